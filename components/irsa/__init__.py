@@ -1,0 +1,1 @@
+"""Kubernetes service accounts on Amazon EKS that assume AWS IAM roles, as one Pulumi component."""
