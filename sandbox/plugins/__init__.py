@@ -1,0 +1,1 @@
+"""Stand-ins for the official provider plugins, for where those cannot be downloaded."""

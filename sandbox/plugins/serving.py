@@ -1,0 +1,167 @@
+"""What both stand-in plugins share: serving a provider to the engine, and plain values for property values."""
+
+import argparse
+import asyncio
+import inspect
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
+
+import grpc  # type: ignore[import-untyped]
+import grpc.aio  # type: ignore[import-untyped]
+from pulumi.provider.experimental.property_value import Computed, PropertyValue
+from pulumi.provider.experimental.provider import Provider
+from pulumi.provider.experimental.server import ProviderServicer
+from pulumi.runtime import rpc
+from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
+
+
+class Unknown:
+    """The type of UNKNOWN, a value that only an `up` will tell."""
+
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN: Final = Unknown()
+
+Plain = dict[str, Any]
+Properties = Mapping[str, PropertyValue]
+
+
+class ProviderError(Exception):
+    """A failure whose text is for the user: it reaches the engine as it is, without a traceback."""
+
+
+class InitializationError(ProviderError):
+    """A resource exists but is not what was asked for: the engine stores it together with the reasons."""
+
+    def __init__(self, resource_id: str, properties: dict[str, PropertyValue], reasons: list[str]) -> None:
+        super().__init__("\n".join(reasons))
+        self.resource_id = resource_id
+        self.properties = properties
+        self.reasons = reasons
+
+
+def plain(properties: Properties) -> Plain:
+    """Return the values alone, unknown ones as UNKNOWN and whole numbers as int."""
+    return {key: _plain_value(value) for key, value in properties.items()}
+
+
+def _plain_value(property_value: PropertyValue) -> Any:
+    value = property_value.value
+    # The SDK's own unmarshalling leaves the engine's marker of an unknown value as a string.
+    if isinstance(value, Computed) or value == rpc.UNKNOWN:
+        return UNKNOWN
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {key: _plain_value(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain_value(item) for item in value]
+    return value
+
+
+def properties_of(values: Mapping[str, Any], secrets_of: Properties | None = None) -> dict[str, PropertyValue]:
+    """Return property values; what is secret in `secrets_of` is secret at the same place again."""
+    secrets = secrets_of or {}
+    return {key: _property_value(value, secrets.get(key)) for key, value in values.items()}
+
+
+def _property_value(value: Any, like: PropertyValue | None = None) -> PropertyValue:
+    secret = like is not None and like.is_secret
+    within = like.value if like is not None else None
+    if isinstance(value, Mapping):
+        known = within if isinstance(within, Mapping) else {}
+        lost = like is not None and like.contains_secret() and not isinstance(within, Mapping)
+        fields = {key: _property_value(item, known.get(key)) for key, item in value.items()}
+        return PropertyValue(fields, is_secret=secret or lost)
+    if isinstance(value, list | tuple):
+        # A list that was reordered or changed in length no longer tells which of its items is secret.
+        lost = like is not None and like.contains_secret()
+        return PropertyValue([_property_value(item) for item in value], is_secret=secret or lost)
+    secret = secret or (like is not None and like.contains_secret())
+    if isinstance(value, Unknown):
+        # The SDK cannot marshal Computed; the engine's marker it can.
+        return PropertyValue(rpc.UNKNOWN, is_secret=secret)
+    number = isinstance(value, int) and not isinstance(value, bool)
+    return PropertyValue(float(value) if number else value, is_secret=secret)
+
+
+def contains_unknown(value: Any) -> bool:
+    """Say whether an unknown value is anywhere inside."""
+    if isinstance(value, Mapping):
+        return any(contains_unknown(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return any(contains_unknown(item) for item in value)
+    return isinstance(value, Unknown)
+
+
+class _PlainErrors(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+    """Answers a ProviderError with its text alone: the SDK's servicer would add a traceback to every error."""
+
+    async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any) -> Any:
+        handler = await continuation(handler_call_details)
+        if handler is None or handler.unary_unary is None:
+            return handler
+
+        async def behaviour(request: Any, context: Any) -> Any:
+            try:
+                answer = handler.unary_unary(request, context)
+                return await answer if inspect.isawaitable(answer) else answer
+            except NotImplementedError as error:
+                await context.abort(grpc.StatusCode.UNIMPLEMENTED, str(error))
+            except Exception as error:
+                # The servicer raises a bare Exception in place of the provider's.
+                cause = error.__context__
+                if isinstance(cause, InitializationError):
+                    await context.abort_with_status(_initialization_status(cause))
+                text = str(cause) if isinstance(cause, ProviderError) else str(error)
+                await context.abort(grpc.StatusCode.UNKNOWN, text)
+
+        return grpc.unary_unary_rpc_method_handler(
+            behaviour,
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+
+class _Status(grpc.Status):  # type: ignore[misc]
+    def __init__(self, code: grpc.StatusCode, details: str, trailing_metadata: Any) -> None:
+        self.code = code
+        self.details = details
+        self.trailing_metadata = trailing_metadata
+
+
+def _initialization_status(error: InitializationError) -> _Status:
+    detail = provider_pb2.ErrorResourceInitFailed(
+        id=error.resource_id, properties=PropertyValue.marshal_map(error.properties), reasons=error.reasons
+    )
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=str(error))
+    status.details.add().Pack(detail)
+    return _Status(grpc.StatusCode.UNKNOWN, str(error), (("grpc-status-details-bin", status.SerializeToString()),))
+
+
+def serve(provider: Provider, version: str) -> None:
+    """Serve the provider to the engine named on the command line until a signal ends the process."""
+    # The engine sends SIGINT and then waits up to five seconds for each plugin.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(0))
+    parser = argparse.ArgumentParser(description="A provider plugin of the sandbox")
+    parser.add_argument("engine", help="address of the engine")
+    arguments, _ = parser.parse_known_args()
+    asyncio.run(_serve(provider, version, arguments.engine))
+
+
+async def _serve(provider: Provider, version: str, engine: str) -> None:
+    server = grpc.aio.server(interceptors=[_PlainErrors()], options=_GRPC_CHANNEL_OPTIONS)
+    servicer = ProviderServicer(sys.argv[1:], version, provider, engine_address=engine)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    # The engine reads the port from the first line.
+    print(port, flush=True)
+    await server.wait_for_termination()
