@@ -1,0 +1,91 @@
+"""Amazon Resource Names of IAM, and the OIDC issuers of EKS, in every partition.
+
+Formats: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+"""
+
+import re
+from typing import NamedTuple
+
+from irsa.mistakes import Mistake
+
+PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc")
+EXAMPLES = {
+    "role": "arn:aws:iam::111122223333:role/my-role",
+    "policy": "arn:aws:iam::111122223333:policy/my-policy",
+    "oidc-provider": "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE",
+}
+
+
+class Arn(NamedTuple):
+    """An IAM ARN, `arn:partition:iam::account:type/resource`; account is 12 digits, or `aws` for AWS's own policies."""
+
+    partition: str
+    account: str
+    type: str
+    resource: str
+
+    def __str__(self) -> str:
+        """Spell it as AWS does."""
+        return f"arn:{self.partition}:iam::{self.account}:{self.type}/{self.resource}"
+
+    @property
+    def name(self) -> str:
+        """The name without its path."""
+        return self.resource.rsplit("/", 1)[-1]
+
+
+def parse_iam_arn(text: str, resource_type: str) -> Arn:
+    """Parse an IAM ARN of the given type (`role`, `policy`, `oidc-provider`).
+
+    Raises:
+        Mistake: It is not such an ARN; the message names the part that is wrong.
+    """
+    example = EXAMPLES[resource_type]
+    parts = text.split(":")
+    problem = _problem_of(parts, resource_type)
+    if problem:
+        raise Mistake(
+            f"{text!r}: {problem}", f"an ARN like {example}", "copy the ARN from `aws iam` or the IAM console"
+        )
+    return Arn(parts[1], parts[4], resource_type, ":".join(parts[5:]).split("/", 1)[1])
+
+
+def _problem_of(parts: list[str], resource_type: str) -> str | None:
+    if len(parts) < 6 or parts[0] != "arn":  # noqa: PLR2004 (an ARN has six parts)
+        return "not an ARN (it has six parts, separated by colons, and the first is `arn`)"
+    _, partition, service, region, account = parts[:5]
+    resource = ":".join(parts[5:])
+    accounts = r"\d{12}|aws" if resource_type == "policy" else r"\d{12}"
+    kind, _, rest = resource.partition("/")
+    checks = (
+        (partition in PARTITIONS, f"the partition is {partition!r}, not one of {', '.join(PARTITIONS)}"),
+        (service == "iam", f"the service is {service!r}, not 'iam'"),
+        (region == "", f"the region is {region!r}; IAM has none, so that part is empty"),
+        (re.fullmatch(accounts, account) is not None, f"the account is {account!r}, not 12 digits"),
+        (kind == resource_type, f"the resource is a {kind!r}, not a {resource_type!r}"),
+        (bool(rest) and not rest.endswith("/"), "the resource has no name"),
+        (not re.search(r"[\s*?]", rest), "the resource's name holds a blank or a wildcard"),
+    )
+    return next((problem for good, problem in checks if not good), None)
+
+
+def issuer_host_path(issuer: str) -> str:
+    """Give the issuer as IAM spells it in ARNs and condition keys: no scheme, no trailing slash.
+
+    Source: https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html
+    """
+    return issuer.removeprefix("https://").rstrip("/")
+
+
+def oidc_provider_arn(partition: str, account: str, issuer: str) -> str:
+    """Give the ARN of the account's IAM OIDC provider for this issuer."""
+    return str(Arn(partition, account, "oidc-provider", issuer_host_path(issuer)))
+
+
+def issuer_of_provider(provider_arn: str) -> str:
+    """Give the issuer (host and path) that an OIDC provider's ARN ends with.
+
+    Raises:
+        Mistake: It is not the ARN of an OIDC provider.
+    """
+    return parse_iam_arn(provider_arn, "oidc-provider").resource

@@ -1,0 +1,84 @@
+"""Names that IAM and Kubernetes allow, and automatic ones.
+
+IAM: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+Kubernetes: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
+"""
+
+import hashlib
+import re
+from typing import NamedTuple
+
+from irsa.mistakes import Mistake
+
+IAM_NAME = r"[\w+=,.@-]+"
+LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+PATH = r"/|/[\x21-\x7e]+/"
+POLICY_PATH = r"((/[A-Za-z0-9.,+@=_-]+)*)/"
+
+
+class NameRule(NamedTuple):
+    """A kind of name: how long in characters, which pattern, in words."""
+
+    kind: str
+    longest: int
+    pattern: str
+    words: str
+
+
+IAM_WORDS = "letters, digits and _+=,.@-"
+ROLE = NameRule("an IAM role name", 64, IAM_NAME, IAM_WORDS)
+# Terraform and so the Pulumi provider append 26 characters to a prefix.
+ROLE_PREFIX = NameRule("an IAM role name prefix", 38, IAM_NAME, IAM_WORDS)
+POLICY = NameRule("an IAM policy name", 128, IAM_NAME, IAM_WORDS)
+POLICY_PREFIX = NameRule("an IAM policy name prefix", 102, IAM_NAME, IAM_WORDS)
+INLINE_POLICY = NameRule("an inline policy name", 128, IAM_NAME, IAM_WORDS)
+ROLE_PATH = NameRule("an IAM path", 512, PATH, "`/`, or a text between two slashes, such as /team/")
+MANAGED_POLICY_PATH = NameRule(
+    "an IAM policy path", 512, POLICY_PATH, "`/`, or names between slashes, such as /team/app/"
+)
+NAMESPACE = NameRule("a namespace", 63, LABEL, "lower-case letters, digits and -, a letter or digit at both ends")
+SERVICE_ACCOUNT = NameRule(
+    "a service account name",
+    253,
+    rf"{LABEL}(\.{LABEL})*",
+    "lower-case letters, digits, - and ., a letter or digit at both ends",
+)
+RULES = {
+    "role": ROLE,
+    "role prefix": ROLE_PREFIX,
+    "policy": POLICY,
+    "policy prefix": POLICY_PREFIX,
+    "inline policy": INLINE_POLICY,
+    "role path": ROLE_PATH,
+    "policy path": MANAGED_POLICY_PATH,
+    "namespace": NAMESPACE,
+    "service account": SERVICE_ACCOUNT,
+}
+
+
+def check_name(text: str, rule: NameRule) -> str:
+    """Give the name back when it follows its rule.
+
+    Raises:
+        Mistake: It is empty, too long or has a character that is not allowed.
+    """
+    if re.fullmatch(rule.pattern, text, re.ASCII) and len(text) <= rule.longest:
+        return text
+    found = f"{text!r} is not {rule.kind}"
+    if len(text) > rule.longest:
+        found = f"{text!r} has {len(text)} characters, too many for {rule.kind}"
+    raise Mistake(found, f"1 to {rule.longest} characters: {rule.words}", "write another name")
+
+
+def automatic_name_prefix(
+    logical_name: str, rule: NameRule, prefix_rule: NameRule, random_characters: int = 8
+) -> str | None:
+    """Give the prefix for a logical name that is too long for Pulumi's automatic name, or None when it fits.
+
+    Pulumi appends `-` and 7 random characters and fails on a name that becomes too long. The prefix is cut and carries
+    a hash of the whole name, so that two long names never share one.
+    """
+    if len(logical_name) + random_characters <= rule.longest:
+        return None
+    digest = hashlib.sha256(logical_name.encode()).hexdigest()[:8]
+    return f"{logical_name[: prefix_rule.longest - len(digest) - 2]}-{digest}-"

@@ -1,0 +1,77 @@
+"""IAM policy documents: their size as IAM counts it, and splitting one over several managed policies.
+
+Quotas: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+"""
+
+import json
+import re
+from typing import Any
+
+from irsa.mistakes import Mistake
+from irsa.trust import minified
+
+MANAGED_POLICY_SIZE = 6_144
+
+
+def policy_size(document: str) -> int:
+    """Give the document's size in characters as IAM counts them: white space is free."""
+    return len(re.sub(r"\s", "", document))
+
+
+def parse_document(text: str) -> dict[str, Any]:
+    """Parse a policy document.
+
+    Raises:
+        Mistake: It is not JSON, or not an object with statements.
+    """
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise Mistake(
+            f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
+            "an IAM policy document in JSON",
+            "mend that place",
+        ) from error
+    if not isinstance(document, dict) or "Statement" not in document:
+        raise Mistake(
+            "no policy document", 'an object with "Version" and "Statement"', "see the AWS page for an example"
+        )
+    return document
+
+
+def split_document(document: dict[str, Any], longest: int = MANAGED_POLICY_SIZE) -> list[str]:
+    """Give the document as minified JSON, over as many managed policies as its size needs.
+
+    Statements are placed in their order, each into the first policy that has room. So a statement that is added at the
+    end moves no other one from policy to policy, which would be a moment without its permissions.
+
+    Args:
+        document: A policy document.
+        longest: Characters that one policy may have, white space not counted.
+
+    Raises:
+        Mistake: One statement alone is too long.
+    """
+    whole = minified(document)
+    if policy_size(whole) <= longest:
+        return [whole]
+    statements = document["Statement"] if isinstance(document["Statement"], list) else [document["Statement"]]
+    frame = {key: value for key, value in document.items() if key != "Statement"}
+    parts: list[list[Any]] = []
+    for index, statement in enumerate(statements):
+        size = policy_size(minified({**frame, "Statement": [statement]}))
+        if size > longest:
+            raise Mistake(
+                f"statement {index} alone has {size} characters without white space",
+                f"{longest} in one managed policy",
+                "divide its actions or resources over several statements",
+            )
+        room = next(
+            (part for part in parts if policy_size(minified({**frame, "Statement": [*part, statement]})) <= longest),
+            None,
+        )
+        if room is None:
+            parts.append([statement])
+        else:
+            room.append(statement)
+    return [minified({**frame, "Statement": part}) for part in parts]

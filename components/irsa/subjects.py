@@ -1,0 +1,47 @@
+"""Subjects of service account tokens, and patterns of them.
+
+A token's `sub` is `system:serviceaccount:NAMESPACE:NAME`
+(https://kubernetes.io/docs/reference/access-authn-authz/authentication/#service-account-tokens). A stack file names it
+`NAMESPACE:NAME`, where both may hold the wildcards `*` and `?` of IAM's StringLike.
+"""
+
+import re
+
+from irsa.mistakes import Mistake
+from irsa.names import NAMESPACE, SERVICE_ACCOUNT, check_name
+
+CLAIM_PREFIX = "system:serviceaccount:"
+WILDCARDS = re.compile(r"[*?]")
+
+
+def is_pattern(subject: str) -> bool:
+    """Tell whether the subject holds a wildcard."""
+    return WILDCARDS.search(subject) is not None
+
+
+def check_subject(subject: str) -> str:
+    """Give a `namespace:name` pattern back when some service account could match it.
+
+    Raises:
+        Mistake: Not two parts, or a part that no namespace or service account can have.
+    """
+    allowed = "namespace:name, such as default:my-service-account or team-a:*"
+    if subject.startswith(CLAIM_PREFIX):
+        raise Mistake(
+            f"{subject!r} starts with {CLAIM_PREFIX!r}",
+            allowed,
+            f"write {subject.removeprefix(CLAIM_PREFIX)!r}; irsa adds the prefix",
+        )
+    parts = subject.split(":")
+    if len(parts) != 2:  # noqa: PLR2004 (a namespace and a name)
+        example = subject.replace("/", ":") if subject.count("/") == 1 and len(parts) == 1 else f"{subject}:*"
+        raise Mistake(f"{subject!r} is not a namespace and a name", allowed, f"write {example!r} if you mean that")
+    for part, rule in zip(parts, (NAMESPACE, SERVICE_ACCOUNT), strict=True):
+        # A wildcard may stand for any legal characters; `x` is legal at every place.
+        check_name(WILDCARDS.sub("x", part), rule) if is_pattern(part) else check_name(part, rule)
+    return subject
+
+
+def subject_claim(subject: str) -> str:
+    """Give the token's `sub` for a `namespace:name` pattern."""
+    return CLAIM_PREFIX + subject

@@ -1,0 +1,62 @@
+"""The trust policy of a role for service accounts.
+
+It is the document of https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html, with these
+rules: one statement per OIDC provider; `aud` always by StringEquals; `sub` always present, by StringLike only where a
+wildcard needs it; the same input gives the same text.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from irsa.arns import issuer_of_provider
+from irsa.subjects import is_pattern, subject_claim
+
+DEFAULT_AUDIENCE = "sts.amazonaws.com"
+Conditions = Mapping[str, Mapping[str, str | Sequence[str]]]
+
+
+def trust_document(
+    provider_arns: Sequence[str],
+    subjects: Sequence[str],
+    audience: str = DEFAULT_AUDIENCE,
+    conditions: Conditions | None = None,
+    statements: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """Give the trust policy as minified JSON.
+
+    Args:
+        provider_arns: ARNs of the IAM OIDC providers, one per cluster, all of the role's account.
+        subjects: `namespace:name` patterns, at least one.
+        audience: The audience of the tokens.
+        conditions: Further conditions of each statement, operator -> key -> value or values, as IAM writes them.
+        statements: Whole statements to add, as IAM writes them.
+
+    Raises:
+        ValueError: No subject or no provider, which would trust nobody or, without `sub`, everybody.
+        Mistake: A provider ARN that is none.
+    """
+    if not subjects or not provider_arns:
+        raise ValueError("a trust policy needs at least one subject and one OIDC provider")
+    trusting = [_statement(arn, subjects, audience, conditions or {}) for arn in sorted(set(provider_arns))]
+    return minified({"Version": "2012-10-17", "Statement": [*trusting, *statements]})
+
+
+def _statement(provider_arn: str, subjects: Sequence[str], audience: str, conditions: Conditions) -> dict[str, Any]:
+    issuer = issuer_of_provider(provider_arn)
+    claims = [subject_claim(subject) for subject in sorted(set(subjects))]
+    operator = "StringLike" if any(is_pattern(subject) for subject in subjects) else "StringEquals"
+    condition: dict[str, dict[str, Any]] = {name: dict(keys) for name, keys in conditions.items()}
+    condition.setdefault("StringEquals", {})[f"{issuer}:aud"] = audience
+    condition.setdefault(operator, {})[f"{issuer}:sub"] = claims[0] if len(claims) == 1 else claims
+    return {
+        "Effect": "Allow",
+        "Principal": {"Federated": provider_arn},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": condition,
+    }
+
+
+def minified(document: object) -> str:
+    """Give JSON without white space and with sorted keys, so that an unchanged document is an unchanged text."""
+    return json.dumps(document, separators=(",", ":"), sort_keys=True, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""What the stack's program makes of its settings."""
