@@ -1,0 +1,121 @@
+"""What differs between the live object, as far as the old inputs named it, and the new inputs."""
+
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from typing import Any
+
+from pulumi.provider.experimental.provider import PropertyDiff, PropertyDiffKind
+
+from sandbox.plugins.serving import Plain
+
+Path = tuple[str | int, ...]
+
+_MISSING: Any = object()
+_REPLACING = {
+    PropertyDiffKind.ADD: PropertyDiffKind.ADD_REPLACE,
+    PropertyDiffKind.DELETE: PropertyDiffKind.DELETE_REPLACE,
+    PropertyDiffKind.UPDATE: PropertyDiffKind.UPDATE_REPLACE,
+}
+
+
+def pruned(live: Any, shape: Any) -> Any:
+    """Return the part of `live` that `shape` names: the rest is the API server's or somebody else's."""
+    if isinstance(live, dict) and isinstance(shape, dict):
+        return {key: pruned(live[key], shape[key]) for key in shape if key in live}
+    if isinstance(live, list) and isinstance(shape, list):
+        return [pruned(item, like) for item, like in zip(live, shape, strict=False)]
+    return live
+
+
+def with_encoded_data(manifest: Plain) -> Plain:
+    """Return a Secret as the API server stores it: `stringData` becomes part of `data`."""
+    if manifest.get("kind") != "Secret" or not isinstance(manifest.get("stringData"), dict):
+        return manifest
+    encoded = {
+        key: b64encode(value.encode()).decode() if isinstance(value, str) else value
+        for key, value in manifest["stringData"].items()
+    }
+    stored = {key: value for key, value in manifest.items() if key != "stringData"}
+    return {**stored, "data": {**(manifest.get("data") or {}), **encoded}}
+
+
+def string_data_of(live: Plain, shape: Plain) -> Plain:
+    """Return the live values of the keys that `stringData` of the inputs named."""
+    data = live.get("data") or {}
+    return {key: b64decode(data[key]).decode(errors="replace") for key in shape.get("stringData") or {} if key in data}
+
+
+def changes(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, PropertyDiffKind]]:
+    """Yield the finest paths that differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted({*old, *new}):
+            yield from changes(old.get(key, _MISSING), new.get(key, _MISSING), (*path, key))
+    elif isinstance(old, list) and isinstance(new, list):
+        for index in range(max(len(old), len(new))):
+            before, after = (items[index] if index < len(items) else _MISSING for items in (old, new))
+            yield from changes(before, after, (*path, index))
+    elif old is _MISSING:
+        yield path, PropertyDiffKind.ADD
+    elif new is _MISSING:
+        yield path, PropertyDiffKind.DELETE
+    elif old != new:
+        yield path, PropertyDiffKind.UPDATE
+
+
+def _reaches(path: Path, field: tuple[str, ...], value_at: Any) -> bool:
+    """Say whether a change at `path` changes `field`: it is inside of it, or what changed contains it."""
+    named = tuple(step for step in path if isinstance(step, str))
+    if named[: len(field)] == field:
+        return True
+    if field[: len(named)] != named:
+        return False
+    for step in field[len(named) :]:
+        if not isinstance(value_at, dict) or step not in value_at:
+            return False
+        value_at = value_at[step]
+    return True
+
+
+def _value(manifest: Any, path: Path) -> Any:
+    for step in path:
+        try:
+            manifest = manifest[step]
+        except (KeyError, IndexError, TypeError):
+            return _MISSING
+    return manifest
+
+
+def text_of(path: Path) -> str:
+    """Write a path as the engine reads it: `metadata.annotations["eks.amazonaws.com/role-arn"]`."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        elif any(mark in step for mark in '."[]'):
+            quoted = step.replace('"', '\\"')
+            text += f'["{quoted}"]'
+        else:
+            text += f".{step}" if text else step
+    return text
+
+
+def path_of(text: str) -> Path:
+    """Read such a path, as `ignoreChanges` gives it."""
+    steps = re.findall(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)', text)
+    return tuple(int(index) if index else (quoted or name).replace('\\"', '"') for quoted, index, name in steps)
+
+
+def detailed(
+    old: Plain, new: Plain, replaced_by: tuple[tuple[str, ...], ...], ignored: list[str]
+) -> dict[str, PropertyDiff]:
+    """Return the differences as the engine shows them, those that need a new object marked so."""
+    ignored_paths = [path_of(text) for text in ignored]
+    found = {}
+    for path, kind in changes(old, new):
+        if any(path[: len(skipped)] == skipped for skipped in ignored_paths):
+            continue
+        value_at = _value(old if kind is PropertyDiffKind.DELETE else new, path)
+        replaces = any(_reaches(path, field, value_at) for field in replaced_by)
+        found[text_of(path)] = PropertyDiff(_REPLACING[kind] if replaces else kind, kind is PropertyDiffKind.DELETE)
+    return found

@@ -1,0 +1,86 @@
+"""The kinds that the stand-in knows: where the API serves them and what cannot change in place."""
+
+from typing import NamedTuple
+
+from sandbox.plugins.serving import ProviderError
+
+IDENTITY = (("metadata", "name"), ("metadata", "namespace"))
+
+
+class Kind(NamedTuple):
+    """One kind of the Kubernetes API."""
+
+    path: str
+    plural: str
+    namespaced: bool = True
+    replaced_by: tuple[tuple[str, ...], ...] = ()
+
+
+_CORE, _APPS, _BATCH = "/api/v1", "/apis/apps/v1", "/apis/batch/v1"
+_RBAC = "/apis/rbac.authorization.k8s.io/v1"
+_SELECTOR = (("spec", "selector"),)
+
+_KINDS = {
+    "core/v1:ConfigMap": Kind(_CORE, "configmaps", replaced_by=(("data",), ("binaryData",))),
+    "core/v1:Namespace": Kind(_CORE, "namespaces", namespaced=False),
+    "core/v1:Pod": Kind(_CORE, "pods", replaced_by=(("spec",),)),
+    "core/v1:Secret": Kind(_CORE, "secrets", replaced_by=(("type",), ("data",), ("stringData",))),
+    "core/v1:Service": Kind(_CORE, "services", replaced_by=(("spec", "clusterIP"),)),
+    "core/v1:ServiceAccount": Kind(_CORE, "serviceaccounts"),
+    "apps/v1:DaemonSet": Kind(_APPS, "daemonsets", replaced_by=_SELECTOR),
+    "apps/v1:Deployment": Kind(_APPS, "deployments", replaced_by=_SELECTOR),
+    "apps/v1:ReplicaSet": Kind(_APPS, "replicasets", replaced_by=_SELECTOR),
+    "apps/v1:StatefulSet": Kind(
+        _APPS, "statefulsets", replaced_by=(*_SELECTOR, ("spec", "serviceName"), ("spec", "volumeClaimTemplates"))
+    ),
+    "batch/v1:CronJob": Kind(_BATCH, "cronjobs"),
+    "batch/v1:Job": Kind(_BATCH, "jobs", replaced_by=(*_SELECTOR, ("spec", "completions"), ("spec", "template"))),
+    "rbac.authorization.k8s.io/v1:ClusterRole": Kind(_RBAC, "clusterroles", namespaced=False),
+    "rbac.authorization.k8s.io/v1:ClusterRoleBinding": Kind(
+        _RBAC, "clusterrolebindings", namespaced=False, replaced_by=(("roleRef",),)
+    ),
+    "rbac.authorization.k8s.io/v1:Role": Kind(_RBAC, "roles"),
+    "rbac.authorization.k8s.io/v1:RoleBinding": Kind(_RBAC, "rolebindings", replaced_by=(("roleRef",),)),
+}
+
+# What holds the data of a Secret or a ConfigMap may change in place where the provider is told so.
+_MUTABLE_SWITCHES = {"core/v1:ConfigMap": "enableConfigMapMutable", "core/v1:Secret": "enableSecretMutable"}
+
+
+def token_of(resource_type: str) -> str:
+    """Return the token alone: in a URN the types of the parents stand before it, each with a `$`."""
+    return resource_type.rsplit("$", 1)[-1].removeprefix("kubernetes:")
+
+
+def is_patch(resource_type: str) -> bool:
+    """Say whether the type changes an object that somebody else owns."""
+    return resource_type.endswith("Patch") and token_of(resource_type).removesuffix("Patch") in _KINDS
+
+
+def kind_of(resource_type: str) -> Kind:
+    """Return the kind behind a resource type, for a patch the kind that it patches."""
+    token = token_of(resource_type)
+    kind = _KINDS.get(token) or _KINDS.get(token.removesuffix("Patch"))
+    if kind is None:
+        raise ProviderError(f'the stand-in Kubernetes plugin does not know the resource type "kubernetes:{token}"')
+    return kind
+
+
+def api_version_and_kind(resource_type: str) -> tuple[str, str]:
+    """Return `apiVersion` and `kind` as a manifest spells them."""
+    group_version, name = token_of(resource_type).split(":")
+    return group_version.removeprefix("core/"), name.removesuffix("Patch") if is_patch(resource_type) else name
+
+
+def replaced_by(resource_type: str, switches: frozenset[str]) -> tuple[tuple[str, ...], ...]:
+    """Return the fields whose change needs a new object."""
+    if is_patch(resource_type):
+        return IDENTITY
+    if _MUTABLE_SWITCHES.get(token_of(resource_type)) in switches:
+        return (*IDENTITY, ("type",))
+    return (*IDENTITY, *kind_of(resource_type).replaced_by)
+
+
+def tokens() -> list[str]:
+    """Return every resource type that the stand-in serves, the patches among them."""
+    return sorted(f"kubernetes:{token}{suffix}" for token in _KINDS for suffix in ("", "Patch"))

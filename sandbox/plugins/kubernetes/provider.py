@@ -1,0 +1,455 @@
+"""The provider: the official plugin's behaviour, as far as the sandbox needs it, over a real API server."""
+
+import asyncio
+import json
+import os
+import random
+import secrets
+import time
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+from pulumi.provider.experimental import provider as protocol
+from pulumi.provider.experimental.property_value import PropertyValue
+
+from sandbox.plugins.kubernetes import ownership
+from sandbox.plugins.kubernetes.cluster import (
+    DEFAULT_NAMESPACE,
+    ApiError,
+    Cluster,
+    UnreachableError,
+    active_configuration,
+)
+from sandbox.plugins.kubernetes.differences import (
+    detailed,
+    path_of,
+    pruned,
+    string_data_of,
+    with_encoded_data,
+)
+from sandbox.plugins.kubernetes.kinds import Kind, api_version_and_kind, is_patch, kind_of, replaced_by, tokens
+from sandbox.plugins.serving import (
+    InitializationError,
+    Plain,
+    Properties,
+    ProviderError,
+    contains_unknown,
+    plain,
+    properties_of,
+)
+
+AUTONAMED = "pulumi.com/autonamed"
+DELETION_PROPAGATION = "pulumi.com/deletionPropagationPolicy"
+FIELD_MANAGER = "pulumi.com/patchFieldManager"
+FORCE = "pulumi.com/patchForce"
+SKIP_AWAIT = "pulumi.com/skipAwait"
+TIMEOUT_SECONDS = "pulumi.com/timeoutSeconds"
+
+_CREATED_BY = "pulumi-kubernetes"
+_CONFLICT_GUIDE = (
+    "https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/managing-resources-with-server-side-apply/"
+    "#handle-field-conflicts-on-existing-resources"
+)
+_READ_ONLY_METADATA = (
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+    "uid",
+)
+_WRITTEN_BY_CONTROLLERS = ("deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration")
+_CONFIGURATION = "kubernetes:config:"
+# What the official plugin also reads from the environment, and under which name.
+_SWITCHES = {
+    "deleteUnreachable": "PULUMI_K8S_DELETE_UNREACHABLE",
+    "enableConfigMapMutable": "PULUMI_K8S_ENABLE_CONFIGMAP_MUTABLE",
+    "enableSecretMutable": "PULUMI_K8S_ENABLE_SECRET_MUTABLE",
+    "enablePatchForce": "PULUMI_K8S_ENABLE_PATCH_FORCE",
+    "skipUpdateUnreachable": "PULUMI_K8S_SKIP_UPDATE_UNREACHABLE",
+}
+# A namespace that is created at the same time may come a moment later. The official plugin waits half a minute.
+_PAUSES_FOR_WHAT_IS_NOT_THERE_YET = (0.25, 0.5, 1.0, 2.0)
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value
+
+
+def manifest_of(properties: Properties) -> Plain:
+    """Return the properties as a manifest, without what only the API server writes."""
+    manifest: Plain = _without_nulls(plain(properties))
+    if isinstance(manifest.get("metadata"), dict):
+        for key in _READ_ONLY_METADATA:
+            manifest["metadata"].pop(key, None)
+    return manifest
+
+
+def _annotation(manifest: Plain, name: str) -> str:
+    metadata = manifest.get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    value = annotations.get(name) if isinstance(annotations, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+def _is_true(text: str) -> bool:
+    return text.lower() == "true"
+
+
+def id_of(manifest: Plain) -> str:
+    """Return `namespace/name`, or the name alone of what has no namespace."""
+    metadata = manifest["metadata"]
+    return f"{metadata['namespace']}/{metadata['name']}" if metadata.get("namespace") else str(metadata["name"])
+
+
+def _namespace_and_name(resource_id: str) -> tuple[str, str]:
+    namespace, _, name = resource_id.rpartition("/")
+    return namespace, name
+
+
+def state_of(inputs: Plain, live: Plain, field_manager: str, api_version: str, like: Properties) -> Any:
+    """Return what the engine stores: the live object, and with it what made it."""
+    stored = {
+        **live,
+        "__inputs": inputs,
+        "__initialApiVersion": api_version,
+        "__fieldManager": field_manager,
+    }
+    secret_places: dict[str, PropertyValue] = {**like, "__inputs": PropertyValue(dict(like))}
+    string_data = like.get("stringData")
+    # The API server keeps the values of stringData under data, where they are as secret as before.
+    if string_data is not None and string_data.contains_secret():
+        secret_places["data"] = string_data.with_secret(True)
+    return properties_of(stored, secret_places)
+
+
+def _stored(state: Properties) -> tuple[Plain, Plain]:
+    """Return the inputs and the live object out of what the engine stored."""
+    live = _without_nulls(plain(state))
+    inputs = live.pop("__inputs", {})
+    return inputs, live
+
+
+def _text_of_conflict(error: ApiError, field_manager: str) -> str:
+    if error.reason != "Conflict":
+        return str(error)
+    return (
+        f"server-side apply field conflict detected. See {_CONFLICT_GUIDE} for troubleshooting help.\n"
+        f'the resource managed by field manager "{field_manager}" had an apply conflict: {error}'
+    )
+
+
+def _same_but_for_namespace(manifest: Plain, namespaced: bool) -> Plain:
+    """Return the manifest with the namespace spelled out, so that `default` and none are the same."""
+    metadata = {**(manifest.get("metadata") or {})}
+    if namespaced:
+        metadata["namespace"] = metadata.get("namespace") or DEFAULT_NAMESPACE
+    else:
+        metadata.pop("namespace", None)
+    return {**manifest, "metadata": metadata}
+
+
+class KubernetesProvider(protocol.Provider):
+    """Serves the Kubernetes kinds of `kinds.py`; knows nothing of the programs that use them."""
+
+    def __init__(self) -> None:
+        self._cluster: Cluster | None = None
+        self._unreachable = "the provider is not configured"
+        self._namespace = DEFAULT_NAMESPACE
+        self._switches: frozenset[str] = frozenset()
+
+    async def get_schema(self, request: protocol.GetSchemaRequest) -> protocol.GetSchemaResponse:  # noqa: ARG002
+        schema = {"name": "kubernetes", "resources": {token: {} for token in tokens()}}
+        return protocol.GetSchemaResponse(schema=json.dumps(schema))
+
+    async def diff_config(self, request: protocol.DiffRequest) -> protocol.DiffResponse:
+        old, new = plain(request.old_state), plain(request.new_inputs)
+        changed = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
+        selecting = [key for key in changed if key in {"kubeconfig", "context", "cluster"}]
+        # The engine compares for itself where `changes` is left open. Another cluster needs other objects.
+        replaces = selecting if _server(old) != _server(new) else []
+        return protocol.DiffResponse(diffs=changed, replaces=replaces)
+
+    async def configure(self, request: protocol.ConfigureRequest) -> protocol.ConfigureResponse:
+        settings = {key.removeprefix(_CONFIGURATION): value for key, value in request.variables.items()}
+        if settings.get("renderYamlToDirectory"):
+            raise ProviderError("the stand-in Kubernetes plugin does not render YAML (renderYamlToDirectory)")
+        self._switches = frozenset(
+            name
+            for name, variable in _SWITCHES.items()
+            if _is_true(settings.get(name) or os.environ.get(variable) or "")
+        )
+        # As the official plugin: a cluster that cannot be reached fails the operations that need it, not all.
+        try:
+            config = active_configuration(settings.get("kubeconfig"), settings.get("context"), settings.get("cluster"))
+            self._namespace = settings.get("namespace") or config.namespace
+            cluster = Cluster(config)
+            await cluster.probe()
+            self._cluster = cluster
+        except UnreachableError as error:
+            self._namespace = settings.get("namespace") or self._namespace
+            self._unreachable = str(error)
+        return protocol.ConfigureResponse(accept_secrets=True, supports_preview=True)
+
+    async def invoke(self, request: protocol.InvokeRequest) -> protocol.InvokeResponse:
+        raise ProviderError(f'unknown Invoke type "{request.tok}"')
+
+    async def check(self, request: protocol.CheckRequest) -> protocol.CheckResponse:
+        kind = kind_of(request.type)
+        manifest = manifest_of(request.new_inputs)
+        metadata = manifest.setdefault("metadata", {})
+        if isinstance(metadata, dict):
+            if is_patch(request.type) and not metadata.get("name"):
+                raise ProviderError("patch resources require the `.metadata.name` field to be set")
+            if metadata.get("generateName"):
+                raise ProviderError("the `.metadata.generateName` field is not supported in Server-Side Apply mode")
+            if not metadata.get("name"):
+                _name_automatically(metadata, request)
+            if kind.namespaced and not metadata.get("namespace"):
+                metadata["namespace"] = self._namespace
+        return protocol.CheckResponse(inputs=properties_of(manifest, request.new_inputs))
+
+    async def diff(self, request: protocol.DiffRequest) -> protocol.DiffResponse:
+        kind = kind_of(request.type)
+        old_inputs, live = _stored(request.old_state)
+        new = with_encoded_data(_same_but_for_namespace(manifest_of(request.new_inputs), kind.namespaced))
+        old = _same_but_for_namespace(pruned(live, with_encoded_data(old_inputs)), kind.namespaced)
+        if new["metadata"].get("name"):
+            old["metadata"]["name"] = live["metadata"]["name"]
+        for key in ("apiVersion", "kind"):
+            if key in new:
+                old.setdefault(key, new[key])
+        found = detailed(old, new, replaced_by(request.type, self._switches), request.ignore_changes)
+        replaces = [path for path, difference in found.items() if difference.kind.name.endswith("_REPLACE")]
+        same_place = all(new["metadata"].get(key) == live["metadata"].get(key) for key in ("name", "namespace"))
+        return protocol.DiffResponse(
+            changes=bool(found),
+            replaces=replaces,
+            delete_before_replace=bool(replaces) and same_place and not _is_true(_annotation(new, AUTONAMED)),
+            detailed_diff=found,
+        )
+
+    async def create(self, request: protocol.CreateRequest) -> protocol.CreateResponse:
+        inputs = manifest_of(request.properties)
+        patch = is_patch(request.type)
+        if request.preview and (patch or self._cluster is None or contains_unknown(inputs)):
+            return protocol.CreateResponse(properties=request.properties)
+        field_manager = _annotation(inputs, FIELD_MANAGER) or f"pulumi-kubernetes-{secrets.token_hex(4)}"
+        try:
+            if patch:
+                # An apply of what does not exist creates it: a trap of the official plugin, kept on purpose.
+                live = await self._reached().apply(
+                    kind_of(request.type), inputs, field_manager, self._is_forced(inputs), dry_run=False
+                )
+            else:
+                live = await self._created(kind_of(request.type), inputs, request.preview)
+        except ApiError as error:
+            if request.preview and _is_expected_at_preview(error):
+                return protocol.CreateResponse(properties=request.properties)
+            text = _text_of_conflict(error, field_manager)
+            raise ProviderError(
+                f'resource "{request.urn}" was not successfully created by the Kubernetes API server: {text}'
+            ) from error
+        # A rollout is not awaited, with or without pulumi.com/skipAwait: the sandbox has no kubelet that could end it.
+        if request.preview:
+            live.pop("status", None)
+        state = state_of(inputs, live, field_manager, inputs["apiVersion"], request.properties)
+        return protocol.CreateResponse(None if request.preview else id_of(live), state)
+
+    async def _created(self, kind: Kind, inputs: Plain, preview: bool) -> Plain:
+        for pause in () if preview else _PAUSES_FOR_WHAT_IS_NOT_THERE_YET:
+            try:
+                return await self._reached().create(kind, inputs, _CREATED_BY, preview)
+            except ApiError as error:
+                if error.reason != "NotFound":
+                    raise
+            await asyncio.sleep(pause)
+        return await self._reached().create(kind, inputs, _CREATED_BY, preview)
+
+    async def read(self, request: protocol.ReadRequest) -> protocol.ReadResponse:
+        if self._cluster is None:
+            return self._read_of_unreachable(request)
+        namespace, name = _namespace_and_name(request.resource_id)
+        live = await self._reached().get(kind_of(request.type), namespace, name)
+        if live is None:
+            return protocol.ReadResponse(resource_id="")
+        old_inputs = manifest_of(request.inputs)
+        inputs = _inputs_read_back(live, old_inputs) if old_inputs.get("kind") else _inputs_of_import(live)
+        old_state = plain(request.properties)
+        field_manager = old_state.get("__fieldManager") or f"pulumi-kubernetes-{secrets.token_hex(4)}"
+        api_version = old_state.get("__initialApiVersion") or api_version_and_kind(request.type)[0]
+        return protocol.ReadResponse(
+            request.resource_id,
+            state_of(inputs, live, field_manager, api_version, request.inputs),
+            properties_of(inputs, request.inputs),
+        )
+
+    def _read_of_unreachable(self, request: protocol.ReadRequest) -> protocol.ReadResponse:
+        if "deleteUnreachable" in self._switches:
+            return protocol.ReadResponse(resource_id="")
+        if "skipUpdateUnreachable" in self._switches:
+            return protocol.ReadResponse(request.resource_id, request.properties, request.inputs)
+        raise ProviderError(
+            "failed to read resource state due to unreachable cluster. If the cluster was deleted, you can remove this "
+            "resource from Pulumi state by rerunning the operation with the PULUMI_K8S_DELETE_UNREACHABLE environment "
+            f'variable set to "true": {self._unreachable}'
+        )
+
+    async def update(self, request: protocol.UpdateRequest) -> protocol.UpdateResponse:
+        inputs = manifest_of(request.news)
+        if request.preview and (self._cluster is None or contains_unknown(inputs)):
+            return protocol.UpdateResponse(request.news)
+        kind = kind_of(request.type)
+        old_state = plain(request.olds)
+        old_manager = old_state.get("__fieldManager") or f"pulumi-kubernetes-{secrets.token_hex(4)}"
+        field_manager = _annotation(inputs, FIELD_MANAGER) or old_manager
+        namespace, name = _namespace_and_name(request.resource_id)
+        cluster = self._reached()
+        live = await cluster.get(kind, namespace, name)
+        if live is None:
+            raise ProviderError(f'update of resource "{request.urn}" failed: {kind.plural} "{name}" not found')
+        api_version = old_state.get("__initialApiVersion") or live["apiVersion"]
+        try:
+            if not request.preview and not is_patch(request.type):
+                operations = ownership.taking_over(live, field_manager)
+                live = await cluster.patch(kind, namespace, name, operations) if operations else live
+            applied = _with_ignored(inputs, live, field_manager, list(request.ignore_changes))
+            # The dry run of what others changed would end in conflicts that the up itself resolves or reports.
+            force = self._is_forced(inputs) or (request.preview and ownership.is_updated_by_others(live))
+            live = await cluster.apply(kind, applied, field_manager, force, request.preview)
+        except ApiError as error:
+            text = _text_of_conflict(error, field_manager)
+            failed = (
+                f'the Kubernetes API server reported that "{id_of(live)}" failed to fully initialize or become live'
+            )
+            raise InitializationError(
+                id_of(live),
+                state_of(inputs, live, field_manager, api_version, request.news),
+                [f"{failed}: {text}"],
+            ) from error
+        if not request.preview and old_manager != field_manager:
+            await self._relinquish(kind, live, old_manager)
+        return protocol.UpdateResponse(state_of(inputs, live, field_manager, api_version, request.news))
+
+    async def delete(self, request: protocol.DeleteRequest) -> None:
+        if self._cluster is None and "deleteUnreachable" in self._switches:
+            return
+        kind = kind_of(request.type)
+        cluster = self._reached()
+        inputs, live = _stored(request.properties)
+        namespace, name = _namespace_and_name(request.resource_id)
+        try:
+            if is_patch(request.type):
+                await self._relinquish(kind, live, live.get("__fieldManager", _CREATED_BY))
+                return
+            propagation = _annotation(inputs, DELETION_PROPAGATION).capitalize() or "Foreground"
+            await cluster.delete(kind, namespace, name, propagation)
+        except ApiError as error:
+            if error.reason == "NotFound":
+                return
+            raise ProviderError(str(error)) from error
+        if not _is_true(_annotation(inputs, SKIP_AWAIT)):
+            seconds = float(_annotation(inputs, TIMEOUT_SECONDS) or request.timeout or 300)
+            await _gone(cluster, kind, live["metadata"], seconds)
+
+    async def _relinquish(self, kind: Kind, live: Plain, field_manager: str) -> None:
+        """Take back everything that this field manager applied; everybody else's fields stay."""
+        metadata = {key: live["metadata"][key] for key in ("name", "namespace") if key in live["metadata"]}
+        # An apply would create again what somebody deleted.
+        if await self._reached().get(kind, metadata.get("namespace", ""), metadata["name"]) is None:
+            return
+        nothing = {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": metadata}
+        await self._reached().apply(kind, nothing, field_manager, force=False, dry_run=False)
+
+    def _is_forced(self, inputs: Plain) -> bool:
+        return _is_true(_annotation(inputs, FORCE)) or "enablePatchForce" in self._switches
+
+    def _reached(self) -> Cluster:
+        if self._cluster is None:
+            raise ProviderError(f"configured Kubernetes cluster is unreachable: {self._unreachable}")
+        return self._cluster
+
+
+def _server(settings: Mapping[str, Any]) -> Any:
+    """Return what tells one cluster from another in the provider's settings."""
+    texts = [
+        value if isinstance(value := settings.get(key), str) else None for key in ("kubeconfig", "context", "cluster")
+    ]
+    try:
+        return active_configuration(*texts).cluster.server
+    except UnreachableError:
+        return None
+
+
+def _name_automatically(metadata: Plain, request: protocol.CheckRequest) -> None:
+    """Keep the automatic name of before, else make one, and say that it was made."""
+    old = manifest_of(request.old_inputs)
+    if _is_true(_annotation(old, AUTONAMED)):
+        metadata["name"] = old["metadata"]["name"]
+    else:
+        # The seed makes the name of a preview the name of the update that follows it.
+        digits = random.Random(request.random_seed or None).getrandbits(32)  # noqa: S311
+        metadata["name"] = f"{request.name}-{digits:08x}"
+    annotations = metadata.setdefault("annotations", {})
+    if isinstance(annotations, dict):
+        annotations[AUTONAMED] = "true"
+
+
+def _is_expected_at_preview(error: ApiError) -> bool:
+    """Say whether the update may well succeed: the namespace may come first, what is in the way may go first."""
+    return error.reason in {"AlreadyExists", "Forbidden"} or (
+        error.reason == "NotFound" and str(error).startswith("namespaces ")
+    )
+
+
+def _inputs_read_back(live: Plain, old_inputs: Plain) -> Plain:
+    inputs: Plain = pruned(live, old_inputs)
+    if live.get("kind") == "Secret" and "stringData" in old_inputs:
+        inputs["stringData"] = string_data_of(live, old_inputs)
+    return inputs
+
+
+def _inputs_of_import(live: Plain) -> Plain:
+    inputs = {key: deepcopy(value) for key, value in live.items() if key != "status"}
+    for key in _READ_ONLY_METADATA:
+        inputs["metadata"].pop(key, None)
+    for name in _WRITTEN_BY_CONTROLLERS:
+        inputs["metadata"].get("annotations", {}).pop(name, None)
+    return inputs
+
+
+def _with_ignored(inputs: Plain, live: Plain, field_manager: str, ignored: list[str]) -> Plain:
+    """Return the inputs with ignored fields as they are; those that only others own are left to them."""
+    manifest = deepcopy(inputs)
+    for path in map(path_of, ignored):
+        steps = tuple(step for step in path if isinstance(step, str))
+        place, current = manifest, live
+        for step in steps[:-1]:
+            place, current = place.get(step) or {}, current.get(step) or {}
+        if ownership.is_owned_by_others_alone(live, steps, field_manager):
+            place.pop(steps[-1], None)
+        elif steps[-1] in current:
+            place[steps[-1]] = current[steps[-1]]
+    return manifest
+
+
+async def _gone(cluster: Cluster, kind: Kind, metadata: Plain, seconds: float) -> None:
+    """Wait until the object is gone, or another one has its name."""
+    until = time.monotonic() + seconds
+    pause = 0.02
+    while (live := await cluster.get(kind, metadata.get("namespace", ""), metadata["name"])) is not None:
+        if live["metadata"]["uid"] != metadata.get("uid"):
+            return
+        if time.monotonic() > until:
+            finalizers = ", ".join(live["metadata"].get("finalizers", [])) or "none"
+            raise ProviderError(
+                f'"{id_of(live)}" was not deleted within {seconds:.0f} seconds; its finalizers: {finalizers}'
+            )
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, 0.5)
