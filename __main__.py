@@ -1,5 +1,7 @@
 """The stack's program: settings, cluster, one component per binding, the output `bindings`."""
 
+from pathlib import Path
+
 import pulumi
 
 from program.bindings import create_binding, outputs
@@ -8,7 +10,7 @@ from program.settings import load_settings
 
 
 def main() -> None:
-    settings = load_settings()
+    settings = load_settings(Path(__file__).parent)
     cluster = resolve_cluster(settings.cluster)
     roles = {
         key: create_binding(key, binding, cluster, settings.variables) for key, binding in settings.bindings.items()

@@ -13,14 +13,14 @@ from config.loading import StackFileError, load
 from config.models import Stack
 
 
-def load_settings() -> Stack:
-    """Give the settings of the running stack.
+def load_settings(folder: Path) -> Stack:
+    """Give the settings of the running stack; file paths in them are relative to the folder.
 
     Raises:
         pulumi.RunError: All mistakes of the stack file, or a sandbox that does not run.
     """
     try:
-        settings = load(_values(), Path(pulumi.get_root_directory() or "."))
+        settings = load(_values(), folder)
     except StackFileError as error:
         raise pulumi.RunError(str(error)) from None
     if settings.sandbox:

@@ -1,0 +1,109 @@
+"""A recording of what the component asks of the engine, with parents, dependencies and options, which mocks hide."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pulumi
+import pytest
+from pulumi.runtime import mocks as sdk_mocks
+from pulumi.runtime import rpc
+
+from irsa import ServiceAccountRole, ServiceAccountRoleArgs
+
+ACCOUNT = "111122223333"
+
+
+class Registration(NamedTuple):
+    """One resource as it reaches the engine."""
+
+    type: str
+    name: str
+    inputs: dict[str, Any]
+    urn: str
+    request: Any
+
+    @property
+    def parent(self) -> str:
+        return str(self.request.parent)
+
+    @property
+    def dependencies(self) -> list[str]:
+        return sorted(self.request.dependencies)
+
+
+class AwsAnswers(pulumi.runtime.Mocks):
+    """Computed outputs as IAM makes them."""
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        outputs = dict(args.inputs)
+        if args.typ in ("aws:iam/role:Role", "aws:iam/policy:Policy"):
+            kind = args.typ.rsplit(":", 1)[1].lower()
+            name = outputs.setdefault("name", f"{args.name}-1234567")
+            outputs["arn"] = f"arn:aws:iam::{ACCOUNT}:{kind}{outputs.get('path') or '/'}{name}"
+        return args.resource_id or f"{args.name}-id", outputs
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], None]:
+        raise AssertionError(f"the component looks nothing up, but called {args.token}")
+
+
+class RecordingMonitor(sdk_mocks.MockMonitor):
+    """Keeps every raw request."""
+
+    def __init__(self, answers: pulumi.runtime.Mocks) -> None:
+        super().__init__(answers)
+        self.registrations: list[Registration] = []
+        self.reads: list[Registration] = []
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (the SDK's name)
+        response = super().RegisterResource(request)
+        if request.type != "pulumi:pulumi:Stack":
+            inputs = rpc.deserialize_properties(request.object)
+            self.registrations.append(Registration(request.type, request.name, inputs, response.urn, request))
+        return response
+
+    def ReadResource(self, request: Any) -> Any:  # noqa: N802 (the SDK's name)
+        response = super().ReadResource(request)
+        inputs = {"id": request.id}
+        self.reads.append(Registration(request.type, request.name, inputs, response.urn, request))
+        return response
+
+
+class Deployment(NamedTuple):
+    """What one component became."""
+
+    registrations: list[Registration]
+    reads: list[Registration]
+    outputs: dict[str, Any]
+
+    def of(self, resource_type: str) -> list[Registration]:
+        return [registration for registration in self.registrations if registration.type == resource_type]
+
+    def one(self, resource_type: str) -> Registration:
+        (registration,) = self.of(resource_type)
+        return registration
+
+
+Deploy = Callable[..., Deployment]
+
+
+@pytest.fixture
+def deploy() -> Deploy:
+    """Create one component against a fresh recording monitor."""
+
+    def run(
+        args: ServiceAccountRoleArgs, name: str = "my-app", opts: pulumi.ResourceOptions | None = None
+    ) -> Deployment:
+        monitor = RecordingMonitor(AwsAnswers())
+        pulumi.runtime.set_mocks(monitor.mocks, project="irsa", stack="test", preview=False, monitor=monitor)
+        outputs: dict[str, Any] = {}
+
+        @pulumi.runtime.test
+        def program() -> Any:
+            role = ServiceAccountRole(name, args, opts)
+            known = {key: getattr(role, key) for key in ServiceAccountRole.__annotations__}
+            return pulumi.Output.all(**known).apply(outputs.update)
+
+        program()
+        return Deployment(monitor.registrations, monitor.reads, outputs)
+
+    return run

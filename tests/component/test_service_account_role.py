@@ -1,0 +1,192 @@
+"""The component against recorded requests: which resources, whose children, after which others."""
+
+import json
+from typing import Any
+
+import pulumi
+import pytest
+
+PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+DOCUMENT = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-pod-secrets-bucket"}],
+    }
+)
+ROLE = "aws:iam/role:Role"
+POLICY = "aws:iam/policy:Policy"
+ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
+INLINE = "aws:iam/rolePolicy:RolePolicy"
+ACCOUNT = "kubernetes:core/v1:ServiceAccount"
+PATCH = "kubernetes:core/v1:ServiceAccountPatch"
+COMPONENT = "irsa:index:ServiceAccountRole"
+PAGE: dict[str, Any] = {
+    "service_account": {"name": "my-service-account", "namespace": "default"},
+    "oidc_provider_arns": [PROVIDER],
+    "role_name": "my-role",
+    "description": "my-role-description",
+    "policy": {"name": "my-policy", "document": DOCUMENT},
+}
+
+
+def test_the_pages_example_becomes_its_four_resources(deploy: Any) -> None:
+    """Protects the page's steps: policy, role, attachment and annotated account, all named after the binding."""
+    deployed = deploy(PAGE)
+
+    assert sorted((r.type, r.name) for r in deployed.registrations) == [
+        (POLICY, "my-app"),
+        (ROLE, "my-app"),
+        (ATTACHMENT, "my-app"),
+        (COMPONENT, "my-app"),
+        (ACCOUNT, "my-app"),
+    ]
+    assert deployed.one(ROLE).inputs["name"] == "my-role"
+    assert deployed.one(ROLE).inputs["description"] == "my-role-description"
+    assert deployed.one(POLICY).inputs["name"] == "my-policy"
+    assert deployed.one(ATTACHMENT).inputs == {
+        "role": "my-role",
+        "policyArn": "arn:aws:iam::111122223333:policy/my-policy",
+    }
+    assert deployed.one(ACCOUNT).inputs["metadata"] == {
+        "name": "my-service-account",
+        "namespace": "default",
+        "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/my-role"},
+    }
+
+
+def test_every_child_belongs_to_the_component(deploy: Any) -> None:
+    """Protects the tree that `pulumi up` shows, and that providers reach the children."""
+    deployed = deploy({**PAGE, "policy_arns": {"a": "arn:aws:iam::aws:policy/A"}, "inline_policies": {"i": DOCUMENT}})
+    component = deployed.one(COMPONENT)
+
+    children = [r for r in deployed.registrations if r.type != COMPONENT]
+    assert len(children) == 6
+    assert {child.parent for child in children} == {component.urn}
+
+
+def test_the_callers_options_stay_with_the_component(deploy: Any) -> None:
+    """Protects against ol-infrastructure's defect: the caller's options merged into those of every child."""
+    deployed = deploy(PAGE, opts=pulumi.ResourceOptions(ignore_changes=["tags"], delete_before_replace=True))
+
+    assert deployed.one(COMPONENT).request.ignoreChanges == ["tags"]
+    for child in (r for r in deployed.registrations if r.type != COMPONENT):
+        assert list(child.request.ignoreChanges) == []
+        assert not child.request.deleteBeforeReplace
+
+
+def test_the_account_waits_for_every_permission(deploy: Any) -> None:
+    """Protects Pods: none starts with a role that can do nothing yet."""
+    deployed = deploy({**PAGE, "policy_arns": {"a": "arn:aws:iam::aws:policy/A"}, "inline_policies": {"i": DOCUMENT}})
+    permissions = {r.urn for r in deployed.registrations if r.type in (ATTACHMENT, INLINE)}
+
+    assert len(permissions) == 3
+    assert permissions <= set(deployed.one(ACCOUNT).dependencies)
+
+
+def test_an_existing_account_is_read_before_it_is_patched(deploy: Any) -> None:
+    """Protects a misspelled name: a patch of a missing account would create it, so it is read first, which fails."""
+    deployed = deploy({**PAGE, "service_account": {"name": "theirs", "namespace": "team-a", "create": False}})
+    (read,) = deployed.reads
+
+    assert read.request.id == "team-a/theirs"
+    assert not deployed.of(ACCOUNT)
+    assert read.urn in deployed.one(PATCH).dependencies
+    assert deployed.one(PATCH).inputs["metadata"] == {
+        "name": "theirs",
+        "namespace": "team-a",
+        "annotations": {
+            "eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/my-role",
+            "pulumi.com/patchForce": "true",
+        },
+    }
+
+
+def test_a_role_without_an_account(deploy: Any) -> None:
+    """Protects terraform-aws-iam#485 users: Helm makes the account; the component gives the annotation to set."""
+    deployed = deploy({"oidc_provider_arns": [PROVIDER], "subjects": ["team-a:*"], "role_name": "team-a"})
+
+    assert {r.type for r in deployed.registrations} == {COMPONENT, ROLE}
+    assert deployed.outputs["annotations"] == {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/team-a"}
+    assert deployed.outputs["namespace"] is None
+    assert deployed.outputs["service_account_name"] is None
+
+
+def test_an_existing_role_is_only_annotated(deploy: Any) -> None:
+    """Protects the page's cross-account case: a role of another account, which this stack never changes."""
+    arn = "arn:aws:iam::444455556666:role/team/other"
+    deployed = deploy({"service_account": {"name": "a"}, "role_arn": arn})
+
+    assert {r.type for r in deployed.registrations} == {COMPONENT, ACCOUNT}
+    assert deployed.one(ACCOUNT).inputs["metadata"]["annotations"] == {"eks.amazonaws.com/role-arn": arn}
+    assert (deployed.outputs["role_arn"], deployed.outputs["role_name"]) == (arn, "other")
+    assert deployed.outputs["subjects"] is None
+
+
+def test_outputs_are_sorted_and_complete(deploy: Any) -> None:
+    """Protects programs that read the outputs: sorted lists, the account's own subject among the trusted ones."""
+    outputs = deploy({**PAGE, "subjects": ["b:*", "a:x"], "policy_arns": {"z": "arn:aws:iam::aws:policy/A"}}).outputs
+
+    assert outputs["subjects"] == ["a:x", "b:*", "default:my-service-account"]
+    assert outputs["policy_arns"] == ["arn:aws:iam::111122223333:policy/my-policy", "arn:aws:iam::aws:policy/A"]
+    assert (outputs["namespace"], outputs["service_account_name"]) == ("default", "my-service-account")
+
+
+def test_a_document_that_is_known_later_is_one_policy(deploy: Any) -> None:
+    """Protects the commonest use in another stack: a bucket's ARN, an output, inside the document."""
+    later = pulumi.Output.from_input("arn:aws:s3:::later").apply(
+        lambda arn: json.dumps(
+            {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": arn}]}
+        )
+    )
+
+    assert "arn:aws:s3:::later" in deploy({**PAGE, "policy": {"document": later}}).one(POLICY).inputs["policy"]
+
+
+def test_a_long_document_becomes_several_attached_policies(deploy: Any) -> None:
+    """Protects terraform-aws-eks#3552: over 6,144 characters the policy is divided, each part attached."""
+    statements = [
+        {"Effect": "Allow", "Action": f"s3:Action{index}", "Resource": "arn:aws:s3:::" + "x" * 1500}
+        for index in range(8)
+    ]
+    deployed = deploy(
+        {**PAGE, "policy": {"name": "p", "document": json.dumps({"Version": "1", "Statement": statements})}}
+    )
+
+    assert [(r.name, r.inputs["name"]) for r in deployed.of(POLICY)] == [
+        ("my-app", "p"),
+        ("my-app-2", "p-2"),
+        ("my-app-3", "p-3"),
+    ]
+    assert len(deployed.of(ATTACHMENT)) == 3
+
+
+def test_a_key_too_long_for_an_automatic_name_becomes_a_prefix(deploy: Any) -> None:
+    """Protects long binding keys: Pulumi's automatic name would fail at 57 characters."""
+    role = deploy({"oidc_provider_arns": [PROVIDER], "subjects": ["a:b"]}, name="x" * 57).one(ROLE)
+
+    assert "name" not in role.inputs
+    assert len(role.inputs["namePrefix"]) <= 38
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"role_name": "x" * 65}, ["role_name", "65 characters"]),
+        ({"subjects": ["nonsense"]}, ["subjects[0]", "namespace and a name"]),
+        ({"policy": {"document": "{"}}, ["policy.document", "not JSON"]),
+        ({"role_arn": "arn:aws:iam::111122223333:role/x"}, ["both role_arn and oidc_provider_arns"]),
+        ({"oidc_provider_arns": []}, ["neither role_arn nor oidc_provider_arns"]),
+        ({"policy_arns": {"a": "x"}}, ["policy_arns['a']", "six parts"]),
+        (
+            {"service_account": {"name": "A_", "annotations": {"eks.amazonaws.com/role-arn": "x"}}},
+            ["service_account.name", "service_account.annotations", "irsa writes it"],
+        ),
+    ],
+)
+def test_bad_arguments_are_named(deploy: Any, change: dict[str, Any], words: list[str]) -> None:
+    """Protects users of the component alone: an error names the argument, before any resource is made."""
+    with pytest.raises(pulumi.RunError) as error:
+        deploy({**PAGE, **change})
+
+    for word in words:
+        assert word in str(error.value)

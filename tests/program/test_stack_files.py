@@ -1,0 +1,167 @@
+"""The real stack files through the real program, with answers in place of AWS."""
+
+import json
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+
+from config.loading import StackFileError, keys_at, load
+
+ROOT = Path(__file__).parents[2]
+ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
+PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER.removeprefix('https://')}"
+
+
+class Answers(pulumi.runtime.Mocks):
+    """AWS as the program's look-ups see it."""
+
+    def __init__(self, provider_exists: bool = True) -> None:
+        self.provider_exists = provider_exists
+        self.resources: list[tuple[str, str, dict[str, Any]]] = []
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        self.resources.append((args.typ, args.name, dict(args.inputs)))
+        kind = args.typ.rsplit(":", 1)[-1].lower()
+        arn = f"arn:aws:iam::111122223333:{kind}/{args.inputs.get('name', args.name)}"
+        return f"{args.name}-id", {**args.inputs, "arn": arn}
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:  # type: ignore[override]
+        if args.token == "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider" and not self.provider_exists:
+            raise RuntimeError("reading IAM OIDC Provider: couldn't find resource")
+        return {
+            "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "111122223333"},
+            "aws:index/getPartition:getPartition": {"partition": "aws"},
+            "aws:index/getRegion:getRegion": {"region": "us-west-2"},
+            "aws:eks/getCluster:getCluster": {"identities": [{"oidcs": [{"issuer": ISSUER}]}]},
+            "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider": {"arn": args.args.get("arn")},
+        }[args.token]
+
+
+def stack_values(file: Path) -> dict[str, Any]:
+    """Give all values of a stack file."""
+    values: dict[str, Any] = yaml.safe_load(file.read_text())["config"]
+    return values
+
+
+def run_program(values: dict[str, Any], answers: Answers, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Run `__main__.py` as the engine would and give what it exports."""
+    exported: dict[str, Any] = {}
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(pulumi, "export", exported.__setitem__)
+    pulumi.runtime.set_mocks(answers, project="irsa", stack="test", preview=False)
+    config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+    pulumi.runtime.set_all_config({key: value for key, value in config.items() if key != "irsa:sandbox"})
+    known: dict[str, Any] = {}
+
+    @pulumi.runtime.test
+    def program() -> Any:
+        runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+        return pulumi.Output.from_input(exported).apply(known.update)
+
+    program()
+    return known
+
+
+def test_the_dev_stack_exports_every_binding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the stack output that other programs read: one entry per binding, all five keys always there."""
+    values = stack_values(ROOT / "Pulumi.dev.yaml")
+    bindings = run_program(values, Answers(), monkeypatch)["bindings"]
+
+    assert bindings.keys() == values["irsa:bindings"].keys()
+    assert bindings["my-service-account"] == {
+        "namespace": "default",
+        "serviceAccount": "my-service-account",
+        "roleArn": "arn:aws:iam::111122223333:role/my-role",
+        "policyArns": ["arn:aws:iam::111122223333:policy/my-policy"],
+        "subjects": ["default:my-service-account"],
+    }
+    assert bindings["all-of-team-a"] == {
+        "namespace": None,
+        "serviceAccount": None,
+        "roleArn": "arn:aws:iam::111122223333:role/team-a-role",
+        "policyArns": ["arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"],
+        "subjects": ["team-a:*"],
+    }
+    assert bindings["reports"]["subjects"] == ["analytics:report-reader", "analytics:report-writer", "team-b:worker"]
+    assert bindings["other-account"] == {
+        "namespace": "team-b",
+        "serviceAccount": "other-account",
+        "roleArn": "arn:aws:iam::444455556666:role/other-account-role",
+        "policyArns": [],
+        "subjects": None,
+    }
+
+
+def test_the_trust_policy_names_the_looked_up_issuer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the page's step: the issuer comes from DescribeCluster, the provider from the caller's account."""
+    answers = Answers()
+    run_program(stack_values(ROOT / "Pulumi.dev.yaml"), answers, monkeypatch)
+    (role,) = [
+        inputs
+        for kind, name, inputs in answers.resources
+        if (kind, name) == ("aws:iam/role:Role", "my-service-account")
+    ]
+
+    (statement,) = json.loads(role["assumeRolePolicy"])["Statement"]
+    assert statement["Principal"] == {"Federated": PROVIDER}
+
+
+def test_the_example_for_production_holds_the_same_bindings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the example: it runs through the program, with the dev stack's bindings."""
+    example = stack_values(ROOT / "Pulumi.prod.yaml.example")
+
+    assert "irsa:sandbox" not in example
+    exported = run_program(example, Answers(), monkeypatch)["bindings"]
+    assert exported.keys() == stack_values(ROOT / "Pulumi.dev.yaml")["irsa:bindings"].keys()
+
+
+def test_a_missing_oidc_provider_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects aws-load-balancer-controller#2315 users: the error names the issuer and the command that helps."""
+    with pytest.raises(pulumi.RunError) as error:
+        run_program(stack_values(ROOT / "Pulumi.dev.yaml"), Answers(provider_exists=False), monkeypatch)
+
+    assert ISSUER in str(error.value)
+    assert "eksctl utils associate-iam-oidc-provider --cluster my-cluster --approve" in str(error.value)
+
+
+def test_every_mistake_at_once_with_its_path() -> None:
+    """Protects users: no run per mistake; each is told with its YAML path."""
+    values = {
+        "cluster": {"nam": "my-cluster"},
+        "bindings": {
+            "a": {"serviceAccount": {"name": "A"}, "polcyArns": []},
+            "b": {"serviceAccount": {"name": "b"}, "policy": {"file": "policies/my-polcy.json"}, "policyArns": ["x"]},
+            "c": {"serviceAccount": {"name": "b"}, "role": {"arn": "arn:aws:iam::111122223333:role/r", "name": "r"}},
+            "d": {"trust": {"subjects": ["nonsense", 3]}},
+            "e": {},
+        },
+    }
+    with pytest.raises(StackFileError) as error:
+        load(values, ROOT)
+
+    places = [str(mistake).splitlines()[0] for mistake in error.value.mistakes]
+    assert sorted(places) == [
+        "irsa:bindings.a.polcyArns",
+        "irsa:bindings.a.serviceAccount.name",
+        "irsa:bindings.b.policy.file",
+        "irsa:bindings.b.policyArns[0]",
+        "irsa:bindings.c.role.arn",
+        "irsa:bindings.c.serviceAccount",
+        "irsa:bindings.d.trust.subjects[0]",
+        "irsa:bindings.d.trust.subjects[1]",
+        "irsa:bindings.e",
+        "irsa:cluster",
+        "irsa:cluster.nam",
+    ]
+    assert "did you mean 'policyArns'?" in str(error.value)
+    assert "did you mean 'my-policy.json'?" in str(error.value)
+
+
+def test_keys_of_a_map_within_a_map() -> None:
+    """Protects the nearest name in an error: the keys named are those of that very place."""
+    assert keys_at(("bindings", "any", "trust")) == ["subjects"]
+    assert "serviceAccount" in keys_at(("bindings", "any"))
