@@ -29,16 +29,17 @@ class Answers(pulumi.runtime.Mocks):
         arn = f"arn:aws:iam::111122223333:{kind}/{args.inputs.get('name', args.name)}"
         return f"{args.name}-id", {**args.inputs, "arn": arn}
 
-    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:  # type: ignore[override]
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
         if args.token == "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider" and not self.provider_exists:
-            raise RuntimeError("reading IAM OIDC Provider: couldn't find resource")
-        return {
+            return {}, [("", "reading IAM OIDC Provider: couldn't find resource")]
+        answers: dict[str, dict[str, Any]] = {
             "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "111122223333"},
             "aws:index/getPartition:getPartition": {"partition": "aws"},
             "aws:index/getRegion:getRegion": {"region": "us-west-2"},
             "aws:eks/getCluster:getCluster": {"identities": [{"oidcs": [{"issuer": ISSUER}]}]},
             "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider": {"arn": args.args.get("arn")},
-        }[args.token]
+        }
+        return answers[args.token], None
 
 
 def stack_values(file: Path) -> dict[str, Any]:
@@ -100,13 +101,9 @@ def test_the_trust_policy_names_the_looked_up_issuer(monkeypatch: pytest.MonkeyP
     """Protects the page's step: the issuer comes from DescribeCluster, the provider from the caller's account."""
     answers = Answers()
     run_program(stack_values(ROOT / "Pulumi.dev.yaml"), answers, monkeypatch)
-    (role,) = [
-        inputs
-        for kind, name, inputs in answers.resources
-        if (kind, name) == ("aws:iam/role:Role", "my-service-account")
-    ]
+    roles = {name: inputs for kind, name, inputs in answers.resources if kind == "aws:iam/role:Role"}
 
-    (statement,) = json.loads(role["assumeRolePolicy"])["Statement"]
+    (statement,) = json.loads(roles["my-service-account"]["assumeRolePolicy"])["Statement"]
     assert statement["Principal"] == {"Federated": PROVIDER}
 
 
