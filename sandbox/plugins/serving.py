@@ -100,6 +100,13 @@ def contains_unknown(value: Any) -> bool:
     return isinstance(value, Unknown)
 
 
+class _Servicer(ProviderServicer):
+    async def Read(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's own name
+        response = await super().Read(request, context)
+        # "Does not exist" is an answer without properties; with none in it, the engine takes it for an empty resource.
+        return response if response.id else provider_pb2.ReadResponse()
+
+
 class _PlainErrors(grpc.aio.ServerInterceptor):  # type: ignore[misc]
     """Answers a ProviderError with its text alone: the SDK's servicer would add a traceback to every error."""
 
@@ -158,7 +165,7 @@ def serve(provider: Provider, version: str) -> None:
 
 async def _serve(provider: Provider, version: str, engine: str) -> None:
     server = grpc.aio.server(interceptors=[_PlainErrors()], options=_GRPC_CHANNEL_OPTIONS)
-    servicer = ProviderServicer(sys.argv[1:], version, provider, engine_address=engine)
+    servicer = _Servicer(sys.argv[1:], version, provider, engine_address=engine)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -5,6 +5,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from typing import Any
 
+from lightkube.utils.quantity import parse_quantity
 from pulumi.provider.experimental.provider import PropertyDiff, PropertyDiffKind
 
 from sandbox.plugins.serving import Plain
@@ -12,6 +13,7 @@ from sandbox.plugins.serving import Plain
 Path = tuple[str | int, ...]
 
 _MISSING: Any = object()
+_QUANTITIES = frozenset({"limits", "requests", "hard", "capacity", "storage"})
 _REPLACING = {
     PropertyDiffKind.ADD: PropertyDiffKind.ADD_REPLACE,
     PropertyDiffKind.DELETE: PropertyDiffKind.DELETE_REPLACE,
@@ -59,8 +61,18 @@ def changes(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, Propert
         yield path, PropertyDiffKind.ADD
     elif new is _MISSING:
         yield path, PropertyDiffKind.DELETE
-    elif old != new:
+    elif old != new and not _is_same_quantity(old, new, path):
         yield path, PropertyDiffKind.UPDATE
+
+
+def _is_same_quantity(old: Any, new: Any, path: Path) -> bool:
+    """Say whether a resource's amount is only written in another way: the API server makes `1` of `1000m`."""
+    if not _QUANTITIES.intersection(path):
+        return False
+    try:
+        return parse_quantity(str(old)) == parse_quantity(str(new))
+    except ValueError:
+        return False
 
 
 def _reaches(path: Path, field: tuple[str, ...], value_at: Any) -> bool:
