@@ -29,7 +29,7 @@ class Answers(pulumi.runtime.Mocks):
         arn = f"arn:aws:iam::111122223333:{kind}/{args.inputs.get('name', args.name)}"
         return f"{args.name}-id", {**args.inputs, "arn": arn}
 
-    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         if args.token == "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider" and not self.provider_exists:
             return {}, [("", "reading IAM OIDC Provider: couldn't find resource")]
         answers: dict[str, dict[str, Any]] = {
@@ -39,7 +39,7 @@ class Answers(pulumi.runtime.Mocks):
             "aws:eks/getCluster:getCluster": {"identities": [{"oidcs": [{"issuer": ISSUER}]}]},
             "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider": {"arn": args.args.get("arn")},
         }
-        return answers[args.token], None
+        return answers[args.token], []
 
 
 def stack_values(file: Path) -> dict[str, Any]:
