@@ -1,0 +1,166 @@
+"""The AWS API of the sandbox: moto's server, with clusters that keep their issuer and a state that survives a stop.
+
+It is a program of its own, started by servers.py: python -m sandbox.aws_api <port> <folder of the sandbox>
+"""
+
+import contextlib
+import io
+import json
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import moto
+from moto.backends import get_backend
+from moto.eks.models import Cluster, EKSBackend
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+
+SERVICES = ("iam", "sts", "eks", "s3")
+SNAPSHOT_SECONDS = 0.5
+HEALTH = "/moto-api/"
+
+Environment = dict[str, Any]
+Application = Callable[[Environment, Callable[..., Any]], Iterable[bytes]]
+
+
+def backends(service: str) -> Any:
+    """Return moto's models of a service, by account and region."""
+    return get_backend(service)  # type: ignore[call-overload]
+
+
+def keep_clusters(clusters: Path) -> None:
+    """Give each cluster the issuer, endpoint and certificate authority that the file names.
+
+    moto invents an issuer at each start, the same for every cluster of a region; an IRSA trust policy names the
+    issuer, so a sandbox whose issuer changed would break everything that was deployed.
+    """
+    describe, create = EKSBackend.describe_cluster, EKSBackend.create_cluster
+
+    def fixed(backend: EKSBackend, cluster: Cluster) -> Cluster:
+        for entry in json.loads(clusters.read_text()):
+            if (entry["name"], entry["region"]) == (cluster.name, backend.region_name):
+                cluster.identity = {"oidc": {"issuer": entry["issuer"]}}
+                cluster.endpoint = entry["endpoint"]
+                cluster.certificate_authority = {"data": entry["ca"]}
+        return cluster
+
+    def describe_cluster(self: EKSBackend, name: str) -> Cluster:
+        return fixed(self, describe(self, name))
+
+    def create_cluster(self: EKSBackend, *arguments: Any, **named: Any) -> Cluster:
+        return fixed(self, create(self, *arguments, **named))
+
+    EKSBackend.describe_cluster = describe_cluster  # type: ignore[method-assign]
+    EKSBackend.create_cluster = create_cluster  # type: ignore[method-assign]
+
+
+class Snapshot:
+    """moto's state in one file, written after changes and read at the start."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lock = threading.Lock()
+        self.changed = threading.Event()
+
+    def load(self) -> None:
+        if not self.path.exists():
+            return
+        try:
+            # The file is this user's own, in a folder that only this user reads.
+            state = pickle.loads(self.path.read_bytes())  # noqa: S301
+            if state["moto"] != moto.__version__:
+                log(f"state was written by moto {state['moto']}, this is {moto.__version__}: starting empty")
+                return
+            for (service, account, region), attributes in state["backends"].items():
+                backends(service)[account][region].__dict__.update(attributes)
+            backends("s3").bucket_accounts.update(state["buckets"])
+        except Exception as error:  # whatever is wrong with it, an empty start is the way on
+            log(f"state cannot be read ({error!r}): starting empty; `make up` brings our resources back")
+            self.path.replace(self.path.with_suffix(".damaged"))
+
+    def save(self) -> None:
+        with self.lock:
+            self.changed.clear()
+            models = {
+                (service, account, region): backend.__dict__
+                for service in SERVICES
+                for account, regions in backends(service).items()
+                for region, backend in regions.items()
+            }
+            buckets = backends("s3").bucket_accounts
+            state = pickle.dumps({"moto": moto.__version__, "backends": models, "buckets": buckets})
+        temporary = self.path.with_suffix(".new")
+        temporary.write_bytes(state)
+        temporary.replace(self.path)
+
+    def save_after_changes(self) -> None:
+        while True:
+            self.changed.wait()
+            time.sleep(SNAPSHOT_SECONDS)
+            try:
+                self.save()
+            except Exception as error:  # requests go on being answered
+                log(f"state was not written: {error!r}")
+
+
+def serialized(application: Application, snapshot: Snapshot) -> Application:
+    """Answer one request at a time: moto's models are not written for threads, and a snapshot must be whole."""
+
+    def answer(environ: Environment, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        # The body is read before the lock is taken: a client that stalls must hold up nobody else.
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        if length:
+            environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(length))
+        with snapshot.lock:
+            body = list(application(environ, start_response))
+        if environ["REQUEST_METHOD"] != "GET" and not environ.get("PATH_INFO", "").startswith(HEALTH):
+            snapshot.changed.set()
+        return body
+
+    return answer
+
+
+class RequestHandler(MotoRequestHandler):
+    """Log requests without the colours of a terminal."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:  # noqa: ARG002 - the base's arguments
+        log(f"{self.requestline} {code}")
+
+
+def log(line: str) -> None:
+    """Write to the server's log file."""
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
+    sys.stderr.flush()
+
+
+def serve(port: int, folder: Path) -> None:
+    """Serve until a signal ends it."""
+    keep_clusters(folder / "clusters.json")
+    snapshot = Snapshot(folder / "aws" / "state.pickle")
+    snapshot.load()
+    # Where requests are refused that moto would grant (web identity tokens), they are refused between these two.
+    application = serialized(DomainDispatcherApplication(create_backend_app), snapshot)
+    server = make_server("127.0.0.1", port, application, threaded=True, request_handler=RequestHandler)
+
+    def stop(*_: Any) -> None:
+        threading.Thread(target=server.shutdown, daemon=True).start()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    threading.Thread(target=snapshot.save_after_changes, daemon=True).start()
+    server.serve_forever()
+    if snapshot.changed.is_set():
+        with contextlib.suppress(OSError):
+            snapshot.save()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]), Path(sys.argv[2]))

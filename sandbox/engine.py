@@ -1,0 +1,65 @@
+"""Run the Pulumi engine in the sandbox."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sandbox.layout import CHECKOUT, STACK, Sandbox, SandboxError
+from sandbox.plugins_install import install_plugins, write_launcher
+from sandbox.progress import Progress
+
+
+def prepare_engine(sandbox: Sandbox, environment: Mapping[str, str], progress: Progress) -> None:
+    """Give the engine its Python language host and its plugins."""
+    host = sandbox.programs / "pulumi-language-python"
+    if not host.is_symlink():
+        # Official installs have it beside the engine, and then parts.py has linked it. This one does not change the
+        # environment that programs and plugins inherit, so it is run by its path.
+        write_launcher(host, "-P -m sandbox.language_host")
+    install_plugins(sandbox, environment, progress)
+
+
+def pulumi(
+    sandbox: Sandbox, environment: Mapping[str, str], *arguments: str, folder: Path = CHECKOUT
+) -> subprocess.CompletedProcess[str]:
+    """Run pulumi without a terminal and return what it said."""
+    return subprocess.run(
+        [sandbox.programs / "pulumi", *arguments, "--non-interactive"],
+        cwd=folder,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def pulumi_shown(sandbox: Sandbox, environment: Mapping[str, str], *arguments: str) -> None:
+    """Run pulumi on this checkout's program for the reader to watch."""
+    sys.stdout.flush()
+    code = subprocess.run(
+        [sandbox.programs / "pulumi", *arguments, "--stack", STACK], cwd=CHECKOUT, env=dict(environment), check=False
+    ).returncode
+    if code:
+        raise SandboxError(f"pulumi {arguments[0]} failed with code {code}; its messages are above.")
+
+
+def select_stack(sandbox: Sandbox, environment: Mapping[str, str]) -> None:
+    """Make the stack unless it is there."""
+    state = sandbox.state / ".pulumi" / "stacks"
+    if any(state.rglob(f"{STACK}.json*")):
+        return
+    answer = pulumi(sandbox, environment, "stack", "init", STACK)
+    if answer.returncode:
+        raise SandboxError(f"pulumi stack init {STACK} failed: {answer.stderr.strip()}")
+
+
+def stack_output(sandbox: Sandbox, environment: Mapping[str, str], name: str) -> Any:
+    """Return one output of the stack, or None where there is no such output."""
+    answer = pulumi(sandbox, environment, "stack", "output", "--json", "--stack", STACK)
+    if answer.returncode:
+        raise SandboxError(f"pulumi stack output failed: {answer.stderr.strip()}")
+    return json.loads(answer.stdout).get(name)

@@ -1,0 +1,88 @@
+"""Where the sandbox keeps its things, and the names of the cloud that it plays."""
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+ACCOUNT = "111122223333"
+OTHER_ACCOUNT = "444455556666"
+REGION = "us-west-2"
+CLUSTER = "my-cluster"
+ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
+AUDIENCE = "sts.amazonaws.com"
+CONTEXT = "irsa-sandbox"
+STACK = "dev"
+PASSPHRASE = "irsa-sandbox"  # noqa: S105 - it protects nothing: the sandbox holds no real secret
+
+
+class SandboxError(Exception):
+    """Something the reader can act on: shown as one line, without a traceback."""
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """One sandbox is one folder; two of them share nothing but the cache of built programs."""
+
+    folder: Path
+
+    @property
+    def programs(self) -> Path:
+        return self.folder / "bin"
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "logs"
+
+    @property
+    def records(self) -> Path:
+        return self.folder / "run"
+
+    @property
+    def pulumi_home(self) -> Path:
+        return self.folder / "pulumi-home"
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.folder / "kubeconfig"
+
+    @property
+    def kubernetes(self) -> Path:
+        return self.folder / "kubernetes"
+
+    @property
+    def clusters(self) -> Path:
+        return self.folder / "clusters.json"
+
+    @property
+    def environment_file(self) -> Path:
+        return self.folder / "env"
+
+    def prepare(self) -> None:
+        """Make the folders; readable by their owner only, since they hold keys."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self.programs, self.logs, self.records, self.pulumi_home, self.state, self.kubernetes):
+            folder.mkdir(exist_ok=True)
+
+
+def checkout_sandbox() -> Sandbox:
+    """Return the sandbox of this checkout, the one that `make up` starts."""
+    return Sandbox(CHECKOUT / ".sandbox")
+
+
+def cache_folder(environment: Mapping[str, str]) -> Path:
+    """Return the folder of built programs that all clones of one user share."""
+    configured = environment.get("XDG_CACHE_HOME", "")
+    return (Path(configured) if configured.startswith("/") else Path.home() / ".cache") / "irsa"
+
+
+def machine() -> str:
+    """Return the operating system and processor in Go's words: linux-amd64, darwin-arm64."""
+    processor = platform.machine().lower()
+    return f"{platform.system().lower()}-{ {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(processor, processor) }"

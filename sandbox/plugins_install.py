@@ -1,0 +1,107 @@
+"""Resource plugins: the official ones where the engine can install them, else the stand-ins of the sandbox."""
+
+import importlib.metadata
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from sandbox.layout import CHECKOUT, Sandbox
+from sandbox.progress import Progress
+
+SDKS = {"aws": "pulumi-aws", "kubernetes": "pulumi-kubernetes"}
+STALLED_SECONDS = 20.0
+
+
+def install_plugins(sandbox: Sandbox, environment: Mapping[str, str], progress: Progress) -> None:
+    """Install what is missing and say which plugins are in use."""
+    lines = []
+    for name, package in SDKS.items():
+        version = importlib.metadata.version(package)
+        folder = sandbox.pulumi_home / "plugins" / f"resource-{name}-v{version}"
+        if not (folder / f"pulumi-resource-{name}").exists():
+            with progress.step("plugins", f"pulumi plugin install resource {name} {version}") as detail:
+                official = _install_official(sandbox, name, version, environment)
+                if not official:
+                    _install_stand_in(folder, name)
+                detail[:] = [f"{name} {version} installed" if official else f"{name} {version} cannot be downloaded"]
+        kind = "stand-in" if _is_stand_in(folder) else "official"
+        lines.append(f"{name} {version} ({kind})")
+    progress.say(f"  plugins in use: {', '.join(lines)}")
+
+
+def _is_stand_in(folder: Path) -> bool:
+    return (folder / "stand-in.json").exists()
+
+
+def _install_official(sandbox: Sandbox, name: str, version: str, environment: Mapping[str, str]) -> bool:
+    """Let the engine download a plugin, for as long as it makes headway."""
+    log = sandbox.logs / f"plugin-{name}.log"
+    download = sandbox.folder / "download"
+    download.mkdir(exist_ok=True)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sandbox.programs / "pulumi", "plugin", "install", "resource", name, version],
+            env={**environment, "TMPDIR": str(download)},
+            cwd=sandbox.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        headway, moved = -1, time.monotonic()
+        try:
+            while process.poll() is None:
+                time.sleep(0.1)
+                size = _downloaded(download, sandbox.pulumi_home)
+                if size != headway:
+                    headway, moved = size, time.monotonic()
+                elif time.monotonic() - moved > STALLED_SECONDS:
+                    process.terminate()
+                    process.wait()
+        except BaseException:
+            process.terminate()
+            raise
+        finally:
+            shutil.rmtree(download, ignore_errors=True)
+    return process.returncode == 0
+
+
+def _downloaded(*folders: Path) -> int:
+    """Return how many bytes have arrived: the engine downloads into a temporary file, then unpacks it in its home."""
+    size = 0
+    for folder in folders:
+        for path in folder.rglob("*"):
+            with suppress(OSError):
+                size += path.stat().st_size
+    return size
+
+
+def _install_stand_in(folder: Path, name: str) -> None:
+    """Put a launcher where the engine looks for the plugin of this version."""
+    shutil.rmtree(folder, ignore_errors=True)
+    # A download that was cut off leaves these beside it, and the engine then takes the folder for incomplete.
+    for leftover in (folder.with_name(f"{folder.name}.partial"), folder.with_name(f"{folder.name}.lock")):
+        leftover.unlink(missing_ok=True)
+    folder.mkdir(parents=True)
+    (folder / "stand-in.json").write_text(json.dumps({"module": f"sandbox.plugins.{name}"}))
+    launcher = folder / f"pulumi-resource-{name}"
+    write_launcher(launcher, f"-P -m sandbox.plugins.{name}")
+
+
+def write_launcher(path: Path, arguments: str) -> None:
+    """Write a program that runs Python code of this checkout with this checkout's interpreter."""
+    path.write_text(
+        "#!/bin/sh\n"
+        "# Written by: make up\n"
+        f"export PYTHONPATH={_quoted(CHECKOUT)}\n"
+        f'exec {_quoted(Path(sys.executable))} {arguments} "$@"\n'
+    )
+    path.chmod(0o755)
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "'\\''") + "'"

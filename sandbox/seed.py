@@ -1,0 +1,125 @@
+"""What exists before our program runs: the cluster, its OIDC provider, and what the page calls existing.
+
+Everything here may be run again at any time: what is there stays as it is.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from lightkube import ApiError, Client, KubeConfig
+from lightkube.models.core_v1 import LocalObjectReference
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import Namespace, ServiceAccount
+
+from sandbox.environment import sandbox_variables
+from sandbox.layout import ACCOUNT, AUDIENCE, CLUSTER, ISSUER, OTHER_ACCOUNT, REGION, Sandbox
+
+EXISTING_POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::my-pod-secrets-bucket"}],
+}
+NAMESPACES = ("team-a", "team-b", "analytics")
+OTHER_ACCOUNT_ROLE = "other-account-role"
+ALREADY_THERE = ("EntityAlreadyExists", "ResourceInUseException", "BucketAlreadyOwnedByYou")
+CONFLICT = 409
+CLUSTER_ROLE_TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "eks.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+
+
+def aws_client(sandbox: Sandbox, aws_port: int, service: str, credentials: dict[str, Any] | None = None) -> Any:
+    """Return a boto3 client of the sandbox, whatever the caller's environment says."""
+    variables = sandbox_variables(sandbox, aws_port)
+    keys = credentials or {
+        "AccessKeyId": variables["AWS_ACCESS_KEY_ID"],
+        "SecretAccessKey": variables["AWS_SECRET_ACCESS_KEY"],
+    }
+    # boto3.client would share one session, and with it the caller's profile.
+    session: Any = boto3.session.Session(
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys.get("SessionToken"),
+        region_name=REGION,
+    )
+    return session.client(service, endpoint_url=variables["AWS_ENDPOINT_URL"], config=Config(proxies={}))
+
+
+def kubernetes_client(sandbox: Sandbox, namespace: str = "default") -> Client:
+    return Client(KubeConfig.from_file(sandbox.kubeconfig), namespace=namespace, trust_env=False)
+
+
+def seed(sandbox: Sandbox, aws_port: int) -> None:
+    """Make whatever of it is missing."""
+    _seed_cluster(sandbox, aws_port)
+    _seed_other_account(sandbox, aws_port)
+    _seed_kubernetes(sandbox)
+
+
+def _seed_cluster(sandbox: Sandbox, aws_port: int) -> None:
+    iam, eks = (aws_client(sandbox, aws_port, service) for service in ("iam", "eks"))
+    _unless_there(iam.create_role, RoleName="eks-cluster-role", AssumeRolePolicyDocument=json.dumps(CLUSTER_ROLE_TRUST))
+    _unless_there(
+        eks.create_cluster,
+        name=CLUSTER,
+        roleArn=f"arn:aws:iam::{ACCOUNT}:role/eks-cluster-role",
+        resourcesVpcConfig={},
+    )
+    _unless_there(iam.create_open_id_connect_provider, Url=ISSUER, ClientIDList=[AUDIENCE])
+    _unless_there(iam.create_policy, PolicyName="existing-policy", PolicyDocument=json.dumps(EXISTING_POLICY))
+
+
+def _seed_other_account(sandbox: Sandbox, aws_port: int) -> None:
+    """Another account's administrator lets this cluster's service accounts in: its own provider, its own role."""
+    session = aws_client(sandbox, aws_port, "sts").assume_role(
+        RoleArn=f"arn:aws:iam::{OTHER_ACCOUNT}:role/administrator", RoleSessionName="seed"
+    )
+    iam = aws_client(sandbox, aws_port, "iam", session["Credentials"])
+    issuer = ISSUER.removeprefix("https://")
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Federated": f"arn:aws:iam::{OTHER_ACCOUNT}:oidc-provider/{issuer}"},
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": {
+                    "StringEquals": {f"{issuer}:aud": AUDIENCE},
+                    "StringLike": {f"{issuer}:sub": "system:serviceaccount:*:*"},
+                },
+            }
+        ],
+    }
+    _unless_there(iam.create_open_id_connect_provider, Url=ISSUER, ClientIDList=[AUDIENCE])
+    _unless_there(iam.create_role, RoleName=OTHER_ACCOUNT_ROLE, AssumeRolePolicyDocument=json.dumps(trust))
+
+
+def _seed_kubernetes(sandbox: Sandbox) -> None:
+    client: Any = kubernetes_client(sandbox)
+    existing = ServiceAccount(
+        metadata=ObjectMeta(
+            name="existing-service-account",
+            namespace="default",
+            labels={"app.kubernetes.io/managed-by": "Helm"},
+            annotations={"example.com/owner": "platform"},
+        ),
+        imagePullSecrets=[LocalObjectReference(name="registry-credentials")],
+    )
+    for resource in (*(Namespace(metadata=ObjectMeta(name=name)) for name in NAMESPACES), existing):
+        try:
+            client.create(resource, field_manager="sandbox-seed")
+        except ApiError as error:
+            if error.status.code != CONFLICT:
+                raise
+
+
+def _unless_there(create: Callable[..., object], **arguments: Any) -> None:
+    try:
+        create(**arguments)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ALREADY_THERE:
+            raise

@@ -1,0 +1,437 @@
+"""The servers of the sandbox: etcd, kube-apiserver, kube-controller-manager and the AWS API.
+
+Each is known by its record in run/<name>.json: process id, that process's start time, port and a fingerprint of how
+it was started. The start time keeps a stale record from ever stopping a stranger that got the same process id.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from sandbox.environment import UNSET, sandbox_variables
+from sandbox.layout import ACCOUNT, AUDIENCE, CHECKOUT, CLUSTER, CONTEXT, ISSUER, REGION, Sandbox, SandboxError
+from sandbox.progress import Progress
+
+HOST = "127.0.0.1"
+READY_SECONDS = 60.0
+STOP_SECONDS = 10.0
+TOKEN_BYTES = 24
+# The order in which they start; they stop in the opposite order.
+ORDER = ("aws-api", "etcd", "kube-apiserver", "kube-controller-manager")
+PORTS = {
+    "aws-api": ("aws-api",),
+    "etcd": ("etcd", "etcd-peer"),
+    "kube-apiserver": ("kube-apiserver",),
+    "kube-controller-manager": ("kube-controller-manager",),
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """How to start a server, and how to tell that it serves."""
+
+    name: str
+    command: tuple[str, ...]
+    ready: Callable[[], bool]
+    variables: dict[str, str] = field(default_factory=dict)
+    sources: tuple[Path, ...] = ()
+
+    def fingerprint(self) -> str:
+        content = [json.dumps([self.command, self.variables], sort_keys=True).encode()]
+        content += [path.read_bytes() for path in self.sources]
+        return hashlib.sha256(b"\0".join(content)).hexdigest()
+
+
+# --- processes -------------------------------------------------------------------------------------------------------
+
+
+def running(sandbox: Sandbox, name: str) -> psutil.Process | None:
+    """Return the process of a server if it is the one that we started."""
+    record = _record(sandbox, name)
+    try:
+        process = psutil.Process(int(record["pid"]))
+        if process.create_time() == record["started"] and process.status() != psutil.STATUS_ZOMBIE:
+            return process
+    except (psutil.Error, KeyError, TypeError, ValueError):
+        pass
+    return None
+
+
+def stop_servers(sandbox: Sandbox, progress: Progress) -> int:
+    """Stop what runs; return how many servers were stopped."""
+    stopped = 0
+    with progress.step("servers", "stopping") as detail:
+        for name in reversed(ORDER):
+            stopped += stop(sandbox, name)
+        detail[:] = [f"{stopped} stopped"]
+    return stopped
+
+
+def stop(sandbox: Sandbox, name: str) -> bool:
+    """End a server of ours by its own process id: politely, then not."""
+    process = running(sandbox, name)
+    if process is not None:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except psutil.TimeoutExpired:
+                process.kill()
+                process.wait(STOP_SECONDS)
+    (sandbox.records / f"{name}.json").unlink(missing_ok=True)
+    return process is not None
+
+
+def start_servers(sandbox: Sandbox, progress: Progress) -> dict[str, int]:
+    """Start what does not run yet, and return the ports."""
+    ports = choose_ports(sandbox, progress)
+    write_credentials(sandbox, ports)
+    started = []
+    with progress.step("servers", "starting") as detail:
+        # The AWS API comes up while the Kubernetes servers do: it is waited for last.
+        aws = aws_api(sandbox, ports)
+        aws_process = _ensure(sandbox, aws, progress)
+        for describe in (etcd, kube_apiserver, kube_controller_manager):
+            server = describe(sandbox, ports)
+            detail[:] = [f"starting {server.name}"]
+            process = _ensure(sandbox, server, progress)
+            if process is not None:
+                _wait(sandbox, server, process)
+                started.append(server.name)
+            if server.name == "kube-apiserver":
+                # Its certificate exists only now, and what follows reads the kubeconfig.
+                write_access(sandbox, ports)
+        if aws_process is not None:
+            _wait(sandbox, aws, aws_process)
+            started.append(aws.name)
+        detail[:] = [f"started {', '.join(started)}" if started else "running already"]
+    return ports
+
+
+def _ensure(sandbox: Sandbox, server: Server, progress: Progress) -> "subprocess.Popen[bytes] | None":
+    """Start a server unless the one that runs is started the same way and answers."""
+    record = _record(sandbox, server.name)
+    if running(sandbox, server.name) is not None:
+        if record.get("fingerprint") == server.fingerprint() and _answers(server):
+            return None
+        stop(sandbox, server.name)
+    elif record:
+        progress.say(f"  {server.name}: the process that its record names is gone, starting it again")
+    return _launch(sandbox, server)
+
+
+def _launch(sandbox: Sandbox, server: Server) -> "subprocess.Popen[bytes]":
+    log = sandbox.logs / f"{server.name}.log"
+    if log.exists():
+        log.replace(log.with_suffix(".log.1"))
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in UNSET and not name.startswith(("ETCD_", "MOTO_", "KUBE"))
+    }
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            server.command,
+            cwd=CHECKOUT,
+            env={**kept, **server.variables},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    # A process that has ended at once is a zombie of ours: its start time can still be read.
+    record = {
+        "pid": process.pid,
+        "started": psutil.Process(process.pid).create_time(),
+        "fingerprint": server.fingerprint(),
+    }
+    _write(sandbox.records / f"{server.name}.json", json.dumps(record))
+    return process
+
+
+def _wait(sandbox: Sandbox, server: Server, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    pause = 0.02
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise SandboxError(
+                f"{server.name} ended with code {process.returncode} while it started: "
+                f"{_last_line(sandbox, server)} (log: {sandbox.logs / server.name}.log). Run the same command again; "
+                "if that fails too, `make clean` starts afresh."
+            )
+        if _answers(server):
+            return
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.25)
+    stop(sandbox, server.name)
+    raise SandboxError(
+        f"{server.name} did not answer within {READY_SECONDS:.0f} s (log: {sandbox.logs / server.name}.log)."
+    )
+
+
+def _last_line(sandbox: Sandbox, server: Server) -> str:
+    lines = (sandbox.logs / f"{server.name}.log").read_text(errors="replace").strip().splitlines()
+    return lines[-1][:300] if lines else "it said nothing"
+
+
+def _answers(server: Server) -> bool:
+    try:
+        return server.ready()
+    except (OSError, ValueError):
+        return False
+
+
+def _record(sandbox: Sandbox, name: str) -> dict[str, Any]:
+    """Read a record; one that cannot be read says nothing."""
+    try:
+        record = json.loads((sandbox.records / f"{name}.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _write(path: Path, content: str, mode: int = 0o600) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_text(content)
+    temporary.chmod(mode)
+    temporary.replace(path)
+
+
+# --- ports -----------------------------------------------------------------------------------------------------------
+
+
+def choose_ports(sandbox: Sandbox, progress: Progress) -> dict[str, int]:
+    """Keep each port from one start to the next, unless somebody else has taken it meanwhile."""
+    path = sandbox.folder / "ports.json"
+    try:
+        known = {name: int(port) for name, port in json.loads(path.read_text()).items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        known = {}
+    ports: dict[str, int] = {}
+    for server, names in PORTS.items():
+        ours = running(sandbox, server) is not None
+        for name in names:
+            port = known.get(name)
+            if port is None or not (ours or _free(port)):
+                ports[name] = _free_port(taken=set(ports.values()) | set(known.values()))
+                if port is not None:
+                    progress.say(f"  {name}: port {port} is taken by another program, using {ports[name]}")
+            else:
+                ports[name] = port
+    _write(path, json.dumps(ports))
+    return ports
+
+
+def read_ports(sandbox: Sandbox) -> dict[str, int]:
+    """Return the ports of a sandbox that has been started before."""
+    try:
+        ports: dict[str, int] = json.loads((sandbox.folder / "ports.json").read_text())
+    except (OSError, ValueError):
+        raise SandboxError("There is no sandbox here yet: run `make up` first.") from None
+    return ports
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def _free_port(taken: set[int]) -> int:
+    while True:
+        with socket.socket() as probe:
+            probe.bind((HOST, 0))
+            port: int = probe.getsockname()[1]
+        if port not in taken:
+            return port
+
+
+# --- keys and access -------------------------------------------------------------------------------------------------
+
+
+def write_credentials(sandbox: Sandbox, ports: dict[str, int]) -> None:
+    """Make the keys that outlive restarts: who may call the API server, and what signs service account tokens."""
+    folder = sandbox.kubernetes
+    tokens = folder / "tokens.csv"
+    if not tokens.exists():
+        _write(tokens, f"{os.urandom(TOKEN_BYTES).hex()},admin,admin,system:masters\n")
+    if not (folder / "service-account.key").exists():
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        private = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        public = key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        _write(folder / "service-account.pub", public.decode())
+        _write(folder / "service-account.key", private.decode())
+    aws = sandbox.folder / "aws"
+    aws.mkdir(exist_ok=True)
+    _write(aws / "config", "[default]\n")
+    _write(aws / "credentials", "[default]\n")
+    if not sandbox.clusters.exists():
+        write_cluster(sandbox, ports, ca="")
+
+
+def write_access(sandbox: Sandbox, ports: dict[str, int]) -> None:
+    """Write the kubeconfig and what EKS says about the cluster, after the API server has made its certificate."""
+    ca = base64.b64encode(_certificate(sandbox).read_bytes()).decode()
+    token = (sandbox.kubernetes / "tokens.csv").read_text().split(",")[0]
+    server = f"https://{HOST}:{ports['kube-apiserver']}"
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": CONTEXT,
+        "clusters": [{"name": CONTEXT, "cluster": {"server": server, "certificate-authority-data": ca}}],
+        "users": [{"name": CONTEXT, "user": {"token": token}}],
+        "contexts": [{"name": CONTEXT, "context": {"cluster": CONTEXT, "user": CONTEXT, "namespace": "default"}}],
+    }
+    _write(sandbox.kubeconfig, json.dumps(config, indent=2) + "\n")
+    write_cluster(sandbox, ports, ca)
+
+
+def write_cluster(sandbox: Sandbox, ports: dict[str, int], ca: str) -> None:
+    """Say where our own cluster is; other clusters in the file stay as they are."""
+    own = {
+        "name": CLUSTER,
+        "region": REGION,
+        "issuer": ISSUER,
+        "endpoint": f"https://{HOST}:{ports['kube-apiserver']}",
+        "ca": ca,
+    }
+    others = json.loads(sandbox.clusters.read_text()) if sandbox.clusters.exists() else []
+    kept = [entry for entry in others if (entry["name"], entry["region"]) != (CLUSTER, REGION)]
+    _write(sandbox.clusters, json.dumps([own, *kept], indent=2) + "\n")
+
+
+def _certificate(sandbox: Sandbox) -> Path:
+    return sandbox.kubernetes / "certificates" / "apiserver.crt"
+
+
+# --- what each server is ---------------------------------------------------------------------------------------------
+
+
+def aws_api(sandbox: Sandbox, ports: dict[str, int]) -> Server:
+    port = ports["aws-api"]
+    return Server(
+        name="aws-api",
+        command=(sys.executable, "-m", "sandbox.aws_api", str(port), str(sandbox.folder)),
+        ready=lambda: _status(f"http://{HOST}:{port}/moto-api/data.json") == 200,  # noqa: PLR2004
+        variables={
+            **sandbox_variables(sandbox, port),
+            "MOTO_ACCOUNT_ID": ACCOUNT,
+            "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
+        },
+        sources=(CHECKOUT / "sandbox" / "aws_api.py", CHECKOUT / "requirements-dev.txt"),
+    )
+
+
+def etcd(sandbox: Sandbox, ports: dict[str, int]) -> Server:
+    client, peer = (f"http://{HOST}:{ports[name]}" for name in ("etcd", "etcd-peer"))
+    return Server(
+        name="etcd",
+        command=(
+            str(sandbox.programs / "etcd"),
+            f"--data-dir={sandbox.folder / 'etcd'}",
+            f"--listen-client-urls={client}",
+            f"--advertise-client-urls={client}",
+            f"--listen-peer-urls={peer}",
+            f"--initial-advertise-peer-urls={peer}",
+            f"--initial-cluster=default={peer}",
+            # A sandbox survives killed processes, not a power cut; without this a slow disk makes everything slow.
+            "--unsafe-no-fsync",
+            "--log-level=warn",
+        ),
+        ready=lambda: _status(f"{client}/health") == 200,  # noqa: PLR2004
+    )
+
+
+def kube_apiserver(sandbox: Sandbox, ports: dict[str, int]) -> Server:
+    folder = sandbox.kubernetes
+    url = f"https://{HOST}:{ports['kube-apiserver']}/readyz"
+    return Server(
+        name="kube-apiserver",
+        command=(
+            str(sandbox.programs / "kube-apiserver"),
+            f"--etcd-servers=http://{HOST}:{ports['etcd']}",
+            f"--bind-address={HOST}",
+            f"--secure-port={ports['kube-apiserver']}",
+            f"--cert-dir={folder / 'certificates'}",
+            f"--token-auth-file={folder / 'tokens.csv'}",
+            "--authorization-mode=RBAC",
+            # Tokens as EKS makes them: its issuer, and STS among the audiences.
+            f"--service-account-issuer={ISSUER}",
+            f"--service-account-key-file={folder / 'service-account.pub'}",
+            f"--service-account-signing-key-file={folder / 'service-account.key'}",
+            f"--api-audiences=https://kubernetes.default.svc,{AUDIENCE}",
+            "--service-cluster-ip-range=10.0.0.0/24",
+            # There are no nodes to reach the API server from, and its address is a loopback one.
+            "--endpoint-reconciler-type=none",
+            "--enable-priority-and-fairness=false",
+        ),
+        ready=lambda: _status(url, _certificate(sandbox)) == 200,  # noqa: PLR2004
+    )
+
+
+def kube_controller_manager(sandbox: Sandbox, ports: dict[str, int]) -> Server:
+    port = ports["kube-controller-manager"]
+    certificates = sandbox.kubernetes / "controller-manager-certificates"
+    return Server(
+        name="kube-controller-manager",
+        command=(
+            str(sandbox.programs / "kube-controller-manager"),
+            f"--kubeconfig={sandbox.kubeconfig}",
+            f"--bind-address={HOST}",
+            f"--secure-port={port}",
+            f"--cert-dir={certificates}",
+            # Deletes wait for these: a namespace for its contents, an owner for what it owns.
+            "--controllers=namespace-controller,serviceaccount-controller,garbage-collector-controller",
+            "--leader-elect=false",
+        ),
+        ready=lambda: _status(f"https://{HOST}:{port}/healthz", certificates / "kube-controller-manager.crt") == 200,  # noqa: PLR2004
+        # It reads the address of the API server only when it starts.
+        sources=(sandbox.kubeconfig,),
+    )
+
+
+def _status(url: str, certificate: Path | None = None) -> int:
+    context = ssl.create_default_context(cafile=str(certificate)) if certificate else None
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+    if context:
+        handlers.append(urllib.request.HTTPSHandler(context=context))
+    try:
+        with urllib.request.build_opener(*handlers).open(url, timeout=3) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def kill(sandbox: Sandbox, name: str) -> None:
+    """End a server as a crash would, for tests of the recovery."""
+    process = running(sandbox, name)
+    if process is not None:
+        process.send_signal(signal.SIGKILL)
+        process.wait(STOP_SECONDS)

@@ -1,0 +1,83 @@
+"""A sandbox of the tests' own: its folder, ports and processes are not those of `make up`."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lightkube import Client
+
+from sandbox.engine import prepare_engine
+from sandbox.environment import environment, write_environment_file
+from sandbox.layout import Sandbox
+from sandbox.parts import prepare_parts
+from sandbox.progress import Progress
+from sandbox.seed import aws_client, kubernetes_client, seed
+from sandbox.servers import start_servers, stop_servers
+
+
+@dataclass
+class Cloud:
+    """A running sandbox."""
+
+    sandbox: Sandbox
+    ports: dict[str, int]
+    progress: Progress = field(default_factory=Progress)
+
+    @property
+    def folder(self) -> Path:
+        return self.sandbox.folder
+
+    def environment(self) -> dict[str, str]:
+        """The process environment that points every tool at this sandbox, and at no other."""
+        own = {name: value for name, value in os.environ.items() if name != "IRSA_SANDBOX"}
+        return environment(self.sandbox, self.ports["aws-api"], own)
+
+    def aws(self, service: str, credentials: dict[str, Any] | None = None) -> Any:
+        """A boto3 client."""
+        return aws_client(self.sandbox, self.ports["aws-api"], service, credentials)
+
+    def kubernetes(self, namespace: str = "default") -> Client:
+        """A lightkube client."""
+        return kubernetes_client(self.sandbox, namespace)
+
+    def run(self, *command: str, folder: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a program in this sandbox's environment."""
+        return subprocess.run(
+            command,
+            cwd=folder or self.folder,
+            env={**self.environment(), **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def pulumi(self, folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run pulumi on the program in a folder."""
+        return self.run("pulumi", *arguments, "--non-interactive", folder=folder, **variables)
+
+    def kubectl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run kubectl against this sandbox's API server."""
+        return self.run("kubectl", *arguments)
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """Start a sandbox once for all tests, and stop it by its own process ids."""
+    sandbox = Sandbox(tmp_path_factory.mktemp("sandbox"))
+    sandbox.prepare()
+    progress = Progress()
+    try:
+        prepare_parts(sandbox, progress)
+        started = Cloud(sandbox, start_servers(sandbox, progress), progress)
+        seed(sandbox, started.ports["aws-api"])
+        write_environment_file(sandbox, started.ports["aws-api"])
+        prepare_engine(sandbox, started.environment(), progress)
+        yield started
+    finally:
+        stop_servers(sandbox, progress)
