@@ -1,0 +1,10 @@
+"""`python -m sandbox.plugins.aws <engine address>`."""
+
+from importlib.metadata import version
+
+from sandbox.plugins.aws.provider import AwsProvider
+from sandbox.plugins.serving import serve
+
+if __name__ == "__main__":
+    number = version("pulumi-aws")
+    serve(AwsProvider(number), number)

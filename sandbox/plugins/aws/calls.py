@@ -1,0 +1,92 @@
+"""How calls fail and are repeated, and how names are made, for every resource type."""
+
+import itertools
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
+
+from sandbox.plugins.aws.connection import error_code, error_text
+from sandbox.plugins.serving import ProviderError
+
+# How long the official plugin waits for IAM to become consistent.
+PROPAGATION_SECONDS = 120.0
+
+Answer = TypeVar("Answer")
+_GENERATED = re.compile(r"(.*)[0-9a-f]{26}")
+_counter = itertools.count(1)
+
+
+@contextmanager
+def failing_as(doing: str, client: Any, *, unless: str = "") -> Iterator[None]:
+    """Put what was being done in front of the API's error; an error of the code `unless` is none."""
+    try:
+        yield
+    except ClientError as error:
+        if error_code(error) != unless:
+            raise ProviderError(f"{doing}: {error_text(error, client)}") from error
+    except BotoCoreError as error:
+        raise ProviderError(f"{doing}: {error_text(error, client)}") from error
+
+
+def persistently(call: Callable[[], Answer], *codes: str, saying: str = "") -> Answer:
+    """Repeat a call for as long as it fails with one of these codes, and the official plugin would."""
+
+    def passing(error: BaseException) -> bool:
+        return isinstance(error, ClientError) and error_code(error) in codes and saying in str(error)
+
+    return Retrying(
+        retry=retry_if_exception(passing),
+        stop=stop_after_delay(PROPAGATION_SECONDS),
+        wait=wait_exponential(multiplier=0.2, max=5),
+        reraise=True,
+    )(call)
+
+
+def name_of(inputs: Mapping[str, Any], name: str = "name", prefix: str = "namePrefix") -> str:
+    """Return the name to create under: the given one, or the prefix and 26 digits."""
+    if inputs.get(name):
+        return str(inputs[name])
+    now = time.time()
+    stamp = time.strftime("%Y%m%d%H%M%S", time.gmtime(now)) + f"{int(now % 1 * 10_000):04d}"
+    return f"{inputs.get(prefix) or 'terraform-'}{stamp}{next(_counter):08x}"
+
+
+def prefix_of(name: str) -> str:
+    """Return the prefix that a generated name shows, else nothing."""
+    generated = _GENERATED.fullmatch(name)
+    return generated.group(1) if generated else ""
+
+
+def given(**arguments: Any) -> dict[str, Any]:
+    """Return the arguments that have a value: boto3 takes no None."""
+    return {key: value for key, value in arguments.items() if value not in (None, "", [], {})}
+
+
+def tag_list(tags: Mapping[str, str] | None) -> list[dict[str, str]]:
+    """Return tags as the APIs take them."""
+    return [{"Key": key, "Value": value} for key, value in (tags or {}).items()]
+
+
+def tag_map(tags: list[dict[str, str]] | None) -> dict[str, str]:
+    """Return tags as a map, without AWS's own."""
+    return {tag["Key"]: tag["Value"] for tag in tags or [] if not tag["Key"].startswith("aws:")}
+
+
+def paged(client: Any, operation: str, key: str, **arguments: Any) -> list[Any]:
+    """Return all items of a paged list."""
+    return [item for page in client.get_paginator(operation).paginate(**arguments) for item in page.get(key, [])]
+
+
+def found(call: Callable[..., Any], *absent: str, **arguments: Any) -> Any:
+    """Return the call's answer, or None if it fails with a code that means there is no such thing."""
+    try:
+        return call(**arguments)
+    except ClientError as error:
+        if error_code(error) in absent:
+            return None
+        raise

@@ -1,0 +1,283 @@
+"""The provider's configuration, and the clients that speak to AWS with it."""
+
+import difflib
+import json
+import os
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.handlers import json_decode_policies
+
+from sandbox.plugins.serving import ProviderError
+
+STRING_KEYS = {
+    "accessKey",
+    "customCaBundle",
+    "ec2MetadataServiceEndpoint",
+    "ec2MetadataServiceEndpointMode",
+    "httpProxy",
+    "httpsProxy",
+    "noProxy",
+    "profile",
+    "region",
+    "retryMode",
+    "s3UsEast1RegionalEndpoint",
+    "secretKey",
+    "stsRegion",
+    "tagPolicyCompliance",
+    "token",
+}
+# The engine hands these over as JSON texts.
+JSON_KEYS = {
+    "allowedAccountIds",
+    "assumeRoleWithWebIdentity",
+    "assumeRoles",
+    "defaultTags",
+    "endpoints",
+    "forbiddenAccountIds",
+    "ignoreTags",
+    "insecure",
+    "maxRetries",
+    "s3UsePathStyle",
+    "sharedConfigFiles",
+    "sharedCredentialsFiles",
+    "skipCredentialsValidation",
+    "skipMetadataApiCheck",
+    "skipRegionValidation",
+    "skipRequestingAccountId",
+    "tokenBucketRateLimiterCapacity",
+    "useDualstackEndpoint",
+    "useFipsEndpoint",
+    "userAgents",
+}
+# The engine's own, of every provider.
+ENGINE_KEYS = {"version", "pluginDownloadURL", "parameterization"}
+DNS_SUFFIXES = {
+    "aws": "amazonaws.com",
+    "aws-cn": "amazonaws.com.cn",
+    "aws-us-gov": "amazonaws.com",
+    "aws-iso": "c2s.ic.gov",
+    "aws-iso-b": "sc2s.sgov.gov",
+    "aws-iso-e": "cloud.adc-e.uk",
+    "aws-iso-f": "csp.hci.ic.gov",
+    "aws-eusc": "amazonaws.eu",
+}
+_CONNECTIONS = 64
+_RETRIES = 25
+_DURATION = re.compile(r"(\d+)(h|m|s)")
+_SECONDS = {"h": 3600, "m": 60, "s": 1}
+
+
+def configuration_mistakes(values: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with the provider's arguments, without calling anything."""
+    wrong = []
+    known = STRING_KEYS | JSON_KEYS
+    for key, value in values.items():
+        if key.startswith("__") or key in ENGINE_KEYS:
+            continue
+        if key == "assumeRole":
+            wrong.append("invalid config key 'aws:assumeRole', should be 'aws:assumeRoles'")
+        elif key not in known:
+            near = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.8)
+            wrong.append(
+                f"`aws:{key}` is not a valid configuration key for the aws provider. "
+                + (f"Did you mean `aws:{near[0]}`? " if near else "")
+                + "If the key is not intended for the provider, please choose a different namespace from `aws:`."
+            )
+        elif key == "assumeRoles" and isinstance(value, str) and not isinstance(decoded(key, value), list):
+            wrong.append(f"expected aws:assumeRoles to be an array, got {value}")
+    return wrong
+
+
+def decoded(key: str, value: Any) -> Any:
+    """Return a configuration value as it was before it was put on the wire."""
+    if key not in JSON_KEYS or not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def error_text(error: ClientError | BotoCoreError, client: Any = None) -> str:
+    """Return the error in the words of the SDK that the official plugin is built on."""
+    if not isinstance(error, ClientError):
+        return str(error)
+    code = error.response["Error"].get("Code", "")
+    message = error.response["Error"].get("Message", "")
+    metadata = error.response.get("ResponseMetadata", {})
+    service = client.meta.service_model.service_id if client is not None else "AWS"
+    modelled = client is not None and code in {
+        shape.metadata.get("error", {}).get("code", shape.name) for shape in client.meta.service_model.error_shapes
+    }
+    return (
+        f"operation error {service}: {error.operation_name}, https response error StatusCode: "
+        f"{metadata.get('HTTPStatusCode')}, RequestID: {metadata.get('RequestId', '')}, "
+        f"{'' if modelled else 'api error '}{code}: {message}"
+    )
+
+
+def error_code(error: ClientError) -> str:
+    """Return the API's code of an error."""
+    return str(error.response["Error"].get("Code", ""))
+
+
+@dataclass
+class Connection:
+    """One provider instance's way to AWS: a client per service and region, made at first use."""
+
+    session: boto3.Session
+    settings: Mapping[str, Any]
+    default_tags: Mapping[str, str] = field(default_factory=dict)
+    _clients: dict[tuple[str, str | None], Any] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def region(self) -> str:
+        """The provider's region."""
+        return str(self.session.region_name)
+
+    @property
+    def partition(self) -> str:
+        """The partition that the region belongs to."""
+        return str(self.session.get_partition_for_region(self.region))
+
+    def client(self, service: str, region: str | None = None) -> Any:
+        """Return the service's client, safe to use from many threads."""
+        with self._lock:
+            key = (service, region)
+            if key not in self._clients:
+                self._clients[key] = self.make_client(service, region)
+            return self._clients[key]
+
+    def make_client(self, service: str, region: str | None = None) -> Any:
+        """Return a new client."""
+        settings = self.settings
+        proxies = {
+            scheme: settings[key] for scheme, key in (("http", "httpProxy"), ("https", "httpsProxy")) if key in settings
+        }
+        config = Config(
+            max_pool_connections=_CONNECTIONS,
+            retries={
+                "mode": settings.get("retryMode", "standard"),
+                "total_max_attempts": int(settings.get("maxRetries", _RETRIES)) + 1,
+            },
+            use_fips_endpoint=settings.get("useFipsEndpoint") or None,
+            use_dualstack_endpoint=settings.get("useDualstackEndpoint") or None,
+            proxies=proxies or None,
+            s3={"addressing_style": "path"} if settings.get("s3UsePathStyle") else None,
+        )
+        endpoints = {name: url for group in settings.get("endpoints", []) for name, url in group.items() if url}
+        client = cast("Any", self.session.client)(
+            service,
+            region_name=region or (settings.get("stsRegion") if service == "sts" else None),
+            endpoint_url=endpoints.get(service),
+            verify=False if settings.get("insecure") else settings.get("customCaBundle"),
+            config=config,
+        )
+        # A document's text as it is stored matters, and botocore would parse it.
+        client.meta.events.unregister("after-call.iam", json_decode_policies)
+        return client
+
+    def tags_all(self, tags: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the tags that a resource gets: the provider's and its own, which win."""
+        ignored = self.settings.get("ignoreTags", {})
+        prefixes = tuple(ignored.get("keyPrefixes", []))
+        merged = {**self.default_tags, **tags}
+        return {
+            key: value
+            for key, value in merged.items()
+            if key not in ignored.get("keys", []) and not (prefixes and key.startswith(prefixes))
+        }
+
+
+def connect(values: Mapping[str, Any]) -> Connection:
+    """Return a connection for the provider's arguments; refuse credentials and accounts that will not do."""
+    settings = {key: decoded(key, value) for key, value in values.items() if value not in (None, "")}
+    inner = botocore.session.Session(profile=settings.get("profile"))
+    for variable, key in (("config_file", "sharedConfigFiles"), ("credentials_file", "sharedCredentialsFiles")):
+        if settings.get(key):
+            inner.set_config_variable(variable, settings[key][0])
+    try:
+        session = boto3.Session(
+            aws_access_key_id=settings.get("accessKey"),
+            aws_secret_access_key=settings.get("secretKey"),
+            aws_session_token=settings.get("token"),
+            region_name=settings.get("region") or os.environ.get("AWS_REGION"),
+            botocore_session=inner,
+        )
+    except BotoCoreError as error:
+        raise ProviderError(f"unable to validate AWS credentials.\nDetails: {error}") from error
+    if not session.region_name:
+        raise ProviderError(
+            "Missing region information\nThe AWS region has not been set to a valid value. "
+            "Set it with `pulumi config set aws:region <region>` or the environment variable AWS_REGION."
+        )
+    default_tags = (settings.get("defaultTags") or {}).get("tags") or {}
+    connection = Connection(session, settings, default_tags)
+    for role in settings.get("assumeRoles") or []:
+        connection = Connection(_assumed(connection, role), settings, default_tags)
+    _refuse_account(connection)
+    return connection
+
+
+def _assumed(connection: Connection, role: Mapping[str, Any]) -> boto3.Session:
+    tags = [{"Key": key, "Value": value} for key, value in (role.get("tags") or {}).items()]
+    arguments = {
+        "RoleArn": role.get("roleArn"),
+        "RoleSessionName": role.get("sessionName") or "pulumi",
+        "ExternalId": role.get("externalId"),
+        "DurationSeconds": _seconds(role.get("duration")),
+        "Policy": role.get("policy"),
+        "PolicyArns": [{"arn": arn} for arn in role.get("policyArns") or []],
+        "SourceIdentity": role.get("sourceIdentity"),
+        "Tags": tags,
+        "TransitiveTagKeys": role.get("transitiveTagKeys"),
+    }
+    client = connection.client("sts")
+    try:
+        answer = client.assume_role(**{key: value for key, value in arguments.items() if value})
+    except (ClientError, BotoCoreError) as error:
+        raise ProviderError(
+            f"Cannot assume IAM Role\nIAM Role ({role.get('roleArn')}) cannot be assumed.\n"
+            f"Error: {error_text(error, client)}"
+        ) from error
+    credentials = answer["Credentials"]
+    return boto3.Session(
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+        region_name=connection.region,
+    )
+
+
+def _seconds(duration: str | None) -> int | None:
+    if not duration:
+        return None
+    return sum(int(number) * _SECONDS[unit] for number, unit in _DURATION.findall(duration))
+
+
+def _refuse_account(connection: Connection) -> None:
+    settings = connection.settings
+    allowed, forbidden = settings.get("allowedAccountIds") or [], settings.get("forbiddenAccountIds") or []
+    if settings.get("skipCredentialsValidation") and not (allowed or forbidden):
+        return
+    client = connection.client("sts")
+    try:
+        account = client.get_caller_identity()["Account"]
+    except NoCredentialsError as error:
+        raise ProviderError(
+            "No valid credential sources found.\nSet aws:profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in "
+            f"the environment.\nDetails: {error}"
+        ) from error
+    except (ClientError, BotoCoreError) as error:
+        raise ProviderError(f"unable to validate AWS credentials.\nDetails: {error_text(error, client)}") from error
+    if account in forbidden or (allowed and account not in allowed):
+        raise ProviderError(f"AWS account ID not allowed: {account}")

@@ -1,0 +1,118 @@
+"""Policy documents as the official plugin treats them: checked, normalised, and compared by meaning."""
+
+import json
+import re
+from typing import Any
+
+_ROOT = re.compile(r"arn:[\w-]+:iam::(\d{12}):root")
+_UNORDERED = ("Action", "NotAction", "Resource", "NotResource")
+_PRINCIPALS = ("Principal", "NotPrincipal")
+_NOT_OBJECTS = {
+    **dict.fromkeys(" \t\r\n", "leading space characters are not allowed"),
+    '"': "contains a JSON-encoded string, not a JSON-encoded object",
+    "[": "contains a JSON array, not a JSON object",
+}
+_GO_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
+
+
+def normalised(text: str) -> str:
+    """Return the document compact and with sorted keys, escaped as Go's encoder does."""
+    return _compact(json.loads(text), sort_keys=True)
+
+
+def legacy_normalised(text: str) -> str:
+    """Return the normalised document with Version in front, the form of inline policies."""
+    document = json.loads(text)
+    if isinstance(document, dict) and "Version" in document:
+        ordered = {"Version": document["Version"], **{key: document[key] for key in sorted(document)}}
+        return _compact({key: _sorted_keys(value) for key, value in ordered.items()}, sort_keys=False)
+    return normalised(text)
+
+
+def _sorted_keys(value: Any) -> Any:
+    return json.loads(json.dumps(value, sort_keys=True))
+
+
+def _compact(value: Any, *, sort_keys: bool) -> str:
+    text = json.dumps(value, sort_keys=sort_keys, separators=(",", ":"), ensure_ascii=False)
+    return text.translate(_GO_ESCAPES)
+
+
+def equivalent(one: str, other: str) -> bool:
+    """Say whether two documents mean the same to IAM; what does not parse is never equivalent."""
+    if one == other or {one, other} <= {"", "{}"}:
+        return True
+    try:
+        return _canonical(json.loads(one)) == _canonical(json.loads(other))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return False
+
+
+def _canonical(document: dict[str, Any]) -> dict[str, Any]:
+    statements = document["Statement"]
+    canonical = [_statement(statement) for statement in (statements if isinstance(statements, list) else [statements])]
+    ordered = sorted(canonical, key=lambda statement: json.dumps(statement, sort_keys=True))
+    return {"Version": document.get("Version"), "Id": document.get("Id"), "Statement": ordered}
+
+
+def _statement(statement: dict[str, Any]) -> dict[str, Any]:
+    canonical = dict(statement)
+    canonical["Effect"] = str(statement.get("Effect", "")).lower()
+    for key in _UNORDERED:
+        if key in canonical:
+            canonical[key] = _strings(canonical[key])
+    for key in _PRINCIPALS:
+        if isinstance(canonical.get(key), dict):
+            canonical[key] = {kind: _accounts(values) for kind, values in canonical[key].items()}
+    if "Condition" in canonical:
+        canonical["Condition"] = {
+            operator: {key: _strings(values) for key, values in tests.items()}
+            for operator, tests in canonical["Condition"].items()
+        }
+    return canonical
+
+
+def _strings(value: Any) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    return sorted(json.dumps(item) if isinstance(item, bool) else str(item) for item in values)
+
+
+def _accounts(value: Any) -> list[str]:
+    roots = ((text, _ROOT.fullmatch(text)) for text in _strings(value))
+    return sorted(root.group(1) if root else text for text, root in roots)
+
+
+def mistakes(key: str, text: str) -> list[str]:
+    """Return what the official plugin refuses before any call; meaning and size are left to the API."""
+    invalid = f'"{key}" contains an invalid JSON policy: '
+    if not text:
+        return [f'"{key}" is an empty string, which is not a valid JSON value']
+    if text[0] != "{":
+        return [invalid + _NOT_OBJECTS.get(text[0], "not a JSON object") + _hint(text)]
+    repeated: list[str] = []
+
+    def note_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = [name for name, _ in pairs]
+        repeated.extend(sorted({name for name in keys if keys.count(name) > 1}))
+        return dict(pairs)
+
+    try:
+        json.loads(text, object_pairs_hook=note_repetition)
+    except json.JSONDecodeError as error:
+        return [f"{invalid}{error.msg}, at byte offset {len(text[: error.pos].encode())}"]
+    if repeated:
+        return [f'"{key}" contains duplicate JSON keys: duplicate key "{repeated[0]}"']
+    return []
+
+
+def _hint(text: str) -> str:
+    try:
+        content = json.loads(text)
+        if not isinstance(content, str):
+            return ""
+        if content.endswith(".json"):
+            return " (have you passed a JSON-encoded filename instead of the content of that file?)"
+        json.loads(content)
+    except ValueError:
+        return ""
+    return " (have you double-encoded your JSON data?)"

@@ -1,0 +1,538 @@
+"""IAM's resource types, with the calls of the official plugin in its order."""
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+from urllib.parse import unquote
+
+from botocore.exceptions import ClientError
+
+from sandbox.plugins.aws import documents, validators
+from sandbox.plugins.aws.calls import (
+    failing_as,
+    found,
+    given,
+    name_of,
+    paged,
+    persistently,
+    prefix_of,
+    tag_list,
+    tag_map,
+)
+from sandbox.plugins.aws.connection import Connection, error_text
+from sandbox.plugins.aws.resource_type import (
+    TAGS,
+    Property,
+    ResourceType,
+    document,
+    same_document,
+    same_set,
+)
+from sandbox.plugins.serving import Plain, ProviderError
+
+_GONE = "NoSuchEntity"
+_KEPT_POLICY_VERSIONS = 5
+
+
+def stored_text(text: str) -> str:
+    """Return a document as it is stored; IAM answers with it percent-encoded."""
+    return unquote(text) if text.startswith("%") else text
+
+
+def _settled(stored: str | None, live: str, form: Callable[[str], str] = documents.normalised) -> str:
+    if stored and documents.equivalent(stored, live):
+        return form(stored)
+    try:
+        return form(live)
+    except ValueError:
+        return live
+
+
+def _retag(operation: str, argument: str) -> Callable[[Connection, str, list[str], Mapping[str, str]], None]:
+    def retag(connection: Connection, resource_id: str, removed: list[str], added: Mapping[str, str]) -> None:
+        client, identity = connection.client("iam"), {argument: resource_id}
+        if removed:
+            getattr(client, f"untag_{operation}")(**identity, TagKeys=removed)
+        if added:
+            getattr(client, f"tag_{operation}")(**identity, Tags=tag_list(added))
+
+    return retag
+
+
+def _names(most: int, most_of_prefix: int) -> dict[str, Property]:
+    return {
+        "name": Property(replaces=True, computed=True, check=validators.name(most), conflicts_with="namePrefix"),
+        "namePrefix": Property(
+            replaces=True, computed=True, check=validators.name(most_of_prefix), conflicts_with="name"
+        ),
+    }
+
+
+# -- Policy
+
+
+def _create_policy(connection: Connection, inputs: Plain) -> str:
+    client, name = connection.client("iam"), name_of(inputs)
+    with failing_as(f"creating IAM Policy ({name})", client):
+        answer = client.create_policy(
+            PolicyName=name,
+            PolicyDocument=documents.normalised(inputs["policy"]),
+            Description=inputs.get("description") or "",
+            **given(Path=inputs.get("path"), Tags=tag_list(inputs.get("tagsAll"))),
+        )
+    return str(answer["Policy"]["Arn"])
+
+
+def _read_policy(connection: Connection, arn: str, state: Plain) -> Plain | None:
+    client = connection.client("iam")
+    with failing_as(f"reading IAM Policy ({arn})", client):
+        answer = found(client.get_policy, _GONE, PolicyArn=arn)
+        if answer is None:
+            return None
+        policy = answer["Policy"]
+        version = client.get_policy_version(PolicyArn=arn, VersionId=policy["DefaultVersionId"])["PolicyVersion"]
+    return {
+        "arn": arn,
+        "attachmentCount": policy["AttachmentCount"],
+        "delayAfterPolicyCreationInMs": state.get("delayAfterPolicyCreationInMs"),
+        "description": policy.get("Description") or "",
+        "name": policy["PolicyName"],
+        "namePrefix": prefix_of(policy["PolicyName"]),
+        "path": policy["Path"],
+        "policy": _settled(state.get("policy"), stored_text(version["Document"])),
+        "policyId": policy["PolicyId"],
+        "tagsAll": tag_map(policy.get("Tags")),
+    }
+
+
+def _update_policy(connection: Connection, arn: str, olds: Plain, news: Plain) -> None:
+    if same_document(olds.get("policy"), news.get("policy")):
+        return
+    client = connection.client("iam")
+    text = documents.normalised(news["policy"])
+    delay = news.get("delayAfterPolicyCreationInMs") or 0
+    with failing_as(f"updating IAM Policy ({arn})", client):
+        versions = client.list_policy_versions(PolicyArn=arn)["Versions"]
+        if len(versions) >= _KEPT_POLICY_VERSIONS:
+            others = [version for version in versions if not version["IsDefaultVersion"]]
+            oldest = min(others, key=lambda version: (version["CreateDate"], int(version["VersionId"][1:])))
+            client.delete_policy_version(PolicyArn=arn, VersionId=oldest["VersionId"])
+        if not delay:
+            client.create_policy_version(PolicyArn=arn, PolicyDocument=text, SetAsDefault=True)
+            return
+    _make_default_later(client, arn, text, delay)
+
+
+def _make_default_later(client: Any, arn: str, text: str, delay: int) -> None:
+    with failing_as(f"creating IAM Policy ({arn}) version", client):
+        answer = client.create_policy_version(PolicyArn=arn, PolicyDocument=text, SetAsDefault=False)
+    version = answer["PolicyVersion"]["VersionId"]
+    time.sleep(delay / 1000)
+    with failing_as(f"setting IAM Policy ({arn}) default version ({version})", client):
+        client.set_default_policy_version(PolicyArn=arn, VersionId=version)
+
+
+def _delete_policy(connection: Connection, arn: str, _: Plain) -> None:
+    client = connection.client("iam")
+    with failing_as(f"deleting IAM Policy ({arn})", client, unless=_GONE):
+        for version in client.list_policy_versions(PolicyArn=arn)["Versions"]:
+            if not version["IsDefaultVersion"]:
+                client.delete_policy_version(PolicyArn=arn, VersionId=version["VersionId"])
+        client.delete_policy(PolicyArn=arn)
+
+
+POLICY = ResourceType(
+    properties={
+        "policy": document(),
+        **_names(128, 102),
+        "path": Property(default="/", replaces=True, check=validators.path),
+        "description": Property(replaces=True),
+        "delayAfterPolicyCreationInMs": Property(),
+        **TAGS,
+    },
+    outputs=("arn", "attachmentCount", "policyId"),
+    create=_create_policy,
+    read=_read_policy,
+    update=_update_policy,
+    delete=_delete_policy,
+    name_property="name",
+    name_length=255,
+    described_as="IAM Policy",
+    retag=_retag("policy", "PolicyArn"),
+)
+
+
+# -- Role
+
+
+def _wanted_inline(policies: list[Plain] | None) -> dict[str, str]:
+    return {policy["name"]: policy["policy"] for policy in policies or [] if policy.get("policy")}
+
+
+def _same_inline(one: list[Plain] | None, other: list[Plain] | None) -> bool:
+    if not other:
+        return True
+    olds, news = _wanted_inline(one), _wanted_inline(other)
+    return olds.keys() == news.keys() and all(same_document(olds[name], news[name]) for name in olds)
+
+
+def _create_role(connection: Connection, inputs: Plain) -> str:
+    client, name = connection.client("iam"), name_of(inputs)
+    create = partial(
+        client.create_role,
+        RoleName=name,
+        AssumeRolePolicyDocument=documents.normalised(inputs["assumeRolePolicy"]),
+        **given(
+            Path=inputs.get("path"),
+            MaxSessionDuration=inputs.get("maxSessionDuration"),
+            Description=inputs.get("description"),
+            PermissionsBoundary=inputs.get("permissionsBoundary"),
+            Tags=tag_list(inputs.get("tagsAll")),
+        ),
+    )
+    with failing_as(f"creating IAM Role ({name})", client):
+        # The principal may be as new as the role.
+        persistently(create, "MalformedPolicyDocument", saying="Invalid principal in policy")
+    try:
+        for inline, text in _wanted_inline(inputs.get("inlinePolicies")).items():
+            client.put_role_policy(RoleName=name, PolicyName=inline, PolicyDocument=documents.legacy_normalised(text))
+    except ClientError as error:
+        client.delete_role(RoleName=name)
+        raise ProviderError(f"creating IAM Role ({name}): {error_text(error, client)}") from error
+    with failing_as(f"creating IAM Role ({name})", client):
+        # Where this fails the official plugin, too, leaves a role that is in no state.
+        for arn in inputs.get("managedPolicyArns") or []:
+            client.attach_role_policy(RoleName=name, PolicyArn=arn)
+    return name
+
+
+def _read_role(connection: Connection, name: str, state: Plain) -> Plain | None:
+    client = connection.client("iam")
+    with failing_as(f"reading IAM Role ({name})", client):
+        answer = found(client.get_role, _GONE, RoleName=name)
+        if answer is None:
+            return None
+        role = answer["Role"]
+        stored = _wanted_inline(state.get("inlinePolicies"))
+        inline = [
+            {
+                "name": policy,
+                "policy": _settled(stored.get(policy), _inline(client, name, policy), documents.legacy_normalised),
+            }
+            for policy in paged(client, "list_role_policies", "PolicyNames", RoleName=name)
+        ]
+        attached = paged(client, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
+    return {
+        "arn": role["Arn"],
+        "assumeRolePolicy": _settled(state.get("assumeRolePolicy"), stored_text(role["AssumeRolePolicyDocument"])),
+        "createDate": role["CreateDate"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "description": role.get("Description") or "",
+        "forceDetachPolicies": bool(state.get("forceDetachPolicies")),
+        "inlinePolicies": inline,
+        "managedPolicyArns": [policy["PolicyArn"] for policy in attached],
+        "maxSessionDuration": role["MaxSessionDuration"],
+        "name": role["RoleName"],
+        "namePrefix": prefix_of(role["RoleName"]),
+        "path": role["Path"],
+        "permissionsBoundary": (role.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn"),
+        "tagsAll": tag_map(role.get("Tags")),
+        "uniqueId": role["RoleId"],
+    }
+
+
+def _inline(client: Any, role: str, policy: str) -> str:
+    return stored_text(client.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"])
+
+
+def _update_role(connection: Connection, name: str, olds: Plain, news: Plain) -> None:
+    client, role = connection.client("iam"), f"IAM Role ({name})"
+    if not same_document(olds.get("assumeRolePolicy"), news.get("assumeRolePolicy")):
+        with failing_as(f"updating {role} assume role policy", client):
+            persistently(
+                partial(
+                    client.update_assume_role_policy,
+                    RoleName=name,
+                    PolicyDocument=documents.normalised(news["assumeRolePolicy"]),
+                ),
+                "MalformedPolicyDocument",
+                saying="Invalid principal in policy",
+            )
+    if (olds.get("description") or "") != (news.get("description") or ""):
+        with failing_as(f"updating {role} description", client):
+            client.update_role_description(RoleName=name, Description=news.get("description") or "")
+    if olds.get("maxSessionDuration") != news.get("maxSessionDuration"):
+        with failing_as(f"updating {role} MaxSessionDuration", client):
+            client.update_role(RoleName=name, **given(MaxSessionDuration=news.get("maxSessionDuration")))
+    _update_boundary(client, name, olds.get("permissionsBoundary"), news.get("permissionsBoundary"))
+    with failing_as(f"updating {role}", client):
+        _update_policies(client, name, olds, news)
+
+
+def _update_boundary(client: Any, name: str, old: str | None, new: str | None) -> None:
+    if (old or "") == (new or ""):
+        return
+    if new:
+        with failing_as(f"updating IAM Role ({name}) permissions boundary", client):
+            client.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=new)
+        return
+    with failing_as(f"deleting IAM Role ({name}) permissions boundary", client):
+        client.delete_role_permissions_boundary(RoleName=name)
+
+
+def _update_policies(client: Any, name: str, olds: Plain, news: Plain) -> None:
+    if not _same_inline(olds.get("inlinePolicies"), news.get("inlinePolicies")):
+        old, new = _wanted_inline(olds.get("inlinePolicies")), _wanted_inline(news["inlinePolicies"])
+        for policy in old.keys() - new.keys():
+            found(client.delete_role_policy, _GONE, RoleName=name, PolicyName=policy)
+        for policy, text in new.items():
+            if not same_document(old.get(policy), text):
+                client.put_role_policy(
+                    RoleName=name, PolicyName=policy, PolicyDocument=documents.legacy_normalised(text)
+                )
+    if "managedPolicyArns" in news:
+        attached, wanted = set(olds.get("managedPolicyArns") or []), set(news["managedPolicyArns"] or [])
+        for arn in sorted(attached - wanted):
+            found(client.detach_role_policy, _GONE, RoleName=name, PolicyArn=arn)
+        for arn in sorted(wanted - attached):
+            client.attach_role_policy(RoleName=name, PolicyArn=arn)
+
+
+def _delete_role(connection: Connection, name: str, state: Plain) -> None:
+    client = connection.client("iam")
+    force = bool(state.get("forceDetachPolicies"))
+    with failing_as(f"deleting IAM Role ({name})", client, unless=_GONE):
+        for profile in paged(client, "list_instance_profiles_for_role", "InstanceProfiles", RoleName=name):
+            client.remove_role_from_instance_profile(RoleName=name, InstanceProfileName=profile["InstanceProfileName"])
+        if force or state.get("managedPolicyArns"):
+            for policy in paged(client, "list_attached_role_policies", "AttachedPolicies", RoleName=name):
+                client.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
+        if force or state.get("inlinePolicies"):
+            for inline in paged(client, "list_role_policies", "PolicyNames", RoleName=name):
+                client.delete_role_policy(RoleName=name, PolicyName=inline)
+        persistently(partial(client.delete_role, RoleName=name), "DeleteConflict")
+
+
+ROLE = ResourceType(
+    properties={
+        "assumeRolePolicy": document(),
+        **_names(64, 38),
+        "path": Property(default="/", replaces=True, check=validators.length(0, 512)),
+        "description": Property(check=validators.description),
+        "maxSessionDuration": Property(default=3600, check=validators.between(3600, 43200)),
+        "permissionsBoundary": Property(check=validators.arn),
+        "forceDetachPolicies": Property(default=False),
+        "inlinePolicies": Property(computed=True, same=_same_inline),
+        "managedPolicyArns": Property(computed=True, same=same_set, check=validators.each(validators.arn)),
+        **TAGS,
+    },
+    outputs=("arn", "createDate", "uniqueId"),
+    create=_create_role,
+    read=_read_role,
+    update=_update_role,
+    delete=_delete_role,
+    name_property="name",
+    name_length=64,
+    described_as="IAM Role",
+    retag=_retag("role", "RoleName"),
+)
+
+
+# -- RolePolicyAttachment
+
+
+def _attach(connection: Connection, inputs: Plain) -> str:
+    client, role, arn = connection.client("iam"), inputs["role"], inputs["policyArn"]
+    with failing_as(f"attaching IAM Policy ({arn}) to IAM Role ({role})", client):
+        client.attach_role_policy(RoleName=role, PolicyArn=arn)
+    return f"{role}/{arn}"
+
+
+def _read_attachment(connection: Connection, resource_id: str, state: Plain) -> Plain | None:
+    role, arn = state.get("role"), state.get("policyArn")
+    if not (role and arn):
+        role, separator, arn = resource_id.partition("/")
+        if not (role and separator and arn):
+            raise ProviderError(f'unexpected format for Import ID ("{resource_id}"), expected <role-name>/<policy_arn>')
+    client = connection.client("iam")
+    with failing_as(f"reading IAM Policy ({arn}) attached to IAM Role ({role})", client, unless=_GONE):
+        attached = paged(client, "list_attached_role_policies", "AttachedPolicies", RoleName=role)
+        if any(policy["PolicyArn"] == arn for policy in attached):
+            return {"role": role, "policyArn": arn}
+    return None
+
+
+def _detach(connection: Connection, _: str, state: Plain) -> None:
+    client, role, arn = connection.client("iam"), state["role"], state["policyArn"]
+    with failing_as(f"detaching IAM Policy ({arn}) from IAM Role ({role})", client, unless=_GONE):
+        client.detach_role_policy(RoleName=role, PolicyArn=arn)
+
+
+ROLE_POLICY_ATTACHMENT = ResourceType(
+    properties={
+        "role": Property(required=True, replaces=True),
+        "policyArn": Property(required=True, replaces=True, check=validators.arn),
+    },
+    outputs=(),
+    create=_attach,
+    read=_read_attachment,
+    delete=_detach,
+    # Attaching again succeeds silently, so that deleting afterwards would undo it.
+    delete_before_replace=True,
+)
+
+
+# -- RolePolicy
+
+
+def _put_role_policy(connection: Connection, inputs: Plain) -> str:
+    client, role, name = connection.client("iam"), inputs["role"], name_of(inputs)
+    with failing_as(f"putting IAM Role ({role}) Policy ({name})", client):
+        client.put_role_policy(
+            RoleName=role, PolicyName=name, PolicyDocument=documents.legacy_normalised(inputs["policy"])
+        )
+    return f"{role}:{name}"
+
+
+def _role_and_name(resource_id: str) -> tuple[str, str]:
+    role, separator, name = resource_id.partition(":")
+    if not (role and separator and name):
+        raise ProviderError("role_policy id must be of the form <role name>:<policy name>")
+    return role, name
+
+
+def _read_role_policy(connection: Connection, resource_id: str, state: Plain) -> Plain | None:
+    role, name = _role_and_name(resource_id)
+    client = connection.client("iam")
+    with failing_as(f"reading IAM Role Policy ({resource_id})", client):
+        answer = found(client.get_role_policy, _GONE, RoleName=role, PolicyName=name)
+    if answer is None:
+        return None
+    return {
+        "name": name,
+        "namePrefix": prefix_of(name),
+        "policy": _settled(state.get("policy"), stored_text(answer["PolicyDocument"]), documents.legacy_normalised),
+        "role": role,
+    }
+
+
+def _update_role_policy(connection: Connection, resource_id: str, _: Plain, news: Plain) -> None:
+    role, name = _role_and_name(resource_id)
+    _put_role_policy(connection, {**news, "role": role, "name": name})
+
+
+def _delete_role_policy(connection: Connection, resource_id: str, _: Plain) -> None:
+    role, name = _role_and_name(resource_id)
+    client = connection.client("iam")
+    with failing_as(f"deleting IAM Role Policy ({resource_id})", client, unless=_GONE):
+        client.delete_role_policy(RoleName=role, PolicyName=name)
+
+
+ROLE_POLICY = ResourceType(
+    properties={
+        "role": Property(required=True, replaces=True, check=validators.role_name),
+        "policy": document(),
+        **_names(128, 102),
+    },
+    outputs=(),
+    create=_put_role_policy,
+    read=_read_role_policy,
+    update=_update_role_policy,
+    delete=_delete_role_policy,
+    name_property="name",
+    name_length=255,
+)
+
+
+# -- OpenIdConnectProvider
+
+
+def _same_url(one: str | None, other: str | None) -> bool:
+    def complete(url: str | None) -> str:
+        text = (url or "").strip()
+        return text if "://" in text else f"https://{text}"
+
+    return complete(one) == complete(other)
+
+
+def _same_thumbprints(one: list[str] | None, other: list[str] | None) -> bool:
+    return not other or one == other
+
+
+def _create_provider(connection: Connection, inputs: Plain) -> str:
+    client = connection.client("iam")
+    with failing_as("creating IAM OIDC Provider", client):
+        answer = client.create_open_id_connect_provider(
+            Url=inputs["url"],
+            ClientIDList=inputs.get("clientIdLists") or [],
+            **given(ThumbprintList=inputs.get("thumbprintLists"), Tags=tag_list(inputs.get("tagsAll"))),
+        )
+    return str(answer["OpenIDConnectProviderArn"])
+
+
+def _read_provider(connection: Connection, arn: str, _: Plain) -> Plain | None:
+    client = connection.client("iam")
+    with failing_as(f"reading IAM OIDC Provider ({arn})", client):
+        provider = found(client.get_open_id_connect_provider, _GONE, OpenIDConnectProviderArn=arn)
+    return (
+        None if provider is None else {**provider_properties(arn, provider), "tagsAll": tag_map(provider.get("Tags"))}
+    )
+
+
+def provider_properties(arn: str, provider: Mapping[str, Any]) -> Plain:
+    """Return what the resource and the function of an OIDC provider have in common."""
+    return {
+        "arn": arn,
+        "clientIdLists": list(provider.get("ClientIDList") or []),
+        "thumbprintLists": list(provider.get("ThumbprintList") or []),
+        "url": provider["Url"].removeprefix("https://"),
+    }
+
+
+def _update_provider(connection: Connection, arn: str, olds: Plain, news: Plain) -> None:
+    client = connection.client("iam")
+    if not _same_thumbprints(olds.get("thumbprintLists"), news.get("thumbprintLists")):
+        with failing_as(f"updating IAM OIDC Provider ({arn}) thumbprint", client):
+            client.update_open_id_connect_provider_thumbprint(
+                OpenIDConnectProviderArn=arn, ThumbprintList=news["thumbprintLists"]
+            )
+    old, new = set(olds.get("clientIdLists") or []), set(news.get("clientIdLists") or [])
+    for client_id in sorted(new - old):
+        with failing_as(f"adding IAM OIDC Provider ({arn}) client ID ({client_id})", client):
+            client.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=arn, ClientID=client_id)
+    for client_id in sorted(old - new):
+        with failing_as(f"removing IAM OIDC Provider ({arn}) client ID ({client_id})", client):
+            client.remove_client_id_from_open_id_connect_provider(OpenIDConnectProviderArn=arn, ClientID=client_id)
+
+
+def _delete_provider(connection: Connection, arn: str, _: Plain) -> None:
+    client = connection.client("iam")
+    with failing_as(f"deleting IAM OIDC Provider ({arn})", client, unless=_GONE):
+        client.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+
+
+OPEN_ID_CONNECT_PROVIDER = ResourceType(
+    properties={
+        "url": Property(required=True, replaces=True, check=validators.issuer_url, same=_same_url),
+        "clientIdLists": Property(required=True, same=same_set, check=validators.each(validators.length(1, 255))),
+        "thumbprintLists": Property(
+            computed=True, same=_same_thumbprints, check=validators.each(validators.length(40, 40))
+        ),
+        **TAGS,
+    },
+    outputs=("arn",),
+    create=_create_provider,
+    read=_read_provider,
+    update=_update_provider,
+    delete=_delete_provider,
+    described_as="IAM OIDC Provider",
+    retag=_retag("open_id_connect_provider", "OpenIDConnectProviderArn"),
+)
+
+TYPES: Mapping[str, ResourceType] = {
+    "aws:iam/openIdConnectProvider:OpenIdConnectProvider": OPEN_ID_CONNECT_PROVIDER,
+    "aws:iam/policy:Policy": POLICY,
+    "aws:iam/role:Role": ROLE,
+    "aws:iam/rolePolicy:RolePolicy": ROLE_POLICY,
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": ROLE_POLICY_ATTACHMENT,
+}

@@ -1,0 +1,405 @@
+"""The provider: check, diff and the life of a resource, the same for every type, over the tables of the types."""
+
+import asyncio
+import hashlib
+import json
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from pulumi.provider.experimental.property_value import PropertyValue
+from pulumi.provider.experimental.provider import (
+    CheckFailure,
+    CheckRequest,
+    CheckResponse,
+    ConfigureRequest,
+    ConfigureResponse,
+    CreateRequest,
+    CreateResponse,
+    DeleteRequest,
+    DiffRequest,
+    DiffResponse,
+    GetSchemaRequest,
+    GetSchemaResponse,
+    InvokeRequest,
+    InvokeResponse,
+    PropertyDiff,
+    PropertyDiffKind,
+    Provider,
+    ReadRequest,
+    ReadResponse,
+    UpdateRequest,
+    UpdateResponse,
+)
+
+from sandbox.plugins.aws import calls, connection, functions, iam, s3
+from sandbox.plugins.aws.connection import Connection
+from sandbox.plugins.aws.resource_type import Property, ResourceType
+from sandbox.plugins.serving import (
+    UNKNOWN,
+    InitializationError,
+    Plain,
+    ProviderError,
+    Unknown,
+    contains_unknown,
+    plain,
+    properties_of,
+)
+
+TYPES: Mapping[str, ResourceType] = {**iam.TYPES, **s3.TYPES}
+_RANDOM_CHARACTERS = 7
+_SIMPLE_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_WORKERS = 32
+
+Answer = TypeVar("Answer")
+
+
+def resource_type(token: str) -> tuple[str, ResourceType]:
+    """Return the type of a URN's token, which carries the types of the parents in front."""
+    token = token.rpartition("$")[2]
+    if token not in TYPES:
+        raise ProviderError(f"unrecognized resource type: {token} (the sandbox's AWS plugin has {', '.join(TYPES)})")
+    return token, TYPES[token]
+
+
+def snake_case(name: str) -> str:
+    """Return the name by which the official plugin's texts call a property."""
+    return re.sub(r"([A-Z])", lambda letter: "_" + letter.group(1).lower(), name)
+
+
+def automatic_name(token: str, kind: ResourceType, logical: str, seed: bytes) -> str:
+    """Return the logical name and seven random characters; refuse one that is too long rather than cut it."""
+    prefix = f"{logical.lower() if kind.lowercase_name else logical}-"
+    if len(prefix) + _RANDOM_CHARACTERS > kind.name_length:
+        raise ProviderError(
+            f"could not make instance of '{token}': name '{prefix}' plus {_RANDOM_CHARACTERS} random chars is longer "
+            f"than maximum length {kind.name_length}"
+        )
+    random = hashlib.sha256(seed).hexdigest() if seed else secrets.token_hex()
+    return prefix + random[:_RANDOM_CHARACTERS]
+
+
+def with_defaults(token: str, kind: ResourceType, request: CheckRequest, inputs: Plain, olds: Plain) -> Plain:
+    """Return the inputs with defaults and an automatic name, which stays as it was."""
+    filled, defaults = dict(inputs), []
+    for key, value in kind.defaults.items():
+        if filled.get(key) is None:
+            filled[key] = value
+            defaults.append(key)
+    name = kind.name_property
+    conflicting = kind.properties[name].conflicts_with if name else None
+    if name and filled.get(name) is None and filled.get(conflicting or "") is None:
+        filled[name] = (
+            olds[name]
+            if name in olds.get("__defaults", []) and olds.get(name)
+            else automatic_name(token, kind, request.name, request.random_seed)
+        )
+        defaults.append(name)
+    return {**filled, "__defaults": sorted(defaults)}
+
+
+def _document_text(value: Any) -> Any:
+    if isinstance(value, str | Unknown):
+        return value
+    if contains_unknown(value):
+        return UNKNOWN
+    if not isinstance(value, dict | list):
+        raise ProviderError(f"expected string or JSON map; got {type(value).__name__}")
+    return json.dumps(_without_defaults(value), sort_keys=True, separators=(",", ":"))
+
+
+def _without_defaults(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_defaults(item) for key, item in value.items() if key != "__defaults"}
+    if isinstance(value, list):
+        return [_without_defaults(item) for item in value]
+    return value
+
+
+def failures(kind: ResourceType, logical: str, inputs: Plain) -> Iterator[str]:
+    """Yield everything that is wrong with the inputs, in the official plugin's words."""
+    for key in inputs.keys() - kind.properties.keys() - {"__defaults"}:
+        yield f"the sandbox's AWS plugin does not have the property {key}. Examine values at '{logical}.{key}'."
+    for key, prop in kind.properties.items():
+        value = inputs.get(key)
+        if value is None:
+            if prop.required:
+                yield f"Missing required property '{key}'"
+            continue
+        for text in _mistakes(key, prop, value, inputs):
+            yield f"{text}. Examine values at '{logical}.{key}'."
+
+
+def _mistakes(key: str, prop: Property, value: Any, inputs: Plain) -> list[str]:
+    name = snake_case(key)
+    wrong = []
+    if prop.conflicts_with and inputs.get(prop.conflicts_with) is not None:
+        other = snake_case(prop.conflicts_with)
+        wrong.append(f'Conflicting configuration arguments. "{name}": conflicts with {other}')
+    if prop.check and not contains_unknown(value):
+        wrong += prop.check(name, value)
+    return wrong
+
+
+def _inline_policies(inputs: Plain, token: str, logical: str, seed: bytes) -> list[Plain]:
+    # Named automatically one by one, as a bridge names a nested object.
+    named = ResourceType({}, (), lambda *_: "", lambda *_: None, lambda *_: None, name_length=128)
+    policies = []
+    for number, policy in enumerate(inputs["inlinePolicies"]):
+        complete = {**policy, "policy": _document_text(policy["policy"])} if policy.get("policy") else dict(policy)
+        defaults = []
+        if complete.get("policy") and not complete.get("name"):
+            complete["name"] = automatic_name(token, named, logical, seed + bytes([number % 256]))
+            defaults = ["name"]
+        policies.append({**complete, "__defaults": defaults})
+    return policies
+
+
+def changes(kind: ResourceType, state: Plain, inputs: Plain, ignored: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield each changed property with the path of what is changed in it."""
+    for key, prop in kind.properties.items():
+        new = inputs.get(key)
+        if key in ignored or (new is None and prop.computed):
+            continue
+        old = state.get(key)
+        if not contains_unknown(new) and prop.same(old, new):
+            continue
+        if isinstance(old, dict) and isinstance(new, dict):
+            for name in sorted(old.keys() | new.keys()):
+                if old.get(name) != new.get(name):
+                    yield key, f"{key}.{name}" if _SIMPLE_KEY.fullmatch(name) else f'{key}["{name}"]'
+        else:
+            yield key, key
+
+
+_KINDS = {
+    ("add", False): PropertyDiffKind.ADD,
+    ("add", True): PropertyDiffKind.ADD_REPLACE,
+    ("delete", False): PropertyDiffKind.DELETE,
+    ("delete", True): PropertyDiffKind.DELETE_REPLACE,
+    ("update", False): PropertyDiffKind.UPDATE,
+    ("update", True): PropertyDiffKind.UPDATE_REPLACE,
+}
+
+
+def _detail(path: str, key: str, state: Plain, inputs: Plain, *, replaces: bool) -> PropertyDiff:
+    name = path[len(key) :].strip('.[]"')
+    old = state.get(key) if not name else (state.get(key) or {}).get(name)
+    new = inputs.get(key) if not name else (inputs.get(key) or {}).get(name)
+    word = "add" if old in (None, "", [], {}) else "delete" if new in (None, "", [], {}) else "update"
+    return PropertyDiff(_KINDS[word, replaces], input_diff=False)
+
+
+def inputs_of(kind: ResourceType, outputs: Plain, inputs: Plain) -> Plain:
+    """Return the inputs after a refresh: only those there were, a document in the words it was given in."""
+    if inputs:
+        return {
+            key: value if key not in outputs or kind.properties[key].document else outputs[key]
+            for key, value in inputs.items()
+            if key in kind.properties
+        } | {"__defaults": inputs.get("__defaults", [])}
+    imported = {
+        key: outputs[key]
+        for key in kind.properties
+        if outputs.get(key) not in (None, "", [], {}) and not (key == "namePrefix" and outputs.get("name"))
+    }
+    defaults = [key for key, value in kind.defaults.items() if imported.get(key) == value]
+    return {**imported, "__defaults": sorted(defaults)}
+
+
+class AwsProvider(Provider):
+    """One configured provider; calls to AWS run in threads of its own."""
+
+    def __init__(self, version: str) -> None:
+        self._version = version
+        self._connection: Connection | None = None
+        self._threads = ThreadPoolExecutor(_WORKERS, thread_name_prefix="aws")
+
+    async def _in_thread(self, call: Callable[..., Answer], *arguments: Any) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
+
+    @property
+    def connection(self) -> Connection:
+        """The connection that configure has made."""
+        if self._connection is None:
+            raise ProviderError("the AWS provider is not configured")
+        return self._connection
+
+    async def get_schema(self, request: GetSchemaRequest) -> GetSchemaResponse:  # noqa: ARG002
+        schema = {
+            "name": "aws",
+            "version": self._version,
+            "resources": {token: {} for token in TYPES},
+            "functions": {token: {} for token in functions.FUNCTIONS},
+        }
+        return GetSchemaResponse(schema=json.dumps(schema))
+
+    async def check_config(self, request: CheckRequest) -> CheckResponse:
+        wrong = connection.configuration_mistakes(plain(request.new_inputs))
+        return CheckResponse(inputs=request.new_inputs, failures=[CheckFailure("", text) for text in wrong])
+
+    async def diff_config(self, request: DiffRequest) -> DiffResponse:
+        olds, news = plain(request.old_state), plain(request.new_inputs)
+        # The engine asks before it replaces every resource of a provider; the official plugin never wants that.
+        return DiffResponse(changes=olds != news)
+
+    async def configure(self, request: ConfigureRequest) -> ConfigureResponse:
+        self._connection = await self._in_thread(connection.connect, plain(request.args))
+        return ConfigureResponse(accept_secrets=True, supports_preview=True)
+
+    async def check(self, request: CheckRequest) -> CheckResponse:
+        token, kind = resource_type(request.type)
+        given = {key: value for key, value in plain(request.new_inputs).items() if key != "tagsAll"}
+        olds = plain(request.old_inputs)
+        for key, prop in kind.properties.items():
+            if prop.document and given.get(key) is not None:
+                given[key] = _document_text(given[key])
+        if isinstance(given.get("inlinePolicies"), list) and not contains_unknown(given["inlinePolicies"]):
+            given["inlinePolicies"] = _inline_policies(given, token, request.name, request.random_seed)
+        inputs = with_defaults(token, kind, request, given, olds)
+        if "tagsAll" in kind.properties:
+            tags = inputs.get("tags") or {}
+            inputs["tagsAll"] = UNKNOWN if contains_unknown(tags) else self.connection.tags_all(tags)
+        wrong = [CheckFailure("", text) for text in failures(kind, request.name, inputs)]
+        return CheckResponse(inputs=properties_of(inputs, request.new_inputs), failures=wrong)
+
+    async def diff(self, request: DiffRequest) -> DiffResponse:
+        _, kind = resource_type(request.type)
+        state, inputs = plain(request.old_state), plain(request.new_inputs)
+        changed = list(changes(kind, state, inputs, request.ignore_changes))
+        keys = list(dict.fromkeys(key for key, _ in changed))
+        replaces = [key for key in keys if kind.properties[key].replaces]
+        named = kind.name_property
+        fixed_name = bool(named and inputs.get(named) is not None and named not in inputs.get("__defaults", []))
+        return DiffResponse(
+            changes=bool(changed),
+            replaces=replaces,
+            stables=[key for key, prop in kind.properties.items() if prop.replaces and key not in keys],
+            # Two things of one name cannot be at the same time.
+            delete_before_replace=bool(replaces) and (kind.delete_before_replace or fixed_name),
+            diffs=keys,
+            detailed_diff={
+                path: _detail(path, key, state, inputs, replaces=kind.properties[key].replaces) for key, path in changed
+            },
+        )
+
+    async def create(self, request: CreateRequest) -> CreateResponse:
+        _, kind = resource_type(request.type)
+        inputs = _without_defaults(plain(request.properties))
+        if request.preview:
+            computed = dict.fromkeys((*kind.outputs, *(key for key, prop in kind.properties.items() if prop.computed)))
+            planned = {**dict.fromkeys(computed, UNKNOWN), **inputs}
+            return CreateResponse(properties=properties_of(planned, request.properties))
+        try:
+            resource_id = await self._in_thread(kind.create, self.connection, inputs)
+        except ProviderError as error:
+            raise ProviderError(_one_error(error)) from error
+        try:
+            outputs = await self._in_thread(self._read_new, kind, resource_id, inputs)
+        except ProviderError as error:
+            raise InitializationError(
+                resource_id,
+                properties_of(inputs, request.properties),
+                [f"creating {request.urn}: {_one_error(error)}"],
+            ) from error
+        return CreateResponse(resource_id, properties_of(outputs, request.properties))
+
+    def _read_new(self, kind: ResourceType, resource_id: str, inputs: Plain) -> Plain:
+        until, pause = time.monotonic() + calls.PROPAGATION_SECONDS, 0.2
+        while True:
+            outputs = self._outputs(kind, resource_id, inputs)
+            if outputs is not None:
+                return outputs
+            if time.monotonic() > until:
+                raise ProviderError(
+                    f"reading {kind.described_as or 'resource'} ({resource_id}): couldn't find resource"
+                )
+            time.sleep(pause)
+            pause = min(pause * 2, 5)
+
+    def _outputs(self, kind: ResourceType, resource_id: str, state: Plain) -> Plain | None:
+        outputs = kind.read(self.connection, resource_id, state)
+        if outputs is None:
+            return None
+        if "tagsAll" in outputs:
+            defaults, own = self.connection.default_tags, state.get("tags") or {}
+            outputs["tags"] = {
+                key: value for key, value in outputs["tagsAll"].items() if key in own or defaults.get(key) != value
+            }
+        return {"id": resource_id, **{key: value for key, value in outputs.items() if value is not None}}
+
+    async def read(self, request: ReadRequest) -> ReadResponse:
+        _, kind = resource_type(request.type)
+        inputs = plain(request.inputs)
+        state = _without_defaults(plain(request.properties))
+        try:
+            outputs = await self._in_thread(self._outputs, kind, request.resource_id, state)
+        except ProviderError as error:
+            raise ProviderError(f"refreshing {request.urn}: {_one_error(error)}") from error
+        if outputs is None:
+            return ReadResponse(resource_id="")
+        secret_at = {**request.inputs, **request.properties}
+        return ReadResponse(
+            request.resource_id,
+            properties_of(outputs, secret_at),
+            properties_of(inputs_of(kind, outputs, inputs), request.inputs or secret_at),
+        )
+
+    async def update(self, request: UpdateRequest) -> UpdateResponse:
+        _, kind = resource_type(request.type)
+        olds = _without_defaults(plain(request.olds))
+        news = _without_defaults(plain(request.news))
+        secret_at: dict[str, PropertyValue] = {**request.olds, **request.news}
+        if request.preview:
+            return UpdateResponse(properties_of({**olds, **news}, secret_at))
+        try:
+            outputs = await self._in_thread(self._update, kind, request.resource_id, olds, news)
+        except ProviderError as error:
+            raise ProviderError(f"updating {request.urn}: {_one_error(error)}") from error
+        if outputs is None:
+            raise ProviderError(
+                f"Resource provider reported that the resource did not exist while updating {request.urn}.\n\n"
+                "This is usually a result of the resource having been deleted outside of Pulumi, and can often be "
+                "fixed by running `pulumi refresh` before updating."
+            )
+        return UpdateResponse(properties_of(outputs, secret_at))
+
+    def _update(self, kind: ResourceType, resource_id: str, olds: Plain, news: Plain) -> Plain | None:
+        old, new = olds.get("tagsAll") or {}, news.get("tagsAll") or {}
+        if kind.retag and old != new:
+            removed = sorted(old.keys() - new.keys())
+            added = {key: value for key, value in new.items() if old.get(key) != value}
+            client = self.connection.client("s3" if kind is s3.BUCKET else "iam")
+            with calls.failing_as(f"updating tags for {kind.described_as} ({resource_id})", client):
+                kind.retag(self.connection, resource_id, removed, added)
+        kind.update(self.connection, resource_id, olds, news)
+        return self._outputs(kind, resource_id, {**olds, **news})
+
+    async def delete(self, request: DeleteRequest) -> None:
+        _, kind = resource_type(request.type)
+        state = _without_defaults(plain(request.properties))
+        try:
+            await self._in_thread(kind.delete, self.connection, request.resource_id, state)
+        except ProviderError as error:
+            raise ProviderError(f"deleting {request.urn}: {_one_error(error)}") from error
+
+    async def invoke(self, request: InvokeRequest) -> InvokeResponse:
+        function = functions.FUNCTIONS.get(request.tok)
+        if function is None:
+            raise ProviderError(f"unrecognized function: {request.tok} (not in the sandbox's AWS plugin)")
+        arguments = {key: value for key, value in plain(request.args).items() if value is not None}
+        missing = [key for key in function.required if key not in arguments]
+        if missing:
+            return InvokeResponse(failures=[CheckFailure("", f"Missing required property '{key}'") for key in missing])
+        try:
+            result = await self._in_thread(function.call, self.connection, arguments)
+        except ProviderError as error:
+            raise ProviderError(f"invoking {request.tok}: {_one_error(error)}") from error
+        return InvokeResponse(properties_of({key: value for key, value in result.items() if value is not None}))
+
+
+def _one_error(error: ProviderError) -> str:
+    return f"1 error occurred:\n\t* {error}\n\n"

@@ -1,0 +1,78 @@
+"""How a resource type is described: its properties as a table, its calls as functions."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.plugins.aws import documents
+from sandbox.plugins.aws.connection import Connection
+from sandbox.plugins.aws.validators import Validator
+from sandbox.plugins.serving import Plain
+
+Same = Callable[[Any, Any], bool]
+
+
+def identical(one: Any, other: Any) -> bool:
+    """Compare as Terraform does: what is absent equals what is empty."""
+    return one == other or (one in _EMPTY and other in _EMPTY)
+
+
+_EMPTY: tuple[Any, ...] = (None, "", False, 0, [], {})
+
+
+def same_set(one: Any, other: Any) -> bool:
+    """Compare lists whose order says nothing."""
+    return sorted(one or []) == sorted(other or [])
+
+
+def same_document(one: Any, other: Any) -> bool:
+    """Compare policy documents."""
+    return documents.equivalent(one or "", other or "")
+
+
+@dataclass(frozen=True)
+class Property:
+    """One input of a resource type."""
+
+    required: bool = False
+    default: Any = None
+    replaces: bool = False
+    check: Validator | None = None
+    same: Same = identical
+    document: bool = False
+    # Filled in by AWS where it is not given, so its absence from the program is no change.
+    computed: bool = False
+    conflicts_with: str | None = None
+
+
+def document(*, replaces: bool = False) -> Property:
+    """Return the property of a required policy document."""
+    return Property(required=True, replaces=replaces, check=documents.mistakes, same=same_document, document=True)
+
+
+TAGS: Mapping[str, Property] = {"tags": Property(), "tagsAll": Property()}
+
+
+@dataclass(frozen=True)
+class ResourceType:
+    """A resource type; `create` answers with the id, `read` with the outputs or None if there is no such thing."""
+
+    properties: Mapping[str, Property]
+    outputs: tuple[str, ...]
+    create: Callable[[Connection, Plain], str]
+    read: Callable[[Connection, str, Plain], Plain | None]
+    delete: Callable[[Connection, str, Plain], None]
+    update: Callable[[Connection, str, Plain, Plain], None] = lambda *_: None
+    # The property that is named automatically, and the longest name for it.
+    name_property: str = ""
+    name_length: int = 0
+    lowercase_name: bool = False
+    delete_before_replace: bool = False
+    described_as: str = ""
+    retag: Callable[[Connection, str, list[str], Mapping[str, str]], None] | None = None
+    defaults: Mapping[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "defaults", {key: prop.default for key, prop in self.properties.items() if prop.default is not None}
+        )
