@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from sandbox.plugins.kubernetes.kinds import Kind
-from sandbox.plugins.serving import Plain
+from sandbox.plugins.serving import Plain, ProviderError
 
 DEFAULT_NAMESPACE = "default"
 _FILE_KEYS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
@@ -30,11 +30,11 @@ _CONTENT_TYPES = {
 }
 
 
-class UnreachableError(Exception):
+class UnreachableError(ProviderError):
     """No kubeconfig that can be used, or nobody answers behind it."""
 
 
-class ApiError(Exception):
+class ApiError(ProviderError):
     """The API server's own refusal."""
 
     def __init__(self, status: Mapping[str, Any]) -> None:
@@ -149,9 +149,8 @@ class Cluster:
         """Raise UnreachableError unless an API server answers and knows who we are."""
         try:
             await self._call("GET", "/api/v1", {})
-        except (httpx2.HTTPError, ConfigError, OSError) as error:
-            raise UnreachableError(f"unable to reach the API server {self.server}: {error}") from error
         except ApiError as error:
+            # Whoever may not list the API's kinds may still be allowed what the program does.
             if error.code == httpx2.codes.UNAUTHORIZED:
                 text = "the server has asked for the client to provide credentials"
                 raise UnreachableError(f"unable to reach the API server {self.server}: {text}") from error
@@ -197,7 +196,11 @@ class Cluster:
         content = json.dumps(body) if body is not None else None
         # A busy API server asks to come back (429); client-go does so up to ten times.
         for _ in range(10):
-            response = await self._http.request(method, path, params=parameters, headers=headers, content=content)
+            try:
+                response = await self._http.request(method, path, params=parameters, headers=headers, content=content)
+            except (httpx2.HTTPError, ConfigError, OSError) as error:
+                text = str(error) or type(error).__name__
+                raise UnreachableError(f"unable to reach the API server {self.server}: {text}") from error
             if response.status_code != httpx2.codes.TOO_MANY_REQUESTS:
                 break
             await asyncio.sleep(float(response.headers.get("Retry-After", "1")))

@@ -6,7 +6,6 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -34,6 +33,7 @@ from sandbox.plugins.serving import (
     Plain,
     Properties,
     ProviderError,
+    Unknown,
     contains_unknown,
     plain,
     properties_of,
@@ -62,6 +62,7 @@ _READ_ONLY_METADATA = (
 )
 _WRITTEN_BY_CONTROLLERS = ("deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration")
 _CONFIGURATION = "kubernetes:config:"
+_SELECTING_CLUSTER = ("kubeconfig", "context", "cluster")
 # What the official plugin also reads from the environment, and under which name.
 _SWITCHES = {
     "deleteUnreachable": "PULUMI_K8S_DELETE_UNREACHABLE",
@@ -171,10 +172,8 @@ class KubernetesProvider(protocol.Provider):
     async def diff_config(self, request: protocol.DiffRequest) -> protocol.DiffResponse:
         old, new = plain(request.old_state), plain(request.new_inputs)
         changed = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
-        selecting = [key for key in changed if key in {"kubeconfig", "context", "cluster"}]
-        # The engine compares for itself where `changes` is left open. Another cluster needs other objects.
-        replaces = selecting if _server(old) != _server(new) else []
-        return protocol.DiffResponse(diffs=changed, replaces=replaces)
+        # The engine compares for itself where `changes` is left open.
+        return protocol.DiffResponse(diffs=changed, replaces=_replacing_settings(old, new, changed))
 
     async def configure(self, request: protocol.ConfigureRequest) -> protocol.ConfigureResponse:
         settings = {key.removeprefix(_CONFIGURATION): value for key, value in request.variables.items()}
@@ -187,7 +186,7 @@ class KubernetesProvider(protocol.Provider):
         )
         # As the official plugin: a cluster that cannot be reached fails the operations that need it, not all.
         try:
-            config = active_configuration(settings.get("kubeconfig"), settings.get("context"), settings.get("cluster"))
+            config = active_configuration(*(settings.get(key) for key in _SELECTING_CLUSTER))
             self._namespace = settings.get("namespace") or config.namespace
             cluster = Cluster(config)
             await cluster.probe()
@@ -201,6 +200,8 @@ class KubernetesProvider(protocol.Provider):
         raise ProviderError(f'unknown Invoke type "{request.tok}"')
 
     async def check(self, request: protocol.CheckRequest) -> protocol.CheckResponse:
+        if self._cluster is None and request.old_inputs and "skipUpdateUnreachable" in self._switches:
+            return protocol.CheckResponse(inputs=request.old_inputs)
         kind = kind_of(request.type)
         manifest = manifest_of(request.new_inputs)
         metadata = manifest.setdefault("metadata", {})
@@ -376,13 +377,22 @@ class KubernetesProvider(protocol.Provider):
         return self._cluster
 
 
-def _server(settings: Mapping[str, Any]) -> Any:
-    """Return what tells one cluster from another in the provider's settings."""
-    texts = [
-        value if isinstance(value := settings.get(key), str) else None for key in ("kubeconfig", "context", "cluster")
-    ]
+def _replacing_settings(old: Plain, new: Plain, changed: list[str]) -> list[str]:
+    """Return the changed settings that mean another cluster, where every object has to be made anew."""
+    if new.get("clusterIdentifier") and old.get("clusterIdentifier"):
+        return [key for key in changed if key == "clusterIdentifier"]
+    unknown = [key for key in changed if key in _SELECTING_CLUSTER and isinstance(new.get(key), Unknown)]
+    before, after = _active_cluster(old), _active_cluster(new)
+    if unknown or before is None or after is None or before == after:
+        return unknown
+    return [key for key in changed if key in _SELECTING_CLUSTER]
+
+
+def _active_cluster(settings: Plain) -> Any:
+    """Return the cluster that a kubeconfig in the settings selects; one of the environment tells nothing."""
+    texts = [settings[key] if isinstance(settings.get(key), str) else None for key in _SELECTING_CLUSTER]
     try:
-        return active_configuration(*texts).cluster.server
+        return active_configuration(*texts).cluster if texts[0] else None
     except UnreachableError:
         return None
 
