@@ -70,7 +70,8 @@ DNS_SUFFIXES = {
     "aws-eusc": "amazonaws.eu",
 }
 _CONNECTIONS = 64
-_RETRIES = 25
+# The official plugin has 25, but it gives up sooner where nothing listens.
+_RETRIES = 5
 _DURATION = re.compile(r"(\d+)(h|m|s)")
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
 
@@ -188,14 +189,13 @@ class Connection:
 
     def tags_all(self, tags: Mapping[str, Any]) -> dict[str, Any]:
         """Return the tags that a resource gets: the provider's and its own, which win."""
-        ignored = self.settings.get("ignoreTags", {})
-        prefixes = tuple(ignored.get("keyPrefixes", []))
-        merged = {**self.default_tags, **tags}
-        return {
-            key: value
-            for key, value in merged.items()
-            if key not in ignored.get("keys", []) and not (prefixes and key.startswith(prefixes))
-        }
+        return self.minded_tags({**self.default_tags, **tags})
+
+    def minded_tags(self, tags: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the tags without those that the provider is to ignore."""
+        ignored = self.settings.get("ignoreTags") or {}
+        keys, prefixes = ignored.get("keys") or [], tuple(ignored.get("keyPrefixes") or [])
+        return {key: value for key, value in tags.items() if key not in keys and not key.startswith(prefixes)}
 
 
 def connect(values: Mapping[str, Any]) -> Connection:

@@ -148,7 +148,7 @@ POLICY = ResourceType(
         **_names(128, 102),
         "path": Property(default="/", replaces=True, check=validators.path),
         "description": Property(replaces=True),
-        "delayAfterPolicyCreationInMs": Property(),
+        "delayAfterPolicyCreationInMs": Property("int"),
         **TAGS,
     },
     outputs=("arn", "attachmentCount", "policyId"),
@@ -175,6 +175,15 @@ def _same_inline(one: list[Plain] | None, other: list[Plain] | None) -> bool:
         return True
     olds, news = _wanted_inline(one), _wanted_inline(other)
     return olds.keys() == news.keys() and all(same_document(olds[name], news[name]) for name in olds)
+
+
+def _check_inline(key: str, policies: list[Plain]) -> list[str]:
+    wrong = []
+    for number, policy in enumerate(policies):
+        if policy.get("policy"):
+            wrong += validators.name(128)(f"{key}.{number}.name", policy["name"])
+            wrong += documents.mistakes(f"{key}.{number}.policy", policy["policy"])
+    return wrong
 
 
 def _create_role(connection: Connection, inputs: Plain) -> str:
@@ -319,11 +328,11 @@ ROLE = ResourceType(
         **_names(64, 38),
         "path": Property(default="/", replaces=True, check=validators.length(0, 512)),
         "description": Property(check=validators.description),
-        "maxSessionDuration": Property(default=3600, check=validators.between(3600, 43200)),
+        "maxSessionDuration": Property("int", default=3600, check=validators.between(3600, 43200)),
         "permissionsBoundary": Property(check=validators.arn),
-        "forceDetachPolicies": Property(default=False),
-        "inlinePolicies": Property(computed=True, same=_same_inline),
-        "managedPolicyArns": Property(computed=True, same=same_set, check=validators.each(validators.arn)),
+        "forceDetachPolicies": Property("bool", default=False),
+        "inlinePolicies": Property("blocks", computed=True, same=_same_inline, check=_check_inline),
+        "managedPolicyArns": Property("list", computed=True, same=same_set, check=validators.each(validators.arn)),
         **TAGS,
     },
     outputs=("arn", "createDate", "uniqueId"),
@@ -514,9 +523,11 @@ def _delete_provider(connection: Connection, arn: str, _: Plain) -> None:
 OPEN_ID_CONNECT_PROVIDER = ResourceType(
     properties={
         "url": Property(required=True, replaces=True, check=validators.issuer_url, same=_same_url),
-        "clientIdLists": Property(required=True, same=same_set, check=validators.each(validators.length(1, 255))),
+        "clientIdLists": Property(
+            "list", required=True, same=same_set, check=validators.each(validators.length(1, 255))
+        ),
         "thumbprintLists": Property(
-            computed=True, same=_same_thumbprints, check=validators.each(validators.length(40, 40))
+            "list", computed=True, same=_same_thumbprints, check=validators.each(validators.length(40, 40))
         ),
         **TAGS,
     },

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.provider.experimental.provider import (
@@ -37,7 +37,7 @@ from pulumi.provider.experimental.provider import (
 
 from sandbox.plugins.aws import calls, connection, functions, iam, s3
 from sandbox.plugins.aws.connection import Connection
-from sandbox.plugins.aws.resource_type import Property, ResourceType
+from sandbox.plugins.aws.resource_type import Property, ResourceType, coerced, wrong_type
 from sandbox.plugins.serving import (
     UNKNOWN,
     InitializationError,
@@ -53,6 +53,7 @@ TYPES: Mapping[str, ResourceType] = {**iam.TYPES, **s3.TYPES}
 _RANDOM_CHARACTERS = 7
 _SIMPLE_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORKERS = 32
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 Answer = TypeVar("Answer")
 
@@ -121,7 +122,7 @@ def _without_defaults(value: Any) -> Any:
 
 def failures(kind: ResourceType, logical: str, inputs: Plain) -> Iterator[str]:
     """Yield everything that is wrong with the inputs, in the official plugin's words."""
-    for key in inputs.keys() - kind.properties.keys() - {"__defaults"}:
+    for key in sorted(inputs.keys() - kind.properties.keys() - {"__defaults"}):
         yield f"the sandbox's AWS plugin does not have the property {key}. Examine values at '{logical}.{key}'."
     for key, prop in kind.properties.items():
         value = inputs.get(key)
@@ -134,14 +135,19 @@ def failures(kind: ResourceType, logical: str, inputs: Plain) -> Iterator[str]:
 
 
 def _mistakes(key: str, prop: Property, value: Any, inputs: Plain) -> list[str]:
-    name = snake_case(key)
-    wrong = []
-    if prop.conflicts_with and inputs.get(prop.conflicts_with) is not None:
-        other = snake_case(prop.conflicts_with)
-        wrong.append(f'Conflicting configuration arguments. "{name}": conflicts with {other}')
+    wrong = wrong_type(prop, value)
+    if wrong:
+        return [wrong]
+    name, conflicting = snake_case(key), prop.conflicts_with
+    conflict = conflicting and inputs.get(conflicting) is not None
+    mistakes = (
+        [f'Conflicting configuration arguments. "{name}": conflicts with {snake_case(conflicting)}']
+        if conflicting and conflict
+        else []
+    )
     if prop.check and not contains_unknown(value):
-        wrong += prop.check(name, value)
-    return wrong
+        mistakes += prop.check(name, value)
+    return mistakes
 
 
 def _inline_policies(inputs: Plain, token: str, logical: str, seed: bytes) -> list[Plain]:
@@ -158,53 +164,64 @@ def _inline_policies(inputs: Plain, token: str, logical: str, seed: bytes) -> li
     return policies
 
 
-def changes(kind: ResourceType, state: Plain, inputs: Plain, ignored: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield each changed property with the path of what is changed in it."""
+class Change(NamedTuple):
+    """One change: the property, the path of what is changed in it, and both values there."""
+
+    key: str
+    path: str
+    old: Any
+    new: Any
+
+
+def changes(kind: ResourceType, state: Plain, inputs: Plain, ignored: list[str]) -> Iterator[Change]:
+    """Yield what an update would change, tag by tag."""
     for key, prop in kind.properties.items():
-        new = inputs.get(key)
+        old, new = state.get(key), inputs.get(key)
         if key in ignored or (new is None and prop.computed):
             continue
-        old = state.get(key)
         if not contains_unknown(new) and prop.same(old, new):
             continue
         if isinstance(old, dict) and isinstance(new, dict):
             for name in sorted(old.keys() | new.keys()):
                 if old.get(name) != new.get(name):
-                    yield key, f"{key}.{name}" if _SIMPLE_KEY.fullmatch(name) else f'{key}["{name}"]'
+                    path = f"{key}.{name}" if _SIMPLE_KEY.fullmatch(name) else f"{key}[{json.dumps(name)}]"
+                    yield Change(key, path, old.get(name), new.get(name))
         else:
-            yield key, key
+            yield Change(key, key, old, new)
 
 
-_KINDS = {
-    ("add", False): PropertyDiffKind.ADD,
-    ("add", True): PropertyDiffKind.ADD_REPLACE,
-    ("delete", False): PropertyDiffKind.DELETE,
-    ("delete", True): PropertyDiffKind.DELETE_REPLACE,
-    ("update", False): PropertyDiffKind.UPDATE,
-    ("update", True): PropertyDiffKind.UPDATE_REPLACE,
-}
+_ADD = (PropertyDiffKind.ADD, PropertyDiffKind.ADD_REPLACE)
+_DELETE = (PropertyDiffKind.DELETE, PropertyDiffKind.DELETE_REPLACE)
+_UPDATE = (PropertyDiffKind.UPDATE, PropertyDiffKind.UPDATE_REPLACE)
 
 
-def _detail(path: str, key: str, state: Plain, inputs: Plain, *, replaces: bool) -> PropertyDiff:
-    name = path[len(key) :].strip('.[]"')
-    old = state.get(key) if not name else (state.get(key) or {}).get(name)
-    new = inputs.get(key) if not name else (inputs.get(key) or {}).get(name)
-    word = "add" if old in (None, "", [], {}) else "delete" if new in (None, "", [], {}) else "update"
-    return PropertyDiff(_KINDS[word, replaces], input_diff=False)
+def _detail(change: Change, *, replaces: bool) -> PropertyDiff:
+    kinds = _ADD if change.old in _NOTHING else _DELETE if change.new in _NOTHING else _UPDATE
+    return PropertyDiff(kinds[replaces], input_diff=False)
+
+
+def planned(kind: ResourceType, olds: Plain, news: Plain) -> Plain:
+    """Return what is known of the state after an update: what the program took away is not in it."""
+    gone = {key for key, prop in kind.properties.items() if key not in news and not prop.computed}
+    return {**{key: value for key, value in olds.items() if key not in gone}, **news}
+
+
+def _stays(prop: Property, given: Any, live: Any) -> bool:
+    return live is None or prop.document or prop.same(live, given)
 
 
 def inputs_of(kind: ResourceType, outputs: Plain, inputs: Plain) -> Plain:
     """Return the inputs after a refresh: only those there were, a document in the words it was given in."""
     if inputs:
         return {
-            key: value if key not in outputs or kind.properties[key].document else outputs[key]
+            key: value if _stays(kind.properties[key], value, outputs.get(key)) else outputs[key]
             for key, value in inputs.items()
             if key in kind.properties
         } | {"__defaults": inputs.get("__defaults", [])}
     imported = {
         key: outputs[key]
         for key in kind.properties
-        if outputs.get(key) not in (None, "", [], {}) and not (key == "namePrefix" and outputs.get("name"))
+        if outputs.get(key) not in _NOTHING and not (key == "namePrefix" and outputs.get("name"))
     }
     defaults = [key for key, value in kind.defaults.items() if imported.get(key) == value]
     return {**imported, "__defaults": sorted(defaults)}
@@ -241,28 +258,28 @@ class AwsProvider(Provider):
         wrong = connection.configuration_mistakes(plain(request.new_inputs))
         return CheckResponse(inputs=request.new_inputs, failures=[CheckFailure("", text) for text in wrong])
 
-    async def diff_config(self, request: DiffRequest) -> DiffResponse:
-        olds, news = plain(request.old_state), plain(request.new_inputs)
-        # The engine asks before it replaces every resource of a provider; the official plugin never wants that.
-        return DiffResponse(changes=olds != news)
-
     async def configure(self, request: ConfigureRequest) -> ConfigureResponse:
         self._connection = await self._in_thread(connection.connect, plain(request.args))
         return ConfigureResponse(accept_secrets=True, supports_preview=True)
 
     async def check(self, request: CheckRequest) -> CheckResponse:
         token, kind = resource_type(request.type)
-        given = {key: value for key, value in plain(request.new_inputs).items() if key != "tagsAll"}
+        given = {
+            key: coerced(kind.properties[key], value) if key in kind.properties else value
+            for key, value in plain(request.new_inputs).items()
+            if key != "tagsAll" and value is not None
+        }
         olds = plain(request.old_inputs)
         for key, prop in kind.properties.items():
-            if prop.document and given.get(key) is not None:
+            if prop.document and key in given:
                 given[key] = _document_text(given[key])
         if isinstance(given.get("inlinePolicies"), list) and not contains_unknown(given["inlinePolicies"]):
             given["inlinePolicies"] = _inline_policies(given, token, request.name, request.random_seed)
         inputs = with_defaults(token, kind, request, given, olds)
         if "tagsAll" in kind.properties:
             tags = inputs.get("tags") or {}
-            inputs["tagsAll"] = UNKNOWN if contains_unknown(tags) else self.connection.tags_all(tags)
+            known = isinstance(tags, dict) and not contains_unknown(tags)
+            inputs["tagsAll"] = self.connection.tags_all(tags) if known else UNKNOWN
         wrong = [CheckFailure("", text) for text in failures(kind, request.name, inputs)]
         return CheckResponse(inputs=properties_of(inputs, request.new_inputs), failures=wrong)
 
@@ -270,7 +287,7 @@ class AwsProvider(Provider):
         _, kind = resource_type(request.type)
         state, inputs = plain(request.old_state), plain(request.new_inputs)
         changed = list(changes(kind, state, inputs, request.ignore_changes))
-        keys = list(dict.fromkeys(key for key, _ in changed))
+        keys = list(dict.fromkeys(change.key for change in changed))
         replaces = [key for key in keys if kind.properties[key].replaces]
         named = kind.name_property
         fixed_name = bool(named and inputs.get(named) is not None and named not in inputs.get("__defaults", []))
@@ -281,9 +298,7 @@ class AwsProvider(Provider):
             # Two things of one name cannot be at the same time.
             delete_before_replace=bool(replaces) and (kind.delete_before_replace or fixed_name),
             diffs=keys,
-            detailed_diff={
-                path: _detail(path, key, state, inputs, replaces=kind.properties[key].replaces) for key, path in changed
-            },
+            detailed_diff={change.path: _detail(change, replaces=change.key in replaces) for change in changed},
         )
 
     async def create(self, request: CreateRequest) -> CreateResponse:
@@ -326,6 +341,7 @@ class AwsProvider(Provider):
             return None
         if "tagsAll" in outputs:
             defaults, own = self.connection.default_tags, state.get("tags") or {}
+            outputs["tagsAll"] = self.connection.minded_tags(outputs["tagsAll"])
             outputs["tags"] = {
                 key: value for key, value in outputs["tagsAll"].items() if key in own or defaults.get(key) != value
             }
@@ -354,7 +370,7 @@ class AwsProvider(Provider):
         news = _without_defaults(plain(request.news))
         secret_at: dict[str, PropertyValue] = {**request.olds, **request.news}
         if request.preview:
-            return UpdateResponse(properties_of({**olds, **news}, secret_at))
+            return UpdateResponse(properties_of(planned(kind, olds, news), secret_at))
         try:
             outputs = await self._in_thread(self._update, kind, request.resource_id, olds, news)
         except ProviderError as error:
@@ -376,7 +392,7 @@ class AwsProvider(Provider):
             with calls.failing_as(f"updating tags for {kind.described_as} ({resource_id})", client):
                 kind.retag(self.connection, resource_id, removed, added)
         kind.update(self.connection, resource_id, olds, news)
-        return self._outputs(kind, resource_id, {**olds, **news})
+        return self._outputs(kind, resource_id, planned(kind, olds, news))
 
     async def delete(self, request: DeleteRequest) -> None:
         _, kind = resource_type(request.type)

@@ -79,7 +79,7 @@ BUCKET = ResourceType(
     properties={
         "bucket": Property(replaces=True, computed=True, check=validators.length(0, 63), conflicts_with="bucketPrefix"),
         "bucketPrefix": Property(replaces=True, computed=True, check=validators.length(0, 37), conflicts_with="bucket"),
-        "forceDestroy": Property(default=False),
+        "forceDestroy": Property("bool", default=False),
         "region": Property(replaces=True, computed=True),
         **TAGS,
     },
