@@ -1,21 +1,25 @@
-"""The stack's program: settings, cluster, one component per binding, the output `bindings`."""
+"""The stack's program: settings, clusters, one component per binding, the outputs."""
 
 from pathlib import Path
 
 import pulumi
 
-from program.bindings import create_binding, outputs
-from program.clusters import resolve_cluster
+from program.accounts import Accounts
+from program.bindings import create_bindings
+from program.clusters import resolve_clusters
 from program.settings import load_settings
 
 
 def main() -> None:
-    settings = load_settings(Path(__file__).parent)
-    cluster = resolve_cluster(settings.cluster)
-    roles = {
-        key: create_binding(key, binding, cluster, settings.variables) for key, binding in settings.bindings.items()
-    }
-    pulumi.export("bindings", {key: outputs(role) for key, role in roles.items()})
+    folder = Path(__file__).parent
+    settings = load_settings(folder)
+    accounts = Accounts(settings.accounts)
+    bindings = create_bindings(settings, resolve_clusters(settings, accounts, folder), accounts)
+    pulumi.export("bindings", {key: binding.output() for key, binding in bindings.items()})
+    pulumi.export(
+        "helmValues",
+        {key: binding.helm_values() for key, binding in bindings.items() if binding.service_account is None},
+    )
 
 
 main()

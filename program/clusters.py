@@ -1,64 +1,183 @@
-"""The cluster's OIDC provider, looked up in AWS."""
+"""The clusters of a stack file: their issuers, their IAM OIDC providers and the way to their Kubernetes API."""
 
-from typing import NamedTuple
+import functools
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
+import pulumi_kubernetes as kubernetes
 
-from config.models import Cluster
-from irsa.arns import Arn, oidc_provider_arn, parse_iam_arn
+from config.models import Cluster, Stack
+from irsa.arns import issuer_host_path, oidc_provider_arn, parse_iam_arn
+from program.accounts import Accounts
 
-
-class ResolvedCluster(NamedTuple):
-    """What a binding needs to know of its cluster."""
-
-    oidc_provider_arn: str
-    variables: dict[str, str]
-    """The built-in variables of documents and ARNs."""
+# The engine's own look-up behind StackReference; unlike that, it gives plain values, so that a mistake is told at once.
+READ_STACK_OUTPUTS = "pulumi:pulumi:readStackOutputs"
 
 
-def resolve_cluster(cluster: Cluster) -> ResolvedCluster:
-    """Look up the account, the cluster's issuer and the IAM OIDC provider for it.
+class ResolvedCluster:
+    """One cluster, looked up as far as its bindings need it."""
 
-    Raises:
-        pulumi.RunError: No such cluster, or no OIDC provider for its issuer.
-    """
-    account = aws.get_caller_identity().account_id
-    partition = aws.get_partition().partition
-    issuer = cluster.oidc_issuer or _issuer_of(cluster.name or "")
-    arn = cluster.oidc_provider_arn or oidc_provider_arn(partition, account, issuer)
-    _require_provider(parse_iam_arn(arn, "oidc-provider"), issuer, cluster.name)
-    variables = {
-        "account": account,
-        "partition": partition,
-        "region": aws.get_region().region,
-        "cluster": cluster.name or "",
-    }
-    return ResolvedCluster(arn, variables)
+    def __init__(self, place: str, label: str, cluster: Cluster, accounts: Accounts, folder: Path) -> None:
+        """Take a cluster's settings; `place` is its YAML path, `label` starts the names of what is made for it."""
+        self._place, self._label, self._cluster = place, label, cluster
+        self._accounts, self._folder = accounts, folder
 
+    @property
+    def name(self) -> str:
+        """Name of the EKS cluster, or nothing when it is not known."""
+        return self._cluster.name or ""
 
-def _issuer_of(name: str) -> str:
-    try:
-        cluster = aws.eks.get_cluster(name=name)
-    except Exception as error:
-        raise pulumi.RunError(
-            f"irsa:cluster.name: cannot read the EKS cluster {name!r}: {error}\n"
-            "  `aws eks list-clusters` shows the clusters of this account and region"
-        ) from None
-    return cluster.identities[0].oidcs[0].issuer
+    @property
+    def creates_provider(self) -> bool:
+        """Whether this stack creates the cluster's IAM OIDC providers."""
+        return self._cluster.create_oidc_provider
 
+    @functools.cached_property
+    def issuer(self) -> str:
+        """The OIDC issuer of the cluster's service account tokens."""
+        if self._cluster.oidc_issuer:
+            return self._cluster.oidc_issuer
+        if self._cluster.stack:
+            return str(self._stack_output("oidcIssuer"))
+        issuers = [oidc.issuer for identity in self._eks.identities for oidc in identity.oidcs]
+        if not issuers:
+            raise pulumi.RunError(f"{self._place}.name: the EKS cluster {self.name!r} has no OIDC issuer")
+        return issuers[0]
 
-def _require_provider(arn: Arn, issuer: str, cluster_name: str | None) -> None:
-    try:
-        aws.iam.get_open_id_connect_provider(arn=str(arn))
-    except Exception as error:
-        if "couldn't find resource" not in str(error):
-            raise pulumi.RunError(f"cannot read the IAM OIDC provider {arn}: {error}") from None
-        command = (
-            f"eksctl utils associate-iam-oidc-provider --cluster {cluster_name} --approve"
-            if cluster_name
-            else f"aws iam create-open-id-connect-provider --url {issuer} --client-id-list sts.amazonaws.com"
+    def provider_arn(self, account: str | None, audiences: Collection[str]) -> pulumi.Input[str]:
+        """Give the ARN of the account's IAM OIDC provider for this cluster, which exists or is created.
+
+        Raises:
+            pulumi.RunError: There is none, or it does not admit one of the audiences.
+        """
+        if self._cluster.create_oidc_provider:
+            return self._created_provider(account, tuple(sorted(audiences))).arn
+        own = account == self._cluster.account
+        if own and self._cluster.oidc_provider_arn:
+            arn = self._cluster.oidc_provider_arn
+        elif own and self._cluster.stack:
+            arn = str(self._stack_output("oidcProviderArn"))
+        else:
+            arn = oidc_provider_arn(self._accounts.partition(account), self._accounts.account_id(account), self.issuer)
+        self._require_provider(arn, account, audiences)
+        return arn
+
+    @functools.cached_property
+    def kubernetes_provider(self) -> kubernetes.Provider | None:
+        """The provider for the cluster's Kubernetes API; None is the stack's default one."""
+        access = self._cluster.kubernetes
+        if access is None:
+            return None
+        if access.eks:
+            return kubernetes.Provider(self._label, kubeconfig=json.dumps(self._eks_kubeconfig()))
+        kubeconfig = str(self._folder / access.kubeconfig) if access.kubeconfig else None
+        return kubernetes.Provider(self._label, kubeconfig=kubeconfig, context=access.context)
+
+    @functools.cached_property
+    def _eks(self) -> aws.eks.AwaitableGetClusterResult:
+        options = self._accounts.invoke_options(self._cluster.account, self._cluster.region)
+        try:
+            return aws.eks.get_cluster(name=self.name, opts=options)
+        except Exception as error:
+            raise pulumi.RunError(
+                f"{self._place}.name: cannot read the EKS cluster {self.name!r}: {error}\n"
+                "  `aws eks list-clusters` shows the clusters of this account and region"
+            ) from None
+
+    def _eks_kubeconfig(self) -> dict[str, Any]:
+        region = self._cluster.region or self._accounts.region
+        return eks_kubeconfig(self.name, region, self._eks.endpoint, self._eks.certificate_authorities[0].data)
+
+    @functools.cache  # noqa: B019 (one object, as long as the program runs)
+    def _created_provider(self, account: str | None, audiences: tuple[str, ...]) -> aws.iam.OpenIdConnectProvider:
+        return aws.iam.OpenIdConnectProvider(
+            "-".join(part for part in (self._label, account) if part),
+            url=self.issuer,
+            client_id_lists=list(audiences),
+            opts=pulumi.ResourceOptions(provider=self._accounts.provider(account)),
         )
-        raise pulumi.RunError(
-            f"account {arn.account} has no IAM OIDC provider for the issuer {issuer}\n  create it: {command}"
-        ) from None
+
+    def _stack_output(self, name: str) -> Any:
+        outputs = self._stack_outputs
+        if name not in outputs:
+            raise pulumi.RunError(
+                f"{self._place}.stack: stack {self._cluster.stack} has no output {name!r}\n"
+                f"  it has: {', '.join(sorted(outputs)) or 'none'}"
+            )
+        return outputs[name]
+
+    @functools.cached_property
+    def _stack_outputs(self) -> Mapping[str, Any]:
+        try:
+            answer: Any = pulumi.runtime.invoke(READ_STACK_OUTPUTS, {"name": self._cluster.stack})
+        except Exception as error:
+            raise pulumi.RunError(
+                f"{self._place}.stack: cannot read the outputs of {self._cluster.stack}: {error}\n"
+                "  `pulumi stack ls --all` shows the stacks of this backend"
+            ) from None
+        outputs: Mapping[str, Any] = answer.value["outputs"]
+        return outputs
+
+    def _require_provider(self, arn: str, account: str | None, audiences: Collection[str]) -> None:
+        parsed = parse_iam_arn(arn, "oidc-provider")
+        if parsed.resource != issuer_host_path(self.issuer):
+            raise pulumi.RunError(f"{self._place}: the OIDC provider {arn} is not for the issuer {self.issuer}")
+        try:
+            provider = aws.iam.get_open_id_connect_provider(arn=arn, opts=self._accounts.invoke_options(account))
+        except Exception as error:
+            if "couldn't find resource" not in str(error):
+                raise pulumi.RunError(f"{self._place}: cannot read the IAM OIDC provider {arn}: {error}") from None
+            raise pulumi.RunError(
+                f"{self._place}: account {parsed.account} has no IAM OIDC provider for the issuer {self.issuer}\n"
+                f"  create it: {self._creating_command(account)}\n"
+                "  or let this stack create it: createOidcProvider: true"
+            ) from None
+        missing = sorted(set(audiences) - set(provider.client_id_lists))
+        if missing:
+            raise pulumi.RunError(
+                f"{self._place}: the OIDC provider {arn} does not admit the audience {', '.join(missing)}\n"
+                f"  it admits: {', '.join(provider.client_id_lists)}\n"
+                "  add it: aws iam add-client-id-to-open-id-connect-provider"
+                f" --open-id-connect-provider-arn {arn} --client-id {missing[0]}"
+            )
+
+    def _creating_command(self, account: str | None) -> str:
+        if self.name and account == self._cluster.account:
+            return f"eksctl utils associate-iam-oidc-provider --cluster {self.name} --approve"
+        return f"aws iam create-open-id-connect-provider --url {self.issuer} --client-id-list sts.amazonaws.com"
+
+
+def resolve_clusters(settings: Stack, accounts: Accounts, folder: Path) -> dict[str, ResolvedCluster]:
+    """Give the clusters by their key; the only one of `irsa:cluster` has the key of nothing."""
+    if settings.cluster:
+        return {"": ResolvedCluster("irsa:cluster", "cluster", settings.cluster, accounts, folder)}
+    return {
+        key: ResolvedCluster(f"irsa:clusters.{key}", key, cluster, accounts, folder)
+        for key, cluster in settings.clusters.items()
+    }
+
+
+def eks_kubeconfig(name: str, region: str, endpoint: str, certificate_authority: str) -> dict[str, Any]:
+    """Give the kubeconfig that `aws eks update-kubeconfig` writes.
+
+    Source: https://docs.aws.amazon.com/eks/latest/userguide/create-kubeconfig.html
+    """
+    command = {
+        "apiVersion": "client.authentication.k8s.io/v1beta1",
+        "command": "aws",
+        "args": ["--region", region, "eks", "get-token", "--cluster-name", name, "--output", "json"],
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [
+            {"name": name, "cluster": {"server": endpoint, "certificate-authority-data": certificate_authority}}
+        ],
+        "users": [{"name": name, "user": {"exec": command}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "current-context": name,
+    }

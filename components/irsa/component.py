@@ -8,10 +8,11 @@ import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
 from irsa.annotations import webhook_annotations
+from irsa.arns import Arn, parse_iam_arn
 from irsa.names import POLICY, POLICY_PREFIX, ROLE, ROLE_PREFIX, automatic_name_prefix
 from irsa.policies import parse_document, split_document
-from irsa.trust import DEFAULT_AUDIENCE, minified, trust_document
-from irsa.validation import check_arguments
+from irsa.trust import DEFAULT_AUDIENCE, minified
+from irsa.validation import check_arguments, trust_policy, trusted_subjects, warnings
 
 
 class ServiceAccountArgs(TypedDict):
@@ -48,6 +49,8 @@ class PolicyArgs(TypedDict):
     """IAM path. Default: `/`."""
     description: NotRequired[str]
     """Description; IAM never changes it, so another one replaces the policy."""
+    tags: NotRequired[Mapping[str, pulumi.Input[str]]]
+    """Tags of the policy. Default: those of the role."""
 
 
 class ServiceAccountRoleArgs(TypedDict):
@@ -61,6 +64,8 @@ class ServiceAccountRoleArgs(TypedDict):
     """ARNs of the IAM OIDC providers of the clusters, in the role's account."""
     subjects: NotRequired[Sequence[str]]
     """Trusted `namespace:name` patterns (`*` and `?` allowed) besides the service account."""
+    any_service_account: NotRequired[bool]
+    """True: allows `*:*` among the subjects, every service account of the cluster."""
     audience: NotRequired[str]
     """Audience of the tokens. Default: sts.amazonaws.com."""
     trust_conditions: NotRequired[Mapping[str, Mapping[str, Any]]]
@@ -82,13 +87,23 @@ class ServiceAccountRoleArgs(TypedDict):
     force_detach_policies: NotRequired[bool]
     """Whether policies that others attached are detached when the role is deleted."""
     tags: NotRequired[Mapping[str, pulumi.Input[str]]]
-    """Tags of the role and the policy."""
+    """Tags of the role, and of the policy unless it has its own; at most 50."""
     policy: NotRequired[PolicyArgs]
     """A managed policy to create and attach."""
     policy_arns: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Existing policies to attach: a name of yours, which stays the same, and the ARN."""
     inline_policies: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Inline policies of the role: name and document in JSON."""
+    import_existing: NotRequired[Sequence[str]]
+    """What exists already, with the given names, and is adopted instead of created.
+
+    Any of role, policy, attachments, inlinePolicies, serviceAccount."""
+    retain_on_delete: NotRequired[bool]
+    """True: nothing is deleted in AWS or Kubernetes when the component is removed."""
+    trust_policy_size_quota: NotRequired[int]
+    """Characters that the account allows in a trust policy. Default: 2,048."""
+    attached_policies_quota: NotRequired[int]
+    """Managed policies that the account allows on a role. Default: 10."""
 
 
 class ServiceAccountRole(pulumi.ComponentResource):
@@ -125,6 +140,9 @@ class ServiceAccountRole(pulumi.ComponentResource):
         """
         super().__init__("irsa:index:ServiceAccountRole", name, {}, opts)
         check_arguments(name, args)
+        for warning in warnings(args):
+            pulumi.log.warn(warning, self)
+        self._name, self._args = name, args
         attached: list[pulumi.Resource] = []
         policy_arns: list[pulumi.Input[str]] = []
         subjects: list[str] | None = None
@@ -133,9 +151,9 @@ class ServiceAccountRole(pulumi.ComponentResource):
             self.role_name = self.role_arn.apply(lambda arn: arn.rsplit("/", 1)[-1])
         else:
             subjects = trusted_subjects(args)
-            role = self._role(name, args, subjects)
+            role = self._role(subjects)
             self.role_arn, self.role_name = role.arn, role.name
-            policy_arns, attached = self._permissions(name, args, role)
+            policy_arns, attached = self._permissions(role)
         settings = args.get("service_account", {})
         token_expiration = settings.get("token_expiration")
         audience = args.get("audience", DEFAULT_AUDIENCE)
@@ -149,7 +167,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 )
             )
         )
-        self._service_account(name, args, attached)
+        self._service_account(attached)
         self.subjects = pulumi.Output.from_input(subjects)
         self.policy_arns = pulumi.Output.all(*policy_arns).apply(sorted)
         account = args.get("service_account")
@@ -167,22 +185,28 @@ class ServiceAccountRole(pulumi.ComponentResource):
             }
         )
 
-    def _role(self, name: str, args: ServiceAccountRoleArgs, subjects: list[str]) -> aws.iam.Role:
-        def document(provider_arns: Sequence[str]) -> str:
-            return trust_document(
-                provider_arns,
-                subjects,
-                args.get("audience", DEFAULT_AUDIENCE),
-                args.get("trust_conditions"),
-                args.get("trust_statements", ()),
-            )
+    def _child(
+        self, kind: str, import_id: str | None = None, after: Sequence[pulumi.Resource] = ()
+    ) -> pulumi.ResourceOptions:
+        """Give a child's options: nothing of the caller's but the parent, and the id of what is adopted."""
+        adopted = import_id if kind in self._args.get("import_existing", ()) else None
+        return pulumi.ResourceOptions(
+            parent=self,
+            depends_on=list(after),
+            import_=adopted,
+            retain_on_delete=self._args.get("retain_on_delete"),
+        )
 
+    def _role(self, subjects: list[str]) -> aws.iam.Role:
+        name, args = self._name, self._args
         role_name = args.get("role_name")
         prefix = args.get("role_name_prefix") or (None if role_name else automatic_name_prefix(name, ROLE, ROLE_PREFIX))
         duration = args.get("max_session_duration")
         return aws.iam.Role(
             name,
-            assume_role_policy=pulumi.Output.all(*args["oidc_provider_arns"]).apply(document),
+            assume_role_policy=pulumi.Output.all(*args["oidc_provider_arns"]).apply(
+                lambda provider_arns: trust_policy(args, subjects, provider_arns)
+            ),
             name=role_name,
             name_prefix=prefix,
             description=args.get("description"),
@@ -191,35 +215,40 @@ class ServiceAccountRole(pulumi.ComponentResource):
             max_session_duration=None if duration is None else int(duration),
             force_detach_policies=args.get("force_detach_policies"),
             tags=args.get("tags"),
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self._child("role", role_name),
         )
 
-    def _permissions(
-        self, name: str, args: ServiceAccountRoleArgs, role: aws.iam.Role
-    ) -> tuple[list[pulumi.Input[str]], list[pulumi.Resource]]:
-        arns: list[pulumi.Input[str]] = []
-        attached: list[pulumi.Resource] = []
-        policies: dict[str, pulumi.Input[str]] = {}
-        for part, policy in self._policies(name, args).items():
-            policies[part] = policy.arn
-        policies |= {f"{name}-{key}": arn for key, arn in args.get("policy_arns", {}).items()}
-        for key, arn in policies.items():
-            arns.append(arn)
-            attached.append(
-                aws.iam.RolePolicyAttachment(
-                    key, role=role.name, policy_arn=arn, opts=pulumi.ResourceOptions(parent=self)
-                )
+    def _permissions(self, role: aws.iam.Role) -> tuple[list[pulumi.Input[str]], list[pulumi.Resource]]:
+        name, args = self._name, self._args
+        policies: dict[str, tuple[pulumi.Input[str], str | None]] = {
+            logical_name: (policy.arn, arn) for logical_name, (policy, arn) in self._policies().items()
+        }
+        for key, arn in args.get("policy_arns", {}).items():
+            policies[f"{name}-{key}"] = (arn, arn if isinstance(arn, str) else None)
+        attached: list[pulumi.Resource] = [
+            aws.iam.RolePolicyAttachment(
+                logical_name,
+                role=role.name,
+                policy_arn=arn,
+                opts=self._child("attachments", f"{args.get('role_name')}/{known_arn}"),
             )
+            for logical_name, (arn, known_arn) in policies.items()
+        ]
         attached += [
             aws.iam.RolePolicy(
-                f"{name}-{key}", role=role.name, name=key, policy=document, opts=pulumi.ResourceOptions(parent=self)
+                f"{name}-{key}",
+                role=role.name,
+                name=key,
+                policy=document,
+                opts=self._child("inlinePolicies", f"{args.get('role_name')}:{key}"),
             )
             for key, document in args.get("inline_policies", {}).items()
         ]
-        return arns, attached
+        return [arn for arn, _ in policies.values()], attached
 
-    def _policies(self, name: str, args: ServiceAccountRoleArgs) -> dict[str, aws.iam.Policy]:
-        settings = args.get("policy")
+    def _policies(self) -> dict[str, tuple[aws.iam.Policy, str | None]]:
+        """Give the managed policies by logical name, each with its ARN where that is known beforehand."""
+        name, settings = self._name, self._args.get("policy")
         if settings is None:
             return {}
         document = settings["document"]
@@ -234,25 +263,34 @@ class ServiceAccountRole(pulumi.ComponentResource):
         for index, part in enumerate(documents):
             suffix = f"-{index + 1}" if index else ""
             logical_name = f"{name}{suffix}"
-            policies[logical_name] = aws.iam.Policy(
+            arn = self._policy_arn(f"{given}{suffix}", settings.get("path", "/")) if given else None
+            policy = aws.iam.Policy(
                 logical_name,
                 policy=part,
                 name=f"{given}{suffix}" if given else None,
                 name_prefix=None if given else automatic_name_prefix(logical_name, POLICY, POLICY_PREFIX),
                 path=settings.get("path"),
                 description=settings.get("description"),
-                tags=args.get("tags"),
-                opts=pulumi.ResourceOptions(parent=self),
+                tags=settings.get("tags", self._args.get("tags")),
+                opts=self._child("policy", arn),
             )
+            policies[logical_name] = (policy, arn)
         return policies
 
-    def _service_account(self, name: str, args: ServiceAccountRoleArgs, attached: list[pulumi.Resource]) -> None:
-        settings = args.get("service_account")
+    def _policy_arn(self, policy_name: str, path: str) -> str | None:
+        """Give the ARN that a policy will have: it is in the account of the OIDC providers."""
+        provider_arn = next(iter(self._args["oidc_provider_arns"]))
+        if not isinstance(provider_arn, str):
+            return None
+        provider = parse_iam_arn(provider_arn, "oidc-provider")
+        return str(Arn(provider.partition, provider.account, "policy", f"{path}{policy_name}".lstrip("/")))
+
+    def _service_account(self, attached: Sequence[pulumi.Resource]) -> None:
+        name, settings = self._name, self._args.get("service_account")
         if settings is None:
             return
         namespace = settings.get("namespace", "default")
-        # A Pod must not start with a role that can do nothing yet.
-        options = pulumi.ResourceOptions(parent=self, depends_on=attached)
+        account_id = f"{namespace}/{settings['name']}"
         own = settings.get("annotations", {})
         annotations = pulumi.Output.all(own=own, webhook=self.annotations).apply(
             lambda parts: {**parts["own"], **parts["webhook"]}
@@ -268,12 +306,13 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 if secrets is None
                 else [kubernetes.core.v1.LocalObjectReferenceArgs(name=secret) for secret in secrets],
                 automount_service_account_token=settings.get("automount_service_account_token"),
-                opts=options,
+                # A Pod must not start with a role that can do nothing yet.
+                opts=self._child("serviceAccount", account_id, after=attached),
             )
             return
         # A patch of an account that does not exist would create it; reading it first insists that it exists.
         existing = kubernetes.core.v1.ServiceAccount.get(
-            f"{name}-existing", f"{namespace}/{settings['name']}", opts=pulumi.ResourceOptions(parent=self)
+            f"{name}-existing", account_id, opts=pulumi.ResourceOptions(parent=self)
         )
         kubernetes.core.v1.ServiceAccountPatch(
             name,
@@ -283,14 +322,5 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 # The force takes our annotation back when somebody overwrote it, instead of a conflict.
                 annotations=annotations.apply(lambda values: {**values, "pulumi.com/patchForce": "true"}),
             ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*attached, existing]),
+            opts=self._child("patch", after=[*attached, existing]),
         )
-
-
-def trusted_subjects(args: ServiceAccountRoleArgs) -> list[str]:
-    """Give the sorted `namespace:name` patterns that the role trusts: its own service account and the further ones."""
-    subjects = set(args.get("subjects", ()))
-    account = args.get("service_account")
-    if account:
-        subjects.add(f"{account.get('namespace', 'default')}:{account['name']}")
-    return sorted(subjects)

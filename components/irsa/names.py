@@ -23,6 +23,7 @@ class NameRule(NamedTuple):
     longest: int
     pattern: str
     words: str
+    letters_of_any_script: bool = False
 
 
 IAM_WORDS = "letters, digits and _+=,.@-"
@@ -36,6 +37,14 @@ ROLE_PATH = NameRule("an IAM path", 512, PATH, "`/`, or a text between two slash
 MANAGED_POLICY_PATH = NameRule(
     "an IAM policy path", 512, POLICY_PATH, "`/`, or names between slashes, such as /team/app/"
 )
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html, API_Tag.html
+DESCRIPTION = NameRule(
+    "a description in IAM", 1000, r"[\t\n\r\x20-\x7e\xa1-\xff]*", "Latin-1 letters, digits and signs"
+)
+TAG_KEY = NameRule(
+    "a tag key", 128, r"(?!aws:)[\w .:/=+\-@]+", "letters, digits, spaces and _.:/=+-@, not aws: in front", True
+)
+TAG_VALUE = NameRule("a tag value", 256, r"[\w .:/=+\-@]*", "letters, digits, spaces and _.:/=+-@", True)
 NAMESPACE = NameRule("a namespace", 63, LABEL, "lower-case letters, digits and -, a letter or digit at both ends")
 SERVICE_ACCOUNT = NameRule(
     "a service account name",
@@ -49,6 +58,9 @@ RULES = {
     "policy": POLICY,
     "policy prefix": POLICY_PREFIX,
     "inline policy": INLINE_POLICY,
+    "description": DESCRIPTION,
+    "tag key": TAG_KEY,
+    "tag value": TAG_VALUE,
     "role path": ROLE_PATH,
     "policy path": MANAGED_POLICY_PATH,
     "namespace": NAMESPACE,
@@ -62,12 +74,12 @@ def check_name(text: str, rule: NameRule) -> str:
     Raises:
         Mistake: It is empty, too long or has a character that is not allowed.
     """
-    if re.fullmatch(rule.pattern, text, re.ASCII) and len(text) <= rule.longest:
+    if re.fullmatch(rule.pattern, text, 0 if rule.letters_of_any_script else re.ASCII) and len(text) <= rule.longest:
         return text
     found = f"{text!r} is not {rule.kind}"
     if len(text) > rule.longest:
         found = f"{text!r} has {len(text)} characters, too many for {rule.kind}"
-    raise Mistake(found, f"1 to {rule.longest} characters: {rule.words}", "write another name")
+    raise Mistake(found, f"at most {rule.longest} characters: {rule.words}", "write another name")
 
 
 def automatic_name_prefix(

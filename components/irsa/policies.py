@@ -8,9 +8,8 @@ import re
 from typing import Any
 
 from irsa.mistakes import Mistake
+from irsa.quotas import MANAGED_POLICY_SIZE
 from irsa.trust import minified
-
-MANAGED_POLICY_SIZE = 6_144
 
 
 def policy_size(document: str) -> int:

@@ -6,6 +6,7 @@ A token's `sub` is `system:serviceaccount:NAMESPACE:NAME`
 """
 
 import re
+from collections.abc import Sequence
 
 from irsa.mistakes import Mistake
 from irsa.names import NAMESPACE, SERVICE_ACCOUNT, check_name
@@ -40,6 +41,21 @@ def check_subject(subject: str) -> str:
         # A wildcard may stand for any legal characters; `x` is legal at every place.
         check_name(WILDCARDS.sub("x", part), rule) if is_pattern(part) else check_name(part, rule)
     return subject
+
+
+def check_any_service_account(subjects: Sequence[str]) -> None:
+    """Refuse a subject that every service account of the cluster matches.
+
+    Raises:
+        Mistake: One of them is `*:*`, or as good as that.
+    """
+    for subject in subjects:
+        if re.fullmatch(r"\*+:\*+", subject):
+            raise Mistake(
+                f"{subject!r} trusts every service account of the cluster",
+                "it, only when it is asked for",
+                "name a namespace, such as team-a:*, or set anyServiceAccount (any_service_account) to true",
+            )
 
 
 def subject_claim(subject: str) -> str:

@@ -37,7 +37,10 @@ class Answers(pulumi.runtime.Mocks):
             "aws:index/getPartition:getPartition": {"partition": "aws"},
             "aws:index/getRegion:getRegion": {"region": "us-west-2"},
             "aws:eks/getCluster:getCluster": {"identities": [{"oidcs": [{"issuer": ISSUER}]}]},
-            "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider": {"arn": args.args.get("arn")},
+            "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider": {
+                "arn": args.args.get("arn"),
+                "clientIdLists": ["sts.amazonaws.com"],
+            },
         }
         return answers[args.token], []
 
@@ -160,5 +163,5 @@ def test_every_mistake_at_once_with_its_path() -> None:
 
 def test_keys_of_a_map_within_a_map() -> None:
     """Protects the nearest name in an error: the keys named are those of that very place."""
-    assert keys_at(("bindings", "any", "trust")) == ["subjects"]
+    assert keys_at(("bindings", "any", "trust")) == ["anyServiceAccount", "conditions", "statements", "subjects"]
     assert "serviceAccount" in keys_at(("bindings", "any"))

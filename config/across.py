@@ -1,0 +1,169 @@
+"""Mistakes that no single key shows: what excludes, needs or repeats what.
+
+The values may be of any shape here; what a single key shows is told by the models.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from config.places import LocatedMistake, Place
+from irsa.mistakes import Mistake
+from irsa.subjects import check_any_service_account
+
+
+def mistakes_across(values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
+    """Give these mistakes of a stack's `irsa:` values."""
+    clusters = _mapping(values.get("clusters"))
+    if ("cluster" in values) == ("clusters" in values):
+        found = "both cluster and clusters" if clusters else "neither cluster nor clusters"
+        yield _mistake(
+            ("cluster",), found, "exactly one of them", "give `cluster`, or `clusters` when there are several"
+        )
+    yield from _of_cluster(("cluster",), values.get("cluster"))
+    for key, cluster in clusters.items():
+        yield from _of_cluster(("clusters", key), cluster)
+    for key, account in _mapping(values.get("accounts")).items():
+        ways = {"profile", "assumeRoleArn"} & _mapping(account).keys()
+        if isinstance(account, dict) and len(ways) != 1:
+            found = "both profile and assumeRoleArn" if ways else "neither profile nor assumeRoleArn"
+            yield _mistake(("accounts", key), found, "exactly one of them", "keep one of them")
+    bindings = _mapping(values.get("bindings"))
+    for key, binding in bindings.items():
+        if isinstance(binding, dict):
+            yield from _within(key, binding)
+            yield from _references(key, binding, values)
+    yield from _repeated(bindings, values)
+
+
+def _of_cluster(place: Place, cluster: Any) -> Iterator[LocatedMistake]:
+    if not isinstance(cluster, dict):
+        return
+    explicit = "oidcIssuer" in cluster and ("oidcProviderArn" in cluster or cluster.get("createOidcProvider"))
+    if not ("name" in cluster or "stack" in cluster or explicit):
+        found = f"only {', '.join(map(str, cluster))}" if cluster else "nothing"
+        allowed = "name; or oidcIssuer with oidcProviderArn; or stack"
+        yield _mistake(place, found, allowed, "add what is missing")
+    if cluster.get("createOidcProvider") and "oidcProviderArn" in cluster:
+        found = "both createOidcProvider and oidcProviderArn"
+        yield _mistake(place, found, "one of them", "leave out the one that is not so")
+    if _mapping(cluster.get("kubernetes")).get("eks") and "name" not in cluster:
+        yield _mistake((*place, "kubernetes", "eks"), "true, without the cluster's name", "it with name", "add name")
+
+
+def _within(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake]:
+    place: Place = ("bindings", key)
+    role, trust = _mapping(binding.get("role")), _mapping(binding.get("trust"))
+    if "arn" in role:
+        changing = [f"role.{name}" for name in role if name != "arn"]
+        settings = ("policy", "policyArns", "inlinePolicies", "assumeRoleArns", "trust", "account")
+        changing += [name for name in settings if name in binding]
+        if changing:
+            found = f"an existing role together with {', '.join(changing)}"
+            fix = f"leave out {', '.join(changing)}, or role.arn"
+            yield _mistake((*place, "role", "arn"), found, "an existing role is never changed", fix)
+        if "serviceAccount" not in binding:
+            yield _mistake(
+                place, "an existing role and no serviceAccount", "an account to annotate", "add serviceAccount"
+            )
+    elif "serviceAccount" not in binding and not trust.get("subjects"):
+        yield _mistake(place, "nobody who may assume the role", "serviceAccount, or trust.subjects", "add one of them")
+    if "name" in role and "namePrefix" in role:
+        yield _mistake((*place, "role"), "both name and namePrefix", "one of them", "keep one of them")
+    for name, source in (("policy", binding.get("policy")), *_inline(binding)):
+        if isinstance(source, dict) and ("file" in source) == ("document" in source):
+            found = "both file and document" if "file" in source else "neither file nor document"
+            path = name.split("\0")
+            yield _mistake((*place, *path), found, "exactly one of file and document", "keep one of them")
+    subjects = [subject for subject in _list(trust.get("subjects")) if isinstance(subject, str)]
+    if trust.get("anyServiceAccount") is not True:
+        try:
+            check_any_service_account(subjects)
+        except Mistake as mistake:
+            yield LocatedMistake((*place, "trust", "subjects"), mistake)
+    yield from _adoption(place, binding)
+
+
+def _inline(binding: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [(f"inlinePolicies\0{name}", source) for name, source in _mapping(binding.get("inlinePolicies")).items()]
+
+
+def _adoption(place: Place, binding: Mapping[str, Any]) -> Iterator[LocatedMistake]:
+    """What is adopted is found by its name."""
+    needed = {
+        "role": ("role", "name"),
+        "attachments": ("role", "name"),
+        "inlinePolicies": ("role", "name"),
+        "policy": ("policy", "name"),
+        "serviceAccount": ("serviceAccount", "name"),
+    }
+    for index, what in enumerate(_list(binding.get("import"))):
+        section, name = needed.get(what, ("", "")) if isinstance(what, str) else ("", "")
+        if section and name not in _mapping(binding.get(section)):
+            allowed = f"it with {section}.{name}, by which it is found"
+            yield _mistake(
+                (*place, "import", index), f"{what!r} without {section}.{name}", allowed, f"add {section}.{name}"
+            )
+
+
+def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
+    """Names of clusters, accounts and bindings that are declared elsewhere in the file."""
+    place: Place = ("bindings", key)
+    for index, cluster in enumerate(_list(binding.get("clusters"))):
+        yield from _unknown((*place, "clusters", index), cluster, "irsa:clusters", values.get("clusters"))
+    if "account" in binding:
+        yield from _unknown((*place, "account"), binding["account"], "irsa:accounts", values.get("accounts"))
+    former = binding.get("formerly")
+    if former is not None and former in _mapping(values.get("bindings")):
+        found = f"{former!r}, which is still a binding"
+        yield _mistake((*place, "formerly"), found, "the key of before, which is gone", "remove one of the two")
+
+
+def _unknown(place: Place, name: Any, where: str, declared: Any) -> Iterator[LocatedMistake]:
+    known = [str(key) for key in _mapping(declared)]
+    if name in known:
+        return
+    nearest = difflib.get_close_matches(str(name), known, n=1)
+    fix = f"did you mean {nearest[0]!r}?" if nearest else f"add it to {where}"
+    yield _mistake(place, f"{name!r} is not in {where}", ", ".join(known) or f"nothing, as there is no {where}", fix)
+
+
+def _repeated(bindings: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
+    default = _mapping(values.get("defaults")).get("namespace", "default")
+    every = list(_mapping(values.get("clusters"))) or [""]
+    accounts: dict[tuple[str, ...], str] = {}
+    roles: dict[tuple[str, ...], str] = {}
+    for key, binding in bindings.items():
+        account = _mapping(_mapping(binding).get("serviceAccount"))
+        if isinstance(account.get("name"), str):
+            namespace = str(account.get("namespace", default))
+            for cluster in _list(binding.get("clusters")) or every:
+                other = accounts.setdefault((str(cluster), namespace, account["name"]), key)
+                if other != key:
+                    what = f"service account {namespace}:{account['name']}"
+                    yield _taken(("bindings", key, "serviceAccount"), what, other)
+                    break
+        name = _mapping(_mapping(binding).get("role")).get("name")
+        if isinstance(name, str):
+            # IAM compares role names without case.
+            other = roles.setdefault((str(binding.get("account")), name.lower()), key)
+            if other != key:
+                yield _taken(("bindings", key, "role", "name"), f"role {name}", other)
+
+
+def _taken(place: Place, what: str, other: str) -> LocatedMistake:
+    return _mistake(
+        place, f"{what} is also of irsa:bindings.{other}", "one binding each", "rename one, or merge the two"
+    )
+
+
+def _mistake(place: Place, found: str, allowed: str, fix: str) -> LocatedMistake:
+    return LocatedMistake(place, Mistake(found, allowed, fix))
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
