@@ -16,9 +16,8 @@ def prepare_engine(sandbox: Sandbox, environment: Mapping[str, str], progress: P
     """Give the engine its Python language host and its plugins."""
     host = sandbox.programs / "pulumi-language-python"
     if not host.is_symlink():
-        # Official installs have it beside the engine, and then parts.py has linked it. This one does not change the
-        # environment that programs and plugins inherit, so it is run by its path.
-        write_launcher(host, "-P -m sandbox.language_host")
+        # Official installs have it beside the engine, and then parts.py has linked it.
+        write_launcher(host, CHECKOUT / "sandbox" / "language_host.py")
     install_plugins(sandbox, environment, progress)
 
 

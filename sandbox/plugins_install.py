@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -89,19 +90,18 @@ def _install_stand_in(folder: Path, name: str) -> None:
     folder.mkdir(parents=True)
     (folder / "stand-in.json").write_text(json.dumps({"module": f"sandbox.plugins.{name}"}))
     launcher = folder / f"pulumi-resource-{name}"
-    write_launcher(launcher, f"-P -m sandbox.plugins.{name}")
+    # A module of this checkout, whatever the current folder and the caller's PYTHONPATH are.
+    code = "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); runpy.run_module(sys.argv.pop(1), None, '__main__')"
+    write_launcher(launcher, "-c", code, CHECKOUT, f"sandbox.plugins.{name}")
 
 
-def write_launcher(path: Path, arguments: str) -> None:
-    """Write a program that runs Python code of this checkout with this checkout's interpreter."""
-    path.write_text(
-        "#!/bin/sh\n"
-        "# Written by: make up\n"
-        f"export PYTHONPATH={_quoted(CHECKOUT)}\n"
-        f'exec {_quoted(Path(sys.executable))} {arguments} "$@"\n'
-    )
-    path.chmod(0o755)
+def write_launcher(path: Path, *arguments: str | Path) -> None:
+    """Write a program that runs Python code of this checkout with the interpreter of this process.
 
-
-def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("'", "'\\''") + "'"
+    -P keeps the current folder off the module search path: it is that of the reader's program, whatever is in it.
+    """
+    command = shlex.join([sys.executable, "-P", *map(str, arguments)])
+    temporary = path.with_suffix(".new")
+    temporary.write_text(f'#!/bin/sh\n# Written by: make up\nexec {command} "$@"\n')
+    temporary.chmod(0o755)
+    temporary.replace(path)

@@ -1,0 +1,362 @@
+"""Pulumi's language host for Python, for an engine that has none beside it.
+
+Official installs of the engine bring a program `pulumi-language-python`; no package registry has it. This is the same
+gRPC service. Like that one, it runs each program in a process of its own with the project's virtual environment:
+
+    python language_host.py <engine address>     serve; the port is printed on the first line
+    python language_host.py --run <descriptor>   run one program; its RunRequest comes on standard input
+"""
+
+import contextlib
+import importlib.metadata
+import json
+import os
+import queue
+import runpy
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+import traceback
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NoReturn
+
+import grpc  # type: ignore[import-untyped]
+import pulumi
+from google.protobuf import empty_pb2  # type: ignore[import-untyped]
+from pulumi.automation._server import LanguageServer
+from pulumi.runtime import settings
+from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
+
+MESSAGE_BYTES = 400 * 1024 * 1024
+PARENT_SECONDS = 1.0
+RUN = "--run"
+# Not the runner's own business: the traceback of a program starts in the program.
+OWN_FRAMES = (__file__, runpy.__file__, "<frozen runpy>")
+
+children: set["subprocess.Popen[bytes]"] = set()
+
+
+# --- the program's own process ---------------------------------------------------------------------------------------
+
+
+def run_program(descriptor: int) -> None:
+    """Run one program and write the RunResponse to a file descriptor."""
+    request = language_pb2.RunRequest.FromString(sys.stdin.buffer.read())
+    folder = Path(request.info.program_directory or request.pwd)
+    entry = (folder / (request.info.entry_point or ".")).resolve()
+    program = entry / "__main__.py" if entry.is_dir() else entry
+    os.chdir(request.pwd or folder)
+    sys.path.insert(0, str(program.parent))
+    sys.argv = [str(program), *request.args[1:]]
+    host: Any = LanguageServer(lambda: _run_file(program, request.info.root_directory))
+    answer = host.Run(request, None)
+    # What went wrong has been logged to the engine already; a second report of it would only be noise.
+    answer.bail, answer.error = bool(answer.error), ""
+    with os.fdopen(descriptor, "wb") as output:
+        output.write(answer.SerializeToString())
+
+
+def _run_file(program: Path, root: str) -> None:
+    # The one setting that the service leaves out; pulumi.runtime.get_root_directory() reads it.
+    settings.SETTINGS.root_directory = root
+    try:
+        runpy.run_path(str(program), run_name="__main__")
+    except pulumi.RunError:
+        raise
+    except SystemExit as error:
+        if error.code not in (None, 0):
+            raise pulumi.RunError(f"the program ended with: {error.code}") from None
+    except Exception as error:
+        raise pulumi.RunError(f"Program failed with an unhandled exception:\n{_traceback(error)}") from None
+
+
+def _traceback(error: BaseException) -> str:
+    frames = traceback.TracebackException.from_exception(error)
+    frames.stack = traceback.StackSummary.from_list(
+        [frame for frame in frames.stack if frame.filename not in OWN_FRAMES]
+    )
+    return "".join(frames.format()).rstrip()
+
+
+# --- where a program's Python is -------------------------------------------------------------------------------------
+
+
+class MissingVirtualEnvironmentError(Exception):
+    """The folder that Pulumi.yaml names is not there or holds no Python."""
+
+
+def python_of(info: language_pb2.ProgramInfo, default: str = "") -> str:
+    """Return the interpreter that Pulumi.yaml's `virtualenv` option names, else the `python3` on PATH."""
+    virtualenv = _virtualenv(info, default)
+    if virtualenv is None:
+        return shutil.which("python3") or shutil.which("python") or sys.executable
+    python = virtualenv / "bin" / "python"
+    if not python.exists():
+        raise MissingVirtualEnvironmentError(
+            f"The 'virtualenv' option in Pulumi.yaml is set to {virtualenv}, which holds no Python: "
+            "run `pulumi install` to create it and install its dependencies."
+        )
+    return str(python)
+
+
+def _virtualenv(info: language_pb2.ProgramInfo, default: str = "") -> Path | None:
+    options: dict[str, Any] = dict(info.options)
+    name = options.get("virtualenv") or default
+    return Path(info.root_directory) / str(name) if name else None
+
+
+def environment_of(python: str) -> dict[str, str]:
+    """Return the variables of an activated virtual environment."""
+    folder = Path(python).parent
+    activated = {"PATH": os.pathsep.join([str(folder), os.environ.get("PATH", os.defpath)])}
+    if (folder.parent / "pyvenv.cfg").exists():
+        activated["VIRTUAL_ENV"] = str(folder.parent)
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
+    return {**kept, **activated}
+
+
+def site_packages(python: str) -> list[str]:
+    """Return where an interpreter's packages are."""
+    if Path(python).parent == Path(sys.executable).parent:
+        return [folder for folder in sys.path if folder.endswith("site-packages")]
+    query = "import json, sysconfig; print(json.dumps([sysconfig.get_path('purelib'), sysconfig.get_path('platlib')]))"
+    answer = subprocess.run([python, "-c", query], capture_output=True, text=True, check=True)
+    return list(dict.fromkeys(json.loads(answer.stdout)))
+
+
+def required_plugins(python: str) -> Iterator[dict[str, Any]]:
+    """Yield what the installed Pulumi SDKs say of their plugins, each in a pulumi-plugin.json."""
+    for folder in site_packages(python):
+        for path in sorted(Path(folder).glob("*/pulumi-plugin.json")):
+            plugin = json.loads(path.read_text())
+            if plugin.get("resource"):
+                yield plugin
+
+
+# --- the service -----------------------------------------------------------------------------------------------------
+
+
+class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
+    """What the engine asks of a language."""
+
+    def __init__(self, engine: str) -> None:
+        self.engine = engine
+
+    def Handshake(self, request: language_pb2.LanguageHandshakeRequest, _context: grpc.ServicerContext) -> Any:  # noqa: N802
+        self.engine = request.engine_address
+        return language_pb2.LanguageHandshakeResponse()
+
+    def GetPluginInfo(self, _request: empty_pb2.Empty, _context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return plugin_pb2.PluginInfo(version=importlib.metadata.version("pulumi"))
+
+    def GetRequiredPlugins(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        plugins = [
+            plugin_pb2.PluginDependency(
+                name=plugin["name"],
+                kind="resource",
+                version=_prefixed(plugin["version"]),
+                server=plugin.get("server", ""),
+            )
+            for plugin in required_plugins(_python_or_abort(request.info, context))
+        ]
+        return language_pb2.GetRequiredPluginsResponse(plugins=plugins)
+
+    def GetRequiredPackages(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        packages = [
+            plugin_pb2.PackageDependency(
+                name=plugin["name"],
+                kind="resource",
+                version=_prefixed(plugin["version"]),
+                server=plugin.get("server", ""),
+            )
+            for plugin in required_plugins(_python_or_abort(request.info, context))
+        ]
+        return language_pb2.GetRequiredPackagesResponse(packages=packages)
+
+    def Run(self, request: language_pb2.RunRequest, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        python = _python_or_abort(request.info, context)
+        # The service that runs the program takes the engine's address from its first argument.
+        request.args[:] = [self.engine, *request.args]
+        receiving, sending = os.pipe()
+        with _spawn(
+            [python, "-P", __file__, RUN, str(sending)],
+            env=environment_of(python),
+            stdin=subprocess.PIPE,
+            pass_fds=[sending],
+        ) as process:
+            os.close(sending)
+            assert process.stdin is not None
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(request.SerializeToString())
+                process.stdin.close()
+            with os.fdopen(receiving, "rb") as answer:
+                response = answer.read()
+            code = process.wait()
+        # A program that went well answers with an empty message.
+        if code:
+            return language_pb2.RunResponse(error=f"the program ended with code {code}")
+        return language_pb2.RunResponse.FromString(response)
+
+    def About(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        python = _python_or_abort(request.info, context) if request.info.root_directory else sys.executable
+        version = subprocess.run([python, "--version"], capture_output=True, text=True, check=True).stdout
+        return language_pb2.AboutResponse(executable=python, version=version.removeprefix("Python ").strip())
+
+    def GetProgramDependencies(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        folders = site_packages(_python_or_abort(request.info, context))
+        distributions = {entry.name: entry.version for entry in importlib.metadata.distributions(path=folders)}
+        return language_pb2.GetProgramDependenciesResponse(
+            dependencies=[
+                language_pb2.DependencyInfo(name=name, version=version)
+                for name, version in sorted(distributions.items())
+            ]
+        )
+
+    def InstallDependencies(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: N802
+        """Make the virtual environment and install what the project's own file asks for."""
+        folder = Path(request.info.program_directory or request.directory)
+        virtualenv = _virtualenv(request.info, default="venv" if request.is_plugin else "")
+        commands = []
+        if virtualenv is not None and not (virtualenv / "bin" / "python").exists():
+            commands.append([sys.executable, "-m", "venv", str(virtualenv)])
+        python = str(virtualenv / "bin" / "python") if virtualenv else python_of(request.info)
+        pip = [python, "-m", "pip", "install", "--disable-pip-version-check"]
+        if (folder / "requirements.txt").exists():
+            commands.append([*pip, "-r", "requirements.txt"])
+        elif (folder / "pyproject.toml").exists():
+            commands.append([*pip, "-e", "."])
+        for command in commands:
+            code = yield from _stream(command, folder, environment_of(python), language_pb2.InstallDependenciesResponse)
+            if code:
+                context.abort(grpc.StatusCode.UNKNOWN, f"{' '.join(command)} ended with code {code}")
+
+    def RunPlugin(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: N802
+        """Run a plugin that is written in Python: its folder's __main__.py, else its package's components."""
+        folder = Path(request.info.program_directory)
+        try:
+            python = python_of(request.info, default="venv")
+        except MissingVirtualEnvironmentError as error:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+        program = [str(folder)]
+        if not (folder / "__main__.py").exists():
+            project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+            program = ["-m", "pulumi.run.plugin", project["name"]]
+        given = dict(entry.split("=", 1) for entry in request.env)
+        code = yield from _stream(
+            [python, *program, *request.args],
+            Path(request.pwd),
+            {**environment_of(python), **given},
+            language_pb2.RunPluginResponse,
+        )
+        if code:
+            yield language_pb2.RunPluginResponse(exitcode=code)
+
+    def Cancel(self, _request: empty_pb2.Empty, _context: grpc.ServicerContext) -> Any:  # noqa: N802
+        for child in tuple(children):
+            child.send_signal(signal.SIGINT)
+        return empty_pb2.Empty()
+
+
+def _prefixed(version: str) -> str:
+    return version if version.startswith("v") else f"v{version}"
+
+
+def _python_or_abort(info: language_pb2.ProgramInfo, context: grpc.ServicerContext) -> str:
+    try:
+        return python_of(info)
+    except MissingVirtualEnvironmentError as error:
+        context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+
+
+@contextlib.contextmanager
+def _spawn(command: list[str], **options: Any) -> Iterator["subprocess.Popen[bytes]"]:
+    """Start a child that ends when this process is told to end."""
+    process = subprocess.Popen(command, **options)
+    children.add(process)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
+        children.discard(process)
+
+
+def _stream(
+    command: list[str], folder: Path, environment: dict[str, str], response: Callable[..., Any]
+) -> Generator[Any, None, int]:
+    """Pass on what a child says as it says it, and return its exit code."""
+    code = 0
+    with _spawn(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        said: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
+        readers = {
+            stream: threading.Thread(target=_read, args=(stream, getattr(process, stream), said), daemon=True)
+            for stream in ("stdout", "stderr")
+        }
+        for reader in readers.values():
+            reader.start()
+        while readers:
+            stream, chunk = said.get()
+            if chunk:
+                yield response(**{stream: chunk})
+            else:
+                readers.pop(stream)
+        code = process.wait()
+    return code
+
+
+def _read(stream: str, source: Any, said: "queue.SimpleQueue[tuple[str, bytes]]") -> None:
+    """Pass on each line; an empty one says that there is no more."""
+    for line in source:
+        said.put((stream, line))
+    said.put((stream, b""))
+
+
+def stop(*_: object) -> NoReturn:
+    """End at once: the engine waits for its plugins."""
+    for child in tuple(children):
+        with contextlib.suppress(OSError):
+            child.terminate()
+    os._exit(0)
+
+
+def _follow(parent: int) -> None:
+    """An engine that was killed tells nobody: end when it is gone."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_SECONDS)
+    stop()
+
+
+def serve(engine: str) -> None:
+    """Serve until the engine ends us."""
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
+    limits = [("grpc.max_receive_message_length", MESSAGE_BYTES), ("grpc.max_send_message_length", MESSAGE_BYTES)]
+    server = grpc.server(ThreadPoolExecutor(max_workers=8), options=limits)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(engine), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
+    server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == [RUN]:
+        run_program(int(sys.argv[2]))
+    else:
+        serve(sys.argv[-1] if len(sys.argv) > 1 else "")
