@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from sandbox.layout import CHECKOUT, STACK, Sandbox, SandboxError
 from sandbox.plugins_install import install_plugins, write_launcher
 from sandbox.progress import Progress
@@ -44,6 +46,20 @@ def pulumi_shown(sandbox: Sandbox, environment: Mapping[str, str], *arguments: s
     ).returncode
     if code:
         raise SandboxError(f"pulumi {arguments[0]} failed with code {code}; its messages are above.")
+
+
+def release_stale_lock(sandbox: Sandbox, environment: Mapping[str, str], progress: Progress) -> None:
+    """Free the stack from an engine that was killed: its lock names a process that is gone."""
+    for lock in (sandbox.state / ".pulumi" / "locks").rglob("*.json"):
+        try:
+            owner = psutil.Process(json.loads(lock.read_text())["pid"])
+            if owner.name().startswith("pulumi"):
+                continue
+        except (psutil.NoSuchProcess, ValueError, KeyError, TypeError):
+            pass
+        progress.say("  stack: an engine that no longer runs had locked it, releasing it")
+        pulumi(sandbox, environment, "cancel", "--yes", "--stack", STACK)
+        return
 
 
 def select_stack(sandbox: Sandbox, environment: Mapping[str, str]) -> None:

@@ -243,6 +243,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             python = python_of(request.info, default="venv")
         except MissingVirtualEnvironmentError as error:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+            raise
         program = [str(folder)]
         if not (folder / "__main__.py").exists():
             project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
@@ -272,6 +273,7 @@ def _python_or_abort(info: language_pb2.ProgramInfo, context: grpc.ServicerConte
         return python_of(info)
     except MissingVirtualEnvironmentError as error:
         context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+        raise
 
 
 @contextlib.contextmanager

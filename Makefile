@@ -1,0 +1,42 @@
+# Every command is one of `python -m sandbox`, run with this checkout's own virtual environment.
+SHELL := /bin/sh
+PYTHON := .venv/bin/python
+.DEFAULT_GOAL := help
+.PHONY: help environment up down clean clean-cache preview destroy test requirements
+
+help: ## show this
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+
+environment:
+	@command -v python3 >/dev/null || { echo "Python 3.11 or newer is needed: https://www.python.org/downloads, or your system's package python3" >&2; exit 1; }
+	@python3 sandbox/virtual_environment.py
+
+up: environment ## start the sandbox and deploy the dev stack to it
+	@$(PYTHON) -m sandbox up
+
+preview: environment ## show what `make up` would change
+	@$(PYTHON) -m sandbox preview
+
+destroy: environment ## take back what `make up` deployed; the servers go on
+	@$(PYTHON) -m sandbox destroy
+
+down: ## stop the servers; what was deployed is there again after `make up`
+	@if [ -d .sandbox ]; then $(MAKE) --no-print-directory environment && $(PYTHON) -m sandbox down; fi
+
+clean: down ## stop the servers and remove all that `make up` and `make test` made here
+	@rm -rf .sandbox .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+clean-cache: environment ## remove the built programs that all clones of this user share
+	@$(PYTHON) -m sandbox clean-cache
+
+test: environment ## lint, types and all tests, the real engine's among them
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy components/irsa config cli program sandbox tests bench __main__.py
+	@$(PYTHON) -m sandbox programs
+	@$(PYTHON) -m pytest
+
+requirements: environment ## compile requirements*.txt anew from the ranges in pyproject.toml
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check pip-tools
+	@$(PYTHON) -m sandbox.requirements

@@ -1,0 +1,124 @@
+"""The commands of the Makefile: python -m sandbox up|down|preview|destroy|programs|clean-cache."""
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rich.table import Table
+
+from sandbox.engine import prepare_engine, pulumi_shown, release_stale_lock, select_stack, stack_output
+from sandbox.environment import environment, write_environment_file
+from sandbox.layout import Sandbox, SandboxError, cache_folder, checkout_sandbox
+from sandbox.locks import held
+from sandbox.parts import prepare_parts
+from sandbox.progress import Progress
+from sandbox.seed import seed
+from sandbox.servers import start_servers, stop_servers
+
+NO_VALUE = "-"
+
+
+def start(sandbox: Sandbox, progress: Progress) -> dict[str, str]:
+    """Bring up everything but the stack, and return the environment that reaches it."""
+    prepare_parts(sandbox, progress)
+    ports = start_servers(sandbox, progress)
+    with progress.step("seed", "what the page takes for granted is there"):
+        seed(sandbox, ports["aws-api"])
+    write_environment_file(sandbox, ports["aws-api"])
+    variables = environment(sandbox, ports["aws-api"])
+    prepare_engine(sandbox, variables, progress)
+    with progress.step("stack", "selected", quiet_below=1.0):
+        release_stale_lock(sandbox, variables, progress)
+        select_stack(sandbox, variables)
+    return variables
+
+
+def up(sandbox: Sandbox, progress: Progress) -> None:
+    variables = start(sandbox, progress)
+    with progress.step("pulumi up", "done"):
+        # --refresh: what somebody changed by hand, or a cloud that was thrown away, is put right again.
+        pulumi_shown(sandbox, variables, "up", "--yes", "--skip-preview", "--refresh")
+    with progress.step("outputs", "read", quiet_below=2.0):
+        bindings = stack_output(sandbox, variables, "bindings")
+    show_bindings(bindings or {}, progress)
+    progress.say(f"Time: {progress.summary()}")
+    progress.say("Look around: . .sandbox/env; kubectl get sa my-service-account -o yaml")
+
+
+def down(sandbox: Sandbox, progress: Progress) -> None:
+    stop_servers(sandbox, progress)
+
+
+def preview(sandbox: Sandbox, progress: Progress) -> None:
+    pulumi_shown(sandbox, start(sandbox, progress), "preview")
+
+
+def destroy(sandbox: Sandbox, progress: Progress) -> None:
+    pulumi_shown(sandbox, start(sandbox, progress), "destroy", "--yes", "--skip-preview", "--refresh")
+
+
+def programs(sandbox: Sandbox, progress: Progress) -> None:
+    """Have every program ready, as the tests need them, without starting one."""
+    prepare_parts(sandbox, progress)
+
+
+def clean_cache(_sandbox: Sandbox, progress: Progress) -> None:
+    folder = cache_folder(os.environ)
+    shutil.rmtree(folder, ignore_errors=True)
+    progress.say(f"  removed the built programs of all clones: {folder}")
+
+
+def show_bindings(bindings: Mapping[str, Mapping[str, Any]], progress: Progress) -> None:
+    """Show what exists now, from the stack's output."""
+    table = Table(show_lines=True)
+    for heading in ("binding", "namespace/service account", "role", "trusted subjects", "policies"):
+        table.add_column(heading, overflow="fold")
+    for key, binding in sorted(bindings.items()):
+        account = [binding["namespace"], binding["serviceAccount"]]
+        table.add_row(
+            key,
+            "/".join(account) if all(account) else NO_VALUE,
+            binding["roleArn"],
+            _lines(binding["subjects"], "not managed here"),
+            _lines(binding["policyArns"], NO_VALUE),
+        )
+    progress.console.print(table, width=max(progress.console.width, 140), markup=False)
+
+
+def _lines(values: list[str] | None, none: str) -> str:
+    return none if values is None else "\n".join(values) or NO_VALUE
+
+
+COMMANDS: dict[str, Callable[[Sandbox, Progress], None]] = {
+    "up": up,
+    "down": down,
+    "preview": preview,
+    "destroy": destroy,
+    "programs": programs,
+    "clean-cache": clean_cache,
+}
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description="The local cloud of the dev stack.")
+    parser.add_argument("command", choices=COMMANDS)
+    command = parser.parse_args(arguments).command
+    sandbox, progress = checkout_sandbox(), Progress()
+    sandbox.prepare()
+    try:
+        with held(sandbox.folder / "lock", "  another command is at work in this checkout, waiting for it", progress):
+            COMMANDS[command](sandbox, progress)
+    except SandboxError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped. The same command goes on from here; `make down` stops the servers.\n")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,40 @@
+"""Compile requirements.txt and requirements-dev.txt from the ranges in the two pyproject.toml: make requirements."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from sandbox.layout import CHECKOUT
+
+SOURCES = ("pyproject.toml", "components/pyproject.toml")
+# A requirements file says nothing of where this machine gets its packages.
+FLAGS = ("--quiet", "--strip-extras", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links",
+    "--no-emit-trusted-host")  # fmt: skip
+HEADER = "# Exact versions, compiled from the ranges in pyproject.toml and components/pyproject.toml: make requirements"
+DEVELOPMENT_HEADER = "# What the sandbox and the tests need besides requirements.txt: make requirements"
+OWN = ("-e ./components", "-e .")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        pinned = compile_pins(Path(name) / "requirements.txt")
+        development = compile_pins(
+            Path(name) / "development.txt", "--extra", "dev", "--constraint", str(Path(name) / "requirements.txt")
+        )
+    (CHECKOUT / "requirements.txt").write_text("\n".join([HEADER, *pinned, *OWN]) + "\n")
+    more = [line for line in development if line not in pinned]
+    (CHECKOUT / "requirements-dev.txt").write_text("\n".join([DEVELOPMENT_HEADER, "-r requirements.txt", *more]) + "\n")
+
+
+def compile_pins(output: Path, *more: str) -> list[str]:
+    subprocess.run(
+        [sys.executable, "-m", "piptools", "compile", *FLAGS, *more, "--output-file", str(output), *SOURCES],
+        cwd=CHECKOUT,
+        check=True,
+    )
+    return [line for line in output.read_text().splitlines() if line and not line.startswith(("#", "-"))]
+
+
+if __name__ == "__main__":
+    main()

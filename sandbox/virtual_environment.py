@@ -1,0 +1,99 @@
+"""Make the virtual environment of this checkout, and make it again when what it is to hold has changed.
+
+It runs before anything is installed, on whatever `python3` there is: the standard library only, and no syntax that an
+old interpreter would stumble over before it can say that it is too old.
+"""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+OLDEST = (3, 11)
+NEWER = ("python3.14", "python3.13", "python3.12", "python3.11")
+CHECKOUT = Path(__file__).resolve().parent.parent
+FOLDER = CHECKOUT / ".venv"
+PYTHON = FOLDER / "bin" / "python"
+STAMP = FOLDER / "irsa-requirements.sha256"
+CONTENT = ("requirements.txt", "requirements-dev.txt", "pyproject.toml", "components/pyproject.toml")
+TICK_SECONDS = 20
+
+
+def main() -> int:
+    version = sys.version.split()[0]
+    if sys.version_info < OLDEST:
+        newer = next(filter(None, map(shutil.which, NEWER)), None)
+        if newer:
+            return subprocess.call([newer, __file__])
+        return complain(
+            f"Python {OLDEST[0]}.{OLDEST[1]} or newer is needed, and python3 is {version}: install one "
+            "(https://www.python.org/downloads, or your system's package python3.11) and run the same command again."
+        )
+    wanted = digest()
+    if stamped() == wanted and answers("pass"):
+        return 0
+    started = time.monotonic()
+    if not answers(f"import sys, pip; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"):
+        say(f"making .venv with Python {version}")
+        shutil.rmtree(str(FOLDER), ignore_errors=True)
+        code, output = run(sys.executable, "-m", "venv", str(FOLDER))
+        if code:
+            return complain(
+                f"{output.strip()}\npython3 -m venv failed: on Debian and Ubuntu install it with `apt-get install "
+                "python3-venv`, then run the same command again."
+            )
+    say("installing the requirements (the first time takes a minute or two)")
+    pip = (str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input")
+    code, output = run(*pip, "-r", "requirements-dev.txt")
+    if code:
+        return complain(f"{output.strip()}\nThe requirements could not be installed; the reason is above.")
+    STAMP.write_text(wanted)
+    say(f"requirements installed ({time.monotonic() - started:.0f} s)")
+    return 0
+
+
+def digest() -> str:
+    """Tell one set of requirements, interpreter and place from another."""
+    whole = hashlib.sha256(f"{sys.version_info[:2]} {CHECKOUT}".encode())
+    for name in CONTENT:
+        whole.update((CHECKOUT / name).read_bytes())
+    return whole.hexdigest()
+
+
+def stamped() -> str:
+    return STAMP.read_text() if STAMP.exists() else ""
+
+
+def answers(code: str) -> bool:
+    """Return whether the environment there can run this."""
+    return PYTHON.exists() and subprocess.call([str(PYTHON), "-c", code], stderr=subprocess.DEVNULL) == 0
+
+
+def run(*command: str) -> "tuple[int, str]":
+    """Run a command, say every twenty seconds that it still runs, and return its code and what it said."""
+    started = time.monotonic()
+    with subprocess.Popen(
+        command, cwd=str(CHECKOUT), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        while True:
+            try:
+                output = process.communicate(timeout=TICK_SECONDS)[0]
+            except subprocess.TimeoutExpired:
+                say(f"  ... {time.monotonic() - started:.0f} s")
+            else:
+                return process.returncode, output.decode(errors="replace")
+
+
+def say(line: str) -> None:
+    print(f"  environment: {line}", flush=True)
+
+
+def complain(line: str) -> int:
+    sys.stderr.write(f"{line}\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
