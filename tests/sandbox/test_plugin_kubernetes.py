@@ -1,0 +1,837 @@
+"""The stand-in Kubernetes plugin against what was recorded of the official one (and Kubernetes' own documentation)."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+import pytest
+from lightkube import ApiError, Client
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import Namespace, Secret, ServiceAccount
+from lightkube.types import PatchType
+from pulumi import automation
+from pulumi.provider.experimental import provider as protocol
+from pulumi.provider.experimental.property_value import PropertyValue
+
+from sandbox.plugins.kubernetes import ownership
+from sandbox.plugins.kubernetes.cluster import UnreachableError, active_configuration, kubeconfig_content
+from sandbox.plugins.kubernetes.differences import detailed, path_of, text_of
+from sandbox.plugins.kubernetes.kinds import replaced_by
+from sandbox.plugins.kubernetes.provider import KubernetesProvider
+from sandbox.plugins.serving import UNKNOWN, ProviderError, plain, properties_of
+
+ROLE_ARN = "eks.amazonaws.com/role-arn"
+ROLE = "arn:aws:iam::123456789012:role/my-role"
+FORCE = "pulumi.com/patchForce"
+AUTONAMED = "pulumi.com/autonamed"
+ACCOUNT, PATCH = "core/v1:ServiceAccount", "core/v1:ServiceAccountPatch"
+RECORDED = Path(__file__).with_name("recorded") / "kubernetes-plugin-states.json"
+NAMESPACE = "plugin"
+_numbers = count()
+
+
+def manifest(kind: str, metadata: Mapping[str, Any], **content: Any) -> dict[str, Any]:
+    """What the SDK sends for a resource."""
+    return {"apiVersion": "v1", "kind": kind, "metadata": dict(metadata), **content}
+
+
+def account(name: str | None = None, namespace: str | None = None, **metadata: Any) -> dict[str, Any]:
+    given = {"name": name, "namespace": namespace, **metadata}
+    return manifest("ServiceAccount", {key: value for key, value in given.items() if value is not None})
+
+
+@dataclass
+class Resource:
+    """What the engine keeps of a resource."""
+
+    urn: str
+    id: str
+    inputs: dict[str, PropertyValue]
+    state: dict[str, PropertyValue]
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        return plain(self.state)
+
+
+@dataclass
+class Engine:
+    """Calls a provider in the engine's order."""
+
+    settings: dict[str, str]
+    provider: KubernetesProvider = field(default_factory=KubernetesProvider)
+    runner: asyncio.Runner = field(default_factory=asyncio.Runner)
+
+    def __post_init__(self) -> None:
+        variables = {f"kubernetes:config:{key}": value for key, value in self.settings.items()}
+        request = protocol.ConfigureRequest(variables, {}, accept_secrets=True, accept_resources=True)
+        self.runner.run(self.provider.configure(request))
+
+    def urn(self, kind: str, name: str = "my-app") -> str:
+        # The types of the parents stand in front of a `$`.
+        return f"urn:pulumi:dev::p::irsa:index:ServiceAccountRole$kubernetes:{kind}::{name}"
+
+    def check(self, urn: str, inputs: Any, old: dict[str, PropertyValue] | None = None) -> dict[str, PropertyValue]:
+        given = properties_of(inputs)
+        response = self.runner.run(
+            self.provider.check(protocol.CheckRequest(urn, old or {}, given, b"seed" + urn.encode()))
+        )
+        assert response.inputs is not None
+        return response.inputs
+
+    def create(self, kind: str, inputs: Any, name: str = "my-app") -> Resource:
+        urn = self.urn(kind, name)
+        checked = self.check(urn, inputs)
+        response = self.runner.run(self.provider.create(protocol.CreateRequest(urn, checked, 0, preview=False)))
+        assert response.resource_id is not None
+        return Resource(urn, response.resource_id, checked, response.properties)
+
+    def preview(self, kind: str, inputs: Any) -> protocol.CreateResponse:
+        urn = self.urn(kind)
+        request = protocol.CreateRequest(urn, self.check(urn, inputs), 0, preview=True)
+        return self.runner.run(self.provider.create(request))
+
+    def diff(self, resource: Resource, inputs: Any, ignore: tuple[str, ...] = ()) -> protocol.DiffResponse:
+        checked = self.check(resource.urn, inputs, resource.inputs)
+        request = protocol.DiffRequest(resource.urn, resource.id, resource.state, checked, list(ignore))
+        return self.runner.run(self.provider.diff(request))
+
+    def update(self, resource: Resource, inputs: Any, ignore: tuple[str, ...] = (), preview: bool = False) -> Resource:
+        checked = self.check(resource.urn, inputs, resource.inputs)
+        request = protocol.UpdateRequest(
+            resource.urn, resource.id, resource.state, checked, 0, list(ignore), preview=preview
+        )
+        response = self.runner.run(self.provider.update(request))
+        return Resource(resource.urn, resource.id, checked, response.properties)
+
+    def refresh(self, resource: Resource) -> Resource:
+        request = protocol.ReadRequest(resource.urn, resource.id, resource.state, resource.inputs)
+        response = self.runner.run(self.provider.read(request))
+        return Resource(resource.urn, response.resource_id or "", response.inputs, response.properties)
+
+    def read(self, kind: str, resource_id: str) -> Resource:
+        return self.refresh(Resource(self.urn(kind), resource_id, {}, {}))
+
+    def delete(self, resource: Resource) -> None:
+        request = protocol.DeleteRequest(resource.urn, resource.id, resource.state, 0)
+        self.runner.run(self.provider.delete(request))
+
+
+def kubeconfig_for(server: str, *contexts: str, namespace: str = "") -> str:
+    context: dict[str, Any] = {"cluster": "one", "user": "one", **({"namespace": namespace} if namespace else {})}
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": contexts[0],
+            "clusters": [{"name": "one", "cluster": {"server": server}}],
+            "users": [{"name": "one", "user": {"token": "secret"}}],
+            "contexts": [{"name": name, "context": context} for name in contexts],
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def live(cloud: Any) -> Client:
+    """The cluster behind the plugin, as kubectl sees it, with a namespace of these tests."""
+    client: Client = cloud.kubernetes(NAMESPACE)
+    client.create(Namespace(metadata=ObjectMeta(name=NAMESPACE)))
+    return client
+
+
+@pytest.fixture(scope="module")
+def engine(cloud: Any, live: Client) -> Iterator[Engine]:
+    """An engine whose provider is configured by path and namespace."""
+    started = Engine({"kubeconfig": cloud.environment()["KUBECONFIG"], "namespace": NAMESPACE})
+    yield started
+    started.runner.close()
+
+
+@pytest.fixture
+def name() -> str:
+    """A name that no other test uses."""
+    return f"account-{next(_numbers)}"
+
+
+def annotations(client: Client, name: str) -> dict[str, str]:
+    metadata = client.get(ServiceAccount, name).metadata
+    assert metadata is not None
+    return dict(metadata.annotations or {})
+
+
+def exists(client: Client, kind: Any, name: str) -> bool:
+    return name in [found.metadata.name for found in client.list(kind)]
+
+
+def helm_account(client: Client, name: str) -> None:
+    """An account that somebody else made, as Helm leaves it."""
+    client.create(
+        ServiceAccount(metadata=ObjectMeta(name=name, labels={"owner": "helm"}, annotations={"keep": "me"})),
+        field_manager="helm",
+    )
+
+
+def overwritten(cloud: Any, name: str) -> None:
+    done = cloud.kubectl("annotate", "--overwrite", "-n", NAMESPACE, "serviceaccount", name, f"{ROLE_ARN}=evil")
+    assert done.returncode == 0, done.stderr
+
+
+# What the official plugin stored, and what the stand-in stores for the same inputs.
+
+
+def recorded_states() -> list[dict[str, Any]]:
+    # The sandbox's seed holds a namespace team-a already.
+    return list(json.loads(RECORDED.read_text().replace("team-a", "recorded-a")))
+
+
+def without_chance(outputs: dict[str, Any], manager: str) -> dict[str, Any]:
+    """The outputs without what differs from run to run and without what other managers own."""
+    text = json.dumps(outputs).replace(manager, "pulumi-kubernetes-<8 hex>")
+    stable: dict[str, Any] = json.loads(re.sub(r"auto-[0-9a-f]{8}", "auto-<8 hex>", text))
+    for key in ("uid", "resourceVersion", "creationTimestamp"):
+        assert stable["metadata"].pop(key)
+    stable["metadata"]["managedFields"] = [
+        {key: value for key, value in entry.items() if key != "time"}
+        for entry in stable["metadata"]["managedFields"]
+        if entry["manager"].startswith("pulumi-kubernetes")
+    ]
+    return stable
+
+
+@pytest.mark.sandbox
+def test_states_are_those_of_the_official_plugin(engine: Engine, live: Client) -> None:
+    """Protects the shape that programs and `pulumi stack export` see: ids, outputs, __inputs, managed fields."""
+    Client.create(
+        live,
+        ServiceAccount(
+            metadata=ObjectMeta(
+                name="existing", namespace="default", labels={"owner": "helm"}, annotations={"keep": "me"}
+            )
+        ),
+        field_manager="helm",
+    )
+    # The patch comes first in the recording, its namespace before the accounts.
+    for state in recorded_states():
+        inputs = json.loads(json.dumps(state["inputs"]))
+        if AUTONAMED in inputs["metadata"].get("annotations", {}):
+            del inputs["metadata"]["name"], inputs["metadata"]["annotations"]
+        made = engine.create(state["type"].removeprefix("kubernetes:"), inputs, "auto")
+        assert re.sub("auto-[0-9a-f]{8}$", "auto", made.id) == re.sub("auto-[0-9a-f]{8}$", "auto", state["id"])
+        assert re.fullmatch("pulumi-kubernetes-[0-9a-f]{8}", made.outputs["__fieldManager"])
+        assert without_chance(made.outputs, made.outputs["__fieldManager"]) == without_chance(
+            state["outputs"], state["outputs"]["__fieldManager"]
+        )
+
+
+# Names.
+
+
+@pytest.mark.sandbox
+def test_automatic_names_stay_and_say_that_they_are_automatic(engine: Engine) -> None:
+    """Protects automatic names: logical name and 8 hex digits, the same at preview and update, kept ever after."""
+    urn = engine.urn(ACCOUNT)
+    first, second = (plain(engine.check(urn, account())) for _ in range(2))
+    assert re.fullmatch("my-app-[0-9a-f]{8}", first["metadata"]["name"])
+    assert first == second
+    assert first["metadata"]["annotations"] == {AUTONAMED: "true"}
+    changed = plain(engine.check(urn, account(annotations={"a": "b"}), properties_of(first)))
+    assert changed["metadata"]["name"] == first["metadata"]["name"]
+    assert changed["metadata"]["annotations"] == {"a": "b", AUTONAMED: "true"}
+    given = plain(engine.check(urn, account("given"), properties_of(first)))
+    assert given["metadata"] == {"name": "given", "namespace": NAMESPACE}
+
+
+@pytest.mark.sandbox
+def test_a_namespace_is_filled_in_only_where_the_kind_has_one(engine: Engine) -> None:
+    """Protects cluster-scoped kinds from a namespace, and namespaced ones from going to the wrong one."""
+    checked = plain(engine.check(engine.urn("core/v1:Namespace"), manifest("Namespace", {"name": "x"})))
+    assert "namespace" not in checked["metadata"]
+    assert plain(engine.check(engine.urn(ACCOUNT), account("x")))["metadata"]["namespace"] == NAMESPACE
+    assert (
+        plain(engine.check(engine.urn(ACCOUNT), account("x", "kube-public")))["metadata"]["namespace"] == "kube-public"
+    )
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize(
+    ("kind", "inputs", "text"),
+    [
+        (PATCH, account(), "patch resources require the `.metadata.name` field to be set"),
+        (ACCOUNT, account(generateName="x-"), "the `.metadata.generateName` field is not supported"),
+        ("core/v1:Unheard", account("x"), 'does not know the resource type "kubernetes:core/v1:Unheard"'),
+    ],
+)
+def test_check_refuses(engine: Engine, kind: str, inputs: Any, text: str) -> None:
+    """Protects from what the official plugin refuses before it asks the API server."""
+    with pytest.raises(ProviderError, match=re.escape(text)):
+        engine.check(engine.urn(kind), inputs)
+
+
+# Creation.
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize(
+    ("metadata", "text", "previews"),
+    [
+        ({"name": "default"}, 'serviceaccounts "default" already exists', True),
+        ({"name": "x", "namespace": "nope"}, 'namespaces "nope" not found', True),
+        ({"name": "Bad_"}, 'ServiceAccount "Bad_" is invalid: metadata.name: Invalid value: "Bad_"', False),
+    ],
+)
+def test_creation_fails_with_the_api_servers_own_words(
+    engine: Engine, live: Client, metadata: Any, text: str, previews: bool
+) -> None:
+    """Protects the texts of failed creations; what another resource may still bring about fails at `up` only."""
+    with suppress(ApiError):
+        live.create(ServiceAccount(metadata=ObjectMeta(name="default")))
+    whole = f'resource "{engine.urn(ACCOUNT)}" was not successfully created by the Kubernetes API server: {text}'
+    with pytest.raises(ProviderError, match=re.escape(whole)):
+        engine.create(ACCOUNT, account(**metadata))
+    if previews:
+        assert engine.preview(ACCOUNT, account(**metadata)).resource_id is None
+    else:
+        with pytest.raises(ProviderError, match=re.escape(text)):
+            engine.preview(ACCOUNT, account(**metadata))
+
+
+@pytest.mark.sandbox
+def test_a_namespace_may_come_a_moment_later(engine: Engine, live: Client) -> None:
+    """Protects programs whose namespace and account are created at the same time."""
+
+    async def both() -> None:
+        urn = engine.urn(ACCOUNT)
+        checked = properties_of(account("x", "comes-later"))
+        creating = asyncio.create_task(engine.provider.create(protocol.CreateRequest(urn, checked, 0, preview=False)))
+        await asyncio.sleep(0.2)
+        await asyncio.to_thread(live.create, Namespace(metadata=ObjectMeta(name="comes-later")))
+        assert (await creating).resource_id == "comes-later/x"
+
+    engine.runner.run(both())
+
+
+@pytest.mark.sandbox
+def test_a_preview_creates_nothing_and_keeps_unknown_values(engine: Engine, live: Client, name: str) -> None:
+    """Protects `pulumi preview`: a dry run where everything is known, unknown values handed through where not."""
+    known = engine.preview(ACCOUNT, account(name, annotations={ROLE_ARN: ROLE}))
+    assert known.resource_id is None
+    assert plain(known.properties)["metadata"]["annotations"] == {ROLE_ARN: ROLE}
+    assert not exists(live, ServiceAccount, name)
+    unknown = engine.preview(ACCOUNT, account(name, annotations={ROLE_ARN: UNKNOWN}))
+    assert plain(unknown.properties)["metadata"]["annotations"][ROLE_ARN] is UNKNOWN
+    made = engine.create(ACCOUNT, account(name, annotations={ROLE_ARN: ROLE}))
+    assert engine.diff(made, account(name, annotations={ROLE_ARN: UNKNOWN})).changes
+    previewed = engine.update(made, account(name, annotations={ROLE_ARN: "new"}), preview=True)
+    assert previewed.outputs["metadata"]["annotations"] == {ROLE_ARN: "new"}
+    assert annotations(live, name) == {ROLE_ARN: ROLE}
+
+
+@pytest.mark.sandbox
+def test_secret_values_stay_secret_under_their_other_name(engine: Engine, live: Client, name: str) -> None:
+    """Protects the state file: the API server moves stringData into data, encoded; both must stay encrypted."""
+    inputs = properties_of(manifest("Secret", {"name": name}))
+    inputs["stringData"] = PropertyValue({"password": PropertyValue("geheim", is_secret=True)})
+    urn = engine.urn("core/v1:Secret")
+    checked = engine.runner.run(engine.provider.check(protocol.CheckRequest(urn, {}, inputs, b"")))
+    assert checked.inputs is not None
+    made = engine.runner.run(engine.provider.create(protocol.CreateRequest(urn, checked.inputs, 0, preview=False)))
+    resource = Resource(urn, made.resource_id or "", checked.inputs, made.properties)
+    assert live.get(Secret, name).data == {"password": "Z2VoZWlt"}
+    for state in (resource, engine.refresh(resource)):
+        assert state.inputs["stringData"].contains_secret()
+        assert state.state["data"].contains_secret()
+        assert state.state["__inputs"].contains_secret()
+    same = manifest("Secret", {"name": name}, stringData={"password": "geheim"})
+    assert not engine.diff(engine.refresh(resource), same).changes
+    live.patch(Secret, name, {"data": {"password": "YW5kZXJz"}}, patch_type=PatchType.MERGE)
+    assert engine.diff(engine.refresh(resource), same).replaces == ["data.password"]
+
+
+# Patches of what others own.
+
+
+@pytest.mark.sandbox
+def test_a_patch_leaves_everything_else_alone_and_takes_back_only_its_own(
+    engine: Engine, live: Client, name: str
+) -> None:
+    """Protects accounts that Helm or a colleague owns: `destroy` leaves them as they were."""
+    helm_account(live, name)
+    patch = engine.create(PATCH, account(name, annotations={ROLE_ARN: ROLE}))
+    assert patch.id == f"{NAMESPACE}/{name}"
+    assert annotations(live, name) == {"keep": "me", ROLE_ARN: ROLE}
+    patch = engine.update(patch, account(name, annotations={"other": "one"}))
+    assert annotations(live, name) == {"keep": "me", "other": "one"}
+    engine.delete(patch)
+    assert annotations(live, name) == {"keep": "me"}
+    metadata = live.get(ServiceAccount, name).metadata
+    assert metadata is not None
+    assert metadata.labels == {"owner": "helm"}
+
+
+@pytest.mark.sandbox
+def test_each_patch_has_a_field_manager_of_its_own(engine: Engine, live: Client, name: str) -> None:
+    """Protects two patches of one account from undoing each other."""
+    helm_account(live, name)
+    first = engine.create(PATCH, account(name, annotations={"a": "1"}), "first")
+    second = engine.create(PATCH, account(name, annotations={"b": "2"}), "second")
+    assert first.outputs["__fieldManager"] != second.outputs["__fieldManager"]
+    engine.delete(first)
+    assert annotations(live, name) == {"keep": "me", "b": "2"}
+
+
+@pytest.mark.sandbox
+def test_a_patch_of_a_missing_account_creates_it_and_leaves_it_behind(engine: Engine, live: Client, name: str) -> None:
+    """Protects the trap of the official plugin that our program has to step around: it must be here too."""
+    patch = engine.create(PATCH, account(name, labels={"a": "b"}))
+    assert exists(live, ServiceAccount, name)
+    engine.delete(patch)
+    assert exists(live, ServiceAccount, name)
+
+
+@pytest.mark.sandbox
+def test_a_deleted_patch_does_not_bring_back_a_deleted_account(engine: Engine, live: Client, name: str) -> None:
+    """Protects `destroy` after somebody deleted the account: an apply would create it again."""
+    helm_account(live, name)
+    patch = engine.create(PATCH, account(name, annotations={ROLE_ARN: ROLE}))
+    live.delete(ServiceAccount, name)
+    engine.delete(patch)
+    assert not exists(live, ServiceAccount, name)
+
+
+@pytest.mark.sandbox
+def test_an_overwritten_patch_is_a_conflict_unless_it_is_forced(
+    engine: Engine, live: Client, cloud: Any, name: str
+) -> None:
+    """Protects what others wrote on purpose, and the annotation by which a program takes its own back."""
+    helm_account(live, name)
+    patch = engine.create(PATCH, account(name, annotations={ROLE_ARN: ROLE}))
+    overwritten(cloud, name)
+    patch = engine.refresh(patch)
+    assert engine.diff(patch, account(name, annotations={ROLE_ARN: ROLE})).changes
+    # The dry run is forced, as the official plugin's: the conflict comes with the update.
+    engine.update(patch, account(name, annotations={ROLE_ARN: ROLE}), preview=True)
+    with pytest.raises(ProviderError) as conflict:
+        engine.update(patch, account(name, annotations={ROLE_ARN: ROLE}))
+    assert "server-side apply field conflict detected" in str(conflict.value)
+    assert 'conflict with "kubectl-annotate" using v1: .metadata.annotations.' + ROLE_ARN in str(conflict.value)
+    assert annotations(live, name)[ROLE_ARN] == "evil"
+    engine.update(patch, account(name, annotations={ROLE_ARN: ROLE, FORCE: "true"}))
+    assert annotations(live, name) == {"keep": "me", ROLE_ARN: ROLE, FORCE: "true"}
+
+
+@pytest.mark.sandbox
+def test_another_field_manager_takes_the_fields_along(engine: Engine, live: Client, name: str) -> None:
+    """Protects from fields without an owner after pulumi.com/patchFieldManager changed."""
+    manager = "pulumi.com/patchFieldManager"
+    helm_account(live, name)
+    patch = engine.create(PATCH, account(name, annotations={"a": "1", manager: "one"}))
+    assert patch.outputs["__fieldManager"] == "one"
+    patch = engine.update(patch, account(name, annotations={"a": "1", manager: "two", FORCE: "true"}))
+    managers = {entry["manager"] for entry in engine.refresh(patch).outputs["metadata"]["managedFields"]}
+    assert managers == {"helm", "two"}
+    engine.delete(patch)
+    assert annotations(live, name) == {"keep": "me"}
+
+
+# Drift of what is our own.
+
+
+@pytest.mark.sandbox
+def test_an_overwritten_account_of_our_own_is_repaired_without_a_conflict(
+    engine: Engine, live: Client, cloud: Any, name: str
+) -> None:
+    """Protects `up` after drift: seen by refresh, shown as a change of the annotation, repaired in place."""
+    wanted = account(name, annotations={ROLE_ARN: ROLE})
+    made = engine.create(ACCOUNT, wanted)
+    overwritten(cloud, name)
+    assert not engine.diff(made, wanted).changes
+    made = engine.refresh(made)
+    assert plain(made.inputs)["metadata"]["annotations"] == {ROLE_ARN: "evil"}
+    difference = engine.diff(made, wanted)
+    assert list(difference.detailed_diff) == [f'metadata.annotations["{ROLE_ARN}"]']
+    assert not difference.replaces
+    engine.update(made, wanted)
+    assert annotations(live, name) == {ROLE_ARN: ROLE}
+
+
+@pytest.mark.sandbox
+def test_what_others_add_is_no_difference_and_survives(engine: Engine, live: Client, name: str) -> None:
+    """Protects annotations that a controller adds to an account of ours."""
+    wanted = account(name, annotations={ROLE_ARN: ROLE})
+    made = engine.create(ACCOUNT, wanted)
+    added = {"metadata": {"annotations": {"added": "here"}}}
+    live.patch(ServiceAccount, name, added, patch_type=PatchType.MERGE, field_manager="controller")
+    made = engine.refresh(made)
+    assert not engine.diff(made, wanted).changes
+    engine.update(made, account(name, annotations={ROLE_ARN: "new"}))
+    assert annotations(live, name) == {"added": "here", ROLE_ARN: "new"}
+
+
+@pytest.mark.sandbox
+def test_what_we_no_longer_say_goes(engine: Engine, live: Client, name: str) -> None:
+    """Protects removed annotations and labels from staying: the creation's fields must become the update's."""
+    made = engine.create(ACCOUNT, account(name, annotations={ROLE_ARN: ROLE, "old": "1"}, labels={"a": "b"}))
+    difference = engine.diff(made, account(name, annotations={ROLE_ARN: ROLE}))
+    assert list(difference.detailed_diff) == ["metadata.annotations.old", "metadata.labels"]
+    made = engine.update(made, account(name, annotations={ROLE_ARN: ROLE}))
+    assert annotations(live, name) == {ROLE_ARN: ROLE}
+    assert "labels" not in made.outputs["metadata"]
+
+
+@pytest.mark.sandbox
+def test_ignored_fields_stay_as_they_are(engine: Engine, live: Client, cloud: Any, name: str) -> None:
+    """Protects `ignoreChanges`: no difference, and no update that would write or take over the field."""
+    made = engine.create(ACCOUNT, account(name, annotations={ROLE_ARN: ROLE}))
+    live.patch(
+        ServiceAccount,
+        name,
+        {"metadata": {"annotations": {ROLE_ARN: "theirs"}}},
+        patch_type=PatchType.MERGE,
+        field_manager="controller",
+    )
+    ignore = (f'metadata.annotations["{ROLE_ARN}"]',)
+    made = engine.refresh(made)
+    wanted = account(name, annotations={ROLE_ARN: ROLE}, labels={"a": "b"})
+    assert list(engine.diff(made, wanted, ignore).detailed_diff) == ["metadata.labels"]
+    engine.update(made, wanted, ignore)
+    assert annotations(live, name) == {ROLE_ARN: "theirs"}
+
+
+@pytest.mark.sandbox
+def test_reading_what_is_missing_has_no_id(engine: Engine) -> None:
+    """Protects `ServiceAccount.get` as a way to insist that an account exists, and refresh after a deletion."""
+    assert engine.read(ACCOUNT, f"{NAMESPACE}/missing").id == ""
+    assert engine.read("core/v1:Namespace", "missing").id == ""
+
+
+@pytest.mark.sandbox
+def test_an_import_reads_the_inputs_from_the_cluster(engine: Engine, live: Client, name: str) -> None:
+    """Protects `import`: the inputs are the live object without what only the API server writes."""
+    helm_account(live, name)
+    found = engine.read(ACCOUNT, f"{NAMESPACE}/{name}")
+    assert plain(found.inputs) == account(name, NAMESPACE, labels={"owner": "helm"}, annotations={"keep": "me"})
+    assert found.outputs["metadata"]["uid"]
+    assert not engine.diff(found, account(name, labels={"owner": "helm"}, annotations={"keep": "me"})).changes
+
+
+# Deletion.
+
+
+@pytest.mark.sandbox
+def test_deletion_waits_until_the_object_is_gone(engine: Engine, live: Client, name: str) -> None:
+    """Protects the order of `destroy` and a new object of the same name: foreground, and really gone."""
+    namespace = engine.create("core/v1:Namespace", manifest("Namespace", {"name": name}))
+    inside = engine.create(ACCOUNT, account("x", name))
+    engine.delete(inside)
+    assert not exists(cluster_of(live, name), ServiceAccount, "x")
+    engine.delete(namespace)
+    assert not exists(live, Namespace, name)
+    engine.delete(namespace)
+
+
+@pytest.mark.sandbox
+def test_deletion_that_cannot_end_says_what_holds_the_object(engine: Engine, live: Client, name: str) -> None:
+    """Protects from waiting for ever on somebody's finalizer."""
+    held = {"pulumi.com/timeoutSeconds": "1"}
+    made = engine.create(ACCOUNT, account(name, annotations=held, finalizers=["example.com/held"]))
+    with pytest.raises(ProviderError, match=r"was not deleted within 1 seconds; its finalizers: .*example\.com/held"):
+        engine.delete(made)
+    live.patch(ServiceAccount, name, {"metadata": {"finalizers": None}}, patch_type=PatchType.MERGE)
+
+
+def cluster_of(client: Client, namespace: str) -> Client:
+    return Client(config=client.config, namespace=namespace)
+
+
+# Replacement: https://github.com/pulumi/pulumi-kubernetes, provider/pkg/provider/diff.go.
+
+
+def differences(kind: str, old: Any, new: Any, *switches: str) -> tuple[list[str], bool]:
+    """The differences and whether the object is replaced."""
+    found = detailed(old, new, replaced_by(f"kubernetes:{kind}", frozenset(switches)), [])
+    return list(found), any(difference.kind.name.endswith("_REPLACE") for difference in found.values())
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new", "paths", "replaces"),
+    [
+        (ACCOUNT, {"metadata": {"name": "a"}}, {"metadata": {"name": "b"}}, ["metadata.name"], True),
+        (PATCH, {"metadata": {"name": "a"}}, {"metadata": {"name": "b"}}, ["metadata.name"], True),
+        (ACCOUNT, {"metadata": {"namespace": "a"}}, {"metadata": {"namespace": "b"}}, ["metadata.namespace"], True),
+        (ACCOUNT, {"metadata": {}}, {"metadata": {"labels": {"a": "b"}}}, ["metadata.labels"], False),
+        (ACCOUNT, {"imagePullSecrets": [{"name": "a"}]}, {"imagePullSecrets": []}, ["imagePullSecrets[0]"], False),
+        (ACCOUNT, {}, {"automountServiceAccountToken": False}, ["automountServiceAccountToken"], False),
+        ("core/v1:ConfigMap", {"data": {"a": "b"}}, {"data": {"a": "c"}}, ["data.a"], True),
+        ("core/v1:Secret", {"data": {"a": "b"}}, {"data": {"a": "b"}}, [], False),
+        ("apps/v1:Deployment", {"spec": {"replicas": 1}}, {"spec": {"replicas": 2}}, ["spec.replicas"], False),
+        ("apps/v1:Deployment", {}, {"spec": {"selector": {"matchLabels": {"a": "b"}}}}, ["spec"], True),
+        (
+            "apps/v1:Deployment",
+            {"spec": {"selector": {"matchLabels": {"a": "b"}}}},
+            {"spec": {"selector": {"matchLabels": {"a": "c"}}}},
+            ["spec.selector.matchLabels.a"],
+            True,
+        ),
+        ("apps/v1:Deployment", {"limits": {"cpu": "1"}}, {"limits": {"cpu": "1000m"}}, [], False),
+        (
+            "rbac.authorization.k8s.io/v1:RoleBinding",
+            {"roleRef": {"name": "a"}},
+            {"roleRef": {"name": "b"}},
+            ["roleRef.name"],
+            True,
+        ),
+    ],
+)
+def test_what_replaces_an_object(kind: str, old: Any, new: Any, paths: list[str], replaces: bool) -> None:
+    """Protects objects from being replaced needlessly, and updates from failing on what cannot change in place."""
+    assert differences(kind, old, new) == (paths, replaces)
+
+
+def test_data_changes_in_place_where_the_provider_is_told_so() -> None:
+    """Protects the provider's enableConfigMapMutable and enableSecretMutable, each for its own kind only."""
+    old, new = {"data": {"a": "b"}}, {"data": {"a": "c"}}
+    assert differences("core/v1:ConfigMap", old, new, "enableConfigMapMutable") == (["data.a"], False)
+    assert differences("core/v1:Secret", old, new, "enableConfigMapMutable") == (["data.a"], True)
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize(
+    ("inputs", "delete_first"),
+    [
+        (manifest("ConfigMap", {"name": "settings"}, data={"a": "c"}), True),
+        (manifest("ConfigMap", {"name": "renamed"}, data={"a": "b"}), False),
+        (manifest("ConfigMap", {"name": "settings", "namespace": "kube-public"}, data={"a": "b"}), False),
+    ],
+)
+def test_an_object_goes_first_where_the_new_one_has_its_name(engine: Engine, inputs: Any, delete_first: bool) -> None:
+    """Protects replacements of named objects: two of one name cannot be there at once, others may overlap."""
+    old = manifest("ConfigMap", {"name": "settings", "namespace": NAMESPACE}, data={"a": "b"})
+    urn = engine.urn("core/v1:ConfigMap")
+    resource = Resource(urn, f"{NAMESPACE}/settings", properties_of(old), properties_of({**old, "__inputs": old}))
+    difference = engine.diff(resource, inputs)
+    assert difference.replaces
+    assert difference.delete_before_replace is delete_first
+
+
+@pytest.mark.sandbox
+def test_an_automatically_named_object_is_replaced_before_the_old_one_goes(engine: Engine) -> None:
+    """Protects automatic names' purpose: the new object exists before the old one goes."""
+    made = engine.create("core/v1:ConfigMap", manifest("ConfigMap", {}, data={"a": "b"}))
+    difference = engine.diff(made, manifest("ConfigMap", {}, data={"a": "c"}))
+    assert difference.replaces == ["data.a"]
+    assert not difference.delete_before_replace
+    engine.delete(made)
+
+
+@pytest.mark.parametrize("path", [("metadata", "annotations", ROLE_ARN), ("a", 0, "b"), ("a", 'with "quotes"')])
+def test_paths_are_written_as_they_are_read(path: Any) -> None:
+    """Protects keys with dots and slashes, as every annotation of EKS has."""
+    assert path_of(text_of(path)) == path
+
+
+# Ownership.
+
+
+def entry(manager: str, operation: str, *names: str) -> dict[str, Any]:
+    fields: dict[str, Any] = {"f:metadata": {"f:annotations": {f"f:{name}": {} for name in names}}}
+    return {"manager": manager, "operation": operation, "fieldsV1": fields}
+
+
+def test_kubectl_and_the_creation_are_taken_over_and_others_are_not() -> None:
+    """Protects own objects from conflicts with kubectl, and other controllers' fields from us."""
+    live = {
+        "metadata": {
+            "managedFields": [
+                entry("pulumi-kubernetes", "Update", "a"),
+                entry("kubectl-annotate", "Update", "b"),
+                entry("helm", "Update", "c"),
+                {**entry("kubectl-edit", "Update", "d"), "subresource": "status"},
+            ]
+        }
+    }
+    (operation,) = ownership.taking_over(live, "pulumi-kubernetes-1")
+    assert operation["path"] == "/metadata/managedFields"
+    assert operation["value"] == [
+        live["metadata"]["managedFields"][2],
+        live["metadata"]["managedFields"][3],
+        entry("pulumi-kubernetes-1", "Apply", "a", "b"),
+    ]
+    assert ownership.taking_over({"metadata": {"managedFields": operation["value"]}}, "pulumi-kubernetes-1") == []
+
+
+# Configuration.
+
+
+def test_kubeconfig_files_are_merged_as_kubectl_merges_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects users with several files in KUBECONFIG: the first file that says something counts."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text(kubeconfig_for("https://first:1", "a", "shared", namespace="team-a"))
+    second.write_text(kubeconfig_for("https://second:1", "b", "shared"))
+    monkeypatch.setenv("KUBECONFIG", os.pathsep.join([str(tmp_path / "missing"), str(first), str(second)]))
+    content = kubeconfig_content(None)
+    assert content is not None
+    assert content["current-context"] == "a"
+    assert sorted(entry["name"] for entry in content["contexts"]) == ["a", "b", "shared"]
+    config = active_configuration(None, "shared", None)
+    assert (config.cluster.server, config.namespace) == ("https://first:1", "team-a")
+
+
+def test_files_named_in_a_kubeconfig_are_found_beside_it(tmp_path: Path) -> None:
+    """Protects kubeconfigs with relative paths of certificates, as kubectl reads them."""
+    content = json.loads(kubeconfig_for("https://one:1", "a"))
+    content["clusters"][0]["cluster"]["certificate-authority"] = "ca.crt"
+    (tmp_path / "config").write_text(json.dumps(content))
+    config = active_configuration(str(tmp_path / "config"), None, None)
+    assert config.cluster.certificate_auth == str(tmp_path / "ca.crt")
+
+
+@pytest.mark.parametrize(
+    ("context", "cluster", "text"),
+    [("nope", None, 'context "nope" does not exist'), (None, "nope", 'cluster "nope" does not exist')],
+)
+def test_a_misspelled_context_or_cluster_is_named(context: str | None, cluster: str | None, text: str) -> None:
+    """Protects from the wrong cluster: nothing else is taken in its place."""
+    with pytest.raises(UnreachableError, match=re.escape(text)):
+        active_configuration(kubeconfig_for("https://one:1", "a"), context, cluster)
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"context": "nope"}, 'context "nope" does not exist'),
+        ({"context": "a"}, "unable to reach the API server https://127.0.0.1:1"),
+    ],
+)
+def test_without_a_cluster_previews_work_and_updates_say_why_they_fail(settings: dict[str, str], text: str) -> None:
+    """Protects previews before the cluster exists, and the text that says which cluster was tried."""
+    engine = Engine({"kubeconfig": kubeconfig_for("https://127.0.0.1:1", "a"), **settings})
+    assert plain(engine.preview(ACCOUNT, account("x")).properties)["metadata"]["name"] == "x"
+    message = rf"configured Kubernetes cluster is unreachable: .*{re.escape(text)}"
+    with pytest.raises(ProviderError, match=message):
+        engine.create(ACCOUNT, account("x"))
+    with pytest.raises(ProviderError, match=r"unreachable cluster.*PULUMI_K8S_DELETE_UNREACHABLE"):
+        engine.read(ACCOUNT, "default/x")
+    engine.runner.close()
+
+
+def test_what_a_lost_cluster_held_can_be_dropped() -> None:
+    """Protects the way out of a stack whose cluster is gone: deleteUnreachable."""
+    settings = {"kubeconfig": kubeconfig_for("https://127.0.0.1:1", "a"), "deleteUnreachable": "true"}
+    engine = Engine(settings)
+    assert engine.read(ACCOUNT, "default/x").id == ""
+    engine.delete(Resource(engine.urn(ACCOUNT), "default/x", {}, {}))
+    engine.runner.close()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "replaces"),
+    [
+        ({"kubeconfig": kubeconfig_for("https://one:1", "a")}, {}, []),
+        (
+            {"kubeconfig": kubeconfig_for("https://one:1", "a")},
+            {"kubeconfig": kubeconfig_for("https://one:1", "b")},
+            [],
+        ),
+        (
+            {"kubeconfig": kubeconfig_for("https://one:1", "a")},
+            {"kubeconfig": kubeconfig_for("https://two:1", "a")},
+            ["kubeconfig"],
+        ),
+        ({"kubeconfig": kubeconfig_for("https://one:1", "a")}, {"kubeconfig": UNKNOWN}, ["kubeconfig"]),
+        ({"namespace": "a"}, {"namespace": "b"}, []),
+    ],
+)
+def test_another_cluster_replaces_its_objects(old: Any, new: Any, replaces: list[str]) -> None:
+    """Protects objects from replacement when a context was renamed, and from staying on the old cluster."""
+    request = protocol.DiffRequest("urn", "id", properties_of(old), properties_of(new), [])
+    response = asyncio.run(KubernetesProvider().diff_config(request))
+    assert response.replaces == replaces
+    assert response.diffs
+
+
+# The process and the engine.
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_plugin_ends_at_once(number: signal.Signals) -> None:
+    """Protects every command from the five seconds that the engine would wait for a plugin that stays."""
+    command = [sys.executable, "-m", "sandbox.plugins.kubernetes", "127.0.0.1:1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert int(process.stdout.readline()) > 0
+        started = time.monotonic()
+        process.send_signal(number)
+        process.wait(timeout=10)
+        assert time.monotonic() - started < 1
+
+
+@pytest.fixture
+def up(cloud: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], automation.Stack]:
+    """The real engine, with a program given as a function."""
+    for variable, value in cloud.environment().items():
+        monkeypatch.setenv(variable, value)
+    state = tmp_path / "state"
+    state.mkdir()
+    settings = automation.ProjectSettings("plugin", "python", backend=automation.ProjectBackend(f"file://{state}"))
+    options = automation.LocalWorkspaceOptions(project_settings=settings, work_dir=str(tmp_path))
+    return lambda program: automation.create_or_select_stack("dev", "plugin", program, opts=options)
+
+
+@pytest.mark.sandbox
+def test_the_real_engine_ups_refreshes_and_destroys(up: Any, live: Client, cloud: Any) -> None:
+    """Protects the whole path: SDK, engine, plugin process, API server."""
+    helm_account(live, "by-helm")
+
+    def program() -> None:
+        core, role = kubernetes.core.v1, {ROLE_ARN: ROLE}
+        own = core.ServiceAccount("own", metadata={"name": "own", "namespace": NAMESPACE, "annotations": role})
+        core.ServiceAccountPatch(
+            "patch", metadata={"name": "by-helm", "namespace": NAMESPACE, "annotations": {**role, FORCE: "true"}}
+        )
+        uid = own.metadata.apply(lambda metadata: metadata.uid or "")
+        core.ServiceAccount("auto", metadata={"namespace": NAMESPACE, "annotations": {"own": uid}})
+        got = core.ServiceAccount.get("got", f"{NAMESPACE}/by-helm")
+        pulumi.export("owner", got.metadata.apply(lambda metadata: (metadata.labels or {}).get("owner")))
+
+    stack = up(program)
+    assert stack.preview().change_summary["create"] == 4
+    assert stack.up().summary.resource_changes["create"] == 4
+    assert stack.outputs()["owner"].value == "helm"
+    again = stack.up().summary.resource_changes
+    assert again["same"] == 4
+    assert set(again) <= {"same", "read"}
+    for name in ("own", "by-helm"):
+        overwritten(cloud, name)
+    assert stack.refresh().summary.resource_changes["update"] >= 2
+    assert stack.up().summary.resource_changes["update"] == 2
+    assert annotations(live, "own") == {ROLE_ARN: ROLE}
+    assert annotations(live, "by-helm") == {"keep": "me", ROLE_ARN: ROLE, FORCE: "true"}
+    assert stack.up().summary.resource_changes.get("update", 0) == 0
+    stack.destroy()
+    assert not exists(live, ServiceAccount, "own")
+    assert annotations(live, "by-helm") == {"keep": "me"}
+
+
+@pytest.mark.sandbox
+def test_the_engine_says_that_what_is_insisted_on_does_not_exist(up: Any, live: Client) -> None:
+    """Protects `get` of a missing account: an error at preview already, in the engine's own words."""
+
+    def program() -> None:
+        kubernetes.core.v1.ServiceAccount.get("x", f"{NAMESPACE}/missing")
+
+    stack = up(program)
+    with pytest.raises(automation.CommandError, match=f"resource '{NAMESPACE}/missing' does not exist"):
+        stack.preview()
