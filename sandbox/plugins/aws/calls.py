@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
 
 from sandbox.plugins.aws.connection import error_code, error_text
@@ -29,7 +30,7 @@ def failing_as(doing: str, client: Any, *, unless: str = "") -> Iterator[None]:
     except ClientError as error:
         if error_code(error) != unless:
             raise ProviderError(f"{doing}: {error_text(error, client)}") from error
-    except BotoCoreError as error:
+    except (BotoCoreError, ResponseParserError) as error:
         raise ProviderError(f"{doing}: {error_text(error, client)}") from error
 
 

@@ -107,15 +107,15 @@ def decoded(key: str, value: Any) -> Any:
         return value
 
 
-def error_text(error: ClientError | BotoCoreError, client: Any = None) -> str:
+def error_text(error: Exception, client: Any) -> str:
     """Return the error in the words of the SDK that the official plugin is built on."""
     if not isinstance(error, ClientError):
         return str(error)
     code = error.response["Error"].get("Code", "")
     message = error.response["Error"].get("Message", "")
     metadata = error.response.get("ResponseMetadata", {})
-    service = client.meta.service_model.service_id if client is not None else "AWS"
-    modelled = client is not None and code in {
+    service = client.meta.service_model.service_id
+    modelled = code in {
         shape.metadata.get("error", {}).get("code", shape.name) for shape in client.meta.service_model.error_shapes
     }
     return (
@@ -278,6 +278,7 @@ def _refuse_account(connection: Connection) -> None:
             f"the environment.\nDetails: {error}"
         ) from error
     except (ClientError, BotoCoreError) as error:
-        raise ProviderError(f"unable to validate AWS credentials.\nDetails: {error_text(error, client)}") from error
+        details = error_text(error, client)
+        raise ProviderError(f"unable to validate AWS credentials.\nDetails: {details}") from error
     if account in forbidden or (allowed and account not in allowed):
         raise ProviderError(f"AWS account ID not allowed: {account}")
