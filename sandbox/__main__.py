@@ -85,7 +85,7 @@ def show_bindings(bindings: Mapping[str, Mapping[str, Any]], progress: Progress)
             _lines(binding["subjects"], "not managed here"),
             _lines(binding["policyArns"], NO_VALUE),
         )
-    progress.console.print(table, width=max(progress.console.width, 140), markup=False)
+    progress.console.print(table, markup=False)
 
 
 def _lines(values: list[str] | None, none: str) -> str:

@@ -24,7 +24,8 @@ from werkzeug.serving import make_server
 
 SERVICES = ("iam", "sts", "eks", "s3")
 SNAPSHOT_SECONDS = 0.5
-HEALTH = "/moto-api/"
+HEALTH = "/healthz"
+MOTO_OWN = "/moto-api/"
 
 Environment = dict[str, Any]
 Application = Callable[[Environment, Callable[..., Any]], Iterable[bytes]]
@@ -114,13 +115,16 @@ def serialized(application: Application, snapshot: Snapshot) -> Application:
     """Answer one request at a time: moto's models are not written for threads, and a snapshot must be whole."""
 
     def answer(environ: Environment, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ.get("PATH_INFO") == HEALTH:
+            start_response("200 OK", [("Content-Type", "text/plain")])
+            return [b"ok"]
         # The body is read before the lock is taken: a client that stalls must hold up nobody else.
         length = int(environ.get("CONTENT_LENGTH") or 0)
         if length:
             environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(length))
         with snapshot.lock:
             body = list(application(environ, start_response))
-        if environ["REQUEST_METHOD"] != "GET" and not environ.get("PATH_INFO", "").startswith(HEALTH):
+        if environ["REQUEST_METHOD"] != "GET" and not environ.get("PATH_INFO", "").startswith(MOTO_OWN):
             snapshot.changed.set()
         return body
 

@@ -17,11 +17,13 @@ LINE_SECONDS = 20.0
 class Progress:
     """A ticking line on a terminal, a line every twenty seconds in a log."""
 
-    console: Console = field(default_factory=lambda: Console(highlight=False, soft_wrap=True))
+    console: Console = field(
+        default_factory=lambda: Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    )
     times: dict[str, float] = field(default_factory=dict)
 
     def say(self, line: str) -> None:
-        self.console.print(line, markup=False)
+        self.console.print(line, markup=False, soft_wrap=True)
 
     @contextmanager
     def step(self, name: str, doing: str, *, quiet_below: float = 0.0) -> Iterator[list[str]]:
