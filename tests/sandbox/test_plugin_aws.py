@@ -9,15 +9,19 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import pulumi
+import pulumi_aws as aws
+import pulumi_kubernetes as kubernetes
 import pytest
 from moto.server import ThreadedMotoServer
+from pulumi import automation
 from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.provider.experimental.provider import (
     CheckRequest,
@@ -35,6 +39,7 @@ from pulumi.provider.experimental.provider import (
 from sandbox.plugins.aws import calls, documents
 from sandbox.plugins.aws.provider import AwsProvider
 from sandbox.plugins.serving import UNKNOWN, InitializationError, Plain, ProviderError, plain, properties_of
+from tests.sandbox.conftest import Cloud
 
 POLICY = "aws:iam/policy:Policy"
 ROLE = "aws:iam/role:Role"
@@ -1322,3 +1327,147 @@ def test_a_signal_ends_it_at_once(number: int) -> None:
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+# -- With the real engine
+
+
+@pytest.fixture
+def stack(cloud: Cloud, tmp_path: Path) -> Iterator[automation.Stack]:
+    backend = f"file://{tmp_path}"
+    created = automation.create_stack(
+        "dev",
+        project_name="plugins",
+        program=lambda: None,
+        opts=automation.LocalWorkspaceOptions(
+            work_dir=str(tmp_path),
+            env_vars={**cloud.environment(), "PULUMI_BACKEND_URL": backend, "PULUMI_CONFIG_PASSPHRASE": "test"},
+            pulumi_home=str(cloud.sandbox.pulumi_home),
+            pulumi_command=automation.PulumiCommand(str(cloud.folder)),
+            project_settings=automation.ProjectSettings(
+                "plugins", "python", backend=automation.ProjectBackend(backend)
+            ),
+        ),
+    )
+    yield created
+    created.destroy()
+
+
+def service_account_with_role() -> None:
+    """What a program of roles is made of, in both providers."""
+    policy = aws.iam.Policy("queues", policy=READ_QUEUES)
+    role = aws.iam.Role("app", name="plugin-app", assume_role_policy=TRUST)
+    attachment = aws.iam.RolePolicyAttachment("app", role=role.name, policy_arn=policy.arn)
+    kubernetes.core.v1.ServiceAccount(
+        "app",
+        metadata={"namespace": "default", "annotations": {"eks.amazonaws.com/role-arn": role.arn}},
+        opts=pulumi.ResourceOptions(depends_on=[attachment]),
+    )
+    pulumi.export("role", role.arn)
+    pulumi.export("account", aws.get_caller_identity().account_id)
+
+
+def numbers(changes: Any) -> dict[str, int]:
+    """The numbers of resources by what is done to them."""
+    return {str(getattr(kind, "value", kind)): number for kind, number in changes.items()}
+
+
+def changes_of(result: Any) -> dict[str, int]:
+    return numbers(result.summary.resource_changes)
+
+
+@pytest.mark.sandbox
+def test_life_of_a_stack(cloud: Cloud, stack: automation.Stack) -> None:
+    """A stack is created, found unchanged, drifts, is repaired and destroyed without a trace."""
+    stack.workspace.program = service_account_with_role
+    iam = cloud.aws("iam")
+    planned = stack.preview()
+    assert {str(getattr(kind, "value", kind)): number for kind, number in planned.change_summary.items()} == {
+        "create": 5
+    }
+    created = stack.up()
+    account = created.outputs["account"].value
+    assert created.outputs["role"].value == f"arn:aws:iam::{account}:role/plugin-app"
+    assert len(iam.list_attached_role_policies(RoleName="plugin-app")["AttachedPolicies"]) == 1
+    assert changes_of(stack.up()) == {"same": 5}
+    iam.update_role_description(RoleName="plugin-app", Description="by hand")
+    (attached,) = iam.list_attached_role_policies(RoleName="plugin-app")["AttachedPolicies"]
+    iam.detach_role_policy(RoleName="plugin-app", PolicyArn=attached["PolicyArn"])
+    assert changes_of(stack.refresh()) == {"same": 3, "update": 1, "delete": 1}
+    assert changes_of(stack.up()) == {"same": 3, "update": 1, "create": 1}
+    assert iam.get_role(RoleName="plugin-app")["Role"].get("Description", "") == ""
+    assert changes_of(stack.destroy()) == {"delete": 5}
+    assert "plugin-app" not in [role["RoleName"] for role in iam.list_roles()["Roles"]]
+
+
+@pytest.mark.sandbox
+def test_a_replaced_role_takes_its_attachment_along(cloud: Cloud, stack: automation.Stack) -> None:
+    """A new path replaces the named role, deleted first, and with it the attachment; the policy stays."""
+
+    def program(path: str) -> None:
+        policy = aws.iam.Policy("queues", policy=READ_QUEUES)
+        role = aws.iam.Role("app", name="plugin-app", path=path, assume_role_policy=TRUST)
+        aws.iam.RolePolicyAttachment("app", role=role.name, policy_arn=policy.arn)
+
+    stack.workspace.program = lambda: program("/")
+    stack.up()
+    stack.workspace.program = lambda: program("/team/")
+    assert changes_of(stack.up()) == {"same": 2, "replace": 2}
+    assert cloud.aws("iam").get_role(RoleName="plugin-app")["Role"]["Path"] == "/team/"
+    assert len(cloud.aws("iam").list_attached_role_policies(RoleName="plugin-app")["AttachedPolicies"]) == 1
+
+
+@pytest.mark.sandbox
+def test_what_exists_is_imported(cloud: Cloud, stack: automation.Stack) -> None:
+    """Role, policy and attachment that exist are adopted by their import ids and are then unchanged."""
+    iam = cloud.aws("iam")
+    iam.create_role(RoleName="plugin-adopted", AssumeRolePolicyDocument=TRUST)
+    arn = iam.create_policy(PolicyName="plugin-adopted", PolicyDocument=READ_QUEUES)["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName="plugin-adopted", PolicyArn=arn)
+
+    def adopting(resource_id: str) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(import_=resource_id)
+
+    def program() -> None:
+        aws.iam.Policy("p", name="plugin-adopted", policy=READ_QUEUES, opts=adopting(arn))
+        aws.iam.Role("r", name="plugin-adopted", assume_role_policy=TRUST, opts=adopting("plugin-adopted"))
+        aws.iam.RolePolicyAttachment("a", role="plugin-adopted", policy_arn=arn, opts=adopting(f"plugin-adopted/{arn}"))
+
+    stack.workspace.program = program
+    assert changes_of(stack.up()) == {"create": 1, "import": 3}
+    assert changes_of(stack.up()) == {"same": 4}
+
+
+def failing_name() -> None:
+    aws.iam.Role("r", name="not a name", assume_role_policy=TRUST)
+
+
+def failing_call() -> None:
+    aws.iam.RolePolicyAttachment("a", role="plugin-missing", policy_arn="arn:aws:iam::aws:policy/AmazonSQSFullAccess")
+
+
+def failing_lookup() -> None:
+    aws.eks.get_cluster(name="plugin-missing")
+
+
+def failing_get() -> None:
+    aws.iam.Role.get("r", "plugin-missing")
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize(
+    ("program", "text"),
+    [
+        (failing_name, "invalid value for name (must match [\\w+=,.@-]). Examine values at 'r.name'."),
+        (failing_call, "to IAM Role (plugin-missing): operation error IAM: AttachRolePolicy, https response error"),
+        (failing_lookup, "reading EKS Cluster (plugin-missing): couldn't find resource"),
+        (failing_get, "resource 'plugin-missing' does not exist"),
+    ],
+)
+def test_errors_reach_the_user_as_they_are(stack: automation.Stack, program: Callable[[], None], text: str) -> None:
+    """An error of the plugin is shown in its own words, without the plugin's traceback."""
+    stack.workspace.program = program
+    with pytest.raises(automation.CommandError) as caught:
+        stack.up()
+    assert text in str(caught.value)
+    assert "sandbox/plugins" not in str(caught.value)
