@@ -1,0 +1,24 @@
+"""The `irsa` command: one module per verb."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+VERBS = ()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a verb and give its exit code: 0 all good, 1 findings, 2 could not look."""
+    parser = argparse.ArgumentParser(
+        prog="irsa", description="Check, verify, explain and prove IAM roles for service accounts."
+    )
+    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+    for verb in VERBS:
+        verb.add(verbs)
+    chosen = parser.parse_args(arguments)
+    code: int = chosen.run(chosen)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
