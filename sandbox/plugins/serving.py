@@ -76,9 +76,8 @@ def _property_value(value: Any, like: PropertyValue | None = None) -> PropertyVa
     within = like.value if like is not None else None
     if isinstance(value, Mapping):
         known = within if isinstance(within, Mapping) else {}
-        lost = like is not None and like.contains_secret() and not isinstance(within, Mapping)
         fields = {key: _property_value(item, known.get(key)) for key, item in value.items()}
-        return PropertyValue(fields, is_secret=secret or lost)
+        return PropertyValue(fields, is_secret=secret)
     if isinstance(value, list | tuple):
         # A list that was reordered or changed in length no longer tells which of its items is secret.
         lost = like is not None and like.contains_secret()

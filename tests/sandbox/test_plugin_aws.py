@@ -887,6 +887,13 @@ def test_clearing_a_role(engine: Engine) -> None:
     assert engine.diff(cleared, VALID[ROLE]).changes is False
 
 
+def test_what_only_the_plugin_knows_is_forgotten(engine: Engine) -> None:
+    """A property that AWS does not store leaves the state with the program's line."""
+    made = engine.create(POLICY, {**VALID[POLICY], "delayAfterPolicyCreationInMs": 1})
+    assert made.outputs["delayAfterPolicyCreationInMs"] == 1
+    assert engine.diff(engine.update(made, VALID[POLICY]), VALID[POLICY]).changes is False
+
+
 def test_only_changed_tags_are_written(engine: Engine) -> None:
     """A change of tags makes no other call that writes."""
     made = engine.create(POLICY, {**VALID[POLICY], "tags": {"same": "1", "team": "a"}})

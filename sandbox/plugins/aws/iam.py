@@ -494,7 +494,7 @@ def provider_properties(arn: str, provider: Mapping[str, Any]) -> Plain:
         "arn": arn,
         "clientIdLists": list(provider.get("ClientIDList") or []),
         "thumbprintLists": list(provider.get("ThumbprintList") or []),
-        "url": provider["Url"].removeprefix("https://"),
+        "url": provider["Url"],
     }
 
 
