@@ -40,7 +40,7 @@ def up(sandbox: Sandbox, progress: Progress) -> None:
     variables = start(sandbox, progress)
     with progress.step("pulumi up", "done"):
         # --refresh: what somebody changed by hand, or a cloud that was thrown away, is put right again.
-        pulumi_shown(sandbox, variables, "up", "--yes", "--skip-preview", "--refresh")
+        pulumi_shown(sandbox, variables, "up", "--yes", "--skip-preview", "--refresh", "--suppress-outputs")
     with progress.step("outputs", "read", quiet_below=2.0):
         bindings = stack_output(sandbox, variables, "bindings")
     show_bindings(bindings or {}, progress)

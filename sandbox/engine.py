@@ -48,7 +48,9 @@ def pulumi_shown(sandbox: Sandbox, environment: Mapping[str, str], *arguments: s
         raise SandboxError(f"pulumi {arguments[0]} failed with code {code}; its messages are above.")
 
 
-def release_stale_lock(sandbox: Sandbox, environment: Mapping[str, str], progress: Progress) -> None:
+def release_stale_lock(
+    sandbox: Sandbox, environment: Mapping[str, str], progress: Progress, folder: Path = CHECKOUT
+) -> None:
     """Free the stack from an engine that was killed: its lock names a process that is gone."""
     for lock in (sandbox.state / ".pulumi" / "locks").rglob("*.json"):
         try:
@@ -58,7 +60,7 @@ def release_stale_lock(sandbox: Sandbox, environment: Mapping[str, str], progres
         except (psutil.NoSuchProcess, ValueError, KeyError, TypeError):
             pass
         progress.say("  stack: an engine that no longer runs had locked it, releasing it")
-        pulumi(sandbox, environment, "cancel", "--yes", "--stack", STACK)
+        pulumi(sandbox, environment, "cancel", "--yes", "--stack", STACK, folder=folder)
         return
 
 

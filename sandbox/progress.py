@@ -18,7 +18,7 @@ class Progress:
     """A ticking line on a terminal, a line every twenty seconds in a log."""
 
     console: Console = field(
-        default_factory=lambda: Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+        default_factory=lambda: Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     )
     times: dict[str, float] = field(default_factory=dict)
 

@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from sandbox.parts import prepare_parts
 from sandbox.progress import Progress
 from sandbox.seed import aws_client, kubernetes_client, seed
 from sandbox.servers import start_servers, stop_servers
+from tests.sandbox.project import Project
 
 
 @dataclass
@@ -81,3 +82,18 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         yield started
     finally:
         stop_servers(sandbox, progress)
+
+
+@pytest.fixture
+def deploy(cloud: Cloud, tmp_path: Path) -> Iterator[Callable[..., Project]]:
+    """Deploy settings as a stack of the test's own, and destroy it after the test."""
+    projects: list[Project] = []
+
+    def run(values: dict[str, Any], **variables: str) -> Project:
+        project = Project(cloud, tmp_path / f"project-{len(projects)}", values, variables)
+        projects.append(project)
+        return project
+
+    yield run
+    for project in reversed(projects):
+        project.destroy()

@@ -1,0 +1,203 @@
+"""The language host of the sandbox, driven by the real engine."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.sandbox.conftest import Cloud
+
+# A build backend without dependencies: a package that installs without any registry.
+BACKEND = """
+import zipfile
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    with zipfile.ZipFile(f"{folder}/of_the_project-1.2.3-py3-none-any.whl", "w") as wheel:
+        info = "of_the_project-1.2.3.dist-info"
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\\nName: of-the-project\\nVersion: 1.2.3\\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr(f"{info}/RECORD", "")
+    return "of_the_project-1.2.3-py3-none-any.whl"
+"""
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(180), pytest.mark.xdist_group("sandbox")]
+
+
+@pytest.fixture
+def project(cloud: Cloud, tmp_path: Path) -> Path:
+    """A project without resources, with a stack of its own."""
+    (tmp_path / "Pulumi.yaml").write_text(
+        json.dumps({"name": "tiny", "runtime": {"name": "python", "options": {"virtualenv": sys.prefix}}})
+    )
+    (tmp_path / "__main__.py").write_text("")
+    stack = f"s{abs(hash(tmp_path))}"
+    answer = cloud.pulumi(tmp_path, "stack", "init", stack)
+    assert answer.returncode == 0, answer.stderr
+    return tmp_path
+
+
+def run(cloud: Cloud, project: Path, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    (project / "__main__.py").write_text(program)
+    return cloud.pulumi(project, *(arguments or ("up", "--yes", "--skip-preview", "--suppress-progress")))
+
+
+def outputs(cloud: Cloud, project: Path) -> dict[str, object]:
+    return dict(json.loads(cloud.pulumi(project, "stack", "output", "--json").stdout))
+
+
+def test_a_program_runs_in_its_folder_with_its_own_modules(cloud: Cloud, project: Path) -> None:
+    """As with the official host: current folder, module search path, root directory and configuration."""
+    (project / "beside.py").write_text("VALUE = 'beside'\n")
+    cloud.pulumi(project, "config", "set", "colour", "blue")
+    answer = run(
+        cloud,
+        project,
+        "import os, pulumi, beside\n"
+        "from pulumi.runtime import get_root_directory\n"
+        "pulumi.export('folder', os.getcwd())\n"
+        "pulumi.export('root', get_root_directory())\n"
+        "pulumi.export('beside', beside.VALUE)\n"
+        "pulumi.export('colour', pulumi.Config().require('colour'))\n"
+        "pulumi.export('name', __name__)\n",
+    )
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert outputs(cloud, project) == {
+        "folder": str(project),
+        "root": str(project),
+        "beside": "beside",
+        "colour": "blue",
+        "name": "__main__",
+    }
+    assert "warning" not in (answer.stdout + answer.stderr).lower()
+
+
+def test_preview_and_update_do_not_share_modules(cloud: Cloud, project: Path) -> None:
+    """`pulumi up` runs the program twice; what the first run left in a module must not be there in the second."""
+    (project / "counter.py").write_text("runs = 0\n")
+    program = "import counter, pulumi\ncounter.runs += 1\npulumi.export('runs', counter.runs)\n"
+    assert run(cloud, project, program, "up", "--yes").returncode == 0
+    assert outputs(cloud, project) == {"runs": 1}
+
+
+def test_an_error_of_the_program_is_one_message(cloud: Cloud, project: Path) -> None:
+    """pulumi.RunError is a message for the reader: said once, without a traceback."""
+    answer = run(cloud, project, "import pulumi\nraise pulumi.RunError('namespace is missing')\n")
+    said = answer.stdout + answer.stderr
+    assert answer.returncode != 0
+    # Above its diagnostics the engine repeats an error in the line of progress.
+    assert re.findall("error: .*", said.split("Diagnostics:")[1]) == ["error: namespace is missing"]
+    assert "Traceback" not in said
+    assert "unhandled" not in said
+
+
+def test_a_bug_shows_where_it_is(cloud: Cloud, project: Path) -> None:
+    """Any other exception is a bug: its traceback starts in the program, not in the host."""
+    answer = run(cloud, project, "def broken():\n    return {}['key']\n\nbroken()\n")
+    said = answer.stdout + answer.stderr
+    assert answer.returncode != 0
+    assert f'File "{project}/__main__.py", line 2, in broken' in said
+    assert "KeyError: 'key'" in said
+    assert "language_host" not in said
+    assert "runpy" not in said
+
+
+def test_a_program_that_dies_is_an_error(cloud: Cloud, project: Path) -> None:
+    """A program that the system ends must not look like one that went well."""
+    answer = run(cloud, project, "import os\nos._exit(7)\n")
+    assert answer.returncode != 0
+    assert "the program ended with code 7" in answer.stdout + answer.stderr
+
+
+def test_what_the_program_prints_is_shown(cloud: Cloud, project: Path) -> None:
+    """print is the first tool of whoever looks for a mistake."""
+    answer = run(cloud, project, "print('looking for it')\n")
+    assert "looking for it" in answer.stdout
+
+
+def test_another_virtual_environment_is_used_where_the_project_names_one(
+    cloud: Cloud, project: Path, tmp_path: Path
+) -> None:
+    """A project with an environment of its own runs in that one."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "own"], check=True)
+    site = next((tmp_path / "own" / "lib").glob("python*")) / "site-packages"
+    ours = next(folder for folder in sys.path if folder.endswith("site-packages"))
+    (site / "ours.pth").write_text(ours + "\n")
+    (project / "Pulumi.yaml").write_text(
+        json.dumps({"name": "tiny", "runtime": {"name": "python", "options": {"virtualenv": "own"}}})
+    )
+    answer = run(cloud, project, "import sys, pulumi\npulumi.export('prefix', sys.prefix)\n")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert outputs(cloud, project) == {"prefix": str(tmp_path / "own")}
+
+
+def test_a_missing_virtual_environment_is_named(cloud: Cloud, project: Path) -> None:
+    """Whoever forgot `pulumi install` reads that, not an exception."""
+    (project / "Pulumi.yaml").write_text(
+        json.dumps({"name": "tiny", "runtime": {"name": "python", "options": {"virtualenv": "gone"}}})
+    )
+    answer = cloud.pulumi(project, "preview")
+    said = answer.stdout + answer.stderr
+    assert answer.returncode != 0
+    assert "run `pulumi install`" in said
+    assert "Traceback" not in said
+
+
+def test_pulumi_install_makes_the_virtual_environment(cloud: Cloud, project: Path) -> None:
+    """A newcomer's `pulumi install` makes the environment that Pulumi.yaml names and installs requirements.txt."""
+    package = project / "package"
+    package.mkdir()
+    (package / "pyproject.toml").write_text(
+        "[project]\nname = 'of-the-project'\nversion = '1.2.3'\n"
+        "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
+    )
+    (package / "backend.py").write_text(BACKEND)
+    (project / "requirements.txt").write_text("./package\n")
+    (project / "Pulumi.yaml").write_text(
+        json.dumps({"name": "tiny", "runtime": {"name": "python", "options": {"virtualenv": "made"}}})
+    )
+    answer = cloud.pulumi(project, "install", "--no-plugins")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert list((project / "made" / "lib").glob("python*/site-packages/of_the_project-1.2.3.dist-info"))
+
+
+def test_the_engine_learns_which_plugins_the_sdks_need(cloud: Cloud, project: Path) -> None:
+    """Without it the engine would look for a plugin only when the first resource of a package is created."""
+    about = json.loads(cloud.pulumi(project, "about", "--json").stdout)
+    plugins = {plugin["name"]: plugin["version"] for plugin in about["plugins"]}
+    assert {"aws", "kubernetes"} <= plugins.keys()
+    dependencies = {entry["name"] for entry in about["dependencies"]}
+    assert "pulumi" in dependencies
+    assert about["runtime"]["language"] == "python"
+
+
+def test_a_component_plugin_in_python_is_served(cloud: Cloud, tmp_path: Path) -> None:
+    """A plugin folder with PulumiPlugin.yaml and a __main__.py gives its schema to the engine."""
+    (tmp_path / "PulumiPlugin.yaml").write_text(
+        json.dumps({"runtime": {"name": "python", "options": {"virtualenv": sys.prefix}}})
+    )
+    (tmp_path / "__main__.py").write_text(
+        "from typing import TypedDict\n"
+        "import pulumi\n"
+        "from pulumi.provider.experimental import component_provider_host\n"
+        "class GreetingArgs(TypedDict):\n"
+        "    name: pulumi.Input[str]\n"
+        "class Greeting(pulumi.ComponentResource):\n"
+        "    text: pulumi.Output[str]\n"
+        "    def __init__(self, name: str, args: GreetingArgs, opts: pulumi.ResourceOptions | None = None):\n"
+        "        super().__init__('greetings:index:Greeting', name, None, opts)\n"
+        "if __name__ == '__main__':\n"
+        "    component_provider_host(name='greetings', components=[Greeting])\n"
+    )
+    answer = cloud.pulumi(tmp_path, "package", "get-schema", str(tmp_path))
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert set(json.loads(answer.stdout)["resources"]) == {"greetings:index:Greeting"}
+
+
+def test_the_host_ends_at_once(cloud: Cloud, project: Path) -> None:
+    """An engine waits five seconds for a host that does not end when told to; a no-op update takes less than that."""
+    run(cloud, project, "")
+    started = time.monotonic()
+    assert run(cloud, project, "").returncode == 0
+    assert time.monotonic() - started < 4

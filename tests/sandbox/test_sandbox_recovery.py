@@ -1,0 +1,204 @@
+"""What `make up` finds in the real world: killed servers, stale records, taken ports, damaged state, two clones."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import Namespace, ServiceAccount
+
+from sandbox.engine import pulumi, release_stale_lock
+from sandbox.environment import environment
+from sandbox.layout import ISSUER, Sandbox, SandboxError
+from sandbox.parts import prepare_parts
+from sandbox.progress import Progress
+from sandbox.seed import aws_client, kubernetes_client, seed
+from sandbox.servers import ORDER, kill, read_ports, running, start_servers, stop_servers
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(180), pytest.mark.xdist_group("sandbox")]
+TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox for breaking."""
+    made = Sandbox(tmp_path_factory.mktemp("recovery"))
+    made.prepare()
+    prepare_parts(made, Progress())
+    try:
+        yield made
+    finally:
+        stop_servers(made, Progress())
+
+
+def started(sandbox: Sandbox) -> dict[str, int]:
+    ports = start_servers(sandbox, Progress())
+    seed(sandbox, ports["aws-api"])
+    return ports
+
+
+def processes(sandbox: Sandbox) -> dict[str, int]:
+    return {name: process.pid for name in ORDER if (process := running(sandbox, name))}
+
+
+def test_a_second_start_leaves_what_runs_alone(sandbox: Sandbox) -> None:
+    """`make up` twice must not restart servers: what talks to them would lose its connections."""
+    ports = started(sandbox)
+    first = processes(sandbox)
+    assert set(first) == set(ORDER)
+    assert started(sandbox) == ports
+    assert processes(sandbox) == first
+
+
+def test_what_was_deployed_is_there_after_a_stop(sandbox: Sandbox) -> None:
+    """After `make down` and `make up` roles, accounts and the cluster's issuer are those of before."""
+    iam = aws_client(sandbox, started(sandbox)["aws-api"], "iam")
+    iam.create_role(RoleName="kept", AssumeRolePolicyDocument=TRUST)
+    kubernetes_client(sandbox).create(Namespace(metadata=ObjectMeta(name="kept")))
+    assert stop_servers(sandbox, Progress()) == len(ORDER)
+    assert processes(sandbox) == {}
+    port = start_servers(sandbox, Progress())["aws-api"]
+    assert aws_client(sandbox, port, "iam").get_role(RoleName="kept")["Role"]["RoleName"] == "kept"
+    assert kubernetes_client(sandbox).get(Namespace, "kept").metadata is not None
+    cluster = aws_client(sandbox, port, "eks").describe_cluster(name="my-cluster")["cluster"]
+    assert cluster["identity"]["oidc"]["issuer"] == ISSUER
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_a_killed_server_comes_back_with_its_state(sandbox: Sandbox, name: str) -> None:
+    """A server that the system killed is started again by `make up`, and nothing that was deployed is lost."""
+    ports = started(sandbox)
+    aws_client(sandbox, ports["aws-api"], "iam").create_role(RoleName=f"{name}-role", AssumeRolePolicyDocument=TRUST)
+    time.sleep(1.5)  # the AWS API writes half a second after a change
+    kill(sandbox, name)
+    port = start_servers(sandbox, Progress())["aws-api"]
+    assert set(processes(sandbox)) == set(ORDER)
+    assert aws_client(sandbox, port, "iam").get_role(RoleName=f"{name}-role")
+    assert kubernetes_client(sandbox).get(ServiceAccount, "existing-service-account").metadata is not None
+
+
+def test_a_stale_record_never_stops_a_stranger(sandbox: Sandbox) -> None:
+    """After a reboot a record's process id may be anybody's: that process must live."""
+    started(sandbox)
+    stop_servers(sandbox, Progress())
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        try:
+            record = {"pid": stranger.pid, "started": psutil.Process(stranger.pid).create_time() - 100}
+            for name in ORDER:
+                (sandbox.records / f"{name}.json").write_text(json.dumps(record))
+            started(sandbox)
+            assert stranger.pid not in processes(sandbox).values()
+            for name in ORDER:
+                (sandbox.records / f"{name}.json").read_text()
+            assert stranger.poll() is None
+        finally:
+            stranger.terminate()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": "x"}', '{"pid": 0}'])
+def test_a_record_that_says_nothing_is_no_obstacle(tmp_path: Path, content: str) -> None:
+    """A record cut off by a full disk is as good as none."""
+    sandbox = Sandbox(tmp_path)
+    sandbox.prepare()
+    (sandbox.records / "etcd.json").write_text(content)
+    assert running(sandbox, "etcd") is None
+
+
+def test_a_port_taken_meanwhile_is_replaced_and_said(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    """Another program on our port: the server moves, the kubeconfig and the cluster's endpoint follow."""
+    before = started(sandbox)
+    stop_servers(sandbox, Progress())
+    with socket.socket() as etcd, socket.socket() as api:
+        for taken, name in ((etcd, "etcd"), (api, "kube-apiserver")):
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            taken.bind(("127.0.0.1", before[name]))
+            taken.listen()
+        after = started(sandbox)
+        assert after["etcd"] != before["etcd"]
+        assert after["kube-apiserver"] != before["kube-apiserver"]
+        assert after["aws-api"] == before["aws-api"]
+        assert f"etcd: port {before['etcd']} is taken" in capsys.readouterr().out
+        assert kubernetes_client(sandbox).get(Namespace, "team-a").metadata is not None
+        cluster = aws_client(sandbox, after["aws-api"], "eks").describe_cluster(name="my-cluster")["cluster"]
+        assert cluster["endpoint"] == f"https://127.0.0.1:{after['kube-apiserver']}"
+
+
+def test_a_damaged_state_of_the_aws_api_is_put_aside(sandbox: Sandbox) -> None:
+    """A state file that cannot be read costs what was in it, never the start; the seeds are there again."""
+    started(sandbox)
+    stop_servers(sandbox, Progress())
+    state = sandbox.folder / "aws" / "state.pickle"
+    state.write_bytes(state.read_bytes()[:1000])
+    port = started(sandbox)["aws-api"]
+    assert state.with_suffix(".damaged").exists()
+    assert "starting empty" in (sandbox.logs / "aws-api.log").read_text()
+    policy = "arn:aws:iam::111122223333:policy/existing-policy"
+    assert aws_client(sandbox, port, "iam").get_policy(PolicyArn=policy)["Policy"]["Arn"] == policy
+
+
+def test_a_server_that_cannot_start_says_so_in_one_line(sandbox: Sandbox) -> None:
+    """A server that ends at once: its name, its last words and its log, not a wait of a minute."""
+    started(sandbox)
+    stop_servers(sandbox, Progress())
+    program = sandbox.programs / "etcd"
+    real = program.readlink()
+    program.unlink()
+    program.write_text("#!/bin/sh\necho 'no space left on device'\nexit 3\n")
+    program.chmod(0o755)
+    try:
+        with pytest.raises(SandboxError, match=r"etcd ended with code 3.*no space left on device.*etcd\.log"):
+            start_servers(sandbox, Progress())
+    finally:
+        program.unlink()
+        program.symlink_to(real)
+    started(sandbox)
+
+
+def test_two_sandboxes_do_not_disturb_each_other(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Two clones on one machine: other ports, other processes, other clouds; stopping one leaves the other."""
+    mine = started(sandbox)
+    other = Sandbox(tmp_path / "other")
+    other.prepare()
+    prepare_parts(other, Progress())
+    try:
+        theirs = started(other)
+        assert set(mine.values()).isdisjoint(theirs.values())
+        aws_client(other, theirs["aws-api"], "iam").create_role(RoleName="theirs", AssumeRolePolicyDocument=TRUST)
+        names = [role["RoleName"] for role in aws_client(sandbox, mine["aws-api"], "iam").list_roles()["Roles"]]
+        assert "theirs" not in names
+        assert "eks-cluster-role" in names
+        before = processes(sandbox)
+    finally:
+        stop_servers(other, Progress())
+    assert processes(sandbox) == before
+    assert len(before) == len(ORDER)
+
+
+def test_a_lock_left_by_a_killed_engine_is_released(sandbox: Sandbox) -> None:
+    """An engine that was killed leaves its stack locked; a lock whose engine lives is respected."""
+    started(sandbox)
+    project = sandbox.folder / "program"
+    project.mkdir(exist_ok=True)
+    (project / "Pulumi.yaml").write_text("name: locked\nruntime: python\n")
+    variables = environment(sandbox, read_ports(sandbox)["aws-api"])
+    assert pulumi(sandbox, variables, "stack", "init", "dev", folder=project).returncode == 0
+    locks = sandbox.state / ".pulumi" / "locks" / "organization" / "locked" / "dev"
+    locks.mkdir(parents=True, exist_ok=True)
+    dead = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True).stdout
+    lock = locks / "1b0d7ff3-d0f4-4a4c-8f5b-0f6b8d7a1c11.json"
+    lock.write_text(
+        json.dumps({"pid": int(dead), "username": "u", "hostname": "h", "timestamp": "2026-01-01T00:00:00Z"})
+    )
+    release_stale_lock(sandbox, variables, Progress(), project)
+    assert list(locks.glob("*.json")) == []
+
+
+def test_folders_are_closed_to_others(sandbox: Sandbox) -> None:
+    """The folder holds the cluster's admin token and signing key: no other user of the machine may read it."""
+    assert os.stat(sandbox.folder).st_mode & 0o077 == 0  # noqa: PTH116

@@ -1,0 +1,157 @@
+"""Where the sandbox's programs come from."""
+
+import json
+import os
+import re
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from sandbox.layout import Sandbox, SandboxError, machine
+from sandbox.parts import MODULES, PARTS, Part, build, find_installed, prepare_parts
+from sandbox.progress import Progress
+
+MODULE_OF = {
+    "pulumi": "github.com/pulumi/pulumi/pkg/v3",
+    "etcd": "go.etcd.io/etcd/server/v3",
+    "kube-apiserver": "k8s.io/kubernetes",
+    "kube-controller-manager": "k8s.io/kubernetes",
+    "kubectl": "k8s.io/kubernetes",
+}
+# https://kubernetes.io/releases/version-skew-policy/ for an API server of 1.37.
+SKEW = [
+    ("kube-apiserver", (1, 36, 9), False),
+    ("kube-apiserver", (1, 37, 0), True),
+    ("kube-controller-manager", (1, 36, 1), False),
+    ("kube-controller-manager", (1, 37, 5), True),
+    ("kube-controller-manager", (1, 38, 0), False),
+    ("kubectl", (1, 35, 9), False),
+    ("kubectl", (1, 36, 0), True),
+    ("kubectl", (1, 38, 2), True),
+    ("pulumi", (3, 100, 0), False),
+    ("pulumi", (3, 259, 0), True),
+    ("pulumi", (4, 0, 0), False),
+]
+# A stand-in for Go: it writes the program that was asked for, and a line of what it was asked into a file.
+GO = """#!/bin/sh
+echo "$@" >> "$GO_CALLS"
+sleep 0.3
+while [ "$1" != -o ]; do shift; done
+printf '#!/bin/sh\\necho built\\n' > "$2"
+"""
+
+
+def part(name: str) -> Part:
+    return next(entry for entry in PARTS if entry.name == name)
+
+
+def program(folder: Path, name: str, says: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_text(f"#!/bin/sh\necho '{says}'\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+@pytest.fixture
+def toolchain(tmp_path: Path) -> dict[str, str]:
+    """An environment whose only program is a stand-in for Go."""
+    folder = tmp_path / "go"
+    folder.mkdir()
+    (folder / "go").write_text(GO)
+    (folder / "go").chmod(0o755)
+    return {
+        "PATH": f"{folder}:/usr/bin:/bin",
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "GO_CALLS": str(tmp_path / "calls"),
+    }
+
+
+@pytest.mark.parametrize("entry", PARTS, ids=lambda entry: entry.name)
+def test_the_version_in_the_table_is_the_one_that_go_builds(entry: Part) -> None:
+    """A cache folder named after a version must hold that version."""
+    module = (MODULES / entry.module / "go.mod").read_text()
+    required = re.search(rf"^\s*(?:require )?{re.escape(MODULE_OF[entry.name])} v(\S+)", module, re.MULTILINE)
+    assert required is not None
+    assert required[1] == entry.version
+
+
+@pytest.mark.parametrize(("name", "version", "fits"), SKEW)
+def test_an_installed_program_is_used_only_where_versions_may_stand_together(
+    name: str, version: tuple[int, int, int], fits: bool
+) -> None:
+    """Kubernetes says which versions work with each other; others would fail in ways that are hard to read."""
+    assert part(name).fits(version) is fits
+
+
+def test_an_installed_program_of_another_version_is_passed_over(tmp_path: Path) -> None:
+    """The first fitting program on PATH wins, not the first of that name."""
+    old = program(tmp_path / "old", "kubectl", "Client Version: v1.20.0")
+    new = program(tmp_path / "new", "kubectl", "Client Version: v1.37.1")
+    environment = {"PATH": f"{old.parent}:{new.parent}"}
+    assert find_installed(part("kubectl"), environment, exclude=tmp_path) == new
+
+
+def test_assets_of_envtest_are_found(tmp_path: Path) -> None:
+    """Users of controller-runtime's envtest have the API server in KUBEBUILDER_ASSETS, not on PATH."""
+    server = program(tmp_path / "assets", "kube-apiserver", "Kubernetes v1.37.0")
+    environment = {"PATH": "", "KUBEBUILDER_ASSETS": str(server.parent)}
+    assert find_installed(part("kube-apiserver"), environment, exclude=tmp_path) == server
+
+
+def test_an_engine_without_its_language_host_is_not_used(tmp_path: Path) -> None:
+    """An engine from a package that leaves the Python language host out could not run our program."""
+    engine = program(tmp_path / "bin", "pulumi", "v3.260.0")
+    environment = {"PATH": str(engine.parent)}
+    assert find_installed(part("pulumi"), environment, exclude=tmp_path) is None
+    program(engine.parent, "pulumi-language-python", "")
+    assert find_installed(part("pulumi"), environment, exclude=tmp_path) == engine
+
+
+def test_a_program_is_built_once_for_all_clones(toolchain: dict[str, str]) -> None:
+    """Two clones that need the same program at the same time build it once, and both get it."""
+    results: list[Path] = []
+    threads = [
+        threading.Thread(target=lambda: results.append(build(part("etcd"), Progress(), toolchain))) for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    expected = Path(toolchain["XDG_CACHE_HOME"]) / "irsa" / f"etcd-3.7.3-{machine()}" / "etcd"
+    assert results == [expected] * 3
+    assert os.access(expected, os.R_OK)
+    assert len(Path(toolchain["GO_CALLS"]).read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("damage", ["truncated", "no record", "no program"])
+def test_a_half_built_program_is_built_again(toolchain: dict[str, str], damage: str) -> None:
+    """A full disk or a kill in the middle of a build must not leave a program that can never start."""
+    built = build(part("etcd"), Progress(), toolchain)
+    whole = built.read_bytes()
+    if damage == "truncated":
+        built.write_bytes(whole[:5])
+    else:
+        (built.parent / "built.json" if damage == "no record" else built).unlink()
+    assert build(part("etcd"), Progress(), toolchain).read_bytes() == whole
+    assert json.loads((built.parent / "built.json").read_text())["size"] == len(whole)
+    assert len(Path(toolchain["GO_CALLS"]).read_text().splitlines()) == 2
+
+
+def test_without_go_one_line_says_what_to_install(tmp_path: Path) -> None:
+    """A newcomer without Go and without the program reads what is missing and where to get it."""
+    environment = {"PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    with pytest.raises(SandboxError, match=r"pulumi 3\.259\.0 is not installed.*https://go\.dev/dl") as raised:
+        prepare_parts(Sandbox(tmp_path / "sandbox"), Progress(), environment)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_failed_build_shows_what_go_said_and_leaves_nothing(toolchain: dict[str, str]) -> None:
+    """The reason of a failed build is Go's own; the cache holds no folder that looks built."""
+    go = Path(toolchain["PATH"].split(":")[0]) / "go"
+    go.write_text("#!/bin/sh\necho 'disk quota exceeded' >&2\nexit 1\n")
+    with pytest.raises(SandboxError, match="disk quota exceeded"):
+        build(part("etcd"), Progress(), toolchain)
+    assert [path.name for path in (Path(toolchain["XDG_CACHE_HOME"]) / "irsa").iterdir() if path.is_dir()] == []
