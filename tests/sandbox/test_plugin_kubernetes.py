@@ -19,8 +19,8 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 import pytest
 from lightkube import ApiError, Client
-from lightkube.models.meta_v1 import ObjectMeta
-from lightkube.resources.core_v1 import Namespace, Secret, ServiceAccount
+from lightkube.models.meta_v1 import ObjectMeta, OwnerReference
+from lightkube.resources.core_v1 import ConfigMap, Namespace, Secret, ServiceAccount
 from lightkube.types import PatchType
 from pulumi import automation
 from pulumi.provider.experimental import provider as protocol
@@ -334,6 +334,7 @@ def test_a_preview_creates_nothing_and_keeps_unknown_values(engine: Engine, live
     assert plain(unknown.properties)["metadata"]["annotations"][ROLE_ARN] is UNKNOWN
     made = engine.create(ACCOUNT, account(name, annotations={ROLE_ARN: ROLE}))
     assert engine.diff(made, account(name, annotations={ROLE_ARN: UNKNOWN})).changes
+    assert engine.diff(made, {**account(name), "metadata": UNKNOWN}).changes
     previewed = engine.update(made, account(name, annotations={ROLE_ARN: "new"}), preview=True)
     assert previewed.outputs["metadata"]["annotations"] == {ROLE_ARN: "new"}
     assert annotations(live, name) == {ROLE_ARN: ROLE}
@@ -540,6 +541,19 @@ def test_deletion_waits_until_the_object_is_gone(engine: Engine, live: Client, n
     engine.delete(namespace)
     assert not exists(live, Namespace, name)
     engine.delete(namespace)
+
+
+@pytest.mark.sandbox
+def test_what_an_object_owns_goes_before_it(engine: Engine, live: Client, name: str) -> None:
+    """Protects from objects left over by `destroy`: the official plugin deletes with foreground propagation."""
+    owner = engine.create(ACCOUNT, account(name))
+    reference = OwnerReference(
+        apiVersion="v1", kind="ServiceAccount", name=name, uid=owner.outputs["metadata"]["uid"], blockOwnerDeletion=True
+    )
+    live.create(ConfigMap(metadata=ObjectMeta(name=name, ownerReferences=[reference])))
+    engine.delete(owner)
+    assert not exists(live, ServiceAccount, name)
+    assert not exists(live, ConfigMap, name)
 
 
 @pytest.mark.sandbox

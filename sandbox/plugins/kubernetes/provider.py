@@ -148,12 +148,12 @@ def _text_of_conflict(error: ApiError, field_manager: str) -> str:
 
 def _same_but_for_namespace(manifest: Plain, namespaced: bool) -> Plain:
     """Return the manifest with the namespace spelled out, so that `default` and none are the same."""
-    metadata = {**(manifest.get("metadata") or {})}
-    if namespaced:
-        metadata["namespace"] = metadata.get("namespace") or DEFAULT_NAMESPACE
-    else:
-        metadata.pop("namespace", None)
-    return {**manifest, "metadata": metadata}
+    metadata = manifest.get("metadata", {})
+    if not isinstance(metadata, dict):
+        return manifest
+    rest = {key: value for key, value in metadata.items() if key != "namespace"}
+    namespace = {"namespace": metadata.get("namespace") or DEFAULT_NAMESPACE} if namespaced else {}
+    return {**manifest, "metadata": {**rest, **namespace}}
 
 
 class KubernetesProvider(protocol.Provider):
@@ -221,14 +221,16 @@ class KubernetesProvider(protocol.Provider):
         old_inputs, live = _stored(request.old_state)
         new = with_encoded_data(_same_but_for_namespace(manifest_of(request.new_inputs), kind.namespaced))
         old = _same_but_for_namespace(pruned(live, with_encoded_data(old_inputs)), kind.namespaced)
-        if new["metadata"].get("name"):
+        # Metadata may be unknown as a whole at preview.
+        metadata = new["metadata"] if isinstance(new["metadata"], dict) else {}
+        if metadata.get("name"):
             old["metadata"]["name"] = live["metadata"]["name"]
         for key in ("apiVersion", "kind"):
             if key in new:
                 old.setdefault(key, new[key])
         found = detailed(old, new, replaced_by(request.type, self._switches), request.ignore_changes)
         replaces = [path for path, difference in found.items() if difference.kind.name.endswith("_REPLACE")]
-        same_place = all(new["metadata"].get(key) == live["metadata"].get(key) for key in ("name", "namespace"))
+        same_place = all(metadata.get(key) == live["metadata"].get(key) for key in ("name", "namespace"))
         return protocol.DiffResponse(
             changes=bool(found),
             replaces=replaces,
@@ -383,7 +385,7 @@ def _replacing_settings(old: Plain, new: Plain, changed: list[str]) -> list[str]
         return [key for key in changed if key == "clusterIdentifier"]
     unknown = [key for key in changed if key in _SELECTING_CLUSTER and isinstance(new.get(key), Unknown)]
     before, after = _active_cluster(old), _active_cluster(new)
-    if unknown or before is None or after is None or before == after:
+    if before is None or after is None or before == after:
         return unknown
     return [key for key in changed if key in _SELECTING_CLUSTER]
 
@@ -454,7 +456,7 @@ async def _gone(cluster: Cluster, kind: Kind, metadata: Plain, seconds: float) -
     until = time.monotonic() + seconds
     pause = 0.02
     while (live := await cluster.get(kind, metadata.get("namespace", ""), metadata["name"])) is not None:
-        if live["metadata"]["uid"] != metadata.get("uid"):
+        if metadata.get("uid") not in {None, live["metadata"]["uid"]}:
             return
         if time.monotonic() > until:
             finalizers = ", ".join(live["metadata"].get("finalizers", [])) or "none"
