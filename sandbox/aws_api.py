@@ -22,6 +22,8 @@ from moto.eks.models import Cluster, EKSBackend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
+from sandbox.iam_gaps import fill_gaps
+
 SERVICES = ("iam", "sts", "eks", "s3")
 SNAPSHOT_SECONDS = 0.5
 HEALTH = "/healthz"
@@ -147,6 +149,7 @@ def log(line: str) -> None:
 def serve(port: int, folder: Path) -> None:
     """Serve until a signal ends it."""
     keep_clusters(folder / "clusters.json")
+    fill_gaps()
     snapshot = Snapshot(folder / "aws" / "state.pickle")
     snapshot.load()
     # Where requests are refused that moto would grant (web identity tokens), they are refused between these two.

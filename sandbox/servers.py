@@ -34,6 +34,7 @@ HOST = "127.0.0.1"
 READY_SECONDS = 60.0
 STOP_SECONDS = 10.0
 TOKEN_BYTES = 24
+AWS_API_SOURCES = ("aws_api.py", "iam_gaps.py")
 ORDER = ("aws-api", "etcd", "kube-apiserver", "kube-controller-manager")
 PORTS = {
     "aws-api": ("aws-api",),
@@ -347,7 +348,7 @@ def aws_api(sandbox: Sandbox, ports: dict[str, int]) -> Server:
             "MOTO_ACCOUNT_ID": ACCOUNT,
             "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
         },
-        sources=(CHECKOUT / "sandbox" / "aws_api.py", CHECKOUT / "requirements-dev.txt"),
+        sources=(*(CHECKOUT / "sandbox" / name for name in AWS_API_SOURCES), CHECKOUT / "requirements-dev.txt"),
     )
 
 

@@ -212,7 +212,7 @@ def test_a_changed_subject_updates_the_role_in_place(stack: Any, iam: Any) -> No
 def test_drift_is_shown_and_repaired(stack: Any, iam: Any, cloud: Any) -> None:
     """Protects eksctl#4371 and #4941: what was changed by hand, in AWS or Kubernetes, is seen and put right."""
     iam.detach_role_policy(RoleName="my-role", PolicyArn="arn:aws:iam::111122223333:policy/my-policy")
-    wider = {**TRUST["Statement"][0], "Condition": {}}  # type: ignore[index, dict-item]
+    wider: Any = {**TRUST["Statement"][0], "Condition": {}}  # type: ignore[dict-item]
     iam.update_assume_role_policy(RoleName="reports-role", PolicyDocument=json.dumps({**TRUST, "Statement": [wider]}))
     assert cloud.kubectl("annotate", "sa", "my-service-account", f"{ROLE_ARN_KEY}-").returncode == 0
     foreign = f"{ROLE_ARN_KEY}=arn:aws:iam::111122223333:role/foreign"

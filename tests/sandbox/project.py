@@ -1,0 +1,82 @@
+"""A stack of a test's own: the real program in a folder of its own, so that nothing is written into the checkout."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+STACK = "test"
+
+
+class Project:
+    """The checkout's program with the settings of a test."""
+
+    def __init__(
+        self, cloud: Any, folder: Path, values: dict[str, Any], variables: dict[str, str] | None = None
+    ) -> None:
+        self.cloud, self.folder = cloud, folder
+        (folder / "state").mkdir(parents=True)
+        self.variables = {"PULUMI_BACKEND_URL": f"file://{folder / 'state'}", **(variables or {})}
+        project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+        project["runtime"]["options"]["virtualenv"] = str(ROOT / ".venv")
+        (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project))
+        shutil.copy(ROOT / "__main__.py", folder)
+        shutil.copytree(ROOT / "policies", folder / "policies", dirs_exist_ok=True)
+        self.pulumi("stack", "init", STACK)
+        self.set(values)
+
+    def set(self, values: dict[str, Any]) -> None:
+        """Replace the `irsa:` settings; the sandbox's cluster is there unless they name another."""
+        common: dict[str, Any] = {
+            "aws:region": "us-west-2",
+            "aws:allowedAccountIds": ["111122223333"],
+            "kubernetes:context": "irsa-sandbox",
+            "irsa:sandbox": True,
+        }
+        clusters = {} if {"cluster", "clusters"} & values.keys() else {"irsa:cluster": {"name": "my-cluster"}}
+        own = {f"irsa:{key}": value for key, value in values.items()}
+        file = self.folder / f"Pulumi.{STACK}.yaml"
+        before = yaml.safe_load(file.read_text()) if file.exists() else {}
+        file.write_text(yaml.safe_dump({**before, "config": {**common, **clusters, **own}}, sort_keys=False))
+
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run pulumi, whatever comes of it."""
+        answer: subprocess.CompletedProcess[str] = self.cloud.pulumi(self.folder, *arguments, **self.variables)
+        return answer
+
+    def pulumi(self, *arguments: str) -> str:
+        """Run pulumi, which must succeed, and give what it said."""
+        answer = self.run(*arguments)
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        return answer.stdout + answer.stderr
+
+    def refused(self, *arguments: str) -> str:
+        """Run pulumi, which must fail without a traceback, and give what it said."""
+        answer = self.run(*arguments)
+        said = answer.stdout + answer.stderr
+        assert answer.returncode != 0, said
+        assert "Traceback" not in said, said
+        return said
+
+    def up(self, *arguments: str) -> dict[str, int]:
+        """Deploy, and give how many resources the engine counted per operation; reads and what is the same left out."""
+        self.pulumi("up", "--yes", "--skip-preview", *arguments)
+        history = json.loads(self.pulumi("stack", "history", "--json", "--page-size", "1"))
+        changes = history[0]["resourceChanges"]
+        return {operation: count for operation, count in changes.items() if operation not in ("same", "read")}
+
+    def outputs(self) -> dict[str, Any]:
+        outputs: dict[str, Any] = json.loads(self.pulumi("stack", "output", "--json"))
+        return outputs
+
+    def resources(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Give the state's resources of a kind, such as `Role`, by logical name."""
+        state = json.loads(self.pulumi("stack", "export"))["deployment"].get("resources", [])
+        return {r["urn"].rsplit("::", 1)[-1]: r for r in state if r["type"].rsplit(":", 1)[-1] == kind}
+
+    def destroy(self) -> None:
+        self.pulumi("destroy", "--yes", "--skip-preview")
