@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import moto
+import moto.iam.models as iam_models
 from moto.backends import get_backend
 from moto.eks.models import Cluster, EKSBackend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
 from sandbox.iam_gaps import fill_gaps
+from sandbox.layout import ACCOUNT
 
 SERVICES = ("iam", "sts", "eks", "s3")
 SNAPSHOT_SECONDS = 0.5
@@ -148,6 +150,8 @@ def log(line: str) -> None:
 
 def serve(port: int, folder: Path) -> None:
     """Serve until a signal ends it."""
+    # MOTO_ACCOUNT_ID would do the same, and also override the account of every assumed role.
+    vars(iam_models)["DEFAULT_ACCOUNT_ID"] = ACCOUNT
     keep_clusters(folder / "clusters.json")
     fill_gaps()
     snapshot = Snapshot(folder / "aws" / "state.pickle")

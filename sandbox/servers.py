@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sandbox.environment import UNSET, sandbox_variables
-from sandbox.layout import ACCOUNT, AUDIENCE, CHECKOUT, CLUSTER, CONTEXT, ISSUER, REGION, Sandbox, SandboxError
+from sandbox.layout import AUDIENCE, CHECKOUT, CLUSTER, CONTEXT, ISSUER, REGION, Sandbox, SandboxError
 from sandbox.progress import Progress
 
 HOST = "127.0.0.1"
@@ -345,7 +345,6 @@ def aws_api(sandbox: Sandbox, ports: dict[str, int]) -> Server:
         ready=lambda: _status(f"http://{HOST}:{port}/healthz") == 200,  # noqa: PLR2004
         variables={
             **sandbox_variables(sandbox, port),
-            "MOTO_ACCOUNT_ID": ACCOUNT,
             "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
         },
         sources=(*(CHECKOUT / "sandbox" / name for name in AWS_API_SOURCES), CHECKOUT / "requirements-dev.txt"),
