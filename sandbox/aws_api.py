@@ -24,6 +24,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from sandbox.iam_gaps import fill_gaps
+from sandbox.web_identity import refusing
 from sandbox.layout import ACCOUNT
 
 SERVICES = ("iam", "sts", "eks", "s3")
@@ -156,8 +157,8 @@ def serve(port: int, folder: Path) -> None:
     fill_gaps()
     snapshot = Snapshot(folder / "aws" / "state.pickle")
     snapshot.load()
-    # Where requests are refused that moto would grant (web identity tokens), they are refused between these two.
-    application = serialized(DomainDispatcherApplication(create_backend_app), snapshot)
+    granting = DomainDispatcherApplication(create_backend_app)
+    application = serialized(refusing(granting, folder / "clusters.json", log), snapshot)
     server = make_server("127.0.0.1", port, application, threaded=True, request_handler=RequestHandler)
 
     def stop(*_: Any) -> None:

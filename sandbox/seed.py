@@ -13,7 +13,9 @@ from botocore.exceptions import ClientError
 from lightkube import ApiError, Client, KubeConfig
 from lightkube.models.core_v1 import LocalObjectReference
 from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.models.rbac_v1 import RoleRef, Subject
 from lightkube.resources.core_v1 import Namespace, ServiceAccount
+from lightkube.resources.rbac_authorization_v1 import ClusterRoleBinding
 
 from sandbox.environment import sandbox_variables
 from sandbox.layout import ACCOUNT, AUDIENCE, CLUSTER, ISSUER, OTHER_ACCOUNT, REGION, Sandbox
@@ -23,7 +25,18 @@ EXISTING_POLICY = {
     "Statement": [{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::my-pod-secrets-bucket"}],
 }
 NAMESPACES = ("team-a", "team-b", "analytics")
+# Accounts of others that the dev stack's roles trust: one that the wildcard matches, two that a list names.
+TRUSTED_ACCOUNTS = (("team-a", "team-a-worker"), ("analytics", "report-reader"), ("team-b", "worker"))
 OTHER_ACCOUNT_ROLE = "other-account-role"
+# EKS publishes a cluster's keys to everybody; the API server does with the binding that its documentation names:
+# https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery
+PUBLIC_KEYS = ClusterRoleBinding(
+    metadata=ObjectMeta(name="published-keys"),
+    roleRef=RoleRef(
+        apiGroup="rbac.authorization.k8s.io", kind="ClusterRole", name="system:service-account-issuer-discovery"
+    ),
+    subjects=[Subject(apiGroup="rbac.authorization.k8s.io", kind="Group", name="system:unauthenticated")],
+)
 ALREADY_THERE = ("EntityAlreadyExists", "ResourceInUseException", "BucketAlreadyOwnedByYou")
 CONFLICT = 409
 CLUSTER_ROLE_TRUST = {
@@ -88,14 +101,18 @@ def _seed_other_account(sandbox: Sandbox, aws_port: int) -> None:
                 "Principal": {"Federated": f"arn:aws:iam::{OTHER_ACCOUNT}:oidc-provider/{issuer}"},
                 "Action": "sts:AssumeRoleWithWebIdentity",
                 "Condition": {
-                    "StringEquals": {f"{issuer}:aud": AUDIENCE},
-                    "StringLike": {f"{issuer}:sub": "system:serviceaccount:*:*"},
+                    "StringEquals": {
+                        f"{issuer}:aud": AUDIENCE,
+                        f"{issuer}:sub": "system:serviceaccount:team-b:other-account",
+                    },
                 },
             }
         ],
     }
     _unless_there(iam.create_open_id_connect_provider, Url=ISSUER, ClientIDList=[AUDIENCE])
     _unless_there(iam.create_role, RoleName=OTHER_ACCOUNT_ROLE, AssumeRolePolicyDocument=json.dumps(trust))
+    # That administrator's own stack keeps it so.
+    iam.update_assume_role_policy(RoleName=OTHER_ACCOUNT_ROLE, PolicyDocument=json.dumps(trust))
 
 
 def _seed_kubernetes(sandbox: Sandbox) -> None:
@@ -109,7 +126,9 @@ def _seed_kubernetes(sandbox: Sandbox) -> None:
         ),
         imagePullSecrets=[LocalObjectReference(name="registry-credentials")],
     )
-    for resource in (*(Namespace(metadata=ObjectMeta(name=name)) for name in NAMESPACES), existing):
+    trusted = (ServiceAccount(metadata=ObjectMeta(name=name, namespace=ns)) for ns, name in TRUSTED_ACCOUNTS)
+    namespaces = (Namespace(metadata=ObjectMeta(name=name)) for name in NAMESPACES)
+    for resource in (*namespaces, existing, *trusted, PUBLIC_KEYS):
         try:
             client.create(resource, field_manager="sandbox-seed")
         except ApiError as error:
