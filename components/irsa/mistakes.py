@@ -1,5 +1,8 @@
 """What is wrong with a value, in the shape that every message of irsa has."""
 
+import re
+from collections.abc import Iterable
+
 
 class Mistake(ValueError):
     """A value that AWS, Kubernetes or irsa would refuse.
@@ -16,3 +19,14 @@ class Mistake(ValueError):
         self.found = found
         self.allowed = allowed
         self.fix = fix
+
+
+def path_of(parts: Iterable[str | int]) -> str:
+    """Give a path within a value as text: `bindings.my-app.policyArns[1]`, `annotations["example.com/owner"]`."""
+    return "".join(map(_step, parts)).removeprefix(".")
+
+
+def _step(part: str | int) -> str:
+    if isinstance(part, int):
+        return f"[{part}]"
+    return f".{part}" if re.fullmatch(r"[\w-]+", part) else f'["{part}"]'

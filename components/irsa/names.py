@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from irsa.mistakes import Mistake
 
+SHOWN = 80
 IAM_NAME = r"[\w+=,.@-]+"
 LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 PATH = r"/|/[\x21-\x7e]+/"
@@ -52,6 +53,24 @@ SERVICE_ACCOUNT = NameRule(
     rf"{LABEL}(\.{LABEL})*",
     "lower-case letters, digits, - and ., a letter or digit at both ends",
 )
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+QUALIFIED = r"[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?"
+KUBERNETES_KEY = NameRule(
+    "a Kubernetes label or annotation key",
+    317,
+    rf"({LABEL}(\.{LABEL})*/)?{QUALIFIED}",
+    "a name of at most 63 letters, digits and -_., after a DNS prefix and / if you like",
+)
+LABEL_VALUE = NameRule(
+    "a Kubernetes label value",
+    63,
+    rf"({QUALIFIED})?",
+    "letters, digits and -_., a letter or digit at both ends",
+)
+SECRET = NameRule("the name of a Secret", 253, rf"{LABEL}(\.{LABEL})*", "lower-case letters, digits, - and .")
+# https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateCluster.html
+CLUSTER = NameRule("the name of an EKS cluster", 100, r"[0-9A-Za-z][A-Za-z0-9_-]*", "letters, digits, - and _")
+REGION = NameRule("an AWS region", 32, r"[a-z]+(-[a-z]+)+-\d+", "a region, such as us-west-2")
 RULES = {
     "role": ROLE,
     "role prefix": ROLE_PREFIX,
@@ -65,6 +84,11 @@ RULES = {
     "policy path": MANAGED_POLICY_PATH,
     "namespace": NAMESPACE,
     "service account": SERVICE_ACCOUNT,
+    "Kubernetes key": KUBERNETES_KEY,
+    "label value": LABEL_VALUE,
+    "secret": SECRET,
+    "cluster": CLUSTER,
+    "region": REGION,
 }
 
 
@@ -76,10 +100,15 @@ def check_name(text: str, rule: NameRule) -> str:
     """
     if re.fullmatch(rule.pattern, text, 0 if rule.letters_of_any_script else re.ASCII) and len(text) <= rule.longest:
         return text
-    found = f"{text!r} is not {rule.kind}"
+    shown = repr(text) if len(text) <= SHOWN else f"{text[:SHOWN]!r}..."
+    found, fix = f"{shown} is not {rule.kind}", "write another name"
     if len(text) > rule.longest:
-        found = f"{text!r} has {len(text)} characters, too many for {rule.kind}"
-    raise Mistake(found, f"at most {rule.longest} characters: {rule.words}", "write another name")
+        found, fix = f"{shown} has {len(text)} characters, too many for {rule.kind}", "write a shorter one"
+    elif rule in (NAMESPACE, SERVICE_ACCOUNT) and re.search(r"[*?]", text):
+        fix = "name exactly one; a wildcard works in trust.subjects only"
+    elif re.fullmatch(rule.pattern, text.lower(), re.ASCII):
+        fix = f"did you mean {text.lower()!r}?"
+    raise Mistake(found, f"at most {rule.longest} characters: {rule.words}", fix)
 
 
 def automatic_name_prefix(

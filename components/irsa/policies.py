@@ -5,6 +5,7 @@ Quotas: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.ht
 
 import json
 import re
+from collections import Counter
 from typing import Any
 
 from irsa.mistakes import Mistake
@@ -24,7 +25,7 @@ def parse_document(text: str) -> dict[str, Any]:
         Mistake: It is not JSON, or not an object with statements.
     """
     try:
-        document = json.loads(text)
+        document = json.loads(text, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         raise Mistake(
             f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
@@ -36,6 +37,15 @@ def parse_document(text: str) -> dict[str, Any]:
             "no policy document", 'an object with "Version" and "Statement"', "see the AWS page for an example"
         )
     return document
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    counted = Counter(key for key, _ in pairs)
+    repeated = next((key for key, count in counted.items() if count > 1), None)
+    if repeated is not None:
+        # JSON would keep the last one, and so drop a permission or, worse, a condition without a word.
+        raise Mistake(f"the key {repeated!r} twice in one object", "each key once", "merge the two, or remove one")
+    return dict(pairs)
 
 
 def split_document(document: dict[str, Any], longest: int = MANAGED_POLICY_SIZE) -> list[str]:

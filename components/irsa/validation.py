@@ -7,7 +7,8 @@ import pulumi
 
 from irsa.annotations import check_annotation_key
 from irsa.arns import parse_iam_arn
-from irsa.mistakes import Mistake
+from irsa.documents import condition_mistakes, document_mistakes, statement_mistakes
+from irsa.mistakes import Mistake, path_of
 from irsa.names import RULES, NameRule, check_name
 from irsa.policies import parse_document, policy_size, split_document
 from irsa.quotas import ATTACHED_POLICIES, INLINE_POLICIES_SIZE, TAGS, TRUST_POLICY_SIZE, Usage, check_usage
@@ -43,7 +44,7 @@ def check_arguments(name: str, args: Mapping[str, Any]) -> None:
     Raises:
         pulumi.RunError: All mistakes, each with the name of its argument.
     """
-    mistakes = list(_mistakes(_checks(args)))
+    mistakes = [*_mistakes(_checks(args)), *_document_mistakes(args)]
     if not mistakes:
         # Sizes make sense only of good values.
         mistakes = list(_mistakes((usage.what, usage, check_usage) for usage in usages(args)))
@@ -126,6 +127,26 @@ def _mistakes(checks: Iterator[Check]) -> Iterator[tuple[str, Mistake]]:
             check(value)
         except Mistake as mistake:
             yield argument, mistake
+
+
+def _document_mistakes(args: Mapping[str, Any]) -> Iterator[tuple[str, Mistake]]:
+    """What IAM would refuse in the documents that are known, each with its place in them."""
+    provider = next(iter(args.get("oidc_provider_arns") or ()), None)
+    partition = provider.split(":", 2)[1] if isinstance(provider, str) and provider.startswith("arn:") else None
+    documents = {"policy.document": (args.get("policy") or {}).get("document")}
+    documents |= {f"inline_policies[{key!r}]": text for key, text in (args.get("inline_policies") or {}).items()}
+    for argument, text in documents.items():
+        try:
+            document = parse_document(text) if isinstance(text, str) else None
+        except Mistake:
+            continue  # told by the argument's own check
+        for part, mistake in document_mistakes(document, partition) if document else ():
+            yield f"{argument} {path_of(part)}", mistake
+    for index, statement in enumerate(args.get("trust_statements") or ()):
+        for part, mistake in statement_mistakes(statement, trust=True):
+            yield f"trust_statements[{index}] {path_of(part)}".rstrip(), mistake
+    for part, mistake in condition_mistakes(args.get("trust_conditions") or {}):
+        yield f"trust_conditions {path_of(part)}", mistake
 
 
 def _checks(args: Mapping[str, Any]) -> Iterator[Check]:

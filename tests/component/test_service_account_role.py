@@ -149,7 +149,7 @@ def test_a_long_document_becomes_several_attached_policies(deploy: Any) -> None:
         for index in range(8)
     ]
     deployed = deploy(
-        {**PAGE, "policy": {"name": "p", "document": json.dumps({"Version": "1", "Statement": statements})}}
+        {**PAGE, "policy": {"name": "p", "document": json.dumps({"Version": "2012-10-17", "Statement": statements})}}
     )
 
     assert sorted((r.name, r.inputs["name"]) for r in deployed.of(POLICY)) == [
@@ -174,6 +174,32 @@ def test_a_key_too_long_for_an_automatic_name_becomes_a_prefix(deploy: Any) -> N
         ({"role_name": "x" * 65}, ["role_name", "65 characters"]),
         ({"subjects": ["nonsense"]}, ["subjects[0]", "namespace and a name"]),
         ({"policy": {"document": "{"}}, ["policy.document", "not JSON"]),
+        (
+            {"policy": {"document": '{"Version": "2012-10-17", "Statement": [{"Effect": "allow"}]}'}},
+            ["policy.document Statement[0].Effect", "no Action", "no Resource", "did you mean Allow?"],
+        ),
+        (
+            {
+                "inline_policies": {
+                    "p": json.dumps(
+                        {
+                            "Version": "2012-10-17",
+                            "Statement": {
+                                "Effect": "Allow",
+                                "Action": "s3:GetObject",
+                                "Resource": "arn:aws-cn:s3:::b/*",
+                            },
+                        }
+                    )
+                }
+            },
+            ["inline_policies['p'] Statement.Resource", "partition 'aws-cn'", "write aws instead"],
+        ),
+        ({"trust_conditions": {"StringEqual": {"k": "v"}}}, ["trust_conditions StringEqual", "mean StringEquals?"]),
+        (
+            {"trust_statements": [{"Effect": "Allow", "Action": "sts:TagSession"}]},
+            ["trust_statements[0]", "no Principal"],
+        ),
         ({"role_arn": "arn:aws:iam::111122223333:role/x"}, ["both role_arn and oidc_provider_arns"]),
         ({"oidc_provider_arns": []}, ["neither role_arn nor oidc_provider_arns"]),
         ({"policy_arns": {"a": "x"}}, ["policy_arns['a']", "six parts"]),
