@@ -24,8 +24,8 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from sandbox.iam_gaps import fill_gaps
-from sandbox.web_identity import refusing
 from sandbox.layout import ACCOUNT
+from sandbox.web_identity import refusing
 
 SERVICES = ("iam", "sts", "eks", "s3")
 SNAPSHOT_SECONDS = 0.5
