@@ -21,22 +21,17 @@ class Accounts:
         """Region of the stack."""
         return aws.get_region().region
 
-    @functools.cache  # noqa: B019 (one object, as long as the program runs)
     def provider(self, name: str | None, region: str | None = None) -> aws.Provider | None:
         """Give the provider of an account and region; None is the stack's own default provider."""
-        if name is None and region in (None, self.region):
-            return None
+        region = region or (self._accounts[name].region if name else None) or self.region
+        return None if name is None and region == self.region else self._provider(name, region)
+
+    @functools.cache  # noqa: B019 (one object, as long as the program runs)
+    def _provider(self, name: str | None, region: str) -> aws.Provider:
         account = self._accounts[name] if name else Account()
-        region = region or account.region or self.region
-        label = "-".join(part for part in (name, region if region != self.region else None) if part)
-        return aws.Provider(
-            label,
-            region=region,
-            profile=account.profile,
-            assume_roles=[aws.ProviderAssumeRoleArgs(role_arn=account.assume_role_arn)]
-            if account.assume_role_arn
-            else None,
-        )
+        roles = [aws.ProviderAssumeRoleArgs(role_arn=account.assume_role_arn)] if account.assume_role_arn else None
+        label = "-".join(part for part in (name, None if region == self.region else region) if part)
+        return aws.Provider(label, region=region, profile=account.profile, assume_roles=roles)
 
     def invoke_options(self, name: str | None, region: str | None = None) -> pulumi.InvokeOptions | None:
         """Give the options for a look-up in that account and region."""

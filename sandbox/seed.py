@@ -45,7 +45,9 @@ CLUSTER_ROLE_TRUST = {
 }
 
 
-def aws_client(sandbox: Sandbox, aws_port: int, service: str, credentials: dict[str, Any] | None = None) -> Any:
+def aws_client(
+    sandbox: Sandbox, aws_port: int, service: str, credentials: dict[str, Any] | None = None, region: str = REGION
+) -> Any:
     """Return a boto3 client of the sandbox, whatever the caller's environment says."""
     variables = sandbox_variables(sandbox, aws_port)
     keys = credentials or {
@@ -57,7 +59,7 @@ def aws_client(sandbox: Sandbox, aws_port: int, service: str, credentials: dict[
         aws_access_key_id=keys["AccessKeyId"],
         aws_secret_access_key=keys["SecretAccessKey"],
         aws_session_token=keys.get("SessionToken"),
-        region_name=REGION,
+        region_name=region,
     )
     return session.client(service, endpoint_url=variables["AWS_ENDPOINT_URL"], config=Config(proxies={}))
 
@@ -75,15 +77,15 @@ def seed(sandbox: Sandbox, aws_port: int) -> None:
 
 def _seed_cluster(sandbox: Sandbox, aws_port: int) -> None:
     iam, eks = (aws_client(sandbox, aws_port, service) for service in ("iam", "eks"))
-    _unless_there(iam.create_role, RoleName="eks-cluster-role", AssumeRolePolicyDocument=json.dumps(CLUSTER_ROLE_TRUST))
-    _unless_there(
+    unless_there(iam.create_role, RoleName="eks-cluster-role", AssumeRolePolicyDocument=json.dumps(CLUSTER_ROLE_TRUST))
+    unless_there(
         eks.create_cluster,
         name=CLUSTER,
         roleArn=f"arn:aws:iam::{ACCOUNT}:role/eks-cluster-role",
         resourcesVpcConfig={},
     )
-    _unless_there(iam.create_open_id_connect_provider, Url=ISSUER, ClientIDList=[AUDIENCE])
-    _unless_there(iam.create_policy, PolicyName="existing-policy", PolicyDocument=json.dumps(EXISTING_POLICY))
+    unless_there(iam.create_open_id_connect_provider, Url=ISSUER, ClientIDList=[AUDIENCE])
+    unless_there(iam.create_policy, PolicyName="existing-policy", PolicyDocument=json.dumps(EXISTING_POLICY))
 
 
 def _seed_other_account(sandbox: Sandbox, aws_port: int) -> None:
@@ -109,8 +111,8 @@ def _seed_other_account(sandbox: Sandbox, aws_port: int) -> None:
             }
         ],
     }
-    _unless_there(iam.create_open_id_connect_provider, Url=ISSUER, ClientIDList=[AUDIENCE])
-    _unless_there(iam.create_role, RoleName=OTHER_ACCOUNT_ROLE, AssumeRolePolicyDocument=json.dumps(trust))
+    unless_there(iam.create_open_id_connect_provider, Url=ISSUER, ClientIDList=[AUDIENCE])
+    unless_there(iam.create_role, RoleName=OTHER_ACCOUNT_ROLE, AssumeRolePolicyDocument=json.dumps(trust))
     # That administrator's own stack keeps it so.
     iam.update_assume_role_policy(RoleName=OTHER_ACCOUNT_ROLE, PolicyDocument=json.dumps(trust))
 
@@ -136,7 +138,8 @@ def _seed_kubernetes(sandbox: Sandbox) -> None:
                 raise
 
 
-def _unless_there(create: Callable[..., object], **arguments: Any) -> None:
+def unless_there(create: Callable[..., object], **arguments: Any) -> None:
+    """Make something unless it is there."""
     try:
         create(**arguments)
     except ClientError as error:

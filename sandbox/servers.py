@@ -129,6 +129,13 @@ def start_servers(sandbox: Sandbox, progress: Progress) -> dict[str, int]:
     return ports
 
 
+def start(sandbox: Sandbox, server: Server, progress: Progress) -> None:
+    """Start a server unless it runs, and wait until it answers."""
+    process = _ensure(sandbox, server, progress)
+    if process is not None:
+        _wait(sandbox, server, process)
+
+
 def _ensure(sandbox: Sandbox, server: Server, progress: Progress) -> "subprocess.Popen[bytes] | None":
     """Start a server unless the one that runs is started the same way and answers."""
     record = _record(sandbox, server.name)
@@ -317,16 +324,23 @@ def write_access(sandbox: Sandbox, ports: dict[str, int]) -> None:
 
 
 def write_cluster(sandbox: Sandbox, ports: dict[str, int], ca: str) -> None:
-    """Say where our own cluster is; other clusters in the file stay as they are."""
-    own = {
-        "name": CLUSTER,
-        "region": REGION,
-        "issuer": ISSUER,
-        "endpoint": f"https://{HOST}:{ports['kube-apiserver']}",
-        "ca": ca,
-    }
+    """Say where our own cluster is."""
+    add_cluster(
+        sandbox,
+        {
+            "name": CLUSTER,
+            "region": REGION,
+            "issuer": ISSUER,
+            "endpoint": f"https://{HOST}:{ports['kube-apiserver']}",
+            "ca": ca,
+        },
+    )
+
+
+def add_cluster(sandbox: Sandbox, own: dict[str, str]) -> None:
+    """Say what EKS answers for a cluster; the other ones in the file stay as they are."""
     others = json.loads(sandbox.clusters.read_text()) if sandbox.clusters.exists() else []
-    kept = [entry for entry in others if (entry["name"], entry["region"]) != (CLUSTER, REGION)]
+    kept = [entry for entry in others if (entry["name"], entry["region"]) != (own["name"], own["region"])]
     _write(sandbox.clusters, json.dumps([own, *kept], indent=2) + "\n")
 
 
@@ -371,7 +385,7 @@ def etcd(sandbox: Sandbox, ports: dict[str, int]) -> Server:
     )
 
 
-def kube_apiserver(sandbox: Sandbox, ports: dict[str, int]) -> Server:
+def kube_apiserver(sandbox: Sandbox, ports: dict[str, int], issuer: str = ISSUER) -> Server:
     folder = sandbox.kubernetes
     url = f"https://{HOST}:{ports['kube-apiserver']}/readyz"
     return Server(
@@ -385,7 +399,7 @@ def kube_apiserver(sandbox: Sandbox, ports: dict[str, int]) -> Server:
             f"--token-auth-file={folder / 'tokens.csv'}",
             "--authorization-mode=RBAC",
             # Tokens as EKS makes them: its issuer, and STS among the audiences.
-            f"--service-account-issuer={ISSUER}",
+            f"--service-account-issuer={issuer}",
             f"--service-account-key-file={folder / 'service-account.pub'}",
             f"--service-account-signing-key-file={folder / 'service-account.key'}",
             f"--api-audiences=https://kubernetes.default.svc,{AUDIENCE}",
@@ -412,6 +426,9 @@ def kube_controller_manager(sandbox: Sandbox, ports: dict[str, int]) -> Server:
             # Deletes wait for these: a namespace for its contents, an owner for what it owns.
             "--controllers=namespace-controller,serviceaccount-controller,garbage-collector-controller",
             "--leader-elect=false",
+            # The default rate makes a destroy of many accounts wait for the garbage collector.
+            "--kube-api-qps=500",
+            "--kube-api-burst=1000",
         ),
         ready=lambda: _status(f"https://{HOST}:{port}/healthz", certificates / "kube-controller-manager.crt") == 200,  # noqa: PLR2004
         # It reads the address of the API server only when it starts.

@@ -1,0 +1,14 @@
+"""A platform team's stack: it owns the cluster's OIDC provider and tells its issuer and ARN to other stacks.
+
+Where the cluster is a resource of the same stack, its outputs stand in place of the setting: with pulumi-eks,
+`cluster.oidc_provider_url` and `cluster.oidc_provider_arn`.
+"""
+
+import pulumi
+import pulumi_aws as aws
+
+issuer = pulumi.Config().require("issuer")
+provider = aws.iam.OpenIdConnectProvider("cluster", url=issuer, client_id_lists=["sts.amazonaws.com"])
+
+pulumi.export("oidcIssuer", issuer)
+pulumi.export("oidcProviderArn", provider.arn)

@@ -1,0 +1,236 @@
+"""Several clusters and accounts in one stack, and the component in stacks of others, through the real engine."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sandbox.showcase import (
+    DATA_ISSUER,
+    ELSEWHERE_ISSUER,
+    GREEN_ISSUER,
+    second_cluster,
+    seed_clusters,
+    start_second_cluster,
+    stop_second_cluster,
+)
+from tests.sandbox.project import ROOT, Project
+
+pytestmark = pytest.mark.sandbox
+
+Deploy = Callable[..., Project]
+ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
+ROLE_ARN_KEY = "eks.amazonaws.com/role-arn"
+OTHER = "444455556666"
+
+
+def provider_arn(issuer: str, account: str = "111122223333") -> str:
+    return f"arn:aws:iam::{account}:oidc-provider/{issuer.removeprefix('https://')}"
+
+
+@pytest.fixture(scope="module")
+def green(cloud: Any) -> Iterator[str]:
+    """The second cluster; gives the path of its kubeconfig."""
+    start_second_cluster(cloud.sandbox, cloud.progress)
+    seed_clusters(cloud.sandbox, cloud.ports["aws-api"])
+    yield str(second_cluster(cloud.sandbox).kubeconfig)
+    stop_second_cluster(cloud.sandbox, cloud.progress)
+
+
+@pytest.fixture
+def iam(cloud: Any) -> Any:
+    return cloud.aws("iam")
+
+
+@pytest.fixture
+def other_iam(cloud: Any) -> Any:
+    role = f"arn:aws:iam::{OTHER}:role/administrator"
+    session = cloud.aws("sts").assume_role(RoleArn=role, RoleSessionName="test")
+    return cloud.aws("iam", session["Credentials"])
+
+
+def account(cloud: Any, name: str, *options: str) -> dict[str, Any]:
+    answer = cloud.kubectl("get", "serviceaccount", name, "-o", "json", *options)
+    assert answer.returncode == 0, answer.stderr
+    found: dict[str, Any] = json.loads(answer.stdout)
+    return found
+
+
+def test_one_role_for_a_blue_and_a_green_cluster(deploy: Deploy, green: str, iam: Any, cloud: Any) -> None:
+    """Protects containers-roadmap#1408: one role, one statement per OIDC provider, the account in both clusters."""
+    clusters = {
+        "blue": {"name": "my-cluster"},
+        "green": {
+            "name": "my-other-cluster",
+            "region": "us-east-1",
+            "createOidcProvider": True,
+            "kubernetes": {"kubeconfig": green, "context": "irsa-sandbox"},
+        },
+    }
+    binding = {"serviceAccount": {"name": "both"}, "role": {"name": "both-role"}}
+    stack = deploy({"clusters": {"blue": clusters["blue"]}, "bindings": {"app": binding}})
+    stack.up()
+    role_id = iam.get_role(RoleName="both-role")["Role"]["RoleId"]
+    stack.set({"clusters": clusters, "bindings": {"app": binding}})
+    changes = stack.up()
+
+    statements = iam.get_role(RoleName="both-role")["Role"]["AssumeRolePolicyDocument"]["Statement"]
+    assert sorted(s["Principal"]["Federated"] for s in statements) == sorted(
+        [provider_arn(ISSUER), provider_arn(GREEN_ISSUER)]
+    )
+    assert iam.get_role(RoleName="both-role")["Role"]["RoleId"] == role_id
+    assert "replace" not in changes
+    created = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=provider_arn(GREEN_ISSUER))
+    assert created["ClientIDList"] == ["sts.amazonaws.com"]
+    for kubeconfig in ((), ("--kubeconfig", green)):
+        found = account(cloud, "both", *kubeconfig)
+        assert found["metadata"]["annotations"] == {ROLE_ARN_KEY: "arn:aws:iam::111122223333:role/both-role"}
+    assert stack.up() == {}
+
+    # Blue goes: its statement and its account go, green's stay as they are.
+    stack.set({"clusters": clusters, "bindings": {"app": {**binding, "clusters": ["green"]}}})
+    assert "replace" not in stack.up()
+    assert cloud.kubectl("get", "sa", "both").returncode != 0
+    assert account(cloud, "both", "--kubeconfig", green)
+
+
+def test_a_role_created_in_another_account(deploy: Deploy, green: str, other_iam: Any, cloud: Any) -> None:
+    """Protects the cross-account page's first way: the role is there, trusted through that account's own provider."""
+    role = {"name": "data-role", "permissionsBoundary": "arn:${partition}:iam::${account}:policy/boundary"}
+    settings = {
+        "accounts": {"data": {"assumeRoleArn": f"arn:aws:iam::{OTHER}:role/deployer"}},
+        "bindings": {
+            "app": {
+                "account": "data",
+                "serviceAccount": {"name": "data"},
+                "role": role,
+                "policy": {"name": "data-policy", "file": "policies/my-policy.json"},
+            }
+        },
+    }
+    stack = deploy(settings)
+    stack.up()
+    found = other_iam.get_role(RoleName="data-role")["Role"]
+
+    assert found["Arn"] == f"arn:aws:iam::{OTHER}:role/data-role"
+    assert found["PermissionsBoundary"]["PermissionsBoundaryArn"] == f"arn:aws:iam::{OTHER}:policy/boundary"
+    (statement,) = found["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Federated": provider_arn(ISSUER, OTHER)}
+    attached = other_iam.list_attached_role_policies(RoleName="data-role")["AttachedPolicies"]
+    assert [policy["PolicyArn"] for policy in attached] == [f"arn:aws:iam::{OTHER}:policy/data-policy"]
+    assert account(cloud, "data")["metadata"]["annotations"] == {ROLE_ARN_KEY: found["Arn"]}
+    assert stack.up() == {}
+
+
+def test_a_cluster_of_another_account(deploy: Deploy, green: str, other_iam: Any) -> None:
+    """Protects a cluster and its roles that both live elsewhere: EKS is asked with that account's credentials."""
+    stack = deploy(
+        {
+            "accounts": {"data": {"assumeRoleArn": f"arn:aws:iam::{OTHER}:role/deployer"}},
+            "cluster": {"name": "data-cluster", "account": "data"},
+            "bindings": {"app": {"account": "data", "role": {"name": "there"}, "trust": {"subjects": ["a:b"]}}},
+        }
+    )
+    stack.up()
+    (statement,) = other_iam.get_role(RoleName="there")["Role"]["AssumeRolePolicyDocument"]["Statement"]
+
+    assert statement["Principal"] == {"Federated": provider_arn(DATA_ISSUER, OTHER)}
+
+
+def test_an_explicit_issuer(deploy: Deploy, green: str, iam: Any) -> None:
+    """Protects clusters that EKS can't be asked for: issuer and provider are told."""
+    cluster = {"oidcIssuer": ELSEWHERE_ISSUER, "oidcProviderArn": provider_arn(ELSEWHERE_ISSUER)}
+    binding = {"role": {"name": "elsewhere"}, "trust": {"subjects": ["a:b"]}}
+    deploy({"cluster": cluster, "bindings": {"app": binding}}).up()
+    (statement,) = iam.get_role(RoleName="elsewhere")["Role"]["AssumeRolePolicyDocument"]["Statement"]
+
+    assert statement["Principal"] == {"Federated": provider_arn(ELSEWHERE_ISSUER)}
+    wrong = deploy({"cluster": {**cluster, "oidcProviderArn": provider_arn(ISSUER)}, "bindings": {"app": binding}})
+    assert "is not for the issuer" in wrong.refused("preview")
+
+
+@pytest.fixture
+def platform(cloud: Any, tmp_path: Path) -> Iterator[Project]:
+    """The example of a platform team's stack."""
+    folder = tmp_path / "platform"
+    shutil.copytree(ROOT / "examples" / "platform-stack", folder)
+    project = yaml.safe_load((folder / "Pulumi.yaml").read_text())
+    project["runtime"]["options"]["virtualenv"] = str(ROOT / ".venv")
+    (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project))
+    (folder / "state").mkdir()
+    stack = Project.__new__(Project)
+    stack.cloud, stack.folder = cloud, folder
+    stack.variables = {"PULUMI_BACKEND_URL": f"file://{folder / 'state'}"}
+    stack.pulumi("stack", "init", "sandbox")
+    yield stack
+    stack.destroy()
+
+
+def test_a_cluster_from_another_stacks_outputs(deploy: Deploy, platform: Project, iam: Any) -> None:
+    """Protects platform teams: issuer and provider come from their stack's outputs, or one clean error."""
+    binding = {"role": {"name": "platform"}, "trust": {"subjects": ["a:b"]}}
+    values = {"cluster": {"stack": "organization/platform/sandbox"}, "bindings": {"app": binding}}
+    stack = deploy(values, **platform.variables)
+    early = stack.refused("preview")
+    assert "irsa:cluster.stack" in early
+
+    platform.up()
+    stack.up()
+    issuer = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE55555555555555555PLATFORM"
+    (statement,) = iam.get_role(RoleName="platform")["Role"]["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Federated": provider_arn(issuer)}
+    assert stack.up() == {}
+
+
+def test_a_stack_of_somebody_else_uses_the_component(cloud: Any, tmp_path: Path) -> None:
+    """Protects pulumi-eks#1495 users: pip installs the component alone, typed, and the engine deploys their stack."""
+    folder = tmp_path / "python-stack"
+    shutil.copytree(ROOT / "examples" / "python-stack", folder)
+    subprocess.run([sys.executable, "-m", "venv", folder / ".venv"], check=True)
+    python = folder / ".venv" / "bin" / "python"
+    requirements = ROOT / "requirements.txt"
+    install = [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--constraint",
+        _pins(requirements, tmp_path),
+        ROOT / "components",
+    ]
+    subprocess.run(install, check=True)
+    frozen = subprocess.run([python, "-m", "pip", "freeze"], check=True, capture_output=True, text=True).stdout
+    assert "pydantic" not in frozen
+    assert subprocess.run([python, "-c", "import config"], cwd=folder, check=False, capture_output=True).returncode != 0
+
+    (folder / "state").mkdir()
+    stack = Project.__new__(Project)
+    stack.cloud, stack.folder = cloud, folder
+    stack.variables = {"PULUMI_BACKEND_URL": f"file://{folder / 'state'}"}
+    stack.pulumi("stack", "init", "test")
+    for key, value in {"aws:region": "us-west-2", "oidcProviderArn": provider_arn(ISSUER)}.items():
+        stack.pulumi("config", "set", key, value)
+    stack.up()
+    outputs = stack.outputs()
+    (policy,) = stack.resources("Policy").values()
+    (deployment,) = stack.resources("Deployment").values()
+
+    assert json.loads(policy["outputs"]["policy"])["Statement"][0]["Resource"] == f"{outputs['bucketArn']}/*"
+    assert deployment["outputs"]["spec"]["template"]["spec"]["serviceAccountName"] == "report-reader"
+    assert account(cloud, "report-reader")["metadata"]["annotations"] == {ROLE_ARN_KEY: outputs["roleArn"]}
+    assert stack.up() == {}
+    stack.destroy()
+
+
+def _pins(requirements: Path, folder: Path) -> Path:
+    """Give the pinned versions without the checkout's own packages."""
+    pins = folder / "constraints.txt"
+    pins.write_text("\n".join(line for line in requirements.read_text().splitlines() if not line.startswith("-e")))
+    return pins
