@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help environment up down clean clean-cache preview destroy test requirements
+.PHONY: help environment up down clean clean-cache preview destroy showcase test requirements
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -19,6 +19,9 @@ preview: environment ## show what `make up` would change
 
 destroy: environment ## take back what `make up` deployed; the servers go on
 	@$(PYTHON) -m sandbox destroy
+
+showcase: environment ## deploy every key of the stack file, a second time with 0 changes, and destroy it to nothing
+	@$(PYTHON) -m sandbox showcase
 
 down: ## stop the servers; what was deployed is there again after `make up`
 	@if [ -d .sandbox ]; then $(MAKE) --no-print-directory environment && $(PYTHON) -m sandbox down; fi

@@ -1,4 +1,4 @@
-"""The commands of the Makefile: python -m sandbox up|down|preview|destroy|programs|clean-cache."""
+"""The commands of the Makefile: python -m sandbox up|down|preview|destroy|showcase|programs|clean-cache."""
 
 import argparse
 import os
@@ -17,6 +17,7 @@ from sandbox.parts import prepare_parts
 from sandbox.progress import Progress
 from sandbox.seed import seed
 from sandbox.servers import start_servers, stop_servers
+from sandbox.showcase import show_every_key, stop_second_cluster
 
 NO_VALUE = "-"
 
@@ -49,11 +50,17 @@ def up(sandbox: Sandbox, progress: Progress) -> None:
 
 
 def down(sandbox: Sandbox, progress: Progress) -> None:
+    stop_second_cluster(sandbox, progress)
     stop_servers(sandbox, progress)
 
 
 def preview(sandbox: Sandbox, progress: Progress) -> None:
     pulumi_shown(sandbox, start(sandbox, progress), "preview")
+
+
+def showcase(sandbox: Sandbox, progress: Progress) -> None:
+    variables = start(sandbox, progress)
+    show_every_key(sandbox, variables, progress)
 
 
 def destroy(sandbox: Sandbox, progress: Progress) -> None:
@@ -97,6 +104,7 @@ COMMANDS: dict[str, Callable[[Sandbox, Progress], None]] = {
     "down": down,
     "preview": preview,
     "destroy": destroy,
+    "showcase": showcase,
     "programs": programs,
     "clean-cache": clean_cache,
 }

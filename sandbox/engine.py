@@ -38,11 +38,13 @@ def pulumi(
     )
 
 
-def pulumi_shown(sandbox: Sandbox, environment: Mapping[str, str], *arguments: str) -> None:
-    """Run pulumi on this checkout's program for the reader to watch."""
+def pulumi_shown(
+    sandbox: Sandbox, environment: Mapping[str, str], *arguments: str, stack: str = STACK, folder: Path = CHECKOUT
+) -> None:
+    """Run pulumi for the reader to watch."""
     sys.stdout.flush()
     code = subprocess.run(
-        [sandbox.programs / "pulumi", *arguments, "--stack", STACK], cwd=CHECKOUT, env=dict(environment), check=False
+        [sandbox.programs / "pulumi", *arguments, "--stack", stack], cwd=folder, env=dict(environment), check=False
     ).returncode
     if code:
         raise SandboxError(f"pulumi {arguments[0]} failed with code {code}; its messages are above.")
@@ -64,14 +66,14 @@ def release_stale_lock(
         return
 
 
-def select_stack(sandbox: Sandbox, environment: Mapping[str, str]) -> None:
+def select_stack(sandbox: Sandbox, environment: Mapping[str, str], stack: str = STACK, folder: Path = CHECKOUT) -> None:
     """Make the stack unless it is there."""
     state = sandbox.state / ".pulumi" / "stacks"
-    if any(state.rglob(f"{STACK}.json*")):
+    if any(state.rglob(f"{stack}.json*")):
         return
-    answer = pulumi(sandbox, environment, "stack", "init", STACK)
+    answer = pulumi(sandbox, environment, "stack", "init", stack, folder=folder)
     if answer.returncode:
-        raise SandboxError(f"pulumi stack init {STACK} failed: {answer.stderr.strip()}")
+        raise SandboxError(f"pulumi stack init {stack} failed: {answer.stderr.strip()}")
 
 
 def stack_output(sandbox: Sandbox, environment: Mapping[str, str], name: str) -> Any:

@@ -2,17 +2,24 @@
 
 import base64
 import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from sandbox.layout import ACCOUNT, AUDIENCE, OTHER_ACCOUNT, Sandbox
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import ServiceAccount
+
+from sandbox.engine import pulumi_shown, select_stack
+from sandbox.layout import ACCOUNT, AUDIENCE, CHECKOUT, ISSUER, OTHER_ACCOUNT, Sandbox, SandboxError
 from sandbox.progress import Progress
-from sandbox.seed import CLUSTER_ROLE_TRUST, aws_client, unless_there
+from sandbox.seed import CLUSTER_ROLE_TRUST, aws_client, kubernetes_client, unless_there
 from sandbox.servers import (
     add_cluster,
     choose_ports,
     etcd,
     kube_apiserver,
     kube_controller_manager,
+    read_ports,
     start,
     stop_servers,
     write_access,
@@ -82,3 +89,89 @@ def _seed_data_account(sandbox: Sandbox, aws_port: int) -> None:
 
 def _allow_all() -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+
+
+def seed_by_hand(sandbox: Sandbox, aws_port: int) -> None:
+    """Make a role, its policies and its account as an administrator would by hand, for the showcase to adopt."""
+    iam = aws_client(sandbox, aws_port, "iam")
+    document = (CHECKOUT / "policies" / "my-policy.json").read_text()
+    tags = [{"Key": "team", "Value": "payments"}, {"Key": "managed-by", "Value": "irsa"}]
+    issuer = ISSUER.removeprefix("https://")
+    claims = {f"{issuer}:aud": AUDIENCE, f"{issuer}:sub": "system:serviceaccount:default:by-hand"}
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{issuer}"},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": claims},
+    }
+    name, policy = "by-hand-role", f"arn:aws:iam::{ACCOUNT}:policy/irsa/by-hand-policy"
+    unless_there(iam.create_policy, PolicyName="by-hand-policy", Path="/irsa/", PolicyDocument=document, Tags=tags)
+    unless_there(
+        iam.create_role,
+        RoleName=name,
+        Path="/irsa/",
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+        PermissionsBoundary=f"arn:aws:iam::{ACCOUNT}:policy/boundary",
+        MaxSessionDuration=7200,
+        Tags=tags,
+    )
+    iam.attach_role_policy(RoleName=name, PolicyArn=policy)
+    iam.put_role_policy(RoleName=name, PolicyName="by-hand-inline", PolicyDocument=document)
+    annotations = {
+        "eks.amazonaws.com/role-arn": f"arn:aws:iam::{ACCOUNT}:role/irsa/{name}",
+        "eks.amazonaws.com/sts-regional-endpoints": "true",
+        "eks.amazonaws.com/token-expiration": "3600",
+    }
+    client: Any = kubernetes_client(sandbox)
+    account = ServiceAccount(metadata=ObjectMeta(name="by-hand", namespace="default", annotations=annotations))
+    client.apply(account, field_manager="by-hand")
+
+
+def what_exists(sandbox: Sandbox, aws_port: int) -> set[str]:
+    """Give the ARNs of all roles, policies and OIDC providers, and the service accounts of both clusters."""
+    found = set()
+    session = aws_client(sandbox, aws_port, "sts").assume_role(
+        RoleArn=f"arn:aws:iam::{OTHER_ACCOUNT}:role/administrator", RoleSessionName="look"
+    )
+    for credentials in (None, session["Credentials"]):
+        iam = aws_client(sandbox, aws_port, "iam", credentials)
+        found |= {role["Arn"] for page in iam.get_paginator("list_roles").paginate() for role in page["Roles"]}
+        policies = iam.get_paginator("list_policies").paginate(Scope="Local")
+        found |= {policy["Arn"] for page in policies for policy in page["Policies"]}
+        found |= {provider["Arn"] for provider in iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]}
+    for cluster in (sandbox, second_cluster(sandbox)):
+        client: Any = kubernetes_client(cluster)
+        for account in client.list(ServiceAccount, namespace="*"):
+            found.add(f"{cluster.folder.name}: {account.metadata.namespace}/{account.metadata.name}")
+    return found
+
+
+def show_every_key(
+    sandbox: Sandbox, variables: Mapping[str, str], progress: Progress, project: Path = CHECKOUT
+) -> None:
+    """Deploy a project's Pulumi.showcase.yaml, a second time with 0 changes, and destroy it to nothing.
+
+    Raises:
+        SandboxError: A step failed, the second deployment changed something, or something is left.
+    """
+    platform = CHECKOUT / "examples" / "platform-stack"
+    port = read_ports(sandbox)["aws-api"]
+    with progress.step("second cluster", "starting"):
+        start_second_cluster(sandbox, progress)
+        seed_clusters(sandbox, port)
+    try:
+        before = what_exists(sandbox, port)
+        seed_by_hand(sandbox, port)
+        for folder, stack in ((platform, "sandbox"), (project, "showcase")):
+            select_stack(sandbox, variables, stack, folder)
+            pulumi_shown(sandbox, variables, "up", "--yes", "--skip-preview", stack=stack, folder=folder)
+        again = ("up", "--yes", "--skip-preview", "--expect-no-changes")
+        pulumi_shown(sandbox, variables, *again, stack="showcase", folder=project)
+        for folder, stack in ((project, "showcase"), (platform, "sandbox")):
+            pulumi_shown(sandbox, variables, "destroy", "--yes", "--skip-preview", stack=stack, folder=folder)
+        left = what_exists(sandbox, port) - before
+        if left:
+            raise SandboxError(f"the destroyed showcase left behind: {', '.join(sorted(left))}")
+        progress.say("The showcase was deployed, deployed again with 0 changes, and destroyed; nothing is left of it.")
+    finally:
+        stop_second_cluster(sandbox, progress)
