@@ -3,8 +3,11 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
-VERBS = ()
+from cli import prove
+
+VERBS: tuple[ModuleType, ...] = (prove,)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

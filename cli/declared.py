@@ -1,0 +1,244 @@
+"""What a stack declares: its bindings, as the state says that the last `pulumi up` made them."""
+
+import argparse
+import difflib
+import json
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from cli.findings import CouldNotLookError
+from irsa.annotations import AUDIENCE
+from irsa.trust import DEFAULT_AUDIENCE
+
+COMPONENT = "irsa:index:ServiceAccountRole"
+ROLE = "aws:iam/role:Role"
+POLICY = "aws:iam/policy:Policy"
+ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
+INLINE_POLICY = "aws:iam/rolePolicy:RolePolicy"
+OIDC_PROVIDER = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
+SERVICE_ACCOUNT = "kubernetes:core/v1:ServiceAccount"
+SERVICE_ACCOUNT_PATCH = "kubernetes:core/v1:ServiceAccountPatch"
+AWS_PROVIDER, KUBERNETES_PROVIDER = "pulumi:providers:aws", "pulumi:providers:kubernetes"
+# The key by which the engine marks a secret in its state.
+SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105
+
+Inputs = Mapping[str, Any]
+Resource = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Account:
+    """A service account of a binding, in one cluster.
+
+    Attributes:
+        namespace: Its namespace.
+        name: Its name.
+        annotations: The annotations of `eks.amazonaws.com/` that it must have.
+        created: Whether the stack makes the account, or annotates an existing one.
+        cluster: Which of the stack's ways to a Kubernetes API leads to it.
+    """
+
+    namespace: str
+    name: str
+    annotations: Mapping[str, str]
+    created: bool
+    cluster: str
+
+    def __str__(self) -> str:
+        """Spell it as kubectl does."""
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role that the stack makes; `trust` is nothing where the state keeps it as a secret."""
+
+    name: str
+    trust: str | None
+    modified: datetime | None
+
+
+@dataclass(frozen=True)
+class Binding:
+    """One binding of the stack file.
+
+    Attributes:
+        key: Its key in the stack file.
+        role_arn: The role that service accounts assume.
+        role: That role, where the stack makes it; nothing for an existing one.
+        policies: ARNs of the attached policies, with the document of each that the stack makes.
+        inline_policies: Names and documents.
+        accounts: The binding's own service accounts, one per cluster.
+        subjects: Trusted `namespace:name` patterns, as far as they are declared here.
+        audience: The audience of the tokens.
+        provider: Which of the stack's AWS providers made the role.
+    """
+
+    key: str
+    role_arn: str
+    role: Role | None = None
+    policies: Mapping[str, str | None] = field(default_factory=dict)
+    inline_policies: Mapping[str, str | None] = field(default_factory=dict)
+    accounts: tuple[Account, ...] = ()
+    subjects: tuple[str, ...] = ()
+    audience: str = DEFAULT_AUDIENCE
+    provider: str = ""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the stack declares, and how it reaches AWS and Kubernetes."""
+
+    stack: str
+    bindings: tuple[Binding, ...]
+    aws: Mapping[str, Inputs]
+    clusters: Mapping[str, Inputs]
+    oidc_providers: frozenset[str] = frozenset()
+
+    def chosen(self, keys: Sequence[str]) -> tuple[Binding, ...]:
+        """Give the bindings with these keys, all of them when there is none.
+
+        Raises:
+            CouldNotLookError: There is no such binding.
+        """
+        known = {binding.key: binding for binding in self.bindings}
+        for key in keys:
+            if key not in known:
+                near = difflib.get_close_matches(key, known, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"it has: {', '.join(sorted(known)) or 'none'}"
+                raise CouldNotLookError(f"stack {self.stack} has no binding {key!r}; {hint}")
+        return tuple(known[key] for key in dict.fromkeys(keys)) if keys else self.bindings
+
+
+def add_stack_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose a stack and bindings of it."""
+    parser.add_argument("--stack", metavar="S", help="the stack; default: the selected one")
+    parser.add_argument("bindings", metavar="BINDING", nargs="*", help="keys of bindings; default: all")
+
+
+def read_stack(stack: str | None) -> Declared:
+    """Read what a stack of the current folder's project declares.
+
+    Raises:
+        CouldNotLookError: The stack cannot be read.
+    """
+    # Secrets stay as they are, encrypted: nothing here needs them.
+    return parse_state(json.loads(_pulumi("stack", "export", *(("--stack", stack) if stack else ()))), stack)
+
+
+def _pulumi(*arguments: str) -> str:
+    program = shutil.which("pulumi")
+    if program is None:
+        raise CouldNotLookError("pulumi is not on PATH; in the sandbox: . .sandbox/env")
+    answer = subprocess.run(  # noqa: S603 (the caller's own pulumi)
+        [program, *arguments, "--non-interactive"], capture_output=True, text=True, check=False
+    )
+    if answer.returncode:
+        said = answer.stderr.strip() or answer.stdout.strip()
+        raise CouldNotLookError(f"pulumi {arguments[0]} {arguments[1]}: {said.removeprefix('error: ')}")
+    return answer.stdout
+
+
+def parse_state(state: Mapping[str, Any], stack: str | None = None) -> Declared:
+    """Give what an exported state declares.
+
+    Raises:
+        CouldNotLookError: Nothing was deployed yet.
+    """
+    resources: list[Resource] = [r for r in state["deployment"].get("resources") or [] if not r.get("delete")]
+    if not resources:
+        raise CouldNotLookError(f"stack {stack or ''} holds nothing yet: run `pulumi up`".replace("  ", " "))
+    children: dict[str, list[Resource]] = {}
+    for resource in resources:
+        children.setdefault(resource.get("parent", ""), []).append(resource)
+    bindings: dict[str, Binding] = {}
+    # A component's own resources follow it; those of further clusters carry the cluster behind an @.
+    for component in sorted((r for r in resources if r["type"] == COMPONENT), key=lambda r: _name(r).count("@")):
+        key = _name(component).partition("@")[0]
+        found = _binding(key, component, children.get(component["urn"], []))
+        bindings[key] = _joined(bindings[key], found) if key in bindings else found
+    return Declared(
+        resources[0]["urn"].split("::")[0].removeprefix("urn:pulumi:"),
+        tuple(bindings[key] for key in sorted(bindings)),
+        {_reference(r): r.get("inputs") or {} for r in resources if r["type"] == AWS_PROVIDER},
+        {_reference(r): r.get("inputs") or {} for r in resources if r["type"] == KUBERNETES_PROVIDER},
+        frozenset(r["outputs"]["arn"] for r in resources if r["type"] == OIDC_PROVIDER),
+    )
+
+
+def _binding(key: str, component: Resource, children: Iterable[Resource]) -> Binding:
+    outputs = component.get("outputs") or {}
+    kinds: dict[str, list[Resource]] = {}
+    for child in children:
+        if not child.get("external"):
+            kinds.setdefault(child["type"], []).append(child)
+    roles = kinds.get(ROLE, [])
+    documents = {r["outputs"]["arn"]: _plain(r["inputs"].get("policy")) for r in kinds.get(POLICY, [])}
+    attached = [r["outputs"]["policyArn"] for r in kinds.get(ATTACHMENT, [])]
+    # The component says what the program wanted; a bare `pulumi refresh` rewrites the inputs of its children.
+    annotations = outputs.get("annotations") or {}
+    accounts = tuple(
+        _account(r, annotations) for kind in (SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH) for r in kinds.get(kind, [])
+    )
+    if not accounts and outputs.get("serviceAccountName"):
+        # A refresh forgets an account that somebody deleted; the component still knows of it.
+        accounts = (Account(outputs["namespace"], outputs["serviceAccountName"], annotations, True, ""),)
+    own = tuple(f"{account.namespace}:{account.name}" for account in accounts)
+    return Binding(
+        key,
+        outputs.get("roleArn") or "",
+        _role(roles[0]) if roles else None,
+        {arn: documents.get(arn) for arn in sorted({*attached, *(outputs.get("policyArns") or [])})},
+        {r["inputs"]["name"]: _plain(r["inputs"].get("policy")) for r in kinds.get(INLINE_POLICY, [])},
+        accounts,
+        tuple(outputs.get("subjects") or own),
+        annotations.get(AUDIENCE, DEFAULT_AUDIENCE),
+        roles[0].get("provider", "") if roles else "",
+    )
+
+
+def _joined(binding: Binding, further: Binding) -> Binding:
+    """Give a binding with its account in one more cluster."""
+    return Binding(
+        **{
+            **vars(binding),
+            "accounts": (*binding.accounts, *further.accounts),
+            "subjects": tuple(dict.fromkeys((*binding.subjects, *further.subjects))),
+        }
+    )
+
+
+def _role(resource: Resource) -> Role:
+    modified = resource.get("modified") or resource.get("created")
+    return Role(
+        resource["outputs"]["name"],
+        _plain(resource["inputs"].get("assumeRolePolicy")),
+        datetime.fromisoformat(modified) if modified else None,
+    )
+
+
+def _account(resource: Resource, annotations: Mapping[str, str]) -> Account:
+    metadata = resource["inputs"]["metadata"]
+    return Account(
+        metadata.get("namespace") or "default",
+        metadata["name"],
+        annotations,
+        resource["type"] == SERVICE_ACCOUNT,
+        resource.get("provider", ""),
+    )
+
+
+def _plain(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _name(resource: Resource) -> str:
+    return str(resource["urn"]).rsplit("::", 1)[-1]
+
+
+def _reference(resource: Resource) -> str:
+    return f"{resource['urn']}::{resource['id']}"

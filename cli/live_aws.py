@@ -1,0 +1,251 @@
+"""What AWS says now: roles, policies, OIDC providers, and what STS makes of a token. Everything here only reads."""
+
+import functools
+import json
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import boto3
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+from cli.findings import CouldNotLookError
+from irsa.arns import parse_iam_arn
+
+CONCURRENT = 16
+# IAM throttles per account; the adaptive mode slows all threads down together.
+RETRIES = Config(retries={"mode": "adaptive", "total_max_attempts": 10}, max_pool_connections=CONCURRENT)
+FIRST_QUESTION = Config(retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=5, read_timeout=20)
+SESSION_NAME = "irsa"
+SHORTEST_SESSION_SECONDS = 900
+
+Inputs = Mapping[str, Any]
+Answer = TypeVar("Answer")
+
+
+class Account:
+    """One AWS account, seen with one provider's credentials. Every answer is asked for once."""
+
+    def __init__(self, session: Any, number: str) -> None:
+        """Take a session and the account that it is in."""
+        self.number = number
+        self._iam = session.client("iam", config=RETRIES)
+        self._answers: dict[tuple[str, ...], Any] = {}
+        self._locks: dict[tuple[str, ...], threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def role(self, name: str) -> dict[str, Any] | None:
+        """Give a role; nothing when there is none."""
+        return self._once("GetRole", name, lambda: self._iam.get_role(RoleName=name)["Role"])
+
+    def attached_policies(self, role_name: str) -> list[str] | None:
+        """Give the ARNs of the role's managed policies."""
+        return self._once(
+            "ListAttachedRolePolicies",
+            role_name,
+            lambda: [
+                policy["PolicyArn"]
+                for policy in self._pages("list_attached_role_policies", "AttachedPolicies", role_name)
+            ],
+        )
+
+    def inline_policies(self, role_name: str) -> list[str] | None:
+        """Give the names of the role's inline policies."""
+        return self._once(
+            "ListRolePolicies", role_name, lambda: self._pages("list_role_policies", "PolicyNames", role_name)
+        )
+
+    def inline_document(self, role_name: str, name: str) -> dict[str, Any] | None:
+        """Give an inline policy's document."""
+        return self._once(
+            "GetRolePolicy",
+            f"{role_name}/{name}",
+            lambda: self._iam.get_role_policy(RoleName=role_name, PolicyName=name)["PolicyDocument"],
+        )
+
+    def document(self, policy_arn: str) -> dict[str, Any] | None:
+        """Give the document of a managed policy's default version."""
+        return self._once("GetPolicyVersion", policy_arn, lambda: self._default_version(policy_arn))
+
+    def client_ids(self, provider_arn: str) -> list[str] | None:
+        """Give the audiences that an IAM OIDC provider admits; nothing when there is no such provider."""
+        return self._once(
+            "GetOpenIDConnectProvider",
+            provider_arn,
+            lambda: self._iam.get_open_id_connect_provider(OpenIDConnectProviderArn=provider_arn)["ClientIDList"],
+        )
+
+    def _default_version(self, policy_arn: str) -> Any:
+        version = self._iam.get_policy(PolicyArn=policy_arn)["Policy"]["DefaultVersionId"]
+        return self._iam.get_policy_version(PolicyArn=policy_arn, VersionId=version)["PolicyVersion"]["Document"]
+
+    def _pages(self, operation: str, element: str, role_name: str) -> list[Any]:
+        pages = self._iam.get_paginator(operation).paginate(RoleName=role_name)
+        return [each for page in pages for each in page[element]]
+
+    def _once(self, operation: str, about: str, ask: Callable[[], Answer]) -> Answer | None:
+        """Ask a question once, however many threads want the answer."""
+        key = (operation, about)
+        with self._lock:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            if key not in self._answers:
+                self._answers[key] = _answer(operation, ask)
+            answer: Answer | None = self._answers[key]
+        return answer
+
+
+def _answer(operation: str, ask: Callable[[], Answer]) -> Answer | None:
+    try:
+        return ask()
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code == "NoSuchEntity":
+            return None
+        raise CouldNotLookError(f"iam:{operation}: {code}: {error.response['Error'].get('Message', '')}") from error
+    except BotoCoreError as error:
+        raise CouldNotLookError(f"iam:{operation}: {error}") from error
+
+
+class Accounts:
+    """The AWS accounts that a stack's providers lead to."""
+
+    def __init__(self, providers: Mapping[str, Inputs]) -> None:
+        """Take the inputs of the providers, by their references in the state."""
+        self._providers = {"": {}, **providers} if not providers else dict(providers)
+
+    @functools.cached_property
+    def _found(self) -> dict[str, Account | CouldNotLookError]:
+        found: dict[str, Account | CouldNotLookError] = {}
+        for reference, inputs in self._providers.items():
+            try:
+                session = session_of(inputs)
+                found[reference] = Account(session, _number(session))
+            except CouldNotLookError as error:
+                found[reference] = error
+        return found
+
+    def of_provider(self, reference: str) -> Account:
+        """Give the account that a provider of the stack leads to.
+
+        Raises:
+            CouldNotLookError: It leads nowhere.
+        """
+        found = self._found.get(reference) or next(iter(self._found.values()))
+        if isinstance(found, CouldNotLookError):
+            raise found
+        return found
+
+    def of_arn(self, arn: str) -> Account | None:
+        """Give the account of an IAM ARN; nothing when none of the stack's providers leads there."""
+        number = parse_iam_arn(arn, "role").account
+        accounts = [found for found in self._found.values() if isinstance(found, Account)]
+        if not accounts:
+            raise next(found for found in self._found.values() if isinstance(found, CouldNotLookError))
+        return next((account for account in accounts if account.number == number), None)
+
+
+def session_of(inputs: Inputs) -> Any:
+    """Give the boto3 session that a provider of these inputs stands for.
+
+    Raises:
+        CouldNotLookError: The provider has keys of its own, or its role cannot be assumed.
+    """
+    if "accessKey" in inputs or "secretKey" in inputs:
+        raise CouldNotLookError("the stack's AWS provider has keys of its own, which stay in the state")
+    try:
+        session: Any = boto3.session.Session(profile_name=inputs.get("profile"), region_name=inputs.get("region"))
+        for role in _listed(inputs.get("assumeRoles")):
+            session = _assumed(session, role)
+    except (BotoCoreError, ClientError) as error:
+        raise CouldNotLookError(f"AWS credentials: {error}") from error
+    return session
+
+
+def _assumed(session: Any, role: Mapping[str, Any]) -> Any:
+    wanted = {
+        "RoleArn": role.get("roleArn"),
+        "RoleSessionName": role.get("sessionName") or SESSION_NAME,
+        "ExternalId": role.get("externalId"),
+    }
+    given = {key: value for key, value in wanted.items() if value}
+    keys = session.client("sts", config=FIRST_QUESTION).assume_role(**given)["Credentials"]
+    return boto3.session.Session(
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+        region_name=session.region_name,
+    )
+
+
+def _number(session: Any) -> str:
+    try:
+        return str(session.client("sts", config=FIRST_QUESTION).get_caller_identity()["Account"])
+    except ClientError as error:
+        details = error.response["Error"]
+        raise CouldNotLookError(f"sts:GetCallerIdentity: {details['Code']}: {details.get('Message', '')}") from error
+    except BotoCoreError as error:
+        raise CouldNotLookError(f"sts:GetCallerIdentity: {error}") from error
+
+
+def _listed(value: Any) -> list[Mapping[str, Any]]:
+    """Read a provider's input, which the state keeps as JSON."""
+    parsed = json.loads(value) if isinstance(value, str) else value
+    return list(parsed or [])
+
+
+class Refused(Exception):
+    """STS gave no credentials."""
+
+    def __init__(self, code: str, message: str) -> None:
+        """Keep AWS's code and words."""
+        super().__init__(f"{code}: {message}")
+        self.code, self.message = code, message
+
+
+class TokenService:
+    """STS, for tokens: no credentials of ours are used, and none of its credentials leave this class."""
+
+    def __init__(self, region: str | None) -> None:
+        """Take the region whose endpoint is asked."""
+        self._session: Any = boto3.session.Session(region_name=region)
+        self._lock = threading.Lock()
+        unsigned = Config(signature_version=UNSIGNED, max_pool_connections=CONCURRENT)
+        try:
+            self._anonymous = self._session.client("sts", config=unsigned.merge(RETRIES))
+        except BotoCoreError as error:
+            raise CouldNotLookError(f"STS: {error}") from error
+
+    def identity(self, token: str, role_arn: str) -> str:
+        """Give the ARN of who somebody is that has this token and assumes this role.
+
+        Raises:
+            Refused: STS refuses.
+            CouldNotLookError: STS gives no answer.
+        """
+        try:
+            keys = self._anonymous.assume_role_with_web_identity(
+                RoleArn=role_arn,
+                RoleSessionName=SESSION_NAME,
+                WebIdentityToken=token,
+                DurationSeconds=SHORTEST_SESSION_SECONDS,
+            )["Credentials"]
+            with self._lock:
+                client = self._session.client(
+                    "sts",
+                    aws_access_key_id=keys["AccessKeyId"],
+                    aws_secret_access_key=keys["SecretAccessKey"],
+                    aws_session_token=keys["SessionToken"],
+                    config=FIRST_QUESTION,
+                )
+            return str(client.get_caller_identity()["Arn"])
+        except ParamValidationError:
+            raise Refused("ValidationError", "Request ARN is invalid") from None
+        except ClientError as error:
+            details = error.response["Error"]
+            raise Refused(details["Code"], details.get("Message", "")) from None
+        except BotoCoreError as error:
+            # Its words may quote a parameter, and one of them is the token.
+            raise CouldNotLookError(f"STS: {type(error).__name__}") from None

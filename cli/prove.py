@@ -1,0 +1,344 @@
+"""`irsa prove`: service accounts assume their roles for real, without a Pod, and others are refused."""
+
+import argparse
+import fnmatch
+import functools
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from cli.declared import Account, Binding, Declared, add_stack_options, read_stack
+from cli.findings import (
+    COULD_NOT_LOOK,
+    EXIT_CODES,
+    Check,
+    CouldNotLookError,
+    Outcome,
+    Report,
+    add_report_options,
+    look_at_all,
+    publish,
+)
+from cli.live_aws import CONCURRENT, Refused, TokenService
+from cli.live_kubernetes import Cluster, Clusters, claims
+from cli.sts_answers import explained
+from irsa.annotations import AUDIENCE, ROLE_ARN
+from irsa.arns import issuer_host_path, oidc_provider_arn, parse_iam_arn
+from irsa.evaluation import Decision, WebIdentityRequest, evaluate
+from irsa.mistakes import Mistake
+from irsa.subjects import is_pattern, subject_claim
+from irsa.trust import DEFAULT_AUDIENCE
+
+HEADINGS = ("binding", "proof", "service account", "outcome")
+ASSUMES, IS_REFUSED = "assumes", "is refused"
+WRONG_AUDIENCE = "irsa-prove.invalid"
+# A new role, or a changed trust policy, takes IAM some seconds:
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
+FRESH_SECONDS = 60
+PAUSES = (2.0, 4.0, 6.0)
+NETWORK_KEYS = frozenset({"aws:sourceip", "aws:sourcevpc", "aws:sourcevpcarn", "aws:sourcevpce", "aws:vpcsourceip"})
+
+DESCRIPTION = """\
+Let every declared service account assume its role, as a Pod of it would: the role and audience of the account's
+annotations, a token of the account (TokenRequest), sts:AssumeRoleWithWebIdentity, sts:GetCallerIdentity. Then the
+counter-proof: an existing account that is not trusted, or else a token of a wrong audience, is refused. A pattern such
+as team-a:* is proven by one existing account that matches.
+
+It shows who may assume the role. It does not show what the role may do.
+Tokens and credentials are neither shown nor kept. The rights that it needs are in docs/verify.md.
+"""
+EXAMPLE = f"example: irsa prove --stack dev my-service-account\n\n{EXIT_CODES}"
+
+
+class Subject(NamedTuple):
+    """A service account in a cluster, and the role and audience that its Pods would use."""
+
+    cluster: Cluster
+    namespace: str
+    name: str
+    role_arn: str
+    audience: str
+
+    def __str__(self) -> str:
+        """Spell it as kubectl does."""
+        return f"{self.namespace}/{self.name}"
+
+
+class Answer(NamedTuple):
+    """What came of a proof."""
+
+    check: Check
+    subject: Subject | None = None
+    issuer: str = ""
+
+
+def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb to the command."""
+    parser = verbs.add_parser(
+        "prove",
+        help="let service accounts assume their roles, and others be refused",
+        description=DESCRIPTION,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_stack_options(parser)
+    add_report_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prove the chosen bindings, show the report and give the exit code."""
+    try:
+        declared = read_stack(options.stack)
+        bindings = declared.chosen(options.bindings)
+    except CouldNotLookError as error:
+        sys.stderr.write(f"irsa prove: {error}\n")
+        return COULD_NOT_LOOK
+    proof = Proof(declared, Clusters(declared.clusters))
+    checks = look_at_all("prove", bindings, proof.of_binding, CONCURRENT)
+    rows = [(check.binding, check.check, check.about, check.outcome.value) for check in checks]
+    return publish(Report("prove", declared.stack, checks), HEADINGS, rows, options)
+
+
+class Proof:
+    """The proof of a stack's bindings."""
+
+    def __init__(self, declared: Declared, clusters: Clusters) -> None:
+        """Take what the stack declares, and its clusters."""
+        self._declared, self._clusters = declared, clusters
+        self._repair = f"pulumi up --refresh --stack {declared.stack}"
+
+    def of_binding(self, binding: Binding) -> list[Check]:
+        """Prove one binding: each of its subjects, then one that must be refused."""
+        own = {f"{account.namespace}:{account.name}" for account in binding.accounts}
+        answers = [self._own_account(binding, account) for account in binding.accounts]
+        answers += [self._subject(binding, subject) for subject in binding.subjects if subject not in own]
+        proven = next((answer for answer in answers if answer.check.outcome is Outcome.OK), None)
+        return [*(answer.check for answer in answers), self._counter_proof(binding, proven)]
+
+    # The proof
+
+    def _own_account(self, binding: Binding, account: Account) -> Answer:
+        """Prove an account of the binding's own with what its annotations say, as the webhook would."""
+        check = functools.partial(Check, binding.key, ASSUMES)
+        about, expected = str(account), f"{ROLE_ARN}: {binding.role_arn}"
+        try:
+            cluster = self._clusters.of(account.cluster)
+            if len(binding.accounts) > 1:
+                about = f"{account} in {cluster.context}"
+            annotations = cluster.service_account(account.namespace, account.name)
+        except CouldNotLookError as error:
+            return Answer(check(Outcome.COULD_NOT_LOOK, about, str(error)))
+        if annotations is None:
+            return Answer(check(Outcome.FINDING, about, "no such service account", expected, self._recreate(account)))
+        role_arn = annotations.get(ROLE_ARN)
+        if role_arn != binding.role_arn:
+            found = f"{ROLE_ARN}: {role_arn}" if role_arn else f"no {ROLE_ARN}, so its Pods get no credentials"
+            return Answer(check(Outcome.FINDING, about, found, expected, self._repair))
+        audience = annotations.get(AUDIENCE, DEFAULT_AUDIENCE)
+        subject = Subject(cluster, account.namespace, account.name, role_arn, audience)
+        return self._assume(binding, subject, about) or Answer(
+            check(Outcome.FINDING, about, "no such service account", expected, self._recreate(account))
+        )
+
+    def _subject(self, binding: Binding, subject: str) -> Answer:
+        """Prove a trusted subject that is no account of the binding's own, by an existing account."""
+        about = subject.replace(":", "/")
+        problem = "no existing service account matches" if is_pattern(subject) else "no such service account"
+        try:
+            for found in self._matching(binding, subject):
+                name = f"{about} by {found}" if is_pattern(subject) else about
+                answer = self._assume(binding, found, name)
+                if answer:
+                    return answer
+        except CouldNotLookError as error:
+            problem = str(error)
+        text = f"{problem}, so it cannot be proven here"
+        return Answer(Check(binding.key, ASSUMES, Outcome.COULD_NOT_LOOK, about, text))
+
+    def _matching(self, binding: Binding, subject: str) -> Iterator[Subject]:
+        namespace, _, name = subject.partition(":")
+        issuers = trusted_issuers(binding)
+        references = list(dict.fromkeys(account.cluster for account in binding.accounts)) or self._clusters.references
+        for reference in references:
+            cluster = self._clusters.of(reference)
+            # A token of another cluster proves nothing of this role.
+            if len(references) > 1 and issuers and issuer_host_path(cluster.issuer) not in issuers:
+                continue
+            if is_pattern(subject):
+                found = cluster.service_accounts(None if is_pattern(namespace) else namespace)
+                matches = [each for each in found if fnmatch.fnmatchcase(each, subject)]
+                # Every namespace has an account named default; another one says more.
+                matches.sort(key=lambda each: each.endswith(":default"))
+            else:
+                matches = [subject] if cluster.service_account(namespace, name) is not None else []
+            for match in matches[:1]:
+                where, _, who = match.partition(":")
+                yield Subject(cluster, where, who, binding.role_arn, binding.audience)
+
+    def _assume(self, binding: Binding, subject: Subject, about: str) -> Answer | None:
+        """Let a service account assume the role; nothing when there is no such account."""
+        check = functools.partial(Check, binding.key, ASSUMES)
+        issuer = ""
+        try:
+            token = subject.cluster.token(subject.namespace, subject.name, subject.audience)
+            if token is None:
+                return None
+            issuer = str(claims(token)["iss"])
+            identity = self._identity(binding, token, subject.role_arn)
+        except CouldNotLookError as error:
+            return Answer(check(Outcome.COULD_NOT_LOOK, about, str(error)))
+        except Refused as refused:
+            return Answer(self._refused(binding, subject, about, issuer, refused), subject, issuer)
+        expected = assumed_role(subject.role_arn)
+        if not identity.startswith(expected):
+            return Answer(check(Outcome.FINDING, about, identity, expected, self._repair))
+        return Answer(check(Outcome.OK, about, identity), subject, issuer)
+
+    def _identity(self, binding: Binding, token: str, role_arn: str) -> str:
+        service = self._token_service(self._region(binding))
+        for pause in PAUSES if is_fresh(binding) else ():
+            try:
+                return service.identity(token, role_arn)
+            except Refused as refused:
+                if refused.code != "AccessDenied":
+                    raise
+            time.sleep(pause)
+        return service.identity(token, role_arn)
+
+    def _refused(self, binding: Binding, subject: Subject, about: str, issuer: str, refused: Refused) -> Check:
+        names = self._names(binding, subject, issuer)
+        cause = explained(refused, names)
+        if refused.code == "AccessDenied" and depends_on_network(binding, names):
+            return Check(
+                binding.key,
+                ASSUMES,
+                Outcome.COULD_NOT_LOOK,
+                about,
+                f"{refused}: the trust policy has a condition on the caller's network, and this is not a Pod's",
+            )
+        return Check(
+            binding.key, ASSUMES, cause.outcome, about, cause.meaning, f"it assumes {subject.role_arn}", cause.fix
+        )
+
+    # The counter-proof
+
+    def _counter_proof(self, binding: Binding, proven: Answer | None) -> Check:
+        check = functools.partial(Check, binding.key, IS_REFUSED)
+        if proven is None or proven.subject is None:
+            reason = "a refusal shows nothing while nobody is known to be admitted"
+            return check(Outcome.NOT_CHECKED, "an account that is not trusted", reason)
+        subject = proven.subject
+        stranger = self._stranger(binding, subject, proven.issuer)
+        if stranger:
+            about = f"{stranger}, which is not trusted"
+        else:
+            stranger, about = subject._replace(audience=WRONG_AUDIENCE), f"{subject} with the audience {WRONG_AUDIENCE}"
+        try:
+            token = stranger.cluster.token(stranger.namespace, stranger.name, stranger.audience)
+            if token is None:
+                return check(Outcome.COULD_NOT_LOOK, about, "the service account is gone meanwhile")
+            identity = self._token_service(self._region(binding)).identity(token, stranger.role_arn)
+        except Refused as refused:
+            good = refused.code == "AccessDenied" or "Incorrect token audience" in refused.message
+            return check(Outcome.OK if good else Outcome.COULD_NOT_LOOK, about, str(refused))
+        except CouldNotLookError as error:
+            return check(Outcome.COULD_NOT_LOOK, about, str(error))
+        return check(Outcome.FINDING, about, f"it became {identity}", "AccessDenied", self._repair)
+
+    def _stranger(self, binding: Binding, subject: Subject, issuer: str) -> Subject | None:
+        """Give an existing account of the same cluster that the declared trust policy does not admit."""
+        trust = binding.role.trust if binding.role else None
+        if trust is None:
+            return None
+        try:
+            accounts = self._all_accounts(subject.cluster)
+        except CouldNotLookError:
+            return None
+        for account in accounts:
+            names = {"subject": subject_claim(account), "issuer": issuer, "role": subject.role_arn}
+            if evaluation_of(trust, {**names, "audience": subject.audience}) is Decision.DENIED:
+                namespace, _, name = account.partition(":")
+                return subject._replace(namespace=namespace, name=name)
+        return None
+
+    @functools.cache  # noqa: B019 (one object, as long as the command runs)
+    def _all_accounts(self, cluster: Cluster) -> list[str]:
+        return cluster.service_accounts(None)
+
+    # What the messages name
+
+    def _names(self, binding: Binding, subject: Subject, issuer: str) -> dict[str, str]:
+        names = {
+            "audience": subject.audience,
+            "explain": f"irsa explain {subject} {subject.role_arn}",
+            "issuer": issuer,
+            "name": subject.name,
+            "namespace": subject.namespace,
+            "role": subject.role_arn,
+            "subject": subject_claim(f"{subject.namespace}:{subject.name}"),
+        }
+        try:
+            arn = parse_iam_arn(subject.role_arn, "role")
+            provider = oidc_provider_arn(arn.partition, arn.account, issuer)
+        except Mistake:
+            return {**names, "account": "", "provider": "", "repair": self._repair}
+        # The role of somebody else is theirs to repair; the verb that shows them what is wrong is ours.
+        repair = self._repair if binding.role else names["explain"]
+        return {**names, "account": arn.account, "provider": provider, "repair": repair}
+
+    def _recreate(self, account: Account) -> str:
+        create = f"kubectl create serviceaccount {account.name} -n {account.namespace} && "
+        return f"{'' if account.created else create}{self._repair}"
+
+    def _region(self, binding: Binding) -> str | None:
+        providers = self._declared.aws
+        inputs: Mapping[str, Any] = providers.get(binding.provider) or next(iter(providers.values()), {})
+        region = inputs.get("region")
+        return region if isinstance(region, str) else None
+
+    @functools.cache  # noqa: B019 (one object, as long as the command runs)
+    def _token_service(self, region: str | None) -> TokenService:
+        return TokenService(region)
+
+
+def is_fresh(binding: Binding) -> bool:
+    """Tell whether the role was changed so shortly ago that IAM may not know it everywhere."""
+    modified = binding.role.modified if binding.role else None
+    return modified is not None and (datetime.now(UTC) - modified).total_seconds() < FRESH_SECONDS
+
+
+def assumed_role(role_arn: str) -> str:
+    """Give what the ARN of whoever assumed the role begins with."""
+    arn = parse_iam_arn(role_arn, "role")
+    return f"arn:{arn.partition}:sts::{arn.account}:assumed-role/{arn.name}/"
+
+
+def trusted_issuers(binding: Binding) -> set[str]:
+    """Give the issuers, without https://, whose tokens the declared trust policy is about; none for another's role."""
+    if not binding.role or not binding.role.trust:
+        return set()
+    marker = ":oidc-provider/"
+    statements: Sequence[Mapping[str, Any]] = json.loads(binding.role.trust)["Statement"]
+    principals = [statement.get("Principal") for statement in statements]
+    federated = [each.get("Federated", []) for each in principals if isinstance(each, dict)]
+    arns = [arn for value in federated for arn in (value if isinstance(value, list) else [value])]
+    return {arn.partition(marker)[2] for arn in arns if marker in arn}
+
+
+def evaluation_of(trust: str, names: Mapping[str, str]) -> Decision:
+    """Tell what a trust policy says of a token, as far as that can be decided offline."""
+    arn = parse_iam_arn(names["role"], "role")
+    provider = oidc_provider_arn(arn.partition, arn.account, names["issuer"])
+    return evaluate(trust, WebIdentityRequest(names["issuer"], provider, names["subject"], names["audience"])).decision
+
+
+def depends_on_network(binding: Binding, names: Mapping[str, str]) -> bool:
+    """Tell whether the declared trust policy asks where a request comes from, and is undecided without that."""
+    trust = binding.role.trust if binding.role else None
+    if not trust or not any(key in trust.lower() for key in NETWORK_KEYS):
+        return False
+    return evaluation_of(trust, names) is Decision.CANNOT_DECIDE

@@ -1,0 +1,78 @@
+"""What the answers of STS mean for a service account, and what to do about each."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from cli.findings import Outcome
+from cli.live_aws import Refused
+
+
+class Cause(NamedTuple):
+    """What one answer means.
+
+    `meaning` and `fix` may name {account}, {audience}, {explain}, {issuer}, {name}, {namespace}, {provider}, {repair},
+    {role} and {subject}.
+    """
+
+    code: str
+    words: str
+    meaning: str
+    fix: str
+    outcome: Outcome = Outcome.FINDING
+
+
+_READ_KEYS = "curl {issuer}/.well-known/openid-configuration"
+# The first that fits. Codes: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
+CAUSES = (
+    Cause(
+        "InvalidIdentityToken",
+        "No OpenIDConnect provider found",
+        "account {account} has no IAM OIDC provider for {issuer}: it was deleted, or the cluster was made anew",
+        "aws iam create-open-id-connect-provider --url {issuer} --client-id-list {audience}",
+    ),
+    Cause(
+        "InvalidIdentityToken",
+        "Incorrect token audience",
+        "the IAM OIDC provider {provider} does not admit the audience {audience}",
+        "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {provider} "
+        "--client-id {audience}",
+    ),
+    Cause(
+        "InvalidIdentityToken",
+        "thumbprint",
+        "the thumbprint of the IAM OIDC provider {provider} is not that of the issuer's certificate",
+        "aws iam update-open-id-connect-provider-thumbprint --open-id-connect-provider-arn {provider} "
+        "--thumbprint-list SHA1_OF_THE_CERTIFICATE",
+    ),
+    Cause("InvalidIdentityToken", "verification key", "STS cannot find the token's key among {issuer}'s", _READ_KEYS),
+    Cause("InvalidIdentityToken", "", "STS cannot validate the cluster's token", _READ_KEYS),
+    Cause(
+        "ExpiredTokenException",
+        "",
+        "the token is older than it may be: a Pod that kept an old one, or the clocks of the cluster and AWS differ",
+        "kubectl create token {name} -n {namespace} --audience {audience} --duration 10m",
+    ),
+    Cause(
+        "AccessDenied",
+        "",
+        "the role {role} does not exist, or its trust policy does not admit {subject}; `{explain}` says which",
+        "{repair}",
+    ),
+    Cause("ValidationError", "ARN is invalid", "{role} is not the ARN of a role", "{repair}"),
+    Cause("IDPCommunicationError", "", "STS did not reach {issuer}; try again", "", Outcome.COULD_NOT_LOOK),
+    Cause("RegionDisabledException", "", "STS is not activated here for {account}", "", Outcome.COULD_NOT_LOOK),
+    Cause("", "", "STS did not answer the question", "", Outcome.COULD_NOT_LOOK),
+)
+
+
+def cause_of(answer: Refused) -> Cause:
+    """Give what the answer means."""
+    return next(cause for cause in CAUSES if cause.code in {"", answer.code} and cause.words in answer.message)
+
+
+def explained(answer: Refused, names: Mapping[str, str]) -> Cause:
+    """Give what the answer means, AWS's own words first, with everything named."""
+    cause = cause_of(answer)
+    return cause._replace(
+        meaning=f"{answer.code} ({answer.message}): {cause.meaning.format_map(names)}", fix=cause.fix.format_map(names)
+    )
