@@ -73,6 +73,7 @@ class Snapshot:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lock = threading.Lock()
+        self.writing = threading.Lock()
         self.changed = threading.Event()
 
     def load(self) -> None:
@@ -92,6 +93,10 @@ class Snapshot:
             self.path.replace(self.path.with_suffix(".damaged"))
 
     def save(self) -> None:
+        with self.writing:
+            self._write(self._taken())
+
+    def _taken(self) -> bytes:
         with self.lock:
             self.changed.clear()
             models = {
@@ -101,7 +106,9 @@ class Snapshot:
                 for region, backend in regions.items()
             }
             buckets = backends("s3").bucket_accounts
-            state = pickle.dumps({"moto": moto.__version__, "backends": models, "buckets": buckets})
+            return pickle.dumps({"moto": moto.__version__, "backends": models, "buckets": buckets})
+
+    def _write(self, state: bytes) -> None:
         temporary = self.path.with_suffix(".new")
         temporary.write_bytes(state)
         temporary.replace(self.path)
@@ -168,9 +175,9 @@ def serve(port: int, folder: Path) -> None:
     signal.signal(signal.SIGINT, stop)
     threading.Thread(target=snapshot.save_after_changes, daemon=True).start()
     server.serve_forever()
-    if snapshot.changed.is_set():
-        with contextlib.suppress(OSError):
-            snapshot.save()
+    # Whether or not something has changed: a save that is under way must not be cut off by the end.
+    with contextlib.suppress(OSError):
+        snapshot.save()
     os._exit(0)
 
 

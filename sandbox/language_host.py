@@ -36,6 +36,7 @@ from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 MESSAGE_BYTES = 400 * 1024 * 1024
 PARENT_SECONDS = 1.0
 RUN = "--run"
+INTERRUPTED = 130
 # Not the runner's own business: the traceback of a program starts in the program.
 OWN_FRAMES = (__file__, runpy.__file__, "<frozen runpy>")
 
@@ -47,6 +48,8 @@ children: set["subprocess.Popen[bytes]"] = set()
 
 def run_program(descriptor: int) -> None:
     """Run one program and write the RunResponse to a file descriptor."""
+    # The engine interrupts its plugins' process groups when it is done with them: that is no error of the program.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
     request = language_pb2.RunRequest.FromString(sys.stdin.buffer.read())
     folder = Path(request.info.program_directory or request.pwd)
     entry = (folder / (request.info.entry_point or ".")).resolve()
@@ -198,6 +201,8 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             with os.fdopen(receiving, "rb") as answer:
                 response = answer.read()
             code = process.wait()
+        if code == INTERRUPTED:
+            return language_pb2.RunResponse(bail=True)
         # A program that went well answers with an empty message.
         if code:
             return language_pb2.RunResponse(error=f"the program ended with code {code}")

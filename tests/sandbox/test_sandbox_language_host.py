@@ -1,7 +1,9 @@
 """The language host of the sandbox, driven by the real engine."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -201,3 +203,28 @@ def test_the_host_ends_at_once(cloud: Cloud, project: Path) -> None:
     started = time.monotonic()
     assert run(cloud, project, "").returncode == 0
     assert time.monotonic() - started < 4
+
+
+def test_an_interrupted_update_ends_soon_and_without_a_traceback(cloud: Cloud, project: Path) -> None:
+    """Ctrl-C while the program waits for something: the reader gets the shell back, not a stack of asyncio."""
+    (project / "__main__.py").write_text("import time\nprint('waiting', flush=True)\ntime.sleep(60)\n")
+    with subprocess.Popen(
+        ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"],
+        cwd=project,
+        env=cloud.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as engine:
+        assert engine.stdout is not None
+        said = ""
+        while "waiting" not in said:
+            said += engine.stdout.readline()
+        started = time.monotonic()
+        os.killpg(engine.pid, signal.SIGINT)
+        said += engine.communicate(timeout=30)[0]
+    assert time.monotonic() - started < 5
+    assert engine.returncode != 0
+    assert "Traceback" not in said
