@@ -36,6 +36,8 @@ clean-cache: environment ## remove the built programs that all clones of this us
 test: environment ## lint, types and all tests, the real engine's among them
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
+	@echo "  actionlint (the first time it is built: half a minute)"
+	@cd tests/actionlint && go tool actionlint ../../.github/workflows/*.yml
 	@$(PYTHON) -m mypy components/irsa config cli program sandbox tests $(wildcard bench/*.py) __main__.py
 	@$(PYTHON) -m sandbox programs
 	@$(PYTHON) -m pytest
