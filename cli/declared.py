@@ -23,8 +23,6 @@ OIDC_PROVIDER = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
 SERVICE_ACCOUNT = "kubernetes:core/v1:ServiceAccount"
 SERVICE_ACCOUNT_PATCH = "kubernetes:core/v1:ServiceAccountPatch"
 AWS_PROVIDER, KUBERNETES_PROVIDER = "pulumi:providers:aws", "pulumi:providers:kubernetes"
-# The key by which the engine marks a secret in its state.
-SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105
 
 Inputs = Mapping[str, Any]
 Resource = Mapping[str, Any]

@@ -72,7 +72,9 @@ class Cluster:
         spec = TokenRequestSpec(audiences=[audience], expirationSeconds=SHORTEST_TOKEN_SECONDS)
         with _explained(f"create serviceaccounts/token {namespace}/{name}"):
             try:
-                made = self._client.create(ServiceAccountToken(spec=spec, metadata=ObjectMeta()), name, namespace=namespace)
+                made = self._client.create(
+                    ServiceAccountToken(spec=spec, metadata=ObjectMeta()), name, namespace=namespace
+                )
             except ApiError as error:
                 if error.status.code == NOT_FOUND:
                     return None

@@ -5,9 +5,9 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from cli import prove
+from cli import prove, verify
 
-VERBS: tuple[ModuleType, ...] = (prove,)
+VERBS: tuple[ModuleType, ...] = (verify, prove)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,10 +3,9 @@
 import argparse
 import fnmatch
 import functools
-import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -26,11 +25,11 @@ from cli.live_aws import CONCURRENT, Refused, TokenService
 from cli.live_kubernetes import Cluster, Clusters, claims
 from cli.sts_answers import explained
 from irsa.annotations import AUDIENCE, ROLE_ARN
-from irsa.arns import issuer_host_path, oidc_provider_arn, parse_iam_arn
+from irsa.arns import issuer_host_path, issuer_of_provider, oidc_provider_arn, parse_iam_arn
 from irsa.evaluation import Decision, WebIdentityRequest, evaluate
 from irsa.mistakes import Mistake
 from irsa.subjects import is_pattern, subject_claim
-from irsa.trust import DEFAULT_AUDIENCE
+from irsa.trust import DEFAULT_AUDIENCE, federated_providers
 
 HEADINGS = ("binding", "proof", "service account", "outcome")
 ASSUMES, IS_REFUSED = "assumes", "is refused"
@@ -321,12 +320,7 @@ def trusted_issuers(binding: Binding) -> set[str]:
     """Give the issuers, without https://, whose tokens the declared trust policy is about; none for another's role."""
     if not binding.role or not binding.role.trust:
         return set()
-    marker = ":oidc-provider/"
-    statements: Sequence[Mapping[str, Any]] = json.loads(binding.role.trust)["Statement"]
-    principals = [statement.get("Principal") for statement in statements]
-    federated = [each.get("Federated", []) for each in principals if isinstance(each, dict)]
-    arns = [arn for value in federated for arn in (value if isinstance(value, list) else [value])]
-    return {arn.partition(marker)[2] for arn in arns if marker in arn}
+    return {issuer_of_provider(arn) for arn in federated_providers(binding.role.trust)}
 
 
 def evaluation_of(trust: str, names: Mapping[str, str]) -> Decision:

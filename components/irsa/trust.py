@@ -57,6 +57,18 @@ def _statement(provider_arn: str, subjects: Sequence[str], audience: str, condit
     }
 
 
+def federated_providers(document: str) -> list[str]:
+    """Give the ARNs of the OIDC providers that a trust policy names."""
+    statements = json.loads(document).get("Statement", [])
+    principals = [statement.get("Principal") for statement in _listed(statements)]
+    named = [arn for each in principals if isinstance(each, dict) for arn in _listed(each.get("Federated", []))]
+    return list(dict.fromkeys(arn for arn in named if ":oidc-provider/" in arn))
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
 def minified(document: object) -> str:
     """Give JSON without white space and with sorted keys, so that an unchanged document is an unchanged text."""
     return json.dumps(document, separators=(",", ":"), sort_keys=True, ensure_ascii=False)

@@ -1,0 +1,102 @@
+"""Whether running Pods carry what the webhook gave to Pods of their service account's annotations.
+
+What the webhook does to a Pod: https://github.com/aws/amazon-eks-pod-identity-webhook (README, "EKS Walkthrough").
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+TOKEN_FILE = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"  # noqa: S105 (a path)
+ROLE_VARIABLE, TOKEN_VARIABLE = "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"
+POD_IDENTITY_VARIABLE = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+SKIP_CONTAINERS = "eks.amazonaws.com/skip-containers"
+SKIP_POD = "eks.amazonaws.com/skip-pod-identity-webhook"
+
+PodObject = Mapping[str, Any]
+
+
+class PodProblem(NamedTuple):
+    """What a Pod lacks."""
+
+    found: str
+    expected: str
+
+
+def problems(pod: PodObject, role_arn: str, audience: str) -> list[PodProblem]:
+    """Give what the Pod lacks to use the role of its service account's annotations."""
+    if SKIP_POD in _metadata(pod, "labels"):
+        return []
+    audiences = sorted(_token_audiences(pod))
+    injected = [container for container in _containers(pod) if not _own_role(container)]
+    found = [problem for container in injected for problem in _container_problems(container, role_arn)]
+    if injected and audience not in audiences:
+        has = f"a token for {', '.join(audiences)}" if audiences else "no token volume for AWS"
+        found.append(PodProblem(has, f"a token volume with the audience {audience}"))
+    return found
+
+
+def apart(pod: PodObject) -> list[str]:
+    """Give the containers that the webhook leaves alone, because they set the role themselves."""
+    return [container["name"] for container in _containers(pod) if _own_role(container)]
+
+
+def restart_command(pod: PodObject) -> str:
+    """Give the command that makes the Pod anew, so that the webhook sees it."""
+    metadata = pod["metadata"]
+    name, namespace = metadata["name"], metadata["namespace"]
+    owner = next((each for each in metadata.get("ownerReferences", []) if each.get("controller")), None)
+    if owner is None:
+        return f"kubectl get pod {name} -n {namespace} -o yaml | kubectl replace --force -f -"
+    kind, owner_name = owner["kind"], owner["name"]
+    template = _metadata(pod, "labels").get("pod-template-hash")
+    if kind == "ReplicaSet" and template and owner_name.endswith(f"-{template}"):
+        kind, owner_name = "Deployment", owner_name.removesuffix(f"-{template}")
+    if kind in {"Deployment", "StatefulSet", "DaemonSet"}:
+        return f"kubectl rollout restart {kind.lower()}/{owner_name} -n {namespace}"
+    return f"kubectl delete pod {name} -n {namespace}"
+
+
+def _container_problems(container: Mapping[str, Any], role_arn: str) -> Iterator[PodProblem]:
+    variables, name = _variables(container), container["name"]
+    if POD_IDENTITY_VARIABLE in variables:
+        yield PodProblem(
+            f"container {name}: EKS Pod Identity, which the webhook prefers", f"{ROLE_VARIABLE}={role_arn}"
+        )
+        return
+    for variable, value in ((ROLE_VARIABLE, role_arn), (TOKEN_VARIABLE, TOKEN_FILE)):
+        if variables.get(variable) != value:
+            found = f"{variable}={variables[variable]}" if variable in variables else f"no {variable}"
+            yield PodProblem(f"container {name}: {found}", f"{variable}={value}")
+
+
+def _own_role(container: Mapping[str, Any]) -> bool:
+    """Tell whether the container sets one of the two itself: the webhook then adds neither."""
+    variables = _variables(container)
+    return (ROLE_VARIABLE in variables or TOKEN_VARIABLE in variables) and variables.get(TOKEN_VARIABLE) != TOKEN_FILE
+
+
+def _containers(pod: PodObject) -> list[Mapping[str, Any]]:
+    skipped = {name.strip() for name in _metadata(pod, "annotations").get(SKIP_CONTAINERS, "").split(",")}
+    spec = pod["spec"]
+    every = [*spec.get("initContainers", []), *spec.get("containers", [])]
+    return [container for container in every if container["name"] not in skipped]
+
+
+def _variables(container: Mapping[str, Any]) -> dict[str, str]:
+    return {each["name"]: each.get("value", "") for each in container.get("env", [])}
+
+
+def _token_audiences(pod: PodObject) -> set[str]:
+    """Give the audiences of the tokens that are mounted for AWS: the Kubernetes API's own has none."""
+    sources = [
+        source
+        for volume in pod["spec"].get("volumes", [])
+        for source in (volume.get("projected") or {}).get("sources", [])
+    ]
+    tokens = [source["serviceAccountToken"] for source in sources if source.get("serviceAccountToken")]
+    return {token["audience"] for token in tokens if token.get("audience")}
+
+
+def _metadata(pod: PodObject, what: str) -> Mapping[str, str]:
+    found: Mapping[str, str] = pod["metadata"].get(what) or {}
+    return found

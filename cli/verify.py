@@ -1,0 +1,356 @@
+"""`irsa verify`: is what the stack declares what AWS and Kubernetes have? It only reads."""
+
+import argparse
+import functools
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from cli.declared import Account as ServiceAccount
+from cli.declared import Binding, Declared, Role, add_stack_options, read_stack
+from cli.findings import (
+    COULD_NOT_LOOK,
+    EXIT_CODES,
+    Check,
+    CouldNotLookError,
+    Outcome,
+    Report,
+    add_report_options,
+    look_at_all,
+    publish,
+    worst,
+)
+from cli.live_aws import CONCURRENT, Account, Accounts
+from cli.live_kubernetes import Clusters
+from cli.pods import apart, problems, restart_command
+from irsa.annotations import AUDIENCE, PREFIX, ROLE_ARN, check_annotation_key
+from irsa.arns import issuer_of_provider, oidc_provider_arn, parse_iam_arn
+from irsa.comparison import Difference, differences
+from irsa.evaluation import Decision, WebIdentityRequest, evaluate
+from irsa.mistakes import Mistake
+from irsa.subjects import subject_claim
+from irsa.trust import DEFAULT_AUDIENCE, federated_providers
+
+PROVIDER, ROLE, TRUST = "provider", "role", "trust"
+POLICIES, DOCUMENTS, ACCOUNT, PODS = "policies", "documents", "account", "pods"
+CHECKS = (PROVIDER, ROLE, TRUST, POLICIES, DOCUMENTS, ACCOUNT, PODS)
+NONE = "none"
+
+Look = Callable[[Binding], list[Check]]
+
+DESCRIPTION = """\
+Compare what the stack declares with what AWS and Kubernetes have now; nothing is changed. For each binding:
+
+  provider   the IAM OIDC provider exists and admits the audience; it is the one of the account's cluster
+  role       the role exists
+  trust      its trust policy means what was declared, nothing less and nothing more
+  policies   the declared policies are attached, and no others
+  documents  the default version of each policy that the stack makes is the declared document
+  account    the service account exists, with exactly the declared annotations of eks.amazonaws.com/
+  pods       with --pods: its Pods carry the role and the token of these annotations
+
+A role that the stack only names (role.arn) is looked at where the stack's credentials reach its account.
+What was declared is what the stack's state says of the last `pulumi up`.
+The rights that it needs are in docs/verify.md.
+"""
+EXAMPLE = f"example: irsa verify --stack dev --junit verify.xml\n\n{EXIT_CODES}"
+
+
+def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb to the command."""
+    parser = verbs.add_parser(
+        "verify",
+        help="compare what is declared with what AWS and Kubernetes have",
+        description=DESCRIPTION,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_stack_options(parser)
+    parser.add_argument("--pods", action="store_true", help="look at the Pods of each service account, too")
+    add_report_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Verify the chosen bindings, show the report and give the exit code."""
+    try:
+        declared = read_stack(options.stack)
+        bindings = declared.chosen(options.bindings)
+    except CouldNotLookError as error:
+        sys.stderr.write(f"irsa verify: {error}\n")
+        return COULD_NOT_LOOK
+    verification = Verification(declared, Accounts(declared.aws), Clusters(declared.clusters), options.pods)
+    checks = look_at_all("verify", bindings, verification.of_binding, CONCURRENT)
+    columns = CHECKS if options.pods else CHECKS[:-1]
+    rows = [row(binding.key, checks, columns) for binding in bindings]
+    return publish(Report("verify", declared.stack, checks), ("binding", *columns), rows, options)
+
+
+def row(key: str, checks: Iterable[Check], columns: Iterable[str]) -> list[str]:
+    """Give a binding's row: the worst outcome of each kind of check."""
+    own = [check for check in checks if check.binding == key]
+    outcomes = [worst(check.outcome for check in own if check.check == column) for column in columns]
+    return [key, *(outcome.value if outcome else "" for outcome in outcomes)]
+
+
+class Verification:
+    """The verification of a stack's bindings."""
+
+    def __init__(self, declared: Declared, accounts: Accounts, clusters: Clusters, pods: bool) -> None:
+        """Take what the stack declares, and where to look."""
+        self._declared, self._accounts, self._clusters, self._pods = declared, accounts, clusters, pods
+        self._repair = f"pulumi up --refresh --stack {declared.stack}"
+
+    def of_binding(self, binding: Binding) -> list[Check]:
+        """Verify one binding."""
+        role = binding.role
+        looks: list[tuple[str, str, Look]] = [
+            (PROVIDER, "IAM OIDC provider", self._providers),
+            (ROLE, binding.role_arn, self._role),
+        ]
+        if role:
+            looks += [
+                (PROVIDER, f"cluster of {account}", functools.partial(self._issuer, account, role))
+                for account in binding.accounts
+            ]
+            looks += [
+                (kind, f"role {role.name}", functools.partial(look, role))
+                for kind, look in ((TRUST, self._trust), (POLICIES, self._attached), (DOCUMENTS, self._documents))
+            ]
+        else:
+            looks.append((TRUST, binding.role_arn, self._admits))
+        looks += [(ACCOUNT, str(account), functools.partial(self._account, account)) for account in binding.accounts]
+        if self._pods:
+            looks += [(PODS, str(account), functools.partial(self._of_pods, account)) for account in binding.accounts]
+        return [check for kind, about, look in looks for check in _looked(binding, kind, about, look)]
+
+    def _account_of(self, binding: Binding) -> Account | None:
+        """Give the AWS account of the binding's role; nothing when the stack's credentials do not reach it."""
+        if binding.role:
+            return self._accounts.of_provider(binding.provider)
+        return self._accounts.of_arn(binding.role_arn)
+
+    # AWS
+
+    def _providers(self, binding: Binding) -> list[Check]:
+        account = self._account_of(binding)
+        if account is None:
+            return [_elsewhere(binding, PROVIDER)]
+        if binding.role:
+            if binding.role.trust is None:
+                raise CouldNotLookError("the state keeps the trust policy as a secret")
+            arns = federated_providers(binding.role.trust)
+        else:
+            arns = sorted({self._provider_of(binding, each) for each in binding.accounts})
+        return [self._provider(binding, account, arn) for arn in arns]
+
+    def _provider_of(self, binding: Binding, account: ServiceAccount) -> str:
+        """Give the provider that the tokens of an account's cluster come through."""
+        arn = parse_iam_arn(binding.role_arn, "role")
+        return oidc_provider_arn(arn.partition, arn.account, self._clusters.of(account.cluster).issuer)
+
+    def _issuer(self, account: ServiceAccount, role: Role, binding: Binding) -> list[Check]:
+        """Ask whether the account's cluster is one that the role trusts: a cluster made anew has another issuer."""
+        cluster = self._clusters.of(account.cluster)
+        about = f"cluster {cluster.context}"
+        trusted = federated_providers(role.trust or "{}")
+        if not role.trust or self._provider_of(binding, account) in trusted:
+            return [Check(binding.key, PROVIDER, Outcome.OK, about, cluster.issuer)]
+        found = f"issuer {cluster.issuer}"
+        expected = f"the issuer of {' or '.join(trusted) or NONE}"
+        fix = f"pulumi up --stack {self._declared.stack}  # after the cluster's issuer in the stack file is put right"
+        return [Check(binding.key, PROVIDER, Outcome.FINDING, about, found, expected, fix)]
+
+    def _provider(self, binding: Binding, account: Account, arn: str) -> Check:
+        check = functools.partial(Check, binding.key, PROVIDER)
+        audience, issuer = binding.audience, f"https://{issuer_of_provider(arn)}"
+        # The provider that the stack makes is the stack's to repair.
+        repair = self._repair if arn in self._declared.oidc_providers else None
+        client_ids = account.client_ids(arn)
+        if client_ids is None:
+            create = f"aws iam create-open-id-connect-provider --url {issuer} --client-id-list {audience}"
+            return check(Outcome.FINDING, arn, "no such IAM OIDC provider", f"one for {issuer}", repair or create)
+        if audience not in client_ids:
+            admit = f"aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {arn}"
+            return check(
+                Outcome.FINDING,
+                arn,
+                f"audiences {', '.join(client_ids) or NONE}",
+                f"{audience} among them",
+                repair or f"{admit} --client-id {audience}",
+            )
+        return check(Outcome.OK, arn)
+
+    def _role(self, binding: Binding) -> list[Check]:
+        account, check = self._account_of(binding), functools.partial(Check, binding.key, ROLE)
+        if account is None:
+            return [_elsewhere(binding, ROLE)]
+        live = account.role(parse_iam_arn(binding.role_arn, "role").name)
+        arn = live["Arn"] if live else "no such role"
+        if arn == binding.role_arn:
+            return [check(Outcome.OK, binding.role_arn)]
+        listing = f"aws iam list-roles --query Roles[].Arn  # and put role.arn of {binding.key} right"
+        fix = self._repair if binding.role else listing
+        return [check(Outcome.FINDING, binding.role_arn, arn, binding.role_arn, fix)]
+
+    def _trust(self, role: Role, binding: Binding) -> list[Check]:
+        check = functools.partial(Check, binding.key, TRUST)
+        live = self._accounts.of_provider(binding.provider).role(role.name)
+        about = f"role {role.name}"
+        if live is None:
+            return [check(Outcome.NOT_CHECKED, about, "no such role")]
+        if role.trust is None:
+            raise CouldNotLookError("the state keeps the trust policy as a secret")
+        return self._compared(check, about, role.trust, live["AssumeRolePolicyDocument"])
+
+    def _admits(self, binding: Binding) -> list[Check]:
+        """Ask whether a role that is not the stack's admits the binding's accounts."""
+        account, check = self._account_of(binding), functools.partial(Check, binding.key, TRUST)
+        if account is None:
+            return [_elsewhere(binding, TRUST)]
+        arn = parse_iam_arn(binding.role_arn, "role")
+        live = account.role(arn.name)
+        if live is None:
+            return [check(Outcome.NOT_CHECKED, binding.role_arn, "no such role")]
+        checks = []
+        for each in binding.accounts:
+            issuer = self._clusters.of(each.cluster).issuer
+            provider = oidc_provider_arn(arn.partition, arn.account, issuer)
+            subject = subject_claim(f"{each.namespace}:{each.name}")
+            answer = evaluate(
+                live["AssumeRolePolicyDocument"], WebIdentityRequest(issuer, provider, subject, binding.audience)
+            )
+            outcome = {Decision.ALLOWED: Outcome.OK, Decision.DENIED: Outcome.FINDING}.get(
+                answer.decision, Outcome.COULD_NOT_LOOK
+            )
+            explain = f"irsa explain {each} {binding.role_arn}"
+            checks.append(check(outcome, binding.role_arn, answer.explanation, f"it admits {subject}", explain))
+        return checks
+
+    def _attached(self, role: Role, binding: Binding) -> list[Check]:
+        check = functools.partial(Check, binding.key, POLICIES)
+        account = self._accounts.of_provider(binding.provider)
+        attached, inline = account.attached_policies(role.name), account.inline_policies(role.name)
+        if attached is None or inline is None:
+            return [check(Outcome.NOT_CHECKED, f"role {role.name}", "no such role")]
+        remove = f"aws iam detach-role-policy --role-name {role.name} --policy-arn"
+        delete = f"aws iam delete-role-policy --role-name {role.name} --policy-name"
+        compared = (
+            ("attached", binding.policies, attached, remove),
+            ("inline", binding.inline_policies, inline, delete),
+        )
+        checks = []
+        for how, declared, live, removal in compared:
+            for policy in sorted(set(declared) - set(live)):
+                found = f"not {how}; {how} are {', '.join(live) or NONE}"
+                checks.append(check(Outcome.FINDING, policy, found, f"{how} to {role.name}", self._repair))
+            checks += [check(Outcome.OK, policy) for policy in sorted(set(declared) & set(live))]
+            for policy in sorted(set(live) - set(declared)):
+                expected = f"only {', '.join(sorted(declared)) or NONE}"
+                checks.append(check(Outcome.FINDING, policy, f"{how}, not declared", expected, f"{removal} {policy}"))
+        return checks or [check(Outcome.OK, f"role {role.name}", "no policies, as declared")]
+
+    def _documents(self, role: Role, binding: Binding) -> list[Check]:
+        check = functools.partial(Check, binding.key, DOCUMENTS)
+        account = self._accounts.of_provider(binding.provider)
+        checks: list[Check] = []
+        for arn, document in binding.policies.items():
+            if document is not None:
+                checks += self._document(check, arn, document, account.document(arn))
+        for name, document in binding.inline_policies.items():
+            if document is None:
+                raise CouldNotLookError(f"the state keeps the document of {name} as a secret")
+            checks += self._document(check, f"inline {name}", document, account.inline_document(role.name, name))
+        return checks
+
+    def _document(
+        self, check: Callable[..., Check], about: str, declared: str, live: Mapping[str, Any] | None
+    ) -> list[Check]:
+        if live is None:
+            return [check(Outcome.FINDING, about, "no such policy", declared, self._repair)]
+        return self._compared(check, about, declared, live)
+
+    def _compared(
+        self, check: Callable[..., Check], about: str, declared: str, live: str | Mapping[str, Any]
+    ) -> list[Check]:
+        found = differences(declared, live)
+        return [self._different(check, about, each) for each in found] or [check(Outcome.OK, about)]
+
+    def _different(self, check: Callable[..., Check], about: str, difference: Difference) -> Check:
+        found, expected = (f"{difference.place}: {text}" for text in (difference.found, difference.expected))
+        return check(Outcome.FINDING, about, found, expected, self._repair)
+
+    # Kubernetes
+
+    def _account(self, account: ServiceAccount, binding: Binding) -> list[Check]:
+        cluster = self._clusters.of(account.cluster)
+        about = f"{account} in {cluster.context}" if len(binding.accounts) > 1 else str(account)
+        check = functools.partial(Check, binding.key, ACCOUNT)
+        live = cluster.service_account(account.namespace, account.name)
+        if live is None:
+            create = f"kubectl create serviceaccount {account.name} -n {account.namespace} && "
+            fix = f"{'' if account.created else create}{self._repair}"
+            return [check(Outcome.FINDING, about, "no such service account", str(account), fix)]
+        found = annotation_findings(account, live, self._repair)
+        return [check(Outcome.FINDING, about, *texts) for texts in found] or [check(Outcome.OK, about)]
+
+    def _of_pods(self, account: ServiceAccount, binding: Binding) -> list[Check]:
+        cluster = self._clusters.of(account.cluster)
+        check = functools.partial(Check, binding.key, PODS)
+        role_arn = account.annotations.get(ROLE_ARN, binding.role_arn)
+        audience = account.annotations.get(AUDIENCE, DEFAULT_AUDIENCE)
+        checks = []
+        pods = cluster.pods(account.namespace, account.name)
+        for pod in pods:
+            about, found = f"{account.namespace}/{pod['metadata']['name']}", problems(pod, role_arn, audience)
+            checks += [check(Outcome.FINDING, about, each.found, each.expected, restart_command(pod)) for each in found]
+            own = apart(pod)
+            if own:
+                text = f"set the role themselves: {', '.join(own)}"
+                checks.append(check(Outcome.NOT_CHECKED, f"{about}, containers", text))
+            if not found:
+                checks.append(check(Outcome.OK, about))
+        return checks or [check(Outcome.OK, str(account), "no running Pods")]
+
+
+def annotation_findings(account: ServiceAccount, live: Mapping[str, str], repair: str) -> list[tuple[str, str, str]]:
+    """Give found, expected and fix for every annotation of the webhook that is not as declared."""
+    at = f"kubectl annotate serviceaccount {account.name} -n {account.namespace}"
+    ours = {key: value for key, value in live.items() if key.startswith(PREFIX)}
+    misspelled = {key: text for key, text in ((key, _misspelling(key)) for key in live if key not in ours) if text}
+    findings = []
+    for key, value in account.annotations.items():
+        if live.get(key) != value:
+            found = f"{key}: {live[key]}" if key in live else f"no {key}"
+            findings.append((found, f"{key}: {value}", repair))
+    findings += [
+        (f"{key}: {ours[key]}, not declared", f"no {key}", f"{at} {key}-")
+        for key in sorted({*ours} - {*account.annotations})
+    ]
+    findings += [
+        (f"{key}: {live[key]}, which the webhook does not read", text, f"{at} {key}-")
+        for key, text in sorted(misspelled.items())
+    ]
+    return findings
+
+
+def _misspelling(key: str) -> str:
+    try:
+        check_annotation_key(key)
+    except Mistake as mistake:
+        return mistake.fix
+    return ""
+
+
+def _elsewhere(binding: Binding, kind: str) -> Check:
+    number = parse_iam_arn(binding.role_arn, "role").account
+    reason = f"account {number} is not one of the stack's; `irsa prove {binding.key}` shows whether the role admits it"
+    return Check(binding.key, kind, Outcome.NOT_CHECKED, binding.role_arn, reason)
+
+
+def _looked(binding: Binding, kind: str, about: str, look: Callable[[Binding], list[Check]]) -> list[Check]:
+    """Look, or say why that was not possible."""
+    try:
+        return look(binding)
+    except (CouldNotLookError, Mistake) as error:
+        return [Check(binding.key, kind, Outcome.COULD_NOT_LOOK, about, str(error))]

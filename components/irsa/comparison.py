@@ -1,0 +1,107 @@
+"""Whether two IAM policy documents mean the same.
+
+Order, one-element lists, statement ids and the case of actions and condition keys make no difference to IAM
+(https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html), so they make none here.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from irsa.trust import minified
+
+_ACCOUNT_ROOT = re.compile(r"arn:[a-z-]+:iam::(\d{12}):root")
+_DEFAULT_VERSION = "2008-10-17"
+_NOTHING = "nothing"
+
+
+class Difference(NamedTuple):
+    """One place in which two documents differ."""
+
+    place: str
+    found: str
+    expected: str
+
+
+def differences(declared: str | Mapping[str, Any], live: str | Mapping[str, Any]) -> list[Difference]:
+    """Give what is different about the live document; nothing when both mean the same."""
+    wanted, found = _document(declared), _document(live)
+    result = []
+    if wanted["Version"] != found["Version"]:
+        result.append(Difference("Version", found["Version"], wanted["Version"]))
+    missing = [statement for statement in wanted["Statement"] if statement not in found["Statement"]]
+    further = [statement for statement in found["Statement"] if statement not in wanted["Statement"]]
+    if len(missing) == len(further) == 1:
+        return result + _between(missing[0], further[0])
+    result += [Difference("Statement", _NOTHING, minified(statement)) for statement in missing]
+    result += [Difference("Statement", minified(statement), _NOTHING) for statement in further]
+    return result
+
+
+def _between(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[Difference]:
+    one, other = _places(wanted, "Statement"), _places(found, "Statement")
+    return [
+        Difference(place, other.get(place, _NOTHING), one.get(place, _NOTHING))
+        for place in sorted({*one, *other})
+        if one.get(place) != other.get(place)
+    ]
+
+
+def _places(value: Any, place: str) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        return {place: ", ".join(value) if isinstance(value, list) else str(value)}
+    return {inner: text for key, each in value.items() for inner, text in _places(each, f"{place}.{key}").items()}
+
+
+def _document(document: str | Mapping[str, Any]) -> dict[str, Any]:
+    parsed = json.loads(document) if isinstance(document, str) else document
+    statements: list[Any] = []
+    for statement in map(_statement, _listed(parsed.get("Statement", []))):
+        if statement not in statements:
+            statements.append(statement)
+    return {"Version": str(parsed.get("Version", _DEFAULT_VERSION)), "Statement": statements}
+
+
+def _statement(statement: Mapping[str, Any]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for element, value in statement.items():
+        if element == "Sid":
+            continue
+        if element in {"Action", "NotAction"}:
+            result[element] = _texts(value, lower=True)
+        elif element in {"Principal", "NotPrincipal"}:
+            result[element] = _principal(value)
+        elif element == "Condition":
+            result.update({"Condition": _condition(value)} if _condition(value) else {})
+        elif element == "Effect":
+            result[element] = str(value)
+        else:
+            result[element] = _texts(value)
+    return result
+
+
+def _principal(value: Any) -> dict[str, list[str]]:
+    if value == "*":
+        return {"AWS": ["*"]}
+    # IAM stores an account's number as the ARN of its root.
+    return {
+        type_: _texts([_ACCOUNT_ROOT.sub(r"\1", name) for name in _listed(names)]) for type_, names in value.items()
+    }
+
+
+def _condition(value: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, list[str]]]:
+    return {
+        operator: {key.lower(): _texts(values) for key, values in keys.items()}
+        for operator, keys in value.items()
+        if keys
+    }
+
+
+def _texts(value: Any, lower: bool = False) -> list[str]:
+    texts = {each if isinstance(each, str) else json.dumps(each) for each in _listed(value)}
+    return sorted({text.lower() for text in texts} if lower else texts)
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else [value]
