@@ -5,9 +5,9 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from cli import prove, verify
+from cli import explain, prove, verify
 
-VERBS: tuple[ModuleType, ...] = (verify, prove)
+VERBS: tuple[ModuleType, ...] = (verify, prove, explain)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,193 @@
+"""`irsa explain`: could this service account assume this role, and why, or why not?"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from cli.declared import read_stack
+from cli.findings import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
+from cli.live_aws import Accounts
+from cli.live_kubernetes import Cluster, Clusters
+from irsa.annotations import AUDIENCE
+from irsa.arns import oidc_provider_arn, parse_iam_arn
+from irsa.evaluation import Decision, Evaluation, StatementEvaluation, TrustDocumentError, WebIdentityRequest, evaluate
+from irsa.mistakes import Mistake
+from irsa.subjects import check_subject, is_pattern, subject_claim
+from irsa.trust import DEFAULT_AUDIENCE
+
+DESCRIPTION = """\
+Tell whether a Kubernetes service account could assume an IAM role, and which statement, condition and value decides
+it, each with the page of AWS's documentation that states the rule.
+
+Without --trust, the trust policy and the OIDC provider are read from AWS, the issuer and the account's audience from
+the cluster of the current context (or of --stack). With --trust and --issuer, nothing but the file is read.
+"""
+EXAMPLE = """\
+examples: irsa explain default/my-service-account arn:aws:iam::111122223333:role/my-role
+          irsa explain default/my-service-account arn:aws:iam::111122223333:role/my-role --trust trust.json \\
+              --issuer https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE
+
+exit codes: 0 it could, 1 it could not, 2 that cannot be decided"""
+EXIT_CODES = {Decision.ALLOWED: GOOD, Decision.DENIED: FINDINGS, Decision.CANNOT_DECIDE: COULD_NOT_LOOK}
+MARKS = {True: "yes", False: "no", None: "?"}
+COLORS = {True: "green", False: "red", None: "yellow"}
+PROVIDERS_PAGE = "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer, why, and the page that states the rule."""
+
+    account: str
+    role: str
+    decision: Decision
+    explanation: str
+    documentation: str
+    request: WebIdentityRequest
+    statements: tuple[StatementEvaluation, ...] = ()
+
+
+def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb to the command."""
+    parser = verbs.add_parser(
+        "explain",
+        help="tell whether a service account could assume a role, and why",
+        description=DESCRIPTION,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("account", metavar="NAMESPACE/SERVICEACCOUNT", help="the service account")
+    parser.add_argument("role", metavar="ROLE", help="ARN of the role; without --trust also its name")
+    parser.add_argument("--trust", metavar="FILE", type=Path, help="the trust policy, instead of the role's own")
+    parser.add_argument("--issuer", metavar="URL", help="OIDC issuer of the cluster, instead of asking the cluster")
+    parser.add_argument("--audience", help=f"audience of the token; default: the account's, else {DEFAULT_AUDIENCE}")
+    parser.add_argument("--stack", metavar="S", help="look with the providers of this stack")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Give the answer and the exit code."""
+    try:
+        answer = _offline(options) if options.trust else _live(options)
+    except (CouldNotLookError, Mistake, OSError) as error:
+        sys.stderr.write(f"irsa explain: {error}\n")
+        return COULD_NOT_LOOK
+    if options.json:
+        print(json.dumps(asdict(answer), indent=2, ensure_ascii=False))
+    else:
+        console = Console(highlight=False)
+        for text, color in lines(answer):
+            console.print(Text(text, style=color if console.is_terminal else ""), soft_wrap=True)
+    return EXIT_CODES[answer.decision]
+
+
+def lines(answer: Answer) -> Iterator[tuple[str, str]]:
+    """Give the answer as lines of text, each with its color."""
+    request, allowed = answer.request, answer.decision is Decision.ALLOWED
+    color = COLORS[None if answer.decision is Decision.CANNOT_DECIDE else allowed]
+    yield f"{answer.account} -> {answer.role}: {answer.decision.value}", f"bold {color}"
+    yield f"{answer.explanation} [{answer.documentation}]", color
+    yield f"token: issuer {request.issuer}, audience {request.audience}, subject {request.subject}", ""
+    yield f"through: {request.provider_arn}", ""
+    for statement in answer.statements:
+        name = f" ({statement.sid})" if statement.sid else ""
+        applies = {True: "applies", False: "does not apply", None: "may apply"}[statement.matched]
+        yield (
+            f"statement {statement.index + 1}{name}: {statement.effect}, {applies}",
+            f"bold {COLORS[statement.matched]}",
+        )
+        for reason in statement.reasons:
+            element = " ".join(filter(None, (reason.element, reason.operator, reason.key)))
+            mark = MARKS[reason.outcome].ljust(3)
+            yield f"  {mark} {element}: {reason.explanation} [{reason.documentation}]", COLORS[reason.outcome]
+
+
+def _offline(options: argparse.Namespace) -> Answer:
+    if not options.issuer:
+        raise CouldNotLookError("--trust needs --issuer, the OIDC issuer of the cluster")
+    request = _request(options.account, options.role, options.issuer, options.audience or DEFAULT_AUDIENCE)
+    return _evaluated(options.account, options.role, options.trust.read_text(), request)
+
+
+def _live(options: argparse.Namespace) -> Answer:
+    _subject(options.account)
+    declared = read_stack(options.stack) if options.stack else None
+    accounts = Accounts(declared.aws if declared else {})
+    if options.role.startswith("arn:"):
+        arn = parse_iam_arn(options.role, "role")
+        aws = accounts.of_arn(options.role)
+        if aws is None:
+            raise CouldNotLookError(
+                f"these AWS credentials are not of account {arn.account}; --trust FILE reads a file"
+            )
+        role = aws.role(arn.name)
+    else:
+        aws = accounts.of_provider("")
+        role = aws.role(options.role)
+    if role is None:
+        raise CouldNotLookError(f"account {aws.number} has no role {options.role}")
+    clusters = Clusters(declared.clusters if declared else {})
+    own = (
+        [each.cluster for b in declared.bindings for each in b.accounts if str(each) == options.account]
+        if declared
+        else []
+    )
+    cluster = clusters.of(own[0] if own else "") if not (options.issuer and options.audience) else None
+    issuer = options.issuer or (cluster.issuer if cluster else "")
+    audience = options.audience or _audience(cluster, options.account)
+    request = _request(options.account, role["Arn"], issuer, audience)
+    answer = _evaluated(options.account, role["Arn"], role["AssumeRolePolicyDocument"], request)
+    return _with_provider(answer, aws.client_ids(request.provider_arn))
+
+
+def _with_provider(answer: Answer, client_ids: list[str] | None) -> Answer:
+    """Put what STS looks at before the trust policy in front."""
+    request = answer.request
+    if client_ids is None:
+        found = f"Account has no IAM OIDC provider {request.provider_arn}, so STS refuses every token of this issuer."
+    elif request.audience not in client_ids:
+        found = (
+            f"{request.provider_arn} admits {', '.join(client_ids) or 'no audience'}, "
+            f"not {request.audience}, so STS refuses the token."
+        )
+    else:
+        return answer
+    values = vars(answer) | {"decision": Decision.DENIED, "explanation": found, "documentation": PROVIDERS_PAGE}
+    return Answer(**values)
+
+
+def _audience(cluster: Cluster | None, account: str) -> str:
+    namespace, _, name = account.partition("/")
+    annotations = cluster.service_account(namespace, name) if cluster else None
+    return (annotations or {}).get(AUDIENCE, DEFAULT_AUDIENCE)
+
+
+def _subject(account: str) -> str:
+    subject = account.replace("/", ":", 1)
+    if is_pattern(subject) or "/" not in account:
+        raise CouldNotLookError(f"{account!r} is no service account: write NAMESPACE/SERVICEACCOUNT")
+    return check_subject(subject)
+
+
+def _request(account: str, role_arn: str, issuer: str, audience: str) -> WebIdentityRequest:
+    arn = parse_iam_arn(role_arn, "role")
+    if not issuer.startswith("https://"):
+        raise CouldNotLookError(f"the issuer {issuer!r} does not begin with https://")
+    provider = oidc_provider_arn(arn.partition, arn.account, issuer)
+    return WebIdentityRequest(issuer, provider, subject_claim(_subject(account)), audience)
+
+
+def _evaluated(account: str, role_arn: str, trust: Any, request: WebIdentityRequest) -> Answer:
+    try:
+        found: Evaluation = evaluate(trust, request)
+    except TrustDocumentError as error:
+        raise CouldNotLookError(f"not a trust policy: {error}") from error
+    return Answer(account, role_arn, found.decision, found.explanation, found.documentation, request, found.statements)
