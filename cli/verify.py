@@ -135,7 +135,7 @@ class Verification:
     def _providers(self, binding: Binding) -> list[Check]:
         account = self._account_of(binding)
         if account is None:
-            return [_elsewhere(binding, PROVIDER)]
+            return []
         if binding.role:
             if binding.role.trust is None:
                 raise CouldNotLookError("the state keeps the trust policy as a secret")
@@ -184,7 +184,7 @@ class Verification:
     def _role(self, binding: Binding) -> list[Check]:
         account, check = self._account_of(binding), functools.partial(Check, binding.key, ROLE)
         if account is None:
-            return [_elsewhere(binding, ROLE)]
+            return [_elsewhere(binding)]
         live = account.role(parse_iam_arn(binding.role_arn, "role").name)
         arn = live["Arn"] if live else "no such role"
         if arn == binding.role_arn:
@@ -207,7 +207,7 @@ class Verification:
         """Ask whether a role that is not the stack's admits the binding's accounts."""
         account, check = self._account_of(binding), functools.partial(Check, binding.key, TRUST)
         if account is None:
-            return [_elsewhere(binding, TRUST)]
+            return []
         arn = parse_iam_arn(binding.role_arn, "role")
         live = account.role(arn.name)
         if live is None:
@@ -342,10 +342,11 @@ def _misspelling(key: str) -> str:
     return ""
 
 
-def _elsewhere(binding: Binding, kind: str) -> Check:
+def _elsewhere(binding: Binding) -> Check:
+    """Say once, for the role, its trust policy and its OIDC provider, that they are out of reach by design."""
     number = parse_iam_arn(binding.role_arn, "role").account
     reason = f"account {number} is not one of the stack's; `irsa prove {binding.key}` shows whether the role admits it"
-    return Check(binding.key, kind, Outcome.NOT_CHECKED, binding.role_arn, reason)
+    return Check(binding.key, ROLE, Outcome.NOT_CHECKED, binding.role_arn, reason)
 
 
 def _looked(binding: Binding, kind: str, about: str, look: Callable[[Binding], list[Check]]) -> list[Check]:

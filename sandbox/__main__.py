@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
-from sandbox.engine import prepare_engine, pulumi_shown, release_stale_lock, select_stack, stack_output
+from sandbox.engine import irsa_shown, prepare_engine, pulumi_shown, release_stale_lock, select_stack, stack_output
 from sandbox.environment import environment, write_environment_file
 from sandbox.layout import Sandbox, SandboxError, cache_folder, checkout_sandbox
 from sandbox.locks import held
@@ -45,8 +45,16 @@ def up(sandbox: Sandbox, progress: Progress) -> None:
     with progress.step("outputs", "read", quiet_below=2.0):
         bindings = stack_output(sandbox, variables, "bindings")
     show_bindings(bindings or {}, progress)
+    confirm(sandbox, variables, progress)
     progress.say(f"Time: {progress.summary()}")
     progress.say("Look around: . .sandbox/env; kubectl get sa my-service-account -o yaml")
+
+
+def confirm(sandbox: Sandbox, variables: Mapping[str, str], progress: Progress) -> None:
+    """Show that everything is as declared, and that the access works."""
+    for verb, doing in (("verify", "AWS and Kubernetes have what is declared"), ("prove", "the access works")):
+        with progress.step(f"irsa {verb}", doing):
+            irsa_shown(sandbox, variables, verb)
 
 
 def down(sandbox: Sandbox, progress: Progress) -> None:
