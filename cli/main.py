@@ -5,9 +5,9 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from cli import explain, prove, verify
+from cli import check, explain, prove, verify
 
-VERBS: tuple[ModuleType, ...] = (verify, prove, explain)
+VERBS: tuple[ModuleType, ...] = (check, verify, prove, explain)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,39 +4,50 @@ The values may be of any shape here; what a single key shows is told by the mode
 """
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from config.places import LocatedMistake, Place
+from config.variables import Unseen
+from irsa.arns import issuer_host_path
 from irsa.mistakes import Mistake
 from irsa.subjects import check_any_service_account
+
+# The inline policy that the program makes of assumeRoleArns.
+CHAINING_POLICY = "assume-roles"
+OF_A_CREATED_ACCOUNT = ("labels", "imagePullSecrets", "automountServiceAccountToken")
 
 
 def mistakes_across(values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     """Give these mistakes of a stack's `irsa:` values."""
     clusters = _mapping(values.get("clusters"))
     if ("cluster" in values) == ("clusters" in values):
-        found = "both cluster and clusters" if clusters else "neither cluster nor clusters"
+        found = "both cluster and clusters" if "cluster" in values else "neither cluster nor clusters"
         yield _mistake(
             ("cluster",), found, "exactly one of them", "give `cluster`, or `clusters` when there are several"
         )
-    yield from _of_cluster(("cluster",), values.get("cluster"))
+    yield from _of_cluster(("cluster",), values.get("cluster"), values)
     for key, cluster in clusters.items():
-        yield from _of_cluster(("clusters", key), cluster)
+        yield from _of_cluster(("clusters", key), cluster, values)
     for key, account in _mapping(values.get("accounts")).items():
         ways = {"profile", "assumeRoleArn"} & _mapping(account).keys()
         if isinstance(account, dict) and len(ways) != 1:
-            found = "both profile and assumeRoleArn" if ways else "neither profile nor assumeRoleArn"
-            yield _mistake(("accounts", key), found, "exactly one of them", "keep one of them")
+            found, fix = "neither profile nor assumeRoleArn", "add one of them"
+            if ways:
+                found, fix = "both profile and assumeRoleArn", "keep one of them"
+            yield _mistake(("accounts", key), found, "exactly one of them", fix)
     bindings = _mapping(values.get("bindings"))
     for key, binding in bindings.items():
         if isinstance(binding, dict):
             yield from _within(key, binding)
             yield from _references(key, binding, values)
     yield from _repeated(bindings, values)
+    for rule, silence in _mapping(_mapping(values.get("lint")).get("silence")).items():
+        for index, key in enumerate(_list(_mapping(silence).get("bindings"))):
+            yield from _unknown(("lint", "silence", rule, "bindings", index), key, "irsa:bindings", bindings)
 
 
-def _of_cluster(place: Place, cluster: Any) -> Iterator[LocatedMistake]:
+def _of_cluster(place: Place, cluster: Any, values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     if not isinstance(cluster, dict):
         return
     explicit = "oidcIssuer" in cluster and ("oidcProviderArn" in cluster or cluster.get("createOidcProvider"))
@@ -49,10 +60,48 @@ def _of_cluster(place: Place, cluster: Any) -> Iterator[LocatedMistake]:
         yield _mistake(place, found, "one of them", "leave out the one that is not so")
     if _mapping(cluster.get("kubernetes")).get("eks") and "name" not in cluster:
         yield _mistake((*place, "kubernetes", "eks"), "true, without the cluster's name", "it with name", "add name")
+    if "account" in cluster:
+        yield from _unknown((*place, "account"), cluster["account"], "irsa:accounts", values.get("accounts"))
+    issuer, provider = cluster.get("oidcIssuer"), cluster.get("oidcProviderArn")
+    if isinstance(issuer, str) and isinstance(provider, str) and ":oidc-provider/" in provider:
+        wanted = issuer_host_path(issuer)
+        if provider.split(":oidc-provider/", 1)[1] != wanted:
+            found = f"{provider!r}, a provider for another issuer"
+            allowed = f"the provider of oidcIssuer: its ARN ends with {wanted}"
+            yield _mistake((*place, "oidcProviderArn"), found, allowed, "correct one of the two")
 
 
 def _within(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     place: Place = ("bindings", key)
+    yield from _role(place, binding)
+    for name, source in (("policy", binding.get("policy")), *_inline(binding)):
+        if isinstance(source, dict) and ("file" in source) == ("document" in source):
+            found, fix = "neither file nor document", "add file, or document"
+            if "file" in source:
+                found, fix = "both file and document", "keep one of them"
+            yield _mistake((*place, *name.split("\0")), found, "exactly one of file and document", fix)
+    trust = _mapping(binding.get("trust"))
+    subjects = [subject for subject in _list(trust.get("subjects")) if isinstance(subject, str)]
+    if trust.get("anyServiceAccount") is not True:
+        try:
+            check_any_service_account(subjects)
+        except Mistake as mistake:
+            yield LocatedMistake((*place, "trust", "subjects"), mistake)
+    account = _mapping(binding.get("serviceAccount"))
+    without = ", ".join(name for name in OF_A_CREATED_ACCOUNT if name in account)
+    if account.get("create") is False and without:
+        fix = f"leave out {without}: an existing account keeps what it has"
+        yield _mistake(
+            (*place, "serviceAccount", "create"), f"false, together with {without}", "one without the other", fix
+        )
+    if "assumeRoleArns" in binding and CHAINING_POLICY in _mapping(binding.get("inlinePolicies")):
+        found = f"{CHAINING_POLICY!r}, which is the inline policy that assumeRoleArns makes"
+        yield _mistake((*place, "inlinePolicies", CHAINING_POLICY), found, "another name", "rename it")
+    yield from _adoption(place, binding)
+
+
+def _role(place: Place, binding: Mapping[str, Any]) -> Iterator[LocatedMistake]:
+    """An existing role excludes what would change it; a created one needs somebody who may assume it."""
     role, trust = _mapping(binding.get("role")), _mapping(binding.get("trust"))
     if "arn" in role:
         changing = [f"role.{name}" for name in role if name != "arn"]
@@ -70,18 +119,6 @@ def _within(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake]:
         yield _mistake(place, "nobody who may assume the role", "serviceAccount, or trust.subjects", "add one of them")
     if "name" in role and "namePrefix" in role:
         yield _mistake((*place, "role"), "both name and namePrefix", "one of them", "keep one of them")
-    for name, source in (("policy", binding.get("policy")), *_inline(binding)):
-        if isinstance(source, dict) and ("file" in source) == ("document" in source):
-            found = "both file and document" if "file" in source else "neither file nor document"
-            path = name.split("\0")
-            yield _mistake((*place, *path), found, "exactly one of file and document", "keep one of them")
-    subjects = [subject for subject in _list(trust.get("subjects")) if isinstance(subject, str)]
-    if trust.get("anyServiceAccount") is not True:
-        try:
-            check_any_service_account(subjects)
-        except Mistake as mistake:
-            yield LocatedMistake((*place, "trust", "subjects"), mistake)
-    yield from _adoption(place, binding)
 
 
 def _inline(binding: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -114,41 +151,47 @@ def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any])
     if "account" in binding:
         yield from _unknown((*place, "account"), binding["account"], "irsa:accounts", values.get("accounts"))
     former = binding.get("formerly")
-    if former is not None and former in _mapping(values.get("bindings")):
+    if isinstance(former, str) and former in _mapping(values.get("bindings")):
         found = f"{former!r}, which is still a binding"
         yield _mistake((*place, "formerly"), found, "the key of before, which is gone", "remove one of the two")
 
 
 def _unknown(place: Place, name: Any, where: str, declared: Any) -> Iterator[LocatedMistake]:
     known = [str(key) for key in _mapping(declared)]
-    if name in known:
-        return
+    if name in known or not isinstance(name, str) or isinstance(name, Unseen):
+        return  # a value that is no text is told by the models
     nearest = difflib.get_close_matches(str(name), known, n=1)
     fix = f"did you mean {nearest[0]!r}?" if nearest else f"add it to {where}"
     yield _mistake(place, f"{name!r} is not in {where}", ", ".join(known) or f"nothing, as there is no {where}", fix)
 
 
 def _repeated(bindings: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
+    """Service accounts, roles and policies that two bindings claim; IAM compares names without case."""
     default = _mapping(values.get("defaults")).get("namespace", "default")
     every = list(_mapping(values.get("clusters"))) or [""]
-    accounts: dict[tuple[str, ...], str] = {}
-    roles: dict[tuple[str, ...], str] = {}
+    owners: dict[tuple[str, ...], str] = {}
     for key, binding in bindings.items():
-        account = _mapping(_mapping(binding).get("serviceAccount"))
-        if isinstance(account.get("name"), str):
-            namespace = str(account.get("namespace", default))
-            for cluster in _list(binding.get("clusters")) or every:
-                other = accounts.setdefault((str(cluster), namespace, account["name"]), key)
-                if other != key:
-                    what = f"service account {namespace}:{account['name']}"
-                    yield _taken(("bindings", key, "serviceAccount"), what, other)
-                    break
-        name = _mapping(_mapping(binding).get("role")).get("name")
-        if isinstance(name, str):
-            # IAM compares role names without case.
-            other = roles.setdefault((str(binding.get("account")), name.lower()), key)
-            if other != key:
-                yield _taken(("bindings", key, "role", "name"), f"role {name}", other)
+        for place, what, identities in _claims(key, _mapping(binding), default, every):
+            others = [owner for identity in identities if (owner := owners.setdefault(identity, key)) != key]
+            if others:
+                yield _taken(place, what, others[0])
+
+
+def _claims(
+    key: str, binding: Mapping[str, Any], default: Any, every: Sequence[str]
+) -> Iterator[tuple[Place, str, list[tuple[str, ...]]]]:
+    """Give what a binding claims: where, in words, and what no other binding may claim."""
+    account = _mapping(binding.get("serviceAccount"))
+    name, namespace = account.get("name"), account.get("namespace", default)
+    if isinstance(name, str) and isinstance(namespace, str) and not {type(name), type(namespace)} & {Unseen}:
+        clusters = [str(cluster) for cluster in _list(binding.get("clusters")) or every]
+        identities: list[tuple[str, ...]] = [("service account", cluster, namespace, name) for cluster in clusters]
+        yield ("bindings", key, "serviceAccount"), f"service account {namespace}:{name}", identities
+    for kind in ("role", "policy"):
+        name = _mapping(binding.get(kind)).get("name")
+        if isinstance(name, str) and not isinstance(name, Unseen):
+            identity = (kind, str(binding.get("account")), name.lower())
+            yield ("bindings", key, kind, "name"), f"{kind} {name}", [identity]
 
 
 def _taken(place: Place, what: str, other: str) -> LocatedMistake:

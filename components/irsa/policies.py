@@ -24,6 +24,20 @@ def parse_document(text: str) -> dict[str, Any]:
     Raises:
         Mistake: It is not JSON, or not an object with statements.
     """
+    document = parse_object(text)
+    if "Statement" not in document:
+        raise Mistake(
+            "no policy document", 'an object with "Version" and "Statement"', "see the AWS page for an example"
+        )
+    return document
+
+
+def parse_object(text: str) -> dict[str, Any]:
+    """Parse JSON that must be an object.
+
+    Raises:
+        Mistake: It is not JSON, no object, or has a key twice.
+    """
     try:
         document = json.loads(text, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
@@ -32,7 +46,9 @@ def parse_document(text: str) -> dict[str, Any]:
             "an IAM policy document in JSON",
             "mend that place",
         ) from error
-    if not isinstance(document, dict) or "Statement" not in document:
+    except RecursionError as error:
+        raise Mistake("JSON nested too deeply", "an IAM policy document in JSON", "look at the file") from error
+    if not isinstance(document, dict):
         raise Mistake(
             "no policy document", 'an object with "Version" and "Statement"', "see the AWS page for an example"
         )

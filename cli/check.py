@@ -1,0 +1,86 @@
+"""`irsa check`: hold stack files against every rule, without engine, credentials or network."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from cli.findings import COULD_NOT_LOOK, FINDINGS, GOOD
+from cli.reports import FileReport, as_json, plain, sarif, show
+from config.loading import examine
+from config.places import LocatedMistake
+from config.stack_file import StackFile, located, project_settings
+
+EPILOG = "exit codes: 0 good (warnings included), 1 mistakes, 2 could not look"
+
+
+def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb."""
+    parser = subparsers.add_parser("check", help="check stack files offline", description=__doc__, epilog=EPILOG)
+    files = "stack files (default: all Pulumi.*.yaml beside Pulumi.yaml)"
+    parser.add_argument("files", nargs="*", type=Path, metavar="Pulumi.STACK.yaml", help=files)
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="print JSON, for programs")
+    shape.add_argument("--sarif", action="store_true", help="print SARIF 2.1.0, for code scanning")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check the files and give the exit code."""
+    files: list[Path] = arguments.files or stack_files(Path())
+    if not files:
+        print("irsa check: no Pulumi.*.yaml beside a Pulumi.yaml here, or above: name the files", file=sys.stderr)
+        return COULD_NOT_LOOK
+    reports = []
+    for file in files:
+        try:
+            reports.append(report_of(file))
+        except OSError as error:
+            print(f"irsa check: cannot read {file}: {error.strerror}", file=sys.stderr)
+            return COULD_NOT_LOOK
+    if arguments.json:
+        print(as_json(reports))
+    elif arguments.sarif:
+        print(sarif(reports))
+    elif sys.stdout.isatty():
+        show(reports)
+    else:
+        print("\n".join(plain(reports)))
+    return FINDINGS if any(report.mistakes for report in reports) else GOOD
+
+
+def stack_files(folder: Path) -> list[Path]:
+    """Give the stack files of the project that the folder is in."""
+    home = next((near for near in (folder, *folder.resolve().parents) if (near / "Pulumi.yaml").is_file()), None)
+    return sorted(home.glob("Pulumi.*.yaml")) if home else []
+
+
+def report_of(path: Path) -> FileReport:
+    """Check one stack file.
+
+    Raises:
+        OSError: It can't be read.
+    """
+    file = StackFile(path)
+    if file.mistakes and not file.settings:
+        return FileReport(file.name, 0, file.mistakes)
+    shared, region = project_settings(path.parent)
+    examination = examine({**shared, **file.settings}, path.parent, file.region or region, check_actions=True)
+    # A policy's file is named from where the command runs, as the stack file is.
+    prefix = "" if path.parent == Path() else f"{path.parent}/"
+
+    def placed(mistakes: list[LocatedMistake]) -> list[LocatedMistake]:
+        from_here = [m._replace(file=f"{prefix}{m.file}") if m.file else m for m in mistakes]
+        return located(from_here, file)
+
+    unseen = list(examination.unseen)
+    if file.imports_environments:
+        unseen.append("`environment:` what Pulumi ESC adds to this file")
+    bindings = file.settings.get("bindings")
+    return FileReport(
+        file.name,
+        len(bindings) if isinstance(bindings, dict) else 0,
+        located([*file.mistakes, *placed(examination.mistakes)], file),
+        placed(examination.warnings),
+        [(placed([warning])[0], reason) for warning, reason in examination.silenced],
+        unseen,
+    )

@@ -1,0 +1,161 @@
+"""What `irsa check` found, for people, for a pipe, for programs and for code scanning."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from config.lint_rules import LINT_RULES
+from config.places import LocatedMistake
+from irsa.mistakes import path_of
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """What was found in one stack file."""
+
+    file: str
+    bindings: int
+    mistakes: Sequence[LocatedMistake]
+    warnings: Sequence[LocatedMistake] = ()
+    silenced: Sequence[tuple[LocatedMistake, str]] = ()
+    unseen: Sequence[str] = field(default=())
+
+    @property
+    def summary(self) -> str:
+        """Give the line about the file."""
+        parts = [counted(len(self.mistakes), "mistake")] if self.mistakes else ["good"]
+        parts += [counted(len(self.warnings), "warning")] if self.warnings else []
+        parts += [f"{len(self.silenced)} silenced"] if self.silenced else []
+        return f"{self.file}: {', '.join(parts)}, {counted(self.bindings, 'binding')}"
+
+
+def counted(count: int, what: str) -> str:
+    """Give a number of things."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def plain(reports: Sequence[FileReport]) -> Iterator[str]:
+    """Give the lines for a pipe."""
+    for report in reports:
+        for mistake in report.mistakes:
+            rule = "" if mistake.rule == "mistake" else f"  [{mistake.rule}]"
+            yield f"{mistake.where}{rule}"
+            yield from (f"    {label:<9}{text}" for label, text in _parts(mistake))
+            yield ""
+        for warning in report.warnings:
+            yield f"{warning.where}  warning [{warning.rule}]"
+            yield from (f"    {label:<9}{text}" for label, text in _parts(warning))
+            yield ""
+        yield from (f"could not see {text}" for text in report.unseen)
+        yield report.summary
+
+
+def show(reports: Sequence[FileReport]) -> None:
+    """Show it on a terminal."""
+    console = Console(highlight=False)
+    for report in reports:
+        findings = [(m, "bold red") for m in report.mistakes] + [(w, "bold yellow") for w in report.warnings]
+        for finding, style in findings:
+            heading = Text(f"{finding.file or ''}{f':{finding.line}' if finding.line else ''}", style=style)
+            heading.append(finding.where.removeprefix(heading.plain), style="bold")
+            if finding.rule != "mistake":
+                heading.append(f"  [{finding.rule}]", style="yellow")
+            console.print(heading, soft_wrap=True)
+            table = Table.grid(padding=(0, 2))
+            table.add_column(style="dim")
+            table.add_column(overflow="fold")
+            for label, text in _parts(finding):
+                table.add_row(f"    {label}", Text(text, style="green" if label == "do:" else ""))
+            console.print(table)
+            console.print()
+        for text in report.unseen:
+            console.print(Text(f"could not see {text}", style="dim"), soft_wrap=True)
+        console.print(Text(report.summary, style="bold red" if report.mistakes else "bold green"), soft_wrap=True)
+
+
+def _parts(mistake: LocatedMistake) -> tuple[tuple[str, str], ...]:
+    found = mistake.mistake
+    return ("found:", found.found), ("allowed:", found.allowed), ("do:", found.fix)
+
+
+def as_json(reports: Sequence[FileReport]) -> str:
+    """Give it for programs."""
+    files = [
+        {
+            "file": report.file,
+            "good": not report.mistakes,
+            "bindings": report.bindings,
+            "mistakes": [_as_object(mistake) for mistake in report.mistakes],
+            "warnings": [_as_object(warning) for warning in report.warnings],
+            "silenced": [{**_as_object(warning), "reason": reason} for warning, reason in report.silenced],
+            "couldNotSee": list(report.unseen),
+        }
+        for report in reports
+    ]
+    good = not any(report.mistakes for report in reports)
+    return json.dumps({"verb": "check", "good": good, "files": files}, indent=2, ensure_ascii=False)
+
+
+def _as_object(mistake: LocatedMistake) -> dict[str, Any]:
+    values = {
+        "rule": mistake.rule,
+        "file": mistake.file,
+        "line": mistake.line,
+        "path": f"irsa:{path_of(mistake.place)}" if mistake.place else None,
+        "within": path_of(mistake.within) or None,
+        "found": mistake.mistake.found,
+        "allowed": mistake.mistake.allowed,
+        "fix": mistake.mistake.fix,
+    }
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def sarif(reports: Sequence[FileReport]) -> str:
+    """Give it as SARIF 2.1.0: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html."""
+    rules: dict[str, str] = {"mistake": "a value that AWS, Kubernetes or irsa would refuse"}
+    rules |= {str(rule): text for rule, text in LINT_RULES.items()}
+    results = [
+        result
+        for report in reports
+        for result in (
+            *(_result(mistake, "error") for mistake in report.mistakes),
+            *(_result(warning, "warning") for warning in report.warnings),
+            *(
+                {**_result(warning, "warning"), "suppressions": [{"kind": "external", "justification": reason}]}
+                for warning, reason in report.silenced
+            ),
+        )
+    ]
+    unseen = [
+        {"level": "note", "message": {"text": f"{report.file}: could not see {text}"}}
+        for report in reports
+        for text in report.unseen
+    ]
+    driver = {
+        "name": "irsa check",
+        "version": version("irsa-checkout"),
+        "rules": [{"id": rule, "shortDescription": {"text": text}} for rule, text in rules.items()],
+    }
+    invocation = {"executionSuccessful": True, "toolExecutionNotifications": unseen}
+    run = {"tool": {"driver": driver}, "invocations": [invocation], "results": results}
+    return json.dumps(
+        {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]},
+        indent=2,
+        ensure_ascii=False,
+    )
+
+
+def _result(mistake: LocatedMistake, level: str) -> dict[str, Any]:
+    found = mistake.mistake
+    location: dict[str, Any] = {"logicalLocations": [{"fullyQualifiedName": f"irsa:{path_of(mistake.place)}"}]}
+    if mistake.file:
+        region = {"region": {"startLine": mistake.line}} if mistake.line else {}
+        location["physicalLocation"] = {"artifactLocation": {"uri": mistake.file}, **region}
+    text = f"found: {found.found}; allowed: {found.allowed}; do: {found.fix}"
+    return {"ruleId": mistake.rule, "level": level, "message": {"text": text}, "locations": [location]}

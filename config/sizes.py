@@ -1,0 +1,84 @@
+"""What a binding uses of IAM's quotas, as far as it is known before anything is looked up."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from config.documents import Documents
+from config.models import Binding, Stack
+from config.places import LocatedMistake, Place
+from config.variables import Unseen
+from irsa.arns import oidc_provider_arn
+from irsa.mistakes import Mistake
+from irsa.policies import policy_size, split_document
+from irsa.quotas import INLINE_POLICIES_SIZE, TAGS, Usage, check_usage
+from irsa.trust import DEFAULT_AUDIENCE, minified, trust_document
+
+
+class PlacedUsage(NamedTuple):
+    """A usage, and the setting that it grows with."""
+
+    place: Place
+    usage: Usage
+
+
+def too_much(stack: Stack, documents: Documents, variables: Mapping[str, str]) -> Iterator[LocatedMistake]:
+    """Give what is over a quota, for the bindings of a stack with its defaults in them."""
+    for key, binding in stack.bindings.items():
+        for place, usage in usages(key, binding, stack, documents, variables):
+            try:
+                check_usage(usage)
+            except Mistake as mistake:
+                yield LocatedMistake(place, mistake)
+
+
+def usages(
+    key: str, binding: Binding, stack: Stack, documents: Documents, variables: Mapping[str, str]
+) -> Iterator[PlacedUsage]:
+    """Give what a binding uses of each quota."""
+    place: Place = ("bindings", key)
+    role, policy = binding.role, binding.policy
+    if role.arn:
+        return
+    yield PlacedUsage((*place, "role", "tags"), Usage("tags of the role", len(role.tags), TAGS))
+    if policy:
+        yield PlacedUsage((*place, "policy", "tags"), Usage("tags of the policy", len(policy.tags), TAGS))
+    trust = _trust_policy(binding, stack, documents, variables)
+    yield PlacedUsage(
+        (*place, "trust"),
+        Usage("characters of the trust policy", policy_size(trust), stack.quotas.trust_policy_size, "trustPolicySize"),
+    )
+    parts = len(split_document(documents.filled(policy.document))) if policy and policy.document else 0
+    attached = parts + len(set(documents.filled(binding.policy_arns)))
+    yield PlacedUsage(
+        (*place, "policyArns"),
+        Usage("managed policies of the role", attached, stack.quotas.attached_policies, "attachedPolicies"),
+    )
+    inline: list[Any] = [documents.filled(source.document) for source in binding.inline_policies.values()]
+    if binding.assume_role_arns:
+        inline.append({"Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": binding.assume_role_arns})
+    yield PlacedUsage(
+        (*place, "inlinePolicies"),
+        Usage("characters of all inline policies", sum(policy_size(minified(d)) for d in inline), INLINE_POLICIES_SIZE),
+    )
+
+
+def _trust_policy(binding: Binding, stack: Stack, documents: Documents, variables: Mapping[str, str]) -> str:
+    """Give the trust policy, with issuers of the usual length where they are to be looked up."""
+    account = binding.service_account
+    subjects = [*binding.trust.subjects, *([f"{account.namespace}:{account.name}"] if account else [])]
+    clusters = stack.clusters if stack.cluster is None else {"": stack.cluster}
+    chosen = [clusters[name] for name in binding.clusters or clusters if name in clusters]
+    providers = [
+        cluster.oidc_provider_arn
+        or oidc_provider_arn(
+            variables["partition"],
+            variables["account"],
+            cluster.oidc_issuer or f"https://oidc.eks.{variables['region']}.amazonaws.com/id/{index:0>32}",
+        )
+        for index, cluster in enumerate(chosen)
+        if not isinstance(cluster.oidc_provider_arn, Unseen)
+    ]
+    if not providers:
+        return ""
+    conditions, statements = documents.filled(binding.trust.conditions), documents.filled(binding.trust.statements)
+    return trust_document(providers, subjects, binding.audience or DEFAULT_AUDIENCE, conditions, statements)
