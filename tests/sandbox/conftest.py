@@ -89,8 +89,8 @@ def deploy(cloud: Cloud, tmp_path: Path) -> Iterator[Callable[..., Project]]:
     """Deploy settings as a stack of the test's own, and destroy it after the test."""
     projects: list[Project] = []
 
-    def run(values: dict[str, Any], **variables: str) -> Project:
-        project = Project(cloud, tmp_path / f"project-{len(projects)}", values, variables)
+    def run(values: dict[str, Any], region: str = "us-west-2", **variables: str) -> Project:
+        project = Project(cloud, tmp_path / f"project-{len(projects)}", values, region, variables)
         projects.append(project)
         return project
 

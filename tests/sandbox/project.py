@@ -16,9 +16,14 @@ class Project:
     """The checkout's program with the settings of a test."""
 
     def __init__(
-        self, cloud: Any, folder: Path, values: dict[str, Any], variables: dict[str, str] | None = None
+        self,
+        cloud: Any,
+        folder: Path,
+        values: dict[str, Any],
+        region: str = "us-west-2",
+        variables: dict[str, str] | None = None,
     ) -> None:
-        self.cloud, self.folder = cloud, folder
+        self.cloud, self.folder, self.region = cloud, folder, region
         (folder / "state").mkdir(parents=True)
         self.variables = {"PULUMI_BACKEND_URL": f"file://{folder / 'state'}", **(variables or {})}
         project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
@@ -32,7 +37,7 @@ class Project:
     def set(self, values: dict[str, Any]) -> None:
         """Replace the `irsa:` settings; the sandbox's cluster is there unless they name another."""
         common: dict[str, Any] = {
-            "aws:region": "us-west-2",
+            "aws:region": self.region,
             "aws:allowedAccountIds": ["111122223333"],
             "kubernetes:context": "irsa-sandbox",
             "irsa:sandbox": True,
