@@ -51,7 +51,7 @@ def test_the_other_account_is_another_account(cloud: Cloud) -> None:
     federated = role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Federated"]
     assert federated == f"arn:aws:iam::444455556666:oidc-provider/{ISSUER}"
     providers = other_account(cloud, "iam").list_open_id_connect_providers()["OpenIDConnectProviderList"]
-    assert [provider["Arn"] for provider in providers] == [federated]
+    assert federated in [provider["Arn"] for provider in providers]
     own = cloud.aws("iam")
     with pytest.raises(own.exceptions.NoSuchEntityException):
         own.get_role(RoleName="other-account-role")
