@@ -4,7 +4,7 @@ from program.clusters import eks_kubeconfig
 
 
 def test_the_kubeconfig_of_an_eks_cluster() -> None:
-    """Protects `kubernetes: {eks: true}`: the document that `aws eks update-kubeconfig` writes, per the EKS user guide."""
+    """Protects `kubernetes: {eks: true}`: what `aws eks update-kubeconfig` writes (EKS user guide)."""
     certificate = "LS0t"
 
     assert eks_kubeconfig(

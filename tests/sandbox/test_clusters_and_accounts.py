@@ -195,7 +195,7 @@ def test_a_stack_of_somebody_else_uses_the_component(cloud: Any, tmp_path: Path)
     subprocess.run([sys.executable, "-m", "venv", folder / ".venv"], check=True)
     python = folder / ".venv" / "bin" / "python"
     requirements = ROOT / "requirements.txt"
-    install = [
+    install: list[str | Path] = [
         python,
         "-m",
         "pip",

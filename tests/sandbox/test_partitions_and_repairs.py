@@ -1,4 +1,4 @@
-"""Partitions of AWS, and what other tools left broken after a failure or took away on an update, with the real engine."""
+"""Partitions of AWS, and what other tools leave broken or take away, with the real engine."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +10,11 @@ from tests.sandbox.project import Project
 pytestmark = pytest.mark.sandbox
 
 Deploy = Callable[..., Project]
+
+
+def reading(resource: str) -> dict[str, Any]:
+    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": resource}
+    return {"Version": "2012-10-17", "Statement": [statement]}
 
 
 @pytest.mark.parametrize(
@@ -26,7 +31,7 @@ def test_every_partition(deploy: Deploy, partition: str, region: str, host: str)
     binding = {
         "role": {"name": "partition-role"},
         "policyArns": ["arn:${partition}:iam::aws:policy/AmazonSQSReadOnlyAccess"],
-        "policy": {"file": "policies/my-policy.json"},
+        "policy": {"document": reading("arn:${partition}:s3:::my-pod-secrets-bucket")},
         "trust": {"subjects": ["a:b"]},
     }
     cluster = {"oidcIssuer": f"https://{issuer}", "createOidcProvider": True}
