@@ -32,7 +32,8 @@ def _arn(kind: str, variables_allowed: bool = True) -> AfterValidator:
         context = info.context or {}
         if not variables_allowed and "${" in value:
             raise Mistake(f"a variable in {value!r}, where none is filled in", "the ARN itself", "write it out")
-        variables = {**SAMPLES, **context.get("variables", {})}
+        partition = context.get("partition") or SAMPLES["partition"]
+        variables = {**SAMPLES, "partition": partition, **context.get("variables", {})}
         if any(isinstance(variables.get(name), Unseen) for name in references(value)):
             return value
         arn = parse_iam_arn(fill(value, variables), kind)
