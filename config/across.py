@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from config.explaining import keys_at
 from config.places import LocatedMistake, Place
 from config.variables import Unseen
 from irsa.arns import issuer_host_path
@@ -51,9 +52,10 @@ def _of_cluster(place: Place, cluster: Any, values: Mapping[str, Any]) -> Iterat
     if not isinstance(cluster, dict):
         return
     explicit = "oidcIssuer" in cluster and ("oidcProviderArn" in cluster or cluster.get("createOidcProvider"))
-    if not ("name" in cluster or "stack" in cluster or explicit):
+    misspelled = cluster.keys() - set(keys_at(("cluster",)))
+    if not ("name" in cluster or "stack" in cluster or explicit or misspelled):
         found = f"only {', '.join(map(str, cluster))}" if cluster else "nothing"
-        allowed = "name; or oidcIssuer with oidcProviderArn; or stack"
+        allowed = "name; or stack; or oidcIssuer with oidcProviderArn or with createOidcProvider: true"
         yield _mistake(place, found, allowed, "add what is missing")
     if cluster.get("createOidcProvider") and "oidcProviderArn" in cluster:
         found = "both createOidcProvider and oidcProviderArn"
@@ -167,7 +169,7 @@ def _unknown(place: Place, name: Any, where: str, declared: Any) -> Iterator[Loc
 
 def _repeated(bindings: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     """Service accounts, roles and policies that two bindings claim; IAM compares names without case."""
-    default = _mapping(values.get("defaults")).get("namespace", "default")
+    default = _mapping(values.get("defaults")).get("namespace") or "default"
     every = list(_mapping(values.get("clusters"))) or [""]
     owners: dict[tuple[str, ...], str] = {}
     for key, binding in bindings.items():

@@ -114,14 +114,13 @@ class Documents:
             self.unsound.add(str(source[1]))
             return False
         found = [*_unknown_variables(document, self._variables)]
-        if not found:
-            filled = fill(document, self._variables)
-            found = [*document_mistakes(filled, self._partition)]
-            if split and not found:
-                try:
-                    split_document(filled)
-                except Mistake as mistake:
-                    found = [(("Statement",), mistake)]
+        filled = document if found else fill(document, self._variables)
+        found += document_mistakes(filled, self._partition)
+        if split and not found:
+            try:
+                split_document(filled)
+            except Mistake as mistake:
+                found = [(("Statement",), mistake)]
         self.mistakes += [self.locate(source, part, mistake) for part, mistake in found]
         if found:
             self.unsound.add(str(source[1]))

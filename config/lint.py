@@ -10,6 +10,7 @@ from config.lint_rules import LintRule
 from config.models import Binding, Stack
 from config.places import LocatedMistake, Place
 from config.sizes import usages
+from config.variables import Unseen, references
 from irsa.arns import parse_iam_arn
 from irsa.mistakes import Mistake
 from irsa.quotas import check_usage
@@ -136,6 +137,9 @@ def _attached_twice(key: str, binding: Binding, surroundings: Surroundings) -> I
         if seen.setdefault(arn, index) != index:
             found = f"{arn} is also policyArns[{seen[arn]}]"
             yield _warning("attached-twice", here, found, "each policy once", "remove one of them")
+        names = references(binding.policy_arns[index])
+        if any(isinstance(surroundings.variables[name], Unseen) for name in names):
+            continue
         parsed = parse_iam_arn(arn, "policy")
         own = f"{policy.path or '/'}{policy.name}".lstrip("/") if policy and policy.name else None
         if parsed.resource == own and parsed.account == surroundings.variables["account"]:

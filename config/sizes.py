@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from config.documents import Documents
-from config.models import Binding, Stack
+from config.models import Binding, Cluster, Stack
 from config.places import LocatedMistake, Place
-from config.variables import Unseen
 from irsa.arns import oidc_provider_arn
 from irsa.mistakes import Mistake
 from irsa.policies import policy_size, split_document
@@ -67,7 +66,8 @@ def _trust_policy(binding: Binding, stack: Stack, documents: Documents, variable
     account = binding.service_account
     subjects = [*binding.trust.subjects, *([f"{account.namespace}:{account.name}"] if account else [])]
     clusters = stack.clusters if stack.cluster is None else {"": stack.cluster}
-    chosen = [clusters[name] for name in binding.clusters or clusters if name in clusters]
+    # A cluster with mistakes is left out; the role trusts one at least.
+    chosen = [clusters[name] for name in binding.clusters or clusters if name in clusters] or [Cluster()]
     providers = [
         cluster.oidc_provider_arn
         or oidc_provider_arn(
@@ -76,9 +76,6 @@ def _trust_policy(binding: Binding, stack: Stack, documents: Documents, variable
             cluster.oidc_issuer or f"https://oidc.eks.{variables['region']}.amazonaws.com/id/{index:0>32}",
         )
         for index, cluster in enumerate(chosen)
-        if not isinstance(cluster.oidc_provider_arn, Unseen)
     ]
-    if not providers:
-        return ""
     conditions, statements = documents.filled(binding.trust.conditions), documents.filled(binding.trust.statements)
     return trust_document(providers, subjects, binding.audience or DEFAULT_AUDIENCE, conditions, statements)

@@ -19,6 +19,7 @@ SETTINGS = {
     STS_REGIONAL_ENDPOINTS: "the setting `stsRegionalEndpoints`",
     TOKEN_EXPIRATION: "the setting `tokenExpiration`",
 }
+WRITTEN_BY = {key: way if key == ROLE_ARN else f"{way} writes it" for key, way in SETTINGS.items()}
 POD_ONLY = {
     f"{PREFIX}skip-containers": "an annotation of Pods; put it into the Pod template",
     f"{PREFIX}skip-pod-identity-webhook": "a label of Pods; put it into the Pod template",
@@ -36,9 +37,7 @@ def check_annotation_key(key: str) -> str:
             f"{key!r} has no effect on a service account", "annotations of service accounts", f"it is {POD_ONLY[key]}"
         )
     if key in SETTINGS:
-        raise Mistake(
-            f"{key!r} is not written by hand", "your own annotations", f"leave it out: {SETTINGS[key]} stands for it"
-        )
+        raise Mistake(f"{key!r} is not written by hand", "your own annotations", f"leave it out: {WRITTEN_BY[key]}")
     prefix, slash, name = key.partition("/")
     looks_like_ours = slash and difflib.SequenceMatcher(None, f"{prefix}/", PREFIX).ratio() > 0.85  # noqa: PLR2004 (a typo or two)
     if not looks_like_ours:

@@ -106,8 +106,10 @@ def check_name(text: str, rule: NameRule) -> str:
         found, fix = f"{shown} has {len(text)} characters, too many for {rule.kind}", "write a shorter one"
     elif rule in (NAMESPACE, SERVICE_ACCOUNT) and re.search(r"[*?]", text):
         fix = "name exactly one; a wildcard works in trust.subjects only"
-    elif re.fullmatch(rule.pattern, text.lower(), re.ASCII):
-        fix = f"did you mean {text.lower()!r}?"
+    else:
+        likely = (text.lower(), text.lower().replace("_", "-"), f"/{text.strip('/')}/", text.replace(" ", "-"))
+        near = next((name for name in likely if text and re.fullmatch(rule.pattern, name, re.ASCII)), None)
+        fix = f"did you mean {near!r}?" if near else "leave out the characters that are not allowed"
     raise Mistake(found, f"at most {rule.longest} characters: {rule.words}", fix)
 
 

@@ -41,10 +41,11 @@ def parse_object(text: str) -> dict[str, Any]:
     try:
         document = json.loads(text, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
+        comma = text[: error.pos].rstrip().endswith(",") and text[error.pos : error.pos + 1] in ("]", "}")
         raise Mistake(
             f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
             "an IAM policy document in JSON",
-            "mend that place",
+            "remove the comma before it" if comma else "look for a quote, comma or bracket that is missing there",
         ) from error
     except RecursionError as error:
         raise Mistake("JSON nested too deeply", "an IAM policy document in JSON", "look at the file") from error

@@ -53,7 +53,7 @@ def check_any_service_account(subjects: Sequence[str]) -> None:
         if re.fullmatch(r"\*+:\*+", subject):
             raise Mistake(
                 f"{subject!r} trusts every service account of the cluster",
-                "it, only when it is asked for",
+                "service accounts of some namespaces, unless all of them are asked for",
                 "name a namespace, such as team-a:*, or set anyServiceAccount (any_service_account) to true",
             )
 

@@ -1,0 +1,297 @@
+"""`irsa check` as its users meet it."""
+
+import json
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.main import main
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests" / "golden"
+GOOD = """
+config:
+  irsa:cluster: {name: my-cluster}
+  irsa:bindings:
+    my-app: {serviceAccount: {name: my-app}}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give an empty project, which is the working directory."""
+    (tmp_path / "Pulumi.yaml").write_text("name: irsa\nruntime: python\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def check(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    code = main(["check", *arguments])
+    captured = capsys.readouterr()
+    return code, captured.out + captured.err
+
+
+def test_every_class_of_mistake_at_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the texts, which were read and judged one by one: a change of one is seen in a diff."""
+    monkeypatch.chdir(ROOT)
+    code, text = check(capsys, "tests/golden/mistakes.yaml")
+
+    assert code == 1
+    assert text == (GOLDEN / "mistakes.txt").read_text()
+
+
+def test_the_lines_are_true(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the trust in a line number: the line that is named holds the last key of the path that is named."""
+    monkeypatch.chdir(ROOT)
+    _, text = check(capsys, "--json", "tests/golden/mistakes.yaml")
+    (report,) = json.loads(text)["files"]
+
+    assert len({mistake["found"] for mistake in report["mistakes"]}) >= 25
+    for mistake in report["mistakes"]:
+        line = (ROOT / mistake["file"]).read_text().splitlines()[mistake["line"] - 1]
+        keys = re.findall(r'[\w-]+|(?<=\[")[^"]+', re.sub(r"\[\d+\]", "", mistake.get("within") or mistake["path"]))
+        if mistake["file"].endswith(".json") and "within" not in mistake:
+            continue
+        inside_a_list = (mistake.get("within") or mistake["path"]).endswith("]")
+        assert keys[-1] in line or keys[-2] in line or inside_a_list, (mistake, line)
+
+
+def test_all_parts_of_every_message(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the one shape of all messages: where, found, allowed, what to do."""
+    monkeypatch.chdir(ROOT)
+    _, text = check(capsys, "--json", "tests/golden/mistakes.yaml")
+
+    for mistake in json.loads(text)["files"][0]["mistakes"]:
+        assert all(mistake[part] for part in ("file", "line", "found", "allowed", "fix")), mistake
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("config:\n  irsa:bindings: {a: {}\n", 3, "not YAML"),
+        ("config:\n  irsa:bindings:\n\ta: 1\n", 3, "not YAML"),
+        ("config:\n  irsa:sandbox: true\n  irsa:sandbox: false\n", 3, "twice, on lines 2 and 3"),
+        ("confg:\n  irsa:sandbox: true\n", 1, "did you mean config"),
+        ("- a\n", 1, "no map of keys and values"),
+        ("config:\n", 1, "nothing in `config:`"),
+        ("config: &a {x: *a}\n", 1, "an alias inside of what it stands for"),
+        ("config:\n  isra:bindings: {}\n", 2, "did you mean irsa:bindings?"),
+        ("config: {}\n---\nconfig: {}\n", 2, "not YAML"),
+    ],
+)
+def test_files_that_are_no_stack_files(
+    project: Path, capsys: pytest.CaptureFixture[str], text: str, line: int, words: str
+) -> None:
+    """Protects the first minute with a broken file: its line, not a traceback."""
+    (project / "Pulumi.dev.yaml").write_text(text)
+    code, output = check(capsys)
+
+    assert code == 1
+    assert f"Pulumi.dev.yaml:{line}" in output
+    assert words in output
+
+
+def test_all_stack_files_of_the_project(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects the command without arguments: it takes every stack file, also from a folder below."""
+    for name in ("Pulumi.one.yaml", "Pulumi.two.yaml"):
+        (project / name).write_text(GOOD)
+    (project / "below").mkdir()
+    os.chdir(project / "below")
+    code, output = check(capsys)
+
+    assert code == 0
+    assert "Pulumi.one.yaml: good, 1 binding" in output
+    assert "Pulumi.two.yaml: good, 1 binding" in output
+
+
+def test_what_is_not_there_is_no_finding(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects CI: 2 tells that nothing was looked at, which is neither good nor bad."""
+    assert check(capsys) == (2, "irsa check: no Pulumi.*.yaml beside a Pulumi.yaml here, or above: name the files\n")
+    code, output = check(capsys, "Pulumi.none.yaml")
+    assert code == 2
+    assert "cannot read Pulumi.none.yaml: No such file" in output
+
+
+def test_secrets_are_named_and_are_no_mistakes(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects users of secret values: what only the engine can read is not held against a rule."""
+    (project / "Pulumi.dev.yaml").write_text(
+        GOOD
+        + """
+      role: {description: {secure: v1:abc}}
+      policyArns: ["arn:aws:iam::${other}:policy/p"]
+  irsa:variables: {other: {secure: v1:abc}}
+""".replace("\n      role", "\n    second:\n      serviceAccount: {name: second}\n      role", 1)
+    )
+    code, output = check(capsys)
+
+    assert code == 0, output
+    assert "could not see irsa:variables.other: a secret" in output
+    assert "could not see irsa:bindings.second.role.description: a secret" in output
+
+
+def test_settings_of_the_project_file_count(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects projects with shared settings: the engine lays Pulumi.yaml's values under the stack's."""
+    (project / "Pulumi.yaml").write_text(
+        "name: irsa\nruntime: python\nconfig:\n  irsa:cluster: {value: {name: my-cluster}}\n"
+    )
+    (project / "Pulumi.dev.yaml").write_text(GOOD.replace("  irsa:cluster: {name: my-cluster}\n", ""))
+
+    assert check(capsys)[0] == 0
+
+
+LINTED = """
+config:
+  irsa:cluster: {name: my-cluster}
+  irsa:defaults: {namespace: unused}
+  irsa:variables: {unused: x}
+  irsa:bindings:
+    wide:
+      trust: {subjects: ["team-a:*"]}
+      policyArns: [arn:aws:iam::aws:policy/ReadOnlyAccess, "arn:${partition}:iam::aws:policy/ReadOnlyAccess"]
+    writes:
+      trust: {subjects: ["a:b"]}
+      policy:
+        document:
+          Version: "2012-10-17"
+          Statement:
+            - {Effect: Allow, Action: ["s3:GetObject", "cloudwatch:PutMetricData"], Resource: "*"}
+            - {Effect: Allow, Action: "s3:Put*", Resource: "*"}
+            - {Effect: Allow, Action: "s3:GetObjekt", Resource: "arn:aws:s3:::b/*"}
+    near:
+      trust: {subjects: [%s]}
+""" % ", ".join(f"a:{'x' * 60}{index}" for index in range(16))  # noqa: UP031 (braces are YAML's)
+LINT = {
+    "wide-trust": "irsa:bindings.wide.trust.subjects[0]",
+    "attached-twice": "irsa:bindings.wide.policyArns[1]",
+    "write-everything": "irsa:bindings.writes.policy.document.Statement[1].Resource",
+    "unknown-action": "irsa:bindings.writes.policy.document.Statement[2].Action",
+    "near-limit": "irsa:bindings.near.trust",
+}
+
+
+def findings(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
+    code, text = check(capsys, "--json", *arguments)
+    (report,) = json.loads(text)["files"]
+    return code, report
+
+
+def test_each_lint_rule_warns_at_its_place(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects each rule, and that a warning fails nothing; actions that only work on "*" are no finding."""
+    (project / "Pulumi.dev.yaml").write_text(LINTED)
+    code, report = findings(capsys)
+
+    assert code == 0
+    unused = {w["path"] for w in report["warnings"] if w["rule"] == "unused-setting"}
+    assert unused == {"irsa:defaults.namespace", "irsa:variables.unused"}
+    assert {w["rule"]: w["path"] for w in report["warnings"] if w["rule"] != "unused-setting"} == LINT
+    assert len(report["warnings"]) == 7
+    assert any("did you mean s3:GetObject?" in w["fix"] for w in report["warnings"])
+
+
+@pytest.mark.parametrize("rule", [*LINT, "unused-setting"])
+def test_a_warning_becomes_a_mistake_or_silent(project: Path, capsys: pytest.CaptureFixture[str], rule: str) -> None:
+    """Protects both ways to settle a warning, for every rule: an error for all, silence with a reason for one."""
+    (project / "Pulumi.dev.yaml").write_text(f"{LINTED}  irsa:lint: {{errors: [{rule}]}}\n")
+    code, report = findings(capsys)
+    assert code == 1
+    assert {mistake["rule"] for mistake in report["mistakes"]} == {rule}
+
+    (project / "Pulumi.dev.yaml").write_text(
+        f"{LINTED}  irsa:lint: {{errors: [{rule}], silence: {{{rule}: {{reason: known}}}}}}\n"
+    )
+    code, report = findings(capsys)
+    assert code == 0
+    assert {silent["rule"] for silent in report["silenced"]} == {rule}
+    assert {silent["reason"] for silent in report["silenced"]} == {"known"}
+
+
+def test_silence_of_one_binding_leaves_the_others_loud(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects a silence that is meant for one: the next binding of the kind is still told."""
+    more = '    also-wide: {trust: {subjects: ["team-b:*"]}}\n'
+    silence = "  irsa:lint: {silence: {wide-trust: {bindings: [wide], reason: known}}}\n"
+    (project / "Pulumi.dev.yaml").write_text(LINTED + more + silence)
+    _, report = findings(capsys)
+
+    wide = [w["path"] for w in report["warnings"] if w["rule"] == "wide-trust"]
+    assert wide == ["irsa:bindings.also-wide.trust.subjects[0]"]
+
+
+def test_sarif_has_what_code_scanning_needs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects the upload: the properties that GitHub's SARIF support asks for, each result on its line."""
+    monkeypatch.chdir(ROOT)
+    _, text = check(capsys, "--sarif", "tests/golden/mistakes.yaml")
+    document = json.loads(text)
+    (run,) = document["runs"]
+    known = {rule["id"] for rule in run["tool"]["driver"]["rules"]}
+
+    assert document["version"] == "2.1.0"
+    assert run["tool"]["driver"]["name"]
+    assert len(run["results"]) >= 25
+    for result in run["results"]:
+        assert result["ruleId"] in known
+        assert result["level"] in ("error", "warning", "note")
+        assert result["message"]["text"]
+        (location,) = result["locations"]
+        place = location["physicalLocation"]
+        assert (ROOT / place["artifactLocation"]["uri"]).is_file()
+        assert place["region"]["startLine"] >= 1
+
+
+@pytest.mark.parametrize(("environment", "colored"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colors_only_where_they_are_wanted(project: Path, environment: dict[str, str], colored: bool) -> None:
+    """Protects terminals and https://no-color.org: colors on a terminal, none with NO_COLOR."""
+    (project / "Pulumi.dev.yaml").write_text("config: {}\n")
+    ours, theirs = pty.openpty()
+    base = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    command = [sys.executable, "-m", "cli.main", "check", str(project / "Pulumi.dev.yaml")]
+    subprocess.run(command, cwd=ROOT, env={**base, "TERM": "xterm", **environment}, stdout=theirs, check=False)
+    os.close(theirs)
+    output = b""
+    try:
+        while chunk := os.read(ours, 4096):
+            output += chunk
+    except OSError:
+        pass  # a terminal whose other end is closed
+    os.close(ours)
+
+    # The codes of colors; bold is none.
+    assert bool(re.search(rb"\x1b\[[0-9;]*3[0-7]m", output)) is colored
+    assert b"mistakes" in output
+
+
+def test_without_the_list_of_actions_it_says_so(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects honesty: what was not looked at is named, when policy-sentry is not installed."""
+    monkeypatch.setattr("config.loading.services", lambda: None)
+    (project / "Pulumi.dev.yaml").write_text(GOOD)
+    code, output = check(capsys)
+
+    assert code == 0
+    assert "could not see whether every action exists: `pip install policy-sentry`" in output
+
+
+def test_the_command_needs_neither_pulumi_nor_network(project: Path) -> None:
+    """Protects its use in an editor or a hook: no engine on PATH, no credentials, and it still answers."""
+    (project / "Pulumi.dev.yaml").write_text(GOOD)
+    bare = {
+        "PATH": "/nowhere",
+        "HOME": str(project),
+        "http_proxy": "http://127.0.0.1:9",
+        "https_proxy": "http://127.0.0.1:9",
+    }
+    assert shutil.which("pulumi", path=bare["PATH"]) is None
+    command = [sys.executable, "-m", "cli.main", "check", str(project / "Pulumi.dev.yaml")]
+    done = subprocess.run(command, cwd=ROOT, env=bare, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "good, 1 binding" in done.stdout
