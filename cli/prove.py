@@ -37,7 +37,7 @@ WRONG_AUDIENCE = "irsa-prove.invalid"
 # A new role, or a changed trust policy, takes IAM some seconds:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
 FRESH_SECONDS = 60
-PAUSES = (2.0, 4.0, 6.0)
+PAUSES = (2.0, 4.0)
 NETWORK_KEYS = frozenset({"aws:sourceip", "aws:sourcevpc", "aws:sourcevpcarn", "aws:sourcevpce", "aws:vpcsourceip"})
 
 DESCRIPTION = """\
@@ -138,6 +138,11 @@ class Proof:
             found = f"{ROLE_ARN}: {role_arn}" if role_arn else f"no {ROLE_ARN}, so its Pods get no credentials"
             return Answer(check(Outcome.FINDING, about, found, expected, self._repair))
         audience = annotations.get(AUDIENCE, DEFAULT_AUDIENCE)
+        if audience != binding.audience:
+            remove = f"kubectl annotate serviceaccount {account.name} -n {account.namespace} {AUDIENCE}-"
+            fix = self._repair if AUDIENCE in account.annotations else remove
+            texts = (f"{AUDIENCE}: {audience}", f"the audience {binding.audience}", fix)
+            return Answer(check(Outcome.FINDING, about, *texts))
         subject = Subject(cluster, account.namespace, account.name, role_arn, audience)
         return self._assume(binding, subject, about) or Answer(
             check(Outcome.FINDING, about, "no such service account", expected, self._recreate(account))
@@ -287,6 +292,11 @@ class Proof:
             return {**names, "account": "", "provider": "", "repair": self._repair}
         # The role of somebody else is theirs to repair; the verb that shows them what is wrong is ours.
         repair = self._repair if binding.role else names["explain"]
+        issuers = trusted_issuers(binding)
+        if issuers and issuer_host_path(issuer) not in issuers:
+            repair = (
+                f"pulumi up --stack {self._declared.stack}  # after the cluster's issuer in the stack file is put right"
+            )
         return {**names, "account": arn.account, "provider": provider, "repair": repair}
 
     def _recreate(self, account: Account) -> str:

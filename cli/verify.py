@@ -338,7 +338,7 @@ def _misspelling(key: str) -> str:
     try:
         check_annotation_key(key)
     except Mistake as mistake:
-        return mistake.fix
+        return f"an annotation that it reads; {mistake.fix}"
     return ""
 
 

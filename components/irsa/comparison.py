@@ -26,7 +26,9 @@ class Difference(NamedTuple):
 
 def differences(declared: str | Mapping[str, Any], live: str | Mapping[str, Any]) -> list[Difference]:
     """Give what is different about the live document; nothing when both mean the same."""
-    wanted, found = _document(declared), _document(live)
+    # Where case makes no difference, the first spelling stands for all.
+    spelling: dict[str, str] = {}
+    wanted, found = _document(declared, spelling), _document(live, spelling)
     result = []
     if wanted["Version"] != found["Version"]:
         result.append(Difference("Version", found["Version"], wanted["Version"]))
@@ -54,26 +56,28 @@ def _places(value: Any, place: str) -> dict[str, str]:
     return {inner: text for key, each in value.items() for inner, text in _places(each, f"{place}.{key}").items()}
 
 
-def _document(document: str | Mapping[str, Any]) -> dict[str, Any]:
+def _document(document: str | Mapping[str, Any], spelling: dict[str, str]) -> dict[str, Any]:
     parsed = json.loads(document) if isinstance(document, str) else document
     statements: list[Any] = []
-    for statement in map(_statement, _listed(parsed.get("Statement", []))):
+    for written in _listed(parsed.get("Statement", [])):
+        statement = _statement(written, spelling)
         if statement not in statements:
             statements.append(statement)
     return {"Version": str(parsed.get("Version", _DEFAULT_VERSION)), "Statement": statements}
 
 
-def _statement(statement: Mapping[str, Any]) -> dict[str, Any]:
+def _statement(statement: Mapping[str, Any], spelling: dict[str, str]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for element, value in statement.items():
         if element == "Sid":
             continue
         if element in {"Action", "NotAction"}:
-            result[element] = _texts(value, lower=True)
+            result[element] = sorted({_spelled(text, spelling) for text in _texts(value)})
         elif element in {"Principal", "NotPrincipal"}:
             result[element] = _principal(value)
         elif element == "Condition":
-            result.update({"Condition": _condition(value)} if _condition(value) else {})
+            condition = _condition(value, spelling)
+            result.update({element: condition} if condition else {})
         elif element == "Effect":
             result[element] = str(value)
         else:
@@ -90,17 +94,20 @@ def _principal(value: Any) -> dict[str, list[str]]:
     }
 
 
-def _condition(value: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, list[str]]]:
+def _condition(value: Mapping[str, Mapping[str, Any]], spelling: dict[str, str]) -> dict[str, dict[str, list[str]]]:
     return {
-        operator: {key.lower(): _texts(values) for key, values in keys.items()}
+        operator: {_spelled(key, spelling): _texts(values) for key, values in keys.items()}
         for operator, keys in value.items()
         if keys
     }
 
 
-def _texts(value: Any, lower: bool = False) -> list[str]:
-    texts = {each if isinstance(each, str) else json.dumps(each) for each in _listed(value)}
-    return sorted({text.lower() for text in texts} if lower else texts)
+def _spelled(text: str, spelling: dict[str, str]) -> str:
+    return spelling.setdefault(text.lower(), text)
+
+
+def _texts(value: Any) -> list[str]:
+    return sorted({each if isinstance(each, str) else json.dumps(each) for each in _listed(value)})
 
 
 def _listed(value: Any) -> Sequence[Any]:

@@ -1,0 +1,63 @@
+"""The irsa command in a test's project, and the commands that it advises."""
+
+import json
+import shlex
+import subprocess
+from typing import Any
+
+from botocore import xform_name
+
+from tests.sandbox.project import STACK, Project
+
+ROLE_ARN = "eks.amazonaws.com/role-arn"
+ACCOUNT = "111122223333"
+ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
+PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"
+
+
+def irsa(project: Project, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Run a verb on the project's stack, as a person would; never a traceback."""
+    answer: subprocess.CompletedProcess[str] = project.cloud.run(
+        "irsa", *arguments, folder=project.folder, **{**project.variables, **variables}
+    )
+    assert "Traceback" not in answer.stderr, answer.stderr
+    return answer
+
+
+def report(project: Project, verb: str, *arguments: str, **variables: str) -> tuple[int, list[dict[str, str]]]:
+    """Give a verb's exit code and its checks."""
+    answer = irsa(project, verb, "--stack", STACK, "--json", *arguments, **variables)
+    assert answer.stdout, answer.stderr
+    checks: list[dict[str, str]] = json.loads(answer.stdout)["checks"]
+    return answer.returncode, checks
+
+
+def not_good(checks: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Give the checks that did not come out well."""
+    return [check for check in checks if check["outcome"] in ("finding", "could not look")]
+
+
+def follow(project: Project, command: str) -> None:
+    """Do what a finding advises. The AWS command line is not at hand: its commands are IAM's operations."""
+    for part in command.partition("  #")[0].split(" && "):
+        words = shlex.split(part)
+        if words[:2] == ["aws", "iam"]:
+            _call(project.cloud.aws("iam"), words[2], words[3:])
+        else:
+            answer = project.run("up", *words[2:], "--yes", "--skip-preview") if words[0] == "pulumi" else None
+            answer = answer or project.cloud.run(*words, folder=project.folder)
+            assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def _call(client: Any, operation: str, options: list[str]) -> None:
+    model = client.meta.service_model
+    name = next(name for name in model.operation_names if xform_name(name, "-") == operation)
+    members = {
+        xform_name(member, "-"): (member, shape)
+        for member, shape in model.operation_model(name).input_shape.members.items()
+    }
+    values = {}
+    for option, value in zip(options[::2], options[1::2], strict=True):
+        member, shape = members[option.removeprefix("--")]
+        values[member] = [value] if shape.type_name == "list" else value
+    getattr(client, xform_name(name))(**values)
