@@ -45,8 +45,8 @@ def _arn(kind: str, variables_allowed: bool = True) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _arn_schema(kind: str) -> WithJsonSchema:
-    pattern = rf"^arn:[^:]+:iam::[^:]+:{kind}/.+$|\$\{{"
+def _arn_schema(kind: str, variables_allowed: bool = True) -> WithJsonSchema:
+    pattern = rf"^arn:[^:]+:iam::[^:]+:{kind}/.+$" + (r"|\$\{" if variables_allowed else "")
     return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [EXAMPLES[kind]]})
 
 
@@ -80,9 +80,11 @@ ISSUER_EXAMPLE = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E5
 VARIABLE_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 RoleArn = Annotated[str, _arn("role"), _arn_schema("role")]
 # Read before any account or region is known, so without variables.
-LiteralRoleArn = Annotated[str, _arn("role", variables_allowed=False), _arn_schema("role")]
+LiteralRoleArn = Annotated[str, _arn("role", variables_allowed=False), _arn_schema("role", variables_allowed=False)]
 PolicyArn = Annotated[str, _arn("policy"), _arn_schema("policy")]
-ProviderArn = Annotated[str, _arn("oidc-provider", variables_allowed=False), _arn_schema("oidc-provider")]
+ProviderArn = Annotated[
+    str, _arn("oidc-provider", variables_allowed=False), _arn_schema("oidc-provider", variables_allowed=False)
+]
 Issuer = Annotated[
     str,
     AfterValidator(_issuer),

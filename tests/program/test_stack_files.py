@@ -155,7 +155,6 @@ def test_every_mistake_at_once_with_its_path() -> None:
         "irsa:bindings.d.trust.subjects[0]",
         "irsa:bindings.d.trust.subjects[1]",
         "irsa:bindings.e",
-        "irsa:cluster",
         "irsa:cluster.nam",
     ]
     assert "did you mean 'policyArns'?" in str(error.value)

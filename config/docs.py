@@ -1,0 +1,112 @@
+"""The reference of all keys: `python -m config.docs` writes docs/stack-file.md from the models."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from config.lint_rules import LINT_RULES
+from config.schema import stack_file_schema
+
+FILE = Path(__file__).parent.parent / "docs" / "stack-file.md"
+INTRODUCTION = """# The stack file
+
+All keys of `Pulumi.<stack>.yaml` that belong to irsa, with type, default, limits and an example.
+This page is generated from `config/models.py` by `python -m config.docs`; editors get the same from
+[config/schema.json](../config/schema.json), by the file's first line:
+
+```yaml
+# yaml-language-server: $schema=config/schema.json
+```
+
+`.venv/bin/irsa check` holds a stack file against all of this, and against the rules between keys, without the engine.
+In the examples, every line is right by itself; `name` and `namePrefix`, say, exclude each other.
+"""
+# Sections in the order in which a newcomer meets them.
+ORDER = ("Cluster", "KubernetesAccess", "Binding", "ServiceAccount", "Role", "Policy", "PolicyDocument", "Trust",
+    "Account", "Defaults", "Quotas", "Lint", "Silence")  # fmt: skip
+
+
+def text() -> str:
+    """Give the page."""
+    schema = stack_file_schema()
+    config = schema["properties"]["config"]
+    settings = {name: value for name, value in config["properties"].items() if name.startswith("irsa:")}
+    parts = [INTRODUCTION, *_section("Settings", "Under `config:`.", settings, config["required"])]
+    for name in ORDER:
+        model = schema["$defs"][name]
+        parts += _section(name, model["description"], model["properties"], model.get("required", []))
+    parts.append("## Lint rules\n")
+    parts.append(
+        "\n".join(["| Rule | Warns when |", "|---|---|", *(f"| `{r}` | {t} |" for r, t in LINT_RULES.items())])
+    )
+    return "\n".join(parts) + "\n"
+
+
+def _section(title: str, description: str, properties: Mapping[str, Any], required: list[str]) -> Iterator[str]:
+    yield f"## {title}\n"
+    yield f"{description}\n"
+    yield "| Key | Type | Default | Limits | Meaning |"
+    yield "|---|---|---|---|---|"
+    for key, value in properties.items():
+        default = "required" if key in required else _default(value)
+        cells = (f"`{key}`", _type(value), default, "; ".join(_limits(value)), value.get("description", ""))
+        yield "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+    yield "\n```yaml"
+    for key, value in properties.items():
+        yield f"{key}: {_flow(example(value))}"
+    yield "```\n"
+
+
+def example(value: Mapping[str, Any]) -> Any:
+    """Give the example of a key."""
+    return value["examples"][0]
+
+
+def _flow(value: Any) -> str:
+    shown = yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False, allow_unicode=True)
+    return shown.removesuffix("\n").removesuffix("\n...")
+
+
+def _type(value: Mapping[str, Any]) -> str:
+    if "$ref" in value:
+        name = value["$ref"].rsplit("/", 1)[-1]
+        return f"[{name}](#{name.lower()})"
+    if "enum" in value:
+        return "one of " + ", ".join(f"`{item}`" for item in value["enum"])
+    if "anyOf" in value:
+        return _type(value["anyOf"][0])
+    kind = value.get("type", "any")
+    if kind == "array":
+        return f"list of {_type(value['items'])}"
+    if kind == "object":
+        items = value.get("additionalProperties")
+        return f"map of {_type(items)}" if isinstance(items, dict) else "map"
+    return {"string": "text", "boolean": "true or false", "integer": "number"}.get(kind, str(kind))
+
+
+def _default(value: Mapping[str, Any]) -> str:
+    if "default" in value:
+        return f"`{_flow(value['default'])}`"
+    return "none"
+
+
+def _limits(value: Mapping[str, Any]) -> Iterator[str]:
+    for name, words in (("minimum", "at least {:,}"), ("maximum", "at most {:,}")):
+        if name in value:
+            yield words.format(value[name])
+    if "maxLength" in value:
+        yield f"at most {value['maxLength']} characters"
+    if "pattern" in value:
+        pattern = value["pattern"].removeprefix("^(?:").removesuffix(")$")
+        yield f"`{pattern if len(pattern) < len(value['pattern']) - 3 else value['pattern']}`"
+    for name, words in (("items", "each: "), ("propertyNames", "keys: ")):
+        if isinstance(value.get(name), dict):
+            limits = "; ".join(_limits(value[name]))
+            if limits:
+                yield words + limits
+
+
+if __name__ == "__main__":
+    FILE.write_text(text(), encoding="utf-8")

@@ -1,0 +1,143 @@
+"""The JSON schema and the reference page, which are generated, against the files and the models."""
+
+import json
+import re
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import pytest
+import yaml
+from jsonschema import Draft7Validator
+
+from config import docs, schema
+from config.loading import examine
+from config.models import Stack
+
+ROOT = Path(__file__).parents[2]
+STACK_FILES = ("Pulumi.dev.yaml", "Pulumi.prod.yaml.example", "Pulumi.showcase.yaml")
+MINIMAL: dict[str, Any] = {
+    "config": {"irsa:cluster": {"name": "c"}, "irsa:bindings": {"a": {"serviceAccount": {"name": "a"}}}}
+}
+
+
+def validator() -> Draft7Validator:
+    return Draft7Validator(json.loads(schema.FILE.read_text()))
+
+
+def models(annotation: Any) -> Iterator[type[pydantic.BaseModel]]:
+    """Give every model below a type."""
+    if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
+        yield annotation
+        for field in annotation.model_fields.values():
+            yield from models(field.annotation)
+    for part in getattr(annotation, "__args__", ()):
+        yield from models(part)
+
+
+def refused(model: type[pydantic.BaseModel], values: dict[str, Any]) -> list[Any]:
+    """Give what a model refuses in some of its keys; that the others are missing is not their fault."""
+    try:
+        model.model_validate(values)
+    except pydantic.ValidationError as error:
+        return [item for item in error.errors() if item["type"] != "missing" or len(item["loc"]) > 1]
+    return []
+
+
+@pytest.mark.parametrize(("generated", "file"), [(schema.text, schema.FILE), (docs.text, docs.FILE)])
+def test_what_is_generated_is_fresh(generated: Any, file: Path) -> None:
+    """Protects editors and readers: a changed model without `python -m config.schema`, `config.docs` fails here."""
+    assert generated() == file.read_text(), f"run python -m config.{'schema' if file.suffix == '.json' else 'docs'}"
+
+
+def test_the_schema_is_one() -> None:
+    """Protects the schema itself against the draft that it names."""
+    Draft7Validator.check_schema(json.loads(schema.FILE.read_text()))
+
+
+@pytest.mark.parametrize("name", STACK_FILES)
+def test_the_stack_files_are_good_and_name_the_schema(name: str) -> None:
+    """Protects editors: our own files show no mistakes, and their first line leads to the schema."""
+    text = (ROOT / name).read_text()
+
+    assert text.startswith("# yaml-language-server: $schema=config/schema.json\n")
+    assert list(validator().iter_errors(yaml.safe_load(text))) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("config/irsa:bindngs", {}),
+        ("config/irsa:bindings/a/serviceAccout", {"name": "a"}),
+        ("config/irsa:bindings/a/serviceAccount/name", "My_App"),
+        ("config/irsa:bindings/a/serviceAccount/name", "x" * 254),
+        ("config/irsa:bindings/a/serviceAccount/name", 1),
+        ("config/irsa:bindings/a/serviceAccount/create", "no"),
+        ("config/irsa:bindings/a/serviceAccount/tokenExpiration", 599),
+        ("config/irsa:bindings/a/role", {"name": "x" * 65}),
+        ("config/irsa:bindings/a/role", {"maxSessionDuration": 43201}),
+        ("config/irsa:bindings/a/policyArns", "arn:aws:iam::aws:policy/ReadOnlyAccess"),
+        ("config/irsa:bindings/a/policyArns", ["arn:aws:iam::111122223333:role/r"]),
+        ("config/irsa:bindings/a/import", ["rolle"]),
+        ("config/irsa:bindings/a/trust", {"subjects": ["no-colon"]}),
+        ("config/irsa:lint", {"errors": ["wide"]}),
+        ("config/irsa:lint", {"silence": {"wide-trust": {}}}),
+        ("config/irsa:variables", {"a-b": "x"}),
+        ("config/irsa:quotas", {"trustPolicySize": 2047}),
+        ("config/irsa:cluster", {"region": "somewhere"}),
+    ],
+)
+def test_what_is_bad_in_an_editor_is_bad_in_check(path: str, value: Any) -> None:
+    """Protects the agreement of both: the editor marks it, and `irsa check` refuses it."""
+    document = deepcopy(MINIMAL)
+    *parents, last = path.split("/")
+    place = document
+    for parent in parents:
+        place = place[parent]
+    place[last] = value
+
+    assert list(validator().iter_errors(document)) != []
+    values = {key.removeprefix("irsa:"): item for key, item in document["config"].items()}
+    assert examine(values, ROOT).mistakes != []
+
+
+def test_the_minimal_file_is_good() -> None:
+    """Protects the test above: its starting point has no mistake that would explain the results."""
+    assert list(validator().iter_errors(MINIMAL)) == []
+
+
+def test_a_secret_is_good_in_an_editor() -> None:
+    """Protects secret variables: the editor shows no mistake where the engine takes a secret."""
+    document = deepcopy(MINIMAL)
+    document["config"]["irsa:variables"] = {"bucket": {"secure": "v1:abc"}}
+
+    assert list(validator().iter_errors(document)) == []
+
+
+def test_every_key_is_described_with_an_example_that_is_valid() -> None:
+    """Protects readers: no key without description and example, and each example is taken by its model."""
+    count = 0
+    for model in {model.__name__: model for model in models(Stack)}.values():
+        properties = schema.stack_file_schema()["$defs"].get(model.__name__, {}).get("properties") or {
+            name.removeprefix("irsa:"): value
+            for name, value in schema.stack_file_schema()["properties"]["config"]["properties"].items()
+        }
+        for name, field in model.model_fields.items():
+            alias = field.alias or name
+            assert properties[alias]["description"], (model, alias)
+            value = docs.example(properties[alias])
+            assert refused(model, {alias: value}) == []
+            count += 1
+
+    assert count >= 70
+
+
+def test_every_section_of_the_page_is_yaml() -> None:
+    """Protects readers who copy from docs/stack-file.md: each line of an example parses to the key of the table."""
+    page = docs.FILE.read_text()
+    for section in page.split("\n## ")[1:]:
+        keys = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+        for block in re.findall(r"```yaml\n(.*?)```", section, re.DOTALL):
+            assert list(yaml.safe_load(block)) == keys
