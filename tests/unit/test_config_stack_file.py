@@ -1,0 +1,140 @@
+"""Stack files as the engine reads them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.loading import examine
+from config.stack_file import StackFile, located, scalar
+from config.variables import Unseen
+
+# What `pulumi config --json` of Pulumi 3.259.0 makes of each plain scalar, as recorded from it.
+ENGINE = {
+    "2012-10-17": "2012-10-17 00:00:00 +0000 UTC",
+    "0777": 511,
+    "0o17": 15,
+    "yes": "yes",
+    "~": None,
+    "null": None,
+    "111122223333": 111122223333,
+    "012345678901": 12345678901,
+    "1_000": 1000,
+    "1e3": 1000,
+    "0x1F": 31,
+    "True": True,
+    "0b11": 3,
+    "+5": 5,
+    "1.50": 1.5,
+    "1:30": "1:30",
+    "my-app": "my-app",
+}
+
+
+@pytest.mark.parametrize(("text", "value"), ENGINE.items())
+def test_a_plain_scalar_is_what_the_engine_makes_of_it(text: str, value: Any) -> None:
+    """Protects the agreement of check and up: `yes` is a text and 2012-10-17 is none, unlike PyYAML has it."""
+    assert scalar(text) == value
+    assert type(scalar(text)) is type(value)
+
+
+def stack_file(folder: Path, text: str) -> StackFile:
+    path = folder / "Pulumi.dev.yaml"
+    path.write_text(text)
+    return StackFile(path, path.name)
+
+
+def test_values_and_lines(tmp_path: Path) -> None:
+    """Protects lines in every shape of YAML: maps and lists in both styles, aliases and merged keys."""
+    file = stack_file(
+        tmp_path,
+        """config:
+  irsa:defaults: &defaults {namespace: a}
+  irsa:bindings:
+    one:
+      serviceAccount:
+        <<: *defaults
+        name: one
+      policyArns:
+        - first
+        - second
+    two: {role: {name: two},
+          policyArns: [third]}
+  aws:region: eu-west-1
+""",
+    )
+
+    assert file.settings["bindings"]["one"]["serviceAccount"] == {"namespace": "a", "name": "one"}
+    assert file.region == "eu-west-1"
+    for place, line in (
+        (("bindings", "one", "serviceAccount", "name"), 7),
+        (("bindings", "one", "serviceAccount", "namespace"), 2),
+        (("bindings", "one", "policyArns", 1), 10),
+        (("bindings", "two", "role", "name"), 11),
+        (("bindings", "two", "policyArns", 0), 12),
+        (("bindings", "two", "missing"), 11),
+        (("nowhere",), None),
+    ):
+        assert file.line(place) == line, place
+
+
+def test_keys_as_the_engine_takes_them(tmp_path: Path) -> None:
+    """Protects three spellings of one key, a value given as JSON, and secrets (seen in `pulumi config --json`)."""
+    file = stack_file(
+        tmp_path,
+        """config:
+  cluster: {name: c}
+  irsa:config:sandbox: true
+  irsa:quotas: '{"trustPolicySize": 4096}'
+  irsa:variables: {secret: {secure: v1:abc}, plain: x}
+""",
+    )
+
+    assert file.settings["cluster"] == {"name": "c"}
+    assert file.settings["sandbox"] is True
+    assert file.settings["quotas"] == {"trustPolicySize": 4096}
+    assert isinstance(file.settings["variables"]["secret"], Unseen)
+
+
+def test_lines_only_where_the_value_is_the_files_own(tmp_path: Path) -> None:
+    """Protects runs with --config-file or ESC: a line of a file that the value is not from would mislead."""
+    file = stack_file(tmp_path, "config:\n  irsa:cluster: {nam: c}\n  irsa:bindings: {a: {}}\n")
+    values = {"cluster": {"nam": "c"}, "bindings": {"a": {"role": {}}}}
+    found = {mistake.place: mistake for mistake in located(examine(values, tmp_path).mistakes, file, values)}
+
+    assert found["cluster", "nam"].where == "Pulumi.dev.yaml:2  irsa:cluster.nam"
+    assert found["bindings", "a"].where == "irsa:bindings.a"
+
+
+@pytest.mark.parametrize(
+    ("region", "arn", "good"),
+    [
+        ("cn-north-1", "arn:aws-cn:iam::aws:policy/ReadOnlyAccess", True),
+        ("cn-north-1", "arn:aws:iam::aws:policy/ReadOnlyAccess", False),
+        ("cn-north-1", "arn:${partition}:iam::aws:policy/ReadOnlyAccess", True),
+        ("us-gov-west-1", "arn:aws-us-gov:iam::aws:policy/ReadOnlyAccess", True),
+        ("us-gov-west-1", "arn:aws:iam::aws:policy/ReadOnlyAccess", False),
+        ("eusc-de-east-1", "arn:aws-eusc:iam::aws:policy/ReadOnlyAccess", True),
+        ("us-west-2", "arn:aws-cn:iam::aws:policy/ReadOnlyAccess", False),
+        (None, "arn:aws-cn:iam::aws:policy/ReadOnlyAccess", True),
+    ],
+)
+def test_the_partition_is_that_of_the_region(tmp_path: Path, region: str | None, arn: str, good: bool) -> None:
+    """Protects users in China and GovCloud: an ARN of another partition is refused where the region is known."""
+    values = {
+        "cluster": {"name": "c"},
+        "bindings": {"a": {"serviceAccount": {"name": "a"}, "policyArns": [arn]}},
+    }
+    mistakes = examine(values, tmp_path, region).mistakes
+
+    assert [mistake.place for mistake in mistakes] == ([] if good else [("bindings", "a", "policyArns", 0)])
+
+
+def test_a_shared_policy_file_is_told_once(tmp_path: Path) -> None:
+    """Protects the reader of a long report: one mistake in one file is one mistake, however many bindings use it."""
+    (tmp_path / "p.json").write_text('{"Version": "2012-10-17",\n "Statement": {"Effect": "Allow", "Action": "x"}}')
+    bindings = {f"b{i}": {"serviceAccount": {"name": f"b{i}"}, "policy": {"file": "p.json"}} for i in range(5)}
+    mistakes = examine({"cluster": {"name": "c"}, "bindings": bindings}, tmp_path).mistakes
+
+    assert [mistake.mistake.found for mistake in mistakes] == ["'x' is not an action", "no Resource"]
+    assert {(mistake.file, mistake.line) for mistake in mistakes} == {("p.json", 2)}
