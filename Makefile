@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help environment up down clean clean-cache preview destroy showcase test requirements
+.PHONY: bench help environment up down clean clean-cache preview destroy showcase test requirements
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -41,6 +41,9 @@ test: environment ## lint, types and all tests, the real engine's among them
 	@$(PYTHON) -m mypy components/irsa config cli program sandbox tests $(wildcard bench/*.py) __main__.py
 	@$(PYTHON) -m sandbox programs
 	@$(PYTHON) -m pytest
+
+bench: environment ## measure what has a figure in the documentation
+	@for file in bench/*.py; do $(PYTHON) -m bench.$$(basename $$file .py) || exit 1; done
 
 requirements: environment ## compile requirements*.txt anew from the ranges in pyproject.toml
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check pip-tools

@@ -4,6 +4,7 @@ The engine reads YAML by Go's yaml.v3, whose plain scalars differ from PyYAML's:
 a moment in time. So PyYAML gives the nodes and their lines here, and this module their values.
 """
 
+import functools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -273,13 +274,16 @@ def _step(node: Any, part: str | int) -> tuple[Any, Any] | None:
     """Give the key and the value of a step, or the item twice."""
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
         return node.value[part], node.value[part]
-    if not isinstance(node, yaml.MappingNode):
-        return None
-    merged: tuple[Any, Any] | None = None
-    for key, value in reversed(node.value):
-        if key.value == str(part):
-            return key, value
+    return _keys(node).get(str(part)) if isinstance(node, yaml.MappingNode) else None
+
+
+@functools.lru_cache(maxsize=64)
+def _keys(node: Any) -> Mapping[str, tuple[Any, Any]]:
+    """Give the keys of a map, merged ones included; of a key that is there twice, the last."""
+    keys: dict[str, tuple[Any, Any]] = {}
+    for key, value in node.value:
         if key.value == "<<":
             parts = value.value if isinstance(value, yaml.SequenceNode) else [value]
-            merged = merged or next(filter(None, (_step(item, part) for item in parts)), None)
-    return merged
+            for part in parts:
+                keys = {**(_keys(part) if isinstance(part, yaml.MappingNode) else {}), **keys}
+    return {**keys, **{key.value: (key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode)}}

@@ -98,7 +98,7 @@ def check_name(text: str, rule: NameRule) -> str:
     Raises:
         Mistake: It is empty, too long or has a character that is not allowed.
     """
-    if re.fullmatch(rule.pattern, text, 0 if rule.letters_of_any_script else re.ASCII) and len(text) <= rule.longest:
+    if len(text) <= rule.longest and re.fullmatch(rule.pattern, text, 0 if rule.letters_of_any_script else re.ASCII):
         return text
     shown = repr(text) if len(text) <= SHOWN else f"{text[:SHOWN]!r}..."
     found, fix = f"{shown} is not {rule.kind}", "write another name"
