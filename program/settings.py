@@ -52,10 +52,11 @@ def _stack_file(folder: Path) -> StackFile | None:
 
 
 def _values() -> dict[str, Any]:
-    """Give the project's values, as the engine hands them to the program."""
+    """Give the project's values, as the language host hands them over, by the SDK or by the environment."""
     prefix = f"{pulumi.get_project()}:"
+    config = pulumi.runtime.config
     values = {}
-    for key, text in pulumi.runtime.config.CONFIG.get().items():
+    for key, text in {**config.get_config_env(), **config.CONFIG.get()}.items():
         if key.startswith(prefix):
             values[key.removeprefix(prefix)] = parsed(text)
     return values

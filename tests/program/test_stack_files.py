@@ -120,6 +120,15 @@ def test_the_example_for_production_holds_the_same_bindings(monkeypatch: pytest.
     assert exported.keys() == stack_values(ROOT / "Pulumi.dev.yaml")["irsa:bindings"].keys()
 
 
+def test_settings_may_come_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects every language host: Pulumi's Config reads PULUMI_CONFIG too, and so must the program."""
+    values = stack_values(ROOT / "Pulumi.prod.yaml.example")
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(texts))
+
+    assert "my-service-account" in run_program({}, Answers(), monkeypatch)["bindings"]
+
+
 def test_a_missing_oidc_provider_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects aws-load-balancer-controller#2315 users: the error names the issuer and the command that helps."""
     with pytest.raises(pulumi.RunError) as error:
