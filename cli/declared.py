@@ -68,8 +68,9 @@ class Binding:
         key: Its key in the stack file.
         role_arn: The role that service accounts assume.
         role: That role, where the stack makes it; nothing for an existing one.
-        policies: ARNs of the attached policies, with the document of each that the stack makes.
-        inline_policies: Names and documents.
+        policies: ARNs of the attached policies.
+        documents: Those that the stack makes, and their documents; nothing where the state keeps one as a secret.
+        inline_policies: Names and documents; nothing where the state keeps one as a secret.
         accounts: The binding's own service accounts, one per cluster.
         subjects: Trusted `namespace:name` patterns, as far as they are declared here.
         audience: The audience of the tokens.
@@ -79,7 +80,8 @@ class Binding:
     key: str
     role_arn: str
     role: Role | None = None
-    policies: Mapping[str, str | None] = field(default_factory=dict)
+    policies: tuple[str, ...] = ()
+    documents: Mapping[str, str | None] = field(default_factory=dict)
     inline_policies: Mapping[str, str | None] = field(default_factory=dict)
     accounts: tuple[Account, ...] = ()
     subjects: tuple[str, ...] = ()
@@ -190,7 +192,8 @@ def _binding(key: str, component: Resource, children: Iterable[Resource]) -> Bin
         key,
         outputs.get("roleArn") or "",
         _role(roles[0]) if roles else None,
-        {arn: documents.get(arn) for arn in sorted({*attached, *(outputs.get("policyArns") or [])})},
+        tuple(sorted({*attached, *(outputs.get("policyArns") or [])})),
+        documents,
         {r["inputs"]["name"]: _plain(r["inputs"].get("policy")) for r in kinds.get(INLINE_POLICY, [])},
         accounts,
         tuple(outputs.get("subjects") or own),

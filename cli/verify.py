@@ -252,20 +252,20 @@ class Verification:
 
     def _documents(self, role: Role, binding: Binding) -> list[Check]:
         check = functools.partial(Check, binding.key, DOCUMENTS)
-        account = self._accounts.of_provider(binding.provider)
         checks: list[Check] = []
-        for arn, document in binding.policies.items():
-            if document is not None:
-                checks += self._document(check, arn, document, account.document(arn))
+        for arn, document in binding.documents.items():
+            live = self._accounts.of_provider(binding.provider).document(arn)
+            checks += self._document(check, arn, document, live)
         for name, document in binding.inline_policies.items():
-            if document is None:
-                raise CouldNotLookError(f"the state keeps the document of {name} as a secret")
-            checks += self._document(check, f"inline {name}", document, account.inline_document(role.name, name))
+            live = self._accounts.of_provider(binding.provider).inline_document(role.name, name)
+            checks += self._document(check, f"inline {name}", document, live)
         return checks
 
     def _document(
-        self, check: Callable[..., Check], about: str, declared: str, live: Mapping[str, Any] | None
+        self, check: Callable[..., Check], about: str, declared: str | None, live: Mapping[str, Any] | None
     ) -> list[Check]:
+        if declared is None:
+            return [check(Outcome.COULD_NOT_LOOK, about, "the state keeps the document as a secret")]
         if live is None:
             return [check(Outcome.FINDING, about, "no such policy", declared, self._repair)]
         return self._compared(check, about, declared, live)

@@ -1,0 +1,207 @@
+"""`irsa verify` on stacks of its own, against the real Kubernetes API and the sandbox's AWS."""
+
+import json
+import xml.etree.ElementTree
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, irsa, not_good, report
+from tests.sandbox.project import ROOT, STACK, Project
+
+pytestmark = pytest.mark.sandbox
+
+PERMISSIONS = ROOT / "docs" / "permissions"
+INJECTED = Path(__file__).parent / "recorded" / "injected-pod.json"
+BINDING = {
+    "serviceAccount": {"name": "verified"},
+    "role": {"name": "verified-role"},
+    "policyArns": ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"],
+}
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/verified-role"
+
+
+@pytest.fixture(scope="module")
+def project(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """One deployed binding that the tests of this file only look at."""
+    deployed = Project(cloud, tmp_path_factory.mktemp("verify") / "project", {"bindings": {"verified": BINDING}})
+    deployed.up()
+    yield deployed
+    deployed.destroy()
+
+
+def access(cloud: Any, folder: Path, role_file: str, name: str) -> dict[str, str]:
+    """Bind a role of the documentation to a new service account, and give the variables that act as it."""
+    document = yaml.safe_load((PERMISSIONS / role_file).read_text())
+    commands = (
+        ("apply", "-f", str(PERMISSIONS / role_file)),
+        ("create", "serviceaccount", name, "-n", "kube-system"),
+        ("create", "clusterrolebinding", name, f"--clusterrole={document['metadata']['name']}",
+         f"--serviceaccount=kube-system:{name}"),
+    )  # fmt: skip
+    for command in commands:
+        answer = cloud.kubectl(*command)
+        assert answer.returncode == 0, answer.stderr
+    token = cloud.kubectl("create", "token", name, "-n", "kube-system").stdout.strip()
+    kubeconfig = json.loads((cloud.folder / "kubeconfig").read_text())
+    kubeconfig["users"][0]["user"] = {"token": token}
+    file = folder / f"{name}.kubeconfig"
+    file.write_text(json.dumps(kubeconfig))
+    return {"KUBECONFIG": str(file)}
+
+
+def test_what_is_deployed_is_good_in_every_form(project: Project, tmp_path: Path) -> None:
+    """Protects programs, CI and readers of a log: JSON, JUnit XML and aligned text say the same, and exit with 0."""
+    file = tmp_path / "verify.xml"
+    answer = irsa(project, "verify", "--junit", str(file))
+    code, checks = report(project, "verify")
+    suites = xml.etree.ElementTree.fromstring(file.read_text())
+
+    assert (answer.returncode, code, not_good(checks)) == (0, 0, [])
+    assert {check["check"] for check in checks} == {"provider", "role", "trust", "policies", "account"}
+    assert len(suites.findall("testsuite/testcase")) == len(checks)
+    assert suites.find(".//failure") is None
+    assert answer.stdout.splitlines()[0].split() == [
+        "binding", "provider", "role", "trust", "policies", "documents", "account",
+    ]  # fmt: skip
+    assert "\x1b" not in answer.stdout
+
+
+def test_a_finding_is_a_failure_in_junit(project: Project, cloud: Any, tmp_path: Path) -> None:
+    """Protects CI: a finding is a failed test case with found, expected and fix."""
+    file = tmp_path / "verify.xml"
+    key = "eks.amazonaws.com/token-expiration"
+    assert cloud.kubectl("annotate", "sa", "verified", f"{key}=600").returncode == 0
+    code = irsa(project, "verify", "--junit", str(file)).returncode
+    assert cloud.kubectl("annotate", "sa", "verified", f"{key}-").returncode == 0
+
+    failures = xml.etree.ElementTree.fromstring(file.read_text()).findall(".//failure")
+    assert code == 1
+    (failure,) = failures
+    assert failure.text == (
+        f"verified: account: default/verified: finding; found {key}: 600, not declared; expected no {key}; "
+        f"fix: kubectl annotate serviceaccount verified -n default {key}-"
+    )
+
+
+def test_pods_carry_the_role_or_are_to_be_restarted(project: Project, cloud: Any, tmp_path: Path) -> None:
+    """Protects Pods that are older than the annotation (webhook#28): found, with the command that makes them anew."""
+    pod = json.loads(INJECTED.read_text().replace("arn:aws:iam::111122223333:role/my-role", ROLE))["pod"]
+    pod["spec"] |= {"serviceAccount": "verified", "serviceAccountName": "verified"}
+    pod["metadata"] = {"name": "injected", "namespace": "default"}
+    stale = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "stale", "namespace": "default"},
+        "spec": {"serviceAccountName": "verified", "containers": [{"name": "app", "image": "busybox"}]},
+    }
+    for document in (pod, stale):
+        file = tmp_path / "pod.json"
+        file.write_text(json.dumps(document))
+        answer = cloud.kubectl("create", "-f", str(file))
+        assert answer.returncode == 0, answer.stderr
+    code, checks = report(project, "verify", "--pods")
+    plain, _ = report(project, "verify")
+    for name in ("injected", "stale"):
+        assert cloud.kubectl("delete", "pod", name, "--grace-period=0", "--force").returncode == 0
+
+    pods = [(check["about"], check["outcome"], check["found"]) for check in checks if check["check"] == "pods"]
+    assert (code, plain) == (1, 0)
+    assert sorted(pods) == [
+        ("default/injected", "ok", ""),
+        ("default/injected, containers", "not checked", "set the role themselves: own"),
+        ("default/stale", "finding", "container app: no AWS_ROLE_ARN"),
+        ("default/stale", "finding", "container app: no AWS_WEB_IDENTITY_TOKEN_FILE"),
+        ("default/stale", "finding", "no token volume for AWS"),
+    ]
+
+
+def test_an_existing_role_is_asked_whether_it_admits_the_account(cloud: Any, deploy: Callable[..., Project]) -> None:
+    """Protects `role.arn`: nobody declares its trust policy here, so it must admit the account."""
+    iam = cloud.aws("iam")
+    for name, subject in (("admitting", "default:admitted"), ("refusing", "default:somebody-else")):
+        claims = {f"{ISSUER}:aud": "sts.amazonaws.com", f"{ISSUER}:sub": f"system:serviceaccount:{subject}"}
+        statement = {"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithWebIdentity"}
+        document = {"Version": "2012-10-17", "Statement": [{**statement, "Condition": {"StringEquals": claims}}]}
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(document))
+    bindings = {
+        name: {"serviceAccount": {"name": account}, "role": {"arn": f"arn:aws:iam::{ACCOUNT}:role/{role}"}}
+        for name, account, role in (("good", "admitted", "admitting"), ("bad", "unwanted", "refusing"))
+    }
+    project = deploy({"bindings": bindings})
+    project.up()
+    verified = {name: report(project, "verify", name) for name in bindings}
+    proven = {name: report(project, "prove", name) for name in bindings}
+    for name in ("admitting", "refusing"):
+        iam.delete_role(RoleName=name)
+
+    assert (verified["good"][0], proven["good"][0]) == (0, 0)
+    (verify,), (prove,) = not_good(verified["bad"][1]), not_good(proven["bad"][1])
+    explain = f"irsa explain default/unwanted arn:aws:iam::{ACCOUNT}:role/refusing"
+    assert (verify["check"], verify["outcome"], verify["fix"]) == ("trust", "finding", explain)
+    assert (prove["check"], prove["outcome"], prove["fix"]) == ("assumes", "finding", explain)
+
+
+def test_the_documented_rights_are_enough(project: Project, cloud: Any, tmp_path: Path) -> None:
+    """Protects least privilege: the files of docs/permissions suffice, and the smaller one does not make tokens."""
+    verifying = access(cloud, tmp_path, "kubernetes-verify.yaml", "verifying")
+    proving = access(cloud, tmp_path, "kubernetes-prove.yaml", "proving")
+
+    assert report(project, "verify", "--pods", **verifying)[0] == 0
+    assert report(project, "prove", **proving)[0] == 0
+    code, checks = report(project, "prove", **verifying)
+    assert code == 2
+    assert 'cannot create resource "serviceaccounts/token"' in not_good(checks)[0]["found"]
+
+
+def test_the_documented_rights_deploy(cloud: Any, deploy: Callable[..., Project], tmp_path: Path) -> None:
+    """Protects least privilege: the deployer's file suffices for accounts and namespaces, made, changed and deleted."""
+    deploying = access(cloud, tmp_path, "kubernetes-deployer.yaml", "deploying")
+    bindings: dict[str, Any] = {
+        "made": {
+            "serviceAccount": {"name": "made", "namespace": "deployed", "createNamespace": True},
+            "policyArns": [],
+        },
+        "adopted": {"serviceAccount": {"name": "existing-service-account", "create": False}, "policyArns": []},
+    }
+    project = deploy({"bindings": bindings}, **deploying)
+    assert project.up()["create"] > 0
+    bindings["made"]["serviceAccount"]["labels"] = {"team": "payments"}
+    project.set({"bindings": bindings})
+
+    assert project.up("--refresh") == {"update": 1}
+    project.pulumi("destroy", "--yes", "--skip-preview")
+
+
+def test_nobody_there_is_could_not_look(project: Project, cloud: Any, tmp_path: Path) -> None:
+    """Protects the meaning of 1: an API that cannot be asked is exit code 2 with the reason, not a finding."""
+    kubeconfig = json.loads((cloud.folder / "kubeconfig").read_text())
+    kubeconfig["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:9"
+    file = tmp_path / "kubeconfig"
+    file.write_text(json.dumps(kubeconfig))
+    without_aws = report(project, "verify", AWS_ENDPOINT_URL="http://127.0.0.1:9")
+    without_kubernetes = report(project, "verify", KUBECONFIG=str(file))
+    without_context = report(project, "verify", KUBECONFIG=str(cloud.folder / "none"), HOME=str(tmp_path))
+
+    for code, checks in (without_aws, without_kubernetes, without_context):
+        bad = not_good(checks)
+        assert (code, {check["outcome"] for check in bad}) == (2, {"could not look"})
+        assert all(check["found"] for check in bad)
+    kinds = [{check["check"] for check in not_good(checks)} for _, checks in (without_aws, without_kubernetes)]
+    assert kinds == [{"provider", "role", "trust", "policies"}, {"provider", "account"}]
+
+
+@pytest.mark.parametrize("verb", ["verify", "prove"])
+def test_what_cannot_be_chosen_is_said_in_one_line(project: Project, verb: str, tmp_path: Path) -> None:
+    """Protects readers: a stack or binding that is not there is exit code 2 and one line with what is near."""
+    binding = irsa(project, verb, "--stack", STACK, "verfied")
+    stack = irsa(project, verb, "--stack", "nowhere")
+    folder = project.cloud.run("irsa", verb, folder=tmp_path)
+
+    assert [answer.returncode for answer in (binding, stack, folder)] == [2, 2, 2]
+    assert binding.stderr == f"irsa {verb}: stack {STACK} has no binding 'verfied'; did you mean 'verified'?\n"
+    assert stack.stderr.startswith(f"irsa {verb}: pulumi stack export: no stack named 'nowhere' found")
+    assert "no Pulumi.yaml project file found" in folder.stderr
