@@ -27,7 +27,7 @@ down: ## stop the servers; what was deployed is there again after `make up`
 	@if [ -d .sandbox ]; then $(MAKE) --no-print-directory environment && $(PYTHON) -m sandbox down; fi
 
 clean: down ## stop the servers and remove all that `make up` and `make test` made here
-	@rm -rf .sandbox .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .sandbox .venv tests/editor/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-cache: environment ## remove the built programs that all clones of this user share
@@ -40,6 +40,7 @@ test: environment ## lint, types and all tests, the real engine's among them
 	@cd tests/actionlint && go tool actionlint ../../.github/workflows/*.yml
 	@$(PYTHON) -m mypy components/irsa config cli program sandbox tests $(wildcard bench/*.py) __main__.py
 	@$(PYTHON) -m sandbox programs
+	@if command -v npm >/dev/null; then cd tests/editor && { npm ci --silent --no-audit --no-fund || exit 1; }; else echo "  no npm (node 18 or newer): the editor's language server is not asked" >&2; fi
 	@$(PYTHON) -m pytest
 
 bench: environment ## measure what has a figure in the documentation
