@@ -9,10 +9,11 @@ from typing import Any
 
 from config.explaining import keys_at
 from config.places import LocatedMistake, Place
-from config.variables import Unseen
+from config.variables import BUILT_IN, Unseen
 from irsa.arns import issuer_host_path
 from irsa.mistakes import Mistake
 from irsa.subjects import check_any_service_account
+from irsa.trust import check_conditions
 
 # The inline policy that the program makes of assumeRoleArns.
 CHAINING_POLICY = "assume-roles"
@@ -21,14 +22,9 @@ OF_A_CREATED_ACCOUNT = ("labels", "imagePullSecrets", "automountServiceAccountTo
 
 def mistakes_across(values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     """Give these mistakes of a stack's `irsa:` values."""
-    clusters = _mapping(values.get("clusters"))
-    if ("cluster" in values) == ("clusters" in values):
-        found = "both cluster and clusters" if "cluster" in values else "neither cluster nor clusters"
-        yield _mistake(
-            ("cluster",), found, "exactly one of them", "give `cluster`, or `clusters` when there are several"
-        )
+    yield from _of_the_top(values)
     yield from _of_cluster(("cluster",), values.get("cluster"), values)
-    for key, cluster in clusters.items():
+    for key, cluster in _mapping(values.get("clusters")).items():
         yield from _of_cluster(("clusters", key), cluster, values)
     for key, account in _mapping(values.get("accounts")).items():
         ways = {"profile", "assumeRoleArn"} & _mapping(account).keys()
@@ -46,6 +42,20 @@ def mistakes_across(values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     for rule, silence in _mapping(_mapping(values.get("lint")).get("silence")).items():
         for index, key in enumerate(_list(_mapping(silence).get("bindings"))):
             yield from _unknown(("lint", "silence", rule, "bindings", index), key, "irsa:bindings", bindings)
+
+
+def _of_the_top(values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
+    if ("cluster" in values) == ("clusters" in values):
+        found = "both cluster and clusters" if "cluster" in values else "neither cluster nor clusters"
+        yield _mistake(
+            ("cluster",), found, "exactly one of them", "give `cluster`, or `clusters` when there are several"
+        )
+    if values.get("clusters") == {}:
+        yield _mistake(("clusters",), "no cluster", "at least one", "add a cluster, or use `cluster`")
+    for name in BUILT_IN:
+        if name in _mapping(values.get("variables")):
+            found = f"{name!r}, which irsa fills in itself"
+            yield _mistake(("variables", name), found, "names other than the built-in ones", "rename it")
 
 
 def _of_cluster(place: Place, cluster: Any, values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
@@ -100,12 +110,25 @@ def _within(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake]:
         found = f"{CHAINING_POLICY!r}, which is the inline policy that assumeRoleArns makes"
         yield _mistake((*place, "inlinePolicies", CHAINING_POLICY), found, "another name", "rename it")
     yield from _adoption(place, binding)
+    try:
+        check_conditions(_conditions(trust))
+    except Mistake as mistake:
+        yield LocatedMistake((*place, "trust", "conditions"), mistake)
+
+
+def _conditions(trust: Mapping[str, Any]) -> dict[str, Any]:
+    conditions = _mapping(trust.get("conditions")).items()
+    return {operator: {str(key): value for key, value in _mapping(keys).items()} for operator, keys in conditions}
 
 
 def _role(place: Place, binding: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     """An existing role excludes what would change it; a created one needs somebody who may assume it."""
     role, trust = _mapping(binding.get("role")), _mapping(binding.get("trust"))
     if "arn" in role:
+        for index, what in enumerate(_list(binding.get("import"))):
+            if what != "serviceAccount":
+                found = f"{what!r} of an existing role"
+                yield _mistake((*place, "import", index), found, "serviceAccount", "leave it out")
         changing = [f"role.{name}" for name in role if name != "arn"]
         settings = ("policy", "policyArns", "inlinePolicies", "assumeRoleArns", "trust", "account")
         changing += [name for name in settings if name in binding]
@@ -136,7 +159,13 @@ def _adoption(place: Place, binding: Mapping[str, Any]) -> Iterator[LocatedMista
         "policy": ("policy", "name"),
         "serviceAccount": ("serviceAccount", "name"),
     }
+    if "arn" in _mapping(binding.get("role")):
+        needed = {"serviceAccount": needed["serviceAccount"]}
+    account = _mapping(binding.get("serviceAccount"))
     for index, what in enumerate(_list(binding.get("import"))):
+        if what == "serviceAccount" and account.get("create") is False:
+            found = "'serviceAccount', with create: false"
+            yield _mistake((*place, "import", index), found, "one of the two", "leave one out")
         section, name = needed.get(what, ("", "")) if isinstance(what, str) else ("", "")
         if section and name not in _mapping(binding.get(section)):
             allowed = f"it with {section}.{name}, by which it is found"
@@ -150,6 +179,13 @@ def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any])
     place: Place = ("bindings", key)
     for index, cluster in enumerate(_list(binding.get("clusters"))):
         yield from _unknown((*place, "clusters", index), cluster, "irsa:clusters", values.get("clusters"))
+    declared = _mapping(values.get("clusters"))
+    chosen = [name for name in _list(binding.get("clusters")) if isinstance(name, str)] or list(declared)
+    same = [name for name in chosen if "kubernetes" not in _mapping(declared.get(name))]
+    if len(same) > 1 and "serviceAccount" in binding:
+        found = f"the clusters {', '.join(same)} without `kubernetes`, which would be one and the same API"
+        allowed = "at most one cluster of a binding reached by the stack's own `kubernetes:` settings"
+        yield _mistake((*place, "serviceAccount"), found, allowed, "add kubernetes: {context: ...} to the clusters")
     if "account" in binding:
         yield from _unknown((*place, "account"), binding["account"], "irsa:accounts", values.get("accounts"))
     former = binding.get("formerly")

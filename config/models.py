@@ -102,6 +102,7 @@ VariableName = Annotated[
 ]
 ClusterName = Annotated[str, _name("cluster"), _name_schema("cluster", "my-cluster")]
 Region = Annotated[str, _name("region"), _name_schema("region", "us-west-2")]
+Key = Annotated[str, _name("key"), _name_schema("key", "my-app")]
 RoleName = Annotated[str, _name("role"), _name_schema("role", "my-role")]
 RoleNamePrefix = Annotated[str, _name("role prefix"), _name_schema("role prefix", "my-app-")]
 RolePath = Annotated[str, _name("role path"), _name_schema("role path", "/team/")]
@@ -335,7 +336,7 @@ class Binding(Settings):
     retain_on_delete: bool = Field(default=False, examples=[True])
     """true: what the binding made stays when the binding is removed."""
     formerly: str | None = Field(default=None, examples=["old-key"])
-    """The binding's key of before, so that a new key does not replace the role."""
+    """The binding's key of before, so that a new key does not replace the role. A key over 56 characters still does."""
 
 
 class Defaults(Settings):
@@ -396,13 +397,14 @@ class Stack(Settings):
 
     cluster: Cluster | None = Field(default=None, examples=[{"name": "my-cluster"}])
     """The EKS cluster; or `clusters`."""
-    clusters: dict[str, Cluster] = Field(
-        default_factory=dict, examples=[{"blue": {"name": "blue"}, "green": {"name": "green"}}]
+    clusters: dict[Key, Cluster] = Field(
+        default_factory=dict,
+        examples=[{"blue": {"name": "blue"}, "green": {"name": "green", "kubernetes": {"context": "green"}}}],
     )
     """Several EKS clusters, by a name of yours, instead of `cluster`."""
-    bindings: dict[str, Binding] = Field(examples=[{"my-app": {"serviceAccount": {"name": "my-app"}}}])
+    bindings: dict[Key, Binding] = Field(examples=[{"my-app": {"serviceAccount": {"name": "my-app"}}}])
     """Roles and their service accounts, by a name of yours that stays the same."""
-    accounts: dict[str, Account] = Field(
+    accounts: dict[Key, Account] = Field(
         default_factory=dict, examples=[{"data": {"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"}}]
     )
     """Other AWS accounts, by a name of yours."""

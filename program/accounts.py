@@ -1,4 +1,4 @@
-"""Providers for the AWS accounts and regions that a stack file names."""
+"""Providers for the AWS accounts that a stack file names."""
 
 import functools
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from config.models import Account
 
 
 class Accounts:
-    """The stack's own AWS account and the named ones, each with one provider per region."""
+    """The stack's own AWS account, by the stack's default provider, and the named ones, each with its own."""
 
     def __init__(self, accounts: Mapping[str, Account]) -> None:
         """Take `irsa:accounts`."""
@@ -21,21 +21,24 @@ class Accounts:
         """Region of the stack."""
         return aws.get_region().region
 
-    def provider(self, name: str | None, region: str | None = None) -> aws.Provider | None:
-        """Give the provider of an account and region; None is the stack's own default provider."""
-        region = region or (self._accounts[name].region if name else None) or self.region
-        return None if name is None and region == self.region else self._provider(name, region)
+    def settings(self, name: str | None) -> Account:
+        """Give how an account is reached; the stack's own needs nothing."""
+        return self._accounts[name] if name else Account()
 
     @functools.cache  # noqa: B019 (one object, as long as the program runs)
-    def _provider(self, name: str | None, region: str) -> aws.Provider:
-        account = self._accounts[name] if name else Account()
+    def provider(self, name: str | None) -> aws.Provider | None:
+        """Give the provider of an account; None is the stack's own default provider."""
+        if name is None:
+            return None
+        account = self._accounts[name]
         roles = [aws.ProviderAssumeRoleArgs(role_arn=account.assume_role_arn)] if account.assume_role_arn else None
-        label = "-".join(part for part in (name, None if region == self.region else region) if part)
-        return aws.Provider(label, region=region, profile=account.profile, assume_roles=roles)
+        # The stack's own profile is not inherited; a role is assumed with the same credentials as the stack's.
+        profile = account.profile or pulumi.Config("aws").get("profile")
+        return aws.Provider(name, region=account.region or self.region, profile=profile, assume_roles=roles)
 
-    def invoke_options(self, name: str | None, region: str | None = None) -> pulumi.InvokeOptions | None:
-        """Give the options for a look-up in that account and region."""
-        provider = self.provider(name, region)
+    def invoke_options(self, name: str | None) -> pulumi.InvokeOptions | None:
+        """Give the options for a look-up in that account."""
+        provider = self.provider(name)
         return None if provider is None else pulumi.InvokeOptions(provider=provider)
 
     @functools.cache  # noqa: B019 (as above)

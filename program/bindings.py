@@ -74,13 +74,14 @@ def _create(key: str, binding: Binding, shared: Surroundings) -> CreatedBinding:
         args["subjects"] = [*args.get("subjects", ()), subject]
         roles.append(ServiceAccountRole(key, args, _options(key, None, binding, shared)))
         role_arn = roles[0].role_arn
+    after = roles[:]
     for name in clusters:
         annotation: ServiceAccountRoleArgs = {"role_arn": role_arn, "service_account": account}
         for setting in ("audience", "retain_on_delete"):
             if setting in args:
                 annotation[setting] = args[setting]
         annotation["import_existing"] = [what for what in binding.import_ if what == "serviceAccount"]
-        options = _options(f"{key}@{name}", name, binding, shared, after=roles[:1])
+        options = _options(f"{key}@{name}", name, binding, shared, after=after)
         roles.append(ServiceAccountRole(f"{key}@{name}", annotation, options))
     return CreatedBinding(roles[0], binding.service_account)
 

@@ -10,8 +10,9 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from config.models import Cluster, Stack
+from config.models import Account, Cluster, Stack
 from irsa.arns import issuer_host_path, oidc_provider_arn, parse_iam_arn
+from irsa.trust import DEFAULT_AUDIENCE
 from program.accounts import Accounts
 
 # The engine's own look-up behind StackReference; unlike that, it gives plain values, so that a mistake is told at once.
@@ -74,14 +75,14 @@ class ResolvedCluster:
             return None
         if access.eks:
             return kubernetes.Provider(self._label, kubeconfig=json.dumps(self._eks_kubeconfig()))
-        kubeconfig = str(self._folder / access.kubeconfig) if access.kubeconfig else None
+        kubeconfig = str(self._folder / Path(access.kubeconfig).expanduser()) if access.kubeconfig else None
         return kubernetes.Provider(self._label, kubeconfig=kubeconfig, context=access.context)
 
     @functools.cached_property
     def _eks(self) -> aws.eks.AwaitableGetClusterResult:
-        options = self._accounts.invoke_options(self._cluster.account, self._cluster.region)
+        options = self._accounts.invoke_options(self._cluster.account)
         try:
-            return aws.eks.get_cluster(name=self.name, opts=options)
+            return aws.eks.get_cluster(name=self.name, region=self._cluster.region, opts=options)
         except Exception as error:
             raise pulumi.RunError(
                 f"{self._place}.name: cannot read the EKS cluster {self.name!r}: {error}\n"
@@ -89,8 +90,14 @@ class ResolvedCluster:
             ) from None
 
     def _eks_kubeconfig(self) -> dict[str, Any]:
-        region = self._cluster.region or self._accounts.region
-        return eks_kubeconfig(self.name, region, self._eks.endpoint, self._eks.certificate_authorities[0].data)
+        cluster, account = self._eks, self._accounts.settings(self._cluster.account)
+        if not cluster.certificate_authorities:
+            raise pulumi.RunError(
+                f"{self._place}.name: the EKS cluster {self.name!r} is {cluster.status}, not ready yet"
+            )
+        region = self._cluster.region or account.region or self._accounts.region
+        authority = cluster.certificate_authorities[0].data
+        return eks_kubeconfig(self.name, region, cluster.endpoint, authority, account)
 
     @functools.cache  # noqa: B019 (one object, as long as the program runs)
     def _created_provider(self, account: str | None, audiences: tuple[str, ...]) -> aws.iam.OpenIdConnectProvider:
@@ -133,7 +140,7 @@ class ResolvedCluster:
                 raise pulumi.RunError(f"{self._place}: cannot read the IAM OIDC provider {arn}: {error}") from None
             raise pulumi.RunError(
                 f"{self._place}: account {parsed.account} has no IAM OIDC provider for the issuer {self.issuer}\n"
-                f"  create it: {self._creating_command(account)}\n"
+                f"  create it: {self._creating_command(account, audiences)}\n"
                 "  or let this stack create it: createOidcProvider: true"
             ) from None
         missing = sorted(set(audiences) - set(provider.client_id_lists))
@@ -145,10 +152,12 @@ class ResolvedCluster:
                 f" --open-id-connect-provider-arn {arn} --client-id {missing[0]}"
             )
 
-    def _creating_command(self, account: str | None) -> str:
-        if self.name and account == self._cluster.account:
-            return f"eksctl utils associate-iam-oidc-provider --cluster {self.name} --approve"
-        return f"aws iam create-open-id-connect-provider --url {self.issuer} --client-id-list sts.amazonaws.com"
+    def _creating_command(self, account: str | None, audiences: Collection[str]) -> str:
+        if self.name and account == self._cluster.account and set(audiences) == {DEFAULT_AUDIENCE}:
+            region = f" --region {self._cluster.region}" if self._cluster.region else ""
+            return f"eksctl utils associate-iam-oidc-provider --cluster {self.name} --approve{region}"
+        client_ids = " ".join(sorted(audiences))
+        return f"aws iam create-open-id-connect-provider --url {self.issuer} --client-id-list {client_ids}"
 
 
 def resolve_clusters(settings: Stack, accounts: Accounts, folder: Path) -> dict[str, ResolvedCluster]:
@@ -161,16 +170,21 @@ def resolve_clusters(settings: Stack, accounts: Accounts, folder: Path) -> dict[
     }
 
 
-def eks_kubeconfig(name: str, region: str, endpoint: str, certificate_authority: str) -> dict[str, Any]:
-    """Give the kubeconfig that `aws eks update-kubeconfig` writes.
+def eks_kubeconfig(
+    name: str, region: str, endpoint: str, certificate_authority: str, account: Account
+) -> dict[str, Any]:
+    """Give the kubeconfig that `aws eks update-kubeconfig` writes, with the account's role or profile.
 
     Source: https://docs.aws.amazon.com/eks/latest/userguide/create-kubeconfig.html
     """
-    command = {
+    command: dict[str, Any] = {
         "apiVersion": "client.authentication.k8s.io/v1beta1",
         "command": "aws",
         "args": ["--region", region, "eks", "get-token", "--cluster-name", name, "--output", "json"],
+        **({"env": [{"name": "AWS_PROFILE", "value": account.profile}]} if account.profile else {}),
     }
+    if account.assume_role_arn:
+        command["args"] += ["--role-arn", account.assume_role_arn]
     return {
         "apiVersion": "v1",
         "kind": "Config",

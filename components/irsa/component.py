@@ -11,8 +11,12 @@ from irsa.annotations import webhook_annotations
 from irsa.arns import Arn, parse_iam_arn
 from irsa.names import POLICY, POLICY_PREFIX, ROLE, ROLE_PREFIX, automatic_name_prefix
 from irsa.policies import parse_document, split_document
-from irsa.trust import DEFAULT_AUDIENCE, minified
-from irsa.validation import check_arguments, trust_policy, trusted_subjects, warnings
+from irsa.trust import DEFAULT_AUDIENCE
+from irsa.validation import check_arguments, late_document, trust_policy, trusted_subjects, warnings
+
+# Between a component's name and what stands for one of its children: not in the keys of bindings (config/across.py),
+# so that no two bindings make children of one name, and allowed in IAM's names, since automatic ones start with it.
+SEPARATOR = "@"
 
 
 class ServiceAccountArgs(TypedDict):
@@ -224,19 +228,19 @@ class ServiceAccountRole(pulumi.ComponentResource):
             logical_name: (policy.arn, arn) for logical_name, (policy, arn) in self._policies().items()
         }
         for key, arn in args.get("policy_arns", {}).items():
-            policies[f"{name}-{key}"] = (arn, arn if isinstance(arn, str) else None)
+            policies[f"{name}{SEPARATOR}{key}"] = (arn, arn if isinstance(arn, str) else None)
         attached: list[pulumi.Resource] = [
             aws.iam.RolePolicyAttachment(
                 logical_name,
                 role=role.name,
                 policy_arn=arn,
-                opts=self._child("attachments", f"{args.get('role_name')}/{known_arn}"),
+                opts=self._child("attachments", known_arn and f"{args.get('role_name')}/{known_arn}"),
             )
             for logical_name, (arn, known_arn) in policies.items()
         ]
         attached += [
             aws.iam.RolePolicy(
-                f"{name}-{key}",
+                f"{name}{SEPARATOR}{key}",
                 role=role.name,
                 name=key,
                 policy=document,
@@ -256,13 +260,13 @@ class ServiceAccountRole(pulumi.ComponentResource):
         documents: list[pulumi.Input[str]] = (
             [*split_document(parse_document(document))]
             if isinstance(document, str)
-            else [pulumi.Output.all(document).apply(lambda texts: minified(parse_document(texts[0])))]
+            else [pulumi.Output.all(document).apply(lambda texts: late_document(texts[0]))]
         )
         given = settings.get("name")
         policies = {}
         for index, part in enumerate(documents):
             suffix = f"-{index + 1}" if index else ""
-            logical_name = f"{name}{suffix}"
+            logical_name = f"{name}{SEPARATOR}part{suffix}" if index else name
             arn = self._policy_arn(f"{given}{suffix}", settings.get("path", "/")) if given else None
             policy = aws.iam.Policy(
                 logical_name,
@@ -312,7 +316,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
             return
         # A patch of an account that does not exist would create it; reading it first insists that it exists.
         existing = kubernetes.core.v1.ServiceAccount.get(
-            f"{name}-existing", account_id, opts=pulumi.ResourceOptions(parent=self)
+            f"{name}{SEPARATOR}existing", account_id, opts=pulumi.ResourceOptions(parent=self)
         )
         kubernetes.core.v1.ServiceAccountPatch(
             name,

@@ -71,7 +71,11 @@ SECRET = NameRule("the name of a Secret", 253, rf"{LABEL}(\.{LABEL})*", "lower-c
 # https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateCluster.html
 CLUSTER = NameRule("the name of an EKS cluster", 100, r"[0-9A-Za-z][A-Za-z0-9_-]*", "letters, digits, - and _")
 REGION = NameRule("an AWS region", 32, r"[a-z]+(-[a-z]+)+-\d+", "a region, such as us-west-2")
+# Keys of a stack file start the names of resources: IAM's characters, without the `@` that stands between a name and a
+# child's part of it.
+KEY = NameRule("a key of a stack file", 100, r"[\w+=,.-]+", "letters, digits and _+=,.-")
 RULES = {
+    "key": KEY,
     "role": ROLE,
     "role prefix": ROLE_PREFIX,
     "policy": POLICY,

@@ -50,7 +50,7 @@ def check_any_service_account(subjects: Sequence[str]) -> None:
         Mistake: One of them is `*:*`, or as good as that.
     """
     for subject in subjects:
-        if re.fullmatch(r"\*+:\*+", subject):
+        if re.fullmatch(r"[*?]*\*[*?]*:[*?]*\*[*?]*", subject):
             raise Mistake(
                 f"{subject!r} trusts every service account of the cluster",
                 "service accounts of some namespaces, unless all of them are asked for",

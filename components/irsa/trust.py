@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from irsa.arns import issuer_of_provider
+from irsa.mistakes import Mistake
 from irsa.subjects import is_pattern, subject_claim
 
 DEFAULT_AUDIENCE = "sts.amazonaws.com"
@@ -40,6 +41,22 @@ def trust_document(
         raise ValueError("a trust policy needs at least one subject and one OIDC provider")
     trusting = [_statement(arn, subjects, audience, conditions or {}) for arn in sorted(set(provider_arns))]
     return minified({"Version": "2012-10-17", "Statement": [*trusting, *statements]})
+
+
+def check_conditions(conditions: Conditions) -> None:
+    """Refuse further conditions on the token's `aud` and `sub`, which irsa writes itself.
+
+    Raises:
+        Mistake: One of them would be replaced, and the trust would be wider than it looks.
+    """
+    for operator, keys in conditions.items():
+        for key in keys:
+            if key.lower().endswith((":aud", ":sub")):
+                raise Mistake(
+                    f"the condition {operator} on {key!r}",
+                    "conditions on other keys; irsa writes aud and sub itself",
+                    "use the audience and the subjects instead",
+                )
 
 
 def _statement(provider_arn: str, subjects: Sequence[str], audience: str, conditions: Conditions) -> dict[str, Any]:

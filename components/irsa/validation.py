@@ -11,9 +11,17 @@ from irsa.documents import condition_mistakes, document_mistakes, statement_mist
 from irsa.mistakes import Mistake, path_of
 from irsa.names import RULES, NameRule, check_name
 from irsa.policies import parse_document, policy_size, split_document
-from irsa.quotas import ATTACHED_POLICIES, INLINE_POLICIES_SIZE, TAGS, TRUST_POLICY_SIZE, Usage, check_usage
+from irsa.quotas import (
+    ATTACHED_POLICIES,
+    INLINE_POLICIES_SIZE,
+    MANAGED_POLICY_SIZE,
+    TAGS,
+    TRUST_POLICY_SIZE,
+    Usage,
+    check_usage,
+)
 from irsa.subjects import check_any_service_account, check_subject
-from irsa.trust import DEFAULT_AUDIENCE, trust_document
+from irsa.trust import DEFAULT_AUDIENCE, check_conditions, minified, trust_document
 
 Check = tuple[str, Any, Callable[[Any], object]]
 ADOPTABLE = ("role", "policy", "attachments", "inlinePolicies", "serviceAccount")
@@ -76,17 +84,31 @@ def trust_policy(args: Mapping[str, Any], subjects: Sequence[str], provider_arns
     """Give the role's trust policy.
 
     Raises:
-        pulumi.RunError: It is longer than the account allows.
+        pulumi.RunError: It is longer than the account allows, or a provider's ARN is none.
     """
-    document = trust_document(
-        provider_arns,
-        subjects,
-        args.get("audience", DEFAULT_AUDIENCE),
-        args.get("trust_conditions"),
-        args.get("trust_statements") or (),
-    )
     try:
+        document = trust_document(
+            provider_arns,
+            subjects,
+            args.get("audience", DEFAULT_AUDIENCE),
+            args.get("trust_conditions"),
+            args.get("trust_statements") or (),
+        )
         check_usage(_trust_usage(args, document))
+    except Mistake as mistake:
+        raise pulumi.RunError(str(mistake)) from None
+    return document
+
+
+def late_document(text: str) -> str:
+    """Give a policy document that became known only now, minified; it can't be divided any more.
+
+    Raises:
+        pulumi.RunError: It is no policy document, or too long for one managed policy.
+    """
+    try:
+        document = minified(parse_document(text))
+        check_usage(Usage("characters of the policy document", policy_size(document), MANAGED_POLICY_SIZE))
     except Mistake as mistake:
         raise pulumi.RunError(str(mistake)) from None
     return document
@@ -179,6 +201,12 @@ def _checks(args: Mapping[str, Any]) -> Iterator[Check]:
     for key in account.get("annotations") or ():
         yield f"service_account.annotations[{key!r}]", key, check_annotation_key
     yield "service_account.token_expiration", account.get("token_expiration"), _check_token_expiration
+    yield "max_session_duration", args.get("max_session_duration"), _check_session_duration
+    yield "trust_conditions", args.get("trust_conditions"), check_conditions
+    for argument, tags in (("tags", args.get("tags")), ("policy.tags", policy.get("tags"))):
+        for key, value in (tags or {}).items():
+            yield f"{argument}[{key!r}]", key, _name_check(RULES["tag key"])
+            yield f"{argument}[{key!r}]", value, _name_check(RULES["tag value"])
     yield "policy.document", policy.get("document"), _check_policy
     for key, document in (args.get("inline_policies") or {}).items():
         yield f"inline_policies[{key!r}]", key, _name_check(RULES["inline policy"])
@@ -201,6 +229,13 @@ def _check_token_expiration(seconds: float) -> None:
     if seconds < SHORTEST_TOKEN:
         # https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken
         raise Mistake(f"{seconds:g} seconds", "at least 600, as Kubernetes asks", "write 600 or more")
+
+
+def _check_session_duration(seconds: float) -> None:
+    shortest, longest = 3_600, 43_200
+    if not shortest <= seconds <= longest:
+        # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+        raise Mistake(f"{seconds:g} seconds", "3600 to 43200", "write a number of seconds in that range")
 
 
 def _check_together(args: Mapping[str, Any]) -> None:
@@ -228,6 +263,10 @@ def _check_adoption(args: Mapping[str, Any]) -> None:
         raise Mistake(f"import_existing names {', '.join(sorted(unknown))}", ", ".join(ADOPTABLE), "name one of these")
     if adopted & {"role", "attachments", "inlinePolicies"} and not args.get("role_name"):
         raise Mistake("import_existing without role_name", "the name of the existing role", "give role_name")
+    provider_arns = args.get("oidc_provider_arns") or ()
+    if "policy" in adopted and not all(isinstance(arn, str) for arn in provider_arns):
+        found = "import_existing policy, with an OIDC provider that becomes known only later"
+        raise Mistake(found, "a known account, by which the policy is found", "create the OIDC provider first")
     if "policy" in adopted and not (args.get("policy") or {}).get("name"):
         raise Mistake(
             "import_existing policy without policy.name", "the name of the existing policy", "give policy.name"

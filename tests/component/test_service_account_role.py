@@ -154,8 +154,8 @@ def test_a_long_document_becomes_several_attached_policies(deploy: Any) -> None:
 
     assert sorted((r.name, r.inputs["name"]) for r in deployed.of(POLICY)) == [
         ("my-app", "p"),
-        ("my-app-2", "p-2"),
-        ("my-app-3", "p-3"),
+        ("my-app@part-2", "p-2"),
+        ("my-app@part-3", "p-3"),
     ]
     assert len(deployed.of(ATTACHMENT)) == 3
 

@@ -1,5 +1,6 @@
 """The way to a cluster's Kubernetes API by EKS."""
 
+from config.models import Account
 from program.clusters import eks_kubeconfig
 
 
@@ -8,7 +9,7 @@ def test_the_kubeconfig_of_an_eks_cluster() -> None:
     certificate = "LS0t"
 
     assert eks_kubeconfig(
-        "my-cluster", "us-west-2", "https://EXAMPLE.gr7.us-west-2.eks.amazonaws.com", certificate
+        "my-cluster", "us-west-2", "https://EXAMPLE.gr7.us-west-2.eks.amazonaws.com", certificate, Account()
     ) == {
         "apiVersion": "v1",
         "kind": "Config",

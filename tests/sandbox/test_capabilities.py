@@ -409,7 +409,7 @@ def test_a_deleted_account_comes_back(deploy: Deploy, cloud: Any) -> None:
     stack.up()
     assert cloud.kubectl("delete", "sa", "deleted").returncode == 0
 
-    assert stack.up("--refresh") == {"create": 1} or account(cloud, "deleted")
+    stack.up("--refresh")
     assert ROLE_ARN_KEY in account(cloud, "deleted")["metadata"]["annotations"]
 
 
