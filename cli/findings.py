@@ -29,6 +29,10 @@ Binding = TypeVar("Binding")
 class CouldNotLookError(Exception):
     """A question that got no answer, and why: no right to ask, nobody there."""
 
+    def __init__(self, reason: str) -> None:
+        """Take the reason, of which every report has one line."""
+        super().__init__(" ".join(reason.split()))
+
 
 class Outcome(StrEnum):
     """How one check came out."""

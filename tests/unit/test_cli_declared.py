@@ -1,0 +1,109 @@
+"""What a stack's state declares."""
+
+from typing import Any
+
+import pytest
+
+from cli.declared import parse_state
+from cli.findings import CouldNotLookError
+
+STACK = "urn:pulumi:prod::irsa::"
+COMPONENT = "irsa:index:ServiceAccountRole"
+ROLE_ARN = "arn:aws:iam::111122223333:role/app"
+ANNOTATIONS = {"eks.amazonaws.com/role-arn": ROLE_ARN}
+# How the engine writes a secret into a state: https://www.pulumi.com/docs/iac/concepts/secrets/
+SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:x"}
+
+
+def component(name: str, **outputs: Any) -> dict[str, Any]:
+    return {
+        "urn": f"{STACK}{COMPONENT}::{name}",
+        "type": COMPONENT,
+        "outputs": {"roleArn": ROLE_ARN, "annotations": ANNOTATIONS, "policyArns": [], **outputs},
+    }
+
+
+def child(parent: str, type_: str, name: str, inputs: Any, outputs: Any = None, **more: Any) -> dict[str, Any]:
+    return {
+        "urn": f"{STACK}{COMPONENT}${type_}::{name}",
+        "type": type_,
+        "parent": f"{STACK}{COMPONENT}::{parent}",
+        "inputs": inputs,
+        "outputs": outputs or {},
+        **more,
+    }
+
+
+def account(parent: str, provider: str = "") -> dict[str, Any]:
+    metadata = {"name": "app", "namespace": "web", "annotations": ANNOTATIONS}
+    return child(parent, "kubernetes:core/v1:ServiceAccount", parent, {"metadata": metadata}, provider=provider)
+
+
+def role(trust: Any = "{}", name: str = "app") -> dict[str, Any]:
+    return child(name, "aws:iam/role:Role", name, {"assumeRolePolicy": trust}, {"name": "app", "arn": ROLE_ARN})
+
+
+def state(*resources: Any) -> dict[str, Any]:
+    stack = {"urn": f"{STACK}pulumi:pulumi:Stack::irsa-prod", "type": "pulumi:pulumi:Stack"}
+    return {"deployment": {"resources": [stack, *resources]}}
+
+
+def test_a_binding_of_several_clusters_is_one() -> None:
+    """Protects blue/green: the accounts of `key@cluster` belong to the binding `key`, each with its own way."""
+    green = component("app@green", namespace="web", serviceAccountName="app")
+    blue = component("app@blue", namespace="web", serviceAccountName="app")
+    declared = parse_state(
+        state(green, account("app@green", "green"), component("app", subjects=["web:app"]), role(), blue,
+              account("app@blue", "blue"))
+    )  # fmt: skip
+    (binding,) = declared.bindings
+
+    assert (declared.stack, binding.key, binding.subjects) == ("prod", "app", ("web:app",))
+    assert binding.role is not None
+    assert sorted(each.cluster for each in binding.accounts) == ["blue", "green"]
+
+
+def test_secrets_of_the_state_stay_unread() -> None:
+    """Protects secrets: an encrypted document is nothing that could be compared, and no ciphertext is shown."""
+    policy = child(
+        "app", "aws:iam/policy:Policy", "app", {"policy": SECRET}, {"arn": "arn:aws:iam::111122223333:policy/p"}
+    )
+    (binding,) = parse_state(state(component("app"), role(SECRET), policy)).bindings
+
+    assert binding.role is not None
+    assert binding.role.trust is None
+    assert dict(binding.documents) == {"arn:aws:iam::111122223333:policy/p": None}
+
+
+def test_what_a_refresh_forgot_is_still_declared() -> None:
+    """Protects from silence: a bare refresh forgets a deleted account and attachment; the component does not."""
+    forgotten = component("app", namespace="web", serviceAccountName="app", policyArns=["arn:aws:iam::aws:policy/X"])
+    (binding,) = parse_state(state(forgotten, role())).bindings
+
+    assert [str(each) for each in binding.accounts] == ["web/app"]
+    assert binding.policies == ("arn:aws:iam::aws:policy/X",)
+
+
+def test_what_waits_for_deletion_or_is_only_read_is_not_declared() -> None:
+    """Protects from ghosts: a replaced resource that is to be deleted, and an account that is only read."""
+    read = {**account("app"), "external": True}
+    going = {**role(), "delete": True}
+    (binding,) = parse_state(state(component("app"), read, going)).bindings
+
+    assert (binding.accounts, binding.role) == ((), None)
+
+
+def test_an_empty_stack_says_so() -> None:
+    """Protects readers: nothing deployed is no green report."""
+    with pytest.raises(CouldNotLookError, match="holds nothing yet: run `pulumi up`"):
+        parse_state({"deployment": {"manifest": {}}}, "prod")
+
+
+def test_an_unknown_binding_has_a_neighbour() -> None:
+    """Protects typists: the nearest key is named, or all keys."""
+    declared = parse_state(state(component("my-app"), role(name="my-app")))
+
+    with pytest.raises(CouldNotLookError, match="did you mean 'my-app'"):
+        declared.chosen(["my-ap"])
+    with pytest.raises(CouldNotLookError, match="it has: my-app"):
+        declared.chosen(["zzz"])

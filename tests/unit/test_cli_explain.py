@@ -1,0 +1,103 @@
+"""`irsa explain` offline: no AWS, no cluster."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.main import main
+
+ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+HOST_PATH = ISSUER.removeprefix("https://")
+ROLE = "arn:aws:iam::111122223333:role/my-role"
+
+
+def explain(tmp_path: Path, condition: Any, *more: str, account: str = "team-a/app") -> int:
+    statement = {
+        "Sid": "Pods",
+        "Effect": "Allow",
+        "Principal": {"Federated": f"arn:aws:iam::111122223333:oidc-provider/{HOST_PATH}"},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": condition,
+    }
+    file = tmp_path / "trust.json"
+    file.write_text(json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    return main(["explain", account, ROLE, "--trust", str(file), "--issuer", ISSUER, *more])
+
+
+@pytest.mark.parametrize(
+    ("condition", "code", "decision"),
+    [
+        ({"StringLike": {f"{HOST_PATH}:sub": "system:serviceaccount:team-a:*"}}, 0, "allowed"),
+        ({"StringEquals": {f"{HOST_PATH}:sub": "system:serviceaccount:team-a:*"}}, 1, "denied"),
+        ({"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}, 2, "cannot decide"),
+    ],
+)
+def test_the_answer_and_its_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], condition: Any, code: int, decision: str
+) -> None:
+    """Protects scripts and people: yes, no and undecided are told apart, in words and in the exit code."""
+    assert explain(tmp_path, condition) == code
+    said = capsys.readouterr().out
+    assert said.startswith(f"team-a/app -> {ROLE}: {decision}\n")
+    assert explain(tmp_path, condition, "--json") == code
+    assert json.loads(capsys.readouterr().out)["decision"] == decision
+
+
+def test_the_reason_names_statement_condition_value_and_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects the answer's use: which statement, which condition, which value, and AWS's page for the rule."""
+    explain(tmp_path, {"StringEquals": {f"{HOST_PATH}:sub": "system:serviceaccount:team-a:*"}})
+    lines = capsys.readouterr().out.splitlines()
+
+    assert "statement 1 (Pods): Allow, does not apply" in lines
+    (reason,) = [line for line in lines if line.startswith("  no ")]
+    parts = (
+        "StringEquals",
+        f"{HOST_PATH}:sub",
+        "system:serviceaccount:team-a:app",
+        "system:serviceaccount:team-a:*",
+        "only StringLike reads them as wildcards",
+        "https://docs.aws.amazon.com/IAM/",
+    )
+    for part in parts:
+        assert part in reason
+
+
+def test_the_audience_can_be_given(tmp_path: Path) -> None:
+    """Protects accounts with an audience of their own."""
+    condition = {"StringEquals": {f"{HOST_PATH}:aud": "vault"}}
+
+    assert explain(tmp_path, condition) == 1
+    assert explain(tmp_path, condition, "--audience", "vault") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["app", ROLE], "write NAMESPACE/SERVICEACCOUNT"),
+        (["team-a/*", ROLE], "is no service account"),
+        (["team-a/app", ROLE, "--trust", "/nowhere.json", "--issuer", ISSUER], "No such file"),
+        (["team-a/app", ROLE, "--trust", "/nowhere.json"], "--trust needs --issuer"),
+        (["team-a/app", "my-role", "--trust", "/nowhere.json", "--issuer", ISSUER], "'my-role': not an ARN"),
+        (["team-a/app", ROLE, "--trust", "/nowhere.json", "--issuer", "oidc.example.com"], "begin with https://"),
+    ],
+)
+def test_a_mistaken_question_is_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects readers: what is wrong with the question, on standard error, exit code 2."""
+    assert main(["explain", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.startswith("irsa explain: ")
+    assert said.count("\n") == 1
+
+
+def test_no_trust_policy_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects readers: a file that IAM would not accept as a trust policy is told with its place."""
+    file = tmp_path / "policy.json"
+    file.write_text('{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}')
+
+    assert main(["explain", "a/b", ROLE, "--trust", str(file), "--issuer", ISSUER]) == 2
+    assert "not a trust policy: Statement[0]" in capsys.readouterr().err

@@ -1,0 +1,99 @@
+"""How findings are counted and shown."""
+
+import argparse
+import io
+import json
+import sys
+import xml.etree.ElementTree
+from pathlib import Path
+
+import pytest
+
+from cli.findings import Check, Outcome, Report, junit, look_at_all, plain, publish, worst
+
+GOOD = Check("app", "role", Outcome.OK, "role app")
+BAD = Check("app", "trust", Outcome.FINDING, "role app", "this <one>", "that & that", "pulumi up --refresh")
+UNKNOWN = Check("web", "role", Outcome.COULD_NOT_LOOK, "role web", "iam:GetRole: AccessDenied")
+APART = Check("web", "trust", Outcome.NOT_CHECKED, "role web", "another account's")
+
+
+@pytest.mark.parametrize(
+    ("checks", "code"),
+    [((GOOD,), 0), ((GOOD, APART), 0), ((GOOD, UNKNOWN), 2), ((BAD,), 1), ((BAD, UNKNOWN), 1), ((), 0)],
+)
+def test_exit_codes(checks: tuple[Check, ...], code: int) -> None:
+    """Protects scripts: 0 all good, 1 findings, 2 could not look; a finding is never hidden by an unknown."""
+    assert Report("verify", "dev", checks).exit_code == code
+
+
+def test_the_worst_counts_in_a_row() -> None:
+    """Protects the table: one finding among many good checks is what the row shows."""
+    assert worst([Outcome.OK, Outcome.NOT_CHECKED, Outcome.FINDING]) is Outcome.FINDING
+    assert worst([Outcome.OK, Outcome.COULD_NOT_LOOK]) is Outcome.COULD_NOT_LOOK
+    assert worst([]) is None
+
+
+def test_plain_text_is_aligned_and_has_a_line_per_failure() -> None:
+    """Protects greps: columns, one line with found, expected and fix, and a last line that counts."""
+    lines = plain(Report("verify", "dev", (GOOD, BAD, UNKNOWN)), ("binding", "role"), (("app", "ok"), ("web", "?")))
+
+    assert lines[:3] == ["binding  role", "app      ok", "web      ?"]
+    assert lines[4] == "app: trust: role app: finding; found this <one>; expected that & that; fix: pulumi up --refresh"
+    assert lines[5] == "web: role: role web: could not look; iam:GetRole: AccessDenied"
+    assert lines[-1] == "stack dev: 2 bindings, 3 checks: 1 ok, 1 finding, 1 could not look"
+
+
+def test_junit_has_a_suite_per_binding() -> None:
+    """Protects CI: failures, errors and skipped are counted as JUnit's readers do, and marks are escaped."""
+    root = xml.etree.ElementTree.fromstring(junit(Report("verify", "dev", (GOOD, BAD, UNKNOWN, APART))))
+    suites = {suite.get("name"): suite.attrib for suite in root}
+
+    assert (suites["app"]["tests"], suites["app"]["failures"]) == ("2", "1")
+    assert (suites["web"]["errors"], suites["web"]["skipped"]) == ("1", "1")
+    failure = root.find(".//failure")
+    assert failure is not None
+    assert failure.get("message") == "this <one>"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("no_color", "colored"), [("1", False), ("", True)])
+def test_a_terminal_gets_a_table_and_no_color_is_respected(
+    monkeypatch: pytest.MonkeyPatch, no_color: str, colored: bool
+) -> None:
+    """Protects NO_COLOR (https://no-color.org): set and not empty, no colour; the table stays."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("NO_COLOR", no_color)
+    options = argparse.Namespace(json=False, junit=None)
+    code = publish(Report("verify", "dev", (GOOD, BAD)), ("binding", "trust"), (("app", "finding"),), options)
+
+    assert code == 1
+    assert "┃" in terminal.getvalue()
+    assert ("\x1b[31m" in terminal.getvalue() or "31m" in terminal.getvalue()) is colored
+
+
+def test_json_is_for_programs(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Protects programs: every check with all its fields, and JUnit beside it when asked."""
+    options = argparse.Namespace(json=True, junit=tmp_path / "report.xml")
+    publish(Report("prove", "dev", (BAD,)), (), (), options)
+    document = json.loads(capsys.readouterr().out)
+
+    assert (document["good"], document["counts"]["finding"]) == (False, 1)
+    assert document["checks"][0]["fix"] == "pulumi up --refresh"
+    assert options.junit.exists()
+
+
+def test_long_work_shows_progress_and_keeps_the_order(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects waiting people: how many are done, on standard error; the report is in the order of the bindings."""
+    monkeypatch.setattr("cli.findings.PROGRESS_LINE_SECONDS", 0.0)
+    checks = look_at_all("verify", list("abc"), lambda key: [Check(key, "role", Outcome.OK, key)], 3)
+
+    assert [check.binding for check in checks] == ["a", "b", "c"]
+    assert capsys.readouterr().err.splitlines()[-1] == "irsa verify: 3 of 3 bindings"

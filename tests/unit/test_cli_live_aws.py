@@ -1,0 +1,163 @@
+"""Reading AWS: paging, throttling, one question once, no more rights than documented."""
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.session
+import pytest
+from botocore import xform_name
+from botocore.compat import HTTPHeaders
+from moto import mock_aws
+
+from cli.findings import CouldNotLookError
+from cli.live_aws import Account, Accounts, session_of
+
+POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
+PERMISSIONS = Path(__file__).parents[2] / "docs" / "permissions"
+
+
+@pytest.fixture
+def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_DEFAULT_REGION": "us-west-2",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        yield boto3.client("iam")
+
+
+@pytest.fixture
+def account(iam: Any) -> Account:
+    return Account(boto3.session.Session(), "123456789012")
+
+
+def calls_of(account: Account) -> list[str]:
+    calls: list[str] = []
+    client: Any = account._iam
+    client.meta.events.register("before-call.iam.*", lambda model, **_: calls.append(model.name))
+    return calls
+
+
+def test_paging_is_followed(iam: Any, account: Account) -> None:
+    """Protects long lists: ListAttachedRolePolicies gives at most 100 at a time, here 3."""
+    iam.create_role(RoleName="app", AssumeRolePolicyDocument="{}")
+    for index in range(7):
+        arn = iam.create_policy(PolicyName=f"p{index}", PolicyDocument=json.dumps(POLICY))["Policy"]["Arn"]
+        iam.attach_role_policy(RoleName="app", PolicyArn=arn)
+        iam.put_role_policy(RoleName="app", PolicyName=f"i{index}", PolicyDocument=json.dumps(POLICY))
+    client: Any = account._iam
+    client.meta.events.register(
+        "provide-client-params.iam.*",
+        lambda params, model, **_: {**params, "MaxItems": 3} if "List" in model.name else None,
+    )
+    calls = calls_of(account)
+
+    assert len(account.attached_policies("app") or []) == 7
+    assert len(account.inline_policies("app") or []) == 7
+    assert calls.count("ListAttachedRolePolicies") == 3
+
+
+def test_throttling_is_retried(iam: Any, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects big stacks: IAM's Throttling is no answer, the question is asked again."""
+    iam.create_role(RoleName="app", AssumeRolePolicyDocument="{}")
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    client: Any = account._iam
+    throttled = iter(range(3))
+
+    def throttle(request: Any, **_: Any) -> Any:
+        if next(throttled, None) is None:
+            return None
+        from botocore.awsrequest import AWSResponse
+
+        body = b"<ErrorResponse><Error><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>"
+
+        class Raw:
+            def stream(self) -> Iterator[bytes]:
+                yield body
+
+        return AWSResponse(request.url, 400, HTTPHeaders(), Raw())
+
+    client.meta.events.register_first("before-send.iam.GetRole", throttle)
+
+    assert (account.role("app") or {})["RoleName"] == "app"
+    assert next(throttled, None) is None
+
+
+def test_a_question_is_asked_once_however_many_want_the_answer(iam: Any, account: Account) -> None:
+    """Protects IAM's rate limits: 16 threads that look at one OIDC provider are one request."""
+    calls, barrier = calls_of(account), threading.Barrier(16)
+
+    def look(_: int) -> Any:
+        barrier.wait()
+        return account.client_ids("arn:aws:iam::123456789012:oidc-provider/example.com")
+
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(look, range(16))) == {None}
+    assert calls == ["GetOpenIDConnectProvider"]
+
+
+def test_what_is_asked_is_what_the_documented_policy_allows(iam: Any, account: Account) -> None:
+    """Protects least privilege: verify needs exactly the actions of docs/permissions/iam-verify.json."""
+    arn = iam.create_policy(PolicyName="p", PolicyDocument=json.dumps(POLICY))["Policy"]["Arn"]
+    iam.create_role(RoleName="app", AssumeRolePolicyDocument="{}")
+    iam.put_role_policy(RoleName="app", PolicyName="i", PolicyDocument=json.dumps(POLICY))
+    calls = calls_of(account)
+    for look in (account.role, account.attached_policies, account.inline_policies):
+        look("app")
+    assert account.document(arn) == account.inline_document("app", "i") == POLICY
+    account.client_ids("arn:aws:iam::123456789012:oidc-provider/example.com")
+    statements = json.loads((PERMISSIONS / "iam-verify.json").read_text())["Statement"]
+    allowed = [
+        action for s in statements for action in (s["Action"] if isinstance(s["Action"], list) else [s["Action"]])
+    ]
+
+    assert {f"iam:{call}" for call in calls} == set(allowed)
+
+
+def test_the_deployers_policy_names_what_the_provider_calls() -> None:
+    """Protects least privilege: every operation of the stand-in, which are the official plugin's, is there."""
+    source = (PERMISSIONS.parents[1] / "sandbox" / "plugins" / "aws" / "iam.py").read_text()
+    model = botocore.session.get_session().get_service_model("iam")
+    operations = {xform_name(name): name for name in model.operation_names}
+    called = {operations[word] for word in re.findall(r"[a-z_]+", source) if word in operations}
+    statements = json.loads((PERMISSIONS / "iam-deployer.json").read_text())["Statement"]
+    allowed = {
+        action for s in statements for action in (s["Action"] if isinstance(s["Action"], list) else [s["Action"]])
+    }
+
+    assert len(called) > 20
+    assert {f"iam:{name}" for name in called} <= allowed
+
+
+def test_an_account_that_nobody_leads_to_is_not_looked_at(iam: Any) -> None:
+    """Protects from a wrong answer: a role of another account is not looked for in this one."""
+    accounts = Accounts({"urn::id": {"region": "us-west-2"}})
+
+    assert accounts.of_arn("arn:aws:iam::444455556666:role/app") is None
+    assert accounts.of_arn("arn:aws:iam::123456789012:role/app") is accounts.of_provider("urn::id")
+
+
+def test_a_providers_role_is_assumed(iam: Any) -> None:
+    """Protects stacks with several accounts: the session is that of the provider's assumeRoles."""
+    roles = json.dumps([{"roleArn": "arn:aws:iam::444455556666:role/deployer", "externalId": "agreed"}])
+    session = session_of({"region": "us-west-2", "assumeRoles": roles})
+
+    assert session.client("sts").get_caller_identity()["Account"] == "444455556666"
+
+
+def test_a_providers_own_keys_are_not_taken_from_the_state(iam: Any) -> None:
+    """Protects secrets: keys in the state are not decrypted; the reader is told why nothing was looked at."""
+    with pytest.raises(CouldNotLookError, match="keys of its own"):
+        session_of({"accessKey": {"ciphertext": "v1:x"}})
+    with pytest.raises(CouldNotLookError, match="could not be found"):
+        session_of({"profile": "nobody-has-this-profile"})

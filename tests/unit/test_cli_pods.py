@@ -1,0 +1,111 @@
+"""Pods as the real webhook leaves them, and Pods that it has not seen."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.pods import apart, problems, restart_command
+
+# Recorded of amazon-eks-pod-identity-webhook: container `own` sets AWS_ROLE_ARN itself.
+RECORDED = Path(__file__).parents[1] / "sandbox" / "recorded" / "injected-pod.json"
+ROLE = "arn:aws:iam::111122223333:role/my-role"
+AUDIENCE = "sts.amazonaws.com"
+
+
+@pytest.fixture
+def pod() -> dict[str, Any]:
+    recorded: dict[str, Any] = json.loads(RECORDED.read_text())["pod"]
+    return recorded
+
+
+def without(pod: dict[str, Any], variable: str, container: str = "app") -> None:
+    for each in pod["spec"]["containers"]:
+        if each["name"] == container:
+            each["env"] = [entry for entry in each["env"] if entry["name"] != variable]
+
+
+def test_what_the_webhook_made_is_good(pod: dict[str, Any]) -> None:
+    """Protects from false alarms: the recorded Pod is good, and the container with a role of its own stands apart."""
+    assert problems(pod, ROLE, AUDIENCE) == []
+    assert apart(pod) == ["own"]
+
+
+def test_a_pod_older_than_the_annotation(pod: dict[str, Any]) -> None:
+    """Protects webhook#28: the role of before is found in every container, init containers too."""
+    found = problems(pod, "arn:aws:iam::111122223333:role/new-role", AUDIENCE)
+
+    assert {problem.found for problem in found} == {
+        f"container app: AWS_ROLE_ARN={ROLE}",
+        f"container init: AWS_ROLE_ARN={ROLE}",
+    }
+
+
+def test_a_pod_that_the_webhook_missed(pod: dict[str, Any]) -> None:
+    """Protects webhook#174: neither variables nor volume."""
+    for variable in ("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"):
+        without(pod, variable)
+    pod["spec"]["volumes"] = [volume for volume in pod["spec"]["volumes"] if volume["name"] != "aws-iam-token"]
+    found = [problem.found for problem in problems(pod, ROLE, AUDIENCE)]
+
+    assert found == [
+        "container app: no AWS_ROLE_ARN",
+        "container app: no AWS_WEB_IDENTITY_TOKEN_FILE",
+        "no token volume for AWS",
+    ]
+
+
+def test_a_token_for_another_audience(pod: dict[str, Any]) -> None:
+    """Protects the audience: the token of the volume must be for the account's audience."""
+    (problem,) = problems(pod, ROLE, "vault")
+
+    assert problem.found == "a token for sts.amazonaws.com"
+    assert problem.expected == "a token volume with the audience vault"
+
+
+def test_skipped_containers_and_pods(pod: dict[str, Any]) -> None:
+    """Protects the webhook's own exceptions: skip-containers, and the label that skips the Pod."""
+    without(pod, "AWS_ROLE_ARN")
+    without(pod, "AWS_WEB_IDENTITY_TOKEN_FILE")
+    assert problems(pod, ROLE, AUDIENCE)
+    skipping = {
+        **pod,
+        "metadata": {**pod["metadata"], "annotations": {"eks.amazonaws.com/skip-containers": "app, own"}},
+    }
+    labelled = {**pod, "metadata": {**pod["metadata"], "labels": {"eks.amazonaws.com/skip-pod-identity-webhook": ""}}}
+
+    assert problems(skipping, ROLE, AUDIENCE) == []
+    assert problems(labelled, ROLE, AUDIENCE) == []
+
+
+def test_pod_identity_wins(pod: dict[str, Any]) -> None:
+    """Protects from a riddle: with EKS Pod Identity the webhook leaves the annotation aside."""
+    pod["spec"]["containers"] = [
+        {
+            "name": "app",
+            "env": [{"name": "AWS_CONTAINER_CREDENTIALS_FULL_URI", "value": "http://169.254.170.23/v1/credentials"}],
+        }
+    ]
+    pod["spec"]["initContainers"] = []
+
+    assert "EKS Pod Identity" in problems(pod, ROLE, AUDIENCE)[0].found
+
+
+@pytest.mark.parametrize(
+    ("owner", "labels", "command"),
+    [
+        (("ReplicaSet", "web-5d4f"), {"pod-template-hash": "5d4f"}, "kubectl rollout restart deployment/web -n shop"),
+        (("StatefulSet", "db"), {}, "kubectl rollout restart statefulset/db -n shop"),
+        (("DaemonSet", "agent"), {}, "kubectl rollout restart daemonset/agent -n shop"),
+        (("ReplicaSet", "web-5d4f"), {}, "kubectl delete pod p -n shop"),
+        (("Job", "once"), {}, "kubectl delete pod p -n shop"),
+        (None, {}, "kubectl get pod p -n shop -o yaml | kubectl replace --force -f -"),
+    ],
+)
+def test_the_command_that_makes_a_pod_anew(owner: tuple[str, str] | None, labels: dict[str, str], command: str) -> None:
+    """Protects the advice: the owner is restarted, so that new Pods meet the webhook."""
+    references = [{"kind": owner[0], "name": owner[1], "controller": True}] if owner else []
+    metadata = {"name": "p", "namespace": "shop", "labels": labels, "ownerReferences": references}
+
+    assert restart_command({"metadata": metadata, "spec": {}}) == command

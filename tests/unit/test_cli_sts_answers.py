@@ -1,0 +1,87 @@
+"""What STS's answers mean: AWS's own words, of the reference's table Error -> cause and the STS API's errors."""
+
+import pytest
+
+from cli.findings import Outcome
+from cli.live_aws import Refused
+from cli.sts_answers import CAUSES, explained
+
+NO_KEY = (
+    "Couldn't retrieve verification key from your identity provider,  "
+    "please reference AssumeRoleWithWebIdentity documentation for requirements"
+)
+NAMES = {
+    "account": "111122223333",
+    "audience": "sts.amazonaws.com",
+    "explain": "irsa explain default/app arn:aws:iam::111122223333:role/app",
+    "issuer": "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE",
+    "name": "app",
+    "namespace": "default",
+    "provider": "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE",
+    "repair": "pulumi up --refresh --stack dev",
+    "role": "arn:aws:iam::111122223333:role/app",
+    "subject": "system:serviceaccount:default:app",
+}
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "outcome", "fix"),
+    [
+        (
+            "InvalidIdentityToken",
+            "No OpenIDConnect provider found in your account for https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE",
+            Outcome.FINDING,
+            "aws iam create-open-id-connect-provider",
+        ),
+        (
+            "InvalidIdentityToken",
+            "Incorrect token audience",
+            Outcome.FINDING,
+            "aws iam add-client-id-to-open-id-connect-provider",
+        ),
+        (
+            "InvalidIdentityToken",
+            "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint",
+            Outcome.FINDING,
+            "aws iam update-open-id-connect-provider-thumbprint",
+        ),
+        (
+            "InvalidIdentityToken",
+            NO_KEY,
+            Outcome.FINDING,
+            "curl https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE/.well-known/openid-configuration",
+        ),
+        (
+            "ExpiredTokenException",
+            "Token expired: current date/time 1731098245 must be before the expiration date/time 1731095240",
+            Outcome.FINDING,
+            "kubectl create token app -n default",
+        ),
+        (
+            "AccessDenied",
+            "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+            Outcome.FINDING,
+            "pulumi up --refresh --stack dev",
+        ),
+        ("ValidationError", "Request ARN is invalid", Outcome.FINDING, "pulumi up --refresh --stack dev"),
+        ("IDPCommunicationError", "The identity provider could not be reached", Outcome.COULD_NOT_LOOK, ""),
+        ("RegionDisabledException", "STS is not activated in this region", Outcome.COULD_NOT_LOOK, ""),
+        ("Throttling", "Rate exceeded", Outcome.COULD_NOT_LOOK, ""),
+    ],
+)
+def test_each_answer_has_its_cause_and_fix(code: str, words: str, outcome: Outcome, fix: str) -> None:
+    """Protects readers: AWS's own words, what they mean, and the command that puts it right."""
+    cause = explained(Refused(code, words), NAMES)
+
+    assert cause.outcome is outcome
+    assert cause.meaning.startswith(f"{code} ({words}): ")
+    assert cause.fix.startswith(fix)
+
+
+def test_every_row_can_be_reached_and_named() -> None:
+    """Protects the table: no row is hidden by an earlier one, and none names what is not known."""
+    for cause in CAUSES:
+        answer = explained(Refused(cause.code or "SomethingNew", cause.words), NAMES)
+        assert "{" not in answer.meaning + answer.fix
+        assert answer.outcome is cause.outcome
+        assert cause.meaning.format_map(NAMES) in answer.meaning

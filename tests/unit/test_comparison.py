@@ -1,0 +1,170 @@
+"""Whether two policy documents mean the same, by IAM's grammar."""
+
+import copy
+import json
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from irsa.comparison import Difference, differences
+
+ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+# The page's trust policy, with two accounts in it.
+TRUST: dict[str, Any] = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Federated": f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {
+                "StringEquals": {
+                    f"{ISSUER}:aud": "sts.amazonaws.com",
+                    f"{ISSUER}:sub": ["system:serviceaccount:default:one", "system:serviceaccount:default:two"],
+                }
+            },
+        }
+    ],
+}
+
+
+def changed(**elements: Any) -> dict[str, Any]:
+    document = copy.deepcopy(TRUST)
+    document["Statement"][0].update(elements)
+    return document
+
+
+def with_condition(condition: Any) -> dict[str, Any]:
+    return changed(Condition=condition)
+
+
+@pytest.mark.parametrize(
+    "live",
+    [
+        json.dumps(TRUST, indent=2),
+        {**TRUST, "Statement": TRUST["Statement"][0]},
+        {**TRUST, "Statement": TRUST["Statement"] * 2},
+        {**TRUST, "Id": "written-by-the-console"},
+        changed(Sid="Trust"),
+        changed(Action=["sts:AssumeRoleWithWebIdentity"]),
+        changed(Action="STS:assumeRoleWithWebIdentity"),
+        changed(Principal={"Federated": [f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"]}),
+        with_condition(
+            {
+                "StringEquals": {
+                    f"{ISSUER}:SUB": ["system:serviceaccount:default:two", "system:serviceaccount:default:one"],
+                    f"{ISSUER}:aud": ["sts.amazonaws.com"],
+                }
+            }
+        ),
+    ],
+)
+def test_what_means_the_same(live: Any) -> None:
+    """Protects from false alarms: order, lists of one, Sid, Id and the case of actions and keys mean nothing to IAM."""
+    assert differences(TRUST, live) == []
+
+
+def test_an_accounts_number_is_its_root() -> None:
+    """Protects from a false alarm: IAM stores an account's number as the ARN of its root."""
+    declared = changed(Principal={"AWS": "111122223333"})
+
+    assert differences(declared, changed(Principal={"AWS": "arn:aws:iam::111122223333:root"})) == []
+    assert differences(changed(Principal="*"), changed(Principal={"AWS": "*"})) == []
+
+
+@pytest.mark.parametrize(
+    ("live", "place"),
+    [
+        (changed(Effect="Deny"), "Statement.Effect"),
+        (changed(Principal="*"), "Statement.Principal.AWS"),
+        (changed(Action=["sts:AssumeRoleWithWebIdentity", "sts:AssumeRole"]), "Statement.Action"),
+        (with_condition({}), f"Statement.Condition.StringEquals.{ISSUER}:aud"),
+        (
+            with_condition({"StringLike": TRUST["Statement"][0]["Condition"]["StringEquals"]}),
+            "Statement.Condition.StringLike",
+        ),
+        (with_condition({"StringEquals": {f"{ISSUER}:aud": "STS.amazonaws.com"}}), f"StringEquals.{ISSUER}:sub"),
+        ({**TRUST, "Version": "2008-10-17"}, "Version"),
+        ({"Statement": TRUST["Statement"]}, "Version"),
+    ],
+)
+def test_what_does_not_mean_the_same(live: Any, place: str) -> None:
+    """Protects the alarm: another effect, principal, action, condition or version is told with its place."""
+    assert any(place in found.place for found in differences(TRUST, live))
+
+
+def test_one_more_statement_is_something_wider() -> None:
+    """Protects from a trust that somebody widened: the further statement is shown whole."""
+    further = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    (found,) = differences(TRUST, {**TRUST, "Statement": [*TRUST["Statement"], further]})
+
+    assert (found.place, found.expected) == ("Statement", "nothing")
+    assert json.loads(found.found)["Action"] == ["sts:AssumeRole"]
+
+
+def test_a_changed_value_is_shown_as_written() -> None:
+    """Protects readers: found and expected are the values, with the issuer in the document's own case."""
+    live = copy.deepcopy(TRUST)
+    live["Statement"][0]["Condition"]["StringEquals"][f"{ISSUER}:sub"] = "system:serviceaccount:default:two"
+
+    assert differences(TRUST, live) == [
+        Difference(
+            f"Statement.Condition.StringEquals.{ISSUER}:sub",
+            "system:serviceaccount:default:two",
+            "system:serviceaccount:default:one, system:serviceaccount:default:two",
+        )
+    ]
+
+
+_NAMES = st.sampled_from(["s3:GetObject", "s3:PutObject", "sqs:SendMessage", "s3:Get*"])
+_TEXTS = st.lists(st.sampled_from(["a", "b", "c*"]), min_size=1, max_size=3, unique=True)
+_STATEMENTS = st.fixed_dictionaries(
+    {
+        "Effect": st.sampled_from(["Allow", "Deny"]),
+        "Action": st.lists(_NAMES, min_size=1, max_size=3, unique=True),
+        "Resource": _TEXTS,
+    },
+    optional={
+        "Condition": st.dictionaries(
+            st.sampled_from(["StringEquals", "StringLike"]),
+            st.dictionaries(st.sampled_from(["aws:PrincipalTag/team", "aws:SourceVpc"]), _TEXTS, min_size=1),
+            min_size=1,
+        )
+    },
+)
+
+
+def shuffled(value: Any, order: random.Random) -> Any:
+    """Write the same in another way: other order, a list of one as a text."""
+    if isinstance(value, dict):
+        items = [(key, shuffled(each, order)) for key, each in value.items()]
+        order.shuffle(items)
+        return dict(items)
+    if isinstance(value, list):
+        values = [shuffled(each, order) for each in value]
+        order.shuffle(values)
+        return values[0] if len(values) == 1 and order.random() < 0.5 else values
+    return value
+
+
+@settings(deadline=None)
+@given(st.lists(_STATEMENTS, min_size=1, max_size=4), st.randoms(use_true_random=False))
+def test_writing_it_in_another_way_changes_nothing(statements: list[Any], order: random.Random) -> None:
+    """Protects every document, not only those above: order and lists of one never make a difference."""
+    document = {"Version": "2012-10-17", "Statement": statements}
+
+    assert differences(document, {**document, "Statement": shuffled(statements, order)}) == []
+
+
+@settings(deadline=None)
+@given(st.lists(_STATEMENTS, min_size=1, max_size=4), _STATEMENTS)
+def test_a_statement_that_is_not_there_is_always_told(statements: list[Any], further: Any) -> None:
+    """Protects from a comparison that overlooks: a statement of another meaning is a difference both ways."""
+    document = {"Version": "2012-10-17", "Statement": statements}
+    wider = {**document, "Statement": [*statements, {**further, "Resource": ["only-here"]}]}
+
+    assert differences(document, wider)
+    assert differences(wider, document)
