@@ -62,8 +62,8 @@ def show(reports: Sequence[FileReport]) -> None:
     for report in reports:
         findings = [(m, "bold red") for m in report.mistakes] + [(w, "bold yellow") for w in report.warnings]
         for finding, style in findings:
-            heading = Text(f"{finding.file or ''}{f':{finding.line}' if finding.line else ''}", style=style)
-            heading.append(finding.where.removeprefix(heading.plain), style="bold")
+            place = f"{finding.file or ''}{f':{finding.line}' if finding.line else ''}"
+            heading = Text.assemble((place, style), (finding.where.removeprefix(place), "bold"))
             if finding.rule != "mistake":
                 heading.append(f"  [{finding.rule}]", style="yellow")
             console.print(heading, soft_wrap=True)
