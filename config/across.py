@@ -62,8 +62,7 @@ def _of_cluster(place: Place, cluster: Any, values: Mapping[str, Any]) -> Iterat
     if not isinstance(cluster, dict):
         return
     explicit = "oidcIssuer" in cluster and ("oidcProviderArn" in cluster or cluster.get("createOidcProvider"))
-    misspelled = cluster.keys() - set(keys_at(("cluster",)))
-    if not ("name" in cluster or "stack" in cluster or explicit or misspelled):
+    if not ("name" in cluster or "stack" in cluster or explicit or _misspelled(place, cluster)):
         found = f"only {', '.join(map(str, cluster))}" if cluster else "nothing"
         allowed = "name; or stack; or oidcIssuer with oidcProviderArn or with createOidcProvider: true"
         yield _mistake(place, found, allowed, "add what is missing")
@@ -140,7 +139,8 @@ def _role(place: Place, binding: Mapping[str, Any]) -> Iterator[LocatedMistake]:
             yield _mistake(
                 place, "an existing role and no serviceAccount", "an account to annotate", "add serviceAccount"
             )
-    elif "serviceAccount" not in binding and not trust.get("subjects"):
+    # A misspelled key is told by the models; that its setting is missing would be a second mistake for one slip.
+    elif not (binding.keys() & {"serviceAccount"} or trust.get("subjects") or _misspelled(place, binding)):
         yield _mistake(place, "nobody who may assume the role", "serviceAccount, or trust.subjects", "add one of them")
     if "name" in role and "namePrefix" in role:
         yield _mistake((*place, "role"), "both name and namePrefix", "one of them", "keep one of them")
@@ -230,6 +230,10 @@ def _claims(
         if isinstance(name, str) and not isinstance(name, Unseen):
             identity = (kind, str(binding.get("account")), name.lower())
             yield ("bindings", key, kind, "name"), f"{kind} {name}", [identity]
+
+
+def _misspelled(place: Place, value: Mapping[str, Any]) -> bool:
+    return bool(value.keys() - set(keys_at(place)))
 
 
 def _taken(place: Place, what: str, other: str) -> LocatedMistake:

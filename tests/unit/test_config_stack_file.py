@@ -138,3 +138,11 @@ def test_a_shared_policy_file_is_told_once(tmp_path: Path) -> None:
 
     assert [mistake.mistake.found for mistake in mistakes] == ["'x' is not an action", "no Resource"]
     assert {(mistake.file, mistake.line) for mistake in mistakes} == {("p.json", 2)}
+
+
+def test_one_slip_is_one_mistake(tmp_path: Path) -> None:
+    """Protects the reader: a misspelled key is not told a second time as the setting that is missing."""
+    values = {"cluster": {"nam": "c"}, "bindings": {"a": {"serviceAccout": {"name": "a"}}}}
+    mistakes = examine(values, tmp_path).mistakes
+
+    assert {mistake.place for mistake in mistakes} == {("cluster", "nam"), ("bindings", "a", "serviceAccout")}
