@@ -221,7 +221,9 @@ class ServiceAccount(Settings):
     namespace: Namespace | None = None
     """Its namespace, which must exist. Without it, that of `irsa:defaults`, else `default`."""
     create: bool = Field(default=True, examples=[False])
-    """false: the account exists already; it is annotated and keeps everything else that it has."""
+    """false: the account exists already; it is annotated and keeps everything else that it has.
+
+    To hand over an account that irsa created, run `up` with `retainOnDelete: true` first."""
     create_namespace: bool = Field(default=False, examples=[True])
     """true: the namespace is made when it is missing, and stays when the stack is destroyed."""
     labels: dict[KubernetesKey, LabelValue] = Field(
@@ -328,9 +330,11 @@ class Binding(Settings):
     clusters: list[str] = Field(default_factory=list, examples=[["blue", "green"]])
     """Keys of `irsa:clusters` whose service accounts are trusted. Without it, all of them."""
     account: str | None = Field(default=None, examples=["data"])
-    """Key of `irsa:accounts` in which the role and its policies are created. Without it, the stack's account."""
+    """Key of `irsa:accounts` in which the role and its policies are created. Without it, the stack's account.
+
+    To move a role, give the binding a new key: Pulumi never moves a resource from account to account."""
     import_: list[Importable] = Field(default_factory=list, alias="import", examples=[["role", "policy"]])
-    """What exists already and is adopted, with the names given here, instead of created."""
+    """What exists already and is adopted, with the names given here. Take it out after the first `up`."""
     protect: bool = Field(default=False, examples=[True])
     """true: `pulumi destroy` and replacements are refused."""
     retain_on_delete: bool = Field(default=False, examples=[True])
@@ -359,7 +363,7 @@ class Defaults(Settings):
     token_expiration: TokenExpiration | None = None
     """Lifetime of the Pods' AWS tokens in seconds."""
     retain_namespaces: bool = Field(default=True, examples=[False])
-    """false: namespaces made by `createNamespace` are deleted with the stack."""
+    """false: namespaces made by `createNamespace` are deleted with the stack. Choose before the first `up`."""
 
 
 class Quotas(Settings):
@@ -401,7 +405,7 @@ class Stack(Settings):
         default_factory=dict,
         examples=[{"blue": {"name": "blue"}, "green": {"name": "green", "kubernetes": {"context": "green"}}}],
     )
-    """Several EKS clusters, by a name of yours, instead of `cluster`."""
+    """Several EKS clusters, by a name of yours, instead of `cluster`. Start with it: a change makes accounts anew."""
     bindings: dict[Key, Binding] = Field(examples=[{"my-app": {"serviceAccount": {"name": "my-app"}}}])
     """Roles and their service accounts, by a name of yours that stays the same."""
     accounts: dict[Key, Account] = Field(

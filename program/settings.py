@@ -32,6 +32,11 @@ def load_settings(folder: Path) -> Stack:
         error = StackFileError(placed(examination.mistakes), file.name if file else None)
         hint = f"\nwithout the engine: .venv/bin/irsa check {file.name}" if file else ""
         raise pulumi.RunError(f"{error}{hint}")
+    for key in sorted(values):
+        if pulumi.runtime.is_config_secret(f"{pulumi.get_project()}:{key}"):
+            pulumi.log.warn(
+                f"irsa:{key} is secret, but names, ARNs and documents stand in AWS and in the state as text"
+            )
     for text in examination.unseen:
         pulumi.log.warn(f"could not see {text}")
     for warning in placed(examination.warnings):

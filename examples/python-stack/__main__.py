@@ -30,15 +30,16 @@ reader = ServiceAccountRole(
 labels = {"app": "report-reader"}
 kubernetes.apps.v1.Deployment(
     "report-reader",
+    # Where Pods run, leave this out: then `pulumi up` waits for them. The sandbox has no nodes.
     metadata={"annotations": {"pulumi.com/skipAwait": "true"}},
     spec={
-        "selector": {"matchLabels": labels},
+        "selector": {"match_labels": labels},
         "template": {
             # A new role restarts the Pods: the webhook gives a Pod its role when the Pod is created.
             "metadata": {"labels": labels, "annotations": {"example.com/role-arn": reader.role_arn}},
             "spec": {
                 # An output of the component: the Pods wait for the account, which waits for its permissions.
-                "serviceAccountName": reader.service_account_name,
+                "service_account_name": reader.service_account_name.apply(str),
                 "containers": [
                     {"name": "app", "image": "amazon/aws-cli", "env": [{"name": "BUCKET", "value": bucket.bucket}]}
                 ],

@@ -120,6 +120,17 @@ def test_the_example_for_production_holds_the_same_bindings(monkeypatch: pytest.
     assert exported.keys() == stack_values(ROOT / "Pulumi.dev.yaml")["irsa:bindings"].keys()
 
 
+def test_secret_settings_are_told_to_become_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects secrets: a value of a role or a document can't stay one, so whoever encrypted it is told."""
+    warned: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: warned.append(text))
+    monkeypatch.setattr(pulumi.runtime, "is_config_secret", lambda key: key == "irsa:variables")
+    values = {**stack_values(ROOT / "Pulumi.prod.yaml.example"), "irsa:variables": {"team": "x"}}
+    run_program(values, Answers(), monkeypatch)
+
+    assert [text for text in warned if text.startswith("irsa:variables is secret")]
+
+
 def test_settings_may_come_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects every language host: Pulumi's Config reads PULUMI_CONFIG too, and so must the program."""
     values = stack_values(ROOT / "Pulumi.prod.yaml.example")

@@ -152,7 +152,7 @@ def test_an_explicit_issuer(deploy: Deploy, green: str, iam: Any) -> None:
 
     assert statement["Principal"] == {"Federated": provider_arn(ELSEWHERE_ISSUER)}
     wrong = deploy({"cluster": {**cluster, "oidcProviderArn": provider_arn(ISSUER)}, "bindings": {"app": binding}})
-    assert "is not for the issuer" in wrong.refused("preview")
+    assert "a provider for another issuer" in wrong.refused("preview")
 
 
 @pytest.fixture
