@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pulumi_kubernetes as kubernetes
 
 from config.models import Account, Cluster, Stack
 from irsa.arns import issuer_host_path, oidc_provider_arn, parse_iam_arn
+from irsa.mistakes import Mistake
 from irsa.trust import DEFAULT_AUDIENCE
 from program.accounts import Accounts
 
@@ -43,7 +44,7 @@ class ResolvedCluster:
         if self._cluster.oidc_issuer:
             return self._cluster.oidc_issuer
         if self._cluster.stack:
-            return str(self._stack_output("oidcIssuer"))
+            return self._stack_output("oidcIssuer", _checked_issuer)
         issuers = [oidc.issuer for identity in self._eks.identities for oidc in identity.oidcs]
         if not issuers:
             raise pulumi.RunError(f"{self._place}.name: the EKS cluster {self.name!r} has no OIDC issuer")
@@ -61,7 +62,7 @@ class ResolvedCluster:
         if own and self._cluster.oidc_provider_arn:
             arn = self._cluster.oidc_provider_arn
         elif own and self._cluster.stack:
-            arn = str(self._stack_output("oidcProviderArn"))
+            arn = self._stack_output("oidcProviderArn", _checked_provider)
         else:
             arn = oidc_provider_arn(self._accounts.partition(account), self._accounts.account_id(account), self.issuer)
         self._require_provider(arn, account, audiences)
@@ -108,14 +109,21 @@ class ResolvedCluster:
             opts=pulumi.ResourceOptions(provider=self._accounts.provider(account)),
         )
 
-    def _stack_output(self, name: str) -> Any:
+    def _stack_output(self, name: str, checked: Callable[[str], str]) -> str:
+        """Give another stack's output, held against its rule: it was not known when the stack file was checked."""
         outputs = self._stack_outputs
         if name not in outputs:
             raise pulumi.RunError(
                 f"{self._place}.stack: stack {self._cluster.stack} has no output {name!r}\n"
                 f"  it has: {', '.join(sorted(outputs)) or 'none'}"
             )
-        return outputs[name]
+        try:
+            return checked(str(outputs[name]))
+        except Mistake as mistake:
+            raise pulumi.RunError(
+                f"{self._place}.stack: the output {name!r} of {self._cluster.stack} is {mistake.found}\n"
+                f"  allowed: {mistake.allowed}\n  do: mend that stack's output"
+            ) from None
 
     @functools.cached_property
     def _stack_outputs(self) -> Mapping[str, Any]:
@@ -158,6 +166,16 @@ class ResolvedCluster:
             return f"eksctl utils associate-iam-oidc-provider --cluster {self.name} --approve{region}"
         client_ids = " ".join(sorted(audiences))
         return f"aws iam create-open-id-connect-provider --url {self.issuer} --client-id-list {client_ids}"
+
+
+def _checked_issuer(text: str) -> str:
+    if not text.startswith("https://"):
+        raise Mistake(f"{text!r}, not an issuer", "an https URL", "give the cluster's issuer")
+    return text
+
+
+def _checked_provider(text: str) -> str:
+    return str(parse_iam_arn(text, "oidc-provider"))
 
 
 def resolve_clusters(settings: Stack, accounts: Accounts, folder: Path) -> dict[str, ResolvedCluster]:

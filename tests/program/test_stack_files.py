@@ -22,6 +22,7 @@ class Answers(pulumi.runtime.Mocks):
 
     def __init__(self, provider_exists: bool = True) -> None:
         self.provider_exists = provider_exists
+        self.stack_outputs: dict[str, Any] = {}
         self.resources: list[tuple[str, str, dict[str, Any]]] = []
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
@@ -34,6 +35,7 @@ class Answers(pulumi.runtime.Mocks):
         if args.token == "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider" and not self.provider_exists:
             return {}, [("", "reading IAM OIDC Provider: couldn't find resource")]
         answers: dict[str, dict[str, Any]] = {
+            "pulumi:pulumi:readStackOutputs": {"outputs": self.stack_outputs},
             "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "111122223333"},
             "aws:index/getPartition:getPartition": {"partition": "aws"},
             "aws:index/getRegion:getRegion": {"region": "us-west-2"},
@@ -118,6 +120,33 @@ def test_the_example_for_production_holds_the_same_bindings(monkeypatch: pytest.
     assert "irsa:sandbox" not in example
     exported = run_program(example, Answers(), monkeypatch)["bindings"]
     assert exported.keys() == stack_values(ROOT / "Pulumi.dev.yaml")["irsa:bindings"].keys()
+
+
+@pytest.mark.parametrize(
+    ("outputs", "words"),
+    [
+        ({}, ["no output 'oidcIssuer'", "it has: none"]),
+        ({"oidcIssuer": "oidc.eks.us-west-2.amazonaws.com/id/X", "oidcProviderArn": PROVIDER}, ["an https URL"]),
+        ({"oidcIssuer": ISSUER, "oidcProviderArn": "arn:aws:iam::12:oidc-provider/x"}, ["'12', not 12 digits"]),
+        ({"oidcIssuer": ISSUER, "oidcProviderArn": PROVIDER + "X"}, ["is not for the issuer"]),
+    ],
+)
+def test_what_another_stack_says_is_checked_too(
+    outputs: dict[str, Any], words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects values that are known only later: another stack's outputs give the same clean error, with their place."""
+    answers = Answers()
+    answers.stack_outputs = outputs
+    values = {
+        **stack_values(ROOT / "Pulumi.prod.yaml.example"),
+        "irsa:cluster": {"stack": "organization/platform/prod"},
+    }
+    with pytest.raises(pulumi.RunError) as error:
+        run_program(values, answers, monkeypatch)
+
+    assert "irsa:cluster" in str(error.value)
+    for word in words:
+        assert word in str(error.value)
 
 
 def test_secret_settings_are_told_to_become_text(monkeypatch: pytest.MonkeyPatch) -> None:
