@@ -125,7 +125,7 @@ def test_the_example_for_production_holds_the_same_bindings(monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("outputs", "words"),
     [
-        ({}, ["no output 'oidcIssuer'", "it has: none"]),
+        ({}, ["no output 'oidcProviderArn'", "it has: none"]),
         ({"oidcIssuer": "oidc.eks.us-west-2.amazonaws.com/id/X", "oidcProviderArn": PROVIDER}, ["an https URL"]),
         ({"oidcIssuer": ISSUER, "oidcProviderArn": "arn:aws:iam::12:oidc-provider/x"}, ["'12', not 12 digits"]),
         ({"oidcIssuer": ISSUER, "oidcProviderArn": PROVIDER + "X"}, ["is not for the issuer"]),
@@ -134,7 +134,7 @@ def test_the_example_for_production_holds_the_same_bindings(monkeypatch: pytest.
 def test_what_another_stack_says_is_checked_too(
     outputs: dict[str, Any], words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Protects values that are known only later: another stack's outputs give the same clean error, with their place."""
+    """Protects values that are known only later: another stack's outputs give the same clean error."""
     answers = Answers()
     answers.stack_outputs = outputs
     values = {
