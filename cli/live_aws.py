@@ -15,7 +15,8 @@ from cli.findings import CouldNotLookError
 from irsa.arns import parse_iam_arn
 
 CONCURRENT = 16
-# IAM throttles per account; the adaptive mode slows all threads down together.
+# IAM throttles per account; the adaptive mode slows all threads down together. In the standard mode, bench/verify.py
+# loses answers where IAM takes 20 requests per second: its retries run out.
 RETRIES = Config(retries={"mode": "adaptive", "total_max_attempts": 10}, max_pool_connections=CONCURRENT)
 FIRST_QUESTION = Config(retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=5, read_timeout=20)
 SESSION_NAME = "irsa"

@@ -1,0 +1,191 @@
+"""How long `irsa verify` takes for many bindings: python bench/verify.py [number] [requests per second].
+
+Each binding has a role, a policy of its own and a service account. IAM is moto's server with a round trip and, when
+given, a rate above which it answers Throttling; the Kubernetes API is a server that knows the accounts only. Both are
+processes of their own.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from cli.declared import Account, Binding, Declared, Role
+from cli.findings import Report, look_at_all, summary
+from cli.live_aws import CONCURRENT, Accounts
+from cli.live_kubernetes import Clusters
+from cli.verify import Verification
+from irsa.trust import trust_document
+
+ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
+NUMBER = "123456789012"
+PROVIDER = f"arn:aws:iam::{NUMBER}:oidc-provider/{ISSUER}"
+DOCUMENT = json.dumps(
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
+)
+ROUND_TRIP_SECONDS = 0.02
+THROTTLED = b"<ErrorResponse><Error><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>"
+
+
+def binding(index: int) -> Binding:
+    arn = f"arn:aws:iam::{NUMBER}:role/app-{index}"
+    trust = trust_document([PROVIDER], [f"default:app-{index}"])
+    policy = f"arn:aws:iam::{NUMBER}:policy/app-{index}"
+    account = Account("default", f"app-{index}", {"eks.amazonaws.com/role-arn": arn}, True, "")
+    return Binding(
+        f"app-{index}", arn, Role(f"app-{index}", trust, None), (policy,), {policy: DOCUMENT}, accounts=(account,)
+    )
+
+
+class Kubernetes(BaseHTTPRequestHandler):
+    """Answers for the accounts of the benchmark."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        time.sleep(ROUND_TRIP_SECONDS)
+        name = self.path.rsplit("/", 1)[-1]
+        annotations = {"eks.amazonaws.com/role-arn": f"arn:aws:iam::{NUMBER}:role/{name}"}
+        account = {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"name": name, "namespace": "default", "annotations": annotations},
+        }
+        body = json.dumps({"issuer": f"https://{ISSUER}"} if name == "openid-configuration" else account).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def serve_kubernetes(pipe: Connection) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Kubernetes)
+    pipe.send(server.server_port)
+    server.serve_forever()
+
+
+class Rate:
+    """A bucket of requests that fills at a steady rate, as AWS's API limits do."""
+
+    def __init__(self, per_second: float) -> None:
+        self.per_second, self.left, self.at, self.lock = per_second, per_second, time.monotonic(), threading.Lock()
+
+    def exceeded(self) -> bool:
+        with self.lock:
+            now = time.monotonic()
+            self.left = min(self.per_second, self.left + (now - self.at) * self.per_second)
+            self.at = now
+            if self.left < 1:
+                return True
+            self.left -= 1
+            return False
+
+
+class Quiet(WSGIRequestHandler):
+    """Moto's requests, not logged."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_request(self, *_: Any) -> None:
+        pass
+
+
+def serve_iam(pipe: Connection, number: int, per_second: float) -> None:
+    moto: Any = DomainDispatcherApplication(create_backend_app)
+    rate, ready = Rate(per_second), threading.Event()
+
+    def answer(environ: Any, start_response: Callable[..., Any]) -> Any:
+        if ready.is_set():
+            time.sleep(ROUND_TRIP_SECONDS)
+            if per_second and rate.exceeded():
+                start_response(
+                    "400 Bad Request", [("Content-Type", "text/xml"), ("Content-Length", str(len(THROTTLED)))]
+                )
+                return [THROTTLED]
+        return moto(environ, start_response)
+
+    server = make_server("127.0.0.1", 0, answer, threaded=True, request_handler=Quiet)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    iam: Any = boto3.client("iam", endpoint_url=f"http://127.0.0.1:{server.port}", config=Config(proxies={}))
+    iam.create_open_id_connect_provider(Url=f"https://{ISSUER}", ClientIDList=["sts.amazonaws.com"])
+    for index in range(number):
+        made = binding(index)
+        assert made.role
+        iam.create_role(RoleName=made.role.name, AssumeRolePolicyDocument=made.role.trust)
+        arn = iam.create_policy(PolicyName=made.role.name, PolicyDocument=DOCUMENT)["Policy"]["Arn"]
+        iam.attach_role_policy(RoleName=made.role.name, PolicyArn=arn)
+    ready.set()
+    pipe.send(server.port)
+    threading.Event().wait()
+
+
+@contextmanager
+def served(target: Callable[..., None], *arguments: Any) -> Iterator[int]:
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.Process(target=target, args=(theirs, *arguments), daemon=True)
+    process.start()
+    try:
+        yield int(ours.recv())
+    finally:
+        process.terminate()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("number", type=int, nargs="?", default=1000)
+    parser.add_argument("per_second", type=float, nargs="?", default=0.0)
+    options = parser.parse_args()
+    os.environ |= {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_REGION": "us-west-2",
+                   "AWS_DEFAULT_REGION": "us-west-2", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}  # fmt: skip
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        served(serve_iam, options.number, options.per_second) as iam,
+        served(serve_kubernetes) as kubernetes,
+    ):
+        os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{iam}"
+        kubeconfig = Path(folder) / "kubeconfig"
+        kubeconfig.write_text(
+            json.dumps(
+                {
+                    "current-context": "bench",
+                    "clusters": [{"name": "bench", "cluster": {"server": f"http://127.0.0.1:{kubernetes}"}}],
+                    "users": [{"name": "bench", "user": {"token": "bench"}}],
+                    "contexts": [{"name": "bench", "context": {"cluster": "bench", "user": "bench"}}],
+                }
+            )
+        )
+        os.environ["KUBECONFIG"] = str(kubeconfig)
+        declared = Declared("bench", tuple(binding(index) for index in range(options.number)), {}, {})
+        started = time.perf_counter()
+        verification = Verification(declared, Accounts(declared.aws), Clusters(declared.clusters), pods=False)
+        checks = look_at_all("verify", declared.bindings, verification.of_binding, CONCURRENT)
+        seconds = time.perf_counter() - started
+    print(summary(Report("verify", "bench", checks)))
+    print(
+        f"{options.number} bindings, at most {options.per_second or 'any number of'} requests per second, "
+        f"{ROUND_TRIP_SECONDS * 1000:.0f} ms round trip: {seconds:.1f} s"
+    )
+    return Report("verify", "bench", checks).exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
