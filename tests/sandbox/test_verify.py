@@ -33,13 +33,14 @@ def project(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pr
     deployed.destroy()
 
 
-def access(cloud: Any, folder: Path, role_file: str, name: str) -> dict[str, str]:
+def access(cloud: Any, folder: Path, role_file: str, name: str, namespace: str | None = None) -> dict[str, str]:
     """Bind a role of the documentation to a new service account, and give the variables that act as it."""
+    binding = ("rolebinding", "-n", namespace) if namespace else ("clusterrolebinding",)
     document = yaml.safe_load((PERMISSIONS / role_file).read_text())
     commands = (
         ("apply", "-f", str(PERMISSIONS / role_file)),
         ("create", "serviceaccount", name, "-n", "kube-system"),
-        ("create", "clusterrolebinding", name, f"--clusterrole={document['metadata']['name']}",
+        ("create", *binding, name, f"--clusterrole={document['metadata']['name']}",
          f"--serviceaccount=kube-system:{name}"),
     )  # fmt: skip
     for command in commands:
@@ -155,6 +156,18 @@ def test_the_documented_rights_are_enough(project: Project, cloud: Any, tmp_path
     code, checks = report(project, "prove", **verifying)
     assert code == 2
     assert 'cannot create resource "serviceaccounts/token"' in not_good(checks)[0]["found"]
+
+
+def test_the_right_to_make_tokens_can_be_given_per_namespace(project: Project, cloud: Any, tmp_path: Path) -> None:
+    """Protects other namespaces: prove works without seeing them, with a wrong audience as the counter-proof."""
+    proving = access(cloud, tmp_path, "kubernetes-prove.yaml", "proving-here", namespace="default")
+    code, checks = report(project, "prove", **proving)
+
+    assert (code, not_good(checks)) == (0, [])
+    assert [check["about"] for check in checks] == [
+        "default/verified",
+        "default/verified with the audience irsa-prove.invalid",
+    ]
 
 
 def test_the_documented_rights_deploy(cloud: Any, deploy: Callable[..., Project], tmp_path: Path) -> None:
