@@ -10,7 +10,8 @@ from config.loading import examine
 from config.places import LocatedMistake
 from config.stack_file import StackFile, located, project_settings
 
-EPILOG = "exit codes: 0 good (warnings included), 1 mistakes, 2 could not look"
+EXIT_CODES = "exit codes: 0 good (warnings included), 1 mistakes, 2 could not look"
+EPILOG = f"example: irsa check Pulumi.prod.yaml --json; {EXIT_CODES}"
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -15,6 +15,8 @@ from irsa.annotations import AUDIENCE
 from irsa.trust import DEFAULT_AUDIENCE
 
 COMPONENT = "irsa:index:ServiceAccountRole"
+# The key by which the engine marks a secret in its state.
+SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105 (it is public)
 ROLE = "aws:iam/role:Role"
 POLICY = "aws:iam/policy:Policy"
 ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
@@ -177,9 +179,11 @@ def _binding(key: str, component: Resource, children: Iterable[Resource]) -> Bin
         if not child.get("external"):
             kinds.setdefault(child["type"], []).append(child)
     roles = kinds.get(ROLE, [])
-    documents = {r["outputs"]["arn"]: _plain(r["inputs"].get("policy")) for r in kinds.get(POLICY, [])}
-    attached = [r["outputs"]["policyArn"] for r in kinds.get(ATTACHMENT, [])]
     # The component says what the program wanted; a bare `pulumi refresh` rewrites the inputs of its children.
+    documents = _texts(outputs.get("policyDocuments"), [r["outputs"]["arn"] for r in kinds.get(POLICY, [])])
+    inline = _texts(outputs.get("inlinePolicies"), [r["inputs"]["name"] for r in kinds.get(INLINE_POLICY, [])])
+    trust = _plain(outputs.get("trustPolicy"))
+    attached = [r["outputs"]["policyArn"] for r in kinds.get(ATTACHMENT, [])]
     annotations = outputs.get("annotations") or {}
     accounts = tuple(
         _account(r, annotations) for kind in (SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH) for r in kinds.get(kind, [])
@@ -191,10 +195,10 @@ def _binding(key: str, component: Resource, children: Iterable[Resource]) -> Bin
     return Binding(
         key,
         outputs.get("roleArn") or "",
-        _role(roles[0]) if roles else None,
+        _role(outputs, trust, roles) if roles or outputs.get("trustPolicy") is not None else None,
         tuple(sorted({*attached, *(outputs.get("policyArns") or [])})),
         documents,
-        {r["inputs"]["name"]: _plain(r["inputs"].get("policy")) for r in kinds.get(INLINE_POLICY, [])},
+        inline,
         accounts,
         tuple(outputs.get("subjects") or own),
         annotations.get(AUDIENCE, DEFAULT_AUDIENCE),
@@ -213,13 +217,11 @@ def _joined(binding: Binding, further: Binding) -> Binding:
     )
 
 
-def _role(resource: Resource) -> Role:
-    modified = resource.get("modified") or resource.get("created")
-    return Role(
-        resource["outputs"]["name"],
-        _plain(resource["inputs"].get("assumeRolePolicy")),
-        datetime.fromisoformat(modified) if modified else None,
-    )
+def _role(outputs: Mapping[str, Any], trust: str | None, resources: list[Resource]) -> Role:
+    """Give the declared role; a refresh forgets the resource of a role that somebody deleted."""
+    modified = resources[0].get("modified") or resources[0].get("created") if resources else None
+    name = resources[0]["outputs"]["name"] if resources else outputs["roleName"]
+    return Role(name, trust, datetime.fromisoformat(modified) if modified else None)
 
 
 def _account(resource: Resource, annotations: Mapping[str, str]) -> Account:
@@ -231,6 +233,12 @@ def _account(resource: Resource, annotations: Mapping[str, str]) -> Account:
         resource["type"] == SERVICE_ACCOUNT,
         resource.get("provider", ""),
     )
+
+
+def _texts(declared: Any, kept: Iterable[str]) -> dict[str, str | None]:
+    """Give what was declared, and nothing for what the state keeps as a secret."""
+    plain = declared if isinstance(declared, Mapping) and SECRET not in declared else {}
+    return {name: _plain(plain.get(name)) for name in {*plain, *kept}}
 
 
 def _plain(value: Any) -> str | None:

@@ -129,6 +129,8 @@ def _live(options: argparse.Namespace) -> Answer:
                 f"these AWS credentials are not of account {arn.account}; --trust FILE reads a file"
             )
         role = aws.role(arn.name)
+        if role is not None and role["Arn"] != options.role:
+            raise CouldNotLookError(f"there is no role {options.role}; there is {role['Arn']}")
     else:
         aws = accounts.of_provider("")
         role = aws.role(options.role)

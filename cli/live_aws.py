@@ -233,6 +233,16 @@ class TokenService:
                 WebIdentityToken=token,
                 DurationSeconds=SHORTEST_SESSION_SECONDS,
             )["Credentials"]
+        except ParamValidationError:
+            raise Refused("ValidationError", "Request ARN is invalid") from None
+        except ClientError as error:
+            details = error.response["Error"]
+            raise Refused(details["Code"], details.get("Message", "")) from None
+        except BotoCoreError as error:
+            # Its words may quote a parameter, and one of them is the token.
+            raise CouldNotLookError(f"STS: {type(error).__name__}") from None
+        # From here on the role was assumed: a failure is no refusal any more.
+        try:
             with self._lock:
                 client = self._session.client(
                     "sts",
@@ -242,11 +252,5 @@ class TokenService:
                     config=FIRST_QUESTION,
                 )
             return str(client.get_caller_identity()["Arn"])
-        except ParamValidationError:
-            raise Refused("ValidationError", "Request ARN is invalid") from None
-        except ClientError as error:
-            details = error.response["Error"]
-            raise Refused(details["Code"], details.get("Message", "")) from None
-        except BotoCoreError as error:
-            # Its words may quote a parameter, and one of them is the token.
-            raise CouldNotLookError(f"STS: {type(error).__name__}") from None
+        except (BotoCoreError, ClientError) as error:
+            raise CouldNotLookError(f"the role was assumed, but GetCallerIdentity: {type(error).__name__}") from None

@@ -1,35 +1,40 @@
-"""What the clusters say now: service accounts, Pods, the issuer, and tokens for a proof."""
+"""What the clusters say now: service accounts, Pods, the issuer, and tokens for a proof.
+
+Requests are plain JSON: lightkube finds the way and the credentials, but its models are not made for threads. The first use
+of one by two threads at once ended the process (seen: lightkube 1.0.1 with msgspec, in decode_object).
+"""
 
 import base64
 import functools
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import yaml
-from lightkube import ApiError, Client, KubeConfig
+from lightkube import KubeConfig
 from lightkube.config.client_adapter import Client as HttpClient
 from lightkube.config.client_adapter import ConnectionParams
 from lightkube.config.kubeconfig import SingleConfig
 from lightkube.core.exceptions import ConfigError
-from lightkube.models.authentication_v1 import TokenRequestSpec
-from lightkube.models.meta_v1 import ObjectMeta
-from lightkube.resources.core_v1 import Pod, ServiceAccount, ServiceAccountToken
 
 from cli.findings import CouldNotLookError
 
-NOT_FOUND = 404
 PAGE = 500
+ATTEMPTS = 5
+LONGEST_PAUSE_SECONDS = 10.0
 SHORTEST_TOKEN_SECONDS = 600
 TIMEOUT = httpx2.Timeout(20.0, connect=5.0)
 SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 Inputs = Mapping[str, Any]
+Object = dict[str, Any]
 
 
 class Cluster:
@@ -37,61 +42,101 @@ class Cluster:
 
     def __init__(self, config: SingleConfig) -> None:
         """Take a context of a kubeconfig."""
-        self._config = config
         self.context = config.context_name
+        self._first, self._met = threading.Lock(), False
         with _explained("connect"):
-            self._client = Client(config, timeout=TIMEOUT)
+            self._client: httpx2.Client = HttpClient(config, ConnectionParams(timeout=TIMEOUT))
 
     def service_account(self, namespace: str, name: str) -> dict[str, str] | None:
         """Give a service account's annotations; nothing when there is no such account."""
-        with _explained(f"get serviceaccount {namespace}/{name}"):
-            try:
-                account = self._client.get(ServiceAccount, name, namespace=namespace)
-            except ApiError as error:
-                if error.status.code == NOT_FOUND:
-                    return None
-                raise
-        return dict((account.metadata.annotations if account.metadata else None) or {})
+        found = self._ask(
+            f"get serviceaccount {namespace}/{name}", "GET", f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}"
+        )
+        return None if found is None else dict(found["metadata"].get("annotations") or {})
 
     def service_accounts(self, namespace: str | None) -> list[str]:
         """Give the service accounts of a namespace, or of all, as `namespace:name`."""
-        with _explained(f"list serviceaccounts in {namespace or 'all namespaces'}"):
-            found = self._client.list(ServiceAccount, namespace=namespace or "*", chunk_size=PAGE)
-            return sorted(f"{each.metadata.namespace}:{each.metadata.name}" for each in found if each.metadata)
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts" if namespace else "/api/v1/serviceaccounts"
+        found = self._pages(f"list serviceaccounts in {namespace or 'all namespaces'}", path, {})
+        return sorted(f"{each['metadata']['namespace']}:{each['metadata']['name']}" for each in found)
 
-    def pods(self, namespace: str, account: str) -> list[dict[str, Any]]:
+    def pods(self, namespace: str, account: str) -> list[Object]:
         """Give the Pods of a service account that have not ended."""
-        with _explained(f"list pods in {namespace}"):
-            fields: dict[str, Any] = {"spec.serviceAccountName": account}
-            found = self._client.list(Pod, namespace=namespace, fields=fields, chunk_size=PAGE)
-            pods = [each.to_dict() for each in found]
+        selector = {"fieldSelector": f"spec.serviceAccountName={account}"}
+        pods = self._pages(f"list pods in {namespace}", f"/api/v1/namespaces/{namespace}/pods", selector)
         return [pod for pod in pods if pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}]
 
     def token(self, namespace: str, name: str, audience: str) -> str | None:
         """Give a short-lived token of a service account; nothing when there is no such account."""
-        spec = TokenRequestSpec(audiences=[audience], expirationSeconds=SHORTEST_TOKEN_SECONDS)
-        with _explained(f"create serviceaccounts/token {namespace}/{name}"):
-            try:
-                made = self._client.create(
-                    ServiceAccountToken(spec=spec, metadata=ObjectMeta()), name, namespace=namespace
-                )
-            except ApiError as error:
-                if error.status.code == NOT_FOUND:
-                    return None
-                raise
-        return made.status.token if made.status else None
+        request = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"audiences": [audience], "expirationSeconds": SHORTEST_TOKEN_SECONDS},
+        }
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
+        made = self._ask(f"create serviceaccounts/token {namespace}/{name}", "POST", path, body=request)
+        return None if made is None else str(made["status"]["token"])
 
     @functools.cached_property
     def issuer(self) -> str:
         """The issuer of the cluster's tokens, as it publishes it."""
-        with _explained("get /.well-known/openid-configuration"), self._http() as client:
-            answer = client.get("/.well-known/openid-configuration")
-            if answer.status_code != httpx2.codes.OK:
-                raise CouldNotLookError(f"get /.well-known/openid-configuration: HTTP {answer.status_code}")
-            return str(answer.json()["issuer"])
+        path = "/.well-known/openid-configuration"
+        found = self._ask(f"get {path}", "GET", path)
+        if found is None:
+            raise CouldNotLookError(f"get {path}: the cluster publishes no issuer")
+        return str(found["issuer"])
 
-    def _http(self) -> Any:
-        return HttpClient(self._config, ConnectionParams(timeout=TIMEOUT))
+    def _pages(self, question: str, path: str, parameters: Mapping[str, str]) -> list[Object]:
+        found: list[Object] = []
+        token = ""
+        while True:
+            page = self._ask(question, "GET", path, {**parameters, "limit": str(PAGE), "continue": token}) or {}
+            found += page.get("items") or []
+            token = page.get("metadata", {}).get("continue") or ""
+            if not token:
+                return found
+
+    def _ask(
+        self, question: str, method: str, path: str, parameters: Mapping[str, str] | None = None, body: Any = None
+    ) -> Object | None:
+        """Ask the API; nothing when what is asked for does not exist.
+
+        Raises:
+            CouldNotLookError: It does not answer, or refuses to.
+        """
+        with _explained(question):
+            answer = self._answer(method, path, parameters, body)
+            if answer.status_code == HTTPStatus.NOT_FOUND:
+                return None
+            if not answer.is_success:
+                raise CouldNotLookError(f"{question}: {_message(answer)}")
+            read: Object = answer.json()
+            return read
+
+    def _answer(self, method: str, path: str, parameters: Mapping[str, str] | None, body: Any) -> httpx2.Response:
+        for attempt in range(1, ATTEMPTS + 1):
+            answer = self._request(method, path, params=parameters, json=body)
+            # A busy API server says when to come again.
+            if answer.status_code != HTTPStatus.TOO_MANY_REQUESTS or attempt == ATTEMPTS:
+                break
+            time.sleep(min(float(answer.headers.get("Retry-After", 1)), LONGEST_PAUSE_SECONDS))
+        return answer
+
+    def _request(self, method: str, path: str, **values: Any) -> httpx2.Response:
+        if self._met:
+            return self._client.request(method, path, **values)
+        # The first request goes alone: it runs the kubeconfig's credential program, and the others use what that gave.
+        with self._first:
+            answer = self._client.request(method, path, **values)
+            self._met = True
+        return answer
+
+
+def _message(answer: httpx2.Response) -> str:
+    try:
+        return str(answer.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP {answer.status_code}"
 
 
 def claims(token: str) -> dict[str, Any]:
@@ -106,8 +151,6 @@ def _explained(question: str) -> Iterator[None]:
     """Turn every failure into one sentence; none of them holds a token."""
     try:
         yield
-    except ApiError as error:
-        raise CouldNotLookError(f"{question}: {error.status.message or error.status.code}") from error
     except (httpx2.HTTPError, ConfigError, OSError, ValueError) as error:
         raise CouldNotLookError(f"{question}: {error or type(error).__name__}") from error
 

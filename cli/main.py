@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from cli import check, explain, prove, verify
+from cli.findings import COULD_NOT_LOOK
 
 VERBS: tuple[ModuleType, ...] = (check, verify, prove, explain)
 
@@ -19,7 +20,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for verb in VERBS:
         verb.add(verbs)
     chosen = parser.parse_args(arguments)
-    code: int = chosen.run(chosen)
+    try:
+        code: int = chosen.run(chosen)
+    except KeyboardInterrupt:
+        sys.stderr.write("irsa: stopped\n")
+        return COULD_NOT_LOOK
+    except Exception as error:
+        sys.stderr.write(f"irsa: could not look: unexpected {type(error).__name__}; please report it\n")
+        return COULD_NOT_LOOK
     return code
 
 

@@ -52,8 +52,13 @@ def _between(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[Differ
 
 def _places(value: Any, place: str) -> dict[str, str]:
     if not isinstance(value, Mapping):
-        return {place: ", ".join(value) if isinstance(value, list) else str(value)}
+        return {place: ", ".join(map(_shown, value)) if isinstance(value, list) else _shown(str(value))}
     return {inner: text for key, each in value.items() for inner, text in _places(each, f"{place}.{key}").items()}
+
+
+def _shown(text: str) -> str:
+    """Give a text so that one with a comma is not taken for two."""
+    return repr(text) if ", " in text else text
 
 
 def _document(document: str | Mapping[str, Any], spelling: dict[str, str]) -> dict[str, Any]:

@@ -150,12 +150,17 @@ class ServiceAccountRole(pulumi.ComponentResource):
         attached: list[pulumi.Resource] = []
         policy_arns: list[pulumi.Input[str]] = []
         subjects: list[str] | None = None
+        trust: pulumi.Output[str] | None = None
+        self._documents: list[pulumi.Output[list[str]]] = []
         if "role_arn" in args:
             self.role_arn = pulumi.Output.from_input(args["role_arn"])
             self.role_name = self.role_arn.apply(lambda arn: arn.rsplit("/", 1)[-1])
         else:
             subjects = trusted_subjects(args)
-            role = self._role(subjects)
+            trust = pulumi.Output.all(*args["oidc_provider_arns"]).apply(
+                lambda provider_arns: trust_policy(args, subjects, provider_arns)
+            )
+            role = self._role(trust)
             self.role_arn, self.role_name = role.arn, role.name
             policy_arns, attached = self._permissions(role)
         settings = args.get("service_account", {})
@@ -186,6 +191,10 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 "namespace": self.namespace,
                 "serviceAccountName": self.service_account_name,
                 "annotations": self.annotations,
+                # What was declared, for `irsa verify`: a refresh rewrites the children's inputs, but not these.
+                "trustPolicy": trust,
+                "policyDocuments": pulumi.Output.all(*self._documents).apply(dict),
+                "inlinePolicies": args.get("inline_policies", {}),
             }
         )
 
@@ -201,16 +210,14 @@ class ServiceAccountRole(pulumi.ComponentResource):
             retain_on_delete=self._args.get("retain_on_delete"),
         )
 
-    def _role(self, subjects: list[str]) -> aws.iam.Role:
+    def _role(self, trust: pulumi.Output[str]) -> aws.iam.Role:
         name, args = self._name, self._args
         role_name = args.get("role_name")
         prefix = args.get("role_name_prefix") or (None if role_name else automatic_name_prefix(name, ROLE, ROLE_PREFIX))
         duration = args.get("max_session_duration")
         return aws.iam.Role(
             name,
-            assume_role_policy=pulumi.Output.all(*args["oidc_provider_arns"]).apply(
-                lambda provider_arns: trust_policy(args, subjects, provider_arns)
-            ),
+            assume_role_policy=trust,
             name=role_name,
             name_prefix=prefix,
             description=args.get("description"),
@@ -279,6 +286,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 opts=self._child("policy", arn),
             )
             policies[logical_name] = (policy, arn)
+            self._documents.append(pulumi.Output.all(policy.arn, part))
         return policies
 
     def _policy_arn(self, policy_name: str, path: str) -> str | None:

@@ -218,3 +218,19 @@ def test_what_cannot_be_chosen_is_said_in_one_line(project: Project, verb: str, 
     assert binding.stderr == f"irsa {verb}: stack {STACK} has no binding 'verfied'; did you mean 'verified'?\n"
     assert stack.stderr.startswith(f"irsa {verb}: pulumi stack export: no stack named 'nowhere' found")
     assert "no Pulumi.yaml project file found" in folder.stderr
+
+
+def test_a_refresh_hides_no_drift(deploy: Any, cloud: Any) -> None:
+    """Protects what was declared: a bare `pulumi refresh` takes drift into the state, and verify still finds it."""
+    iam = cloud.aws("iam")
+    binding = {"serviceAccount": {"name": "refreshed"}, "role": {"name": "refreshed-role"}}
+    stack = deploy({"bindings": {"app": binding}})
+    stack.up()
+    document = iam.get_role(RoleName="refreshed-role")["Role"]["AssumeRolePolicyDocument"]
+    document["Statement"][0]["Condition"] = {}
+    iam.update_assume_role_policy(RoleName="refreshed-role", PolicyDocument=json.dumps(document))
+    stack.pulumi("refresh", "--yes", "--skip-preview")
+    answer = cloud.run("irsa", "verify", "--stack", "test", "--json", folder=stack.folder, **stack.variables)
+
+    assert answer.returncode == 1, answer.stdout + answer.stderr
+    assert {c["check"] for c in json.loads(answer.stdout)["checks"] if c["outcome"] == "finding"} == {"trust"}
