@@ -1,7 +1,7 @@
 """What the clusters say now: service accounts, Pods, the issuer, and tokens for a proof.
 
-Requests are plain JSON: lightkube finds the way and the credentials, but its models are not made for threads. The first use
-of one by two threads at once ended the process (seen: lightkube 1.0.1 with msgspec, in decode_object).
+Requests are plain JSON: lightkube finds the way and the credentials, but its models are not made for threads. The first
+use of one by two threads at once ended the process (seen: lightkube 1.0.1 with msgspec, in decode_object).
 """
 
 import base64
@@ -123,13 +123,13 @@ class Cluster:
         return answer
 
     def _request(self, method: str, path: str, **values: Any) -> httpx2.Response:
-        if self._met:
-            return self._client.request(method, path, **values)
         # The first request goes alone: it runs the kubeconfig's credential program, and the others use what that gave.
         with self._first:
-            answer = self._client.request(method, path, **values)
-            self._met = True
-        return answer
+            if not self._met:
+                answer = self._client.request(method, path, **values)
+                self._met = True
+                return answer
+        return self._client.request(method, path, **values)
 
 
 def _message(answer: httpx2.Response) -> str:
