@@ -65,14 +65,17 @@ def test_a_binding_of_several_clusters_is_one() -> None:
 
 def test_secrets_of_the_state_stay_unread() -> None:
     """Protects secrets: an encrypted document is nothing that could be compared, and no ciphertext is shown."""
-    policy = child(
-        "app", "aws:iam/policy:Policy", "app", {"policy": SECRET}, {"arn": "arn:aws:iam::111122223333:policy/p"}
-    )
-    (binding,) = parse_state(state(component("app"), role(SECRET), policy)).bindings
+    arn = "arn:aws:iam::111122223333:policy/p"
+    policy = child("app", "aws:iam/policy:Policy", "app", {"policy": SECRET}, {"arn": arn})
+    secret = component("app", trustPolicy=SECRET, policyDocuments=SECRET)
+    plain = component("app", trustPolicy="{}", policyDocuments={arn: "{}"})
+    (hidden,) = parse_state(state(secret, role(SECRET), policy)).bindings
+    (shown,) = parse_state(state(plain, role(), policy)).bindings
 
-    assert binding.role is not None
-    assert binding.role.trust is None
-    assert dict(binding.documents) == {"arn:aws:iam::111122223333:policy/p": None}
+    assert hidden.role is not None
+    assert shown.role is not None
+    assert (hidden.role.trust, dict(hidden.documents)) == (None, {arn: None})
+    assert (shown.role.trust, dict(shown.documents)) == ("{}", {arn: "{}"})
 
 
 def test_what_a_refresh_forgot_is_still_declared() -> None:

@@ -1,0 +1,153 @@
+"""Asking the Kubernetes API: pages, a busy server, many threads, refusals; and which kubeconfig is read."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from cli.findings import CouldNotLookError
+from cli.live_kubernetes import Cluster, Clusters, configuration
+
+
+class Api(ThreadingHTTPServer):
+    """A Kubernetes API with 1,200 accounts, which counts what it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Requests)
+        self.asked: list[str] = []
+        self.busy = 0
+        self.lock = threading.Lock()
+        self.meet: threading.Barrier | None = None
+        self.beside_the_first = -1
+
+
+class Requests(BaseHTTPRequestHandler):
+    server: Api
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        with self.server.lock:
+            self.server.asked.append(self.path)
+            number = len(self.server.asked)
+        if self.server.meet and number == 1:
+            time.sleep(0.2)
+            self.server.beside_the_first = len(self.server.asked) - 1
+        elif self.server.meet and number in (2, 3):
+            # Both wait for each other, which they can only do when they are asked together.
+            self.server.meet.wait(timeout=10)
+        url = urlsplit(self.path)
+        query = {key: values[0] for key, values in parse_qs(url.query).items()}
+        with self.server.lock:
+            busy = self.server.busy > 0
+            self.server.busy -= busy
+        if busy:
+            self.answer(429, {"message": "too many requests"}, {"Retry-After": "0"})
+        elif url.path.endswith("/forbidden"):
+            self.answer(403, {"kind": "Status", "message": 'serviceaccounts "forbidden" is forbidden'})
+        elif url.path.endswith("/missing"):
+            self.answer(404, {"kind": "Status", "message": "not found"})
+        elif url.path == "/api/v1/serviceaccounts":
+            start, limit = int(query.get("continue", 0)), int(query["limit"])
+            items = [
+                {"metadata": {"namespace": "a", "name": f"n{i:04}"}} for i in range(start, min(start + limit, 1200))
+            ]
+            more = {"continue": str(start + limit)} if start + limit < 1200 else {}
+            self.answer(200, {"items": items, "metadata": more})
+        else:
+            self.answer(200, {"metadata": {"annotations": {"path": url.path}}})
+
+    def answer(self, code: int, body: Any, headers: dict[str, str] | None = None) -> None:
+        text = json.dumps(body).encode()
+        self.send_response(code)
+        for key, value in {"Content-Length": str(len(text)), **(headers or {})}.items():
+            self.send_header(key, value)
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def kubeconfig(url: str, context: str = "test") -> dict[str, Any]:
+    return {
+        "current-context": context,
+        "clusters": [{"name": "c", "cluster": {"server": url}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+        "contexts": [{"name": context, "context": {"cluster": "c", "user": "u"}}],
+    }
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server = Api()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def cluster(api: Api) -> Cluster:
+    return Cluster(configuration({"kubeconfig": json.dumps(kubeconfig(f"http://127.0.0.1:{api.server_port}"))}))
+
+
+def test_pages_are_followed(api: Api, cluster: Cluster) -> None:
+    """Protects big clusters: a list comes in pages of 500, and the last account is there."""
+    found = cluster.service_accounts(None)
+
+    assert (len(found), found[-1], len(api.asked)) == (1200, "a:n1199", 3)
+
+
+def test_a_busy_server_is_asked_again(api: Api, cluster: Cluster) -> None:
+    """Protects from priority and fairness: 429 is no answer; after five of them it is said."""
+    api.busy = 3
+    assert cluster.service_account("a", "b") is not None
+    api.busy = 5
+    with pytest.raises(CouldNotLookError, match="get serviceaccount a/b: too many requests"):
+        cluster.service_account("a", "b")
+
+
+def test_the_first_request_goes_alone_and_the_others_together(api: Api, cluster: Cluster) -> None:
+    """Protects from 16 credential programs at once, and from a queue: only the first request waits for nobody."""
+    api.meet = threading.Barrier(2)
+    with ThreadPoolExecutor(16) as pool:
+        names = [f"n{index}" for index in range(64)]
+        found = list(pool.map(lambda name: cluster.service_account("a", name), names))
+
+    assert [each and each["path"] for each in found] == [
+        f"/api/v1/namespaces/a/serviceaccounts/{name}" for name in names
+    ]
+    assert (api.beside_the_first, api.meet.broken) == (0, False)
+
+
+def test_refused_and_missing_are_told_apart(cluster: Cluster) -> None:
+    """Protects the meaning of a finding: what may not be seen is not said to be missing."""
+    assert cluster.service_account("a", "missing") is None
+    with pytest.raises(CouldNotLookError, match='get serviceaccount a/forbidden: serviceaccounts "forbidden" is forb'):
+        cluster.service_account("a", "forbidden")
+
+
+def test_the_provider_of_the_stack_says_which_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects from the wrong cluster: text, file, KUBECONFIG of several files, and context."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_text(json.dumps(kubeconfig("https://one.example.com", "one")))
+    two.write_text(json.dumps(kubeconfig("https://two.example.com", "two")))
+    monkeypatch.setenv("KUBECONFIG", f"{one}:{two}")
+
+    assert configuration({}).cluster.server == "https://one.example.com"
+    assert configuration({"context": "two"}).cluster.server == "https://two.example.com"
+    assert configuration({"kubeconfig": str(two)}).cluster.server == "https://two.example.com"
+    assert configuration({"kubeconfig": two.read_text()}).cluster.server == "https://two.example.com"
+    with pytest.raises(CouldNotLookError, match="'three' not found"):
+        configuration({"context": "three"})
+    with pytest.raises(CouldNotLookError, match="secret kubeconfig"):
+        Clusters({"urn::id": {"kubeconfig": {"ciphertext": "v1:x"}}}).of("urn::id")
