@@ -12,11 +12,10 @@ from config.places import LocatedMistake, Place
 from config.variables import BUILT_IN, Unseen
 from irsa.arns import issuer_host_path
 from irsa.mistakes import Mistake
+from irsa.policies import CHAINING_POLICY
 from irsa.subjects import check_any_service_account
 from irsa.trust import check_conditions
 
-# The inline policy that the program makes of assumeRoleArns.
-CHAINING_POLICY = "assume-roles"
 OF_A_CREATED_ACCOUNT = ("labels", "imagePullSecrets", "automountServiceAccountToken")
 
 

@@ -1,14 +1,14 @@
 """What a binding uses of IAM's quotas, as far as it is known before anything is looked up."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from config.documents import Documents
 from config.models import Binding, Cluster, Stack
 from config.places import LocatedMistake, Place
 from irsa.arns import oidc_provider_arn
 from irsa.mistakes import Mistake
-from irsa.policies import policy_size, split_document
+from irsa.policies import chaining_policy, policy_size, split_document
 from irsa.quotas import INLINE_POLICIES_SIZE, TAGS, Usage, check_usage
 from irsa.trust import DEFAULT_AUDIENCE, minified, trust_document
 
@@ -52,12 +52,12 @@ def usages(
         (*place, "policyArns"),
         Usage("managed policies of the role", attached, stack.quotas.attached_policies, "attachedPolicies"),
     )
-    inline: list[Any] = [documents.filled(source.document) for source in binding.inline_policies.values()]
+    inline = [minified(documents.filled(source.document)) for source in binding.inline_policies.values()]
     if binding.assume_role_arns:
-        inline.append({"Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": binding.assume_role_arns})
+        inline.append(chaining_policy(documents.filled(binding.assume_role_arns)))
     yield PlacedUsage(
         (*place, "inlinePolicies"),
-        Usage("characters of all inline policies", sum(policy_size(minified(d)) for d in inline), INLINE_POLICIES_SIZE),
+        Usage("characters of all inline policies", sum(map(policy_size, inline)), INLINE_POLICIES_SIZE),
     )
 
 

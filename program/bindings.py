@@ -9,12 +9,11 @@ from config.models import Binding, PolicyDocument, ServiceAccount, Stack
 from config.variables import fill
 from irsa import ServiceAccountRole, ServiceAccountRoleArgs
 from irsa.arns import parse_iam_arn
+from irsa.policies import CHAINING_POLICY, chaining_policy
 from irsa.trust import DEFAULT_AUDIENCE, minified
 from program.accounts import Accounts
 from program.clusters import ResolvedCluster
 from program.namespaces import Namespaces
-
-CHAINING_POLICY = "assume-roles"
 
 
 class CreatedBinding(NamedTuple):
@@ -175,15 +174,6 @@ def policy_key(arn: str) -> str:
     """
     parsed = parse_iam_arn(arn, "policy")
     return f"aws:{parsed.resource}" if parsed.account == "aws" else parsed.resource
-
-
-def chaining_policy(role_arns: list[str]) -> str:
-    """Give the policy document that lets a role assume further roles.
-
-    Source: https://docs.aws.amazon.com/eks/latest/userguide/cross-account-access.html
-    """
-    statement = {"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": sorted(role_arns)}
-    return minified({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def _document(source: PolicyDocument, variables: Mapping[str, str]) -> str:

@@ -12,6 +12,9 @@ from irsa.mistakes import Mistake
 from irsa.quotas import MANAGED_POLICY_SIZE
 from irsa.trust import minified
 
+# The name of the inline policy by which a role may assume further roles.
+CHAINING_POLICY = "assume-roles"
+
 
 def policy_size(document: str) -> int:
     """Give the document's size in characters as IAM counts them: white space is free."""
@@ -101,3 +104,12 @@ def split_document(document: dict[str, Any], longest: int = MANAGED_POLICY_SIZE)
         else:
             room.append(statement)
     return [minified({**frame, "Statement": part}) for part in parts]
+
+
+def chaining_policy(role_arns: list[str]) -> str:
+    """Give the policy document that lets a role assume further roles.
+
+    Source: https://docs.aws.amazon.com/eks/latest/userguide/cross-account-access.html
+    """
+    statement = {"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": sorted(role_arns)}
+    return minified({"Version": "2012-10-17", "Statement": [statement]})

@@ -87,13 +87,7 @@ def trust_policy(args: Mapping[str, Any], subjects: Sequence[str], provider_arns
         pulumi.RunError: It is longer than the account allows, or a provider's ARN is none.
     """
     try:
-        document = trust_document(
-            provider_arns,
-            subjects,
-            args.get("audience", DEFAULT_AUDIENCE),
-            args.get("trust_conditions"),
-            args.get("trust_statements") or (),
-        )
+        document = _trust_document(args, subjects, provider_arns)
         check_usage(_trust_usage(args, document))
     except Mistake as mistake:
         raise pulumi.RunError(str(mistake)) from None
@@ -119,13 +113,7 @@ def usages(args: Mapping[str, Any]) -> Iterator[Usage]:
     yield Usage("tags", len(args.get("tags") or ()), TAGS)
     provider_arns = args.get("oidc_provider_arns") or ()
     if provider_arns and all(isinstance(arn, str) for arn in provider_arns):
-        document = trust_document(
-            provider_arns,
-            trusted_subjects(args),
-            args.get("audience", DEFAULT_AUDIENCE),
-            args.get("trust_conditions"),
-            args.get("trust_statements") or (),
-        )
+        document = _trust_document(args, trusted_subjects(args), provider_arns)
         yield _trust_usage(args, document)
     policy = (args.get("policy") or {}).get("document")
     parts = len(split_document(parse_document(policy))) if isinstance(policy, str) else int(policy is not None)
@@ -134,6 +122,16 @@ def usages(args: Mapping[str, Any]) -> Iterator[Usage]:
     yield Usage("managed policies of the role", attached, quota, "attachedPolicies")
     inline = [text for text in (args.get("inline_policies") or {}).values() if isinstance(text, str)]
     yield Usage("characters of all inline policies", sum(map(policy_size, inline)), INLINE_POLICIES_SIZE)
+
+
+def _trust_document(args: Mapping[str, Any], subjects: Sequence[str], provider_arns: Sequence[str]) -> str:
+    return trust_document(
+        provider_arns,
+        subjects,
+        args.get("audience", DEFAULT_AUDIENCE),
+        args.get("trust_conditions"),
+        args.get("trust_statements") or (),
+    )
 
 
 def _trust_usage(args: Mapping[str, Any], document: str) -> Usage:
