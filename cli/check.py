@@ -36,17 +36,22 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             reports.append(report_of(file))
         except OSError as error:
-            print(f"irsa check: cannot read {file}: {error.strerror}", file=sys.stderr)
-            return COULD_NOT_LOOK
+            # What was found in the other files is told all the same.
+            reports.append(FileReport(str(file), 0, [], could_not_read=error.strerror or type(error).__name__))
+            print(f"irsa check: cannot read {file}: {reports[-1].could_not_read}", file=sys.stderr)
+    readable = [report for report in reports if not report.could_not_read]
     if arguments.json:
         print(as_json(reports))
     elif arguments.sarif:
         print(sarif(reports))
     elif sys.stdout.isatty():
-        show(reports)
+        show(readable)
     else:
-        print("\n".join(plain(reports)))
-    return FINDINGS if any(report.mistakes for report in reports) else GOOD
+        for line in plain(readable):
+            print(line)
+    if any(report.mistakes for report in reports):
+        return FINDINGS
+    return GOOD if len(readable) == len(reports) else COULD_NOT_LOOK
 
 
 def stack_files(folder: Path) -> list[Path]:

@@ -17,7 +17,7 @@ from irsa.mistakes import path_of
 
 @dataclass(frozen=True)
 class FileReport:
-    """What was found in one stack file."""
+    """What was found in one stack file, or why it could not be read."""
 
     file: str
     bindings: int
@@ -25,6 +25,12 @@ class FileReport:
     warnings: Sequence[LocatedMistake] = ()
     silenced: Sequence[tuple[LocatedMistake, str]] = ()
     unseen: Sequence[str] = field(default=())
+    could_not_read: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Tell whether the file was read and has no mistake."""
+        return not (self.mistakes or self.could_not_read)
 
     @property
     def summary(self) -> str:
@@ -89,7 +95,8 @@ def as_json(reports: Sequence[FileReport]) -> str:
     files = [
         {
             "file": report.file,
-            "good": not report.mistakes,
+            "good": report.good,
+            **({"couldNotRead": report.could_not_read} if report.could_not_read else {}),
             "bindings": report.bindings,
             "mistakes": [_as_object(mistake) for mistake in report.mistakes],
             "warnings": [_as_object(warning) for warning in report.warnings],
@@ -98,7 +105,7 @@ def as_json(reports: Sequence[FileReport]) -> str:
         }
         for report in reports
     ]
-    good = not any(report.mistakes for report in reports)
+    good = all(report.good for report in reports)
     return json.dumps({"verb": "check", "good": good, "files": files}, indent=2, ensure_ascii=False)
 
 
@@ -132,6 +139,11 @@ def sarif(reports: Sequence[FileReport]) -> str:
             ),
         )
     ]
+    unread = [
+        {"level": "error", "message": {"text": f"cannot read {report.file}: {report.could_not_read}"}}
+        for report in reports
+        if report.could_not_read
+    ]
     unseen = [
         {"level": "note", "message": {"text": f"{report.file}: could not see {text}"}}
         for report in reports
@@ -142,7 +154,7 @@ def sarif(reports: Sequence[FileReport]) -> str:
         "version": version("irsa-checkout"),
         "rules": [{"id": rule, "shortDescription": {"text": text}} for rule, text in rules.items()],
     }
-    invocation = {"executionSuccessful": True, "toolExecutionNotifications": unseen}
+    invocation = {"executionSuccessful": not unread, "toolExecutionNotifications": [*unread, *unseen]}
     run = {"tool": {"driver": driver}, "invocations": [invocation], "results": results}
     return json.dumps(
         {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]},

@@ -119,6 +119,63 @@ def test_what_is_not_there_is_no_finding(project: Path, capsys: pytest.CaptureFi
     assert "cannot read Pulumi.none.yaml: No such file" in output
 
 
+WRONG = GOOD.replace("name: my-app}", "name: My_App}")
+
+
+@pytest.mark.parametrize(("others", "expected"), [({"good": GOOD}, 2), ({"good": GOOD, "wrong": WRONG}, 1)])
+def test_a_file_that_cannot_be_read_hides_no_other(
+    project: Path, capsys: pytest.CaptureFixture[str], others: dict[str, str], expected: int
+) -> None:
+    """Protects CI over many stacks: a folder or a dangling link among them, and the others are told; findings win."""
+    (project / "Pulumi.a-folder.yaml").mkdir()
+    (project / "Pulumi.link.yaml").symlink_to("nowhere")
+    for name, text in others.items():
+        (project / f"Pulumi.{name}.yaml").write_text(text)
+    code = main(["check"])
+    said = capsys.readouterr()
+
+    assert code == expected
+    assert said.err.splitlines() == [
+        "irsa check: cannot read Pulumi.a-folder.yaml: Is a directory",
+        "irsa check: cannot read Pulumi.link.yaml: No such file or directory",
+    ]
+    assert "Pulumi.good.yaml: good, 1 binding" in said.out
+    assert ("Pulumi.wrong.yaml: 1 mistake, 1 binding" in said.out) is ("wrong" in others)
+    assert "folder" not in said.out
+
+
+def test_a_file_that_cannot_be_read_is_in_the_json(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects programs: standard output is one whole document, and no good one, also when nothing could be read."""
+    (project / "Pulumi.dev.yaml").write_text(GOOD)
+    assert main(["check", "--json", "none.yaml", "Pulumi.dev.yaml"]) == 2
+    document = json.loads(capsys.readouterr().out)
+    assert document["good"] is False
+    assert [(file["file"], file["good"], file.get("couldNotRead")) for file in document["files"]] == [
+        ("none.yaml", False, "No such file or directory"),
+        ("Pulumi.dev.yaml", True, None),
+    ]
+
+    assert main(["check", "--json", "none.yaml"]) == 2
+    assert json.loads(capsys.readouterr().out)["good"] is False
+
+
+def test_a_file_that_cannot_be_read_is_in_the_sarif(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects code scanning: by appendix I of SARIF 2.1.0 the results are incomplete, and are there all the same."""
+    (project / "Pulumi.dev.yaml").write_text(WRONG)
+    assert main(["check", "--sarif", "none.yaml", "Pulumi.dev.yaml"]) == 1
+    (run,) = json.loads(capsys.readouterr().out)["runs"]
+    (invocation,) = run["invocations"]
+
+    assert invocation["executionSuccessful"] is False
+    errors = [note for note in invocation["toolExecutionNotifications"] if note["level"] == "error"]
+    assert errors == [{"level": "error", "message": {"text": "cannot read none.yaml: No such file or directory"}}]
+    assert len(run["results"]) == 1
+
+    assert main(["check", "--sarif", "Pulumi.dev.yaml"]) == 1
+    (run,) = json.loads(capsys.readouterr().out)["runs"]
+    assert run["invocations"][0]["executionSuccessful"] is True
+
+
 def test_secrets_are_named_and_are_no_mistakes(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Protects users of secret values: what only the engine can read is not held against a rule."""
     (project / "Pulumi.dev.yaml").write_text(
