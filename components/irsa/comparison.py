@@ -100,11 +100,15 @@ def _principal(value: Any) -> dict[str, list[str]]:
 
 
 def _condition(value: Mapping[str, Mapping[str, Any]], spelling: dict[str, str]) -> dict[str, dict[str, list[str]]]:
-    return {
-        operator: {_spelled(key, spelling): _texts(values) for key, values in keys.items()}
-        for operator, keys in value.items()
-        if keys
-    }
+    result: dict[str, dict[str, list[str]]] = {}
+    for operator, keys in value.items():
+        for key, texts in sorted((_spelled(key, spelling), _texts(values)) for key, values in keys.items()):
+            same, name = result.setdefault(operator, {}), key
+            # Two spellings of one key are two conditions, and both must hold.
+            while same.get(name, texts) != texts:
+                name += " again"
+            same[name] = texts
+    return result
 
 
 def _spelled(text: str, spelling: dict[str, str]) -> str:

@@ -168,3 +168,17 @@ def test_a_statement_that_is_not_there_is_always_told(statements: list[Any], fur
 
     assert differences(document, wider)
     assert differences(wider, document)
+
+
+def test_two_spellings_of_one_key_are_two_conditions() -> None:
+    """Protects from a hidden change: condition keys have no case, and both conditions must hold."""
+    sub = "system:serviceaccount:default:one"
+    both = {"StringLike": {f"{ISSUER}:sub": [sub], f"{ISSUER}:SUB": ["system:serviceaccount:*"]}}
+    turned = {"StringLike": dict(reversed(both["StringLike"].items()))}
+    same = {"StringLike": {f"{ISSUER}:sub": sub, f"{ISSUER}:SUB": sub}}
+    for one in (sub, "system:serviceaccount:*"):
+        single = {"StringLike": {f"{ISSUER}:sub": one}}
+        assert differences(with_condition(both), with_condition(single))
+        assert differences(with_condition(single), with_condition(both))
+    assert differences(with_condition(both), with_condition(turned)) == []
+    assert differences(with_condition(same), with_condition({"StringLike": {f"{ISSUER}:sub": sub}})) == []
