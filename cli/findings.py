@@ -89,7 +89,8 @@ class Report:
         outcomes = {check.outcome for check in self.checks}
         if Outcome.FINDING in outcomes:
             return FINDINGS
-        return COULD_NOT_LOOK if Outcome.COULD_NOT_LOOK in outcomes else GOOD
+        # Where nothing at all was looked at, nothing is known to be good.
+        return GOOD if Outcome.OK in outcomes and Outcome.COULD_NOT_LOOK not in outcomes else COULD_NOT_LOOK
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome | None:
@@ -106,14 +107,18 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
 
 def publish(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]], options: argparse.Namespace) -> int:
     """Show a report as asked for, and give the exit code."""
-    if options.junit:
-        options.junit.write_text(junit(report))
     if options.json:
         print(as_json(report))
     elif sys.stdout.isatty():
         _show(report, headings, rows)
     else:
         print("\n".join(plain(report, headings, rows)))
+    try:
+        if options.junit:
+            options.junit.write_text(junit(report))
+    except OSError as error:
+        sys.stderr.write(f"irsa {report.verb}: cannot write {options.junit}: {error.strerror}\n")
+        return report.exit_code or COULD_NOT_LOOK
     return report.exit_code
 
 

@@ -19,10 +19,10 @@ APART = Check("web", "trust", Outcome.NOT_CHECKED, "role web", "another account'
 
 @pytest.mark.parametrize(
     ("checks", "code"),
-    [((GOOD,), 0), ((GOOD, APART), 0), ((GOOD, UNKNOWN), 2), ((BAD,), 1), ((BAD, UNKNOWN), 1), ((), 0)],
+    [((GOOD,), 0), ((GOOD, APART), 0), ((GOOD, UNKNOWN), 2), ((BAD,), 1), ((BAD, UNKNOWN), 1), ((APART,), 2), ((), 2)],
 )
 def test_exit_codes(checks: tuple[Check, ...], code: int) -> None:
-    """Protects scripts: 0 all good, 1 findings, 2 could not look; a finding is never hidden by an unknown."""
+    """Protects scripts: a finding is never hidden by an unknown, and nothing that was not looked at is called good."""
     assert Report("verify", "dev", checks).exit_code == code
 
 
@@ -97,3 +97,14 @@ def test_long_work_shows_progress_and_keeps_the_order(
 
     assert [check.binding for check in checks] == ["a", "b", "c"]
     assert capsys.readouterr().err.splitlines()[-1] == "irsa verify: 3 of 3 bindings"
+
+
+def test_a_report_that_cannot_be_written_is_still_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects a long run: a folder that is not there costs the file, not the report, and the exit code says so."""
+    options = argparse.Namespace(json=True, junit=tmp_path / "missing" / "verify.xml")
+    codes = [publish(Report("verify", "dev", checks), ("binding",), [["app"]], options) for checks in ((GOOD,), (BAD,))]
+    said = capsys.readouterr()
+
+    assert codes == [2, 1]
+    assert said.out.count('"verb": "verify"') == 2
+    assert said.err.splitlines()[0].endswith("missing/verify.xml: No such file or directory")
