@@ -46,7 +46,8 @@ def restart_command(pod: PodObject) -> str:
     name, namespace = metadata["name"], metadata["namespace"]
     owner = next((each for each in metadata.get("ownerReferences", []) if each.get("controller")), None)
     if owner is None:
-        return f"kubectl get pod {name} -n {namespace} -o yaml | kubectl replace --force -f -"
+        # Its live manifest holds what the webhook gave it once, and the webhook leaves that as it is.
+        return f"kubectl delete pod {name} -n {namespace}  # and create it again from its own manifest"
     kind, owner_name = owner["kind"], owner["name"]
     template = _metadata(pod, "labels").get("pod-template-hash")
     if kind == "ReplicaSet" and template and owner_name.endswith(f"-{template}"):

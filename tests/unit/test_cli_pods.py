@@ -100,7 +100,7 @@ def test_pod_identity_wins(pod: dict[str, Any]) -> None:
         (("DaemonSet", "agent"), {}, "kubectl rollout restart daemonset/agent -n shop"),
         (("ReplicaSet", "web-5d4f"), {}, "kubectl delete pod p -n shop"),
         (("Job", "once"), {}, "kubectl delete pod p -n shop"),
-        (None, {}, "kubectl get pod p -n shop -o yaml | kubectl replace --force -f -"),
+        (None, {}, "kubectl delete pod p -n shop  # and create it again from its own manifest"),
     ],
 )
 def test_the_command_that_makes_a_pod_anew(owner: tuple[str, str] | None, labels: dict[str, str], command: str) -> None:
