@@ -22,6 +22,8 @@ POLICY = "aws:iam/policy:Policy"
 ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
 INLINE_POLICY = "aws:iam/rolePolicy:RolePolicy"
 OIDC_PROVIDER = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
+# The component's outputs without which nothing of a binding can be looked at.
+NEEDED = ("roleArn", "annotations", "namespace", "serviceAccountName", "subjects")
 SERVICE_ACCOUNT = "kubernetes:core/v1:ServiceAccount"
 SERVICE_ACCOUNT_PATCH = "kubernetes:core/v1:ServiceAccountPatch"
 AWS_PROVIDER, KUBERNETES_PROVIDER = "pulumi:providers:aws", "pulumi:providers:kubernetes"
@@ -70,25 +72,27 @@ class Binding:
         key: Its key in the stack file.
         role_arn: The role that service accounts assume.
         role: That role, where the stack makes it; nothing for an existing one.
-        policies: ARNs of the attached policies.
+        policies: ARNs of the attached policies; nothing where the state keeps one as a secret.
         documents: Those that the stack makes, and their documents; nothing where the state keeps one as a secret.
         inline_policies: Names and documents; nothing where the state keeps one as a secret.
         accounts: The binding's own service accounts, one per cluster.
         subjects: Trusted `namespace:name` patterns, as far as they are declared here.
         audience: The audience of the tokens.
         provider: Which of the stack's AWS providers made the role.
+        unreadable: Why nothing of it can be looked at; empty where it can.
     """
 
     key: str
     role_arn: str
     role: Role | None = None
-    policies: tuple[str, ...] = ()
+    policies: tuple[str, ...] | None = ()
     documents: Mapping[str, str | None] = field(default_factory=dict)
     inline_policies: Mapping[str, str | None] = field(default_factory=dict)
     accounts: tuple[Account, ...] = ()
     subjects: tuple[str, ...] = ()
     audience: str = DEFAULT_AUDIENCE
     provider: str = ""
+    unreadable: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,8 +109,10 @@ class Declared:
         """Give the bindings with these keys, all of them when there is none.
 
         Raises:
-            CouldNotLookError: There is no such binding.
+            CouldNotLookError: There is no such binding, or none at all.
         """
+        if not self.bindings:
+            raise CouldNotLookError(f"stack {self.stack} has no bindings")
         known = {binding.key: binding for binding in self.bindings}
         for key in keys:
             if key not in known:
@@ -173,16 +179,20 @@ def parse_state(state: Mapping[str, Any], stack: str | None = None) -> Declared:
 
 
 def _binding(key: str, component: Resource, children: Iterable[Resource]) -> Binding:
-    outputs = component.get("outputs") or {}
+    recorded = component.get("outputs") or {}
+    outputs = {name: value for name, value in recorded.items() if not _is_secret(value)}
+    if _unreadable(recorded):
+        return Binding(key, outputs.get("roleArn") or "", unreadable=_unreadable(recorded))
     kinds: dict[str, list[Resource]] = {}
     for child in children:
         if not child.get("external"):
             kinds.setdefault(child["type"], []).append(child)
     roles = kinds.get(ROLE, [])
     # The component says what the program wanted; a bare `pulumi refresh` rewrites the inputs of its children.
-    documents = _texts(outputs.get("policyDocuments"), [r["outputs"]["arn"] for r in kinds.get(POLICY, [])])
-    inline = _texts(outputs.get("inlinePolicies"), [r["inputs"]["name"] for r in kinds.get(INLINE_POLICY, [])])
-    trust = _plain(outputs.get("trustPolicy"))
+    documents = _texts(recorded.get("policyDocuments"), [r["outputs"]["arn"] for r in kinds.get(POLICY, [])])
+    inline = _texts(recorded.get("inlinePolicies"), [r["inputs"]["name"] for r in kinds.get(INLINE_POLICY, [])])
+    trust = outputs.get("trustPolicy")
+    policies = recorded.get("policyArns") or []
     attached = [r["outputs"]["policyArn"] for r in kinds.get(ATTACHMENT, [])]
     annotations = outputs.get("annotations") or {}
     accounts = tuple(
@@ -190,13 +200,14 @@ def _binding(key: str, component: Resource, children: Iterable[Resource]) -> Bin
     )
     if not accounts and outputs.get("serviceAccountName"):
         # A refresh forgets an account that somebody deleted; the component still knows of it.
-        accounts = (Account(outputs["namespace"], outputs["serviceAccountName"], annotations, True, ""),)
+        created = outputs.get("createsServiceAccount", True)
+        accounts = (Account(outputs["namespace"], outputs["serviceAccountName"], annotations, created, ""),)
     own = tuple(f"{account.namespace}:{account.name}" for account in accounts)
     return Binding(
         key,
-        outputs.get("roleArn") or "",
-        _role(outputs, trust, roles) if roles or outputs.get("trustPolicy") is not None else None,
-        tuple(sorted({*attached, *(outputs.get("policyArns") or [])})),
+        outputs["roleArn"],
+        _role(outputs, trust, roles) if roles or recorded.get("trustPolicy") is not None else None,
+        None if _is_secret([policies, attached]) else tuple(sorted({*policies, *attached})),
         documents,
         inline,
         accounts,
@@ -206,6 +217,13 @@ def _binding(key: str, component: Resource, children: Iterable[Resource]) -> Bin
     )
 
 
+def _unreadable(outputs: Mapping[str, Any]) -> str:
+    if not outputs:
+        return "the last `pulumi up` did not finish it: run `pulumi up`"
+    secrets = [name for name in NEEDED if _is_secret(outputs.get(name))]
+    return f"the state keeps {', '.join(secrets)} as a secret" if secrets else ""
+
+
 def _joined(binding: Binding, further: Binding) -> Binding:
     """Give a binding with its account in one more cluster."""
     return Binding(
@@ -213,6 +231,7 @@ def _joined(binding: Binding, further: Binding) -> Binding:
             **vars(binding),
             "accounts": (*binding.accounts, *further.accounts),
             "subjects": tuple(dict.fromkeys((*binding.subjects, *further.subjects))),
+            "unreadable": binding.unreadable or further.unreadable,
         }
     )
 
@@ -237,12 +256,15 @@ def _account(resource: Resource, annotations: Mapping[str, str]) -> Account:
 
 def _texts(declared: Any, kept: Iterable[str]) -> dict[str, str | None]:
     """Give what was declared, and nothing for what the state keeps as a secret."""
-    plain = declared if isinstance(declared, Mapping) and SECRET not in declared else {}
-    return {name: _plain(plain.get(name)) for name in {*plain, *kept}}
+    texts = declared if isinstance(declared, Mapping) and SECRET not in declared else {}
+    return {name: text if isinstance(text := texts.get(name), str) else None for name in {*texts, *kept}}
 
 
-def _plain(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+def _is_secret(value: Any) -> bool:
+    """Tell whether the state keeps a value as a secret, or something within it."""
+    if isinstance(value, Mapping):
+        return SECRET in value or any(_is_secret(each) for each in value.values())
+    return isinstance(value, list) and any(_is_secret(each) for each in value)
 
 
 def _name(resource: Resource) -> str:

@@ -4,14 +4,14 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from cli.declared import read_stack
+from cli.declared import Declared, read_stack
 from cli.findings import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from cli.live_aws import Accounts
 from cli.live_kubernetes import Cluster, Clusters
@@ -52,6 +52,7 @@ class Answer:
     documentation: str
     request: WebIdentityRequest
     statements: tuple[StatementEvaluation, ...] = ()
+    assumed: str = ""
 
 
 def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -97,6 +98,8 @@ def lines(answer: Answer) -> Iterator[tuple[str, str]]:
     yield f"{answer.explanation} [{answer.documentation}]", color
     yield f"token: issuer {request.issuer}, audience {request.audience}, subject {request.subject}", ""
     yield f"through: {request.provider_arn}", ""
+    if answer.assumed:
+        yield f"assumed: {answer.assumed}", COLORS[None]
     for statement in answer.statements:
         name = f" ({statement.sid})" if statement.sid else ""
         applies = {True: "applies", False: "does not apply", None: "may apply"}[statement.matched]
@@ -114,7 +117,12 @@ def _offline(options: argparse.Namespace) -> Answer:
     if not options.issuer:
         raise CouldNotLookError("--trust needs --issuer, the OIDC issuer of the cluster")
     request = _request(options.account, options.role, options.issuer, options.audience or DEFAULT_AUDIENCE)
-    return _evaluated(options.account, options.role, options.trust.read_text(), request)
+    try:
+        return _evaluated(options.account, options.role, options.trust.read_text(encoding="utf-8"), request)
+    except UnicodeDecodeError as error:
+        raise CouldNotLookError(f"{options.trust} is not UTF-8 text") from error
+    except RecursionError as error:
+        raise CouldNotLookError(f"{options.trust} is nested too deep for a trust policy") from error
 
 
 def _live(options: argparse.Namespace) -> Answer:
@@ -132,22 +140,35 @@ def _live(options: argparse.Namespace) -> Answer:
         if role is not None and role["Arn"] != options.role:
             raise CouldNotLookError(f"there is no role {options.role}; there is {role['Arn']}")
     else:
-        aws = accounts.of_provider("")
+        aws = accounts.only()
         role = aws.role(options.role)
     if role is None:
         raise CouldNotLookError(f"account {aws.number} has no role {options.role}")
-    clusters = Clusters(declared.clusters if declared else {})
-    own = (
-        [each.cluster for b in declared.bindings for each in b.accounts if str(each) == options.account]
-        if declared
-        else []
-    )
-    cluster = clusters.of(own[0] if own else "") if not (options.issuer and options.audience) else None
+    cluster = None if options.issuer and options.audience else _cluster(options, declared)
     issuer = options.issuer or (cluster.issuer if cluster else "")
-    audience = options.audience or _audience(cluster, options.account)
-    request = _request(options.account, role["Arn"], issuer, audience)
+    audience, assumed = options.audience, ""
+    if cluster and not audience:
+        annotations = _annotations(cluster, options.account)
+        audience = (annotations or {}).get(AUDIENCE)
+        if annotations is None:
+            assumed = f"{options.account} does not exist yet, and will have the audience {DEFAULT_AUDIENCE}"
+    request = _request(options.account, role["Arn"], issuer, audience or DEFAULT_AUDIENCE)
     answer = _evaluated(options.account, role["Arn"], role["AssumeRolePolicyDocument"], request)
-    return _with_provider(answer, aws.client_ids(request.provider_arn))
+    return replace(_with_provider(answer, aws.client_ids(request.provider_arn)), assumed=assumed)
+
+
+def _cluster(options: argparse.Namespace, declared: Declared | None) -> Cluster:
+    """Give the cluster of the account: the one that the stack puts it in, else the only one that there is."""
+    clusters = Clusters(declared.clusters if declared else {})
+    bindings = declared.bindings if declared else ()
+    own = [each.cluster for binding in bindings for each in binding.accounts if str(each) == options.account]
+    found = [clusters.of(reference) for reference in dict.fromkeys(own or clusters.references)]
+    if len(found) > 1:
+        issuers = sorted(cluster.issuer for cluster in found)
+        found = [cluster for cluster in found if cluster.issuer == options.issuer]
+        if not found:
+            raise CouldNotLookError(f"the stack has several clusters: give --issuer, one of {', '.join(issuers)}")
+    return found[0]
 
 
 def _with_provider(answer: Answer, client_ids: list[str] | None) -> Answer:
@@ -162,14 +183,12 @@ def _with_provider(answer: Answer, client_ids: list[str] | None) -> Answer:
         )
     else:
         return answer
-    values = vars(answer) | {"decision": Decision.DENIED, "explanation": found, "documentation": PROVIDERS_PAGE}
-    return Answer(**values)
+    return replace(answer, decision=Decision.DENIED, explanation=found, documentation=PROVIDERS_PAGE)
 
 
-def _audience(cluster: Cluster | None, account: str) -> str:
+def _annotations(cluster: Cluster, account: str) -> dict[str, str] | None:
     namespace, _, name = account.partition("/")
-    annotations = cluster.service_account(namespace, name) if cluster else None
-    return (annotations or {}).get(AUDIENCE, DEFAULT_AUDIENCE)
+    return cluster.service_account(namespace, name)
 
 
 def _subject(account: str) -> str:

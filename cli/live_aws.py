@@ -1,6 +1,5 @@
 """What AWS says now: roles, policies, OIDC providers, and what STS makes of a token. Everything here only reads."""
 
-import functools
 import json
 import threading
 from collections.abc import Callable, Mapping
@@ -21,6 +20,19 @@ RETRIES = Config(retries={"mode": "adaptive", "total_max_attempts": 10}, max_poo
 FIRST_QUESTION = Config(retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=5, read_timeout=20)
 SESSION_NAME = "irsa"
 SHORTEST_SESSION_SECONDS = 900
+
+# Inputs of the AWS provider that decide who asks and where; a secret one is an object in the state.
+# https://www.pulumi.com/registry/packages/aws/api-docs/provider/
+FOLLOWED = ("profile", "region", "assumeRoles")
+NOT_FOLLOWED = (
+    "accessKey",
+    "secretKey",
+    "token",
+    "assumeRoleWithWebIdentities",
+    "endpoints",
+    "sharedConfigFiles",
+    "sharedCredentialsFiles",
+)
 
 Inputs = Mapping[str, Any]
 Answer = TypeVar("Answer")
@@ -115,47 +127,86 @@ class Accounts:
 
     def __init__(self, providers: Mapping[str, Inputs]) -> None:
         """Take the inputs of the providers, by their references in the state."""
-        self._providers = {"": {}, **providers} if not providers else dict(providers)
+        self._providers = dict(providers) or {"": {}}
+        self._reached: dict[str, Account | CouldNotLookError] = {}
+        self._lock = threading.Lock()
 
-    @functools.cached_property
+    @property
     def _found(self) -> dict[str, Account | CouldNotLookError]:
-        found: dict[str, Account | CouldNotLookError] = {}
-        for reference, inputs in self._providers.items():
-            try:
-                session = session_of(inputs)
-                found[reference] = Account(session, _number(session))
-            except CouldNotLookError as error:
-                found[reference] = error
-        return found
+        with self._lock:
+            if not self._reached:
+                self._reached = {reference: _reached(inputs) for reference, inputs in self._providers.items()}
+        return self._reached
 
-    def of_provider(self, reference: str) -> Account:
-        """Give the account that a provider of the stack leads to.
+    def of_role(self, role_arn: str, reference: str) -> Account:
+        """Give the account of a role that the stack makes, as the provider that made it reaches it.
 
         Raises:
-            CouldNotLookError: It leads nowhere.
+            CouldNotLookError: The provider leads nowhere, or to another account.
         """
-        found = self._found.get(reference) or next(iter(self._found.values()))
+        number = parse_iam_arn(role_arn, "role").account
+        if reference not in self._found:
+            # The state forgot the provider along with the role; any way to the account will do.
+            account = self.of_arn(role_arn)
+            if account is None:
+                raise CouldNotLookError(f"none of the stack's AWS providers leads to account {number}")
+            return account
+        found = self._found[reference]
         if isinstance(found, CouldNotLookError):
             raise found
+        if found.number != number:
+            raise CouldNotLookError(f"these AWS credentials are of account {found.number}, and {role_arn} is not in it")
         return found
 
-    def of_arn(self, arn: str) -> Account | None:
-        """Give the account of an IAM ARN; nothing when none of the stack's providers leads there."""
-        number = parse_iam_arn(arn, "role").account
-        accounts = [found for found in self._found.values() if isinstance(found, Account)]
-        if not accounts:
-            raise next(found for found in self._found.values() if isinstance(found, CouldNotLookError))
-        return next((account for account in accounts if account.number == number), None)
+    def of_arn(self, role_arn: str) -> Account | None:
+        """Give the account of a role; nothing when none of the stack's providers leads there.
+
+        Raises:
+            CouldNotLookError: A provider leads nowhere, and none of the others there.
+        """
+        number = parse_iam_arn(role_arn, "role").account
+        for found in self._found.values():
+            if isinstance(found, Account) and found.number == number:
+                return found
+        for found in self._found.values():
+            if isinstance(found, CouldNotLookError):
+                raise found
+        return None
+
+    def only(self) -> Account:
+        """Give the account, when there is only one.
+
+        Raises:
+            CouldNotLookError: There are several, or it cannot be reached.
+        """
+        first, *others = self._found.values()
+        if isinstance(first, CouldNotLookError):
+            raise first
+        if any(isinstance(other, CouldNotLookError) or other.number != first.number for other in others):
+            raise CouldNotLookError("the stack has AWS providers of several accounts: give the role's ARN")
+        return first
+
+
+def _reached(inputs: Inputs) -> Account | CouldNotLookError:
+    try:
+        session = session_of(inputs)
+        return Account(session, _number(session))
+    except CouldNotLookError as error:
+        return error
 
 
 def session_of(inputs: Inputs) -> Any:
     """Give the boto3 session that a provider of these inputs stands for.
 
     Raises:
-        CouldNotLookError: The provider has keys of its own, or its role cannot be assumed.
+        CouldNotLookError: The provider has settings that are not followed here, or its role cannot be assumed.
     """
-    if "accessKey" in inputs or "secretKey" in inputs:
-        raise CouldNotLookError("the stack's AWS provider has keys of its own, which stay in the state")
+    given = [name for name in NOT_FOLLOWED if inputs.get(name) not in (None, "", "[]", "{}")]
+    given += [name for name in FOLLOWED if isinstance(inputs.get(name), Mapping)]
+    if given:
+        raise CouldNotLookError(
+            f"the stack's AWS provider has {', '.join(given)}, which irsa does not read from the state"
+        )
     try:
         session: Any = boto3.session.Session(profile_name=inputs.get("profile"), region_name=inputs.get("region"))
         for role in _listed(inputs.get("assumeRoles")):
@@ -211,10 +262,10 @@ class TokenService:
 
     def __init__(self, region: str | None) -> None:
         """Take the region whose endpoint is asked."""
-        self._session: Any = boto3.session.Session(region_name=region)
         self._lock = threading.Lock()
         unsigned = Config(signature_version=UNSIGNED, max_pool_connections=CONCURRENT)
         try:
+            self._session: Any = boto3.session.Session(region_name=region)
             self._anonymous = self._session.client("sts", config=unsigned.merge(RETRIES))
         except BotoCoreError as error:
             raise CouldNotLookError(f"STS: {error}") from error

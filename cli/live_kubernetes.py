@@ -171,11 +171,16 @@ class Clusters:
         return list(self._providers)
 
     def of(self, reference: str) -> Cluster:
-        """Give the cluster that a provider leads to; the first one when nothing is known of the provider.
+        """Give the cluster that a provider leads to; the only one when nothing is known of the provider.
 
         Raises:
-            CouldNotLookError: It leads nowhere.
+            CouldNotLookError: It leads nowhere, or there are several and the state does not say which.
         """
+        if reference not in self._providers and len(self._providers) > 1:
+            raise CouldNotLookError(
+                f"the state does not say which of {len(self._providers)} clusters it is in, as after `pulumi refresh` "
+                "found it gone; `pulumi up` makes it again"
+            )
         known = reference if reference in self._providers else next(iter(self._providers))
         with self._lock:
             if known not in self._found:
@@ -198,27 +203,36 @@ def configuration(inputs: Inputs) -> SingleConfig:
     kubeconfig, context = inputs.get("kubeconfig"), inputs.get("context")
     if kubeconfig is not None and not isinstance(kubeconfig, str):
         raise CouldNotLookError("the stack's Kubernetes provider has a secret kubeconfig, which stays in the state")
-    with _explained("kubeconfig"):
-        errors: list[str] = []
-        for config in _configurations(kubeconfig):
-            try:
-                found = config.get(context)
-            except ConfigError as error:
-                errors.append(str(error))
-                continue
+    errors: list[str] = []
+    for where, read in _sources(kubeconfig):
+        try:
+            found = read().get(context)
+        except (ConfigError, OSError) as error:
+            errors.append(f"{where}: {error}")
+        except yaml.MarkedYAMLError as error:
+            # Its own words quote the text, which may hold a token.
+            line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+            errors.append(f"{where}: not YAML{line}")
+        except Exception as error:
+            # lightkube reads what it is given as it comes.
+            errors.append(f"{where}: not in the form of a kubeconfig ({type(error).__name__}: {error})")
+        else:
             if found is not None:
                 return found
-    raise CouldNotLookError(f"kubeconfig: {'; '.join(errors) or 'there is none'}")
+    raise CouldNotLookError("; ".join(errors) or "there is no kubeconfig")
 
 
-def _configurations(kubeconfig: str | None) -> Iterator[KubeConfig]:
+def _sources(kubeconfig: str | None) -> Iterator[tuple[str, Callable[[], KubeConfig]]]:
     """Give what a Kubernetes provider reads: its own text or file, else what kubectl reads, else the Pod's own."""
     if kubeconfig:
-        path = Path(kubeconfig).expanduser() if "\n" not in kubeconfig and not kubeconfig.startswith("{") else None
-        yield KubeConfig.from_file(path) if path else KubeConfig.from_dict(yaml.safe_load(kubeconfig))
+        if "\n" in kubeconfig or kubeconfig.startswith("{"):
+            yield "the provider's kubeconfig", lambda: KubeConfig.from_dict(yaml.safe_load(kubeconfig))
+        else:
+            yield f"kubeconfig {kubeconfig}", functools.partial(KubeConfig.from_file, Path(kubeconfig).expanduser())
         return
     named = [Path(path) for path in os.environ.get("KUBECONFIG", "").split(os.pathsep) if path]
-    files = named or [Path("~/.kube/config").expanduser()]
-    yield from (KubeConfig.from_file(path) for path in files if path.is_file())
+    for file in named or [Path("~/.kube/config").expanduser()]:
+        if file.is_file():
+            yield f"kubeconfig {file}", functools.partial(KubeConfig.from_file, file)
     if SERVICE_ACCOUNT_FOLDER.is_dir():
-        yield KubeConfig.from_service_account()
+        yield "the Pod's service account", KubeConfig.from_service_account

@@ -3,6 +3,7 @@
 import argparse
 import fnmatch
 import functools
+import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -21,7 +22,7 @@ from cli.findings import (
     look_at_all,
     publish,
 )
-from cli.live_aws import CONCURRENT, Refused, TokenService
+from cli.live_aws import CONCURRENT, Accounts, Refused, TokenService
 from cli.live_kubernetes import Cluster, Clusters, claims
 from cli.sts_answers import explained
 from irsa.annotations import AUDIENCE, ROLE_ARN
@@ -96,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
     except CouldNotLookError as error:
         sys.stderr.write(f"irsa prove: {error}\n")
         return COULD_NOT_LOOK
-    proof = Proof(declared, Clusters(declared.clusters))
+    proof = Proof(declared, Accounts(declared.aws), Clusters(declared.clusters))
     checks = look_at_all("prove", bindings, proof.of_binding, CONCURRENT)
     rows = [(check.binding, check.check, check.about, check.outcome.value) for check in checks]
     return publish(Report("prove", declared.stack, checks), HEADINGS, rows, options)
@@ -105,13 +106,16 @@ def run(options: argparse.Namespace) -> int:
 class Proof:
     """The proof of a stack's bindings."""
 
-    def __init__(self, declared: Declared, clusters: Clusters) -> None:
-        """Take what the stack declares, and its clusters."""
-        self._declared, self._clusters = declared, clusters
+    def __init__(self, declared: Declared, accounts: Accounts, clusters: Clusters) -> None:
+        """Take what the stack declares, and where to look; the accounts are asked only why a role was refused."""
+        self._declared, self._accounts, self._clusters = declared, accounts, clusters
         self._repair = f"pulumi up --refresh --stack {declared.stack}"
 
     def of_binding(self, binding: Binding) -> list[Check]:
         """Prove one binding: each of its subjects, then one that must be refused."""
+        if binding.unreadable:
+            about = f"binding {binding.key}"
+            return [Check(binding.key, ASSUMES, Outcome.COULD_NOT_LOOK, about, binding.unreadable)]
         own = {f"{account.namespace}:{account.name}" for account in binding.accounts}
         answers = [self._own_account(binding, account) for account in binding.accounts]
         answers += [self._subject(binding, subject) for subject in binding.subjects if subject not in own]
@@ -214,19 +218,30 @@ class Proof:
         return service.identity(token, role_arn)
 
     def _refused(self, binding: Binding, subject: Subject, about: str, issuer: str, refused: Refused) -> Check:
+        check = functools.partial(Check, binding.key, ASSUMES)
         names = self._names(binding, subject, issuer)
         cause = explained(refused, names)
-        if refused.code == "AccessDenied" and depends_on_network(binding, names):
-            return Check(
-                binding.key,
-                ASSUMES,
-                Outcome.COULD_NOT_LOOK,
-                about,
-                f"{refused}: the trust policy has a condition on the caller's network, and this is not a Pod's",
-            )
-        return Check(
-            binding.key, ASSUMES, cause.outcome, about, cause.meaning, f"it assumes {subject.role_arn}", cause.fix
-        )
+        meaning = cause.meaning
+        if refused.code == "AccessDenied":
+            trust = self._trust_policy(binding)
+            if trust is None:
+                meaning += "; or that policy, which cannot be read here, has a condition on the caller's network"
+            elif depends_on_network(trust, names):
+                found = "the trust policy has a condition on the caller's network, and this is not a Pod's"
+                return check(Outcome.COULD_NOT_LOOK, about, f"{refused}: {found}")
+        return check(cause.outcome, about, meaning, f"it assumes {subject.role_arn}", cause.fix)
+
+    def _trust_policy(self, binding: Binding) -> str | Mapping[str, Any] | None:
+        """Give the trust policy that the role has now, else the declared one; nothing when neither can be read."""
+        try:
+            account = self._accounts.of_arn(binding.role_arn)
+            role = account.role(parse_iam_arn(binding.role_arn, "role").name) if account else None
+        except (CouldNotLookError, Mistake):
+            role = None
+        if role and role["Arn"] == binding.role_arn:
+            document: Mapping[str, Any] = role["AssumeRolePolicyDocument"]
+            return document
+        return binding.role.trust if binding.role else None
 
     # The counter-proof
 
@@ -333,16 +348,18 @@ def trusted_issuers(binding: Binding) -> set[str]:
     return {issuer_of_provider(arn) for arn in federated_providers(binding.role.trust)}
 
 
-def evaluation_of(trust: str, names: Mapping[str, str]) -> Decision:
+def evaluation_of(trust: str | Mapping[str, Any], names: Mapping[str, str]) -> Decision:
     """Tell what a trust policy says of a token, as far as that can be decided offline."""
-    arn = parse_iam_arn(names["role"], "role")
-    provider = oidc_provider_arn(arn.partition, arn.account, names["issuer"])
-    return evaluate(trust, WebIdentityRequest(names["issuer"], provider, names["subject"], names["audience"])).decision
+    try:
+        arn = parse_iam_arn(names["role"], "role")
+        provider = oidc_provider_arn(arn.partition, arn.account, names["issuer"])
+        request = WebIdentityRequest(names["issuer"], provider, names["subject"], names["audience"])
+        return evaluate(trust, request).decision
+    except Mistake:
+        return Decision.CANNOT_DECIDE
 
 
-def depends_on_network(binding: Binding, names: Mapping[str, str]) -> bool:
-    """Tell whether the declared trust policy asks where a request comes from, and is undecided without that."""
-    trust = binding.role.trust if binding.role else None
-    if not trust or not any(key in trust.lower() for key in NETWORK_KEYS):
-        return False
-    return evaluation_of(trust, names) is Decision.CANNOT_DECIDE
+def depends_on_network(trust: str | Mapping[str, Any], names: Mapping[str, str]) -> bool:
+    """Tell whether a trust policy asks where a request comes from, and is undecided without that."""
+    text = trust if isinstance(trust, str) else json.dumps(trust)
+    return any(key in text.lower() for key in NETWORK_KEYS) and evaluation_of(trust, names) is Decision.CANNOT_DECIDE

@@ -35,6 +35,7 @@ PROVIDER, ROLE, TRUST = "provider", "role", "trust"
 POLICIES, DOCUMENTS, ACCOUNT, PODS = "policies", "documents", "account", "pods"
 CHECKS = (PROVIDER, ROLE, TRUST, POLICIES, DOCUMENTS, ACCOUNT, PODS)
 NONE = "none"
+SECRET_TRUST = "the state keeps the trust policy as a secret"  # noqa: S105 (a sentence)
 
 Look = Callable[[Binding], list[Check]]
 
@@ -103,6 +104,8 @@ class Verification:
 
     def of_binding(self, binding: Binding) -> list[Check]:
         """Verify one binding."""
+        if binding.unreadable:
+            return [Check(binding.key, ROLE, Outcome.COULD_NOT_LOOK, f"binding {binding.key}", binding.unreadable)]
         role = binding.role
         looks: list[tuple[str, str, Look]] = [
             (PROVIDER, "IAM OIDC provider", self._providers),
@@ -124,11 +127,13 @@ class Verification:
             looks += [(PODS, str(account), functools.partial(self._of_pods, account)) for account in binding.accounts]
         return [check for kind, about, look in looks for check in _looked(binding, kind, about, look)]
 
+    def _own(self, binding: Binding) -> Account:
+        """Give the AWS account in which the stack made the binding's role."""
+        return self._accounts.of_role(binding.role_arn, binding.provider)
+
     def _account_of(self, binding: Binding) -> Account | None:
         """Give the AWS account of the binding's role; nothing when the stack's credentials do not reach it."""
-        if binding.role:
-            return self._accounts.of_provider(binding.provider)
-        return self._accounts.of_arn(binding.role_arn)
+        return self._own(binding) if binding.role else self._accounts.of_arn(binding.role_arn)
 
     # AWS
 
@@ -138,7 +143,7 @@ class Verification:
             return []
         if binding.role:
             if binding.role.trust is None:
-                raise CouldNotLookError("the state keeps the trust policy as a secret")
+                raise CouldNotLookError(SECRET_TRUST)
             arns = federated_providers(binding.role.trust)
         else:
             arns = sorted({self._provider_of(binding, each) for each in binding.accounts})
@@ -151,10 +156,12 @@ class Verification:
 
     def _issuer(self, account: ServiceAccount, role: Role, binding: Binding) -> list[Check]:
         """Ask whether the account's cluster is one that the role trusts: a cluster made anew has another issuer."""
+        if role.trust is None:
+            raise CouldNotLookError(SECRET_TRUST)
         cluster = self._clusters.of(account.cluster)
         about = f"cluster {cluster.context}"
-        trusted = federated_providers(role.trust or "{}")
-        if not role.trust or self._provider_of(binding, account) in trusted:
+        trusted = federated_providers(role.trust)
+        if self._provider_of(binding, account) in trusted:
             return [Check(binding.key, PROVIDER, Outcome.OK, about, cluster.issuer)]
         found = f"issuer {cluster.issuer}"
         expected = f"the issuer of {' or '.join(trusted) or NONE}"
@@ -195,12 +202,12 @@ class Verification:
 
     def _trust(self, role: Role, binding: Binding) -> list[Check]:
         check = functools.partial(Check, binding.key, TRUST)
-        live = self._accounts.of_provider(binding.provider).role(role.name)
+        live = self._own(binding).role(role.name)
         about = f"role {role.name}"
         if live is None:
             return [check(Outcome.NOT_CHECKED, about, "no such role")]
         if role.trust is None:
-            raise CouldNotLookError("the state keeps the trust policy as a secret")
+            raise CouldNotLookError(SECRET_TRUST)
         return self._compared(check, about, role.trust, live["AssumeRolePolicyDocument"])
 
     def _admits(self, binding: Binding) -> list[Check]:
@@ -210,7 +217,7 @@ class Verification:
             return []
         arn = parse_iam_arn(binding.role_arn, "role")
         live = account.role(arn.name)
-        if live is None:
+        if live is None or live["Arn"] != binding.role_arn:
             return [check(Outcome.NOT_CHECKED, binding.role_arn, "no such role")]
         checks = []
         for each in binding.accounts:
@@ -229,7 +236,9 @@ class Verification:
 
     def _attached(self, role: Role, binding: Binding) -> list[Check]:
         check = functools.partial(Check, binding.key, POLICIES)
-        account = self._accounts.of_provider(binding.provider)
+        if binding.policies is None:
+            raise CouldNotLookError("the state keeps the ARN of a policy as a secret")
+        account = self._own(binding)
         attached, inline = account.attached_policies(role.name), account.inline_policies(role.name)
         if attached is None or inline is None:
             return [check(Outcome.NOT_CHECKED, f"role {role.name}", "no such role")]
@@ -254,10 +263,9 @@ class Verification:
         check = functools.partial(Check, binding.key, DOCUMENTS)
         checks: list[Check] = []
         for arn, document in binding.documents.items():
-            live = self._accounts.of_provider(binding.provider).document(arn)
-            checks += self._document(check, arn, document, live)
+            checks += self._document(check, arn, document, self._own(binding).document(arn))
         for name, document in binding.inline_policies.items():
-            live = self._accounts.of_provider(binding.provider).inline_document(role.name, name)
+            live = self._own(binding).inline_document(role.name, name)
             checks += self._document(check, f"inline {name}", document, live)
         return checks
 

@@ -195,6 +195,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 "trustPolicy": trust,
                 "policyDocuments": pulumi.Output.all(*self._documents).apply(dict),
                 "inlinePolicies": args.get("inline_policies", {}),
+                "createsServiceAccount": account.get("create", True) if account else None,
             }
         )
 

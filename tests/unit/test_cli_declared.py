@@ -87,6 +87,39 @@ def test_what_a_refresh_forgot_is_still_declared() -> None:
     assert binding.policies == ("arn:aws:iam::aws:policy/X",)
 
 
+def test_a_forgotten_account_keeps_how_it_came() -> None:
+    """Protects the advice: an account that the stack only annotated is not the stack's to make."""
+    forgotten = component("app", namespace="web", serviceAccountName="app", createsServiceAccount=False)
+    (binding,) = parse_state(state(forgotten, role())).bindings
+
+    assert [each.created for each in binding.accounts] == [False]
+
+
+@pytest.mark.parametrize("name", ["roleArn", "annotations", "namespace", "serviceAccountName", "subjects"])
+def test_a_secret_that_everything_depends_on_is_named(name: str) -> None:
+    """Protects from tracebacks and false findings: ciphertext is not compared with anything."""
+    secret = component("app", **{"namespace": "web", "serviceAccountName": "app", name: SECRET})
+    (binding,) = parse_state(state(secret, role())).bindings
+
+    assert binding.unreadable == f"the state keeps {name} as a secret"
+
+
+def test_a_secret_policy_is_not_taken_for_another() -> None:
+    """Protects `policies`: a secret ARN leaves open which policies are declared, and nothing else."""
+    attachment = child("app", "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "app@p", {}, {"policyArn": SECRET})
+    for resources in ((component("app", policyArns=SECRET),), (component("app"), attachment)):
+        (binding,) = parse_state(state(*resources, role())).bindings
+        assert (binding.policies, binding.unreadable) == (None, "")
+
+
+def test_a_binding_that_was_never_finished_says_so() -> None:
+    """Protects readers of a failed first `up`: nothing is known yet, which is neither good nor a finding."""
+    begun = {"urn": f"{STACK}{COMPONENT}::app", "type": COMPONENT, "outputs": {}}
+    (binding,) = parse_state(state(begun, role())).bindings
+
+    assert binding.unreadable == "the last `pulumi up` did not finish it: run `pulumi up`"
+
+
 def test_what_waits_for_deletion_or_is_only_read_is_not_declared() -> None:
     """Protects from ghosts: a replaced resource that is to be deleted, and an account that is only read."""
     read = {**account("app"), "external": True}
@@ -100,6 +133,8 @@ def test_an_empty_stack_says_so() -> None:
     """Protects readers: nothing deployed is no green report."""
     with pytest.raises(CouldNotLookError, match="holds nothing yet: run `pulumi up`"):
         parse_state({"deployment": {"manifest": {}}}, "prod")
+    with pytest.raises(CouldNotLookError, match="stack prod has no bindings"):
+        parse_state(state()).chosen([])
 
 
 def test_an_unknown_binding_has_a_neighbour() -> None:

@@ -101,3 +101,20 @@ def test_no_trust_policy_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
     assert main(["explain", "a/b", ROLE, "--trust", str(file), "--issuer", ISSUER]) == 2
     assert "not a trust policy: Statement[0]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"\xff\xfe{}", "is not UTF-8 text"), (b"[" * 100_000, "is nested too deep"), (b"{", "not JSON")],
+)
+def test_a_file_that_cannot_be_read_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, words: str
+) -> None:
+    """Protects readers: no traceback, whatever the file holds."""
+    file = tmp_path / "trust.json"
+    file.write_bytes(content)
+
+    assert main(["explain", "a/b", ROLE, "--trust", str(file), "--issuer", ISSUER]) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1

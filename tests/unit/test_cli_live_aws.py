@@ -142,9 +142,30 @@ def test_the_deployers_policy_names_what_the_provider_calls() -> None:
 def test_an_account_that_nobody_leads_to_is_not_looked_at(iam: Any) -> None:
     """Protects from a wrong answer: a role of another account is not looked for in this one."""
     accounts = Accounts({"urn::id": {"region": "us-west-2"}})
+    here, elsewhere = (f"arn:aws:iam::{number}:role/app" for number in ("123456789012", "444455556666"))
 
-    assert accounts.of_arn("arn:aws:iam::444455556666:role/app") is None
-    assert accounts.of_arn("arn:aws:iam::123456789012:role/app") is accounts.of_provider("urn::id")
+    assert accounts.of_arn(elsewhere) is None
+    assert accounts.of_arn(here) is accounts.of_role(here, "urn::id") is accounts.only()
+    with pytest.raises(CouldNotLookError, match=f"are of account 123456789012, and {elsewhere} is not in it"):
+        accounts.of_role(elsewhere, "urn::id")
+
+
+def test_a_forgotten_provider_is_no_other_account(iam: Any) -> None:
+    """Protects from a false answer after a refresh: the account is found by its number, or nothing is said of it."""
+    role = {"roleArn": "arn:aws:iam::444455556666:role/deployer"}
+    accounts = Accounts({"one": {}, "two": {"assumeRoles": json.dumps([role])}})
+    here, there, nowhere = (f"arn:aws:iam::{n}:role/app" for n in ("123456789012", "444455556666", "777788889999"))
+
+    assert accounts.of_role(here, "").number == "123456789012"
+    assert accounts.of_role(there, "forgotten").number == "444455556666"
+    with pytest.raises(CouldNotLookError, match="none of the stack's AWS providers leads to account 777788889999"):
+        accounts.of_role(nowhere, "")
+    with pytest.raises(CouldNotLookError, match="several accounts: give the role's ARN"):
+        accounts.only()
+    broken = Accounts({"one": {}, "two": {"profile": "nobody-has-this-profile"}})
+    assert broken.of_arn(here) is not None
+    with pytest.raises(CouldNotLookError, match="could not be found"):
+        broken.of_arn(there)
 
 
 def test_a_providers_role_is_assumed(iam: Any) -> None:
@@ -155,9 +176,28 @@ def test_a_providers_role_is_assumed(iam: Any) -> None:
     assert session.client("sts").get_caller_identity()["Account"] == "444455556666"
 
 
-def test_a_providers_own_keys_are_not_taken_from_the_state(iam: Any) -> None:
-    """Protects secrets: keys in the state are not decrypted; the reader is told why nothing was looked at."""
-    with pytest.raises(CouldNotLookError, match="keys of its own"):
-        session_of({"accessKey": {"ciphertext": "v1:x"}})
-    with pytest.raises(CouldNotLookError, match="could not be found"):
-        session_of({"profile": "nobody-has-this-profile"})
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ({"accessKey": {"ciphertext": "v1:x"}, "secretKey": {"ciphertext": "v1:x"}}, "has accessKey, secretKey"),
+        ({"token": {"ciphertext": "v1:x"}}, "has token"),
+        ({"endpoints": '[{"iam": "http://127.0.0.1:9"}]'}, "has endpoints"),
+        ({"assumeRoleWithWebIdentities": '[{"roleArn": "arn:aws:iam::444455556666:role/x"}]'}, "has assumeRoleWithWeb"),
+        ({"sharedConfigFiles": '["/elsewhere"]'}, "has sharedConfigFiles"),
+        ({"sharedCredentialsFiles": '["/elsewhere"]'}, "has sharedCredentialsFiles"),
+        ({"profile": {"ciphertext": "v1:x"}}, "has profile"),
+        ({"assumeRoles": {"ciphertext": "v1:x"}}, "has assumeRoles"),
+        ({"profile": "nobody-has-this-profile"}, "could not be found"),
+    ],
+)
+def test_what_is_not_followed_is_said(iam: Any, inputs: dict[str, Any], words: str) -> None:
+    """Protects secrets, and from asking somebody else: what decides who asks where is followed, or nothing is asked."""
+    with pytest.raises(CouldNotLookError, match=words):
+        session_of(inputs)
+
+
+def test_settings_that_say_nothing_are_no_settings(iam: Any) -> None:
+    """Protects stacks of the official plugin, whose state holds empty lists."""
+    inputs = {"region": "us-west-2", "endpoints": "[]", "sharedConfigFiles": "[]", "assumeRoles": "[]"}
+
+    assert session_of(inputs).region_name == "us-west-2"

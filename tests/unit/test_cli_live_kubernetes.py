@@ -151,3 +151,37 @@ def test_the_provider_of_the_stack_says_which_context(tmp_path: Path, monkeypatc
         configuration({"context": "three"})
     with pytest.raises(CouldNotLookError, match="secret kubeconfig"):
         Clusters({"urn::id": {"kubeconfig": {"ciphertext": "v1:x"}}}).of("urn::id")
+
+
+def test_no_cluster_is_guessed() -> None:
+    """Protects from a false answer: of several clusters none is taken when the state does not say which."""
+    clusters = {name: {"kubeconfig": json.dumps(kubeconfig(f"https://{name}.example.com", name))} for name in "ab"}
+
+    assert Clusters({"a": clusters["a"]}).of("forgotten").context == "a"
+    assert Clusters(clusters).of("b").context == "b"
+    with pytest.raises(CouldNotLookError, match="does not say which of 2 clusters"):
+        Clusters(clusters).of("forgotten")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("users:\n- user: {token: SECRET\n  name: u\n", "not YAML, line"),
+        ("- a\n- list of SECRET\n", "not in the form of a kubeconfig"),
+        ("apiVersion: v1\nkind: Config\n", "not in the form of a kubeconfig (KeyError: 'clusters')"),
+        ("clusters: [{name: c, cluster: {server: 1}}]\ncontexts: []\n", "not in the form of a kubeconfig"),
+        ("clusters: []\nusers: [{name: u, user: {token: SECRET}}]\ncontexts: []\n", "No current context set"),
+        ("current-context: c\nclusters: []\ncontexts: [{name: c, context: {cluster: d}}]\n", "KeyError: 'd'"),
+        ("", "not in the form of a kubeconfig"),
+    ],
+)
+def test_a_broken_kubeconfig_is_named_and_its_secrets_are_not(tmp_path: Path, text: str, words: str) -> None:
+    """Protects readers and tokens: which file, what is wrong with it, and none of its words."""
+    file = tmp_path / "kubeconfig"
+    file.write_text(text)
+    with pytest.raises(CouldNotLookError) as refused:
+        configuration({"kubeconfig": str(file)})
+
+    assert str(refused.value).startswith(f"kubeconfig {file}: ")
+    assert words in str(refused.value)
+    assert "SECRET" not in str(refused.value)
