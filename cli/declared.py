@@ -42,6 +42,7 @@ class Account:
         annotations: The annotations of `eks.amazonaws.com/` that it must have.
         created: Whether the stack makes the account, or annotates an existing one.
         cluster: Which of the stack's ways to a Kubernetes API leads to it.
+        cluster_key: The cluster's key in the stack file; empty where there is only one.
     """
 
     namespace: str
@@ -49,10 +50,16 @@ class Account:
     annotations: Mapping[str, str]
     created: bool
     cluster: str
+    cluster_key: str = ""
 
     def __str__(self) -> str:
         """Spell it as kubectl does."""
         return f"{self.namespace}/{self.name}"
+
+    @property
+    def place(self) -> str:
+        """Say where it is, too, in a stack of several clusters."""
+        return f"{self} in {self.cluster_key}" if self.cluster_key else str(self)
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,12 @@ class Declared:
     aws: Mapping[str, Inputs]
     clusters: Mapping[str, Inputs]
     oidc_providers: frozenset[str] = frozenset()
+
+    @property
+    def cluster_keys(self) -> Mapping[str, str]:
+        """The keys of the clusters in the stack file, by the ways to their APIs; none in a stack of one cluster."""
+        accounts = (account for binding in self.bindings for account in binding.accounts)
+        return {account.cluster: account.cluster_key for account in accounts if account.cluster_key}
 
     def chosen(self, keys: Sequence[str]) -> tuple[Binding, ...]:
         """Give the bindings with these keys, all of them when there is none.
@@ -166,8 +179,8 @@ def parse_state(state: Mapping[str, Any], stack: str | None = None) -> Declared:
     bindings: dict[str, Binding] = {}
     # A component's own resources follow it; those of further clusters carry the cluster behind an @.
     for component in sorted((r for r in resources if r["type"] == COMPONENT), key=lambda r: _name(r).count("@")):
-        key = _name(component).partition("@")[0]
-        found = _binding(key, component, children.get(component["urn"], []))
+        key, _, cluster_key = _name(component).partition("@")
+        found = _binding(key, cluster_key, component, children.get(component["urn"], []))
         bindings[key] = _joined(bindings[key], found) if key in bindings else found
     return Declared(
         resources[0]["urn"].split("::")[0].removeprefix("urn:pulumi:"),
@@ -178,7 +191,7 @@ def parse_state(state: Mapping[str, Any], stack: str | None = None) -> Declared:
     )
 
 
-def _binding(key: str, component: Resource, children: Iterable[Resource]) -> Binding:
+def _binding(key: str, cluster_key: str, component: Resource, children: Iterable[Resource]) -> Binding:
     recorded = component.get("outputs") or {}
     outputs = {name: value for name, value in recorded.items() if not _is_secret(value)}
     if _unreadable(recorded):
@@ -196,12 +209,16 @@ def _binding(key: str, component: Resource, children: Iterable[Resource]) -> Bin
     attached = [r["outputs"]["policyArn"] for r in kinds.get(ATTACHMENT, [])]
     annotations = outputs.get("annotations") or {}
     accounts = tuple(
-        _account(r, annotations) for kind in (SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH) for r in kinds.get(kind, [])
+        _account(r, annotations, cluster_key)
+        for kind in (SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH)
+        for r in kinds.get(kind, [])
     )
     if not accounts and outputs.get("serviceAccountName"):
         # A refresh forgets an account that somebody deleted; the component still knows of it.
         created = outputs.get("createsServiceAccount", True)
-        accounts = (Account(outputs["namespace"], outputs["serviceAccountName"], annotations, created, ""),)
+        accounts = (
+            Account(outputs["namespace"], outputs["serviceAccountName"], annotations, created, "", cluster_key),
+        )
     own = tuple(f"{account.namespace}:{account.name}" for account in accounts)
     return Binding(
         key,
@@ -243,7 +260,7 @@ def _role(outputs: Mapping[str, Any], trust: str | None, resources: list[Resourc
     return Role(name, trust, datetime.fromisoformat(modified) if modified else None)
 
 
-def _account(resource: Resource, annotations: Mapping[str, str]) -> Account:
+def _account(resource: Resource, annotations: Mapping[str, str], cluster_key: str) -> Account:
     metadata = resource["inputs"]["metadata"]
     return Account(
         metadata.get("namespace") or "default",
@@ -251,6 +268,7 @@ def _account(resource: Resource, annotations: Mapping[str, str]) -> Account:
         annotations,
         resource["type"] == SERVICE_ACCOUNT,
         resource.get("provider", ""),
+        cluster_key,
     )
 
 

@@ -61,10 +61,16 @@ class Subject(NamedTuple):
     name: str
     role_arn: str
     audience: str
+    cluster_key: str
 
     def __str__(self) -> str:
         """Spell it as kubectl does."""
         return f"{self.namespace}/{self.name}"
+
+    @property
+    def place(self) -> str:
+        """Say where it is, too, in a stack of several clusters."""
+        return f"{self} in {self.cluster_key}" if self.cluster_key else str(self)
 
 
 class Answer(NamedTuple):
@@ -118,20 +124,26 @@ class Proof:
             return [Check(binding.key, ASSUMES, Outcome.COULD_NOT_LOOK, about, binding.unreadable)]
         own = {f"{account.namespace}:{account.name}" for account in binding.accounts}
         answers = [self._own_account(binding, account) for account in binding.accounts]
-        answers += [self._subject(binding, subject) for subject in binding.subjects if subject not in own]
-        proven = next((answer for answer in answers if answer.check.outcome is Outcome.OK), None)
-        return [*(answer.check for answer in answers), self._counter_proof(binding, proven)]
+        for subject in binding.subjects:
+            answers += self._subject(binding, subject) if subject not in own else []
+        checks = [answer.check for answer in answers]
+        # Each cluster has a statement of its own in the trust policy, and so a counter-proof of its own.
+        proven = {a.subject.cluster: a for a in answers if a.subject and a.check.outcome is Outcome.OK}
+        checks += [self._counter_proof(binding, subject, issuer) for _, subject, issuer in proven.values() if subject]
+        if not proven:
+            reason = "a refusal shows nothing while nobody is known to be admitted"
+            about = "an account that is not trusted"
+            checks.append(Check(binding.key, IS_REFUSED, Outcome.NOT_CHECKED, about, reason))
+        return checks
 
     # The proof
 
     def _own_account(self, binding: Binding, account: Account) -> Answer:
         """Prove an account of the binding's own with what its annotations say, as the webhook would."""
         check = functools.partial(Check, binding.key, ASSUMES)
-        about, expected = str(account), f"{ROLE_ARN}: {binding.role_arn}"
+        about, expected = account.place, f"{ROLE_ARN}: {binding.role_arn}"
         try:
             cluster = self._clusters.of(account.cluster)
-            if len(binding.accounts) > 1:
-                about = f"{account} in {cluster.context}"
             annotations = cluster.service_account(account.namespace, account.name)
         except CouldNotLookError as error:
             return Answer(check(Outcome.COULD_NOT_LOOK, about, str(error)))
@@ -147,25 +159,28 @@ class Proof:
             fix = self._repair if AUDIENCE in account.annotations else remove
             texts = (f"{AUDIENCE}: {audience}", f"the audience {binding.audience}", fix)
             return Answer(check(Outcome.FINDING, about, *texts))
-        subject = Subject(cluster, account.namespace, account.name, role_arn, audience)
+        subject = Subject(cluster, account.namespace, account.name, role_arn, audience, account.cluster_key)
         return self._assume(binding, subject, about) or Answer(
             check(Outcome.FINDING, about, "no such service account", expected, self._recreate(account))
         )
 
-    def _subject(self, binding: Binding, subject: str) -> Answer:
-        """Prove a trusted subject that is no account of the binding's own, by an existing account."""
+    def _subject(self, binding: Binding, subject: str) -> list[Answer]:
+        """Prove a trusted subject that is no account of the binding's own, by an existing account of each cluster."""
         about = subject.replace(":", "/")
         problem = "no existing service account matches" if is_pattern(subject) else "no such service account"
+        answers: list[Answer] = []
         try:
             for found in self._matching(binding, subject):
-                name = f"{about} by {found}" if is_pattern(subject) else about
-                answer = self._assume(binding, found, name)
-                if answer:
-                    return answer
+                answer = self._assume(
+                    binding, found, f"{about} by {found.place}" if is_pattern(subject) else found.place
+                )
+                answers += [answer] if answer else []
+            if answers:
+                return answers
         except CouldNotLookError as error:
             problem = str(error)
         text = f"{problem}, so it cannot be proven here"
-        return Answer(Check(binding.key, ASSUMES, Outcome.COULD_NOT_LOOK, about, text))
+        return [*answers, Answer(Check(binding.key, ASSUMES, Outcome.COULD_NOT_LOOK, about, text))]
 
     def _matching(self, binding: Binding, subject: str) -> Iterator[Subject]:
         namespace, _, name = subject.partition(":")
@@ -185,7 +200,8 @@ class Proof:
                 matches = [subject] if cluster.service_account(namespace, name) is not None else []
             for match in matches[:1]:
                 where, _, who = match.partition(":")
-                yield Subject(cluster, where, who, binding.role_arn, binding.audience)
+                key = self._declared.cluster_keys.get(reference, "")
+                yield Subject(cluster, where, who, binding.role_arn, binding.audience, key)
 
     def _assume(self, binding: Binding, subject: Subject, about: str) -> Answer | None:
         """Let a service account assume the role; nothing when there is no such account."""
@@ -245,17 +261,14 @@ class Proof:
 
     # The counter-proof
 
-    def _counter_proof(self, binding: Binding, proven: Answer | None) -> Check:
+    def _counter_proof(self, binding: Binding, proven: Subject, issuer: str) -> Check:
         check = functools.partial(Check, binding.key, IS_REFUSED)
-        if proven is None or proven.subject is None:
-            reason = "a refusal shows nothing while nobody is known to be admitted"
-            return check(Outcome.NOT_CHECKED, "an account that is not trusted", reason)
-        subject = proven.subject
-        stranger = self._stranger(binding, subject, proven.issuer)
+        stranger = self._stranger(binding, proven, issuer)
         if stranger:
-            about = f"{stranger}, which is not trusted"
+            about = f"{stranger.place}, which is not trusted"
         else:
-            stranger, about = subject._replace(audience=WRONG_AUDIENCE), f"{subject} with the audience {WRONG_AUDIENCE}"
+            stranger = proven._replace(audience=WRONG_AUDIENCE)
+            about = f"{stranger.place} with the audience {WRONG_AUDIENCE}"
         try:
             token = stranger.cluster.token(stranger.namespace, stranger.name, stranger.audience)
             if token is None:

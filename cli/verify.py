@@ -113,7 +113,7 @@ class Verification:
         ]
         if role:
             looks += [
-                (PROVIDER, f"cluster of {account}", functools.partial(self._issuer, account, role))
+                (PROVIDER, f"cluster of {account.place}", functools.partial(self._issuer, account, role))
                 for account in binding.accounts
             ]
             looks += [
@@ -122,9 +122,9 @@ class Verification:
             ]
         else:
             looks.append((TRUST, binding.role_arn, self._admits))
-        looks += [(ACCOUNT, str(account), functools.partial(self._account, account)) for account in binding.accounts]
+        looks += [(ACCOUNT, account.place, functools.partial(self._account, account)) for account in binding.accounts]
         if self._pods:
-            looks += [(PODS, str(account), functools.partial(self._of_pods, account)) for account in binding.accounts]
+            looks += [(PODS, account.place, functools.partial(self._of_pods, account)) for account in binding.accounts]
         return [check for kind, about, look in looks for check in _looked(binding, kind, about, look)]
 
     def _own(self, binding: Binding) -> Account:
@@ -159,7 +159,7 @@ class Verification:
         if role.trust is None:
             raise CouldNotLookError(SECRET_TRUST)
         cluster = self._clusters.of(account.cluster)
-        about = f"cluster {cluster.context}"
+        about = f"cluster {account.cluster_key or cluster.context}"
         trusted = federated_providers(role.trust)
         if self._provider_of(binding, account) in trusted:
             return [Check(binding.key, PROVIDER, Outcome.OK, about, cluster.issuer)]
@@ -292,8 +292,7 @@ class Verification:
 
     def _account(self, account: ServiceAccount, binding: Binding) -> list[Check]:
         cluster = self._clusters.of(account.cluster)
-        about = f"{account} in {cluster.context}" if len(binding.accounts) > 1 else str(account)
-        check = functools.partial(Check, binding.key, ACCOUNT)
+        about, check = account.place, functools.partial(Check, binding.key, ACCOUNT)
         live = cluster.service_account(account.namespace, account.name)
         if live is None:
             create = f"kubectl create serviceaccount {account.name} -n {account.namespace} && "
@@ -318,7 +317,7 @@ class Verification:
                 checks.append(check(Outcome.NOT_CHECKED, f"{about}, containers", text))
             if not found:
                 checks.append(check(Outcome.OK, about))
-        return checks or [check(Outcome.OK, str(account), "no running Pods")]
+        return checks or [check(Outcome.OK, account.place, "no running Pods")]
 
 
 def annotation_findings(account: ServiceAccount, live: Mapping[str, str], repair: str) -> list[tuple[str, str, str]]:

@@ -130,12 +130,22 @@ def _seed_kubernetes(sandbox: Sandbox) -> None:
     )
     trusted = (ServiceAccount(metadata=ObjectMeta(name=name, namespace=ns)) for ns, name in TRUSTED_ACCOUNTS)
     namespaces = (Namespace(metadata=ObjectMeta(name=name)) for name in NAMESPACES)
-    for resource in (*namespaces, existing, *trusted, PUBLIC_KEYS):
-        try:
-            client.create(resource, field_manager="sandbox-seed")
-        except ApiError as error:
-            if error.status.code != CONFLICT:
-                raise
+    for resource in (*namespaces, existing, *trusted):
+        _create(client, resource)
+    publish_keys(sandbox)
+
+
+def publish_keys(sandbox: Sandbox) -> None:
+    """Let everybody read the keys of a cluster's tokens."""
+    _create(kubernetes_client(sandbox), PUBLIC_KEYS)
+
+
+def _create(client: Any, resource: Any) -> None:
+    try:
+        client.create(resource, field_manager="sandbox-seed")
+    except ApiError as error:
+        if error.status.code != CONFLICT:
+            raise
 
 
 def unless_there(create: Callable[..., object], **arguments: Any) -> None:

@@ -12,7 +12,7 @@ from lightkube.resources.core_v1 import ServiceAccount
 from sandbox.engine import pulumi_shown, select_stack
 from sandbox.layout import ACCOUNT, AUDIENCE, CHECKOUT, ISSUER, OTHER_ACCOUNT, Sandbox, SandboxError
 from sandbox.progress import Progress
-from sandbox.seed import CLUSTER_ROLE_TRUST, aws_client, kubernetes_client, unless_there
+from sandbox.seed import CLUSTER_ROLE_TRUST, aws_client, kubernetes_client, publish_keys, unless_there
 from sandbox.servers import (
     add_cluster,
     choose_ports,
@@ -62,6 +62,7 @@ def stop_second_cluster(sandbox: Sandbox, progress: Progress) -> None:
 def seed_clusters(sandbox: Sandbox, aws_port: int) -> None:
     """Make EKS know the second cluster and the other account's one, and IAM the OIDC providers that exist."""
     green = second_cluster(sandbox)
+    publish_keys(green)
     own = json.loads(green.clusters.read_text())[0]
     add_cluster(sandbox, {**own, "name": GREEN_CLUSTER, "region": GREEN_REGION, "issuer": GREEN_ISSUER})
     placeholder = {"endpoint": "https://127.0.0.1:1", "ca": base64.b64encode(b"no server").decode()}

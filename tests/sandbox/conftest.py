@@ -17,6 +17,7 @@ from sandbox.parts import prepare_parts
 from sandbox.progress import Progress
 from sandbox.seed import aws_client, kubernetes_client, seed
 from sandbox.servers import start_servers, stop_servers
+from sandbox.showcase import second_cluster, seed_clusters, start_second_cluster, stop_second_cluster
 from tests.sandbox.project import Project
 
 
@@ -82,6 +83,15 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         yield started
     finally:
         stop_servers(sandbox, progress)
+
+
+@pytest.fixture(scope="module")
+def green(cloud: Cloud) -> Iterator[str]:
+    """Start the second cluster, and give the path of its kubeconfig."""
+    start_second_cluster(cloud.sandbox, cloud.progress)
+    seed_clusters(cloud.sandbox, cloud.ports["aws-api"])
+    yield str(second_cluster(cloud.sandbox).kubeconfig)
+    stop_second_cluster(cloud.sandbox, cloud.progress)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """`irsa prove` where it cannot prove, and what it never shows."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -74,6 +75,49 @@ def test_what_cannot_be_proven_here_is_not_a_finding(deploy: Callable[..., Proje
     assert found["later"] == "no such service account, so it cannot be proven here"
     assert found["network"].startswith("AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity: ")
     assert "condition on the caller's network" in found["network"]
+
+
+def test_a_network_condition_is_seen_wherever_it_stands(cloud: Any, deploy: Callable[..., Project]) -> None:
+    """Protects the meaning of 1: added by hand, or of a role that is only named, it refuses whoever is elsewhere.
+
+    What is refused for another reason as well is still a finding.
+    """
+    iam = cloud.aws("iam")
+
+    def document(account: str) -> str:
+        claims = {f"{ISSUER}:aud": "sts.amazonaws.com", f"{ISSUER}:sub": f"system:serviceaccount:default:{account}"}
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Federated": f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {"StringEquals": claims, "IpAddress": {"aws:SourceIp": "203.0.113.0/24"}},
+        }
+        return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+    arns = [
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(account))["Role"]["Arn"]
+        for name, account in (("fenced", "visitor"), ("fenced-off", "somebody-else"))
+    ]
+    bindings = {
+        "added": {"serviceAccount": {"name": "added"}, "role": {"name": "added-role"}, "policyArns": []},
+        "named": {"serviceAccount": {"name": "visitor"}, "role": {"arn": arns[0]}},
+        "refused": {"serviceAccount": {"name": "stranger"}, "role": {"arn": arns[1]}},
+    }
+    project = deploy({"bindings": bindings})
+    project.up()
+    iam.update_assume_role_policy(RoleName="added-role", PolicyDocument=document("added"))
+    found = {name: report(project, "prove", name) for name in bindings}
+    for name in ("fenced", "fenced-off"):
+        iam.delete_role(RoleName=name)
+
+    for name, code, outcome in (
+        ("added", 2, "could not look"),
+        ("named", 2, "could not look"),
+        ("refused", 1, "finding"),
+    ):
+        (check,) = not_good(found[name][1])
+        assert (found[name][0], check["check"], check["outcome"]) == (code, "assumes", outcome)
+        assert ("condition on the caller's network" in check["found"]) is (code == 2)
 
 
 def test_an_own_audience_is_the_one_of_the_token(cloud: Any, deploy: Callable[..., Project]) -> None:

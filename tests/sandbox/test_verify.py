@@ -234,3 +234,32 @@ def test_a_refresh_hides_no_drift(deploy: Any, cloud: Any) -> None:
 
     assert answer.returncode == 1, answer.stdout + answer.stderr
     assert {c["check"] for c in json.loads(answer.stdout)["checks"] if c["outcome"] == "finding"} == {"trust"}
+
+
+def test_credentials_of_another_account_find_nothing(project: Project, cloud: Any) -> None:
+    """Protects from a false alarm: with somebody else's credentials nothing is missing, it is only not to be seen."""
+    role = "arn:aws:iam::444455556666:role/administrator"
+    keys = cloud.aws("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    variables = {
+        "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": keys["SessionToken"],
+    }
+    code, checks = report(project, "verify", **variables)
+
+    bad = not_good(checks)
+    assert (code, {check["outcome"] for check in bad}) == (2, {"could not look"})
+    assert {check["check"] for check in bad} == {"provider", "role", "trust", "policies"}
+    assert {check["found"] for check in bad} == {
+        f"these AWS credentials are of account 444455556666, and {ROLE} is not in it"
+    }
+
+
+def test_explain_says_what_it_assumes_of_an_account_that_is_not_there(project: Project) -> None:
+    """Protects from a silent guess: the default audience is that of an account that exists, or it is said."""
+    there = irsa(project, "explain", "default/verified", ROLE, "--stack", STACK)
+    missing = irsa(project, "explain", "default/not-there-yet", ROLE, "--stack", STACK)
+
+    assert (there.returncode, missing.returncode) == (0, 1)
+    assert "assumed:" not in there.stdout
+    assert "assumed: default/not-there-yet does not exist yet, and will have the audience sts.am" in missing.stdout
