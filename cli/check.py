@@ -9,6 +9,7 @@ from cli.reports import FileReport, as_json, plain, sarif, show
 from config.loading import examine
 from config.places import LocatedMistake
 from config.stack_file import StackFile, located, project_settings
+from config.variables import Unseen
 
 EXIT_CODES = "exit codes: 0 good (warnings included), 1 mistakes, 2 could not look"
 EPILOG = f"example: irsa check Pulumi.prod.yaml --json; {EXIT_CODES}"
@@ -69,8 +70,10 @@ def report_of(path: Path) -> FileReport:
     file = StackFile(path)
     if file.mistakes and not file.settings:
         return FileReport(file.name, 0, file.mistakes)
-    shared, region = project_settings(path.parent)
-    examination = examine({**shared, **file.settings}, path.parent, file.region or region, check_actions=True)
+    project = project_settings(path.parent, file)
+    region = file.region or project.region
+    known_region = None if isinstance(region, Unseen) else region
+    examination = examine({**project.settings, **file.settings}, path.parent, known_region, check_actions=True)
     # A policy's file is named from where the command runs, as the stack file is.
     prefix = "" if path.parent == Path() else f"{path.parent}/"
 
@@ -78,14 +81,16 @@ def report_of(path: Path) -> FileReport:
         from_here = [m._replace(file=f"{prefix}{m.file}") if m.file else m for m in mistakes]
         return located(from_here, file)
 
-    unseen = list(examination.unseen)
+    unseen = [*filter(None, [project.unseen]), *examination.unseen]
+    if isinstance(region, Unseen):
+        unseen.append("aws:region: a secret")
     if file.imports_environments:
         unseen.append("`environment:` what Pulumi ESC adds to this file")
     bindings = file.settings.get("bindings")
     return FileReport(
         file.name,
         len(bindings) if isinstance(bindings, dict) else 0,
-        located([*file.mistakes, *placed(examination.mistakes)], file),
+        located([*file.mistakes, *project.mistakes, *placed(examination.mistakes)], file),
         placed(examination.warnings),
         [(placed([warning])[0], reason) for warning, reason in examination.silenced],
         unseen,

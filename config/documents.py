@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import yaml
 
 from config.places import LocatedMistake, Place
-from config.stack_file import LOADER, line_in
+from config.stack_file import LOADER, line_in, unfit
 from config.variables import Unseen, fill, references
 from irsa.documents import condition_mistakes, document_mistakes, statement_mistakes
 from irsa.mistakes import Mistake
@@ -97,7 +98,7 @@ class Documents:
             self.mistakes.append(LocatedMistake((*place, "file"), mistake))
             return False
         try:
-            self._files[name] = (text, parse_object(text))
+            self._files[name] = (text, _document_of(text))
         except Mistake as mistake:
             cause = mistake.__cause__
             line = cause.lineno if isinstance(cause, json.JSONDecodeError) else _line_of_repeated(text) or 1
@@ -180,6 +181,21 @@ def _text_of(file: Path, name: str) -> str:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise Mistake(f"cannot read {name}: {reason}", "a JSON file in UTF-8", "look at the file") from None
+
+
+def _document_of(text: str) -> dict[str, Any]:
+    reason: str | None
+    try:
+        document = parse_object(text)
+        reason = unfit(document)
+    except Mistake:
+        raise
+    except ValueError:
+        # From json.loads: Python reads no number of more digits.
+        reason = f"a number of more than {sys.get_int_max_str_digits():,} digits"
+    if reason:
+        raise Mistake(reason, "an IAM policy document in JSON", "look at the file")
+    return document
 
 
 def _line_of(text: str, part: Place) -> int | None:

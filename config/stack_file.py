@@ -6,16 +6,19 @@ a moment in time. So PyYAML gives the nodes and their lines here, and this modul
 
 import functools
 import json
+import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
+from config.explaining import shown
 from config.places import LocatedMistake, Place
 from config.variables import Unseen
 from irsa.mistakes import Mistake
+from irsa.names import REGION, check_name
 
 PREFIX = "irsa"
 # The C parser where PyYAML was built with it. It resolves no types, which is this module's part.
@@ -29,6 +32,8 @@ INTEGER = re.compile(r"[-+]?(0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|0[0-7_]+|[0-9][0
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
 BASES = {"0b": 2, "0o": 8, "0x": 16}
+# Deeper than any setting or policy, and flat enough for functions that call themselves once or twice per level.
+DEEPEST = 100
 
 
 class StackFile:
@@ -37,8 +42,8 @@ class StackFile:
     Attributes:
         name: The file as messages name it.
         settings: The settings by their names without `irsa:`.
-        region: `aws:region`, where it is there.
-        mistakes: What is wrong with the file as YAML, and keys that look like settings and are none.
+        region: `aws:region`, where it is there; it may be `Unseen`.
+        mistakes: What is wrong with the file as YAML, keys that look like settings and are none, and a wrong region.
         imports_environments: Whether Pulumi ESC adds values to it that are not in the file.
     """
 
@@ -85,8 +90,8 @@ class StackFile:
             found = "nothing" if root is None else "no map of keys and values"
             self._complain(Mistake(found, "a stack file: a map with `config:`", "see docs/stack-file.md"), 1)
             return
-        reader = _Reader(self)
-        top = {key.value: (key, node) for key, node in root.value}
+        reader = _Reader(self.name, self.mistakes)
+        top = {key.value: (key, node) for key, node in _items(root)}
         self.imports_environments = "environment" in top
         if "config" not in top:
             near = next(
@@ -102,24 +107,23 @@ class StackFile:
                 Mistake(f"{found} in `config:`", "keys such as irsa:bindings", "add them"), key.start_mark.line + 1
             )
             return
+        settings = {}
         for setting, node, name in self._config(config):
             self._settings[name] = (setting, node)
-            reader.path = [name]
-            value = reader.value(node)
-            # The engine hands every value over as text, and the program reads it as JSON.
-            self.settings[name] = parsed(value) if isinstance(value, str) and not isinstance(value, Unseen) else value
+            settings[name] = reader.setting(name, node)
+        self.settings = settings
 
     def _config(self, config: Any) -> Iterator[tuple[Any, Any, str]]:
         """Give the irsa settings with their names; look at the other keys."""
         lines: dict[str, int] = {}
-        for key, node in config.value:
+        for key, node in _items(config):
             line = key.start_mark.line + 1
             if key.value in lines:
                 self._complain(repeated(key.value, lines[key.value], line), line)
             lines[key.value] = line
             parts = [part for part in str(key.value).split(":") if part != "config"]
-            if parts == ["aws", "region"] and isinstance(node, yaml.ScalarNode):
-                self.region = str(node.value)
+            if parts == ["aws", "region"]:
+                self.region = _region(key, node, self.name, self.mistakes)
             elif len(parts) > 1 and parts[0] != PREFIX and sorted(parts[0]) == sorted(PREFIX):
                 fix = f"did you mean {PREFIX}:{parts[1]}?"
                 self._complain(
@@ -130,20 +134,80 @@ class StackFile:
                 yield key, node, ":".join(parts[-1:] if len(parts) == 1 else parts[1:])
 
 
-def project_settings(folder: Path) -> tuple[dict[str, Any], str | None]:
-    """Give the `irsa:` settings and the region that Pulumi.yaml holds for all stacks of the project."""
+class ProjectSettings(NamedTuple):
+    """What Pulumi.yaml gives to a stack that does not say otherwise.
+
+    Attributes:
+        settings: The `irsa:` settings by their names without `irsa:`.
+        region: `aws:region`, where it is there; it may be `Unseen`.
+        mistakes: What is wrong with them as YAML, and a wrong region.
+        unseen: Why they could not be looked at; the engine stops at the same, before anything of a stack matters.
+    """
+
+    settings: Mapping[str, Any] = {}
+    region: str | None = None
+    mistakes: Sequence[LocatedMistake] = ()
+    unseen: str = ""
+
+
+def project_settings(folder: Path, file: StackFile) -> ProjectSettings:
+    """Give what the Pulumi.yaml in the folder lays under the stack file; without one, that is nothing."""
+    path = folder / "Pulumi.yaml"
     try:
-        project = yaml.safe_load((folder / "Pulumi.yaml").read_bytes())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return {}, None  # the engine refuses it before anything of this matters
-    declared = project.get("config") if isinstance(project, dict) else None
+        return _project_settings(yaml.compose(path.read_bytes().decode(), Loader=LOADER), str(path), file)
+    except FileNotFoundError:
+        return ProjectSettings()
+    except OSError as error:
+        return ProjectSettings(unseen=f"the settings in {path}: {error.strerror}")
+    except (UnicodeDecodeError, yaml.YAMLError, RecursionError):
+        return ProjectSettings(unseen=f"the settings in {path}: not readable as YAML")
+
+
+def _project_settings(root: Any, name: str, file: StackFile) -> ProjectSettings:
+    if not isinstance(root, yaml.MappingNode):
+        return ProjectSettings(unseen=f"the settings in {name}: no map of keys and values")
+    config = next((node for key, node in _items(root) if key.value == "config"), None)
+    if isinstance(config, yaml.SequenceNode):
+        return ProjectSettings(unseen=f"the settings in {name}: a list in `config:`")
     settings: dict[str, Any] = {}
-    for key, item in (declared if isinstance(declared, dict) else {}).items():
-        value = item.get("value", item.get("default")) if isinstance(item, dict) else item
-        if value is not None:
-            settings[str(key).removeprefix(f"{PREFIX}:")] = value
-    region = settings.pop("aws:region", None)
-    return {key: value for key, value in settings.items() if ":" not in key}, region
+    region: str | None = None
+    mistakes: list[LocatedMistake] = []
+    reader = _Reader(name, mistakes)
+    # A text in `config:` is the folder that older engines kept stack files in.
+    for key, declared in _items(config) if isinstance(config, yaml.MappingNode) else ():
+        node = declared
+        if isinstance(declared, yaml.MappingNode):
+            # Beside a value there may be its type and its description.
+            parts = {part.value: item for part, item in _items(declared)}
+            node = parts.get("value", parts.get("default"))
+        setting = str(key.value).removeprefix(f"{PREFIX}:")
+        if node is None:
+            continue
+        if setting == "aws:region":
+            region = None if file.region else _region(key, node, name, mistakes)
+        elif ":" not in setting:
+            value = reader.setting(setting, node)
+            if value is not None:
+                settings[setting] = value
+    return ProjectSettings(settings, region, mistakes)
+
+
+def _region(key: Any, node: Any, name: str, mistakes: list[LocatedMistake]) -> str | None:
+    """Give `aws:region`; nothing where it is empty or no region, which is a mistake.
+
+    The engine makes a text of any value, and the AWS provider refuses it later, without saying where it is from.
+    """
+    value = _Reader(name, []).value(node)
+    if value is None or value == "" or isinstance(value, Unseen):
+        return value or None
+    mistake = Mistake(f"{shown(value)} as aws:region", f"a text: {REGION.words}", "name the region")
+    if isinstance(value, str):
+        try:
+            return check_name(value, REGION)
+        except Mistake as error:
+            mistake = error
+    mistakes.append(LocatedMistake((), mistake, name, key.start_mark.line + 1))
+    return None
 
 
 def located(
@@ -176,24 +240,69 @@ def repeated(key: str, first: int, second: int) -> Mistake:
 def parsed(text: str) -> Any:
     """Give a value that the engine handed over as text."""
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError):
         return text
+    return text if unfit(value) else value
+
+
+def unfit(value: Any) -> str | None:
+    """Tell why a value that was read from JSON is nothing to go on with, which YAML's reader would have refused."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            item
+            for outer in level
+            for item in (outer.values() if isinstance(outer, dict) else outer if isinstance(outer, list) else ())
+        ]
+        if not level:
+            break
+    else:
+        return f"values nested more than {DEEPEST} deep"
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        return f"{error.object[error.start]!r}, one half of a character"
+    return None
+
+
+def _items(node: Any) -> Iterator[tuple[Any, Any]]:
+    """Give the keys and values of a map's node.
+
+    Raises:
+        yaml.composer.ComposerError: A key is not a scalar.
+    """
+    for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise yaml.composer.ComposerError(None, None, "a key that is a list or a map", key.start_mark)
+        yield key, value
 
 
 class _Reader:
     """Values of YAML nodes."""
 
-    def __init__(self, file: StackFile) -> None:
-        self._file = file
+    def __init__(self, name: str, mistakes: list[LocatedMistake]) -> None:
+        """Take the file's name, and where to put mistakes."""
+        self._name, self._mistakes = name, mistakes
         self._open: set[int] = set()
-        self.path: list[str | int] = []
+        self._path: list[str | int] = []
+
+    def setting(self, name: str, node: Any) -> Any:
+        """Give the value of a setting, as the program will have it."""
+        self._path = [name]
+        value = self.value(node)
+        # The engine hands every value over as text, and the program reads it as JSON.
+        return parsed(value) if isinstance(value, str) and not isinstance(value, Unseen) else value
 
     def value(self, node: Any) -> Any:
+        """Give the value of a node."""
         if isinstance(node, yaml.ScalarNode):
             return scalar(node.value) if not node.style else node.value
         if id(node) in self._open:
             raise yaml.composer.ComposerError(None, None, "an alias inside of what it stands for", node.start_mark)
+        if len(self._open) == DEEPEST:
+            found = f"values nested more than {DEEPEST} deep"
+            raise yaml.composer.ComposerError(None, None, found, node.start_mark)
         self._open.add(id(node))
         value = self._list(node) if isinstance(node, yaml.SequenceNode) else self._map(node)
         self._open.discard(id(node))
@@ -202,19 +311,17 @@ class _Reader:
     def _list(self, node: Any) -> list[Any]:
         values = []
         for index, item in enumerate(node.value):
-            self.path.append(index)
+            self._path.append(index)
             values.append(self.value(item))
-            self.path.pop()
+            self._path.pop()
         return values
 
     def _map(self, node: Any) -> Any:
         values: dict[str, Any] = {}
         merged: dict[str, Any] = {}
         lines: dict[str, int] = {}
-        for key, item in node.value:
+        for key, item in _items(node):
             name = key.value
-            if not isinstance(key, yaml.ScalarNode):
-                raise yaml.composer.ComposerError(None, None, "a key that is a list or a map", key.start_mark)
             if name == "<<" and not key.style:
                 for part in item.value if isinstance(item, yaml.SequenceNode) else [item]:
                     more = self.value(part)
@@ -223,11 +330,11 @@ class _Reader:
             if name in lines:
                 line = key.start_mark.line + 1
                 mistake = repeated(name, lines[name], line)
-                self._file.mistakes.append(LocatedMistake((*self.path, name), mistake, self._file.name, line))
+                self._mistakes.append(LocatedMistake((*self._path, name), mistake, self._name, line))
             lines[name] = key.start_mark.line + 1
-            self.path.append(name)
+            self._path.append(name)
             values[name] = self.value(item)
-            self.path.pop()
+            self._path.pop()
         if values.keys() == {"secure"} and isinstance(values["secure"], str):
             return Unseen("secret")
         return {**merged, **values} if merged else values
@@ -242,8 +349,7 @@ def scalar(text: str) -> Any:
     if INTEGER.fullmatch(text):
         return _integer(text)
     if FLOAT.fullmatch(text):
-        number = float(text)
-        return int(number) if number.is_integer() else number
+        return _float(text)
     date = DATE.fullmatch(text)
     # What Pulumi makes of a date.
     return f"{date[1]}-{date[2]:0>2}-{date[3]:0>2} 00:00:00 +0000 UTC" if date else text
@@ -254,9 +360,21 @@ def _integer(text: str) -> Any:
     sign = -1 if text.startswith("-") else 1
     base = BASES.get(digits[:2]) or (8 if re.fullmatch("0[0-7]+", digits) else 10)
     try:
-        return sign * int(digits[2:] if digits[:2] in BASES else digits, base)
+        number = sign * int(digits[2:] if digits[:2] in BASES else digits, base)
     except ValueError:
         return text
+    if -(2**63) <= number < 2**64:
+        return number
+    # Go goes on with what has no prefix as with a number that is not whole.
+    return text if digits[:2] in BASES else _float(text)
+
+
+def _float(text: str) -> Any:
+    """Give a number as the engine writes it: from 1e21 on with an exponent, and beyond its range the text."""
+    number = float(text.replace("_", ""))
+    if math.isinf(number):
+        return text
+    return int(number) if number.is_integer() and abs(number) < 1e21 else number  # noqa: PLR2004 (as said above)
 
 
 def line_in(node: Any, part: Place, key: Any = None) -> int | None:

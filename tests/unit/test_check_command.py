@@ -84,6 +84,10 @@ def test_all_parts_of_every_message(capsys: pytest.CaptureFixture[str], monkeypa
         ("config: &a {x: *a}\n", 1, "an alias inside of what it stands for"),
         ("config:\n  isra:bindings: {}\n", 2, "did you mean irsa:bindings?"),
         ("config: {}\n---\nconfig: {}\n", 2, "not YAML"),
+        ("config:\n  ? [a]\n  : b\n", 2, "a key that is a list or a map"),
+        ("? {a: b}\n: c\nconfig: {}\n", 1, "a key that is a list or a map"),
+        (f"config:\n  irsa:bindings: {'[' * 900}{']' * 900}\n", 2, "values nested more than 100 deep"),
+        (f"config:\n  irsa:bindings: {'[' * 50_000}\n", 2, "not YAML"),
     ],
 )
 def test_files_that_are_no_stack_files(
@@ -96,6 +100,126 @@ def test_files_that_are_no_stack_files(
     assert code == 1
     assert f"Pulumi.dev.yaml:{line}" in output
     assert words in output
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (GOOD.encode("utf-16"), "not UTF-8"),
+        (GOOD.encode() + b"  irsa:variables: {a: \xe4}\n", "not UTF-8"),
+        (GOOD.encode() + b"  irsa:variables: {a: \0}\n", "#x0000"),
+    ],
+)
+def test_files_that_are_no_text(project: Path, capsys: pytest.CaptureFixture[str], content: bytes, words: str) -> None:
+    """Protects users of an editor that saves something else: one mistake that says so."""
+    (project / "Pulumi.dev.yaml").write_bytes(content)
+    code, output = check(capsys)
+
+    assert code == 1
+    assert words in output
+    assert "Pulumi.dev.yaml: 1 mistake" in output
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        (f'{{"Version": "2012-10-17", "Statement": {"[" * 600}{"]" * 600}}}', "values nested more than 100 deep"),
+        (f'{{"Version": "2012-10-17", "Statement": {"[" * 50_000}{"]" * 50_000}}}', "JSON nested too deeply"),
+        (r'{"Version": "2012-10-17", "Statement": {"Sid": "\ud800"}}', r"'\ud800', one half of a character"),
+        (f'{{"Version": "2012-10-17", "Statement": {"9" * 5_000}}}', "a number of more than 4,300 digits"),
+    ],
+)
+@pytest.mark.parametrize("shape", [[], ["--json"], ["--sarif"]])
+def test_policies_that_break_a_reader(
+    project: Path, capsys: pytest.CaptureFixture[str], policy: str, words: str, shape: list[str]
+) -> None:
+    """Protects from a policy that a program wrote: what JSON allows and no policy has is a mistake in that file."""
+    binding = "    my-app: {serviceAccount: {name: my-app}, policy: {file: p.json}}\n"
+    (project / "Pulumi.dev.yaml").write_text(f"config:\n  irsa:cluster: {{name: c}}\n  irsa:bindings:\n{binding}")
+    (project / "p.json").write_text(policy)
+    code, output = check(capsys, *shape)
+
+    assert code == 1
+    assert words.replace("\\", "\\\\" if shape else "\\") in output
+    assert "p.json" in output
+
+
+@pytest.mark.parametrize("region", ["[1]", "{value: [1]}", "5", "true", "2012-10-17", "us_west_2", "'[1]'"])
+@pytest.mark.parametrize("place", ["stack", "project", "value"])
+def test_a_region_that_is_none(project: Path, capsys: pytest.CaptureFixture[str], region: str, place: str) -> None:
+    """Protects from the AWS provider's error without a line: the engine makes a text of whatever `aws:region` is."""
+    (project / "Pulumi.dev.yaml").write_text(GOOD)
+    file = project / ("Pulumi.dev.yaml" if place == "stack" else "Pulumi.yaml")
+    before = GOOD if place == "stack" else "name: irsa\nruntime: python\nconfig:\n"
+    file.write_text(before + f"  aws:region: {f'{{value: {region}}}' if place == 'value' else region}\n")
+    code, report = findings(capsys)
+
+    assert code == 1
+    (mistake,) = report["mistakes"]
+    assert (mistake["file"], mistake["line"]) == (file.name, len(before.splitlines()) + 1)
+    assert "a region, such as us-west-2" in mistake["allowed"]
+
+
+@pytest.mark.parametrize("region", ["us-gov-west-1", "'eusc-de-east-1'", "", "''", "~"])
+def test_a_region_that_is_one_or_left_open(project: Path, capsys: pytest.CaptureFixture[str], region: str) -> None:
+    """Protects the good ones: a region of any partition, and none, which leaves it to the environment."""
+    (project / "Pulumi.dev.yaml").write_text(f"{GOOD}  aws:region: {region}\n")
+
+    assert check(capsys) == (0, "Pulumi.dev.yaml: good, 1 binding\n")
+
+
+def test_a_secret_region_is_not_seen(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects honesty: only the engine can read it, so its partition is not known either; in both files."""
+    arn = "arn:aws-cn:iam::aws:policy/ReadOnlyAccess"
+    good = GOOD.replace("name: my-app}", f"name: my-app}}, policyArns: ['{arn}']")
+    (project / "Pulumi.dev.yaml").write_text(f"{good}  aws:region: {{secure: v1:abc}}\n")
+    expected = (0, "could not see aws:region: a secret\nPulumi.dev.yaml: good, 1 binding\n")
+    assert check(capsys) == expected
+
+    (project / "Pulumi.dev.yaml").write_text(good)
+    settings = "config:\n  aws:region: {value: {secure: v1:abc}}\n"
+    (project / "Pulumi.yaml").write_text(f"name: irsa\nruntime: python\n{settings}")
+    assert check(capsys) == expected
+
+
+def test_a_region_that_the_stack_overrides_does_not_matter(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects the engine's order: the stack's value comes first, as `pulumi preview` showed."""
+    (project / "Pulumi.yaml").write_text("name: irsa\nruntime: python\nconfig: {aws:region: [1]}\n")
+    (project / "Pulumi.dev.yaml").write_text(f"{GOOD}  aws:region: us-west-2\n")
+
+    assert check(capsys)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "unseen"),
+    [
+        ("- a\n", "no map of keys and values"),
+        ("", "no map of keys and values"),
+        ("config: []\n", "a list in `config:`"),
+        ("config: {", "not readable as YAML"),
+        ("config: \0", "not readable as YAML"),
+        ("config: \xff", "not readable as YAML"),
+        (f"config: {{a: {'[' * 900}{']' * 900}}}", "not readable as YAML"),
+        (f"config: {{a: {'[' * 50_000}{']' * 50_000}}}", "not readable as YAML"),
+        ("config: {a: &a [*a]}", "not readable as YAML"),
+        ("config: {[a]: b}", "not readable as YAML"),
+        ("config: {aws:region: {[a]: b}}", "not readable as YAML"),
+        ("config: a-folder\n", ""),
+        ("config: {aws:region: }\n", ""),
+        ("config: {other:a: 2012-99-99, other:b: {value: 0b_}, quotas: {type: object}}\n", ""),
+    ],
+)
+def test_a_broken_project_file_is_not_seen(
+    project: Path, capsys: pytest.CaptureFixture[str], content: str, unseen: str
+) -> None:
+    """Protects the command beside a broken Pulumi.yaml: the engine tells about it, and here it is not passed over."""
+    (project / "Pulumi.yaml").write_bytes(content.encode("latin-1"))
+    (project / "Pulumi.dev.yaml").write_text(GOOD)
+    code, output = check(capsys)
+
+    assert code == 0, output
+    told = f"could not see the settings in Pulumi.yaml: {unseen}\n" if unseen else ""
+    assert output == f"{told}Pulumi.dev.yaml: good, 1 binding\n"
 
 
 def test_all_stack_files_of_the_project(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
