@@ -186,11 +186,13 @@ class Proof:
         namespace, _, name = subject.partition(":")
         issuers = trusted_issuers(binding)
         references = list(dict.fromkeys(account.cluster for account in binding.accounts)) or self._clusters.references
+        if len(references) > 1 and issuers:
+            # A token of another cluster proves nothing of this role.
+            references = [each for each in references if issuer_host_path(self._clusters.of(each).issuer) in issuers]
+        if not references:
+            raise CouldNotLookError("the stack leads to the API of no cluster that this role trusts")
         for reference in references:
             cluster = self._clusters.of(reference)
-            # A token of another cluster proves nothing of this role.
-            if len(references) > 1 and issuers and issuer_host_path(cluster.issuer) not in issuers:
-                continue
             if is_pattern(subject):
                 found = cluster.service_accounts(None if is_pattern(namespace) else namespace)
                 matches = [each for each in found if fnmatch.fnmatchcase(each, subject)]

@@ -50,11 +50,18 @@ def pulumi_shown(
         raise SandboxError(f"pulumi {arguments[0]} failed with code {code}; its messages are above.")
 
 
-def irsa_shown(sandbox: Sandbox, environment: Mapping[str, str], verb: str) -> None:
+def irsa_shown(
+    sandbox: Sandbox,
+    environment: Mapping[str, str],
+    verb: str,
+    *bindings: str,
+    stack: str = STACK,
+    folder: Path = CHECKOUT,
+) -> None:
     """Run a verb of the irsa command on the stack for the reader to watch."""
     sys.stdout.flush()
-    command = [sys.executable, "-m", "cli.main", verb, "--stack", STACK]
-    code = subprocess.run(command, cwd=CHECKOUT, env=dict(environment), check=False).returncode
+    command = [str(Path(sys.executable).with_name("irsa")), verb, "--stack", stack, *bindings]
+    code = subprocess.run(command, cwd=folder, env=dict(environment), check=False).returncode
     if code:
         raise SandboxError(
             f"irsa {verb} ended with code {code}; what it found is above. "

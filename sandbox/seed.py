@@ -28,6 +28,7 @@ NAMESPACES = ("team-a", "team-b", "analytics")
 # Accounts of others that the dev stack's roles trust: one that the wildcard matches, two that a list names.
 TRUSTED_ACCOUNTS = (("team-a", "team-a-worker"), ("analytics", "report-reader"), ("team-b", "worker"))
 OTHER_ACCOUNT_ROLE = "other-account-role"
+ADMITTED_ACCOUNTS = ("team-b:other-account", "default:existing-service-account")
 # EKS publishes a cluster's keys to everybody; the API server does with the binding that its documentation names:
 # https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery
 PUBLIC_KEYS = ClusterRoleBinding(
@@ -105,7 +106,7 @@ def _seed_other_account(sandbox: Sandbox, aws_port: int) -> None:
                 "Condition": {
                     "StringEquals": {
                         f"{issuer}:aud": AUDIENCE,
-                        f"{issuer}:sub": "system:serviceaccount:team-b:other-account",
+                        f"{issuer}:sub": [f"system:serviceaccount:{account}" for account in ADMITTED_ACCOUNTS],
                     },
                 },
             }

@@ -9,7 +9,7 @@ from typing import Any
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ServiceAccount
 
-from sandbox.engine import pulumi_shown, select_stack
+from sandbox.engine import irsa_shown, pulumi_shown, select_stack
 from sandbox.layout import ACCOUNT, AUDIENCE, CHECKOUT, ISSUER, OTHER_ACCOUNT, Sandbox, SandboxError
 from sandbox.progress import Progress
 from sandbox.seed import CLUSTER_ROLE_TRUST, aws_client, kubernetes_client, publish_keys, unless_there
@@ -31,6 +31,9 @@ GREEN_ISSUER = "https://oidc.eks.us-east-1.amazonaws.com/id/EXAMPLE2222222222222
 DATA_CLUSTER = "data-cluster"
 DATA_ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE333333333333333333333DATA"
 ELSEWHERE_ISSUER = "https://oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLE44444444444444444ELSEWHERE"
+
+# The other bindings are for clusters that are only known by name here: no API server, no tokens.
+PROVABLE = ("adopted", "common", "everything", "existing-role", "own-audience")
 
 
 def second_cluster(sandbox: Sandbox) -> Sandbox:
@@ -150,7 +153,7 @@ def what_exists(sandbox: Sandbox, aws_port: int) -> set[str]:
 def show_every_key(
     sandbox: Sandbox, variables: Mapping[str, str], progress: Progress, project: Path = CHECKOUT
 ) -> None:
-    """Deploy a project's Pulumi.showcase.yaml, a second time with 0 changes, and destroy it to nothing.
+    """Deploy a project's Pulumi.showcase.yaml, verify and prove it, deploy it with 0 changes, destroy it to nothing.
 
     Raises:
         SandboxError: A step failed, the second deployment changed something, or something is left.
@@ -166,6 +169,8 @@ def show_every_key(
         for folder, stack in ((platform, "sandbox"), (project, "showcase")):
             select_stack(sandbox, variables, stack, folder)
             pulumi_shown(sandbox, variables, "up", "--yes", "--skip-preview", stack=stack, folder=folder)
+        irsa_shown(sandbox, variables, "verify", stack="showcase", folder=project)
+        irsa_shown(sandbox, variables, "prove", *PROVABLE, stack="showcase", folder=project)
         again = ("up", "--yes", "--skip-preview", "--expect-no-changes")
         pulumi_shown(sandbox, variables, *again, stack="showcase", folder=project)
         for folder, stack in ((project, "showcase"), (platform, "sandbox")):
@@ -173,6 +178,6 @@ def show_every_key(
         left = what_exists(sandbox, port) - before
         if left:
             raise SandboxError(f"the destroyed showcase left behind: {', '.join(sorted(left))}")
-        progress.say("The showcase was deployed, deployed again with 0 changes, and destroyed; nothing is left of it.")
+        progress.say("Deployed, verified, proven, deployed again with 0 changes, and destroyed; nothing is left of it.")
     finally:
         stop_second_cluster(sandbox, progress)
