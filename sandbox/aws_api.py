@@ -25,7 +25,7 @@ from werkzeug.serving import make_server
 
 from sandbox.iam_gaps import fill_gaps
 from sandbox.layout import ACCOUNT
-from sandbox.web_identity import refusing
+from sandbox.web_identity import refuse_as_sts
 
 SERVICES = ("iam", "sts", "eks", "s3")
 SNAPSHOT_SECONDS = 0.5
@@ -162,10 +162,10 @@ def serve(port: int, folder: Path) -> None:
     vars(iam_models)["DEFAULT_ACCOUNT_ID"] = ACCOUNT
     keep_clusters(folder / "clusters.json")
     fill_gaps()
+    refuse_as_sts(folder / "clusters.json", log)
     snapshot = Snapshot(folder / "aws" / "state.pickle")
     snapshot.load()
-    granting = DomainDispatcherApplication(create_backend_app)
-    application = serialized(refusing(granting, folder / "clusters.json", log), snapshot)
+    application = serialized(DomainDispatcherApplication(create_backend_app), snapshot)
     server = make_server("127.0.0.1", port, application, threaded=True, request_handler=RequestHandler)
 
     def stop(*_: Any) -> None:

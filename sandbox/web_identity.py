@@ -1,31 +1,30 @@
-"""AssumeRoleWithWebIdentity as AWS answers it: moto grants any token, so refusals happen before it is asked.
+"""AssumeRoleWithWebIdentity as AWS answers it: moto grants any token, so refusals happen before it does.
 
 The order, the error codes and the words are those of STS
 (https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html#API_AssumeRoleWithWebIdentity_Errors).
 """
 
 import base64
-import io
 import json
+import math
 import re
 import ssl
 import time
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from moto.backends import get_backend
+from moto.sts.responses import TokenResponse
 
 from sandbox.trust import CannotEvaluateError, trusts
 
-ACTION = "AssumeRoleWithWebIdentity"
 ROLE_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/(?:[\x21-\x7E]+/)?([\w+=,.@-]+)")
 KEYS_TIMEOUT_SECONDS = 5
 SHORTEST_SESSION, LONGEST_SESSION = 900, 43200
@@ -36,9 +35,10 @@ NO_KEY = (
     "please reference AssumeRoleWithWebIdentity documentation for requirements"
 )
 NOT_AUTHORIZED = "Not authorized to perform sts:AssumeRoleWithWebIdentity"
-
-Environment = dict[str, Any]
-Application = Callable[[Environment, Callable[..., Any]], Iterable[bytes]]
+NO_ROLE_ARN = "Request ARN is invalid"
+REQUIRED_CLAIMS = ("iss", "aud", "sub", "exp")
+# https://www.w3.org/TR/xml/#charsets
+NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class Refusal(Exception):
@@ -54,6 +54,15 @@ class Provider(NamedTuple):
 
     arn: str
     client_ids: list[str]
+
+
+class Asked(NamedTuple):
+    """What of a request decides."""
+
+    role_arn: str
+    token: str
+    seconds: int
+    address: str
 
 
 class PublishedKeys:
@@ -89,77 +98,105 @@ def _pem(encoded: str) -> str:
     return base64.b64decode(encoded).decode()
 
 
-def refusing(application: Application, clusters: Path, log: Callable[[str], None]) -> Application:
-    """Answer what STS would refuse; the rest goes on to moto."""
+def refuse_as_sts(clusters: Path, log: Callable[[str], None]) -> None:
+    """Put STS's refusals into moto's STS.
+
+    They are held against the parameters that moto has read and grants by, whatever the encoding of the request was: a
+    reader of our own that read it differently would let a request pass.
+    """
     keys = PublishedKeys(clusters)
+    sts: Any = TokenResponse
+    dispatch, read, grant = sts._dispatch, sts.parse_parameters, sts.assume_role_with_web_identity
 
-    def answer(environ: Environment, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        parameters = _parameters(environ)
-        if parameters.get("Action") != ACTION:
-            return application(environ, start_response)
+    def answer(self: Any, *arguments: Any, **named: Any) -> Any:
         try:
-            check(parameters, keys, environ.get("REMOTE_ADDR", ""), log)
+            return dispatch(self, *arguments, **named)
         except Refusal as refusal:
-            log(f"{ACTION} refused: {refusal.code}: {refusal.message}")
-            return _error(refusal, start_response)
-        return application(environ, start_response)
+            log(f"STS refused: {refusal.code}: {refusal.message}")
+            return refusal.status, {"Content-Type": "text/xml"}, _error(refusal)
 
-    return answer
+    def read_once(self: Any, request: Any) -> None:
+        for name, values in request.values.lists():
+            if len(values) > 1:
+                raise Refusal("ValidationError", f"{name} is given {len(values)} times")
+        try:
+            read(self, request)
+        except ValueError as error:
+            raise Refusal("ValidationError", f"A parameter is not of its type: {error}") from error
+
+    def grant_what_stands(self: Any) -> Any:
+        asked = Asked(
+            self._get_param("RoleArn", ""),
+            self._get_param("WebIdentityToken", ""),
+            self._get_param("DurationSeconds", SHORTEST_SESSION),
+            self.normalized_request.environ.get("REMOTE_ADDR", ""),
+        )
+        check(asked, keys, log)
+        return grant(self)
+
+    sts._dispatch, sts.parse_parameters, sts.assume_role_with_web_identity = answer, read_once, grant_what_stands
 
 
-def _parameters(environ: Environment) -> dict[str, str]:
-    body = environ["wsgi.input"].read() if int(environ.get("CONTENT_LENGTH") or 0) else b""
-    environ["wsgi.input"] = io.BytesIO(body)
-    if ACTION.encode() not in body and ACTION not in environ.get("QUERY_STRING", ""):
-        return {}
-    pairs = parse_qsl(f"{environ.get('QUERY_STRING', '')}&{body.decode(errors='replace')}", keep_blank_values=True)
-    return dict(pairs)
-
-
-def check(parameters: Mapping[str, str], keys: PublishedKeys, address: str, log: Callable[[str], None]) -> None:
+def check(asked: Asked, keys: PublishedKeys, log: Callable[[str], None]) -> None:
     """Refuse a request for credentials unless STS would grant it.
 
     Raises:
         Refusal: What STS would answer.
     """
-    role_arn = ROLE_ARN.fullmatch(parameters.get("RoleArn", ""))
+    role_arn = ROLE_ARN.fullmatch(asked.role_arn)
     if not role_arn:
-        raise Refusal("ValidationError", "Request ARN is invalid")
+        raise Refusal("ValidationError", NO_ROLE_ARN)
     partition, account, role_name = role_arn.groups()
-    claims, key_id = _read(parameters.get("WebIdentityToken", ""))
-    issuer, audiences = str(claims.get("iss")), _texts(claims.get("aud"))
+    claims, key_id = _read(asked.token)
+    issuer = claims["iss"]
     provider = _provider(partition, account, issuer)
-    _verify(parameters["WebIdentityToken"], keys.of(issuer, key_id))
+    _verify(asked.token, keys.of(issuer, key_id))
     _require_in_time(claims)
-    accepted = [audience for audience in audiences if audience in provider.client_ids]
+    accepted = [audience for audience in _listed(claims["aud"]) if audience in provider.client_ids]
     if not accepted:
         raise Refusal("InvalidIdentityToken", "Incorrect token audience")
     role = _role(partition, account, role_name, role_arn.group())
     host_path = issuer.removeprefix("https://")
-    context = {f"{host_path}:sub": str(claims["sub"]), f"{host_path}:aud": accepted[0], "aws:SourceIp": address}
+    context = {f"{host_path}:sub": claims["sub"], f"{host_path}:aud": accepted[0], "aws:SourceIp": asked.address}
     try:
         if not trusts(json.loads(role.assume_role_policy_document), provider.arn, context):
             raise Refusal("AccessDenied", NOT_AUTHORIZED, 403)
     except CannotEvaluateError as error:
         log(f"the sandbox has no rule for {error} in the trust policy of {role.arn}, and refuses")
         raise Refusal("AccessDenied", NOT_AUTHORIZED, 403) from error
-    _require_duration(parameters.get("DurationSeconds"), role)
+    _require_duration(asked.seconds, role)
 
 
 def _read(token: str) -> tuple[dict[str, Any], str]:
     """Read a token's claims and the id of its key, nothing of it verified yet."""
     try:
         signed = jws.extract_compact(token.encode())
-        claims = json.loads(signed.payload)
-        return dict(claims), str(signed.protected["kid"])
-    except (JoseError, ValueError, KeyError, TypeError) as error:
+        claims, key_id = json.loads(signed.payload), str(signed.protected["kid"])
+    except (JoseError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise Refusal("InvalidIdentityToken", NOT_A_TOKEN) from error
+    if not isinstance(claims, dict):
+        raise Refusal("InvalidIdentityToken", NOT_A_TOKEN)
+    for name in REQUIRED_CLAIMS:
+        if claims.get(name) in (None, "", []):
+            raise Refusal("InvalidIdentityToken", f"Missing a required claim: {name}")
+    texts = [claims["iss"], claims["sub"], *_listed(claims["aud"])]
+    times = [claims["exp"], claims.get("nbf", 0)]
+    if not (all(isinstance(text, str) for text in texts) and all(map(_is_time, times))):
+        raise Refusal("InvalidIdentityToken", NOT_A_TOKEN)
+    return claims, key_id
+
+
+def _is_time(value: Any) -> bool:
+    return type(value) is int or (isinstance(value, float) and math.isfinite(value))
 
 
 def _provider(partition: str, account: str, issuer: str) -> Provider:
     """Find the provider of the issuer in the role's account."""
     arn = f"arn:{partition}:iam::{account}:oidc-provider/{issuer.removeprefix('https://')}"
-    providers = get_backend("iam")[account][partition].open_id_providers
+    try:
+        providers = get_backend("iam")[account][partition].open_id_providers
+    except KeyError as error:
+        raise Refusal("ValidationError", NO_ROLE_ARN) from error
     if not issuer.startswith("https://") or arn not in providers:
         raise Refusal("InvalidIdentityToken", f"No OpenIDConnect provider found in your account for {issuer}")
     return Provider(arn, list(providers[arn].client_id_list))
@@ -173,7 +210,7 @@ def _verify(token: str, keys: KeySet) -> None:
 
 
 def _require_in_time(claims: Mapping[str, Any]) -> None:
-    now, expires = int(time.time()), int(claims.get("exp", 0))
+    now, expires = int(time.time()), int(claims["exp"])
     if now >= expires:
         raise Refusal(
             "ExpiredTokenException",
@@ -192,8 +229,7 @@ def _role(partition: str, account: str, name: str, arn: str) -> Any:
     return found
 
 
-def _require_duration(duration: str | None, role: Any) -> None:
-    seconds = int(duration) if duration else SHORTEST_SESSION
+def _require_duration(seconds: int, role: Any) -> None:
     if not SHORTEST_SESSION <= seconds <= LONGEST_SESSION:
         raise Refusal(
             "ValidationError",
@@ -206,16 +242,13 @@ def _require_duration(duration: str | None, role: Any) -> None:
         )
 
 
-def _texts(value: Any) -> list[str]:
-    return [str(each) for each in value] if isinstance(value, list) else [str(value)]
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
-def _error(refusal: Refusal, start_response: Callable[..., Any]) -> Iterable[bytes]:
-    body = (
+def _error(refusal: Refusal) -> str:
+    return (
         '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>'
-        f"<Code>{refusal.code}</Code><Message>{escape(refusal.message)}</Message></Error>"
+        f"<Code>{refusal.code}</Code><Message>{escape(NOT_IN_XML.sub('?', refusal.message))}</Message></Error>"
         f"<RequestId>{uuid.uuid4()}</RequestId></ErrorResponse>"
-    ).encode()
-    reason = {400: "Bad Request", 403: "Forbidden"}[refusal.status]
-    start_response(f"{refusal.status} {reason}", [("Content-Type", "text/xml"), ("Content-Length", str(len(body)))])
-    return [body]
+    )
