@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pickle
+import re
 import signal
 import sys
 import threading
@@ -31,6 +32,7 @@ SERVICES = ("iam", "sts", "eks", "s3")
 SNAPSHOT_SECONDS = 0.5
 HEALTH = "/healthz"
 MOTO_OWN = "/moto-api/"
+QUERY = re.compile(r"\?\S+")
 
 Environment = dict[str, Any]
 Application = Callable[[Environment, Callable[..., Any]], Iterable[bytes]]
@@ -144,10 +146,10 @@ def serialized(application: Application, snapshot: Snapshot) -> Application:
 
 
 class RequestHandler(MotoRequestHandler):
-    """Log requests without the colours of a terminal."""
+    """Log requests without the colours of a terminal, and without a query, which may hold a token."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:  # noqa: ARG002 - the base's arguments
-        log(f"{self.requestline} {code}")
+        log(f"{QUERY.sub('?...', self.requestline)} {code}")
 
 
 def log(line: str) -> None:

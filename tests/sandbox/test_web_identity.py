@@ -349,6 +349,7 @@ def test_no_way_of_a_request_is_granted_unseen(cloud: Any, role: Any) -> None:
         assert "AccessKeyId" not in text
     packed = send(cloud, gzip.compress(plain.encode()), {**SIGNED, **FORM, "Content-Encoding": "gzip"})
     assert packed[:2] == (403, "AccessDenied")
+    assert "WebIdentityToken=" not in (cloud.folder / "logs" / "aws-api.log").read_text()
 
 
 @pytest.mark.parametrize(
