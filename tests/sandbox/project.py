@@ -1,4 +1,4 @@
-"""A stack of a test's own: the real program in a folder of its own, so that nothing is written into the checkout."""
+"""Stacks of a test's own, each in a folder of its own, so that nothing is written into the checkout."""
 
 import json
 import shutil
@@ -12,41 +12,14 @@ ROOT = Path(__file__).parents[2]
 STACK = "test"
 
 
-class Project:
-    """The checkout's program with the settings of a test."""
+class Stack:
+    """A new stack of the project in a folder, with a state of its own beside it."""
 
-    def __init__(
-        self,
-        cloud: Any,
-        folder: Path,
-        values: dict[str, Any],
-        region: str = "us-west-2",
-        variables: dict[str, str] | None = None,
-    ) -> None:
-        self.cloud, self.folder, self.region = cloud, folder, region
-        (folder / "state").mkdir(parents=True)
+    def __init__(self, cloud: Any, folder: Path, name: str = STACK, variables: dict[str, str] | None = None) -> None:
+        self.cloud, self.folder = cloud, folder
+        (folder / "state").mkdir()
         self.variables = {"PULUMI_BACKEND_URL": f"file://{folder / 'state'}", **(variables or {})}
-        project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
-        project["runtime"]["options"]["virtualenv"] = str(ROOT / ".venv")
-        (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project))
-        shutil.copy(ROOT / "__main__.py", folder)
-        shutil.copytree(ROOT / "policies", folder / "policies", dirs_exist_ok=True)
-        self.pulumi("stack", "init", STACK)
-        self.set(values)
-
-    def set(self, values: dict[str, Any]) -> None:
-        """Replace the `irsa:` settings; the sandbox's cluster is there unless they name another."""
-        common: dict[str, Any] = {
-            "aws:region": self.region,
-            "aws:allowedAccountIds": ["111122223333"],
-            "kubernetes:context": "irsa-sandbox",
-            "irsa:sandbox": True,
-        }
-        clusters = {} if {"cluster", "clusters"} & values.keys() else {"irsa:cluster": {"name": "my-cluster"}}
-        own = {f"irsa:{key}": value for key, value in values.items()}
-        file = self.folder / f"Pulumi.{STACK}.yaml"
-        before = yaml.safe_load(file.read_text()) if file.exists() else {}
-        file.write_text(yaml.safe_dump({**before, "config": {**common, **clusters, **own}}, sort_keys=False))
+        self.pulumi("stack", "init", name)
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run pulumi, whatever comes of it."""
@@ -85,3 +58,39 @@ class Project:
 
     def destroy(self) -> None:
         self.pulumi("destroy", "--yes", "--skip-preview")
+
+
+class Project(Stack):
+    """The checkout's program with the settings of a test."""
+
+    def __init__(
+        self,
+        cloud: Any,
+        folder: Path,
+        values: dict[str, Any],
+        region: str = "us-west-2",
+        variables: dict[str, str] | None = None,
+    ) -> None:
+        self.region = region
+        folder.mkdir(parents=True, exist_ok=True)
+        project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+        project["runtime"]["options"]["virtualenv"] = str(ROOT / ".venv")
+        (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project))
+        shutil.copy(ROOT / "__main__.py", folder)
+        shutil.copytree(ROOT / "policies", folder / "policies", dirs_exist_ok=True)
+        super().__init__(cloud, folder, variables=variables)
+        self.set(values)
+
+    def set(self, values: dict[str, Any]) -> None:
+        """Replace the `irsa:` settings; the sandbox's cluster is there unless they name another."""
+        common: dict[str, Any] = {
+            "aws:region": self.region,
+            "aws:allowedAccountIds": ["111122223333"],
+            "kubernetes:context": "irsa-sandbox",
+            "irsa:sandbox": True,
+        }
+        clusters = {} if {"cluster", "clusters"} & values.keys() else {"irsa:cluster": {"name": "my-cluster"}}
+        own = {f"irsa:{key}": value for key, value in values.items()}
+        file = self.folder / f"Pulumi.{STACK}.yaml"
+        before = yaml.safe_load(file.read_text()) if file.exists() else {}
+        file.write_text(yaml.safe_dump({**before, "config": {**common, **clusters, **own}}, sort_keys=False))

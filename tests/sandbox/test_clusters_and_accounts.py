@@ -20,7 +20,7 @@ from sandbox.showcase import (
     start_second_cluster,
     stop_second_cluster,
 )
-from tests.sandbox.project import ROOT, Project
+from tests.sandbox.project import ROOT, Project, Stack
 
 pytestmark = pytest.mark.sandbox
 
@@ -156,23 +156,19 @@ def test_an_explicit_issuer(deploy: Deploy, green: str, iam: Any) -> None:
 
 
 @pytest.fixture
-def platform(cloud: Any, tmp_path: Path) -> Iterator[Project]:
+def platform(cloud: Any, tmp_path: Path) -> Iterator[Stack]:
     """The example of a platform team's stack."""
     folder = tmp_path / "platform"
     shutil.copytree(ROOT / "examples" / "platform-stack", folder)
     project = yaml.safe_load((folder / "Pulumi.yaml").read_text())
     project["runtime"]["options"]["virtualenv"] = str(ROOT / ".venv")
     (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project))
-    (folder / "state").mkdir()
-    stack = Project.__new__(Project)
-    stack.cloud, stack.folder = cloud, folder
-    stack.variables = {"PULUMI_BACKEND_URL": f"file://{folder / 'state'}"}
-    stack.pulumi("stack", "init", "sandbox")
+    stack = Stack(cloud, folder, "sandbox")
     yield stack
     stack.destroy()
 
 
-def test_a_cluster_from_another_stacks_outputs(deploy: Deploy, platform: Project, iam: Any) -> None:
+def test_a_cluster_from_another_stacks_outputs(deploy: Deploy, platform: Stack, iam: Any) -> None:
     """Protects platform teams: issuer and provider come from their stack's outputs, or one clean error."""
     binding = {"role": {"name": "platform"}, "trust": {"subjects": ["a:b"]}}
     values = {"cluster": {"stack": "organization/platform/sandbox"}, "bindings": {"app": binding}}
@@ -210,11 +206,7 @@ def test_a_stack_of_somebody_else_uses_the_component(cloud: Any, tmp_path: Path)
     assert "pydantic" not in frozen
     assert subprocess.run([python, "-c", "import config"], cwd=folder, check=False, capture_output=True).returncode != 0
 
-    (folder / "state").mkdir()
-    stack = Project.__new__(Project)
-    stack.cloud, stack.folder = cloud, folder
-    stack.variables = {"PULUMI_BACKEND_URL": f"file://{folder / 'state'}"}
-    stack.pulumi("stack", "init", "test")
+    stack = Stack(cloud, folder)
     for key, value in {"aws:region": "us-west-2", "oidcProviderArn": provider_arn(ISSUER)}.items():
         stack.pulumi("config", "set", key, value)
     stack.up()
