@@ -12,7 +12,7 @@ ATTACHED_POLICIES = 10
 MANAGED_POLICY_SIZE = 6_144
 INLINE_POLICIES_SIZE = 10_240
 TAGS = 50
-WARNING_SHARE = 0.8
+WARNING_PERCENT = 80
 
 
 class Usage(NamedTuple):
@@ -36,6 +36,6 @@ def check_usage(usage: Usage) -> bool:
         Mistake: More than the quota.
     """
     if usage.used <= usage.quota:
-        return usage.used > usage.quota * WARNING_SHARE
+        return usage.used * 100 > usage.quota * WARNING_PERCENT
     fix = f"if AWS raised the quota, set irsa:quotas.{usage.setting}; else use less" if usage.setting else "use less"
     raise Mistake(f"{usage.what}: {usage.used:,}", f"at most {usage.quota:,}", fix)

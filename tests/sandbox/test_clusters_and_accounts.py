@@ -15,10 +15,6 @@ from sandbox.showcase import (
     DATA_ISSUER,
     ELSEWHERE_ISSUER,
     GREEN_ISSUER,
-    second_cluster,
-    seed_clusters,
-    start_second_cluster,
-    stop_second_cluster,
 )
 from tests.sandbox.project import ROOT, Project, Stack
 
@@ -32,15 +28,6 @@ OTHER = "444455556666"
 
 def provider_arn(issuer: str, account: str = "111122223333") -> str:
     return f"arn:aws:iam::{account}:oidc-provider/{issuer.removeprefix('https://')}"
-
-
-@pytest.fixture(scope="module")
-def green(cloud: Any) -> Iterator[str]:
-    """The second cluster; gives the path of its kubeconfig."""
-    start_second_cluster(cloud.sandbox, cloud.progress)
-    seed_clusters(cloud.sandbox, cloud.ports["aws-api"])
-    yield str(second_cluster(cloud.sandbox).kubeconfig)
-    stop_second_cluster(cloud.sandbox, cloud.progress)
 
 
 @pytest.fixture
