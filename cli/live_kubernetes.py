@@ -43,7 +43,7 @@ class Cluster:
     def __init__(self, config: SingleConfig) -> None:
         """Take a context of a kubeconfig."""
         self.context = config.context_name
-        self._first, self._met = threading.Lock(), False
+        self._first, self._met, self._problem = threading.Lock(), False, ""
         with _explained("connect"):
             self._client: httpx2.Client = HttpClient(config, ConnectionParams(timeout=TIMEOUT))
 
@@ -90,7 +90,9 @@ class Cluster:
         found: list[Object] = []
         token = ""
         while True:
-            page = self._ask(question, "GET", path, {**parameters, "limit": str(PAGE), "continue": token}) or {}
+            page = self._ask(question, "GET", path, {**parameters, "limit": str(PAGE), "continue": token})
+            if page is None:
+                raise CouldNotLookError(f"{question}: there is nothing of this kind")
             found += page.get("items") or []
             token = page.get("metadata", {}).get("continue") or ""
             if not token:
@@ -106,7 +108,7 @@ class Cluster:
         """
         with _explained(question):
             answer = self._answer(method, path, parameters, body)
-            if answer.status_code == HTTPStatus.NOT_FOUND:
+            if answer.status_code == HTTPStatus.NOT_FOUND and _says_not_found(answer):
                 return None
             if not answer.is_success:
                 raise CouldNotLookError(f"{question}: {_message(answer)}")
@@ -126,10 +128,29 @@ class Cluster:
         # The first request goes alone: it runs the kubeconfig's credential program, and the others use what that gave.
         with self._first:
             if not self._met:
-                answer = self._client.request(method, path, **values)
+                answer = self._attempt(method, path, **values)
                 self._met = True
                 return answer
-        return self._client.request(method, path, **values)
+        return self._attempt(method, path, **values)
+
+    def _attempt(self, method: str, path: str, **values: Any) -> httpx2.Response:
+        """Send a request, unless an earlier one has shown that nobody is there to answer."""
+        if self._problem:
+            raise CouldNotLookError(self._problem)
+        try:
+            try:
+                return self._client.request(method, path, **values)
+            except httpx2.TransportError:
+                # A kept connection may have been closed meanwhile.
+                return self._client.request(method, path, **values)
+        except (httpx2.HTTPError, ConfigError, OSError) as error:
+            self._problem = f"cluster {self.context}: {error or type(error).__name__}"
+            raise CouldNotLookError(self._problem) from error
+        except Exception as error:
+            # lightkube takes what the program prints as it comes.
+            said = f"{type(error).__name__}: {error}"
+            self._problem = f"cluster {self.context}: the kubeconfig's credential program gave no token ({said})"
+            raise CouldNotLookError(self._problem) from error
 
 
 def _message(answer: httpx2.Response) -> str:
@@ -137,6 +158,14 @@ def _message(answer: httpx2.Response) -> str:
         return str(answer.json()["message"])
     except (ValueError, KeyError, TypeError):
         return f"HTTP {answer.status_code}"
+
+
+def _says_not_found(answer: httpx2.Response) -> bool:
+    """Tell Kubernetes' own answer from that of something else that listens there, such as a proxy."""
+    try:
+        return bool(answer.json()["reason"] == "NotFound")
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def claims(token: str) -> dict[str, Any]:
@@ -203,36 +232,57 @@ def configuration(inputs: Inputs) -> SingleConfig:
     kubeconfig, context = inputs.get("kubeconfig"), inputs.get("context")
     if kubeconfig is not None and not isinstance(kubeconfig, str):
         raise CouldNotLookError("the stack's Kubernetes provider has a secret kubeconfig, which stays in the state")
-    errors: list[str] = []
-    for where, read in _sources(kubeconfig):
-        try:
-            found = read().get(context)
-        except (ConfigError, OSError) as error:
-            errors.append(f"{where}: {error}")
-        except yaml.MarkedYAMLError as error:
-            # Its own words quote the text, which may hold a token.
-            line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-            errors.append(f"{where}: not YAML{line}")
-        except Exception as error:
-            # lightkube reads what it is given as it comes.
-            errors.append(f"{where}: not in the form of a kubeconfig ({type(error).__name__}: {error})")
-        else:
-            if found is not None:
-                return found
-    raise CouldNotLookError("; ".join(errors) or "there is no kubeconfig")
+    configs = list(_configurations(kubeconfig))
+    name = context or next((config.current_context for config in configs if config.current_context), None)
+    if not configs:
+        raise CouldNotLookError("there is no kubeconfig")
+    files = ", ".join(str(config.fname) for config in configs if config.fname)
+    where = f"kubeconfig {files}" if files else "the kubeconfig"
+    if name is None:
+        raise CouldNotLookError(f"{where}: no current context")
+    # As kubectl merges files: the first that has something counts.
+    chosen = next((config.contexts[name] for config in configs if name in config.contexts), None)
+    if chosen is None:
+        raise CouldNotLookError(f"{where}: no context {name!r}")
+    home = next((config for config in configs if chosen.cluster in config.clusters), None)
+    user = next((config.users[chosen.user] for config in configs if chosen.user in config.users), None)
+    if home is None or user is None:
+        missing = f"cluster {chosen.cluster!r}" if home is None else f"user {chosen.user!r}"
+        raise CouldNotLookError(f"{where}: no {missing}, which the context {name!r} names")
+    return SingleConfig(name, chosen, home.clusters[chosen.cluster], user, home.fname)
 
 
-def _sources(kubeconfig: str | None) -> Iterator[tuple[str, Callable[[], KubeConfig]]]:
+def _configurations(kubeconfig: str | None) -> Iterator[KubeConfig]:
     """Give what a Kubernetes provider reads: its own text or file, else what kubectl reads, else the Pod's own."""
     if kubeconfig:
         if "\n" in kubeconfig or kubeconfig.startswith("{"):
-            yield "the provider's kubeconfig", lambda: KubeConfig.from_dict(yaml.safe_load(kubeconfig))
+            yield _parsed("the provider's kubeconfig", kubeconfig)
         else:
-            yield f"kubeconfig {kubeconfig}", functools.partial(KubeConfig.from_file, Path(kubeconfig).expanduser())
+            yield _read(Path(kubeconfig).expanduser())
         return
     named = [Path(path) for path in os.environ.get("KUBECONFIG", "").split(os.pathsep) if path]
-    for file in named or [Path("~/.kube/config").expanduser()]:
-        if file.is_file():
-            yield f"kubeconfig {file}", functools.partial(KubeConfig.from_file, file)
-    if SERVICE_ACCOUNT_FOLDER.is_dir():
-        yield "the Pod's service account", KubeConfig.from_service_account
+    files = [file for file in named or [Path("~/.kube/config").expanduser()] if file.is_file()]
+    yield from map(_read, files)
+    if not files and SERVICE_ACCOUNT_FOLDER.is_dir():
+        with _explained("the Pod's service account"):
+            yield KubeConfig.from_service_account()
+
+
+def _read(file: Path) -> KubeConfig:
+    with _explained(f"kubeconfig {file}"):
+        text = file.read_text(encoding="utf-8")
+    return _parsed(f"kubeconfig {file}", text, file)
+
+
+def _parsed(where: str, text: str, file: Path | None = None) -> KubeConfig:
+    try:
+        given = yaml.safe_load(text) or {}
+        return KubeConfig.from_dict({"clusters": [], "contexts": [], **given}, file)
+    except yaml.MarkedYAMLError as error:
+        # Its own words quote the text, which may hold a token.
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise CouldNotLookError(f"{where}: not YAML{line}") from error
+    except Exception as error:
+        raise CouldNotLookError(
+            f"{where}: not in the form of a kubeconfig ({type(error).__name__}: {error})"
+        ) from error

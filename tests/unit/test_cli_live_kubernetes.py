@@ -1,6 +1,7 @@
 """Asking the Kubernetes API: pages, a busy server, many threads, refusals; and which kubeconfig is read."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -52,7 +53,9 @@ class Requests(BaseHTTPRequestHandler):
         elif url.path.endswith("/forbidden"):
             self.answer(403, {"kind": "Status", "message": 'serviceaccounts "forbidden" is forbidden'})
         elif url.path.endswith("/missing"):
-            self.answer(404, {"kind": "Status", "message": "not found"})
+            self.answer(404, {"kind": "Status", "reason": "NotFound", "message": "not found"})
+        elif url.path.startswith("/api/v1/namespaces/elsewhere/"):
+            self.answer(404, "404 page not found")
         elif url.path == "/api/v1/serviceaccounts":
             start, limit = int(query.get("continue", 0)), int(query["limit"])
             items = [
@@ -78,9 +81,9 @@ class Requests(BaseHTTPRequestHandler):
 def kubeconfig(url: str, context: str = "test") -> dict[str, Any]:
     return {
         "current-context": context,
-        "clusters": [{"name": "c", "cluster": {"server": url}}],
+        "clusters": [{"name": f"{context}-cluster", "cluster": {"server": url}}],
         "users": [{"name": "u", "user": {"token": "t"}}],
-        "contexts": [{"name": context, "context": {"cluster": "c", "user": "u"}}],
+        "contexts": [{"name": context, "context": {"cluster": f"{context}-cluster", "user": "u"}}],
     }
 
 
@@ -136,6 +139,74 @@ def test_refused_and_missing_are_told_apart(cluster: Cluster) -> None:
         cluster.service_account("a", "forbidden")
 
 
+def test_a_missing_page_of_something_else_is_no_missing_account(cluster: Cluster) -> None:
+    """Protects from false findings: a proxy, or a wrong path in the kubeconfig, answers 404 as well."""
+    with pytest.raises(CouldNotLookError, match="get serviceaccount elsewhere/a: HTTP 404"):
+        cluster.service_account("elsewhere", "a")
+    with pytest.raises(CouldNotLookError, match="list pods in elsewhere: HTTP 404"):
+        cluster.pods("elsewhere", "a")
+    with pytest.raises(CouldNotLookError, match="list serviceaccounts in missing: there is nothing of this kind"):
+        cluster._pages("list serviceaccounts in missing", "/api/missing", {})
+
+
+def test_a_silent_server_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects big stacks: where nobody answers, 1,000 questions take no longer than one."""
+    monkeypatch.setattr("cli.live_kubernetes.TIMEOUT", 0.2)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(64)
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        cluster = Cluster(configuration({"kubeconfig": json.dumps(kubeconfig(url))}))
+        began, reasons = time.monotonic(), set()
+        for _ in range(200):
+            with pytest.raises(CouldNotLookError) as refused:
+                cluster.service_account("a", "b")
+            reasons.add(str(refused.value))
+
+    assert len(reasons) == 1
+    # Two attempts of 0.2 seconds; 200 questions of them would be 80.
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize(("said", "words"), [("{}", "KeyError"), ("[]", "TypeError"), ("no JSON", "JSONDecodeError")])
+def test_a_credential_program_that_gives_no_token_is_one_sentence(tmp_path: Path, said: str, words: str) -> None:
+    """Protects readers: `aws eks get-token` may print anything, and runs once however much is asked."""
+    runs = tmp_path / "runs"
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\necho run >> {runs}\necho '{said}'\n")
+    program.chmod(0o700)
+    document = kubeconfig("http://127.0.0.1:9")
+    document["users"] = [
+        {"name": "u", "user": {"exec": {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": str(program)}}}
+    ]
+    cluster = Cluster(configuration({"kubeconfig": json.dumps(document)}))
+    for _ in range(3):
+        with pytest.raises(
+            CouldNotLookError, match=f"cluster test: the kubeconfig's credential program gave no token .{words}"
+        ):
+            cluster.service_account("a", "b")
+
+    assert runs.read_text().count("run") == 1
+
+
+def test_files_are_merged_as_kubectl_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects who keeps contexts, clusters and users in files of their own: the first that has something counts.
+
+    https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/#merging-kubeconfig-files
+    """
+    whole, other = kubeconfig("https://one.example.com"), kubeconfig("https://two.example.com", "other")
+    contexts = {key: whole[key] for key in ("current-context", "contexts")}
+    rest = {key: whole[key] for key in ("clusters", "users")}
+    files = [tmp_path / name for name in ("contexts", "rest", "other")]
+    for file, content in zip(files, (contexts, rest, other), strict=True):
+        file.write_text(json.dumps(content))
+    monkeypatch.setenv("KUBECONFIG", ":".join(map(str, files)))
+
+    found = configuration({})
+    assert (found.context_name, found.cluster.server, found.fname) == ("test", "https://one.example.com", files[1])
+    assert configuration({"context": "other"}).cluster.server == "https://two.example.com"
+
+
 def test_the_provider_of_the_stack_says_which_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects from the wrong cluster: text, file, KUBECONFIG of several files, and context."""
     one, two = tmp_path / "one", tmp_path / "two"
@@ -147,7 +218,7 @@ def test_the_provider_of_the_stack_says_which_context(tmp_path: Path, monkeypatc
     assert configuration({"context": "two"}).cluster.server == "https://two.example.com"
     assert configuration({"kubeconfig": str(two)}).cluster.server == "https://two.example.com"
     assert configuration({"kubeconfig": two.read_text()}).cluster.server == "https://two.example.com"
-    with pytest.raises(CouldNotLookError, match="'three' not found"):
+    with pytest.raises(CouldNotLookError, match="no context 'three'"):
         configuration({"context": "three"})
     with pytest.raises(CouldNotLookError, match="secret kubeconfig"):
         Clusters({"urn::id": {"kubeconfig": {"ciphertext": "v1:x"}}}).of("urn::id")
@@ -168,11 +239,19 @@ def test_no_cluster_is_guessed() -> None:
     [
         ("users:\n- user: {token: SECRET\n  name: u\n", "not YAML, line"),
         ("- a\n- list of SECRET\n", "not in the form of a kubeconfig"),
-        ("apiVersion: v1\nkind: Config\n", "not in the form of a kubeconfig (KeyError: 'clusters')"),
+        ("apiVersion: v1\nkind: Config\n", "no current context"),
         ("clusters: [{name: c, cluster: {server: 1}}]\ncontexts: []\n", "not in the form of a kubeconfig"),
-        ("clusters: []\nusers: [{name: u, user: {token: SECRET}}]\ncontexts: []\n", "No current context set"),
-        ("current-context: c\nclusters: []\ncontexts: [{name: c, context: {cluster: d}}]\n", "KeyError: 'd'"),
-        ("", "not in the form of a kubeconfig"),
+        ("clusters: []\nusers: [{name: u, user: {token: SECRET}}]\ncontexts: []\n", "no current context"),
+        (
+            "current-context: c\nclusters: []\ncontexts: [{name: c, context: {cluster: d}}]\n",
+            "no cluster 'd', which the",
+        ),
+        (
+            "current-context: c\nclusters: [{name: d, cluster: {}}]\ncontexts: [{name: c, context: {cluster: d}}]\n",
+            "no user None, which the",
+        ),
+        ("\x00", "not in the form of a kubeconfig"),
+        ("", "no current context"),
     ],
 )
 def test_a_broken_kubeconfig_is_named_and_its_secrets_are_not(tmp_path: Path, text: str, words: str) -> None:
