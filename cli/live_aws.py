@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 from cli.findings import CouldNotLookError
 from irsa.arns import parse_iam_arn
@@ -16,8 +17,12 @@ from irsa.arns import parse_iam_arn
 CONCURRENT = 16
 # IAM throttles per account; the adaptive mode slows all threads down together. In the standard mode, bench/verify.py
 # loses answers where IAM takes 20 requests per second: its retries run out.
-RETRIES = Config(retries={"mode": "adaptive", "total_max_attempts": 10}, max_pool_connections=CONCURRENT)
-FIRST_QUESTION = Config(retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=5, read_timeout=20)
+TIMEOUTS = Config(connect_timeout=5, read_timeout=20)
+PATIENT = TIMEOUTS.merge(
+    Config(retries={"mode": "adaptive", "total_max_attempts": 10}, max_pool_connections=CONCURRENT)
+)
+FIRST_QUESTION = TIMEOUTS.merge(Config(retries={"mode": "standard", "total_max_attempts": 2}))
+NOBODY_ANSWERS = (NoConnectionError, HTTPClientError)
 SESSION_NAME = "irsa"
 SHORTEST_SESSION_SECONDS = 900
 
@@ -38,36 +43,77 @@ Inputs = Mapping[str, Any]
 Answer = TypeVar("Answer")
 
 
+class Service:
+    """One AWS service. The first question goes alone and waits for little: it tells whether anybody answers at all."""
+
+    def __init__(self, session: Any, name: str, config: Config) -> None:
+        """Take a session, the service's name in boto3, and what is special about the clients."""
+        self.first: Any = session.client(name, config=FIRST_QUESTION.merge(config))
+        self.patient: Any = session.client(name, config=PATIENT.merge(config))
+        self._lock, self._met = threading.Lock(), False
+        self._problem: Exception | None = None
+
+    def ask(self, question: Callable[[Any], Answer]) -> Answer:
+        """Ask a question of a client; nothing more is asked once nobody has answered.
+
+        Raises:
+            ClientError: AWS's answer is an error.
+            BotoCoreError: There is no answer.
+        """
+        with self._lock:
+            if self._problem:
+                raise self._problem
+            if not self._met:
+                try:
+                    return self._asked(question, self.first)
+                except ClientError as error:
+                    if "Throttl" not in error.response["Error"]["Code"]:
+                        raise
+        return self._asked(question, self.patient)
+
+    def _asked(self, question: Callable[[Any], Answer], client: Any) -> Answer:
+        try:
+            answer = question(client)
+        except NOBODY_ANSWERS as error:
+            self._problem = error
+            raise
+        except ClientError:
+            self._met = True
+            raise
+        self._met = True
+        return answer
+
+
 class Account:
     """One AWS account, seen with one provider's credentials. Every answer is asked for once."""
 
     def __init__(self, session: Any, number: str) -> None:
         """Take a session and the account that it is in."""
         self.number = number
-        self._iam = session.client("iam", config=RETRIES)
+        self._iam = Service(session, "iam", Config())
         self._answers: dict[tuple[str, ...], Any] = {}
         self._locks: dict[tuple[str, ...], threading.Lock] = {}
         self._lock = threading.Lock()
 
     def role(self, name: str) -> dict[str, Any] | None:
         """Give a role; nothing when there is none."""
-        return self._once("GetRole", name, lambda: self._iam.get_role(RoleName=name)["Role"])
+        return self._once("GetRole", name, lambda iam: iam.get_role(RoleName=name)["Role"])
 
     def attached_policies(self, role_name: str) -> list[str] | None:
         """Give the ARNs of the role's managed policies."""
         return self._once(
             "ListAttachedRolePolicies",
             role_name,
-            lambda: [
+            lambda iam: [
                 policy["PolicyArn"]
-                for policy in self._pages("list_attached_role_policies", "AttachedPolicies", role_name)
+                for policy in _pages(iam, "list_attached_role_policies", "AttachedPolicies", role_name)
             ],
         )
 
     def inline_policies(self, role_name: str) -> list[str] | None:
         """Give the names of the role's inline policies."""
         return self._once(
-            "ListRolePolicies", role_name, lambda: self._pages("list_role_policies", "PolicyNames", role_name)
+            "ListRolePolicies", role_name, lambda iam: _pages(iam, "list_role_policies", "PolicyNames", role_name)
         )
 
     def inline_document(self, role_name: str, name: str) -> dict[str, Any] | None:
@@ -75,39 +121,41 @@ class Account:
         return self._once(
             "GetRolePolicy",
             f"{role_name}/{name}",
-            lambda: self._iam.get_role_policy(RoleName=role_name, PolicyName=name)["PolicyDocument"],
+            lambda iam: iam.get_role_policy(RoleName=role_name, PolicyName=name)["PolicyDocument"],
         )
 
     def document(self, policy_arn: str) -> dict[str, Any] | None:
         """Give the document of a managed policy's default version."""
-        return self._once("GetPolicyVersion", policy_arn, lambda: self._default_version(policy_arn))
+        return self._once("GetPolicyVersion", policy_arn, lambda iam: _default_version(iam, policy_arn))
 
     def client_ids(self, provider_arn: str) -> list[str] | None:
         """Give the audiences that an IAM OIDC provider admits; nothing when there is no such provider."""
         return self._once(
             "GetOpenIDConnectProvider",
             provider_arn,
-            lambda: self._iam.get_open_id_connect_provider(OpenIDConnectProviderArn=provider_arn)["ClientIDList"],
+            lambda iam: iam.get_open_id_connect_provider(OpenIDConnectProviderArn=provider_arn)["ClientIDList"],
         )
 
-    def _default_version(self, policy_arn: str) -> Any:
-        version = self._iam.get_policy(PolicyArn=policy_arn)["Policy"]["DefaultVersionId"]
-        return self._iam.get_policy_version(PolicyArn=policy_arn, VersionId=version)["PolicyVersion"]["Document"]
-
-    def _pages(self, operation: str, element: str, role_name: str) -> list[Any]:
-        pages = self._iam.get_paginator(operation).paginate(RoleName=role_name)
-        return [each for page in pages for each in page[element]]
-
-    def _once(self, operation: str, about: str, ask: Callable[[], Answer]) -> Answer | None:
+    def _once(self, operation: str, about: str, question: Callable[[Any], Answer]) -> Answer | None:
         """Ask a question once, however many threads want the answer."""
         key = (operation, about)
         with self._lock:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:
             if key not in self._answers:
-                self._answers[key] = _answer(operation, ask)
+                self._answers[key] = _answer(operation, lambda: self._iam.ask(question))
             answer: Answer | None = self._answers[key]
         return answer
+
+
+def _default_version(iam: Any, policy_arn: str) -> Any:
+    version = iam.get_policy(PolicyArn=policy_arn)["Policy"]["DefaultVersionId"]
+    return iam.get_policy_version(PolicyArn=policy_arn, VersionId=version)["PolicyVersion"]["Document"]
+
+
+def _pages(iam: Any, operation: str, element: str, role_name: str) -> list[Any]:
+    pages = iam.get_paginator(operation).paginate(RoleName=role_name)
+    return [each for page in pages for each in page[element]]
 
 
 def _answer(operation: str, ask: Callable[[], Answer]) -> Answer | None:
@@ -193,6 +241,9 @@ def _reached(inputs: Inputs) -> Account | CouldNotLookError:
         return Account(session, _number(session))
     except CouldNotLookError as error:
         return error
+    except (BotoCoreError, ValueError) as error:
+        # ValueError: boto3's word for an AWS_ENDPOINT_URL that is no URL.
+        return CouldNotLookError(f"AWS: {error}")
 
 
 def session_of(inputs: Inputs) -> Any:
@@ -211,7 +262,7 @@ def session_of(inputs: Inputs) -> Any:
         session: Any = boto3.session.Session(profile_name=inputs.get("profile"), region_name=inputs.get("region"))
         for role in _listed(inputs.get("assumeRoles")):
             session = _assumed(session, role)
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, ValueError) as error:
         raise CouldNotLookError(f"AWS credentials: {error}") from error
     return session
 
@@ -263,11 +314,10 @@ class TokenService:
     def __init__(self, region: str | None) -> None:
         """Take the region whose endpoint is asked."""
         self._lock = threading.Lock()
-        unsigned = Config(signature_version=UNSIGNED, max_pool_connections=CONCURRENT)
         try:
             self._session: Any = boto3.session.Session(region_name=region)
-            self._anonymous = self._session.client("sts", config=unsigned.merge(RETRIES))
-        except BotoCoreError as error:
+            self._anonymous = Service(self._session, "sts", Config(signature_version=UNSIGNED))
+        except (BotoCoreError, ValueError) as error:
             raise CouldNotLookError(f"STS: {error}") from error
 
     def identity(self, token: str, role_arn: str) -> str:
@@ -278,11 +328,13 @@ class TokenService:
             CouldNotLookError: STS gives no answer.
         """
         try:
-            keys = self._anonymous.assume_role_with_web_identity(
-                RoleArn=role_arn,
-                RoleSessionName=SESSION_NAME,
-                WebIdentityToken=token,
-                DurationSeconds=SHORTEST_SESSION_SECONDS,
+            keys = self._anonymous.ask(
+                lambda sts: sts.assume_role_with_web_identity(
+                    RoleArn=role_arn,
+                    RoleSessionName=SESSION_NAME,
+                    WebIdentityToken=token,
+                    DurationSeconds=SHORTEST_SESSION_SECONDS,
+                )
             )["Credentials"]
         except ParamValidationError:
             raise Refused("ValidationError", "Request ARN is invalid") from None

@@ -13,10 +13,11 @@ import botocore.session
 import pytest
 from botocore import xform_name
 from botocore.compat import HTTPHeaders
+from botocore.exceptions import BotoCoreError
 from moto import mock_aws
 
 from cli.findings import CouldNotLookError
-from cli.live_aws import Account, Accounts, session_of
+from cli.live_aws import Account, Accounts, TokenService, session_of
 
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 PERMISSIONS = Path(__file__).parents[2] / "docs" / "permissions"
@@ -43,8 +44,8 @@ def account(iam: Any) -> Account:
 
 def calls_of(account: Account) -> list[str]:
     calls: list[str] = []
-    client: Any = account._iam
-    client.meta.events.register("before-call.iam.*", lambda model, **_: calls.append(model.name))
+    for client in (account._iam.first, account._iam.patient):
+        client.meta.events.register("before-call.iam.*", lambda model, **_: calls.append(model.name))
     return calls
 
 
@@ -55,11 +56,11 @@ def test_paging_is_followed(iam: Any, account: Account) -> None:
         arn = iam.create_policy(PolicyName=f"p{index}", PolicyDocument=json.dumps(POLICY))["Policy"]["Arn"]
         iam.attach_role_policy(RoleName="app", PolicyArn=arn)
         iam.put_role_policy(RoleName="app", PolicyName=f"i{index}", PolicyDocument=json.dumps(POLICY))
-    client: Any = account._iam
-    client.meta.events.register(
-        "provide-client-params.iam.*",
-        lambda params, model, **_: {**params, "MaxItems": 3} if "List" in model.name else None,
-    )
+    for client in (account._iam.first, account._iam.patient):
+        client.meta.events.register(
+            "provide-client-params.iam.*",
+            lambda params, model, **_: {**params, "MaxItems": 3} if "List" in model.name else None,
+        )
     calls = calls_of(account)
 
     assert len(account.attached_policies("app") or []) == 7
@@ -71,8 +72,7 @@ def test_throttling_is_retried(iam: Any, account: Account, monkeypatch: pytest.M
     """Protects big stacks: IAM's Throttling is no answer, the question is asked again."""
     iam.create_role(RoleName="app", AssumeRolePolicyDocument="{}")
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    client: Any = account._iam
-    throttled = iter(range(3))
+    throttled = iter(range(5))
 
     def throttle(request: Any, **_: Any) -> Any:
         if next(throttled, None) is None:
@@ -87,7 +87,8 @@ def test_throttling_is_retried(iam: Any, account: Account, monkeypatch: pytest.M
 
         return AWSResponse(request.url, 400, HTTPHeaders(), Raw())
 
-    client.meta.events.register_first("before-send.iam.GetRole", throttle)
+    for client in (account._iam.first, account._iam.patient):
+        client.meta.events.register_first("before-send.iam.GetRole", throttle)
 
     assert (account.role("app") or {})["RoleName"] == "app"
     assert next(throttled, None) is None
@@ -201,3 +202,49 @@ def test_settings_that_say_nothing_are_no_settings(iam: Any) -> None:
     inputs = {"region": "us-west-2", "endpoints": "[]", "sharedConfigFiles": "[]", "assumeRoles": "[]"}
 
     assert session_of(inputs).region_name == "us-west-2"
+
+
+def test_where_nobody_answers_it_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects big stacks, and runners that reach STS but not IAM: 100 questions take no longer than one."""
+    for name, value in {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "NO_PROXY": "127.0.0.1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    account, service = Account(boto3.session.Session(region_name="us-west-2"), "1"), TokenService("us-west-2")
+    asked: list[str] = []
+    for client in (account._iam.first, account._iam.patient, service._anonymous.first, service._anonymous.patient):
+        client.meta.events.register("before-send.*", lambda request, **_: asked.append(request.url))
+    for number in range(100):
+        with pytest.raises(CouldNotLookError, match="iam:GetRole: Could not connect to the endpoint URL"):
+            account.role(f"role-{number}")
+        with pytest.raises(CouldNotLookError, match="STS: EndpointConnectionError"):
+            service.identity("secret", "arn:aws:iam::111122223333:role/app")
+
+    # The first question of each is sent twice, and no other one.
+    assert len(asked) == 4
+
+
+def test_an_endpoint_that_is_no_url_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects readers: boto3 has an exception of another kind for it."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "notaurl")
+    with pytest.raises(CouldNotLookError, match="Invalid endpoint: notaurl"):
+        Accounts({}).only()
+    with pytest.raises(CouldNotLookError, match="STS: Invalid endpoint: notaurl"):
+        TokenService("us-west-2")
+
+
+def test_a_failure_of_sts_never_quotes_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects tokens: what boto3 says of a failure may hold the parameters, so none of its words are passed on."""
+    service = TokenService("us-west-2")
+
+    class QuotingError(BotoCoreError):
+        fmt = "Invalid value {value}"
+
+    def fail(**parameters: Any) -> None:
+        raise QuotingError(value=parameters["WebIdentityToken"])
+
+    for client in (service._anonymous.first, service._anonymous.patient):
+        monkeypatch.setattr(client, "assume_role_with_web_identity", fail)
+    with pytest.raises(CouldNotLookError) as refused:
+        service.identity("secret-token", "arn:aws:iam::111122223333:role/app")
+
+    assert str(refused.value) == "STS: QuotingError"
