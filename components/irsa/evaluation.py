@@ -90,7 +90,7 @@ class Reason:
     """How one element of a statement came out.
 
     Attributes:
-        element: `Principal`, `NotPrincipal`, `Action`, `NotAction` or `Condition`.
+        element: `Principal`, `Action`, `NotAction` or `Condition`.
         operator: The condition operator, as written; empty for other elements.
         key: The condition key, as written; empty for other elements.
         outcome: True, False, or None where it cannot be decided.
@@ -134,9 +134,9 @@ class Evaluation:
 class TrustDocumentError(Mistake):
     """A document that IAM would not accept as a trust policy; `place` says where, such as `Statement[0].Effect`."""
 
-    def __init__(self, place: str, found: str, allowed: str) -> None:
-        """Put the place in front of what was found."""
-        super().__init__(f"{place}: {found}" if place else found, allowed, f"see {DOCUMENTATION['grammar']}")
+    def __init__(self, place: str, found: str, allowed: str, rule: str = "grammar") -> None:
+        """Put the place in front of what was found, and the page that states the rule at the end."""
+        super().__init__(f"{place}: {found}" if place else found, allowed, f"see {DOCUMENTATION[rule]}")
         self.place = place
 
 
@@ -203,7 +203,6 @@ class _Condition(NamedTuple):
 class _Statement(NamedTuple):
     sid: str | None
     effect: Literal["Allow", "Deny"]
-    principal_element: str
     principals: tuple[tuple[str, str], ...]
     action_element: str
     actions: tuple[str, ...]
@@ -213,7 +212,7 @@ class _Statement(NamedTuple):
 _VARIABLES_SINCE = "2012-10-17"
 _DEFAULT_VERSION = "2008-10-17"
 _POLICY_ELEMENTS = frozenset({"Version", "Id", "Statement"})
-_STATEMENT_ELEMENTS = frozenset({"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Condition"})
+_STATEMENT_ELEMENTS = frozenset({"Sid", "Effect", "Principal", "Action", "NotAction", "Condition"})
 _PRINCIPAL_TYPES = frozenset({"AWS", "Federated", "Service", "CanonicalUser"})
 
 
@@ -250,6 +249,9 @@ def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _parse_statement(value: object, place: str) -> _Statement:
+    if isinstance(value, Mapping) and "NotPrincipal" in value:
+        found = "found NotPrincipal, which no role's trust policy has"
+        raise TrustDocumentError(place, found, "a Principal: who may assume the role", "not-principal")
     statement = _object(value, place, _STATEMENT_ELEMENTS)
     effect = statement.get("Effect")
     if effect not in ("Allow", "Deny"):
@@ -257,13 +259,13 @@ def _parse_statement(value: object, place: str) -> _Statement:
     sid = statement.get("Sid")
     if sid is not None and not isinstance(sid, str):
         raise TrustDocumentError(f"{place}.Sid", f"found {sid!r}", "a text")
-    principal_element = _one_of(statement, place, "Principal", "NotPrincipal")
+    if "Principal" not in statement:
+        raise TrustDocumentError(place, "there is no Principal", "a Principal: who may assume the role")
     action_element = _one_of(statement, place, "Action", "NotAction")
     return _Statement(
         sid,
         "Allow" if effect == "Allow" else "Deny",
-        principal_element,
-        _parse_principals(statement[principal_element], f"{place}.{principal_element}"),
+        _parse_principals(statement["Principal"], f"{place}.Principal"),
         action_element,
         _texts(statement[action_element], f"{place}.{action_element}"),
         _parse_conditions(statement.get("Condition", {}), f"{place}.Condition"),
@@ -629,26 +631,20 @@ def _evaluate_statement(index: int, statement: _Statement, known: _Known) -> Sta
 
 def _principal(statement: _Statement, request: WebIdentityRequest) -> Reason:
     listed = _any(_is_principal(type_, name, request.provider_arn) for type_, name in statement.principals)
-    negated = statement.principal_element == "NotPrincipal"
     names = tuple(name for _, name in statement.principals)
     everybody = {("*", "*"), ("AWS", "*")}.intersection(statement.principals)
     who = "everybody" if everybody else _listed(names) or "nobody"
     if listed is None:
         explanation = 'AWS\'s pages do not say what "*" means under Federated, so whether it names this token is open.'
-    elif negated:
-        explanation = (
-            f"The statement is for all but {who}, and {request.provider_arn}, through which the token comes, is "
-            f"{'one of those' if listed else 'none of those'}."
-        )
     else:
         explanation = f"The statement is for {who}, and the token comes through {request.provider_arn}."
         explanation += "" if listed else _principal_hint(names, request.provider_arn)
-    rule = "not-principal" if negated else "anybody" if everybody else "principal"
+    rule = "anybody" if everybody else "principal"
     return Reason(
-        statement.principal_element,
+        "Principal",
         "",
         "",
-        _not(listed) if negated else listed,
+        listed,
         (request.provider_arn,),
         names,
         explanation,
