@@ -345,6 +345,18 @@ def test_a_deny_on_a_misspelled_key_is_a_deny_for_all() -> None:
     assert "without https://" in evaluation.statements[1].reasons[-1].explanation
 
 
+def test_a_deny_that_cannot_be_decided_leaves_an_allow_undecided() -> None:
+    """Protects from a yes that an unknown Deny may take back; without any Allow it changes nothing.
+
+    The order is that of the page on allow and deny: a Deny that applies wins, and what nothing allows is denied.
+    """
+    unknown = {"StringEquals": {"aws:SourceVpc": "vpc-1"}}
+    deny, allow = statement("Deny", Condition=unknown), statement()
+    for order in ([allow, deny], [deny, allow], [deny, statement(Condition=unknown)]):
+        assert evaluate(document(*order), REQUEST).decision is UNKNOWN
+    assert evaluate(document(deny), REQUEST).decision is NOT_MATCHED
+
+
 # What a colleague reads
 
 
