@@ -10,6 +10,7 @@ Each rule names the page of AWS's documentation that states it (DOCUMENTATION).
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
@@ -17,6 +18,7 @@ from typing import Literal, NamedTuple
 
 from irsa.arns import issuer_host_path
 from irsa.mistakes import Mistake
+from irsa.quotas import TRUST_POLICY_SIZE
 from irsa.subjects import CLAIM_PREFIX
 
 ACTION = "sts:AssumeRoleWithWebIdentity"
@@ -37,6 +39,7 @@ DOCUMENTATION = {
     "null": f"{_OPERATORS_PAGE}#Conditions_Null",
     "operators": _OPERATORS_PAGE,
     "principal": f"{_GUIDE}reference_policies_elements_principal.html",
+    "quotas": f"{_GUIDE}reference_iam-quotas.html",
     "sets": f"{_GUIDE}reference_policies_condition-single-vs-multi-valued-context-keys.html",
     "string": f"{_OPERATORS_PAGE}#Conditions_String",
     "values": f"{_GUIDE}reference_policies_condition-logic-multiple-context-keys-or-values.html",
@@ -214,10 +217,13 @@ _DEFAULT_VERSION = "2008-10-17"
 _POLICY_ELEMENTS = frozenset({"Version", "Id", "Statement"})
 _STATEMENT_ELEMENTS = frozenset({"Sid", "Effect", "Principal", "Action", "NotAction", "Condition"})
 _PRINCIPAL_TYPES = frozenset({"AWS", "Federated", "Service", "CanonicalUser"})
+_HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 def _parse(document: str | Mapping[str, object]) -> tuple[str, list[_Statement]]:
-    policy = _object(_json(document) if isinstance(document, str) else document, "", _POLICY_ELEMENTS)
+    read = _json(document) if isinstance(document, str) else document
+    _require_characters(read, "")
+    policy = _object(read, "", _POLICY_ELEMENTS)
     version = policy.get("Version", _DEFAULT_VERSION)
     if version not in (_DEFAULT_VERSION, _VARIABLES_SINCE):
         raise TrustDocumentError("Version", f"found {version!r}", f"{_VARIABLES_SINCE} or {_DEFAULT_VERSION}")
@@ -234,9 +240,16 @@ def _parse(document: str | Mapping[str, object]) -> tuple[str, list[_Statement]]
 def _json(text: str) -> object:
     try:
         return json.loads(text, object_pairs_hook=_no_duplicates)
+    except TrustDocumentError:
+        raise
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise TrustDocumentError(place, f"not JSON ({error.msg})", "a JSON document") from error
+    except ValueError as error:
+        # Python reads no longer number; IAM's quota has no room for it either.
+        found = f"a number of more than {sys.get_int_max_str_digits():,} digits"
+        allowed = f"{TRUST_POLICY_SIZE:,} characters in a trust policy, unless AWS raised the quota"
+        raise TrustDocumentError("", found, allowed, "quotas") from error
 
 
 def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -246,6 +259,19 @@ def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if twice is not None:
         raise TrustDocumentError("", f"one object has {twice!r} twice", "each name once; put the values in one list")
     return dict(pairs)
+
+
+def _require_characters(value: object, place: str) -> None:
+    """Refuse half of a surrogate pair, which JSON can write (`\\ud800`) and which is no Unicode character."""
+    if isinstance(value, str) and _HALF_A_CHARACTER.search(value):
+        raise TrustDocumentError(place, f"found {value!r}, one half of a character", "Unicode characters", "quotas")
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            _require_characters(name, place)
+            _require_characters(inner, f"{place}.{name}" if place else name)
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            _require_characters(inner, f"{place}[{index}]")
 
 
 def _parse_statement(value: object, place: str) -> _Statement:

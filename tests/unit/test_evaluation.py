@@ -475,6 +475,54 @@ def test_not_principal_is_refused(effect: str, principal: Any, others: dict[str,
     assert error.value.place == "Statement[1]"
 
 
+def test_a_number_that_python_does_not_read_is_refused() -> None:
+    """Protects from a traceback: 5,000 digits are more than IAM's quota for the whole document, 2,048 characters."""
+    text = json.dumps(document(statement(Condition={"NumericEquals": {"aws:x": "number"}})))
+    with pytest.raises(TrustDocumentError, match="digits"):
+        evaluate(text.replace('"number"', "9" * 5_000), REQUEST)
+
+
+def test_a_name_that_an_object_has_twice_is_told() -> None:
+    """Protects the message from being taken for that of a number: one condition of the two would get lost."""
+    with pytest.raises(TrustDocumentError, match="'Statement' twice"):
+        evaluate('{"Statement": [], "Statement": []}', REQUEST)
+
+
+HALF = "a\ud800"
+
+
+@pytest.mark.parametrize(
+    ("broken", "place"),
+    [
+        (document(statement(Sid=HALF)), "Statement[0].Sid"),
+        ({"Statement": statement(Sid=HALF)}, "Statement.Sid"),
+        (document(statement()) | {"Id": HALF}, "Id"),
+        (document(statement()) | {"Version": HALF}, "Version"),
+        (document(statement()) | {HALF: 1}, ""),
+        (document(statement(HALF)), "Statement[0].Effect"),
+        (document(statement(Principal={"Federated": [PROVIDER, HALF]})), "Statement[0].Principal.Federated[1]"),
+        (document(statement(Action=HALF)), "Statement[0].Action"),
+        (document(statement(Condition={HALF: {SUB: SUBJECT}})), "Statement[0].Condition"),
+        (document(statement(Condition={"StringEquals": {HALF: SUBJECT}})), "Statement[0].Condition.StringEquals"),
+        (document(statement(Condition={"Bool": {"aws:x": [True, "\udfff"]}})), "Statement[0].Condition.Bool.aws:x[1]"),
+    ],
+)
+def test_half_a_character_is_refused_wherever_it_stands(broken: dict[str, Any], place: str) -> None:
+    """Protects from what no terminal prints: IAM's documents have Unicode characters, and half of a pair is none."""
+    for written in (broken, json.dumps(broken)):
+        with pytest.raises(TrustDocumentError, match="half of a character") as error:
+            evaluate(written, REQUEST)
+        assert error.value.place == place
+        assert str(error.value).encode()
+
+
+def test_both_halves_are_a_character() -> None:
+    """Protects a character beyond the first 65,536, which JSON may write as two halves."""
+    written = json.dumps(document(statement(Sid="\U0001f600")))
+    assert "\\ud83d\\ude00" in written
+    assert evaluate(written, REQUEST).statements[0].sid == "\U0001f600"
+
+
 def test_a_provider_of_another_issuer_is_refused() -> None:
     """Protects from an answer about a token that STS would refuse before it reads the trust policy."""
     with pytest.raises(Mistake, match="not one of the issuer"):
