@@ -11,6 +11,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 ACTION = "sts:AssumeRoleWithWebIdentity"
+# A request over loopback comes through no VPC endpoint, and only one that does has these keys:
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sts_vpc_condition_keys_federated.html
+_OF_VPC_ENDPOINTS = ("aws:sourcevpc", "aws:sourcevpcarn", "aws:sourcevpce", "aws:vpcsourceip")
+# A token fills the keys of its own provider, which begin with the provider's host; so those of another are absent:
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-wif
+_CLAIM_OF_A_PROVIDER = re.compile(r"[\w-]+(\.[\w-]+)+(/[^:]*)?:(aud|sub)")
 
 
 class CannotEvaluateError(Exception):
@@ -19,6 +25,11 @@ class CannotEvaluateError(Exception):
 
 def trusts(policy: Mapping[str, Any], provider_arn: str, context: Mapping[str, str]) -> bool:
     """Tell whether the trust policy admits a token that comes through this provider.
+
+    Args:
+        policy: The trust policy.
+        provider_arn: The IAM OIDC provider of the token's issuer.
+        context: The condition keys that the request has, among them aud and sub of the token, and their values.
 
     Raises:
         CannotEvaluateError: The answer would need a rule that is not here.
@@ -39,12 +50,28 @@ def _applies(statement: Mapping[str, Any], provider_arn: str, context: Mapping[s
         return False
     if not any(_like(ACTION.lower(), action.lower()) for action in _listed(statement["Action"])):
         return False
-    lowered = {key.lower(): value for key, value in context.items()}
-    return all(
-        _condition(operator, _listed(wanted), lowered.get(key.lower()))
-        for operator, keys in statement.get("Condition", {}).items()
-        for key, wanted in keys.items()
-    )
+    unknown_conditions = []
+    for operator, keys in statement.get("Condition", {}).items():
+        for key, wanted in keys.items():
+            try:
+                if not _condition(operator, _listed(wanted), _found(key.lower(), context)):
+                    return False
+            except CannotEvaluateError as error:
+                # One that fails decides alone, wherever it stands.
+                unknown_conditions.append(str(error))
+    if unknown_conditions:
+        raise CannotEvaluateError(", ".join(unknown_conditions))
+    return True
+
+
+def _found(key: str, context: Mapping[str, str]) -> str | None:
+    """Give the value of a condition key, None where it is known that the request does not have it."""
+    present = {name.lower(): value for name, value in context.items()}
+    if key in present:
+        return present[key]
+    if key in _OF_VPC_ENDPOINTS or _CLAIM_OF_A_PROVIDER.fullmatch(key):
+        return None
+    raise CannotEvaluateError(f"the condition key {key}")
 
 
 def _condition(operator: str, wanted: list[Any], found: str | None) -> bool:

@@ -49,6 +49,12 @@ def trust(condition: dict[str, Any], **statement: Any) -> str:
 EXACT = {"StringEquals": {f"{ISSUER}:aud": AUDIENCE, f"{ISSUER}:sub": SUBJECT}}
 
 
+def with_deny(condition: dict[str, Any]) -> str:
+    """Trust team-b/worker, but deny everybody under this condition."""
+    allowing, denying = (json.loads(each) for each in (trust(EXACT), trust(condition, Effect="Deny")))
+    return json.dumps({**allowing, "Statement": [*allowing["Statement"], *denying["Statement"]]})
+
+
 @pytest.fixture
 def role(cloud: Any) -> Iterator[Any]:
     """A role that trusts team-b/worker; gives a function that sets its trust policy."""
@@ -158,19 +164,23 @@ def test_the_signature_counts_and_not_only_the_claims(cloud: Any, role: Any) -> 
         trust({**EXACT, "StringEqualsIfExists": {f"{ISSUER}:sub": "someone-else"}}),
         trust({**EXACT, "Null": {f"{ISSUER}:sub": "true"}}),
         trust({**EXACT, "DateLessThan": {"aws:CurrentTime": "2999-01-01T00:00:00Z"}}),
-        json.dumps(
-            {
-                "Version": "2012-10-17",
-                "Statement": [
-                    json.loads(trust(EXACT))["Statement"][0],
-                    json.loads(trust({"StringLike": {f"{ISSUER}:sub": "*:worker"}}, Effect="Deny"))["Statement"][0],
-                ],
-            }
-        ),
+        trust({**EXACT, "StringEqualsIfExists": {"aws:SourceVpc": ["vpc-0abc"], "aws:RequestedRegion": "us-west-2"}}),
+        trust({**EXACT, "StringNotEquals": {"aws:RequestedRegion": "eu-west-1"}}),
+        trust({**EXACT, "Null": {f"{ISSUER}:amr": "true"}}),
+        trust({**EXACT, "Null": {"aws:RequestTag/a.b:sub": "true"}}),
+        trust({**EXACT, "StringEquals": {"aws:SourceVpcArn": "arn:aws:ec2:us-west-2:111122223333:vpc/vpc-0abc"}}),
+        trust({**EXACT, "IpAddress": {"aws:VpcSourceIp": "0.0.0.0/0"}}),
+        with_deny({"StringLike": {f"{ISSUER}:sub": "*:worker"}}),
+        with_deny({"StringEquals": {"aws:RequestedRegion": "us-west-2"}}),
+        with_deny({"StringNotEquals": {"aws:SourceVpce": "vpce-0abc"}}),
+        with_deny({"StringNotEquals": {"oidc.eks.us-west-2.amazonaws.com/id/ELSEWHERE:sub": SUBJECT}}),
     ],
 )
 def test_the_trust_policy_decides(cloud: Any, role: Any, document: str) -> None:
-    """Protects from a lenient judge: each of these trust policies refuses team-b/worker, an unknown operator too."""
+    """Protects from a lenient judge: each of these trust policies refuses team-b/worker.
+
+    An unknown operator and an unknown condition key do so too, under Allow and under Deny, negated and not.
+    """
     role(document)
 
     assert refusal(cloud, token(cloud)) == NOT_AUTHORIZED
@@ -183,13 +193,21 @@ def test_the_trust_policy_decides(cloud: Any, role: Any, document: str) -> None:
         trust({"StringEquals": {f"{ISSUER.upper()}:SUB": [SUBJECT, "another"]}}),
         trust({"StringEqualsIfExists": {"aws:SourceVpc": "vpc-0abc"}}),
         trust({"StringNotEquals": {"aws:SourceVpc": "vpc-0abc"}, "Null": {"aws:SourceVpc": "true"}}),
+        trust({"Null": {"aws:SourceVpcArn": "true", "aws:SourceVpce": "true", "aws:VpcSourceIp": "true"}}),
+        trust({"Null": {"oidc.eks.us-west-2.amazonaws.com/id/ELSEWHERE:aud": "true"}}),
+        trust({"StringNotEquals": {"accounts.google.com:sub": SUBJECT}}),
+        with_deny({"StringEquals": {"aws:RequestedRegion": "us-west-2", f"{ISSUER}:sub": "someone-else"}}),
+        with_deny({"DateLessThan": {"aws:CurrentTime": "2999-01-01"}, "Null": {f"{ISSUER}:sub": "true"}}),
         trust({**EXACT, "IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}),
         trust(EXACT, Action=["sts:AssumeRole", "sts:AssumeRoleWithWebIdentity"]),
         trust(EXACT, Principal={"Federated": ["arn:aws:iam::111122223333:oidc-provider/x", PROVIDER]}),
     ],
 )
 def test_the_trust_policy_grants(cloud: Any, role: Any, document: str) -> None:
-    """Protects from a judge that refuses everything: each of these trust policies admits team-b/worker."""
+    """Protects from a judge that refuses everything: each of these trust policies admits team-b/worker.
+
+    Absent are the keys of VPC endpoints and of other providers; a condition that fails decides beside an unknown one.
+    """
     role(document)
 
     assert assume(cloud, token(cloud))["AssumedRoleUser"]["Arn"].endswith(f"/{ROLE_NAME}/test")
