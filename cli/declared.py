@@ -5,6 +5,7 @@ import difflib
 import json
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,7 +34,7 @@ Resource = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Account:
+class ServiceAccount:
     """A service account of a binding, in one cluster.
 
     Attributes:
@@ -95,7 +96,7 @@ class Binding:
     policies: tuple[str, ...] | None = ()
     documents: Mapping[str, str | None] = field(default_factory=dict)
     inline_policies: Mapping[str, str | None] = field(default_factory=dict)
-    accounts: tuple[Account, ...] = ()
+    accounts: tuple[ServiceAccount, ...] = ()
     subjects: tuple[str, ...] = ()
     audience: str = DEFAULT_AUDIENCE
     provider: str = ""
@@ -137,8 +138,19 @@ class Declared:
 
 def add_stack_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose a stack and bindings of it."""
-    parser.add_argument("--stack", metavar="S", help="the stack; default: the selected one")
+    parser.add_argument("--stack", metavar="S", type=stack_name, help="the stack; default: the selected one")
     parser.add_argument("bindings", metavar="BINDING", nargs="*", help="keys of bindings; default: all")
+
+
+def stack_name(text: str) -> str:
+    """Take the name of a stack from the command line.
+
+    Raises:
+        argparse.ArgumentTypeError: It is empty, as an unset variable is, and would mean another stack.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("the name of the stack is empty")
+    return text
 
 
 def read_stack(stack: str | None) -> Declared:
@@ -170,7 +182,8 @@ def parse_state(state: Mapping[str, Any], stack: str | None = None) -> Declared:
     Raises:
         CouldNotLookError: Nothing was deployed yet.
     """
-    resources: list[Resource] = [r for r in state["deployment"].get("resources") or [] if not r.get("delete")]
+    deployment = state.get("deployment") or {}
+    resources: list[Resource] = [r for r in deployment.get("resources") or [] if not r.get("delete")]
     if not resources:
         raise CouldNotLookError(f"stack {stack or ''} holds nothing yet: run `pulumi up`".replace("  ", " "))
     children: dict[str, list[Resource]] = {}
@@ -178,8 +191,13 @@ def parse_state(state: Mapping[str, Any], stack: str | None = None) -> Declared:
         children.setdefault(resource.get("parent", ""), []).append(resource)
     bindings: dict[str, Binding] = {}
     # A component's own resources follow it; those of further clusters carry the cluster behind an @.
-    for component in sorted((r for r in resources if r["type"] == COMPONENT), key=lambda r: _name(r).count("@")):
+    components = [r for r in resources if r["type"] == COMPONENT]
+    names = Counter(_name(component) for component in components)
+    for component in sorted(components, key=lambda r: (_name(r).count("@"), _name(r))):
         key, _, cluster_key = _name(component).partition("@")
+        if names[_name(component)] > 1:
+            # Two of one name stand within different components of another stack's program.
+            key = component["urn"].split("::", 2)[2]
         found = _binding(key, cluster_key, component, children.get(component["urn"], []))
         bindings[key] = _joined(bindings[key], found) if key in bindings else found
     return Declared(
@@ -217,7 +235,7 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Iterable
         # A refresh forgets an account that somebody deleted; the component still knows of it.
         created = outputs.get("createsServiceAccount", True)
         accounts = (
-            Account(outputs["namespace"], outputs["serviceAccountName"], annotations, created, "", cluster_key),
+            ServiceAccount(outputs["namespace"], outputs["serviceAccountName"], annotations, created, "", cluster_key),
         )
     own = tuple(f"{account.namespace}:{account.name}" for account in accounts)
     return Binding(
@@ -260,9 +278,9 @@ def _role(outputs: Mapping[str, Any], trust: str | None, resources: list[Resourc
     return Role(name, trust, datetime.fromisoformat(modified) if modified else None)
 
 
-def _account(resource: Resource, annotations: Mapping[str, str], cluster_key: str) -> Account:
+def _account(resource: Resource, annotations: Mapping[str, str], cluster_key: str) -> ServiceAccount:
     metadata = resource["inputs"]["metadata"]
-    return Account(
+    return ServiceAccount(
         metadata.get("namespace") or "default",
         metadata["name"],
         annotations,

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from cli.declared import Declared, read_stack
+from cli.declared import Declared, read_stack, stack_name
 from cli.findings import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from cli.live_aws import Accounts
 from cli.live_kubernetes import Cluster, Clusters
@@ -69,7 +69,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser.add_argument("--trust", metavar="FILE", type=Path, help="the trust policy, instead of the role's own")
     parser.add_argument("--issuer", metavar="URL", help="OIDC issuer of the cluster, instead of asking the cluster")
     parser.add_argument("--audience", help=f"audience of the token; default: the account's, else {DEFAULT_AUDIENCE}")
-    parser.add_argument("--stack", metavar="S", help="look with the providers of this stack")
+    parser.add_argument("--stack", metavar="S", type=stack_name, help="look with the providers of this stack")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     parser.set_defaults(run=run)
 
@@ -114,6 +114,8 @@ def lines(answer: Answer) -> Iterator[tuple[str, str]]:
 
 
 def _offline(options: argparse.Namespace) -> Answer:
+    if options.stack:
+        raise CouldNotLookError("--trust reads a file, --stack looks at what there is: give one of them")
     if not options.issuer:
         raise CouldNotLookError("--trust needs --issuer, the OIDC issuer of the cluster")
     request = _request(options.account, options.role, options.issuer, options.audience or DEFAULT_AUDIENCE)

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -21,6 +21,8 @@ from rich.text import Text
 GOOD, FINDINGS, COULD_NOT_LOOK = 0, 1, 2
 EXIT_CODES = "exit codes: 0 all good, 1 findings, 2 could not look"
 PROGRESS_LINE_SECONDS = 10.0
+# So many bindings are named where one reason stands for all of them.
+NAMED = 5
 
 
 Binding = TypeVar("Binding")
@@ -32,6 +34,11 @@ class CouldNotLookError(Exception):
     def __init__(self, reason: str) -> None:
         """Take the reason, of which every report has one line."""
         super().__init__(" ".join(reason.split()))
+
+
+def unexpected(error: Exception) -> str:
+    """Say that the fault is ours. No word of the error's own: it may hold a token."""
+    return f"unexpected {type(error).__name__}; please report it"
 
 
 class Outcome(StrEnum):
@@ -137,22 +144,46 @@ def as_json(report: Report) -> str:
 
 def plain(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Give the report as aligned text: one row per binding, one line per failure."""
-    table = [headings, *rows]
+    table = [headings, *([visible(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(headings))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
-    failures = [line(check) for check in report.checks if check.outcome in {Outcome.FINDING, Outcome.COULD_NOT_LOOK}]
-    notes = [line(check) for check in report.checks if check.outcome is Outcome.NOT_CHECKED]
-    return [*lines, *(["", *failures] if failures else []), *(["", *notes] if notes else []), "", summary(report)]
+    for outcomes in ((Outcome.FINDING, Outcome.COULD_NOT_LOOK), (Outcome.NOT_CHECKED,)):
+        own = [text for outcome in outcomes for text in told(report, outcome)]
+        lines += ["", *own] if own else []
+    return [*lines, "", summary(report)]
+
+
+def told(report: Report, outcome: Outcome) -> Iterator[str]:
+    """Give a line for each finding, and for what was not looked at one for each reason."""
+    those = [check for check in report.checks if check.outcome is outcome]
+    reasons: dict[str, list[Check]] = {}
+    for number, check in enumerate(those):
+        alone = outcome is Outcome.FINDING or check.fix
+        reasons.setdefault(str(number) if alone else check.found, []).append(check)
+    for reason, checks in reasons.items():
+        if len(checks) == 1:
+            yield line(checks[0])
+            continue
+        bindings = list(dict.fromkeys(check.binding for check in checks))
+        named = ", ".join(bindings[:NAMED]) + (f" and {len(bindings) - NAMED} more" if len(bindings) > NAMED else "")
+        kinds = ", ".join(dict.fromkeys(check.check for check in checks))
+        yield visible(f"{named}: {kinds}: {outcome.value}; {reason}")
 
 
 def line(check: Check) -> str:
     """Give one check in one line."""
     parts = [f"{check.binding}: {check.check}: {check.about}: {check.outcome.value}"]
     if check.outcome is Outcome.FINDING:
-        parts += [f"found {check.found}", f"expected {check.expected}", f"fix: {check.fix}"]
+        parts += [f"found {check.found}", f"expected {check.expected}"]
     elif check.found:
         parts.append(check.found)
-    return "; ".join(parts)
+    parts += [f"fix: {check.fix}"] if check.fix and check.outcome is not Outcome.OK else []
+    return visible("; ".join(parts))
+
+
+def visible(text: str) -> str:
+    """Give a text in one line: what is found may hold what ends a line, turns a terminal's colors or is not in XML."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def summary(report: Report) -> str:
@@ -180,11 +211,15 @@ def junit(report: Report) -> str:
         )
         for check in checks:
             case = ElementTree.SubElement(
-                suite, "testcase", classname=f"irsa.{report.verb}.{binding}", name=f"{check.check}: {check.about}"
+                suite,
+                "testcase",
+                classname=f"irsa.{report.verb}.{binding}",
+                name=visible(f"{check.check}: {check.about}"),
             )
             element = _JUNIT.get(check.outcome)
             if element:
-                ElementTree.SubElement(case, element, message=check.found or check.outcome.value).text = line(check)
+                message = visible(check.found) or check.outcome.value
+                ElementTree.SubElement(case, element, message=message).text = line(check)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -198,11 +233,11 @@ def _show(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*(_colored(cell) for cell in row))
+        table.add_row(*(_colored(visible(cell)) for cell in row))
     console.print(table)
-    for check in report.checks:
-        if check.outcome is not Outcome.OK:
-            console.print(Text(line(check), style=_COLORS[check.outcome]), soft_wrap=True)
+    for outcome in _WORST_FIRST[:-1]:
+        for text in told(report, outcome):
+            console.print(Text(text, style=_COLORS[outcome]), soft_wrap=True)
     console.print(Text(summary(report), style="bold"), soft_wrap=True)
 
 

@@ -1,12 +1,13 @@
 """The `irsa` command: one module per verb."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
 
 from cli import check, explain, prove, verify
-from cli.findings import COULD_NOT_LOOK
+from cli.findings import COULD_NOT_LOOK, unexpected
 
 VERBS: tuple[ModuleType, ...] = (check, verify, prove, explain)
 
@@ -22,11 +23,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         code: int = chosen.run(chosen)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who reads has read enough, as `head` does; Python would complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return COULD_NOT_LOOK
     except KeyboardInterrupt:
         sys.stderr.write("irsa: stopped\n")
         return COULD_NOT_LOOK
     except Exception as error:
-        sys.stderr.write(f"irsa: could not look: unexpected {type(error).__name__}; please report it\n")
+        sys.stderr.write(f"irsa: could not look: {unexpected(error)}\n")
         return COULD_NOT_LOOK
     return code
 

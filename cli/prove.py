@@ -3,14 +3,15 @@
 import argparse
 import fnmatch
 import functools
-import json
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from cli.declared import Account, Binding, Declared, add_stack_options, read_stack
+from cli import fixes
+from cli.declared import Binding, Declared, ServiceAccount, add_stack_options, read_stack
 from cli.findings import (
     COULD_NOT_LOOK,
     EXIT_CODES,
@@ -21,13 +22,14 @@ from cli.findings import (
     add_report_options,
     look_at_all,
     publish,
+    unexpected,
 )
 from cli.live_aws import CONCURRENT, Accounts, Refused, TokenService
 from cli.live_kubernetes import Cluster, Clusters, claims
 from cli.sts_answers import explained
 from irsa.annotations import AUDIENCE, ROLE_ARN
 from irsa.arns import issuer_host_path, issuer_of_provider, oidc_provider_arn, parse_iam_arn
-from irsa.evaluation import Decision, WebIdentityRequest, evaluate
+from irsa.evaluation import Decision, Evaluation, WebIdentityRequest, evaluate
 from irsa.mistakes import Mistake
 from irsa.subjects import is_pattern, subject_claim
 from irsa.trust import DEFAULT_AUDIENCE, federated_providers
@@ -39,7 +41,20 @@ WRONG_AUDIENCE = "irsa-prove.invalid"
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
 FRESH_SECONDS = 60
 PAUSES = (2.0, 4.0)
-NETWORK_KEYS = frozenset({"aws:sourceip", "aws:sourcevpc", "aws:sourcevpcarn", "aws:sourcevpce", "aws:vpcsourceip"})
+# "Properties of the network" in
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+NETWORK_KEYS = frozenset(
+    {
+        "aws:sourceip",
+        "aws:sourcevpc",
+        "aws:sourcevpcarn",
+        "aws:sourcevpce",
+        "aws:vpceaccount",
+        "aws:vpceorgid",
+        "aws:vpceorgpaths",
+        "aws:vpcsourceip",
+    }
+)
 
 DESCRIPTION = """\
 Let every declared service account assume its role, as a Pod of it would: the role and audience of the account's
@@ -115,13 +130,23 @@ class Proof:
     def __init__(self, declared: Declared, accounts: Accounts, clusters: Clusters) -> None:
         """Take what the stack declares, and where to look; the accounts are asked only why a role was refused."""
         self._declared, self._accounts, self._clusters = declared, accounts, clusters
-        self._repair = f"pulumi up --refresh --stack {declared.stack}"
+        self._repair = fixes.up(declared.stack)
+        self._lock = threading.Lock()
+        self._token_services: dict[str | None, TokenService] = {}
+        self._all_accounts: dict[Cluster, list[str]] = {}
 
     def of_binding(self, binding: Binding) -> list[Check]:
-        """Prove one binding: each of its subjects, then one that must be refused."""
-        if binding.unreadable:
-            about = f"binding {binding.key}"
-            return [Check(binding.key, ASSUMES, Outcome.COULD_NOT_LOOK, about, binding.unreadable)]
+        """Prove one binding; one that fails costs no other one."""
+        try:
+            if not binding.unreadable:
+                return self._proven(binding)
+            reason = binding.unreadable
+        except Exception as error:
+            reason = unexpected(error)
+        return [Check(binding.key, ASSUMES, Outcome.COULD_NOT_LOOK, f"binding {binding.key}", reason)]
+
+    def _proven(self, binding: Binding) -> list[Check]:
+        """Prove each of its subjects, then one in each cluster that must be refused."""
         own = {f"{account.namespace}:{account.name}" for account in binding.accounts}
         answers = [self._own_account(binding, account) for account in binding.accounts]
         for subject in binding.subjects:
@@ -138,7 +163,7 @@ class Proof:
 
     # The proof
 
-    def _own_account(self, binding: Binding, account: Account) -> Answer:
+    def _own_account(self, binding: Binding, account: ServiceAccount) -> Answer:
         """Prove an account of the binding's own with what its annotations say, as the webhook would."""
         check = functools.partial(Check, binding.key, ASSUMES)
         about, expected = account.place, f"{ROLE_ARN}: {binding.role_arn}"
@@ -148,20 +173,33 @@ class Proof:
         except CouldNotLookError as error:
             return Answer(check(Outcome.COULD_NOT_LOOK, about, str(error)))
         if annotations is None:
-            return Answer(check(Outcome.FINDING, about, "no such service account", expected, self._recreate(account)))
+            return Answer(
+                check(
+                    Outcome.FINDING,
+                    about,
+                    "no such service account",
+                    expected,
+                    fixes.up_with_account(self._declared.stack, account),
+                )
+            )
         role_arn = annotations.get(ROLE_ARN)
         if role_arn != binding.role_arn:
             found = f"{ROLE_ARN}: {role_arn}" if role_arn else f"no {ROLE_ARN}, so its Pods get no credentials"
             return Answer(check(Outcome.FINDING, about, found, expected, self._repair))
         audience = annotations.get(AUDIENCE, DEFAULT_AUDIENCE)
         if audience != binding.audience:
-            remove = f"kubectl annotate serviceaccount {account.name} -n {account.namespace} {AUDIENCE}-"
-            fix = self._repair if AUDIENCE in account.annotations else remove
+            fix = self._repair if AUDIENCE in account.annotations else fixes.remove_annotation(account, AUDIENCE)
             texts = (f"{AUDIENCE}: {audience}", f"the audience {binding.audience}", fix)
             return Answer(check(Outcome.FINDING, about, *texts))
         subject = Subject(cluster, account.namespace, account.name, role_arn, audience, account.cluster_key)
         return self._assume(binding, subject, about) or Answer(
-            check(Outcome.FINDING, about, "no such service account", expected, self._recreate(account))
+            check(
+                Outcome.FINDING,
+                about,
+                "no such service account",
+                expected,
+                fixes.up_with_account(self._declared.stack, account),
+            )
         )
 
     def _subject(self, binding: Binding, subject: str) -> list[Answer]:
@@ -281,7 +319,8 @@ class Proof:
             return check(Outcome.OK if good else Outcome.COULD_NOT_LOOK, about, str(refused))
         except CouldNotLookError as error:
             return check(Outcome.COULD_NOT_LOOK, about, str(error))
-        return check(Outcome.FINDING, about, f"it became {identity}", "AccessDenied", self._repair)
+        fix = self._repair if binding.role else f"irsa explain {stranger} {stranger.role_arn}"
+        return check(Outcome.FINDING, about, f"it became {identity}", "AccessDenied", fix)
 
     def _stranger(self, binding: Binding, subject: Subject, issuer: str) -> Subject | None:
         """Give an existing account of the same cluster that the declared trust policy does not admit."""
@@ -289,19 +328,22 @@ class Proof:
         if trust is None:
             return None
         try:
-            accounts = self._all_accounts(subject.cluster)
+            accounts = self._every_account(subject.cluster)
         except CouldNotLookError:
             return None
         for account in accounts:
             names = {"subject": subject_claim(account), "issuer": issuer, "role": subject.role_arn}
-            if evaluation_of(trust, {**names, "audience": subject.audience}) is Decision.DENIED:
+            answer = evaluation_of(trust, {**names, "audience": subject.audience})
+            if answer and answer.decision is Decision.DENIED:
                 namespace, _, name = account.partition(":")
                 return subject._replace(namespace=namespace, name=name)
         return None
 
-    @functools.cache  # noqa: B019 (one object, as long as the command runs)
-    def _all_accounts(self, cluster: Cluster) -> list[str]:
-        return cluster.service_accounts(None)
+    def _every_account(self, cluster: Cluster) -> list[str]:
+        with self._lock:
+            if cluster not in self._all_accounts:
+                self._all_accounts[cluster] = cluster.service_accounts(None)
+        return self._all_accounts[cluster]
 
     # What the messages name
 
@@ -319,19 +361,22 @@ class Proof:
             arn = parse_iam_arn(subject.role_arn, "role")
             provider = oidc_provider_arn(arn.partition, arn.account, issuer)
         except Mistake:
-            return {**names, "account": "", "provider": "", "repair": self._repair}
+            nothing = dict.fromkeys(("account", "admit_audience", "create_provider", "provider"), "")
+            return {**names, **nothing, "repair": self._repair}
         # The role of somebody else is theirs to repair; the verb that shows them what is wrong is ours.
         repair = self._repair if binding.role else names["explain"]
         issuers = trusted_issuers(binding)
         if issuers and issuer_host_path(issuer) not in issuers:
-            repair = (
-                f"pulumi up --stack {self._declared.stack}  # after the cluster's issuer in the stack file is put right"
-            )
-        return {**names, "account": arn.account, "provider": provider, "repair": repair}
-
-    def _recreate(self, account: Account) -> str:
-        create = f"kubectl create serviceaccount {account.name} -n {account.namespace} && "
-        return f"{'' if account.created else create}{self._repair}"
+            repair = fixes.up_with_issuer(self._declared.stack)
+        own = provider in self._declared.oidc_providers
+        return {
+            **names,
+            "account": arn.account,
+            "admit_audience": self._repair if own else fixes.admit_audience(provider, subject.audience),
+            "create_provider": self._repair if own else fixes.create_provider(issuer, subject.audience),
+            "provider": provider,
+            "repair": repair,
+        }
 
     def _region(self, binding: Binding) -> str | None:
         providers = self._declared.aws
@@ -339,9 +384,11 @@ class Proof:
         region = inputs.get("region")
         return region if isinstance(region, str) else None
 
-    @functools.cache  # noqa: B019 (one object, as long as the command runs)
     def _token_service(self, region: str | None) -> TokenService:
-        return TokenService(region)
+        with self._lock:
+            if region not in self._token_services:
+                self._token_services[region] = TokenService(region)
+        return self._token_services[region]
 
 
 def is_fresh(binding: Binding) -> bool:
@@ -363,18 +410,20 @@ def trusted_issuers(binding: Binding) -> set[str]:
     return {issuer_of_provider(arn) for arn in federated_providers(binding.role.trust)}
 
 
-def evaluation_of(trust: str | Mapping[str, Any], names: Mapping[str, str]) -> Decision:
-    """Tell what a trust policy says of a token, as far as that can be decided offline."""
+def evaluation_of(trust: str | Mapping[str, Any], names: Mapping[str, str]) -> Evaluation | None:
+    """Tell what a trust policy says of a token, as far as that can be known offline; nothing when it cannot be read."""
     try:
         arn = parse_iam_arn(names["role"], "role")
         provider = oidc_provider_arn(arn.partition, arn.account, names["issuer"])
-        request = WebIdentityRequest(names["issuer"], provider, names["subject"], names["audience"])
-        return evaluate(trust, request).decision
+        return evaluate(trust, WebIdentityRequest(names["issuer"], provider, names["subject"], names["audience"]))
     except Mistake:
-        return Decision.CANNOT_DECIDE
+        return None
 
 
 def depends_on_network(trust: str | Mapping[str, Any], names: Mapping[str, str]) -> bool:
-    """Tell whether a trust policy asks where a request comes from, and is undecided without that."""
-    text = trust if isinstance(trust, str) else json.dumps(trust)
-    return any(key in text.lower() for key in NETWORK_KEYS) and evaluation_of(trust, names) is Decision.CANNOT_DECIDE
+    """Tell whether it is where a request comes from that leaves a trust policy's answer open."""
+    answer = evaluation_of(trust, names)
+    if answer is None or answer.decision is not Decision.CANNOT_DECIDE:
+        return False
+    undecided = [reason for each in answer.statements if each.matched is None for reason in each.reasons]
+    return any(reason.outcome is None and (reason.key or "").lower() in NETWORK_KEYS for reason in undecided)

@@ -10,8 +10,8 @@ from cli.live_aws import Refused
 class Cause(NamedTuple):
     """What one answer means.
 
-    `meaning` and `fix` may name {account}, {audience}, {explain}, {issuer}, {name}, {namespace}, {provider}, {repair},
-    {role} and {subject}.
+    `meaning` and `fix` may name {account}, {admit_audience}, {audience}, {create_provider}, {explain}, {issuer},
+    {name}, {namespace}, {provider}, {repair}, {role} and {subject}.
     """
 
     code: str
@@ -21,6 +21,7 @@ class Cause(NamedTuple):
     outcome: Outcome = Outcome.FINDING
 
 
+_NEW_TOKEN = "kubectl create token {name} -n {namespace} --audience {audience} --duration 10m"  # noqa: S105 (a command)
 _READ_KEYS = "curl {issuer}/.well-known/openid-configuration"
 # The first that fits. Codes: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
 CAUSES = (
@@ -28,14 +29,13 @@ CAUSES = (
         "InvalidIdentityToken",
         "No OpenIDConnect provider found",
         "account {account} has no IAM OIDC provider for {issuer}: it was deleted, or the cluster was made anew",
-        "aws iam create-open-id-connect-provider --url {issuer} --client-id-list {audience}",
+        "{create_provider}",
     ),
     Cause(
         "InvalidIdentityToken",
         "Incorrect token audience",
         "the IAM OIDC provider {provider} does not admit the audience {audience}",
-        "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {provider} "
-        "--client-id {audience}",
+        "{admit_audience}",
     ),
     Cause(
         "InvalidIdentityToken",
@@ -50,7 +50,7 @@ CAUSES = (
         "ExpiredTokenException",
         "",
         "the token is older than it may be: a Pod that kept an old one, or the clocks of the cluster and AWS differ",
-        "kubectl create token {name} -n {namespace} --audience {audience} --duration 10m",
+        _NEW_TOKEN,
     ),
     Cause(
         "AccessDenied",
@@ -59,8 +59,15 @@ CAUSES = (
         "{repair}",
     ),
     Cause("ValidationError", "ARN is invalid", "{role} is not the ARN of a role", "{repair}"),
-    Cause("IDPCommunicationError", "", "STS did not reach {issuer}; try again", "", Outcome.COULD_NOT_LOOK),
-    Cause("RegionDisabledException", "", "STS is not activated here for {account}", "", Outcome.COULD_NOT_LOOK),
+    Cause("IDPRejectedClaim", "", "{issuer} says that the token is not valid, or was revoked", _NEW_TOKEN),
+    Cause("IDPCommunicationError", "", "STS did not reach {issuer}; try again", _READ_KEYS, Outcome.COULD_NOT_LOOK),
+    Cause(
+        "RegionDisabledException",
+        "",
+        "STS is not activated in this region for account {account}",
+        "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html",
+        Outcome.COULD_NOT_LOOK,
+    ),
     Cause("", "", "STS did not answer the question", "", Outcome.COULD_NOT_LOOK),
 )
 

@@ -3,11 +3,11 @@
 import argparse
 import functools
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from cli.declared import Account as ServiceAccount
-from cli.declared import Binding, Declared, Role, add_stack_options, read_stack
+from cli import fixes
+from cli.declared import Binding, Declared, Role, ServiceAccount, add_stack_options, read_stack
 from cli.findings import (
     COULD_NOT_LOOK,
     EXIT_CODES,
@@ -18,6 +18,7 @@ from cli.findings import (
     add_report_options,
     look_at_all,
     publish,
+    unexpected,
     worst,
 )
 from cli.live_aws import CONCURRENT, Account, Accounts
@@ -100,7 +101,7 @@ class Verification:
     def __init__(self, declared: Declared, accounts: Accounts, clusters: Clusters, pods: bool) -> None:
         """Take what the stack declares, and where to look."""
         self._declared, self._accounts, self._clusters, self._pods = declared, accounts, clusters, pods
-        self._repair = f"pulumi up --refresh --stack {declared.stack}"
+        self._repair = fixes.up(declared.stack)
 
     def of_binding(self, binding: Binding) -> list[Check]:
         """Verify one binding."""
@@ -144,10 +145,10 @@ class Verification:
         if binding.role:
             if binding.role.trust is None:
                 raise CouldNotLookError(SECRET_TRUST)
-            arns = federated_providers(binding.role.trust)
+            asked = federated_providers(binding.role.trust)
         else:
-            arns = sorted({self._provider_of(binding, each) for each in binding.accounts})
-        return [self._provider(binding, account, arn) for arn in arns]
+            asked = {self._provider_of(binding, each): [[binding.audience]] for each in binding.accounts}
+        return [self._provider(binding, account, arn, audiences) for arn in asked for audiences in asked[arn]]
 
     def _provider_of(self, binding: Binding, account: ServiceAccount) -> str:
         """Give the provider that the tokens of an account's cluster come through."""
@@ -165,27 +166,22 @@ class Verification:
             return [Check(binding.key, PROVIDER, Outcome.OK, about, cluster.issuer)]
         found = f"issuer {cluster.issuer}"
         expected = f"the issuer of {' or '.join(trusted) or NONE}"
-        fix = f"pulumi up --stack {self._declared.stack}  # after the cluster's issuer in the stack file is put right"
+        fix = fixes.up_with_issuer(self._declared.stack)
         return [Check(binding.key, PROVIDER, Outcome.FINDING, about, found, expected, fix)]
 
-    def _provider(self, binding: Binding, account: Account, arn: str) -> Check:
+    def _provider(self, binding: Binding, account: Account, arn: str, audiences: Sequence[str]) -> Check:
+        """Ask whether a provider is there and admits one of the audiences, where the trust policy asks for some."""
         check = functools.partial(Check, binding.key, PROVIDER)
-        audience, issuer = binding.audience, f"https://{issuer_of_provider(arn)}"
+        audience, issuer = next(iter(audiences), binding.audience), f"https://{issuer_of_provider(arn)}"
         # The provider that the stack makes is the stack's to repair.
         repair = self._repair if arn in self._declared.oidc_providers else None
         client_ids = account.client_ids(arn)
         if client_ids is None:
-            create = f"aws iam create-open-id-connect-provider --url {issuer} --client-id-list {audience}"
-            return check(Outcome.FINDING, arn, "no such IAM OIDC provider", f"one for {issuer}", repair or create)
-        if audience not in client_ids:
-            admit = f"aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {arn}"
-            return check(
-                Outcome.FINDING,
-                arn,
-                f"audiences {', '.join(client_ids) or NONE}",
-                f"{audience} among them",
-                repair or f"{admit} --client-id {audience}",
-            )
+            fix = repair or fixes.create_provider(issuer, audience)
+            return check(Outcome.FINDING, arn, "no such IAM OIDC provider", f"one for {issuer}", fix)
+        if audiences and not set(audiences) & set(client_ids):
+            found, expected = f"audiences {', '.join(client_ids) or NONE}", f"{' or '.join(audiences)} among them"
+            return check(Outcome.FINDING, arn, found, expected, repair or fixes.admit_audience(arn, audience))
         return check(Outcome.OK, arn)
 
     def _role(self, binding: Binding) -> list[Check]:
@@ -295,8 +291,7 @@ class Verification:
         about, check = account.place, functools.partial(Check, binding.key, ACCOUNT)
         live = cluster.service_account(account.namespace, account.name)
         if live is None:
-            create = f"kubectl create serviceaccount {account.name} -n {account.namespace} && "
-            fix = f"{'' if account.created else create}{self._repair}"
+            fix = fixes.up_with_account(self._declared.stack, account)
             return [check(Outcome.FINDING, about, "no such service account", str(account), fix)]
         found = annotation_findings(account, live, self._repair)
         return [check(Outcome.FINDING, about, *texts) for texts in found] or [check(Outcome.OK, about)]
@@ -322,7 +317,6 @@ class Verification:
 
 def annotation_findings(account: ServiceAccount, live: Mapping[str, str], repair: str) -> list[tuple[str, str, str]]:
     """Give found, expected and fix for every annotation of the webhook that is not as declared."""
-    at = f"kubectl annotate serviceaccount {account.name} -n {account.namespace}"
     ours = {key: value for key, value in live.items() if key.startswith(PREFIX)}
     misspelled = {key: text for key, text in ((key, _misspelling(key)) for key in live if key not in ours) if text}
     findings = []
@@ -331,11 +325,11 @@ def annotation_findings(account: ServiceAccount, live: Mapping[str, str], repair
             found = f"{key}: {live[key]}" if key in live else f"no {key}"
             findings.append((found, f"{key}: {value}", repair))
     findings += [
-        (f"{key}: {ours[key]}, not declared", f"no {key}", f"{at} {key}-")
+        (f"{key}: {ours[key]}, not declared", f"no {key}", fixes.remove_annotation(account, key))
         for key in sorted({*ours} - {*account.annotations})
     ]
     findings += [
-        (f"{key}: {live[key]}, which the webhook does not read", text, f"{at} {key}-")
+        (f"{key}: {live[key]}, which the webhook does not read", text, fixes.remove_annotation(account, key))
         for key, text in sorted(misspelled.items())
     ]
     return findings
@@ -357,8 +351,11 @@ def _elsewhere(binding: Binding) -> Check:
 
 
 def _looked(binding: Binding, kind: str, about: str, look: Callable[[Binding], list[Check]]) -> list[Check]:
-    """Look, or say why that was not possible."""
+    """Look, or say why that was not possible; one look that fails costs no other one."""
     try:
         return look(binding)
     except (CouldNotLookError, Mistake) as error:
-        return [Check(binding.key, kind, Outcome.COULD_NOT_LOOK, about, str(error))]
+        reason = str(error)
+    except Exception as error:
+        reason = unexpected(error)
+    return [Check(binding.key, kind, Outcome.COULD_NOT_LOOK, about, reason)]

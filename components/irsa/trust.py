@@ -74,12 +74,25 @@ def _statement(provider_arn: str, subjects: Sequence[str], audience: str, condit
     }
 
 
-def federated_providers(document: str) -> list[str]:
-    """Give the ARNs of the OIDC providers that a trust policy names."""
-    statements = json.loads(document).get("Statement", [])
-    principals = [statement.get("Principal") for statement in _listed(statements)]
-    named = [arn for each in principals if isinstance(each, dict) for arn in _listed(each.get("Federated", []))]
-    return list(dict.fromkeys(arn for arn in named if ":oidc-provider/" in arn))
+def federated_providers(document: str) -> dict[str, list[list[str]]]:
+    """Give the ARNs of the OIDC providers that a trust policy names.
+
+    With each come, for every statement that names it, the audiences of which a token must have one; none when the
+    statement does not say.
+    """
+    found: dict[str, list[list[str]]] = {}
+    for statement in _listed(json.loads(document).get("Statement", [])):
+        principal = statement.get("Principal")
+        named = _listed(principal.get("Federated", [])) if isinstance(principal, dict) else []
+        for arn in named:
+            if ":oidc-provider/" in arn:
+                key = f"{issuer_of_provider(arn)}:aud"
+                conditions = statement.get("Condition", {}).get("StringEquals", {})
+                audiences = [
+                    each for name in conditions if name.lower() == key.lower() for each in _listed(conditions[name])
+                ]
+                found.setdefault(arn, []).append(audiences)
+    return found
 
 
 def _listed(value: Any) -> list[Any]:

@@ -60,7 +60,25 @@ def test_a_binding_of_several_clusters_is_one() -> None:
 
     assert (declared.stack, binding.key, binding.subjects) == ("prod", "app", ("web:app",))
     assert binding.role is not None
-    assert sorted(each.cluster for each in binding.accounts) == ["blue", "green"]
+    # By the clusters' keys, whatever the order of the state.
+    assert [(each.cluster, each.place) for each in binding.accounts] == [
+        ("blue", "web/app in blue"),
+        ("green", "web/app in green"),
+    ]
+    assert dict(declared.cluster_keys) == {"blue": "blue", "green": "green"}
+
+
+def test_two_components_of_one_name_stay_two() -> None:
+    """Protects stacks of others, where a name is unique only within the component that it stands in."""
+    inner = [component("api"), component("api")]
+    for resource, outer in zip(inner, ("my:index:Shop", "my:index:Blog"), strict=True):
+        resource["urn"] = f"{STACK}{outer}${COMPONENT}::api"
+    declared = parse_state(state(*inner))
+
+    assert [binding.key for binding in declared.bindings] == [
+        "my:index:Blog$irsa:index:ServiceAccountRole::api",
+        "my:index:Shop$irsa:index:ServiceAccountRole::api",
+    ]
 
 
 def test_secrets_of_the_state_stay_unread() -> None:
@@ -133,6 +151,8 @@ def test_an_empty_stack_says_so() -> None:
     """Protects readers: nothing deployed is no green report."""
     with pytest.raises(CouldNotLookError, match="holds nothing yet: run `pulumi up`"):
         parse_state({"deployment": {"manifest": {}}}, "prod")
+    with pytest.raises(CouldNotLookError, match="holds nothing yet"):
+        parse_state({"deployment": None}, "prod")
     with pytest.raises(CouldNotLookError, match="stack prod has no bindings"):
         parse_state(state()).chosen([])
 

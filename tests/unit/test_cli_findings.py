@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.findings import Check, Outcome, Report, junit, look_at_all, plain, publish, worst
+from cli.findings import Check, Outcome, Report, as_json, junit, look_at_all, plain, publish, worst
 
 GOOD = Check("app", "role", Outcome.OK, "role app")
 BAD = Check("app", "trust", Outcome.FINDING, "role app", "this <one>", "that & that", "pulumi up --refresh")
@@ -41,6 +41,36 @@ def test_plain_text_is_aligned_and_has_a_line_per_failure() -> None:
     assert lines[4] == "app: trust: role app: finding; found this <one>; expected that & that; fix: pulumi up --refresh"
     assert lines[5] == "web: role: role web: could not look; iam:GetRole: AccessDenied"
     assert lines[-1] == "stack dev: 2 bindings, 3 checks: 1 ok, 1 finding, 1 could not look"
+
+
+def test_one_reason_is_said_once() -> None:
+    """Protects readers of 1,000 bindings: where AWS cannot be asked, that is one line; every finding has its own."""
+    reason = "sts:GetCallerIdentity: ExpiredToken: The security token included in the request is expired"
+    unknown = [
+        Check(f"app-{number}", kind, Outcome.COULD_NOT_LOOK, f"role {number}", reason)
+        for number in range(7)
+        for kind in ("role", "trust")
+    ]
+    lines = plain(Report("verify", "dev", (*unknown, BAD, BAD)), ("binding",), ())
+
+    named = "app-0, app-1, app-2, app-3, app-4 and 2 more"
+    assert lines[2:5] == [*[lines[2]] * 2, f"{named}: role, trust: could not look; {reason}"]
+    assert lines[2].startswith("app: trust: role app: finding; ")
+    assert len(json.loads(as_json(Report("verify", "dev", unknown)))["checks"]) == 14
+
+
+def test_what_is_found_cannot_break_the_report() -> None:
+    """Protects terminals, logs and CI's XML from an annotation that ends in a line break or holds an escape."""
+    role = "arn:aws:iam::111122223333:role/app"
+    check = Check("app", "account", Outcome.FINDING, "web/app", f"{role}\n\x1b[31m\x01", role, "pulumi up")
+    report = Report("verify", "dev", (check,))
+    failure = xml.etree.ElementTree.fromstring(junit(report)).find(".//failure")
+    (text,) = [line for line in plain(report, ("binding",), (("app\n",),)) if "account" in line]
+
+    assert text == f"app: account: web/app: finding; found {role}\\n\\x1b[31m\\x01; expected {role}; fix: pulumi up"
+    assert failure is not None
+    assert failure.text == text
+    assert json.loads(as_json(report))["checks"][0]["found"] == check.found
 
 
 def test_junit_has_a_suite_per_binding() -> None:

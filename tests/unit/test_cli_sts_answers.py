@@ -12,7 +12,9 @@ NO_KEY = (
 )
 NAMES = {
     "account": "111122223333",
+    "admit_audience": "aws iam add-client-id-to-open-id-connect-provider --client-id sts.amazonaws.com",
     "audience": "sts.amazonaws.com",
+    "create_provider": "aws iam create-open-id-connect-provider --url https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE",
     "explain": "irsa explain default/app arn:aws:iam::111122223333:role/app",
     "issuer": "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE",
     "name": "app",
@@ -64,8 +66,24 @@ NAMES = {
             "pulumi up --refresh --stack dev",
         ),
         ("ValidationError", "Request ARN is invalid", Outcome.FINDING, "pulumi up --refresh --stack dev"),
-        ("IDPCommunicationError", "The identity provider could not be reached", Outcome.COULD_NOT_LOOK, ""),
-        ("RegionDisabledException", "STS is not activated in this region", Outcome.COULD_NOT_LOOK, ""),
+        (
+            "IDPRejectedClaim",
+            "The identity provider (IdP) reported that authentication failed.",
+            Outcome.FINDING,
+            "kubectl create token app -n default",
+        ),
+        (
+            "IDPCommunicationError",
+            "The identity provider could not be reached",
+            Outcome.COULD_NOT_LOOK,
+            "curl https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE/.well-known/openid-configuration",
+        ),
+        (
+            "RegionDisabledException",
+            "STS is not activated in this region",
+            Outcome.COULD_NOT_LOOK,
+            "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html",
+        ),
         ("Throttling", "Rate exceeded", Outcome.COULD_NOT_LOOK, ""),
     ],
 )

@@ -1,0 +1,60 @@
+"""The irsa command: what holds for every verb."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli import check
+from cli.main import main
+
+IRSA = Path(sys.executable).with_name("irsa")
+
+
+@pytest.mark.parametrize("verb", ["verify", "prove", "explain"])
+def test_an_empty_stack_name_is_no_other_stack(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects CI with an unset variable: `--stack ""` would have meant whatever stack is selected."""
+    with pytest.raises(SystemExit) as ended:
+        main([verb, "--stack", ""])
+
+    assert ended.value.code == 2
+    assert "argument --stack: the name of the stack is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["check", "verify", "prove", "explain"])
+def test_help_has_an_example_and_the_exit_codes(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects newcomers: each verb shows how it is called and what its exit codes mean."""
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    said = capsys.readouterr().out
+
+    assert f"irsa {verb} " in said.partition("example")[2]
+    assert "exit codes: 0 " in said
+
+
+def test_a_fault_of_ours_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects from tracebacks and tokens: the kind of the fault is said, and none of its words."""
+
+    def fail(_: object) -> int:
+        raise LookupError("secret-token")
+
+    monkeypatch.setattr(check, "run", fail)
+
+    assert main(["check"]) == 2
+    assert capsys.readouterr().err == "irsa: could not look: unexpected LookupError; please report it\n"
+
+
+def test_a_reader_that_has_read_enough_is_no_fault(tmp_path: Path) -> None:
+    """Protects `irsa ... | head -1`: no word on standard error when the pipe is closed."""
+    (tmp_path / "Pulumi.yaml").write_text("name: x\nruntime: python\n")
+    bindings = "".join(f"    b{number}: {{nonsense: true}}\n" for number in range(3000))
+    (tmp_path / "Pulumi.dev.yaml").write_text(f"config:\n  irsa:bindings:\n{bindings}")
+    with subprocess.Popen(
+        [IRSA, "check"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        assert running.stdout.readline()
+        running.stdout.close()
+        assert running.stderr.read() == ""

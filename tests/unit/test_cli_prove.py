@@ -1,0 +1,260 @@
+"""`irsa prove`'s rules, with a cluster and an STS that answer what a test says."""
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cli.declared import Binding, Declared, Role, ServiceAccount
+from cli.findings import Check, CouldNotLookError, Outcome
+from cli.live_aws import Refused
+from cli.prove import Proof, depends_on_network
+
+ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+HOST_PATH = ISSUER.removeprefix("https://")
+PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{HOST_PATH}"
+ROLE = "arn:aws:iam::111122223333:role/app"
+ASSUMED = "arn:aws:sts::111122223333:assumed-role/app/irsa"
+DENIED = Refused("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
+NAMES = {"role": ROLE, "issuer": ISSUER, "subject": "system:serviceaccount:web:app", "audience": "sts.amazonaws.com"}
+
+
+def trust(subject: str, **conditions: Any) -> dict[str, Any]:
+    claims = {f"{HOST_PATH}:aud": "sts.amazonaws.com", f"{HOST_PATH}:sub": f"system:serviceaccount:{subject}"}
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": PROVIDER},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringLike": claims, **conditions},
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+class StubCluster:
+    """A cluster with these service accounts, whose tokens say who they are of."""
+
+    def __init__(self, *accounts: str) -> None:
+        self.accounts = accounts
+        self.issuer, self.context = ISSUER, "test"
+
+    def service_account(self, namespace: str, name: str) -> dict[str, str] | None:
+        return {"eks.amazonaws.com/role-arn": ROLE} if f"{namespace}:{name}" in self.accounts else None
+
+    def service_accounts(self, namespace: str | None) -> list[str]:
+        return sorted(each for each in self.accounts if namespace in (None, each.partition(":")[0]))
+
+    def token(self, namespace: str, name: str, audience: str) -> str:
+        claims = {"iss": ISSUER, "sub": f"{namespace}:{name}", "aud": audience}
+        return f"e30.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.x"
+
+
+class StubClusters:
+    def __init__(self, cluster: Any) -> None:
+        self.cluster, self.references = cluster, [""]
+
+    def of(self, _: str) -> Any:
+        return self.cluster
+
+
+class StubAccounts:
+    def of_arn(self, _: str) -> None:
+        return None
+
+
+def prove(
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Callable[[Mapping[str, str]], str],
+    *accounts: str,
+    modified: datetime | None = None,
+    subjects: tuple[str, ...] = ("web:app",),
+    document: dict[str, Any] | None = None,
+) -> list[Check]:
+    """Prove a binding of the account web/app where STS answers so to a token's claims."""
+
+    class Sts:
+        def __init__(self, _: str | None) -> None:
+            pass
+
+        def identity(self, token: str, role_arn: str) -> str:
+            assert role_arn == ROLE
+            payload = token.split(".")[1]
+            return answer(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
+
+    monkeypatch.setattr("cli.prove.TokenService", Sts)
+    own = ServiceAccount("web", "app", {"eks.amazonaws.com/role-arn": ROLE}, True, "")
+    role = Role("app", json.dumps(document or trust(subjects[0])), modified)
+    mine = (own,) if "web:app" in subjects else ()
+    binding = Binding("app", ROLE, role, accounts=mine, subjects=subjects)
+    declared = Declared("dev", (binding,), {}, {})
+    stub: Any = StubClusters(StubCluster(*accounts))
+    reach: Any = StubAccounts()
+    return Proof(declared, reach, stub).of_binding(binding)
+
+
+def admitting(*subjects: str, audience: str = "sts.amazonaws.com") -> Callable[[Mapping[str, str]], str]:
+    def answer(claims: Mapping[str, str]) -> str:
+        if claims["aud"] != audience:
+            raise Refused("InvalidIdentityToken", "Incorrect token audience")
+        if claims["sub"] not in subjects:
+            raise DENIED
+        return ASSUMED
+
+    return answer
+
+
+def test_the_proof_and_its_counter_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the verb's sense: the account becomes the role, and one that is not trusted is refused."""
+    checks = prove(monkeypatch, admitting("web:app"), "web:app", "web:other")
+
+    assert [(check.check, check.outcome, check.about) for check in checks] == [
+        ("assumes", Outcome.OK, "web/app"),
+        ("is refused", Outcome.OK, "web/other, which is not trusted"),
+    ]
+
+
+def test_without_a_stranger_a_wrong_audience_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects clusters whose only account is trusted: the other counter-proof is made."""
+    (_, counter) = prove(monkeypatch, admitting("web:app"), "web:app")
+
+    assert (counter.outcome, counter.about) == (Outcome.OK, "web/app with the audience irsa-prove.invalid")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "outcome"),
+    [
+        (DENIED, Outcome.OK),
+        (Refused("InvalidIdentityToken", "Incorrect token audience"), Outcome.OK),
+        (Refused("IDPCommunicationError", "could not be reached"), Outcome.COULD_NOT_LOOK),
+        (Refused("ExpiredTokenException", "Token expired"), Outcome.COULD_NOT_LOOK),
+        (Refused("Throttling", "Rate exceeded"), Outcome.COULD_NOT_LOOK),
+    ],
+)
+def test_only_a_refusal_of_trust_is_a_counter_proof(
+    monkeypatch: pytest.MonkeyPatch, refusal: Refused, outcome: Outcome
+) -> None:
+    """Protects the counter-proof: an STS that is out of order refuses everybody, and that shows nothing."""
+
+    def answer(claims: Mapping[str, str]) -> str:
+        if claims["sub"] == "web:app":
+            return ASSUMED
+        raise refusal
+
+    (_, counter) = prove(monkeypatch, answer, "web:app", "web:other")
+
+    assert (counter.check, counter.outcome) == ("is refused", outcome)
+
+
+def test_a_stranger_that_gets_in_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the account: who is not declared and gets the role is found, whatever the trust policy says."""
+    (_, counter) = prove(monkeypatch, lambda _: ASSUMED, "web:app", "web:other")
+
+    assert (counter.outcome, counter.found) == (Outcome.FINDING, f"it became {ASSUMED}")
+
+
+def test_another_role_than_the_declared_one_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects from a green proof of the wrong role: who the caller became is compared."""
+    (assumes, _) = prove(monkeypatch, lambda _: ASSUMED.replace("/app/", "/app-2/"), "web:app")
+
+    assert (assumes.outcome, assumes.expected) == (Outcome.FINDING, "arn:aws:sts::111122223333:assumed-role/app/")
+
+
+@pytest.mark.parametrize(("age", "asked"), [(5, 3), (3600, 1), (None, 1)])
+def test_a_new_role_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, age: int | None, asked: int) -> None:
+    """Protects a proof right after `up`: for a minute IAM may not know the role everywhere, and later it does.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
+    """
+    pauses: list[float] = []
+    monkeypatch.setattr("cli.prove.time.sleep", pauses.append)
+    answers: list[str] = []
+
+    def answer(claims: Mapping[str, str]) -> str:
+        answers.append(claims["sub"])
+        raise DENIED
+
+    modified = None if age is None else datetime.now(UTC) - timedelta(seconds=age)
+    (assumes, _) = prove(monkeypatch, answer, "web:app", modified=modified)
+
+    assert (assumes.outcome, len(answers), len(pauses)) == (Outcome.FINDING, asked, asked - 1)
+
+
+def test_a_pattern_is_proven_by_an_account_that_says_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the proof of a wildcard: `default` is in every namespace, and any other account shows more."""
+    seen: list[str] = []
+
+    def answer(claims: Mapping[str, str]) -> str:
+        seen.append(claims["sub"])
+        return admitting("team-a:default", "team-a:worker")(claims)
+
+    accounts = ("team-a:default", "team-a:worker", "team-b:x")
+    checks = prove(monkeypatch, answer, *accounts, subjects=("team-a:*",))
+    nobody = prove(monkeypatch, answer, "team-b:x", subjects=("team-a:*",))
+
+    assert seen[0] == "team-a:worker"
+    assert [check.about for check in checks] == ["team-a/* by team-a/worker", "team-b/x, which is not trusted"]
+    assert nobody[0].found == "no existing service account matches, so it cannot be proven here"
+    assert [check.outcome for check in nobody] == [Outcome.COULD_NOT_LOOK, Outcome.NOT_CHECKED]
+
+
+def test_one_binding_that_fails_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the report: a fault of ours is said of its binding, without a word that may hold a token."""
+
+    def answer(_: Mapping[str, str]) -> str:
+        raise LookupError("secret-token")
+
+    (check,) = prove(monkeypatch, answer, "web:app")
+
+    assert (check.outcome, check.found) == (Outcome.COULD_NOT_LOOK, "unexpected LookupError; please report it")
+
+
+def test_no_cluster_is_could_not_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the meaning of 1: a cluster that is not there is no finding."""
+
+    def nobody(*_: str) -> None:
+        raise CouldNotLookError("cluster test: connection refused")
+
+    monkeypatch.setattr(StubCluster, "service_account", nobody)
+    (assumes, counter) = prove(monkeypatch, admitting("web:app"), "web:app")
+
+    assert (assumes.outcome, assumes.found) == (Outcome.COULD_NOT_LOOK, "cluster test: connection refused")
+    assert counter.outcome is Outcome.NOT_CHECKED
+
+
+@pytest.mark.parametrize(
+    ("document", "depends"),
+    [
+        # "Properties of the network", https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+        (trust("web:app", IpAddress={"aws:SourceIp": "203.0.113.0/24"}), True),
+        (trust("web:app", StringEquals={"aws:SourceVpc": "vpc-1"}), True),
+        (trust("web:app", StringEquals={"AWS:sourcevpce": "vpce-1"}), True),
+        (trust("web:app", StringEquals={"aws:VpceOrgID": "o-1"}), True),
+        (trust("web:app", StringEquals={"aws:VpceAccount": "111122223333"}), True),
+        # Another subject is refused wherever it comes from.
+        (trust("web:other", IpAddress={"aws:SourceIp": "203.0.113.0/24"}), False),
+        # What leaves it open is something else.
+        (trust("web:app", StringEquals={"aws:RequestedRegion": "us-west-2"}), False),
+        (trust("web:app"), False),
+        ({"Version": "2012-10-17", "Statement": "no policy"}, False),
+    ],
+)
+def test_whether_the_network_decides(document: dict[str, Any], depends: bool) -> None:
+    """Protects the meaning of 2: only where the caller's network is what is open, a refusal is no finding."""
+    assert depends_on_network(document, NAMES) is depends
+
+
+def test_a_network_key_of_another_statement_is_no_excuse() -> None:
+    """Protects from hiding a finding: the condition of a statement for somebody else decides nothing here."""
+    document = trust("web:app", StringEquals={"aws:RequestedRegion": "us-west-2"})
+    document["Statement"].append(
+        {
+            "Effect": "Allow",
+            "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
+            "Action": "sts:AssumeRole",
+            "Condition": {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}},
+        }
+    )
+
+    assert not depends_on_network(document, NAMES)

@@ -1,0 +1,148 @@
+"""`irsa verify`'s rules, with an AWS account and a cluster that answer what a test says."""
+
+import json
+from typing import Any
+
+import pytest
+
+from cli.declared import Binding, Declared, Role, ServiceAccount
+from cli.findings import Check, CouldNotLookError, Outcome
+from cli.verify import Verification
+from irsa.trust import trust_document
+
+ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+CI_ISSUER = "token.actions.githubusercontent.com"
+CI_PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{CI_ISSUER}"
+ROLE = "arn:aws:iam::111122223333:role/app"
+ANNOTATIONS = {"eks.amazonaws.com/role-arn": ROLE}
+ACCOUNT = ServiceAccount("web", "app", ANNOTATIONS, True, "")
+STATEMENT = {
+    "Effect": "Allow",
+    "Principal": {"Federated": PROVIDER},
+    "Action": "sts:AssumeRoleWithWebIdentity",
+    "Condition": {
+        "StringEquals": {
+            f"{ISSUER.removeprefix('https://')}:aud": "sts.amazonaws.com",
+            f"{ISSUER.removeprefix('https://')}:sub": "system:serviceaccount:web:app",
+        }
+    },
+}
+CI_STATEMENT = {
+    "Effect": "Allow",
+    "Principal": {"Federated": CI_PROVIDER},
+    "Action": "sts:AssumeRoleWithWebIdentity",
+    "Condition": {
+        "StringEquals": {f"{CI_ISSUER}:aud": "my-ci"},
+        "StringLike": {f"{CI_ISSUER}:sub": "repo:octo-org/octo-repo:*"},
+    },
+}
+
+
+def document(*statements: Any) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+class StubAccount:
+    """An AWS account with one role, which has its declared trust policy and no policies, and these OIDC providers."""
+
+    number = "111122223333"
+
+    def __init__(self, trust: str, client_ids: dict[str, list[str]]) -> None:
+        self.trust, self.ids = trust, client_ids
+
+    def role(self, _: str) -> dict[str, Any]:
+        return {"Arn": ROLE, "AssumeRolePolicyDocument": json.loads(self.trust)}
+
+    def attached_policies(self, _: str) -> list[str]:
+        return []
+
+    def inline_policies(self, _: str) -> list[str]:
+        return []
+
+    def client_ids(self, arn: str) -> list[str] | None:
+        return self.ids.get(arn)
+
+
+class StubAccounts:
+    def __init__(self, account: StubAccount) -> None:
+        self.account = account
+
+    def of_role(self, *_: str) -> StubAccount:
+        return self.account
+
+
+class StubClusters:
+    issuer, context = ISSUER, "test"
+
+    def of(self, _: str) -> Any:
+        return self
+
+    def service_account(self, *_: str) -> dict[str, str]:
+        return ANNOTATIONS
+
+
+def verify(
+    trust: str | None, client_ids: dict[str, list[str]], own_providers: frozenset[str] = frozenset()
+) -> list[Check]:
+    """Give the checks of a binding with this trust policy that did not come out well."""
+    role = Role("app", trust, None)
+    declared = Declared("dev", (Binding("app", ROLE, role, accounts=(ACCOUNT,)),), {}, {}, own_providers)
+    accounts: Any = StubAccounts(StubAccount(trust or document(STATEMENT), client_ids))
+    clusters: Any = StubClusters()
+    checks = Verification(declared, accounts, clusters, pods=False).of_binding(declared.bindings[0])
+    return [check for check in checks if check.outcome is not Outcome.OK]
+
+
+def test_each_provider_is_held_to_the_audience_that_is_asked_of_its_tokens() -> None:
+    """Protects other providers: `trust.statements` may name one, which must not be told to admit sts.amazonaws.com."""
+    both = document(STATEMENT, CI_STATEMENT)
+
+    assert verify(both, {PROVIDER: ["sts.amazonaws.com"], CI_PROVIDER: ["my-ci"]}) == []
+    (finding,) = verify(both, {PROVIDER: ["sts.amazonaws.com"], CI_PROVIDER: ["sts.amazonaws.com"]})
+    assert (finding.about, finding.found, finding.expected) == (
+        CI_PROVIDER,
+        "audiences sts.amazonaws.com",
+        "my-ci among them",
+    )
+    assert finding.fix.endswith(f"--open-id-connect-provider-arn {CI_PROVIDER} --client-id my-ci")
+    (missing,) = verify(both, {PROVIDER: ["sts.amazonaws.com"]})
+    assert missing.fix == f"aws iam create-open-id-connect-provider --url https://{CI_ISSUER} --client-id-list my-ci"
+
+
+def test_what_irsa_itself_writes_asks_for_the_audience() -> None:
+    """Protects the check from our own trust policies: the audience in them is one that the provider must admit."""
+    written = trust_document([PROVIDER], ["web:app"], "vault")
+    (finding,) = verify(written, {PROVIDER: ["sts.amazonaws.com"]})
+
+    assert (finding.check, finding.expected) == ("provider", "vault among them")
+
+
+def test_a_provider_of_the_stack_is_repaired_by_it() -> None:
+    """Protects the stack's own OIDC provider from a twin made by hand."""
+    (finding,) = verify(document(STATEMENT), {}, frozenset({PROVIDER}))
+
+    assert finding.fix == "pulumi up --refresh --stack dev"
+
+
+def test_a_secret_trust_policy_is_never_good() -> None:
+    """Protects from a green row: what is declared is not known, so nothing that depends on it is."""
+    bad = verify(None, {PROVIDER: ["sts.amazonaws.com"]})
+
+    assert [check.outcome for check in bad] == [Outcome.COULD_NOT_LOOK] * 3
+    assert {check.check for check in bad} == {"provider", "trust"}
+
+
+def test_one_look_that_fails_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the report: a fault of ours, or no answer, is said of the one check that it hit."""
+    words = iter([LookupError("secret-token"), CouldNotLookError("iam:ListRolePolicies: AccessDenied")])
+
+    def fail(*_: str) -> None:
+        raise next(words)
+
+    monkeypatch.setattr(StubClusters, "service_account", fail)
+    monkeypatch.setattr(StubAccount, "inline_policies", fail)
+    policies, account = verify(document(STATEMENT), {PROVIDER: ["sts.amazonaws.com"]})
+
+    assert (policies.check, policies.found) == ("policies", "unexpected LookupError; please report it")
+    assert (account.check, account.found) == ("account", "iam:ListRolePolicies: AccessDenied")
