@@ -2,7 +2,6 @@
 
 import difflib
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -184,15 +183,8 @@ def _text_of(file: Path, name: str) -> str:
 
 
 def _document_of(text: str) -> dict[str, Any]:
-    reason: str | None
-    try:
-        document = parse_object(text)
-        reason = unfit(document)
-    except Mistake:
-        raise
-    except ValueError:
-        # From json.loads: Python reads no number of more digits.
-        reason = f"a number of more than {sys.get_int_max_str_digits():,} digits"
+    document = parse_object(text)
+    reason = unfit(document)
     if reason:
         raise Mistake(reason, "an IAM policy document in JSON", "look at the file")
     return document

@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from irsa.mistakes import Mistake
+from irsa.policies import parse_object
 from irsa.trust import minified
 
 _ACCOUNT_ROOT = re.compile(r"arn:[a-z-]+:iam::(\d{12}):root")
@@ -25,10 +27,14 @@ class Difference(NamedTuple):
 
 
 def differences(declared: str | Mapping[str, Any], live: str | Mapping[str, Any]) -> list[Difference]:
-    """Give what is different about the live document; nothing when both mean the same."""
+    """Give what is different about the live document; nothing when both mean the same.
+
+    Raises:
+        Mistake: One of them has not the shape of a policy document, so that it means nothing.
+    """
     # Where case makes no difference, the first spelling stands for all.
     spelling: dict[str, str] = {}
-    wanted, found = _document(declared, spelling), _document(live, spelling)
+    wanted, found = _document("declared", declared, spelling), _document("live", live, spelling)
     result = []
     if wanted["Version"] != found["Version"]:
         result.append(Difference("Version", found["Version"], wanted["Version"]))
@@ -61,11 +67,18 @@ def _shown(text: str) -> str:
     return repr(text) if ", " in text else text
 
 
-def _document(document: str | Mapping[str, Any], spelling: dict[str, str]) -> dict[str, Any]:
-    parsed = json.loads(document) if isinstance(document, str) else document
+def _document(which: str, document: str | Mapping[str, Any], spelling: dict[str, str]) -> dict[str, Any]:
+    try:
+        return _normalised(document, spelling)
+    except Mistake as mistake:
+        raise Mistake(f"the {which} document: {mistake.found}", mistake.allowed, mistake.fix) from mistake
+
+
+def _normalised(document: str | Mapping[str, Any], spelling: dict[str, str]) -> dict[str, Any]:
+    parsed = parse_object(document) if isinstance(document, str) else document
     statements: list[Any] = []
     for written in _listed(parsed.get("Statement", [])):
-        statement = _statement(written, spelling)
+        statement = _statement(_object(written, "a statement"), spelling)
         if statement not in statements:
             statements.append(statement)
     return {"Version": str(parsed.get("Version", _DEFAULT_VERSION)), "Statement": statements}
@@ -95,20 +108,28 @@ def _principal(value: Any) -> dict[str, list[str]]:
         return {"AWS": ["*"]}
     # IAM stores an account's number as the ARN of its root.
     return {
-        type_: _texts([_ACCOUNT_ROOT.sub(r"\1", name) for name in _listed(names)]) for type_, names in value.items()
+        type_: _texts([_ACCOUNT_ROOT.sub(r"\1", name) for name in _texts(names)])
+        for type_, names in _object(value, "Principal").items()
     }
 
 
-def _condition(value: Mapping[str, Mapping[str, Any]], spelling: dict[str, str]) -> dict[str, dict[str, list[str]]]:
+def _condition(value: Any, spelling: dict[str, str]) -> dict[str, dict[str, list[str]]]:
     result: dict[str, dict[str, list[str]]] = {}
-    for operator, keys in value.items():
-        for key, texts in sorted((_spelled(key, spelling), _texts(values)) for key, values in keys.items()):
+    for operator, keys in _object(value, "Condition").items():
+        written = _object(keys, f"Condition.{operator}")
+        for key, texts in sorted((_spelled(key, spelling), _texts(values)) for key, values in written.items()):
             same, name = result.setdefault(operator, {}), key
             # Two spellings of one key are two conditions, and both must hold.
             while same.get(name, texts) != texts:
                 name += " again"
             same[name] = texts
     return result
+
+
+def _object(value: Any, place: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise Mistake(f"{place}: {json.dumps(value)}", "a JSON object", "write the document as IAM's grammar has it")
+    return value
 
 
 def _spelled(text: str, spelling: dict[str, str]) -> str:

@@ -5,6 +5,7 @@ Quotas: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.ht
 
 import json
 import re
+import sys
 from collections import Counter
 from typing import Any
 
@@ -39,10 +40,12 @@ def parse_object(text: str) -> dict[str, Any]:
     """Parse JSON that must be an object.
 
     Raises:
-        Mistake: It is not JSON, no object, or has a key twice.
+        Mistake: It is not JSON, no object, or has a key twice or a number that is too long.
     """
     try:
         document = json.loads(text, object_pairs_hook=_object)
+    except Mistake:
+        raise
     except json.JSONDecodeError as error:
         comma = text[: error.pos].rstrip().endswith(",") and text[error.pos : error.pos + 1] in ("]", "}")
         raise Mistake(
@@ -50,6 +53,10 @@ def parse_object(text: str) -> dict[str, Any]:
             "an IAM policy document in JSON",
             "remove the comma before it" if comma else "look for a quote, comma or bracket that is missing there",
         ) from error
+    except ValueError as error:
+        # Python reads no number of more digits.
+        found = f"a number of more than {sys.get_int_max_str_digits():,} digits"
+        raise Mistake(found, "an IAM policy document in JSON", "look at the file") from error
     except RecursionError as error:
         raise Mistake("JSON nested too deeply", "an IAM policy document in JSON", "look at the file") from error
     if not isinstance(document, dict):

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from irsa.comparison import Difference, differences
+from irsa.mistakes import Mistake
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 # The page's trust policy, with two accounts in it.
@@ -117,6 +118,60 @@ def test_a_changed_value_is_shown_as_written() -> None:
             "system:serviceaccount:default:one, system:serviceaccount:default:two",
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("odd", "words"),
+    [
+        ("{", "not JSON"),
+        ("", "not JSON"),
+        ("[]", "no policy document"),
+        ("null", "no policy document"),
+        ('{"Statement": 1' + "0" * 5_000 + "}", "digits"),
+        ('{"Statement": [], "Statement": []}', "twice"),
+        ({**TRUST, "Statement": "Allow"}, 'a statement: "Allow"'),
+        ({**TRUST, "Statement": None}, "a statement: null"),
+        ({**TRUST, "Statement": [*TRUST["Statement"], 5]}, "a statement: 5"),
+        (changed(Principal=None), "Principal: null"),
+        (changed(Principal="111122223333"), 'Principal: "111122223333"'),
+        (changed(NotPrincipal=["*"]), "Principal: "),
+        (with_condition(None), "Condition: null"),
+        (with_condition([]), "Condition: []"),
+        (with_condition({"StringEquals": f"{ISSUER}:aud"}), "Condition.StringEquals: "),
+    ],
+)
+def test_what_is_no_policy_document_is_a_mistake(odd: Any, words: str) -> None:
+    """Protects from a traceback, and from an answer on what means nothing: IAM's grammar has objects there."""
+    for which, pair in (("declared", (odd, TRUST)), ("live", (TRUST, odd))):
+        with pytest.raises(Mistake) as mistake:
+            differences(*pair)
+        assert f"the {which} document: " in mistake.value.found
+        assert words in mistake.value.found
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {},
+        {"Statement": []},
+        changed(Effect=None),
+        changed(Action=None),
+        changed(Action=[5, True, {"a": None}]),
+        changed(Principal={"AWS": None}),
+        with_condition({"StringEquals": {f"{ISSUER}:aud": None}}),
+        {**TRUST, "Version": None},
+    ],
+)
+def test_another_value_where_iam_has_a_text_is_a_difference(odd: Any) -> None:
+    """Protects from a traceback: what has the shape of a document is compared, whatever its values are."""
+    assert differences(TRUST, odd)
+    assert differences(odd, TRUST)
+    assert differences(odd, copy.deepcopy(odd)) == []
+
+
+def test_an_accounts_number_may_be_a_number() -> None:
+    """Protects from a false alarm: IAM's grammar makes the quotes of a number optional."""
+    assert differences(changed(Principal={"AWS": 111122223333}), changed(Principal={"AWS": "111122223333"})) == []
 
 
 _NAMES = st.sampled_from(["s3:GetObject", "s3:PutObject", "sqs:SendMessage", "s3:Get*"])
