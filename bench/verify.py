@@ -25,7 +25,7 @@ from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from cli.declared import Account, Binding, Declared, Role
+from cli.declared import Binding, Declared, Role, ServiceAccount
 from cli.findings import Report, look_at_all, summary
 from cli.live_aws import CONCURRENT, Accounts
 from cli.live_kubernetes import Clusters
@@ -46,7 +46,7 @@ def binding(index: int) -> Binding:
     arn = f"arn:aws:iam::{NUMBER}:role/app-{index}"
     trust = trust_document([PROVIDER], [f"default:app-{index}"])
     policy = f"arn:aws:iam::{NUMBER}:policy/app-{index}"
-    account = Account("default", f"app-{index}", {"eks.amazonaws.com/role-arn": arn}, True, "")
+    account = ServiceAccount("default", f"app-{index}", {"eks.amazonaws.com/role-arn": arn}, True, "")
     return Binding(
         f"app-{index}", arn, Role(f"app-{index}", trust, None), (policy,), {policy: DOCUMENT}, accounts=(account,)
     )
