@@ -18,7 +18,8 @@ Found = tuple[Part, Mistake]
 VERSION = "2012-10-17"
 DOCUMENT_ELEMENTS = ("Version", "Id", "Statement")
 STATEMENT_ELEMENTS = ("Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition")
-TRUST_ELEMENTS = ("Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Condition")
+# No NotPrincipal: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html
+TRUST_ELEMENTS = ("Sid", "Effect", "Principal", "Action", "NotAction", "Condition")
 EFFECTS = ("Allow", "Deny")
 PRINCIPALS = ("AWS", "Federated", "Service", "CanonicalUser")
 OPERATORS = (
@@ -79,7 +80,8 @@ def statement_mistakes(
         yield (*place, "Sid"), Mistake(f"the Sid {_shown(sid)}", "letters A-Z, a-z and digits", "leave out the rest")
     yield from _listed(place, statement, "Action", _not_an_action)
     if trust:
-        yield from _one_of(place, statement, "Principal", "NotPrincipal")
+        if not {"Principal", "NotPrincipal"} & statement.keys():
+            yield place, Mistake("no Principal", "a Principal, who is trusted", "add one, such as AWS: ARN")
         yield from _principal(place, statement.get("Principal"))
     else:
         yield from _listed(place, statement, "Resource", lambda resource: _not_a_resource(resource, partition))
@@ -121,7 +123,9 @@ def _unknown_elements(place: Part, elements: Mapping[str, Any], known: Collectio
     for element in elements:
         if element not in known:
             fix = _nearest(element, known, "remove it")
-            if element in ("Principal", "NotPrincipal"):
+            if element == "NotPrincipal" and "Principal" in known:
+                fix = "name who is trusted in Principal: IAM takes no NotPrincipal in a role's trust policy"
+            elif element in ("Principal", "NotPrincipal"):
                 fix = "remove it: a role's policy is for the role itself; who may assume it is said in trust"
             elif element in ("Resource", "NotResource"):
                 fix = "remove it: a trust policy is about this role only"
