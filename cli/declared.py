@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -205,13 +205,21 @@ def parse_state(state: Mapping[str, Any], stack: str | None = None) -> Declared:
         tuple(bindings[key] for key in sorted(bindings)),
         {_reference(r): r.get("inputs") or {} for r in resources if r["type"] == AWS_PROVIDER},
         {_reference(r): r.get("inputs") or {} for r in resources if r["type"] == KUBERNETES_PROVIDER},
-        frozenset(r["outputs"]["arn"] for r in resources if r["type"] == OIDC_PROVIDER),
+        frozenset(_made_arns(resources)),
     )
+
+
+def _made_arns(resources: Iterable[Resource]) -> Iterator[str]:
+    """Give the ARNs of the OIDC providers that the stack makes; what it only reads it cannot repair."""
+    for resource in resources:
+        arn = (resource.get("outputs") or {}).get("arn")
+        if resource["type"] == OIDC_PROVIDER and not resource.get("external") and isinstance(arn, str):
+            yield arn
 
 
 def _binding(key: str, cluster_key: str, component: Resource, children: Iterable[Resource]) -> Binding:
     recorded = component.get("outputs") or {}
-    outputs = {name: value for name, value in recorded.items() if not _is_secret(value)}
+    outputs = {name: value for name, value in recorded.items() if not is_secret(value)}
     if _unreadable(recorded):
         return Binding(key, outputs.get("roleArn") or "", unreadable=_unreadable(recorded))
     kinds: dict[str, list[Resource]] = {}
@@ -242,7 +250,7 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Iterable
         key,
         outputs["roleArn"],
         _role(outputs, trust, roles) if roles or recorded.get("trustPolicy") is not None else None,
-        None if _is_secret([policies, attached]) else tuple(sorted({*policies, *attached})),
+        None if is_secret([policies, attached]) else tuple(sorted({*policies, *attached})),
         documents,
         inline,
         accounts,
@@ -255,7 +263,7 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Iterable
 def _unreadable(outputs: Mapping[str, Any]) -> str:
     if not outputs:
         return "the last `pulumi up` did not finish it: run `pulumi up`"
-    secrets = [name for name in NEEDED if _is_secret(outputs.get(name))]
+    secrets = [name for name in NEEDED if is_secret(outputs.get(name))]
     return f"the state keeps {', '.join(secrets)} as a secret" if secrets else ""
 
 
@@ -296,11 +304,11 @@ def _texts(declared: Any, kept: Iterable[str]) -> dict[str, str | None]:
     return {name: text if isinstance(text := texts.get(name), str) else None for name in {*texts, *kept}}
 
 
-def _is_secret(value: Any) -> bool:
+def is_secret(value: Any) -> bool:
     """Tell whether the state keeps a value as a secret, or something within it."""
     if isinstance(value, Mapping):
-        return SECRET in value or any(_is_secret(each) for each in value.values())
-    return isinstance(value, list) and any(_is_secret(each) for each in value)
+        return SECRET in value or any(is_secret(each) for each in value.values())
+    return isinstance(value, list) and any(is_secret(each) for each in value)
 
 
 def _name(resource: Resource) -> str:

@@ -167,7 +167,9 @@ def told(report: Report, outcome: Outcome) -> Iterator[str]:
         bindings = list(dict.fromkeys(check.binding for check in checks))
         named = ", ".join(bindings[:NAMED]) + (f" and {len(bindings) - NAMED} more" if len(bindings) > NAMED else "")
         kinds = ", ".join(dict.fromkeys(check.check for check in checks))
-        yield visible(f"{named}: {kinds}: {outcome.value}; {reason}")
+        # Within one binding, what was looked at tells the checks apart.
+        about = ": " + ", ".join(dict.fromkeys(check.about for check in checks)) if len(bindings) == 1 else ""
+        yield visible(f"{named}: {kinds}{about}: {outcome.value}; {reason}")
 
 
 def line(check: Check) -> str:

@@ -16,7 +16,7 @@ def up_with_issuer(stack: str) -> str:
 def up_with_account(stack: str, account: ServiceAccount) -> str:
     """Make a missing service account, which is somebody else's to make where the stack only annotates it."""
     create = f"kubectl create serviceaccount {account.name} -n {account.namespace} && "
-    return f"{'' if account.created else create}{up(stack)}"
+    return f"{'' if account.created else create}{up(stack)}{'' if account.created else where(account)}"
 
 
 def create_provider(issuer: str, audience: str) -> str:
@@ -32,4 +32,14 @@ def admit_audience(provider_arn: str, audience: str) -> str:
 
 def remove_annotation(account: ServiceAccount, key: str) -> str:
     """Take away an annotation that is not declared."""
-    return f"kubectl annotate serviceaccount {account.name} -n {account.namespace} {key}-"
+    return f"kubectl annotate serviceaccount {account.name} -n {account.namespace} {key}-{where(account)}"
+
+
+def where(account: ServiceAccount) -> str:
+    """Say in a command's comment which cluster it is for, in a stack of several."""
+    return f"  # in cluster {account.cluster_key}" if account.cluster_key else ""
+
+
+def explain(account: str, role_arn: str, stack: str, issuer: str) -> str:
+    """Show why a role admits an account, or does not."""
+    return f"irsa explain {account} {role_arn} --stack {stack} --issuer {issuer}"

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 import boto3
@@ -11,6 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
+from cli.declared import is_secret
 from cli.findings import CouldNotLookError
 from irsa.arns import parse_iam_arn
 
@@ -33,7 +35,7 @@ NOT_FOLLOWED = (
     "accessKey",
     "secretKey",
     "token",
-    "assumeRoleWithWebIdentities",
+    "assumeRoleWithWebIdentity",
     "endpoints",
     "sharedConfigFiles",
     "sharedCredentialsFiles",
@@ -65,23 +67,24 @@ class Service:
                 raise self._problem
             if not self._met:
                 try:
-                    return self._asked(question, self.first)
+                    answer = question(self.first)
+                    self._met = True
+                except NOBODY_ANSWERS as error:
+                    self._problem = error
+                    raise
                 except ClientError as error:
-                    if "Throttl" not in error.response["Error"]["Code"]:
+                    self._met = True
+                    if not _passes(error):
                         raise
-        return self._asked(question, self.patient)
+                else:
+                    return answer
+        return question(self.patient)
 
-    def _asked(self, question: Callable[[Any], Answer], client: Any) -> Answer:
-        try:
-            answer = question(client)
-        except NOBODY_ANSWERS as error:
-            self._problem = error
-            raise
-        except ClientError:
-            self._met = True
-            raise
-        self._met = True
-        return answer
+
+def _passes(error: ClientError) -> bool:
+    """Tell whether an error is one that AWS advises to wait for: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return "Throttl" in error.response["Error"]["Code"] or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 class Account:
@@ -183,7 +186,7 @@ class Accounts:
     def _found(self) -> dict[str, Account | CouldNotLookError]:
         with self._lock:
             if not self._reached:
-                self._reached = {reference: _reached(inputs) for reference, inputs in self._providers.items()}
+                self._reached = {reference: _account_of(inputs) for reference, inputs in self._providers.items()}
         return self._reached
 
     def of_role(self, role_arn: str, reference: str) -> Account:
@@ -235,7 +238,7 @@ class Accounts:
         return first
 
 
-def _reached(inputs: Inputs) -> Account | CouldNotLookError:
+def _account_of(inputs: Inputs) -> Account | CouldNotLookError:
     try:
         session = session_of(inputs)
         return Account(session, _number(session))
@@ -253,7 +256,7 @@ def session_of(inputs: Inputs) -> Any:
         CouldNotLookError: The provider has settings that are not followed here, or its role cannot be assumed.
     """
     given = [name for name in NOT_FOLLOWED if inputs.get(name) not in (None, "", "[]", "{}")]
-    given += [name for name in FOLLOWED if isinstance(inputs.get(name), Mapping)]
+    given += [name for name in FOLLOWED if is_secret(inputs.get(name))]
     if given:
         raise CouldNotLookError(
             f"the stack's AWS provider has {', '.join(given)}, which irsa does not read from the state"
@@ -296,7 +299,7 @@ def _number(session: Any) -> str:
 def _listed(value: Any) -> list[Mapping[str, Any]]:
     """Read a provider's input, which the state keeps as JSON."""
     parsed = json.loads(value) if isinstance(value, str) else value
-    return list(parsed or [])
+    return [role for role in parsed or [] if isinstance(role, Mapping)]
 
 
 class Refused(Exception):

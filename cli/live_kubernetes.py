@@ -5,6 +5,7 @@ use of one by two threads at once ended the process (seen: lightkube 1.0.1 with 
 """
 
 import base64
+import copy
 import functools
 import json
 import os
@@ -22,6 +23,7 @@ from lightkube import KubeConfig
 from lightkube.config.client_adapter import Client as HttpClient
 from lightkube.config.client_adapter import ConnectionParams
 from lightkube.config.kubeconfig import SingleConfig
+from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError
 
 from cli.findings import CouldNotLookError
@@ -44,6 +46,7 @@ class Cluster:
         """Take a context of a kubeconfig."""
         self.context = config.context_name
         self._first, self._met, self._problem = threading.Lock(), False, ""
+        self._has_program = bool(config.user and config.user.exec)
         with _explained("connect"):
             self._client: httpx2.Client = HttpClient(config, ConnectionParams(timeout=TIMEOUT))
 
@@ -127,30 +130,37 @@ class Cluster:
     def _request(self, method: str, path: str, **values: Any) -> httpx2.Response:
         # The first request goes alone: it runs the kubeconfig's credential program, and the others use what that gave.
         with self._first:
+            if self._problem:
+                raise CouldNotLookError(self._problem)
             if not self._met:
-                answer = self._attempt(method, path, **values)
+                try:
+                    answer = self._attempt(method, path, **values)
+                except CouldNotLookError as error:
+                    # Nobody has answered yet: every further question would wait as long for nothing.
+                    self._problem = str(error)
+                    raise
                 self._met = True
                 return answer
         return self._attempt(method, path, **values)
 
     def _attempt(self, method: str, path: str, **values: Any) -> httpx2.Response:
-        """Send a request, unless an earlier one has shown that nobody is there to answer."""
-        if self._problem:
-            raise CouldNotLookError(self._problem)
         try:
             try:
                 return self._client.request(method, path, **values)
             except httpx2.TransportError:
                 # A kept connection may have been closed meanwhile.
                 return self._client.request(method, path, **values)
+        except (httpx2.ProtocolError, UnicodeError) as error:
+            # Its words may quote a header, and one of them is the token.
+            raise CouldNotLookError(f"cluster {self.context}: {type(error).__name__}") from None
         except (httpx2.HTTPError, ConfigError, OSError) as error:
-            self._problem = f"cluster {self.context}: {error or type(error).__name__}"
-            raise CouldNotLookError(self._problem) from error
-        except Exception as error:
+            raise CouldNotLookError(f"cluster {self.context}: {error or type(error).__name__}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            if not self._has_program:
+                raise
             # lightkube takes what the program prints as it comes.
-            said = f"{type(error).__name__}: {error}"
-            self._problem = f"cluster {self.context}: the kubeconfig's credential program gave no token ({said})"
-            raise CouldNotLookError(self._problem) from error
+            text = f"the kubeconfig's credential program gave no token ({type(error).__name__})"
+            raise CouldNotLookError(f"cluster {self.context}: {text}") from None
 
 
 def _message(answer: httpx2.Response) -> str:
@@ -180,7 +190,7 @@ def _explained(question: str) -> Iterator[None]:
     """Turn every failure into one sentence; none of them holds a token."""
     try:
         yield
-    except (httpx2.HTTPError, ConfigError, OSError, ValueError) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL, ConfigError, OSError, ValueError) as error:
         raise CouldNotLookError(f"{question}: {error or type(error).__name__}") from error
 
 
@@ -244,12 +254,26 @@ def configuration(inputs: Inputs) -> SingleConfig:
     chosen = next((config.contexts[name] for config in configs if name in config.contexts), None)
     if chosen is None:
         raise CouldNotLookError(f"{where}: no context {name!r}")
-    home = next((config for config in configs if chosen.cluster in config.clusters), None)
-    user = next((config.users[chosen.user] for config in configs if chosen.user in config.users), None)
-    if home is None or user is None:
-        missing = f"cluster {chosen.cluster!r}" if home is None else f"user {chosen.user!r}"
-        raise CouldNotLookError(f"{where}: no {missing}, which the context {name!r} names")
-    return SingleConfig(name, chosen, home.clusters[chosen.cluster], user, home.fname)
+    cluster = inputs.get("cluster") or chosen.cluster
+    home = next((config for config in configs if cluster in config.clusters), None)
+    if home is None:
+        raise CouldNotLookError(f"{where}: no cluster {cluster!r}, which is the one of context {name!r}")
+    user = next(
+        (_resolved(config, config.users[chosen.user]) for config in configs if chosen.user in config.users), None
+    )
+    if user is None:
+        raise CouldNotLookError(f"{where}: no user {chosen.user or ''!r}, which is the one of context {name!r}")
+    return SingleConfig(name, chosen, home.clusters[cluster], user, home.fname)
+
+
+def _resolved(config: KubeConfig, user: User) -> User:
+    """Give a user whose files are found from the cluster's file, too: each path is relative to its own file."""
+    folder = config.fname.parent.resolve() if config.fname else Path()
+    found = copy.copy(user)
+    for name in ("client_cert", "client_key"):
+        if getattr(user, name):
+            setattr(found, name, str(folder / getattr(user, name)))
+    return found
 
 
 def _configurations(kubeconfig: str | None) -> Iterator[KubeConfig]:
@@ -277,7 +301,8 @@ def _read(file: Path) -> KubeConfig:
 def _parsed(where: str, text: str, file: Path | None = None) -> KubeConfig:
     try:
         given = yaml.safe_load(text) or {}
-        return KubeConfig.from_dict({"clusters": [], "contexts": [], **given}, file)
+        lists = {name: given.get(name) or [] for name in ("clusters", "contexts", "users")}
+        return KubeConfig.from_dict({**given, **lists}, file)
     except yaml.MarkedYAMLError as error:
         # Its own words quote the text, which may hold a token.
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""

@@ -131,7 +131,7 @@ class Proof:
         """Take what the stack declares, and where to look; the accounts are asked only why a role was refused."""
         self._declared, self._accounts, self._clusters = declared, accounts, clusters
         self._repair = fixes.up(declared.stack)
-        self._lock = threading.Lock()
+        self._lock, self._listing = threading.Lock(), threading.Lock()
         self._token_services: dict[str | None, TokenService] = {}
         self._all_accounts: dict[Cluster, list[str]] = {}
 
@@ -167,21 +167,15 @@ class Proof:
         """Prove an account of the binding's own with what its annotations say, as the webhook would."""
         check = functools.partial(Check, binding.key, ASSUMES)
         about, expected = account.place, f"{ROLE_ARN}: {binding.role_arn}"
+        create = fixes.up_with_account(self._declared.stack, account)
+        missing = Answer(check(Outcome.FINDING, about, "no such service account", expected, create))
         try:
             cluster = self._clusters.of(account.cluster)
             annotations = cluster.service_account(account.namespace, account.name)
         except CouldNotLookError as error:
             return Answer(check(Outcome.COULD_NOT_LOOK, about, str(error)))
         if annotations is None:
-            return Answer(
-                check(
-                    Outcome.FINDING,
-                    about,
-                    "no such service account",
-                    expected,
-                    fixes.up_with_account(self._declared.stack, account),
-                )
-            )
+            return missing
         role_arn = annotations.get(ROLE_ARN)
         if role_arn != binding.role_arn:
             found = f"{ROLE_ARN}: {role_arn}" if role_arn else f"no {ROLE_ARN}, so its Pods get no credentials"
@@ -192,15 +186,7 @@ class Proof:
             texts = (f"{AUDIENCE}: {audience}", f"the audience {binding.audience}", fix)
             return Answer(check(Outcome.FINDING, about, *texts))
         subject = Subject(cluster, account.namespace, account.name, role_arn, audience, account.cluster_key)
-        return self._assume(binding, subject, about) or Answer(
-            check(
-                Outcome.FINDING,
-                about,
-                "no such service account",
-                expected,
-                fixes.up_with_account(self._declared.stack, account),
-            )
-        )
+        return self._assume(binding, subject, about) or missing
 
     def _subject(self, binding: Binding, subject: str) -> list[Answer]:
         """Prove a trusted subject that is no account of the binding's own, by an existing account of each cluster."""
@@ -319,7 +305,8 @@ class Proof:
             return check(Outcome.OK if good else Outcome.COULD_NOT_LOOK, about, str(refused))
         except CouldNotLookError as error:
             return check(Outcome.COULD_NOT_LOOK, about, str(error))
-        fix = self._repair if binding.role else f"irsa explain {stranger} {stranger.role_arn}"
+        explain = fixes.explain(str(stranger), stranger.role_arn, self._declared.stack, issuer)
+        fix = self._repair if binding.role else explain
         return check(Outcome.FINDING, about, f"it became {identity}", "AccessDenied", fix)
 
     def _stranger(self, binding: Binding, subject: Subject, issuer: str) -> Subject | None:
@@ -327,11 +314,7 @@ class Proof:
         trust = binding.role.trust if binding.role else None
         if trust is None:
             return None
-        try:
-            accounts = self._every_account(subject.cluster)
-        except CouldNotLookError:
-            return None
-        for account in accounts:
+        for account in self._every_account(subject.cluster):
             names = {"subject": subject_claim(account), "issuer": issuer, "role": subject.role_arn}
             answer = evaluation_of(trust, {**names, "audience": subject.audience})
             if answer and answer.decision is Decision.DENIED:
@@ -340,9 +323,13 @@ class Proof:
         return None
 
     def _every_account(self, cluster: Cluster) -> list[str]:
-        with self._lock:
+        """Give all accounts of a cluster; none where they may not be listed."""
+        with self._listing:
             if cluster not in self._all_accounts:
-                self._all_accounts[cluster] = cluster.service_accounts(None)
+                try:
+                    self._all_accounts[cluster] = cluster.service_accounts(None)
+                except CouldNotLookError:
+                    self._all_accounts[cluster] = []
         return self._all_accounts[cluster]
 
     # What the messages name
@@ -350,7 +337,7 @@ class Proof:
     def _names(self, binding: Binding, subject: Subject, issuer: str) -> dict[str, str]:
         names = {
             "audience": subject.audience,
-            "explain": f"irsa explain {subject} {subject.role_arn}",
+            "explain": fixes.explain(str(subject), subject.role_arn, self._declared.stack, issuer),
             "issuer": issuer,
             "name": subject.name,
             "namespace": subject.namespace,

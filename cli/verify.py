@@ -43,7 +43,7 @@ Look = Callable[[Binding], list[Check]]
 DESCRIPTION = """\
 Compare what the stack declares with what AWS and Kubernetes have now; nothing is changed. For each binding:
 
-  provider   the IAM OIDC provider exists and admits the audience; it is the one of the account's cluster
+  provider   each OIDC provider of the trust policy exists and admits the audience; one is of the account's cluster
   role       the role exists
   trust      its trust policy means what was declared, nothing less and nothing more
   policies   the declared policies are attached, and no others
@@ -226,7 +226,7 @@ class Verification:
             outcome = {Decision.ALLOWED: Outcome.OK, Decision.DENIED: Outcome.FINDING}.get(
                 answer.decision, Outcome.COULD_NOT_LOOK
             )
-            explain = f"irsa explain {each} {binding.role_arn}"
+            explain = fixes.explain(str(each), binding.role_arn, self._declared.stack, issuer)
             checks.append(check(outcome, binding.role_arn, answer.explanation, f"it admits {subject}", explain))
         return checks
 
@@ -305,7 +305,8 @@ class Verification:
         pods = cluster.pods(account.namespace, account.name)
         for pod in pods:
             about, found = f"{account.namespace}/{pod['metadata']['name']}", problems(pod, role_arn, audience)
-            checks += [check(Outcome.FINDING, about, each.found, each.expected, restart_command(pod)) for each in found]
+            restart = f"{restart_command(pod)}{fixes.where(account)}"
+            checks += [check(Outcome.FINDING, about, each.found, each.expected, restart) for each in found]
             own = apart(pod)
             if own:
                 text = f"set the role themselves: {', '.join(own)}"

@@ -121,7 +121,7 @@ def _condition(value: Any, spelling: dict[str, str]) -> dict[str, dict[str, list
             same, name = result.setdefault(operator, {}), key
             # Two spellings of one key are two conditions, and both must hold.
             while same.get(name, texts) != texts:
-                name += " again"
+                name += " (once more)"
             same[name] = texts
     return result
 

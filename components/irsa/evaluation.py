@@ -246,7 +246,7 @@ def _json(text: str) -> object:
         place = f"line {error.lineno}, column {error.colno}"
         raise TrustDocumentError(place, f"not JSON ({error.msg})", "a JSON document") from error
     except ValueError as error:
-        # Python reads no longer number; IAM's quota has no room for it either.
+        # Python refuses longer numbers; IAM's quota has no room for it either.
         found = f"a number of more than {sys.get_int_max_str_digits():,} digits"
         allowed = f"{TRUST_POLICY_SIZE:,} characters in a trust policy, unless AWS raised the quota"
         raise TrustDocumentError("", found, allowed, "quotas") from error

@@ -54,7 +54,7 @@ def parse_object(text: str) -> dict[str, Any]:
             "remove the comma before it" if comma else "look for a quote, comma or bracket that is missing there",
         ) from error
     except ValueError as error:
-        # Python reads no number of more digits.
+        # Python refuses longer numbers.
         found = f"a number of more than {sys.get_int_max_str_digits():,} digits"
         raise Mistake(found, "an IAM policy document in JSON", "look at the file") from error
     except RecursionError as error:

@@ -75,19 +75,18 @@ def _statement(provider_arn: str, subjects: Sequence[str], audience: str, condit
 
 
 def federated_providers(document: str) -> dict[str, list[list[str]]]:
-    """Give the ARNs of the OIDC providers that a trust policy names.
+    """Give the ARNs of the OIDC providers that a trust policy lets in.
 
-    With each come, for every statement that names it, the audiences of which a token must have one; none when the
-    statement does not say.
+    With each come, for every such statement, the audiences of which a token must have one by StringEquals.
     """
     found: dict[str, list[list[str]]] = {}
     for statement in _listed(json.loads(document).get("Statement", [])):
-        principal = statement.get("Principal")
+        principal = statement.get("Principal") if statement.get("Effect") == "Allow" else None
         named = _listed(principal.get("Federated", [])) if isinstance(principal, dict) else []
         for arn in named:
             if ":oidc-provider/" in arn:
                 key = f"{issuer_of_provider(arn)}:aud"
-                conditions = statement.get("Condition", {}).get("StringEquals", {})
+                conditions = (statement.get("Condition") or {}).get("StringEquals") or {}
                 audiences = [
                     each for name in conditions if name.lower() == key.lower() for each in _listed(conditions[name])
                 ]

@@ -136,14 +136,19 @@ def test_an_existing_role_is_asked_whether_it_admits_the_account(cloud: Any, dep
     project.up()
     verified = {name: report(project, "verify", name) for name in bindings}
     proven = {name: report(project, "prove", name) for name in bindings}
+    (advice,) = [check["fix"] for check in not_good(verified["bad"][1])]
+    explained = irsa(project, *advice.split()[1:])
     for name in ("admitting", "refusing"):
         iam.delete_role(RoleName=name)
 
     assert (verified["good"][0], proven["good"][0]) == (0, 0)
     (verify,), (prove,) = not_good(verified["bad"][1]), not_good(proven["bad"][1])
-    explain = f"irsa explain default/unwanted arn:aws:iam::{ACCOUNT}:role/refusing"
+    explain = f"irsa explain default/unwanted arn:aws:iam::{ACCOUNT}:role/refusing --stack {STACK}"
+    explain += f" --issuer https://{ISSUER}"
     assert (verify["check"], verify["outcome"], verify["fix"]) == ("trust", "finding", explain)
     assert (prove["check"], prove["outcome"], prove["fix"]) == ("assumes", "finding", explain)
+    assert explained.returncode == 1
+    assert "must be exactly system:serviceaccount:default:somebody-else" in explained.stdout
 
 
 def test_the_documented_rights_are_enough(project: Project, cloud: Any, tmp_path: Path) -> None:

@@ -68,6 +68,15 @@ def test_a_binding_of_several_clusters_is_one() -> None:
     assert dict(declared.cluster_keys) == {"blue": "blue", "green": "green"}
 
 
+def test_only_a_provider_that_the_stack_makes_is_the_stacks() -> None:
+    """Protects the advice: `pulumi up` makes nothing that the stack only reads; a secret ARN is nobody's."""
+    kind = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
+    arns: list[tuple[Any, bool]] = [("arn:made", False), ("arn:read", True), (SECRET, False)]
+    made = [child("app", kind, f"p{n}", {}, {"arn": arn}, external=read) for n, (arn, read) in enumerate(arns)]
+
+    assert parse_state(state(component("app"), role(), *made)).oidc_providers == {"arn:made"}
+
+
 def test_two_components_of_one_name_stay_two() -> None:
     """Protects stacks of others, where a name is unique only within the component that it stands in."""
     inner = [component("api"), component("api")]

@@ -59,6 +59,15 @@ def test_one_reason_is_said_once() -> None:
     assert len(json.loads(as_json(Report("verify", "dev", unknown)))["checks"]) == 14
 
 
+def test_two_things_of_one_binding_are_both_named() -> None:
+    """Protects `--pods`: which Pods have containers apart is said, though the reason is one."""
+    reason = "set the role themselves: sidecar"
+    checks = [Check("app", "pods", Outcome.NOT_CHECKED, f"web/pod-{n}, containers", reason) for n in range(2)]
+    lines = plain(Report("verify", "dev", (GOOD, *checks)), ("binding",), ())
+
+    assert lines[2] == f"app: pods: web/pod-0, containers, web/pod-1, containers: not checked; {reason}"
+
+
 def test_what_is_found_cannot_break_the_report() -> None:
     """Protects terminals, logs and CI's XML from an annotation that ends in a line break or holds an escape."""
     role = "arn:aws:iam::111122223333:role/app"

@@ -1,5 +1,6 @@
 """Reading AWS: paging, throttling, one question once, no more rights than documented."""
 
+import inspect
 import json
 import re
 import threading
@@ -10,6 +11,7 @@ from typing import Any
 
 import boto3
 import botocore.session
+import pulumi_aws
 import pytest
 from botocore import xform_name
 from botocore.compat import HTTPHeaders
@@ -17,9 +19,11 @@ from botocore.exceptions import BotoCoreError
 from moto import mock_aws
 
 from cli.findings import CouldNotLookError
-from cli.live_aws import Account, Accounts, TokenService, session_of
+from cli.live_aws import FOLLOWED, NOT_FOLLOWED, Account, Accounts, TokenService, session_of
 
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
+# How the engine writes a secret into a state: https://www.pulumi.com/docs/iac/concepts/secrets/
+SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:x"}
 PERMISSIONS = Path(__file__).parents[2] / "docs" / "permissions"
 
 
@@ -68,8 +72,11 @@ def test_paging_is_followed(iam: Any, account: Account) -> None:
     assert calls.count("ListAttachedRolePolicies") == 3
 
 
-def test_throttling_is_retried(iam: Any, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects big stacks: IAM's Throttling is no answer, the question is asked again."""
+@pytest.mark.parametrize(("status", "code"), [(400, "Throttling"), (503, "ServiceFailure")])
+def test_throttling_is_retried(
+    iam: Any, account: Account, monkeypatch: pytest.MonkeyPatch, status: int, code: str
+) -> None:
+    """Protects big stacks: IAM's Throttling, or a service out of order, is no answer; the question is asked again."""
     iam.create_role(RoleName="app", AssumeRolePolicyDocument="{}")
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     throttled = iter(range(5))
@@ -79,13 +86,13 @@ def test_throttling_is_retried(iam: Any, account: Account, monkeypatch: pytest.M
             return None
         from botocore.awsrequest import AWSResponse
 
-        body = b"<ErrorResponse><Error><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>"
+        body = f"<ErrorResponse><Error><Code>{code}</Code><Message>Wait</Message></Error></ErrorResponse>".encode()
 
         class Raw:
             def stream(self) -> Iterator[bytes]:
                 yield body
 
-        return AWSResponse(request.url, 400, HTTPHeaders(), Raw())
+        return AWSResponse(request.url, status, HTTPHeaders(), Raw())
 
     for client in (account._iam.first, account._iam.patient):
         client.meta.events.register_first("before-send.iam.GetRole", throttle)
@@ -183,11 +190,12 @@ def test_a_providers_role_is_assumed(iam: Any) -> None:
         ({"accessKey": {"ciphertext": "v1:x"}, "secretKey": {"ciphertext": "v1:x"}}, "has accessKey, secretKey"),
         ({"token": {"ciphertext": "v1:x"}}, "has token"),
         ({"endpoints": '[{"iam": "http://127.0.0.1:9"}]'}, "has endpoints"),
-        ({"assumeRoleWithWebIdentities": '[{"roleArn": "arn:aws:iam::444455556666:role/x"}]'}, "has assumeRoleWithWeb"),
+        ({"assumeRoleWithWebIdentity": '{"roleArn": "arn:aws:iam::444455556666:role/x"}'}, "has assumeRoleWithWeb"),
         ({"sharedConfigFiles": '["/elsewhere"]'}, "has sharedConfigFiles"),
         ({"sharedCredentialsFiles": '["/elsewhere"]'}, "has sharedCredentialsFiles"),
-        ({"profile": {"ciphertext": "v1:x"}}, "has profile"),
-        ({"assumeRoles": {"ciphertext": "v1:x"}}, "has assumeRoles"),
+        ({"profile": SECRET}, "has profile"),
+        ({"assumeRoles": SECRET}, "has assumeRoles"),
+        ({"assumeRoles": [{"roleArn": "arn:aws:iam::444455556666:role/x", "externalId": SECRET}]}, "has assumeRoles"),
         ({"profile": "nobody-has-this-profile"}, "could not be found"),
     ],
 )
@@ -195,6 +203,14 @@ def test_what_is_not_followed_is_said(iam: Any, inputs: dict[str, Any], words: s
     """Protects secrets, and from asking somebody else: what decides who asks where is followed, or nothing is asked."""
     with pytest.raises(CouldNotLookError, match=words):
         session_of(inputs)
+
+
+def test_what_is_followed_or_not_are_inputs_of_the_provider() -> None:
+    """Protects from a name that no provider has: the SDK of the AWS provider spells them."""
+    names = inspect.signature(pulumi_aws.ProviderArgs.__init__).parameters
+    spelled = {re.sub("_(.)", lambda match: match[1].upper(), name) for name in names}
+
+    assert {*FOLLOWED, *NOT_FOLLOWED} <= spelled
 
 
 def test_settings_that_say_nothing_are_no_settings(iam: Any) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx2
 import pytest
 
 from cli.findings import CouldNotLookError
@@ -182,11 +183,45 @@ def test_a_credential_program_that_gives_no_token_is_one_sentence(tmp_path: Path
     cluster = Cluster(configuration({"kubeconfig": json.dumps(document)}))
     for _ in range(3):
         with pytest.raises(
-            CouldNotLookError, match=f"cluster test: the kubeconfig's credential program gave no token .{words}"
+            CouldNotLookError, match=rf"cluster test: the kubeconfig's credential program gave no token \({words}\)"
         ):
             cluster.service_account("a", "b")
 
     assert runs.read_text().count("run") == 1
+
+
+def test_a_slow_answer_costs_no_other_one(api: Api, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the rest of a run: a cluster that has answered is asked on, whatever one question met."""
+    assert cluster.service_account("a", "b") is not None
+    genuine = cluster._client.request
+
+    def slow(method: str, path: str, **values: Any) -> Any:
+        if "pods" in path:
+            raise httpx2.ReadTimeout("timed out")
+        return genuine(method, path, **values)
+
+    monkeypatch.setattr(cluster._client, "request", slow)
+    with pytest.raises(CouldNotLookError, match="cluster test: timed out"):
+        cluster.pods("a", "b")
+    assert cluster.service_account("a", "b") is not None
+
+
+@pytest.mark.parametrize("token", ["SECRET\n", "SECRET\x00"])
+def test_a_token_that_cannot_be_sent_is_not_shown(api: Api, token: str) -> None:
+    """Protects tokens: the HTTP library's words quote the header that they are in."""
+    document = kubeconfig(f"http://127.0.0.1:{api.server_port}")
+    document["users"][0]["user"]["token"] = token
+    with pytest.raises(CouldNotLookError) as refused:
+        Cluster(configuration({"kubeconfig": json.dumps(document)})).service_account("a", "b")
+
+    assert str(refused.value).startswith("cluster test: ")
+    assert "SECRET" not in str(refused.value)
+
+
+def test_a_server_that_is_no_url_is_one_sentence() -> None:
+    """Protects readers: the HTTP library has an exception of another kind for it."""
+    with pytest.raises(CouldNotLookError, match="connect: Invalid port: 'abc'"):
+        Cluster(configuration({"kubeconfig": json.dumps(kubeconfig("https://host:abc"))}))
 
 
 def test_files_are_merged_as_kubectl_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,13 +232,19 @@ def test_files_are_merged_as_kubectl_does(tmp_path: Path, monkeypatch: pytest.Mo
     whole, other = kubeconfig("https://one.example.com"), kubeconfig("https://two.example.com", "other")
     contexts = {key: whole[key] for key in ("current-context", "contexts")}
     rest = {key: whole[key] for key in ("clusters", "users")}
-    files = [tmp_path / name for name in ("contexts", "rest", "other")]
+    files = [tmp_path / name / "config" for name in ("contexts", "rest", "other")]
+    whole["users"][0]["user"] = {"client-certificate": "me.crt", "client-key": "/keys/me.key"}
+    contexts |= {"clusters": None, "users": None}
+    for file in files:
+        file.parent.mkdir()
     for file, content in zip(files, (contexts, rest, other), strict=True):
         file.write_text(json.dumps(content))
     monkeypatch.setenv("KUBECONFIG", ":".join(map(str, files)))
 
     found = configuration({})
     assert (found.context_name, found.cluster.server, found.fname) == ("test", "https://one.example.com", files[1])
+    assert found.user is not None
+    assert (found.user.client_cert, found.user.client_key) == (str(tmp_path / "rest" / "me.crt"), "/keys/me.key")
     assert configuration({"context": "other"}).cluster.server == "https://two.example.com"
 
 
@@ -217,6 +258,10 @@ def test_the_provider_of_the_stack_says_which_context(tmp_path: Path, monkeypatc
     assert configuration({}).cluster.server == "https://one.example.com"
     assert configuration({"context": "two"}).cluster.server == "https://two.example.com"
     assert configuration({"kubeconfig": str(two)}).cluster.server == "https://two.example.com"
+    both = {**kubeconfig("https://one.example.com"), "clusters": []}
+    for name in ("a", "b"):
+        both["clusters"].append({"name": name, "cluster": {"server": f"https://{name}.example.com"}})
+    assert configuration({"kubeconfig": json.dumps(both), "cluster": "b"}).cluster.server == "https://b.example.com"
     assert configuration({"kubeconfig": two.read_text()}).cluster.server == "https://two.example.com"
     with pytest.raises(CouldNotLookError, match="no context 'three'"):
         configuration({"context": "three"})
@@ -244,11 +289,11 @@ def test_no_cluster_is_guessed() -> None:
         ("clusters: []\nusers: [{name: u, user: {token: SECRET}}]\ncontexts: []\n", "no current context"),
         (
             "current-context: c\nclusters: []\ncontexts: [{name: c, context: {cluster: d}}]\n",
-            "no cluster 'd', which the",
+            "no cluster 'd', which is the one of context 'c'",
         ),
         (
             "current-context: c\nclusters: [{name: d, cluster: {}}]\ncontexts: [{name: c, context: {cluster: d}}]\n",
-            "no user None, which the",
+            "no user '', which is the one of context 'c'",
         ),
         ("\x00", "not in the form of a kubeconfig"),
         ("", "no current context"),

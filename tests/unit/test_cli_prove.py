@@ -39,11 +39,15 @@ class StubCluster:
     def __init__(self, *accounts: str) -> None:
         self.accounts = accounts
         self.issuer, self.context = ISSUER, "test"
+        self.listings, self.may_list = 0, True
 
     def service_account(self, namespace: str, name: str) -> dict[str, str] | None:
         return {"eks.amazonaws.com/role-arn": ROLE} if f"{namespace}:{name}" in self.accounts else None
 
     def service_accounts(self, namespace: str | None) -> list[str]:
+        self.listings += 1
+        if not self.may_list:
+            raise CouldNotLookError("list serviceaccounts in all namespaces: forbidden")
         return sorted(each for each in self.accounts if namespace in (None, each.partition(":")[0]))
 
     def token(self, namespace: str, name: str, audience: str) -> str:
@@ -120,6 +124,23 @@ def test_without_a_stranger_a_wrong_audience_is_refused(monkeypatch: pytest.Monk
     (_, counter) = prove(monkeypatch, admitting("web:app"), "web:app")
 
     assert (counter.outcome, counter.about) == (Outcome.OK, "web/app with the audience irsa-prove.invalid")
+
+
+def test_accounts_are_listed_once_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the narrow right of docs/verify.md: who may not list all accounts is told so once, and proves on."""
+    monkeypatch.setattr("cli.prove.TokenService", lambda _: type("Sts", (), {"identity": lambda *_: ASSUMED})())
+    cluster: Any = StubCluster("web:app")
+    cluster.may_list = False
+    clusters: Any = StubClusters(cluster)
+    reach: Any = StubAccounts()
+    own = ServiceAccount("web", "app", {}, True, "")
+    role = Role("app", json.dumps(trust("web:app")), None)
+    binding = Binding("app", ROLE, role, accounts=(own,), subjects=("web:app",))
+    proof = Proof(Declared("dev", (binding,), {}, {}), reach, clusters)
+    abouts = [check.about for _ in range(5) for check in proof.of_binding(binding) if check.check == "is refused"]
+
+    assert abouts == ["web/app with the audience irsa-prove.invalid"] * 5
+    assert cluster.listings == 1
 
 
 @pytest.mark.parametrize(

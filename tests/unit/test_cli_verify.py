@@ -8,7 +8,7 @@ import pytest
 from cli.declared import Binding, Declared, Role, ServiceAccount
 from cli.findings import Check, CouldNotLookError, Outcome
 from cli.verify import Verification
-from irsa.trust import trust_document
+from irsa.trust import federated_providers, trust_document
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -108,6 +108,17 @@ def test_each_provider_is_held_to_the_audience_that_is_asked_of_its_tokens() -> 
     assert finding.fix.endswith(f"--open-id-connect-provider-arn {CI_PROVIDER} --client-id my-ci")
     (missing,) = verify(both, {PROVIDER: ["sts.amazonaws.com"]})
     assert missing.fix == f"aws iam create-open-id-connect-provider --url https://{CI_ISSUER} --client-id-list my-ci"
+
+
+def test_a_provider_that_is_denied_is_nobody_to_let_in() -> None:
+    """Protects from advice to open what a Deny closes: only what an Allow lets in must exist and admit an audience."""
+    legacy = {**CI_STATEMENT, "Effect": "Deny"}
+
+    assert verify(document(STATEMENT, legacy), {PROVIDER: ["sts.amazonaws.com"]}) == []
+    assert federated_providers(document({**CI_STATEMENT, "Condition": None})) == {CI_PROVIDER: [[]]}
+    other_cluster = {**STATEMENT, "Effect": "Deny"}
+    denied = verify(document(CI_STATEMENT, other_cluster), {CI_PROVIDER: ["my-ci"]})
+    assert [(check.check, check.found) for check in denied] == [("provider", f"issuer {ISSUER}")]
 
 
 def test_what_irsa_itself_writes_asks_for_the_audience() -> None:
