@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from cli.findings import COULD_NOT_LOOK, FINDINGS, GOOD
+from cli.findings import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from cli.reports import FileReport, as_json, plain, sarif, show
 from config.loading import examine
 from config.places import LocatedMistake
@@ -27,11 +27,14 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check the files and give the exit code."""
+    """Check the files and give the exit code.
+
+    Raises:
+        CouldNotLookError: There is no file.
+    """
     files: list[Path] = arguments.files or stack_files(Path())
     if not files:
-        print("irsa check: no Pulumi.*.yaml beside a Pulumi.yaml here, or above: name the files", file=sys.stderr)
-        return COULD_NOT_LOOK
+        raise CouldNotLookError("no Pulumi.*.yaml beside a Pulumi.yaml here, or above: name the files")
     reports = []
     for file in files:
         try:

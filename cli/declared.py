@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import functools
 import json
 import shutil
 import subprocess
@@ -113,7 +114,7 @@ class Declared:
     clusters: Mapping[str, Inputs]
     oidc_providers: frozenset[str] = frozenset()
 
-    @property
+    @functools.cached_property
     def cluster_keys(self) -> Mapping[str, str]:
         """The keys of the clusters in the stack file, by the ways to their APIs; none in a stack of one cluster."""
         accounts = (account for binding in self.bindings for account in binding.accounts)

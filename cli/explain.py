@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from cli.findings import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from cli.live_aws import Accounts
 from cli.live_kubernetes import Cluster, Clusters
 from irsa.annotations import AUDIENCE
-from irsa.arns import oidc_provider_arn, parse_iam_arn
+from irsa.arns import parse_iam_arn, provider_of_role
 from irsa.evaluation import Decision, Evaluation, StatementEvaluation, TrustDocumentError, WebIdentityRequest, evaluate
 from irsa.mistakes import Mistake
 from irsa.subjects import check_subject, is_pattern, subject_claim
@@ -75,12 +74,15 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Give the answer and the exit code."""
+    """Give the answer and the exit code.
+
+    Raises:
+        CouldNotLookError: The question is mistaken, or what it needs cannot be read.
+    """
     try:
         answer = _offline(options) if options.trust else _live(options)
-    except (CouldNotLookError, Mistake, OSError) as error:
-        sys.stderr.write(f"irsa explain: {error}\n")
-        return COULD_NOT_LOOK
+    except (Mistake, OSError) as error:
+        raise CouldNotLookError(str(error)) from error
     if options.json:
         print(json.dumps(asdict(answer), indent=2, ensure_ascii=False))
     else:
@@ -201,10 +203,9 @@ def _subject(account: str) -> str:
 
 
 def _request(account: str, role_arn: str, issuer: str, audience: str) -> WebIdentityRequest:
-    arn = parse_iam_arn(role_arn, "role")
+    provider = provider_of_role(role_arn, issuer)
     if not issuer.startswith("https://"):
         raise CouldNotLookError(f"the issuer {issuer!r} does not begin with https://")
-    provider = oidc_provider_arn(arn.partition, arn.account, issuer)
     return WebIdentityRequest(issuer, provider, subject_claim(_subject(account)), audience)
 
 

@@ -100,6 +100,14 @@ class Report:
         return GOOD if Outcome.OK in outcomes and Outcome.COULD_NOT_LOOK not in outcomes else COULD_NOT_LOOK
 
 
+def by_binding(checks: Iterable[Check]) -> dict[str, list[Check]]:
+    """Give the checks of each binding, in their order."""
+    found: dict[str, list[Check]] = {}
+    for check in checks:
+        found.setdefault(check.binding, []).append(check)
+    return found
+
+
 def worst(outcomes: Iterable[Outcome]) -> Outcome | None:
     """Give the outcome that counts for all of them."""
     present = set(outcomes)
@@ -199,8 +207,7 @@ def summary(report: Report) -> str:
 def junit(report: Report) -> str:
     """Give the report as JUnit XML: one suite per binding."""
     root = ElementTree.Element("testsuites", name=f"irsa {report.verb} {report.stack}")
-    for binding in dict.fromkeys(check.binding for check in report.checks):
-        checks = [check for check in report.checks if check.binding == binding]
+    for binding, checks in by_binding(report.checks).items():
         counts = Counter(check.outcome for check in checks)
         suite = ElementTree.SubElement(
             root,

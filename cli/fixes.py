@@ -15,8 +15,9 @@ def up_with_issuer(stack: str) -> str:
 
 def up_with_account(stack: str, account: ServiceAccount) -> str:
     """Make a missing service account, which is somebody else's to make where the stack only annotates it."""
-    create = f"kubectl create serviceaccount {account.name} -n {account.namespace} && "
-    return f"{'' if account.created else create}{up(stack)}{'' if account.created else where(account)}"
+    if account.created:
+        return up(stack)
+    return f"kubectl create serviceaccount {account.name} -n {account.namespace} && {up(stack)}{where(account)}"
 
 
 def create_provider(issuer: str, audience: str) -> str:

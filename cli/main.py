@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from cli import check, explain, prove, verify
-from cli.findings import COULD_NOT_LOOK, unexpected
+from cli.findings import COULD_NOT_LOOK, CouldNotLookError, unexpected
 
 VERBS: tuple[ModuleType, ...] = (check, verify, prove, explain)
 
@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="irsa", description="Check, verify, explain and prove IAM roles for service accounts."
     )
-    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+    verbs = parser.add_subparsers(title="verbs", required=True, dest="verb", metavar="VERB")
     for verb in VERBS:
         verb.add(verbs)
     chosen = parser.parse_args(arguments)
@@ -27,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # Who reads has read enough, as `head` does; Python would complain at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return COULD_NOT_LOOK
+    except CouldNotLookError as error:
+        sys.stderr.write(f"irsa {chosen.verb}: {error}\n")
         return COULD_NOT_LOOK
     except KeyboardInterrupt:
         sys.stderr.write("irsa: stopped\n")

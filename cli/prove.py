@@ -3,7 +3,6 @@
 import argparse
 import fnmatch
 import functools
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,6 @@ from typing import Any, NamedTuple
 from cli import fixes
 from cli.declared import Binding, Declared, ServiceAccount, add_stack_options, read_stack
 from cli.findings import (
-    COULD_NOT_LOOK,
     EXIT_CODES,
     Check,
     CouldNotLookError,
@@ -28,7 +26,7 @@ from cli.live_aws import CONCURRENT, Accounts, Refused, TokenService
 from cli.live_kubernetes import Cluster, Clusters, claims
 from cli.sts_answers import explained
 from irsa.annotations import AUDIENCE, ROLE_ARN
-from irsa.arns import issuer_host_path, issuer_of_provider, oidc_provider_arn, parse_iam_arn
+from irsa.arns import issuer_host_path, issuer_of_provider, parse_iam_arn, provider_of_role
 from irsa.evaluation import Decision, Evaluation, WebIdentityRequest, evaluate
 from irsa.mistakes import Mistake
 from irsa.subjects import is_pattern, subject_claim
@@ -111,13 +109,13 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prove the chosen bindings, show the report and give the exit code."""
-    try:
-        declared = read_stack(options.stack)
-        bindings = declared.chosen(options.bindings)
-    except CouldNotLookError as error:
-        sys.stderr.write(f"irsa prove: {error}\n")
-        return COULD_NOT_LOOK
+    """Prove the chosen bindings, show the report and give the exit code.
+
+    Raises:
+        CouldNotLookError: The stack cannot be read, or has no such binding.
+    """
+    declared = read_stack(options.stack)
+    bindings = declared.chosen(options.bindings)
     proof = Proof(declared, Accounts(declared.aws), Clusters(declared.clusters))
     checks = look_at_all("prove", bindings, proof.of_binding, CONCURRENT)
     rows = [(check.binding, check.check, check.about, check.outcome.value) for check in checks]
@@ -345,8 +343,7 @@ class Proof:
             "subject": subject_claim(f"{subject.namespace}:{subject.name}"),
         }
         try:
-            arn = parse_iam_arn(subject.role_arn, "role")
-            provider = oidc_provider_arn(arn.partition, arn.account, issuer)
+            provider = provider_of_role(subject.role_arn, issuer)
         except Mistake:
             nothing = dict.fromkeys(("account", "admit_audience", "create_provider", "provider"), "")
             return {**names, **nothing, "repair": self._repair}
@@ -358,7 +355,7 @@ class Proof:
         own = provider in self._declared.oidc_providers
         return {
             **names,
-            "account": arn.account,
+            "account": parse_iam_arn(subject.role_arn, "role").account,
             "admit_audience": self._repair if own else fixes.admit_audience(provider, subject.audience),
             "create_provider": self._repair if own else fixes.create_provider(issuer, subject.audience),
             "provider": provider,
@@ -400,8 +397,7 @@ def trusted_issuers(binding: Binding) -> set[str]:
 def evaluation_of(trust: str | Mapping[str, Any], names: Mapping[str, str]) -> Evaluation | None:
     """Tell what a trust policy says of a token, as far as that can be known offline; nothing when it cannot be read."""
     try:
-        arn = parse_iam_arn(names["role"], "role")
-        provider = oidc_provider_arn(arn.partition, arn.account, names["issuer"])
+        provider = provider_of_role(names["role"], names["issuer"])
         return evaluate(trust, WebIdentityRequest(names["issuer"], provider, names["subject"], names["audience"]))
     except Mistake:
         return None

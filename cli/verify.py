@@ -2,20 +2,19 @@
 
 import argparse
 import functools
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from cli import fixes
 from cli.declared import Binding, Declared, Role, ServiceAccount, add_stack_options, read_stack
 from cli.findings import (
-    COULD_NOT_LOOK,
     EXIT_CODES,
     Check,
     CouldNotLookError,
     Outcome,
     Report,
     add_report_options,
+    by_binding,
     look_at_all,
     publish,
     unexpected,
@@ -25,7 +24,7 @@ from cli.live_aws import CONCURRENT, Account, Accounts
 from cli.live_kubernetes import Clusters
 from cli.pods import apart, problems, restart_command
 from irsa.annotations import AUDIENCE, PREFIX, ROLE_ARN, check_annotation_key
-from irsa.arns import issuer_of_provider, oidc_provider_arn, parse_iam_arn
+from irsa.arns import issuer_of_provider, parse_iam_arn, provider_of_role
 from irsa.comparison import Difference, differences
 from irsa.evaluation import Decision, WebIdentityRequest, evaluate
 from irsa.mistakes import Mistake
@@ -74,23 +73,22 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Verify the chosen bindings, show the report and give the exit code."""
-    try:
-        declared = read_stack(options.stack)
-        bindings = declared.chosen(options.bindings)
-    except CouldNotLookError as error:
-        sys.stderr.write(f"irsa verify: {error}\n")
-        return COULD_NOT_LOOK
+    """Verify the chosen bindings, show the report and give the exit code.
+
+    Raises:
+        CouldNotLookError: The stack cannot be read, or has no such binding.
+    """
+    declared = read_stack(options.stack)
+    bindings = declared.chosen(options.bindings)
     verification = Verification(declared, Accounts(declared.aws), Clusters(declared.clusters), options.pods)
     checks = look_at_all("verify", bindings, verification.of_binding, CONCURRENT)
     columns = CHECKS if options.pods else CHECKS[:-1]
-    rows = [row(binding.key, checks, columns) for binding in bindings]
+    rows = [row(key, own, columns) for key, own in by_binding(checks).items()]
     return publish(Report("verify", declared.stack, checks), ("binding", *columns), rows, options)
 
 
-def row(key: str, checks: Iterable[Check], columns: Iterable[str]) -> list[str]:
+def row(key: str, own: Sequence[Check], columns: Iterable[str]) -> list[str]:
     """Give a binding's row: the worst outcome of each kind of check."""
-    own = [check for check in checks if check.binding == key]
     outcomes = [worst(check.outcome for check in own if check.check == column) for column in columns]
     return [key, *(outcome.value if outcome else "" for outcome in outcomes)]
 
@@ -152,8 +150,7 @@ class Verification:
 
     def _provider_of(self, binding: Binding, account: ServiceAccount) -> str:
         """Give the provider that the tokens of an account's cluster come through."""
-        arn = parse_iam_arn(binding.role_arn, "role")
-        return oidc_provider_arn(arn.partition, arn.account, self._clusters.of(account.cluster).issuer)
+        return provider_of_role(binding.role_arn, self._clusters.of(account.cluster).issuer)
 
     def _issuer(self, account: ServiceAccount, role: Role, binding: Binding) -> list[Check]:
         """Ask whether the account's cluster is one that the role trusts: a cluster made anew has another issuer."""
@@ -211,14 +208,13 @@ class Verification:
         account, check = self._account_of(binding), functools.partial(Check, binding.key, TRUST)
         if account is None:
             return []
-        arn = parse_iam_arn(binding.role_arn, "role")
-        live = account.role(arn.name)
+        live = account.role(parse_iam_arn(binding.role_arn, "role").name)
         if live is None or live["Arn"] != binding.role_arn:
             return [check(Outcome.NOT_CHECKED, binding.role_arn, "no such role")]
         checks = []
         for each in binding.accounts:
             issuer = self._clusters.of(each.cluster).issuer
-            provider = oidc_provider_arn(arn.partition, arn.account, issuer)
+            provider = self._provider_of(binding, each)
             subject = subject_claim(f"{each.namespace}:{each.name}")
             answer = evaluate(
                 live["AssumeRolePolicyDocument"], WebIdentityRequest(issuer, provider, subject, binding.audience)

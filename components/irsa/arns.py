@@ -82,6 +82,16 @@ def oidc_provider_arn(partition: str, account: str, issuer: str) -> str:
     return str(Arn(partition, account, "oidc-provider", issuer_host_path(issuer)))
 
 
+def provider_of_role(role_arn: str, issuer: str) -> str:
+    """Give the ARN of the IAM OIDC provider by which the issuer's tokens reach a role: the one of the role's account.
+
+    Raises:
+        Mistake: It is not the ARN of a role.
+    """
+    role = parse_iam_arn(role_arn, "role")
+    return oidc_provider_arn(role.partition, role.account, issuer)
+
+
 def issuer_of_provider(provider_arn: str) -> str:
     """Give the issuer (host and path) that an OIDC provider's ARN ends with.
 

@@ -12,6 +12,17 @@ ROOT = Path(__file__).parents[2]
 STACK = "test"
 
 
+def blue_and_green(kubeconfig: str) -> dict[str, Any]:
+    """Settings of two clusters: the sandbox's own, and the second one with this kubeconfig."""
+    green = {
+        "name": "my-other-cluster",
+        "region": "us-east-1",
+        "createOidcProvider": True,
+        "kubernetes": {"kubeconfig": kubeconfig, "context": "irsa-sandbox"},
+    }
+    return {"blue": {"name": "my-cluster"}, "green": green}
+
+
 class Stack:
     """A new stack of the project in a folder, with a state of its own beside it."""
 

@@ -16,7 +16,7 @@ from sandbox.showcase import (
     ELSEWHERE_ISSUER,
     GREEN_ISSUER,
 )
-from tests.sandbox.project import ROOT, Project, Stack
+from tests.sandbox.project import ROOT, Project, Stack, blue_and_green
 
 pytestmark = pytest.mark.sandbox
 
@@ -51,15 +51,7 @@ def account(cloud: Any, name: str, *options: str) -> dict[str, Any]:
 
 def test_one_role_for_a_blue_and_a_green_cluster(deploy: Deploy, green: str, iam: Any, cloud: Any) -> None:
     """Protects containers-roadmap#1408: one role, one statement per OIDC provider, the account in both clusters."""
-    clusters = {
-        "blue": {"name": "my-cluster"},
-        "green": {
-            "name": "my-other-cluster",
-            "region": "us-east-1",
-            "createOidcProvider": True,
-            "kubernetes": {"kubeconfig": green, "context": "irsa-sandbox"},
-        },
-    }
+    clusters = blue_and_green(green)
     binding = {"serviceAccount": {"name": "both"}, "role": {"name": "both-role"}}
     stack = deploy({"clusters": {"blue": clusters["blue"]}, "bindings": {"app": binding}})
     stack.up()

@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.showcase import GREEN_ISSUER
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, irsa, not_good, report
-from tests.sandbox.project import STACK, Project
+from tests.sandbox.project import STACK, Project, blue_and_green
 
 pytestmark = pytest.mark.sandbox
 
@@ -17,15 +17,7 @@ BOTH = f"arn:aws:iam::{ACCOUNT}:role/both-role"
 @pytest.fixture
 def both(deploy: Callable[..., Project], green: str) -> Project:
     """One role for a blue and a green cluster, and a role of the green one for a namespace."""
-    clusters = {
-        "blue": {"name": "my-cluster"},
-        "green": {
-            "name": "my-other-cluster",
-            "region": "us-east-1",
-            "createOidcProvider": True,
-            "kubernetes": {"kubeconfig": green, "context": "irsa-sandbox"},
-        },
-    }
+    clusters = blue_and_green(green)
     bindings = {
         "both": {"serviceAccount": {"name": "both"}, "role": {"name": "both-role"}, "policyArns": []},
         "green-only": {"clusters": ["green"], "trust": {"subjects": ["kube-system:*"]}, "policyArns": []},
