@@ -30,7 +30,7 @@ from cli.findings import Report, look_at_all, summary
 from cli.live_aws import CONCURRENT, Accounts
 from cli.live_kubernetes import Clusters
 from cli.verify import Verification
-from irsa.trust import trust_document
+from irsa.rules.trust import trust_document
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 NUMBER = "123456789012"

@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from cli.findings import CouldNotLookError
-from irsa.annotations import AUDIENCE
-from irsa.trust import DEFAULT_AUDIENCE
+from irsa.rules.annotations import AUDIENCE
+from irsa.rules.trust import DEFAULT_AUDIENCE
 
 COMPONENT = "irsa:index:ServiceAccountRole"
 # The key by which the engine marks a secret in its state.

@@ -14,12 +14,12 @@ from cli.declared import Declared, read_stack, stack_name
 from cli.findings import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from cli.live_aws import Accounts
 from cli.live_kubernetes import Cluster, Clusters
-from irsa.annotations import AUDIENCE
-from irsa.arns import parse_iam_arn, provider_of_role
 from irsa.evaluation import Decision, Evaluation, StatementEvaluation, TrustDocumentError, WebIdentityRequest, evaluate
-from irsa.mistakes import Mistake
-from irsa.subjects import check_subject, is_pattern, subject_claim
-from irsa.trust import DEFAULT_AUDIENCE
+from irsa.rules.annotations import AUDIENCE
+from irsa.rules.arns import parse_iam_arn, provider_of_role
+from irsa.rules.mistakes import Mistake
+from irsa.rules.subjects import check_subject, is_pattern, subject_claim
+from irsa.rules.trust import DEFAULT_AUDIENCE
 
 DESCRIPTION = """\
 Tell whether a Kubernetes service account could assume an IAM role, and which statement, condition and value decides

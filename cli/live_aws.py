@@ -14,7 +14,7 @@ from botocore.exceptions import ConnectionError as NoConnectionError
 
 from cli.declared import is_secret
 from cli.findings import CouldNotLookError
-from irsa.arns import parse_iam_arn
+from irsa.rules.arns import parse_iam_arn
 
 CONCURRENT = 16
 # IAM throttles per account; the adaptive mode slows all threads down together. In the standard mode, bench/verify.py

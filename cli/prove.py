@@ -25,12 +25,12 @@ from cli.findings import (
 from cli.live_aws import CONCURRENT, Accounts, Refused, TokenService
 from cli.live_kubernetes import Cluster, Clusters, claims
 from cli.sts_answers import explained
-from irsa.annotations import AUDIENCE, ROLE_ARN
-from irsa.arns import issuer_host_path, issuer_of_provider, parse_iam_arn, provider_of_role
 from irsa.evaluation import Decision, Evaluation, WebIdentityRequest, evaluate
-from irsa.mistakes import Mistake
-from irsa.subjects import is_pattern, subject_claim
-from irsa.trust import DEFAULT_AUDIENCE, federated_providers
+from irsa.rules.annotations import AUDIENCE, ROLE_ARN
+from irsa.rules.arns import issuer_host_path, issuer_of_provider, parse_iam_arn, provider_of_role
+from irsa.rules.mistakes import Mistake
+from irsa.rules.subjects import is_pattern, subject_claim
+from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
 
 HEADINGS = ("binding", "proof", "service account", "outcome")
 ASSUMES, IS_REFUSED = "assumes", "is refused"

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from config.lint_rules import LINT_RULES
 from config.places import LocatedMistake
-from irsa.mistakes import path_of
+from irsa.rules.mistakes import path_of
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from cli import fixes
+from cli.comparison import Difference, differences
 from cli.declared import Binding, Declared, Role, ServiceAccount, add_stack_options, read_stack
 from cli.findings import (
     EXIT_CODES,
@@ -23,13 +24,12 @@ from cli.findings import (
 from cli.live_aws import CONCURRENT, Account, Accounts
 from cli.live_kubernetes import Clusters
 from cli.pods import apart, problems, restart_command
-from irsa.annotations import AUDIENCE, PREFIX, ROLE_ARN, check_annotation_key
-from irsa.arns import issuer_of_provider, parse_iam_arn, provider_of_role
-from irsa.comparison import Difference, differences
 from irsa.evaluation import Decision, WebIdentityRequest, evaluate
-from irsa.mistakes import Mistake
-from irsa.subjects import subject_claim
-from irsa.trust import DEFAULT_AUDIENCE, federated_providers
+from irsa.rules.annotations import AUDIENCE, PREFIX, ROLE_ARN, check_annotation_key
+from irsa.rules.arns import issuer_of_provider, parse_iam_arn, provider_of_role
+from irsa.rules.mistakes import Mistake
+from irsa.rules.subjects import subject_claim
+from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
 
 PROVIDER, ROLE, TRUST = "provider", "role", "trust"
 POLICIES, DOCUMENTS, ACCOUNT, PODS = "policies", "documents", "account", "pods"

@@ -10,11 +10,11 @@ from typing import Any
 from config.explaining import keys_at
 from config.places import LocatedMistake, Place
 from config.variables import BUILT_IN, Unseen
-from irsa.arns import issuer_host_path
-from irsa.mistakes import Mistake
-from irsa.policies import CHAINING_POLICY
-from irsa.subjects import check_any_service_account
-from irsa.trust import check_conditions
+from irsa.rules.arns import issuer_host_path
+from irsa.rules.mistakes import Mistake
+from irsa.rules.policies import CHAINING_POLICY
+from irsa.rules.subjects import check_any_service_account
+from irsa.rules.trust import check_conditions
 
 OF_A_CREATED_ACCOUNT = ("labels", "imagePullSecrets", "automountServiceAccountToken")
 

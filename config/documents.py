@@ -11,9 +11,9 @@ import yaml
 from config.places import LocatedMistake, Place
 from config.stack_file import LOADER, line_in, unfit
 from config.variables import Unseen, fill, references
-from irsa.documents import condition_mistakes, document_mistakes, statement_mistakes
-from irsa.mistakes import Mistake
-from irsa.policies import parse_object, split_document
+from irsa.rules.grammar import condition_mistakes, document_mistakes, statement_mistakes
+from irsa.rules.mistakes import Mistake
+from irsa.rules.policies import parse_object, split_document
 
 
 class Documents:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from config.models import Stack
 from config.places import LocatedMistake, Place
-from irsa.mistakes import Mistake
+from irsa.rules.mistakes import Mistake
 
 # What a value must be, by the type of pydantic's error.
 KINDS = {

@@ -11,10 +11,10 @@ from config.models import Binding, Stack
 from config.places import LocatedMistake, Place
 from config.sizes import usages
 from config.variables import Unseen, references
-from irsa.arns import parse_iam_arn
-from irsa.mistakes import Mistake
-from irsa.quotas import check_usage
-from irsa.trust import minified
+from irsa.rules.arns import parse_iam_arn
+from irsa.rules.mistakes import Mistake
+from irsa.rules.quotas import check_usage
+from irsa.rules.trust import minified
 
 
 class Surroundings(NamedTuple):

@@ -15,10 +15,10 @@ from config.explaining import explained
 from config.lint import lint, silenced_reason, unused_settings
 from config.models import Stack
 from config.places import LocatedMistake, Place
+from config.regions import partition_of
 from config.sizes import too_much
 from config.variables import SAMPLES, Unseen, references
-from irsa.mistakes import Mistake, path_of
-from irsa.regions import partition_of
+from irsa.rules.mistakes import Mistake, path_of
 
 
 class StackFileError(Exception):

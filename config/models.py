@@ -8,12 +8,12 @@ from pydantic.alias_generators import to_camel
 
 from config.lint_rules import LintRule
 from config.variables import SAMPLES, Unseen, fill, references
-from irsa.annotations import check_annotation_key
-from irsa.arns import EXAMPLES, parse_iam_arn
-from irsa.documents import wrong_partition
-from irsa.mistakes import Mistake
-from irsa.names import RULES, check_name
-from irsa.subjects import check_subject
+from irsa.rules.annotations import check_annotation_key
+from irsa.rules.arns import EXAMPLES, parse_iam_arn
+from irsa.rules.grammar import wrong_partition
+from irsa.rules.mistakes import Mistake
+from irsa.rules.names import RULES, check_name
+from irsa.rules.subjects import check_subject
 
 
 def _name(kind: str) -> AfterValidator:
@@ -133,7 +133,7 @@ Audience = Annotated[str, Field(min_length=1, max_length=255, examples=["sts.ama
 SessionDuration = Annotated[int, Field(ge=3600, le=43200, examples=[7200])]
 TokenExpiration = Annotated[int, Field(ge=600, examples=[3600])]
 Document = dict[str, Any]
-# Their keys and values are held against IAM's grammar (irsa.documents), which names what is wrong in IAM's words.
+# Their keys and values are held against IAM's grammar (irsa.rules.grammar), which names what is wrong in IAM's words.
 Conditions = Annotated[
     dict[str, Any],
     WithJsonSchema(

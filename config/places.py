@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from irsa.mistakes import Mistake, path_of
+from irsa.rules.mistakes import Mistake, path_of
 
 Place = tuple[str | int, ...]
 

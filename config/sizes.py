@@ -6,11 +6,11 @@ from typing import NamedTuple
 from config.documents import Documents
 from config.models import Binding, Cluster, Stack
 from config.places import LocatedMistake, Place
-from irsa.arns import oidc_provider_arn
-from irsa.mistakes import Mistake
-from irsa.policies import chaining_policy, policy_size, split_document
-from irsa.quotas import INLINE_POLICIES_SIZE, TAGS, Usage, check_usage
-from irsa.trust import DEFAULT_AUDIENCE, minified, trust_document
+from irsa.rules.arns import oidc_provider_arn
+from irsa.rules.mistakes import Mistake
+from irsa.rules.policies import chaining_policy, policy_size, split_document
+from irsa.rules.quotas import INLINE_POLICIES_SIZE, TAGS, Usage, check_usage
+from irsa.rules.trust import DEFAULT_AUDIENCE, minified, trust_document
 
 
 class PlacedUsage(NamedTuple):

@@ -17,8 +17,8 @@ import yaml
 from config.explaining import shown
 from config.places import LocatedMistake, Place
 from config.variables import Unseen
-from irsa.mistakes import Mistake
-from irsa.names import REGION, check_name
+from irsa.rules.mistakes import Mistake
+from irsa.rules.names import REGION, check_name
 
 PREFIX = "irsa"
 # The C parser where PyYAML was built with it. It resolves no types, which is this module's part.

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from irsa.mistakes import Mistake
+from irsa.rules.mistakes import Mistake
 
 REFERENCE = re.compile(r"\$\{([^}]*)\}")
 IAM_OWN = re.compile(r".*:.*|[*?$]")

@@ -8,9 +8,9 @@ import pulumi
 from config.models import Binding, PolicyDocument, ServiceAccount, Stack
 from config.variables import fill
 from irsa import ServiceAccountRole, ServiceAccountRoleArgs
-from irsa.arns import parse_iam_arn
-from irsa.policies import CHAINING_POLICY, chaining_policy
-from irsa.trust import DEFAULT_AUDIENCE, minified
+from irsa.rules.arns import parse_iam_arn
+from irsa.rules.policies import CHAINING_POLICY, chaining_policy
+from irsa.rules.trust import DEFAULT_AUDIENCE, minified
 from program.accounts import Accounts
 from program.clusters import ResolvedCluster
 from program.namespaces import Namespaces

@@ -11,9 +11,9 @@ import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
 from config.models import Account, Cluster, Stack
-from irsa.arns import issuer_host_path, oidc_provider_arn, parse_iam_arn
-from irsa.mistakes import Mistake
-from irsa.trust import DEFAULT_AUDIENCE
+from irsa.rules.arns import issuer_host_path, oidc_provider_arn, parse_iam_arn
+from irsa.rules.mistakes import Mistake
+from irsa.rules.trust import DEFAULT_AUDIENCE
 from program.accounts import Accounts
 
 # The engine's own look-up behind StackReference; unlike that, it gives plain values, so that a mistake is told at once.

@@ -7,11 +7,11 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from irsa.annotations import webhook_annotations
-from irsa.arns import Arn, parse_iam_arn
-from irsa.names import POLICY, POLICY_PREFIX, ROLE, ROLE_PREFIX, automatic_name_prefix
-from irsa.policies import parse_document, split_document
-from irsa.trust import DEFAULT_AUDIENCE
+from irsa.rules.annotations import webhook_annotations
+from irsa.rules.arns import Arn, parse_iam_arn
+from irsa.rules.names import POLICY, POLICY_PREFIX, ROLE, ROLE_PREFIX, automatic_name_prefix
+from irsa.rules.policies import parse_document, split_document
+from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa.validation import check_arguments, late_document, trust_policy, trusted_subjects, warnings
 
 # Between a component's name and what stands for one of its children: not in the keys of bindings (config/across.py),

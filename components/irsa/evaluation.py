@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Literal, NamedTuple
 
-from irsa.arns import issuer_host_path
-from irsa.mistakes import Mistake
-from irsa.quotas import TRUST_POLICY_SIZE
-from irsa.subjects import CLAIM_PREFIX
+from irsa.rules.arns import issuer_host_path
+from irsa.rules.mistakes import Mistake
+from irsa.rules.quotas import TRUST_POLICY_SIZE
+from irsa.rules.subjects import CLAIM_PREFIX
 
 ACTION = "sts:AssumeRoleWithWebIdentity"
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import pulumi
 
-from irsa.annotations import check_annotation_key
-from irsa.arns import parse_iam_arn
-from irsa.documents import condition_mistakes, document_mistakes, statement_mistakes
-from irsa.mistakes import Mistake, path_of
-from irsa.names import RULES, NameRule, check_name
-from irsa.policies import parse_document, policy_size, split_document
-from irsa.quotas import (
+from irsa.rules.annotations import check_annotation_key
+from irsa.rules.arns import parse_iam_arn
+from irsa.rules.grammar import condition_mistakes, document_mistakes, statement_mistakes
+from irsa.rules.mistakes import Mistake, path_of
+from irsa.rules.names import RULES, NameRule, check_name
+from irsa.rules.policies import parse_document, policy_size, split_document
+from irsa.rules.quotas import (
     ATTACHED_POLICIES,
     INLINE_POLICIES_SIZE,
     MANAGED_POLICY_SIZE,
@@ -20,8 +20,8 @@ from irsa.quotas import (
     Usage,
     check_usage,
 )
-from irsa.subjects import check_any_service_account, check_subject
-from irsa.trust import DEFAULT_AUDIENCE, check_conditions, minified, trust_document
+from irsa.rules.subjects import check_any_service_account, check_subject
+from irsa.rules.trust import DEFAULT_AUDIENCE, check_conditions, minified, trust_document
 
 Check = tuple[str, Any, Callable[[Any], object]]
 ADOPTABLE = ("role", "policy", "attachments", "inlinePolicies", "serviceAccount")

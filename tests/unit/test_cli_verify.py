@@ -8,7 +8,7 @@ import pytest
 from cli.declared import Binding, Declared, Role, ServiceAccount
 from cli.findings import Check, CouldNotLookError, Outcome
 from cli.verify import Verification
-from irsa.trust import federated_providers, trust_document
+from irsa.rules.trust import federated_providers, trust_document
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"

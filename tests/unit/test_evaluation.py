@@ -20,7 +20,7 @@ from irsa.evaluation import (
     WebIdentityRequest,
     evaluate,
 )
-from irsa.mistakes import Mistake
+from irsa.rules.mistakes import Mistake
 
 HOST_PATH = "oidc.eks.region-code.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{HOST_PATH}"

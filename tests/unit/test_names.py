@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irsa.annotations import check_annotation_key
-from irsa.arns import issuer_host_path, oidc_provider_arn, parse_iam_arn
-from irsa.mistakes import Mistake
-from irsa.names import ROLE, ROLE_PREFIX, RULES, automatic_name_prefix, check_name
-from irsa.subjects import check_subject
+from irsa.rules.annotations import check_annotation_key
+from irsa.rules.arns import issuer_host_path, oidc_provider_arn, parse_iam_arn
+from irsa.rules.mistakes import Mistake
+from irsa.rules.names import ROLE, ROLE_PREFIX, RULES, automatic_name_prefix, check_name
+from irsa.rules.subjects import check_subject
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irsa.mistakes import Mistake
-from irsa.policies import parse_document, policy_size, split_document
+from irsa.rules.mistakes import Mistake
+from irsa.rules.policies import parse_document, policy_size, split_document
 
 statements = st.builds(
     lambda action, count: {

@@ -5,7 +5,7 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.ht
 
 from typing import NamedTuple
 
-from irsa.mistakes import Mistake
+from irsa.rules.mistakes import Mistake
 
 TRUST_POLICY_SIZE = 2_048
 ATTACHED_POLICIES = 10

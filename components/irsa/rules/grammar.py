@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
-from irsa.arns import PARTITIONS
-from irsa.mistakes import Mistake
-from irsa.subjects import WILDCARDS
+from irsa.rules.arns import PARTITIONS
+from irsa.rules.mistakes import Mistake
+from irsa.rules.subjects import WILDCARDS
 
 Part = tuple[str | int, ...]
 Found = tuple[Part, Mistake]

@@ -9,9 +9,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from irsa.arns import issuer_of_provider
-from irsa.mistakes import Mistake
-from irsa.subjects import is_pattern, subject_claim
+from irsa.rules.arns import issuer_of_provider
+from irsa.rules.mistakes import Mistake
+from irsa.rules.subjects import is_pattern, subject_claim
 
 DEFAULT_AUDIENCE = "sts.amazonaws.com"
 Conditions = Mapping[str, Mapping[str, str | Sequence[str]]]

@@ -9,9 +9,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from irsa.mistakes import Mistake
-from irsa.policies import parse_object
-from irsa.trust import minified
+from irsa.rules.mistakes import Mistake
+from irsa.rules.policies import parse_object
+from irsa.rules.trust import minified
 
 _ACCOUNT_ROOT = re.compile(r"arn:[a-z-]+:iam::(\d{12}):root")
 _DEFAULT_VERSION = "2008-10-17"

@@ -8,8 +8,8 @@ A token's `sub` is `system:serviceaccount:NAMESPACE:NAME`
 import re
 from collections.abc import Sequence
 
-from irsa.mistakes import Mistake
-from irsa.names import NAMESPACE, SERVICE_ACCOUNT, check_name
+from irsa.rules.mistakes import Mistake
+from irsa.rules.names import NAMESPACE, SERVICE_ACCOUNT, check_name
 
 CLAIM_PREFIX = "system:serviceaccount:"
 WILDCARDS = re.compile(r"[*?]")

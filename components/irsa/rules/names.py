@@ -8,7 +8,7 @@ import hashlib
 import re
 from typing import NamedTuple
 
-from irsa.mistakes import Mistake
+from irsa.rules.mistakes import Mistake
 
 SHOWN = 80
 IAM_NAME = r"[\w+=,.@-]+"

@@ -6,7 +6,7 @@ Formats: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.
 import re
 from typing import NamedTuple
 
-from irsa.mistakes import Mistake
+from irsa.rules.mistakes import Mistake
 
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc")
 EXAMPLES = {

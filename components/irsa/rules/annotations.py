@@ -6,7 +6,7 @@ Source: https://github.com/aws/amazon-eks-pod-identity-webhook (README, "EKS Wal
 import difflib
 from collections.abc import Mapping
 
-from irsa.mistakes import Mistake
+from irsa.rules.mistakes import Mistake
 
 PREFIX = "eks.amazonaws.com/"
 ROLE_ARN = f"{PREFIX}role-arn"

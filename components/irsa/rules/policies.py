@@ -9,9 +9,9 @@ import sys
 from collections import Counter
 from typing import Any
 
-from irsa.mistakes import Mistake
-from irsa.quotas import MANAGED_POLICY_SIZE
-from irsa.trust import minified
+from irsa.rules.mistakes import Mistake
+from irsa.rules.quotas import MANAGED_POLICY_SIZE
+from irsa.rules.trust import minified
 
 # The name of the inline policy by which a role may assume further roles.
 CHAINING_POLICY = "assume-roles"
