@@ -7,16 +7,16 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from config import arguments
 from config.explaining import keys_at
 from config.places import LocatedMistake, Place
 from config.variables import BUILT_IN, Unseen
+from irsa.rules import combinations
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import Mistake
 from irsa.rules.policies import CHAINING_POLICY
 from irsa.rules.subjects import check_any_service_account
 from irsa.rules.trust import check_conditions
-
-OF_A_CREATED_ACCOUNT = ("labels", "imagePullSecrets", "automountServiceAccountToken")
 
 
 def mistakes_across(values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
@@ -83,7 +83,11 @@ def _of_cluster(place: Place, cluster: Any, values: Mapping[str, Any]) -> Iterat
 
 def _within(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     place: Place = ("bindings", key)
-    yield from _role(place, binding)
+    created = (*combinations.OF_A_CREATED_ROLE, *arguments.OF_A_CREATED_ROLE)
+    for argument, mistake in combinations.combination_mistakes(arguments.given(binding), arguments.spelled, created):
+        # A misspelled key is told by the models; that its setting is missing would be a second mistake for one slip.
+        if argument or not _misspelled(place, binding):
+            yield LocatedMistake((*place, *arguments.place_of(argument)), mistake)
     for name, source in (("policy", binding.get("policy")), *_inline(binding)):
         if isinstance(source, dict) and ("file" in source) == ("document" in source):
             found, fix = "neither file nor document", "add file, or document"
@@ -97,17 +101,9 @@ def _within(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake]:
             check_any_service_account(subjects)
         except Mistake as mistake:
             yield LocatedMistake((*place, "trust", "subjects"), mistake)
-    account = _mapping(binding.get("serviceAccount"))
-    without = ", ".join(name for name in OF_A_CREATED_ACCOUNT if name in account)
-    if account.get("create") is False and without:
-        fix = f"leave out {without}: an existing account keeps what it has"
-        yield _mistake(
-            (*place, "serviceAccount", "create"), f"false, together with {without}", "one without the other", fix
-        )
     if "assumeRoleArns" in binding and CHAINING_POLICY in _mapping(binding.get("inlinePolicies")):
         found = f"{CHAINING_POLICY!r}, which is the inline policy that assumeRoleArns makes"
         yield _mistake((*place, "inlinePolicies", CHAINING_POLICY), found, "another name", "rename it")
-    yield from _adoption(place, binding)
     try:
         check_conditions(_conditions(trust))
     except Mistake as mistake:
@@ -119,58 +115,8 @@ def _conditions(trust: Mapping[str, Any]) -> dict[str, Any]:
     return {operator: {str(key): value for key, value in _mapping(keys).items()} for operator, keys in conditions}
 
 
-def _role(place: Place, binding: Mapping[str, Any]) -> Iterator[LocatedMistake]:
-    """An existing role excludes what would change it; a created one needs somebody who may assume it."""
-    role, trust = _mapping(binding.get("role")), _mapping(binding.get("trust"))
-    if "arn" in role:
-        for index, what in enumerate(_list(binding.get("import"))):
-            if what != "serviceAccount":
-                found = f"{what!r} of an existing role"
-                yield _mistake((*place, "import", index), found, "serviceAccount", "leave it out")
-        changing = [f"role.{name}" for name in role if name != "arn"]
-        settings = ("policy", "policyArns", "inlinePolicies", "assumeRoleArns", "trust", "account")
-        changing += [name for name in settings if name in binding]
-        if changing:
-            found = f"an existing role together with {', '.join(changing)}"
-            fix = f"leave out {', '.join(changing)}, or role.arn"
-            yield _mistake((*place, "role", "arn"), found, "an existing role is never changed", fix)
-        if "serviceAccount" not in binding:
-            yield _mistake(
-                place, "an existing role and no serviceAccount", "an account to annotate", "add serviceAccount"
-            )
-    # A misspelled key is told by the models; that its setting is missing would be a second mistake for one slip.
-    elif not (binding.keys() & {"serviceAccount"} or trust.get("subjects") or _misspelled(place, binding)):
-        yield _mistake(place, "nobody who may assume the role", "serviceAccount, or trust.subjects", "add one of them")
-    if "name" in role and "namePrefix" in role:
-        yield _mistake((*place, "role"), "both name and namePrefix", "one of them", "keep one of them")
-
-
 def _inline(binding: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return [(f"inlinePolicies\0{name}", source) for name, source in _mapping(binding.get("inlinePolicies")).items()]
-
-
-def _adoption(place: Place, binding: Mapping[str, Any]) -> Iterator[LocatedMistake]:
-    """What is adopted is found by its name."""
-    needed = {
-        "role": ("role", "name"),
-        "attachments": ("role", "name"),
-        "inlinePolicies": ("role", "name"),
-        "policy": ("policy", "name"),
-        "serviceAccount": ("serviceAccount", "name"),
-    }
-    if "arn" in _mapping(binding.get("role")):
-        needed = {"serviceAccount": needed["serviceAccount"]}
-    account = _mapping(binding.get("serviceAccount"))
-    for index, what in enumerate(_list(binding.get("import"))):
-        if what == "serviceAccount" and account.get("create") is False:
-            found = "'serviceAccount', with create: false"
-            yield _mistake((*place, "import", index), found, "one of the two", "leave one out")
-        section, name = needed.get(what, ("", "")) if isinstance(what, str) else ("", "")
-        if section and name not in _mapping(binding.get(section)):
-            allowed = f"it with {section}.{name}, by which it is found"
-            yield _mistake(
-                (*place, "import", index), f"{what!r} without {section}.{name}", allowed, f"add {section}.{name}"
-            )
 
 
 def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[LocatedMistake]:

@@ -11,7 +11,7 @@ import yaml
 from config.places import LocatedMistake, Place
 from config.stack_file import LOADER, line_in, unfit
 from config.variables import Unseen, fill, references
-from irsa.rules.grammar import condition_mistakes, document_mistakes, statement_mistakes
+from irsa.rules.grammar import condition_mistakes, document_mistakes, partition_mistakes, statement_mistakes
 from irsa.rules.mistakes import Mistake
 from irsa.rules.policies import parse_object, split_document
 
@@ -115,7 +115,9 @@ class Documents:
             return False
         found = [*_unknown_variables(document, self._variables)]
         filled = document if found else fill(document, self._variables)
-        found += document_mistakes(filled, self._partition)
+        found += document_mistakes(filled)
+        if self._partition:
+            found += partition_mistakes(filled, self._partition)
         if split and not found:
             try:
                 split_document(filled)

@@ -1,6 +1,6 @@
 """From the values of a stack file to settings, or to all of its mistakes."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from config.across import mistakes_across
 from config.actions import services
+from config.arguments import spelled
 from config.defaults import with_defaults
 from config.documents import Documents
 from config.explaining import explained
@@ -118,7 +119,7 @@ def examine(
         else:
             (mistakes if sound and warning.rule in sound.lint.errors else loud).append(warning)
     good = with_defaults(stack) if stack and not mistakes else None
-    return Examination(good, _each_once(mistakes), loud, silenced, unseen)
+    return Examination(good, _each_once(map(_spelled, mistakes)), list(map(_spelled, loud)), silenced, unseen)
 
 
 EMPTY = Mistake("nothing", "a value, or no such key", "give a value, or leave the key out")
@@ -181,7 +182,11 @@ def _within(place: Place, outer: Place) -> bool:
     return place[: len(outer)] == outer
 
 
-def _each_once(mistakes: list[LocatedMistake]) -> list[LocatedMistake]:
+def _spelled(mistake: LocatedMistake) -> LocatedMistake:
+    return mistake._replace(mistake=mistake.mistake.spelled(spelled))
+
+
+def _each_once(mistakes: Iterable[LocatedMistake]) -> list[LocatedMistake]:
     """Give the first mistake of each place and kind."""
     seen: dict[tuple[Any, ...], LocatedMistake] = {}
     for mistake in mistakes:

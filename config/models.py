@@ -1,7 +1,7 @@
 """The settings of a stack file, key by key. Attribute docstrings become the descriptions in editors and docs."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema
 from pydantic.alias_generators import to_camel
@@ -10,9 +10,11 @@ from config.lint_rules import LintRule
 from config.variables import SAMPLES, Unseen, fill, references
 from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import EXAMPLES, parse_iam_arn
+from irsa.rules.combinations import ADOPTABLE, check_adoptable
 from irsa.rules.grammar import wrong_partition
 from irsa.rules.mistakes import Mistake
-from irsa.rules.names import RULES, check_name
+from irsa.rules.names import AUDIENCE, RULES, check_name
+from irsa.rules.quotas import ATTACHED_POLICIES, SESSION_DURATION, TOKEN_EXPIRATION, TRUST_POLICY_SIZE
 from irsa.rules.subjects import check_subject
 
 
@@ -129,9 +131,15 @@ AnnotationKey = Annotated[
     _name("Kubernetes key"),
     _name_schema("Kubernetes key", "example.com/owner"),
 ]
-Audience = Annotated[str, Field(min_length=1, max_length=255, examples=["sts.amazonaws.com"])]
-SessionDuration = Annotated[int, Field(ge=3600, le=43200, examples=[7200])]
-TokenExpiration = Annotated[int, Field(ge=600, examples=[3600])]
+Audience = Annotated[
+    str,
+    _name("audience"),
+    WithJsonSchema(
+        {"type": "string", "minLength": 1, "maxLength": AUDIENCE.longest, "examples": ["sts.amazonaws.com"]}
+    ),
+]
+SessionDuration = Annotated[int, Field(ge=SESSION_DURATION.least, le=SESSION_DURATION.longest, examples=[7200])]
+TokenExpiration = Annotated[int, Field(ge=TOKEN_EXPIRATION.least, examples=[3600])]
 Document = dict[str, Any]
 # Their keys and values are held against IAM's grammar (irsa.rules.grammar), which names what is wrong in IAM's words.
 Conditions = Annotated[
@@ -149,7 +157,11 @@ Conditions = Annotated[
         }
     ),
 ]
-Importable = Literal["role", "policy", "attachments", "inlinePolicies", "serviceAccount"]
+Importable = Annotated[
+    str,
+    AfterValidator(check_adoptable),
+    WithJsonSchema({"type": "string", "enum": list(ADOPTABLE)}),
+]
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:${partition}:s3:::my-bucket/*"}
 DOCUMENT = {"Version": "2012-10-17", "Statement": [STATEMENT]}
 TRUSTED_ROLE = {
@@ -369,9 +381,9 @@ class Defaults(Settings):
 class Quotas(Settings):
     """Quotas of the account that AWS raised."""
 
-    trust_policy_size: Annotated[int, Field(ge=2048, examples=[4096])] = 2048
+    trust_policy_size: Annotated[int, Field(ge=TRUST_POLICY_SIZE, examples=[4096])] = TRUST_POLICY_SIZE
     """Characters of a role's trust policy, white space not counted."""
-    attached_policies: Annotated[int, Field(ge=1, examples=[20])] = 10
+    attached_policies: Annotated[int, Field(ge=1, examples=[20])] = ATTACHED_POLICIES
     """Managed policies per role."""
 
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from irsa.rules.mistakes import Mistake, path_of
+from irsa.rules.mistakes import Mistake, described, path_of
 
 Place = tuple[str | int, ...]
 
@@ -33,7 +33,4 @@ class LocatedMistake(NamedTuple):
 
     def __str__(self) -> str:
         """Give its lines of the message."""
-        return (
-            f"{self.where}\n    found:   {self.mistake.found}\n"
-            f"    allowed: {self.mistake.allowed}\n    do:      {self.mistake.fix}"
-        )
+        return described(self.where, self.mistake)

@@ -3,14 +3,16 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from config.arguments import place_of
 from config.documents import Documents
 from config.models import Binding, Cluster, Stack
 from config.places import LocatedMistake, Place
 from irsa.rules.arns import oidc_provider_arn
 from irsa.rules.mistakes import Mistake
-from irsa.rules.policies import chaining_policy, policy_size, split_document
-from irsa.rules.quotas import INLINE_POLICIES_SIZE, TAGS, Usage, check_usage
+from irsa.rules.policies import chaining_policy, split_document
+from irsa.rules.quotas import Usage, check_usage
 from irsa.rules.trust import DEFAULT_AUDIENCE, minified, trust_document
+from irsa.rules.usage import role_usages, tags_usage, trust_usage
 
 
 class PlacedUsage(NamedTuple):
@@ -38,27 +40,18 @@ def usages(
     role, policy = binding.role, binding.policy
     if role.arn:
         return
-    yield PlacedUsage((*place, "role", "tags"), Usage("tags of the role", len(role.tags), TAGS))
+    yield PlacedUsage((*place, "role", "tags"), tags_usage("role", role.tags))
     if policy:
-        yield PlacedUsage((*place, "policy", "tags"), Usage("tags of the policy", len(policy.tags), TAGS))
+        yield PlacedUsage((*place, "policy", "tags"), tags_usage("policy", policy.tags))
     trust = _trust_policy(binding, stack, documents, variables)
-    yield PlacedUsage(
-        (*place, "trust"),
-        Usage("characters of the trust policy", policy_size(trust), stack.quotas.trust_policy_size, "trustPolicySize"),
-    )
+    yield PlacedUsage((*place, "trust"), trust_usage(trust, stack.quotas.trust_policy_size))
     parts = len(split_document(documents.filled(policy.document))) if policy and policy.document else 0
-    attached = parts + len(set(documents.filled(binding.policy_arns)))
-    yield PlacedUsage(
-        (*place, "policyArns"),
-        Usage("managed policies of the role", attached, stack.quotas.attached_policies, "attachedPolicies"),
-    )
     inline = [minified(documents.filled(source.document)) for source in binding.inline_policies.values()]
     if binding.assume_role_arns:
         inline.append(chaining_policy(documents.filled(binding.assume_role_arns)))
-    yield PlacedUsage(
-        (*place, "inlinePolicies"),
-        Usage("characters of all inline policies", sum(map(policy_size, inline)), INLINE_POLICIES_SIZE),
-    )
+    policy_arns = len(set(documents.filled(binding.policy_arns)))
+    for argument, usage in role_usages(parts, policy_arns, inline, stack.quotas.attached_policies):
+        yield PlacedUsage((*place, *place_of(argument)), usage)
 
 
 def _trust_policy(binding: Binding, stack: Stack, documents: Documents, variables: Mapping[str, str]) -> str:

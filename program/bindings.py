@@ -70,7 +70,7 @@ def _create(key: str, binding: Binding, shared: Surroundings) -> CreatedBinding:
     if role_arn is None:
         del args["service_account"]
         subject = f"{account.get('namespace', 'default')}:{account['name']}"
-        args["subjects"] = [*args.get("subjects", ()), subject]
+        args["subjects"] = [*binding.trust.subjects, subject]
         roles.append(ServiceAccountRole(key, args, _options(key, None, binding, shared)))
         role_arn = roles[0].role_arn
     after = roles[:]

@@ -1,5 +1,6 @@
 """Kubernetes service accounts on Amazon EKS that assume AWS IAM roles, as one Pulumi component."""
 
-from irsa.component import PolicyArgs, ServiceAccountArgs, ServiceAccountRole, ServiceAccountRoleArgs
+from irsa.args import PolicyArgs, ServiceAccountArgs, ServiceAccountRoleArgs
+from irsa.component import ServiceAccountRole
 
 __all__ = ["PolicyArgs", "ServiceAccountArgs", "ServiceAccountRole", "ServiceAccountRoleArgs"]

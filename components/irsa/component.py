@@ -1,113 +1,17 @@
 """The ServiceAccountRole component: an IAM role for a Kubernetes service account on EKS."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NotRequired, TypedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
 
 import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
+from irsa import outputs
+from irsa.args import ServiceAccountRoleArgs
+from irsa.reading import Later
 from irsa.rules.annotations import webhook_annotations
-from irsa.rules.arns import Arn, parse_iam_arn
-from irsa.rules.names import POLICY, POLICY_PREFIX, ROLE, ROLE_PREFIX, automatic_name_prefix
-from irsa.rules.policies import parse_document, split_document
-from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa.validation import check_arguments, late_document, trust_policy, trusted_subjects, warnings
-
-# Between a component's name and what stands for one of its children: not in the keys of bindings (config/across.py),
-# so that no two bindings make children of one name, and allowed in IAM's names, since automatic ones start with it.
-SEPARATOR = "@"
-
-
-class ServiceAccountArgs(TypedDict):
-    """The Kubernetes service account that is annotated with the role."""
-
-    name: str
-    """Name of the service account."""
-    namespace: NotRequired[str]
-    """Its namespace, which must exist. Default: `default`."""
-    create: NotRequired[bool]
-    """False: the account exists already; it is annotated and keeps everything else that it has. Default: true."""
-    labels: NotRequired[Mapping[str, pulumi.Input[str]]]
-    """Labels of a created account."""
-    annotations: NotRequired[Mapping[str, pulumi.Input[str]]]
-    """Further annotations; none of `eks.amazonaws.com/`."""
-    image_pull_secrets: NotRequired[Sequence[str]]
-    """Names of Secrets with registry credentials, for a created account."""
-    automount_service_account_token: NotRequired[bool]
-    """Whether Pods mount a token of a created account."""
-    sts_regional_endpoints: NotRequired[bool]
-    """Whether AWS SDKs call the regional endpoint of STS."""
-    token_expiration: NotRequired[int]
-    """Lifetime of the projected token in seconds, at least 600."""
-
-
-class PolicyArgs(TypedDict):
-    """A managed IAM policy that the component creates."""
-
-    document: pulumi.Input[str]
-    """The policy document in JSON. A plain text over 6,144 characters is divided over several policies."""
-    name: NotRequired[str]
-    """Name of the policy. Default: an automatic one."""
-    path: NotRequired[str]
-    """IAM path. Default: `/`."""
-    description: NotRequired[str]
-    """Description; IAM never changes it, so another one replaces the policy."""
-    tags: NotRequired[Mapping[str, pulumi.Input[str]]]
-    """Tags of the policy. Default: those of the role."""
-
-
-class ServiceAccountRoleArgs(TypedDict):
-    """What a ServiceAccountRole is made of. It has either `oidc_provider_arns` (a role is created) or `role_arn`."""
-
-    service_account: NotRequired[ServiceAccountArgs]
-    """The service account. Without it: the role only."""
-    role_arn: NotRequired[pulumi.Input[str]]
-    """ARN of an existing role: nothing of it is changed, the service account is only annotated."""
-    oidc_provider_arns: NotRequired[Sequence[pulumi.Input[str]]]
-    """ARNs of the IAM OIDC providers of the clusters, in the role's account."""
-    subjects: NotRequired[Sequence[str]]
-    """Trusted `namespace:name` patterns (`*` and `?` allowed) besides the service account."""
-    any_service_account: NotRequired[bool]
-    """True: allows `*:*` among the subjects, every service account of the cluster."""
-    audience: NotRequired[str]
-    """Audience of the tokens. Default: sts.amazonaws.com."""
-    trust_conditions: NotRequired[Mapping[str, Mapping[str, Any]]]
-    """Further conditions of the trust policy: operator, key, value or values, as IAM writes them."""
-    trust_statements: NotRequired[Sequence[Mapping[str, Any]]]
-    """Further statements of the trust policy, as IAM writes them."""
-    role_name: NotRequired[str]
-    """Name of the role, 1 to 64 characters. Default: an automatic one."""
-    role_name_prefix: NotRequired[str]
-    """Prefix of the role's name, 1 to 38 characters."""
-    description: NotRequired[str]
-    """Description of the role."""
-    path: NotRequired[str]
-    """IAM path of the role. Default: `/`."""
-    permissions_boundary: NotRequired[pulumi.Input[str]]
-    """ARN of the policy that bounds the role's permissions."""
-    max_session_duration: NotRequired[int]
-    """Longest session in seconds, 3600 to 43200."""
-    force_detach_policies: NotRequired[bool]
-    """Whether policies that others attached are detached when the role is deleted."""
-    tags: NotRequired[Mapping[str, pulumi.Input[str]]]
-    """Tags of the role, and of the policy unless it has its own; at most 50."""
-    policy: NotRequired[PolicyArgs]
-    """A managed policy to create and attach."""
-    policy_arns: NotRequired[Mapping[str, pulumi.Input[str]]]
-    """Existing policies to attach: a name of yours, which stays the same, and the ARN."""
-    inline_policies: NotRequired[Mapping[str, pulumi.Input[str]]]
-    """Inline policies of the role: name and document in JSON."""
-    import_existing: NotRequired[Sequence[str]]
-    """What exists already, with the given names, and is adopted instead of created.
-
-    Any of role, policy, attachments, inlinePolicies, serviceAccount."""
-    retain_on_delete: NotRequired[bool]
-    """True: nothing is deleted in AWS or Kubernetes when the component is removed."""
-    trust_policy_size_quota: NotRequired[int]
-    """Characters that the account allows in a trust policy. Default: 2,048."""
-    attached_policies_quota: NotRequired[int]
-    """Managed policies that the account allows on a role. Default: 10."""
+from irsa.spec import ManagedPolicy, Role, ServiceAccount, Spec, parse, warnings
 
 
 class ServiceAccountRole(pulumi.ComponentResource):
@@ -140,200 +44,179 @@ class ServiceAccountRole(pulumi.ComponentResource):
             opts: Options of the component. `providers` reach its children.
 
         Raises:
-            pulumi.RunError: Arguments that AWS, Kubernetes or this component would refuse, all of them at once.
+            InvalidArgumentsError: Arguments that AWS, Kubernetes or this component would refuse, all of them at once.
         """
-        super().__init__("irsa:index:ServiceAccountRole", name, {}, opts)
-        check_arguments(name, args)
-        for warning in warnings(args):
+        # Nothing is registered before all arguments are known to be good.
+        spec = args if isinstance(args, Spec) else parse(name, args)
+        super().__init__(outputs.COMPONENT_TYPE, name, {}, opts)
+        for warning in warnings(spec):
             pulumi.log.warn(warning, self)
-        self._name, self._args = name, args
-        attached: list[pulumi.Resource] = []
-        policy_arns: list[pulumi.Input[str]] = []
-        subjects: list[str] | None = None
-        trust: pulumi.Output[str] | None = None
-        self._documents: list[pulumi.Output[list[str]]] = []
-        if "role_arn" in args:
-            self.role_arn = pulumi.Output.from_input(args["role_arn"])
-            self.role_name = self.role_arn.apply(lambda arn: arn.rsplit("/", 1)[-1])
-        else:
-            subjects = trusted_subjects(args)
-            trust = pulumi.Output.all(*args["oidc_provider_arns"]).apply(
-                lambda provider_arns: trust_policy(args, subjects, provider_arns)
-            )
-            role = self._role(trust)
+        self._name, self._spec = name, spec
+        role = self._role(spec.role) if spec.role else None
+        if role:
             self.role_arn, self.role_name = role.arn, role.name
-            policy_arns, attached = self._permissions(role)
-        settings = args.get("service_account", {})
-        token_expiration = settings.get("token_expiration")
-        audience = args.get("audience", DEFAULT_AUDIENCE)
-        self.annotations = self.role_arn.apply(
-            lambda arn: dict(
-                webhook_annotations(
-                    arn,
-                    None if audience == DEFAULT_AUDIENCE else audience,
-                    settings.get("sts_regional_endpoints"),
-                    None if token_expiration is None else int(token_expiration),
-                )
-            )
-        )
-        self._service_account(attached)
-        self.subjects = pulumi.Output.from_input(subjects)
+        else:
+            self.role_arn = pulumi.Output.from_input(_input(spec.role_arn))
+            self.role_name = self.role_arn.apply(lambda arn: arn.rsplit("/", 1)[-1])
+        policies = [(policy, self._policy(policy)) for policy in spec.policies]
+        attached = self._permissions(role, policies) if role else []
+        self.annotations = self._webhook_annotations()
+        if spec.service_account:
+            self._service_account(spec.service_account, attached)
+        self._set_outputs([resource.arn for _, resource in policies])
+
+    @classmethod
+    def of_spec(cls, name: str, spec: Spec, opts: pulumi.ResourceOptions | None = None) -> "ServiceAccountRole":
+        """Return a component of arguments that are parsed already."""
+        return cls(name, cast("ServiceAccountRoleArgs", spec), opts)
+
+    def _set_outputs(self, own_policy_arns: Sequence[pulumi.Output[str]]) -> None:
+        spec, account = self._spec, self._spec.service_account
+        policy_arns = [*own_policy_arns, *(_input(attachment.policy_arn) for attachment in spec.attachments)]
+        documents = [_input(policy.document) for policy in spec.policies]
         self.policy_arns = pulumi.Output.all(*policy_arns).apply(sorted)
-        account = args.get("service_account")
-        self.namespace = pulumi.Output.from_input(account.get("namespace", "default") if account else None)
-        self.service_account_name = pulumi.Output.from_input(account["name"] if account else None)
+        self.subjects = pulumi.Output.from_input(_input(spec.role.subjects) if spec.role else None)
+        self.namespace = pulumi.Output.from_input(_input(account.namespace) if account else None)
+        self.service_account_name = pulumi.Output.from_input(_input(account.name) if account else None)
         self.register_outputs(
             {
-                "roleArn": self.role_arn,
-                "roleName": self.role_name,
-                "policyArns": self.policy_arns,
-                "subjects": self.subjects,
-                "namespace": self.namespace,
-                "serviceAccountName": self.service_account_name,
-                "annotations": self.annotations,
-                # What was declared, for `irsa verify`: a refresh rewrites the children's inputs, but not these.
-                "trustPolicy": trust,
-                "policyDocuments": pulumi.Output.all(*self._documents).apply(dict),
-                "inlinePolicies": args.get("inline_policies", {}),
-                "createsServiceAccount": account.get("create", True) if account else None,
+                outputs.ROLE_ARN: self.role_arn,
+                outputs.ROLE_NAME: self.role_name,
+                outputs.POLICY_ARNS: self.policy_arns,
+                outputs.SUBJECTS: self.subjects,
+                outputs.NAMESPACE: self.namespace,
+                outputs.SERVICE_ACCOUNT_NAME: self.service_account_name,
+                outputs.ANNOTATIONS: self.annotations,
+                outputs.TRUST_POLICY: _input(spec.role.trust_policy) if spec.role else None,
+                outputs.POLICY_DOCUMENTS: pulumi.Output.all(arns=[*own_policy_arns], documents=documents).apply(
+                    lambda known: dict(zip(known["arns"], known["documents"], strict=True))
+                ),
+                outputs.INLINE_POLICIES: {policy.name: _input(policy.document) for policy in spec.inline_policies},
+                outputs.CREATES_SERVICE_ACCOUNT: account.create if account else None,
             }
         )
 
-    def _child(
-        self, kind: str, import_id: str | None = None, after: Sequence[pulumi.Resource] = ()
-    ) -> pulumi.ResourceOptions:
-        """Give a child's options: nothing of the caller's but the parent, and the id of what is adopted."""
-        adopted = import_id if kind in self._args.get("import_existing", ()) else None
+    def _child(self, import_id: str | None = None, after: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
+        """Return a child's options: nothing of the caller's but the parent, and the id of what is adopted."""
         return pulumi.ResourceOptions(
-            parent=self,
-            depends_on=list(after),
-            import_=adopted,
-            retain_on_delete=self._args.get("retain_on_delete"),
+            parent=self, depends_on=list(after), import_=import_id, retain_on_delete=self._spec.retain_on_delete
         )
 
-    def _role(self, trust: pulumi.Output[str]) -> aws.iam.Role:
-        name, args = self._name, self._args
-        role_name = args.get("role_name")
-        prefix = args.get("role_name_prefix") or (None if role_name else automatic_name_prefix(name, ROLE, ROLE_PREFIX))
-        duration = args.get("max_session_duration")
+    def _role(self, role: Role) -> aws.iam.Role:
         return aws.iam.Role(
-            name,
-            assume_role_policy=trust,
-            name=role_name,
-            name_prefix=prefix,
-            description=args.get("description"),
-            path=args.get("path"),
-            permissions_boundary=args.get("permissions_boundary"),
-            max_session_duration=None if duration is None else int(duration),
-            force_detach_policies=args.get("force_detach_policies"),
-            tags=args.get("tags"),
-            opts=self._child("role", role_name),
+            self._name,
+            assume_role_policy=_input(role.trust_policy),
+            name=_input(role.name),
+            name_prefix=_input(role.name_prefix),
+            description=_input(role.description),
+            path=_input(role.path),
+            permissions_boundary=_input(role.permissions_boundary),
+            max_session_duration=role.max_session_duration,
+            force_detach_policies=_input(role.force_detach_policies),
+            tags=_input(role.tags),
+            opts=self._child(role.import_id),
         )
 
-    def _permissions(self, role: aws.iam.Role) -> tuple[list[pulumi.Input[str]], list[pulumi.Resource]]:
-        name, args = self._name, self._args
-        policies: dict[str, tuple[pulumi.Input[str], str | None]] = {
-            logical_name: (policy.arn, arn) for logical_name, (policy, arn) in self._policies().items()
-        }
-        for key, arn in args.get("policy_arns", {}).items():
-            policies[f"{name}{SEPARATOR}{key}"] = (arn, arn if isinstance(arn, str) else None)
+    def _policy(self, policy: ManagedPolicy) -> aws.iam.Policy:
+        return aws.iam.Policy(
+            policy.logical_name,
+            policy=_input(policy.document),
+            name=_input(policy.name),
+            name_prefix=policy.name_prefix,
+            path=_input(policy.path),
+            description=_input(policy.description),
+            tags=_input(policy.tags),
+            opts=self._child(policy.import_id),
+        )
+
+    def _permissions(
+        self, role: aws.iam.Role, policies: Sequence[tuple[ManagedPolicy, aws.iam.Policy]]
+    ) -> list[pulumi.Resource]:
+        attachments: list[tuple[str, pulumi.Input[str], str | None]] = [
+            (policy.logical_name, resource.arn, policy.attachment_import_id) for policy, resource in policies
+        ]
+        attachments += [(each.logical_name, _input(each.policy_arn), each.import_id) for each in self._spec.attachments]
         attached: list[pulumi.Resource] = [
-            aws.iam.RolePolicyAttachment(
-                logical_name,
-                role=role.name,
-                policy_arn=arn,
-                opts=self._child("attachments", known_arn and f"{args.get('role_name')}/{known_arn}"),
-            )
-            for logical_name, (arn, known_arn) in policies.items()
+            aws.iam.RolePolicyAttachment(logical_name, role=role.name, policy_arn=arn, opts=self._child(import_id))
+            for logical_name, arn, import_id in attachments
         ]
         attached += [
             aws.iam.RolePolicy(
-                f"{name}{SEPARATOR}{key}",
+                policy.logical_name,
                 role=role.name,
-                name=key,
-                policy=document,
-                opts=self._child("inlinePolicies", f"{args.get('role_name')}:{key}"),
+                name=policy.name,
+                policy=_input(policy.document),
+                opts=self._child(policy.import_id),
             )
-            for key, document in args.get("inline_policies", {}).items()
+            for policy in self._spec.inline_policies
         ]
-        return [arn for arn, _ in policies.values()], attached
+        return attached
 
-    def _policies(self) -> dict[str, tuple[aws.iam.Policy, str | None]]:
-        """Give the managed policies by logical name, each with its ARN where that is known beforehand."""
-        name, settings = self._name, self._args.get("policy")
-        if settings is None:
-            return {}
-        document = settings["document"]
-        # What is known only later can't decide how many policies there are.
-        documents: list[pulumi.Input[str]] = (
-            [*split_document(parse_document(document))]
-            if isinstance(document, str)
-            else [pulumi.Output.all(document).apply(lambda texts: late_document(texts[0]))]
+    def _webhook_annotations(self) -> pulumi.Output[dict[str, str]]:
+        webhook = self._spec.webhook
+        annotations: pulumi.Output[dict[str, str]] = _applied(
+            lambda known: dict(webhook_annotations(**known, token_expiration=webhook.token_expiration)),
+            role_arn=self.role_arn,
+            audience=_input(webhook.audience),
+            sts_regional_endpoints=_input(webhook.sts_regional_endpoints),
         )
-        given = settings.get("name")
-        policies = {}
-        for index, part in enumerate(documents):
-            suffix = f"-{index + 1}" if index else ""
-            logical_name = f"{name}{SEPARATOR}part{suffix}" if index else name
-            arn = self._policy_arn(f"{given}{suffix}", settings.get("path", "/")) if given else None
-            policy = aws.iam.Policy(
-                logical_name,
-                policy=part,
-                name=f"{given}{suffix}" if given else None,
-                name_prefix=None if given else automatic_name_prefix(logical_name, POLICY, POLICY_PREFIX),
-                path=settings.get("path"),
-                description=settings.get("description"),
-                tags=settings.get("tags", self._args.get("tags")),
-                opts=self._child("policy", arn),
+        return annotations
+
+    def _service_account(self, account: ServiceAccount, attached: Sequence[pulumi.Resource]) -> None:
+        name, namespace = _input(account.name), _input(account.namespace)
+        annotations = _applied(
+            lambda known: {**known["own"], **known["webhook"]},
+            own=_input(account.annotations),
+            webhook=self.annotations,
+        )
+        if account.create:
+            metadata = kubernetes.meta.v1.ObjectMetaArgs(
+                name=name, namespace=namespace, labels=_input(account.labels), annotations=annotations
             )
-            policies[logical_name] = (policy, arn)
-            self._documents.append(pulumi.Output.all(policy.arn, part))
-        return policies
-
-    def _policy_arn(self, policy_name: str, path: str) -> str | None:
-        """Give the ARN that a policy will have: it is in the account of the OIDC providers."""
-        provider_arn = next(iter(self._args["oidc_provider_arns"]))
-        if not isinstance(provider_arn, str):
-            return None
-        provider = parse_iam_arn(provider_arn, "oidc-provider")
-        return str(Arn(provider.partition, provider.account, "policy", f"{path}{policy_name}".lstrip("/")))
-
-    def _service_account(self, attached: Sequence[pulumi.Resource]) -> None:
-        name, settings = self._name, self._args.get("service_account")
-        if settings is None:
-            return
-        namespace = settings.get("namespace", "default")
-        account_id = f"{namespace}/{settings['name']}"
-        own = settings.get("annotations", {})
-        annotations = pulumi.Output.all(own=own, webhook=self.annotations).apply(
-            lambda parts: {**parts["own"], **parts["webhook"]}
-        )
-        if settings.get("create", True):
-            secrets = settings.get("image_pull_secrets")
+            secrets = _input(account.image_pull_secrets)
             kubernetes.core.v1.ServiceAccount(
-                name,
-                metadata=kubernetes.meta.v1.ObjectMetaArgs(
-                    name=settings["name"], namespace=namespace, labels=settings.get("labels"), annotations=annotations
-                ),
-                image_pull_secrets=None
-                if secrets is None
-                else [kubernetes.core.v1.LocalObjectReferenceArgs(name=secret) for secret in secrets],
-                automount_service_account_token=settings.get("automount_service_account_token"),
+                self._name,
+                metadata=metadata,
+                image_pull_secrets=None if secrets is None else _applied(_references, secrets=secrets),
+                automount_service_account_token=_input(account.automount_service_account_token),
                 # A Pod must not start with a role that can do nothing yet.
-                opts=self._child("serviceAccount", account_id, after=attached),
+                opts=self._child(account.import_id, after=attached),
             )
             return
         # A patch of an account that does not exist would create it; reading it first insists that it exists.
         existing = kubernetes.core.v1.ServiceAccount.get(
-            f"{name}{SEPARATOR}existing", account_id, opts=pulumi.ResourceOptions(parent=self)
+            outputs.existing_name(self._name),
+            _applied(lambda known: f"{known['namespace']}/{known['name']}", namespace=namespace, name=name),
+            opts=pulumi.ResourceOptions(parent=self),
         )
         kubernetes.core.v1.ServiceAccountPatch(
-            name,
+            self._name,
             metadata=kubernetes.meta.v1.ObjectMetaPatchArgs(
-                name=settings["name"],
+                name=name,
                 namespace=namespace,
                 # The force takes our annotation back when somebody overwrote it, instead of a conflict.
                 annotations=annotations.apply(lambda values: {**values, "pulumi.com/patchForce": "true"}),
             ),
-            opts=self._child("patch", after=[*attached, existing]),
+            opts=self._child(after=[*attached, existing]),
         )
+
+
+def _references(known: Mapping[str, Sequence[str]]) -> list[kubernetes.core.v1.LocalObjectReferenceArgs]:
+    return [kubernetes.core.v1.LocalObjectReferenceArgs(name=secret) for secret in known["secrets"]]
+
+
+def _input(value: Any) -> Any:
+    """Return a value for a resource; what is known later is parsed, and so checked, when it is."""
+    return pulumi.Output.from_input(value.source).apply(value.parse) if isinstance(value, Later) else value
+
+
+def _applied(function: Callable[[dict[str, Any]], Any], **values: Any) -> Any:
+    """Return what the function makes of the values: at once where all are known, else as an output of the others."""
+    outstanding = {name: value for name, value in values.items() if isinstance(value, pulumi.Output)}
+    known = {name: value for name, value in values.items() if name not in outstanding}
+    if not outstanding:
+        return function(known)
+    if len(outstanding) == 1:
+        ((only, output),) = outstanding.items()
+        return output.apply(lambda value: function({**known, only: value}))
+    return pulumi.Output.all(**outstanding).apply(lambda found: function({**known, **found}))

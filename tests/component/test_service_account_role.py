@@ -176,7 +176,7 @@ def test_a_key_too_long_for_an_automatic_name_becomes_a_prefix(deploy: Any) -> N
         ({"policy": {"document": "{"}}, ["policy.document", "not JSON"]),
         (
             {"policy": {"document": '{"Version": "2012-10-17", "Statement": [{"Effect": "allow"}]}'}},
-            ["policy.document Statement[0].Effect", "no Action", "no Resource", "did you mean Allow?"],
+            ["policy.document.Statement[0].Effect", "no Action", "no Resource", "did you mean Allow?"],
         ),
         (
             {
@@ -193,16 +193,16 @@ def test_a_key_too_long_for_an_automatic_name_becomes_a_prefix(deploy: Any) -> N
                     )
                 }
             },
-            ["inline_policies['p'] Statement.Resource", "partition 'aws-cn'", "write aws instead"],
+            ["inline_policies.p.Statement.Resource", "partition 'aws-cn'", "write aws instead"],
         ),
-        ({"trust_conditions": {"StringEqual": {"k": "v"}}}, ["trust_conditions StringEqual", "mean StringEquals?"]),
+        ({"trust_conditions": {"StringEqual": {"k": "v"}}}, ["trust_conditions.StringEqual", "mean StringEquals?"]),
         (
             {"trust_statements": [{"Effect": "Allow", "Action": "sts:TagSession"}]},
             ["trust_statements[0]", "no Principal"],
         ),
         ({"role_arn": "arn:aws:iam::111122223333:role/x"}, ["both role_arn and oidc_provider_arns"]),
         ({"oidc_provider_arns": []}, ["neither role_arn nor oidc_provider_arns"]),
-        ({"policy_arns": {"a": "x"}}, ["policy_arns['a']", "six parts"]),
+        ({"policy_arns": {"a": "x"}}, ["policy_arns.a", "six parts"]),
         (
             {"service_account": {"name": "A_", "annotations": {"eks.amazonaws.com/role-arn": "x"}}},
             ["service_account.name", "service_account.annotations", "irsa writes it"],

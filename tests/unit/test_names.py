@@ -130,7 +130,7 @@ def test_parts_of_an_arn_with_a_path() -> None:
         ("eks.amazonaws.com/rolearn", "eks.amazonaws.com/role-arn"),
         ("eks.amazonaws.com/role-arn", "irsa writes it"),
         ("eks.amazonaws.com/skip-containers", "Pod template"),
-        ("eks.amazonaws.com/sts-regional-endpoint", "stsRegionalEndpoints"),
+        ("eks.amazonaws.com/sts-regional-endpoint", "service_account.sts_regional_endpoints"),
     ],
 )
 def test_annotation_keys_that_do_nothing(key: str, word: str) -> None:

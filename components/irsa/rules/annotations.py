@@ -4,22 +4,22 @@ Source: https://github.com/aws/amazon-eks-pod-identity-webhook (README, "EKS Wal
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, Part
 
 PREFIX = "eks.amazonaws.com/"
 ROLE_ARN = f"{PREFIX}role-arn"
 AUDIENCE = f"{PREFIX}audience"
 STS_REGIONAL_ENDPOINTS = f"{PREFIX}sts-regional-endpoints"
 TOKEN_EXPIRATION = f"{PREFIX}token-expiration"
-SETTINGS = {
-    ROLE_ARN: "irsa writes it",
-    AUDIENCE: "the setting `audience`",
-    STS_REGIONAL_ENDPOINTS: "the setting `stsRegionalEndpoints`",
-    TOKEN_EXPIRATION: "the setting `tokenExpiration`",
+# The annotations that irsa writes, each with the argument that it writes it from; the role's ARN comes from the role.
+WRITTEN_FROM: Mapping[str, Sequence[Part]] = {
+    ROLE_ARN: (),
+    AUDIENCE: (("audience",),),
+    STS_REGIONAL_ENDPOINTS: (("service_account", "sts_regional_endpoints"),),
+    TOKEN_EXPIRATION: (("service_account", "token_expiration"),),
 }
-WRITTEN_BY = {key: way if key == ROLE_ARN else f"{way} writes it" for key, way in SETTINGS.items()}
 POD_ONLY = {
     f"{PREFIX}skip-containers": "an annotation of Pods; put it into the Pod template",
     f"{PREFIX}skip-pod-identity-webhook": "a label of Pods; put it into the Pod template",
@@ -36,18 +36,19 @@ def check_annotation_key(key: str) -> str:
         raise Mistake(
             f"{key!r} has no effect on a service account", "annotations of service accounts", f"it is {POD_ONLY[key]}"
         )
-    if key in SETTINGS:
-        raise Mistake(f"{key!r} is not written by hand", "your own annotations", f"leave it out: {WRITTEN_BY[key]}")
+    if key in WRITTEN_FROM:
+        fix = "leave it out: irsa writes it" + (" from {}" if WRITTEN_FROM[key] else "")
+        raise Mistake(f"{key!r} is not written by hand", "your own annotations", fix, *WRITTEN_FROM[key])
     prefix, slash, name = key.partition("/")
     looks_like_ours = slash and difflib.SequenceMatcher(None, f"{prefix}/", PREFIX).ratio() > 0.85  # noqa: PLR2004 (a typo or two)
     if not looks_like_ours:
         return key
-    known = [*SETTINGS, *POD_ONLY]
-    nearest = difflib.get_close_matches(f"{PREFIX}{name}", known, n=1, cutoff=0.0)[0]
-    meaning = SETTINGS.get(nearest) or POD_ONLY[nearest]
-    raise Mistake(
-        f"{key!r} is no annotation of the EKS webhook", ", ".join(SETTINGS), f"did you mean {nearest!r} ({meaning})?"
-    )
+    known = [*WRITTEN_FROM, *POD_ONLY]
+    close = difflib.get_close_matches(f"{PREFIX}{name}", known, n=1, cutoff=0.0)[0]
+    arguments = WRITTEN_FROM.get(close, ())
+    meaning = POD_ONLY.get(close) or ("irsa writes it from {}" if arguments else "irsa writes it")
+    fix = f"did you mean {close!r} ({meaning})?"
+    raise Mistake(f"{key!r} is no annotation of the EKS webhook", ", ".join(WRITTEN_FROM), fix, *arguments)
 
 
 def webhook_annotations(

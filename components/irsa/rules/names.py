@@ -74,7 +74,18 @@ REGION = NameRule("an AWS region", 32, r"[a-z]+(-[a-z]+)+-\d+", "a region, such 
 # Keys of a stack file start the names of resources: IAM's characters, without the `@` that stands between a name and a
 # child's part of it.
 KEY = NameRule("a key of a stack file", 100, r"[\w+=,.-]+", "letters, digits and _+=,.-")
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_AddClientIDToOpenIDConnectProvider.html
+AUDIENCE = NameRule("an audience", 255, r"[\s\S]+", "the client ID of an OIDC provider, not empty")
+# It becomes part of a logical name, in which Pulumi keeps `::` to itself.
+ATTACHMENT_KEY = NameRule(
+    "a key of an attached policy",
+    640,
+    r"(?!part-\d+$)[\w+=,.@/-]+(:[\w+=,.@/-]+)*",
+    "letters, digits and _+=,.@/-:, not part-2",
+)
 RULES = {
+    "audience": AUDIENCE,
+    "attachment key": ATTACHMENT_KEY,
     "key": KEY,
     "role": ROLE,
     "role prefix": ROLE_PREFIX,
@@ -106,15 +117,16 @@ def check_name(text: str, rule: NameRule) -> str:
         return text
     shown = repr(text) if len(text) <= SHOWN else f"{text[:SHOWN]!r}..."
     found, fix = f"{shown} is not {rule.kind}", "write another name"
+    allowed = f"at most {rule.longest} characters: {rule.words}"
     if len(text) > rule.longest:
         found, fix = f"{shown} has {len(text)} characters, too many for {rule.kind}", "write a shorter one"
     elif rule in (NAMESPACE, SERVICE_ACCOUNT) and re.search(r"[*?]", text):
-        fix = "name exactly one; a wildcard works in trust.subjects only"
+        raise Mistake(found, allowed, "name exactly one; a wildcard works in {} only", ("subjects",))
     else:
         likely = (text.lower(), text.lower().replace("_", "-"), f"/{text.strip('/')}/", text.replace(" ", "-"))
         near = next((name for name in likely if text and re.fullmatch(rule.pattern, name, re.ASCII)), None)
         fix = f"did you mean {near!r}?" if near else "leave out the characters that are not allowed"
-    raise Mistake(found, f"at most {rule.longest} characters: {rule.words}", fix)
+    raise Mistake(found, allowed, fix)
 
 
 def automatic_name_prefix(

@@ -5,7 +5,7 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.ht
 
 from typing import NamedTuple
 
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, Part
 
 TRUST_POLICY_SIZE = 2_048
 ATTACHED_POLICIES = 10
@@ -21,8 +21,8 @@ class Usage(NamedTuple):
     what: str
     used: int
     quota: int
-    setting: str | None = None
-    """The key of `irsa:quotas` by which a raised quota is told."""
+    setting: Part | None = None
+    """The argument that says how far AWS raised the quota."""
 
     def __str__(self) -> str:
         """Give used and quota, as `1,700 of 2,048`."""
@@ -37,5 +37,33 @@ def check_usage(usage: Usage) -> bool:
     """
     if usage.used <= usage.quota:
         return usage.used * 100 > usage.quota * WARNING_PERCENT
-    fix = f"if AWS raised the quota, set irsa:quotas.{usage.setting}; else use less" if usage.setting else "use less"
-    raise Mistake(f"{usage.what}: {usage.used:,}", f"at most {usage.quota:,}", fix)
+    found, allowed = f"{usage.what}: {usage.used:,}", f"at most {usage.quota:,}"
+    if usage.setting is None:
+        raise Mistake(found, allowed, "use less")
+    raise Mistake(found, allowed, "if AWS raised the quota, set {}; else use less", usage.setting)
+
+
+class Seconds(NamedTuple):
+    """A setting in seconds and its limits; `longest` is None where there is none."""
+
+    least: int
+    longest: int | None
+    words: str
+
+
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+SESSION_DURATION = Seconds(3_600, 43_200, "3,600 to 43,200, as IAM asks")
+# https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken
+TOKEN_EXPIRATION = Seconds(600, None, "at least 600, as Kubernetes asks")
+USUAL_TOKEN_EXPIRATION = 86_400
+
+
+def check_seconds(seconds: int, limits: Seconds) -> int:
+    """Return the seconds when they are within the limits.
+
+    Raises:
+        Mistake: They are not.
+    """
+    if seconds >= limits.least and (limits.longest is None or seconds <= limits.longest):
+        return seconds
+    raise Mistake(f"{seconds} seconds", limits.words, "write a number of seconds in that range")

@@ -54,7 +54,8 @@ def check_any_service_account(subjects: Sequence[str]) -> None:
             raise Mistake(
                 f"{subject!r} trusts every service account of the cluster",
                 "service accounts of some namespaces, unless all of them are asked for",
-                "name a namespace, such as team-a:*, or set anyServiceAccount (any_service_account) to true",
+                "name a namespace, such as team-a:*, or set {} to true",
+                ("any_service_account",),
             )
 
 

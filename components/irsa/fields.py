@@ -1,0 +1,242 @@
+"""How each argument of ServiceAccountRole is read: a table of kinds and rules.
+
+A parser takes a value with UNKNOWN in place of outputs, adds what is wrong with the rest of it, and returns it as the
+component uses it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from irsa.rules.annotations import check_annotation_key
+from irsa.rules.arns import parse_iam_arn
+from irsa.rules.combinations import check_adoptable
+from irsa.rules.grammar import condition_mistakes, document_mistakes, statement_mistakes
+from irsa.rules.mistakes import Located, Mistake, Part, shown
+from irsa.rules.names import RULES, NameRule, check_name
+from irsa.rules.policies import parse_document
+from irsa.rules.quotas import SESSION_DURATION, TOKEN_EXPIRATION, TRUST_POLICY_SIZE, Seconds, check_seconds
+from irsa.rules.subjects import check_subject
+from irsa.rules.trust import check_conditions
+from irsa.rules.unknown import UNKNOWN
+
+Found = list[Located]
+Parser = Callable[[Any, Part, Found], Any]
+
+
+def collect(check: Callable[[], object], place: Part, found: Found) -> None:
+    """Run a check and add its mistake to those that were found."""
+    try:
+        check()
+    except Mistake as mistake:
+        found.append((place, mistake))
+
+
+def _string(check: Callable[[str], object]) -> Parser:
+    def parser(value: Any, place: Part, found: Found) -> Any:
+        if isinstance(value, str):
+            collect(lambda: check(value), place, found)
+        elif value is not UNKNOWN:
+            fix = f'put it in quotes: "{value}"' if isinstance(value, bool | int | float) else "write a string"
+            found.append((place, Mistake(shown(value), "a string", fix)))
+        return value
+
+    return parser
+
+
+def _named(rule: str) -> Parser:
+    return _string(lambda text: check_name(text, RULES[rule]))
+
+
+def _arn(kind: str) -> Parser:
+    return _string(lambda text: parse_iam_arn(text, kind))
+
+
+def _flag(value: Any, place: Part, found: Found) -> Any:
+    if not isinstance(value, bool) and value is not UNKNOWN:
+        found.append((place, Mistake(shown(value), "true or false", "write one of them, without quotes")))
+    return value
+
+
+def _integer(check: Callable[[int], object]) -> Parser:
+    def parser(value: Any, place: Part, found: Found) -> Any:
+        whole = isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
+        if not whole:
+            found.append((place, Mistake(shown(value), "an integer", "write an integer, without quotes")))
+            return value
+        # Other languages have one kind of number, and hand over 3600.0.
+        collect(lambda: check(int(value)), place, found)
+        return int(value)
+
+    return parser
+
+
+def _seconds(limits: Seconds) -> Parser:
+    return _integer(lambda seconds: check_seconds(seconds, limits))
+
+
+def _at_least(least: int) -> Parser:
+    def check(number: int) -> None:
+        if number < least:
+            raise Mistake(f"{number:,}", f"at least {least:,}", "write the quota of the AWS account")
+
+    return _integer(check)
+
+
+def _list(item: Parser) -> Parser:
+    def parser(value: Any, place: Part, found: Found) -> Any:
+        if value is UNKNOWN:
+            return value
+        if not isinstance(value, list):
+            found.append((place, Mistake(shown(value), "a list", f"write [{value!r}]" if value else "write a list")))
+            return []
+        return [item(each, (*place, index), found) for index, each in enumerate(value)]
+
+    return parser
+
+
+def _mapping(key_check: Callable[[str], object], item: Parser) -> Parser:
+    def parser(value: Any, place: Part, found: Found) -> Any:
+        if value is UNKNOWN:
+            return value
+        if not isinstance(value, Mapping):
+            found.append((place, Mistake(shown(value), "a mapping of keys and values", "write key: value")))
+            return {}
+        for key in value:
+            if isinstance(key, str):
+                collect(lambda key=key: key_check(key), (*place, key), found)  # type: ignore[misc]
+            else:
+                found.append((place, Mistake(f"the key {shown(key)}", "keys that are strings", "write a string")))
+        return {key: item(each, (*place, str(key)), found) for key, each in value.items()}
+
+    return parser
+
+
+class Document(NamedTuple):
+    """A policy document: the caller's own JSON text, where it was one, and what it says."""
+
+    text: str | None
+    content: dict[str, Any]
+
+
+def _document(value: Any, place: Part, found: Found) -> Any:
+    if value is UNKNOWN:
+        return value
+    text = value if isinstance(value, str) else None
+    content: Any = value
+    if text is not None:
+        try:
+            content = parse_document(text)
+        except Mistake as mistake:
+            found.append((place, mistake))
+            return Document(text, {})
+    if not isinstance(content, dict):
+        fix = "write the document as a mapping, or as JSON text"
+        found.append((place, Mistake(shown(content), "a policy document: a mapping, or JSON text", fix)))
+        return Document(text, {})
+    found += [*_not_json(content, place)] or [(place + part, each) for part, each in document_mistakes(content)]
+    return Document(text, content)
+
+
+def _conditions(value: Any, place: Part, found: Found) -> Any:
+    mistakes = [*_not_json(value, place)] or [(place + part, each) for part, each in condition_mistakes(value)]
+    found += mistakes
+    if not mistakes and value is not UNKNOWN:
+        known = {operator: keys for operator, keys in value.items() if keys is not UNKNOWN}
+        collect(lambda: check_conditions(known), place, found)
+    return value
+
+
+def _statement(value: Any, place: Part, found: Found) -> Any:
+    found += [*_not_json(value, place)] or [(place + p, each) for p, each in statement_mistakes(value, trust=True)]
+    return value
+
+
+def _not_json(value: Any, place: Part) -> Iterator[Located]:
+    """Yield what JSON cannot hold, so that nothing of it is lost or changed on the way to IAM."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                yield place, Mistake(f"the key {shown(key)}", "keys that are strings", "write a string")
+            yield from _not_json(item, (*place, str(key)))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _not_json(item, (*place, index))
+    elif not isinstance(value, str | bool | int | float) and value not in (None, UNKNOWN):
+        yield place, Mistake(shown(value), "what JSON knows: strings, numbers, lists, mappings", "write it as a string")
+
+
+# --- the arguments ---------------------------------------------------------------------------------------------------
+
+
+class Field(NamedTuple):
+    """How an argument is read.
+
+    Attributes:
+        parse: Reads the value and adds its mistakes.
+        plain: Why an output can't stand here; empty where it can.
+        required: Whether it must be there.
+    """
+
+    parse: Parser
+    plain: str = ""
+    required: bool = False
+
+
+DECIDES = "it decides which resources exist"
+NUMBER = "a number is checked before the deployment"
+TAGS = _mapping(lambda key: check_name(key, RULES["tag key"]), _named("tag value"))
+
+
+def _annotation_key(key: str) -> None:
+    check_annotation_key(key)
+    check_name(key, RULES["Kubernetes key"])
+
+
+SERVICE_ACCOUNT_FIELDS: Mapping[str, Field] = {
+    "name": Field(_named("service account"), required=True),
+    "namespace": Field(_named("namespace")),
+    "create": Field(_flag, DECIDES),
+    "labels": Field(_mapping(lambda key: check_name(key, RULES["Kubernetes key"]), _named("label value"))),
+    "annotations": Field(_mapping(_annotation_key, _string(len))),
+    "image_pull_secrets": Field(_list(_named("secret"))),
+    "automount_service_account_token": Field(_flag),
+    "sts_regional_endpoints": Field(_flag),
+    "token_expiration": Field(_seconds(TOKEN_EXPIRATION), NUMBER),
+}
+POLICY_FIELDS: Mapping[str, Field] = {
+    "document": Field(_document, required=True),
+    "name": Field(_named("policy")),
+    "path": Field(_named("policy path")),
+    "description": Field(_named("description")),
+    "tags": Field(TAGS),
+}
+FIELDS: Mapping[str, Field] = {
+    "role_arn": Field(_arn("role")),
+    "oidc_provider_arns": Field(_list(_arn("oidc-provider"))),
+    "subjects": Field(_list(_string(check_subject))),
+    "any_service_account": Field(_flag, "it is a decision of whoever writes the program"),
+    "audience": Field(_named("audience")),
+    "trust_conditions": Field(_conditions),
+    "trust_statements": Field(_list(_statement)),
+    "role_name": Field(_named("role")),
+    "role_name_prefix": Field(_named("role prefix")),
+    "description": Field(_named("description")),
+    "path": Field(_named("role path")),
+    "permissions_boundary": Field(_arn("policy")),
+    "max_session_duration": Field(_seconds(SESSION_DURATION), NUMBER),
+    "force_detach_policies": Field(_flag),
+    "tags": Field(TAGS),
+    "import_existing": Field(_list(_string(check_adoptable)), DECIDES),
+    "retain_on_delete": Field(_flag, "it is an option of the resources"),
+    "trust_policy_size_quota": Field(_at_least(TRUST_POLICY_SIZE), NUMBER),
+    "attached_policies_quota": Field(_at_least(1), NUMBER),
+}
+# Mappings whose keys become names of resources; their values are read one by one.
+KEYED_FIELDS: Mapping[str, tuple[NameRule, Field]] = {
+    "policy_arns": (RULES["attachment key"], Field(_arn("policy"))),
+    "inline_policies": (RULES["inline policy"], Field(_document)),
+}
+NESTED_FIELDS: Mapping[str, Mapping[str, Field]] = {
+    "service_account": SERVICE_ACCOUNT_FIELDS,
+    "policy": POLICY_FIELDS,
+}

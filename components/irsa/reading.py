@@ -1,0 +1,213 @@
+"""Reading one component's arguments: what is plain at once, what holds an output by the same rules when it is known."""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeAlias, TypeVar
+
+import pulumi
+
+from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS, Field, Found, collect
+from irsa.rules.mistakes import Located, Mistake, Part, Spelling, described, nearest, path_of, shown
+from irsa.rules.names import NameRule, check_name
+from irsa.rules.unknown import UNKNOWN, has_unknown
+
+T = TypeVar("T")
+U = TypeVar("U")
+DEEPEST = 100
+# What Python makes of an output inside an f-string, beside a warning of the SDK's.
+OUTPUT_AS_TEXT = "Calling __str__ on an Output[T] is not supported"
+
+
+class InvalidArgumentsError(pulumi.RunError):
+    """All mistakes in the arguments of one component.
+
+    Attributes:
+        mistakes: Each with the argument's path.
+    """
+
+    def __init__(self, name: str, mistakes: Iterable[Located], spelling: Spelling) -> None:
+        """Spell the arguments as the caller does."""
+        self.mistakes = tuple(mistakes)
+        count = f"{len(self.mistakes)} mistake{'s' if len(self.mistakes) > 1 else ''}"
+        lines = (described(spelling(place), mistake.spelled(spelling)) for place, mistake in self.mistakes)
+        super().__init__("\n  ".join([f"{count} in the arguments of ServiceAccountRole {name!r}", *lines]))
+
+
+@dataclass(frozen=True)
+class Later(Generic[T]):
+    """A value that is known only when its outputs are.
+
+    Attributes:
+        source: What the caller gave, in lists and dicts, with outputs at any depth.
+        parse: Returns the value from the source when that is known; raises InvalidArgumentsError.
+    """
+
+    source: Any
+    parse: Callable[[Any], T]
+
+
+Value: TypeAlias = T | Later[T]
+
+
+def is_output(value: object) -> bool:
+    """Return whether a value is known only later."""
+    return isinstance(value, pulumi.Output) or inspect.isawaitable(value)
+
+
+@dataclass
+class Reading:
+    """The reading of one component's arguments.
+
+    Attributes:
+        name: The component's logical name.
+        spelling: How the caller spells an argument.
+        found: The mistakes so far.
+        given: Each argument that is there, with UNKNOWN in place of outputs.
+    """
+
+    name: str
+    spelling: Spelling = path_of
+    found: Found = field(default_factory=list)
+    given: dict[Part, Any] = field(default_factory=dict)
+
+    def require_none(self, mistakes: Iterable[Located] = ()) -> None:
+        """Stop at what was found so far.
+
+        Raises:
+            InvalidArgumentsError: There are mistakes.
+        """
+        self.found += mistakes
+        if self.found:
+            raise InvalidArgumentsError(self.name, self.found, self.spelling)
+
+    def arguments(self, args: Any) -> dict[str, Any]:
+        """Return the arguments that are known by their names, each checked by itself."""
+        return self._level(args, FIELDS, ())
+
+    def _level(self, args: Any, fields: Mapping[str, Field], place: Part) -> dict[str, Any]:
+        if not isinstance(args, Mapping):
+            found = "an output" if is_output(args) else shown(args)
+            fix = f"write its keys: {', '.join(self._spelled(fields, place))}"
+            self.found.append((place, Mistake(found, "a plain mapping of arguments", fix)))
+            return {}
+        known = {*fields, *(() if place else (*NESTED_FIELDS, *KEYED_FIELDS))}
+        values: dict[str, Any] = {}
+        for key, value in args.items():
+            here: Part = (*place, str(key))
+            if key not in known:
+                names = self._spelled(known, place)
+                unknown = Mistake(f"unknown argument {key!r}", ", ".join(names), nearest(key, names, "remove it"))
+                self.found.append((here, unknown))
+                continue
+            self.given[here] = value
+            if value is None:
+                self.found.append((here, Mistake("None", "a value, or no such argument", "leave the argument out")))
+            elif not place and key in NESTED_FIELDS:
+                values[key] = self._level(value, NESTED_FIELDS[key], here)
+            elif not place and key in KEYED_FIELDS:
+                values[key] = self._keyed(value, *KEYED_FIELDS[key], here)
+            else:
+                values[key] = self._value(value, fields[key], here)
+        for key, each in fields.items():
+            if each.required and key not in args:
+                missing = self.spelling((*place, key))
+                self.found.append((place, Mistake(f"no {missing}", f"{missing} is required", f"add {missing}")))
+        return values
+
+    def _spelled(self, names: Iterable[str], place: Part) -> list[str]:
+        return sorted(self.spelling((*place, name)).rsplit(".", 1)[-1] for name in names)
+
+    def _keyed(self, value: Any, rule: NameRule, each: Field, place: Part) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            found = "an output" if is_output(value) else shown(value)
+            fix = "write key: value; an output may stand for a value"
+            self.found.append((place, Mistake(found, "a plain mapping: its keys decide which resources exist", fix)))
+            return {}
+        values: dict[str, Any] = {}
+        for key, item in value.items():
+            here: Part = (*place, str(key))
+            if not isinstance(key, str):
+                self.found.append((here, Mistake(f"the key {shown(key)}", "keys that are strings", "write a string")))
+                continue
+            collect(lambda key=key: check_name(key, rule), here, self.found)  # type: ignore[misc]
+            self.given[here] = item
+            values[key] = self._value(item, each, here)
+        return values
+
+    def _value(self, value: Any, each: Field, place: Part) -> Any:
+        marked = _marked(value, place, self.found)
+        self.given[place] = marked
+        if not has_unknown(marked):
+            return each.parse(marked, place, self.found)
+        if each.plain:
+            found = "an output, which is known only during the deployment"
+            fix = "write the value, or take it from the stack's configuration"
+            self.found.append((place, Mistake(found, f"a plain value: {each.plain}", fix)))
+            return marked
+        each.parse(marked, place, self.found)
+
+        def parse_known(known: Any, found: Found) -> Any:
+            if known is None:
+                found.append((place, Mistake("an output without a value", "a value", "look at where it comes from")))
+                return None
+            return each.parse(_marked(known, place, found), place, found)
+
+        return self._later(_source(value), parse_known)
+
+    def _later(self, source: Any, parse_known: Callable[[Any, Found], T]) -> Later[T]:
+        def parse(known: Any) -> T:
+            found: Found = []
+            value = parse_known(known, found)
+            if found:
+                raise InvalidArgumentsError(self.name, found, self.spelling)
+            return value
+
+        return Later(source, parse)
+
+    def combined(self, parts: Mapping[str, Any], compute: Callable[[Mapping[str, Any], Found], U]) -> Value[U]:
+        """Return what is computed from several values: at once, or as soon as the last of them is known."""
+        later = {name: part for name, part in parts.items() if isinstance(part, Later)}
+        if not later:
+            return compute(parts, self.found)
+
+        def parse_known(sources: Mapping[str, Any], found: Found) -> U:
+            return compute({**parts, **{name: part.parse(sources[name]) for name, part in later.items()}}, found)
+
+        return self._later({name: part.source for name, part in later.items()}, parse_known)
+
+    def checked(self, value: Value[T], place: Part, check: Callable[[T], object]) -> Value[T]:
+        """Return the value after one more check, which is done at once or when the value is known."""
+
+        def compute(parts: Mapping[str, T], found: Found) -> T:
+            collect(lambda: check(parts["value"]), place, found)
+            return parts["value"]
+
+        return self.combined({"value": value}, compute)
+
+
+def _marked(value: Any, place: Part, found: Found, depth: int = 0) -> Any:
+    """Return the value with UNKNOWN in place of each output, in lists and dicts of its own."""
+    if is_output(value):
+        return UNKNOWN
+    if isinstance(value, str) and OUTPUT_AS_TEXT in value:
+        fix = 'use pulumi.Output.format("{0}...", output), or pulumi.Output.concat'
+        found.append((place, Mistake("an output inside a string (an f-string, or str())", "an output by itself", fix)))
+        return UNKNOWN
+    if depth == DEEPEST:
+        found.append((place, Mistake(f"values nested more than {DEEPEST} deep", "fewer levels", "look at the value")))
+        return UNKNOWN
+    if isinstance(value, Mapping):
+        if any(map(is_output, value)):
+            found.append((place, Mistake("an output as a key", "keys that are strings", "write a string")))
+        return {key: _marked(item, (*place, str(key)), found, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_marked(item, (*place, index), found, depth + 1) for index, item in enumerate(value)]
+    return value
+
+
+def _source(value: Any) -> Any:
+    """Return the value in lists and dicts, in which alone the SDK looks for outputs."""
+    if isinstance(value, Mapping):
+        return {key: _source(item) for key, item in value.items()}
+    return [_source(item) for item in value] if isinstance(value, list | tuple) else value

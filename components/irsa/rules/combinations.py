@@ -1,0 +1,112 @@
+"""Which arguments of a binding exclude, need or decide one another.
+
+An argument is named by its path among those of ServiceAccountRole; a stack file's keys have the same rules under names
+of their own.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from irsa.rules.mistakes import Located, Mistake, Part, Spelling, nearest, shown
+from irsa.rules.unknown import UNKNOWN
+
+# What can be adopted, and the argument that says which one it is.
+ADOPTABLE: Mapping[str, Part] = {
+    "role": ("role_name",),
+    "policy": ("policy", "name"),
+    "attachments": ("role_name",),
+    "inlinePolicies": ("role_name",),
+    "serviceAccount": ("service_account", "name"),
+}
+OF_A_CREATED_ROLE: Sequence[Part] = (
+    ("subjects",),
+    ("any_service_account",),
+    ("trust_conditions",),
+    ("trust_statements",),
+    ("role_name",),
+    ("role_name_prefix",),
+    ("description",),
+    ("path",),
+    ("permissions_boundary",),
+    ("max_session_duration",),
+    ("force_detach_policies",),
+    ("tags",),
+    ("policy",),
+    ("policy_arns",),
+    ("inline_policies",),
+    ("trust_policy_size_quota",),
+    ("attached_policies_quota",),
+)
+OF_A_CREATED_SERVICE_ACCOUNT: Sequence[Part] = (
+    ("service_account", "labels"),
+    ("service_account", "image_pull_secrets"),
+    ("service_account", "automount_service_account_token"),
+)
+
+
+def combination_mistakes(
+    given: Mapping[Part, Any], spelling: Spelling, of_a_created_role: Sequence[Part] = OF_A_CREATED_ROLE
+) -> Iterator[Located]:
+    """Yield what is wrong between the arguments, each with the argument to look at; () stands for them all.
+
+    Args:
+        given: The arguments that are there, with their values, of whatever shape these are.
+        spelling: How the caller spells an argument.
+        of_a_created_role: The arguments that would change an existing role.
+    """
+    existing_role = ("role_arn",) in given
+    if existing_role:
+        changing = ", ".join(spelling(argument) for argument in of_a_created_role if argument in given)
+        if changing:
+            found = f"{spelling(('role_arn',))} together with {changing}"
+            fix = f"leave out {changing}, or {spelling(('role_arn',))}"
+            yield ("role_arn",), Mistake(found, "an existing role is never changed", fix)
+        if ("service_account",) not in given:
+            account = spelling(("service_account",))
+            found = f"{spelling(('role_arn',))} without {account}"
+            yield (), Mistake(found, "a service account to annotate with the existing role", f"add {account}")
+    elif ("service_account",) not in given and given.get(("subjects",), []) in ([], ()):
+        ways = f"{spelling(('service_account',))}, or {spelling(('subjects',))}"
+        yield (), Mistake("nobody who may assume the role", ways, "add one of them")
+    if {("role_name",), ("role_name_prefix",)} <= given.keys():
+        found = f"both {spelling(('role_name',))} and {spelling(('role_name_prefix',))}"
+        yield ("role_name_prefix",), Mistake(found, "one of them", "keep one of them")
+    if given.get(("service_account", "create")) is False:
+        dropped = ", ".join(spelling(argument) for argument in OF_A_CREATED_SERVICE_ACCOUNT if argument in given)
+        if dropped:
+            found = f"false, together with {dropped}"
+            fix = f"leave out {dropped}: an existing service account keeps what it has"
+            yield ("service_account", "create"), Mistake(found, "one without the other", fix)
+    yield from _adoption_mistakes(given, spelling, existing_role)
+
+
+def _adoption_mistakes(given: Mapping[Part, Any], spelling: Spelling, existing_role: bool) -> Iterator[Located]:
+    """Yield what is wrong with what is adopted: it is found by its name, and is not both adopted and left alone."""
+    kinds = given.get(("import_existing",))
+    for index, kind in enumerate(kinds if isinstance(kinds, list | tuple) else ()):
+        place: Part = ("import_existing", index)
+        name = ADOPTABLE.get(kind) if isinstance(kind, str) else None
+        if name is None:
+            continue  # reported where the value itself is checked
+        if existing_role and kind != "serviceAccount":
+            yield place, Mistake(f"{kind!r} of an existing role", "serviceAccount", "leave it out")
+        elif name not in given:
+            allowed = f"it with {spelling(name)}, by which it is found"
+            yield place, Mistake(f"{kind!r} without {spelling(name)}", allowed, f"add {spelling(name)}")
+        elif given[name] is UNKNOWN:
+            found = f"{kind!r}, with {spelling(name)} known only during the deployment"
+            yield place, Mistake(found, f"a plain {spelling(name)}, by which it is found", "write the name")
+        if kind == "serviceAccount" and given.get(("service_account", "create")) is False:
+            create = spelling(("service_account", "create"))
+            yield place, Mistake(f"'serviceAccount', with {create} false", "one of the two", "leave one out")
+
+
+def check_adoptable(kind: str) -> str:
+    """Return what is to be adopted when irsa can adopt it.
+
+    Raises:
+        Mistake: It can't.
+    """
+    if kind in ADOPTABLE:
+        return kind
+    raise Mistake(shown(kind), ", ".join(ADOPTABLE), nearest(kind, ADOPTABLE, "name one of these"))

@@ -1,0 +1,480 @@
+"""What a ServiceAccountRole creates, as one frozen value; or all mistakes in its arguments.
+
+Nothing behind `parse` reads an argument again: the component creates resources from this value.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from irsa.fields import Document, Found, collect
+from irsa.outputs import child_name, part_name
+from irsa.reading import Later, Reading, Value
+from irsa.rules.arns import Arn, parse_iam_arn
+from irsa.rules.combinations import combination_mistakes
+from irsa.rules.grammar import partition_mistakes, wrong_partition
+from irsa.rules.mistakes import Located, Mistake, Part, Spelling, path_of
+from irsa.rules.names import (
+    IAM_NAME,
+    POLICY,
+    POLICY_PREFIX,
+    ROLE,
+    ROLE_PREFIX,
+    NameRule,
+    automatic_name_prefix,
+    check_name,
+)
+from irsa.rules.policies import split_document
+from irsa.rules.quotas import (
+    ATTACHED_POLICIES,
+    TRUST_POLICY_SIZE,
+    USUAL_TOKEN_EXPIRATION,
+    Usage,
+    check_usage,
+)
+from irsa.rules.subjects import check_any_service_account
+from irsa.rules.trust import DEFAULT_AUDIENCE, minified, trust_document
+from irsa.rules.unknown import has_unknown
+from irsa.rules.usage import document_usage, role_usages, tags_usage, trust_usage
+
+Usages = Sequence[tuple[Part, Usage]]
+
+
+@dataclass(frozen=True)
+class ServiceAccount:
+    """The Kubernetes service account."""
+
+    name: Value[str]
+    namespace: Value[str]
+    create: bool
+    annotations: Value[Mapping[str, str]]
+    labels: Value[Mapping[str, str]] | None
+    image_pull_secrets: Value[Sequence[str]] | None
+    automount_service_account_token: Value[bool] | None
+    import_id: str | None
+
+
+@dataclass(frozen=True)
+class Role:
+    """The role to create."""
+
+    trust_policy: Value[str]
+    subjects: Value[list[str]]
+    name: Value[str] | None
+    name_prefix: Value[str] | None
+    description: Value[str] | None
+    path: Value[str] | None
+    permissions_boundary: Value[str] | None
+    max_session_duration: int | None
+    force_detach_policies: Value[bool] | None
+    tags: Value[Mapping[str, str]] | None
+    import_id: str | None
+
+
+@dataclass(frozen=True)
+class ManagedPolicy:
+    """A managed policy to create and to attach."""
+
+    logical_name: str
+    document: Value[str]
+    name: Value[str] | None
+    name_prefix: str | None
+    path: Value[str] | None
+    description: Value[str] | None
+    tags: Value[Mapping[str, str]] | None
+    import_id: str | None
+    attachment_import_id: str | None
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """The attachment of a managed policy that exists."""
+
+    logical_name: str
+    policy_arn: Value[str]
+    import_id: str | None
+
+
+@dataclass(frozen=True)
+class InlinePolicy:
+    """A policy inside the role."""
+
+    logical_name: str
+    name: str
+    document: Value[str]
+    import_id: str | None
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """What the annotations of the EKS webhook say besides the role; None says nothing."""
+
+    audience: Value[str] | None
+    sts_regional_endpoints: Value[bool] | None
+    token_expiration: int | None
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a ServiceAccountRole creates: either `role` or an existing role, `role_arn`."""
+
+    role: Role | None
+    role_arn: Value[str] | None
+    policies: tuple[ManagedPolicy, ...]
+    attachments: tuple[Attachment, ...]
+    inline_policies: tuple[InlinePolicy, ...]
+    service_account: ServiceAccount | None
+    webhook: Webhook
+    retain_on_delete: bool | None
+    usages: Usages
+
+
+def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> Spec:
+    """Return what the arguments of a ServiceAccountRole ask for.
+
+    Args:
+        name: The component's logical name.
+        args: ServiceAccountRoleArgs.
+        spelling: How the caller spells an argument, for messages.
+
+    Raises:
+        InvalidArgumentsError: All mistakes, of the arguments and between them.
+    """
+    reading = Reading(name, spelling)
+    values = reading.arguments(args)
+    reading.found += combination_mistakes(reading.given, spelling)
+    # Documents and sizes make sense only of good values.
+    reading.require_none(_between(reading, values))
+    role: Role | None = None
+    of_account: Mapping[Part, Any] = {}
+    if "role_arn" not in values:
+        of_account = _in_account(reading, values)
+        role = _role(reading, values, of_account)
+    policies = _policies(reading, values, of_account)
+    inline_policies = _inline_policies(reading, values, of_account)
+    usages = tuple(_usages(values, policies, inline_policies))
+    for place, usage in usages:
+        collect(lambda usage=usage: check_usage(usage), place, reading.found)  # type: ignore[misc]
+    reading.require_none()
+    return Spec(
+        role=role,
+        role_arn=values.get("role_arn"),
+        policies=policies,
+        attachments=_attachments(reading, values, of_account),
+        inline_policies=inline_policies,
+        service_account=_service_account(values),
+        webhook=_webhook(values),
+        retain_on_delete=values.get("retain_on_delete"),
+        usages=(*usages, *_trust_usage(role, values)),
+    )
+
+
+def warnings(spec: Spec) -> Iterator[str]:
+    """Yield what is legal and yet worth a look."""
+    for _, usage in spec.usages:
+        if check_usage(usage):
+            yield f"over 80% of a quota is used: {usage}"
+    expiration = spec.webhook.token_expiration
+    if expiration is not None and expiration > USUAL_TOKEN_EXPIRATION:
+        yield f"token_expiration: {expiration:,} seconds is longer than the usual {USUAL_TOKEN_EXPIRATION:,}"
+
+
+def _between(reading: Reading, values: Mapping[str, Any]) -> Iterator[Located]:
+    """Yield what is wrong between arguments that a stack file has no keys for."""
+    spelling = reading.spelling
+    existing, created = ("role_arn",), ("oidc_provider_arns",)
+    if ("role_arn" in values) == bool(values.get("oidc_provider_arns")):
+        both = "role_arn" in values
+        found = f"{'both' if both else 'neither'} {spelling(existing)} {'and' if both else 'nor'} {spelling(created)}"
+        fix = f"give {spelling(existing)} for an existing role, else {spelling(created)}"
+        yield existing if both else created, Mistake(found, "exactly one of them", fix)
+    adopted = values.get("import_existing") or ()
+    found_by: Mapping[str, Sequence[Part]] = {
+        "policy": [created, ("policy", "path")],
+        "serviceAccount": [("service_account", "namespace")],
+        "attachments": [("policy_arns", key) for key in values.get("policy_arns") or ()],
+    }
+    for kind in adopted:
+        for argument in found_by.get(kind, ()):
+            if has_unknown(reading.given.get(argument)):
+                found = f"an output, together with {kind!r} in {spelling(('import_existing',))}"
+                fix = "write the value, or create first what it comes from"
+                yield argument, Mistake(found, "a plain value, by which what exists is found", fix)
+    if "role_arn" not in values and not {"role_name", "role_name_prefix"} & values.keys():
+        name = NameRule(
+            "the start of an automatic role name", len(reading.name) or 1, IAM_NAME, "letters, digits and _+=,.@-"
+        )
+        try:
+            check_name(reading.name, name)
+        except Mistake as mistake:
+            yield (
+                ("role_name",),
+                Mistake(mistake.found, mistake.allowed, "rename the component, or set {}", ("role_name",)),
+            )
+
+
+# --- what is of the role's account -----------------------------------------------------------------------------------
+
+
+def _account_of(provider_arns: Sequence[str], found: Found) -> Arn:
+    """Return the ARN of the first provider; they are all of the AWS account in which the role is created."""
+    first = parse_iam_arn(provider_arns[0], "oidc-provider")
+    for index, text in enumerate(provider_arns):
+        arn = parse_iam_arn(text, "oidc-provider")
+        if (arn.partition, arn.account) != (first.partition, first.account):
+            found_here = f"a provider of the AWS account {arn.account} ({arn.partition}): {text}"
+            allowed = f"providers of one account, in which the role is created; the first is of {first.account}"
+            fix = f"create a provider for this issuer in {first.account}, or a component per account"
+            found.append((("oidc_provider_arns", index), Mistake(found_here, allowed, fix)))
+    return first
+
+
+def _policy_of_account(text: str, place: Part, account: Arn) -> Iterator[Located]:
+    """Yield what is wrong with the ARN of a policy that is attached to a role of this account."""
+    arn = parse_iam_arn(text, "policy")
+    partition = wrong_partition(text, arn.partition, account.partition)
+    if partition:
+        yield place, partition
+    elif arn.account not in ("aws", account.account):
+        # https://docs.aws.amazon.com/IAM/latest/APIReference/API_AttachRolePolicy.html
+        found = f"{text!r}, a policy of the AWS account {arn.account}"
+        allowed = f"a policy of AWS, or of the role's account {account.account}"
+        yield place, Mistake(found, allowed, f"create the policy in {account.account}")
+
+
+def _document_of_account(document: Document, place: Part, account: Arn) -> Iterator[Located]:
+    for part, mistake in partition_mistakes(document.content, account.partition):
+        yield place + part, mistake
+
+
+AccountRule = Callable[[Any, Part, Arn], Iterator[Located]]
+
+
+def _of_account(values: Mapping[str, Any]) -> Iterator[tuple[Part, Any, AccountRule]]:
+    """Yield each value that depends on the role's account, and its rule."""
+    if "permissions_boundary" in values:
+        yield ("permissions_boundary",), values["permissions_boundary"], _policy_of_account
+    for key, arn in values.get("policy_arns", {}).items():
+        yield ("policy_arns", key), arn, _policy_of_account
+    for key, document in values.get("inline_policies", {}).items():
+        yield ("inline_policies", key), document, _document_of_account
+    if "policy" in values:
+        yield ("policy", "document"), values["policy"]["document"], _document_of_account
+
+
+def _in_account(reading: Reading, values: Mapping[str, Any]) -> Mapping[Part, Any]:
+    """Return the values that depend on the role's account; one that is known later is checked then.
+
+    Plain values stay plain, so that a preview shows them: where only the account is known later, the trust policy,
+    which needs it too, carries their checks.
+    """
+    providers = values["oidc_provider_arns"]
+
+    def checked(place: Part, value: Any, rule: AccountRule) -> Any:
+        def compute(parts: Mapping[str, Any], found: Found) -> Any:
+            found += rule(parts["value"], place, _account_of(parts["providers"], []))
+            return parts["value"]
+
+        if isinstance(providers, Later) and not isinstance(value, Later):
+            return value
+        return reading.combined({"value": value, "providers": providers}, compute)
+
+    return {place: checked(place, value, rule) for place, value, rule in _of_account(values)}
+
+
+# --- the role --------------------------------------------------------------------------------------------------------
+
+
+def _subjects(reading: Reading, values: Mapping[str, Any]) -> Value[list[str]]:
+    """Return the sorted `namespace:name` patterns that the role trusts: its service account's and the further ones."""
+    further = values.get("subjects", [])
+    if not values.get("any_service_account"):
+        further = reading.checked(further, ("subjects",), check_any_service_account)
+    account = values.get("service_account")
+    if account is None:
+        return reading.combined({"further": further}, lambda parts, _found: sorted(set(parts["further"])))
+    parts = {"further": further, "namespace": account.get("namespace", "default"), "name": account["name"]}
+
+    def compute(known: Mapping[str, Any], _found: Found) -> list[str]:
+        return sorted({*known["further"], f"{known['namespace']}:{known['name']}"})
+
+    return reading.combined(parts, compute)
+
+
+def _role(reading: Reading, values: Mapping[str, Any], of_account: Mapping[Part, Any]) -> Role:
+    subjects = _subjects(reading, values)
+    quota = values.get("trust_policy_size_quota", TRUST_POLICY_SIZE)
+
+    def trust_policy(parts: Mapping[str, Any], found: Found) -> str:
+        account = _account_of(parts["provider_arns"], found)
+        if isinstance(values["oidc_provider_arns"], Later):
+            for place, value, rule in _of_account(values):
+                found += () if isinstance(value, Later) else rule(value, place, account)
+        if not parts["subjects"]:
+            found.append((("subjects",), Mistake("no subject", "at least one", "add one")))
+        if found:
+            return ""
+        document = trust_document(**parts)
+        collect(lambda: check_usage(trust_usage(document, quota)), ("subjects",), found)
+        return document
+
+    parts = {
+        "provider_arns": values["oidc_provider_arns"],
+        "subjects": subjects,
+        "audience": values.get("audience", DEFAULT_AUDIENCE),
+        "conditions": values.get("trust_conditions"),
+        "statements": values.get("trust_statements", ()),
+    }
+    name, prefix = values.get("role_name"), values.get("role_name_prefix")
+    if name is None and prefix is None:
+        prefix = automatic_name_prefix(reading.name, ROLE, ROLE_PREFIX)
+    return Role(
+        trust_policy=reading.combined(parts, trust_policy),
+        subjects=subjects,
+        name=name,
+        name_prefix=prefix,
+        description=values.get("description"),
+        path=values.get("path"),
+        permissions_boundary=of_account.get(("permissions_boundary",)),
+        max_session_duration=values.get("max_session_duration"),
+        force_detach_policies=values.get("force_detach_policies"),
+        tags=values.get("tags"),
+        import_id=name if "role" in values.get("import_existing", ()) else None,
+    )
+
+
+# --- its permissions -------------------------------------------------------------------------------------------------
+
+
+def _policies(reading: Reading, values: Mapping[str, Any], of_account: Mapping[Part, Any]) -> tuple[ManagedPolicy, ...]:
+    """Return the managed policies to create: one, or as many as a document that is known already needs."""
+    settings = values.get("policy")
+    if settings is None:
+        return ()
+    document = of_account["policy", "document"]
+    place: Part = ("policy", "document")
+    texts: list[Value[str]] = []
+    if isinstance(document, Later):
+        # What is known only later can't decide how many policies there are.
+        def whole(parts: Mapping[str, Any], found: Found) -> str:
+            text = minified(parts["document"].content)
+            collect(lambda: check_usage(document_usage(text)), place, found)
+            return text
+
+        texts = [reading.combined({"document": document}, whole)]
+    else:
+        collect(lambda: texts.extend(split_document(document.content)), place, reading.found)
+    return tuple(_policy(reading, values, index, text) for index, text in enumerate(texts))
+
+
+def _policy(reading: Reading, values: Mapping[str, Any], index: int, text: Value[str]) -> ManagedPolicy:
+    settings, adopted = values["policy"], values.get("import_existing", ())
+    logical_name, suffix = part_name(reading.name, index), f"-{index + 1}" if index else ""
+    name = settings.get("name")
+    if name is not None and suffix:
+        name = reading.combined({"name": name}, lambda parts, _found: f"{parts['name']}{suffix}")
+        name = reading.checked(name, ("policy", "name"), lambda whole: check_name(whole, POLICY))
+    arn = _policy_arn(name, settings.get("path", "/"), values["oidc_provider_arns"])
+    return ManagedPolicy(
+        logical_name=logical_name,
+        document=text,
+        name=name,
+        name_prefix=None if name is not None else automatic_name_prefix(logical_name, POLICY, POLICY_PREFIX),
+        path=settings.get("path"),
+        description=settings.get("description"),
+        tags=settings.get("tags", values.get("tags")),
+        import_id=arn if "policy" in adopted else None,
+        attachment_import_id=f"{values['role_name']}/{arn}" if arn and "attachments" in adopted else None,
+    )
+
+
+def _policy_arn(name: Any, path: Any, providers: Any) -> str | None:
+    """Return the ARN that a policy will have, where that is known: it is in the account of the OIDC providers."""
+    if name is None or any(isinstance(each, Later) for each in (name, path, providers)):
+        return None
+    account = _account_of(providers, [])
+    return str(Arn(account.partition, account.account, "policy", f"{path}{name}".lstrip("/")))
+
+
+def _attachments(reading: Reading, values: Mapping[str, Any], of_account: Mapping[Part, Any]) -> tuple[Attachment, ...]:
+    adopted = "attachments" in values.get("import_existing", ())
+    return tuple(
+        Attachment(
+            child_name(reading.name, key),
+            of_account["policy_arns", key],
+            f"{values['role_name']}/{arn}" if adopted else None,
+        )
+        for key, arn in values.get("policy_arns", {}).items()
+    )
+
+
+def _inline_policies(
+    reading: Reading, values: Mapping[str, Any], of_account: Mapping[Part, Any]
+) -> tuple[InlinePolicy, ...]:
+    adopted = "inlinePolicies" in values.get("import_existing", ())
+
+    def text(parts: Mapping[str, Any], _found: Found) -> str:
+        document: Document = parts["document"]
+        return document.text if document.text is not None else minified(document.content)
+
+    return tuple(
+        InlinePolicy(
+            child_name(reading.name, key),
+            key,
+            reading.combined({"document": of_account["inline_policies", key]}, text),
+            f"{values['role_name']}:{key}" if adopted else None,
+        )
+        for key in values.get("inline_policies", {})
+    )
+
+
+# --- the service account ---------------------------------------------------------------------------------------------
+
+
+def _service_account(values: Mapping[str, Any]) -> ServiceAccount | None:
+    settings = values.get("service_account")
+    if settings is None:
+        return None
+    name, namespace = settings["name"], settings.get("namespace", "default")
+    return ServiceAccount(
+        name=name,
+        namespace=namespace,
+        create=settings.get("create", True),
+        annotations=settings.get("annotations", {}),
+        labels=settings.get("labels"),
+        image_pull_secrets=settings.get("image_pull_secrets"),
+        automount_service_account_token=settings.get("automount_service_account_token"),
+        import_id=f"{namespace}/{name}" if "serviceAccount" in values.get("import_existing", ()) else None,
+    )
+
+
+def _webhook(values: Mapping[str, Any]) -> Webhook:
+    settings = values.get("service_account", {})
+    audience = values.get("audience")
+    return Webhook(
+        audience=None if audience == DEFAULT_AUDIENCE else audience,
+        sts_regional_endpoints=settings.get("sts_regional_endpoints"),
+        token_expiration=settings.get("token_expiration"),
+    )
+
+
+# --- quotas ----------------------------------------------------------------------------------------------------------
+
+
+def _usages(
+    values: Mapping[str, Any], policies: Sequence[ManagedPolicy], inline: Sequence[InlinePolicy]
+) -> Iterator[tuple[Part, Usage]]:
+    """Yield what is known of the role's use of its quotas, the trust policy's size apart."""
+    tags, policy_tags = values.get("tags", {}), values.get("policy", {}).get("tags", {})
+    if not isinstance(tags, Later):
+        yield ("tags",), tags_usage("role", tags)
+    if not isinstance(policy_tags, Later):
+        yield ("policy", "tags"), tags_usage("policy", policy_tags)
+    known = [policy.document for policy in inline if not isinstance(policy.document, Later)]
+    quota = values.get("attached_policies_quota", ATTACHED_POLICIES)
+    yield from role_usages(len(policies), len(values.get("policy_arns", {})), known, quota)
+
+
+def _trust_usage(role: Role | None, values: Mapping[str, Any]) -> Iterator[tuple[Part, Usage]]:
+    if role is not None and not isinstance(role.trust_policy, Later):
+        yield ("subjects",), trust_usage(role.trust_policy, values.get("trust_policy_size_quota", TRUST_POLICY_SIZE))

@@ -1,0 +1,77 @@
+"""Where the component's arguments stand in a binding of a stack file, and how it spells them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic.alias_generators import to_camel
+
+from irsa.rules.mistakes import Part, path_of
+
+PLACES: Mapping[Part, Part] = {
+    ("service_account",): ("serviceAccount",),
+    ("role_arn",): ("role", "arn"),
+    ("oidc_provider_arns",): ("clusters",),
+    ("subjects",): ("trust", "subjects"),
+    ("any_service_account",): ("trust", "anyServiceAccount"),
+    ("audience",): ("audience",),
+    ("trust_conditions",): ("trust", "conditions"),
+    ("trust_statements",): ("trust", "statements"),
+    ("role_name",): ("role", "name"),
+    ("role_name_prefix",): ("role", "namePrefix"),
+    ("description",): ("role", "description"),
+    ("path",): ("role", "path"),
+    ("permissions_boundary",): ("role", "permissionsBoundary"),
+    ("max_session_duration",): ("role", "maxSessionDuration"),
+    ("force_detach_policies",): ("role", "forceDetachPolicies"),
+    ("tags",): ("role", "tags"),
+    ("policy",): ("policy",),
+    ("policy_arns",): ("policyArns",),
+    ("inline_policies",): ("inlinePolicies",),
+    ("import_existing",): ("import",),
+    ("retain_on_delete",): ("retainOnDelete",),
+}
+# Keys of a binding that become arguments of another name, or none, and yet are of a created role only.
+OF_A_CREATED_ROLE: tuple[Part, ...] = (("assumeRoleArns",), ("account",))
+QUOTAS: Mapping[Part, str] = {
+    ("trust_policy_size_quota",): "irsa:quotas.trustPolicySize",
+    ("attached_policies_quota",): "irsa:quotas.attachedPolicies",
+}
+NESTED = ("service_account", "policy")
+
+
+def place_of(argument: Part) -> Part:
+    """Return where an argument of the component, or a part of one, stands in a binding."""
+    place, rest = PLACES.get(argument[:1], argument[:1]), argument[1:]
+    if argument[:1] and argument[0] in NESTED and rest:
+        return (*place, to_camel(str(rest[0])), *rest[1:])
+    return (*place, *rest)
+
+
+def spelled(argument: Part) -> str:
+    """Return how a stack file spells an argument of the component."""
+    return QUOTAS.get(argument) or path_of(place_of(argument))
+
+
+def given(binding: Mapping[str, Any]) -> dict[Part, Any]:
+    """Return the arguments that the keys of a binding stand for, with their values, of whatever shape these are."""
+    found = dict(_present(binding, PLACES))
+    for name in NESTED:
+        nested = binding.get(to_camel(name))
+        if isinstance(nested, Mapping):
+            found |= {(name, _snake(key)): value for key, value in nested.items() if isinstance(key, str)}
+    return found | dict(_present(binding, {key: key for key in OF_A_CREATED_ROLE}))
+
+
+def _present(binding: Mapping[str, Any], places: Mapping[Part, Part]) -> Iterator[tuple[Part, Any]]:
+    for argument, place in places.items():
+        value: Any = binding
+        for key in place:
+            if not isinstance(value, Mapping) or key not in value:
+                break
+            value = value[key]
+        else:
+            yield argument, value
+
+
+def _snake(key: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in key)
