@@ -11,7 +11,7 @@ from irsa.fields import Document, Found, collect
 from irsa.outputs import child_name, part_name
 from irsa.reading import Later, Reading, Value
 from irsa.rules.arns import Arn, parse_iam_arn
-from irsa.rules.combinations import combination_mistakes
+from irsa.rules.combinations import OF_A_CREATED_ROLE, combination_mistakes
 from irsa.rules.grammar import partition_mistakes, wrong_partition
 from irsa.rules.mistakes import Located, Mistake, Part, Spelling, path_of
 from irsa.rules.names import (
@@ -142,16 +142,17 @@ def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> S
     """
     reading = Reading(name, spelling)
     values = reading.arguments(args)
-    reading.found += combination_mistakes(reading.given, spelling)
-    # Documents and sizes make sense only of good values.
-    reading.require_none(_between(reading, values))
-    role: Role | None = None
-    of_account: Mapping[Part, Any] = {}
-    if "role_arn" not in values:
-        of_account = _in_account(reading, values)
-        role = _role(reading, values, of_account)
-    policies = _policies(reading, values, of_account)
-    inline_policies = _inline_policies(reading, values, of_account)
+    created_role = (("oidc_provider_arns",), *OF_A_CREATED_ROLE)
+    reading.found += combination_mistakes(reading.given, spelling, created_role)
+    reading.found += _between(reading, values)
+    # What is wrong is left out from here on, so that sizes and accounts are reported in the same run.
+    wrong = {place[0] for place, _ in reading.found if place}
+    values = {name: value for name, value in values.items() if name not in wrong}
+    creates = "role_arn" not in values and "oidc_provider_arns" in values
+    of_account = _in_account(reading, values) if creates else {}
+    role = _role(reading, values, of_account) if creates else None
+    policies = _policies(reading, values, of_account) if creates else ()
+    inline_policies = _inline_policies(reading, values, of_account) if creates else ()
     usages = tuple(_usages(values, policies, inline_policies))
     for place, usage in usages:
         collect(lambda usage=usage: check_usage(usage), place, reading.found)  # type: ignore[misc]
@@ -160,7 +161,7 @@ def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> S
         role=role,
         role_arn=values.get("role_arn"),
         policies=policies,
-        attachments=_attachments(reading, values, of_account),
+        attachments=_attachments(reading, values, of_account) if creates else (),
         inline_policies=inline_policies,
         service_account=_service_account(values),
         webhook=_webhook(values),
@@ -183,24 +184,23 @@ def _between(reading: Reading, values: Mapping[str, Any]) -> Iterator[Located]:
     """Yield what is wrong between arguments that a stack file has no keys for."""
     spelling = reading.spelling
     existing, created = ("role_arn",), ("oidc_provider_arns",)
-    if ("role_arn" in values) == bool(values.get("oidc_provider_arns")):
-        both = "role_arn" in values
-        found = f"{'both' if both else 'neither'} {spelling(existing)} {'and' if both else 'nor'} {spelling(created)}"
+    if not reading.given.get(created) and existing not in reading.given:
+        found = f"neither {spelling(existing)} nor {spelling(created)}"
         fix = f"give {spelling(existing)} for an existing role, else {spelling(created)}"
-        yield existing if both else created, Mistake(found, "exactly one of them", fix)
-    adopted = values.get("import_existing") or ()
+        yield created, Mistake(found, "exactly one of them", fix)
     found_by: Mapping[str, Sequence[Part]] = {
         "policy": [created, ("policy", "path")],
         "serviceAccount": [("service_account", "namespace")],
         "attachments": [("policy_arns", key) for key in values.get("policy_arns") or ()],
     }
-    for kind in adopted:
-        for argument in found_by.get(kind, ()):
+    adopted = reading.given.get(("import_existing",))
+    for kind in adopted if isinstance(adopted, list) else ():
+        for argument in found_by.get(str(kind), ()):
             if has_unknown(reading.given.get(argument)):
                 found = f"an output, together with {kind!r} in {spelling(('import_existing',))}"
                 fix = "write the value, or create first what it comes from"
                 yield argument, Mistake(found, "a plain value, by which what exists is found", fix)
-    if "role_arn" not in values and not {"role_name", "role_name_prefix"} & values.keys():
+    if "role_arn" not in values and not {("role_name",), ("role_name_prefix",)} & reading.given.keys():
         name = NameRule(
             "the start of an automatic role name", len(reading.name) or 1, IAM_NAME, "letters, digits and _+=,.@-"
         )
@@ -276,7 +276,7 @@ def _in_account(reading: Reading, values: Mapping[str, Any]) -> Mapping[Part, An
             return parts["value"]
 
         if isinstance(providers, Later) and not isinstance(value, Later):
-            return value
+            return value  # checked together with the trust policy
         return reading.combined({"value": value, "providers": providers}, compute)
 
     return {place: checked(place, value, rule) for place, value, rule in _of_account(values)}
@@ -310,7 +310,7 @@ def _role(reading: Reading, values: Mapping[str, Any], of_account: Mapping[Part,
         if isinstance(values["oidc_provider_arns"], Later):
             for place, value, rule in _of_account(values):
                 found += () if isinstance(value, Later) else rule(value, place, account)
-        if not parts["subjects"]:
+        if not parts["subjects"] and not found:
             found.append((("subjects",), Mistake("no subject", "at least one", "add one")))
         if found:
             return ""
@@ -384,7 +384,7 @@ def _policy(reading: Reading, values: Mapping[str, Any], index: int, text: Value
         description=settings.get("description"),
         tags=settings.get("tags", values.get("tags")),
         import_id=arn if "policy" in adopted else None,
-        attachment_import_id=f"{values['role_name']}/{arn}" if arn and "attachments" in adopted else None,
+        attachment_import_id=f"{values.get('role_name')}/{arn}" if arn and "attachments" in adopted else None,
     )
 
 
@@ -402,7 +402,7 @@ def _attachments(reading: Reading, values: Mapping[str, Any], of_account: Mappin
         Attachment(
             child_name(reading.name, key),
             of_account["policy_arns", key],
-            f"{values['role_name']}/{arn}" if adopted else None,
+            f"{values.get('role_name')}/{arn}" if adopted else None,
         )
         for key, arn in values.get("policy_arns", {}).items()
     )
@@ -422,7 +422,7 @@ def _inline_policies(
             child_name(reading.name, key),
             key,
             reading.combined({"document": of_account["inline_policies", key]}, text),
-            f"{values['role_name']}:{key}" if adopted else None,
+            f"{values.get('role_name')}:{key}" if adopted else None,
         )
         for key in values.get("inline_policies", {})
     )

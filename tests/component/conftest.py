@@ -91,10 +91,15 @@ def deploy() -> Deploy:
     """Create one component against a fresh recording monitor."""
 
     def run(
-        args: ServiceAccountRoleArgs, name: str = "my-app", opts: pulumi.ResourceOptions | None = None
+        args: ServiceAccountRoleArgs,
+        name: str = "my-app",
+        opts: pulumi.ResourceOptions | None = None,
+        registered: list[Registration] | None = None,
+        preview: bool = False,
     ) -> Deployment:
         monitor = RecordingMonitor(AwsAnswers())
-        pulumi.runtime.set_mocks(monitor.mocks, project="irsa", stack="test", preview=False, monitor=monitor)
+        monitor.registrations = registered if registered is not None else []
+        pulumi.runtime.set_mocks(monitor.mocks, project="irsa", stack="test", preview=preview, monitor=monitor)
         outputs: dict[str, Any] = {}
 
         @pulumi.runtime.test

@@ -1,0 +1,212 @@
+"""What the component refuses, and how it says so: before anything is registered, all at once, in the caller's names."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pulumi
+import pytest
+
+from irsa.args import PolicyArgs, ServiceAccountArgs, ServiceAccountRoleArgs
+from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
+from irsa.reading import InvalidArgumentsError
+from irsa.spec import parse
+
+PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+OTHER_ACCOUNT = PROVIDER.replace("111122223333", "444455556666")
+STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-bucket/*"}
+DOCUMENT: dict[str, Any] = {"Version": "2012-10-17", "Statement": [STATEMENT]}
+GOOD: dict[str, Any] = {
+    "service_account": {"name": "my-service-account", "namespace": "default"},
+    "oidc_provider_arns": [PROVIDER],
+    "role_name": "my-role",
+    "policy": {"name": "my-policy", "document": DOCUMENT},
+}
+
+
+def output(value: Any) -> pulumi.Output[Any]:
+    """Give an output as another resource has it."""
+    return pulumi.Output.from_input(value)
+
+
+def mistakes(args: Any) -> dict[str, str]:
+    """Give what is found wrong, by the argument's name."""
+    with pytest.raises(InvalidArgumentsError) as error:
+        parse("my-app", args)
+    text = str(error.value)
+    lines = text.splitlines()[1:]
+    assert len(lines) == 4 * len(error.value.mistakes), text
+    return {lines[i].strip(): "\n".join(lines[i + 1 : i + 4]) for i in range(0, len(lines), 4)}
+
+
+def test_the_table_of_fields_is_the_arguments() -> None:
+    """Protects a new key: one in the arguments alone is never read, one in the table alone is never documented."""
+    assert {*FIELDS, *KEYED_FIELDS, *NESTED_FIELDS} == set(ServiceAccountRoleArgs.__annotations__)
+    assert set(NESTED_FIELDS["service_account"]) == set(ServiceAccountArgs.__annotations__)
+    assert set(NESTED_FIELDS["policy"]) == set(PolicyArgs.__annotations__)
+    for arguments, fields in (
+        (ServiceAccountArgs, NESTED_FIELDS["service_account"]),
+        (PolicyArgs, NESTED_FIELDS["policy"]),
+        (ServiceAccountRoleArgs, FIELDS),
+    ):
+        assert arguments.__required_keys__ == {name for name, field in fields.items() if field.required}
+
+
+# argument as it is wrong -> where it is reported, and words that help
+REFUSALS: list[tuple[str, dict[str, Any], str, list[str]]] = [
+    ("a misspelled key", {"permisions_boundary": "x"}, "permisions_boundary", ["did you mean permissions_boundary?"]),
+    ("a misspelled key within", {"service_account": {"name": "a", "namespce": "b"}}, "service_account.namespce",
+     ["did you mean namespace?"]),
+    ("a misspelled key of the policy", {"policy": {"document": DOCUMENT, "nme": "x"}}, "policy.nme", ["mean name?"]),
+    ("None", {"service_account": {"name": "a", "namespace": None}}, "service_account.namespace", ["None", "leave"]),
+    ("no name", {"service_account": {"namespace": "a"}}, "service_account", ["service_account.name is required"]),
+    ("a text as a flag", {"any_service_account": "false"}, "any_service_account", ["'false'", "true or false"]),
+    ("a number as a name", {"policy": {"name": 5, "document": DOCUMENT}}, "policy.name", ["5", "a string", '"5"']),
+    ("a list of ARNs", {"policy_arns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}, "policy_arns", ["mapping"]),
+    ("one subject", {"subjects": "team-a:*"}, "subjects", ["a list", "['team-a:*']"]),
+    ("half a second", {"max_session_duration": 3600.5}, "max_session_duration", ["3600.5", "an integer"]),
+    ("too short a session", {"max_session_duration": 60}, "max_session_duration", ["60 seconds", "3,600 to 43,200"]),
+    ("too short a token", {"service_account": {"name": "a", "token_expiration": 60}},
+     "service_account.token_expiration", ["60 seconds", "at least 600"]),
+    ("labels of an existing account", {"service_account": {"name": "a", "create": False, "labels": {"a": "b"}}},
+     "service_account.create", ["service_account.labels", "keeps what it has"]),
+    ("a bad label", {"service_account": {"name": "a", "labels": {"a b": "c"}}}, 'service_account.labels["a b"]',
+     ["label or annotation key"]),
+    ("a bad pull secret", {"service_account": {"name": "a", "image_pull_secrets": ["A_B"]}},
+     "service_account.image_pull_secrets[0]", ["Secret"]),
+    ("both names", {"role_name_prefix": "my-"}, "role_name_prefix", ["both role_name and role_name_prefix"]),
+    ("an existing role that is changed", {"role_arn": "arn:aws:iam::111122223333:role/r"}, "role_arn",
+     ["role_arn together with oidc_provider_arns, role_name, policy", "never changed"]),
+    ("no provider", {"oidc_provider_arns": []}, "oidc_provider_arns", ["neither role_arn nor oidc_provider_arns"]),
+    ("providers of two accounts", {"oidc_provider_arns": [PROVIDER, OTHER_ACCOUNT]}, "oidc_provider_arns[1]",
+     ["444455556666", "one account"]),
+    ("a provider of another partition", {"oidc_provider_arns": [PROVIDER, PROVIDER.replace(":aws:", ":aws-cn:")]},
+     "oidc_provider_arns[1]", ["aws-cn"]),
+    ("a policy of another account", {"policy_arns": {"a": "arn:aws:iam::444455556666:policy/p"}}, "policy_arns.a",
+     ["444455556666", "111122223333"]),
+    ("a boundary of another partition", {"permissions_boundary": "arn:aws-cn:iam::111122223333:policy/p"},
+     "permissions_boundary", ["aws-cn", "write aws instead"]),
+    ("a resource of another partition", {"inline_policies": {"p": {**DOCUMENT, "Statement":
+     {**STATEMENT, "Resource": "arn:aws-cn:s3:::b/*"}}}}, "inline_policies.p.Statement.Resource", ["aws-cn"]),
+    ("a document with a bad element",
+     {"policy": {"document": {**DOCUMENT, "Statement": [{**STATEMENT, "Efect": "x"}]}}},
+     "policy.document.Statement[0].Efect", ["did you mean Effect?"]),
+    ("a document that is not JSON", {"policy": {"document": "{"}}, "policy.document", ["not JSON"]),
+    ("a document that is a list", {"policy": {"document": [STATEMENT]}}, "policy.document", ["mapping, or JSON text"]),
+    ("what JSON can't hold", {"policy": {"document": {**DOCUMENT, "Id": {1, 2}}}}, "policy.document.Id", ["JSON"]),
+    ("a key that JSON can't hold", {"policy": {"document": {**DOCUMENT, 5: "x"}}}, "policy.document", ["the key 5"]),
+    ("an empty audience", {"audience": ""}, "audience", ["audience"]),
+    ("everybody", {"subjects": ["*:*"]}, "subjects", ["every service account", "set any_service_account to true"]),
+    ("the token's own conditions", {"trust_conditions": {"StringEquals": {"x:sub": "y"}}}, "trust_conditions", ["sub"]),
+    ("a number that is an account", {"trust_statements": [{"Effect": "Allow", "Action": "sts:AssumeRole"}]},
+     "trust_statements[0]", ["no Principal"]),
+    ("what can't be adopted", {"import_existing": ["roles"]}, "import_existing[0]", ["did you mean role?"]),
+    ("adoption without a name", {"import_existing": ["policy"], "policy": {"document": DOCUMENT}},
+     "import_existing[0]", ["policy.name"]),
+    ("adoption of what is only annotated", {"import_existing": ["serviceAccount"],
+     "service_account": {"name": "a", "create": False}}, "import_existing[0]", ["service_account.create"]),
+    ("a quota below AWS's own", {"trust_policy_size_quota": 100}, "trust_policy_size_quota", ["at least 2,048"]),
+    ("a key that a divided policy has", {"policy_arns": {"part-2": "arn:aws:iam::aws:policy/P"}}, "policy_arns.part-2",
+     ["key of an attached policy"]),
+    ("an annotation of the webhook", {"service_account": {"name": "a", "annotations":
+     {"eks.amazonaws.com/audience": "x"}}}, 'service_account.annotations["eks.amazonaws.com/audience"]',
+     ["irsa writes it from audience"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "place", "words"), [case[1:] for case in REFUSALS], ids=[c[0] for c in REFUSALS])
+def test_a_refusal_names_its_argument(change: dict[str, Any], place: str, words: list[str]) -> None:
+    """Protects every user of the component: nothing is dropped, guessed or left to the provider."""
+    found = mistakes({**GOOD, **change})
+
+    assert list(found) == [place]
+    for word in words:
+        assert word in found[place]
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"service_account": {"name": "a", "create": output(True)}}, "service_account.create"),
+        ({"service_account": output({"name": "a"})}, "service_account"),
+        ({"service_account": {"name": "a", "token_expiration": output(3600)}}, "service_account.token_expiration"),
+        ({"import_existing": output(["role"])}, "import_existing"),
+        ({"import_existing": [output("role")]}, "import_existing"),
+        ({"max_session_duration": output(3600)}, "max_session_duration"),
+        ({"policy": output({"document": DOCUMENT})}, "policy"),
+        ({"policy_arns": output({"a": "arn:aws:iam::aws:policy/A"})}, "policy_arns"),
+        ({"inline_policies": output({"a": DOCUMENT})}, "inline_policies"),
+        ({"retain_on_delete": output(True)}, "retain_on_delete"),
+        ({"service_account": {"name": "a", "labels": {output("a"): "b"}}}, "service_account.labels"),
+        ({"import_existing": ["role"], "role_name": output("x")}, "import_existing[0]"),
+        ({"import_existing": ["policy"], "oidc_provider_arns": [output(PROVIDER)]}, "oidc_provider_arns"),
+        ({"import_existing": ["serviceAccount"], "service_account": {"name": "a", "namespace": output("b")}},
+         "service_account.namespace"),
+        ({"import_existing": ["attachments"], "policy_arns": {"a": output("arn:aws:iam::aws:policy/A")}},
+         "policy_arns.a"),
+    ],
+)  # fmt: skip
+def test_what_decides_must_be_plain(change: dict[str, Any], place: str) -> None:
+    """Protects previews: what decides which resources exist, and numbers, refuse an output in words."""
+    found = mistakes({**GOOD, **change})
+
+    assert place in found
+    assert "output" in found[place] or "known only during the deployment" in found[place]
+
+
+def test_an_output_inside_an_f_string_is_named() -> None:
+    """Protects the commonest slip of a Pulumi program, whose result would be a trust policy that matches nobody."""
+    namespace = output("team-a")
+    found = mistakes({**GOOD, "subjects": [f"{namespace}:*"], "policy": {"document": {
+        **DOCUMENT, "Statement": [{**STATEMENT, "Resource": f"{namespace}/*"}]}}})  # fmt: skip
+
+    assert {"subjects[0]", "policy.document.Statement[0].Resource"} <= found.keys()
+    assert "pulumi.Output.format" in found["subjects[0]"]
+
+
+def test_all_mistakes_at_once_before_anything_is_registered(deploy: Callable[..., Any]) -> None:
+    """Protects a half-made stack: no run per mistake, and not even the component is registered."""
+    registered: list[Any] = []
+    with pytest.raises(InvalidArgumentsError) as error:
+        deploy({**GOOD, "role_name": "x" * 65, "subjects": ["nonsense"], "pth": "/"}, registered=registered)
+
+    assert {place for place, _ in error.value.mistakes} == {("role_name",), ("subjects", 0), ("pth",)}
+    assert registered == []
+
+
+def test_quotas_speak_of_the_components_own_arguments() -> None:
+    """Protects users of the component alone, who have no `irsa:quotas`."""
+    found = mistakes({**GOOD, "subjects": [f"namespace-{i}:{'x' * 60}" for i in range(60)]})
+
+    assert "trust_policy_size_quota" in found["subjects"]
+    assert "irsa:" not in found["subjects"]
+
+
+def test_other_languages_read_their_own_names() -> None:
+    """Protects TypeScript users: the same mistakes by the names that their program has."""
+
+    def spelling(argument: Any) -> str:
+        return ".".join(str(part).upper() for part in argument)
+
+    with pytest.raises(InvalidArgumentsError) as error:
+        parse("my-app", {**GOOD, "service_account": {"name": "a", "namespce": "b"}, "subjects": ["*:*"]}, spelling)
+
+    assert "SERVICE_ACCOUNT.NAMESPCE" in str(error.value)
+    assert "did you mean NAMESPACE?" in str(error.value)
+    assert "set ANY_SERVICE_ACCOUNT to true" in str(error.value)
+
+
+def test_a_divided_policy_keeps_to_the_longest_name() -> None:
+    """Protects names: `-2` behind 128 characters is one that IAM refuses."""
+    statements = [{**STATEMENT, "Resource": f"arn:aws:s3:::{'x' * 1400}-{i}/*"} for i in range(6)]
+    found = mistakes({**GOOD, "policy": {"name": "p" * 127, "document": {**DOCUMENT, "Statement": statements}}})
+
+    assert "129 characters" in found["policy.name"]
+
+
+def test_a_document_of_text_stays_as_the_caller_wrote_it(deploy: Callable[..., Any]) -> None:
+    """Protects deployed inline policies: another layout of the same JSON would be an update."""
+    text = json.dumps(DOCUMENT, indent=2)
+    deployed = deploy({**GOOD, "inline_policies": {"read": text}})
+
+    assert deployed.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"] == text

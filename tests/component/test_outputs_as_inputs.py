@@ -1,0 +1,236 @@
+"""Outputs among the arguments: the same resources as with plain values, the same refusals, and full previews."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pulumi
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pulumi.output import Unknown
+from pulumi.runtime import rpc
+
+from irsa.reading import InvalidArgumentsError
+from tests.component.test_arguments import DOCUMENT, GOOD, PROVIDER, STATEMENT, output
+
+ROLE, POLICY = "aws:iam/role:Role", "aws:iam/policy:Policy"
+ACCOUNT, PATCH = "kubernetes:core/v1:ServiceAccount", "kubernetes:core/v1:ServiceAccountPatch"
+# Every argument that may be an output, with a value that irsa takes.
+EVERYTHING: dict[str, Any] = {
+    "service_account": {
+        "name": "my-service-account",
+        "namespace": "team-a",
+        "labels": {"app.kubernetes.io/name": "my-app"},
+        "annotations": {"example.com/owner": "team-a"},
+        "image_pull_secrets": ["registry"],
+        "automount_service_account_token": False,
+        "sts_regional_endpoints": True,
+    },
+    "oidc_provider_arns": [PROVIDER],
+    "subjects": ["team-b:*", "team-c:worker"],
+    "audience": "my-audience",
+    "trust_conditions": {"StringEquals": {"aws:SourceVpc": "vpc-0abc"}},
+    "trust_statements": [
+        {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:role/ci"}, "Action": "sts:AssumeRole"}
+    ],
+    "role_name": "my-role",
+    "description": "my-role-description",
+    "path": "/team/",
+    "permissions_boundary": "arn:aws:iam::111122223333:policy/boundary",
+    "force_detach_policies": True,
+    "tags": {"team": "payments"},
+    "policy": {
+        "name": "my-policy",
+        "path": "/team/",
+        "description": "Reads",
+        "tags": {"team": "data"},
+        "document": DOCUMENT,
+    },
+    "policy_arns": {"sqs": "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"},
+    "inline_policies": {"read": DOCUMENT},
+}
+# These are plain, since they or their keys decide which resources exist.
+PLAIN = {(), ("service_account",), ("policy",), ("policy_arns",), ("inline_policies",)}
+LONG = "x" * 6200
+Path = tuple[str | int, ...]
+
+
+def paths(value: Any, place: Path = ()) -> list[Path]:
+    """Give the path of every value within a value."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place, *(path for key, item in inner for path in paths(item, (*place, key)))]
+
+
+MAY_BE_OUTPUTS = [path for path in paths(EVERYTHING) if path not in PLAIN]
+
+
+def with_outputs(value: Any, chosen: set[Path], place: Path = ()) -> Any:
+    """Give the value with outputs at the chosen paths."""
+    if isinstance(value, dict):
+        value = {key: with_outputs(item, chosen, (*place, key)) for key, item in value.items()}
+    elif isinstance(value, list):
+        value = [with_outputs(item, chosen, (*place, index)) for index, item in enumerate(value)]
+    return output(value) if place in chosen else value
+
+
+def unknown() -> pulumi.Output[Any]:
+    """Give an output as a preview has it of a resource that is to be created."""
+
+    async def answer(value: Any) -> Any:
+        return value
+
+    return pulumi.Output(answer(set()), answer(None), answer(False))
+
+
+@pytest.fixture(scope="module")
+def expected(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return {}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(chosen=st.sets(st.sampled_from(MAY_BE_OUTPUTS), min_size=1, max_size=6))
+def test_outputs_make_the_same_resources(
+    deploy: Callable[..., Any], expected: dict[str, Any], chosen: set[Path]
+) -> None:
+    """Protects programs that pass outputs: wherever one may stand, the same is created as with the plain value."""
+    if not expected:
+        expected |= inputs(deploy(EVERYTHING))
+
+    assert inputs(deploy(with_outputs(EVERYTHING, chosen))) == expected
+
+
+def inputs(deployment: Any) -> dict[str, Any]:
+    """Give what was registered, and the component's outputs."""
+    found = {f"{r.type} {r.name}": r.inputs for r in deployment.registrations}
+    return {**found, "outputs": deployment.outputs}
+
+
+@pytest.mark.parametrize("path", MAY_BE_OUTPUTS, ids=str)
+def test_every_output_alone(deploy: Callable[..., Any], expected: dict[str, Any], path: Path) -> None:
+    """Protects each argument by itself, so that a failure says which one."""
+    if not expected:
+        expected |= inputs(deploy(EVERYTHING))
+
+    assert inputs(deploy(with_outputs(EVERYTHING, {path}))) == expected
+
+
+# argument, a value that is wrong, where it is reported
+WRONG: list[tuple[dict[str, Any], str, str]] = [
+    ({"service_account": {"name": output("A_"), "namespace": "a"}}, "service_account.name", "'A_'"),
+    ({"service_account": {"name": "a", "namespace": output("team a")}}, "service_account.namespace", "'team a'"),
+    ({"service_account": {"name": "a", "labels": output({"a": "b c"})}}, "service_account.labels.a", "'b c'"),
+    ({"service_account": {"name": "a", "sts_regional_endpoints": output("yes")}},
+     "service_account.sts_regional_endpoints", "true or false"),
+    ({"oidc_provider_arns": [output("arn:aws:iam::1:oidc-provider/x")]}, "oidc_provider_arns[0]", "not 12 digits"),
+    ({"oidc_provider_arns": [PROVIDER, output(PROVIDER.replace("111122223333", "444455556666"))]},
+     "oidc_provider_arns[1]", "444455556666"),
+    ({"subjects": [output("team-a")]}, "subjects[0]", "namespace and a name"),
+    ({"subjects": output(["*:*"])}, "subjects", "every service account"),
+    ({"audience": output("")}, "audience", "audience"),
+    ({"trust_conditions": output({"StringEqual": {"a": "b"}})}, "trust_conditions.StringEqual", "StringEquals"),
+    ({"trust_statements": [output({"Effect": "Allow", "Action": "sts:AssumeRole"})]}, "trust_statements[0]",
+     "no Principal"),
+    ({"role_name": output("my role")}, "role_name", "'my role'"),
+    ({"role_name": output(None)}, "role_name", "without a value"),
+    ({"permissions_boundary": output("arn:aws:iam::444455556666:policy/p")}, "permissions_boundary", "444455556666"),
+    ({"tags": {"team": output("a;b")}}, "tags.team", "'a;b'"),
+    ({"policy": {"name": "p", "document": output({**DOCUMENT, "Version": "2012"})}}, "policy.document.Version", "2012"),
+    ({"policy": {"name": "p", "document": {**DOCUMENT, "Statement": [{**STATEMENT, "Resource": output("my-bucket")}]}}},
+     "policy.document.Statement[0].Resource", "not an ARN"),
+    ({"policy": {"document": output({**DOCUMENT, "Statement": [{**STATEMENT, "Resource": f"arn:aws:s3:::{LONG}"}]})}},
+     "policy.document", "6,144"),
+    ({"policy_arns": {"a": output("arn:aws:iam::444455556666:policy/p")}}, "policy_arns.a", "444455556666"),
+    ({"inline_policies": {"a": output("{")}}, "inline_policies.a", "not JSON"),
+    # The value is plain, and only the account, by which it is wrong, is known later.
+    ({"oidc_provider_arns": [output(PROVIDER)], "policy_arns": {"a": "arn:aws:iam::444455556666:policy/p"}},
+     "policy_arns.a", "444455556666"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "place", "word"), WRONG, ids=[place for _, place, _ in WRONG])
+def test_an_output_is_checked_when_it_is_known(
+    deploy: Callable[..., Any], change: dict[str, Any], place: str, word: str
+) -> None:
+    """Protects against AWS's and Kubernetes' own errors, which name no argument: the same rules, a moment later."""
+    with pytest.raises(InvalidArgumentsError) as error:
+        deploy({**GOOD, **change})
+
+    assert place in str(error.value)
+    assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"subjects": [output("team-a:x"), "nonsense"]}, "subjects[1]"),
+        ({"tags": {"team": output("a"), "a;b": "c"}}, 'tags["a;b"]'),
+        ({"policy": {"document": {**DOCUMENT, "Statement": [{**STATEMENT, "Action": "s3", "Resource": output("x")}]}}},
+         "policy.document.Statement[0].Action"),
+        ({"trust_conditions": {"StringEqual": {"aws:SourceVpc": output("vpc-0abc")}}}, "trust_conditions.StringEqual"),
+        ({"oidc_provider_arns": [output(PROVIDER), "x"]}, "oidc_provider_arns[1]"),
+    ],
+)  # fmt: skip
+def test_what_is_plain_beside_an_output_is_checked_at_once(
+    deploy: Callable[..., Any], change: dict[str, Any], place: str
+) -> None:
+    """Protects half-made stacks: only what really is an output waits."""
+    registered: list[Any] = []
+    with pytest.raises(InvalidArgumentsError) as error:
+        deploy({**GOOD, **change}, registered=registered)
+
+    assert place in str(error.value)
+    assert registered == []
+
+
+def test_a_preview_shows_what_is_known(deploy: Callable[..., Any]) -> None:
+    """Protects ol-infrastructure's reviewers: with plain arguments the whole trust policy is in the preview."""
+    deployed = deploy(EVERYTHING, preview=True)
+
+    role = deployed.one(ROLE).inputs
+    assert "system:serviceaccount:team-a:my-service-account" in role["assumeRolePolicy"]
+    assert json.loads(deployed.one(POLICY).inputs["policy"]) == DOCUMENT
+
+
+def test_a_preview_hides_no_more_than_it_must(deploy: Callable[..., Any]) -> None:
+    """Protects previews: one argument that is not known yet makes none of the others unknown."""
+    bucket = {**DOCUMENT, "Statement": [{**STATEMENT, "Resource": unknown()}]}
+    deployed = deploy({**EVERYTHING, "policy": {"name": "my-policy", "document": bucket}}, preview=True)
+
+    assert isinstance(deployed.one(POLICY).inputs["policy"], Unknown)
+    assert deployed.one(POLICY).inputs["name"] == "my-policy"
+    assert "team-a:my-service-account" in deployed.one(ROLE).inputs["assumeRolePolicy"]
+
+    namespace = {**EVERYTHING["service_account"], "namespace": unknown()}
+    deployed = deploy({**EVERYTHING, "service_account": namespace}, preview=True)
+    role = deployed.one(ROLE).inputs
+    assert isinstance(role["assumeRolePolicy"], Unknown)
+    assert (role["name"], role["path"], role["permissionsBoundary"]) == (
+        "my-role",
+        "/team/",
+        EVERYTHING["permissions_boundary"],
+    )
+    assert json.loads(deployed.one(POLICY).inputs["policy"]) == DOCUMENT
+
+    deployed = deploy({**EVERYTHING, "oidc_provider_arns": [unknown()]}, preview=True)
+    assert deployed.one(ROLE).inputs["permissionsBoundary"] == EVERYTHING["permissions_boundary"]
+    assert json.loads(deployed.one(POLICY).inputs["policy"]) == DOCUMENT
+
+
+def test_an_existing_account_may_be_named_by_outputs(deploy: Callable[..., Any]) -> None:
+    """Protects accounts that a chart of the same stack makes: their names are outputs."""
+    account = {"name": output("theirs"), "namespace": output("team-a"), "create": False}
+    deployed = deploy({**GOOD, "service_account": account})
+
+    assert deployed.reads[0].inputs["id"] == "team-a/theirs"
+    assert deployed.one(PATCH).inputs["metadata"]["name"] == "theirs"
+
+
+def test_a_secret_stays_one(deploy: Callable[..., Any]) -> None:
+    """Protects secrets: an argument that is one is registered as one."""
+    deployed = deploy({**GOOD, "description": pulumi.Output.secret("hidden")})
+
+    assert deployed.one(ROLE).inputs["description"] == {
+        rpc._special_sig_key: rpc._special_secret_sig,
+        "value": "hidden",
+    }
