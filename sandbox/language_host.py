@@ -58,7 +58,11 @@ def run_program(descriptor: int) -> None:
     sys.path.insert(0, str(program.parent))
     sys.argv = [str(program), *request.args[1:]]
     host: Any = LanguageServer(lambda: _run_file(program, request.info.root_directory))
-    answer = host.Run(request, None)
+    try:
+        answer = host.Run(request, None)
+    except pulumi.RunError as error:
+        # The service logs the first error, and cancels what is pending, which may fail once more for the same reason.
+        answer = language_pb2.RunResponse(error=str(error))
     # What went wrong has been logged to the engine already; a second report of it would only be noise.
     answer.bail, answer.error = bool(answer.error), ""
     with os.fdopen(descriptor, "wb") as output:

@@ -195,7 +195,13 @@ def test_a_stack_of_somebody_else_uses_the_component(cloud: Any, tmp_path: Path)
 
     assert json.loads(policy["outputs"]["policy"])["Statement"][0]["Resource"] == f"{outputs['bucketArn']}/*"
     assert deployment["outputs"]["spec"]["template"]["spec"]["serviceAccountName"] == "report-reader"
-    assert account(cloud, "report-reader")["metadata"]["annotations"] == {ROLE_ARN_KEY: outputs["roleArn"]}
+    namespace = outputs["namespace"]
+    assert account(cloud, "report-reader", "-n", namespace)["metadata"]["annotations"] == {
+        ROLE_ARN_KEY: outputs["roleArn"]
+    }
+    (role,) = stack.resources("Role").values()
+    (statement,) = json.loads(role["outputs"]["assumeRolePolicy"])["Statement"]
+    assert statement["Condition"]["StringEquals"][f"{ISSUER}:sub"] == f"system:serviceaccount:{namespace}:report-reader"
     assert stack.up() == {}
     stack.destroy()
 

@@ -1,0 +1,92 @@
+"""The component in somebody's own program, on the real engine: outputs as inputs, and refusals in words."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.sandbox.irsa_command import ISSUER, PROVIDER
+from tests.sandbox.project import ROOT, Stack
+
+pytestmark = pytest.mark.sandbox
+
+PROGRAM = f"""
+import pulumi
+import pulumi_kubernetes as kubernetes
+from irsa import ServiceAccountRole
+
+namespace = kubernetes.core.v1.Namespace("outputs")
+args = {{
+    "service_account": {{"name": "app", "namespace": namespace.metadata.name}},
+    "oidc_provider_arns": ["{PROVIDER}"],
+    "role_name": "outputs-role",
+    "policy": {{"document": {{"Version": "2012-10-17", "Statement": {{
+        "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-bucket/*"}}}}}},
+}}
+"""
+CREATE = '\nServiceAccountRole("app", args)\n'
+
+
+@pytest.fixture
+def write(cloud: Any, tmp_path: Path) -> Iterator[Callable[[str], Stack]]:
+    """Write a program that changes the arguments, and give its stack."""
+    runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(ROOT / ".venv")}}
+    (tmp_path / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "somebody", "runtime": runtime}))
+    stack = Stack(cloud, tmp_path)
+    stack.pulumi("config", "set", "aws:region", "us-west-2")
+
+    def write(change: str) -> Stack:
+        (tmp_path / "__main__.py").write_text(PROGRAM + change + CREATE)
+        return stack
+
+    yield write
+    stack.destroy()
+
+
+def test_a_namespace_resource_names_the_namespace(write: Callable[[str], Stack], cloud: Any) -> None:
+    """Protects the commonest program: `namespace.metadata.name` was turned to text that no token ever carries."""
+    stack = write("")
+    stack.up()
+    (namespace,) = stack.resources("Namespace").values()
+    trust = cloud.aws("iam").get_role(RoleName="outputs-role")["Role"]["AssumeRolePolicyDocument"]
+
+    assert trust["Statement"][0]["Condition"]["StringEquals"] == {
+        f"{ISSUER}:aud": "sts.amazonaws.com",
+        f"{ISSUER}:sub": f"system:serviceaccount:{namespace['outputs']['metadata']['name']}:app",
+    }
+    assert stack.up() == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ('args["permisions_boundary"] = "x"', ["permisions_boundary", "did you mean permissions_boundary?"]),
+        ('args["service_account"]["create"] = pulumi.Output.from_input(True)', ["service_account.create", "an output"]),
+        ('args["subjects"] = [f"{namespace.metadata.name}:x"]', ["subjects[0]", "pulumi.Output.format"]),
+        ('args["policy"]["document"]["Statement"]["Efect"] = "Deny"',
+         ["policy.document.Statement.Efect", "did you mean Effect?"]),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_refused_before_anything_is_made(
+    write: Callable[[str], Stack], change: str, words: list[str]
+) -> None:
+    """Protects against half-made stacks and tracebacks: the preview says what is wrong, and where."""
+    stack = write(change)
+    said = stack.refused("preview")
+
+    for word in words:
+        assert word in said
+    assert "outputs-role" not in said
+
+
+def test_an_output_that_is_wrong_is_refused_by_its_argument(write: Callable[[str], Stack], cloud: Any) -> None:
+    """Protects against the provider's raw text: what becomes known late is refused by the same rules and words."""
+    stack = write('args["role_name"] = namespace.id.apply(lambda id: f"not a {id}")')
+    stack.pulumi("preview")
+    said = stack.refused("up", "--yes", "--skip-preview")
+
+    assert "role_name" in said
+    assert "is not an IAM role name" in said
+    assert "do:" in said
