@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from cli.findings import CouldNotLookError
+from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
 from irsa.rules.trust import DEFAULT_AUDIENCE
 
@@ -62,6 +63,14 @@ class ServiceAccount:
     def place(self) -> str:
         """Say where it is, too, in a stack of several clusters."""
         return f"{self} in {self.cluster_key}" if self.cluster_key else str(self)
+
+    def command_to_make(self, stack: str) -> str:
+        """Give the command that makes the account when it is missing."""
+        return commands.up_with_account(stack, self.namespace, self.name, self.created, self.cluster_key)
+
+    def command_to_remove(self, annotation: str) -> str:
+        """Give the command that takes one of its annotations away."""
+        return commands.remove_annotation(self.namespace, self.name, annotation, self.cluster_key)
 
 
 @dataclass(frozen=True)

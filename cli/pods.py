@@ -6,6 +6,8 @@ What the webhook does to a Pod: https://github.com/aws/amazon-eks-pod-identity-w
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from irsa.rules import commands
+
 TOKEN_FILE = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"  # noqa: S105 (a path)
 ROLE_VARIABLE, TOKEN_VARIABLE = "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"
 POD_IDENTITY_VARIABLE = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
@@ -40,21 +42,21 @@ def apart(pod: PodObject) -> list[str]:
     return [container["name"] for container in _containers(pod) if _own_role(container)]
 
 
-def restart_command(pod: PodObject) -> str:
+def restart_command(pod: PodObject, cluster: str = "") -> str:
     """Give the command that makes the Pod anew, so that the webhook sees it."""
     metadata = pod["metadata"]
     name, namespace = metadata["name"], metadata["namespace"]
     owner = next((each for each in metadata.get("ownerReferences", []) if each.get("controller")), None)
     if owner is None:
         # Its live manifest holds what the webhook gave it once, and the webhook leaves that as it is.
-        return f"kubectl delete pod {name} -n {namespace}  # and create it again from its own manifest"
+        return commands.delete_pod(name, namespace, "and create it again from its own manifest", cluster)
     kind, owner_name = owner["kind"], owner["name"]
     template = _metadata(pod, "labels").get("pod-template-hash")
     if kind == "ReplicaSet" and template and owner_name.endswith(f"-{template}"):
         kind, owner_name = "Deployment", owner_name.removesuffix(f"-{template}")
     if kind in {"Deployment", "StatefulSet", "DaemonSet"}:
-        return f"kubectl rollout restart {kind.lower()}/{owner_name} -n {namespace}"
-    return f"kubectl delete pod {name} -n {namespace}"
+        return commands.restart(kind, owner_name, namespace, cluster)
+    return commands.delete_pod(name, namespace, cluster=cluster)
 
 
 def _container_problems(container: Mapping[str, Any], role_arn: str) -> Iterator[PodProblem]:

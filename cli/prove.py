@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from cli import fixes
 from cli.declared import Binding, Declared, ServiceAccount, add_stack_options, read_stack
 from cli.findings import (
     EXIT_CODES,
@@ -26,6 +25,7 @@ from cli.live_aws import CONCURRENT, Accounts, Refused, TokenService
 from cli.live_kubernetes import Cluster, Clusters, claims
 from cli.sts_answers import explained
 from irsa.evaluation import Decision, Evaluation, WebIdentityRequest, evaluate
+from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
 from irsa.rules.arns import issuer_host_path, issuer_of_provider, parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake
@@ -128,7 +128,7 @@ class Proof:
     def __init__(self, declared: Declared, accounts: Accounts, clusters: Clusters) -> None:
         """Take what the stack declares, and where to look; the accounts are asked only why a role was refused."""
         self._declared, self._accounts, self._clusters = declared, accounts, clusters
-        self._repair = fixes.up(declared.stack)
+        self._repair = commands.up(declared.stack)
         self._lock, self._listing = threading.Lock(), threading.Lock()
         self._token_services: dict[str | None, TokenService] = {}
         self._all_accounts: dict[Cluster, list[str]] = {}
@@ -165,7 +165,7 @@ class Proof:
         """Prove an account of the binding's own with what its annotations say, as the webhook would."""
         check = functools.partial(Check, binding.key, ASSUMES)
         about, expected = account.place, f"{ROLE_ARN}: {binding.role_arn}"
-        create = fixes.up_with_account(self._declared.stack, account)
+        create = account.command_to_make(self._declared.stack)
         missing = Answer(check(Outcome.FINDING, about, "no such service account", expected, create))
         try:
             cluster = self._clusters.of(account.cluster)
@@ -180,7 +180,7 @@ class Proof:
             return Answer(check(Outcome.FINDING, about, found, expected, self._repair))
         audience = annotations.get(AUDIENCE, DEFAULT_AUDIENCE)
         if audience != binding.audience:
-            fix = self._repair if AUDIENCE in account.annotations else fixes.remove_annotation(account, AUDIENCE)
+            fix = self._repair if AUDIENCE in account.annotations else account.command_to_remove(AUDIENCE)
             texts = (f"{AUDIENCE}: {audience}", f"the audience {binding.audience}", fix)
             return Answer(check(Outcome.FINDING, about, *texts))
         subject = Subject(cluster, account.namespace, account.name, role_arn, audience, account.cluster_key)
@@ -303,7 +303,7 @@ class Proof:
             return check(Outcome.OK if good else Outcome.COULD_NOT_LOOK, about, str(refused))
         except CouldNotLookError as error:
             return check(Outcome.COULD_NOT_LOOK, about, str(error))
-        explain = fixes.explain(str(stranger), stranger.role_arn, self._declared.stack, issuer)
+        explain = commands.explain(str(stranger), stranger.role_arn, self._declared.stack, issuer)
         fix = self._repair if binding.role else explain
         return check(Outcome.FINDING, about, f"it became {identity}", "AccessDenied", fix)
 
@@ -335,31 +335,34 @@ class Proof:
     def _names(self, binding: Binding, subject: Subject, issuer: str) -> dict[str, str]:
         names = {
             "audience": subject.audience,
-            "explain": fixes.explain(str(subject), subject.role_arn, self._declared.stack, issuer),
+            "create_token": commands.create_token(subject.namespace, subject.name, subject.audience),
+            "explain": commands.explain(str(subject), subject.role_arn, self._declared.stack, issuer),
             "issuer": issuer,
-            "name": subject.name,
-            "namespace": subject.namespace,
+            "read_issuer": commands.read_issuer(issuer),
             "role": subject.role_arn,
             "subject": subject_claim(f"{subject.namespace}:{subject.name}"),
         }
         try:
             provider = provider_of_role(subject.role_arn, issuer)
         except Mistake:
-            nothing = dict.fromkeys(("account", "admit_audience", "create_provider", "provider"), "")
+            nothing = dict.fromkeys(
+                ("account", "add_client_id", "create_provider", "provider", "update_thumbprint"), ""
+            )
             return {**names, **nothing, "repair": self._repair}
         # The role of somebody else is theirs to repair; the verb that shows them what is wrong is ours.
         repair = self._repair if binding.role else names["explain"]
         issuers = trusted_issuers(binding)
         if issuers and issuer_host_path(issuer) not in issuers:
-            repair = fixes.up_with_issuer(self._declared.stack)
+            repair = commands.up_with_issuer(self._declared.stack)
         own = provider in self._declared.oidc_providers
         return {
             **names,
             "account": parse_iam_arn(subject.role_arn, "role").account,
-            "admit_audience": self._repair if own else fixes.admit_audience(provider, subject.audience),
-            "create_provider": self._repair if own else fixes.create_provider(issuer, subject.audience),
+            "add_client_id": self._repair if own else commands.add_client_id(provider, subject.audience),
+            "create_provider": self._repair if own else commands.create_provider(issuer, [subject.audience]),
             "provider": provider,
             "repair": repair,
+            "update_thumbprint": commands.update_thumbprint(provider),
         }
 
     def _region(self, binding: Binding) -> str | None:

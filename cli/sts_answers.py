@@ -10,8 +10,8 @@ from cli.live_aws import Refused
 class Cause(NamedTuple):
     """What one answer means.
 
-    `meaning` and `fix` may name {account}, {admit_audience}, {audience}, {create_provider}, {explain}, {issuer},
-    {name}, {namespace}, {provider}, {repair}, {role} and {subject}.
+    `meaning` may name {account}, {audience}, {explain}, {issuer}, {provider}, {role} and {subject}; `fix` is one of the
+    commands {add_client_id}, {create_provider}, {create_token}, {read_issuer}, {repair} and {update_thumbprint}.
     """
 
     code: str
@@ -21,8 +21,6 @@ class Cause(NamedTuple):
     outcome: Outcome = Outcome.FINDING
 
 
-_NEW_TOKEN = "kubectl create token {name} -n {namespace} --audience {audience} --duration 10m"  # noqa: S105 (a command)
-_READ_KEYS = "curl {issuer}/.well-known/openid-configuration"
 # The first that fits. Codes: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
 CAUSES = (
     Cause(
@@ -35,22 +33,23 @@ CAUSES = (
         "InvalidIdentityToken",
         "Incorrect token audience",
         "the IAM OIDC provider {provider} does not admit the audience {audience}",
-        "{admit_audience}",
+        "{add_client_id}",
     ),
     Cause(
         "InvalidIdentityToken",
         "thumbprint",
         "the thumbprint of the IAM OIDC provider {provider} is not that of the issuer's certificate",
-        "aws iam update-open-id-connect-provider-thumbprint --open-id-connect-provider-arn {provider} "
-        "--thumbprint-list SHA1_OF_THE_CERTIFICATE",
+        "{update_thumbprint}",
     ),
-    Cause("InvalidIdentityToken", "verification key", "STS cannot find the token's key among {issuer}'s", _READ_KEYS),
-    Cause("InvalidIdentityToken", "", "STS cannot validate the cluster's token", _READ_KEYS),
+    Cause(
+        "InvalidIdentityToken", "verification key", "STS cannot find the token's key among {issuer}'s", "{read_issuer}"
+    ),
+    Cause("InvalidIdentityToken", "", "STS cannot validate the cluster's token", "{read_issuer}"),
     Cause(
         "ExpiredTokenException",
         "",
         "the token is older than it may be: a Pod that kept an old one, or the clocks of the cluster and AWS differ",
-        _NEW_TOKEN,
+        "{create_token}",
     ),
     Cause(
         "AccessDenied",
@@ -59,8 +58,10 @@ CAUSES = (
         "{repair}",
     ),
     Cause("ValidationError", "ARN is invalid", "{role} is not the ARN of a role", "{repair}"),
-    Cause("IDPRejectedClaim", "", "{issuer} says that the token is not valid, or was revoked", _NEW_TOKEN),
-    Cause("IDPCommunicationError", "", "STS did not reach {issuer}; try again", _READ_KEYS, Outcome.COULD_NOT_LOOK),
+    Cause("IDPRejectedClaim", "", "{issuer} says that the token is not valid, or was revoked", "{create_token}"),
+    Cause(
+        "IDPCommunicationError", "", "STS did not reach {issuer}; try again", "{read_issuer}", Outcome.COULD_NOT_LOOK
+    ),
     Cause(
         "RegionDisabledException",
         "",

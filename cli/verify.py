@@ -5,7 +5,6 @@ import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from cli import fixes
 from cli.comparison import Difference, differences
 from cli.declared import Binding, Declared, Role, ServiceAccount, add_stack_options, read_stack
 from cli.findings import (
@@ -25,6 +24,7 @@ from cli.live_aws import CONCURRENT, Account, Accounts
 from cli.live_kubernetes import Clusters
 from cli.pods import apart, problems, restart_command
 from irsa.evaluation import Decision, WebIdentityRequest, evaluate
+from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, PREFIX, ROLE_ARN, check_annotation_key
 from irsa.rules.arns import issuer_of_provider, parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake
@@ -99,7 +99,7 @@ class Verification:
     def __init__(self, declared: Declared, accounts: Accounts, clusters: Clusters, pods: bool) -> None:
         """Take what the stack declares, and where to look."""
         self._declared, self._accounts, self._clusters, self._pods = declared, accounts, clusters, pods
-        self._repair = fixes.up(declared.stack)
+        self._repair = commands.up(declared.stack)
 
     def of_binding(self, binding: Binding) -> list[Check]:
         """Verify one binding."""
@@ -163,7 +163,7 @@ class Verification:
             return [Check(binding.key, PROVIDER, Outcome.OK, about, cluster.issuer)]
         found = f"issuer {cluster.issuer}"
         expected = f"the issuer of {' or '.join(trusted) or NONE}"
-        fix = fixes.up_with_issuer(self._declared.stack)
+        fix = commands.up_with_issuer(self._declared.stack)
         return [Check(binding.key, PROVIDER, Outcome.FINDING, about, found, expected, fix)]
 
     def _provider(self, binding: Binding, account: Account, arn: str, audiences: Sequence[str]) -> Check:
@@ -174,11 +174,11 @@ class Verification:
         repair = self._repair if arn in self._declared.oidc_providers else None
         client_ids = account.client_ids(arn)
         if client_ids is None:
-            fix = repair or fixes.create_provider(issuer, audience)
+            fix = repair or commands.create_provider(issuer, [audience])
             return check(Outcome.FINDING, arn, "no such IAM OIDC provider", f"one for {issuer}", fix)
         if audiences and not set(audiences) & set(client_ids):
             found, expected = f"audiences {', '.join(client_ids) or NONE}", f"{' or '.join(audiences)} among them"
-            return check(Outcome.FINDING, arn, found, expected, repair or fixes.admit_audience(arn, audience))
+            return check(Outcome.FINDING, arn, found, expected, repair or commands.add_client_id(arn, audience))
         return check(Outcome.OK, arn)
 
     def _role(self, binding: Binding) -> list[Check]:
@@ -189,8 +189,7 @@ class Verification:
         arn = live["Arn"] if live else "no such role"
         if arn == binding.role_arn:
             return [check(Outcome.OK, binding.role_arn)]
-        listing = f"aws iam list-roles --query Roles[].Arn  # and put role.arn of {binding.key} right"
-        fix = self._repair if binding.role else listing
+        fix = self._repair if binding.role else commands.list_roles(binding.key)
         return [check(Outcome.FINDING, binding.role_arn, arn, binding.role_arn, fix)]
 
     def _trust(self, role: Role, binding: Binding) -> list[Check]:
@@ -222,7 +221,7 @@ class Verification:
             outcome = {Decision.ALLOWED: Outcome.OK, Decision.DENIED: Outcome.FINDING}.get(
                 answer.decision, Outcome.COULD_NOT_LOOK
             )
-            explain = fixes.explain(str(each), binding.role_arn, self._declared.stack, issuer)
+            explain = commands.explain(str(each), binding.role_arn, self._declared.stack, issuer)
             checks.append(check(outcome, binding.role_arn, answer.explanation, f"it admits {subject}", explain))
         return checks
 
@@ -234,11 +233,9 @@ class Verification:
         attached, inline = account.attached_policies(role.name), account.inline_policies(role.name)
         if attached is None or inline is None:
             return [check(Outcome.NOT_CHECKED, f"role {role.name}", "no such role")]
-        remove = f"aws iam detach-role-policy --role-name {role.name} --policy-arn"
-        delete = f"aws iam delete-role-policy --role-name {role.name} --policy-name"
         compared = (
-            ("attached", binding.policies, attached, remove),
-            ("inline", binding.inline_policies, inline, delete),
+            ("attached", binding.policies, attached, commands.detach_policy),
+            ("inline", binding.inline_policies, inline, commands.delete_inline_policy),
         )
         checks = []
         for how, declared, live, removal in compared:
@@ -248,7 +245,9 @@ class Verification:
             checks += [check(Outcome.OK, policy) for policy in sorted(set(declared) & set(live))]
             for policy in sorted(set(live) - set(declared)):
                 expected = f"only {', '.join(sorted(declared)) or NONE}"
-                checks.append(check(Outcome.FINDING, policy, f"{how}, not declared", expected, f"{removal} {policy}"))
+                checks.append(
+                    check(Outcome.FINDING, policy, f"{how}, not declared", expected, removal(role.name, policy))
+                )
         return checks or [check(Outcome.OK, f"role {role.name}", "no policies, as declared")]
 
     def _documents(self, role: Role, binding: Binding) -> list[Check]:
@@ -287,7 +286,7 @@ class Verification:
         about, check = account.place, functools.partial(Check, binding.key, ACCOUNT)
         live = cluster.service_account(account.namespace, account.name)
         if live is None:
-            fix = fixes.up_with_account(self._declared.stack, account)
+            fix = account.command_to_make(self._declared.stack)
             return [check(Outcome.FINDING, about, "no such service account", str(account), fix)]
         found = annotation_findings(account, live, self._repair)
         return [check(Outcome.FINDING, about, *texts) for texts in found] or [check(Outcome.OK, about)]
@@ -301,7 +300,7 @@ class Verification:
         pods = cluster.pods(account.namespace, account.name)
         for pod in pods:
             about, found = f"{account.namespace}/{pod['metadata']['name']}", problems(pod, role_arn, audience)
-            restart = f"{restart_command(pod)}{fixes.where(account)}"
+            restart = restart_command(pod, account.cluster_key)
             checks += [check(Outcome.FINDING, about, each.found, each.expected, restart) for each in found]
             own = apart(pod)
             if own:
@@ -322,11 +321,11 @@ def annotation_findings(account: ServiceAccount, live: Mapping[str, str], repair
             found = f"{key}: {live[key]}" if key in live else f"no {key}"
             findings.append((found, f"{key}: {value}", repair))
     findings += [
-        (f"{key}: {ours[key]}, not declared", f"no {key}", fixes.remove_annotation(account, key))
+        (f"{key}: {ours[key]}, not declared", f"no {key}", account.command_to_remove(key))
         for key in sorted({*ours} - {*account.annotations})
     ]
     findings += [
-        (f"{key}: {live[key]}, which the webhook does not read", text, fixes.remove_annotation(account, key))
+        (f"{key}: {live[key]}, which the webhook does not read", text, account.command_to_remove(key))
         for key, text in sorted(misspelled.items())
     ]
     return findings
@@ -343,7 +342,9 @@ def _misspelling(key: str) -> str:
 def _elsewhere(binding: Binding) -> Check:
     """Say once, for the role, its trust policy and its OIDC provider, that they are out of reach by design."""
     number = parse_iam_arn(binding.role_arn, "role").account
-    reason = f"account {number} is not one of the stack's; `irsa prove {binding.key}` shows whether the role admits it"
+    reason = (
+        f"account {number} is not one of the stack's; `{commands.prove(binding.key)}` shows whether the role admits it"
+    )
     return Check(binding.key, ROLE, Outcome.NOT_CHECKED, binding.role_arn, reason)
 
 

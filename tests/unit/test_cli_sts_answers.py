@@ -12,17 +12,18 @@ NO_KEY = (
 )
 NAMES = {
     "account": "111122223333",
-    "admit_audience": "aws iam add-client-id-to-open-id-connect-provider --client-id sts.amazonaws.com",
+    "add_client_id": "aws iam add-client-id-to-open-id-connect-provider --client-id sts.amazonaws.com",
     "audience": "sts.amazonaws.com",
     "create_provider": "aws iam create-open-id-connect-provider --url https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE",
+    "create_token": "kubectl create token app -n default --audience sts.amazonaws.com --duration 10m",
     "explain": "irsa explain default/app arn:aws:iam::111122223333:role/app",
     "issuer": "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE",
-    "name": "app",
-    "namespace": "default",
     "provider": "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE",
+    "read_issuer": "curl https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE/.well-known/openid-configuration",
     "repair": "pulumi up --refresh --stack dev",
     "role": "arn:aws:iam::111122223333:role/app",
     "subject": "system:serviceaccount:default:app",
+    "update_thumbprint": "aws iam update-open-id-connect-provider-thumbprint",
 }
 
 
