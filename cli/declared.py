@@ -13,11 +13,11 @@ from datetime import datetime
 from typing import Any
 
 from cli.findings import CouldNotLookError
+from irsa import outputs
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
 from irsa.rules.trust import DEFAULT_AUDIENCE
 
-COMPONENT = "irsa:index:ServiceAccountRole"
 # The key by which the engine marks a secret in its state.
 SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105 (it is public)
 ROLE = "aws:iam/role:Role"
@@ -26,7 +26,13 @@ ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
 INLINE_POLICY = "aws:iam/rolePolicy:RolePolicy"
 OIDC_PROVIDER = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
 # The component's outputs without which nothing of a binding can be looked at.
-NEEDED = ("roleArn", "annotations", "namespace", "serviceAccountName", "subjects")
+NEEDED = (
+    outputs.ROLE_ARN,
+    outputs.ANNOTATIONS,
+    outputs.NAMESPACE,
+    outputs.SERVICE_ACCOUNT_NAME,
+    outputs.SUBJECTS,
+)
 SERVICE_ACCOUNT = "kubernetes:core/v1:ServiceAccount"
 SERVICE_ACCOUNT_PATCH = "kubernetes:core/v1:ServiceAccountPatch"
 AWS_PROVIDER, KUBERNETES_PROVIDER = "pulumi:providers:aws", "pulumi:providers:kubernetes"
@@ -200,11 +206,11 @@ def parse_state(state: Mapping[str, Any], stack: str | None = None) -> Declared:
     for resource in resources:
         children.setdefault(resource.get("parent", ""), []).append(resource)
     bindings: dict[str, Binding] = {}
-    # A component's own resources follow it; those of further clusters carry the cluster behind an @.
-    components = [r for r in resources if r["type"] == COMPONENT]
+    # The components of further clusters join the one that has the binding's own name.
+    components = [r for r in resources if r["type"] == outputs.COMPONENT_TYPE]
     names = Counter(_name(component) for component in components)
-    for component in sorted(components, key=lambda r: (_name(r).count("@"), _name(r))):
-        key, _, cluster_key = _name(component).partition("@")
+    for component in sorted(components, key=lambda r: (_name(r).count(outputs.SEPARATOR), _name(r))):
+        key, cluster_key = outputs.binding_and_cluster(_name(component))
         if names[_name(component)] > 1:
             # Two of one name stand within different components of another stack's program.
             key = component["urn"].split("::", 2)[2]
@@ -229,51 +235,53 @@ def _made_arns(resources: Iterable[Resource]) -> Iterator[str]:
 
 def _binding(key: str, cluster_key: str, component: Resource, children: Iterable[Resource]) -> Binding:
     recorded = component.get("outputs") or {}
-    outputs = {name: value for name, value in recorded.items() if not is_secret(value)}
+    known = {name: value for name, value in recorded.items() if not is_secret(value)}
     if _unreadable(recorded):
-        return Binding(key, outputs.get("roleArn") or "", unreadable=_unreadable(recorded))
+        return Binding(key, known.get(outputs.ROLE_ARN) or "", unreadable=_unreadable(recorded))
     kinds: dict[str, list[Resource]] = {}
     for child in children:
         if not child.get("external"):
             kinds.setdefault(child["type"], []).append(child)
     roles = kinds.get(ROLE, [])
     # The component says what the program wanted; a bare `pulumi refresh` rewrites the inputs of its children.
-    documents = _texts(recorded.get("policyDocuments"), [r["outputs"]["arn"] for r in kinds.get(POLICY, [])])
-    inline = _texts(recorded.get("inlinePolicies"), [r["inputs"]["name"] for r in kinds.get(INLINE_POLICY, [])])
-    trust = outputs.get("trustPolicy")
-    policies = recorded.get("policyArns") or []
+    documents = _texts(recorded.get(outputs.POLICY_DOCUMENTS), [r["outputs"]["arn"] for r in kinds.get(POLICY, [])])
+    inline = _texts(recorded.get(outputs.INLINE_POLICIES), [r["inputs"]["name"] for r in kinds.get(INLINE_POLICY, [])])
+    trust = known.get(outputs.TRUST_POLICY)
+    policies = recorded.get(outputs.POLICY_ARNS) or []
     attached = [r["outputs"]["policyArn"] for r in kinds.get(ATTACHMENT, [])]
-    annotations = outputs.get("annotations") or {}
+    annotations = known.get(outputs.ANNOTATIONS) or {}
     accounts = tuple(
         _account(r, annotations, cluster_key)
         for kind in (SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH)
         for r in kinds.get(kind, [])
     )
-    if not accounts and outputs.get("serviceAccountName"):
+    if not accounts and known.get(outputs.SERVICE_ACCOUNT_NAME):
         # A refresh forgets an account that somebody deleted; the component still knows of it.
-        created = outputs.get("createsServiceAccount", True)
+        created = known.get(outputs.CREATES_SERVICE_ACCOUNT, True)
         accounts = (
-            ServiceAccount(outputs["namespace"], outputs["serviceAccountName"], annotations, created, "", cluster_key),
+            ServiceAccount(
+                known[outputs.NAMESPACE], known[outputs.SERVICE_ACCOUNT_NAME], annotations, created, "", cluster_key
+            ),
         )
     own = tuple(f"{account.namespace}:{account.name}" for account in accounts)
     return Binding(
         key,
-        outputs["roleArn"],
-        _role(outputs, trust, roles) if roles or recorded.get("trustPolicy") is not None else None,
+        known[outputs.ROLE_ARN],
+        _role(known, trust, roles) if roles or recorded.get(outputs.TRUST_POLICY) is not None else None,
         None if is_secret([policies, attached]) else tuple(sorted({*policies, *attached})),
         documents,
         inline,
         accounts,
-        tuple(outputs.get("subjects") or own),
+        tuple(known.get(outputs.SUBJECTS) or own),
         annotations.get(AUDIENCE, DEFAULT_AUDIENCE),
         roles[0].get("provider", "") if roles else "",
     )
 
 
-def _unreadable(outputs: Mapping[str, Any]) -> str:
-    if not outputs:
+def _unreadable(recorded: Mapping[str, Any]) -> str:
+    if not recorded:
         return "the last `pulumi up` did not finish it: run `pulumi up`"
-    secrets = [name for name in NEEDED if is_secret(outputs.get(name))]
+    secrets = [name for name in NEEDED if is_secret(recorded.get(name))]
     return f"the state keeps {', '.join(secrets)} as a secret" if secrets else ""
 
 
@@ -289,10 +297,10 @@ def _joined(binding: Binding, further: Binding) -> Binding:
     )
 
 
-def _role(outputs: Mapping[str, Any], trust: str | None, resources: list[Resource]) -> Role:
+def _role(known: Mapping[str, Any], trust: str | None, resources: list[Resource]) -> Role:
     """Give the declared role; a refresh forgets the resource of a role that somebody deleted."""
     modified = resources[0].get("modified") or resources[0].get("created") if resources else None
-    name = resources[0]["outputs"]["name"] if resources else outputs["roleName"]
+    name = resources[0]["outputs"]["name"] if resources else known[outputs.ROLE_NAME]
     return Role(name, trust, datetime.fromisoformat(modified) if modified else None)
 
 
