@@ -26,9 +26,10 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from cli.declared import Binding, Declared, Role, ServiceAccount
-from cli.findings import Report, look_at_all, summary
+from cli.findings import Report, summary
 from cli.live_aws import CONCURRENT, Accounts
 from cli.live_kubernetes import Clusters
+from cli.progress import look_at_all
 from cli.verify import Verification
 from irsa.rules.trust import trust_document
 

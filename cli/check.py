@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from cli.findings import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
-from cli.reports import FileReport, as_json, plain, sarif, show
+from cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
+from cli.reports import FileReport, as_json, plain, sarif
 from config.loading import examine
 from config.places import LocatedMistake
 from config.stack_file import StackFile, located, project_settings
@@ -15,9 +15,9 @@ EXIT_CODES = "exit codes: 0 good (warnings included), 1 mistakes, 2 could not lo
 EPILOG = f"example: irsa check Pulumi.prod.yaml --json; {EXIT_CODES}"
 
 
-def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the verb."""
-    parser = subparsers.add_parser("check", help="check stack files offline", description=__doc__, epilog=EPILOG)
+def add(parser: argparse.ArgumentParser) -> None:
+    """Give the verb's parser its arguments."""
+    parser.description, parser.epilog = __doc__, EPILOG
     files = "stack files (default: all Pulumi.*.yaml beside Pulumi.yaml)"
     parser.add_argument("files", nargs="*", type=Path, metavar="Pulumi.STACK.yaml", help=files)
     shape = parser.add_mutually_exclusive_group()
@@ -49,7 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.sarif:
         print(sarif(reports))
     elif sys.stdout.isatty():
-        show(readable)
+        from cli.terminal import show_files  # noqa: PLC0415 (it draws, and a pipe needs no drawing)
+
+        show_files(readable)
     else:
         for line in plain(readable):
             print(line)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from cli.findings import CouldNotLookError
+from cli.exits import CouldNotLookError
 from irsa import outputs
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE

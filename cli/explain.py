@@ -2,24 +2,24 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
-
-from rich.console import Console
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from cli.declared import Declared, read_stack, stack_name
-from cli.findings import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
-from cli.live_aws import Accounts
-from cli.live_kubernetes import Cluster, Clusters
+from cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
+from cli.findings import visible
 from irsa.evaluation import Decision, Evaluation, StatementEvaluation, TrustDocumentError, WebIdentityRequest, evaluate
 from irsa.rules.annotations import AUDIENCE
 from irsa.rules.arns import parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake
 from irsa.rules.subjects import check_subject, is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
+
+if TYPE_CHECKING:
+    from cli.live_kubernetes import Cluster
 
 DESCRIPTION = """\
 Tell whether a Kubernetes service account could assume an IAM role, and which statement, condition and value decides
@@ -54,15 +54,10 @@ class Answer:
     assumed: str = ""
 
 
-def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the verb to the command."""
-    parser = verbs.add_parser(
-        "explain",
-        help="tell whether a service account could assume a role, and why",
-        description=DESCRIPTION,
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add(parser: argparse.ArgumentParser) -> None:
+    """Give the verb's parser its arguments."""
+    parser.description, parser.epilog = DESCRIPTION, EXAMPLE
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("account", metavar="NAMESPACE/SERVICEACCOUNT", help="the service account")
     parser.add_argument("role", metavar="ROLE", help="ARN of the role; without --trust also its name")
     parser.add_argument("--trust", metavar="FILE", type=Path, help="the trust policy, instead of the role's own")
@@ -83,12 +78,15 @@ def run(options: argparse.Namespace) -> int:
         answer = _offline(options) if options.trust else _live(options)
     except (Mistake, OSError) as error:
         raise CouldNotLookError(str(error)) from error
+    told = [(visible(text), color) for text, color in lines(answer)]
     if options.json:
         print(json.dumps(asdict(answer), indent=2, ensure_ascii=False))
+    elif sys.stdout.isatty():
+        from cli.terminal import show_lines  # noqa: PLC0415 (it draws, and a pipe needs no drawing)
+
+        show_lines(told)
     else:
-        console = Console(highlight=False)
-        for text, color in lines(answer):
-            console.print(Text(text, style=color if console.is_terminal else ""), soft_wrap=True)
+        print("\n".join(text for text, _ in told))
     return EXIT_CODES[answer.decision]
 
 
@@ -130,6 +128,8 @@ def _offline(options: argparse.Namespace) -> Answer:
 
 
 def _live(options: argparse.Namespace) -> Answer:
+    from cli.live_aws import Accounts  # noqa: PLC0415 (a client of AWS, which a file does not need)
+
     _subject(options.account)
     declared = read_stack(options.stack) if options.stack else None
     accounts = Accounts(declared.aws if declared else {})
@@ -161,8 +161,10 @@ def _live(options: argparse.Namespace) -> Answer:
     return replace(_with_provider(answer, aws.client_ids(request.provider_arn)), assumed=assumed)
 
 
-def _cluster(options: argparse.Namespace, declared: Declared | None) -> Cluster:
+def _cluster(options: argparse.Namespace, declared: Declared | None) -> "Cluster":
     """Give the cluster of the account: the one that the stack puts it in, else the only one that there is."""
+    from cli.live_kubernetes import Clusters  # noqa: PLC0415 (a client of Kubernetes, which a file does not need)
+
     clusters = Clusters(declared.clusters if declared else {})
     bindings = declared.bindings if declared else ()
     own = [each.cluster for binding in bindings for each in binding.accounts if str(each) == options.account]
@@ -190,7 +192,7 @@ def _with_provider(answer: Answer, client_ids: list[str] | None) -> Answer:
     return replace(answer, decision=Decision.DENIED, explanation=found, documentation=PROVIDERS_PAGE)
 
 
-def _annotations(cluster: Cluster, account: str) -> dict[str, str] | None:
+def _annotations(cluster: "Cluster", account: str) -> dict[str, str] | None:
     namespace, _, name = account.partition("/")
     return cluster.service_account(namespace, name)
 

@@ -1,44 +1,18 @@
-"""What a verb found, and how it is shown: to people, to a pipe, to programs, to CI."""
+"""What a verb found, and how it is told to a pipe and to programs."""
 
 import argparse
 import json
 import sys
-import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
-from xml.etree import ElementTree
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD
 
-GOOD, FINDINGS, COULD_NOT_LOOK = 0, 1, 2
-EXIT_CODES = "exit codes: 0 all good, 1 findings, 2 could not look"
-PROGRESS_LINE_SECONDS = 10.0
 # So many bindings are named where one reason stands for all of them.
 NAMED = 5
-
-
-Binding = TypeVar("Binding")
-
-
-class CouldNotLookError(Exception):
-    """A question that got no answer, and why: no right to ask, nobody there."""
-
-    def __init__(self, reason: str) -> None:
-        """Take the reason, of which every report has one line."""
-        super().__init__(" ".join(reason.split()))
-
-
-def unexpected(error: Exception) -> str:
-    """Say that the fault is ours. No word of the error's own: it may hold a token."""
-    return f"unexpected {type(error).__name__}; please report it"
 
 
 class Outcome(StrEnum):
@@ -50,13 +24,7 @@ class Outcome(StrEnum):
     NOT_CHECKED = "not checked"
 
 
-_COLORS = {
-    Outcome.OK: "green",
-    Outcome.FINDING: "bold red",
-    Outcome.COULD_NOT_LOOK: "yellow",
-    Outcome.NOT_CHECKED: "dim",
-}
-_WORST_FIRST = (Outcome.FINDING, Outcome.COULD_NOT_LOOK, Outcome.NOT_CHECKED, Outcome.OK)
+WORST_FIRST = (Outcome.FINDING, Outcome.COULD_NOT_LOOK, Outcome.NOT_CHECKED, Outcome.OK)
 
 
 @dataclass(frozen=True)
@@ -111,7 +79,7 @@ def by_binding(checks: Iterable[Check]) -> dict[str, list[Check]]:
 def worst(outcomes: Iterable[Outcome]) -> Outcome | None:
     """Give the outcome that counts for all of them."""
     present = set(outcomes)
-    return next((outcome for outcome in _WORST_FIRST if outcome in present), None)
+    return next((outcome for outcome in WORST_FIRST if outcome in present), None)
 
 
 def add_report_options(parser: argparse.ArgumentParser) -> None:
@@ -125,11 +93,15 @@ def publish(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str
     if options.json:
         print(as_json(report))
     elif sys.stdout.isatty():
-        _show(report, headings, rows)
+        from cli.terminal import show  # noqa: PLC0415 (it draws, and a pipe needs no drawing)
+
+        show(report, headings, rows)
     else:
         print("\n".join(plain(report, headings, rows)))
     try:
         if options.junit:
+            from cli.junit import junit  # noqa: PLC0415 (an XML library, for CI alone)
+
             options.junit.write_text(junit(report))
     except OSError as error:
         sys.stderr.write(f"irsa {report.verb}: cannot write {options.junit}: {error.strerror}\n")
@@ -202,92 +174,3 @@ def summary(report: Report) -> str:
     bindings = len({check.binding for check in report.checks})
     parts = [f"{counts[outcome]} {outcome.value}" for outcome in Outcome if counts[outcome]]
     return f"stack {report.stack}: {bindings} bindings, {len(report.checks)} checks: {', '.join(parts) or 'none'}"
-
-
-def junit(report: Report) -> str:
-    """Give the report as JUnit XML: one suite per binding."""
-    root = ElementTree.Element("testsuites", name=f"irsa {report.verb} {report.stack}")
-    for binding, checks in by_binding(report.checks).items():
-        counts = Counter(check.outcome for check in checks)
-        suite = ElementTree.SubElement(
-            root,
-            "testsuite",
-            name=binding,
-            tests=str(len(checks)),
-            failures=str(counts[Outcome.FINDING]),
-            errors=str(counts[Outcome.COULD_NOT_LOOK]),
-            skipped=str(counts[Outcome.NOT_CHECKED]),
-        )
-        for check in checks:
-            case = ElementTree.SubElement(
-                suite,
-                "testcase",
-                classname=f"irsa.{report.verb}.{binding}",
-                name=visible(f"{check.check}: {check.about}"),
-            )
-            element = _JUNIT.get(check.outcome)
-            if element:
-                message = visible(check.found) or check.outcome.value
-                ElementTree.SubElement(case, element, message=message).text = line(check)
-    ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
-
-
-_JUNIT = {Outcome.FINDING: "failure", Outcome.COULD_NOT_LOOK: "error", Outcome.NOT_CHECKED: "skipped"}
-
-
-def _show(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    console = Console(highlight=False)
-    table = Table()
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(_colored(visible(cell)) for cell in row))
-    console.print(table)
-    for outcome in _WORST_FIRST[:-1]:
-        for text in told(report, outcome):
-            console.print(Text(text, style=_COLORS[outcome]), soft_wrap=True)
-    console.print(Text(summary(report), style="bold"), soft_wrap=True)
-
-
-def _colored(cell: str) -> Text:
-    return Text(cell, style=_COLORS[Outcome(cell)] if cell in list(Outcome) else "")
-
-
-def look_at_all(
-    verb: str, bindings: Sequence[Binding], look: Callable[[Binding], list[Check]], concurrent: int
-) -> list[Check]:
-    """Look at every binding, several at a time, and give the checks in the order of the bindings."""
-    progress = Progress(verb, len(bindings))
-
-    def one(binding: Binding) -> list[Check]:
-        checks = look(binding)
-        progress.advance()
-        return checks
-
-    with ThreadPoolExecutor(concurrent) as pool:
-        return [check for checks in pool.map(one, bindings) for check in checks]
-
-
-class Progress:
-    """How far a long run is, on standard error: a line that changes on a terminal, a line now and then in a log."""
-
-    def __init__(self, verb: str, total: int) -> None:
-        """Take what is counted."""
-        self._verb, self._total, self._done = verb, total, 0
-        self._lock, self._said = threading.Lock(), time.monotonic()
-
-    def advance(self) -> None:
-        """Count one more."""
-        with self._lock:
-            self._done += 1
-            now = time.monotonic()
-            terminal = sys.stderr.isatty()
-            if not terminal and now - self._said < PROGRESS_LINE_SECONDS:
-                return
-            self._said = now
-            last = self._done == self._total
-            text = f"irsa {self._verb}: {self._done} of {self._total} bindings"
-            ending = ("\r" + " " * len(text) + "\r" if last else "") if terminal else "\n"
-            sys.stderr.write(("\r" if terminal else "") + text + ending)
-            sys.stderr.flush()

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Par
 from botocore.exceptions import ConnectionError as NoConnectionError
 
 from cli.declared import is_secret
-from cli.findings import CouldNotLookError
+from cli.exits import CouldNotLookError
 from irsa.rules.arns import parse_iam_arn
 
 CONCURRENT = 16

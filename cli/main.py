@@ -1,27 +1,36 @@
 """The `irsa` command: one module per verb."""
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
-from types import ModuleType
 
-from cli import check, explain, prove, verify
-from cli.findings import COULD_NOT_LOOK, CouldNotLookError, unexpected
+from cli.exits import COULD_NOT_LOOK, CouldNotLookError, unexpected
 
-VERBS: tuple[ModuleType, ...] = (check, verify, prove, explain)
+# The module of each verb has `add`, which gives a parser the verb's arguments and a `run` that gives the exit code.
+VERBS = {
+    "check": ("cli.check", "check stack files offline"),
+    "verify": ("cli.verify", "compare what is declared with what AWS and Kubernetes have"),
+    "prove": ("cli.prove", "let service accounts assume their roles, and others be refused"),
+    "explain": ("cli.explain", "tell whether a service account could assume a role, and why"),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb and give its exit code: 0 all good, 1 findings, 2 could not look."""
+    words = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(
         prog="irsa", description="Check, verify, explain and prove IAM roles for service accounts."
     )
     verbs = parser.add_subparsers(title="verbs", required=True, dest="verb", metavar="VERB")
-    for verb in VERBS:
-        verb.add(verbs)
-    chosen = parser.parse_args(arguments)
+    parsers = {verb: verbs.add_parser(verb, help=line) for verb, (_, line) in VERBS.items()}
+    asked = next((word for word in words if not word.startswith("-")), "")
     try:
+        # Only this verb is imported: the clients of AWS and Kubernetes take longer than all the rest.
+        if asked in VERBS:
+            importlib.import_module(VERBS[asked][0]).add(parsers[asked])
+        chosen = parser.parse_args(words)
         code: int = chosen.run(chosen)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -29,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return COULD_NOT_LOOK
     except CouldNotLookError as error:
-        sys.stderr.write(f"irsa {chosen.verb}: {error}\n")
+        sys.stderr.write(f"irsa {asked}: {error}\n")
         return COULD_NOT_LOOK
     except KeyboardInterrupt:
         sys.stderr.write("irsa: stopped\n")

@@ -10,19 +10,11 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from cli.declared import Binding, Declared, ServiceAccount, add_stack_options, read_stack
-from cli.findings import (
-    EXIT_CODES,
-    Check,
-    CouldNotLookError,
-    Outcome,
-    Report,
-    add_report_options,
-    look_at_all,
-    publish,
-    unexpected,
-)
+from cli.exits import EXIT_CODES, CouldNotLookError, unexpected
+from cli.findings import Check, Outcome, Report, add_report_options, publish
 from cli.live_aws import CONCURRENT, Accounts, Refused, TokenService
 from cli.live_kubernetes import Cluster, Clusters, claims
+from cli.progress import look_at_all
 from cli.sts_answers import explained
 from irsa.evaluation import Decision, Evaluation, WebIdentityRequest, evaluate
 from irsa.rules import commands
@@ -94,15 +86,10 @@ class Answer(NamedTuple):
     issuer: str = ""
 
 
-def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the verb to the command."""
-    parser = verbs.add_parser(
-        "prove",
-        help="let service accounts assume their roles, and others be refused",
-        description=DESCRIPTION,
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add(parser: argparse.ArgumentParser) -> None:
+    """Give the verb's parser its arguments."""
+    parser.description, parser.epilog = DESCRIPTION, EXAMPLE
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_stack_options(parser)
     add_report_options(parser)
     parser.set_defaults(run=run)

@@ -3,12 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from config.lint_rules import LINT_RULES
 from config.places import LocatedMistake
@@ -52,40 +47,18 @@ def plain(reports: Sequence[FileReport]) -> Iterator[str]:
         for mistake in report.mistakes:
             rule = "" if mistake.rule == "mistake" else f"  [{mistake.rule}]"
             yield f"{mistake.where}{rule}"
-            yield from (f"    {label:<9}{text}" for label, text in _parts(mistake))
+            yield from (f"    {label:<9}{text}" for label, text in parts_of(mistake))
             yield ""
         for warning in report.warnings:
             yield f"{warning.where}  warning [{warning.rule}]"
-            yield from (f"    {label:<9}{text}" for label, text in _parts(warning))
+            yield from (f"    {label:<9}{text}" for label, text in parts_of(warning))
             yield ""
         yield from (f"could not see {text}" for text in report.unseen)
         yield report.summary
 
 
-def show(reports: Sequence[FileReport]) -> None:
-    """Show it on a terminal."""
-    console = Console(highlight=False)
-    for report in reports:
-        findings = [(m, "bold red") for m in report.mistakes] + [(w, "bold yellow") for w in report.warnings]
-        for finding, style in findings:
-            place = f"{finding.file or ''}{f':{finding.line}' if finding.line else ''}"
-            heading = Text.assemble((place, style), (finding.where.removeprefix(place), "bold"))
-            if finding.rule != "mistake":
-                heading.append(f"  [{finding.rule}]", style="yellow")
-            console.print(heading, soft_wrap=True)
-            table = Table.grid(padding=(0, 2))
-            table.add_column(style="dim")
-            table.add_column(overflow="fold")
-            for label, text in _parts(finding):
-                table.add_row(f"    {label}", Text(text, style="green" if label == "do:" else ""))
-            console.print(table)
-            console.print()
-        for text in report.unseen:
-            console.print(Text(f"could not see {text}", style="dim"), soft_wrap=True)
-        console.print(Text(report.summary, style="bold red" if report.mistakes else "bold green"), soft_wrap=True)
-
-
-def _parts(mistake: LocatedMistake) -> tuple[tuple[str, str], ...]:
+def parts_of(mistake: LocatedMistake) -> tuple[tuple[str, str], ...]:
+    """Give the labels and texts below the place of a mistake."""
     found = mistake.mistake
     return ("found:", found.found), ("allowed:", found.allowed), ("do:", found.fix)
 
@@ -125,6 +98,8 @@ def _as_object(mistake: LocatedMistake) -> dict[str, Any]:
 
 def sarif(reports: Sequence[FileReport]) -> str:
     """Give it as SARIF 2.1.0: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html."""
+    from importlib.metadata import version  # noqa: PLC0415 (a mail parser comes with it, and only SARIF needs it)
+
     rules: dict[str, str] = {"mistake": "a value that AWS, Kubernetes or irsa would refuse"}
     rules |= {str(rule): text for rule, text in LINT_RULES.items()}
     results = [

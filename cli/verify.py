@@ -7,22 +7,12 @@ from typing import Any
 
 from cli.comparison import Difference, differences
 from cli.declared import Binding, Declared, Role, ServiceAccount, add_stack_options, read_stack
-from cli.findings import (
-    EXIT_CODES,
-    Check,
-    CouldNotLookError,
-    Outcome,
-    Report,
-    add_report_options,
-    by_binding,
-    look_at_all,
-    publish,
-    unexpected,
-    worst,
-)
+from cli.exits import EXIT_CODES, CouldNotLookError, unexpected
+from cli.findings import Check, Outcome, Report, add_report_options, by_binding, publish, worst
 from cli.live_aws import CONCURRENT, Account, Accounts
 from cli.live_kubernetes import Clusters
 from cli.pods import apart, problems, restart_command
+from cli.progress import look_at_all
 from irsa.evaluation import Decision, WebIdentityRequest, evaluate
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, PREFIX, ROLE_ARN, check_annotation_key
@@ -57,15 +47,10 @@ The rights that it needs are in docs/verify.md.
 EXAMPLE = f"example: irsa verify --stack dev --junit verify.xml\n\n{EXIT_CODES}"
 
 
-def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the verb to the command."""
-    parser = verbs.add_parser(
-        "verify",
-        help="compare what is declared with what AWS and Kubernetes have",
-        description=DESCRIPTION,
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add(parser: argparse.ArgumentParser) -> None:
+    """Give the verb's parser its arguments."""
+    parser.description, parser.epilog = DESCRIPTION, EXAMPLE
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_stack_options(parser)
     parser.add_argument("--pods", action="store_true", help="look at the Pods of each service account, too")
     add_report_options(parser)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cli.declared import parse_state
-from cli.findings import CouldNotLookError
+from cli.exits import CouldNotLookError
 
 STACK = "urn:pulumi:prod::irsa::"
 COMPONENT = "irsa:index:ServiceAccountRole"

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.findings import Check, Outcome, Report, as_json, junit, look_at_all, plain, publish, worst
+from cli.findings import Check, Outcome, Report, as_json, plain, publish, worst
+from cli.junit import junit
+from cli.progress import look_at_all
 
 GOOD = Check("app", "role", Outcome.OK, "role app")
 BAD = Check("app", "trust", Outcome.FINDING, "role app", "this <one>", "that & that", "pulumi up --refresh")
@@ -131,7 +133,7 @@ def test_long_work_shows_progress_and_keeps_the_order(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Protects waiting people: how many are done, on standard error; the report is in the order of the bindings."""
-    monkeypatch.setattr("cli.findings.PROGRESS_LINE_SECONDS", 0.0)
+    monkeypatch.setattr("cli.progress.PROGRESS_LINE_SECONDS", 0.0)
     checks = look_at_all("verify", list("abc"), lambda key: [Check(key, "role", Outcome.OK, key)], 3)
 
     assert [check.binding for check in checks] == ["a", "b", "c"]

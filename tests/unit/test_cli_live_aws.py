@@ -18,7 +18,7 @@ from botocore.compat import HTTPHeaders
 from botocore.exceptions import BotoCoreError
 from moto import mock_aws
 
-from cli.findings import CouldNotLookError
+from cli.exits import CouldNotLookError
 from cli.live_aws import FOLLOWED, NOT_FOLLOWED, Account, Accounts, TokenService, session_of
 
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pytest
 
-from cli.findings import CouldNotLookError
+from cli.exits import CouldNotLookError
 from cli.live_kubernetes import Cluster, Clusters, configuration
 
 

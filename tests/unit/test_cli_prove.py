@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from cli.declared import Binding, Declared, Role, ServiceAccount
-from cli.findings import Check, CouldNotLookError, Outcome
+from cli.exits import CouldNotLookError
+from cli.findings import Check, Outcome
 from cli.live_aws import Refused
 from cli.prove import Proof, depends_on_network
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from cli.declared import Binding, Declared, Role, ServiceAccount
-from cli.findings import Check, CouldNotLookError, Outcome
+from cli.exits import CouldNotLookError
+from cli.findings import Check, Outcome
 from cli.verify import Verification
 from irsa.rules.trust import federated_providers, trust_document
 

@@ -1,0 +1,37 @@
+"""A report as JUnit XML, for CI."""
+
+from collections import Counter
+from xml.etree import ElementTree
+
+from cli.findings import Outcome, Report, by_binding, line, visible
+
+ELEMENTS = {Outcome.FINDING: "failure", Outcome.COULD_NOT_LOOK: "error", Outcome.NOT_CHECKED: "skipped"}
+
+
+def junit(report: Report) -> str:
+    """Give the report as JUnit XML: one suite per binding."""
+    root = ElementTree.Element("testsuites", name=f"irsa {report.verb} {report.stack}")
+    for binding, checks in by_binding(report.checks).items():
+        counts = Counter(check.outcome for check in checks)
+        suite = ElementTree.SubElement(
+            root,
+            "testsuite",
+            name=binding,
+            tests=str(len(checks)),
+            failures=str(counts[Outcome.FINDING]),
+            errors=str(counts[Outcome.COULD_NOT_LOOK]),
+            skipped=str(counts[Outcome.NOT_CHECKED]),
+        )
+        for check in checks:
+            case = ElementTree.SubElement(
+                suite,
+                "testcase",
+                classname=f"irsa.{report.verb}.{binding}",
+                name=visible(f"{check.check}: {check.about}"),
+            )
+            element = ELEMENTS.get(check.outcome)
+            if element:
+                message = visible(check.found) or check.outcome.value
+                ElementTree.SubElement(case, element, message=message).text = line(check)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
