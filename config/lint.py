@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from config.actions import matching, nearest_action, services, writes_anywhere
+from config.actions import are_known, matching, nearest_action, writes_anywhere
 from config.documents import Documents
 from config.lint_rules import LintRule
 from config.models import Binding, Stack
@@ -38,7 +38,7 @@ def lint(
         check_actions: Whether actions are looked up, which takes a moment.
     """
     surroundings = Surroundings(stack, documents, variables)
-    rules = (*RULES, _unknown_action) if check_actions and services() else RULES
+    rules = (*RULES, _unknown_action) if check_actions and are_known() else RULES
     for key, binding in stack.bindings.items():
         for rule in rules:
             yield from rule(key, binding, surroundings)

