@@ -9,12 +9,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from irsa.rules.grammar import DEFAULT_VERSION
 from irsa.rules.mistakes import Mistake
 from irsa.rules.policies import parse_object
 from irsa.rules.trust import minified
 
 _ACCOUNT_ROOT = re.compile(r"arn:[a-z-]+:iam::(\d{12}):root")
-_DEFAULT_VERSION = "2008-10-17"
 _NOTHING = "nothing"
 
 
@@ -81,7 +81,7 @@ def _normalised(document: str | Mapping[str, Any], spelling: dict[str, str]) -> 
         statement = _statement(_object(written, "a statement"), spelling)
         if statement not in statements:
             statements.append(statement)
-    return {"Version": str(parsed.get("Version", _DEFAULT_VERSION)), "Statement": statements}
+    return {"Version": str(parsed.get("Version", DEFAULT_VERSION)), "Statement": statements}
 
 
 def _statement(statement: Mapping[str, Any], spelling: dict[str, str]) -> dict[str, Any]:

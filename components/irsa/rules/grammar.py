@@ -6,14 +6,15 @@ reference_policies_elements.html (values) and reference_policies_elements_condit
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from irsa.rules.arns import PARTITIONS
 from irsa.rules.mistakes import Located, Mistake, Part, nearest, shown
 from irsa.rules.subjects import WILDCARDS
 from irsa.rules.unknown import UNKNOWN
 
-VERSION = "2012-10-17"
+# Policy variables work since this version; a document without a version is of the other one.
+VERSION, DEFAULT_VERSION = "2012-10-17", "2008-10-17"
 DOCUMENT_ELEMENTS = ("Version", "Id", "Statement")
 STATEMENT_ELEMENTS = ("Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition")
 # No NotPrincipal: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html
@@ -27,6 +28,8 @@ OPERATORS = (
     *("DateLessThanEquals", "DateGreaterThan", "DateGreaterThanEquals", "Bool", "BinaryEquals", "IpAddress"),
     *("NotIpAddress", "ArnEquals", "ArnLike", "ArnNotEquals", "ArnNotLike", "Null"),
 )
+SET_OPERATORS = ("ForAllValues", "ForAnyValue")
+_OPERATOR = re.compile(rf"(?:({'|'.join(SET_OPERATORS)}):)?({'|'.join(OPERATORS)})(IfExists)?")
 ACTION = re.compile(r"\*|[a-zA-Z0-9-]+:[a-zA-Z0-9*?]+")
 SID = re.compile(r"[a-zA-Z0-9]*")
 # IAM's variables may stand anywhere in an ARN, and hold colons: ${aws:PrincipalTag/team}.
@@ -84,6 +87,20 @@ def statement_mistakes(statement: Any, place: Part = (), trust: bool = False) ->
         yield from condition_mistakes(statement["Condition"], (*place, "Condition"))
 
 
+class Operator(NamedTuple):
+    """A condition operator in its parts: `ForAllValues` or such, if any; its name; whether `IfExists` ends it."""
+
+    of_set: str | None
+    name: str
+    if_exists: bool
+
+
+def split_operator(text: str) -> Operator | None:
+    """Give the parts of a condition operator such as `ForAnyValue:StringLikeIfExists`; nothing when it is none."""
+    found = _OPERATOR.fullmatch(text)
+    return Operator(found[1], found[2], found[3] is not None) if found else None
+
+
 def condition_mistakes(conditions: Any, place: Part = ()) -> Iterator[Located]:
     """Give what IAM would refuse, or what can never match, in a map of operators, keys and values."""
     shape = "a map of operators, each a map of keys and values"
@@ -94,8 +111,9 @@ def condition_mistakes(conditions: Any, place: Part = ()) -> Iterator[Located]:
         return
     for operator, keys in conditions.items():
         here = (*place, operator)
-        plain = str(operator).removeprefix("ForAnyValue:").removeprefix("ForAllValues:").removesuffix("IfExists")
-        if plain not in OPERATORS:
+        parts = split_operator(str(operator))
+        if parts is None:
+            plain = str(operator).removeprefix("ForAnyValue:").removeprefix("ForAllValues:").removesuffix("IfExists")
             fix = nearest(plain, OPERATORS, "see IAM's list of condition operators")
             yield here, Mistake(f"{operator!r} is no condition operator", "an operator such as StringEquals", fix)
         if keys is UNKNOWN:
@@ -104,7 +122,7 @@ def condition_mistakes(conditions: Any, place: Part = ()) -> Iterator[Located]:
             yield here, Mistake(shown(keys), "a map of condition keys and their values", "write key: value")
             continue
         for key, value in keys.items():
-            yield from _value_mistakes((*here, key), plain, value)
+            yield from _value_mistakes((*here, key), parts.name if parts else "", value)
 
 
 def _value_mistakes(place: Part, operator: str, value: Any) -> Iterator[Located]:

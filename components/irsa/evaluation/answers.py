@@ -1,0 +1,147 @@
+"""What is asked of a trust policy, what the answer is made of, and the pages of AWS that state the rules."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from irsa.rules.arns import issuer_host_path
+from irsa.rules.mistakes import Mistake
+
+ACTION = "sts:AssumeRoleWithWebIdentity"
+
+
+_GUIDE = "https://docs.aws.amazon.com/IAM/latest/UserGuide/"
+_OPERATORS_PAGE = f"{_GUIDE}reference_policies_elements_condition_operators.html"
+DOCUMENTATION = {
+    "action": f"{_GUIDE}reference_policies_elements_action.html",
+    "anybody": f"{_GUIDE}reference_policies_elements_principal.html#principal-anonymous",
+    "arn": f"{_OPERATORS_PAGE}#Conditions_ARN",
+    "bool": f"{_OPERATORS_PAGE}#Conditions_Boolean",
+    "decision": f"{_GUIDE}reference_policies_evaluation-logic_policy-eval-denyallow.html",
+    "exists": f"{_OPERATORS_PAGE}#Conditions_IfExists",
+    "grammar": f"{_GUIDE}reference_policies_grammar.html",
+    "keys": f"{_GUIDE}reference_policies_iam-condition-keys.html#condition-keys-wif",
+    "not-action": f"{_GUIDE}reference_policies_elements_notaction.html",
+    "not-principal": f"{_GUIDE}reference_policies_elements_notprincipal.html",
+    "null": f"{_OPERATORS_PAGE}#Conditions_Null",
+    "operators": _OPERATORS_PAGE,
+    "principal": f"{_GUIDE}reference_policies_elements_principal.html",
+    "quotas": f"{_GUIDE}reference_iam-quotas.html",
+    "sets": f"{_GUIDE}reference_policies_condition-single-vs-multi-valued-context-keys.html",
+    "string": f"{_OPERATORS_PAGE}#Conditions_String",
+    "values": f"{_GUIDE}reference_policies_condition-logic-multiple-context-keys-or-values.html",
+    "variables": f"{_GUIDE}reference_policies_variables.html",
+}
+
+
+class Decision(StrEnum):
+    """What STS would answer, as far as the trust policy goes."""
+
+    ALLOWED = "allowed"
+    DENIED = "denied"
+    CANNOT_DECIDE = "cannot decide"
+
+
+@dataclass(frozen=True)
+class WebIdentityRequest:
+    """A token, and the IAM OIDC provider that STS finds for its issuer in the role's account.
+
+    Attributes:
+        issuer: The token's `iss`.
+        provider_arn: The IAM OIDC provider of that issuer.
+        subject: The token's `sub`, such as `system:serviceaccount:default:my-service-account`.
+        audience: The token's `aud`.
+        context: What else is known of the request: condition key -> its values; no values say that the key is absent.
+    """
+
+    issuer: str
+    provider_arn: str
+    subject: str
+    audience: str
+    context: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse a provider of another issuer: STS would never look at the trust policy.
+
+        Raises:
+            Mistake: The provider's ARN does not end with the issuer.
+        """
+        host_path = issuer_host_path(self.issuer)
+        if not self.provider_arn.rstrip("/").endswith(f":oidc-provider/{host_path}"):
+            raise Mistake(
+                f"the provider {self.provider_arn!r} is not one of the issuer {self.issuer!r}",
+                f"an ARN that ends with :oidc-provider/{host_path}",
+                "take the OIDC provider that has the cluster's issuer",
+            )
+
+
+@dataclass(frozen=True)
+class Reason:
+    """How one element of a statement came out.
+
+    Attributes:
+        element: `Principal`, `Action`, `NotAction` or `Condition`.
+        operator: The condition operator, as written; empty for other elements.
+        key: The condition key, as written; empty for other elements.
+        outcome: True, False, or None where it cannot be decided.
+        found: The values of the request.
+        wanted: The values of the statement.
+        explanation: One sentence.
+        documentation: The page that states the rule.
+    """
+
+    element: str
+    operator: str
+    key: str
+    outcome: bool | None
+    found: tuple[str, ...]
+    wanted: tuple[str, ...]
+    explanation: str
+    documentation: str
+
+
+@dataclass(frozen=True)
+class StatementEvaluation:
+    """How one statement came out; `index` counts from 0, `matched` is None where it cannot be decided."""
+
+    index: int
+    sid: str | None
+    effect: Literal["Allow", "Deny"]
+    matched: bool | None
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The answer, why in one sentence, the page that states the rule, and each statement."""
+
+    decision: Decision
+    explanation: str
+    documentation: str
+    statements: tuple[StatementEvaluation, ...]
+
+
+# Three-valued logic (Kleene's): unknown only where the known values do not decide alone.
+
+
+def all_of(outcomes: Iterable[bool | None]) -> bool | None:
+    """Tell whether all are true."""
+    known = set(outcomes)
+    return False if False in known else None if None in known else True
+
+
+def any_of(outcomes: Iterable[bool | None]) -> bool | None:
+    """Tell whether one is true."""
+    known = set(outcomes)
+    return True if True in known else None if None in known else False
+
+
+def opposite(outcome: bool | None) -> bool | None:
+    """Give the opposite, which of unknown is unknown."""
+    return None if outcome is None else not outcome
+
+
+def joined(values: Iterable[str]) -> str:
+    """Give texts in one, for a sentence."""
+    return ", ".join(values)

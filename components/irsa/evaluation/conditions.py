@@ -1,0 +1,286 @@
+"""How a statement's conditions come out: operators, keys, values and policy variables."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from irsa.evaluation.answers import DOCUMENTATION, Reason, WebIdentityRequest, all_of, any_of, joined, opposite
+from irsa.evaluation.document import Condition
+from irsa.evaluation.patterns import WILDCARDS, Pattern, matches, pattern_of
+from irsa.rules.arns import issuer_host_path
+from irsa.rules.grammar import Operator, split_operator
+from irsa.rules.subjects import CLAIM_PREFIX
+
+# What is known of the request
+
+_Context = Mapping[str, tuple[str, ...]]
+
+
+class Known(NamedTuple):
+    """What is known: the request, the values of its condition keys, whether the document has policy variables."""
+
+    request: WebIdentityRequest
+    context: _Context
+    variables: bool
+
+
+_OWN_NAMESPACES = ("aws:", "sts:", "iam:")
+
+
+def known_of(request: WebIdentityRequest, variables: bool) -> Known:
+    """Give what is known of a request; `variables` tells whether the document's version has policy variables."""
+    issuer = issuer_host_path(request.issuer)
+    known = {f"{issuer}:aud": (request.audience,), f"{issuer}:sub": (request.subject,), **request.context}
+    return Known(request, {key.lower(): values for key, values in known.items()}, variables)
+
+
+def _values_of(key: str, context: _Context) -> tuple[str, ...] | None:
+    """Give the key's values, none for an absent key, None when it is not known."""
+    name = key.lower()
+    if name in context:
+        return context[name]
+    # A token fills the keys of its own provider only, so `aud` and `sub` under any other prefix are absent.
+    other_provider = name.endswith((":aud", ":sub")) and not name.startswith(_OWN_NAMESPACES)
+    return () if other_provider else None
+
+
+# A condition's value, with its policy variables
+
+_VARIABLE = re.compile(r"\$\{([^{}]*)\}")
+_VARIABLE_PARTS = re.compile(r"([^,']+?)(?:,\s*'([^']*)')?")
+
+
+def _pattern(text: str, wildcards: bool, known: Known) -> Pattern | None:
+    """Read a condition's value; None when a variable in it has no known value."""
+    if not known.variables:
+        return pattern_of(text, wildcards)
+    pattern: Pattern = ()
+    # re.split gives plain text and the names of variables in turn.
+    for index, part in enumerate(_VARIABLE.split(text)):
+        if index % 2 == 0:
+            read = None if "${" in part else pattern_of(part, wildcards)
+        elif part in ("*", "?", "$"):
+            read = (part,)
+        else:
+            read = _variable(part, wildcards, known.context)
+        if read is None:
+            return None
+        pattern += read
+    return pattern
+
+
+def _variable(text: str, wildcards: bool, context: _Context) -> Pattern | None:
+    parts = _VARIABLE_PARTS.fullmatch(text)
+    values = _values_of(parts[1], context) if parts else None
+    if parts and values == () and parts[2] is not None:
+        values = (parts[2],)
+    # Unresolved, "the entire statement" *might* be invalid, says the page; whether a wildcard in a value
+    # still is one, it does not say.
+    if values is None or len(values) != 1 or (wildcards and WILDCARDS.keys() & set(values[0])):
+        return None
+    return tuple(values[0])
+
+
+# Operators
+
+
+def _text(pattern: Pattern) -> str:
+    return "".join(part for part in pattern if isinstance(part, str))
+
+
+def _equal(found: str, pattern: Pattern) -> bool | None:
+    return tuple(found) == pattern
+
+
+def _equal_without_case(found: str, pattern: Pattern) -> bool | None:
+    return found.lower() == _text(pattern).lower()
+
+
+def _like(found: str, pattern: Pattern) -> bool | None:
+    return matches(found, pattern)
+
+
+def _arn_like(found: str, pattern: Pattern) -> bool | None:
+    """Compare the six parts of an ARN one by one; the page says nothing of texts that are no ARN."""
+    parts: list[Pattern] = [()]
+    for part in pattern:
+        if part == ":" and len(parts) < _ARN_PARTS:
+            parts.append(())
+        else:
+            parts[-1] += (part,)
+    found_parts = found.split(":", _ARN_PARTS - 1)
+    if len(parts) != _ARN_PARTS or len(found_parts) != _ARN_PARTS:
+        return None
+    return all(map(matches, found_parts, parts))
+
+
+def _boolean(found: str, pattern: Pattern) -> bool | None:
+    values = (found.lower(), _text(pattern).lower())
+    return values[0] == values[1] if {"true", "false"}.issuperset(values) else None
+
+
+_ARN_PARTS = 6
+
+
+class _Comparison(NamedTuple):
+    compare: Callable[[str, Pattern], bool | None]
+    negated: bool
+    wildcards: bool
+    variables: bool
+    rule: str
+    wants: str
+
+
+_COMPARISONS = {
+    "StringEquals": _Comparison(_equal, False, False, True, "string", "be exactly"),
+    "StringNotEquals": _Comparison(_equal, True, False, True, "string", "not be"),
+    "StringEqualsIgnoreCase": _Comparison(_equal_without_case, False, False, True, "string", "be, whatever the case,"),
+    "StringNotEqualsIgnoreCase": _Comparison(_equal_without_case, True, False, True, "string", "not be, in any case,"),
+    "StringLike": _Comparison(_like, False, True, True, "string", "match"),
+    "StringNotLike": _Comparison(_like, True, True, True, "string", "not match"),
+    "ArnEquals": _Comparison(_arn_like, False, True, True, "arn", "match, part by part,"),
+    "ArnLike": _Comparison(_arn_like, False, True, True, "arn", "match, part by part,"),
+    "ArnNotEquals": _Comparison(_arn_like, True, True, True, "arn", "not match, part by part,"),
+    "ArnNotLike": _Comparison(_arn_like, True, True, True, "arn", "not match, part by part,"),
+    # The pages contradict each other on policy variables under Bool: undecided when there is one.
+    "Bool": _Comparison(_boolean, False, False, False, "bool", "be"),
+}
+_SETS: Mapping[str, Callable[[Iterable[bool | None]], bool | None]] = {"ForAllValues": all_of, "ForAnyValue": any_of}
+
+_ABSENT_RULES = {
+    "IfExists": (True, "exists", "with IfExists a condition on an absent key is true"),
+    "ForAllValues": (True, "sets", "ForAllValues is true when there is no value to check"),
+    "ForAnyValue": (False, "sets", "ForAnyValue is false when there is no value that could match"),
+    "negated": (True, "operators", "a negated condition on an absent key is true"),
+    "positive": (False, "operators", "a condition on an absent key is false"),
+}
+
+
+def _comparison(operator: str) -> Operator | None:
+    """Give the parts of an operator that compares, and can be evaluated here."""
+    parts = split_operator(operator)
+    return parts if parts and parts.name in _COMPARISONS else None
+
+
+class _Outcome(NamedTuple):
+    outcome: bool | None
+    rule: str
+    explanation: str
+
+
+def evaluate_condition(condition: Condition, known: Known) -> Reason:
+    """Tell how a condition comes out, and why."""
+    found = _values_of(condition.key, known.context)
+    outcome, rule, explanation = _outcome(condition, found, known)
+    hint = _hint(condition, found, outcome, known.request)
+    return Reason(
+        "Condition",
+        condition.operator,
+        condition.key,
+        outcome,
+        found or (),
+        condition.wanted,
+        f"{explanation}.{hint and f' {hint}'}",
+        DOCUMENTATION[rule],
+    )
+
+
+def _outcome(condition: Condition, found: tuple[str, ...] | None, known: Known) -> _Outcome:
+    operator, key, wanted = condition
+    parts = _comparison(operator)
+    if found is None or not wanted or not (parts or operator == "Null"):
+        return _undecidable(condition, found, parts is not None)
+    if not parts:
+        return _null(key, wanted, found)
+    of_set, name, if_exists = parts
+    if not found:
+        otherwise = of_set or ("negated" if _COMPARISONS[name].negated else "positive")
+        return _absent(key, "IfExists" if if_exists else otherwise)
+    if of_set and not any(found):  # an empty text counts as no value, but only for the set operators
+        return _absent(key, of_set)
+    return _present(condition, found, of_set, _COMPARISONS[name], known)
+
+
+def _undecidable(condition: Condition, found: tuple[str, ...] | None, is_comparison: bool) -> _Outcome:
+    operator, key, _ = condition
+    if not is_comparison and operator != "Null":
+        return _Outcome(None, "operators", f"The operator {operator} is not one that irsa can evaluate")
+    if found is None:
+        return _Outcome(None, "keys", f"Whether the request has {key}, and with which value, is not known here")
+    return _Outcome(None, "values", f"{operator} lists no value for {key}; IAM's pages do not say what then holds")
+
+
+def _null(key: str, wanted: tuple[str, ...], found: tuple[str, ...]) -> _Outcome:
+    if not {"true", "false"}.issuperset(wanted):
+        return _Outcome(
+            None, "null", f"Null takes true (the key is absent) or false (it is there), not {joined(wanted)}"
+        )
+    asked = " or ".join({"true": "absent", "false": "there"}[each] for each in wanted)
+    outcome = ("false" if found else "true") in wanted
+    return _Outcome(outcome, "null", f"Null asks that {key} be {asked}, and it is {'there' if found else 'absent'}")
+
+
+def _absent(key: str, case: str) -> _Outcome:
+    outcome, rule, sentence = _ABSENT_RULES[case]
+    return _Outcome(outcome, rule, f"The request has no {key}, and {sentence}")
+
+
+def _present(
+    condition: Condition, found: tuple[str, ...], set_operator: str | None, operator: _Comparison, known: Known
+) -> _Outcome:
+    _, key, wanted = condition
+    if len(found) > 1 and not set_operator:
+        return _Outcome(None, "sets", f"{key} has several values, which only ForAllValues and ForAnyValue compare")
+    if known.variables and not operator.variables and any("${" in value for value in wanted):
+        return _Outcome(None, "variables", f"AWS's pages differ on policy variables here: {joined(wanted)}")
+    patterns = [_pattern(value, operator.wildcards, known) for value in wanted]
+
+    def satisfied(value: str) -> bool | None:
+        matched = any_of(None if pattern is None else operator.compare(value, pattern) for pattern in patterns)
+        return opposite(matched) if operator.negated else matched
+
+    outcome = _SETS[set_operator or "ForAllValues"](satisfied(value) for value in found)
+    which = {"ForAllValues": "each value must", "ForAnyValue": "some value must"}.get(set_operator or "", "it must")
+    choice = ("any of " if operator.negated else "one of ") if len(wanted) > 1 else ""
+    said = {True: "which is so", False: "which is not so", None: "which cannot be decided here"}[outcome]
+    rule = "variables" if outcome is None and None in patterns else operator.rule
+    return _Outcome(
+        outcome, rule, f"{key} is {joined(found)}; {which} {operator.wants} {choice}{joined(wanted)}, {said}"
+    )
+
+
+def _hint(
+    condition: Condition, found: tuple[str, ...] | None, outcome: bool | None, request: WebIdentityRequest
+) -> str:
+    """Say which known slip of the pen this looks like."""
+    prefix, _, claim = condition.key.lower().rpartition(":")
+    own = issuer_host_path(request.issuer)
+    if found == () and claim in ("aud", "sub"):
+        return f"The keys of this token begin with {own} (the issuer without https://)."
+    parts = _comparison(condition.operator)
+    if outcome is not False or not parts or _COMPARISONS[parts.name].negated or prefix != own.lower():
+        return ""
+    return _slip(claim, parts.name, condition.wanted, request)
+
+
+def _slip(claim: str, operator: str, wanted: tuple[str, ...], request: WebIdentityRequest) -> str:
+    value = request.subject if claim == "sub" else request.audience
+    slips = (
+        (
+            claim == "aud" and any(each.startswith(CLAIM_PREFIX) for each in wanted),
+            "The value is the name of a service account, which belongs under sub, not aud.",
+        ),
+        (
+            claim == "sub" and request.audience in wanted,
+            "The value is the audience, which belongs under aud, not sub.",
+        ),
+        (any(each.startswith(CLAIM_PREFIX * 2) for each in wanted), f"The prefix {CLAIM_PREFIX} is there twice."),
+        (
+            operator.startswith("StringEquals")
+            and any(matches(value, pattern_of(each, wildcards=True)) for each in wanted),
+            "StringEquals takes * and ? as they stand; only StringLike reads them as wildcards.",
+        ),
+        (value.lower() in (each.lower() for each in wanted), "It differs only in upper and lower case."),
+        (value in (each.strip() for each in wanted), "It differs only in blanks at the ends."),
+    )
+    return next((sentence for applies, sentence in slips if applies), "")

@@ -1,0 +1,121 @@
+"""Who is let in: how the statements come out, one by one and together."""
+
+from collections.abc import Mapping
+
+from irsa.evaluation.answers import (
+    ACTION,
+    DOCUMENTATION,
+    Decision,
+    Evaluation,
+    Reason,
+    StatementEvaluation,
+    WebIdentityRequest,
+    all_of,
+    any_of,
+    joined,
+)
+from irsa.evaluation.conditions import Known, evaluate_condition, known_of
+from irsa.evaluation.document import Statement, parse
+from irsa.evaluation.patterns import matches, pattern_of
+from irsa.rules.grammar import VERSION
+
+
+def evaluate(trust_document: str | Mapping[str, object], request: WebIdentityRequest) -> Evaluation:
+    """Tell whether this token may assume the role that has this trust policy, and why.
+
+    Raises:
+        TrustDocumentError: IAM would not accept the document.
+    """
+    version, statements = parse(trust_document)
+    known = known_of(request, version == VERSION)
+    evaluated = tuple(_evaluate_statement(index, statement, known) for index, statement in enumerate(statements))
+    decision, explanation = _decide(evaluated)
+    return Evaluation(decision, explanation, DOCUMENTATION["decision"], evaluated)
+
+
+def _decide(statements: tuple[StatementEvaluation, ...]) -> tuple[Decision, str]:
+    def those(effect: str, matched: bool | None) -> str:
+        return joined(
+            f"{s.index + 1}{f' ({s.sid})' if s.sid else ''}"
+            for s in statements
+            if s.effect == effect and s.matched is matched
+        )
+
+    deny, allow = those("Deny", True), those("Allow", True)
+    perhaps_deny, perhaps_allow = those("Deny", None), those("Allow", None)
+    if deny:
+        return Decision.DENIED, f"Statement {deny} denies it, and an explicit Deny wins over every Allow."
+    if not allow and not perhaps_allow:
+        return Decision.DENIED, "No statement allows it, and what no statement allows is denied."
+    if perhaps_deny:
+        return Decision.CANNOT_DECIDE, f"Statement {perhaps_deny} may deny it, which cannot be decided here."
+    if allow:
+        return Decision.ALLOWED, f"Statement {allow} allows it, and no statement denies it."
+    return Decision.CANNOT_DECIDE, f"Only statement {perhaps_allow} may allow it, which cannot be decided here."
+
+
+def _evaluate_statement(index: int, statement: Statement, known: Known) -> StatementEvaluation:
+    reasons = (
+        _principal(statement, known.request),
+        _action(statement),
+        *(evaluate_condition(condition, known) for condition in statement.conditions),
+    )
+    matched = all_of(reason.outcome for reason in reasons)
+    return StatementEvaluation(index, statement.sid, statement.effect, matched, reasons)
+
+
+def _principal(statement: Statement, request: WebIdentityRequest) -> Reason:
+    listed = any_of(_is_principal(type_, name, request.provider_arn) for type_, name in statement.principals)
+    names = tuple(name for _, name in statement.principals)
+    everybody = {("*", "*"), ("AWS", "*")}.intersection(statement.principals)
+    who = "everybody" if everybody else joined(names) or "nobody"
+    if listed is None:
+        explanation = 'AWS\'s pages do not say what "*" means under Federated, so whether it names this token is open.'
+    else:
+        explanation = f"The statement is for {who}, and the token comes through {request.provider_arn}."
+        explanation += "" if listed else _principal_hint(names, request.provider_arn)
+    rule = "anybody" if everybody else "principal"
+    return Reason(
+        "Principal",
+        "",
+        "",
+        listed,
+        (request.provider_arn,),
+        names,
+        explanation,
+        DOCUMENTATION[rule],
+    )
+
+
+def _is_principal(type_: str, name: str, provider_arn: str) -> bool | None:
+    if name == "*":
+        return {"*": True, "AWS": True, "Federated": None}.get(type_, False)
+    return type_ == "Federated" and name == provider_arn
+
+
+def _principal_hint(names: tuple[str, ...], provider_arn: str) -> str:
+    issuer = provider_arn.partition(":oidc-provider/")[2]
+    if provider_arn.lower() in (name.lower() for name in names):
+        return " They differ only in upper and lower case."
+    if any(name.endswith(f":oidc-provider/{issuer}") for name in names):
+        return " It is the same issuer in another account or partition, and STS looks in the role's own account."
+    return ""
+
+
+def _action(statement: Statement) -> Reason:
+    # Neither the service's prefix nor the name of an action has a case.
+    listed = any(matches(ACTION.lower(), pattern_of(action.lower(), wildcards=True)) for action in statement.actions)
+    negated = statement.action_element == "NotAction"
+    names = joined(statement.actions) or "nothing"
+    scope = f"everything but {names}" if negated else names
+    verb = "includes" if listed != negated else "does not include"
+    return Reason(
+        statement.action_element,
+        "",
+        "",
+        listed != negated,
+        (ACTION,),
+        statement.actions,
+        f"The statement covers {scope}, which {verb} {ACTION}.",
+        DOCUMENTATION["not-action" if negated else "action"],
+    )

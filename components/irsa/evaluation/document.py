@@ -1,0 +1,175 @@
+"""A trust policy, read as IAM would: its statements, or why it would not take it."""
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from irsa.evaluation.answers import DOCUMENTATION
+from irsa.rules.grammar import DEFAULT_VERSION, DOCUMENT_ELEMENTS, EFFECTS, PRINCIPALS, TRUST_ELEMENTS, VERSION
+from irsa.rules.mistakes import Mistake
+from irsa.rules.quotas import TRUST_POLICY_SIZE
+
+
+class TrustDocumentError(Mistake):
+    """A document that IAM would not accept as a trust policy; `place` says where, such as `Statement[0].Effect`."""
+
+    def __init__(self, place: str, found: str, allowed: str, rule: str = "grammar") -> None:
+        """Put the place in front of what was found, and the page that states the rule at the end."""
+        super().__init__(f"{place}: {found}" if place else found, allowed, f"see {DOCUMENTATION[rule]}")
+        self.place = place
+
+
+class Condition(NamedTuple):
+    """One key of a condition block, with the values of which one is wanted."""
+
+    operator: str
+    key: str
+    wanted: tuple[str, ...]
+
+
+class Statement(NamedTuple):
+    """One statement; `action_element` is Action or NotAction, `principals` are types and names."""
+
+    sid: str | None
+    effect: Literal["Allow", "Deny"]
+    principals: tuple[tuple[str, str], ...]
+    action_element: str
+    actions: tuple[str, ...]
+    conditions: tuple[Condition, ...]
+
+
+_HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
+
+
+def parse(document: str | Mapping[str, object]) -> tuple[str, list[Statement]]:
+    """Give the version and the statements of a trust policy.
+
+    Raises:
+        TrustDocumentError: IAM would not accept the document.
+    """
+    read = _json(document) if isinstance(document, str) else document
+    _require_characters(read, "")
+    policy = _object(read, "", DOCUMENT_ELEMENTS)
+    version = policy.get("Version", DEFAULT_VERSION)
+    if version not in (DEFAULT_VERSION, VERSION):
+        raise TrustDocumentError("Version", f"found {version!r}", f"{VERSION} or {DEFAULT_VERSION}")
+    if "Statement" not in policy:
+        raise TrustDocumentError("", "there is no Statement", "a statement, or a list of them")
+    statements = policy["Statement"]
+    if isinstance(statements, list | tuple):
+        placed = [(statement, f"Statement[{index}]") for index, statement in enumerate(statements)]
+    else:
+        placed = [(statements, "Statement")]
+    return str(version), [_parse_statement(statement, place) for statement, place in placed]
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text, object_pairs_hook=_no_duplicates)
+    except TrustDocumentError:
+        raise
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise TrustDocumentError(place, f"not JSON ({error.msg})", "a JSON document") from error
+    except ValueError as error:
+        # Python refuses longer numbers; IAM's quota has no room for it either.
+        found = f"a number of more than {sys.get_int_max_str_digits():,} digits"
+        allowed = f"{TRUST_POLICY_SIZE:,} characters in a trust policy, unless AWS raised the quota"
+        raise TrustDocumentError("", found, allowed, "quotas") from error
+
+
+def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    # A JSON parser keeps the last of two equal names; IAM's grammar forbids them, and a condition would get lost.
+    names = [name for name, _ in pairs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise TrustDocumentError("", f"one object has {twice!r} twice", "each name once; put the values in one list")
+    return dict(pairs)
+
+
+def _require_characters(value: object, place: str) -> None:
+    """Refuse half of a surrogate pair, which JSON can write (`\\ud800`) and which is no Unicode character."""
+    if isinstance(value, str) and _HALF_A_CHARACTER.search(value):
+        raise TrustDocumentError(place, f"found {value!r}, one half of a character", "Unicode characters", "quotas")
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            _require_characters(name, place)
+            _require_characters(inner, f"{place}.{name}" if place else name)
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            _require_characters(inner, f"{place}[{index}]")
+
+
+def _parse_statement(value: object, place: str) -> Statement:
+    if isinstance(value, Mapping) and "NotPrincipal" in value:
+        found = "found NotPrincipal, which no role's trust policy has"
+        raise TrustDocumentError(place, found, "a Principal: who may assume the role", "not-principal")
+    statement = _object(value, place, TRUST_ELEMENTS)
+    effect = statement.get("Effect")
+    if effect not in EFFECTS:
+        raise TrustDocumentError(f"{place}.Effect", f"found {effect!r}", "Allow or Deny, so written")
+    sid = statement.get("Sid")
+    if sid is not None and not isinstance(sid, str):
+        raise TrustDocumentError(f"{place}.Sid", f"found {sid!r}", "a text")
+    if "Principal" not in statement:
+        raise TrustDocumentError(place, "there is no Principal", "a Principal: who may assume the role")
+    action_element = _one_of(statement, place, "Action", "NotAction")
+    return Statement(
+        sid,
+        "Allow" if effect == "Allow" else "Deny",
+        _parse_principals(statement["Principal"], f"{place}.Principal"),
+        action_element,
+        _texts(statement[action_element], f"{place}.{action_element}"),
+        _parse_conditions(statement.get("Condition", {}), f"{place}.Condition"),
+    )
+
+
+def _parse_principals(value: object, place: str) -> tuple[tuple[str, str], ...]:
+    if value == "*":
+        return (("*", "*"),)
+    types = _object(value, place, PRINCIPALS)
+    return tuple((type_, name) for type_, names in types.items() for name in _texts(names, f"{place}.{type_}"))
+
+
+def _parse_conditions(value: object, place: str) -> tuple[Condition, ...]:
+    return tuple(
+        Condition(operator, key, _condition_values(values, f"{place}.{operator}.{key}"))
+        for operator, keys in _object(value, place).items()
+        for key, values in _object(keys, f"{place}.{operator}").items()
+    )
+
+
+def _object(value: object, place: str, names: tuple[str, ...] | None = None) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise TrustDocumentError(place, f"found {value!r}", "a JSON object")
+    unknown = [name for name in value if names is not None and name not in names]
+    if names is not None and unknown:
+        raise TrustDocumentError(place, f"a trust policy has no {unknown[0]!r} here", ", ".join(sorted(names)))
+    return value
+
+
+def _one_of(statement: Mapping[str, object], place: str, *elements: str) -> str:
+    present = [element for element in elements if element in statement]
+    if len(present) != 1:
+        raise TrustDocumentError(
+            place, f"found {' and '.join(present) or 'neither'}", f"either {' or '.join(elements)}"
+        )
+    return present[0]
+
+
+def _texts(value: object, place: str) -> tuple[str, ...]:
+    values = tuple(value) if isinstance(value, list | tuple) else (value,)
+    texts = tuple(each for each in values if isinstance(each, str))
+    if len(texts) != len(values):
+        raise TrustDocumentError(place, f"found {value!r}", "a text, or a list of texts")
+    return texts
+
+
+def _condition_values(value: object, place: str) -> tuple[str, ...]:
+    values = tuple(value) if isinstance(value, list | tuple) else (value,)
+    for each in values:
+        if not isinstance(each, str | bool | int | float):
+            raise TrustDocumentError(place, f"found {each!r}", "a text, a number, true or false, or a list of them")
+    return tuple(each if isinstance(each, str) else json.dumps(each) for each in values)
