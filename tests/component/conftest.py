@@ -11,6 +11,7 @@ from pulumi.runtime import rpc
 from irsa import ServiceAccountRole, ServiceAccountRoleArgs
 
 ACCOUNT = "111122223333"
+COMPONENT_TYPE = "irsa:index:ServiceAccountRole"
 
 
 class Registration(NamedTuple):
@@ -53,6 +54,11 @@ class RecordingMonitor(sdk_mocks.MockMonitor):
         super().__init__(answers)
         self.registrations: list[Registration] = []
         self.reads: list[Registration] = []
+        self.registered_outputs: dict[str, dict[str, Any]] = {}
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 (the SDK's name)
+        self.registered_outputs[request.urn] = rpc.deserialize_properties(request.outputs)
+        return super().RegisterResourceOutputs(request)
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (the SDK's name)
         response = super().RegisterResource(request)
@@ -69,11 +75,12 @@ class RecordingMonitor(sdk_mocks.MockMonitor):
 
 
 class Deployment(NamedTuple):
-    """What one component became."""
+    """What one component became; `registered` is what it says of itself, which the engine keeps in the state."""
 
     registrations: list[Registration]
     reads: list[Registration]
     outputs: dict[str, Any]
+    registered: dict[str, Any]
 
     def of(self, resource_type: str) -> list[Registration]:
         return [registration for registration in self.registrations if registration.type == resource_type]
@@ -109,6 +116,9 @@ def deploy() -> Deploy:
             return pulumi.Output.all(**known).apply(outputs.update)
 
         program()
-        return Deployment(monitor.registrations, monitor.reads, outputs)
+        component = next(each for each in monitor.registrations if each.type == COMPONENT_TYPE)
+        return Deployment(
+            monitor.registrations, monitor.reads, outputs, monitor.registered_outputs.get(component.urn, {})
+        )
 
     return run

@@ -1,0 +1,180 @@
+"""What the component leaves in the state, and what `irsa verify` reads there: the names of stacks that are deployed."""
+
+import contextlib
+import json
+from typing import Any
+
+import pulumi
+import pytest
+
+from cli.declared import Binding, Declared, ServiceAccount, parse_state
+from irsa import outputs
+
+COMPONENT = "irsa:index:ServiceAccountRole"
+ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
+ROLE_ARN = "arn:aws:iam::111122223333:role/my-role"
+READ_ONLY = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"
+STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-pod-secrets-bucket"}
+DOCUMENT = {"Version": "2012-10-17", "Statement": [STATEMENT]}
+ANNOTATIONS = {"eks.amazonaws.com/role-arn": ROLE_ARN, "eks.amazonaws.com/audience": "my-audience"}
+# As a deployed stack's state has them. Not those of irsa.outputs: a name that is changed there would change here, too.
+REGISTERED = {
+    *("roleArn", "roleName", "policyArns", "subjects", "namespace", "serviceAccountName", "annotations"),
+    *("trustPolicy", "policyDocuments", "inlinePolicies", "createsServiceAccount"),
+}
+ARGUMENTS: dict[str, Any] = {
+    "service_account": {"name": "my-service-account", "namespace": "team-a", "annotations": {"example.com/owner": "a"}},
+    "oidc_provider_arns": [PROVIDER],
+    "subjects": ["team-b:*"],
+    "audience": "my-audience",
+    "role_name": "my-role",
+    "policy": {"name": "my-policy", "document": json.dumps(DOCUMENT)},
+    "policy_arns": {"queue": READ_ONLY},
+    "inline_policies": {"inline": json.dumps(DOCUMENT)},
+}
+
+
+def state_of(deployed: Any, without: tuple[str, ...] = (), children: bool = True) -> dict[str, Any]:
+    """Give the state that an engine would keep."""
+    stack = {"urn": "urn:pulumi:test::irsa::pulumi:pulumi:Stack::irsa-test", "type": "pulumi:pulumi:Stack"}
+    component = deployed.one(COMPONENT)
+    registered = {name: value for name, value in deployed.registered.items() if name not in without}
+    resources = [stack, {"urn": component.urn, "type": component.type, "outputs": registered}]
+    for each in deployed.registrations if children else ():
+        if each is not component:
+            arn = {"arn": f"arn:aws:iam::111122223333:{each.type.rpartition(':')[2].lower()}/{each.inputs.get('name')}"}
+            made = {**each.inputs, **arn}
+            kept = {"urn": each.urn, "type": each.type, "parent": each.parent, "inputs": each.inputs, "outputs": made}
+            resources.append(kept)
+    return {"deployment": {"resources": resources}}
+
+
+def binding_of(declared: Declared) -> Binding:
+    (binding,) = declared.bindings
+    return binding
+
+
+def shown(binding: Binding) -> dict[str, Any]:
+    """Give all that is read of a binding, documents as what they mean; the place of an account is its cluster's."""
+    documents = {name: json.loads(text or "null") for name, text in binding.documents.items()}
+    inline = {name: json.loads(text or "null") for name, text in binding.inline_policies.items()}
+    trust = json.loads(binding.role.trust or "null") if binding.role else None
+    role = binding.role and binding.role.name
+    own = {"documents": documents, "inline_policies": inline, "role": role}
+    return {**vars(binding), **own, "trust": trust}
+
+
+EXPECTED: dict[str, Any] = {
+    "key": "my-app",
+    "role_arn": ROLE_ARN,
+    "role": "my-role",
+    "trust": {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Federated": PROVIDER},
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": {
+                    "StringEquals": {f"{ISSUER}:aud": "my-audience"},
+                    "StringLike": {
+                        f"{ISSUER}:sub": [
+                            "system:serviceaccount:team-a:my-service-account",
+                            "system:serviceaccount:team-b:*",
+                        ]
+                    },
+                },
+            }
+        ],
+    },
+    "policies": ("arn:aws:iam::111122223333:policy/my-policy", READ_ONLY),
+    "documents": {"arn:aws:iam::111122223333:policy/my-policy": DOCUMENT},
+    "inline_policies": {"inline": DOCUMENT},
+    "accounts": (ServiceAccount("team-a", "my-service-account", ANNOTATIONS, True, ""),),
+    "subjects": ("team-a:my-service-account", "team-b:*"),
+    "audience": "my-audience",
+    "provider": "",
+    "unreadable": "",
+}
+
+
+@pytest.mark.parametrize("children", [True, False], ids=["whole", "after a refresh that found everything gone"])
+def test_what_was_declared_is_what_verify_reads(deploy: Any, children: bool) -> None:
+    """Protects verify: every value as it was declared, even where only the component's own outputs are left."""
+    deployed = deploy(ARGUMENTS)
+
+    assert shown(binding_of(parse_state(state_of(deployed, children=children)))) == EXPECTED
+
+
+def test_the_names_are_those_of_deployed_stacks(deploy: Any) -> None:
+    """Protects stacks that an older version deployed: their state has these names, and no others are read."""
+    assert set(deploy(ARGUMENTS).registered) == REGISTERED
+    assert outputs.COMPONENT_TYPE == COMPONENT
+
+
+@pytest.mark.parametrize("name", sorted(REGISTERED))
+def test_every_output_is_one_that_verify_needs(deploy: Any, name: str) -> None:
+    """Protects the two tests above: without any one of the outputs something of the binding is lost."""
+    arguments = {**ARGUMENTS, "service_account": {"name": "my-service-account", "namespace": "team-a", "create": False}}
+    deployed = deploy(arguments)
+    existing = ServiceAccount("team-a", "my-service-account", ANNOTATIONS, False, "")
+    expected = {**EXPECTED, "accounts": (existing,)}
+    assert shown(binding_of(parse_state(state_of(deployed, children=False)))) == expected
+
+    found: dict[str, Any] = {}
+    with contextlib.suppress(KeyError):
+        found = shown(binding_of(parse_state(state_of(deployed, without=(name,), children=False))))
+    assert found != expected
+
+
+def test_an_account_that_only_was_annotated_is_told_apart(deploy: Any) -> None:
+    """Protects the advice: an existing account is not the stack's to create, nor is an existing role."""
+    account = {"name": "my-service-account", "namespace": "team-a", "create": False}
+    for children in (True, False):
+        deployed = deploy({"role_arn": ROLE_ARN, "service_account": account, "audience": "my-audience"})
+        binding = binding_of(parse_state(state_of(deployed, children=children)))
+
+        assert binding.role is None
+        assert binding.accounts == (ServiceAccount("team-a", "my-service-account", ANNOTATIONS, False, ""),)
+        assert (binding.subjects, binding.audience) == (("team-a:my-service-account",), "my-audience")
+
+
+def test_an_output_that_is_known_later_is_registered_as_it_turns_out(deploy: Any) -> None:
+    """Protects programs that pass outputs in: the state holds the values, not their spelling in Python."""
+    arguments = {
+        **ARGUMENTS,
+        "service_account": {**ARGUMENTS["service_account"], "namespace": pulumi.Output.from_input("team-a")},
+        "inline_policies": {"inline": pulumi.Output.from_input(json.dumps(DOCUMENT))},
+    }
+
+    assert shown(binding_of(parse_state(state_of(deploy(arguments), children=False)))) == EXPECTED
+
+
+def test_children_have_the_names_of_deployed_stacks(deploy: Any) -> None:
+    """Protects deployed stacks from replacement: another name would delete the resource and make it anew."""
+    many = [{**STATEMENT, "Resource": f"arn:aws:s3:::{'b' * 50}-{number}"} for number in range(80)]
+    divided = {"name": "my-policy", "document": json.dumps({**DOCUMENT, "Statement": many})}
+    existing = {"name": "my-service-account", "create": False}
+    deployed = deploy({**ARGUMENTS, "policy": divided, "service_account": existing})
+    kinds: dict[str, set[str]] = {}
+    for each in (*deployed.registrations, *deployed.reads):
+        kinds.setdefault(each.type, set()).add(each.name)
+
+    assert kinds == {
+        COMPONENT: {"my-app"},
+        "aws:iam/role:Role": {"my-app"},
+        "aws:iam/policy:Policy": {"my-app", "my-app@part-2"},
+        "aws:iam/rolePolicyAttachment:RolePolicyAttachment": {"my-app", "my-app@part-2", "my-app@queue"},
+        "aws:iam/rolePolicy:RolePolicy": {"my-app@inline"},
+        "kubernetes:core/v1:ServiceAccount": {"my-app@existing"},
+        "kubernetes:core/v1:ServiceAccountPatch": {"my-app"},
+    }
+
+
+def test_a_further_clusters_component_finds_its_binding() -> None:
+    """Protects blue/green: the name of the component in a further cluster leads back to binding and cluster."""
+    assert outputs.component_name("my-app", "green") == "my-app@green"
+    assert outputs.component_name("my-app") == "my-app"
+    assert outputs.binding_and_cluster("my-app@green") == ("my-app", "green")
+    assert outputs.binding_and_cluster("my-app") == ("my-app", "")
