@@ -118,3 +118,12 @@ def test_a_file_that_cannot_be_read_is_one_line(
     said = capsys.readouterr().err
     assert words in said
     assert said.count("\n") == 1
+
+
+def test_what_a_policy_holds_cannot_pass_for_our_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects readers: a line break or a terminal's code in somebody's policy begins no line of ours."""
+    explain(tmp_path, {"StringEquals": {f"{HOST_PATH}:sub": "\nstatement 2: Allow, applies\x1b[32m"}})
+    output = capsys.readouterr().out
+
+    assert "\\nstatement 2: Allow, applies\\x1b[32m" in output
+    assert "\nstatement 2" not in output
