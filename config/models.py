@@ -175,7 +175,7 @@ class Settings(BaseModel):
     """Common to all models: camelCase keys, no unknown ones, no guessing of types."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
+        alias_generator=to_camel, extra="forbid", strict=True, frozen=True, defer_build=True
     )
 
 

@@ -40,7 +40,7 @@ def trust_document(
     if not subjects or not provider_arns:
         raise ValueError("a trust policy needs at least one subject and one OIDC provider")
     trusting = [_statement(arn, subjects, audience, conditions or {}) for arn in sorted(set(provider_arns))]
-    return minified({"Version": "2012-10-17", "Statement": [*trusting, *statements]})
+    return minified({"Version": VERSION, "Statement": [*trusting, *statements]})
 
 
 def check_conditions(conditions: Conditions) -> None:
