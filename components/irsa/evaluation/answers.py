@@ -8,9 +8,6 @@ from typing import Literal
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import Mistake
 
-ACTION = "sts:AssumeRoleWithWebIdentity"
-
-
 _GUIDE = "https://docs.aws.amazon.com/IAM/latest/UserGuide/"
 _OPERATORS_PAGE = f"{_GUIDE}reference_policies_elements_condition_operators.html"
 DOCUMENTATION = {

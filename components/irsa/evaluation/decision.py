@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from irsa.evaluation.answers import (
-    ACTION,
     DOCUMENTATION,
     Decision,
     Evaluation,
@@ -18,6 +17,7 @@ from irsa.evaluation.conditions import Known, evaluate_condition, known_of
 from irsa.evaluation.document import Statement, parse
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.grammar import VERSION
+from irsa.rules.trust import ACTION
 
 
 def evaluate(trust_document: str | Mapping[str, object], request: WebIdentityRequest) -> Evaluation:

@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from typing import Any
 
+from irsa.rules.grammar import VERSION
 from irsa.rules.mistakes import Mistake
 from irsa.rules.quotas import MANAGED_POLICY_SIZE
 from irsa.rules.trust import minified
@@ -119,4 +120,4 @@ def chaining_policy(role_arns: list[str]) -> str:
     Source: https://docs.aws.amazon.com/eks/latest/userguide/cross-account-access.html
     """
     statement = {"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": sorted(role_arns)}
-    return minified({"Version": "2012-10-17", "Statement": [statement]})
+    return minified({"Version": VERSION, "Statement": [statement]})

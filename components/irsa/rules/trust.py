@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from irsa.rules.arns import issuer_of_provider
+from irsa.rules.grammar import VERSION
 from irsa.rules.mistakes import Mistake
 from irsa.rules.subjects import is_pattern, subject_claim
 
+ACTION = "sts:AssumeRoleWithWebIdentity"
 DEFAULT_AUDIENCE = "sts.amazonaws.com"
 Conditions = Mapping[str, Mapping[str, str | Sequence[str]]]
 
@@ -69,7 +71,7 @@ def _statement(provider_arn: str, subjects: Sequence[str], audience: str, condit
     return {
         "Effect": "Allow",
         "Principal": {"Federated": provider_arn},
-        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Action": ACTION,
         "Condition": condition,
     }
 
