@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,14 +23,10 @@ def load_settings(folder: Path) -> Stack:
     """
     values = _values()
     examination = examine(values, folder, pulumi.Config("aws").get("region"))
-    file = _stack_file(folder)
-
-    def placed(mistakes: list[LocatedMistake]) -> list[LocatedMistake]:
-        return located(mistakes, file, values) if file else mistakes
-
     settings = examination.stack
     if settings is None:
-        error = StackFileError(placed(examination.mistakes), file.name if file else None)
+        file = _stack_file(folder)
+        error = StackFileError(placed(examination.mistakes, folder), file.name if file else None)
         hint = f"\nwithout the engine: .venv/bin/irsa check {file.name}" if file else ""
         raise pulumi.RunError(f"{error}{hint}")
     for key in sorted(values):
@@ -39,13 +36,19 @@ def load_settings(folder: Path) -> Stack:
             )
     for text in examination.unseen:
         pulumi.log.warn(f"could not see {text}")
-    for warning in placed(examination.warnings):
+    for warning in placed(examination.warnings, folder):
         # The component tells the sizes itself, by the real issuer and on its own row.
         if warning.rule != "near-limit":
             pulumi.log.warn(f"{warning.where}: {warning.mistake.found}; {warning.mistake.fix} [{warning.rule}]")
     if settings.sandbox:
         _require_sandbox()
     return settings
+
+
+def placed(mistakes: Iterable[LocatedMistake], folder: Path) -> list[LocatedMistake]:
+    """Return the mistakes with their lines in the stack's file, where that is at hand."""
+    file = _stack_file(folder)
+    return located(mistakes, file, _values()) if file else list(mistakes)
 
 
 def _stack_file(folder: Path) -> StackFile | None:

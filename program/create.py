@@ -1,0 +1,80 @@
+"""From the plan to Pulumi's resources and the stack's outputs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from irsa import ServiceAccountRole
+from program.lookups import Lookups
+from program.plan import Plan, PlannedBinding, PlannedComponent, PlannedNamespace
+
+
+def create(plan: Plan, lookups: Lookups) -> None:
+    """Create what was planned, and export the stack's outputs."""
+    namespaces: dict[PlannedNamespace, pulumi.Resource] = {}
+    components: dict[str, ServiceAccountRole] = {}
+    for planned in plan.components:
+        if planned.namespace and planned.namespace not in namespaces:
+            namespaces[planned.namespace] = _namespace(planned.namespace, plan.retain_namespaces, lookups)
+        args = planned.args
+        if planned.role_of:
+            args = {**args, "role_arn": components[planned.role_of].role_arn}
+        options = _options(planned, lookups, components, namespaces)
+        components[planned.name] = ServiceAccountRole(planned.name, args, options)
+    roles = {key: (binding, components[binding.component]) for key, binding in plan.bindings.items()}
+    pulumi.export("bindings", {key: _output(binding, role) for key, (binding, role) in roles.items()})
+    pulumi.export(
+        "helmValues",
+        {key: _helm_values(role) for key, (binding, role) in roles.items() if binding.service_account is None},
+    )
+
+
+def _namespace(planned: PlannedNamespace, retain: bool, lookups: Lookups) -> pulumi.Resource:
+    """Make a namespace unless it is there."""
+    options = pulumi.ResourceOptions(provider=lookups.clusters[planned.cluster].provider)
+    name = f"{planned.name}@{planned.cluster}" if planned.cluster else planned.name
+    if retain:
+        # A patch makes what is missing, takes what exists, and leaves it when the stack is destroyed.
+        patch = kubernetes.meta.v1.ObjectMetaPatchArgs(name=planned.name)
+        return kubernetes.core.v1.NamespacePatch(name, metadata=patch, opts=options)
+    metadata = kubernetes.meta.v1.ObjectMetaArgs(name=planned.name)
+    return kubernetes.core.v1.Namespace(name, metadata=metadata, opts=options)
+
+
+def _options(
+    planned: PlannedComponent,
+    lookups: Lookups,
+    components: Mapping[str, ServiceAccountRole],
+    namespaces: Mapping[PlannedNamespace, pulumi.Resource],
+) -> pulumi.ResourceOptions:
+    providers: list[pulumi.ProviderResource | None] = [lookups.accounts[planned.aws_account].provider]
+    if planned.cluster is not None:
+        providers.append(lookups.clusters[planned.cluster].provider)
+    waits: list[pulumi.Resource] = [components[planned.role_of]] if planned.role_of else []
+    if planned.namespace:
+        waits.append(namespaces[planned.namespace])
+    return pulumi.ResourceOptions(
+        providers=[provider for provider in providers if provider],
+        protect=planned.protect or None,
+        depends_on=waits,
+        aliases=[pulumi.Alias(name=planned.formerly)] if planned.formerly else None,
+    )
+
+
+def _output(binding: PlannedBinding, role: ServiceAccountRole) -> dict[str, Any]:
+    """Give a binding's part of the stack output `bindings`."""
+    account = binding.service_account
+    return {
+        "namespace": account.namespace if account else None,
+        "serviceAccount": account.name if account else None,
+        "roleArn": role.role_arn,
+        "policyArns": role.policy_arns,
+        "subjects": role.subjects,
+    }
+
+
+def _helm_values(role: ServiceAccountRole) -> dict[str, Any]:
+    """Give the values that a Helm chart needs to make the service account itself."""
+    return {"serviceAccount": {"create": True, "annotations": role.annotations}}

@@ -1,0 +1,185 @@
+"""From settings and look-ups to the components that are to be created; nothing is asked or created here."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from config.models import Binding, PolicyDocument, ServiceAccount, Stack
+from config.variables import fill
+from irsa.rules.arns import parse_iam_arn
+from irsa.rules.policies import CHAINING_POLICY, chaining_policy
+from irsa.rules.trust import minified
+from program.lookups import ONLY_CLUSTER, Lookups
+
+if TYPE_CHECKING:
+    from irsa import ServiceAccountRoleArgs
+
+
+class PlannedNamespace(NamedTuple):
+    """A namespace that is made when it is missing."""
+
+    cluster: str
+    name: str
+
+
+class PlannedComponent(NamedTuple):
+    """A component that is to be created."""
+
+    name: str
+    """Its logical name: the binding's key, and for an account of one of several clusters `key@cluster`."""
+    args: "ServiceAccountRoleArgs"
+    role_of: str | None
+    """Logical name of the component whose role it annotates an account with."""
+    aws_account: str | None
+    """Key of the AWS account; nothing is the stack's own."""
+    cluster: str | None
+    """Key of the cluster whose Kubernetes API it uses."""
+    namespace: PlannedNamespace | None
+    """The namespace that is made for it."""
+    protect: bool
+    formerly: str | None
+    """The logical name that it had before."""
+
+
+class PlannedBinding(NamedTuple):
+    """What the stack's outputs say of a binding."""
+
+    service_account: ServiceAccount | None
+    component: str
+    """Logical name of the component with the binding's role."""
+
+
+class Plan(NamedTuple):
+    """All that is to be created."""
+
+    components: Sequence[PlannedComponent]
+    """In the order of creation."""
+    bindings: Mapping[str, PlannedBinding]
+    retain_namespaces: bool
+    """Whether the namespaces stay when the stack is destroyed."""
+
+
+def plan(stack: Stack, lookups: Lookups) -> Plan:
+    """Return the components of all bindings."""
+    components: list[PlannedComponent] = []
+    bindings: dict[str, PlannedBinding] = {}
+    for key, binding in stack.bindings.items():
+        planned = list(_components(key, binding, stack, lookups))
+        bindings[key] = PlannedBinding(binding.service_account, planned[0].name)
+        components += planned
+    return Plan(components, bindings, stack.defaults.retain_namespaces)
+
+
+def _components(key: str, binding: Binding, stack: Stack, lookups: Lookups) -> Iterator[PlannedComponent]:
+    """Give one component, or several clusters' one for the role and one for the account of each cluster.
+
+    The names of the latter don't change when a cluster comes or goes.
+    """
+    clusters = binding.clusters or list(lookups.clusters)
+    args = arguments(binding, stack, _variables(binding, clusters, stack, lookups))
+    if "role_arn" not in args:
+        args["oidc_provider_arns"] = [lookups.oidc_providers[cluster, binding.account] for cluster in clusters]
+    account = args.get("service_account")
+    if account is None or ONLY_CLUSTER in lookups.clusters:
+        yield _component(key, args, binding, ONLY_CLUSTER if ONLY_CLUSTER in lookups.clusters else None)
+        return
+    annotating: dict[str, Any] = {
+        name: args.get(name) for name in ("role_arn", "service_account", "audience", "retain_on_delete")
+    }
+    annotating["import_existing"] = [what for what in binding.import_ if what == "serviceAccount"]
+    if "role_arn" not in args:
+        del args["service_account"]
+        args["subjects"] = [*args.get("subjects", ()), f"{account.get('namespace', 'default')}:{account['name']}"]
+        yield _component(key, args, binding, None)
+    for cluster in clusters:
+        own = cast("ServiceAccountRoleArgs", _given(annotating))
+        yield _component(f"{key}@{cluster}", own, binding, cluster, role_of=None if "role_arn" in args else key)
+
+
+def _component(
+    name: str, args: "ServiceAccountRoleArgs", binding: Binding, cluster: str | None, role_of: str | None = None
+) -> PlannedComponent:
+    """Give a component; without a cluster it makes nothing in Kubernetes."""
+    # This is the place to parse the arguments, so that the mistakes of all bindings are told together (irsa.spec).
+    account = binding.service_account
+    namespace = None
+    if cluster is not None and account and account.create_namespace:
+        namespace = PlannedNamespace(cluster, account.namespace or "default")
+    _, separator, suffix = name.partition("@")
+    return PlannedComponent(
+        name,
+        args,
+        role_of,
+        binding.account,
+        cluster,
+        namespace,
+        binding.protect,
+        f"{binding.formerly}{separator}{suffix}" if binding.formerly else None,
+    )
+
+
+def _variables(binding: Binding, clusters: Sequence[str], stack: Stack, lookups: Lookups) -> dict[str, str]:
+    """Give what was looked up and what the stack file says; no document asks for what was not looked up."""
+    identity = lookups.accounts[binding.account].identity
+    return {
+        **({"account": identity.account_id, "partition": identity.partition} if identity else {}),
+        **({"region": lookups.region} if lookups.region else {}),
+        "cluster": lookups.clusters[clusters[0]].name,
+        **stack.variables,
+    }
+
+
+def arguments(binding: Binding, stack: Stack, variables: Mapping[str, str]) -> "ServiceAccountRoleArgs":
+    """Return the component's arguments for a binding, its variables filled in, without the OIDC providers."""
+    role, policy, trust = binding.role, binding.policy, binding.trust
+    account = binding.service_account
+    args: dict[str, Any] = {
+        "service_account": account and _given(account.model_dump(exclude={"create_namespace"})),
+        "audience": binding.audience,
+        "import_existing": binding.import_,
+        "retain_on_delete": binding.retain_on_delete or None,
+    }
+    if role.arn:
+        return cast("ServiceAccountRoleArgs", _given({**args, "role_arn": fill(role.arn, variables)}))
+    inline = {name: _document(source, variables) for name, source in binding.inline_policies.items()}
+    if binding.assume_role_arns:
+        inline[CHAINING_POLICY] = chaining_policy(fill(binding.assume_role_arns, variables))
+    args |= {
+        "subjects": trust.subjects,
+        "any_service_account": trust.any_service_account or None,
+        "trust_conditions": fill(trust.conditions, variables),
+        "trust_statements": fill(trust.statements, variables),
+        "role_name": role.name,
+        "role_name_prefix": role.name_prefix,
+        "description": role.description,
+        "path": role.path,
+        "permissions_boundary": role.permissions_boundary and fill(role.permissions_boundary, variables),
+        "tags": role.tags,
+        "max_session_duration": role.max_session_duration,
+        "force_detach_policies": role.force_detach_policies,
+        "policy_arns": {policy_key(arn): arn for arn in fill(binding.policy_arns, variables)},
+        "inline_policies": inline,
+        "trust_policy_size_quota": stack.quotas.trust_policy_size,
+        "attached_policies_quota": stack.quotas.attached_policies,
+    }
+    if policy:
+        own = policy.model_dump(include={"name", "path", "description", "tags"})
+        args["policy"] = _given({**own, "document": _document(policy, variables)})
+    return cast("ServiceAccountRoleArgs", _given(args))
+
+
+def policy_key(arn: str) -> str:
+    """Return the part of an attachment's logical name that stands for a policy.
+
+    It is the policy's path and name, with `aws:` before those of AWS.
+    """
+    parsed = parse_iam_arn(arn, "policy")
+    return f"aws:{parsed.resource}" if parsed.account == "aws" else parsed.resource
+
+
+def _document(source: PolicyDocument, variables: Mapping[str, str]) -> str:
+    return minified(fill(source.document, variables))
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is not set."""
+    return {key: value for key, value in values.items() if value is not None and value not in ({}, [])}
