@@ -15,9 +15,9 @@ import pulumi_kubernetes as kubernetes
 
 from config.models import Account, Cluster, Stack
 from config.places import LocatedMistake, Place
+from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path, oidc_provider_arn, parse_iam_arn
 from irsa.rules.mistakes import Mistake
-from irsa.rules.trust import DEFAULT_AUDIENCE
 from program.lookups import (
     ONLY_CLUSTER,
     AwsAccount,
@@ -76,9 +76,7 @@ def resolve(stack: Stack, folder: Path) -> Lookups:
     # Nothing is asked for any more, so that no provider is created for a stack that gets no further.
     every = sorted({audience_of(binding) for binding in stack.bindings.values()})
     accounts = {
-        account: AwsAccount(
-            *(ask.identity(account) if account in identified else (None, None)), ask.aws_provider(account)
-        )
+        account: AwsAccount(ask.identity(account) if account in identified else None, ask.aws_provider(account))
         for account in needs.variables
     }
     return Lookups(
@@ -225,11 +223,7 @@ class _Questions:
         missing = sorted(audiences - set(admitted))
         if missing:
             found = f"the OIDC provider {arn} does not admit the audience {', '.join(missing)}"
-            fix = "add it: " + " && ".join(
-                f"aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {arn}"
-                f" --client-id {audience}"
-                for audience in missing
-            )
+            fix = "add it: " + " && ".join(commands.add_client_id(arn, audience) for audience in missing)
             raise LookupFailure(place, f"{found}; it admits: {', '.join(admitted)}", "the bindings' audiences", fix)
         return arn
 
@@ -243,7 +237,7 @@ class _Questions:
         except Exception as error:
             found = f"cannot read the EKS cluster {settings.name!r}: {_said(error)}"
             allowed = "a cluster of this account and region"
-            fix = "`aws eks list-clusters` shows them"
+            fix = f"`{commands.list_clusters()}` shows them"
             raise LookupFailure((*_place(cluster), "name"), found, allowed, fix) from None
 
     @_once
@@ -267,7 +261,7 @@ class _Questions:
             answer: Any = pulumi.runtime.invoke(READ_STACK_OUTPUTS, {"name": stack})
         except Exception as error:
             found = f"cannot read the outputs of {stack}: {_said(error)}"
-            fix = "`pulumi stack ls --all` shows the stacks of this backend"
+            fix = f"`{commands.list_stacks()}` shows them"
             raise LookupFailure((*_place(cluster), "stack"), found, "a stack of this backend", fix) from None
         outputs: Mapping[str, Any] = answer.value["outputs"]
         return outputs
@@ -334,11 +328,9 @@ def _created_provider(
 
 
 def _creating_command(cluster: Cluster, account: str | None, issuer: str, audiences: Collection[str]) -> str:
-    if cluster.name and account == cluster.account and set(audiences) == {DEFAULT_AUDIENCE}:
-        region = f" --region {cluster.region}" if cluster.region else ""
-        return f"eksctl utils associate-iam-oidc-provider --cluster {cluster.name} --approve{region}"
-    client_ids = " ".join(sorted(audiences))
-    return f"aws iam create-open-id-connect-provider --url {issuer} --client-id-list {client_ids}"
+    if cluster.name and account == cluster.account:
+        return commands.associate_provider(cluster.name, issuer, audiences, cluster.region)
+    return commands.create_provider(issuer, audiences)
 
 
 def _checked_issuer(text: str) -> str:
