@@ -33,6 +33,8 @@ SNAPSHOT_SECONDS = 0.5
 HEALTH = "/healthz"
 MOTO_OWN = "/moto-api/"
 QUERY = re.compile(r"\?\S+")
+ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
+OPERATION = "irsa.operation"
 
 Environment = dict[str, Any]
 Application = Callable[[Environment, Callable[..., Any]], Iterable[bytes]]
@@ -135,7 +137,11 @@ def serialized(application: Application, snapshot: Snapshot) -> Application:
         # The body is read before the lock is taken: a client that stalls must hold up nobody else.
         length = int(environ.get("CONTENT_LENGTH") or 0)
         if length:
-            environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(length))
+            content = environ["wsgi.input"].read(length)
+            environ["wsgi.input"] = io.BytesIO(content)
+            # IAM and STS name the operation in the form, the other services in the path.
+            action = ACTION.search(content)
+            environ[OPERATION] = f" {action[1].decode()}" if action else ""
         with snapshot.lock:
             body = list(application(environ, start_response))
         if environ["REQUEST_METHOD"] != "GET" and not environ.get("PATH_INFO", "").startswith(MOTO_OWN):
@@ -146,10 +152,15 @@ def serialized(application: Application, snapshot: Snapshot) -> Application:
 
 
 class RequestHandler(MotoRequestHandler):
-    """Log requests without the colours of a terminal, and without a query, which may hold a token."""
+    """Log requests with their operation, without the colours of a terminal and without a query or form.
+
+    Those may hold a token.
+    """
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:  # noqa: ARG002 - the base's arguments
-        log(f"{QUERY.sub('?...', self.requestline)} {code}")
+        # A request that could not be parsed has no environment.
+        operation = getattr(self, "environ", {}).get(OPERATION, "")
+        log(f"{QUERY.sub('?...', self.requestline)}{operation} {code}")
 
 
 def log(line: str) -> None:

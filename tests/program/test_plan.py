@@ -1,0 +1,208 @@
+"""From settings and look-ups to components, without Pulumi."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from config.loading import load
+from config.models import Stack
+from program.lookups import AwsAccount, Identity, Lookups, ResolvedCluster, needs_of
+from program.plan import Plan, PlannedNamespace, plan, policy_key
+
+ROOT = Path(__file__).parents[2]
+ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
+BLUE = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
+GREEN = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/EXAMPLE22222222222222222222GREEN"
+APP = {"serviceAccount": {"name": "app", "namespace": "team-a"}}
+OWN = AwsAccount(Identity("111122223333", "aws"), None)
+SEVERAL = {"blue": {"name": "my-cluster"}, "green": {"name": "other", "kubernetes": {"context": "green"}}}
+
+
+def stack_of(values: dict[str, Any]) -> Stack:
+    clusters = {} if "clusters" in values else {"cluster": {"name": "my-cluster"}}
+    return load({**clusters, **values}, ROOT)
+
+
+def planned(values: dict[str, Any], **lookups: Any) -> Plan:
+    """Plan a stack with one cluster, or with blue and green."""
+    stack = stack_of(values)
+    names = {"": BLUE} if stack.cluster else {"blue": BLUE, "green": GREEN}
+    clusters = {key: ResolvedCluster({"": "my-cluster"}.get(key, key), None) for key in names}
+    found: dict[str, Any] = {
+        "region": "us-west-2",
+        "accounts": {None: OWN},
+        "clusters": clusters,
+        "oidc_providers": {(key, None): arn for key, arn in names.items()},
+        **lookups,
+    }
+    return plan(stack, Lookups(**found))
+
+
+def only(found: Plan) -> Any:
+    (component,) = found.components
+    return component
+
+
+def test_a_binding_of_one_cluster_is_one_component() -> None:
+    """Protects the common case: role and account together, trusted through the cluster's OIDC provider."""
+    found = planned({"bindings": {"app": APP}})
+    component = only(found)
+
+    assert (component.name, component.cluster, component.aws_account, component.role_of) == ("app", "", None, None)
+    assert (component.namespace, component.protect, component.formerly) == (None, False, None)
+    assert component.args["oidc_provider_arns"] == [BLUE]
+    assert component.args["service_account"] == {"name": "app", "namespace": "team-a", "create": True}
+    assert found.bindings["app"].component == "app"
+
+
+def test_variables_are_what_was_looked_up_for_the_bindings_account() -> None:
+    """Protects two accounts in one stack: each role's ARNs have the account in which it is."""
+    boundary = {"role": {"permissionsBoundary": "arn:${partition}:iam::${account}:policy/boundary"}, **APP}
+    data = {**boundary, "account": "data", "serviceAccount": {"name": "data"}}
+    values = {
+        "accounts": {"data": {"profile": "data"}},
+        "variables": {"bucket": "reports"},
+        "bindings": {
+            "own": {
+                **boundary,
+                "inlinePolicies": {
+                    "p": {
+                        "document": {
+                            "Version": "2012-10-17",
+                            "Statement": {
+                                "Effect": "Allow",
+                                "Action": "s3:ListBucket",
+                                "Resource": "arn:aws:s3:::${bucket}-${region}-${cluster}-${aws:PrincipalTag/team}",
+                            },
+                        }
+                    }
+                },
+            },
+            "data": data,
+        },
+    }
+    accounts = {None: OWN, "data": AwsAccount(Identity("444455556666", "aws-cn"), None)}
+    own, other = planned(values, accounts=accounts, oidc_providers={("", None): BLUE, ("", "data"): GREEN}).components
+
+    assert own.args["permissions_boundary"] == "arn:aws:iam::111122223333:policy/boundary"
+    assert other.args["permissions_boundary"] == "arn:aws-cn:iam::444455556666:policy/boundary"
+    assert (other.aws_account, other.args["oidc_provider_arns"]) == ("data", [GREEN])
+    document = cast("str", own.args["inline_policies"]["p"])
+    assert "arn:aws:s3:::reports-us-west-2-my-cluster-${aws:PrincipalTag/team}" in document
+
+
+def test_an_existing_role_is_only_named() -> None:
+    """Protects roles of others: nothing but their ARN is handed over, and no OIDC provider was looked up for them."""
+    binding = {**APP, "role": {"arn": "arn:aws:iam::${account}:role/theirs"}}
+    component = only(planned({"bindings": {"app": binding}}, oidc_providers={}))
+
+    assert component.args == {
+        "role_arn": "arn:aws:iam::111122223333:role/theirs",
+        "service_account": {"name": "app", "namespace": "team-a", "create": True},
+    }
+
+
+def test_several_clusters_have_one_role_and_an_account_each() -> None:
+    """Protects blue/green: the names don't change when a cluster comes or goes, and each account waits for the role."""
+    binding = {
+        "serviceAccount": {"name": "app", "namespace": "team-a", "createNamespace": True},
+        "role": {"name": "app-role"},
+        "trust": {"subjects": ["team-b:*"]},
+        "audience": "mine",
+        "import": ["role", "serviceAccount"],
+        "formerly": "old",
+        "protect": True,
+    }
+    found = planned({"clusters": SEVERAL, "bindings": {"app": binding}})
+    role, blue, green = found.components
+
+    assert [(c.name, c.cluster, c.role_of, c.formerly, c.protect) for c in found.components] == [
+        ("app", None, None, "old", True),
+        ("app@blue", "blue", "app", "old@blue", True),
+        ("app@green", "green", "app", "old@green", True),
+    ]
+    assert role.args["oidc_provider_arns"] == [BLUE, GREEN]
+    assert role.args["subjects"] == ["team-b:*", "team-a:app"]
+    assert "service_account" not in role.args
+    assert role.args["import_existing"] == ["role", "serviceAccount"]
+    assert (role.namespace, blue.namespace) == (None, PlannedNamespace("blue", "team-a"))
+    assert green.namespace == PlannedNamespace("green", "team-a")
+    for account in (blue, green):
+        assert account.args == {
+            "service_account": {"name": "app", "namespace": "team-a", "create": True},
+            "audience": "mine",
+            "import_existing": ["serviceAccount"],
+        }
+    assert found.bindings["app"].component == "app"
+
+
+def test_an_existing_role_of_several_clusters_has_no_component_of_its_own() -> None:
+    """Protects roles of others: the accounts name it, and the first of them speaks for the binding."""
+    arn = "arn:aws:iam::444455556666:role/theirs"
+    found = planned({"clusters": SEVERAL, "bindings": {"app": {**APP, "role": {"arn": arn}}}}, oidc_providers={})
+
+    assert [component.name for component in found.components] == ["app@blue", "app@green"]
+    assert [component.args["role_arn"] for component in found.components] == [arn, arn]
+    assert {component.role_of for component in found.components} == {None}
+    assert found.bindings["app"].component == "app@blue"
+
+
+def test_a_role_only_uses_no_cluster_of_several() -> None:
+    """Protects from providers that nothing needs: there is no account, so no Kubernetes API is used."""
+    binding = {"clusters": ["green"], "trust": {"subjects": ["a:b"]}}
+    found = planned({"clusters": SEVERAL, "bindings": {"app": binding}})
+    component = only(found)
+
+    assert (component.name, component.cluster, component.args["oidc_provider_arns"]) == ("app", None, [GREEN])
+    assert found.bindings["app"].service_account is None
+
+
+def test_a_created_provider_is_handed_on_as_it_is() -> None:
+    """Protects the order of creation: the ARN of a provider that this stack creates stays the output that it is."""
+    output = object()
+    component = only(planned({"bindings": {"app": APP}}, oidc_providers={("", None): output}))
+
+    assert component.args["oidc_provider_arns"][0] is output
+
+
+@pytest.mark.parametrize(
+    ("arn", "key"),
+    [
+        ("arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy", "aws:service-role/AmazonEBSCSIDriverPolicy"),
+        ("arn:aws:iam::aws:policy/ReadOnlyAccess", "aws:ReadOnlyAccess"),
+        ("arn:aws-cn:iam::111122223333:policy/team/mine", "team/mine"),
+    ],
+)
+def test_the_key_of_an_attachment(arn: str, key: str) -> None:
+    """Protects deployed stacks: the key is in the attachment's logical name, and another one replaces it."""
+    assert policy_key(arn) == key
+
+
+def test_what_no_binding_asks_for_is_not_looked_up() -> None:
+    """Protects narrow credentials and quick previews: only the accounts, providers and variables in use are needed."""
+    values = {
+        "clusters": SEVERAL,
+        "accounts": {"data": {"profile": "data"}, "idle": {"profile": "idle"}},
+        "bindings": {
+            "existing": {**APP, "role": {"arn": "arn:aws:iam::${account}:role/theirs"}, "audience": "theirs"},
+            "own": {"clusters": ["blue"], "trust": {"subjects": ["a:b"]}, "audience": "mine"},
+            "also": {"clusters": ["blue"], "trust": {"subjects": ["a:c"]}},
+            "data": {"clusters": ["blue"], "account": "data", "trust": {"subjects": ["a:b"]}},
+        },
+    }
+    needs = needs_of(stack_of(values))
+
+    assert needs.variables == {None: {"account"}, "data": set()}
+    assert needs.audiences == {
+        ("blue", None): {"mine", "sts.amazonaws.com"},
+        ("blue", "data"): {"sts.amazonaws.com"},
+    }
+    assert needs.kubernetes == {"blue", "green"}
+
+
+def test_a_cluster_without_accounts_has_no_kubernetes_api_in_use() -> None:
+    """Protects role-only stacks of several clusters: none of their Kubernetes APIs is needed."""
+    values = {"clusters": SEVERAL, "bindings": {"app": {"trust": {"subjects": ["a:b"]}}}}
+
+    assert needs_of(stack_of(values)).kubernetes == set()

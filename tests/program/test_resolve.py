@@ -1,0 +1,148 @@
+"""Look-ups, with answers in place of AWS that count the questions."""
+
+from collections import Counter
+from typing import Any
+
+import pulumi
+import pytest
+
+from tests.program.test_stack_files import ISSUER, Answers, run_program
+
+OTHER_ISSUER = ISSUER.replace("EXAMPLED539D", "EXAMPLEGREEN")
+OIDC_PROVIDER = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
+BOUNDARY = "arn:${partition}:iam::${account}:policy/${region}"
+
+
+class CountingAnswers(Answers):
+    """Answers that know two clusters, fail where a test says so, and count what was asked."""
+
+    def __init__(self, failing: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self.failing = failing
+        self.asked: Counter[str] = Counter()
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        identity, state = super().new_resource(args)
+        if args.typ == OIDC_PROVIDER:
+            state["arn"] = f"arn:aws:iam::111122223333:oidc-provider/{args.inputs['url'].removeprefix('https://')}"
+        return identity, state
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        operation = args.token.rsplit(":", 1)[-1]
+        of = args.args.get("name") or args.args.get("arn") or ""
+        # A provider is known by its URN, which ends with its name, and its id.
+        provider = args.provider.split("::")[-2] if args.provider else ""
+        self.asked[" ".join(filter(None, (operation, of, provider)))] += 1
+        if operation in self.failing:
+            return {}, [("", f"no answer to {operation}")]
+        if of == "other-cluster":
+            return {"identities": [{"oidcs": [{"issuer": OTHER_ISSUER}]}]}, []
+        return super().call(args)
+
+
+def settings(number: int) -> dict[str, Any]:
+    """Settings with two clusters and two accounts, that many bindings in each account."""
+    own = {
+        f"own-{index}": {
+            "serviceAccount": {"name": f"own-{index}"},
+            "role": {"permissionsBoundary": BOUNDARY},
+            "clusters": ["blue"] if index % 2 else ["blue", "green"],
+        }
+        for index in range(number)
+    }
+    data = {
+        f"data-{index}": {
+            "account": "data",
+            "trust": {"subjects": [f"a:data-{index}"]},
+            "role": {"permissionsBoundary": BOUNDARY},
+            "clusters": ["blue"],
+        }
+        for index in range(number)
+    }
+    return {
+        "irsa:clusters": {
+            "blue": {"name": "my-cluster"},
+            "green": {"name": "other-cluster", "kubernetes": {"eks": False, "context": "green"}},
+        },
+        "irsa:accounts": {"data": {"profile": "data"}},
+        "irsa:bindings": {**own, **data},
+    }
+
+
+def test_every_question_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects large stacks: a preview of 1,070 bindings took ten minutes when each of them asked for its provider."""
+    few, many = CountingAnswers(), CountingAnswers()
+    run_program(settings(1), few, monkeypatch)
+    run_program(settings(20), many, monkeypatch)
+    provider = ISSUER.removeprefix("https://")
+    other = OTHER_ISSUER.removeprefix("https://")
+
+    assert many.asked == few.asked
+    assert few.asked == {
+        "getRegion": 1,
+        "getCallerIdentity": 1,
+        "getCallerIdentity data": 1,
+        "getPartition": 1,
+        "getPartition data": 1,
+        "getCluster my-cluster": 1,
+        "getCluster other-cluster": 1,
+        f"getOpenIdConnectProvider arn:aws:iam::111122223333:oidc-provider/{provider}": 1,
+        f"getOpenIdConnectProvider arn:aws:iam::111122223333:oidc-provider/{provider} data": 1,
+        f"getOpenIdConnectProvider arn:aws:iam::111122223333:oidc-provider/{other}": 1,
+    }
+
+
+def test_a_provider_is_held_against_the_audiences_of_all_bindings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects from one error per run: the provider is read once, and every audience that it lacks is told."""
+    bindings = {
+        name: {"serviceAccount": {"name": name}, "audience": audience}
+        for name, audience in (("a", "first-audience"), ("b", "sts.amazonaws.com"), ("c", "second-audience"))
+    }
+    answers = CountingAnswers()
+    with pytest.raises(pulumi.RunError) as error:
+        run_program({"irsa:cluster": {"name": "my-cluster"}, "irsa:bindings": bindings}, answers, monkeypatch)
+
+    said, command = str(error.value), "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn"
+    arn = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER.removeprefix('https://')}"
+    assert "does not admit the audience first-audience, second-audience; it admits: sts.amazonaws.com" in said
+    for audience in ("first-audience", "second-audience"):
+        assert f"{command} {arn} --client-id {audience}" in said
+
+
+def test_all_failed_look_ups_are_told_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects from one error per run: clusters, accounts and other stacks that can't be read are in one message."""
+    values = settings(2)
+    values["irsa:clusters"]["platform"] = {"stack": "organization/platform/prod", "kubernetes": {"context": "p"}}
+    values["irsa:bindings"]["p"] = {"trust": {"subjects": ["a:b"]}, "clusters": ["platform"]}
+    answers = CountingAnswers(failing=("getCluster", "getCallerIdentity", "readStackOutputs"))
+    with pytest.raises(pulumi.RunError) as error:
+        run_program(values, answers, monkeypatch)
+    said = str(error.value)
+
+    assert said.startswith("5 look-ups failed\n")
+    for words in (
+        "  irsa:clusters.blue.name\n    found:   cannot read the EKS cluster 'my-cluster': ",
+        "  irsa:clusters.green.name\n    found:   cannot read the EKS cluster 'other-cluster': ",
+        "  irsa:clusters.platform.stack\n    found:   cannot read the outputs of organization/platform/prod: ",
+        "  irsa:accounts.data\n    found:   cannot read the AWS account: ",
+        "no answer to getCallerIdentity",
+    ):
+        assert words in said
+    # What failed is not asked for again by the next one that needs it, and nothing was created for clusters.
+    assert set(answers.asked.values()) == {1}
+    assert {kind for kind, _, _ in answers.resources} <= {"pulumi:providers:aws", "pulumi:pulumi:Stack"}
+
+
+def test_no_provider_is_created_for_a_stack_that_gets_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects AWS from leftovers: an OIDC provider is created only when all look-ups were answered."""
+    values = settings(2)
+    values["irsa:clusters"]["green"] |= {"oidcIssuer": OTHER_ISSUER, "createOidcProvider": True}
+    good = CountingAnswers()
+    run_program(values, good, monkeypatch)
+    bad = CountingAnswers(failing=("getCluster",))
+    with pytest.raises(pulumi.RunError):
+        run_program(values, bad, monkeypatch)
+    made = [(name, inputs["url"]) for kind, name, inputs in good.resources if kind == OIDC_PROVIDER]
+
+    assert made == [("green", OTHER_ISSUER)]
+    assert [name for kind, name, _ in bad.resources if kind == OIDC_PROVIDER] == []
