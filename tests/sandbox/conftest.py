@@ -1,8 +1,11 @@
 """A sandbox of the tests' own: its folder, ports and processes are not those of `make up`."""
 
 import os
+import re
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,9 @@ from sandbox.seed import aws_client, kubernetes_client, seed
 from sandbox.servers import start_servers, stop_servers
 from sandbox.showcase import second_cluster, seed_clusters, start_second_cluster, stop_second_cluster
 from tests.sandbox.project import Project
+
+# A line of the AWS API's log: time, method and path, protocol, for IAM and STS the operation, status.
+REQUEST = re.compile(r"^\S+ ([A-Z]+ \S+) HTTP/\S+((?: [A-Z]\w+)?) \d{3}$", re.MULTILINE)
 
 
 @dataclass
@@ -46,7 +52,9 @@ class Cloud:
         """A lightkube client."""
         return kubernetes_client(self.sandbox, namespace)
 
-    def run(self, *command: str, folder: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *command: str, folder: Path | None = None, timeout: float = 300, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run a program in this sandbox's environment."""
         return subprocess.run(
             command,
@@ -55,23 +63,30 @@ class Cloud:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=timeout,
             check=False,
         )
 
-    def pulumi(self, folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    def pulumi(
+        self, folder: Path, *arguments: str, timeout: float = 300, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run pulumi on the program in a folder."""
-        return self.run("pulumi", *arguments, "--non-interactive", folder=folder, **variables)
+        return self.run("pulumi", *arguments, "--non-interactive", folder=folder, timeout=timeout, **variables)
+
+    def aws_requests(self) -> Counter[str]:
+        """How often the AWS API was asked for what, since this sandbox started."""
+        log = (self.sandbox.logs / "aws-api.log").read_text()
+        return Counter(path + operation for path, operation in REQUEST.findall(log))
 
     def kubectl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run kubectl against this sandbox's API server."""
         return self.run("kubectl", *arguments)
 
 
-@pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """Start a sandbox once for all tests, and stop it by its own process ids."""
-    sandbox = Sandbox(tmp_path_factory.mktemp("sandbox"))
+@contextmanager
+def running_cloud(folder: Path) -> Iterator[Cloud]:
+    """Start a sandbox in a folder, and stop it by its own process ids."""
+    sandbox = Sandbox(folder)
     sandbox.prepare()
     progress = Progress()
     try:
@@ -83,6 +98,13 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         yield started
     finally:
         stop_servers(sandbox, progress)
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """Start a sandbox once for all tests."""
+    with running_cloud(tmp_path_factory.mktemp("sandbox")) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
