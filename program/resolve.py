@@ -23,6 +23,7 @@ from program.lookups import (
     AwsAccount,
     Identity,
     Lookups,
+    Needs,
     ResolvedCluster,
     audience_of,
     clusters_of,
@@ -56,48 +57,46 @@ def resolve(stack: Stack, folder: Path) -> Lookups:
         pulumi.RunError: All look-ups that failed. No provider of a cluster was created.
     """
     needs, clusters = needs_of(stack), clusters_of(stack)
-    ask = _Questions(stack)
-    created = {pair: audiences for pair, audiences in needs.audiences.items() if clusters[pair[0]].create_oidc_provider}
-    existing = {pair: frozenset(audiences) for pair, audiences in needs.audiences.items() if pair not in created}
-    by_eks = [key for key, cluster in clusters.items() if key in needs.kubernetes and _by_eks(cluster)]
-    identified = {account for account, names in needs.variables.items() if names & {"account", "partition"}}
+    ask = _Questions(stack, needs)
     with_region = any("region" in names for names in needs.variables.values())
+    identified = [account for account, names in needs.variables.items() if names & {"account", "partition"}]
+    created = [pair for pair in needs.audiences if clusters[pair[0]].create_oidc_provider]
+    existing = [pair for pair in needs.audiences if pair not in created]
+    by_eks = [key for key, cluster in clusters.items() if key in needs.kubernetes and _by_eks(cluster)]
     _ask_all(
         [
             *([ask.region] if with_region else ()),
             *(partial(ask.aws_provider, account) for account in needs.variables),
-            *(partial(ask.identity, account) for account in needs.variables if account in identified),
+            *(partial(ask.identity, account) for account in identified),
             *(partial(ask.issuer, cluster) for cluster, _ in needs.audiences),
-            *(partial(ask.oidc_provider, *pair, audiences) for pair, audiences in existing.items()),
+            *(partial(ask.oidc_provider, *pair) for pair in existing),
             *(partial(ask.eks_kubeconfig, cluster) for cluster in by_eks),
         ],
         folder,
     )
-    # Nothing is asked for any more, so that no provider is created for a stack that gets no further.
+    # All is answered from here on, so that no provider is created for a stack that gets no further.
     every = sorted({audience_of(binding) for binding in stack.bindings.values()})
-    accounts = {
-        account: AwsAccount(ask.identity(account) if account in identified else None, ask.aws_provider(account))
-        for account in needs.variables
+    providers: dict[tuple[str, str | None], str | pulumi.Output[str]] = {
+        pair: ask.oidc_provider(*pair) for pair in existing
     }
+    for cluster, account in created:
+        provider = ask.aws_provider(account)
+        providers[cluster, account] = _created_provider(cluster, account, ask.issuer(cluster), every, provider)
+    kubeconfigs = {cluster: ask.eks_kubeconfig(cluster) for cluster in by_eks}
     return Lookups(
         region=ask.region() if with_region else None,
-        accounts=accounts,
+        accounts={
+            account: AwsAccount(ask.identity(account) if account in identified else None, ask.aws_provider(account))
+            for account in needs.variables
+        },
         clusters={
             key: ResolvedCluster(
                 cluster.name or "",
-                _kubernetes_provider(key, cluster, ask.eks_kubeconfig(key) if key in by_eks else None, folder)
-                if key in needs.kubernetes
-                else None,
+                _kubernetes_provider(key, cluster, kubeconfigs.get(key), folder) if key in needs.kubernetes else None,
             )
             for key, cluster in clusters.items()
         },
-        oidc_providers={
-            **{pair: ask.oidc_provider(*pair, audiences) for pair, audiences in existing.items()},
-            **{
-                (cluster, account): _created_provider(cluster, account, ask.issuer(cluster), every, accounts[account])
-                for cluster, account in created
-            },
-        },
+        oidc_providers=providers,
     )
 
 
@@ -141,9 +140,9 @@ def _once(
 class _Questions:
     """What may be asked about accounts and clusters; the answers are kept."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, needs: Needs) -> None:
         self.answers: dict[Any, Any] = {}
-        self._accounts, self._clusters = stack.accounts, clusters_of(stack)
+        self._accounts, self._clusters, self._audiences = stack.accounts, clusters_of(stack), needs.audiences
 
     @_once
     def region(self) -> str:
@@ -192,9 +191,9 @@ class _Questions:
         return issuers[0]
 
     @_once
-    def oidc_provider(self, cluster: str, account: str | None, audiences: frozenset[str]) -> str:
-        """The ARN of the IAM OIDC provider that an account has for a cluster, and that admits the audiences."""
-        settings = self._clusters[cluster]
+    def oidc_provider(self, cluster: str, account: str | None) -> str:
+        """The ARN of the IAM OIDC provider that an account has for a cluster, and that admits all audiences in use."""
+        settings, audiences = self._clusters[cluster], self._audiences[cluster, account]
         own = account == settings.account
         if own and settings.oidc_provider_arn:
             arn = settings.oidc_provider_arn
@@ -217,6 +216,7 @@ class _Questions:
                 allowed = "credentials that may call iam:GetOpenIDConnectProvider"
                 raise LookupFailure(place, found, allowed, "allow it to them") from None
             found = f"account {parsed.account} has no IAM OIDC provider for the issuer {issuer}"
+            # The command ends with its line, so that it can be pasted; what follows stands below it.
             fix = f"create it: {_creating_command(settings, account, issuer, audiences)}"
             fix += "\n             or let this stack create it: createOidcProvider: true"
             raise LookupFailure(place, found, "one, before the first role for the cluster", fix) from None
@@ -316,14 +316,14 @@ def _kubernetes_provider(
 
 
 def _created_provider(
-    cluster: str, account: str | None, issuer: str, audiences: Sequence[str], owner: AwsAccount
+    cluster: str, account: str | None, issuer: str, audiences: Sequence[str], provider: aws.Provider | None
 ) -> pulumi.Output[str]:
     """Create an account's IAM OIDC provider for a cluster, and give its ARN."""
     return aws.iam.OpenIdConnectProvider(
         "-".join(part for part in (_label(cluster), account) if part),
         url=issuer,
         client_id_lists=audiences,
-        opts=pulumi.ResourceOptions(provider=owner.provider),
+        opts=pulumi.ResourceOptions(provider=provider),
     ).arn
 
 
