@@ -202,7 +202,11 @@ class _Questions:
         else:
             identity = self.identity(account)
             arn = oidc_provider_arn(identity.partition, identity.account_id, self.issuer(cluster))
-        parsed, issuer, place = parse_iam_arn(arn, "oidc-provider"), self.issuer(cluster), _place(cluster)
+        issuer, place = self.issuer(cluster), _place(cluster)
+        try:
+            parsed = parse_iam_arn(arn, "oidc-provider")
+        except Mistake as mistake:
+            raise LookupFailure(place, f"the issuer {issuer}: {mistake.found}", mistake.allowed, "correct it") from None
         if parsed.resource != issuer_host_path(issuer):
             found = f"the OIDC provider {arn} is not for the issuer {issuer}"
             allowed = f"the provider of that issuer: its ARN ends with {issuer_host_path(issuer)}"

@@ -146,3 +146,19 @@ def test_no_provider_is_created_for_a_stack_that_gets_no_further(monkeypatch: py
 
     assert made == [("green", OTHER_ISSUER)]
     assert [name for kind, name, _ in bad.resources if kind == OIDC_PROVIDER] == []
+
+
+def test_an_issuer_that_can_be_no_arn_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects from a traceback: another stack's issuer with a blank is an https URL, but IAM has no provider for it."""
+    values = settings(1)
+    values["irsa:clusters"]["blue"] = {"stack": "organization/platform/prod"}
+    answers = CountingAnswers()
+    answers.stack_outputs = {"oidcIssuer": "https://issuer.example.com/a b", "oidcProviderArn": "none"}
+    with pytest.raises(pulumi.RunError) as error:
+        run_program(values, answers, monkeypatch)
+    said = str(error.value)
+
+    assert "irsa:clusters.blue\n    found:   the issuer https://issuer.example.com/a b: " in said
+    assert (
+        "irsa:clusters.blue.stack\n    found:   the output 'oidcProviderArn' of organization/platform/prod is" in said
+    )

@@ -127,6 +127,8 @@ def test_the_example_for_production_holds_the_same_bindings(monkeypatch: pytest.
     [
         ({}, ["no output 'oidcProviderArn'", "it has: none"]),
         ({"oidcIssuer": "oidc.eks.us-west-2.amazonaws.com/id/X", "oidcProviderArn": PROVIDER}, ["an https URL"]),
+        ({"oidcProviderArn": PROVIDER + "X"}, ["no output 'oidcIssuer'", "it has: oidcProviderArn"]),
+        ({}, ["2 look-ups failed", "no output 'oidcIssuer'"]),
         ({"oidcIssuer": ISSUER, "oidcProviderArn": "arn:aws:iam::12:oidc-provider/x"}, ["'12', not 12 digits"]),
         ({"oidcIssuer": ISSUER, "oidcProviderArn": PROVIDER + "X"}, ["is not for the issuer"]),
     ],
