@@ -149,7 +149,7 @@ def test_no_provider_is_created_for_a_stack_that_gets_no_further(monkeypatch: py
 
 
 def test_an_issuer_that_can_be_no_arn_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects from a traceback: another stack's issuer with a blank is an https URL, but IAM has no provider for it."""
+    """Protects from a traceback: an issuer of another stack with a blank is a URL, but in no ARN."""
     values = settings(1)
     values["irsa:clusters"]["blue"] = {"stack": "organization/platform/prod"}
     answers = CountingAnswers()
