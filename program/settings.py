@@ -13,6 +13,7 @@ from config.loading import StackFileError, examine
 from config.models import Stack
 from config.places import LocatedMistake
 from config.stack_file import StackFile, located, parsed
+from irsa.rules import commands
 
 
 def load_settings(folder: Path) -> Stack:
@@ -27,7 +28,7 @@ def load_settings(folder: Path) -> Stack:
     if settings is None:
         file = _stack_file(folder)
         error = StackFileError(placed(examination.mistakes, folder), file.name if file else None)
-        hint = f"\nwithout the engine: .venv/bin/irsa check {file.name}" if file else ""
+        hint = f"\nwithout the engine: {commands.check(file.name)}" if file else ""
         raise pulumi.RunError(f"{error}{hint}")
     for key in sorted(values):
         if pulumi.runtime.is_config_secret(f"{pulumi.get_project()}:{key}"):
