@@ -2,17 +2,22 @@
 
 from pathlib import Path
 
+from config.loading import StackFileError
 from program.create import create
 from program.plan import plan
 from program.resolve import resolve
-from program.settings import load_settings
+from program.settings import load_settings, refusal
 
 
 def main() -> None:
     folder = Path(__file__).parent
     settings = load_settings(folder)
     lookups = resolve(settings, folder)
-    create(plan(settings, lookups), lookups)
+    try:
+        planned = plan(settings, lookups)
+    except StackFileError as error:
+        raise refusal(error.mistakes, folder) from None
+    create(planned, lookups)
 
 
 main()

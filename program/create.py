@@ -1,12 +1,14 @@
 """From the plan to Pulumi's resources and the stack's outputs."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
 from irsa import ServiceAccountRole
+from irsa.reading import Later
 from program.lookups import Lookups
 from program.plan import Plan, PlannedBinding, PlannedComponent, PlannedNamespace
 
@@ -15,14 +17,14 @@ def create(plan: Plan, lookups: Lookups) -> None:
     """Create what was planned, and export the stack's outputs."""
     namespaces: dict[PlannedNamespace, pulumi.Resource] = {}
     components: dict[str, ServiceAccountRole] = {}
-    for planned in plan.components:
+    for planned, parsed in plan.components:
         if planned.namespace and planned.namespace not in namespaces:
             namespaces[planned.namespace] = _namespace(planned.namespace, plan.retain_namespaces, lookups)
-        args = planned.args
+        spec = parsed
         if planned.role_of:
-            args = {**args, "role_arn": components[planned.role_of].role_arn}
+            spec = replace(parsed, role_arn=Later(components[planned.role_of].role_arn, str))
         options = _options(planned, lookups, components, namespaces)
-        components[planned.name] = ServiceAccountRole(planned.name, args, options)
+        components[planned.name] = ServiceAccountRole.of_spec(planned.name, spec, options)
     roles = {key: (binding, components[binding.component]) for key, binding in plan.bindings.items()}
     pulumi.export("bindings", {key: _output(binding, role) for key, (binding, role) in roles.items()})
     pulumi.export(

@@ -1,17 +1,20 @@
 """From settings and look-ups to the components that are to be created; nothing is asked or created here."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
+from config.arguments import place_of, spelled
+from config.loading import StackFileError
 from config.models import Binding, PolicyDocument, ServiceAccount, Stack
+from config.places import LocatedMistake
 from config.variables import fill
-from irsa.rules.arns import parse_iam_arn
+from irsa.reading import InvalidArgumentsError
+from irsa.rules.arns import EXAMPLES, parse_iam_arn
+from irsa.rules.mistakes import Part
 from irsa.rules.policies import CHAINING_POLICY, chaining_policy
 from irsa.rules.trust import minified
+from irsa.spec import Spec, parse
 from program.lookups import ONLY_CLUSTER, Lookups
-
-if TYPE_CHECKING:
-    from irsa import ServiceAccountRoleArgs
 
 
 class PlannedNamespace(NamedTuple):
@@ -26,9 +29,10 @@ class PlannedComponent(NamedTuple):
 
     name: str
     """Its logical name: the binding's key, and for an account of one of several clusters `key@cluster`."""
-    args: "ServiceAccountRoleArgs"
+    args: Mapping[str, Any]
+    """The arguments of ServiceAccountRole."""
     role_of: str | None
-    """Logical name of the component whose role it annotates an account with."""
+    """Logical name of the component whose role it annotates an account with, in place of its argument `role_arn`."""
     aws_account: str | None
     """Key of the AWS account; nothing is the stack's own."""
     cluster: str | None
@@ -51,22 +55,44 @@ class PlannedBinding(NamedTuple):
 class Plan(NamedTuple):
     """All that is to be created."""
 
-    components: Sequence[PlannedComponent]
-    """In the order of creation."""
+    components: Sequence[tuple[PlannedComponent, Spec]]
+    """In the order of creation, each with its arguments parsed."""
     bindings: Mapping[str, PlannedBinding]
     retain_namespaces: bool
     """Whether the namespaces stay when the stack is destroyed."""
 
 
 def plan(stack: Stack, lookups: Lookups) -> Plan:
-    """Return the components of all bindings."""
-    components: list[PlannedComponent] = []
+    """Return the components of all bindings.
+
+    Raises:
+        StackFileError: All mistakes that show only with what was looked up, of all bindings.
+    """
+    components: list[tuple[PlannedComponent, Spec]] = []
     bindings: dict[str, PlannedBinding] = {}
+    # The accounts of several clusters have the same settings, and so the same mistakes.
+    mistakes: dict[tuple[Any, ...], LocatedMistake] = {}
     for key, binding in stack.bindings.items():
         planned = list(_components(key, binding, stack, lookups))
         bindings[key] = PlannedBinding(binding.service_account, planned[0].name)
-        components += planned
+        for component in planned:
+            try:
+                components.append((component, parse(component.name, component.args, spelled)))
+            except InvalidArgumentsError as error:
+                for argument, mistake in error.mistakes:
+                    place = ("bindings", key, *_setting(argument, binding, component.args))
+                    mistakes[place, mistake.found] = LocatedMistake(place, mistake.spelled(spelled))
+    if mistakes:
+        raise StackFileError(list(mistakes.values()))
     return Plan(components, bindings, stack.defaults.retain_namespaces)
+
+
+def _setting(argument: Part, binding: Binding, args: Mapping[str, Any]) -> Part:
+    """Return where an argument stands in the binding."""
+    keys = list(args.get("policy_arns", ()))
+    if argument[:1] == ("policy_arns",) and argument[1:] and len(keys) == len(binding.policy_arns):
+        return ("policyArns", keys.index(argument[1]))
+    return ("assumeRoleArns",) if argument[:2] == ("inline_policies", CHAINING_POLICY) else place_of(argument)
 
 
 def _components(key: str, binding: Binding, stack: Stack, lookups: Lookups) -> Iterator[PlannedComponent]:
@@ -82,24 +108,24 @@ def _components(key: str, binding: Binding, stack: Stack, lookups: Lookups) -> I
     if account is None or ONLY_CLUSTER in lookups.clusters:
         yield _component(key, args, binding, ONLY_CLUSTER if ONLY_CLUSTER in lookups.clusters else None)
         return
-    annotating: dict[str, Any] = {
-        name: args.get(name) for name in ("role_arn", "service_account", "audience", "retain_on_delete")
-    }
-    annotating["import_existing"] = [what for what in binding.import_ if what == "serviceAccount"]
+    annotating: dict[str, Any] = {name: args[name] for name in ("audience", "retain_on_delete") if name in args}
+    annotating |= {"service_account": account, "role_arn": args.get("role_arn", EXAMPLES["role"])}
+    if "serviceAccount" in binding.import_:
+        annotating["import_existing"] = ["serviceAccount"]
     if "role_arn" not in args:
         del args["service_account"]
-        args["subjects"] = [*args.get("subjects", ()), f"{account.get('namespace', 'default')}:{account['name']}"]
+        args["subjects"] = [*binding.trust.subjects, f"{account.get('namespace', 'default')}:{account['name']}"]
+        args["import_existing"] = [what for what in binding.import_ if what != "serviceAccount"]
         yield _component(key, args, binding, None)
     for cluster in clusters:
-        own = cast("ServiceAccountRoleArgs", _given(annotating))
-        yield _component(f"{key}@{cluster}", own, binding, cluster, role_of=None if "role_arn" in args else key)
+        role_of = None if "role_arn" in args else key
+        yield _component(f"{key}@{cluster}", annotating, binding, cluster, role_of)
 
 
 def _component(
-    name: str, args: "ServiceAccountRoleArgs", binding: Binding, cluster: str | None, role_of: str | None = None
+    name: str, args: Mapping[str, Any], binding: Binding, cluster: str | None, role_of: str | None = None
 ) -> PlannedComponent:
     """Give a component; without a cluster it makes nothing in Kubernetes."""
-    # This is the place to parse the arguments, so that the mistakes of all bindings are told together (irsa.spec).
     account = binding.service_account
     namespace = None
     if cluster is not None and account and account.create_namespace:
@@ -128,7 +154,7 @@ def _variables(binding: Binding, clusters: Sequence[str], stack: Stack, lookups:
     }
 
 
-def arguments(binding: Binding, stack: Stack, variables: Mapping[str, str]) -> "ServiceAccountRoleArgs":
+def arguments(binding: Binding, stack: Stack, variables: Mapping[str, str]) -> dict[str, Any]:
     """Return the component's arguments for a binding, its variables filled in, without the OIDC providers."""
     role, policy, trust = binding.role, binding.policy, binding.trust
     account = binding.service_account
@@ -139,7 +165,7 @@ def arguments(binding: Binding, stack: Stack, variables: Mapping[str, str]) -> "
         "retain_on_delete": binding.retain_on_delete or None,
     }
     if role.arn:
-        return cast("ServiceAccountRoleArgs", _given({**args, "role_arn": fill(role.arn, variables)}))
+        return _given({**args, "role_arn": fill(role.arn, variables)})
     inline = {name: _document(source, variables) for name, source in binding.inline_policies.items()}
     if binding.assume_role_arns:
         inline[CHAINING_POLICY] = chaining_policy(fill(binding.assume_role_arns, variables))
@@ -164,7 +190,7 @@ def arguments(binding: Binding, stack: Stack, variables: Mapping[str, str]) -> "
     if policy:
         own = policy.model_dump(include={"name", "path", "description", "tags"})
         args["policy"] = _given({**own, "document": _document(policy, variables)})
-    return cast("ServiceAccountRoleArgs", _given(args))
+    return _given(args)
 
 
 def policy_key(arn: str) -> str:

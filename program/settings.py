@@ -27,9 +27,8 @@ def load_settings(folder: Path) -> Stack:
     settings = examination.stack
     if settings is None:
         file = _stack_file(folder)
-        error = StackFileError(placed(examination.mistakes, folder), file.name if file else None)
         hint = f"\nwithout the engine: {commands.check(file.name)}" if file else ""
-        raise pulumi.RunError(f"{error}{hint}")
+        raise pulumi.RunError(f"{refusal(examination.mistakes, folder)}{hint}")
     for key in sorted(values):
         if pulumi.runtime.is_config_secret(f"{pulumi.get_project()}:{key}"):
             pulumi.log.warn(
@@ -44,6 +43,12 @@ def load_settings(folder: Path) -> Stack:
     if settings.sandbox:
         _require_sandbox()
     return settings
+
+
+def refusal(mistakes: Iterable[LocatedMistake], folder: Path) -> pulumi.RunError:
+    """Return the error that tells the mistakes, with their lines where the stack's file is at hand."""
+    file = _stack_file(folder)
+    return pulumi.RunError(str(StackFileError(placed(mistakes, folder), file.name if file else None)))
 
 
 def placed(mistakes: Iterable[LocatedMistake], folder: Path) -> list[LocatedMistake]:

@@ -1,14 +1,15 @@
 """From settings and look-ups to components, without Pulumi."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from config.loading import load
+from config.loading import StackFileError, load
 from config.models import Stack
 from program.lookups import AwsAccount, Identity, Lookups, ResolvedCluster, needs_of
-from program.plan import Plan, PlannedNamespace, plan, policy_key
+from program.plan import Plan, PlannedComponent, PlannedNamespace, plan, policy_key
 
 ROOT = Path(__file__).parents[2]
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
@@ -39,8 +40,12 @@ def planned(values: dict[str, Any], **lookups: Any) -> Plan:
     return plan(stack, Lookups(**found))
 
 
-def only(found: Plan) -> Any:
-    (component,) = found.components
+def components(found: Plan) -> list[PlannedComponent]:
+    return [component for component, _ in found.components]
+
+
+def only(found: Plan) -> PlannedComponent:
+    (component,) = components(found)
     return component
 
 
@@ -83,11 +88,13 @@ def test_variables_are_what_was_looked_up_for_the_bindings_account() -> None:
         },
     }
     accounts = {None: OWN, "data": AwsAccount(Identity("444455556666", "aws-cn"), None)}
-    own, other = planned(values, accounts=accounts, oidc_providers={("", None): BLUE, ("", "data"): GREEN}).components
+    theirs = BLUE.replace("arn:aws:iam::111122223333", "arn:aws-cn:iam::444455556666")
+    found = planned(values, accounts=accounts, oidc_providers={("", None): BLUE, ("", "data"): theirs})
+    own, other = components(found)
 
     assert own.args["permissions_boundary"] == "arn:aws:iam::111122223333:policy/boundary"
     assert other.args["permissions_boundary"] == "arn:aws-cn:iam::444455556666:policy/boundary"
-    assert (other.aws_account, other.args["oidc_provider_arns"]) == ("data", [GREEN])
+    assert (other.aws_account, other.args["oidc_provider_arns"]) == ("data", [theirs])
     document = cast("str", own.args["inline_policies"]["p"])
     assert "arn:aws:s3:::reports-us-west-2-my-cluster-${aws:PrincipalTag/team}" in document
 
@@ -115,9 +122,9 @@ def test_several_clusters_have_one_role_and_an_account_each() -> None:
         "protect": True,
     }
     found = planned({"clusters": SEVERAL, "bindings": {"app": binding}})
-    role, blue, green = found.components
+    role, blue, green = components(found)
 
-    assert [(c.name, c.cluster, c.role_of, c.formerly, c.protect) for c in found.components] == [
+    assert [(c.name, c.cluster, c.role_of, c.formerly, c.protect) for c in components(found)] == [
         ("app", None, None, "old", True),
         ("app@blue", "blue", "app", "old@blue", True),
         ("app@green", "green", "app", "old@green", True),
@@ -125,11 +132,12 @@ def test_several_clusters_have_one_role_and_an_account_each() -> None:
     assert role.args["oidc_provider_arns"] == [BLUE, GREEN]
     assert role.args["subjects"] == ["team-b:*", "team-a:app"]
     assert "service_account" not in role.args
-    assert role.args["import_existing"] == ["role", "serviceAccount"]
+    assert role.args["import_existing"] == ["role"]
     assert (role.namespace, blue.namespace) == (None, PlannedNamespace("blue", "team-a"))
     assert green.namespace == PlannedNamespace("green", "team-a")
     for account in (blue, green):
-        assert account.args == {
+        # The role's ARN is known when that component is created; a legal one stands for it.
+        assert {name: value for name, value in account.args.items() if name != "role_arn"} == {
             "service_account": {"name": "app", "namespace": "team-a", "create": True},
             "audience": "mine",
             "import_existing": ["serviceAccount"],
@@ -142,9 +150,9 @@ def test_an_existing_role_of_several_clusters_has_no_component_of_its_own() -> N
     arn = "arn:aws:iam::444455556666:role/theirs"
     found = planned({"clusters": SEVERAL, "bindings": {"app": {**APP, "role": {"arn": arn}}}}, oidc_providers={})
 
-    assert [component.name for component in found.components] == ["app@blue", "app@green"]
-    assert [component.args["role_arn"] for component in found.components] == [arn, arn]
-    assert {component.role_of for component in found.components} == {None}
+    assert [component.name for component in components(found)] == ["app@blue", "app@green"]
+    assert [component.args["role_arn"] for component in components(found)] == [arn, arn]
+    assert {component.role_of for component in components(found)} == {None}
     assert found.bindings["app"].component == "app@blue"
 
 
@@ -158,12 +166,56 @@ def test_a_role_only_uses_no_cluster_of_several() -> None:
     assert found.bindings["app"].service_account is None
 
 
+class LaterKnown:
+    """Stands for an output."""
+
+    def __await__(self) -> Iterator[None]:
+        yield
+
+
 def test_a_created_provider_is_handed_on_as_it_is() -> None:
     """Protects the order of creation: the ARN of a provider that this stack creates stays the output that it is."""
-    output = object()
+    output = LaterKnown()
     component = only(planned({"bindings": {"app": APP}}, oidc_providers={("", None): output}))
 
     assert component.args["oidc_provider_arns"][0] is output
+
+
+def test_the_mistakes_of_all_bindings_are_told_together_in_the_stack_files_names() -> None:
+    """Protects from one error per run: what shows only with the real issuer and account, told like all mistakes."""
+    subjects = [f"a-long-namespace-{index:02}:a-long-name-of-a-service-account" for index in range(18)]
+    account = {"name": "app", "namespace": "team-a"}
+    values = {
+        "bindings": {
+            "long": {"trust": {"subjects": subjects}},
+            "china": {
+                "serviceAccount": account,
+                "policyArns": [
+                    "arn:${partition}:iam::aws:policy/ReadOnlyAccess",
+                    "arn:aws-cn:iam::aws:policy/SecurityAudit",
+                ],
+            },
+            "good": {"serviceAccount": {**account, "name": "good"}},
+        }
+    }
+    long_issuer = f"{BLUE}{'X' * 150}"
+    with pytest.raises(StackFileError) as error:
+        planned(values, oidc_providers={("", None): long_issuer})
+    told = {mistake.where: mistake.mistake for mistake in error.value.mistakes}
+
+    assert set(told) == {"irsa:bindings.long.trust.subjects", "irsa:bindings.china.policyArns[1]"}
+    assert "2,048" in told["irsa:bindings.long.trust.subjects"].allowed
+    assert "irsa:quotas.trustPolicySize" in told["irsa:bindings.long.trust.subjects"].fix
+
+
+def test_a_mistake_of_several_clusters_accounts_is_told_once() -> None:
+    """Protects readers: one setting of a binding is one mistake, in however many clusters its account is."""
+    arn = "arn:aws:iam::${account}:role/theirs"
+    accounts = {None: AwsAccount(Identity("12", "aws"), None)}
+    with pytest.raises(StackFileError) as error:
+        planned({"clusters": SEVERAL, "bindings": {"app": {**APP, "role": {"arn": arn}}}}, accounts=accounts)
+
+    assert [mistake.where for mistake in error.value.mistakes] == ["irsa:bindings.app.role.arn"]
 
 
 @pytest.mark.parametrize(
