@@ -293,8 +293,8 @@ def _place(cluster: str) -> Place:
 
 
 def _said(error: Exception) -> str:
-    """Give what the engine said, on one line."""
-    return " ".join(str(error).split())
+    """Give the cause that the engine named, on one line, without the functions that it went through."""
+    return " ".join(str(error).split()).split(" returned an error: ", 1)[-1]
 
 
 def _label(cluster: str) -> str:
