@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 from config.lint_rules import LintRule
 from config.variables import SAMPLES, Unseen, fill, references
 from irsa.rules.annotations import check_annotation_key
-from irsa.rules.arns import EXAMPLES, parse_iam_arn
+from irsa.rules.arns import EXAMPLES, LONGEST_ISSUER, check_issuer, parse_iam_arn
 from irsa.rules.combinations import ADOPTABLE, check_adoptable
 from irsa.rules.grammar import wrong_partition
 from irsa.rules.mistakes import Mistake
@@ -52,16 +52,6 @@ def _arn_schema(kind: str, variables_allowed: bool = True) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [EXAMPLES[kind]]})
 
 
-def _issuer(value: str) -> str:
-    if value.startswith("https://") and "?" not in value and len(value) <= 255:  # noqa: PLR2004 (IAM's limit of a provider's URL)
-        return value
-    raise Mistake(
-        f"{value!r} is not an OIDC issuer",
-        "an https URL without a query, at most 255 characters",
-        "copy it from `aws eks describe-cluster --query cluster.identity.oidc.issuer`",
-    )
-
-
 def _stack_name(value: str) -> str:
     if re.fullmatch(r"[^/\s]+/[^/\s]+/[^/\s]+", value):
         return value
@@ -89,8 +79,10 @@ ProviderArn = Annotated[
 ]
 Issuer = Annotated[
     str,
-    AfterValidator(_issuer),
-    WithJsonSchema({"type": "string", "pattern": r"^https://[^?]+$", "maxLength": 255, "examples": [ISSUER_EXAMPLE]}),
+    AfterValidator(check_issuer),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^https://[^?]+$", "maxLength": LONGEST_ISSUER, "examples": [ISSUER_EXAMPLE]}
+    ),
 ]
 StackName = Annotated[
     str,
@@ -174,9 +166,7 @@ TRUSTED_ROLE = {
 class Settings(BaseModel):
     """Common to all models: camelCase keys, no unknown ones, no guessing of types."""
 
-    model_config = ConfigDict(
-        alias_generator=to_camel, extra="forbid", strict=True, frozen=True, defer_build=True
-    )
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class KubernetesAccess(Settings):

@@ -5,14 +5,15 @@ from typing import Any, NamedTuple
 
 from config.arguments import place_of, spelled
 from config.loading import StackFileError
-from config.models import Binding, PolicyDocument, ServiceAccount, Stack
+from config.models import Binding, ServiceAccount, Stack
 from config.places import LocatedMistake
 from config.variables import fill
+from irsa.outputs import binding_and_cluster, component_name
 from irsa.reading import InvalidArgumentsError
-from irsa.rules.arns import EXAMPLES, parse_iam_arn
+from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Part
 from irsa.rules.policies import CHAINING_POLICY, chaining_policy
-from irsa.rules.trust import minified
+from irsa.rules.unknown import UNKNOWN
 from irsa.spec import Spec, parse
 from program.lookups import ONLY_CLUSTER, Lookups
 
@@ -109,7 +110,7 @@ def _components(key: str, binding: Binding, stack: Stack, lookups: Lookups) -> I
         yield _component(key, args, binding, ONLY_CLUSTER if ONLY_CLUSTER in lookups.clusters else None)
         return
     annotating: dict[str, Any] = {name: args[name] for name in ("audience", "retain_on_delete") if name in args}
-    annotating |= {"service_account": account, "role_arn": args.get("role_arn", EXAMPLES["role"])}
+    annotating |= {"service_account": account, "role_arn": args.get("role_arn", UNKNOWN)}
     if "serviceAccount" in binding.import_:
         annotating["import_existing"] = ["serviceAccount"]
     if "role_arn" not in args:
@@ -119,7 +120,7 @@ def _components(key: str, binding: Binding, stack: Stack, lookups: Lookups) -> I
         yield _component(key, args, binding, None)
     for cluster in clusters:
         role_of = None if "role_arn" in args else key
-        yield _component(f"{key}@{cluster}", annotating, binding, cluster, role_of)
+        yield _component(component_name(key, cluster), annotating, binding, cluster, role_of)
 
 
 def _component(
@@ -130,7 +131,7 @@ def _component(
     namespace = None
     if cluster is not None and account and account.create_namespace:
         namespace = PlannedNamespace(cluster, account.namespace or "default")
-    _, separator, suffix = name.partition("@")
+    _, further_cluster = binding_and_cluster(name)
     return PlannedComponent(
         name,
         args,
@@ -139,7 +140,7 @@ def _component(
         cluster,
         namespace,
         binding.protect,
-        f"{binding.formerly}{separator}{suffix}" if binding.formerly else None,
+        component_name(binding.formerly, further_cluster) if binding.formerly else None,
     )
 
 
@@ -166,7 +167,7 @@ def arguments(binding: Binding, stack: Stack, variables: Mapping[str, str]) -> d
     }
     if role.arn:
         return _given({**args, "role_arn": fill(role.arn, variables)})
-    inline = {name: _document(source, variables) for name, source in binding.inline_policies.items()}
+    inline: dict[str, Any] = {name: fill(each.document, variables) for name, each in binding.inline_policies.items()}
     if binding.assume_role_arns:
         inline[CHAINING_POLICY] = chaining_policy(fill(binding.assume_role_arns, variables))
     args |= {
@@ -189,7 +190,7 @@ def arguments(binding: Binding, stack: Stack, variables: Mapping[str, str]) -> d
     }
     if policy:
         own = policy.model_dump(include={"name", "path", "description", "tags"})
-        args["policy"] = _given({**own, "document": _document(policy, variables)})
+        args["policy"] = _given({**own, "document": fill(policy.document, variables)})
     return _given(args)
 
 
@@ -200,10 +201,6 @@ def policy_key(arn: str) -> str:
     """
     parsed = parse_iam_arn(arn, "policy")
     return f"aws:{parsed.resource}" if parsed.account == "aws" else parsed.resource
-
-
-def _document(source: PolicyDocument, variables: Mapping[str, str]) -> str:
-    return minified(fill(source.document, variables))
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

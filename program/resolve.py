@@ -16,7 +16,7 @@ import pulumi_kubernetes as kubernetes
 from config.models import Account, Cluster, Stack
 from config.places import LocatedMistake, Place
 from irsa.rules import commands
-from irsa.rules.arns import issuer_host_path, oidc_provider_arn, parse_iam_arn
+from irsa.rules.arns import check_issuer, issuer_host_path, oidc_provider_arn, parse_iam_arn
 from irsa.rules.mistakes import Mistake
 from program.lookups import (
     ONLY_CLUSTER,
@@ -183,7 +183,7 @@ class _Questions:
         if settings.oidc_issuer:
             return settings.oidc_issuer
         if settings.stack:
-            return self._stack_output(cluster, "oidcIssuer", _checked_issuer)
+            return self._stack_output(cluster, "oidcIssuer", check_issuer)
         issuers = [oidc.issuer for identity in self.eks_cluster(cluster).identities for oidc in identity.oidcs]
         if not issuers:
             found = f"the EKS cluster {settings.name!r} has no OIDC issuer"
@@ -203,10 +203,7 @@ class _Questions:
             identity = self.identity(account)
             arn = oidc_provider_arn(identity.partition, identity.account_id, self.issuer(cluster))
         issuer, place = self.issuer(cluster), _place(cluster)
-        try:
-            parsed = parse_iam_arn(arn, "oidc-provider")
-        except Mistake as mistake:
-            raise LookupFailure(place, f"the issuer {issuer}: {mistake.found}", mistake.allowed, "correct it") from None
+        parsed = parse_iam_arn(arn, "oidc-provider")
         if parsed.resource != issuer_host_path(issuer):
             found = f"the OIDC provider {arn} is not for the issuer {issuer}"
             allowed = f"the provider of that issuer: its ARN ends with {issuer_host_path(issuer)}"
@@ -279,8 +276,8 @@ class _Questions:
         try:
             return checked(str(outputs[name]))
         except Mistake as mistake:
-            found = f"the output {name!r} of {stack} is {mistake.found}"
-            raise LookupFailure(place, found, mistake.allowed, "mend that stack's output") from None
+            found = f"the output {name!r} of {stack}: {mistake.found}"
+            raise LookupFailure(place, found, mistake.allowed, "fix that stack's output") from None
 
     def _options(self, account: str | None) -> pulumi.InvokeOptions | None:
         """Give the options for a look-up in an account."""
@@ -335,12 +332,6 @@ def _creating_command(cluster: Cluster, account: str | None, issuer: str, audien
     if cluster.name and account == cluster.account:
         return commands.associate_provider(cluster.name, issuer, audiences, cluster.region)
     return commands.create_provider(issuer, audiences)
-
-
-def _checked_issuer(text: str) -> str:
-    if not text.startswith("https://"):
-        raise Mistake(f"{text!r}, not an issuer", "an https URL", "give the cluster's issuer")
-    return text
 
 
 def _checked_provider(text: str) -> str:

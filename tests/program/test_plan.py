@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -95,8 +95,8 @@ def test_variables_are_what_was_looked_up_for_the_bindings_account() -> None:
     assert own.args["permissions_boundary"] == "arn:aws:iam::111122223333:policy/boundary"
     assert other.args["permissions_boundary"] == "arn:aws-cn:iam::444455556666:policy/boundary"
     assert (other.aws_account, other.args["oidc_provider_arns"]) == ("data", [theirs])
-    document = cast("str", own.args["inline_policies"]["p"])
-    assert "arn:aws:s3:::reports-us-west-2-my-cluster-${aws:PrincipalTag/team}" in document
+    resource = own.args["inline_policies"]["p"]["Statement"]["Resource"]
+    assert resource == "arn:aws:s3:::reports-us-west-2-my-cluster-${aws:PrincipalTag/team}"
 
 
 def test_an_existing_role_is_only_named() -> None:

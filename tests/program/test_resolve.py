@@ -149,7 +149,7 @@ def test_no_provider_is_created_for_a_stack_that_gets_no_further(monkeypatch: py
 
 
 def test_an_issuer_that_can_be_no_arn_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects from a traceback: an issuer of another stack with a blank is a URL, but in no ARN."""
+    """Protects from a traceback: an issuer of another stack is held to the rule of `oidcIssuer`."""
     values = settings(1)
     values["irsa:clusters"]["blue"] = {"stack": "organization/platform/prod"}
     answers = CountingAnswers()
@@ -158,7 +158,5 @@ def test_an_issuer_that_can_be_no_arn_is_told(monkeypatch: pytest.MonkeyPatch) -
         run_program(values, answers, monkeypatch)
     said = str(error.value)
 
-    assert "irsa:clusters.blue\n    found:   the issuer https://issuer.example.com/a b: " in said
-    assert (
-        "irsa:clusters.blue.stack\n    found:   the output 'oidcProviderArn' of organization/platform/prod is" in said
-    )
+    assert "the output 'oidcIssuer' of organization/platform/prod: 'https://issuer.example.com/a b' is not" in said
+    assert "irsa:clusters.blue.stack\n    found:   the output 'oidcProviderArn' of organization/platform/prod:" in said

@@ -44,3 +44,11 @@ def test_the_parts_of_a_divided_policy_count(tmp_path: Path) -> None:
     ]
     mistakes, _ = found(tmp_path, {"policy": policy, "policyArns": arns})
     assert [m.mistake.found for m in mistakes] == ["managed policies of the role: 11"]
+
+
+def test_an_issuer_that_no_provider_can_have_is_a_mistake(tmp_path: Path) -> None:
+    """Protects `irsa check` from a traceback: sizes are counted with the issuer, which must be one that IAM takes."""
+    cluster = {"oidcIssuer": "https://issuer.example.com/a b", "createOidcProvider": True}
+    values = {"cluster": cluster, "bindings": {"app": {"serviceAccount": {"name": "app"}}}}
+
+    assert [m.place for m in examine(values, tmp_path).mistakes] == [("cluster", "oidcIssuer")]

@@ -6,9 +6,10 @@ Formats: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.
 import re
 from typing import NamedTuple
 
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, shown
 
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc")
+LONGEST_ISSUER = 255
 EXAMPLES = {
     "role": "arn:aws:iam::111122223333:role/my-role",
     "policy": "arn:aws:iam::111122223333:policy/my-policy",
@@ -67,6 +68,23 @@ def _problem_of(parts: list[str], resource_type: str) -> str | None:
         (not re.search(r"[\s*?]", rest), "the resource's name holds a blank or a wildcard"),
     )
     return next((problem for good, problem in checks if not good), None)
+
+
+def check_issuer(issuer: str) -> str:
+    """Return the OIDC issuer of a cluster when IAM can have a provider for it.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateOpenIDConnectProvider.html
+
+    Raises:
+        Mistake: It is not an https URL, has a query, or is too long.
+    """
+    if len(issuer) <= LONGEST_ISSUER and re.fullmatch(r"https://[^\s?*#]+", issuer, re.ASCII):
+        return issuer
+    raise Mistake(
+        f"{shown(issuer)} is not an OIDC issuer",
+        f"an https URL without a query, at most {LONGEST_ISSUER} characters",
+        "copy it from `aws eks describe-cluster --query cluster.identity.oidc.issuer`",
+    )
 
 
 def issuer_host_path(issuer: str) -> str:
