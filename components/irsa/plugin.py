@@ -1,0 +1,94 @@
+"""The component as a plugin, for programs in other languages.
+
+The SDK's own provider looks only for what the schema has: an unknown key is gone without a word, and so is a whole
+mapping that is an output. It also shows its stack with every refusal. This one hands on all that the caller wrote.
+"""
+
+import inspect
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+from pulumi.output import Unknown
+from pulumi.provider import ConstructResult
+from pulumi.provider.experimental.analyzer import ComponentDefinition, PropertyDefinition
+from pulumi.provider.experimental.component import ComponentProvider
+
+from irsa.component import ServiceAccountRole
+
+NAME = "irsa"
+
+
+class UnknownKey(str):
+    """A key that the schema lacks: the component must not take it for a name of Python's, which is spelled the same."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        """Equal nothing but itself."""
+        return self is other
+
+
+def _with_clean_description(node: dict[str, Any]) -> dict[str, Any]:
+    text = node.get("description")
+    return {**node, "description": inspect.cleandoc(text)} if isinstance(text, str) else node
+
+
+class Plugin(ComponentProvider):
+    """Hands on every argument as the caller wrote it, and shows a refusal as it is."""
+
+    def __init__(self, version: str) -> None:
+        """Make the schema of the component."""
+        super().__init__([ServiceAccountRole], NAME, version=version)
+        # Their indentation would make code blocks of the docstrings' later paragraphs.
+        self.schema = json.dumps(json.loads(self.schema or "", object_hook=_with_clean_description))
+
+    def construct(
+        self, name: str, resource_type: str, inputs: pulumi.Inputs, options: pulumi.ResourceOptions | None = None
+    ) -> ConstructResult:
+        """Create a component.
+
+        Raises:
+            pulumi.InputPropertiesError: The component refuses its arguments.
+        """
+        self.validate_resource_type(NAME, resource_type)
+        definition = self._component_defs[resource_type.rsplit(":", 1)[-1]]
+        try:
+            component = ServiceAccountRole(name, self.map_inputs(inputs, definition), options)  # type: ignore[arg-type]
+        except pulumi.RunError as error:
+            raise pulumi.InputPropertiesError(str(error)) from None
+        return ConstructResult(component.urn, self.get_state(component, definition))
+
+    def map_inputs(self, inputs: pulumi.Inputs, component_def: ComponentDefinition) -> pulumi.Inputs:
+        """Return the arguments by their names in Python; what is required or unknown is the component's to say."""
+        return self._named(inputs, component_def.inputs, component_def.inputs_mapping)
+
+    def _named(
+        self, inputs: Mapping[str, Any], properties: Mapping[str, PropertyDefinition], names: Mapping[str, str]
+    ) -> dict[str, Any]:
+        return {
+            names[key] if key in names else UnknownKey(key): self._value(value, properties.get(key))
+            for key, value in inputs.items()
+        }
+
+    def _value(self, value: Any, definition: PropertyDefinition | None) -> Any:
+        """Return a value with the keys of the schema's own types renamed; those of other mappings stay as they are."""
+        nested = self.get_type_definition(definition) if definition and definition.ref else None
+        if nested and isinstance(value, dict):
+            return self._named(value, nested.properties, nested.properties_mapping)
+        return received(value)
+
+
+def received(value: Any) -> Any:
+    """Return a value as its sender had it: on the way a whole number became a float, an unknown value a mark."""
+    if isinstance(value, pulumi.Output):
+        return value.apply(received)
+    if isinstance(value, Unknown):
+        return pulumi.Output.from_input(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: received(item) for key, item in value.items()}
+    return [received(item) for item in value] if isinstance(value, list) else value
