@@ -8,9 +8,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from pulumi.provider import main
-
-from irsa.plugin import Plugin
+from irsa.plugin import Plugin, serve
 
 if __name__ == "__main__":
     project = tomllib.loads((Path(__file__).parent / "pyproject.toml").read_text())["project"]
@@ -18,4 +16,4 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["--schema"]:
         sys.stdout.write(json.dumps(json.loads(plugin.schema or ""), indent=2) + "\n")
     else:
-        main(plugin, sys.argv[1:])
+        serve(plugin, sys.argv[1:])

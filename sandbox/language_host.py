@@ -40,6 +40,7 @@ SDK_GENERATOR = "pulumi-sdk-generator"
 INTERRUPTED = 130
 # Not the runner's own business: the traceback of a program starts in the program.
 OWN_FRAMES = (__file__, runpy.__file__, "<frozen runpy>")
+exception_of_the_sdk = settings.grpc_error_to_exception
 
 children: set["subprocess.Popen[bytes]"] = set()
 
@@ -58,12 +59,20 @@ def run_program(descriptor: int) -> None:
     os.chdir(request.pwd or folder)
     sys.path.insert(0, str(program.parent))
     sys.argv = [str(program), *request.args[1:]]
+    settings.grpc_error_to_exception = _exception_of
     host: Any = LanguageServer(lambda: _run_file(program, request.info.root_directory))
     answer = host.Run(request, None)
     # What went wrong has been logged to the engine already; a second report of it would only be noise.
     answer.bail, answer.error = bool(answer.error), ""
     with os.fdopen(descriptor, "wb") as output:
         output.write(answer.SerializeToString())
+
+
+def _exception_of(exn: Any) -> Exception:
+    """Return what a failed call raises: no bug of the program where the engine has refused a component and said why."""
+    if exn.details() == "resource monitor shut down":
+        return pulumi.RunError("the engine has stopped the program")
+    return exception_of_the_sdk(exn)
 
 
 def _run_file(program: Path, root: str) -> None:

@@ -9,15 +9,18 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import grpc  # type: ignore[import-untyped]
 import pulumi
 from pulumi.output import Unknown
-from pulumi.provider import ConstructResult
+from pulumi.provider import ConstructResult, server
 from pulumi.provider.experimental.analyzer import ComponentDefinition, PropertyDefinition
 from pulumi.provider.experimental.component import ComponentProvider
+from pulumi.provider.server import ProviderServicer
 
 from irsa.component import ServiceAccountRole
 
 NAME = "irsa"
+COMPONENT = "irsa:index:ServiceAccountRole"
 
 
 class UnknownKey(str):
@@ -37,11 +40,12 @@ def _with_clean_description(node: dict[str, Any]) -> dict[str, Any]:
 
 
 class Plugin(ComponentProvider):
-    """Hands on every argument as the caller wrote it, and shows a refusal as it is."""
+    """Hands on every argument as the caller wrote it."""
 
     def __init__(self, version: str) -> None:
         """Make the schema of the component."""
         super().__init__([ServiceAccountRole], NAME, version=version)
+        self.definition = self._component_defs[ServiceAccountRole.__name__]
         # Their indentation would make code blocks of the docstrings' later paragraphs.
         self.schema = json.dumps(json.loads(self.schema or "", object_hook=_with_clean_description))
 
@@ -51,15 +55,12 @@ class Plugin(ComponentProvider):
         """Create a component.
 
         Raises:
-            pulumi.InputPropertiesError: The component refuses its arguments.
+            pulumi.RunError: Another component, or arguments that this one refuses.
         """
-        self.validate_resource_type(NAME, resource_type)
-        definition = self._component_defs[resource_type.rsplit(":", 1)[-1]]
-        try:
-            component = ServiceAccountRole(name, self.map_inputs(inputs, definition), options)  # type: ignore[arg-type]
-        except pulumi.RunError as error:
-            raise pulumi.InputPropertiesError(str(error)) from None
-        return ConstructResult(component.urn, self.get_state(component, definition))
+        if resource_type != COMPONENT:
+            raise pulumi.RunError(f"the plugin irsa has no {resource_type}, only {COMPONENT}")
+        component = ServiceAccountRole(name, self.map_inputs(inputs, self.definition), options)  # type: ignore[arg-type]
+        return ConstructResult(component.urn, self.get_state(component, self.definition))
 
     def map_inputs(self, inputs: pulumi.Inputs, component_def: ComponentDefinition) -> pulumi.Inputs:
         """Return the arguments by their names in Python; what is required or unknown is the component's to say."""
@@ -79,6 +80,24 @@ class Plugin(ComponentProvider):
         if nested and isinstance(value, dict):
             return self._named(value, nested.properties, nested.properties_mapping)
         return received(value)
+
+
+class Servicer(ProviderServicer):
+    """Answers a refusal with its text alone, whether it comes at once or when an output is known."""
+
+    async def Construct(self, request: Any, context: Any) -> Any:  # noqa: N802 (gRPC's name)
+        """Create a component."""
+        try:
+            return await super().Construct(request, context)
+        except pulumi.RunError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+
+
+def serve(plugin: Plugin, arguments: list[str]) -> None:
+    """Serve the engine until it ends this process."""
+    # The SDK's `main` takes a provider, but no servicer.
+    server.ProviderServicer = Servicer  # type: ignore[misc]
+    server.main(plugin, arguments)
 
 
 def received(value: Any) -> Any:
