@@ -13,14 +13,16 @@ import grpc  # type: ignore[import-untyped]
 import pulumi
 from pulumi.output import Unknown
 from pulumi.provider import ConstructResult, server
-from pulumi.provider.experimental.analyzer import ComponentDefinition, PropertyDefinition
+from pulumi.provider.experimental.analyzer import ComponentDefinition, PropertyDefinition, TypeDefinition
 from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.server import ProviderServicer
 
 from irsa.component import ServiceAccountRole
+from irsa.outputs import COMPONENT_TYPE
+from irsa.rules.mistakes import Part, path_of
+from irsa.spec import parse
 
 NAME = "irsa"
-COMPONENT = "irsa:index:ServiceAccountRole"
 
 
 class UnknownKey(str):
@@ -57,14 +59,29 @@ class Plugin(ComponentProvider):
         Raises:
             pulumi.RunError: Another component, or arguments that this one refuses.
         """
-        if resource_type != COMPONENT:
-            raise pulumi.RunError(f"the plugin irsa has no {resource_type}, only {COMPONENT}")
-        component = ServiceAccountRole(name, self.map_inputs(inputs, self.definition), options)  # type: ignore[arg-type]
+        if resource_type != COMPONENT_TYPE:
+            raise pulumi.RunError(f"the plugin irsa has no {resource_type}, only {COMPONENT_TYPE}")
+        spec = parse(name, self.map_inputs(inputs, self.definition), self.spelled)
+        component = ServiceAccountRole.of_spec(name, spec, options)
         return ConstructResult(component.urn, self.get_state(component, self.definition))
 
     def map_inputs(self, inputs: pulumi.Inputs, component_def: ComponentDefinition) -> pulumi.Inputs:
         """Return the arguments by their names in Python; what is required or unknown is the component's to say."""
         return self._named(inputs, component_def.inputs, component_def.inputs_mapping)
+
+    def spelled(self, argument: Part) -> str:
+        """Return how the schema spells an argument: `serviceAccount.namespace`; an unknown one is left as it is."""
+        properties, names = self.definition.inputs, self.definition.inputs_mapping
+        steps: list[str | int] = []
+        for step in argument:
+            key = next((key for key, name in names.items() if name == step), step)
+            steps.append(key)
+            nested = self._type_of(properties.get(str(key)))
+            properties, names = (nested.properties, nested.properties_mapping) if nested else ({}, {})
+        return path_of(steps)
+
+    def _type_of(self, definition: PropertyDefinition | None) -> TypeDefinition | None:
+        return self.get_type_definition(definition) if definition and definition.ref else None
 
     def _named(
         self, inputs: Mapping[str, Any], properties: Mapping[str, PropertyDefinition], names: Mapping[str, str]
@@ -76,7 +93,7 @@ class Plugin(ComponentProvider):
 
     def _value(self, value: Any, definition: PropertyDefinition | None) -> Any:
         """Return a value with the keys of the schema's own types renamed; those of other mappings stay as they are."""
-        nested = self.get_type_definition(definition) if definition and definition.ref else None
+        nested = self._type_of(definition)
         if nested and isinstance(value, dict):
             return self._named(value, nested.properties, nested.properties_mapping)
         return received(value)

@@ -8,7 +8,8 @@ import pulumi
 import pytest
 from pulumi.output import Unknown
 
-from irsa.plugin import COMPONENT, Plugin
+from irsa.outputs import COMPONENT_TYPE
+from irsa.plugin import Plugin
 
 PLUGIN = Plugin("1.2.3")
 
@@ -105,5 +106,27 @@ def test_an_output_in_place_of_a_mapping_reaches_the_component() -> None:
 
 def test_another_component_is_none_of_the_plugins() -> None:
     """Protects callers who misspell the type: a role is not what they asked for."""
-    with pytest.raises(pulumi.RunError, match=COMPONENT):
+    with pytest.raises(pulumi.RunError, match=COMPONENT_TYPE):
         PLUGIN.construct("x", "irsa:index:ServiceAcountRole", {})
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "advice"),
+    [
+        ({"permisionsBoundary": "x"}, "permisionsBoundary", "did you mean permissionsBoundary?"),
+        ({"role_name": "x"}, "roleName", "did you mean roleName?"),
+        ({"serviceAccount": {"name": "a", "namespce": "x"}}, "serviceAccount.namespce", "did you mean namespace?"),
+        ({"policy": {"documnt": "{}"}}, "policy.documnt", "did you mean document?"),
+        ({"policy": {}}, "policy", "add policy.document"),
+        ({"serviceAccount": {"name": "A_"}}, "serviceAccount.name", "leave out the characters"),
+        ({"inlinePolicies": {"first_one": "{"}}, "inlinePolicies.first_one", "not JSON"),
+        ({"roleArn": "arn:aws:iam::111122223333:role/x"}, "roleArn", "oidcProviderArns"),
+    ],
+)
+def test_a_refusal_names_the_argument_as_the_schema_does(change: Any, where: str, advice: str) -> None:
+    """Protects callers in other languages, who write `serviceAccount.namespace` and look for it in the message."""
+    provider = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+    with pytest.raises(pulumi.RunError) as refusal:
+        PLUGIN.construct("x", COMPONENT_TYPE, {"oidcProviderArns": [provider], "subjects": ["a:b"], **change})
+    assert f"\n  {where}\n" in str(refusal.value)
+    assert advice in str(refusal.value)
