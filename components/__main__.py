@@ -1,10 +1,19 @@
-"""The plugin host: the component for stacks in other languages (`pulumi package add .../components@v0.1.0`)."""
+"""The plugin host: the component for stacks in other languages (`pulumi package add .../components@v0.1.0`).
 
-import importlib.metadata
+python components --schema    print the schema, as schema.json has it
+"""
 
-from pulumi.provider.experimental import component_provider_host
+import json
+import sys
+import tomllib
+from pathlib import Path
 
-from irsa import ServiceAccountRole
+from irsa.plugin import Plugin, serve
 
 if __name__ == "__main__":
-    component_provider_host(name="irsa", components=[ServiceAccountRole], version=importlib.metadata.version("irsa"))
+    project = tomllib.loads((Path(__file__).parent / "pyproject.toml").read_text())["project"]
+    plugin = Plugin(project["version"])
+    if sys.argv[1:] == ["--schema"]:
+        sys.stdout.write(json.dumps(json.loads(plugin.schema or ""), indent=2) + "\n")
+    else:
+        serve(plugin, sys.argv[1:])

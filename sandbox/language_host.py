@@ -36,9 +36,11 @@ from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 MESSAGE_BYTES = 400 * 1024 * 1024
 PARENT_SECONDS = 1.0
 RUN = "--run"
+SDK_GENERATOR = "pulumi-sdk-generator"
 INTERRUPTED = 130
 # Not the runner's own business: the traceback of a program starts in the program.
 OWN_FRAMES = (__file__, runpy.__file__, "<frozen runpy>")
+exception_of_the_sdk = settings.grpc_error_to_exception
 
 children: set["subprocess.Popen[bytes]"] = set()
 
@@ -57,6 +59,7 @@ def run_program(descriptor: int) -> None:
     os.chdir(request.pwd or folder)
     sys.path.insert(0, str(program.parent))
     sys.argv = [str(program), *request.args[1:]]
+    settings.grpc_error_to_exception = _exception_of
     host: Any = LanguageServer(lambda: _run_file(program, request.info.root_directory))
     try:
         answer = host.Run(request, None)
@@ -67,6 +70,13 @@ def run_program(descriptor: int) -> None:
     answer.bail, answer.error = bool(answer.error), ""
     with os.fdopen(descriptor, "wb") as output:
         output.write(answer.SerializeToString())
+
+
+def _exception_of(exn: Any) -> Exception:
+    """Return what a failed call raises: no bug of the program where the engine has refused a component and said why."""
+    if exn.details() == "resource monitor shut down":
+        return pulumi.RunError("the engine has stopped the program")
+    return exception_of_the_sdk(exn)
 
 
 def _run_file(program: Path, root: str) -> None:
@@ -244,6 +254,35 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             code = yield from _stream(command, folder, environment_of(python), language_pb2.InstallDependenciesResponse)
             if code:
                 context.abort(grpc.StatusCode.UNKNOWN, f"{' '.join(command)} ended with code {code}")
+
+    def GeneratePackage(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        """Write an SDK with the program beside the engine: no package registry has the generators in Python."""
+        generator = shutil.which(SDK_GENERATOR)
+        if generator is None:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"no {SDK_GENERATOR} on PATH: `make up` builds it")
+        with _spawn(
+            [str(generator), "python"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            answer, said = process.communicate(request.SerializeToString())
+        if process.returncode:
+            context.abort(grpc.StatusCode.UNKNOWN, said.decode(errors="replace").strip())
+        return language_pb2.GeneratePackageResponse.FromString(answer)
+
+    def Link(self, request: language_pb2.LinkRequest, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        """Add the folders of SDKs to requirements.txt, as the official host does for pip."""
+        root = Path(request.info.root_directory)
+        requirements = root / "requirements.txt"
+        if not requirements.exists():
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"no {requirements}: make one, which may be empty")
+        lines = requirements.read_text().splitlines()
+        folders = [package.path for package in request.packages]
+        requirements.write_text("".join(f"{line}\n" for line in dict.fromkeys([*lines, *folders])))
+        imports = "".join(
+            f"\n  import {plugin.parent.name} as {package.package.name}"
+            for package in request.packages
+            for plugin in sorted((root / package.path).glob("*/pulumi-plugin.json"))
+        )
+        return language_pb2.LinkResponse(import_instructions=f"Import it in your program:\n{imports}\n")
 
     def RunPlugin(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: N802
         """Run a plugin that is written in Python: its folder's __main__.py, else its package's components."""

@@ -1,5 +1,6 @@
 """The programs that the sandbox runs: taken where they are installed, else built from pinned Go modules."""
 
+import hashlib
 import json
 import os
 import re
@@ -82,6 +83,17 @@ PARTS = (
     _kubernetes("kubectl", (1, 36), (1, 39), "version", "--client"),
 )
 
+# Official language hosts write SDKs themselves. It goes by its source too: the cache has no other version of it.
+SDK_GENERATOR = Part(
+    name="pulumi-sdk-generator",
+    version=f"3.259.0-{hashlib.sha256((MODULES / 'pulumi/sdk-generator/main.go').read_bytes()).hexdigest()[:12]}",
+    module="pulumi",
+    package="./sdk-generator",
+    version_command=(),
+    fits_from=(0, 0),
+    fits_below=(0, 0),
+)
+
 
 def prepare_parts(sandbox: Sandbox, progress: Progress, environment: Mapping[str, str] = os.environ) -> None:
     """Put every program into the sandbox's own folder, building what is not installed."""
@@ -97,6 +109,8 @@ def prepare_parts(sandbox: Sandbox, progress: Progress, environment: Mapping[str
         # The engine looks for its language hosts beside its own real path and warns about any other: the engine
         # is there in person, not as a link to the shared cache.
         _place(built, target, in_person=bool(part.beside))
+        if part.beside:
+            _place(build(SDK_GENERATOR, progress, environment), sandbox.programs / SDK_GENERATOR.name)
 
 
 def find_installed(part: Part, environment: Mapping[str, str], exclude: Path) -> Path | None:

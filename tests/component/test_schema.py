@@ -1,24 +1,69 @@
-"""The component's schema, which stacks in other languages are generated from."""
+"""The component's schema, which the SDKs of other languages are generated from."""
 
-from pulumi.provider.experimental.analyzer import Analyzer
+import json
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
-from irsa import ServiceAccountRole
+import pytest
+
+COMPONENTS = Path(__file__).parents[2] / "components"
+COMMAND = ".venv/bin/python components --schema > components/schema.json"
 
 
-def test_the_schema_can_be_made_of_the_arguments() -> None:
-    """Protects other languages: a Literal, a Union or postponed annotations in the arguments break the analyzer."""
-    definition = Analyzer("irsa").analyze([ServiceAccountRole])["component_definitions"]["ServiceAccountRole"]
+@pytest.fixture(scope="module")
+def schema() -> Any:
+    """The schema, as the engine gets it from the plugin."""
+    answer = subprocess.run([sys.executable, str(COMPONENTS), "--schema"], capture_output=True, text=True, check=True)
+    return json.loads(answer.stdout)
 
-    assert {"serviceAccount", "roleArn", "oidcProviderArns", "policy", "policyArns", "subjects"} <= set(
-        definition.inputs
-    )
-    assert set(definition.outputs) == {
-        "roleArn",
-        "roleName",
-        "policyArns",
-        "subjects",
-        "namespace",
-        "serviceAccountName",
-        "annotations",
-    }
-    assert definition.inputs["serviceAccount"].description
+
+def properties(schema: Any) -> Iterator[tuple[str, Any]]:
+    """Every property of the component and of its types, with its place."""
+    for kind in ("resources", "types"):
+        for token, definition in schema[kind].items():
+            for level in ("inputProperties", "properties"):
+                for name, value in definition.get(level, {}).items():
+                    yield f"{token.rsplit(':', 1)[-1]}.{level}.{name}", value
+
+
+def test_the_schema_is_the_committed_one(schema: Any) -> None:
+    """Protects users in other languages: an argument that is renamed or becomes required is seen in review."""
+    assert schema == json.loads((COMPONENTS / "schema.json").read_text()), f"look at the difference, then: {COMMAND}"
+
+
+def test_every_property_is_described(schema: Any) -> None:
+    """Protects readers of the generated SDKs, who have no other documentation at hand."""
+    found = dict(properties(schema))
+    assert {"ServiceAccountArgs.properties.namespace", "ServiceAccountRole.inputProperties.policy"} <= found.keys()
+    assert [place for place, value in found.items() if not value.get("description", "").endswith(".")] == []
+
+
+def test_descriptions_have_no_indentation(schema: Any) -> None:
+    """Protects the generated documentation: an indented paragraph of a docstring becomes a block of code."""
+    descriptions = [schema["resources"]["irsa:index:ServiceAccountRole"]["description"]]
+    descriptions += [value["description"] for _, value in properties(schema)]
+    assert [text for text in descriptions if "\n " in text] == []
+
+
+def test_only_what_nothing_stands_in_for_is_required(schema: Any) -> None:
+    """Protects callers: a compiler asks for these and no more; what goes together is the component's to say."""
+    assert schema["resources"]["irsa:index:ServiceAccountRole"]["requiredInputs"] == []
+    required = {token.rsplit(":", 1)[-1]: definition["required"] for token, definition in schema["types"].items()}
+    assert required == {"ServiceAccountArgs": ["name"], "PolicyArgs": ["document"]}
+
+
+def test_what_can_be_adopted_is_in_the_description(schema: Any) -> None:
+    """Protects callers: the analyzer loses the allowed values of a list's items, so the description has them."""
+    text = schema["resources"]["irsa:index:ServiceAccountRole"]["inputProperties"]["importExisting"]["description"]
+    for value in ("role", "policy", "attachments", "inlinePolicies", "serviceAccount"):
+        assert value in text
+
+
+def test_the_plugin_installs_what_the_component_depends_on() -> None:
+    """Protects `pulumi package add`: requirements.txt, which it installs, says what pyproject.toml says."""
+    project = tomllib.loads((COMPONENTS / "pyproject.toml").read_text())["project"]
+    assert (COMPONENTS / "requirements.txt").read_text().splitlines() == project["dependencies"]

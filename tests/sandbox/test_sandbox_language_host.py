@@ -9,9 +9,13 @@ import sys
 import time
 from pathlib import Path
 
+import grpc  # type: ignore[import-untyped]
 import pytest
+from pulumi.runtime.proto import language_pb2, plugin_pb2
 
 from sandbox import language_host
+from sandbox.layout import CHECKOUT
+from sandbox.parts import SDK_GENERATOR
 from tests.sandbox.conftest import Cloud
 
 # A build backend without dependencies: a package that installs without any registry.
@@ -196,6 +200,87 @@ def test_a_component_plugin_in_python_is_served(cloud: Cloud, tmp_path: Path) ->
     answer = cloud.pulumi(tmp_path, "package", "get-schema", str(tmp_path))
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert set(json.loads(answer.stdout)["resources"]) == {"greetings:index:Greeting"}
+
+
+@pytest.mark.parametrize(
+    ("language", "file", "words"),
+    [
+        ("python", "pulumi_irsa/service_account_role.py", ["class ServiceAccountRole(pulumi.ComponentResource)"]),
+        ("nodejs", "serviceAccountRole.ts", ["class ServiceAccountRole extends pulumi.ComponentResource"]),
+        ("go", "irsa/serviceAccountRole.go", ["type ServiceAccountRole struct", "type ServiceAccountRoleArgs struct"]),
+    ],
+)
+def test_the_sdk_of_a_language_is_generated(
+    cloud: Cloud, tmp_path: Path, language: str, file: str, words: list[str]
+) -> None:
+    """Our component's schema gives an SDK in each language, by the functions that the official hosts call."""
+    schema = (CHECKOUT / "components" / "schema.json").read_text()
+    request = language_pb2.GeneratePackageRequest(
+        directory=str(tmp_path), schema=schema, loader_target="127.0.0.1:1", extra_files={"NOTICE": b"ours"}
+    )
+    answer = subprocess.run(
+        [cloud.sandbox.programs / SDK_GENERATOR.name, language],
+        input=request.SerializeToString(),
+        capture_output=True,
+        check=False,
+    )
+    assert (answer.returncode, answer.stderr) == (0, b"")
+    assert list(language_pb2.GeneratePackageResponse.FromString(answer.stdout).diagnostics) == []
+    generated = (tmp_path / file).read_text()
+    for word in [*words, "roleArn" if language == "nodejs" else "RoleArn" if language == "go" else "role_arn"]:
+        assert word in generated
+
+
+def test_the_engine_gets_an_sdk_from_the_host(cloud: Cloud, tmp_path: Path) -> None:
+    """`pulumi package gen-sdk` works as with an official host."""
+    schema = str(CHECKOUT / "components" / "schema.json")
+    answer = cloud.pulumi(tmp_path, "package", "gen-sdk", schema, "--language", "python", "--out", "sdk")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert (tmp_path / "sdk" / "python" / "pulumi_irsa" / "service_account_role.py").exists()
+
+
+class Refused(Exception):
+    """What gRPC makes of an aborted call."""
+
+
+class Context:
+    """A call from the engine."""
+
+    def abort(self, code: grpc.StatusCode, details: str) -> None:
+        raise Refused(f"{code.name}: {details}")
+
+
+def test_a_missing_generator_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whoever calls the engine without the sandbox's programs on PATH reads what is missing."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Refused, match=r"FAILED_PRECONDITION: no pulumi-sdk-generator on PATH: `make up` builds it"):
+        language_host.LanguageHost("").GeneratePackage(language_pb2.GeneratePackageRequest(), Context())
+
+
+def link(folder: Path) -> str:
+    package = plugin_pb2.PackageDependency(name="tiny", kind="resource", version="1.0.0")
+    request = language_pb2.LinkRequest(
+        info=language_pb2.ProgramInfo(root_directory=str(folder), program_directory=str(folder), entry_point="."),
+        packages=[language_pb2.LinkRequest.LinkDependency(path="sdks/tiny", package=package)],
+    )
+    return str(language_host.LanguageHost("").Link(request, Context()).import_instructions)
+
+
+def test_a_generated_sdk_becomes_a_requirement_once(tmp_path: Path) -> None:
+    """`pulumi package add` leaves the project's own requirements alone, however often it is run."""
+    plugin = tmp_path / "sdks" / "tiny" / "pulumi_tiny" / "pulumi-plugin.json"
+    plugin.parent.mkdir(parents=True)
+    plugin.write_text("{}")
+    (tmp_path / "requirements.txt").write_text("# ours\npulumi>=3")
+    assert "import pulumi_tiny as tiny" in link(tmp_path)
+    assert link(tmp_path) == link(tmp_path)
+    assert (tmp_path / "requirements.txt").read_text() == "# ours\npulumi>=3\nsdks/tiny\n"
+
+
+def test_a_project_without_requirements_is_told_so(tmp_path: Path) -> None:
+    """A project that keeps its requirements elsewhere must not think that the SDK is among them."""
+    with pytest.raises(Refused, match=r"FAILED_PRECONDITION.*requirements\.txt"):
+        link(tmp_path)
 
 
 def test_the_host_ends_at_once(cloud: Cloud, project: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.layout import Sandbox, SandboxError, machine
-from sandbox.parts import MODULES, PARTS, Part, build, find_installed, prepare_parts
+from sandbox.parts import MODULES, PARTS, SDK_GENERATOR, Part, build, find_installed, prepare_parts
 from sandbox.progress import Progress
 
 MODULE_OF = {
@@ -76,6 +76,15 @@ def test_the_version_in_the_table_is_the_one_that_go_builds(entry: Part) -> None
     required = re.search(rf"^\s*(?:require )?{re.escape(MODULE_OF[entry.name])} v(\S+)", module, re.MULTILINE)
     assert required is not None
     assert required[1] == entry.version
+
+
+def test_the_generator_of_sdks_comes_with_an_engine_that_is_built(toolchain: dict[str, str], tmp_path: Path) -> None:
+    """An engine without its official language host generates SDKs only with the program beside it."""
+    sandbox = Sandbox(tmp_path / "sandbox")
+    sandbox.prepare()
+    prepare_parts(sandbox, Progress(), toolchain)
+    assert (sandbox.programs / SDK_GENERATOR.name).exists()
+    assert f"{SDK_GENERATOR.name} ./sdk-generator\n" in Path(toolchain["GO_CALLS"]).read_text()
 
 
 @pytest.mark.parametrize(("name", "version", "fits"), SKEW)

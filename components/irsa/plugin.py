@@ -1,0 +1,130 @@
+"""The component as a plugin, for programs in other languages.
+
+The SDK's own provider looks only for what the schema has: an unknown key is gone without a word, and so is a whole
+mapping that is an output. It also shows its stack with every refusal. This one hands on all that the caller wrote.
+"""
+
+import inspect
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import grpc  # type: ignore[import-untyped]
+import pulumi
+from pulumi.output import Unknown
+from pulumi.provider import ConstructResult, server
+from pulumi.provider.experimental.analyzer import ComponentDefinition, PropertyDefinition, TypeDefinition
+from pulumi.provider.experimental.component import ComponentProvider
+from pulumi.provider.server import ProviderServicer
+
+from irsa.component import ServiceAccountRole
+from irsa.outputs import COMPONENT_TYPE
+from irsa.rules.mistakes import Part, path_of
+from irsa.spec import parse
+
+NAME = "irsa"
+
+
+class UnknownKey(str):
+    """A key that the schema lacks: the component must not take it for a name of Python's, which is spelled the same."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        """Equal nothing but itself."""
+        return self is other
+
+
+def _with_clean_description(node: dict[str, Any]) -> dict[str, Any]:
+    text = node.get("description")
+    return {**node, "description": inspect.cleandoc(text)} if isinstance(text, str) else node
+
+
+class Plugin(ComponentProvider):
+    """Hands on every argument as the caller wrote it."""
+
+    def __init__(self, version: str) -> None:
+        """Make the schema of the component."""
+        super().__init__([ServiceAccountRole], NAME, version=version)
+        self.definition = self._component_defs[ServiceAccountRole.__name__]
+        # Their indentation would make code blocks of the docstrings' later paragraphs.
+        self.schema = json.dumps(json.loads(self.schema or "", object_hook=_with_clean_description))
+
+    def construct(
+        self, name: str, resource_type: str, inputs: pulumi.Inputs, options: pulumi.ResourceOptions | None = None
+    ) -> ConstructResult:
+        """Create a component.
+
+        Raises:
+            pulumi.RunError: Another component, or arguments that this one refuses.
+        """
+        if resource_type != COMPONENT_TYPE:
+            raise pulumi.RunError(f"the plugin irsa has no {resource_type}, only {COMPONENT_TYPE}")
+        spec = parse(name, self.map_inputs(inputs, self.definition), self.spelled)
+        component = ServiceAccountRole.of_spec(name, spec, options)
+        return ConstructResult(component.urn, self.get_state(component, self.definition))
+
+    def map_inputs(self, inputs: pulumi.Inputs, component_def: ComponentDefinition) -> pulumi.Inputs:
+        """Return the arguments by their names in Python; what is required or unknown is the component's to say."""
+        return self._named(inputs, component_def.inputs, component_def.inputs_mapping)
+
+    def spelled(self, argument: Part) -> str:
+        """Return how the schema spells an argument: `serviceAccount.namespace`; an unknown one is left as it is."""
+        properties, names = self.definition.inputs, self.definition.inputs_mapping
+        steps: list[str | int] = []
+        for step in argument:
+            key = next((key for key, name in names.items() if name == step), step)
+            steps.append(key)
+            nested = self._type_of(properties.get(str(key)))
+            properties, names = (nested.properties, nested.properties_mapping) if nested else ({}, {})
+        return path_of(steps)
+
+    def _type_of(self, definition: PropertyDefinition | None) -> TypeDefinition | None:
+        return self.get_type_definition(definition) if definition and definition.ref else None
+
+    def _named(
+        self, inputs: Mapping[str, Any], properties: Mapping[str, PropertyDefinition], names: Mapping[str, str]
+    ) -> dict[str, Any]:
+        return {
+            names[key] if key in names else UnknownKey(key): self._value(value, properties.get(key))
+            for key, value in inputs.items()
+        }
+
+    def _value(self, value: Any, definition: PropertyDefinition | None) -> Any:
+        """Return a value with the keys of the schema's own types renamed; those of other mappings stay as they are."""
+        nested = self._type_of(definition)
+        if nested and isinstance(value, dict):
+            return self._named(value, nested.properties, nested.properties_mapping)
+        return received(value)
+
+
+class Servicer(ProviderServicer):
+    """Answers a refusal with its text alone, whether it comes at once or when an output is known."""
+
+    async def Construct(self, request: Any, context: Any) -> Any:  # noqa: N802 (gRPC's name)
+        """Create a component."""
+        try:
+            return await super().Construct(request, context)
+        except pulumi.RunError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+
+
+def serve(plugin: Plugin, arguments: list[str]) -> None:
+    """Serve the engine until it ends this process."""
+    # The SDK's `main` takes a provider, but no servicer.
+    server.ProviderServicer = Servicer  # type: ignore[misc]
+    server.main(plugin, arguments)
+
+
+def received(value: Any) -> Any:
+    """Return a value as its sender had it: on the way a whole number became a float, an unknown value a mark."""
+    if isinstance(value, pulumi.Output):
+        return value.apply(received)
+    if isinstance(value, Unknown):
+        return pulumi.Output.from_input(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: received(item) for key, item in value.items()}
+    return [received(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,132 @@
+"""What the plugin makes of arguments that arrive from another language."""
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.output import Unknown
+
+from irsa.outputs import COMPONENT_TYPE
+from irsa.plugin import Plugin
+
+PLUGIN = Plugin("1.2.3")
+
+
+def arguments(inputs: dict[str, Any]) -> Mapping[str, Any]:
+    return PLUGIN.map_inputs(inputs, PLUGIN.definition)
+
+
+def finish(program: Coroutine[Any, Any, None]) -> None:
+    """Run what makes outputs in a loop of its own: asyncio.run would take the one of other tests away."""
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(program)
+    loop.close()
+
+
+def test_the_names_of_the_schema_become_those_of_python() -> None:
+    """Protects every caller: the component reads its arguments, nested ones too, by their names in Python."""
+    sent = {"roleName": "r", "serviceAccount": {"name": "a", "imagePullSecrets": ["s"]}, "policy": {"document": "{}"}}
+    assert arguments(sent) == {
+        "role_name": "r",
+        "service_account": {"name": "a", "image_pull_secrets": ["s"]},
+        "policy": {"document": "{}"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("argument", "in_python"),
+    [("tags", "tags"), ("policyArns", "policy_arns"), ("inlinePolicies", "inline_policies")],
+)
+def test_the_keys_of_a_mapping_are_the_callers_own(argument: str, in_python: str) -> None:
+    """Protects tags, keys and documents: a name in them that looks like an argument's is none."""
+    own = {"roleName": "a", "role_name": "b", "service_account": "c"}
+    assert arguments({argument: own}) == {in_python: own}
+
+
+def test_a_document_stays_as_it_was_written() -> None:
+    """Protects policies: IAM's own keys and numbers; Pulumi sends every number as a float, and IAM knows no 5.0."""
+    condition = {"NumericLessThan": {"s3:max-keys": 5.0, "aws:MultiFactorAuthAge": [0.5, 3600.0]}}
+    got = arguments({"policy": {"document": {"roleName": "x", "Condition": condition}}})["policy"]["document"]
+    assert repr(got) == repr(
+        {
+            "roleName": "x",
+            "Condition": {"NumericLessThan": {"s3:max-keys": 5, "aws:MultiFactorAuthAge": [0.5, 3600]}},
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("sent", "key"),
+    [
+        ({"permisionsBoundary": "x"}, "permisionsBoundary"),
+        ({"role_name": "x"}, "role_name"),
+        ({"serviceAccount": {"name": "a", "namespce": "x"}}, "namespce"),
+        ({"serviceAccount": {"name": "a", "image_pull_secrets": []}}, "image_pull_secrets"),
+        ({"policy": {"document": "{}", "documnt": "{}"}}, "documnt"),
+    ],
+)
+def test_a_key_that_the_schema_lacks_is_handed_on_and_is_no_name_of_pythons(sent: Any, key: str) -> None:
+    """Protects against a role without a boundary: what is unknown reaches the component, which refuses it."""
+    got = arguments(sent)
+    level = next((value for value in got.values() if isinstance(value, dict)), got)
+    assert key in [str(name) for name in level]
+    assert key not in level
+
+
+def test_both_spellings_of_an_argument_are_kept_apart() -> None:
+    """Protects against one of two values being dropped without a word."""
+    assert sorted(arguments({"roleName": "a", "role_name": "b"}).values()) == ["a", "b"]
+
+
+def test_what_is_unknown_stays_unknown_and_what_is_secret_secret() -> None:
+    """Protects previews and secrets: neither a mark in place of a value nor a secret in plain text."""
+
+    async def run() -> None:
+        secret = pulumi.Output.secret({"Sid": 1.0})
+        got = arguments({"roleArn": Unknown(), "policy": {"document": {"Statement": [secret, Unknown()]}}})
+        unknown = [got["role_arn"], got["policy"]["document"]["Statement"][1]]
+        assert [await output.is_known() for output in unknown] == [False, False]
+        document = got["policy"]["document"]["Statement"][0]
+        assert (await document.is_secret(), repr(await document.future())) == (True, "{'Sid': 1}")
+
+    finish(run())
+
+
+def test_an_output_in_place_of_a_mapping_reaches_the_component() -> None:
+    """Protects callers who give a whole service account as an output: the SDK's host makes an empty one of it."""
+
+    async def run() -> None:
+        account = pulumi.Output.from_input({"name": "a"})
+        assert isinstance(arguments({"serviceAccount": account})["service_account"], pulumi.Output)
+
+    finish(run())
+
+
+def test_another_component_is_none_of_the_plugins() -> None:
+    """Protects callers who misspell the type: a role is not what they asked for."""
+    with pytest.raises(pulumi.RunError, match=COMPONENT_TYPE):
+        PLUGIN.construct("x", "irsa:index:ServiceAcountRole", {})
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "advice"),
+    [
+        ({"permisionsBoundary": "x"}, "permisionsBoundary", "did you mean permissionsBoundary?"),
+        ({"role_name": "x"}, "roleName", "did you mean roleName?"),
+        ({"serviceAccount": {"name": "a", "namespce": "x"}}, "serviceAccount.namespce", "did you mean namespace?"),
+        ({"policy": {"documnt": "{}"}}, "policy.documnt", "did you mean document?"),
+        ({"policy": {}}, "policy", "add policy.document"),
+        ({"serviceAccount": {"name": "A_"}}, "serviceAccount.name", "leave out the characters"),
+        ({"inlinePolicies": {"first_one": "{"}}, "inlinePolicies.first_one", "not JSON"),
+        ({"roleArn": "arn:aws:iam::111122223333:role/x"}, "roleArn", "oidcProviderArns"),
+    ],
+)
+def test_a_refusal_names_the_argument_as_the_schema_does(change: Any, where: str, advice: str) -> None:
+    """Protects callers in other languages, who write `serviceAccount.namespace` and look for it in the message."""
+    provider = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+    with pytest.raises(pulumi.RunError) as refusal:
+        PLUGIN.construct("x", COMPONENT_TYPE, {"oidcProviderArns": [provider], "subjects": ["a:b"], **change})
+    assert f"\n  {where}\n" in str(refusal.value)
+    assert advice in str(refusal.value)

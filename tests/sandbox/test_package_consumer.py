@@ -1,0 +1,227 @@
+"""A program of another project that uses the component as a plugin, through the real engine.
+
+It has an SDK that `pulumi package add` has generated, and none of this checkout's modules. The tests of this file are
+one story and run in their order.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.sandbox.project import ROOT, Stack
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600), pytest.mark.xdist_group("package-consumer")]
+
+ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
+PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
+SECRET = "arn:aws:s3:::archive-4711/*"
+PROGRAM = """
+import pulumi
+import pulumi_aws as aws
+import pulumi_irsa as irsa
+import pulumi_kubernetes as kubernetes
+
+config = pulumi.Config()
+namespace = kubernetes.core.v1.Namespace("reports", metadata={{"name": "reports"}})
+bucket = aws.s3.Bucket("reports")
+role = irsa.ServiceAccountRole(
+    "reader",
+    service_account={{
+        "name": "reader",
+        "namespace": namespace.metadata.name,
+        "labels": {{"app_name": "reader"}},
+        "token_expiration": 3600,
+    }},
+    oidc_provider_arns=["{provider}"],
+    role_name="consumer-reader",
+    tags={{"cost_center": "42", "costCenter": "43"}},
+    policy={{
+        "document": {{
+            "Version": "2012-10-17",
+            "Statement": [
+                {{
+                    "Effect": "Allow",
+                    "Action": {actions},
+                    "Resource": [pulumi.Output.concat(bucket.arn, "/*"), config.require_secret("archive")],
+                    "Condition": {{"NumericLessThan": {{"aws:MultiFactorAuthAge": [3600]}}}},
+                }}
+            ],
+        }},
+    }},
+    {more}
+)
+pulumi.export("bucketArn", bucket.arn)
+pulumi.export("roleArn", role.role_arn)
+pulumi.export("subjects", role.subjects)
+pulumi.export("namespace", role.namespace)
+pulumi.export("serviceAccountName", role.service_account_name)
+pulumi.export("annotations", role.annotations)
+"""
+
+
+def make_environment(folder: Path) -> None:
+    """Make a virtual environment that has this one's packages, and none of this checkout's modules."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    own = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
+    # Of a folder that is named so, Python reads no further .pth: those that install this checkout.
+    (own / "packages.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+
+
+class Consumer(Stack):
+    """A project that has added the plugin from a folder beside it."""
+
+    def __init__(self, cloud: Any, folder: Path) -> None:
+        self.plugin = folder / "components"
+        leave_out = shutil.ignore_patterns("venv", "__pycache__", "*.egg-info")
+        shutil.copytree(ROOT / "components", self.plugin, ignore=leave_out)
+        self.files = {path.name for path in self.plugin.iterdir()}
+        make_environment(self.plugin / "venv")
+        project = folder / "project"
+        project.mkdir()
+        make_environment(project / "venv")
+        runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": "venv"}}
+        (project / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "consumer", "runtime": runtime}))
+        (project / "requirements.txt").write_text("pulumi\npulumi-aws\npulumi-kubernetes\n")
+        super().__init__(cloud, project)
+        self.pulumi("config", "set", "aws:region", "us-west-2")
+        self.pulumi("config", "set", "--secret", "archive", SECRET)
+        self.pulumi("package", "add", "../components")
+
+    def write(self, actions: list[str], more: str = "") -> None:
+        self.folder.joinpath("__main__.py").write_text(PROGRAM.format(provider=PROVIDER, actions=actions, more=more))
+
+
+@pytest.fixture(scope="module")
+def consumer(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consumer]:
+    """The project in its first `up`."""
+    made = Consumer(cloud, tmp_path_factory.mktemp("consumer"))
+    made.write(["s3:GetObject"])
+    made.changes = made.up()  # type: ignore[attr-defined]
+    yield made
+    made.destroy()
+
+
+def document_of(cloud: Any, arn: str) -> Any:
+    iam = cloud.aws("iam")
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    return iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+
+
+def policy_arn(consumer: Consumer) -> str:
+    return str(consumer.resources("Policy")["reader"]["outputs"]["arn"])
+
+
+def test_the_plugin_is_found_where_it_was_added(consumer: Consumer) -> None:
+    """Protects `pulumi package add`: a generated SDK is a requirement, and nothing is left in the plugin's folder."""
+    assert yaml.safe_load((consumer.folder / "Pulumi.yaml").read_text())["packages"] == {"irsa": "../components"}
+    assert (consumer.folder / "requirements.txt").read_text().splitlines()[-1] == "sdks/irsa"
+    # Both are in .gitignore.
+    assert {path.name for path in consumer.plugin.iterdir()} - consumer.files <= {"venv", "__pycache__"}
+
+
+def test_outputs_reach_aws_and_kubernetes(consumer: Any, cloud: Any) -> None:
+    """Protects the main use: a namespace and a bucket of the caller's own, which are known only when they are there."""
+    assert consumer.changes == {"create": 8}
+    outputs = consumer.outputs()
+    assert outputs["namespace"] == "reports"
+    assert outputs["subjects"] == ["reports:reader"]
+    assert document_of(cloud, policy_arn(consumer)) == {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": ["s3:GetObject"],
+                "Resource": [f"{outputs['bucketArn']}/*", SECRET],
+                "Condition": {"NumericLessThan": {"aws:MultiFactorAuthAge": [3600]}},
+            }
+        ],
+    }
+    role = cloud.aws("iam").get_role(RoleName="consumer-reader")["Role"]
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Condition"]["StringEquals"][f"{ISSUER}:sub"] == "system:serviceaccount:reports:reader"
+    answer = cloud.kubectl("get", "serviceaccount", "reader", "-n", "reports", "-o", "json")
+    metadata = json.loads(answer.stdout)["metadata"]
+    assert metadata["annotations"] == {
+        "eks.amazonaws.com/role-arn": outputs["roleArn"],
+        "eks.amazonaws.com/token-expiration": "3600",
+    }
+    assert outputs["annotations"] == metadata["annotations"]
+
+
+def test_keys_and_secrets_of_the_caller_stay_as_they_are(consumer: Consumer, cloud: Any) -> None:
+    """Protects tags and labels: neither spelling is taken for an argument; a secret stays encrypted in the state."""
+    tags = {tag["Key"]: tag["Value"] for tag in cloud.aws("iam").list_role_tags(RoleName="consumer-reader")["Tags"]}
+    assert tags == {"cost_center": "42", "costCenter": "43"}
+    answer = cloud.kubectl("get", "serviceaccount", "reader", "-n", "reports", "-o", "jsonpath={.metadata.labels}")
+    assert json.loads(answer.stdout)["app_name"] == "reader"
+    assert SECRET in json.dumps(document_of(cloud, policy_arn(consumer)))
+    assert SECRET not in consumer.pulumi("stack", "export")
+
+
+def test_the_second_up_changes_nothing(consumer: Consumer) -> None:
+    """Protects stable documents: the same program is 0 changes, with and without a refresh."""
+    assert consumer.up() == {}
+    assert consumer.up("--refresh") == {}
+
+
+def test_a_change_is_made_in_place(consumer: Consumer, cloud: Any) -> None:
+    """Protects what runs already: another action updates the policy and replaces nothing."""
+    before = consumer.outputs()["roleArn"]
+    consumer.write(["s3:GetObject", "s3:ListBucket"])
+    assert consumer.up() == {"update": 1}
+    assert document_of(cloud, policy_arn(consumer))["Statement"][0]["Action"] == ["s3:GetObject", "s3:ListBucket"]
+    assert consumer.outputs()["roleArn"] == before
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("path=bucket.arn.apply(lambda _: 'no-slash'),", ["path\n", "no-slash"]),
+        ("max_session_duration=60,", ["maxSessionDuration\n", "60"]),
+        (
+            "inline_policies={'more': {'Statement': {'Effect': 'Allow', 'Action': '*', 'Resource': bucket.id}}},",
+            ["inlinePolicies.more", "Resource"],
+        ),
+        ("permissions_boundary='boundary',", ["permissionsBoundary\n", "'boundary'"]),
+    ],
+)
+def test_a_wrong_value_is_refused_in_the_words_of_the_schema(consumer: Consumer, more: str, words: list[str]) -> None:
+    """Protects callers: known at once or only when its output is, a wrong value is named, without a stack."""
+    consumer.write(["s3:GetObject", "s3:ListBucket"], more)
+    said = consumer.refused("up", "--yes", "--skip-preview")
+    assert "irsa:index:ServiceAccountRole resource 'reader' has a problem: 1 mistake in the arguments" in said
+    for word in words:
+        assert word in said
+    assert "Unexpected" not in said
+    assert 'File "' not in said
+
+
+def test_an_unknown_key_is_refused(consumer: Consumer) -> None:
+    """Protects against a trust that nobody wanted: a misspelled namespace is no default namespace."""
+    consumer.write(["s3:GetObject"])
+    program = consumer.folder / "__main__.py"
+    program.write_text(program.read_text().replace('"namespace":', '"namespce":').replace('"document":', '"documnt":'))
+    said = consumer.refused("preview")
+    for word in ["serviceAccount.namespce", "did you mean namespace?", "policy.documnt", "did you mean document?"]:
+        assert word in said
+    assert 'File "' not in said
+
+
+def test_nothing_is_left_behind(consumer: Consumer, cloud: Any) -> None:
+    """Protects accounts and clusters: what the plugin made is gone with the stack."""
+    arn = policy_arn(consumer)
+    consumer.write(["s3:GetObject"])
+    consumer.destroy()
+    iam = cloud.aws("iam")
+    assert "consumer-reader" not in [role["RoleName"] for role in iam.list_roles()["Roles"]]
+    assert arn not in [policy["Arn"] for policy in iam.list_policies(Scope="Local")["Policies"]]
+    assert cloud.kubectl("get", "namespace", "reports").returncode != 0
+    assert consumer.resources("ServiceAccountRole") == {}
