@@ -6,6 +6,7 @@ mapping that is an output. It also shows its stack with every refusal. This one 
 
 import inspect
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,8 +49,10 @@ class Plugin(ComponentProvider):
         """Make the schema of the component."""
         super().__init__([ServiceAccountRole], NAME, version=version)
         self.definition = self._component_defs[ServiceAccountRole.__name__]
+        # Generators add Args to the name of a type: without this, ServiceAccountArgs would have it twice.
+        schema = re.sub(rf'({NAME}:index:\w+)Args"', r'\1"', self.schema or "")
         # Their indentation would make code blocks of the docstrings' later paragraphs.
-        self.schema = json.dumps(json.loads(self.schema or "", object_hook=_with_clean_description))
+        self.schema = json.dumps(json.loads(schema, object_hook=_with_clean_description))
 
     def construct(
         self, name: str, resource_type: str, inputs: pulumi.Inputs, options: pulumi.ResourceOptions | None = None

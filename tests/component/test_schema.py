@@ -38,7 +38,7 @@ def test_the_schema_is_the_committed_one(schema: Any) -> None:
 def test_every_property_is_described(schema: Any) -> None:
     """Protects readers of the generated SDKs, who have no other documentation at hand."""
     found = dict(properties(schema))
-    assert {"ServiceAccountArgs.properties.namespace", "ServiceAccountRole.inputProperties.policy"} <= found.keys()
+    assert {"ServiceAccount.properties.namespace", "ServiceAccountRole.inputProperties.policy"} <= found.keys()
     assert [place for place, value in found.items() if not value.get("description", "").endswith(".")] == []
 
 
@@ -49,11 +49,14 @@ def test_descriptions_have_no_indentation(schema: Any) -> None:
     assert [text for text in descriptions if "\n " in text] == []
 
 
-def test_only_what_nothing_stands_in_for_is_required(schema: Any) -> None:
-    """Protects callers: a compiler asks for these and no more; what goes together is the component's to say."""
+def test_a_compiler_asks_for_what_is_always_needed(schema: Any) -> None:
+    """Protects callers: these are required and no more; what goes together is the component's to say.
+
+    Generators add Args to the types' names, so that callers write ServiceAccountArgs and PolicyArgs as in Python.
+    """
     assert schema["resources"]["irsa:index:ServiceAccountRole"]["requiredInputs"] == []
     required = {token.rsplit(":", 1)[-1]: definition["required"] for token, definition in schema["types"].items()}
-    assert required == {"ServiceAccountArgs": ["name"], "PolicyArgs": ["document"]}
+    assert required == {"ServiceAccount": ["name"], "Policy": ["document"]}
 
 
 def test_what_can_be_adopted_is_in_the_description(schema: Any) -> None:

@@ -34,12 +34,7 @@ namespace = kubernetes.core.v1.Namespace("reports", metadata={{"name": "reports"
 bucket = aws.s3.Bucket("reports")
 role = irsa.ServiceAccountRole(
     "reader",
-    service_account={{
-        "name": "reader",
-        "namespace": namespace.metadata.name,
-        "labels": {{"app_name": "reader"}},
-        "token_expiration": 3600,
-    }},
+    service_account={account},
     oidc_provider_arns=["{provider}"],
     role_name="consumer-reader",
     tags={{"cost_center": "42", "costCenter": "43"}},
@@ -65,6 +60,9 @@ pulumi.export("namespace", role.namespace)
 pulumi.export("serviceAccountName", role.service_account_name)
 pulumi.export("annotations", role.annotations)
 """
+ACCOUNT = """irsa.ServiceAccountArgs(
+        name="reader", namespace=namespace.metadata.name, labels={"app_name": "reader"}, token_expiration=3600
+    )"""
 
 
 def make_environment(folder: Path) -> None:
@@ -95,8 +93,9 @@ class Consumer(Stack):
         self.pulumi("config", "set", "--secret", "archive", SECRET)
         self.pulumi("package", "add", "../components")
 
-    def write(self, actions: list[str], more: str = "") -> None:
-        self.folder.joinpath("__main__.py").write_text(PROGRAM.format(provider=PROVIDER, actions=actions, more=more))
+    def write(self, actions: list[str], more: str = "", account: str = ACCOUNT) -> None:
+        program = PROGRAM.format(provider=PROVIDER, account=account, actions=actions, more=more)
+        (self.folder / "__main__.py").write_text(program)
 
 
 @pytest.fixture(scope="module")
@@ -206,9 +205,9 @@ def test_a_wrong_value_is_refused_in_the_words_of_the_schema(consumer: Consumer,
 
 def test_an_unknown_key_is_refused(consumer: Consumer) -> None:
     """Protects against a trust that nobody wanted: a misspelled namespace is no default namespace."""
-    consumer.write(["s3:GetObject"])
+    consumer.write(["s3:GetObject"], account='{"name": "reader", "namespce": namespace.metadata.name}')
     program = consumer.folder / "__main__.py"
-    program.write_text(program.read_text().replace('"namespace":', '"namespce":').replace('"document":', '"documnt":'))
+    program.write_text(program.read_text().replace('"document":', '"documnt":'))
     said = consumer.refused("preview")
     for word in ["serviceAccount.namespce", "did you mean namespace?", "policy.documnt", "did you mean document?"]:
         assert word in said
