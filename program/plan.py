@@ -1,9 +1,9 @@
 """From settings and look-ups to the components that are to be created; nothing is asked or created here."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from config.arguments import place_of, spelled
+from config.arguments import OF_A_CREATED_ROLE, given, place_of, spelled
 from config.loading import StackFileError
 from config.models import Binding, ServiceAccount, Stack
 from config.places import LocatedMistake
@@ -16,6 +16,25 @@ from irsa.rules.policies import CHAINING_POLICY, chaining_policy
 from irsa.rules.unknown import UNKNOWN
 from irsa.spec import Spec, parse
 from program.lookups import ONLY_CLUSTER, Lookups
+
+WITH_VARIABLES: Collection[Part] = {
+    ("role_arn",),
+    ("permissions_boundary",),
+    ("trust_conditions",),
+    ("trust_statements",),
+    ("policy_arns",),
+    ("policy", "document"),
+}
+# What a binding says that the component has no argument for, or has it in another shape.
+OF_THE_STACK_FILE: Collection[Part] = {
+    ("service_account", "create_namespace"),
+    ("policy", "file"),
+    ("service_account",),
+    ("policy",),
+    ("oidc_provider_arns",),
+    ("inline_policies",),
+    *OF_A_CREATED_ROLE,
+}
 
 
 class PlannedNamespace(NamedTuple):
@@ -157,41 +176,25 @@ def _variables(binding: Binding, clusters: Sequence[str], stack: Stack, lookups:
 
 def arguments(binding: Binding, stack: Stack, variables: Mapping[str, str]) -> dict[str, Any]:
     """Return the component's arguments for a binding, its variables filled in, without the OIDC providers."""
-    role, policy, trust = binding.role, binding.policy, binding.trust
-    account = binding.service_account
-    args: dict[str, Any] = {
-        "service_account": account and _given(account.model_dump(exclude={"create_namespace"})),
-        "audience": binding.audience,
-        "import_existing": binding.import_,
-        "retain_on_delete": binding.retain_on_delete or None,
-    }
-    if role.arn:
-        return _given({**args, "role_arn": fill(role.arn, variables)})
+    args: dict[str, Any] = {}
+    for argument, value in given(binding.model_dump(by_alias=True, exclude_defaults=True)).items():
+        if argument not in OF_THE_STACK_FILE:
+            *outer, name = map(str, argument)
+            inner = args.setdefault(outer[0], {}) if outer else args
+            inner[name] = fill(value, variables) if argument in WITH_VARIABLES else value
+    if "role_arn" in args:
+        return args
+    if "policy_arns" in args:
+        args["policy_arns"] = {policy_key(arn): arn for arn in args["policy_arns"]}
     inline: dict[str, Any] = {name: fill(each.document, variables) for name, each in binding.inline_policies.items()}
     if binding.assume_role_arns:
         inline[CHAINING_POLICY] = chaining_policy(fill(binding.assume_role_arns, variables))
-    args |= {
-        "subjects": trust.subjects,
-        "any_service_account": trust.any_service_account or None,
-        "trust_conditions": fill(trust.conditions, variables),
-        "trust_statements": fill(trust.statements, variables),
-        "role_name": role.name,
-        "role_name_prefix": role.name_prefix,
-        "description": role.description,
-        "path": role.path,
-        "permissions_boundary": role.permissions_boundary and fill(role.permissions_boundary, variables),
-        "tags": role.tags,
-        "max_session_duration": role.max_session_duration,
-        "force_detach_policies": role.force_detach_policies,
-        "policy_arns": {policy_key(arn): arn for arn in fill(binding.policy_arns, variables)},
-        "inline_policies": inline,
+    if inline:
+        args["inline_policies"] = inline
+    return args | {
         "trust_policy_size_quota": stack.quotas.trust_policy_size,
         "attached_policies_quota": stack.quotas.attached_policies,
     }
-    if policy:
-        own = policy.model_dump(include={"name", "path", "description", "tags"})
-        args["policy"] = _given({**own, "document": fill(policy.document, variables)})
-    return _given(args)
 
 
 def policy_key(arn: str) -> str:
@@ -201,8 +204,3 @@ def policy_key(arn: str) -> str:
     """
     parsed = parse_iam_arn(arn, "policy")
     return f"aws:{parsed.resource}" if parsed.account == "aws" else parsed.resource
-
-
-def _given(values: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what is not set."""
-    return {key: value for key, value in values.items() if value is not None and value not in ({}, [])}

@@ -57,7 +57,7 @@ def test_a_binding_of_one_cluster_is_one_component() -> None:
     assert (component.name, component.cluster, component.aws_account, component.role_of) == ("app", "", None, None)
     assert (component.namespace, component.protect, component.formerly) == (None, False, None)
     assert component.args["oidc_provider_arns"] == [BLUE]
-    assert component.args["service_account"] == {"name": "app", "namespace": "team-a", "create": True}
+    assert component.args["service_account"] == {"name": "app", "namespace": "team-a"}
     assert found.bindings["app"].component == "app"
 
 
@@ -106,7 +106,7 @@ def test_an_existing_role_is_only_named() -> None:
 
     assert component.args == {
         "role_arn": "arn:aws:iam::111122223333:role/theirs",
-        "service_account": {"name": "app", "namespace": "team-a", "create": True},
+        "service_account": {"name": "app", "namespace": "team-a"},
     }
 
 
@@ -138,7 +138,7 @@ def test_several_clusters_have_one_role_and_an_account_each() -> None:
     for account in (blue, green):
         # The role's ARN is known when that component is created; a legal one stands for it.
         assert {name: value for name, value in account.args.items() if name != "role_arn"} == {
-            "service_account": {"name": "app", "namespace": "team-a", "create": True},
+            "service_account": {"name": "app", "namespace": "team-a"},
             "audience": "mine",
             "import_existing": ["serviceAccount"],
         }
