@@ -11,7 +11,7 @@ from irsa import outputs
 from irsa.args import ServiceAccountRoleArgs
 from irsa.reading import Later
 from irsa.rules.annotations import webhook_annotations
-from irsa.spec import ManagedPolicy, Role, ServiceAccount, Spec, parse, warnings
+from irsa.spec import ManagedPolicy, Role, ServiceAccount, Spec, parse
 
 
 class ServiceAccountRole(pulumi.ComponentResource):
@@ -49,7 +49,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         # Nothing is registered before all arguments are known to be good.
         spec = args if isinstance(args, Spec) else parse(name, args)
         super().__init__(outputs.COMPONENT_TYPE, name, {}, opts)
-        for warning in warnings(spec):
+        for warning in spec.warnings:
             pulumi.log.warn(warning, self)
         self._name, self._spec = name, spec
         role = self._role(spec.role) if spec.role else None

@@ -126,7 +126,7 @@ class Spec:
     service_account: ServiceAccount | None
     webhook: Webhook
     retain_on_delete: bool | None
-    usages: Usages
+    warnings: tuple[str, ...]
 
 
 def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> Spec:
@@ -166,18 +166,19 @@ def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> S
         service_account=_service_account(values),
         webhook=_webhook(values),
         retain_on_delete=values.get("retain_on_delete"),
-        usages=(*usages, *_trust_usage(role, values)),
+        warnings=tuple(_warnings(reading, values, (*usages, *_trust_usage(role, values)))),
     )
 
 
-def warnings(spec: Spec) -> Iterator[str]:
+def _warnings(reading: Reading, values: Mapping[str, Any], usages: Usages) -> Iterator[str]:
     """Yield what is legal and yet worth a look."""
-    for _, usage in spec.usages:
+    for _, usage in usages:
         if check_usage(usage):
             yield f"over 80% of a quota is used: {usage}"
-    expiration = spec.webhook.token_expiration
+    expiration = _webhook(values).token_expiration
     if expiration is not None and expiration > USUAL_TOKEN_EXPIRATION:
-        yield f"token_expiration: {expiration:,} seconds is longer than the usual {USUAL_TOKEN_EXPIRATION:,}"
+        argument = reading.spelling(("service_account", "token_expiration"))
+        yield f"{argument}: {expiration:,} seconds is longer than the usual {USUAL_TOKEN_EXPIRATION:,}"
 
 
 def _between(reading: Reading, values: Mapping[str, Any]) -> Iterator[Located]:

@@ -210,3 +210,19 @@ def test_a_document_of_text_stays_as_the_caller_wrote_it(deploy: Callable[..., A
     deployed = deploy({**GOOD, "inline_policies": {"read": text}})
 
     assert deployed.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"] == text
+
+
+def test_warnings_name_the_argument_as_the_caller_spells_it() -> None:
+    """Protects whoever grows towards a quota, or keeps tokens longer than the 86,400 seconds of the webhook's README."""
+    args = {
+        **GOOD,
+        "service_account": {"name": "a", "token_expiration": 90_000},
+        "policy_arns": {f"p{number}": f"arn:aws:iam::aws:policy/P{number}" for number in range(8)},
+    }
+    spec = parse("my-app", args, lambda argument: ".".join(map(str, argument)).upper())
+
+    assert [text.split(":")[0] for text in spec.warnings] == [
+        "over 80% of a quota is used",
+        "SERVICE_ACCOUNT.TOKEN_EXPIRATION",
+    ]
+    assert parse("my-app", GOOD).warnings == ()
