@@ -213,7 +213,7 @@ def test_a_document_of_text_stays_as_the_caller_wrote_it(deploy: Callable[..., A
 
 
 def test_warnings_name_the_argument_as_the_caller_spells_it() -> None:
-    """Protects whoever grows towards a quota, or keeps tokens longer than the 86,400 seconds of the webhook's README."""
+    """Protects whoever grows towards a quota, or keeps tokens longer than 86,400 seconds (webhook's README)."""
     args = {
         **GOOD,
         "service_account": {"name": "a", "token_expiration": 90_000},
