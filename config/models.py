@@ -172,9 +172,9 @@ class Settings(BaseModel):
 class KubernetesAccess(Settings):
     """How to reach the cluster's Kubernetes API. Without it, as the stack's `kubernetes:` settings say."""
 
-    kubeconfig: str | None = Field(default=None, examples=[".kube/config"])
+    kubeconfig: str | None = Field(default=None, min_length=1, examples=[".kube/config"])
     """Path of a kubeconfig file, relative to the folder of Pulumi.yaml."""
-    context: str | None = Field(default=None, examples=["my-cluster"])
+    context: str | None = Field(default=None, min_length=1, examples=["my-cluster"])
     """Context of the kubeconfig."""
     eks: bool = Field(default=False, examples=[True])
     """true: the endpoint and its certificate come from EKS, the token from `aws eks get-token`."""
@@ -207,7 +207,7 @@ class Cluster(Settings):
 class Account(Settings):
     """Another AWS account, reached by a `profile` or by assuming a role, `assumeRoleArn`."""
 
-    profile: str | None = Field(default=None, examples=["data-account"])
+    profile: str | None = Field(default=None, min_length=1, examples=["data-account"])
     """A profile of the AWS configuration files."""
     assume_role_arn: LiteralRoleArn | None = None
     """A role to assume, with the stack's own credentials."""
@@ -341,7 +341,7 @@ class Binding(Settings):
     """true: `pulumi destroy` and replacements are refused."""
     retain_on_delete: bool = Field(default=False, examples=[True])
     """true: what the binding made stays when the binding is removed."""
-    formerly: str | None = Field(default=None, examples=["old-key"])
+    formerly: Key | None = Field(default=None, examples=["old-key"])
     """The binding's key of before, so that a new key does not replace the role. A key over 56 characters still does."""
 
 

@@ -1,6 +1,6 @@
 """From settings and look-ups to the components that are to be created; nothing is asked or created here."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from config.arguments import OF_A_CREATED_ROLE, given, place_of, spelled
@@ -11,7 +11,7 @@ from config.variables import fill
 from irsa.outputs import binding_and_cluster, component_name
 from irsa.reading import InvalidArgumentsError
 from irsa.rules.arns import parse_iam_arn
-from irsa.rules.mistakes import Part
+from irsa.rules.mistakes import Mistake, Part
 from irsa.rules.policies import CHAINING_POLICY, chaining_policy
 from irsa.rules.unknown import UNKNOWN
 from irsa.spec import Spec, parse
@@ -93,7 +93,12 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
     # The accounts of several clusters have the same settings, and so the same mistakes.
     mistakes: dict[tuple[Any, ...], LocatedMistake] = {}
     for key, binding in stack.bindings.items():
-        planned = list(_components(key, binding, stack, lookups))
+        try:
+            planned = list(_components(key, binding, stack, lookups))
+        except Mistake as same_name:
+            in_list: Part = ("bindings", key, "policyArns")
+            mistakes[in_list, same_name.found] = LocatedMistake(in_list, same_name)
+            continue
         bindings[key] = PlannedBinding(binding.service_account, planned[0].name)
         for component in planned:
             try:
@@ -185,7 +190,7 @@ def arguments(binding: Binding, stack: Stack, variables: Mapping[str, str]) -> d
     if "role_arn" in args:
         return args
     if "policy_arns" in args:
-        args["policy_arns"] = {policy_key(arn): arn for arn in args["policy_arns"]}
+        args["policy_arns"] = _keyed(args["policy_arns"])
     inline: dict[str, Any] = {name: fill(each.document, variables) for name, each in binding.inline_policies.items()}
     if binding.assume_role_arns:
         inline[CHAINING_POLICY] = chaining_policy(fill(binding.assume_role_arns, variables))
@@ -195,6 +200,15 @@ def arguments(binding: Binding, stack: Stack, variables: Mapping[str, str]) -> d
         "trust_policy_size_quota": stack.quotas.trust_policy_size,
         "attached_policies_quota": stack.quotas.attached_policies,
     }
+
+
+def _keyed(policy_arns: Iterable[str]) -> dict[str, str]:
+    keyed: dict[str, str] = {}
+    for arn in policy_arns:
+        other = keyed.setdefault(policy_key(arn), arn)
+        if other != arn:
+            raise Mistake(f"{arn}, which has the name of {other}", "policies of one AWS account", "remove one of them")
+    return keyed
 
 
 def policy_key(arn: str) -> str:

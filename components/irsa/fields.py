@@ -4,6 +4,7 @@ A parser takes a value with UNKNOWN in place of outputs, adds what is wrong with
 component uses it.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -87,9 +88,19 @@ def _list(item: Parser) -> Parser:
         if value is UNKNOWN:
             return value
         if not isinstance(value, list):
-            found.append((place, Mistake(shown(value), "a list", f"write [{value!r}]" if value else "write a list")))
+            fix = f"write [{shown(value)}]" if isinstance(value, str) else "write a list"
+            found.append((place, Mistake(shown(value), "a list", fix)))
             return []
         return [item(each, (*place, index), found) for index, each in enumerate(value)]
+
+    return parser
+
+
+def _at_least_one(several: Parser) -> Parser:
+    def parser(value: Any, place: Part, found: Found) -> Any:
+        if value == []:
+            found.append((place, Mistake("an empty list", "at least one", "add one")))
+        return several(value, place, found)
 
     return parser
 
@@ -161,6 +172,8 @@ def _not_json(value: Any, place: Part) -> Iterator[Located]:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _not_json(item, (*place, index))
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield place, Mistake(f"the number {value}", "what JSON knows", "write a number, or a string")
     elif not isinstance(value, str | bool | int | float) and value not in (None, UNKNOWN):
         yield place, Mistake(shown(value), "what JSON knows: strings, numbers, lists, mappings", "write it as a string")
 
@@ -212,7 +225,7 @@ POLICY_FIELDS: Mapping[str, Field] = {
 }
 FIELDS: Mapping[str, Field] = {
     "role_arn": Field(_arn("role")),
-    "oidc_provider_arns": Field(_list(_arn("oidc-provider"))),
+    "oidc_provider_arns": Field(_at_least_one(_list(_arn("oidc-provider")))),
     "subjects": Field(_list(_string(check_subject))),
     "any_service_account": Field(_flag, "it is a decision of whoever writes the program"),
     "audience": Field(_named("audience")),

@@ -1,8 +1,10 @@
 """Reading one component's arguments: what is plain at once, what holds an output by the same rules when it is known."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import pulumi
@@ -15,8 +17,8 @@ from irsa.rules.unknown import UNKNOWN, has_unknown
 T = TypeVar("T")
 U = TypeVar("U")
 DEEPEST = 100
-# What Python makes of an output inside an f-string, beside a warning of the SDK's.
-OUTPUT_AS_TEXT = "Calling __str__ on an Output[T] is not supported"
+# What Python makes of an output, or of a whole resource, inside an f-string.
+OBJECT_AS_TEXT = re.compile(r"Calling __str__ on an Output\[T\] is not supported|<[\w.]+ object at 0x[0-9a-f]+>")
 
 
 class InvalidArgumentsError(pulumi.RunError):
@@ -136,8 +138,11 @@ class Reading:
         return values
 
     def _value(self, value: Any, each: Field, place: Part) -> Any:
+        before = len(self.found)
         marked = _marked(value, place, self.found)
         self.given[place] = marked
+        if len(self.found) > before:
+            return marked
         if not has_unknown(marked):
             return each.parse(marked, place, self.found)
         if each.plain:
@@ -190,24 +195,42 @@ def _marked(value: Any, place: Part, found: Found, depth: int = 0) -> Any:
     """Return the value with UNKNOWN in place of each output, in lists and dicts of its own."""
     if is_output(value):
         return UNKNOWN
-    if isinstance(value, str) and OUTPUT_AS_TEXT in value:
-        fix = 'use pulumi.Output.format("{0}...", output), or pulumi.Output.concat'
-        found.append((place, Mistake("an output inside a string (an f-string, or str())", "an output by itself", fix)))
-        return UNKNOWN
+    if isinstance(value, str):
+        return _plain_string(value, place, found)
     if depth == DEEPEST:
         found.append((place, Mistake(f"values nested more than {DEEPEST} deep", "fewer levels", "look at the value")))
         return UNKNOWN
     if isinstance(value, Mapping):
         if any(map(is_output, value)):
             found.append((place, Mistake("an output as a key", "keys that are strings", "write a string")))
-        return {key: _marked(item, (*place, str(key)), found, depth + 1) for key, item in value.items()}
+        return {
+            _plain_string(key, place, found) if isinstance(key, str) else key: _marked(
+                item, (*place, str(key)), found, depth + 1
+            )
+            for key, item in value.items()
+        }
     if isinstance(value, list | tuple):
         return [_marked(item, (*place, index), found, depth + 1) for index, item in enumerate(value)]
     return value
 
 
+def _plain_string(text: str, place: Part, found: Found) -> str:
+    """Return the characters of a string, of an enum's member those of its value, when a string may hold them."""
+    plain = str(text.value) if isinstance(text, Enum) else str.__str__(text)
+    if OBJECT_AS_TEXT.search(plain):
+        fix = 'use pulumi.Output.format("{0}...", output), or pulumi.Output.concat'
+        found.append((place, Mistake("an output inside a string (an f-string, or str())", "an output by itself", fix)))
+    elif any("\ud800" <= letter <= "\udfff" for letter in plain):
+        found.append(
+            (place, Mistake(f"{shown(plain)}, with an unpaired surrogate", "Unicode text", "look at the value"))
+        )
+    return plain
+
+
 def _source(value: Any) -> Any:
-    """Return the value in lists and dicts, in which alone the SDK looks for outputs."""
+    """Return the value in lists and dicts, in which alone the SDK looks for outputs; a coroutine is awaited once."""
+    if inspect.isawaitable(value) and not isinstance(value, pulumi.Output):
+        return pulumi.Output.from_input(value)
     if isinstance(value, Mapping):
         return {key: _source(item) for key, item in value.items()}
     return [_source(item) for item in value] if isinstance(value, list | tuple) else value

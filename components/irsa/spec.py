@@ -16,6 +16,7 @@ from irsa.rules.grammar import partition_mistakes, wrong_partition
 from irsa.rules.mistakes import Located, Mistake, Part, Spelling, path_of
 from irsa.rules.names import (
     IAM_NAME,
+    IAM_WORDS,
     POLICY,
     POLICY_PREFIX,
     ROLE,
@@ -153,6 +154,7 @@ def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> S
     role = _role(reading, values, of_account) if creates else None
     policies = _policies(reading, values, of_account) if creates else ()
     inline_policies = _inline_policies(reading, values, of_account) if creates else ()
+    attachments = _attachments(reading, values, of_account, policies) if creates else ()
     usages = tuple(_usages(values, policies, inline_policies))
     for place, usage in usages:
         collect(lambda usage=usage: check_usage(usage), place, reading.found)  # type: ignore[misc]
@@ -161,7 +163,7 @@ def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> S
         role=role,
         role_arn=values.get("role_arn"),
         policies=policies,
-        attachments=_attachments(reading, values, of_account) if creates else (),
+        attachments=attachments,
         inline_policies=inline_policies,
         service_account=_service_account(values),
         webhook=_webhook(values),
@@ -185,7 +187,7 @@ def _between(reading: Reading, values: Mapping[str, Any]) -> Iterator[Located]:
     """Yield what is wrong between arguments that a stack file has no keys for."""
     spelling = reading.spelling
     existing, created = ("role_arn",), ("oidc_provider_arns",)
-    if not reading.given.get(created) and existing not in reading.given:
+    if created not in reading.given and existing not in reading.given:
         found = f"neither {spelling(existing)} nor {spelling(created)}"
         fix = f"give {spelling(existing)} for an existing role, else {spelling(created)}"
         yield created, Mistake(found, "exactly one of them", fix)
@@ -201,17 +203,16 @@ def _between(reading: Reading, values: Mapping[str, Any]) -> Iterator[Located]:
                 found = f"an output, together with {kind!r} in {spelling(('import_existing',))}"
                 fix = "write the value, or create first what it comes from"
                 yield argument, Mistake(found, "a plain value, by which what exists is found", fix)
-    if "role_arn" not in values and not {("role_name",), ("role_name_prefix",)} & reading.given.keys():
-        name = NameRule(
-            "the start of an automatic role name", len(reading.name) or 1, IAM_NAME, "letters, digits and _+=,.@-"
-        )
+    automatic = not {("role_name",), ("role_name_prefix",)} & reading.given.keys()
+    automatic = automatic or ("policy" in values and ("policy", "name") not in reading.given)
+    if "role_arn" not in values and automatic and isinstance(reading.name, str):
+        rule = NameRule("the start of an automatic name in IAM", len(reading.name), IAM_NAME, IAM_WORDS)
         try:
-            check_name(reading.name, name)
+            check_name(reading.name, rule)
         except Mistake as mistake:
-            yield (
-                ("role_name",),
-                Mistake(mistake.found, mistake.allowed, "rename the component, or set {}", ("role_name",)),
-            )
+            named = (("role_name",), ("policy", "name"))
+            fix = "rename the component, or set {} and {}"
+            yield ("role_name",), Mistake(mistake.found, mistake.allowed, fix, *named)
 
 
 # --- what is of the role's account -----------------------------------------------------------------------------------
@@ -339,9 +340,21 @@ def _role(reading: Reading, values: Mapping[str, Any], of_account: Mapping[Part,
         permissions_boundary=of_account.get(("permissions_boundary",)),
         max_session_duration=values.get("max_session_duration"),
         force_detach_policies=values.get("force_detach_policies"),
-        tags=values.get("tags"),
+        tags=_tags(reading, values.get("tags"), ("tags",)),
         import_id=name if "role" in values.get("import_existing", ()) else None,
     )
+
+
+def _tags(reading: Reading, tags: Any, place: Part) -> Any:
+    """Return the tags; how many they are is counted at once where only their values are outputs."""
+    if not isinstance(tags, Later):
+        return tags
+    what = "policy" if place[0] == "policy" else "role"
+    marked = reading.given.get(place)
+    if isinstance(marked, dict):
+        collect(lambda: check_usage(tags_usage(what, marked)), place, reading.found)
+        return tags
+    return reading.checked(tags, place, lambda known: check_usage(tags_usage(what, known)))
 
 
 # --- its permissions -------------------------------------------------------------------------------------------------
@@ -383,7 +396,7 @@ def _policy(reading: Reading, values: Mapping[str, Any], index: int, text: Value
         name_prefix=None if name is not None else automatic_name_prefix(logical_name, POLICY, POLICY_PREFIX),
         path=settings.get("path"),
         description=settings.get("description"),
-        tags=settings.get("tags", values.get("tags")),
+        tags=_tags(reading, settings.get("tags", values.get("tags")), ("policy", "tags")),
         import_id=arn if "policy" in adopted else None,
         attachment_import_id=f"{values.get('role_name')}/{arn}" if arn and "attachments" in adopted else None,
     )
@@ -397,8 +410,15 @@ def _policy_arn(name: Any, path: Any, providers: Any) -> str | None:
     return str(Arn(account.partition, account.account, "policy", f"{path}{name}".lstrip("/")))
 
 
-def _attachments(reading: Reading, values: Mapping[str, Any], of_account: Mapping[Part, Any]) -> tuple[Attachment, ...]:
+def _attachments(
+    reading: Reading, values: Mapping[str, Any], of_account: Mapping[Part, Any], policies: Sequence[ManagedPolicy]
+) -> tuple[Attachment, ...]:
     adopted = "attachments" in values.get("import_existing", ())
+    divided = {policy.logical_name for policy in policies}
+    for key in values.get("policy_arns", {}):
+        if child_name(reading.name, key) in divided:
+            found = f"the key {key!r}, which a part of the divided policy has"
+            reading.found.append((("policy_arns", key), Mistake(found, "another key", "rename it")))
     return tuple(
         Attachment(
             child_name(reading.name, key),
@@ -418,14 +438,28 @@ def _inline_policies(
         document: Document = parts["document"]
         return document.text if document.text is not None else minified(document.content)
 
+    texts = {
+        key: reading.combined({"document": of_account["inline_policies", key]}, text)
+        for key in values.get("inline_policies", {})
+    }
+
+    def own_text(key: str) -> Value[str]:
+        """Return a document that is known later after the size of all of them, which then is known too, is checked."""
+        if not isinstance(texts[key], Later):
+            return texts[key]
+
+        def compute(known: Mapping[str, str], found: Found) -> str:
+            for place, usage in role_usages(0, 0, known.values()):
+                collect(lambda usage=usage: check_usage(usage), place, found)  # type: ignore[misc]
+            return known[key]
+
+        return reading.combined(texts, compute)
+
     return tuple(
         InlinePolicy(
-            child_name(reading.name, key),
-            key,
-            reading.combined({"document": of_account["inline_policies", key]}, text),
-            f"{values.get('role_name')}:{key}" if adopted else None,
+            child_name(reading.name, key), key, own_text(key), f"{values.get('role_name')}:{key}" if adopted else None
         )
-        for key in values.get("inline_policies", {})
+        for key in texts
     )
 
 

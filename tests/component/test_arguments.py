@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from enum import Enum
 from typing import Any
 
 import pulumi
@@ -16,6 +17,7 @@ PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws
 OTHER_ACCOUNT = PROVIDER.replace("111122223333", "444455556666")
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-bucket/*"}
 DOCUMENT: dict[str, Any] = {"Version": "2012-10-17", "Statement": [STATEMENT]}
+ARABIC_DIGITS = "\u0661" * 12
 GOOD: dict[str, Any] = {
     "service_account": {"name": "my-service-account", "namespace": "default"},
     "oidc_provider_arns": [PROVIDER],
@@ -77,7 +79,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ("both names", {"role_name_prefix": "my-"}, "role_name_prefix", ["both role_name and role_name_prefix"]),
     ("an existing role that is changed", {"role_arn": "arn:aws:iam::111122223333:role/r"}, "role_arn",
      ["role_arn together with oidc_provider_arns, role_name, policy", "never changed"]),
-    ("no provider", {"oidc_provider_arns": []}, "oidc_provider_arns", ["neither role_arn nor oidc_provider_arns"]),
+    ("no provider", {"oidc_provider_arns": []}, "oidc_provider_arns", ["an empty list"]),
     ("providers of two accounts", {"oidc_provider_arns": [PROVIDER, OTHER_ACCOUNT]}, "oidc_provider_arns[1]",
      ["444455556666", "one account"]),
     ("a provider of another partition", {"oidc_provider_arns": [PROVIDER, PROVIDER.replace(":aws:", ":aws-cn:")]},
@@ -106,8 +108,16 @@ REFUSALS: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ("adoption of what is only annotated", {"import_existing": ["serviceAccount"],
      "service_account": {"name": "a", "create": False}}, "import_existing[0]", ["service_account.create"]),
     ("a quota below AWS's own", {"trust_policy_size_quota": 100}, "trust_policy_size_quota", ["at least 2,048"]),
-    ("a key that a divided policy has", {"policy_arns": {"part-2": "arn:aws:iam::aws:policy/P"}}, "policy_arns.part-2",
-     ["key of an attached policy"]),
+    ("infinity", {"policy": {"document": {**DOCUMENT, "Id": float("inf")}}}, "policy.document.Id", ["what JSON knows"]),
+    ("infinity in JSON text", {"policy": {"document": '{"Version": "2012-10-17", "Statement": [], "Id": 1E400}'}},
+     "policy.document", ["1E400"]),
+    ("half a character", {"description": "\ud800"}, "description", ["unpaired surrogate"]),
+    ("digits of another script", {"policy_arns": {"a": f"arn:aws:iam::{ARABIC_DIGITS}:policy/p"}},
+     "policy_arns.a", ["12 digits"]),
+    ("a principal that is a number", {"trust_statements": [{"Effect": "Allow", "Principal": {"AWS": 111122223333},
+     "Action": "sts:AssumeRole"}]}, "trust_statements[0].Principal.AWS", ["111122223333", "in quotes"]),
+    ("no principal but null", {"trust_statements": [{"Effect": "Allow", "Principal": None,
+     "Action": "sts:AssumeRole"}]}, "trust_statements[0].Principal", ["nothing"]),
     ("an annotation of the webhook", {"service_account": {"name": "a", "annotations":
      {"eks.amazonaws.com/audience": "x"}}}, 'service_account.annotations["eks.amazonaws.com/audience"]',
      ["irsa writes it from audience"]),
@@ -226,3 +236,63 @@ def test_warnings_name_the_argument_as_the_caller_spells_it() -> None:
         "SERVICE_ACCOUNT.TOKEN_EXPIRATION",
     ]
     assert parse("my-app", GOOD).warnings == ()
+
+
+def test_a_key_that_a_divided_policy_has() -> None:
+    """Protects against two attachments of one name, at which the engine stops half-way."""
+    statements = [{**STATEMENT, "Resource": f"arn:aws:s3:::{'x' * 1400}-{i}/*"} for i in range(6)]
+    args = {**GOOD, "policy_arns": {"part-2": "arn:aws:iam::aws:policy/P"}}
+
+    parse("my-app", args)
+    found = mistakes({**args, "policy": {"document": {**DOCUMENT, "Statement": statements}}})
+    assert "divided policy" in found["policy_arns.part-2"]
+
+
+def test_a_member_of_an_enum_is_its_value(deploy: Callable[..., Any]) -> None:
+    """Protects Pulumi's own enums of strings: the f-string of a member is `Team.A`, which no token carries."""
+
+    class Team(str, Enum):  # noqa: UP042 (as Pulumi generates them)
+        A = "team-a"
+
+    deployed = deploy({**GOOD, "service_account": {"name": "app", "namespace": Team.A}})
+    trust = json.loads(deployed.one("aws:iam/role:Role").inputs["assumeRolePolicy"])
+    assert "system:serviceaccount:team-a:app" in json.dumps(trust)
+
+
+def test_an_output_or_a_resource_inside_a_string_is_named_everywhere() -> None:
+    """Protects keys too: `f"{provider.url}:amr"` is what people write as a condition key."""
+    issuer = output("x")
+    found = mistakes({**GOOD, "trust_conditions": {"StringEquals": {f"{issuer}:amr": "v"}}})
+    assert all("an output inside a string" in text for text in found.values())
+    found = mistakes({**GOOD, "description": f"{object()}"})
+    assert "an output inside a string" in found["description"]
+
+
+def test_a_value_within_itself_is_refused() -> None:
+    """Protects against a RecursionError, which says nothing to whoever built the document by mistake so."""
+    statement: dict[str, Any] = {**DOCUMENT}
+    statement["Statement"] = [statement]
+    found = mistakes({**GOOD, "policy": {"document": statement}})
+    assert any("nested more than 100 deep" in text for text in found.values())
+
+
+def test_a_key_forges_no_line() -> None:
+    """Protects readers of an error: a line break within a key begins no mistake of its own."""
+    with pytest.raises(InvalidArgumentsError) as error:
+        parse("my-app", {**GOOD, "tags": {"a\n    found:   x;\n::error::": "b"}})
+
+    assert "\n    found:   x" not in str(error.value)
+    assert "\n::error" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "change", [{"role_name_prefix": "my-", "policy": {"document": DOCUMENT}}, {"policy": {"document": DOCUMENT}}]
+)
+def test_the_components_name_starts_automatic_names(change: dict[str, Any]) -> None:
+    """Protects against IAM's own refusal of an automatic name, half-way through a deployment."""
+    args = {name: value for name, value in GOOD.items() if name != "role_name"}
+    with pytest.raises(InvalidArgumentsError) as error:
+        parse("my app", {**args, **change})
+
+    assert "set role_name and policy.name" in str(error.value)
+    assert parse("my app", GOOD)

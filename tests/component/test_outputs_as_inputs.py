@@ -142,6 +142,11 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
      "policy.document", "6,144"),
     ({"policy_arns": {"a": output("arn:aws:iam::444455556666:policy/p")}}, "policy_arns.a", "444455556666"),
     ({"inline_policies": {"a": output("{")}}, "inline_policies.a", "not JSON"),
+    ({"oidc_provider_arns": output([])}, "oidc_provider_arns", "an empty list"),
+    ({"tags": {f"t{number}": output("x") for number in range(51)}}, "tags", "at most 50"),
+    ({"tags": output({f"t{number}": "x" for number in range(51)})}, "tags", "at most 50"),
+    ({"inline_policies": {name: output({**DOCUMENT, "Statement": {**STATEMENT, "Resource": f"arn:aws:s3:::{LONG}"}})
+                          for name in ("a", "b")}}, "inline_policies", "10,240"),
     # The value is plain, and only the account, by which it is wrong, is known later.
     ({"oidc_provider_arns": [output(PROVIDER)], "policy_arns": {"a": "arn:aws:iam::444455556666:policy/p"}},
      "policy_arns.a", "444455556666"),
@@ -234,3 +239,14 @@ def test_a_secret_stays_one(deploy: Callable[..., Any]) -> None:
         rpc._special_sig_key: rpc._special_secret_sig,
         "value": "hidden",
     }
+
+
+def test_a_coroutine_is_awaited_once(deploy: Callable[..., Any]) -> None:
+    """Protects programs that pass a coroutine, which is an Input of Pulumi's: it is used in several places."""
+
+    async def namespace() -> str:
+        return "team-a"
+
+    deployed = deploy({**GOOD, "service_account": {"name": "app", "namespace": namespace()}})
+    assert deployed.one(ACCOUNT).inputs["metadata"]["namespace"] == "team-a"
+    assert "team-a:app" in deployed.one(ROLE).inputs["assumeRolePolicy"]

@@ -201,7 +201,7 @@ def test_a_key_too_long_for_an_automatic_name_becomes_a_prefix(deploy: Any) -> N
             ["trust_statements[0]", "no Principal"],
         ),
         ({"role_arn": "arn:aws:iam::111122223333:role/x"}, ["role_arn together with oidc_provider_arns"]),
-        ({"oidc_provider_arns": []}, ["neither role_arn nor oidc_provider_arns"]),
+        ({"oidc_provider_arns": []}, ["oidc_provider_arns", "an empty list"]),
         ({"policy_arns": {"a": "x"}}, ["policy_arns.a", "six parts"]),
         (
             {"service_account": {"name": "A_", "annotations": {"eks.amazonaws.com/role-arn": "x"}}},

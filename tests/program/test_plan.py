@@ -258,3 +258,14 @@ def test_a_cluster_without_accounts_has_no_kubernetes_api_in_use() -> None:
     values = {"clusters": SEVERAL, "bindings": {"app": {"trust": {"subjects": ["a:b"]}}}}
 
     assert needs_of(stack_of(values)).kubernetes == set()
+
+
+def test_two_policies_of_one_name_are_a_mistake() -> None:
+    """Protects the first of them, which was dropped: its attachment has the name of the second one's."""
+    arns = ["arn:aws:iam::444455556666:policy/x", "arn:aws:iam::111122223333:policy/x"]
+    with pytest.raises(StackFileError) as error:
+        planned({"bindings": {"app": {"serviceAccount": {"name": "app"}, "policyArns": arns}}})
+
+    (mistake,) = error.value.mistakes
+    assert mistake.place == ("bindings", "app", "policyArns")
+    assert arns[0] in mistake.mistake.found

@@ -62,10 +62,11 @@ def _problem_of(parts: list[str], resource_type: str) -> str | None:
         (partition in PARTITIONS, f"the partition is {partition!r}, not one of {', '.join(PARTITIONS)}"),
         (service == "iam", f"the service is {service!r}, not 'iam'"),
         (region == "", f"the region is {region!r}; IAM has none, so that part is empty"),
-        (re.fullmatch(accounts, account) is not None, f"the account is {account!r}, not 12 digits"),
+        (re.fullmatch(accounts, account, re.ASCII) is not None, f"the account is {account!r}, not 12 digits"),
         (kind == resource_type, f"the resource is a {kind!r}, not a {resource_type!r}"),
         (bool(rest) and not rest.endswith("/"), "the resource has no name"),
         (not re.search(r"[\s*?]", rest), "the resource's name holds a blank or a wildcard"),
+        (re.fullmatch(r"[\x21-\x7e]+", rest) is not None, "the resource's name holds what is not ASCII"),
     )
     return next((problem for good, problem in checks if not good), None)
 

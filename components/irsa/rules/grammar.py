@@ -39,6 +39,8 @@ IAM_VARIABLE = re.compile(r"\$\{[^}]*\}")
 def document_mistakes(document: Mapping[str, Any]) -> Iterator[Located]:
     """Yield what IAM would refuse in a policy of a role, each with its place in the document."""
     yield from _unknown_elements((), document, DOCUMENT_ELEMENTS)
+    if not isinstance(document.get("Id", ""), str) and document["Id"] is not UNKNOWN:
+        yield ("Id",), Mistake(shown(document["Id"]), "a string", "write a string, or leave it out")
     version = document.get("Version")
     if version not in (VERSION, UNKNOWN):
         yield ("Version",), _wrong_version(version)
@@ -74,13 +76,14 @@ def statement_mistakes(statement: Any, place: Part = (), trust: bool = False) ->
         found = "no Effect" if "Effect" not in statement else f"the Effect {shown(effect)}"
         yield (*place, "Effect"), Mistake(found, "Allow or Deny, in this case", nearest(effect, EFFECTS, "add Effect"))
     sid = statement.get("Sid")
-    if sid not in (None, UNKNOWN) and not (isinstance(sid, str) and SID.fullmatch(sid)):
+    if "Sid" in statement and sid is not UNKNOWN and not (isinstance(sid, str) and SID.fullmatch(sid)):
         yield (*place, "Sid"), Mistake(f"the Sid {shown(sid)}", "letters A-Z, a-z and digits", "leave out the rest")
     yield from _listed(place, statement, "Action", _not_an_action)
     if trust:
         if not {"Principal", "NotPrincipal"} & statement.keys():
             yield place, Mistake("no Principal", "a Principal, who is trusted", "add one, such as AWS: ARN")
-        yield from _principal(place, statement.get("Principal"))
+        if "Principal" in statement:
+            yield from _principal((*place, "Principal"), statement["Principal"])
     else:
         yield from _listed(place, statement, "Resource", _not_a_resource)
     if "Condition" in statement:
@@ -234,15 +237,19 @@ def wrong_partition(arn: str, found: str, partition: str | None) -> Mistake | No
 
 
 def _principal(place: Part, principal: Any) -> Iterator[Located]:
-    if principal in (None, "*", UNKNOWN):
+    if principal in ("*", UNKNOWN):
         return
     if not isinstance(principal, Mapping) or not principal:
-        yield (*place, "Principal"), Mistake(shown(principal), '"*", or a map such as {AWS: ARN}', "write AWS: ARN")
+        yield place, Mistake(shown(principal), '"*", or a map such as {AWS: ARN}', "write AWS: ARN")
         return
-    for kind in principal:
+    for kind, value in principal.items():
         if kind not in PRINCIPALS:
             fix = nearest(kind, PRINCIPALS, "name one of these")
-            yield (*place, "Principal", kind), Mistake(f"unknown principal {kind!r}", ", ".join(PRINCIPALS), fix)
+            yield (*place, kind), Mistake(f"unknown principal {kind!r}", ", ".join(PRINCIPALS), fix)
+        several = value if isinstance(value, list) else [value]
+        if not several or not all(item is UNKNOWN or (isinstance(item, str) and item) for item in several):
+            fix = "put it in quotes" if isinstance(value, int) else "write it as a string"
+            yield (*place, kind), Mistake(shown(value), "a string, or a list of strings", fix)
 
 
 def _wrong_version(version: Any) -> Mistake:

@@ -1,6 +1,7 @@
 """What is wrong with a value, in the shape that every message of irsa has."""
 
 import difflib
+import json
 import re
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
@@ -18,7 +19,8 @@ def path_of(parts: Iterable[str | int]) -> str:
 def _step(part: str | int) -> str:
     if isinstance(part, int):
         return f"[{part}]"
-    return f".{part}" if re.fullmatch(r"[\w-]+", part) else f'["{part}"]'
+    # Others wrote the keys: a line break in one must not begin a line of ours.
+    return f".{part}" if re.fullmatch(r"[\w-]+", part) else f"[{json.dumps(part, ensure_ascii=False)}]"
 
 
 Spelling = Callable[[Part], str]

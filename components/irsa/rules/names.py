@@ -80,8 +80,8 @@ AUDIENCE = NameRule("an audience", 255, r"[\s\S]+", "the client ID of an OIDC pr
 ATTACHMENT_KEY = NameRule(
     "a key of an attached policy",
     640,
-    r"(?!part-\d+$)[\w+=,.@/-]+(:[\w+=,.@/-]+)*",
-    "letters, digits and _+=,.@/-:, not part-2",
+    r"[\w+=,.@/-]+(:[\w+=,.@/-]+)*",
+    "letters, digits and _+=,.@/-:",
 )
 RULES = {
     "audience": AUDIENCE,

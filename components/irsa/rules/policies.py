@@ -4,6 +4,7 @@ Quotas: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.ht
 """
 
 import json
+import math
 import re
 import sys
 from collections import Counter
@@ -44,7 +45,7 @@ def parse_object(text: str) -> dict[str, Any]:
         Mistake: It is not JSON, no object, or has a key twice or a number that is too long.
     """
     try:
-        document = json.loads(text, object_pairs_hook=_object)
+        document = json.loads(text, object_pairs_hook=_object, parse_constant=_finite, parse_float=_finite)
     except Mistake:
         raise
     except json.JSONDecodeError as error:
@@ -65,6 +66,12 @@ def parse_object(text: str) -> dict[str, Any]:
             "no policy document", 'an object with "Version" and "Statement"', "see the AWS page for an example"
         )
     return document
+
+
+def _finite(number: str) -> float:
+    if not math.isfinite(float(number)):
+        raise Mistake(f"the number {number}", "an IAM policy document in JSON", "write a number that JSON knows")
+    return float(number)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
