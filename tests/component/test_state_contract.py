@@ -7,8 +7,8 @@ from typing import Any
 import pulumi
 import pytest
 
-from cli.declared import Binding, Declared, ServiceAccount, parse_state
 from irsa import outputs
+from irsa_cli.state import Binding, Declared, ServiceAccount, parse_state
 
 COMPONENT = "irsa:index:ServiceAccountRole"
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"

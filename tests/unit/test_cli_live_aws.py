@@ -18,8 +18,8 @@ from botocore.compat import HTTPHeaders
 from botocore.exceptions import BotoCoreError
 from moto import mock_aws
 
-from cli.exits import CouldNotLookError
-from cli.live_aws import FOLLOWED, NOT_FOLLOWED, Account, Accounts, TokenService, session_of
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.live.aws import FOLLOWED, NOT_FOLLOWED, Account, Accounts, TokenService, session_of
 
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 # How the engine writes a secret into a state: https://www.pulumi.com/docs/iac/concepts/secrets/

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cli import check
-from cli.main import main
+from config import check
+from irsa_cli.main import main
 
 IRSA = Path(sys.executable).with_name("irsa")
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from cli.declared import Binding, Declared, Role, ServiceAccount
-from cli.exits import CouldNotLookError
-from cli.findings import Check, Outcome
-from cli.verify import Verification
 from irsa.rules.trust import federated_providers, trust_document
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.report.checks import Check, Outcome
+from irsa_cli.state import Binding, Declared, Role, ServiceAccount
+from irsa_cli.verify import Verification
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"

@@ -1,18 +1,10 @@
-"""`irsa verify`: is what the stack declares what AWS and Kubernetes have? It only reads."""
+"""Compare what is declared with what AWS and Kubernetes have; nothing is changed."""
 
 import argparse
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from cli.comparison import Difference, differences
-from cli.declared import Binding, Declared, Role, ServiceAccount, add_stack_options, read_stack
-from cli.exits import EXIT_CODES, CouldNotLookError, unexpected
-from cli.findings import Check, Outcome, Report, add_report_options, by_binding, publish, worst
-from cli.live_aws import CONCURRENT, Account, Accounts
-from cli.live_kubernetes import Clusters
-from cli.pods import apart, problems, restart_command
-from cli.progress import look_at_all
 from irsa.evaluation import Decision, WebIdentityRequest, evaluate
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, PREFIX, ROLE_ARN, check_annotation_key
@@ -20,6 +12,16 @@ from irsa.rules.arns import issuer_of_provider, parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake
 from irsa.rules.subjects import subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
+from irsa_cli.comparison import Difference, differences
+from irsa_cli.exits import EXIT_CODES, CouldNotLookError, unexpected
+from irsa_cli.live.aws import CONCURRENT, Account, Accounts
+from irsa_cli.live.kubernetes import Clusters
+from irsa_cli.options import add_report_options, add_stack_options
+from irsa_cli.pods import apart, problems, restart_command
+from irsa_cli.progress import look_at_all
+from irsa_cli.report.checks import Check, Outcome, Report, by_binding, worst
+from irsa_cli.report.publish import publish
+from irsa_cli.state import Binding, Declared, Role, ServiceAccount, read_stack
 
 PROVIDER, ROLE, TRUST = "provider", "role", "trust"
 POLICIES, DOCUMENTS, ACCOUNT, PODS = "policies", "documents", "account", "pods"

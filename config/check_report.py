@@ -1,4 +1,4 @@
-"""What `irsa check` found, for people, for a pipe, for programs and for code scanning."""
+"""What `irsa check` found, for a pipe, for programs and for code scanning."""
 
 import json
 from collections.abc import Iterator, Sequence

@@ -1,6 +1,5 @@
 """What a stack declares: its bindings, as the state says that the last `pulumi up` made them."""
 
-import argparse
 import difflib
 import functools
 import json
@@ -12,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from cli.exits import CouldNotLookError
 from irsa import outputs
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
 from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa_cli.exits import CouldNotLookError
 
 # The key by which the engine marks a secret in its state.
 SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105 (it is public)
@@ -150,23 +149,6 @@ class Declared:
                 hint = f"did you mean {near[0]!r}?" if near else f"it has: {', '.join(sorted(known)) or 'none'}"
                 raise CouldNotLookError(f"stack {self.stack} has no binding {key!r}; {hint}")
         return tuple(known[key] for key in dict.fromkeys(keys)) if keys else self.bindings
-
-
-def add_stack_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that choose a stack and bindings of it."""
-    parser.add_argument("--stack", metavar="S", type=stack_name, help="the stack; default: the selected one")
-    parser.add_argument("bindings", metavar="BINDING", nargs="*", help="keys of bindings; default: all")
-
-
-def stack_name(text: str) -> str:
-    """Take the name of a stack from the command line.
-
-    Raises:
-        argparse.ArgumentTypeError: It is empty, as an unset variable is, and would mean another stack.
-    """
-    if not text:
-        raise argparse.ArgumentTypeError("the name of the stack is empty")
-    return text
 
 
 def read_stack(stack: str | None) -> Declared:

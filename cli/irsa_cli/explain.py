@@ -1,25 +1,26 @@
-"""`irsa explain`: could this service account assume this role, and why, or why not?"""
+"""Tell whether a service account could assume a role, and why, or why not."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.declared import Declared, read_stack, stack_name
-from cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
-from cli.findings import visible
 from irsa.evaluation import Decision, Evaluation, StatementEvaluation, TrustDocumentError, WebIdentityRequest, evaluate
 from irsa.rules.annotations import AUDIENCE
 from irsa.rules.arns import parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake
 from irsa.rules.subjects import check_subject, is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
+from irsa_cli.options import stack_name
+from irsa_cli.report.json import as_object, document
+from irsa_cli.report.text import visible
+from irsa_cli.state import Declared, read_stack
 
 if TYPE_CHECKING:
-    from cli.live_kubernetes import Cluster
+    from irsa_cli.live.kubernetes import Cluster
 
 DESCRIPTION = """\
 Tell whether a Kubernetes service account could assume an IAM role, and which statement, condition and value decides
@@ -44,7 +45,7 @@ PROVIDERS_PAGE = "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_prov
 class Answer:
     """The answer, why, and the page that states the rule."""
 
-    account: str
+    service_account: str
     role: str
     decision: Decision
     explanation: str
@@ -80,9 +81,9 @@ def run(options: argparse.Namespace) -> int:
         raise CouldNotLookError(str(error)) from error
     told = [(visible(text), color) for text, color in lines(answer)]
     if options.json:
-        print(json.dumps(asdict(answer), indent=2, ensure_ascii=False))
+        print(document("explain", answer.decision is Decision.ALLOWED, as_object(answer)))
     elif sys.stdout.isatty():
-        from cli.terminal import show_lines  # noqa: PLC0415 (it draws, and a pipe needs no drawing)
+        from irsa_cli.report.terminal import show_lines  # noqa: PLC0415 (it draws, and a pipe needs no drawing)
 
         show_lines(told)
     else:
@@ -94,7 +95,7 @@ def lines(answer: Answer) -> Iterator[tuple[str, str]]:
     """Give the answer as lines of text, each with its color."""
     request, allowed = answer.request, answer.decision is Decision.ALLOWED
     color = COLORS[None if answer.decision is Decision.CANNOT_DECIDE else allowed]
-    yield f"{answer.account} -> {answer.role}: {answer.decision.value}", f"bold {color}"
+    yield f"{answer.service_account} -> {answer.role}: {answer.decision.value}", f"bold {color}"
     yield f"{answer.explanation} [{answer.documentation}]", color
     yield f"token: issuer {request.issuer}, audience {request.audience}, subject {request.subject}", ""
     yield f"through: {request.provider_arn}", ""
@@ -128,7 +129,7 @@ def _offline(options: argparse.Namespace) -> Answer:
 
 
 def _live(options: argparse.Namespace) -> Answer:
-    from cli.live_aws import Accounts  # noqa: PLC0415 (a client of AWS, which a file does not need)
+    from irsa_cli.live.aws import Accounts  # noqa: PLC0415 (a client of AWS, which a file does not need)
 
     _subject(options.account)
     declared = read_stack(options.stack) if options.stack else None
@@ -163,7 +164,7 @@ def _live(options: argparse.Namespace) -> Answer:
 
 def _cluster(options: argparse.Namespace, declared: Declared | None) -> "Cluster":
     """Give the cluster of the account: the one that the stack puts it in, else the only one that there is."""
-    from cli.live_kubernetes import Clusters  # noqa: PLC0415 (a client of Kubernetes, which a file does not need)
+    from irsa_cli.live.kubernetes import Clusters  # noqa: PLC0415 (a client of Kubernetes, which a file does not need)
 
     clusters = Clusters(declared.clusters if declared else {})
     bindings = declared.bindings if declared else ()

@@ -1,4 +1,4 @@
-"""`irsa prove`: service accounts assume their roles for real, without a Pod, and others are refused."""
+"""Let service accounts assume their roles for real, without a Pod, and others be refused."""
 
 import argparse
 import fnmatch
@@ -9,13 +9,6 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from cli.declared import Binding, Declared, ServiceAccount, add_stack_options, read_stack
-from cli.exits import EXIT_CODES, CouldNotLookError, unexpected
-from cli.findings import Check, Outcome, Report, add_report_options, publish
-from cli.live_aws import CONCURRENT, Accounts, Refused, TokenService
-from cli.live_kubernetes import Cluster, Clusters, claims
-from cli.progress import look_at_all
-from cli.sts_answers import explained
 from irsa.evaluation import Decision, Evaluation, WebIdentityRequest, evaluate
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
@@ -23,6 +16,15 @@ from irsa.rules.arns import issuer_host_path, issuer_of_provider, parse_iam_arn,
 from irsa.rules.mistakes import Mistake
 from irsa.rules.subjects import is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
+from irsa_cli.exits import EXIT_CODES, CouldNotLookError, unexpected
+from irsa_cli.live.aws import CONCURRENT, Accounts, Refused, TokenService
+from irsa_cli.live.kubernetes import Cluster, Clusters, claims
+from irsa_cli.options import add_report_options, add_stack_options
+from irsa_cli.progress import look_at_all
+from irsa_cli.report.checks import Check, Outcome, Report
+from irsa_cli.report.publish import publish
+from irsa_cli.state import Binding, Declared, ServiceAccount, read_stack
+from irsa_cli.sts_answers import explained
 
 HEADINGS = ("binding", "proof", "service account", "outcome")
 ASSUMES, IS_REFUSED = "assumes", "is refused"

@@ -12,9 +12,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from cli.declared import is_secret
-from cli.exits import CouldNotLookError
 from irsa.rules.arns import parse_iam_arn
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.state import is_secret
 
 CONCURRENT = 16
 # IAM throttles per account; the adaptive mode slows all threads down together. In the standard mode, bench/verify.py

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from cli.declared import parse_state
-from cli.exits import CouldNotLookError
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.state import parse_state
 
 STACK = "urn:pulumi:prod::irsa::"
 COMPONENT = "irsa:index:ServiceAccountRole"
