@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-from irsa_cli import verbs
 from irsa_cli.exits import COULD_NOT_LOOK, CouldNotLookError, unexpected
 
 
@@ -13,6 +12,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb and give its exit code: 0 all good, 1 findings, 2 could not look."""
     # Modules and models are made once and stay: looking for garbage among them takes a tenth of a short run.
     gc.set_threshold(100_000)
+    from irsa_cli import verbs  # noqa: PLC0415 (among these modules is the library that finds entry points)
+
     words = list(sys.argv[1:] if arguments is None else arguments)
     # The command itself has only options that end it, so that a verb is the first word.
     asked = words[0] if words and words[0] in verbs.installed() else ""
