@@ -74,6 +74,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     pins.write_text("\n".join(pinned))
     venv.create(folder / "empty", with_pip=True)
     made = Environment(folder / "empty", repository, pins)
+    # An older pip takes no `NAME @ URL` of a repository on this machine, as it does of one elsewhere.
+    made.pip("install", "--quiet", "--upgrade", "pip")
     (line,) = re.findall(r"^\$ pip install ((?:.*\\\n)*.*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
     requirements = shlex.split(line.replace("\\\n", " "))
     assert len(requirements) == 2
