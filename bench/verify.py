@@ -26,7 +26,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from irsa.rules.trust import trust_document
-from irsa_cli.live.aws import CONCURRENT, Accounts
+from irsa_cli.live.aws import CONCURRENT, AwsAccounts
 from irsa_cli.live.kubernetes import Clusters
 from irsa_cli.progress import look_at_all
 from irsa_cli.report.checks import Report
@@ -50,7 +50,12 @@ def binding(index: int) -> Binding:
     policy = f"arn:aws:iam::{NUMBER}:policy/app-{index}"
     account = ServiceAccount("default", f"app-{index}", {"eks.amazonaws.com/role-arn": arn}, True, "")
     return Binding(
-        f"app-{index}", arn, Role(f"app-{index}", trust, None), (policy,), {policy: DOCUMENT}, accounts=(account,)
+        f"app-{index}",
+        arn,
+        Role(f"app-{index}", trust, None),
+        (policy,),
+        {policy: DOCUMENT},
+        service_accounts=(account,),
     )
 
 
@@ -178,7 +183,7 @@ def main() -> int:
         os.environ["KUBECONFIG"] = str(kubeconfig)
         declared = Declared("bench", tuple(binding(index) for index in range(options.number)), {}, {})
         started = time.perf_counter()
-        verification = Verification(declared, Accounts(declared.aws), Clusters(declared.clusters), pods=False)
+        verification = Verification(declared, AwsAccounts(declared.aws), Clusters(declared.clusters), pods=False)
         checks = look_at_all("verify", declared.bindings, verification.of_binding, CONCURRENT)
         seconds = time.perf_counter() - started
     print(summary(Report("verify", "bench", checks)))

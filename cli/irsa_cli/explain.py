@@ -59,7 +59,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Give the verb's parser its arguments."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("account", metavar="NAMESPACE/SERVICEACCOUNT", help="the service account")
+    parser.add_argument("service_account", metavar="NAMESPACE/SERVICEACCOUNT", help="the service account")
     parser.add_argument("role", metavar="ROLE", help="ARN of the role; without --trust also its name")
     parser.add_argument("--trust", metavar="FILE", type=Path, help="the trust policy, instead of the role's own")
     parser.add_argument("--issuer", metavar="URL", help="OIDC issuer of the cluster, instead of asking the cluster")
@@ -119,9 +119,9 @@ def _offline(options: argparse.Namespace) -> Answer:
         raise CouldNotLookError("--trust reads a file, --stack looks at what there is: give one of them")
     if not options.issuer:
         raise CouldNotLookError("--trust needs --issuer, the OIDC issuer of the cluster")
-    request = _request(options.account, options.role, options.issuer, options.audience or DEFAULT_AUDIENCE)
+    request = _request(options.service_account, options.role, options.issuer, options.audience or DEFAULT_AUDIENCE)
     try:
-        return _evaluated(options.account, options.role, options.trust.read_text(encoding="utf-8"), request)
+        return _evaluated(options.service_account, options.role, options.trust.read_text(encoding="utf-8"), request)
     except UnicodeDecodeError as error:
         raise CouldNotLookError(f"{options.trust} is not UTF-8 text") from error
     except RecursionError as error:
@@ -129,14 +129,14 @@ def _offline(options: argparse.Namespace) -> Answer:
 
 
 def _live(options: argparse.Namespace) -> Answer:
-    from irsa_cli.live.aws import Accounts  # noqa: PLC0415 (a client of AWS, which a file does not need)
+    from irsa_cli.live.aws import AwsAccounts  # noqa: PLC0415 (a client of AWS, which a file does not need)
 
-    _subject(options.account)
+    _subject(options.service_account)
     declared = read_stack(options.stack) if options.stack else None
-    accounts = Accounts(declared.aws if declared else {})
+    aws_accounts = AwsAccounts(declared.aws if declared else {})
     if options.role.startswith("arn:"):
         arn = parse_iam_arn(options.role, "role")
-        aws = accounts.of_arn(options.role)
+        aws = aws_accounts.of_arn(options.role)
         if aws is None:
             raise CouldNotLookError(
                 f"these AWS credentials are not of account {arn.account}; --trust FILE reads a file"
@@ -145,7 +145,7 @@ def _live(options: argparse.Namespace) -> Answer:
         if role is not None and role["Arn"] != options.role:
             raise CouldNotLookError(f"there is no role {options.role}; there is {role['Arn']}")
     else:
-        aws = accounts.only()
+        aws = aws_accounts.only()
         role = aws.role(options.role)
     if role is None:
         raise CouldNotLookError(f"account {aws.number} has no role {options.role}")
@@ -153,12 +153,12 @@ def _live(options: argparse.Namespace) -> Answer:
     issuer = options.issuer or (cluster.issuer if cluster else "")
     audience, assumed = options.audience, ""
     if cluster and not audience:
-        annotations = _annotations(cluster, options.account)
+        annotations = _annotations(cluster, options.service_account)
         audience = (annotations or {}).get(AUDIENCE)
         if annotations is None:
-            assumed = f"{options.account} does not exist yet, and will have the audience {DEFAULT_AUDIENCE}"
-    request = _request(options.account, role["Arn"], issuer, audience or DEFAULT_AUDIENCE)
-    answer = _evaluated(options.account, role["Arn"], role["AssumeRolePolicyDocument"], request)
+            assumed = f"{options.service_account} does not exist yet, and will have the audience {DEFAULT_AUDIENCE}"
+    request = _request(options.service_account, role["Arn"], issuer, audience or DEFAULT_AUDIENCE)
+    answer = _evaluated(options.service_account, role["Arn"], role["AssumeRolePolicyDocument"], request)
     return replace(_with_provider(answer, aws.client_ids(request.provider_arn)), assumed=assumed)
 
 
@@ -168,7 +168,12 @@ def _cluster(options: argparse.Namespace, declared: Declared | None) -> "Cluster
 
     clusters = Clusters(declared.clusters if declared else {})
     bindings = declared.bindings if declared else ()
-    own = [each.cluster for binding in bindings for each in binding.accounts if str(each) == options.account]
+    own = [
+        each.cluster
+        for binding in bindings
+        for each in binding.service_accounts
+        if str(each) == options.service_account
+    ]
     found = [clusters.of(reference) for reference in dict.fromkeys(own or clusters.references)]
     if len(found) > 1:
         issuers = sorted(cluster.issuer for cluster in found)
@@ -193,28 +198,30 @@ def _with_provider(answer: Answer, client_ids: list[str] | None) -> Answer:
     return replace(answer, decision=Decision.DENIED, explanation=found, documentation=PROVIDERS_PAGE)
 
 
-def _annotations(cluster: "Cluster", account: str) -> dict[str, str] | None:
-    namespace, _, name = account.partition("/")
+def _annotations(cluster: "Cluster", service_account: str) -> dict[str, str] | None:
+    namespace, _, name = service_account.partition("/")
     return cluster.service_account(namespace, name)
 
 
-def _subject(account: str) -> str:
-    subject = account.replace("/", ":", 1)
-    if is_pattern(subject) or "/" not in account:
-        raise CouldNotLookError(f"{account!r} is no service account: write NAMESPACE/SERVICEACCOUNT")
+def _subject(service_account: str) -> str:
+    subject = service_account.replace("/", ":", 1)
+    if is_pattern(subject) or "/" not in service_account:
+        raise CouldNotLookError(f"{service_account!r} is no service account: write NAMESPACE/SERVICEACCOUNT")
     return check_subject(subject)
 
 
-def _request(account: str, role_arn: str, issuer: str, audience: str) -> WebIdentityRequest:
+def _request(service_account: str, role_arn: str, issuer: str, audience: str) -> WebIdentityRequest:
     provider = provider_of_role(role_arn, issuer)
     if not issuer.startswith("https://"):
         raise CouldNotLookError(f"the issuer {issuer!r} does not begin with https://")
-    return WebIdentityRequest(issuer, provider, subject_claim(_subject(account)), audience)
+    return WebIdentityRequest(issuer, provider, subject_claim(_subject(service_account)), audience)
 
 
-def _evaluated(account: str, role_arn: str, trust: Any, request: WebIdentityRequest) -> Answer:
+def _evaluated(service_account: str, role_arn: str, trust: Any, request: WebIdentityRequest) -> Answer:
     try:
         found: Evaluation = evaluate(trust, request)
     except TrustDocumentError as error:
         raise CouldNotLookError(f"not a trust policy: {error}") from error
-    return Answer(account, role_arn, found.decision, found.explanation, found.documentation, request, found.statements)
+    return Answer(
+        service_account, role_arn, found.decision, found.explanation, found.documentation, request, found.statements
+    )

@@ -98,7 +98,7 @@ class Binding:
         policies: ARNs of the attached policies; nothing where the state keeps one as a secret.
         documents: Those that the stack makes, and their documents; nothing where the state keeps one as a secret.
         inline_policies: Names and documents; nothing where the state keeps one as a secret.
-        accounts: The binding's own service accounts, one per cluster.
+        service_accounts: The binding's own service accounts, one per cluster.
         subjects: Trusted `namespace:name` patterns, as far as they are declared here.
         audience: The audience of the tokens.
         provider: Which of the stack's AWS providers made the role.
@@ -111,7 +111,7 @@ class Binding:
     policies: tuple[str, ...] | None = ()
     documents: Mapping[str, str | None] = field(default_factory=dict)
     inline_policies: Mapping[str, str | None] = field(default_factory=dict)
-    accounts: tuple[ServiceAccount, ...] = ()
+    service_accounts: tuple[ServiceAccount, ...] = ()
     subjects: tuple[str, ...] = ()
     audience: str = DEFAULT_AUDIENCE
     provider: str = ""
@@ -131,8 +131,8 @@ class Declared:
     @functools.cached_property
     def cluster_keys(self) -> Mapping[str, str]:
         """The keys of the clusters in the stack file, by the ways to their APIs; none in a stack of one cluster."""
-        accounts = (account for binding in self.bindings for account in binding.accounts)
-        return {account.cluster: account.cluster_key for account in accounts if account.cluster_key}
+        service_accounts = (each for binding in self.bindings for each in binding.service_accounts)
+        return {each.cluster: each.cluster_key for each in service_accounts if each.cluster_key}
 
     def chosen(self, keys: Sequence[str]) -> tuple[Binding, ...]:
         """Give the bindings with these keys, all of them when there is none.
@@ -232,20 +232,20 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Iterable
     policies = recorded.get(outputs.POLICY_ARNS) or []
     attached = [r["outputs"]["policyArn"] for r in kinds.get(ATTACHMENT, [])]
     annotations = known.get(outputs.ANNOTATIONS) or {}
-    accounts = tuple(
-        _account(r, annotations, cluster_key)
+    service_accounts = tuple(
+        _service_account(r, annotations, cluster_key)
         for kind in (SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH)
         for r in kinds.get(kind, [])
     )
-    if not accounts and known.get(outputs.SERVICE_ACCOUNT_NAME):
+    if not service_accounts and known.get(outputs.SERVICE_ACCOUNT_NAME):
         # A refresh forgets an account that somebody deleted; the component still knows of it.
         created = known.get(outputs.CREATES_SERVICE_ACCOUNT, True)
-        accounts = (
+        service_accounts = (
             ServiceAccount(
                 known[outputs.NAMESPACE], known[outputs.SERVICE_ACCOUNT_NAME], annotations, created, "", cluster_key
             ),
         )
-    own = tuple(f"{account.namespace}:{account.name}" for account in accounts)
+    own = tuple(f"{each.namespace}:{each.name}" for each in service_accounts)
     return Binding(
         key,
         known[outputs.ROLE_ARN],
@@ -253,7 +253,7 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Iterable
         None if is_secret([policies, attached]) else tuple(sorted({*policies, *attached})),
         documents,
         inline,
-        accounts,
+        service_accounts,
         tuple(known.get(outputs.SUBJECTS) or own),
         annotations.get(AUDIENCE, DEFAULT_AUDIENCE),
         roles[0].get("provider", "") if roles else "",
@@ -272,7 +272,7 @@ def _joined(binding: Binding, further: Binding) -> Binding:
     return Binding(
         **{
             **vars(binding),
-            "accounts": (*binding.accounts, *further.accounts),
+            "service_accounts": (*binding.service_accounts, *further.service_accounts),
             "subjects": tuple(dict.fromkeys((*binding.subjects, *further.subjects))),
             "unreadable": binding.unreadable or further.unreadable,
         }
@@ -286,7 +286,7 @@ def _role(known: Mapping[str, Any], trust: str | None, resources: list[Resource]
     return Role(name, trust, datetime.fromisoformat(modified) if modified else None)
 
 
-def _account(resource: Resource, annotations: Mapping[str, str], cluster_key: str) -> ServiceAccount:
+def _service_account(resource: Resource, annotations: Mapping[str, str], cluster_key: str) -> ServiceAccount:
     metadata = resource["inputs"]["metadata"]
     return ServiceAccount(
         metadata.get("namespace") or "default",

@@ -71,7 +71,7 @@ def _spec(module: str) -> ModuleSpec | None:
 
 def _parser() -> tuple[argparse.ArgumentParser, Any]:
     parser = argparse.ArgumentParser(
-        prog="irsa", description="Check, verify, explain and prove IAM roles for service accounts."
+        prog="irsa", description="IAM roles for Kubernetes service accounts: what is declared, and what there is."
     )
     parser.add_argument("--version", action="version", version=f"irsa {version(COMMAND)}")
     verbs = parser.add_subparsers(title="verbs", required=True, dest="verb", metavar="VERB")

@@ -92,7 +92,7 @@ def prove(
     own = ServiceAccount("web", "app", {"eks.amazonaws.com/role-arn": ROLE}, True, "")
     role = Role("app", json.dumps(document or trust(subjects[0])), modified)
     mine = (own,) if "web:app" in subjects else ()
-    binding = Binding("app", ROLE, role, accounts=mine, subjects=subjects)
+    binding = Binding("app", ROLE, role, service_accounts=mine, subjects=subjects)
     declared = Declared("dev", (binding,), {}, {})
     stub: Any = StubClusters(StubCluster(*accounts))
     reach: Any = StubAccounts()
@@ -136,7 +136,7 @@ def test_accounts_are_listed_once_or_not_at_all(monkeypatch: pytest.MonkeyPatch)
     reach: Any = StubAccounts()
     own = ServiceAccount("web", "app", {}, True, "")
     role = Role("app", json.dumps(trust("web:app")), None)
-    binding = Binding("app", ROLE, role, accounts=(own,), subjects=("web:app",))
+    binding = Binding("app", ROLE, role, service_accounts=(own,), subjects=("web:app",))
     proof = Proof(Declared("dev", (binding,), {}, {}), reach, clusters)
     abouts = [check.about for _ in range(5) for check in proof.of_binding(binding) if check.check == "is refused"]
 

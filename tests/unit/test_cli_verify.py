@@ -88,7 +88,7 @@ def verify(
 ) -> list[Check]:
     """Give the checks of a binding with this trust policy that did not come out well."""
     role = Role("app", trust, None)
-    declared = Declared("dev", (Binding("app", ROLE, role, accounts=(ACCOUNT,)),), {}, {}, own_providers)
+    declared = Declared("dev", (Binding("app", ROLE, role, service_accounts=(ACCOUNT,)),), {}, {}, own_providers)
     accounts: Any = StubAccounts(StubAccount(trust or document(STATEMENT), client_ids))
     clusters: Any = StubClusters()
     checks = Verification(declared, accounts, clusters, pods=False).of_binding(declared.bindings[0])
