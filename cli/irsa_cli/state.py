@@ -164,7 +164,7 @@ def read_stack(stack: str | None) -> Declared:
 def _pulumi(*arguments: str) -> str:
     program = shutil.which("pulumi")
     if program is None:
-        raise CouldNotLookError("pulumi is not on PATH; in the sandbox: . .sandbox/env")
+        raise CouldNotLookError("pulumi is not on PATH (in the sandbox of irsa: `. .sandbox/env`)")
     answer = subprocess.run(  # noqa: S603 (the caller's own pulumi)
         [program, *arguments, "--non-interactive"], capture_output=True, text=True, check=False
     )
