@@ -38,7 +38,7 @@ test: environment ## lint, types and all tests, the real engine's among them
 	@$(PYTHON) -m ruff format --check .
 	@echo "  actionlint (the first time it is built: half a minute)"
 	@cd tests/actionlint && go tool actionlint ../../.github/workflows/*.yml
-	@$(PYTHON) -m mypy components/irsa config cli program sandbox tests $(wildcard bench/*.py) __main__.py
+	@$(PYTHON) -m mypy components/irsa config cli/irsa_cli program sandbox tests $(wildcard bench/*.py) __main__.py
 	@for example in examples/*/__main__.py; do $(PYTHON) -m mypy "$$example" || exit 1; done
 	@$(PYTHON) -m sandbox programs
 	@if command -v npm >/dev/null; then cd tests/editor && { npm ci --silent --no-audit --no-fund || exit 1; }; else echo "  no npm (node 18 or newer): the editor's language server is not asked" >&2; fi

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from cli.check import report_of
+from config.check import report_of
 
 BINDINGS = 10_000
 HEAD = """config:

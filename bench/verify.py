@@ -25,13 +25,14 @@ from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from cli.declared import Binding, Declared, Role, ServiceAccount
-from cli.findings import Report, summary
-from cli.live_aws import CONCURRENT, Accounts
-from cli.live_kubernetes import Clusters
-from cli.progress import look_at_all
-from cli.verify import Verification
 from irsa.rules.trust import trust_document
+from irsa_cli.live.aws import CONCURRENT, AwsAccounts
+from irsa_cli.live.kubernetes import Clusters
+from irsa_cli.progress import look_at_all
+from irsa_cli.report.checks import Report
+from irsa_cli.report.text import summary
+from irsa_cli.state import Binding, Declared, Role, ServiceAccount
+from irsa_cli.verify import Verification
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 NUMBER = "123456789012"
@@ -49,7 +50,12 @@ def binding(index: int) -> Binding:
     policy = f"arn:aws:iam::{NUMBER}:policy/app-{index}"
     account = ServiceAccount("default", f"app-{index}", {"eks.amazonaws.com/role-arn": arn}, True, "")
     return Binding(
-        f"app-{index}", arn, Role(f"app-{index}", trust, None), (policy,), {policy: DOCUMENT}, accounts=(account,)
+        f"app-{index}",
+        arn,
+        Role(f"app-{index}", trust, None),
+        (policy,),
+        {policy: DOCUMENT},
+        service_accounts=(account,),
     )
 
 
@@ -177,7 +183,7 @@ def main() -> int:
         os.environ["KUBECONFIG"] = str(kubeconfig)
         declared = Declared("bench", tuple(binding(index) for index in range(options.number)), {}, {})
         started = time.perf_counter()
-        verification = Verification(declared, Accounts(declared.aws), Clusters(declared.clusters), pods=False)
+        verification = Verification(declared, AwsAccounts(declared.aws), Clusters(declared.clusters), pods=False)
         checks = look_at_all("verify", declared.bindings, verification.of_binding, CONCURRENT)
         seconds = time.perf_counter() - started
     print(summary(Report("verify", "bench", checks)))

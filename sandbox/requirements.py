@@ -1,4 +1,4 @@
-"""Compile requirements.txt and requirements-dev.txt from the ranges in the two pyproject.toml: make requirements."""
+"""Compile requirements.txt and requirements-dev.txt from the ranges in the three pyproject.toml: make requirements."""
 
 import subprocess
 import sys
@@ -7,13 +7,13 @@ from pathlib import Path
 
 from sandbox.layout import CHECKOUT
 
-SOURCES = ("pyproject.toml", "components/pyproject.toml")
+SOURCES = ("pyproject.toml", "components/pyproject.toml", "cli/pyproject.toml")
 # A requirements file says nothing of where this machine gets its packages.
 FLAGS = ("--quiet", "--strip-extras", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links",
     "--no-emit-trusted-host")  # fmt: skip
-HEADER = "# Exact versions, compiled from the ranges in pyproject.toml and components/pyproject.toml: make requirements"
+HEADER = "# Exact versions, compiled from the ranges in the three pyproject.toml: make requirements"
 DEVELOPMENT_HEADER = "# What the sandbox and the tests need besides requirements.txt: make requirements"
-OWN = ("-e ./components", "-e .")
+OWN = ("-e ./components", "-e ./cli", "-e .")
 
 
 def main() -> None:

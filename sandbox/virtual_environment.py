@@ -17,7 +17,13 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 FOLDER = CHECKOUT / ".venv"
 PYTHON = FOLDER / "bin" / "python"
 STAMP = FOLDER / "irsa-requirements.sha256"
-CONTENT = ("requirements.txt", "requirements-dev.txt", "pyproject.toml", "components/pyproject.toml")
+CONTENT = (
+    "requirements.txt",
+    "requirements-dev.txt",
+    "pyproject.toml",
+    "components/pyproject.toml",
+    "cli/pyproject.toml",
+)
 TICK_SECONDS = 20
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pulumi
 import pytest
 
-from cli.declared import Binding, Declared, ServiceAccount, parse_state
 from irsa import outputs
+from irsa_cli.state import Binding, Declared, ServiceAccount, parse_state
 
 COMPONENT = "irsa:index:ServiceAccountRole"
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -91,7 +91,7 @@ EXPECTED: dict[str, Any] = {
     "policies": ("arn:aws:iam::111122223333:policy/my-policy", READ_ONLY),
     "documents": {"arn:aws:iam::111122223333:policy/my-policy": DOCUMENT},
     "inline_policies": {"inline": DOCUMENT},
-    "accounts": (ServiceAccount("team-a", "my-service-account", ANNOTATIONS, True, ""),),
+    "service_accounts": (ServiceAccount("team-a", "my-service-account", ANNOTATIONS, True, ""),),
     "subjects": ("team-a:my-service-account", "team-b:*"),
     "audience": "my-audience",
     "provider": "",
@@ -119,7 +119,7 @@ def test_every_output_is_one_that_verify_needs(deploy: Any, name: str) -> None:
     arguments = {**ARGUMENTS, "service_account": {"name": "my-service-account", "namespace": "team-a", "create": False}}
     deployed = deploy(arguments)
     existing = ServiceAccount("team-a", "my-service-account", ANNOTATIONS, False, "")
-    expected = {**EXPECTED, "accounts": (existing,)}
+    expected = {**EXPECTED, "service_accounts": (existing,)}
     assert shown(binding_of(parse_state(state_of(deployed, children=False)))) == expected
 
     found: dict[str, Any] = {}
@@ -136,7 +136,7 @@ def test_an_account_that_only_was_annotated_is_told_apart(deploy: Any) -> None:
         binding = binding_of(parse_state(state_of(deployed, children=children)))
 
         assert binding.role is None
-        assert binding.accounts == (ServiceAccount("team-a", "my-service-account", ANNOTATIONS, False, ""),)
+        assert binding.service_accounts == (ServiceAccount("team-a", "my-service-account", ANNOTATIONS, False, ""),)
         assert (binding.subjects, binding.audience) == (("team-a:my-service-account",), "my-audience")
 
 

@@ -1,12 +1,12 @@
 """The irsa command in a test's project, and the commands that it advises."""
 
-import json
 import shlex
 import subprocess
 from typing import Any
 
 from botocore import xform_name
 
+from tests.output_schemas import check_output
 from tests.sandbox.project import STACK, Project
 
 ROLE_ARN = "eks.amazonaws.com/role-arn"
@@ -25,10 +25,10 @@ def irsa(project: Project, *arguments: str, **variables: str) -> "subprocess.Com
 
 
 def report(project: Project, verb: str, *arguments: str, **variables: str) -> tuple[int, list[dict[str, str]]]:
-    """Give a verb's exit code and its checks."""
+    """Give a verb's exit code and its checks; the output is as the published schema says."""
     answer = irsa(project, verb, "--stack", STACK, "--json", *arguments, **variables)
     assert answer.stdout, answer.stderr
-    checks: list[dict[str, str]] = json.loads(answer.stdout)["checks"]
+    checks: list[dict[str, str]] = check_output(verb, answer.stdout)["checks"]
     return answer.returncode, checks
 
 

@@ -17,8 +17,8 @@ import pytest
 import yaml
 from joserfc import jwk, jws
 
-from cli.live_kubernetes import Cluster
-from cli.main import main
+from irsa_cli.live.kubernetes import Cluster
+from irsa_cli.main import main
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, ROLE_ARN, follow, not_good, report
 from tests.sandbox.project import ROOT, STACK, Project
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cli.main import main
+from irsa_cli.main import main
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
@@ -433,7 +433,7 @@ def test_colors_only_where_they_are_wanted(project: Path, environment: dict[str,
     (project / "Pulumi.dev.yaml").write_text("config: {}\n")
     ours, theirs = pty.openpty()
     base = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
-    command = [sys.executable, "-m", "cli.main", "check", str(project / "Pulumi.dev.yaml")]
+    command = [sys.executable, "-m", "irsa_cli", "check", str(project / "Pulumi.dev.yaml")]
     subprocess.run(command, cwd=ROOT, env={**base, "TERM": "xterm", **environment}, stdout=theirs, check=False)
     os.close(theirs)
     output = b""
@@ -471,7 +471,7 @@ def test_the_command_needs_neither_pulumi_nor_network(project: Path) -> None:
         "https_proxy": "http://127.0.0.1:9",
     }
     assert shutil.which("pulumi", path=bare["PATH"]) is None
-    command = [sys.executable, "-m", "cli.main", "check", str(project / "Pulumi.dev.yaml")]
+    command = [sys.executable, "-m", "irsa_cli", "check", str(project / "Pulumi.dev.yaml")]
     done = subprocess.run(command, cwd=ROOT, env=bare, capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stderr) == (0, "")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cli.main import main
+from irsa_cli.main import main
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 HOST_PATH = ISSUER.removeprefix("https://")

@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pytest
 
-from cli.exits import CouldNotLookError
-from cli.live_kubernetes import Cluster, Clusters, configuration
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.live.kubernetes import Cluster, Clusters, configuration
 
 
 class Api(ThreadingHTTPServer):
@@ -152,7 +152,7 @@ def test_a_missing_page_of_something_else_is_no_missing_account(cluster: Cluster
 
 def test_a_silent_server_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects big stacks: where nobody answers, 1,000 questions take no longer than one."""
-    monkeypatch.setattr("cli.live_kubernetes.TIMEOUT", 0.2)
+    monkeypatch.setattr("irsa_cli.live.kubernetes.TIMEOUT", 0.2)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen(64)

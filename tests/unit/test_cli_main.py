@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cli import check
-from cli.main import main
+from config import check
+from irsa_cli.main import main
 
 IRSA = Path(sys.executable).with_name("irsa")
 
@@ -22,7 +22,7 @@ def test_an_empty_stack_name_is_no_other_stack(verb: str, capsys: pytest.Capture
     assert "argument --stack: the name of the stack is empty" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", ["check", "verify", "prove", "explain"])
+@pytest.mark.parametrize("verb", ["check", "completion", "explain", "prove", "verify"])
 def test_help_has_an_example_and_the_exit_codes(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Protects newcomers: each verb shows how it is called and what its exit codes mean."""
     with pytest.raises(SystemExit):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cli.pods import apart, problems, restart_command
+from irsa_cli.pods import apart, problems, restart_command
 
 # Recorded of amazon-eks-pod-identity-webhook: container `own` sets AWS_ROLE_ARN itself.
 RECORDED = Path(__file__).parents[1] / "sandbox" / "recorded" / "injected-pod.json"

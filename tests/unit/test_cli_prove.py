@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from cli.declared import Binding, Declared, Role, ServiceAccount
-from cli.exits import CouldNotLookError
-from cli.findings import Check, Outcome
-from cli.live_aws import Refused
-from cli.prove import Proof, depends_on_network
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.live.aws import Refused
+from irsa_cli.prove import Proof, depends_on_network
+from irsa_cli.report.checks import Check, Outcome
+from irsa_cli.state import Binding, Declared, Role, ServiceAccount
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 HOST_PATH = ISSUER.removeprefix("https://")
@@ -88,11 +88,11 @@ def prove(
             payload = token.split(".")[1]
             return answer(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
 
-    monkeypatch.setattr("cli.prove.TokenService", Sts)
+    monkeypatch.setattr("irsa_cli.prove.TokenService", Sts)
     own = ServiceAccount("web", "app", {"eks.amazonaws.com/role-arn": ROLE}, True, "")
     role = Role("app", json.dumps(document or trust(subjects[0])), modified)
     mine = (own,) if "web:app" in subjects else ()
-    binding = Binding("app", ROLE, role, accounts=mine, subjects=subjects)
+    binding = Binding("app", ROLE, role, service_accounts=mine, subjects=subjects)
     declared = Declared("dev", (binding,), {}, {})
     stub: Any = StubClusters(StubCluster(*accounts))
     reach: Any = StubAccounts()
@@ -129,14 +129,14 @@ def test_without_a_stranger_a_wrong_audience_is_refused(monkeypatch: pytest.Monk
 
 def test_accounts_are_listed_once_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects the narrow right of docs/verify.md: who may not list all accounts is told so once, and proves on."""
-    monkeypatch.setattr("cli.prove.TokenService", lambda _: type("Sts", (), {"identity": lambda *_: ASSUMED})())
+    monkeypatch.setattr("irsa_cli.prove.TokenService", lambda _: type("Sts", (), {"identity": lambda *_: ASSUMED})())
     cluster: Any = StubCluster("web:app")
     cluster.may_list = False
     clusters: Any = StubClusters(cluster)
     reach: Any = StubAccounts()
     own = ServiceAccount("web", "app", {}, True, "")
     role = Role("app", json.dumps(trust("web:app")), None)
-    binding = Binding("app", ROLE, role, accounts=(own,), subjects=("web:app",))
+    binding = Binding("app", ROLE, role, service_accounts=(own,), subjects=("web:app",))
     proof = Proof(Declared("dev", (binding,), {}, {}), reach, clusters)
     abouts = [check.about for _ in range(5) for check in proof.of_binding(binding) if check.check == "is refused"]
 
@@ -190,7 +190,7 @@ def test_a_new_role_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, age: int
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
     """
     pauses: list[float] = []
-    monkeypatch.setattr("cli.prove.time.sleep", pauses.append)
+    monkeypatch.setattr("irsa_cli.prove.time.sleep", pauses.append)
     answers: list[str] = []
 
     def answer(claims: Mapping[str, str]) -> str:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from cli.findings import Outcome
-from cli.live_aws import Refused
-from cli.sts_answers import CAUSES, explained
+from irsa_cli.live.aws import Refused
+from irsa_cli.report.checks import Outcome
+from irsa_cli.sts_answers import CAUSES, explained
 
 NO_KEY = (
     "Couldn't retrieve verification key from your identity provider,  "

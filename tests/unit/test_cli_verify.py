@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from cli.declared import Binding, Declared, Role, ServiceAccount
-from cli.exits import CouldNotLookError
-from cli.findings import Check, Outcome
-from cli.verify import Verification
 from irsa.rules.trust import federated_providers, trust_document
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.report.checks import Check, Outcome
+from irsa_cli.state import Binding, Declared, Role, ServiceAccount
+from irsa_cli.verify import Verification
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -88,7 +88,7 @@ def verify(
 ) -> list[Check]:
     """Give the checks of a binding with this trust policy that did not come out well."""
     role = Role("app", trust, None)
-    declared = Declared("dev", (Binding("app", ROLE, role, accounts=(ACCOUNT,)),), {}, {}, own_providers)
+    declared = Declared("dev", (Binding("app", ROLE, role, service_accounts=(ACCOUNT,)),), {}, {}, own_providers)
     accounts: Any = StubAccounts(StubAccount(trust or document(STATEMENT), client_ids))
     clusters: Any = StubClusters()
     checks = Verification(declared, accounts, clusters, pods=False).of_binding(declared.bindings[0])

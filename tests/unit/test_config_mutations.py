@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cli.check import report_of
-from cli.reports import as_json, plain, sarif
+from config.check import report_of
+from config.check_report import as_json, plain, sarif
 from config.explaining import keys_at
 from config.places import Place
 

@@ -64,7 +64,7 @@ else:
 
 def test_help_imports_nothing_of_the_verbs() -> None:
     """Protects who asks for help: neither a verb's own module nor what it needs."""
-    assert not imported(str(IRSA), "--help") & {*SDKS, *CLIENTS, "pydantic", "rich", "yaml", "config", "irsa"}
+    assert not imported(str(IRSA), "--help") & {*SDKS, *CLIENTS, "pydantic", "rich", "shtab", "yaml", "config", "irsa"}
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from cli.declared import is_secret
-from cli.exits import CouldNotLookError
 from irsa.rules.arns import parse_iam_arn
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.state import is_secret
 
 CONCURRENT = 16
 # IAM throttles per account; the adaptive mode slows all threads down together. In the standard mode, bench/verify.py
@@ -87,7 +87,7 @@ def _passes(error: ClientError) -> bool:
     return "Throttl" in error.response["Error"]["Code"] or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-class Account:
+class AwsAccount:
     """One AWS account, seen with one provider's credentials. Every answer is asked for once."""
 
     def __init__(self, session: Any, number: str) -> None:
@@ -173,23 +173,23 @@ def _answer(operation: str, ask: Callable[[], Answer]) -> Answer | None:
         raise CouldNotLookError(f"iam:{operation}: {error}") from error
 
 
-class Accounts:
+class AwsAccounts:
     """The AWS accounts that a stack's providers lead to."""
 
     def __init__(self, providers: Mapping[str, Inputs]) -> None:
         """Take the inputs of the providers, by their references in the state."""
         self._providers = dict(providers) or {"": {}}
-        self._reached: dict[str, Account | CouldNotLookError] = {}
+        self._reached: dict[str, AwsAccount | CouldNotLookError] = {}
         self._lock = threading.Lock()
 
     @property
-    def _found(self) -> dict[str, Account | CouldNotLookError]:
+    def _found(self) -> dict[str, AwsAccount | CouldNotLookError]:
         with self._lock:
             if not self._reached:
-                self._reached = {reference: _account_of(inputs) for reference, inputs in self._providers.items()}
+                self._reached = {reference: _aws_account(inputs) for reference, inputs in self._providers.items()}
         return self._reached
 
-    def of_role(self, role_arn: str, reference: str) -> Account:
+    def of_role(self, role_arn: str, reference: str) -> AwsAccount:
         """Give the account of a role that the stack makes, as the provider that made it reaches it.
 
         Raises:
@@ -198,10 +198,10 @@ class Accounts:
         number = parse_iam_arn(role_arn, "role").account
         if reference not in self._found:
             # The state forgot the provider along with the role; any way to the account will do.
-            account = self.of_arn(role_arn)
-            if account is None:
+            aws_account = self.of_arn(role_arn)
+            if aws_account is None:
                 raise CouldNotLookError(f"none of the stack's AWS providers leads to account {number}")
-            return account
+            return aws_account
         found = self._found[reference]
         if isinstance(found, CouldNotLookError):
             raise found
@@ -209,7 +209,7 @@ class Accounts:
             raise CouldNotLookError(f"these AWS credentials are of account {found.number}, and {role_arn} is not in it")
         return found
 
-    def of_arn(self, role_arn: str) -> Account | None:
+    def of_arn(self, role_arn: str) -> AwsAccount | None:
         """Give the account of a role; nothing when none of the stack's providers leads there.
 
         Raises:
@@ -217,14 +217,14 @@ class Accounts:
         """
         number = parse_iam_arn(role_arn, "role").account
         for found in self._found.values():
-            if isinstance(found, Account) and found.number == number:
+            if isinstance(found, AwsAccount) and found.number == number:
                 return found
         for found in self._found.values():
             if isinstance(found, CouldNotLookError):
                 raise found
         return None
 
-    def only(self) -> Account:
+    def only(self) -> AwsAccount:
         """Give the account, when there is only one.
 
         Raises:
@@ -238,10 +238,10 @@ class Accounts:
         return first
 
 
-def _account_of(inputs: Inputs) -> Account | CouldNotLookError:
+def _aws_account(inputs: Inputs) -> AwsAccount | CouldNotLookError:
     try:
         session = session_of(inputs)
-        return Account(session, _number(session))
+        return AwsAccount(session, _number(session))
     except CouldNotLookError as error:
         return error
     except (BotoCoreError, ValueError) as error:

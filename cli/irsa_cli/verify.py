@@ -1,18 +1,10 @@
-"""`irsa verify`: is what the stack declares what AWS and Kubernetes have? It only reads."""
+"""Compare what is declared with what AWS and Kubernetes have; nothing is changed."""
 
 import argparse
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from cli.comparison import Difference, differences
-from cli.declared import Binding, Declared, Role, ServiceAccount, add_stack_options, read_stack
-from cli.exits import EXIT_CODES, CouldNotLookError, unexpected
-from cli.findings import Check, Outcome, Report, add_report_options, by_binding, publish, worst
-from cli.live_aws import CONCURRENT, Account, Accounts
-from cli.live_kubernetes import Clusters
-from cli.pods import apart, problems, restart_command
-from cli.progress import look_at_all
 from irsa.evaluation import Decision, WebIdentityRequest, evaluate
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, PREFIX, ROLE_ARN, check_annotation_key
@@ -20,6 +12,16 @@ from irsa.rules.arns import issuer_of_provider, parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake
 from irsa.rules.subjects import subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
+from irsa_cli.comparison import Difference, differences
+from irsa_cli.exits import EXIT_CODES, CouldNotLookError, unexpected
+from irsa_cli.live.aws import CONCURRENT, AwsAccount, AwsAccounts
+from irsa_cli.live.kubernetes import Clusters
+from irsa_cli.options import add_report_options, add_stack_options
+from irsa_cli.pods import apart, problems, restart_command
+from irsa_cli.progress import look_at_all
+from irsa_cli.report.checks import Check, Outcome, Report, by_binding, worst
+from irsa_cli.report.publish import publish
+from irsa_cli.state import Binding, Declared, Role, ServiceAccount, read_stack
 
 PROVIDER, ROLE, TRUST = "provider", "role", "trust"
 POLICIES, DOCUMENTS, ACCOUNT, PODS = "policies", "documents", "account", "pods"
@@ -65,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     """
     declared = read_stack(options.stack)
     bindings = declared.chosen(options.bindings)
-    verification = Verification(declared, Accounts(declared.aws), Clusters(declared.clusters), options.pods)
+    verification = Verification(declared, AwsAccounts(declared.aws), Clusters(declared.clusters), options.pods)
     checks = look_at_all("verify", bindings, verification.of_binding, CONCURRENT)
     columns = CHECKS if options.pods else CHECKS[:-1]
     rows = [row(key, own, columns) for key, own in by_binding(checks).items()]
@@ -81,9 +83,9 @@ def row(key: str, own: Sequence[Check], columns: Iterable[str]) -> list[str]:
 class Verification:
     """The verification of a stack's bindings."""
 
-    def __init__(self, declared: Declared, accounts: Accounts, clusters: Clusters, pods: bool) -> None:
+    def __init__(self, declared: Declared, aws_accounts: AwsAccounts, clusters: Clusters, pods: bool) -> None:
         """Take what the stack declares, and where to look."""
-        self._declared, self._accounts, self._clusters, self._pods = declared, accounts, clusters, pods
+        self._declared, self._aws_accounts, self._clusters, self._pods = declared, aws_accounts, clusters, pods
         self._repair = commands.up(declared.stack)
 
     def of_binding(self, binding: Binding) -> list[Check]:
@@ -97,8 +99,8 @@ class Verification:
         ]
         if role:
             looks += [
-                (PROVIDER, f"cluster of {account.place}", functools.partial(self._issuer, account, role))
-                for account in binding.accounts
+                (PROVIDER, f"cluster of {each.place}", functools.partial(self._issuer, each, role))
+                for each in binding.service_accounts
             ]
             looks += [
                 (kind, f"role {role.name}", functools.partial(look, role))
@@ -106,58 +108,59 @@ class Verification:
             ]
         else:
             looks.append((TRUST, binding.role_arn, self._admits))
-        looks += [(ACCOUNT, account.place, functools.partial(self._account, account)) for account in binding.accounts]
+        own = binding.service_accounts
+        looks += [(ACCOUNT, each.place, functools.partial(self._service_account, each)) for each in own]
         if self._pods:
-            looks += [(PODS, account.place, functools.partial(self._of_pods, account)) for account in binding.accounts]
+            looks += [(PODS, each.place, functools.partial(self._of_pods, each)) for each in own]
         return [check for kind, about, look in looks for check in _looked(binding, kind, about, look)]
 
-    def _own(self, binding: Binding) -> Account:
+    def _own(self, binding: Binding) -> AwsAccount:
         """Give the AWS account in which the stack made the binding's role."""
-        return self._accounts.of_role(binding.role_arn, binding.provider)
+        return self._aws_accounts.of_role(binding.role_arn, binding.provider)
 
-    def _account_of(self, binding: Binding) -> Account | None:
+    def _aws_account_of(self, binding: Binding) -> AwsAccount | None:
         """Give the AWS account of the binding's role; nothing when the stack's credentials do not reach it."""
-        return self._own(binding) if binding.role else self._accounts.of_arn(binding.role_arn)
+        return self._own(binding) if binding.role else self._aws_accounts.of_arn(binding.role_arn)
 
     # AWS
 
     def _providers(self, binding: Binding) -> list[Check]:
-        account = self._account_of(binding)
-        if account is None:
+        aws_account = self._aws_account_of(binding)
+        if aws_account is None:
             return []
         if binding.role:
             if binding.role.trust is None:
                 raise CouldNotLookError(SECRET_TRUST)
             asked = federated_providers(binding.role.trust)
         else:
-            asked = {self._provider_of(binding, each): [[binding.audience]] for each in binding.accounts}
-        return [self._provider(binding, account, arn, audiences) for arn in asked for audiences in asked[arn]]
+            asked = {self._provider_of(binding, each): [[binding.audience]] for each in binding.service_accounts}
+        return [self._provider(binding, aws_account, arn, audiences) for arn in asked for audiences in asked[arn]]
 
-    def _provider_of(self, binding: Binding, account: ServiceAccount) -> str:
+    def _provider_of(self, binding: Binding, service_account: ServiceAccount) -> str:
         """Give the provider that the tokens of an account's cluster come through."""
-        return provider_of_role(binding.role_arn, self._clusters.of(account.cluster).issuer)
+        return provider_of_role(binding.role_arn, self._clusters.of(service_account.cluster).issuer)
 
-    def _issuer(self, account: ServiceAccount, role: Role, binding: Binding) -> list[Check]:
+    def _issuer(self, service_account: ServiceAccount, role: Role, binding: Binding) -> list[Check]:
         """Ask whether the account's cluster is one that the role trusts: a cluster made anew has another issuer."""
         if role.trust is None:
             raise CouldNotLookError(SECRET_TRUST)
-        cluster = self._clusters.of(account.cluster)
-        about = f"cluster {account.cluster_key or cluster.context}"
+        cluster = self._clusters.of(service_account.cluster)
+        about = f"cluster {service_account.cluster_key or cluster.context}"
         trusted = federated_providers(role.trust)
-        if self._provider_of(binding, account) in trusted:
+        if self._provider_of(binding, service_account) in trusted:
             return [Check(binding.key, PROVIDER, Outcome.OK, about, cluster.issuer)]
         found = f"issuer {cluster.issuer}"
         expected = f"the issuer of {' or '.join(trusted) or NONE}"
         fix = commands.up_with_issuer(self._declared.stack)
         return [Check(binding.key, PROVIDER, Outcome.FINDING, about, found, expected, fix)]
 
-    def _provider(self, binding: Binding, account: Account, arn: str, audiences: Sequence[str]) -> Check:
+    def _provider(self, binding: Binding, aws_account: AwsAccount, arn: str, audiences: Sequence[str]) -> Check:
         """Ask whether a provider is there and admits one of the audiences, where the trust policy asks for some."""
         check = functools.partial(Check, binding.key, PROVIDER)
         audience, issuer = next(iter(audiences), binding.audience), f"https://{issuer_of_provider(arn)}"
         # The provider that the stack makes is the stack's to repair.
         repair = self._repair if arn in self._declared.oidc_providers else None
-        client_ids = account.client_ids(arn)
+        client_ids = aws_account.client_ids(arn)
         if client_ids is None:
             fix = repair or commands.create_provider(issuer, [audience])
             return check(Outcome.FINDING, arn, "no such IAM OIDC provider", f"one for {issuer}", fix)
@@ -167,10 +170,10 @@ class Verification:
         return check(Outcome.OK, arn)
 
     def _role(self, binding: Binding) -> list[Check]:
-        account, check = self._account_of(binding), functools.partial(Check, binding.key, ROLE)
-        if account is None:
+        aws_account, check = self._aws_account_of(binding), functools.partial(Check, binding.key, ROLE)
+        if aws_account is None:
             return [_elsewhere(binding)]
-        live = account.role(parse_iam_arn(binding.role_arn, "role").name)
+        live = aws_account.role(parse_iam_arn(binding.role_arn, "role").name)
         arn = live["Arn"] if live else "no such role"
         if arn == binding.role_arn:
             return [check(Outcome.OK, binding.role_arn)]
@@ -189,14 +192,14 @@ class Verification:
 
     def _admits(self, binding: Binding) -> list[Check]:
         """Ask whether a role that is not the stack's admits the binding's accounts."""
-        account, check = self._account_of(binding), functools.partial(Check, binding.key, TRUST)
-        if account is None:
+        aws_account, check = self._aws_account_of(binding), functools.partial(Check, binding.key, TRUST)
+        if aws_account is None:
             return []
-        live = account.role(parse_iam_arn(binding.role_arn, "role").name)
+        live = aws_account.role(parse_iam_arn(binding.role_arn, "role").name)
         if live is None or live["Arn"] != binding.role_arn:
             return [check(Outcome.NOT_CHECKED, binding.role_arn, "no such role")]
         checks = []
-        for each in binding.accounts:
+        for each in binding.service_accounts:
             issuer = self._clusters.of(each.cluster).issuer
             provider = self._provider_of(binding, each)
             subject = subject_claim(f"{each.namespace}:{each.name}")
@@ -214,8 +217,8 @@ class Verification:
         check = functools.partial(Check, binding.key, POLICIES)
         if binding.policies is None:
             raise CouldNotLookError("the state keeps the ARN of a policy as a secret")
-        account = self._own(binding)
-        attached, inline = account.attached_policies(role.name), account.inline_policies(role.name)
+        aws_account = self._own(binding)
+        attached, inline = aws_account.attached_policies(role.name), aws_account.inline_policies(role.name)
         if attached is None or inline is None:
             return [check(Outcome.NOT_CHECKED, f"role {role.name}", "no such role")]
         compared = (
@@ -266,26 +269,26 @@ class Verification:
 
     # Kubernetes
 
-    def _account(self, account: ServiceAccount, binding: Binding) -> list[Check]:
-        cluster = self._clusters.of(account.cluster)
-        about, check = account.place, functools.partial(Check, binding.key, ACCOUNT)
-        live = cluster.service_account(account.namespace, account.name)
+    def _service_account(self, service_account: ServiceAccount, binding: Binding) -> list[Check]:
+        cluster = self._clusters.of(service_account.cluster)
+        about, check = service_account.place, functools.partial(Check, binding.key, ACCOUNT)
+        live = cluster.service_account(service_account.namespace, service_account.name)
         if live is None:
-            fix = account.command_to_make(self._declared.stack)
-            return [check(Outcome.FINDING, about, "no such service account", str(account), fix)]
-        found = annotation_findings(account, live, self._repair)
+            fix = service_account.command_to_make(self._declared.stack)
+            return [check(Outcome.FINDING, about, "no such service account", str(service_account), fix)]
+        found = annotation_findings(service_account, live, self._repair)
         return [check(Outcome.FINDING, about, *texts) for texts in found] or [check(Outcome.OK, about)]
 
-    def _of_pods(self, account: ServiceAccount, binding: Binding) -> list[Check]:
-        cluster = self._clusters.of(account.cluster)
+    def _of_pods(self, service_account: ServiceAccount, binding: Binding) -> list[Check]:
+        cluster = self._clusters.of(service_account.cluster)
         check = functools.partial(Check, binding.key, PODS)
-        role_arn = account.annotations.get(ROLE_ARN, binding.role_arn)
-        audience = account.annotations.get(AUDIENCE, DEFAULT_AUDIENCE)
+        role_arn = service_account.annotations.get(ROLE_ARN, binding.role_arn)
+        audience = service_account.annotations.get(AUDIENCE, DEFAULT_AUDIENCE)
         checks = []
-        pods = cluster.pods(account.namespace, account.name)
+        pods = cluster.pods(service_account.namespace, service_account.name)
         for pod in pods:
-            about, found = f"{account.namespace}/{pod['metadata']['name']}", problems(pod, role_arn, audience)
-            restart = restart_command(pod, account.cluster_key)
+            about, found = f"{service_account.namespace}/{pod['metadata']['name']}", problems(pod, role_arn, audience)
+            restart = restart_command(pod, service_account.cluster_key)
             checks += [check(Outcome.FINDING, about, each.found, each.expected, restart) for each in found]
             own = apart(pod)
             if own:
@@ -293,24 +296,26 @@ class Verification:
                 checks.append(check(Outcome.NOT_CHECKED, f"{about}, containers", text))
             if not found:
                 checks.append(check(Outcome.OK, about))
-        return checks or [check(Outcome.OK, account.place, "no running Pods")]
+        return checks or [check(Outcome.OK, service_account.place, "no running Pods")]
 
 
-def annotation_findings(account: ServiceAccount, live: Mapping[str, str], repair: str) -> list[tuple[str, str, str]]:
+def annotation_findings(
+    service_account: ServiceAccount, live: Mapping[str, str], repair: str
+) -> list[tuple[str, str, str]]:
     """Give found, expected and fix for every annotation of the webhook that is not as declared."""
     ours = {key: value for key, value in live.items() if key.startswith(PREFIX)}
     misspelled = {key: text for key, text in ((key, _misspelling(key)) for key in live if key not in ours) if text}
     findings = []
-    for key, value in account.annotations.items():
+    for key, value in service_account.annotations.items():
         if live.get(key) != value:
             found = f"{key}: {live[key]}" if key in live else f"no {key}"
             findings.append((found, f"{key}: {value}", repair))
     findings += [
-        (f"{key}: {ours[key]}, not declared", f"no {key}", account.command_to_remove(key))
-        for key in sorted({*ours} - {*account.annotations})
+        (f"{key}: {ours[key]}, not declared", f"no {key}", service_account.command_to_remove(key))
+        for key in sorted({*ours} - {*service_account.annotations})
     ]
     findings += [
-        (f"{key}: {live[key]}, which the webhook does not read", text, account.command_to_remove(key))
+        (f"{key}: {live[key]}, which the webhook does not read", text, service_account.command_to_remove(key))
         for key, text in sorted(misspelled.items())
     ]
     return findings

@@ -1,6 +1,5 @@
 """What a stack declares: its bindings, as the state says that the last `pulumi up` made them."""
 
-import argparse
 import difflib
 import functools
 import json
@@ -12,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from cli.exits import CouldNotLookError
 from irsa import outputs
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
 from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa_cli.exits import CouldNotLookError
 
 # The key by which the engine marks a secret in its state.
 SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105 (it is public)
@@ -99,7 +98,7 @@ class Binding:
         policies: ARNs of the attached policies; nothing where the state keeps one as a secret.
         documents: Those that the stack makes, and their documents; nothing where the state keeps one as a secret.
         inline_policies: Names and documents; nothing where the state keeps one as a secret.
-        accounts: The binding's own service accounts, one per cluster.
+        service_accounts: The binding's own service accounts, one per cluster.
         subjects: Trusted `namespace:name` patterns, as far as they are declared here.
         audience: The audience of the tokens.
         provider: Which of the stack's AWS providers made the role.
@@ -112,7 +111,7 @@ class Binding:
     policies: tuple[str, ...] | None = ()
     documents: Mapping[str, str | None] = field(default_factory=dict)
     inline_policies: Mapping[str, str | None] = field(default_factory=dict)
-    accounts: tuple[ServiceAccount, ...] = ()
+    service_accounts: tuple[ServiceAccount, ...] = ()
     subjects: tuple[str, ...] = ()
     audience: str = DEFAULT_AUDIENCE
     provider: str = ""
@@ -132,8 +131,8 @@ class Declared:
     @functools.cached_property
     def cluster_keys(self) -> Mapping[str, str]:
         """The keys of the clusters in the stack file, by the ways to their APIs; none in a stack of one cluster."""
-        accounts = (account for binding in self.bindings for account in binding.accounts)
-        return {account.cluster: account.cluster_key for account in accounts if account.cluster_key}
+        service_accounts = (each for binding in self.bindings for each in binding.service_accounts)
+        return {each.cluster: each.cluster_key for each in service_accounts if each.cluster_key}
 
     def chosen(self, keys: Sequence[str]) -> tuple[Binding, ...]:
         """Give the bindings with these keys, all of them when there is none.
@@ -152,23 +151,6 @@ class Declared:
         return tuple(known[key] for key in dict.fromkeys(keys)) if keys else self.bindings
 
 
-def add_stack_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that choose a stack and bindings of it."""
-    parser.add_argument("--stack", metavar="S", type=stack_name, help="the stack; default: the selected one")
-    parser.add_argument("bindings", metavar="BINDING", nargs="*", help="keys of bindings; default: all")
-
-
-def stack_name(text: str) -> str:
-    """Take the name of a stack from the command line.
-
-    Raises:
-        argparse.ArgumentTypeError: It is empty, as an unset variable is, and would mean another stack.
-    """
-    if not text:
-        raise argparse.ArgumentTypeError("the name of the stack is empty")
-    return text
-
-
 def read_stack(stack: str | None) -> Declared:
     """Read what a stack of the current folder's project declares.
 
@@ -182,7 +164,7 @@ def read_stack(stack: str | None) -> Declared:
 def _pulumi(*arguments: str) -> str:
     program = shutil.which("pulumi")
     if program is None:
-        raise CouldNotLookError("pulumi is not on PATH; in the sandbox: . .sandbox/env")
+        raise CouldNotLookError("pulumi is not on PATH (in the sandbox of irsa: `. .sandbox/env`)")
     answer = subprocess.run(  # noqa: S603 (the caller's own pulumi)
         [program, *arguments, "--non-interactive"], capture_output=True, text=True, check=False
     )
@@ -250,20 +232,20 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Iterable
     policies = recorded.get(outputs.POLICY_ARNS) or []
     attached = [r["outputs"]["policyArn"] for r in kinds.get(ATTACHMENT, [])]
     annotations = known.get(outputs.ANNOTATIONS) or {}
-    accounts = tuple(
-        _account(r, annotations, cluster_key)
+    service_accounts = tuple(
+        _service_account(r, annotations, cluster_key)
         for kind in (SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH)
         for r in kinds.get(kind, [])
     )
-    if not accounts and known.get(outputs.SERVICE_ACCOUNT_NAME):
+    if not service_accounts and known.get(outputs.SERVICE_ACCOUNT_NAME):
         # A refresh forgets an account that somebody deleted; the component still knows of it.
         created = known.get(outputs.CREATES_SERVICE_ACCOUNT, True)
-        accounts = (
+        service_accounts = (
             ServiceAccount(
                 known[outputs.NAMESPACE], known[outputs.SERVICE_ACCOUNT_NAME], annotations, created, "", cluster_key
             ),
         )
-    own = tuple(f"{account.namespace}:{account.name}" for account in accounts)
+    own = tuple(f"{each.namespace}:{each.name}" for each in service_accounts)
     return Binding(
         key,
         known[outputs.ROLE_ARN],
@@ -271,7 +253,7 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Iterable
         None if is_secret([policies, attached]) else tuple(sorted({*policies, *attached})),
         documents,
         inline,
-        accounts,
+        service_accounts,
         tuple(known.get(outputs.SUBJECTS) or own),
         annotations.get(AUDIENCE, DEFAULT_AUDIENCE),
         roles[0].get("provider", "") if roles else "",
@@ -290,7 +272,7 @@ def _joined(binding: Binding, further: Binding) -> Binding:
     return Binding(
         **{
             **vars(binding),
-            "accounts": (*binding.accounts, *further.accounts),
+            "service_accounts": (*binding.service_accounts, *further.service_accounts),
             "subjects": tuple(dict.fromkeys((*binding.subjects, *further.subjects))),
             "unreadable": binding.unreadable or further.unreadable,
         }
@@ -304,7 +286,7 @@ def _role(known: Mapping[str, Any], trust: str | None, resources: list[Resource]
     return Role(name, trust, datetime.fromisoformat(modified) if modified else None)
 
 
-def _account(resource: Resource, annotations: Mapping[str, str], cluster_key: str) -> ServiceAccount:
+def _service_account(resource: Resource, annotations: Mapping[str, str], cluster_key: str) -> ServiceAccount:
     metadata = resource["inputs"]["metadata"]
     return ServiceAccount(
         metadata.get("namespace") or "default",

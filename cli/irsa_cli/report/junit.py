@@ -3,7 +3,8 @@
 from collections import Counter
 from xml.etree import ElementTree
 
-from cli.findings import Outcome, Report, by_binding, line, visible
+from irsa_cli.report.checks import Outcome, Report, by_binding
+from irsa_cli.report.text import line, visible
 
 ELEMENTS = {Outcome.FINDING: "failure", Outcome.COULD_NOT_LOOK: "error", Outcome.NOT_CHECKED: "skipped"}
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from cli.declared import parse_state
-from cli.exits import CouldNotLookError
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.state import parse_state
 
 STACK = "urn:pulumi:prod::irsa::"
 COMPONENT = "irsa:index:ServiceAccountRole"
@@ -61,7 +61,7 @@ def test_a_binding_of_several_clusters_is_one() -> None:
     assert (declared.stack, binding.key, binding.subjects) == ("prod", "app", ("web:app",))
     assert binding.role is not None
     # By the clusters' keys, whatever the order of the state.
-    assert [(each.cluster, each.place) for each in binding.accounts] == [
+    assert [(each.cluster, each.place) for each in binding.service_accounts] == [
         ("blue", "web/app in blue"),
         ("green", "web/app in green"),
     ]
@@ -110,7 +110,7 @@ def test_what_a_refresh_forgot_is_still_declared() -> None:
     forgotten = component("app", namespace="web", serviceAccountName="app", policyArns=["arn:aws:iam::aws:policy/X"])
     (binding,) = parse_state(state(forgotten, role())).bindings
 
-    assert [str(each) for each in binding.accounts] == ["web/app"]
+    assert [str(each) for each in binding.service_accounts] == ["web/app"]
     assert binding.policies == ("arn:aws:iam::aws:policy/X",)
 
 
@@ -119,7 +119,7 @@ def test_a_forgotten_account_keeps_how_it_came() -> None:
     forgotten = component("app", namespace="web", serviceAccountName="app", createsServiceAccount=False)
     (binding,) = parse_state(state(forgotten, role())).bindings
 
-    assert [each.created for each in binding.accounts] == [False]
+    assert [each.created for each in binding.service_accounts] == [False]
 
 
 @pytest.mark.parametrize("name", ["roleArn", "annotations", "namespace", "serviceAccountName", "subjects"])
@@ -153,7 +153,7 @@ def test_what_waits_for_deletion_or_is_only_read_is_not_declared() -> None:
     going = {**role(), "delete": True}
     (binding,) = parse_state(state(component("app"), read, going)).bindings
 
-    assert (binding.accounts, binding.role) == ((), None)
+    assert (binding.service_accounts, binding.role) == ((), None)
 
 
 def test_an_empty_stack_says_so() -> None:

@@ -1,4 +1,4 @@
-"""What `irsa check` found, for people, for a pipe, for programs and for code scanning."""
+"""What `irsa check` found, for a pipe, for programs and for code scanning."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -8,6 +8,7 @@ from typing import Any
 from config.lint_rules import LINT_RULES
 from config.places import LocatedMistake
 from irsa.rules.mistakes import path_of
+from irsa_cli.report.json import document
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def as_json(reports: Sequence[FileReport]) -> str:
         for report in reports
     ]
     good = all(report.good for report in reports)
-    return json.dumps({"verb": "check", "good": good, "files": files}, indent=2, ensure_ascii=False)
+    return document("check", good, {"files": files})
 
 
 def _as_object(mistake: LocatedMistake) -> dict[str, Any]:

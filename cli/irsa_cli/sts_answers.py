@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from cli.findings import Outcome
-from cli.live_aws import Refused
+from irsa_cli.live.aws import Refused
+from irsa_cli.report.checks import Outcome
 
 
 class Cause(NamedTuple):

@@ -1,38 +1,25 @@
 """The `irsa` command: one module per verb."""
 
-import argparse
 import gc
-import importlib
 import os
 import sys
 from collections.abc import Sequence
 
-from cli.exits import COULD_NOT_LOOK, CouldNotLookError, unexpected
-
-# The module of each verb has `add`, which gives a parser the verb's arguments and a `run` that gives the exit code.
-VERBS = {
-    "check": ("cli.check", "check stack files offline"),
-    "verify": ("cli.verify", "compare what is declared with what AWS and Kubernetes have"),
-    "prove": ("cli.prove", "let service accounts assume their roles, and others be refused"),
-    "explain": ("cli.explain", "tell whether a service account could assume a role, and why"),
-}
+from irsa_cli.exits import COULD_NOT_LOOK, CouldNotLookError, unexpected
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb and give its exit code: 0 all good, 1 findings, 2 could not look."""
     # Modules and models are made once and stay: looking for garbage among them takes a tenth of a short run.
     gc.set_threshold(100_000)
-    words = sys.argv[1:] if arguments is None else arguments
-    parser = argparse.ArgumentParser(
-        prog="irsa", description="Check, verify, explain and prove IAM roles for service accounts."
-    )
-    verbs = parser.add_subparsers(title="verbs", required=True, dest="verb", metavar="VERB")
-    parsers = {verb: verbs.add_parser(verb, help=line) for verb, (_, line) in VERBS.items()}
-    asked = next((word for word in words if not word.startswith("-")), "")
+    from irsa_cli import verbs  # noqa: PLC0415 (among these modules is the library that finds entry points)
+
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    # The command itself has only options that end it, so that a verb is the first word.
+    asked = words[0] if words and words[0] in verbs.installed() else ""
     try:
         # Only this verb is imported: the clients of AWS and Kubernetes take longer than all the rest.
-        if asked in VERBS:
-            importlib.import_module(VERBS[asked][0]).add(parsers[asked])
+        parser = verbs.parser_of(asked) if asked else verbs.parser_of_all()
         chosen = parser.parse_args(words)
         code: int = chosen.run(chosen)
         sys.stdout.flush()
@@ -50,7 +37,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"irsa: could not look: {unexpected(error)}\n")
         return COULD_NOT_LOOK
     return code
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""`irsa prove`: service accounts assume their roles for real, without a Pod, and others are refused."""
+"""Let service accounts assume their roles for real, without a Pod, and others be refused."""
 
 import argparse
 import fnmatch
@@ -9,13 +9,6 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from cli.declared import Binding, Declared, ServiceAccount, add_stack_options, read_stack
-from cli.exits import EXIT_CODES, CouldNotLookError, unexpected
-from cli.findings import Check, Outcome, Report, add_report_options, publish
-from cli.live_aws import CONCURRENT, Accounts, Refused, TokenService
-from cli.live_kubernetes import Cluster, Clusters, claims
-from cli.progress import look_at_all
-from cli.sts_answers import explained
 from irsa.evaluation import Decision, Evaluation, WebIdentityRequest, evaluate
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
@@ -23,6 +16,15 @@ from irsa.rules.arns import issuer_host_path, issuer_of_provider, parse_iam_arn,
 from irsa.rules.mistakes import Mistake
 from irsa.rules.subjects import is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
+from irsa_cli.exits import EXIT_CODES, CouldNotLookError, unexpected
+from irsa_cli.live.aws import CONCURRENT, AwsAccounts, Refused, TokenService
+from irsa_cli.live.kubernetes import Cluster, Clusters, claims
+from irsa_cli.options import add_report_options, add_stack_options
+from irsa_cli.progress import look_at_all
+from irsa_cli.report.checks import Check, Outcome, Report
+from irsa_cli.report.publish import publish
+from irsa_cli.state import Binding, Declared, ServiceAccount, read_stack
+from irsa_cli.sts_answers import explained
 
 HEADINGS = ("binding", "proof", "service account", "outcome")
 ASSUMES, IS_REFUSED = "assumes", "is refused"
@@ -103,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
     """
     declared = read_stack(options.stack)
     bindings = declared.chosen(options.bindings)
-    proof = Proof(declared, Accounts(declared.aws), Clusters(declared.clusters))
+    proof = Proof(declared, AwsAccounts(declared.aws), Clusters(declared.clusters))
     checks = look_at_all("prove", bindings, proof.of_binding, CONCURRENT)
     rows = [(check.binding, check.check, check.about, check.outcome.value) for check in checks]
     return publish(Report("prove", declared.stack, checks), HEADINGS, rows, options)
@@ -112,13 +114,13 @@ def run(options: argparse.Namespace) -> int:
 class Proof:
     """The proof of a stack's bindings."""
 
-    def __init__(self, declared: Declared, accounts: Accounts, clusters: Clusters) -> None:
-        """Take what the stack declares, and where to look; the accounts are asked only why a role was refused."""
-        self._declared, self._accounts, self._clusters = declared, accounts, clusters
+    def __init__(self, declared: Declared, aws_accounts: AwsAccounts, clusters: Clusters) -> None:
+        """Take what the stack declares, and where to look; AWS accounts are asked only why a role was refused."""
+        self._declared, self._aws_accounts, self._clusters = declared, aws_accounts, clusters
         self._repair = commands.up(declared.stack)
         self._lock, self._listing = threading.Lock(), threading.Lock()
         self._token_services: dict[str | None, TokenService] = {}
-        self._all_accounts: dict[Cluster, list[str]] = {}
+        self._service_accounts: dict[Cluster, list[str]] = {}
 
     def of_binding(self, binding: Binding) -> list[Check]:
         """Prove one binding; one that fails costs no other one."""
@@ -132,8 +134,8 @@ class Proof:
 
     def _proven(self, binding: Binding) -> list[Check]:
         """Prove each of its subjects, then one in each cluster that must be refused."""
-        own = {f"{account.namespace}:{account.name}" for account in binding.accounts}
-        answers = [self._own_account(binding, account) for account in binding.accounts]
+        own = {f"{each.namespace}:{each.name}" for each in binding.service_accounts}
+        answers = [self._own_service_account(binding, each) for each in binding.service_accounts]
         for subject in binding.subjects:
             answers += self._subject(binding, subject) if subject not in own else []
         checks = [answer.check for answer in answers]
@@ -148,15 +150,15 @@ class Proof:
 
     # The proof
 
-    def _own_account(self, binding: Binding, account: ServiceAccount) -> Answer:
+    def _own_service_account(self, binding: Binding, service_account: ServiceAccount) -> Answer:
         """Prove an account of the binding's own with what its annotations say, as the webhook would."""
         check = functools.partial(Check, binding.key, ASSUMES)
-        about, expected = account.place, f"{ROLE_ARN}: {binding.role_arn}"
-        create = account.command_to_make(self._declared.stack)
+        about, expected = service_account.place, f"{ROLE_ARN}: {binding.role_arn}"
+        create = service_account.command_to_make(self._declared.stack)
         missing = Answer(check(Outcome.FINDING, about, "no such service account", expected, create))
         try:
-            cluster = self._clusters.of(account.cluster)
-            annotations = cluster.service_account(account.namespace, account.name)
+            cluster = self._clusters.of(service_account.cluster)
+            annotations = cluster.service_account(service_account.namespace, service_account.name)
         except CouldNotLookError as error:
             return Answer(check(Outcome.COULD_NOT_LOOK, about, str(error)))
         if annotations is None:
@@ -167,10 +169,13 @@ class Proof:
             return Answer(check(Outcome.FINDING, about, found, expected, self._repair))
         audience = annotations.get(AUDIENCE, DEFAULT_AUDIENCE)
         if audience != binding.audience:
-            fix = self._repair if AUDIENCE in account.annotations else account.command_to_remove(AUDIENCE)
+            declared = AUDIENCE in service_account.annotations
+            fix = self._repair if declared else service_account.command_to_remove(AUDIENCE)
             texts = (f"{AUDIENCE}: {audience}", f"the audience {binding.audience}", fix)
             return Answer(check(Outcome.FINDING, about, *texts))
-        subject = Subject(cluster, account.namespace, account.name, role_arn, audience, account.cluster_key)
+        subject = Subject(
+            cluster, service_account.namespace, service_account.name, role_arn, audience, service_account.cluster_key
+        )
         return self._assume(binding, subject, about) or missing
 
     def _subject(self, binding: Binding, subject: str) -> list[Answer]:
@@ -194,7 +199,7 @@ class Proof:
     def _matching(self, binding: Binding, subject: str) -> Iterator[Subject]:
         namespace, _, name = subject.partition(":")
         issuers = trusted_issuers(binding)
-        references = list(dict.fromkeys(account.cluster for account in binding.accounts)) or self._clusters.references
+        references = list(dict.fromkeys(each.cluster for each in binding.service_accounts)) or self._clusters.references
         if len(references) > 1 and issuers:
             # A token of another cluster proves nothing of this role.
             references = [each for each in references if issuer_host_path(self._clusters.of(each).issuer) in issuers]
@@ -261,8 +266,8 @@ class Proof:
     def _trust_policy(self, binding: Binding) -> str | Mapping[str, Any] | None:
         """Give the trust policy that the role has now, else the declared one; nothing when neither can be read."""
         try:
-            account = self._accounts.of_arn(binding.role_arn)
-            role = account.role(parse_iam_arn(binding.role_arn, "role").name) if account else None
+            aws_account = self._aws_accounts.of_arn(binding.role_arn)
+            role = aws_account.role(parse_iam_arn(binding.role_arn, "role").name) if aws_account else None
         except (CouldNotLookError, Mistake):
             role = None
         if role and role["Arn"] == binding.role_arn:
@@ -299,23 +304,23 @@ class Proof:
         trust = binding.role.trust if binding.role else None
         if trust is None:
             return None
-        for account in self._every_account(subject.cluster):
-            names = {"subject": subject_claim(account), "issuer": issuer, "role": subject.role_arn}
+        for service_account in self._every_service_account(subject.cluster):
+            names = {"subject": subject_claim(service_account), "issuer": issuer, "role": subject.role_arn}
             answer = evaluation_of(trust, {**names, "audience": subject.audience})
             if answer and answer.decision is Decision.DENIED:
-                namespace, _, name = account.partition(":")
+                namespace, _, name = service_account.partition(":")
                 return subject._replace(namespace=namespace, name=name)
         return None
 
-    def _every_account(self, cluster: Cluster) -> list[str]:
+    def _every_service_account(self, cluster: Cluster) -> list[str]:
         """Give all accounts of a cluster; none where they may not be listed."""
         with self._listing:
-            if cluster not in self._all_accounts:
+            if cluster not in self._service_accounts:
                 try:
-                    self._all_accounts[cluster] = cluster.service_accounts(None)
+                    self._service_accounts[cluster] = cluster.service_accounts(None)
                 except CouldNotLookError:
-                    self._all_accounts[cluster] = []
-        return self._all_accounts[cluster]
+                    self._service_accounts[cluster] = []
+        return self._service_accounts[cluster]
 
     # What the messages name
 

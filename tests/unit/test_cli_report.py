@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from cli.findings import Check, Outcome, Report, as_json, plain, publish, worst
-from cli.junit import junit
-from cli.progress import look_at_all
+from irsa_cli.progress import look_at_all
+from irsa_cli.report.checks import Check, Outcome, Report, worst
+from irsa_cli.report.json import as_json
+from irsa_cli.report.junit import junit
+from irsa_cli.report.publish import publish
+from irsa_cli.report.text import plain
 
 GOOD = Check("app", "role", Outcome.OK, "role app")
 BAD = Check("app", "trust", Outcome.FINDING, "role app", "this <one>", "that & that", "pulumi up --refresh")
@@ -133,7 +136,7 @@ def test_long_work_shows_progress_and_keeps_the_order(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Protects waiting people: how many are done, on standard error; the report is in the order of the bindings."""
-    monkeypatch.setattr("cli.progress.PROGRESS_LINE_SECONDS", 0.0)
+    monkeypatch.setattr("irsa_cli.progress.PROGRESS_LINE_SECONDS", 0.0)
     checks = look_at_all("verify", list("abc"), lambda key: [Check(key, "role", Outcome.OK, key)], 3)
 
     assert [check.binding for check in checks] == ["a", "b", "c"]

@@ -1,15 +1,15 @@
-"""`irsa check`: hold stack files against every rule, without engine, credentials or network."""
+"""Check stack files against every rule, without engine, credentials or network."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
-from cli.reports import FileReport, as_json, plain, sarif
+from config.check_report import FileReport, as_json, plain, sarif
 from config.loading import examine
 from config.places import LocatedMistake
 from config.stack_file import StackFile, located, project_settings
 from config.variables import Unseen
+from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 
 EXIT_CODES = "exit codes: 0 good (warnings included), 1 mistakes, 2 could not look"
 EPILOG = f"example: irsa check Pulumi.prod.yaml --json; {EXIT_CODES}"
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.sarif:
         print(sarif(reports))
     elif sys.stdout.isatty():
-        from cli.terminal import show_files  # noqa: PLC0415 (it draws, and a pipe needs no drawing)
+        from config.check_terminal import show_files  # noqa: PLC0415 (it draws, and a pipe needs no drawing)
 
         show_files(readable)
     else:

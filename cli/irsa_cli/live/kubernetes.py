@@ -26,7 +26,7 @@ from lightkube.config.kubeconfig import SingleConfig
 from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError
 
-from cli.exits import CouldNotLookError
+from irsa_cli.exits import CouldNotLookError
 
 PAGE = 500
 ATTEMPTS = 5

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from cli.findings import Check
+from irsa_cli.report.checks import Check
 
 PROGRESS_LINE_SECONDS = 10.0
 

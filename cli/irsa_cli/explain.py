@@ -1,25 +1,26 @@
-"""`irsa explain`: could this service account assume this role, and why, or why not?"""
+"""Tell whether a service account could assume a role, and why, or why not."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.declared import Declared, read_stack, stack_name
-from cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
-from cli.findings import visible
 from irsa.evaluation import Decision, Evaluation, StatementEvaluation, TrustDocumentError, WebIdentityRequest, evaluate
 from irsa.rules.annotations import AUDIENCE
 from irsa.rules.arns import parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake
 from irsa.rules.subjects import check_subject, is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
+from irsa_cli.options import stack_name
+from irsa_cli.report.json import as_object, document
+from irsa_cli.report.text import visible
+from irsa_cli.state import Declared, read_stack
 
 if TYPE_CHECKING:
-    from cli.live_kubernetes import Cluster
+    from irsa_cli.live.kubernetes import Cluster
 
 DESCRIPTION = """\
 Tell whether a Kubernetes service account could assume an IAM role, and which statement, condition and value decides
@@ -44,7 +45,7 @@ PROVIDERS_PAGE = "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_prov
 class Answer:
     """The answer, why, and the page that states the rule."""
 
-    account: str
+    service_account: str
     role: str
     decision: Decision
     explanation: str
@@ -58,7 +59,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Give the verb's parser its arguments."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("account", metavar="NAMESPACE/SERVICEACCOUNT", help="the service account")
+    parser.add_argument("service_account", metavar="NAMESPACE/SERVICEACCOUNT", help="the service account")
     parser.add_argument("role", metavar="ROLE", help="ARN of the role; without --trust also its name")
     parser.add_argument("--trust", metavar="FILE", type=Path, help="the trust policy, instead of the role's own")
     parser.add_argument("--issuer", metavar="URL", help="OIDC issuer of the cluster, instead of asking the cluster")
@@ -80,9 +81,9 @@ def run(options: argparse.Namespace) -> int:
         raise CouldNotLookError(str(error)) from error
     told = [(visible(text), color) for text, color in lines(answer)]
     if options.json:
-        print(json.dumps(asdict(answer), indent=2, ensure_ascii=False))
+        print(document("explain", answer.decision is Decision.ALLOWED, as_object(answer)))
     elif sys.stdout.isatty():
-        from cli.terminal import show_lines  # noqa: PLC0415 (it draws, and a pipe needs no drawing)
+        from irsa_cli.report.terminal import show_lines  # noqa: PLC0415 (it draws, and a pipe needs no drawing)
 
         show_lines(told)
     else:
@@ -94,7 +95,7 @@ def lines(answer: Answer) -> Iterator[tuple[str, str]]:
     """Give the answer as lines of text, each with its color."""
     request, allowed = answer.request, answer.decision is Decision.ALLOWED
     color = COLORS[None if answer.decision is Decision.CANNOT_DECIDE else allowed]
-    yield f"{answer.account} -> {answer.role}: {answer.decision.value}", f"bold {color}"
+    yield f"{answer.service_account} -> {answer.role}: {answer.decision.value}", f"bold {color}"
     yield f"{answer.explanation} [{answer.documentation}]", color
     yield f"token: issuer {request.issuer}, audience {request.audience}, subject {request.subject}", ""
     yield f"through: {request.provider_arn}", ""
@@ -118,9 +119,9 @@ def _offline(options: argparse.Namespace) -> Answer:
         raise CouldNotLookError("--trust reads a file, --stack looks at what there is: give one of them")
     if not options.issuer:
         raise CouldNotLookError("--trust needs --issuer, the OIDC issuer of the cluster")
-    request = _request(options.account, options.role, options.issuer, options.audience or DEFAULT_AUDIENCE)
+    request = _request(options.service_account, options.role, options.issuer, options.audience or DEFAULT_AUDIENCE)
     try:
-        return _evaluated(options.account, options.role, options.trust.read_text(encoding="utf-8"), request)
+        return _evaluated(options.service_account, options.role, options.trust.read_text(encoding="utf-8"), request)
     except UnicodeDecodeError as error:
         raise CouldNotLookError(f"{options.trust} is not UTF-8 text") from error
     except RecursionError as error:
@@ -128,14 +129,14 @@ def _offline(options: argparse.Namespace) -> Answer:
 
 
 def _live(options: argparse.Namespace) -> Answer:
-    from cli.live_aws import Accounts  # noqa: PLC0415 (a client of AWS, which a file does not need)
+    from irsa_cli.live.aws import AwsAccounts  # noqa: PLC0415 (a client of AWS, which a file does not need)
 
-    _subject(options.account)
+    _subject(options.service_account)
     declared = read_stack(options.stack) if options.stack else None
-    accounts = Accounts(declared.aws if declared else {})
+    aws_accounts = AwsAccounts(declared.aws if declared else {})
     if options.role.startswith("arn:"):
         arn = parse_iam_arn(options.role, "role")
-        aws = accounts.of_arn(options.role)
+        aws = aws_accounts.of_arn(options.role)
         if aws is None:
             raise CouldNotLookError(
                 f"these AWS credentials are not of account {arn.account}; --trust FILE reads a file"
@@ -144,7 +145,7 @@ def _live(options: argparse.Namespace) -> Answer:
         if role is not None and role["Arn"] != options.role:
             raise CouldNotLookError(f"there is no role {options.role}; there is {role['Arn']}")
     else:
-        aws = accounts.only()
+        aws = aws_accounts.only()
         role = aws.role(options.role)
     if role is None:
         raise CouldNotLookError(f"account {aws.number} has no role {options.role}")
@@ -152,22 +153,27 @@ def _live(options: argparse.Namespace) -> Answer:
     issuer = options.issuer or (cluster.issuer if cluster else "")
     audience, assumed = options.audience, ""
     if cluster and not audience:
-        annotations = _annotations(cluster, options.account)
+        annotations = _annotations(cluster, options.service_account)
         audience = (annotations or {}).get(AUDIENCE)
         if annotations is None:
-            assumed = f"{options.account} does not exist yet, and will have the audience {DEFAULT_AUDIENCE}"
-    request = _request(options.account, role["Arn"], issuer, audience or DEFAULT_AUDIENCE)
-    answer = _evaluated(options.account, role["Arn"], role["AssumeRolePolicyDocument"], request)
+            assumed = f"{options.service_account} does not exist yet, and will have the audience {DEFAULT_AUDIENCE}"
+    request = _request(options.service_account, role["Arn"], issuer, audience or DEFAULT_AUDIENCE)
+    answer = _evaluated(options.service_account, role["Arn"], role["AssumeRolePolicyDocument"], request)
     return replace(_with_provider(answer, aws.client_ids(request.provider_arn)), assumed=assumed)
 
 
 def _cluster(options: argparse.Namespace, declared: Declared | None) -> "Cluster":
     """Give the cluster of the account: the one that the stack puts it in, else the only one that there is."""
-    from cli.live_kubernetes import Clusters  # noqa: PLC0415 (a client of Kubernetes, which a file does not need)
+    from irsa_cli.live.kubernetes import Clusters  # noqa: PLC0415 (a client of Kubernetes, which a file does not need)
 
     clusters = Clusters(declared.clusters if declared else {})
     bindings = declared.bindings if declared else ()
-    own = [each.cluster for binding in bindings for each in binding.accounts if str(each) == options.account]
+    own = [
+        each.cluster
+        for binding in bindings
+        for each in binding.service_accounts
+        if str(each) == options.service_account
+    ]
     found = [clusters.of(reference) for reference in dict.fromkeys(own or clusters.references)]
     if len(found) > 1:
         issuers = sorted(cluster.issuer for cluster in found)
@@ -192,28 +198,30 @@ def _with_provider(answer: Answer, client_ids: list[str] | None) -> Answer:
     return replace(answer, decision=Decision.DENIED, explanation=found, documentation=PROVIDERS_PAGE)
 
 
-def _annotations(cluster: "Cluster", account: str) -> dict[str, str] | None:
-    namespace, _, name = account.partition("/")
+def _annotations(cluster: "Cluster", service_account: str) -> dict[str, str] | None:
+    namespace, _, name = service_account.partition("/")
     return cluster.service_account(namespace, name)
 
 
-def _subject(account: str) -> str:
-    subject = account.replace("/", ":", 1)
-    if is_pattern(subject) or "/" not in account:
-        raise CouldNotLookError(f"{account!r} is no service account: write NAMESPACE/SERVICEACCOUNT")
+def _subject(service_account: str) -> str:
+    subject = service_account.replace("/", ":", 1)
+    if is_pattern(subject) or "/" not in service_account:
+        raise CouldNotLookError(f"{service_account!r} is no service account: write NAMESPACE/SERVICEACCOUNT")
     return check_subject(subject)
 
 
-def _request(account: str, role_arn: str, issuer: str, audience: str) -> WebIdentityRequest:
+def _request(service_account: str, role_arn: str, issuer: str, audience: str) -> WebIdentityRequest:
     provider = provider_of_role(role_arn, issuer)
     if not issuer.startswith("https://"):
         raise CouldNotLookError(f"the issuer {issuer!r} does not begin with https://")
-    return WebIdentityRequest(issuer, provider, subject_claim(_subject(account)), audience)
+    return WebIdentityRequest(issuer, provider, subject_claim(_subject(service_account)), audience)
 
 
-def _evaluated(account: str, role_arn: str, trust: Any, request: WebIdentityRequest) -> Answer:
+def _evaluated(service_account: str, role_arn: str, trust: Any, request: WebIdentityRequest) -> Answer:
     try:
         found: Evaluation = evaluate(trust, request)
     except TrustDocumentError as error:
         raise CouldNotLookError(f"not a trust policy: {error}") from error
-    return Answer(account, role_arn, found.decision, found.explanation, found.documentation, request, found.statements)
+    return Answer(
+        service_account, role_arn, found.decision, found.explanation, found.documentation, request, found.statements
+    )

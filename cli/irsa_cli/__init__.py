@@ -1,0 +1,1 @@
+"""The `irsa` command: verbs that hold what is declared against what AWS and Kubernetes have."""

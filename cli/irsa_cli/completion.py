@@ -1,0 +1,44 @@
+"""Print a script that completes verbs and options in bash, zsh or fish."""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from irsa_cli.exits import GOOD
+from irsa_cli.verbs import installed, parser_of
+
+EPILOG = """\
+examples: irsa completion bash > ~/.local/share/bash-completion/completions/irsa
+          irsa completion zsh > "${fpath[1]}/_irsa"
+          irsa completion fish > ~/.config/fish/completions/irsa.fish
+
+exit codes: 0 printed, 2 the verbs cannot be read"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Give the verb's parser its arguments."""
+    parser.description, parser.epilog = __doc__, EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the script and give the exit code."""
+    import shtab  # noqa: PLC0415 (only a script is made of it)
+
+    parser = parser_of(*installed())
+    for argument in _arguments(parser):
+        if argument.type is Path:
+            # The attribute by which shtab is told: https://docs.iterative.ai/shtab/use
+            vars(argument)["complete"] = shtab.FILE
+    print(shtab.complete(parser, options.shell))
+    return GOOD
+
+
+def _arguments(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """Give the arguments of a parser and of its verbs; argparse itself shows them nowhere."""
+    for action in parser._actions:
+        yield action
+        for verb in action.choices.values() if isinstance(action, argparse._SubParsersAction) else ():
+            yield from _arguments(verb)

@@ -1,0 +1,1 @@
+"""What AWS and Kubernetes have now."""

@@ -1,0 +1,1 @@
+"""What the verbs report: one module per form."""

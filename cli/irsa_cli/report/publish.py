@@ -1,0 +1,31 @@
+"""Where a report goes: JSON, a terminal, a pipe, and a file for CI."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from irsa_cli.exits import COULD_NOT_LOOK
+from irsa_cli.report.checks import Report
+from irsa_cli.report.json import as_json
+from irsa_cli.report.text import plain
+
+
+def publish(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]], options: argparse.Namespace) -> int:
+    """Show a report as asked for, and give the exit code."""
+    if options.json:
+        print(as_json(report))
+    elif sys.stdout.isatty():
+        from irsa_cli.report.terminal import show  # noqa: PLC0415 (it draws, and a pipe needs no drawing)
+
+        show(report, headings, rows)
+    else:
+        print("\n".join(plain(report, headings, rows)))
+    try:
+        if options.junit:
+            from irsa_cli.report.junit import junit  # noqa: PLC0415 (an XML library, for CI alone)
+
+            options.junit.write_text(junit(report))
+    except OSError as error:
+        sys.stderr.write(f"irsa {report.verb}: cannot write {options.junit}: {error.strerror}\n")
+        return report.exit_code or COULD_NOT_LOOK
+    return report.exit_code

@@ -1,0 +1,43 @@
+"""Reports on a terminal. Only this module draws, and only a terminal needs it."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from irsa_cli.report.checks import WORST_FIRST, Outcome, Report
+from irsa_cli.report.text import summary, told, visible
+
+COLORS = {
+    Outcome.OK: "green",
+    Outcome.FINDING: "bold red",
+    Outcome.COULD_NOT_LOOK: "yellow",
+    Outcome.NOT_CHECKED: "dim",
+}
+
+
+def show(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Show what verify or prove found."""
+    console = Console(highlight=False)
+    table = Table()
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(_colored(visible(cell)) for cell in row))
+    console.print(table)
+    for outcome in WORST_FIRST[:-1]:
+        for text in told(report, outcome):
+            console.print(Text(text, style=COLORS[outcome]), soft_wrap=True)
+    console.print(Text(summary(report), style="bold"), soft_wrap=True)
+
+
+def _colored(cell: str) -> Text:
+    return Text(cell, style=COLORS[Outcome(cell)] if cell in list(Outcome) else "")
+
+
+def show_lines(lines: Iterable[tuple[str, str]]) -> None:
+    """Show lines of text, each in its style."""
+    console = Console(highlight=False)
+    for text, style in lines:
+        console.print(Text(text, style=style), soft_wrap=True)

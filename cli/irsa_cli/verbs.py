@@ -1,0 +1,78 @@
+"""The verbs: modules that installed distributions name as entry points of the group `irsa.verbs`.
+
+A verb's module begins with a docstring whose first line is its line of help. Its `add` gives a parser the verb's
+arguments, and a `run` that gives the exit code.
+"""
+
+import argparse
+import functools
+from importlib.abc import InspectLoader
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.metadata import EntryPoint, entry_points, version
+from importlib.util import find_spec
+from typing import Any
+
+from irsa_cli.component import COMMAND, COMPONENT, missing, require_component
+from irsa_cli.exits import CouldNotLookError
+
+GROUP = "irsa.verbs"
+
+
+@functools.cache
+def installed() -> dict[str, EntryPoint]:
+    """Give each verb's entry point by the verb's name, sorted; none whose module is not there."""
+    found = {entry.name: entry for entry in entry_points(group=GROUP)}
+    return {name: found[name] for name in sorted(found) if _spec(found[name].module)}
+
+
+def parser_of_all() -> argparse.ArgumentParser:
+    """Give a parser that knows the name and the help of each verb, and imports none."""
+    parser, add = _parser()
+    for name, entry in installed().items():
+        add(name, help=help_line(entry))
+    return parser
+
+
+def parser_of(*names: str) -> argparse.ArgumentParser:
+    """Give a parser that knows all about these verbs.
+
+    Raises:
+        CouldNotLookError: The component's package, which every verb needs, is missing or another one.
+    """
+    require_component()
+    parser, add = _parser()
+    for name in names:
+        entry = installed()[name]
+        try:
+            verb = entry.load()
+        except ImportError as error:
+            if (error.name or "").partition(".")[0] != COMPONENT:
+                raise
+            raise CouldNotLookError(missing("another package has that name")) from error
+        verb.add(add(name, help=help_line(entry)))
+    return parser
+
+
+def help_line(verb: EntryPoint) -> str:
+    """Give the first line of a verb's docstring, read from its source: importing a verb may take a second."""
+    spec = _spec(verb.module)
+    source = spec.loader.get_source(spec.name) if spec and isinstance(spec.loader, InspectLoader) else None
+    return (source or "").partition("\n")[0].strip('"').replace("%", "%%")
+
+
+def _spec(module: str) -> ModuleSpec | None:
+    """Find a module without importing its package."""
+    top, *inner = module.split(".")
+    spec = find_spec(top)
+    for name in inner:
+        spec = PathFinder.find_spec(f"{spec.name}.{name}", spec.submodule_search_locations) if spec else None
+    return spec
+
+
+def _parser() -> tuple[argparse.ArgumentParser, Any]:
+    parser = argparse.ArgumentParser(
+        prog="irsa", description="IAM roles for Kubernetes service accounts: what is declared, and what there is."
+    )
+    parser.add_argument("--version", action="version", version=f"irsa {version(COMMAND)}")
+    verbs = parser.add_subparsers(title="verbs", required=True, dest="verb", metavar="VERB")
+    return parser, verbs.add_parser

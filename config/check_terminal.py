@@ -1,0 +1,32 @@
+"""What `irsa check` found, on a terminal. Only this module draws, and only a terminal needs it."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from config.check_report import FileReport, parts_of
+
+
+def show_files(reports: Sequence[FileReport]) -> None:
+    """Show what check found."""
+    console = Console(highlight=False)
+    for report in reports:
+        findings = [(m, "bold red") for m in report.mistakes] + [(w, "bold yellow") for w in report.warnings]
+        for finding, style in findings:
+            place = f"{finding.file or ''}{f':{finding.line}' if finding.line else ''}"
+            heading = Text.assemble((place, style), (finding.where.removeprefix(place), "bold"))
+            if finding.rule != "mistake":
+                heading.append(f"  [{finding.rule}]", style="yellow")
+            console.print(heading, soft_wrap=True)
+            table = Table.grid(padding=(0, 2))
+            table.add_column(style="dim")
+            table.add_column(overflow="fold")
+            for label, text in parts_of(finding):
+                table.add_row(f"    {label}", Text(text, style="green" if label == "do:" else ""))
+            console.print(table)
+            console.print()
+        for text in report.unseen:
+            console.print(Text(f"could not see {text}", style="dim"), soft_wrap=True)
+        console.print(Text(report.summary, style="bold red" if report.mistakes else "bold green"), soft_wrap=True)

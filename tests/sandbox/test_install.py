@@ -1,0 +1,175 @@
+"""The component and the command in an empty environment, installed as README says, from a clone of this checkout."""
+
+import json
+import re
+import shlex
+import subprocess
+import venv
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+
+from tests.output_schemas import check_output
+from tests.sandbox.irsa_command import ISSUER, PROVIDER
+from tests.sandbox.project import ROOT, STACK, Stack
+
+pytestmark = pytest.mark.sandbox
+
+DOCUMENTED = "https://HOST/ORGANIZATION/irsa@v0.1.0"
+TAG = "a-release"
+PROGRAM = f"""
+from irsa import ServiceAccountRole
+
+ServiceAccountRole(
+    "reader",
+    {{
+        "service_account": {{"name": "reader", "namespace": "default"}},
+        "oidc_provider_arns": ["{PROVIDER}"],
+        "role_name": "installed-reader",
+        "policy": {{"document": {{"Version": "2012-10-17", "Statement": {{
+            "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-bucket/*"}}}}}},
+    }},
+)
+"""
+
+
+class Environment(NamedTuple):
+    """A virtual environment, and the repository that both distributions come from."""
+
+    folder: Path
+    repository: Path
+    pins: Path
+
+    @property
+    def origin(self) -> str:
+        return f"file://{self.repository}@{TAG}"
+
+    def run(self, program: str, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+        """Run a program of the environment in its own folder, where nothing of the checkout lies."""
+        command = [self.folder / "bin" / program, *arguments]
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=300)
+
+    def pip(self, *arguments: str | Path) -> None:
+        done = self.run("python", "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def install(self, *requirements: str) -> None:
+        """Install from the repository; only what others wrote comes from an index, at our versions."""
+        self.pip("install", "--quiet", "--constraint", self.pins, *requirements)
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """Run README's line for pip in an empty environment."""
+    folder = tmp_path_factory.mktemp("install")
+    repository = folder / "irsa"
+    subprocess.run(["git", "clone", "--quiet", ROOT, repository], check=True)
+    subprocess.run(["git", "-C", repository, "tag", TAG], check=True)
+    pins = folder / "pins.txt"
+    pinned = (line for line in (ROOT / "requirements.txt").read_text().splitlines() if not line.startswith("-e"))
+    pins.write_text("\n".join(pinned))
+    venv.create(folder / "empty", with_pip=True)
+    made = Environment(folder / "empty", repository, pins)
+    # An older pip takes no `NAME @ URL` of a repository on this machine, as it does of one elsewhere.
+    made.pip("install", "--quiet", "--upgrade", "pip")
+    (line,) = re.findall(r"^\$ pip install ((?:.*\\\n)*.*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    requirements = shlex.split(line.replace("\\\n", " "))
+    assert len(requirements) == 2
+    made.install(*(each.replace(DOCUMENTED, made.origin) for each in requirements))
+    return made
+
+
+@pytest.fixture
+def stack(cloud: Any, environment: Environment, tmp_path: Path) -> Iterator[Stack]:
+    """Deploy somebody's program with the environment's own packages."""
+    runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(environment.folder)}}
+    (tmp_path / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "somebody", "runtime": runtime}))
+    (tmp_path / "__main__.py").write_text(PROGRAM)
+    stack = Stack(cloud, tmp_path)
+    stack.pulumi("config", "set", "aws:region", "us-west-2")
+    stack.up()
+    yield stack
+    stack.destroy()
+
+
+def test_nothing_generic_is_installed(environment: Environment) -> None:
+    """Protects whoever has a `config` or a `program` of their own: two packages land there, named for what they are."""
+    code = """
+import importlib.metadata, importlib.util, json
+files = [file for name in ("irsa", "irsa-cli") for file in importlib.metadata.files(name)]
+found = [name for name in ("cli", "config", "program") if importlib.util.find_spec(name)]
+print(json.dumps([found, sorted({file.parts[0] for file in files}), importlib.metadata.requires("irsa-cli")]))
+"""
+    found, brought, requires = json.loads(environment.run("python", "-c", code).stdout)
+
+    assert found == []
+    assert [name for name in brought if not name.endswith(".dist-info")] == ["..", "irsa", "irsa_cli"]
+    assert [name for name in requires if re.match(r"irsa\b", name)] == []
+
+
+def test_check_is_no_verb_outside_its_checkout(environment: Environment) -> None:
+    """Protects users of the component: `check` is about this checkout's stack file, and they have none."""
+    said = environment.run("irsa", "--help")
+    refused = environment.run("irsa", "check")
+
+    assert re.findall(r"^    (\w+)", said.stdout.partition("verbs:")[2], re.MULTILINE) == [
+        "completion",
+        "explain",
+        "prove",
+        "verify",
+    ]
+    assert refused.returncode == 2
+    assert "invalid choice: 'check'" in refused.stderr
+    assert environment.run("irsa", "--version").stdout == "irsa 0.1.0\n"
+
+
+def test_a_stack_that_uses_only_the_component_is_verified(stack: Stack, environment: Environment) -> None:
+    """Protects application teams: the command works on their own stack, from their own environment."""
+
+    def irsa(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        answer: subprocess.CompletedProcess[str] = stack.cloud.run(
+            str(environment.folder / "bin" / "irsa"), *arguments, folder=stack.folder, **stack.variables
+        )
+        return answer
+
+    verified = irsa("verify", "--stack", STACK, "--json")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    outcomes = {check["check"]: check["outcome"] for check in check_output("verify", verified.stdout)["checks"]}
+    assert outcomes == dict.fromkeys(["provider", "role", "trust", "policies", "documents", "account"], "ok")
+
+    proven = irsa("prove", "--stack", STACK, "--json")
+    assert proven.returncode == 0, proven.stdout + proven.stderr
+    assert [check["outcome"] for check in check_output("prove", proven.stdout)["checks"]] == ["ok", "ok"]
+
+    explained = irsa("explain", "default/reader", "installed-reader", "--stack", STACK, "--json")
+    assert explained.returncode == 0, explained.stdout + explained.stderr
+    assert check_output("explain", explained.stdout)["request"]["issuer"] == f"https://{ISSUER}"
+
+
+def test_the_missing_component_is_named_with_what_to_install(environment: Environment) -> None:
+    """Protects who installs the command alone, or updates one of the two: what is advised is right as it stands."""
+    environment.pip("uninstall", "--quiet", "--yes", "irsa")
+    alone = environment.run("irsa", "explain", "default/app", "my-role")
+    requirement = f"irsa @ git+{environment.origin}#subdirectory=components"
+    needs = "irsa-cli 0.1.0 needs the component's package irsa 0.1.0"
+    assert alone.returncode == 2
+    assert alone.stderr == f"irsa explain: {needs}, and there is none: install '{requirement}' beside it\n"
+    assert environment.run("irsa", "--help").returncode == 0
+
+    environment.install(requirement)
+    asked = environment.run("irsa", "explain", "default/app", "x" * 65)
+    assert needs not in asked.stderr
+
+
+def test_the_checkout_itself_packages_no_module(environment: Environment, tmp_path: Path) -> None:
+    """Protects who installs the repository without naming a folder: no `config` and no `program` comes of it."""
+    environment.pip("wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, str(environment.repository))
+    (wheel,) = tmp_path.glob("*.whl")
+
+    names = zipfile.ZipFile(wheel).namelist()
+    assert names
+    assert [name for name in names if ".dist-info/" not in name] == []

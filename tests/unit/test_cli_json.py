@@ -1,0 +1,90 @@
+"""What every verb prints for programs, against its published schema (docs/reference)."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from irsa_cli.main import main
+from irsa_cli.prove import ASSUMES, IS_REFUSED
+from irsa_cli.report.checks import Check, Outcome, Report
+from irsa_cli.report.json import as_json
+from irsa_cli.verbs import installed
+from irsa_cli.verify import CHECKS
+from tests.output_schemas import REFERENCE, check_output
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = str(ROOT / "tests" / "golden" / "mistakes.yaml")
+ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
+ROLE = "arn:aws:iam::111122223333:role/my-role"
+
+
+def test_each_verb_has_a_schema() -> None:
+    """Protects who adds a verb: its output is published, or it prints a script."""
+    published = {file.name.removesuffix(".schema.json") for file in REFERENCE.glob("*.schema.json")}
+
+    assert published == {*installed()} - {"completion"}
+
+
+def objects(schema: Any) -> Iterator[dict[str, Any]]:
+    """Give every object's schema."""
+    if isinstance(schema, dict):
+        if "properties" in schema:
+            yield schema
+        for each in schema.values():
+            yield from objects(each)
+
+
+@pytest.mark.parametrize("file", sorted(REFERENCE.glob("*.schema.json")), ids=lambda file: file.name)
+def test_a_schema_admits_only_keys_that_it_names_in_one_style(file: Path) -> None:
+    """Protects parsers: camelCase as in the stack file, and no key that is not published."""
+    for each in objects(json.loads(file.read_text())):
+        assert each["additionalProperties"] is False
+        assert [key for key in each["properties"] if not re.fullmatch(r"[a-z]+([A-Z][a-z]+)*", key)] == []
+
+
+@pytest.mark.parametrize(("verb", "kinds"), [("verify", CHECKS), ("prove", (ASSUMES, IS_REFUSED))])
+def test_every_check_and_outcome(verb: str, kinds: tuple[str, ...]) -> None:
+    """Protects pipelines that read verify and prove; the sandbox's tests hold real runs against the same schemas."""
+    checks = [Check("app", kind, outcome, "role app", "a", "b", "c") for kind in kinds for outcome in Outcome]
+    document = check_output(verb, as_json(Report(verb, "dev", checks)))
+    each = len(kinds)
+
+    assert document["counts"] == {"ok": each, "finding": each, "couldNotLook": each, "notChecked": each}
+    assert document["good"] is False
+
+
+@pytest.mark.parametrize(
+    "files", [[GOLDEN], [str(ROOT / "Pulumi.dev.yaml"), str(ROOT / "Pulumi.showcase.yaml")], ["none.yaml"]]
+)
+def test_check(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects pipelines that read check: mistakes, warnings, what is silenced, and files that cannot be read."""
+    code = main(["check", "--json", *files])
+
+    assert check_output("check", capsys.readouterr().out)["good"] is (code == 0)
+
+
+@pytest.mark.parametrize(
+    ("condition", "code", "decision"),
+    [
+        ({"StringEquals": {f"{ISSUER}:sub": "system:serviceaccount:team-a:app"}}, 0, "allowed"),
+        ({"StringEquals": {f"{ISSUER}:sub": "system:serviceaccount:team-b:app"}}, 1, "denied"),
+        ({"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}, 2, "cannot decide"),
+    ],
+)
+def test_explain(tmp_path: Path, capsys: pytest.CaptureFixture[str], condition: Any, code: int, decision: str) -> None:
+    """Protects pipelines that read explain: the answer, its reasons, and the keys of the token."""
+    principal = {"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithWebIdentity"}
+    file = tmp_path / "trust.json"
+    file.write_text(json.dumps({"Version": "2012-10-17", "Statement": [{**principal, "Condition": condition}]}))
+    words = ["explain", "team-a/app", ROLE, "--trust", str(file), "--issuer", f"https://{ISSUER}", "--json"]
+
+    assert main(words) == code
+    document = check_output("explain", capsys.readouterr().out)
+    assert (document["decision"], document["good"]) == (decision, code == 0)
+    assert document["serviceAccount"] == "team-a/app"
+    assert document["request"]["providerArn"] == PROVIDER
