@@ -1,8 +1,10 @@
 # Every command is one of `python -m sandbox`, run with this checkout's own virtual environment.
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
+# Each worker has a sandbox of its own, which mostly waits.
+WORKERS := 3
 .DEFAULT_GOAL := help
-.PHONY: bench help environment up down clean clean-cache preview destroy showcase test requirements
+.PHONY: bench clean clean-cache destroy down environment generate help lint preview requirements showcase test unit up
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -33,16 +35,26 @@ clean: down ## stop the servers and remove all that `make up` and `make test` ma
 clean-cache: environment ## remove the built programs that all clones of this user share
 	@$(PYTHON) -m sandbox clean-cache
 
-test: environment ## lint, types and all tests, the real engine's among them
+lint: environment ## style, workflows and types
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@echo "  actionlint (the first time it is built: half a minute)"
 	@cd tests/actionlint && go tool actionlint ../../.github/workflows/*.yml
 	@$(PYTHON) -m mypy components/irsa config cli/irsa_cli program sandbox tests $(wildcard bench/*.py) __main__.py
 	@for example in examples/*/__main__.py; do $(PYTHON) -m mypy "$$example" || exit 1; done
+
+unit: environment ## the tests that need neither the engine nor the sandbox, in less than a minute
+	@$(PYTHON) -m pytest -q -n auto tests/unit tests/component tests/program
+
+test: lint ## lint, types and all tests, the real engine's among them
 	@$(PYTHON) -m sandbox programs
 	@if command -v npm >/dev/null; then cd tests/editor && { npm ci --silent --no-audit --no-fund || exit 1; }; else echo "  no npm (node 18 or newer): the editor's language server is not asked" >&2; fi
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
+
+generate: environment ## write what is generated from the code: schemas and reference pages
+	@$(PYTHON) -m config.schema
+	@$(PYTHON) -m config.docs
+	@$(PYTHON) components --schema > components/schema.json.new && mv components/schema.json.new components/schema.json
 
 bench: environment ## measure what has a figure in the documentation
 	@for file in bench/*.py; do $(PYTHON) -m bench.$$(basename $$file .py) || exit 1; done
