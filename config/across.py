@@ -83,7 +83,7 @@ def _of_cluster(place: Place, cluster: Any, values: Mapping[str, Any]) -> Iterat
 
 def _within(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     place: Place = ("bindings", key)
-    created = (*combinations.OF_A_CREATED_ROLE, *arguments.OF_A_CREATED_ROLE)
+    created = (*combinations.OF_A_CREATED_ROLE, *arguments.KEYS_OF_A_CREATED_ROLE)
     for argument, mistake in combinations.combination_mistakes(arguments.given(binding), arguments.spelled, created):
         # A misspelled key is told by the models; that its setting is missing would be a second mistake for one slip.
         if argument or not _misspelled(place, binding):

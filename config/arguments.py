@@ -31,7 +31,7 @@ PLACES: Mapping[Part, Part] = {
     ("retain_on_delete",): ("retainOnDelete",),
 }
 # Keys of a binding that become arguments of another name, or none, and yet are of a created role only.
-OF_A_CREATED_ROLE: tuple[Part, ...] = (("assumeRoleArns",), ("account",))
+KEYS_OF_A_CREATED_ROLE: tuple[Part, ...] = (("assumeRoleArns",), ("account",))
 QUOTAS: Mapping[Part, str] = {
     ("trust_policy_size_quota",): "irsa:quotas.trustPolicySize",
     ("attached_policies_quota",): "irsa:quotas.attachedPolicies",
@@ -59,7 +59,7 @@ def given(binding: Mapping[str, Any]) -> dict[Part, Any]:
         nested = binding.get(to_camel(name))
         if isinstance(nested, Mapping):
             found |= {(name, _snake(key)): value for key, value in nested.items() if isinstance(key, str)}
-    return found | dict(_present(binding, {key: key for key in OF_A_CREATED_ROLE}))
+    return found | dict(_present(binding, {key: key for key in KEYS_OF_A_CREATED_ROLE}))
 
 
 def _present(binding: Mapping[str, Any], places: Mapping[Part, Part]) -> Iterator[tuple[Part, Any]]:

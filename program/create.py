@@ -8,6 +8,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from irsa import ServiceAccountRole
+from irsa.outputs import component_name
 from irsa.reading import Later
 from program.lookups import Lookups
 from program.plan import Plan, PlannedBinding, PlannedComponent, PlannedNamespace
@@ -22,7 +23,7 @@ def create(plan: Plan, lookups: Lookups) -> None:
             namespaces[planned.namespace] = _namespace(planned.namespace, plan.retain_namespaces, lookups)
         spec = parsed
         if planned.role_of:
-            spec = replace(parsed, role_arn=Later(components[planned.role_of].role_arn, str))
+            spec = replace(parsed, role_arn=Later(components[planned.role_of].role_arn, lambda arn, _secret: str(arn)))
         options = _options(planned, lookups, components, namespaces)
         components[planned.name] = ServiceAccountRole.of_spec(planned.name, spec, options)
     roles = {key: (binding, components[binding.component]) for key, binding in plan.bindings.items()}
@@ -36,7 +37,7 @@ def create(plan: Plan, lookups: Lookups) -> None:
 def _namespace(planned: PlannedNamespace, retain: bool, lookups: Lookups) -> pulumi.Resource:
     """Make a namespace unless it is there."""
     options = pulumi.ResourceOptions(provider=lookups.clusters[planned.cluster].provider)
-    name = f"{planned.name}@{planned.cluster}" if planned.cluster else planned.name
+    name = component_name(planned.name, planned.cluster)
     if retain:
         # A patch makes what is missing, takes what exists, and leaves it when the stack is destroyed.
         patch = kubernetes.meta.v1.ObjectMetaPatchArgs(name=planned.name)

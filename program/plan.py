@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from config.arguments import OF_A_CREATED_ROLE, given, place_of, spelled
+from config.arguments import KEYS_OF_A_CREATED_ROLE, given, place_of, spelled
 from config.loading import StackFileError
 from config.models import Binding, ServiceAccount, Stack
 from config.places import LocatedMistake
@@ -33,7 +33,7 @@ OF_THE_STACK_FILE: Collection[Part] = {
     ("policy",),
     ("oidc_provider_arns",),
     ("inline_policies",),
-    *OF_A_CREATED_ROLE,
+    *KEYS_OF_A_CREATED_ROLE,
 }
 
 

@@ -207,7 +207,11 @@ def _references(known: Mapping[str, Sequence[str]]) -> list[kubernetes.core.v1.L
 
 def _input(value: Any) -> Any:
     """Return a value for a resource; what is known later is parsed, and so checked, when it is."""
-    return pulumi.Output.from_input(value.source).apply(value.parse) if isinstance(value, Later) else value
+    if not isinstance(value, Later):
+        return value
+    source: pulumi.Output[Any] = pulumi.Output.from_input(value.source)
+    known = pulumi.Output.all(source, source.is_secret())
+    return known.apply(lambda both: value.parse(both[0], bool(both[1])))
 
 
 def _applied(function: Callable[[dict[str, Any]], Any], **values: Any) -> Any:

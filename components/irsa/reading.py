@@ -14,11 +14,15 @@ from irsa.rules.mistakes import Located, Mistake, Part, Spelling, described, nea
 from irsa.rules.names import NameRule, check_name
 from irsa.rules.unknown import UNKNOWN, has_unknown
 
+SECRET = Mistake("a secret value that is refused", "what the argument takes", "look at where it comes from")
 T = TypeVar("T")
 U = TypeVar("U")
 DEEPEST = 100
-# What Python makes of an output, or of a whole resource, inside an f-string.
-OBJECT_AS_TEXT = re.compile(r"Calling __str__ on an Output\[T\] is not supported|<[\w.]+ object at 0x[0-9a-f]+>")
+# What Python and JavaScript make of an output, or of a whole resource, inside a template of a string.
+OBJECT_AS_TEXT = re.compile(
+    r"Calling __str__ on an Output\[T\] is not supported|Calling \[toString\] on an \[Output<T>\] is not supported"
+    r"|<[\w.]+ object at 0x[0-9a-f]+>|\[object Object\]"
+)
 
 
 class InvalidArgumentsError(pulumi.RunError):
@@ -32,7 +36,9 @@ class InvalidArgumentsError(pulumi.RunError):
         """Spell the arguments as the caller does."""
         self.mistakes = tuple(mistakes)
         count = f"{len(self.mistakes)} mistake{'s' if len(self.mistakes) > 1 else ''}"
-        lines = (described(spelling(place), mistake.spelled(spelling)) for place, mistake in self.mistakes)
+        lines = (
+            described(spelling(place) or "arguments", mistake.spelled(spelling)) for place, mistake in self.mistakes
+        )
         super().__init__("\n  ".join([f"{count} in the arguments of ServiceAccountRole {name!r}", *lines]))
 
 
@@ -42,11 +48,12 @@ class Later(Generic[T]):
 
     Attributes:
         source: What the caller gave, in lists and dicts, with outputs at any depth.
-        parse: Returns the value from the source when that is known; raises InvalidArgumentsError.
+        parse: Returns the value from the source when that is known, and whether that is a secret; raises
+            InvalidArgumentsError, in which a secret is not shown.
     """
 
     source: Any
-    parse: Callable[[Any], T]
+    parse: Callable[[Any, bool], T]
 
 
 Value: TypeAlias = T | Later[T]
@@ -84,19 +91,26 @@ class Reading:
             raise InvalidArgumentsError(self.name, self.found, self.spelling)
 
     def arguments(self, args: Any) -> dict[str, Any]:
-        """Return the arguments that are known by their names, each checked by itself."""
-        return self._level(args, FIELDS, ())
+        """Return the arguments that are known by their names, each checked by itself.
+
+        Raises:
+            InvalidArgumentsError: They are no mapping, so that nothing more can be said.
+        """
+        values = self._level(args, FIELDS, ())
+        if not isinstance(args, Mapping):
+            self.require_none()
+        return values
 
     def _level(self, args: Any, fields: Mapping[str, Field], place: Part) -> dict[str, Any]:
+        known = {*fields, *(() if place else (*NESTED_FIELDS, *KEYED_FIELDS))}
         if not isinstance(args, Mapping):
             found = "an output" if is_output(args) else shown(args)
-            fix = f"write its keys: {', '.join(self._spelled(fields, place))}"
+            fix = f"write its keys: {', '.join(self._spelled(known, place))}"
             self.found.append((place, Mistake(found, "a plain mapping of arguments", fix)))
             return {}
-        known = {*fields, *(() if place else (*NESTED_FIELDS, *KEYED_FIELDS))}
         values: dict[str, Any] = {}
         for key, value in args.items():
-            here: Part = (*place, str(key))
+            here: Part = (*place, key if isinstance(key, str) else str(key))
             if key not in known:
                 names = self._spelled(known, place)
                 unknown = Mistake(f"unknown argument {key!r}", ", ".join(names), nearest(key, names, "remove it"))
@@ -161,11 +175,12 @@ class Reading:
         return self._later(_source(value), parse_known)
 
     def _later(self, source: Any, parse_known: Callable[[Any, Found], T]) -> Later[T]:
-        def parse(known: Any) -> T:
+        def parse(known: Any, secret: bool = False) -> T:
             found: Found = []
             value = parse_known(known, found)
             if found:
-                raise InvalidArgumentsError(self.name, found, self.spelling)
+                shown_mistakes = [(place[:2], SECRET) for place, _ in found] if secret else found
+                raise InvalidArgumentsError(self.name, shown_mistakes, self.spelling)
             return value
 
         return Later(source, parse)
@@ -176,8 +191,14 @@ class Reading:
         if not later:
             return compute(parts, self.found)
 
-        def parse_known(sources: Mapping[str, Any], found: Found) -> U:
-            return compute({**parts, **{name: part.parse(sources[name]) for name, part in later.items()}}, found)
+        def parse_known(sources: Mapping[str, Any], found: Found) -> Any:
+            known = dict(parts)
+            for name, part in later.items():
+                try:
+                    known[name] = part.parse(sources[name], False)
+                except InvalidArgumentsError as error:
+                    found += error.mistakes
+            return None if found else compute(known, found)
 
         return self._later({name: part.source for name, part in later.items()}, parse_known)
 
@@ -218,8 +239,8 @@ def _plain_string(text: str, place: Part, found: Found) -> str:
     """Return the characters of a string, of an enum's member those of its value, when a string may hold them."""
     plain = str(text.value) if isinstance(text, Enum) else str.__str__(text)
     if OBJECT_AS_TEXT.search(plain):
-        fix = 'use pulumi.Output.format("{0}...", output), or pulumi.Output.concat'
-        found.append((place, Mistake("an output inside a string (an f-string, or str())", "an output by itself", fix)))
+        fix = "use pulumi.Output.format or concat (Python), pulumi.interpolate (TypeScript), pulumi.Sprintf (Go)"
+        found.append((place, Mistake("an output inside a string, as of an f-string", "an output by itself", fix)))
     elif any("\ud800" <= letter <= "\udfff" for letter in plain):
         found.append(
             (place, Mistake(f"{shown(plain)}, with an unpaired surrogate", "Unicode text", "look at the value"))

@@ -13,7 +13,7 @@ from irsa.reading import Later, Reading, Value
 from irsa.rules.arns import Arn, parse_iam_arn
 from irsa.rules.combinations import OF_A_CREATED_ROLE, combination_mistakes
 from irsa.rules.grammar import partition_mistakes, wrong_partition
-from irsa.rules.mistakes import Located, Mistake, Part, Spelling, path_of
+from irsa.rules.mistakes import Located, Mistake, Part, Spelling, path_of, shown
 from irsa.rules.names import (
     IAM_NAME,
     IAM_WORDS,
@@ -142,6 +142,8 @@ def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> S
         InvalidArgumentsError: All mistakes, of the arguments and between them.
     """
     reading = Reading(name, spelling)
+    if not isinstance(name, str):
+        reading.require_none([(("name",), Mistake(shown(name), "a string: the component's name", "write a string"))])
     values = reading.arguments(args)
     created_role = (("oidc_provider_arns",), *OF_A_CREATED_ROLE)
     reading.found += combination_mistakes(reading.given, spelling, created_role)
@@ -194,7 +196,10 @@ def _between(reading: Reading, values: Mapping[str, Any]) -> Iterator[Located]:
     found_by: Mapping[str, Sequence[Part]] = {
         "policy": [created, ("policy", "path")],
         "serviceAccount": [("service_account", "namespace")],
-        "attachments": [("policy_arns", key) for key in values.get("policy_arns") or ()],
+        "attachments": [
+            *(("policy_arns", key) for key in values.get("policy_arns") or ()),
+            *((created, ("policy", "name"), ("policy", "path")) if "policy" in values else ()),
+        ],
     }
     adopted = reading.given.get(("import_existing",))
     for kind in adopted if isinstance(adopted, list) else ():
@@ -205,7 +210,7 @@ def _between(reading: Reading, values: Mapping[str, Any]) -> Iterator[Located]:
                 yield argument, Mistake(found, "a plain value, by which what exists is found", fix)
     automatic = not {("role_name",), ("role_name_prefix",)} & reading.given.keys()
     automatic = automatic or ("policy" in values and ("policy", "name") not in reading.given)
-    if "role_arn" not in values and automatic and isinstance(reading.name, str):
+    if "role_arn" not in values and automatic:
         rule = NameRule("the start of an automatic name in IAM", len(reading.name), IAM_NAME, IAM_WORDS)
         try:
             check_name(reading.name, rule)
@@ -220,8 +225,9 @@ def _between(reading: Reading, values: Mapping[str, Any]) -> Iterator[Located]:
 
 def _account_of(provider_arns: Sequence[str], found: Found) -> Arn:
     """Return the ARN of the first provider; they are all of the AWS account in which the role is created."""
-    first = parse_iam_arn(provider_arns[0], "oidc-provider")
-    for index, text in enumerate(provider_arns):
+    known = [(index, text) for index, text in enumerate(provider_arns) if isinstance(text, str)]
+    first = parse_iam_arn(known[0][1], "oidc-provider")
+    for index, text in known:
         arn = parse_iam_arn(text, "oidc-provider")
         if (arn.partition, arn.account) != (first.partition, first.account):
             found_here = f"a provider of the AWS account {arn.account} ({arn.partition}): {text}"
@@ -249,6 +255,10 @@ def _document_of_account(document: Document, place: Part, account: Arn) -> Itera
         yield place + part, mistake
 
 
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 AccountRule = Callable[[Any, Part, Arn], Iterator[Located]]
 
 
@@ -271,13 +281,22 @@ def _in_account(reading: Reading, values: Mapping[str, Any]) -> Mapping[Part, An
     which needs it too, carries their checks.
     """
     providers = values["oidc_provider_arns"]
+    marked = _listed(reading.given["oidc_provider_arns",])
+    account = _account_of(marked, reading.found) if any(isinstance(arn, str) for arn in marked) else None
 
     def checked(place: Part, value: Any, rule: AccountRule) -> Any:
         def compute(parts: Mapping[str, Any], found: Found) -> Any:
             found += rule(parts["value"], place, _account_of(parts["providers"], []))
             return parts["value"]
 
-        if isinstance(providers, Later) and not isinstance(value, Later):
+        if isinstance(value, Later):
+            document = reading.given[place]
+            if account and isinstance(document, dict):
+                reading.found += _document_of_account(Document(None, document), place, account)
+        elif account:
+            reading.found += rule(value, place, account)
+            return value
+        elif isinstance(providers, Later):
             return value  # checked together with the trust policy
         return reading.combined({"value": value, "providers": providers}, compute)
 
@@ -291,6 +310,9 @@ def _subjects(reading: Reading, values: Mapping[str, Any]) -> Value[list[str]]:
     """Return the sorted `namespace:name` patterns that the role trusts: its service account's and the further ones."""
     further = values.get("subjects", [])
     if not values.get("any_service_account"):
+        if isinstance(further, Later):
+            plain = [subject for subject in _listed(reading.given["subjects",]) if isinstance(subject, str)]
+            collect(lambda: check_any_service_account(plain), ("subjects",), reading.found)
         further = reading.checked(further, ("subjects",), check_any_service_account)
     account = values.get("service_account")
     if account is None:
@@ -308,8 +330,9 @@ def _role(reading: Reading, values: Mapping[str, Any], of_account: Mapping[Part,
     quota = values.get("trust_policy_size_quota", TRUST_POLICY_SIZE)
 
     def trust_policy(parts: Mapping[str, Any], found: Found) -> str:
-        account = _account_of(parts["provider_arns"], found)
-        if isinstance(values["oidc_provider_arns"], Later):
+        late = isinstance(values["oidc_provider_arns"], Later)
+        account = _account_of(parts["provider_arns"], found if late else [])
+        if late:
             for place, value, rule in _of_account(values):
                 found += () if isinstance(value, Later) else rule(value, place, account)
         if not parts["subjects"] and not found:
@@ -443,23 +466,21 @@ def _inline_policies(
         for key in values.get("inline_policies", {})
     }
 
-    def own_text(key: str) -> Value[str]:
-        """Return a document that is known later after the size of all of them, which then is known too, is checked."""
-        if not isinstance(texts[key], Later):
-            return texts[key]
+    # The size of all of them is checked with the last one: the others stay as known, and as secret, as they are.
+    last = next((key for key in reversed(texts) if isinstance(texts[key], Later)), None)
+    if last is not None:
 
-        def compute(known: Mapping[str, str], found: Found) -> str:
+        def checked(known: Mapping[str, str], found: Found) -> str:
             for place, usage in role_usages(0, 0, known.values()):
                 collect(lambda usage=usage: check_usage(usage), place, found)  # type: ignore[misc]
-            return known[key]
+            return known[last]
 
-        return reading.combined(texts, compute)
-
+        texts[last] = reading.combined(texts, checked)
     return tuple(
         InlinePolicy(
-            child_name(reading.name, key), key, own_text(key), f"{values.get('role_name')}:{key}" if adopted else None
+            child_name(reading.name, key), key, document, f"{values.get('role_name')}:{key}" if adopted else None
         )
-        for key in texts
+        for key, document in texts.items()
     )
 
 
@@ -485,9 +506,8 @@ def _service_account(values: Mapping[str, Any]) -> ServiceAccount | None:
 
 def _webhook(values: Mapping[str, Any]) -> Webhook:
     settings = values.get("service_account", {})
-    audience = values.get("audience")
     return Webhook(
-        audience=None if audience == DEFAULT_AUDIENCE else audience,
+        audience=values.get("audience"),
         sts_regional_endpoints=settings.get("sts_regional_endpoints"),
         token_expiration=settings.get("token_expiration"),
     )

@@ -296,3 +296,25 @@ def test_the_components_name_starts_automatic_names(change: dict[str, Any]) -> N
 
     assert "set role_name and policy.name" in str(error.value)
     assert parse("my app", GOOD)
+
+
+@pytest.mark.parametrize("args", [None, [], "x", output({})])
+def test_arguments_that_are_no_mapping(args: Any) -> None:
+    """Protects against more than the one thing that is wrong: nothing else can be said of such arguments."""
+    found = mistakes(args)
+    assert list(found) == ["arguments"]
+    assert "service_account" in found["arguments"]
+
+
+def test_a_name_that_is_no_string() -> None:
+    """Protects against a TypeError of Python's."""
+    with pytest.raises(InvalidArgumentsError) as error:
+        parse(5, GOOD)  # type: ignore[arg-type]
+
+    assert "the component's name" in str(error.value)
+
+
+def test_a_number_under_a_string_operator() -> None:
+    """Protects account ids: 011122223333 without quotes is another number, and its condition never matches."""
+    found = mistakes({**GOOD, "trust_conditions": {"StringEquals": {"aws:SourceAccount": 11122223333}}})
+    assert "put it in quotes" in found['trust_conditions.StringEquals["aws:SourceAccount"]']

@@ -174,6 +174,12 @@ def test_an_output_is_checked_when_it_is_known(
          "policy.document.Statement[0].Action"),
         ({"trust_conditions": {"StringEqual": {"aws:SourceVpc": output("vpc-0abc")}}}, "trust_conditions.StringEqual"),
         ({"oidc_provider_arns": [output(PROVIDER), "x"]}, "oidc_provider_arns[1]"),
+        ({"subjects": ["*:*", output("team-a:x")]}, "subjects"),
+        ({"oidc_provider_arns": [PROVIDER, PROVIDER.replace("111122223333", "444455556666"), output(PROVIDER)]},
+         "oidc_provider_arns[1]"),
+        ({"policy": {"document": {**DOCUMENT, "Statement": [
+            {**STATEMENT, "Resource": ["arn:aws-cn:s3:::b/*", output("arn:aws:s3:::c/*")]}]}}},
+         "policy.document.Statement[0].Resource[0]"),
     ],
 )  # fmt: skip
 def test_what_is_plain_beside_an_output_is_checked_at_once(
@@ -250,3 +256,38 @@ def test_a_coroutine_is_awaited_once(deploy: Callable[..., Any]) -> None:
     deployed = deploy({**GOOD, "service_account": {"name": "app", "namespace": namespace()}})
     assert deployed.one(ACCOUNT).inputs["metadata"]["namespace"] == "team-a"
     assert "team-a:app" in deployed.one(ROLE).inputs["assumeRolePolicy"]
+
+
+def test_one_inline_policy_that_is_not_known_hides_no_other(deploy: Callable[..., Any]) -> None:
+    """Protects previews: the size of all inline policies is checked, but not by making all of them unknown."""
+    later = {**DOCUMENT, "Statement": [{**STATEMENT, "Resource": unknown()}]}
+    policies = {"a": output(DOCUMENT), "b": later, "c": DOCUMENT}
+    deployed = deploy({**GOOD, "inline_policies": policies}, preview=True)
+    texts = {r.name: r.inputs["policy"] for r in deployed.of("aws:iam/rolePolicy:RolePolicy")}
+
+    assert isinstance(texts["my-app@b"], Unknown)
+    assert json.loads(texts["my-app@a"]) == json.loads(texts["my-app@c"]) == DOCUMENT
+
+
+def test_the_default_audience_is_the_same_as_an_output(deploy: Callable[..., Any]) -> None:
+    """Protects a service account from an update that only comes of passing its audience as an output."""
+    plain = deploy({**GOOD, "audience": "sts.amazonaws.com"}).one(ACCOUNT).inputs
+    assert deploy({**GOOD, "audience": output("sts.amazonaws.com")}).one(ACCOUNT).inputs == plain
+
+
+def test_a_secret_that_is_refused_is_not_shown(deploy: Callable[..., Any]) -> None:
+    """Protects secrets: an error names the argument and the secret in it is not printed."""
+    for change in ({"role_name": pulumi.Output.secret("hunter 2")}, {"tags": {"a": pulumi.Output.secret("hunter;2")}}):
+        with pytest.raises(InvalidArgumentsError) as error:
+            deploy({**GOOD, **change})
+        assert "hunter" not in str(error.value)
+        assert next(iter(change)) in str(error.value)
+
+
+def test_several_wrong_outputs_are_reported_together(deploy: Callable[..., Any]) -> None:
+    """Protects against a run per mistake, for values that go into the same trust policy as well."""
+    account = {"name": output("A B"), "namespace": output("C D")}
+    with pytest.raises(InvalidArgumentsError) as error:
+        deploy({"oidc_provider_arns": [PROVIDER], "role_name": "r", "service_account": account})
+
+    assert "service_account.name" in str(error.value)

@@ -114,7 +114,7 @@ def test_another_component_is_none_of_the_plugins() -> None:
     ("change", "where", "advice"),
     [
         ({"permisionsBoundary": "x"}, "permisionsBoundary", "did you mean permissionsBoundary?"),
-        ({"role_name": "x"}, "roleName", "did you mean roleName?"),
+        ({"role_name": "x"}, "role_name", "did you mean roleName?"),
         ({"serviceAccount": {"name": "a", "namespce": "x"}}, "serviceAccount.namespce", "did you mean namespace?"),
         ({"policy": {"documnt": "{}"}}, "policy.documnt", "did you mean document?"),
         ({"policy": {}}, "policy", "add policy.document"),

@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 
 from irsa.rules.mistakes import Mistake, Part
+from irsa.rules.trust import DEFAULT_AUDIENCE
 
 PREFIX = "eks.amazonaws.com/"
 ROLE_ARN = f"{PREFIX}role-arn"
@@ -61,13 +62,13 @@ def webhook_annotations(
 
     Args:
         role_arn: The role, with its path.
-        audience: The audience of the token, when it is not sts.amazonaws.com.
+        audience: The audience of the token; sts.amazonaws.com, which the webhook takes without, is not written.
         sts_regional_endpoints: Whether AWS SDKs use the regional STS endpoint.
         token_expiration: Lifetime of the token in seconds.
     """
     values = {
         ROLE_ARN: role_arn,
-        AUDIENCE: audience,
+        AUDIENCE: None if audience == DEFAULT_AUDIENCE else audience,
         STS_REGIONAL_ENDPOINTS: None if sts_regional_endpoints is None else str(sts_regional_endpoints).lower(),
         TOKEN_EXPIRATION: None if token_expiration is None else str(token_expiration),
     }

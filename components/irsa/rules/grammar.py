@@ -19,6 +19,8 @@ DOCUMENT_ELEMENTS = ("Version", "Id", "Statement")
 STATEMENT_ELEMENTS = ("Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition")
 # No NotPrincipal: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html
 TRUST_ELEMENTS = ("Sid", "Effect", "Principal", "Action", "NotAction", "Condition")
+# Their values are strings: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
+TEXT_OPERATORS = ("String", "Arn", "Binary")
 EFFECTS = ("Allow", "Deny")
 PRINCIPALS = ("AWS", "Federated", "Service", "CanonicalUser")
 OPERATORS = (
@@ -132,6 +134,9 @@ def _value_mistakes(place: Part, operator: str, value: Any) -> Iterator[Located]
     values = value if isinstance(value, list) else [value]
     if not values or not all(isinstance(item, str | bool | int | float) or item is UNKNOWN for item in values):
         yield place, Mistake(shown(value), "a text or a list of texts", "write the value as text")
+    elif operator.startswith(TEXT_OPERATORS) and any(isinstance(item, int | float) for item in values):
+        # 011112222333 without quotes is another number, or has lost its zero.
+        yield place, Mistake(f"{shown(value)}, which {operator} compares as a string", "strings", "put it in quotes")
     elif operator.startswith("StringEquals") and str(place[-1]).endswith(":sub"):
         yield from _wildcards_that_do_not_work(place, values)
 
