@@ -15,7 +15,7 @@ from irsa.rules import combinations
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import Mistake
 from irsa.rules.policies import CHAINING_POLICY
-from irsa.rules.subjects import check_any_service_account
+from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account
 from irsa.rules.trust import check_conditions
 
 
@@ -153,7 +153,7 @@ def _unknown(place: Place, name: Any, where: str, declared: Any) -> Iterator[Loc
 
 def _repeated(bindings: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     """Service accounts, roles and policies that two bindings claim; IAM compares names without case."""
-    default = _mapping(values.get("defaults")).get("namespace") or "default"
+    default = _mapping(values.get("defaults")).get("namespace") or DEFAULT_NAMESPACE
     every = list(_mapping(values.get("clusters"))) or [""]
     owners: dict[tuple[str, ...], str] = {}
     for key, binding in bindings.items():

@@ -3,6 +3,7 @@
 from typing import Any
 
 from config.models import Binding, Defaults, Stack
+from irsa.rules.subjects import DEFAULT_NAMESPACE
 
 
 def with_defaults(stack: Stack) -> Stack:
@@ -29,7 +30,7 @@ def _binding(binding: Binding, defaults: Defaults) -> Binding:
     account = binding.service_account
     if account:
         settings = ("namespace", "sts_regional_endpoints", "token_expiration")
-        account = account.model_copy(update={"namespace": "default", **_missing(account, defaults, settings)})
+        account = account.model_copy(update={"namespace": DEFAULT_NAMESPACE, **_missing(account, defaults, settings)})
     return binding.model_copy(
         update={
             "role": role,

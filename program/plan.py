@@ -13,6 +13,7 @@ from irsa.reading import InvalidArgumentsError
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, Part
 from irsa.rules.policies import CHAINING_POLICY, chaining_policy
+from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.unknown import UNKNOWN
 from irsa.spec import Spec, parse
 from program.lookups import ONLY_CLUSTER, Lookups
@@ -154,7 +155,7 @@ def _component(
     account = binding.service_account
     namespace = None
     if cluster is not None and account and account.create_namespace:
-        namespace = PlannedNamespace(cluster, account.namespace or "default")
+        namespace = PlannedNamespace(cluster, account.namespace or DEFAULT_NAMESPACE)
     _, further_cluster = binding_and_cluster(name)
     return PlannedComponent(
         name,

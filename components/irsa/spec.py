@@ -33,7 +33,7 @@ from irsa.rules.quotas import (
     Usage,
     check_usage,
 )
-from irsa.rules.subjects import check_any_service_account
+from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account
 from irsa.rules.trust import DEFAULT_AUDIENCE, minified, trust_document
 from irsa.rules.unknown import has_unknown
 from irsa.rules.usage import document_usage, role_usages, tags_usage, trust_usage
@@ -293,12 +293,10 @@ def _in_account(reading: Reading, values: Mapping[str, Any]) -> Mapping[Part, An
             document = reading.given[place]
             if account and isinstance(document, dict):
                 reading.found += _document_of_account(Document(None, document), place, account)
-        elif account:
+            return reading.combined({"value": value, "providers": providers}, compute)
+        if account:
             reading.found += rule(value, place, account)
-            return value
-        elif isinstance(providers, Later):
-            return value  # checked together with the trust policy
-        return reading.combined({"value": value, "providers": providers}, compute)
+        return value  # without an account, it is checked together with the trust policy
 
     return {place: checked(place, value, rule) for place, value, rule in _of_account(values)}
 
@@ -317,7 +315,7 @@ def _subjects(reading: Reading, values: Mapping[str, Any]) -> Value[list[str]]:
     account = values.get("service_account")
     if account is None:
         return reading.combined({"further": further}, lambda parts, _found: sorted(set(parts["further"])))
-    parts = {"further": further, "namespace": account.get("namespace", "default"), "name": account["name"]}
+    parts = {"further": further, "namespace": account.get("namespace", DEFAULT_NAMESPACE), "name": account["name"]}
 
     def compute(known: Mapping[str, Any], _found: Found) -> list[str]:
         return sorted({*known["further"], f"{known['namespace']}:{known['name']}"})
@@ -491,7 +489,7 @@ def _service_account(values: Mapping[str, Any]) -> ServiceAccount | None:
     settings = values.get("service_account")
     if settings is None:
         return None
-    name, namespace = settings["name"], settings.get("namespace", "default")
+    name, namespace = settings["name"], settings.get("namespace", DEFAULT_NAMESPACE)
     return ServiceAccount(
         name=name,
         namespace=namespace,

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from irsa.rules.mistakes import Mistake
 from irsa.rules.names import NAMESPACE, SERVICE_ACCOUNT, check_name
 
+DEFAULT_NAMESPACE = "default"
 CLAIM_PREFIX = "system:serviceaccount:"
 WILDCARDS = re.compile(r"[*?]")
 
