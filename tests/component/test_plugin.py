@@ -1,7 +1,7 @@
 """What the plugin makes of arguments that arrive from another language."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
@@ -16,13 +16,6 @@ PLUGIN = Plugin("1.2.3")
 
 def arguments(inputs: dict[str, Any]) -> Mapping[str, Any]:
     return PLUGIN.map_inputs(inputs, PLUGIN.definition)
-
-
-def finish(program: Coroutine[Any, Any, None]) -> None:
-    """Run what makes outputs in a loop of its own: asyncio.run would take the one of other tests away."""
-    loop = asyncio.new_event_loop()
-    loop.run_until_complete(program)
-    loop.close()
 
 
 def test_the_names_of_the_schema_become_those_of_python() -> None:
@@ -91,7 +84,7 @@ def test_what_is_unknown_stays_unknown_and_what_is_secret_secret() -> None:
         document = got["policy"]["document"]["Statement"][0]
         assert (await document.is_secret(), repr(await document.future())) == (True, "{'Sid': 1}")
 
-    finish(run())
+    asyncio.run(run())
 
 
 def test_an_output_in_place_of_a_mapping_reaches_the_component() -> None:
@@ -101,7 +94,7 @@ def test_an_output_in_place_of_a_mapping_reaches_the_component() -> None:
         account = pulumi.Output.from_input({"name": "a"})
         assert isinstance(arguments({"serviceAccount": account})["service_account"], pulumi.Output)
 
-    finish(run())
+    asyncio.run(run())
 
 
 def test_another_component_is_none_of_the_plugins() -> None:

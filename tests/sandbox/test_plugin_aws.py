@@ -1436,9 +1436,11 @@ def test_what_exists_is_imported(cloud: Cloud, stack: automation.Stack) -> None:
         return pulumi.ResourceOptions(import_=resource_id)
 
     def program() -> None:
-        aws.iam.Policy("p", name="plugin-adopted", policy=READ_QUEUES, opts=adopting(arn))
-        aws.iam.Role("r", name="plugin-adopted", assume_role_policy=TRUST, opts=adopting("plugin-adopted"))
-        aws.iam.RolePolicyAttachment("a", role="plugin-adopted", policy_arn=arn, opts=adopting(f"plugin-adopted/{arn}"))
+        policy = aws.iam.Policy("p", name="plugin-adopted", policy=READ_QUEUES, opts=adopting(arn))
+        role = aws.iam.Role("r", name="plugin-adopted", assume_role_policy=TRUST, opts=adopting("plugin-adopted"))
+        # By outputs, so that destroy detaches the policy before it deletes it.
+        attachment = adopting(f"plugin-adopted/{arn}")
+        aws.iam.RolePolicyAttachment("a", role=role.name, policy_arn=policy.arn, opts=attachment)
 
     stack.workspace.program = program
     assert changes_of(stack.up()) == {"create": 1, "import": 3}
