@@ -9,7 +9,7 @@ import pytest
 from irsa_cli.pods import apart, problems, restart_command
 
 # Recorded of amazon-eks-pod-identity-webhook: container `own` sets AWS_ROLE_ARN itself.
-RECORDED = Path(__file__).parents[1] / "sandbox" / "recorded" / "injected-pod.json"
+RECORDED = Path(__file__).parents[2] / "sandbox" / "recorded" / "injected-pod.json"
 ROLE = "arn:aws:iam::111122223333:role/my-role"
 AUDIENCE = "sts.amazonaws.com"
 

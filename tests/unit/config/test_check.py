@@ -14,7 +14,7 @@ import pytest
 
 from irsa_cli.main import main
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 GOLDEN = ROOT / "tests" / "golden"
 GOOD = """
 config:

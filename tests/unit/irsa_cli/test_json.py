@@ -16,7 +16,7 @@ from irsa_cli.verbs import installed
 from irsa_cli.verify import CHECKS
 from tests.output_schemas import REFERENCE, check_output
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 GOLDEN = str(ROOT / "tests" / "golden" / "mistakes.yaml")
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"

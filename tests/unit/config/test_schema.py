@@ -16,7 +16,7 @@ from config import docs, schema
 from config.loading import examine
 from config.models import Stack
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 STACK_FILES = ("Pulumi.dev.yaml", "Pulumi.prod.yaml.example", "Pulumi.showcase.yaml")
 MINIMAL: dict[str, Any] = {
     "config": {"irsa:cluster": {"name": "c"}, "irsa:bindings": {"a": {"serviceAccount": {"name": "a"}}}}

@@ -24,7 +24,7 @@ from irsa_cli.live.aws import FOLLOWED, NOT_FOLLOWED, AwsAccount, AwsAccounts, T
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 # How the engine writes a secret into a state: https://www.pulumi.com/docs/iac/concepts/secrets/
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:x"}
-PERMISSIONS = Path(__file__).parents[2] / "docs" / "permissions"
+PERMISSIONS = Path(__file__).parents[4] / "docs" / "permissions"
 
 
 @pytest.fixture

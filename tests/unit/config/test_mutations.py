@@ -16,7 +16,7 @@ from config.explaining import keys_at
 from config.places import Place
 from config.stack_file import StackFile
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DUMP = functools.partial(
     yaml.dump, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False, allow_unicode=True
 )
