@@ -6,9 +6,9 @@ from pathlib import Path
 
 from config.check_report import FileReport, as_json, plain, sarif
 from config.loading import examine
-from config.places import LocatedMistake
+from config.located_mistake import LocatedMistake
 from config.stack_file import StackFile, located, project_settings
-from config.variables import Unseen
+from config.variables import SECRET, Secret
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 
 EXIT_CODES = "exit codes: 0 good (warnings included), 1 mistakes, 2 could not look"
@@ -16,7 +16,7 @@ EPILOG = f"example: irsa check Pulumi.prod.yaml --json; {EXIT_CODES}"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Give the verb's parser its arguments."""
+    """Add the verb's arguments to its parser."""
     parser.description, parser.epilog = __doc__, EPILOG
     files = "stack files (default: all Pulumi.*.yaml beside Pulumi.yaml)"
     parser.add_argument("files", nargs="*", type=Path, metavar="Pulumi.STACK.yaml", help=files)
@@ -27,7 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check the files and give the exit code.
+    """Check the files, and return the exit code.
 
     Raises:
         CouldNotLookError: There is no file.
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             reports.append(report_of(file))
         except OSError as error:
-            # What was found in the other files is told all the same.
+            # What was found in the other files is reported all the same.
             reports.append(FileReport(str(file), 0, [], could_not_read=error.strerror or type(error).__name__))
             print(f"irsa check: cannot read {file}: {reports[-1].could_not_read}", file=sys.stderr)
     readable = [report for report in reports if not report.could_not_read]
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def stack_files(folder: Path) -> list[Path]:
-    """Give the stack files of the project that the folder is in."""
+    """Return the stack files of the project that the folder is in."""
     home = next((near for near in (folder, *folder.resolve().parents) if (near / "Pulumi.yaml").is_file()), None)
     return sorted(home.glob("Pulumi.*.yaml")) if home else []
 
@@ -77,8 +77,8 @@ def report_of(path: Path) -> FileReport:
         return FileReport(file.name, 0, file.mistakes)
     project = project_settings(path.parent, file)
     region = file.region or project.region
-    known_region = None if isinstance(region, Unseen) else region
-    examination = examine({**project.settings, **file.settings}, path.parent, known_region, check_actions=True)
+    known_region = None if isinstance(region, Secret) else region
+    examination = examine({**project.settings, **file.settings}, path.parent, known_region, thorough=True)
     # A policy's file is named from where the command runs, as the stack file is.
     prefix = "" if path.parent == Path() else f"{path.parent}/"
 
@@ -86,11 +86,11 @@ def report_of(path: Path) -> FileReport:
         from_here = [m._replace(file=f"{prefix}{m.file}") if m.file else m for m in mistakes]
         return located(from_here, file)
 
-    unseen = [*filter(None, [project.unseen]), *examination.unseen]
-    if isinstance(region, Unseen):
-        unseen.append("aws:region: a secret")
+    not_checked = [*filter(None, [project.not_checked]), *examination.not_checked]
+    if region is SECRET:
+        not_checked.append("aws:region: a secret")
     if file.imports_environments:
-        unseen.append("`environment:` what Pulumi ESC adds to this file")
+        not_checked.append("`environment:` what Pulumi ESC adds to this file")
     bindings = file.settings.get("bindings")
     return FileReport(
         file.name,
@@ -98,5 +98,5 @@ def report_of(path: Path) -> FileReport:
         located([*file.mistakes, *project.mistakes, *placed(examination.mistakes)], file),
         placed(examination.warnings),
         [(placed([warning])[0], reason) for warning, reason in examination.silenced],
-        unseen,
+        not_checked,
     )

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from config.lint_rules import LINT_RULES
-from config.places import LocatedMistake
+from config.lint import RULES as LINT_RULES
+from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import path_of
 from irsa_cli.report.json import document
 
@@ -20,7 +20,7 @@ class FileReport:
     mistakes: Sequence[LocatedMistake]
     warnings: Sequence[LocatedMistake] = ()
     silenced: Sequence[tuple[LocatedMistake, str]] = ()
-    unseen: Sequence[str] = field(default=())
+    not_checked: Sequence[str] = field(default=())
     could_not_read: str = ""
 
     @property
@@ -30,7 +30,7 @@ class FileReport:
 
     @property
     def summary(self) -> str:
-        """Give the line about the file."""
+        """Return the line about the file."""
         parts = [counted(len(self.mistakes), "mistake")] if self.mistakes else ["good"]
         parts += [counted(len(self.warnings), "warning")] if self.warnings else []
         parts += [f"{len(self.silenced)} silenced"] if self.silenced else []
@@ -38,12 +38,12 @@ class FileReport:
 
 
 def counted(count: int, what: str) -> str:
-    """Give a number of things."""
+    """Return a number of things in words."""
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def plain(reports: Sequence[FileReport]) -> Iterator[str]:
-    """Give the lines for a pipe."""
+    """Yield the lines for a pipe."""
     for report in reports:
         for mistake in report.mistakes:
             rule = "" if mistake.rule == "mistake" else f"  [{mistake.rule}]"
@@ -54,18 +54,18 @@ def plain(reports: Sequence[FileReport]) -> Iterator[str]:
             yield f"{warning.where}  warning [{warning.rule}]"
             yield from (f"    {label:<9}{text}" for label, text in parts_of(warning))
             yield ""
-        yield from (f"could not see {text}" for text in report.unseen)
+        yield from (f"not checked: {text}" for text in report.not_checked)
         yield report.summary
 
 
 def parts_of(mistake: LocatedMistake) -> tuple[tuple[str, str], ...]:
-    """Give the labels and texts below the place of a mistake."""
+    """Return the labels and texts below the place of a mistake."""
     found = mistake.mistake
     return ("found:", found.found), ("allowed:", found.allowed), ("do:", found.fix)
 
 
 def as_json(reports: Sequence[FileReport]) -> str:
-    """Give it for programs."""
+    """Return the reports as JSON."""
     files = [
         {
             "file": report.file,
@@ -75,7 +75,7 @@ def as_json(reports: Sequence[FileReport]) -> str:
             "mistakes": [_as_object(mistake) for mistake in report.mistakes],
             "warnings": [_as_object(warning) for warning in report.warnings],
             "silenced": [{**_as_object(warning), "reason": reason} for warning, reason in report.silenced],
-            "couldNotSee": list(report.unseen),
+            "couldNotSee": list(report.not_checked),
         }
         for report in reports
     ]
@@ -98,11 +98,11 @@ def _as_object(mistake: LocatedMistake) -> dict[str, Any]:
 
 
 def sarif(reports: Sequence[FileReport]) -> str:
-    """Give it as SARIF 2.1.0: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html."""
+    """Return the reports as SARIF 2.1.0: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html."""
     from importlib.metadata import version  # noqa: PLC0415 (a mail parser comes with it, and only SARIF needs it)
 
     rules: dict[str, str] = {"mistake": "a value that AWS, Kubernetes or irsa would refuse"}
-    rules |= {str(rule): text for rule, text in LINT_RULES.items()}
+    rules |= {name: rule.description for name, rule in LINT_RULES.items()}
     results = [
         result
         for report in reports
@@ -120,17 +120,17 @@ def sarif(reports: Sequence[FileReport]) -> str:
         for report in reports
         if report.could_not_read
     ]
-    unseen = [
-        {"level": "note", "message": {"text": f"{report.file}: could not see {text}"}}
+    not_checked = [
+        {"level": "note", "message": {"text": f"{report.file}: not checked: {text}"}}
         for report in reports
-        for text in report.unseen
+        for text in report.not_checked
     ]
     driver = {
         "name": "irsa check",
         "version": version("irsa-checkout"),
         "rules": [{"id": rule, "shortDescription": {"text": text}} for rule, text in rules.items()],
     }
-    invocation = {"executionSuccessful": not unread, "toolExecutionNotifications": [*unread, *unseen]}
+    invocation = {"executionSuccessful": not unread, "toolExecutionNotifications": [*unread, *not_checked]}
     run = {"tool": {"driver": driver}, "invocations": [invocation], "results": results}
     return json.dumps(
         {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]},

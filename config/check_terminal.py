@@ -27,6 +27,6 @@ def show_files(reports: Sequence[FileReport]) -> None:
                 table.add_row(f"    {label}", Text(text, style="green" if label == "do:" else ""))
             console.print(table)
             console.print()
-        for text in report.unseen:
-            console.print(Text(f"could not see {text}", style="dim"), soft_wrap=True)
+        for text in report.not_checked:
+            console.print(Text(f"not checked: {text}", style="dim"), soft_wrap=True)
         console.print(Text(report.summary, style="bold red" if report.mistakes else "bold green"), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`irsa:defaults`, laid under the bindings' own values."""
+"""`irsa:defaults`, merged into the bindings."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from irsa.rules.subjects import DEFAULT_NAMESPACE
 
 
 def with_defaults(stack: Stack) -> Stack:
-    """Give the stack with the defaults in every binding, so that nothing behind this asks for them again."""
+    """Return the stack with the defaults in every binding."""
     bindings = {key: _binding(binding, stack.defaults) for key, binding in stack.bindings.items()}
     return stack.model_copy(update={"bindings": bindings})
 
@@ -27,21 +27,22 @@ def _binding(binding: Binding, defaults: Defaults) -> Binding:
             "tags": {**defaults.tags, **binding.policy.tags},
         }
     )
-    account = binding.service_account
-    if account:
+    service_account = binding.service_account
+    if service_account:
         settings = ("namespace", "sts_regional_endpoints", "token_expiration")
-        account = account.model_copy(update={"namespace": DEFAULT_NAMESPACE, **_missing(account, defaults, settings)})
+        update = {"namespace": DEFAULT_NAMESPACE, **_missing(service_account, defaults, settings)}
+        service_account = service_account.model_copy(update=update)
     return binding.model_copy(
         update={
             "role": role,
             "policy": policy,
-            "service_account": account,
+            "service_account": service_account,
             **_missing(binding, defaults, ("audience",)),
         }
     )
 
 
 def _missing(own: Any, defaults: Defaults, settings: tuple[str, ...]) -> dict[str, Any]:
-    """Give the settings with the own value where there is one, else the default; none where neither is."""
+    """Return the settings with the own value where there is one, else the default; none where neither is."""
     values = {name: getattr(defaults, name) if getattr(own, name) is None else getattr(own, name) for name in settings}
     return {name: value for name, value in values.items() if value is not None}

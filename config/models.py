@@ -1,29 +1,32 @@
 """The settings of a stack file, key by key. Attribute docstrings become the descriptions in editors and docs."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-from config.lint_rules import LintRule
-from config.variables import SAMPLES, Unseen, fill, references
+from config.lint import RULES as LINT_RULES
+from config.lint import check_rule_name
+from config.variables import check_variables, fill
 from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import EXAMPLES, LONGEST_ISSUER, check_issuer, parse_iam_arn
 from irsa.rules.combinations import ADOPTABLE, check_adoptable
 from irsa.rules.grammar import wrong_partition
 from irsa.rules.mistakes import Mistake
-from irsa.rules.names import AUDIENCE, RULES, check_name
+from irsa.rules.names import AUDIENCE, check_name
+from irsa.rules.names import RULES as NAME_RULES
 from irsa.rules.quotas import ATTACHED_POLICIES, SESSION_DURATION, TOKEN_EXPIRATION, TRUST_POLICY_SIZE
 from irsa.rules.subjects import check_subject
 
 
 def _name(kind: str) -> AfterValidator:
-    return AfterValidator(lambda value: check_name(value, RULES[kind]))
+    return AfterValidator(lambda value: check_name(value, NAME_RULES[kind]))
 
 
 def _name_schema(kind: str, *examples: str) -> WithJsonSchema:
-    rule = RULES[kind]
+    rule = NAME_RULES[kind]
     # Python's \w knows the letters of every script, an editor's does not.
     pattern = {} if rule.letters_of_any_script else {"pattern": f"^(?:{rule.pattern})$"}
     return WithJsonSchema({"type": "string", "maxLength": rule.longest, **pattern, "examples": list(examples)})
@@ -31,15 +34,13 @@ def _name_schema(kind: str, *examples: str) -> WithJsonSchema:
 
 def _arn(kind: str, variables_allowed: bool = True) -> AfterValidator:
     def check(value: str, info: ValidationInfo) -> str:
-        context = info.context or {}
         if not variables_allowed and "${" in value:
             raise Mistake(f"a variable in {value!r}, where none is filled in", "the ARN itself", "write it out")
-        partition = context.get("partition") or SAMPLES["partition"]
-        variables = {**SAMPLES, "partition": partition, **context.get("variables", {})}
-        if any(isinstance(variables.get(name), Unseen) for name in references(value)):
+        variables = info.context or check_variables({}, None)
+        if not variables.are_readable(value):
             return value
-        arn = parse_iam_arn(fill(value, variables), kind)
-        mistake = wrong_partition(value, arn.partition, context.get("partition"))
+        arn = parse_iam_arn(fill(value, variables.values), kind)
+        mistake = wrong_partition(value, arn.partition, variables.partition)
         if mistake:
             raise mistake
         return value
@@ -133,7 +134,7 @@ Audience = Annotated[
 SessionDuration = Annotated[int, Field(ge=SESSION_DURATION.least, le=SESSION_DURATION.longest, examples=[7200])]
 TokenExpiration = Annotated[int, Field(ge=TOKEN_EXPIRATION.least, examples=[3600])]
 Document = dict[str, Any]
-# Their keys and values are held against IAM's grammar (irsa.rules.grammar), which names what is wrong in IAM's words.
+# Their keys and values are checked against IAM's grammar (irsa.rules.grammar), which reports in IAM's words.
 Conditions = Annotated[
     dict[str, Any],
     WithJsonSchema(
@@ -148,6 +149,11 @@ Conditions = Annotated[
             "examples": [{"StringEquals": {"aws:SourceVpc": "vpc-0abc"}}],
         }
     ),
+]
+LintRuleName = Annotated[
+    str,
+    AfterValidator(check_rule_name),
+    WithJsonSchema({"type": "string", "enum": list(LINT_RULES)}),
 ]
 Importable = Annotated[
     str,
@@ -164,7 +170,7 @@ TRUSTED_ROLE = {
 
 
 class Settings(BaseModel):
-    """Common to all models: camelCase keys, no unknown ones, no guessing of types."""
+    """Common to all models: camelCase keys, no unknown ones, no conversion of types."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True, frozen=True, defer_build=True)
 
@@ -183,14 +189,14 @@ class KubernetesAccess(Settings):
 class Cluster(Settings):
     """An EKS cluster whose service accounts are trusted.
 
-    It is looked up by `name`, or told by `oidcIssuer` and `oidcProviderArn`, or read from another `stack`.
+    It is looked up by `name`, or given by `oidcIssuer` and `oidcProviderArn`, or read from another `stack`.
     """
 
     name: ClusterName | None = None
     """Name of the EKS cluster. Its OIDC issuer is looked up, and the IAM OIDC provider for it."""
     region: Region | None = None
     """Region of the EKS cluster, when it is not the stack's."""
-    account: str | None = Field(default=None, examples=["data"])
+    aws_account: str | None = Field(default=None, alias="account", examples=["data"])
     """Key of `irsa:accounts` that owns the EKS cluster, when it is not the stack's account."""
     oidc_issuer: Issuer | None = None
     """The cluster's OIDC issuer, an https URL, when it is not to be looked up."""
@@ -204,7 +210,7 @@ class Cluster(Settings):
     """How to reach the cluster's Kubernetes API."""
 
 
-class Account(Settings):
+class AwsAccount(Settings):
     """Another AWS account, reached by a `profile` or by assuming a role, `assumeRoleArn`."""
 
     profile: str | None = Field(default=None, min_length=1, examples=["data-account"])
@@ -223,21 +229,21 @@ class ServiceAccount(Settings):
     namespace: Namespace | None = None
     """Its namespace, which must exist. Without it, that of `irsa:defaults`, else `default`."""
     create: bool = Field(default=True, examples=[False])
-    """false: the account exists already; it is annotated and keeps everything else that it has.
+    """false: the service account exists already; it is annotated and keeps everything else that it has.
 
-    To hand over an account that irsa created, run `up` with `retainOnDelete: true` first."""
+    To hand over a service account that irsa created, run `up` with `retainOnDelete: true` first."""
     create_namespace: bool = Field(default=False, examples=[True])
-    """true: the namespace is made when it is missing, and stays when the stack is destroyed."""
+    """true: the namespace is created when it is missing, and kept when the stack is destroyed."""
     labels: dict[KubernetesKey, LabelValue] = Field(
         default_factory=dict, examples=[{"app.kubernetes.io/name": "my-app"}]
     )
-    """Labels of a created account."""
+    """Labels of a created service account."""
     annotations: dict[AnnotationKey, str] = Field(default_factory=dict, examples=[{"example.com/owner": "team-a"}])
     """Further annotations. Those of eks.amazonaws.com have settings of their own."""
     image_pull_secrets: list[SecretName] = Field(default_factory=list, examples=[["registry"]])
-    """Names of Secrets with registry credentials, for a created account."""
+    """Names of Secrets with registry credentials, for a created service account."""
     automount_service_account_token: bool | None = Field(default=None, examples=[False])
-    """Whether Pods mount a token for the Kubernetes API, for a created account."""
+    """Whether Pods mount a token for the Kubernetes API, for a created service account."""
     sts_regional_endpoints: bool | None = Field(default=None, examples=[True])
     """Whether AWS SDKs in the Pod call the regional endpoint of STS. Without it, the cluster's default."""
     token_expiration: TokenExpiration | None = None
@@ -331,7 +337,7 @@ class Binding(Settings):
     """Audience of the tokens. Without it, that of `irsa:defaults`, else sts.amazonaws.com."""
     clusters: list[str] = Field(default_factory=list, examples=[["blue", "green"]])
     """Keys of `irsa:clusters` whose service accounts are trusted. Without it, all of them."""
-    account: str | None = Field(default=None, examples=["data"])
+    aws_account: str | None = Field(default=None, alias="account", examples=["data"])
     """Key of `irsa:accounts` in which the role and its policies are created. Without it, the stack's account.
 
     To move a role, give the binding a new key: Pulumi never moves a resource from account to account."""
@@ -340,9 +346,9 @@ class Binding(Settings):
     protect: bool = Field(default=False, examples=[True])
     """true: `pulumi destroy` and replacements are refused."""
     retain_on_delete: bool = Field(default=False, examples=[True])
-    """true: what the binding made stays when the binding is removed."""
+    """true: the binding's resources are kept when the binding is removed."""
     formerly: Key | None = Field(default=None, examples=["old-key"])
-    """The binding's key of before, so that a new key does not replace the role. A key over 56 characters still does."""
+    """Previous key of this binding: the new key then does not replace the role, unless it is over 56 characters."""
 
 
 class Defaults(Settings):
@@ -365,7 +371,7 @@ class Defaults(Settings):
     token_expiration: TokenExpiration | None = None
     """Lifetime of the Pods' AWS tokens in seconds."""
     retain_namespaces: bool = Field(default=True, examples=[False])
-    """false: namespaces made by `createNamespace` are deleted with the stack. Choose before the first `up`."""
+    """false: namespaces created by `createNamespace` are deleted with the stack. Choose before the first `up`."""
 
 
 class Quotas(Settings):
@@ -378,24 +384,24 @@ class Quotas(Settings):
 
 
 class Silence(Settings):
-    """Warnings of one lint rule that are known and meant."""
+    """Warnings of one lint rule that are known and intended."""
 
     bindings: list[str] = Field(default_factory=list, examples=[["team-a"]])
-    """Keys of the bindings in which the rule is silent. Without it, in the whole file."""
+    """Keys of the bindings whose warnings are silenced. Without it, those of the whole file."""
     reason: Annotated[str, Field(min_length=1, examples=["the namespace belongs to one team"])]
     """Why that is right."""
 
 
 class Lint(Settings):
-    """What is legal and yet worth a look is a warning, unless it is told otherwise here."""
+    """Which warnings stop a deployment, and which are not shown."""
 
-    errors: list[LintRule] = Field(default_factory=list, examples=[["wide-trust"]])
+    errors: list[LintRuleName] = Field(default_factory=list, examples=[["wide-trust"]])
     """Rules whose warnings are mistakes: nothing is deployed."""
-    silence: dict[LintRule, Silence] = Field(
+    silence: dict[LintRuleName, Silence] = Field(
         default_factory=dict,
         examples=[{"wide-trust": {"bindings": ["team-a"], "reason": "the namespace belongs to one team"}}],
     )
-    """Rules that are silent, each with the reason."""
+    """Rules whose warnings are not shown, each with the reason."""
 
 
 class Stack(Settings):
@@ -407,13 +413,17 @@ class Stack(Settings):
         default_factory=dict,
         examples=[{"blue": {"name": "blue"}, "green": {"name": "green", "kubernetes": {"context": "green"}}}],
     )
-    """Several EKS clusters, by a name of yours, instead of `cluster`. Start with it: a change makes accounts anew."""
+    """Several EKS clusters, keyed by a name you choose, instead of `cluster`.
+
+    Start with it: switching recreates the service accounts."""
     bindings: dict[Key, Binding] = Field(examples=[{"my-app": {"serviceAccount": {"name": "my-app"}}}])
-    """Roles and their service accounts, by a name of yours that stays the same."""
-    accounts: dict[Key, Account] = Field(
-        default_factory=dict, examples=[{"data": {"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"}}]
+    """Roles and their service accounts, keyed by a name you choose; keep it, as another one replaces the role."""
+    aws_accounts: dict[Key, AwsAccount] = Field(
+        default_factory=dict,
+        alias="accounts",
+        examples=[{"data": {"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"}}],
     )
-    """Other AWS accounts, by a name of yours."""
+    """Other AWS accounts, keyed by a name you choose."""
     defaults: Defaults = Field(default=Defaults(), examples=[{"namespace": "default", "path": "/irsa/"}])
     """Values for all bindings."""
     variables: dict[VariableName, str] = Field(default_factory=dict, examples=[{"bucket": "my-bucket"}])
@@ -421,6 +431,11 @@ class Stack(Settings):
     quotas: Quotas = Field(default=Quotas(), examples=[{"trustPolicySize": 4096}])
     """Quotas that AWS raised for the account."""
     lint: Lint = Field(default=Lint(), examples=[{"errors": ["wide-trust"]}])
-    """Which warnings are mistakes, and which are silent."""
+    """Which warnings are mistakes, and which are not shown."""
     sandbox: bool = Field(default=False, examples=[True])
     """true: this stack is deployed to the local sandbox only."""
+
+    @property
+    def clusters_by_key(self) -> Mapping[str, Cluster]:
+        """The clusters by their key in `clusters`; the one of `cluster` has the key `cluster`."""
+        return self.clusters if self.cluster is None else {"cluster": self.cluster}

@@ -22,7 +22,7 @@ SECRET = {
 
 
 def stack_file_schema() -> dict[str, Any]:
-    """Give the schema of a whole stack file; keys that are not irsa's are free."""
+    """Return the schema of a whole stack file; keys that are not irsa's are free."""
     stack = _plain(_described(Stack.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")))
     known = "|".join(stack["properties"])
     settings = {f"irsa:{name}": value for name, value in stack["properties"].items()}
@@ -56,7 +56,7 @@ def stack_file_schema() -> dict[str, Any]:
 
 
 def _described(schema: dict[str, Any]) -> dict[str, Any]:
-    """Give the schema with the docstring that stands below an attribute of a model as its description.
+    """Return the schema with the docstring that stands below an attribute of a model as its description.
 
     pydantic reads them too (use_attribute_docstrings), but whenever the models are imported, which costs each run of
     `irsa check` a tenth of its time.
@@ -79,7 +79,7 @@ def _described(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(schema: Any) -> Any:
-    """Give a schema without what pydantic adds for programs: null, titles, defaults that are not worth a word."""
+    """Return a schema without what pydantic adds for programs: null, titles, defaults that are not worth a word."""
     if isinstance(schema, list):
         return [_plain(item) for item in schema]
     if not isinstance(schema, dict):
@@ -113,7 +113,7 @@ def _plain_values(schemas: dict[str, Any]) -> dict[str, Any]:
 
 
 def text() -> str:
-    """Give the schema as the committed file has it."""
+    """Return the schema as the committed file has it."""
     return json.dumps(stack_file_schema(), indent=2, ensure_ascii=False) + "\n"
 
 

@@ -1,7 +1,7 @@
 """A stack file as the engine reads it, with the line of every value.
 
-The engine reads YAML by Go's yaml.v3, whose plain scalars differ from PyYAML's: `yes` is a text, 0o17 a number, a date
-a moment in time. So PyYAML gives the nodes and their lines here, and this module their values.
+The engine reads YAML by Go's yaml.v3, whose plain scalars differ from PyYAML's: `yes` is a string, 0o17 a number, a
+date a moment in time. So PyYAML reads the nodes and their lines here, and this module their values.
 """
 
 import functools
@@ -14,10 +14,9 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from config.explaining import shown
-from config.places import LocatedMistake, Place
-from config.variables import Unseen
-from irsa.rules.mistakes import Mistake
+from config.located_mistake import LocatedMistake, Place
+from config.variables import SECRET, Secret
+from irsa.rules.mistakes import Mistake, shown
 from irsa.rules.names import REGION, check_name
 
 PREFIX = "irsa"
@@ -42,7 +41,7 @@ class StackFile:
     Attributes:
         name: The file as messages name it.
         settings: The settings by their names without `irsa:`.
-        region: `aws:region`, where it is there; it may be `Unseen`.
+        region: `aws:region`, where it is there; `SECRET` where it is secret.
         mistakes: What is wrong with the file as YAML, keys that look like settings and are none, and a wrong region.
         imports_environments: Whether Pulumi ESC adds values to it that are not in the file.
     """
@@ -55,7 +54,7 @@ class StackFile:
         """
         self.name = name or str(path)
         self.settings: dict[str, Any] = {}
-        self.region: str | None = None
+        self.region: str | Secret | None = None
         self.mistakes: list[LocatedMistake] = []
         self.imports_environments = False
         self._settings: dict[str, tuple[Any, Any]] = {}
@@ -67,16 +66,16 @@ class StackFile:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             found = f"not YAML: {error.problem or error.context}"
-            fix = "mend that line: indentation, quotes, colons and brackets" + (
+            fix = "fix that line: indentation, quotes, colons and brackets" + (
                 "; a tab can't indent" if "\\t" in found else ""
             )
             self._complain(Mistake(found, "a YAML file", fix), mark.line + 1 if mark else None)
         except (yaml.YAMLError, RecursionError) as error:
             found = "values nested too deeply" if isinstance(error, RecursionError) else f"not YAML: {error}"
-            self._complain(Mistake(" ".join(found.split()), "a YAML file", "mend the file"), None)
+            self._complain(Mistake(" ".join(found.split()), "a YAML file", "fix the file"), None)
 
     def line(self, place: Place) -> int | None:
-        """Give the line of a setting, or of the nearest one above it that is in the file."""
+        """Return the line of a setting, or of the nearest one above it that is in the file."""
         if not place or place[0] not in self._settings:
             return None
         key, node = self._settings[str(place[0])]
@@ -87,8 +86,8 @@ class StackFile:
 
     def _read(self, root: Any) -> None:
         if not isinstance(root, yaml.MappingNode):
-            found = "nothing" if root is None else "no map of keys and values"
-            self._complain(Mistake(found, "a stack file: a map with `config:`", "see docs/stack-file.md"), 1)
+            found = "nothing" if root is None else "not a mapping"
+            self._complain(Mistake(found, "a stack file: a mapping with `config:`", "see docs/stack-file.md"), 1)
             return
         reader = _Reader(self.name, self.mistakes)
         top = {key.value: (key, node) for key, node in _items(root)}
@@ -98,11 +97,11 @@ class StackFile:
                 (key for key in top if key.lower().strip("_") in ("config", "confg", "conifg", "configs")), None
             )
             fix = f"did you mean config instead of {near}?" if near else "add `config:` with the settings"
-            self._complain(Mistake("no `config:`", "a stack file: a map with `config:`", fix), 1)
+            self._complain(Mistake("no `config:`", "a stack file: a mapping with `config:`", fix), 1)
             return
         key, config = top["config"]
         if not isinstance(config, yaml.MappingNode):
-            found = "nothing" if not config.value else "no map of keys and values"
+            found = "nothing" if not config.value else "not a mapping"
             self._complain(
                 Mistake(f"{found} in `config:`", "keys such as irsa:bindings", "add them"), key.start_mark.line + 1
             )
@@ -114,7 +113,7 @@ class StackFile:
         self.settings = settings
 
     def _config(self, config: Any) -> Iterator[tuple[Any, Any, str]]:
-        """Give the irsa settings with their names; look at the other keys."""
+        """Yield the irsa settings with their names; look at the other keys."""
         lines: dict[str, int] = {}
         for key, node in _items(config):
             line = key.start_mark.line + 1
@@ -139,41 +138,41 @@ class ProjectSettings(NamedTuple):
 
     Attributes:
         settings: The `irsa:` settings by their names without `irsa:`.
-        region: `aws:region`, where it is there; it may be `Unseen`.
+        region: `aws:region`, where it is there; `SECRET` where it is secret.
         mistakes: What is wrong with them as YAML, and a wrong region.
-        unseen: Why they could not be looked at; the engine stops at the same, before anything of a stack matters.
+        not_checked: Why they could not be read; the engine stops at the same, before anything of a stack matters.
     """
 
     settings: Mapping[str, Any] = {}
-    region: str | None = None
+    region: str | Secret | None = None
     mistakes: Sequence[LocatedMistake] = ()
-    unseen: str = ""
+    not_checked: str = ""
 
 
 def project_settings(folder: Path, file: StackFile) -> ProjectSettings:
-    """Give what the Pulumi.yaml in the folder lays under the stack file; without one, that is nothing."""
+    """Return what the Pulumi.yaml in the folder merges into the stack file; without one, that is nothing."""
     path = folder / "Pulumi.yaml"
     try:
         return _project_settings(yaml.compose(path.read_bytes().decode(), Loader=LOADER), str(path), file)
     except FileNotFoundError:
         return ProjectSettings()
     except OSError as error:
-        return ProjectSettings(unseen=f"the settings in {path}: {error.strerror}")
+        return ProjectSettings(not_checked=f"the settings in {path}: {error.strerror}")
     except (UnicodeDecodeError, yaml.YAMLError, RecursionError):
-        return ProjectSettings(unseen=f"the settings in {path}: not readable as YAML")
+        return ProjectSettings(not_checked=f"the settings in {path}: not readable as YAML")
 
 
 def _project_settings(root: Any, name: str, file: StackFile) -> ProjectSettings:
     if not isinstance(root, yaml.MappingNode):
-        return ProjectSettings(unseen=f"the settings in {name}: no map of keys and values")
+        return ProjectSettings(not_checked=f"the settings in {name}: not a mapping")
     config = next((node for key, node in _items(root) if key.value == "config"), None)
     if isinstance(config, yaml.SequenceNode):
-        return ProjectSettings(unseen=f"the settings in {name}: a list in `config:`")
+        return ProjectSettings(not_checked=f"the settings in {name}: a list in `config:`")
     settings: dict[str, Any] = {}
-    region: str | None = None
+    region: str | Secret | None = None
     mistakes: list[LocatedMistake] = []
     reader = _Reader(name, mistakes)
-    # A text in `config:` is the folder that older engines kept stack files in.
+    # A string in `config:` is the folder that older engines kept stack files in.
     for key, declared in _items(config) if isinstance(config, yaml.MappingNode) else ():
         node = declared
         if isinstance(declared, yaml.MappingNode):
@@ -192,15 +191,15 @@ def _project_settings(root: Any, name: str, file: StackFile) -> ProjectSettings:
     return ProjectSettings(settings, region, mistakes)
 
 
-def _region(key: Any, node: Any, name: str, mistakes: list[LocatedMistake]) -> str | None:
-    """Give `aws:region`; nothing where it is empty or no region, which is a mistake.
+def _region(key: Any, node: Any, name: str, mistakes: list[LocatedMistake]) -> str | Secret | None:
+    """Return `aws:region`; nothing where it is empty or no region, which is a mistake.
 
-    The engine makes a text of any value, and the AWS provider refuses it later, without saying where it is from.
+    The engine makes a string of any value, and the AWS provider refuses it later, without saying where it is from.
     """
     value = _Reader(name, []).value(node)
-    if value is None or value == "" or isinstance(value, Unseen):
+    if value is None or value == "" or value is SECRET:
         return value or None
-    mistake = Mistake(f"{shown(value)} as aws:region", f"a text: {REGION.words}", "name the region")
+    mistake = Mistake(f"{in_yaml_words(value)} as aws:region", f"a string: {REGION.words}", "name the region")
     if isinstance(value, str):
         try:
             return check_name(value, REGION)
@@ -213,7 +212,7 @@ def _region(key: Any, node: Any, name: str, mistakes: list[LocatedMistake]) -> s
 def located(
     mistakes: Iterable[LocatedMistake], file: StackFile, values: Mapping[str, Any] | None = None
 ) -> list[LocatedMistake]:
-    """Give the mistakes with their lines, sorted by them.
+    """Return the mistakes with their lines, sorted by them.
 
     Args:
         mistakes: Mistakes in the settings.
@@ -231,23 +230,34 @@ def located(
 
 
 def repeated(key: str, first: int, second: int) -> Mistake:
-    """Give the mistake of a key that is there twice."""
+    """Return the mistake of a key that is there twice."""
     return Mistake(
         f"the key {key!r} twice, on lines {first} and {second}", "each key once", "merge the two, or remove one"
     )
 
 
 def parsed(text: str) -> Any:
-    """Give a value that the engine handed over as text."""
+    """Return a value that the engine handed over as a string."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return text
-    return text if unfit(value) else value
+    return text if reason_not_to_use(value) else value
 
 
-def unfit(value: Any) -> str | None:
-    """Tell why a value that was read from JSON is nothing to go on with, which YAML's reader would have refused."""
+def in_yaml_words(value: object) -> str:
+    """Return a value for a message, as YAML has it; a long one is cut."""
+    if value is None or value == "":
+        return "nothing" if value is None else "an empty string"
+    if isinstance(value, Mapping):
+        return f"a mapping ({shown(', '.join(map(str, value)))})" if value else "an empty mapping"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    return str(value).lower() if isinstance(value, bool) else shown(value)
+
+
+def reason_not_to_use(value: Any) -> str | None:
+    """Return why a value that JSON allows can't be used, as the reader of YAML would say; None where it can."""
     level = [value]
     for _ in range(DEEPEST):
         level = [
@@ -262,19 +272,19 @@ def unfit(value: Any) -> str | None:
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
-        return f"{error.object[error.start]!r}, one half of a character"
+        return f"{error.object[error.start]!r}, an unpaired surrogate"
     return None
 
 
 def _items(node: Any) -> Iterator[tuple[Any, Any]]:
-    """Give the keys and values of a map's node.
+    """Yield the keys and values of a mapping's node.
 
     Raises:
         yaml.composer.ComposerError: A key is not a scalar.
     """
     for key, value in node.value:
         if not isinstance(key, yaml.ScalarNode):
-            raise yaml.composer.ComposerError(None, None, "a key that is a list or a map", key.start_mark)
+            raise yaml.composer.ComposerError(None, None, "a key that is a list or a mapping", key.start_mark)
         yield key, value
 
 
@@ -282,24 +292,24 @@ class _Reader:
     """Values of YAML nodes."""
 
     def __init__(self, name: str, mistakes: list[LocatedMistake]) -> None:
-        """Take the file's name, and where to put mistakes."""
+        """Read values of that file, and add to these mistakes."""
         self._name, self._mistakes = name, mistakes
         self._open: set[int] = set()
         self._path: list[str | int] = []
 
     def setting(self, name: str, node: Any) -> Any:
-        """Give the value of a setting, as the program will have it."""
+        """Return the value of a setting, as the program will have it."""
         self._path = [name]
         value = self.value(node)
-        # The engine hands every value over as text, and the program reads it as JSON.
-        return parsed(value) if isinstance(value, str) and not isinstance(value, Unseen) else value
+        # The engine hands every value over as a string, and the program reads it as JSON.
+        return parsed(value) if isinstance(value, str) else value
 
     def value(self, node: Any) -> Any:
-        """Give the value of a node."""
+        """Return the value of a node."""
         if isinstance(node, yaml.ScalarNode):
             return scalar(node.value) if not node.style else node.value
         if id(node) in self._open:
-            raise yaml.composer.ComposerError(None, None, "an alias inside of what it stands for", node.start_mark)
+            raise yaml.composer.ComposerError(None, None, "a recursive alias", node.start_mark)
         if len(self._open) == DEEPEST:
             found = f"values nested more than {DEEPEST} deep"
             raise yaml.composer.ComposerError(None, None, found, node.start_mark)
@@ -336,12 +346,12 @@ class _Reader:
             values[name] = self.value(item)
             self._path.pop()
         if values.keys() == {"secure"} and isinstance(values["secure"], str):
-            return Unseen("secret")
+            return SECRET
         return {**merged, **values} if merged else values
 
 
 def scalar(text: str) -> Any:
-    """Give the value of a scalar without quotes."""
+    """Return the value of a scalar without quotes."""
     if text in WORDS:
         return WORDS[text]
     if text[0] not in "0123456789-+.":
@@ -370,7 +380,7 @@ def _integer(text: str) -> Any:
 
 
 def _float(text: str) -> Any:
-    """Give a number as the engine writes it: from 1e21 on with an exponent, and beyond its range the text."""
+    """Return a number as the engine writes it: from 1e21 on with an exponent, and beyond its range the string."""
     number = float(text.replace("_", ""))
     if math.isinf(number):
         return text
@@ -378,7 +388,7 @@ def _float(text: str) -> Any:
 
 
 def line_in(node: Any, part: Place, key: Any = None) -> int | None:
-    """Give the line of a place below a node, or of the nearest one above it that is there."""
+    """Return the line of a place below a node, or of the nearest one above it that is there."""
     for step in part:
         found = _step(node, step)
         if found is None:
@@ -389,7 +399,7 @@ def line_in(node: Any, part: Place, key: Any = None) -> int | None:
 
 
 def _step(node: Any, part: str | int) -> tuple[Any, Any] | None:
-    """Give the key and the value of a step, or the item twice."""
+    """Return the key and the value of a step, or the item twice."""
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
         return node.value[part], node.value[part]
     return _keys(node).get(str(part)) if isinstance(node, yaml.MappingNode) else None
@@ -397,7 +407,7 @@ def _step(node: Any, part: str | int) -> tuple[Any, Any] | None:
 
 @functools.lru_cache(maxsize=64)
 def _keys(node: Any) -> Mapping[str, tuple[Any, Any]]:
-    """Give the keys of a map, merged ones included; of a key that is there twice, the last."""
+    """Return the keys of a mapping, merged ones included; of a key that is there twice, the last."""
     keys: dict[str, tuple[Any, Any]] = {}
     for key, value in node.value:
         if key.value == "<<":

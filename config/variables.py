@@ -6,7 +6,8 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.ht
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
 from typing import Any
 
 from irsa.rules.mistakes import Mistake
@@ -14,18 +15,78 @@ from irsa.rules.mistakes import Mistake
 REFERENCE = re.compile(r"\$\{([^}]*)\}")
 IAM_OWN = re.compile(r".*:.*|[*?$]")
 BUILT_IN = ("account", "region", "partition", "cluster")
-# Legal values, with which a text can be held against AWS's rules before the real ones are known.
+# Legal values, with which a string can be checked against AWS's rules before the real ones are known.
 SAMPLES = {"account": "111122223333", "region": "us-west-2", "partition": "aws", "cluster": "my-cluster"}
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html and botocore's partitions.json
+PARTITION_OF_REGION_PREFIX = {
+    "cn-": "aws-cn",
+    "us-gov-": "aws-us-gov",
+    "us-iso-": "aws-iso",
+    "us-isob-": "aws-iso-b",
+    "eu-isoe-": "aws-iso-e",
+    "us-isof-": "aws-iso-f",
+    "eusc-": "aws-eusc",
+}
 
 
-class Unseen(str):
-    """Stands for a secret value, which only the engine can read."""
+class Secret:
+    """A value that only the engine can read."""
 
-    __slots__ = ()
+
+SECRET = Secret()
+
+
+@dataclass(frozen=True)
+class CheckVariables:
+    """The variables with which a stack file is checked, before anything is looked up.
+
+    Attributes:
+        values: Those of the file, samples of the built-in ones, and of those that are secret.
+        secret: Names of those that are secret.
+        partition: The partition of the stack's AWS accounts; None where it is not known, or where there are several.
+    """
+
+    values: Mapping[str, str]
+    secret: Set[str]
+    partition: str | None
+
+    def are_readable(self, value: Any) -> bool:
+        """Tell whether a value refers to no secret variable."""
+        return not self.secret or self.secret.isdisjoint(references(value))
+
+
+def check_variables(settings: Mapping[str, Any], region: str | None) -> CheckVariables:
+    """Return the variables with which settings are checked; the settings may be of any shape."""
+    declared = settings.get("variables")
+    variables = declared if isinstance(declared, dict) else {}
+    secret = {str(name) for name, value in variables.items() if value is SECRET}
+    in_file = {str(name): value for name, value in variables.items() if isinstance(value, str)}
+    partition = _partition(settings, region)
+    samples = {**SAMPLES, "region": region or SAMPLES["region"], "partition": partition or SAMPLES["partition"]}
+    return CheckVariables({**samples, **in_file, **dict.fromkeys(secret, "secret")}, secret, partition)
+
+
+def _partition(settings: Mapping[str, Any], region: str | None) -> str | None:
+    if not region:
+        return None
+    aws_accounts = settings.get("accounts")
+    regions = [aws_account.get("region") for aws_account in _mappings_in(aws_accounts)]
+    partitions = {partition_of(name) for name in [region, *regions] if isinstance(name, str)}
+    return partitions.pop() if len(partitions) == 1 else None
+
+
+def _mappings_in(value: Any) -> list[dict[Any, Any]]:
+    return [item for item in value.values() if isinstance(item, dict)] if isinstance(value, dict) else []
+
+
+def partition_of(region: str) -> str:
+    """Return the partition of a region."""
+    prefixes = PARTITION_OF_REGION_PREFIX.items()
+    return next((partition for prefix, partition in prefixes if region.startswith(prefix)), "aws")
 
 
 def fill(value: Any, variables: Mapping[str, str]) -> Any:
-    """Give the value with its variables filled in, at every depth of lists and maps.
+    """Return the value with its variables filled in, at every depth of lists and mappings.
 
     Raises:
         Mistake: A variable that is neither built in, nor in `irsa:variables`, nor IAM's own.
@@ -40,7 +101,7 @@ def fill(value: Any, variables: Mapping[str, str]) -> Any:
 
 
 def references(value: Any) -> Iterator[str]:
-    """Give the names of the variables in a value, those of IAM left out."""
+    """Yield the names of the variables in a value, those of IAM left out."""
     if isinstance(value, str):
         if "${" in value:
             yield from (name for name in REFERENCE.findall(value) if not IAM_OWN.fullmatch(name))
@@ -59,9 +120,9 @@ def _value_of(match: re.Match[str], variables: Mapping[str, str]) -> str:
         return match[0]
     if name in variables:
         return str(variables[name])
-    nearest = difflib.get_close_matches(name, variables, n=1)
+    close = difflib.get_close_matches(name, variables, n=1)
     raise Mistake(
         f"unknown variable ${{{name}}}",
         ", ".join(f"${{{known}}}" for known in variables),
-        f"did you mean ${{{nearest[0]}}}?" if nearest else f"add {name} to irsa:variables",
+        f"did you mean ${{{close[0]}}}?" if close else f"add {name} to irsa:variables",
     )

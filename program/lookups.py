@@ -26,7 +26,7 @@ class Identity(NamedTuple):
     """`aws`, `aws-cn`, ..."""
 
 
-class AwsAccount(NamedTuple):
+class ResolvedAwsAccount(NamedTuple):
     """An AWS account that bindings use."""
 
     identity: Identity | None
@@ -56,7 +56,7 @@ class Lookups:
     """
 
     region: str | None
-    accounts: Mapping[str | None, AwsAccount]
+    accounts: Mapping[str | None, ResolvedAwsAccount]
     clusters: Mapping[str, ResolvedCluster]
     oidc_providers: Mapping[tuple[str, str | None], "str | pulumi.Output[str]"]
 
@@ -93,10 +93,10 @@ def needs_of(stack: Stack) -> Needs:
     kubernetes: set[str] = set()
     for binding in stack.bindings.values():
         clusters = binding.clusters or clusters_of(stack)
-        variables.setdefault(binding.account, set()).update(references(list(_with_variables(binding))))
+        variables.setdefault(binding.aws_account, set()).update(references(list(_with_variables(binding))))
         # An existing role trusts whom it trusts.
         for cluster in () if binding.role.arn else clusters:
-            audiences.setdefault((cluster, binding.account), set()).add(audience_of(binding))
+            audiences.setdefault((cluster, binding.aws_account), set()).add(audience_of(binding))
         if binding.service_account or ONLY_CLUSTER in clusters:
             kubernetes.update(clusters)
     return Needs(variables, audiences, kubernetes)

@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from config.arguments import KEYS_OF_A_CREATED_ROLE, given, place_of, spelled
+from config.argument_places import KEYS_OF_A_CREATED_ROLE, arguments_of, place_of, spelled
 from config.loading import StackFileError
+from config.located_mistake import LocatedMistake
 from config.models import Binding, ServiceAccount, Stack
-from config.places import LocatedMistake
 from config.variables import fill
 from irsa.outputs import binding_and_cluster, component_name
 from irsa.reading import InvalidArgumentsError
@@ -129,7 +129,7 @@ def _components(key: str, binding: Binding, stack: Stack, lookups: Lookups) -> I
     clusters = binding.clusters or list(lookups.clusters)
     args = arguments(binding, stack, _variables(binding, clusters, stack, lookups))
     if "role_arn" not in args:
-        args["oidc_provider_arns"] = [lookups.oidc_providers[cluster, binding.account] for cluster in clusters]
+        args["oidc_provider_arns"] = [lookups.oidc_providers[cluster, binding.aws_account] for cluster in clusters]
     account = args.get("service_account")
     if account is None or ONLY_CLUSTER in lookups.clusters:
         yield _component(key, args, binding, ONLY_CLUSTER if ONLY_CLUSTER in lookups.clusters else None)
@@ -161,7 +161,7 @@ def _component(
         name,
         args,
         role_of,
-        binding.account,
+        binding.aws_account,
         cluster,
         namespace,
         binding.protect,
@@ -171,7 +171,7 @@ def _component(
 
 def _variables(binding: Binding, clusters: Sequence[str], stack: Stack, lookups: Lookups) -> dict[str, str]:
     """Give what was looked up and what the stack file says; no document asks for what was not looked up."""
-    identity = lookups.accounts[binding.account].identity
+    identity = lookups.accounts[binding.aws_account].identity
     return {
         **({"account": identity.account_id, "partition": identity.partition} if identity else {}),
         **({"region": lookups.region} if lookups.region else {}),
@@ -183,7 +183,7 @@ def _variables(binding: Binding, clusters: Sequence[str], stack: Stack, lookups:
 def arguments(binding: Binding, stack: Stack, variables: Mapping[str, str]) -> dict[str, Any]:
     """Return the component's arguments for a binding, its variables filled in, without the OIDC providers."""
     args: dict[str, Any] = {}
-    for argument, value in given(binding.model_dump(by_alias=True, exclude_defaults=True)).items():
+    for argument, value in arguments_of(binding.model_dump(by_alias=True, exclude_defaults=True)).items():
         if argument not in OF_THE_STACK_FILE:
             *outer, name = map(str, argument)
             inner = args.setdefault(outer[0], {}) if outer else args

@@ -13,17 +13,17 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from config.models import Account, Cluster, Stack
-from config.places import LocatedMistake, Place
+from config.located_mistake import LocatedMistake, Place
+from config.models import AwsAccount, Cluster, Stack
 from irsa.rules import commands
 from irsa.rules.arns import check_issuer, issuer_host_path, oidc_provider_arn, parse_iam_arn
 from irsa.rules.mistakes import Mistake
 from program.lookups import (
     ONLY_CLUSTER,
-    AwsAccount,
     Identity,
     Lookups,
     Needs,
+    ResolvedAwsAccount,
     ResolvedCluster,
     audience_of,
     clusters_of,
@@ -86,7 +86,9 @@ def resolve(stack: Stack, folder: Path) -> Lookups:
     return Lookups(
         region=ask.region() if with_region else None,
         accounts={
-            account: AwsAccount(ask.identity(account) if account in identified else None, ask.aws_provider(account))
+            account: ResolvedAwsAccount(
+                ask.identity(account) if account in identified else None, ask.aws_provider(account)
+            )
             for account in needs.variables
         },
         clusters={
@@ -142,7 +144,7 @@ class _Questions:
 
     def __init__(self, stack: Stack, needs: Needs) -> None:
         self.answers: dict[Any, Any] = {}
-        self._accounts, self._clusters, self._audiences = stack.accounts, clusters_of(stack), needs.audiences
+        self._accounts, self._clusters, self._audiences = stack.aws_accounts, clusters_of(stack), needs.audiences
 
     @_once
     def region(self) -> str:
@@ -194,7 +196,7 @@ class _Questions:
     def oidc_provider(self, cluster: str, account: str | None) -> str:
         """The ARN of the IAM OIDC provider that an account has for a cluster, and that admits all audiences in use."""
         settings, audiences = self._clusters[cluster], self._audiences[cluster, account]
-        own = account == settings.account
+        own = account == settings.aws_account
         if own and settings.oidc_provider_arn:
             arn = settings.oidc_provider_arn
         elif own and settings.stack:
@@ -232,7 +234,7 @@ class _Questions:
     def eks_cluster(self, cluster: str) -> aws.eks.AwaitableGetClusterResult:
         """What EKS says about a cluster."""
         settings = self._clusters[cluster]
-        options = self._options(settings.account)
+        options = self._options(settings.aws_account)
         try:
             return aws.eks.get_cluster(name=settings.name, region=settings.region, opts=options)
         except Exception as error:
@@ -249,7 +251,7 @@ class _Questions:
             said = f"the EKS cluster {settings.name!r} is {found.status}, not ready yet"
             fix = f"wait for it: aws eks wait cluster-active --name {settings.name}"
             raise LookupFailure((*_place(cluster), "name"), said, "an ACTIVE cluster", fix)
-        account = self._accounts[settings.account] if settings.account else Account()
+        account = self._accounts[settings.aws_account] if settings.aws_account else AwsAccount()
         region = settings.region or account.region or self.region()
         authority = found.certificate_authorities[0].data
         return json.dumps(eks_kubeconfig(settings.name or "", region, found.endpoint, authority, account))
@@ -329,7 +331,7 @@ def _created_provider(
 
 
 def _creating_command(cluster: Cluster, account: str | None, issuer: str, audiences: Collection[str]) -> str:
-    if cluster.name and account == cluster.account:
+    if cluster.name and account == cluster.aws_account:
         return commands.associate_provider(cluster.name, issuer, audiences, cluster.region)
     return commands.create_provider(issuer, audiences)
 
@@ -339,7 +341,7 @@ def _checked_provider(text: str) -> str:
 
 
 def eks_kubeconfig(
-    name: str, region: str, endpoint: str, certificate_authority: str, account: Account
+    name: str, region: str, endpoint: str, certificate_authority: str, account: AwsAccount
 ) -> dict[str, Any]:
     """Return the kubeconfig that `aws eks update-kubeconfig` writes, with the account's role or profile.
 

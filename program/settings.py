@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import pulumi
 
 from config.loading import StackFileError, examine
+from config.located_mistake import LocatedMistake
 from config.models import Stack
-from config.places import LocatedMistake
 from config.stack_file import StackFile, located, parsed
 from irsa.rules import commands
 
@@ -34,8 +34,8 @@ def load_settings(folder: Path) -> Stack:
             pulumi.log.warn(
                 f"irsa:{key} is secret, but names, ARNs and documents stand in AWS and in the state as text"
             )
-    for text in examination.unseen:
-        pulumi.log.warn(f"could not see {text}")
+    for text in examination.not_checked:
+        pulumi.log.warn(f"not checked: {text}")
     for warning in placed(examination.warnings, folder):
         # The component tells the sizes itself, by the real issuer and on its own row.
         if warning.rule != "near-limit":

@@ -56,10 +56,10 @@ def test_the_table_of_fields_is_the_arguments() -> None:
 
 # argument as it is wrong -> where it is reported, and words that help
 REFUSALS: list[tuple[str, dict[str, Any], str, list[str]]] = [
-    ("a misspelled key", {"permisions_boundary": "x"}, "permisions_boundary", ["did you mean permissions_boundary?"]),
+    ("a misspelled key", {"permisions_boundary": "x"}, "permisions_boundary", ["did you mean 'permissions_boundary'?"]),
     ("a misspelled key within", {"service_account": {"name": "a", "namespce": "b"}}, "service_account.namespce",
-     ["did you mean namespace?"]),
-    ("a misspelled key of the policy", {"policy": {"document": DOCUMENT, "nme": "x"}}, "policy.nme", ["mean name?"]),
+     ["did you mean 'namespace'?"]),
+    ("a misspelled key of the policy", {"policy": {"document": DOCUMENT, "nme": "x"}}, "policy.nme", ["mean 'name'?"]),
     ("None", {"service_account": {"name": "a", "namespace": None}}, "service_account.namespace", ["None", "leave"]),
     ("no name", {"service_account": {"namespace": "a"}}, "service_account", ["service_account.name is required"]),
     ("a text as a flag", {"any_service_account": "false"}, "any_service_account", ["'false'", "true or false"]),
@@ -92,7 +92,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str, list[str]]] = [
      {**STATEMENT, "Resource": "arn:aws-cn:s3:::b/*"}}}}, "inline_policies.p.Statement.Resource", ["aws-cn"]),
     ("a document with a bad element",
      {"policy": {"document": {**DOCUMENT, "Statement": [{**STATEMENT, "Efect": "x"}]}}},
-     "policy.document.Statement[0].Efect", ["did you mean Effect?"]),
+     "policy.document.Statement[0].Efect", ["did you mean 'Effect'?"]),
     ("a document that is not JSON", {"policy": {"document": "{"}}, "policy.document", ["not JSON"]),
     ("a document that is a list", {"policy": {"document": [STATEMENT]}}, "policy.document", ["mapping, or JSON text"]),
     ("what JSON can't hold", {"policy": {"document": {**DOCUMENT, "Id": {1, 2}}}}, "policy.document.Id", ["JSON"]),
@@ -102,7 +102,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ("the token's own conditions", {"trust_conditions": {"StringEquals": {"x:sub": "y"}}}, "trust_conditions", ["sub"]),
     ("a number that is an account", {"trust_statements": [{"Effect": "Allow", "Action": "sts:AssumeRole"}]},
      "trust_statements[0]", ["no Principal"]),
-    ("what can't be adopted", {"import_existing": ["roles"]}, "import_existing[0]", ["did you mean role?"]),
+    ("what can't be adopted", {"import_existing": ["roles"]}, "import_existing[0]", ["did you mean 'role'?"]),
     ("adoption without a name", {"import_existing": ["policy"], "policy": {"document": DOCUMENT}},
      "import_existing[0]", ["policy.name"]),
     ("adoption of what is only annotated", {"import_existing": ["serviceAccount"],
@@ -202,7 +202,7 @@ def test_other_languages_read_their_own_names() -> None:
         parse("my-app", {**GOOD, "service_account": {"name": "a", "namespce": "b"}, "subjects": ["*:*"]}, spelling)
 
     assert "SERVICE_ACCOUNT.NAMESPCE" in str(error.value)
-    assert "did you mean NAMESPACE?" in str(error.value)
+    assert "did you mean 'NAMESPACE'?" in str(error.value)
     assert "set ANY_SERVICE_ACCOUNT to true" in str(error.value)
 
 

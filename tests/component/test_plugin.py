@@ -106,10 +106,10 @@ def test_another_component_is_none_of_the_plugins() -> None:
 @pytest.mark.parametrize(
     ("change", "where", "advice"),
     [
-        ({"permisionsBoundary": "x"}, "permisionsBoundary", "did you mean permissionsBoundary?"),
-        ({"role_name": "x"}, "role_name", "did you mean roleName?"),
-        ({"serviceAccount": {"name": "a", "namespce": "x"}}, "serviceAccount.namespce", "did you mean namespace?"),
-        ({"policy": {"documnt": "{}"}}, "policy.documnt", "did you mean document?"),
+        ({"permisionsBoundary": "x"}, "permisionsBoundary", "did you mean 'permissionsBoundary'?"),
+        ({"role_name": "x"}, "role_name", "did you mean 'roleName'?"),
+        ({"serviceAccount": {"name": "a", "namespce": "x"}}, "serviceAccount.namespce", "did you mean 'namespace'?"),
+        ({"policy": {"documnt": "{}"}}, "policy.documnt", "did you mean 'document'?"),
         ({"policy": {}}, "policy", "add policy.document"),
         ({"serviceAccount": {"name": "A_"}}, "serviceAccount.name", "leave out the characters"),
         ({"inlinePolicies": {"first_one": "{"}}, "inlinePolicies.first_one", "not JSON"),

@@ -176,7 +176,7 @@ def test_a_key_too_long_for_an_automatic_name_becomes_a_prefix(deploy: Any) -> N
         ({"policy": {"document": "{"}}, ["policy.document", "not JSON"]),
         (
             {"policy": {"document": '{"Version": "2012-10-17", "Statement": [{"Effect": "allow"}]}'}},
-            ["policy.document.Statement[0].Effect", "no Action", "no Resource", "did you mean Allow?"],
+            ["policy.document.Statement[0].Effect", "no Action", "no Resource", "did you mean 'Allow'?"],
         ),
         (
             {
@@ -195,7 +195,7 @@ def test_a_key_too_long_for_an_automatic_name_becomes_a_prefix(deploy: Any) -> N
             },
             ["inline_policies.p.Statement.Resource", "partition 'aws-cn'", "write aws instead"],
         ),
-        ({"trust_conditions": {"StringEqual": {"k": "v"}}}, ["trust_conditions.StringEqual", "mean StringEquals?"]),
+        ({"trust_conditions": {"StringEqual": {"k": "v"}}}, ["trust_conditions.StringEqual", "mean 'StringEquals'?"]),
         (
             {"trust_statements": [{"Effect": "Allow", "Action": "sts:TagSession"}]},
             ["trust_statements[0]", "no Principal"],

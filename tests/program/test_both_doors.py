@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from config.arguments import place_of
+from config.argument_places import place_of
 from config.loading import examine
 from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
 from irsa.reading import InvalidArgumentsError

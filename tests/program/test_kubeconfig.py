@@ -1,6 +1,6 @@
 """The way to a cluster's Kubernetes API by EKS."""
 
-from config.models import Account
+from config.models import AwsAccount
 from program.resolve import eks_kubeconfig
 
 
@@ -9,7 +9,7 @@ def test_the_kubeconfig_of_an_eks_cluster() -> None:
     certificate = "LS0t"
 
     assert eks_kubeconfig(
-        "my-cluster", "us-west-2", "https://EXAMPLE.gr7.us-west-2.eks.amazonaws.com", certificate, Account()
+        "my-cluster", "us-west-2", "https://EXAMPLE.gr7.us-west-2.eks.amazonaws.com", certificate, AwsAccount()
     ) == {
         "apiVersion": "v1",
         "kind": "Config",

@@ -8,7 +8,7 @@ import pytest
 
 from config.loading import StackFileError, load
 from config.models import Stack
-from program.lookups import AwsAccount, Identity, Lookups, ResolvedCluster, needs_of
+from program.lookups import Identity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
 from program.plan import Plan, PlannedComponent, PlannedNamespace, plan, policy_key
 
 ROOT = Path(__file__).parents[2]
@@ -16,7 +16,7 @@ ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 BLUE = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
 GREEN = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/EXAMPLE22222222222222222222GREEN"
 APP = {"serviceAccount": {"name": "app", "namespace": "team-a"}}
-OWN = AwsAccount(Identity("111122223333", "aws"), None)
+OWN = ResolvedAwsAccount(Identity("111122223333", "aws"), None)
 SEVERAL = {"blue": {"name": "my-cluster"}, "green": {"name": "other", "kubernetes": {"context": "green"}}}
 
 
@@ -87,7 +87,7 @@ def test_variables_are_what_was_looked_up_for_the_bindings_account() -> None:
             "data": data,
         },
     }
-    accounts = {None: OWN, "data": AwsAccount(Identity("444455556666", "aws-cn"), None)}
+    accounts = {None: OWN, "data": ResolvedAwsAccount(Identity("444455556666", "aws-cn"), None)}
     theirs = BLUE.replace("arn:aws:iam::111122223333", "arn:aws-cn:iam::444455556666")
     found = planned(values, accounts=accounts, oidc_providers={("", None): BLUE, ("", "data"): theirs})
     own, other = components(found)
@@ -211,7 +211,7 @@ def test_the_mistakes_of_all_bindings_are_told_together_in_the_stack_files_names
 def test_a_mistake_of_several_clusters_accounts_is_told_once() -> None:
     """Protects readers: one setting of a binding is one mistake, in however many clusters its account is."""
     arn = "arn:aws:iam::${account}:role/theirs"
-    accounts = {None: AwsAccount(Identity("12", "aws"), None)}
+    accounts = {None: ResolvedAwsAccount(Identity("12", "aws"), None)}
     with pytest.raises(StackFileError) as error:
         planned({"clusters": SEVERAL, "bindings": {"app": {**APP, "role": {"arn": arn}}}}, accounts=accounts)
 

@@ -9,8 +9,8 @@ import pulumi
 import pytest
 import yaml
 
-from config.explaining import keys_at
 from config.loading import StackFileError, load
+from config.pydantic_errors import keys_at
 
 ROOT = Path(__file__).parents[2]
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"

@@ -62,11 +62,11 @@ def test_a_namespace_resource_names_the_namespace(write: Callable[[str], Stack],
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ('args["permisions_boundary"] = "x"', ["permisions_boundary", "did you mean permissions_boundary?"]),
+        ('args["permisions_boundary"] = "x"', ["permisions_boundary", "did you mean 'permissions_boundary'?"]),
         ('args["service_account"]["create"] = pulumi.Output.from_input(True)', ["service_account.create", "an output"]),
         ('args["subjects"] = [f"{namespace.metadata.name}:x"]', ["subjects[0]", "pulumi.Output.format"]),
         ('args["policy"]["document"]["Statement"]["Efect"] = "Deny"',
-         ["policy.document.Statement.Efect", "did you mean Effect?"]),
+         ["policy.document.Statement.Efect", "did you mean 'Effect'?"]),
     ],
 )  # fmt: skip
 def test_a_mistake_is_refused_before_anything_is_made(

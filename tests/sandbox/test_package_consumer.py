@@ -209,7 +209,7 @@ def test_an_unknown_key_is_refused(consumer: Consumer) -> None:
     program = consumer.folder / "__main__.py"
     program.write_text(program.read_text().replace('"document":', '"documnt":'))
     said = consumer.refused("preview")
-    for word in ["serviceAccount.namespce", "did you mean namespace?", "policy.documnt", "did you mean document?"]:
+    for word in ["serviceAccount.namespce", "did you mean 'namespace'?", "policy.documnt", "did you mean 'document'?"]:
         assert word in said
     assert 'File "' not in said
 

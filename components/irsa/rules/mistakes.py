@@ -59,7 +59,7 @@ def nearest(text: object, known: Collection[str], otherwise: str) -> str:
     """Return the advice to take the known name that is spelled most like this text."""
     lower = {item.lower(): item for item in known}
     close = difflib.get_close_matches(str(text).lower(), lower, n=1)
-    return f"did you mean {lower[close[0]]}?" if close else otherwise
+    return f"did you mean {lower[close[0]]!r}?" if close else otherwise
 
 
 def shown(value: Any) -> str:

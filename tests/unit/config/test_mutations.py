@@ -12,8 +12,8 @@ import yaml
 
 from config.check import report_of
 from config.check_report import as_json, plain, sarif
-from config.explaining import keys_at
-from config.places import Place
+from config.located_mistake import Place
+from config.pydantic_errors import keys_at
 from config.stack_file import StackFile
 
 ROOT = Path(__file__).parents[3]

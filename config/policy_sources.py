@@ -1,4 +1,4 @@
-"""Policy documents of a stack file: read, filled in, and held against IAM's grammar."""
+"""Policy documents of a stack file, inline or in files: read, and checked against IAM's grammar."""
 
 import difflib
 import json
@@ -8,45 +8,45 @@ from typing import Any
 
 import yaml
 
-from config.places import LocatedMistake, Place
-from config.stack_file import LOADER, line_in, unfit
-from config.variables import Unseen, fill, references
+from config.located_mistake import LocatedMistake, Place
+from config.stack_file import LOADER, line_in, reason_not_to_use
+from config.variables import SECRET, CheckVariables, fill
 from irsa.rules.grammar import condition_mistakes, document_mistakes, partition_mistakes, statement_mistakes
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, shown
 from irsa.rules.policies import parse_object, split_document
 
 
-class Documents:
-    """The documents of one stack file; a policy's file is read once, and its own mistakes are told once.
+class PolicySources:
+    """The policy documents of one stack file; each policy's file is read once, and its mistakes are reported once.
 
     Attributes:
         mistakes: What is wrong with the documents and their files.
-        unseen: Places of documents that hold a secret, and so were not looked at.
-        unsound: Keys of the bindings that have one of either.
+        not_checked: Places of documents that hold a secret.
+        unusable_bindings: Keys of the bindings that have one of either.
     """
 
-    def __init__(self, folder: Path, variables: Mapping[str, str], partition: str | None) -> None:
-        """Take the folder of Pulumi.yaml, the variables and the partition of the accounts, where that is known."""
-        self._folder, self._variables, self._partition = folder, variables, partition
+    def __init__(self, folder: Path, variables: CheckVariables) -> None:
+        """Start without documents; file paths are relative to the folder, that of Pulumi.yaml."""
+        self._folder, self._variables = folder, variables
         self._files: dict[str, tuple[str, dict[str, Any]]] = {}
-        self._examined: set[str] = set()
-        self._refused: set[str] = set()
-        self._read: dict[Place, str] = {}
+        self._checked_files: set[str] = set()
+        self._files_with_mistakes: set[str] = set()
+        self._file_of: dict[Place, str] = {}
         self._parts: dict[Place | str, int] = {}
         self.mistakes: list[LocatedMistake] = []
-        self.unseen: list[Place] = []
-        self.unsound: set[str] = set()
+        self.not_checked: list[Place] = []
+        self.unusable_bindings: set[str] = set()
 
-    def expand(self, bindings: Mapping[str, Any]) -> dict[str, Any]:
-        """Give the bindings with the file of each policy read into its document."""
+    def with_documents(self, bindings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the bindings with the file of each policy read into its document."""
         return {
-            key: self._expand(("bindings", key), binding) if isinstance(binding, dict) else binding
+            key: self._with_documents(("bindings", key), binding) if isinstance(binding, dict) else binding
             for key, binding in bindings.items()
         }
 
     def filled(self, document: Any) -> Any:
-        """Give a document without mistakes, its variables filled in."""
-        return fill(document, self._variables)
+        """Return a document without mistakes, its variables filled in with samples."""
+        return fill(document, self._variables.values)
 
     def parts(self, source: Place, document: Any) -> int:
         """Return how many managed policies a document becomes.
@@ -54,55 +54,54 @@ class Documents:
         Raises:
             Mistake: One statement alone is too long.
         """
-        key = self._read.get(source, source)
+        key = self._file_of.get(source, source)
         if key not in self._parts:
             self._parts[key] = len(split_document(self.filled(document)))
         return self._parts[key]
 
     def locate(self, source: Place, part: Place, mistake: Mistake, rule: str = "mistake") -> LocatedMistake:
-        """Give a mistake in a document with its place: in the policy's file, or in the stack file."""
-        name = self._read.get(source)
+        """Return a mistake in a document with its place: in the policy's file, or in the stack file."""
+        name = self._file_of.get(source)
         if name is None:
             return LocatedMistake((*source, "document", *part), mistake, rule=rule)
         return LocatedMistake((*source, "file"), mistake, name, _line_of(self._files[name][0], part), part, rule)
 
-    def _expand(self, place: Place, binding: dict[str, Any]) -> dict[str, Any]:
-        expanded = dict(binding)
+    def _with_documents(self, place: Place, binding: dict[str, Any]) -> dict[str, Any]:
+        complete = dict(binding)
         if "policy" in binding:
-            expanded["policy"] = self._source((*place, "policy"), binding["policy"], split=True)
+            complete["policy"] = self._with_document((*place, "policy"), binding["policy"], split=True)
         inline = binding.get("inlinePolicies")
         if isinstance(inline, dict):
-            expanded["inlinePolicies"] = {
-                name: self._source((*place, "inlinePolicies", name), source) for name, source in inline.items()
+            complete["inlinePolicies"] = {
+                name: self._with_document((*place, "inlinePolicies", name), source) for name, source in inline.items()
             }
-        self._trust((*place, "trust"), binding.get("trust"))
-        return expanded
+        self._check_trust((*place, "trust"), binding.get("trust"))
+        return complete
 
-    def _source(self, place: Place, source: Any, split: bool = False) -> Any:
+    def _with_document(self, place: Place, source: Any, split: bool = False) -> Any:
         if not isinstance(source, dict):
             return source
         name = source.get("file")
-        if "document" in source or not isinstance(name, str) or isinstance(name, Unseen):
+        if "document" in source or not isinstance(name, str):
             document = source.get("document")
             if isinstance(document, dict):
-                self._examine(place, document, split)
+                self._check(place, document, split)
             return source
-        opened = name in self._files or self._open(place, name)
-        if not opened:
-            self.unsound.add(str(place[1]))
+        if name not in self._files and not self._open(place, name):
+            self.unusable_bindings.add(str(place[1]))
             return source
         document = self._files[name][1]
-        self._read[place] = name
-        if name not in self._examined:
-            self._examined.add(name)
-            if not self._examine(place, document, split):
-                self._refused.add(name)
-        if name in self._refused:
-            self.unsound.add(str(place[1]))
+        self._file_of[place] = name
+        if name not in self._checked_files:
+            self._checked_files.add(name)
+            if not self._check(place, document, split):
+                self._files_with_mistakes.add(name)
+        if name in self._files_with_mistakes:
+            self.unusable_bindings.add(str(place[1]))
         return {**source, "document": document}
 
     def _open(self, place: Place, name: str) -> bool:
-        """Read a file; one that is not there is told on the line that names it, what is wrong in it where it is."""
+        """Read a file. One that is missing is reported on the line that names it, a mistake in it where it is."""
         try:
             text = _text_of(self._folder / name, name)
         except Mistake as mistake:
@@ -113,59 +112,60 @@ class Documents:
         except Mistake as mistake:
             cause = mistake.__cause__
             line = cause.lineno if isinstance(cause, json.JSONDecodeError) else _line_of_repeated(text) or 1
-            if name not in self._examined:
+            if name not in self._checked_files:
                 self.mistakes.append(LocatedMistake((*place, "file"), mistake, name, line))
-            self._examined.add(name)
+            self._checked_files.add(name)
             return False
         return True
 
-    def _examine(self, source: Place, document: dict[str, Any], split: bool) -> bool:
-        """Tell whether the document was looked at and is good."""
-        if self._holds_secret(document):
-            self.unseen.append(source)
-            self.unsound.add(str(source[1]))
+    def _check(self, source: Place, document: dict[str, Any], split: bool) -> bool:
+        """Tell whether the document could be checked and has no mistake."""
+        if self._holds_secret(source, document):
             return False
-        found = [*_unknown_variables(document, self._variables)]
-        filled = document if found else fill(document, self._variables)
+        found = [*_unknown_variables(document, self._variables.values)]
+        filled = document if found else self.filled(document)
         found += document_mistakes(filled)
-        if self._partition:
-            found += partition_mistakes(filled, self._partition)
+        if self._variables.partition:
+            found += partition_mistakes(filled, self._variables.partition)
         if split and not found:
             try:
-                self._parts[self._read.get(source, source)] = len(split_document(filled))
+                self._parts[self._file_of.get(source, source)] = len(split_document(filled))
             except Mistake as mistake:
                 found = [(("Statement",), mistake)]
         self.mistakes += [self.locate(source, part, mistake) for part, mistake in found]
         if found:
-            self.unsound.add(str(source[1]))
+            self.unusable_bindings.add(str(source[1]))
         return not found
 
-    def _trust(self, place: Place, trust: Any) -> None:
+    def _check_trust(self, place: Place, trust: Any) -> None:
         if not isinstance(trust, dict):
             return
         conditions, statements = trust.get("conditions"), trust.get("statements")
         if isinstance(conditions, dict):
-            self._trust_part((*place, "conditions"), conditions, condition_mistakes(conditions))
+            self._check_trust_part((*place, "conditions"), conditions, condition_mistakes(conditions))
         for index, statement in enumerate(statements if isinstance(statements, list) else ()):
             if isinstance(statement, dict):
                 here = (*place, "statements", index)
-                self._trust_part(here, statement, statement_mistakes(statement, trust=True))
+                self._check_trust_part(here, statement, statement_mistakes(statement, trust=True))
 
-    def _trust_part(self, place: Place, part: Any, found: Iterator[tuple[Place, Mistake]]) -> None:
-        if self._holds_secret(part):
-            self.unseen.append(place)
-            return
-        every = [*_unknown_variables(part, self._variables), *found]
-        self.mistakes += [LocatedMistake((*place, *inner), mistake) for inner, mistake in every]
+    def _check_trust_part(self, place: Place, part: Any, found: Iterator[tuple[Place, Mistake]]) -> None:
+        if not self._holds_secret(place, part):
+            every = [*_unknown_variables(part, self._variables.values), *found]
+            self.mistakes += [LocatedMistake((*place, *inner), mistake) for inner, mistake in every]
 
-    def _holds_secret(self, value: Any) -> bool:
-        return any(isinstance(self._variables.get(name), Unseen) for name in references(value)) or _has_unseen(value)
+    def _holds_secret(self, place: Place, value: Any) -> bool:
+        """Tell, and note, whether a value can't be checked."""
+        if self._variables.are_readable(value) and not _has_secret(value):
+            return False
+        self.not_checked.append(place)
+        self.unusable_bindings.add(str(place[1]))
+        return True
 
 
-def _has_unseen(value: Any) -> bool:
+def _has_secret(value: Any) -> bool:
     if isinstance(value, dict):
-        return any(map(_has_unseen, value.values()))
-    return any(map(_has_unseen, value)) if isinstance(value, list) else isinstance(value, Unseen)
+        return any(map(_has_secret, value.values()))
+    return any(map(_has_secret, value)) if isinstance(value, list) else value is SECRET
 
 
 def _unknown_variables(value: Any, variables: Mapping[str, str], part: Place = ()) -> Iterator[tuple[Place, Mistake]]:
@@ -189,23 +189,23 @@ def _text_of(file: Path, name: str) -> str:
     except FileNotFoundError:
         near = [path.name for path in file.parent.glob("*")] if file.parent.is_dir() else []
         close = difflib.get_close_matches(file.name, near, n=1)
-        fix = f"did you mean {close[0]!r}?" if close else f"create {name}"
-        raise Mistake(f"no file {name}", "a JSON file, relative to the folder of Pulumi.yaml", fix) from None
+        fix = f"did you mean {close[0]!r}?" if close else "create it"
+        raise Mistake(f"no file {shown(name)}", "a JSON file, relative to the folder of Pulumi.yaml", fix) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise Mistake(f"cannot read {name}: {reason}", "a JSON file in UTF-8", "look at the file") from None
+        raise Mistake(f"cannot read {shown(name)}: {reason}", "a JSON file in UTF-8", "check the file") from None
 
 
 def _document_of(text: str) -> dict[str, Any]:
     document = parse_object(text)
-    reason = unfit(document)
+    reason = reason_not_to_use(document)
     if reason:
-        raise Mistake(reason, "an IAM policy document in JSON", "look at the file")
+        raise Mistake(reason, "an IAM policy document in JSON", "check the file")
     return document
 
 
 def _line_of(text: str, part: Place) -> int | None:
-    """Give the line of a place in JSON, which YAML's parser reads too."""
+    """Return the line of a place in JSON, which YAML's parser reads too."""
     try:
         return line_in(yaml.compose(text, Loader=LOADER), part)
     except (yaml.YAMLError, RecursionError):

@@ -1,4 +1,4 @@
-"""Where the component's arguments stand in a binding of a stack file, and how it spells them."""
+"""The place of each of the component's arguments in a binding of a stack file."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -52,7 +52,7 @@ def spelled(argument: Part) -> str:
     return QUOTAS.get(argument) or path_of(place_of(argument))
 
 
-def given(binding: Mapping[str, Any]) -> dict[Part, Any]:
+def arguments_of(binding: Mapping[str, Any]) -> dict[Part, Any]:
     """Return the arguments that the keys of a binding stand for, with their values, of whatever shape these are."""
     found = dict(_present(binding, PLACES))
     for name in NESTED:

@@ -1,25 +1,26 @@
-"""What pydantic finds, in the words of a stack file."""
+"""pydantic's errors as mistakes in a stack file."""
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from config.located_mistake import LocatedMistake, Place
 from config.models import Stack
-from config.places import LocatedMistake, Place
-from irsa.rules.mistakes import Mistake
+from config.stack_file import in_yaml_words
+from irsa.rules.mistakes import Mistake, nearest
 
 # What a value must be, by the type of pydantic's error.
 KINDS = {
-    "string_type": "a text",
+    "string_type": "a string",
     "bool_type": "true or false",
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
+    "int_type": "an integer",
+    "int_from_float": "an integer",
     "list_type": "a list, such as [one, two]",
-    "dict_type": "a map: keys and their values",
-    "model_type": "a map: keys and their values",
+    "dict_type": "a mapping of keys to values",
+    "model_type": "a mapping of keys to values",
 }
 LIMITS = {
     "greater_than_equal": "at least {ge:,}",
@@ -29,8 +30,8 @@ LIMITS = {
 }
 
 
-def explained(errors: Iterable[Any]) -> Iterator[LocatedMistake]:
-    """Give pydantic's errors as mistakes; a misspelled required key is one mistake, not two."""
+def mistakes_of(errors: Iterable[Any]) -> Iterator[LocatedMistake]:
+    """Yield pydantic's errors as mistakes; a misspelled required key is one mistake, not two."""
     errors = list(errors)
     extra: dict[Place, list[str]] = {}
     for error in errors:
@@ -59,13 +60,10 @@ def _mistake(error: Any, place: Place) -> Mistake:
         return _unknown_key(str(place[-1]), place[:-1])
     if kind == "missing":
         return Mistake(f"no {place[-1]}", f"{place[-1]} is required", f"add {place[-1]}")
-    if kind == "literal_error":
-        known = [str(item) for item in get_args(_annotation(place))] or [str(limits["expected"])]
-        return Mistake(shown(found), ", ".join(known), nearest(str(found), known, "name one of these"))
     if kind in LIMITS:
-        return Mistake(shown(found), LIMITS[kind].format(**limits), "write a value within that limit")
+        return Mistake(in_yaml_words(found), LIMITS[kind].format(**limits), "write a value within that limit")
     allowed = KINDS.get(kind, str(error["msg"]))
-    return Mistake(shown(found), allowed, _advice(kind, found, place))
+    return Mistake(in_yaml_words(found), allowed, _advice(kind, found, place))
 
 
 def _advice(kind: str, found: Any, place: Place) -> str:
@@ -85,47 +83,26 @@ def _advice(kind: str, found: Any, place: Place) -> str:
 
 def _unknown_key(key: str, place: Place) -> Mistake:
     known = keys_at(place)
-    where = _home_of(key) if not difflib.get_close_matches(key, known, n=1) else None
-    fix = f"it belongs under {where}" if where else nearest(key, known, "remove it")
+    home = _home_of(key) if not difflib.get_close_matches(key, known, n=1) else None
+    fix = f"it belongs under {home}" if home else nearest(key, known, "remove it")
     return Mistake(f"unknown key {key!r}", ", ".join(known) or "no key", fix)
 
 
 def _home_of(key: str) -> str | None:
-    """Give the one setting of a binding below which this key is known."""
+    """Return the one setting of a binding below which this key is known."""
     homes = [home for home in keys_at(("bindings", "")) if key in keys_at(("bindings", "", home))]
     return homes[0] if len(homes) == 1 else None
 
 
-def nearest(text: str, known: Iterable[str], otherwise: str) -> str:
-    """Give the advice to take the nearest known name."""
-    lower = {item.lower(): item for item in known}
-    close = difflib.get_close_matches(text.lower(), lower, n=1)
-    return f"did you mean {lower[close[0]]!r}?" if close else otherwise
-
-
-def shown(value: object) -> str:
-    """Give a value as YAML has it, the kind beside it, a long one cut."""
-    if value is None or value == "":
-        return "nothing" if value is None else "an empty text"
-    if isinstance(value, Mapping):
-        return f"a map ({', '.join(map(str, value))})"[:80] if value else "an empty map"
-    if isinstance(value, list):
-        return f"a list of {len(value)}"
-    if isinstance(value, bool):
-        return str(value).lower()
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004 (a line of a terminal)
-
-
 def keys_at(place: Place) -> list[str]:
-    """Give the keys that a map at this YAML path may have, sorted."""
+    """Return the keys that a mapping at this YAML path may have, sorted."""
     annotation = _annotation(place)
     fields = annotation.model_fields if _is_model(annotation) else {}
     return sorted(field.alias or name for name, field in fields.items())
 
 
 def _annotation(place: Place) -> Any:
-    """Give the type of the value at a YAML path, or of a map's keys where it is a key's own."""
+    """Return the type of the value at a YAML path."""
     annotation: Any = Stack
     for part in place:
         annotation = _step(annotation, part)
@@ -133,13 +110,11 @@ def _annotation(place: Place) -> Any:
 
 
 def _step(annotation: Any, part: str | int) -> Any:
-    """Give the type of a key or an item of a value of this type."""
+    """Return the type of a key or an item of a value of this type."""
     if _is_model(annotation):
         field = next((field for field in annotation.model_fields.values() if field.alias == part), None)
         return _without_none(field.annotation) if field else None
     arguments = get_args(annotation)
-    if get_origin(annotation) is dict and get_origin(arguments[0]) is Literal and part not in get_args(arguments[0]):
-        return arguments[0]
     return arguments[-1] if arguments else None
 
 

@@ -1,4 +1,4 @@
-"""Where in a stack file something is."""
+"""A mistake and its place in a stack file, or in a policy's own file."""
 
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ class LocatedMistake(NamedTuple):
 
     @property
     def where(self) -> str:
-        """Give file, line and path."""
+        """Return file, line and path."""
         path = f"irsa:{path_of(self.place)}" if self.place else ""
         if self.within:
             path = f"{path_of(self.within)} ({path})"
@@ -32,5 +32,5 @@ class LocatedMistake(NamedTuple):
         return f"{self.file}{f':{self.line}' if self.line else ''}  {path}".rstrip()
 
     def __str__(self) -> str:
-        """Give its lines of the message."""
+        """Return its lines of the message."""
         return described(self.where, self.mistake)
