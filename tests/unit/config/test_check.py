@@ -318,6 +318,37 @@ def test_secrets_are_named_and_are_no_mistakes(project: Path, capsys: pytest.Cap
     assert "not checked: irsa:bindings.second.role.description: a secret" in output
 
 
+def test_what_is_beside_a_secret_is_checked(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects files with secrets: a binding that holds one is checked for the rest, and so are the others."""
+    (project / "Pulumi.dev.yaml").write_text(
+        GOOD
+        + """
+    beside:
+      trust: {subjects: ["team-a:*"]}
+      role: {description: {secure: v1:abc}, name: "not a name"}
+      policyArns: [{secure: v1:abc}, "arn:aws:iam::111122223333:group/g"]
+    wide:
+      trust: {subjects: ["team-a:*"]}
+      role: {description: {secure: v1:abc}}
+    nobody:
+      serviceAccount: {secure: v1:abc}
+    nameless:
+      serviceAccount: {name: {secure: v1:abc}}
+      trust: {subjects: ["team-b:*"]}
+"""
+    )
+    code, output = check(capsys)
+
+    heads = [line for line in output.splitlines() if line.startswith("Pulumi.dev.yaml:") and "irsa:" in line]
+    assert code == 1
+    assert [head.split("  ", 1)[1] for head in heads] == [
+        "irsa:bindings.beside.role.name",
+        "irsa:bindings.beside.policyArns[1]",
+        "irsa:bindings.wide.trust.subjects[0]  warning [wide-trust]",
+    ], output
+    assert output.count(": a secret") == 5
+
+
 def test_settings_of_the_project_file_count(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Protects projects with shared settings: the engine lays Pulumi.yaml's values under the stack's."""
     (project / "Pulumi.yaml").write_text(
