@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
+from irsa.fields import ROLE_SETTINGS
 from irsa.rules.mistakes import Part, path_of
 
 PLACES: Mapping[Part, Part] = {
@@ -18,19 +19,14 @@ PLACES: Mapping[Part, Part] = {
     ("trust_statements",): ("trust", "statements"),
     ("role_name",): ("role", "name"),
     ("role_name_prefix",): ("role", "namePrefix"),
-    ("description",): ("role", "description"),
-    ("path",): ("role", "path"),
-    ("permissions_boundary",): ("role", "permissionsBoundary"),
-    ("max_session_duration",): ("role", "maxSessionDuration"),
-    ("force_detach_policies",): ("role", "forceDetachPolicies"),
-    ("tags",): ("role", "tags"),
+    **{(setting,): ("role", to_camel(setting)) for setting in ROLE_SETTINGS},
     ("policy",): ("policy",),
     ("policy_arns",): ("policyArns",),
     ("inline_policies",): ("inlinePolicies",),
     ("import_existing",): ("import",),
     ("retain_on_delete",): ("retainOnDelete",),
 }
-# Keys of a binding that become arguments of another name, or none, and yet are of a created role only.
+# Keys of a binding that are no arguments by themselves, and are of a created role only.
 KEYS_OF_A_CREATED_ROLE: tuple[Part, ...] = (("assumeRoleArns",), ("account",))
 QUOTAS: Mapping[Part, str] = {
     ("trust_policy_size_quota",): "irsa:quotas.trustPolicySize",

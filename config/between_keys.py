@@ -80,9 +80,10 @@ def _of_cluster(place: Place, cluster: Any, values: Mapping[str, Any]) -> Iterat
 
 def _of_binding(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     place: Place = ("bindings", key)
-    created = (*combinations.OF_A_CREATED_ROLE, *argument_places.KEYS_OF_A_CREATED_ROLE)
+    # The clusters are those of the service account that is annotated with an existing role.
+    existing = (*combinations.OF_AN_EXISTING_ROLE, "oidc_provider_arns")
     given = argument_places.arguments_of(binding)
-    for argument, mistake in combinations.combination_mistakes(given, argument_places.spelled, created):
+    for argument, mistake in combinations.combination_mistakes(given, argument_places.spelled, existing):
         # A misspelled key is reported by the models; that it is missing would be a second mistake for one error.
         if argument or not _misspelled(place, binding):
             yield LocatedMistake((*place, *argument_places.place_of(argument)), mistake)

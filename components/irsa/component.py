@@ -108,13 +108,8 @@ class ServiceAccountRole(pulumi.ComponentResource):
             assume_role_policy=_input(role.trust_policy),
             name=_input(role.name),
             name_prefix=_input(role.name_prefix),
-            description=_input(role.description),
-            path=_input(role.path),
-            permissions_boundary=_input(role.permissions_boundary),
-            max_session_duration=role.max_session_duration,
-            force_detach_policies=_input(role.force_detach_policies),
-            tags=_input(role.tags),
             opts=self._child(role.import_id),
+            **{setting: _input(value) for setting, value in role.settings.items()},
         )
 
     def _policy(self, policy: ManagedPolicy) -> aws.iam.Policy:

@@ -223,6 +223,15 @@ POLICY_FIELDS: Mapping[str, Field] = {
     "description": Field(_named("description")),
     "tags": Field(TAGS),
 }
+# Settings of the role that have the same names as inputs of `aws.iam.Role`, and as keys of `role` in a stack file.
+ROLE_SETTINGS: Mapping[str, Field] = {
+    "description": Field(_named("description")),
+    "path": Field(_named("role path")),
+    "permissions_boundary": Field(_arn("policy")),
+    "max_session_duration": Field(_seconds(SESSION_DURATION), NUMBER),
+    "force_detach_policies": Field(_flag),
+    "tags": Field(TAGS),
+}
 FIELDS: Mapping[str, Field] = {
     "role_arn": Field(_arn("role")),
     "oidc_provider_arns": Field(_at_least_one(_list(_arn("oidc-provider")))),
@@ -233,12 +242,7 @@ FIELDS: Mapping[str, Field] = {
     "trust_statements": Field(_list(_statement)),
     "role_name": Field(_named("role")),
     "role_name_prefix": Field(_named("role prefix")),
-    "description": Field(_named("description")),
-    "path": Field(_named("role path")),
-    "permissions_boundary": Field(_arn("policy")),
-    "max_session_duration": Field(_seconds(SESSION_DURATION), NUMBER),
-    "force_detach_policies": Field(_flag),
-    "tags": Field(TAGS),
+    **ROLE_SETTINGS,
     "import_existing": Field(_list(_string(check_adoptable)), DECIDES),
     "retain_on_delete": Field(_flag, "it is an option of the resources"),
     "trust_policy_size_quota": Field(_at_least(TRUST_POLICY_SIZE), NUMBER),

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from irsa.fields import Document, Found, collect
+from irsa.fields import ROLE_SETTINGS, Document, Found, collect
 from irsa.outputs import child_name, part_name
 from irsa.reading import Later, Reading, Value
 from irsa.rules.arns import Arn, parse_iam_arn
-from irsa.rules.combinations import OF_A_CREATED_ROLE, combination_mistakes
+from irsa.rules.combinations import combination_mistakes
 from irsa.rules.grammar import partition_mistakes, wrong_partition
 from irsa.rules.mistakes import Located, Mistake, Part, Spelling, path_of, shown
 from irsa.rules.names import (
@@ -63,12 +63,8 @@ class Role:
     subjects: Value[list[str]]
     name: Value[str] | None
     name_prefix: Value[str] | None
-    description: Value[str] | None
-    path: Value[str] | None
-    permissions_boundary: Value[str] | None
-    max_session_duration: int | None
-    force_detach_policies: Value[bool] | None
-    tags: Value[Mapping[str, str]] | None
+    settings: Mapping[str, Value[Any]]
+    """Further inputs of `aws.iam.Role` by their names, which are those of the arguments (irsa.fields)."""
     import_id: str | None
 
 
@@ -145,8 +141,7 @@ def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> S
     if not isinstance(name, str):
         reading.require_none([(("name",), Mistake(shown(name), "a string: the component's name", "write a string"))])
     values = reading.arguments(args)
-    created_role = (("oidc_provider_arns",), *OF_A_CREATED_ROLE)
-    reading.found += combination_mistakes(reading.given, spelling, created_role)
+    reading.found += combination_mistakes(reading.given, spelling)
     reading.found += _between(reading, values)
     # What is wrong is left out from here on, so that sizes and accounts are reported in the same run.
     wrong = {place[0] for place, _ in reading.found if place}
@@ -186,8 +181,13 @@ def _warnings(reading: Reading, values: Mapping[str, Any], usages: Usages) -> It
 
 
 def _between(reading: Reading, values: Mapping[str, Any]) -> Iterator[Located]:
-    """Yield what is wrong between arguments that a stack file has no keys for."""
+    """Yield what is wrong between arguments, where that is not the same in a stack file."""
     spelling = reading.spelling
+    if reading.given.get(("any_service_account",)) is not True:
+        plain = [subject for subject in _listed(reading.given.get(("subjects",))) if isinstance(subject, str)]
+        found_wide: Found = []
+        collect(lambda: check_any_service_account(plain), ("subjects",), found_wide)
+        yield from found_wide
     existing, created = ("role_arn",), ("oidc_provider_arns",)
     if created not in reading.given and existing not in reading.given:
         found = f"neither {spelling(existing)} nor {spelling(created)}"
@@ -307,10 +307,7 @@ def _in_account(reading: Reading, values: Mapping[str, Any]) -> Mapping[Part, An
 def _subjects(reading: Reading, values: Mapping[str, Any]) -> Value[list[str]]:
     """Return the sorted `namespace:name` patterns that the role trusts: its service account's and the further ones."""
     further = values.get("subjects", [])
-    if not values.get("any_service_account"):
-        if isinstance(further, Later):
-            plain = [subject for subject in _listed(reading.given["subjects",]) if isinstance(subject, str)]
-            collect(lambda: check_any_service_account(plain), ("subjects",), reading.found)
+    if isinstance(further, Later) and not values.get("any_service_account"):
         further = reading.checked(further, ("subjects",), check_any_service_account)
     account = values.get("service_account")
     if account is None:
@@ -351,17 +348,13 @@ def _role(reading: Reading, values: Mapping[str, Any], of_account: Mapping[Part,
     name, prefix = values.get("role_name"), values.get("role_name_prefix")
     if name is None and prefix is None:
         prefix = automatic_name_prefix(reading.name, ROLE, ROLE_PREFIX)
+    settings = {key: of_account.get((key,), values.get(key)) for key in ROLE_SETTINGS}
     return Role(
         trust_policy=reading.combined(parts, trust_policy),
         subjects=subjects,
         name=name,
         name_prefix=prefix,
-        description=values.get("description"),
-        path=values.get("path"),
-        permissions_boundary=of_account.get(("permissions_boundary",)),
-        max_session_duration=values.get("max_session_duration"),
-        force_detach_policies=values.get("force_detach_policies"),
-        tags=_tags(reading, values.get("tags"), ("tags",)),
+        settings={**settings, "tags": _tags(reading, values.get("tags"), ("tags",))},
         import_id=name if "role" in values.get("import_existing", ()) else None,
     )
 

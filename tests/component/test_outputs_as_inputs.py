@@ -2,70 +2,62 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
+from config.loading import load
+from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
 from irsa.reading import InvalidArgumentsError
+from irsa.rules.mistakes import Part
+from program.plan import arguments
 from tests.component.test_arguments import DOCUMENT, GOOD, PROVIDER, STATEMENT, output
 
 ROLE, POLICY = "aws:iam/role:Role", "aws:iam/policy:Policy"
 ACCOUNT, PATCH = "kubernetes:core/v1:ServiceAccount", "kubernetes:core/v1:ServiceAccountPatch"
-# Every argument that may be an output, with a value that irsa takes.
-EVERYTHING: dict[str, Any] = {
-    "service_account": {
-        "name": "my-service-account",
-        "namespace": "team-a",
-        "labels": {"app.kubernetes.io/name": "my-app"},
-        "annotations": {"example.com/owner": "team-a"},
-        "image_pull_secrets": ["registry"],
-        "automount_service_account_token": False,
-        "sts_regional_endpoints": True,
-    },
-    "oidc_provider_arns": [PROVIDER],
-    "subjects": ["team-b:*", "team-c:worker"],
-    "audience": "my-audience",
-    "trust_conditions": {"StringEquals": {"aws:SourceVpc": "vpc-0abc"}},
-    "trust_statements": [
-        {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:role/ci"}, "Action": "sts:AssumeRole"}
-    ],
-    "role_name": "my-role",
-    "description": "my-role-description",
-    "path": "/team/",
-    "permissions_boundary": "arn:aws:iam::111122223333:policy/boundary",
-    "force_detach_policies": True,
-    "tags": {"team": "payments"},
-    "policy": {
-        "name": "my-policy",
-        "path": "/team/",
-        "description": "Reads",
-        "tags": {"team": "data"},
-        "document": DOCUMENT,
-    },
-    "policy_arns": {"sqs": "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"},
-    "inline_policies": {"read": DOCUMENT},
-}
-# These are plain, since they or their keys decide which resources exist.
-PLAIN = {(), ("service_account",), ("policy",), ("policy_arns",), ("inline_policies",)}
+ROOT = Path(__file__).parents[2]
+# The binding of the showcase that has every key (tests/program/test_showcase.py), as the component's arguments.
+SHOWCASE = yaml.safe_load((ROOT / "Pulumi.showcase.yaml").read_text())["config"]
+STACK = load({key.removeprefix("irsa:"): value for key, value in SHOWCASE.items() if key.startswith("irsa:")}, ROOT)
+VARIABLES = {"account": "111122223333", "partition": "aws", "bucket": "my-bucket"}
+EVERYTHING = {**arguments(STACK.bindings["everything"], STACK, VARIABLES), "oidc_provider_arns": [PROVIDER]}
+# Of an existing role, instead of a name, and what the showcase says for its other bindings.
+OTHERWISE = {"role_arn", "role_name_prefix"}
 LONG = "x" * 6200
-Path = tuple[str | int, ...]
 
 
-def paths(value: Any, place: Path = ()) -> list[Path]:
+def paths(value: Any, place: Part = ()) -> list[Part]:
     """Give the path of every value within a value."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [place, *(path for key, item in inner for path in paths(item, (*place, key)))]
 
 
-MAY_BE_OUTPUTS = [path for path in paths(EVERYTHING) if path not in PLAIN]
+def is_plain(path: Part) -> bool:
+    """Say whether an argument is plain, since it or its keys decide which resources exist."""
+    name, *inner = path or ("",)
+    if name in NESTED_FIELDS and inner:
+        return bool(NESTED_FIELDS[str(name)][str(inner[0])].plain)
+    return not (inner and name in KEYED_FIELDS) and (name not in FIELDS or bool(FIELDS[str(name)].plain))
 
 
-def with_outputs(value: Any, chosen: set[Path], place: Path = ()) -> Any:
+MAY_BE_OUTPUTS = [path for path in paths(EVERYTHING) if not is_plain(path)]
+
+
+def test_every_argument_is_tried_as_an_output() -> None:
+    """Protects a new argument: one that may be an output, and is not in the showcase, was never tried as one."""
+    arguments_of_a_role = [(name,) for name in {*FIELDS, *KEYED_FIELDS} - OTHERWISE]
+    nested = [(name, inner) for name, fields in NESTED_FIELDS.items() for inner in fields]
+    assert {path for path in (*arguments_of_a_role, *nested) if not is_plain(path)} <= set(MAY_BE_OUTPUTS)
+
+
+def with_outputs(value: Any, chosen: set[Part], place: Part = ()) -> Any:
     """Give the value with outputs at the chosen paths."""
     if isinstance(value, dict):
         value = {key: with_outputs(item, chosen, (*place, key)) for key, item in value.items()}
@@ -91,7 +83,7 @@ def expected(request: pytest.FixtureRequest) -> dict[str, Any]:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chosen=st.sets(st.sampled_from(MAY_BE_OUTPUTS), min_size=1, max_size=6))
 def test_outputs_make_the_same_resources(
-    deploy: Callable[..., Any], expected: dict[str, Any], chosen: set[Path]
+    deploy: Callable[..., Any], expected: dict[str, Any], chosen: set[Part]
 ) -> None:
     """Protects programs that pass outputs: wherever one may stand, the same is created as with the plain value."""
     if not expected:
@@ -107,7 +99,7 @@ def inputs(deployment: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", MAY_BE_OUTPUTS, ids=str)
-def test_every_output_alone(deploy: Callable[..., Any], expected: dict[str, Any], path: Path) -> None:
+def test_every_output_alone(deploy: Callable[..., Any], expected: dict[str, Any], path: Part) -> None:
     """Protects each argument by itself, so that a failure says which one."""
     if not expected:
         expected |= inputs(deploy(EVERYTHING))
@@ -199,33 +191,33 @@ def test_a_preview_shows_what_is_known(deploy: Callable[..., Any]) -> None:
     deployed = deploy(EVERYTHING, preview=True)
 
     role = deployed.one(ROLE).inputs
-    assert "system:serviceaccount:team-a:my-service-account" in role["assumeRolePolicy"]
-    assert json.loads(deployed.one(POLICY).inputs["policy"]) == DOCUMENT
+    assert "system:serviceaccount:showcase:everything" in role["assumeRolePolicy"]
+    assert json.loads(deployed.one(POLICY).inputs["policy"]) == EVERYTHING["policy"]["document"]
 
 
 def test_a_preview_hides_no_more_than_it_must(deploy: Callable[..., Any]) -> None:
     """Protects previews: one argument that is not known yet makes none of the others unknown."""
     bucket = {**DOCUMENT, "Statement": [{**STATEMENT, "Resource": unknown()}]}
-    deployed = deploy({**EVERYTHING, "policy": {"name": "my-policy", "document": bucket}}, preview=True)
+    deployed = deploy({**EVERYTHING, "policy": {"name": "everything-policy", "document": bucket}}, preview=True)
 
     assert isinstance(deployed.one(POLICY).inputs["policy"], Unknown)
-    assert deployed.one(POLICY).inputs["name"] == "my-policy"
-    assert "team-a:my-service-account" in deployed.one(ROLE).inputs["assumeRolePolicy"]
+    assert deployed.one(POLICY).inputs["name"] == "everything-policy"
+    assert "showcase:everything" in deployed.one(ROLE).inputs["assumeRolePolicy"]
 
     namespace = {**EVERYTHING["service_account"], "namespace": unknown()}
     deployed = deploy({**EVERYTHING, "service_account": namespace}, preview=True)
     role = deployed.one(ROLE).inputs
     assert isinstance(role["assumeRolePolicy"], Unknown)
     assert (role["name"], role["path"], role["permissionsBoundary"]) == (
-        "my-role",
-        "/team/",
+        "everything-role",
+        "/irsa/showcase/",
         EVERYTHING["permissions_boundary"],
     )
-    assert json.loads(deployed.one(POLICY).inputs["policy"]) == DOCUMENT
+    assert json.loads(deployed.one(POLICY).inputs["policy"]) == EVERYTHING["policy"]["document"]
 
     deployed = deploy({**EVERYTHING, "oidc_provider_arns": [unknown()]}, preview=True)
     assert deployed.one(ROLE).inputs["permissionsBoundary"] == EVERYTHING["permissions_boundary"]
-    assert json.loads(deployed.one(POLICY).inputs["policy"]) == DOCUMENT
+    assert json.loads(deployed.one(POLICY).inputs["policy"]) == EVERYTHING["policy"]["document"]
 
 
 def test_an_existing_account_may_be_named_by_outputs(deploy: Callable[..., Any]) -> None:

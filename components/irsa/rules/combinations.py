@@ -4,7 +4,7 @@ An argument is named by its path among those of ServiceAccountRole; a stack file
 of their own.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from irsa.rules.mistakes import Located, Mistake, Part, Spelling, nearest, shown
@@ -18,24 +18,13 @@ ADOPTABLE: Mapping[str, Part] = {
     "inlinePolicies": ("role_name",),
     "serviceAccount": ("service_account", "name"),
 }
-OF_A_CREATED_ROLE: Sequence[Part] = (
-    ("subjects",),
-    ("any_service_account",),
-    ("trust_conditions",),
-    ("trust_statements",),
-    ("role_name",),
-    ("role_name_prefix",),
-    ("description",),
-    ("path",),
-    ("permissions_boundary",),
-    ("max_session_duration",),
-    ("force_detach_policies",),
-    ("tags",),
-    ("policy",),
-    ("policy_arns",),
-    ("inline_policies",),
-    ("trust_policy_size_quota",),
-    ("attached_policies_quota",),
+# What a binding of an existing role may say; everything else would change that role.
+OF_AN_EXISTING_ROLE: Collection[str] = (
+    "service_account",
+    "role_arn",
+    "audience",
+    "import_existing",
+    "retain_on_delete",
 )
 OF_A_CREATED_SERVICE_ACCOUNT: Sequence[Part] = (
     ("service_account", "labels"),
@@ -45,18 +34,19 @@ OF_A_CREATED_SERVICE_ACCOUNT: Sequence[Part] = (
 
 
 def combination_mistakes(
-    given: Mapping[Part, Any], spelling: Spelling, of_a_created_role: Sequence[Part] = OF_A_CREATED_ROLE
+    given: Mapping[Part, Any], spelling: Spelling, of_an_existing_role: Collection[str] = OF_AN_EXISTING_ROLE
 ) -> Iterator[Located]:
     """Yield what is wrong between the arguments, each with the argument to look at; () stands for them all.
 
     Args:
         given: The arguments that are there, with their values, of whatever shape these are.
         spelling: How the caller spells an argument.
-        of_a_created_role: The arguments that would change an existing role.
+        of_an_existing_role: The arguments that are allowed beside an existing role.
     """
     existing_role = ("role_arn",) in given
     if existing_role:
-        changing = ", ".join(spelling(argument) for argument in of_a_created_role if argument in given)
+        arguments = dict.fromkeys(argument[:1] for argument in given)
+        changing = ", ".join(spelling(argument) for argument in arguments if argument[0] not in of_an_existing_role)
         if changing:
             found = f"{spelling(('role_arn',))} together with {changing}"
             fix = f"leave out {changing}, or {spelling(('role_arn',))}"
