@@ -439,3 +439,7 @@ class Stack(Settings):
     def clusters_by_key(self) -> Mapping[str, Cluster]:
         """The clusters by their key in `clusters`; the one of `cluster` has the key `cluster`."""
         return self.clusters if self.cluster is None else {"cluster": self.cluster}
+
+    def place_of_cluster(self, key: str) -> tuple[str, ...]:
+        """Return where a cluster of `clusters_by_key` stands in the stack file."""
+        return ("clusters", key) if self.cluster is None else ("cluster",)

@@ -8,7 +8,6 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from irsa import ServiceAccountRole
-from irsa.outputs import component_name
 from irsa.reading import Later
 from program.lookups import Lookups
 from program.plan import Plan, PlannedBinding, PlannedComponent, PlannedNamespace
@@ -37,7 +36,7 @@ def create(plan: Plan, lookups: Lookups) -> None:
 def _namespace(planned: PlannedNamespace, retain: bool, lookups: Lookups) -> pulumi.Resource:
     """Make a namespace unless it is there."""
     options = pulumi.ResourceOptions(provider=lookups.clusters[planned.cluster].provider)
-    name = component_name(planned.name, planned.cluster)
+    name = planned.logical_name
     if retain:
         # A patch makes what is missing, takes what exists, and leaves it when the stack is destroyed.
         patch = kubernetes.meta.v1.ObjectMetaPatchArgs(name=planned.name)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from config.models import Binding, Cluster, Stack
+from config.models import Binding, Stack
 from config.variables import references
 from irsa.rules.trust import DEFAULT_AUDIENCE
 
@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     import pulumi
     import pulumi_aws as aws
     import pulumi_kubernetes as kubernetes
-
-# The key of the only cluster, that of `irsa:cluster`; those of `irsa:clusters` have a name.
-ONLY_CLUSTER = ""
 
 
 class Identity(NamedTuple):
@@ -51,7 +48,7 @@ class Lookups:
     Attributes:
         region: Region of the stack; nothing where no binding asks for it.
         accounts: AWS accounts by their key; nothing is the key of the stack's own.
-        clusters: Clusters by their key.
+        clusters: Clusters by their key in `Stack.clusters_by_key`.
         oidc_providers: ARNs of the IAM OIDC providers by cluster and account; an output where it is created.
     """
 
@@ -76,11 +73,6 @@ class Needs:
     kubernetes: Set[str]
 
 
-def clusters_of(stack: Stack) -> Mapping[str, Cluster]:
-    """Return the clusters of a stack by their key."""
-    return stack.clusters if stack.cluster is None else {ONLY_CLUSTER: stack.cluster}
-
-
 def audience_of(binding: Binding) -> str:
     """Return the audience of the tokens that a binding's role admits."""
     return binding.audience or DEFAULT_AUDIENCE
@@ -92,12 +84,12 @@ def needs_of(stack: Stack) -> Needs:
     audiences: dict[tuple[str, str | None], set[str]] = {}
     kubernetes: set[str] = set()
     for binding in stack.bindings.values():
-        clusters = binding.clusters or clusters_of(stack)
+        clusters = binding.clusters or stack.clusters_by_key
         variables.setdefault(binding.aws_account, set()).update(references(list(_with_variables(binding))))
         # An existing role trusts whom it trusts.
         for cluster in () if binding.role.arn else clusters:
             audiences.setdefault((cluster, binding.aws_account), set()).add(audience_of(binding))
-        if binding.service_account or ONLY_CLUSTER in clusters:
+        if binding.service_account or stack.cluster:
             kubernetes.update(clusters)
     return Needs(variables, audiences, kubernetes)
 

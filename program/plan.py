@@ -8,7 +8,7 @@ from config.loading import StackFileError
 from config.located_mistake import LocatedMistake
 from config.models import Binding, ServiceAccount, Stack
 from config.variables import fill
-from irsa.outputs import binding_and_cluster, component_name
+from irsa.outputs import component_name
 from irsa.reading import InvalidArgumentsError
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, Part
@@ -16,7 +16,7 @@ from irsa.rules.policies import CHAINING_POLICY, chaining_policy
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.rules.unknown import UNKNOWN
 from irsa.spec import Spec, parse
-from program.lookups import ONLY_CLUSTER, Lookups
+from program.lookups import Lookups
 
 WITH_VARIABLES: Collection[Part] = {
     ("role_arn",),
@@ -43,6 +43,7 @@ class PlannedNamespace(NamedTuple):
 
     cluster: str
     name: str
+    logical_name: str
 
 
 class PlannedComponent(NamedTuple):
@@ -131,8 +132,12 @@ def _components(key: str, binding: Binding, stack: Stack, lookups: Lookups) -> I
     if "role_arn" not in args:
         args["oidc_provider_arns"] = [lookups.oidc_providers[cluster, binding.aws_account] for cluster in clusters]
     account = args.get("service_account")
-    if account is None or ONLY_CLUSTER in lookups.clusters:
-        yield _component(key, args, binding, ONLY_CLUSTER if ONLY_CLUSTER in lookups.clusters else None)
+    if stack.cluster:
+        (only,) = clusters
+        yield _component(key, args, binding, only)
+        return
+    if account is None:
+        yield _component(key, args, binding, None)
         return
     annotating: dict[str, Any] = {name: args[name] for name in ("audience", "retain_on_delete") if name in args}
     annotating |= {"service_account": account, "role_arn": args.get("role_arn", UNKNOWN)}
@@ -145,27 +150,34 @@ def _components(key: str, binding: Binding, stack: Stack, lookups: Lookups) -> I
         yield _component(key, args, binding, None)
     for cluster in clusters:
         role_of = None if "role_arn" in args else key
-        yield _component(component_name(key, cluster), annotating, binding, cluster, role_of)
+        yield _component(key, annotating, binding, cluster, cluster)._replace(role_of=role_of)
 
 
 def _component(
-    name: str, args: Mapping[str, Any], binding: Binding, cluster: str | None, role_of: str | None = None
+    key: str,
+    args: Mapping[str, Any],
+    binding: Binding,
+    cluster: str | None,
+    named_cluster: str | None = None,
 ) -> PlannedComponent:
-    """Give a component; without a cluster it makes nothing in Kubernetes."""
+    """Return a component; without a cluster it creates nothing in Kubernetes.
+
+    Where a stack has several clusters, the names of what is in one of them end with its key.
+    """
     account = binding.service_account
     namespace = None
     if cluster is not None and account and account.create_namespace:
-        namespace = PlannedNamespace(cluster, account.namespace or DEFAULT_NAMESPACE)
-    _, further_cluster = binding_and_cluster(name)
+        name = account.namespace or DEFAULT_NAMESPACE
+        namespace = PlannedNamespace(cluster, name, component_name(name, named_cluster))
     return PlannedComponent(
-        name,
+        component_name(key, named_cluster),
         args,
-        role_of,
+        None,
         binding.aws_account,
         cluster,
         namespace,
         binding.protect,
-        component_name(binding.formerly, further_cluster) if binding.formerly else None,
+        component_name(binding.formerly, named_cluster) if binding.formerly else None,
     )
 
 

@@ -19,14 +19,12 @@ from irsa.rules import commands
 from irsa.rules.arns import check_issuer, issuer_host_path, oidc_provider_arn, parse_iam_arn
 from irsa.rules.mistakes import Mistake
 from program.lookups import (
-    ONLY_CLUSTER,
     Identity,
     Lookups,
     Needs,
     ResolvedAwsAccount,
     ResolvedCluster,
     audience_of,
-    clusters_of,
     needs_of,
 )
 from program.settings import placed
@@ -56,7 +54,7 @@ def resolve(stack: Stack, folder: Path) -> Lookups:
     Raises:
         pulumi.RunError: All look-ups that failed. No provider of a cluster was created.
     """
-    needs, clusters = needs_of(stack), clusters_of(stack)
+    needs, clusters = needs_of(stack), stack.clusters_by_key
     ask = _Questions(stack, needs)
     with_region = any("region" in names for names in needs.variables.values())
     identified = [account for account, names in needs.variables.items() if names & {"account", "partition"}]
@@ -144,7 +142,8 @@ class _Questions:
 
     def __init__(self, stack: Stack, needs: Needs) -> None:
         self.answers: dict[Any, Any] = {}
-        self._accounts, self._clusters, self._audiences = stack.aws_accounts, clusters_of(stack), needs.audiences
+        self._accounts, self._clusters, self._audiences = stack.aws_accounts, stack.clusters_by_key, needs.audiences
+        self._place: Callable[[str], Place] = stack.place_of_cluster
 
     @_once
     def region(self) -> str:
@@ -189,7 +188,9 @@ class _Questions:
         issuers = [oidc.issuer for identity in self.eks_cluster(cluster).identities for oidc in identity.oidcs]
         if not issuers:
             found = f"the EKS cluster {settings.name!r} has no OIDC issuer"
-            raise LookupFailure((*_place(cluster), "name"), found, "a cluster that has one", "give its `oidcIssuer`")
+            raise LookupFailure(
+                (*self._place(cluster), "name"), found, "a cluster that has one", "give its `oidcIssuer`"
+            )
         return issuers[0]
 
     @_once
@@ -204,7 +205,7 @@ class _Questions:
         else:
             identity = self.identity(account)
             arn = oidc_provider_arn(identity.partition, identity.account_id, self.issuer(cluster))
-        issuer, place = self.issuer(cluster), _place(cluster)
+        issuer, place = self.issuer(cluster), self._place(cluster)
         parsed = parse_iam_arn(arn, "oidc-provider")
         if parsed.resource != issuer_host_path(issuer):
             found = f"the OIDC provider {arn} is not for the issuer {issuer}"
@@ -241,7 +242,7 @@ class _Questions:
             found = f"cannot read the EKS cluster {settings.name!r}: {_said(error)}"
             allowed = "a cluster of this account and region"
             fix = f"`{commands.list_clusters()}` shows them"
-            raise LookupFailure((*_place(cluster), "name"), found, allowed, fix) from None
+            raise LookupFailure((*self._place(cluster), "name"), found, allowed, fix) from None
 
     @_once
     def eks_kubeconfig(self, cluster: str) -> str:
@@ -250,7 +251,7 @@ class _Questions:
         if not found.certificate_authorities:
             said = f"the EKS cluster {settings.name!r} is {found.status}, not ready yet"
             fix = f"wait for it: aws eks wait cluster-active --name {settings.name}"
-            raise LookupFailure((*_place(cluster), "name"), said, "an ACTIVE cluster", fix)
+            raise LookupFailure((*self._place(cluster), "name"), said, "an ACTIVE cluster", fix)
         account = self._accounts[settings.aws_account] if settings.aws_account else AwsAccount()
         region = settings.region or account.region or self.region()
         authority = found.certificate_authorities[0].data
@@ -265,13 +266,17 @@ class _Questions:
         except Exception as error:
             found = f"cannot read the outputs of {stack}: {_said(error)}"
             fix = f"`{commands.list_stacks()}` shows them"
-            raise LookupFailure((*_place(cluster), "stack"), found, "a stack of this backend", fix) from None
+            raise LookupFailure((*self._place(cluster), "stack"), found, "a stack of this backend", fix) from None
         outputs: Mapping[str, Any] = answer.value["outputs"]
         return outputs
 
     def _stack_output(self, cluster: str, name: str, checked: Callable[[str], str]) -> str:
         """Give another stack's output, held against its rule: it was not known when the stack file was checked."""
-        outputs, stack, place = self.stack_outputs(cluster), self._clusters[cluster].stack, (*_place(cluster), "stack")
+        outputs, stack, place = (
+            self.stack_outputs(cluster),
+            self._clusters[cluster].stack,
+            (*self._place(cluster), "stack"),
+        )
         if name not in outputs:
             found = f"stack {stack} has no output {name!r}; it has: {', '.join(sorted(outputs)) or 'none'}"
             raise LookupFailure(place, found, "oidcIssuer and oidcProviderArn", "export it there")
@@ -287,18 +292,9 @@ class _Questions:
         return None if provider is None else pulumi.InvokeOptions(provider=provider)
 
 
-def _place(cluster: str) -> Place:
-    return ("cluster",) if cluster == ONLY_CLUSTER else ("clusters", cluster)
-
-
 def _said(error: Exception) -> str:
     """Give the cause that the engine named, on one line, without the functions that it went through."""
     return " ".join(str(error).split()).split(" returned an error: ", 1)[-1]
-
-
-def _label(cluster: str) -> str:
-    """Give what the logical names of a cluster's providers start with."""
-    return cluster or "cluster"
 
 
 def _by_eks(cluster: Cluster) -> bool:
@@ -313,9 +309,9 @@ def _kubernetes_provider(
     if access is None:
         return None
     if access.eks:
-        return kubernetes.Provider(_label(key), kubeconfig=eks_kubeconfig)
+        return kubernetes.Provider(key, kubeconfig=eks_kubeconfig)
     kubeconfig = str(folder / Path(access.kubeconfig).expanduser()) if access.kubeconfig else None
-    return kubernetes.Provider(_label(key), kubeconfig=kubeconfig, context=access.context)
+    return kubernetes.Provider(key, kubeconfig=kubeconfig, context=access.context)
 
 
 def _created_provider(
@@ -323,7 +319,7 @@ def _created_provider(
 ) -> pulumi.Output[str]:
     """Create an account's IAM OIDC provider for a cluster, and give its ARN."""
     return aws.iam.OpenIdConnectProvider(
-        "-".join(part for part in (_label(cluster), account) if part),
+        "-".join(part for part in (cluster, account) if part),
         url=issuer,
         client_id_lists=audiences,
         opts=pulumi.ResourceOptions(provider=provider),

@@ -47,9 +47,9 @@ def existing_name(component: str) -> str:
     return child_name(component, "existing")
 
 
-def component_name(binding: str, cluster: str = "") -> str:
+def component_name(binding: str, cluster: str | None = None) -> str:
     """Give the name of a binding's component: of its own one, or of the one in a further cluster."""
-    return f"{binding}{SEPARATOR}{cluster}" if cluster else binding
+    return binding if cluster is None else f"{binding}{SEPARATOR}{cluster}"
 
 
 def binding_and_cluster(component: str) -> tuple[str, str]:

@@ -28,8 +28,8 @@ def stack_of(values: dict[str, Any]) -> Stack:
 def planned(values: dict[str, Any], **lookups: Any) -> Plan:
     """Plan a stack with one cluster, or with blue and green."""
     stack = stack_of(values)
-    names = {"": BLUE} if stack.cluster else {"blue": BLUE, "green": GREEN}
-    clusters = {key: ResolvedCluster({"": "my-cluster"}.get(key, key), None) for key in names}
+    names = {"cluster": BLUE} if stack.cluster else {"blue": BLUE, "green": GREEN}
+    clusters = {key: ResolvedCluster({"cluster": "my-cluster"}.get(key, key), None) for key in names}
     found: dict[str, Any] = {
         "region": "us-west-2",
         "accounts": {None: OWN},
@@ -54,7 +54,8 @@ def test_a_binding_of_one_cluster_is_one_component() -> None:
     found = planned({"bindings": {"app": APP}})
     component = only(found)
 
-    assert (component.name, component.cluster, component.aws_account, component.role_of) == ("app", "", None, None)
+    assert (component.name, component.cluster) == ("app", "cluster")
+    assert (component.aws_account, component.role_of) == (None, None)
     assert (component.namespace, component.protect, component.formerly) == (None, False, None)
     assert component.args["oidc_provider_arns"] == [BLUE]
     assert component.args["service_account"] == {"name": "app", "namespace": "team-a"}
@@ -89,7 +90,7 @@ def test_variables_are_what_was_looked_up_for_the_bindings_account() -> None:
     }
     accounts = {None: OWN, "data": ResolvedAwsAccount(Identity("444455556666", "aws-cn"), None)}
     theirs = BLUE.replace("arn:aws:iam::111122223333", "arn:aws-cn:iam::444455556666")
-    found = planned(values, accounts=accounts, oidc_providers={("", None): BLUE, ("", "data"): theirs})
+    found = planned(values, accounts=accounts, oidc_providers={("cluster", None): BLUE, ("cluster", "data"): theirs})
     own, other = components(found)
 
     assert own.args["permissions_boundary"] == "arn:aws:iam::111122223333:policy/boundary"
@@ -133,8 +134,8 @@ def test_several_clusters_have_one_role_and_an_account_each() -> None:
     assert role.args["subjects"] == ["team-b:*", "team-a:app"]
     assert "service_account" not in role.args
     assert role.args["import_existing"] == ["role"]
-    assert (role.namespace, blue.namespace) == (None, PlannedNamespace("blue", "team-a"))
-    assert green.namespace == PlannedNamespace("green", "team-a")
+    assert (role.namespace, blue.namespace) == (None, PlannedNamespace("blue", "team-a", "team-a@blue"))
+    assert green.namespace == PlannedNamespace("green", "team-a", "team-a@green")
     for account in (blue, green):
         # The role's ARN is known when that component is created; a legal one stands for it.
         assert {name: value for name, value in account.args.items() if name != "role_arn"} == {
@@ -176,7 +177,7 @@ class LaterKnown:
 def test_a_created_provider_is_handed_on_as_it_is() -> None:
     """Protects the order of creation: the ARN of a provider that this stack creates stays the output that it is."""
     output = LaterKnown()
-    component = only(planned({"bindings": {"app": APP}}, oidc_providers={("", None): output}))
+    component = only(planned({"bindings": {"app": APP}}, oidc_providers={("cluster", None): output}))
 
     assert component.args["oidc_provider_arns"][0] is output
 
@@ -200,7 +201,7 @@ def test_the_mistakes_of_all_bindings_are_told_together_in_the_stack_files_names
     }
     long_issuer = f"{BLUE}{'X' * 150}"
     with pytest.raises(StackFileError) as error:
-        planned(values, oidc_providers={("", None): long_issuer})
+        planned(values, oidc_providers={("cluster", None): long_issuer})
     told = {mistake.where: mistake.mistake for mistake in error.value.mistakes}
 
     assert set(told) == {"irsa:bindings.long.trust.subjects", "irsa:bindings.china.policyArns[1]"}
