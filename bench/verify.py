@@ -26,12 +26,12 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from irsa.rules.trust import trust_document
-from irsa_cli.live.aws import CONCURRENT, AwsAccounts
-from irsa_cli.live.kubernetes import Clusters
+from irsa_cli.live.aws import CONCURRENT, LiveAwsAccounts
+from irsa_cli.live.kubernetes import LiveClusters
 from irsa_cli.progress import look_at_all
 from irsa_cli.report.checks import Report
 from irsa_cli.report.text import summary
-from irsa_cli.state import Binding, Declared, Role, ServiceAccount
+from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 from irsa_cli.verify import Verification
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
@@ -44,15 +44,15 @@ ROUND_TRIP_SECONDS = 0.02
 THROTTLED = b"<ErrorResponse><Error><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>"
 
 
-def binding(index: int) -> Binding:
+def binding(index: int) -> DeclaredBinding:
     arn = f"arn:aws:iam::{NUMBER}:role/app-{index}"
     trust = trust_document([PROVIDER], [f"default:app-{index}"])
     policy = f"arn:aws:iam::{NUMBER}:policy/app-{index}"
-    account = ServiceAccount("default", f"app-{index}", {"eks.amazonaws.com/role-arn": arn}, True, "")
-    return Binding(
+    account = DeclaredServiceAccount("default", f"app-{index}", {"eks.amazonaws.com/role-arn": arn}, True, "")
+    return DeclaredBinding(
         f"app-{index}",
         arn,
-        Role(f"app-{index}", trust, None),
+        DeclaredRole(f"app-{index}", trust, None),
         (policy,),
         {policy: DOCUMENT},
         service_accounts=(account,),
@@ -181,9 +181,11 @@ def main() -> int:
             )
         )
         os.environ["KUBECONFIG"] = str(kubeconfig)
-        declared = Declared("bench", tuple(binding(index) for index in range(options.number)), {}, {})
+        declared = DeclaredStack("bench", tuple(binding(index) for index in range(options.number)), {}, {})
         started = time.perf_counter()
-        verification = Verification(declared, AwsAccounts(declared.aws), Clusters(declared.clusters), pods=False)
+        verification = Verification(
+            declared, LiveAwsAccounts(declared.aws), LiveClusters(declared.clusters), pods=False
+        )
         checks = look_at_all("verify", declared.bindings, verification.of_binding, CONCURRENT)
         seconds = time.perf_counter() - started
     print(summary(Report("verify", "bench", checks)))

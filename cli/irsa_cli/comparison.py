@@ -27,7 +27,7 @@ class Difference(NamedTuple):
 
 
 def differences(declared: str | Mapping[str, Any], live: str | Mapping[str, Any]) -> list[Difference]:
-    """Give what is different about the live document; nothing when both mean the same.
+    """Return what is different about the live document; nothing when both mean the same.
 
     Raises:
         Mistake: One of them has not the shape of a policy document, so that it means nothing.
@@ -63,7 +63,7 @@ def _places(value: Any, place: str) -> dict[str, str]:
 
 
 def _shown(text: str) -> str:
-    """Give a text so that one with a comma is not taken for two."""
+    """Return a text so that one with a comma is not taken for two."""
     return repr(text) if ", " in text else text
 
 

@@ -16,7 +16,7 @@ exit codes: 0 printed, 2 the verbs cannot be read"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Give the verb's parser its arguments."""
+    """Return the verb's parser its arguments."""
     parser.description, parser.epilog = __doc__, EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _arguments(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    """Give the arguments of a parser and of its verbs; argparse itself shows them nowhere."""
+    """Return the arguments of a parser and of its verbs; argparse itself shows them nowhere."""
     for action in parser._actions:
         yield action
         for verb in action.choices.values() if isinstance(action, argparse._SubParsersAction) else ():

@@ -14,7 +14,7 @@ COMMAND, COMPONENT = "irsa-cli", "irsa"
 
 
 def require_component() -> None:
-    """Ask whether the component is installed beside the command, at the command's version.
+    """Check whether the component is installed beside the command, at the command's version.
 
     Raises:
         CouldNotLookError: It is not; the reason says what to install.
@@ -34,7 +34,7 @@ def missing(found: str) -> str:
 
 
 def origin() -> str:
-    """Give where the component comes from, as pip and uv take it: the repository and revision that the command is from.
+    """Return where the component comes from, as pip and uv take it: the repository and revision that the command is from.
 
     Source: https://packaging.python.org/en/latest/specifications/direct-url/
     """

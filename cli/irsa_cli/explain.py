@@ -1,4 +1,4 @@
-"""Tell whether a service account could assume a role, and why, or why not."""
+"""Explain whether a service account could assume a role, and why."""
 
 import argparse
 import sys
@@ -17,10 +17,10 @@ from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.options import stack_name
 from irsa_cli.report.json import as_object, document
 from irsa_cli.report.text import visible
-from irsa_cli.state import Declared, read_stack
+from irsa_cli.state import DeclaredStack, read_stack
 
 if TYPE_CHECKING:
-    from irsa_cli.live.kubernetes import Cluster
+    from irsa_cli.live.kubernetes import LiveCluster
 
 DESCRIPTION = """\
 Tell whether a Kubernetes service account could assume an IAM role, and which statement, condition and value decides
@@ -42,7 +42,7 @@ PROVIDERS_PAGE = "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_prov
 
 
 @dataclass(frozen=True)
-class Answer:
+class Explanation:
     """The answer, why, and the page that states the rule."""
 
     service_account: str
@@ -56,7 +56,7 @@ class Answer:
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Give the verb's parser its arguments."""
+    """Return the verb's parser its arguments."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("service_account", metavar="NAMESPACE/SERVICEACCOUNT", help="the service account")
@@ -70,7 +70,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Give the answer and the exit code.
+    """Return the answer and the exit code.
 
     Raises:
         CouldNotLookError: The question is mistaken, or what it needs cannot be read.
@@ -91,8 +91,8 @@ def run(options: argparse.Namespace) -> int:
     return EXIT_CODES[answer.decision]
 
 
-def lines(answer: Answer) -> Iterator[tuple[str, str]]:
-    """Give the answer as lines of text, each with its color."""
+def lines(answer: Explanation) -> Iterator[tuple[str, str]]:
+    """Return the answer as lines of text, each with its color."""
     request, allowed = answer.request, answer.decision is Decision.ALLOWED
     color = COLORS[None if answer.decision is Decision.CANNOT_DECIDE else allowed]
     yield f"{answer.service_account} -> {answer.role}: {answer.decision.value}", f"bold {color}"
@@ -114,7 +114,7 @@ def lines(answer: Answer) -> Iterator[tuple[str, str]]:
             yield f"  {mark} {element}: {reason.explanation} [{reason.documentation}]", COLORS[reason.outcome]
 
 
-def _offline(options: argparse.Namespace) -> Answer:
+def _offline(options: argparse.Namespace) -> Explanation:
     if options.stack:
         raise CouldNotLookError("--trust reads a file, --stack looks at what there is: give one of them")
     if not options.issuer:
@@ -128,12 +128,12 @@ def _offline(options: argparse.Namespace) -> Answer:
         raise CouldNotLookError(f"{options.trust} is nested too deep for a trust policy") from error
 
 
-def _live(options: argparse.Namespace) -> Answer:
-    from irsa_cli.live.aws import AwsAccounts  # noqa: PLC0415 (a client of AWS, which a file does not need)
+def _live(options: argparse.Namespace) -> Explanation:
+    from irsa_cli.live.aws import LiveAwsAccounts  # noqa: PLC0415 (a client of AWS, which a file does not need)
 
     _subject(options.service_account)
     declared = read_stack(options.stack) if options.stack else None
-    aws_accounts = AwsAccounts(declared.aws if declared else {})
+    aws_accounts = LiveAwsAccounts(declared.aws if declared else {})
     if options.role.startswith("arn:"):
         arn = parse_iam_arn(options.role, "role")
         aws = aws_accounts.of_arn(options.role)
@@ -162,11 +162,11 @@ def _live(options: argparse.Namespace) -> Answer:
     return replace(_with_provider(answer, aws.client_ids(request.provider_arn)), assumed=assumed)
 
 
-def _cluster(options: argparse.Namespace, declared: Declared | None) -> "Cluster":
-    """Give the cluster of the account: the one that the stack puts it in, else the only one that there is."""
-    from irsa_cli.live.kubernetes import Clusters  # noqa: PLC0415 (a client of Kubernetes, which a file does not need)
+def _cluster(options: argparse.Namespace, declared: DeclaredStack | None) -> "LiveCluster":
+    """Return the cluster of the account: the one that the stack puts it in, else the only one that there is."""
+    from irsa_cli.live.kubernetes import LiveClusters  # noqa: PLC0415 (a client of Kubernetes, which a file does not need)
 
-    clusters = Clusters(declared.clusters if declared else {})
+    clusters = LiveClusters(declared.clusters if declared else {})
     bindings = declared.bindings if declared else ()
     own = [
         each.cluster
@@ -183,7 +183,7 @@ def _cluster(options: argparse.Namespace, declared: Declared | None) -> "Cluster
     return found[0]
 
 
-def _with_provider(answer: Answer, client_ids: list[str] | None) -> Answer:
+def _with_provider(answer: Explanation, client_ids: list[str] | None) -> Explanation:
     """Put what STS looks at before the trust policy in front."""
     request = answer.request
     if client_ids is None:
@@ -198,7 +198,7 @@ def _with_provider(answer: Answer, client_ids: list[str] | None) -> Answer:
     return replace(answer, decision=Decision.DENIED, explanation=found, documentation=PROVIDERS_PAGE)
 
 
-def _annotations(cluster: "Cluster", service_account: str) -> dict[str, str] | None:
+def _annotations(cluster: "LiveCluster", service_account: str) -> dict[str, str] | None:
     namespace, _, name = service_account.partition("/")
     return cluster.service_account(namespace, name)
 
@@ -217,11 +217,11 @@ def _request(service_account: str, role_arn: str, issuer: str, audience: str) ->
     return WebIdentityRequest(issuer, provider, subject_claim(_subject(service_account)), audience)
 
 
-def _evaluated(service_account: str, role_arn: str, trust: Any, request: WebIdentityRequest) -> Answer:
+def _evaluated(service_account: str, role_arn: str, trust: Any, request: WebIdentityRequest) -> Explanation:
     try:
         found: Evaluation = evaluate(trust, request)
     except TrustDocumentError as error:
         raise CouldNotLookError(f"not a trust policy: {error}") from error
-    return Answer(
+    return Explanation(
         service_account, role_arn, found.decision, found.explanation, found.documentation, request, found.statements
     )

@@ -25,7 +25,7 @@ class PodProblem(NamedTuple):
 
 
 def problems(pod: PodObject, role_arn: str, audience: str) -> list[PodProblem]:
-    """Give what the Pod lacks to use the role of its service account's annotations."""
+    """Return what the Pod lacks to use the role of its service account's annotations."""
     if SKIP_POD in _metadata(pod, "labels"):
         return []
     audiences = sorted(_token_audiences(pod))
@@ -38,12 +38,12 @@ def problems(pod: PodObject, role_arn: str, audience: str) -> list[PodProblem]:
 
 
 def apart(pod: PodObject) -> list[str]:
-    """Give the containers that the webhook leaves alone, because they set the role themselves."""
+    """Return the containers that the webhook leaves alone, because they set the role themselves."""
     return [container["name"] for container in _containers(pod) if _own_role(container)]
 
 
 def restart_command(pod: PodObject, cluster: str = "") -> str:
-    """Give the command that makes the Pod anew, so that the webhook sees it."""
+    """Return the command that makes the Pod anew, so that the webhook sees it."""
     metadata = pod["metadata"]
     name, namespace = metadata["name"], metadata["namespace"]
     owner = next((each for each in metadata.get("ownerReferences", []) if each.get("controller")), None)
@@ -73,7 +73,7 @@ def _container_problems(container: Mapping[str, Any], role_arn: str) -> Iterator
 
 
 def _own_role(container: Mapping[str, Any]) -> bool:
-    """Tell whether the container sets one of the two itself: the webhook then adds neither."""
+    """Return whether the container sets one of the two itself: the webhook then adds neither."""
     variables = _variables(container)
     return (ROLE_VARIABLE in variables or TOKEN_VARIABLE in variables) and variables.get(TOKEN_VARIABLE) != TOKEN_FILE
 
@@ -90,7 +90,7 @@ def _variables(container: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _token_audiences(pod: PodObject) -> set[str]:
-    """Give the audiences of the tokens that are mounted for AWS: the Kubernetes API's own has none."""
+    """Return the audiences of the tokens that are mounted for AWS: the Kubernetes API's own has none."""
     sources = [
         source
         for volume in pod["spec"].get("volumes", [])

@@ -11,16 +11,16 @@ from irsa_cli.report.checks import Check
 
 PROGRESS_LINE_SECONDS = 10.0
 
-Binding = TypeVar("Binding")
+Item = TypeVar("Item")
 
 
 def look_at_all(
-    verb: str, bindings: Sequence[Binding], look: Callable[[Binding], list[Check]], concurrent: int
+    verb: str, bindings: Sequence[Item], look: Callable[[Item], list[Check]], concurrent: int
 ) -> list[Check]:
     """Look at every binding, several at a time, and give the checks in the order of the bindings."""
-    progress = Progress(verb, len(bindings))
+    progress = BindingProgress(verb, len(bindings))
 
-    def one(binding: Binding) -> list[Check]:
+    def one(binding: Item) -> list[Check]:
         checks = look(binding)
         progress.advance()
         return checks
@@ -29,7 +29,7 @@ def look_at_all(
         return [check for checks in pool.map(one, bindings) for check in checks]
 
 
-class Progress:
+class BindingProgress:
     """How far a long run is, on standard error: a line that changes on a terminal, a line now and then in a log."""
 
     def __init__(self, verb: str, total: int) -> None:

@@ -17,13 +17,13 @@ from irsa.rules.mistakes import Mistake
 from irsa.rules.subjects import is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
 from irsa_cli.exits import EXIT_CODES, CouldNotLookError, unexpected
-from irsa_cli.live.aws import CONCURRENT, AwsAccounts, Refused, TokenService
-from irsa_cli.live.kubernetes import Cluster, Clusters, claims
+from irsa_cli.live.aws import CONCURRENT, LiveAwsAccounts, Refused, TokenService
+from irsa_cli.live.kubernetes import LiveCluster, LiveClusters, claims
 from irsa_cli.options import add_report_options, add_stack_options
 from irsa_cli.progress import look_at_all
 from irsa_cli.report.checks import Check, Outcome, Report
 from irsa_cli.report.publish import publish
-from irsa_cli.state import Binding, Declared, ServiceAccount, read_stack
+from irsa_cli.state import DeclaredBinding, DeclaredServiceAccount, DeclaredStack, read_stack
 from irsa_cli.sts_answers import explained
 
 HEADINGS = ("binding", "proof", "service account", "outcome")
@@ -60,10 +60,10 @@ Tokens and credentials are neither shown nor kept. The rights that it needs are 
 EXAMPLE = f"example: irsa prove --stack dev my-service-account\n\n{EXIT_CODES}"
 
 
-class Subject(NamedTuple):
+class Caller(NamedTuple):
     """A service account in a cluster, and the role and audience that its Pods would use."""
 
-    cluster: Cluster
+    cluster: LiveCluster
     namespace: str
     name: str
     role_arn: str
@@ -80,16 +80,16 @@ class Subject(NamedTuple):
         return f"{self} in {self.cluster_key}" if self.cluster_key else str(self)
 
 
-class Answer(NamedTuple):
+class ProofResult(NamedTuple):
     """What came of a proof."""
 
     check: Check
-    subject: Subject | None = None
+    subject: Caller | None = None
     issuer: str = ""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Give the verb's parser its arguments."""
+    """Return the verb's parser its arguments."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_stack_options(parser)
@@ -105,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
     """
     declared = read_stack(options.stack)
     bindings = declared.chosen(options.bindings)
-    proof = Proof(declared, AwsAccounts(declared.aws), Clusters(declared.clusters))
+    proof = Proof(declared, LiveAwsAccounts(declared.aws), LiveClusters(declared.clusters))
     checks = look_at_all("prove", bindings, proof.of_binding, CONCURRENT)
     rows = [(check.binding, check.check, check.about, check.outcome.value) for check in checks]
     return publish(Report("prove", declared.stack, checks), HEADINGS, rows, options)
@@ -114,15 +114,15 @@ def run(options: argparse.Namespace) -> int:
 class Proof:
     """The proof of a stack's bindings."""
 
-    def __init__(self, declared: Declared, aws_accounts: AwsAccounts, clusters: Clusters) -> None:
+    def __init__(self, declared: DeclaredStack, aws_accounts: LiveAwsAccounts, clusters: LiveClusters) -> None:
         """Take what the stack declares, and where to look; AWS accounts are asked only why a role was refused."""
         self._declared, self._aws_accounts, self._clusters = declared, aws_accounts, clusters
         self._repair = commands.up(declared.stack)
         self._lock, self._listing = threading.Lock(), threading.Lock()
         self._token_services: dict[str | None, TokenService] = {}
-        self._service_accounts: dict[Cluster, list[str]] = {}
+        self._service_accounts: dict[LiveCluster, list[str]] = {}
 
-    def of_binding(self, binding: Binding) -> list[Check]:
+    def of_binding(self, binding: DeclaredBinding) -> list[Check]:
         """Prove one binding; one that fails costs no other one."""
         try:
             if not binding.unreadable:
@@ -132,7 +132,7 @@ class Proof:
             reason = unexpected(error)
         return [Check(binding.key, ASSUMES, Outcome.COULD_NOT_LOOK, f"binding {binding.key}", reason)]
 
-    def _proven(self, binding: Binding) -> list[Check]:
+    def _proven(self, binding: DeclaredBinding) -> list[Check]:
         """Prove each of its subjects, then one in each cluster that must be refused."""
         own = {f"{each.namespace}:{each.name}" for each in binding.service_accounts}
         answers = [self._own_service_account(binding, each) for each in binding.service_accounts]
@@ -150,39 +150,39 @@ class Proof:
 
     # The proof
 
-    def _own_service_account(self, binding: Binding, service_account: ServiceAccount) -> Answer:
+    def _own_service_account(self, binding: DeclaredBinding, service_account: DeclaredServiceAccount) -> ProofResult:
         """Prove an account of the binding's own with what its annotations say, as the webhook would."""
         check = functools.partial(Check, binding.key, ASSUMES)
         about, expected = service_account.place, f"{ROLE_ARN}: {binding.role_arn}"
         create = service_account.command_to_make(self._declared.stack)
-        missing = Answer(check(Outcome.FINDING, about, "no such service account", expected, create))
+        missing = ProofResult(check(Outcome.FINDING, about, "no such service account", expected, create))
         try:
             cluster = self._clusters.of(service_account.cluster)
             annotations = cluster.service_account(service_account.namespace, service_account.name)
         except CouldNotLookError as error:
-            return Answer(check(Outcome.COULD_NOT_LOOK, about, str(error)))
+            return ProofResult(check(Outcome.COULD_NOT_LOOK, about, str(error)))
         if annotations is None:
             return missing
         role_arn = annotations.get(ROLE_ARN)
         if role_arn != binding.role_arn:
             found = f"{ROLE_ARN}: {role_arn}" if role_arn else f"no {ROLE_ARN}, so its Pods get no credentials"
-            return Answer(check(Outcome.FINDING, about, found, expected, self._repair))
+            return ProofResult(check(Outcome.FINDING, about, found, expected, self._repair))
         audience = annotations.get(AUDIENCE, DEFAULT_AUDIENCE)
         if audience != binding.audience:
             declared = AUDIENCE in service_account.annotations
             fix = self._repair if declared else service_account.command_to_remove(AUDIENCE)
             texts = (f"{AUDIENCE}: {audience}", f"the audience {binding.audience}", fix)
-            return Answer(check(Outcome.FINDING, about, *texts))
-        subject = Subject(
+            return ProofResult(check(Outcome.FINDING, about, *texts))
+        subject = Caller(
             cluster, service_account.namespace, service_account.name, role_arn, audience, service_account.cluster_key
         )
         return self._assume(binding, subject, about) or missing
 
-    def _subject(self, binding: Binding, subject: str) -> list[Answer]:
+    def _subject(self, binding: DeclaredBinding, subject: str) -> list[ProofResult]:
         """Prove a trusted subject that is no account of the binding's own, by an existing account of each cluster."""
         about = subject.replace(":", "/")
         problem = "no existing service account matches" if is_pattern(subject) else "no such service account"
-        answers: list[Answer] = []
+        answers: list[ProofResult] = []
         try:
             for found in self._matching(binding, subject):
                 answer = self._assume(
@@ -194,9 +194,9 @@ class Proof:
         except CouldNotLookError as error:
             problem = str(error)
         text = f"{problem}, so it cannot be proven here"
-        return [*answers, Answer(Check(binding.key, ASSUMES, Outcome.COULD_NOT_LOOK, about, text))]
+        return [*answers, ProofResult(Check(binding.key, ASSUMES, Outcome.COULD_NOT_LOOK, about, text))]
 
-    def _matching(self, binding: Binding, subject: str) -> Iterator[Subject]:
+    def _matching(self, binding: DeclaredBinding, subject: str) -> Iterator[Caller]:
         namespace, _, name = subject.partition(":")
         issuers = trusted_issuers(binding)
         references = list(dict.fromkeys(each.cluster for each in binding.service_accounts)) or self._clusters.references
@@ -217,9 +217,9 @@ class Proof:
             for match in matches[:1]:
                 where, _, who = match.partition(":")
                 key = self._declared.cluster_keys.get(reference, "")
-                yield Subject(cluster, where, who, binding.role_arn, binding.audience, key)
+                yield Caller(cluster, where, who, binding.role_arn, binding.audience, key)
 
-    def _assume(self, binding: Binding, subject: Subject, about: str) -> Answer | None:
+    def _assume(self, binding: DeclaredBinding, subject: Caller, about: str) -> ProofResult | None:
         """Let a service account assume the role; nothing when there is no such account."""
         check = functools.partial(Check, binding.key, ASSUMES)
         issuer = ""
@@ -230,15 +230,15 @@ class Proof:
             issuer = str(claims(token)["iss"])
             identity = self._identity(binding, token, subject.role_arn)
         except CouldNotLookError as error:
-            return Answer(check(Outcome.COULD_NOT_LOOK, about, str(error)))
+            return ProofResult(check(Outcome.COULD_NOT_LOOK, about, str(error)))
         except Refused as refused:
-            return Answer(self._refused(binding, subject, about, issuer, refused), subject, issuer)
+            return ProofResult(self._refused(binding, subject, about, issuer, refused), subject, issuer)
         expected = assumed_role(subject.role_arn)
         if not identity.startswith(expected):
-            return Answer(check(Outcome.FINDING, about, identity, expected, self._repair))
-        return Answer(check(Outcome.OK, about, identity), subject, issuer)
+            return ProofResult(check(Outcome.FINDING, about, identity, expected, self._repair))
+        return ProofResult(check(Outcome.OK, about, identity), subject, issuer)
 
-    def _identity(self, binding: Binding, token: str, role_arn: str) -> str:
+    def _identity(self, binding: DeclaredBinding, token: str, role_arn: str) -> str:
         service = self._token_service(self._region(binding))
         for pause in PAUSES if is_fresh(binding) else ():
             try:
@@ -249,7 +249,7 @@ class Proof:
             time.sleep(pause)
         return service.identity(token, role_arn)
 
-    def _refused(self, binding: Binding, subject: Subject, about: str, issuer: str, refused: Refused) -> Check:
+    def _refused(self, binding: DeclaredBinding, subject: Caller, about: str, issuer: str, refused: Refused) -> Check:
         check = functools.partial(Check, binding.key, ASSUMES)
         names = self._names(binding, subject, issuer)
         cause = explained(refused, names)
@@ -263,8 +263,8 @@ class Proof:
                 return check(Outcome.COULD_NOT_LOOK, about, f"{refused}: {found}")
         return check(cause.outcome, about, meaning, f"it assumes {subject.role_arn}", cause.fix)
 
-    def _trust_policy(self, binding: Binding) -> str | Mapping[str, Any] | None:
-        """Give the trust policy that the role has now, else the declared one; nothing when neither can be read."""
+    def _trust_policy(self, binding: DeclaredBinding) -> str | Mapping[str, Any] | None:
+        """Return the trust policy that the role has now, else the declared one; nothing when neither can be read."""
         try:
             aws_account = self._aws_accounts.of_arn(binding.role_arn)
             role = aws_account.role(parse_iam_arn(binding.role_arn, "role").name) if aws_account else None
@@ -277,7 +277,7 @@ class Proof:
 
     # The counter-proof
 
-    def _counter_proof(self, binding: Binding, proven: Subject, issuer: str) -> Check:
+    def _counter_proof(self, binding: DeclaredBinding, proven: Caller, issuer: str) -> Check:
         check = functools.partial(Check, binding.key, IS_REFUSED)
         stranger = self._stranger(binding, proven, issuer)
         if stranger:
@@ -299,8 +299,8 @@ class Proof:
         fix = self._repair if binding.role else explain
         return check(Outcome.FINDING, about, f"it became {identity}", "AccessDenied", fix)
 
-    def _stranger(self, binding: Binding, subject: Subject, issuer: str) -> Subject | None:
-        """Give an existing account of the same cluster that the declared trust policy does not admit."""
+    def _stranger(self, binding: DeclaredBinding, subject: Caller, issuer: str) -> Caller | None:
+        """Return an existing account of the same cluster that the declared trust policy does not admit."""
         trust = binding.role.trust if binding.role else None
         if trust is None:
             return None
@@ -312,8 +312,8 @@ class Proof:
                 return subject._replace(namespace=namespace, name=name)
         return None
 
-    def _every_service_account(self, cluster: Cluster) -> list[str]:
-        """Give all accounts of a cluster; none where they may not be listed."""
+    def _every_service_account(self, cluster: LiveCluster) -> list[str]:
+        """Return all accounts of a cluster; none where they may not be listed."""
         with self._listing:
             if cluster not in self._service_accounts:
                 try:
@@ -324,7 +324,7 @@ class Proof:
 
     # What the messages name
 
-    def _names(self, binding: Binding, subject: Subject, issuer: str) -> dict[str, str]:
+    def _names(self, binding: DeclaredBinding, subject: Caller, issuer: str) -> dict[str, str]:
         names = {
             "audience": subject.audience,
             "create_token": commands.create_token(subject.namespace, subject.name, subject.audience),
@@ -357,7 +357,7 @@ class Proof:
             "update_thumbprint": commands.update_thumbprint(provider),
         }
 
-    def _region(self, binding: Binding) -> str | None:
+    def _region(self, binding: DeclaredBinding) -> str | None:
         providers = self._declared.aws
         inputs: Mapping[str, Any] = providers.get(binding.provider) or next(iter(providers.values()), {})
         region = inputs.get("region")
@@ -370,27 +370,27 @@ class Proof:
         return self._token_services[region]
 
 
-def is_fresh(binding: Binding) -> bool:
-    """Tell whether the role was changed so shortly ago that IAM may not know it everywhere."""
+def is_fresh(binding: DeclaredBinding) -> bool:
+    """Return whether the role was changed so shortly ago that IAM may not know it everywhere."""
     modified = binding.role.modified if binding.role else None
     return modified is not None and (datetime.now(UTC) - modified).total_seconds() < FRESH_SECONDS
 
 
 def assumed_role(role_arn: str) -> str:
-    """Give what the ARN of whoever assumed the role begins with."""
+    """Return what the ARN of whoever assumed the role begins with."""
     arn = parse_iam_arn(role_arn, "role")
     return f"arn:{arn.partition}:sts::{arn.account}:assumed-role/{arn.name}/"
 
 
-def trusted_issuers(binding: Binding) -> set[str]:
-    """Give the issuers, without https://, whose tokens the declared trust policy is about; none for another's role."""
+def trusted_issuers(binding: DeclaredBinding) -> set[str]:
+    """Return the issuers, without https://, whose tokens the declared trust policy is about; none for another's role."""
     if not binding.role or not binding.role.trust:
         return set()
     return {issuer_of_provider(arn) for arn in federated_providers(binding.role.trust)}
 
 
 def evaluation_of(trust: str | Mapping[str, Any], names: Mapping[str, str]) -> Evaluation | None:
-    """Tell what a trust policy says of a token, as far as that can be known offline; nothing when it cannot be read."""
+    """Return what a trust policy says of a token, as far as that can be known offline; nothing when it cannot be read."""
     try:
         provider = provider_of_role(names["role"], names["issuer"])
         return evaluate(trust, WebIdentityRequest(names["issuer"], provider, names["subject"], names["audience"]))
@@ -399,7 +399,7 @@ def evaluation_of(trust: str | Mapping[str, Any], names: Mapping[str, str]) -> E
 
 
 def depends_on_network(trust: str | Mapping[str, Any], names: Mapping[str, str]) -> bool:
-    """Tell whether it is where a request comes from that leaves a trust policy's answer open."""
+    """Return whether it is where a request comes from that leaves a trust policy's answer open."""
     answer = evaluation_of(trust, names)
     if answer is None or answer.decision is not Decision.CANNOT_DECIDE:
         return False

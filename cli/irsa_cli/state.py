@@ -41,7 +41,7 @@ Resource = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class ServiceAccount:
+class DeclaredServiceAccount:
     """A service account of a binding, in one cluster.
 
     Attributes:
@@ -70,16 +70,16 @@ class ServiceAccount:
         return f"{self} in {self.cluster_key}" if self.cluster_key else str(self)
 
     def command_to_make(self, stack: str) -> str:
-        """Give the command that makes the account when it is missing."""
+        """Return the command that makes the account when it is missing."""
         return commands.up_with_account(stack, self.namespace, self.name, self.created, self.cluster_key)
 
     def command_to_remove(self, annotation: str) -> str:
-        """Give the command that takes one of its annotations away."""
+        """Return the command that takes one of its annotations away."""
         return commands.remove_annotation(self.namespace, self.name, annotation, self.cluster_key)
 
 
 @dataclass(frozen=True)
-class Role:
+class DeclaredRole:
     """A role that the stack makes; `trust` is nothing where the state keeps it as a secret."""
 
     name: str
@@ -88,7 +88,7 @@ class Role:
 
 
 @dataclass(frozen=True)
-class Binding:
+class DeclaredBinding:
     """One binding of the stack file.
 
     Attributes:
@@ -107,11 +107,11 @@ class Binding:
 
     key: str
     role_arn: str
-    role: Role | None = None
+    role: DeclaredRole | None = None
     policies: tuple[str, ...] | None = ()
     documents: Mapping[str, str | None] = field(default_factory=dict)
     inline_policies: Mapping[str, str | None] = field(default_factory=dict)
-    service_accounts: tuple[ServiceAccount, ...] = ()
+    service_accounts: tuple[DeclaredServiceAccount, ...] = ()
     subjects: tuple[str, ...] = ()
     audience: str = DEFAULT_AUDIENCE
     provider: str = ""
@@ -119,11 +119,11 @@ class Binding:
 
 
 @dataclass(frozen=True)
-class Declared:
+class DeclaredStack:
     """What the stack declares, and how it reaches AWS and Kubernetes."""
 
     stack: str
-    bindings: tuple[Binding, ...]
+    bindings: tuple[DeclaredBinding, ...]
     aws: Mapping[str, Inputs]
     clusters: Mapping[str, Inputs]
     oidc_providers: frozenset[str] = frozenset()
@@ -134,8 +134,8 @@ class Declared:
         service_accounts = (each for binding in self.bindings for each in binding.service_accounts)
         return {each.cluster: each.cluster_key for each in service_accounts if each.cluster_key}
 
-    def chosen(self, keys: Sequence[str]) -> tuple[Binding, ...]:
-        """Give the bindings with these keys, all of them when there is none.
+    def chosen(self, keys: Sequence[str]) -> tuple[DeclaredBinding, ...]:
+        """Return the bindings with these keys, all of them when there is none.
 
         Raises:
             CouldNotLookError: There is no such binding, or none at all.
@@ -151,7 +151,7 @@ class Declared:
         return tuple(known[key] for key in dict.fromkeys(keys)) if keys else self.bindings
 
 
-def read_stack(stack: str | None) -> Declared:
+def read_stack(stack: str | None) -> DeclaredStack:
     """Read what a stack of the current folder's project declares.
 
     Raises:
@@ -174,8 +174,8 @@ def _pulumi(*arguments: str) -> str:
     return answer.stdout
 
 
-def parse_state(state: Mapping[str, Any], stack: str | None = None) -> Declared:
-    """Give what an exported state declares.
+def parse_state(state: Mapping[str, Any], stack: str | None = None) -> DeclaredStack:
+    """Return what an exported state declares.
 
     Raises:
         CouldNotLookError: Nothing was deployed yet.
@@ -187,7 +187,7 @@ def parse_state(state: Mapping[str, Any], stack: str | None = None) -> Declared:
     children: dict[str, list[Resource]] = {}
     for resource in resources:
         children.setdefault(resource.get("parent", ""), []).append(resource)
-    bindings: dict[str, Binding] = {}
+    bindings: dict[str, DeclaredBinding] = {}
     # The components of further clusters join the one that has the binding's own name.
     components = [r for r in resources if r["type"] == outputs.COMPONENT_TYPE]
     names = Counter(_name(component) for component in components)
@@ -198,7 +198,7 @@ def parse_state(state: Mapping[str, Any], stack: str | None = None) -> Declared:
             key = component["urn"].split("::", 2)[2]
         found = _binding(key, cluster_key, component, children.get(component["urn"], []))
         bindings[key] = _joined(bindings[key], found) if key in bindings else found
-    return Declared(
+    return DeclaredStack(
         resources[0]["urn"].split("::")[0].removeprefix("urn:pulumi:"),
         tuple(bindings[key] for key in sorted(bindings)),
         {_reference(r): r.get("inputs") or {} for r in resources if r["type"] == AWS_PROVIDER},
@@ -208,18 +208,18 @@ def parse_state(state: Mapping[str, Any], stack: str | None = None) -> Declared:
 
 
 def _made_arns(resources: Iterable[Resource]) -> Iterator[str]:
-    """Give the ARNs of the OIDC providers that the stack makes; what it only reads it cannot repair."""
+    """Return the ARNs of the OIDC providers that the stack makes; what it only reads it cannot repair."""
     for resource in resources:
         arn = (resource.get("outputs") or {}).get("arn")
         if resource["type"] == OIDC_PROVIDER and not resource.get("external") and isinstance(arn, str):
             yield arn
 
 
-def _binding(key: str, cluster_key: str, component: Resource, children: Iterable[Resource]) -> Binding:
+def _binding(key: str, cluster_key: str, component: Resource, children: Iterable[Resource]) -> DeclaredBinding:
     recorded = component.get("outputs") or {}
     known = {name: value for name, value in recorded.items() if not is_secret(value)}
     if _unreadable(recorded):
-        return Binding(key, known.get(outputs.ROLE_ARN) or "", unreadable=_unreadable(recorded))
+        return DeclaredBinding(key, known.get(outputs.ROLE_ARN) or "", unreadable=_unreadable(recorded))
     kinds: dict[str, list[Resource]] = {}
     for child in children:
         if not child.get("external"):
@@ -241,12 +241,12 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Iterable
         # A refresh forgets an account that somebody deleted; the component still knows of it.
         created = known.get(outputs.CREATES_SERVICE_ACCOUNT, True)
         service_accounts = (
-            ServiceAccount(
+            DeclaredServiceAccount(
                 known[outputs.NAMESPACE], known[outputs.SERVICE_ACCOUNT_NAME], annotations, created, "", cluster_key
             ),
         )
     own = tuple(f"{each.namespace}:{each.name}" for each in service_accounts)
-    return Binding(
+    return DeclaredBinding(
         key,
         known[outputs.ROLE_ARN],
         _role(known, trust, roles) if roles or recorded.get(outputs.TRUST_POLICY) is not None else None,
@@ -267,9 +267,9 @@ def _unreadable(recorded: Mapping[str, Any]) -> str:
     return f"the state keeps {', '.join(secrets)} as a secret" if secrets else ""
 
 
-def _joined(binding: Binding, further: Binding) -> Binding:
-    """Give a binding with its account in one more cluster."""
-    return Binding(
+def _joined(binding: DeclaredBinding, further: DeclaredBinding) -> DeclaredBinding:
+    """Return a binding with its account in one more cluster."""
+    return DeclaredBinding(
         **{
             **vars(binding),
             "service_accounts": (*binding.service_accounts, *further.service_accounts),
@@ -279,16 +279,16 @@ def _joined(binding: Binding, further: Binding) -> Binding:
     )
 
 
-def _role(known: Mapping[str, Any], trust: str | None, resources: list[Resource]) -> Role:
-    """Give the declared role; a refresh forgets the resource of a role that somebody deleted."""
+def _role(known: Mapping[str, Any], trust: str | None, resources: list[Resource]) -> DeclaredRole:
+    """Return the declared role; a refresh forgets the resource of a role that somebody deleted."""
     modified = resources[0].get("modified") or resources[0].get("created") if resources else None
     name = resources[0]["outputs"]["name"] if resources else known[outputs.ROLE_NAME]
-    return Role(name, trust, datetime.fromisoformat(modified) if modified else None)
+    return DeclaredRole(name, trust, datetime.fromisoformat(modified) if modified else None)
 
 
-def _service_account(resource: Resource, annotations: Mapping[str, str], cluster_key: str) -> ServiceAccount:
+def _service_account(resource: Resource, annotations: Mapping[str, str], cluster_key: str) -> DeclaredServiceAccount:
     metadata = resource["inputs"]["metadata"]
-    return ServiceAccount(
+    return DeclaredServiceAccount(
         metadata.get("namespace") or "default",
         metadata["name"],
         annotations,
@@ -299,13 +299,13 @@ def _service_account(resource: Resource, annotations: Mapping[str, str], cluster
 
 
 def _texts(declared: Any, kept: Iterable[str]) -> dict[str, str | None]:
-    """Give what was declared, and nothing for what the state keeps as a secret."""
+    """Return what was declared, and nothing for what the state keeps as a secret."""
     texts = declared if isinstance(declared, Mapping) and SECRET not in declared else {}
     return {name: text if isinstance(text := texts.get(name), str) else None for name in {*texts, *kept}}
 
 
 def is_secret(value: Any) -> bool:
-    """Tell whether the state keeps a value as a secret, or something within it."""
+    """Return whether the state keeps a value as a secret, or something within it."""
     if isinstance(value, Mapping):
         return SECRET in value or any(is_secret(each) for each in value.values())
     return isinstance(value, list) and any(is_secret(each) for each in value)

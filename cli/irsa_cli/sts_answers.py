@@ -74,12 +74,12 @@ CAUSES = (
 
 
 def cause_of(answer: Refused) -> Cause:
-    """Give what the answer means."""
+    """Return what the answer means."""
     return next(cause for cause in CAUSES if cause.code in {"", answer.code} and cause.words in answer.message)
 
 
 def explained(answer: Refused, names: Mapping[str, str]) -> Cause:
-    """Give what the answer means, AWS's own words first, with everything named."""
+    """Return what the answer means, AWS's own words first, with everything named."""
     cause = cause_of(answer)
     return cause._replace(
         meaning=f"{answer.code} ({answer.message}): {cause.meaning.format_map(names)}", fix=cause.fix.format_map(names)

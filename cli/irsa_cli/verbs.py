@@ -20,13 +20,13 @@ GROUP = "irsa.verbs"
 
 @functools.cache
 def installed() -> dict[str, EntryPoint]:
-    """Give each verb's entry point by the verb's name, sorted; none whose module is not there."""
+    """Return each verb's entry point by the verb's name, sorted; none whose module is not there."""
     found = {entry.name: entry for entry in entry_points(group=GROUP)}
     return {name: found[name] for name in sorted(found) if _spec(found[name].module)}
 
 
 def parser_of_all() -> argparse.ArgumentParser:
-    """Give a parser that knows the name and the help of each verb, and imports none."""
+    """Return a parser that knows the name and the help of each verb, and imports none."""
     parser, add = _parser()
     for name, entry in installed().items():
         add(name, help=help_line(entry))
@@ -34,7 +34,7 @@ def parser_of_all() -> argparse.ArgumentParser:
 
 
 def parser_of(*names: str) -> argparse.ArgumentParser:
-    """Give a parser that knows all about these verbs.
+    """Return a parser that knows all about these verbs.
 
     Raises:
         CouldNotLookError: The component's package, which every verb needs, is missing or another one.
@@ -54,7 +54,7 @@ def parser_of(*names: str) -> argparse.ArgumentParser:
 
 
 def help_line(verb: EntryPoint) -> str:
-    """Give the first line of a verb's docstring, read from its source: importing a verb may take a second."""
+    """Return the first line of a verb's docstring, read from its source: importing a verb may take a second."""
     spec = _spec(verb.module)
     source = spec.loader.get_source(spec.name) if spec and isinstance(spec.loader, InspectLoader) else None
     return (source or "").partition("\n")[0].strip('"').replace("%", "%%")

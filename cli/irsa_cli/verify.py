@@ -14,14 +14,14 @@ from irsa.rules.subjects import subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
 from irsa_cli.comparison import Difference, differences
 from irsa_cli.exits import EXIT_CODES, CouldNotLookError, unexpected
-from irsa_cli.live.aws import CONCURRENT, AwsAccount, AwsAccounts
-from irsa_cli.live.kubernetes import Clusters
+from irsa_cli.live.aws import CONCURRENT, LiveAwsAccount, LiveAwsAccounts
+from irsa_cli.live.kubernetes import LiveClusters
 from irsa_cli.options import add_report_options, add_stack_options
 from irsa_cli.pods import apart, problems, restart_command
 from irsa_cli.progress import look_at_all
 from irsa_cli.report.checks import Check, Outcome, Report, by_binding, worst
 from irsa_cli.report.publish import publish
-from irsa_cli.state import Binding, Declared, Role, ServiceAccount, read_stack
+from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack, read_stack
 
 PROVIDER, ROLE, TRUST = "provider", "role", "trust"
 POLICIES, DOCUMENTS, ACCOUNT, PODS = "policies", "documents", "account", "pods"
@@ -29,7 +29,7 @@ CHECKS = (PROVIDER, ROLE, TRUST, POLICIES, DOCUMENTS, ACCOUNT, PODS)
 NONE = "none"
 SECRET_TRUST = "the state keeps the trust policy as a secret"  # noqa: S105 (a sentence)
 
-Look = Callable[[Binding], list[Check]]
+Look = Callable[[DeclaredBinding], list[Check]]
 
 DESCRIPTION = """\
 Compare what the stack declares with what AWS and Kubernetes have now; nothing is changed. For each binding:
@@ -50,7 +50,7 @@ EXAMPLE = f"example: irsa verify --stack dev --junit verify.xml\n\n{EXIT_CODES}"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Give the verb's parser its arguments."""
+    """Return the verb's parser its arguments."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_stack_options(parser)
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     """
     declared = read_stack(options.stack)
     bindings = declared.chosen(options.bindings)
-    verification = Verification(declared, AwsAccounts(declared.aws), Clusters(declared.clusters), options.pods)
+    verification = Verification(declared, LiveAwsAccounts(declared.aws), LiveClusters(declared.clusters), options.pods)
     checks = look_at_all("verify", bindings, verification.of_binding, CONCURRENT)
     columns = CHECKS if options.pods else CHECKS[:-1]
     rows = [row(key, own, columns) for key, own in by_binding(checks).items()]
@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def row(key: str, own: Sequence[Check], columns: Iterable[str]) -> list[str]:
-    """Give a binding's row: the worst outcome of each kind of check."""
+    """Return a binding's row: the worst outcome of each kind of check."""
     outcomes = [worst(check.outcome for check in own if check.check == column) for column in columns]
     return [key, *(outcome.value if outcome else "" for outcome in outcomes)]
 
@@ -83,12 +83,14 @@ def row(key: str, own: Sequence[Check], columns: Iterable[str]) -> list[str]:
 class Verification:
     """The verification of a stack's bindings."""
 
-    def __init__(self, declared: Declared, aws_accounts: AwsAccounts, clusters: Clusters, pods: bool) -> None:
+    def __init__(
+        self, declared: DeclaredStack, aws_accounts: LiveAwsAccounts, clusters: LiveClusters, pods: bool
+    ) -> None:
         """Take what the stack declares, and where to look."""
         self._declared, self._aws_accounts, self._clusters, self._pods = declared, aws_accounts, clusters, pods
         self._repair = commands.up(declared.stack)
 
-    def of_binding(self, binding: Binding) -> list[Check]:
+    def of_binding(self, binding: DeclaredBinding) -> list[Check]:
         """Verify one binding."""
         if binding.unreadable:
             return [Check(binding.key, ROLE, Outcome.COULD_NOT_LOOK, f"binding {binding.key}", binding.unreadable)]
@@ -114,17 +116,17 @@ class Verification:
             looks += [(PODS, each.place, functools.partial(self._of_pods, each)) for each in own]
         return [check for kind, about, look in looks for check in _looked(binding, kind, about, look)]
 
-    def _own(self, binding: Binding) -> AwsAccount:
-        """Give the AWS account in which the stack made the binding's role."""
+    def _own(self, binding: DeclaredBinding) -> LiveAwsAccount:
+        """Return the AWS account in which the stack made the binding's role."""
         return self._aws_accounts.of_role(binding.role_arn, binding.provider)
 
-    def _aws_account_of(self, binding: Binding) -> AwsAccount | None:
-        """Give the AWS account of the binding's role; nothing when the stack's credentials do not reach it."""
+    def _aws_account_of(self, binding: DeclaredBinding) -> LiveAwsAccount | None:
+        """Return the AWS account of the binding's role; nothing when the stack's credentials do not reach it."""
         return self._own(binding) if binding.role else self._aws_accounts.of_arn(binding.role_arn)
 
     # AWS
 
-    def _providers(self, binding: Binding) -> list[Check]:
+    def _providers(self, binding: DeclaredBinding) -> list[Check]:
         aws_account = self._aws_account_of(binding)
         if aws_account is None:
             return []
@@ -136,12 +138,14 @@ class Verification:
             asked = {self._provider_of(binding, each): [[binding.audience]] for each in binding.service_accounts}
         return [self._provider(binding, aws_account, arn, audiences) for arn in asked for audiences in asked[arn]]
 
-    def _provider_of(self, binding: Binding, service_account: ServiceAccount) -> str:
-        """Give the provider that the tokens of an account's cluster come through."""
+    def _provider_of(self, binding: DeclaredBinding, service_account: DeclaredServiceAccount) -> str:
+        """Return the provider that the tokens of an account's cluster come through."""
         return provider_of_role(binding.role_arn, self._clusters.of(service_account.cluster).issuer)
 
-    def _issuer(self, service_account: ServiceAccount, role: Role, binding: Binding) -> list[Check]:
-        """Ask whether the account's cluster is one that the role trusts: a cluster made anew has another issuer."""
+    def _issuer(
+        self, service_account: DeclaredServiceAccount, role: DeclaredRole, binding: DeclaredBinding
+    ) -> list[Check]:
+        """Check whether the account's cluster is one that the role trusts: a cluster made anew has another issuer."""
         if role.trust is None:
             raise CouldNotLookError(SECRET_TRUST)
         cluster = self._clusters.of(service_account.cluster)
@@ -154,8 +158,10 @@ class Verification:
         fix = commands.up_with_issuer(self._declared.stack)
         return [Check(binding.key, PROVIDER, Outcome.FINDING, about, found, expected, fix)]
 
-    def _provider(self, binding: Binding, aws_account: AwsAccount, arn: str, audiences: Sequence[str]) -> Check:
-        """Ask whether a provider is there and admits one of the audiences, where the trust policy asks for some."""
+    def _provider(
+        self, binding: DeclaredBinding, aws_account: LiveAwsAccount, arn: str, audiences: Sequence[str]
+    ) -> Check:
+        """Check whether a provider is there and admits one of the audiences, where the trust policy asks for some."""
         check = functools.partial(Check, binding.key, PROVIDER)
         audience, issuer = next(iter(audiences), binding.audience), f"https://{issuer_of_provider(arn)}"
         # The provider that the stack makes is the stack's to repair.
@@ -169,7 +175,7 @@ class Verification:
             return check(Outcome.FINDING, arn, found, expected, repair or commands.add_client_id(arn, audience))
         return check(Outcome.OK, arn)
 
-    def _role(self, binding: Binding) -> list[Check]:
+    def _role(self, binding: DeclaredBinding) -> list[Check]:
         aws_account, check = self._aws_account_of(binding), functools.partial(Check, binding.key, ROLE)
         if aws_account is None:
             return [_elsewhere(binding)]
@@ -180,7 +186,7 @@ class Verification:
         fix = self._repair if binding.role else commands.list_roles(binding.key)
         return [check(Outcome.FINDING, binding.role_arn, arn, binding.role_arn, fix)]
 
-    def _trust(self, role: Role, binding: Binding) -> list[Check]:
+    def _trust(self, role: DeclaredRole, binding: DeclaredBinding) -> list[Check]:
         check = functools.partial(Check, binding.key, TRUST)
         live = self._own(binding).role(role.name)
         about = f"role {role.name}"
@@ -190,8 +196,8 @@ class Verification:
             raise CouldNotLookError(SECRET_TRUST)
         return self._compared(check, about, role.trust, live["AssumeRolePolicyDocument"])
 
-    def _admits(self, binding: Binding) -> list[Check]:
-        """Ask whether a role that is not the stack's admits the binding's accounts."""
+    def _admits(self, binding: DeclaredBinding) -> list[Check]:
+        """Check whether a role that is not the stack's admits the binding's accounts."""
         aws_account, check = self._aws_account_of(binding), functools.partial(Check, binding.key, TRUST)
         if aws_account is None:
             return []
@@ -213,7 +219,7 @@ class Verification:
             checks.append(check(outcome, binding.role_arn, answer.explanation, f"it admits {subject}", explain))
         return checks
 
-    def _attached(self, role: Role, binding: Binding) -> list[Check]:
+    def _attached(self, role: DeclaredRole, binding: DeclaredBinding) -> list[Check]:
         check = functools.partial(Check, binding.key, POLICIES)
         if binding.policies is None:
             raise CouldNotLookError("the state keeps the ARN of a policy as a secret")
@@ -238,7 +244,7 @@ class Verification:
                 )
         return checks or [check(Outcome.OK, f"role {role.name}", "no policies, as declared")]
 
-    def _documents(self, role: Role, binding: Binding) -> list[Check]:
+    def _documents(self, role: DeclaredRole, binding: DeclaredBinding) -> list[Check]:
         check = functools.partial(Check, binding.key, DOCUMENTS)
         checks: list[Check] = []
         for arn, document in binding.documents.items():
@@ -269,7 +275,7 @@ class Verification:
 
     # Kubernetes
 
-    def _service_account(self, service_account: ServiceAccount, binding: Binding) -> list[Check]:
+    def _service_account(self, service_account: DeclaredServiceAccount, binding: DeclaredBinding) -> list[Check]:
         cluster = self._clusters.of(service_account.cluster)
         about, check = service_account.place, functools.partial(Check, binding.key, ACCOUNT)
         live = cluster.service_account(service_account.namespace, service_account.name)
@@ -279,7 +285,7 @@ class Verification:
         found = annotation_findings(service_account, live, self._repair)
         return [check(Outcome.FINDING, about, *texts) for texts in found] or [check(Outcome.OK, about)]
 
-    def _of_pods(self, service_account: ServiceAccount, binding: Binding) -> list[Check]:
+    def _of_pods(self, service_account: DeclaredServiceAccount, binding: DeclaredBinding) -> list[Check]:
         cluster = self._clusters.of(service_account.cluster)
         check = functools.partial(Check, binding.key, PODS)
         role_arn = service_account.annotations.get(ROLE_ARN, binding.role_arn)
@@ -300,9 +306,9 @@ class Verification:
 
 
 def annotation_findings(
-    service_account: ServiceAccount, live: Mapping[str, str], repair: str
+    service_account: DeclaredServiceAccount, live: Mapping[str, str], repair: str
 ) -> list[tuple[str, str, str]]:
-    """Give found, expected and fix for every annotation of the webhook that is not as declared."""
+    """Return found, expected and fix for every annotation of the webhook that is not as declared."""
     ours = {key: value for key, value in live.items() if key.startswith(PREFIX)}
     misspelled = {key: text for key, text in ((key, _misspelling(key)) for key in live if key not in ours) if text}
     findings = []
@@ -329,7 +335,7 @@ def _misspelling(key: str) -> str:
     return ""
 
 
-def _elsewhere(binding: Binding) -> Check:
+def _elsewhere(binding: DeclaredBinding) -> Check:
     """Say once, for the role, its trust policy and its OIDC provider, that they are out of reach by design."""
     number = parse_iam_arn(binding.role_arn, "role").account
     reason = (
@@ -338,7 +344,9 @@ def _elsewhere(binding: Binding) -> Check:
     return Check(binding.key, ROLE, Outcome.NOT_CHECKED, binding.role_arn, reason)
 
 
-def _looked(binding: Binding, kind: str, about: str, look: Callable[[Binding], list[Check]]) -> list[Check]:
+def _looked(
+    binding: DeclaredBinding, kind: str, about: str, look: Callable[[DeclaredBinding], list[Check]]
+) -> list[Check]:
     """Look, or say why that was not possible; one look that fails costs no other one."""
     try:
         return look(binding)

@@ -8,7 +8,7 @@ import pulumi
 import pytest
 
 from irsa import outputs
-from irsa_cli.state import Binding, Declared, ServiceAccount, parse_state
+from irsa_cli.state import DeclaredBinding, DeclaredServiceAccount, DeclaredStack, parse_state
 
 COMPONENT = "irsa:index:ServiceAccountRole"
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -50,12 +50,12 @@ def state_of(deployed: Any, without: tuple[str, ...] = (), children: bool = True
     return {"deployment": {"resources": resources}}
 
 
-def binding_of(declared: Declared) -> Binding:
+def binding_of(declared: DeclaredStack) -> DeclaredBinding:
     (binding,) = declared.bindings
     return binding
 
 
-def shown(binding: Binding) -> dict[str, Any]:
+def shown(binding: DeclaredBinding) -> dict[str, Any]:
     """Give all that is read of a binding, documents as what they mean; the place of an account is its cluster's."""
     documents = {name: json.loads(text or "null") for name, text in binding.documents.items()}
     inline = {name: json.loads(text or "null") for name, text in binding.inline_policies.items()}
@@ -91,7 +91,7 @@ EXPECTED: dict[str, Any] = {
     "policies": ("arn:aws:iam::111122223333:policy/my-policy", READ_ONLY),
     "documents": {"arn:aws:iam::111122223333:policy/my-policy": DOCUMENT},
     "inline_policies": {"inline": DOCUMENT},
-    "service_accounts": (ServiceAccount("team-a", "my-service-account", ANNOTATIONS, True, ""),),
+    "service_accounts": (DeclaredServiceAccount("team-a", "my-service-account", ANNOTATIONS, True, ""),),
     "subjects": ("team-a:my-service-account", "team-b:*"),
     "audience": "my-audience",
     "provider": "",
@@ -118,7 +118,7 @@ def test_every_output_is_one_that_verify_needs(deploy: Any, name: str) -> None:
     """Protects the two tests above: without any one of the outputs something of the binding is lost."""
     arguments = {**ARGUMENTS, "service_account": {"name": "my-service-account", "namespace": "team-a", "create": False}}
     deployed = deploy(arguments)
-    existing = ServiceAccount("team-a", "my-service-account", ANNOTATIONS, False, "")
+    existing = DeclaredServiceAccount("team-a", "my-service-account", ANNOTATIONS, False, "")
     expected = {**EXPECTED, "service_accounts": (existing,)}
     assert shown(binding_of(parse_state(state_of(deployed, children=False)))) == expected
 
@@ -136,7 +136,9 @@ def test_an_account_that_only_was_annotated_is_told_apart(deploy: Any) -> None:
         binding = binding_of(parse_state(state_of(deployed, children=children)))
 
         assert binding.role is None
-        assert binding.service_accounts == (ServiceAccount("team-a", "my-service-account", ANNOTATIONS, False, ""),)
+        assert binding.service_accounts == (
+            DeclaredServiceAccount("team-a", "my-service-account", ANNOTATIONS, False, ""),
+        )
         assert (binding.subjects, binding.audience) == (("team-a:my-service-account",), "my-audience")
 
 

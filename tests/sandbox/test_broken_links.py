@@ -17,7 +17,7 @@ import pytest
 import yaml
 from joserfc import jwk, jws
 
-from irsa_cli.live.kubernetes import Cluster
+from irsa_cli.live.kubernetes import LiveCluster
 from irsa_cli.main import main
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, ROLE_ARN, follow, not_good, report
 from tests.sandbox.project import ROOT, STACK, Project
@@ -338,13 +338,13 @@ def expired(folder: Any, token: str) -> str:
 
 def test_an_expired_token(links: Links, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Protects STS's answer to a token that is too old: it is named, and it is not taken for a broken trust."""
-    cloud, genuine = links.project.cloud, Cluster.token
+    cloud, genuine = links.project.cloud, LiveCluster.token
     for name in list(os.environ):
         monkeypatch.delenv(name)
     for name, value in {**cloud.environment(), **links.project.variables}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(links.project.folder)
-    monkeypatch.setattr(Cluster, "token", lambda *arguments: expired(cloud.folder, genuine(*arguments) or ""))
+    monkeypatch.setattr(LiveCluster, "token", lambda *arguments: expired(cloud.folder, genuine(*arguments) or ""))
     code = main(["prove", "--stack", STACK, "--json", BINDING])
     checks = json.loads(capsys.readouterr().out)["checks"]
     verified = report(links.project, "verify", BINDING)

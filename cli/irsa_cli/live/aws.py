@@ -82,12 +82,12 @@ class Service:
 
 
 def _passes(error: ClientError) -> bool:
-    """Tell whether an error is one that AWS advises to wait for: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html."""
+    """Return whether an error is one that AWS advises to wait for: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html."""
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return "Throttl" in error.response["Error"]["Code"] or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-class AwsAccount:
+class LiveAwsAccount:
     """One AWS account, seen with one provider's credentials. Every answer is asked for once."""
 
     def __init__(self, session: Any, number: str) -> None:
@@ -99,11 +99,11 @@ class AwsAccount:
         self._lock = threading.Lock()
 
     def role(self, name: str) -> dict[str, Any] | None:
-        """Give a role; nothing when there is none."""
+        """Return a role; nothing when there is none."""
         return self._once("GetRole", name, lambda iam: iam.get_role(RoleName=name)["Role"])
 
     def attached_policies(self, role_name: str) -> list[str] | None:
-        """Give the ARNs of the role's managed policies."""
+        """Return the ARNs of the role's managed policies."""
         return self._once(
             "ListAttachedRolePolicies",
             role_name,
@@ -114,13 +114,13 @@ class AwsAccount:
         )
 
     def inline_policies(self, role_name: str) -> list[str] | None:
-        """Give the names of the role's inline policies."""
+        """Return the names of the role's inline policies."""
         return self._once(
             "ListRolePolicies", role_name, lambda iam: _pages(iam, "list_role_policies", "PolicyNames", role_name)
         )
 
     def inline_document(self, role_name: str, name: str) -> dict[str, Any] | None:
-        """Give an inline policy's document."""
+        """Return an inline policy's document."""
         return self._once(
             "GetRolePolicy",
             f"{role_name}/{name}",
@@ -128,11 +128,11 @@ class AwsAccount:
         )
 
     def document(self, policy_arn: str) -> dict[str, Any] | None:
-        """Give the document of a managed policy's default version."""
+        """Return the document of a managed policy's default version."""
         return self._once("GetPolicyVersion", policy_arn, lambda iam: _default_version(iam, policy_arn))
 
     def client_ids(self, provider_arn: str) -> list[str] | None:
-        """Give the audiences that an IAM OIDC provider admits; nothing when there is no such provider."""
+        """Return the audiences that an IAM OIDC provider admits; nothing when there is no such provider."""
         return self._once(
             "GetOpenIDConnectProvider",
             provider_arn,
@@ -173,24 +173,24 @@ def _answer(operation: str, ask: Callable[[], Answer]) -> Answer | None:
         raise CouldNotLookError(f"iam:{operation}: {error}") from error
 
 
-class AwsAccounts:
+class LiveAwsAccounts:
     """The AWS accounts that a stack's providers lead to."""
 
     def __init__(self, providers: Mapping[str, Inputs]) -> None:
         """Take the inputs of the providers, by their references in the state."""
         self._providers = dict(providers) or {"": {}}
-        self._reached: dict[str, AwsAccount | CouldNotLookError] = {}
+        self._reached: dict[str, LiveAwsAccount | CouldNotLookError] = {}
         self._lock = threading.Lock()
 
     @property
-    def _found(self) -> dict[str, AwsAccount | CouldNotLookError]:
+    def _found(self) -> dict[str, LiveAwsAccount | CouldNotLookError]:
         with self._lock:
             if not self._reached:
                 self._reached = {reference: _aws_account(inputs) for reference, inputs in self._providers.items()}
         return self._reached
 
-    def of_role(self, role_arn: str, reference: str) -> AwsAccount:
-        """Give the account of a role that the stack makes, as the provider that made it reaches it.
+    def of_role(self, role_arn: str, reference: str) -> LiveAwsAccount:
+        """Return the account of a role that the stack makes, as the provider that made it reaches it.
 
         Raises:
             CouldNotLookError: The provider leads nowhere, or to another account.
@@ -209,23 +209,23 @@ class AwsAccounts:
             raise CouldNotLookError(f"these AWS credentials are of account {found.number}, and {role_arn} is not in it")
         return found
 
-    def of_arn(self, role_arn: str) -> AwsAccount | None:
-        """Give the account of a role; nothing when none of the stack's providers leads there.
+    def of_arn(self, role_arn: str) -> LiveAwsAccount | None:
+        """Return the account of a role; nothing when none of the stack's providers leads there.
 
         Raises:
             CouldNotLookError: A provider leads nowhere, and none of the others there.
         """
         number = parse_iam_arn(role_arn, "role").account
         for found in self._found.values():
-            if isinstance(found, AwsAccount) and found.number == number:
+            if isinstance(found, LiveAwsAccount) and found.number == number:
                 return found
         for found in self._found.values():
             if isinstance(found, CouldNotLookError):
                 raise found
         return None
 
-    def only(self) -> AwsAccount:
-        """Give the account, when there is only one.
+    def only(self) -> LiveAwsAccount:
+        """Return the account, when there is only one.
 
         Raises:
             CouldNotLookError: There are several, or it cannot be reached.
@@ -238,10 +238,10 @@ class AwsAccounts:
         return first
 
 
-def _aws_account(inputs: Inputs) -> AwsAccount | CouldNotLookError:
+def _aws_account(inputs: Inputs) -> LiveAwsAccount | CouldNotLookError:
     try:
         session = session_of(inputs)
-        return AwsAccount(session, _number(session))
+        return LiveAwsAccount(session, _number(session))
     except CouldNotLookError as error:
         return error
     except (BotoCoreError, ValueError) as error:
@@ -250,7 +250,7 @@ def _aws_account(inputs: Inputs) -> AwsAccount | CouldNotLookError:
 
 
 def session_of(inputs: Inputs) -> Any:
-    """Give the boto3 session that a provider of these inputs stands for.
+    """Return the boto3 session that a provider of these inputs stands for.
 
     Raises:
         CouldNotLookError: The provider has settings that are not followed here, or its role cannot be assumed.
@@ -324,7 +324,7 @@ class TokenService:
             raise CouldNotLookError(f"STS: {error}") from error
 
     def identity(self, token: str, role_arn: str) -> str:
-        """Give the ARN of who somebody is that has this token and assumes this role.
+        """Return the ARN of who somebody is that has this token and assumes this role.
 
         Raises:
             Refused: STS refuses.

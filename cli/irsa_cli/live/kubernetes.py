@@ -39,7 +39,7 @@ Inputs = Mapping[str, Any]
 Object = dict[str, Any]
 
 
-class Cluster:
+class LiveCluster:
     """One Kubernetes API."""
 
     def __init__(self, config: SingleConfig) -> None:
@@ -51,26 +51,26 @@ class Cluster:
             self._client: httpx2.Client = HttpClient(config, ConnectionParams(timeout=TIMEOUT))
 
     def service_account(self, namespace: str, name: str) -> dict[str, str] | None:
-        """Give a service account's annotations; nothing when there is no such account."""
+        """Return a service account's annotations; nothing when there is no such account."""
         found = self._ask(
             f"get serviceaccount {namespace}/{name}", "GET", f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}"
         )
         return None if found is None else dict(found["metadata"].get("annotations") or {})
 
     def service_accounts(self, namespace: str | None) -> list[str]:
-        """Give the service accounts of a namespace, or of all, as `namespace:name`."""
+        """Return the service accounts of a namespace, or of all, as `namespace:name`."""
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts" if namespace else "/api/v1/serviceaccounts"
         found = self._pages(f"list serviceaccounts in {namespace or 'all namespaces'}", path, {})
         return sorted(f"{each['metadata']['namespace']}:{each['metadata']['name']}" for each in found)
 
     def pods(self, namespace: str, account: str) -> list[Object]:
-        """Give the Pods of a service account that have not ended."""
+        """Return the Pods of a service account that have not ended."""
         selector = {"fieldSelector": f"spec.serviceAccountName={account}"}
         pods = self._pages(f"list pods in {namespace}", f"/api/v1/namespaces/{namespace}/pods", selector)
         return [pod for pod in pods if pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}]
 
     def token(self, namespace: str, name: str, audience: str) -> str | None:
-        """Give a short-lived token of a service account; nothing when there is no such account."""
+        """Return a short-lived token of a service account; nothing when there is no such account."""
         request = {
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenRequest",
@@ -194,14 +194,16 @@ def _explained(question: str) -> Iterator[None]:
         raise CouldNotLookError(f"{question}: {error or type(error).__name__}") from error
 
 
-class Clusters:
+class LiveClusters:
     """The Kubernetes APIs that a stack's providers lead to."""
 
-    def __init__(self, providers: Mapping[str, Inputs], connect: Callable[[SingleConfig], Cluster] = Cluster) -> None:
+    def __init__(
+        self, providers: Mapping[str, Inputs], connect: Callable[[SingleConfig], LiveCluster] = LiveCluster
+    ) -> None:
         """Take the inputs of the providers, by their references in the state."""
         self._providers = dict(providers) or {"": {}}
         self._connect = connect
-        self._found: dict[str, Cluster | CouldNotLookError] = {}
+        self._found: dict[str, LiveCluster | CouldNotLookError] = {}
         self._lock = threading.Lock()
 
     @property
@@ -209,8 +211,8 @@ class Clusters:
         """Every way that there is."""
         return list(self._providers)
 
-    def of(self, reference: str) -> Cluster:
-        """Give the cluster that a provider leads to; the only one when nothing is known of the provider.
+    def of(self, reference: str) -> LiveCluster:
+        """Return the cluster that a provider leads to; the only one when nothing is known of the provider.
 
         Raises:
             CouldNotLookError: It leads nowhere, or there are several and the state does not say which.
@@ -234,7 +236,7 @@ class Clusters:
 
 
 def configuration(inputs: Inputs) -> SingleConfig:
-    """Give the context that a Kubernetes provider of these inputs uses.
+    """Return the context that a Kubernetes provider of these inputs uses.
 
     Raises:
         CouldNotLookError: There is no such context, or the state keeps the kubeconfig as a secret.
@@ -267,7 +269,7 @@ def configuration(inputs: Inputs) -> SingleConfig:
 
 
 def _resolved(config: KubeConfig, user: User) -> User:
-    """Give a user whose files are found from the cluster's file, too: each path is relative to its own file."""
+    """Return a user whose files are found from the cluster's file, too: each path is relative to its own file."""
     folder = config.fname.parent.resolve() if config.fname else Path()
     found = copy.copy(user)
     for name in ("client_cert", "client_key"):
@@ -277,7 +279,7 @@ def _resolved(config: KubeConfig, user: User) -> User:
 
 
 def _configurations(kubeconfig: str | None) -> Iterator[KubeConfig]:
-    """Give what a Kubernetes provider reads: its own text or file, else what kubectl reads, else the Pod's own."""
+    """Return what a Kubernetes provider reads: its own text or file, else what kubectl reads, else the Pod's own."""
     if kubeconfig:
         if "\n" in kubeconfig or kubeconfig.startswith("{"):
             yield _parsed("the provider's kubeconfig", kubeconfig)

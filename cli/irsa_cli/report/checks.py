@@ -52,7 +52,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """Give the command's exit code."""
+        """Return the command's exit code."""
         outcomes = {check.outcome for check in self.checks}
         if Outcome.FINDING in outcomes:
             return FINDINGS
@@ -61,7 +61,7 @@ class Report:
 
 
 def by_binding(checks: Iterable[Check]) -> dict[str, list[Check]]:
-    """Give the checks of each binding, in their order."""
+    """Return the checks of each binding, in their order."""
     found: dict[str, list[Check]] = {}
     for check in checks:
         found.setdefault(check.binding, []).append(check)
@@ -69,6 +69,6 @@ def by_binding(checks: Iterable[Check]) -> dict[str, list[Check]]:
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome | None:
-    """Give the outcome that counts for all of them."""
+    """Return the outcome that counts for all of them."""
     present = set(outcomes)
     return next((outcome for outcome in WORST_FIRST if outcome in present), None)

@@ -11,7 +11,7 @@ from irsa_cli.report.checks import Outcome, Report
 
 
 def as_json(report: Report) -> str:
-    """Give the report of verify or prove."""
+    """Return the report of verify or prove."""
     counts = Counter(check.outcome for check in report.checks)
     return document(
         report.verb,
@@ -25,12 +25,12 @@ def as_json(report: Report) -> str:
 
 
 def document(verb: str, good: bool, values: Mapping[str, Any]) -> str:
-    """Give what a verb prints for programs: which verb it is, whether all is good, and its own values."""
+    """Return what a verb prints for programs: which verb it is, whether all is good, and its own values."""
     return json.dumps({"verb": verb, "good": good, **as_object(values)}, indent=2, ensure_ascii=False)
 
 
 def as_object(value: Any) -> Any:
-    """Give a value as JSON has it; the fields of a dataclass become camelCase, the keys of a mapping stay."""
+    """Return a value as JSON has it; the fields of a dataclass become camelCase, the keys of a mapping stay."""
     if is_dataclass(value):
         return {camel_case(each.name): as_object(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Mapping):
@@ -39,6 +39,6 @@ def as_object(value: Any) -> Any:
 
 
 def camel_case(words: str) -> str:
-    """Give words, or a field's name, as a key of the stack file would be written."""
+    """Return words, or a field's name, as a key of the stack file would be written."""
     first, *more = words.replace("_", " ").split()
     return first + "".join(word.capitalize() for word in more)

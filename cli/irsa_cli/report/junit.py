@@ -10,7 +10,7 @@ ELEMENTS = {Outcome.FINDING: "failure", Outcome.COULD_NOT_LOOK: "error", Outcome
 
 
 def junit(report: Report) -> str:
-    """Give the report as JUnit XML: one suite per binding."""
+    """Return the report as JUnit XML: one suite per binding."""
     root = ElementTree.Element("testsuites", name=f"irsa {report.verb} {report.stack}")
     for binding, checks in by_binding(report.checks).items():
         counts = Counter(check.outcome for check in checks)

@@ -10,7 +10,7 @@ NAMED = 5
 
 
 def plain(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Give the report as aligned text: one row per binding, one line per failure."""
+    """Return the report as aligned text: one row per binding, one line per failure."""
     table = [headings, *([visible(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(headings))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
@@ -21,7 +21,7 @@ def plain(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]
 
 
 def told(report: Report, outcome: Outcome) -> Iterator[str]:
-    """Give a line for each finding, and for what was not looked at one for each reason."""
+    """Return a line for each finding, and for what was not looked at one for each reason."""
     those = [check for check in report.checks if check.outcome is outcome]
     reasons: dict[str, list[Check]] = {}
     for number, check in enumerate(those):
@@ -40,7 +40,7 @@ def told(report: Report, outcome: Outcome) -> Iterator[str]:
 
 
 def line(check: Check) -> str:
-    """Give one check in one line."""
+    """Return one check in one line."""
     parts = [f"{check.binding}: {check.check}: {check.about}: {check.outcome.value}"]
     if check.outcome is Outcome.FINDING:
         parts += [f"found {check.found}", f"expected {check.expected}"]
@@ -51,12 +51,12 @@ def line(check: Check) -> str:
 
 
 def visible(text: str) -> str:
-    """Give a text in one line: what is found may hold what ends a line, turns a terminal's colors or is not in XML."""
+    """Return a text in one line: what is found may hold what ends a line, turns a terminal's colors or is not in XML."""
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def summary(report: Report) -> str:
-    """Give the last line."""
+    """Return the last line."""
     counts = Counter(check.outcome for check in report.checks)
     bindings = len({check.binding for check in report.checks})
     parts = [f"{counts[outcome]} {outcome.value}" for outcome in Outcome if counts[outcome]]

@@ -26,7 +26,7 @@ def script(shell: str, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def options() -> Iterator[str]:
-    """Give every long option of every verb."""
+    """Return every long option of every verb."""
     (verbs,) = [a for a in parser_of(*installed())._actions if isinstance(a, argparse._SubParsersAction)]
     for verb in verbs.choices.values():
         yield from (word for word in verb._option_string_actions if word.startswith("--"))

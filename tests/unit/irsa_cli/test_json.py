@@ -31,7 +31,7 @@ def test_each_verb_has_a_schema() -> None:
 
 
 def objects(schema: Any) -> Iterator[dict[str, Any]]:
-    """Give every object's schema."""
+    """Return every object's schema."""
     if isinstance(schema, dict):
         if "properties" in schema:
             yield schema

@@ -12,7 +12,7 @@ from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import Refused
 from irsa_cli.prove import Proof, depends_on_network
 from irsa_cli.report.checks import Check, Outcome
-from irsa_cli.state import Binding, Declared, Role, ServiceAccount
+from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 HOST_PATH = ISSUER.removeprefix("https://")
@@ -89,11 +89,11 @@ def prove(
             return answer(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
 
     monkeypatch.setattr("irsa_cli.prove.TokenService", Sts)
-    own = ServiceAccount("web", "app", {"eks.amazonaws.com/role-arn": ROLE}, True, "")
-    role = Role("app", json.dumps(document or trust(subjects[0])), modified)
+    own = DeclaredServiceAccount("web", "app", {"eks.amazonaws.com/role-arn": ROLE}, True, "")
+    role = DeclaredRole("app", json.dumps(document or trust(subjects[0])), modified)
     mine = (own,) if "web:app" in subjects else ()
-    binding = Binding("app", ROLE, role, service_accounts=mine, subjects=subjects)
-    declared = Declared("dev", (binding,), {}, {})
+    binding = DeclaredBinding("app", ROLE, role, service_accounts=mine, subjects=subjects)
+    declared = DeclaredStack("dev", (binding,), {}, {})
     stub: Any = StubClusters(StubCluster(*accounts))
     reach: Any = StubAccounts()
     return Proof(declared, reach, stub).of_binding(binding)
@@ -134,10 +134,10 @@ def test_accounts_are_listed_once_or_not_at_all(monkeypatch: pytest.MonkeyPatch)
     cluster.may_list = False
     clusters: Any = StubClusters(cluster)
     reach: Any = StubAccounts()
-    own = ServiceAccount("web", "app", {}, True, "")
-    role = Role("app", json.dumps(trust("web:app")), None)
-    binding = Binding("app", ROLE, role, service_accounts=(own,), subjects=("web:app",))
-    proof = Proof(Declared("dev", (binding,), {}, {}), reach, clusters)
+    own = DeclaredServiceAccount("web", "app", {}, True, "")
+    role = DeclaredRole("app", json.dumps(trust("web:app")), None)
+    binding = DeclaredBinding("app", ROLE, role, service_accounts=(own,), subjects=("web:app",))
+    proof = Proof(DeclaredStack("dev", (binding,), {}, {}), reach, clusters)
     abouts = [check.about for _ in range(5) for check in proof.of_binding(binding) if check.check == "is refused"]
 
     assert abouts == ["web/app with the audience irsa-prove.invalid"] * 5

@@ -8,7 +8,7 @@ import pytest
 from irsa.rules.trust import federated_providers, trust_document
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.report.checks import Check, Outcome
-from irsa_cli.state import Binding, Declared, Role, ServiceAccount
+from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 from irsa_cli.verify import Verification
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -17,7 +17,7 @@ CI_ISSUER = "token.actions.githubusercontent.com"
 CI_PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{CI_ISSUER}"
 ROLE = "arn:aws:iam::111122223333:role/app"
 ANNOTATIONS = {"eks.amazonaws.com/role-arn": ROLE}
-ACCOUNT = ServiceAccount("web", "app", ANNOTATIONS, True, "")
+ACCOUNT = DeclaredServiceAccount("web", "app", ANNOTATIONS, True, "")
 STATEMENT = {
     "Effect": "Allow",
     "Principal": {"Federated": PROVIDER},
@@ -86,9 +86,11 @@ class StubClusters:
 def verify(
     trust: str | None, client_ids: dict[str, list[str]], own_providers: frozenset[str] = frozenset()
 ) -> list[Check]:
-    """Give the checks of a binding with this trust policy that did not come out well."""
-    role = Role("app", trust, None)
-    declared = Declared("dev", (Binding("app", ROLE, role, service_accounts=(ACCOUNT,)),), {}, {}, own_providers)
+    """Return the checks of a binding with this trust policy that did not come out well."""
+    role = DeclaredRole("app", trust, None)
+    declared = DeclaredStack(
+        "dev", (DeclaredBinding("app", ROLE, role, service_accounts=(ACCOUNT,)),), {}, {}, own_providers
+    )
     accounts: Any = StubAccounts(StubAccount(trust or document(STATEMENT), client_ids))
     clusters: Any = StubClusters()
     checks = Verification(declared, accounts, clusters, pods=False).of_binding(declared.bindings[0])

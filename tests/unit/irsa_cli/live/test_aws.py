@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError
 from moto import mock_aws
 
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.aws import FOLLOWED, NOT_FOLLOWED, AwsAccount, AwsAccounts, TokenService, session_of
+from irsa_cli.live.aws import FOLLOWED, NOT_FOLLOWED, LiveAwsAccount, LiveAwsAccounts, TokenService, session_of
 
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 # How the engine writes a secret into a state: https://www.pulumi.com/docs/iac/concepts/secrets/
@@ -42,18 +42,18 @@ def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.fixture
-def account(iam: Any) -> AwsAccount:
-    return AwsAccount(boto3.session.Session(), "123456789012")
+def account(iam: Any) -> LiveAwsAccount:
+    return LiveAwsAccount(boto3.session.Session(), "123456789012")
 
 
-def calls_of(account: AwsAccount) -> list[str]:
+def calls_of(account: LiveAwsAccount) -> list[str]:
     calls: list[str] = []
     for client in (account._iam.first, account._iam.patient):
         client.meta.events.register("before-call.iam.*", lambda model, **_: calls.append(model.name))
     return calls
 
 
-def test_paging_is_followed(iam: Any, account: AwsAccount) -> None:
+def test_paging_is_followed(iam: Any, account: LiveAwsAccount) -> None:
     """Protects long lists: ListAttachedRolePolicies gives at most 100 at a time, here 3."""
     iam.create_role(RoleName="app", AssumeRolePolicyDocument="{}")
     for index in range(7):
@@ -74,7 +74,7 @@ def test_paging_is_followed(iam: Any, account: AwsAccount) -> None:
 
 @pytest.mark.parametrize(("status", "code"), [(400, "Throttling"), (503, "ServiceFailure")])
 def test_throttling_is_retried(
-    iam: Any, account: AwsAccount, monkeypatch: pytest.MonkeyPatch, status: int, code: str
+    iam: Any, account: LiveAwsAccount, monkeypatch: pytest.MonkeyPatch, status: int, code: str
 ) -> None:
     """Protects big stacks: IAM's Throttling, or a service out of order, is no answer; the question is asked again."""
     iam.create_role(RoleName="app", AssumeRolePolicyDocument="{}")
@@ -101,7 +101,7 @@ def test_throttling_is_retried(
     assert next(throttled, None) is None
 
 
-def test_a_question_is_asked_once_however_many_want_the_answer(iam: Any, account: AwsAccount) -> None:
+def test_a_question_is_asked_once_however_many_want_the_answer(iam: Any, account: LiveAwsAccount) -> None:
     """Protects IAM's rate limits: 16 threads that look at one OIDC provider are one request."""
     calls, barrier = calls_of(account), threading.Barrier(16)
 
@@ -114,7 +114,7 @@ def test_a_question_is_asked_once_however_many_want_the_answer(iam: Any, account
     assert calls == ["GetOpenIDConnectProvider"]
 
 
-def test_what_is_asked_is_what_the_documented_policy_allows(iam: Any, account: AwsAccount) -> None:
+def test_what_is_asked_is_what_the_documented_policy_allows(iam: Any, account: LiveAwsAccount) -> None:
     """Protects least privilege: verify needs exactly the actions of docs/permissions/iam-verify.json."""
     arn = iam.create_policy(PolicyName="p", PolicyDocument=json.dumps(POLICY))["Policy"]["Arn"]
     iam.create_role(RoleName="app", AssumeRolePolicyDocument="{}")
@@ -149,7 +149,7 @@ def test_the_deployers_policy_names_what_the_provider_calls() -> None:
 
 def test_an_account_that_nobody_leads_to_is_not_looked_at(iam: Any) -> None:
     """Protects from a wrong answer: a role of another account is not looked for in this one."""
-    accounts = AwsAccounts({"urn::id": {"region": "us-west-2"}})
+    accounts = LiveAwsAccounts({"urn::id": {"region": "us-west-2"}})
     here, elsewhere = (f"arn:aws:iam::{number}:role/app" for number in ("123456789012", "444455556666"))
 
     assert accounts.of_arn(elsewhere) is None
@@ -161,7 +161,7 @@ def test_an_account_that_nobody_leads_to_is_not_looked_at(iam: Any) -> None:
 def test_a_forgotten_provider_is_no_other_account(iam: Any) -> None:
     """Protects from a false answer after a refresh: the account is found by its number, or nothing is said of it."""
     role = {"roleArn": "arn:aws:iam::444455556666:role/deployer"}
-    accounts = AwsAccounts({"one": {}, "two": {"assumeRoles": json.dumps([role])}})
+    accounts = LiveAwsAccounts({"one": {}, "two": {"assumeRoles": json.dumps([role])}})
     here, there, nowhere = (f"arn:aws:iam::{n}:role/app" for n in ("123456789012", "444455556666", "777788889999"))
 
     assert accounts.of_role(here, "").number == "123456789012"
@@ -170,7 +170,7 @@ def test_a_forgotten_provider_is_no_other_account(iam: Any) -> None:
         accounts.of_role(nowhere, "")
     with pytest.raises(CouldNotLookError, match="several accounts: give the role's ARN"):
         accounts.only()
-    broken = AwsAccounts({"one": {}, "two": {"profile": "nobody-has-this-profile"}})
+    broken = LiveAwsAccounts({"one": {}, "two": {"profile": "nobody-has-this-profile"}})
     assert broken.of_arn(here) is not None
     with pytest.raises(CouldNotLookError, match="could not be found"):
         broken.of_arn(there)
@@ -225,7 +225,7 @@ def test_where_nobody_answers_it_is_asked_once(monkeypatch: pytest.MonkeyPatch) 
     for name, value in {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "NO_PROXY": "127.0.0.1"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    account, service = AwsAccount(boto3.session.Session(region_name="us-west-2"), "1"), TokenService("us-west-2")
+    account, service = LiveAwsAccount(boto3.session.Session(region_name="us-west-2"), "1"), TokenService("us-west-2")
     asked: list[str] = []
     for client in (account._iam.first, account._iam.patient, service._anonymous.first, service._anonymous.patient):
         client.meta.events.register("before-send.*", lambda request, **_: asked.append(request.url))
@@ -243,7 +243,7 @@ def test_an_endpoint_that_is_no_url_is_one_sentence(monkeypatch: pytest.MonkeyPa
     """Protects readers: boto3 has an exception of another kind for it."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "notaurl")
     with pytest.raises(CouldNotLookError, match="Invalid endpoint: notaurl"):
-        AwsAccounts({}).only()
+        LiveAwsAccounts({}).only()
     with pytest.raises(CouldNotLookError, match="STS: Invalid endpoint: notaurl"):
         TokenService("us-west-2")
 

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.kubernetes import Cluster, Clusters, configuration
+from irsa_cli.live.kubernetes import LiveCluster, LiveClusters, configuration
 
 
 class Api(ThreadingHTTPServer):
@@ -100,18 +100,18 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
 
 
 @pytest.fixture
-def cluster(api: Api) -> Cluster:
-    return Cluster(configuration({"kubeconfig": json.dumps(kubeconfig(f"http://127.0.0.1:{api.server_port}"))}))
+def cluster(api: Api) -> LiveCluster:
+    return LiveCluster(configuration({"kubeconfig": json.dumps(kubeconfig(f"http://127.0.0.1:{api.server_port}"))}))
 
 
-def test_pages_are_followed(api: Api, cluster: Cluster) -> None:
+def test_pages_are_followed(api: Api, cluster: LiveCluster) -> None:
     """Protects big clusters: a list comes in pages of 500, and the last account is there."""
     found = cluster.service_accounts(None)
 
     assert (len(found), found[-1], len(api.asked)) == (1200, "a:n1199", 3)
 
 
-def test_a_busy_server_is_asked_again(api: Api, cluster: Cluster) -> None:
+def test_a_busy_server_is_asked_again(api: Api, cluster: LiveCluster) -> None:
     """Protects from priority and fairness: 429 is no answer; after five of them it is said."""
     api.busy = 3
     assert cluster.service_account("a", "b") is not None
@@ -120,7 +120,7 @@ def test_a_busy_server_is_asked_again(api: Api, cluster: Cluster) -> None:
         cluster.service_account("a", "b")
 
 
-def test_the_first_request_goes_alone_and_the_others_together(api: Api, cluster: Cluster) -> None:
+def test_the_first_request_goes_alone_and_the_others_together(api: Api, cluster: LiveCluster) -> None:
     """Protects from 16 credential programs at once, and from a queue: only the first request waits for nobody."""
     api.meet = threading.Barrier(2)
     with ThreadPoolExecutor(16) as pool:
@@ -133,14 +133,14 @@ def test_the_first_request_goes_alone_and_the_others_together(api: Api, cluster:
     assert (api.beside_the_first, api.meet.broken) == (0, False)
 
 
-def test_refused_and_missing_are_told_apart(cluster: Cluster) -> None:
+def test_refused_and_missing_are_told_apart(cluster: LiveCluster) -> None:
     """Protects the meaning of a finding: what may not be seen is not said to be missing."""
     assert cluster.service_account("a", "missing") is None
     with pytest.raises(CouldNotLookError, match='get serviceaccount a/forbidden: serviceaccounts "forbidden" is forb'):
         cluster.service_account("a", "forbidden")
 
 
-def test_a_missing_page_of_something_else_is_no_missing_account(cluster: Cluster) -> None:
+def test_a_missing_page_of_something_else_is_no_missing_account(cluster: LiveCluster) -> None:
     """Protects from false findings: a proxy, or a wrong path in the kubeconfig, answers 404 as well."""
     with pytest.raises(CouldNotLookError, match="get serviceaccount elsewhere/a: HTTP 404"):
         cluster.service_account("elsewhere", "a")
@@ -157,7 +157,7 @@ def test_a_silent_server_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
         silent.bind(("127.0.0.1", 0))
         silent.listen(64)
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        cluster = Cluster(configuration({"kubeconfig": json.dumps(kubeconfig(url))}))
+        cluster = LiveCluster(configuration({"kubeconfig": json.dumps(kubeconfig(url))}))
         began, reasons = time.monotonic(), set()
         for _ in range(200):
             with pytest.raises(CouldNotLookError) as refused:
@@ -180,7 +180,7 @@ def test_a_credential_program_that_gives_no_token_is_one_sentence(tmp_path: Path
     document["users"] = [
         {"name": "u", "user": {"exec": {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": str(program)}}}
     ]
-    cluster = Cluster(configuration({"kubeconfig": json.dumps(document)}))
+    cluster = LiveCluster(configuration({"kubeconfig": json.dumps(document)}))
     for _ in range(3):
         with pytest.raises(
             CouldNotLookError, match=rf"cluster test: the kubeconfig's credential program gave no token \({words}\)"
@@ -190,7 +190,7 @@ def test_a_credential_program_that_gives_no_token_is_one_sentence(tmp_path: Path
     assert runs.read_text().count("run") == 1
 
 
-def test_a_slow_answer_costs_no_other_one(api: Api, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_answer_costs_no_other_one(api: Api, cluster: LiveCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects the rest of a run: a cluster that has answered is asked on, whatever one question met."""
     assert cluster.service_account("a", "b") is not None
     genuine = cluster._client.request
@@ -212,7 +212,7 @@ def test_a_token_that_cannot_be_sent_is_not_shown(api: Api, token: str) -> None:
     document = kubeconfig(f"http://127.0.0.1:{api.server_port}")
     document["users"][0]["user"]["token"] = token
     with pytest.raises(CouldNotLookError) as refused:
-        Cluster(configuration({"kubeconfig": json.dumps(document)})).service_account("a", "b")
+        LiveCluster(configuration({"kubeconfig": json.dumps(document)})).service_account("a", "b")
 
     assert str(refused.value).startswith("cluster test: ")
     assert "SECRET" not in str(refused.value)
@@ -221,7 +221,7 @@ def test_a_token_that_cannot_be_sent_is_not_shown(api: Api, token: str) -> None:
 def test_a_server_that_is_no_url_is_one_sentence() -> None:
     """Protects readers: the HTTP library has an exception of another kind for it."""
     with pytest.raises(CouldNotLookError, match="connect: Invalid port: 'abc'"):
-        Cluster(configuration({"kubeconfig": json.dumps(kubeconfig("https://host:abc"))}))
+        LiveCluster(configuration({"kubeconfig": json.dumps(kubeconfig("https://host:abc"))}))
 
 
 def test_files_are_merged_as_kubectl_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,17 +266,17 @@ def test_the_provider_of_the_stack_says_which_context(tmp_path: Path, monkeypatc
     with pytest.raises(CouldNotLookError, match="no context 'three'"):
         configuration({"context": "three"})
     with pytest.raises(CouldNotLookError, match="secret kubeconfig"):
-        Clusters({"urn::id": {"kubeconfig": {"ciphertext": "v1:x"}}}).of("urn::id")
+        LiveClusters({"urn::id": {"kubeconfig": {"ciphertext": "v1:x"}}}).of("urn::id")
 
 
 def test_no_cluster_is_guessed() -> None:
     """Protects from a false answer: of several clusters none is taken when the state does not say which."""
     clusters = {name: {"kubeconfig": json.dumps(kubeconfig(f"https://{name}.example.com", name))} for name in "ab"}
 
-    assert Clusters({"a": clusters["a"]}).of("forgotten").context == "a"
-    assert Clusters(clusters).of("b").context == "b"
+    assert LiveClusters({"a": clusters["a"]}).of("forgotten").context == "a"
+    assert LiveClusters(clusters).of("b").context == "b"
     with pytest.raises(CouldNotLookError, match="does not say which of 2 clusters"):
-        Clusters(clusters).of("forgotten")
+        LiveClusters(clusters).of("forgotten")
 
 
 @pytest.mark.parametrize(
