@@ -28,7 +28,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from irsa.rules.trust import trust_document
 from irsa_cli.live.aws import CONCURRENT, LiveAwsAccounts
 from irsa_cli.live.kubernetes import LiveClusters
-from irsa_cli.progress import look_at_all
+from irsa_cli.progress import check_all
 from irsa_cli.report.checks import Report
 from irsa_cli.report.text import summary
 from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
@@ -186,7 +186,7 @@ def main() -> int:
         verification = Verification(
             declared, LiveAwsAccounts(declared.aws), LiveClusters(declared.clusters), pods=False
         )
-        checks = look_at_all("verify", declared.bindings, verification.of_binding, CONCURRENT)
+        checks = check_all("verify", declared.bindings, verification.of_binding, CONCURRENT)
         seconds = time.perf_counter() - started
     print(summary(Report("verify", "bench", checks)))
     print(

@@ -27,28 +27,28 @@ class Difference(NamedTuple):
 
 
 def differences(declared: str | Mapping[str, Any], live: str | Mapping[str, Any]) -> list[Difference]:
-    """Return what is different about the live document; nothing when both mean the same.
+    """Return the differences of the live document from the declared one; none if both mean the same.
 
     Raises:
-        Mistake: One of them has not the shape of a policy document, so that it means nothing.
+        Mistake: One of them is not a policy document.
     """
-    # Where case makes no difference, the first spelling stands for all.
+    # Where IAM ignores case, the first spelling is used for all.
     spelling: dict[str, str] = {}
     wanted, found = _document("declared", declared, spelling), _document("live", live, spelling)
     result = []
     if wanted["Version"] != found["Version"]:
         result.append(Difference("Version", found["Version"], wanted["Version"]))
     missing = [statement for statement in wanted["Statement"] if statement not in found["Statement"]]
-    further = [statement for statement in found["Statement"] if statement not in wanted["Statement"]]
-    if len(missing) == len(further) == 1:
-        return result + _between(missing[0], further[0])
+    extra = [statement for statement in found["Statement"] if statement not in wanted["Statement"]]
+    if len(missing) == len(extra) == 1:
+        return result + _between(missing[0], extra[0])
     result += [Difference("Statement", _NOTHING, minified(statement)) for statement in missing]
-    result += [Difference("Statement", minified(statement), _NOTHING) for statement in further]
+    result += [Difference("Statement", minified(statement), _NOTHING) for statement in extra]
     return result
 
 
 def _between(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[Difference]:
-    one, other = _places(wanted, "Statement"), _places(found, "Statement")
+    one, other = _values_by_place(wanted, "Statement"), _values_by_place(found, "Statement")
     return [
         Difference(place, other.get(place, _NOTHING), one.get(place, _NOTHING))
         for place in sorted({*one, *other})
@@ -56,14 +56,16 @@ def _between(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[Differ
     ]
 
 
-def _places(value: Any, place: str) -> dict[str, str]:
+def _values_by_place(value: Any, place: str) -> dict[str, str]:
     if not isinstance(value, Mapping):
-        return {place: ", ".join(map(_shown, value)) if isinstance(value, list) else _shown(str(value))}
-    return {inner: text for key, each in value.items() for inner, text in _places(each, f"{place}.{key}").items()}
+        return {place: ", ".join(map(_quoted, value)) if isinstance(value, list) else _quoted(str(value))}
+    return {
+        inner: text for key, each in value.items() for inner, text in _values_by_place(each, f"{place}.{key}").items()
+    }
 
 
-def _shown(text: str) -> str:
-    """Return a text so that one with a comma is not taken for two."""
+def _quoted(text: str) -> str:
+    """Return a string in quotes if it has a comma, so that it does not read as two."""
     return repr(text) if ", " in text else text
 
 
@@ -121,14 +123,14 @@ def _condition(value: Any, spelling: dict[str, str]) -> dict[str, dict[str, list
             same, name = result.setdefault(operator, {}), key
             # Two spellings of one key are two conditions, and both must hold.
             while same.get(name, texts) != texts:
-                name += " (once more)"
+                name += " (repeated)"
             same[name] = texts
     return result
 
 
 def _object(value: Any, place: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise Mistake(f"{place}: {json.dumps(value)}", "a JSON object", "write the document as IAM's grammar has it")
+        raise Mistake(f"{place}: {json.dumps(value)}", "a JSON object", "follow the grammar of IAM policies")
     return value
 
 

@@ -12,11 +12,11 @@ examples: irsa completion bash > ~/.local/share/bash-completion/completions/irsa
           irsa completion zsh > "${fpath[1]}/_irsa"
           irsa completion fish > ~/.config/fish/completions/irsa.fish
 
-exit codes: 0 printed, 2 the verbs cannot be read"""
+exit codes: 0 printed, 2 the component is missing"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Return the verb's parser its arguments."""
+    """Add the verb's arguments to its parser."""
     parser.description, parser.epilog = __doc__, EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
@@ -24,20 +24,20 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the script and give the exit code."""
-    import shtab  # noqa: PLC0415 (only a script is made of it)
+    """Print the script and return the exit code."""
+    import shtab  # noqa: PLC0415 (only this verb needs it)
 
     parser = parser_of(*installed())
     for argument in _arguments(parser):
         if argument.type is Path:
-            # The attribute by which shtab is told: https://docs.iterative.ai/shtab/use
+            # The attribute that shtab reads: https://docs.iterative.ai/shtab/use
             vars(argument)["complete"] = shtab.FILE
     print(shtab.complete(parser, options.shell))
     return GOOD
 
 
 def _arguments(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    """Return the arguments of a parser and of its verbs; argparse itself shows them nowhere."""
+    """Yield the arguments of a parser and of its verbs; argparse has no public list of them."""
     for action in parser._actions:
         yield action
         for verb in action.choices.values() if isinstance(action, argparse._SubParsersAction) else ():

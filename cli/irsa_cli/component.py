@@ -1,7 +1,7 @@
-"""The component's package, without which no verb works.
+"""The component's package, which every verb needs.
 
-The command's metadata does not name it: on an index, `irsa` is somebody else's. Both come from one repository, at one
-version.
+The command's metadata does not name it: on PyPI, `irsa` is another project. Both come from one
+repository, at one version.
 """
 
 import json
@@ -14,33 +14,33 @@ COMMAND, COMPONENT = "irsa-cli", "irsa"
 
 
 def require_component() -> None:
-    """Check whether the component is installed beside the command, at the command's version.
+    """Check that the component is installed, at the command's version.
 
     Raises:
-        CouldNotLookError: It is not; the reason says what to install.
+        CouldNotLookError: It is not; the message says what to install.
     """
     try:
         found = version(COMPONENT)
     except PackageNotFoundError:
-        raise CouldNotLookError(missing("there is none")) from None
+        raise CouldNotLookError(missing("it is not installed")) from None
     if found != version(COMMAND):
-        raise CouldNotLookError(missing(f"there is {found}"))
+        raise CouldNotLookError(missing(f"{found} is installed"))
 
 
 def missing(found: str) -> str:
-    """Say what is missing, and what to install."""
-    own = version(COMMAND)
-    return f"{COMMAND} {own} needs the component's package {COMPONENT} {own}, and {found}: install {origin()} beside it"
+    """Return the message that says what to install."""
+    needed = version(COMMAND)
+    return f"{COMMAND} {needed} needs the package {COMPONENT} {needed}, but {found}: install {origin()}"
 
 
 def origin() -> str:
-    """Return where the component comes from, as pip and uv take it: the repository and revision that the command is from.
+    """Return the requirement of the component for pip and uv: from the command's repository, at its revision.
 
     Source: https://packaging.python.org/en/latest/specifications/direct-url/
     """
-    told = json.loads(distribution(COMMAND).read_text("direct_url.json") or "{}")
-    source = told.get("vcs_info")
+    direct_url = json.loads(distribution(COMMAND).read_text("direct_url.json") or "{}")
+    source = direct_url.get("vcs_info")
     if not source:
-        return "the folder components of the repository that the command is from"
+        return "the folder components of the command's repository"
     revision = source.get("requested_revision") or source["commit_id"]
-    return shlex.quote(f"{COMPONENT} @ {source['vcs']}+{told['url']}@{revision}#subdirectory=components")
+    return shlex.quote(f"{COMPONENT} @ {source['vcs']}+{direct_url['url']}@{revision}#subdirectory=components")

@@ -1,17 +1,37 @@
 """How the command ends: its exit codes, and why a question got no answer."""
 
+from http import HTTPStatus
+
 GOOD, FINDINGS, COULD_NOT_LOOK = 0, 1, 2
-EXIT_CODES = "exit codes: 0 all good, 1 findings, 2 could not look"
+EXIT_CODES = "exit codes: 0 all good, 1 findings, 2 not checked (no permission, no answer)"
 
 
 class CouldNotLookError(Exception):
-    """A question that got no answer, and why: no right to ask, nobody there."""
+    """A question that got no answer, and why: nobody answers, or the question is wrong."""
 
     def __init__(self, reason: str) -> None:
-        """Take the reason, of which every report has one line."""
+        """Keep the reason as one line: a report has one line for each."""
         super().__init__(" ".join(reason.split()))
 
 
+class NoPermissionError(CouldNotLookError):
+    """A question that AWS or Kubernetes does not allow these credentials to ask."""
+
+
+class SecretInStateError(CouldNotLookError):
+    """A question about a value that the state keeps as a secret, which stays encrypted."""
+
+
+def failed_request(reason: str, status: int) -> CouldNotLookError:
+    """Return the error for a request that was answered with this HTTP status.
+
+    Sources: https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html,
+    https://kubernetes.io/docs/reference/access-authn-authz/authentication/
+    """
+    denied = status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+    return NoPermissionError(reason) if denied else CouldNotLookError(reason)
+
+
 def unexpected(error: Exception) -> str:
-    """Say that the fault is ours. No word of the error's own: it may hold a token."""
+    """Return a message for a defect of irsa. It has no word of the error's own: one may be a token."""
     return f"unexpected {type(error).__name__}; please report it"

@@ -23,18 +23,21 @@ if TYPE_CHECKING:
     from irsa_cli.live.kubernetes import LiveCluster
 
 DESCRIPTION = """\
-Tell whether a Kubernetes service account could assume an IAM role, and which statement, condition and value decides
-it, each with the page of AWS's documentation that states the rule.
+Explain whether a Kubernetes service account could assume an IAM role: which
+statement, condition and value decides, with the AWS page that states the rule.
 
-Without --trust, the trust policy and the OIDC provider are read from AWS, the issuer and the account's audience from
-the cluster of the current context (or of --stack). With --trust and --issuer, nothing but the file is read.
+The trust policy and the OIDC provider are read from AWS, the issuer and the
+audience from the cluster of the current context (or of --stack).
+With --trust and --issuer, only the file is read.
 """
 EXAMPLE = """\
-examples: irsa explain default/my-service-account arn:aws:iam::111122223333:role/my-role
-          irsa explain default/my-service-account arn:aws:iam::111122223333:role/my-role --trust trust.json \\
-              --issuer https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE
+examples:
+  irsa explain default/app arn:aws:iam::111122223333:role/my-role
+  irsa explain default/app arn:aws:iam::111122223333:role/my-role \\
+      --trust trust.json \\
+      --issuer https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE
 
-exit codes: 0 it could, 1 it could not, 2 that cannot be decided"""
+exit codes: 0 allowed, 1 denied, 2 cannot decide, or not checked"""
 EXIT_CODES = {Decision.ALLOWED: GOOD, Decision.DENIED: FINDINGS, Decision.CANNOT_DECIDE: COULD_NOT_LOOK}
 MARKS = {True: "yes", False: "no", None: "?"}
 COLORS = {True: "green", False: "red", None: "yellow"}
@@ -43,7 +46,18 @@ PROVIDERS_PAGE = "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_prov
 
 @dataclass(frozen=True)
 class Explanation:
-    """The answer, why, and the page that states the rule."""
+    """Whether a service account could assume a role, and why.
+
+    Attributes:
+        service_account: The service account, as NAMESPACE/NAME.
+        role: ARN of the role; with --trust, the argument itself.
+        decision: Whether the service account could assume the role.
+        explanation: Why, in one sentence.
+        documentation: Page of AWS that states the rule.
+        request: The token, and the IAM OIDC provider of its issuer.
+        statements: Each statement of the trust policy.
+        assumed: What was assumed, because the service account does not exist yet; else empty.
+    """
 
     service_account: str
     role: str
@@ -55,44 +69,47 @@ class Explanation:
     assumed: str = ""
 
 
+OUTPUT = Explanation
+
+
 def add(parser: argparse.ArgumentParser) -> None:
-    """Return the verb's parser its arguments."""
+    """Add the verb's arguments to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("service_account", metavar="NAMESPACE/SERVICEACCOUNT", help="the service account")
-    parser.add_argument("role", metavar="ROLE", help="ARN of the role; without --trust also its name")
-    parser.add_argument("--trust", metavar="FILE", type=Path, help="the trust policy, instead of the role's own")
-    parser.add_argument("--issuer", metavar="URL", help="OIDC issuer of the cluster, instead of asking the cluster")
-    parser.add_argument("--audience", help=f"audience of the token; default: the account's, else {DEFAULT_AUDIENCE}")
-    parser.add_argument("--stack", metavar="S", type=stack_name, help="look with the providers of this stack")
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.add_argument("role", metavar="ROLE", help="ARN of the role, or its name without --trust")
+    parser.add_argument("--trust", metavar="FILE", type=Path, help="read the trust policy from FILE, not from AWS")
+    parser.add_argument("--issuer", metavar="URL", help="OIDC issuer of the cluster")
+    parser.add_argument("--audience", help=f"audience of the token (default: as annotated, or {DEFAULT_AUDIENCE})")
+    parser.add_argument("--stack", metavar="S", type=stack_name, help="use the providers of this stack")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Return the answer and the exit code.
+    """Print the answer and return the exit code.
 
     Raises:
-        CouldNotLookError: The question is mistaken, or what it needs cannot be read.
+        CouldNotLookError: An argument is wrong, or something cannot be read.
     """
     try:
         answer = _offline(options) if options.trust else _live(options)
     except (Mistake, OSError) as error:
         raise CouldNotLookError(str(error)) from error
-    told = [(visible(text), color) for text, color in lines(answer)]
+    escaped = [(visible(text), color) for text, color in lines(answer)]
     if options.json:
         print(document("explain", answer.decision is Decision.ALLOWED, as_object(answer)))
     elif sys.stdout.isatty():
-        from irsa_cli.report.terminal import show_lines  # noqa: PLC0415 (it draws, and a pipe needs no drawing)
+        from irsa_cli.report.terminal import show_lines  # noqa: PLC0415 (it imports rich, which a pipe does not need)
 
-        show_lines(told)
+        show_lines(escaped)
     else:
-        print("\n".join(text for text, _ in told))
+        print("\n".join(text for text, _ in escaped))
     return EXIT_CODES[answer.decision]
 
 
 def lines(answer: Explanation) -> Iterator[tuple[str, str]]:
-    """Return the answer as lines of text, each with its color."""
+    """Yield the answer as lines of text, each with its color."""
     request, allowed = answer.request, answer.decision is Decision.ALLOWED
     color = COLORS[None if answer.decision is Decision.CANNOT_DECIDE else allowed]
     yield f"{answer.service_account} -> {answer.role}: {answer.decision.value}", f"bold {color}"
@@ -116,7 +133,7 @@ def lines(answer: Explanation) -> Iterator[tuple[str, str]]:
 
 def _offline(options: argparse.Namespace) -> Explanation:
     if options.stack:
-        raise CouldNotLookError("--trust reads a file, --stack looks at what there is: give one of them")
+        raise CouldNotLookError("--trust reads a file, --stack reads AWS and Kubernetes: use one of them")
     if not options.issuer:
         raise CouldNotLookError("--trust needs --issuer, the OIDC issuer of the cluster")
     request = _request(options.service_account, options.role, options.issuer, options.audience or DEFAULT_AUDIENCE)
@@ -125,30 +142,30 @@ def _offline(options: argparse.Namespace) -> Explanation:
     except UnicodeDecodeError as error:
         raise CouldNotLookError(f"{options.trust} is not UTF-8 text") from error
     except RecursionError as error:
-        raise CouldNotLookError(f"{options.trust} is nested too deep for a trust policy") from error
+        raise CouldNotLookError(f"{options.trust} is nested too deeply for a trust policy") from error
 
 
 def _live(options: argparse.Namespace) -> Explanation:
-    from irsa_cli.live.aws import LiveAwsAccounts  # noqa: PLC0415 (a client of AWS, which a file does not need)
+    from irsa_cli.live.aws import LiveAwsAccounts  # noqa: PLC0415 (it imports boto3, which a file does not need)
 
     _subject(options.service_account)
     declared = read_stack(options.stack) if options.stack else None
     aws_accounts = LiveAwsAccounts(declared.aws if declared else {})
     if options.role.startswith("arn:"):
         arn = parse_iam_arn(options.role, "role")
-        aws = aws_accounts.of_arn(options.role)
-        if aws is None:
+        aws_account = aws_accounts.of_arn(options.role)
+        if aws_account is None:
             raise CouldNotLookError(
-                f"these AWS credentials are not of account {arn.account}; --trust FILE reads a file"
+                f"these AWS credentials are not of AWS account {arn.account}; --trust reads a file instead"
             )
-        role = aws.role(arn.name)
+        role = aws_account.role(arn.name)
         if role is not None and role["Arn"] != options.role:
-            raise CouldNotLookError(f"there is no role {options.role}; there is {role['Arn']}")
+            raise CouldNotLookError(f"role {options.role} does not exist; a role of that name is {role['Arn']}")
     else:
-        aws = aws_accounts.only()
-        role = aws.role(options.role)
+        aws_account = aws_accounts.only()
+        role = aws_account.role(options.role)
     if role is None:
-        raise CouldNotLookError(f"account {aws.number} has no role {options.role}")
+        raise CouldNotLookError(f"AWS account {aws_account.number} has no role {options.role}")
     cluster = None if options.issuer and options.audience else _cluster(options, declared)
     issuer = options.issuer or (cluster.issuer if cluster else "")
     audience, assumed = options.audience, ""
@@ -156,41 +173,41 @@ def _live(options: argparse.Namespace) -> Explanation:
         annotations = _annotations(cluster, options.service_account)
         audience = (annotations or {}).get(AUDIENCE)
         if annotations is None:
-            assumed = f"{options.service_account} does not exist yet, and will have the audience {DEFAULT_AUDIENCE}"
+            assumed = f"{options.service_account} does not exist yet; assumed: the audience {DEFAULT_AUDIENCE}"
     request = _request(options.service_account, role["Arn"], issuer, audience or DEFAULT_AUDIENCE)
     answer = _evaluated(options.service_account, role["Arn"], role["AssumeRolePolicyDocument"], request)
-    return replace(_with_provider(answer, aws.client_ids(request.provider_arn)), assumed=assumed)
+    return replace(_with_provider(answer, aws_account.client_ids(request.provider_arn)), assumed=assumed)
 
 
 def _cluster(options: argparse.Namespace, declared: DeclaredStack | None) -> "LiveCluster":
-    """Return the cluster of the account: the one that the stack puts it in, else the only one that there is."""
-    from irsa_cli.live.kubernetes import LiveClusters  # noqa: PLC0415 (a client of Kubernetes, which a file does not need)
+    """Return the cluster in which the stack declares the service account, else the only cluster."""
+    from irsa_cli.live.kubernetes import LiveClusters  # noqa: PLC0415 (it imports lightkube, which a file does not need)
 
     clusters = LiveClusters(declared.clusters if declared else {})
     bindings = declared.bindings if declared else ()
-    own = [
+    references = [
         each.cluster
         for binding in bindings
         for each in binding.service_accounts
         if str(each) == options.service_account
     ]
-    found = [clusters.of(reference) for reference in dict.fromkeys(own or clusters.references)]
+    found = [clusters.of(reference) for reference in dict.fromkeys(references or clusters.references)]
     if len(found) > 1:
         issuers = sorted(cluster.issuer for cluster in found)
         found = [cluster for cluster in found if cluster.issuer == options.issuer]
         if not found:
-            raise CouldNotLookError(f"the stack has several clusters: give --issuer, one of {', '.join(issuers)}")
+            raise CouldNotLookError(f"the stack has several clusters: pass --issuer with one of {', '.join(issuers)}")
     return found[0]
 
 
 def _with_provider(answer: Explanation, client_ids: list[str] | None) -> Explanation:
-    """Put what STS looks at before the trust policy in front."""
+    """Return the answer of the OIDC provider, which STS checks before the trust policy."""
     request = answer.request
     if client_ids is None:
-        found = f"Account has no IAM OIDC provider {request.provider_arn}, so STS refuses every token of this issuer."
+        found = f"IAM has no OIDC provider {request.provider_arn}, so STS refuses every token of this issuer."
     elif request.audience not in client_ids:
         found = (
-            f"{request.provider_arn} admits {', '.join(client_ids) or 'no audience'}, "
+            f"{request.provider_arn} lists the audiences {', '.join(client_ids) or 'none'}, "
             f"not {request.audience}, so STS refuses the token."
         )
     else:
@@ -206,7 +223,7 @@ def _annotations(cluster: "LiveCluster", service_account: str) -> dict[str, str]
 def _subject(service_account: str) -> str:
     subject = service_account.replace("/", ":", 1)
     if is_pattern(subject) or "/" not in service_account:
-        raise CouldNotLookError(f"{service_account!r} is no service account: write NAMESPACE/SERVICEACCOUNT")
+        raise CouldNotLookError(f"{service_account!r} is not a service account: write NAMESPACE/SERVICEACCOUNT")
     return check_subject(subject)
 
 

@@ -9,31 +9,31 @@ from irsa_cli.exits import COULD_NOT_LOOK, CouldNotLookError, unexpected
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a verb and give its exit code: 0 all good, 1 findings, 2 could not look."""
-    # Modules and models are made once and stay: looking for garbage among them takes a tenth of a short run.
+    """Run a verb and return its exit code (see irsa_cli.exits)."""
+    # Modules and models live until the end: collecting garbage among them takes a tenth of a short run.
     gc.set_threshold(100_000)
-    from irsa_cli import verbs  # noqa: PLC0415 (among these modules is the library that finds entry points)
+    from irsa_cli import verbs  # noqa: PLC0415 (it imports importlib.metadata, which takes time)
 
     words = list(sys.argv[1:] if arguments is None else arguments)
     # The command itself has only options that end it, so that a verb is the first word.
     asked = words[0] if words and words[0] in verbs.installed() else ""
     try:
-        # Only this verb is imported: the clients of AWS and Kubernetes take longer than all the rest.
+        # Only this verb is imported: the clients of AWS and Kubernetes take longest.
         parser = verbs.parser_of(asked) if asked else verbs.parser_of_all()
         chosen = parser.parse_args(words)
         code: int = chosen.run(chosen)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Who reads has read enough, as `head` does; Python would complain at its end.
+        # The reader has closed the pipe, as `head` does; Python would print an error at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return COULD_NOT_LOOK
     except CouldNotLookError as error:
         sys.stderr.write(f"irsa {asked}: {error}\n")
         return COULD_NOT_LOOK
     except KeyboardInterrupt:
-        sys.stderr.write("irsa: stopped\n")
+        sys.stderr.write("irsa: interrupted\n")
         return COULD_NOT_LOOK
     except Exception as error:
-        sys.stderr.write(f"irsa: could not look: {unexpected(error)}\n")
+        sys.stderr.write(f"irsa: {unexpected(error)}\n")
         return COULD_NOT_LOOK
     return code

@@ -1,4 +1,4 @@
-"""The options that several verbs have."""
+"""Options that several verbs share."""
 
 import argparse
 from pathlib import Path
@@ -6,21 +6,21 @@ from pathlib import Path
 
 def add_stack_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose a stack and bindings of it."""
-    parser.add_argument("--stack", metavar="S", type=stack_name, help="the stack; default: the selected one")
-    parser.add_argument("bindings", metavar="BINDING", nargs="*", help="keys of bindings; default: all")
+    parser.add_argument("--stack", metavar="S", type=stack_name, help="name of the stack (default: the selected one)")
+    parser.add_argument("bindings", metavar="BINDING", nargs="*", help="keys of bindings (default: all)")
 
 
 def add_report_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that every reporting verb has."""
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
-    parser.add_argument("--junit", metavar="FILE", type=Path, help="also write JUnit XML, for CI")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--junit", metavar="FILE", type=Path, help="also write JUnit XML to FILE")
 
 
 def stack_name(text: str) -> str:
-    """Take the name of a stack from the command line.
+    """Return the name of a stack, as given on the command line.
 
     Raises:
-        argparse.ArgumentTypeError: It is empty, as an unset variable is, and would mean another stack.
+        argparse.ArgumentTypeError: It is empty, as an unset variable is; pulumi would take the selected stack.
     """
     if not text:
         raise argparse.ArgumentTypeError("the name of the stack is empty")

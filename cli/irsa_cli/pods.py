@@ -1,4 +1,4 @@
-"""Whether running Pods carry what the webhook gave to Pods of their service account's annotations.
+"""Whether running Pods have what the webhook injects for the annotations of their service account.
 
 What the webhook does to a Pod: https://github.com/aws/amazon-eks-pod-identity-webhook (README, "EKS Walkthrough").
 """
@@ -18,18 +18,18 @@ PodObject = Mapping[str, Any]
 
 
 class PodProblem(NamedTuple):
-    """What a Pod lacks."""
+    """One thing that is missing or wrong in a Pod."""
 
     found: str
     expected: str
 
 
 def problems(pod: PodObject, role_arn: str, audience: str) -> list[PodProblem]:
-    """Return what the Pod lacks to use the role of its service account's annotations."""
+    """Return what is missing or wrong in the Pod, so that it does not get the role of its service account."""
     if SKIP_POD in _metadata(pod, "labels"):
         return []
     audiences = sorted(_token_audiences(pod))
-    injected = [container for container in _containers(pod) if not _own_role(container)]
+    injected = [container for container in _containers(pod) if not _sets_role_itself(container)]
     found = [problem for container in injected for problem in _container_problems(container, role_arn)]
     if injected and audience not in audiences:
         has = f"a token for {', '.join(audiences)}" if audiences else "no token volume for AWS"
@@ -37,19 +37,19 @@ def problems(pod: PodObject, role_arn: str, audience: str) -> list[PodProblem]:
     return found
 
 
-def apart(pod: PodObject) -> list[str]:
-    """Return the containers that the webhook leaves alone, because they set the role themselves."""
-    return [container["name"] for container in _containers(pod) if _own_role(container)]
+def containers_with_own_role(pod: PodObject) -> list[str]:
+    """Return the names of the containers that set the role themselves; the webhook does not change these."""
+    return [container["name"] for container in _containers(pod) if _sets_role_itself(container)]
 
 
 def restart_command(pod: PodObject, cluster: str = "") -> str:
-    """Return the command that makes the Pod anew, so that the webhook sees it."""
+    """Return the command that recreates the Pod, so that the webhook injects the role."""
     metadata = pod["metadata"]
     name, namespace = metadata["name"], metadata["namespace"]
     owner = next((each for each in metadata.get("ownerReferences", []) if each.get("controller")), None)
     if owner is None:
-        # Its live manifest holds what the webhook gave it once, and the webhook leaves that as it is.
-        return commands.delete_pod(name, namespace, "and create it again from its own manifest", cluster)
+        # Its live manifest has the values that the webhook injected; the webhook does not change them again.
+        return commands.delete_pod(name, namespace, "then create it again from its manifest", cluster)
     kind, owner_name = owner["kind"], owner["name"]
     template = _metadata(pod, "labels").get("pod-template-hash")
     if kind == "ReplicaSet" and template and owner_name.endswith(f"-{template}"):
@@ -63,7 +63,7 @@ def _container_problems(container: Mapping[str, Any], role_arn: str) -> Iterator
     variables, name = _variables(container), container["name"]
     if POD_IDENTITY_VARIABLE in variables:
         yield PodProblem(
-            f"container {name}: EKS Pod Identity, which the webhook prefers", f"{ROLE_VARIABLE}={role_arn}"
+            f"container {name}: uses EKS Pod Identity, which takes precedence", f"{ROLE_VARIABLE}={role_arn}"
         )
         return
     for variable, value in ((ROLE_VARIABLE, role_arn), (TOKEN_VARIABLE, TOKEN_FILE)):
@@ -72,8 +72,8 @@ def _container_problems(container: Mapping[str, Any], role_arn: str) -> Iterator
             yield PodProblem(f"container {name}: {found}", f"{variable}={value}")
 
 
-def _own_role(container: Mapping[str, Any]) -> bool:
-    """Return whether the container sets one of the two itself: the webhook then adds neither."""
+def _sets_role_itself(container: Mapping[str, Any]) -> bool:
+    """Return whether the container sets one of the two variables itself: the webhook then adds neither."""
     variables = _variables(container)
     return (ROLE_VARIABLE in variables or TOKEN_VARIABLE in variables) and variables.get(TOKEN_VARIABLE) != TOKEN_FILE
 
@@ -90,7 +90,7 @@ def _variables(container: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _token_audiences(pod: PodObject) -> set[str]:
-    """Return the audiences of the tokens that are mounted for AWS: the Kubernetes API's own has none."""
+    """Return the audiences of the mounted tokens; the token for the Kubernetes API names none."""
     sources = [
         source
         for volume in pod["spec"].get("volumes", [])

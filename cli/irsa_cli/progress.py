@@ -1,4 +1,4 @@
-"""Looking at many bindings at a time, and saying how far that is."""
+"""Run a verb on many bindings at a time, and show the progress."""
 
 import sys
 import threading
@@ -14,38 +14,38 @@ PROGRESS_LINE_SECONDS = 10.0
 Item = TypeVar("Item")
 
 
-def look_at_all(
-    verb: str, bindings: Sequence[Item], look: Callable[[Item], list[Check]], concurrent: int
+def check_all(
+    verb: str, bindings: Sequence[Item], check: Callable[[Item], list[Check]], concurrent: int
 ) -> list[Check]:
-    """Look at every binding, several at a time, and give the checks in the order of the bindings."""
+    """Return the checks of all bindings, in their order; several bindings run at a time."""
     progress = BindingProgress(verb, len(bindings))
 
     def one(binding: Item) -> list[Check]:
-        checks = look(binding)
+        checks = check(binding)
         progress.advance()
         return checks
 
     with ThreadPoolExecutor(concurrent) as pool:
-        return [check for checks in pool.map(one, bindings) for check in checks]
+        return [each for checks in pool.map(one, bindings) for each in checks]
 
 
 class BindingProgress:
-    """How far a long run is, on standard error: a line that changes on a terminal, a line now and then in a log."""
+    """Progress of a long run on standard error: one line that changes on a terminal, a line every 10 s in a log."""
 
     def __init__(self, verb: str, total: int) -> None:
-        """Take what is counted."""
+        """Start the count for a verb, of this many bindings."""
         self._verb, self._total, self._done = verb, total, 0
-        self._lock, self._said = threading.Lock(), time.monotonic()
+        self._lock, self._last_line = threading.Lock(), time.monotonic()
 
     def advance(self) -> None:
-        """Count one more."""
+        """Count one more binding."""
         with self._lock:
             self._done += 1
             now = time.monotonic()
             terminal = sys.stderr.isatty()
-            if not terminal and now - self._said < PROGRESS_LINE_SECONDS:
+            if not terminal and now - self._last_line < PROGRESS_LINE_SECONDS:
                 return
-            self._said = now
+            self._last_line = now
             last = self._done == self._total
             text = f"irsa {self._verb}: {self._done} of {self._total} bindings"
             ending = ("\r" + " " * len(text) + "\r" if last else "") if terminal else "\n"

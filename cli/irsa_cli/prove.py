@@ -1,4 +1,4 @@
-"""Let service accounts assume their roles for real, without a Pod, and others be refused."""
+"""Prove with real tokens that service accounts can assume their roles, and that others cannot."""
 
 import argparse
 import fnmatch
@@ -20,8 +20,9 @@ from irsa_cli.exits import EXIT_CODES, CouldNotLookError, unexpected
 from irsa_cli.live.aws import CONCURRENT, LiveAwsAccounts, Refused, TokenService
 from irsa_cli.live.kubernetes import LiveCluster, LiveClusters, claims
 from irsa_cli.options import add_report_options, add_stack_options
-from irsa_cli.progress import look_at_all
-from irsa_cli.report.checks import Check, Outcome, Report
+from irsa_cli.progress import check_all
+from irsa_cli.report.checks import Check, Outcome, Report, outcome_of
+from irsa_cli.report.json import ReportOutput
 from irsa_cli.report.publish import publish
 from irsa_cli.state import DeclaredBinding, DeclaredServiceAccount, DeclaredStack, read_stack
 from irsa_cli.sts_answers import explained
@@ -49,14 +50,18 @@ NETWORK_KEYS = frozenset(
 )
 
 DESCRIPTION = """\
-Let every declared service account assume its role, as a Pod of it would: the role and audience of the account's
-annotations, a token of the account (TokenRequest), sts:AssumeRoleWithWebIdentity, sts:GetCallerIdentity. Then the
-counter-proof: an existing account that is not trusted, or else a token of a wrong audience, is refused. A pattern such
-as team-a:* is proven by one existing account that matches.
+Prove that each declared service account can assume its role, as its Pods do:
+read the role and audience from its annotations, request a token for it
+(TokenRequest), call sts:AssumeRoleWithWebIdentity and sts:GetCallerIdentity.
+The negative check: STS must refuse an existing service account that is not
+trusted, or else a token with a wrong audience. A pattern such as team-a:* is
+proven by one existing service account that matches.
 
-It shows who may assume the role. It does not show what the role may do.
-Tokens and credentials are neither shown nor kept. The rights that it needs are in docs/verify.md.
+It shows who can assume the role, not what the role can do.
+Tokens and credentials are never printed or stored.
+The permissions that it needs are in docs/verify.md.
 """
+OUTPUT = ReportOutput
 EXAMPLE = f"example: irsa prove --stack dev my-service-account\n\n{EXIT_CODES}"
 
 
@@ -71,25 +76,25 @@ class Caller(NamedTuple):
     cluster_key: str
 
     def __str__(self) -> str:
-        """Spell it as kubectl does."""
+        """Return `namespace/name`."""
         return f"{self.namespace}/{self.name}"
 
     @property
     def place(self) -> str:
-        """Say where it is, too, in a stack of several clusters."""
+        """`namespace/name`, and the cluster in a stack of several clusters."""
         return f"{self} in {self.cluster_key}" if self.cluster_key else str(self)
 
 
 class ProofResult(NamedTuple):
-    """What came of a proof."""
+    """The check of a proof; with the caller and its issuer if STS was asked."""
 
     check: Check
-    subject: Caller | None = None
+    caller: Caller | None = None
     issuer: str = ""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Return the verb's parser its arguments."""
+    """Add the verb's arguments to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_stack_options(parser)
@@ -98,7 +103,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prove the chosen bindings, show the report and give the exit code.
+    """Prove the chosen bindings, print the report and return the exit code.
 
     Raises:
         CouldNotLookError: The stack cannot be read, or has no such binding.
@@ -106,16 +111,16 @@ def run(options: argparse.Namespace) -> int:
     declared = read_stack(options.stack)
     bindings = declared.chosen(options.bindings)
     proof = Proof(declared, LiveAwsAccounts(declared.aws), LiveClusters(declared.clusters))
-    checks = look_at_all("prove", bindings, proof.of_binding, CONCURRENT)
+    checks = check_all("prove", bindings, proof.of_binding, CONCURRENT)
     rows = [(check.binding, check.check, check.about, check.outcome.value) for check in checks]
     return publish(Report("prove", declared.stack, checks), HEADINGS, rows, options)
 
 
 class Proof:
-    """The proof of a stack's bindings."""
+    """Proves bindings of one stack."""
 
     def __init__(self, declared: DeclaredStack, aws_accounts: LiveAwsAccounts, clusters: LiveClusters) -> None:
-        """Take what the stack declares, and where to look; AWS accounts are asked only why a role was refused."""
+        """Take what the stack declares; AWS accounts are only read to explain a refusal."""
         self._declared, self._aws_accounts, self._clusters = declared, aws_accounts, clusters
         self._repair = commands.up(declared.stack)
         self._lock, self._listing = threading.Lock(), threading.Lock()
@@ -123,44 +128,44 @@ class Proof:
         self._service_accounts: dict[LiveCluster, list[str]] = {}
 
     def of_binding(self, binding: DeclaredBinding) -> list[Check]:
-        """Prove one binding; one that fails costs no other one."""
+        """Return the proofs of one binding; if it fails, other bindings go on."""
         try:
             if not binding.unreadable:
                 return self._proven(binding)
             reason = binding.unreadable
         except Exception as error:
             reason = unexpected(error)
-        return [Check(binding.key, ASSUMES, Outcome.COULD_NOT_LOOK, f"binding {binding.key}", reason)]
+        return [Check(binding.key, ASSUMES, Outcome.CANNOT_TELL, f"binding {binding.key}", reason)]
 
     def _proven(self, binding: DeclaredBinding) -> list[Check]:
-        """Prove each of its subjects, then one in each cluster that must be refused."""
-        own = {f"{each.namespace}:{each.name}" for each in binding.service_accounts}
-        answers = [self._own_service_account(binding, each) for each in binding.service_accounts]
+        """Return the proof of each subject, and one negative check in each cluster."""
+        created = {f"{each.namespace}:{each.name}" for each in binding.service_accounts}
+        answers = [self._prove_service_account(binding, each) for each in binding.service_accounts]
         for subject in binding.subjects:
-            answers += self._subject(binding, subject) if subject not in own else []
+            answers += self._prove_subject(binding, subject) if subject not in created else []
         checks = [answer.check for answer in answers]
-        # Each cluster has a statement of its own in the trust policy, and so a counter-proof of its own.
-        proven = {a.subject.cluster: a for a in answers if a.subject and a.check.outcome is Outcome.OK}
-        checks += [self._counter_proof(binding, subject, issuer) for _, subject, issuer in proven.values() if subject]
+        # Each cluster has its own statement in the trust policy, and so its own negative check.
+        proven = {a.caller.cluster: a for a in answers if a.caller and a.check.outcome is Outcome.OK}
+        checks += [self._negative_check(binding, caller, issuer) for _, caller, issuer in proven.values() if caller]
         if not proven:
-            reason = "a refusal shows nothing while nobody is known to be admitted"
-            about = "an account that is not trusted"
+            reason = "a refusal proves nothing if no service account is admitted"
+            about = "a service account that is not trusted"
             checks.append(Check(binding.key, IS_REFUSED, Outcome.NOT_CHECKED, about, reason))
         return checks
 
     # The proof
 
-    def _own_service_account(self, binding: DeclaredBinding, service_account: DeclaredServiceAccount) -> ProofResult:
-        """Prove an account of the binding's own with what its annotations say, as the webhook would."""
+    def _prove_service_account(self, binding: DeclaredBinding, service_account: DeclaredServiceAccount) -> ProofResult:
+        """Return the proof of a service account of the binding, with the role and audience of its live annotations."""
         check = functools.partial(Check, binding.key, ASSUMES)
         about, expected = service_account.place, f"{ROLE_ARN}: {binding.role_arn}"
-        create = service_account.command_to_make(self._declared.stack)
-        missing = ProofResult(check(Outcome.FINDING, about, "no such service account", expected, create))
+        create = service_account.command_to_create(self._declared.stack)
+        missing = ProofResult(check(Outcome.FINDING, about, "the service account does not exist", expected, create))
         try:
             cluster = self._clusters.of(service_account.cluster)
             annotations = cluster.service_account(service_account.namespace, service_account.name)
         except CouldNotLookError as error:
-            return ProofResult(check(Outcome.COULD_NOT_LOOK, about, str(error)))
+            return ProofResult(check(outcome_of(error), about, str(error)))
         if annotations is None:
             return missing
         role_arn = annotations.get(ROLE_ARN)
@@ -173,15 +178,16 @@ class Proof:
             fix = self._repair if declared else service_account.command_to_remove(AUDIENCE)
             texts = (f"{AUDIENCE}: {audience}", f"the audience {binding.audience}", fix)
             return ProofResult(check(Outcome.FINDING, about, *texts))
-        subject = Caller(
+        caller = Caller(
             cluster, service_account.namespace, service_account.name, role_arn, audience, service_account.cluster_key
         )
-        return self._assume(binding, subject, about) or missing
+        return self._assume(binding, caller, about) or missing
 
-    def _subject(self, binding: DeclaredBinding, subject: str) -> list[ProofResult]:
-        """Prove a trusted subject that is no account of the binding's own, by an existing account of each cluster."""
+    def _prove_subject(self, binding: DeclaredBinding, subject: str) -> list[ProofResult]:
+        """Return the proofs of another trusted subject, by an existing service account of each cluster."""
         about = subject.replace(":", "/")
-        problem = "no existing service account matches" if is_pattern(subject) else "no such service account"
+        outcome = Outcome.CANNOT_TELL
+        problem = "no existing service account matches" if is_pattern(subject) else "the service account does not exist"
         answers: list[ProofResult] = []
         try:
             for found in self._matching(binding, subject):
@@ -192,25 +198,25 @@ class Proof:
             if answers:
                 return answers
         except CouldNotLookError as error:
-            problem = str(error)
-        text = f"{problem}, so it cannot be proven here"
-        return [*answers, ProofResult(Check(binding.key, ASSUMES, Outcome.COULD_NOT_LOOK, about, text))]
+            outcome, problem = outcome_of(error), str(error)
+        text = f"{problem}, so there is no proof"
+        return [*answers, ProofResult(Check(binding.key, ASSUMES, outcome, about, text))]
 
     def _matching(self, binding: DeclaredBinding, subject: str) -> Iterator[Caller]:
         namespace, _, name = subject.partition(":")
         issuers = trusted_issuers(binding)
         references = list(dict.fromkeys(each.cluster for each in binding.service_accounts)) or self._clusters.references
         if len(references) > 1 and issuers:
-            # A token of another cluster proves nothing of this role.
+            # A token of another cluster proves nothing about this role.
             references = [each for each in references if issuer_host_path(self._clusters.of(each).issuer) in issuers]
         if not references:
-            raise CouldNotLookError("the stack leads to the API of no cluster that this role trusts")
+            raise CouldNotLookError("the stack has no Kubernetes provider of a cluster that this role trusts")
         for reference in references:
             cluster = self._clusters.of(reference)
             if is_pattern(subject):
                 found = cluster.service_accounts(None if is_pattern(namespace) else namespace)
                 matches = [each for each in found if fnmatch.fnmatchcase(each, subject)]
-                # Every namespace has an account named default; another one says more.
+                # Every namespace has a service account named default; another one proves more.
                 matches.sort(key=lambda each: each.endswith(":default"))
             else:
                 matches = [subject] if cluster.service_account(namespace, name) is not None else []
@@ -219,24 +225,24 @@ class Proof:
                 key = self._declared.cluster_keys.get(reference, "")
                 yield Caller(cluster, where, who, binding.role_arn, binding.audience, key)
 
-    def _assume(self, binding: DeclaredBinding, subject: Caller, about: str) -> ProofResult | None:
-        """Let a service account assume the role; nothing when there is no such account."""
+    def _assume(self, binding: DeclaredBinding, caller: Caller, about: str) -> ProofResult | None:
+        """Return the proof that a service account can assume the role; None if it does not exist."""
         check = functools.partial(Check, binding.key, ASSUMES)
         issuer = ""
         try:
-            token = subject.cluster.token(subject.namespace, subject.name, subject.audience)
+            token = caller.cluster.token(caller.namespace, caller.name, caller.audience)
             if token is None:
                 return None
             issuer = str(claims(token)["iss"])
-            identity = self._identity(binding, token, subject.role_arn)
+            identity = self._identity(binding, token, caller.role_arn)
         except CouldNotLookError as error:
-            return ProofResult(check(Outcome.COULD_NOT_LOOK, about, str(error)))
+            return ProofResult(check(outcome_of(error), about, str(error)))
         except Refused as refused:
-            return ProofResult(self._refused(binding, subject, about, issuer, refused), subject, issuer)
-        expected = assumed_role(subject.role_arn)
+            return ProofResult(self._refused(binding, caller, about, issuer, refused), caller, issuer)
+        expected = assumed_role(caller.role_arn)
         if not identity.startswith(expected):
             return ProofResult(check(Outcome.FINDING, about, identity, expected, self._repair))
-        return ProofResult(check(Outcome.OK, about, identity), subject, issuer)
+        return ProofResult(check(Outcome.OK, about, identity), caller, issuer)
 
     def _identity(self, binding: DeclaredBinding, token: str, role_arn: str) -> str:
         service = self._token_service(self._region(binding))
@@ -249,22 +255,24 @@ class Proof:
             time.sleep(pause)
         return service.identity(token, role_arn)
 
-    def _refused(self, binding: DeclaredBinding, subject: Caller, about: str, issuer: str, refused: Refused) -> Check:
+    def _refused(self, binding: DeclaredBinding, caller: Caller, about: str, issuer: str, refused: Refused) -> Check:
         check = functools.partial(Check, binding.key, ASSUMES)
-        names = self._names(binding, subject, issuer)
+        names = self._names(binding, caller, issuer)
         cause = explained(refused, names)
         meaning = cause.meaning
         if refused.code == "AccessDenied":
             trust = self._trust_policy(binding)
             if trust is None:
-                meaning += "; or that policy, which cannot be read here, has a condition on the caller's network"
+                meaning += "; or the trust policy, which irsa cannot read here, has a condition on the caller's network"
             elif depends_on_network(trust, names):
-                found = "the trust policy has a condition on the caller's network, and this is not a Pod's"
-                return check(Outcome.COULD_NOT_LOOK, about, f"{refused}: {found}")
-        return check(cause.outcome, about, meaning, f"it assumes {subject.role_arn}", cause.fix)
+                found = (
+                    "the trust policy has a condition on the caller's network, and irsa runs outside the Pods' network"
+                )
+                return check(Outcome.CANNOT_TELL, about, f"{refused}: {found}")
+        return check(cause.outcome, about, meaning, f"the token assumes {caller.role_arn}", cause.fix)
 
     def _trust_policy(self, binding: DeclaredBinding) -> str | Mapping[str, Any] | None:
-        """Return the trust policy that the role has now, else the declared one; nothing when neither can be read."""
+        """Return the live trust policy of the role, else the declared one; None if neither can be read."""
         try:
             aws_account = self._aws_accounts.of_arn(binding.role_arn)
             role = aws_account.role(parse_iam_arn(binding.role_arn, "role").name) if aws_account else None
@@ -275,45 +283,45 @@ class Proof:
             return document
         return binding.role.trust if binding.role else None
 
-    # The counter-proof
+    # The negative check
 
-    def _counter_proof(self, binding: DeclaredBinding, proven: Caller, issuer: str) -> Check:
+    def _negative_check(self, binding: DeclaredBinding, proven: Caller, issuer: str) -> Check:
         check = functools.partial(Check, binding.key, IS_REFUSED)
-        stranger = self._stranger(binding, proven, issuer)
-        if stranger:
-            about = f"{stranger.place}, which is not trusted"
+        untrusted = self._untrusted(binding, proven, issuer)
+        if untrusted:
+            about = f"{untrusted.place}, which is not trusted"
         else:
-            stranger = proven._replace(audience=WRONG_AUDIENCE)
-            about = f"{stranger.place} with the audience {WRONG_AUDIENCE}"
+            untrusted = proven._replace(audience=WRONG_AUDIENCE)
+            about = f"{untrusted.place} with the audience {WRONG_AUDIENCE}"
         try:
-            token = stranger.cluster.token(stranger.namespace, stranger.name, stranger.audience)
+            token = untrusted.cluster.token(untrusted.namespace, untrusted.name, untrusted.audience)
             if token is None:
-                return check(Outcome.COULD_NOT_LOOK, about, "the service account is gone meanwhile")
-            identity = self._token_service(self._region(binding)).identity(token, stranger.role_arn)
+                return check(Outcome.CANNOT_TELL, about, "the service account was deleted meanwhile")
+            identity = self._token_service(self._region(binding)).identity(token, untrusted.role_arn)
         except Refused as refused:
             good = refused.code == "AccessDenied" or "Incorrect token audience" in refused.message
-            return check(Outcome.OK if good else Outcome.COULD_NOT_LOOK, about, str(refused))
+            return check(Outcome.OK if good else Outcome.NO_ANSWER, about, str(refused))
         except CouldNotLookError as error:
-            return check(Outcome.COULD_NOT_LOOK, about, str(error))
-        explain = commands.explain(str(stranger), stranger.role_arn, self._declared.stack, issuer)
+            return check(outcome_of(error), about, str(error))
+        explain = commands.explain(str(untrusted), untrusted.role_arn, self._declared.stack, issuer)
         fix = self._repair if binding.role else explain
-        return check(Outcome.FINDING, about, f"it became {identity}", "AccessDenied", fix)
+        return check(Outcome.FINDING, about, f"STS gave it {identity}", "AccessDenied", fix)
 
-    def _stranger(self, binding: DeclaredBinding, subject: Caller, issuer: str) -> Caller | None:
-        """Return an existing account of the same cluster that the declared trust policy does not admit."""
+    def _untrusted(self, binding: DeclaredBinding, proven: Caller, issuer: str) -> Caller | None:
+        """Return an existing service account of the same cluster that the declared trust policy does not admit."""
         trust = binding.role.trust if binding.role else None
         if trust is None:
             return None
-        for service_account in self._every_service_account(subject.cluster):
-            names = {"subject": subject_claim(service_account), "issuer": issuer, "role": subject.role_arn}
-            answer = evaluation_of(trust, {**names, "audience": subject.audience})
+        for service_account in self._every_service_account(proven.cluster):
+            names = {"subject": subject_claim(service_account), "issuer": issuer, "role": proven.role_arn}
+            answer = evaluation_of(trust, {**names, "audience": proven.audience})
             if answer and answer.decision is Decision.DENIED:
                 namespace, _, name = service_account.partition(":")
-                return subject._replace(namespace=namespace, name=name)
+                return proven._replace(namespace=namespace, name=name)
         return None
 
     def _every_service_account(self, cluster: LiveCluster) -> list[str]:
-        """Return all accounts of a cluster; none where they may not be listed."""
+        """Return all service accounts of a cluster; none if listing them is not permitted."""
         with self._listing:
             if cluster not in self._service_accounts:
                 try:
@@ -322,36 +330,36 @@ class Proof:
                     self._service_accounts[cluster] = []
         return self._service_accounts[cluster]
 
-    # What the messages name
+    # Names for messages
 
-    def _names(self, binding: DeclaredBinding, subject: Caller, issuer: str) -> dict[str, str]:
+    def _names(self, binding: DeclaredBinding, caller: Caller, issuer: str) -> dict[str, str]:
         names = {
-            "audience": subject.audience,
-            "create_token": commands.create_token(subject.namespace, subject.name, subject.audience),
-            "explain": commands.explain(str(subject), subject.role_arn, self._declared.stack, issuer),
+            "audience": caller.audience,
+            "create_token": commands.create_token(caller.namespace, caller.name, caller.audience),
+            "explain": commands.explain(str(caller), caller.role_arn, self._declared.stack, issuer),
             "issuer": issuer,
             "read_issuer": commands.read_issuer(issuer),
-            "role": subject.role_arn,
-            "subject": subject_claim(f"{subject.namespace}:{subject.name}"),
+            "role": caller.role_arn,
+            "subject": subject_claim(f"{caller.namespace}:{caller.name}"),
         }
         try:
-            provider = provider_of_role(subject.role_arn, issuer)
+            provider = provider_of_role(caller.role_arn, issuer)
         except Mistake:
-            nothing = dict.fromkeys(
-                ("account", "add_client_id", "create_provider", "provider", "update_thumbprint"), ""
+            unknown = dict.fromkeys(
+                ("aws_account", "add_client_id", "create_provider", "provider", "update_thumbprint"), ""
             )
-            return {**names, **nothing, "repair": self._repair}
-        # The role of somebody else is theirs to repair; the verb that shows them what is wrong is ours.
+            return {**names, **unknown, "repair": self._repair}
+        # `pulumi up` does not repair a role that the stack does not create; `irsa explain` shows what is wrong with it.
         repair = self._repair if binding.role else names["explain"]
         issuers = trusted_issuers(binding)
         if issuers and issuer_host_path(issuer) not in issuers:
             repair = commands.up_with_issuer(self._declared.stack)
-        own = provider in self._declared.oidc_providers
+        created = provider in self._declared.oidc_providers
         return {
             **names,
-            "account": parse_iam_arn(subject.role_arn, "role").account,
-            "add_client_id": self._repair if own else commands.add_client_id(provider, subject.audience),
-            "create_provider": self._repair if own else commands.create_provider(issuer, [subject.audience]),
+            "aws_account": parse_iam_arn(caller.role_arn, "role").account,
+            "add_client_id": self._repair if created else commands.add_client_id(provider, caller.audience),
+            "create_provider": self._repair if created else commands.create_provider(issuer, [caller.audience]),
             "provider": provider,
             "repair": repair,
             "update_thumbprint": commands.update_thumbprint(provider),
@@ -371,26 +379,26 @@ class Proof:
 
 
 def is_fresh(binding: DeclaredBinding) -> bool:
-    """Return whether the role was changed so shortly ago that IAM may not know it everywhere."""
+    """Return whether the role was changed in the last minute, so that parts of IAM may not know it yet."""
     modified = binding.role.modified if binding.role else None
     return modified is not None and (datetime.now(UTC) - modified).total_seconds() < FRESH_SECONDS
 
 
 def assumed_role(role_arn: str) -> str:
-    """Return what the ARN of whoever assumed the role begins with."""
+    """Return the prefix of the ARNs of the role's sessions."""
     arn = parse_iam_arn(role_arn, "role")
     return f"arn:{arn.partition}:sts::{arn.account}:assumed-role/{arn.name}/"
 
 
 def trusted_issuers(binding: DeclaredBinding) -> set[str]:
-    """Return the issuers, without https://, whose tokens the declared trust policy is about; none for another's role."""
+    """Return the issuers of the declared trust policy, without https://; none for an existing role."""
     if not binding.role or not binding.role.trust:
         return set()
     return {issuer_of_provider(arn) for arn in federated_providers(binding.role.trust)}
 
 
 def evaluation_of(trust: str | Mapping[str, Any], names: Mapping[str, str]) -> Evaluation | None:
-    """Return what a trust policy says of a token, as far as that can be known offline; nothing when it cannot be read."""
+    """Return the offline evaluation of a trust policy for a token; None if the policy cannot be read."""
     try:
         provider = provider_of_role(names["role"], names["issuer"])
         return evaluate(trust, WebIdentityRequest(names["issuer"], provider, names["subject"], names["audience"]))
@@ -399,7 +407,7 @@ def evaluation_of(trust: str | Mapping[str, Any], names: Mapping[str, str]) -> E
 
 
 def depends_on_network(trust: str | Mapping[str, Any], names: Mapping[str, str]) -> bool:
-    """Return whether it is where a request comes from that leaves a trust policy's answer open."""
+    """Return whether a trust policy's answer depends on the network that the request comes from."""
     answer = evaluation_of(trust, names)
     if answer is None or answer.decision is not Decision.CANNOT_DECIDE:
         return False

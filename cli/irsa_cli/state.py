@@ -1,4 +1,4 @@
-"""What a stack declares: its bindings, as the state says that the last `pulumi up` made them."""
+"""What a stack declares: its bindings, as the last `pulumi up` recorded them in the state."""
 
 import difflib
 import functools
@@ -17,14 +17,14 @@ from irsa.rules.annotations import AUDIENCE
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.exits import CouldNotLookError
 
-# The key by which the engine marks a secret in its state.
+# The key that marks a secret in a state.
 SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105 (it is public)
 ROLE = "aws:iam/role:Role"
 POLICY = "aws:iam/policy:Policy"
 ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
 INLINE_POLICY = "aws:iam/rolePolicy:RolePolicy"
 OIDC_PROVIDER = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
-# The component's outputs without which nothing of a binding can be looked at.
+# Outputs of the component that every check of a binding needs.
 NEEDED = (
     outputs.ROLE_ARN,
     outputs.ANNOTATIONS,
@@ -47,9 +47,9 @@ class DeclaredServiceAccount:
     Attributes:
         namespace: Its namespace.
         name: Its name.
-        annotations: The annotations of `eks.amazonaws.com/` that it must have.
-        created: Whether the stack makes the account, or annotates an existing one.
-        cluster: Which of the stack's ways to a Kubernetes API leads to it.
+        annotations: Its declared annotations of `eks.amazonaws.com/`.
+        created: Whether the stack creates it; else it annotates an existing one.
+        cluster: Reference of the Kubernetes provider that reaches its cluster.
         cluster_key: The cluster's key in the stack file; empty where there is only one.
     """
 
@@ -61,26 +61,26 @@ class DeclaredServiceAccount:
     cluster_key: str = ""
 
     def __str__(self) -> str:
-        """Spell it as kubectl does."""
+        """Return `namespace/name`."""
         return f"{self.namespace}/{self.name}"
 
     @property
     def place(self) -> str:
-        """Say where it is, too, in a stack of several clusters."""
+        """`namespace/name`, and the cluster in a stack of several clusters."""
         return f"{self} in {self.cluster_key}" if self.cluster_key else str(self)
 
-    def command_to_make(self, stack: str) -> str:
-        """Return the command that makes the account when it is missing."""
+    def command_to_create(self, stack: str) -> str:
+        """Return the command that creates the service account."""
         return commands.up_with_account(stack, self.namespace, self.name, self.created, self.cluster_key)
 
     def command_to_remove(self, annotation: str) -> str:
-        """Return the command that takes one of its annotations away."""
+        """Return the command that removes one of its annotations."""
         return commands.remove_annotation(self.namespace, self.name, annotation, self.cluster_key)
 
 
 @dataclass(frozen=True)
 class DeclaredRole:
-    """A role that the stack makes; `trust` is nothing where the state keeps it as a secret."""
+    """A role that the stack creates; `trust` is None where the state keeps it as a secret."""
 
     name: str
     trust: str | None
@@ -89,20 +89,20 @@ class DeclaredRole:
 
 @dataclass(frozen=True)
 class DeclaredBinding:
-    """One binding of the stack file.
+    """One binding of the stack, as declared.
 
     Attributes:
         key: Its key in the stack file.
         role_arn: The role that service accounts assume.
-        role: That role, where the stack makes it; nothing for an existing one.
-        policies: ARNs of the attached policies; nothing where the state keeps one as a secret.
-        documents: Those that the stack makes, and their documents; nothing where the state keeps one as a secret.
-        inline_policies: Names and documents; nothing where the state keeps one as a secret.
-        service_accounts: The binding's own service accounts, one per cluster.
-        subjects: Trusted `namespace:name` patterns, as far as they are declared here.
+        role: That role, if the stack creates it; None for an existing one.
+        policies: ARNs of the attached policies; None where the state keeps one as a secret.
+        documents: Documents of the policies that the stack creates, by ARN; None for a secret one.
+        inline_policies: Documents by name; None for a secret one.
+        service_accounts: Its service accounts, one per cluster.
+        subjects: Trusted `namespace:name` patterns, as far as the stack declares them.
         audience: The audience of the tokens.
-        provider: Which of the stack's AWS providers made the role.
-        unreadable: Why nothing of it can be looked at; empty where it can.
+        provider: Reference of the AWS provider that created the role.
+        unreadable: Why the binding cannot be checked; empty where it can.
     """
 
     key: str
@@ -120,7 +120,7 @@ class DeclaredBinding:
 
 @dataclass(frozen=True)
 class DeclaredStack:
-    """What the stack declares, and how it reaches AWS and Kubernetes."""
+    """What a stack declares, and the inputs of its AWS and Kubernetes providers."""
 
     stack: str
     bindings: tuple[DeclaredBinding, ...]
@@ -130,15 +130,15 @@ class DeclaredStack:
 
     @functools.cached_property
     def cluster_keys(self) -> Mapping[str, str]:
-        """The keys of the clusters in the stack file, by the ways to their APIs; none in a stack of one cluster."""
+        """Keys of the clusters in the stack file, by provider reference; empty in a stack of one cluster."""
         service_accounts = (each for binding in self.bindings for each in binding.service_accounts)
         return {each.cluster: each.cluster_key for each in service_accounts if each.cluster_key}
 
     def chosen(self, keys: Sequence[str]) -> tuple[DeclaredBinding, ...]:
-        """Return the bindings with these keys, all of them when there is none.
+        """Return the bindings with these keys; all bindings if no key is given.
 
         Raises:
-            CouldNotLookError: There is no such binding, or none at all.
+            CouldNotLookError: There is no such binding, or the stack has none.
         """
         if not self.bindings:
             raise CouldNotLookError(f"stack {self.stack} has no bindings")
@@ -152,12 +152,12 @@ class DeclaredStack:
 
 
 def read_stack(stack: str | None) -> DeclaredStack:
-    """Read what a stack of the current folder's project declares.
+    """Return what a stack of the current folder's project declares.
 
     Raises:
         CouldNotLookError: The stack cannot be read.
     """
-    # Secrets stay as they are, encrypted: nothing here needs them.
+    # Secrets stay encrypted: nothing here needs them.
     return parse_state(json.loads(_pulumi("stack", "export", *(("--stack", stack) if stack else ()))), stack)
 
 
@@ -169,8 +169,8 @@ def _pulumi(*arguments: str) -> str:
         [program, *arguments, "--non-interactive"], capture_output=True, text=True, check=False
     )
     if answer.returncode:
-        said = answer.stderr.strip() or answer.stdout.strip()
-        raise CouldNotLookError(f"pulumi {arguments[0]} {arguments[1]}: {said.removeprefix('error: ')}")
+        message = answer.stderr.strip() or answer.stdout.strip()
+        raise CouldNotLookError(f"pulumi {arguments[0]} {arguments[1]}: {message.removeprefix('error: ')}")
     return answer.stdout
 
 
@@ -178,37 +178,37 @@ def parse_state(state: Mapping[str, Any], stack: str | None = None) -> DeclaredS
     """Return what an exported state declares.
 
     Raises:
-        CouldNotLookError: Nothing was deployed yet.
+        CouldNotLookError: Nothing is deployed yet.
     """
     deployment = state.get("deployment") or {}
     resources: list[Resource] = [r for r in deployment.get("resources") or [] if not r.get("delete")]
     if not resources:
-        raise CouldNotLookError(f"stack {stack or ''} holds nothing yet: run `pulumi up`".replace("  ", " "))
+        raise CouldNotLookError(f"stack {stack or ''} has no resources yet: run `pulumi up`".replace("  ", " "))
     children: dict[str, list[Resource]] = {}
     for resource in resources:
         children.setdefault(resource.get("parent", ""), []).append(resource)
     bindings: dict[str, DeclaredBinding] = {}
-    # The components of further clusters join the one that has the binding's own name.
+    # The components of further clusters are merged into the one that has the binding's name.
     components = [r for r in resources if r["type"] == outputs.COMPONENT_TYPE]
     names = Counter(_name(component) for component in components)
     for component in sorted(components, key=lambda r: (_name(r).count(outputs.SEPARATOR), _name(r))):
         key, cluster_key = outputs.binding_and_cluster(_name(component))
         if names[_name(component)] > 1:
-            # Two of one name stand within different components of another stack's program.
+            # In another program, two components of one name have different parents.
             key = component["urn"].split("::", 2)[2]
         found = _binding(key, cluster_key, component, children.get(component["urn"], []))
-        bindings[key] = _joined(bindings[key], found) if key in bindings else found
+        bindings[key] = _merged(bindings[key], found) if key in bindings else found
     return DeclaredStack(
         resources[0]["urn"].split("::")[0].removeprefix("urn:pulumi:"),
         tuple(bindings[key] for key in sorted(bindings)),
         {_reference(r): r.get("inputs") or {} for r in resources if r["type"] == AWS_PROVIDER},
         {_reference(r): r.get("inputs") or {} for r in resources if r["type"] == KUBERNETES_PROVIDER},
-        frozenset(_made_arns(resources)),
+        frozenset(_created_provider_arns(resources)),
     )
 
 
-def _made_arns(resources: Iterable[Resource]) -> Iterator[str]:
-    """Return the ARNs of the OIDC providers that the stack makes; what it only reads it cannot repair."""
+def _created_provider_arns(resources: Iterable[Resource]) -> Iterator[str]:
+    """Yield the ARNs of the OIDC providers that the stack creates, without those that it only reads."""
     for resource in resources:
         arn = (resource.get("outputs") or {}).get("arn")
         if resource["type"] == OIDC_PROVIDER and not resource.get("external") and isinstance(arn, str):
@@ -225,9 +225,11 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Iterable
         if not child.get("external"):
             kinds.setdefault(child["type"], []).append(child)
     roles = kinds.get(ROLE, [])
-    # The component says what the program wanted; a bare `pulumi refresh` rewrites the inputs of its children.
-    documents = _texts(recorded.get(outputs.POLICY_DOCUMENTS), [r["outputs"]["arn"] for r in kinds.get(POLICY, [])])
-    inline = _texts(recorded.get(outputs.INLINE_POLICIES), [r["inputs"]["name"] for r in kinds.get(INLINE_POLICY, [])])
+    # The component's outputs are what the program declared; `pulumi refresh` rewrites the inputs of its children.
+    documents = _documents(recorded.get(outputs.POLICY_DOCUMENTS), [r["outputs"]["arn"] for r in kinds.get(POLICY, [])])
+    inline = _documents(
+        recorded.get(outputs.INLINE_POLICIES), [r["inputs"]["name"] for r in kinds.get(INLINE_POLICY, [])]
+    )
     trust = known.get(outputs.TRUST_POLICY)
     policies = recorded.get(outputs.POLICY_ARNS) or []
     attached = [r["outputs"]["policyArn"] for r in kinds.get(ATTACHMENT, [])]
@@ -238,14 +240,14 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Iterable
         for r in kinds.get(kind, [])
     )
     if not service_accounts and known.get(outputs.SERVICE_ACCOUNT_NAME):
-        # A refresh forgets an account that somebody deleted; the component still knows of it.
+        # `pulumi refresh` removes a deleted service account from the state; the component's outputs still have it.
         created = known.get(outputs.CREATES_SERVICE_ACCOUNT, True)
         service_accounts = (
             DeclaredServiceAccount(
                 known[outputs.NAMESPACE], known[outputs.SERVICE_ACCOUNT_NAME], annotations, created, "", cluster_key
             ),
         )
-    own = tuple(f"{each.namespace}:{each.name}" for each in service_accounts)
+    namespaced_names = tuple(f"{each.namespace}:{each.name}" for each in service_accounts)
     return DeclaredBinding(
         key,
         known[outputs.ROLE_ARN],
@@ -254,7 +256,7 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Iterable
         documents,
         inline,
         service_accounts,
-        tuple(known.get(outputs.SUBJECTS) or own),
+        tuple(known.get(outputs.SUBJECTS) or namespaced_names),
         annotations.get(AUDIENCE, DEFAULT_AUDIENCE),
         roles[0].get("provider", "") if roles else "",
     )
@@ -262,13 +264,13 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Iterable
 
 def _unreadable(recorded: Mapping[str, Any]) -> str:
     if not recorded:
-        return "the last `pulumi up` did not finish it: run `pulumi up`"
+        return "the last `pulumi up` did not complete this binding: run `pulumi up`"
     secrets = [name for name in NEEDED if is_secret(recorded.get(name))]
     return f"the state keeps {', '.join(secrets)} as a secret" if secrets else ""
 
 
-def _joined(binding: DeclaredBinding, further: DeclaredBinding) -> DeclaredBinding:
-    """Return a binding with its account in one more cluster."""
+def _merged(binding: DeclaredBinding, further: DeclaredBinding) -> DeclaredBinding:
+    """Return a binding with its service account in one more cluster."""
     return DeclaredBinding(
         **{
             **vars(binding),
@@ -280,7 +282,7 @@ def _joined(binding: DeclaredBinding, further: DeclaredBinding) -> DeclaredBindi
 
 
 def _role(known: Mapping[str, Any], trust: str | None, resources: list[Resource]) -> DeclaredRole:
-    """Return the declared role; a refresh forgets the resource of a role that somebody deleted."""
+    """Return the declared role; `pulumi refresh` removes the resource of a deleted role from the state."""
     modified = resources[0].get("modified") or resources[0].get("created") if resources else None
     name = resources[0]["outputs"]["name"] if resources else known[outputs.ROLE_NAME]
     return DeclaredRole(name, trust, datetime.fromisoformat(modified) if modified else None)
@@ -298,14 +300,14 @@ def _service_account(resource: Resource, annotations: Mapping[str, str], cluster
     )
 
 
-def _texts(declared: Any, kept: Iterable[str]) -> dict[str, str | None]:
-    """Return what was declared, and nothing for what the state keeps as a secret."""
-    texts = declared if isinstance(declared, Mapping) and SECRET not in declared else {}
-    return {name: text if isinstance(text := texts.get(name), str) else None for name in {*texts, *kept}}
+def _documents(declared: Any, kept: Iterable[str]) -> dict[str, str | None]:
+    """Return the declared documents by name, with None for one that the state keeps as a secret."""
+    documents = declared if isinstance(declared, Mapping) and SECRET not in declared else {}
+    return {name: text if isinstance(text := documents.get(name), str) else None for name in {*documents, *kept}}
 
 
 def is_secret(value: Any) -> bool:
-    """Return whether the state keeps a value as a secret, or something within it."""
+    """Return whether a value of the state, or something within it, is a secret."""
     if isinstance(value, Mapping):
         return SECRET in value or any(is_secret(each) for each in value.values())
     return isinstance(value, list) and any(is_secret(each) for each in value)

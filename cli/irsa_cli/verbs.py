@@ -1,7 +1,7 @@
 """The verbs: modules that installed distributions name as entry points of the group `irsa.verbs`.
 
-A verb's module begins with a docstring whose first line is its line of help. Its `add` gives a parser the verb's
-arguments, and a `run` that gives the exit code.
+The first line of a module's docstring is its line in `irsa --help`. Its function `add` adds the verb's arguments to a
+parser, and sets `run`, which returns the exit code. A verb with `--json` names the dataclass that it prints: `OUTPUT`.
 """
 
 import argparse
@@ -20,13 +20,13 @@ GROUP = "irsa.verbs"
 
 @functools.cache
 def installed() -> dict[str, EntryPoint]:
-    """Return each verb's entry point by the verb's name, sorted; none whose module is not there."""
+    """Return the entry points of the verbs by name, sorted; without those whose module is not installed."""
     found = {entry.name: entry for entry in entry_points(group=GROUP)}
     return {name: found[name] for name in sorted(found) if _spec(found[name].module)}
 
 
 def parser_of_all() -> argparse.ArgumentParser:
-    """Return a parser that knows the name and the help of each verb, and imports none."""
+    """Return a parser with the name and the line of help of each verb; no verb is imported."""
     parser, add = _parser()
     for name, entry in installed().items():
         add(name, help=help_line(entry))
@@ -34,10 +34,10 @@ def parser_of_all() -> argparse.ArgumentParser:
 
 
 def parser_of(*names: str) -> argparse.ArgumentParser:
-    """Return a parser that knows all about these verbs.
+    """Return a parser with all arguments of these verbs.
 
     Raises:
-        CouldNotLookError: The component's package, which every verb needs, is missing or another one.
+        CouldNotLookError: The component's package is missing, or another project has its name.
     """
     require_component()
     parser, add = _parser()
@@ -48,7 +48,7 @@ def parser_of(*names: str) -> argparse.ArgumentParser:
         except ImportError as error:
             if (error.name or "").partition(".")[0] != COMPONENT:
                 raise
-            raise CouldNotLookError(missing("another package has that name")) from error
+            raise CouldNotLookError(missing(f"another project named {COMPONENT} is installed")) from error
         verb.add(add(name, help=help_line(entry)))
     return parser
 
@@ -61,7 +61,7 @@ def help_line(verb: EntryPoint) -> str:
 
 
 def _spec(module: str) -> ModuleSpec | None:
-    """Find a module without importing its package."""
+    """Return where a module is; its package is not imported."""
     top, *inner = module.split(".")
     spec = find_spec(top)
     for name in inner:
@@ -71,7 +71,7 @@ def _spec(module: str) -> ModuleSpec | None:
 
 def _parser() -> tuple[argparse.ArgumentParser, Any]:
     parser = argparse.ArgumentParser(
-        prog="irsa", description="IAM roles for Kubernetes service accounts: what is declared, and what there is."
+        prog="irsa", description="Check that Kubernetes service accounts can assume their IAM roles."
     )
     parser.add_argument("--version", action="version", version=f"irsa {version(COMMAND)}")
     verbs = parser.add_subparsers(title="verbs", required=True, dest="verb", metavar="VERB")

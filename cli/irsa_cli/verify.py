@@ -1,9 +1,10 @@
-"""Compare what is declared with what AWS and Kubernetes have; nothing is changed."""
+"""Compare what is declared with what AWS and Kubernetes have now."""
 
 import argparse
 import functools
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from irsa.evaluation import Decision, WebIdentityRequest, evaluate
 from irsa.rules import commands
@@ -13,54 +14,90 @@ from irsa.rules.mistakes import Mistake
 from irsa.rules.subjects import subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
 from irsa_cli.comparison import Difference, differences
-from irsa_cli.exits import EXIT_CODES, CouldNotLookError, unexpected
+from irsa_cli.exits import EXIT_CODES, CouldNotLookError, SecretInStateError, unexpected
 from irsa_cli.live.aws import CONCURRENT, LiveAwsAccount, LiveAwsAccounts
 from irsa_cli.live.kubernetes import LiveClusters
 from irsa_cli.options import add_report_options, add_stack_options
-from irsa_cli.pods import apart, problems, restart_command
-from irsa_cli.progress import look_at_all
-from irsa_cli.report.checks import Check, Outcome, Report, by_binding, worst
+from irsa_cli.pods import containers_with_own_role, problems, restart_command
+from irsa_cli.progress import check_all
+from irsa_cli.report.checks import Check, Outcome, Report, by_binding, outcome_of, worst
+from irsa_cli.report.json import ReportOutput
 from irsa_cli.report.publish import publish
 from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack, read_stack
 
-PROVIDER, ROLE, TRUST = "provider", "role", "trust"
-POLICIES, DOCUMENTS, ACCOUNT, PODS = "policies", "documents", "account", "pods"
-CHECKS = (PROVIDER, ROLE, TRUST, POLICIES, DOCUMENTS, ACCOUNT, PODS)
 NONE = "none"
 SECRET_TRUST = "the state keeps the trust policy as a secret"  # noqa: S105 (a sentence)
 
-Look = Callable[[DeclaredBinding], list[Check]]
 
-DESCRIPTION = """\
-Compare what the stack declares with what AWS and Kubernetes have now; nothing is changed. For each binding:
+class CheckKind(NamedTuple):
+    """What a check compares, and the step of AWS's page that it belongs to."""
 
-  provider   each OIDC provider of the trust policy exists and admits the audience; one is of the account's cluster
-  role       the role exists
-  trust      its trust policy means what was declared, nothing less and nothing more
-  policies   the declared policies are attached, and no others
-  documents  the default version of each policy that the stack makes is the declared document
-  account    the service account exists, with exactly the declared annotations of eks.amazonaws.com/
-  pods       with --pods: its Pods carry the role and the token of these annotations
+    compares: str
+    step: str = NONE
 
-A role that the stack only names (role.arn) is looked at where the stack's credentials reach its account.
-What was declared is what the stack's state says of the last `pulumi up`.
-The rights that it needs are in docs/verify.md.
+
+PROVIDER, ROLE, TRUST = "provider", "role", "trust"
+POLICIES, DOCUMENTS, SERVICE_ACCOUNT, PODS = "policies", "documents", "account", "pods"
+# The columns of the table, the lines of --help and the rows of docs/verify.md. Steps:
+# https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html
+CHECKS = {
+    PROVIDER: CheckKind(
+        "each OIDC provider of the trust policy exists and lists the audience of its tokens; one is the cluster's own"
+    ),
+    ROLE: CheckKind("the role exists under its ARN", "3.1"),
+    TRUST: CheckKind(
+        "the trust policy means what was declared; order, `Sid` and the case of actions and keys are ignored",
+        "3.1",
+    ),
+    POLICIES: CheckKind("the declared policies are attached to the role, and no others", "3.2"),
+    DOCUMENTS: CheckKind(
+        "the default version of each policy that the stack creates, and each inline policy, is the declared document",
+        "3.3 to 3.5",
+    ),
+    SERVICE_ACCOUNT: CheckKind(
+        "the service account exists, with exactly the declared annotations of `eks.amazonaws.com/`, none misspelled",
+        "3.6",
+    ),
+    PODS: CheckKind("with `--pods`: each Pod that has not ended has the role and the token of these annotations"),
+}
+OUTPUT = ReportOutput
+
+Question = Callable[[DeclaredBinding], list[Check]]
+
+
+def _help_line(name: str, kind: CheckKind) -> str:
+    return textwrap.fill(
+        f"{name:<11}{kind.compares.replace('`', '')}", 80, initial_indent="  ", subsequent_indent=" " * 13
+    )
+
+
+_HELP_OF_CHECKS = "\n".join(_help_line(name, kind) for name, kind in CHECKS.items())
+DESCRIPTION = f"""\
+Compare what the stack declares with what AWS and Kubernetes have now. Nothing
+is changed. For each binding:
+
+{_HELP_OF_CHECKS}
+
+A role that the stack only names (role.arn) is checked if the stack's AWS
+credentials are of its AWS account.
+What is declared comes from the state of the last `pulumi up`.
+The permissions that it needs are in docs/verify.md.
 """
 EXAMPLE = f"example: irsa verify --stack dev --junit verify.xml\n\n{EXIT_CODES}"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Return the verb's parser its arguments."""
+    """Add the verb's arguments to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_stack_options(parser)
-    parser.add_argument("--pods", action="store_true", help="look at the Pods of each service account, too")
+    parser.add_argument("--pods", action="store_true", help="also check the Pods of each service account")
     add_report_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Verify the chosen bindings, show the report and give the exit code.
+    """Verify the chosen bindings, print the report and return the exit code.
 
     Raises:
         CouldNotLookError: The stack cannot be read, or has no such binding.
@@ -68,61 +105,65 @@ def run(options: argparse.Namespace) -> int:
     declared = read_stack(options.stack)
     bindings = declared.chosen(options.bindings)
     verification = Verification(declared, LiveAwsAccounts(declared.aws), LiveClusters(declared.clusters), options.pods)
-    checks = look_at_all("verify", bindings, verification.of_binding, CONCURRENT)
-    columns = CHECKS if options.pods else CHECKS[:-1]
-    rows = [row(key, own, columns) for key, own in by_binding(checks).items()]
+    checks = check_all("verify", bindings, verification.of_binding, CONCURRENT)
+    columns = [name for name in CHECKS if options.pods or name != PODS]
+    rows = [row(key, of_binding, columns) for key, of_binding in by_binding(checks).items()]
     return publish(Report("verify", declared.stack, checks), ("binding", *columns), rows, options)
 
 
-def row(key: str, own: Sequence[Check], columns: Iterable[str]) -> list[str]:
-    """Return a binding's row: the worst outcome of each kind of check."""
-    outcomes = [worst(check.outcome for check in own if check.check == column) for column in columns]
+def row(key: str, checks: Sequence[Check], columns: Iterable[str]) -> list[str]:
+    """Return a binding's row of the table: the worst outcome of each kind of check."""
+    outcomes = [worst(check.outcome for check in checks if check.check == column) for column in columns]
     return [key, *(outcome.value if outcome else "" for outcome in outcomes)]
 
 
 class Verification:
-    """The verification of a stack's bindings."""
+    """Verifies bindings of one stack."""
 
     def __init__(
         self, declared: DeclaredStack, aws_accounts: LiveAwsAccounts, clusters: LiveClusters, pods: bool
     ) -> None:
-        """Take what the stack declares, and where to look."""
+        """Take what the stack declares, and where to compare it."""
         self._declared, self._aws_accounts, self._clusters, self._pods = declared, aws_accounts, clusters, pods
         self._repair = commands.up(declared.stack)
 
     def of_binding(self, binding: DeclaredBinding) -> list[Check]:
-        """Verify one binding."""
+        """Return the checks of one binding."""
         if binding.unreadable:
-            return [Check(binding.key, ROLE, Outcome.COULD_NOT_LOOK, f"binding {binding.key}", binding.unreadable)]
+            return [Check(binding.key, ROLE, Outcome.CANNOT_TELL, f"binding {binding.key}", binding.unreadable)]
         role = binding.role
-        looks: list[tuple[str, str, Look]] = [
+        questions: list[tuple[str, str, Question]] = [
             (PROVIDER, "IAM OIDC provider", self._providers),
             (ROLE, binding.role_arn, self._role),
         ]
         if role:
-            looks += [
+            questions += [
                 (PROVIDER, f"cluster of {each.place}", functools.partial(self._issuer, each, role))
                 for each in binding.service_accounts
             ]
-            looks += [
-                (kind, f"role {role.name}", functools.partial(look, role))
-                for kind, look in ((TRUST, self._trust), (POLICIES, self._attached), (DOCUMENTS, self._documents))
+            questions += [
+                (kind, f"role {role.name}", functools.partial(question, role))
+                for kind, question in ((TRUST, self._trust), (POLICIES, self._attached), (DOCUMENTS, self._documents))
             ]
         else:
-            looks.append((TRUST, binding.role_arn, self._admits))
-        own = binding.service_accounts
-        looks += [(ACCOUNT, each.place, functools.partial(self._service_account, each)) for each in own]
+            questions.append((TRUST, binding.role_arn, self._admits))
+        questions += [
+            (SERVICE_ACCOUNT, each.place, functools.partial(self._service_account, each))
+            for each in binding.service_accounts
+        ]
         if self._pods:
-            looks += [(PODS, each.place, functools.partial(self._of_pods, each)) for each in own]
-        return [check for kind, about, look in looks for check in _looked(binding, kind, about, look)]
+            questions += [
+                (PODS, each.place, functools.partial(self._of_pods, each)) for each in binding.service_accounts
+            ]
+        return [check for kind, about, question in questions for check in _answers(binding, kind, about, question)]
 
-    def _own(self, binding: DeclaredBinding) -> LiveAwsAccount:
-        """Return the AWS account in which the stack made the binding's role."""
+    def _stack_account(self, binding: DeclaredBinding) -> LiveAwsAccount:
+        """Return the AWS account in which the stack created the binding's role."""
         return self._aws_accounts.of_role(binding.role_arn, binding.provider)
 
     def _aws_account_of(self, binding: DeclaredBinding) -> LiveAwsAccount | None:
-        """Return the AWS account of the binding's role; nothing when the stack's credentials do not reach it."""
-        return self._own(binding) if binding.role else self._aws_accounts.of_arn(binding.role_arn)
+        """Return the AWS account of the binding's role; None if the stack has no credentials of it."""
+        return self._stack_account(binding) if binding.role else self._aws_accounts.of_arn(binding.role_arn)
 
     # AWS
 
@@ -132,22 +173,28 @@ class Verification:
             return []
         if binding.role:
             if binding.role.trust is None:
-                raise CouldNotLookError(SECRET_TRUST)
-            asked = federated_providers(binding.role.trust)
+                raise SecretInStateError(SECRET_TRUST)
+            audiences_by_provider = federated_providers(binding.role.trust)
         else:
-            asked = {self._provider_of(binding, each): [[binding.audience]] for each in binding.service_accounts}
-        return [self._provider(binding, aws_account, arn, audiences) for arn in asked for audiences in asked[arn]]
+            audiences_by_provider = {
+                self._provider_of(binding, each): [[binding.audience]] for each in binding.service_accounts
+            }
+        return [
+            self._provider(binding, aws_account, arn, audiences)
+            for arn, alternatives in audiences_by_provider.items()
+            for audiences in alternatives
+        ]
 
     def _provider_of(self, binding: DeclaredBinding, service_account: DeclaredServiceAccount) -> str:
-        """Return the provider that the tokens of an account's cluster come through."""
+        """Return the ARN of the OIDC provider for the tokens of a service account's cluster."""
         return provider_of_role(binding.role_arn, self._clusters.of(service_account.cluster).issuer)
 
     def _issuer(
         self, service_account: DeclaredServiceAccount, role: DeclaredRole, binding: DeclaredBinding
     ) -> list[Check]:
-        """Check whether the account's cluster is one that the role trusts: a cluster made anew has another issuer."""
+        """Check whether the role trusts the service account's cluster: a recreated cluster has another issuer."""
         if role.trust is None:
-            raise CouldNotLookError(SECRET_TRUST)
+            raise SecretInStateError(SECRET_TRUST)
         cluster = self._clusters.of(service_account.cluster)
         about = f"cluster {service_account.cluster_key or cluster.context}"
         trusted = federated_providers(role.trust)
@@ -161,26 +208,31 @@ class Verification:
     def _provider(
         self, binding: DeclaredBinding, aws_account: LiveAwsAccount, arn: str, audiences: Sequence[str]
     ) -> Check:
-        """Check whether a provider is there and admits one of the audiences, where the trust policy asks for some."""
+        """Check whether a provider exists and lists one of the audiences that the trust policy requires, if any."""
         check = functools.partial(Check, binding.key, PROVIDER)
         audience, issuer = next(iter(audiences), binding.audience), f"https://{issuer_of_provider(arn)}"
-        # The provider that the stack makes is the stack's to repair.
+        # `pulumi up` repairs a provider that the stack creates.
         repair = self._repair if arn in self._declared.oidc_providers else None
         client_ids = aws_account.client_ids(arn)
         if client_ids is None:
             fix = repair or commands.create_provider(issuer, [audience])
-            return check(Outcome.FINDING, arn, "no such IAM OIDC provider", f"one for {issuer}", fix)
+            return check(
+                Outcome.FINDING, arn, "the IAM OIDC provider does not exist", f"an IAM OIDC provider for {issuer}", fix
+            )
         if audiences and not set(audiences) & set(client_ids):
-            found, expected = f"audiences {', '.join(client_ids) or NONE}", f"{' or '.join(audiences)} among them"
+            found, expected = (
+                f"audiences {', '.join(client_ids) or NONE}",
+                f"{' or '.join(audiences)} in the client ID list",
+            )
             return check(Outcome.FINDING, arn, found, expected, repair or commands.add_client_id(arn, audience))
         return check(Outcome.OK, arn)
 
     def _role(self, binding: DeclaredBinding) -> list[Check]:
         aws_account, check = self._aws_account_of(binding), functools.partial(Check, binding.key, ROLE)
         if aws_account is None:
-            return [_elsewhere(binding)]
+            return [_other_aws_account(binding)]
         live = aws_account.role(parse_iam_arn(binding.role_arn, "role").name)
-        arn = live["Arn"] if live else "no such role"
+        arn = live["Arn"] if live else "the role does not exist"
         if arn == binding.role_arn:
             return [check(Outcome.OK, binding.role_arn)]
         fix = self._repair if binding.role else commands.list_roles(binding.key)
@@ -188,22 +240,22 @@ class Verification:
 
     def _trust(self, role: DeclaredRole, binding: DeclaredBinding) -> list[Check]:
         check = functools.partial(Check, binding.key, TRUST)
-        live = self._own(binding).role(role.name)
+        live = self._stack_account(binding).role(role.name)
         about = f"role {role.name}"
         if live is None:
-            return [check(Outcome.NOT_CHECKED, about, "no such role")]
+            return [check(Outcome.NOT_CHECKED, about, "the role does not exist")]
         if role.trust is None:
-            raise CouldNotLookError(SECRET_TRUST)
+            raise SecretInStateError(SECRET_TRUST)
         return self._compared(check, about, role.trust, live["AssumeRolePolicyDocument"])
 
     def _admits(self, binding: DeclaredBinding) -> list[Check]:
-        """Check whether a role that is not the stack's admits the binding's accounts."""
+        """Check whether an existing role admits the binding's service accounts."""
         aws_account, check = self._aws_account_of(binding), functools.partial(Check, binding.key, TRUST)
         if aws_account is None:
             return []
         live = aws_account.role(parse_iam_arn(binding.role_arn, "role").name)
         if live is None or live["Arn"] != binding.role_arn:
-            return [check(Outcome.NOT_CHECKED, binding.role_arn, "no such role")]
+            return [check(Outcome.NOT_CHECKED, binding.role_arn, "the role does not exist")]
         checks = []
         for each in binding.service_accounts:
             issuer = self._clusters.of(each.cluster).issuer
@@ -213,20 +265,22 @@ class Verification:
                 live["AssumeRolePolicyDocument"], WebIdentityRequest(issuer, provider, subject, binding.audience)
             )
             outcome = {Decision.ALLOWED: Outcome.OK, Decision.DENIED: Outcome.FINDING}.get(
-                answer.decision, Outcome.COULD_NOT_LOOK
+                answer.decision, Outcome.CANNOT_TELL
             )
             explain = commands.explain(str(each), binding.role_arn, self._declared.stack, issuer)
-            checks.append(check(outcome, binding.role_arn, answer.explanation, f"it admits {subject}", explain))
+            checks.append(
+                check(outcome, binding.role_arn, answer.explanation, f"the trust policy admits {subject}", explain)
+            )
         return checks
 
     def _attached(self, role: DeclaredRole, binding: DeclaredBinding) -> list[Check]:
         check = functools.partial(Check, binding.key, POLICIES)
         if binding.policies is None:
-            raise CouldNotLookError("the state keeps the ARN of a policy as a secret")
-        aws_account = self._own(binding)
+            raise SecretInStateError("the state keeps the ARN of a policy as a secret")
+        aws_account = self._stack_account(binding)
         attached, inline = aws_account.attached_policies(role.name), aws_account.inline_policies(role.name)
         if attached is None or inline is None:
-            return [check(Outcome.NOT_CHECKED, f"role {role.name}", "no such role")]
+            return [check(Outcome.NOT_CHECKED, f"role {role.name}", "the role does not exist")]
         compared = (
             ("attached", binding.policies, attached, commands.detach_policy),
             ("inline", binding.inline_policies, inline, commands.delete_inline_policy),
@@ -234,13 +288,13 @@ class Verification:
         checks = []
         for how, declared, live, removal in compared:
             for policy in sorted(set(declared) - set(live)):
-                found = f"not {how}; {how} are {', '.join(live) or NONE}"
+                found = f"not {how} to the role; {how}: {', '.join(live) or NONE}"
                 checks.append(check(Outcome.FINDING, policy, found, f"{how} to {role.name}", self._repair))
             checks += [check(Outcome.OK, policy) for policy in sorted(set(declared) & set(live))]
             for policy in sorted(set(live) - set(declared)):
                 expected = f"only {', '.join(sorted(declared)) or NONE}"
                 checks.append(
-                    check(Outcome.FINDING, policy, f"{how}, not declared", expected, removal(role.name, policy))
+                    check(Outcome.FINDING, policy, f"{how} but not declared", expected, removal(role.name, policy))
                 )
         return checks or [check(Outcome.OK, f"role {role.name}", "no policies, as declared")]
 
@@ -248,9 +302,9 @@ class Verification:
         check = functools.partial(Check, binding.key, DOCUMENTS)
         checks: list[Check] = []
         for arn, document in binding.documents.items():
-            checks += self._document(check, arn, document, self._own(binding).document(arn))
+            checks += self._document(check, arn, document, self._stack_account(binding).document(arn))
         for name, document in binding.inline_policies.items():
-            live = self._own(binding).inline_document(role.name, name)
+            live = self._stack_account(binding).inline_document(role.name, name)
             checks += self._document(check, f"inline {name}", document, live)
         return checks
 
@@ -258,9 +312,9 @@ class Verification:
         self, check: Callable[..., Check], about: str, declared: str | None, live: Mapping[str, Any] | None
     ) -> list[Check]:
         if declared is None:
-            return [check(Outcome.COULD_NOT_LOOK, about, "the state keeps the document as a secret")]
+            return [check(Outcome.CANNOT_TELL, about, "the state keeps the document as a secret")]
         if live is None:
-            return [check(Outcome.FINDING, about, "no such policy", declared, self._repair)]
+            return [check(Outcome.FINDING, about, "the policy does not exist", declared, self._repair)]
         return self._compared(check, about, declared, live)
 
     def _compared(
@@ -277,11 +331,11 @@ class Verification:
 
     def _service_account(self, service_account: DeclaredServiceAccount, binding: DeclaredBinding) -> list[Check]:
         cluster = self._clusters.of(service_account.cluster)
-        about, check = service_account.place, functools.partial(Check, binding.key, ACCOUNT)
+        about, check = service_account.place, functools.partial(Check, binding.key, SERVICE_ACCOUNT)
         live = cluster.service_account(service_account.namespace, service_account.name)
         if live is None:
-            fix = service_account.command_to_make(self._declared.stack)
-            return [check(Outcome.FINDING, about, "no such service account", str(service_account), fix)]
+            fix = service_account.command_to_create(self._declared.stack)
+            return [check(Outcome.FINDING, about, "the service account does not exist", str(service_account), fix)]
         found = annotation_findings(service_account, live, self._repair)
         return [check(Outcome.FINDING, about, *texts) for texts in found] or [check(Outcome.OK, about)]
 
@@ -296,9 +350,8 @@ class Verification:
             about, found = f"{service_account.namespace}/{pod['metadata']['name']}", problems(pod, role_arn, audience)
             restart = restart_command(pod, service_account.cluster_key)
             checks += [check(Outcome.FINDING, about, each.found, each.expected, restart) for each in found]
-            own = apart(pod)
-            if own:
-                text = f"set the role themselves: {', '.join(own)}"
+            if names := containers_with_own_role(pod):
+                text = f"these set the role themselves: {', '.join(names)}"
                 checks.append(check(Outcome.NOT_CHECKED, f"{about}, containers", text))
             if not found:
                 checks.append(check(Outcome.OK, about))
@@ -308,17 +361,19 @@ class Verification:
 def annotation_findings(
     service_account: DeclaredServiceAccount, live: Mapping[str, str], repair: str
 ) -> list[tuple[str, str, str]]:
-    """Return found, expected and fix for every annotation of the webhook that is not as declared."""
-    ours = {key: value for key, value in live.items() if key.startswith(PREFIX)}
-    misspelled = {key: text for key, text in ((key, _misspelling(key)) for key in live if key not in ours) if text}
+    """Return found, expected and fix for every annotation of the webhook that differs from what is declared."""
+    read_by_webhook = {key: value for key, value in live.items() if key.startswith(PREFIX)}
+    misspelled = {
+        key: text for key, text in ((key, _misspelling(key)) for key in live if key not in read_by_webhook) if text
+    }
     findings = []
     for key, value in service_account.annotations.items():
         if live.get(key) != value:
             found = f"{key}: {live[key]}" if key in live else f"no {key}"
             findings.append((found, f"{key}: {value}", repair))
     findings += [
-        (f"{key}: {ours[key]}, not declared", f"no {key}", service_account.command_to_remove(key))
-        for key in sorted({*ours} - {*service_account.annotations})
+        (f"{key}: {live[key]}, but not declared", f"no {key}", service_account.command_to_remove(key))
+        for key in sorted({*read_by_webhook} - {*service_account.annotations})
     ]
     findings += [
         (f"{key}: {live[key]}, which the webhook does not read", text, service_account.command_to_remove(key))
@@ -331,27 +386,28 @@ def _misspelling(key: str) -> str:
     try:
         check_annotation_key(key)
     except Mistake as mistake:
-        return f"an annotation that it reads; {mistake.fix}"
+        return f"an annotation that the webhook reads; {mistake.fix}"
     return ""
 
 
-def _elsewhere(binding: DeclaredBinding) -> Check:
-    """Say once, for the role, its trust policy and its OIDC provider, that they are out of reach by design."""
+def _other_aws_account(binding: DeclaredBinding) -> Check:
+    """Return one check for the role, its trust policy and its OIDC provider: they are in another AWS account."""
     number = parse_iam_arn(binding.role_arn, "role").account
     reason = (
-        f"account {number} is not one of the stack's; `{commands.prove(binding.key)}` shows whether the role admits it"
+        f"the stack has no credentials of AWS account {number}; `{commands.prove(binding.key)}` shows whether "
+        "the role admits the service accounts"
     )
     return Check(binding.key, ROLE, Outcome.NOT_CHECKED, binding.role_arn, reason)
 
 
-def _looked(
-    binding: DeclaredBinding, kind: str, about: str, look: Callable[[DeclaredBinding], list[Check]]
-) -> list[Check]:
-    """Look, or say why that was not possible; one look that fails costs no other one."""
+def _answers(binding: DeclaredBinding, kind: str, about: str, question: Question) -> list[Check]:
+    """Return the checks of one question, or one check that says why it has no answer; other questions go on."""
     try:
-        return look(binding)
-    except (CouldNotLookError, Mistake) as error:
-        reason = str(error)
+        return question(binding)
+    except CouldNotLookError as error:
+        outcome, reason = outcome_of(error), str(error)
+    except Mistake as error:
+        outcome, reason = Outcome.CANNOT_TELL, str(error)
     except Exception as error:
-        reason = unexpected(error)
-    return [Check(binding.key, kind, Outcome.COULD_NOT_LOOK, about, reason)]
+        outcome, reason = Outcome.CANNOT_TELL, unexpected(error)
+    return [Check(binding.key, kind, outcome, about, reason)]

@@ -155,9 +155,9 @@ def test_the_missing_component_is_named_with_what_to_install(environment: Enviro
     environment.pip("uninstall", "--quiet", "--yes", "irsa")
     alone = environment.run("irsa", "explain", "default/app", "my-role")
     requirement = f"irsa @ git+{environment.origin}#subdirectory=components"
-    needs = "irsa-cli 0.1.0 needs the component's package irsa 0.1.0"
+    needs = "irsa-cli 0.1.0 needs the package irsa 0.1.0"
     assert alone.returncode == 2
-    assert alone.stderr == f"irsa explain: {needs}, and there is none: install '{requirement}' beside it\n"
+    assert alone.stderr == f"irsa explain: {needs}, but it is not installed: install '{requirement}'\n"
     assert environment.run("irsa", "--help").returncode == 0
 
     environment.install(requirement)

@@ -1,4 +1,4 @@
-"""What AWS says now: roles, policies, OIDC providers, and what STS makes of a token. Everything here only reads."""
+"""What AWS has now: roles, policies, OIDC providers, and how STS answers a token. Everything here only reads."""
 
 import json
 import threading
@@ -13,18 +13,18 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Par
 from botocore.exceptions import ConnectionError as NoConnectionError
 
 from irsa.rules.arns import parse_iam_arn
-from irsa_cli.exits import CouldNotLookError
+from irsa_cli.exits import CouldNotLookError, failed_request
 from irsa_cli.state import is_secret
 
 CONCURRENT = 16
-# IAM throttles per account; the adaptive mode slows all threads down together. In the standard mode, bench/verify.py
-# loses answers where IAM takes 20 requests per second: its retries run out.
+# IAM throttles per AWS account; the adaptive mode slows down all threads together. In the standard mode, retries run
+# out where IAM takes 20 requests per second (bench/verify.py).
 TIMEOUTS = Config(connect_timeout=5, read_timeout=20)
 PATIENT = TIMEOUTS.merge(
     Config(retries={"mode": "adaptive", "total_max_attempts": 10}, max_pool_connections=CONCURRENT)
 )
-FIRST_QUESTION = TIMEOUTS.merge(Config(retries={"mode": "standard", "total_max_attempts": 2}))
-NOBODY_ANSWERS = (NoConnectionError, HTTPClientError)
+FIRST_REQUEST = TIMEOUTS.merge(Config(retries={"mode": "standard", "total_max_attempts": 2}))
+NO_CONNECTION = (NoConnectionError, HTTPClientError)
 SESSION_NAME = "irsa"
 SHORTEST_SESSION_SECONDS = 900
 
@@ -46,21 +46,21 @@ Answer = TypeVar("Answer")
 
 
 class Service:
-    """One AWS service. The first question goes alone and waits for little: it tells whether anybody answers at all."""
+    """One AWS service. The first request is sent alone, with a short timeout: it shows whether the service answers."""
 
     def __init__(self, session: Any, name: str, config: Config) -> None:
-        """Take a session, the service's name in boto3, and what is special about the clients."""
-        self.first: Any = session.client(name, config=FIRST_QUESTION.merge(config))
+        """Create the clients of a session for a service, named as in boto3, with this configuration."""
+        self.first: Any = session.client(name, config=FIRST_REQUEST.merge(config))
         self.patient: Any = session.client(name, config=PATIENT.merge(config))
         self._lock, self._met = threading.Lock(), False
         self._problem: Exception | None = None
 
     def ask(self, question: Callable[[Any], Answer]) -> Answer:
-        """Ask a question of a client; nothing more is asked once nobody has answered.
+        """Return the answer to a question; if the first got none, later ones fail at once.
 
         Raises:
-            ClientError: AWS's answer is an error.
-            BotoCoreError: There is no answer.
+            ClientError: AWS answers with an error.
+            BotoCoreError: AWS does not answer.
         """
         with self._lock:
             if self._problem:
@@ -69,29 +69,28 @@ class Service:
                 try:
                     answer = question(self.first)
                     self._met = True
-                except NOBODY_ANSWERS as error:
+                except NO_CONNECTION as error:
                     self._problem = error
                     raise
                 except ClientError as error:
                     self._met = True
-                    if not _passes(error):
+                    if not _is_transient(error):
                         raise
                 else:
                     return answer
         return question(self.patient)
 
 
-def _passes(error: ClientError) -> bool:
-    """Return whether an error is one that AWS advises to wait for: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html."""
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return "Throttl" in error.response["Error"]["Code"] or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+def _is_transient(error: ClientError) -> bool:
+    """Return whether AWS advises to retry after this error: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html."""
+    return "Throttl" in error.response["Error"]["Code"] or _status(error) >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 class LiveAwsAccount:
-    """One AWS account, seen with one provider's credentials. Every answer is asked for once."""
+    """One AWS account, read with one provider's credentials. Each question is asked once."""
 
     def __init__(self, session: Any, number: str) -> None:
-        """Take a session and the account that it is in."""
+        """Take a session and the number of its AWS account."""
         self.number = number
         self._iam = Service(session, "iam", Config())
         self._answers: dict[tuple[str, ...], Any] = {}
@@ -99,7 +98,7 @@ class LiveAwsAccount:
         self._lock = threading.Lock()
 
     def role(self, name: str) -> dict[str, Any] | None:
-        """Return a role; nothing when there is none."""
+        """Return a role; None if it does not exist."""
         return self._once("GetRole", name, lambda iam: iam.get_role(RoleName=name)["Role"])
 
     def attached_policies(self, role_name: str) -> list[str] | None:
@@ -132,7 +131,7 @@ class LiveAwsAccount:
         return self._once("GetPolicyVersion", policy_arn, lambda iam: _default_version(iam, policy_arn))
 
     def client_ids(self, provider_arn: str) -> list[str] | None:
-        """Return the audiences that an IAM OIDC provider admits; nothing when there is no such provider."""
+        """Return the client ID list of an IAM OIDC provider, its audiences; None if it does not exist."""
         return self._once(
             "GetOpenIDConnectProvider",
             provider_arn,
@@ -140,7 +139,7 @@ class LiveAwsAccount:
         )
 
     def _once(self, operation: str, about: str, question: Callable[[Any], Answer]) -> Answer | None:
-        """Ask a question once, however many threads want the answer."""
+        """Return the answer to a question, which is asked once for all threads."""
         key = (operation, about)
         with self._lock:
             lock = self._locks.setdefault(key, threading.Lock())
@@ -165,16 +164,24 @@ def _answer(operation: str, ask: Callable[[], Answer]) -> Answer | None:
     try:
         return ask()
     except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code == "NoSuchEntity":
+        if error.response["Error"]["Code"] == "NoSuchEntity":
             return None
-        raise CouldNotLookError(f"iam:{operation}: {code}: {error.response['Error'].get('Message', '')}") from error
+        raise _failure(f"iam:{operation}", error) from error
     except BotoCoreError as error:
         raise CouldNotLookError(f"iam:{operation}: {error}") from error
 
 
+def _failure(action: str, error: ClientError) -> CouldNotLookError:
+    details = error.response["Error"]
+    return failed_request(f"{action}: {details['Code']}: {details.get('Message', '')}", _status(error))
+
+
+def _status(error: ClientError) -> int:
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+
+
 class LiveAwsAccounts:
-    """The AWS accounts that a stack's providers lead to."""
+    """The AWS accounts of a stack's providers."""
 
     def __init__(self, providers: Mapping[str, Inputs]) -> None:
         """Take the inputs of the providers, by their references in the state."""
@@ -190,30 +197,32 @@ class LiveAwsAccounts:
         return self._reached
 
     def of_role(self, role_arn: str, reference: str) -> LiveAwsAccount:
-        """Return the account of a role that the stack makes, as the provider that made it reaches it.
+        """Return the AWS account of a role that the stack creates, as the provider that created it sees it.
 
         Raises:
-            CouldNotLookError: The provider leads nowhere, or to another account.
+            CouldNotLookError: The provider has no valid credentials, or those of another AWS account.
         """
         number = parse_iam_arn(role_arn, "role").account
         if reference not in self._found:
-            # The state forgot the provider along with the role; any way to the account will do.
+            # The role is gone from the state, and its provider with it; any provider of that AWS account will do.
             aws_account = self.of_arn(role_arn)
             if aws_account is None:
-                raise CouldNotLookError(f"none of the stack's AWS providers leads to account {number}")
+                raise CouldNotLookError(f"none of the stack's AWS providers has credentials of AWS account {number}")
             return aws_account
         found = self._found[reference]
         if isinstance(found, CouldNotLookError):
             raise found
         if found.number != number:
-            raise CouldNotLookError(f"these AWS credentials are of account {found.number}, and {role_arn} is not in it")
+            raise CouldNotLookError(
+                f"these AWS credentials are of AWS account {found.number}, but the role is {role_arn}"
+            )
         return found
 
     def of_arn(self, role_arn: str) -> LiveAwsAccount | None:
-        """Return the account of a role; nothing when none of the stack's providers leads there.
+        """Return the AWS account of a role; None if no provider of the stack has credentials of it.
 
         Raises:
-            CouldNotLookError: A provider leads nowhere, and none of the others there.
+            CouldNotLookError: A provider has no valid credentials, and no other one is of that AWS account.
         """
         number = parse_iam_arn(role_arn, "role").account
         for found in self._found.values():
@@ -225,7 +234,7 @@ class LiveAwsAccounts:
         return None
 
     def only(self) -> LiveAwsAccount:
-        """Return the account, when there is only one.
+        """Return the only AWS account of the stack.
 
         Raises:
             CouldNotLookError: There are several, or it cannot be reached.
@@ -234,7 +243,9 @@ class LiveAwsAccounts:
         if isinstance(first, CouldNotLookError):
             raise first
         if any(isinstance(other, CouldNotLookError) or other.number != first.number for other in others):
-            raise CouldNotLookError("the stack has AWS providers of several accounts: give the role's ARN")
+            raise CouldNotLookError(
+                "the stack has providers of several AWS accounts: pass the ARN of the role instead of its name"
+            )
         return first
 
 
@@ -245,21 +256,21 @@ def _aws_account(inputs: Inputs) -> LiveAwsAccount | CouldNotLookError:
     except CouldNotLookError as error:
         return error
     except (BotoCoreError, ValueError) as error:
-        # ValueError: boto3's word for an AWS_ENDPOINT_URL that is no URL.
+        # ValueError: boto3 raises it for an AWS_ENDPOINT_URL that is not a URL.
         return CouldNotLookError(f"AWS: {error}")
 
 
 def session_of(inputs: Inputs) -> Any:
-    """Return the boto3 session that a provider of these inputs stands for.
+    """Return a boto3 session with the credentials of a provider of these inputs.
 
     Raises:
-        CouldNotLookError: The provider has settings that are not followed here, or its role cannot be assumed.
+        CouldNotLookError: The provider has settings that irsa does not support, or its role cannot be assumed.
     """
-    given = [name for name in NOT_FOLLOWED if inputs.get(name) not in (None, "", "[]", "{}")]
-    given += [name for name in FOLLOWED if is_secret(inputs.get(name))]
-    if given:
+    unsupported = [name for name in NOT_FOLLOWED if inputs.get(name) not in (None, "", "[]", "{}")]
+    unsupported += [name for name in FOLLOWED if is_secret(inputs.get(name))]
+    if unsupported:
         raise CouldNotLookError(
-            f"the stack's AWS provider has {', '.join(given)}, which irsa does not read from the state"
+            f"the stack's AWS provider has {', '.join(unsupported)}, which irsa does not read from the state"
         )
     try:
         session: Any = boto3.session.Session(profile_name=inputs.get("profile"), region_name=inputs.get("region"))
@@ -271,13 +282,14 @@ def session_of(inputs: Inputs) -> Any:
 
 
 def _assumed(session: Any, role: Mapping[str, Any]) -> Any:
-    wanted = {
+    parameters = {
         "RoleArn": role.get("roleArn"),
         "RoleSessionName": role.get("sessionName") or SESSION_NAME,
         "ExternalId": role.get("externalId"),
     }
-    given = {key: value for key, value in wanted.items() if value}
-    keys = session.client("sts", config=FIRST_QUESTION).assume_role(**given)["Credentials"]
+    keys = session.client("sts", config=FIRST_REQUEST).assume_role(
+        **{key: value for key, value in parameters.items() if value}
+    )["Credentials"]
     return boto3.session.Session(
         aws_access_key_id=keys["AccessKeyId"],
         aws_secret_access_key=keys["SecretAccessKey"],
@@ -288,16 +300,15 @@ def _assumed(session: Any, role: Mapping[str, Any]) -> Any:
 
 def _number(session: Any) -> str:
     try:
-        return str(session.client("sts", config=FIRST_QUESTION).get_caller_identity()["Account"])
+        return str(session.client("sts", config=FIRST_REQUEST).get_caller_identity()["Account"])
     except ClientError as error:
-        details = error.response["Error"]
-        raise CouldNotLookError(f"sts:GetCallerIdentity: {details['Code']}: {details.get('Message', '')}") from error
+        raise _failure("sts:GetCallerIdentity", error) from error
     except BotoCoreError as error:
         raise CouldNotLookError(f"sts:GetCallerIdentity: {error}") from error
 
 
 def _listed(value: Any) -> list[Mapping[str, Any]]:
-    """Read a provider's input, which the state keeps as JSON."""
+    """Return the objects of a provider's input, which the state keeps as JSON."""
     parsed = json.loads(value) if isinstance(value, str) else value
     return [role for role in parsed or [] if isinstance(role, Mapping)]
 
@@ -306,16 +317,16 @@ class Refused(Exception):
     """STS gave no credentials."""
 
     def __init__(self, code: str, message: str) -> None:
-        """Keep AWS's code and words."""
+        """Keep the error's code and message."""
         super().__init__(f"{code}: {message}")
         self.code, self.message = code, message
 
 
 class TokenService:
-    """STS, for tokens: no credentials of ours are used, and none of its credentials leave this class."""
+    """STS, for tokens: it is asked without credentials, and the credentials that it returns never leave this class."""
 
     def __init__(self, region: str | None) -> None:
-        """Take the region whose endpoint is asked."""
+        """Create the client for the endpoint of a region."""
         self._lock = threading.Lock()
         try:
             self._session: Any = boto3.session.Session(region_name=region)
@@ -324,7 +335,7 @@ class TokenService:
             raise CouldNotLookError(f"STS: {error}") from error
 
     def identity(self, token: str, role_arn: str) -> str:
-        """Return the ARN of who somebody is that has this token and assumes this role.
+        """Return the ARN of the session that this token gets for this role.
 
         Raises:
             Refused: STS refuses.
@@ -345,9 +356,9 @@ class TokenService:
             details = error.response["Error"]
             raise Refused(details["Code"], details.get("Message", "")) from None
         except BotoCoreError as error:
-            # Its words may quote a parameter, and one of them is the token.
+            # Its message may quote a parameter, and one of them is the token.
             raise CouldNotLookError(f"STS: {type(error).__name__}") from None
-        # From here on the role was assumed: a failure is no refusal any more.
+        # The role was assumed: a failure from here on is not a refusal.
         try:
             with self._lock:
                 client = self._session.client(
@@ -355,7 +366,7 @@ class TokenService:
                     aws_access_key_id=keys["AccessKeyId"],
                     aws_secret_access_key=keys["SecretAccessKey"],
                     aws_session_token=keys["SessionToken"],
-                    config=FIRST_QUESTION,
+                    config=FIRST_REQUEST,
                 )
             return str(client.get_caller_identity()["Arn"])
         except (BotoCoreError, ClientError) as error:

@@ -1,7 +1,7 @@
-"""What the clusters say now: service accounts, Pods, the issuer, and tokens for a proof.
+"""What the clusters have now: service accounts, Pods, the issuer, and tokens for a proof.
 
-Requests are plain JSON: lightkube finds the way and the credentials, but its models are not made for threads. The first
-use of one by two threads at once ended the process (seen: lightkube 1.0.1 with msgspec, in decode_object).
+Requests are plain JSON: lightkube reads the kubeconfig, but its models are not thread-safe. The first
+use of one by two threads at once ends the process (seen: lightkube 1.0.1 with msgspec, in decode_object).
 """
 
 import base64
@@ -26,7 +26,7 @@ from lightkube.config.kubeconfig import SingleConfig
 from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError
 
-from irsa_cli.exits import CouldNotLookError
+from irsa_cli.exits import CouldNotLookError, SecretInStateError, failed_request
 
 PAGE = 500
 ATTEMPTS = 5
@@ -40,18 +40,18 @@ Object = dict[str, Any]
 
 
 class LiveCluster:
-    """One Kubernetes API."""
+    """One Kubernetes API, asked now."""
 
     def __init__(self, config: SingleConfig) -> None:
-        """Take a context of a kubeconfig."""
+        """Create the client for a context of a kubeconfig."""
         self.context = config.context_name
         self._first, self._met, self._problem = threading.Lock(), False, ""
         self._has_program = bool(config.user and config.user.exec)
-        with _explained("connect"):
+        with _as_could_not_look("connect"):
             self._client: httpx2.Client = HttpClient(config, ConnectionParams(timeout=TIMEOUT))
 
     def service_account(self, namespace: str, name: str) -> dict[str, str] | None:
-        """Return a service account's annotations; nothing when there is no such account."""
+        """Return a service account's annotations; None if it does not exist."""
         found = self._ask(
             f"get serviceaccount {namespace}/{name}", "GET", f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}"
         )
@@ -63,14 +63,14 @@ class LiveCluster:
         found = self._pages(f"list serviceaccounts in {namespace or 'all namespaces'}", path, {})
         return sorted(f"{each['metadata']['namespace']}:{each['metadata']['name']}" for each in found)
 
-    def pods(self, namespace: str, account: str) -> list[Object]:
+    def pods(self, namespace: str, service_account: str) -> list[Object]:
         """Return the Pods of a service account that have not ended."""
-        selector = {"fieldSelector": f"spec.serviceAccountName={account}"}
+        selector = {"fieldSelector": f"spec.serviceAccountName={service_account}"}
         pods = self._pages(f"list pods in {namespace}", f"/api/v1/namespaces/{namespace}/pods", selector)
         return [pod for pod in pods if pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}]
 
     def token(self, namespace: str, name: str, audience: str) -> str | None:
-        """Return a short-lived token of a service account; nothing when there is no such account."""
+        """Return a short-lived token of a service account; None if it does not exist."""
         request = {
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenRequest",
@@ -104,31 +104,31 @@ class LiveCluster:
     def _ask(
         self, question: str, method: str, path: str, parameters: Mapping[str, str] | None = None, body: Any = None
     ) -> Object | None:
-        """Ask the API; nothing when what is asked for does not exist.
+        """Return the API's answer; None if the object does not exist.
 
         Raises:
-            CouldNotLookError: It does not answer, or refuses to.
+            CouldNotLookError: It does not answer, or denies the request.
         """
-        with _explained(question):
+        with _as_could_not_look(question):
             answer = self._answer(method, path, parameters, body)
             if answer.status_code == HTTPStatus.NOT_FOUND and _says_not_found(answer):
                 return None
             if not answer.is_success:
-                raise CouldNotLookError(f"{question}: {_message(answer)}")
+                raise failed_request(f"{question}: {_message(answer)}", answer.status_code)
             read: Object = answer.json()
             return read
 
     def _answer(self, method: str, path: str, parameters: Mapping[str, str] | None, body: Any) -> httpx2.Response:
         for attempt in range(1, ATTEMPTS + 1):
             answer = self._request(method, path, params=parameters, json=body)
-            # A busy API server says when to come again.
+            # A busy API server says when to retry.
             if answer.status_code != HTTPStatus.TOO_MANY_REQUESTS or attempt == ATTEMPTS:
                 break
             time.sleep(min(float(answer.headers.get("Retry-After", 1)), LONGEST_PAUSE_SECONDS))
         return answer
 
     def _request(self, method: str, path: str, **values: Any) -> httpx2.Response:
-        # The first request goes alone: it runs the kubeconfig's credential program, and the others use what that gave.
+        # The first request is sent alone: it runs the kubeconfig's credential program, and the others use its token.
         with self._first:
             if self._problem:
                 raise CouldNotLookError(self._problem)
@@ -136,7 +136,7 @@ class LiveCluster:
                 try:
                     answer = self._attempt(method, path, **values)
                 except CouldNotLookError as error:
-                    # Nobody has answered yet: every further question would wait as long for nothing.
+                    # The cluster has never answered: each further request would wait for its timeout.
                     self._problem = str(error)
                     raise
                 self._met = True
@@ -148,18 +148,18 @@ class LiveCluster:
             try:
                 return self._client.request(method, path, **values)
             except httpx2.TransportError:
-                # A kept connection may have been closed meanwhile.
+                # The server may have closed a kept connection.
                 return self._client.request(method, path, **values)
         except (httpx2.ProtocolError, UnicodeError) as error:
-            # Its words may quote a header, and one of them is the token.
+            # Its message may quote a header, and one of them is the token.
             raise CouldNotLookError(f"cluster {self.context}: {type(error).__name__}") from None
         except (httpx2.HTTPError, ConfigError, OSError) as error:
             raise CouldNotLookError(f"cluster {self.context}: {error or type(error).__name__}") from error
         except (ValueError, KeyError, TypeError) as error:
             if not self._has_program:
                 raise
-            # lightkube takes what the program prints as it comes.
-            text = f"the kubeconfig's credential program gave no token ({type(error).__name__})"
+            # lightkube does not check what the program prints.
+            text = f"the kubeconfig's credential program returned no token ({type(error).__name__})"
             raise CouldNotLookError(f"cluster {self.context}: {text}") from None
 
 
@@ -171,7 +171,7 @@ def _message(answer: httpx2.Response) -> str:
 
 
 def _says_not_found(answer: httpx2.Response) -> bool:
-    """Tell Kubernetes' own answer from that of something else that listens there, such as a proxy."""
+    """Return whether the answer is Kubernetes' own, and not that of a proxy, for example."""
     try:
         return bool(answer.json()["reason"] == "NotFound")
     except (ValueError, KeyError, TypeError):
@@ -179,15 +179,15 @@ def _says_not_found(answer: httpx2.Response) -> bool:
 
 
 def claims(token: str) -> dict[str, Any]:
-    """Read a token's claims; whoever gave it vouches for them."""
+    """Return a token's claims, without checking its signature: it comes from the API server itself."""
     payload = token.split(".")[1]
     read: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return read
 
 
 @contextmanager
-def _explained(question: str) -> Iterator[None]:
-    """Turn every failure into one sentence; none of them holds a token."""
+def _as_could_not_look(question: str) -> Iterator[None]:
+    """Raise CouldNotLookError for every failure, with one sentence that has no token in it."""
     try:
         yield
     except (httpx2.HTTPError, httpx2.InvalidURL, ConfigError, OSError, ValueError) as error:
@@ -195,7 +195,7 @@ def _explained(question: str) -> Iterator[None]:
 
 
 class LiveClusters:
-    """The Kubernetes APIs that a stack's providers lead to."""
+    """The Kubernetes APIs of a stack's providers."""
 
     def __init__(
         self, providers: Mapping[str, Inputs], connect: Callable[[SingleConfig], LiveCluster] = LiveCluster
@@ -208,19 +208,19 @@ class LiveClusters:
 
     @property
     def references(self) -> list[str]:
-        """Every way that there is."""
+        """The references of all providers."""
         return list(self._providers)
 
     def of(self, reference: str) -> LiveCluster:
-        """Return the cluster that a provider leads to; the only one when nothing is known of the provider.
+        """Return the cluster of a provider; the only cluster if the provider is not known.
 
         Raises:
-            CouldNotLookError: It leads nowhere, or there are several and the state does not say which.
+            CouldNotLookError: It cannot be reached, or there are several and the state does not say which.
         """
         if reference not in self._providers and len(self._providers) > 1:
             raise CouldNotLookError(
-                f"the state does not say which of {len(self._providers)} clusters it is in, as after `pulumi refresh` "
-                "found it gone; `pulumi up` makes it again"
+                f"the state does not say in which of {len(self._providers)} clusters it is, because `pulumi refresh` "
+                "removed it: run `pulumi up`"
             )
         known = reference if reference in self._providers else next(iter(self._providers))
         with self._lock:
@@ -236,14 +236,14 @@ class LiveClusters:
 
 
 def configuration(inputs: Inputs) -> SingleConfig:
-    """Return the context that a Kubernetes provider of these inputs uses.
+    """Return the kubeconfig context of a Kubernetes provider of these inputs.
 
     Raises:
         CouldNotLookError: There is no such context, or the state keeps the kubeconfig as a secret.
     """
     kubeconfig, context = inputs.get("kubeconfig"), inputs.get("context")
     if kubeconfig is not None and not isinstance(kubeconfig, str):
-        raise CouldNotLookError("the stack's Kubernetes provider has a secret kubeconfig, which stays in the state")
+        raise SecretInStateError("the state keeps the kubeconfig of the stack's Kubernetes provider as a secret")
     configs = list(_configurations(kubeconfig))
     name = context or next((config.current_context for config in configs if config.current_context), None)
     if not configs:
@@ -252,24 +252,24 @@ def configuration(inputs: Inputs) -> SingleConfig:
     where = f"kubeconfig {files}" if files else "the kubeconfig"
     if name is None:
         raise CouldNotLookError(f"{where}: no current context")
-    # As kubectl merges files: the first that has something counts.
+    # kubectl merges files in this way: the first file that has a name counts.
     chosen = next((config.contexts[name] for config in configs if name in config.contexts), None)
     if chosen is None:
         raise CouldNotLookError(f"{where}: no context {name!r}")
     cluster = inputs.get("cluster") or chosen.cluster
     home = next((config for config in configs if cluster in config.clusters), None)
     if home is None:
-        raise CouldNotLookError(f"{where}: no cluster {cluster!r}, which is the one of context {name!r}")
+        raise CouldNotLookError(f"{where}: no cluster {cluster!r}, which context {name!r} names")
     user = next(
         (_resolved(config, config.users[chosen.user]) for config in configs if chosen.user in config.users), None
     )
     if user is None:
-        raise CouldNotLookError(f"{where}: no user {chosen.user or ''!r}, which is the one of context {name!r}")
+        raise CouldNotLookError(f"{where}: no user {chosen.user or ''!r}, which context {name!r} names")
     return SingleConfig(name, chosen, home.clusters[cluster], user, home.fname)
 
 
 def _resolved(config: KubeConfig, user: User) -> User:
-    """Return a user whose files are found from the cluster's file, too: each path is relative to its own file."""
+    """Return a user with absolute paths: in its kubeconfig each path is relative to that file."""
     folder = config.fname.parent.resolve() if config.fname else Path()
     found = copy.copy(user)
     for name in ("client_cert", "client_key"):
@@ -279,7 +279,7 @@ def _resolved(config: KubeConfig, user: User) -> User:
 
 
 def _configurations(kubeconfig: str | None) -> Iterator[KubeConfig]:
-    """Return what a Kubernetes provider reads: its own text or file, else what kubectl reads, else the Pod's own."""
+    """Yield the kubeconfigs that a Kubernetes provider reads: its own, else those of kubectl, else the Pod's."""
     if kubeconfig:
         if "\n" in kubeconfig or kubeconfig.startswith("{"):
             yield _parsed("the provider's kubeconfig", kubeconfig)
@@ -290,26 +290,24 @@ def _configurations(kubeconfig: str | None) -> Iterator[KubeConfig]:
     files = [file for file in named or [Path("~/.kube/config").expanduser()] if file.is_file()]
     yield from map(_read, files)
     if not files and SERVICE_ACCOUNT_FOLDER.is_dir():
-        with _explained("the Pod's service account"):
+        with _as_could_not_look("the Pod's service account"):
             yield KubeConfig.from_service_account()
 
 
 def _read(file: Path) -> KubeConfig:
-    with _explained(f"kubeconfig {file}"):
+    with _as_could_not_look(f"kubeconfig {file}"):
         text = file.read_text(encoding="utf-8")
     return _parsed(f"kubeconfig {file}", text, file)
 
 
 def _parsed(where: str, text: str, file: Path | None = None) -> KubeConfig:
     try:
-        given = yaml.safe_load(text) or {}
-        lists = {name: given.get(name) or [] for name in ("clusters", "contexts", "users")}
-        return KubeConfig.from_dict({**given, **lists}, file)
+        document = yaml.safe_load(text) or {}
+        lists = {name: document.get(name) or [] for name in ("clusters", "contexts", "users")}
+        return KubeConfig.from_dict({**document, **lists}, file)
     except yaml.MarkedYAMLError as error:
-        # Its own words quote the text, which may hold a token.
+        # Its message quotes the text, which may have a token in it.
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise CouldNotLookError(f"{where}: not YAML{line}") from error
     except Exception as error:
-        raise CouldNotLookError(
-            f"{where}: not in the form of a kubeconfig ({type(error).__name__}: {error})"
-        ) from error
+        raise CouldNotLookError(f"{where}: not a kubeconfig ({type(error).__name__}: {error})") from error

@@ -1,36 +1,53 @@
-"""What a verb found, check by check."""
+"""What a verb found: checks, their outcomes, and the report of all."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD
+from irsa_cli.exits import (
+    COULD_NOT_LOOK,
+    FINDINGS,
+    GOOD,
+    CouldNotLookError,
+    NoPermissionError,
+    SecretInStateError,
+)
 
 
 class Outcome(StrEnum):
-    """How one check came out."""
+    """The result of one check: `NOT_CHECKED` is by design, and no failure; three others say why there is no result."""
 
     OK = "ok"
     FINDING = "finding"
-    COULD_NOT_LOOK = "could not look"
+    NO_PERMISSION = "no permission"
+    NO_ANSWER = "no answer"
+    CANNOT_TELL = "cannot tell"
     NOT_CHECKED = "not checked"
 
 
-WORST_FIRST = (Outcome.FINDING, Outcome.COULD_NOT_LOOK, Outcome.NOT_CHECKED, Outcome.OK)
+UNANSWERED = (Outcome.NO_PERMISSION, Outcome.NO_ANSWER, Outcome.CANNOT_TELL)
+WORST_FIRST = (Outcome.FINDING, *UNANSWERED, Outcome.NOT_CHECKED, Outcome.OK)
+
+
+def outcome_of(error: CouldNotLookError) -> Outcome:
+    """Return the outcome of a check that ended with this error."""
+    if isinstance(error, SecretInStateError):
+        return Outcome.CANNOT_TELL
+    return Outcome.NO_PERMISSION if isinstance(error, NoPermissionError) else Outcome.NO_ANSWER
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        binding: Key of the binding in the stack file.
-        check: What kind of check it is.
-        outcome: How it came out.
-        about: What was looked at, such as `role my-role`.
-        found: What is there; for a check without an answer, why there is none.
-        expected: What should be there.
-        fix: The command that puts it right.
+        binding: Key of the binding; in another program, name of the component.
+        check: Kind of check, such as `trust` (verify) or `assumes` (prove). New versions may add some.
+        outcome: Result of the check.
+        about: What was checked, such as `role my-role`.
+        found: What is there; for a check without a result, why. Empty where there is nothing to say.
+        expected: What should be there; empty where nothing is wrong.
+        fix: The command that fixes it; empty where there is none.
     """
 
     binding: str
@@ -52,12 +69,12 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """Return the command's exit code."""
+        """The command's exit code."""
         outcomes = {check.outcome for check in self.checks}
         if Outcome.FINDING in outcomes:
             return FINDINGS
-        # Where nothing at all was looked at, nothing is known to be good.
-        return GOOD if Outcome.OK in outcomes and Outcome.COULD_NOT_LOOK not in outcomes else COULD_NOT_LOOK
+        # Where nothing was checked, nothing is known to be good.
+        return GOOD if Outcome.OK in outcomes and outcomes.isdisjoint(UNANSWERED) else COULD_NOT_LOOK
 
 
 def by_binding(checks: Iterable[Check]) -> dict[str, list[Check]]:
@@ -69,6 +86,6 @@ def by_binding(checks: Iterable[Check]) -> dict[str, list[Check]]:
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome | None:
-    """Return the outcome that counts for all of them."""
+    """Return the worst of these outcomes; None if there is none."""
     present = set(outcomes)
     return next((outcome for outcome in WORST_FIRST if outcome in present), None)

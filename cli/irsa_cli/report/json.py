@@ -1,31 +1,52 @@
-"""What a verb found, for programs. All keys are camelCase, as those of the stack file: docs/reference/*.schema.json."""
+"""What a verb found, as JSON. All keys are camelCase, as those of the stack file: docs/reference/*.schema.json."""
 
 import json
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from irsa_cli.exits import GOOD
-from irsa_cli.report.checks import Outcome, Report
+from irsa_cli.report.checks import UNANSWERED, Check, Outcome, Report
+
+# Published values of an outcome. Programs read there that a check has no result, and the reason in `found`.
+PUBLISHED = {**{each: each.value for each in Outcome}, **dict.fromkeys(UNANSWERED, "could not look")}
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Number of checks by outcome."""
+
+    ok: int
+    finding: int
+    could_not_look: int
+    not_checked: int
+
+
+@dataclass(frozen=True)
+class ReportOutput:
+    """What `irsa verify --json` and `irsa prove --json` print.
+
+    Attributes:
+        stack: Name of the stack.
+        counts: Number of checks by outcome.
+        checks: Every check, in the order of the bindings.
+    """
+
+    stack: str
+    counts: Counts
+    checks: Sequence[Check]
 
 
 def as_json(report: Report) -> str:
-    """Return the report of verify or prove."""
-    counts = Counter(check.outcome for check in report.checks)
-    return document(
-        report.verb,
-        report.exit_code == GOOD,
-        {
-            "stack": report.stack,
-            "counts": {camel_case(outcome.value): counts[outcome] for outcome in Outcome},
-            "checks": report.checks,
-        },
-    )
+    """Return the report of verify or prove as JSON."""
+    published = Counter(PUBLISHED[check.outcome] for check in report.checks)
+    counts = Counts(**{each.name: published[each.name.replace("_", " ")] for each in fields(Counts)})
+    return document(report.verb, report.exit_code == GOOD, as_object(ReportOutput(report.stack, counts, report.checks)))
 
 
 def document(verb: str, good: bool, values: Mapping[str, Any]) -> str:
-    """Return what a verb prints for programs: which verb it is, whether all is good, and its own values."""
+    """Return the JSON that a verb prints: the verb, whether the exit code is 0, and the verb's own values."""
     return json.dumps({"verb": verb, "good": good, **as_object(values)}, indent=2, ensure_ascii=False)
 
 
@@ -33,12 +54,14 @@ def as_object(value: Any) -> Any:
     """Return a value as JSON has it; the fields of a dataclass become camelCase, the keys of a mapping stay."""
     if is_dataclass(value):
         return {camel_case(each.name): as_object(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Outcome):
+        return PUBLISHED[value]
     if isinstance(value, Mapping):
         return {key: as_object(each) for key, each in value.items()}
     return [as_object(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def camel_case(words: str) -> str:
-    """Return words, or a field's name, as a key of the stack file would be written."""
-    first, *more = words.replace("_", " ").split()
+def camel_case(name: str) -> str:
+    """Return the name of a field as a key of the stack file would be written."""
+    first, *more = name.split("_")
     return first + "".join(word.capitalize() for word in more)

@@ -1,12 +1,12 @@
-"""A report as JUnit XML, for CI."""
+"""A report as JUnit XML."""
 
 from collections import Counter
 from xml.etree import ElementTree
 
-from irsa_cli.report.checks import Outcome, Report, by_binding
+from irsa_cli.report.checks import UNANSWERED, Outcome, Report, by_binding
 from irsa_cli.report.text import line, visible
 
-ELEMENTS = {Outcome.FINDING: "failure", Outcome.COULD_NOT_LOOK: "error", Outcome.NOT_CHECKED: "skipped"}
+ELEMENTS = {Outcome.FINDING: "failure", **dict.fromkeys(UNANSWERED, "error"), Outcome.NOT_CHECKED: "skipped"}
 
 
 def junit(report: Report) -> str:
@@ -20,7 +20,7 @@ def junit(report: Report) -> str:
             name=binding,
             tests=str(len(checks)),
             failures=str(counts[Outcome.FINDING]),
-            errors=str(counts[Outcome.COULD_NOT_LOOK]),
+            errors=str(sum(counts[each] for each in UNANSWERED)),
             skipped=str(counts[Outcome.NOT_CHECKED]),
         )
         for check in checks:

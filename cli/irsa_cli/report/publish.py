@@ -1,4 +1,4 @@
-"""Where a report goes: JSON, a terminal, a pipe, and a file for CI."""
+"""Print a report as JSON, for a terminal or for a pipe, and write it as JUnit XML."""
 
 import argparse
 import sys
@@ -11,18 +11,18 @@ from irsa_cli.report.text import plain
 
 
 def publish(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]], options: argparse.Namespace) -> int:
-    """Show a report as asked for, and give the exit code."""
+    """Print a report as the options say, and return the exit code."""
     if options.json:
         print(as_json(report))
     elif sys.stdout.isatty():
-        from irsa_cli.report.terminal import show  # noqa: PLC0415 (it draws, and a pipe needs no drawing)
+        from irsa_cli.report.terminal import show  # noqa: PLC0415 (it imports rich, which a pipe does not need)
 
         show(report, headings, rows)
     else:
         print("\n".join(plain(report, headings, rows)))
     try:
         if options.junit:
-            from irsa_cli.report.junit import junit  # noqa: PLC0415 (an XML library, for CI alone)
+            from irsa_cli.report.junit import junit  # noqa: PLC0415 (it imports an XML library)
 
             options.junit.write_text(junit(report))
     except OSError as error:

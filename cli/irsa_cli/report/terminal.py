@@ -1,4 +1,4 @@
-"""Reports on a terminal. Only this module draws, and only a terminal needs it."""
+"""Reports on a terminal, in color. Only this module imports rich."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,19 +6,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from irsa_cli.report.checks import WORST_FIRST, Outcome, Report
-from irsa_cli.report.text import summary, told, visible
+from irsa_cli.report.checks import UNANSWERED, WORST_FIRST, Outcome, Report
+from irsa_cli.report.text import outcome_lines, summary, visible
 
 COLORS = {
     Outcome.OK: "green",
     Outcome.FINDING: "bold red",
-    Outcome.COULD_NOT_LOOK: "yellow",
+    **dict.fromkeys(UNANSWERED, "yellow"),
     Outcome.NOT_CHECKED: "dim",
 }
 
 
 def show(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Show what verify or prove found."""
+    """Print a report as a table, then a line per failure."""
     console = Console(highlight=False)
     table = Table()
     for heading in headings:
@@ -27,7 +27,7 @@ def show(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]])
         table.add_row(*(_colored(visible(cell)) for cell in row))
     console.print(table)
     for outcome in WORST_FIRST[:-1]:
-        for text in told(report, outcome):
+        for text in outcome_lines(report, outcome):
             console.print(Text(text, style=COLORS[outcome]), soft_wrap=True)
     console.print(Text(summary(report), style="bold"), soft_wrap=True)
 
@@ -37,7 +37,7 @@ def _colored(cell: str) -> Text:
 
 
 def show_lines(lines: Iterable[tuple[str, str]]) -> None:
-    """Show lines of text, each in its style."""
+    """Print lines of text, each in its style."""
     console = Console(highlight=False)
     for text, style in lines:
         console.print(Text(text, style=style), soft_wrap=True)

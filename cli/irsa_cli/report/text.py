@@ -1,32 +1,32 @@
-"""What a verb found, for a pipe: aligned text, a line for each failure."""
+"""A report as plain text: an aligned table, and one line for each failure."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from irsa_cli.report.checks import Check, Outcome, Report
+from irsa_cli.report.checks import UNANSWERED, Check, Outcome, Report
 
-# So many bindings are named where one reason stands for all of them.
+# How many bindings are named where all have the same reason.
 NAMED = 5
 
 
 def plain(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the report as aligned text: one row per binding, one line per failure."""
+    """Return the report as lines: an aligned table with a row per binding, then a line per failure."""
     table = [headings, *([visible(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(headings))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
-    for outcomes in ((Outcome.FINDING, Outcome.COULD_NOT_LOOK), (Outcome.NOT_CHECKED,)):
-        own = [text for outcome in outcomes for text in told(report, outcome)]
-        lines += ["", *own] if own else []
+    for outcomes in ((Outcome.FINDING, *UNANSWERED), (Outcome.NOT_CHECKED,)):
+        block = [text for outcome in outcomes for text in outcome_lines(report, outcome)]
+        lines += ["", *block] if block else []
     return [*lines, "", summary(report)]
 
 
-def told(report: Report, outcome: Outcome) -> Iterator[str]:
-    """Return a line for each finding, and for what was not looked at one for each reason."""
-    those = [check for check in report.checks if check.outcome is outcome]
+def outcome_lines(report: Report, outcome: Outcome) -> Iterator[str]:
+    """Yield a line for each finding; checks without an answer share one line for each reason."""
+    selected = [check for check in report.checks if check.outcome is outcome]
     reasons: dict[str, list[Check]] = {}
-    for number, check in enumerate(those):
-        alone = outcome is Outcome.FINDING or check.fix
-        reasons.setdefault(str(number) if alone else check.found, []).append(check)
+    for number, check in enumerate(selected):
+        one_line_each = outcome is Outcome.FINDING or check.fix
+        reasons.setdefault(str(number) if one_line_each else check.found, []).append(check)
     for reason, checks in reasons.items():
         if len(checks) == 1:
             yield line(checks[0])
@@ -34,14 +34,14 @@ def told(report: Report, outcome: Outcome) -> Iterator[str]:
         bindings = list(dict.fromkeys(check.binding for check in checks))
         named = ", ".join(bindings[:NAMED]) + (f" and {len(bindings) - NAMED} more" if len(bindings) > NAMED else "")
         kinds = ", ".join(dict.fromkeys(check.check for check in checks))
-        # Within one binding, what was looked at tells the checks apart.
+        # Within one binding, the checks differ in what they are about.
         about = ": " + ", ".join(dict.fromkeys(check.about for check in checks)) if len(bindings) == 1 else ""
-        yield visible(f"{named}: {kinds}{about}: {outcome.value}; {reason}")
+        yield visible(f"{named}: {kinds}{about}: {_label(outcome)}; {reason}")
 
 
 def line(check: Check) -> str:
-    """Return one check in one line."""
-    parts = [f"{check.binding}: {check.check}: {check.about}: {check.outcome.value}"]
+    """Return a check as one line."""
+    parts = [f"{check.binding}: {check.check}: {check.about}: {_label(check.outcome)}"]
     if check.outcome is Outcome.FINDING:
         parts += [f"found {check.found}", f"expected {check.expected}"]
     elif check.found:
@@ -50,13 +50,17 @@ def line(check: Check) -> str:
     return visible("; ".join(parts))
 
 
+def _label(outcome: Outcome) -> str:
+    return f"not checked: {outcome.value}" if outcome in UNANSWERED else outcome.value
+
+
 def visible(text: str) -> str:
-    """Return a text in one line: what is found may hold what ends a line, turns a terminal's colors or is not in XML."""
+    """Return a text with line breaks, terminal codes and what XML does not allow escaped."""
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def summary(report: Report) -> str:
-    """Return the last line."""
+    """Return the last line, which counts bindings and checks."""
     counts = Counter(check.outcome for check in report.checks)
     bindings = len({check.binding for check in report.checks})
     parts = [f"{counts[outcome]} {outcome.value}" for outcome in Outcome if counts[outcome]]

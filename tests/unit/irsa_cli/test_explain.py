@@ -13,7 +13,7 @@ HOST_PATH = ISSUER.removeprefix("https://")
 ROLE = "arn:aws:iam::111122223333:role/my-role"
 
 
-def explain(tmp_path: Path, condition: Any, *more: str, account: str = "team-a/app") -> int:
+def explain(tmp_path: Path, condition: Any, *more: str, service_account: str = "team-a/app") -> int:
     statement = {
         "Sid": "Pods",
         "Effect": "Allow",
@@ -23,7 +23,7 @@ def explain(tmp_path: Path, condition: Any, *more: str, account: str = "team-a/a
     }
     file = tmp_path / "trust.json"
     file.write_text(json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
-    return main(["explain", account, ROLE, "--trust", str(file), "--issuer", ISSUER, *more])
+    return main(["explain", service_account, ROLE, "--trust", str(file), "--issuer", ISSUER, *more])
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_the_audience_can_be_given(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["app", ROLE], "write NAMESPACE/SERVICEACCOUNT"),
-        (["team-a/*", ROLE], "is no service account"),
+        (["team-a/*", ROLE], "is not a service account"),
         (["team-a/app", ROLE, "--trust", "/nowhere.json", "--issuer", ISSUER], "No such file"),
         (["team-a/app", ROLE, "--trust", "/nowhere.json"], "--trust needs --issuer"),
         (["team-a/app", "my-role", "--trust", "/nowhere.json", "--issuer", ISSUER], "'my-role': not an ARN"),
@@ -105,7 +105,7 @@ def test_no_trust_policy_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"\xff\xfe{}", "is not UTF-8 text"), (b"[" * 100_000, "is nested too deep"), (b"{", "not JSON")],
+    [(b"\xff\xfe{}", "is not UTF-8 text"), (b"[" * 100_000, "is nested too deeply"), (b"{", "not JSON")],
 )
 def test_a_file_that_cannot_be_read_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, words: str

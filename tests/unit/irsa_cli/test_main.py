@@ -8,6 +8,7 @@ import pytest
 
 from config import check
 from irsa_cli.main import main
+from irsa_cli.verbs import installed
 
 IRSA = Path(sys.executable).with_name("irsa")
 
@@ -22,7 +23,19 @@ def test_an_empty_stack_name_is_no_other_stack(verb: str, capsys: pytest.Capture
     assert "argument --stack: the name of the stack is empty" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", ["check", "completion", "explain", "prove", "verify"])
+@pytest.mark.parametrize("words", [[], *([verb] for verb in installed())], ids=" ".join)
+def test_help_fits_a_terminal(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects readers of a terminal of 80 columns: no line of help is broken by it."""
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main([*words, "--help"])
+
+    assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 80] == []
+
+
+@pytest.mark.parametrize("verb", sorted(installed()))
 def test_help_has_an_example_and_the_exit_codes(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Protects newcomers: each verb shows how it is called and what its exit codes mean."""
     with pytest.raises(SystemExit):
@@ -42,7 +55,7 @@ def test_a_fault_of_ours_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: py
     monkeypatch.setattr(check, "run", fail)
 
     assert main(["check"]) == 2
-    assert capsys.readouterr().err == "irsa: could not look: unexpected LookupError; please report it\n"
+    assert capsys.readouterr().err == "irsa: unexpected LookupError; please report it\n"
 
 
 def test_a_reader_that_has_read_enough_is_no_fault(tmp_path: Path) -> None:

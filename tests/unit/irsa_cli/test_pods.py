@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.pods import apart, problems, restart_command
+from irsa_cli.pods import containers_with_own_role, problems, restart_command
 
 # Recorded of amazon-eks-pod-identity-webhook: container `own` sets AWS_ROLE_ARN itself.
 RECORDED = Path(__file__).parents[2] / "sandbox" / "recorded" / "injected-pod.json"
@@ -29,7 +29,7 @@ def without(pod: dict[str, Any], variable: str, container: str = "app") -> None:
 def test_what_the_webhook_made_is_good(pod: dict[str, Any]) -> None:
     """Protects from false alarms: the recorded Pod is good, and the container with a role of its own stands apart."""
     assert problems(pod, ROLE, AUDIENCE) == []
-    assert apart(pod) == ["own"]
+    assert containers_with_own_role(pod) == ["own"]
 
 
 def test_a_pod_older_than_the_annotation(pod: dict[str, Any]) -> None:
@@ -100,7 +100,7 @@ def test_pod_identity_wins(pod: dict[str, Any]) -> None:
         (("DaemonSet", "agent"), {}, "kubectl rollout restart daemonset/agent -n shop"),
         (("ReplicaSet", "web-5d4f"), {}, "kubectl delete pod p -n shop"),
         (("Job", "once"), {}, "kubectl delete pod p -n shop"),
-        (None, {}, "kubectl delete pod p -n shop  # and create it again from its own manifest"),
+        (None, {}, "kubectl delete pod p -n shop  # then create it again from its manifest"),
     ],
 )
 def test_the_command_that_makes_a_pod_anew(owner: tuple[str, str] | None, labels: dict[str, str], command: str) -> None:

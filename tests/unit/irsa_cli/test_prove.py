@@ -37,19 +37,19 @@ def trust(subject: str, **conditions: Any) -> dict[str, Any]:
 class StubCluster:
     """A cluster with these service accounts, whose tokens say who they are of."""
 
-    def __init__(self, *accounts: str) -> None:
-        self.accounts = accounts
+    def __init__(self, *service_accounts: str) -> None:
+        self.service_accounts_present = service_accounts
         self.issuer, self.context = ISSUER, "test"
         self.listings, self.may_list = 0, True
 
     def service_account(self, namespace: str, name: str) -> dict[str, str] | None:
-        return {"eks.amazonaws.com/role-arn": ROLE} if f"{namespace}:{name}" in self.accounts else None
+        return {"eks.amazonaws.com/role-arn": ROLE} if f"{namespace}:{name}" in self.service_accounts_present else None
 
     def service_accounts(self, namespace: str | None) -> list[str]:
         self.listings += 1
         if not self.may_list:
             raise CouldNotLookError("list serviceaccounts in all namespaces: forbidden")
-        return sorted(each for each in self.accounts if namespace in (None, each.partition(":")[0]))
+        return sorted(each for each in self.service_accounts_present if namespace in (None, each.partition(":")[0]))
 
     def token(self, namespace: str, name: str, audience: str) -> str:
         claims = {"iss": ISSUER, "sub": f"{namespace}:{name}", "aud": audience}
@@ -64,7 +64,7 @@ class StubClusters:
         return self.cluster
 
 
-class StubAccounts:
+class StubAwsAccounts:
     def of_arn(self, _: str) -> None:
         return None
 
@@ -72,7 +72,7 @@ class StubAccounts:
 def prove(
     monkeypatch: pytest.MonkeyPatch,
     answer: Callable[[Mapping[str, str]], str],
-    *accounts: str,
+    *service_accounts: str,
     modified: datetime | None = None,
     subjects: tuple[str, ...] = ("web:app",),
     document: dict[str, Any] | None = None,
@@ -94,8 +94,8 @@ def prove(
     mine = (own,) if "web:app" in subjects else ()
     binding = DeclaredBinding("app", ROLE, role, service_accounts=mine, subjects=subjects)
     declared = DeclaredStack("dev", (binding,), {}, {})
-    stub: Any = StubClusters(StubCluster(*accounts))
-    reach: Any = StubAccounts()
+    stub: Any = StubClusters(StubCluster(*service_accounts))
+    reach: Any = StubAwsAccounts()
     return Proof(declared, reach, stub).of_binding(binding)
 
 
@@ -110,7 +110,7 @@ def admitting(*subjects: str, audience: str = "sts.amazonaws.com") -> Callable[[
     return answer
 
 
-def test_the_proof_and_its_counter_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_proof_and_its_negative_check(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects the verb's sense: the account becomes the role, and one that is not trusted is refused."""
     checks = prove(monkeypatch, admitting("web:app"), "web:app", "web:other")
 
@@ -120,20 +120,20 @@ def test_the_proof_and_its_counter_proof(monkeypatch: pytest.MonkeyPatch) -> Non
     ]
 
 
-def test_without_a_stranger_a_wrong_audience_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects clusters whose only account is trusted: the other counter-proof is made."""
+def test_without_a_untrusted_service_account_a_wrong_audience_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects clusters whose only account is trusted: a wrong audience is used."""
     (_, counter) = prove(monkeypatch, admitting("web:app"), "web:app")
 
     assert (counter.outcome, counter.about) == (Outcome.OK, "web/app with the audience irsa-prove.invalid")
 
 
-def test_accounts_are_listed_once_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_service_accounts_are_listed_once_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects the narrow right of docs/verify.md: who may not list all accounts is told so once, and proves on."""
     monkeypatch.setattr("irsa_cli.prove.TokenService", lambda _: type("Sts", (), {"identity": lambda *_: ASSUMED})())
     cluster: Any = StubCluster("web:app")
     cluster.may_list = False
     clusters: Any = StubClusters(cluster)
-    reach: Any = StubAccounts()
+    reach: Any = StubAwsAccounts()
     own = DeclaredServiceAccount("web", "app", {}, True, "")
     role = DeclaredRole("app", json.dumps(trust("web:app")), None)
     binding = DeclaredBinding("app", ROLE, role, service_accounts=(own,), subjects=("web:app",))
@@ -149,15 +149,15 @@ def test_accounts_are_listed_once_or_not_at_all(monkeypatch: pytest.MonkeyPatch)
     [
         (DENIED, Outcome.OK),
         (Refused("InvalidIdentityToken", "Incorrect token audience"), Outcome.OK),
-        (Refused("IDPCommunicationError", "could not be reached"), Outcome.COULD_NOT_LOOK),
-        (Refused("ExpiredTokenException", "Token expired"), Outcome.COULD_NOT_LOOK),
-        (Refused("Throttling", "Rate exceeded"), Outcome.COULD_NOT_LOOK),
+        (Refused("IDPCommunicationError", "could not be reached"), Outcome.NO_ANSWER),
+        (Refused("ExpiredTokenException", "Token expired"), Outcome.NO_ANSWER),
+        (Refused("Throttling", "Rate exceeded"), Outcome.NO_ANSWER),
     ],
 )
-def test_only_a_refusal_of_trust_is_a_counter_proof(
+def test_only_a_refusal_of_trust_is_a_negative_check(
     monkeypatch: pytest.MonkeyPatch, refusal: Refused, outcome: Outcome
 ) -> None:
-    """Protects the counter-proof: an STS that is out of order refuses everybody, and that shows nothing."""
+    """Protects the negative check: an STS that is out of order refuses everybody, and that shows nothing."""
 
     def answer(claims: Mapping[str, str]) -> str:
         if claims["sub"] == "web:app":
@@ -169,11 +169,11 @@ def test_only_a_refusal_of_trust_is_a_counter_proof(
     assert (counter.check, counter.outcome) == ("is refused", outcome)
 
 
-def test_a_stranger_that_gets_in_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_untrusted_service_account_that_gets_in_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects the account: who is not declared and gets the role is found, whatever the trust policy says."""
     (_, counter) = prove(monkeypatch, lambda _: ASSUMED, "web:app", "web:other")
 
-    assert (counter.outcome, counter.found) == (Outcome.FINDING, f"it became {ASSUMED}")
+    assert (counter.outcome, counter.found) == (Outcome.FINDING, f"STS gave it {ASSUMED}")
 
 
 def test_another_role_than_the_declared_one_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,7 +203,7 @@ def test_a_new_role_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, age: int
     assert (assumes.outcome, len(answers), len(pauses)) == (Outcome.FINDING, asked, asked - 1)
 
 
-def test_a_pattern_is_proven_by_an_account_that_says_most(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pattern_is_proven_by_the_service_account_that_proves_most(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects the proof of a wildcard: `default` is in every namespace, and any other account shows more."""
     seen: list[str] = []
 
@@ -211,14 +211,14 @@ def test_a_pattern_is_proven_by_an_account_that_says_most(monkeypatch: pytest.Mo
         seen.append(claims["sub"])
         return admitting("team-a:default", "team-a:worker")(claims)
 
-    accounts = ("team-a:default", "team-a:worker", "team-b:x")
-    checks = prove(monkeypatch, answer, *accounts, subjects=("team-a:*",))
+    service_accounts = ("team-a:default", "team-a:worker", "team-b:x")
+    checks = prove(monkeypatch, answer, *service_accounts, subjects=("team-a:*",))
     nobody = prove(monkeypatch, answer, "team-b:x", subjects=("team-a:*",))
 
     assert seen[0] == "team-a:worker"
     assert [check.about for check in checks] == ["team-a/* by team-a/worker", "team-b/x, which is not trusted"]
-    assert nobody[0].found == "no existing service account matches, so it cannot be proven here"
-    assert [check.outcome for check in nobody] == [Outcome.COULD_NOT_LOOK, Outcome.NOT_CHECKED]
+    assert nobody[0].found == "no existing service account matches, so there is no proof"
+    assert [check.outcome for check in nobody] == [Outcome.CANNOT_TELL, Outcome.NOT_CHECKED]
 
 
 def test_one_binding_that_fails_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,10 +229,10 @@ def test_one_binding_that_fails_costs_no_other(monkeypatch: pytest.MonkeyPatch) 
 
     (check,) = prove(monkeypatch, answer, "web:app")
 
-    assert (check.outcome, check.found) == (Outcome.COULD_NOT_LOOK, "unexpected LookupError; please report it")
+    assert (check.outcome, check.found) == (Outcome.CANNOT_TELL, "unexpected LookupError; please report it")
 
 
-def test_no_cluster_is_could_not_look(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_cluster_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects the meaning of 1: a cluster that is not there is no finding."""
 
     def nobody(*_: str) -> None:
@@ -241,7 +241,7 @@ def test_no_cluster_is_could_not_look(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(StubCluster, "service_account", nobody)
     (assumes, counter) = prove(monkeypatch, admitting("web:app"), "web:app")
 
-    assert (assumes.outcome, assumes.found) == (Outcome.COULD_NOT_LOOK, "cluster test: connection refused")
+    assert (assumes.outcome, assumes.found) == (Outcome.NO_ANSWER, "cluster test: connection refused")
     assert counter.outcome is Outcome.NOT_CHECKED
 
 

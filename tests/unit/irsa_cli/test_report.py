@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from irsa_cli.progress import look_at_all
-from irsa_cli.report.checks import Check, Outcome, Report, worst
+from irsa_cli.exits import CouldNotLookError, SecretInStateError, failed_request
+from irsa_cli.progress import check_all
+from irsa_cli.report.checks import Check, Outcome, Report, outcome_of, worst
 from irsa_cli.report.json import as_json
 from irsa_cli.report.junit import junit
 from irsa_cli.report.publish import publish
@@ -18,13 +19,21 @@ from irsa_cli.report.text import plain
 
 GOOD = Check("app", "role", Outcome.OK, "role app")
 BAD = Check("app", "trust", Outcome.FINDING, "role app", "this <one>", "that & that", "pulumi up --refresh")
-UNKNOWN = Check("web", "role", Outcome.COULD_NOT_LOOK, "role web", "iam:GetRole: AccessDenied")
-APART = Check("web", "trust", Outcome.NOT_CHECKED, "role web", "another account's")
+UNKNOWN = Check("web", "role", Outcome.NO_PERMISSION, "role web", "iam:GetRole: AccessDenied")
+OTHER_ACCOUNT = Check("web", "trust", Outcome.NOT_CHECKED, "role web", "another account's")
 
 
 @pytest.mark.parametrize(
     ("checks", "code"),
-    [((GOOD,), 0), ((GOOD, APART), 0), ((GOOD, UNKNOWN), 2), ((BAD,), 1), ((BAD, UNKNOWN), 1), ((APART,), 2), ((), 2)],
+    [
+        ((GOOD,), 0),
+        ((GOOD, OTHER_ACCOUNT), 0),
+        ((GOOD, UNKNOWN), 2),
+        ((BAD,), 1),
+        ((BAD, UNKNOWN), 1),
+        ((OTHER_ACCOUNT,), 2),
+        ((), 2),
+    ],
 )
 def test_exit_codes(checks: tuple[Check, ...], code: int) -> None:
     """Protects scripts: a finding is never hidden by an unknown, and nothing that was not looked at is called good."""
@@ -34,7 +43,7 @@ def test_exit_codes(checks: tuple[Check, ...], code: int) -> None:
 def test_the_worst_counts_in_a_row() -> None:
     """Protects the table: one finding among many good checks is what the row shows."""
     assert worst([Outcome.OK, Outcome.NOT_CHECKED, Outcome.FINDING]) is Outcome.FINDING
-    assert worst([Outcome.OK, Outcome.COULD_NOT_LOOK]) is Outcome.COULD_NOT_LOOK
+    assert worst([Outcome.OK, Outcome.NO_ANSWER]) is Outcome.NO_ANSWER
     assert worst([]) is None
 
 
@@ -44,22 +53,22 @@ def test_plain_text_is_aligned_and_has_a_line_per_failure() -> None:
 
     assert lines[:3] == ["binding  role", "app      ok", "web      ?"]
     assert lines[4] == "app: trust: role app: finding; found this <one>; expected that & that; fix: pulumi up --refresh"
-    assert lines[5] == "web: role: role web: could not look; iam:GetRole: AccessDenied"
-    assert lines[-1] == "stack dev: 2 bindings, 3 checks: 1 ok, 1 finding, 1 could not look"
+    assert lines[5] == "web: role: role web: not checked: no permission; iam:GetRole: AccessDenied"
+    assert lines[-1] == "stack dev: 2 bindings, 3 checks: 1 ok, 1 finding, 1 no permission"
 
 
 def test_one_reason_is_said_once() -> None:
     """Protects readers of 1,000 bindings: where AWS cannot be asked, that is one line; every finding has its own."""
     reason = "sts:GetCallerIdentity: ExpiredToken: The security token included in the request is expired"
     unknown = [
-        Check(f"app-{number}", kind, Outcome.COULD_NOT_LOOK, f"role {number}", reason)
+        Check(f"app-{number}", kind, Outcome.NO_ANSWER, f"role {number}", reason)
         for number in range(7)
         for kind in ("role", "trust")
     ]
     lines = plain(Report("verify", "dev", (*unknown, BAD, BAD)), ("binding",), ())
 
     named = "app-0, app-1, app-2, app-3, app-4 and 2 more"
-    assert lines[2:5] == [*[lines[2]] * 2, f"{named}: role, trust: could not look; {reason}"]
+    assert lines[2:5] == [*[lines[2]] * 2, f"{named}: role, trust: not checked: no answer; {reason}"]
     assert lines[2].startswith("app: trust: role app: finding; ")
     assert len(json.loads(as_json(Report("verify", "dev", unknown)))["checks"]) == 14
 
@@ -89,7 +98,7 @@ def test_what_is_found_cannot_break_the_report() -> None:
 
 def test_junit_has_a_suite_per_binding() -> None:
     """Protects CI: failures, errors and skipped are counted as JUnit's readers do, and marks are escaped."""
-    root = xml.etree.ElementTree.fromstring(junit(Report("verify", "dev", (GOOD, BAD, UNKNOWN, APART))))
+    root = xml.etree.ElementTree.fromstring(junit(Report("verify", "dev", (GOOD, BAD, UNKNOWN, OTHER_ACCOUNT))))
     suites = {suite.get("name"): suite.attrib for suite in root}
 
     assert (suites["app"]["tests"], suites["app"]["failures"]) == ("2", "1")
@@ -137,7 +146,7 @@ def test_long_work_shows_progress_and_keeps_the_order(
 ) -> None:
     """Protects waiting people: how many are done, on standard error; the report is in the order of the bindings."""
     monkeypatch.setattr("irsa_cli.progress.PROGRESS_LINE_SECONDS", 0.0)
-    checks = look_at_all("verify", list("abc"), lambda key: [Check(key, "role", Outcome.OK, key)], 3)
+    checks = check_all("verify", list("abc"), lambda key: [Check(key, "role", Outcome.OK, key)], 3)
 
     assert [check.binding for check in checks] == ["a", "b", "c"]
     assert capsys.readouterr().err.splitlines()[-1] == "irsa verify: 3 of 3 bindings"
@@ -152,3 +161,26 @@ def test_a_report_that_cannot_be_written_is_still_shown(tmp_path: Path, capsys: 
     assert codes == [2, 1]
     assert said.out.count('"verb": "verify"') == 2
     assert said.err.splitlines()[0].endswith("missing/verify.xml: No such file or directory")
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        # https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html (AccessDenied has HTTP status 403)
+        (failed_request("iam:GetRole: AccessDenied", 403), Outcome.NO_PERMISSION),
+        # https://kubernetes.io/docs/reference/access-authn-authz/authentication/ (HTTP status 401)
+        (failed_request("get pods: Unauthorized", 401), Outcome.NO_PERMISSION),
+        (failed_request("iam:GetRole: ServiceFailure", 500), Outcome.NO_ANSWER),
+        (CouldNotLookError("cluster a: connection refused"), Outcome.NO_ANSWER),
+        (SecretInStateError("the state keeps it as a secret"), Outcome.CANNOT_TELL),
+    ],
+)
+def test_why_there_is_no_result_is_said(error: CouldNotLookError, outcome: Outcome) -> None:
+    """Protects who reads a report: a missing permission is not an AWS or cluster that does not answer."""
+    check = Check("app", "role", outcome_of(error), "role app", str(error))
+    report = Report("verify", "dev", (check,))
+
+    assert check.outcome is outcome
+    assert plain(report, ("binding",), ())[2] == f"app: role: role app: not checked: {outcome.value}; {error}"
+    # The published value is one for all three.
+    assert json.loads(as_json(report))["checks"][0]["outcome"] == "could not look"

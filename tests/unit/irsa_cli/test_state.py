@@ -34,7 +34,7 @@ def child(parent: str, type_: str, name: str, inputs: Any, outputs: Any = None, 
     }
 
 
-def account(parent: str, provider: str = "") -> dict[str, Any]:
+def service_account(parent: str, provider: str = "") -> dict[str, Any]:
     metadata = {"name": "app", "namespace": "web", "annotations": ANNOTATIONS}
     return child(parent, "kubernetes:core/v1:ServiceAccount", parent, {"metadata": metadata}, provider=provider)
 
@@ -53,8 +53,8 @@ def test_a_binding_of_several_clusters_is_one() -> None:
     green = component("app@green", namespace="web", serviceAccountName="app")
     blue = component("app@blue", namespace="web", serviceAccountName="app")
     declared = parse_state(
-        state(green, account("app@green", "green"), component("app", subjects=["web:app"]), role(), blue,
-              account("app@blue", "blue"))
+        state(green, service_account("app@green", "green"), component("app", subjects=["web:app"]), role(), blue,
+              service_account("app@blue", "blue"))
     )  # fmt: skip
     (binding,) = declared.bindings
 
@@ -114,7 +114,7 @@ def test_what_a_refresh_forgot_is_still_declared() -> None:
     assert binding.policies == ("arn:aws:iam::aws:policy/X",)
 
 
-def test_a_forgotten_account_keeps_how_it_came() -> None:
+def test_a_forgotten_service_account_keeps_how_it_came() -> None:
     """Protects the advice: an account that the stack only annotated is not the stack's to make."""
     forgotten = component("app", namespace="web", serviceAccountName="app", createsServiceAccount=False)
     (binding,) = parse_state(state(forgotten, role())).bindings
@@ -144,12 +144,12 @@ def test_a_binding_that_was_never_finished_says_so() -> None:
     begun = {"urn": f"{STACK}{COMPONENT}::app", "type": COMPONENT, "outputs": {}}
     (binding,) = parse_state(state(begun, role())).bindings
 
-    assert binding.unreadable == "the last `pulumi up` did not finish it: run `pulumi up`"
+    assert binding.unreadable == "the last `pulumi up` did not complete this binding: run `pulumi up`"
 
 
 def test_what_waits_for_deletion_or_is_only_read_is_not_declared() -> None:
     """Protects from ghosts: a replaced resource that is to be deleted, and an account that is only read."""
-    read = {**account("app"), "external": True}
+    read = {**service_account("app"), "external": True}
     going = {**role(), "delete": True}
     (binding,) = parse_state(state(component("app"), read, going)).bindings
 
@@ -158,9 +158,9 @@ def test_what_waits_for_deletion_or_is_only_read_is_not_declared() -> None:
 
 def test_an_empty_stack_says_so() -> None:
     """Protects readers: nothing deployed is no green report."""
-    with pytest.raises(CouldNotLookError, match="holds nothing yet: run `pulumi up`"):
+    with pytest.raises(CouldNotLookError, match="has no resources yet: run `pulumi up`"):
         parse_state({"deployment": {"manifest": {}}}, "prod")
-    with pytest.raises(CouldNotLookError, match="holds nothing yet"):
+    with pytest.raises(CouldNotLookError, match="has no resources yet"):
         parse_state({"deployment": None}, "prod")
     with pytest.raises(CouldNotLookError, match="stack prod has no bindings"):
         parse_state(state()).chosen([])

@@ -11,7 +11,7 @@ NO_KEY = (
     "please reference AssumeRoleWithWebIdentity documentation for requirements"
 )
 NAMES = {
-    "account": "111122223333",
+    "aws_account": "111122223333",
     "add_client_id": "aws iam add-client-id-to-open-id-connect-provider --client-id sts.amazonaws.com",
     "audience": "sts.amazonaws.com",
     "create_provider": "aws iam create-open-id-connect-provider --url https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE",
@@ -76,16 +76,16 @@ NAMES = {
         (
             "IDPCommunicationError",
             "The identity provider could not be reached",
-            Outcome.COULD_NOT_LOOK,
+            Outcome.NO_ANSWER,
             "curl https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE/.well-known/openid-configuration",
         ),
         (
             "RegionDisabledException",
             "STS is not activated in this region",
-            Outcome.COULD_NOT_LOOK,
+            Outcome.NO_ANSWER,
             "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html",
         ),
-        ("Throttling", "Rate exceeded", Outcome.COULD_NOT_LOOK, ""),
+        ("Throttling", "Rate exceeded", Outcome.NO_ANSWER, ""),
     ],
 )
 def test_each_answer_has_its_cause_and_fix(code: str, words: str, outcome: Outcome, fix: str) -> None:

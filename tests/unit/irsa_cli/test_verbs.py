@@ -58,7 +58,7 @@ def comes_from(monkeypatch: pytest.MonkeyPatch, **direct_url: Any) -> None:
         ({"vcs": "git", "commit_id": COMMIT}, COMMIT),
     ],
 )
-@pytest.mark.parametrize("found", [(None, "there is none"), ("1.2.2", "there is 1.2.2")])
+@pytest.mark.parametrize("found", [(None, "it is not installed"), ("1.2.2", "1.2.2 is installed")])
 def test_a_missing_component_is_told_in_one_sentence(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -81,8 +81,8 @@ def test_a_missing_component_is_told_in_one_sentence(
 
     assert main(["explain", "default/app", "my-role"]) == 2
     assert capsys.readouterr().err == (
-        f"irsa explain: irsa-cli 1.2.3 needs the component's package irsa 1.2.3, and {said}: "
-        f"install 'irsa @ git+{URL}@{revision}#subdirectory=components' beside it\n"
+        f"irsa explain: irsa-cli 1.2.3 needs the package irsa 1.2.3, but {said}: "
+        f"install 'irsa @ git+{URL}@{revision}#subdirectory=components'\n"
     )
 
 
@@ -99,4 +99,4 @@ def test_another_package_of_that_name_is_told_apart(
 
     assert main(["explain", "default/app", "my-role"]) == 2
     said = capsys.readouterr().err
-    assert "another package has that name: install the folder components of the repository" in said
+    assert "another project named irsa is installed: install the folder components of the command's repository" in said

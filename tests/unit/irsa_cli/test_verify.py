@@ -17,7 +17,7 @@ CI_ISSUER = "token.actions.githubusercontent.com"
 CI_PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{CI_ISSUER}"
 ROLE = "arn:aws:iam::111122223333:role/app"
 ANNOTATIONS = {"eks.amazonaws.com/role-arn": ROLE}
-ACCOUNT = DeclaredServiceAccount("web", "app", ANNOTATIONS, True, "")
+SERVICE_ACCOUNT = DeclaredServiceAccount("web", "app", ANNOTATIONS, True, "")
 STATEMENT = {
     "Effect": "Allow",
     "Principal": {"Federated": PROVIDER},
@@ -44,7 +44,7 @@ def document(*statements: Any) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
-class StubAccount:
+class StubAwsAccount:
     """An AWS account with one role, which has its declared trust policy and no policies, and these OIDC providers."""
 
     number = "111122223333"
@@ -65,12 +65,12 @@ class StubAccount:
         return self.ids.get(arn)
 
 
-class StubAccounts:
-    def __init__(self, account: StubAccount) -> None:
-        self.account = account
+class StubAwsAccounts:
+    def __init__(self, aws_account: StubAwsAccount) -> None:
+        self.aws_account = aws_account
 
-    def of_role(self, *_: str) -> StubAccount:
-        return self.account
+    def of_role(self, *_: str) -> StubAwsAccount:
+        return self.aws_account
 
 
 class StubClusters:
@@ -89,11 +89,11 @@ def verify(
     """Return the checks of a binding with this trust policy that did not come out well."""
     role = DeclaredRole("app", trust, None)
     declared = DeclaredStack(
-        "dev", (DeclaredBinding("app", ROLE, role, service_accounts=(ACCOUNT,)),), {}, {}, own_providers
+        "dev", (DeclaredBinding("app", ROLE, role, service_accounts=(SERVICE_ACCOUNT,)),), {}, {}, own_providers
     )
-    accounts: Any = StubAccounts(StubAccount(trust or document(STATEMENT), client_ids))
+    aws_accounts: Any = StubAwsAccounts(StubAwsAccount(trust or document(STATEMENT), client_ids))
     clusters: Any = StubClusters()
-    checks = Verification(declared, accounts, clusters, pods=False).of_binding(declared.bindings[0])
+    checks = Verification(declared, aws_accounts, clusters, pods=False).of_binding(declared.bindings[0])
     return [check for check in checks if check.outcome is not Outcome.OK]
 
 
@@ -106,7 +106,7 @@ def test_each_provider_is_held_to_the_audience_that_is_asked_of_its_tokens() -> 
     assert (finding.about, finding.found, finding.expected) == (
         CI_PROVIDER,
         "audiences sts.amazonaws.com",
-        "my-ci among them",
+        "my-ci in the client ID list",
     )
     assert finding.fix.endswith(f"--open-id-connect-provider-arn {CI_PROVIDER} --client-id my-ci")
     (missing,) = verify(both, {PROVIDER: ["sts.amazonaws.com"]})
@@ -129,7 +129,7 @@ def test_what_irsa_itself_writes_asks_for_the_audience() -> None:
     written = trust_document([PROVIDER], ["web:app"], "vault")
     (finding,) = verify(written, {PROVIDER: ["sts.amazonaws.com"]})
 
-    assert (finding.check, finding.expected) == ("provider", "vault among them")
+    assert (finding.check, finding.expected) == ("provider", "vault in the client ID list")
 
 
 def test_a_provider_of_the_stack_is_repaired_by_it() -> None:
@@ -143,7 +143,7 @@ def test_a_secret_trust_policy_is_never_good() -> None:
     """Protects from a green row: what is declared is not known, so nothing that depends on it is."""
     bad = verify(None, {PROVIDER: ["sts.amazonaws.com"]})
 
-    assert [check.outcome for check in bad] == [Outcome.COULD_NOT_LOOK] * 3
+    assert [check.outcome for check in bad] == [Outcome.CANNOT_TELL] * 3
     assert {check.check for check in bad} == {"provider", "trust"}
 
 
@@ -155,8 +155,8 @@ def test_one_look_that_fails_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> 
         raise next(words)
 
     monkeypatch.setattr(StubClusters, "service_account", fail)
-    monkeypatch.setattr(StubAccount, "inline_policies", fail)
-    policies, account = verify(document(STATEMENT), {PROVIDER: ["sts.amazonaws.com"]})
+    monkeypatch.setattr(StubAwsAccount, "inline_policies", fail)
+    policies, service_account = verify(document(STATEMENT), {PROVIDER: ["sts.amazonaws.com"]})
 
     assert (policies.check, policies.found) == ("policies", "unexpected LookupError; please report it")
-    assert (account.check, account.found) == ("account", "iam:ListRolePolicies: AccessDenied")
+    assert (service_account.check, service_account.found) == ("account", "iam:ListRolePolicies: AccessDenied")

@@ -42,39 +42,39 @@ def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.fixture
-def account(iam: Any) -> LiveAwsAccount:
+def aws_account(iam: Any) -> LiveAwsAccount:
     return LiveAwsAccount(boto3.session.Session(), "123456789012")
 
 
-def calls_of(account: LiveAwsAccount) -> list[str]:
+def calls_of(aws_account: LiveAwsAccount) -> list[str]:
     calls: list[str] = []
-    for client in (account._iam.first, account._iam.patient):
+    for client in (aws_account._iam.first, aws_account._iam.patient):
         client.meta.events.register("before-call.iam.*", lambda model, **_: calls.append(model.name))
     return calls
 
 
-def test_paging_is_followed(iam: Any, account: LiveAwsAccount) -> None:
+def test_paging_is_followed(iam: Any, aws_account: LiveAwsAccount) -> None:
     """Protects long lists: ListAttachedRolePolicies gives at most 100 at a time, here 3."""
     iam.create_role(RoleName="app", AssumeRolePolicyDocument="{}")
     for index in range(7):
         arn = iam.create_policy(PolicyName=f"p{index}", PolicyDocument=json.dumps(POLICY))["Policy"]["Arn"]
         iam.attach_role_policy(RoleName="app", PolicyArn=arn)
         iam.put_role_policy(RoleName="app", PolicyName=f"i{index}", PolicyDocument=json.dumps(POLICY))
-    for client in (account._iam.first, account._iam.patient):
+    for client in (aws_account._iam.first, aws_account._iam.patient):
         client.meta.events.register(
             "provide-client-params.iam.*",
             lambda params, model, **_: {**params, "MaxItems": 3} if "List" in model.name else None,
         )
-    calls = calls_of(account)
+    calls = calls_of(aws_account)
 
-    assert len(account.attached_policies("app") or []) == 7
-    assert len(account.inline_policies("app") or []) == 7
+    assert len(aws_account.attached_policies("app") or []) == 7
+    assert len(aws_account.inline_policies("app") or []) == 7
     assert calls.count("ListAttachedRolePolicies") == 3
 
 
 @pytest.mark.parametrize(("status", "code"), [(400, "Throttling"), (503, "ServiceFailure")])
 def test_throttling_is_retried(
-    iam: Any, account: LiveAwsAccount, monkeypatch: pytest.MonkeyPatch, status: int, code: str
+    iam: Any, aws_account: LiveAwsAccount, monkeypatch: pytest.MonkeyPatch, status: int, code: str
 ) -> None:
     """Protects big stacks: IAM's Throttling, or a service out of order, is no answer; the question is asked again."""
     iam.create_role(RoleName="app", AssumeRolePolicyDocument="{}")
@@ -94,36 +94,36 @@ def test_throttling_is_retried(
 
         return AWSResponse(request.url, status, HTTPHeaders(), Raw())
 
-    for client in (account._iam.first, account._iam.patient):
+    for client in (aws_account._iam.first, aws_account._iam.patient):
         client.meta.events.register_first("before-send.iam.GetRole", throttle)
 
-    assert (account.role("app") or {})["RoleName"] == "app"
+    assert (aws_account.role("app") or {})["RoleName"] == "app"
     assert next(throttled, None) is None
 
 
-def test_a_question_is_asked_once_however_many_want_the_answer(iam: Any, account: LiveAwsAccount) -> None:
+def test_a_question_is_asked_once_however_many_want_the_answer(iam: Any, aws_account: LiveAwsAccount) -> None:
     """Protects IAM's rate limits: 16 threads that look at one OIDC provider are one request."""
-    calls, barrier = calls_of(account), threading.Barrier(16)
+    calls, barrier = calls_of(aws_account), threading.Barrier(16)
 
     def look(_: int) -> Any:
         barrier.wait()
-        return account.client_ids("arn:aws:iam::123456789012:oidc-provider/example.com")
+        return aws_account.client_ids("arn:aws:iam::123456789012:oidc-provider/example.com")
 
     with ThreadPoolExecutor(16) as pool:
         assert set(pool.map(look, range(16))) == {None}
     assert calls == ["GetOpenIDConnectProvider"]
 
 
-def test_what_is_asked_is_what_the_documented_policy_allows(iam: Any, account: LiveAwsAccount) -> None:
+def test_what_is_asked_is_what_the_documented_policy_allows(iam: Any, aws_account: LiveAwsAccount) -> None:
     """Protects least privilege: verify needs exactly the actions of docs/permissions/iam-verify.json."""
     arn = iam.create_policy(PolicyName="p", PolicyDocument=json.dumps(POLICY))["Policy"]["Arn"]
     iam.create_role(RoleName="app", AssumeRolePolicyDocument="{}")
     iam.put_role_policy(RoleName="app", PolicyName="i", PolicyDocument=json.dumps(POLICY))
-    calls = calls_of(account)
-    for look in (account.role, account.attached_policies, account.inline_policies):
+    calls = calls_of(aws_account)
+    for look in (aws_account.role, aws_account.attached_policies, aws_account.inline_policies):
         look("app")
-    assert account.document(arn) == account.inline_document("app", "i") == POLICY
-    account.client_ids("arn:aws:iam::123456789012:oidc-provider/example.com")
+    assert aws_account.document(arn) == aws_account.inline_document("app", "i") == POLICY
+    aws_account.client_ids("arn:aws:iam::123456789012:oidc-provider/example.com")
     statements = json.loads((PERMISSIONS / "iam-verify.json").read_text())["Statement"]
     allowed = [
         action for s in statements for action in (s["Action"] if isinstance(s["Action"], list) else [s["Action"]])
@@ -147,29 +147,31 @@ def test_the_deployers_policy_names_what_the_provider_calls() -> None:
     assert {f"iam:{name}" for name in called} <= allowed
 
 
-def test_an_account_that_nobody_leads_to_is_not_looked_at(iam: Any) -> None:
+def test_an_aws_account_without_credentials_is_not_read(iam: Any) -> None:
     """Protects from a wrong answer: a role of another account is not looked for in this one."""
-    accounts = LiveAwsAccounts({"urn::id": {"region": "us-west-2"}})
+    aws_accounts = LiveAwsAccounts({"urn::id": {"region": "us-west-2"}})
     here, elsewhere = (f"arn:aws:iam::{number}:role/app" for number in ("123456789012", "444455556666"))
 
-    assert accounts.of_arn(elsewhere) is None
-    assert accounts.of_arn(here) is accounts.of_role(here, "urn::id") is accounts.only()
-    with pytest.raises(CouldNotLookError, match=f"are of account 123456789012, and {elsewhere} is not in it"):
-        accounts.of_role(elsewhere, "urn::id")
+    assert aws_accounts.of_arn(elsewhere) is None
+    assert aws_accounts.of_arn(here) is aws_accounts.of_role(here, "urn::id") is aws_accounts.only()
+    with pytest.raises(CouldNotLookError, match=f"are of AWS account 123456789012, but the role is {elsewhere}"):
+        aws_accounts.of_role(elsewhere, "urn::id")
 
 
-def test_a_forgotten_provider_is_no_other_account(iam: Any) -> None:
+def test_a_forgotten_provider_is_no_other_aws_account(iam: Any) -> None:
     """Protects from a false answer after a refresh: the account is found by its number, or nothing is said of it."""
     role = {"roleArn": "arn:aws:iam::444455556666:role/deployer"}
-    accounts = LiveAwsAccounts({"one": {}, "two": {"assumeRoles": json.dumps([role])}})
+    aws_accounts = LiveAwsAccounts({"one": {}, "two": {"assumeRoles": json.dumps([role])}})
     here, there, nowhere = (f"arn:aws:iam::{n}:role/app" for n in ("123456789012", "444455556666", "777788889999"))
 
-    assert accounts.of_role(here, "").number == "123456789012"
-    assert accounts.of_role(there, "forgotten").number == "444455556666"
-    with pytest.raises(CouldNotLookError, match="none of the stack's AWS providers leads to account 777788889999"):
-        accounts.of_role(nowhere, "")
-    with pytest.raises(CouldNotLookError, match="several accounts: give the role's ARN"):
-        accounts.only()
+    assert aws_accounts.of_role(here, "").number == "123456789012"
+    assert aws_accounts.of_role(there, "forgotten").number == "444455556666"
+    with pytest.raises(
+        CouldNotLookError, match="none of the stack's AWS providers has credentials of AWS account 777788889999"
+    ):
+        aws_accounts.of_role(nowhere, "")
+    with pytest.raises(CouldNotLookError, match="several AWS accounts: pass the ARN of the role"):
+        aws_accounts.only()
     broken = LiveAwsAccounts({"one": {}, "two": {"profile": "nobody-has-this-profile"}})
     assert broken.of_arn(here) is not None
     with pytest.raises(CouldNotLookError, match="could not be found"):
@@ -225,13 +227,21 @@ def test_where_nobody_answers_it_is_asked_once(monkeypatch: pytest.MonkeyPatch) 
     for name, value in {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "NO_PROXY": "127.0.0.1"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    account, service = LiveAwsAccount(boto3.session.Session(region_name="us-west-2"), "1"), TokenService("us-west-2")
+    aws_account, service = (
+        LiveAwsAccount(boto3.session.Session(region_name="us-west-2"), "1"),
+        TokenService("us-west-2"),
+    )
     asked: list[str] = []
-    for client in (account._iam.first, account._iam.patient, service._anonymous.first, service._anonymous.patient):
+    for client in (
+        aws_account._iam.first,
+        aws_account._iam.patient,
+        service._anonymous.first,
+        service._anonymous.patient,
+    ):
         client.meta.events.register("before-send.*", lambda request, **_: asked.append(request.url))
     for number in range(100):
         with pytest.raises(CouldNotLookError, match="iam:GetRole: Could not connect to the endpoint URL"):
-            account.role(f"role-{number}")
+            aws_account.role(f"role-{number}")
         with pytest.raises(CouldNotLookError, match="STS: EndpointConnectionError"):
             service.identity("secret", "arn:aws:iam::111122223333:role/app")
 
