@@ -40,7 +40,7 @@ lint: environment ## style, workflows and types
 	@$(PYTHON) -m ruff format --check .
 	@echo "  actionlint (the first time it is built: half a minute)"
 	@cd tests/actionlint && go tool actionlint ../../.github/workflows/*.yml
-	@$(PYTHON) -m mypy components/irsa config cli/irsa_cli program sandbox tests $(wildcard bench/*.py) __main__.py
+	@$(PYTHON) -m mypy components/irsa config cli/irsa_cli cli/reference.py program sandbox tests $(wildcard bench/*.py) __main__.py
 	@for example in examples/*/__main__.py; do $(PYTHON) -m mypy "$$example" || exit 1; done
 
 unit: environment ## the tests that need neither the engine nor the sandbox, in less than a minute
@@ -54,6 +54,7 @@ test: lint ## lint, types and all tests, the real engine's among them
 generate: environment ## write what is generated from the code: schemas and reference pages
 	@$(PYTHON) -m config.schema
 	@$(PYTHON) -m config.docs
+	@$(PYTHON) cli/reference.py
 	@$(PYTHON) components --schema > components/schema.json.new && mv components/schema.json.new components/schema.json
 
 bench: environment ## measure what has a figure in the documentation

@@ -173,7 +173,7 @@ def _live(options: argparse.Namespace) -> Explanation:
         annotations = _annotations(cluster, options.service_account)
         audience = (annotations or {}).get(AUDIENCE)
         if annotations is None:
-            assumed = f"{options.service_account} does not exist yet; assumed: the audience {DEFAULT_AUDIENCE}"
+            assumed = f"{options.service_account} does not exist yet, so its audience is {DEFAULT_AUDIENCE}"
     request = _request(options.service_account, role["Arn"], issuer, audience or DEFAULT_AUDIENCE)
     answer = _evaluated(options.service_account, role["Arn"], role["AssumeRolePolicyDocument"], request)
     return replace(_with_provider(answer, aws_account.client_ids(request.provider_arn)), assumed=assumed)

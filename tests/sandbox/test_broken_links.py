@@ -110,7 +110,7 @@ CASES = (
             ),
             Finding("trust", f"StringLike.{ISSUER}:sub: system:serviceaccount:*:*", "nothing", UP),
         ),
-        (Finding("is refused", "it became arn:aws:sts::111122223333:assumed-role/my-role/", "AccessDenied", UP),),
+        (Finding("is refused", "STS gave it arn:aws:sts::111122223333:assumed-role/my-role/", "AccessDenied", UP),),
     ),
     Case(
         "trust edited to another account",
@@ -121,7 +121,7 @@ CASES = (
     Case(
         "role deleted",
         delete_role,
-        (Finding("role", "no such role", "arn:aws:iam::111122223333:role/my-role", UP),),
+        (Finding("role", "the role does not exist", "arn:aws:iam::111122223333:role/my-role", UP),),
         (Finding("assumes", NOT_AUTHORIZED, "assumes", UP),),
     ),
     Case(
@@ -130,7 +130,7 @@ CASES = (
         (
             Finding(
                 "provider",
-                "no such IAM OIDC provider",
+                "the IAM OIDC provider does not exist",
                 f"https://{ISSUER}",
                 f"aws iam create-open-id-connect-provider --url https://{ISSUER} --client-id-list sts.amazonaws.com",
             ),
@@ -153,7 +153,7 @@ CASES = (
             Finding(
                 "provider",
                 "audiences none",
-                "sts.amazonaws.com among them",
+                "sts.amazonaws.com in the client ID list",
                 "aws iam add-client-id-to-open-id-connect-provider "
                 f"--open-id-connect-provider-arn {PROVIDER} --client-id sts.amazonaws.com",
             ),
@@ -171,7 +171,7 @@ CASES = (
     Case(
         "policy detached",
         lambda links: links.iam.detach_role_policy(RoleName=ROLE, PolicyArn=POLICY),
-        (Finding("policies", "not attached", f"attached to {ROLE}", UP, about=POLICY),),
+        (Finding("policies", "not attached to the role", f"attached to {ROLE}", UP, about=POLICY),),
     ),
     Case(
         "undeclared policy attached",
@@ -179,7 +179,7 @@ CASES = (
         (
             Finding(
                 "policies",
-                "attached, not declared",
+                "attached but not declared",
                 POLICY,
                 f"aws iam detach-role-policy --role-name {ROLE} --policy-arn {READ_BUCKETS}",
                 about=READ_BUCKETS,
@@ -214,7 +214,7 @@ CASES = (
         (
             Finding(
                 "account",
-                "eks.amazonaws.com/audience: sts.amazonaws.com.cn, not declared",
+                "eks.amazonaws.com/audience: sts.amazonaws.com.cn, but not declared",
                 "no eks.amazonaws.com/audience",
                 f"kubectl annotate serviceaccount {BINDING} -n default eks.amazonaws.com/audience-",
             ),
@@ -231,8 +231,8 @@ CASES = (
     Case(
         "service account deleted",
         lambda links: links.kubectl("delete", "sa", BINDING),
-        (Finding("account", "no such service account", f"default/{BINDING}", UP),),
-        (Finding("assumes", "no such service account", "role/my-role", UP),),
+        (Finding("account", "the service account does not exist", f"default/{BINDING}", UP),),
+        (Finding("assumes", "the service account does not exist", "role/my-role", UP),),
     ),
 )
 
@@ -304,7 +304,7 @@ def test_a_broken_link(links: Links, case: Case) -> None:
 
 
 def test_a_wrong_issuer(links: Links) -> None:
-    """Protects a cluster that was made anew: AWS is consistent, but its tokens have another issuer."""
+    """Protects a cluster that was recreated: AWS is consistent, but its tokens have another issuer."""
     links.iam.create_open_id_connect_provider(Url=f"https://{OTHER_ISSUER}", ClientIDList=["sts.amazonaws.com"])
     bindings = yaml.safe_load((links.project.folder / f"Pulumi.{STACK}.yaml").read_text())["config"]["irsa:bindings"]
     cluster = {"oidcIssuer": f"https://{OTHER_ISSUER}", "oidcProviderArn": OTHER_PROVIDER}

@@ -71,8 +71,8 @@ def test_what_cannot_be_proven_here_is_not_a_finding(deploy: Callable[..., Proje
         (check,) = not_good(checks)
         assert (code, check["check"], check["outcome"]) == (2, "assumes", "could not look")
         found[name] = check["found"]
-    assert found["nobody"] == "no existing service account matches, so it cannot be proven here"
-    assert found["later"] == "no such service account, so it cannot be proven here"
+    assert found["nobody"] == "no existing service account matches, so there is no proof"
+    assert found["later"] == "the service account does not exist, so there is no proof"
     assert found["network"].startswith("AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity: ")
     assert "condition on the caller's network" in found["network"]
 
@@ -132,4 +132,4 @@ def test_an_own_audience_is_the_one_of_the_token(cloud: Any, deploy: Callable[..
 
     assert (proven[0], not_good(proven[1])) == (0, [])
     code, checks = report(project, "verify")
-    assert (code, [check["expected"] for check in not_good(checks)]) == (1, ["vault among them"])
+    assert (code, [check["expected"] for check in not_good(checks)]) == (1, ["vault in the client ID list"])

@@ -43,9 +43,9 @@ class Check:
     Attributes:
         binding: Key of the binding; in another program, name of the component.
         check: Kind of check, such as `trust` (verify) or `assumes` (prove). New versions may add some.
-        outcome: Result of the check.
+        outcome: Result of the check; where there is none, `found` says why.
         about: What was checked, such as `role my-role`.
-        found: What is there; for a check without a result, why. Empty where there is nothing to say.
+        found: What is there, or why there is no result; empty where there is nothing to say.
         expected: What should be there; empty where nothing is wrong.
         fix: The command that fixes it; empty where there is none.
     """

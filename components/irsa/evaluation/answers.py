@@ -78,17 +78,17 @@ class Reason:
     """How one element of a statement came out.
 
     Attributes:
-        element: `Principal`, `Action`, `NotAction` or `Condition`.
+        element: The element of the statement.
         operator: The condition operator, as written; empty for other elements.
         key: The condition key, as written; empty for other elements.
-        outcome: True, False, or None where it cannot be decided.
+        outcome: Whether it holds; None where that cannot be decided.
         found: The values of the request.
         wanted: The values of the statement.
-        explanation: One sentence.
-        documentation: The page that states the rule.
+        explanation: Why, in one sentence.
+        documentation: Page of AWS that states the rule.
     """
 
-    element: str
+    element: Literal["Principal", "Action", "NotAction", "Condition"]
     operator: str
     key: str
     outcome: bool | None
@@ -100,7 +100,15 @@ class Reason:
 
 @dataclass(frozen=True)
 class StatementEvaluation:
-    """How one statement came out; `index` counts from 0, `matched` is None where it cannot be decided."""
+    """How one statement came out.
+
+    Attributes:
+        index: Its place in the policy; the first is 0.
+        sid: Its `Sid`.
+        effect: Its `Effect`.
+        matched: Whether it applies; None where that cannot be decided.
+        reasons: How each of its elements came out.
+    """
 
     index: int
     sid: str | None

@@ -35,7 +35,7 @@ class Statement(NamedTuple):
     sid: str | None
     effect: Literal["Allow", "Deny"]
     principals: tuple[tuple[str, str], ...]
-    action_element: str
+    action_element: Literal["Action", "NotAction"]
     actions: tuple[str, ...]
     conditions: tuple[Condition, ...]
 
@@ -120,7 +120,7 @@ def _parse_statement(value: object, place: str) -> Statement:
         sid,
         "Allow" if effect == "Allow" else "Deny",
         _parse_principals(statement["Principal"], f"{place}.Principal"),
-        action_element,
+        "Action" if action_element == "Action" else "NotAction",
         _texts(statement[action_element], f"{place}.{action_element}"),
         _parse_conditions(statement.get("Condition", {}), f"{place}.Condition"),
     )

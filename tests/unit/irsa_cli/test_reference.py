@@ -1,0 +1,86 @@
+"""What is generated from the command's code, as `make generate` writes it."""
+
+import runpy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from irsa_cli.verify import CHECKS
+
+ROOT = Path(__file__).parents[3]
+GENERATOR = runpy.run_path(str(ROOT / "cli" / "reference.py"))
+
+
+@dataclass(frozen=True)
+class Weather:
+    """A verb's output.
+
+    Attributes:
+        warm_enough: Whether a coat is needed; None where that
+            cannot be decided.
+    """
+
+    warm_enough: bool | None
+    by_town: Mapping[str, tuple[int, ...]]
+
+
+def test_what_is_generated_is_up_to_date() -> None:
+    """Protects the published schemas and docs/verify.md from a change of the code: run `make generate`."""
+    pages = dict(GENERATOR["pages"]())
+
+    assert {file.name for file in pages} >= {
+        "explain.schema.json",
+        "prove.schema.json",
+        "verify.schema.json",
+        "verify.md",
+    }
+    for file, text in pages.items():
+        assert file.read_text(encoding="utf-8") == text, file.name
+
+
+def test_every_check_is_documented_once() -> None:
+    """Protects the reader of docs/verify.md: the table has a row for each check of `irsa verify`."""
+    page = (ROOT / "docs" / "verify.md").read_text()
+
+    for name in CHECKS:
+        assert page.count(f"\n| {name} | ") == 1
+
+
+@pytest.mark.parametrize(
+    ("document", "valid"),
+    [
+        ({"warmEnough": None, "byTown": {"Bern": [1, 2]}}, True),
+        ({"warmEnough": True, "byTown": {}}, True),
+        ({"warmEnough": "yes", "byTown": {}}, False),
+        ({"warmEnough": True, "byTown": {"Bern": ["cold"]}}, False),
+        ({"warmEnough": True, "byTown": {"Bern": [-1]}}, False),
+        ({"warmEnough": True}, False),
+        ({"warm_enough": True, "byTown": {}}, False),
+        ({"warmEnough": True, "byTown": {}, "coldEnough": True}, False),
+    ],
+)
+def test_the_schema_of_a_dataclass(document: dict[str, Any], valid: bool) -> None:
+    """Protects parsers of a verb's output: keys are camelCase, all are required, no other is allowed, types count."""
+    schema = GENERATOR["schema_of"]("weather", Weather)
+    Draft202012Validator.check_schema(schema)
+
+    assert Draft202012Validator(schema).is_valid({"verb": "weather", "good": True, **document}) is valid
+    text = "Whether a coat is needed; null where that cannot be decided."
+    assert schema["properties"]["warmEnough"]["description"] == text
+
+
+def test_a_type_without_a_schema_is_refused() -> None:
+    """Protects from a schema that admits everything: a type that the generator does not know is an error."""
+
+    @dataclass
+    class Odd:
+        """Has a field that JSON lacks."""
+
+        value: complex
+
+    with pytest.raises(TypeError, match="no JSON schema for <class 'complex'>"):
+        GENERATOR["schema_of"]("odd", Odd)
