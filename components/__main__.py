@@ -5,14 +5,12 @@ python components --schema    print the schema, as schema.json has it
 
 import json
 import sys
-import tomllib
-from pathlib import Path
 
 from irsa.plugin import Plugin, serve
+from irsa.version import VERSION
 
 if __name__ == "__main__":
-    project = tomllib.loads((Path(__file__).parent / "pyproject.toml").read_text())["project"]
-    plugin = Plugin(project["version"])
+    plugin = Plugin(VERSION)
     if sys.argv[1:] == ["--schema"]:
         sys.stdout.write(json.dumps(json.loads(plugin.schema or ""), indent=2) + "\n")
     else:

@@ -23,6 +23,7 @@ CONTENT = (
     "pyproject.toml",
     "components/pyproject.toml",
     "cli/pyproject.toml",
+    "components/irsa/version.py",
 )
 TICK_SECONDS = 20
 

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from irsa.version import VERSION
+
 ROOT = Path(__file__).parents[2]
 OURS = frozenset({"irsa", "irsa-cli", "irsa-checkout"})
+DOCUMENTING = ("README.md", "docs/verify.md", "components/pyproject.toml", "examples/python-stack/requirements.txt")
 FILES = ("pyproject.toml", "components/pyproject.toml", "cli/pyproject.toml")
 
 
@@ -29,13 +32,26 @@ def test_no_index_is_asked_for_a_name_of_ours(file: str) -> None:
     assert names & OURS <= {own["name"]}
 
 
-def test_one_version() -> None:
+@pytest.mark.parametrize("file", FILES)
+def test_one_version(file: str) -> None:
     """Protects `irsa verify` right after a release: the command refuses a component of another version."""
-    assert {project(file)["version"] for file in FILES} == {version("irsa")} == {version("irsa-cli")}
+    assert "version" not in project(file)
+    hatch = tomllib.loads((ROOT / file).read_text())["tool"]["hatch"]
+    home = (ROOT / file).parent / hatch["version"]["path"]
+
+    assert home.resolve() == ROOT / "components" / "irsa" / "version.py"
+    assert version(project(file)["name"]) == VERSION
+
+
+def test_the_documented_lines_are_of_this_version() -> None:
+    """Protects who installs a release by README's line: the tag in it is the release's own."""
+    for file in DOCUMENTING:
+        assert set(re.findall(r"@v([0-9][\w.+-]*)", (ROOT / file).read_text())) <= {VERSION}, file
+    assert f"@v{VERSION}#subdirectory=components" in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.parametrize(
-    "file", ["README.md", "docs/verify.md", "components/pyproject.toml", "examples/python-stack/requirements.txt"]
+    "file", DOCUMENTING
 )
 def test_documented_lines_name_the_repository_and_the_folder(file: str) -> None:
     """Protects who copies a line: only a URL with a folder brings ours, and the folder of the right distribution."""
