@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
+from irsa.version import VERSION
 from irsa_cli.verify import CHECKS, PODS
 from tests.output_schemas import check_output
 from tests.sandbox.irsa_command import ISSUER, PROVIDER
@@ -20,7 +21,7 @@ from tests.sandbox.project import ROOT, STACK, Stack
 
 pytestmark = pytest.mark.sandbox
 
-DOCUMENTED = "https://HOST/ORGANIZATION/irsa@v0.1.0"
+DOCUMENTED = f"https://HOST/ORGANIZATION/irsa@v{VERSION}"
 TAG = "a-release"
 PROGRAM = f"""
 from irsa import ServiceAccountRole
@@ -122,7 +123,7 @@ def test_check_is_no_verb_outside_its_checkout(environment: Environment) -> None
     assert "check" not in verbs
     assert refused.returncode == 2
     assert "invalid choice: 'check'" in refused.stderr
-    assert environment.run("irsa", "--version").stdout == "irsa 0.1.0\n"
+    assert environment.run("irsa", "--version").stdout == f"irsa {VERSION}\n"
 
 
 def test_a_stack_that_uses_only_the_component_is_verified(stack: Stack, environment: Environment) -> None:
@@ -153,7 +154,7 @@ def test_the_missing_component_is_named_with_what_to_install(environment: Enviro
     environment.pip("uninstall", "--quiet", "--yes", "irsa")
     alone = environment.run("irsa", "explain", "default/app", "my-role")
     requirement = f"irsa @ git+{environment.origin}#subdirectory=components"
-    needs = "irsa-cli 0.1.0 needs the package irsa 0.1.0"
+    needs = f"irsa-cli {VERSION} needs the package irsa {VERSION}"
     assert alone.returncode == 2
     assert alone.stderr == f"irsa explain: {needs}, but it is not installed: install '{requirement}'\n"
     assert environment.run("irsa", "--help").returncode == 0

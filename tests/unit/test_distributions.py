@@ -50,9 +50,7 @@ def test_the_documented_lines_are_of_this_version() -> None:
     assert f"@v{VERSION}#subdirectory=components" in (ROOT / "README.md").read_text()
 
 
-@pytest.mark.parametrize(
-    "file", DOCUMENTING
-)
+@pytest.mark.parametrize("file", DOCUMENTING)
 def test_documented_lines_name_the_repository_and_the_folder(file: str) -> None:
     """Protects who copies a line: only a URL with a folder brings ours, and the folder of the right distribution."""
     folders = {"irsa": "components", "irsa-cli": "cli"}
