@@ -108,7 +108,7 @@ def _statement(statement: Mapping[str, Any], spelling: dict[str, str]) -> dict[s
 def _principal(value: Any) -> dict[str, list[str]]:
     if value == "*":
         return {"AWS": ["*"]}
-    # IAM stores an account's number as the ARN of its root.
+    # IAM stores the number of an AWS account as the ARN of its root user.
     return {
         type_: _texts([_ACCOUNT_ROOT.sub(r"\1", name) for name in _texts(names)])
         for type_, names in _object(value, "Principal").items()

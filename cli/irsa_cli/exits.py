@@ -7,7 +7,7 @@ EXIT_CODES = "exit codes: 0 all good, 1 findings, 2 not checked (no permission, 
 
 
 class CouldNotLookError(Exception):
-    """A question that got no answer, and why: nobody answers, or the question is wrong."""
+    """A question without an answer, and why: no credentials, no connection, or a wrong argument."""
 
     def __init__(self, reason: str) -> None:
         """Keep the reason as one line: a report has one line for each."""

@@ -69,7 +69,7 @@ def test_what_means_the_same(live: Any) -> None:
 
 
 def test_an_accounts_number_is_its_root() -> None:
-    """Protects from a false alarm: IAM stores an account's number as the ARN of its root."""
+    """Protects from a false alarm: IAM stores an AWS account's number as the ARN of its root."""
     declared = changed(Principal={"AWS": "111122223333"})
 
     assert differences(declared, changed(Principal={"AWS": "arn:aws:iam::111122223333:root"})) == []

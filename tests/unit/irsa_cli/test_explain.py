@@ -67,7 +67,7 @@ def test_the_reason_names_statement_condition_value_and_page(
 
 
 def test_the_audience_can_be_given(tmp_path: Path) -> None:
-    """Protects accounts with an audience of their own."""
+    """Protects service accounts with an audience of their own."""
     condition = {"StringEquals": {f"{HOST_PATH}:aud": "vault"}}
 
     assert explain(tmp_path, condition) == 1

@@ -57,7 +57,7 @@ def test_a_pod_that_the_webhook_missed(pod: dict[str, Any]) -> None:
 
 
 def test_a_token_for_another_audience(pod: dict[str, Any]) -> None:
-    """Protects the audience: the token of the volume must be for the account's audience."""
+    """Protects the audience: the token of the volume must be for the service account's audience."""
     (problem,) = problems(pod, ROLE, "vault")
 
     assert problem.found == "a token for sts.amazonaws.com"

@@ -77,7 +77,7 @@ def prove(
     subjects: tuple[str, ...] = ("web:app",),
     document: dict[str, Any] | None = None,
 ) -> list[Check]:
-    """Prove a binding of the account web/app where STS answers so to a token's claims."""
+    """Prove a binding of the service account web/app where STS answers so to a token's claims."""
 
     class Sts:
         def __init__(self, _: str | None) -> None:
@@ -111,7 +111,7 @@ def admitting(*subjects: str, audience: str = "sts.amazonaws.com") -> Callable[[
 
 
 def test_the_proof_and_its_negative_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the verb's sense: the account becomes the role, and one that is not trusted is refused."""
+    """Protects the verb's sense: the service account becomes the role, and one that is not trusted is refused."""
     checks = prove(monkeypatch, admitting("web:app"), "web:app", "web:other")
 
     assert [(check.check, check.outcome, check.about) for check in checks] == [
@@ -121,14 +121,14 @@ def test_the_proof_and_its_negative_check(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_without_a_untrusted_service_account_a_wrong_audience_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects clusters whose only account is trusted: a wrong audience is used."""
+    """Protects clusters whose only service account is trusted: a wrong audience is used."""
     (_, counter) = prove(monkeypatch, admitting("web:app"), "web:app")
 
     assert (counter.outcome, counter.about) == (Outcome.OK, "web/app with the audience irsa-prove.invalid")
 
 
 def test_service_accounts_are_listed_once_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the narrow right of docs/verify.md: who may not list all accounts is told so once, and proves on."""
+    """Protects the narrow right of docs/verify.md: who may not list all service accounts is told so once, and proves on."""
     monkeypatch.setattr("irsa_cli.prove.TokenService", lambda _: type("Sts", (), {"identity": lambda *_: ASSUMED})())
     cluster: Any = StubCluster("web:app")
     cluster.may_list = False
@@ -170,7 +170,7 @@ def test_only_a_refusal_of_trust_is_a_negative_check(
 
 
 def test_a_untrusted_service_account_that_gets_in_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the account: who is not declared and gets the role is found, whatever the trust policy says."""
+    """Protects the service account: who is not declared and gets the role is found, whatever the trust policy says."""
     (_, counter) = prove(monkeypatch, lambda _: ASSUMED, "web:app", "web:other")
 
     assert (counter.outcome, counter.found) == (Outcome.FINDING, f"STS gave it {ASSUMED}")
@@ -204,7 +204,7 @@ def test_a_new_role_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, age: int
 
 
 def test_a_pattern_is_proven_by_the_service_account_that_proves_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the proof of a wildcard: `default` is in every namespace, and any other account shows more."""
+    """Protects the proof of a wildcard: `default` is in every namespace, and any other service account shows more."""
     seen: list[str] = []
 
     def answer(claims: Mapping[str, str]) -> str:

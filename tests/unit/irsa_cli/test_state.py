@@ -49,7 +49,7 @@ def state(*resources: Any) -> dict[str, Any]:
 
 
 def test_a_binding_of_several_clusters_is_one() -> None:
-    """Protects blue/green: the accounts of `key@cluster` belong to the binding `key`, each with its own way."""
+    """Protects blue/green: the service accounts of `key@cluster` belong to the binding `key`, each with its own way."""
     green = component("app@green", namespace="web", serviceAccountName="app")
     blue = component("app@blue", namespace="web", serviceAccountName="app")
     declared = parse_state(
@@ -106,7 +106,7 @@ def test_secrets_of_the_state_stay_unread() -> None:
 
 
 def test_what_a_refresh_forgot_is_still_declared() -> None:
-    """Protects from silence: a bare refresh forgets a deleted account and attachment; the component does not."""
+    """Protects from silence: a bare refresh forgets a deleted service account and attachment; the component does not."""
     forgotten = component("app", namespace="web", serviceAccountName="app", policyArns=["arn:aws:iam::aws:policy/X"])
     (binding,) = parse_state(state(forgotten, role())).bindings
 
@@ -115,7 +115,7 @@ def test_what_a_refresh_forgot_is_still_declared() -> None:
 
 
 def test_a_forgotten_service_account_keeps_how_it_came() -> None:
-    """Protects the advice: an account that the stack only annotated is not the stack's to make."""
+    """Protects the advice: a service account that the stack only annotated is not the stack's to make."""
     forgotten = component("app", namespace="web", serviceAccountName="app", createsServiceAccount=False)
     (binding,) = parse_state(state(forgotten, role())).bindings
 
@@ -148,7 +148,7 @@ def test_a_binding_that_was_never_finished_says_so() -> None:
 
 
 def test_what_waits_for_deletion_or_is_only_read_is_not_declared() -> None:
-    """Protects from ghosts: a replaced resource that is to be deleted, and an account that is only read."""
+    """Protects from ghosts: a replaced resource that is to be deleted, and a service account that is only read."""
     read = {**service_account("app"), "external": True}
     going = {**role(), "delete": True}
     (binding,) = parse_state(state(component("app"), read, going)).bindings

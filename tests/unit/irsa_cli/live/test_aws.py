@@ -148,7 +148,7 @@ def test_the_deployers_policy_names_what_the_provider_calls() -> None:
 
 
 def test_an_aws_account_without_credentials_is_not_read(iam: Any) -> None:
-    """Protects from a wrong answer: a role of another account is not looked for in this one."""
+    """Protects from a wrong answer: a role of another AWS account is not looked for in this one."""
     aws_accounts = LiveAwsAccounts({"urn::id": {"region": "us-west-2"}})
     here, elsewhere = (f"arn:aws:iam::{number}:role/app" for number in ("123456789012", "444455556666"))
 
@@ -159,7 +159,7 @@ def test_an_aws_account_without_credentials_is_not_read(iam: Any) -> None:
 
 
 def test_a_forgotten_provider_is_no_other_aws_account(iam: Any) -> None:
-    """Protects from a false answer after a refresh: the account is found by its number, or nothing is said of it."""
+    """Protects from a false answer after a refresh: the AWS account is found by its number, or nothing is said of it."""
     role = {"roleArn": "arn:aws:iam::444455556666:role/deployer"}
     aws_accounts = LiveAwsAccounts({"one": {}, "two": {"assumeRoles": json.dumps([role])}})
     here, there, nowhere = (f"arn:aws:iam::{n}:role/app" for n in ("123456789012", "444455556666", "777788889999"))
@@ -179,7 +179,7 @@ def test_a_forgotten_provider_is_no_other_aws_account(iam: Any) -> None:
 
 
 def test_a_providers_role_is_assumed(iam: Any) -> None:
-    """Protects stacks with several accounts: the session is that of the provider's assumeRoles."""
+    """Protects stacks with several AWS accounts: the session is that of the provider's assumeRoles."""
     roles = json.dumps([{"roleArn": "arn:aws:iam::444455556666:role/deployer", "externalId": "agreed"}])
     session = session_of({"region": "us-west-2", "assumeRoles": roles})
 

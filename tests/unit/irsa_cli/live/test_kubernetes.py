@@ -19,7 +19,7 @@ from irsa_cli.live.kubernetes import LiveCluster, LiveClusters, configuration
 
 
 class Api(ThreadingHTTPServer):
-    """A Kubernetes API with 1,200 accounts, which counts what it is asked."""
+    """A Kubernetes API with 1,200 service accounts, which counts what it is asked."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Requests)
@@ -105,7 +105,7 @@ def cluster(api: Api) -> LiveCluster:
 
 
 def test_pages_are_followed(api: Api, cluster: LiveCluster) -> None:
-    """Protects big clusters: a list comes in pages of 500, and the last account is there."""
+    """Protects big clusters: a list comes in pages of 500, and the last service account is there."""
     found = cluster.service_accounts(None)
 
     assert (len(found), found[-1], len(api.asked)) == (1200, "a:n1199", 3)
