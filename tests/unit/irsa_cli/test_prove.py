@@ -128,7 +128,7 @@ def test_without_a_untrusted_service_account_a_wrong_audience_is_refused(monkeyp
 
 
 def test_service_accounts_are_listed_once_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the narrow right of docs/verify.md: who may not list all service accounts is told so once, and proves on."""
+    """Protects the narrow permission of docs/verify.md: one request for a list is denied, and prove goes on."""
     monkeypatch.setattr("irsa_cli.prove.TokenService", lambda _: type("Sts", (), {"identity": lambda *_: ASSUMED})())
     cluster: Any = StubCluster("web:app")
     cluster.may_list = False

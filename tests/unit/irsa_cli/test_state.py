@@ -106,7 +106,7 @@ def test_secrets_of_the_state_stay_unread() -> None:
 
 
 def test_what_a_refresh_forgot_is_still_declared() -> None:
-    """Protects from silence: a bare refresh forgets a deleted service account and attachment; the component does not."""
+    """Protects from silence: a refresh forgets a deleted service account and attachment; the component does not."""
     forgotten = component("app", namespace="web", serviceAccountName="app", policyArns=["arn:aws:iam::aws:policy/X"])
     (binding,) = parse_state(state(forgotten, role())).bindings
 

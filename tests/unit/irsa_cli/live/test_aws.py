@@ -159,7 +159,7 @@ def test_an_aws_account_without_credentials_is_not_read(iam: Any) -> None:
 
 
 def test_a_forgotten_provider_is_no_other_aws_account(iam: Any) -> None:
-    """Protects from a false answer after a refresh: the AWS account is found by its number, or nothing is said of it."""
+    """Protects from a false answer after a refresh: the AWS account is found by its number, or none is returned."""
     role = {"roleArn": "arn:aws:iam::444455556666:role/deployer"}
     aws_accounts = LiveAwsAccounts({"one": {}, "two": {"assumeRoles": json.dumps([role])}})
     here, there, nowhere = (f"arn:aws:iam::{n}:role/app" for n in ("123456789012", "444455556666", "777788889999"))
