@@ -80,11 +80,19 @@ class DeclaredServiceAccount:
 
 @dataclass(frozen=True)
 class DeclaredRole:
-    """A role that the stack creates; `trust` is None where the state keeps it as a secret."""
+    """A role that the stack creates.
+
+    Attributes:
+        name: Its name.
+        trust: Its trust policy; None where the state keeps it as a secret.
+        modified: When the stack last changed it.
+        settings: Its settings by `outputs.ROLE_SETTINGS`; None where the state keeps one as a secret.
+    """
 
     name: str
     trust: str | None
     modified: datetime | None
+    settings: Mapping[str, Any] | None = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -251,7 +259,7 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Iterable
     return DeclaredBinding(
         key,
         known[outputs.ROLE_ARN],
-        _role(known, trust, roles) if roles or recorded.get(outputs.TRUST_POLICY) is not None else None,
+        _role(recorded, trust, roles) if roles or recorded.get(outputs.TRUST_POLICY) is not None else None,
         None if is_secret([policies, attached]) else tuple(sorted({*policies, *attached})),
         documents,
         inline,
@@ -281,11 +289,18 @@ def _merged(binding: DeclaredBinding, further: DeclaredBinding) -> DeclaredBindi
     )
 
 
-def _role(known: Mapping[str, Any], trust: str | None, resources: list[Resource]) -> DeclaredRole:
+def _role(recorded: Mapping[str, Any], trust: str | None, resources: list[Resource]) -> DeclaredRole:
     """Return the declared role; `pulumi refresh` removes the resource of a deleted role from the state."""
     modified = resources[0].get("modified") or resources[0].get("created") if resources else None
-    name = resources[0]["outputs"]["name"] if resources else known[outputs.ROLE_NAME]
-    return DeclaredRole(name, trust, datetime.fromisoformat(modified) if modified else None)
+    name = resources[0]["outputs"]["name"] if resources else recorded[outputs.ROLE_NAME]
+    settings = recorded.get(outputs.ROLE_SETTINGS)
+    if settings is None:
+        # States of earlier versions lack the output: the role's own inputs have the same names.
+        inputs = resources[0]["inputs"] if resources else {}
+        settings = {key: inputs[key] for key in outputs.RECORDED_SETTINGS.values() if inputs.get(key) is not None}
+    return DeclaredRole(
+        name, trust, datetime.fromisoformat(modified) if modified else None, None if is_secret(settings) else settings
+    )
 
 
 def _service_account(resource: Resource, annotations: Mapping[str, str], cluster_key: str) -> DeclaredServiceAccount:

@@ -11,6 +11,7 @@ from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, PREFIX, ROLE_ARN, check_annotation_key
 from irsa.rules.arns import issuer_of_provider, parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake
+from irsa.rules.quotas import SESSION_DURATION
 from irsa.rules.subjects import subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
 from irsa_cli.comparison import Difference, differences
@@ -44,7 +45,9 @@ CHECKS = {
     PROVIDER: CheckKind(
         "each OIDC provider of the trust policy exists and lists the audience of its tokens; one is the cluster's own"
     ),
-    ROLE: CheckKind("the role exists under its ARN", "3.1"),
+    ROLE: CheckKind(
+        "the role exists under its ARN, with the declared description, permissions boundary and longest session", "3.1"
+    ),
     TRUST: CheckKind(
         "the trust policy means what was declared; order, `Sid` and the case of actions and keys are ignored",
         "3.1",
@@ -59,6 +62,21 @@ CHECKS = {
         "3.6",
     ),
     PODS: CheckKind("with `--pods`: each Pod that has not ended has the role and the token of these annotations"),
+}
+# Of `outputs.ROLE_SETTINGS`: what it is, where IAM's GetRole has it, and what a role has that is created without it.
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html
+ROLE_SETTINGS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], Any], Any]] = {
+    "description": ("description", lambda role: role.get("Description", ""), ""),
+    "permissionsBoundary": (
+        "permissions boundary",
+        lambda role: role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
+        "",
+    ),
+    "maxSessionDuration": (
+        "longest session in seconds",
+        lambda role: role.get("MaxSessionDuration", SESSION_DURATION.least),
+        SESSION_DURATION.least,
+    ),
 }
 OUTPUT = ReportOutput
 
@@ -233,10 +251,26 @@ class Verification:
             return [_other_aws_account(binding)]
         live = aws_account.role(parse_iam_arn(binding.role_arn, "role").name)
         arn = live["Arn"] if live else "the role does not exist"
-        if arn == binding.role_arn:
-            return [check(Outcome.OK, binding.role_arn)]
+        if live and arn == binding.role_arn:
+            return self._settings(check, binding, live) or [check(Outcome.OK, binding.role_arn)]
         fix = self._repair if binding.role else commands.list_roles(binding.key)
         return [check(Outcome.FINDING, binding.role_arn, arn, binding.role_arn, fix)]
+
+    def _settings(
+        self, check: Callable[..., Check], binding: DeclaredBinding, live: Mapping[str, Any]
+    ) -> list[Check]:
+        """Return the settings of a role that the stack created and that somebody changed."""
+        if binding.role is None:
+            return []
+        if binding.role.settings is None:
+            raise SecretInStateError("the state keeps a setting of the role as a secret")
+        checks = []
+        for setting, (label, live_value, default) in ROLE_SETTINGS.items():
+            declared, found = binding.role.settings.get(setting, default), live_value(live)
+            if found != declared:
+                texts = (f"{label}: {found or NONE}", f"{label}: {declared or NONE}")
+                checks.append(check(Outcome.FINDING, binding.role_arn, *texts, self._repair))
+        return checks
 
     def _trust(self, role: DeclaredRole, binding: DeclaredBinding) -> list[Check]:
         check = functools.partial(Check, binding.key, TRUST)

@@ -91,6 +91,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 outputs.POLICY_DOCUMENTS: pulumi.Output.all(arns=[*own_policy_arns], documents=documents).apply(
                     lambda known: dict(zip(known["arns"], known["documents"], strict=True))
                 ),
+                outputs.ROLE_SETTINGS: _recorded_settings(spec.role),
                 outputs.INLINE_POLICIES: {policy.name: _input(policy.document) for policy in spec.inline_policies},
                 outputs.CREATES_SERVICE_ACCOUNT: account.create if account else None,
             }
@@ -194,6 +195,13 @@ class ServiceAccountRole(pulumi.ComponentResource):
             ),
             opts=self._child(after=[*attached, existing]),
         )
+
+
+def _recorded_settings(role: Role | None) -> dict[str, Any] | None:
+    if role is None:
+        return None
+    recorded = {name: role.settings[argument] for argument, name in outputs.RECORDED_SETTINGS.items()}
+    return {name: _input(value) for name, value in recorded.items() if value is not None}
 
 
 def _references(known: Mapping[str, Sequence[str]]) -> list[kubernetes.core.v1.LocalObjectReferenceArgs]:

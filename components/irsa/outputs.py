@@ -23,6 +23,14 @@ POLICY_DOCUMENTS = "policyDocuments"
 # Documents of the inline policies, by name.
 INLINE_POLICIES = "inlinePolicies"
 CREATES_SERVICE_ACCOUNT = "createsServiceAccount"
+# Settings of a created role that IAM can change in place, by the names of RECORDED_SETTINGS, without those left to IAM.
+ROLE_SETTINGS = "roleSettings"
+# Argument of the component, and its name in the output.
+RECORDED_SETTINGS = {
+    "description": "description",
+    "permissions_boundary": "permissionsBoundary",
+    "max_session_duration": "maxSessionDuration",
+}
 
 # Between a component's name and what stands for one of its children, or for a further cluster. It is not in the keys of
 # bindings, so that no two make resources of one name, and it is allowed in IAM's names, since automatic ones start so.

@@ -21,7 +21,7 @@ ANNOTATIONS = {"eks.amazonaws.com/role-arn": ROLE_ARN, "eks.amazonaws.com/audien
 # As a deployed stack's state has them. Not those of irsa.outputs: a name that is changed there would change here, too.
 REGISTERED = {
     *("roleArn", "roleName", "policyArns", "subjects", "namespace", "serviceAccountName", "annotations"),
-    *("trustPolicy", "policyDocuments", "inlinePolicies", "createsServiceAccount"),
+    *("trustPolicy", "policyDocuments", "inlinePolicies", "createsServiceAccount", "roleSettings"),
 }
 ARGUMENTS: dict[str, Any] = {
     "service_account": {"name": "my-service-account", "namespace": "team-a", "annotations": {"example.com/owner": "a"}},
@@ -29,6 +29,9 @@ ARGUMENTS: dict[str, Any] = {
     "subjects": ["team-b:*"],
     "audience": "my-audience",
     "role_name": "my-role",
+    "description": "Reads",
+    "permissions_boundary": "arn:aws:iam::111122223333:policy/boundary",
+    "max_session_duration": 7200,
     "policy": {"name": "my-policy", "document": json.dumps(DOCUMENT)},
     "policy_arns": {"queue": READ_ONLY},
     "inline_policies": {"inline": json.dumps(DOCUMENT)},
@@ -61,7 +64,8 @@ def shown(binding: DeclaredBinding) -> dict[str, Any]:
     inline = {name: json.loads(text or "null") for name, text in binding.inline_policies.items()}
     trust = json.loads(binding.role.trust or "null") if binding.role else None
     role = binding.role and binding.role.name
-    own = {"documents": documents, "inline_policies": inline, "role": role}
+    settings = binding.role and binding.role.settings
+    own = {"documents": documents, "inline_policies": inline, "role": role, "settings": settings}
     return {**vars(binding), **own, "trust": trust}
 
 
@@ -69,6 +73,11 @@ EXPECTED: dict[str, Any] = {
     "key": "my-app",
     "role_arn": ROLE_ARN,
     "role": "my-role",
+    "settings": {
+        "description": "Reads",
+        "permissionsBoundary": "arn:aws:iam::111122223333:policy/boundary",
+        "maxSessionDuration": 7200,
+    },
     "trust": {
         "Version": "2012-10-17",
         "Statement": [

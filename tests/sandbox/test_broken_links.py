@@ -89,6 +89,11 @@ def delete_role(links: Links) -> None:
     links.iam.delete_role(RoleName=ROLE)
 
 
+def change_settings(links: Links) -> None:
+    links.iam.put_role_permissions_boundary(RoleName=ROLE, PermissionsBoundary=READ_BUCKETS)
+    links.iam.update_role(RoleName=ROLE, Description="theirs", MaxSessionDuration=43200)
+
+
 def new_policy_version(links: Links) -> None:
     document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
     links.iam.create_policy_version(PolicyArn=POLICY, PolicyDocument=json.dumps(document), SetAsDefault=True)
@@ -123,6 +128,15 @@ CASES = (
         delete_role,
         (Finding("role", "the role does not exist", "arn:aws:iam::111122223333:role/my-role", UP),),
         (Finding("assumes", NOT_AUTHORIZED, "assumes", UP),),
+    ),
+    Case(
+        "settings of the role changed by hand",
+        change_settings,
+        (
+            Finding("role", f"permissions boundary: {READ_BUCKETS}", "permissions boundary: none", UP),
+            Finding("role", "longest session in seconds: 43200", "longest session in seconds: 3600", UP),
+            Finding("role", "description: theirs", "description: my-role-description", UP),
+        ),
     ),
     Case(
         "OIDC provider deleted",

@@ -174,3 +174,28 @@ def test_an_unknown_binding_has_a_neighbour() -> None:
         declared.chosen(["my-ap"])
     with pytest.raises(CouldNotLookError, match="it has: my-app"):
         declared.chosen(["zzz"])
+
+
+def test_an_earlier_states_role_has_its_settings_of_its_inputs() -> None:
+    """Protects stacks that an older version deployed: their components do not record a role's settings."""
+    own = role()
+    own["inputs"] |= {"description": "Reads", "maxSessionDuration": 7200, "tags": {"team": "a"}, "path": "/team/"}
+    (binding,) = parse_state(state(component("app", trustPolicy="{}"), own)).bindings
+
+    assert binding.role is not None
+    assert binding.role.settings == {"description": "Reads", "maxSessionDuration": 7200}
+
+
+def test_a_recorded_setting_is_what_the_program_wanted() -> None:
+    """Protects from a refresh, which writes what somebody changed by hand into the role's inputs."""
+    own = role()
+    own["inputs"] |= {"description": "theirs"}
+    recorded = component("app", trustPolicy="{}", roleSettings={"permissionsBoundary": "arn"})
+    (binding,) = parse_state(state(recorded, own)).bindings
+    assert binding.role is not None
+    assert binding.role.settings == {"permissionsBoundary": "arn"}
+
+    secret = component("app", trustPolicy="{}", roleSettings={"description": SECRET})
+    (binding,) = parse_state(state(secret, own)).bindings
+    assert binding.role is not None
+    assert binding.role.settings is None

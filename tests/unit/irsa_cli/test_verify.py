@@ -49,11 +49,11 @@ class StubAwsAccount:
 
     number = "111122223333"
 
-    def __init__(self, trust: str, client_ids: dict[str, list[str]]) -> None:
-        self.trust, self.ids = trust, client_ids
+    def __init__(self, trust: str, client_ids: dict[str, list[str]], **settings: Any) -> None:
+        self.trust, self.ids, self.settings = trust, client_ids, settings
 
     def role(self, _: str) -> dict[str, Any]:
-        return {"Arn": ROLE, "AssumeRolePolicyDocument": json.loads(self.trust)}
+        return {"Arn": ROLE, "AssumeRolePolicyDocument": json.loads(self.trust), **self.settings}
 
     def attached_policies(self, _: str) -> list[str]:
         return []
@@ -94,6 +94,19 @@ def verify(
     aws_accounts: Any = StubAwsAccounts(StubAwsAccount(trust or document(STATEMENT), client_ids))
     clusters: Any = StubClusters()
     checks = Verification(declared, aws_accounts, clusters, pods=False).of_binding(declared.bindings[0])
+    return [check for check in checks if check.outcome is not Outcome.OK]
+
+
+def verify_settings(declared: dict[str, Any] | None, live: dict[str, Any]) -> list[Check]:
+    """Return the checks that did not come out well where the role's settings are these."""
+    trust = document(STATEMENT)
+    role = DeclaredRole("app", trust, None, declared)
+    stack = DeclaredStack(
+        "dev", (DeclaredBinding("app", ROLE, role, service_accounts=(SERVICE_ACCOUNT,)),), {}, {}, frozenset()
+    )
+    aws_accounts: Any = StubAwsAccounts(StubAwsAccount(trust, {PROVIDER: ["sts.amazonaws.com"]}, **live))
+    clusters: Any = StubClusters()
+    checks = Verification(stack, aws_accounts, clusters, pods=False).of_binding(stack.bindings[0])
     return [check for check in checks if check.outcome is not Outcome.OK]
 
 
@@ -160,3 +173,48 @@ def test_one_look_that_fails_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> 
 
     assert (policies.check, policies.found) == ("policies", "unexpected LookupError; please report it")
     assert (service_account.check, service_account.found) == ("account", "iam:ListRolePolicies: AccessDenied")
+
+
+BOUNDARY = "arn:aws:iam::111122223333:policy/boundary"
+
+
+@pytest.mark.parametrize(
+    ("declared", "live", "found", "expected"),
+    [
+        ({"permissionsBoundary": BOUNDARY}, {}, "permissions boundary: none", f"permissions boundary: {BOUNDARY}"),
+        ({}, {"PermissionsBoundary": {"PermissionsBoundaryArn": BOUNDARY}},
+         f"permissions boundary: {BOUNDARY}", "permissions boundary: none"),
+        ({"permissionsBoundary": BOUNDARY}, {"PermissionsBoundary": {"PermissionsBoundaryArn": f"{BOUNDARY}-2"}},
+         f"permissions boundary: {BOUNDARY}-2", f"permissions boundary: {BOUNDARY}"),
+        ({}, {"MaxSessionDuration": 43200}, "longest session in seconds: 43200", "longest session in seconds: 3600"),
+        ({"maxSessionDuration": 7200.0, "description": "Reads"}, {"MaxSessionDuration": 7200, "Description": "Writes"},
+         "description: Writes", "description: Reads"),
+    ],
+)  # fmt: skip
+def test_a_setting_of_the_role_that_somebody_changed_is_found(
+    declared: dict[str, Any], live: dict[str, Any], found: str, expected: str
+) -> None:
+    """Protects from an attacker who takes the permissions boundary away, or makes sessions longer, by hand."""
+    (finding,) = verify_settings(declared, live)
+
+    assert (finding.check, finding.outcome) == ("role", Outcome.FINDING)
+    assert (finding.found, finding.expected) == (found, expected)
+    assert finding.fix == "pulumi up --refresh --stack dev"
+
+
+def test_settings_as_declared_are_good_and_secret_ones_are_not() -> None:
+    """Protects from a finding for what IAM answers by itself, and from a green row for what is not known."""
+    assert verify_settings({"permissionsBoundary": BOUNDARY}, {
+        "PermissionsBoundary": {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": BOUNDARY},
+        "MaxSessionDuration": 3600,
+    }) == []  # fmt: skip
+    (secret,) = verify_settings(None, {})
+    assert (secret.check, secret.outcome) == ("role", Outcome.CANNOT_TELL)
+
+
+def test_a_role_that_was_made_anew_in_another_path_is_found() -> None:
+    """Protects from a role of the same name elsewhere: IAM never changes a path, so its ARN is another one."""
+    moved = ROLE.replace("role/app", "role/elsewhere/app")
+    (finding,) = verify_settings({}, {"Arn": moved})
+
+    assert (finding.check, finding.found, finding.expected) == ("role", moved, ROLE)
