@@ -71,7 +71,7 @@ class ServiceAccount:
 
     def command_to_make(self, stack: str) -> str:
         """Give the command that makes the account when it is missing."""
-        return commands.up_with_account(stack, self.namespace, self.name, self.created, self.cluster_key)
+        return commands.up_with_service_account(stack, self.namespace, self.name, self.created, self.cluster_key)
 
     def command_to_remove(self, annotation: str) -> str:
         """Give the command that takes one of its annotations away."""

@@ -60,7 +60,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ("a misspelled key within", {"service_account": {"name": "a", "namespce": "b"}}, "service_account.namespce",
      ["did you mean 'namespace'?"]),
     ("a misspelled key of the policy", {"policy": {"document": DOCUMENT, "nme": "x"}}, "policy.nme", ["mean 'name'?"]),
-    ("None", {"service_account": {"name": "a", "namespace": None}}, "service_account.namespace", ["None", "leave"]),
+    ("None", {"service_account": {"name": "a", "namespace": None}}, "service_account.namespace", ["None", "remove"]),
     ("no name", {"service_account": {"namespace": "a"}}, "service_account", ["service_account.name is required"]),
     ("a text as a flag", {"any_service_account": "false"}, "any_service_account", ["'false'", "true or false"]),
     ("a number as a name", {"policy": {"name": 5, "document": DOCUMENT}}, "policy.name", ["5", "a string", '"5"']),
@@ -120,7 +120,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str, list[str]]] = [
      "Action": "sts:AssumeRole"}]}, "trust_statements[0].Principal", ["nothing"]),
     ("an annotation of the webhook", {"service_account": {"name": "a", "annotations":
      {"eks.amazonaws.com/audience": "x"}}}, 'service_account.annotations["eks.amazonaws.com/audience"]',
-     ["irsa writes it from audience"]),
+     ["remove it, and set audience"]),
 ]  # fmt: skip
 
 
