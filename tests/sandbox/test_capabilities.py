@@ -206,7 +206,7 @@ def test_one_audience_setting_drives_all_three(deploy: Deploy, iam: Any, cloud: 
     binding = {"serviceAccount": {"name": "app"}, "role": {"name": "audience-role"}, "audience": "my-audience"}
     stack = deploy({"bindings": {"app": binding}})
     said = stack.refused("preview")
-    assert "does not admit the audience my-audience" in said
+    assert "does not list the audience my-audience" in said
     assert "add-client-id-to-open-id-connect-provider" in said
 
     iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER, ClientID="my-audience")
