@@ -14,7 +14,7 @@ from irsa.rules import combinations
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import Mistake, nearest, path_of, shown
 from irsa.rules.policies import CHAINING_POLICY
-from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account
+from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, subject_of
 from irsa.rules.trust import check_conditions
 
 
@@ -169,7 +169,7 @@ def _claims(
     if isinstance(name, str) and isinstance(namespace, str):
         chosen = [str(cluster) for cluster in _list(binding.get("clusters")) or clusters]
         identities: list[tuple[str, ...]] = [("service account", cluster, namespace, name) for cluster in chosen]
-        yield ("bindings", key, "serviceAccount"), f"service account {shown(f'{namespace}:{name}')}", identities
+        yield ("bindings", key, "serviceAccount"), f"service account {shown(subject_of(namespace, name))}", identities
     for kind in ("role", "policy"):
         name = _mapping(binding.get(kind)).get("name")
         if isinstance(name, str):

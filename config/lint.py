@@ -180,7 +180,7 @@ def _attached_twice(key: str, binding: "Binding", checked: CheckedStack) -> Iter
             continue
         parsed = parse_iam_arn(arn, "policy")
         created = f"{policy.path or '/'}{policy.name}".lstrip("/") if policy and policy.name else None
-        if parsed.resource == created and parsed.account == checked.variables.values["account"]:
+        if parsed.resource == created and parsed.account_id == checked.variables.values["account"]:
             found = f"{arn!r} is the policy that this binding creates, and attaches"
             yield here, Mistake(found, "each policy once", "remove it here")
     source_of: dict[str, Place] = {}

@@ -12,6 +12,7 @@ from irsa.rules.arns import oidc_provider_arn
 from irsa.rules.mistakes import Mistake
 from irsa.rules.policies import chaining_policy
 from irsa.rules.quotas import check_usage
+from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, minified, trust_document
 from irsa.rules.usage import role_usages, tags_usage, trust_usage
 
@@ -71,8 +72,9 @@ def _usages(
 def _trust_policy(binding: Binding, stack: Stack, sources: PolicySources, variables: CheckVariables) -> str:
     """Return the trust policy, with issuers of the usual length where they are to be looked up."""
     service_account = binding.service_account
-    own = [f"{service_account.namespace}:{service_account.name}"] if service_account else []
-    subjects = [*binding.trust.subjects, *own]
+    subjects = [*binding.trust.subjects]
+    if service_account:
+        subjects.append(subject_of(service_account.namespace or DEFAULT_NAMESPACE, service_account.name))
     clusters = stack.clusters_by_key
     # A cluster with mistakes is left out; the role trusts one at least.
     chosen = [clusters[name] for name in binding.clusters or clusters if name in clusters] or [Cluster()]

@@ -225,4 +225,4 @@ def policy_key(arn: str) -> str:
     It is the policy's path and name, with `aws:` before those of AWS managed policies.
     """
     parsed = parse_iam_arn(arn, "policy")
-    return f"aws:{parsed.resource}" if parsed.account == "aws" else parsed.resource
+    return f"aws:{parsed.resource}" if parsed.account_id == "aws" else parsed.resource

@@ -220,7 +220,7 @@ class _Questions:
                 found = f"cannot read the IAM OIDC provider {arn}: {_cause(error)}"
                 allowed = "credentials that may call iam:GetOpenIDConnectProvider"
                 raise LookupFailure(place, found, allowed, "allow that action (docs/permissions)") from None
-            found = f"the AWS account {parsed.account} has no IAM OIDC provider for the issuer {issuer}"
+            found = f"the AWS account {parsed.account_id} has no IAM OIDC provider for the issuer {issuer}"
             # The command has the end of its line, so that it can be pasted.
             fix = f"create it: {_creating_command(settings, aws_account, issuer, audiences)}"
             fix += "\n             or let this stack create it: createOidcProvider: true"

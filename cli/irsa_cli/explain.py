@@ -139,7 +139,7 @@ def _live(options: argparse.Namespace) -> Answer:
         aws = aws_accounts.of_arn(options.role)
         if aws is None:
             raise CouldNotLookError(
-                f"these AWS credentials are not of account {arn.account}; --trust FILE reads a file"
+                f"these AWS credentials are not of account {arn.account_id}; --trust FILE reads a file"
             )
         role = aws.role(arn.name)
         if role is not None and role["Arn"] != options.role:

@@ -14,7 +14,7 @@ from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
 from irsa.rules.arns import issuer_host_path, issuer_of_provider, parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake
-from irsa.rules.subjects import is_pattern, subject_claim
+from irsa.rules.subjects import is_pattern, subject_claim, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
 from irsa_cli.exits import EXIT_CODES, CouldNotLookError, unexpected
 from irsa_cli.live.aws import CONCURRENT, AwsAccounts, Refused, TokenService
@@ -134,7 +134,7 @@ class Proof:
 
     def _proven(self, binding: Binding) -> list[Check]:
         """Prove each of its subjects, then one in each cluster that must be refused."""
-        own = {f"{each.namespace}:{each.name}" for each in binding.service_accounts}
+        own = {subject_of(each.namespace, each.name) for each in binding.service_accounts}
         answers = [self._own_service_account(binding, each) for each in binding.service_accounts]
         for subject in binding.subjects:
             answers += self._subject(binding, subject) if subject not in own else []
@@ -332,7 +332,7 @@ class Proof:
             "issuer": issuer,
             "read_issuer": commands.read_issuer(issuer),
             "role": subject.role_arn,
-            "subject": subject_claim(f"{subject.namespace}:{subject.name}"),
+            "subject": subject_claim(subject_of(subject.namespace, subject.name)),
         }
         try:
             provider = provider_of_role(subject.role_arn, issuer)
@@ -349,7 +349,7 @@ class Proof:
         own = provider in self._declared.oidc_providers
         return {
             **names,
-            "account": parse_iam_arn(subject.role_arn, "role").account,
+            "account": parse_iam_arn(subject.role_arn, "role").account_id,
             "add_client_id": self._repair if own else commands.add_client_id(provider, subject.audience),
             "create_provider": self._repair if own else commands.create_provider(issuer, [subject.audience]),
             "provider": provider,
@@ -379,7 +379,7 @@ def is_fresh(binding: Binding) -> bool:
 def assumed_role(role_arn: str) -> str:
     """Give what the ARN of whoever assumed the role begins with."""
     arn = parse_iam_arn(role_arn, "role")
-    return f"arn:{arn.partition}:sts::{arn.account}:assumed-role/{arn.name}/"
+    return f"arn:{arn.partition}:sts::{arn.account_id}:assumed-role/{arn.name}/"
 
 
 def trusted_issuers(binding: Binding) -> set[str]:

@@ -14,6 +14,7 @@ from typing import Any
 from irsa import outputs
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
+from irsa.rules.subjects import subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.exits import CouldNotLookError
 
@@ -245,7 +246,7 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Iterable
                 known[outputs.NAMESPACE], known[outputs.SERVICE_ACCOUNT_NAME], annotations, created, "", cluster_key
             ),
         )
-    own = tuple(f"{each.namespace}:{each.name}" for each in service_accounts)
+    own = tuple(subject_of(each.namespace, each.name) for each in service_accounts)
     return Binding(
         key,
         known[outputs.ROLE_ARN],

@@ -144,7 +144,7 @@ def test_quotas_are_errors_before_anything_is_made(deploy: Deploy, iam: Any) -> 
     assert "2,048" in said
     assert "irsa:quotas.trustPolicySize" in said
     stack.set({"quotas": {"trustPolicySize": 3500}, "bindings": {"app": binding}})
-    assert "over 80% of a quota" in stack.pulumi("preview")
+    assert "more than 80% of a quota" in stack.pulumi("preview")
 
 
 # --- trust -----------------------------------------------------------------------------------------------------------

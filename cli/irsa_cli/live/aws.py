@@ -195,7 +195,7 @@ class AwsAccounts:
         Raises:
             CouldNotLookError: The provider leads nowhere, or to another account.
         """
-        number = parse_iam_arn(role_arn, "role").account
+        number = parse_iam_arn(role_arn, "role").account_id
         if reference not in self._found:
             # The state forgot the provider along with the role; any way to the account will do.
             aws_account = self.of_arn(role_arn)
@@ -215,7 +215,7 @@ class AwsAccounts:
         Raises:
             CouldNotLookError: A provider leads nowhere, and none of the others there.
         """
-        number = parse_iam_arn(role_arn, "role").account
+        number = parse_iam_arn(role_arn, "role").account_id
         for found in self._found.values():
             if isinstance(found, AwsAccount) and found.number == number:
                 return found

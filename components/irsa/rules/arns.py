@@ -19,19 +19,16 @@ EXAMPLES = {
 
 
 class Arn(NamedTuple):
-    """An IAM ARN, `arn:partition:iam::account:type/resource`.
-
-    `account` is AWS's word for the part: the 12 digits of an AWS account, or `aws` for the policies of AWS.
-    """
+    """An IAM ARN, `arn:partition:iam::account-id:type/resource`; the ID is 12 digits, or `aws` for policies of AWS."""
 
     partition: str
-    account: str
+    account_id: str
     type: str
     resource: str
 
     def __str__(self) -> str:
         """Return the ARN as text."""
-        return f"arn:{self.partition}:iam::{self.account}:{self.type}/{self.resource}"
+        return f"arn:{self.partition}:iam::{self.account_id}:{self.type}/{self.resource}"
 
     @property
     def name(self) -> str:
@@ -114,7 +111,7 @@ def provider_of_role(role_arn: str, issuer: str) -> str:
         Mistake: It is not the ARN of a role.
     """
     role = parse_iam_arn(role_arn, "role")
-    return oidc_provider_arn(role.partition, role.account, issuer)
+    return oidc_provider_arn(role.partition, role.account_id, issuer)
 
 
 def issuer_of_provider(provider_arn: str) -> str:

@@ -115,7 +115,7 @@ def test_parts_of_an_arn_with_a_path() -> None:
     """Protects roles with a path: the annotation must carry it, the name must not."""
     arn = parse_iam_arn("arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy", "policy")
 
-    assert (arn.account, arn.resource, arn.name) == (
+    assert (arn.account_id, arn.resource, arn.name) == (
         "aws",
         "service-role/AmazonEBSCSIDriverPolicy",
         "AmazonEBSCSIDriverPolicy",
