@@ -172,7 +172,7 @@ def _attached_twice(key: str, binding: "Binding", checked: CheckedStack) -> Iter
     place: Place = ("bindings", key)
     index_of: dict[str, int] = {}
     policy = binding.policy
-    for index, arn in enumerate(checked.sources.filled(binding.policy_arns)):
+    for index, arn in enumerate(checked.sources.with_samples(binding.policy_arns)):
         here = (*place, "policyArns", index)
         if index_of.setdefault(arn, index) != index:
             found = f"{arn!r} is also policyArns[{index_of[arn]}]"
@@ -186,7 +186,7 @@ def _attached_twice(key: str, binding: "Binding", checked: CheckedStack) -> Iter
             yield here, Mistake(found, "each policy once", "remove it from policyArns")
     source_of: dict[str, Place] = {}
     for source, document in _documents(key, binding):
-        minified_document = minified(checked.sources.filled(document))
+        minified_document = minified(checked.sources.with_samples(document))
         first = source_of.setdefault(minified_document, source)
         if first != source:
             found = f"the same document as {path_of(first[2:])}"
@@ -259,7 +259,7 @@ def _statements(
 ) -> Iterator[tuple[Place, Place, Mapping[str, Any]]]:
     """Yield each statement of a binding's policies: the place of the policy, the place in it, and the statement."""
     for source, document in _documents(key, binding):
-        statements = checked.sources.filled(document).get("Statement")
+        statements = checked.sources.with_samples(document).get("Statement")
         if isinstance(statements, dict):
             yield source, ("Statement",), statements
         for index, statement in enumerate(statements if isinstance(statements, list) else ()):

@@ -120,7 +120,7 @@ EMPTY = Mistake("an empty value", "a value", "write a value, or remove the key")
 
 def _used_variables(bindings: Mapping[str, Any], defaults: Mapping[str, Any] | None) -> Iterator[str]:
     for binding in bindings.values():
-        yield from references([*values_with_variables(binding)])
+        yield from references([value for _, value in values_with_variables(binding)])
     yield from references((defaults or {}).get("permissionsBoundary"))
 
 

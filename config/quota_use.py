@@ -61,10 +61,10 @@ def _usages(
     trust = _trust_policy(binding, stack, sources, variables)
     yield PlacedUsage((*place, "trust"), trust_usage(trust, stack.quotas.trust_policy_size))
     parts = sources.parts((*place, "policy"), policy.document) if policy and policy.document else 0
-    inline = [minified(sources.filled(source.document)) for source in binding.inline_policies.values()]
+    inline = [minified(sources.with_samples(source.document)) for source in binding.inline_policies.values()]
     if binding.assume_role_arns:
-        inline.append(chaining_policy(sources.filled(binding.assume_role_arns)))
-    policy_arns = len(set(sources.filled(binding.policy_arns)))
+        inline.append(chaining_policy(sources.with_samples(binding.assume_role_arns)))
+    policy_arns = len(set(sources.with_samples(binding.policy_arns)))
     for argument, usage in role_usages(parts, policy_arns, inline, stack.quotas.attached_policies):
         yield PlacedUsage((*place, *place_of(argument)), usage)
 
@@ -87,5 +87,8 @@ def _trust_policy(binding: Binding, stack: Stack, sources: PolicySources, variab
         )
         for index, cluster in enumerate(chosen)
     ]
-    conditions, statements = sources.filled(binding.trust.conditions), sources.filled(binding.trust.statements)
+    conditions, statements = (
+        sources.with_samples(binding.trust.conditions),
+        sources.with_samples(binding.trust.statements),
+    )
     return trust_document(providers, subjects, binding.audience or DEFAULT_AUDIENCE, conditions, statements)

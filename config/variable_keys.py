@@ -1,10 +1,9 @@
 """The keys of a binding in whose values `${variables}` are replaced: documents and ARNs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from config.located_mistake import Place
-from config.variables import fill
 
 EACH = "*"
 KEYS_WITH_VARIABLES: tuple[tuple[str, ...], ...] = (
@@ -19,23 +18,25 @@ KEYS_WITH_VARIABLES: tuple[tuple[str, ...], ...] = (
 )
 
 
-def with_variables_replaced(value: Any, variables: Mapping[str, str], place: Place = ()) -> Any:
-    """Return a binding as in a stack file, with the variables in these keys replaced by their values.
+def with_variables_replaced(value: Any, replaced: Callable[[Place, Any], Any], place: Place = ()) -> Any:
+    """Return a binding as in a stack file, with the values of these keys replaced.
 
-    Raises:
-        Mistake: A variable is unknown.
+    Args:
+        value: The binding, or a part of it.
+        replaced: Returns the new value for the place and the value of a key.
+        place: The place of the part in the binding.
     """
     if _takes_variables(place):
-        return fill(value, variables)
+        return replaced(place, value)
     if isinstance(value, Mapping):
-        return {key: with_variables_replaced(item, variables, (*place, key)) for key, item in value.items()}
+        return {key: with_variables_replaced(item, replaced, (*place, key)) for key, item in value.items()}
     return value
 
 
-def values_with_variables(value: Any, place: Place = ()) -> Iterator[Any]:
-    """Yield the values of these keys of a binding."""
+def values_with_variables(value: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
+    """Yield the places and values of these keys of a binding, which may have any shape."""
     if _takes_variables(place):
-        yield value
+        yield place, value
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from values_with_variables(item, (*place, key))

@@ -87,7 +87,9 @@ def needs_of(stack: Stack) -> Needs:
     for binding in stack.bindings.values():
         clusters = binding.clusters or stack.clusters_by_key
         keys = binding.model_dump(by_alias=True, exclude_defaults=True)
-        variables.setdefault(binding.aws_account, set()).update(references([*values_with_variables(keys)]))
+        variables.setdefault(binding.aws_account, set()).update(
+            references([value for _, value in values_with_variables(keys)])
+        )
         # The trust policy of an existing role is not changed.
         for cluster in () if binding.role.arn else clusters:
             audiences.setdefault((cluster, binding.aws_account), set()).add(audience_of(binding))

@@ -8,6 +8,7 @@ from config.loading import StackFileError
 from config.located_mistake import LocatedMistake
 from config.models import Binding, ServiceAccount, Stack
 from config.variable_keys import with_variables_replaced
+from config.variables import fill
 from irsa.outputs import component_name
 from irsa.reading import InvalidArgumentsError
 from irsa.rules.arns import parse_iam_arn
@@ -187,7 +188,8 @@ def _variables(binding: Binding, clusters: Sequence[str], stack: Stack, lookups:
 
 def arguments(binding: Binding, stack: Stack, variables: Mapping[str, str]) -> dict[str, Any]:
     """Return the component's arguments for a binding, with its variables replaced, without the OIDC providers."""
-    keys = with_variables_replaced(binding.model_dump(by_alias=True, exclude_defaults=True), variables)
+    declared = binding.model_dump(by_alias=True, exclude_defaults=True)
+    keys = with_variables_replaced(declared, lambda _place, value: fill(value, variables))
     args: dict[str, Any] = {}
     for argument, value in arguments_of(keys).items():
         if argument not in OF_THE_STACK_FILE:

@@ -5,7 +5,7 @@ from typing import Any
 
 from config.schema import stack_file_schema
 from config.variable_keys import KEYS_WITH_VARIABLES, values_with_variables, with_variables_replaced
-from config.variables import references
+from config.variables import fill, references
 
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::${bucket}/*"}
 BINDING: dict[str, Any] = {
@@ -19,6 +19,10 @@ BINDING: dict[str, Any] = {
 }
 
 
+def filled(_place: Any, value: Any) -> Any:
+    return fill(value, {"bucket": "b"})
+
+
 def leaves(value: Any, place: tuple[Any, ...] = ()) -> dict[tuple[Any, ...], Any]:
     if isinstance(value, dict):
         return {k: v for key, item in value.items() for k, v in leaves(item, (*place, key)).items()}
@@ -30,7 +34,7 @@ def leaves(value: Any, place: tuple[Any, ...] = ()) -> dict[tuple[Any, ...], Any
 def test_exactly_the_documents_and_arns_are_replaced() -> None:
     """Protects the sentence of the stack file's page: variables are for documents and ARNs, and nothing else."""
     before = copy.deepcopy(BINDING)
-    replaced = leaves(with_variables_replaced(BINDING, {"bucket": "b"}))
+    replaced = leaves(with_variables_replaced(BINDING, filled))
 
     assert before == BINDING
     assert {place for place, value in replaced.items() if "${bucket}" in value} == {
@@ -44,11 +48,13 @@ def test_exactly_the_documents_and_arns_are_replaced() -> None:
 
 def test_what_is_looked_up_is_what_is_replaced() -> None:
     """Protects from a variable that is replaced but was not looked up: both walks find the same values."""
-    in_values = list(references([*values_with_variables(BINDING)]))
-    replaced = with_variables_replaced(BINDING, {"bucket": "b"})
+    asked = dict(values_with_variables(BINDING))
+    seen: dict[Any, Any] = {}
+    with_variables_replaced(BINDING, seen.setdefault)
 
-    assert len(in_values) == sum("${bucket}" in value for value in leaves(BINDING).values()) - 5
-    assert not list(references([*values_with_variables(replaced)]))
+    assert asked == seen
+    assert set(references(list(asked.values()))) == {"bucket"}
+    assert not set(references([value for _, value in values_with_variables(with_variables_replaced(BINDING, filled))]))
 
 
 def test_every_arn_whose_schema_allows_a_variable_has_it_replaced() -> None:
