@@ -222,10 +222,10 @@ def located(
     found = []
     for mistake in mistakes:
         setting = str(mistake.place[0]) if mistake.place else ""
-        own = values is None or (setting in file.settings and file.settings[setting] == values.get(setting))
+        is_in_file = values is None or (setting in file.settings and file.settings[setting] == values.get(setting))
         line = file.line(mistake.place) if mistake.file is None else mistake.line
-        name = (file.name if own else None) if mistake.file is None else mistake.file
-        found.append(mistake._replace(file=name, line=line if own or mistake.file else None))
+        name = (file.name if is_in_file else None) if mistake.file is None else mistake.file
+        found.append(mistake._replace(file=name, line=line if is_in_file or mistake.file else None))
     return sorted(found, key=lambda mistake: (mistake.file != file.name, mistake.file or "", mistake.line or 0))
 
 
