@@ -58,7 +58,7 @@ QUALIFIED = r"[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?"
 KUBERNETES_KEY = NameRule(
     "a Kubernetes label or annotation key",
     317,
-    rf"({LABEL}(\.{LABEL})*/)?{QUALIFIED}",
+    rf"((?=[^/]{{1,253}}/){LABEL}(\.{LABEL})*/)?{QUALIFIED}",
     "a name of at most 63 letters, digits and -_., after a DNS prefix and / if you like",
 )
 LABEL_VALUE = NameRule(

@@ -31,7 +31,7 @@ from irsa.rules.names import POLICY, POLICY_PREFIX, ROLE, ROLE_PREFIX, RULES, au
         (
             "Kubernetes key",
             ["a", "x" * 63, "A_b.c-9", "example.com/a", f"{'x' * 253}/{'y' * 63}"],
-            ["", "x" * 64, "-a", "a-", "a b", "/a", "a/", "a/b/c", "Example.com/a", "ä", "a..b/c"],
+            ["", "x" * 64, f"{'x' * 254}/a", "-a", "a-", "a b", "/a", "a/", "a/b/c", "Example.com/a", "ä", "a..b/c"],
         ),
         ("label value", ["", "a", "x" * 63, "A_b.c-9"], ["x" * 64, "-a", "a.", "a/b", "ä"]),
         ("secret", ["a", "a.b", "x" * 253], ["", "x" * 254, "A", "a_b", "-a"]),
