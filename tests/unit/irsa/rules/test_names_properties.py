@@ -45,7 +45,7 @@ def test_a_name_is_taken_as_it_is_or_refused_with_all_parts(name: str, kind: str
     try:
         taken = check_name(name, RULES[kind])
     except Mistake as mistake:
-        parts = (mistake.found, mistake.allowed, mistake.fix)
+        parts: tuple[object, ...] = (mistake.found, mistake.allowed, mistake.fix)
     else:
         parts = (taken == name,)
     assert all(parts)
