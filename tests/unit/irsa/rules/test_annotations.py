@@ -17,6 +17,8 @@ ROLE = "arn:aws:iam::111122223333:role/team/my-role"
         ("eks.amazon.com/role-arn", "eks.amazonaws.com/role-arn"),
         ("eks.amazonaws.com/rolearn", "eks.amazonaws.com/role-arn"),
         ("eks.amazonaws.com/role-arn", "irsa writes it"),
+        ("eks.amazonaws.com/role-arn", "not written by hand"),
+        ("eks.amazonaws.com/skip-containers", "has no effect on a service account"),
         ("eks.amazonaws.com/skip-containers", "Pod template"),
         ("eks.amazonaws.com/sts-regional-endpoint", "service_account.sts_regional_endpoints"),
     ],
@@ -27,7 +29,9 @@ def test_annotation_keys_that_do_nothing(key: str, word: str) -> None:
         check_annotation_key(key)
 
 
-@pytest.mark.parametrize("key", ["example.com/owner", "helm.sh/chart", "owner", "meta.helm.sh/release-name"])
+@pytest.mark.parametrize(
+    "key", ["example.com/owner", "helm.sh/chart", "owner", "meta.helm.sh/release-name", "eks.amazonaws.com"]
+)
 def test_annotation_keys_of_others(key: str) -> None:
     """Protects annotations that are none of our business."""
     assert check_annotation_key(key) == key

@@ -3,9 +3,12 @@
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
 """
 
+import boto3
 import pytest
 
 from irsa.rules.arns import (
+    EXAMPLES,
+    PARTITIONS,
     check_issuer,
     issuer_host_path,
     issuer_of_provider,
@@ -37,7 +40,13 @@ def test_provider_arns_of_every_partition(partition: str, issuer: str) -> None:
     ("arn", "kind", "word"),
     [
         ("my-policy", "policy", "six parts"),
+        ("arn:aws:iam::111122223333", "role", "six parts"),
+        ("a:aws:iam::111122223333:role/x", "role", "six parts"),
         ("arn:aws:iam::12:policy/x", "policy", "'12', not 12 digits"),
+        ("arn:aws:iam::1111222233334:role/x", "role", "not 12 digits"),
+        ("arn:aws:iam::111122223333:role/a/", "role", "no name"),
+        ("arn:aws:iam::111122223333:role", "role", "no name"),
+        ("arn:aws:iam::111122223333:role/a b", "role", "blank"),
         ("arn:aws:iam::aws:role/x", "role", "12 digits"),
         ("arn:aws-xx:iam::111122223333:role/x", "role", "partition"),
         ("arn:aws:s3::111122223333:role/x", "role", "service"),
@@ -75,6 +84,11 @@ def test_a_provider_and_its_issuer_lead_to_each_other(partition: str, issuer: st
 
     assert provider_of_role(f"arn:{partition}:iam::444455556666:role/team/my-role", f"https://{issuer}") == provider
     assert issuer_of_provider(provider) == issuer
+
+
+def test_the_partitions_are_those_of_aws() -> None:
+    """Protects users of every partition: those that the AWS SDK knows (botocore's partitions.json)."""
+    assert set(PARTITIONS) == set(boto3.session.Session().get_available_partitions())
 
 
 @pytest.mark.parametrize("arn", ["arn:aws:iam::111122223333:role/r", "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE", ""])
@@ -129,3 +143,9 @@ def test_issuers_that_no_provider_can_have(issuer: str) -> None:
     """
     with pytest.raises(Mistake, match="not an OIDC issuer"):
         check_issuer(issuer)
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_the_example_in_a_message_is_one(kind: str) -> None:
+    """Protects the reader who copies the example: it is read as what it is an example of."""
+    assert str(parse_iam_arn(EXAMPLES[kind], kind)) == EXAMPLES[kind]
