@@ -18,7 +18,11 @@ from irsa.rules.names import POLICY, POLICY_PREFIX, ROLE, ROLE_PREFIX, RULES, au
         ("role prefix", ["x" * 38], ["x" * 39]),
         ("namespace", ["a", "1", "a-b", "x" * 63], ["", "x" * 64, "a.b", "A", "-a", "a-", "a_b"]),
         ("service account", ["a", "a.b", "x" * 253], ["", "x" * 254, "A", "a..b", ".a", "a_b"]),
-        ("role path", ["/", "/a/", "/a/b/"], ["", "a", "/a", "a/", "/a b/", "/" + "x" * 511 + "/"]),
+        (
+            "role path",
+            ["/", "/a/", "/a/b/", "/" + "x" * 510 + "/"],
+            ["", "a", "/a", "a/", "/a b/", f"/{'x' * 511}/"],
+        ),
         ("policy path", ["/", "/a/b/", "/" + "x" * 510 + "/"], ["/a//b/", "/a!/", "a/", "/" + "x" * 511 + "/"]),
         ("policy prefix", ["x" * 102], ["", "x" * 103, "a/b"]),
         ("inline policy", ["x" * 128, "A_b+c=d,e.f@g-h"], ["", "x" * 129, "a b", "ä"]),

@@ -42,6 +42,7 @@ def test_what_is_no_policy_document(text: str, word: str) -> None:
         ('{"a": 1,}', "line 1", "comma before it"),
         ('{"a":\n [1,\n ]}', "line 3", "comma before it"),
         ('{"a" 1}', "not JSON", "missing there"),
+        ('{"a": 1, b}', "line 1", "missing there"),
         ("5", "no policy document", ""),
         ("null", "no policy document", ""),
         ('"text"', "no policy document", ""),
@@ -97,6 +98,9 @@ def test_a_document_is_divided_just_above_the_quota(extra: int, expected: int) -
     assert len(parts) == expected
     assert [json.loads(part)["Id"] for part in parts] == ["i"] * expected
     assert (len(parts[0]) == 6144) is (expected == 1)
+    # The same two with a third behind them: they share a policy where they fit, and are divided where they do not.
+    divided = split_document({**_document([*items, items[0]]), "Id": "i"})
+    assert [len(json.loads(part)["Statement"]) for part in divided] == ([2, 1] if expected == 1 else [1, 1, 1])
 
 
 def test_a_later_statement_fills_an_earlier_policy() -> None:

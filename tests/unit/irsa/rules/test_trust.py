@@ -102,6 +102,13 @@ def test_the_callers_conditions_stay_as_they_are() -> None:
     assert trust_document([PROVIDER], ["a:b"], conditions=conditions) == first
 
 
+def test_a_subject_that_is_there_twice_is_one() -> None:
+    """Protects deployed stacks: one claim is a string, as on the page, also when it is named twice."""
+    assert trust_document([PROVIDER], ["a:b", "a:b"]) == trust_document([PROVIDER, PROVIDER], ["a:b"])
+    (statement,) = json.loads(trust_document([PROVIDER], ["a:b", "a:b"]))["Statement"]
+    assert statement["Condition"]["StringEquals"][f"{ISSUER}:sub"] == "system:serviceaccount:a:b"
+
+
 def test_a_provider_that_is_none_is_refused() -> None:
     """Protects condition keys, which are made of the provider's ARN."""
     with pytest.raises(Mistake):
