@@ -34,6 +34,9 @@ def test_one_version() -> None:
     assert {project(file)["version"] for file in FILES} == {version("irsa")} == {version("irsa-cli")}
 
 
+LINE = r"\b(irsa(?:-\w+)?) @ git\+https://\S+?@v[\d.]+#subdirectory=(\w+)"
+
+
 @pytest.mark.parametrize(
     "file", ["README.md", "docs/verify.md", "components/pyproject.toml", "examples/python-stack/requirements.txt"]
 )
@@ -42,7 +45,12 @@ def test_documented_lines_name_the_repository_and_the_folder(file: str) -> None:
     folders = {"irsa": "components", "irsa-cli": "cli"}
     text = (ROOT / file).read_text()
 
-    for name, folder in re.findall(r"\b(irsa(?:-\w+)?) @ git\+https://\S+?@v[\d.]+#subdirectory=(\w+)", text):
+    for name, folder in re.findall(LINE, text):
         assert folders[name] == folder
     assert not re.findall(r"(?:pip|pipx|tool) install +(?:--\S+ +)*[\"']?irsa(?:-cli)?(?![\w-]| @ )", text)
     assert not re.findall(r"git\+https://[^\s#\"]+[\s\"]", text)
+
+
+def test_the_readme_has_a_line_for_each_distribution() -> None:
+    """Protects the test above from a README whose lines it no longer finds."""
+    assert set(re.findall(LINE, (ROOT / "README.md").read_text())) == {("irsa", "components"), ("irsa-cli", "cli")}
