@@ -6,8 +6,8 @@ import pytest
 
 from irsa.rules.combinations import (
     ADOPTABLE,
-    OF_A_CREATED_ROLE,
     OF_A_CREATED_SERVICE_ACCOUNT,
+    OF_AN_EXISTING_ROLE,
     check_adoptable,
     combination_mistakes,
 )
@@ -34,7 +34,7 @@ def found(given: dict[Part, Any]) -> list[tuple[Part, str]]:
         {**ACCOUNT, ("role_name_prefix",): "r"},
         {**ACCOUNT, ("service_account", "create"): False},
         {**ACCOUNT, ("service_account", "create"): True, ("service_account", "labels"): {}},
-        {**EXISTING_ROLE, ("service_account", "labels"): {}, ("audience",): "a", ("oidc_provider_arns",): []},
+        {**EXISTING_ROLE, ("service_account", "labels"): {}, ("audience",): "a", ("retain_on_delete",): True},
         {**EXISTING_ROLE, ("import_existing",): ["serviceAccount"]},
         {**ACCOUNT, ("role_name",): "r", ("import_existing",): ["role", "attachments", "inlinePolicies"]},
         {**ACCOUNT, ("policy", "name"): "p", ("import_existing",): ["policy"]},
@@ -46,12 +46,23 @@ def test_what_goes_together(given: dict[Part, Any]) -> None:
     assert found(given) == []
 
 
-@pytest.mark.parametrize("argument", OF_A_CREATED_ROLE, ids=path_of)
-def test_an_existing_role_is_never_changed(argument: Part) -> None:
-    """Protects roles of others: no argument that would change one goes together with its ARN, whatever the value."""
+# Inputs of CreateRole, of the policies that are attached or put into a role, and of its trust policy.
+OF_A_CREATED_ROLE = [
+    *("description", "max_session_duration", "path", "permissions_boundary", "role_name", "role_name_prefix", "tags"),
+    *("policy", "policy_arns", "inline_policies", "force_detach_policies", "attached_policies_quota"),
+    *("subjects", "any_service_account", "trust_conditions", "trust_statements", "oidc_provider_arns"),
+]
+
+
+@pytest.mark.parametrize("argument", OF_A_CREATED_ROLE)
+def test_an_existing_role_is_never_changed(argument: str) -> None:
+    """Protects roles of others: no argument that would change one goes together with its ARN, whatever the value.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+    """
     values: tuple[Any, ...] = ("x", False, None, [], UNKNOWN)
     for value in values:
-        assert found({**EXISTING_ROLE, argument: value}) == [(("role_arn",), f"role_arn together with {argument[0]}")]
+        assert found({**EXISTING_ROLE, (argument,): value}) == [(("role_arn",), f"role_arn together with {argument}")]
 
 
 def test_everything_that_would_change_a_role_is_told_at_once() -> None:
@@ -61,23 +72,19 @@ def test_everything_that_would_change_a_role_is_told_at_once() -> None:
     assert "leave out path, tags, or role_arn" in mistake.fix
 
 
-def test_every_argument_of_a_role_is_in_the_list() -> None:
-    """Protects the list as arguments are added: what CreateRole and its policies take, as the API reference names it.
-
-    Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
-    """
-    names = {argument[0] for argument in OF_A_CREATED_ROLE}
-    assert {"description", "max_session_duration", "path", "permissions_boundary", "role_name", "tags"} <= names
-    assert {"policy", "policy_arns", "inline_policies", "subjects", "trust_statements", "trust_conditions"} <= names
-    assert "retain_on_delete" not in names
+def test_what_is_below_an_argument_is_told_as_that() -> None:
+    """Protects the reader: a policy with three settings is one thing to leave out."""
+    policy: dict[Part, Any] = {("policy",): {}, ("policy", "name"): "p", ("policy", "path"): "/"}
+    assert found({**EXISTING_ROLE, **policy}) == [(("role_arn",), "role_arn together with policy")]
 
 
 def test_a_stack_files_own_list_is_asked() -> None:
-    """Protects keys of a stack file that become no argument of their own, such as assumeRoleArns."""
-    given = {**EXISTING_ROLE, ("assumeRoleArns",): ["x"]}
-    assert found(given) == []
-    places = [place for place, _ in combination_mistakes(given, path_of, (*OF_A_CREATED_ROLE, ("assumeRoleArns",)))]
-    assert places == [("role_arn",)]
+    """Protects bindings of an existing role, which name clusters for their service accounts."""
+    given = {**EXISTING_ROLE, ("oidc_provider_arns",): ["x"]}
+    assert [place for place, _ in combination_mistakes(given, path_of)] == [("role_arn",)]
+    allowed = (*OF_AN_EXISTING_ROLE, "oidc_provider_arns")
+    assert [*combination_mistakes(given, path_of, allowed)] == []
+    assert [*combination_mistakes({**given, ("assumeRoleArns",): ["x"]}, path_of, allowed)] != []
 
 
 def test_an_existing_role_needs_an_account() -> None:
