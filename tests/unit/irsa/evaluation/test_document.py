@@ -19,6 +19,7 @@ from tests.unit.irsa.evaluation.page_example import PROVIDER, REQUEST, SUB, SUBJ
         ({"Version": "2024-01-01", "Statement": []}, "Version"),
         ({"Statement": [], "statement": []}, ""),
         ({"Statement": "Allow"}, "Statement"),
+        (document(5), "Statement[0]"),
         (document(statement(), statement("allow")), "Statement[1].Effect"),
         (document(statement(Resource="*")), "Statement[0]"),
         (document(statement(Sid=1)), "Statement[0].Sid"),
