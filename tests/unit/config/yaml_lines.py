@@ -1,5 +1,6 @@
 """Lines of YAML and JSON, found by a walk that is not the product's."""
 
+import functools
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -18,9 +19,15 @@ def steps_of(path: str) -> list[str | int]:
     return steps
 
 
+@functools.lru_cache(maxsize=4)
+def composed(text: str) -> Any:
+    """Give the nodes of a file, once for all of its mistakes."""
+    return yaml.compose(text, Loader=LOADER)
+
+
 def line_of(text: str, steps: Iterable[str | int]) -> int:
     """Give the line of the last step that is there; of a key that stands twice, that of the second."""
-    node: Any = yaml.compose(text, Loader=LOADER)
+    node: Any = composed(text)
     line = node.start_mark.line
     for step in steps:
         if isinstance(node, yaml.SequenceNode):
