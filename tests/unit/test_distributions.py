@@ -35,7 +35,14 @@ def test_one_version() -> None:
 
 
 @pytest.mark.parametrize(
-    "file", ["README.md", "docs/verify.md", "components/pyproject.toml", "examples/python-stack/requirements.txt"]
+    "file",
+    [
+        "README.md",
+        "docs/verify.md",
+        "components/README.md",
+        "components/pyproject.toml",
+        "examples/python-stack/requirements.txt",
+    ],
 )
 def test_documented_lines_name_the_repository_and_the_folder(file: str) -> None:
     """Protects who copies a line: only a URL with a folder brings ours, and the folder of the right distribution."""
