@@ -40,7 +40,7 @@ lint: environment ## style, workflows and types
 	@$(PYTHON) -m ruff format --check .
 	@echo "  actionlint (the first time it is built: half a minute)"
 	@cd tests/actionlint && go tool actionlint ../../.github/workflows/*.yml
-	@$(PYTHON) -m mypy components/irsa config cli/irsa_cli cli/reference.py program sandbox tests $(wildcard bench/*.py) __main__.py
+	@$(PYTHON) -m mypy components/irsa components/readme.py config cli/irsa_cli cli/reference.py program sandbox tests $(wildcard bench/*.py) __main__.py
 	@for example in examples/*/__main__.py; do $(PYTHON) -m mypy "$$example" || exit 1; done
 
 unit: environment ## the tests that need neither the engine nor the sandbox, in less than a minute
@@ -56,6 +56,7 @@ generate: environment ## write what is generated from the code: schemas and refe
 	@$(PYTHON) -m config.docs
 	@$(PYTHON) cli/reference.py
 	@$(PYTHON) components --schema > components/schema.json.new && mv components/schema.json.new components/schema.json
+	@$(PYTHON) components/readme.py
 
 bench: environment ## measure what has a figure in the documentation
 	@for file in bench/*.py; do $(PYTHON) -m bench.$$(basename $$file .py) || exit 1; done

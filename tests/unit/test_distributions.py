@@ -12,7 +12,13 @@ from irsa.version import VERSION
 
 ROOT = Path(__file__).parents[2]
 OURS = frozenset({"irsa", "irsa-cli", "irsa-checkout"})
-DOCUMENTING = ("README.md", "docs/verify.md", "components/pyproject.toml", "examples/python-stack/requirements.txt")
+DOCUMENTING = (
+    "README.md",
+    "docs/verify.md",
+    "components/README.md",
+    "components/pyproject.toml",
+    "examples/python-stack/requirements.txt",
+)
 FILES = ("pyproject.toml", "components/pyproject.toml", "cli/pyproject.toml")
 
 
