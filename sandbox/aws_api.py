@@ -24,8 +24,8 @@ from moto.eks.models import Cluster, EKSBackend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from sandbox.iam_gaps import fill_gaps
 from sandbox.layout import ACCOUNT
+from sandbox.missing_in_moto import fill_gaps
 from sandbox.web_identity import refuse_as_sts
 
 SERVICES = ("iam", "sts", "eks", "s3")

@@ -23,7 +23,7 @@ from joserfc.jwk import KeySet
 from moto.backends import get_backend
 from moto.sts.responses import TokenResponse
 
-from sandbox.trust import CannotEvaluateError, trusts
+from sandbox.sts_decision import CannotEvaluateError, trusts
 
 ROLE_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/(?:[\x21-\x7E]+/)?([\w+=,.@-]+)")
 KEYS_TIMEOUT_SECONDS = 5
