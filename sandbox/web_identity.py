@@ -23,7 +23,7 @@ from joserfc.jwk import KeySet
 from moto.backends import get_backend
 from moto.sts.responses import TokenResponse
 
-from sandbox.sts_decision import CannotEvaluateError, trusts
+from sandbox.sts_decision import CannotDecideError, trusts
 
 ROLE_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/(?:[\x21-\x7E]+/)?([\w+=,.@-]+)")
 KEYS_TIMEOUT_SECONDS = 5
@@ -161,7 +161,7 @@ def check(asked: Asked, keys: PublishedKeys, log: Callable[[str], None]) -> None
     try:
         if not trusts(json.loads(role.assume_role_policy_document), provider.arn, context):
             raise Refusal("AccessDenied", NOT_AUTHORIZED, 403)
-    except CannotEvaluateError as error:
+    except CannotDecideError as error:
         log(f"the sandbox has no rule for {error} in the trust policy of {role.arn}, and refuses")
         raise Refusal("AccessDenied", NOT_AUTHORIZED, 403) from error
     _require_duration(asked.seconds, role)

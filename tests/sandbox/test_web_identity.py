@@ -49,9 +49,9 @@ def trust(condition: dict[str, Any], **statement: Any) -> str:
 EXACT = {"StringEquals": {f"{ISSUER}:aud": AUDIENCE, f"{ISSUER}:sub": SUBJECT}}
 
 
-def with_deny(condition: dict[str, Any]) -> str:
+def with_deny(condition: dict[str, Any], **statement: Any) -> str:
     """Trust team-b/worker, but deny everybody under this condition."""
-    allowing, denying = (json.loads(each) for each in (trust(EXACT), trust(condition, Effect="Deny")))
+    allowing, denying = (json.loads(each) for each in (trust(EXACT), trust(condition, Effect="Deny", **statement)))
     return json.dumps({**allowing, "Statement": [*allowing["Statement"], *denying["Statement"]]})
 
 
@@ -174,12 +174,13 @@ def test_the_signature_counts_and_not_only_the_claims(cloud: Any, role: Any) -> 
         with_deny({"StringEquals": {"aws:RequestedRegion": "us-west-2"}}),
         with_deny({"StringNotEquals": {"aws:SourceVpce": "vpce-0abc"}}),
         with_deny({"StringNotEquals": {"oidc.eks.us-west-2.amazonaws.com/id/ELSEWHERE:sub": SUBJECT}}),
+        with_deny({}, Principal={"Federated": "*"}),
     ],
 )
 def test_the_trust_policy_decides(cloud: Any, role: Any, document: str) -> None:
     """Protects from a lenient judge: each of these trust policies refuses team-b/worker.
 
-    An unknown operator and an unknown condition key do so too, under Allow and under Deny, negated and not.
+    An unknown operator, condition key and principal do so too, under Allow and under Deny, negated and not.
     """
     role(document)
 
