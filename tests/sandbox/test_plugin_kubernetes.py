@@ -519,13 +519,27 @@ def test_reading_what_is_missing_has_no_id(engine: Engine) -> None:
 
 
 @pytest.mark.sandbox
-def test_an_import_reads_the_inputs_from_the_cluster(engine: Engine, live: Client, name: str) -> None:
-    """Protects `import`: the inputs are the live object without what only the API server writes."""
+def test_an_import_takes_the_identity_and_an_update_claims_the_rest(engine: Engine, live: Client, name: str) -> None:
+    """Protects `import`: what is declared is claimed by an apply, and what others wrote stays theirs."""
     helm_account(live, name)
+    wanted = account(name, annotations={"keep": "me"})
     found = engine.read(ACCOUNT, f"{NAMESPACE}/{name}")
-    assert plain(found.inputs) == account(name, NAMESPACE, labels={"owner": "helm"}, annotations={"keep": "me"})
+    assert plain(found.inputs) == account(name, NAMESPACE)
     assert found.outputs["metadata"]["uid"]
-    assert not engine.diff(found, account(name, labels={"owner": "helm"}, annotations={"keep": "me"})).changes
+    difference = engine.diff(found, wanted)
+    assert {path: each.kind.name for path, each in difference.detailed_diff.items()} == {"metadata.annotations": "ADD"}
+    assert not difference.replaces
+    claimed = engine.update(found, wanted)
+    assert not engine.diff(claimed, wanted).changes
+    metadata = live.get(ServiceAccount, name).metadata
+    assert metadata is not None
+    assert (metadata.labels, metadata.annotations) == ({"owner": "helm"}, {"keep": "me"})
+    owners = {
+        entry["manager"]: entry["fieldsV1"]["f:metadata"] for entry in claimed.outputs["metadata"]["managedFields"]
+    }
+    assert set(owners) == {"helm", claimed.outputs["__fieldManager"]}
+    assert owners[claimed.outputs["__fieldManager"]] == {"f:annotations": {"f:keep": {}}}
+    assert {"f:annotations", "f:labels"} <= set(owners["helm"])
 
 
 # Deletion.

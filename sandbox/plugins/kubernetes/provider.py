@@ -19,6 +19,7 @@ from sandbox.plugins.kubernetes.cluster import (
     Cluster,
     UnreachableError,
     active_configuration,
+    namespace_of,
 )
 from sandbox.plugins.kubernetes.differences import (
     detailed,
@@ -60,7 +61,6 @@ _READ_ONLY_METADATA = (
     "resourceVersion",
     "uid",
 )
-_WRITTEN_BY_CONTROLLERS = ("deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration")
 _CONFIGURATION = "kubernetes:config:"
 _SELECTING_CLUSTER = ("kubeconfig", "context", "cluster")
 # What the official plugin also reads from the environment, and under which name.
@@ -283,7 +283,9 @@ class KubernetesProvider(protocol.Provider):
         if live is None:
             return protocol.ReadResponse(resource_id="")
         old_inputs = manifest_of(request.inputs)
-        inputs = _inputs_read_back(live, old_inputs) if old_inputs.get("kind") else _inputs_of_import(live)
+        # An import takes the identity alone, and the update after it claims what is declared. The official plugin takes
+        # more where its schema lists it; the stand-in shows what an adoption may need at most.
+        inputs = _inputs_read_back(live, old_inputs) if old_inputs.get("kind") else _identity(live)
         old_state = plain(request.properties)
         field_manager = old_state.get("__fieldManager") or f"pulumi-kubernetes-{secrets.token_hex(4)}"
         api_version = old_state.get("__initialApiVersion") or api_version_and_kind(request.type)[0]
@@ -363,12 +365,10 @@ class KubernetesProvider(protocol.Provider):
 
     async def _relinquish(self, kind: Kind, live: Plain, field_manager: str) -> None:
         """Take back everything that this field manager applied; everybody else's fields stay."""
-        metadata = {key: live["metadata"][key] for key in ("name", "namespace") if key in live["metadata"]}
+        nothing = _identity(live)
         # An apply would create again what somebody deleted.
-        if await self._reached().get(kind, metadata.get("namespace", ""), metadata["name"]) is None:
-            return
-        nothing = {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": metadata}
-        await self._reached().apply(kind, nothing, field_manager, force=False, dry_run=False)
+        if await self._reached().get(kind, namespace_of(nothing), nothing["metadata"]["name"]) is not None:
+            await self._reached().apply(kind, nothing, field_manager, force=False, dry_run=False)
 
     def _is_forced(self, inputs: Plain) -> bool:
         return _is_true(_annotation(inputs, FORCE)) or "enablePatchForce" in self._switches
@@ -427,13 +427,10 @@ def _inputs_read_back(live: Plain, old_inputs: Plain) -> Plain:
     return inputs
 
 
-def _inputs_of_import(live: Plain) -> Plain:
-    inputs = {key: deepcopy(value) for key, value in live.items() if key != "status"}
-    for key in _READ_ONLY_METADATA:
-        inputs["metadata"].pop(key, None)
-    for name in _WRITTEN_BY_CONTROLLERS:
-        inputs["metadata"].get("annotations", {}).pop(name, None)
-    return inputs
+def _identity(live: Plain) -> Plain:
+    """Return a manifest that says which object it is, and nothing else of it."""
+    metadata = {key: live["metadata"][key] for key in ("name", "namespace") if key in live["metadata"]}
+    return {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": metadata}
 
 
 def _with_ignored(inputs: Plain, live: Plain, field_manager: str, ignored: list[str]) -> Plain:
