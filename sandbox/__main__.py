@@ -14,10 +14,10 @@ from sandbox.environment import environment, write_environment_file
 from sandbox.layout import Sandbox, SandboxError, cache_folder, checkout_sandbox
 from sandbox.locks import held
 from sandbox.parts import prepare_parts
-from sandbox.progress import Progress
 from sandbox.seed import seed
 from sandbox.servers import start_servers, stop_servers
 from sandbox.showcase import show_every_key, stop_second_cluster
+from sandbox.step_progress import Progress
 
 NO_VALUE = "-"
 

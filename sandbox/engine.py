@@ -11,7 +11,7 @@ import psutil
 
 from sandbox.layout import CHECKOUT, STACK, Sandbox, SandboxError
 from sandbox.plugins_install import install_plugins, write_launcher
-from sandbox.progress import Progress
+from sandbox.step_progress import Progress
 
 
 def prepare_engine(sandbox: Sandbox, environment: Mapping[str, str], progress: Progress) -> None:

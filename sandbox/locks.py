@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from sandbox.progress import Progress
+from sandbox.step_progress import Progress
 
 
 @contextmanager

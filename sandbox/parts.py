@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sandbox.layout import CHECKOUT, Sandbox, SandboxError, cache_folder, machine
 from sandbox.locks import held
-from sandbox.progress import Progress
+from sandbox.step_progress import Progress
 
 MODULES = CHECKOUT / "sandbox" / "go"
 VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sandbox.layout import CHECKOUT, Sandbox
-from sandbox.progress import Progress
+from sandbox.step_progress import Progress
 
 SDKS = {"aws": "pulumi-aws", "kubernetes": "pulumi-kubernetes"}
 STALLED_SECONDS = 20.0

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sandbox.environment import UNSET, sandbox_variables
 from sandbox.layout import AUDIENCE, CHECKOUT, CLUSTER, CONTEXT, ISSUER, REGION, Sandbox, SandboxError
-from sandbox.progress import Progress
+from sandbox.step_progress import Progress
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0

@@ -11,7 +11,6 @@ from lightkube.resources.core_v1 import ServiceAccount
 
 from sandbox.engine import irsa_shown, pulumi_shown, select_stack
 from sandbox.layout import ACCOUNT, AUDIENCE, CHECKOUT, ISSUER, OTHER_ACCOUNT, Sandbox, SandboxError
-from sandbox.progress import Progress
 from sandbox.seed import CLUSTER_ROLE_TRUST, aws_client, kubernetes_client, publish_keys, unless_there
 from sandbox.servers import (
     add_cluster,
@@ -25,6 +24,7 @@ from sandbox.servers import (
     write_access,
     write_credentials,
 )
+from sandbox.step_progress import Progress
 
 GREEN_CLUSTER, GREEN_REGION = "my-other-cluster", "us-east-1"
 GREEN_ISSUER = "https://oidc.eks.us-east-1.amazonaws.com/id/EXAMPLE22222222222222222222GREEN"

@@ -17,10 +17,10 @@ from sandbox.engine import prepare_engine
 from sandbox.environment import environment, write_environment_file
 from sandbox.layout import Sandbox
 from sandbox.parts import prepare_parts
-from sandbox.progress import Progress
 from sandbox.seed import aws_client, kubernetes_client, seed
 from sandbox.servers import start_servers, stop_servers
 from sandbox.showcase import second_cluster, seed_clusters, start_second_cluster, stop_second_cluster
+from sandbox.step_progress import Progress
 from tests.sandbox.project import Project
 
 # A line of the AWS API's log: time, method and path, protocol, for IAM and STS the operation, status.

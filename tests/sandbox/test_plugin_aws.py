@@ -37,7 +37,7 @@ from pulumi.provider.experimental.provider import (
 )
 
 from sandbox.plugins.aws import calls, documents
-from sandbox.plugins.aws.provider import AwsProvider
+from sandbox.plugins.aws.aws_provider import AwsProvider
 from sandbox.plugins.serving import UNKNOWN, InitializationError, Plain, ProviderError, plain, properties_of
 from tests.sandbox.conftest import Cloud
 

@@ -27,10 +27,10 @@ from pulumi.provider.experimental import provider as protocol
 from pulumi.provider.experimental.property_value import PropertyValue
 
 from sandbox.plugins.kubernetes import ownership
-from sandbox.plugins.kubernetes.cluster import UnreachableError, active_configuration, kubeconfig_content
 from sandbox.plugins.kubernetes.differences import detailed, path_of, text_of
 from sandbox.plugins.kubernetes.kinds import replaced_by
-from sandbox.plugins.kubernetes.provider import KubernetesProvider
+from sandbox.plugins.kubernetes.kubernetes_api import UnreachableError, active_configuration, kubeconfig_content
+from sandbox.plugins.kubernetes.kubernetes_provider import KubernetesProvider
 from sandbox.plugins.serving import UNKNOWN, ProviderError, plain, properties_of
 
 ROLE_ARN = "eks.amazonaws.com/role-arn"

@@ -17,9 +17,9 @@ from sandbox.engine import pulumi, release_stale_lock
 from sandbox.environment import environment
 from sandbox.layout import ISSUER, Sandbox, SandboxError
 from sandbox.parts import prepare_parts
-from sandbox.progress import Progress
 from sandbox.seed import aws_client, kubernetes_client, seed
 from sandbox.servers import ORDER, kill, read_ports, running, start_servers, stop_servers
+from sandbox.step_progress import Progress
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(180), pytest.mark.xdist_group("sandbox")]
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})

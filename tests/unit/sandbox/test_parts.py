@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.layout import Sandbox, SandboxError, machine
 from sandbox.parts import MODULES, PARTS, SDK_GENERATOR, Part, build, find_installed, prepare_parts
-from sandbox.progress import Progress
+from sandbox.step_progress import Progress
 
 MODULE_OF = {
     "pulumi": "github.com/pulumi/pulumi/pkg/v3",

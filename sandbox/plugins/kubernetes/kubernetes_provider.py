@@ -13,14 +13,6 @@ from pulumi.provider.experimental import provider as protocol
 from pulumi.provider.experimental.property_value import PropertyValue
 
 from sandbox.plugins.kubernetes import ownership
-from sandbox.plugins.kubernetes.cluster import (
-    DEFAULT_NAMESPACE,
-    ApiError,
-    Cluster,
-    UnreachableError,
-    active_configuration,
-    namespace_of,
-)
 from sandbox.plugins.kubernetes.differences import (
     detailed,
     path_of,
@@ -29,6 +21,14 @@ from sandbox.plugins.kubernetes.differences import (
     with_encoded_data,
 )
 from sandbox.plugins.kubernetes.kinds import Kind, api_version_and_kind, is_patch, kind_of, replaced_by, tokens
+from sandbox.plugins.kubernetes.kubernetes_api import (
+    DEFAULT_NAMESPACE,
+    ApiError,
+    Cluster,
+    UnreachableError,
+    active_configuration,
+    namespace_of,
+)
 from sandbox.plugins.serving import (
     InitializationError,
     Plain,
