@@ -17,12 +17,12 @@ from sandbox.parts import prepare_parts
 from sandbox.seed import seed
 from sandbox.servers import start_servers, stop_servers
 from sandbox.showcase import show_every_key, stop_second_cluster
-from sandbox.step_progress import Progress
+from sandbox.step_progress import StepProgress
 
 NO_VALUE = "-"
 
 
-def start(sandbox: Sandbox, progress: Progress) -> dict[str, str]:
+def start(sandbox: Sandbox, progress: StepProgress) -> dict[str, str]:
     """Bring up everything but the stack, and return the environment that reaches it."""
     prepare_parts(sandbox, progress)
     ports = start_servers(sandbox, progress)
@@ -37,7 +37,7 @@ def start(sandbox: Sandbox, progress: Progress) -> dict[str, str]:
     return variables
 
 
-def up(sandbox: Sandbox, progress: Progress) -> None:
+def up(sandbox: Sandbox, progress: StepProgress) -> None:
     variables = start(sandbox, progress)
     with progress.step("pulumi up", "done"):
         # --refresh: what somebody changed by hand, or a cloud that was thrown away, is put right again.
@@ -50,43 +50,43 @@ def up(sandbox: Sandbox, progress: Progress) -> None:
     progress.say("Look around: . .sandbox/env; kubectl get sa my-service-account -o yaml")
 
 
-def confirm(sandbox: Sandbox, variables: Mapping[str, str], progress: Progress) -> None:
+def confirm(sandbox: Sandbox, variables: Mapping[str, str], progress: StepProgress) -> None:
     """Show that everything is as declared, and that the access works."""
     for verb, doing in (("verify", "AWS and Kubernetes have what is declared"), ("prove", "the access works")):
         with progress.step(f"irsa {verb}", doing):
             irsa_shown(sandbox, variables, verb)
 
 
-def down(sandbox: Sandbox, progress: Progress) -> None:
+def down(sandbox: Sandbox, progress: StepProgress) -> None:
     stop_second_cluster(sandbox, progress)
     stop_servers(sandbox, progress)
 
 
-def preview(sandbox: Sandbox, progress: Progress) -> None:
+def preview(sandbox: Sandbox, progress: StepProgress) -> None:
     pulumi_shown(sandbox, start(sandbox, progress), "preview")
 
 
-def showcase(sandbox: Sandbox, progress: Progress) -> None:
+def showcase(sandbox: Sandbox, progress: StepProgress) -> None:
     variables = start(sandbox, progress)
     show_every_key(sandbox, variables, progress)
 
 
-def destroy(sandbox: Sandbox, progress: Progress) -> None:
+def destroy(sandbox: Sandbox, progress: StepProgress) -> None:
     pulumi_shown(sandbox, start(sandbox, progress), "destroy", "--yes", "--skip-preview", "--refresh")
 
 
-def programs(sandbox: Sandbox, progress: Progress) -> None:
+def programs(sandbox: Sandbox, progress: StepProgress) -> None:
     """Have every program ready, as the tests need them, without starting one."""
     prepare_parts(sandbox, progress)
 
 
-def clean_cache(_sandbox: Sandbox, progress: Progress) -> None:
+def clean_cache(_sandbox: Sandbox, progress: StepProgress) -> None:
     folder = cache_folder(os.environ)
     shutil.rmtree(folder, ignore_errors=True)
     progress.say(f"  removed the built programs of all clones: {folder}")
 
 
-def show_bindings(bindings: Mapping[str, Mapping[str, Any]], progress: Progress) -> None:
+def show_bindings(bindings: Mapping[str, Mapping[str, Any]], progress: StepProgress) -> None:
     """Show what exists now, from the stack's output."""
     table = Table(show_lines=True)
     for heading in ("binding", "namespace/service account", "role", "trusted subjects", "policies"):
@@ -107,7 +107,7 @@ def _lines(values: list[str] | None, none: str) -> str:
     return none if values is None else "\n".join(values) or NO_VALUE
 
 
-COMMANDS: dict[str, Callable[[Sandbox, Progress], None]] = {
+COMMANDS: dict[str, Callable[[Sandbox, StepProgress], None]] = {
     "up": up,
     "down": down,
     "preview": preview,
@@ -122,7 +122,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description="The local cloud of the dev stack.")
     parser.add_argument("command", choices=COMMANDS)
     command = parser.parse_args(arguments).command
-    sandbox, progress = checkout_sandbox(), Progress()
+    sandbox, progress = checkout_sandbox(), StepProgress()
     sandbox.prepare()
     try:
         with held(sandbox.folder / "lock", "  another command is at work in this checkout, waiting for it", progress):

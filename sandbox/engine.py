@@ -11,10 +11,10 @@ import psutil
 
 from sandbox.layout import CHECKOUT, STACK, Sandbox, SandboxError
 from sandbox.plugins_install import install_plugins, write_launcher
-from sandbox.step_progress import Progress
+from sandbox.step_progress import StepProgress
 
 
-def prepare_engine(sandbox: Sandbox, environment: Mapping[str, str], progress: Progress) -> None:
+def prepare_engine(sandbox: Sandbox, environment: Mapping[str, str], progress: StepProgress) -> None:
     """Give the engine its Python language host and its plugins."""
     host = sandbox.programs / "pulumi-language-python"
     if not host.is_symlink():
@@ -70,7 +70,7 @@ def irsa_shown(
 
 
 def release_stale_lock(
-    sandbox: Sandbox, environment: Mapping[str, str], progress: Progress, folder: Path = CHECKOUT
+    sandbox: Sandbox, environment: Mapping[str, str], progress: StepProgress, folder: Path = CHECKOUT
 ) -> None:
     """Free the stack from an engine that was killed: its lock names a process that is gone."""
     for lock in (sandbox.state / ".pulumi" / "locks").rglob("*.json"):

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from sandbox.step_progress import Progress
+from sandbox.step_progress import StepProgress
 
 
 @contextmanager
-def held(path: Path, waiting: str, progress: Progress) -> Iterator[None]:
+def held(path: Path, waiting: str, progress: StepProgress) -> Iterator[None]:
     """Hold a lock file; its owner's death frees it."""
     lock = FileLock(path)
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sandbox.layout import CHECKOUT, Sandbox, SandboxError, cache_folder, machine
 from sandbox.locks import held
-from sandbox.step_progress import Progress
+from sandbox.step_progress import StepProgress
 
 MODULES = CHECKOUT / "sandbox" / "go"
 VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
@@ -95,7 +95,7 @@ SDK_GENERATOR = Part(
 )
 
 
-def prepare_parts(sandbox: Sandbox, progress: Progress, environment: Mapping[str, str] = os.environ) -> None:
+def prepare_parts(sandbox: Sandbox, progress: StepProgress, environment: Mapping[str, str] = os.environ) -> None:
     """Put every program into the sandbox's own folder, building what is not installed."""
     for part in PARTS:
         target = sandbox.programs / part.name
@@ -147,7 +147,7 @@ def _plain() -> dict[str, str]:
     return {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
 
 
-def build(part: Part, progress: Progress, environment: Mapping[str, str] = os.environ) -> Path:
+def build(part: Part, progress: StepProgress, environment: Mapping[str, str] = os.environ) -> Path:
     """Return the part from the shared cache; build it there first where it is missing or incomplete."""
     cache = cache_folder(environment)
     folder = cache / f"{part.name}-{part.version}-{machine()}"
@@ -171,7 +171,7 @@ def _complete(folder: Path, part: Part) -> bool:
         return False
 
 
-def _build_into(folder: Path, part: Part, progress: Progress, environment: Mapping[str, str]) -> None:
+def _build_into(folder: Path, part: Part, progress: StepProgress, environment: Mapping[str, str]) -> None:
     go = shutil.which("go", path=environment.get("PATH"))
     if go is None:
         raise SandboxError(

@@ -12,13 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from sandbox.layout import CHECKOUT, Sandbox
-from sandbox.step_progress import Progress
+from sandbox.step_progress import StepProgress
 
 SDKS = {"aws": "pulumi-aws", "kubernetes": "pulumi-kubernetes"}
 STALLED_SECONDS = 20.0
 
 
-def install_plugins(sandbox: Sandbox, environment: Mapping[str, str], progress: Progress) -> None:
+def install_plugins(sandbox: Sandbox, environment: Mapping[str, str], progress: StepProgress) -> None:
     """Install what is missing and say which plugins are in use."""
     lines = []
     for name, package in SDKS.items():

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sandbox.environment import UNSET, sandbox_variables
 from sandbox.layout import AUDIENCE, CHECKOUT, CLUSTER, CONTEXT, ISSUER, REGION, Sandbox, SandboxError
-from sandbox.step_progress import Progress
+from sandbox.step_progress import StepProgress
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0
@@ -75,7 +75,7 @@ def running(sandbox: Sandbox, name: str) -> psutil.Process | None:
     return None
 
 
-def stop_servers(sandbox: Sandbox, progress: Progress) -> int:
+def stop_servers(sandbox: Sandbox, progress: StepProgress) -> int:
     """Stop what runs; return how many servers were stopped."""
     if not any(running(sandbox, name) for name in ORDER):
         return 0
@@ -102,7 +102,7 @@ def stop(sandbox: Sandbox, *names: str) -> int:
     return len(processes)
 
 
-def start_servers(sandbox: Sandbox, progress: Progress) -> dict[str, int]:
+def start_servers(sandbox: Sandbox, progress: StepProgress) -> dict[str, int]:
     """Start what does not run yet, and return the ports."""
     ports = choose_ports(sandbox, progress)
     write_credentials(sandbox, ports)
@@ -129,14 +129,14 @@ def start_servers(sandbox: Sandbox, progress: Progress) -> dict[str, int]:
     return ports
 
 
-def start(sandbox: Sandbox, server: Server, progress: Progress) -> None:
+def start(sandbox: Sandbox, server: Server, progress: StepProgress) -> None:
     """Start a server unless it runs, and wait until it answers."""
     process = _ensure(sandbox, server, progress)
     if process is not None:
         _wait(sandbox, server, process)
 
 
-def _ensure(sandbox: Sandbox, server: Server, progress: Progress) -> "subprocess.Popen[bytes] | None":
+def _ensure(sandbox: Sandbox, server: Server, progress: StepProgress) -> "subprocess.Popen[bytes] | None":
     """Start a server unless the one that runs is started the same way and answers."""
     record = _record(sandbox, server.name)
     if running(sandbox, server.name) is not None:
@@ -229,7 +229,7 @@ def _write(path: Path, content: str, mode: int = 0o600) -> None:
 # --- ports -----------------------------------------------------------------------------------------------------------
 
 
-def choose_ports(sandbox: Sandbox, progress: Progress) -> dict[str, int]:
+def choose_ports(sandbox: Sandbox, progress: StepProgress) -> dict[str, int]:
     """Keep each port from one start to the next, unless somebody else has taken it meanwhile."""
     path = sandbox.folder / "ports.json"
     try:

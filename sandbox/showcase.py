@@ -24,7 +24,7 @@ from sandbox.servers import (
     write_access,
     write_credentials,
 )
-from sandbox.step_progress import Progress
+from sandbox.step_progress import StepProgress
 
 GREEN_CLUSTER, GREEN_REGION = "my-other-cluster", "us-east-1"
 GREEN_ISSUER = "https://oidc.eks.us-east-1.amazonaws.com/id/EXAMPLE22222222222222222222GREEN"
@@ -41,7 +41,7 @@ def second_cluster(sandbox: Sandbox) -> Sandbox:
     return Sandbox(sandbox.folder / "green")
 
 
-def start_second_cluster(sandbox: Sandbox, progress: Progress) -> Sandbox:
+def start_second_cluster(sandbox: Sandbox, progress: StepProgress) -> Sandbox:
     """Start the second cluster's etcd, API server and controllers."""
     green = second_cluster(sandbox)
     green.prepare()
@@ -57,7 +57,7 @@ def start_second_cluster(sandbox: Sandbox, progress: Progress) -> Sandbox:
     return green
 
 
-def stop_second_cluster(sandbox: Sandbox, progress: Progress) -> None:
+def stop_second_cluster(sandbox: Sandbox, progress: StepProgress) -> None:
     """Stop the second cluster's servers."""
     stop_servers(second_cluster(sandbox), progress)
 
@@ -151,7 +151,7 @@ def what_exists(sandbox: Sandbox, aws_port: int) -> set[str]:
 
 
 def show_every_key(
-    sandbox: Sandbox, variables: Mapping[str, str], progress: Progress, project: Path = CHECKOUT
+    sandbox: Sandbox, variables: Mapping[str, str], progress: StepProgress, project: Path = CHECKOUT
 ) -> None:
     """Deploy a project's Pulumi.showcase.yaml, verify and prove it, deploy it with 0 changes, destroy it to nothing.
 

@@ -14,7 +14,7 @@ LINE_SECONDS = 20.0
 
 
 @dataclass
-class Progress:
+class StepProgress:
     """A ticking line on a terminal, a line every twenty seconds in a log."""
 
     console: Console = field(

@@ -19,14 +19,14 @@ from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
 
-class Unknown:
+class UnknownProperty:
     """The type of UNKNOWN, a value that only an `up` will tell."""
 
     def __repr__(self) -> str:
         return "UNKNOWN"
 
 
-UNKNOWN: Final = Unknown()
+UNKNOWN: Final = UnknownProperty()
 
 Plain = dict[str, Any]
 Properties = Mapping[str, PropertyValue]
@@ -83,7 +83,7 @@ def _property_value(value: Any, like: PropertyValue | None = None) -> PropertyVa
         lost = like is not None and like.contains_secret()
         return PropertyValue([_property_value(item) for item in value], is_secret=secret or lost)
     secret = secret or (like is not None and like.contains_secret())
-    if isinstance(value, Unknown):
+    if isinstance(value, UnknownProperty):
         # The SDK cannot marshal Computed; the engine's marker it can.
         return PropertyValue(rpc.UNKNOWN, is_secret=secret)
     number = isinstance(value, int) and not isinstance(value, bool)
@@ -96,7 +96,7 @@ def contains_unknown(value: Any) -> bool:
         return any(contains_unknown(item) for item in value.values())
     if isinstance(value, list | tuple):
         return any(contains_unknown(item) for item in value)
-    return isinstance(value, Unknown)
+    return isinstance(value, UnknownProperty)
 
 
 class _Servicer(ProviderServicer):

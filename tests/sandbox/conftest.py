@@ -20,7 +20,7 @@ from sandbox.parts import prepare_parts
 from sandbox.seed import aws_client, kubernetes_client, seed
 from sandbox.servers import start_servers, stop_servers
 from sandbox.showcase import second_cluster, seed_clusters, start_second_cluster, stop_second_cluster
-from sandbox.step_progress import Progress
+from sandbox.step_progress import StepProgress
 from tests.sandbox.project import Project
 
 # A line of the AWS API's log: time, method and path, protocol, for IAM and STS the operation, status.
@@ -33,7 +33,7 @@ class Cloud:
 
     sandbox: Sandbox
     ports: dict[str, int]
-    progress: Progress = field(default_factory=Progress)
+    progress: StepProgress = field(default_factory=StepProgress)
 
     @property
     def folder(self) -> Path:
@@ -88,7 +88,7 @@ def running_cloud(folder: Path) -> Iterator[Cloud]:
     """Start a sandbox in a folder, and stop it by its own process ids."""
     sandbox = Sandbox(folder)
     sandbox.prepare()
-    progress = Progress()
+    progress = StepProgress()
     try:
         prepare_parts(sandbox, progress)
         started = Cloud(sandbox, start_servers(sandbox, progress), progress)

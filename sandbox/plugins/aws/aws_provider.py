@@ -43,7 +43,7 @@ from sandbox.plugins.serving import (
     InitializationError,
     Plain,
     ProviderError,
-    Unknown,
+    UnknownProperty,
     contains_unknown,
     plain,
     properties_of,
@@ -103,7 +103,7 @@ def with_defaults(token: str, kind: ResourceType, request: CheckRequest, inputs:
 
 
 def _document_text(value: Any) -> Any:
-    if isinstance(value, str | Unknown):
+    if isinstance(value, str | UnknownProperty):
         return value
     if contains_unknown(value):
         return UNKNOWN

@@ -7,7 +7,7 @@ from typing import Any
 from sandbox.plugins.aws import documents
 from sandbox.plugins.aws.connection import Connection
 from sandbox.plugins.aws.validators import Validator
-from sandbox.plugins.serving import Plain, Unknown
+from sandbox.plugins.serving import Plain, UnknownProperty
 
 Same = Callable[[Any, Any], bool]
 
@@ -79,7 +79,7 @@ def coerced(prop: Property, value: Any) -> Any:
 
 def wrong_type(prop: Property, value: Any) -> str | None:
     """Say what is wrong with the type of a value."""
-    if isinstance(value, _PYTHON[prop.kind] | Unknown) and not (prop.kind == "int" and isinstance(value, bool)):
+    if isinstance(value, _PYTHON[prop.kind] | UnknownProperty) and not (prop.kind == "int" and isinstance(value, bool)):
         return None
     return f"expected type '{prop.kind}', got '{type(value).__name__}'"
 

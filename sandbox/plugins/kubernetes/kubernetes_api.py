@@ -135,7 +135,7 @@ def _is_loopback(server: str) -> bool:
         return False
 
 
-class Cluster:
+class KubernetesApi:
     """The API of one cluster."""
 
     def __init__(self, config: SingleConfig) -> None:

@@ -24,7 +24,7 @@ from sandbox.plugins.kubernetes.kinds import Kind, api_version_and_kind, is_patc
 from sandbox.plugins.kubernetes.kubernetes_api import (
     DEFAULT_NAMESPACE,
     ApiError,
-    Cluster,
+    KubernetesApi,
     UnreachableError,
     active_configuration,
     namespace_of,
@@ -34,7 +34,7 @@ from sandbox.plugins.serving import (
     Plain,
     Properties,
     ProviderError,
-    Unknown,
+    UnknownProperty,
     contains_unknown,
     plain,
     properties_of,
@@ -160,7 +160,7 @@ class KubernetesProvider(protocol.Provider):
     """Serves the Kubernetes kinds of `kinds.py`; knows nothing of the programs that use them."""
 
     def __init__(self) -> None:
-        self._cluster: Cluster | None = None
+        self._api: KubernetesApi | None = None
         self._unreachable = "the provider is not configured"
         self._namespace = DEFAULT_NAMESPACE
         self._switches: frozenset[str] = frozenset()
@@ -188,9 +188,9 @@ class KubernetesProvider(protocol.Provider):
         try:
             config = active_configuration(*(settings.get(key) for key in _SELECTING_CLUSTER))
             self._namespace = settings.get("namespace") or config.namespace
-            cluster = Cluster(config)
-            await cluster.probe()
-            self._cluster = cluster
+            api = KubernetesApi(config)
+            await api.probe()
+            self._api = api
         except UnreachableError as error:
             self._namespace = settings.get("namespace") or self._namespace
             self._unreachable = str(error)
@@ -200,7 +200,7 @@ class KubernetesProvider(protocol.Provider):
         raise ProviderError(f'unknown Invoke type "{request.tok}"')
 
     async def check(self, request: protocol.CheckRequest) -> protocol.CheckResponse:
-        if self._cluster is None and request.old_inputs and "skipUpdateUnreachable" in self._switches:
+        if self._api is None and request.old_inputs and "skipUpdateUnreachable" in self._switches:
             return protocol.CheckResponse(inputs=request.old_inputs)
         kind = kind_of(request.type)
         manifest = manifest_of(request.new_inputs)
@@ -241,13 +241,13 @@ class KubernetesProvider(protocol.Provider):
     async def create(self, request: protocol.CreateRequest) -> protocol.CreateResponse:
         inputs = manifest_of(request.properties)
         patch = is_patch(request.type)
-        if request.preview and (patch or self._cluster is None or contains_unknown(inputs)):
+        if request.preview and (patch or self._api is None or contains_unknown(inputs)):
             return protocol.CreateResponse(properties=request.properties)
         field_manager = _annotation(inputs, FIELD_MANAGER) or f"pulumi-kubernetes-{secrets.token_hex(4)}"
         try:
             if patch:
                 # An apply of what does not exist creates it: a trap of the official plugin, kept on purpose.
-                live = await self._reached().apply(
+                live = await self._required_api().apply(
                     kind_of(request.type), inputs, field_manager, self._is_forced(inputs), dry_run=False
                 )
             else:
@@ -268,18 +268,18 @@ class KubernetesProvider(protocol.Provider):
     async def _created(self, kind: Kind, inputs: Plain, preview: bool) -> Plain:
         for pause in () if preview else _PAUSES_FOR_WHAT_IS_NOT_THERE_YET:
             try:
-                return await self._reached().create(kind, inputs, _CREATED_BY, preview)
+                return await self._required_api().create(kind, inputs, _CREATED_BY, preview)
             except ApiError as error:
                 if error.reason != "NotFound":
                     raise
             await asyncio.sleep(pause)
-        return await self._reached().create(kind, inputs, _CREATED_BY, preview)
+        return await self._required_api().create(kind, inputs, _CREATED_BY, preview)
 
     async def read(self, request: protocol.ReadRequest) -> protocol.ReadResponse:
-        if self._cluster is None:
+        if self._api is None:
             return self._read_of_unreachable(request)
         namespace, name = _namespace_and_name(request.resource_id)
-        live = await self._reached().get(kind_of(request.type), namespace, name)
+        live = await self._required_api().get(kind_of(request.type), namespace, name)
         if live is None:
             return protocol.ReadResponse(resource_id="")
         old_inputs = manifest_of(request.inputs)
@@ -308,26 +308,26 @@ class KubernetesProvider(protocol.Provider):
 
     async def update(self, request: protocol.UpdateRequest) -> protocol.UpdateResponse:
         inputs = manifest_of(request.news)
-        if request.preview and (self._cluster is None or contains_unknown(inputs)):
+        if request.preview and (self._api is None or contains_unknown(inputs)):
             return protocol.UpdateResponse(request.news)
         kind = kind_of(request.type)
         old_state = plain(request.olds)
         old_manager = old_state.get("__fieldManager") or f"pulumi-kubernetes-{secrets.token_hex(4)}"
         field_manager = _annotation(inputs, FIELD_MANAGER) or old_manager
         namespace, name = _namespace_and_name(request.resource_id)
-        cluster = self._reached()
-        live = await cluster.get(kind, namespace, name)
+        api = self._required_api()
+        live = await api.get(kind, namespace, name)
         if live is None:
             raise ProviderError(f'update of resource "{request.urn}" failed: {kind.plural} "{name}" not found')
         api_version = old_state.get("__initialApiVersion") or live["apiVersion"]
         try:
             if not request.preview and not is_patch(request.type):
                 operations = ownership.taking_over(live, field_manager)
-                live = await cluster.patch(kind, namespace, name, operations) if operations else live
+                live = await api.patch(kind, namespace, name, operations) if operations else live
             applied = _with_ignored(inputs, live, field_manager, list(request.ignore_changes))
             # The dry run of what others changed would end in conflicts that the up itself resolves or reports.
             force = self._is_forced(inputs) or (request.preview and ownership.is_updated_by_others(live))
-            live = await cluster.apply(kind, applied, field_manager, force, request.preview)
+            live = await api.apply(kind, applied, field_manager, force, request.preview)
         except ApiError as error:
             text = _text_of_conflict(error, field_manager)
             failed = (
@@ -343,10 +343,10 @@ class KubernetesProvider(protocol.Provider):
         return protocol.UpdateResponse(state_of(inputs, live, field_manager, api_version, request.news))
 
     async def delete(self, request: protocol.DeleteRequest) -> None:
-        if self._cluster is None and "deleteUnreachable" in self._switches:
+        if self._api is None and "deleteUnreachable" in self._switches:
             return
         kind = kind_of(request.type)
-        cluster = self._reached()
+        api = self._required_api()
         inputs, live = _stored(request.properties)
         namespace, name = _namespace_and_name(request.resource_id)
         try:
@@ -354,36 +354,36 @@ class KubernetesProvider(protocol.Provider):
                 await self._relinquish(kind, live, live.get("__fieldManager", _CREATED_BY))
                 return
             propagation = _annotation(inputs, DELETION_PROPAGATION).capitalize() or "Foreground"
-            await cluster.delete(kind, namespace, name, propagation)
+            await api.delete(kind, namespace, name, propagation)
         except ApiError as error:
             if error.reason == "NotFound":
                 return
             raise ProviderError(str(error)) from error
         if not _is_true(_annotation(inputs, SKIP_AWAIT)):
             seconds = float(_annotation(inputs, TIMEOUT_SECONDS) or request.timeout or 300)
-            await _gone(cluster, kind, live["metadata"], seconds)
+            await _gone(api, kind, live["metadata"], seconds)
 
     async def _relinquish(self, kind: Kind, live: Plain, field_manager: str) -> None:
         """Take back everything that this field manager applied; everybody else's fields stay."""
         nothing = _identity(live)
         # An apply would create again what somebody deleted.
-        if await self._reached().get(kind, namespace_of(nothing), nothing["metadata"]["name"]) is not None:
-            await self._reached().apply(kind, nothing, field_manager, force=False, dry_run=False)
+        if await self._required_api().get(kind, namespace_of(nothing), nothing["metadata"]["name"]) is not None:
+            await self._required_api().apply(kind, nothing, field_manager, force=False, dry_run=False)
 
     def _is_forced(self, inputs: Plain) -> bool:
         return _is_true(_annotation(inputs, FORCE)) or "enablePatchForce" in self._switches
 
-    def _reached(self) -> Cluster:
-        if self._cluster is None:
+    def _required_api(self) -> KubernetesApi:
+        if self._api is None:
             raise ProviderError(f"configured Kubernetes cluster is unreachable: {self._unreachable}")
-        return self._cluster
+        return self._api
 
 
 def _replacing_settings(old: Plain, new: Plain, changed: list[str]) -> list[str]:
     """Return the changed settings that mean another cluster, where every object has to be made anew."""
     if new.get("clusterIdentifier") and old.get("clusterIdentifier"):
         return [key for key in changed if key == "clusterIdentifier"]
-    unknown = [key for key in changed if key in _SELECTING_CLUSTER and isinstance(new.get(key), Unknown)]
+    unknown = [key for key in changed if key in _SELECTING_CLUSTER and isinstance(new.get(key), UnknownProperty)]
     before, after = _active_cluster(old), _active_cluster(new)
     if before is None or after is None or before == after:
         return unknown
@@ -448,11 +448,11 @@ def _with_ignored(inputs: Plain, live: Plain, field_manager: str, ignored: list[
     return manifest
 
 
-async def _gone(cluster: Cluster, kind: Kind, metadata: Plain, seconds: float) -> None:
+async def _gone(api: KubernetesApi, kind: Kind, metadata: Plain, seconds: float) -> None:
     """Wait until the object is gone, or another one has its name."""
     until = time.monotonic() + seconds
     pause = 0.02
-    while (live := await cluster.get(kind, metadata.get("namespace", ""), metadata["name"])) is not None:
+    while (live := await api.get(kind, metadata.get("namespace", ""), metadata["name"])) is not None:
         if metadata.get("uid") not in {None, live["metadata"]["uid"]}:
             return
         if time.monotonic() > until:
