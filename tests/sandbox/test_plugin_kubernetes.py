@@ -27,7 +27,7 @@ from pulumi.provider.experimental import provider as protocol
 from pulumi.provider.experimental.property_value import PropertyValue
 
 from sandbox.plugins.kubernetes import ownership
-from sandbox.plugins.kubernetes.differences import detailed, path_of, text_of
+from sandbox.plugins.kubernetes.differences import detailed_diff, path_of, text_of
 from sandbox.plugins.kubernetes.kinds import replaced_by
 from sandbox.plugins.kubernetes.kubernetes_api import UnreachableError, active_configuration, kubeconfig_content
 from sandbox.plugins.kubernetes.kubernetes_provider import KubernetesProvider
@@ -589,7 +589,7 @@ def cluster_of(client: Client, namespace: str) -> Client:
 
 def differences(kind: str, old: Any, new: Any, *switches: str) -> tuple[list[str], bool]:
     """The differences and whether the object is replaced."""
-    found = detailed(old, new, replaced_by(f"kubernetes:{kind}", frozenset(switches)), [])
+    found = detailed_diff(old, new, replaced_by(f"kubernetes:{kind}", frozenset(switches)), [])
     return list(found), any(difference.kind.name.endswith("_REPLACE") for difference in found.values())
 
 

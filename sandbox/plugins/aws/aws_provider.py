@@ -1,4 +1,4 @@
-"""The provider: check, diff and the life of a resource, the same for every type, over the tables of the types."""
+"""The AWS provider: check, diff, create, read, update and delete, the same for every type, by the types' tables."""
 
 import asyncio
 import hashlib
@@ -59,7 +59,7 @@ Answer = TypeVar("Answer")
 
 
 def resource_type(token: str) -> tuple[str, ResourceType]:
-    """Return the type of a URN's token, which carries the types of the parents in front."""
+    """Return the token and its type; in a URN the types of the parents stand before the token."""
     token = token.rpartition("$")[2]
     if token not in TYPES:
         raise ProviderError(f"unrecognized resource type: {token} (the sandbox's AWS plugin has {', '.join(TYPES)})")
@@ -72,7 +72,11 @@ def snake_case(name: str) -> str:
 
 
 def automatic_name(token: str, kind: ResourceType, logical: str, seed: bytes) -> str:
-    """Return the logical name and seven random characters; refuse one that is too long rather than cut it."""
+    """Return the logical name and seven random characters.
+
+    Raises:
+        ProviderError: The name would be too long.
+    """
     prefix = f"{logical.lower() if kind.lowercase_name else logical}-"
     if len(prefix) + _RANDOM_CHARACTERS > kind.name_length:
         raise ProviderError(
@@ -84,22 +88,22 @@ def automatic_name(token: str, kind: ResourceType, logical: str, seed: bytes) ->
 
 
 def with_defaults(token: str, kind: ResourceType, request: CheckRequest, inputs: Plain, olds: Plain) -> Plain:
-    """Return the inputs with defaults and an automatic name, which stays as it was."""
-    filled, defaults = dict(inputs), []
+    """Return the inputs with defaults and with an automatic name, the previous one if there is one."""
+    completed, defaults = dict(inputs), []
     for key, value in kind.defaults.items():
-        if filled.get(key) is None:
-            filled[key] = value
+        if completed.get(key) is None:
+            completed[key] = value
             defaults.append(key)
     name = kind.name_property
     conflicting = kind.properties[name].conflicts_with if name else None
-    if name and filled.get(name) is None and filled.get(conflicting or "") is None:
-        filled[name] = (
+    if name and completed.get(name) is None and completed.get(conflicting or "") is None:
+        completed[name] = (
             olds[name]
             if name in olds.get("__defaults", []) and olds.get(name)
             else automatic_name(token, kind, request.name, request.random_seed)
         )
         defaults.append(name)
-    return {**filled, "__defaults": sorted(defaults)}
+    return {**completed, "__defaults": sorted(defaults)}
 
 
 def _document_text(value: Any) -> Any:
@@ -151,7 +155,7 @@ def _mistakes(key: str, prop: Property, value: Any, inputs: Plain) -> list[str]:
 
 
 def _inline_policies(inputs: Plain, token: str, logical: str, seed: bytes) -> list[Plain]:
-    # Named automatically one by one, as a bridge names a nested object.
+    # Each one is named automatically, as the bridge names a nested object.
     named = ResourceType({}, (), lambda *_: "", lambda *_: None, lambda *_: None, name_length=128)
     policies = []
     for number, policy in enumerate(inputs["inlinePolicies"]):
@@ -201,20 +205,20 @@ def _detail(change: Change, *, replaces: bool) -> PropertyDiff:
 
 
 def planned(kind: ResourceType, olds: Plain, news: Plain) -> Plain:
-    """Return what is known of the state after an update: what the program took away is not in it."""
+    """Return what is known of the state after an update, without what the program no longer declares."""
     gone = {key for key, prop in kind.properties.items() if key not in news and not prop.computed}
     return {**{key: value for key, value in olds.items() if key not in gone}, **news}
 
 
-def _stays(prop: Property, given: Any, live: Any) -> bool:
-    return live is None or prop.document or prop.same(live, given)
+def _is_kept(prop: Property, declared: Any, live: Any) -> bool:
+    return live is None or prop.document or prop.same(live, declared)
 
 
 def inputs_of(kind: ResourceType, outputs: Plain, inputs: Plain) -> Plain:
-    """Return the inputs after a refresh: only those there were, a document in the words it was given in."""
+    """Return the inputs after a refresh: only the declared ones, a document as it was declared."""
     if inputs:
         return {
-            key: value if _stays(kind.properties[key], value, outputs.get(key)) else outputs[key]
+            key: value if _is_kept(kind.properties[key], value, outputs.get(key)) else outputs[key]
             for key, value in inputs.items()
             if key in kind.properties
         } | {"__defaults": inputs.get("__defaults", [])}
@@ -228,7 +232,7 @@ def inputs_of(kind: ResourceType, outputs: Plain, inputs: Plain) -> Plain:
 
 
 class AwsProvider(Provider):
-    """One configured provider; calls to AWS run in threads of its own."""
+    """A provider of AWS resources; it calls AWS in threads."""
 
     def __init__(self, version: str) -> None:
         self._version = version
@@ -240,7 +244,7 @@ class AwsProvider(Provider):
 
     @property
     def connection(self) -> Connection:
-        """The connection that configure has made."""
+        """The connection that `configure` created."""
         if self._connection is None:
             raise ProviderError("the AWS provider is not configured")
         return self._connection
@@ -264,18 +268,18 @@ class AwsProvider(Provider):
 
     async def check(self, request: CheckRequest) -> CheckResponse:
         token, kind = resource_type(request.type)
-        given = {
+        inputs = {
             key: coerced(kind.properties[key], value) if key in kind.properties else value
             for key, value in plain(request.new_inputs).items()
             if key != "tagsAll" and value is not None
         }
         olds = plain(request.old_inputs)
         for key, prop in kind.properties.items():
-            if prop.document and key in given:
-                given[key] = _document_text(given[key])
-        if isinstance(given.get("inlinePolicies"), list) and not contains_unknown(given["inlinePolicies"]):
-            given["inlinePolicies"] = _inline_policies(given, token, request.name, request.random_seed)
-        inputs = with_defaults(token, kind, request, given, olds)
+            if prop.document and key in inputs:
+                inputs[key] = _document_text(inputs[key])
+        if isinstance(inputs.get("inlinePolicies"), list) and not contains_unknown(inputs["inlinePolicies"]):
+            inputs["inlinePolicies"] = _inline_policies(inputs, token, request.name, request.random_seed)
+        inputs = with_defaults(token, kind, request, inputs, olds)
         if "tagsAll" in kind.properties:
             tags = inputs.get("tags") or {}
             known = isinstance(tags, dict) and not contains_unknown(tags)
@@ -295,7 +299,7 @@ class AwsProvider(Provider):
             changes=bool(changed),
             replaces=replaces,
             stables=[key for key, prop in kind.properties.items() if prop.replaces and key not in keys],
-            # Two things of one name cannot be at the same time.
+            # Two resources of one name cannot exist at the same time.
             delete_before_replace=bool(replaces) and (kind.delete_before_replace or fixed_name),
             diffs=keys,
             detailed_diff={change.path: _detail(change, replaces=change.key in replaces) for change in changed},
@@ -340,10 +344,10 @@ class AwsProvider(Provider):
         if outputs is None:
             return None
         if "tagsAll" in outputs:
-            defaults, own = self.connection.default_tags, state.get("tags") or {}
-            outputs["tagsAll"] = self.connection.minded_tags(outputs["tagsAll"])
+            defaults, declared = self.connection.default_tags, state.get("tags") or {}
+            outputs["tagsAll"] = self.connection.without_ignored_tags(outputs["tagsAll"])
             outputs["tags"] = {
-                key: value for key, value in outputs["tagsAll"].items() if key in own or defaults.get(key) != value
+                key: value for key, value in outputs["tagsAll"].items() if key in declared or defaults.get(key) != value
             }
         return {"id": resource_id, **{key: value for key, value in outputs.items() if value is not None}}
 

@@ -1,4 +1,4 @@
-"""The functions: what a program looks up without owning it."""
+"""The functions, by which a program looks up what it does not manage."""
 
 import base64
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ _TOKEN_SECONDS = 60
 
 
 class Function(NamedTuple):
-    """A function's arguments, the required ones first, and what it does."""
+    """A function's required and optional arguments, and its call."""
 
     required: tuple[str, ...]
     optional: tuple[str, ...]
@@ -26,8 +26,8 @@ def _get_caller_identity(connection: Connection, _: Plain) -> Plain:
     client = connection.client("sts")
     with failing_as("reading STS Caller Identity", client):
         identity = client.get_caller_identity()
-    account = identity["Account"]
-    return {"accountId": account, "arn": identity["Arn"], "id": account, "userId": identity["UserId"]}
+    aws_account = identity["Account"]
+    return {"accountId": aws_account, "arn": identity["Arn"], "id": aws_account, "userId": identity["UserId"]}
 
 
 def _get_partition(connection: Connection, _: Plain) -> Plain:
@@ -48,7 +48,7 @@ def _get_region(connection: Connection, arguments: Plain) -> Plain:
 
 
 def _region_description(connection: Connection, partition: str, region: str) -> str:
-    # botocore keeps it in its data, but shows it nowhere.
+    # botocore has it in its data and in no function.
     data = connection.session._session.get_component("data_loader").load_data("endpoints")
     partitions = {entry["partition"]: entry["regions"] for entry in data["partitions"]}
     return str(partitions.get(partition, {}).get(region, {}).get("description", region))
@@ -142,7 +142,7 @@ def _get_cluster_auth(connection: Connection, arguments: Plain) -> Plain:
     def name_cluster(request: Any, **_: Any) -> None:
         request.headers["x-k8s-aws-id"] = name
 
-    # Of its own, since a handler of a shared client would run for every other call as well.
+    # A new client, since a handler of a shared one would run for its other calls too.
     client = connection.make_client("sts", region)
     client.meta.events.register("before-sign.sts.GetCallerIdentity", name_cluster)
     url = client.generate_presigned_url("get_caller_identity", ExpiresIn=_TOKEN_SECONDS, HttpMethod="GET")
