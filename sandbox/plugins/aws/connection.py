@@ -155,11 +155,10 @@ class Connection:
         with self._lock:
             key = (service, region)
             if key not in self._clients:
-                self._clients[key] = self.make_client(service, region)
+                self._clients[key] = self._new_client(service, region)
             return self._clients[key]
 
-    def make_client(self, service: str, region: str | None = None) -> Any:
-        """Return a new client."""
+    def _new_client(self, service: str, region: str | None) -> Any:
         settings = self.settings
         proxies = {
             scheme: settings[key] for scheme, key in (("http", "httpProxy"), ("https", "httpsProxy")) if key in settings
