@@ -10,30 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
+from pulumi.provider.experimental import provider as protocol
 from pulumi.provider.experimental.property_value import PropertyValue
-from pulumi.provider.experimental.provider import (
-    CheckFailure,
-    CheckRequest,
-    CheckResponse,
-    ConfigureRequest,
-    ConfigureResponse,
-    CreateRequest,
-    CreateResponse,
-    DeleteRequest,
-    DiffRequest,
-    DiffResponse,
-    GetSchemaRequest,
-    GetSchemaResponse,
-    InvokeRequest,
-    InvokeResponse,
-    PropertyDiff,
-    PropertyDiffKind,
-    Provider,
-    ReadRequest,
-    ReadResponse,
-    UpdateRequest,
-    UpdateResponse,
-)
 
 from sandbox.plugins.aws import calls, connection, functions, iam, s3
 from sandbox.plugins.aws.connection import Connection
@@ -87,7 +65,7 @@ def automatic_name(token: str, kind: ResourceType, logical: str, seed: bytes) ->
     return prefix + random[:_RANDOM_CHARACTERS]
 
 
-def with_defaults(token: str, kind: ResourceType, request: CheckRequest, inputs: Plain, olds: Plain) -> Plain:
+def with_defaults(token: str, kind: ResourceType, request: protocol.CheckRequest, inputs: Plain, olds: Plain) -> Plain:
     """Return the inputs with defaults and with an automatic name, the previous one if there is one."""
     completed, defaults = dict(inputs), []
     for key, value in kind.defaults.items():
@@ -194,14 +172,14 @@ def changes(kind: ResourceType, state: Plain, inputs: Plain, ignored: list[str])
             yield Change(key, key, old, new)
 
 
-_ADD = (PropertyDiffKind.ADD, PropertyDiffKind.ADD_REPLACE)
-_DELETE = (PropertyDiffKind.DELETE, PropertyDiffKind.DELETE_REPLACE)
-_UPDATE = (PropertyDiffKind.UPDATE, PropertyDiffKind.UPDATE_REPLACE)
+_ADD = (protocol.PropertyDiffKind.ADD, protocol.PropertyDiffKind.ADD_REPLACE)
+_DELETE = (protocol.PropertyDiffKind.DELETE, protocol.PropertyDiffKind.DELETE_REPLACE)
+_UPDATE = (protocol.PropertyDiffKind.UPDATE, protocol.PropertyDiffKind.UPDATE_REPLACE)
 
 
-def _detail(change: Change, *, replaces: bool) -> PropertyDiff:
+def _detail(change: Change, *, replaces: bool) -> protocol.PropertyDiff:
     kinds = _ADD if change.old in _NOTHING else _DELETE if change.new in _NOTHING else _UPDATE
-    return PropertyDiff(kinds[replaces], input_diff=False)
+    return protocol.PropertyDiff(kinds[replaces], input_diff=False)
 
 
 def planned(kind: ResourceType, olds: Plain, news: Plain) -> Plain:
@@ -231,7 +209,7 @@ def inputs_of(kind: ResourceType, outputs: Plain, inputs: Plain) -> Plain:
     return {**imported, "__defaults": sorted(defaults)}
 
 
-class AwsProvider(Provider):
+class AwsProvider(protocol.Provider):
     """A provider of AWS resources; it calls AWS in threads."""
 
     def __init__(self, version: str) -> None:
@@ -249,24 +227,26 @@ class AwsProvider(Provider):
             raise ProviderError("the AWS provider is not configured")
         return self._connection
 
-    async def get_schema(self, request: GetSchemaRequest) -> GetSchemaResponse:  # noqa: ARG002
+    async def get_schema(self, request: protocol.GetSchemaRequest) -> protocol.GetSchemaResponse:  # noqa: ARG002
         schema = {
             "name": "aws",
             "version": self._version,
             "resources": {token: {} for token in TYPES},
             "functions": {token: {} for token in functions.FUNCTIONS},
         }
-        return GetSchemaResponse(schema=json.dumps(schema))
+        return protocol.GetSchemaResponse(schema=json.dumps(schema))
 
-    async def check_config(self, request: CheckRequest) -> CheckResponse:
+    async def check_config(self, request: protocol.CheckRequest) -> protocol.CheckResponse:
         wrong = connection.configuration_mistakes(plain(request.new_inputs))
-        return CheckResponse(inputs=request.new_inputs, failures=[CheckFailure("", text) for text in wrong])
+        return protocol.CheckResponse(
+            inputs=request.new_inputs, failures=[protocol.CheckFailure("", text) for text in wrong]
+        )
 
-    async def configure(self, request: ConfigureRequest) -> ConfigureResponse:
+    async def configure(self, request: protocol.ConfigureRequest) -> protocol.ConfigureResponse:
         self._connection = await self._in_thread(connection.connect, plain(request.args))
-        return ConfigureResponse(accept_secrets=True, supports_preview=True)
+        return protocol.ConfigureResponse(accept_secrets=True, supports_preview=True)
 
-    async def check(self, request: CheckRequest) -> CheckResponse:
+    async def check(self, request: protocol.CheckRequest) -> protocol.CheckResponse:
         token, kind = resource_type(request.type)
         inputs = {
             key: coerced(kind.properties[key], value) if key in kind.properties else value
@@ -284,10 +264,10 @@ class AwsProvider(Provider):
             tags = inputs.get("tags") or {}
             known = isinstance(tags, dict) and not contains_unknown(tags)
             inputs["tagsAll"] = self.connection.tags_all(tags) if known else UNKNOWN
-        wrong = [CheckFailure("", text) for text in failures(kind, request.name, inputs)]
-        return CheckResponse(inputs=properties_of(inputs, request.new_inputs), failures=wrong)
+        wrong = [protocol.CheckFailure("", text) for text in failures(kind, request.name, inputs)]
+        return protocol.CheckResponse(inputs=properties_of(inputs, request.new_inputs), failures=wrong)
 
-    async def diff(self, request: DiffRequest) -> DiffResponse:
+    async def diff(self, request: protocol.DiffRequest) -> protocol.DiffResponse:
         _, kind = resource_type(request.type)
         state, inputs = plain(request.old_state), plain(request.new_inputs)
         changed = list(changes(kind, state, inputs, request.ignore_changes))
@@ -295,7 +275,7 @@ class AwsProvider(Provider):
         replaces = [key for key in keys if kind.properties[key].replaces]
         named = kind.name_property
         fixed_name = bool(named and inputs.get(named) is not None and named not in inputs.get("__defaults", []))
-        return DiffResponse(
+        return protocol.DiffResponse(
             changes=bool(changed),
             replaces=replaces,
             stables=[key for key, prop in kind.properties.items() if prop.replaces and key not in keys],
@@ -305,13 +285,13 @@ class AwsProvider(Provider):
             detailed_diff={change.path: _detail(change, replaces=change.key in replaces) for change in changed},
         )
 
-    async def create(self, request: CreateRequest) -> CreateResponse:
+    async def create(self, request: protocol.CreateRequest) -> protocol.CreateResponse:
         _, kind = resource_type(request.type)
         inputs = _without_defaults(plain(request.properties))
         if request.preview:
             computed = dict.fromkeys((*kind.outputs, *(key for key, prop in kind.properties.items() if prop.computed)))
             planned = {**dict.fromkeys(computed, UNKNOWN), **inputs}
-            return CreateResponse(properties=properties_of(planned, request.properties))
+            return protocol.CreateResponse(properties=properties_of(planned, request.properties))
         try:
             resource_id = await self._in_thread(kind.create, self.connection, inputs)
         except ProviderError as error:
@@ -324,7 +304,7 @@ class AwsProvider(Provider):
                 properties_of(inputs, request.properties),
                 [f"creating {request.urn}: {_one_error(error)}"],
             ) from error
-        return CreateResponse(resource_id, properties_of(outputs, request.properties))
+        return protocol.CreateResponse(resource_id, properties_of(outputs, request.properties))
 
     def _read_new(self, kind: ResourceType, resource_id: str, inputs: Plain) -> Plain:
         until, pause = time.monotonic() + calls.PROPAGATION_SECONDS, 0.2
@@ -351,7 +331,7 @@ class AwsProvider(Provider):
             }
         return {"id": resource_id, **{key: value for key, value in outputs.items() if value is not None}}
 
-    async def read(self, request: ReadRequest) -> ReadResponse:
+    async def read(self, request: protocol.ReadRequest) -> protocol.ReadResponse:
         _, kind = resource_type(request.type)
         inputs = plain(request.inputs)
         state = _without_defaults(plain(request.properties))
@@ -360,21 +340,21 @@ class AwsProvider(Provider):
         except ProviderError as error:
             raise ProviderError(f"refreshing {request.urn}: {_one_error(error)}") from error
         if outputs is None:
-            return ReadResponse(resource_id="")
+            return protocol.ReadResponse(resource_id="")
         secret_at = {**request.inputs, **request.properties}
-        return ReadResponse(
+        return protocol.ReadResponse(
             request.resource_id,
             properties_of(outputs, secret_at),
             properties_of(inputs_of(kind, outputs, inputs), request.inputs or secret_at),
         )
 
-    async def update(self, request: UpdateRequest) -> UpdateResponse:
+    async def update(self, request: protocol.UpdateRequest) -> protocol.UpdateResponse:
         _, kind = resource_type(request.type)
         olds = _without_defaults(plain(request.olds))
         news = _without_defaults(plain(request.news))
         secret_at: dict[str, PropertyValue] = {**request.olds, **request.news}
         if request.preview:
-            return UpdateResponse(properties_of(planned(kind, olds, news), secret_at))
+            return protocol.UpdateResponse(properties_of(planned(kind, olds, news), secret_at))
         try:
             outputs = await self._in_thread(self._update, kind, request.resource_id, olds, news)
         except ProviderError as error:
@@ -385,7 +365,7 @@ class AwsProvider(Provider):
                 "This is usually a result of the resource having been deleted outside of Pulumi, and can often be "
                 "fixed by running `pulumi refresh` before updating."
             )
-        return UpdateResponse(properties_of(outputs, secret_at))
+        return protocol.UpdateResponse(properties_of(outputs, secret_at))
 
     def _update(self, kind: ResourceType, resource_id: str, olds: Plain, news: Plain) -> Plain | None:
         old, new = olds.get("tagsAll") or {}, news.get("tagsAll") or {}
@@ -398,7 +378,7 @@ class AwsProvider(Provider):
         kind.update(self.connection, resource_id, olds, news)
         return self._outputs(kind, resource_id, planned(kind, olds, news))
 
-    async def delete(self, request: DeleteRequest) -> None:
+    async def delete(self, request: protocol.DeleteRequest) -> None:
         _, kind = resource_type(request.type)
         state = _without_defaults(plain(request.properties))
         try:
@@ -406,19 +386,23 @@ class AwsProvider(Provider):
         except ProviderError as error:
             raise ProviderError(f"deleting {request.urn}: {_one_error(error)}") from error
 
-    async def invoke(self, request: InvokeRequest) -> InvokeResponse:
+    async def invoke(self, request: protocol.InvokeRequest) -> protocol.InvokeResponse:
         function = functions.FUNCTIONS.get(request.tok)
         if function is None:
             raise ProviderError(f"unrecognized function: {request.tok} (not in the sandbox's AWS plugin)")
         arguments = {key: value for key, value in plain(request.args).items() if value is not None}
         missing = [key for key in function.required if key not in arguments]
         if missing:
-            return InvokeResponse(failures=[CheckFailure("", f"Missing required property '{key}'") for key in missing])
+            return protocol.InvokeResponse(
+                failures=[protocol.CheckFailure("", f"Missing required property '{key}'") for key in missing]
+            )
         try:
             result = await self._in_thread(function.call, self.connection, arguments)
         except ProviderError as error:
             raise ProviderError(f"invoking {request.tok}: {_one_error(error)}") from error
-        return InvokeResponse(properties_of({key: value for key, value in result.items() if value is not None}))
+        return protocol.InvokeResponse(
+            properties_of({key: value for key, value in result.items() if value is not None})
+        )
 
 
 def _one_error(error: ProviderError) -> str:
