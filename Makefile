@@ -43,7 +43,7 @@ lint: environment ## check style, workflows and types
 	@$(PYTHON) -m mypy components/irsa config cli/irsa_cli cli/reference.py program sandbox tests $(wildcard bench/*.py) __main__.py
 	@for example in examples/*/__main__.py; do $(PYTHON) -m mypy "$$example" || exit 1; done
 
-unit: environment ## the tests that need neither the engine nor the sandbox, in less than a minute
+unit: environment ## run the tests that need neither the engine nor the sandbox, in less than a minute
 	@$(PYTHON) -m pytest -q -n auto tests/unit tests/component tests/program
 
 test: lint ## lint and run all tests, those with the real engine too

@@ -1,4 +1,4 @@
-"""A sandbox of the tests' own: its folder, ports and processes are not those of `make up`."""
+"""A sandbox for the tests: its folder, ports and processes are not those of `make up`."""
 
 import os
 import re
@@ -40,16 +40,16 @@ class Cloud:
         return self.sandbox.folder
 
     def environment(self) -> dict[str, str]:
-        """The process environment that points every tool at this sandbox, and at no other."""
+        """Return the environment variables that point every tool at this sandbox."""
         own = {name: value for name, value in os.environ.items() if name != "IRSA_SANDBOX"}
         return environment(self.sandbox, self.ports["aws-api"], own)
 
     def aws(self, service: str, credentials: dict[str, Any] | None = None) -> Any:
-        """A boto3 client."""
+        """Return a boto3 client."""
         return aws_client(self.sandbox, self.ports["aws-api"], service, credentials)
 
     def kubernetes(self, namespace: str = "default") -> Client:
-        """A lightkube client."""
+        """Return a lightkube client."""
         return kubernetes_client(self.sandbox, namespace)
 
     def run(
@@ -74,7 +74,7 @@ class Cloud:
         return self.run("pulumi", *arguments, "--non-interactive", folder=folder, timeout=timeout, **variables)
 
     def aws_requests(self) -> Counter[str]:
-        """How often the AWS API was asked for what, since this sandbox started."""
+        """Return how often each request was sent to the AWS API since this sandbox started."""
         log = (self.sandbox.logs / "aws-api.log").read_text()
         return Counter(path + operation for path, operation in REQUEST.findall(log))
 
@@ -109,7 +109,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 @pytest.fixture(scope="module")
 def green(cloud: Cloud) -> Iterator[str]:
-    """Start the second cluster, and give the path of its kubeconfig."""
+    """Start the second cluster, and yield the path of its kubeconfig."""
     start_second_cluster(cloud.sandbox, cloud.progress)
     seed_clusters(cloud.sandbox, cloud.ports["aws-api"])
     yield str(second_cluster(cloud.sandbox).kubeconfig)
