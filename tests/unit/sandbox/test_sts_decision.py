@@ -7,7 +7,10 @@ Operators: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_e
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from irsa.evaluation import Decision, WebIdentityRequest, evaluate
 from sandbox.sts_decision import CannotDecideError, trusts
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
@@ -148,3 +151,42 @@ def test_a_statement_about_others(elements: dict[str, Any]) -> None:
     """Protects from refusing what AWS grants: statements about others neither allow nor deny."""
     assert not admitted({**denying(**elements), "Effect": "Allow"})
     assert admitted(ALLOW, denying(**elements))
+
+
+PRINCIPALS: list[Any] = ["*", {"AWS": "*"}, {"Federated": [PROVIDER]},
+    {"Federated": PROVIDER + "2"}, {"Federated": "*"},
+    {"Service": "ec2.amazonaws.com"}, {"AWS": "arn:aws:iam::111122223333:role/admin"}]  # fmt: skip
+OPERATORS = [
+    positive + suffix
+    for positive in ("StringEquals", "StringNotEquals", "StringLike", "StringNotLike", "StringEqualsIgnoreCase")
+    for suffix in ("", "IfExists")
+]
+KEYS = [SUB, SUB.upper(), f"{ISSUER}:aud", "oidc.eks.us-west-2.amazonaws.com/id/ELSEWHERE:sub", "aws:RequestedRegion"]
+VALUES = [WORKER, WORKER.upper(), "*", "system:serviceaccount:team-?:*", "sts.amazonaws.com", "us-west-2"]
+CONDITIONS = st.dictionaries(
+    st.sampled_from(OPERATORS),
+    st.dictionaries(st.sampled_from(KEYS), st.lists(st.sampled_from(VALUES), min_size=1, max_size=2), min_size=1),
+    max_size=2,
+)
+STATEMENTS = st.fixed_dictionaries(
+    {
+        "Effect": st.sampled_from(["Allow", "Allow", "Deny"]),
+        "Principal": st.sampled_from(PRINCIPALS),
+        "Action": st.sampled_from(["sts:AssumeRoleWithWebIdentity", "STS:assumerole*", ["sts:AssumeRole"]]),
+        "Condition": CONDITIONS,
+    }
+)
+
+
+@given(st.lists(STATEMENTS, min_size=1, max_size=3))
+@settings(max_examples=500)
+def test_neither_evaluator_contradicts_the_other(statements: list[dict[str, Any]]) -> None:
+    """Protects from a mistake in one of the two: they share no code, and what both decide, they decide alike."""
+    policy = {"Version": "2012-10-17", "Statement": statements}
+    request = WebIdentityRequest(f"https://{ISSUER}", PROVIDER, WORKER, "sts.amazonaws.com")
+    product = evaluate(policy, request).decision
+    try:
+        sandbox = Decision.ALLOWED if trusts(policy, PROVIDER, REQUEST) else Decision.DENIED
+    except CannotDecideError:
+        return
+    assert product in (sandbox, Decision.CANNOT_DECIDE)
