@@ -854,6 +854,25 @@ def test_the_real_engine_ups_refreshes_and_destroys(up: Any, live: Client, cloud
 
 
 @pytest.mark.sandbox
+def test_the_real_engine_imports_and_then_claims(up: Any, live: Client) -> None:
+    """Protects adoption: an import and an update in place, by which what is declared is claimed and nothing else."""
+    helm_account(live, "adopted")
+
+    def program() -> None:
+        declared = {"name": "adopted", "namespace": NAMESPACE, "annotations": {"keep": "me", ROLE_ARN: ROLE}}
+        adopting = pulumi.ResourceOptions(import_=f"{NAMESPACE}/adopted", retain_on_delete=True)
+        kubernetes.core.v1.ServiceAccount("adopted", metadata=declared, opts=adopting)
+
+    stack = up(program)
+    assert stack.preview().change_summary == {"create": 1, "import": 1, "update": 1}
+    assert stack.up().summary.resource_changes == {"create": 1, "import": 1, "update": 1}
+    metadata = live.get(ServiceAccount, "adopted").metadata
+    assert metadata is not None
+    assert (metadata.labels, metadata.annotations) == ({"owner": "helm"}, {"keep": "me", ROLE_ARN: ROLE})
+    assert set(stack.up().summary.resource_changes) == {"same"}
+
+
+@pytest.mark.sandbox
 def test_the_engine_says_that_what_is_insisted_on_does_not_exist(up: Any, live: Client) -> None:
     """Protects `get` of a missing account: an error at preview already, in the engine's own words."""
 
