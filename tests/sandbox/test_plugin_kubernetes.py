@@ -542,6 +542,31 @@ def test_an_import_takes_the_identity_and_an_update_claims_the_rest(engine: Engi
     assert {"f:annotations", "f:labels"} <= set(owners["helm"])
 
 
+@pytest.mark.sandbox
+def test_an_import_shares_what_no_manager_owns(engine: Engine, live: Client, cloud: Any, name: str) -> None:
+    """Protects accounts that `kubectl create serviceaccount` made, which have no managed fields before an apply."""
+    cloud.kubectl("create", "serviceaccount", name, "-n", NAMESPACE)
+    overwritten(cloud, name)
+    found = engine.read(ACCOUNT, f"{NAMESPACE}/{name}")
+    claimed = engine.update(found, account(name, annotations={ROLE_ARN: "evil"}))
+    managers = {entry["manager"] for entry in claimed.outputs["metadata"]["managedFields"]}
+    assert managers == {"before-first-apply", claimed.outputs["__fieldManager"]}
+    assert annotations(live, name) == {ROLE_ARN: "evil"}
+
+
+@pytest.mark.sandbox
+def test_an_import_takes_over_from_kubectl(engine: Engine, live: Client, name: str) -> None:
+    """Protects the trap of the official plugin: what kubectl wrote and the program does not declare is removed."""
+    made = ServiceAccount(metadata=ObjectMeta(name=name, labels={"team": "a"}, annotations={ROLE_ARN: ROLE}))
+    live.create(made, field_manager="kubectl-create")
+    found = engine.read(ACCOUNT, f"{NAMESPACE}/{name}")
+    claimed = engine.update(found, account(name, annotations={ROLE_ARN: ROLE}))
+    managers = {entry["manager"] for entry in claimed.outputs["metadata"]["managedFields"]}
+    assert managers == {claimed.outputs["__fieldManager"]}
+    assert "labels" not in claimed.outputs["metadata"]
+    assert annotations(live, name) == {ROLE_ARN: ROLE}
+
+
 # Deletion.
 
 
@@ -859,9 +884,11 @@ def test_the_real_engine_imports_and_then_claims(up: Any, live: Client) -> None:
     helm_account(live, "adopted")
 
     def program() -> None:
-        declared = {"name": "adopted", "namespace": NAMESPACE, "annotations": {"keep": "me", ROLE_ARN: ROLE}}
-        adopting = pulumi.ResourceOptions(import_=f"{NAMESPACE}/adopted", retain_on_delete=True)
-        kubernetes.core.v1.ServiceAccount("adopted", metadata=declared, opts=adopting)
+        kubernetes.core.v1.ServiceAccount(
+            "adopted",
+            metadata={"name": "adopted", "namespace": NAMESPACE, "annotations": {"keep": "me", ROLE_ARN: ROLE}},
+            opts=pulumi.ResourceOptions(import_=f"{NAMESPACE}/adopted", retain_on_delete=True),
+        )
 
     stack = up(program)
     assert stack.preview().change_summary == {"create": 1, "import": 1, "update": 1}
