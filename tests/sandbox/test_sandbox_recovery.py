@@ -75,7 +75,11 @@ def test_a_killed_server_comes_back_with_its_state(sandbox: Sandbox, name: str) 
     """A server that the system killed is started again by `make up`, and nothing that was deployed is lost."""
     ports = started(sandbox)
     aws_client(sandbox, ports["aws-api"], "iam").create_role(RoleName=f"{name}-role", AssumeRolePolicyDocument=TRUST)
-    time.sleep(1.5)  # the AWS API writes half a second after a change
+    state, until = sandbox.folder / "aws" / "state.pickle", time.monotonic() + 60
+    # The AWS API writes half a second after a change, on a busy machine later.
+    while f"{name}-role".encode() not in state.read_bytes():
+        assert time.monotonic() < until
+        time.sleep(0.1)
     kill(sandbox, name)
     port = start_servers(sandbox, StepProgress())["aws-api"]
     assert set(processes(sandbox)) == set(ORDER)
