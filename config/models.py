@@ -347,7 +347,11 @@ class Binding(Settings):
 
     To move a role, give the binding a new key: Pulumi cannot move a resource to another AWS account."""
     import_: list[Importable] = Field(default_factory=list, alias="import", examples=[["role", "policy"]])
-    """Existing resources to adopt; they are found by the names given here. Remove it after the first `pulumi up`."""
+    """Existing resources to adopt; they are found by the names given here. Remove it after the first `pulumi up`.
+
+    A preview shows one import each. For the service account it may also show an update in place, by which the
+    Kubernetes provider claims the declared annotations and labels (server-side apply). Declare all that kubectl has
+    written: that update removes the others."""
     protect: bool = Field(default=False, examples=[True])
     """true: Pulumi refuses to delete or replace the binding's resources."""
     retain_on_delete: bool = Field(default=False, examples=[True])
