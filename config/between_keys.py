@@ -112,8 +112,12 @@ def _of_binding(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake
 
 
 def _conditions(trust: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the conditions without variables in their keys; the others are checked with those filled in."""
     conditions = _mapping(trust.get("conditions")).items()
-    return {operator: {str(key): value for key, value in _mapping(keys).items()} for operator, keys in conditions}
+    return {
+        operator: {str(key): value for key, value in _mapping(keys).items() if "${" not in str(key)}
+        for operator, keys in conditions
+    }
 
 
 def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[LocatedMistake]:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from config.argument_places import spelled
 from config.between_keys import mistakes_between_keys
+from config.cluster_variable import cluster_variable_mistakes
 from config.defaults import with_defaults
 from config.lint import CheckedStack, lint, silence_reason
 from config.located_mistake import LocatedMistake, Place
@@ -83,6 +84,7 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
     bindings = values.get("bindings")
     settings = {**values, "bindings": sources.with_documents(bindings)} if isinstance(bindings, dict) else dict(values)
     mistakes += sources.mistakes
+    mistakes += cluster_variable_mistakes(settings, sources)
     stack, wrong = _validated(settings, variables)
     mistakes += [mistake for mistake in wrong if mistake.place not in empty]
     mistakes = [mistake for mistake in mistakes if not _is_within(mistake.place, secrets)]

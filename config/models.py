@@ -14,7 +14,7 @@ from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import EXAMPLES, LONGEST_ISSUER, check_issuer, parse_iam_arn
 from irsa.rules.combinations import ADOPTABLE, check_adoptable
 from irsa.rules.grammar import wrong_partition
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, shown
 from irsa.rules.names import AUDIENCE, check_name
 from irsa.rules.names import RULES as NAME_RULES
 from irsa.rules.quotas import ATTACHED_POLICIES, SESSION_DURATION, TOKEN_EXPIRATION, TRUST_POLICY_SIZE
@@ -69,6 +69,15 @@ def _variable_name(value: str) -> str:
     )
 
 
+def _variable_value(value: str) -> str:
+    try:
+        fill(value, {})
+    except Mistake:
+        fix = "write the value out"
+        raise Mistake(f"{shown(value)}, in which nothing is filled in", "a value without variables", fix) from None
+    return value
+
+
 ISSUER_EXAMPLE = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 VARIABLE_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 RoleArn = Annotated[str, _arn("role"), _arn_schema("role")]
@@ -95,6 +104,7 @@ StackName = Annotated[
 VariableName = Annotated[
     str, AfterValidator(_variable_name), WithJsonSchema({"type": "string", "pattern": f"^{VARIABLE_NAME}$"})
 ]
+VariableValue = Annotated[str, Field(min_length=1), AfterValidator(_variable_value)]
 ClusterName = Annotated[str, _name("cluster"), _name_schema("cluster", "my-cluster")]
 Region = Annotated[str, _name("region"), _name_schema("region", "us-west-2")]
 Key = Annotated[str, _name("key"), _name_schema("key", "my-app")]
@@ -426,7 +436,7 @@ class Stack(Settings):
     """Other AWS accounts, keyed by a name you choose."""
     defaults: Defaults = Field(default=Defaults(), examples=[{"namespace": "default", "path": "/irsa/"}])
     """Values for all bindings."""
-    variables: dict[VariableName, str] = Field(default_factory=dict, examples=[{"bucket": "my-bucket"}])
+    variables: dict[VariableName, VariableValue] = Field(default_factory=dict, examples=[{"bucket": "my-bucket"}])
     """Values for ${NAME} in documents and ARNs."""
     quotas: Quotas = Field(default=Quotas(), examples=[{"trustPolicySize": 4096}])
     """Quotas that AWS raised for the account."""

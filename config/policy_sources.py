@@ -2,7 +2,8 @@
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import yaml
 
 from config.located_mistake import LocatedMistake, Place
 from config.stack_file import LOADER, line_in, reason_not_to_use
-from config.variables import SECRET, CheckVariables, fill
+from config.variables import SECRET, CheckVariables, fill, place_as_written, variable_mistakes
 from irsa.rules.grammar import condition_mistakes, document_mistakes, partition_mistakes, statement_mistakes
-from irsa.rules.mistakes import Mistake, shown
+from irsa.rules.mistakes import Located, Mistake, shown
 from irsa.rules.policies import parse_object, split_document
+from irsa.rules.trust import check_conditions
 
 
 class PolicySources:
@@ -122,11 +124,7 @@ class PolicySources:
         """Tell whether the document could be checked and has no mistake."""
         if self._holds_secret(source, document):
             return False
-        found = [*_unknown_variables(document, self._variables.values)]
-        filled = document if found else self.filled(document)
-        found += document_mistakes(filled)
-        if self._variables.partition:
-            found += partition_mistakes(filled, self._variables.partition)
+        found, filled = self._found_in(document, self._document_mistakes)
         if split and not found:
             try:
                 self._parts[self._file_of.get(source, source)] = len(split_document(filled))
@@ -137,21 +135,38 @@ class PolicySources:
             self.unusable_bindings.add(str(source[1]))
         return not found
 
+    def _found_in(self, value: Any, mistakes_in: Callable[[Any], Iterable[Located]]) -> tuple[list[Located], Any]:
+        """Return what is wrong with a value, its variables included, and the value with them filled in."""
+        found = [*variable_mistakes(value, self._variables.values)]
+        if found:
+            # What a key is only with its variables filled in can't be judged yet.
+            others = ((part, mistake) for part, mistake in mistakes_in(value) if "${" not in "".join(map(str, part)))
+            return [*found, *others], value
+        filled = self.filled(value)
+        return [
+            (place_as_written(value, part, self._variables.values), mistake) for part, mistake in mistakes_in(filled)
+        ], filled
+
+    def _document_mistakes(self, document: Mapping[str, Any]) -> Iterator[Located]:
+        yield from document_mistakes(document)
+        if self._variables.partition:
+            yield from partition_mistakes(document, self._variables.partition)
+
     def _check_trust(self, place: Place, trust: Any) -> None:
         if not isinstance(trust, dict):
             return
         conditions, statements = trust.get("conditions"), trust.get("statements")
         if isinstance(conditions, dict):
-            self._check_trust_part((*place, "conditions"), conditions, condition_mistakes(conditions))
+            self._check_trust_part((*place, "conditions"), conditions, _trust_condition_mistakes)
         for index, statement in enumerate(statements if isinstance(statements, list) else ()):
             if isinstance(statement, dict):
                 here = (*place, "statements", index)
-                self._check_trust_part(here, statement, statement_mistakes(statement, trust=True))
+                self._check_trust_part(here, statement, partial(statement_mistakes, trust=True))
 
-    def _check_trust_part(self, place: Place, part: Any, found: Iterator[tuple[Place, Mistake]]) -> None:
+    def _check_trust_part(self, place: Place, part: Any, mistakes_in: Callable[[Any], Iterable[Located]]) -> None:
         if not self._holds_secret(place, part):
-            every = [*_unknown_variables(part, self._variables.values), *found]
-            self.mistakes += [LocatedMistake((*place, *inner), mistake) for inner, mistake in every]
+            found, _ = self._found_in(part, mistakes_in)
+            self.mistakes += [LocatedMistake((*place, *inner), mistake) for inner, mistake in found]
 
     def _holds_secret(self, place: Place, value: Any) -> bool:
         """Tell, and note, whether a value can't be checked."""
@@ -162,25 +177,18 @@ class PolicySources:
         return True
 
 
+def _trust_condition_mistakes(conditions: Mapping[str, Any]) -> Iterator[Located]:
+    yield from condition_mistakes(conditions)
+    try:
+        check_conditions({operator: keys for operator, keys in conditions.items() if isinstance(keys, dict)})
+    except Mistake as mistake:
+        yield (), mistake
+
+
 def _has_secret(value: Any) -> bool:
     if isinstance(value, dict):
         return any(map(_has_secret, value.values()))
     return any(map(_has_secret, value)) if isinstance(value, list) else value is SECRET
-
-
-def _unknown_variables(value: Any, variables: Mapping[str, str], part: Place = ()) -> Iterator[tuple[Place, Mistake]]:
-    if isinstance(value, str):
-        try:
-            fill(value, variables)
-        except Mistake as mistake:
-            yield part, mistake
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _unknown_variables(key, variables, (*part, key))
-            yield from _unknown_variables(item, variables, (*part, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _unknown_variables(item, variables, (*part, index))
 
 
 def _text_of(file: Path, name: str) -> str:

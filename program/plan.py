@@ -84,6 +84,15 @@ class Plan(NamedTuple):
     """Whether the namespaces stay when the stack is destroyed."""
 
 
+class _RefusedError(Exception):
+    """A setting of a binding that is wrong only with what was looked up."""
+
+    def __init__(self, place: Part, mistake: Mistake) -> None:
+        """Keep its place in the binding."""
+        super().__init__(mistake.found)
+        self.place, self.mistake = place, mistake
+
+
 def plan(stack: Stack, lookups: Lookups) -> Plan:
     """Return the components of all bindings.
 
@@ -97,9 +106,10 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
     for key, binding in stack.bindings.items():
         try:
             planned = list(_components(key, binding, stack, lookups))
-        except Mistake as same_name:
-            in_list: Part = ("bindings", key, "policyArns")
-            mistakes[in_list, same_name.found] = LocatedMistake(in_list, same_name)
+        except _RefusedError as refused:
+            mistakes[key, refused.place, refused.mistake.found] = LocatedMistake(
+                ("bindings", key, *refused.place), refused.mistake
+            )
             continue
         bindings[key] = PlannedBinding(binding.service_account, planned[0].name)
         for component in planned:
@@ -184,10 +194,11 @@ def _component(
 def _variables(binding: Binding, clusters: Sequence[str], stack: Stack, lookups: Lookups) -> dict[str, str]:
     """Give what was looked up and what the stack file says; no document asks for what was not looked up."""
     identity = lookups.accounts[binding.aws_account].identity
+    names = [lookups.clusters[cluster].name for cluster in clusters]
     return {
         **({"account": identity.account_id, "partition": identity.partition} if identity else {}),
         **({"region": lookups.region} if lookups.region else {}),
-        "cluster": lookups.clusters[clusters[0]].name,
+        **({"cluster": names[0]} if len(names) == 1 and names[0] else {}),
         **stack.variables,
     }
 
@@ -199,14 +210,17 @@ def arguments(binding: Binding, stack: Stack, variables: Mapping[str, str]) -> d
         if argument not in OF_THE_STACK_FILE:
             *outer, name = map(str, argument)
             inner = args.setdefault(outer[0], {}) if outer else args
-            inner[name] = fill(value, variables) if argument in WITH_VARIABLES else value
+            inner[name] = _filled(place_of(argument), value, variables) if argument in WITH_VARIABLES else value
     if "role_arn" in args:
         return args
     if "policy_arns" in args:
         args["policy_arns"] = _keyed(args["policy_arns"])
-    inline: dict[str, Any] = {name: fill(each.document, variables) for name, each in binding.inline_policies.items()}
+    inline: dict[str, Any] = {
+        name: _filled(("inlinePolicies", name, "document"), each.document, variables)
+        for name, each in binding.inline_policies.items()
+    }
     if binding.assume_role_arns:
-        inline[CHAINING_POLICY] = chaining_policy(fill(binding.assume_role_arns, variables))
+        inline[CHAINING_POLICY] = chaining_policy(_filled(("assumeRoleArns",), binding.assume_role_arns, variables))
     if inline:
         args["inline_policies"] = inline
     return args | {
@@ -215,12 +229,21 @@ def arguments(binding: Binding, stack: Stack, variables: Mapping[str, str]) -> d
     }
 
 
+def _filled(place: Part, value: Any, variables: Mapping[str, str]) -> Any:
+    try:
+        return fill(value, variables)
+    except Mistake as mistake:
+        raise _RefusedError(place, mistake) from None
+
+
 def _keyed(policy_arns: Iterable[str]) -> dict[str, str]:
     keyed: dict[str, str] = {}
     for arn in policy_arns:
         other = keyed.setdefault(policy_key(arn), arn)
         if other != arn:
-            raise Mistake(f"{arn}, which has the name of {other}", "policies of one AWS account", "remove one of them")
+            found = f"{arn}, which has the name of {other}"
+            mistake = Mistake(found, "policies of one AWS account", "remove one of them")
+            raise _RefusedError(("policyArns",), mistake)
     return keyed
 
 
