@@ -287,7 +287,7 @@ class PolicyDocument(Settings):
     """A policy document, from a `file` or inline."""
 
     file: str | None = Field(default=None, examples=["policies/my-policy.json"])
-    """A JSON file with the policy document, relative to the folder of Pulumi.yaml."""
+    """A JSON file with the policy document, below the folder of Pulumi.yaml and relative to it; at most 1 MiB."""
     document: Document | None = Field(default=None, examples=[DOCUMENT])
     """The policy document itself."""
 

@@ -2,6 +2,8 @@
 
 import difflib
 import json
+import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -10,12 +12,15 @@ from typing import Any
 import yaml
 
 from config.located_mistake import LocatedMistake, Place
-from config.stack_file import LOADER, line_in, reason_not_to_use
+from config.stack_file import LOADER, line_in, read_at_most, reason_not_to_use
 from config.variables import SECRET, CheckVariables, fill, place_as_written, variable_mistakes
 from irsa.rules.grammar import condition_mistakes, document_mistakes, partition_mistakes, statement_mistakes
 from irsa.rules.mistakes import Located, Mistake, shown
 from irsa.rules.policies import parse_object, split_document
 from irsa.rules.trust import check_conditions
+
+FILE = "a JSON file below the folder of Pulumi.yaml, of at most 1 MiB"
+LARGEST = 2**20
 
 
 class PolicySources:
@@ -31,6 +36,7 @@ class PolicySources:
         """Start without documents; file paths are relative to the folder, that of Pulumi.yaml."""
         self._folder, self._variables = folder, variables
         self._files: dict[str, tuple[str, dict[str, Any]]] = {}
+        self._nodes: dict[str, Any] = {}
         self._checked_files: set[str] = set()
         self._files_with_mistakes: set[str] = set()
         self._file_of: dict[Place, str] = {}
@@ -66,7 +72,9 @@ class PolicySources:
         name = self._file_of.get(source)
         if name is None:
             return LocatedMistake((*source, "document", *part), mistake, rule=rule)
-        return LocatedMistake((*source, "file"), mistake, name, _line_of(self._files[name][0], part), part, rule)
+        if name not in self._nodes:
+            self._nodes[name] = _node_of(self._files[name][0])
+        return LocatedMistake((*source, "file"), mistake, name, line_in(self._nodes[name], part), part, rule)
 
     def _with_documents(self, place: Place, binding: dict[str, Any]) -> dict[str, Any]:
         complete = dict(binding)
@@ -105,7 +113,7 @@ class PolicySources:
     def _open(self, place: Place, name: str) -> bool:
         """Read a file. One that is missing is reported on the line that names it, a mistake in it where it is."""
         try:
-            text = _text_of(self._folder / name, name)
+            text = _text_of(self._folder, name)
         except Mistake as mistake:
             self.mistakes.append(LocatedMistake((*place, "file"), mistake))
             return False
@@ -191,49 +199,74 @@ def _has_secret(value: Any) -> bool:
     return any(map(_has_secret, value)) if isinstance(value, list) else value is SECRET
 
 
-def _text_of(file: Path, name: str) -> str:
+def _text_of(folder: Path, name: str) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return _content_of(folder, name).decode()
+    except Mistake:
+        raise
     except FileNotFoundError:
+        file = folder / name
         near = [path.name for path in file.parent.glob("*")] if file.parent.is_dir() else []
         close = difflib.get_close_matches(file.name, near, n=1)
         fix = f"did you mean {close[0]!r}?" if close else "create it"
-        raise Mistake(f"no file {shown(name)}", "a JSON file, relative to the folder of Pulumi.yaml", fix) from None
+        raise Mistake(f"no file {shown(name)}", FILE, fix) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise Mistake(f"cannot read {shown(name)}: {reason}", "a JSON file in UTF-8", "check the file") from None
+        raise Mistake(f"cannot read {shown(name)}: {reason}", FILE, "check the file") from None
+
+
+def _content_of(folder: Path, name: str) -> bytes:
+    """Return what is in a policy's file. Of what is outside of the folder nothing is read or reported.
+
+    Raises:
+        Mistake: It is outside, by its name or by a symbolic link; it is no regular file; it is too large.
+        OSError, ValueError: It can't be read.
+    """
+    file = Path(os.path.realpath(folder / name))
+    if Path(name).is_absolute() or not file.is_relative_to(os.path.realpath(folder)):
+        raise Mistake(f"{shown(name)}, which is not below the folder of Pulumi.yaml", FILE, "copy it there")
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise Mistake(f"{shown(name)}, which is not a regular file", FILE, "name the file itself")
+    content = read_at_most(file, LARGEST)
+    if content is None:
+        raise Mistake(f"{shown(name)}, a file of more than 1 MiB", FILE, "check which file is meant")
+    return content
 
 
 def _document_of(text: str) -> dict[str, Any]:
     document = parse_object(text)
+    if not difflib.get_close_matches("Statement", document, n=1):
+        # Another file was named, whose contents are nobody's business here.
+        raise Mistake("no policy document", 'an object with "Version" and "Statement"', "check which file is meant")
     reason = reason_not_to_use(document)
     if reason:
         raise Mistake(reason, "an IAM policy document in JSON", "check the file")
     return document
 
 
-def _line_of(text: str, part: Place) -> int | None:
-    """Return the line of a place in JSON, which YAML's parser reads too."""
+def _node_of(text: str) -> Any:
+    """Return the node of a JSON text, which YAML's parser reads too; None where it does not."""
     try:
-        return line_in(yaml.compose(text, Loader=LOADER), part)
+        return yaml.compose(text, Loader=LOADER)
     except (yaml.YAMLError, RecursionError):
         return None
 
 
 def _line_of_repeated(text: str) -> int | None:
-    try:
-        nodes = [yaml.compose(text, Loader=LOADER)]
-    except (yaml.YAMLError, RecursionError):
-        return None
+    """Return the line of the first key that is there a second time."""
+    nodes, seen = [_node_of(text)], set()
     while nodes:
-        node = nodes.pop(0)
+        node = nodes.pop()
+        if not isinstance(node, yaml.CollectionNode) or id(node) in seen:
+            continue
+        seen.add(id(node))
         if isinstance(node, yaml.SequenceNode):
-            nodes = [*node.value, *nodes]
-        elif isinstance(node, yaml.MappingNode):
-            names: set[str] = set()
-            for key, _ in node.value:
-                if key.value in names:
-                    return int(key.start_mark.line) + 1
-                names.add(key.value)
-            nodes = [*(value for _, value in node.value), *nodes]
+            nodes += reversed(node.value)
+            continue
+        names: set[str] = set()
+        for key, _ in node.value:
+            if key.value in names:
+                return int(key.start_mark.line) + 1
+            names.add(key.value)
+        nodes += [value for _, value in reversed(node.value)]
     return None

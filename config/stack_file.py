@@ -33,6 +33,15 @@ DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
 BASES = {"0b": 2, "0o": 8, "0x": 16}
 # Deeper than any setting or policy, and flat enough for functions that call themselves once or twice per level.
 DEEPEST = 100
+TOO_DEEP = f"values nested more than {DEEPEST} deep"
+# What libyaml says beyond a thousand levels.
+LIBYAML_TOO_DEEP = "exceeded maximum nesting depth"
+LARGEST = 16 * 2**20
+# What 10,000 bindings with large documents stay below. The engine's yaml.v3 refuses over 400,000 values if 99% are by
+# aliases: https://github.com/go-yaml/yaml/blob/v3/decode.go, allowedAliasRatio.
+MOST_VALUES, MOST_ALIASED, LARGEST_SHARE = 4_000_000, 400_000, 100
+# In front of every value but the first.
+SEPARATORS = (b",", b"\n", b":", b"[", b"{", b"- ", b"?")
 
 
 class StackFile:
@@ -59,19 +68,21 @@ class StackFile:
         self.imports_environments = False
         self._settings: dict[str, tuple[Any, Any]] = {}
         try:
-            root = yaml.compose(path.read_bytes().decode(), Loader=LOADER)
-            self._read(root)
+            self._read(composed(path))
+        except Mistake as mistake:
+            self._complain(mistake, None)
         except UnicodeDecodeError as error:
             self._complain(Mistake(f"not UTF-8: {error.reason}", "a YAML file in UTF-8", "save it as UTF-8"), 1)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            found = f"not YAML: {error.problem or error.context}"
+            problem = error.problem or error.context
+            found = TOO_DEEP if problem in (TOO_DEEP, LIBYAML_TOO_DEEP) else f"not YAML: {problem}"
             fix = "fix that line: indentation, quotes, colons and brackets" + (
                 "; a tab can't indent" if "\\t" in found else ""
             )
             self._complain(Mistake(found, "a YAML file", fix), mark.line + 1 if mark else None)
         except (yaml.YAMLError, RecursionError) as error:
-            found = "values nested too deeply" if isinstance(error, RecursionError) else f"not YAML: {error}"
+            found = TOO_DEEP if isinstance(error, RecursionError) else f"not YAML: {error}"
             self._complain(Mistake(" ".join(found.split()), "a YAML file", "fix the file"), None)
 
     def line(self, place: Place) -> int | None:
@@ -153,12 +164,12 @@ def project_settings(folder: Path, file: StackFile) -> ProjectSettings:
     """Return what the Pulumi.yaml in the folder merges into the stack file; without one, that is nothing."""
     path = folder / "Pulumi.yaml"
     try:
-        return _project_settings(yaml.compose(path.read_bytes().decode(), Loader=LOADER), str(path), file)
+        return _project_settings(composed(path), str(path), file)
     except FileNotFoundError:
         return ProjectSettings()
     except OSError as error:
         return ProjectSettings(not_checked=f"the settings in {path}: {error.strerror}")
-    except (UnicodeDecodeError, yaml.YAMLError, RecursionError):
+    except (ValueError, yaml.YAMLError, RecursionError):
         return ProjectSettings(not_checked=f"the settings in {path}: not readable as YAML")
 
 
@@ -209,6 +220,66 @@ def _region(key: Any, node: Any, name: str, mistakes: list[LocatedMistake]) -> s
     return None
 
 
+def composed(path: Path) -> Any:
+    """Return the node of a YAML file, which may hold others many times over, but not so many that they fill the memory.
+
+    Raises:
+        Mistake: The file is too large, or stands for too many values.
+        OSError, UnicodeDecodeError, yaml.YAMLError: It can't be read.
+    """
+    content = read_at_most(path, LARGEST)
+    if content is None:
+        raise Mistake("a file of more than 16 MiB", "at most 16 MiB", "divide it over several stacks")
+    text = content.decode()
+    if sum(map(content.count, SEPARATORS)) >= MOST_VALUES:
+        _check_number(sum(isinstance(event, yaml.NodeEvent) for event in yaml.parse(text, Loader=LOADER)), 0)
+    root = yaml.compose(text, Loader=LOADER)
+    if b"&" in content:
+        _check_number(*_numbers_of_values(root))
+    return root
+
+
+def read_at_most(path: Path, size: int) -> bytes | None:
+    """Return what is in a file; None where it is more than that size, in bytes.
+
+    Raises:
+        OSError: It can't be read.
+    """
+    content = b""
+    with path.open("rb") as file:
+        while len(content) <= size and (chunk := file.read(2**20)):
+            content += chunk
+    return content if len(content) <= size else None
+
+
+def _check_number(values: int, nodes: int) -> None:
+    if values > MOST_VALUES or (values > MOST_ALIASED and 0 < nodes * LARGEST_SHARE < values):
+        found, fix = f"more than {MOST_VALUES if not nodes else MOST_ALIASED:,} values", "divide it over several stacks"
+        if nodes:
+            found, fix = f"{found}, almost all by aliases (*name)", "write out what the aliases stand for"
+        raise Mistake(found, f"at most {MOST_VALUES:,} values, not almost all of them by aliases", fix)
+
+
+def _numbers_of_values(root: Any) -> tuple[int, int]:
+    """Return how many values a node stands for, its aliases expanded, and of how many nodes; each is visited once."""
+    values: dict[int, int] = {}
+    nodes = 1
+    visits = [(root, False)]
+    while visits:
+        node, all_below = visits.pop()
+        inner = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
+        outer = [part for part in inner if isinstance(part, yaml.CollectionNode)]
+        if all_below:
+            number = 1 + len(inner) - len(outer) + sum(values[id(part)] for part in outer)
+            values[id(node)] = min(number, MOST_VALUES + 1)
+        elif isinstance(node, yaml.CollectionNode) and id(node) not in values:
+            # A recursive alias, which the reader refuses, counts nothing.
+            values[id(node)] = 0
+            nodes += len(inner)
+            visits += [(node, True), *((part, False) for part in outer)]
+    return values.get(id(root), 1), nodes
+
+
 def located(
     mistakes: Iterable[LocatedMistake], file: StackFile, values: Mapping[str, Any] | None = None
 ) -> list[LocatedMistake]:
@@ -220,9 +291,10 @@ def located(
         values: The settings that were examined, where they may be others than the file's.
     """
     found = []
+    same = {name: values is None or value == values.get(name) for name, value in file.settings.items()}
     for mistake in mistakes:
         setting = str(mistake.place[0]) if mistake.place else ""
-        own = values is None or (setting in file.settings and file.settings[setting] == values.get(setting))
+        own = values is None or same.get(setting, False)
         line = file.line(mistake.place) if mistake.file is None else mistake.line
         name = (file.name if own else None) if mistake.file is None else mistake.file
         found.append(mistake._replace(file=name, line=line if own or mistake.file else None))
@@ -268,7 +340,7 @@ def reason_not_to_use(value: Any) -> str | None:
         if not level:
             break
     else:
-        return f"values nested more than {DEEPEST} deep"
+        return TOO_DEEP
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
@@ -311,8 +383,7 @@ class _Reader:
         if id(node) in self._open:
             raise yaml.composer.ComposerError(None, None, "a recursive alias", node.start_mark)
         if len(self._open) == DEEPEST:
-            found = f"values nested more than {DEEPEST} deep"
-            raise yaml.composer.ComposerError(None, None, found, node.start_mark)
+            raise yaml.composer.ComposerError(None, None, TOO_DEEP, node.start_mark)
         self._open.add(id(node))
         value = self._list(node) if isinstance(node, yaml.SequenceNode) else self._map(node)
         self._open.discard(id(node))
@@ -335,7 +406,8 @@ class _Reader:
             if name == "<<" and not key.style:
                 for part in item.value if isinstance(item, yaml.SequenceNode) else [item]:
                     more = self.value(part)
-                    merged = {**more, **merged} if isinstance(more, Mapping) else merged
+                    for name_below, value_below in more.items() if isinstance(more, Mapping) else ():
+                        merged.setdefault(name_below, value_below)
                 continue
             if name in lines:
                 line = key.start_mark.line + 1
@@ -413,5 +485,6 @@ def _keys(node: Any) -> Mapping[str, tuple[Any, Any]]:
         if key.value == "<<":
             parts = value.value if isinstance(value, yaml.SequenceNode) else [value]
             for part in parts:
-                keys = {**(_keys(part) if isinstance(part, yaml.MappingNode) else {}), **keys}
+                for name, found in _keys(part).items() if isinstance(part, yaml.MappingNode) else ():
+                    keys.setdefault(name, found)
     return {**keys, **{key.value: (key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode)}}
