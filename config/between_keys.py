@@ -12,7 +12,7 @@ from config.pydantic_errors import keys_at
 from config.variables import BUILT_IN
 from irsa.rules import combinations
 from irsa.rules.arns import issuer_host_path
-from irsa.rules.mistakes import Mistake, nearest, path_of, shown
+from irsa.rules.mistakes import Mistake, listed, nearest, path_of, shown
 from irsa.rules.policies import CHAINING_POLICY
 from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account
 from irsa.rules.trust import check_conditions
@@ -59,7 +59,7 @@ def _of_cluster(place: Place, cluster: Any, values: Mapping[str, Any]) -> Iterat
         return
     explicit = "oidcIssuer" in cluster and ("oidcProviderArn" in cluster or cluster.get("createOidcProvider"))
     if not ("name" in cluster or "stack" in cluster or explicit or _misspelled(place, cluster)):
-        found = f"only {', '.join(map(str, cluster))}" if cluster else "nothing"
+        found = f"only {listed(list(map(str, cluster)))}" if cluster else "nothing"
         allowed = "name; or stack; or oidcIssuer with oidcProviderArn or with createOidcProvider: true"
         yield _mistake(place, found, allowed, "add what is missing")
     if cluster.get("createOidcProvider") and "oidcProviderArn" in cluster:
@@ -132,7 +132,7 @@ def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any])
     chosen = [name for name in _list(binding.get("clusters")) if isinstance(name, str)] or list(declared)
     same = [name for name in chosen if "kubernetes" not in _mapping(declared.get(name))]
     if len(same) > 1 and "serviceAccount" in binding:
-        found = f"the clusters {', '.join(same)} without `kubernetes`, which would be one and the same API"
+        found = f"the clusters {listed(same)} without `kubernetes`, which would be one and the same API"
         allowed = "at most one cluster of a binding reached by the stack's own `kubernetes:` settings"
         yield _mistake((*place, "serviceAccount"), found, allowed, "add kubernetes: {context: ...} to the clusters")
     if "account" in binding:
@@ -144,11 +144,11 @@ def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any])
 
 
 def _unknown(place: Place, name: Any, where: str, declared: Any) -> Iterator[LocatedMistake]:
-    known = [str(key) for key in _mapping(declared)]
-    if name in known or not isinstance(name, str):
+    known = _mapping(declared)
+    if not isinstance(name, str) or name in known:
         return  # a value that is not a string is reported by the models
     fix = nearest(name, known, f"add it to {where}")
-    yield _mistake(place, f"{name!r} is not in {where}", ", ".join(known) or f"nothing, as there is no {where}", fix)
+    yield _mistake(place, f"{name!r} is not in {where}", listed(known) or f"nothing, as there is no {where}", fix)
 
 
 def _repeated(bindings: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[LocatedMistake]:

@@ -6,7 +6,7 @@ from typing import Any
 from config.located_mistake import LocatedMistake, Place
 from config.policy_sources import PolicySources
 from config.variables import references
-from irsa.rules.mistakes import Mistake, path_of, shown
+from irsa.rules.mistakes import Mistake, listed, path_of
 
 # What else than documents has its variables filled in (program.plan).
 FILLED: tuple[Place, ...] = (
@@ -56,7 +56,7 @@ def _mistake(binding: Mapping[str, Any], settings: Mapping[str, Any]) -> Mistake
         named = binding.get("clusters")
         chosen, clusters = list(named if isinstance(named, list) and named else several), several
     if len(chosen) > 1:
-        found = f"${{cluster}}, with several clusters: {shown(', '.join(map(str, chosen)))}"
+        found = f"${{cluster}}, with several clusters: {listed(list(map(str, chosen)))}"
         return Mistake(found, "the name of one cluster", "write the name itself, or a binding for each cluster")
     cluster = clusters.get(chosen[0]) if chosen and isinstance(chosen[0], str) else None
     if not isinstance(cluster, dict) or "name" in cluster:

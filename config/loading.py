@@ -18,7 +18,7 @@ from config.policy_sources import PolicySources
 from config.pydantic_errors import mistakes_of
 from config.quota_use import quota_usages
 from config.variables import SECRET, CheckVariables, Secret, check_variables, references
-from irsa.rules.mistakes import Mistake, path_of
+from irsa.rules.mistakes import Mistake, named, path_of
 
 
 class StackFileError(Exception):
@@ -27,7 +27,8 @@ class StackFileError(Exception):
     def __init__(self, mistakes: list[LocatedMistake], file: str | None = None) -> None:
         """Keep the mistakes, and the file's name where it is known."""
         self.mistakes = mistakes
-        count = f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''} in {file or 'the settings of the stack'}"
+        where = named(file) if file else "the settings of the stack"
+        count = f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''} in {where}"
         super().__init__("\n".join([count, *(f"  {mistake}" for mistake in mistakes)]))
 
 

@@ -16,7 +16,7 @@ import yaml
 
 from config.located_mistake import LocatedMistake, Place
 from config.variables import SECRET, Secret
-from irsa.rules.mistakes import Mistake, shown
+from irsa.rules.mistakes import Mistake, named, shown
 from irsa.rules.names import REGION, check_name
 
 PREFIX = "irsa"
@@ -135,7 +135,7 @@ class StackFile:
             if parts == ["aws", "region"]:
                 self.region = _region(key, node, self.name, self.mistakes)
             elif len(parts) > 1 and parts[0] != PREFIX and sorted(parts[0]) == sorted(PREFIX):
-                fix = f"did you mean {PREFIX}:{parts[1]}?"
+                fix = f"did you mean {PREFIX}:{named(parts[1])}?"
                 self._complain(
                     Mistake(f"a key of {parts[0]!r}", "keys of irsa, aws, kubernetes, pulumi, ...", fix), line
                 )
@@ -168,17 +168,17 @@ def project_settings(folder: Path, file: StackFile) -> ProjectSettings:
     except FileNotFoundError:
         return ProjectSettings()
     except OSError as error:
-        return ProjectSettings(not_checked=f"the settings in {path}: {error.strerror}")
+        return ProjectSettings(not_checked=f"the settings in {named(str(path))}: {error.strerror}")
     except (ValueError, yaml.YAMLError, RecursionError):
-        return ProjectSettings(not_checked=f"the settings in {path}: not readable as YAML")
+        return ProjectSettings(not_checked=f"the settings in {named(str(path))}: not readable as YAML")
 
 
 def _project_settings(root: Any, name: str, file: StackFile) -> ProjectSettings:
     if not isinstance(root, yaml.MappingNode):
-        return ProjectSettings(not_checked=f"the settings in {name}: not a mapping")
+        return ProjectSettings(not_checked=f"the settings in {named(name)}: not a mapping")
     config = next((node for key, node in _items(root) if key.value == "config"), None)
     if isinstance(config, yaml.SequenceNode):
-        return ProjectSettings(not_checked=f"the settings in {name}: a list in `config:`")
+        return ProjectSettings(not_checked=f"the settings in {named(name)}: a list in `config:`")
     settings: dict[str, Any] = {}
     region: str | Secret | None = None
     mistakes: list[LocatedMistake] = []

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
-from irsa.rules.mistakes import Located, Mistake, Part, shown
+from irsa.rules.mistakes import Located, Mistake, Part, listed, named, shown
 
 # The name, or nothing where another `${` or the end of the string comes before the `}`.
 REFERENCE = re.compile(r"\$\{(?:((?:[^$}]|\$(?!\{))*)\})?")
@@ -195,10 +195,12 @@ def _value_of(match: re.Match[str], variables: Mapping[str, str]) -> str:
         return str(variables[name])
     if name in variables:
         # arn:aws:s3:::${name}* would be every bucket.
-        raise Mistake(f"${{{name}}}, which is empty", "a variable that has a value", "give it one, or remove it here")
+        raise Mistake(
+            f"{named(match[0])}, which is empty", "a variable that has a value", "give it one, or remove it here"
+        )
     close = difflib.get_close_matches(name, variables, n=1)
     raise Mistake(
-        f"unknown variable ${{{name}}}",
-        ", ".join(f"${{{known}}}" for known in variables),
-        f"did you mean ${{{close[0]}}}?" if close else f"add {name} to irsa:variables",
+        f"unknown variable {named(match[0])}",
+        listed([f"${{{known}}}" for known in variables]),
+        f"did you mean ${{{close[0]}}}?" if close else f"add {named(name)} to irsa:variables",
     )
