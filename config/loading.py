@@ -19,6 +19,7 @@ from config.pydantic_errors import mistakes_of
 from config.quota_use import quota_usages
 from config.variables import SECRET, CheckVariables, Secret, check_variables, references
 from irsa.rules.mistakes import Mistake, named, path_of
+from irsa.rules.tags import role_tags_mistakes
 
 
 class StackFileError(Exception):
@@ -98,7 +99,7 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
     if usable:
         usable = with_defaults(usable)
         usages, over_quota = quota_usages(usable, sources, variables)
-        mistakes += over_quota
+        mistakes += [*over_quota, *_mistakes_in_tags(usable, values)]
         complete = stack is not None and not mistakes
         used = set(references([settings["bindings"], values.get("defaults")])) if complete else set()
         checked = CheckedStack(usable, values, complete, used, sources, variables, usages)
@@ -116,6 +117,15 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
     return Examination(
         without_mistakes, _each_once(map(_spelled, mistakes)), list(map(_spelled, remaining)), silenced, not_checked
     )
+
+
+def _mistakes_in_tags(stack: Stack, values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
+    """Yield what is wrong between the tags of a role and those of the defaults, which are merged into them."""
+    for key, binding in stack.bindings.items():
+        own = values["bindings"][key].get("role", {}).get("tags", {})
+        for part, mistake in role_tags_mistakes(binding.role.tags):
+            place: Place = ("bindings", key, "role") if part[0] in own else ("defaults",)
+            yield LocatedMistake((*place, "tags", *part), mistake)
 
 
 EMPTY = Mistake("nothing", "a value, or no such key", "write a value, or remove the key")

@@ -69,6 +69,15 @@ def _variable_name(value: str) -> str:
     )
 
 
+def _kubeconfig_path(value: str) -> str:
+    if "\n" in value or value.lstrip().startswith("{"):
+        # Nothing of it is shown: it holds credentials.
+        raise Mistake(
+            "the contents of a kubeconfig", "the path of a kubeconfig file", "save it as a file, and name that"
+        )
+    return value
+
+
 def _variable_value(value: str) -> str:
     try:
         fill(value, {})
@@ -104,6 +113,7 @@ StackName = Annotated[
 VariableName = Annotated[
     str, AfterValidator(_variable_name), WithJsonSchema({"type": "string", "pattern": f"^{VARIABLE_NAME}$"})
 ]
+KubeconfigPath = Annotated[str, AfterValidator(_kubeconfig_path)]
 VariableValue = Annotated[str, Field(min_length=1), AfterValidator(_variable_value)]
 ClusterName = Annotated[str, _name("cluster"), _name_schema("cluster", "my-cluster")]
 Region = Annotated[str, _name("region"), _name_schema("region", "us-west-2")]
@@ -188,7 +198,7 @@ class Settings(BaseModel):
 class KubernetesAccess(Settings):
     """How to reach the cluster's Kubernetes API. Without it, as the stack's `kubernetes:` settings say."""
 
-    kubeconfig: str | None = Field(default=None, min_length=1, examples=[".kube/config"])
+    kubeconfig: KubeconfigPath | None = Field(default=None, min_length=1, examples=[".kube/config"])
     """Path of a kubeconfig file, relative to the folder of Pulumi.yaml."""
     context: str | None = Field(default=None, min_length=1, examples=["my-cluster"])
     """Context of the kubeconfig."""

@@ -69,7 +69,9 @@ def _mistake(error: Any, place: Place) -> Mistake:
 
 def _advice(kind: str, found: Any, place: Place) -> str:
     if kind == "string_type" and isinstance(found, bool | int | float):
-        return f'put it in quotes: "{str(found).lower() if isinstance(found, bool) else found}"'
+        # A number is not always what was written: an account ID that begins with 0 may have become another one.
+        number = "put it in quotes, as it is in the file: YAML reads 010 as the number 8"
+        return f'put it in quotes: "{str(found).lower()}"' if isinstance(found, bool) else number
     if kind == "bool_type" and isinstance(found, str):
         return f"write {'true' if found.lower() in ('yes', 'on', 'true', '1') else 'false'}, without quotes"
     if kind in ("int_type", "int_from_float") and isinstance(found, str) and found.isdigit():

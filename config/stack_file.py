@@ -40,6 +40,7 @@ LARGEST = 16 * 2**20
 # What 10,000 bindings with large documents stay below. The engine's yaml.v3 refuses over 400,000 values if 99% are by
 # aliases: https://github.com/go-yaml/yaml/blob/v3/decode.go, allowedAliasRatio.
 MOST_VALUES, MOST_ALIASED, LARGEST_SHARE = 4_000_000, 400_000, 100
+ACCOUNT_LISTS = ("allowedAccountIds", "forbiddenAccountIds")
 # In front of every value but the first.
 SEPARATORS = (b",", b"\n", b":", b"[", b"{", b"- ", b"?")
 
@@ -119,6 +120,9 @@ class StackFile:
             return
         settings = {}
         for setting, node, name in self._config(config):
+            if name in self._settings and self._settings[name][0].value != setting.value:
+                first, line = (each.start_mark.line + 1 for each in (self._settings[name][0], setting))
+                self._complain(repeated(f"{PREFIX}:{name}", first, line), line)
             self._settings[name] = (setting, node)
             settings[name] = reader.setting(name, node)
         self.settings = settings
@@ -132,6 +136,9 @@ class StackFile:
                 self._complain(repeated(key.value, lines[key.value], line), line)
             lines[key.value] = line
             parts = [part for part in str(key.value).split(":") if part != "config"]
+            if parts[0] == "aws" and parts[-1] in ACCOUNT_LISTS:
+                for item, mistake in account_id_mistakes(parts[-1], _Reader(self.name, []).setting(parts[-1], node)):
+                    self._complain(mistake, line_in(node, item, key))
             if parts == ["aws", "region"]:
                 self.region = _region(key, node, self.name, self.mistakes)
             elif len(parts) > 1 and parts[0] != PREFIX and sorted(parts[0]) == sorted(PREFIX):
@@ -200,6 +207,18 @@ def _project_settings(root: Any, name: str, file: StackFile) -> ProjectSettings:
             if value is not None:
                 settings[setting] = value
     return ProjectSettings(settings, region, mistakes)
+
+
+def account_id_mistakes(setting: str, values: Any) -> Iterator[tuple[Place, Mistake]]:
+    """Yield the items of a provider's list of AWS accounts that are no account IDs, each with its place in the list.
+
+    011112222333 without quotes is another number: an account that is to be refused never would be.
+    """
+    for index, value in enumerate(values if isinstance(values, list) else ()):
+        if value is not SECRET and not (isinstance(value, str) and re.fullmatch("[0-9]{12}", value)):
+            fix = "put it in quotes, as it is in the file" if isinstance(value, int | float) else "write the account ID"
+            found = f"{in_yaml_words(value)} in aws:{setting}"
+            yield (index,), Mistake(found, "account IDs: strings of 12 digits", fix)
 
 
 def _region(key: Any, node: Any, name: str, mistakes: list[LocatedMistake]) -> str | Secret | None:
@@ -409,17 +428,26 @@ class _Reader:
                     for name_below, value_below in more.items() if isinstance(more, Mapping) else ():
                         merged.setdefault(name_below, value_below)
                 continue
-            if name in lines:
-                line = key.start_mark.line + 1
-                mistake = repeated(name, lines[name], line)
-                self._mistakes.append(LocatedMistake((*self._path, name), mistake, self._name, line))
-            lines[name] = key.start_mark.line + 1
+            line = key.start_mark.line + 1
+            wrong = repeated(name, lines[name], line) if name in lines else None if key.style else _other_key(name)
+            if wrong:
+                self._mistakes.append(LocatedMistake((*self._path, name), wrong, self._name, line))
+            lines[name] = line
             self._path.append(name)
             values[name] = self.value(item)
             self._path.pop()
         if values.keys() == {"secure"} and isinstance(values["secure"], str):
             return SECRET
         return {**merged, **values} if merged else values
+
+
+def _other_key(name: str) -> Mistake | None:
+    """Return a mistake where the engine makes another key of one without quotes: 1227433179 of 011112222333."""
+    value = scalar(name)
+    if value == name or in_yaml_words(value) == name:
+        return None
+    found = f"the key {name} without quotes, which YAML reads as {in_yaml_words(value)}"
+    return Mistake(found, "keys that are strings", f'put it in quotes: "{name}"')
 
 
 def scalar(text: str) -> Any:

@@ -220,9 +220,9 @@ class _Questions:
                 allowed = "credentials that may call iam:GetOpenIDConnectProvider"
                 raise LookupFailure(place, found, allowed, "allow it to them") from None
             found = f"account {parsed.account} has no IAM OIDC provider for the issuer {issuer}"
-            # The command ends with its line, so that it can be pasted; what follows stands below it.
-            fix = f"create it: {_creating_command(settings, account, issuer, audiences)}"
-            fix += "\n             or let this stack create it: createOidcProvider: true"
+            # The command ends with its line, so that it can be pasted.
+            fix = "let this stack create it by createOidcProvider: true, or create it: "
+            fix += _creating_command(settings, account, issuer, audiences)
             raise LookupFailure(place, found, "one, before the first role for the cluster", fix) from None
         missing = sorted(audiences - set(admitted))
         if missing:

@@ -253,7 +253,8 @@ def _principal(place: Part, principal: Any) -> Iterator[Located]:
             yield (*place, kind), Mistake(f"unknown principal {kind!r}", ", ".join(PRINCIPALS), fix)
         several = value if isinstance(value, list) else [value]
         if not several or not all(item is UNKNOWN or (isinstance(item, str) and item) for item in several):
-            fix = "put it in quotes" if isinstance(value, int) else "write it as a string"
+            numbers = any(isinstance(item, int | float) for item in several)
+            fix = "put it in quotes" if numbers else "write it as a string"
             yield (*place, kind), Mistake(shown(value), "a string, or a list of strings", fix)
 
 
