@@ -125,9 +125,12 @@ def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any])
     place: Place = ("bindings", key)
     for index, cluster in enumerate(_list(binding.get("clusters"))):
         yield from _unknown((*place, "clusters", index), cluster, "irsa:clusters", values.get("clusters"))
-    for index, cluster in enumerate(_list(binding.get("clusters"))):
-        if cluster in _list(binding.get("clusters"))[:index]:
-            yield _mistake((*place, "clusters", index), f"{cluster!r} a second time", "each cluster once", "remove it")
+    names = [cluster if isinstance(cluster, str) else None for cluster in _list(binding.get("clusters"))]
+    first: dict[str, int] = {}
+    for index, cluster in enumerate(names):
+        if cluster and first.setdefault(cluster, index) != index:
+            found = f"{shown(cluster)} a second time"
+            yield _mistake((*place, "clusters", index), found, "each cluster once", "remove it")
     declared = _mapping(values.get("clusters"))
     chosen = [name for name in _list(binding.get("clusters")) if isinstance(name, str)] or list(declared)
     same = [name for name in chosen if "kubernetes" not in _mapping(declared.get(name))]

@@ -13,7 +13,7 @@ import yaml
 
 from config.located_mistake import LocatedMistake, Place
 from config.stack_file import LOADER, line_in, read_at_most, reason_not_to_use
-from config.variables import SECRET, CheckVariables, fill, place_as_written, variable_mistakes
+from config.variables import SECRET, CheckVariables, as_written, fill, variable_mistakes
 from irsa.rules.grammar import condition_mistakes, document_mistakes, partition_mistakes, statement_mistakes
 from irsa.rules.mistakes import Located, Mistake, shown
 from irsa.rules.policies import parse_object, split_document
@@ -151,9 +151,7 @@ class PolicySources:
             others = ((part, mistake) for part, mistake in mistakes_in(value) if "${" not in "".join(map(str, part)))
             return [*found, *others], value
         filled = self.filled(value)
-        return [
-            (place_as_written(value, part, self._variables.values), mistake) for part, mistake in mistakes_in(filled)
-        ], filled
+        return [*as_written(value, mistakes_in(filled), self._variables.values)], filled
 
     def _document_mistakes(self, document: Mapping[str, Any]) -> Iterator[Located]:
         yield from document_mistakes(document)

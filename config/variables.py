@@ -5,12 +5,13 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.ht
 """
 
 import difflib
+import itertools
 import re
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
-from irsa.rules.mistakes import Located, Mistake, Part, listed, named, shown
+from irsa.rules.mistakes import COMPARED, Located, Mistake, Part, listed, named, shown
 
 # The name, or nothing where another `${` or the end of the string comes before the `}`.
 REFERENCE = re.compile(r"\$\{(?:((?:[^$}]|\$(?!\{))*)\})?")
@@ -108,14 +109,13 @@ def fill(value: Any, variables: Mapping[str, str]) -> Any:
     if isinstance(value, str):
         return REFERENCE.sub(lambda match: _value_of(match, variables), value) if "${" in value else value
     if isinstance(value, Mapping):
-        filled: dict[Any, Any] = {}
-        for key, item in value.items():
+        first: dict[Any, Any] = {}
+        for key in value:
             name = fill(key, variables)
-            if name in filled:
+            if first.setdefault(name, key) != key:
                 # The later one would replace the earlier: a condition, and so a restriction, less.
-                raise _same_key(value, key, variables)
-            filled[name] = fill(item, variables)
-        return filled
+                raise _same_key(first[name], key, name)
+        return {name: fill(value[key], variables) for name, key in first.items()}
     if isinstance(value, list):
         return [fill(item, variables) for item in value]
     return value
@@ -129,41 +129,41 @@ def variable_mistakes(value: Any, variables: Mapping[str, str], part: Part = ())
         except Mistake as mistake:
             yield part, mistake
     elif isinstance(value, Mapping):
-        names: set[str] = set()
+        first: dict[str, str] = {}
         for key, item in value.items():
             unfilled = list(variable_mistakes(key, variables, (*part, key)))
             yield from unfilled
             name = key if unfilled else fill(key, variables)
-            if name in names:
-                yield (*part, key), _same_key(value, key, variables)
-            names.add(name)
+            if first.setdefault(name, key) != key:
+                yield (*part, key), _same_key(first[name], key, name)
             yield from variable_mistakes(item, variables, (*part, key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from variable_mistakes(item, variables, (*part, index))
 
 
-def _same_key(keys: Mapping[str, Any], key: str, variables: Mapping[str, str]) -> Mistake:
-    name = fill(key, variables)
-    first = next(
-        each for each in keys if not list(variable_mistakes(each, variables)) and fill(each, variables) == name
+def _same_key(first: str, second: str, filled: str) -> Mistake:
+    found = (
+        f"the keys {shown(first)} and {shown(second)}, which are both {shown(filled)} with their variables filled in"
     )
-    found = f"the keys {shown(first)} and {shown(key)}, which are both {shown(name)} with their variables filled in"
     return Mistake(found, "each key once", "merge the two, or remove one")
 
 
-def place_as_written(value: Any, place: Part, variables: Mapping[str, str]) -> Part:
-    """Return where a place of a filled value stands in the value itself, whose keys may hold variables."""
-    written: list[str | int] = []
-    for step in place:
-        if isinstance(value, Mapping):
-            key = step if step in value else next((key for key in value if fill(key, variables) == step), step)
-            value = value.get(key)
-            written.append(key)
-        else:
-            value = value[step] if isinstance(value, list) and isinstance(step, int) and step < len(value) else None
-            written.append(step)
-    return tuple(written)
+def as_written(value: Any, found: Iterable[Located], variables: Mapping[str, str]) -> Iterator[Located]:
+    """Yield mistakes in a filled value with their places in the value itself, whose keys may hold variables."""
+    written_keys: dict[int, Mapping[str, str]] = {}
+    for place, mistake in found:
+        inner, written = value, list(place)
+        for index, step in enumerate(place):
+            if isinstance(inner, Mapping):
+                if id(inner) not in written_keys:
+                    written_keys[id(inner)] = {fill(key, variables): key for key in inner}
+                written[index] = written_keys[id(inner)].get(str(step), step)
+                inner = inner.get(written[index])
+            else:
+                several = isinstance(inner, list) and isinstance(step, int) and step < len(inner)
+                inner = inner[step] if several else None
+        yield tuple(written), mistake
 
 
 def references(value: Any) -> Iterator[str]:
@@ -198,9 +198,11 @@ def _value_of(match: re.Match[str], variables: Mapping[str, str]) -> str:
         raise Mistake(
             f"{named(match[0])}, which is empty", "a variable that has a value", "give it one, or remove it here"
         )
-    close = difflib.get_close_matches(name, variables, n=1)
-    raise Mistake(
-        f"unknown variable {named(match[0])}",
-        listed([f"${{{known}}}" for known in variables]),
-        f"did you mean ${{{close[0]}}}?" if close else f"add {named(name)} to irsa:variables",
-    )
+    close = difflib.get_close_matches(name, itertools.islice(variables, COMPARED), n=1)
+    fix = f"did you mean {named(reference(close[0]))}?" if close else f"add {named(name)} to irsa:variables"
+    raise Mistake(f"unknown variable {named(match[0])}", listed(variables, reference), fix)
+
+
+def reference(name: str) -> str:
+    """Return how a variable is written where it is used."""
+    return f"${{{name}}}"

@@ -9,6 +9,7 @@ from typing import Any
 
 LINE = 80
 LISTED = 20
+COMPARED = 1_000
 Part = tuple[str | int, ...]
 """A path within a value: keys of mappings and indexes of lists."""
 
@@ -58,8 +59,8 @@ Located = tuple[Part, Mistake]
 
 
 def nearest(text: object, known: Collection[str], otherwise: str) -> str:
-    """Return the advice to take the known name that is spelled most like this text."""
-    lower = {item.lower(): item for item in known}
+    """Return the advice to take the known name that is spelled most like this text; of many, the first are compared."""
+    lower = {item.lower(): item for item in itertools.islice(known, COMPARED)}
     close = difflib.get_close_matches(str(text).lower(), lower, n=1)
     return f"did you mean {lower[close[0]]!r}?" if close else otherwise
 
@@ -94,10 +95,10 @@ def named(name: str) -> str:
     return name if re.fullmatch(r"[\w./@+=,~${}-]+", name) else visible(json.dumps(name, ensure_ascii=False))
 
 
-def listed(names: Collection[str]) -> str:
-    """Return names for a message, the first 20 of them."""
+def listed(names: Collection[str], spelled: Callable[[str], str] = str) -> str:
+    """Return names for a message, the first 20 of them, each as the function spells it."""
     more = f", and {len(names) - LISTED:,} more" if len(names) > LISTED else ""
-    return ", ".join(map(named, itertools.islice(names, LISTED))) + more
+    return ", ".join(named(spelled(name)) for name in itertools.islice(names, LISTED)) + more
 
 
 def shown(value: Any) -> str:

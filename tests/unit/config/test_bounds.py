@@ -1,5 +1,6 @@
 """How much a stack file and its policies may ask of the machine that reads them: by counts and memory, not by time."""
 
+import difflib
 import json
 import os
 import socket
@@ -13,7 +14,7 @@ import pytest
 import yaml
 
 import config.stack_file
-from config import policy_sources
+from config import policy_sources, variables
 from config.check import report_of
 from config.check_report import FileReport, as_json, plain
 from config.loading import examine
@@ -176,13 +177,13 @@ def test_the_search_for_a_repeated_key_visits_each_value_once() -> None:
     assert time.process_time() - started < 20
 
 
-def test_an_alias_bomb_behind_a_repeated_key(tmp_path: Path) -> None:
-    """Refuses a policy that is JSON up to a key that is there twice, and YAML aliases after it."""
+def test_an_alias_bomb_in_a_policy(tmp_path: Path) -> None:
+    """Refuses a policy that is JSON up to a number that no JSON has, and YAML aliases after it."""
     aliases = ", ".join([f'"a{n}": &a{n} [{", ".join([f"*a{n - 1}"] * 9)}]' for n in range(1, 40)])
-    (tmp_path / "p.json").write_text(f'{{"x": {{"a": 1, "a": 2}}, "a0": &a0 [1], {aliases}}}')
+    (tmp_path / "p.json").write_text(f'{{"x": NaN, "a0": &a0 [1], {aliases}}}')
     found = report(tmp_path, GOOD.replace("my-app}}", "my-app}, policy: {file: p.json}}"))
 
-    assert only_mistake(found).mistake.found == "the key 'a' twice in one object"
+    assert only_mistake(found).mistake.found == "the number NaN"
 
 
 def with_policy(folder: Path, name: str) -> FileReport:
@@ -312,3 +313,42 @@ def test_many_mistakes_compare_the_settings_once(tmp_path: Path) -> None:
     located(mistakes, file, {name: dict(value) for name, value in settings.items()})
 
     assert comparisons[0] <= len(settings)
+
+
+def test_the_places_of_filled_keys_are_found_in_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuses thousands of mistakes behind keys with variables, for each of which all keys were filled in again."""
+    calls = counted_calls(monkeypatch, variables, "fill")
+    keys = {f"aws:RequestTag/{n}${{v}}": n for n in range(300)}
+    binding = {"serviceAccount": {"name": "a"}, "trust": {"conditions": {"StringEquals": keys}}}
+    values = {"cluster": {"name": "c"}, "variables": {"v": "x"}, "bindings": {"a": binding}}
+    mistakes = examine(values, tmp_path).mistakes
+
+    assert [mistake.place[-1] for mistake in mistakes] == list(keys)
+    assert calls[0] < 20 * len(keys)
+
+
+def test_a_suggestion_compares_a_thousand_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuses thousands of misspelled names, each compared with thousands of others."""
+    compared: list[int] = []
+    original = difflib.get_close_matches
+
+    def watched(word: str, possibilities: Any, n: int = 3, cutoff: float = 0.6) -> Any:
+        several = list(possibilities)
+        compared.append(len(several))
+        return original(word, several, n, cutoff)
+
+    monkeypatch.setattr(difflib, "get_close_matches", watched)
+    bindings = {f"b{n}": {"serviceAccount": {"name": f"b{n}"}} for n in range(1_500)}
+    binding = {"serviceAccount": {"name": "a"}, "policyArns": ["arn:aws:iam::aws:policy/${x}"]}
+    silence = {"wide-trust": {"reason": "r", "bindings": ["x"]}}
+    values = {
+        "cluster": {"name": "c"},
+        "bindings": {**bindings, "a": binding},
+        "variables": {f"v{n}": "x" for n in range(1_500)},
+        "lint": {"silence": silence},
+    }
+    mistakes = examine(values, tmp_path).mistakes
+
+    assert len(mistakes) == 2
+    assert max(compared) == 1_000
+    assert all(len(mistake.mistake.allowed) < 500 for mistake in mistakes)
