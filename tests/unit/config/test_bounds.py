@@ -20,6 +20,7 @@ from config.check_report import FileReport, as_json, plain
 from config.loading import examine
 from config.located_mistake import LocatedMistake
 from config.stack_file import StackFile, located
+from irsa.rules.trust import minified
 
 MIB = 2**20
 GOOD = """config:
@@ -352,3 +353,22 @@ def test_a_suggestion_compares_a_thousand_names(tmp_path: Path, monkeypatch: pyt
     assert len(mistakes) == 2
     assert max(compared) == 1_000
     assert all(len(mistake.mistake.allowed) < 500 for mistake in mistakes)
+
+
+def test_each_statement_of_a_divided_policy_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuses a policy of 1 MiB that took minutes: for each statement all parts that are there were written again."""
+    characters = [0]
+
+    def counting(document: object) -> str:
+        text = minified(document)
+        characters[0] += len(text)
+        return text
+
+    monkeypatch.setattr("irsa.rules.policies.minified", counting)
+    statements = [{**STATEMENT, "Resource": f"arn:aws:s3:::bucket-{n}/*"} for n in range(1_000)]
+    text = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    (tmp_path / "p.json").write_text(text)
+    found = with_policy(tmp_path, "p.json")
+
+    assert only_mistake(found).mistake.found == "managed policies of the role: 14"
+    assert characters[0] < 10 * len(text)
