@@ -5,18 +5,10 @@ from typing import Any
 
 from config.located_mistake import LocatedMistake, Place
 from config.policy_sources import PolicySources
+from config.variable_keys import values_with_variables
 from config.variables import references
 from irsa.rules.mistakes import Mistake, listed, path_of
 
-# What else than documents has its variables filled in (program.plan).
-FILLED: tuple[Place, ...] = (
-    ("role", "arn"),
-    ("role", "permissionsBoundary"),
-    ("policyArns",),
-    ("assumeRoleArns",),
-    ("trust", "conditions"),
-    ("trust", "statements"),
-)
 DEFAULT_BOUNDARY: Place = ("defaults", "permissionsBoundary")
 
 
@@ -34,11 +26,14 @@ def cluster_variable_mistakes(settings: Mapping[str, Any], sources: PolicySource
         mistake = _mistake(binding, settings) if isinstance(binding, dict) else None
         if mistake is None:
             continue
-        found = [LocatedMistake(place, mistake) for place in _in_settings(key, binding)]
+        found: list[LocatedMistake] = []
+        for place, value in values_with_variables(binding):
+            if place[-1] == "document":
+                found += [sources.locate(("bindings", key, *place[:-1]), part, mistake) for part in _uses(value)]
+            else:
+                found += [LocatedMistake(used, mistake) for used in _uses(value, ("bindings", key, *place))]
         if "arn" not in _role(binding) and "permissionsBoundary" not in _role(binding):
             found += [LocatedMistake(place, mistake) for place in _uses(boundary, DEFAULT_BOUNDARY)]
-        for source, document in _documents(key, binding):
-            found += [sources.locate(source, part, mistake) for part in _uses(document)]
         for each in found:
             # A file, and the defaults, are the same for all bindings.
             identity = (each.file, each.within or each.place, each.mistake.found)
@@ -64,18 +59,6 @@ def _mistake(binding: Mapping[str, Any], settings: Mapping[str, Any]) -> Mistake
     place = path_of(("clusters", chosen[0]) if isinstance(several, dict) else ("cluster",))
     found, fix = f"${{cluster}}, and irsa:{place} has no name", f"add name to irsa:{place}, or write the name itself"
     return Mistake(found, "the name of the EKS cluster", fix)
-
-
-def _in_settings(key: str, binding: Mapping[str, Any]) -> Iterator[Place]:
-    for place in FILLED:
-        yield from _uses(_at(binding, place), ("bindings", key, *place))
-
-
-def _documents(key: str, binding: Mapping[str, Any]) -> Iterator[tuple[Place, Any]]:
-    inline = binding.get("inlinePolicies")
-    yield ("bindings", key, "policy"), _at(binding, ("policy", "document"))
-    for name, source in inline.items() if isinstance(inline, dict) else ():
-        yield ("bindings", key, "inlinePolicies", name), _at(source, ("document",))
 
 
 def _uses(value: Any, place: Place = ()) -> Iterator[Place]:

@@ -21,7 +21,7 @@ def test_keys_that_differ_in_case_only(keys: list[str]) -> None:
 @pytest.mark.parametrize("text", ["aws:x", "AWS:x", "Aws:cloudformation:stack-name", "aWs:"])
 def test_what_aws_keeps_to_itself(kind: str, text: str) -> None:
     """Refuses `AWS:` in front of a key, and `aws:` in front of a value: IAM keeps the prefix to itself."""
-    with pytest.raises(Mistake, match="not aws: in front"):
+    with pytest.raises(Mistake, match="not starting with aws:"):
         check_name(text, RULES[kind])
 
 
