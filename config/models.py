@@ -88,7 +88,7 @@ def _variable_value(value: str) -> str:
         fill(value, {})
     except Mistake:
         fix = "write the value out"
-        raise Mistake(f"{shown(value)}, in which nothing is filled in", "a value without variables", fix) from None
+        raise Mistake(f"{shown(value)}, in which nothing is replaced", "a value without variables", fix) from None
     return value
 
 

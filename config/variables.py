@@ -143,9 +143,7 @@ def variable_mistakes(value: Any, variables: Mapping[str, str], part: Part = ())
 
 
 def _same_key(first: str, second: str, filled: str) -> Mistake:
-    found = (
-        f"the keys {shown(first)} and {shown(second)}, which are both {shown(filled)} with their variables filled in"
-    )
+    found = f"the keys {shown(first)} and {shown(second)}, which are both {shown(filled)} with their variables replaced"
     return Mistake(found, "each key once", "merge the two, or remove one")
 
 

@@ -286,4 +286,4 @@ def test_two_keys_that_the_looked_up_account_makes_one_are_a_mistake() -> None:
 
     (mistake,) = refused.value.mistakes
     assert mistake.place == ("bindings", "app", "inlinePolicies", "p", "document")
-    assert "with their variables filled in" in mistake.mistake.found
+    assert "with their variables replaced" in mistake.mistake.found

@@ -139,9 +139,9 @@ def test_the_line_of_the_variable(tmp_path: Path) -> None:
     ("value", "words"),
     [
         ("", "an empty string"),
-        ("${bucket}", "in which nothing is filled in"),
-        ("x${cluster}", "in which nothing is filled in"),
-        ("x${", "in which nothing is filled in"),
+        ("${bucket}", "in which nothing is replaced"),
+        ("x${cluster}", "in which nothing is replaced"),
+        ("x${", "in which nothing is replaced"),
     ],
 )
 def test_a_variable_that_widens_or_hides(tmp_path: Path, value: str, words: str) -> None:
@@ -228,7 +228,7 @@ def test_two_keys_that_become_one(tmp_path: Path, binding: dict[str, Any], place
     (mistake,) = mistakes(tmp_path, binding, variables=variables)
 
     assert mistake.place == ("bindings", "app", *place)
-    assert "with their variables filled in" in mistake.mistake.found
+    assert "with their variables replaced" in mistake.mistake.found
 
 
 def test_two_keys_that_stay_two(tmp_path: Path) -> None:
