@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from config.argument_places import spelled
 from config.between_keys import mistakes_between_keys
+from config.cluster_variable import cluster_variable_mistakes
 from config.defaults import with_defaults
 from config.lint import CheckedStack, lint, silence_reason
 from config.located_mistake import LocatedMistake, Place
@@ -18,7 +19,8 @@ from config.pydantic_errors import mistakes_of
 from config.quota_use import quota_usages
 from config.variable_keys import values_with_variables
 from config.variables import SECRET, CheckVariables, Secret, check_variables, references
-from irsa.rules.mistakes import Mistake, path_of
+from irsa.rules.mistakes import Mistake, named, path_of
+from irsa.rules.tags import role_tags_mistakes
 
 
 class StackFileError(Exception):
@@ -26,7 +28,8 @@ class StackFileError(Exception):
 
     def __init__(self, mistakes: list[LocatedMistake], file: str | None = None) -> None:
         self.mistakes = mistakes
-        count = f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''} in {file or 'the settings of the stack'}"
+        where = named(file) if file else "the settings of the stack"
+        count = f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''} in {where}"
         super().__init__("\n".join([count, *(f"  {mistake}" for mistake in mistakes)]))
 
 
@@ -83,6 +86,7 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
     bindings = values.get("bindings")
     settings = {**values, "bindings": sources.with_documents(bindings)} if isinstance(bindings, dict) else dict(values)
     mistakes += sources.mistakes
+    mistakes += cluster_variable_mistakes(settings, sources)
     stack, wrong = _validated(settings, variables)
     mistakes += [mistake for mistake in wrong if mistake.place not in empty]
     mistakes = [mistake for mistake in mistakes if not _is_within(mistake.place, secrets)]
@@ -95,7 +99,7 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
     if usable:
         usable = with_defaults(usable)
         usages, over_quota = quota_usages(usable, sources, variables)
-        mistakes += over_quota
+        mistakes += [*over_quota, *_mistakes_in_tags(usable, values)]
         complete = stack is not None and not mistakes
         used = set(_used_variables(settings["bindings"], values.get("defaults"))) if complete else set()
         checked = CheckedStack(usable, values, complete, used, sources, variables, usages)
@@ -113,6 +117,15 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
     return Examination(
         without_mistakes, _each_once(map(_spelled, mistakes)), list(map(_spelled, remaining)), silenced, not_checked
     )
+
+
+def _mistakes_in_tags(stack: Stack, values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
+    """Yield what is wrong between the tags of a role and those of the defaults, which are merged into them."""
+    for key, binding in stack.bindings.items():
+        own = values["bindings"][key].get("role", {}).get("tags", {})
+        for part, mistake in role_tags_mistakes(binding.role.tags):
+            place: Place = ("bindings", key, "role") if part[0] in own else ("defaults",)
+            yield LocatedMistake((*place, "tags", *part), mistake)
 
 
 EMPTY = Mistake("an empty value", "a value", "write a value, or remove the key")
