@@ -1,4 +1,4 @@
-"""Compile requirements.txt and requirements-dev.txt from the ranges in the three pyproject.toml: make requirements."""
+"""Compile requirements*.txt from the ranges in the three pyproject.toml: make requirements."""
 
 import subprocess
 import sys
@@ -13,16 +13,21 @@ FLAGS = ("--quiet", "--strip-extras", "--no-header", "--no-annotate", "--no-emit
     "--no-emit-trusted-host")  # fmt: skip
 HEADER = "# Exact versions, compiled from the ranges in the three pyproject.toml: make requirements"
 DEVELOPMENT_HEADER = "# What the sandbox and the tests need besides requirements.txt: make requirements"
+# pip takes no hash of a folder, so that our own packages are in requirements.txt only.
+HASHES_HEADER = "# requirements.txt with hashes, and what builds our own packages: make requirements"
 EDITABLE = ("-e ./components", "-e ./cli", "-e .")
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         pinned = compile_pins(Path(name) / "requirements.txt")
-        development = compile_pins(
-            Path(name) / "development.txt", "--extra", "dev", "--constraint", str(Path(name) / "requirements.txt")
+        constraint = ("--constraint", str(Path(name) / "requirements.txt"))
+        development = compile_pins(Path(name) / "development.txt", "--extra", "dev", *constraint)
+        hashed = compile_pins(
+            Path(name) / "hashes.txt", "--generate-hashes", "--build-deps-for", "editable", *constraint
         )
     _write("requirements.txt", HEADER, *pinned, *EDITABLE)
+    _write("requirements-hashes.txt", HASHES_HEADER, *hashed)
     more = [line for line in development if line not in pinned]
     _write("requirements-dev.txt", DEVELOPMENT_HEADER, "-r requirements.txt", *more)
 

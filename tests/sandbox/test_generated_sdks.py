@@ -72,7 +72,10 @@ def example(name: str, language: str, folder: Path) -> Path:
         directory=str(sdk), schema=json.dumps(schema), loader_target="127.0.0.1:1", local=True
     )
     answer = subprocess.run(
-        [build(SDK_GENERATOR, StepProgress()), language], input=request.SerializeToString(), capture_output=True, check=True
+        [build(SDK_GENERATOR, StepProgress()), language],
+        input=request.SerializeToString(),
+        capture_output=True,
+        check=True,
     )
     assert not language_pb2.GeneratePackageResponse.FromString(answer.stdout).diagnostics
     return folder / name
