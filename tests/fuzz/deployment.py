@@ -16,7 +16,7 @@ from program.create import create
 from program.lookups import needs_of
 from program.plan import plan
 from program.resolve import resolve
-from sandbox.plugins.aws.provider import TYPES, failures
+from sandbox.plugins.aws.aws_provider import TYPES, failures
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER.removeprefix('https://')}"
