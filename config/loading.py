@@ -1,4 +1,4 @@
-"""From the values of a stack file to settings, or to all of its mistakes."""
+"""The settings of a stack file from its values, or all mistakes in them."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from config.argument_places import spelled
 from config.between_keys import mistakes_between_keys
+from config.cluster_variable import cluster_variable_mistakes
 from config.defaults import with_defaults
 from config.lint import CheckedStack, lint, silence_reason
 from config.located_mistake import LocatedMistake, Place
@@ -16,30 +17,32 @@ from config.models import Stack
 from config.policy_sources import PolicySources
 from config.pydantic_errors import mistakes_of
 from config.quota_use import quota_usages
+from config.variable_keys import values_with_variables
 from config.variables import SECRET, CheckVariables, Secret, check_variables, references
-from irsa.rules.mistakes import Mistake, path_of
+from irsa.rules.mistakes import Mistake, named, path_of
+from irsa.rules.tags import role_tags_mistakes
 
 
 class StackFileError(Exception):
     """All mistakes of a stack file."""
 
     def __init__(self, mistakes: list[LocatedMistake], file: str | None = None) -> None:
-        """Keep the mistakes, and the file's name where it is known."""
         self.mistakes = mistakes
-        count = f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''} in {file or 'the settings of the stack'}"
+        where = named(file) if file else "the settings of the stack"
+        count = f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''} in {where}"
         super().__init__("\n".join([count, *(f"  {mistake}" for mistake in mistakes)]))
 
 
 @dataclass(frozen=True)
 class Examination:
-    """What was found in the settings of a stack.
+    """The result of checking the settings of a stack.
 
     Attributes:
         stack: The settings with `irsa:defaults` merged into the bindings; None where there are mistakes or secrets.
-        mistakes: What must be fixed first.
-        warnings: What the lint rules found.
-        silenced: What they found and the file silences, with the reason.
-        not_checked: What could not be checked, in words.
+        mistakes: What must be fixed before a deployment.
+        warnings: The warnings of the lint rules.
+        silenced: The warnings that the file silences, with the reason.
+        not_checked: What could not be checked, for messages.
     """
 
     stack: Stack | None
@@ -58,7 +61,7 @@ def load(values: Mapping[str, Any], folder: Path, region: str | None = None) -> 
         region: The stack's `aws:region`.
 
     Raises:
-        StackFileError: All mistakes, files included; nothing was deployed or looked up.
+        StackFileError: All mistakes, those in policy files included; nothing was deployed or looked up.
     """
     examination = examine(values, folder, region)
     if examination.stack is None:
@@ -67,13 +70,13 @@ def load(values: Mapping[str, Any], folder: Path, region: str | None = None) -> 
 
 
 def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, thorough: bool = False) -> Examination:
-    """Check the settings against every rule that needs no look-up.
+    """Return the result of checking the settings against every rule that needs no look-up.
 
     Args:
         values: The `irsa:` values of a stack, without that prefix.
         folder: The folder of Pulumi.yaml, to which file paths are relative.
         region: The stack's `aws:region`.
-        thorough: Whether the lint rules that take a moment are asked too.
+        thorough: Whether slow lint rules run too.
     """
     variables = check_variables(values, region)
     sources = PolicySources(folder, variables)
@@ -83,11 +86,12 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
     bindings = values.get("bindings")
     settings = {**values, "bindings": sources.with_documents(bindings)} if isinstance(bindings, dict) else dict(values)
     mistakes += sources.mistakes
+    mistakes += cluster_variable_mistakes(settings, sources)
     stack, wrong = _validated(settings, variables)
     mistakes += [mistake for mistake in wrong if mistake.place not in empty]
     mistakes = [mistake for mistake in mistakes if not _is_within(mistake.place, secrets)]
     not_checked = [f"irsa:{path_of(place)}: a secret" for place in secrets]
-    not_checked += [f"irsa:{path_of(place)}: it holds a secret variable" for place in sources.not_checked]
+    not_checked += [f"irsa:{path_of(place)}: it contains a secret variable" for place in sources.not_checked]
     usable = stack
     if mistakes or secrets or sources.unusable_bindings:
         usable = _usable_part(settings, mistakes, secrets, sources.unusable_bindings, variables)
@@ -95,9 +99,9 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
     if usable:
         usable = with_defaults(usable)
         usages, over_quota = quota_usages(usable, sources, variables)
-        mistakes += over_quota
+        mistakes += [*over_quota, *_mistakes_in_tags(usable, values)]
         complete = stack is not None and not mistakes
-        used = set(references([settings["bindings"], values.get("defaults")])) if complete else set()
+        used = set(_used_variables(settings["bindings"], values.get("defaults"))) if complete else set()
         checked = CheckedStack(usable, values, complete, used, sources, variables, usages)
         warnings, missing = lint(checked, thorough)
         not_checked += missing
@@ -115,7 +119,22 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
     )
 
 
-EMPTY = Mistake("nothing", "a value, or no such key", "write a value, or remove the key")
+def _mistakes_in_tags(stack: Stack, values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
+    """Yield what is wrong between the tags of a role and those of the defaults, which are merged into them."""
+    for key, binding in stack.bindings.items():
+        own = values["bindings"][key].get("role", {}).get("tags", {})
+        for part, mistake in role_tags_mistakes(binding.role.tags):
+            place: Place = ("bindings", key, "role") if part[0] in own else ("defaults",)
+            yield LocatedMistake((*place, "tags", *part), mistake)
+
+
+EMPTY = Mistake("an empty value", "a value", "write a value, or remove the key")
+
+
+def _used_variables(bindings: Mapping[str, Any], defaults: Mapping[str, Any] | None) -> Iterator[str]:
+    for binding in bindings.values():
+        yield from references([value for _, value in values_with_variables(binding)])
+    yield from references((defaults or {}).get("permissionsBoundary"))
 
 
 def _validated(values: Mapping[str, Any], variables: CheckVariables) -> tuple[Stack | None, list[LocatedMistake]]:
@@ -132,10 +151,10 @@ def _usable_part(
     unusable: Collection[str],
     variables: CheckVariables,
 ) -> Stack | None:
-    """Return the settings and bindings without mistakes or secrets, for the rules that ask about the others."""
+    """Return the settings and bindings without mistakes or secrets, for the rules that can still check them."""
     usable = _without_mistakes(_without_secrets(settings), mistakes, unusable)
     stack, wrong = _validated(usable, variables)
-    # A secret may have been where a value is needed.
+    # Without its secrets, a setting may lack a required value.
     with_secret = {place[:2] for place in secrets}
     wrong += [mistake for mistake in mistakes_between_keys(usable) if mistake.place[:2] in with_secret]
     return _validated(_without_mistakes(usable, wrong, ()), variables)[0] if wrong else stack
@@ -160,7 +179,7 @@ SETTINGS = {field.alias for field in Stack.__pydantic_fields__.values()}
 
 
 def _without_secrets(value: Any) -> Any:
-    """Return a value without the keys that hold a secret; of a list that holds one, nothing can be told."""
+    """Return a value without keys whose value is a secret; a list that contains one becomes SECRET."""
     if isinstance(value, dict):
         readable = {key: _without_secrets(item) for key, item in value.items()}
         return {key: item for key, item in readable.items() if item is not SECRET}
@@ -192,7 +211,7 @@ def _spelled(mistake: LocatedMistake) -> LocatedMistake:
 
 
 def _each_once(mistakes: Iterable[LocatedMistake]) -> list[LocatedMistake]:
-    """Return the first mistake of each place and kind."""
+    """Return the mistakes without duplicates: the same text at the same place."""
     seen: dict[tuple[Any, ...], LocatedMistake] = {}
     for mistake in mistakes:
         seen.setdefault((mistake.place, mistake.file, mistake.within, mistake.mistake.found), mistake)

@@ -1,8 +1,8 @@
-"""A mistake and its place in a stack file, or in a policy's own file."""
+"""A mistake with its place in a stack file or a policy file."""
 
 from typing import NamedTuple
 
-from irsa.rules.mistakes import Mistake, described, path_of
+from irsa.rules.mistakes import Mistake, described, named, path_of
 
 Place = tuple[str | int, ...]
 
@@ -11,26 +11,29 @@ class LocatedMistake(NamedTuple):
     """A mistake and where it is."""
 
     place: Place
-    """YAML path among the `irsa:` settings."""
+    """YAML path in the `irsa:` settings."""
     mistake: Mistake
     file: str | None = None
-    """The file that holds it: the stack file where that is known, or a policy's own file."""
+    """The file that contains it: the stack file, where known, or a policy file."""
     line: int | None = None
     within: Place = ()
-    """Path in the policy's own file."""
+    """Path in the policy file."""
     rule: str = "mistake"
     """The lint rule that found it."""
 
     @property
+    def file_and_line(self) -> str:
+        """Return the file, and the line where that is known; nothing where the file is not."""
+        return f"{named(self.file)}{f':{self.line}' if self.line else ''}" if self.file is not None else ""
+
+    @property
     def where(self) -> str:
-        """Return file, line and path."""
+        """File, line and path."""
         path = f"irsa:{path_of(self.place)}" if self.place else ""
         if self.within:
             path = f"{path_of(self.within)} ({path})"
-        if self.file is None:
-            return path
-        return f"{self.file}{f':{self.line}' if self.line else ''}  {path}".rstrip()
+        return f"{self.file_and_line}  {path}".rstrip() if self.file is not None else path
 
     def __str__(self) -> str:
-        """Return its lines of the message."""
+        """Return the lines of the message."""
         return described(self.where, self.mistake)

@@ -1,34 +1,43 @@
-"""Policy documents of a stack file, inline or in files: read, and checked against IAM's grammar."""
+"""Policy documents of a stack file, inline or in files: reads them and checks them against IAM's grammar."""
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from config.located_mistake import LocatedMistake, Place
-from config.stack_file import LOADER, line_in, reason_not_to_use
-from config.variables import SECRET, CheckVariables, fill
+from config.stack_file import LOADER, line_in, read_at_most, reason_not_to_use
+from config.variables import SECRET, CheckVariables, as_written, fill, variable_mistakes
 from irsa.rules.grammar import condition_mistakes, document_mistakes, partition_mistakes, statement_mistakes
-from irsa.rules.mistakes import Mistake, shown
+from irsa.rules.mistakes import Located, Mistake, shown
 from irsa.rules.policies import parse_object, split_document
+from irsa.rules.trust import check_conditions
+
+FILE = "a JSON file below the folder of Pulumi.yaml, of at most 1 MiB"
+LARGEST = 2**20
 
 
 class PolicySources:
-    """The policy documents of one stack file; each policy's file is read once, and its mistakes are reported once.
+    """The policy documents of one stack file; each policy file is read once, and its mistakes are reported once.
+
+    File paths are relative to the folder, which is that of Pulumi.yaml.
 
     Attributes:
-        mistakes: What is wrong with the documents and their files.
-        not_checked: Places of documents that hold a secret.
-        unusable_bindings: Keys of the bindings that have one of either.
+        mistakes: The mistakes in the documents and their files.
+        not_checked: Places of documents that contain a secret.
+        unusable_bindings: Keys of the bindings with a mistake or a secret in a document.
     """
 
     def __init__(self, folder: Path, variables: CheckVariables) -> None:
-        """Start without documents; file paths are relative to the folder, that of Pulumi.yaml."""
         self._folder, self._variables = folder, variables
         self._files: dict[str, tuple[str, dict[str, Any]]] = {}
+        self._nodes: dict[str, Any] = {}
         self._checked_files: set[str] = set()
         self._files_with_mistakes: set[str] = set()
         self._file_of: dict[Place, str] = {}
@@ -38,33 +47,35 @@ class PolicySources:
         self.unusable_bindings: set[str] = set()
 
     def with_documents(self, bindings: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the bindings with the file of each policy read into its document."""
+        """Return the bindings with each policy file as an inline document."""
         return {
             key: self._with_documents(("bindings", key), binding) if isinstance(binding, dict) else binding
             for key, binding in bindings.items()
         }
 
-    def filled(self, document: Any) -> Any:
-        """Return a document without mistakes, its variables filled in with samples."""
+    def with_samples(self, document: Any) -> Any:
+        """Return a document without mistakes, its variables replaced by sample values."""
         return fill(document, self._variables.values)
 
     def parts(self, source: Place, document: Any) -> int:
-        """Return how many managed policies a document becomes.
+        """Return the number of managed policies into which a document is split.
 
         Raises:
             Mistake: One statement alone is too long.
         """
         key = self._file_of.get(source, source)
         if key not in self._parts:
-            self._parts[key] = len(split_document(self.filled(document)))
+            self._parts[key] = len(split_document(self.with_samples(document)))
         return self._parts[key]
 
     def locate(self, source: Place, part: Place, mistake: Mistake, rule: str = "mistake") -> LocatedMistake:
-        """Return a mistake in a document with its place: in the policy's file, or in the stack file."""
+        """Return a mistake in a document with its place in the policy file, or in the stack file."""
         name = self._file_of.get(source)
         if name is None:
             return LocatedMistake((*source, "document", *part), mistake, rule=rule)
-        return LocatedMistake((*source, "file"), mistake, name, _line_of(self._files[name][0], part), part, rule)
+        if name not in self._nodes:
+            self._nodes[name] = _node_of(self._files[name][0])
+        return LocatedMistake((*source, "file"), mistake, name, line_in(self._nodes[name], part), part, rule)
 
     def _with_documents(self, place: Place, binding: dict[str, Any]) -> dict[str, Any]:
         complete = dict(binding)
@@ -101,9 +112,9 @@ class PolicySources:
         return {**source, "document": document}
 
     def _open(self, place: Place, name: str) -> bool:
-        """Read a file. One that is missing is reported on the line that names it, a mistake in it where it is."""
+        """Read a file, and return whether it could be read. A missing file is a mistake on the line that names it."""
         try:
-            text = _text_of(self._folder / name, name)
+            text = _text_of(self._folder, name)
         except Mistake as mistake:
             self.mistakes.append(LocatedMistake((*place, "file"), mistake))
             return False
@@ -119,17 +130,13 @@ class PolicySources:
         return True
 
     def _check(self, source: Place, document: dict[str, Any], split: bool) -> bool:
-        """Tell whether the document could be checked and has no mistake."""
+        """Check a document, and return whether it has neither a mistake nor a secret."""
         if self._holds_secret(source, document):
             return False
-        found = [*_unknown_variables(document, self._variables.values)]
-        filled = document if found else self.filled(document)
-        found += document_mistakes(filled)
-        if self._variables.partition:
-            found += partition_mistakes(filled, self._variables.partition)
+        found, checkable = self._found_in(document, self._document_mistakes)
         if split and not found:
             try:
-                self._parts[self._file_of.get(source, source)] = len(split_document(filled))
+                self._parts[self._file_of.get(source, source)] = len(split_document(checkable))
             except Mistake as mistake:
                 found = [(("Statement",), mistake)]
         self.mistakes += [self.locate(source, part, mistake) for part, mistake in found]
@@ -137,29 +144,52 @@ class PolicySources:
             self.unusable_bindings.add(str(source[1]))
         return not found
 
+    def _found_in(self, value: Any, mistakes_in: Callable[[Any], Iterable[Located]]) -> tuple[list[Located], Any]:
+        """Return what is wrong with a value, its variables included, and the value with them filled in."""
+        found = [*variable_mistakes(value, self._variables.values)]
+        if found:
+            # What a key is only with its variables filled in can't be judged yet.
+            others = ((part, mistake) for part, mistake in mistakes_in(value) if "${" not in "".join(map(str, part)))
+            return [*found, *others], value
+        filled = self.with_samples(value)
+        return [*as_written(value, mistakes_in(filled), self._variables.values)], filled
+
+    def _document_mistakes(self, document: Mapping[str, Any]) -> Iterator[Located]:
+        yield from document_mistakes(document)
+        if self._variables.partition:
+            yield from partition_mistakes(document, self._variables.partition)
+
     def _check_trust(self, place: Place, trust: Any) -> None:
         if not isinstance(trust, dict):
             return
         conditions, statements = trust.get("conditions"), trust.get("statements")
         if isinstance(conditions, dict):
-            self._check_trust_part((*place, "conditions"), conditions, condition_mistakes(conditions))
+            self._check_trust_part((*place, "conditions"), conditions, _trust_condition_mistakes)
         for index, statement in enumerate(statements if isinstance(statements, list) else ()):
             if isinstance(statement, dict):
                 here = (*place, "statements", index)
-                self._check_trust_part(here, statement, statement_mistakes(statement, trust=True))
+                self._check_trust_part(here, statement, partial(statement_mistakes, trust=True))
 
-    def _check_trust_part(self, place: Place, part: Any, found: Iterator[tuple[Place, Mistake]]) -> None:
+    def _check_trust_part(self, place: Place, part: Any, mistakes_in: Callable[[Any], Iterable[Located]]) -> None:
         if not self._holds_secret(place, part):
-            every = [*_unknown_variables(part, self._variables.values), *found]
-            self.mistakes += [LocatedMistake((*place, *inner), mistake) for inner, mistake in every]
+            found, _ = self._found_in(part, mistakes_in)
+            self.mistakes += [LocatedMistake((*place, *inner), mistake) for inner, mistake in found]
 
     def _holds_secret(self, place: Place, value: Any) -> bool:
-        """Tell, and note, whether a value can't be checked."""
+        """Return whether a value contains a secret, and so cannot be checked; if so, record its place."""
         if self._variables.are_readable(value) and not _has_secret(value):
             return False
         self.not_checked.append(place)
         self.unusable_bindings.add(str(place[1]))
         return True
+
+
+def _trust_condition_mistakes(conditions: Mapping[str, Any]) -> Iterator[Located]:
+    yield from condition_mistakes(conditions)
+    try:
+        check_conditions({operator: keys for operator, keys in conditions.items() if isinstance(keys, dict)})
+    except Mistake as mistake:
+        yield (), mistake
 
 
 def _has_secret(value: Any) -> bool:
@@ -168,64 +198,74 @@ def _has_secret(value: Any) -> bool:
     return any(map(_has_secret, value)) if isinstance(value, list) else value is SECRET
 
 
-def _unknown_variables(value: Any, variables: Mapping[str, str], part: Place = ()) -> Iterator[tuple[Place, Mistake]]:
-    if isinstance(value, str):
-        try:
-            fill(value, variables)
-        except Mistake as mistake:
-            yield part, mistake
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _unknown_variables(key, variables, (*part, key))
-            yield from _unknown_variables(item, variables, (*part, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _unknown_variables(item, variables, (*part, index))
-
-
-def _text_of(file: Path, name: str) -> str:
+def _text_of(folder: Path, name: str) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return _content_of(folder, name).decode()
+    except Mistake:
+        raise
     except FileNotFoundError:
+        file = folder / name
         near = [path.name for path in file.parent.glob("*")] if file.parent.is_dir() else []
         close = difflib.get_close_matches(file.name, near, n=1)
         fix = f"did you mean {close[0]!r}?" if close else "create it"
-        raise Mistake(f"no file {shown(name)}", "a JSON file, relative to the folder of Pulumi.yaml", fix) from None
+        raise Mistake(f"no file {shown(name)}", FILE, fix) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise Mistake(f"cannot read {shown(name)}: {reason}", "a JSON file in UTF-8", "check the file") from None
+        raise Mistake(f"cannot read {shown(name)}: {reason}", FILE, "check the file") from None
+
+
+def _content_of(folder: Path, name: str) -> bytes:
+    """Return what is in a policy's file. Of what is outside of the folder nothing is read or reported.
+
+    Raises:
+        Mistake: It is outside, by its name or by a symbolic link; it is no regular file; it is too large.
+        OSError, ValueError: It can't be read.
+    """
+    file = Path(os.path.realpath(folder / name))
+    if Path(name).is_absolute() or not file.is_relative_to(os.path.realpath(folder)):
+        raise Mistake(f"{shown(name)}, which is not below the folder of Pulumi.yaml", FILE, "copy it there")
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise Mistake(f"{shown(name)}, which is not a regular file", FILE, "name the file itself")
+    content = read_at_most(file, LARGEST)
+    if content is None:
+        raise Mistake(f"{shown(name)}, a file of more than 1 MiB", FILE, "check which file is meant")
+    return content
 
 
 def _document_of(text: str) -> dict[str, Any]:
     document = parse_object(text)
+    if not difflib.get_close_matches("Statement", document, n=1):
+        # Another file was named, whose contents are nobody's business here.
+        raise Mistake("no policy document", 'an object with "Version" and "Statement"', "check which file is meant")
     reason = reason_not_to_use(document)
     if reason:
         raise Mistake(reason, "an IAM policy document in JSON", "check the file")
     return document
 
 
-def _line_of(text: str, part: Place) -> int | None:
-    """Return the line of a place in JSON, which YAML's parser reads too."""
+def _node_of(text: str) -> Any:
+    """Return the node of a JSON text, which YAML's parser reads too; None where it does not."""
     try:
-        return line_in(yaml.compose(text, Loader=LOADER), part)
+        return yaml.compose(text, Loader=LOADER)
     except (yaml.YAMLError, RecursionError):
         return None
 
 
 def _line_of_repeated(text: str) -> int | None:
-    try:
-        nodes = [yaml.compose(text, Loader=LOADER)]
-    except (yaml.YAMLError, RecursionError):
-        return None
+    """Return the line of the first key that is there a second time."""
+    nodes, seen = [_node_of(text)], set()
     while nodes:
-        node = nodes.pop(0)
+        node = nodes.pop()
+        if not isinstance(node, yaml.CollectionNode) or id(node) in seen:
+            continue
+        seen.add(id(node))
         if isinstance(node, yaml.SequenceNode):
-            nodes = [*node.value, *nodes]
-        elif isinstance(node, yaml.MappingNode):
-            names: set[str] = set()
-            for key, _ in node.value:
-                if key.value in names:
-                    return int(key.start_mark.line) + 1
-                names.add(key.value)
-            nodes = [*(value for _, value in node.value), *nodes]
+            nodes += reversed(node.value)
+            continue
+        names: set[str] = set()
+        for key, _ in node.value:
+            if key.value in names:
+                return int(key.start_mark.line) + 1
+            names.add(key.value)
+        nodes += [value for _, value in reversed(node.value)]
     return None

@@ -1,4 +1,4 @@
-"""What a binding uses of IAM's quotas, as far as it is known before anything is looked up."""
+"""How much of IAM's quotas a binding uses, as far as known without look-ups."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -12,6 +12,7 @@ from irsa.rules.arns import oidc_provider_arn
 from irsa.rules.mistakes import Mistake
 from irsa.rules.policies import chaining_policy
 from irsa.rules.quotas import check_usage
+from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, minified, trust_document
 from irsa.rules.usage import role_usages, tags_usage, trust_usage
 
@@ -19,7 +20,7 @@ from irsa.rules.usage import role_usages, tags_usage, trust_usage
 def quota_usages(
     stack: Stack, sources: PolicySources, variables: CheckVariables
 ) -> tuple[Mapping[str, Sequence[PlacedUsage]], list[LocatedMistake]]:
-    """Return what each binding uses of the quotas that it keeps, and a mistake for each quota that one exceeds.
+    """Return how much of each quota every binding uses, and a mistake for each quota that one exceeds.
 
     Args:
         stack: A stack with its defaults in the bindings.
@@ -34,7 +35,7 @@ def quota_usages(
         try:
             of_binding = [*_usages(key, binding, stack, sources, variables)]
         except Mistake as mistake:
-            # A file that was checked as an inline policy, of which IAM takes more.
+            # The file was checked as an inline policy, which may be larger.
             mistakes.append(sources.locate(("bindings", key, "policy"), ("Statement",), mistake))
             continue
         for placed in of_binding:
@@ -49,7 +50,7 @@ def quota_usages(
 def _usages(
     key: str, binding: Binding, stack: Stack, sources: PolicySources, variables: CheckVariables
 ) -> Iterator[PlacedUsage]:
-    """Yield what a binding uses of each quota."""
+    """Yield how much of each quota a binding uses."""
     place: Place = ("bindings", key)
     role, policy = binding.role, binding.policy
     if role.arn:
@@ -60,21 +61,22 @@ def _usages(
     trust = _trust_policy(binding, stack, sources, variables)
     yield PlacedUsage((*place, "trust"), trust_usage(trust, stack.quotas.trust_policy_size))
     parts = sources.parts((*place, "policy"), policy.document) if policy and policy.document else 0
-    inline = [minified(sources.filled(source.document)) for source in binding.inline_policies.values()]
+    inline = [minified(sources.with_samples(source.document)) for source in binding.inline_policies.values()]
     if binding.assume_role_arns:
-        inline.append(chaining_policy(sources.filled(binding.assume_role_arns)))
-    policy_arns = len(set(sources.filled(binding.policy_arns)))
+        inline.append(chaining_policy(sources.with_samples(binding.assume_role_arns)))
+    policy_arns = len(set(sources.with_samples(binding.policy_arns)))
     for argument, usage in role_usages(parts, policy_arns, inline, stack.quotas.attached_policies):
         yield PlacedUsage((*place, *place_of(argument)), usage)
 
 
 def _trust_policy(binding: Binding, stack: Stack, sources: PolicySources, variables: CheckVariables) -> str:
-    """Return the trust policy, with issuers of the usual length where they are to be looked up."""
+    """Return the trust policy, with placeholders of the usual length for issuers that are looked up later."""
     service_account = binding.service_account
-    own = [f"{service_account.namespace}:{service_account.name}"] if service_account else []
-    subjects = [*binding.trust.subjects, *own]
+    subjects = [*binding.trust.subjects]
+    if service_account:
+        subjects.append(subject_of(service_account.namespace or DEFAULT_NAMESPACE, service_account.name))
     clusters = stack.clusters_by_key
-    # A cluster with mistakes is left out; the role trusts one at least.
+    # Clusters with mistakes are left out; the role trusts at least one.
     chosen = [clusters[name] for name in binding.clusters or clusters if name in clusters] or [Cluster()]
     providers = [
         cluster.oidc_provider_arn
@@ -85,5 +87,8 @@ def _trust_policy(binding: Binding, stack: Stack, sources: PolicySources, variab
         )
         for index, cluster in enumerate(chosen)
     ]
-    conditions, statements = sources.filled(binding.trust.conditions), sources.filled(binding.trust.statements)
+    conditions, statements = (
+        sources.with_samples(binding.trust.conditions),
+        sources.with_samples(binding.trust.statements),
+    )
     return trust_document(providers, subjects, binding.audience or DEFAULT_AUDIENCE, conditions, statements)

@@ -1,7 +1,7 @@
 """A stack file as the engine reads it, with the line of every value.
 
-The engine reads YAML by Go's yaml.v3, whose plain scalars differ from PyYAML's: `yes` is a string, 0o17 a number, a
-date a moment in time. So PyYAML reads the nodes and their lines here, and this module their values.
+The engine reads YAML with Go's yaml.v3, whose plain scalars differ from PyYAML's: `yes` is a string, 0o17 a number, a
+date a timestamp. So PyYAML reads the nodes and their lines, and this module reads their values.
 """
 
 import functools
@@ -16,11 +16,11 @@ import yaml
 
 from config.located_mistake import LocatedMistake, Place
 from config.variables import SECRET, Secret
-from irsa.rules.mistakes import Mistake, shown
+from irsa.rules.mistakes import Mistake, named, shown
 from irsa.rules.names import REGION, check_name
 
 PREFIX = "irsa"
-# The C parser where PyYAML was built with it. It resolves no types, which is this module's part.
+# The C parser, if PyYAML was built with it. It resolves no types; this module does.
 LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 WORDS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -31,19 +31,29 @@ INTEGER = re.compile(r"[-+]?(0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|0[0-7_]+|[0-9][0
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
 BASES = {"0b": 2, "0o": 8, "0x": 16}
-# Deeper than any setting or policy, and flat enough for functions that call themselves once or twice per level.
+# Deeper than any setting or policy, and low enough for recursive functions.
 DEEPEST = 100
+TOO_DEEP = f"values nested more than {DEEPEST} deep"
+# What libyaml says beyond a thousand levels.
+LIBYAML_TOO_DEEP = "exceeded maximum nesting depth"
+LARGEST = 16 * 2**20
+# What 10,000 bindings with large documents stay below. The engine's yaml.v3 refuses over 400,000 values if 99% are by
+# aliases: https://github.com/go-yaml/yaml/blob/v3/decode.go, allowedAliasRatio.
+MOST_VALUES, MOST_ALIASED, LARGEST_SHARE = 4_000_000, 400_000, 100
+ACCOUNT_LISTS = ("allowedAccountIds", "forbiddenAccountIds")
+# In front of every value but the first.
+SEPARATORS = (b",", b"\n", b":", b"[", b"{", b"- ", b"?")
 
 
 class StackFile:
-    """The `irsa:` settings of a stack file and what else of it matters here.
+    """The `irsa:` settings of a stack file, and its region.
 
     Attributes:
-        name: The file as messages name it.
+        name: The file's name in messages.
         settings: The settings by their names without `irsa:`.
-        region: `aws:region`, where it is there; `SECRET` where it is secret.
-        mistakes: What is wrong with the file as YAML, keys that look like settings and are none, and a wrong region.
-        imports_environments: Whether Pulumi ESC adds values to it that are not in the file.
+        region: `aws:region`; None where it is missing, `SECRET` where it is secret.
+        mistakes: Mistakes in the YAML, misspelled prefixes of settings, and a wrong region.
+        imports_environments: Whether Pulumi ESC adds values that are not in the file.
     """
 
     def __init__(self, path: Path, name: str | None = None) -> None:
@@ -59,23 +69,25 @@ class StackFile:
         self.imports_environments = False
         self._settings: dict[str, tuple[Any, Any]] = {}
         try:
-            root = yaml.compose(path.read_bytes().decode(), Loader=LOADER)
-            self._read(root)
+            self._read(composed(path))
+        except Mistake as mistake:
+            self._complain(mistake, None)
         except UnicodeDecodeError as error:
             self._complain(Mistake(f"not UTF-8: {error.reason}", "a YAML file in UTF-8", "save it as UTF-8"), 1)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            found = f"not YAML: {error.problem or error.context}"
+            problem = error.problem or error.context
+            found = TOO_DEEP if problem in (TOO_DEEP, LIBYAML_TOO_DEEP) else f"not YAML: {problem}"
             fix = "fix that line: indentation, quotes, colons and brackets" + (
-                "; a tab can't indent" if "\\t" in found else ""
+                "; do not indent with tabs" if "\\t" in found else ""
             )
             self._complain(Mistake(found, "a YAML file", fix), mark.line + 1 if mark else None)
         except (yaml.YAMLError, RecursionError) as error:
-            found = "values nested too deeply" if isinstance(error, RecursionError) else f"not YAML: {error}"
+            found = TOO_DEEP if isinstance(error, RecursionError) else f"not YAML: {error}"
             self._complain(Mistake(" ".join(found.split()), "a YAML file", "fix the file"), None)
 
     def line(self, place: Place) -> int | None:
-        """Return the line of a setting, or of the nearest one above it that is in the file."""
+        """Return the line of a setting, or of the nearest parent that is in the file."""
         if not place or place[0] not in self._settings:
             return None
         key, node = self._settings[str(place[0])]
@@ -108,6 +120,9 @@ class StackFile:
             return
         settings = {}
         for setting, node, name in self._config(config):
+            if name in self._settings and self._settings[name][0].value != setting.value:
+                first, line = (each.start_mark.line + 1 for each in (self._settings[name][0], setting))
+                self._complain(repeated(f"{PREFIX}:{name}", first, line), line)
             self._settings[name] = (setting, node)
             settings[name] = reader.setting(name, node)
         self.settings = settings
@@ -121,26 +136,29 @@ class StackFile:
                 self._complain(repeated(key.value, lines[key.value], line), line)
             lines[key.value] = line
             parts = [part for part in str(key.value).split(":") if part != "config"]
+            if parts[0] == "aws" and parts[-1] in ACCOUNT_LISTS:
+                for item, mistake in account_id_mistakes(parts[-1], _Reader(self.name, []).setting(parts[-1], node)):
+                    self._complain(mistake, line_in(node, item, key))
             if parts == ["aws", "region"]:
                 self.region = _region(key, node, self.name, self.mistakes)
             elif len(parts) > 1 and parts[0] != PREFIX and sorted(parts[0]) == sorted(PREFIX):
-                fix = f"did you mean {PREFIX}:{parts[1]}?"
+                fix = f"did you mean {PREFIX}:{named(parts[1])}?"
                 self._complain(
                     Mistake(f"a key of {parts[0]!r}", "keys of irsa, aws, kubernetes, pulumi, ...", fix), line
                 )
             if len(parts) == 1 or parts[0] == PREFIX:
-                # A key without a namespace is the project's own.
+                # A key without a namespace belongs to the project.
                 yield key, node, ":".join(parts[-1:] if len(parts) == 1 else parts[1:])
 
 
 class ProjectSettings(NamedTuple):
-    """What Pulumi.yaml gives to a stack that does not say otherwise.
+    """The settings in Pulumi.yaml, for stacks that do not set them.
 
     Attributes:
         settings: The `irsa:` settings by their names without `irsa:`.
-        region: `aws:region`, where it is there; `SECRET` where it is secret.
-        mistakes: What is wrong with them as YAML, and a wrong region.
-        not_checked: Why they could not be read; the engine stops at the same, before anything of a stack matters.
+        region: `aws:region`; None where it is missing, `SECRET` where it is secret.
+        mistakes: Mistakes in their YAML, and a wrong region.
+        not_checked: Why they could not be read; the engine stops for the same reason.
     """
 
     settings: Mapping[str, Any] = {}
@@ -150,24 +168,24 @@ class ProjectSettings(NamedTuple):
 
 
 def project_settings(folder: Path, file: StackFile) -> ProjectSettings:
-    """Return what the Pulumi.yaml in the folder merges into the stack file; without one, that is nothing."""
+    """Return the settings of the Pulumi.yaml in the folder; without one, empty settings."""
     path = folder / "Pulumi.yaml"
     try:
-        return _project_settings(yaml.compose(path.read_bytes().decode(), Loader=LOADER), str(path), file)
+        return _project_settings(composed(path), str(path), file)
     except FileNotFoundError:
         return ProjectSettings()
     except OSError as error:
-        return ProjectSettings(not_checked=f"the settings in {path}: {error.strerror}")
-    except (UnicodeDecodeError, yaml.YAMLError, RecursionError):
-        return ProjectSettings(not_checked=f"the settings in {path}: not readable as YAML")
+        return ProjectSettings(not_checked=f"the settings in {named(str(path))}: {error.strerror}")
+    except (ValueError, yaml.YAMLError, RecursionError):
+        return ProjectSettings(not_checked=f"the settings in {named(str(path))}: not readable as YAML")
 
 
 def _project_settings(root: Any, name: str, file: StackFile) -> ProjectSettings:
     if not isinstance(root, yaml.MappingNode):
-        return ProjectSettings(not_checked=f"the settings in {name}: not a mapping")
+        return ProjectSettings(not_checked=f"the settings in {named(name)}: not a mapping")
     config = next((node for key, node in _items(root) if key.value == "config"), None)
     if isinstance(config, yaml.SequenceNode):
-        return ProjectSettings(not_checked=f"the settings in {name}: a list in `config:`")
+        return ProjectSettings(not_checked=f"the settings in {named(name)}: a list in `config:`")
     settings: dict[str, Any] = {}
     region: str | Secret | None = None
     mistakes: list[LocatedMistake] = []
@@ -191,15 +209,27 @@ def _project_settings(root: Any, name: str, file: StackFile) -> ProjectSettings:
     return ProjectSettings(settings, region, mistakes)
 
 
-def _region(key: Any, node: Any, name: str, mistakes: list[LocatedMistake]) -> str | Secret | None:
-    """Return `aws:region`; nothing where it is empty or no region, which is a mistake.
+def account_id_mistakes(setting: str, values: Any) -> Iterator[tuple[Place, Mistake]]:
+    """Yield the items of a provider's list of AWS accounts that are no account IDs, each with its place in the list.
 
-    The engine makes a string of any value, and the AWS provider refuses it later, without saying where it is from.
+    011112222333 without quotes is another number: an account that is to be refused never would be.
+    """
+    for index, value in enumerate(values if isinstance(values, list) else ()):
+        if value is not SECRET and not (isinstance(value, str) and re.fullmatch("[0-9]{12}", value)):
+            fix = "put it in quotes, as it is in the file" if isinstance(value, int | float) else "write the account ID"
+            found = f"{in_yaml_words(value)} in aws:{setting}"
+            yield (index,), Mistake(found, "account IDs: strings of 12 digits", fix)
+
+
+def _region(key: Any, node: Any, name: str, mistakes: list[LocatedMistake]) -> str | Secret | None:
+    """Return `aws:region`; None where it is empty or not a region, which is a mistake.
+
+    The engine turns any value into a string, and the AWS provider refuses it later, without naming the key.
     """
     value = _Reader(name, []).value(node)
     if value is None or value == "" or value is SECRET:
         return value or None
-    mistake = Mistake(f"{in_yaml_words(value)} as aws:region", f"a string: {REGION.words}", "name the region")
+    mistake = Mistake(f"{in_yaml_words(value)} as aws:region", f"a string: {REGION.words}", "write the region's name")
     if isinstance(value, str):
         try:
             return check_name(value, REGION)
@@ -207,6 +237,66 @@ def _region(key: Any, node: Any, name: str, mistakes: list[LocatedMistake]) -> s
             mistake = error
     mistakes.append(LocatedMistake((), mistake, name, key.start_mark.line + 1))
     return None
+
+
+def composed(path: Path) -> Any:
+    """Return the node of a YAML file, which may hold others many times over, but not so many that they fill the memory.
+
+    Raises:
+        Mistake: The file is too large, or stands for too many values.
+        OSError, UnicodeDecodeError, yaml.YAMLError: It can't be read.
+    """
+    content = read_at_most(path, LARGEST)
+    if content is None:
+        raise Mistake("a file of more than 16 MiB", "at most 16 MiB", "divide it over several stacks")
+    text = content.decode()
+    if sum(map(content.count, SEPARATORS)) >= MOST_VALUES:
+        _check_number(sum(isinstance(event, yaml.NodeEvent) for event in yaml.parse(text, Loader=LOADER)), 0)
+    root = yaml.compose(text, Loader=LOADER)
+    if b"&" in content:
+        _check_number(*_numbers_of_values(root))
+    return root
+
+
+def read_at_most(path: Path, size: int) -> bytes | None:
+    """Return what is in a file; None where it is more than that size, in bytes.
+
+    Raises:
+        OSError: It can't be read.
+    """
+    content = b""
+    with path.open("rb") as file:
+        while len(content) <= size and (chunk := file.read(2**20)):
+            content += chunk
+    return content if len(content) <= size else None
+
+
+def _check_number(values: int, nodes: int) -> None:
+    if values > MOST_VALUES or (values > MOST_ALIASED and 0 < nodes * LARGEST_SHARE < values):
+        found, fix = f"more than {MOST_VALUES if not nodes else MOST_ALIASED:,} values", "divide it over several stacks"
+        if nodes:
+            found, fix = f"{found}, almost all by aliases (*name)", "write out what the aliases stand for"
+        raise Mistake(found, f"at most {MOST_VALUES:,} values, not almost all of them by aliases", fix)
+
+
+def _numbers_of_values(root: Any) -> tuple[int, int]:
+    """Return how many values a node stands for, its aliases expanded, and of how many nodes; each is visited once."""
+    values: dict[int, int] = {}
+    nodes = 1
+    visits = [(root, False)]
+    while visits:
+        node, all_below = visits.pop()
+        inner = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
+        outer = [part for part in inner if isinstance(part, yaml.CollectionNode)]
+        if all_below:
+            number = 1 + len(inner) - len(outer) + sum(values[id(part)] for part in outer)
+            values[id(node)] = min(number, MOST_VALUES + 1)
+        elif isinstance(node, yaml.CollectionNode) and id(node) not in values:
+            # A recursive alias, which the reader refuses, counts nothing.
+            values[id(node)] = 0
+            nodes += len(inner)
+            visits += [(node, True), *((part, False) for part in outer)]
+    return values.get(id(root), 1), nodes
 
 
 def located(
@@ -217,27 +307,28 @@ def located(
     Args:
         mistakes: Mistakes in the settings.
         file: The stack file.
-        values: The settings that were examined, where they may be others than the file's.
+        values: The settings that were checked, if they may differ from the file's.
     """
     found = []
+    same = {name: values is None or value == values.get(name) for name, value in file.settings.items()}
     for mistake in mistakes:
         setting = str(mistake.place[0]) if mistake.place else ""
-        own = values is None or (setting in file.settings and file.settings[setting] == values.get(setting))
+        is_in_file = values is None or same.get(setting, False)
         line = file.line(mistake.place) if mistake.file is None else mistake.line
-        name = (file.name if own else None) if mistake.file is None else mistake.file
-        found.append(mistake._replace(file=name, line=line if own or mistake.file else None))
+        name = (file.name if is_in_file else None) if mistake.file is None else mistake.file
+        found.append(mistake._replace(file=name, line=line if is_in_file or mistake.file else None))
     return sorted(found, key=lambda mistake: (mistake.file != file.name, mistake.file or "", mistake.line or 0))
 
 
 def repeated(key: str, first: int, second: int) -> Mistake:
-    """Return the mistake of a key that is there twice."""
+    """Return the mistake for a duplicate key."""
     return Mistake(
         f"the key {key!r} twice, on lines {first} and {second}", "each key once", "merge the two, or remove one"
     )
 
 
 def parsed(text: str) -> Any:
-    """Return a value that the engine handed over as a string."""
+    """Return a value that the engine passed as a string."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -246,7 +337,7 @@ def parsed(text: str) -> Any:
 
 
 def in_yaml_words(value: object) -> str:
-    """Return a value for a message, as YAML has it; a long one is cut."""
+    """Return a value for a message, in YAML's terms; a long one is shortened."""
     if value is None or value == "":
         return "nothing" if value is None else "an empty string"
     if isinstance(value, Mapping):
@@ -257,7 +348,7 @@ def in_yaml_words(value: object) -> str:
 
 
 def reason_not_to_use(value: Any) -> str | None:
-    """Return why a value that JSON allows can't be used, as the reader of YAML would say; None where it can."""
+    """Return why a JSON value cannot be used; None where it can."""
     level = [value]
     for _ in range(DEEPEST):
         level = [
@@ -268,7 +359,7 @@ def reason_not_to_use(value: Any) -> str | None:
         if not level:
             break
     else:
-        return f"values nested more than {DEEPEST} deep"
+        return TOO_DEEP
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
@@ -289,19 +380,18 @@ def _items(node: Any) -> Iterator[tuple[Any, Any]]:
 
 
 class _Reader:
-    """Values of YAML nodes."""
+    """Reads values of YAML nodes, and adds to the mistakes of the file."""
 
     def __init__(self, name: str, mistakes: list[LocatedMistake]) -> None:
-        """Read values of that file, and add to these mistakes."""
         self._name, self._mistakes = name, mistakes
         self._open: set[int] = set()
         self._path: list[str | int] = []
 
     def setting(self, name: str, node: Any) -> Any:
-        """Return the value of a setting, as the program will have it."""
+        """Return the value of a setting as the program gets it."""
         self._path = [name]
         value = self.value(node)
-        # The engine hands every value over as a string, and the program reads it as JSON.
+        # The engine passes every value as a string, and the program reads it as JSON.
         return parsed(value) if isinstance(value, str) else value
 
     def value(self, node: Any) -> Any:
@@ -311,8 +401,7 @@ class _Reader:
         if id(node) in self._open:
             raise yaml.composer.ComposerError(None, None, "a recursive alias", node.start_mark)
         if len(self._open) == DEEPEST:
-            found = f"values nested more than {DEEPEST} deep"
-            raise yaml.composer.ComposerError(None, None, found, node.start_mark)
+            raise yaml.composer.ComposerError(None, None, TOO_DEEP, node.start_mark)
         self._open.add(id(node))
         value = self._list(node) if isinstance(node, yaml.SequenceNode) else self._map(node)
         self._open.discard(id(node))
@@ -335,19 +424,29 @@ class _Reader:
             if name == "<<" and not key.style:
                 for part in item.value if isinstance(item, yaml.SequenceNode) else [item]:
                     more = self.value(part)
-                    merged = {**more, **merged} if isinstance(more, Mapping) else merged
+                    for name_below, value_below in more.items() if isinstance(more, Mapping) else ():
+                        merged.setdefault(name_below, value_below)
                 continue
-            if name in lines:
-                line = key.start_mark.line + 1
-                mistake = repeated(name, lines[name], line)
-                self._mistakes.append(LocatedMistake((*self._path, name), mistake, self._name, line))
-            lines[name] = key.start_mark.line + 1
+            line = key.start_mark.line + 1
+            wrong = repeated(name, lines[name], line) if name in lines else None if key.style else _other_key(name)
+            if wrong:
+                self._mistakes.append(LocatedMistake((*self._path, name), wrong, self._name, line))
+            lines[name] = line
             self._path.append(name)
             values[name] = self.value(item)
             self._path.pop()
         if values.keys() == {"secure"} and isinstance(values["secure"], str):
             return SECRET
         return {**merged, **values} if merged else values
+
+
+def _other_key(name: str) -> Mistake | None:
+    """Return a mistake where the engine makes another key of one without quotes: 1227433179 of 011112222333."""
+    value = scalar(name)
+    if value == name or in_yaml_words(value) == name:
+        return None
+    found = f"the key {name} without quotes, which YAML reads as {in_yaml_words(value)}"
+    return Mistake(found, "keys that are strings", f'put it in quotes: "{name}"')
 
 
 def scalar(text: str) -> Any:
@@ -361,7 +460,7 @@ def scalar(text: str) -> Any:
     if FLOAT.fullmatch(text):
         return _float(text)
     date = DATE.fullmatch(text)
-    # What Pulumi makes of a date.
+    # Pulumi's string for a date.
     return f"{date[1]}-{date[2]:0>2}-{date[3]:0>2} 00:00:00 +0000 UTC" if date else text
 
 
@@ -375,12 +474,12 @@ def _integer(text: str) -> Any:
         return text
     if -(2**63) <= number < 2**64:
         return number
-    # Go goes on with what has no prefix as with a number that is not whole.
+    # Go reads a larger number without prefix as a float.
     return text if digits[:2] in BASES else _float(text)
 
 
 def _float(text: str) -> Any:
-    """Return a number as the engine writes it: from 1e21 on with an exponent, and beyond its range the string."""
+    """Return a number as the engine writes it: with an exponent from 1e21 on; beyond its range, the string."""
     number = float(text.replace("_", ""))
     if math.isinf(number):
         return text
@@ -388,7 +487,7 @@ def _float(text: str) -> Any:
 
 
 def line_in(node: Any, part: Place, key: Any = None) -> int | None:
-    """Return the line of a place below a node, or of the nearest one above it that is there."""
+    """Return the line of a place below a node, or of its nearest existing parent."""
     for step in part:
         found = _step(node, step)
         if found is None:
@@ -399,7 +498,7 @@ def line_in(node: Any, part: Place, key: Any = None) -> int | None:
 
 
 def _step(node: Any, part: str | int) -> tuple[Any, Any] | None:
-    """Return the key and the value of a step, or the item twice."""
+    """Return the key and the value for a step; for an item of a list, the item twice."""
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
         return node.value[part], node.value[part]
     return _keys(node).get(str(part)) if isinstance(node, yaml.MappingNode) else None
@@ -407,11 +506,12 @@ def _step(node: Any, part: str | int) -> tuple[Any, Any] | None:
 
 @functools.lru_cache(maxsize=64)
 def _keys(node: Any) -> Mapping[str, tuple[Any, Any]]:
-    """Return the keys of a mapping, merged ones included; of a key that is there twice, the last."""
+    """Return the keys of a mapping, merged ones included; of a duplicate key, the last."""
     keys: dict[str, tuple[Any, Any]] = {}
     for key, value in node.value:
         if key.value == "<<":
             parts = value.value if isinstance(value, yaml.SequenceNode) else [value]
             for part in parts:
-                keys = {**(_keys(part) if isinstance(part, yaml.MappingNode) else {}), **keys}
+                for name, found in _keys(part).items() if isinstance(part, yaml.MappingNode) else ():
+                    keys.setdefault(name, found)
     return {**keys, **{key.value: (key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode)}}

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from irsa.evaluation import Decision, Evaluation, StatementEvaluation, TrustDocumentError, WebIdentityRequest, evaluate
 from irsa.rules.annotations import AUDIENCE
 from irsa.rules.arns import parse_iam_arn, provider_of_role
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, visible
 from irsa.rules.subjects import check_subject, is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.options import stack_name
 from irsa_cli.report.json import as_object, document
-from irsa_cli.report.text import visible
 from irsa_cli.state import DeclaredStack, read_stack
 
 if TYPE_CHECKING:
@@ -156,7 +155,7 @@ def _live(options: argparse.Namespace) -> Explanation:
         aws_account = aws_accounts.of_arn(options.role)
         if aws_account is None:
             raise CouldNotLookError(
-                f"these AWS credentials are not of AWS account {arn.account}; --trust reads a file instead"
+                f"these AWS credentials are not of AWS account {arn.account_id}; --trust reads a file instead"
             )
         role = aws_account.role(arn.name)
         if role is not None and role["Arn"] != options.role:

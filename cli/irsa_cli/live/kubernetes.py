@@ -26,6 +26,7 @@ from lightkube.config.kubeconfig import SingleConfig
 from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError
 
+from irsa.rules.subjects import subject_of
 from irsa_cli.exits import CouldNotLookError, SecretInStateError, failed_request
 
 PAGE = 500
@@ -61,7 +62,7 @@ class LiveCluster:
         """Return the service accounts of a namespace, or of all, as `namespace:name`."""
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts" if namespace else "/api/v1/serviceaccounts"
         found = self._pages(f"list serviceaccounts in {namespace or 'all namespaces'}", path, {})
-        return sorted(f"{each['metadata']['namespace']}:{each['metadata']['name']}" for each in found)
+        return sorted(subject_of(each["metadata"]["namespace"], each["metadata"]["name"]) for each in found)
 
     def pods(self, namespace: str, service_account: str) -> list[Object]:
         """Return the Pods of a service account that have not ended."""
@@ -308,6 +309,7 @@ def _parsed(where: str, text: str, file: Path | None = None) -> KubeConfig:
     except yaml.MarkedYAMLError as error:
         # Its message quotes the text, which may have a token in it.
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise CouldNotLookError(f"{where}: not YAML{line}") from error
+        raise CouldNotLookError(f"{where}: not YAML{line}") from None
     except Exception as error:
-        raise CouldNotLookError(f"{where}: not a kubeconfig ({type(error).__name__}: {error})") from error
+        # So do these: for `token: !!int x` it is a ValueError with the token in it.
+        raise CouldNotLookError(f"{where}: not a kubeconfig ({type(error).__name__})") from None

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from irsa_cli.main import main
+from tests.unit.config.yaml_lines import line_of, steps_of
 
 ROOT = Path(__file__).parents[3]
 GOLDEN = ROOT / "tests" / "golden"
@@ -48,20 +49,19 @@ def test_every_class_of_mistake_at_once(capsys: pytest.CaptureFixture[str], monk
 
 
 def test_the_lines_are_true(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the trust in a line number: the line that is named holds the last key of the path that is named."""
+    """Protects the trust in a line number: it is that of the last key or item of the path that is there."""
     monkeypatch.chdir(ROOT)
     _, text = check(capsys, "--json", "tests/golden/mistakes.yaml")
     (report,) = json.loads(text)["files"]
 
     assert len({mistake["found"] for mistake in report["mistakes"]}) >= 25
+    # What is no JSON has no path within: the bracket after a comma, and a key that is there twice.
+    not_json = {"tests/golden/policies/broken.json": 5, "tests/golden/policies/twice.json": 7}
     for mistake in report["mistakes"]:
-        line = (ROOT / mistake["file"]).read_text().splitlines()[mistake["line"] - 1]
-        keys = re.findall(r'[\w-]+|(?<=\[")[^"]+', re.sub(r"\[\d+\]", "", mistake.get("within") or mistake["path"]))
-        if mistake["file"].endswith(".json") and "within" not in mistake:
-            continue
-        # An item of a list that has a line of its own.
-        item = (mistake.get("within") or mistake["path"]).endswith("]") and re.match(r"\s*(- |[{\"])", line)
-        assert keys[-1] in line or keys[-2] in line or item, (mistake, line)
+        top, *rest = steps_of(mistake["path"].removeprefix("irsa:"))
+        steps = steps_of(mistake["within"]) if "within" in mistake else ["config", f"irsa:{top}", *rest]
+        expected = not_json.get(mistake["file"]) or line_of((ROOT / mistake["file"]).read_text(), steps)
+        assert mistake["line"] == expected, mistake
 
 
 def test_all_parts_of_every_message(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,8 +87,10 @@ def test_all_parts_of_every_message(capsys: pytest.CaptureFixture[str], monkeypa
         ("config: {}\n---\nconfig: {}\n", 2, "not YAML"),
         ("config:\n  ? [a]\n  : b\n", 2, "a key that is a list or a map"),
         ("? {a: b}\n: c\nconfig: {}\n", 1, "a key that is a list or a map"),
+        (f"config:\n  irsa:bindings: {'[' * 101}{']' * 101}\n", 2, "values nested more than 100 deep"),
         (f"config:\n  irsa:bindings: {'[' * 900}{']' * 900}\n", 2, "values nested more than 100 deep"),
-        (f"config:\n  irsa:bindings: {'[' * 50_000}\n", 2, "not YAML"),
+        (f"config:\n  irsa:bindings: {'[' * 50_000}\n", 2, "values nested more than 100 deep"),
+        (f"config:\n  irsa:bindings: {'[' * 500}\n", 3, "not YAML"),
     ],
 )
 def test_files_that_are_no_stack_files(
@@ -238,7 +240,8 @@ def test_all_stack_files_of_the_project(project: Path, capsys: pytest.CaptureFix
 
 def test_what_is_not_there_is_no_finding(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Protects CI: 2 tells that nothing was looked at, which is neither good nor bad."""
-    assert check(capsys) == (2, "irsa check: no Pulumi.*.yaml beside a Pulumi.yaml here, or above: name the files\n")
+    said = "irsa check: no Pulumi.*.yaml beside a Pulumi.yaml in this folder or above it: name the files\n"
+    assert check(capsys) == (2, said)
     code, output = check(capsys, "Pulumi.none.yaml")
     assert code == 2
     assert "cannot read Pulumi.none.yaml: No such file" in output
@@ -366,6 +369,7 @@ config:
   irsa:variables: {unused: x}
   irsa:bindings:
     wide:
+      role: {description: "${unused} is replaced in documents and ARNs only"}
       trust: {subjects: ["team-a:*"]}
       policyArns: [arn:aws:iam::aws:policy/ReadOnlyAccess, "arn:${partition}:iam::aws:policy/ReadOnlyAccess"]
     writes:
