@@ -1,4 +1,4 @@
-"""What IAM does and moto does not: change the client IDs of an OIDC provider, refuse to delete a policy in use."""
+"""What IAM does and moto does not: change client IDs, keep what an update does not name, keep a policy in use."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from moto.iam.responses import IamResponse
 def add_missing_operations() -> None:
     """Add these operations to moto's classes.
 
-    Sources: AddClientIDToOpenIDConnectProvider, RemoveClientIDFromOpenIDConnectProvider and DeletePolicy in
+    Sources: AddClientIDToOpenIDConnectProvider, RemoveClientIDFromOpenIDConnectProvider, DeletePolicy and UpdateRole in
     https://docs.aws.amazon.com/IAM/latest/APIReference/.
     """
     setattr(IamResponse, "add_client_id_to_open_id_connect_provider", _add_client_id)  # noqa: B010 (moto has no such name)
@@ -24,6 +24,15 @@ def add_missing_operations() -> None:
         delete(self, policy_arn)
 
     IAMBackend.delete_policy = delete_policy  # type: ignore[method-assign]
+
+    def update_role(self: IAMBackend, role_name: str, role_description: str, max_session_duration: str) -> Any:
+        # What a request does not name stays as it is.
+        role = self.get_role(role_name)
+        role.description = role.description if role_description is None else role_description
+        role.max_session_duration = max_session_duration or role.max_session_duration
+        return role
+
+    IAMBackend.update_role = update_role  # type: ignore[method-assign]
 
 
 def _client_ids(response: Any) -> tuple[list[str], str]:

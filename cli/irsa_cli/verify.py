@@ -256,9 +256,7 @@ class Verification:
         fix = self._repair if binding.role else commands.list_roles(binding.key)
         return [check(Outcome.FINDING, binding.role_arn, arn, binding.role_arn, fix)]
 
-    def _settings(
-        self, check: Callable[..., Check], binding: DeclaredBinding, live: Mapping[str, Any]
-    ) -> list[Check]:
+    def _settings(self, check: Callable[..., Check], binding: DeclaredBinding, live: Mapping[str, Any]) -> list[Check]:
         """Return the settings of a role that the stack created and that somebody changed."""
         if binding.role is None:
             return []
