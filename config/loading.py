@@ -16,6 +16,7 @@ from config.models import Stack
 from config.policy_sources import PolicySources
 from config.pydantic_errors import mistakes_of
 from config.quota_use import quota_usages
+from config.trust_policies import judged_trusts
 from config.variables import SECRET, CheckVariables, Secret, check_variables, references
 from irsa.rules.mistakes import Mistake, path_of
 
@@ -96,9 +97,10 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
         usable = with_defaults(usable)
         usages, over_quota = quota_usages(usable, sources, variables)
         mistakes += over_quota
+        trusts = judged_trusts(usable, sources, variables)
         complete = stack is not None and not mistakes
         used = set(references([settings["bindings"], values.get("defaults")])) if complete else set()
-        checked = CheckedStack(usable, values, complete, used, sources, variables, usages)
+        checked = CheckedStack(usable, values, complete, used, sources, variables, usages, trusts)
         warnings, missing = lint(checked, thorough)
         not_checked += missing
     remaining: list[LocatedMistake] = []

@@ -27,7 +27,9 @@ class ServiceAccountRole(pulumi.ComponentResource):
     policy_arns: pulumi.Output[list[str]]
     """ARNs of the managed policies that are attached, sorted."""
     subjects: pulumi.Output[list[str] | None]
-    """Trusted `namespace:name` patterns, sorted; nothing for an existing role."""
+    """Trusted `namespace:name` patterns, sorted: what the trust policy admits, `*:*` for everybody.
+
+    Nothing for an existing role, and where statements of the caller's depend on what irsa can't evaluate."""
     namespace: pulumi.Output[str | None]
     """Namespace of the service account; nothing for a role only."""
     service_account_name: pulumi.Output[str | None]
@@ -75,7 +77,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         policy_arns = [*own_policy_arns, *(_input(attachment.policy_arn) for attachment in spec.attachments)]
         documents = [_input(policy.document) for policy in spec.policies]
         self.policy_arns = pulumi.Output.all(*policy_arns).apply(sorted)
-        self.subjects = pulumi.Output.from_input(_input(spec.role.subjects) if spec.role else None)
+        self.subjects = pulumi.Output.from_input(self._subjects(spec.role) if spec.role else None)
         self.namespace = pulumi.Output.from_input(_input(account.namespace) if account else None)
         self.service_account_name = pulumi.Output.from_input(_input(account.name) if account else None)
         self.register_outputs(
@@ -95,6 +97,19 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 outputs.CREATES_SERVICE_ACCOUNT: account.create if account else None,
             }
         )
+
+    def _subjects(self, role: Role) -> Any:
+        """Return whom the role trusts, and warn of others as soon as it is known."""
+        subjects = _input(role.subjects)
+        if not isinstance(role.trust_warnings, Later):
+            return subjects
+
+        def warned(known: Mapping[str, Any]) -> Any:
+            for warning in known["warnings"]:
+                pulumi.log.warn(warning, self)
+            return known["subjects"]
+
+        return _applied(warned, subjects=subjects, warnings=_input(role.trust_warnings))
 
     def _child(self, import_id: str | None = None, after: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
         """Return a child's options: nothing of the caller's but the parent, and the id of what is adopted."""

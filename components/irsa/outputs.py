@@ -10,7 +10,8 @@ ROLE_ARN = "roleArn"
 ROLE_NAME = "roleName"
 # ARNs of the attached managed policies, sorted.
 POLICY_ARNS = "policyArns"
-# Trusted `namespace:name` patterns; nothing for a role that exists already.
+# Trusted `namespace:name` patterns, as the trust policy admits them; nothing for a role that exists already, and where
+# that can't be told.
 SUBJECTS = "subjects"
 NAMESPACE = "namespace"
 SERVICE_ACCOUNT_NAME = "serviceAccountName"

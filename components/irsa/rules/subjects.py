@@ -8,11 +8,13 @@ A token's `sub` is `system:serviceaccount:NAMESPACE:NAME`
 import re
 from collections.abc import Sequence
 
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, shown
 from irsa.rules.names import NAMESPACE, SERVICE_ACCOUNT, check_name
+from irsa.rules.strangers import stranger
 
 DEFAULT_NAMESPACE = "default"
 CLAIM_PREFIX = "system:serviceaccount:"
+EVERY_SERVICE_ACCOUNT = "*:*"
 WILDCARDS = re.compile(r"[*?]")
 
 
@@ -45,19 +47,22 @@ def check_subject(subject: str) -> str:
 
 
 def check_any_service_account(subjects: Sequence[str]) -> None:
-    """Refuse a subject that every service account of the cluster matches.
+    """Refuse subjects that, alone or together, every service account of the cluster matches.
 
     Raises:
-        Mistake: One of them is `*:*`, or as good as that.
+        Mistake: They leave no account out, as `*:*`, or `a*:*` to `z*:*`.
     """
-    for subject in subjects:
-        if re.fullmatch(r"[*?]*\*[*?]*:[*?]*\*[*?]*", subject):
-            raise Mistake(
-                f"{subject!r} trusts every service account of the cluster",
-                "service accounts of some namespaces, unless all of them are asked for",
-                "name a namespace, such as team-a:*, or set {} to true",
-                ("any_service_account",),
-            )
+    wide = [subject for subject in subjects if is_pattern(subject.partition(":")[0])]
+    if not wide or stranger(wide) is not None:
+        return
+    alone = next((subject for subject in wide if stranger([subject]) is None), None)
+    found = f"{alone!r} trusts" if alone else f"{shown(', '.join(wide))} together trust"
+    raise Mistake(
+        f"{found} every service account of the cluster",
+        "service accounts of some namespaces, unless all of them are asked for",
+        "name a namespace, such as team-a:*, or set {} to true",
+        ("any_service_account",),
+    )
 
 
 def subject_claim(subject: str) -> str:
