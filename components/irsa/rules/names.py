@@ -11,9 +11,12 @@ from typing import NamedTuple
 from irsa.rules.mistakes import Mistake
 
 SHOWN = 80
-IAM_NAME = r"[\w+=,.@-]+"
+LONGEST_PATH = 512
+IAM_NAME = "[A-Za-z0-9_+=,.@-]+"
 LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-PATH = r"/|/[\x21-\x7e]+/"
+# The API takes more signs in a role's path; the page above and the webhook of EKS, which reads the role's ARN, do not:
+# https://github.com/aws/amazon-eks-pod-identity-webhook
+PATH = "/([A-Za-z0-9_+=,.@/-]+/)?"
 POLICY_PATH = r"((/[A-Za-z0-9.,+@=_-]+)*)/"
 
 
@@ -34,9 +37,9 @@ ROLE_PREFIX = NameRule("an IAM role name prefix", 38, IAM_NAME, IAM_WORDS)
 POLICY = NameRule("an IAM policy name", 128, IAM_NAME, IAM_WORDS)
 POLICY_PREFIX = NameRule("an IAM policy name prefix", 102, IAM_NAME, IAM_WORDS)
 INLINE_POLICY = NameRule("an inline policy name", 128, IAM_NAME, IAM_WORDS)
-ROLE_PATH = NameRule("an IAM path", 512, PATH, "`/`, or a text between two slashes, such as /team/")
+ROLE_PATH = NameRule("an IAM path", LONGEST_PATH, PATH, f"`/`, or {IAM_WORDS} between slashes, such as /team/")
 MANAGED_POLICY_PATH = NameRule(
-    "an IAM policy path", 512, POLICY_PATH, "`/`, or names between slashes, such as /team/app/"
+    "an IAM policy path", LONGEST_PATH, POLICY_PATH, "`/`, or names between slashes, such as /team/app/"
 )
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html, API_Tag.html
 DESCRIPTION = NameRule(
