@@ -148,6 +148,8 @@ def _wide_trust(key: str, binding: "Binding", checked: CheckedStack) -> Iterator
 def _whole(subject: str) -> str:
     """Return whose service accounts a pattern trusts, where they are those of a namespace, or of several."""
     namespace, _, name = subject.partition(":")
+    if not is_pattern(subject):
+        return ""
     if stranger([subject]) is None:
         return "all service accounts of the cluster"
     if is_pattern(namespace):

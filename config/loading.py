@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from config.argument_places import spelled
 from config.between_keys import mistakes_between_keys
 from config.defaults import with_defaults
+from config.divided_policies import divided_policy_mistakes
 from config.lint import CheckedStack, lint, silence_reason
 from config.located_mistake import LocatedMistake, Place
 from config.models import Stack
@@ -96,7 +97,7 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
     if usable:
         usable = with_defaults(usable)
         usages, over_quota = quota_usages(usable, sources, variables)
-        mistakes += over_quota
+        mistakes += [*over_quota, *divided_policy_mistakes(usable, sources)]
         trusts = judged_trusts(usable, sources, variables)
         complete = stack is not None and not mistakes
         used = set(references([settings["bindings"], values.get("defaults")])) if complete else set()

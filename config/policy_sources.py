@@ -2,7 +2,8 @@
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,14 @@ import yaml
 from config.located_mistake import LocatedMistake, Place
 from config.stack_file import LOADER, line_in, reason_not_to_use
 from config.variables import SECRET, CheckVariables, fill
-from irsa.rules.grammar import condition_mistakes, document_mistakes, partition_mistakes, statement_mistakes
-from irsa.rules.mistakes import Mistake, shown
+from irsa.rules.grammar import (
+    condition_mistakes,
+    document_mistakes,
+    partition_mistakes,
+    sid_mistakes,
+    statement_mistakes,
+)
+from irsa.rules.mistakes import Located, Mistake, shown
 from irsa.rules.policies import parse_object, split_document
 
 
@@ -142,16 +149,20 @@ class PolicySources:
             return
         conditions, statements = trust.get("conditions"), trust.get("statements")
         if isinstance(conditions, dict):
-            self._check_trust_part((*place, "conditions"), conditions, condition_mistakes(conditions))
-        for index, statement in enumerate(statements if isinstance(statements, list) else ()):
-            if isinstance(statement, dict):
-                here = (*place, "statements", index)
-                self._check_trust_part(here, statement, statement_mistakes(statement, trust=True))
+            self._check_trust_part((*place, "conditions"), conditions, condition_mistakes)
+        if isinstance(statements, list):
+            for index, statement in enumerate(statements):
+                if isinstance(statement, dict):
+                    here = (*place, "statements", index)
+                    self._check_trust_part(here, statement, partial(statement_mistakes, trust=True))
+            found = sid_mistakes(statements, (*place, "statements"))
+            self.mistakes += [LocatedMistake(here, mistake) for here, mistake in found]
 
-    def _check_trust_part(self, place: Place, part: Any, found: Iterator[tuple[Place, Mistake]]) -> None:
+    def _check_trust_part(self, place: Place, part: Any, mistakes_in: Callable[[Any], Iterable[Located]]) -> None:
         if not self._holds_secret(place, part):
-            every = [*_unknown_variables(part, self._variables.values), *found]
-            self.mistakes += [LocatedMistake((*place, *inner), mistake) for inner, mistake in every]
+            found = [*_unknown_variables(part, self._variables.values)]
+            found += mistakes_in(part if found else self.filled(part))
+            self.mistakes += [LocatedMistake((*place, *inner), mistake) for inner, mistake in found]
 
     def _holds_secret(self, place: Place, value: Any) -> bool:
         """Tell, and note, whether a value can't be checked."""

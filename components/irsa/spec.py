@@ -26,7 +26,7 @@ from irsa.rules.names import (
     automatic_name_prefix,
     check_name,
 )
-from irsa.rules.policies import split_document
+from irsa.rules.policies import policy_part_name, split_document
 from irsa.rules.quotas import (
     ATTACHED_POLICIES,
     TRUST_POLICY_SIZE,
@@ -448,10 +448,9 @@ def _policies(reading: Reading, values: Mapping[str, Any], of_account: Mapping[P
 
 def _policy(reading: Reading, values: Mapping[str, Any], index: int, text: Value[str]) -> ManagedPolicy:
     settings, adopted = values["policy"], values.get("import_existing", ())
-    logical_name, suffix = part_name(reading.name, index), f"-{index + 1}" if index else ""
-    name = settings.get("name")
-    if name is not None and suffix:
-        name = reading.combined({"name": name}, lambda parts, _found: f"{parts['name']}{suffix}")
+    logical_name, name = part_name(reading.name, index), settings.get("name")
+    if name is not None and index:
+        name = reading.combined({"name": name}, lambda known, _found: policy_part_name(known["name"], index))
         name = reading.checked(name, ("policy", "name"), lambda whole: check_name(whole, POLICY))
     arn = _policy_arn(name, settings.get("path", "/"), values["oidc_provider_arns"])
     return ManagedPolicy(

@@ -78,7 +78,10 @@ REGION = NameRule("an AWS region", 32, r"[a-z]+(-[a-z]+)+-\d+", "a region, such 
 # child's part of it.
 KEY = NameRule("a key of a stack file", 100, r"[\w+=,.-]+", "letters, digits and _+=,.-")
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_AddClientIDToOpenIDConnectProvider.html
-AUDIENCE = NameRule("an audience", 255, r"[\s\S]+", "the client ID of an OIDC provider, not empty")
+# and, as a part of the trust policy, only characters that IAM takes in one.
+AUDIENCE = NameRule(
+    "an audience", 255, r"[\t\n\r\x20-\xff]+", "the client ID of an OIDC provider, in Latin-1, not empty"
+)
 # It becomes part of a logical name, in which Pulumi keeps `::` to itself.
 ATTACHMENT_KEY = NameRule(
     "a key of an attached policy",

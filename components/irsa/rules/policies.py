@@ -121,6 +121,11 @@ def split_document(document: dict[str, Any], longest: int = MANAGED_POLICY_SIZE)
     return [minified({**frame, "Statement": part}) for part in parts]
 
 
+def policy_part_name(name: str, index: int) -> str:
+    """Return the name of a managed policy over which a document is divided; `index` counts from 0."""
+    return f"{name}-{index + 1}" if index else name
+
+
 def chaining_policy(role_arns: list[str]) -> str:
     """Give the policy document that lets a role assume further roles.
 
