@@ -208,7 +208,7 @@ def _write_everything(key: str, binding: "Binding", checked: CheckedStack) -> It
 def _near_limit(key: str, _binding: "Binding", checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
     for place, usage in checked.quota_usages[key]:
         if check_usage(usage):
-            found = f"{usage} ({usage.used / usage.quota:.0%})"
+            found = f"{usage} ({usage.share:.0%})"
             yield (
                 place,
                 Mistake(found, "under 80%, so that it can grow", "split the binding before it exceeds the limit"),

@@ -19,9 +19,20 @@ from irsa.rules.trust import minified
 CHAINING_POLICY = "assume-roles"
 
 
+# AWS says that white space is not counted, and not whether that within a string is. So a document is divided by the
+# higher figure, and refused by the lower one. White space is that of JSON; a no-break space is a character.
+_WHITE_SPACE = re.compile(r"[ \t\n\r]+")
+_STRING_OR_WHITE_SPACE = re.compile(r'("(?:[^"\\]|\\.)*")|[ \t\n\r]+')
+
+
 def policy_size(document: str) -> int:
-    """Give the document's size in characters as IAM counts them: white space is free."""
-    return len(re.sub(r"\s", "", document))
+    """Return the size in characters that IAM counts at least: without any white space."""
+    return len(_WHITE_SPACE.sub("", document))
+
+
+def largest_policy_size(document: str) -> int:
+    """Return the size in characters that IAM counts at most: with the white space in strings."""
+    return len(_STRING_OR_WHITE_SPACE.sub(lambda found: found[1] or "", document))
 
 
 def parse_document(text: str) -> dict[str, Any]:
@@ -91,13 +102,13 @@ def split_document(document: dict[str, Any], longest: int = MANAGED_POLICY_SIZE)
 
     Args:
         document: A policy document.
-        longest: Characters that one policy may have, white space not counted.
+        longest: Characters that one policy may have; white space between tokens is not counted.
 
     Raises:
         Mistake: One statement alone is too long.
     """
     whole = minified(document)
-    if policy_size(whole) <= longest:
+    if largest_policy_size(whole) <= longest:
         return [whole]
     statements = document["Statement"] if isinstance(document["Statement"], list) else [document["Statement"]]
     frame = {key: value for key, value in document.items() if key != "Statement"}
@@ -111,14 +122,18 @@ def split_document(document: dict[str, Any], longest: int = MANAGED_POLICY_SIZE)
                 "divide its actions or resources over several statements",
             )
         room = next(
-            (part for part in parts if policy_size(minified({**frame, "Statement": [*part, statement]})) <= longest),
+            (
+                part
+                for part in parts
+                if largest_policy_size(minified({**frame, "Statement": [*part, statement]})) <= longest
+            ),
             None,
         )
         if room is None:
             parts.append([statement])
         else:
             room.append(statement)
-    return [minified({**frame, "Statement": part}) for part in parts]
+    return [minified({**frame, "Statement": part}) for part in parts] if len(parts) > 1 else [whole]
 
 
 def policy_part_name(name: str, index: int) -> str:

@@ -23,10 +23,18 @@ class Usage(NamedTuple):
     quota: int
     setting: Part | None = None
     """The argument that says how far AWS raised the quota."""
+    at_most: int | None = None
+    """How much is used where AWS does not say what counts; `used` is the least."""
+
+    @property
+    def share(self) -> float:
+        """How much of the quota is used, at most."""
+        return max(self.used, self.at_most or 0) / self.quota
 
     def __str__(self) -> str:
-        """Give used and quota, as `1,700 of 2,048`."""
-        return f"{self.what}: {self.used:,} of {self.quota:,}"
+        """Return used and quota, as `1,700 of 2,048`, or `2,000 to 2,100 of 2,048`."""
+        used = f"{self.used:,} to {self.at_most:,}" if (self.at_most or 0) > self.used else f"{self.used:,}"
+        return f"{self.what}: {used} of {self.quota:,}"
 
 
 def check_usage(usage: Usage) -> bool:
@@ -36,7 +44,7 @@ def check_usage(usage: Usage) -> bool:
         Mistake: More than the quota.
     """
     if usage.used <= usage.quota:
-        return usage.used * 100 > usage.quota * WARNING_PERCENT
+        return usage.share * 100 > WARNING_PERCENT
     found, allowed = f"{usage.what}: {usage.used:,}", f"at most {usage.quota:,}"
     if usage.setting is None:
         raise Mistake(found, allowed, "use less")
