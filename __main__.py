@@ -1,4 +1,4 @@
-"""The stack's program: read the settings, look up, plan, create."""
+"""The program of the stack: read the settings, look up, plan, create."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
 """The plugin host: the component for stacks in other languages (`pulumi package add .../components@v0.1.0`).
 
-python components --schema    print the schema, as schema.json has it
+python components --schema    print the schema that is in schema.json
 """
 
 import json

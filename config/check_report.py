@@ -1,4 +1,4 @@
-"""What `irsa check` found, for a pipe, for programs and for code scanning."""
+"""The report of `irsa check`: as plain text, as JSON, and as SARIF for code scanning."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -25,12 +25,12 @@ class FileReport:
 
     @property
     def good(self) -> bool:
-        """Tell whether the file was read and has no mistake."""
+        """Whether the file was read and has no mistake."""
         return not (self.mistakes or self.could_not_read)
 
     @property
     def summary(self) -> str:
-        """Return the line about the file."""
+        """The summary of the file, one line."""
         parts = [counted(len(self.mistakes), "mistake")] if self.mistakes else ["good"]
         parts += [counted(len(self.warnings), "warning")] if self.warnings else []
         parts += [f"{len(self.silenced)} silenced"] if self.silenced else []
@@ -38,12 +38,12 @@ class FileReport:
 
 
 def counted(count: int, what: str) -> str:
-    """Return a number of things in words."""
+    """Return a count with its noun."""
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def plain(reports: Sequence[FileReport]) -> Iterator[str]:
-    """Yield the lines for a pipe."""
+    """Yield the lines of the report as plain text."""
     for report in reports:
         for mistake in report.mistakes:
             rule = "" if mistake.rule == "mistake" else f"  [{mistake.rule}]"
@@ -59,7 +59,7 @@ def plain(reports: Sequence[FileReport]) -> Iterator[str]:
 
 
 def parts_of(mistake: LocatedMistake) -> tuple[tuple[str, str], ...]:
-    """Return the labels and texts below the place of a mistake."""
+    """Return the labeled parts of a mistake's message."""
     found = mistake.mistake
     return ("found:", found.found), ("allowed:", found.allowed), ("do:", found.fix)
 
@@ -99,7 +99,7 @@ def _as_object(mistake: LocatedMistake) -> dict[str, Any]:
 
 def sarif(reports: Sequence[FileReport]) -> str:
     """Return the reports as SARIF 2.1.0: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html."""
-    from importlib.metadata import version  # noqa: PLC0415 (a mail parser comes with it, and only SARIF needs it)
+    from importlib.metadata import version  # noqa: PLC0415 (slow to import, and only SARIF needs it)
 
     rules: dict[str, str] = {"mistake": "a value that AWS, Kubernetes or irsa would refuse"}
     rules |= {name: rule.description for name, rule in LINT_RULES.items()}

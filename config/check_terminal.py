@@ -1,4 +1,4 @@
-"""What `irsa check` found, on a terminal. Only this module draws, and only a terminal needs it."""
+"""The report of `irsa check` on a terminal; only this module imports rich."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from config.check_report import FileReport, parts_of
 
 
 def show_files(reports: Sequence[FileReport]) -> None:
-    """Show what check found."""
+    """Print the reports with colors and tables."""
     console = Console(highlight=False)
     for report in reports:
         findings = [(m, "bold red") for m in report.mistakes] + [(w, "bold yellow") for w in report.warnings]

@@ -13,17 +13,17 @@ FILE = Path(__file__).parent.parent / "docs" / "stack-file.md"
 INTRODUCTION = """# The stack file
 
 All keys of `Pulumi.<stack>.yaml` that belong to irsa, with type, default, limits and an example.
-This page is generated from `config/models.py` by `python -m config.docs`; editors get the same from
-[config/schema.json](../config/schema.json), by the file's first line:
+This page is generated from `config/models.py` by `python -m config.docs`. Editors use
+[config/schema.json](../config/schema.json), which has the same content, if the first line of the file is:
 
 ```yaml
 # yaml-language-server: $schema=config/schema.json
 ```
 
-`.venv/bin/irsa check` checks a stack file against all of this, and against the rules between keys, without the engine.
-Each line of the examples is right by itself; `name` and `namePrefix`, say, exclude each other.
+`.venv/bin/irsa check` checks a stack file against these rules, and against the rules between keys, without the engine.
+Each line of the examples is valid on its own; some keys exclude each other, such as `name` and `namePrefix`.
 """
-# Sections in the order in which a newcomer meets them.
+# Sections in the order in which a new user needs them.
 ORDER = ("Cluster", "KubernetesAccess", "Binding", "ServiceAccount", "Role", "Policy", "PolicyDocument", "Trust",
     "AwsAccount", "Defaults", "Quotas", "Lint", "Silence")  # fmt: skip
 
@@ -64,8 +64,8 @@ def example(value: Mapping[str, Any]) -> Any:
 
 
 def _flow(value: Any) -> str:
-    shown = yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False, allow_unicode=True)
-    return shown.removesuffix("\n").removesuffix("\n...")
+    text = yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False, allow_unicode=True)
+    return text.removesuffix("\n").removesuffix("\n...")
 
 
 def _type(value: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Lint rules: what is legal in a stack file, and yet likely an error. `RULES` is the registry."""
+"""Lint rules: what is legal in a stack file, but likely an error. `RULES` is the registry."""
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class PlacedUsage(NamedTuple):
-    """What a binding uses of a quota, and the setting that it grows with."""
+    """How much of a quota a binding uses, and the setting that adds to it."""
 
     place: Place
     usage: Usage
@@ -36,16 +36,16 @@ class JudgedTrust(NamedTuple):
 
 
 class CheckedStack(NamedTuple):
-    """The part of a stack file without mistakes, and what the rules look at besides the bindings."""
+    """The part of a stack file without mistakes, and what the rules need besides the bindings."""
 
     stack: "Stack"
-    """With its defaults in the bindings."""
+    """The settings, with `irsa:defaults` merged into the bindings."""
     settings: Mapping[str, Any]
     """The settings as they are in the file."""
     complete: bool
     """Whether that part is the whole file."""
     used_variables: Set[str]
-    """Names of the variables to which the whole file refers."""
+    """Names of the variables that documents and ARNs of the whole file use."""
     sources: PolicySources
     variables: CheckVariables
     quota_usages: Mapping[str, Sequence[PlacedUsage]]
@@ -55,16 +55,16 @@ class CheckedStack(NamedTuple):
 
 
 class LintRule(NamedTuple):
-    """A rule as it is registered."""
+    """A registered rule."""
 
     description: str
     """When it warns."""
     scope: Literal["binding", "stack"]
-    """Whether it is asked about each binding, or once."""
+    """Whether it runs for each binding, or once."""
     warnings: Callable[..., Iterator[tuple[Place, Mistake] | LocatedMistake]]
-    """Yields its warnings; takes the CheckedStack, and for the scope `binding` key and binding too."""
+    """Yields its warnings; takes the CheckedStack, for the scope `binding` after the key and the binding."""
     missing_data: Callable[[], str] | None = None
-    """For a rule that reads data of another package, and so takes a moment: what to install, or nothing."""
+    """For a slow rule that needs data of another package: returns what to install, or an empty string."""
 
 
 def lint(checked: CheckedStack, thorough: bool) -> tuple[list[LocatedMistake], list[str]]:
@@ -72,11 +72,11 @@ def lint(checked: CheckedStack, thorough: bool) -> tuple[list[LocatedMistake], l
 
     Args:
         checked: The stack.
-        thorough: Whether the rules that take a moment are asked too; they always are where their warnings are errors.
+        thorough: Whether slow rules run too; they always run if their warnings are errors.
     """
     warnings: list[LocatedMistake] = []
     not_checked: list[str] = []
-    asked: list[tuple[str, LintRule]] = []
+    selected: list[tuple[str, LintRule]] = []
     for name, rule in RULES.items():
         if rule.missing_data is not None:
             if not thorough and name not in checked.stack.lint.errors:
@@ -85,11 +85,11 @@ def lint(checked: CheckedStack, thorough: bool) -> tuple[list[LocatedMistake], l
             if missing:
                 not_checked.append(missing)
                 continue
-        asked.append((name, rule))
+        selected.append((name, rule))
     for scope in ("binding", "stack"):
         subjects: list[tuple[Any, ...]] = [*checked.stack.bindings.items()] if scope == "binding" else [()]
         for subject in subjects:
-            for name, rule in asked:
+            for name, rule in selected:
                 if rule.scope == scope:
                     warnings += [_located(found, name) for found in rule.warnings(*subject, checked)]
     return warnings, not_checked
@@ -100,7 +100,7 @@ def _located(found: tuple[Place, Mistake] | LocatedMistake, rule: str) -> Locate
 
 
 def silence_reason(warning: LocatedMistake, stack: "Stack") -> str | None:
-    """Return the reason for which a warning is silenced; None where it is not."""
+    """Return the reason why a warning is silenced; None where it is not."""
     silence = stack.lint.silence.get(warning.rule)
     if silence is None:
         return None
@@ -123,26 +123,26 @@ def _wide_trust(key: str, binding: "Binding", checked: CheckedStack) -> Iterator
     place: Place = ("bindings", key, "trust")
     trusted = [((*place, "subjects", index), subject, True) for index, subject in enumerate(binding.trust.subjects)]
     trusted += [((*place, "statements", index), *each) for index, each in _let_in_by_statements(key, checked)]
-    fix = "name the service accounts, or silence the rule with the reason"
+    fix = "name the service accounts, or silence the rule with a reason"
     together: dict[str, set[str]] = {}
     for where, subject, certain in trusted:
         whom = _whole(subject)
         if whom:
             found = f"{subject!r} {'trusts' if certain else 'may trust'} {whom}"
-            yield where, Mistake(found, "best only those that need the role", fix)
+            yield where, Mistake(found, "only the service accounts that need the role", fix)
         else:
             together.setdefault(subject.partition(":")[0], set()).add(subject)
     for namespace, subjects in together.items():
         if any(map(is_pattern, subjects)) and stranger(subjects, namespace) is None:
             found = f"{shown(', '.join(sorted(subjects)))} together trust all service accounts of {namespace}"
             where = (*place, "subjects" if binding.trust.subjects else "statements")
-            yield where, Mistake(found, "best only those that need the role", fix)
+            yield where, Mistake(found, "only the service accounts that need the role", fix)
     for index, statement in enumerate(binding.trust.statements):
         principal = statement.get("Principal")
         anybody = principal == "*" or (isinstance(principal, dict) and "*" in _items(principal.get("AWS")))
         if anybody and statement.get("Effect") == "Allow" and _is_always_true(statement.get("Condition")):
             fix = "name the principal, or add a Condition"
-            yield (*place, "statements", index), Mistake("everybody may assume the role", "named principals", fix)
+            yield (*place, "statements", index), Mistake("anybody may assume the role", "named principals", fix)
 
 
 def _whole(subject: str) -> str:
@@ -199,8 +199,8 @@ def _write_everything(key: str, binding: "Binding", checked: CheckedStack) -> It
         if writing:
             mistake = Mistake(
                 f'{", ".join(writing[:3])}{", ..." if writing[3:] else ""} on every resource ("*") of the account',
-                "best the resources that the role is for",
-                "name them in Resource, such as arn:${partition}:s3:::my-bucket/*, or silence the rule with the reason",
+                "only the resources that the role needs",
+                "name them in Resource, such as arn:${partition}:s3:::my-bucket/*, or silence the rule with a reason",
             )
             yield checked.sources.locate(source, (*part, "Resource"), mistake)
 
@@ -211,7 +211,7 @@ def _near_limit(key: str, _binding: "Binding", checked: CheckedStack) -> Iterato
             found = f"{usage} ({usage.share:.0%})"
             yield (
                 place,
-                Mistake(found, "under 80%, so that it can grow", "split the binding before it exceeds the limit"),
+                Mistake(found, "at most 80%, so that it can grow", "split the binding before it reaches the quota"),
             )
 
 
@@ -224,7 +224,8 @@ def _unknown_action(key: str, binding: "Binding", checked: CheckedStack) -> Iter
                     continue
                 near = aws_actions.nearest_action(action)
                 fix = f"did you mean {near!r}?" if near else "see the service's list of actions"
-                mistake = Mistake(f"{action!r}, which AWS does not list", "actions of the service reference", fix)
+                found = f"{action!r}, which is not an action of AWS"
+                mistake = Mistake(found, "actions of AWS's service authorization reference", fix)
                 inner: Place = (*part, element, index) if isinstance(value, list) else (*part, element)
                 yield checked.sources.locate(source, inner, mistake)
 
@@ -233,7 +234,7 @@ def _attached_twice(key: str, binding: "Binding", checked: CheckedStack) -> Iter
     place: Place = ("bindings", key)
     index_of: dict[str, int] = {}
     policy = binding.policy
-    for index, arn in enumerate(checked.sources.filled(binding.policy_arns)):
+    for index, arn in enumerate(checked.sources.with_samples(binding.policy_arns)):
         here = (*place, "policyArns", index)
         if index_of.setdefault(arn, index) != index:
             found = f"{arn!r} is also policyArns[{index_of[arn]}]"
@@ -242,12 +243,12 @@ def _attached_twice(key: str, binding: "Binding", checked: CheckedStack) -> Iter
             continue
         parsed = parse_iam_arn(arn, "policy")
         created = f"{policy.path or '/'}{policy.name}".lstrip("/") if policy and policy.name else None
-        if parsed.resource == created and parsed.account == checked.variables.values["account"]:
-            found = f"{arn!r} is the policy that this binding creates, and attaches"
-            yield here, Mistake(found, "each policy once", "remove it here")
+        if parsed.resource == created and parsed.account_id == checked.variables.values["account"]:
+            found = f"{arn!r} is the policy that this binding creates and attaches"
+            yield here, Mistake(found, "each policy once", "remove it from policyArns")
     source_of: dict[str, Place] = {}
     for source, document in _documents(key, binding):
-        minified_document = minified(checked.sources.filled(document))
+        minified_document = minified(checked.sources.with_samples(document))
         first = source_of.setdefault(minified_document, source)
         if first != source:
             found = f"the same document as {path_of(first[2:])}"
@@ -261,25 +262,25 @@ def _unused_setting(checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
         if name not in checked.used_variables:
             close = difflib.get_close_matches(name, checked.used_variables, n=1)
             instead = f" instead of ${{{close[0]}}}" if close else ""
-            fix = f"remove it, or write ${{{name}}} where it is meant{instead}"
-            found = f"no document and no ARN holds ${{{name}}}"
+            fix = f"remove it, or use ${{{name}}}{instead}"
+            found = f"no document and no ARN contains ${{{name}}}"
             yield ("variables", name), Mistake(found, "a variable that is used", fix)
     bindings = [binding for binding in checked.settings["bindings"].values() if isinstance(binding, dict)]
     for name in checked.settings.get("defaults", {}):
         if not any(map(TAKES_DEFAULT[name], bindings)):
-            found = f"every binding has its own {name}, or no use for it"
+            found = f"every binding sets {name}, or does not need it"
             yield ("defaults", name), Mistake(found, "a default that is used", "remove it")
 
 
 RULES: Mapping[str, LintRule] = {
     "wide-trust": LintRule("a role trusts a whole namespace, or more", "binding", _wide_trust),
     "refused-subject": LintRule("a role's own trust policy refuses a subject", "binding", _refused_subject),
-    "write-everything": LintRule('actions that write are allowed on every resource, "*"', "binding", _write_everything),
-    "near-limit": LintRule("over 80% of a limit of size or number is used", "binding", _near_limit),
+    "write-everything": LintRule('write actions are allowed on every resource ("*")', "binding", _write_everything),
+    "near-limit": LintRule("more than 80% of a quota is used", "binding", _near_limit),
     "unknown-action": LintRule(
-        "an action is in no service's list, so it allows nothing", "binding", _unknown_action, aws_actions.missing
+        "an action does not exist, so it allows nothing", "binding", _unknown_action, aws_actions.missing
     ),
-    "attached-twice": LintRule("a policy reaches a role in two ways", "binding", _attached_twice),
+    "attached-twice": LintRule("a role has the same policy twice", "binding", _attached_twice),
     "unused-setting": LintRule("a default or a variable is not used", "stack", _unused_setting),
 }
 
@@ -292,7 +293,7 @@ def _has_service_account_without(setting: str) -> Callable[[Mapping[str, Any]], 
     return lambda binding: "serviceAccount" in binding and setting not in binding["serviceAccount"]
 
 
-# Whether a binding, as it is in the file, takes a default.
+# Whether a binding, as it is in the file, uses a default.
 TAKES_DEFAULT: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "namespace": _has_service_account_without("namespace"),
     "audience": lambda binding: "audience" not in binding,
@@ -319,9 +320,9 @@ def _documents(key: str, binding: "Binding") -> Iterator[tuple[Place, Any]]:
 def _statements(
     key: str, binding: "Binding", checked: CheckedStack
 ) -> Iterator[tuple[Place, Place, Mapping[str, Any]]]:
-    """Yield each statement of a binding's policies: the policy's place, its place in that, and itself."""
+    """Yield each statement of a binding's policies: the place of the policy, the place in it, and the statement."""
     for source, document in _documents(key, binding):
-        statements = checked.sources.filled(document).get("Statement")
+        statements = checked.sources.with_samples(document).get("Statement")
         if isinstance(statements, dict):
             yield source, ("Statement",), statements
         for index, statement in enumerate(statements if isinstance(statements, list) else ()):

@@ -1,4 +1,4 @@
-"""From the values of a stack file to settings, or to all of its mistakes."""
+"""The settings of a stack file from its values, or all mistakes in them."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ from config.policy_sources import PolicySources
 from config.pydantic_errors import mistakes_of
 from config.quota_use import quota_usages
 from config.trust_policies import judged_trusts
+from config.variable_keys import values_with_variables
 from config.variables import SECRET, CheckVariables, Secret, check_variables, references
 from irsa.rules.mistakes import Mistake, path_of
 
@@ -26,7 +27,6 @@ class StackFileError(Exception):
     """All mistakes of a stack file."""
 
     def __init__(self, mistakes: list[LocatedMistake], file: str | None = None) -> None:
-        """Keep the mistakes, and the file's name where it is known."""
         self.mistakes = mistakes
         count = f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''} in {file or 'the settings of the stack'}"
         super().__init__("\n".join([count, *(f"  {mistake}" for mistake in mistakes)]))
@@ -34,14 +34,14 @@ class StackFileError(Exception):
 
 @dataclass(frozen=True)
 class Examination:
-    """What was found in the settings of a stack.
+    """The result of checking the settings of a stack.
 
     Attributes:
         stack: The settings with `irsa:defaults` merged into the bindings; None where there are mistakes or secrets.
-        mistakes: What must be fixed first.
-        warnings: What the lint rules found.
-        silenced: What they found and the file silences, with the reason.
-        not_checked: What could not be checked, in words.
+        mistakes: What must be fixed before a deployment.
+        warnings: The warnings of the lint rules.
+        silenced: The warnings that the file silences, with the reason.
+        not_checked: What could not be checked, for messages.
     """
 
     stack: Stack | None
@@ -60,7 +60,7 @@ def load(values: Mapping[str, Any], folder: Path, region: str | None = None) -> 
         region: The stack's `aws:region`.
 
     Raises:
-        StackFileError: All mistakes, files included; nothing was deployed or looked up.
+        StackFileError: All mistakes, those in policy files included; nothing was deployed or looked up.
     """
     examination = examine(values, folder, region)
     if examination.stack is None:
@@ -69,13 +69,13 @@ def load(values: Mapping[str, Any], folder: Path, region: str | None = None) -> 
 
 
 def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, thorough: bool = False) -> Examination:
-    """Check the settings against every rule that needs no look-up.
+    """Return the result of checking the settings against every rule that needs no look-up.
 
     Args:
         values: The `irsa:` values of a stack, without that prefix.
         folder: The folder of Pulumi.yaml, to which file paths are relative.
         region: The stack's `aws:region`.
-        thorough: Whether the lint rules that take a moment are asked too.
+        thorough: Whether slow lint rules run too.
     """
     variables = check_variables(values, region)
     sources = PolicySources(folder, variables)
@@ -89,7 +89,7 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
     mistakes += [mistake for mistake in wrong if mistake.place not in empty]
     mistakes = [mistake for mistake in mistakes if not _is_within(mistake.place, secrets)]
     not_checked = [f"irsa:{path_of(place)}: a secret" for place in secrets]
-    not_checked += [f"irsa:{path_of(place)}: it holds a secret variable" for place in sources.not_checked]
+    not_checked += [f"irsa:{path_of(place)}: it contains a secret variable" for place in sources.not_checked]
     usable = stack
     if mistakes or secrets or sources.unusable_bindings:
         usable = _usable_part(settings, mistakes, secrets, sources.unusable_bindings, variables)
@@ -100,7 +100,7 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
         mistakes += [*over_quota, *divided_policy_mistakes(usable, sources)]
         trusts = judged_trusts(usable, sources, variables)
         complete = stack is not None and not mistakes
-        used = set(references([settings["bindings"], values.get("defaults")])) if complete else set()
+        used = set(_used_variables(settings["bindings"], values.get("defaults"))) if complete else set()
         checked = CheckedStack(usable, values, complete, used, sources, variables, usages, trusts)
         warnings, missing = lint(checked, thorough)
         not_checked += missing
@@ -118,7 +118,13 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
     )
 
 
-EMPTY = Mistake("nothing", "a value, or no such key", "write a value, or remove the key")
+EMPTY = Mistake("an empty value", "a value", "write a value, or remove the key")
+
+
+def _used_variables(bindings: Mapping[str, Any], defaults: Mapping[str, Any] | None) -> Iterator[str]:
+    for binding in bindings.values():
+        yield from references([value for _, value in values_with_variables(binding)])
+    yield from references((defaults or {}).get("permissionsBoundary"))
 
 
 def _validated(values: Mapping[str, Any], variables: CheckVariables) -> tuple[Stack | None, list[LocatedMistake]]:
@@ -135,10 +141,10 @@ def _usable_part(
     unusable: Collection[str],
     variables: CheckVariables,
 ) -> Stack | None:
-    """Return the settings and bindings without mistakes or secrets, for the rules that ask about the others."""
+    """Return the settings and bindings without mistakes or secrets, for the rules that can still check them."""
     usable = _without_mistakes(_without_secrets(settings), mistakes, unusable)
     stack, wrong = _validated(usable, variables)
-    # A secret may have been where a value is needed.
+    # Without its secrets, a setting may lack a required value.
     with_secret = {place[:2] for place in secrets}
     wrong += [mistake for mistake in mistakes_between_keys(usable) if mistake.place[:2] in with_secret]
     return _validated(_without_mistakes(usable, wrong, ()), variables)[0] if wrong else stack
@@ -163,7 +169,7 @@ SETTINGS = {field.alias for field in Stack.__pydantic_fields__.values()}
 
 
 def _without_secrets(value: Any) -> Any:
-    """Return a value without the keys that hold a secret; of a list that holds one, nothing can be told."""
+    """Return a value without keys whose value is a secret; a list that contains one becomes SECRET."""
     if isinstance(value, dict):
         readable = {key: _without_secrets(item) for key, item in value.items()}
         return {key: item for key, item in readable.items() if item is not SECRET}
@@ -195,7 +201,7 @@ def _spelled(mistake: LocatedMistake) -> LocatedMistake:
 
 
 def _each_once(mistakes: Iterable[LocatedMistake]) -> list[LocatedMistake]:
-    """Return the first mistake of each place and kind."""
+    """Return the mistakes without duplicates: the same text at the same place."""
     seen: dict[tuple[Any, ...], LocatedMistake] = {}
     for mistake in mistakes:
         seen.setdefault((mistake.place, mistake.file, mistake.within, mistake.mistake.found), mistake)

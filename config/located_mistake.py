@@ -1,4 +1,4 @@
-"""A mistake and its place in a stack file, or in a policy's own file."""
+"""A mistake with its place in a stack file or a policy file."""
 
 from typing import NamedTuple
 
@@ -11,19 +11,19 @@ class LocatedMistake(NamedTuple):
     """A mistake and where it is."""
 
     place: Place
-    """YAML path among the `irsa:` settings."""
+    """YAML path in the `irsa:` settings."""
     mistake: Mistake
     file: str | None = None
-    """The file that holds it: the stack file where that is known, or a policy's own file."""
+    """The file that contains it: the stack file, where known, or a policy file."""
     line: int | None = None
     within: Place = ()
-    """Path in the policy's own file."""
+    """Path in the policy file."""
     rule: str = "mistake"
     """The lint rule that found it."""
 
     @property
     def where(self) -> str:
-        """Return file, line and path."""
+        """File, line and path."""
         path = f"irsa:{path_of(self.place)}" if self.place else ""
         if self.within:
             path = f"{path_of(self.within)} ({path})"
@@ -32,5 +32,5 @@ class LocatedMistake(NamedTuple):
         return f"{self.file}{f':{self.line}' if self.line else ''}  {path}".rstrip()
 
     def __str__(self) -> str:
-        """Return its lines of the message."""
+        """Return the lines of the message."""
         return described(self.where, self.mistake)

@@ -1,4 +1,4 @@
-"""The settings of a stack file, key by key. Attribute docstrings become the descriptions in editors and docs."""
+"""The settings of a stack file. Docstrings of attributes become the descriptions in editors and docs."""
 
 import re
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 from config.lint import RULES as LINT_RULES
 from config.lint import check_rule_name
 from config.variables import check_variables, fill
+from irsa.rules import commands
 from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import EXAMPLES, LONGEST_ISSUER, check_issuer, parse_iam_arn
 from irsa.rules.combinations import ADOPTABLE, check_adoptable
@@ -27,7 +28,7 @@ def _name(kind: str) -> AfterValidator:
 
 def _name_schema(kind: str, *examples: str) -> WithJsonSchema:
     rule = NAME_RULES[kind]
-    # Python's \w knows the letters of every script, an editor's does not.
+    # Python's \w matches letters of every script, that of an editor does not.
     pattern = {} if rule.letters_of_any_script else {"pattern": f"^(?:{rule.pattern})$"}
     return WithJsonSchema({"type": "string", "maxLength": rule.longest, **pattern, "examples": list(examples)})
 
@@ -35,7 +36,9 @@ def _name_schema(kind: str, *examples: str) -> WithJsonSchema:
 def _arn(kind: str, variables_allowed: bool = True) -> AfterValidator:
     def check(value: str, info: ValidationInfo) -> str:
         if not variables_allowed and "${" in value:
-            raise Mistake(f"a variable in {value!r}, where none is filled in", "the ARN itself", "write it out")
+            raise Mistake(
+                f"{value!r}, in which variables are not replaced", "an ARN without variables", "write the ARN"
+            )
         variables = info.context or check_variables({}, None)
         if not variables.are_readable(value):
             return value
@@ -57,7 +60,9 @@ def _stack_name(value: str) -> str:
     if re.fullmatch(STACK_NAME, value):
         return value
     raise Mistake(
-        f"{value!r} is not a stack's full name", "organization/project/stack", "copy it from `pulumi stack ls --all`"
+        f"{value!r} is not the full name of a stack",
+        "organization/project/stack",
+        f"copy it from `{commands.list_stacks()}`",
     )
 
 
@@ -65,7 +70,7 @@ def _variable_name(value: str) -> str:
     if re.fullmatch(VARIABLE_NAME, value):
         return value
     raise Mistake(
-        f"{value!r} is not a variable's name", "letters, digits and _, no digit in front", "write another name"
+        f"{value!r} is not a variable name", "letters, digits and _, not starting with a digit", "write another name"
     )
 
 
@@ -74,7 +79,7 @@ ISSUER_EXAMPLE = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E5
 STACK_NAME = "[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+"
 VARIABLE_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 RoleArn = Annotated[str, _arn("role"), _arn_schema("role")]
-# Read before any account or region is known, so without variables.
+# Used before any AWS account or region is known, so without variables.
 LiteralRoleArn = Annotated[str, _arn("role", variables_allowed=False), _arn_schema("role", variables_allowed=False)]
 PolicyArn = Annotated[str, _arn("policy"), _arn_schema("policy")]
 ProviderArn = Annotated[
@@ -134,7 +139,7 @@ Audience = Annotated[
 SessionDuration = Annotated[int, Field(ge=SESSION_DURATION.least, le=SESSION_DURATION.longest, examples=[7200])]
 TokenExpiration = Annotated[int, Field(ge=TOKEN_EXPIRATION.least, examples=[3600])]
 Document = dict[str, Any]
-# Their keys and values are checked against IAM's grammar (irsa.rules.grammar), which reports in IAM's words.
+# Their keys and values are checked against IAM's grammar (irsa.rules.grammar), whose messages use IAM's terms.
 Conditions = Annotated[
     dict[str, Any],
     WithJsonSchema(
@@ -170,114 +175,114 @@ TRUSTED_ROLE = {
 
 
 class Settings(BaseModel):
-    """Common to all models: camelCase keys, no unknown ones, no conversion of types."""
+    """The base of all models: keys in camelCase, no unknown keys, no conversion of types."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class KubernetesAccess(Settings):
-    """How to reach the cluster's Kubernetes API. Without it, as the stack's `kubernetes:` settings say."""
+    """How to reach the cluster's Kubernetes API. Default: the stack's `kubernetes:` settings."""
 
     kubeconfig: str | None = Field(default=None, min_length=1, examples=[".kube/config"])
     """Path of a kubeconfig file, relative to the folder of Pulumi.yaml."""
     context: str | None = Field(default=None, min_length=1, examples=["my-cluster"])
     """Context of the kubeconfig."""
     eks: bool = Field(default=False, examples=[True])
-    """true: the endpoint and its certificate come from EKS, the token from `aws eks get-token`."""
+    """true: endpoint and certificate come from EKS, the token from `aws eks get-token`."""
 
 
 class Cluster(Settings):
     """An EKS cluster whose service accounts are trusted.
 
-    It is looked up by `name`, or given by `oidcIssuer` and `oidcProviderArn`, or read from another `stack`.
+    It is looked up by `name`, or set by `oidcIssuer` and `oidcProviderArn`, or read from another `stack`.
     """
 
     name: ClusterName | None = None
-    """Name of the EKS cluster. Its OIDC issuer is looked up, and the IAM OIDC provider for it."""
+    """Name of the EKS cluster, by which its OIDC issuer and the IAM OIDC provider are looked up."""
     region: Region | None = None
-    """Region of the EKS cluster, when it is not the stack's."""
+    """Region of the EKS cluster. Default: the stack's region."""
     aws_account: str | None = Field(default=None, alias="account", examples=["data"])
-    """Key of `irsa:accounts` that owns the EKS cluster, when it is not the stack's account."""
+    """Key in `irsa:accounts` of the AWS account that owns the EKS cluster. Default: the stack's AWS account."""
     oidc_issuer: Issuer | None = None
-    """The cluster's OIDC issuer, an https URL, when it is not to be looked up."""
+    """OIDC issuer of the cluster, an https URL. Default: it is looked up."""
     oidc_provider_arn: ProviderArn | None = None
     """ARN of the IAM OIDC provider for that issuer."""
     stack: StackName | None = None
-    """Another stack, organization/project/stack, with the outputs oidcIssuer and oidcProviderArn."""
+    """Another stack, as organization/project/stack, with the outputs oidcIssuer and oidcProviderArn."""
     create_oidc_provider: bool = Field(default=False, examples=[True])
-    """true: this stack creates the IAM OIDC provider, in every account that has a role for the cluster."""
+    """true: this stack creates the IAM OIDC provider in every AWS account that has a role for the cluster."""
     kubernetes: KubernetesAccess | None = Field(default=None, examples=[{"context": "my-cluster"}])
     """How to reach the cluster's Kubernetes API."""
 
 
 class AwsAccount(Settings):
-    """Another AWS account, reached by a `profile` or by assuming a role, `assumeRoleArn`."""
+    """Another AWS account, accessed with a `profile` or by assuming a role, `assumeRoleArn`."""
 
     profile: str | None = Field(default=None, min_length=1, examples=["data-account"])
     """A profile of the AWS configuration files."""
     assume_role_arn: LiteralRoleArn | None = None
-    """A role to assume, with the stack's own credentials."""
+    """ARN of the role to assume with the stack's credentials."""
     region: Region | None = None
-    """Region, when it is not the stack's."""
+    """Region. Default: the stack's region."""
 
 
 class ServiceAccount(Settings):
     """The Kubernetes service account."""
 
     name: ServiceAccountName
-    """Its name."""
+    """Name of the service account."""
     namespace: Namespace | None = None
-    """Its namespace, which must exist. Without it, that of `irsa:defaults`, else `default`."""
+    """Namespace of the service account, which must exist. Default: that of `irsa:defaults`, else `default`."""
     create: bool = Field(default=True, examples=[False])
-    """false: the service account exists already; it is annotated and keeps everything else that it has.
+    """false: the service account exists; irsa annotates it and changes nothing else.
 
-    To hand over a service account that irsa created, run `up` with `retainOnDelete: true` first."""
+    To stop managing a service account that irsa created, run `pulumi up` with `retainOnDelete: true` first."""
     create_namespace: bool = Field(default=False, examples=[True])
-    """true: the namespace is created when it is missing, and kept when the stack is destroyed."""
+    """true: the namespace is created if it is missing, and kept when the stack is destroyed."""
     labels: dict[KubernetesKey, LabelValue] = Field(
         default_factory=dict, examples=[{"app.kubernetes.io/name": "my-app"}]
     )
     """Labels of a created service account."""
     annotations: dict[AnnotationKey, str] = Field(default_factory=dict, examples=[{"example.com/owner": "team-a"}])
-    """Further annotations. Those of eks.amazonaws.com have settings of their own."""
+    """Further annotations, except those of eks.amazonaws.com, which have their own settings."""
     image_pull_secrets: list[SecretName] = Field(default_factory=list, examples=[["registry"]])
     """Names of Secrets with registry credentials, for a created service account."""
     automount_service_account_token: bool | None = Field(default=None, examples=[False])
     """Whether Pods mount a token for the Kubernetes API, for a created service account."""
     sts_regional_endpoints: bool | None = Field(default=None, examples=[True])
-    """Whether AWS SDKs in the Pod call the regional endpoint of STS. Without it, the cluster's default."""
+    """Whether AWS SDKs in the Pod call the regional endpoint of STS. Default: the setting of the cluster's webhook."""
     token_expiration: TokenExpiration | None = None
-    """Lifetime of the Pod's AWS token in seconds, at least 600. Without it, 86,400."""
+    """Lifetime of the Pod's AWS token in seconds, at least 600. Default: 86,400."""
 
 
 class Role(Settings):
     """The IAM role."""
 
     arn: RoleArn | None = None
-    """ARN of an existing role, of any account. Nothing of it is changed; the service account is annotated with it."""
+    """ARN of an existing role in any AWS account. The role is not changed; the service account is annotated with it."""
     name: RoleName | None = None
-    """Name of the role. Without it, an automatic one that starts with the binding's key."""
+    """Name of the role. Default: an automatic name that starts with the binding's key."""
     name_prefix: RoleNamePrefix | None = None
-    """Start of an automatic name, at most 38 characters."""
+    """Prefix of an automatic name, at most 38 characters."""
     description: Description | None = None
     """Description of the role."""
     path: RolePath | None = None
     """IAM path of the role."""
     permissions_boundary: PolicyArn | None = None
-    """ARN of the policy that bounds the role's permissions."""
+    """ARN of the policy that is the role's permissions boundary."""
     tags: Tags = Field(default_factory=dict, examples=[{"team": "payments"}])
-    """Tags, besides those of `irsa:defaults`; 50 together at most."""
+    """Tags, merged with those of `irsa:defaults`; at most 50 in total."""
     max_session_duration: SessionDuration | None = None
-    """Longest session in seconds, 3,600 to 43,200."""
+    """Maximum session duration in seconds, 3,600 to 43,200. Default: that of `irsa:defaults`, else 3,600."""
     force_detach_policies: bool | None = Field(default=None, examples=[True])
     """true: policies that others attached are detached when the role is deleted."""
 
 
 class PolicyDocument(Settings):
-    """A policy document, from a `file` or inline."""
+    """A policy document, from a `file` or as an inline `document`."""
 
     file: str | None = Field(default=None, examples=["policies/my-policy.json"])
-    """A JSON file with the policy document, relative to the folder of Pulumi.yaml."""
+    """Path of a JSON file with the policy document, relative to the folder of Pulumi.yaml."""
     document: Document | None = Field(default=None, examples=[DOCUMENT])
     """The policy document itself."""
 
@@ -286,26 +291,26 @@ class Policy(PolicyDocument):
     """A managed IAM policy to create, from a `file` or an inline `document`."""
 
     name: PolicyName | None = None
-    """Name of the policy. Without it, an automatic one that starts with the binding's key."""
+    """Name of the policy. Default: an automatic name that starts with the binding's key."""
     path: PolicyPath | None = None
     """IAM path of the policy."""
     description: Description | None = None
-    """Description of the policy. IAM can't change it, so another one replaces the policy."""
+    """Description of the policy. IAM cannot change it, so a new one replaces the policy."""
     tags: Tags = Field(default_factory=dict, examples=[{"team": "payments"}])
-    """Tags, besides those of `irsa:defaults`."""
+    """Tags, merged with those of `irsa:defaults`."""
 
 
 class Trust(Settings):
-    """Who may assume the role, besides the binding's own service account."""
+    """Who may assume the role, besides the binding's service account."""
 
     subjects: list[Subject] = Field(default_factory=list, examples=[["team-a:*", "team-b:worker"]])
-    """Service accounts as `namespace:name`; both may hold the wildcards * and ?."""
+    """Service accounts as `namespace:name`; both may contain the wildcards * and ?."""
     any_service_account: bool = Field(default=False, examples=[True])
-    """true: allows `*:*` among the subjects, every service account of the cluster."""
+    """true: subjects may contain `*:*`, every service account of the cluster."""
     conditions: Conditions = Field(default_factory=dict, examples=[{"StringEquals": {"aws:SourceVpc": "vpc-0abc"}}])
-    """Further conditions of every statement, as IAM writes them: operator, key, value or values."""
+    """Further conditions of the statements that irsa writes, in IAM's format: operator, key, value or values."""
     statements: list[Document] = Field(default_factory=list, examples=[[TRUSTED_ROLE]])
-    """Whole statements to add, as IAM writes them."""
+    """Further statements, in IAM's format."""
 
 
 class Binding(Settings):
@@ -314,7 +319,7 @@ class Binding(Settings):
     service_account: ServiceAccount | None = Field(
         default=None, examples=[{"name": "my-service-account", "namespace": "default"}]
     )
-    """The service account to create or to annotate. Without it: the role only."""
+    """The service account to create or to annotate. Without it, only the role is created."""
     role: Role = Field(default=Role(), examples=[{"name": "my-role", "description": "my-role-description"}])
     """The role."""
     policy: Policy | None = Field(default=None, examples=[{"name": "my-policy", "file": "policies/my-policy.json"}])
@@ -326,33 +331,33 @@ class Binding(Settings):
     inline_policies: dict[InlinePolicyName, PolicyDocument] = Field(
         default_factory=dict, examples=[{"read-reports": {"document": DOCUMENT}}]
     )
-    """Policies inside the role, by their names."""
+    """Inline policies of the role, by name."""
     assume_role_arns: list[RoleArn] = Field(
         default_factory=list, examples=[["arn:aws:iam::444455556666:role/data-reader"]]
     )
-    """Roles, mostly of other accounts, that this role may assume in turn (role chaining)."""
+    """ARNs of further roles that this role may assume, usually in other AWS accounts (role chaining)."""
     trust: Trust = Field(default=Trust(), examples=[{"subjects": ["team-a:*"]}])
     """Who else may assume the role."""
     audience: Audience | None = None
-    """Audience of the tokens. Without it, that of `irsa:defaults`, else sts.amazonaws.com."""
+    """Audience of the tokens. Default: that of `irsa:defaults`, else sts.amazonaws.com."""
     clusters: list[str] = Field(default_factory=list, examples=[["blue", "green"]])
-    """Keys of `irsa:clusters` whose service accounts are trusted. Without it, all of them."""
+    """Keys of `irsa:clusters` whose service accounts are trusted. Default: all clusters."""
     aws_account: str | None = Field(default=None, alias="account", examples=["data"])
-    """Key of `irsa:accounts` in which the role and its policies are created. Without it, the stack's account.
+    """Key in `irsa:accounts` of the AWS account for the role and its policies. Default: the stack's AWS account.
 
-    To move a role, give the binding a new key: Pulumi never moves a resource from account to account."""
+    To move a role, give the binding a new key: Pulumi cannot move a resource to another AWS account."""
     import_: list[Importable] = Field(default_factory=list, alias="import", examples=[["role", "policy"]])
-    """What exists already and is adopted, with the names given here. Take it out after the first `up`."""
+    """Existing resources to adopt; they are found by the names given here. Remove it after the first `pulumi up`."""
     protect: bool = Field(default=False, examples=[True])
-    """true: `pulumi destroy` and replacements are refused."""
+    """true: Pulumi refuses to delete or replace the binding's resources."""
     retain_on_delete: bool = Field(default=False, examples=[True])
     """true: the binding's resources are kept when the binding is removed."""
     formerly: Key | None = Field(default=None, examples=["old-key"])
-    """Previous key of this binding: the new key then does not replace the role, unless it is over 56 characters."""
+    """Previous key of this binding: the role is not replaced, unless the new key is longer than 56 characters."""
 
 
 class Defaults(Settings):
-    """Values for all bindings that have none of their own."""
+    """Values for all bindings that do not set them."""
 
     namespace: Namespace | None = None
     """Namespace of the service accounts."""
@@ -365,38 +370,38 @@ class Defaults(Settings):
     tags: Tags = Field(default_factory=dict, examples=[{"team": "payments"}])
     """Tags of roles and policies."""
     max_session_duration: SessionDuration | None = None
-    """Longest session in seconds."""
+    """Maximum session duration in seconds."""
     sts_regional_endpoints: bool | None = Field(default=None, examples=[True])
     """Whether AWS SDKs in Pods call the regional endpoint of STS."""
     token_expiration: TokenExpiration | None = None
     """Lifetime of the Pods' AWS tokens in seconds."""
     retain_namespaces: bool = Field(default=True, examples=[False])
-    """false: namespaces created by `createNamespace` are deleted with the stack. Choose before the first `up`."""
+    """false: namespaces of `createNamespace` are deleted with the stack. Set it before the first `pulumi up`."""
 
 
 class Quotas(Settings):
-    """Quotas of the account that AWS raised."""
+    """Quotas that AWS raised for your AWS account."""
 
     trust_policy_size: Annotated[int, Field(ge=TRUST_POLICY_SIZE, examples=[4096])] = TRUST_POLICY_SIZE
-    """Characters of a role's trust policy, white space not counted."""
+    """Characters of a role's trust policy, without white space."""
     attached_policies: Annotated[int, Field(ge=1, examples=[20])] = ATTACHED_POLICIES
     """Managed policies per role."""
 
 
 class Silence(Settings):
-    """Warnings of one lint rule that are known and intended."""
+    """Warnings of one lint rule that you accept."""
 
     bindings: list[str] = Field(default_factory=list, examples=[["team-a"]])
-    """Keys of the bindings whose warnings are silenced. Without it, those of the whole file."""
+    """Keys of the bindings whose warnings are silenced. Default: the whole file."""
     reason: Annotated[str, Field(min_length=1, examples=["the namespace belongs to one team"])]
-    """Why that is right."""
+    """Why you accept them."""
 
 
 class Lint(Settings):
     """Which warnings stop a deployment, and which are not shown."""
 
     errors: list[LintRuleName] = Field(default_factory=list, examples=[["wide-trust"]])
-    """Rules whose warnings are mistakes: nothing is deployed."""
+    """Rules whose warnings are mistakes, with which nothing is deployed."""
     silence: dict[LintRuleName, Silence] = Field(
         default_factory=dict,
         examples=[{"wide-trust": {"bindings": ["team-a"], "reason": "the namespace belongs to one team"}}],
@@ -408,16 +413,16 @@ class Stack(Settings):
     """All `irsa:` settings of a stack file."""
 
     cluster: Cluster | None = Field(default=None, examples=[{"name": "my-cluster"}])
-    """The EKS cluster; or `clusters`."""
+    """The EKS cluster, or set `clusters`."""
     clusters: dict[Key, Cluster] = Field(
         default_factory=dict,
         examples=[{"blue": {"name": "blue"}, "green": {"name": "green", "kubernetes": {"context": "green"}}}],
     )
     """Several EKS clusters, keyed by a name you choose, instead of `cluster`.
 
-    Start with it: switching recreates the service accounts."""
+    Use it from the start if you will have several: switching recreates the service accounts."""
     bindings: dict[Key, Binding] = Field(examples=[{"my-app": {"serviceAccount": {"name": "my-app"}}}])
-    """Roles and their service accounts, keyed by a name you choose; keep it, as another one replaces the role."""
+    """Roles and their service accounts, keyed by a name you choose. Do not change it: a new key replaces the role."""
     aws_accounts: dict[Key, AwsAccount] = Field(
         default_factory=dict,
         alias="accounts",
@@ -427,9 +432,9 @@ class Stack(Settings):
     defaults: Defaults = Field(default=Defaults(), examples=[{"namespace": "default", "path": "/irsa/"}])
     """Values for all bindings."""
     variables: dict[VariableName, str] = Field(default_factory=dict, examples=[{"bucket": "my-bucket"}])
-    """Values for ${NAME} in documents and ARNs."""
+    """Values of variables: ${NAME} in documents and ARNs."""
     quotas: Quotas = Field(default=Quotas(), examples=[{"trustPolicySize": 4096}])
-    """Quotas that AWS raised for the account."""
+    """Quotas that AWS raised for your AWS account."""
     lint: Lint = Field(default=Lint(), examples=[{"errors": ["wide-trust"]}])
     """Which warnings are mistakes, and which are not shown."""
     sandbox: bool = Field(default=False, examples=[True])

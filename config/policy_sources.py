@@ -1,4 +1,4 @@
-"""Policy documents of a stack file, inline or in files: read, and checked against IAM's grammar."""
+"""Policy documents of a stack file, inline or in files: reads them and checks them against IAM's grammar."""
 
 import difflib
 import json
@@ -24,16 +24,17 @@ from irsa.rules.policies import parse_object, split_document
 
 
 class PolicySources:
-    """The policy documents of one stack file; each policy's file is read once, and its mistakes are reported once.
+    """The policy documents of one stack file; each policy file is read once, and its mistakes are reported once.
+
+    File paths are relative to the folder, which is that of Pulumi.yaml.
 
     Attributes:
-        mistakes: What is wrong with the documents and their files.
-        not_checked: Places of documents that hold a secret.
-        unusable_bindings: Keys of the bindings that have one of either.
+        mistakes: The mistakes in the documents and their files.
+        not_checked: Places of documents that contain a secret.
+        unusable_bindings: Keys of the bindings with a mistake or a secret in a document.
     """
 
     def __init__(self, folder: Path, variables: CheckVariables) -> None:
-        """Start without documents; file paths are relative to the folder, that of Pulumi.yaml."""
         self._folder, self._variables = folder, variables
         self._files: dict[str, tuple[str, dict[str, Any]]] = {}
         self._checked_files: set[str] = set()
@@ -45,29 +46,29 @@ class PolicySources:
         self.unusable_bindings: set[str] = set()
 
     def with_documents(self, bindings: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the bindings with the file of each policy read into its document."""
+        """Return the bindings with each policy file as an inline document."""
         return {
             key: self._with_documents(("bindings", key), binding) if isinstance(binding, dict) else binding
             for key, binding in bindings.items()
         }
 
-    def filled(self, document: Any) -> Any:
-        """Return a document without mistakes, its variables filled in with samples."""
+    def with_samples(self, document: Any) -> Any:
+        """Return a document without mistakes, its variables replaced by sample values."""
         return fill(document, self._variables.values)
 
     def parts(self, source: Place, document: Any) -> int:
-        """Return how many managed policies a document becomes.
+        """Return the number of managed policies into which a document is split.
 
         Raises:
             Mistake: One statement alone is too long.
         """
         key = self._file_of.get(source, source)
         if key not in self._parts:
-            self._parts[key] = len(split_document(self.filled(document)))
+            self._parts[key] = len(split_document(self.with_samples(document)))
         return self._parts[key]
 
     def locate(self, source: Place, part: Place, mistake: Mistake, rule: str = "mistake") -> LocatedMistake:
-        """Return a mistake in a document with its place: in the policy's file, or in the stack file."""
+        """Return a mistake in a document with its place in the policy file, or in the stack file."""
         name = self._file_of.get(source)
         if name is None:
             return LocatedMistake((*source, "document", *part), mistake, rule=rule)
@@ -108,7 +109,7 @@ class PolicySources:
         return {**source, "document": document}
 
     def _open(self, place: Place, name: str) -> bool:
-        """Read a file. One that is missing is reported on the line that names it, a mistake in it where it is."""
+        """Read a file, and return whether it could be read. A missing file is a mistake on the line that names it."""
         try:
             text = _text_of(self._folder / name, name)
         except Mistake as mistake:
@@ -126,17 +127,17 @@ class PolicySources:
         return True
 
     def _check(self, source: Place, document: dict[str, Any], split: bool) -> bool:
-        """Tell whether the document could be checked and has no mistake."""
+        """Check a document, and return whether it has neither a mistake nor a secret."""
         if self._holds_secret(source, document):
             return False
         found = [*_unknown_variables(document, self._variables.values)]
-        filled = document if found else self.filled(document)
-        found += document_mistakes(filled)
+        checkable = document if found else self.with_samples(document)
+        found += document_mistakes(checkable)
         if self._variables.partition:
-            found += partition_mistakes(filled, self._variables.partition)
+            found += partition_mistakes(checkable, self._variables.partition)
         if split and not found:
             try:
-                self._parts[self._file_of.get(source, source)] = len(split_document(filled))
+                self._parts[self._file_of.get(source, source)] = len(split_document(checkable))
             except Mistake as mistake:
                 found = [(("Statement",), mistake)]
         self.mistakes += [self.locate(source, part, mistake) for part, mistake in found]
@@ -161,11 +162,11 @@ class PolicySources:
     def _check_trust_part(self, place: Place, part: Any, mistakes_in: Callable[[Any], Iterable[Located]]) -> None:
         if not self._holds_secret(place, part):
             found = [*_unknown_variables(part, self._variables.values)]
-            found += mistakes_in(part if found else self.filled(part))
+            found += mistakes_in(part if found else self.with_samples(part))
             self.mistakes += [LocatedMistake((*place, *inner), mistake) for inner, mistake in found]
 
     def _holds_secret(self, place: Place, value: Any) -> bool:
-        """Tell, and note, whether a value can't be checked."""
+        """Return whether a value contains a secret, and so cannot be checked; if so, record its place."""
         if self._variables.are_readable(value) and not _has_secret(value):
             return False
         self.not_checked.append(place)

@@ -31,7 +31,7 @@ LIMITS = {
 
 
 def mistakes_of(errors: Iterable[Any]) -> Iterator[LocatedMistake]:
-    """Yield pydantic's errors as mistakes; a misspelled required key is one mistake, not two."""
+    """Yield pydantic's errors as mistakes; a misspelled required key is one mistake."""
     errors = list(errors)
     extra: dict[Place, list[str]] = {}
     for error in errors:
@@ -61,7 +61,7 @@ def _mistake(error: Any, place: Place) -> Mistake:
     if kind == "missing":
         return Mistake(f"no {place[-1]}", f"{place[-1]} is required", f"add {place[-1]}")
     if kind in LIMITS:
-        return Mistake(in_yaml_words(found), LIMITS[kind].format(**limits), "write a value within that limit")
+        return Mistake(in_yaml_words(found), LIMITS[kind].format(**limits), "write a value within this limit")
     allowed = KINDS.get(kind, str(error["msg"]))
     return Mistake(in_yaml_words(found), allowed, _advice(kind, found, place))
 
@@ -78,24 +78,24 @@ def _advice(kind: str, found: Any, place: Place) -> str:
     if kind == "model_type":
         known = keys_at(place)
         return f"write keys below it: {', '.join(known[:4])}{', ...' if len(known) > 4 else ''}"  # noqa: PLR2004 (enough to see which)
-    return "write a value of that kind"
+    return "write a value of that type"
 
 
 def _unknown_key(key: str, place: Place) -> Mistake:
     known = keys_at(place)
-    home = _home_of(key) if not difflib.get_close_matches(key, known, n=1) else None
-    fix = f"it belongs under {home}" if home else nearest(key, known, "remove it")
+    parent = _parent_of(key) if not difflib.get_close_matches(key, known, n=1) else None
+    fix = f"move it to {parent}" if parent else nearest(key, known, "remove it")
     return Mistake(f"unknown key {key!r}", ", ".join(known) or "no key", fix)
 
 
-def _home_of(key: str) -> str | None:
-    """Return the one setting of a binding below which this key is known."""
-    homes = [home for home in keys_at(("bindings", "")) if key in keys_at(("bindings", "", home))]
-    return homes[0] if len(homes) == 1 else None
+def _parent_of(key: str) -> str | None:
+    """Return the only key of a binding that may contain this key; None where there is none, or several."""
+    parents = [parent for parent in keys_at(("bindings", "")) if key in keys_at(("bindings", "", parent))]
+    return parents[0] if len(parents) == 1 else None
 
 
 def keys_at(place: Place) -> list[str]:
-    """Return the keys that a mapping at this YAML path may have, sorted."""
+    """Return the keys that a mapping at this YAML path may have, in alphabetical order."""
     annotation = _annotation(place)
     fields = annotation.model_fields if _is_model(annotation) else {}
     return sorted(field.alias or name for name, field in fields.items())

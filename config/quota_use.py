@@ -1,4 +1,4 @@
-"""What a binding uses of IAM's quotas, as far as it is known before anything is looked up."""
+"""How much of IAM's quotas a binding uses, as far as known without look-ups."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -19,7 +19,7 @@ from irsa.rules.usage import role_usages, tags_usage, trust_usage
 def quota_usages(
     stack: Stack, sources: PolicySources, variables: CheckVariables
 ) -> tuple[Mapping[str, Sequence[PlacedUsage]], list[LocatedMistake]]:
-    """Return what each binding uses of the quotas that it keeps, and a mistake for each quota that one exceeds.
+    """Return how much of each quota every binding uses, and a mistake for each quota that one exceeds.
 
     Args:
         stack: A stack with its defaults in the bindings.
@@ -34,7 +34,7 @@ def quota_usages(
         try:
             of_binding = [*_usages(key, binding, stack, sources, variables)]
         except Mistake as mistake:
-            # A file that was checked as an inline policy, of which IAM takes more.
+            # The file was checked as an inline policy, which may be larger.
             mistakes.append(sources.locate(("bindings", key, "policy"), ("Statement",), mistake))
             continue
         for placed in of_binding:
@@ -49,7 +49,7 @@ def quota_usages(
 def _usages(
     key: str, binding: Binding, stack: Stack, sources: PolicySources, variables: CheckVariables
 ) -> Iterator[PlacedUsage]:
-    """Yield what a binding uses of each quota."""
+    """Yield how much of each quota a binding uses."""
     place: Place = ("bindings", key)
     role, policy = binding.role, binding.policy
     if role.arn:
@@ -60,9 +60,9 @@ def _usages(
     trust = trust_of(binding, stack, sources, variables)
     yield PlacedUsage((*place, "trust"), trust_usage(trust.policy, stack.quotas.trust_policy_size))
     parts = sources.parts((*place, "policy"), policy.document) if policy and policy.document else 0
-    inline = [minified(sources.filled(source.document)) for source in binding.inline_policies.values()]
+    inline = [minified(sources.with_samples(source.document)) for source in binding.inline_policies.values()]
     if binding.assume_role_arns:
-        inline.append(chaining_policy(sources.filled(binding.assume_role_arns)))
-    policy_arns = len(set(sources.filled(binding.policy_arns)))
+        inline.append(chaining_policy(sources.with_samples(binding.assume_role_arns)))
+    policy_arns = len(set(sources.with_samples(binding.policy_arns)))
     for argument, usage in role_usages(parts, policy_arns, inline, stack.quotas.attached_policies):
         yield PlacedUsage((*place, *place_of(argument)), usage)

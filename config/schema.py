@@ -11,7 +11,7 @@ from config import models
 from config.models import Stack
 
 FILE = Path(__file__).parent / "schema.json"
-# A value that only the engine can read; it may stand for any text.
+# An encrypted value, which only the engine can read; it may replace any string.
 SECRET = {
     "type": "object",
     "properties": {"secure": {"type": "string"}},
@@ -22,14 +22,14 @@ SECRET = {
 
 
 def stack_file_schema() -> dict[str, Any]:
-    """Return the schema of a whole stack file; keys that are not irsa's are free."""
+    """Return the schema of a whole stack file; keys that do not start with irsa: may have any value."""
     stack = _plain(_described(Stack.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")))
     known = "|".join(stack["properties"])
     settings = {f"irsa:{name}": value for name, value in stack["properties"].items()}
     settings["irsa:variables"]["additionalProperties"] = {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/Secret"}]}
     config = {
         "type": "object",
-        "description": "The stack's settings. Those of this program start with `irsa:`.",
+        "description": "The settings of the stack. Those of this program start with `irsa:`.",
         "properties": {
             "aws:region": {"type": "string", "description": "The AWS region of the stack.", "examples": ["us-west-2"]},
             **settings,
@@ -37,8 +37,8 @@ def stack_file_schema() -> dict[str, Any]:
         "patternProperties": {
             f"^irsa:(?!(?:{known})$)": {
                 "not": {},
-                "errorMessage": "irsa has no such setting",
-                "description": "No setting of irsa. It has: "
+                "errorMessage": "unknown irsa setting",
+                "description": "Unknown setting. The settings are: "
                 + ", ".join(f"irsa:{name}" for name in stack["properties"]),
             }
         },
@@ -56,10 +56,10 @@ def stack_file_schema() -> dict[str, Any]:
 
 
 def _described(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema with the docstring that stands below an attribute of a model as its description.
+    """Return the schema with the docstring below each attribute of a model as its description.
 
-    pydantic reads them too (use_attribute_docstrings), but whenever the models are imported, which costs each run of
-    `irsa check` a tenth of its time.
+    pydantic could read them too (use_attribute_docstrings), but at every import of the models: a tenth of the time of
+    `irsa check`.
     """
     described: dict[str, dict[str, str]] = {}
     for model in ast.parse(inspect.getsource(models)).body:
@@ -79,7 +79,7 @@ def _described(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(schema: Any) -> Any:
-    """Return a schema without what pydantic adds for programs: null, titles, defaults that are not worth a word."""
+    """Return a schema without what editors do not need: null, titles, defaults that are lists or mappings."""
     if isinstance(schema, list):
         return [_plain(item) for item in schema]
     if not isinstance(schema, dict):
@@ -99,7 +99,7 @@ def _plain(schema: Any) -> Any:
         plain.pop("default", None)
     patterns = plain.pop("patternProperties", None)
     if patterns and "additionalProperties" not in plain:
-        # Keys that follow no pattern are not free, as pydantic's schema has it, but wrong.
+        # pydantic's schema allows keys that do not match the pattern; here they are wrong.
         ((pattern, values),) = patterns.items()
         plain |= {
             "propertyNames": {**plain.get("propertyNames", {}), "pattern": pattern},
@@ -113,7 +113,7 @@ def _plain_values(schemas: dict[str, Any]) -> dict[str, Any]:
 
 
 def text() -> str:
-    """Return the schema as the committed file has it."""
+    """Return the text of config/schema.json."""
     return json.dumps(stack_file_schema(), indent=2, ensure_ascii=False) + "\n"
 
 

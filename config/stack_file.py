@@ -1,7 +1,7 @@
 """A stack file as the engine reads it, with the line of every value.
 
-The engine reads YAML by Go's yaml.v3, whose plain scalars differ from PyYAML's: `yes` is a string, 0o17 a number, a
-date a moment in time. So PyYAML reads the nodes and their lines here, and this module their values.
+The engine reads YAML with Go's yaml.v3, whose plain scalars differ from PyYAML's: `yes` is a string, 0o17 a number, a
+date a timestamp. So PyYAML reads the nodes and their lines, and this module reads their values.
 """
 
 import functools
@@ -20,7 +20,7 @@ from irsa.rules.mistakes import Mistake, shown
 from irsa.rules.names import REGION, check_name
 
 PREFIX = "irsa"
-# The C parser where PyYAML was built with it. It resolves no types, which is this module's part.
+# The C parser, if PyYAML was built with it. It resolves no types; this module does.
 LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 WORDS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -31,19 +31,19 @@ INTEGER = re.compile(r"[-+]?(0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|0[0-7_]+|[0-9][0
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 DATE = re.compile("([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})")
 BASES = {"0b": 2, "0o": 8, "0x": 16}
-# Deeper than any setting or policy, and flat enough for functions that call themselves once or twice per level.
+# Deeper than any setting or policy, and low enough for recursive functions.
 DEEPEST = 100
 
 
 class StackFile:
-    """The `irsa:` settings of a stack file and what else of it matters here.
+    """The `irsa:` settings of a stack file, and its region.
 
     Attributes:
-        name: The file as messages name it.
+        name: The file's name in messages.
         settings: The settings by their names without `irsa:`.
-        region: `aws:region`, where it is there; `SECRET` where it is secret.
-        mistakes: What is wrong with the file as YAML, keys that look like settings and are none, and a wrong region.
-        imports_environments: Whether Pulumi ESC adds values to it that are not in the file.
+        region: `aws:region`; None where it is missing, `SECRET` where it is secret.
+        mistakes: Mistakes in the YAML, misspelled prefixes of settings, and a wrong region.
+        imports_environments: Whether Pulumi ESC adds values that are not in the file.
     """
 
     def __init__(self, path: Path, name: str | None = None) -> None:
@@ -67,7 +67,7 @@ class StackFile:
             mark = error.problem_mark or error.context_mark
             found = f"not YAML: {error.problem or error.context}"
             fix = "fix that line: indentation, quotes, colons and brackets" + (
-                "; a tab can't indent" if "\\t" in found else ""
+                "; do not indent with tabs" if "\\t" in found else ""
             )
             self._complain(Mistake(found, "a YAML file", fix), mark.line + 1 if mark else None)
         except (yaml.YAMLError, RecursionError) as error:
@@ -75,7 +75,7 @@ class StackFile:
             self._complain(Mistake(" ".join(found.split()), "a YAML file", "fix the file"), None)
 
     def line(self, place: Place) -> int | None:
-        """Return the line of a setting, or of the nearest one above it that is in the file."""
+        """Return the line of a setting, or of the nearest parent that is in the file."""
         if not place or place[0] not in self._settings:
             return None
         key, node = self._settings[str(place[0])]
@@ -129,18 +129,18 @@ class StackFile:
                     Mistake(f"a key of {parts[0]!r}", "keys of irsa, aws, kubernetes, pulumi, ...", fix), line
                 )
             if len(parts) == 1 or parts[0] == PREFIX:
-                # A key without a namespace is the project's own.
+                # A key without a namespace belongs to the project.
                 yield key, node, ":".join(parts[-1:] if len(parts) == 1 else parts[1:])
 
 
 class ProjectSettings(NamedTuple):
-    """What Pulumi.yaml gives to a stack that does not say otherwise.
+    """The settings in Pulumi.yaml, for stacks that do not set them.
 
     Attributes:
         settings: The `irsa:` settings by their names without `irsa:`.
-        region: `aws:region`, where it is there; `SECRET` where it is secret.
-        mistakes: What is wrong with them as YAML, and a wrong region.
-        not_checked: Why they could not be read; the engine stops at the same, before anything of a stack matters.
+        region: `aws:region`; None where it is missing, `SECRET` where it is secret.
+        mistakes: Mistakes in their YAML, and a wrong region.
+        not_checked: Why they could not be read; the engine stops for the same reason.
     """
 
     settings: Mapping[str, Any] = {}
@@ -150,7 +150,7 @@ class ProjectSettings(NamedTuple):
 
 
 def project_settings(folder: Path, file: StackFile) -> ProjectSettings:
-    """Return what the Pulumi.yaml in the folder merges into the stack file; without one, that is nothing."""
+    """Return the settings of the Pulumi.yaml in the folder; without one, empty settings."""
     path = folder / "Pulumi.yaml"
     try:
         return _project_settings(yaml.compose(path.read_bytes().decode(), Loader=LOADER), str(path), file)
@@ -192,14 +192,14 @@ def _project_settings(root: Any, name: str, file: StackFile) -> ProjectSettings:
 
 
 def _region(key: Any, node: Any, name: str, mistakes: list[LocatedMistake]) -> str | Secret | None:
-    """Return `aws:region`; nothing where it is empty or no region, which is a mistake.
+    """Return `aws:region`; None where it is empty or not a region, which is a mistake.
 
-    The engine makes a string of any value, and the AWS provider refuses it later, without saying where it is from.
+    The engine turns any value into a string, and the AWS provider refuses it later, without naming the key.
     """
     value = _Reader(name, []).value(node)
     if value is None or value == "" or value is SECRET:
         return value or None
-    mistake = Mistake(f"{in_yaml_words(value)} as aws:region", f"a string: {REGION.words}", "name the region")
+    mistake = Mistake(f"{in_yaml_words(value)} as aws:region", f"a string: {REGION.words}", "write the region's name")
     if isinstance(value, str):
         try:
             return check_name(value, REGION)
@@ -217,27 +217,27 @@ def located(
     Args:
         mistakes: Mistakes in the settings.
         file: The stack file.
-        values: The settings that were examined, where they may be others than the file's.
+        values: The settings that were checked, if they may differ from the file's.
     """
     found = []
     for mistake in mistakes:
         setting = str(mistake.place[0]) if mistake.place else ""
-        own = values is None or (setting in file.settings and file.settings[setting] == values.get(setting))
+        is_in_file = values is None or (setting in file.settings and file.settings[setting] == values.get(setting))
         line = file.line(mistake.place) if mistake.file is None else mistake.line
-        name = (file.name if own else None) if mistake.file is None else mistake.file
-        found.append(mistake._replace(file=name, line=line if own or mistake.file else None))
+        name = (file.name if is_in_file else None) if mistake.file is None else mistake.file
+        found.append(mistake._replace(file=name, line=line if is_in_file or mistake.file else None))
     return sorted(found, key=lambda mistake: (mistake.file != file.name, mistake.file or "", mistake.line or 0))
 
 
 def repeated(key: str, first: int, second: int) -> Mistake:
-    """Return the mistake of a key that is there twice."""
+    """Return the mistake for a duplicate key."""
     return Mistake(
         f"the key {key!r} twice, on lines {first} and {second}", "each key once", "merge the two, or remove one"
     )
 
 
 def parsed(text: str) -> Any:
-    """Return a value that the engine handed over as a string."""
+    """Return a value that the engine passed as a string."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -246,7 +246,7 @@ def parsed(text: str) -> Any:
 
 
 def in_yaml_words(value: object) -> str:
-    """Return a value for a message, as YAML has it; a long one is cut."""
+    """Return a value for a message, in YAML's terms; a long one is shortened."""
     if value is None or value == "":
         return "nothing" if value is None else "an empty string"
     if isinstance(value, Mapping):
@@ -257,7 +257,7 @@ def in_yaml_words(value: object) -> str:
 
 
 def reason_not_to_use(value: Any) -> str | None:
-    """Return why a value that JSON allows can't be used, as the reader of YAML would say; None where it can."""
+    """Return why a JSON value cannot be used; None where it can."""
     level = [value]
     for _ in range(DEEPEST):
         level = [
@@ -289,19 +289,18 @@ def _items(node: Any) -> Iterator[tuple[Any, Any]]:
 
 
 class _Reader:
-    """Values of YAML nodes."""
+    """Reads values of YAML nodes, and adds to the mistakes of the file."""
 
     def __init__(self, name: str, mistakes: list[LocatedMistake]) -> None:
-        """Read values of that file, and add to these mistakes."""
         self._name, self._mistakes = name, mistakes
         self._open: set[int] = set()
         self._path: list[str | int] = []
 
     def setting(self, name: str, node: Any) -> Any:
-        """Return the value of a setting, as the program will have it."""
+        """Return the value of a setting as the program gets it."""
         self._path = [name]
         value = self.value(node)
-        # The engine hands every value over as a string, and the program reads it as JSON.
+        # The engine passes every value as a string, and the program reads it as JSON.
         return parsed(value) if isinstance(value, str) else value
 
     def value(self, node: Any) -> Any:
@@ -361,7 +360,7 @@ def scalar(text: str) -> Any:
     if FLOAT.fullmatch(text):
         return _float(text)
     date = DATE.fullmatch(text)
-    # What Pulumi makes of a date.
+    # Pulumi's string for a date.
     return f"{date[1]}-{date[2]:0>2}-{date[3]:0>2} 00:00:00 +0000 UTC" if date else text
 
 
@@ -375,12 +374,12 @@ def _integer(text: str) -> Any:
         return text
     if -(2**63) <= number < 2**64:
         return number
-    # Go goes on with what has no prefix as with a number that is not whole.
+    # Go reads a larger number without prefix as a float.
     return text if digits[:2] in BASES else _float(text)
 
 
 def _float(text: str) -> Any:
-    """Return a number as the engine writes it: from 1e21 on with an exponent, and beyond its range the string."""
+    """Return a number as the engine writes it: with an exponent from 1e21 on; beyond its range, the string."""
     number = float(text.replace("_", ""))
     if math.isinf(number):
         return text
@@ -388,7 +387,7 @@ def _float(text: str) -> Any:
 
 
 def line_in(node: Any, part: Place, key: Any = None) -> int | None:
-    """Return the line of a place below a node, or of the nearest one above it that is there."""
+    """Return the line of a place below a node, or of its nearest existing parent."""
     for step in part:
         found = _step(node, step)
         if found is None:
@@ -399,7 +398,7 @@ def line_in(node: Any, part: Place, key: Any = None) -> int | None:
 
 
 def _step(node: Any, part: str | int) -> tuple[Any, Any] | None:
-    """Return the key and the value of a step, or the item twice."""
+    """Return the key and the value for a step; for an item of a list, the item twice."""
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
         return node.value[part], node.value[part]
     return _keys(node).get(str(part)) if isinstance(node, yaml.MappingNode) else None
@@ -407,7 +406,7 @@ def _step(node: Any, part: str | int) -> tuple[Any, Any] | None:
 
 @functools.lru_cache(maxsize=64)
 def _keys(node: Any) -> Mapping[str, tuple[Any, Any]]:
-    """Return the keys of a mapping, merged ones included; of a key that is there twice, the last."""
+    """Return the keys of a mapping, merged ones included; of a duplicate key, the last."""
     keys: dict[str, tuple[Any, Any]] = {}
     for key, value in node.value:
         if key.value == "<<":

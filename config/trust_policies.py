@@ -9,6 +9,7 @@ from config.policy_sources import PolicySources
 from config.variables import CheckVariables
 from irsa.evaluation.admission import admission
 from irsa.rules.arns import oidc_provider_arn
+from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, trust_document
 
 
@@ -32,12 +33,13 @@ def judged_trusts(stack: Stack, sources: PolicySources, variables: CheckVariable
 
 
 def trust_of(binding: Binding, stack: Stack, sources: PolicySources, variables: CheckVariables) -> Trust:
-    """Return the trust policy, with issuers of the usual length where they are to be looked up."""
+    """Return the trust policy, with placeholders of the usual length for issuers that are looked up later."""
     service_account = binding.service_account
-    own = [f"{service_account.namespace}:{service_account.name}"] if service_account else []
-    subjects = [*binding.trust.subjects, *own]
+    subjects = [*binding.trust.subjects]
+    if service_account:
+        subjects.append(subject_of(service_account.namespace or DEFAULT_NAMESPACE, service_account.name))
     clusters = stack.clusters_by_key
-    # A cluster with mistakes is left out; the role trusts one at least.
+    # Clusters with mistakes are left out; the role trusts at least one.
     chosen = [clusters[name] for name in binding.clusters or clusters if name in clusters] or [Cluster()]
     providers = [
         cluster.oidc_provider_arn
@@ -49,6 +51,7 @@ def trust_of(binding: Binding, stack: Stack, sources: PolicySources, variables: 
         for index, cluster in enumerate(chosen)
     ]
     audience = binding.audience or DEFAULT_AUDIENCE
-    conditions, statements = sources.filled(binding.trust.conditions), sources.filled(binding.trust.statements)
+    conditions = sources.with_samples(binding.trust.conditions)
+    statements = sources.with_samples(binding.trust.statements)
     policy = trust_document(providers, subjects, audience, conditions, statements)
     return Trust(policy, sorted(set(providers)), subjects, audience)

@@ -1,6 +1,6 @@
 """Variables in documents and ARNs: `${account}`, `${region}`, `${partition}`, `${cluster}`, and `irsa:variables`.
 
-Names with a colon, such as `${aws:PrincipalTag/team}`, and `${*}`, `${?}`, `${$}` are IAM's own and stay:
+Names with a colon, such as `${aws:PrincipalTag/team}`, and `${*}`, `${?}`, `${$}` are IAM's variables and stay:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
 """
 
@@ -15,7 +15,7 @@ from irsa.rules.mistakes import Mistake
 REFERENCE = re.compile(r"\$\{([^}]*)\}")
 IAM_OWN = re.compile(r".*:.*|[*?$]")
 BUILT_IN = ("account", "region", "partition", "cluster")
-# Legal values, with which a string can be checked against AWS's rules before the real ones are known.
+# Legal values, to check a string against AWS's rules before the real ones are known.
 SAMPLES = {"account": "111122223333", "region": "us-west-2", "partition": "aws", "cluster": "my-cluster"}
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html and botocore's partitions.json
 PARTITION_OF_REGION_PREFIX = {
@@ -38,12 +38,12 @@ SECRET = Secret()
 
 @dataclass(frozen=True)
 class CheckVariables:
-    """The variables with which a stack file is checked, before anything is looked up.
+    """The variables with which a stack file is checked before anything is looked up.
 
     Attributes:
-        values: Those of the file, samples of the built-in ones, and of those that are secret.
-        secret: Names of those that are secret.
-        partition: The partition of the stack's AWS accounts; None where it is not known, or where there are several.
+        values: The variables of the file, with sample values for built-in and secret ones.
+        secret: Names of the secret variables.
+        partition: The partition of the stack's AWS accounts; None where it is unknown, or where there are several.
     """
 
     values: Mapping[str, str]
@@ -51,12 +51,12 @@ class CheckVariables:
     partition: str | None
 
     def are_readable(self, value: Any) -> bool:
-        """Tell whether a value refers to no secret variable."""
+        """Return whether a value uses no secret variable."""
         return not self.secret or self.secret.isdisjoint(references(value))
 
 
 def check_variables(settings: Mapping[str, Any], region: str | None) -> CheckVariables:
-    """Return the variables with which settings are checked; the settings may be of any shape."""
+    """Return the variables with which settings are checked; the settings may have any shape."""
     declared = settings.get("variables")
     variables = declared if isinstance(declared, dict) else {}
     secret = {str(name) for name, value in variables.items() if value is SECRET}
@@ -86,7 +86,7 @@ def partition_of(region: str) -> str:
 
 
 def fill(value: Any, variables: Mapping[str, str]) -> Any:
-    """Return the value with its variables filled in, at every depth of lists and mappings.
+    """Return the value with its variables replaced, at every depth of lists and mappings.
 
     Raises:
         Mistake: A variable that is neither built in, nor in `irsa:variables`, nor IAM's own.
@@ -101,7 +101,7 @@ def fill(value: Any, variables: Mapping[str, str]) -> Any:
 
 
 def references(value: Any) -> Iterator[str]:
-    """Yield the names of the variables in a value, those of IAM left out."""
+    """Yield the names of the variables in a value, without IAM's variables."""
     if isinstance(value, str):
         if "${" in value:
             yield from (name for name in REFERENCE.findall(value) if not IAM_OWN.fullmatch(name))
@@ -124,5 +124,5 @@ def _value_of(match: re.Match[str], variables: Mapping[str, str]) -> str:
     raise Mistake(
         f"unknown variable ${{{name}}}",
         ", ".join(f"${{{known}}}" for known in variables),
-        f"did you mean ${{{close[0]}}}?" if close else f"add {name} to irsa:variables",
+        f"did you mean ${{{close[0]}}}?" if close else f"define {name} in irsa:variables",
     )

@@ -1,1 +1,1 @@
-"""What the stack's program makes of its settings."""
+"""The program of the stack: look-ups, the plan, and the resources."""

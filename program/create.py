@@ -1,4 +1,4 @@
-"""From the plan to Pulumi's resources and the stack's outputs."""
+"""The resources of the plan, and the stack's outputs."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,7 +14,7 @@ from program.plan import Plan, PlannedBinding, PlannedComponent, PlannedNamespac
 
 
 def create(plan: Plan, lookups: Lookups) -> None:
-    """Create what was planned, and export the stack's outputs."""
+    """Create what is planned, and export the stack's outputs."""
     namespaces: dict[PlannedNamespace, pulumi.Resource] = {}
     components: dict[str, ServiceAccountRole] = {}
     for planned, parsed in plan.components:
@@ -34,11 +34,11 @@ def create(plan: Plan, lookups: Lookups) -> None:
 
 
 def _namespace(planned: PlannedNamespace, retain: bool, lookups: Lookups) -> pulumi.Resource:
-    """Make a namespace unless it is there."""
+    """Create a namespace unless it exists."""
     options = pulumi.ResourceOptions(provider=lookups.clusters[planned.cluster].provider)
     name = planned.logical_name
     if retain:
-        # A patch makes what is missing, takes what exists, and leaves it when the stack is destroyed.
+        # A patch creates a missing namespace, uses an existing one, and leaves it when the stack is destroyed.
         patch = kubernetes.meta.v1.ObjectMetaPatchArgs(name=planned.name)
         return kubernetes.core.v1.NamespacePatch(name, metadata=patch, opts=options)
     metadata = kubernetes.meta.v1.ObjectMetaArgs(name=planned.name)
@@ -51,26 +51,26 @@ def _options(
     components: Mapping[str, ServiceAccountRole],
     namespaces: Mapping[PlannedNamespace, pulumi.Resource],
 ) -> pulumi.ResourceOptions:
-    providers: list[pulumi.ProviderResource | None] = [lookups.accounts[planned.aws_account].provider]
+    providers: list[pulumi.ProviderResource | None] = [lookups.aws_accounts[planned.aws_account].provider]
     if planned.cluster is not None:
         providers.append(lookups.clusters[planned.cluster].provider)
-    waits: list[pulumi.Resource] = [components[planned.role_of]] if planned.role_of else []
+    depends_on: list[pulumi.Resource] = [components[planned.role_of]] if planned.role_of else []
     if planned.namespace:
-        waits.append(namespaces[planned.namespace])
+        depends_on.append(namespaces[planned.namespace])
     return pulumi.ResourceOptions(
         providers=[provider for provider in providers if provider],
         protect=planned.protect or None,
-        depends_on=waits,
+        depends_on=depends_on,
         aliases=[pulumi.Alias(name=planned.formerly)] if planned.formerly else None,
     )
 
 
 def _output(binding: PlannedBinding, role: ServiceAccountRole) -> dict[str, Any]:
-    """Give a binding's part of the stack output `bindings`."""
-    account = binding.service_account
+    """Return a binding's part of the stack output `bindings`."""
+    service_account = binding.service_account
     return {
-        "namespace": account.namespace if account else None,
-        "serviceAccount": account.name if account else None,
+        "namespace": service_account.namespace if service_account else None,
+        "serviceAccount": service_account.name if service_account else None,
         "roleArn": role.role_arn,
         "policyArns": role.policy_arns,
         "subjects": role.subjects,
@@ -78,5 +78,5 @@ def _output(binding: PlannedBinding, role: ServiceAccountRole) -> dict[str, Any]
 
 
 def _helm_values(role: ServiceAccountRole) -> dict[str, Any]:
-    """Give the values that a Helm chart needs to make the service account itself."""
+    """Return the values with which a Helm chart creates the service account itself."""
     return {"serviceAccount": {"create": True, "annotations": role.annotations}}

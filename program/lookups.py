@@ -1,10 +1,11 @@
-"""What a stack's bindings need to have looked up, and what was found."""
+"""What must be looked up for a stack's bindings, and what was found."""
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from config.models import Binding, Stack
+from config.variable_keys import values_with_variables
 from config.variables import references
 from irsa.rules.trust import DEFAULT_AUDIENCE
 
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class Identity(NamedTuple):
-    """Who an AWS account is."""
+    """The identity of an AWS account."""
 
     account_id: str
-    """Its 12 digits."""
+    """Its ID, 12 digits."""
     partition: str
     """`aws`, `aws-cn`, ..."""
 
@@ -27,18 +28,18 @@ class ResolvedAwsAccount(NamedTuple):
     """An AWS account that bindings use."""
 
     identity: Identity | None
-    """Who it is; nothing where no document and no ARN asks for it."""
+    """Its identity; None where no document and no ARN needs it."""
     provider: "aws.Provider | None"
-    """The way to it; nothing is the stack's default provider."""
+    """Its provider; None for the stack's default provider."""
 
 
 class ResolvedCluster(NamedTuple):
-    """A cluster, looked up as far as its bindings need it."""
+    """What was looked up of a cluster for its bindings."""
 
     name: str
     """Name of the EKS cluster; empty when the stack file has none."""
     provider: "kubernetes.Provider | None"
-    """The way to its Kubernetes API; nothing is the stack's default provider."""
+    """The provider of its Kubernetes API; None for the stack's default provider."""
 
 
 @dataclass(frozen=True)
@@ -46,25 +47,25 @@ class Lookups:
     """All that was looked up for a stack.
 
     Attributes:
-        region: Region of the stack; nothing where no binding asks for it.
-        accounts: AWS accounts by their key; nothing is the key of the stack's own.
+        region: Region of the stack; None where no binding needs it.
+        aws_accounts: AWS accounts by their key; None is the key of the stack's account.
         clusters: Clusters by their key in `Stack.clusters_by_key`.
-        oidc_providers: ARNs of the IAM OIDC providers by cluster and account; an output where it is created.
+        oidc_providers: ARNs of the IAM OIDC providers by cluster and AWS account; outputs where the stack creates them.
     """
 
     region: str | None
-    accounts: Mapping[str | None, ResolvedAwsAccount]
+    aws_accounts: Mapping[str | None, ResolvedAwsAccount]
     clusters: Mapping[str, ResolvedCluster]
     oidc_providers: Mapping[tuple[str, str | None], "str | pulumi.Output[str]"]
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What the bindings need to have looked up.
+    """What must be looked up for the bindings.
 
     Attributes:
         variables: Names of the variables that they use, by AWS account.
-        audiences: Audiences that an IAM OIDC provider must admit, by cluster and AWS account.
+        audiences: Audiences that an IAM OIDC provider must list, by cluster and AWS account.
         kubernetes: Clusters whose Kubernetes API is used.
     """
 
@@ -74,7 +75,7 @@ class Needs:
 
 
 def audience_of(binding: Binding) -> str:
-    """Return the audience of the tokens that a binding's role admits."""
+    """Return the audience of the tokens that a binding's role trusts."""
     return binding.audience or DEFAULT_AUDIENCE
 
 
@@ -85,17 +86,13 @@ def needs_of(stack: Stack) -> Needs:
     kubernetes: set[str] = set()
     for binding in stack.bindings.values():
         clusters = binding.clusters or stack.clusters_by_key
-        variables.setdefault(binding.aws_account, set()).update(references(list(_with_variables(binding))))
-        # An existing role trusts whom it trusts.
+        keys = binding.model_dump(by_alias=True, exclude_defaults=True)
+        variables.setdefault(binding.aws_account, set()).update(
+            references([value for _, value in values_with_variables(keys)])
+        )
+        # The trust policy of an existing role is not changed.
         for cluster in () if binding.role.arn else clusters:
             audiences.setdefault((cluster, binding.aws_account), set()).add(audience_of(binding))
         if binding.service_account or stack.cluster:
             kubernetes.update(clusters)
     return Needs(variables, audiences, kubernetes)
-
-
-def _with_variables(binding: Binding) -> Iterator[Any]:
-    """Give the settings in which variables are filled in (program.plan)."""
-    yield from (binding.role.arn, binding.role.permissions_boundary, binding.policy_arns, binding.assume_role_arns)
-    yield from (binding.trust.conditions, binding.trust.statements)
-    yield from (source.document for source in (binding.policy, *binding.inline_policies.values()) if source)

@@ -1,4 +1,4 @@
-"""From settings and look-ups to the components that are to be created; nothing is asked or created here."""
+"""The plan: from settings and look-ups to the components to create. Nothing is looked up or created here."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -7,26 +7,19 @@ from config.argument_places import KEYS_OF_A_CREATED_ROLE, arguments_of, place_o
 from config.loading import StackFileError
 from config.located_mistake import LocatedMistake
 from config.models import Binding, ServiceAccount, Stack
+from config.variable_keys import with_variables_replaced
 from config.variables import fill
 from irsa.outputs import component_name
 from irsa.reading import InvalidArgumentsError
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, Part
 from irsa.rules.policies import CHAINING_POLICY, chaining_policy
-from irsa.rules.subjects import DEFAULT_NAMESPACE
+from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.unknown import UNKNOWN
 from irsa.spec import Spec, parse
 from program.lookups import Lookups
 
-WITH_VARIABLES: Collection[Part] = {
-    ("role_arn",),
-    ("permissions_boundary",),
-    ("trust_conditions",),
-    ("trust_statements",),
-    ("policy_arns",),
-    ("policy", "document"),
-}
-# What a binding says that the component has no argument for, or has it in another shape.
+# The keys of a binding for which the component has no argument, or one of another shape.
 OF_THE_STACK_FILE: Collection[Part] = {
     ("service_account", "create_namespace"),
     ("policy", "file"),
@@ -39,7 +32,7 @@ OF_THE_STACK_FILE: Collection[Part] = {
 
 
 class PlannedNamespace(NamedTuple):
-    """A namespace that is made when it is missing."""
+    """A namespace that is created when it is missing."""
 
     cluster: str
     name: str
@@ -47,27 +40,27 @@ class PlannedNamespace(NamedTuple):
 
 
 class PlannedComponent(NamedTuple):
-    """A component that is to be created."""
+    """A component to create."""
 
     name: str
-    """Its logical name: the binding's key, and for an account of one of several clusters `key@cluster`."""
+    """Its logical name: the binding's key; for a service account in one of several clusters, `key@cluster`."""
     args: Mapping[str, Any]
     """The arguments of ServiceAccountRole."""
     role_of: str | None
-    """Logical name of the component whose role it annotates an account with, in place of its argument `role_arn`."""
+    """Logical name of the component whose role its service account gets, instead of the argument `role_arn`."""
     aws_account: str | None
-    """Key of the AWS account; nothing is the stack's own."""
+    """Key of the AWS account; None for the stack's."""
     cluster: str | None
     """Key of the cluster whose Kubernetes API it uses."""
     namespace: PlannedNamespace | None
-    """The namespace that is made for it."""
+    """The namespace that is created for it."""
     protect: bool
     formerly: str | None
-    """The logical name that it had before."""
+    """Its previous logical name."""
 
 
 class PlannedBinding(NamedTuple):
-    """What the stack's outputs say of a binding."""
+    """What the stack's outputs need to know of a binding."""
 
     service_account: ServiceAccount | None
     component: str
@@ -75,31 +68,31 @@ class PlannedBinding(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """All that is to be created."""
+    """All that the stack creates."""
 
     components: Sequence[tuple[PlannedComponent, Spec]]
     """In the order of creation, each with its arguments parsed."""
     bindings: Mapping[str, PlannedBinding]
     retain_namespaces: bool
-    """Whether the namespaces stay when the stack is destroyed."""
+    """Whether the namespaces are kept when the stack is destroyed."""
 
 
 def plan(stack: Stack, lookups: Lookups) -> Plan:
     """Return the components of all bindings.
 
     Raises:
-        StackFileError: All mistakes that show only with what was looked up, of all bindings.
+        StackFileError: All mistakes of all bindings that depend on what was looked up.
     """
     components: list[tuple[PlannedComponent, Spec]] = []
     bindings: dict[str, PlannedBinding] = {}
-    # The accounts of several clusters have the same settings, and so the same mistakes.
+    # The service accounts in several clusters have the same settings, and so the same mistakes.
     mistakes: dict[tuple[Any, ...], LocatedMistake] = {}
     for key, binding in stack.bindings.items():
         try:
             planned = list(_components(key, binding, stack, lookups))
         except Mistake as same_name:
-            in_list: Part = ("bindings", key, "policyArns")
-            mistakes[in_list, same_name.found] = LocatedMistake(in_list, same_name)
+            policy_arns: Part = ("bindings", key, "policyArns")
+            mistakes[policy_arns, same_name.found] = LocatedMistake(policy_arns, same_name)
             continue
         bindings[key] = PlannedBinding(binding.service_account, planned[0].name)
         for component in planned:
@@ -115,7 +108,7 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
 
 
 def _setting(argument: Part, binding: Binding, args: Mapping[str, Any]) -> Part:
-    """Return where an argument stands in the binding."""
+    """Return the place of an argument in the binding."""
     keys = list(args.get("policy_arns", ()))
     if argument[:1] == ("policy_arns",) and argument[1:] and len(keys) == len(binding.policy_arns):
         return ("policyArns", keys.index(argument[1]))
@@ -123,29 +116,30 @@ def _setting(argument: Part, binding: Binding, args: Mapping[str, Any]) -> Part:
 
 
 def _components(key: str, binding: Binding, stack: Stack, lookups: Lookups) -> Iterator[PlannedComponent]:
-    """Give one component, or several clusters' one for the role and one for the account of each cluster.
+    """Yield one component; for several clusters, one for the role and one for the service account in each cluster.
 
-    The names of the latter don't change when a cluster comes or goes.
+    The names of the latter do not change when a cluster is added or removed.
     """
     clusters = binding.clusters or list(lookups.clusters)
     args = arguments(binding, stack, _variables(binding, clusters, stack, lookups))
     if "role_arn" not in args:
         args["oidc_provider_arns"] = [lookups.oidc_providers[cluster, binding.aws_account] for cluster in clusters]
-    account = args.get("service_account")
+    service_account = args.get("service_account")
     if stack.cluster:
         (only,) = clusters
         yield _component(key, args, binding, only)
         return
-    if account is None:
+    if service_account is None:
         yield _component(key, args, binding, None)
         return
     annotating: dict[str, Any] = {name: args[name] for name in ("audience", "retain_on_delete") if name in args}
-    annotating |= {"service_account": account, "role_arn": args.get("role_arn", UNKNOWN)}
+    annotating |= {"service_account": service_account, "role_arn": args.get("role_arn", UNKNOWN)}
     if "serviceAccount" in binding.import_:
         annotating["import_existing"] = ["serviceAccount"]
     if "role_arn" not in args:
         del args["service_account"]
-        args["subjects"] = [*binding.trust.subjects, f"{account.get('namespace', 'default')}:{account['name']}"]
+        subject = subject_of(service_account.get("namespace", DEFAULT_NAMESPACE), service_account["name"])
+        args["subjects"] = [*binding.trust.subjects, subject]
         args["import_existing"] = [what for what in binding.import_ if what != "serviceAccount"]
         yield _component(key, args, binding, None)
     for cluster in clusters:
@@ -164,10 +158,10 @@ def _component(
 
     Where a stack has several clusters, the names of what is in one of them end with its key.
     """
-    account = binding.service_account
+    service_account = binding.service_account
     namespace = None
-    if cluster is not None and account and account.create_namespace:
-        name = account.namespace or DEFAULT_NAMESPACE
+    if cluster is not None and service_account and service_account.create_namespace:
+        name = service_account.namespace or DEFAULT_NAMESPACE
         namespace = PlannedNamespace(cluster, name, component_name(name, named_cluster))
     return PlannedComponent(
         component_name(key, named_cluster),
@@ -182,8 +176,8 @@ def _component(
 
 
 def _variables(binding: Binding, clusters: Sequence[str], stack: Stack, lookups: Lookups) -> dict[str, str]:
-    """Give what was looked up and what the stack file says; no document asks for what was not looked up."""
-    identity = lookups.accounts[binding.aws_account].identity
+    """Return the values of variables: those looked up and those of the file. What is not looked up is not used."""
+    identity = lookups.aws_accounts[binding.aws_account].identity
     return {
         **({"account": identity.account_id, "partition": identity.partition} if identity else {}),
         **({"region": lookups.region} if lookups.region else {}),
@@ -193,20 +187,22 @@ def _variables(binding: Binding, clusters: Sequence[str], stack: Stack, lookups:
 
 
 def arguments(binding: Binding, stack: Stack, variables: Mapping[str, str]) -> dict[str, Any]:
-    """Return the component's arguments for a binding, its variables filled in, without the OIDC providers."""
+    """Return the component's arguments for a binding, with its variables replaced, without the OIDC providers."""
+    declared = binding.model_dump(by_alias=True, exclude_defaults=True)
+    keys = with_variables_replaced(declared, lambda _place, value: fill(value, variables))
     args: dict[str, Any] = {}
-    for argument, value in arguments_of(binding.model_dump(by_alias=True, exclude_defaults=True)).items():
+    for argument, value in arguments_of(keys).items():
         if argument not in OF_THE_STACK_FILE:
             *outer, name = map(str, argument)
             inner = args.setdefault(outer[0], {}) if outer else args
-            inner[name] = fill(value, variables) if argument in WITH_VARIABLES else value
+            inner[name] = value
     if "role_arn" in args:
         return args
     if "policy_arns" in args:
         args["policy_arns"] = _keyed(args["policy_arns"])
-    inline: dict[str, Any] = {name: fill(each.document, variables) for name, each in binding.inline_policies.items()}
+    inline: dict[str, Any] = {name: source["document"] for name, source in keys.get("inlinePolicies", {}).items()}
     if binding.assume_role_arns:
-        inline[CHAINING_POLICY] = chaining_policy(fill(binding.assume_role_arns, variables))
+        inline[CHAINING_POLICY] = chaining_policy(keys["assumeRoleArns"])
     if inline:
         args["inline_policies"] = inline
     return args | {
@@ -220,14 +216,15 @@ def _keyed(policy_arns: Iterable[str]) -> dict[str, str]:
     for arn in policy_arns:
         other = keyed.setdefault(policy_key(arn), arn)
         if other != arn:
-            raise Mistake(f"{arn}, which has the name of {other}", "policies of one AWS account", "remove one of them")
+            found = f"{arn}, which has the same name as {other}"
+            raise Mistake(found, "policies of one AWS account", "remove one of them")
     return keyed
 
 
 def policy_key(arn: str) -> str:
-    """Return the part of an attachment's logical name that stands for a policy.
+    """Return the part of an attachment's logical name for a policy.
 
-    It is the policy's path and name, with `aws:` before those of AWS.
+    It is the policy's path and name, with `aws:` before those of AWS managed policies.
     """
     parsed = parse_iam_arn(arn, "policy")
-    return f"aws:{parsed.resource}" if parsed.account == "aws" else parsed.resource
+    return f"aws:{parsed.resource}" if parsed.account_id == "aws" else parsed.resource

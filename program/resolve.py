@@ -1,6 +1,6 @@
-"""Look-ups: AWS accounts, EKS clusters, other stacks' outputs and IAM OIDC providers, each asked for once.
+"""Look-ups: AWS accounts, EKS clusters, other stacks' outputs and IAM OIDC providers, each looked up once.
 
-They block, and each blocking call lets all tasks of the SDK have a turn; so they come before any binding's resources.
+They block, and each blocking call runs all waiting tasks of the SDK. So they come before the resources of any binding.
 """
 
 import json
@@ -29,65 +29,66 @@ from program.lookups import (
 )
 from program.settings import placed
 
-# The engine's own look-up behind StackReference; unlike that, it gives plain values, so that a mistake is told at once.
+# The engine's function behind StackReference. It returns plain values, so that mistakes are reported together.
 READ_STACK_OUTPUTS = "pulumi:pulumi:readStackOutputs"
 KEY = ParamSpec("KEY")
 ANSWER = TypeVar("ANSWER")
 
 
 class LookupFailure(Exception):
-    """A look-up that gave no answer to go on with."""
+    """A look-up that failed, or whose answer is a mistake; with the setting that it is for."""
 
     def __init__(self, place: Place, found: str, allowed: str, fix: str) -> None:
-        """Keep the setting that led to it, and what is to be said about it."""
         super().__init__(found)
         self.mistake = LocatedMistake(place, Mistake(found, allowed, fix))
 
 
 def resolve(stack: Stack, folder: Path) -> Lookups:
-    """Return all that the bindings need to have looked up, each of it looked up once.
+    """Return what the bindings need, each part looked up once.
 
     Args:
         stack: The settings.
         folder: The folder of Pulumi.yaml, to which the paths of kubeconfigs are relative.
 
     Raises:
-        pulumi.RunError: All look-ups that failed. No provider of a cluster was created.
+        pulumi.RunError: All look-ups that failed; no provider was created for a cluster.
     """
     needs, clusters = needs_of(stack), stack.clusters_by_key
     ask = _Questions(stack, needs)
     with_region = any("region" in names for names in needs.variables.values())
-    identified = [account for account, names in needs.variables.items() if names & {"account", "partition"}]
+    identified = [aws_account for aws_account, names in needs.variables.items() if names & {"account", "partition"}]
     created = [pair for pair in needs.audiences if clusters[pair[0]].create_oidc_provider]
     existing = [pair for pair in needs.audiences if pair not in created]
     by_eks = [key for key, cluster in clusters.items() if key in needs.kubernetes and _by_eks(cluster)]
     _ask_all(
         [
             *([ask.region] if with_region else ()),
-            *(partial(ask.aws_provider, account) for account in needs.variables),
-            *(partial(ask.identity, account) for account in identified),
+            *(partial(ask.aws_provider, aws_account) for aws_account in needs.variables),
+            *(partial(ask.identity, aws_account) for aws_account in identified),
             *(partial(ask.issuer, cluster) for cluster, _ in needs.audiences),
             *(partial(ask.oidc_provider, *pair) for pair in existing),
             *(partial(ask.eks_kubeconfig, cluster) for cluster in by_eks),
         ],
         folder,
     )
-    # All is answered from here on, so that no provider is created for a stack that gets no further.
-    every = sorted({audience_of(binding) for binding in stack.bindings.values()})
+    # No look-up fails from here on: no provider is created for a stack that stops.
+    all_audiences = sorted({audience_of(binding) for binding in stack.bindings.values()})
     providers: dict[tuple[str, str | None], str | pulumi.Output[str]] = {
         pair: ask.oidc_provider(*pair) for pair in existing
     }
-    for cluster, account in created:
-        provider = ask.aws_provider(account)
-        providers[cluster, account] = _created_provider(cluster, account, ask.issuer(cluster), every, provider)
+    for cluster, aws_account in created:
+        provider = ask.aws_provider(aws_account)
+        providers[cluster, aws_account] = _created_provider(
+            cluster, aws_account, ask.issuer(cluster), all_audiences, provider
+        )
     kubeconfigs = {cluster: ask.eks_kubeconfig(cluster) for cluster in by_eks}
     return Lookups(
         region=ask.region() if with_region else None,
-        accounts={
-            account: ResolvedAwsAccount(
-                ask.identity(account) if account in identified else None, ask.aws_provider(account)
+        aws_accounts={
+            aws_account: ResolvedAwsAccount(
+                ask.identity(aws_account) if aws_account in identified else None, ask.aws_provider(aws_account)
             )
-            for account in needs.variables
+            for aws_account in needs.variables
         },
         clusters={
             key: ResolvedCluster(
@@ -104,7 +105,7 @@ def _ask_all(questions: Iterable[Callable[[], object]], folder: Path) -> None:
     """Ask every question.
 
     Raises:
-        pulumi.RunError: All that failed, each once, however many questions it was in the way of.
+        pulumi.RunError: All look-ups that failed, each reported once, however many questions need it.
     """
     failures: dict[int, LocatedMistake] = {}
     for question in questions:
@@ -120,7 +121,7 @@ def _ask_all(questions: Iterable[Callable[[], object]], folder: Path) -> None:
 def _once(
     question: Callable[Concatenate["_Questions", KEY], ANSWER],
 ) -> Callable[Concatenate["_Questions", KEY], ANSWER]:
-    """Ask once: what was answered is known, and what failed fails again without being asked."""
+    """Return the question so that it is asked once: the answer, or the failure, is kept."""
 
     def asked(self: "_Questions", /, *key: KEY.args, **named: KEY.kwargs) -> ANSWER:
         asked_for = (question, *key)
@@ -138,11 +139,11 @@ def _once(
 
 
 class _Questions:
-    """What may be asked about accounts and clusters; the answers are kept."""
+    """The look-ups of AWS accounts and clusters; the answers are kept."""
 
     def __init__(self, stack: Stack, needs: Needs) -> None:
         self.answers: dict[Any, Any] = {}
-        self._accounts, self._clusters, self._audiences = stack.aws_accounts, stack.clusters_by_key, needs.audiences
+        self._aws_accounts, self._clusters, self._audiences = stack.aws_accounts, stack.clusters_by_key, needs.audiences
         self._place: Callable[[str], Place] = stack.place_of_cluster
 
     @_once
@@ -151,31 +152,31 @@ class _Questions:
         try:
             return aws.get_region().region
         except Exception as error:
-            found = f"the region of the stack cannot be read: {_said(error)}"
-            raise LookupFailure((), found, "an AWS region", "pulumi config set aws:region us-west-2") from None
+            found = f"cannot read the region of the stack: {_cause(error)}"
+            raise LookupFailure((), found, "an AWS region", f"set it: {commands.set_region()}") from None
 
     @_once
-    def aws_provider(self, account: str | None) -> aws.Provider | None:
-        """The provider of an AWS account; nothing is the stack's default one."""
-        if account is None:
+    def aws_provider(self, aws_account: str | None) -> aws.Provider | None:
+        """The provider of an AWS account; None for the stack's default one."""
+        if aws_account is None:
             return None
-        settings = self._accounts[account]
+        settings = self._aws_accounts[aws_account]
         roles = [aws.ProviderAssumeRoleArgs(role_arn=settings.assume_role_arn)] if settings.assume_role_arn else None
-        # The stack's own profile is not inherited; a role is assumed with the same credentials as the stack's.
+        # The default provider's profile is not inherited; a role is assumed with the same credentials as the stack's.
         profile = settings.profile or pulumi.Config("aws").get("profile")
-        return aws.Provider(account, region=settings.region or self.region(), profile=profile, assume_roles=roles)
+        return aws.Provider(aws_account, region=settings.region or self.region(), profile=profile, assume_roles=roles)
 
     @_once
-    def identity(self, account: str | None) -> Identity:
-        """The 12 digits of an AWS account, and its partition."""
-        options = self._options(account)
+    def identity(self, aws_account: str | None) -> Identity:
+        """The ID of an AWS account, and its partition."""
+        options = self._options(aws_account)
         try:
             account_id = aws.get_caller_identity(opts=options).account_id
             return Identity(account_id, aws.get_partition(opts=options).partition)
         except Exception as error:
-            place: Place = ("accounts", account) if account else ()
-            found = f"cannot read the AWS account: {_said(error)}"
-            raise LookupFailure(place, found, "valid credentials", "check them: aws sts get-caller-identity") from None
+            place: Place = ("accounts", aws_account) if aws_account else ()
+            found = f"cannot read the AWS account: {_cause(error)}"
+            raise LookupFailure(place, found, "valid credentials", f"check them: {commands.who_am_i()}") from None
 
     @_once
     def issuer(self, cluster: str) -> str:
@@ -189,21 +190,21 @@ class _Questions:
         if not issuers:
             found = f"the EKS cluster {settings.name!r} has no OIDC issuer"
             raise LookupFailure(
-                (*self._place(cluster), "name"), found, "a cluster that has one", "give its `oidcIssuer`"
+                (*self._place(cluster), "name"), found, "a cluster that has one", "set its `oidcIssuer`"
             )
         return issuers[0]
 
     @_once
-    def oidc_provider(self, cluster: str, account: str | None) -> str:
-        """The ARN of the IAM OIDC provider that an account has for a cluster, and that admits all audiences in use."""
-        settings, audiences = self._clusters[cluster], self._audiences[cluster, account]
-        own = account == settings.aws_account
-        if own and settings.oidc_provider_arn:
+    def oidc_provider(self, cluster: str, aws_account: str | None) -> str:
+        """The ARN of an AWS account's IAM OIDC provider for a cluster; the provider lists all audiences in use."""
+        settings, audiences = self._clusters[cluster], self._audiences[cluster, aws_account]
+        is_of_cluster = aws_account == settings.aws_account
+        if is_of_cluster and settings.oidc_provider_arn:
             arn = settings.oidc_provider_arn
-        elif own and settings.stack:
+        elif is_of_cluster and settings.stack:
             arn = self._stack_output(cluster, "oidcProviderArn", _checked_provider)
         else:
-            identity = self.identity(account)
+            identity = self.identity(aws_account)
             arn = oidc_provider_arn(identity.partition, identity.account_id, self.issuer(cluster))
         issuer, place = self.issuer(cluster), self._place(cluster)
         parsed = parse_iam_arn(arn, "oidc-provider")
@@ -211,67 +212,68 @@ class _Questions:
             found = f"the OIDC provider {arn} is not for the issuer {issuer}"
             allowed = f"the provider of that issuer: its ARN ends with {issuer_host_path(issuer)}"
             raise LookupFailure(place, found, allowed, "correct one of the two")
-        options = self._options(account)
+        options = self._options(aws_account)
         try:
-            admitted = aws.iam.get_open_id_connect_provider(arn=arn, opts=options).client_id_lists
+            client_ids = aws.iam.get_open_id_connect_provider(arn=arn, opts=options).client_id_lists
         except Exception as error:
             if "couldn't find resource" not in str(error):
-                found = f"cannot read the IAM OIDC provider {arn}: {_said(error)}"
+                found = f"cannot read the IAM OIDC provider {arn}: {_cause(error)}"
                 allowed = "credentials that may call iam:GetOpenIDConnectProvider"
-                raise LookupFailure(place, found, allowed, "allow it to them") from None
-            found = f"account {parsed.account} has no IAM OIDC provider for the issuer {issuer}"
-            # The command ends with its line, so that it can be pasted; what follows stands below it.
-            fix = f"create it: {_creating_command(settings, account, issuer, audiences)}"
+                raise LookupFailure(place, found, allowed, "allow that action (docs/permissions)") from None
+            found = f"the AWS account {parsed.account_id} has no IAM OIDC provider for the issuer {issuer}"
+            # The command has the end of its line, so that it can be pasted.
+            fix = f"create it: {_creating_command(settings, aws_account, issuer, audiences)}"
             fix += "\n             or let this stack create it: createOidcProvider: true"
-            raise LookupFailure(place, found, "one, before the first role for the cluster", fix) from None
-        missing = sorted(audiences - set(admitted))
+            raise LookupFailure(place, found, "a provider, before the first role for the cluster", fix) from None
+        missing = sorted(audiences - set(client_ids))
         if missing:
-            found = f"the OIDC provider {arn} does not admit the audience {', '.join(missing)}"
+            found = f"the OIDC provider {arn} does not list the audience {', '.join(missing)}"
             fix = "add it: " + " && ".join(commands.add_client_id(arn, audience) for audience in missing)
-            raise LookupFailure(place, f"{found}; it admits: {', '.join(admitted)}", "the bindings' audiences", fix)
+            allowed = "the audiences of the bindings in its client ID list"
+            raise LookupFailure(place, f"{found}; it lists: {', '.join(client_ids)}", allowed, fix)
         return arn
 
     @_once
     def eks_cluster(self, cluster: str) -> aws.eks.AwaitableGetClusterResult:
-        """What EKS says about a cluster."""
+        """The description of a cluster in EKS."""
         settings = self._clusters[cluster]
         options = self._options(settings.aws_account)
         try:
             return aws.eks.get_cluster(name=settings.name, region=settings.region, opts=options)
         except Exception as error:
-            found = f"cannot read the EKS cluster {settings.name!r}: {_said(error)}"
-            allowed = "a cluster of this account and region"
-            fix = f"`{commands.list_clusters()}` shows them"
+            found = f"cannot read the EKS cluster {settings.name!r}: {_cause(error)}"
+            allowed = "a cluster of this AWS account and region"
+            fix = f"`{commands.list_clusters()}` lists them"
             raise LookupFailure((*self._place(cluster), "name"), found, allowed, fix) from None
 
     @_once
     def eks_kubeconfig(self, cluster: str) -> str:
-        """The kubeconfig of a cluster that is reached as EKS says, in JSON."""
+        """The kubeconfig, as JSON, of a cluster with `kubernetes.eks`."""
         settings, found = self._clusters[cluster], self.eks_cluster(cluster)
         if not found.certificate_authorities:
-            said = f"the EKS cluster {settings.name!r} is {found.status}, not ready yet"
-            fix = f"wait for it: aws eks wait cluster-active --name {settings.name}"
-            raise LookupFailure((*self._place(cluster), "name"), said, "an ACTIVE cluster", fix)
-        account = self._accounts[settings.aws_account] if settings.aws_account else AwsAccount()
-        region = settings.region or account.region or self.region()
+            status = f"the EKS cluster {settings.name!r} is {found.status}, not ready yet"
+            fix = f"wait for it: {commands.wait_for_cluster(settings.name or '', settings.region)}"
+            raise LookupFailure((*self._place(cluster), "name"), status, "an ACTIVE cluster", fix)
+        aws_account = self._aws_accounts[settings.aws_account] if settings.aws_account else AwsAccount()
+        region = settings.region or aws_account.region or self.region()
         authority = found.certificate_authorities[0].data
-        return json.dumps(eks_kubeconfig(settings.name or "", region, found.endpoint, authority, account))
+        return json.dumps(eks_kubeconfig(settings.name or "", region, found.endpoint, authority, aws_account))
 
     @_once
     def stack_outputs(self, cluster: str) -> Mapping[str, Any]:
-        """The outputs of the stack that a cluster names."""
+        """The outputs of the stack in a cluster's `stack`."""
         stack = self._clusters[cluster].stack
         try:
             answer: Any = pulumi.runtime.invoke(READ_STACK_OUTPUTS, {"name": stack})
         except Exception as error:
-            found = f"cannot read the outputs of {stack}: {_said(error)}"
-            fix = f"`{commands.list_stacks()}` shows them"
+            found = f"cannot read the outputs of {stack}: {_cause(error)}"
+            fix = f"`{commands.list_stacks()}` lists them"
             raise LookupFailure((*self._place(cluster), "stack"), found, "a stack of this backend", fix) from None
         outputs: Mapping[str, Any] = answer.value["outputs"]
         return outputs
 
     def _stack_output(self, cluster: str, name: str, checked: Callable[[str], str]) -> str:
-        """Give another stack's output, held against its rule: it was not known when the stack file was checked."""
+        """Return another stack's output, checked: it was not known when the stack file was checked."""
         outputs, stack, place = (
             self.stack_outputs(cluster),
             self._clusters[cluster].stack,
@@ -279,21 +281,21 @@ class _Questions:
         )
         if name not in outputs:
             found = f"stack {stack} has no output {name!r}; it has: {', '.join(sorted(outputs)) or 'none'}"
-            raise LookupFailure(place, found, "oidcIssuer and oidcProviderArn", "export it there")
+            raise LookupFailure(place, found, "oidcIssuer and oidcProviderArn", "export it in that stack")
         try:
             return checked(str(outputs[name]))
         except Mistake as mistake:
             found = f"the output {name!r} of {stack}: {mistake.found}"
             raise LookupFailure(place, found, mistake.allowed, "fix that stack's output") from None
 
-    def _options(self, account: str | None) -> pulumi.InvokeOptions | None:
-        """Give the options for a look-up in an account."""
-        provider = self.aws_provider(account)
+    def _options(self, aws_account: str | None) -> pulumi.InvokeOptions | None:
+        """Return the options for a look-up in an AWS account."""
+        provider = self.aws_provider(aws_account)
         return None if provider is None else pulumi.InvokeOptions(provider=provider)
 
 
-def _said(error: Exception) -> str:
-    """Give the cause that the engine named, on one line, without the functions that it went through."""
+def _cause(error: Exception) -> str:
+    """Return the cause in the engine's error, on one line, without the chain of functions before it."""
     return " ".join(str(error).split()).split(" returned an error: ", 1)[-1]
 
 
@@ -304,7 +306,7 @@ def _by_eks(cluster: Cluster) -> bool:
 def _kubernetes_provider(
     key: str, cluster: Cluster, eks_kubeconfig: str | None, folder: Path
 ) -> kubernetes.Provider | None:
-    """Create the provider for a cluster's Kubernetes API; nothing is the stack's default one."""
+    """Create the provider for a cluster's Kubernetes API; None for the stack's default one."""
     access = cluster.kubernetes
     if access is None:
         return None
@@ -315,19 +317,19 @@ def _kubernetes_provider(
 
 
 def _created_provider(
-    cluster: str, account: str | None, issuer: str, audiences: Sequence[str], provider: aws.Provider | None
+    cluster: str, aws_account: str | None, issuer: str, audiences: Sequence[str], provider: aws.Provider | None
 ) -> pulumi.Output[str]:
-    """Create an account's IAM OIDC provider for a cluster, and give its ARN."""
+    """Create an AWS account's IAM OIDC provider for a cluster, and return its ARN."""
     return aws.iam.OpenIdConnectProvider(
-        "-".join(part for part in (cluster, account) if part),
+        "-".join(part for part in (cluster, aws_account) if part),
         url=issuer,
         client_id_lists=audiences,
         opts=pulumi.ResourceOptions(provider=provider),
     ).arn
 
 
-def _creating_command(cluster: Cluster, account: str | None, issuer: str, audiences: Collection[str]) -> str:
-    if cluster.name and account == cluster.aws_account:
+def _creating_command(cluster: Cluster, aws_account: str | None, issuer: str, audiences: Collection[str]) -> str:
+    if cluster.name and aws_account == cluster.aws_account:
         return commands.associate_provider(cluster.name, issuer, audiences, cluster.region)
     return commands.create_provider(issuer, audiences)
 
@@ -337,9 +339,9 @@ def _checked_provider(text: str) -> str:
 
 
 def eks_kubeconfig(
-    name: str, region: str, endpoint: str, certificate_authority: str, account: AwsAccount
+    name: str, region: str, endpoint: str, certificate_authority: str, aws_account: AwsAccount
 ) -> dict[str, Any]:
-    """Return the kubeconfig that `aws eks update-kubeconfig` writes, with the account's role or profile.
+    """Return the kubeconfig that `aws eks update-kubeconfig` writes, with the AWS account's role or profile.
 
     Source: https://docs.aws.amazon.com/eks/latest/userguide/create-kubeconfig.html
     """
@@ -347,10 +349,10 @@ def eks_kubeconfig(
         "apiVersion": "client.authentication.k8s.io/v1beta1",
         "command": "aws",
         "args": ["--region", region, "eks", "get-token", "--cluster-name", name, "--output", "json"],
-        **({"env": [{"name": "AWS_PROFILE", "value": account.profile}]} if account.profile else {}),
+        **({"env": [{"name": "AWS_PROFILE", "value": aws_account.profile}]} if aws_account.profile else {}),
     }
-    if account.assume_role_arn:
-        command["args"] += ["--role-arn", account.assume_role_arn]
+    if aws_account.assume_role_arn:
+        command["args"] += ["--role-arn", aws_account.assume_role_arn]
     return {
         "apiVersion": "v1",
         "kind": "Config",

@@ -1,4 +1,4 @@
-"""The settings of the stack that runs."""
+"""The settings of the running stack."""
 
 import os
 import socket
@@ -17,27 +17,27 @@ from irsa.rules import commands
 
 
 def load_settings(folder: Path) -> Stack:
-    """Give the settings of the running stack; file paths in them are relative to the folder.
+    """Return the settings of the running stack; file paths in them are relative to the folder.
 
     Raises:
-        pulumi.RunError: All mistakes of the stack file, or a sandbox that does not run.
+        pulumi.RunError: All mistakes of the stack file, or a sandbox that is not running.
     """
     values = _values()
     examination = examine(values, folder, pulumi.Config("aws").get("region"))
     settings = examination.stack
     if settings is None:
         file = _stack_file(folder)
-        hint = f"\nwithout the engine: {commands.check(file.name)}" if file else ""
+        hint = f"\nto check it without the engine: {commands.check(file.name)}" if file else ""
         raise pulumi.RunError(f"{refusal(examination.mistakes, folder)}{hint}")
     for key in sorted(values):
         if pulumi.runtime.is_config_secret(f"{pulumi.get_project()}:{key}"):
             pulumi.log.warn(
-                f"irsa:{key} is secret, but names, ARNs and documents stand in AWS and in the state as text"
+                f"irsa:{key} is secret, but names, ARNs and documents are plain text in AWS and in the state"
             )
     for text in examination.not_checked:
         pulumi.log.warn(f"not checked: {text}")
     for warning in placed(examination.warnings, folder):
-        # The component tells the sizes itself, by the real issuer and on its own row.
+        # The component reports the sizes itself, with the real issuer.
         if warning.rule != "near-limit":
             pulumi.log.warn(f"{warning.where}: {warning.mistake.found}; {warning.mistake.fix} [{warning.rule}]")
     if settings.sandbox:
@@ -46,19 +46,19 @@ def load_settings(folder: Path) -> Stack:
 
 
 def refusal(mistakes: Iterable[LocatedMistake], folder: Path) -> pulumi.RunError:
-    """Return the error that tells the mistakes, with their lines where the stack's file is at hand."""
+    """Return the error that reports the mistakes, with their lines where the stack file can be read."""
     file = _stack_file(folder)
     return pulumi.RunError(str(StackFileError(placed(mistakes, folder), file.name if file else None)))
 
 
 def placed(mistakes: Iterable[LocatedMistake], folder: Path) -> list[LocatedMistake]:
-    """Return the mistakes with their lines in the stack's file, where that is at hand."""
+    """Return the mistakes with their lines, where the stack file can be read."""
     file = _stack_file(folder)
     return located(mistakes, file, _values()) if file else list(mistakes)
 
 
 def _stack_file(folder: Path) -> StackFile | None:
-    """Give the stack's file, for the lines of mistakes; it may be elsewhere (`--config-file`)."""
+    """Return the stack file, for the lines of mistakes; None where it is elsewhere (`--config-file`)."""
     try:
         return StackFile(folder / f"Pulumi.{pulumi.get_stack()}.yaml", f"Pulumi.{pulumi.get_stack()}.yaml")
     except OSError:
@@ -66,7 +66,7 @@ def _stack_file(folder: Path) -> StackFile | None:
 
 
 def _values() -> dict[str, Any]:
-    """Give the project's values, as the language host hands them over, by the SDK or by the environment."""
+    """Return the project's values, as the language host passes them, in the SDK or in the environment."""
     prefix = f"{pulumi.get_project()}:"
     config = pulumi.runtime.config
     values = {}
@@ -77,7 +77,7 @@ def _values() -> dict[str, Any]:
 
 
 def _require_sandbox() -> None:
-    """Refuse to go on unless the AWS API in use is the sandbox's and answers.
+    """Stop unless the AWS API in use is the sandbox's and answers.
 
     Raises:
         pulumi.RunError: One line with the command that starts it.
@@ -91,4 +91,4 @@ def _require_sandbox() -> None:
     try:
         socket.create_connection((address.hostname, address.port or 80), timeout=5).close()
     except OSError:
-        raise pulumi.RunError("the sandbox does not run: start it with `make up`") from None
+        raise pulumi.RunError("the sandbox is not running: start it with `make up`") from None

@@ -156,7 +156,7 @@ def _live(options: argparse.Namespace) -> Explanation:
         aws_account = aws_accounts.of_arn(options.role)
         if aws_account is None:
             raise CouldNotLookError(
-                f"these AWS credentials are not of AWS account {arn.account}; --trust reads a file instead"
+                f"these AWS credentials are not of AWS account {arn.account_id}; --trust reads a file instead"
             )
         role = aws_account.role(arn.name)
         if role is not None and role["Arn"] != options.role:

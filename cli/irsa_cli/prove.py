@@ -17,7 +17,7 @@ from irsa.rules.annotations import AUDIENCE, ROLE_ARN
 from irsa.rules.arns import issuer_host_path, issuer_of_provider, parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake
 from irsa.rules.strangers import stranger
-from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim
+from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
 from irsa_cli.exits import EXIT_CODES, CouldNotLookError, unexpected
 from irsa_cli.live.aws import CONCURRENT, LiveAwsAccounts, Refused, TokenService
@@ -144,7 +144,7 @@ class Proof:
 
     def _proven(self, binding: DeclaredBinding) -> list[Check]:
         """Return the proof of each subject, and one negative check in each cluster."""
-        created = {f"{each.namespace}:{each.name}" for each in binding.service_accounts}
+        created = {subject_of(each.namespace, each.name) for each in binding.service_accounts}
         answers = [self._prove_service_account(binding, each) for each in binding.service_accounts]
         for subject in binding.subjects:
             answers += self._prove_subject(binding, subject) if subject not in created else []
@@ -375,7 +375,7 @@ class Proof:
             "issuer": issuer,
             "read_issuer": commands.read_issuer(issuer),
             "role": caller.role_arn,
-            "subject": subject_claim(f"{caller.namespace}:{caller.name}"),
+            "subject": subject_claim(subject_of(caller.namespace, caller.name)),
         }
         try:
             provider = provider_of_role(caller.role_arn, issuer)
@@ -392,7 +392,7 @@ class Proof:
         created = provider in self._declared.oidc_providers
         return {
             **names,
-            "aws_account": parse_iam_arn(caller.role_arn, "role").account,
+            "aws_account": parse_iam_arn(caller.role_arn, "role").account_id,
             "add_client_id": self._repair if created else commands.add_client_id(provider, caller.audience),
             "create_provider": self._repair if created else commands.create_provider(issuer, [caller.audience]),
             "provider": provider,
@@ -445,7 +445,7 @@ def is_fresh(binding: DeclaredBinding) -> bool:
 def assumed_role(role_arn: str) -> str:
     """Return the prefix of the ARNs of the role's sessions."""
     arn = parse_iam_arn(role_arn, "role")
-    return f"arn:{arn.partition}:sts::{arn.account}:assumed-role/{arn.name}/"
+    return f"arn:{arn.partition}:sts::{arn.account_id}:assumed-role/{arn.name}/"
 
 
 def trusted_issuers(binding: DeclaredBinding) -> set[str]:

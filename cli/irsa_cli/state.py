@@ -14,6 +14,7 @@ from typing import Any
 from irsa import outputs
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
+from irsa.rules.subjects import subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.exits import CouldNotLookError
 
@@ -71,7 +72,7 @@ class DeclaredServiceAccount:
 
     def command_to_create(self, stack: str) -> str:
         """Return the command that creates the service account."""
-        return commands.up_with_account(stack, self.namespace, self.name, self.created, self.cluster_key)
+        return commands.up_with_service_account(stack, self.namespace, self.name, self.created, self.cluster_key)
 
     def command_to_remove(self, annotation: str) -> str:
         """Return the command that removes one of its annotations."""
@@ -247,7 +248,7 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Iterable
                 known[outputs.NAMESPACE], known[outputs.SERVICE_ACCOUNT_NAME], annotations, created, "", cluster_key
             ),
         )
-    namespaced_names = tuple(f"{each.namespace}:{each.name}" for each in service_accounts)
+    namespaced_names = tuple(subject_of(each.namespace, each.name) for each in service_accounts)
     return DeclaredBinding(
         key,
         known[outputs.ROLE_ARN],

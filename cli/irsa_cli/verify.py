@@ -11,7 +11,7 @@ from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, PREFIX, ROLE_ARN, check_annotation_key
 from irsa.rules.arns import issuer_of_provider, parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake
-from irsa.rules.subjects import subject_claim
+from irsa.rules.subjects import subject_claim, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
 from irsa_cli.comparison import Difference, differences
 from irsa_cli.exits import EXIT_CODES, CouldNotLookError, SecretInStateError, unexpected
@@ -260,7 +260,7 @@ class Verification:
         for each in binding.service_accounts:
             issuer = self._clusters.of(each.cluster).issuer
             provider = self._provider_of(binding, each)
-            subject = subject_claim(f"{each.namespace}:{each.name}")
+            subject = subject_claim(subject_of(each.namespace, each.name))
             answer = evaluate(
                 live["AssumeRolePolicyDocument"], WebIdentityRequest(issuer, provider, subject, binding.audience)
             )
@@ -392,7 +392,7 @@ def _misspelling(key: str) -> str:
 
 def _other_aws_account(binding: DeclaredBinding) -> Check:
     """Return one check for the role, its trust policy and its OIDC provider: they are in another AWS account."""
-    number = parse_iam_arn(binding.role_arn, "role").account
+    number = parse_iam_arn(binding.role_arn, "role").account_id
     reason = (
         f"the stack has no credentials of AWS account {number}; `{commands.prove(binding.key)}` shows whether "
         "the role admits the service accounts"

@@ -9,15 +9,15 @@ if TYPE_CHECKING:
     from irsa.args import PolicyArgs, ServiceAccountArgs, ServiceAccountRoleArgs
     from irsa.component import ServiceAccountRole
 else:
-    _HOMES = dict.fromkeys(__all__, "irsa.args") | {"ServiceAccountRole": "irsa.component"}
+    _MODULES = dict.fromkeys(__all__, "irsa.args") | {"ServiceAccountRole": "irsa.component"}
 
     def __getattr__(name: str) -> object:
-        """Load a public name on first use: it brings Pulumi's SDKs, which take a second, and a rule needs none."""
-        if name not in _HOMES:
+        """Return a public name, loaded on first use: it imports Pulumi's SDKs, a second that rules do not need."""
+        if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
-        return found
+        loaded = globals()[name] = getattr(importlib.import_module(_MODULES[name]), name)
+        return loaded
 
     def __dir__() -> list[str]:
-        """Give the public names, loaded or not."""
+        """Return the public names, loaded or not."""
         return sorted({*globals(), *__all__})

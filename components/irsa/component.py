@@ -27,28 +27,28 @@ class ServiceAccountRole(pulumi.ComponentResource):
     policy_arns: pulumi.Output[list[str]]
     """ARNs of the managed policies that are attached, sorted."""
     subjects: pulumi.Output[list[str] | None]
-    """Trusted `namespace:name` patterns, sorted: what the trust policy admits, `*:*` for everybody.
+    """Trusted `namespace:name` patterns, sorted: those that the trust policy admits, `*:*` for all of them.
 
-    Nothing for an existing role, and where statements of the caller's depend on what irsa can't evaluate."""
+    Null for an existing role, or if your statements depend on conditions that irsa cannot evaluate."""
     namespace: pulumi.Output[str | None]
-    """Namespace of the service account; nothing for a role only."""
+    """Namespace of the service account; null without one."""
     service_account_name: pulumi.Output[str | None]
-    """Name of the service account; nothing for a role only."""
+    """Name of the service account; null without one."""
     annotations: pulumi.Output[dict[str, str]]
     """The annotations that a service account needs to use this role."""
 
     def __init__(self, name: str, args: ServiceAccountRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Create the role and what belongs to it.
+        """Create the role, its policies and the service account.
 
         Args:
             name: Logical name; automatic names start with it.
             args: See ServiceAccountRoleArgs.
-            opts: Options of the component. `providers` reach its children.
+            opts: Options of the component; its children use the `providers`.
 
         Raises:
-            InvalidArgumentsError: Arguments that AWS, Kubernetes or this component would refuse, all of them at once.
+            InvalidArgumentsError: All arguments that AWS, Kubernetes or this component would refuse.
         """
-        # Nothing is registered before all arguments are known to be good.
+        # Nothing is registered before all arguments are checked.
         spec = args if isinstance(args, Spec) else parse(name, args)
         super().__init__(outputs.COMPONENT_TYPE, name, {}, opts)
         for warning in spec.warnings:
@@ -69,17 +69,17 @@ class ServiceAccountRole(pulumi.ComponentResource):
 
     @classmethod
     def of_spec(cls, name: str, spec: Spec, opts: pulumi.ResourceOptions | None = None) -> "ServiceAccountRole":
-        """Return a component of arguments that are parsed already."""
+        """Return a component from arguments that are parsed already."""
         return cls(name, cast("ServiceAccountRoleArgs", spec), opts)
 
-    def _set_outputs(self, own_policy_arns: Sequence[pulumi.Output[str]]) -> None:
-        spec, account = self._spec, self._spec.service_account
-        policy_arns = [*own_policy_arns, *(_input(attachment.policy_arn) for attachment in spec.attachments)]
+    def _set_outputs(self, created_policy_arns: Sequence[pulumi.Output[str]]) -> None:
+        spec, service_account = self._spec, self._spec.service_account
+        policy_arns = [*created_policy_arns, *(_input(attachment.policy_arn) for attachment in spec.attachments)]
         documents = [_input(policy.document) for policy in spec.policies]
         self.policy_arns = pulumi.Output.all(*policy_arns).apply(sorted)
         self.subjects = pulumi.Output.from_input(self._subjects(spec.role) if spec.role else None)
-        self.namespace = pulumi.Output.from_input(_input(account.namespace) if account else None)
-        self.service_account_name = pulumi.Output.from_input(_input(account.name) if account else None)
+        self.namespace = pulumi.Output.from_input(_input(service_account.namespace) if service_account else None)
+        self.service_account_name = pulumi.Output.from_input(_input(service_account.name) if service_account else None)
         self.register_outputs(
             {
                 outputs.ROLE_ARN: self.role_arn,
@@ -90,11 +90,11 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 outputs.SERVICE_ACCOUNT_NAME: self.service_account_name,
                 outputs.ANNOTATIONS: self.annotations,
                 outputs.TRUST_POLICY: _input(spec.role.trust_policy) if spec.role else None,
-                outputs.POLICY_DOCUMENTS: pulumi.Output.all(arns=[*own_policy_arns], documents=documents).apply(
+                outputs.POLICY_DOCUMENTS: pulumi.Output.all(arns=[*created_policy_arns], documents=documents).apply(
                     lambda known: dict(zip(known["arns"], known["documents"], strict=True))
                 ),
                 outputs.INLINE_POLICIES: {policy.name: _input(policy.document) for policy in spec.inline_policies},
-                outputs.CREATES_SERVICE_ACCOUNT: account.create if account else None,
+                outputs.CREATES_SERVICE_ACCOUNT: service_account.create if service_account else None,
             }
         )
 
@@ -112,7 +112,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         return _applied(warned, subjects=subjects, warnings=_input(role.trust_warnings))
 
     def _child(self, import_id: str | None = None, after: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
-        """Return a child's options: nothing of the caller's but the parent, and the id of what is adopted."""
+        """Return a child's options: parent, dependencies and import ID, and none of the caller's options."""
         return pulumi.ResourceOptions(
             parent=self, depends_on=list(after), import_=import_id, retain_on_delete=self._spec.retain_on_delete
         )
@@ -172,28 +172,28 @@ class ServiceAccountRole(pulumi.ComponentResource):
         )
         return annotations
 
-    def _service_account(self, account: ServiceAccount, attached: Sequence[pulumi.Resource]) -> None:
-        name, namespace = _input(account.name), _input(account.namespace)
+    def _service_account(self, service_account: ServiceAccount, attached: Sequence[pulumi.Resource]) -> None:
+        name, namespace = _input(service_account.name), _input(service_account.namespace)
         annotations = _applied(
-            lambda known: {**known["own"], **known["webhook"]},
-            own=_input(account.annotations),
+            lambda known: {**known["declared"], **known["webhook"]},
+            declared=_input(service_account.annotations),
             webhook=self.annotations,
         )
-        if account.create:
+        if service_account.create:
             metadata = kubernetes.meta.v1.ObjectMetaArgs(
-                name=name, namespace=namespace, labels=_input(account.labels), annotations=annotations
+                name=name, namespace=namespace, labels=_input(service_account.labels), annotations=annotations
             )
-            secrets = _input(account.image_pull_secrets)
+            secrets = _input(service_account.image_pull_secrets)
             kubernetes.core.v1.ServiceAccount(
                 self._name,
                 metadata=metadata,
                 image_pull_secrets=None if secrets is None else _applied(_references, secrets=secrets),
-                automount_service_account_token=_input(account.automount_service_account_token),
-                # A Pod must not start with a role that can do nothing yet.
-                opts=self._child(account.import_id, after=attached),
+                automount_service_account_token=_input(service_account.automount_service_account_token),
+                # A Pod must not start before its role has permissions.
+                opts=self._child(service_account.import_id, after=attached),
             )
             return
-        # A patch of an account that does not exist would create it; reading it first insists that it exists.
+        # A patch would create a missing service account; reading it first fails when it does not exist.
         existing = kubernetes.core.v1.ServiceAccount.get(
             outputs.existing_name(self._name),
             _applied(lambda known: f"{known['namespace']}/{known['name']}", namespace=namespace, name=name),
@@ -204,7 +204,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
             metadata=kubernetes.meta.v1.ObjectMetaPatchArgs(
                 name=name,
                 namespace=namespace,
-                # The force takes our annotation back when somebody overwrote it, instead of a conflict.
+                # Without patchForce, an annotation that somebody overwrote is a conflict.
                 annotations=annotations.apply(lambda values: {**values, "pulumi.com/patchForce": "true"}),
             ),
             opts=self._child(after=[*attached, existing]),
@@ -216,7 +216,7 @@ def _references(known: Mapping[str, Sequence[str]]) -> list[kubernetes.core.v1.L
 
 
 def _input(value: Any) -> Any:
-    """Return a value for a resource; what is known later is parsed, and so checked, when it is."""
+    """Return a value for a resource; a value that is known later is parsed, and so checked, then."""
     if not isinstance(value, Later):
         return value
     source: pulumi.Output[Any] = pulumi.Output.from_input(value.source)
@@ -225,7 +225,7 @@ def _input(value: Any) -> Any:
 
 
 def _applied(function: Callable[[dict[str, Any]], Any], **values: Any) -> Any:
-    """Return what the function makes of the values: at once where all are known, else as an output of the others."""
+    """Return the function's result: at once where all values are known, else as an output."""
     outstanding = {name: value for name, value in values.items() if isinstance(value, pulumi.Output)}
     known = {name: value for name, value in values.items() if name not in outstanding}
     if not outstanding:

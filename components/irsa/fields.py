@@ -1,7 +1,7 @@
-"""How each argument of ServiceAccountRole is read: a table of kinds and rules.
+"""How each argument of ServiceAccountRole is read: a table of parsers and rules.
 
-A parser takes a value with UNKNOWN in place of outputs, adds what is wrong with the rest of it, and returns it as the
-component uses it.
+A parser takes a value with UNKNOWN in place of outputs, adds the mistakes in the rest of it, and returns the value that
+the component uses.
 """
 
 import math
@@ -25,7 +25,7 @@ Parser = Callable[[Any, Part, Found], Any]
 
 
 def collect(check: Callable[[], object], place: Part, found: Found) -> None:
-    """Run a check and add its mistake to those that were found."""
+    """Run a check, and add its mistake to those found."""
     try:
         check()
     except Mistake as mistake:
@@ -64,7 +64,7 @@ def _integer(check: Callable[[int], object]) -> Parser:
         if not whole:
             found.append((place, Mistake(shown(value), "an integer", "write an integer, without quotes")))
             return value
-        # Other languages have one kind of number, and hand over 3600.0.
+        # Other languages have one type of number, and pass 3600.0.
         collect(lambda: check(int(value)), place, found)
         return int(value)
 
@@ -78,7 +78,7 @@ def _seconds(limits: Seconds) -> Parser:
 def _at_least(least: int) -> Parser:
     def check(number: int) -> None:
         if number < least:
-            raise Mistake(f"{number:,}", f"at least {least:,}", "write the quota of the AWS account")
+            raise Mistake(f"{number:,}", f"at least {least:,}", "write the quota of your AWS account")
 
     return _integer(check)
 
@@ -123,7 +123,7 @@ def _mapping(key_check: Callable[[str], object], item: Parser) -> Parser:
 
 
 class Document(NamedTuple):
-    """A policy document: the caller's own JSON text, where it was one, and what it says."""
+    """A policy document: the caller's JSON text, if it was one, and its content."""
 
     text: str | None
     content: dict[str, Any]
@@ -170,7 +170,7 @@ def _statements(value: Any, place: Part, found: Found) -> Any:
 
 
 def _not_json(value: Any, place: Part) -> Iterator[Located]:
-    """Yield what JSON cannot hold, so that nothing of it is lost or changed on the way to IAM."""
+    """Yield what JSON cannot express, so that nothing is lost or changed on the way to IAM."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             if not isinstance(key, str):
@@ -180,9 +180,9 @@ def _not_json(value: Any, place: Part) -> Iterator[Located]:
         for index, item in enumerate(value):
             yield from _not_json(item, (*place, index))
     elif isinstance(value, float) and not math.isfinite(value):
-        yield place, Mistake(f"the number {value}", "what JSON knows", "write a number, or a string")
+        yield place, Mistake(f"the number {value}", "a JSON number", "write a number, or a string")
     elif not isinstance(value, str | bool | int | float) and value not in (None, UNKNOWN):
-        yield place, Mistake(shown(value), "what JSON knows: strings, numbers, lists, mappings", "write it as a string")
+        yield place, Mistake(shown(value), "a JSON value: string, number, list or mapping", "write it as a string")
 
 
 # --- the arguments ---------------------------------------------------------------------------------------------------
@@ -192,8 +192,8 @@ class Field(NamedTuple):
     """How an argument is read.
 
     Attributes:
-        parse: Reads the value and adds its mistakes.
-        plain: Why an output can't stand here; empty where it can.
+        parse: Returns the value, and adds its mistakes.
+        plain: Why the argument cannot be an output; empty where it can.
         required: Whether it must be there.
     """
 
@@ -243,7 +243,7 @@ FIELDS: Mapping[str, Field] = {
     "role_arn": Field(_arn("role")),
     "oidc_provider_arns": Field(_at_least_one(_list(_arn("oidc-provider")))),
     "subjects": Field(_list(_string(check_subject))),
-    "any_service_account": Field(_flag, "it is a decision of whoever writes the program"),
+    "any_service_account": Field(_flag, "it is a decision of the program's author"),
     "audience": Field(_named("audience")),
     "trust_conditions": Field(_conditions),
     "trust_statements": Field(_statements),

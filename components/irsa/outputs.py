@@ -1,37 +1,36 @@
-"""What a ServiceAccountRole leaves in the state of a stack: the component writes by it, and `irsa verify` reads by it.
+"""The names that a ServiceAccountRole uses in a stack's state: the component writes them, and `irsa verify` reads them.
 
-A stack that an older version deployed is read with the same names: change none of them.
+Stacks that an older version deployed have the same names: do not change them.
 """
 
 COMPONENT_TYPE = "irsa:index:ServiceAccountRole"
 
-# The registered outputs. The component says what the program wanted: a refresh rewrites the inputs of its children.
+# The registered outputs: they keep what the program declared, while a refresh rewrites the inputs of the children.
 ROLE_ARN = "roleArn"
 ROLE_NAME = "roleName"
 # ARNs of the attached managed policies, sorted.
 POLICY_ARNS = "policyArns"
-# Trusted `namespace:name` patterns, as the trust policy admits them; nothing for a role that exists already, and where
-# that can't be told.
+# Trusted `namespace:name` patterns, that the trust policy admits; null for an existing role, and if irsa cannot tell.
 SUBJECTS = "subjects"
 NAMESPACE = "namespace"
 SERVICE_ACCOUNT_NAME = "serviceAccountName"
-# Those of `eks.amazonaws.com/`.
+# The annotations `eks.amazonaws.com/...`.
 ANNOTATIONS = "annotations"
-# The trust policy as JSON; nothing for a role that exists already.
+# The trust policy as JSON; null for an existing role.
 TRUST_POLICY = "trustPolicy"
-# Documents of the managed policies that the component makes, by ARN.
+# Documents of the managed policies that the component creates, by ARN.
 POLICY_DOCUMENTS = "policyDocuments"
 # Documents of the inline policies, by name.
 INLINE_POLICIES = "inlinePolicies"
 CREATES_SERVICE_ACCOUNT = "createsServiceAccount"
 
-# Between a component's name and what stands for one of its children, or for a further cluster. It is not in the keys of
-# bindings, so that no two make resources of one name, and it is allowed in IAM's names, since automatic ones start so.
+# Between a component's name and the part for one of its children, or for a cluster. Keys of bindings cannot contain it,
+# so that no two names collide. IAM's names can: automatic names start with the component's.
 SEPARATOR = "@"
 
 
 def child_name(component: str, key: str) -> str:
-    """Give the name of the child that a key stands for: an attachment or an inline policy.
+    """Return the name of the child for a key: an attachment or an inline policy.
 
     The role, the first managed policy with its attachment, and the service account have the component's own name.
     """
@@ -39,21 +38,21 @@ def child_name(component: str, key: str) -> str:
 
 
 def part_name(component: str, index: int) -> str:
-    """Give the name of a managed policy and of its attachment, where a document is divided; `index` counts from 0."""
+    """Return the name of a managed policy and of its attachment, where a document is split; `index` counts from 0."""
     return child_name(component, f"part-{index + 1}") if index else component
 
 
 def existing_name(component: str) -> str:
-    """Give the name of the read of a service account that exists already."""
+    """Return the name under which an existing service account is read."""
     return child_name(component, "existing")
 
 
 def component_name(binding: str, cluster: str | None = None) -> str:
-    """Give the name of a binding's component: of its own one, or of the one in a further cluster."""
+    """Return the name of a binding's component, or of its component for one of several clusters."""
     return binding if cluster is None else f"{binding}{SEPARATOR}{cluster}"
 
 
 def binding_and_cluster(component: str) -> tuple[str, str]:
-    """Give the keys of the binding and of the further cluster that a component's name stands for."""
+    """Return the keys of the binding and of the cluster in a component's name; the latter is empty for one cluster."""
     binding, _, cluster = component.partition(SEPARATOR)
     return binding, cluster

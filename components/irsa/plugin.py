@@ -1,7 +1,7 @@
 """The component as a plugin, for programs in other languages.
 
-The SDK's own provider looks only for what the schema has: an unknown key is gone without a word, and so is a whole
-mapping that is an output. It also shows its stack with every refusal. This one hands on all that the caller wrote.
+The SDK's ComponentProvider reads only the keys of the schema: it silently drops an unknown key, and a whole mapping
+that is an output. It also prints a Python traceback with every refusal. This one passes on everything.
 """
 
 import inspect
@@ -27,13 +27,13 @@ NAME = "irsa"
 
 
 class UnknownKey(str):
-    """A key that the schema lacks: the component must not take it for a name of Python's, which is spelled the same."""
+    """A key that is not in the schema: it must not equal a Python name with the same spelling."""
 
     __slots__ = ()
     __hash__ = object.__hash__
 
     def __eq__(self, other: object) -> bool:
-        """Equal nothing but itself."""
+        """Return whether it is the same object."""
         return self is other
 
 
@@ -43,15 +43,14 @@ def _with_clean_description(node: dict[str, Any]) -> dict[str, Any]:
 
 
 class Plugin(ComponentProvider):
-    """Hands on every argument as the caller wrote it."""
+    """Passes on every argument as the caller wrote it."""
 
     def __init__(self, version: str) -> None:
-        """Make the schema of the component."""
         super().__init__([ServiceAccountRole], NAME, version=version)
         self.definition = self._component_defs[ServiceAccountRole.__name__]
-        # Generators add Args to the name of a type: without this, ServiceAccountArgs would have it twice.
+        # Generators add Args to the name of a type: ServiceAccountArgs would become ServiceAccountArgsArgs.
         schema = re.sub(rf'({NAME}:index:\w+)Args"', r'\1"', self.schema or "")
-        # Their indentation would make code blocks of the docstrings' later paragraphs.
+        # Markdown would show the indented later paragraphs of docstrings as code blocks.
         self.schema = json.dumps(json.loads(schema, object_hook=_with_clean_description))
 
     def construct(
@@ -63,13 +62,13 @@ class Plugin(ComponentProvider):
             pulumi.RunError: Another component, or arguments that this one refuses.
         """
         if resource_type != COMPONENT_TYPE:
-            raise pulumi.RunError(f"the plugin irsa has no {resource_type}, only {COMPONENT_TYPE}")
+            raise pulumi.RunError(f"unknown resource type {resource_type}; the plugin irsa has {COMPONENT_TYPE} only")
         spec = parse(name, self.map_inputs(inputs, self.definition), self.spelled)
         component = ServiceAccountRole.of_spec(name, spec, options)
         return ConstructResult(component.urn, self.get_state(component, self.definition))
 
     def map_inputs(self, inputs: pulumi.Inputs, component_def: ComponentDefinition) -> pulumi.Inputs:
-        """Return the arguments by their names in Python; what is required or unknown is the component's to say."""
+        """Return the arguments by their names in Python; the component reports missing and unknown ones."""
         return self._named(inputs, component_def.inputs, component_def.inputs_mapping)
 
     def spelled(self, argument: Part) -> str:
@@ -95,7 +94,7 @@ class Plugin(ComponentProvider):
         }
 
     def _value(self, value: Any, definition: PropertyDefinition | None) -> Any:
-        """Return a value with the keys of the schema's own types renamed; those of other mappings stay as they are."""
+        """Return a value with the keys of the schema's types renamed; the keys of other mappings stay unchanged."""
         nested = self._type_of(definition)
         if nested and isinstance(value, dict):
             return self._named(value, nested.properties, nested.properties_mapping)
@@ -103,7 +102,7 @@ class Plugin(ComponentProvider):
 
 
 class Servicer(ProviderServicer):
-    """Answers a refusal with its text alone, whether it comes at once or when an output is known."""
+    """Answers a refusal with its message only, whether it comes at once or when an output becomes known."""
 
     async def Construct(self, request: Any, context: Any) -> Any:  # noqa: N802 (gRPC's name)
         """Create a component."""
@@ -121,7 +120,7 @@ def serve(plugin: Plugin, arguments: list[str]) -> None:
 
 
 def received(value: Any) -> Any:
-    """Return a value as its sender had it: on the way a whole number became a float, an unknown value a mark."""
+    """Return a value as the caller wrote it: gRPC turns an integer into a float, and an unknown value into a marker."""
     if isinstance(value, pulumi.Output):
         return value.apply(received)
     if isinstance(value, Unknown):

@@ -1,4 +1,4 @@
-"""Reading one component's arguments: what is plain at once, what holds an output by the same rules when it is known."""
+"""Reading one component's arguments: plain values at once, values with outputs when known, by the same rules."""
 
 import inspect
 import re
@@ -14,11 +14,13 @@ from irsa.rules.mistakes import Located, Mistake, Part, Spelling, described, nea
 from irsa.rules.names import NameRule, check_name
 from irsa.rules.unknown import UNKNOWN, has_unknown
 
-SECRET = Mistake("a secret value that is refused", "what the argument takes", "look at where it comes from")
+SECRET = Mistake(
+    "a secret value that breaks a rule of the argument", "see the argument's description", "check where it comes from"
+)
 T = TypeVar("T")
 U = TypeVar("U")
 DEEPEST = 100
-# What Python and JavaScript make of an output, or of a whole resource, inside a template of a string.
+# The text that Python and JavaScript put into a string for an output, or for a whole resource.
 OBJECT_AS_TEXT = re.compile(
     r"Calling __str__ on an Output\[T\] is not supported|Calling \[toString\] on an \[Output<T>\] is not supported"
     r"|<[\w.]+ object at 0x[0-9a-f]+>|\[object Object\]"
@@ -33,7 +35,6 @@ class InvalidArgumentsError(pulumi.RunError):
     """
 
     def __init__(self, name: str, mistakes: Iterable[Located], spelling: Spelling) -> None:
-        """Spell the arguments as the caller does."""
         self.mistakes = tuple(mistakes)
         count = f"{len(self.mistakes)} mistake{'s' if len(self.mistakes) > 1 else ''}"
         lines = (
@@ -44,12 +45,12 @@ class InvalidArgumentsError(pulumi.RunError):
 
 @dataclass(frozen=True)
 class Later(Generic[T]):
-    """A value that is known only when its outputs are.
+    """A value that is known only when its outputs are known.
 
     Attributes:
-        source: What the caller gave, in lists and dicts, with outputs at any depth.
-        parse: Returns the value from the source when that is known, and whether that is a secret; raises
-            InvalidArgumentsError, in which a secret is not shown.
+        source: What the caller passed, as lists and dicts, with outputs at any depth.
+        parse: Returns the value; takes the known source, and whether that is a secret. Raises InvalidArgumentsError,
+            which does not show a secret.
     """
 
     source: Any
@@ -60,7 +61,7 @@ Value: TypeAlias = T | Later[T]
 
 
 def is_output(value: object) -> bool:
-    """Return whether a value is known only later."""
+    """Return whether a value is known only during the deployment."""
     return isinstance(value, pulumi.Output) or inspect.isawaitable(value)
 
 
@@ -81,20 +82,20 @@ class Reading:
     given: dict[Part, Any] = field(default_factory=dict)
 
     def require_none(self, mistakes: Iterable[Located] = ()) -> None:
-        """Stop at what was found so far.
+        """Add the mistakes, and stop if there are any.
 
         Raises:
-            InvalidArgumentsError: There are mistakes.
+            InvalidArgumentsError: All mistakes found so far.
         """
         self.found += mistakes
         if self.found:
             raise InvalidArgumentsError(self.name, self.found, self.spelling)
 
     def arguments(self, args: Any) -> dict[str, Any]:
-        """Return the arguments that are known by their names, each checked by itself.
+        """Return the arguments by their names, each checked on its own; unknown ones are mistakes.
 
         Raises:
-            InvalidArgumentsError: They are no mapping, so that nothing more can be said.
+            InvalidArgumentsError: They are not a mapping, so that nothing more can be checked.
         """
         values = self._level(args, FIELDS, ())
         if not isinstance(args, Mapping):
@@ -118,7 +119,7 @@ class Reading:
                 continue
             self.given[here] = value
             if value is None:
-                self.found.append((here, Mistake("None", "a value, or no such argument", "leave the argument out")))
+                self.found.append((here, Mistake("None", "a value", "set a value, or remove the argument")))
             elif not place and key in NESTED_FIELDS:
                 values[key] = self._level(value, NESTED_FIELDS[key], here)
             elif not place and key in KEYED_FIELDS:
@@ -137,7 +138,7 @@ class Reading:
     def _keyed(self, value: Any, rule: NameRule, each: Field, place: Part) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             found = "an output" if is_output(value) else shown(value)
-            fix = "write key: value; an output may stand for a value"
+            fix = "write key: value; a value may be an output"
             self.found.append((place, Mistake(found, "a plain mapping: its keys decide which resources exist", fix)))
             return {}
         values: dict[str, Any] = {}
@@ -161,14 +162,14 @@ class Reading:
             return each.parse(marked, place, self.found)
         if each.plain:
             found = "an output, which is known only during the deployment"
-            fix = "write the value, or take it from the stack's configuration"
+            fix = "write the value, or read it from the stack's configuration"
             self.found.append((place, Mistake(found, f"a plain value: {each.plain}", fix)))
             return marked
         each.parse(marked, place, self.found)
 
         def parse_known(known: Any, found: Found) -> Any:
             if known is None:
-                found.append((place, Mistake("an output without a value", "a value", "look at where it comes from")))
+                found.append((place, Mistake("an output without a value", "a value", "check where it comes from")))
                 return None
             return each.parse(_marked(known, place, found), place, found)
 
@@ -179,14 +180,14 @@ class Reading:
             found: Found = []
             value = parse_known(known, found)
             if found:
-                shown_mistakes = [(place[:2], SECRET) for place, _ in found] if secret else found
-                raise InvalidArgumentsError(self.name, shown_mistakes, self.spelling)
+                redacted = [(place[:2], SECRET) for place, _ in found] if secret else found
+                raise InvalidArgumentsError(self.name, redacted, self.spelling)
             return value
 
         return Later(source, parse)
 
     def combined(self, parts: Mapping[str, Any], compute: Callable[[Mapping[str, Any], Found], U]) -> Value[U]:
-        """Return what is computed from several values: at once, or as soon as the last of them is known."""
+        """Return what is computed from several values: at once, or when the last of them is known."""
         later = {name: part for name, part in parts.items() if isinstance(part, Later)}
         if not later:
             return compute(parts, self.found)
@@ -203,7 +204,7 @@ class Reading:
         return self._later({name: part.source for name, part in later.items()}, parse_known)
 
     def checked(self, value: Value[T], place: Part, check: Callable[[T], object]) -> Value[T]:
-        """Return the value after one more check, which is done at once or when the value is known."""
+        """Return the value with one more check, which runs at once or when the value is known."""
 
         def compute(parts: Mapping[str, T], found: Found) -> T:
             collect(lambda: check(parts["value"]), place, found)
@@ -213,13 +214,13 @@ class Reading:
 
 
 def _marked(value: Any, place: Part, found: Found, depth: int = 0) -> Any:
-    """Return the value with UNKNOWN in place of each output, in lists and dicts of its own."""
+    """Return a copy of the value, in lists and dicts, with UNKNOWN in place of each output."""
     if is_output(value):
         return UNKNOWN
     if isinstance(value, str):
         return _plain_string(value, place, found)
     if depth == DEEPEST:
-        found.append((place, Mistake(f"values nested more than {DEEPEST} deep", "fewer levels", "look at the value")))
+        found.append((place, Mistake(f"values nested more than {DEEPEST} deep", "fewer levels", "check the value")))
         return UNKNOWN
     if isinstance(value, Mapping):
         if any(map(is_output, value)):
@@ -236,20 +237,21 @@ def _marked(value: Any, place: Part, found: Found, depth: int = 0) -> Any:
 
 
 def _plain_string(text: str, place: Part, found: Found) -> str:
-    """Return the characters of a string, of an enum's member those of its value, when a string may hold them."""
+    """Return the characters of a string, or of the value of an enum's member."""
     plain = str(text.value) if isinstance(text, Enum) else str.__str__(text)
     if OBJECT_AS_TEXT.search(plain):
         fix = "use pulumi.Output.format or concat (Python), pulumi.interpolate (TypeScript), pulumi.Sprintf (Go)"
-        found.append((place, Mistake("an output inside a string, as of an f-string", "an output by itself", fix)))
+        found.append((place, Mistake("an output inside a string, as in an f-string", "an output of the string", fix)))
     elif any("\ud800" <= letter <= "\udfff" for letter in plain):
-        found.append(
-            (place, Mistake(f"{shown(plain)}, with an unpaired surrogate", "Unicode text", "look at the value"))
-        )
+        found.append((place, Mistake(f"{shown(plain)}, with an unpaired surrogate", "Unicode text", "check the value")))
     return plain
 
 
 def _source(value: Any) -> Any:
-    """Return the value in lists and dicts, in which alone the SDK looks for outputs; a coroutine is awaited once."""
+    """Return the value as lists and dicts, the only types in which the SDK looks for outputs.
+
+    A coroutine becomes an output, so that it is awaited once.
+    """
     if inspect.isawaitable(value) and not isinstance(value, pulumi.Output):
         return pulumi.Output.from_input(value)
     if isinstance(value, Mapping):

@@ -1,6 +1,6 @@
 """What a ServiceAccountRole creates, as one frozen value; or all mistakes in its arguments.
 
-Nothing behind `parse` reads an argument again: the component creates resources from this value.
+Arguments are read here only: the component creates resources from this value.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ from irsa.rules.quotas import (
     Usage,
     check_usage,
 )
-from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account
+from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, minified, trust_document
 from irsa.rules.unknown import has_unknown
 from irsa.rules.usage import document_usage, role_usages, tags_usage, trust_usage
@@ -87,7 +87,7 @@ class ManagedPolicy:
 
 @dataclass(frozen=True)
 class Attachment:
-    """The attachment of a managed policy that exists."""
+    """The attachment of an existing managed policy."""
 
     logical_name: str
     policy_arn: Value[str]
@@ -96,7 +96,7 @@ class Attachment:
 
 @dataclass(frozen=True)
 class InlinePolicy:
-    """A policy inside the role."""
+    """An inline policy of the role."""
 
     logical_name: str
     name: str
@@ -106,7 +106,7 @@ class InlinePolicy:
 
 @dataclass(frozen=True)
 class Webhook:
-    """What the annotations of the EKS webhook say besides the role; None says nothing."""
+    """The settings in annotations for the EKS webhook, besides the role; None for no annotation."""
 
     audience: Value[str] | None
     sts_regional_endpoints: Value[bool] | None
@@ -129,7 +129,7 @@ class Spec:
 
 
 def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> Spec:
-    """Return what the arguments of a ServiceAccountRole ask for.
+    """Return what the arguments of a ServiceAccountRole declare.
 
     Args:
         name: The component's logical name.
@@ -137,7 +137,7 @@ def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> S
         spelling: How the caller spells an argument, for messages.
 
     Raises:
-        InvalidArgumentsError: All mistakes, of the arguments and between them.
+        InvalidArgumentsError: All mistakes, in single arguments and between them.
     """
     reading = Reading(name, spelling)
     if not isinstance(name, str):
@@ -145,15 +145,15 @@ def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> S
     values = reading.arguments(args)
     reading.found += combination_mistakes(reading.given, spelling)
     reading.found += _between(reading, values)
-    # What is wrong is left out from here on, so that sizes and accounts are reported in the same run.
+    # Wrong arguments are left out from here on, so that sizes and AWS accounts are reported in the same run.
     wrong = {place[0] for place, _ in reading.found if place}
     values = {name: value for name, value in values.items() if name not in wrong}
     creates = "role_arn" not in values and "oidc_provider_arns" in values
-    of_account = _in_account(reading, values) if creates else {}
-    role = _role(reading, values, of_account) if creates else None
-    policies = _policies(reading, values, of_account) if creates else ()
-    inline_policies = _inline_policies(reading, values, of_account) if creates else ()
-    attachments = _attachments(reading, values, of_account, policies) if creates else ()
+    in_aws_account = _in_aws_account(reading, values) if creates else {}
+    role = _role(reading, values, in_aws_account) if creates else None
+    policies = _policies(reading, values, in_aws_account) if creates else ()
+    inline_policies = _inline_policies(reading, values, in_aws_account) if creates else ()
+    attachments = _attachments(reading, values, in_aws_account, policies) if creates else ()
     usages = tuple(_usages(values, policies, inline_policies))
     for place, usage in usages:
         collect(lambda usage=usage: check_usage(usage), place, reading.found)  # type: ignore[misc]
@@ -172,16 +172,16 @@ def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> S
 
 
 def _warnings(reading: Reading, values: Mapping[str, Any], role: Role | None, usages: Usages) -> Iterator[str]:
-    """Yield what is legal and yet worth a look, as far as it is known."""
+    """Yield warnings: what is legal, but likely not intended, as far as it is known."""
     for _, usage in usages:
         if check_usage(usage):
-            yield f"over 80% of a quota is used: {usage}"
+            yield f"more than 80% of a quota is used: {usage}"
     if role is not None and not isinstance(role.trust_warnings, Later):
         yield from role.trust_warnings
     expiration = _webhook(values).token_expiration
     if expiration is not None and expiration > USUAL_TOKEN_EXPIRATION:
         argument = reading.spelling(("service_account", "token_expiration"))
-        yield f"{argument}: {expiration:,} seconds is longer than the usual {USUAL_TOKEN_EXPIRATION:,}"
+        yield f"{argument}: {expiration:,} seconds is longer than the default of {USUAL_TOKEN_EXPIRATION:,}"
 
 
 def _between(reading: Reading, values: Mapping[str, Any]) -> Iterator[Located]:
@@ -195,7 +195,7 @@ def _between(reading: Reading, values: Mapping[str, Any]) -> Iterator[Located]:
     existing, created = ("role_arn",), ("oidc_provider_arns",)
     if created not in reading.given and existing not in reading.given:
         found = f"neither {spelling(existing)} nor {spelling(created)}"
-        fix = f"give {spelling(existing)} for an existing role, else {spelling(created)}"
+        fix = f"set {spelling(existing)} for an existing role, or {spelling(created)} for a new one"
         yield created, Mistake(found, "exactly one of them", fix)
     found_by: Mapping[str, Sequence[Part]] = {
         "policy": [created, ("policy", "path")],
@@ -210,8 +210,8 @@ def _between(reading: Reading, values: Mapping[str, Any]) -> Iterator[Located]:
         for argument in found_by.get(str(kind), ()):
             if has_unknown(reading.given.get(argument)):
                 found = f"an output, together with {kind!r} in {spelling(('import_existing',))}"
-                fix = "write the value, or create first what it comes from"
-                yield argument, Mistake(found, "a plain value, by which what exists is found", fix)
+                fix = "write the value, or deploy its source first"
+                yield argument, Mistake(found, "a plain value, by which the existing resource is found", fix)
     automatic = not {("role_name",), ("role_name_prefix",)} & reading.given.keys()
     automatic = automatic or ("policy" in values and ("policy", "name") not in reading.given)
     if "role_arn" not in values and automatic:
@@ -224,38 +224,38 @@ def _between(reading: Reading, values: Mapping[str, Any]) -> Iterator[Located]:
             yield ("role_name",), Mistake(mistake.found, mistake.allowed, fix, *named)
 
 
-# --- what is of the role's account -----------------------------------------------------------------------------------
+# --- values that depend on the role's AWS account --------------------------------------------------------------------
 
 
-def _account_of(provider_arns: Sequence[str], found: Found) -> Arn:
-    """Return the ARN of the first provider; they are all of the AWS account in which the role is created."""
+def _aws_account_of(provider_arns: Sequence[str], found: Found) -> Arn:
+    """Return the ARN of the first provider; all must be in the AWS account in which the role is created."""
     known = [(index, text) for index, text in enumerate(provider_arns) if isinstance(text, str)]
     first = parse_iam_arn(known[0][1], "oidc-provider")
     for index, text in known:
         arn = parse_iam_arn(text, "oidc-provider")
-        if (arn.partition, arn.account) != (first.partition, first.account):
-            found_here = f"a provider of the AWS account {arn.account} ({arn.partition}): {text}"
-            allowed = f"providers of one account, in which the role is created; the first is of {first.account}"
-            fix = f"create a provider for this issuer in {first.account}, or a component per account"
+        if (arn.partition, arn.account_id) != (first.partition, first.account_id):
+            found_here = f"a provider in the AWS account {arn.account_id} ({arn.partition}): {text}"
+            allowed = f"providers in one AWS account, that of the role; the first is in {first.account_id}"
+            fix = f"create a provider for this issuer in {first.account_id}, or one component per AWS account"
             found.append((("oidc_provider_arns", index), Mistake(found_here, allowed, fix)))
     return first
 
 
-def _policy_of_account(text: str, place: Part, account: Arn) -> Iterator[Located]:
-    """Yield what is wrong with the ARN of a policy that is attached to a role of this account."""
+def _check_policy_arn(text: str, place: Part, aws_account: Arn) -> Iterator[Located]:
+    """Yield what is wrong with the ARN of a policy that is attached to a role in this AWS account."""
     arn = parse_iam_arn(text, "policy")
-    partition = wrong_partition(text, arn.partition, account.partition)
+    partition = wrong_partition(text, arn.partition, aws_account.partition)
     if partition:
         yield place, partition
-    elif arn.account not in ("aws", account.account):
+    elif arn.account_id not in ("aws", aws_account.account_id):
         # https://docs.aws.amazon.com/IAM/latest/APIReference/API_AttachRolePolicy.html
-        found = f"{text!r}, a policy of the AWS account {arn.account}"
-        allowed = f"a policy of AWS, or of the role's account {account.account}"
-        yield place, Mistake(found, allowed, f"create the policy in {account.account}")
+        found = f"{text!r}, a policy in the AWS account {arn.account_id}"
+        allowed = f"an AWS managed policy, or a policy in the role's AWS account {aws_account.account_id}"
+        yield place, Mistake(found, allowed, f"create the policy in {aws_account.account_id}")
 
 
-def _document_of_account(document: Document, place: Part, account: Arn) -> Iterator[Located]:
-    for part, mistake in partition_mistakes(document.content, account.partition):
+def _check_document(document: Document, place: Part, aws_account: Arn) -> Iterator[Located]:
+    for part, mistake in partition_mistakes(document.content, aws_account.partition):
         yield place + part, mistake
 
 
@@ -263,77 +263,81 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-AccountRule = Callable[[Any, Part, Arn], Iterator[Located]]
+AwsAccountRule = Callable[[Any, Part, Arn], Iterator[Located]]
 
 
-def _of_account(values: Mapping[str, Any]) -> Iterator[tuple[Part, Any, AccountRule]]:
-    """Yield each value that depends on the role's account, and its rule."""
+def _values_in_aws_account(values: Mapping[str, Any]) -> Iterator[tuple[Part, Any, AwsAccountRule]]:
+    """Yield each value that depends on the role's AWS account, and its rule."""
     if "permissions_boundary" in values:
-        yield ("permissions_boundary",), values["permissions_boundary"], _policy_of_account
+        yield ("permissions_boundary",), values["permissions_boundary"], _check_policy_arn
     for key, arn in values.get("policy_arns", {}).items():
-        yield ("policy_arns", key), arn, _policy_of_account
+        yield ("policy_arns", key), arn, _check_policy_arn
     for key, document in values.get("inline_policies", {}).items():
-        yield ("inline_policies", key), document, _document_of_account
+        yield ("inline_policies", key), document, _check_document
     if "policy" in values:
-        yield ("policy", "document"), values["policy"]["document"], _document_of_account
+        yield ("policy", "document"), values["policy"]["document"], _check_document
 
 
-def _in_account(reading: Reading, values: Mapping[str, Any]) -> Mapping[Part, Any]:
-    """Return the values that depend on the role's account; one that is known later is checked then.
+def _in_aws_account(reading: Reading, values: Mapping[str, Any]) -> Mapping[Part, Any]:
+    """Return the values that depend on the role's AWS account; one that is known later is checked then.
 
-    Plain values stay plain, so that a preview shows them: where only the account is known later, the trust policy,
+    Plain values stay plain, so that a preview shows them: where only the AWS account is known later, the trust policy,
     which needs it too, carries their checks.
     """
     providers = values["oidc_provider_arns"]
     marked = _listed(reading.given["oidc_provider_arns",])
-    account = _account_of(marked, reading.found) if any(isinstance(arn, str) for arn in marked) else None
+    aws_account = _aws_account_of(marked, reading.found) if any(isinstance(arn, str) for arn in marked) else None
 
-    def checked(place: Part, value: Any, rule: AccountRule) -> Any:
+    def checked(place: Part, value: Any, rule: AwsAccountRule) -> Any:
         def compute(parts: Mapping[str, Any], found: Found) -> Any:
-            found += rule(parts["value"], place, _account_of(parts["providers"], []))
+            found += rule(parts["value"], place, _aws_account_of(parts["providers"], []))
             return parts["value"]
 
         if isinstance(value, Later):
             document = reading.given[place]
-            if account and isinstance(document, dict):
-                reading.found += _document_of_account(Document(None, document), place, account)
+            if aws_account and isinstance(document, dict):
+                reading.found += _check_document(Document(None, document), place, aws_account)
             return reading.combined({"value": value, "providers": providers}, compute)
-        if account:
-            reading.found += rule(value, place, account)
-        return value  # without an account, it is checked together with the trust policy
+        if aws_account:
+            reading.found += rule(value, place, aws_account)
+        return value  # without an AWS account, it is checked together with the trust policy
 
-    return {place: checked(place, value, rule) for place, value, rule in _of_account(values)}
+    return {place: checked(place, value, rule) for place, value, rule in _values_in_aws_account(values)}
 
 
 # --- the role --------------------------------------------------------------------------------------------------------
 
 
 def _subjects(reading: Reading, values: Mapping[str, Any]) -> Value[list[str]]:
-    """Return the sorted `namespace:name` patterns that the role trusts: its service account's and the further ones."""
+    """Return the sorted `namespace:name` patterns that the role trusts, those of its service account included."""
     further = values.get("subjects", [])
     if isinstance(further, Later) and not values.get("any_service_account"):
         further = reading.checked(further, ("subjects",), check_any_service_account)
-    account = values.get("service_account")
-    if account is None:
+    service_account = values.get("service_account")
+    if service_account is None:
         return reading.combined({"further": further}, lambda parts, _found: sorted(set(parts["further"])))
-    parts = {"further": further, "namespace": account.get("namespace", DEFAULT_NAMESPACE), "name": account["name"]}
+    parts = {
+        "further": further,
+        "namespace": service_account.get("namespace", DEFAULT_NAMESPACE),
+        "name": service_account["name"],
+    }
 
     def compute(known: Mapping[str, Any], _found: Found) -> list[str]:
-        return sorted({*known["further"], f"{known['namespace']}:{known['name']}"})
+        return sorted({*known["further"], subject_of(known["namespace"], known["name"])})
 
     return reading.combined(parts, compute)
 
 
-def _role(reading: Reading, values: Mapping[str, Any], of_account: Mapping[Part, Any]) -> Role:
+def _role(reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[Part, Any]) -> Role:
     subjects = _subjects(reading, values)
     quota = values.get("trust_policy_size_quota", TRUST_POLICY_SIZE)
 
     def trust_policy(parts: Mapping[str, Any], found: Found) -> str:
         late = isinstance(values["oidc_provider_arns"], Later)
-        account = _account_of(parts["provider_arns"], found if late else [])
+        aws_account = _aws_account_of(parts["provider_arns"], found if late else [])
         if late:
-            for place, value, rule in _of_account(values):
-                found += () if isinstance(value, Later) else rule(value, place, account)
+            for place, value, rule in _values_in_aws_account(values):
+                found += () if isinstance(value, Later) else rule(value, place, aws_account)
         if not parts["subjects"] and not found:
             found.append((("subjects",), Mistake("no subject", "at least one", "add one")))
         if found:
@@ -352,7 +356,7 @@ def _role(reading: Reading, values: Mapping[str, Any], of_account: Mapping[Part,
     name, prefix = values.get("role_name"), values.get("role_name_prefix")
     if name is None and prefix is None:
         prefix = automatic_name_prefix(reading.name, ROLE, ROLE_PREFIX)
-    settings = {key: of_account.get((key,), values.get(key)) for key in ROLE_SETTINGS}
+    settings = {key: in_aws_account.get((key,), values.get(key)) for key in ROLE_SETTINGS}
     document = reading.combined(parts, trust_policy)
     # Without statements of the caller's, the trust policy admits its subjects and nobody else.
     judged = _admission(reading, parts, document) if values.get("trust_statements") else None
@@ -411,7 +415,7 @@ def _trust_warnings(reading: Reading, parts: Mapping[str, Any], judged: Value[Ad
 
 
 def _tags(reading: Reading, tags: Any, place: Part) -> Any:
-    """Return the tags; how many they are is counted at once where only their values are outputs."""
+    """Return the tags; their number is checked at once where only their values are outputs."""
     if not isinstance(tags, Later):
         return tags
     what = "policy" if place[0] == "policy" else "role"
@@ -425,16 +429,18 @@ def _tags(reading: Reading, tags: Any, place: Part) -> Any:
 # --- its permissions -------------------------------------------------------------------------------------------------
 
 
-def _policies(reading: Reading, values: Mapping[str, Any], of_account: Mapping[Part, Any]) -> tuple[ManagedPolicy, ...]:
-    """Return the managed policies to create: one, or as many as a document that is known already needs."""
+def _policies(
+    reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[Part, Any]
+) -> tuple[ManagedPolicy, ...]:
+    """Return the managed policies to create: several for a large document that is known already."""
     settings = values.get("policy")
     if settings is None:
         return ()
-    document = of_account["policy", "document"]
+    document = in_aws_account["policy", "document"]
     place: Part = ("policy", "document")
     texts: list[Value[str]] = []
     if isinstance(document, Later):
-        # What is known only later can't decide how many policies there are.
+        # A document that is known only later cannot decide how many policies there are.
         def whole(parts: Mapping[str, Any], found: Found) -> str:
             text = minified(parts["document"].content)
             collect(lambda: check_usage(document_usage(text)), place, found)
@@ -467,26 +473,26 @@ def _policy(reading: Reading, values: Mapping[str, Any], index: int, text: Value
 
 
 def _policy_arn(name: Any, path: Any, providers: Any) -> str | None:
-    """Return the ARN that a policy will have, where that is known: it is in the account of the OIDC providers."""
+    """Return the ARN of a policy to create, where that is known: it is in the OIDC providers' AWS account."""
     if name is None or any(isinstance(each, Later) for each in (name, path, providers)):
         return None
-    account = _account_of(providers, [])
-    return str(Arn(account.partition, account.account, "policy", f"{path}{name}".lstrip("/")))
+    aws_account = _aws_account_of(providers, [])
+    return str(Arn(aws_account.partition, aws_account.account_id, "policy", f"{path}{name}".lstrip("/")))
 
 
 def _attachments(
-    reading: Reading, values: Mapping[str, Any], of_account: Mapping[Part, Any], policies: Sequence[ManagedPolicy]
+    reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[Part, Any], policies: Sequence[ManagedPolicy]
 ) -> tuple[Attachment, ...]:
     adopted = "attachments" in values.get("import_existing", ())
-    divided = {policy.logical_name for policy in policies}
+    parts = {policy.logical_name for policy in policies}
     for key in values.get("policy_arns", {}):
-        if child_name(reading.name, key) in divided:
-            found = f"the key {key!r}, which a part of the divided policy has"
+        if child_name(reading.name, key) in parts:
+            found = f"the key {key!r}, which is the name of a part of the split policy"
             reading.found.append((("policy_arns", key), Mistake(found, "another key", "rename it")))
     return tuple(
         Attachment(
             child_name(reading.name, key),
-            of_account["policy_arns", key],
+            in_aws_account["policy_arns", key],
             f"{values.get('role_name')}/{arn}" if adopted else None,
         )
         for key, arn in values.get("policy_arns", {}).items()
@@ -494,7 +500,7 @@ def _attachments(
 
 
 def _inline_policies(
-    reading: Reading, values: Mapping[str, Any], of_account: Mapping[Part, Any]
+    reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[Part, Any]
 ) -> tuple[InlinePolicy, ...]:
     adopted = "inlinePolicies" in values.get("import_existing", ())
 
@@ -503,11 +509,11 @@ def _inline_policies(
         return document.text if document.text is not None else minified(document.content)
 
     texts = {
-        key: reading.combined({"document": of_account["inline_policies", key]}, text)
+        key: reading.combined({"document": in_aws_account["inline_policies", key]}, text)
         for key in values.get("inline_policies", {})
     }
 
-    # The size of all of them is checked with the last one: the others stay as known, and as secret, as they are.
+    # The last one checks the size of all: so the others do not become unknown or secret.
     last = next((key for key in reversed(texts) if isinstance(texts[key], Later)), None)
     if last is not None:
 
@@ -560,7 +566,7 @@ def _webhook(values: Mapping[str, Any]) -> Webhook:
 def _usages(
     values: Mapping[str, Any], policies: Sequence[ManagedPolicy], inline: Sequence[InlinePolicy]
 ) -> Iterator[tuple[Part, Usage]]:
-    """Yield what is known of the role's use of its quotas, the trust policy's size apart."""
+    """Yield how much of each quota the role uses, as far as known; without the size of the trust policy."""
     tags, policy_tags = values.get("tags", {}), values.get("policy", {}).get("tags", {})
     if not isinstance(tags, Later):
         yield ("tags",), tags_usage("role", tags)

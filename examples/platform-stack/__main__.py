@@ -1,6 +1,6 @@
-"""A platform team's stack: it owns the cluster's OIDC provider and tells its issuer and ARN to other stacks.
+"""A platform team's stack: it owns the cluster's OIDC provider and exports its issuer and ARN to other stacks.
 
-Where the cluster is a resource of the same stack, its outputs stand in place of the setting: with pulumi-eks,
+If the cluster is a resource of the same stack, use its outputs instead of the setting: with pulumi-eks,
 `cluster.oidc_provider_url` and `cluster.oidc_provider_arn`.
 """
 

@@ -32,13 +32,13 @@ kubernetes.apps.v1.Deployment(
     "report-reader",
     metadata={
         "namespace": namespace.metadata.name,
-        # Where Pods run, leave this out: then `pulumi up` waits for them. The sandbox has no nodes.
+        # The sandbox has no nodes. On a real cluster, remove this: then `pulumi up` waits for the Pods.
         "annotations": {"pulumi.com/skipAwait": "true"},
     },
     spec={
         "selector": {"match_labels": labels},
         "template": {
-            # A new role restarts the Pods: the webhook gives a Pod its role when the Pod is created.
+            # Pods get their role when they are created; with this annotation, a new role restarts them.
             "metadata": {"labels": labels, "annotations": {"example.com/role-arn": reader.role_arn}},
             "spec": {
                 "service_account_name": reader.service_account_name,

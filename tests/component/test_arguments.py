@@ -60,7 +60,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ("a misspelled key within", {"service_account": {"name": "a", "namespce": "b"}}, "service_account.namespce",
      ["did you mean 'namespace'?"]),
     ("a misspelled key of the policy", {"policy": {"document": DOCUMENT, "nme": "x"}}, "policy.nme", ["mean 'name'?"]),
-    ("None", {"service_account": {"name": "a", "namespace": None}}, "service_account.namespace", ["None", "leave"]),
+    ("None", {"service_account": {"name": "a", "namespace": None}}, "service_account.namespace", ["None", "remove"]),
     ("no name", {"service_account": {"namespace": "a"}}, "service_account", ["service_account.name is required"]),
     ("a text as a flag", {"any_service_account": "false"}, "any_service_account", ["'false'", "true or false"]),
     ("a number as a name", {"policy": {"name": 5, "document": DOCUMENT}}, "policy.name", ["5", "a string", '"5"']),
@@ -81,7 +81,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str, list[str]]] = [
      ["role_arn together with oidc_provider_arns, role_name, policy", "never changed"]),
     ("no provider", {"oidc_provider_arns": []}, "oidc_provider_arns", ["an empty list"]),
     ("providers of two accounts", {"oidc_provider_arns": [PROVIDER, OTHER_ACCOUNT]}, "oidc_provider_arns[1]",
-     ["444455556666", "one account"]),
+     ["444455556666", "one AWS account"]),
     ("a provider of another partition", {"oidc_provider_arns": [PROVIDER, PROVIDER.replace(":aws:", ":aws-cn:")]},
      "oidc_provider_arns[1]", ["aws-cn"]),
     ("a policy of another account", {"policy_arns": {"a": "arn:aws:iam::444455556666:policy/p"}}, "policy_arns.a",
@@ -108,10 +108,10 @@ REFUSALS: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ("adoption of what is only annotated", {"import_existing": ["serviceAccount"],
      "service_account": {"name": "a", "create": False}}, "import_existing[0]", ["service_account.create"]),
     ("a quota below AWS's own", {"trust_policy_size_quota": 100}, "trust_policy_size_quota", ["at least 2,048"]),
-    ("infinity", {"policy": {"document": {**DOCUMENT, "Id": float("inf")}}}, "policy.document.Id", ["what JSON knows"]),
+    ("infinity", {"policy": {"document": {**DOCUMENT, "Id": float("inf")}}}, "policy.document.Id", ["a JSON number"]),
     ("infinity in JSON text", {"policy": {"document": '{"Version": "2012-10-17", "Statement": [], "Id": 1E400}'}},
      "policy.document", ["1E400"]),
-    ("half a character", {"description": "\ud800"}, "description", ["unpaired surrogate"]),
+    ("an unpaired surrogate", {"description": "\ud800"}, "description", ["unpaired surrogate"]),
     ("digits of another script", {"policy_arns": {"a": f"arn:aws:iam::{ARABIC_DIGITS}:policy/p"}},
      "policy_arns.a", ["12 digits"]),
     ("a principal that is a number", {"trust_statements": [{"Effect": "Allow", "Principal": {"AWS": 111122223333},
@@ -120,7 +120,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str, list[str]]] = [
      "Action": "sts:AssumeRole"}]}, "trust_statements[0].Principal", ["nothing"]),
     ("an annotation of the webhook", {"service_account": {"name": "a", "annotations":
      {"eks.amazonaws.com/audience": "x"}}}, 'service_account.annotations["eks.amazonaws.com/audience"]',
-     ["irsa writes it from audience"]),
+     ["remove it, and set audience"]),
 ]  # fmt: skip
 
 
@@ -232,20 +232,20 @@ def test_warnings_name_the_argument_as_the_caller_spells_it() -> None:
     spec = parse("my-app", args, lambda argument: ".".join(map(str, argument)).upper())
 
     assert [text.split(":")[0] for text in spec.warnings] == [
-        "over 80% of a quota is used",
+        "more than 80% of a quota is used",
         "SERVICE_ACCOUNT.TOKEN_EXPIRATION",
     ]
     assert parse("my-app", GOOD).warnings == ()
 
 
-def test_a_key_that_a_divided_policy_has() -> None:
+def test_a_key_that_a_split_policy_has() -> None:
     """Protects against two attachments of one name, at which the engine stops half-way."""
     statements = [{**STATEMENT, "Resource": f"arn:aws:s3:::{'x' * 1400}-{i}/*"} for i in range(6)]
     args = {**GOOD, "policy_arns": {"part-2": "arn:aws:iam::aws:policy/P"}}
 
     parse("my-app", args)
     found = mistakes({**args, "policy": {"document": {**DOCUMENT, "Statement": statements}}})
-    assert "divided policy" in found["policy_arns.part-2"]
+    assert "split policy" in found["policy_arns.part-2"]
 
 
 def test_a_member_of_an_enum_is_its_value(deploy: Callable[..., Any]) -> None:

@@ -117,7 +117,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"oidc_provider_arns": [output("arn:aws:iam::1:oidc-provider/x")]}, "oidc_provider_arns[0]", "not 12 digits"),
     ({"oidc_provider_arns": [PROVIDER, output(PROVIDER.replace("111122223333", "444455556666"))]},
      "oidc_provider_arns[1]", "444455556666"),
-    ({"subjects": [output("team-a")]}, "subjects[0]", "namespace and a name"),
+    ({"subjects": [output("team-a")]}, "subjects[0]", "is not namespace:name"),
     ({"subjects": output(["*:*"])}, "subjects", "every service account"),
     ({"audience": output("")}, "audience", "audience"),
     ({"trust_conditions": output({"StringEqual": {"a": "b"}})}, "trust_conditions.StringEqual", "StringEquals"),

@@ -111,7 +111,7 @@ def test_another_component_is_none_of_the_plugins() -> None:
         ({"serviceAccount": {"name": "a", "namespce": "x"}}, "serviceAccount.namespce", "did you mean 'namespace'?"),
         ({"policy": {"documnt": "{}"}}, "policy.documnt", "did you mean 'document'?"),
         ({"policy": {}}, "policy", "add policy.document"),
-        ({"serviceAccount": {"name": "A_"}}, "serviceAccount.name", "leave out the characters"),
+        ({"serviceAccount": {"name": "A_"}}, "serviceAccount.name", "remove the characters"),
         ({"inlinePolicies": {"first_one": "{"}}, "inlinePolicies.first_one", "not JSON"),
         ({"roleArn": "arn:aws:iam::111122223333:role/x"}, "roleArn", "oidcProviderArns"),
     ],

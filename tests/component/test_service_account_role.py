@@ -172,7 +172,7 @@ def test_a_key_too_long_for_an_automatic_name_becomes_a_prefix(deploy: Any) -> N
     ("change", "words"),
     [
         ({"role_name": "x" * 65}, ["role_name", "65 characters"]),
-        ({"subjects": ["nonsense"]}, ["subjects[0]", "namespace and a name"]),
+        ({"subjects": ["nonsense"]}, ["subjects[0]", "is not namespace:name"]),
         ({"policy": {"document": "{"}}, ["policy.document", "not JSON"]),
         (
             {"policy": {"document": '{"Version": "2012-10-17", "Statement": [{"Effect": "allow"}]}'}},
@@ -205,7 +205,7 @@ def test_a_key_too_long_for_an_automatic_name_becomes_a_prefix(deploy: Any) -> N
         ({"policy_arns": {"a": "x"}}, ["policy_arns.a", "six parts"]),
         (
             {"service_account": {"name": "A_", "annotations": {"eks.amazonaws.com/role-arn": "x"}}},
-            ["service_account.name", "service_account.annotations", "irsa writes it"],
+            ["service_account.name", "service_account.annotations", "which irsa writes itself"],
         ),
     ],
 )

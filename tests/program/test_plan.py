@@ -32,7 +32,7 @@ def planned(values: dict[str, Any], **lookups: Any) -> Plan:
     clusters = {key: ResolvedCluster({"cluster": "my-cluster"}.get(key, key), None) for key in names}
     found: dict[str, Any] = {
         "region": "us-west-2",
-        "accounts": {None: OWN},
+        "aws_accounts": {None: OWN},
         "clusters": clusters,
         "oidc_providers": {(key, None): arn for key, arn in names.items()},
         **lookups,
@@ -88,9 +88,11 @@ def test_variables_are_what_was_looked_up_for_the_bindings_account() -> None:
             "data": data,
         },
     }
-    accounts = {None: OWN, "data": ResolvedAwsAccount(Identity("444455556666", "aws-cn"), None)}
+    aws_accounts = {None: OWN, "data": ResolvedAwsAccount(Identity("444455556666", "aws-cn"), None)}
     theirs = BLUE.replace("arn:aws:iam::111122223333", "arn:aws-cn:iam::444455556666")
-    found = planned(values, accounts=accounts, oidc_providers={("cluster", None): BLUE, ("cluster", "data"): theirs})
+    found = planned(
+        values, aws_accounts=aws_accounts, oidc_providers={("cluster", None): BLUE, ("cluster", "data"): theirs}
+    )
     own, other = components(found)
 
     assert own.args["permissions_boundary"] == "arn:aws:iam::111122223333:policy/boundary"
@@ -212,9 +214,9 @@ def test_the_mistakes_of_all_bindings_are_told_together_in_the_stack_files_names
 def test_a_mistake_of_several_clusters_accounts_is_told_once() -> None:
     """Protects readers: one setting of a binding is one mistake, in however many clusters its account is."""
     arn = "arn:aws:iam::${account}:role/theirs"
-    accounts = {None: ResolvedAwsAccount(Identity("12", "aws"), None)}
+    aws_accounts = {None: ResolvedAwsAccount(Identity("12", "aws"), None)}
     with pytest.raises(StackFileError) as error:
-        planned({"clusters": SEVERAL, "bindings": {"app": {**APP, "role": {"arn": arn}}}}, accounts=accounts)
+        planned({"clusters": SEVERAL, "bindings": {"app": {**APP, "role": {"arn": arn}}}}, aws_accounts=aws_accounts)
 
     assert [mistake.where for mistake in error.value.mistakes] == ["irsa:bindings.app.role.arn"]
 

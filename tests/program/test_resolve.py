@@ -104,7 +104,7 @@ def test_a_provider_is_held_against_the_audiences_of_all_bindings(monkeypatch: p
 
     said, command = str(error.value), "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn"
     arn = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER.removeprefix('https://')}"
-    assert "does not admit the audience first-audience, second-audience; it admits: sts.amazonaws.com" in said
+    assert "does not list the audience first-audience, second-audience; it lists: sts.amazonaws.com" in said
     for audience in ("first-audience", "second-audience"):
         assert f"{command} {arn} --client-id {audience}" in said
 

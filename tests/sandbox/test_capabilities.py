@@ -144,7 +144,7 @@ def test_quotas_are_errors_before_anything_is_made(deploy: Deploy, iam: Any) -> 
     assert "2,048" in said
     assert "irsa:quotas.trustPolicySize" in said
     stack.set({"quotas": {"trustPolicySize": 3500}, "bindings": {"app": binding}})
-    assert "over 80% of a quota" in stack.pulumi("preview")
+    assert "more than 80% of a quota" in stack.pulumi("preview")
 
 
 # --- trust -----------------------------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ def test_one_audience_setting_drives_all_three(deploy: Deploy, iam: Any, cloud: 
     binding = {"serviceAccount": {"name": "app"}, "role": {"name": "audience-role"}, "audience": "my-audience"}
     stack = deploy({"bindings": {"app": binding}})
     said = stack.refused("preview")
-    assert "does not admit the audience my-audience" in said
+    assert "does not list the audience my-audience" in said
     assert "add-client-id-to-open-id-connect-provider" in said
 
     iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER, ClientID="my-audience")

@@ -202,7 +202,7 @@ class LiveAwsAccounts:
         Raises:
             CouldNotLookError: The provider has no valid credentials, or those of another AWS account.
         """
-        number = parse_iam_arn(role_arn, "role").account
+        number = parse_iam_arn(role_arn, "role").account_id
         if reference not in self._found:
             # The role is gone from the state, and its provider with it; any provider of that AWS account will do.
             aws_account = self.of_arn(role_arn)
@@ -224,7 +224,7 @@ class LiveAwsAccounts:
         Raises:
             CouldNotLookError: A provider has no valid credentials, and no other one is of that AWS account.
         """
-        number = parse_iam_arn(role_arn, "role").account
+        number = parse_iam_arn(role_arn, "role").account_id
         for found in self._found.values():
             if isinstance(found, LiveAwsAccount) and found.number == number:
                 return found

@@ -26,6 +26,7 @@ from lightkube.config.kubeconfig import SingleConfig
 from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError
 
+from irsa.rules.subjects import subject_of
 from irsa_cli.exits import CouldNotLookError, SecretInStateError, failed_request
 
 PAGE = 500
@@ -61,7 +62,7 @@ class LiveCluster:
         """Return the service accounts of a namespace, or of all, as `namespace:name`."""
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts" if namespace else "/api/v1/serviceaccounts"
         found = self._pages(f"list serviceaccounts in {namespace or 'all namespaces'}", path, {})
-        return sorted(f"{each['metadata']['namespace']}:{each['metadata']['name']}" for each in found)
+        return sorted(subject_of(each["metadata"]["namespace"], each["metadata"]["name"]) for each in found)
 
     def pods(self, namespace: str, service_account: str) -> list[Object]:
         """Return the Pods of a service account that have not ended."""

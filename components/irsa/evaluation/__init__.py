@@ -1,11 +1,11 @@
-"""Who may assume a role: IAM's rules for the trust policies that web identities meet.
+"""Who may assume a role: IAM's rules for evaluating a trust policy for a web identity.
 
-`evaluate` answers whether a token of a Kubernetes service account may assume the role that has this trust policy by
-sts:AssumeRoleWithWebIdentity, and gives the reason for every element of every statement. An answer is True, False, or
-None for "cannot decide": an element whose rule, or whose value in the request, is not known here. Unknown is never
-taken for a yes or a no; it decides nothing only where the known elements decide alone.
+`evaluate` returns whether a token of a Kubernetes service account may assume the role that has this trust policy with
+sts:AssumeRoleWithWebIdentity, and the reason for every element of every statement. An answer is True, False, or None
+for "cannot decide": the rule for an element, or its value in the request, is not known here. None is never treated as
+True or False; the decision is made without it only where the known elements are enough.
 
-Each rule names the page of AWS's documentation that states it (DOCUMENTATION).
+Each rule links to the page of AWS's documentation that states it (DOCUMENTATION).
 """
 
 from irsa.evaluation.answers import (

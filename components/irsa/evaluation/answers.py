@@ -1,4 +1,4 @@
-"""What is asked of a trust policy, what the answer is made of, and the pages of AWS that state the rules."""
+"""The request that a trust policy is evaluated for, the parts of the answer, and AWS's pages that state the rules."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ DOCUMENTATION = {
 
 
 class Decision(StrEnum):
-    """What STS would answer, as far as the trust policy goes."""
+    """What STS would answer, as far as the trust policy decides it."""
 
     ALLOWED = "allowed"
     DENIED = "denied"
@@ -42,14 +42,14 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True)
 class WebIdentityRequest:
-    """A token, and the IAM OIDC provider that STS finds for its issuer in the role's account.
+    """A token, and the IAM OIDC provider that STS finds for its issuer in the role's AWS account.
 
     Attributes:
         issuer: The token's `iss`.
         provider_arn: The IAM OIDC provider of that issuer.
         subject: The token's `sub`, such as `system:serviceaccount:default:my-service-account`.
         audience: The token's `aud`.
-        context: What else is known of the request: condition key -> its values; no values say that the key is absent.
+        context: Further values of the request, by condition key; an empty tuple means that the key is absent.
     """
 
     issuer: str
@@ -59,7 +59,7 @@ class WebIdentityRequest:
     context: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse a provider of another issuer: STS would never look at the trust policy.
+        """Refuse a provider of another issuer, for which STS would never read the trust policy.
 
         Raises:
             Mistake: The provider's ARN does not end with the issuer.
@@ -67,15 +67,15 @@ class WebIdentityRequest:
         host_path = issuer_host_path(self.issuer)
         if not self.provider_arn.rstrip("/").endswith(f":oidc-provider/{host_path}"):
             raise Mistake(
-                f"the provider {self.provider_arn!r} is not one of the issuer {self.issuer!r}",
+                f"the provider {self.provider_arn!r} is not for the issuer {self.issuer!r}",
                 f"an ARN that ends with :oidc-provider/{host_path}",
-                "take the OIDC provider that has the cluster's issuer",
+                "use the OIDC provider of the cluster's issuer",
             )
 
 
 @dataclass(frozen=True)
 class Reason:
-    """How one element of a statement came out.
+    """The result of one element of a statement.
 
     Attributes:
         element: The element of the statement.
@@ -100,14 +100,14 @@ class Reason:
 
 @dataclass(frozen=True)
 class StatementEvaluation:
-    """How one statement came out.
+    """The result of one statement.
 
     Attributes:
         index: Its place in the policy; the first is 0.
         sid: Its `Sid`.
         effect: Its `Effect`.
         matched: Whether it applies; None where that cannot be decided.
-        reasons: How each of its elements came out.
+        reasons: The results of its elements.
     """
 
     index: int
@@ -127,26 +127,26 @@ class Evaluation:
     statements: tuple[StatementEvaluation, ...]
 
 
-# Three-valued logic (Kleene's): unknown only where the known values do not decide alone.
+# Three-valued logic (Kleene's): None only where the known values do not decide.
 
 
 def all_of(outcomes: Iterable[bool | None]) -> bool | None:
-    """Tell whether all are true."""
+    """Return whether all outcomes are True; None where that cannot be decided."""
     known = set(outcomes)
     return False if False in known else None if None in known else True
 
 
 def any_of(outcomes: Iterable[bool | None]) -> bool | None:
-    """Tell whether one is true."""
+    """Return whether one outcome is True; None where that cannot be decided."""
     known = set(outcomes)
     return True if True in known else None if None in known else False
 
 
 def opposite(outcome: bool | None) -> bool | None:
-    """Give the opposite, which of unknown is unknown."""
+    """Return the opposite; that of None is None."""
     return None if outcome is None else not outcome
 
 
 def joined(values: Iterable[str]) -> str:
-    """Give texts in one, for a sentence."""
+    """Return values as a list in a sentence."""
     return ", ".join(values)

@@ -1,4 +1,4 @@
-"""How a statement's conditions come out: operators, keys, values and policy variables."""
+"""The evaluation of a statement's conditions: operators, keys, values and policy variables."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -17,30 +17,30 @@ _Context = Mapping[str, tuple[str, ...]]
 
 
 class Known(NamedTuple):
-    """What is known: the request, the values of its condition keys, whether the document has policy variables."""
+    """The request, the values of its condition keys, and whether the document's version has policy variables."""
 
     request: WebIdentityRequest
     context: _Context
     variables: bool
 
 
-_OWN_NAMESPACES = ("aws:", "sts:", "iam:")
+_AWS_NAMESPACES = ("aws:", "sts:", "iam:")
 
 
 def known_of(request: WebIdentityRequest, variables: bool) -> Known:
-    """Give what is known of a request; `variables` tells whether the document's version has policy variables."""
+    """Return the known values of a request; `variables` says whether the document's version has policy variables."""
     issuer = issuer_host_path(request.issuer)
     known = {f"{issuer}:aud": (request.audience,), f"{issuer}:sub": (request.subject,), **request.context}
     return Known(request, {key.lower(): values for key, values in known.items()}, variables)
 
 
 def _values_of(key: str, context: _Context) -> tuple[str, ...] | None:
-    """Give the key's values, none for an absent key, None when it is not known."""
+    """Return the key's values; an empty tuple for an absent key, None when they are not known."""
     name = key.lower()
     if name in context:
         return context[name]
-    # A token fills the keys of its own provider only, so `aud` and `sub` under any other prefix are absent.
-    other_provider = name.endswith((":aud", ":sub")) and not name.startswith(_OWN_NAMESPACES)
+    # A token sets the keys of its own provider only, so `aud` and `sub` under any other prefix are absent.
+    other_provider = name.endswith((":aud", ":sub")) and not name.startswith(_AWS_NAMESPACES)
     return () if other_provider else None
 
 
@@ -51,11 +51,11 @@ _VARIABLE_PARTS = re.compile(r"([^,']+?)(?:,\s*'([^']*)')?")
 
 
 def _pattern(text: str, wildcards: bool, known: Known) -> Pattern | None:
-    """Read a condition's value; None when a variable in it has no known value."""
+    """Return the pattern of a condition's value; None when a variable in it has no known value."""
     if not known.variables:
         return pattern_of(text, wildcards)
     pattern: Pattern = ()
-    # re.split gives plain text and the names of variables in turn.
+    # re.split returns plain text and the names of variables in turn.
     for index, part in enumerate(_VARIABLE.split(text)):
         if index % 2 == 0:
             read = None if "${" in part else pattern_of(part, wildcards)
@@ -74,8 +74,8 @@ def _variable(text: str, wildcards: bool, context: _Context) -> Pattern | None:
     values = _values_of(parts[1], context) if parts else None
     if parts and values == () and parts[2] is not None:
         values = (parts[2],)
-    # Unresolved, "the entire statement" *might* be invalid, says the page; whether a wildcard in a value
-    # still is one, it does not say.
+    # The page says that "the entire statement" *might* be invalid when a variable has no value. It does not say
+    # whether a wildcard in the variable's value is still a wildcard.
     if values is None or len(values) != 1 or (wildcards and WILDCARDS.keys() & set(values[0])):
         return None
     return tuple(values[0])
@@ -101,7 +101,7 @@ def _like(found: str, pattern: Pattern) -> bool | None:
 
 
 def _arn_like(found: str, pattern: Pattern) -> bool | None:
-    """Compare the six parts of an ARN one by one; the page says nothing of texts that are no ARN."""
+    """Compare the six parts of an ARN one by one; the page does not say how a string that is not an ARN compares."""
     parts: list[Pattern] = [()]
     for part in pattern:
         if part == ":" and len(parts) < _ARN_PARTS:
@@ -134,8 +134,10 @@ class _Comparison(NamedTuple):
 _COMPARISONS = {
     "StringEquals": _Comparison(_equal, False, False, True, "string", "be exactly"),
     "StringNotEquals": _Comparison(_equal, True, False, True, "string", "not be"),
-    "StringEqualsIgnoreCase": _Comparison(_equal_without_case, False, False, True, "string", "be, whatever the case,"),
-    "StringNotEqualsIgnoreCase": _Comparison(_equal_without_case, True, False, True, "string", "not be, in any case,"),
+    "StringEqualsIgnoreCase": _Comparison(_equal_without_case, False, False, True, "string", "be, in any letter case,"),
+    "StringNotEqualsIgnoreCase": _Comparison(
+        _equal_without_case, True, False, True, "string", "not be, in any letter case,"
+    ),
     "StringLike": _Comparison(_like, False, True, True, "string", "match"),
     "StringNotLike": _Comparison(_like, True, True, True, "string", "not match"),
     "ArnEquals": _Comparison(_arn_like, False, True, True, "arn", "match, part by part,"),
@@ -157,7 +159,7 @@ _ABSENT_RULES = {
 
 
 def _comparison(operator: str) -> Operator | None:
-    """Give the parts of an operator that compares, and can be evaluated here."""
+    """Return the parts of a comparison operator that can be evaluated here."""
     parts = split_operator(operator)
     return parts if parts and parts.name in _COMPARISONS else None
 
@@ -169,7 +171,7 @@ class _Outcome(NamedTuple):
 
 
 def evaluate_condition(condition: Condition, known: Known) -> Reason:
-    """Tell how a condition comes out, and why."""
+    """Return the result of a condition, with the reason."""
     found = _values_of(condition.key, known.context)
     outcome, rule, explanation = _outcome(condition, found, known)
     hint = _hint(condition, found, outcome, known.request)
@@ -196,7 +198,7 @@ def _outcome(condition: Condition, found: tuple[str, ...] | None, known: Known) 
     if not found:
         otherwise = of_set or ("negated" if _COMPARISONS[name].negated else "positive")
         return _absent(key, "IfExists" if if_exists else otherwise)
-    if of_set and not any(found):  # an empty text counts as no value, but only for the set operators
+    if of_set and not any(found):  # an empty string counts as no value, but only for the set operators
         return _absent(key, of_set)
     return _present(condition, found, of_set, _COMPARISONS[name], known)
 
@@ -204,20 +206,22 @@ def _outcome(condition: Condition, found: tuple[str, ...] | None, known: Known) 
 def _undecidable(condition: Condition, found: tuple[str, ...] | None, is_comparison: bool) -> _Outcome:
     operator, key, _ = condition
     if not is_comparison and operator != "Null":
-        return _Outcome(None, "operators", f"The operator {operator} is not one that irsa can evaluate")
+        return _Outcome(None, "operators", f"irsa cannot evaluate the operator {operator}")
     if found is None:
-        return _Outcome(None, "keys", f"Whether the request has {key}, and with which value, is not known here")
-    return _Outcome(None, "values", f"{operator} lists no value for {key}; IAM's pages do not say what then holds")
+        return _Outcome(None, "keys", f"irsa does not know whether the request has {key}, and with which value")
+    return _Outcome(
+        None, "values", f"{operator} lists no value for {key}; AWS's documentation does not say what that means"
+    )
 
 
 def _null(key: str, wanted: tuple[str, ...], found: tuple[str, ...]) -> _Outcome:
     if not {"true", "false"}.issuperset(wanted):
         return _Outcome(
-            None, "null", f"Null takes true (the key is absent) or false (it is there), not {joined(wanted)}"
+            None, "null", f"Null takes true (the key is absent) or false (it is present), not {joined(wanted)}"
         )
-    asked = " or ".join({"true": "absent", "false": "there"}[each] for each in wanted)
+    asked = " or ".join({"true": "absent", "false": "present"}[each] for each in wanted)
     outcome = ("false" if found else "true") in wanted
-    return _Outcome(outcome, "null", f"Null asks that {key} be {asked}, and it is {'there' if found else 'absent'}")
+    return _Outcome(outcome, "null", f"Null requires {key} to be {asked}; it is {'present' if found else 'absent'}")
 
 
 def _absent(key: str, case: str) -> _Outcome:
@@ -232,7 +236,8 @@ def _present(
     if len(found) > 1 and not set_operator:
         return _Outcome(None, "sets", f"{key} has several values, which only ForAllValues and ForAnyValue compare")
     if known.variables and not operator.variables and any("${" in value for value in wanted):
-        return _Outcome(None, "variables", f"AWS's pages differ on policy variables here: {joined(wanted)}")
+        found_here = f"AWS's documentation contradicts itself on policy variables here: {joined(wanted)}"
+        return _Outcome(None, "variables", found_here)
     patterns = [_pattern(value, operator.wildcards, known) for value in wanted]
 
     def satisfied(value: str) -> bool | None:
@@ -240,47 +245,47 @@ def _present(
         return opposite(matched) if operator.negated else matched
 
     outcome = _SETS[set_operator or "ForAllValues"](satisfied(value) for value in found)
-    which = {"ForAllValues": "each value must", "ForAnyValue": "some value must"}.get(set_operator or "", "it must")
+    which = {"ForAllValues": "each value must", "ForAnyValue": "one value must"}.get(set_operator or "", "it must")
     choice = ("any of " if operator.negated else "one of ") if len(wanted) > 1 else ""
-    said = {True: "which is so", False: "which is not so", None: "which cannot be decided here"}[outcome]
+    verdict = {True: "which is true", False: "which is false", None: "which cannot be decided here"}[outcome]
     rule = "variables" if outcome is None and None in patterns else operator.rule
     return _Outcome(
-        outcome, rule, f"{key} is {joined(found)}; {which} {operator.wants} {choice}{joined(wanted)}, {said}"
+        outcome, rule, f"{key} is {joined(found)}; {which} {operator.wants} {choice}{joined(wanted)}, {verdict}"
     )
 
 
 def _hint(
     condition: Condition, found: tuple[str, ...] | None, outcome: bool | None, request: WebIdentityRequest
 ) -> str:
-    """Say which known slip of the pen this looks like."""
+    """Return a sentence about the common error that this looks like; empty where it looks like none."""
     prefix, _, claim = condition.key.lower().rpartition(":")
-    own = issuer_host_path(request.issuer)
+    issuer = issuer_host_path(request.issuer)
     if found == () and claim in ("aud", "sub"):
-        return f"The keys of this token begin with {own} (the issuer without https://)."
+        return f"The keys of this token start with {issuer} (the issuer without https://)."
     parts = _comparison(condition.operator)
-    if outcome is not False or not parts or _COMPARISONS[parts.name].negated or prefix != own.lower():
+    if outcome is not False or not parts or _COMPARISONS[parts.name].negated or prefix != issuer.lower():
         return ""
-    return _slip(claim, parts.name, condition.wanted, request)
+    return _common_error(claim, parts.name, condition.wanted, request)
 
 
-def _slip(claim: str, operator: str, wanted: tuple[str, ...], request: WebIdentityRequest) -> str:
+def _common_error(claim: str, operator: str, wanted: tuple[str, ...], request: WebIdentityRequest) -> str:
     value = request.subject if claim == "sub" else request.audience
-    slips = (
+    errors = (
         (
             claim == "aud" and any(each.startswith(CLAIM_PREFIX) for each in wanted),
-            "The value is the name of a service account, which belongs under sub, not aud.",
+            "The value is a subject, which belongs under sub, not aud.",
         ),
         (
             claim == "sub" and request.audience in wanted,
             "The value is the audience, which belongs under aud, not sub.",
         ),
-        (any(each.startswith(CLAIM_PREFIX * 2) for each in wanted), f"The prefix {CLAIM_PREFIX} is there twice."),
+        (any(each.startswith(CLAIM_PREFIX * 2) for each in wanted), f"The value has the prefix {CLAIM_PREFIX} twice."),
         (
             operator.startswith("StringEquals")
             and any(matches(value, pattern_of(each, wildcards=True)) for each in wanted),
-            "StringEquals takes * and ? as they stand; only StringLike reads them as wildcards.",
+            "StringEquals compares * and ? literally; only StringLike reads them as wildcards.",
         ),
-        (value.lower() in (each.lower() for each in wanted), "It differs only in upper and lower case."),
-        (value in (each.strip() for each in wanted), "It differs only in blanks at the ends."),
+        (value.lower() in (each.lower() for each in wanted), "The value differs only in letter case."),
+        (value in (each.strip() for each in wanted), "The value differs only in leading or trailing spaces."),
     )
-    return next((sentence for applies, sentence in slips if applies), "")
+    return next((sentence for applies, sentence in errors if applies), "")

@@ -1,4 +1,4 @@
-"""Who is let in: how the statements come out, one by one and together."""
+"""The decision of a trust policy: the result of each statement, and of all of them."""
 
 from collections.abc import Iterable, Mapping
 
@@ -22,7 +22,7 @@ from irsa.rules.trust import ACTION
 
 
 def evaluate(trust_document: str | Mapping[str, object], request: WebIdentityRequest) -> Evaluation:
-    """Tell whether this token may assume the role that has this trust policy, and why.
+    """Return whether this token may assume the role that has this trust policy, and why.
 
     Raises:
         TrustDocumentError: IAM would not accept the document.
@@ -51,12 +51,12 @@ def _decide(statements: tuple[StatementEvaluation, ...]) -> tuple[Decision, str]
     if deny:
         return Decision.DENIED, f"Statement {deny} denies it, and an explicit Deny wins over every Allow."
     if not allow and not perhaps_allow:
-        return Decision.DENIED, "No statement allows it, and what no statement allows is denied."
+        return Decision.DENIED, "No statement allows it, and IAM denies by default."
     if perhaps_deny:
-        return Decision.CANNOT_DECIDE, f"Statement {perhaps_deny} may deny it, which cannot be decided here."
+        return Decision.CANNOT_DECIDE, f"Statement {perhaps_deny} may deny it; that cannot be decided here."
     if allow:
         return Decision.ALLOWED, f"Statement {allow} allows it, and no statement denies it."
-    return Decision.CANNOT_DECIDE, f"Only statement {perhaps_allow} may allow it, which cannot be decided here."
+    return Decision.CANNOT_DECIDE, f"Only statement {perhaps_allow} may allow it; that cannot be decided here."
 
 
 def _evaluate_statement(index: int, statement: Statement, known: Known) -> StatementEvaluation:
@@ -75,14 +75,14 @@ def _principal(statement: Statement, request: WebIdentityRequest) -> Reason:
     everybody = {("*", "*"), ("AWS", "*")}.intersection(statement.principals)
     who = "everybody" if everybody else joined(names) or "nobody"
     if listed is None and ("Federated", "*") in statement.principals:
-        explanation = 'AWS\'s pages do not say what "*" means under Federated, so whether it names this token is open.'
+        explanation = 'AWS\'s documentation does not say what "*" means under Federated.'
     elif listed is None:
         explanation = (
-            f"The statement is for {who}, the role's own AWS account; AWS's pages do not say whether a Deny for an "
-            "account is one for the tokens that reach it."
+            f"The statement's principal is {who}, the role's own AWS account; AWS's documentation does not say whether "
+            "a Deny for an AWS account applies to web identities."
         )
     else:
-        explanation = f"The statement is for {who}, and the token comes through {request.provider_arn}."
+        explanation = f"The statement's principal is {who}; the token's provider is {request.provider_arn}."
         explanation += "" if listed else _principal_hint(names, request.provider_arn)
     rule = "anybody" if everybody else "principal"
     return Reason(
@@ -104,7 +104,7 @@ def _is_principal(statement: Statement, type_: str, name: str, provider_arn: str
         # An Allow must name the provider: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
         # Whether a Deny for the account takes in a web identity, which belongs to none yet, is not said.
         provider = parse_iam_arn(provider_arn, "oidc-provider")
-        own = {provider.account, f"arn:{provider.partition}:iam::{provider.account}:root"}
+        own = {provider.account_id, f"arn:{provider.partition}:iam::{provider.account_id}:root"}
         return None if statement.effect == "Deny" and name in own else False
     return type_ == "Federated" and name == provider_arn
 
@@ -112,18 +112,18 @@ def _is_principal(statement: Statement, type_: str, name: str, provider_arn: str
 def _principal_hint(names: tuple[str, ...], provider_arn: str) -> str:
     issuer = provider_arn.partition(":oidc-provider/")[2]
     if provider_arn.lower() in (name.lower() for name in names):
-        return " They differ only in upper and lower case."
+        return " They differ only in letter case."
     if any(name.endswith(f":oidc-provider/{issuer}") for name in names):
-        return " It is the same issuer in another account or partition, and STS looks in the role's own account."
+        return " The issuer is the same, but the AWS account or partition differs; STS uses the role's AWS account."
     return ""
 
 
 def _action(statement: Statement) -> Reason:
-    # Neither the service's prefix nor the name of an action has a case.
+    # IAM ignores letter case in both the service's prefix and the name of an action.
     listed = any(matches(ACTION.lower(), pattern_of(action.lower(), wildcards=True)) for action in statement.actions)
     negated = statement.action_element == "NotAction"
     names = joined(statement.actions) or "nothing"
-    scope = f"everything but {names}" if negated else names
+    scope = f"all actions except {names}" if negated else names
     verb = "includes" if listed != negated else "does not include"
     return Reason(
         statement.action_element,

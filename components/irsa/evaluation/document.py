@@ -1,4 +1,4 @@
-"""A trust policy, read as IAM would: its statements, or why it would not take it."""
+"""A trust policy as IAM reads it: its statements, or why IAM would refuse it."""
 
 import json
 import re
@@ -16,13 +16,12 @@ class TrustDocumentError(Mistake):
     """A document that IAM would not accept as a trust policy; `place` says where, such as `Statement[0].Effect`."""
 
     def __init__(self, place: str, found: str, allowed: str, rule: str = "grammar") -> None:
-        """Put the place in front of what was found, and the page that states the rule at the end."""
         super().__init__(f"{place}: {found}" if place else found, allowed, f"see {DOCUMENTATION[rule]}")
         self.place = place
 
 
 class Condition(NamedTuple):
-    """One key of a condition block, with the values of which one is wanted."""
+    """One key of a condition block, with its values, of which one must match."""
 
     operator: str
     key: str
@@ -40,11 +39,11 @@ class Statement(NamedTuple):
     conditions: tuple[Condition, ...]
 
 
-_HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
+_UNPAIRED_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def parse(document: str | Mapping[str, object]) -> tuple[str, list[Statement]]:
-    """Give the version and the statements of a trust policy.
+    """Return the version and the statements of a trust policy.
 
     Raises:
         TrustDocumentError: IAM would not accept the document.
@@ -74,25 +73,25 @@ def _json(text: str) -> object:
         place = f"line {error.lineno}, column {error.colno}"
         raise TrustDocumentError(place, f"not JSON ({error.msg})", "a JSON document") from error
     except ValueError as error:
-        # Python refuses longer numbers; IAM's quota has no room for it either.
+        # Python refuses longer numbers; IAM's quota would refuse the document too.
         found = f"a number of more than {sys.get_int_max_str_digits():,} digits"
         allowed = f"{TRUST_POLICY_SIZE:,} characters in a trust policy, unless AWS raised the quota"
         raise TrustDocumentError("", found, allowed, "quotas") from error
 
 
 def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    # A JSON parser keeps the last of two equal names; IAM's grammar forbids them, and a condition would get lost.
+    # A JSON parser keeps the last of two equal names, and so silently drops a condition. IAM's grammar forbids them.
     names = [name for name, _ in pairs]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise TrustDocumentError("", f"one object has {twice!r} twice", "each name once; put the values in one list")
+        raise TrustDocumentError("", f"the key {twice!r} twice in one object", "each key once, with a list of values")
     return dict(pairs)
 
 
 def _require_characters(value: object, place: str) -> None:
-    """Refuse half of a surrogate pair, which JSON can write (`\\ud800`) and which is no Unicode character."""
-    if isinstance(value, str) and _HALF_A_CHARACTER.search(value):
-        raise TrustDocumentError(place, f"found {value!r}, one half of a character", "Unicode characters", "quotas")
+    """Refuse an unpaired surrogate, which JSON can write (`\\ud800`) and which is not a Unicode character."""
+    if isinstance(value, str) and _UNPAIRED_SURROGATE.search(value):
+        raise TrustDocumentError(place, f"found {value!r}, an unpaired surrogate", "Unicode characters", "quotas")
     if isinstance(value, Mapping):
         for name, inner in value.items():
             _require_characters(name, place)
@@ -104,15 +103,15 @@ def _require_characters(value: object, place: str) -> None:
 
 def _parse_statement(value: object, place: str) -> Statement:
     if isinstance(value, Mapping) and "NotPrincipal" in value:
-        found = "found NotPrincipal, which no role's trust policy has"
+        found = "found NotPrincipal, which IAM refuses in a role's trust policy"
         raise TrustDocumentError(place, found, "a Principal: who may assume the role", "not-principal")
     statement = _object(value, place, TRUST_ELEMENTS)
     effect = statement.get("Effect")
     if effect not in EFFECTS:
-        raise TrustDocumentError(f"{place}.Effect", f"found {effect!r}", "Allow or Deny, so written")
+        raise TrustDocumentError(f"{place}.Effect", f"found {effect!r}", "Allow or Deny, so spelled")
     sid = statement.get("Sid")
     if sid is not None and not isinstance(sid, str):
-        raise TrustDocumentError(f"{place}.Sid", f"found {sid!r}", "a text")
+        raise TrustDocumentError(f"{place}.Sid", f"found {sid!r}", "a string")
     if "Principal" not in statement:
         raise TrustDocumentError(place, "there is no Principal", "a Principal: who may assume the role")
     action_element = _one_of(statement, place, "Action", "NotAction")
@@ -121,7 +120,7 @@ def _parse_statement(value: object, place: str) -> Statement:
         "Allow" if effect == "Allow" else "Deny",
         _parse_principals(statement["Principal"], f"{place}.Principal"),
         "Action" if action_element == "Action" else "NotAction",
-        _texts(statement[action_element], f"{place}.{action_element}"),
+        _strings(statement[action_element], f"{place}.{action_element}"),
         _parse_conditions(statement.get("Condition", {}), f"{place}.Condition"),
     )
 
@@ -130,7 +129,7 @@ def _parse_principals(value: object, place: str) -> tuple[tuple[str, str], ...]:
     if value == "*":
         return (("*", "*"),)
     types = _object(value, place, PRINCIPALS)
-    return tuple((type_, name) for type_, names in types.items() for name in _texts(names, f"{place}.{type_}"))
+    return tuple((type_, name) for type_, names in types.items() for name in _strings(names, f"{place}.{type_}"))
 
 
 def _parse_conditions(value: object, place: str) -> tuple[Condition, ...]:
@@ -146,7 +145,7 @@ def _object(value: object, place: str, names: tuple[str, ...] | None = None) -> 
         raise TrustDocumentError(place, f"found {value!r}", "a JSON object")
     unknown = [name for name in value if names is not None and name not in names]
     if names is not None and unknown:
-        raise TrustDocumentError(place, f"a trust policy has no {unknown[0]!r} here", ", ".join(sorted(names)))
+        raise TrustDocumentError(place, f"unknown element {unknown[0]!r}", ", ".join(sorted(names)))
     return value
 
 
@@ -159,17 +158,17 @@ def _one_of(statement: Mapping[str, object], place: str, *elements: str) -> str:
     return present[0]
 
 
-def _texts(value: object, place: str) -> tuple[str, ...]:
+def _strings(value: object, place: str) -> tuple[str, ...]:
     values = tuple(value) if isinstance(value, list | tuple) else (value,)
-    texts = tuple(each for each in values if isinstance(each, str))
-    if len(texts) != len(values):
-        raise TrustDocumentError(place, f"found {value!r}", "a text, or a list of texts")
-    return texts
+    strings = tuple(each for each in values if isinstance(each, str))
+    if len(strings) != len(values):
+        raise TrustDocumentError(place, f"found {value!r}", "a string, or a list of strings")
+    return strings
 
 
 def _condition_values(value: object, place: str) -> tuple[str, ...]:
     values = tuple(value) if isinstance(value, list | tuple) else (value,)
     for each in values:
         if not isinstance(each, str | bool | int | float):
-            raise TrustDocumentError(place, f"found {each!r}", "a text, a number, true or false, or a list of them")
+            raise TrustDocumentError(place, f"found {each!r}", "a string, a number, true or false, or a list of them")
     return tuple(each if isinstance(each, str) else json.dumps(each) for each in values)

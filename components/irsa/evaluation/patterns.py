@@ -1,11 +1,11 @@
-"""Texts with the wildcards * and ?, and what they match."""
+"""Strings with the wildcards * and ?, and what they match."""
 
 from collections.abc import Mapping
 from enum import Enum
 
 
 class Wildcard(Enum):
-    """What stands for other characters: any number of them, or one."""
+    """A wildcard: for any number of characters, or for one."""
 
     MANY = "*"
     ONE = "?"
@@ -16,12 +16,12 @@ WILDCARDS: Mapping[str, Wildcard] = {wildcard.value: wildcard for wildcard in Wi
 
 
 def pattern_of(text: str, wildcards: bool) -> Pattern:
-    """Give a text as a pattern, in which * and ? are wildcards or plain characters."""
+    """Return a string as a pattern, in which * and ? are wildcards or plain characters."""
     return tuple(WILDCARDS.get(character, character) if wildcards else character for character in text)
 
 
 def matches(text: str, pattern: Pattern) -> bool:
-    """Match the whole text in time proportional to text times pattern."""
+    """Return whether the pattern matches the whole text, in time proportional to text times pattern."""
     at, position, star, resume = 0, 0, -1, 0
     while at < len(text):
         part = pattern[position] if position < len(pattern) else None

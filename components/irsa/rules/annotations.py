@@ -22,24 +22,23 @@ WRITTEN_FROM: Mapping[str, Sequence[Part]] = {
     TOKEN_EXPIRATION: (("service_account", "token_expiration"),),
 }
 POD_ONLY = {
-    f"{PREFIX}skip-containers": "an annotation of Pods; put it into the Pod template",
-    f"{PREFIX}skip-pod-identity-webhook": "a label of Pods; put it into the Pod template",
+    f"{PREFIX}skip-containers": "an annotation of Pods: set it in the Pod template",
+    f"{PREFIX}skip-pod-identity-webhook": "a label of Pods: set it in the Pod template",
 }
 
 
 def check_annotation_key(key: str) -> str:
-    """Give the key of a caller's annotation back when it is not the webhook's.
+    """Return the key of a caller's annotation when it is not the webhook's.
 
     Raises:
-        Mistake: It is one that irsa writes, one for Pods, or a misspelled one.
+        Mistake: irsa writes it, it is for Pods only, or it is misspelled.
     """
     if key in POD_ONLY:
-        raise Mistake(
-            f"{key!r} has no effect on a service account", "annotations of service accounts", f"it is {POD_ONLY[key]}"
-        )
+        found = f"{key!r} has no effect on a service account"
+        raise Mistake(found, "annotations of service accounts", f"remove it: it is {POD_ONLY[key]}")
     if key in WRITTEN_FROM:
-        fix = "leave it out: irsa writes it" + (" from {}" if WRITTEN_FROM[key] else "")
-        raise Mistake(f"{key!r} is not written by hand", "your own annotations", fix, *WRITTEN_FROM[key])
+        fix = "remove it, and set {}" if WRITTEN_FROM[key] else "remove it"
+        raise Mistake(f"{key!r}, which irsa writes itself", "your own annotations", fix, *WRITTEN_FROM[key])
     prefix, slash, name = key.partition("/")
     looks_like_ours = slash and difflib.SequenceMatcher(None, f"{prefix}/", PREFIX).ratio() > 0.85  # noqa: PLR2004 (a typo or two)
     if not looks_like_ours:
@@ -49,7 +48,7 @@ def check_annotation_key(key: str) -> str:
     arguments = WRITTEN_FROM.get(close, ())
     meaning = POD_ONLY.get(close) or ("irsa writes it from {}" if arguments else "irsa writes it")
     fix = f"did you mean {close!r} ({meaning})?"
-    raise Mistake(f"{key!r} is no annotation of the EKS webhook", ", ".join(WRITTEN_FROM), fix, *arguments)
+    raise Mistake(f"{key!r} is not an annotation of the EKS webhook", ", ".join(WRITTEN_FROM), fix, *arguments)
 
 
 def webhook_annotations(
@@ -58,11 +57,11 @@ def webhook_annotations(
     sts_regional_endpoints: bool | None = None,
     token_expiration: int | None = None,
 ) -> Mapping[str, str]:
-    """Give the annotations for these settings; a setting that is None writes none.
+    """Return the annotations for these settings; a setting that is None adds none.
 
     Args:
-        role_arn: The role, with its path.
-        audience: The audience of the token; sts.amazonaws.com, which the webhook takes without, is not written.
+        role_arn: ARN of the role, with its path.
+        audience: The audience of the token; the webhook's default, sts.amazonaws.com, is not written.
         sts_regional_endpoints: Whether AWS SDKs use the regional STS endpoint.
         token_expiration: Lifetime of the token in seconds.
     """

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from irsa.rules import commands
 from irsa.rules.mistakes import Mistake, shown
 from irsa.rules.names import IAM_NAME, IAM_WORDS, LONGEST_PATH, PATH, POLICY, ROLE
 
@@ -24,57 +25,57 @@ EXAMPLES = {
 
 
 class Arn(NamedTuple):
-    """An IAM ARN, `arn:partition:iam::account:type/resource`; account is 12 digits, or `aws` for AWS's own policies."""
+    """An IAM ARN, `arn:partition:iam::account-id:type/resource`; the ID is 12 digits, or `aws` for policies of AWS."""
 
     partition: str
-    account: str
+    account_id: str
     type: str
     resource: str
 
     def __str__(self) -> str:
-        """Spell it as AWS does."""
-        return f"arn:{self.partition}:iam::{self.account}:{self.type}/{self.resource}"
+        """Return the ARN as text."""
+        return f"arn:{self.partition}:iam::{self.account_id}:{self.type}/{self.resource}"
 
     @property
     def name(self) -> str:
-        """The name without its path."""
+        """The name of the resource, without its path."""
         return self.resource.rsplit("/", 1)[-1]
 
 
 def parse_iam_arn(text: str, resource_type: str) -> Arn:
-    """Parse an IAM ARN of the given type (`role`, `policy`, `oidc-provider`).
+    """Return the parts of an IAM ARN of the given type (`role`, `policy`, `oidc-provider`).
 
     Raises:
-        Mistake: It is not such an ARN; the message names the part that is wrong.
+        Mistake: It is not such an ARN; the message names the wrong part.
     """
     example = EXAMPLES[resource_type]
     parts = text.split(":")
     problem = _problem_of(parts, resource_type)
     if problem:
-        raise Mistake(
-            f"{text!r}: {problem}", f"an ARN like {example}", "copy the ARN from `aws iam` or the IAM console"
-        )
+        fix = f"copy the ARN from `{commands.list_arns(resource_type)}` or the IAM console"
+        raise Mistake(f"{text!r}: {problem}", f"an ARN such as {example}", fix)
     return Arn(parts[1], parts[4], resource_type, ":".join(parts[5:]).split("/", 1)[1])
 
 
 def _problem_of(parts: list[str], resource_type: str) -> str | None:
     if len(parts) < 6 or parts[0] != "arn":  # noqa: PLR2004 (an ARN has six parts)
         return "not an ARN (it has six parts, separated by colons, and the first is `arn`)"
-    _, partition, service, region, account = parts[:5]
+    _, partition, service, region, aws_account = parts[:5]
     resource = ":".join(parts[5:])
-    accounts = "[0-9]{12}|aws" if resource_type == "policy" else "[0-9]{12}"
+    pattern = "[0-9]{12}|aws" if resource_type == "policy" else "[0-9]{12}"
+    is_account = re.fullmatch(pattern, aws_account) is not None
     kind, _, rest = resource.partition("/")
     checks = (
         (partition in PARTITIONS, f"the partition is {partition!r}, not one of {', '.join(PARTITIONS)}"),
         (service == "iam", f"the service is {service!r}, not 'iam'"),
-        (region == "", f"the region is {region!r}; IAM has none, so that part is empty"),
-        (re.fullmatch(accounts, account) is not None, f"the account is {account!r}, not 12 digits"),
-        (kind == resource_type, f"the resource is a {kind!r}, not a {resource_type!r}"),
+        (region == "", f"the region is {region!r}, but an IAM ARN has an empty region"),
+        (is_account, f"the AWS account is {aws_account!r}, not 12 digits"),
+        (kind == resource_type, f"the resource type is {kind!r}, not {resource_type!r}"),
         (bool(rest) and not rest.endswith("/"), "the resource has no name"),
-        (not re.search(r"[\s*?]", rest), "the resource's name holds a blank or a wildcard"),
+        (not re.search(r"[\s*?]", rest), "the resource's name contains a space or a wildcard"),
         *_checks_of_resource(rest, resource_type),
     )
-    return next((problem for good, problem in checks if not good), None)
+    return next((problem for is_right, problem in checks if not is_right), None)
 
 
 def _checks_of_resource(rest: str, resource_type: str) -> Iterator[tuple[bool, str]]:
@@ -92,7 +93,7 @@ def _checks_of_resource(rest: str, resource_type: str) -> Iterator[tuple[bool, s
 
 
 def check_issuer(issuer: str) -> str:
-    """Return the OIDC issuer of a cluster when IAM can have a provider for it.
+    """Return the OIDC issuer of a cluster when IAM accepts a provider for it.
 
     Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateOpenIDConnectProvider.html
 
@@ -104,35 +105,37 @@ def check_issuer(issuer: str) -> str:
     raise Mistake(
         f"{shown(issuer)} is not an OIDC issuer",
         f"an https URL without a query, at most {LONGEST_ISSUER} characters",
-        "copy it from `aws eks describe-cluster --query cluster.identity.oidc.issuer`",
+        f"copy it from `{commands.show_issuer()}`",
     )
 
 
 def issuer_host_path(issuer: str) -> str:
-    """Give the issuer as IAM spells it in ARNs and condition keys: no scheme, no trailing slash.
+    """Return the issuer as IAM spells it in ARNs and condition keys: without scheme and trailing slash.
 
     Source: https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html
     """
     return issuer.removeprefix("https://").rstrip("/")
 
 
-def oidc_provider_arn(partition: str, account: str, issuer: str) -> str:
-    """Give the ARN of the account's IAM OIDC provider for this issuer."""
-    return str(Arn(partition, account, "oidc-provider", issuer_host_path(issuer)))
+def oidc_provider_arn(partition: str, aws_account: str, issuer: str) -> str:
+    """Return the ARN of an AWS account's IAM OIDC provider for this issuer."""
+    return str(Arn(partition, aws_account, "oidc-provider", issuer_host_path(issuer)))
 
 
 def provider_of_role(role_arn: str, issuer: str) -> str:
-    """Give the ARN of the IAM OIDC provider by which the issuer's tokens reach a role: the one of the role's account.
+    """Return the ARN of the IAM OIDC provider through which the issuer's tokens reach a role.
+
+    It is in the role's AWS account.
 
     Raises:
         Mistake: It is not the ARN of a role.
     """
     role = parse_iam_arn(role_arn, "role")
-    return oidc_provider_arn(role.partition, role.account, issuer)
+    return oidc_provider_arn(role.partition, role.account_id, issuer)
 
 
 def issuer_of_provider(provider_arn: str) -> str:
-    """Give the issuer (host and path) that an OIDC provider's ARN ends with.
+    """Return the issuer (host and path) with which an OIDC provider's ARN ends.
 
     Raises:
         Mistake: It is not the ARN of an OIDC provider.

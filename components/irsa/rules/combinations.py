@@ -49,29 +49,29 @@ def combination_mistakes(
         changing = ", ".join(spelling(argument) for argument in arguments if argument[0] not in of_an_existing_role)
         if changing:
             found = f"{spelling(('role_arn',))} together with {changing}"
-            fix = f"leave out {changing}, or {spelling(('role_arn',))}"
-            yield ("role_arn",), Mistake(found, "an existing role is never changed", fix)
+            fix = f"remove {changing}, or {spelling(('role_arn',))}"
+            yield ("role_arn",), Mistake(found, "one or the other: an existing role is never changed", fix)
         if ("service_account",) not in given:
-            account = spelling(("service_account",))
-            found = f"{spelling(('role_arn',))} without {account}"
-            yield (), Mistake(found, "a service account to annotate with the existing role", f"add {account}")
+            service_account = spelling(("service_account",))
+            found = f"{spelling(('role_arn',))} without {service_account}"
+            yield (), Mistake(found, "a service account to annotate with the existing role", f"add {service_account}")
     elif ("service_account",) not in given and given.get(("subjects",), []) in ([], ()):
         ways = f"{spelling(('service_account',))}, or {spelling(('subjects',))}"
-        yield (), Mistake("nobody who may assume the role", ways, "add one of them")
+        yield (), Mistake("no service account may assume the role", ways, "add one of them")
     if {("role_name",), ("role_name_prefix",)} <= given.keys():
         found = f"both {spelling(('role_name',))} and {spelling(('role_name_prefix',))}"
-        yield ("role_name_prefix",), Mistake(found, "one of them", "keep one of them")
+        yield ("role_name_prefix",), Mistake(found, "one of them", "remove one of them")
     if given.get(("service_account", "create")) is False:
         dropped = ", ".join(spelling(argument) for argument in OF_A_CREATED_SERVICE_ACCOUNT if argument in given)
         if dropped:
             found = f"false, together with {dropped}"
-            fix = f"leave out {dropped}: an existing service account keeps what it has"
-            yield ("service_account", "create"), Mistake(found, "one without the other", fix)
+            fix = f"remove {dropped}: an existing service account keeps what it has"
+            yield ("service_account", "create"), Mistake(found, "one or the other", fix)
     yield from _adoption_mistakes(given, spelling, existing_role)
 
 
 def _adoption_mistakes(given: Mapping[Part, Any], spelling: Spelling, existing_role: bool) -> Iterator[Located]:
-    """Yield what is wrong with what is adopted: it is found by its name, and is not both adopted and left alone."""
+    """Yield what is wrong with `import_existing`: what is adopted is found by its name, and belongs to this stack."""
     kinds = given.get(("import_existing",))
     for index, kind in enumerate(kinds if isinstance(kinds, list | tuple) else ()):
         place: Part = ("import_existing", index)
@@ -79,23 +79,24 @@ def _adoption_mistakes(given: Mapping[Part, Any], spelling: Spelling, existing_r
         if name is None:
             continue  # reported where the value itself is checked
         if existing_role and kind != "serviceAccount":
-            yield place, Mistake(f"{kind!r} of an existing role", "serviceAccount", "leave it out")
+            yield place, Mistake(f"{kind!r} of an existing role", "serviceAccount", "remove it")
         elif name not in given:
-            allowed = f"it with {spelling(name)}, by which it is found"
+            allowed = f"{kind!r} with {spelling(name)}, by which it is found"
             yield place, Mistake(f"{kind!r} without {spelling(name)}", allowed, f"add {spelling(name)}")
         elif given[name] is UNKNOWN:
             found = f"{kind!r}, with {spelling(name)} known only during the deployment"
             yield place, Mistake(found, f"a plain {spelling(name)}, by which it is found", "write the name")
         if kind == "serviceAccount" and given.get(("service_account", "create")) is False:
             create = spelling(("service_account", "create"))
-            yield place, Mistake(f"'serviceAccount', with {create} false", "one of the two", "leave one out")
+            found = f"'serviceAccount', together with {create} false"
+            yield place, Mistake(found, "one or the other", "remove one of them")
 
 
 def check_adoptable(kind: str) -> str:
-    """Return what is to be adopted when irsa can adopt it.
+    """Return the kind of resource when irsa can adopt it.
 
     Raises:
-        Mistake: It can't.
+        Mistake: It cannot.
     """
     if kind in ADOPTABLE:
         return kind

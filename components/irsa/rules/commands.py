@@ -1,12 +1,14 @@
 """The commands that irsa advises, each ready to be pasted into a shell: every value is quoted.
 
-What stands behind a # is for the reader alone.
+Text after a # is for the reader only.
 """
 
 import shlex
 from collections.abc import Iterable
 
-from irsa.rules.trust import DEFAULT_AUDIENCE
+# The only client ID that eksctl gives to a provider:
+# https://docs.aws.amazon.com/eks/latest/userguide/enable-iam-roles-for-service-accounts.html
+EKSCTL_AUDIENCE = "sts.amazonaws.com"
 
 
 def _command(*words: str, comment: str = "") -> str:
@@ -19,7 +21,7 @@ def _note(comment: str) -> str:
 
 
 def _option(name: str, value: str) -> tuple[str, ...]:
-    """Give an option so that a value which begins with a hyphen is not taken for another option."""
+    """Return the words of an option; a value that begins with a hyphen is not taken for another option."""
     return (f"{name}={value}",) if value.startswith("-") else (name, value)
 
 
@@ -31,24 +33,24 @@ def _within(cluster: str) -> str:
 
 
 def up(stack: str) -> str:
-    """Make what the stack declares, whatever was changed by hand."""
+    """Return the command that restores what the stack declares, whatever was changed by hand."""
     return _command("pulumi", "up", "--refresh", *_option("--stack", stack))
 
 
 def up_with_issuer(stack: str) -> str:
-    """Make what the stack declares of a cluster that was made anew."""
-    comment = "after the cluster's issuer in the stack file is put right"
+    """Return the command that updates the stack for a cluster that was recreated."""
+    comment = "after you fix the cluster's issuer in the stack file"
     return _command("pulumi", "up", *_option("--stack", stack), comment=comment)
 
 
-def up_with_account(stack: str, namespace: str, name: str, created: bool, cluster: str = "") -> str:
-    """Make a missing service account, which is somebody else's to make where the stack only annotates it.
+def up_with_service_account(stack: str, namespace: str, name: str, created: bool, cluster: str = "") -> str:
+    """Return the command that creates a missing service account; where the stack only annotates it, kubectl does.
 
     Args:
         stack: The stack that declares it.
-        namespace: The account's namespace.
-        name: The account's name.
-        created: Whether the stack creates the account.
+        namespace: Its namespace.
+        name: Its name.
+        created: Whether the stack creates it.
         cluster: The cluster's key in the stack file; empty where there is only one.
     """
     if created:
@@ -58,16 +60,20 @@ def up_with_account(stack: str, namespace: str, name: str, created: bool, cluste
 
 
 def list_stacks() -> str:
-    """Show the stacks of the backend."""
+    """Return the command that lists the stacks of the backend."""
     return _command("pulumi", "stack", "ls", "--all")
+
+
+def set_region() -> str:
+    """Return the command that sets the region of the selected stack; the reader replaces the value."""
+    return _command("pulumi", "config", "set", "aws:region", "us-west-2")
 
 
 # AWS
 
 
 def create_provider(issuer: str, audiences: Iterable[str]) -> str:
-    """Make an IAM OIDC provider that the stack does not make.
-
+    """Return the command that creates an IAM OIDC provider which the stack does not create.
     Source: https://docs.aws.amazon.com/cli/latest/reference/iam/create-open-id-connect-provider.html
     """
     words = ("aws", "iam", "create-open-id-connect-provider", "--url", issuer)
@@ -75,56 +81,77 @@ def create_provider(issuer: str, audiences: Iterable[str]) -> str:
 
 
 def associate_provider(
-    cluster: str, issuer: str, audiences: Iterable[str] = (DEFAULT_AUDIENCE,), region: str | None = None
+    cluster: str, issuer: str, audiences: Iterable[str] = (EKSCTL_AUDIENCE,), region: str | None = None
 ) -> str:
-    """Make the IAM OIDC provider of an EKS cluster in the cluster's own account.
-
-    eksctl does it when the only audience is sts.amazonaws.com, the one that it gives:
-    https://docs.aws.amazon.com/eks/latest/userguide/enable-iam-roles-for-service-accounts.html
-    """
-    if {*audiences} != {DEFAULT_AUDIENCE}:
+    """Return the command that creates the IAM OIDC provider of an EKS cluster in the cluster's AWS account."""
+    if {*audiences} != {EKSCTL_AUDIENCE}:
         return create_provider(issuer, audiences)
     words = ("eksctl", "utils", "associate-iam-oidc-provider", *_option("--cluster", cluster), "--approve")
     return _command(*words, *(_option("--region", region) if region else ()))
 
 
 def add_client_id(provider_arn: str, audience: str) -> str:
-    """Let an IAM OIDC provider that the stack does not make admit an audience."""
+    """Return the command that adds an audience to the client ID list of an IAM OIDC provider."""
     words = ("aws", "iam", "add-client-id-to-open-id-connect-provider")
     return _command(*words, "--open-id-connect-provider-arn", provider_arn, *_option("--client-id", audience))
 
 
 def update_thumbprint(provider_arn: str) -> str:
-    """Give an IAM OIDC provider the thumbprint of its issuer's certificate, which the reader puts in."""
+    """Return the command that sets a provider's thumbprint; the reader fills in that of the issuer's certificate."""
     words = ("aws", "iam", "update-open-id-connect-provider-thumbprint", "--open-id-connect-provider-arn", provider_arn)
     return _command(*words, "--thumbprint-list", "SHA1_OF_THE_CERTIFICATE")
 
 
+def list_arns(resource_type: str) -> str:
+    """Return the command that lists the ARNs of an IAM resource type: `role`, `policy` or `oidc-provider`."""
+    verb = {"role": "list-roles", "policy": "list-policies", "oidc-provider": "list-open-id-connect-providers"}
+    return _command("aws", "iam", verb[resource_type])
+
+
 def list_roles(binding: str) -> str:
-    """Show the roles that there are, of which a binding's `role.arn` should be one."""
-    comment = f"and put role.arn of {binding} right"
+    """Return the command that lists the existing roles, of which a binding's `role.arn` should name one."""
+    comment = f"then fix role.arn of {binding}"
     return _command("aws", "iam", "list-roles", "--query", "Roles[].Arn", comment=comment)
 
 
 def list_clusters() -> str:
-    """Show the EKS clusters of an account and region."""
+    """Return the command that lists the EKS clusters of an AWS account and region."""
     return _command("aws", "eks", "list-clusters")
 
 
+def show_issuer() -> str:
+    """Return the command that shows the OIDC issuer of an EKS cluster, whose name the reader fills in."""
+    return _command("aws", "eks", "describe-cluster", "--name", "NAME", "--query", "cluster.identity.oidc.issuer")
+
+
+def wait_for_cluster(cluster: str, region: str | None = None) -> str:
+    """Return the command that waits until an EKS cluster is ACTIVE.
+
+    Source: https://docs.aws.amazon.com/cli/latest/reference/eks/wait/cluster-active.html
+    """
+    words = ("aws", "eks", "wait", "cluster-active", *_option("--name", cluster))
+    return _command(*words, *(_option("--region", region) if region else ()))
+
+
+def who_am_i() -> str:
+    """Return the command that shows which AWS credentials are in use, and whether they are valid."""
+    return _command("aws", "sts", "get-caller-identity")
+
+
 def detach_policy(role_name: str, policy_arn: str) -> str:
-    """Take a managed policy away from a role."""
+    """Return the command that detaches a managed policy from a role."""
     words = ("aws", "iam", "detach-role-policy", *_option("--role-name", role_name))
     return _command(*words, *_option("--policy-arn", policy_arn))
 
 
 def delete_inline_policy(role_name: str, policy_name: str) -> str:
-    """Take an inline policy away from a role."""
+    """Return the command that deletes an inline policy of a role."""
     words = ("aws", "iam", "delete-role-policy", *_option("--role-name", role_name))
     return _command(*words, *_option("--policy-name", policy_name))
 
 
 def read_issuer(issuer: str) -> str:
-    """Show where an issuer publishes its keys."""
+    """Return the command that reads an issuer's discovery document, which says where its keys are."""
     return _command("curl", f"{issuer}/.well-known/openid-configuration")
 
 
@@ -132,25 +159,25 @@ def read_issuer(issuer: str) -> str:
 
 
 def create_token(namespace: str, name: str, audience: str) -> str:
-    """Make a token of a service account."""
+    """Return the command that creates a token of a service account."""
     words = ("kubectl", "create", "token", name, "-n", namespace, *_option("--audience", audience))
     return _command(*words, "--duration", "10m")
 
 
 def remove_annotation(namespace: str, name: str, key: str, cluster: str = "") -> str:
-    """Take away an annotation that is not declared."""
+    """Return the command that removes an annotation which is not declared."""
     words = ("kubectl", "annotate", "serviceaccount", name, "-n", namespace, f"{key}-")
     return _command(*words, comment=_within(cluster))
 
 
 def restart(kind: str, name: str, namespace: str, cluster: str = "") -> str:
-    """Make the Pods of a Deployment, StatefulSet or DaemonSet anew, so that the webhook sees them."""
+    """Return the command that recreates the Pods of a Deployment, StatefulSet or DaemonSet, for the webhook."""
     words = ("kubectl", "rollout", "restart", f"{kind.lower()}/{name}", "-n", namespace)
     return _command(*words, comment=_within(cluster))
 
 
 def delete_pod(name: str, namespace: str, comment: str = "", cluster: str = "") -> str:
-    """Delete a Pod, which whoever owns it makes anew."""
+    """Return the command that deletes a Pod, which its owner creates again."""
     comments = ", ".join(filter(None, (comment, _within(cluster))))
     return _command("kubectl", "delete", "pod", name, "-n", namespace, comment=comments)
 
@@ -158,16 +185,16 @@ def delete_pod(name: str, namespace: str, comment: str = "", cluster: str = "") 
 # irsa
 
 
-def explain(account: str, role_arn: str, stack: str, issuer: str) -> str:
-    """Show why a role admits an account (`namespace/name`), or does not."""
-    return _command("irsa", "explain", account, role_arn, *_option("--stack", stack), "--issuer", issuer)
+def explain(service_account: str, role_arn: str, stack: str, issuer: str) -> str:
+    """Return the command that says why a service account (`namespace/name`) may assume a role, or may not."""
+    return _command("irsa", "explain", service_account, role_arn, *_option("--stack", stack), "--issuer", issuer)
 
 
 def prove(binding: str) -> str:
-    """Show whether a role admits the accounts of a binding."""
+    """Return the command that shows whether the service accounts of a binding may assume its role."""
     return _command("irsa", "prove", binding)
 
 
 def check(file: str) -> str:
-    """Hold a stack file against every rule, without the engine."""
+    """Return the command that checks a stack file against every rule, without the engine."""
     return _command(".venv/bin/irsa", "check", file)

@@ -1,4 +1,4 @@
-"""The grammar of policy documents: what IAM would refuse, told before it is asked.
+"""The grammar of policy documents: what IAM would refuse, reported before the deployment.
 
 Sources: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html (elements and their shapes),
 reference_policies_elements.html (values) and reference_policies_elements_condition_operators.html (operators).
@@ -37,7 +37,7 @@ ACTION = re.compile(r"\*|[a-zA-Z0-9-]+:[a-zA-Z0-9*?]+")
 STS_ACTION = re.compile(r"\*|sts:.*", re.IGNORECASE | re.ASCII)
 SID = re.compile(r"[a-zA-Z0-9]*")
 LAST_CHARACTER = "\xff"
-# IAM's variables may stand anywhere in an ARN, and hold colons: ${aws:PrincipalTag/team}.
+# IAM's variables may be anywhere in an ARN, and contain colons: ${aws:PrincipalTag/team}.
 IAM_VARIABLE = re.compile(r"\$\{[^}]*\}")
 
 
@@ -46,7 +46,7 @@ def document_mistakes(document: Mapping[str, Any]) -> Iterator[Located]:
     yield from character_mistakes(document)
     yield from _unknown_elements((), document, DOCUMENT_ELEMENTS)
     if not isinstance(document.get("Id", ""), str) and document["Id"] is not UNKNOWN:
-        yield ("Id",), Mistake(shown(document["Id"]), "a string", "write a string, or leave it out")
+        yield ("Id",), Mistake(shown(document["Id"]), "a string", "write a string, or remove it")
     version = document.get("Version")
     if version not in (VERSION, UNKNOWN):
         yield ("Version",), _wrong_version(version)
@@ -70,12 +70,12 @@ def sid_mistakes(statements: Sequence[Any], place: Part = ()) -> Iterator[Locate
     for index, statement in enumerate(statements):
         sid = statement.get("Sid") if isinstance(statement, Mapping) else None
         if isinstance(sid, str) and sid and sids.setdefault(sid, index) != index:
-            found = f"the Sid {sid!r} is also that of statement {sids[sid]}"
-            yield (*place, index, "Sid"), Mistake(found, "a Sid once in a document", "rename one, or leave it out")
+            found = f"the Sid {sid!r}, which statement {sids[sid]} has already"
+            yield (*place, index, "Sid"), Mistake(found, "each Sid once in a document", "rename one, or remove one")
 
 
 def character_mistakes(value: Any, place: Part = ()) -> Iterator[Located]:
-    """Yield the strings with characters that IAM takes in no policy document.
+    """Yield the strings with characters that IAM accepts in no policy document.
 
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html ("IAM name requirements")
     """
@@ -83,7 +83,7 @@ def character_mistakes(value: Any, place: Part = ()) -> Iterator[Located]:
         wrong = max(value, default="")
         if wrong > LAST_CHARACTER:
             found = f"{shown(value)}, with {wrong!r} (U+{ord(wrong):04X})"
-            yield place, Mistake(found, "characters up to U+00FF: those of Latin-1", "leave it out, or write * for it")
+            yield place, Mistake(found, "characters up to U+00FF (Latin-1)", "remove it, or write * for it")
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from character_mistakes(key, (*place, str(key)))
@@ -94,21 +94,22 @@ def character_mistakes(value: Any, place: Part = ()) -> Iterator[Located]:
 
 
 def statement_mistakes(statement: Any, place: Part = (), trust: bool = False) -> Iterator[Located]:
-    """Give what IAM would refuse in one statement, of a policy or of a trust policy."""
+    """Yield what IAM would refuse in one statement, of a policy or of a trust policy."""
     if statement is UNKNOWN:
         return
     if not isinstance(statement, Mapping):
-        yield place, Mistake(shown(statement), "a statement: an object with Effect and Action", "write it as one")
+        allowed = "a statement: a mapping with Effect and Action"
+        yield place, Mistake(shown(statement), allowed, "write a mapping")
         return
     yield from character_mistakes(statement, place) if trust else ()
     yield from _unknown_elements(place, statement, TRUST_ELEMENTS if trust else STATEMENT_ELEMENTS)
     effect = statement.get("Effect")
     if effect not in (*EFFECTS, UNKNOWN):
         found = "no Effect" if "Effect" not in statement else f"the Effect {shown(effect)}"
-        yield (*place, "Effect"), Mistake(found, "Allow or Deny, in this case", nearest(effect, EFFECTS, "add Effect"))
+        yield (*place, "Effect"), Mistake(found, "Allow or Deny, so spelled", nearest(effect, EFFECTS, "add Effect"))
     sid = statement.get("Sid")
     if "Sid" in statement and sid is not UNKNOWN and not (isinstance(sid, str) and SID.fullmatch(sid)):
-        yield (*place, "Sid"), Mistake(f"the Sid {shown(sid)}", "letters A-Z, a-z and digits", "leave out the rest")
+        yield (*place, "Sid"), Mistake(f"the Sid {shown(sid)}", "letters A-Z, a-z and digits", "remove the rest")
     yield from _listed(place, statement, "Action", _not_an_action)
     if trust:
         yield from _elements_of_trust(place, statement)
@@ -125,7 +126,7 @@ def _elements_of_trust(place: Part, statement: Mapping[str, Any]) -> Iterator[Lo
             fix = "remove it: what the role may do is said by its policies"
             yield here, Mistake(f"{action!r} in a trust policy", "actions of sts, such as sts:AssumeRole", fix)
     if not {"Principal", "NotPrincipal"} & statement.keys():
-        yield place, Mistake("no Principal", "a Principal, who is trusted", "add one, such as AWS: ARN")
+        yield place, Mistake("no Principal", "a Principal: who is trusted", "add one, such as AWS: ARN")
     if "Principal" in statement:
         yield from _principal((*place, "Principal"), statement["Principal"])
 
@@ -139,19 +140,19 @@ class Operator(NamedTuple):
 
 
 def split_operator(text: str) -> Operator | None:
-    """Give the parts of a condition operator such as `ForAnyValue:StringLikeIfExists`; nothing when it is none."""
+    """Return the parts of a condition operator such as `ForAnyValue:StringLikeIfExists`; None when it is not one."""
     found = _OPERATOR.fullmatch(text)
     return Operator(found[1], found[2], found[3] is not None) if found else None
 
 
 def condition_mistakes(conditions: Any) -> Iterator[Located]:
-    """Yield what IAM would refuse, or what can never match, in a map of operators, keys and values."""
+    """Yield what IAM would refuse, or what can never match, in a mapping of operators, keys and values."""
     yield from character_mistakes(conditions)
     yield from _condition_mistakes(conditions, ())
 
 
 def _condition_mistakes(conditions: Any, place: Part) -> Iterator[Located]:
-    shape = "a map of operators, each a map of keys and values"
+    shape = "a mapping of operators, each a mapping of keys and values"
     if conditions is UNKNOWN:
         return
     if not isinstance(conditions, Mapping):
@@ -163,11 +164,11 @@ def _condition_mistakes(conditions: Any, place: Part) -> Iterator[Located]:
         if parts is None:
             plain = str(operator).removeprefix("ForAnyValue:").removeprefix("ForAllValues:").removesuffix("IfExists")
             fix = nearest(plain, OPERATORS, "see IAM's list of condition operators")
-            yield here, Mistake(f"{operator!r} is no condition operator", "an operator such as StringEquals", fix)
+            yield here, Mistake(f"{operator!r} is not a condition operator", "an operator such as StringEquals", fix)
         if keys is UNKNOWN:
             continue
         if not isinstance(keys, Mapping):
-            yield here, Mistake(shown(keys), "a map of condition keys and their values", "write key: value")
+            yield here, Mistake(shown(keys), "a mapping of condition keys and their values", "write key: value")
             continue
         for key, value in keys.items():
             yield from _value_mistakes((*here, key), parts.name if parts else "", value)
@@ -176,9 +177,9 @@ def _condition_mistakes(conditions: Any, place: Part) -> Iterator[Located]:
 def _value_mistakes(place: Part, operator: str, value: Any) -> Iterator[Located]:
     values = value if isinstance(value, list) else [value]
     if not values or not all(isinstance(item, str | bool | int | float) or item is UNKNOWN for item in values):
-        yield place, Mistake(shown(value), "a text or a list of texts", "write the value as text")
+        yield place, Mistake(shown(value), "a string, or a list of strings", "write the value as a string")
     elif operator.startswith(TEXT_OPERATORS) and any(isinstance(item, int | float) for item in values):
-        # 011112222333 without quotes is another number, or has lost its zero.
+        # YAML reads 011112222333 without quotes as another number, or drops the zero.
         yield place, Mistake(f"{shown(value)}, which {operator} compares as a string", "strings", "put it in quotes")
     elif operator.startswith("StringEquals") and str(place[-1]).endswith(":sub"):
         yield from _wildcards_that_do_not_work(place, values)
@@ -187,8 +188,8 @@ def _value_mistakes(place: Part, operator: str, value: Any) -> Iterator[Located]
 def _wildcards_that_do_not_work(place: Part, values: list[Any]) -> Iterator[Located]:
     for value in values:
         if isinstance(value, str) and WILDCARDS.search(value):
-            found = f"{value!r}, where StringEquals takes * and ? as plain characters"
-            yield place, Mistake(found, "one exact subject", "use StringLike, or better {}", ("subjects",))
+            found = f"{value!r}, where StringEquals compares * and ? literally"
+            yield place, Mistake(found, "one exact subject", "use {}, or StringLike", ("subjects",))
 
 
 def _unknown_elements(place: Part, elements: Mapping[str, Any], known: Collection[str]) -> Iterator[Located]:
@@ -196,11 +197,11 @@ def _unknown_elements(place: Part, elements: Mapping[str, Any], known: Collectio
         if element not in known:
             fix = nearest(element, known, "remove it")
             if element == "NotPrincipal" and "Principal" in known:
-                fix = "name who is trusted in Principal: IAM takes no NotPrincipal in a role's trust policy"
+                fix = "name who is trusted in Principal: IAM refuses NotPrincipal in a role's trust policy"
             elif element in ("Principal", "NotPrincipal"):
-                fix = "remove it: a role's policy is for the role itself; who may assume it is said by {}"
+                fix = "remove it: the principal of a role's policy is the role; set who may assume the role in {}"
             elif element in ("Resource", "NotResource"):
-                fix = "remove it: a trust policy is about this role only"
+                fix = "remove it: the resource of a trust policy is the role"
             arguments: list[Part] = [("subjects",)] if "{}" in fix else []
             yield (*place, element), Mistake(f"unknown element {element!r}", ", ".join(known), fix, *arguments)
 
@@ -210,14 +211,14 @@ def _one_of(place: Part, statement: Mapping[str, Any], one: str, other: str) -> 
         found = f"both {one} and {other}" if one in statement else f"no {one}"
         yield (
             place,
-            Mistake(found, f"{one}, or {other} for all but those", f"add {one}" if "no " in found else f"keep {one}"),
+            Mistake(found, f"{one}, or {other}: all but those", f"add {one}" if "no " in found else f"remove {other}"),
         )
 
 
 def _listed(
     place: Part, statement: Mapping[str, Any], element: str, mistake_in: Callable[[Any], Mistake | None]
 ) -> Iterator[Located]:
-    """Give the mistakes of an element and its opposite, which hold a text or a list of texts."""
+    """Yield the mistakes of an element and its opposite, which hold a string or a list of strings."""
     yield from _one_of(place, statement, element, f"Not{element}")
     for name in (element, f"Not{element}"):
         value = statement.get(name, [])
@@ -277,18 +278,21 @@ def _items(place: Part, value: Any) -> Iterator[tuple[Part, Any]]:
 
 
 def wrong_partition(arn: str, found: str, partition: str | None) -> Mistake | None:
-    """Give a mistake when the ARN is of another partition than the account, which holds nothing of another one."""
+    """Return a mistake when the ARN is in another partition than the role: an AWS account is in one partition.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
+    """
     if partition is None or found not in PARTITIONS or found == partition:
         return None
-    allowed = f"the partition {partition!r}, as that of the role"
-    return Mistake(f"{arn!r} is of the partition {found!r}", allowed, f"write {partition} instead")
+    allowed = f"{partition!r}, the partition of the role"
+    return Mistake(f"{arn!r} is in the partition {found!r}", allowed, f"write {partition} instead")
 
 
 def _principal(place: Part, principal: Any) -> Iterator[Located]:
     if principal in ("*", UNKNOWN):
         return
     if not isinstance(principal, Mapping) or not principal:
-        yield place, Mistake(shown(principal), '"*", or a map such as {AWS: ARN}', "write AWS: ARN")
+        yield place, Mistake(shown(principal), '"*", or a mapping such as {AWS: ARN}', "write AWS: ARN")
         return
     for kind, value in principal.items():
         if kind not in PRINCIPALS:
@@ -304,9 +308,9 @@ def _wrong_version(version: Any) -> Mistake:
     found = "no Version" if version is None else f"the Version {shown(version)}"
     fix = 'write "Version": "2012-10-17"'
     if isinstance(version, str) and version.startswith(VERSION):
-        # Pulumi reads a date without quotes as a moment in time.
+        # Pulumi reads a date without quotes as a timestamp.
         found, fix = (
             "the Version 2012-10-17 without quotes, which YAML reads as a date",
             'put it in quotes: "2012-10-17"',
         )
-    return Mistake(found, '"2012-10-17", the only one that IAM takes for a role\'s policies', fix)
+    return Mistake(found, '"2012-10-17", the current version of the policy language', fix)

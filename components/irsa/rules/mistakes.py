@@ -19,7 +19,7 @@ def path_of(parts: Iterable[str | int]) -> str:
 def _step(part: str | int) -> str:
     if isinstance(part, int):
         return f"[{part}]"
-    # Others wrote the keys: a line break in one must not begin a line of ours.
+    # Keys come from the caller: a line break in one must not look like a line of our message.
     return f".{part}" if re.fullmatch("[A-Za-z0-9_-]+", part) else f"[{json.dumps(part, ensure_ascii=False)}]"
 
 
@@ -32,13 +32,12 @@ class Mistake(ValueError):
 
     Attributes:
         found: What was found.
-        allowed: What is allowed, with the source of the rule where it helps.
-        fix: What to do about it; each `{}` in it stands for one of the arguments.
-        arguments: The component's arguments that the fix names, for a fix that names some.
+        allowed: What is allowed.
+        fix: What to do; each `{}` in it stands for one of the arguments.
+        arguments: The component's arguments that the fix names, if it names any.
     """
 
     def __init__(self, found: str, allowed: str, fix: str, *arguments: Part) -> None:
-        """Keep the parts, so that a caller can print them with the place."""
         self.found = found
         self.allowed = allowed
         self.fix = fix
@@ -56,18 +55,18 @@ Located = tuple[Part, Mistake]
 
 
 def nearest(text: object, known: Collection[str], otherwise: str) -> str:
-    """Return the advice to take the known name that is spelled most like this text."""
+    """Return the advice to use the known name with the most similar spelling, or `otherwise`."""
     lower = {item.lower(): item for item in known}
     close = difflib.get_close_matches(str(text).lower(), lower, n=1)
     return f"did you mean {lower[close[0]]!r}?" if close else otherwise
 
 
 def shown(value: Any) -> str:
-    """Return a value for a message; a long one is cut."""
+    """Return a value for a message; a long one is shortened."""
     text = "nothing" if value is None else repr(value)
     return text if len(text) <= LINE else f"{text[: LINE - 3]}..."
 
 
 def described(where: str, mistake: Mistake) -> str:
-    """Return the lines of a message: where it is, what was found, what is allowed and what to do."""
+    """Return the lines of a message: where, found, allowed, do."""
     return f"{where}\n    found:   {mistake.found}\n    allowed: {mistake.allowed}\n    do:      {mistake.fix}"

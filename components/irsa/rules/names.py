@@ -1,4 +1,4 @@
-"""Names that IAM and Kubernetes allow, and automatic ones.
+"""Names that IAM and Kubernetes allow, and automatic names.
 
 IAM: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 Kubernetes: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from irsa.rules.mistakes import Mistake
 
-SHOWN = 80
+LONGEST_IN_MESSAGE = 80
 LONGEST_PATH = 512
 IAM_NAME = "[A-Za-z0-9_+=,.@-]+"
 LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -21,7 +21,7 @@ POLICY_PATH = r"((/[A-Za-z0-9.,+@=_-]+)*)/"
 
 
 class NameRule(NamedTuple):
-    """A kind of name: how long in characters, which pattern, in words."""
+    """A kind of name: the most characters, the pattern, and the pattern in words."""
 
     kind: str
     longest: int
@@ -43,18 +43,20 @@ MANAGED_POLICY_PATH = NameRule(
 )
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html, API_Tag.html
 DESCRIPTION = NameRule(
-    "a description in IAM", 1000, r"[\t\n\r\x20-\x7e\xa1-\xff]*", "Latin-1 letters, digits and signs"
+    "an IAM description", 1000, r"[\t\n\r\x20-\x7e\xa1-\xff]*", "letters, digits and signs of Latin-1"
 )
 TAG_KEY = NameRule(
-    "a tag key", 128, r"(?!aws:)[\w .:/=+\-@]+", "letters, digits, spaces and _.:/=+-@, not aws: in front", True
+    "a tag key", 128, r"(?!aws:)[\w .:/=+\-@]+", "letters, digits, spaces and _.:/=+-@, not starting with aws:", True
 )
 TAG_VALUE = NameRule("a tag value", 256, r"[\w .:/=+\-@]*", "letters, digits, spaces and _.:/=+-@", True)
-NAMESPACE = NameRule("a namespace", 63, LABEL, "lower-case letters, digits and -, a letter or digit at both ends")
+NAMESPACE = NameRule(
+    "a namespace", 63, LABEL, "lower-case letters, digits and -, starting and ending with a letter or digit"
+)
 SERVICE_ACCOUNT = NameRule(
     "a service account name",
     253,
     rf"{LABEL}(\.{LABEL})*",
-    "lower-case letters, digits, - and ., a letter or digit at both ends",
+    "lower-case letters, digits, - and ., starting and ending with a letter or digit",
 )
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
 QUALIFIED = r"[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?"
@@ -62,27 +64,26 @@ KUBERNETES_KEY = NameRule(
     "a Kubernetes label or annotation key",
     317,
     rf"({LABEL}(\.{LABEL})*/)?{QUALIFIED}",
-    "a name of at most 63 letters, digits and -_., after a DNS prefix and / if you like",
+    "letters, digits and -_. (at most 63), optionally after a DNS subdomain and /",
 )
 LABEL_VALUE = NameRule(
     "a Kubernetes label value",
     63,
     rf"({QUALIFIED})?",
-    "letters, digits and -_., a letter or digit at both ends",
+    "letters, digits and -_., starting and ending with a letter or digit",
 )
 SECRET = NameRule("the name of a Secret", 253, rf"{LABEL}(\.{LABEL})*", "lower-case letters, digits, - and .")
 # https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateCluster.html
 CLUSTER = NameRule("the name of an EKS cluster", 100, r"[0-9A-Za-z][A-Za-z0-9_-]*", "letters, digits, - and _")
 REGION = NameRule("an AWS region", 32, r"[a-z]+(-[a-z]+)+-\d+", "a region, such as us-west-2")
-# Keys of a stack file start the names of resources: IAM's characters, without the `@` that stands between a name and a
-# child's part of it.
+# Names of resources start with keys of a stack file: IAM's characters, without the `@` before the child's part.
 KEY = NameRule("a key of a stack file", 100, r"[\w+=,.-]+", "letters, digits and _+=,.-")
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_AddClientIDToOpenIDConnectProvider.html
-# and, as a part of the trust policy, only characters that IAM takes in one.
+# and, as a part of the trust policy, only characters that IAM accepts in one.
 AUDIENCE = NameRule(
     "an audience", 255, r"[\t\n\r\x20-\xff]+", "the client ID of an OIDC provider, in Latin-1, not empty"
 )
-# It becomes part of a logical name, in which Pulumi keeps `::` to itself.
+# It becomes part of a logical name, in which Pulumi reserves `::`.
 ATTACHMENT_KEY = NameRule(
     "a key of an attached policy",
     640,
@@ -114,34 +115,34 @@ RULES = {
 
 
 def check_name(text: str, rule: NameRule) -> str:
-    """Give the name back when it follows its rule.
+    """Return the name when it follows its rule.
 
     Raises:
-        Mistake: It is empty, too long or has a character that is not allowed.
+        Mistake: It is empty, too long or contains a character that is not allowed.
     """
     if len(text) <= rule.longest and re.fullmatch(rule.pattern, text, 0 if rule.letters_of_any_script else re.ASCII):
         return text
-    shown = repr(text) if len(text) <= SHOWN else f"{text[:SHOWN]!r}..."
-    found, fix = f"{shown} is not {rule.kind}", "write another name"
+    shortened = repr(text) if len(text) <= LONGEST_IN_MESSAGE else f"{text[:LONGEST_IN_MESSAGE]!r}..."
+    found, fix = f"{shortened} is not {rule.kind}", "write another name"
     allowed = f"at most {rule.longest} characters: {rule.words}"
     if len(text) > rule.longest:
-        found, fix = f"{shown} has {len(text)} characters, too many for {rule.kind}", "write a shorter one"
+        found, fix = f"{shortened} has {len(text)} characters, too many for {rule.kind}", "write a shorter one"
     elif rule in (NAMESPACE, SERVICE_ACCOUNT) and re.search(r"[*?]", text):
-        raise Mistake(found, allowed, "name exactly one; a wildcard works in {} only", ("subjects",))
+        raise Mistake(found, allowed, "name exactly one; wildcards are allowed in {} only", ("subjects",))
     else:
         likely = (text.lower(), text.lower().replace("_", "-"), f"/{text.strip('/')}/", text.replace(" ", "-"))
         near = next((name for name in likely if text and re.fullmatch(rule.pattern, name, re.ASCII)), None)
-        fix = f"did you mean {near!r}?" if near else "leave out the characters that are not allowed"
+        fix = f"did you mean {near!r}?" if near else "remove the characters that are not allowed"
     raise Mistake(found, allowed, fix)
 
 
 def automatic_name_prefix(
     logical_name: str, rule: NameRule, prefix_rule: NameRule, random_characters: int = 8
 ) -> str | None:
-    """Give the prefix for a logical name that is too long for Pulumi's automatic name, or None when it fits.
+    """Return the prefix for a logical name that is too long for Pulumi's automatic name, or None when it fits.
 
-    Pulumi appends `-` and 7 random characters and fails on a name that becomes too long. The prefix is cut and carries
-    a hash of the whole name, so that two long names never share one.
+    Pulumi appends `-` and 7 random characters, and fails when the name becomes too long. The prefix is shortened and
+    contains a hash of the whole name, so that two long names never share one.
     """
     if len(logical_name) + random_characters <= rule.longest:
         return None

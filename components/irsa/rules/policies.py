@@ -1,4 +1,4 @@
-"""IAM policy documents: their size as IAM counts it, and splitting one over several managed policies.
+"""IAM policy documents: their size as IAM counts it, and splitting one into several managed policies.
 
 Quotas: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 """
@@ -15,7 +15,7 @@ from irsa.rules.mistakes import Mistake
 from irsa.rules.quotas import MANAGED_POLICY_SIZE
 from irsa.rules.trust import minified
 
-# The name of the inline policy by which a role may assume further roles.
+# The name of the inline policy that lets a role assume further roles.
 CHAINING_POLICY = "assume-roles"
 
 
@@ -36,24 +36,30 @@ def largest_policy_size(document: str) -> int:
 
 
 def parse_document(text: str) -> dict[str, Any]:
-    """Parse a policy document.
+    """Return a policy document from JSON.
 
     Raises:
         Mistake: It is not JSON, or not an object with statements.
     """
     document = parse_object(text)
     if "Statement" not in document:
-        raise Mistake(
-            "no policy document", 'an object with "Version" and "Statement"', "see the AWS page for an example"
-        )
+        raise _not_a_policy_document()
     return document
 
 
+def _not_a_policy_document() -> Mistake:
+    return Mistake(
+        "JSON that is not a policy document",
+        'an object with "Version" and "Statement"',
+        "see https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_examples.html",
+    )
+
+
 def parse_object(text: str) -> dict[str, Any]:
-    """Parse JSON that must be an object.
+    """Return an object from JSON.
 
     Raises:
-        Mistake: It is not JSON, no object, or has a key twice or a number that is too long.
+        Mistake: It is not JSON, not an object, or has a duplicate key or a number that is too long.
     """
     try:
         document = json.loads(text, object_pairs_hook=_object, parse_constant=_finite, parse_float=_finite)
@@ -64,24 +70,22 @@ def parse_object(text: str) -> dict[str, Any]:
         raise Mistake(
             f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
             "an IAM policy document in JSON",
-            "remove the comma before it" if comma else "look for a quote, comma or bracket that is missing there",
+            "remove the comma before it" if comma else "add the quote, comma or bracket that is missing there",
         ) from error
     except ValueError as error:
         # Python refuses longer numbers.
         found = f"a number of more than {sys.get_int_max_str_digits():,} digits"
-        raise Mistake(found, "an IAM policy document in JSON", "look at the file") from error
+        raise Mistake(found, "an IAM policy document in JSON", "fix the number") from error
     except RecursionError as error:
-        raise Mistake("JSON nested too deeply", "an IAM policy document in JSON", "look at the file") from error
+        raise Mistake("JSON nested too deeply", "an IAM policy document in JSON", "remove levels") from error
     if not isinstance(document, dict):
-        raise Mistake(
-            "no policy document", 'an object with "Version" and "Statement"', "see the AWS page for an example"
-        )
+        raise _not_a_policy_document()
     return document
 
 
 def _finite(number: str) -> float:
     if not math.isfinite(float(number)):
-        raise Mistake(f"the number {number}", "an IAM policy document in JSON", "write a number that JSON knows")
+        raise Mistake(f"the number {number}", "an IAM policy document in JSON", "write a JSON number")
     return float(number)
 
 
@@ -89,20 +93,20 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     counted = Counter(key for key, _ in pairs)
     repeated = next((key for key, count in counted.items() if count > 1), None)
     if repeated is not None:
-        # JSON would keep the last one, and so drop a permission or, worse, a condition without a word.
+        # A JSON parser keeps the last one, and so silently drops a permission or, worse, a condition.
         raise Mistake(f"the key {repeated!r} twice in one object", "each key once", "merge the two, or remove one")
     return dict(pairs)
 
 
 def split_document(document: dict[str, Any], longest: int = MANAGED_POLICY_SIZE) -> list[str]:
-    """Give the document as minified JSON, over as many managed policies as its size needs.
+    """Return the document as minified JSON, split into as many managed policies as its size needs.
 
-    Statements are placed in their order, each into the first policy that has room. So a statement that is added at the
-    end moves no other one from policy to policy, which would be a moment without its permissions.
+    Each statement goes, in order, into the first policy that has room. So a statement that is added at the end moves
+    no other one to another policy, which would interrupt its permissions.
 
     Args:
         document: A policy document.
-        longest: Characters that one policy may have; white space between tokens is not counted.
+        longest: Most characters of one policy, without white space between tokens.
 
     Raises:
         Mistake: One statement alone is too long.
@@ -117,9 +121,9 @@ def split_document(document: dict[str, Any], longest: int = MANAGED_POLICY_SIZE)
         size = policy_size(minified({**frame, "Statement": [statement]}))
         if size > longest:
             raise Mistake(
-                f"statement {index} alone has {size} characters without white space",
-                f"{longest} in one managed policy",
-                "divide its actions or resources over several statements",
+                f"statement {index} alone has {size:,} characters without white space",
+                f"at most {longest:,} in one managed policy",
+                "split it into several statements, by actions or resources",
             )
         room = next(
             (
@@ -142,7 +146,7 @@ def policy_part_name(name: str, index: int) -> str:
 
 
 def chaining_policy(role_arns: list[str]) -> str:
-    """Give the policy document that lets a role assume further roles.
+    """Return the policy document that lets a role assume further roles.
 
     Source: https://docs.aws.amazon.com/eks/latest/userguide/cross-account-access.html
     """

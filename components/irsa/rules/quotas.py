@@ -1,4 +1,4 @@
-"""IAM's quotas on sizes and numbers.
+"""IAM's quotas on sizes and counts.
 
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html. AWS raises the first two on request.
 """
@@ -22,37 +22,37 @@ class Usage(NamedTuple):
     used: int
     quota: int
     setting: Part | None = None
-    """The argument that says how far AWS raised the quota."""
+    """The argument that holds the quota, where AWS raises it on request."""
     at_most: int | None = None
-    """How much is used where AWS does not say what counts; `used` is the least."""
+    """How much may be used, where AWS's documentation does not say what counts; `used` is the least."""
 
     @property
     def share(self) -> float:
-        """How much of the quota is used, at most."""
+        """The largest part of the quota that may be used."""
         return max(self.used, self.at_most or 0) / self.quota
 
     def __str__(self) -> str:
-        """Return used and quota, as `1,700 of 2,048`, or `2,000 to 2,100 of 2,048`."""
+        """Return used and quota, such as `characters of the trust policy: 1,700 of 2,048`."""
         used = f"{self.used:,} to {self.at_most:,}" if (self.at_most or 0) > self.used else f"{self.used:,}"
         return f"{self.what}: {used} of {self.quota:,}"
 
 
 def check_usage(usage: Usage) -> bool:
-    """Tell whether more than 80% of the quota is used.
+    """Return whether more than 80% of the quota is used.
 
     Raises:
-        Mistake: More than the quota.
+        Mistake: More than the quota is used.
     """
     if usage.used <= usage.quota:
         return usage.share * 100 > WARNING_PERCENT
     found, allowed = f"{usage.what}: {usage.used:,}", f"at most {usage.quota:,}"
     if usage.setting is None:
-        raise Mistake(found, allowed, "use less")
-    raise Mistake(found, allowed, "if AWS raised the quota, set {}; else use less", usage.setting)
+        raise Mistake(found, allowed, "use fewer")
+    raise Mistake(found, allowed, "use fewer; or, if AWS raised your quota, set {}", usage.setting)
 
 
 class Seconds(NamedTuple):
-    """A setting in seconds and its limits; `longest` is None where there is none."""
+    """The limits of a setting in seconds; `longest` is None where there is none."""
 
     least: int
     longest: int | None
@@ -60,9 +60,9 @@ class Seconds(NamedTuple):
 
 
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
-SESSION_DURATION = Seconds(3_600, 43_200, "3,600 to 43,200, as IAM asks")
+SESSION_DURATION = Seconds(3_600, 43_200, "3,600 to 43,200 (a limit of IAM)")
 # https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken
-TOKEN_EXPIRATION = Seconds(600, None, "at least 600, as Kubernetes asks")
+TOKEN_EXPIRATION = Seconds(600, None, "at least 600 (a limit of Kubernetes)")
 USUAL_TOKEN_EXPIRATION = 86_400
 
 

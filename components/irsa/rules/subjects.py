@@ -1,8 +1,8 @@
-"""Subjects of service account tokens, and patterns of them.
+"""Subjects of service account tokens, and patterns that match them.
 
 A token's `sub` is `system:serviceaccount:NAMESPACE:NAME`
-(https://kubernetes.io/docs/reference/access-authn-authz/authentication/#service-account-tokens). A stack file names it
-`NAMESPACE:NAME`, where both may hold the wildcards `*` and `?` of IAM's StringLike.
+(https://kubernetes.io/docs/reference/access-authn-authz/authentication/#service-account-tokens). A stack file writes it
+as `NAMESPACE:NAME`; both may contain the wildcards `*` and `?` of IAM's StringLike.
 """
 
 import re
@@ -19,12 +19,17 @@ WILDCARDS = re.compile(r"[*?]")
 
 
 def is_pattern(subject: str) -> bool:
-    """Tell whether the subject holds a wildcard."""
+    """Return whether the subject contains a wildcard."""
     return WILDCARDS.search(subject) is not None
 
 
+def subject_of(namespace: str, name: str) -> str:
+    """Return a service account as a subject, `namespace:name`."""
+    return f"{namespace}:{name}"
+
+
 def check_subject(subject: str) -> str:
-    """Give a `namespace:name` pattern back when some service account could match it.
+    """Return a `namespace:name` pattern when some service account could match it.
 
     Raises:
         Mistake: Not two parts, or a part that no namespace or service account can have.
@@ -39,9 +44,9 @@ def check_subject(subject: str) -> str:
     parts = subject.split(":")
     if len(parts) != 2:  # noqa: PLR2004 (a namespace and a name)
         example = subject.replace("/", ":") if subject.count("/") == 1 and len(parts) == 1 else f"{subject}:*"
-        raise Mistake(f"{subject!r} is not a namespace and a name", allowed, f"write {example!r} if you mean that")
+        raise Mistake(f"{subject!r} is not namespace:name", allowed, f"did you mean {example!r}?")
     for part, rule in zip(parts, (NAMESPACE, SERVICE_ACCOUNT), strict=True):
-        # A wildcard may stand for any legal characters; `x` is legal at every place.
+        # A wildcard matches any legal characters; `x` is legal at every place.
         check_name(WILDCARDS.sub("x", part), rule) if is_pattern(part) else check_name(part, rule)
     return subject
 
@@ -59,12 +64,12 @@ def check_any_service_account(subjects: Sequence[str]) -> None:
     found = f"{alone!r} trusts" if alone else f"{shown(', '.join(wide))} together trust"
     raise Mistake(
         f"{found} every service account of the cluster",
-        "service accounts of some namespaces, unless all of them are asked for",
-        "name a namespace, such as team-a:*, or set {} to true",
+        "the service accounts of some namespaces",
+        "name a namespace, such as team-a:*; or, if you mean all of them, set {} to true",
         ("any_service_account",),
     )
 
 
 def subject_claim(subject: str) -> str:
-    """Give the token's `sub` for a `namespace:name` pattern."""
+    """Return the token's `sub` for a `namespace:name` pattern."""
     return CLAIM_PREFIX + subject

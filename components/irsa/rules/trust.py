@@ -1,8 +1,8 @@
 """The trust policy of a role for service accounts.
 
 It is the document of https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html, with these
-rules: one statement per OIDC provider; `aud` always by StringEquals; `sub` always present, by StringLike only where a
-wildcard needs it; the same input gives the same text.
+rules: one statement per OIDC provider; `aud` is always compared with StringEquals; `sub` is always there, and compared
+with StringLike only where a subject has a wildcard; the same input makes the same text.
 """
 
 import json
@@ -26,18 +26,18 @@ def trust_document(
     conditions: Conditions | None = None,
     statements: Sequence[Mapping[str, Any]] = (),
 ) -> str:
-    """Give the trust policy as minified JSON.
+    """Return the trust policy as minified JSON.
 
     Args:
-        provider_arns: ARNs of the IAM OIDC providers, one per cluster, all of the role's account.
+        provider_arns: ARNs of the IAM OIDC providers, one per cluster, all in the role's AWS account.
         subjects: `namespace:name` patterns, at least one.
         audience: The audience of the tokens.
         conditions: Further conditions of each statement, operator -> key -> value or values, as IAM writes them.
         statements: Whole statements to add, as IAM writes them.
 
     Raises:
-        ValueError: No subject or no provider, which would trust nobody or, without `sub`, everybody.
-        Mistake: A provider ARN that is none.
+        ValueError: No subject or no provider: the role would trust nobody or, without `sub`, everybody.
+        Mistake: A provider ARN is not one.
     """
     if not subjects or not provider_arns:
         raise ValueError("a trust policy needs at least one subject and one OIDC provider")
@@ -49,15 +49,17 @@ def check_conditions(conditions: Conditions) -> None:
     """Refuse further conditions on the token's `aud` and `sub`, which irsa writes itself.
 
     Raises:
-        Mistake: One of them would be replaced, and the trust would be wider than it looks.
+        Mistake: There is such a condition. irsa would replace it, and the trust would be wider than it looks.
     """
     for operator, keys in conditions.items():
         for key in keys:
             if key.lower().endswith((":aud", ":sub")):
                 raise Mistake(
-                    f"the condition {operator} on {key!r}",
-                    "conditions on other keys; irsa writes aud and sub itself",
-                    "use the audience and the subjects instead",
+                    f"the condition {operator} on {key!r}, which irsa writes itself",
+                    "conditions on keys other than aud and sub",
+                    "remove it, and set {} or {}",
+                    ("audience",),
+                    ("subjects",),
                 )
 
 
@@ -77,9 +79,9 @@ def _statement(provider_arn: str, subjects: Sequence[str], audience: str, condit
 
 
 def federated_providers(document: str) -> dict[str, list[list[str]]]:
-    """Give the ARNs of the OIDC providers that a trust policy lets in.
+    """Return the ARNs of the OIDC providers that a trust policy trusts.
 
-    With each come, for every such statement, the audiences of which a token must have one by StringEquals.
+    Each has, for every such statement, the audiences in its StringEquals condition; a token must have one of them.
     """
     found: dict[str, list[list[str]]] = {}
     for statement in _listed(json.loads(document).get("Statement", [])):
@@ -101,5 +103,5 @@ def _listed(value: Any) -> list[Any]:
 
 
 def minified(document: object) -> str:
-    """Give JSON without white space and with sorted keys, so that an unchanged document is an unchanged text."""
+    """Return JSON without white space and with sorted keys: an unchanged document has an unchanged text."""
     return json.dumps(document, separators=(",", ":"), sort_keys=True, ensure_ascii=False)

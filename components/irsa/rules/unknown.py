@@ -1,4 +1,4 @@
-"""What stands for a value that becomes known only during the deployment."""
+"""The placeholder for a value that is known only during the deployment."""
 
 from enum import Enum
 from typing import Final
@@ -11,11 +11,11 @@ class Unknown(Enum):
 
 
 UNKNOWN: Final = Unknown.UNKNOWN
-"""Stands in a value, at any depth, where an output is: the rules pass it over, and look again when it is known."""
+"""Takes the place of an output in a value, at any depth. The rules skip it, and check the value when it is known."""
 
 
 def has_unknown(value: object) -> bool:
-    """Return whether UNKNOWN stands in a value of lists and dicts, or is it."""
+    """Return whether a value of lists and dicts is UNKNOWN, or contains it."""
     if isinstance(value, dict):
         return any(map(has_unknown, value.values()))
     return any(map(has_unknown, value)) if isinstance(value, list) else value is UNKNOWN

@@ -1,4 +1,4 @@
-"""What a role uses of IAM's quotas."""
+"""How much a role uses of IAM's quotas."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -15,18 +15,18 @@ from irsa.rules.quotas import (
 
 
 def tags_usage(what: str, tags: Mapping[str, object]) -> Usage:
-    """Return what the tags of a role or a policy use."""
+    """Return how much of the quota on tags a role or a policy uses."""
     return Usage(f"tags of the {what}", len(tags), TAGS)
 
 
 def trust_usage(trust_policy: str, quota: int = TRUST_POLICY_SIZE) -> Usage:
-    """Return what a trust policy uses, in characters without white space."""
+    """Return how much of the quota a trust policy uses, in characters without white space."""
     what, setting = "characters of the trust policy", ("trust_policy_size_quota",)
     return Usage(what, policy_size(trust_policy), quota, setting, largest_policy_size(trust_policy))
 
 
 def document_usage(document: str) -> Usage:
-    """Return what one managed policy uses, in characters without white space."""
+    """Return how much of the quota one managed policy uses, in characters without white space."""
     what = "characters of the policy document"
     return Usage(what, policy_size(document), MANAGED_POLICY_SIZE, None, largest_policy_size(document))
 
@@ -34,11 +34,11 @@ def document_usage(document: str) -> Usage:
 def role_usages(
     policy_parts: int, policy_arns: int, inline_policies: Iterable[str], quota: int = ATTACHED_POLICIES
 ) -> Iterator[tuple[Part, Usage]]:
-    """Yield what a role's permissions use, each with the argument that it grows with.
+    """Yield how much a role's permissions use of each quota, with the argument that adds to it.
 
     Args:
-        policy_parts: Managed policies that are created.
-        policy_arns: Managed policies that exist.
+        policy_parts: Number of managed policies that are created.
+        policy_arns: Number of existing managed policies.
         inline_policies: The documents of the inline policies.
         quota: Managed policies that the AWS account allows on a role.
     """

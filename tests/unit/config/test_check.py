@@ -238,7 +238,8 @@ def test_all_stack_files_of_the_project(project: Path, capsys: pytest.CaptureFix
 
 def test_what_is_not_there_is_no_finding(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Protects CI: 2 tells that nothing was looked at, which is neither good nor bad."""
-    assert check(capsys) == (2, "irsa check: no Pulumi.*.yaml beside a Pulumi.yaml here, or above: name the files\n")
+    said = "irsa check: no Pulumi.*.yaml beside a Pulumi.yaml in this folder or above it: name the files\n"
+    assert check(capsys) == (2, said)
     code, output = check(capsys, "Pulumi.none.yaml")
     assert code == 2
     assert "cannot read Pulumi.none.yaml: No such file" in output
@@ -366,6 +367,7 @@ config:
   irsa:variables: {unused: x}
   irsa:bindings:
     wide:
+      role: {description: "${unused} is replaced in documents and ARNs only"}
       trust: {subjects: ["team-a:*"]}
       policyArns: [arn:aws:iam::aws:policy/ReadOnlyAccess, "arn:${partition}:iam::aws:policy/ReadOnlyAccess"]
     writes:

@@ -67,9 +67,9 @@ def test_narrow_subjects_are_left_alone(subjects: list[str]) -> None:
         ({**OPEN, "Condition": {"StringLike": {f"{ISSUER}:sub": "*:team-b:?*"}}}, "'team-b:?*' trusts all"),
         ({**OPEN, "Condition": {"StringNotEquals": {f"{ISSUER}:aud": "x"}}}, "'*:*' trusts"),
         ({**OPEN, "Condition": {"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}}, "'*:*' may trust"),
-        ({**OPEN, "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}, "everybody may assume the role"),
+        ({**OPEN, "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}, "anybody may assume the role"),
         ({**OPEN, "Principal": "*", "Action": "sts:AssumeRole", "Condition": {
-            "StringLikeIfExists": {"aws:PrincipalArn": "*"}}}, "everybody may assume the role"),
+            "StringLikeIfExists": {"aws:PrincipalArn": "*"}}}, "anybody may assume the role"),
     ],
 )  # fmt: skip
 def test_a_statement_that_opens_the_cluster(statement: dict[str, Any], text: str) -> None:

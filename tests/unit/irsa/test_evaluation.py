@@ -362,17 +362,17 @@ def test_a_deny_that_cannot_be_decided_leaves_an_allow_undecided() -> None:
 
 HINTS = [
     ({"StringEquals": {SUB: "system:serviceaccount:default:*"}}, "only StringLike"),
-    ({"StringEquals": {f"{PROVIDER}:sub": SUBJECT}}, f"begin with {HOST_PATH}"),
+    ({"StringEquals": {f"{PROVIDER}:sub": SUBJECT}}, f"start with {HOST_PATH}"),
     ({"StringEquals": {AUD: SUBJECT}}, "under sub, not aud"),
     ({"StringEquals": {SUB: AUDIENCE}}, "under aud, not sub"),
     ({"StringEquals": {SUB: f"system:serviceaccount:{SUBJECT}"}}, "twice"),
-    ({"StringEquals": {SUB: SUBJECT.upper()}}, "upper and lower case"),
-    ({"StringEquals": {SUB: f"{SUBJECT} "}}, "blanks"),
+    ({"StringEquals": {SUB: SUBJECT.upper()}}, "letter case"),
+    ({"StringEquals": {SUB: f"{SUBJECT} "}}, "leading or trailing spaces"),
 ]
 
 
 @pytest.mark.parametrize(("condition", "words"), HINTS)
-def test_known_slips_are_named(condition: dict[str, Any], words: str) -> None:
+def test_common_errors_are_named(condition: dict[str, Any], words: str) -> None:
     """Protects that a mistake which users report is told by name, with the value found and the one wanted."""
     reason = only_reason(under(condition))
     assert words in reason.explanation
@@ -384,11 +384,11 @@ def test_known_slips_are_named(condition: dict[str, Any], words: str) -> None:
 @pytest.mark.parametrize(
     ("principal", "words"),
     [
-        (PROVIDER.replace("111122223333", "444455556666"), "another account"),
-        (PROVIDER.replace("EXAMPLED", "exampled"), "upper and lower case"),
+        (PROVIDER.replace("111122223333", "444455556666"), "the AWS account or partition differs"),
+        (PROVIDER.replace("EXAMPLED", "exampled"), "letter case"),
     ],
 )
-def test_known_slips_of_the_principal_are_named(principal: str, words: str) -> None:
+def test_common_errors_in_the_principal_are_named(principal: str, words: str) -> None:
     """Protects the hint for a provider of another account, and for one in other letters."""
     evaluation = evaluate(document(statement(Principal={"Federated": principal})), REQUEST)
     assert words in evaluation.statements[0].reasons[0].explanation
@@ -507,10 +507,10 @@ HALF = "a\ud800"
         (document(statement(Condition={"Bool": {"aws:x": [True, "\udfff"]}})), "Statement[0].Condition.Bool.aws:x[1]"),
     ],
 )
-def test_half_a_character_is_refused_wherever_it_stands(broken: dict[str, Any], place: str) -> None:
-    """Protects from what no terminal prints: IAM's documents have Unicode characters, and half of a pair is none."""
+def test_an_unpaired_surrogate_is_refused_wherever_it_is(broken: dict[str, Any], place: str) -> None:
+    """Protects from what no terminal prints: documents are Unicode, and an unpaired surrogate is no character."""
     for written in (broken, json.dumps(broken)):
-        with pytest.raises(TrustDocumentError, match="half of a character") as error:
+        with pytest.raises(TrustDocumentError, match="an unpaired surrogate") as error:
             evaluate(written, REQUEST)
         assert error.value.place == place
         assert str(error.value).encode()
@@ -525,7 +525,7 @@ def test_both_halves_are_a_character() -> None:
 
 def test_a_provider_of_another_issuer_is_refused() -> None:
     """Protects from an answer about a token that STS would refuse before it reads the trust policy."""
-    with pytest.raises(Mistake, match="not one of the issuer"):
+    with pytest.raises(Mistake, match="not for the issuer"):
         WebIdentityRequest(REQUEST.issuer, OTHER_PROVIDER, SUBJECT, AUDIENCE)
 
 

@@ -125,8 +125,8 @@ def test_a_changed_value_is_shown_as_written() -> None:
     [
         ("{", "not JSON"),
         ("", "not JSON"),
-        ("[]", "no policy document"),
-        ("null", "no policy document"),
+        ("[]", "not a policy document"),
+        ("null", "not a policy document"),
         ('{"Statement": 1' + "0" * 5_000 + "}", "digits"),
         ('{"Statement": [], "Statement": []}', "twice"),
         ({**TRUST, "Statement": "Allow"}, 'a statement: "Allow"'),

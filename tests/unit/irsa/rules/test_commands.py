@@ -65,6 +65,11 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
         ["aws", "iam", "delete-role-policy", "--role-name", "r", "--policy-name", "{}"],
     ),
     "list_roles": (commands.list_roles, ["aws", "iam", "list-roles", "--query", "Roles[].Arn"]),
+    "wait_for_cluster": (
+        lambda value: commands.wait_for_cluster(value, "eu-west-1"),
+        ["aws", "eks", "wait", "cluster-active", "--name", "{}", "--region", "eu-west-1"],
+    ),
+    "list_arns": (lambda _: commands.list_arns("oidc-provider"), ["aws", "iam", "list-open-id-connect-providers"]),
     "read_issuer": (commands.read_issuer, ["curl", "{}/.well-known/openid-configuration"]),
     "create_token": (
         lambda value: commands.create_token("team-a", "app", value),
@@ -103,7 +108,7 @@ def test_a_value_stays_one_word(name: str, value: str) -> None:
 @pytest.mark.parametrize("value", HOSTILE)
 def test_a_shell_runs_nothing_of_a_value(value: str) -> None:
     """Protects who pastes two commands joined by &&, with a comment: a real shell sees the same words."""
-    text = commands.up_with_account(value, value, value, False, f"{value}\ntouch made; ")
+    text = commands.up_with_service_account(value, value, value, False, f"{value}\ntouch made; ")
     shown = 'pulumi() { printf "<%s>" pulumi "$@"; }; kubectl() { printf "<%s>" kubectl "$@"; }\n'
     answer = subprocess.run(["sh", "-c", shown + text], capture_output=True, text=True, check=True, timeout=20)
 
@@ -125,6 +130,6 @@ def test_a_value_is_not_taken_for_an_option() -> None:
 
 def test_an_account_that_the_stack_makes_is_the_stacks_to_make() -> None:
     """Protects from two owners: kubectl makes an account only where the stack does not."""
-    assert commands.up_with_account("dev", "team-a", "app", True, "blue") == "pulumi up --refresh --stack dev"
+    assert commands.up_with_service_account("dev", "team-a", "app", True, "blue") == "pulumi up --refresh --stack dev"
     text = "kubectl create serviceaccount app -n team-a && pulumi up --refresh --stack dev  # in cluster blue"
-    assert commands.up_with_account("dev", "team-a", "app", False, "blue") == text
+    assert commands.up_with_service_account("dev", "team-a", "app", False, "blue") == text

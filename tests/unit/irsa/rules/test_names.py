@@ -57,14 +57,14 @@ def test_subjects_that_can_match(subject: str) -> None:
 @pytest.mark.parametrize(
     ("subject", "word"),
     [
-        ("default", "namespace and a name"),
+        ("default", "is not namespace:name"),
         ("default/my-service-account", "default:my-service-account"),
-        ("a:b:c", "namespace and a name"),
+        ("a:b:c", "is not namespace:name"),
         ("system:serviceaccount:a:b", "'a:b'"),
         ("Team:a", "namespace"),
         ("a:B", "service account"),
         (":a", "namespace"),
-        ("*", "namespace and a name"),
+        ("*", "is not namespace:name"),
     ],
 )
 def test_subjects_that_never_match(subject: str, word: str) -> None:
@@ -115,7 +115,7 @@ def test_parts_of_an_arn_with_a_path() -> None:
     """Protects roles with a path: the annotation must carry it, the name must not."""
     arn = parse_iam_arn("arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy", "policy")
 
-    assert (arn.account, arn.resource, arn.name) == (
+    assert (arn.account_id, arn.resource, arn.name) == (
         "aws",
         "service-role/AmazonEBSCSIDriverPolicy",
         "AmazonEBSCSIDriverPolicy",
@@ -128,7 +128,7 @@ def test_parts_of_an_arn_with_a_path() -> None:
     [
         ("eks.amazon.com/role-arn", "eks.amazonaws.com/role-arn"),
         ("eks.amazonaws.com/rolearn", "eks.amazonaws.com/role-arn"),
-        ("eks.amazonaws.com/role-arn", "irsa writes it"),
+        ("eks.amazonaws.com/role-arn", "which irsa writes itself"),
         ("eks.amazonaws.com/skip-containers", "Pod template"),
         ("eks.amazonaws.com/sts-regional-endpoint", "service_account.sts_regional_endpoints"),
     ],

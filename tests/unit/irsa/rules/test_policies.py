@@ -60,7 +60,7 @@ def test_a_statement_that_is_too_long_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "word"), [("{", "line 1"), ("[]", "no policy document"), ('{"a": 1}', "no policy document")]
+    ("text", "word"), [("{", "line 1"), ("[]", "not a policy document"), ('{"a": 1}', "not a policy document")]
 )
 def test_what_is_no_policy_document(text: str, word: str) -> None:
     """Protects the message for a file that is not a policy document."""

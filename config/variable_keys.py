@@ -1,0 +1,49 @@
+"""The keys of a binding in whose values `${variables}` are replaced: documents and ARNs."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from config.located_mistake import Place
+
+EACH = "*"
+KEYS_WITH_VARIABLES: tuple[tuple[str, ...], ...] = (
+    ("role", "arn"),
+    ("role", "permissionsBoundary"),
+    ("policy", "document"),
+    ("policyArns",),
+    ("inlinePolicies", EACH, "document"),
+    ("assumeRoleArns",),
+    ("trust", "conditions"),
+    ("trust", "statements"),
+)
+
+
+def with_variables_replaced(value: Any, replaced: Callable[[Place, Any], Any], place: Place = ()) -> Any:
+    """Return a binding as in a stack file, with the values of these keys replaced.
+
+    Args:
+        value: The binding, or a part of it.
+        replaced: Returns the new value for the place and the value of a key.
+        place: The place of the part in the binding.
+    """
+    if _takes_variables(place):
+        return replaced(place, value)
+    if isinstance(value, Mapping):
+        return {key: with_variables_replaced(item, replaced, (*place, key)) for key, item in value.items()}
+    return value
+
+
+def values_with_variables(value: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
+    """Yield the places and values of these keys of a binding, which may have any shape."""
+    if _takes_variables(place):
+        yield place, value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from values_with_variables(item, (*place, key))
+
+
+def _takes_variables(place: Place) -> bool:
+    return any(
+        len(keys) == len(place) and all(key in (EACH, step) for key, step in zip(keys, place, strict=True))
+        for keys in KEYS_WITH_VARIABLES
+    )

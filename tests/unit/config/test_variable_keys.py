@@ -1,0 +1,71 @@
+"""The keys in which irsa replaces variables: one table, for the look-ups that a variable needs and for its value."""
+
+import copy
+from typing import Any
+
+from config.schema import stack_file_schema
+from config.variable_keys import KEYS_WITH_VARIABLES, values_with_variables, with_variables_replaced
+from config.variables import fill, references
+
+STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::${bucket}/*"}
+BINDING: dict[str, Any] = {
+    "role": {"arn": "${bucket}", "permissionsBoundary": "${bucket}", "description": "${bucket}"},
+    "policy": {"document": {"Statement": [STATEMENT]}, "file": "${bucket}"},
+    "policyArns": ["${bucket}"],
+    "inlinePolicies": {"a": {"document": {"Statement": STATEMENT}}, "b": {"file": "${bucket}"}},
+    "assumeRoleArns": ["${bucket}"],
+    "trust": {"conditions": {"StringEquals": {"k": "${bucket}"}}, "statements": [STATEMENT], "subjects": ["${bucket}"]},
+    "serviceAccount": {"annotations": {"example.com/a": "${bucket}"}},
+}
+
+
+def filled(_place: Any, value: Any) -> Any:
+    return fill(value, {"bucket": "b"})
+
+
+def leaves(value: Any, place: tuple[Any, ...] = ()) -> dict[tuple[Any, ...], Any]:
+    if isinstance(value, dict):
+        return {k: v for key, item in value.items() for k, v in leaves(item, (*place, key)).items()}
+    if isinstance(value, list):
+        return {k: v for index, item in enumerate(value) for k, v in leaves(item, (*place, index)).items()}
+    return {place: value}
+
+
+def test_exactly_the_documents_and_arns_are_replaced() -> None:
+    """Protects the sentence of the stack file's page: variables are for documents and ARNs, and nothing else."""
+    before = copy.deepcopy(BINDING)
+    replaced = leaves(with_variables_replaced(BINDING, filled))
+
+    assert before == BINDING
+    assert {place for place, value in replaced.items() if "${bucket}" in value} == {
+        ("role", "description"),
+        ("policy", "file"),
+        ("inlinePolicies", "b", "file"),
+        ("trust", "subjects", 0),
+        ("serviceAccount", "annotations", "example.com/a"),
+    }
+
+
+def test_what_is_looked_up_is_what_is_replaced() -> None:
+    """Protects from a variable that is replaced but was not looked up: both walks find the same values."""
+    asked = dict(values_with_variables(BINDING))
+    seen: dict[Any, Any] = {}
+    with_variables_replaced(BINDING, seen.setdefault)
+
+    assert asked == seen
+    assert set(references(list(asked.values()))) == {"bucket"}
+    assert not set(references([value for _, value in values_with_variables(with_variables_replaced(BINDING, filled))]))
+
+
+def test_every_arn_whose_schema_allows_a_variable_has_it_replaced() -> None:
+    """Protects editors: an ARN of a binding that may hold a variable there is in the table."""
+    definitions = stack_file_schema()["$defs"]
+    allowing = set()
+    for model, place in (("Binding", ()), ("Role", ("role",))):
+        for key, schema in definitions[model]["properties"].items():
+            if schema.get("items", schema).get("pattern", "").endswith(r"|\$\{"):
+                allowing.add((*place, key))
+
+    assert allowing == {
+        keys for keys in KEYS_WITH_VARIABLES if keys[-1] not in ("document", "conditions", "statements")
+    }
