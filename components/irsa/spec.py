@@ -401,7 +401,7 @@ def _trust_warnings(reading: Reading, parts: Mapping[str, Any], judged: Value[Ad
         opening = opening_statements(known["judged"].admitted, its_own)
         warnings = [
             f"{spelling(('trust_statements', index - its_own))}: every service account of the cluster "
-            f"{'may assume the role' if certain else 'may get in: on what it depends, irsa cannot evaluate'}"
+            f"may assume the role{'' if certain else ', or some: irsa cannot evaluate the conditions'}"
             for index, certain in sorted(opening.items())
         ]
         refused = known["judged"].refused

@@ -87,7 +87,8 @@ def _checks_of_resource(rest: str, resource_type: str) -> Iterator[tuple[bool, s
     path, _, name = f"/{rest}".rpartition("/")
     longest = {"role": ROLE, "policy": POLICY}[resource_type].longest
     allowed = f"{IAM_WORDS}, and / in a path"
-    yield re.fullmatch(f"{PATH}{IAM_NAME}", f"/{rest}") is not None, f"a path and name have only {allowed}"
+    is_allowed = re.fullmatch(f"{PATH}{IAM_NAME}", f"/{rest}") is not None
+    yield is_allowed, f"the resource's name contains other characters than {allowed}"
     yield len(name) <= longest, f"the name has {len(name)} characters, more than {longest}"
     yield len(path) < LONGEST_PATH, f"the path has {len(path) + 1} characters, more than {LONGEST_PATH}"
 
