@@ -43,6 +43,9 @@ def test_one_version(file: str) -> None:
     assert version(project(file)["name"]) == VERSION
 
 
+LINE = r"\b(irsa(?:-\w+)?) @ git\+https://\S+?@v[\d.]+#subdirectory=(\w+)"
+
+
 def test_the_documented_lines_are_of_this_version() -> None:
     """Protects who installs a release by README's line: the tag in it is the release's own."""
     for file in DOCUMENTING:
@@ -56,7 +59,12 @@ def test_documented_lines_name_the_repository_and_the_folder(file: str) -> None:
     folders = {"irsa": "components", "irsa-cli": "cli"}
     text = (ROOT / file).read_text()
 
-    for name, folder in re.findall(r"\b(irsa(?:-\w+)?) @ git\+https://\S+?@v[\d.]+#subdirectory=(\w+)", text):
+    for name, folder in re.findall(LINE, text):
         assert folders[name] == folder
     assert not re.findall(r"(?:pip|pipx|tool) install +(?:--\S+ +)*[\"']?irsa(?:-cli)?(?![\w-]| @ )", text)
     assert not re.findall(r"git\+https://[^\s#\"]+[\s\"]", text)
+
+
+def test_the_readme_has_a_line_for_each_distribution() -> None:
+    """Protects the test above from a README whose lines it no longer finds."""
+    assert set(re.findall(LINE, (ROOT / "README.md").read_text())) == {("irsa", "components"), ("irsa-cli", "cli")}

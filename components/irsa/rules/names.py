@@ -63,7 +63,7 @@ QUALIFIED = r"[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?"
 KUBERNETES_KEY = NameRule(
     "a Kubernetes label or annotation key",
     317,
-    rf"({LABEL}(\.{LABEL})*/)?{QUALIFIED}",
+    rf"((?=[^/]{{1,253}}/){LABEL}(\.{LABEL})*/)?{QUALIFIED}",
     "letters, digits and -_. (at most 63), optionally after a DNS subdomain and /",
 )
 LABEL_VALUE = NameRule(

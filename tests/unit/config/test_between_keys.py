@@ -1,14 +1,215 @@
 """Mistakes that no single key of a stack file shows."""
 
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from config.between_keys import mistakes_between_keys
 from config.loading import examine
+from config.located_mistake import Place
+
+CLUSTER = {"name": "c"}
+ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/A"
+PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/A"
+APP = {"serviceAccount": {"name": "app"}}
+TWO = {key: {"name": key, "kubernetes": {"context": key}} for key in ("blue", "green")}
+
+
+def found(**values: Any) -> list[tuple[Place, str]]:
+    stack = {"cluster": CLUSTER, "bindings": {"app": APP}, **values}
+    given = {key: value for key, value in stack.items() if value is not ...}
+    return [(each.place, each.mistake.found) for each in mistakes_between_keys(given)]
+
+
+def of_binding(*, clusters: Any = ..., accounts: Any = ..., **keys: Any) -> list[tuple[Place, str]]:
+    """Give what is found in a binding, without the two steps that lead to it."""
+    cluster = CLUSTER if clusters is ... else ...
+    mistakes = found(bindings={"app": {**APP, **keys}}, cluster=cluster, clusters=clusters, accounts=accounts)
+    assert all(place[:2] == ("bindings", "app") for place, _ in mistakes)
+    return [(place[2:], words) for place, words in mistakes]
 
 
 def test_a_cluster_twice_in_one_binding(tmp_path: Path) -> None:
     """Protects the deployment: two components of one name, at which the engine stops."""
-    clusters = {key: {"name": key, "kubernetes": {"context": key}} for key in ("blue", "green")}
     binding = {"serviceAccount": {"name": "app"}, "clusters": ["green", "blue", "green"]}
-    mistakes = examine({"clusters": clusters, "bindings": {"app": binding}}, tmp_path).mistakes
+    mistakes = examine({"clusters": TWO, "bindings": {"app": binding}}, tmp_path).mistakes
 
     assert [mistake.place for mistake in mistakes] == [("bindings", "app", "clusters", 2)]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"cluster": ..., "clusters": TWO},
+        {"cluster": {"stack": "o/p/s"}},
+        {"cluster": {"oidcIssuer": ISSUER, "oidcProviderArn": PROVIDER}},
+        {"cluster": {"oidcIssuer": f"{ISSUER}/", "oidcProviderArn": PROVIDER}},
+        {"cluster": {"oidcIssuer": ISSUER, "createOidcProvider": True}},
+        {"cluster": {"name": "c", "kubernetes": {"eks": True}}},
+        {"cluster": {"name": "c", "account": "a"}, "accounts": {"a": {"profile": "p"}}},
+        {"accounts": {"a": {"profile": "p"}, "b": {"assumeRoleArn": "x"}}},
+        {"variables": {"bucket": "b"}},
+        {"lint": {"silence": {"wide-trust": {"bindings": ["app"], "reason": "r"}}}},
+    ],
+)
+def test_what_goes_together(values: dict[str, Any]) -> None:
+    """Protects the ways to declare a cluster and AWS accounts that docs/stack-file.md names."""
+    assert found(**values) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "place", "word"),
+    [
+        ({"cluster": ...}, ("cluster",), "neither cluster nor clusters"),
+        ({"clusters": TWO}, ("cluster",), "both cluster and clusters"),
+        ({"cluster": ..., "clusters": {}}, ("clusters",), "no cluster"),
+        *(({"variables": {name: "x"}}, ("variables", name), repr(name)) for name in ("account", "region", "cluster")),
+        ({"cluster": {}}, ("cluster",), "nothing"),
+        ({"cluster": {"oidcIssuer": ISSUER}}, ("cluster",), "only oidcIssuer"),
+        ({"cluster": {"oidcProviderArn": PROVIDER, "region": "r"}}, ("cluster",), "only oidcProviderArn, region"),
+        ({"cluster": {"oidcIssuer": ISSUER, "createOidcProvider": False}}, ("cluster",), "only"),
+        ({"cluster": ..., "clusters": {"a": {}}}, ("clusters", "a"), "nothing"),
+        (
+            {"cluster": {"name": "c", "createOidcProvider": True, "oidcProviderArn": PROVIDER}},
+            ("cluster",),
+            "both createOidcProvider and oidcProviderArn",
+        ),
+        ({"cluster": {"stack": "o/p/s", "kubernetes": {"eks": True}}}, ("cluster", "kubernetes", "eks"), "name"),
+        ({"cluster": {"name": "c", "account": "a"}}, ("cluster", "account"), "'a' is not in irsa:accounts"),
+        (
+            {"cluster": {"oidcIssuer": ISSUER, "oidcProviderArn": f"{PROVIDER}B"}},
+            ("cluster", "oidcProviderArn"),
+            "another issuer",
+        ),
+        ({"accounts": {"a": {}}}, ("accounts", "a"), "neither profile nor assumeRoleArn"),
+        ({"accounts": {"a": {"profile": "p", "assumeRoleArn": "x"}}}, ("accounts", "a"), "both"),
+        (
+            {"lint": {"silence": {"wide-trust": {"bindings": ["app", "ap"], "reason": "r"}}}},
+            ("lint", "silence", "wide-trust", "bindings", 1),
+            "'ap' is not in irsa:bindings",
+        ),
+    ],
+)
+def test_what_does_not_go_together(values: dict[str, Any], place: Place, word: str) -> None:
+    """Protects the deployment from a cluster or an AWS account that is said twice, half or not at all."""
+    ((where, words),) = found(**values)
+    assert where == place
+    assert word in words
+
+
+@pytest.mark.parametrize(
+    ("keys", "place", "word"),
+    [
+        ({"policy": {}}, ("policy",), "neither file nor document"),
+        ({"policy": {"file": "p", "document": {}}}, ("policy",), "both file and document"),
+        ({"inlinePolicies": {"a": {"file": "p"}, "b": {}}}, ("inlinePolicies", "b"), "neither"),
+        ({"trust": {"subjects": ["a:b", "*:*"]}}, ("trust", "subjects"), "every service account"),
+        (
+            {"assumeRoleArns": [], "inlinePolicies": {"assume-roles": {"file": "p"}}},
+            ("inlinePolicies", "assume-roles"),
+            "assumeRoleArns",
+        ),
+        ({"trust": {"conditions": {"StringEquals": {"x:sub": "a"}}}}, ("trust", "conditions"), "x:sub"),
+        ({"account": "dta", "accounts": {"data": {"profile": "p"}}}, ("account",), "'dta' is not in irsa:accounts"),
+        ({"clusters": {"blue": {"name": "b"}}}, (), ""),
+        ({"formerly": "app"}, ("formerly",), "still a binding"),
+        ({"role": {"arn": "x", "name": "r"}}, ("role", "arn"), "role.arn together with role.name"),
+        ({"role": {"arn": "x"}, "assumeRoleArns": []}, ("role", "arn"), "assumeRoleArns"),
+        ({"role": {"name": "r", "namePrefix": "r"}}, ("role", "namePrefix"), "both role.name and role.namePrefix"),
+        ({"import": ["policy"]}, ("import", 0), "policy.name"),
+    ],
+)
+def test_what_excludes_needs_or_repeats_another_in_a_binding(keys: dict[str, Any], place: Place, word: str) -> None:
+    """Protects a binding: each rule finds its case, at its key and in the stack file's own words, and nothing else."""
+    mistakes = of_binding(**keys)
+    assert [where for where, _ in mistakes] == ([place] if word else [])
+    assert all(word in words for _, words in mistakes)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"trust": {"subjects": ["*:*"], "anyServiceAccount": True}},
+        {"policy": {"file": "p"}, "inlinePolicies": {"a": {"document": {}}}},
+        {"formerly": "old"},
+        {"assumeRoleArns": ["x"], "inlinePolicies": {"other": {"file": "p"}}},
+        {"policy": None, "inlinePolicies": [], "trust": "x", "clusters": 5, "account": 5, "formerly": []},
+    ],
+)
+def test_what_is_right_or_of_another_shape(keys: dict[str, Any]) -> None:
+    """Protects good bindings, and from a second mistake for a value that the models report."""
+    assert of_binding(**keys) == []
+
+
+def test_clusters_of_a_binding_are_declared() -> None:
+    """Protects the deployment: a name that no cluster has, with the one that is meant."""
+    bindings = {"app": {**APP, "clusters": ["blue", "gren"]}}
+    (mistake,) = mistakes_between_keys({"clusters": TWO, "bindings": bindings})
+    assert mistake.place == ("bindings", "app", "clusters", 1)
+    assert mistake.mistake.fix == "did you mean 'green'?"
+    (mistake,) = mistakes_between_keys({"cluster": CLUSTER, "bindings": bindings | {"app": {**APP, "clusters": ["x"]}}})
+    assert "there is no irsa:clusters" in mistake.mistake.allowed
+
+
+def test_two_clusters_are_not_reached_by_one_kubeconfig() -> None:
+    """Protects blue/green: without `kubernetes` both accounts would be made in the stack's own cluster."""
+    plain = {"blue": {"name": "b"}, "green": {"name": "g"}, "red": TWO["blue"]}
+    assert [place for place, _ in found(cluster=..., clusters=plain)] == [("bindings", "app", "serviceAccount")]
+    for clusters in (["blue", "red"], ["green"]):
+        assert found(cluster=..., clusters=plain, bindings={"app": {**APP, "clusters": clusters}}) == []
+    assert found(cluster=..., clusters=plain, bindings={"app": {"trust": {"subjects": ["a:b"]}}}) == []
+
+
+def test_a_misspelled_key_is_not_told_as_a_missing_one() -> None:
+    """Protects the reader from two mistakes for one error: the models report the key."""
+    assert found(cluster={"nam": "c"}, bindings={"app": {"serviceAcount": {"name": "a"}}}) == []
+    assert [place for place, _ in found(bindings={"app": {}})] == [("bindings", "app")]
+
+
+REPEATED: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
+    ({"serviceAccount": {"name": "a"}}, {"serviceAccount": {"name": "a", "namespace": "team-a"}}, ["serviceAccount"]),
+    ({"serviceAccount": {"name": "a"}}, {"serviceAccount": {"name": "a", "namespace": "default"}}, []),
+    ({"serviceAccount": {"name": "a"}}, {"serviceAccount": {"name": "b"}}, []),
+    ({"role": {"name": "Shared"}}, {"role": {"name": "SHARED"}}, ["role"]),
+    ({"role": {"name": "a"}, "account": "x"}, {"role": {"name": "a"}, "account": "y"}, []),
+    ({"policy": {"name": "a", "file": "p"}}, {"policy": {"name": "A", "file": "p"}}, ["policy"]),
+    ({"role": {"name": "a"}}, {"policy": {"name": "a", "file": "p"}}, []),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "kinds"), REPEATED)
+def test_two_bindings_claim_one_thing(one: dict[str, Any], other: dict[str, Any], kinds: list[str]) -> None:
+    """Protects from two owners: names of roles and policies "are not distinguished by case" in one AWS account.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html (RoleName)
+    """
+    somebody = {"trust": {"subjects": ["a:b"]}}
+    values = {
+        "cluster": CLUSTER,
+        "accounts": {"x": {"profile": "p"}, "y": {"profile": "q"}},
+        "defaults": {"namespace": "team-a"},
+        "bindings": {"one": {**somebody, **one}, "other": {**somebody, **other}},
+    }
+    mistakes = [*mistakes_between_keys(values)]
+    assert [mistake.place[:3] for mistake in mistakes] == [("bindings", "other", kind) for kind in kinds]
+    assert all("irsa:bindings.one" in mistake.mistake.found for mistake in mistakes)
+
+
+def test_one_account_in_two_clusters_is_two() -> None:
+    """Protects blue/green with a binding for each cluster: the same name in another cluster is another account."""
+    for second, expected in (("green", []), ("blue", [("bindings", "b", "serviceAccount")])):
+        bindings = {"a": {**APP, "clusters": ["blue"]}, "b": {**APP, "clusters": [second]}}
+        assert [place for place, _ in found(cluster=..., clusters=TWO, bindings=bindings)] == expected
+    everywhere = {"a": {**APP, "clusters": ["blue"]}, "b": APP}
+    assert [place for place, _ in found(cluster=..., clusters=TWO, bindings=everywhere)] == [
+        ("bindings", "b", "serviceAccount")
+    ]
+
+
+@pytest.mark.parametrize("value", [None, [], "x", 5, {"a": None}, {"a": []}, {"a": "x"}])
+@pytest.mark.parametrize("name", ["bindings", "clusters", "accounts", "lint", "variables", "defaults", "cluster"])
+def test_values_of_any_shape(name: str, value: Any) -> None:
+    """Protects from a traceback: whatever stands there, the rules pass it over, and the models report it."""
+    assert {place[0] for place, _ in found(**{name: value})} <= {name, "bindings", "cluster"}

@@ -137,7 +137,11 @@ def test_every_key_is_described_with_an_example_that_is_valid() -> None:
 def test_every_section_of_the_page_is_yaml() -> None:
     """Protects readers who copy from docs/stack-file.md: each line of an example parses to the key of the table."""
     page = docs.FILE.read_text()
+    blocks = 0
     for section in page.split("\n## ")[1:]:
         keys = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
         for block in re.findall(r"```yaml\n(.*?)```", section, re.DOTALL):
             assert list(yaml.safe_load(block)) == keys
+            blocks += 1
+
+    assert blocks == 1 + len(docs.ORDER)

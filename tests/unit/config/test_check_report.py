@@ -1,0 +1,95 @@
+"""What `irsa check` found, for a pipe, for programs and for code scanning."""
+
+import json
+from typing import Any
+
+import pytest
+
+from config.check_report import FileReport, as_json, counted, plain, sarif
+from config.lint import RULES
+from config.located_mistake import LocatedMistake
+from irsa.rules.mistakes import Mistake
+
+MISTAKE = LocatedMistake(("bindings", "a", "role"), Mistake("F", "A", "D"), "P.yaml", 3)
+IN_FILE = LocatedMistake(("bindings", "a", "policy", "file"), Mistake("F2", "A2", "D2"), "p.json", 7, ("Statement", 0))
+WARNING = LocatedMistake(("bindings", "a", "trust"), Mistake("F3", "A3", "D3"), "P.yaml", 9, rule="wide-trust")
+ERROR = WARNING._replace(line=None)
+REPORT = FileReport("P.yaml", 2, [MISTAKE, IN_FILE, ERROR], [WARNING], [(WARNING, "known")], ["a secret"])
+GOOD = FileReport("G.yaml", 1, [])
+UNREAD = FileReport("U.yaml", 0, [], could_not_read="No such file")
+
+
+@pytest.mark.parametrize(("count", "words"), [(0, "0 mistakes"), (1, "1 mistake"), (2, "2 mistakes")])
+def test_a_number_of_things(count: int, words: str) -> None:
+    """Protects the summary's grammar."""
+    assert counted(count, "mistake") == words
+
+
+def test_the_line_about_a_file() -> None:
+    """Protects who reads one line per file: what is wrong, what is silenced, and how much was looked at."""
+    assert REPORT.summary == "P.yaml: 3 mistakes, 1 warning, 1 silenced, 2 bindings"
+    assert GOOD.summary == "G.yaml: good, 1 binding"
+    assert FileReport("P.yaml", 0, [], [WARNING, WARNING]).summary == "P.yaml: good, 2 warnings, 0 bindings"
+
+
+def test_warnings_are_good_and_an_unread_file_is_not() -> None:
+    """Protects CI: a warning fails nothing, and what could not be read is never good."""
+    assert (GOOD.good, FileReport("P.yaml", 1, [], [WARNING]).good) == (True, True)
+    assert (REPORT.good, UNREAD.good) == (False, False)
+
+
+def test_the_lines_for_a_pipe() -> None:
+    """Protects grep and editors: one line for the place, three for the parts, an empty one, and a summary per file."""
+    lines = [*plain([REPORT, GOOD])]
+    assert lines[:5] == ["P.yaml:3  irsa:bindings.a.role", "    found:   F", "    allowed: A", "    do:      D", ""]
+    assert lines[5] == "p.json:7  Statement[0] (irsa:bindings.a.policy.file)"
+    assert lines[10] == "P.yaml  irsa:bindings.a.trust  [wide-trust]"
+    assert lines[15] == "P.yaml:9  irsa:bindings.a.trust  warning [wide-trust]"
+    assert lines[20:] == ["not checked: a secret", REPORT.summary, GOOD.summary]
+
+
+def test_json_has_everything() -> None:
+    """Protects programs: each part under its name, none that says nothing, and good only if all of them are."""
+    document = json.loads(as_json([REPORT, GOOD, UNREAD]))
+    report, good, unread = document["files"]
+
+    assert document["good"] is False
+    assert report["mistakes"][:2] == [
+        {"rule": "mistake", "file": "P.yaml", "line": 3, "path": "irsa:bindings.a.role"}
+        | {"found": "F", "allowed": "A", "fix": "D"},
+        {"rule": "mistake", "file": "p.json", "line": 7, "path": "irsa:bindings.a.policy.file"}
+        | {"within": "Statement[0]", "found": "F2", "allowed": "A2", "fix": "D2"},
+    ]
+    assert "line" not in report["mistakes"][2]
+    assert [warning["rule"] for warning in report["warnings"]] == ["wide-trust"]
+    assert [(each["rule"], each["reason"]) for each in report["silenced"]] == [("wide-trust", "known")]
+    assert (good["good"], good["bindings"], good["mistakes"]) == (True, 1, [])
+    assert (unread["good"], unread["couldNotRead"]) == (False, "No such file")
+    assert json.loads(as_json([GOOD]))["good"] is True
+    assert json.loads(as_json([]))["good"] is True
+
+
+def test_sarif_levels_places_and_suppressions() -> None:
+    """Protects code scanning: levels, suppressions and places as SARIF 2.1.0 has them.
+
+    Source: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html, 3.27.10 (level), 3.27.23 (suppressions),
+    3.29.3 (physicalLocation), 3.20.14 (executionSuccessful)
+    """
+    (run,) = json.loads(sarif([REPORT, UNREAD]))["runs"]
+    results: list[dict[str, Any]] = run["results"]
+
+    assert [result["level"] for result in results] == ["error", "error", "error", "warning", "warning"]
+    assert [result["ruleId"] for result in results] == ["mistake", "mistake", *["wide-trust"] * 3]
+    assert ["suppressions" in result for result in results] == [False] * 4 + [True]
+    assert results[4]["suppressions"] == [{"kind": "external", "justification": "known"}]
+    places = [result["locations"][0]["physicalLocation"] for result in results]
+    assert [place["artifactLocation"]["uri"] for place in places] == ["P.yaml", "p.json", *["P.yaml"] * 3]
+    assert [place.get("region", {}).get("startLine") for place in places] == [3, 7, None, 9, 9]
+    assert all(part in results[0]["message"]["text"] for part in ("F", "A", "D"))
+    assert {rule["id"] for rule in run["tool"]["driver"]["rules"]} == {"mistake", *RULES}
+    (invocation,) = run["invocations"]
+    assert invocation["executionSuccessful"] is False
+    assert [note["level"] for note in invocation["toolExecutionNotifications"]] == ["error", "note"]
+    assert json.loads(sarif([GOOD]))["runs"][0]["invocations"] == [
+        {"executionSuccessful": True, "toolExecutionNotifications": []}
+    ]

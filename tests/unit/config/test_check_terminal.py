@@ -1,0 +1,29 @@
+"""What `irsa check` found, on a terminal."""
+
+import pytest
+
+from config.check_report import FileReport
+from config.check_terminal import show_files
+from config.located_mistake import LocatedMistake
+from irsa.rules.mistakes import Mistake
+
+LONG = "arn:aws:iam::111122223333:policy/" + "x" * 150
+MISTAKE = LocatedMistake(("bindings", "a", "role"), Mistake("found [bold]F[/bold]", "A", LONG), "P.yaml", 3)
+WARNING = LocatedMistake(("bindings", "b"), Mistake("F2", "A2", "D2"), rule="wide-trust")
+
+
+def test_all_parts_are_there(capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects the reader on a terminal: the same parts as in a pipe, nothing cut, and no text taken for a style."""
+    show_files([FileReport("P.yaml", 2, [MISTAKE], [WARNING], [], ["a secret [x]"]), FileReport("G.yaml", 1, [])])
+    text = capsys.readouterr().out
+    lines = text.splitlines()
+
+    assert "P.yaml:3  irsa:bindings.a.role" in lines
+    assert "irsa:bindings.b  [wide-trust]" in lines
+    assert "found [bold]F[/bold]" in text
+    assert LONG in "".join(line.strip() for line in lines)
+    for part in ("found:", "allowed:", "do:"):
+        assert sum(line.strip().startswith(part) for line in lines) == 2
+    assert "not checked: a secret [x]" in lines
+    assert "P.yaml: 1 mistake, 1 warning, 2 bindings" in lines
+    assert lines[-1] == "G.yaml: good, 1 binding"

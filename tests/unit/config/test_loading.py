@@ -1,0 +1,113 @@
+"""From the values of a stack file to settings, or to all of its mistakes."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.loading import StackFileError, examine, load
+from config.variables import SECRET
+
+APP = {"serviceAccount": {"name": "app"}}
+GOOD: dict[str, Any] = {"cluster": {"name": "c"}, "bindings": {"app": APP}}
+
+
+def places(values: dict[str, Any], folder: Path) -> set[tuple[str | int, ...]]:
+    return {mistake.place for mistake in examine(values, folder).mistakes}
+
+
+def test_a_good_stack_is_loaded_with_its_defaults(tmp_path: Path) -> None:
+    """Protects the program: it gets typed settings, in which the defaults are merged already."""
+    stack = load({**GOOD, "defaults": {"namespace": "team-a"}}, tmp_path)
+    service_account = stack.bindings["app"].service_account
+    assert service_account is not None
+    assert (service_account.name, service_account.namespace) == ("app", "team-a")
+
+
+def test_mistakes_of_every_kind_are_told_together(tmp_path: Path) -> None:
+    """Protects who mends a stack file: models, rules between keys, documents and quotas in one report."""
+    values = {
+        **GOOD,
+        "accounts": {"a": {}},
+        "bindings": {
+            "key": {"serviceAccount": {"nam": "a"}},
+            "between": {**APP, "role": {"name": "a", "namePrefix": "b"}},
+            "document": {"serviceAccount": {"name": "b"}, "policy": {"document": {}}},
+            "file": {"serviceAccount": {"name": "c"}, "policy": {"file": "none.json"}},
+            "quota": {"trust": {"subjects": [f"a:{'x' * 60}{number}" for number in range(40)]}},
+        },
+    }
+    assert {("accounts", "a")} | {place[:2] for place in places(values, tmp_path)} == {
+        ("accounts", "a"),
+        *(("bindings", name) for name in values["bindings"]),
+    }
+    with pytest.raises(StackFileError) as error:
+        load(values, tmp_path)
+    assert str(error.value).startswith(f"{len(error.value.mistakes)} mistakes in the settings of the stack\n")
+
+
+def test_one_mistake_is_told_in_the_singular(tmp_path: Path) -> None:
+    """Protects the first line's grammar, and the file's name where it is known."""
+    with pytest.raises(StackFileError, match=r"^1 mistake in the settings of the stack\n"):
+        load({**GOOD, "zzzzz": 1}, tmp_path)
+    mistakes = examine({**GOOD, "zzzzz": 1}, tmp_path).mistakes
+    assert str(StackFileError(mistakes, "Pulumi.dev.yaml")).startswith("1 mistake in Pulumi.dev.yaml\n")
+
+
+@pytest.mark.parametrize("place", [("bindings", "app", "role"), ("bindings", "app", "role", "name"), ("defaults",)])
+def test_a_key_without_a_value_is_one_mistake(tmp_path: Path, place: tuple[str, ...]) -> None:
+    """Protects from `namespace:` with nothing behind it, which YAML reads as null, and one mistake."""
+    values: dict[str, Any] = {
+        "cluster": {"name": "c"},
+        "bindings": {"app": {**APP, "role": {"path": "/"}}},
+        "defaults": {},
+    }
+    container = values
+    for key in place[:-1]:
+        container = container[key]
+    container[place[-1]] = None
+    (mistake,) = examine(values, tmp_path).mistakes
+    assert (mistake.place, mistake.mistake.found) == (place, "nothing")
+
+
+def test_a_secret_is_not_checked_and_is_no_mistake(tmp_path: Path) -> None:
+    """Protects secrets: named as not checked, with what is beside them checked all the same; no stack comes of it."""
+    binding = {**APP, "role": {"description": SECRET, "path": "team"}}
+    examination = examine({**GOOD, "bindings": {"app": binding}}, tmp_path)
+    assert [mistake.place for mistake in examination.mistakes] == [("bindings", "app", "role", "path")]
+    assert examination.not_checked == ["irsa:bindings.app.role.description: a secret"]
+    assert examination.stack is None
+
+
+def test_a_mistake_in_one_binding_hides_no_warning_of_another(tmp_path: Path) -> None:
+    """Protects the reader from a second round: lint asks about the bindings that have no mistake."""
+    wide = {"trust": {"subjects": ["team-a:*"]}}
+    values = {**GOOD, "bindings": {"wrong": {"serviceAccount": {"name": "A"}}, "wide": wide}}
+    examination = examine(values, tmp_path)
+    assert [warning.place[:2] for warning in examination.warnings] == [("bindings", "wide")]
+
+
+def test_a_silenced_warning_is_kept_with_its_reason(tmp_path: Path) -> None:
+    """Protects reviewers: what is silenced, and why, is told; a warning that counts as an error is a mistake."""
+    wide = {"trust": {"subjects": ["team-a:*"]}}
+    values = {"cluster": {"name": "c"}, "bindings": {"wide": wide}}
+    silenced = examine({**values, "lint": {"silence": {"wide-trust": {"reason": "known"}}}}, tmp_path)
+    assert [(each.rule, reason) for each, reason in silenced.silenced] == [("wide-trust", "known")]
+    assert (silenced.warnings, silenced.mistakes) == ([], [])
+    strict = examine({**values, "lint": {"errors": ["wide-trust"]}}, tmp_path)
+    assert ([each.rule for each in strict.mistakes], strict.warnings) == (["wide-trust"], [])
+
+
+def test_messages_spell_arguments_as_the_stack_file_does(tmp_path: Path) -> None:
+    """Protects users of YAML from Python's names in the advice."""
+    values = {**GOOD, "bindings": {"app": {"serviceAccount": {"name": "web-*"}}}}
+    (mistake,) = examine(values, tmp_path).mistakes
+    assert "trust.subjects" in mistake.mistake.fix
+    assert mistake.mistake.arguments == ()
+
+
+@pytest.mark.parametrize("value", [None, [], "x", 5])
+def test_bindings_of_any_shape(tmp_path: Path, value: Any) -> None:
+    """Protects from a traceback, and from a stack without bindings that passes as good."""
+    assert ("bindings",) in places({"cluster": {"name": "c"}, "bindings": value}, tmp_path)
+    assert ("bindings",) in places({"cluster": {"name": "c"}}, tmp_path)

@@ -1,0 +1,30 @@
+"""Where a mistake is, in words."""
+
+import pytest
+
+from config.located_mistake import LocatedMistake
+from irsa.rules.mistakes import Mistake
+
+MISTAKE = Mistake("F", "A", "D")
+PLACE = ("bindings", "my-app", "policyArns", 1)
+
+
+@pytest.mark.parametrize(
+    ("located", "where"),
+    [
+        (LocatedMistake(PLACE, MISTAKE), "irsa:bindings.my-app.policyArns[1]"),
+        (LocatedMistake(PLACE, MISTAKE, "P.yaml"), "P.yaml  irsa:bindings.my-app.policyArns[1]"),
+        (LocatedMistake(PLACE, MISTAKE, "P.yaml", 7), "P.yaml:7  irsa:bindings.my-app.policyArns[1]"),
+        (LocatedMistake((), MISTAKE, "P.yaml", 7), "P.yaml:7"),
+        (LocatedMistake((), MISTAKE), ""),
+        (
+            LocatedMistake(("bindings", "a", "policy", "file"), MISTAKE, "p.json", 2, ("Statement", 0)),
+            "p.json:2  Statement[0] (irsa:bindings.a.policy.file)",
+        ),
+    ],
+)
+def test_file_line_and_path(located: LocatedMistake, where: str) -> None:
+    """Protects editors and terminals, which make a link of `file:line`, and what is known of it where that is less."""
+    assert located.where == where
+    assert str(located).splitlines()[0] == where
+    assert [line.split()[1] for line in str(located).splitlines()[1:]] == ["F", "A", "D"]

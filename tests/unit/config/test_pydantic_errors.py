@@ -1,0 +1,89 @@
+"""pydantic's errors in the words of a stack file."""
+
+from typing import Any
+
+import pydantic
+import pytest
+
+from config.located_mistake import LocatedMistake, Place
+from config.models import Stack
+from config.pydantic_errors import keys_at, mistakes_of
+
+GOOD: dict[str, Any] = {"cluster": {"name": "c"}, "bindings": {"a": {"serviceAccount": {"name": "a"}}}}
+
+
+def mistakes(values: dict[str, Any]) -> list[LocatedMistake]:
+    with pytest.raises(pydantic.ValidationError) as error:
+        Stack.model_validate({**GOOD, **values})
+    return list(mistakes_of(error.value.errors()))
+
+
+def binding(**keys: Any) -> dict[str, Any]:
+    return {"bindings": {"a": {"serviceAccount": {"name": "a"}, **keys}}}
+
+
+@pytest.mark.parametrize(
+    ("values", "place", "found", "fix"),
+    [
+        (binding(serviceAccount={"name": 42}), ("serviceAccount", "name"), "42", 'put it in quotes: "42"'),
+        (binding(serviceAccount={"name": True}), ("serviceAccount", "name"), "true", 'put it in quotes: "true"'),
+        (binding(serviceAccount={"name": ["a"]}), ("serviceAccount", "name"), "a list of 1", "of that kind"),
+        (binding(serviceAccount={"name": "a", "create": "no"}), ("serviceAccount", "create"), "'no'", "write false"),
+        (binding(serviceAccount={"name": "a", "create": "yes"}), ("serviceAccount", "create"), "'yes'", "write true"),
+        (binding(role={"maxSessionDuration": "3600"}), ("role", "maxSessionDuration"), "'3600'", "write 3600"),
+        (binding(role={"maxSessionDuration": 60}), ("role", "maxSessionDuration"), "60", "within that limit"),
+        (binding(policyArns="arn"), ("policyArns",), "'arn'", 'write ["arn"]'),
+        (binding(role="x"), ("role",), "'x'", "write keys below it"),
+        (binding(role={"nam": "x"}), ("role", "nam"), "unknown key 'nam'", "did you mean 'name'?"),
+        (binding(subjects=[]), ("subjects",), "unknown key 'subjects'", "it belongs under trust"),
+        (binding(zzzzz=1), ("zzzzz",), "unknown key 'zzzzz'", "remove it"),
+        (binding(serviceAccount={}), ("serviceAccount", "name"), "no name", "add name"),
+        (binding(role={"name": "a b"}), ("role", "name"), "'a b'", "did you mean 'a-b'?"),
+        (binding(role={"tags": {"a,b": "c"}}), ("role", "tags", "a,b"), "'a,b'", "characters"),
+    ],
+)
+def test_an_error_is_told_in_words_of_yaml(values: dict[str, Any], place: Place, found: str, fix: str) -> None:
+    """Protects users of YAML from pydantic's words: the value as YAML has it, and how to write what is meant."""
+    (mistake,) = mistakes(values)
+    assert mistake.place == ("bindings", "a", *place)
+    assert found in mistake.mistake.found
+    assert fix in mistake.mistake.fix
+    assert "pydantic" not in str(mistake)
+
+
+def test_a_limit_is_told_with_its_number() -> None:
+    """Protects the reader: the number of the API reference of CreateRole, with a comma as people write it."""
+    (least,) = mistakes(binding(role={"maxSessionDuration": 60}))
+    (most,) = mistakes(binding(role={"maxSessionDuration": 43_201}))
+    assert (least.mistake.allowed, most.mistake.allowed) == ("at least 3,600", "at most 43,200")
+
+
+def test_a_misspelled_key_that_is_required_is_one_mistake() -> None:
+    """Protects the reader: the same error is not told as an unknown key and as a missing one."""
+    assert [each.place[2:] for each in mistakes(binding(serviceAccount={"nam": "a"}))] == [("serviceAccount", "nam")]
+    both = mistakes(binding(serviceAccount={"zzzzz": "a"}))
+    assert [each.place[2:] for each in both] == [("serviceAccount", "name"), ("serviceAccount", "zzzzz")]
+
+
+@pytest.mark.parametrize(
+    ("place", "keys"),
+    [
+        (("cluster", "kubernetes"), {"context", "eks"}),
+        (("bindings", "any", "serviceAccount"), {"name", "namespace", "tokenExpiration"}),
+        (("bindings", "any", "inlinePolicies", "any"), {"file", "document"}),
+        (("lint", "silence", "wide-trust"), {"reason", "bindings"}),
+        ((), {"bindings", "cluster", "defaults"}),
+    ],
+)
+def test_the_keys_of_a_place(place: Place, keys: set[str]) -> None:
+    """Protects the advice: the keys that docs/stack-file.md lists for that place, in order."""
+    assert keys <= set(keys_at(place))
+    assert keys_at(place) == sorted(keys_at(place))
+
+
+@pytest.mark.parametrize(
+    "place", [("nowhere",), ("bindings", "a", "role", "name"), ("bindings", "a", "policyArns", 0, "x")]
+)
+def test_a_place_without_keys(place: Place) -> None:
+    """Protects from a traceback for a place that the models do not have."""
+    assert keys_at(place) == []

@@ -1,0 +1,55 @@
+"""What is asked of a trust policy, and how answers are put together."""
+
+from itertools import product
+
+import pytest
+
+from irsa.evaluation import WebIdentityRequest
+from irsa.evaluation.answers import all_of, any_of, opposite
+from irsa.rules.mistakes import Mistake
+from tests.unit.irsa.evaluation.page_example import AUDIENCE, HOST_PATH, OTHER_PROVIDER, PROVIDER, REQUEST, SUBJECT
+
+
+@pytest.mark.parametrize(
+    ("issuer", "provider"),
+    [
+        (REQUEST.issuer, OTHER_PROVIDER),
+        (REQUEST.issuer, f"{PROVIDER}-another"),
+        (REQUEST.issuer, PROVIDER.replace("oidc-provider/", "oidc-provider/x")),
+        (f"{REQUEST.issuer}/more", PROVIDER),
+    ],
+)
+def test_a_provider_of_another_issuer_is_refused(issuer: str, provider: str) -> None:
+    """Protects from an answer about a token that STS would refuse before it reads the trust policy."""
+    with pytest.raises(Mistake, match="not one of the issuer"):
+        WebIdentityRequest(issuer, provider, SUBJECT, AUDIENCE)
+
+
+@pytest.mark.parametrize("issuer", [f"https://{HOST_PATH}", f"https://{HOST_PATH}/"])
+@pytest.mark.parametrize("provider", [PROVIDER, PROVIDER.replace("arn:aws:", "arn:aws-cn:")])
+def test_the_provider_of_the_issuer_is_taken(issuer: str, provider: str) -> None:
+    """Protects issuers with a slash at the end, and every partition: the ARN ends with host and path alone.
+
+    Source: https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html
+    """
+    request = WebIdentityRequest(issuer, provider, SUBJECT, AUDIENCE)
+    assert (request.issuer, request.provider_arn, request.context) == (issuer, provider, {})
+
+
+@pytest.mark.parametrize(
+    "outcomes", [each for length in range(4) for each in product((True, False, None), repeat=length)]
+)
+def test_three_valued_logic(outcomes: tuple[bool | None, ...]) -> None:
+    """Protects answers with unknowns: each unknown is tried both ways, and only where all agree is the answer known.
+
+    Source: Kleene's strong logic of indeterminacy, Introduction to Metamathematics, section 64.
+    """
+    worlds = [*product(*([True, False] if outcome is None else [outcome] for outcome in outcomes))]
+    for function, two_valued in ((all_of, all), (any_of, any)):
+        possible = {two_valued(world) for world in worlds}
+        assert function(outcomes) is (possible.pop() if len(possible) == 1 else None)
+
+
+def test_the_opposite_of_unknown_is_unknown() -> None:
+    """Protects negated operators: what is not known does not become true by being negated."""
+    assert [opposite(outcome) for outcome in (True, False, None)] == [False, True, None]

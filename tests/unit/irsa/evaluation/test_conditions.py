@@ -1,0 +1,306 @@
+"""Conditions against the sentences and tables of AWS's documentation."""
+
+from typing import Any
+
+import pytest
+
+from irsa.evaluation import Decision, evaluate
+from tests.unit.irsa.evaluation.page_example import (
+    AUD,
+    AUDIENCE,
+    HOST_PATH,
+    MATCHED,
+    NOT_MATCHED,
+    PAGE,
+    PROVIDER,
+    REQUEST,
+    SUB,
+    SUBJECT,
+    UNKNOWN,
+    only_reason,
+    under,
+)
+
+EXAMPLES = [
+    ("* under StringEquals stands for itself", {"StringEquals": {SUB: "system:serviceaccount:default:*"}}, NOT_MATCHED),
+    ("StringLike expands *", {"StringLike": {SUB: "system:serviceaccount:default:*"}}, MATCHED),
+    (
+        "StringLike expands * over a namespace",
+        {"StringLike": {SUB: "system:serviceaccount:*:my-service-account"}},
+        MATCHED,
+    ),
+    ("? is one character", {"StringLike": {SUB: "system:serviceaccount:default:my?service?account"}}, MATCHED),
+    ("? is not none", {"StringLike": {SUB: f"{SUBJECT}?"}}, NOT_MATCHED),
+    ("StringLike needs the whole text", {"StringLike": {SUB: "system:serviceaccount:default:my"}}, NOT_MATCHED),
+    ("StringLike is case-sensitive", {"StringLike": {SUB: "system:serviceaccount:Default:*"}}, NOT_MATCHED),
+    ("StringEquals is case-sensitive", {"StringEquals": {SUB: SUBJECT.upper()}}, NOT_MATCHED),
+    ("IgnoreCase ignores case", {"StringEqualsIgnoreCase": {SUB: SUBJECT.upper()}}, MATCHED),
+    ("negated IgnoreCase too", {"StringNotEqualsIgnoreCase": {SUB: SUBJECT.upper()}}, NOT_MATCHED),
+    ("a key has no case", {"StringEquals": {SUB.upper(): SUBJECT}}, MATCHED),
+    ("a key under the provider's ARN is absent", {"StringEquals": {f"{PROVIDER}:sub": SUBJECT}}, NOT_MATCHED),
+    ("a key with the scheme is absent", {"StringEquals": {f"https://{SUB}": SUBJECT}}, NOT_MATCHED),
+    ("sub written as aud", {"StringEquals": {AUD: SUBJECT}}, NOT_MATCHED),
+    ("aud written as sub", {"StringEquals": {SUB: AUDIENCE}}, NOT_MATCHED),
+    ("a doubled prefix", {"StringEquals": {SUB: f"system:serviceaccount:{SUBJECT}"}}, NOT_MATCHED),
+    ("values are alternatives", {"StringEquals": {SUB: ["system:serviceaccount:a:b", SUBJECT]}}, MATCHED),
+    (
+        "negated values are all excluded",
+        {"StringNotEquals": {SUB: ["system:serviceaccount:a:b", SUBJECT]}},
+        NOT_MATCHED,
+    ),
+    ("keys are all needed", {"StringEquals": {SUB: SUBJECT, AUD: "another"}}, NOT_MATCHED),
+    ("operators are all needed", {"StringEquals": {AUD: AUDIENCE}, "StringLike": {SUB: "another:*"}}, NOT_MATCHED),
+    ("absent, positive", {"StringEquals": {"other.example:sub": "x"}}, NOT_MATCHED),
+    ("absent, negated", {"StringNotEquals": {"other.example:sub": "x"}}, MATCHED),
+    ("absent, negated pattern", {"StringNotLike": {"other.example:sub": "*"}}, MATCHED),
+    ("absent, IfExists", {"StringEqualsIfExists": {"other.example:sub": "x"}}, MATCHED),
+    ("absent, negated IfExists", {"StringNotEqualsIfExists": {"other.example:sub": "x"}}, MATCHED),
+    ("there, IfExists", {"StringEqualsIfExists": {SUB: "another"}}, NOT_MATCHED),
+    ("absent, ForAllValues", {"ForAllValues:StringEquals": {"other.example:sub": "x"}}, MATCHED),
+    ("absent, ForAnyValue", {"ForAnyValue:StringEquals": {"other.example:sub": "x"}}, NOT_MATCHED),
+    ("absent, negated ForAnyValue", {"ForAnyValue:StringNotEquals": {"other.example:sub": "x"}}, NOT_MATCHED),
+    ("Null false of a key that is there", {"Null": {SUB: "false"}}, MATCHED),
+    ("Null as JSON's own false", {"Null": {SUB: False}}, MATCHED),
+    ("Null true of a key that is there", {"Null": {SUB: "true"}}, NOT_MATCHED),
+    ("Null true of an absent key", {"Null": {"other.example:sub": "true"}}, MATCHED),
+    ("Null false of an absent key", {"Null": {"other.example:sub": "false"}}, NOT_MATCHED),
+    ("Null of an unknown key", {"Null": {"aws:SourceVpc": "true"}}, UNKNOWN),
+    ("Null has no third value", {"Null": {SUB: "perhaps"}}, UNKNOWN),
+    ("no IfExists for Null", {"NullIfExists": {SUB: "false"}}, UNKNOWN),
+    ("an unknown key", {"StringEquals": {"aws:SourceVpc": "vpc-1"}}, UNKNOWN),
+    ("an unknown key, negated", {"StringNotEquals": {"sts:RoleSessionName": "x"}}, UNKNOWN),
+    ("an unknown key, IfExists", {"StringEqualsIfExists": {"aws:SourceVpc": "vpc-1"}}, UNKNOWN),
+    ("another claim of the token", {"StringEquals": {f"{HOST_PATH}:amr": "x"}}, UNKNOWN),
+    ("a tag whose name ends like a claim", {"StringEquals": {"aws:RequestTag/a:sub": "x"}}, UNKNOWN),
+    ("an operator of another family", {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}, UNKNOWN),
+    ("an operator that does not exist", {"StringMatches": {SUB: SUBJECT}}, UNKNOWN),
+    (
+        "false wins over unknown",
+        {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}, "StringEquals": {SUB: "x"}},
+        NOT_MATCHED,
+    ),
+    ("no values", {"StringEquals": {SUB: []}}, UNKNOWN),
+    ("absent, ForAnyValue with IfExists", {"ForAnyValue:StringEqualsIfExists": {"other.example:sub": "x"}}, MATCHED),
+    ("absent, positive pattern", {"StringLike": {"other.example:sub": "*"}}, NOT_MATCHED),
+    ("no conditions", {}, MATCHED),
+]
+
+
+@pytest.mark.parametrize(("condition", "decision"), [each[1:] for each in EXAMPLES], ids=[each[0] for each in EXAMPLES])
+def test_documented_conditions(condition: dict[str, Any], decision: Decision) -> None:
+    """Protects each sentence that AWS's pages say of condition operators, keys and values."""
+    assert under(condition).decision is decision
+
+
+# AWS's own tables: reference_policies_condition-single-vs-multi-valued-context-keys
+TAG_KEYS: list[tuple[dict[str, Any], tuple[str, ...], Decision]] = [
+    *(
+        (
+            {
+                "ForAllValues:StringEquals": {"aws:TagKeys": ["environment", "cost-center"]},
+                "Null": {"aws:TagKeys": "false"},
+            },
+            *row,
+        )
+        for row in (
+            (("environment",), MATCHED),
+            (("cost-center",), MATCHED),
+            (("environment", "cost-center"), MATCHED),
+            (("environment", "dept"), NOT_MATCHED),
+            ((), NOT_MATCHED),
+        )
+    ),
+    *(
+        ({"ForAnyValue:StringEquals": {"aws:TagKeys": ["environment", "cost-center"]}}, *row)
+        for row in (
+            (("environment",), MATCHED),
+            (("cost-center",), MATCHED),
+            (("environment", "cost-center"), MATCHED),
+            (("environment", "dept"), MATCHED),
+            (("dept",), NOT_MATCHED),
+            ((), NOT_MATCHED),
+        )
+    ),
+    ({"ForAllValues:StringEquals": {"aws:TagKeys": "environment"}}, ("",), MATCHED),
+    ({"ForAnyValue:StringLike": {"aws:TagKeys": "*"}}, ("",), NOT_MATCHED),
+    ({"StringEquals": {"aws:TagKeys": "environment"}}, ("environment", "dept"), UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(("condition", "tag_keys", "decision"), TAG_KEYS)
+def test_set_operators(condition: dict[str, Any], tag_keys: tuple[str, ...], decision: Decision) -> None:
+    """Protects the tables by which AWS explains ForAllValues and ForAnyValue."""
+    assert under(condition, aws__TagKeys=tag_keys).decision is decision
+
+
+VARIABLES = [
+    ("${*} is an asterisk", {"StringLike": {"aws:x": "a${*}b"}}, ("a*b",), MATCHED),
+    ("${*} is no wildcard", {"StringLike": {"aws:x": "a${*}b"}}, ("axb",), NOT_MATCHED),
+    ("${?} is a question mark", {"StringLike": {"aws:x": "a${?}*"}}, ("a?bc",), MATCHED),
+    ("${?} is no wildcard", {"StringLike": {"aws:x": "a${?}*"}}, ("abc",), NOT_MATCHED),
+    ("${$} is a dollar sign", {"StringEquals": {"aws:x": "${$}{a}"}}, ("${a}",), MATCHED),
+    (
+        "a known variable",
+        {"StringEquals": {SUB: "system:serviceaccount:${AWS:X}:my-service-account"}},
+        ("default",),
+        MATCHED,
+    ),
+    ("a known variable, other value", {"StringEquals": {SUB: "${aws:x}"}}, ("default",), NOT_MATCHED),
+    ("a claim as a variable", {"StringEquals": {"aws:x": f"${{{SUB}}}"}}, (SUBJECT,), MATCHED),
+    ("an absent variable's default", {"StringEquals": {SUB: f"${{aws:x, '{SUBJECT}'}}"}}, (), MATCHED),
+    ("a known variable's unused default", {"StringEquals": {SUB: f"${{aws:x, '{SUBJECT}'}}"}}, ("a",), NOT_MATCHED),
+    ("an absent variable", {"StringEquals": {SUB: "${aws:x}"}}, (), UNKNOWN),
+    ("an unknown variable", {"StringEquals": {SUB: "${aws:username}"}}, (), UNKNOWN),
+    ("an unknown variable, negated", {"StringNotEquals": {SUB: "${aws:username}"}}, (), UNKNOWN),
+    ("an unknown variable with a default", {"StringEquals": {SUB: "${aws:username, 'a'}"}}, (), UNKNOWN),
+    ("an alternative without variable decides", {"StringEquals": {SUB: ["${aws:username}", SUBJECT]}}, (), MATCHED),
+    ("a variable of several values", {"StringEquals": {SUB: "${aws:x}"}}, (SUBJECT, "b"), UNKNOWN),
+    ("a variable whose value has a wildcard", {"StringLike": {SUB: "${aws:x}"}}, ("*",), UNKNOWN),
+    ("an unclosed variable", {"StringEquals": {SUB: "${aws:x"}}, ("a",), UNKNOWN),
+    ("a variable under Bool", {"Bool": {"aws:x": "${aws:x}"}}, ("true",), UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(
+    ("condition", "value", "decision"), [each[1:] for each in VARIABLES], ids=[each[0] for each in VARIABLES]
+)
+def test_policy_variables(condition: dict[str, Any], value: tuple[str, ...], decision: Decision) -> None:
+    """Protects policy variables: fixed ones, known ones, and that one without a known value decides nothing."""
+    assert under(condition, aws__x=value).decision is decision
+
+
+@pytest.mark.parametrize("version", [None, "2008-10-17"])
+def test_earlier_versions_have_no_variables(version: str | None) -> None:
+    """Protects that, without Version 2012-10-17, `${...}` is a literal text."""
+    condition = {"StringEquals": {"aws:x": "${aws:username}"}}
+    assert under(condition, version, aws__x=("${aws:username}",)).decision is MATCHED
+    assert under(condition, version, aws__x=("bob",)).decision is NOT_MATCHED
+
+
+# The example of the ARN operators' own page: a wildcard does not reach over a colon.
+ARN_PATTERN = "arn:aws:someservice:*:111122223333:finance/*"
+ARN_VALUE = "arn:aws:someservice:us-east-2:999999999999:store/abc:111122223333:finance/document.txt"
+OTHERS = [
+    ({"StringLike": {"aws:x": ARN_PATTERN}}, ARN_VALUE, MATCHED),
+    ({"ArnLike": {"aws:x": ARN_PATTERN}}, ARN_VALUE, NOT_MATCHED),
+    ({"ArnEquals": {"aws:x": ARN_PATTERN}}, "arn:aws:someservice:eu-west-1:111122223333:finance/a:b", MATCHED),
+    ({"ArnNotLike": {"aws:x": ARN_PATTERN}}, ARN_VALUE, MATCHED),
+    ({"ArnNotEquals": {"aws:x": ARN_VALUE}}, ARN_VALUE, NOT_MATCHED),
+    ({"ArnLike": {"aws:x": "*"}}, ARN_VALUE, UNKNOWN),
+    ({"Bool": {"aws:x": "true"}}, "true", MATCHED),
+    ({"Bool": {"aws:x": True}}, "false", NOT_MATCHED),
+    ({"Bool": {"aws:x": "true"}}, "1", UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(("condition", "value", "decision"), OTHERS)
+def test_arn_and_bool_operators(condition: dict[str, Any], value: str, decision: Decision) -> None:
+    """Protects the ARN operators' part-by-part comparison, and Bool."""
+    assert under(condition, aws__x=(value,)).decision is decision
+
+
+HINTS = [
+    ({"StringEquals": {SUB: "system:serviceaccount:default:*"}}, "only StringLike"),
+    ({"StringEquals": {f"{PROVIDER}:sub": SUBJECT}}, f"begin with {HOST_PATH}"),
+    ({"StringEquals": {AUD: SUBJECT}}, "under sub, not aud"),
+    ({"StringEquals": {SUB: AUDIENCE}}, "under aud, not sub"),
+    ({"StringEquals": {SUB: f"system:serviceaccount:{SUBJECT}"}}, "twice"),
+    ({"StringEquals": {SUB: SUBJECT.upper()}}, "upper and lower case"),
+    ({"StringEquals": {SUB: f"{SUBJECT} "}}, "blanks"),
+]
+
+
+@pytest.mark.parametrize(("condition", "words"), HINTS)
+def test_known_slips_are_named(condition: dict[str, Any], words: str) -> None:
+    """Protects that a mistake which users report is told by name, with the value found and the one wanted."""
+    reason = only_reason(under(condition))
+    assert words in reason.explanation
+    ((_, keys),) = condition.items()
+    ((key, wanted),) = keys.items()
+    assert (reason.key, reason.wanted) == (key, (wanted,))
+
+
+def test_a_condition_that_holds_gets_no_hint() -> None:
+    """Protects against a warning about what is right."""
+    reasons = evaluate(PAGE, REQUEST).statements[0].reasons
+    assert [reason.found for reason in reasons] == [
+        (PROVIDER,),
+        ("sts:AssumeRoleWithWebIdentity",),
+        (SUBJECT,),
+        (AUDIENCE,),
+    ]
+    assert not [reason for reason in reasons if "StringLike" in reason.explanation or "differs" in reason.explanation]
+
+
+PAGES: list[tuple[dict[str, Any], str]] = [
+    ({"StringEquals": {SUB: SUBJECT}}, "elements_condition_operators.html#Conditions_String"),
+    ({"StringNotLike": {SUB: "a*"}}, "elements_condition_operators.html#Conditions_String"),
+    ({"ArnLike": {SUB: "arn:aws:iam::111122223333:role/*"}}, "elements_condition_operators.html#Conditions_ARN"),
+    ({"Bool": {SUB: "true"}}, "elements_condition_operators.html#Conditions_Boolean"),
+    ({"Null": {SUB: "false"}}, "elements_condition_operators.html#Conditions_Null"),
+    ({"StringEqualsIfExists": {"other.example:sub": "x"}}, "elements_condition_operators.html#Conditions_IfExists"),
+    (
+        {"ForAnyValue:StringEqualsIfExists": {"other.example:sub": "x"}},
+        "elements_condition_operators.html#Conditions_IfExists",
+    ),
+    ({"StringEquals": {"other.example:sub": "x"}}, "elements_condition_operators.html"),
+    ({"StringNotEquals": {"other.example:sub": "x"}}, "elements_condition_operators.html"),
+    ({"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}, "elements_condition_operators.html"),
+    (
+        {"ForAllValues:StringEquals": {"other.example:sub": "x"}},
+        "condition-single-vs-multi-valued-context-keys.html",
+    ),
+    ({"StringEquals": {"aws:SourceVpc": "vpc-1"}}, "iam-condition-keys.html#condition-keys-wif"),
+    ({"StringEquals": {SUB: []}}, "condition-logic-multiple-context-keys-or-values.html"),
+    ({"StringEquals": {SUB: "${aws:username}"}}, "variables.html"),
+    ({"Bool": {SUB: "${aws:username}"}}, "variables.html"),
+]
+
+
+@pytest.mark.parametrize(("condition", "page"), PAGES)
+def test_a_reason_cites_the_page_that_states_its_rule(condition: dict[str, Any], page: str) -> None:
+    """Protects that whoever doubts an answer can look the rule up: the operator's own section where it has one."""
+    guide = "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_"
+    assert only_reason(under(condition)).documentation == f"{guide}{page}"
+
+
+@pytest.mark.parametrize(
+    ("condition", "values", "words"),
+    [
+        ({"StringEquals": {"aws:x": "a"}}, ("b",), "aws:x is b; it must be exactly a, which is not so."),
+        ({"StringLike": {"aws:x": ["a*", "b*"]}}, ("b",), "it must match one of a*, b*, which is so."),
+        ({"StringNotEquals": {"aws:x": ["a", "b"]}}, ("b",), "it must not be any of a, b, which is not so."),
+        ({"ForAllValues:StringEquals": {"aws:x": "a"}}, ("a", "b"), "each value must be exactly a, which is not so."),
+        ({"ForAnyValue:StringEquals": {"aws:x": "a"}}, ("a", "b"), "some value must be exactly a, which is so."),
+        ({"StringEquals": {"aws:x": "${aws:y}"}}, ("a",), "exactly ${aws:y}, which cannot be decided here."),
+        ({"StringEquals": {"aws:x": "a"}}, ("a", "b"), "several values, which only ForAllValues and ForAnyValue"),
+        ({"Null": {"aws:x": "true"}}, ("a",), "Null asks that aws:x be absent, and it is there."),
+        ({"Null": {"aws:x": "false"}}, (), "Null asks that aws:x be there, and it is absent."),
+        ({"Null": {"aws:x": ["true", "false"]}}, (), "Null asks that aws:x be absent or there, and it is absent."),
+        ({"StringNotEquals": {"aws:x": "a"}}, (), "no aws:x, and a negated condition on an absent key is true."),
+        ({"StringEquals": {"aws:x": "a"}}, (), "no aws:x, and a condition on an absent key is false."),
+    ],
+)
+def test_a_condition_is_said_in_one_sentence(condition: dict[str, Any], values: tuple[str, ...], words: str) -> None:
+    """Protects the reader of `irsa explain`: what was found, what is wanted, of how many values, and whether it holds.
+
+    The order is that of the page on several values: alternatives for an operator, exclusions for a negated one.
+    """
+    reason = only_reason(under(condition, aws__x=values))
+    assert words in reason.explanation
+    assert reason.found == values
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"StringNotEqualsIgnoreCase": {SUB: SUBJECT.upper()}},
+        {"StringEquals": {"aws:x": "A"}},
+        {"Null": {SUB: "true"}},
+        {"StringEquals": {SUB: "system:serviceaccount:team-a:another"}},
+    ],
+)
+def test_what_is_no_known_slip_gets_no_hint(condition: dict[str, Any]) -> None:
+    """Protects against a guess: a negated operator, a key that is no claim, and a value that is simply another."""
+    explanation = only_reason(under(condition, aws__x=("a",))).explanation
+    assert explanation.endswith((", which is not so.", ", and it is there."))

@@ -1,0 +1,90 @@
+"""Condition operators against an independent statement of their rules."""
+
+import re
+from collections.abc import Callable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irsa.evaluation import WebIdentityRequest, evaluate
+from tests.unit.irsa.evaluation.glob_oracle import glob
+from tests.unit.irsa.evaluation.page_example import (
+    AUD,
+    AUDIENCE,
+    MATCHED,
+    NOT_MATCHED,
+    PROVIDER,
+    REQUEST,
+    SUB,
+    document,
+    only_reason,
+    statement,
+    under,
+)
+
+# Few letters, so that patterns and values meet often; upper case for the operators that ignore it.
+VALUES = st.text("abA:*?", max_size=7)
+WANTED = st.lists(VALUES, min_size=1, max_size=3)
+SAME: dict[str, Callable[[str, str], bool]] = {
+    "StringEquals": lambda found, wanted: found == wanted,
+    "StringEqualsIgnoreCase": lambda found, wanted: re.fullmatch(re.escape(wanted), found, re.IGNORECASE) is not None,
+    "StringLike": lambda found, wanted: glob(wanted, found),
+}
+NEGATIONS = {name.replace("String", "StringNot"): same for name, same in SAME.items()}
+
+
+def truth_of_operator(operator: str, found: str | None, wanted: list[str]) -> bool:
+    """State the pages' rules as a table over (key there, any value the same, negated, IfExists)."""
+    name = operator.removesuffix("IfExists")
+    if found is None:
+        return operator.endswith("IfExists") or name in NEGATIONS
+    if name in NEGATIONS:
+        return not [each for each in wanted if NEGATIONS[name](found, each)]
+    return bool([each for each in wanted if SAME[name](found, each)])
+
+
+OPERATORS = st.tuples(st.sampled_from([*SAME, *NEGATIONS]), st.sampled_from(["", "IfExists"])).map("".join)
+
+
+@given(OPERATORS, st.none() | VALUES, WANTED)
+def test_string_operators_agree_with_the_oracle(operator: str, found: str | None, wanted: list[str]) -> None:
+    """Protects every string operator, with and without IfExists, for present and absent keys and lists of values."""
+    evaluation = under({operator: {"aws:x": wanted}}, aws__x=() if found is None else (found,))
+    assert only_reason(evaluation).outcome is truth_of_operator(operator, found, wanted)
+
+
+@given(OPERATORS, st.lists(VALUES.filter(bool), max_size=3), WANTED)
+def test_set_operators_agree_with_the_oracle(operator: str, found: list[str], wanted: list[str]) -> None:
+    """Protects that ForAllValues asks each value of the request, ForAnyValue some, and none where the key is absent."""
+    truths = [truth_of_operator(operator, each, wanted) for each in found]
+    all_values = under({f"ForAllValues:{operator}": {"aws:x": wanted}}, aws__x=tuple(found))
+    any_value = under({f"ForAnyValue:{operator}": {"aws:x": wanted}}, aws__x=tuple(found))
+    assert only_reason(all_values).outcome is (False not in truths)
+    assert only_reason(any_value).outcome is (True in truths if found else operator.endswith("IfExists"))
+
+
+@given(VALUES, VALUES)
+def test_the_negated_operator_is_the_opposite_on_a_present_key(found: str, wanted: str) -> None:
+    """Protects that StringEquals and StringNotEquals never both hold, nor both fail."""
+    for operator in SAME:
+        negated = operator.replace("String", "StringNot")
+        outcomes = [
+            only_reason(under({each: {"aws:x": wanted}}, aws__x=(found,))).outcome for each in (operator, negated)
+        ]
+        assert sorted(map(str, outcomes)) == ["False", "True"]
+
+
+NAMES = st.text("ab-", min_size=1, max_size=4)
+SUBJECTS = st.tuples(NAMES, NAMES).map(lambda parts: f"system:serviceaccount:{parts[0]}:{parts[1]}")
+PATTERNS = st.tuples(st.text("ab-*?", min_size=1, max_size=4), st.text("ab-*?", min_size=1, max_size=4)).map(
+    lambda parts: f"system:serviceaccount:{parts[0]}:{parts[1]}"
+)
+
+
+@given(SUBJECTS, st.lists(PATTERNS, min_size=1, max_size=3))
+def test_a_namespace_pattern_admits_exactly_the_accounts_that_it_matches(subject: str, patterns: list[str]) -> None:
+    """Protects the page's own use of StringLike, through the whole evaluator."""
+    trust = document(statement(Condition={"StringLike": {SUB: patterns}, "StringEquals": {AUD: AUDIENCE}}))
+    request = WebIdentityRequest(REQUEST.issuer, PROVIDER, subject, AUDIENCE)
+    admitted = any(glob(pattern, subject) for pattern in patterns)
+    assert evaluate(trust, request).decision is (MATCHED if admitted else NOT_MATCHED)

@@ -1,0 +1,221 @@
+"""Who is let in, against the trust policy of the AWS page and the documented order of the answers."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from irsa.evaluation import Decision, WebIdentityRequest, evaluate
+from tests.unit.irsa.evaluation.page_example import (
+    AUD,
+    AUDIENCE,
+    MATCHED,
+    NOT_MATCHED,
+    OTHER_PROVIDER,
+    PAGE,
+    PROVIDER,
+    REQUEST,
+    SUB,
+    SUBJECT,
+    UNKNOWN,
+    document,
+    statement,
+)
+
+
+def test_the_trust_document_of_the_page_admits_its_service_account() -> None:
+    """Protects the one case that everybody has, as a mapping, as text, and with one statement outside a list."""
+    single = PAGE | {"Statement": PAGE["Statement"][0]}
+    for each in (PAGE, json.dumps(PAGE), single):
+        assert evaluate(each, REQUEST).decision is MATCHED
+
+
+@pytest.mark.parametrize(
+    ("change", "element", "key"),
+    [
+        ({"subject": "system:serviceaccount:default:another"}, "Condition", SUB),
+        ({"subject": "system:serviceaccount:kube-system:my-service-account"}, "Condition", SUB),
+        ({"audience": "sts.amazonaws.com.cn"}, "Condition", AUD),
+        ({"provider_arn": PROVIDER.replace("111122223333", "444455556666")}, "Principal", ""),
+        ({"provider_arn": PROVIDER.replace("arn:aws:", "arn:aws-cn:")}, "Principal", ""),
+    ],
+)
+def test_the_trust_document_of_the_page_refuses_everybody_else(change: dict[str, Any], element: str, key: str) -> None:
+    """Protects that a refusal names exactly the element, and the key, that caused it."""
+    evaluation = evaluate(PAGE, replace(REQUEST, **change))
+    assert evaluation.decision is NOT_MATCHED
+    (wrong,) = [reason for reason in evaluation.statements[0].reasons if reason.outcome is not True]
+    assert (wrong.element, wrong.key, wrong.outcome) == (element, key, False)
+
+
+def test_a_token_of_another_issuer_fails_at_the_principal_and_at_both_keys() -> None:
+    """Protects that a cluster's token never passes for another cluster's, whose keys it does not fill."""
+    other = WebIdentityRequest("https://oidc.eks.us-west-2.amazonaws.com/id/OTHER", OTHER_PROVIDER, SUBJECT, AUDIENCE)
+    evaluation = evaluate(PAGE, other)
+    assert evaluation.decision is NOT_MATCHED
+    assert [reason.outcome for reason in evaluation.statements[0].reasons] == [False, True, False, False]
+
+
+ELEMENTS: list[tuple[dict[str, Any], Decision]] = [
+    ({"Principal": "*"}, MATCHED),
+    ({"Principal": {"AWS": "*"}}, MATCHED),
+    ({"Principal": {"Federated": [OTHER_PROVIDER, PROVIDER]}}, MATCHED),
+    ({"Principal": {"AWS": "111122223333", "Federated": PROVIDER}}, MATCHED),
+    ({"Principal": {"Federated": OTHER_PROVIDER}}, NOT_MATCHED),
+    ({"Principal": {"Federated": PROVIDER.replace("EXAMPLED", "exampled")}}, NOT_MATCHED),
+    ({"Principal": {"Federated": "arn:aws:iam::111122223333:oidc-provider/*"}}, NOT_MATCHED),
+    ({"Principal": {"Federated": "cognito-identity.amazonaws.com"}}, NOT_MATCHED),
+    ({"Principal": {"Federated": "*"}}, UNKNOWN),
+    ({"Principal": {"AWS": "arn:aws:iam::111122223333:root"}}, NOT_MATCHED),
+    ({"Principal": {"AWS": PROVIDER}}, NOT_MATCHED),
+    ({"Principal": {"Service": "pods.eks.amazonaws.com"}}, NOT_MATCHED),
+    ({"Principal": {"Federated": []}}, NOT_MATCHED),
+    ({"Action": "STS:assumerolewithwebidentity"}, MATCHED),
+    ({"Action": ["sts:TagSession", "sts:AssumeRoleWithWebIdentity"]}, MATCHED),
+    ({"Action": "sts:*"}, MATCHED),
+    ({"Action": "*"}, MATCHED),
+    ({"Action": "sts:AssumeRole*"}, MATCHED),
+    ({"Action": "sts:AssumeRoleWithWebIdentit?"}, MATCHED),
+    ({"Action": "sts:AssumeRole"}, NOT_MATCHED),
+    ({"Action": ["sts:AssumeRoleWithSAML", "sts:TagSession"]}, NOT_MATCHED),
+    ({"Action": "iam:*"}, NOT_MATCHED),
+    ({"NotAction": "sts:TagSession"}, MATCHED),
+    ({"NotAction": "STS:Assume*"}, NOT_MATCHED),
+]
+
+
+@pytest.mark.parametrize(("elements", "decision"), ELEMENTS)
+def test_principals_and_actions(elements: dict[str, Any], decision: Decision) -> None:
+    """Protects whom Principal names, and which actions Action and NotAction cover."""
+    assert evaluate(document(statement(**elements)), REQUEST).decision is decision
+
+
+@pytest.mark.parametrize(
+    "subject", [SUBJECT, "system:serviceaccount:kube-system:anything", "system:serviceaccount:a:b"]
+)
+def test_a_statement_without_sub_admits_every_account_of_the_cluster(subject: str) -> None:
+    """Protects the warning of the reference: never omit `sub`."""
+    request = WebIdentityRequest(REQUEST.issuer, PROVIDER, subject, AUDIENCE)
+    trust = document(statement(Condition={"StringEquals": {AUD: AUDIENCE}}))
+    assert evaluate(trust, request).decision is MATCHED
+
+
+def test_a_deny_wins_wherever_it_stands() -> None:
+    """Protects that an explicit Deny beats an Allow, before or after it."""
+    deny = statement(
+        "Deny", Principal="*", Action="*", Condition={"StringLike": {SUB: "system:serviceaccount:default:*"}}
+    )
+    for order in ([statement(), deny], [deny, statement()]):
+        evaluation = evaluate(document(*order), REQUEST)
+        assert evaluation.decision is NOT_MATCHED
+        assert "Deny" in evaluation.explanation
+
+
+def test_a_deny_on_a_misspelled_key_is_a_deny_for_all() -> None:
+    """Protects that a negated condition on an absent key matches: such a Deny locks everybody out."""
+    deny = statement("Deny", Condition={"StringNotEquals": {f"{PROVIDER}:sub": SUBJECT}})
+    evaluation = evaluate(document(statement(), deny), REQUEST)
+    assert evaluation.decision is NOT_MATCHED
+    assert "without https://" in evaluation.statements[1].reasons[-1].explanation
+
+
+def test_a_deny_that_cannot_be_decided_leaves_an_allow_undecided() -> None:
+    """Protects from a yes that an unknown Deny may take back; without any Allow it changes nothing.
+
+    The order is that of the page on allow and deny: a Deny that applies wins, and what nothing allows is denied.
+    """
+    unknown = {"StringEquals": {"aws:SourceVpc": "vpc-1"}}
+    deny, allow = statement("Deny", Condition=unknown), statement()
+    for order in ([allow, deny], [deny, allow], [deny, statement(Condition=unknown)]):
+        assert evaluate(document(*order), REQUEST).decision is UNKNOWN
+    assert evaluate(document(deny), REQUEST).decision is NOT_MATCHED
+
+
+@pytest.mark.parametrize(
+    ("principal", "words"),
+    [
+        (PROVIDER.replace("111122223333", "444455556666"), "another account"),
+        (PROVIDER.replace("EXAMPLED", "exampled"), "upper and lower case"),
+    ],
+)
+def test_known_slips_of_the_principal_are_named(principal: str, words: str) -> None:
+    """Protects the hint for a provider of another account, and for one in other letters."""
+    evaluation = evaluate(document(statement(Principal={"Federated": principal})), REQUEST)
+    assert words in evaluation.statements[0].reasons[0].explanation
+
+
+@pytest.mark.parametrize(
+    ("elements", "pages"),
+    [
+        ({}, ["elements_principal.html", "elements_action.html"]),
+        ({"Principal": "*"}, ["elements_principal.html#principal-anonymous", "elements_action.html"]),
+        ({"Principal": {"AWS": "*"}}, ["elements_principal.html#principal-anonymous", "elements_action.html"]),
+        ({"NotAction": "sts:TagSession"}, ["elements_principal.html", "elements_notaction.html"]),
+    ],
+)
+def test_a_reason_cites_the_page_on_its_element(elements: dict[str, Any], pages: list[str]) -> None:
+    """Protects whoever doubts an answer: the page of the element itself, and for everybody the part that says so."""
+    evaluation = evaluate(document(statement(**elements)), REQUEST)
+    guide = "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_"
+    assert [reason.documentation for reason in evaluation.statements[0].reasons] == [f"{guide}{page}" for page in pages]
+    assert evaluation.documentation == f"{guide}evaluation-logic_policy-eval-denyallow.html"
+
+
+def test_a_reason_says_what_the_token_has_and_what_the_statement_wants() -> None:
+    """Protects what `irsa explain` prints of a statement: values found and wanted, element by element, as written."""
+    reasons = evaluate(PAGE, REQUEST).statements[0].reasons
+    assert [(reason.element, reason.operator, reason.key, reason.found, reason.wanted) for reason in reasons] == [
+        ("Principal", "", "", (PROVIDER,), (PROVIDER,)),
+        ("Action", "", "", ("sts:AssumeRoleWithWebIdentity",), ("sts:AssumeRoleWithWebIdentity",)),
+        ("Condition", "StringEquals", SUB, (SUBJECT,), (SUBJECT,)),
+        ("Condition", "StringEquals", AUD, (AUDIENCE,), (AUDIENCE,)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("elements", "words"),
+    [
+        ({}, f"The statement is for {PROVIDER}, and the token comes through {PROVIDER}."),
+        ({"Principal": "*"}, f"The statement is for everybody, and the token comes through {PROVIDER}."),
+        ({"Principal": {"Federated": []}}, f"The statement is for nobody, and the token comes through {PROVIDER}."),
+    ],
+)
+def test_whom_a_statement_is_for_is_said(elements: dict[str, Any], words: str) -> None:
+    """Protects the sentence for who is named: everybody and nobody are said in words, and get no hint."""
+    assert evaluate(document(statement(**elements)), REQUEST).statements[0].reasons[0].explanation == words
+
+
+@pytest.mark.parametrize(
+    ("elements", "words"),
+    [
+        ({"Action": "sts:*"}, "covers sts:*, which includes sts:AssumeRoleWithWebIdentity."),
+        ({"Action": []}, "covers nothing, which does not include sts:AssumeRoleWithWebIdentity."),
+        ({"NotAction": "sts:TagSession"}, "everything but sts:TagSession, which includes"),
+        ({"NotAction": "sts:*"}, "everything but sts:*, which does not include"),
+    ],
+)
+def test_what_a_statement_covers_is_said(elements: dict[str, Any], words: str) -> None:
+    """Protects the sentence for Action, and for NotAction, which says the opposite."""
+    assert words in evaluate(document(statement(**elements)), REQUEST).statements[0].reasons[1].explanation
+
+
+@pytest.mark.parametrize(
+    ("statements", "decision", "words"),
+    [
+        ([statement(Sid="A"), statement("Deny", Sid="D")], NOT_MATCHED, "Statement 2 (D) denies it"),
+        ([statement("Deny"), statement(Action="iam:*")], NOT_MATCHED, "Statement 1 denies it"),
+        ([statement(Action="iam:*")], NOT_MATCHED, "No statement allows it"),
+        ([], NOT_MATCHED, "No statement allows it"),
+        ([statement(Sid="A"), statement()], MATCHED, "Statement 1 (A), 2 allows it"),
+        ([statement(Principal={"Federated": "*"}, Sid="A")], UNKNOWN, "Only statement 1 (A) may allow it"),
+        ([statement("Deny", Principal={"Federated": "*"}), statement()], UNKNOWN, "Statement 1 may deny it"),
+    ],
+)
+def test_the_explanation_names_the_statements_that_decide(
+    statements: list[dict[str, Any]], decision: Decision, words: str
+) -> None:
+    """Protects the one sentence of the answer: it names those statements, and no other, by number and Sid."""
+    evaluation = evaluate(document(*statements), REQUEST)
+    assert evaluation.decision is decision
+    assert evaluation.explanation.startswith(words)

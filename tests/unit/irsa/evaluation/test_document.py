@@ -1,0 +1,108 @@
+"""What IAM would not accept as a trust policy, each with its place."""
+
+import json
+from typing import Any
+
+import pytest
+
+from irsa.evaluation import TrustDocumentError, evaluate
+from tests.unit.irsa.evaluation.page_example import PROVIDER, REQUEST, SUB, SUBJECT, document, statement
+
+
+@pytest.mark.parametrize(
+    ("malformed", "place"),
+    [
+        ("{", "line 1, column 2"),
+        ("[]", ""),
+        ({}, ""),
+        ({"Version": "2012-10-17"}, ""),
+        ({"Version": "2024-01-01", "Statement": []}, "Version"),
+        ({"Statement": [], "statement": []}, ""),
+        ({"Statement": "Allow"}, "Statement"),
+        (document(5), "Statement[0]"),
+        (document(statement(), statement("allow")), "Statement[1].Effect"),
+        (document(statement(Resource="*")), "Statement[0]"),
+        (document(statement(Sid=1)), "Statement[0].Sid"),
+        (document({"Effect": "Allow", "Action": "*"}), "Statement[0]"),
+        (document({"Effect": "Allow", "Principal": "*"}), "Statement[0]"),
+        (document(statement(Principal=PROVIDER)), "Statement[0].Principal"),
+        (document(statement(Principal={"federated": PROVIDER})), "Statement[0].Principal"),
+        (document(statement(Principal={"Federated": 1})), "Statement[0].Principal.Federated"),
+        (document(statement(Action=["sts:*", None])), "Statement[0].Action"),
+        (document(statement(Condition=[])), "Statement[0].Condition"),
+        (document(statement(Condition={"StringEquals": SUB})), "Statement[0].Condition.StringEquals"),
+        (document(statement(Condition={"StringEquals": {SUB: None}})), f"Statement[0].Condition.StringEquals.{SUB}"),
+        (document(statement(Condition={"StringEquals": {SUB: [{}]}})), f"Statement[0].Condition.StringEquals.{SUB}"),
+        ({"Statement": statement("allow")}, "Statement.Effect"),
+        ('{"Statement": [], "Statement": []}', ""),
+    ],
+)
+def test_a_document_that_iam_refuses_is_an_error_with_its_place(malformed: Any, place: str) -> None:
+    """Protects that a malformed document is never answered, and that the message says where."""
+    with pytest.raises(TrustDocumentError) as error:
+        evaluate(malformed, REQUEST)
+    assert error.value.place == place
+    assert place in str(error.value)
+
+
+@pytest.mark.parametrize("effect", ["Allow", "Deny"])
+@pytest.mark.parametrize("principal", ["*", {"AWS": "arn:aws:iam::111122223333:root"}, {"Federated": PROVIDER}])
+@pytest.mark.parametrize("others", [{}, {"Principal": {"Federated": PROVIDER}}])
+def test_not_principal_is_refused(effect: str, principal: Any, others: dict[str, Any]) -> None:
+    """Protects from a yes to all but those named.
+
+    The page on NotPrincipal: "You cannot use the NotPrincipal element in an IAM identity-based policy nor in an IAM
+    role trust policy." Access Analyzer calls it an error: "Role trust policies do not support NotPrincipal."
+    """
+    excepting = {"Effect": effect, "NotPrincipal": principal, "Action": "*", **others}
+    with pytest.raises(TrustDocumentError, match="reference_policies_elements_notprincipal") as error:
+        evaluate(document(statement(), excepting), REQUEST)
+    assert error.value.place == "Statement[1]"
+
+
+def test_a_number_that_python_does_not_read_is_refused() -> None:
+    """Protects from a traceback: 5,000 digits are more than IAM's quota for the whole document, 2,048 characters."""
+    text = json.dumps(document(statement(Condition={"NumericEquals": {"aws:x": "number"}})))
+    with pytest.raises(TrustDocumentError, match="digits"):
+        evaluate(text.replace('"number"', "9" * 5_000), REQUEST)
+
+
+def test_a_name_that_an_object_has_twice_is_told() -> None:
+    """Protects the message from being taken for that of a number: one condition of the two would get lost."""
+    with pytest.raises(TrustDocumentError, match="'Statement' twice"):
+        evaluate('{"Statement": [], "Statement": []}', REQUEST)
+
+
+HALF = "a\ud800"
+
+
+@pytest.mark.parametrize(
+    ("broken", "place"),
+    [
+        (document(statement(Sid=HALF)), "Statement[0].Sid"),
+        ({"Statement": statement(Sid=HALF)}, "Statement.Sid"),
+        (document(statement()) | {"Id": HALF}, "Id"),
+        (document(statement()) | {"Version": HALF}, "Version"),
+        (document(statement()) | {HALF: 1}, ""),
+        (document(statement(HALF)), "Statement[0].Effect"),
+        (document(statement(Principal={"Federated": [PROVIDER, HALF]})), "Statement[0].Principal.Federated[1]"),
+        (document(statement(Action=HALF)), "Statement[0].Action"),
+        (document(statement(Condition={HALF: {SUB: SUBJECT}})), "Statement[0].Condition"),
+        (document(statement(Condition={"StringEquals": {HALF: SUBJECT}})), "Statement[0].Condition.StringEquals"),
+        (document(statement(Condition={"Bool": {"aws:x": [True, "\udfff"]}})), "Statement[0].Condition.Bool.aws:x[1]"),
+    ],
+)
+def test_half_a_character_is_refused_wherever_it_stands(broken: dict[str, Any], place: str) -> None:
+    """Protects from what no terminal prints: IAM's documents have Unicode characters, and half of a pair is none."""
+    for written in (broken, json.dumps(broken)):
+        with pytest.raises(TrustDocumentError, match="half of a character") as error:
+            evaluate(written, REQUEST)
+        assert error.value.place == place
+        assert str(error.value).encode()
+
+
+def test_both_halves_are_a_character() -> None:
+    """Protects a character beyond the first 65,536, which JSON may write as two halves."""
+    written = json.dumps(document(statement(Sid="\U0001f600")))
+    assert "\\ud83d\\ude00" in written
+    assert evaluate(written, REQUEST).statements[0].sid == "\U0001f600"

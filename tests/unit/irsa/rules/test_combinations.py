@@ -1,0 +1,204 @@
+"""Which arguments exclude, need or decide one another: each rule with what it finds, and what it leaves alone."""
+
+from typing import Any
+
+import pytest
+
+from irsa.rules.combinations import (
+    ADOPTABLE,
+    OF_A_CREATED_SERVICE_ACCOUNT,
+    OF_AN_EXISTING_ROLE,
+    check_adoptable,
+    combination_mistakes,
+)
+from irsa.rules.mistakes import Mistake, Part, path_of
+from irsa.rules.unknown import UNKNOWN
+
+ACCOUNT: dict[Part, Any] = {("service_account",): {"name": "app"}, ("service_account", "name"): "app"}
+EXISTING_ROLE: dict[Part, Any] = {("role_arn",): "arn:aws:iam::111122223333:role/r", **ACCOUNT}
+
+
+def found(given: dict[Part, Any]) -> list[tuple[Part, str]]:
+    return [(place, mistake.found) for place, mistake in combination_mistakes(given, path_of)]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ACCOUNT,
+        EXISTING_ROLE,
+        {("subjects",): ["a:b"]},
+        {("subjects",): UNKNOWN},
+        {**ACCOUNT, ("subjects",): []},
+        {**ACCOUNT, ("role_name",): "r"},
+        {**ACCOUNT, ("role_name_prefix",): "r"},
+        {**ACCOUNT, ("service_account", "create"): False},
+        {**ACCOUNT, ("service_account", "create"): True, ("service_account", "labels"): {}},
+        {**EXISTING_ROLE, ("service_account", "labels"): {}, ("audience",): "a", ("retain_on_delete",): True},
+        {**EXISTING_ROLE, ("import_existing",): ["serviceAccount"]},
+        {**ACCOUNT, ("role_name",): "r", ("import_existing",): ["role", "attachments", "inlinePolicies"]},
+        {**ACCOUNT, ("policy", "name"): "p", ("import_existing",): ["policy"]},
+        {**ACCOUNT, ("import_existing",): []},
+    ],
+)
+def test_what_goes_together(given: dict[Part, Any]) -> None:
+    """Protects the combinations that are meant: a role with an account, with subjects, or an existing one of either."""
+    assert found(given) == []
+
+
+# Inputs of CreateRole, of the policies that are attached or put into a role, and of its trust policy.
+OF_A_CREATED_ROLE = [
+    *("description", "max_session_duration", "path", "permissions_boundary", "role_name", "role_name_prefix", "tags"),
+    *("policy", "policy_arns", "inline_policies", "force_detach_policies", "attached_policies_quota"),
+    *("subjects", "any_service_account", "trust_conditions", "trust_statements", "oidc_provider_arns"),
+]
+
+
+@pytest.mark.parametrize("argument", OF_A_CREATED_ROLE)
+def test_an_existing_role_is_never_changed(argument: str) -> None:
+    """Protects roles of others: no argument that would change one goes together with its ARN, whatever the value.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+    """
+    values: tuple[Any, ...] = ("x", False, None, [], UNKNOWN)
+    for value in values:
+        assert found({**EXISTING_ROLE, (argument,): value}) == [(("role_arn",), f"role_arn together with {argument}")]
+
+
+def test_everything_that_would_change_a_role_is_told_at_once() -> None:
+    """Protects the reader: one mistake names all the arguments to leave out."""
+    ((_, mistake),) = combination_mistakes({**EXISTING_ROLE, ("path",): "/", ("tags",): {}}, path_of)
+    assert "path, tags" in mistake.found
+    assert "leave out path, tags, or role_arn" in mistake.fix
+
+
+def test_what_is_below_an_argument_is_told_as_that() -> None:
+    """Protects the reader: a policy with three settings is one thing to leave out."""
+    policy: dict[Part, Any] = {("policy",): {}, ("policy", "name"): "p", ("policy", "path"): "/"}
+    assert found({**EXISTING_ROLE, **policy}) == [(("role_arn",), "role_arn together with policy")]
+
+
+def test_a_stack_files_own_list_is_asked() -> None:
+    """Protects bindings of an existing role, which name clusters for their service accounts."""
+    given = {**EXISTING_ROLE, ("oidc_provider_arns",): ["x"]}
+    assert [place for place, _ in combination_mistakes(given, path_of)] == [("role_arn",)]
+    allowed = (*OF_AN_EXISTING_ROLE, "oidc_provider_arns")
+    assert [*combination_mistakes(given, path_of, allowed)] == []
+    assert [*combination_mistakes({**given, ("assumeRoleArns",): ["x"]}, path_of, allowed)] != []
+
+
+def test_an_existing_role_needs_an_account() -> None:
+    """Protects from a component that would make nothing at all."""
+    assert found({("role_arn",): "arn:aws:iam::111122223333:role/r"}) == [((), "role_arn without service_account")]
+
+
+@pytest.mark.parametrize("given", [{}, {("subjects",): []}, {("subjects",): ()}, {("role_name",): "r"}])
+def test_a_role_needs_somebody_who_may_assume_it(given: dict[Part, Any]) -> None:
+    """Protects from a trust policy without a subject, which would trust nobody or everybody."""
+    assert found(given) == [((), "nobody who may assume the role")]
+
+
+def test_a_name_and_a_prefix_exclude_each_other() -> None:
+    """Protects the AWS provider's own rule: `name` and `namePrefix` of a role conflict."""
+    given = {**ACCOUNT, ("role_name",): "r", ("role_name_prefix",): "r-"}
+    assert found(given) == [(("role_name_prefix",), "both role_name and role_name_prefix")]
+
+
+@pytest.mark.parametrize("argument", OF_A_CREATED_SERVICE_ACCOUNT, ids=path_of)
+def test_an_existing_account_keeps_what_it_has(argument: Part) -> None:
+    """Protects accounts of others: what only a created account would get is told, not dropped in silence."""
+    given = {**ACCOUNT, ("service_account", "create"): False, argument: {}}
+    ((place, words),) = found(given)
+    assert place == ("service_account", "create")
+    assert path_of(argument) in words
+
+
+@pytest.mark.parametrize(
+    ("kind", "argument"),
+    [
+        ("role", ("role_name",)),
+        ("attachments", ("role_name",)),
+        ("inlinePolicies", ("role_name",)),
+        ("policy", ("policy", "name")),
+        ("serviceAccount", ("service_account", "name")),
+    ],
+)
+def test_what_is_adopted_is_found_by_its_plain_name(kind: str, argument: Part) -> None:
+    """Protects adoption: an import has the resource's name as its ID, which must be known before the deployment.
+
+    Source: the "Import" section of aws.iam.Role, Policy, RolePolicyAttachment, RolePolicy and kubernetes.core/v1
+    ServiceAccount in https://www.pulumi.com/registry/.
+    """
+    others: dict[Part, Any] = {("subjects",): ["a:b"], ("import_existing",): [kind]}
+    named = {**others, argument: "x"}
+    assert found(named) == []
+    ((place, mistake),) = combination_mistakes(others, path_of)
+    assert place == ("import_existing", 0)
+    assert mistake.fix == f"add {path_of(argument)}"
+    ((place, mistake),) = combination_mistakes({**named, argument: UNKNOWN}, path_of)
+    assert place == ("import_existing", 0)
+    assert path_of(argument) in mistake.allowed
+
+
+def test_each_kind_has_its_place_in_the_list() -> None:
+    """Protects the place of a mistake: its index among what is adopted, the good ones passed over."""
+    given = {**ACCOUNT, ("role_name",): "r", ("import_existing",): ["role", "policy", "attachments", "policy"]}
+    assert [place for place, _ in found(given)] == [("import_existing", 1), ("import_existing", 3)]
+
+
+@pytest.mark.parametrize("kind", [each for each in ADOPTABLE if each != "serviceAccount"])
+def test_nothing_of_an_existing_role_is_adopted(kind: str) -> None:
+    """Protects roles of others from an adoption, after which a destroy would delete them."""
+    ((place, words),) = found({**EXISTING_ROLE, ("import_existing",): [kind]})
+    assert (place, words) == (("import_existing", 0), f"{kind!r} of an existing role")
+
+
+def test_an_account_is_adopted_or_left_alone() -> None:
+    """Protects accounts of others: `create: false` says that it stays theirs, an adoption that it becomes ours."""
+    given = {**ACCOUNT, ("service_account", "create"): False, ("import_existing",): ["serviceAccount"]}
+    ((place, words),) = found(given)
+    assert place == ("import_existing", 0)
+    assert "service_account.create false" in words
+
+
+@pytest.mark.parametrize("value", ["role", None, 5, {}, UNKNOWN, [None, 5, {}, "roel"]])
+def test_what_is_no_list_of_kinds_is_left_to_the_value_itself(value: Any) -> None:
+    """Protects from a second mistake, or a traceback, for a value that is reported where it is read."""
+    assert found({**ACCOUNT, ("import_existing",): value}) == []
+
+
+def test_rules_report_together() -> None:
+    """Protects the reader of many mistakes: one rule does not hide the next."""
+    given: dict[Part, Any] = {
+        ("role_arn",): "x",
+        ("role_name",): "r",
+        ("role_name_prefix",): "r",
+        ("service_account", "create"): False,
+        ("service_account", "labels"): {},
+    }
+    assert [place for place, _ in found(given)] == [
+        ("role_arn",),
+        (),
+        ("role_name_prefix",),
+        ("service_account", "create"),
+    ]
+
+
+def test_arguments_are_spelled_as_the_caller_does() -> None:
+    """Protects users of a stack file and of other languages: no name of Python's in their messages."""
+    given = {**EXISTING_ROLE, ("role_name",): "r", ("role_name_prefix",): "r", ("import_existing",): ["policy", "role"]}
+    for _, mistake in combination_mistakes(given, lambda part: "/".join(map(str, part)).upper()):
+        text = f"{mistake.found} {mistake.allowed} {mistake.fix}"
+        assert "role_" not in text
+        assert "service_account" not in text
+
+
+def test_what_can_be_adopted() -> None:
+    """Protects the kinds that docs/stack-file.md lists, and the advice for a misspelled one."""
+    for kind in ("role", "policy", "attachments", "inlinePolicies", "serviceAccount"):
+        assert check_adoptable(kind) == kind
+    for wrong, meant in (("inlinepolicies", "inlinePolicies"), ("rolle", "role")):
+        with pytest.raises(Mistake, match=f"did you mean '{meant}'"):
+            check_adoptable(wrong)
+    with pytest.raises(Mistake, match="serviceAccount"):
+        check_adoptable("")

@@ -1,0 +1,425 @@
+"""The grammar of policy documents, against the IAM User Guide.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from irsa.rules.grammar import (
+    Operator,
+    condition_mistakes,
+    document_mistakes,
+    partition_mistakes,
+    split_operator,
+    statement_mistakes,
+    wrong_partition,
+)
+from irsa.rules.mistakes import Located, Part
+from irsa.rules.unknown import UNKNOWN
+
+STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-bucket/*"}
+TRUST = {
+    "Effect": "Allow",
+    "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
+    "Action": "sts:AssumeRole",
+}
+
+
+def document(*statements: Any, **elements: Any) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements), **elements}
+
+
+def without(element: str) -> dict[str, Any]:
+    return {key: value for key, value in STATEMENT.items() if key != element}
+
+
+def places(mistakes: Iterable[Located]) -> list[Part]:
+    return [place for place, _ in mistakes]
+
+
+# Documents
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        document(STATEMENT),
+        document(STATEMENT, STATEMENT),
+        document(STATEMENT, Id="cd3ad3d9-2776-4ef1-a904-4c229d1642ee"),
+        {"Version": "2012-10-17", "Statement": STATEMENT},
+        document({**STATEMENT, "Sid": "A1"}, {**STATEMENT, "Sid": "B2"}, STATEMENT, {**STATEMENT, "Sid": ""}),
+        document({**STATEMENT, "Effect": "Deny"}),
+        document({**STATEMENT, "Action": ["s3:Get*", "s3:?etObject", "*"]}),
+        document({**without("Action"), "NotAction": ["iam:*"]}),
+        document({**without("Resource"), "NotResource": ["arn:aws:s3:::a", "*"]}),
+        document({**STATEMENT, "Condition": {"StringLike": {"s3:prefix": ["", "home/", "home/${aws:username}/*"]}}}),
+        document({**STATEMENT, "Resource": "arn:aws:s3:::${aws:PrincipalTag/team}/*"}),
+        document({**STATEMENT, "Resource": "arn:*:s3:::my-bucket"}),
+        document({**STATEMENT, "Resource": "arn:aws:sns:us-west-2:111122223333:my:topic"}),
+        document({**STATEMENT, "Resource": "arn:${aws:PrincipalTag/partition}:s3:::my-bucket"}),
+    ],
+)
+def test_documents_that_iam_takes(good: dict[str, Any]) -> None:
+    """Protects the grammar's own alternatives: one statement or a list, Not-elements, wildcards, policy variables."""
+    assert [*document_mistakes(good)] == []
+
+
+@pytest.mark.parametrize(
+    ("bad", "place", "word"),
+    [
+        ({}, ("Version",), "no Version"),
+        ({"Version": "2012-10-17"}, ("Statement",), "no Statement"),
+        ({"Statement": [STATEMENT]}, ("Version",), "no Version"),
+        (document(STATEMENT, Version="2008-10-17"), ("Version",), "2008-10-17"),
+        (document(STATEMENT, Version=20121017), ("Version",), "20121017"),
+        (document(STATEMENT, Version="2012-10-17 00:00:00 +0000 UTC"), ("Version",), "without quotes"),
+        (document(), ("Statement",), "[]"),
+        (document(Statement="Allow"), ("Statement",), "Allow"),
+        (document(Statement=None), ("Statement",), "nothing"),
+        (document("Allow"), ("Statement", 0), "Allow"),
+        (document(STATEMENT, Id=5), ("Id",), "5"),
+        (document(STATEMENT, Statements=[]), ("Statements",), "unknown element"),
+        (document(STATEMENT, version="2012-10-17"), ("version",), "unknown element"),
+        (document(without("Effect")), ("Statement", 0, "Effect"), "no Effect"),
+        (document(STATEMENT, {**STATEMENT, "Effect": "allow"}), ("Statement", 1, "Effect"), "allow"),
+        (document({**STATEMENT, "Effect": ["Allow"]}), ("Statement", 0, "Effect"), "Allow"),
+        (document({**STATEMENT, "Sid": "my-sid"}), ("Statement", 0, "Sid"), "my-sid"),
+        (document({**STATEMENT, "Sid": 5}), ("Statement", 0, "Sid"), "5"),
+        (document({**STATEMENT, "Sid": None}), ("Statement", 0, "Sid"), "nothing"),
+        (document(without("Action")), ("Statement", 0), "no Action"),
+        (document({**STATEMENT, "NotAction": "s3:*"}), ("Statement", 0), "both Action and NotAction"),
+        (document(without("Resource")), ("Statement", 0), "no Resource"),
+        (document({**STATEMENT, "NotResource": "*"}), ("Statement", 0), "both Resource and NotResource"),
+        (document({**STATEMENT, "Action": "GetObject"}), ("Statement", 0, "Action"), "GetObject"),
+        (document({**STATEMENT, "Action": ["s3:*", "s3:Get Object"]}), ("Statement", 0, "Action", 1), "Get Object"),
+        (document({**STATEMENT, "Action": []}), ("Statement", 0, "Action"), "[]"),
+        (document({**STATEMENT, "Action": [5]}), ("Statement", 0, "Action", 0), "5"),
+        (document({**STATEMENT, "Action": "s3:"}), ("Statement", 0, "Action"), "s3:"),
+        (document({**STATEMENT, "Action": "s3:a:b"}), ("Statement", 0, "Action"), "s3:a:b"),
+        (document({**STATEMENT, "Resource": "my-bucket"}), ("Statement", 0, "Resource"), "not an ARN"),
+        (document({**STATEMENT, "Resource": "arn:aws:s3"}), ("Statement", 0, "Resource"), "not an ARN"),
+        (document({**STATEMENT, "Resource": "a:aws:s3:::b"}), ("Statement", 0, "Resource"), "not an ARN"),
+        (document({**STATEMENT, "Resource": "${aws:a:b:c:d:e:f}"}), ("Statement", 0, "Resource"), "not an ARN"),
+        (document({**STATEMENT, "Resource": ["*", "arn:was:s3:::b"]}), ("Statement", 0, "Resource", 1), "'was'"),
+        (document({**STATEMENT, "Resource": []}), ("Statement", 0, "Resource"), "[]"),
+        (document({**STATEMENT, "Resource": None}), ("Statement", 0, "Resource"), "nothing"),
+        (document({**STATEMENT, "Principal": "*"}), ("Statement", 0, "Principal"), "unknown element"),
+        (document({**STATEMENT, "NotPrincipal": "*"}), ("Statement", 0, "NotPrincipal"), "unknown element"),
+        (document({**STATEMENT, "Condition": []}), ("Statement", 0, "Condition"), "[]"),
+    ],
+)
+def test_documents_that_iam_refuses(bad: dict[str, Any], place: Part, word: str) -> None:
+    """Protects the deployment from MalformedPolicyDocument: each is told at its place, and nothing else is.
+
+    For a missing Sid, Id, Effect and the like the elements' own pages: reference_policies_elements_*.html.
+    """
+    mistakes = dict(document_mistakes(bad))
+    assert place in mistakes
+    assert word in mistakes[place].found
+    assert len(mistakes) == (2 if bad == {} else 1)
+
+
+def test_a_sid_that_is_used_twice() -> None:
+    """Protects "the Sid value must be unique within a JSON policy"; the empty one is none.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_sid.html
+    """
+    named = {**STATEMENT, "Sid": "One"}
+    ((place, mistake),) = document_mistakes(document(named, STATEMENT, {**STATEMENT, "Sid": "one"}, named))
+    assert place == ("Statement", 3, "Sid")
+    assert "statement 0" in mistake.found
+
+
+@pytest.mark.parametrize(
+    ("wrong", "advice"),
+    [
+        ({**STATEMENT, "Effect": "allow"}, "'Allow'"),
+        ({**STATEMENT, "Effect": "Denny"}, "'Deny'"),
+        ({**STATEMENT, "Actions": "s3:*"}, "'Action'"),
+        ({**STATEMENT, "Action": "GetObject"}, "s3:GetObject"),
+        (without("Action"), "add Action"),
+        ({**STATEMENT, "NotResource": "*"}, "keep Resource"),
+    ],
+)
+def test_what_to_do_about_it(wrong: dict[str, Any], advice: str) -> None:
+    """Protects the advice for the common errors: case, plural, a service that is missing."""
+    ((_, mistake),) = statement_mistakes(wrong)
+    assert advice in mistake.fix
+
+
+def test_who_may_assume_a_role_is_said_elsewhere() -> None:
+    """Protects the way from a Principal in a role's policy to the argument that is meant."""
+    ((_, mistake),) = statement_mistakes({**STATEMENT, "Principal": "*"})
+    assert mistake.arguments == (("subjects",),)
+
+
+# Trust statements
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        TRUST,
+        {**TRUST, "Sid": "A1", "Effect": "Deny"},
+        {**TRUST, "Principal": "*"},
+        {**TRUST, "Principal": {"Service": ["ec2.amazonaws.com", "pods.eks.amazonaws.com"]}},
+        {**TRUST, "Principal": {"AWS": "111122223333", "Federated": "cognito-identity.amazonaws.com"}},
+        {**TRUST, "Principal": {"CanonicalUser": "79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be"}},
+        {**TRUST, "Condition": {"StringEquals": {"sts:ExternalId": "x"}}},
+    ],
+)
+def test_trust_statements_that_iam_takes(good: dict[str, Any]) -> None:
+    """Protects the kinds of principals that the page lists.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
+    """
+    assert [*statement_mistakes(good, trust=True)] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "word"),
+    [
+        ({"Resource": "*"}, ("Resource",), "unknown element"),
+        ({"NotResource": "*"}, ("NotResource",), "unknown element"),
+        ({"NotPrincipal": {"AWS": "*"}}, ("NotPrincipal",), "unknown element"),
+        ({"Principal": {}}, ("Principal",), "{}"),
+        ({"Principal": "arn:aws:iam::111122223333:root"}, ("Principal",), "arn:aws:iam::111122223333:root"),
+        ({"Principal": None}, ("Principal",), "nothing"),
+        ({"Principal": {"aws": "*"}}, ("Principal", "aws"), "unknown principal"),
+        ({"Principal": {"AWS": []}}, ("Principal", "AWS"), "[]"),
+        ({"Principal": {"AWS": 111122223333}}, ("Principal", "AWS"), "111122223333"),
+        ({"Principal": {"AWS": ["*", ""]}}, ("Principal", "AWS"), "''"),
+        ({"Principal": {"AWS": [["*"]]}}, ("Principal", "AWS"), "[['*']]"),
+    ],
+)
+def test_trust_statements_that_iam_refuses(change: dict[str, Any], place: Part, word: str) -> None:
+    """Protects the deployment: a trust policy has no Resource, and no NotPrincipal, and names who is trusted.
+
+    Sources: reference_policies_elements_principal.html, reference_policies_elements_notprincipal.html.
+    """
+    ((found, mistake),) = statement_mistakes({**TRUST, **change}, ("here",), trust=True)
+    assert found == ("here", *place)
+    assert word in mistake.found
+
+
+def test_a_trust_statement_without_principal() -> None:
+    """Protects from a statement that trusts nobody."""
+    statement = {key: value for key, value in TRUST.items() if key != "Principal"}
+    ((place, mistake),) = statement_mistakes(statement, trust=True)
+    assert (place, mistake.found) == ((), "no Principal")
+
+
+def test_an_excluded_principal_is_told_once() -> None:
+    """Protects the reader: the advice for NotPrincipal is to write a Principal, so that is no second mistake."""
+    statement = {**{key: value for key, value in TRUST.items() if key != "Principal"}, "NotPrincipal": {"AWS": "*"}}
+    ((place, mistake),) = statement_mistakes(statement, trust=True)
+    assert place == ("NotPrincipal",)
+    assert "Principal" in mistake.fix
+
+
+# Conditions
+
+# The table of contents of reference_policies_elements_condition_operators.html.
+DOCUMENTED = [
+    *("StringEquals", "StringNotEquals", "StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase"),
+    *("StringLike", "StringNotLike"),
+    *("NumericEquals", "NumericNotEquals", "NumericLessThan", "NumericLessThanEquals"),
+    *("NumericGreaterThan", "NumericGreaterThanEquals"),
+    *("DateEquals", "DateNotEquals", "DateLessThan", "DateLessThanEquals", "DateGreaterThan", "DateGreaterThanEquals"),
+    *("Bool", "BinaryEquals", "IpAddress", "NotIpAddress", "ArnEquals", "ArnLike", "ArnNotEquals", "ArnNotLike"),
+]
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+@pytest.mark.parametrize("of_set", [None, "ForAllValues", "ForAnyValue"])
+@pytest.mark.parametrize("if_exists", [False, True])
+def test_operators_that_the_guide_lists(name: str, of_set: str | None, if_exists: bool) -> None:
+    """Protects every operator of the guide, with the set operators in front and IfExists at the end.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
+    """
+    text = f"{f'{of_set}:' if of_set else ''}{name}{'IfExists' if if_exists else ''}"
+    assert split_operator(text) == Operator(of_set, name, if_exists)
+    assert [*condition_mistakes({text: {"aws:x": "true"}})] == []
+
+
+def test_null_is_an_operator() -> None:
+    """Protects the operator for the presence of a key."""
+    assert split_operator("Null") == Operator(None, "Null", False)
+
+
+@pytest.mark.parametrize(
+    ("operator", "advice"),
+    [
+        ("stringEquals", "'StringEquals'"),
+        ("StringEqual", "'StringEquals'"),
+        ("StringsLike", "'StringLike'"),
+        ("ForAnyValue:StringLik", "'StringLike'"),
+        ("ForSomeValue:StringLike", ""),
+        ("StringLikeIfexists", "'StringLike'"),
+        ("IfExists", ""),
+        ("", ""),
+        ("StringEquals ", "'StringEquals'"),
+    ],
+)
+def test_operators_that_iam_does_not_have(operator: str, advice: str) -> None:
+    """Protects from a condition that IAM refuses, with the operator that is meant where there is one."""
+    assert split_operator(operator) is None
+    ((place, mistake),) = condition_mistakes({operator: {"aws:x": "a"}})
+    assert place == (operator,)
+    assert "no condition operator" in mistake.found
+    assert advice in mistake.fix
+
+
+@pytest.mark.parametrize(
+    ("conditions", "place", "word"),
+    [
+        ([], (), "[]"),
+        (None, (), "nothing"),
+        ("x", (), "'x'"),
+        ({"StringEquals": "x"}, ("StringEquals",), "'x'"),
+        ({"StringEquals": {"aws:x": []}}, ("StringEquals", "aws:x"), "[]"),
+        ({"StringEquals": {"aws:x": None}}, ("StringEquals", "aws:x"), "nothing"),
+        ({"StringEquals": {"aws:x": {"a": "b"}}}, ("StringEquals", "aws:x"), "{'a': 'b'}"),
+        ({"StringEquals": {"aws:x": ["a", ["b"]]}}, ("StringEquals", "aws:x"), "['a', ['b']]"),
+        ({"StringEquals": {"aws:x": 1227433179}}, ("StringEquals", "aws:x"), "1227433179"),
+        ({"ForAnyValue:StringLike": {"aws:x": ["a", 1]}}, ("ForAnyValue:StringLike", "aws:x"), "StringLike"),
+        ({"ArnLike": {"aws:x": 1.5}}, ("ArnLike", "aws:x"), "1.5"),
+        ({"BinaryEquals": {"aws:x": 1}}, ("BinaryEquals", "aws:x"), "1"),
+    ],
+)
+def test_conditions_that_iam_refuses(conditions: Any, place: Part, word: str) -> None:
+    """Protects the shape of a condition block: operators, keys, a string or a list of strings.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition.html
+    """
+    ((found, mistake),) = condition_mistakes(conditions, ("Condition",))
+    assert found == ("Condition", *place)
+    assert word in mistake.found
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        {},
+        {"NumericLessThan": {"aws:MultiFactorAuthAge": 3600}},
+        {"Bool": {"aws:SecureTransport": True}},
+        {"Null": {"aws:TokenIssueTime": False}},
+        {"StringEquals": {"aws:x": ["a", ""]}},
+    ],
+)
+def test_conditions_that_iam_takes(conditions: Any) -> None:
+    """Protects JSON's own numbers and booleans under the operators that compare such values."""
+    assert [*condition_mistakes(conditions)] == []
+
+
+@pytest.mark.parametrize("operator", ["StringEquals", "StringEqualsIgnoreCase", "ForAnyValue:StringEquals"])
+@pytest.mark.parametrize("subject", ["system:serviceaccount:default:*", ["a", "system:serviceaccount:a:my-?"]])
+def test_a_wildcard_that_does_not_work(operator: str, subject: Any) -> None:
+    """Protects the page's own warning: `*` under StringEquals is a plain star, so no token matches.
+
+    Source: https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html
+    """
+    ((place, mistake),) = condition_mistakes({operator: {"oidc.example:sub": subject}})
+    assert place == (operator, "oidc.example:sub")
+    assert mistake.arguments == (("subjects",),)
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        {"StringLike": {"oidc.example:sub": "system:serviceaccount:default:*"}},
+        {"StringEquals": {"oidc.example:sub": "system:serviceaccount:default:app"}},
+        {"StringEquals": {"s3:prefix": "a*"}},
+        {"StringNotEquals": {"oidc.example:sub": "a*"}},
+    ],
+)
+def test_a_wildcard_that_works_or_is_none(conditions: Any) -> None:
+    """Protects StringLike, and other keys than a token's `sub`, in which a star may be meant as it stands."""
+    assert [*condition_mistakes(conditions)] == []
+
+
+# Values that are known later
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        document(STATEMENT, Id=UNKNOWN),
+        document(STATEMENT, Version=UNKNOWN),
+        document(Statement=UNKNOWN),
+        document(UNKNOWN, STATEMENT),
+        *(document({**STATEMENT, element: UNKNOWN}) for element in (*STATEMENT, "Sid", "Condition")),
+        document({**STATEMENT, "Action": ["s3:*", UNKNOWN]}),
+        document({**STATEMENT, "Condition": {"StringEquals": UNKNOWN}}),
+        document({**STATEMENT, "Condition": {"StringEquals": {"aws:x": UNKNOWN}}}),
+        document({**STATEMENT, "Condition": {"StringEquals": {"aws:x": [UNKNOWN, "a"]}}}),
+    ],
+)
+def test_an_output_is_passed_over(value: dict[str, Any]) -> None:
+    """Protects outputs in documents: what is known later is no mistake now."""
+    assert [*document_mistakes(value)] == []
+
+
+@pytest.mark.parametrize("principal", [UNKNOWN, {"AWS": UNKNOWN}, {"AWS": ["arn:aws:iam::111122223333:root", UNKNOWN]}])
+def test_an_output_may_be_trusted(principal: Any) -> None:
+    """Protects outputs in trust statements."""
+    assert [*statement_mistakes({**TRUST, "Principal": principal}, trust=True)] == []
+
+
+def test_what_is_beside_an_output_is_checked() -> None:
+    """Protects the check of what is known: one output in a list hides no mistake of its neighbours."""
+    statement = {**STATEMENT, "Action": [UNKNOWN, "GetObject"], "Resource": UNKNOWN, "Effect": "allow"}
+    assert places(document_mistakes(document(UNKNOWN, statement))) == [
+        ("Statement", 1, "Effect"),
+        ("Statement", 1, "Action", 1),
+    ]
+
+
+# Partitions
+
+
+def test_a_resource_of_another_partition() -> None:
+    """Protects roles in China and GovCloud: "each AWS account is scoped to one partition".
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
+    """
+    china, own = "arn:aws-cn:s3:::b", "arn:aws:s3:::b"
+    value = document(
+        {**STATEMENT, "Resource": china},
+        {**STATEMENT, "Resource": [own, china, "*", "arn:*:s3:::b", "arn:${x}:s3:::b", "b", UNKNOWN]},
+        {**without("Resource"), "NotResource": [china]},
+    )
+    found = [*partition_mistakes(value, "aws")]
+    assert places(found) == [
+        ("Statement", 0, "Resource"),
+        ("Statement", 1, "Resource", 1),
+        ("Statement", 2, "NotResource", 0),
+    ]
+    assert all("'aws-cn'" in mistake.found and "'aws'" in mistake.allowed for _, mistake in found)
+    assert places(partition_mistakes({"Statement": {"Resource": own}}, "aws-cn")) == [("Statement", "Resource")]
+
+
+@pytest.mark.parametrize("value", [{}, {"Statement": None}, {"Statement": "x"}, {"Statement": [5, {"Resource": 5}]}])
+def test_a_document_of_any_shape_has_no_partition(value: dict[str, Any]) -> None:
+    """Protects from a traceback: what is wrong with the shape is told by the grammar."""
+    assert [*partition_mistakes(value, "aws-cn")] == []
+
+
+@pytest.mark.parametrize(
+    ("found", "partition", "wrong"),
+    [
+        ("aws-cn", "aws", True),
+        ("aws", "aws-us-gov", True),
+        ("aws", "aws", False),
+        ("aws-cn", None, False),
+        ("was", "aws", False),
+        ("*", "aws", False),
+    ],
+)
+def test_another_partition_only_where_both_are_known(found: str, partition: str | None, wrong: bool) -> None:
+    """Protects stacks whose region is not known, and what is reported as no partition at all."""
+    assert (wrong_partition(f"arn:{found}:s3:::b", found, partition) is not None) is wrong

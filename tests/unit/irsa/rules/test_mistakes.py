@@ -1,0 +1,96 @@
+"""The shape of a mistake: what was found, what is allowed, what to do, and where."""
+
+import pytest
+
+from irsa.rules.mistakes import Mistake, Part, described, nearest, path_of, shown
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        ((), ""),
+        (("bindings",), "bindings"),
+        (("bindings", "my-app", "policyArns", 1), "bindings.my-app.policyArns[1]"),
+        (("annotations", "example.com/owner"), 'annotations["example.com/owner"]'),
+        (("a", 0, 1), "a[0][1]"),
+        ((0, "a"), "[0].a"),
+        (("a b",), '["a b"]'),
+        (("",), '[""]'),
+        (("a", 'say "x"'), 'a["say \\"x\\""]'),
+        (("a", "b\nc"), 'a["b\\nc"]'),
+        (("a", "é"), "a.é"),
+    ],
+)
+def test_a_path_is_one_line_that_can_be_read_back(parts: Part, text: str) -> None:
+    """Protects places in messages: the forms of its docstring; a key that others wrote begins no line of its own."""
+    assert path_of(parts) == text
+
+
+def test_a_mistake_has_its_parts() -> None:
+    """Protects callers that print the parts with a place, and a traceback that shows them all."""
+    mistake = Mistake("F", "A", "D")
+
+    assert (mistake.found, mistake.allowed, mistake.fix, mistake.arguments) == ("F", "A", "D", ())
+    assert all(part in str(mistake) for part in ("F", "A", "D"))
+    assert isinstance(mistake, ValueError)
+
+
+def test_arguments_are_spelled_as_the_caller_does() -> None:
+    """Protects callers of three languages: the fix names arguments by their own spelling, in their order."""
+    mistake = Mistake("F", "A", "set {} or {}", ("role_name",), ("policy", "name"))
+
+    assert mistake.spelled(lambda part: "/".join(map(str, part)).upper()).fix == "set ROLE_NAME or POLICY/NAME"
+    assert "set role_name or policy.name" in str(mistake)
+    assert mistake.spelled(path_of).arguments == ()
+    assert (mistake.spelled(path_of).found, mistake.spelled(path_of).allowed) == ("F", "A")
+
+
+def test_braces_stay_where_no_argument_is_named() -> None:
+    """Protects fixes that show a variable of IAM or irsa, such as ${partition}, from being taken for a place."""
+    mistake = Mistake("F", "A", "write ${partition} or {}")
+
+    assert mistake.spelled(lambda _: "X").fix == "write ${partition} or {}"
+    assert "${partition}" in str(mistake)
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("serviceAcount", "did you mean 'serviceAccount'?"),
+        ("SERVICEACCOUNT", "did you mean 'serviceAccount'?"),
+        ("roel", "did you mean 'role'?"),
+        ("zzz", "remove it"),
+        ("", "remove it"),
+        (5, "remove it"),
+        (None, "remove it"),
+    ],
+)
+def test_the_nearest_name_is_advised_or_none(text: object, advice: str) -> None:
+    """Protects the advice: the known name as it is spelled there, whatever the case of what was written."""
+    assert nearest(text, ["role", "serviceAccount", "policy"], "remove it") == advice
+
+
+def test_nothing_is_near_where_nothing_is_known() -> None:
+    """Protects messages about an empty list of names."""
+    assert nearest("role", [], "add it") == "add it"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "nothing"), ("a\nb", r"'a\nb'"), (1, "1"), ([], "[]"), ("x" * 78, repr("x" * 78))]
+)
+def test_a_value_is_shown_on_one_line(value: object, text: str) -> None:
+    """Protects messages: a value is quoted, so a line break in it begins no line of ours."""
+    assert shown(value) == text
+
+
+def test_a_long_value_is_cut_at_80_characters() -> None:
+    """Protects messages from a whole document: 80 characters at most, the last three tell that it goes on."""
+    assert shown("x" * 79) == "'" + "x" * 76 + "..."
+    assert len(shown(["x" * 1000])) == 80
+
+
+def test_a_message_has_four_parts() -> None:
+    """Protects the one shape of all messages: where, found, allowed, do, each on its line."""
+    lines = described("WHERE", Mistake("F", "A", "D")).splitlines()
+
+    assert [line.split() for line in lines] == [["WHERE"], ["found:", "F"], ["allowed:", "A"], ["do:", "D"]]

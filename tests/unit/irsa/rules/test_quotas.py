@@ -1,0 +1,68 @@
+"""IAM's quotas, against the quotas page, and durations against the API references."""
+
+import pytest
+
+from irsa.rules import quotas
+from irsa.rules.mistakes import Mistake
+from irsa.rules.quotas import SESSION_DURATION, TOKEN_EXPIRATION, Seconds, Usage, check_seconds, check_usage
+
+
+def test_the_numbers_of_the_quotas_page() -> None:
+    """Protects the numbers: trust policy 2,048, managed policy 6,144, inline 10,240, 10 attached policies, 50 tags.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    """
+    assert quotas.TRUST_POLICY_SIZE == 2048
+    assert quotas.MANAGED_POLICY_SIZE == 6144
+    assert quotas.INLINE_POLICIES_SIZE == 10240
+    assert quotas.ATTACHED_POLICIES == 10
+    assert quotas.TAGS == 50
+
+
+@pytest.mark.parametrize(("used", "warns"), [(0, False), (80, False), (81, True), (100, True)])
+def test_over_four_fifths_warns(used: int, warns: bool) -> None:
+    """Protects the lint rule's own words, "over 80%", at its edges: 80% itself is not over it."""
+    assert check_usage(Usage("things", used, 100)) is warns
+
+
+def test_a_quota_that_five_does_not_divide() -> None:
+    """Protects quotas such as 2,048, of which 80% is 1,638.4: 1,638 is under it, and 1,639 over."""
+    assert check_usage(Usage("characters", 1638, 2048)) is False
+    assert check_usage(Usage("characters", 1639, 2048)) is True
+
+
+def test_more_than_the_quota_is_a_mistake() -> None:
+    """Protects the deployment, which IAM would stop half-way; the number is told as people write it."""
+    with pytest.raises(Mistake) as error:
+        check_usage(Usage("characters", 2049, 2048))
+    assert (error.value.found, error.value.allowed) == ("characters: 2,049", "at most 2,048")
+    assert error.value.arguments == ()
+
+
+def test_a_quota_that_aws_raises_names_its_setting() -> None:
+    """Protects users with a raised quota: the advice names the argument that says so."""
+    with pytest.raises(Mistake) as error:
+        check_usage(Usage("managed policies", 11, 10, ("attached_policies_quota",)))
+    assert error.value.arguments == (("attached_policies_quota",),)
+    assert "SETTING" in error.value.spelled(lambda _: "SETTING").fix
+
+
+def test_a_usage_is_told_as_used_of_quota() -> None:
+    """Protects the warning's text, which its docstring promises."""
+    assert str(Usage("characters of the trust policy", 1700, 2048)) == "characters of the trust policy: 1,700 of 2,048"
+
+
+@pytest.mark.parametrize(
+    ("limits", "good", "bad"),
+    [(SESSION_DURATION, [3600, 43200], [3599, 43201, 0, -1]), (TOKEN_EXPIRATION, [600, 86400, 10**9], [599, 0, -600])],
+)
+def test_durations_at_their_edges(limits: Seconds, good: list[int], bad: list[int]) -> None:
+    """Protects one hour to twelve for a session, and ten minutes at least for a token.
+
+    Sources: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html (MaxSessionDuration),
+    https://kubernetes.io/docs/concepts/storage/projected-volumes/#serviceaccounttoken (expirationSeconds)
+    """
+    assert [check_seconds(seconds, limits) for seconds in good] == good
+    for seconds in bad:
+        with pytest.raises(Mistake, match=f"{seconds} seconds"):
+            check_seconds(seconds, limits)

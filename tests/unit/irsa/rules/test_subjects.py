@@ -1,0 +1,73 @@
+"""Subjects of service account tokens, and patterns of them, against Kubernetes' names and IAM's wildcards."""
+
+import pytest
+
+from irsa.rules.mistakes import Mistake
+from irsa.rules.subjects import check_any_service_account, check_subject, is_pattern, subject_claim
+
+
+@pytest.mark.parametrize("subject", ["default:my-service-account", "a:*", "*:a", "team-?:w*rker", "a:b.c"])
+def test_subjects_that_can_match(subject: str) -> None:
+    """Protects every form of the AWS page: one account, a namespace's accounts, several namespaces."""
+    assert check_subject(subject) == subject
+
+
+@pytest.mark.parametrize(
+    ("subject", "word"),
+    [
+        ("default", "namespace and a name"),
+        ("default", "'default:*'"),
+        ("a/b/c", "'a/b/c:*'"),
+        ("a/b:c:d", "namespace and a name"),
+        ("default/my-service-account", "default:my-service-account"),
+        ("a:b:c", "namespace and a name"),
+        ("system:serviceaccount:a:b", "'a:b'"),
+        ("Team:a", "namespace"),
+        ("a:B", "service account"),
+        (":a", "namespace"),
+        ("*", "namespace and a name"),
+    ],
+)
+def test_subjects_that_never_match(subject: str, word: str) -> None:
+    """Protects DNXLabs/terraform-aws-eks-lb-controller#34: a doubled prefix, and other subjects that trust nobody."""
+    with pytest.raises(Mistake) as error:
+        check_subject(subject)
+    assert word in f"{error.value.found}; {error.value.fix}"
+
+
+def test_a_wildcard_in_place_of_a_legal_character_only() -> None:
+    """Protects from a pattern that trusts nobody: what stands beside the wildcard must be a name's own character."""
+    for subject in ("team_*:app", "team-a:App-*", "*:", "a.b*:c", "x" * 63 + "?:a"):
+        with pytest.raises(Mistake):
+            check_subject(subject)
+
+
+def test_the_claim_of_a_subject() -> None:
+    """Protects the token's `sub`, as Kubernetes writes it: the prefix once, whatever the subject.
+
+    Source: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#service-account-tokens
+    """
+    assert subject_claim("default:my-service-account") == "system:serviceaccount:default:my-service-account"
+
+
+@pytest.mark.parametrize(
+    ("subject", "expected"), [("a:b", False), ("a:*", True), ("?:b", True), ("a.b-c:d", False), ("", False)]
+)
+def test_a_wildcard_makes_a_pattern(subject: str, expected: bool) -> None:
+    """Protects StringLike for the two wildcards of IAM, and StringEquals for all the rest."""
+    assert is_pattern(subject) is expected
+
+
+@pytest.mark.parametrize("subject", ["*:*", "**:*", "*:**", "?*:*", "*:?*", "*?:*?"])
+def test_everybody_is_asked_for_in_words(subject: str) -> None:
+    """Protects from `*:*` by mistake, which trusts every Pod of the cluster; also when written in another way."""
+    with pytest.raises(Mistake, match="every service account") as error:
+        check_any_service_account(["a:b", subject])
+    assert error.value.arguments == (("any_service_account",),)
+
+
+@pytest.mark.parametrize("subject", ["team-a:*", "*:app", "?:*", "*:?", "a*:*b"])
+def test_some_are_not_everybody(subject: str) -> None:
+    """Protects patterns that leave somebody out: a namespace, a name, a length."""
+    check_any_service_account([subject, "a:b"])
+    check_any_service_account([])

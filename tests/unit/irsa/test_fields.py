@@ -1,0 +1,231 @@
+"""How each argument is read: kinds of values, with outputs in them, and what each field refuses.
+
+The limits themselves are tested with the rules; here it is that each argument has its rule.
+"""
+
+from typing import Any
+
+import pytest
+
+from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS, Document, Field, Found, collect
+from irsa.rules.mistakes import Mistake, Part
+from irsa.rules.unknown import UNKNOWN
+
+STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+DOCUMENT = {"Version": "2012-10-17", "Statement": [STATEMENT]}
+TRUSTING = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}
+PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.example/id/A"
+ALL: dict[str, Field] = {
+    **FIELDS,
+    **{name: each for name, (_, each) in KEYED_FIELDS.items()},
+    **{f"{outer}.{name}": each for outer, fields in NESTED_FIELDS.items() for name, each in fields.items()},
+}
+
+# One value of each field, and values that AWS, Kubernetes or the kind of the field refuses.
+VALUES: dict[str, tuple[Any, list[Any]]] = {
+    "role_arn": ("arn:aws:iam::111122223333:role/r", ["r", "arn:aws:iam::111122223333:user/u"]),
+    "oidc_provider_arns": ([PROVIDER], [[], ["x"], PROVIDER, {}]),
+    "subjects": (["a:b", "a:*"], [["a"], "a:b", [5]]),
+    "any_service_account": (True, ["true", 1, []]),
+    "audience": ("sts.amazonaws.com", ["", 5, "x" * 256]),
+    "trust_conditions": (
+        {"StringEquals": {"aws:x": "a"}},
+        [[], {"X": {"a": "b"}}, {"StringEquals": {"issuer.example:sub": "a"}}],
+    ),
+    "trust_statements": ([TRUSTING], [TRUSTING, [STATEMENT], ["x"]]),
+    "role_name": ("my-role", ["", "a b", "x" * 65, 5]),
+    "role_name_prefix": ("my-", ["x" * 39]),
+    "description": ("Reads", ["日本", "x" * 1001]),
+    "path": ("/team/", ["team", ""]),
+    "permissions_boundary": ("arn:aws:iam::aws:policy/ReadOnlyAccess", ["arn:aws:iam::111122223333:role/r"]),
+    "max_session_duration": (3600, [3599, 43201, "3600", True, 3600.5]),
+    "force_detach_policies": (False, ["no", None, 0]),
+    "tags": ({"team": "a"}, [[], {"aws:x": "a"}, {"a": "x" * 257}, {"a": 5}, {5: "a"}]),
+    "import_existing": (["role"], ["role", ["rolle"], [5]]),
+    "retain_on_delete": (True, ["yes"]),
+    "trust_policy_size_quota": (4096, [2047, "4096"]),
+    "attached_policies_quota": (20, [0, -1, "20"]),
+    "policy_arns": ("arn:aws:iam::aws:policy/ReadOnlyAccess", ["ReadOnlyAccess", 5]),
+    "inline_policies": (DOCUMENT, ["{", [], {}, {**DOCUMENT, "Version": "2008-10-17"}]),
+    "service_account.name": ("my-app.v1", ["My_App", "", 5]),
+    "service_account.namespace": ("team-a", ["team.a", "x" * 64]),
+    "service_account.create": (False, ["false", 0]),
+    "service_account.labels": ({"app.kubernetes.io/name": "a"}, [{"a b": "c"}, {"a": "x" * 64}, {"a": True}, ["a"]]),
+    "service_account.annotations": (
+        {"example.com/owner": "anything at all"},
+        [{"eks.amazonaws.com/role-arn": "x"}, {"a b": "c"}, {"a": 5}],
+    ),
+    "service_account.image_pull_secrets": (["registry"], ["registry", ["A_B"]]),
+    "service_account.automount_service_account_token": (False, ["no"]),
+    "service_account.sts_regional_endpoints": (True, ["true"]),
+    "service_account.token_expiration": (86400, [599, "600", False]),
+    "policy.document": (DOCUMENT, ["[]", 5, {"Statement": [STATEMENT]}]),
+    "policy.name": ("my-policy", ["a/b", "x" * 129]),
+    "policy.path": ("/team/app/", ["/a//b/", "team"]),
+    "policy.description": ("Reads", ["日本"]),
+    "policy.tags": ({"team": "a"}, [{"aws:x": "a"}]),
+}
+
+
+def read(field: Field, value: Any) -> tuple[Any, list[tuple[Part, Mistake]]]:
+    found: Found = []
+    return field.parse(value, ("here",), found), found
+
+
+def test_every_field_has_its_values() -> None:
+    """Protects the tests below: a new argument must come with a value that is good and some that are not."""
+    assert set(VALUES) == set(ALL)
+    assert all(bad for _, bad in VALUES.values())
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_field_takes_what_is_legal(name: str) -> None:
+    """Protects users of every argument; the value stays as it is, a document beside its text."""
+    good, _ = VALUES[name]
+    value, found = read(ALL[name], good)
+
+    assert found == []
+    assert value == (Document(None, good) if name in ("policy.document", "inline_policies") else good)
+
+
+@pytest.mark.parametrize(("name", "bad"), [(name, bad) for name, (_, several) in VALUES.items() for bad in several])
+def test_a_field_refuses_what_is_not(name: str, bad: Any) -> None:
+    """Protects the deployment: each value is reported below the argument's own place, with all parts of a message."""
+    _, found = read(ALL[name], bad)
+
+    assert found != []
+    for place, mistake in found:
+        assert place[:1] == ("here",)
+        assert all((mistake.found, mistake.allowed, mistake.fix))
+
+
+@pytest.mark.parametrize("name", [name for name, each in ALL.items() if not each.plain])
+def test_an_output_may_stand_for_the_value(name: str) -> None:
+    """Protects outputs as arguments: what is known later is no mistake now, as a whole or within a list or mapping."""
+    field, (good, _) = ALL[name], VALUES[name]
+    within: list[Any] = [[UNKNOWN]] if isinstance(good, list) else []
+    if isinstance(good, dict) and "Statement" not in good:
+        within = [dict.fromkeys(good, UNKNOWN)]
+    for value in (UNKNOWN, *within):
+        assert read(field, value) == (value, [])
+
+
+PLAIN = {
+    "any_service_account": "decision",
+    "max_session_duration": "number",
+    "import_existing": "which resources exist",
+    "retain_on_delete": "option",
+    "trust_policy_size_quota": "number",
+    "attached_policies_quota": "number",
+    "service_account.create": "which resources exist",
+    "service_account.token_expiration": "number",
+}
+
+
+def test_what_decides_before_the_deployment_is_plain() -> None:
+    """Protects a preview: which resources there are can't depend on an output, and all else may."""
+    assert {name for name, each in ALL.items() if each.plain} == set(PLAIN)
+    for name, word in PLAIN.items():
+        assert word in ALL[name].plain
+
+
+def test_what_is_always_needed() -> None:
+    """Protects the two that have no default: the account's name and the policy's document."""
+    assert {name for name, each in ALL.items() if each.required} == {"service_account.name", "policy.document"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("role_name", 5, 'put it in quotes: "5"'),
+        ("role_name", True, 'put it in quotes: "True"'),
+        ("role_name", ["a"], "write a string"),
+        ("subjects", "a:b", "write ['a:b']"),
+        ("subjects", {"a": "b"}, "write a list"),
+        ("max_session_duration", "3600", "without quotes"),
+        ("any_service_account", "true", "without quotes"),
+        ("tags", ["a"], "write key: value"),
+        ("tags", {5: "a"}, "write a string"),
+        ("policy.document", 5, "mapping, or as JSON text"),
+    ],
+)
+def test_a_value_of_another_kind_says_how_to_write_it(name: str, value: Any, advice: str) -> None:
+    """Protects the advice for the common errors: quotes that are missing or too many, and one in place of a list."""
+    _, ((_, mistake),) = read(ALL[name], value)
+    assert advice in mistake.fix
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "place"),
+    [
+        ("subjects", ["a:b", "x"], (1,)),
+        ("tags", {"a": "b", "c": 5}, ("c",)),
+        ("tags", {"a": "b", "a,b": "c"}, ("a,b",)),
+        (
+            "policy.document",
+            {**DOCUMENT, "Statement": [STATEMENT, {**STATEMENT, "Effect": "x"}]},
+            ("Statement", 1, "Effect"),
+        ),
+        ("trust_conditions", {"StringEquals": {"a": None}}, ("StringEquals", "a")),
+        ("trust_statements", [TRUSTING, {**TRUSTING, "Effect": "x"}], (1, "Effect")),
+        ("policy.document", {**DOCUMENT, "Id": [1, {"a": {1}}]}, ("Id", 1, "a")),
+    ],
+)
+def test_a_mistake_is_placed_where_it_is(name: str, value: Any, place: Part) -> None:
+    """Protects the reader of a long value: the index and the keys that lead to it."""
+    _, found = read(ALL[name], value)
+    assert [where for where, _ in found] == [("here", *place)]
+
+
+@pytest.mark.parametrize(("value", "known"), [(3600.0, 3600), (43200, 43200)])
+def test_other_languages_have_one_kind_of_number(value: float, known: int) -> None:
+    """Protects TypeScript and Go, whose 3600 arrives as 3600.0: it is an integer, and stays one in the state."""
+    seconds, found = read(FIELDS["max_session_duration"], value)
+    assert (seconds, type(seconds), found) == (known, int, [])
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
+def test_a_number_that_is_none(number: float) -> None:
+    """Protects from a traceback, and from a document that JSON cannot hold."""
+    _, ((_, mistake),) = read(FIELDS["max_session_duration"], number)
+    assert mistake.allowed == "an integer"
+    _, ((place, _),) = read(ALL["policy.document"], {**DOCUMENT, "Id": number})
+    assert place == ("here", "Id")
+
+
+def test_json_text_is_kept_beside_what_it_says() -> None:
+    """Protects a document that a program wrote: its own text, white space and all, and its content for the rules."""
+    text = '{ "Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"} }'
+    value, found = read(ALL["policy.document"], text)
+    assert found == []
+    assert value.text == text
+    assert value.content["Statement"]["Action"] == "s3:*"
+
+
+def test_json_text_is_checked_by_the_same_rules() -> None:
+    """Protects users of `json.dumps` and of `aws.iam.getPolicyDocument`: a text is no way around the grammar."""
+    _, ((place, mistake),) = read(ALL["policy.document"], '{"Version": "2012-10-17", "Statement": []}')
+    assert (place, mistake.found) == (("here", "Statement"), "[]")
+
+
+def test_all_mistakes_of_a_value_are_found() -> None:
+    """Protects the promise of one report: a list's second mistake is not hidden by the first."""
+    _, found = read(FIELDS["subjects"], ["x", "a:b", "y", 5])
+    assert [place for place, _ in found] == [("here", 0), ("here", 2), ("here", 3)]
+
+
+def test_a_check_that_raises_something_else_is_an_error_of_ours() -> None:
+    """Protects from a defect that looks like a user's mistake: only a Mistake is collected."""
+    found: Found = []
+
+    def wrong() -> None:
+        raise Mistake("F", "A", "D")
+
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    collect(wrong, ("a",), found)
+    collect(lambda: "good", ("b",), found)
+    assert [(place, mistake.found) for place, mistake in found] == [(("a",), "F")]
+    with pytest.raises(ZeroDivisionError):
+        collect(broken, ("a",), found)
