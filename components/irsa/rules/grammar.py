@@ -145,10 +145,10 @@ def split_operator(text: str) -> Operator | None:
     return Operator(found[1], found[2], found[3] is not None) if found else None
 
 
-def condition_mistakes(conditions: Any) -> Iterator[Located]:
+def condition_mistakes(conditions: Any, place: Part = ()) -> Iterator[Located]:
     """Yield what IAM would refuse, or what can never match, in a mapping of operators, keys and values."""
-    yield from character_mistakes(conditions)
-    yield from _condition_mistakes(conditions, ())
+    yield from character_mistakes(conditions, place) if isinstance(conditions, Mapping) else ()
+    yield from _condition_mistakes(conditions, place)
 
 
 def _condition_mistakes(conditions: Any, place: Part) -> Iterator[Located]:

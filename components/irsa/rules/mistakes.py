@@ -20,7 +20,7 @@ def _step(part: str | int) -> str:
     if isinstance(part, int):
         return f"[{part}]"
     # Keys come from the caller: a line break in one must not look like a line of our message.
-    return f".{part}" if re.fullmatch("[A-Za-z0-9_-]+", part) else f"[{json.dumps(part, ensure_ascii=False)}]"
+    return f".{part}" if re.fullmatch(r"[\w-]+", part) else f"[{json.dumps(part, ensure_ascii=False)}]"
 
 
 Spelling = Callable[[Part], str]
