@@ -6,7 +6,7 @@ WORKERS := 3
 .DEFAULT_GOAL := help
 .PHONY: bench clean clean-cache destroy down environment generate help lint preview requirements showcase test unit up
 
-help: ## show this
+help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 environment:
@@ -19,47 +19,48 @@ up: environment ## start the sandbox and deploy the dev stack to it
 preview: environment ## show what `make up` would change
 	@$(PYTHON) -m sandbox preview
 
-destroy: environment ## take back what `make up` deployed; the servers go on
+destroy: environment ## destroy what `make up` deployed; the servers keep running
 	@$(PYTHON) -m sandbox destroy
 
-showcase: environment ## deploy every key of the stack file, a second time with 0 changes, and destroy it to nothing
+showcase: environment ## deploy a stack that uses every key, see that a second `up` changes nothing, and destroy it
 	@$(PYTHON) -m sandbox showcase
 
-down: ## stop the servers; what was deployed is there again after `make up`
+down: ## stop the servers; what was deployed is kept for the next `make up`
 	@if [ -d .sandbox ]; then $(MAKE) --no-print-directory environment && $(PYTHON) -m sandbox down; fi
 
-clean: down ## stop the servers and remove all that `make up` and `make test` made here
+clean: down ## stop the servers and remove everything that `make up` and `make test` created here
 	@rm -rf .sandbox .venv tests/editor/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-cache: environment ## remove the built programs that all clones of this user share
 	@$(PYTHON) -m sandbox clean-cache
 
-lint: environment ## style, workflows and types
+lint: environment ## check style, workflows and types
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@echo "  actionlint (the first time it is built: half a minute)"
 	@cd tests/actionlint && go tool actionlint ../../.github/workflows/*.yml
-	@$(PYTHON) -m mypy components/irsa config cli/irsa_cli cli/reference.py program sandbox tests $(wildcard bench/*.py) __main__.py
+	@$(PYTHON) -m mypy components/irsa components/readme.py config cli/irsa_cli cli/reference.py program sandbox tests $(wildcard bench/*.py) __main__.py
 	@for example in examples/*/__main__.py; do $(PYTHON) -m mypy "$$example" || exit 1; done
 
-unit: environment ## the tests that need neither the engine nor the sandbox, in less than a minute
+unit: environment ## run the tests that need neither the engine nor the sandbox, in less than a minute
 	@$(PYTHON) -m pytest -q -n auto tests/unit tests/component tests/program
 
-test: lint ## lint, types and all tests, the real engine's among them
+test: lint ## lint and run all tests, those with the real engine too
 	@$(PYTHON) -m sandbox programs
-	@if command -v npm >/dev/null; then cd tests/editor && { npm ci --silent --no-audit --no-fund || exit 1; }; else echo "  no npm (node 18 or newer): the editor's language server is not asked" >&2; fi
+	@if command -v npm >/dev/null; then cd tests/editor && { npm ci --silent --no-audit --no-fund || exit 1; }; else echo "  no npm (node 18 or newer): the tests of the editor's language server do not run" >&2; fi
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
 
-generate: environment ## write what is generated from the code: schemas and reference pages
+generate: environment ## generate the schemas and reference pages from the code
 	@$(PYTHON) -m config.schema
 	@$(PYTHON) -m config.docs
 	@$(PYTHON) cli/reference.py
 	@$(PYTHON) components --schema > components/schema.json.new && mv components/schema.json.new components/schema.json
+	@$(PYTHON) components/readme.py
 
-bench: environment ## measure what has a figure in the documentation
+bench: environment ## measure what the documentation has a figure for
 	@for file in bench/*.py; do $(PYTHON) -m bench.$$(basename $$file .py) || exit 1; done
 
-requirements: environment ## compile requirements*.txt anew from the ranges in pyproject.toml
+requirements: environment ## compile requirements*.txt from the ranges in pyproject.toml
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check pip-tools
 	@$(PYTHON) -m sandbox.requirements

@@ -1,7 +1,7 @@
 """How long `pulumi preview` takes for the bindings of an organisation: python -m bench.organisation [number].
 
-It starts a sandbox of its own in a temporary folder. The bindings lie in namespaces as those of a large company do:
-most namespaces have one service account, and a few have dozens.
+It starts a sandbox in a temporary folder. The bindings are spread over namespaces as in a large company: most
+namespaces have one service account, and a few have dozens.
 """
 
 import argparse
@@ -16,19 +16,19 @@ from typing import Any
 from tests.sandbox.conftest import running_cloud
 from tests.sandbox.project import Project
 
-# Service accounts in a namespace, and in how many namespaces: 1,070 accounts in 732 namespaces.
+# Service accounts per namespace, and number of such namespaces: 1,070 service accounts in 732 namespaces.
 NAMESPACES = {1: 567, 2: 125, 3: 19, 4: 9, 5: 5, 6: 1, 7: 3, 36: 3}
-BINDINGS = sum(accounts * namespaces for accounts, namespaces in NAMESPACES.items())
+BINDINGS = sum(service_accounts * namespaces for service_accounts, namespaces in NAMESPACES.items())
 
 
 def subjects() -> Iterator[tuple[str, str]]:
-    """Give a namespace and a service account, over and over."""
+    """Yield namespaces and names of service accounts, without end."""
     namespace = 0
     while True:
-        for accounts, namespaces in NAMESPACES.items():
+        for service_accounts, namespaces in NAMESPACES.items():
             for _ in range(namespaces):
                 namespace += 1
-                yield from ((f"team-{namespace}", f"app-{index}") for index in range(accounts))
+                yield from ((f"team-{namespace}", f"app-{index}") for index in range(service_accounts))
 
 
 def bindings(number: int) -> dict[str, Any]:

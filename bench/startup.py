@@ -1,6 +1,6 @@
-"""How long a command of irsa takes to start, beside the least that Python needs for the same.
+"""How long a verb of irsa takes to start, and how long Python takes for the imports that it cannot do without.
 
-The two of a pair run in turn, so that a busy machine slows both; the ratio is the median of the pairs' own ratios.
+The two of a pair run in turn, so that a busy machine slows both; the ratio is the median of the pairs' ratios.
 """
 
 import statistics
@@ -32,14 +32,14 @@ def main() -> int:
         file.write_text(trust_document([f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"], ["default:app"]))
         explain = ["explain", "default/app", ROLE, "--trust", str(file), "--issuer", f"https://{ISSUER}"]
         cases = ((["--help"], ARGPARSE, 5), (explain, ARGPARSE, 8), (["check", "Pulumi.dev.yaml"], PYDANTIC, 3))
-        print(f"{'':28}    own   least   ratio  goal    ({PAIRS} pairs, medians)")
+        print(f"{'':28}   irsa   least   ratio  goal    ({PAIRS} pairs, medians)")
         for arguments, least, goal in cases:
             pair = ([IRSA, *arguments], [sys.executable, "-c", least])
             times = [[seconds(command) for command in pair] for _ in range(PAIRS + 1)][1:]
-            own, other = (statistics.median(column) for column in zip(*times, strict=True))
+            irsa, least_seconds = (statistics.median(column) for column in zip(*times, strict=True))
             ratio = statistics.median(mine / its for mine, its in times)
             named = f"irsa {' '.join(arguments[:2] if len(arguments) == 2 else arguments[:1])}"  # noqa: PLR2004
-            print(f"{named:28}{own:5.2f} s {other:5.2f} s  {ratio:5.1f}   {goal}")
+            print(f"{named:28}{irsa:5.2f} s {least_seconds:5.2f} s  {ratio:5.1f}   {goal}")
     return 0
 
 

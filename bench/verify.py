@@ -1,8 +1,7 @@
-"""How long `irsa verify` takes for many bindings: python bench/verify.py [number] [requests per second].
+"""How long `irsa verify` takes for many bindings: python -m bench.verify [number] [requests per second].
 
-Each binding has a role, a policy of its own and a service account. IAM is moto's server with a round trip and, when
-given, a rate above which it answers Throttling; the Kubernetes API is a server that knows the accounts only. Both are
-processes of their own.
+Each binding has a role, a policy and a service account. IAM is moto's server with a round trip and, if that is set, a
+rate above which it answers Throttling; the Kubernetes API is a server of service accounts alone. Each is a process.
 """
 
 import argparse
@@ -35,8 +34,8 @@ from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount
 from irsa_cli.verify import Verification
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
-NUMBER = "123456789012"
-PROVIDER = f"arn:aws:iam::{NUMBER}:oidc-provider/{ISSUER}"
+AWS_ACCOUNT = "123456789012"
+PROVIDER = f"arn:aws:iam::{AWS_ACCOUNT}:oidc-provider/{ISSUER}"
 DOCUMENT = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 )
@@ -45,35 +44,37 @@ THROTTLED = b"<ErrorResponse><Error><Code>Throttling</Code><Message>Rate exceede
 
 
 def binding(index: int) -> DeclaredBinding:
-    arn = f"arn:aws:iam::{NUMBER}:role/app-{index}"
+    arn = f"arn:aws:iam::{AWS_ACCOUNT}:role/app-{index}"
     trust = trust_document([PROVIDER], [f"default:app-{index}"])
-    policy = f"arn:aws:iam::{NUMBER}:policy/app-{index}"
-    account = DeclaredServiceAccount("default", f"app-{index}", {"eks.amazonaws.com/role-arn": arn}, True, "")
+    policy = f"arn:aws:iam::{AWS_ACCOUNT}:policy/app-{index}"
+    service_account = DeclaredServiceAccount("default", f"app-{index}", {"eks.amazonaws.com/role-arn": arn}, True, "")
     return DeclaredBinding(
         f"app-{index}",
         arn,
         DeclaredRole(f"app-{index}", trust, None),
         (policy,),
         {policy: DOCUMENT},
-        service_accounts=(account,),
+        service_accounts=(service_account,),
     )
 
 
 class Kubernetes(BaseHTTPRequestHandler):
-    """Answers for the accounts of the benchmark."""
+    """Answers for the service accounts of the benchmark."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         time.sleep(ROUND_TRIP_SECONDS)
         name = self.path.rsplit("/", 1)[-1]
-        annotations = {"eks.amazonaws.com/role-arn": f"arn:aws:iam::{NUMBER}:role/{name}"}
-        account = {
+        annotations = {"eks.amazonaws.com/role-arn": f"arn:aws:iam::{AWS_ACCOUNT}:role/{name}"}
+        service_account = {
             "apiVersion": "v1",
             "kind": "ServiceAccount",
             "metadata": {"name": name, "namespace": "default", "annotations": annotations},
         }
-        body = json.dumps({"issuer": f"https://{ISSUER}"} if name == "openid-configuration" else account).encode()
+        body = json.dumps(
+            {"issuer": f"https://{ISSUER}"} if name == "openid-configuration" else service_account
+        ).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -91,7 +92,7 @@ def serve_kubernetes(pipe: Connection) -> None:
 
 
 class Rate:
-    """A bucket of requests that fills at a steady rate, as AWS's API limits do."""
+    """A limit of requests per second that fills up steadily, as those of AWS's APIs."""
 
     def __init__(self, per_second: float) -> None:
         self.per_second, self.left, self.at, self.lock = per_second, per_second, time.monotonic(), threading.Lock()
@@ -107,8 +108,8 @@ class Rate:
             return False
 
 
-class Quiet(WSGIRequestHandler):
-    """Moto's requests, not logged."""
+class WithoutLog(WSGIRequestHandler):
+    """Handles requests and logs none."""
 
     protocol_version = "HTTP/1.1"
 
@@ -130,16 +131,16 @@ def serve_iam(pipe: Connection, number: int, per_second: float) -> None:
                 return [THROTTLED]
         return moto(environ, start_response)
 
-    server = make_server("127.0.0.1", 0, answer, threaded=True, request_handler=Quiet)
+    server = make_server("127.0.0.1", 0, answer, threaded=True, request_handler=WithoutLog)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     iam: Any = boto3.client("iam", endpoint_url=f"http://127.0.0.1:{server.port}", config=Config(proxies={}))
     iam.create_open_id_connect_provider(Url=f"https://{ISSUER}", ClientIDList=["sts.amazonaws.com"])
     for index in range(number):
-        made = binding(index)
-        assert made.role
-        iam.create_role(RoleName=made.role.name, AssumeRolePolicyDocument=made.role.trust)
-        arn = iam.create_policy(PolicyName=made.role.name, PolicyDocument=DOCUMENT)["Policy"]["Arn"]
-        iam.attach_role_policy(RoleName=made.role.name, PolicyArn=arn)
+        role = binding(index).role
+        assert role
+        iam.create_role(RoleName=role.name, AssumeRolePolicyDocument=role.trust)
+        arn = iam.create_policy(PolicyName=role.name, PolicyDocument=DOCUMENT)["Policy"]["Arn"]
+        iam.attach_role_policy(RoleName=role.name, PolicyArn=arn)
     ready.set()
     pipe.send(server.port)
     threading.Event().wait()
@@ -147,11 +148,11 @@ def serve_iam(pipe: Connection, number: int, per_second: float) -> None:
 
 @contextmanager
 def served(target: Callable[..., None], *arguments: Any) -> Iterator[int]:
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.Process(target=target, args=(theirs, *arguments), daemon=True)
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.Process(target=target, args=(there, *arguments), daemon=True)
     process.start()
     try:
-        yield int(ours.recv())
+        yield int(here.recv())
     finally:
         process.terminate()
 

@@ -12,7 +12,7 @@ from config.pydantic_errors import keys_at
 from config.variables import BUILT_IN
 from irsa.rules import combinations
 from irsa.rules.arns import issuer_host_path
-from irsa.rules.mistakes import Mistake, nearest, path_of, shown
+from irsa.rules.mistakes import Mistake, listed, nearest, path_of, shown
 from irsa.rules.policies import CHAINING_POLICY
 from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, subject_of
 from irsa.rules.trust import check_conditions
@@ -59,7 +59,7 @@ def _of_cluster(place: Place, cluster: Any, values: Mapping[str, Any]) -> Iterat
         return
     explicit = "oidcIssuer" in cluster and ("oidcProviderArn" in cluster or cluster.get("createOidcProvider"))
     if not ("name" in cluster or "stack" in cluster or explicit or _misspelled(place, cluster)):
-        found = f"only {', '.join(map(str, cluster))}" if cluster else "nothing"
+        found = f"only {listed(list(map(str, cluster)))}" if cluster else "nothing"
         allowed = "name; or stack; or oidcIssuer with oidcProviderArn or with createOidcProvider: true"
         yield _mistake(place, found, allowed, "add the missing keys")
     if cluster.get("createOidcProvider") and "oidcProviderArn" in cluster:
@@ -112,8 +112,12 @@ def _of_binding(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake
 
 
 def _conditions(trust: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the conditions without variables in their keys; the others are checked with those filled in."""
     conditions = _mapping(trust.get("conditions")).items()
-    return {operator: {str(key): value for key, value in _mapping(keys).items()} for operator, keys in conditions}
+    return {
+        operator: {str(key): value for key, value in _mapping(keys).items() if "${" not in str(key)}
+        for operator, keys in conditions
+    }
 
 
 def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
@@ -121,14 +125,17 @@ def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any])
     place: Place = ("bindings", key)
     for index, cluster in enumerate(_list(binding.get("clusters"))):
         yield from _unknown((*place, "clusters", index), cluster, "irsa:clusters", values.get("clusters"))
-    for index, cluster in enumerate(_list(binding.get("clusters"))):
-        if cluster in _list(binding.get("clusters"))[:index]:
-            yield _mistake((*place, "clusters", index), f"{cluster!r} a second time", "each cluster once", "remove it")
+    names = [cluster if isinstance(cluster, str) else None for cluster in _list(binding.get("clusters"))]
+    first: dict[str, int] = {}
+    for index, cluster in enumerate(names):
+        if cluster and first.setdefault(cluster, index) != index:
+            found = f"{shown(cluster)} a second time"
+            yield _mistake((*place, "clusters", index), found, "each cluster once", "remove it")
     declared = _mapping(values.get("clusters"))
     chosen = [name for name in _list(binding.get("clusters")) if isinstance(name, str)] or list(declared)
     default_access = [name for name in chosen if "kubernetes" not in _mapping(declared.get(name))]
     if len(default_access) > 1 and "serviceAccount" in binding:
-        found = f"the clusters {', '.join(default_access)} without `kubernetes`: all would use the same Kubernetes API"
+        found = f"the clusters {listed(default_access)} without `kubernetes`: all would use the same Kubernetes API"
         allowed = "at most one cluster of a binding without `kubernetes`, which uses the stack's `kubernetes:` settings"
         yield _mistake((*place, "serviceAccount"), found, allowed, "add kubernetes: {context: ...} to the clusters")
     if "account" in binding:
@@ -140,11 +147,11 @@ def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any])
 
 
 def _unknown(place: Place, name: Any, where: str, declared: Any) -> Iterator[LocatedMistake]:
-    known = [str(key) for key in _mapping(declared)]
-    if name in known or not isinstance(name, str):
+    known = _mapping(declared)
+    if not isinstance(name, str) or name in known:
         return  # a value that is not a string is reported by the models
     fix = nearest(name, known, f"add it to {where}")
-    yield _mistake(place, f"{name!r} is not in {where}", ", ".join(known) or f"nothing: {where} is empty", fix)
+    yield _mistake(place, f"{name!r} is not in {where}", listed(known) or f"nothing: {where} is empty", fix)
 
 
 def _repeated(bindings: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[LocatedMistake]:

@@ -9,6 +9,7 @@ from config.loading import examine
 from config.located_mistake import LocatedMistake
 from config.stack_file import StackFile, located, project_settings
 from config.variables import SECRET, Secret
+from irsa.rules.mistakes import named
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 
 EXIT_CODES = "exit codes: 0 good (warnings included), 1 mistakes, 2 not checked: a file cannot be read"
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         except OSError as error:
             # The other files are reported all the same.
             reports.append(FileReport(str(file), 0, [], could_not_read=error.strerror or type(error).__name__))
-            print(f"irsa check: cannot read {file}: {reports[-1].could_not_read}", file=sys.stderr)
+            print(f"irsa check: cannot read {named(str(file))}: {reports[-1].could_not_read}", file=sys.stderr)
     readable = [report for report in reports if not report.could_not_read]
     if arguments.json:
         print(as_json(reports))

@@ -4,10 +4,11 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from config.lint import RULES as LINT_RULES
 from config.located_mistake import LocatedMistake
-from irsa.rules.mistakes import path_of
+from irsa.rules.mistakes import named, path_of, visible_json
 from irsa_cli.report.json import document
 
 
@@ -34,7 +35,7 @@ class FileReport:
         parts = [counted(len(self.mistakes), "mistake")] if self.mistakes else ["good"]
         parts += [counted(len(self.warnings), "warning")] if self.warnings else []
         parts += [f"{len(self.silenced)} silenced"] if self.silenced else []
-        return f"{self.file}: {', '.join(parts)}, {counted(self.bindings, 'binding')}"
+        return f"{named(self.file)}: {', '.join(parts)}, {counted(self.bindings, 'binding')}"
 
 
 def counted(count: int, what: str) -> str:
@@ -116,12 +117,12 @@ def sarif(reports: Sequence[FileReport]) -> str:
         )
     ]
     unread = [
-        {"level": "error", "message": {"text": f"cannot read {report.file}: {report.could_not_read}"}}
+        {"level": "error", "message": {"text": f"cannot read {named(report.file)}: {report.could_not_read}"}}
         for report in reports
         if report.could_not_read
     ]
     not_checked = [
-        {"level": "note", "message": {"text": f"{report.file}: not checked: {text}"}}
+        {"level": "note", "message": {"text": f"{named(report.file)}: not checked: {text}"}}
         for report in reports
         for text in report.not_checked
     ]
@@ -132,11 +133,8 @@ def sarif(reports: Sequence[FileReport]) -> str:
     }
     invocation = {"executionSuccessful": not unread, "toolExecutionNotifications": [*unread, *not_checked]}
     run = {"tool": {"driver": driver}, "invocations": [invocation], "results": results}
-    return json.dumps(
-        {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]},
-        indent=2,
-        ensure_ascii=False,
-    )
+    log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
+    return visible_json(json.dumps(log, indent=2, ensure_ascii=False))
 
 
 def _result(mistake: LocatedMistake, level: str) -> dict[str, Any]:
@@ -144,6 +142,6 @@ def _result(mistake: LocatedMistake, level: str) -> dict[str, Any]:
     location: dict[str, Any] = {"logicalLocations": [{"fullyQualifiedName": f"irsa:{path_of(mistake.place)}"}]}
     if mistake.file:
         region = {"region": {"startLine": mistake.line}} if mistake.line else {}
-        location["physicalLocation"] = {"artifactLocation": {"uri": mistake.file}, **region}
+        location["physicalLocation"] = {"artifactLocation": {"uri": quote(mistake.file)}, **region}
     text = f"found: {found.found}; allowed: {found.allowed}; do: {found.fix}"
     return {"ruleId": mistake.rule, "level": level, "message": {"text": text}, "locations": [location]}

@@ -15,7 +15,7 @@ def show_files(reports: Sequence[FileReport]) -> None:
     for report in reports:
         findings = [(m, "bold red") for m in report.mistakes] + [(w, "bold yellow") for w in report.warnings]
         for finding, style in findings:
-            place = f"{finding.file or ''}{f':{finding.line}' if finding.line else ''}"
+            place = finding.file_and_line
             heading = Text.assemble((place, style), (finding.where.removeprefix(place), "bold"))
             if finding.rule != "mistake":
                 heading.append(f"  [{finding.rule}]", style="yellow")

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from config.argument_places import spelled
 from config.between_keys import mistakes_between_keys
+from config.cluster_variable import cluster_variable_mistakes
 from config.defaults import with_defaults
 from config.divided_policies import divided_policy_mistakes
 from config.lint import CheckedStack, lint, silence_reason
@@ -20,7 +21,8 @@ from config.quota_use import quota_usages
 from config.trust_policies import judged_trusts
 from config.variable_keys import values_with_variables
 from config.variables import SECRET, CheckVariables, Secret, check_variables, references
-from irsa.rules.mistakes import Mistake, path_of
+from irsa.rules.mistakes import Mistake, named, path_of
+from irsa.rules.tags import role_tags_mistakes
 
 
 class StackFileError(Exception):
@@ -28,7 +30,8 @@ class StackFileError(Exception):
 
     def __init__(self, mistakes: list[LocatedMistake], file: str | None = None) -> None:
         self.mistakes = mistakes
-        count = f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''} in {file or 'the settings of the stack'}"
+        where = named(file) if file else "the settings of the stack"
+        count = f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''} in {where}"
         super().__init__("\n".join([count, *(f"  {mistake}" for mistake in mistakes)]))
 
 
@@ -85,6 +88,7 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
     bindings = values.get("bindings")
     settings = {**values, "bindings": sources.with_documents(bindings)} if isinstance(bindings, dict) else dict(values)
     mistakes += sources.mistakes
+    mistakes += cluster_variable_mistakes(settings, sources)
     stack, wrong = _validated(settings, variables)
     mistakes += [mistake for mistake in wrong if mistake.place not in empty]
     mistakes = [mistake for mistake in mistakes if not _is_within(mistake.place, secrets)]
@@ -97,7 +101,7 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
     if usable:
         usable = with_defaults(usable)
         usages, over_quota = quota_usages(usable, sources, variables)
-        mistakes += [*over_quota, *divided_policy_mistakes(usable, sources)]
+        mistakes += [*over_quota, *_mistakes_in_tags(usable, values), *divided_policy_mistakes(usable, sources)]
         trusts = judged_trusts(usable, sources, variables)
         complete = stack is not None and not mistakes
         used = set(_used_variables(settings["bindings"], values.get("defaults"))) if complete else set()
@@ -116,6 +120,15 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
     return Examination(
         without_mistakes, _each_once(map(_spelled, mistakes)), list(map(_spelled, remaining)), silenced, not_checked
     )
+
+
+def _mistakes_in_tags(stack: Stack, values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
+    """Yield what is wrong between the tags of a role and those of the defaults, which are merged into them."""
+    for key, binding in stack.bindings.items():
+        own = values["bindings"][key].get("role", {}).get("tags", {})
+        for part, mistake in role_tags_mistakes(binding.role.tags):
+            place: Place = ("bindings", key, "role") if part[0] in own else ("defaults",)
+            yield LocatedMistake((*place, "tags", *part), mistake)
 
 
 EMPTY = Mistake("an empty value", "a value", "write a value, or remove the key")

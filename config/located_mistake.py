@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from irsa.rules.mistakes import Mistake, described, path_of
+from irsa.rules.mistakes import Mistake, described, named, path_of
 
 Place = tuple[str | int, ...]
 
@@ -22,14 +22,17 @@ class LocatedMistake(NamedTuple):
     """The lint rule that found it."""
 
     @property
+    def file_and_line(self) -> str:
+        """Return the file, and the line where that is known; nothing where the file is not."""
+        return f"{named(self.file)}{f':{self.line}' if self.line else ''}" if self.file is not None else ""
+
+    @property
     def where(self) -> str:
         """File, line and path."""
         path = f"irsa:{path_of(self.place)}" if self.place else ""
         if self.within:
             path = f"{path_of(self.within)} ({path})"
-        if self.file is None:
-            return path
-        return f"{self.file}{f':{self.line}' if self.line else ''}  {path}".rstrip()
+        return f"{self.file_and_line}  {path}".rstrip() if self.file is not None else path
 
     def __str__(self) -> str:
         """Return the lines of the message."""

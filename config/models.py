@@ -15,7 +15,7 @@ from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import EXAMPLES, LONGEST_ISSUER, check_issuer, parse_iam_arn
 from irsa.rules.combinations import ADOPTABLE, check_adoptable
 from irsa.rules.grammar import wrong_partition
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, shown
 from irsa.rules.names import AUDIENCE, check_name
 from irsa.rules.names import RULES as NAME_RULES
 from irsa.rules.quotas import ATTACHED_POLICIES, SESSION_DURATION, TOKEN_EXPIRATION, TRUST_POLICY_SIZE
@@ -74,6 +74,24 @@ def _variable_name(value: str) -> str:
     )
 
 
+def _kubeconfig_path(value: str) -> str:
+    if "\n" in value or value.lstrip().startswith("{"):
+        # Nothing of it is shown: it holds credentials.
+        raise Mistake(
+            "the contents of a kubeconfig", "the path of a kubeconfig file", "save it as a file, and name that"
+        )
+    return value
+
+
+def _variable_value(value: str) -> str:
+    try:
+        fill(value, {})
+    except Mistake:
+        fix = "write the value out"
+        raise Mistake(f"{shown(value)}, in which nothing is replaced", "a value without variables", fix) from None
+    return value
+
+
 ISSUER_EXAMPLE = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 # https://www.pulumi.com/docs/iac/concepts/stacks/#create-stack
 STACK_NAME = "[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+"
@@ -100,6 +118,8 @@ StackName = Annotated[
 VariableName = Annotated[
     str, AfterValidator(_variable_name), WithJsonSchema({"type": "string", "pattern": f"^{VARIABLE_NAME}$"})
 ]
+KubeconfigPath = Annotated[str, AfterValidator(_kubeconfig_path)]
+VariableValue = Annotated[str, Field(min_length=1), AfterValidator(_variable_value)]
 ClusterName = Annotated[str, _name("cluster"), _name_schema("cluster", "my-cluster")]
 Region = Annotated[str, _name("region"), _name_schema("region", "us-west-2")]
 Key = Annotated[str, _name("key"), _name_schema("key", "my-app")]
@@ -183,7 +203,7 @@ class Settings(BaseModel):
 class KubernetesAccess(Settings):
     """How to reach the cluster's Kubernetes API. Default: the stack's `kubernetes:` settings."""
 
-    kubeconfig: str | None = Field(default=None, min_length=1, examples=[".kube/config"])
+    kubeconfig: KubeconfigPath | None = Field(default=None, min_length=1, examples=[".kube/config"])
     """Path of a kubeconfig file, relative to the folder of Pulumi.yaml."""
     context: str | None = Field(default=None, min_length=1, examples=["my-cluster"])
     """Context of the kubeconfig."""
@@ -282,7 +302,7 @@ class PolicyDocument(Settings):
     """A policy document, from a `file` or as an inline `document`."""
 
     file: str | None = Field(default=None, examples=["policies/my-policy.json"])
-    """Path of a JSON file with the policy document, relative to the folder of Pulumi.yaml."""
+    """Path of a JSON file with the policy document, below and relative to the folder of Pulumi.yaml; 1 MiB at most."""
     document: Document | None = Field(default=None, examples=[DOCUMENT])
     """The policy document itself."""
 
@@ -347,7 +367,11 @@ class Binding(Settings):
 
     To move a role, give the binding a new key: Pulumi cannot move a resource to another AWS account."""
     import_: list[Importable] = Field(default_factory=list, alias="import", examples=[["role", "policy"]])
-    """Existing resources to adopt; they are found by the names given here. Remove it after the first `pulumi up`."""
+    """Existing resources to adopt; they are found by the names given here. Remove it after the first `pulumi up`.
+
+    A preview shows one import each. For the service account it may also show an update in place, by which the
+    Kubernetes provider claims the declared annotations and labels (server-side apply). Declare all that kubectl has
+    written: that update removes the others."""
     protect: bool = Field(default=False, examples=[True])
     """true: Pulumi refuses to delete or replace the binding's resources."""
     retain_on_delete: bool = Field(default=False, examples=[True])
@@ -431,7 +455,7 @@ class Stack(Settings):
     """Other AWS accounts, keyed by a name you choose."""
     defaults: Defaults = Field(default=Defaults(), examples=[{"namespace": "default", "path": "/irsa/"}])
     """Values for all bindings."""
-    variables: dict[VariableName, str] = Field(default_factory=dict, examples=[{"bucket": "my-bucket"}])
+    variables: dict[VariableName, VariableValue] = Field(default_factory=dict, examples=[{"bucket": "my-bucket"}])
     """Values of variables: ${NAME} in documents and ARNs."""
     quotas: Quotas = Field(default=Quotas(), examples=[{"trustPolicySize": 4096}])
     """Quotas that AWS raised for your AWS account."""

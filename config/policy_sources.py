@@ -2,6 +2,8 @@
 
 import difflib
 import json
+import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -10,8 +12,8 @@ from typing import Any
 import yaml
 
 from config.located_mistake import LocatedMistake, Place
-from config.stack_file import LOADER, line_in, reason_not_to_use
-from config.variables import SECRET, CheckVariables, fill
+from config.stack_file import LOADER, line_in, read_at_most, reason_not_to_use
+from config.variables import SECRET, CheckVariables, as_written, fill, variable_mistakes
 from irsa.rules.grammar import (
     condition_mistakes,
     document_mistakes,
@@ -21,6 +23,10 @@ from irsa.rules.grammar import (
 )
 from irsa.rules.mistakes import Located, Mistake, shown
 from irsa.rules.policies import parse_object, split_document
+from irsa.rules.trust import check_conditions
+
+FILE = "a JSON file below the folder of Pulumi.yaml, of at most 1 MiB"
+LARGEST = 2**20
 
 
 class PolicySources:
@@ -37,6 +43,7 @@ class PolicySources:
     def __init__(self, folder: Path, variables: CheckVariables) -> None:
         self._folder, self._variables = folder, variables
         self._files: dict[str, tuple[str, dict[str, Any]]] = {}
+        self._nodes: dict[str, Any] = {}
         self._checked_files: set[str] = set()
         self._files_with_mistakes: set[str] = set()
         self._file_of: dict[Place, str] = {}
@@ -72,7 +79,9 @@ class PolicySources:
         name = self._file_of.get(source)
         if name is None:
             return LocatedMistake((*source, "document", *part), mistake, rule=rule)
-        return LocatedMistake((*source, "file"), mistake, name, _line_of(self._files[name][0], part), part, rule)
+        if name not in self._nodes:
+            self._nodes[name] = _node_of(self._files[name][0])
+        return LocatedMistake((*source, "file"), mistake, name, line_in(self._nodes[name], part), part, rule)
 
     def _with_documents(self, place: Place, binding: dict[str, Any]) -> dict[str, Any]:
         complete = dict(binding)
@@ -111,7 +120,7 @@ class PolicySources:
     def _open(self, place: Place, name: str) -> bool:
         """Read a file, and return whether it could be read. A missing file is a mistake on the line that names it."""
         try:
-            text = _text_of(self._folder / name, name)
+            text = _text_of(self._folder, name)
         except Mistake as mistake:
             self.mistakes.append(LocatedMistake((*place, "file"), mistake))
             return False
@@ -130,11 +139,7 @@ class PolicySources:
         """Check a document, and return whether it has neither a mistake nor a secret."""
         if self._holds_secret(source, document):
             return False
-        found = [*_unknown_variables(document, self._variables.values)]
-        checkable = document if found else self.with_samples(document)
-        found += document_mistakes(checkable)
-        if self._variables.partition:
-            found += partition_mistakes(checkable, self._variables.partition)
+        found, checkable = self._found_in(document, self._document_mistakes)
         if split and not found:
             try:
                 self._parts[self._file_of.get(source, source)] = len(split_document(checkable))
@@ -145,12 +150,27 @@ class PolicySources:
             self.unusable_bindings.add(str(source[1]))
         return not found
 
+    def _found_in(self, value: Any, mistakes_in: Callable[[Any], Iterable[Located]]) -> tuple[list[Located], Any]:
+        """Return what is wrong with a value, its variables included, and the value with them filled in."""
+        found = [*variable_mistakes(value, self._variables.values)]
+        if found:
+            # What a key is only with its variables filled in can't be judged yet.
+            others = ((part, mistake) for part, mistake in mistakes_in(value) if "${" not in "".join(map(str, part)))
+            return [*found, *others], value
+        filled = self.with_samples(value)
+        return [*as_written(value, mistakes_in(filled), self._variables.values)], filled
+
+    def _document_mistakes(self, document: Mapping[str, Any]) -> Iterator[Located]:
+        yield from document_mistakes(document)
+        if self._variables.partition:
+            yield from partition_mistakes(document, self._variables.partition)
+
     def _check_trust(self, place: Place, trust: Any) -> None:
         if not isinstance(trust, dict):
             return
         conditions, statements = trust.get("conditions"), trust.get("statements")
         if isinstance(conditions, dict):
-            self._check_trust_part((*place, "conditions"), conditions, condition_mistakes)
+            self._check_trust_part((*place, "conditions"), conditions, _trust_condition_mistakes)
         if isinstance(statements, list):
             for index, statement in enumerate(statements):
                 if isinstance(statement, dict):
@@ -161,8 +181,7 @@ class PolicySources:
 
     def _check_trust_part(self, place: Place, part: Any, mistakes_in: Callable[[Any], Iterable[Located]]) -> None:
         if not self._holds_secret(place, part):
-            found = [*_unknown_variables(part, self._variables.values)]
-            found += mistakes_in(part if found else self.with_samples(part))
+            found, _ = self._found_in(part, mistakes_in)
             self.mistakes += [LocatedMistake((*place, *inner), mistake) for inner, mistake in found]
 
     def _holds_secret(self, place: Place, value: Any) -> bool:
@@ -174,70 +193,88 @@ class PolicySources:
         return True
 
 
+def _trust_condition_mistakes(conditions: Mapping[str, Any]) -> Iterator[Located]:
+    yield from condition_mistakes(conditions)
+    try:
+        check_conditions({operator: keys for operator, keys in conditions.items() if isinstance(keys, dict)})
+    except Mistake as mistake:
+        yield (), mistake
+
+
 def _has_secret(value: Any) -> bool:
     if isinstance(value, dict):
         return any(map(_has_secret, value.values()))
     return any(map(_has_secret, value)) if isinstance(value, list) else value is SECRET
 
 
-def _unknown_variables(value: Any, variables: Mapping[str, str], part: Place = ()) -> Iterator[tuple[Place, Mistake]]:
-    if isinstance(value, str):
-        try:
-            fill(value, variables)
-        except Mistake as mistake:
-            yield part, mistake
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _unknown_variables(key, variables, (*part, key))
-            yield from _unknown_variables(item, variables, (*part, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _unknown_variables(item, variables, (*part, index))
-
-
-def _text_of(file: Path, name: str) -> str:
+def _text_of(folder: Path, name: str) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return _content_of(folder, name).decode()
+    except Mistake:
+        raise
     except FileNotFoundError:
+        file = folder / name
         near = [path.name for path in file.parent.glob("*")] if file.parent.is_dir() else []
         close = difflib.get_close_matches(file.name, near, n=1)
         fix = f"did you mean {close[0]!r}?" if close else "create it"
-        raise Mistake(f"no file {shown(name)}", "a JSON file, relative to the folder of Pulumi.yaml", fix) from None
+        raise Mistake(f"no file {shown(name)}", FILE, fix) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise Mistake(f"cannot read {shown(name)}: {reason}", "a JSON file in UTF-8", "check the file") from None
+        raise Mistake(f"cannot read {shown(name)}: {reason}", FILE, "check the file") from None
+
+
+def _content_of(folder: Path, name: str) -> bytes:
+    """Return what is in a policy's file. Of what is outside of the folder nothing is read or reported.
+
+    Raises:
+        Mistake: It is outside, by its name or by a symbolic link; it is no regular file; it is too large.
+        OSError, ValueError: It can't be read.
+    """
+    file = Path(os.path.realpath(folder / name))
+    if Path(name).is_absolute() or not file.is_relative_to(os.path.realpath(folder)):
+        raise Mistake(f"{shown(name)}, which is not below the folder of Pulumi.yaml", FILE, "copy it there")
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise Mistake(f"{shown(name)}, which is not a regular file", FILE, "name the file itself")
+    content = read_at_most(file, LARGEST)
+    if content is None:
+        raise Mistake(f"{shown(name)}, a file of more than 1 MiB", FILE, "check which file is meant")
+    return content
 
 
 def _document_of(text: str) -> dict[str, Any]:
     document = parse_object(text)
+    if not difflib.get_close_matches("Statement", document, n=1):
+        # Another file was named, whose contents are nobody's business here.
+        raise Mistake("no policy document", 'an object with "Version" and "Statement"', "check which file is meant")
     reason = reason_not_to_use(document)
     if reason:
         raise Mistake(reason, "an IAM policy document in JSON", "check the file")
     return document
 
 
-def _line_of(text: str, part: Place) -> int | None:
-    """Return the line of a place in JSON, which YAML's parser reads too."""
+def _node_of(text: str) -> Any:
+    """Return the node of a JSON text, which YAML's parser reads too; None where it does not."""
     try:
-        return line_in(yaml.compose(text, Loader=LOADER), part)
+        return yaml.compose(text, Loader=LOADER)
     except (yaml.YAMLError, RecursionError):
         return None
 
 
 def _line_of_repeated(text: str) -> int | None:
-    try:
-        nodes = [yaml.compose(text, Loader=LOADER)]
-    except (yaml.YAMLError, RecursionError):
-        return None
+    """Return the line of the first key that is there a second time."""
+    nodes, seen = [_node_of(text)], set()
     while nodes:
-        node = nodes.pop(0)
+        node = nodes.pop()
+        if not isinstance(node, yaml.CollectionNode) or id(node) in seen:
+            continue
+        seen.add(id(node))
         if isinstance(node, yaml.SequenceNode):
-            nodes = [*node.value, *nodes]
-        elif isinstance(node, yaml.MappingNode):
-            names: set[str] = set()
-            for key, _ in node.value:
-                if key.value in names:
-                    return int(key.start_mark.line) + 1
-                names.add(key.value)
-            nodes = [*(value for _, value in node.value), *nodes]
+            nodes += reversed(node.value)
+            continue
+        names: set[str] = set()
+        for key, _ in node.value:
+            if key.value in names:
+                return int(key.start_mark.line) + 1
+            names.add(key.value)
+        nodes += [value for _, value in reversed(node.value)]
     return None

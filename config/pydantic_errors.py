@@ -1,6 +1,7 @@
 """pydantic's errors as mistakes in a stack file."""
 
 import difflib
+import json
 from collections.abc import Iterable, Iterator
 from types import UnionType
 from typing import Any, get_args
@@ -10,7 +11,7 @@ from pydantic import BaseModel
 from config.located_mistake import LocatedMistake, Place
 from config.models import Stack
 from config.stack_file import in_yaml_words
-from irsa.rules.mistakes import Mistake, nearest
+from irsa.rules.mistakes import LINE, Mistake, nearest, visible
 
 # What a value must be, by the type of pydantic's error.
 KINDS = {
@@ -68,13 +69,15 @@ def _mistake(error: Any, place: Place) -> Mistake:
 
 def _advice(kind: str, found: Any, place: Place) -> str:
     if kind == "string_type" and isinstance(found, bool | int | float):
-        return f'put it in quotes: "{str(found).lower() if isinstance(found, bool) else found}"'
+        # A number is not always what was written: an account ID that begins with 0 may have become another one.
+        number = "put it in quotes, as it is in the file: YAML reads 010 as the number 8"
+        return f'put it in quotes: "{str(found).lower()}"' if isinstance(found, bool) else number
     if kind == "bool_type" and isinstance(found, str):
         return f"write {'true' if found.lower() in ('yes', 'on', 'true', '1') else 'false'}, without quotes"
     if kind in ("int_type", "int_from_float") and isinstance(found, str) and found.isdigit():
         return f"write {found}, without quotes"
     if kind == "list_type" and isinstance(found, str):
-        return f'write ["{found}"]'
+        return f"write [{visible(json.dumps(found, ensure_ascii=False))}]" if len(found) <= LINE else "write [...]"
     if kind == "model_type":
         known = keys_at(place)
         return f"write keys below it: {', '.join(known[:4])}{', ...' if len(known) > 4 else ''}"  # noqa: PLR2004 (enough to see which)

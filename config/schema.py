@@ -26,7 +26,8 @@ def stack_file_schema() -> dict[str, Any]:
     stack = _plain(_described(Stack.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")))
     known = "|".join(stack["properties"])
     settings = {f"irsa:{name}": value for name, value in stack["properties"].items()}
-    settings["irsa:variables"]["additionalProperties"] = {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/Secret"}]}
+    variables = settings["irsa:variables"]
+    variables["additionalProperties"] = {"anyOf": [variables["additionalProperties"], {"$ref": "#/$defs/Secret"}]}
     config = {
         "type": "object",
         "description": "The settings of the stack. Those of this program start with `irsa:`.",

@@ -16,7 +16,7 @@ import yaml
 
 from config.located_mistake import LocatedMistake, Place
 from config.variables import SECRET, Secret
-from irsa.rules.mistakes import Mistake, shown
+from irsa.rules.mistakes import Mistake, named, shown
 from irsa.rules.names import REGION, check_name
 
 PREFIX = "irsa"
@@ -33,6 +33,16 @@ DATE = re.compile("([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})")
 BASES = {"0b": 2, "0o": 8, "0x": 16}
 # Deeper than any setting or policy, and low enough for recursive functions.
 DEEPEST = 100
+TOO_DEEP = f"values nested more than {DEEPEST} deep"
+# What libyaml says beyond a thousand levels.
+LIBYAML_TOO_DEEP = "exceeded maximum nesting depth"
+LARGEST = 16 * 2**20
+# What 10,000 bindings with large documents stay below. The engine's yaml.v3 refuses over 400,000 values if 99% are by
+# aliases: https://github.com/go-yaml/yaml/blob/v3/decode.go, allowedAliasRatio.
+MOST_VALUES, MOST_ALIASED, LARGEST_SHARE = 4_000_000, 400_000, 100
+ACCOUNT_LISTS = ("allowedAccountIds", "forbiddenAccountIds")
+# In front of every value but the first.
+SEPARATORS = (b",", b"\n", b":", b"[", b"{", b"- ", b"?")
 
 
 class StackFile:
@@ -59,19 +69,21 @@ class StackFile:
         self.imports_environments = False
         self._settings: dict[str, tuple[Any, Any]] = {}
         try:
-            root = yaml.compose(path.read_bytes().decode(), Loader=LOADER)
-            self._read(root)
+            self._read(composed(path))
+        except Mistake as mistake:
+            self._complain(mistake, None)
         except UnicodeDecodeError as error:
             self._complain(Mistake(f"not UTF-8: {error.reason}", "a YAML file in UTF-8", "save it as UTF-8"), 1)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            found = f"not YAML: {error.problem or error.context}"
+            problem = error.problem or error.context
+            found = TOO_DEEP if problem in (TOO_DEEP, LIBYAML_TOO_DEEP) else f"not YAML: {problem}"
             fix = "fix that line: indentation, quotes, colons and brackets" + (
                 "; do not indent with tabs" if "\\t" in found else ""
             )
             self._complain(Mistake(found, "a YAML file", fix), mark.line + 1 if mark else None)
         except (yaml.YAMLError, RecursionError) as error:
-            found = "values nested too deeply" if isinstance(error, RecursionError) else f"not YAML: {error}"
+            found = TOO_DEEP if isinstance(error, RecursionError) else f"not YAML: {error}"
             self._complain(Mistake(" ".join(found.split()), "a YAML file", "fix the file"), None)
 
     def line(self, place: Place) -> int | None:
@@ -108,6 +120,9 @@ class StackFile:
             return
         settings = {}
         for setting, node, name in self._config(config):
+            if name in self._settings and self._settings[name][0].value != setting.value:
+                first, line = (each.start_mark.line + 1 for each in (self._settings[name][0], setting))
+                self._complain(repeated(f"{PREFIX}:{name}", first, line), line)
             self._settings[name] = (setting, node)
             settings[name] = reader.setting(name, node)
         self.settings = settings
@@ -121,10 +136,13 @@ class StackFile:
                 self._complain(repeated(key.value, lines[key.value], line), line)
             lines[key.value] = line
             parts = [part for part in str(key.value).split(":") if part != "config"]
+            if parts[0] == "aws" and parts[-1] in ACCOUNT_LISTS:
+                for item, mistake in account_id_mistakes(parts[-1], _Reader(self.name, []).setting(parts[-1], node)):
+                    self._complain(mistake, line_in(node, item, key))
             if parts == ["aws", "region"]:
                 self.region = _region(key, node, self.name, self.mistakes)
             elif len(parts) > 1 and parts[0] != PREFIX and sorted(parts[0]) == sorted(PREFIX):
-                fix = f"did you mean {PREFIX}:{parts[1]}?"
+                fix = f"did you mean {PREFIX}:{named(parts[1])}?"
                 self._complain(
                     Mistake(f"a key of {parts[0]!r}", "keys of irsa, aws, kubernetes, pulumi, ...", fix), line
                 )
@@ -153,21 +171,21 @@ def project_settings(folder: Path, file: StackFile) -> ProjectSettings:
     """Return the settings of the Pulumi.yaml in the folder; without one, empty settings."""
     path = folder / "Pulumi.yaml"
     try:
-        return _project_settings(yaml.compose(path.read_bytes().decode(), Loader=LOADER), str(path), file)
+        return _project_settings(composed(path), str(path), file)
     except FileNotFoundError:
         return ProjectSettings()
     except OSError as error:
-        return ProjectSettings(not_checked=f"the settings in {path}: {error.strerror}")
-    except (UnicodeDecodeError, yaml.YAMLError, RecursionError):
-        return ProjectSettings(not_checked=f"the settings in {path}: not readable as YAML")
+        return ProjectSettings(not_checked=f"the settings in {named(str(path))}: {error.strerror}")
+    except (ValueError, yaml.YAMLError, RecursionError):
+        return ProjectSettings(not_checked=f"the settings in {named(str(path))}: not readable as YAML")
 
 
 def _project_settings(root: Any, name: str, file: StackFile) -> ProjectSettings:
     if not isinstance(root, yaml.MappingNode):
-        return ProjectSettings(not_checked=f"the settings in {name}: not a mapping")
+        return ProjectSettings(not_checked=f"the settings in {named(name)}: not a mapping")
     config = next((node for key, node in _items(root) if key.value == "config"), None)
     if isinstance(config, yaml.SequenceNode):
-        return ProjectSettings(not_checked=f"the settings in {name}: a list in `config:`")
+        return ProjectSettings(not_checked=f"the settings in {named(name)}: a list in `config:`")
     settings: dict[str, Any] = {}
     region: str | Secret | None = None
     mistakes: list[LocatedMistake] = []
@@ -191,6 +209,18 @@ def _project_settings(root: Any, name: str, file: StackFile) -> ProjectSettings:
     return ProjectSettings(settings, region, mistakes)
 
 
+def account_id_mistakes(setting: str, values: Any) -> Iterator[tuple[Place, Mistake]]:
+    """Yield the items of a provider's list of AWS accounts that are no account IDs, each with its place in the list.
+
+    011112222333 without quotes is another number: an account that is to be refused never would be.
+    """
+    for index, value in enumerate(values if isinstance(values, list) else ()):
+        if value is not SECRET and not (isinstance(value, str) and re.fullmatch("[0-9]{12}", value)):
+            fix = "put it in quotes, as it is in the file" if isinstance(value, int | float) else "write the account ID"
+            found = f"{in_yaml_words(value)} in aws:{setting}"
+            yield (index,), Mistake(found, "account IDs: strings of 12 digits", fix)
+
+
 def _region(key: Any, node: Any, name: str, mistakes: list[LocatedMistake]) -> str | Secret | None:
     """Return `aws:region`; None where it is empty or not a region, which is a mistake.
 
@@ -209,6 +239,66 @@ def _region(key: Any, node: Any, name: str, mistakes: list[LocatedMistake]) -> s
     return None
 
 
+def composed(path: Path) -> Any:
+    """Return the node of a YAML file, which may hold others many times over, but not so many that they fill the memory.
+
+    Raises:
+        Mistake: The file is too large, or stands for too many values.
+        OSError, UnicodeDecodeError, yaml.YAMLError: It can't be read.
+    """
+    content = read_at_most(path, LARGEST)
+    if content is None:
+        raise Mistake("a file of more than 16 MiB", "at most 16 MiB", "divide it over several stacks")
+    text = content.decode()
+    if sum(map(content.count, SEPARATORS)) >= MOST_VALUES:
+        _check_number(sum(isinstance(event, yaml.NodeEvent) for event in yaml.parse(text, Loader=LOADER)), 0)
+    root = yaml.compose(text, Loader=LOADER)
+    if b"&" in content:
+        _check_number(*_numbers_of_values(root))
+    return root
+
+
+def read_at_most(path: Path, size: int) -> bytes | None:
+    """Return what is in a file; None where it is more than that size, in bytes.
+
+    Raises:
+        OSError: It can't be read.
+    """
+    content = b""
+    with path.open("rb") as file:
+        while len(content) <= size and (chunk := file.read(2**20)):
+            content += chunk
+    return content if len(content) <= size else None
+
+
+def _check_number(values: int, nodes: int) -> None:
+    if values > MOST_VALUES or (values > MOST_ALIASED and 0 < nodes * LARGEST_SHARE < values):
+        found, fix = f"more than {MOST_VALUES if not nodes else MOST_ALIASED:,} values", "divide it over several stacks"
+        if nodes:
+            found, fix = f"{found}, almost all by aliases (*name)", "write out what the aliases stand for"
+        raise Mistake(found, f"at most {MOST_VALUES:,} values, not almost all of them by aliases", fix)
+
+
+def _numbers_of_values(root: Any) -> tuple[int, int]:
+    """Return how many values a node stands for, its aliases expanded, and of how many nodes; each is visited once."""
+    values: dict[int, int] = {}
+    nodes = 1
+    visits = [(root, False)]
+    while visits:
+        node, all_below = visits.pop()
+        inner = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
+        outer = [part for part in inner if isinstance(part, yaml.CollectionNode)]
+        if all_below:
+            number = 1 + len(inner) - len(outer) + sum(values[id(part)] for part in outer)
+            values[id(node)] = min(number, MOST_VALUES + 1)
+        elif isinstance(node, yaml.CollectionNode) and id(node) not in values:
+            # A recursive alias, which the reader refuses, counts nothing.
+            values[id(node)] = 0
+            nodes += len(inner)
+            visits += [(node, True), *((part, False) for part in outer)]
+    return values.get(id(root), 1), nodes
+
+
 def located(
     mistakes: Iterable[LocatedMistake], file: StackFile, values: Mapping[str, Any] | None = None
 ) -> list[LocatedMistake]:
@@ -220,9 +310,10 @@ def located(
         values: The settings that were checked, if they may differ from the file's.
     """
     found = []
+    same = {name: values is None or value == values.get(name) for name, value in file.settings.items()}
     for mistake in mistakes:
         setting = str(mistake.place[0]) if mistake.place else ""
-        is_in_file = values is None or (setting in file.settings and file.settings[setting] == values.get(setting))
+        is_in_file = values is None or same.get(setting, False)
         line = file.line(mistake.place) if mistake.file is None else mistake.line
         name = (file.name if is_in_file else None) if mistake.file is None else mistake.file
         found.append(mistake._replace(file=name, line=line if is_in_file or mistake.file else None))
@@ -268,7 +359,7 @@ def reason_not_to_use(value: Any) -> str | None:
         if not level:
             break
     else:
-        return f"values nested more than {DEEPEST} deep"
+        return TOO_DEEP
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
@@ -310,8 +401,7 @@ class _Reader:
         if id(node) in self._open:
             raise yaml.composer.ComposerError(None, None, "a recursive alias", node.start_mark)
         if len(self._open) == DEEPEST:
-            found = f"values nested more than {DEEPEST} deep"
-            raise yaml.composer.ComposerError(None, None, found, node.start_mark)
+            raise yaml.composer.ComposerError(None, None, TOO_DEEP, node.start_mark)
         self._open.add(id(node))
         value = self._list(node) if isinstance(node, yaml.SequenceNode) else self._map(node)
         self._open.discard(id(node))
@@ -334,19 +424,29 @@ class _Reader:
             if name == "<<" and not key.style:
                 for part in item.value if isinstance(item, yaml.SequenceNode) else [item]:
                     more = self.value(part)
-                    merged = {**more, **merged} if isinstance(more, Mapping) else merged
+                    for name_below, value_below in more.items() if isinstance(more, Mapping) else ():
+                        merged.setdefault(name_below, value_below)
                 continue
-            if name in lines:
-                line = key.start_mark.line + 1
-                mistake = repeated(name, lines[name], line)
-                self._mistakes.append(LocatedMistake((*self._path, name), mistake, self._name, line))
-            lines[name] = key.start_mark.line + 1
+            line = key.start_mark.line + 1
+            wrong = repeated(name, lines[name], line) if name in lines else None if key.style else _other_key(name)
+            if wrong:
+                self._mistakes.append(LocatedMistake((*self._path, name), wrong, self._name, line))
+            lines[name] = line
             self._path.append(name)
             values[name] = self.value(item)
             self._path.pop()
         if values.keys() == {"secure"} and isinstance(values["secure"], str):
             return SECRET
         return {**merged, **values} if merged else values
+
+
+def _other_key(name: str) -> Mistake | None:
+    """Return a mistake where the engine makes another key of one without quotes: 1227433179 of 011112222333."""
+    value = scalar(name)
+    if value == name or in_yaml_words(value) == name:
+        return None
+    found = f"the key {name} without quotes, which YAML reads as {in_yaml_words(value)}"
+    return Mistake(found, "keys that are strings", f'put it in quotes: "{name}"')
 
 
 def scalar(text: str) -> Any:
@@ -412,5 +512,6 @@ def _keys(node: Any) -> Mapping[str, tuple[Any, Any]]:
         if key.value == "<<":
             parts = value.value if isinstance(value, yaml.SequenceNode) else [value]
             for part in parts:
-                keys = {**(_keys(part) if isinstance(part, yaml.MappingNode) else {}), **keys}
+                for name, found in _keys(part).items() if isinstance(part, yaml.MappingNode) else ():
+                    keys.setdefault(name, found)
     return {**keys, **{key.value: (key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode)}}

@@ -77,6 +77,15 @@ class Plan(NamedTuple):
     """Whether the namespaces are kept when the stack is destroyed."""
 
 
+class _RefusedError(Exception):
+    """A setting of a binding that is wrong only with what was looked up."""
+
+    def __init__(self, place: Part, mistake: Mistake) -> None:
+        """Keep its place in the binding."""
+        super().__init__(mistake.found)
+        self.place, self.mistake = place, mistake
+
+
 def plan(stack: Stack, lookups: Lookups) -> Plan:
     """Return the components of all bindings.
 
@@ -90,9 +99,10 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
     for key, binding in stack.bindings.items():
         try:
             planned = list(_components(key, binding, stack, lookups))
-        except Mistake as same_name:
-            policy_arns: Part = ("bindings", key, "policyArns")
-            mistakes[policy_arns, same_name.found] = LocatedMistake(policy_arns, same_name)
+        except _RefusedError as refused:
+            mistakes[key, refused.place, refused.mistake.found] = LocatedMistake(
+                ("bindings", key, *refused.place), refused.mistake
+            )
             continue
         bindings[key] = PlannedBinding(binding.service_account, planned[0].name)
         for component in planned:
@@ -178,10 +188,11 @@ def _component(
 def _variables(binding: Binding, clusters: Sequence[str], stack: Stack, lookups: Lookups) -> dict[str, str]:
     """Return the values of variables: those looked up and those of the file. What is not looked up is not used."""
     identity = lookups.aws_accounts[binding.aws_account].identity
+    names = [lookups.clusters[cluster].name for cluster in clusters]
     return {
         **({"account": identity.account_id, "partition": identity.partition} if identity else {}),
         **({"region": lookups.region} if lookups.region else {}),
-        "cluster": lookups.clusters[clusters[0]].name,
+        **({"cluster": names[0]} if len(names) == 1 and names[0] else {}),
         **stack.variables,
     }
 
@@ -189,7 +200,7 @@ def _variables(binding: Binding, clusters: Sequence[str], stack: Stack, lookups:
 def arguments(binding: Binding, stack: Stack, variables: Mapping[str, str]) -> dict[str, Any]:
     """Return the component's arguments for a binding, with its variables replaced, without the OIDC providers."""
     declared = binding.model_dump(by_alias=True, exclude_defaults=True)
-    keys = with_variables_replaced(declared, lambda _place, value: fill(value, variables))
+    keys = with_variables_replaced(declared, lambda place, value: _filled(place, value, variables))
     args: dict[str, Any] = {}
     for argument, value in arguments_of(keys).items():
         if argument not in OF_THE_STACK_FILE:
@@ -211,13 +222,21 @@ def arguments(binding: Binding, stack: Stack, variables: Mapping[str, str]) -> d
     }
 
 
+def _filled(place: Part, value: Any, variables: Mapping[str, str]) -> Any:
+    try:
+        return fill(value, variables)
+    except Mistake as mistake:
+        raise _RefusedError(place, mistake) from None
+
+
 def _keyed(policy_arns: Iterable[str]) -> dict[str, str]:
     keyed: dict[str, str] = {}
     for arn in policy_arns:
         other = keyed.setdefault(policy_key(arn), arn)
         if other != arn:
             found = f"{arn}, which has the same name as {other}"
-            raise Mistake(found, "policies of one AWS account", "remove one of them")
+            mistake = Mistake(found, "policies of one AWS account", "remove one of them")
+            raise _RefusedError(("policyArns",), mistake)
     return keyed
 
 

@@ -221,9 +221,9 @@ class _Questions:
                 allowed = "credentials that may call iam:GetOpenIDConnectProvider"
                 raise LookupFailure(place, found, allowed, "allow that action (docs/permissions)") from None
             found = f"the AWS account {parsed.account_id} has no IAM OIDC provider for the issuer {issuer}"
-            # The command has the end of its line, so that it can be pasted.
-            fix = f"create it: {_creating_command(settings, aws_account, issuer, audiences)}"
-            fix += "\n             or let this stack create it: createOidcProvider: true"
+            # The command has the end of the line, so that it can be pasted.
+            fix = "let this stack create it with createOidcProvider: true, or create it: "
+            fix += _creating_command(settings, aws_account, issuer, audiences)
             raise LookupFailure(place, found, "a provider, before the first role for the cluster", fix) from None
         missing = sorted(audiences - set(client_ids))
         if missing:

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,8 +12,9 @@ import pulumi
 from config.loading import StackFileError, examine
 from config.located_mistake import LocatedMistake
 from config.models import Stack
-from config.stack_file import StackFile, located, parsed
+from config.stack_file import ACCOUNT_LISTS, StackFile, account_id_mistakes, located, parsed
 from irsa.rules import commands
+from irsa.rules.mistakes import path_of
 
 
 def load_settings(folder: Path) -> Stack:
@@ -24,15 +25,16 @@ def load_settings(folder: Path) -> Stack:
     """
     values = _values()
     examination = examine(values, folder, pulumi.Config("aws").get("region"))
-    settings = examination.stack
-    if settings is None:
+    settings, mistakes = examination.stack, [*examination.mistakes, *_mistakes_in_account_ids()]
+    if settings is None or mistakes:
         file = _stack_file(folder)
         hint = f"\nto check it without the engine: {commands.check(file.name)}" if file else ""
-        raise pulumi.RunError(f"{refusal(examination.mistakes, folder)}{hint}")
+        raise pulumi.RunError(f"{refusal(mistakes, folder)}{hint}")
     for key in sorted(values):
         if pulumi.runtime.is_config_secret(f"{pulumi.get_project()}:{key}"):
             pulumi.log.warn(
-                f"irsa:{key} is secret, but names, ARNs and documents are plain text in AWS and in the state"
+                f"irsa:{path_of((key,))} is secret, "
+                "but names, ARNs and documents are plain text in AWS and in the state"
             )
     for text in examination.not_checked:
         pulumi.log.warn(f"not checked: {text}")
@@ -74,6 +76,13 @@ def _values() -> dict[str, Any]:
         if key.startswith(prefix):
             values[key.removeprefix(prefix)] = parsed(text)
     return values
+
+
+def _mistakes_in_account_ids() -> Iterator[LocatedMistake]:
+    for setting in ACCOUNT_LISTS:
+        values = parsed(pulumi.Config("aws").get(setting) or "")
+        for _, mistake in account_id_mistakes(setting, values):
+            yield LocatedMistake((), mistake)
 
 
 def _require_sandbox() -> None:

@@ -9,24 +9,31 @@ from typing import Any
 
 from rich.table import Table
 
-from sandbox.engine import irsa_shown, prepare_engine, pulumi_shown, release_stale_lock, select_stack, stack_output
+from sandbox.engine import (
+    irsa_in_terminal,
+    prepare_engine,
+    pulumi_in_terminal,
+    release_stale_lock,
+    select_stack,
+    stack_output,
+)
 from sandbox.environment import environment, write_environment_file
 from sandbox.layout import Sandbox, SandboxError, cache_folder, checkout_sandbox
 from sandbox.locks import held
 from sandbox.parts import prepare_parts
-from sandbox.progress import Progress
 from sandbox.seed import seed
 from sandbox.servers import start_servers, stop_servers
 from sandbox.showcase import show_every_key, stop_second_cluster
+from sandbox.step_progress import StepProgress
 
 NO_VALUE = "-"
 
 
-def start(sandbox: Sandbox, progress: Progress) -> dict[str, str]:
-    """Bring up everything but the stack, and return the environment that reaches it."""
+def start(sandbox: Sandbox, progress: StepProgress) -> dict[str, str]:
+    """Start everything but the stack, and return the environment variables that point at it."""
     prepare_parts(sandbox, progress)
     ports = start_servers(sandbox, progress)
-    with progress.step("seed", "what the page takes for granted is there"):
+    with progress.step("seed", "what AWS's page takes for granted exists"):
         seed(sandbox, ports["aws-api"])
     write_environment_file(sandbox, ports["aws-api"])
     variables = environment(sandbox, ports["aws-api"])
@@ -37,65 +44,65 @@ def start(sandbox: Sandbox, progress: Progress) -> dict[str, str]:
     return variables
 
 
-def up(sandbox: Sandbox, progress: Progress) -> None:
+def up(sandbox: Sandbox, progress: StepProgress) -> None:
     variables = start(sandbox, progress)
     with progress.step("pulumi up", "done"):
-        # --refresh: what somebody changed by hand, or a cloud that was thrown away, is put right again.
-        pulumi_shown(sandbox, variables, "up", "--yes", "--skip-preview", "--refresh", "--suppress-outputs")
+        # --refresh: `up` repairs what was changed by hand, or lost with the sandbox's cloud.
+        pulumi_in_terminal(sandbox, variables, "up", "--yes", "--skip-preview", "--refresh", "--suppress-outputs")
     with progress.step("outputs", "read", quiet_below=2.0):
         bindings = stack_output(sandbox, variables, "bindings")
     show_bindings(bindings or {}, progress)
     confirm(sandbox, variables, progress)
     progress.say(f"Time: {progress.summary()}")
-    progress.say("Look around: . .sandbox/env; kubectl get sa my-service-account -o yaml")
+    progress.say("Try it: . .sandbox/env; kubectl get sa my-service-account -o yaml")
 
 
-def confirm(sandbox: Sandbox, variables: Mapping[str, str], progress: Progress) -> None:
-    """Show that everything is as declared, and that the access works."""
+def confirm(sandbox: Sandbox, variables: Mapping[str, str], progress: StepProgress) -> None:
+    """Check that everything is as declared, and that the access works."""
     for verb, doing in (("verify", "AWS and Kubernetes have what is declared"), ("prove", "the access works")):
         with progress.step(f"irsa {verb}", doing):
-            irsa_shown(sandbox, variables, verb)
+            irsa_in_terminal(sandbox, variables, verb)
 
 
-def down(sandbox: Sandbox, progress: Progress) -> None:
+def down(sandbox: Sandbox, progress: StepProgress) -> None:
     stop_second_cluster(sandbox, progress)
     stop_servers(sandbox, progress)
 
 
-def preview(sandbox: Sandbox, progress: Progress) -> None:
-    pulumi_shown(sandbox, start(sandbox, progress), "preview")
+def preview(sandbox: Sandbox, progress: StepProgress) -> None:
+    pulumi_in_terminal(sandbox, start(sandbox, progress), "preview")
 
 
-def showcase(sandbox: Sandbox, progress: Progress) -> None:
+def showcase(sandbox: Sandbox, progress: StepProgress) -> None:
     variables = start(sandbox, progress)
     show_every_key(sandbox, variables, progress)
 
 
-def destroy(sandbox: Sandbox, progress: Progress) -> None:
-    pulumi_shown(sandbox, start(sandbox, progress), "destroy", "--yes", "--skip-preview", "--refresh")
+def destroy(sandbox: Sandbox, progress: StepProgress) -> None:
+    pulumi_in_terminal(sandbox, start(sandbox, progress), "destroy", "--yes", "--skip-preview", "--refresh")
 
 
-def programs(sandbox: Sandbox, progress: Progress) -> None:
-    """Have every program ready, as the tests need them, without starting one."""
+def programs(sandbox: Sandbox, progress: StepProgress) -> None:
+    """Build or link every program, as the tests need them, and start none."""
     prepare_parts(sandbox, progress)
 
 
-def clean_cache(_sandbox: Sandbox, progress: Progress) -> None:
+def clean_cache(_sandbox: Sandbox, progress: StepProgress) -> None:
     folder = cache_folder(os.environ)
     shutil.rmtree(folder, ignore_errors=True)
     progress.say(f"  removed the built programs of all clones: {folder}")
 
 
-def show_bindings(bindings: Mapping[str, Mapping[str, Any]], progress: Progress) -> None:
-    """Show what exists now, from the stack's output."""
+def show_bindings(bindings: Mapping[str, Mapping[str, Any]], progress: StepProgress) -> None:
+    """Print a table of the bindings, from the stack's output."""
     table = Table(show_lines=True)
     for heading in ("binding", "namespace/service account", "role", "trusted subjects", "policies"):
         table.add_column(heading, overflow="fold")
     for key, binding in sorted(bindings.items()):
-        account = [binding["namespace"], binding["serviceAccount"]]
+        service_account = [binding["namespace"], binding["serviceAccount"]]
         table.add_row(
             key,
-            "/".join(account) if all(account) else NO_VALUE,
+            "/".join(service_account) if all(service_account) else NO_VALUE,
             binding["roleArn"],
             _lines(binding["subjects"], "not managed here"),
             _lines(binding["policyArns"], NO_VALUE),
@@ -107,7 +114,7 @@ def _lines(values: list[str] | None, none: str) -> str:
     return none if values is None else "\n".join(values) or NO_VALUE
 
 
-COMMANDS: dict[str, Callable[[Sandbox, Progress], None]] = {
+COMMANDS: dict[str, Callable[[Sandbox, StepProgress], None]] = {
     "up": up,
     "down": down,
     "preview": preview,
@@ -122,16 +129,16 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description="The local cloud of the dev stack.")
     parser.add_argument("command", choices=COMMANDS)
     command = parser.parse_args(arguments).command
-    sandbox, progress = checkout_sandbox(), Progress()
+    sandbox, progress = checkout_sandbox(), StepProgress()
     sandbox.prepare()
     try:
-        with held(sandbox.folder / "lock", "  another command is at work in this checkout, waiting for it", progress):
+        with held(sandbox.folder / "lock", "  another command is running in this checkout, waiting for it", progress):
             COMMANDS[command](sandbox, progress)
     except SandboxError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("Stopped. The same command goes on from here; `make down` stops the servers.\n")
+        sys.stderr.write("Interrupted. Run the same command again to continue; `make down` stops the servers.\n")
         return 130
     return 0
 

@@ -24,8 +24,8 @@ from moto.eks.models import Cluster, EKSBackend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from sandbox.iam_gaps import fill_gaps
-from sandbox.layout import ACCOUNT
+from sandbox.layout import AWS_ACCOUNT, write_atomically
+from sandbox.missing_in_moto import add_missing_operations
 from sandbox.web_identity import refuse_as_sts
 
 SERVICES = ("iam", "sts", "eks", "s3")
@@ -36,8 +36,8 @@ QUERY = re.compile(r"\?\S+")
 ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
 OPERATION = "irsa.operation"
 
-Environment = dict[str, Any]
-Application = Callable[[Environment, Callable[..., Any]], Iterable[bytes]]
+WsgiEnvironment = dict[str, Any]
+Application = Callable[[WsgiEnvironment, Callable[..., Any]], Iterable[bytes]]
 
 
 def backends(service: str) -> Any:
@@ -46,14 +46,14 @@ def backends(service: str) -> Any:
 
 
 def keep_clusters(clusters: Path) -> None:
-    """Give each cluster the issuer, endpoint and certificate authority that the file names.
+    """Have moto answer with the issuer, endpoint and certificate authority that the file names for each cluster.
 
-    moto invents an issuer at each start, the same for every cluster of a region; an IRSA trust policy names the
-    issuer, so a sandbox whose issuer changed would break everything that was deployed.
+    moto invents an issuer at each start, the same for every cluster of a region. A trust policy names the issuer, so
+    another one would break everything that is deployed.
     """
     describe, create = EKSBackend.describe_cluster, EKSBackend.create_cluster
 
-    def fixed(backend: EKSBackend, cluster: Cluster) -> Cluster:
+    def with_entry(backend: EKSBackend, cluster: Cluster) -> Cluster:
         for entry in json.loads(clusters.read_text()):
             if (entry["name"], entry["region"]) == (cluster.name, backend.region_name):
                 cluster.identity = {"oidc": {"issuer": entry["issuer"]}}
@@ -62,10 +62,10 @@ def keep_clusters(clusters: Path) -> None:
         return cluster
 
     def describe_cluster(self: EKSBackend, name: str) -> Cluster:
-        return fixed(self, describe(self, name))
+        return with_entry(self, describe(self, name))
 
     def create_cluster(self: EKSBackend, *arguments: Any, **named: Any) -> Cluster:
-        return fixed(self, create(self, *arguments, **named))
+        return with_entry(self, create(self, *arguments, **named))
 
     EKSBackend.describe_cluster = describe_cluster  # type: ignore[method-assign]
     EKSBackend.create_cluster = create_cluster  # type: ignore[method-assign]
@@ -92,15 +92,15 @@ class Snapshot:
             for (service, account, region), attributes in state["backends"].items():
                 backends(service)[account][region].__dict__.update(attributes)
             backends("s3").bucket_accounts.update(state["buckets"])
-        except Exception as error:  # whatever is wrong with it, an empty start is the way on
-            log(f"state cannot be read ({error!r}): starting empty; `make up` brings our resources back")
+        except Exception as error:  # whatever is wrong with it, the server starts empty
+            log(f"state cannot be read ({error!r}): starting empty; `make up` creates the resources again")
             self.path.replace(self.path.with_suffix(".damaged"))
 
     def save(self) -> None:
         with self.writing:
-            self._write(self._taken())
+            write_atomically(self.path, self._pickled())
 
-    def _taken(self) -> bytes:
+    def _pickled(self) -> bytes:
         with self.lock:
             self.changed.clear()
             models = {
@@ -111,11 +111,6 @@ class Snapshot:
             }
             buckets = backends("s3").bucket_accounts
             return pickle.dumps({"moto": moto.__version__, "backends": models, "buckets": buckets})
-
-    def _write(self, state: bytes) -> None:
-        temporary = self.path.with_suffix(".new")
-        temporary.write_bytes(state)
-        temporary.replace(self.path)
 
     def save_after_changes(self) -> None:
         while True:
@@ -130,11 +125,11 @@ class Snapshot:
 def serialized(application: Application, snapshot: Snapshot) -> Application:
     """Answer one request at a time: moto's models are not written for threads, and a snapshot must be whole."""
 
-    def answer(environ: Environment, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def answer(environ: WsgiEnvironment, start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ.get("PATH_INFO") == HEALTH:
             start_response("200 OK", [("Content-Type", "text/plain")])
             return [b"ok"]
-        # The body is read before the lock is taken: a client that stalls must hold up nobody else.
+        # The body is read before the lock is taken, so that a client that stalls blocks nobody else.
         length = int(environ.get("CONTENT_LENGTH") or 0)
         if length:
             content = environ["wsgi.input"].read(length)
@@ -152,10 +147,7 @@ def serialized(application: Application, snapshot: Snapshot) -> Application:
 
 
 class RequestHandler(MotoRequestHandler):
-    """Log requests with their operation, without the colours of a terminal and without a query or form.
-
-    Those may hold a token.
-    """
+    """Logs requests with their operation, without colours, and without query and form, which may hold a token."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:  # noqa: ARG002 - the base's arguments
         # A request that could not be parsed has no environment.
@@ -172,9 +164,9 @@ def log(line: str) -> None:
 def serve(port: int, folder: Path) -> None:
     """Serve until a signal ends it."""
     # MOTO_ACCOUNT_ID would do the same, and also override the account of every assumed role.
-    vars(iam_models)["DEFAULT_ACCOUNT_ID"] = ACCOUNT
+    vars(iam_models)["DEFAULT_ACCOUNT_ID"] = AWS_ACCOUNT
     keep_clusters(folder / "clusters.json")
-    fill_gaps()
+    add_missing_operations()
     refuse_as_sts(folder / "clusters.json", log)
     snapshot = Snapshot(folder / "aws" / "state.pickle")
     snapshot.load()

@@ -11,14 +11,14 @@ import psutil
 
 from sandbox.layout import CHECKOUT, STACK, Sandbox, SandboxError
 from sandbox.plugins_install import install_plugins, write_launcher
-from sandbox.progress import Progress
+from sandbox.step_progress import StepProgress
 
 
-def prepare_engine(sandbox: Sandbox, environment: Mapping[str, str], progress: Progress) -> None:
-    """Give the engine its Python language host and its plugins."""
+def prepare_engine(sandbox: Sandbox, environment: Mapping[str, str], progress: StepProgress) -> None:
+    """Install the engine's Python language host and its plugins."""
     host = sandbox.programs / "pulumi-language-python"
     if not host.is_symlink():
-        # Official installs have it beside the engine, and then parts.py has linked it.
+        # Where an official engine is installed, its host is beside it, and parts.py has linked both.
         write_launcher(host, CHECKOUT / "sandbox" / "language_host.py")
     install_plugins(sandbox, environment, progress)
 
@@ -26,7 +26,7 @@ def prepare_engine(sandbox: Sandbox, environment: Mapping[str, str], progress: P
 def pulumi(
     sandbox: Sandbox, environment: Mapping[str, str], *arguments: str, folder: Path = CHECKOUT
 ) -> subprocess.CompletedProcess[str]:
-    """Run pulumi without a terminal and return what it said."""
+    """Run pulumi without a terminal, and return its exit code and output."""
     return subprocess.run(
         [sandbox.programs / "pulumi", *arguments, "--non-interactive"],
         cwd=folder,
@@ -38,10 +38,14 @@ def pulumi(
     )
 
 
-def pulumi_shown(
+def pulumi_in_terminal(
     sandbox: Sandbox, environment: Mapping[str, str], *arguments: str, stack: str = STACK, folder: Path = CHECKOUT
 ) -> None:
-    """Run pulumi for the reader to watch."""
+    """Run pulumi with its output in the terminal.
+
+    Raises:
+        SandboxError: It failed.
+    """
     sys.stdout.flush()
     code = subprocess.run(
         [sandbox.programs / "pulumi", *arguments, "--stack", stack], cwd=folder, env=dict(environment), check=False
@@ -50,7 +54,7 @@ def pulumi_shown(
         raise SandboxError(f"pulumi {arguments[0]} failed with code {code}; its messages are above.")
 
 
-def irsa_shown(
+def irsa_in_terminal(
     sandbox: Sandbox,
     environment: Mapping[str, str],
     verb: str,
@@ -58,21 +62,25 @@ def irsa_shown(
     stack: str = STACK,
     folder: Path = CHECKOUT,
 ) -> None:
-    """Run a verb of the irsa command on the stack for the reader to watch."""
+    """Run a verb of the irsa command on the stack, with its output in the terminal.
+
+    Raises:
+        SandboxError: It failed, or found something.
+    """
     sys.stdout.flush()
     command = [str(Path(sys.executable).with_name("irsa")), verb, "--stack", stack, *bindings]
     code = subprocess.run(command, cwd=folder, env=dict(environment), check=False).returncode
     if code:
         raise SandboxError(
-            f"irsa {verb} ended with code {code}; what it found is above. "
-            f"Look again: . {sandbox.environment_file}; irsa {verb}"
+            f"irsa {verb} ended with code {code}; its findings are above. "
+            f"Run it again: . {sandbox.environment_file}; irsa {verb}"
         )
 
 
 def release_stale_lock(
-    sandbox: Sandbox, environment: Mapping[str, str], progress: Progress, folder: Path = CHECKOUT
+    sandbox: Sandbox, environment: Mapping[str, str], progress: StepProgress, folder: Path = CHECKOUT
 ) -> None:
-    """Free the stack from an engine that was killed: its lock names a process that is gone."""
+    """Unlock the stack if the engine that locked it was killed: the lock names a process that is gone."""
     for lock in (sandbox.state / ".pulumi" / "locks").rglob("*.json"):
         try:
             owner = psutil.Process(json.loads(lock.read_text())["pid"])
@@ -80,13 +88,13 @@ def release_stale_lock(
                 continue
         except (psutil.NoSuchProcess, ValueError, KeyError, TypeError):
             pass
-        progress.say("  stack: an engine that no longer runs had locked it, releasing it")
+        progress.say("  stack: locked by an engine that no longer runs, unlocking it")
         pulumi(sandbox, environment, "cancel", "--yes", "--stack", STACK, folder=folder)
         return
 
 
 def select_stack(sandbox: Sandbox, environment: Mapping[str, str], stack: str = STACK, folder: Path = CHECKOUT) -> None:
-    """Make the stack unless it is there."""
+    """Create the stack unless it exists."""
     state = sandbox.state / ".pulumi" / "stacks"
     if any(state.rglob(f"{stack}.json*")):
         return
@@ -96,7 +104,7 @@ def select_stack(sandbox: Sandbox, environment: Mapping[str, str], stack: str = 
 
 
 def stack_output(sandbox: Sandbox, environment: Mapping[str, str], name: str) -> Any:
-    """Return one output of the stack, or None where there is no such output."""
+    """Return one output of the stack, None if it has no such output."""
     answer = pulumi(sandbox, environment, "stack", "output", "--json", "--stack", STACK)
     if answer.returncode:
         raise SandboxError(f"pulumi stack output failed: {answer.stderr.strip()}")

@@ -1,12 +1,12 @@
-"""The variables that point every tool at the sandbox, and keep the user's own settings out of it."""
+"""The environment variables that point every tool at the sandbox, and keep the user's settings out of it."""
 
 import os
 import shlex
 from collections.abc import Mapping
 
-from sandbox.layout import CHECKOUT, PASSPHRASE, REGION, Sandbox
+from sandbox.layout import CHECKOUT, PASSPHRASE, REGION, Sandbox, write_atomically
 
-# A profile or a session of the user's own must not leak into the sandbox.
+# The user's profiles and sessions must not leak into the sandbox.
 UNSET = ("AWS_CA_BUNDLE", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN",
     "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_ENDPOINT_URL_IAM", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_EKS",
@@ -16,7 +16,7 @@ NO_PROXY = ("127.0.0.1", "localhost")
 
 
 def sandbox_variables(sandbox: Sandbox, aws_port: int) -> dict[str, str]:
-    """Return what `.sandbox/env` exports, without PATH and the proxy's exceptions."""
+    """Return what `.sandbox/env` exports, without PATH and NO_PROXY."""
     aws = sandbox.folder / "aws"
     return {
         "IRSA_SANDBOX": str(sandbox.folder),
@@ -41,16 +41,18 @@ def path_folders(sandbox: Sandbox) -> list[str]:
     return [str(CHECKOUT / ".venv" / "bin"), str(sandbox.programs)]
 
 
-def environment(sandbox: Sandbox, aws_port: int, own: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return a process environment: the caller's, with everything that matters here replaced."""
-    kept = {name: value for name, value in own.items() if name not in UNSET}
-    proxies = {name: ",".join([*NO_PROXY, *filter(None, [own.get(name, "")])]) for name in ("NO_PROXY", "no_proxy")}
-    path = os.pathsep.join([*path_folders(sandbox), own.get("PATH", os.defpath)])
+def environment(sandbox: Sandbox, aws_port: int, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the inherited environment variables, with those that select a cloud replaced."""
+    kept = {name: value for name, value in inherited.items() if name not in UNSET}
+    proxies = {
+        name: ",".join([*NO_PROXY, *filter(None, [inherited.get(name, "")])]) for name in ("NO_PROXY", "no_proxy")
+    }
+    path = os.pathsep.join([*path_folders(sandbox), inherited.get("PATH", os.defpath)])
     return {**kept, **sandbox_variables(sandbox, aws_port), **proxies, "PATH": path}
 
 
 def write_environment_file(sandbox: Sandbox, aws_port: int) -> None:
-    """Write the same as a shell file, to be sourced by bash, zsh or a POSIX shell."""
+    """Write the same variables as a file that any POSIX shell can source."""
     path = shlex.quote(os.pathsep.join(path_folders(sandbox)))
     lines = [
         "# Points pulumi, kubectl, boto3 and aws at this checkout's sandbox. Written by: make up",
@@ -59,6 +61,4 @@ def write_environment_file(sandbox: Sandbox, aws_port: int) -> None:
         *(f'export {name}="{",".join(NO_PROXY)}${{{name}:+,${name}}}"' for name in ("NO_PROXY", "no_proxy")),
         f'export PATH={path}"${{PATH:+:$PATH}}"',
     ]
-    temporary = sandbox.environment_file.with_suffix(".new")
-    temporary.write_text("\n".join(lines) + "\n")
-    temporary.replace(sandbox.environment_file)
+    write_atomically(sandbox.environment_file, "\n".join(lines) + "\n")

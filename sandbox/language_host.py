@@ -38,9 +38,9 @@ PARENT_SECONDS = 1.0
 RUN = "--run"
 SDK_GENERATOR = "pulumi-sdk-generator"
 INTERRUPTED = 130
-# Not the runner's own business: the traceback of a program starts in the program.
-OWN_FRAMES = (__file__, runpy.__file__, "<frozen runpy>")
-exception_of_the_sdk = settings.grpc_error_to_exception
+# The traceback of a program starts in the program.
+RUNNER_FRAMES = (__file__, runpy.__file__, "<frozen runpy>")
+sdk_exception = settings.grpc_error_to_exception
 
 children: set["subprocess.Popen[bytes]"] = set()
 
@@ -73,10 +73,10 @@ def run_program(descriptor: int) -> None:
 
 
 def _exception_of(exn: Any) -> Exception:
-    """Return what a failed call raises: no bug of the program where the engine has refused a component and said why."""
+    """Return what a failed call raises: where the engine stopped the program, it has already said why."""
     if exn.details() == "resource monitor shut down":
         return pulumi.RunError("the engine has stopped the program")
-    return exception_of_the_sdk(exn)
+    return sdk_exception(exn)
 
 
 def _run_file(program: Path, root: str) -> None:
@@ -96,7 +96,7 @@ def _run_file(program: Path, root: str) -> None:
 def _traceback(error: BaseException) -> str:
     frames = traceback.TracebackException.from_exception(error)
     frames.stack = traceback.StackSummary.from_list(
-        [frame for frame in frames.stack if frame.filename not in OWN_FRAMES]
+        [frame for frame in frames.stack if frame.filename not in RUNNER_FRAMES]
     )
     return "".join(frames.format()).rstrip()
 
@@ -105,7 +105,7 @@ def _traceback(error: BaseException) -> str:
 
 
 class MissingVirtualEnvironmentError(Exception):
-    """The folder that Pulumi.yaml names is not there or holds no Python."""
+    """The folder that Pulumi.yaml names does not exist or has no Python."""
 
 
 def python_of(info: language_pb2.ProgramInfo, default: str = "") -> str:
@@ -139,7 +139,7 @@ def environment_of(python: str) -> dict[str, str]:
 
 
 def site_packages(python: str) -> list[str]:
-    """Return where an interpreter's packages are."""
+    """Return the folders of an interpreter's packages."""
     if Path(python).parent == Path(sys.executable).parent:
         return [folder for folder in sys.path if folder.endswith("site-packages")]
     query = "import json, sysconfig; print(json.dumps([sysconfig.get_path('purelib'), sysconfig.get_path('platlib')]))"
@@ -148,7 +148,7 @@ def site_packages(python: str) -> list[str]:
 
 
 def required_plugins(python: str) -> Iterator[dict[str, Any]]:
-    """Yield what the installed Pulumi SDKs say of their plugins, each in a pulumi-plugin.json."""
+    """Yield the content of each installed Pulumi SDK's pulumi-plugin.json."""
     for folder in site_packages(python):
         for path in sorted(Path(folder).glob("*/pulumi-plugin.json")):
             plugin = json.loads(path.read_text())
@@ -173,27 +173,11 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return plugin_pb2.PluginInfo(version=importlib.metadata.version("pulumi"))
 
     def GetRequiredPlugins(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        plugins = [
-            plugin_pb2.PluginDependency(
-                name=plugin["name"],
-                kind="resource",
-                version=_prefixed(plugin["version"]),
-                server=plugin.get("server", ""),
-            )
-            for plugin in required_plugins(_python_or_abort(request.info, context))
-        ]
+        plugins = _dependencies(plugin_pb2.PluginDependency, request.info, context)
         return language_pb2.GetRequiredPluginsResponse(plugins=plugins)
 
     def GetRequiredPackages(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        packages = [
-            plugin_pb2.PackageDependency(
-                name=plugin["name"],
-                kind="resource",
-                version=_prefixed(plugin["version"]),
-                server=plugin.get("server", ""),
-            )
-            for plugin in required_plugins(_python_or_abort(request.info, context))
-        ]
+        packages = _dependencies(plugin_pb2.PackageDependency, request.info, context)
         return language_pb2.GetRequiredPackagesResponse(packages=packages)
 
     def Run(self, request: language_pb2.RunRequest, context: grpc.ServicerContext) -> Any:  # noqa: N802
@@ -238,7 +222,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         )
 
     def InstallDependencies(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: N802
-        """Make the virtual environment and install what the project's own file asks for."""
+        """Create the virtual environment and install the project's requirements."""
         folder = Path(request.info.program_directory or request.directory)
         virtualenv = _virtualenv(request.info, default="venv" if request.is_plugin else "")
         commands = []
@@ -256,16 +240,16 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
                 context.abort(grpc.StatusCode.UNKNOWN, f"{' '.join(command)} ended with code {code}")
 
     def GeneratePackage(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        """Write an SDK with the program beside the engine: no package registry has the generators in Python."""
+        """Generate an SDK with the program beside the engine: no package registry has the generators for Python."""
         generator = shutil.which(SDK_GENERATOR)
         if generator is None:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"no {SDK_GENERATOR} on PATH: `make up` builds it")
         with _spawn(
             [str(generator), "python"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as process:
-            answer, said = process.communicate(request.SerializeToString())
+            answer, errors = process.communicate(request.SerializeToString())
         if process.returncode:
-            context.abort(grpc.StatusCode.UNKNOWN, said.decode(errors="replace").strip())
+            context.abort(grpc.StatusCode.UNKNOWN, errors.decode(errors="replace").strip())
         return language_pb2.GeneratePackageResponse.FromString(answer)
 
     def Link(self, request: language_pb2.LinkRequest, context: grpc.ServicerContext) -> Any:  # noqa: N802
@@ -273,7 +257,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         root = Path(request.info.root_directory)
         requirements = root / "requirements.txt"
         if not requirements.exists():
-            context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"no {requirements}: make one, which may be empty")
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"no {requirements}: create one, which may be empty")
         lines = requirements.read_text().splitlines()
         folders = [package.path for package in request.packages]
         requirements.write_text("".join(f"{line}\n" for line in dict.fromkeys([*lines, *folders])))
@@ -296,11 +280,11 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         if not (folder / "__main__.py").exists():
             project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
             program = ["-m", "pulumi.run.plugin", project["name"]]
-        given = dict(entry.split("=", 1) for entry in request.env)
+        requested = dict(entry.split("=", 1) for entry in request.env)
         code = yield from _stream(
             [python, *program, *request.args],
             Path(request.pwd),
-            {**environment_of(python), **given},
+            {**environment_of(python), **requested},
             language_pb2.RunPluginResponse,
         )
         if code:
@@ -312,8 +296,16 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return empty_pb2.Empty()
 
 
-def _prefixed(version: str) -> str:
-    return version if version.startswith("v") else f"v{version}"
+def _dependencies(message: Callable[..., Any], info: language_pb2.ProgramInfo, context: grpc.ServicerContext) -> Any:
+    return [
+        message(
+            name=plugin["name"],
+            kind="resource",
+            version=f"v{plugin['version'].removeprefix('v')}",
+            server=plugin.get("server", ""),
+        )
+        for plugin in required_plugins(_python_or_abort(info, context))
+    ]
 
 
 def _python_or_abort(info: language_pb2.ProgramInfo, context: grpc.ServicerContext) -> str:
@@ -326,7 +318,7 @@ def _python_or_abort(info: language_pb2.ProgramInfo, context: grpc.ServicerConte
 
 @contextlib.contextmanager
 def _spawn(command: list[str], **options: Any) -> Iterator["subprocess.Popen[bytes]"]:
-    """Start a child that ends when this process is told to end."""
+    """Yield a child process, which is ended on leaving."""
     process = subprocess.Popen(command, **options)
     children.add(process)
     try:
@@ -341,7 +333,7 @@ def _spawn(command: list[str], **options: Any) -> Iterator["subprocess.Popen[byt
 def _stream(
     command: list[str], folder: Path, environment: dict[str, str], response: Callable[..., Any]
 ) -> Generator[Any, None, int]:
-    """Pass on what a child says as it says it, and return its exit code."""
+    """Yield a child's output line by line, and return its exit code."""
     code = 0
     with _spawn(
         command,
@@ -351,28 +343,28 @@ def _stream(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
-        said: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
+        lines: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
         readers = {
-            stream: threading.Thread(target=_read, args=(stream, getattr(process, stream), said), daemon=True)
+            stream: threading.Thread(target=_read, args=(stream, getattr(process, stream), lines), daemon=True)
             for stream in ("stdout", "stderr")
         }
         for reader in readers.values():
             reader.start()
         while readers:
-            stream, chunk = said.get()
-            if chunk:
-                yield response(**{stream: chunk})
+            stream, line = lines.get()
+            if line:
+                yield response(**{stream: line})
             else:
                 readers.pop(stream)
         code = process.wait()
     return code
 
 
-def _read(stream: str, source: Any, said: "queue.SimpleQueue[tuple[str, bytes]]") -> None:
-    """Pass on each line; an empty one says that there is no more."""
+def _read(stream: str, source: Any, lines: "queue.SimpleQueue[tuple[str, bytes]]") -> None:
+    """Put each line into the queue, and an empty one at the end."""
     for line in source:
-        said.put((stream, line))
-    said.put((stream, b""))
+        lines.put((stream, line))
+    lines.put((stream, b""))
 
 
 def stop(*_: object) -> NoReturn:
@@ -384,14 +376,14 @@ def stop(*_: object) -> NoReturn:
 
 
 def _follow(parent: int) -> None:
-    """An engine that was killed tells nobody: end when it is gone."""
+    """End when the engine is gone: one that was killed sends no signal."""
     while os.getppid() == parent:
         time.sleep(PARENT_SECONDS)
     stop()
 
 
 def serve(engine: str) -> None:
-    """Serve until the engine ends us."""
+    """Serve until the engine ends this process."""
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()

@@ -1,4 +1,4 @@
-"""Where the sandbox keeps its things, and the names of the cloud that it plays."""
+"""The sandbox's folders and files, and the names of its cloud."""
 
 import platform
 from collections.abc import Mapping
@@ -7,8 +7,8 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
-ACCOUNT = "111122223333"
-OTHER_ACCOUNT = "444455556666"
+AWS_ACCOUNT = "111122223333"
+OTHER_AWS_ACCOUNT = "444455556666"
 REGION = "us-west-2"
 CLUSTER = "my-cluster"
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
@@ -19,7 +19,7 @@ PASSPHRASE = "irsa-sandbox"  # noqa: S105 - it protects nothing: the sandbox hol
 
 
 class SandboxError(Exception):
-    """Something the reader can act on: shown as one line, without a traceback."""
+    """An error that the user can fix: printed as one line, without a traceback."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Sandbox:
         return self.folder / "env"
 
     def prepare(self) -> None:
-        """Make the folders; readable by their owner only, since they hold keys."""
+        """Create the folders; only their owner may read them, since they hold keys."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (self.programs, self.logs, self.records, self.pulumi_home, self.state, self.kubernetes):
             folder.mkdir(exist_ok=True)
@@ -74,6 +74,14 @@ class Sandbox:
 def checkout_sandbox() -> Sandbox:
     """Return the sandbox of this checkout, the one that `make up` starts."""
     return Sandbox(CHECKOUT / ".sandbox")
+
+
+def write_atomically(path: Path, content: str | bytes, mode: int = 0o600) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+    temporary.chmod(mode)
+    temporary.replace(path)
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:

@@ -1,4 +1,4 @@
-"""One process at a time, and a word to whoever waits."""
+"""Lock files, which one process holds at a time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,12 +6,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from sandbox.progress import Progress
+from sandbox.step_progress import StepProgress
 
 
 @contextmanager
-def held(path: Path, waiting: str, progress: Progress) -> Iterator[None]:
-    """Hold a lock file; its owner's death frees it."""
+def held(path: Path, waiting: str, progress: StepProgress) -> Iterator[None]:
+    """Hold a lock file; say `waiting` while another process holds it. It is freed when its owner ends."""
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)

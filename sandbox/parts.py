@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sandbox.layout import CHECKOUT, Sandbox, SandboxError, cache_folder, machine
 from sandbox.locks import held
-from sandbox.progress import Progress
+from sandbox.step_progress import StepProgress
 
 MODULES = CHECKOUT / "sandbox" / "go"
 VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
@@ -23,7 +23,7 @@ KUBERNETES_VERSION_FLAGS = "-X k8s.io/component-base/version.git"
 
 @dataclass(frozen=True)
 class Part:
-    """A program, the Go package that it is built from, and which installed ones do as well."""
+    """A program, the Go package that it is built from, and which installed versions are used instead."""
 
     name: str
     version: str
@@ -83,7 +83,7 @@ PARTS = (
     _kubernetes("kubectl", (1, 36), (1, 39), "version", "--client"),
 )
 
-# Official language hosts write SDKs themselves. It goes by its source too: the cache has no other version of it.
+# An official language host generates SDKs itself. The version has the digest of the source, for the shared cache.
 SDK_GENERATOR = Part(
     name="pulumi-sdk-generator",
     version=f"3.259.0-{hashlib.sha256((MODULES / 'pulumi/sdk-generator/main.go').read_bytes()).hexdigest()[:12]}",
@@ -95,8 +95,8 @@ SDK_GENERATOR = Part(
 )
 
 
-def prepare_parts(sandbox: Sandbox, progress: Progress, environment: Mapping[str, str] = os.environ) -> None:
-    """Put every program into the sandbox's own folder, building what is not installed."""
+def prepare_parts(sandbox: Sandbox, progress: StepProgress, environment: Mapping[str, str] = os.environ) -> None:
+    """Link every program into the sandbox's folder, and build those that are not installed."""
     for part in PARTS:
         target = sandbox.programs / part.name
         installed = find_installed(part, environment, exclude=sandbox.programs)
@@ -106,9 +106,9 @@ def prepare_parts(sandbox: Sandbox, progress: Progress, environment: Mapping[str
                 _place(installed.parent / name, sandbox.programs / name)
             continue
         built = build(part, progress, environment)
-        # The engine looks for its language hosts beside its own real path and warns about any other: the engine
-        # is there in person, not as a link to the shared cache.
-        _place(built, target, in_person=bool(part.beside))
+        # The engine looks for its language hosts beside its real path and warns about others, so it is copied here: a
+        # symbolic link would lead it to the shared cache.
+        _place(built, target, copy=bool(part.beside))
         if part.beside:
             _place(build(SDK_GENERATOR, progress, environment), sandbox.programs / SDK_GENERATOR.name)
 
@@ -132,10 +132,15 @@ def find_installed(part: Part, environment: Mapping[str, str], exclude: Path) ->
 
 
 def installed_version(part: Part, program: Path) -> tuple[int, int, int] | None:
-    """Ask a program for its version; one that does not answer has none."""
+    """Return a program's version, None if it does not tell it."""
     try:
         answer = subprocess.run(
-            [program, *part.version_command], capture_output=True, text=True, timeout=20, check=True, env=_plain()
+            [program, *part.version_command],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+            env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
         )
     except (OSError, subprocess.SubprocessError):
         return None
@@ -143,11 +148,7 @@ def installed_version(part: Part, program: Path) -> tuple[int, int, int] | None:
     return (int(found[1]), int(found[2]), int(found[3])) if found else None
 
 
-def _plain() -> dict[str, str]:
-    return {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
-
-
-def build(part: Part, progress: Progress, environment: Mapping[str, str] = os.environ) -> Path:
+def build(part: Part, progress: StepProgress, environment: Mapping[str, str] = os.environ) -> Path:
     """Return the part from the shared cache; build it there first where it is missing or incomplete."""
     cache = cache_folder(environment)
     folder = cache / f"{part.name}-{part.version}-{machine()}"
@@ -163,7 +164,7 @@ def build(part: Part, progress: Progress, environment: Mapping[str, str] = os.en
 
 
 def _complete(folder: Path, part: Part) -> bool:
-    """Tell a whole program from a truncated one: its size is written down when it is built."""
+    """Return whether the built program is there and whole: its size is recorded when it is built."""
     try:
         record = json.loads((folder / "built.json").read_text())
         return bool((folder / part.name).stat().st_size == record["size"])
@@ -171,7 +172,7 @@ def _complete(folder: Path, part: Part) -> bool:
         return False
 
 
-def _build_into(folder: Path, part: Part, progress: Progress, environment: Mapping[str, str]) -> None:
+def _build_into(folder: Path, part: Part, progress: StepProgress, environment: Mapping[str, str]) -> None:
     go = shutil.which("go", path=environment.get("PATH"))
     if go is None:
         raise SandboxError(
@@ -193,13 +194,13 @@ def _build_into(folder: Path, part: Part, progress: Progress, environment: Mappi
 
 def _go_build(go: str, part: Part, output: Path, detail: list[str], environment: Mapping[str, str]) -> None:
     flags = f"-s -w {part.ldflags}".strip()
-    # No C compiler is asked for, and the caller's Go settings cannot change what is built.
-    own = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off", "GO111MODULE": "on"}
+    # No C compiler is needed, and the caller's Go settings do not change what is built.
+    fixed = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off", "GO111MODULE": "on"}
     started = detail[-1]
     with subprocess.Popen(
         [go, "build", "-v", "-trimpath", f"-ldflags={flags}", "-o", str(output), part.package],
         cwd=MODULES / part.module,
-        env={**environment, **own},
+        env={**environment, **fixed},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -218,10 +219,10 @@ def _go_build(go: str, part: Part, output: Path, detail: list[str], environment:
         raise SandboxError(f"{part.name}: go build failed in sandbox/go/{part.module}:\n" + "\n".join(last))
 
 
-def _place(program: Path, target: Path, *, in_person: bool = False) -> None:
+def _place(program: Path, target: Path, *, copy: bool = False) -> None:
     temporary = target.with_name(f".{target.name}.new")
     temporary.unlink(missing_ok=True)
-    if not in_person:
+    if not copy:
         if target.is_symlink() and target.readlink() == program:
             return
         temporary.symlink_to(program)

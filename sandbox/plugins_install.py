@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from sandbox.layout import CHECKOUT, Sandbox
-from sandbox.progress import Progress
+from sandbox.layout import CHECKOUT, Sandbox, write_atomically
+from sandbox.step_progress import StepProgress
 
 SDKS = {"aws": "pulumi-aws", "kubernetes": "pulumi-kubernetes"}
 STALLED_SECONDS = 20.0
 
 
-def install_plugins(sandbox: Sandbox, environment: Mapping[str, str], progress: Progress) -> None:
+def install_plugins(sandbox: Sandbox, environment: Mapping[str, str], progress: StepProgress) -> None:
     """Install what is missing and say which plugins are in use."""
     lines = []
     for name, package in SDKS.items():
@@ -40,7 +40,7 @@ def _is_stand_in(folder: Path) -> bool:
 
 
 def _install_official(sandbox: Sandbox, name: str, version: str, environment: Mapping[str, str]) -> bool:
-    """Let the engine download a plugin, for as long as it makes headway."""
+    """Return whether the engine could download the plugin; end it when nothing has arrived for 20 seconds."""
     log = sandbox.logs / f"plugin-{name}.log"
     download = sandbox.folder / "download"
     download.mkdir(exist_ok=True)
@@ -53,14 +53,14 @@ def _install_official(sandbox: Sandbox, name: str, version: str, environment: Ma
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-        headway, moved = -1, time.monotonic()
+        arrived, since = -1, time.monotonic()
         try:
             while process.poll() is None:
                 time.sleep(0.1)
                 size = _downloaded(download, sandbox.pulumi_home)
-                if size != headway:
-                    headway, moved = size, time.monotonic()
-                elif time.monotonic() - moved > STALLED_SECONDS:
+                if size != arrived:
+                    arrived, since = size, time.monotonic()
+                elif time.monotonic() - since > STALLED_SECONDS:
                     process.terminate()
                     process.wait()
         except BaseException:
@@ -82,7 +82,7 @@ def _downloaded(*folders: Path) -> int:
 
 
 def _install_stand_in(folder: Path, name: str) -> None:
-    """Put a launcher where the engine looks for the plugin of this version."""
+    """Write a launcher where the engine looks for the plugin of this version."""
     shutil.rmtree(folder, ignore_errors=True)
     # A download that was cut off leaves these beside it, and the engine then takes the folder for incomplete.
     for leftover in (folder.with_name(f"{folder.name}.partial"), folder.with_name(f"{folder.name}.lock")):
@@ -98,10 +98,7 @@ def _install_stand_in(folder: Path, name: str) -> None:
 def write_launcher(path: Path, *arguments: str | Path) -> None:
     """Write a program that runs Python code of this checkout with the interpreter of this process.
 
-    -P keeps the current folder off the module search path: it is that of the reader's program, whatever is in it.
+    -P keeps the current folder, which is that of the user's program, off the module search path.
     """
     command = shlex.join([sys.executable, "-P", *map(str, arguments)])
-    temporary = path.with_suffix(".new")
-    temporary.write_text(f'#!/bin/sh\n# Written by: make up\nexec {command} "$@"\n')
-    temporary.chmod(0o755)
-    temporary.replace(path)
+    write_atomically(path, f'#!/bin/sh\n# Written by: make up\nexec {command} "$@"\n', mode=0o755)

@@ -1,6 +1,6 @@
-"""What exists before our program runs: the cluster, its OIDC provider, and what the page calls existing.
+"""Create what exists before the program runs: the cluster, its OIDC provider, and what AWS's page calls existing.
 
-Everything here may be run again at any time: what is there stays as it is.
+It may run again at any time: what exists is not changed.
 """
 
 import json
@@ -18,18 +18,18 @@ from lightkube.resources.core_v1 import Namespace, ServiceAccount
 from lightkube.resources.rbac_authorization_v1 import ClusterRoleBinding
 
 from sandbox.environment import sandbox_variables
-from sandbox.layout import ACCOUNT, AUDIENCE, CLUSTER, ISSUER, OTHER_ACCOUNT, REGION, Sandbox
+from sandbox.layout import AUDIENCE, AWS_ACCOUNT, CLUSTER, ISSUER, OTHER_AWS_ACCOUNT, REGION, Sandbox
 
 EXISTING_POLICY = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::my-pod-secrets-bucket"}],
 }
 NAMESPACES = ("team-a", "team-b", "analytics")
-# Accounts of others that the dev stack's roles trust: one that the wildcard matches, two that a list names.
-TRUSTED_ACCOUNTS = (("team-a", "team-a-worker"), ("analytics", "report-reader"), ("team-b", "worker"))
+# Service accounts of others that the dev stack's roles trust: one that the wildcard matches, two that a list names.
+TRUSTED_SERVICE_ACCOUNTS = (("team-a", "team-a-worker"), ("analytics", "report-reader"), ("team-b", "worker"))
 OTHER_ACCOUNT_ROLE = "other-account-role"
-ADMITTED_ACCOUNTS = ("team-b:other-account", "default:existing-service-account")
-# EKS publishes a cluster's keys to everybody; the API server does with the binding that its documentation names:
+ADMITTED_SERVICE_ACCOUNTS = ("team-b:other-account", "default:existing-service-account")
+# EKS publishes a cluster's keys. The API server does so with the binding that its documentation names:
 # https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery
 PUBLIC_KEYS = ClusterRoleBinding(
     metadata=ObjectMeta(name="published-keys"),
@@ -38,7 +38,7 @@ PUBLIC_KEYS = ClusterRoleBinding(
     ),
     subjects=[Subject(apiGroup="rbac.authorization.k8s.io", kind="Group", name="system:unauthenticated")],
 )
-ALREADY_THERE = ("EntityAlreadyExists", "ResourceInUseException", "BucketAlreadyOwnedByYou")
+ALREADY_EXISTS = ("EntityAlreadyExists", "ResourceInUseException", "BucketAlreadyOwnedByYou")
 CONFLICT = 409
 CLUSTER_ROLE_TRUST = {
     "Version": "2012-10-17",
@@ -70,7 +70,7 @@ def kubernetes_client(sandbox: Sandbox, namespace: str = "default") -> Client:
 
 
 def seed(sandbox: Sandbox, aws_port: int) -> None:
-    """Make whatever of it is missing."""
+    """Create what is missing."""
     _seed_cluster(sandbox, aws_port)
     _seed_other_account(sandbox, aws_port)
     _seed_kubernetes(sandbox)
@@ -78,21 +78,23 @@ def seed(sandbox: Sandbox, aws_port: int) -> None:
 
 def _seed_cluster(sandbox: Sandbox, aws_port: int) -> None:
     iam, eks = (aws_client(sandbox, aws_port, service) for service in ("iam", "eks"))
-    unless_there(iam.create_role, RoleName="eks-cluster-role", AssumeRolePolicyDocument=json.dumps(CLUSTER_ROLE_TRUST))
-    unless_there(
+    create_if_missing(
+        iam.create_role, RoleName="eks-cluster-role", AssumeRolePolicyDocument=json.dumps(CLUSTER_ROLE_TRUST)
+    )
+    create_if_missing(
         eks.create_cluster,
         name=CLUSTER,
-        roleArn=f"arn:aws:iam::{ACCOUNT}:role/eks-cluster-role",
+        roleArn=f"arn:aws:iam::{AWS_ACCOUNT}:role/eks-cluster-role",
         resourcesVpcConfig={},
     )
-    unless_there(iam.create_open_id_connect_provider, Url=ISSUER, ClientIDList=[AUDIENCE])
-    unless_there(iam.create_policy, PolicyName="existing-policy", PolicyDocument=json.dumps(EXISTING_POLICY))
+    create_if_missing(iam.create_open_id_connect_provider, Url=ISSUER, ClientIDList=[AUDIENCE])
+    create_if_missing(iam.create_policy, PolicyName="existing-policy", PolicyDocument=json.dumps(EXISTING_POLICY))
 
 
 def _seed_other_account(sandbox: Sandbox, aws_port: int) -> None:
-    """Another account's administrator lets this cluster's service accounts in: its own provider, its own role."""
+    """Create what another AWS account's administrator creates for this cluster: a provider and a role."""
     session = aws_client(sandbox, aws_port, "sts").assume_role(
-        RoleArn=f"arn:aws:iam::{OTHER_ACCOUNT}:role/administrator", RoleSessionName="seed"
+        RoleArn=f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/administrator", RoleSessionName="seed"
     )
     iam = aws_client(sandbox, aws_port, "iam", session["Credentials"])
     issuer = ISSUER.removeprefix("https://")
@@ -101,20 +103,20 @@ def _seed_other_account(sandbox: Sandbox, aws_port: int) -> None:
         "Statement": [
             {
                 "Effect": "Allow",
-                "Principal": {"Federated": f"arn:aws:iam::{OTHER_ACCOUNT}:oidc-provider/{issuer}"},
+                "Principal": {"Federated": f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:oidc-provider/{issuer}"},
                 "Action": "sts:AssumeRoleWithWebIdentity",
                 "Condition": {
                     "StringEquals": {
                         f"{issuer}:aud": AUDIENCE,
-                        f"{issuer}:sub": [f"system:serviceaccount:{account}" for account in ADMITTED_ACCOUNTS],
+                        f"{issuer}:sub": [f"system:serviceaccount:{name}" for name in ADMITTED_SERVICE_ACCOUNTS],
                     },
                 },
             }
         ],
     }
-    unless_there(iam.create_open_id_connect_provider, Url=ISSUER, ClientIDList=[AUDIENCE])
-    unless_there(iam.create_role, RoleName=OTHER_ACCOUNT_ROLE, AssumeRolePolicyDocument=json.dumps(trust))
-    # That administrator's own stack keeps it so.
+    create_if_missing(iam.create_open_id_connect_provider, Url=ISSUER, ClientIDList=[AUDIENCE])
+    create_if_missing(iam.create_role, RoleName=OTHER_ACCOUNT_ROLE, AssumeRolePolicyDocument=json.dumps(trust))
+    # Tests change it.
     iam.update_assume_role_policy(RoleName=OTHER_ACCOUNT_ROLE, PolicyDocument=json.dumps(trust))
 
 
@@ -129,7 +131,7 @@ def _seed_kubernetes(sandbox: Sandbox) -> None:
         ),
         imagePullSecrets=[LocalObjectReference(name="registry-credentials")],
     )
-    trusted = (ServiceAccount(metadata=ObjectMeta(name=name, namespace=ns)) for ns, name in TRUSTED_ACCOUNTS)
+    trusted = (ServiceAccount(metadata=ObjectMeta(name=name, namespace=ns)) for ns, name in TRUSTED_SERVICE_ACCOUNTS)
     namespaces = (Namespace(metadata=ObjectMeta(name=name)) for name in NAMESPACES)
     for resource in (*namespaces, existing, *trusted):
         _create(client, resource)
@@ -137,7 +139,7 @@ def _seed_kubernetes(sandbox: Sandbox) -> None:
 
 
 def publish_keys(sandbox: Sandbox) -> None:
-    """Let everybody read the keys of a cluster's tokens."""
+    """Allow everybody to read the public keys of a cluster's tokens."""
     _create(kubernetes_client(sandbox), PUBLIC_KEYS)
 
 
@@ -149,10 +151,10 @@ def _create(client: Any, resource: Any) -> None:
             raise
 
 
-def unless_there(create: Callable[..., object], **arguments: Any) -> None:
-    """Make something unless it is there."""
+def create_if_missing(create: Callable[..., object], **arguments: Any) -> None:
+    """Create something unless it exists."""
     try:
         create(**arguments)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in ALREADY_THERE:
+        if error.response["Error"]["Code"] not in ALREADY_EXISTS:
             raise

@@ -1,7 +1,7 @@
 """The servers of the sandbox: etcd, kube-apiserver, kube-controller-manager and the AWS API.
 
-Each is known by its record in run/<name>.json: process id, that process's start time, port and a fingerprint of how
-it was started. The start time keeps a stale record from ever stopping a stranger that got the same process id.
+Each has a record in run/<name>.json: process id, that process's start time and a fingerprint of how it was started.
+Because of the start time, a stale record never stops another process that got the same id.
 """
 
 import base64
@@ -27,14 +27,14 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sandbox.environment import UNSET, sandbox_variables
-from sandbox.layout import AUDIENCE, CHECKOUT, CLUSTER, CONTEXT, ISSUER, REGION, Sandbox, SandboxError
-from sandbox.progress import Progress
+from sandbox.layout import AUDIENCE, CHECKOUT, CLUSTER, CONTEXT, ISSUER, REGION, Sandbox, SandboxError, write_atomically
+from sandbox.step_progress import StepProgress
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0
 STOP_SECONDS = 10.0
 TOKEN_BYTES = 24
-AWS_API_SOURCES = ("aws_api.py", "iam_gaps.py", "web_identity.py", "trust.py")
+AWS_API_SOURCES = ("aws_api.py", "missing_in_moto.py", "web_identity.py", "sts_decision.py")
 ORDER = ("aws-api", "etcd", "kube-apiserver", "kube-controller-manager")
 PORTS = {
     "aws-api": ("aws-api",),
@@ -46,7 +46,7 @@ PORTS = {
 
 @dataclass(frozen=True)
 class Server:
-    """How to start a server, and how to tell that it serves."""
+    """How to start a server, and how to see that it answers."""
 
     name: str
     command: tuple[str, ...]
@@ -64,7 +64,7 @@ class Server:
 
 
 def running(sandbox: Sandbox, name: str) -> psutil.Process | None:
-    """Return the process of a server if it is the one that we started."""
+    """Return the server's process, None if the recorded one no longer runs."""
     record = _record(sandbox, name)
     try:
         process = psutil.Process(int(record["pid"]))
@@ -75,8 +75,8 @@ def running(sandbox: Sandbox, name: str) -> psutil.Process | None:
     return None
 
 
-def stop_servers(sandbox: Sandbox, progress: Progress) -> int:
-    """Stop what runs; return how many servers were stopped."""
+def stop_servers(sandbox: Sandbox, progress: StepProgress) -> int:
+    """Stop all servers; return how many ran."""
     if not any(running(sandbox, name) for name in ORDER):
         return 0
     with progress.step("servers", "stopping") as detail:
@@ -87,7 +87,7 @@ def stop_servers(sandbox: Sandbox, progress: Progress) -> int:
 
 
 def stop(sandbox: Sandbox, *names: str) -> int:
-    """End servers of ours by their own process ids: politely, then not. Return how many there were."""
+    """End servers by their recorded process ids, by SIGTERM, then by SIGKILL; return how many ran."""
     processes = list(filter(None, (running(sandbox, name) for name in names)))
     for process in processes:
         with suppress(psutil.NoSuchProcess):
@@ -102,8 +102,8 @@ def stop(sandbox: Sandbox, *names: str) -> int:
     return len(processes)
 
 
-def start_servers(sandbox: Sandbox, progress: Progress) -> dict[str, int]:
-    """Start what does not run yet, and return the ports."""
+def start_servers(sandbox: Sandbox, progress: StepProgress) -> dict[str, int]:
+    """Start the servers that do not run, and return the ports."""
     ports = choose_ports(sandbox, progress)
     write_credentials(sandbox, ports)
     started = []
@@ -129,22 +129,22 @@ def start_servers(sandbox: Sandbox, progress: Progress) -> dict[str, int]:
     return ports
 
 
-def start(sandbox: Sandbox, server: Server, progress: Progress) -> None:
+def start(sandbox: Sandbox, server: Server, progress: StepProgress) -> None:
     """Start a server unless it runs, and wait until it answers."""
     process = _ensure(sandbox, server, progress)
     if process is not None:
         _wait(sandbox, server, process)
 
 
-def _ensure(sandbox: Sandbox, server: Server, progress: Progress) -> "subprocess.Popen[bytes] | None":
-    """Start a server unless the one that runs is started the same way and answers."""
+def _ensure(sandbox: Sandbox, server: Server, progress: StepProgress) -> "subprocess.Popen[bytes] | None":
+    """Start a server, unless one runs that was started the same way and answers; return the new process."""
     record = _record(sandbox, server.name)
     if running(sandbox, server.name) is not None:
         if record.get("fingerprint") == server.fingerprint() and _answers(server):
             return None
         stop(sandbox, server.name)
     elif record:
-        progress.say(f"  {server.name}: the process that its record names is gone, starting it again")
+        progress.say(f"  {server.name}: its process is gone, starting it again")
     return _launch(sandbox, server)
 
 
@@ -167,13 +167,13 @@ def _launch(sandbox: Sandbox, server: Server) -> "subprocess.Popen[bytes]":
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    # A process that has ended at once is a zombie of ours: its start time can still be read.
+    # A process that has already ended is a zombie of this one: its start time can still be read.
     record = {
         "pid": process.pid,
         "started": psutil.Process(process.pid).create_time(),
         "fingerprint": server.fingerprint(),
     }
-    _write(sandbox.records / f"{server.name}.json", json.dumps(record))
+    write_atomically(sandbox.records / f"{server.name}.json", json.dumps(record))
     return process
 
 
@@ -185,7 +185,7 @@ def _wait(sandbox: Sandbox, server: Server, process: "subprocess.Popen[bytes]") 
             raise SandboxError(
                 f"{server.name} ended with code {process.returncode} while it started: "
                 f"{_last_line(sandbox, server)} (log: {sandbox.logs / server.name}.log). Run the same command again; "
-                "if that fails too, `make clean` starts afresh."
+                "if that fails too, run `make clean` first."
             )
         if _answers(server):
             return
@@ -199,7 +199,7 @@ def _wait(sandbox: Sandbox, server: Server, process: "subprocess.Popen[bytes]") 
 
 def _last_line(sandbox: Sandbox, server: Server) -> str:
     lines = (sandbox.logs / f"{server.name}.log").read_text(errors="replace").strip().splitlines()
-    return lines[-1][:300] if lines else "it said nothing"
+    return lines[-1][:300] if lines else "no output"
 
 
 def _answers(server: Server) -> bool:
@@ -210,7 +210,7 @@ def _answers(server: Server) -> bool:
 
 
 def _record(sandbox: Sandbox, name: str) -> dict[str, Any]:
-    """Read a record; one that cannot be read says nothing."""
+    """Return a server's record, empty if it cannot be read."""
     try:
         record = json.loads((sandbox.records / f"{name}.json").read_text())
     except (OSError, ValueError):
@@ -218,19 +218,11 @@ def _record(sandbox: Sandbox, name: str) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
-def _write(path: Path, content: str, mode: int = 0o600) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(content)
-    temporary.chmod(mode)
-    temporary.replace(path)
-
-
 # --- ports -----------------------------------------------------------------------------------------------------------
 
 
-def choose_ports(sandbox: Sandbox, progress: Progress) -> dict[str, int]:
-    """Keep each port from one start to the next, unless somebody else has taken it meanwhile."""
+def choose_ports(sandbox: Sandbox, progress: StepProgress) -> dict[str, int]:
+    """Return the ports: those of the last start, others where another program has taken one."""
     path = sandbox.folder / "ports.json"
     try:
         known = {name: int(port) for name, port in json.loads(path.read_text()).items()}
@@ -247,7 +239,7 @@ def choose_ports(sandbox: Sandbox, progress: Progress) -> dict[str, int]:
                     progress.say(f"  {name}: port {port} is taken by another program, using {ports[name]}")
             else:
                 ports[name] = port
-    _write(path, json.dumps(ports))
+    write_atomically(path, json.dumps(ports))
     return ports
 
 
@@ -283,11 +275,11 @@ def _free_port(taken: set[int]) -> int:
 
 
 def write_credentials(sandbox: Sandbox, ports: dict[str, int]) -> None:
-    """Make the keys that outlive restarts: who may call the API server, and what signs service account tokens."""
+    """Create the keys that are kept over restarts: the API server's token, and what signs service account tokens."""
     folder = sandbox.kubernetes
     tokens = folder / "tokens.csv"
     if not tokens.exists():
-        _write(tokens, f"{os.urandom(TOKEN_BYTES).hex()},admin,admin,system:masters\n")
+        write_atomically(tokens, f"{os.urandom(TOKEN_BYTES).hex()},admin,admin,system:masters\n")
     if not (folder / "service-account.key").exists():
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         private = key.private_bytes(
@@ -296,18 +288,18 @@ def write_credentials(sandbox: Sandbox, ports: dict[str, int]) -> None:
         public = key.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
-        _write(folder / "service-account.pub", public.decode())
-        _write(folder / "service-account.key", private.decode())
+        write_atomically(folder / "service-account.pub", public.decode())
+        write_atomically(folder / "service-account.key", private.decode())
     aws = sandbox.folder / "aws"
     aws.mkdir(exist_ok=True)
-    _write(aws / "config", "[default]\n")
-    _write(aws / "credentials", "[default]\n")
+    write_atomically(aws / "config", "[default]\n")
+    write_atomically(aws / "credentials", "[default]\n")
     if not sandbox.clusters.exists():
         write_cluster(sandbox, ports, ca="")
 
 
 def write_access(sandbox: Sandbox, ports: dict[str, int]) -> None:
-    """Write the kubeconfig and what EKS says about the cluster, after the API server has made its certificate."""
+    """Write the kubeconfig and what EKS answers for the cluster, once the API server has its certificate."""
     ca = base64.b64encode(_certificate(sandbox).read_bytes()).decode()
     token = (sandbox.kubernetes / "tokens.csv").read_text().split(",")[0]
     server = f"https://{HOST}:{ports['kube-apiserver']}"
@@ -319,12 +311,12 @@ def write_access(sandbox: Sandbox, ports: dict[str, int]) -> None:
         "users": [{"name": CONTEXT, "user": {"token": token}}],
         "contexts": [{"name": CONTEXT, "context": {"cluster": CONTEXT, "user": CONTEXT, "namespace": "default"}}],
     }
-    _write(sandbox.kubeconfig, json.dumps(config, indent=2) + "\n")
+    write_atomically(sandbox.kubeconfig, json.dumps(config, indent=2) + "\n")
     write_cluster(sandbox, ports, ca)
 
 
 def write_cluster(sandbox: Sandbox, ports: dict[str, int], ca: str) -> None:
-    """Say where our own cluster is."""
+    """Write what EKS answers for the sandbox's cluster."""
     add_cluster(
         sandbox,
         {
@@ -337,11 +329,11 @@ def write_cluster(sandbox: Sandbox, ports: dict[str, int], ca: str) -> None:
     )
 
 
-def add_cluster(sandbox: Sandbox, own: dict[str, str]) -> None:
-    """Say what EKS answers for a cluster; the other ones in the file stay as they are."""
+def add_cluster(sandbox: Sandbox, cluster: dict[str, str]) -> None:
+    """Write what EKS answers for a cluster; other clusters in the file are kept."""
     others = json.loads(sandbox.clusters.read_text()) if sandbox.clusters.exists() else []
-    kept = [entry for entry in others if (entry["name"], entry["region"]) != (own["name"], own["region"])]
-    _write(sandbox.clusters, json.dumps([own, *kept], indent=2) + "\n")
+    kept = [entry for entry in others if (entry["name"], entry["region"]) != (cluster["name"], cluster["region"])]
+    write_atomically(sandbox.clusters, json.dumps([cluster, *kept], indent=2) + "\n")
 
 
 def _certificate(sandbox: Sandbox) -> Path:
@@ -377,7 +369,7 @@ def etcd(sandbox: Sandbox, ports: dict[str, int]) -> Server:
             f"--listen-peer-urls={peer}",
             f"--initial-advertise-peer-urls={peer}",
             f"--initial-cluster=default={peer}",
-            # A sandbox survives killed processes, not a power cut; without this a slow disk makes everything slow.
+            # The sandbox survives killed processes, not a power cut; with fsync, a slow disk slows everything.
             "--unsafe-no-fsync",
             "--log-level=warn",
         ),
@@ -426,7 +418,7 @@ def kube_controller_manager(sandbox: Sandbox, ports: dict[str, int]) -> Server:
             # Deletes wait for these: a namespace for its contents, an owner for what it owns.
             "--controllers=namespace-controller,serviceaccount-controller,garbage-collector-controller",
             "--leader-elect=false",
-            # The default rate makes a destroy of many accounts wait for the garbage collector.
+            # At the default rate, a destroy of many service accounts waits for the garbage collector.
             "--kube-api-qps=500",
             "--kube-api-burst=1000",
         ),
@@ -449,7 +441,7 @@ def _status(url: str, certificate: Path | None = None) -> int:
 
 
 def kill(sandbox: Sandbox, name: str) -> None:
-    """End a server as a crash would, for tests of the recovery."""
+    """Kill a server, as a crash would, for tests of the recovery."""
     process = running(sandbox, name)
     if process is not None:
         process.send_signal(signal.SIGKILL)

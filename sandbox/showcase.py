@@ -1,4 +1,4 @@
-"""What the showcase needs besides the dev stack's world: a second cluster, and one of another account."""
+"""The showcase, and what it needs beyond the dev stack: a second cluster, and one in another AWS account."""
 
 import base64
 import json
@@ -9,10 +9,9 @@ from typing import Any
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ServiceAccount
 
-from sandbox.engine import irsa_shown, pulumi_shown, select_stack
-from sandbox.layout import ACCOUNT, AUDIENCE, CHECKOUT, ISSUER, OTHER_ACCOUNT, Sandbox, SandboxError
-from sandbox.progress import Progress
-from sandbox.seed import CLUSTER_ROLE_TRUST, aws_client, kubernetes_client, publish_keys, unless_there
+from sandbox.engine import irsa_in_terminal, pulumi_in_terminal, select_stack
+from sandbox.layout import AUDIENCE, AWS_ACCOUNT, CHECKOUT, ISSUER, OTHER_AWS_ACCOUNT, Sandbox, SandboxError
+from sandbox.seed import CLUSTER_ROLE_TRUST, aws_client, create_if_missing, kubernetes_client, publish_keys
 from sandbox.servers import (
     add_cluster,
     choose_ports,
@@ -25,6 +24,7 @@ from sandbox.servers import (
     write_access,
     write_credentials,
 )
+from sandbox.step_progress import StepProgress
 
 GREEN_CLUSTER, GREEN_REGION = "my-other-cluster", "us-east-1"
 GREEN_ISSUER = "https://oidc.eks.us-east-1.amazonaws.com/id/EXAMPLE22222222222222222222GREEN"
@@ -32,16 +32,16 @@ DATA_CLUSTER = "data-cluster"
 DATA_ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE333333333333333333333DATA"
 ELSEWHERE_ISSUER = "https://oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLE44444444444444444ELSEWHERE"
 
-# The other bindings are for clusters that are only known by name here: no API server, no tokens.
+# The clusters of the other bindings have no API server here, and so no tokens.
 PROVABLE = ("adopted", "common", "everything", "existing-role", "own-audience")
 
 
 def second_cluster(sandbox: Sandbox) -> Sandbox:
-    """Give the folder of the second cluster, which lies within the first one's."""
+    """Return the sandbox of the second cluster; its folder is inside of the first one's."""
     return Sandbox(sandbox.folder / "green")
 
 
-def start_second_cluster(sandbox: Sandbox, progress: Progress) -> Sandbox:
+def start_second_cluster(sandbox: Sandbox, progress: StepProgress) -> Sandbox:
     """Start the second cluster's etcd, API server and controllers."""
     green = second_cluster(sandbox)
     green.prepare()
@@ -57,38 +57,38 @@ def start_second_cluster(sandbox: Sandbox, progress: Progress) -> Sandbox:
     return green
 
 
-def stop_second_cluster(sandbox: Sandbox, progress: Progress) -> None:
+def stop_second_cluster(sandbox: Sandbox, progress: StepProgress) -> None:
     """Stop the second cluster's servers."""
     stop_servers(second_cluster(sandbox), progress)
 
 
 def seed_clusters(sandbox: Sandbox, aws_port: int) -> None:
-    """Make EKS know the second cluster and the other account's one, and IAM the OIDC providers that exist."""
+    """Create the second cluster and the other AWS account's in EKS, and the OIDC providers that exist in IAM."""
     green = second_cluster(sandbox)
     publish_keys(green)
-    own = json.loads(green.clusters.read_text())[0]
-    add_cluster(sandbox, {**own, "name": GREEN_CLUSTER, "region": GREEN_REGION, "issuer": GREEN_ISSUER})
+    first = json.loads(green.clusters.read_text())[0]
+    add_cluster(sandbox, {**first, "name": GREEN_CLUSTER, "region": GREEN_REGION, "issuer": GREEN_ISSUER})
     placeholder = {"endpoint": "https://127.0.0.1:1", "ca": base64.b64encode(b"no server").decode()}
     add_cluster(sandbox, {"name": DATA_CLUSTER, "region": "us-west-2", "issuer": DATA_ISSUER, **placeholder})
-    role = f"arn:aws:iam::{ACCOUNT}:role/eks-cluster-role"
+    role = f"arn:aws:iam::{AWS_ACCOUNT}:role/eks-cluster-role"
     eks = aws_client(sandbox, aws_port, "eks", region=GREEN_REGION)
-    unless_there(eks.create_cluster, name=GREEN_CLUSTER, roleArn=role, resourcesVpcConfig={})
+    create_if_missing(eks.create_cluster, name=GREEN_CLUSTER, roleArn=role, resourcesVpcConfig={})
     iam = aws_client(sandbox, aws_port, "iam")
-    unless_there(iam.create_open_id_connect_provider, Url=ELSEWHERE_ISSUER, ClientIDList=[AUDIENCE])
-    unless_there(iam.create_policy, PolicyName="boundary", PolicyDocument=json.dumps(_allow_all()))
-    _seed_data_account(sandbox, aws_port)
+    create_if_missing(iam.create_open_id_connect_provider, Url=ELSEWHERE_ISSUER, ClientIDList=[AUDIENCE])
+    create_if_missing(iam.create_policy, PolicyName="boundary", PolicyDocument=json.dumps(_allow_all()))
+    _seed_other_aws_account(sandbox, aws_port)
 
 
-def _seed_data_account(sandbox: Sandbox, aws_port: int) -> None:
+def _seed_other_aws_account(sandbox: Sandbox, aws_port: int) -> None:
     session = aws_client(sandbox, aws_port, "sts").assume_role(
-        RoleArn=f"arn:aws:iam::{OTHER_ACCOUNT}:role/administrator", RoleSessionName="seed"
+        RoleArn=f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/administrator", RoleSessionName="seed"
     )
     iam, eks = (aws_client(sandbox, aws_port, service, session["Credentials"]) for service in ("iam", "eks"))
-    unless_there(iam.create_role, RoleName="deployer", AssumeRolePolicyDocument=json.dumps(CLUSTER_ROLE_TRUST))
-    unless_there(iam.create_policy, PolicyName="boundary", PolicyDocument=json.dumps(_allow_all()))
-    unless_there(iam.create_open_id_connect_provider, Url=DATA_ISSUER, ClientIDList=[AUDIENCE])
-    role = f"arn:aws:iam::{OTHER_ACCOUNT}:role/eks-cluster-role"
-    unless_there(eks.create_cluster, name=DATA_CLUSTER, roleArn=role, resourcesVpcConfig={})
+    create_if_missing(iam.create_role, RoleName="deployer", AssumeRolePolicyDocument=json.dumps(CLUSTER_ROLE_TRUST))
+    create_if_missing(iam.create_policy, PolicyName="boundary", PolicyDocument=json.dumps(_allow_all()))
+    create_if_missing(iam.create_open_id_connect_provider, Url=DATA_ISSUER, ClientIDList=[AUDIENCE])
+    role = f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/eks-cluster-role"
+    create_if_missing(eks.create_cluster, name=DATA_CLUSTER, roleArn=role, resourcesVpcConfig={})
 
 
 def _allow_all() -> dict[str, Any]:
@@ -96,7 +96,7 @@ def _allow_all() -> dict[str, Any]:
 
 
 def seed_by_hand(sandbox: Sandbox, aws_port: int) -> None:
-    """Make a role, its policies and its account as an administrator would by hand, for the showcase to adopt."""
+    """Create a role, its policies and its service account as an administrator would, for the showcase to adopt."""
     iam = aws_client(sandbox, aws_port, "iam")
     document = (CHECKOUT / "policies" / "my-policy.json").read_text()
     tags = [{"Key": "team", "Value": "payments"}, {"Key": "managed-by", "Value": "irsa"}]
@@ -104,38 +104,38 @@ def seed_by_hand(sandbox: Sandbox, aws_port: int) -> None:
     claims = {f"{issuer}:aud": AUDIENCE, f"{issuer}:sub": "system:serviceaccount:default:by-hand"}
     statement = {
         "Effect": "Allow",
-        "Principal": {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{issuer}"},
+        "Principal": {"Federated": f"arn:aws:iam::{AWS_ACCOUNT}:oidc-provider/{issuer}"},
         "Action": "sts:AssumeRoleWithWebIdentity",
         "Condition": {"StringEquals": claims},
     }
-    name, policy = "by-hand-role", f"arn:aws:iam::{ACCOUNT}:policy/irsa/by-hand-policy"
-    unless_there(iam.create_policy, PolicyName="by-hand-policy", Path="/irsa/", PolicyDocument=document, Tags=tags)
-    unless_there(
+    name, policy = "by-hand-role", f"arn:aws:iam::{AWS_ACCOUNT}:policy/irsa/by-hand-policy"
+    create_if_missing(iam.create_policy, PolicyName="by-hand-policy", Path="/irsa/", PolicyDocument=document, Tags=tags)
+    create_if_missing(
         iam.create_role,
         RoleName=name,
         Path="/irsa/",
         AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
-        PermissionsBoundary=f"arn:aws:iam::{ACCOUNT}:policy/boundary",
+        PermissionsBoundary=f"arn:aws:iam::{AWS_ACCOUNT}:policy/boundary",
         MaxSessionDuration=7200,
         Tags=tags,
     )
     iam.attach_role_policy(RoleName=name, PolicyArn=policy)
     iam.put_role_policy(RoleName=name, PolicyName="by-hand-inline", PolicyDocument=document)
     annotations = {
-        "eks.amazonaws.com/role-arn": f"arn:aws:iam::{ACCOUNT}:role/irsa/{name}",
+        "eks.amazonaws.com/role-arn": f"arn:aws:iam::{AWS_ACCOUNT}:role/irsa/{name}",
         "eks.amazonaws.com/sts-regional-endpoints": "true",
         "eks.amazonaws.com/token-expiration": "3600",
     }
     client: Any = kubernetes_client(sandbox)
-    account = ServiceAccount(metadata=ObjectMeta(name="by-hand", namespace="default", annotations=annotations))
-    client.apply(account, field_manager="by-hand")
+    service_account = ServiceAccount(metadata=ObjectMeta(name="by-hand", namespace="default", annotations=annotations))
+    client.apply(service_account, field_manager="by-hand")
 
 
 def what_exists(sandbox: Sandbox, aws_port: int) -> set[str]:
-    """Give the ARNs of all roles, policies and OIDC providers, and the service accounts of both clusters."""
+    """Return the ARNs of all roles, policies and OIDC providers, and the service accounts of both clusters."""
     found = set()
     session = aws_client(sandbox, aws_port, "sts").assume_role(
-        RoleArn=f"arn:aws:iam::{OTHER_ACCOUNT}:role/administrator", RoleSessionName="look"
+        RoleArn=f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/administrator", RoleSessionName="look"
     )
     for credentials in (None, session["Credentials"]):
         iam = aws_client(sandbox, aws_port, "iam", credentials)
@@ -145,13 +145,13 @@ def what_exists(sandbox: Sandbox, aws_port: int) -> set[str]:
         found |= {provider["Arn"] for provider in iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]}
     for cluster in (sandbox, second_cluster(sandbox)):
         client: Any = kubernetes_client(cluster)
-        for account in client.list(ServiceAccount, namespace="*"):
-            found.add(f"{cluster.folder.name}: {account.metadata.namespace}/{account.metadata.name}")
+        metadata = [service_account.metadata for service_account in client.list(ServiceAccount, namespace="*")]
+        found |= {f"{cluster.folder.name}: {each.namespace}/{each.name}" for each in metadata}
     return found
 
 
 def show_every_key(
-    sandbox: Sandbox, variables: Mapping[str, str], progress: Progress, project: Path = CHECKOUT
+    sandbox: Sandbox, variables: Mapping[str, str], progress: StepProgress, project: Path = CHECKOUT
 ) -> None:
     """Deploy a project's Pulumi.showcase.yaml, verify and prove it, deploy it with 0 changes, destroy it to nothing.
 
@@ -168,16 +168,16 @@ def show_every_key(
         seed_by_hand(sandbox, port)
         for folder, stack in ((platform, "sandbox"), (project, "showcase")):
             select_stack(sandbox, variables, stack, folder)
-            pulumi_shown(sandbox, variables, "up", "--yes", "--skip-preview", stack=stack, folder=folder)
-        irsa_shown(sandbox, variables, "verify", stack="showcase", folder=project)
-        irsa_shown(sandbox, variables, "prove", *PROVABLE, stack="showcase", folder=project)
+            pulumi_in_terminal(sandbox, variables, "up", "--yes", "--skip-preview", stack=stack, folder=folder)
+        irsa_in_terminal(sandbox, variables, "verify", stack="showcase", folder=project)
+        irsa_in_terminal(sandbox, variables, "prove", *PROVABLE, stack="showcase", folder=project)
         again = ("up", "--yes", "--skip-preview", "--expect-no-changes")
-        pulumi_shown(sandbox, variables, *again, stack="showcase", folder=project)
+        pulumi_in_terminal(sandbox, variables, *again, stack="showcase", folder=project)
         for folder, stack in ((project, "showcase"), (platform, "sandbox")):
-            pulumi_shown(sandbox, variables, "destroy", "--yes", "--skip-preview", stack=stack, folder=folder)
+            pulumi_in_terminal(sandbox, variables, "destroy", "--yes", "--skip-preview", stack=stack, folder=folder)
         left = what_exists(sandbox, port) - before
         if left:
             raise SandboxError(f"the destroyed showcase left behind: {', '.join(sorted(left))}")
-        progress.say("Deployed, verified, proven, deployed again with 0 changes, and destroyed; nothing is left of it.")
+        progress.say("Deployed, verified, proven, deployed again with 0 changes, and destroyed; nothing is left.")
     finally:
         stop_second_cluster(sandbox, progress)

@@ -1,7 +1,7 @@
-"""Make the virtual environment of this checkout, and make it again when what it is to hold has changed.
+"""Create the virtual environment of this checkout, and update it when its requirements have changed.
 
 It runs before anything is installed, on whatever `python3` there is: the standard library only, and no syntax that an
-old interpreter would stumble over before it can say that it is too old.
+old interpreter cannot parse before it can say that it is too old.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ def main() -> int:
         return 0
     started = time.monotonic()
     if not answers(f"import sys, pip; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"):
-        say(f"making .venv with Python {version}")
+        say(f"creating .venv with Python {version}")
         shutil.rmtree(str(FOLDER), ignore_errors=True)
         code, output = run(sys.executable, "-m", "venv", str(FOLDER))
         if code:
@@ -62,7 +62,7 @@ def main() -> int:
 
 
 def digest() -> str:
-    """Tell one set of requirements, interpreter and place from another."""
+    """Return a digest of the requirements, the interpreter's version and the checkout's folder."""
     whole = hashlib.sha256(f"{sys.version_info[:2]} {CHECKOUT}".encode())
     for name in CONTENT:
         whole.update((CHECKOUT / name).read_bytes())
@@ -74,12 +74,12 @@ def stamped() -> str:
 
 
 def answers(code: str) -> bool:
-    """Return whether the environment there can run this."""
+    """Return whether the environment's Python exists and runs this code without an error."""
     return PYTHON.exists() and subprocess.call([str(PYTHON), "-c", code], stderr=subprocess.DEVNULL) == 0
 
 
 def run(*command: str) -> "tuple[int, str]":
-    """Run a command, say every twenty seconds that it still runs, and return its code and what it said."""
+    """Run a command, report every twenty seconds that it still runs, and return its exit code and output."""
     started = time.monotonic()
     with subprocess.Popen(
         command, cwd=str(CHECKOUT), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

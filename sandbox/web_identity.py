@@ -1,4 +1,4 @@
-"""AssumeRoleWithWebIdentity as AWS answers it: moto grants any token, so refusals happen before it does.
+"""AssumeRoleWithWebIdentity as AWS answers it: moto grants any token, so what AWS refuses is refused before.
 
 The order, the error codes and the words are those of STS
 (https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html#API_AssumeRoleWithWebIdentity_Errors).
@@ -23,7 +23,7 @@ from joserfc.jwk import KeySet
 from moto.backends import get_backend
 from moto.sts.responses import TokenResponse
 
-from sandbox.trust import CannotEvaluateError, trusts
+from sandbox.sts_decision import CannotDecideError, trusts
 
 ROLE_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/(?:[\x21-\x7E]+/)?([\w+=,.@-]+)")
 KEYS_TIMEOUT_SECONDS = 5
@@ -49,15 +49,15 @@ class Refusal(Exception):
         self.code, self.message, self.status = code, message, status
 
 
-class Provider(NamedTuple):
+class OidcProvider(NamedTuple):
     """An IAM OIDC provider."""
 
     arn: str
     client_ids: list[str]
 
 
-class Asked(NamedTuple):
-    """What of a request decides."""
+class WebIdentityCall(NamedTuple):
+    """The parameters of a call that decide."""
 
     role_arn: str
     token: str
@@ -66,14 +66,14 @@ class Asked(NamedTuple):
 
 
 class PublishedKeys:
-    """The keys that the clusters publish for their tokens, as anybody may read them."""
+    """The public keys of the clusters' tokens, fetched from their API servers."""
 
     def __init__(self, clusters: Path) -> None:
         self._clusters = clusters
         self._kept: dict[str, KeySet] = {}
 
     def of(self, issuer: str, key_id: str) -> KeySet:
-        """Give an issuer's keys; they are asked for again when one is not among them."""
+        """Return an issuer's keys; they are fetched again if this one is not among them."""
         kept = self._kept.get(issuer)
         if kept is None or key_id not in {key.kid for key in kept.keys}:
             kept = self._kept[issuer] = self._fetch(issuer)
@@ -99,10 +99,10 @@ def _pem(encoded: str) -> str:
 
 
 def refuse_as_sts(clusters: Path, log: Callable[[str], None]) -> None:
-    """Put STS's refusals into moto's STS.
+    """Have moto's STS refuse what AWS refuses.
 
-    They are held against the parameters that moto has read and grants by, whatever the encoding of the request was: a
-    reader of our own that read it differently would let a request pass.
+    The parameters that are checked are those that moto has read and grants by, however the request was encoded: a
+    second reader that reads it differently would let a request pass.
     """
     keys = PublishedKeys(clusters)
     sts: Any = TokenResponse
@@ -124,51 +124,51 @@ def refuse_as_sts(clusters: Path, log: Callable[[str], None]) -> None:
         except ValueError as error:
             raise Refusal("ValidationError", f"A parameter is not of its type: {error}") from error
 
-    def grant_what_stands(self: Any) -> Any:
-        asked = Asked(
+    def grant_if_trusted(self: Any) -> Any:
+        call = WebIdentityCall(
             self._get_param("RoleArn", ""),
             self._get_param("WebIdentityToken", ""),
             self._get_param("DurationSeconds", SHORTEST_SESSION),
             self.normalized_request.environ.get("REMOTE_ADDR", ""),
         )
-        check(asked, keys, log)
+        check(call, keys, log)
         return grant(self)
 
-    sts._dispatch, sts.parse_parameters, sts.assume_role_with_web_identity = answer, read_once, grant_what_stands
+    sts._dispatch, sts.parse_parameters, sts.assume_role_with_web_identity = answer, read_once, grant_if_trusted
 
 
-def check(asked: Asked, keys: PublishedKeys, log: Callable[[str], None]) -> None:
+def check(call: WebIdentityCall, keys: PublishedKeys, log: Callable[[str], None]) -> None:
     """Refuse a request for credentials unless STS would grant it.
 
     Raises:
         Refusal: What STS would answer.
     """
-    role_arn = ROLE_ARN.fullmatch(asked.role_arn)
+    role_arn = ROLE_ARN.fullmatch(call.role_arn)
     if not role_arn:
         raise Refusal("ValidationError", NO_ROLE_ARN)
-    partition, account, role_name = role_arn.groups()
-    claims, key_id = _read(asked.token)
+    partition, aws_account, role_name = role_arn.groups()
+    claims, key_id = _read(call.token)
     issuer = claims["iss"]
-    provider = _provider(partition, account, issuer)
-    _verify(asked.token, keys.of(issuer, key_id))
+    provider = _provider(partition, aws_account, issuer)
+    _verify(call.token, keys.of(issuer, key_id))
     _require_in_time(claims)
     accepted = [audience for audience in _listed(claims["aud"]) if audience in provider.client_ids]
     if not accepted:
         raise Refusal("InvalidIdentityToken", "Incorrect token audience")
-    role = _role(partition, account, role_name, role_arn.group())
+    role = _role(partition, aws_account, role_name, role_arn.group())
     host_path = issuer.removeprefix("https://")
-    context = {f"{host_path}:sub": claims["sub"], f"{host_path}:aud": accepted[0], "aws:SourceIp": asked.address}
+    context = {f"{host_path}:sub": claims["sub"], f"{host_path}:aud": accepted[0], "aws:SourceIp": call.address}
     try:
         if not trusts(json.loads(role.assume_role_policy_document), provider.arn, context):
             raise Refusal("AccessDenied", NOT_AUTHORIZED, 403)
-    except CannotEvaluateError as error:
+    except CannotDecideError as error:
         log(f"the sandbox has no rule for {error} in the trust policy of {role.arn}, and refuses")
         raise Refusal("AccessDenied", NOT_AUTHORIZED, 403) from error
-    _require_duration(asked.seconds, role)
+    _require_duration(call.seconds, role)
 
 
 def _read(token: str) -> tuple[dict[str, Any], str]:
-    """Read a token's claims and the id of its key, nothing of it verified yet."""
+    """Return a token's claims and the id of its key; nothing of it is verified."""
     try:
         signed = jws.extract_compact(token.encode())
         claims, key_id = json.loads(signed.payload), str(signed.protected["kid"])
@@ -190,16 +190,16 @@ def _is_time(value: Any) -> bool:
     return type(value) is int or (isinstance(value, float) and math.isfinite(value))
 
 
-def _provider(partition: str, account: str, issuer: str) -> Provider:
-    """Find the provider of the issuer in the role's account."""
-    arn = f"arn:{partition}:iam::{account}:oidc-provider/{issuer.removeprefix('https://')}"
+def _provider(partition: str, aws_account: str, issuer: str) -> OidcProvider:
+    """Return the issuer's OIDC provider in the role's AWS account."""
+    arn = f"arn:{partition}:iam::{aws_account}:oidc-provider/{issuer.removeprefix('https://')}"
     try:
-        providers = get_backend("iam")[account][partition].open_id_providers
+        providers = get_backend("iam")[aws_account][partition].open_id_providers
     except KeyError as error:
         raise Refusal("ValidationError", NO_ROLE_ARN) from error
     if not issuer.startswith("https://") or arn not in providers:
         raise Refusal("InvalidIdentityToken", f"No OpenIDConnect provider found in your account for {issuer}")
-    return Provider(arn, list(providers[arn].client_id_list))
+    return OidcProvider(arn, list(providers[arn].client_id_list))
 
 
 def _verify(token: str, keys: KeySet) -> None:
@@ -220,8 +220,8 @@ def _require_in_time(claims: Mapping[str, Any]) -> None:
         raise Refusal("InvalidIdentityToken", NOT_A_TOKEN)
 
 
-def _role(partition: str, account: str, name: str, arn: str) -> Any:
-    roles = get_backend("iam")[account][partition].roles.values()
+def _role(partition: str, aws_account: str, name: str, arn: str) -> Any:
+    roles = get_backend("iam")[aws_account][partition].roles.values()
     # STS does not tell a role that is not there from one that does not trust.
     found = next((role for role in roles if role.name == name and role.arn == arn), None)
     if found is None:

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from irsa.evaluation import Decision, Evaluation, StatementEvaluation, TrustDocumentError, WebIdentityRequest, evaluate
 from irsa.rules.annotations import AUDIENCE
 from irsa.rules.arns import parse_iam_arn, provider_of_role
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, visible
 from irsa.rules.subjects import check_subject, is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.options import stack_name
 from irsa_cli.report.json import as_object, document
-from irsa_cli.report.text import visible
 from irsa_cli.state import DeclaredStack, read_stack
 
 if TYPE_CHECKING:

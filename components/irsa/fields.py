@@ -17,6 +17,7 @@ from irsa.rules.names import RULES, NameRule, check_name
 from irsa.rules.policies import parse_document
 from irsa.rules.quotas import SESSION_DURATION, TOKEN_EXPIRATION, TRUST_POLICY_SIZE, Seconds, check_seconds
 from irsa.rules.subjects import check_subject
+from irsa.rules.tags import role_tags_mistakes
 from irsa.rules.trust import check_conditions
 from irsa.rules.unknown import UNKNOWN
 
@@ -207,6 +208,15 @@ NUMBER = "a number is checked before the deployment"
 TAGS = _mapping(lambda key: check_name(key, RULES["tag key"]), _named("tag value"))
 
 
+def _role_tags(value: Any, place: Part, found: Found) -> Any:
+    tags = TAGS(value, place, found)
+    if isinstance(tags, Mapping):
+        found += [
+            (place + part, each) for part, each in role_tags_mistakes([key for key in tags if isinstance(key, str)])
+        ]
+    return tags
+
+
 def _annotation_key(key: str) -> None:
     check_annotation_key(key)
     check_name(key, RULES["Kubernetes key"])
@@ -237,7 +247,7 @@ ROLE_SETTINGS: Mapping[str, Field] = {
     "permissions_boundary": Field(_arn("policy")),
     "max_session_duration": Field(_seconds(SESSION_DURATION), NUMBER),
     "force_detach_policies": Field(_flag),
-    "tags": Field(TAGS),
+    "tags": Field(_role_tags),
 }
 FIELDS: Mapping[str, Field] = {
     "role_arn": Field(_arn("role")),

@@ -19,25 +19,25 @@ from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
 
-class Unknown:
-    """The type of UNKNOWN, a value that only an `up` will tell."""
+class UnknownProperty:
+    """The type of UNKNOWN, a value that is only known after an `up`."""
 
     def __repr__(self) -> str:
         return "UNKNOWN"
 
 
-UNKNOWN: Final = Unknown()
+UNKNOWN: Final = UnknownProperty()
 
 Plain = dict[str, Any]
 Properties = Mapping[str, PropertyValue]
 
 
 class ProviderError(Exception):
-    """A failure whose text is for the user: it reaches the engine as it is, without a traceback."""
+    """An error whose text is for the user: the engine gets it without a traceback."""
 
 
 class InitializationError(ProviderError):
-    """A resource exists but is not what was asked for: the engine stores it together with the reasons."""
+    """A resource exists but is not as declared: the engine stores it with the reasons."""
 
     def __init__(self, resource_id: str, properties: dict[str, PropertyValue], reasons: list[str]) -> None:
         super().__init__("\n".join(reasons))
@@ -66,7 +66,7 @@ def _plain_value(property_value: PropertyValue) -> Any:
 
 
 def properties_of(values: Mapping[str, Any], secrets_of: Properties | None = None) -> dict[str, PropertyValue]:
-    """Return property values; what is secret in `secrets_of` is secret at the same place again."""
+    """Return property values; what is secret in `secrets_of` is secret in the same place."""
     secrets = secrets_of or {}
     return {key: _property_value(value, secrets.get(key)) for key, value in values.items()}
 
@@ -79,11 +79,11 @@ def _property_value(value: Any, like: PropertyValue | None = None) -> PropertyVa
         fields = {key: _property_value(item, known.get(key)) for key, item in value.items()}
         return PropertyValue(fields, is_secret=secret)
     if isinstance(value, list | tuple):
-        # A list that was reordered or changed in length no longer tells which of its items is secret.
+        # In a list that was reordered or has another length, which item is secret is not known.
         lost = like is not None and like.contains_secret()
         return PropertyValue([_property_value(item) for item in value], is_secret=secret or lost)
     secret = secret or (like is not None and like.contains_secret())
-    if isinstance(value, Unknown):
+    if isinstance(value, UnknownProperty):
         # The SDK cannot marshal Computed; the engine's marker it can.
         return PropertyValue(rpc.UNKNOWN, is_secret=secret)
     number = isinstance(value, int) and not isinstance(value, bool)
@@ -91,12 +91,12 @@ def _property_value(value: Any, like: PropertyValue | None = None) -> PropertyVa
 
 
 def contains_unknown(value: Any) -> bool:
-    """Say whether an unknown value is anywhere inside."""
+    """Return whether there is an unknown value in it."""
     if isinstance(value, Mapping):
         return any(contains_unknown(item) for item in value.values())
     if isinstance(value, list | tuple):
         return any(contains_unknown(item) for item in value)
-    return isinstance(value, Unknown)
+    return isinstance(value, UnknownProperty)
 
 
 class _Servicer(ProviderServicer):
@@ -107,7 +107,7 @@ class _Servicer(ProviderServicer):
 
 
 class _PlainErrors(grpc.aio.ServerInterceptor):  # type: ignore[misc]
-    """Answers a ProviderError with its text alone: the SDK's servicer would add a traceback to every error."""
+    """Answers a ProviderError with its text; the SDK's servicer would add a traceback."""
 
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any) -> Any:
         handler = await continuation(handler_call_details)

@@ -177,3 +177,70 @@ def test_what_excludes_or_exceeds(args: dict[str, Any], binding: dict[str, Any])
     """Protects both front doors: rules between arguments, and quotas, are the same behind both."""
     assert component_mistakes({**ARGS, **args}), json.dumps(args)
     assert stack_file_mistakes({**BINDING, **binding}), json.dumps(binding)
+
+
+@pytest.mark.parametrize(
+    ("args", "binding"),
+    [
+        ({"tags": {"Team": "a", "team": "b"}}, {"role": {"tags": {"Team": "a", "team": "b"}}}),
+        ({"tags": {"AWS:team": "a"}}, {"role": {"tags": {"AWS:team": "a"}}}),
+        ({"tags": {"team": "aws:a"}}, {"role": {"tags": {"team": "aws:a"}}}),
+        (
+            {"policy": {"document": DOCUMENT, "tags": {"aWs:team": "a"}}},
+            {"policy": {"document": DOCUMENT, "tags": {"aWs:team": "a"}}},
+        ),
+        (
+            {"trust_conditions": {"StringEquals": {"aws:PrincipalAccount": 1227433179}}},
+            {"trust": {"conditions": {"StringEquals": {"aws:PrincipalAccount": 1227433179}}}},
+        ),
+        (
+            {"trust_statements": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": ["*", 12]}}]},
+            {
+                "trust": {
+                    "statements": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": ["*", 12]}}]
+                }
+            },
+        ),
+        (
+            {"inline_policies": {"p": {**DOCUMENT, "Statement": {**STATEMENT, "Condition": {"StringLike": {"k": 1}}}}}},
+            {
+                "inlinePolicies": {
+                    "p": {
+                        "document": {
+                            **DOCUMENT,
+                            "Statement": {**STATEMENT, "Condition": {"StringLike": {"k": 1}}},
+                        }
+                    }
+                }
+            },
+        ),
+        (
+            {"trust_conditions": {"StringLike": {"x:sub": "a"}}},
+            {"trust": {"conditions": {"StringLike": {"x:${claim}": "a"}}}},
+        ),
+    ],
+)
+def test_what_iam_refuses_or_never_matches(args: dict[str, Any], binding: dict[str, Any]) -> None:
+    """Refuses, behind both doors, tags that are one for IAM or are AWS's own, and numbers that were account IDs."""
+    values = {"cluster": CLUSTER, "variables": {"claim": "sub"}, "bindings": {"my-app": {**BINDING, **binding}}}
+    assert component_mistakes({**ARGS, **args}), json.dumps(args)
+    assert examine(values, Path("/nowhere"), "us-west-2").mistakes, json.dumps(binding)
+
+
+def test_tags_of_a_policy_may_differ_in_case_only() -> None:
+    """Protects what IAM takes: the keys of a policy's tags are case-sensitive."""
+    policy = {"document": DOCUMENT, "tags": {"Team": "a", "team": "b"}}
+    assert not component_mistakes({**ARGS, "policy": policy})
+    assert not stack_file_mistakes({**BINDING, "policy": policy})
+
+
+def test_a_tag_of_the_defaults_counts() -> None:
+    """Refuses a role's tag that is the same for IAM as one of `irsa:defaults`, which are merged into the role's."""
+    binding = {**BINDING, "role": {"name": "my-role", "tags": {"team": "b"}}}
+    values = {"cluster": CLUSTER, "defaults": {"tags": {"Team": "a"}}, "bindings": {"my-app": binding}}
+    (mistake,) = examine(values, Path("/nowhere"), "us-west-2").mistakes
+    assert mistake.place == ("bindings", "my-app", "role", "tags", "team")
+
+    values = {"cluster": CLUSTER, "defaults": {"tags": {"Team": "a", "team": "b"}}, "bindings": {"my-app": BINDING}}
+    (mistake,) = examine(values, Path("/nowhere"), "us-west-2").mistakes
+    assert mistake.place == ("defaults", "tags", "team")

@@ -272,3 +272,18 @@ def test_two_policies_of_one_name_are_a_mistake() -> None:
     (mistake,) = error.value.mistakes
     assert mistake.place == ("bindings", "app", "policyArns")
     assert arns[0] in mistake.mistake.found
+
+
+def test_two_keys_that_the_looked_up_account_makes_one_are_a_mistake() -> None:
+    """Refuses what shows with the real account ID alone: one of the two conditions would be dropped."""
+    keys = {"aws:PrincipalTag/${account}": "x", "aws:PrincipalTag/999955556666": "y"}
+    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*", "Condition": {"StringEquals": keys}}
+    document = {"Version": "2012-10-17", "Statement": [statement]}
+    binding = {**APP, "inlinePolicies": {"p": {"document": document}}}
+    account = ResolvedAwsAccount(Identity("999955556666", "aws"), None)
+    with pytest.raises(StackFileError) as refused:
+        planned({"bindings": {"app": binding}}, aws_accounts={None: account})
+
+    (mistake,) = refused.value.mistakes
+    assert mistake.place == ("bindings", "app", "inlinePolicies", "p", "document")
+    assert "with their variables replaced" in mistake.mistake.found

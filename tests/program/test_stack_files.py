@@ -162,6 +162,15 @@ def test_secret_settings_are_told_to_become_text(monkeypatch: pytest.MonkeyPatch
     assert [text for text in warned if text.startswith("irsa:variables is secret")]
 
 
+@pytest.mark.parametrize("setting", ["allowedAccountIds", "forbiddenAccountIds"])
+def test_a_number_that_was_an_account_id_stops_the_deployment(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuses `aws:forbiddenAccountIds: [011112222333]`, which YAML reads as another account."""
+    values = stack_values(ROOT / "Pulumi.prod.yaml.example")
+    with pytest.raises(pulumi.RunError, match=f"1227433179 in aws:{setting}"):
+        run_program({**values, f"aws:{setting}": [1227433179]}, Answers(), monkeypatch)
+    run_program({**values, f"aws:{setting}": ["011112222333"]}, Answers(), monkeypatch)
+
+
 def test_settings_may_come_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects every language host: Pulumi's Config reads PULUMI_CONFIG too, and so must the program."""
     values = stack_values(ROOT / "Pulumi.prod.yaml.example")

@@ -1,4 +1,4 @@
-"""A sandbox of the tests' own: its folder, ports and processes are not those of `make up`."""
+"""A sandbox for the tests: its folder, ports and processes are not those of `make up`."""
 
 import os
 import re
@@ -17,10 +17,10 @@ from sandbox.engine import prepare_engine
 from sandbox.environment import environment, write_environment_file
 from sandbox.layout import Sandbox
 from sandbox.parts import prepare_parts
-from sandbox.progress import Progress
 from sandbox.seed import aws_client, kubernetes_client, seed
 from sandbox.servers import start_servers, stop_servers
 from sandbox.showcase import second_cluster, seed_clusters, start_second_cluster, stop_second_cluster
+from sandbox.step_progress import StepProgress
 from tests.sandbox.project import Project
 
 # A line of the AWS API's log: time, method and path, protocol, for IAM and STS the operation, status.
@@ -33,23 +33,23 @@ class Cloud:
 
     sandbox: Sandbox
     ports: dict[str, int]
-    progress: Progress = field(default_factory=Progress)
+    progress: StepProgress = field(default_factory=StepProgress)
 
     @property
     def folder(self) -> Path:
         return self.sandbox.folder
 
     def environment(self) -> dict[str, str]:
-        """The process environment that points every tool at this sandbox, and at no other."""
+        """Return the environment variables that point every tool at this sandbox."""
         own = {name: value for name, value in os.environ.items() if name != "IRSA_SANDBOX"}
         return environment(self.sandbox, self.ports["aws-api"], own)
 
     def aws(self, service: str, credentials: dict[str, Any] | None = None) -> Any:
-        """A boto3 client."""
+        """Return a boto3 client."""
         return aws_client(self.sandbox, self.ports["aws-api"], service, credentials)
 
     def kubernetes(self, namespace: str = "default") -> Client:
-        """A lightkube client."""
+        """Return a lightkube client."""
         return kubernetes_client(self.sandbox, namespace)
 
     def run(
@@ -74,7 +74,7 @@ class Cloud:
         return self.run("pulumi", *arguments, "--non-interactive", folder=folder, timeout=timeout, **variables)
 
     def aws_requests(self) -> Counter[str]:
-        """How often the AWS API was asked for what, since this sandbox started."""
+        """Return how often each request was sent to the AWS API since this sandbox started."""
         log = (self.sandbox.logs / "aws-api.log").read_text()
         return Counter(path + operation for path, operation in REQUEST.findall(log))
 
@@ -88,7 +88,7 @@ def running_cloud(folder: Path) -> Iterator[Cloud]:
     """Start a sandbox in a folder, and stop it by its own process ids."""
     sandbox = Sandbox(folder)
     sandbox.prepare()
-    progress = Progress()
+    progress = StepProgress()
     try:
         prepare_parts(sandbox, progress)
         started = Cloud(sandbox, start_servers(sandbox, progress), progress)
@@ -109,7 +109,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 @pytest.fixture(scope="module")
 def green(cloud: Cloud) -> Iterator[str]:
-    """Start the second cluster, and give the path of its kubeconfig."""
+    """Start the second cluster, and yield the path of its kubeconfig."""
     start_second_cluster(cloud.sandbox, cloud.progress)
     seed_clusters(cloud.sandbox, cloud.ports["aws-api"])
     yield str(second_cluster(cloud.sandbox).kubeconfig)

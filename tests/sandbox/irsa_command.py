@@ -25,7 +25,7 @@ def irsa(project: Project, *arguments: str, **variables: str) -> "subprocess.Com
 
 
 def report(project: Project, verb: str, *arguments: str, **variables: str) -> tuple[int, list[dict[str, str]]]:
-    """Give a verb's exit code and its checks; the output is as the published schema says."""
+    """Return a verb's exit code and its checks; its output must match the published schema."""
     answer = irsa(project, verb, "--stack", STACK, "--json", *arguments, **variables)
     assert answer.stdout, answer.stderr
     checks: list[dict[str, str]] = check_output(verb, answer.stdout)["checks"]
@@ -33,7 +33,7 @@ def report(project: Project, verb: str, *arguments: str, **variables: str) -> tu
 
 
 def not_good(checks: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Give the checks that did not come out well."""
+    """Return the checks that failed or were not done."""
     return [check for check in checks if check["outcome"] in ("finding", "could not look")]
 
 

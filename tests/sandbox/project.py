@@ -33,18 +33,18 @@ class Stack:
         self.pulumi("stack", "init", name)
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run pulumi, whatever comes of it."""
+        """Run pulumi; it may fail."""
         answer: subprocess.CompletedProcess[str] = self.cloud.pulumi(self.folder, *arguments, **self.variables)
         return answer
 
     def pulumi(self, *arguments: str) -> str:
-        """Run pulumi, which must succeed, and give what it said."""
+        """Run pulumi, which must succeed, and return its output."""
         answer = self.run(*arguments)
         assert answer.returncode == 0, answer.stdout + answer.stderr
         return answer.stdout + answer.stderr
 
     def refused(self, *arguments: str) -> str:
-        """Run pulumi, which must fail without a traceback, and give what it said."""
+        """Run pulumi, which must fail without a traceback, and return its output."""
         answer = self.run(*arguments)
         said = answer.stdout + answer.stderr
         assert answer.returncode != 0, said
@@ -52,7 +52,7 @@ class Stack:
         return said
 
     def up(self, *arguments: str) -> dict[str, int]:
-        """Deploy, and give how many resources the engine counted per operation; reads and what is the same left out."""
+        """Deploy, and return the number of resources per operation, without those read or unchanged."""
         self.pulumi("up", "--yes", "--skip-preview", *arguments)
         history = json.loads(self.pulumi("stack", "history", "--json", "--page-size", "1"))
         changes = history[0]["resourceChanges"]
@@ -63,7 +63,7 @@ class Stack:
         return outputs
 
     def resources(self, kind: str) -> dict[str, dict[str, Any]]:
-        """Give the state's resources of a kind, such as `Role`, by logical name."""
+        """Return the state's resources of a kind, such as `Role`, by logical name."""
         state = json.loads(self.pulumi("stack", "export"))["deployment"].get("resources", [])
         return {r["urn"].rsplit("::", 1)[-1]: r for r in state if r["type"].rsplit(":", 1)[-1] == kind}
 

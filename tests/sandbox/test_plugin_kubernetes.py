@@ -27,10 +27,10 @@ from pulumi.provider.experimental import provider as protocol
 from pulumi.provider.experimental.property_value import PropertyValue
 
 from sandbox.plugins.kubernetes import ownership
-from sandbox.plugins.kubernetes.cluster import UnreachableError, active_configuration, kubeconfig_content
-from sandbox.plugins.kubernetes.differences import detailed, path_of, text_of
+from sandbox.plugins.kubernetes.differences import detailed_diff, path_of, text_of
 from sandbox.plugins.kubernetes.kinds import replaced_by
-from sandbox.plugins.kubernetes.provider import KubernetesProvider
+from sandbox.plugins.kubernetes.kubernetes_api import UnreachableError, active_configuration, kubeconfig_content
+from sandbox.plugins.kubernetes.kubernetes_provider import KubernetesProvider
 from sandbox.plugins.serving import UNKNOWN, ProviderError, plain, properties_of
 
 ROLE_ARN = "eks.amazonaws.com/role-arn"
@@ -519,13 +519,52 @@ def test_reading_what_is_missing_has_no_id(engine: Engine) -> None:
 
 
 @pytest.mark.sandbox
-def test_an_import_reads_the_inputs_from_the_cluster(engine: Engine, live: Client, name: str) -> None:
-    """Protects `import`: the inputs are the live object without what only the API server writes."""
+def test_an_import_takes_the_identity_and_an_update_claims_the_rest(engine: Engine, live: Client, name: str) -> None:
+    """Protects `import`: what is declared is claimed by an apply, and what others wrote stays theirs."""
     helm_account(live, name)
+    wanted = account(name, annotations={"keep": "me"})
     found = engine.read(ACCOUNT, f"{NAMESPACE}/{name}")
-    assert plain(found.inputs) == account(name, NAMESPACE, labels={"owner": "helm"}, annotations={"keep": "me"})
+    assert plain(found.inputs) == account(name, NAMESPACE)
     assert found.outputs["metadata"]["uid"]
-    assert not engine.diff(found, account(name, labels={"owner": "helm"}, annotations={"keep": "me"})).changes
+    difference = engine.diff(found, wanted)
+    assert {path: each.kind.name for path, each in difference.detailed_diff.items()} == {"metadata.annotations": "ADD"}
+    assert not difference.replaces
+    claimed = engine.update(found, wanted)
+    assert not engine.diff(claimed, wanted).changes
+    metadata = live.get(ServiceAccount, name).metadata
+    assert metadata is not None
+    assert (metadata.labels, metadata.annotations) == ({"owner": "helm"}, {"keep": "me"})
+    owners = {
+        entry["manager"]: entry["fieldsV1"]["f:metadata"] for entry in claimed.outputs["metadata"]["managedFields"]
+    }
+    assert set(owners) == {"helm", claimed.outputs["__fieldManager"]}
+    assert owners[claimed.outputs["__fieldManager"]] == {"f:annotations": {"f:keep": {}}}
+    assert {"f:annotations", "f:labels"} <= set(owners["helm"])
+
+
+@pytest.mark.sandbox
+def test_an_import_shares_what_no_manager_owns(engine: Engine, live: Client, cloud: Any, name: str) -> None:
+    """Protects accounts that `kubectl create serviceaccount` made, which have no managed fields before an apply."""
+    cloud.kubectl("create", "serviceaccount", name, "-n", NAMESPACE)
+    overwritten(cloud, name)
+    found = engine.read(ACCOUNT, f"{NAMESPACE}/{name}")
+    claimed = engine.update(found, account(name, annotations={ROLE_ARN: "evil"}))
+    managers = {entry["manager"] for entry in claimed.outputs["metadata"]["managedFields"]}
+    assert managers == {"before-first-apply", claimed.outputs["__fieldManager"]}
+    assert annotations(live, name) == {ROLE_ARN: "evil"}
+
+
+@pytest.mark.sandbox
+def test_an_import_takes_over_from_kubectl(engine: Engine, live: Client, name: str) -> None:
+    """Protects the trap of the official plugin: what kubectl wrote and the program does not declare is removed."""
+    made = ServiceAccount(metadata=ObjectMeta(name=name, labels={"team": "a"}, annotations={ROLE_ARN: ROLE}))
+    live.create(made, field_manager="kubectl-create")
+    found = engine.read(ACCOUNT, f"{NAMESPACE}/{name}")
+    claimed = engine.update(found, account(name, annotations={ROLE_ARN: ROLE}))
+    managers = {entry["manager"] for entry in claimed.outputs["metadata"]["managedFields"]}
+    assert managers == {claimed.outputs["__fieldManager"]}
+    assert "labels" not in claimed.outputs["metadata"]
+    assert annotations(live, name) == {ROLE_ARN: ROLE}
 
 
 # Deletion.
@@ -575,7 +614,7 @@ def cluster_of(client: Client, namespace: str) -> Client:
 
 def differences(kind: str, old: Any, new: Any, *switches: str) -> tuple[list[str], bool]:
     """The differences and whether the object is replaced."""
-    found = detailed(old, new, replaced_by(f"kubernetes:{kind}", frozenset(switches)), [])
+    found = detailed_diff(old, new, replaced_by(f"kubernetes:{kind}", frozenset(switches)), [])
     return list(found), any(difference.kind.name.endswith("_REPLACE") for difference in found.values())
 
 
@@ -837,6 +876,27 @@ def test_the_real_engine_ups_refreshes_and_destroys(up: Any, live: Client, cloud
     stack.destroy()
     assert not exists(live, ServiceAccount, "own")
     assert annotations(live, "by-helm") == {"keep": "me"}
+
+
+@pytest.mark.sandbox
+def test_the_real_engine_imports_and_then_claims(up: Any, live: Client) -> None:
+    """Protects adoption: an import and an update in place, by which what is declared is claimed and nothing else."""
+    helm_account(live, "adopted")
+
+    def program() -> None:
+        kubernetes.core.v1.ServiceAccount(
+            "adopted",
+            metadata={"name": "adopted", "namespace": NAMESPACE, "annotations": {"keep": "me", ROLE_ARN: ROLE}},
+            opts=pulumi.ResourceOptions(import_=f"{NAMESPACE}/adopted", retain_on_delete=True),
+        )
+
+    stack = up(program)
+    assert stack.preview().change_summary == {"create": 1, "import": 1, "update": 1}
+    assert stack.up().summary.resource_changes == {"create": 1, "import": 1, "update": 1}
+    metadata = live.get(ServiceAccount, "adopted").metadata
+    assert metadata is not None
+    assert (metadata.labels, metadata.annotations) == ({"owner": "helm"}, {"keep": "me", ROLE_ARN: ROLE})
+    assert set(stack.up().summary.resource_changes) == {"same"}
 
 
 @pytest.mark.sandbox

@@ -17,9 +17,9 @@ from sandbox.engine import pulumi, release_stale_lock
 from sandbox.environment import environment
 from sandbox.layout import ISSUER, Sandbox, SandboxError
 from sandbox.parts import prepare_parts
-from sandbox.progress import Progress
 from sandbox.seed import aws_client, kubernetes_client, seed
 from sandbox.servers import ORDER, kill, read_ports, running, start_servers, stop_servers
+from sandbox.step_progress import StepProgress
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(180), pytest.mark.xdist_group("sandbox")]
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
@@ -30,15 +30,15 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A sandbox for breaking."""
     made = Sandbox(tmp_path_factory.mktemp("recovery"))
     made.prepare()
-    prepare_parts(made, Progress())
+    prepare_parts(made, StepProgress())
     try:
         yield made
     finally:
-        stop_servers(made, Progress())
+        stop_servers(made, StepProgress())
 
 
 def started(sandbox: Sandbox) -> dict[str, int]:
-    ports = start_servers(sandbox, Progress())
+    ports = start_servers(sandbox, StepProgress())
     seed(sandbox, ports["aws-api"])
     return ports
 
@@ -61,9 +61,9 @@ def test_what_was_deployed_is_there_after_a_stop(sandbox: Sandbox) -> None:
     iam = aws_client(sandbox, started(sandbox)["aws-api"], "iam")
     iam.create_role(RoleName="kept", AssumeRolePolicyDocument=TRUST)
     kubernetes_client(sandbox).create(Namespace(metadata=ObjectMeta(name="kept")))
-    assert stop_servers(sandbox, Progress()) == len(ORDER)
+    assert stop_servers(sandbox, StepProgress()) == len(ORDER)
     assert processes(sandbox) == {}
-    port = start_servers(sandbox, Progress())["aws-api"]
+    port = start_servers(sandbox, StepProgress())["aws-api"]
     assert aws_client(sandbox, port, "iam").get_role(RoleName="kept")["Role"]["RoleName"] == "kept"
     assert kubernetes_client(sandbox).get(Namespace, "kept").metadata is not None
     cluster = aws_client(sandbox, port, "eks").describe_cluster(name="my-cluster")["cluster"]
@@ -75,9 +75,13 @@ def test_a_killed_server_comes_back_with_its_state(sandbox: Sandbox, name: str) 
     """A server that the system killed is started again by `make up`, and nothing that was deployed is lost."""
     ports = started(sandbox)
     aws_client(sandbox, ports["aws-api"], "iam").create_role(RoleName=f"{name}-role", AssumeRolePolicyDocument=TRUST)
-    time.sleep(1.5)  # the AWS API writes half a second after a change
+    state, until = sandbox.folder / "aws" / "state.pickle", time.monotonic() + 60
+    # The AWS API writes half a second after a change, on a busy machine later.
+    while f"{name}-role".encode() not in state.read_bytes():
+        assert time.monotonic() < until
+        time.sleep(0.1)
     kill(sandbox, name)
-    port = start_servers(sandbox, Progress())["aws-api"]
+    port = start_servers(sandbox, StepProgress())["aws-api"]
     assert set(processes(sandbox)) == set(ORDER)
     assert aws_client(sandbox, port, "iam").get_role(RoleName=f"{name}-role")
     assert kubernetes_client(sandbox).get(ServiceAccount, "existing-service-account").metadata is not None
@@ -86,7 +90,7 @@ def test_a_killed_server_comes_back_with_its_state(sandbox: Sandbox, name: str) 
 def test_a_stale_record_never_stops_a_stranger(sandbox: Sandbox) -> None:
     """After a reboot a record's process id may be anybody's: that process must live."""
     started(sandbox)
-    stop_servers(sandbox, Progress())
+    stop_servers(sandbox, StepProgress())
     with subprocess.Popen(["sleep", "60"]) as stranger:
         try:
             record = {"pid": stranger.pid, "started": psutil.Process(stranger.pid).create_time() - 100}
@@ -113,7 +117,7 @@ def test_a_record_that_says_nothing_is_no_obstacle(tmp_path: Path, content: str)
 def test_a_port_taken_meanwhile_is_replaced_and_said(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
     """Another program on our port: the server moves, the kubeconfig and the cluster's endpoint follow."""
     before = started(sandbox)
-    stop_servers(sandbox, Progress())
+    stop_servers(sandbox, StepProgress())
     with socket.socket() as etcd, socket.socket() as api:
         for taken, name in ((etcd, "etcd"), (api, "kube-apiserver")):
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -132,7 +136,7 @@ def test_a_port_taken_meanwhile_is_replaced_and_said(sandbox: Sandbox, capsys: p
 def test_a_damaged_state_of_the_aws_api_is_put_aside(sandbox: Sandbox) -> None:
     """A state file that cannot be read costs what was in it, never the start; the seeds are there again."""
     started(sandbox)
-    stop_servers(sandbox, Progress())
+    stop_servers(sandbox, StepProgress())
     state = sandbox.folder / "aws" / "state.pickle"
     state.write_bytes(state.read_bytes()[:1000])
     port = started(sandbox)["aws-api"]
@@ -145,7 +149,7 @@ def test_a_damaged_state_of_the_aws_api_is_put_aside(sandbox: Sandbox) -> None:
 def test_a_server_that_cannot_start_says_so_in_one_line(sandbox: Sandbox) -> None:
     """A server that ends at once: its name, its last words and its log, not a wait of a minute."""
     started(sandbox)
-    stop_servers(sandbox, Progress())
+    stop_servers(sandbox, StepProgress())
     program = sandbox.programs / "etcd"
     real = program.readlink()
     program.unlink()
@@ -153,7 +157,7 @@ def test_a_server_that_cannot_start_says_so_in_one_line(sandbox: Sandbox) -> Non
     program.chmod(0o755)
     try:
         with pytest.raises(SandboxError, match=r"etcd ended with code 3.*no space left on device.*etcd\.log"):
-            start_servers(sandbox, Progress())
+            start_servers(sandbox, StepProgress())
     finally:
         program.unlink()
         program.symlink_to(real)
@@ -165,7 +169,7 @@ def test_two_sandboxes_do_not_disturb_each_other(sandbox: Sandbox, tmp_path: Pat
     mine = started(sandbox)
     other = Sandbox(tmp_path / "other")
     other.prepare()
-    prepare_parts(other, Progress())
+    prepare_parts(other, StepProgress())
     try:
         theirs = started(other)
         assert set(mine.values()).isdisjoint(theirs.values())
@@ -175,7 +179,7 @@ def test_two_sandboxes_do_not_disturb_each_other(sandbox: Sandbox, tmp_path: Pat
         assert "eks-cluster-role" in names
         before = processes(sandbox)
     finally:
-        stop_servers(other, Progress())
+        stop_servers(other, StepProgress())
     assert processes(sandbox) == before
     assert len(before) == len(ORDER)
 
@@ -195,7 +199,7 @@ def test_a_lock_left_by_a_killed_engine_is_released(sandbox: Sandbox) -> None:
     lock.write_text(
         json.dumps({"pid": int(dead), "username": "u", "hostname": "h", "timestamp": "2026-01-01T00:00:00Z"})
     )
-    release_stale_lock(sandbox, variables, Progress(), project)
+    release_stale_lock(sandbox, variables, StepProgress(), project)
     assert list(locks.glob("*.json")) == []
 
 

@@ -49,15 +49,15 @@ def trust(condition: dict[str, Any], **statement: Any) -> str:
 EXACT = {"StringEquals": {f"{ISSUER}:aud": AUDIENCE, f"{ISSUER}:sub": SUBJECT}}
 
 
-def with_deny(condition: dict[str, Any]) -> str:
+def with_deny(condition: dict[str, Any], **statement: Any) -> str:
     """Trust team-b/worker, but deny everybody under this condition."""
-    allowing, denying = (json.loads(each) for each in (trust(EXACT), trust(condition, Effect="Deny")))
+    allowing, denying = (json.loads(each) for each in (trust(EXACT), trust(condition, Effect="Deny", **statement)))
     return json.dumps({**allowing, "Statement": [*allowing["Statement"], *denying["Statement"]]})
 
 
 @pytest.fixture
 def role(cloud: Any) -> Iterator[Any]:
-    """A role that trusts team-b/worker; gives a function that sets its trust policy."""
+    """A role that trusts team-b/worker; yields a function that sets its trust policy."""
     iam = cloud.aws("iam")
     iam.create_role(RoleName=ROLE_NAME, AssumeRolePolicyDocument=trust(EXACT))
     yield lambda document: iam.update_assume_role_policy(RoleName=ROLE_NAME, PolicyDocument=document)
@@ -71,7 +71,7 @@ def token(cloud: Any, audience: str = AUDIENCE, name: str = "worker") -> str:
 
 
 def decoded(web_identity: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Give a token's header and claims."""
+    """Return a token's header and claims."""
     header, claims = (
         json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) for part in web_identity.split(".")[:2]
     )
@@ -79,12 +79,12 @@ def decoded(web_identity: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def cluster_key(cloud: Any) -> Any:
-    """Give the key that the cluster signs its tokens with."""
+    """Return the key that the cluster signs its tokens with."""
     return jwk.import_key((cloud.folder / "kubernetes" / "service-account.key").read_text(), "RSA")
 
 
 def signed(cloud: Any, genuine: str, key_text: str | None = None, **changed: Any) -> str:
-    """Sign a token's claims anew, changed, with the cluster's key or another one."""
+    """Return the token with changed claims, signed with the cluster's key or another one."""
     header, claims = decoded(genuine)
     key = jwk.import_key(key_text, "RSA") if key_text else cluster_key(cloud)
     return jws.serialize_compact(header, json.dumps({**claims, **changed}), key, algorithms=["RS256"])
@@ -174,12 +174,13 @@ def test_the_signature_counts_and_not_only_the_claims(cloud: Any, role: Any) -> 
         with_deny({"StringEquals": {"aws:RequestedRegion": "us-west-2"}}),
         with_deny({"StringNotEquals": {"aws:SourceVpce": "vpce-0abc"}}),
         with_deny({"StringNotEquals": {"oidc.eks.us-west-2.amazonaws.com/id/ELSEWHERE:sub": SUBJECT}}),
+        with_deny({}, Principal={"Federated": "*"}),
     ],
 )
 def test_the_trust_policy_decides(cloud: Any, role: Any, document: str) -> None:
     """Protects from a lenient judge: each of these trust policies refuses team-b/worker.
 
-    An unknown operator and an unknown condition key do so too, under Allow and under Deny, negated and not.
+    An unknown operator, condition key and principal do so too, under Allow and under Deny, negated and not.
     """
     role(document)
 
@@ -227,7 +228,7 @@ def test_the_duration_has_limits(cloud: Any, role: Any) -> None:
 
 
 def without(cloud: Any, genuine: str, claim: str) -> str:
-    """Sign a token's claims anew, one of them left out."""
+    """Return the token without one claim, signed with the cluster's key."""
     header, claims = decoded(genuine)
     del claims[claim]
     return jws.serialize_compact(header, json.dumps(claims), cluster_key(cloud), algorithms=["RS256"])
@@ -308,7 +309,7 @@ VERSION = "2011-06-15"
 
 
 def send(cloud: Any, body: bytes, headers: dict[str, str], path: str = "/") -> tuple[int, str, str]:
-    """Send a request as it is; gives the status, the code of an error and the whole answer."""
+    """Send a request as it is; return the status, the error's code and the whole answer."""
     connection = http.client.HTTPConnection("127.0.0.1", cloud.ports["aws-api"], timeout=30)
     connection.request("POST", path, body, headers)
     answer = connection.getresponse()

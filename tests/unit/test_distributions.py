@@ -7,13 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 from irsa.version import VERSION
 
 ROOT = Path(__file__).parents[2]
 OURS = frozenset({"irsa", "irsa-cli", "irsa-checkout"})
-DOCUMENTING = ("README.md", "docs/verify.md", "components/pyproject.toml", "examples/python-stack/requirements.txt")
+DOCUMENTING = (
+    "README.md",
+    "docs/verify.md",
+    "components/README.md",
+    "components/pyproject.toml",
+    "examples/python-stack/requirements.txt",
+)
 FILES = ("pyproject.toml", "components/pyproject.toml", "cli/pyproject.toml")
+REQUIREMENTS = [
+    f"{folder}{name}" for folder in ("", "*/", "examples/*/") for name in ("pyproject.toml", "requirements*.txt")
+]
 
 
 def project(file: str) -> dict[str, Any]:
@@ -68,3 +78,29 @@ def test_documented_lines_name_the_repository_and_the_folder(file: str) -> None:
 def test_the_readme_has_a_line_for_each_distribution() -> None:
     """Protects the test above from a README whose lines it no longer finds."""
     assert set(re.findall(LINE, (ROOT / "README.md").read_text())) == {("irsa", "components"), ("irsa-cli", "cli")}
+
+
+def declared(file: Path) -> list[str]:
+    """Give what a pyproject.toml or a requirements file asks for."""
+    if file.suffix == ".toml":
+        return project(str(file.relative_to(ROOT)))["dependencies"] if "[project]" in file.read_text() else []
+    return [line.split(" \\")[0] for line in file.read_text().splitlines() if re.match(r"\w", line)]
+
+
+def test_no_kubernetes_plugin_that_takes_what_exists() -> None:
+    """Protects service accounts and namespaces of others: a plugin below 4.29 adopts them, and destroy deletes them.
+
+    The slip: `create` of what exists said nothing, took it over by server-side apply, and `pulumi destroy` deleted it.
+    https://github.com/pulumi/pulumi-kubernetes/blob/master/CHANGELOG.md, 4.29.0 (#2926)
+    """
+    files = [file for pattern in REQUIREMENTS for file in ROOT.glob(pattern)]
+    ranges = {
+        file.relative_to(ROOT).as_posix(): Requirement(line).specifier
+        for file in files
+        for line in declared(file)
+        if re.match(r"pulumi[-_.]kubernetes\b", line)
+    }
+    adopting = ("4.0.0", "4.20.0", "4.28.0", "4.28.99")
+
+    assert {*ranges} >= {"components/pyproject.toml", "components/requirements.txt", "requirements.txt"}
+    assert [file for file, found in ranges.items() if any(each in found for each in adopting)] == []

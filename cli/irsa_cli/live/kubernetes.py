@@ -309,6 +309,7 @@ def _parsed(where: str, text: str, file: Path | None = None) -> KubeConfig:
     except yaml.MarkedYAMLError as error:
         # Its message quotes the text, which may have a token in it.
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise CouldNotLookError(f"{where}: not YAML{line}") from error
+        raise CouldNotLookError(f"{where}: not YAML{line}") from None
     except Exception as error:
-        raise CouldNotLookError(f"{where}: not a kubeconfig ({type(error).__name__}: {error})") from error
+        # So do these: for `token: !!int x` it is a ValueError with the token in it.
+        raise CouldNotLookError(f"{where}: not a kubeconfig ({type(error).__name__})") from None

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
+from irsa.rules.mistakes import visible_json
 from irsa_cli.exits import GOOD
 from irsa_cli.report.checks import UNANSWERED, Check, Outcome, Report
 
@@ -47,7 +48,7 @@ def as_json(report: Report) -> str:
 
 def document(verb: str, good: bool, values: Mapping[str, Any]) -> str:
     """Return the JSON that a verb prints: the verb, whether the exit code is 0, and the verb's own values."""
-    return json.dumps({"verb": verb, "good": good, **as_object(values)}, indent=2, ensure_ascii=False)
+    return visible_json(json.dumps({"verb": verb, "good": good, **as_object(values)}, indent=2, ensure_ascii=False))
 
 
 def as_object(value: Any) -> Any:

@@ -3,8 +3,9 @@
 from collections import Counter
 from xml.etree import ElementTree
 
+from irsa.rules.mistakes import visible
 from irsa_cli.report.checks import UNANSWERED, Outcome, Report, by_binding
-from irsa_cli.report.text import line, visible
+from irsa_cli.report.text import line
 
 ELEMENTS = {Outcome.FINDING: "failure", **dict.fromkeys(UNANSWERED, "error"), Outcome.NOT_CHECKED: "skipped"}
 

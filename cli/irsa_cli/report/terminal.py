@@ -6,8 +6,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from irsa.rules.mistakes import visible
 from irsa_cli.report.checks import UNANSWERED, WORST_FIRST, Outcome, Report
-from irsa_cli.report.text import outcome_lines, summary, visible
+from irsa_cli.report.text import outcome_lines, summary
 
 COLORS = {
     Outcome.OK: "green",

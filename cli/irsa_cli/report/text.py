@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from irsa.rules.mistakes import visible
 from irsa_cli.report.checks import UNANSWERED, Check, Outcome, Report
 
 # How many bindings are named where all have the same reason.
@@ -52,11 +53,6 @@ def line(check: Check) -> str:
 
 def _label(outcome: Outcome) -> str:
     return f"not checked: {outcome.value}" if outcome in UNANSWERED else outcome.value
-
-
-def visible(text: str) -> str:
-    """Return a text with line breaks, terminal codes and what XML does not allow escaped."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def summary(report: Report) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irsa.rules.arns import PARTITIONS
-from irsa.rules.mistakes import Located, Mistake, Part, nearest, shown
+from irsa.rules.mistakes import Located, Mistake, Part, named, nearest, shown
 from irsa.rules.subjects import WILDCARDS
 from irsa.rules.unknown import UNKNOWN
 
@@ -235,7 +235,7 @@ def _not_an_action(action: Any) -> Mistake | None:
         return None
     fix = "write one, such as s3:GetObject"
     if isinstance(action, str) and action.count(":") == 0 and action:
-        fix = f"put the service in front, such as s3:{action}"
+        fix = f"put the service in front, such as s3:{named(action)}"
     return Mistake(f"{shown(action)} is not an action", "service:Action, such as s3:GetObject or s3:Get*; or *", fix)
 
 
@@ -300,7 +300,8 @@ def _principal(place: Part, principal: Any) -> Iterator[Located]:
             yield (*place, kind), Mistake(f"unknown principal {kind!r}", ", ".join(PRINCIPALS), fix)
         several = value if isinstance(value, list) else [value]
         if not several or not all(item is UNKNOWN or (isinstance(item, str) and item) for item in several):
-            fix = "put it in quotes" if isinstance(value, int) else "write it as a string"
+            numbers = any(isinstance(item, int | float) for item in several)
+            fix = "put it in quotes" if numbers else "write it as a string"
             yield (*place, kind), Mistake(shown(value), "a string, or a list of strings", fix)
 
 

@@ -1,12 +1,15 @@
 """What is wrong with a value, in the shape that every message of irsa has."""
 
 import difflib
+import itertools
 import json
 import re
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 LINE = 80
+LISTED = 20
+COMPARED = 1_000
 Part = tuple[str | int, ...]
 """A path within a value: keys of mappings and indexes of lists."""
 
@@ -20,7 +23,7 @@ def _step(part: str | int) -> str:
     if isinstance(part, int):
         return f"[{part}]"
     # Keys come from the caller: a line break in one must not look like a line of our message.
-    return f".{part}" if re.fullmatch(r"[\w-]+", part) else f"[{json.dumps(part, ensure_ascii=False)}]"
+    return f".{part}" if re.fullmatch(r"[\w-]+", part) else f"[{visible(json.dumps(part, ensure_ascii=False))}]"
 
 
 Spelling = Callable[[Part], str]
@@ -38,11 +41,12 @@ class Mistake(ValueError):
     """
 
     def __init__(self, found: str, allowed: str, fix: str, *arguments: Part) -> None:
-        self.found = found
-        self.allowed = allowed
-        self.fix = fix
+        self.found = visible(found)
+        self.allowed = visible(allowed)
+        self.fix = visible(fix)
         self.arguments = arguments
-        super().__init__(f"{found}; allowed: {allowed}; {self.spelled(path_of).fix if arguments else fix}")
+        fix = self.spelled(path_of).fix if arguments else self.fix
+        super().__init__(f"{self.found}; allowed: {self.allowed}; {fix}")
 
     def spelled(self, spelling: Spelling) -> "Mistake":
         """Return the mistake with the arguments in its fix as the caller spells them."""
@@ -55,10 +59,49 @@ Located = tuple[Part, Mistake]
 
 
 def nearest(text: object, known: Collection[str], otherwise: str) -> str:
-    """Return the advice to use the known name with the most similar spelling, or `otherwise`."""
-    lower = {item.lower(): item for item in known}
+    """Return the advice to use the known name with the most similar spelling, or `otherwise`.
+
+    Of many names, only the first are compared.
+    """
+    lower = {item.lower(): item for item in itertools.islice(known, COMPARED)}
     close = difflib.get_close_matches(str(text).lower(), lower, n=1)
     return f"did you mean {lower[close[0]]!r}?" if close else otherwise
+
+
+def visible(text: str) -> str:
+    """Return a text on one line, in which nothing drives a terminal, turns the direction of writing or commands CI.
+
+    GitHub's runner takes `##[` for a command anywhere in a line, and `::` at its start:
+    https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs
+    """
+    if text.isprintable() and "##[" not in text:
+        return text
+    escaped = (each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return "".join(escaped).replace("##[", r"#\x23[")
+
+
+def visible_json(text: str) -> str:
+    """Return the same JSON, with escapes in place of what `visible` would not print."""
+    if text.replace("\n", "").isprintable() and "##[" not in text:
+        return text
+    escaped = (each if each.isprintable() or each == "\n" else _as_utf_16(each) for each in text)
+    return "".join(escaped).replace("##[", r"#\u0023[")
+
+
+def _as_utf_16(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
+
+
+def named(name: str) -> str:
+    """Return a name for a message: as it is where it is one plain word, else in quotes, so that its end is seen."""
+    return name if re.fullmatch(r"[\w./@+=,~${}-]+", name) else visible(json.dumps(name, ensure_ascii=False))
+
+
+def listed(names: Collection[str], spelled: Callable[[str], str] = str) -> str:
+    """Return names for a message, the first 20 of them, each as the function spells it."""
+    more = f", and {len(names) - LISTED:,} more" if len(names) > LISTED else ""
+    return ", ".join(named(spelled(name)) for name in itertools.islice(names, LISTED)) + more
 
 
 def shown(value: Any) -> str:

@@ -41,14 +41,25 @@ ROLE_PATH = NameRule("an IAM path", LONGEST_PATH, PATH, f"`/`, or {IAM_WORDS} be
 MANAGED_POLICY_PATH = NameRule(
     "an IAM policy path", LONGEST_PATH, POLICY_PATH, "`/`, or names between slashes, such as /team/app/"
 )
-# https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html, API_Tag.html
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html, API_Tag.html. AWS keeps `aws:` in front to itself:
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
 DESCRIPTION = NameRule(
     "an IAM description", 1000, r"[\t\n\r\x20-\x7e\xa1-\xff]*", "letters, digits and signs of Latin-1"
 )
 TAG_KEY = NameRule(
-    "a tag key", 128, r"(?!aws:)[\w .:/=+\-@]+", "letters, digits, spaces and _.:/=+-@, not starting with aws:", True
+    "a tag key",
+    128,
+    r"(?!(?i:aws):)[\w .:/=+\-@]+",
+    "letters, digits, spaces and _.:/=+-@, not starting with aws:",
+    True,
 )
-TAG_VALUE = NameRule("a tag value", 256, r"[\w .:/=+\-@]*", "letters, digits, spaces and _.:/=+-@", True)
+TAG_VALUE = NameRule(
+    "a tag value",
+    256,
+    r"(?!(?i:aws):)[\w .:/=+\-@]*",
+    "letters, digits, spaces and _.:/=+-@, not starting with aws:",
+    True,
+)
 NAMESPACE = NameRule(
     "a namespace", 63, LABEL, "lower-case letters, digits and -, starting and ending with a letter or digit"
 )
@@ -130,7 +141,8 @@ def check_name(text: str, rule: NameRule) -> str:
     elif rule in (NAMESPACE, SERVICE_ACCOUNT) and re.search(r"[*?]", text):
         raise Mistake(found, allowed, "name exactly one; wildcards are allowed in {} only", ("subjects",))
     else:
-        likely = (text.lower(), text.lower().replace("_", "-"), f"/{text.strip('/')}/", text.replace(" ", "-"))
+        path = (f"/{text.strip('/')}/",) if rule in (ROLE_PATH, MANAGED_POLICY_PATH) else ()
+        likely = (text.lower(), text.lower().replace("_", "-"), *path, text.replace(" ", "-"))
         near = next((name for name in likely if text and re.fullmatch(rule.pattern, name, re.ASCII)), None)
         fix = f"did you mean {near!r}?" if near else "remove the characters that are not allowed"
     raise Mistake(found, allowed, fix)

@@ -116,27 +116,27 @@ def split_document(document: dict[str, Any], longest: int = MANAGED_POLICY_SIZE)
         return [whole]
     statements = document["Statement"] if isinstance(document["Statement"], list) else [document["Statement"]]
     frame = {key: value for key, value in document.items() if key != "Statement"}
+    # The size of a part is that of its frame, its statements and the commas between them.
+    empty = minified({**frame, "Statement": []})
+    frame_size = largest_policy_size(empty)
     parts: list[list[Any]] = []
+    sizes: list[int] = []
     for index, statement in enumerate(statements):
-        size = policy_size(minified({**frame, "Statement": [statement]}))
-        if size > longest:
+        text = minified(statement)
+        size, least = largest_policy_size(text), policy_size(empty) + policy_size(text)
+        if least > longest:
             raise Mistake(
-                f"statement {index} alone has {size:,} characters without white space",
+                f"statement {index} alone has {least:,} characters without white space",
                 f"at most {longest:,} in one managed policy",
                 "split it into several statements, by actions or resources",
             )
-        room = next(
-            (
-                part
-                for part in parts
-                if largest_policy_size(minified({**frame, "Statement": [*part, statement]})) <= longest
-            ),
-            None,
-        )
+        room = next((number for number, used in enumerate(sizes) if used + 1 + size <= longest), None)
         if room is None:
             parts.append([statement])
+            sizes.append(frame_size + size)
         else:
-            room.append(statement)
+            parts[room].append(statement)
+            sizes[room] += 1 + size
     return [minified({**frame, "Statement": part}) for part in parts] if len(parts) > 1 else [whole]
 
 

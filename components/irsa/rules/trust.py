@@ -11,7 +11,7 @@ from typing import Any
 
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.grammar import VERSION
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, named
 from irsa.rules.subjects import is_pattern, subject_claim
 
 ACTION = "sts:AssumeRoleWithWebIdentity"
@@ -55,7 +55,7 @@ def check_conditions(conditions: Conditions) -> None:
         for key in keys:
             if key.lower().endswith((":aud", ":sub")):
                 raise Mistake(
-                    f"the condition {operator} on {key!r}, which irsa writes itself",
+                    f"the condition {named(operator)} on {key!r}, which irsa writes itself",
                     "conditions on keys other than aud and sub",
                     "remove it, and set {} or {}",
                     ("audience",),

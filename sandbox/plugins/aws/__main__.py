@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from sandbox.plugins.aws.provider import AwsProvider
+from sandbox.plugins.aws.aws_provider import AwsProvider
 from sandbox.plugins.serving import serve
 
 if __name__ == "__main__":

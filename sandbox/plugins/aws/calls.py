@@ -1,4 +1,4 @@
-"""How calls fail and are repeated, and how names are made, for every resource type."""
+"""How calls fail and are repeated, and how names are generated, for every resource type."""
 
 import itertools
 import re
@@ -24,7 +24,7 @@ _counter = itertools.count(1)
 
 @contextmanager
 def failing_as(doing: str, client: Any, *, unless: str = "") -> Iterator[None]:
-    """Put what was being done in front of the API's error; an error of the code `unless` is none."""
+    """Raise the API's error as a ProviderError that begins with `doing`; ignore one of the code `unless`."""
     try:
         yield
     except ClientError as error:
@@ -35,7 +35,7 @@ def failing_as(doing: str, client: Any, *, unless: str = "") -> Iterator[None]:
 
 
 def persistently(call: Callable[[], Answer], *codes: str, saying: str = "") -> Answer:
-    """Repeat a call for as long as it fails with one of these codes, and the official plugin would."""
+    """Return the call's answer; repeat it for as long as it fails with one of these codes, up to two minutes."""
 
     def passing(error: BaseException) -> bool:
         return isinstance(error, ClientError) and error_code(error) in codes and saying in str(error)
@@ -49,7 +49,7 @@ def persistently(call: Callable[[], Answer], *codes: str, saying: str = "") -> A
 
 
 def name_of(inputs: Mapping[str, Any], name: str = "name", prefix: str = "namePrefix") -> str:
-    """Return the name to create under: the given one, or the prefix and 26 digits."""
+    """Return the declared name, else the prefix and 26 digits."""
     if inputs.get(name):
         return str(inputs[name])
     now = time.time()
@@ -58,13 +58,13 @@ def name_of(inputs: Mapping[str, Any], name: str = "name", prefix: str = "namePr
 
 
 def prefix_of(name: str) -> str:
-    """Return the prefix that a generated name shows, else nothing."""
+    """Return the prefix of a generated name, an empty string for another name."""
     generated = _GENERATED.fullmatch(name)
     return generated.group(1) if generated else ""
 
 
-def given(**arguments: Any) -> dict[str, Any]:
-    """Return the arguments that have a value: boto3 takes no None."""
+def without_empty(**arguments: Any) -> dict[str, Any]:
+    """Return the arguments that are not empty: boto3 takes no None."""
     return {key: value for key, value in arguments.items() if value not in (None, "", [], {})}
 
 
@@ -74,7 +74,7 @@ def tag_list(tags: Mapping[str, str] | None) -> list[dict[str, str]]:
 
 
 def tag_map(tags: list[dict[str, str]] | None) -> dict[str, str]:
-    """Return tags as a map, without AWS's own."""
+    """Return tags as a mapping, without those that AWS sets."""
     return {tag["Key"]: tag["Value"] for tag in tags or [] if not tag["Key"].startswith("aws:")}
 
 
@@ -84,7 +84,7 @@ def paged(client: Any, operation: str, key: str, **arguments: Any) -> list[Any]:
 
 
 def found(call: Callable[..., Any], *absent: str, **arguments: Any) -> Any:
-    """Return the call's answer, or None if it fails with a code that means there is no such thing."""
+    """Return the call's answer, None if it fails with a code that says that the resource does not exist."""
     try:
         return call(**arguments)
     except ClientError as error:

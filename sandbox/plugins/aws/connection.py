@@ -34,7 +34,7 @@ STRING_KEYS = {
     "tagPolicyCompliance",
     "token",
 }
-# The engine hands these over as JSON texts.
+# The engine passes these as JSON text.
 JSON_KEYS = {
     "allowedAccountIds",
     "assumeRoleWithWebIdentity",
@@ -57,7 +57,7 @@ JSON_KEYS = {
     "useFipsEndpoint",
     "userAgents",
 }
-# The engine's own, of every provider.
+# The engine passes these to every provider.
 ENGINE_KEYS = {"version", "pluginDownloadURL", "parameterization"}
 DNS_SUFFIXES = {
     "aws": "amazonaws.com",
@@ -98,7 +98,7 @@ def configuration_mistakes(values: Mapping[str, Any]) -> list[str]:
 
 
 def decoded(key: str, value: Any) -> Any:
-    """Return a configuration value as it was before it was put on the wire."""
+    """Return a configuration value, parsed where the engine passes JSON text."""
     if key not in JSON_KEYS or not isinstance(value, str):
         return value
     try:
@@ -108,7 +108,7 @@ def decoded(key: str, value: Any) -> Any:
 
 
 def error_text(error: Exception, client: Any) -> str:
-    """Return the error in the words of the SDK that the official plugin is built on."""
+    """Return the error in the words of the AWS SDK for Go, which the official plugin uses."""
     if not isinstance(error, ClientError):
         return str(error)
     code = error.response["Error"].get("Code", "")
@@ -132,7 +132,7 @@ def error_code(error: ClientError) -> str:
 
 @dataclass
 class Connection:
-    """One provider instance's way to AWS: a client per service and region, made at first use."""
+    """A provider's clients: one per service and region, created at first use."""
 
     session: boto3.Session
     settings: Mapping[str, Any]
@@ -155,11 +155,10 @@ class Connection:
         with self._lock:
             key = (service, region)
             if key not in self._clients:
-                self._clients[key] = self.make_client(service, region)
+                self._clients[key] = self._new_client(service, region)
             return self._clients[key]
 
-    def make_client(self, service: str, region: str | None = None) -> Any:
-        """Return a new client."""
+    def _new_client(self, service: str, region: str | None) -> Any:
         settings = self.settings
         proxies = {
             scheme: settings[key] for scheme, key in (("http", "httpProxy"), ("https", "httpsProxy")) if key in settings
@@ -188,18 +187,22 @@ class Connection:
         return client
 
     def tags_all(self, tags: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the tags that a resource gets: the provider's and its own, which win."""
-        return self.minded_tags({**self.default_tags, **tags})
+        """Return the provider's default tags and the resource's tags, which win."""
+        return self.without_ignored_tags({**self.default_tags, **tags})
 
-    def minded_tags(self, tags: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the tags without those that the provider is to ignore."""
+    def without_ignored_tags(self, tags: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the tags without those that the provider ignores."""
         ignored = self.settings.get("ignoreTags") or {}
         keys, prefixes = ignored.get("keys") or [], tuple(ignored.get("keyPrefixes") or [])
         return {key: value for key, value in tags.items() if key not in keys and not key.startswith(prefixes)}
 
 
 def connect(values: Mapping[str, Any]) -> Connection:
-    """Return a connection for the provider's arguments; refuse credentials and accounts that will not do."""
+    """Return a connection for the provider's arguments.
+
+    Raises:
+        ProviderError: There are no credentials, or they are of an AWS account that is not allowed.
+    """
     settings = {key: decoded(key, value) for key, value in values.items() if value not in (None, "")}
     inner = botocore.session.Session(profile=settings.get("profile"))
     for variable, key in (("config_file", "sharedConfigFiles"), ("credentials_file", "sharedCredentialsFiles")):
@@ -224,7 +227,7 @@ def connect(values: Mapping[str, Any]) -> Connection:
     connection = Connection(session, settings, default_tags)
     for role in settings.get("assumeRoles") or []:
         connection = Connection(_assumed(connection, role), settings, default_tags)
-    _refuse_account(connection)
+    _refuse_other_aws_accounts(connection)
     return connection
 
 
@@ -264,14 +267,14 @@ def _seconds(duration: str | None) -> int | None:
     return sum(int(number) * _SECONDS[unit] for number, unit in _DURATION.findall(duration))
 
 
-def _refuse_account(connection: Connection) -> None:
+def _refuse_other_aws_accounts(connection: Connection) -> None:
     settings = connection.settings
     allowed, forbidden = settings.get("allowedAccountIds") or [], settings.get("forbiddenAccountIds") or []
     if settings.get("skipCredentialsValidation") and not (allowed or forbidden):
         return
     client = connection.client("sts")
     try:
-        account = client.get_caller_identity()["Account"]
+        aws_account = client.get_caller_identity()["Account"]
     except NoCredentialsError as error:
         raise ProviderError(
             "No valid credential sources found.\nSet aws:profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in "
@@ -280,5 +283,5 @@ def _refuse_account(connection: Connection) -> None:
     except (ClientError, BotoCoreError) as error:
         details = error_text(error, client)
         raise ProviderError(f"unable to validate AWS credentials.\nDetails: {details}") from error
-    if account in forbidden or (allowed and account not in allowed):
-        raise ProviderError(f"AWS account ID not allowed: {account}")
+    if aws_account in forbidden or (allowed and aws_account not in allowed):
+        raise ProviderError(f"AWS account ID not allowed: {aws_account}")

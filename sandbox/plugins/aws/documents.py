@@ -39,7 +39,7 @@ def _compact(value: Any, *, sort_keys: bool) -> str:
 
 
 def equivalent(one: str, other: str) -> bool:
-    """Say whether two documents mean the same to IAM; what does not parse is never equivalent."""
+    """Return whether two documents mean the same to IAM; one that does not parse equals only itself."""
     if one == other or {one, other} <= {"", "{}"}:
         return True
     try:
@@ -63,7 +63,7 @@ def _statement(statement: dict[str, Any]) -> dict[str, Any]:
             canonical[key] = _strings(canonical[key])
     for key in _PRINCIPALS:
         if isinstance(canonical.get(key), dict):
-            canonical[key] = {kind: _accounts(values) for kind, values in canonical[key].items()}
+            canonical[key] = {kind: _aws_accounts(values) for kind, values in canonical[key].items()}
     if "Condition" in canonical:
         canonical["Condition"] = {
             operator: {key: _strings(values) for key, values in tests.items()}
@@ -77,13 +77,13 @@ def _strings(value: Any) -> list[str]:
     return sorted(json.dumps(item) if isinstance(item, bool) else str(item) for item in values)
 
 
-def _accounts(value: Any) -> list[str]:
+def _aws_accounts(value: Any) -> list[str]:
     roots = ((text, _ROOT.fullmatch(text)) for text in _strings(value))
     return sorted(root.group(1) if root else text for text, root in roots)
 
 
 def mistakes(key: str, text: str) -> list[str]:
-    """Return what the official plugin refuses before any call; meaning and size are left to the API."""
+    """Return what the official plugin refuses before any call; the API checks meaning and size."""
     invalid = f'"{key}" contains an invalid JSON policy: '
     if not text:
         return [f'"{key}" is an empty string, which is not a valid JSON value']

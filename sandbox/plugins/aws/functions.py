@@ -1,21 +1,19 @@
-"""The functions: what a program looks up without owning it."""
+"""The functions, by which a program looks up what it does not manage."""
 
-import base64
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from sandbox.plugins.aws.calls import failing_as, found, paged, tag_map
+from sandbox.plugins.aws.calls import failing_as, found, tag_map
 from sandbox.plugins.aws.connection import DNS_SUFFIXES, Connection
-from sandbox.plugins.aws.iam import provider_properties, stored_text
+from sandbox.plugins.aws.iam import provider_properties
 from sandbox.plugins.serving import Plain, ProviderError
 
 _GONE = "NoSuchEntity"
 _NOT_FOUND = "couldn't find resource"
-_TOKEN_SECONDS = 60
 
 
 class Function(NamedTuple):
-    """A function's arguments, the required ones first, and what it does."""
+    """A function's required and optional arguments, and its call."""
 
     required: tuple[str, ...]
     optional: tuple[str, ...]
@@ -26,8 +24,8 @@ def _get_caller_identity(connection: Connection, _: Plain) -> Plain:
     client = connection.client("sts")
     with failing_as("reading STS Caller Identity", client):
         identity = client.get_caller_identity()
-    account = identity["Account"]
-    return {"accountId": account, "arn": identity["Arn"], "id": account, "userId": identity["UserId"]}
+    aws_account = identity["Account"]
+    return {"accountId": aws_account, "arn": identity["Arn"], "id": aws_account, "userId": identity["UserId"]}
 
 
 def _get_partition(connection: Connection, _: Plain) -> Plain:
@@ -48,7 +46,7 @@ def _get_region(connection: Connection, arguments: Plain) -> Plain:
 
 
 def _region_description(connection: Connection, partition: str, region: str) -> str:
-    # botocore keeps it in its data, but shows it nowhere.
+    # botocore has it in its data and in no function.
     data = connection.session._session.get_component("data_loader").load_data("endpoints")
     partitions = {entry["partition"]: entry["regions"] for entry in data["partitions"]}
     return str(partitions.get(partition, {}).get(region, {}).get("description", region))
@@ -135,21 +133,6 @@ def _network(network: Mapping[str, Any]) -> list[Plain]:
     ]
 
 
-def _get_cluster_auth(connection: Connection, arguments: Plain) -> Plain:
-    name = arguments["name"]
-    region = arguments.get("region") or connection.region
-
-    def name_cluster(request: Any, **_: Any) -> None:
-        request.headers["x-k8s-aws-id"] = name
-
-    # Of its own, since a handler of a shared client would run for every other call as well.
-    client = connection.make_client("sts", region)
-    client.meta.events.register("before-sign.sts.GetCallerIdentity", name_cluster)
-    url = client.generate_presigned_url("get_caller_identity", ExpiresIn=_TOKEN_SECONDS, HttpMethod="GET")
-    token = "k8s-aws-v1." + base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
-    return {"id": name, "name": name, "region": region, "token": token}
-
-
 def _get_open_id_connect_provider(connection: Connection, arguments: Plain) -> Plain:
     arn, url = arguments.get("arn"), arguments.get("url")
     if bool(arn) == bool(url):
@@ -167,82 +150,11 @@ def _get_open_id_connect_provider(connection: Connection, arguments: Plain) -> P
     return {**provider_properties(arn, provider), "id": arn, "tags": tag_map(provider.get("Tags"))}
 
 
-def _get_policy(connection: Connection, arguments: Plain) -> Plain:
-    client, arn = connection.client("iam"), arguments.get("arn")
-    name, prefix = arguments.get("name"), arguments.get("pathPrefix")
-    if arn and (name or prefix):
-        other = "name" if name else "path_prefix"
-        raise ProviderError(f'Conflicting configuration arguments: "arn": conflicts with {other}')
-    if not arn:
-        arn = _policy_arn(client, name, prefix)
-    with failing_as(f"reading IAM Policy ({arn})", client):
-        answer = found(client.get_policy, _GONE, PolicyArn=arn)
-        if answer is None:
-            raise ProviderError(f"reading IAM Policy ({arn}): {_NOT_FOUND}")
-        policy = answer["Policy"]
-        version = client.get_policy_version(PolicyArn=arn, VersionId=policy["DefaultVersionId"])["PolicyVersion"]
-    return {
-        "arn": arn,
-        "attachmentCount": policy["AttachmentCount"],
-        "description": policy.get("Description") or "",
-        "id": arn,
-        "name": policy["PolicyName"],
-        "path": policy["Path"],
-        "pathPrefix": prefix,
-        "policy": stored_text(version["Document"]),
-        "policyId": policy["PolicyId"],
-        "tags": tag_map(policy.get("Tags")),
-    }
-
-
-def _policy_arn(client: Any, name: str | None, prefix: str | None) -> str:
-    with failing_as("reading IAM Policies", client):
-        policies = paged(client, "list_policies", "Policies", **({"PathPrefix": prefix} if prefix else {}))
-    arns = [policy["Arn"] for policy in policies if not name or policy["PolicyName"] == name]
-    if not arns:
-        # The official plugin asks for two minutes before it says so.
-        raise ProviderError("no matching IAM Policy found")
-    if len(arns) > 1:
-        raise ProviderError(
-            "multiple IAM Policys matched; use additional constraints to reduce matches to a single IAM Policy"
-        )
-    return str(arns[0])
-
-
-def _get_role(connection: Connection, arguments: Plain) -> Plain:
-    client, name = connection.client("iam"), arguments["name"]
-    with failing_as(f"reading IAM Role ({name})", client):
-        answer = found(client.get_role, _GONE, RoleName=name)
-    if answer is None:
-        raise ProviderError(f"reading IAM Role ({name}): {_NOT_FOUND}")
-    role = answer["Role"]
-    used = role.get("RoleLastUsed") or {}
-    when = used.get("LastUsedDate")
-    last = [{"lastUsedDate": when.strftime("%Y-%m-%dT%H:%M:%SZ"), "region": used.get("Region", "")}] if when else []
-    return {
-        "arn": role["Arn"],
-        "assumeRolePolicy": stored_text(role["AssumeRolePolicyDocument"]),
-        "createDate": role["CreateDate"].strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "description": role.get("Description") or "",
-        "id": name,
-        "maxSessionDuration": role["MaxSessionDuration"],
-        "name": role["RoleName"],
-        "path": role["Path"],
-        "permissionsBoundary": (role.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn") or "",
-        "roleLastUseds": last,
-        "tags": tag_map(role.get("Tags")),
-        "uniqueId": role["RoleId"],
-    }
-
-
 FUNCTIONS: Mapping[str, Function] = {
     "aws:eks/getCluster:getCluster": Function(("name",), ("region", "tags"), _get_cluster),
-    "aws:eks/getClusterAuth:getClusterAuth": Function(("name",), ("region",), _get_cluster_auth),
     "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider": Function(
         (), ("arn", "tags", "url"), _get_open_id_connect_provider
     ),
-    "aws:iam/getPolicy:getPolicy": Function((), ("arn", "name", "pathPrefix", "tags"), _get_policy),
-    "aws:iam/getRole:getRole": Function(("name",), ("tags",), _get_role),
     "aws:index/getCallerIdentity:getCallerIdentity": Function((), ("id",), _get_caller_identity),
     "aws:index/getPartition:getPartition": Function((), ("id",), _get_partition),
     "aws:index/getRegion:getRegion": Function((), ("endpoint", "id", "name", "region"), _get_region),

@@ -12,13 +12,13 @@ from sandbox.plugins.aws import documents, validators
 from sandbox.plugins.aws.calls import (
     failing_as,
     found,
-    given,
     name_of,
     paged,
     persistently,
     prefix_of,
     tag_list,
     tag_map,
+    without_empty,
 )
 from sandbox.plugins.aws.connection import Connection, error_text
 from sandbox.plugins.aws.resource_type import (
@@ -79,7 +79,7 @@ def _create_policy(connection: Connection, inputs: Plain) -> str:
             PolicyName=name,
             PolicyDocument=documents.normalised(inputs["policy"]),
             Description=inputs.get("description") or "",
-            **given(Path=inputs.get("path"), Tags=tag_list(inputs.get("tagsAll"))),
+            **without_empty(Path=inputs.get("path"), Tags=tag_list(inputs.get("tagsAll"))),
         )
     return str(answer["Policy"]["Arn"])
 
@@ -192,7 +192,7 @@ def _create_role(connection: Connection, inputs: Plain) -> str:
         client.create_role,
         RoleName=name,
         AssumeRolePolicyDocument=documents.normalised(inputs["assumeRolePolicy"]),
-        **given(
+        **without_empty(
             Path=inputs.get("path"),
             MaxSessionDuration=inputs.get("maxSessionDuration"),
             Description=inputs.get("description"),
@@ -272,7 +272,7 @@ def _update_role(connection: Connection, name: str, olds: Plain, news: Plain) ->
             client.update_role_description(RoleName=name, Description=news.get("description") or "")
     if olds.get("maxSessionDuration") != news.get("maxSessionDuration"):
         with failing_as(f"updating {role} MaxSessionDuration", client):
-            client.update_role(RoleName=name, **given(MaxSessionDuration=news.get("maxSessionDuration")))
+            client.update_role(RoleName=name, **without_empty(MaxSessionDuration=news.get("maxSessionDuration")))
     _update_boundary(client, name, olds.get("permissionsBoundary"), news.get("permissionsBoundary"))
     with failing_as(f"updating {role}", client):
         _update_policies(client, name, olds, news)
@@ -474,7 +474,7 @@ def _create_provider(connection: Connection, inputs: Plain) -> str:
         answer = client.create_open_id_connect_provider(
             Url=inputs["url"],
             ClientIDList=inputs.get("clientIdLists") or [],
-            **given(ThumbprintList=inputs.get("thumbprintLists"), Tags=tag_list(inputs.get("tagsAll"))),
+            **without_empty(ThumbprintList=inputs.get("thumbprintLists"), Tags=tag_list(inputs.get("tagsAll"))),
         )
     return str(answer["OpenIDConnectProviderArn"])
 

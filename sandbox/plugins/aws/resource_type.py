@@ -7,13 +7,13 @@ from typing import Any
 from sandbox.plugins.aws import documents
 from sandbox.plugins.aws.connection import Connection
 from sandbox.plugins.aws.validators import Validator
-from sandbox.plugins.serving import Plain, Unknown
+from sandbox.plugins.serving import Plain, UnknownProperty
 
 Same = Callable[[Any, Any], bool]
 
 
 def identical(one: Any, other: Any) -> bool:
-    """Compare as Terraform does: what is absent equals what is empty."""
+    """Return whether both are equal or empty: Terraform takes absent and empty for the same."""
     return one == other or (one in _EMPTY and other in _EMPTY)
 
 
@@ -21,12 +21,12 @@ _EMPTY: tuple[Any, ...] = (None, "", False, 0, [], {})
 
 
 def same_set(one: Any, other: Any) -> bool:
-    """Compare lists whose order says nothing."""
+    """Return whether two lists are equal in any order."""
     return sorted(one or []) == sorted(other or [])
 
 
 def same_document(one: Any, other: Any) -> bool:
-    """Compare policy documents."""
+    """Return whether two policy documents mean the same."""
     return documents.equivalent(one or "", other or "")
 
 
@@ -41,7 +41,7 @@ class Property:
     check: Validator | None = None
     same: Same = identical
     document: bool = False
-    # Filled in by AWS where it is not given, so its absence from the program is no change.
+    # AWS sets it where the program does not, so its absence from the program is no change.
     computed: bool = False
     conflicts_with: str | None = None
 
@@ -73,20 +73,20 @@ _PYTHON: Mapping[str, type] = {"string": str, "int": int, "bool": bool, "map": d
 
 
 def coerced(prop: Property, value: Any) -> Any:
-    """Return the value as the bridge hands it on: texts become numbers and the other way round, where it fits."""
+    """Return the value as the bridge converts it: strings to numbers and booleans, and the other way round."""
     return value if prop.document else _COERCIONS[prop.kind](value)
 
 
 def wrong_type(prop: Property, value: Any) -> str | None:
-    """Say what is wrong with the type of a value."""
-    if isinstance(value, _PYTHON[prop.kind] | Unknown) and not (prop.kind == "int" and isinstance(value, bool)):
+    """Return what is wrong with the type of a value, None if nothing is."""
+    if isinstance(value, _PYTHON[prop.kind] | UnknownProperty) and not (prop.kind == "int" and isinstance(value, bool)):
         return None
     return f"expected type '{prop.kind}', got '{type(value).__name__}'"
 
 
 @dataclass(frozen=True)
 class ResourceType:
-    """A resource type; `create` answers with the id, `read` with the outputs or None if there is no such thing."""
+    """A resource type; `create` returns the id, `read` the outputs, or None if the resource does not exist."""
 
     properties: Mapping[str, Property]
     outputs: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""A bucket with its name and tags: as much of S3 as a program about roles needs to point a policy at."""
+"""A bucket with its name and tags: what a program about roles needs of S3."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The official plugin's checks of single values; each takes the property's snake_case name and its value."""
+"""The official plugin's checks of single values: each takes the property's snake_case name and value."""
 
 import re
 from collections.abc import Callable

@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from sandbox.plugins.kubernetes.provider import KubernetesProvider
+from sandbox.plugins.kubernetes.kubernetes_provider import KubernetesProvider
 from sandbox.plugins.serving import serve
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What differs between the live object, as far as the old inputs named it, and the new inputs."""
+"""What differs between the live object, in the fields of the old inputs, and the new inputs."""
 
 import re
 from base64 import b64decode, b64encode
@@ -22,7 +22,7 @@ _REPLACING = {
 
 
 def pruned(live: Any, shape: Any) -> Any:
-    """Return the part of `live` that `shape` names: the rest is the API server's or somebody else's."""
+    """Return the fields of `live` that `shape` has: the rest is written by the API server or by others."""
     if isinstance(live, dict) and isinstance(shape, dict):
         return {key: pruned(live[key], shape[key]) for key in shape if key in live}
     if isinstance(live, list) and isinstance(shape, list):
@@ -49,7 +49,7 @@ def string_data_of(live: Plain, shape: Plain) -> Plain:
 
 
 def changes(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, PropertyDiffKind]]:
-    """Yield the finest paths that differ."""
+    """Yield each innermost path that differs, and how."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted({*old, *new}):
             yield from changes(old.get(key, _MISSING), new.get(key, _MISSING), (*path, key))
@@ -66,7 +66,7 @@ def changes(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, Propert
 
 
 def _is_same_quantity(old: Any, new: Any, path: Path) -> bool:
-    """Say whether a resource's amount is only written in another way: the API server makes `1` of `1000m`."""
+    """Return whether two amounts of a resource are equal: the API server writes `1000m` as `1`."""
     if not _QUANTITIES.intersection(path):
         return False
     try:
@@ -76,7 +76,7 @@ def _is_same_quantity(old: Any, new: Any, path: Path) -> bool:
 
 
 def _reaches(path: Path, field: tuple[str, ...], value_at: Any) -> bool:
-    """Say whether a change at `path` changes `field`: it is inside of it, or what changed contains it."""
+    """Return whether a change at `path` changes `field`: it is inside of `field`, or what changed contains `field`."""
     named = tuple(step for step in path if isinstance(step, str))
     if named[: len(field)] == field:
         return True
@@ -99,7 +99,7 @@ def _value(manifest: Any, path: Path) -> Any:
 
 
 def text_of(path: Path) -> str:
-    """Write a path as the engine reads it: `metadata.annotations["eks.amazonaws.com/role-arn"]`."""
+    """Return a path as the engine reads it: `metadata.annotations["eks.amazonaws.com/role-arn"]`."""
     text = ""
     for step in path:
         if isinstance(step, int):
@@ -113,15 +113,15 @@ def text_of(path: Path) -> str:
 
 
 def path_of(text: str) -> Path:
-    """Read such a path, as `ignoreChanges` gives it."""
+    """Return such a path parsed; `ignoreChanges` has them."""
     steps = re.findall(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)', text)
     return tuple(int(index) if index else (quoted or name).replace('\\"', '"') for quoted, index, name in steps)
 
 
-def detailed(
+def detailed_diff(
     old: Plain, new: Plain, replaced_by: tuple[tuple[str, ...], ...], ignored: list[str]
 ) -> dict[str, PropertyDiff]:
-    """Return the differences as the engine shows them, those that need a new object marked so."""
+    """Return the differences for the engine, with those marked that need a new object."""
     ignored_paths = [path_of(text) for text in ignored]
     found = {}
     for path, kind in changes(old, new):

@@ -1,4 +1,4 @@
-"""The kinds that the stand-in knows: where the API serves them and what cannot change in place."""
+"""The kinds that the stand-in knows: their paths in the API, and what cannot change in place."""
 
 from typing import NamedTuple
 
@@ -43,7 +43,7 @@ _KINDS = {
     "rbac.authorization.k8s.io/v1:RoleBinding": Kind(_RBAC, "rolebindings", replaced_by=(("roleRef",),)),
 }
 
-# What holds the data of a Secret or a ConfigMap may change in place where the provider is told so.
+# The data of a Secret or a ConfigMap may change in place with these settings of the provider.
 _MUTABLE_SWITCHES = {"core/v1:ConfigMap": "enableConfigMapMutable", "core/v1:Secret": "enableSecretMutable"}
 
 
@@ -53,7 +53,7 @@ def token_of(resource_type: str) -> str:
 
 
 def is_patch(resource_type: str) -> bool:
-    """Say whether the type changes an object that somebody else owns."""
+    """Return whether the type patches an object that somebody else manages."""
     return resource_type.endswith("Patch") and token_of(resource_type).removesuffix("Patch") in _KINDS
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from sandbox.plugins.serving import Plain
 
-# Whose fields the plugin takes over before it applies to an object of its own, by the beginning of the
-# manager's name: kubectl under all its names, and its own creation, which was no apply.
+# Whose fields the plugin takes over before it applies to an object that it manages, by the beginning of the manager's
+# name: those of kubectl under all its names, and of the plugin's creation, which was no apply.
 _TAKEN_OVER = (
     ("kubectl", "Apply"),
     ("kubectl", "Update"),
@@ -43,12 +43,12 @@ def taking_over(live: Plain, field_manager: str) -> list[Plain]:
 
 
 def is_updated_by_others(live: Plain) -> bool:
-    """Say whether anybody changed the object other than by apply."""
+    """Return whether anybody changed the object other than by apply."""
     return any(entry["operation"] == "Update" for entry in live["metadata"].get("managedFields") or [])
 
 
 def is_owned_by_others_alone(live: Plain, path: tuple[str, ...], field_manager: str) -> bool:
-    """Say whether others own the field at `path` and `field_manager` does not."""
+    """Return whether others own the field at `path` and `field_manager` does not."""
     owners = set()
     for entry in live["metadata"].get("managedFields") or []:
         fields = entry.get("fieldsV1") or {}

@@ -87,8 +87,10 @@ def test_all_parts_of_every_message(capsys: pytest.CaptureFixture[str], monkeypa
         ("config: {}\n---\nconfig: {}\n", 2, "not YAML"),
         ("config:\n  ? [a]\n  : b\n", 2, "a key that is a list or a map"),
         ("? {a: b}\n: c\nconfig: {}\n", 1, "a key that is a list or a map"),
+        (f"config:\n  irsa:bindings: {'[' * 101}{']' * 101}\n", 2, "values nested more than 100 deep"),
         (f"config:\n  irsa:bindings: {'[' * 900}{']' * 900}\n", 2, "values nested more than 100 deep"),
-        (f"config:\n  irsa:bindings: {'[' * 50_000}\n", 2, "not YAML"),
+        (f"config:\n  irsa:bindings: {'[' * 50_000}\n", 2, "values nested more than 100 deep"),
+        (f"config:\n  irsa:bindings: {'[' * 500}\n", 3, "not YAML"),
     ],
 )
 def test_files_that_are_no_stack_files(

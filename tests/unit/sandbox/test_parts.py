@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.layout import Sandbox, SandboxError, machine
 from sandbox.parts import MODULES, PARTS, SDK_GENERATOR, Part, build, find_installed, prepare_parts
-from sandbox.progress import Progress
+from sandbox.step_progress import StepProgress
 
 MODULE_OF = {
     "pulumi": "github.com/pulumi/pulumi/pkg/v3",
@@ -82,7 +82,7 @@ def test_the_generator_of_sdks_comes_with_an_engine_that_is_built(toolchain: dic
     """An engine without its official language host generates SDKs only with the program beside it."""
     sandbox = Sandbox(tmp_path / "sandbox")
     sandbox.prepare()
-    prepare_parts(sandbox, Progress(), toolchain)
+    prepare_parts(sandbox, StepProgress(), toolchain)
     assert (sandbox.programs / SDK_GENERATOR.name).exists()
     assert f"{SDK_GENERATOR.name} ./sdk-generator\n" in Path(toolchain["GO_CALLS"]).read_text()
 
@@ -123,7 +123,8 @@ def test_a_program_is_built_once_for_all_clones(toolchain: dict[str, str]) -> No
     """Two clones that need the same program at the same time build it once, and both get it."""
     results: list[Path] = []
     threads = [
-        threading.Thread(target=lambda: results.append(build(part("etcd"), Progress(), toolchain))) for _ in range(3)
+        threading.Thread(target=lambda: results.append(build(part("etcd"), StepProgress(), toolchain)))
+        for _ in range(3)
     ]
     for thread in threads:
         thread.start()
@@ -138,13 +139,13 @@ def test_a_program_is_built_once_for_all_clones(toolchain: dict[str, str]) -> No
 @pytest.mark.parametrize("damage", ["truncated", "no record", "no program"])
 def test_a_half_built_program_is_built_again(toolchain: dict[str, str], damage: str) -> None:
     """A full disk or a kill in the middle of a build must not leave a program that can never start."""
-    built = build(part("etcd"), Progress(), toolchain)
+    built = build(part("etcd"), StepProgress(), toolchain)
     whole = built.read_bytes()
     if damage == "truncated":
         built.write_bytes(whole[:5])
     else:
         (built.parent / "built.json" if damage == "no record" else built).unlink()
-    assert build(part("etcd"), Progress(), toolchain).read_bytes() == whole
+    assert build(part("etcd"), StepProgress(), toolchain).read_bytes() == whole
     assert json.loads((built.parent / "built.json").read_text())["size"] == len(whole)
     assert len(Path(toolchain["GO_CALLS"]).read_text().splitlines()) == 2
 
@@ -153,7 +154,7 @@ def test_without_go_one_line_says_what_to_install(tmp_path: Path) -> None:
     """A newcomer without Go and without the program reads what is missing and where to get it."""
     environment = {"PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     with pytest.raises(SandboxError, match=r"pulumi 3\.259\.0 is not installed.*https://go\.dev/dl") as raised:
-        prepare_parts(Sandbox(tmp_path / "sandbox"), Progress(), environment)
+        prepare_parts(Sandbox(tmp_path / "sandbox"), StepProgress(), environment)
     assert "\n" not in str(raised.value)
 
 
@@ -162,5 +163,5 @@ def test_a_failed_build_shows_what_go_said_and_leaves_nothing(toolchain: dict[st
     go = Path(toolchain["PATH"].split(":")[0]) / "go"
     go.write_text("#!/bin/sh\necho 'disk quota exceeded' >&2\nexit 1\n")
     with pytest.raises(SandboxError, match="disk quota exceeded"):
-        build(part("etcd"), Progress(), toolchain)
+        build(part("etcd"), StepProgress(), toolchain)
     assert [path.name for path in (Path(toolchain["XDG_CACHE_HOME"]) / "irsa").iterdir() if path.is_dir()] == []

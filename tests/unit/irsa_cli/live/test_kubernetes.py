@@ -295,12 +295,22 @@ def test_no_cluster_is_guessed() -> None:
             "current-context: c\nclusters: [{name: d, cluster: {}}]\ncontexts: [{name: c, context: {cluster: d}}]\n",
             "no user '', which context 'c' names",
         ),
+        *(
+            (f"users:\n- name: u\n  user: {{token: !!{tag} SECRET}}\n", words)
+            for tag, words in (
+                *((tag, "not a kubeconfig (") for tag in ("int", "float", "bool", "timestamp")),
+                *((tag, "not YAML, line 3") for tag in ("binary", "set", "python/object:os.SECRET")),
+            )
+        ),
+        ("users: [{name: u, user: {token: x, SECRET: y}}]\n", "no current context"),
+        ("users: [SECRET]\n", "not a kubeconfig"),
+        ("SECRET", "not a kubeconfig"),
         ("\x00", "not a kubeconfig"),
         ("", "no current context"),
     ],
 )
 def test_a_broken_kubeconfig_is_named_and_its_secrets_are_not(tmp_path: Path, text: str, words: str) -> None:
-    """Protects readers and tokens: which file, what is wrong with it, and none of its words."""
+    """Refuses to quote a token, behind a tag as in `token: !!int SECRET` too: which file, what is wrong, no more."""
     file = tmp_path / "kubeconfig"
     file.write_text(text)
     with pytest.raises(CouldNotLookError) as refused:
@@ -308,4 +318,8 @@ def test_a_broken_kubeconfig_is_named_and_its_secrets_are_not(tmp_path: Path, te
 
     assert str(refused.value).startswith(f"kubeconfig {file}: ")
     assert words in str(refused.value)
-    assert "SECRET" not in str(refused.value)
+    error: BaseException | None = refused.value
+    while error is not None:
+        # Nor in what a traceback would print.
+        assert "secret" not in str(error).lower()
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)

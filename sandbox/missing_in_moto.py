@@ -1,4 +1,4 @@
-"""What moto's IAM leaves out and the real one has: client ids of an OIDC provider, refusing to delete what is used."""
+"""What IAM does and moto does not: change the client IDs of an OIDC provider, refuse to delete a policy in use."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from moto.iam.models import IAMBackend
 from moto.iam.responses import IamResponse
 
 
-def fill_gaps() -> None:
-    """Add to moto's classes what is missing.
+def add_missing_operations() -> None:
+    """Add these operations to moto's classes.
 
     Sources: AddClientIDToOpenIDConnectProvider, RemoveClientIDFromOpenIDConnectProvider and DeletePolicy in
     https://docs.aws.amazon.com/IAM/latest/APIReference/.

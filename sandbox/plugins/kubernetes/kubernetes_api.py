@@ -1,4 +1,4 @@
-"""The connection to one cluster: which kubeconfig counts, and calls that answer with manifests."""
+"""The API of one cluster: which kubeconfig counts, and calls that return manifests."""
 
 import asyncio
 import json
@@ -31,11 +31,11 @@ _CONTENT_TYPES = {
 
 
 class UnreachableError(ProviderError):
-    """No kubeconfig that can be used, or nobody answers behind it."""
+    """There is no usable kubeconfig, or no API server answers."""
 
 
 class ApiError(ProviderError):
-    """The API server's own refusal."""
+    """What the API server refused, in its words."""
 
     def __init__(self, status: Mapping[str, Any]) -> None:
         super().__init__(status.get("message") or "the server gave no reason")
@@ -73,7 +73,7 @@ def _merged(configs: list[Plain]) -> Plain:
 def kubeconfig_content(setting: str | None) -> Plain | None:
     """Return the kubeconfig that counts: a path or the content itself, else KUBECONFIG, else ~/.kube/config."""
     if setting:
-        # A long content is no path: asking the file system about it would fail.
+        # A long content is no path: the file system would refuse it.
         path = Path(setting).expanduser() if "\n" not in setting and not setting.lstrip().startswith("{") else None
         if path is not None and path.is_file():
             return _loaded(path)
@@ -135,12 +135,12 @@ def _is_loopback(server: str) -> bool:
         return False
 
 
-class Cluster:
+class KubernetesApi:
     """The API of one cluster."""
 
     def __init__(self, config: SingleConfig) -> None:
         self.server = config.cluster.server
-        # Like Go's clients, never ask a proxy for the machine itself.
+        # Like Go's clients, never use a proxy for this machine.
         self._http = AsyncClient(
             config, ConnectionParams(timeout=httpx2.Timeout(60), trust_env=not _is_loopback(self.server))
         )
@@ -170,7 +170,7 @@ class Cluster:
         return await self._call("POST", _path(kind, namespace_of(manifest)), parameters, manifest)
 
     async def apply(self, kind: Kind, manifest: Plain, field_manager: str, force: bool, dry_run: bool) -> Plain:
-        """Apply on the server's side: what this field manager said before and does not say now goes."""
+        """Apply on the server's side: fields that this manager no longer declares are removed."""
         parameters = {"fieldManager": field_manager, "force": str(force).lower(), **_dry(dry_run)}
         path = _path(kind, namespace_of(manifest), manifest["metadata"]["name"])
         return await self._call("APPLY", path, parameters, manifest)
@@ -180,7 +180,7 @@ class Cluster:
         return await self._call("JSON", _path(kind, namespace, name), {}, operations)
 
     async def delete(self, kind: Kind, namespace: str, name: str, propagation: str) -> None:
-        """Ask for the deletion; the object may still be there when this returns."""
+        """Request the deletion; the object may still exist when this returns."""
         options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
         await self._call("DELETE", _path(kind, namespace, name), {}, options)
 
@@ -223,6 +223,6 @@ def _path(kind: Kind, namespace: str, name: str = "") -> str:
 
 
 def namespace_of(manifest: Plain) -> str:
-    """Return the namespace that a manifest names, else an empty text."""
+    """Return the namespace that a manifest names, an empty string without one."""
     namespace = (manifest.get("metadata") or {}).get("namespace")
     return namespace if isinstance(namespace, str) else ""

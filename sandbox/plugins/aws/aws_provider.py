@@ -1,4 +1,4 @@
-"""The provider: check, diff and the life of a resource, the same for every type, over the tables of the types."""
+"""The AWS provider: check, diff, create, read, update and delete, the same for every type, by the types' tables."""
 
 import asyncio
 import hashlib
@@ -10,30 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
+from pulumi.provider.experimental import provider as protocol
 from pulumi.provider.experimental.property_value import PropertyValue
-from pulumi.provider.experimental.provider import (
-    CheckFailure,
-    CheckRequest,
-    CheckResponse,
-    ConfigureRequest,
-    ConfigureResponse,
-    CreateRequest,
-    CreateResponse,
-    DeleteRequest,
-    DiffRequest,
-    DiffResponse,
-    GetSchemaRequest,
-    GetSchemaResponse,
-    InvokeRequest,
-    InvokeResponse,
-    PropertyDiff,
-    PropertyDiffKind,
-    Provider,
-    ReadRequest,
-    ReadResponse,
-    UpdateRequest,
-    UpdateResponse,
-)
 
 from sandbox.plugins.aws import calls, connection, functions, iam, s3
 from sandbox.plugins.aws.connection import Connection
@@ -43,7 +21,7 @@ from sandbox.plugins.serving import (
     InitializationError,
     Plain,
     ProviderError,
-    Unknown,
+    UnknownProperty,
     contains_unknown,
     plain,
     properties_of,
@@ -59,7 +37,7 @@ Answer = TypeVar("Answer")
 
 
 def resource_type(token: str) -> tuple[str, ResourceType]:
-    """Return the type of a URN's token, which carries the types of the parents in front."""
+    """Return the token and its type; in a URN the types of the parents stand before the token."""
     token = token.rpartition("$")[2]
     if token not in TYPES:
         raise ProviderError(f"unrecognized resource type: {token} (the sandbox's AWS plugin has {', '.join(TYPES)})")
@@ -72,7 +50,11 @@ def snake_case(name: str) -> str:
 
 
 def automatic_name(token: str, kind: ResourceType, logical: str, seed: bytes) -> str:
-    """Return the logical name and seven random characters; refuse one that is too long rather than cut it."""
+    """Return the logical name and seven random characters.
+
+    Raises:
+        ProviderError: The name would be too long.
+    """
     prefix = f"{logical.lower() if kind.lowercase_name else logical}-"
     if len(prefix) + _RANDOM_CHARACTERS > kind.name_length:
         raise ProviderError(
@@ -83,27 +65,27 @@ def automatic_name(token: str, kind: ResourceType, logical: str, seed: bytes) ->
     return prefix + random[:_RANDOM_CHARACTERS]
 
 
-def with_defaults(token: str, kind: ResourceType, request: CheckRequest, inputs: Plain, olds: Plain) -> Plain:
-    """Return the inputs with defaults and an automatic name, which stays as it was."""
-    filled, defaults = dict(inputs), []
+def with_defaults(token: str, kind: ResourceType, request: protocol.CheckRequest, inputs: Plain, olds: Plain) -> Plain:
+    """Return the inputs with defaults and with an automatic name, the previous one if there is one."""
+    completed, defaults = dict(inputs), []
     for key, value in kind.defaults.items():
-        if filled.get(key) is None:
-            filled[key] = value
+        if completed.get(key) is None:
+            completed[key] = value
             defaults.append(key)
     name = kind.name_property
     conflicting = kind.properties[name].conflicts_with if name else None
-    if name and filled.get(name) is None and filled.get(conflicting or "") is None:
-        filled[name] = (
+    if name and completed.get(name) is None and completed.get(conflicting or "") is None:
+        completed[name] = (
             olds[name]
             if name in olds.get("__defaults", []) and olds.get(name)
             else automatic_name(token, kind, request.name, request.random_seed)
         )
         defaults.append(name)
-    return {**filled, "__defaults": sorted(defaults)}
+    return {**completed, "__defaults": sorted(defaults)}
 
 
 def _document_text(value: Any) -> Any:
-    if isinstance(value, str | Unknown):
+    if isinstance(value, str | UnknownProperty):
         return value
     if contains_unknown(value):
         return UNKNOWN
@@ -151,7 +133,7 @@ def _mistakes(key: str, prop: Property, value: Any, inputs: Plain) -> list[str]:
 
 
 def _inline_policies(inputs: Plain, token: str, logical: str, seed: bytes) -> list[Plain]:
-    # Named automatically one by one, as a bridge names a nested object.
+    # Each one is named automatically, as the bridge names a nested object.
     named = ResourceType({}, (), lambda *_: "", lambda *_: None, lambda *_: None, name_length=128)
     policies = []
     for number, policy in enumerate(inputs["inlinePolicies"]):
@@ -190,31 +172,31 @@ def changes(kind: ResourceType, state: Plain, inputs: Plain, ignored: list[str])
             yield Change(key, key, old, new)
 
 
-_ADD = (PropertyDiffKind.ADD, PropertyDiffKind.ADD_REPLACE)
-_DELETE = (PropertyDiffKind.DELETE, PropertyDiffKind.DELETE_REPLACE)
-_UPDATE = (PropertyDiffKind.UPDATE, PropertyDiffKind.UPDATE_REPLACE)
+_ADD = (protocol.PropertyDiffKind.ADD, protocol.PropertyDiffKind.ADD_REPLACE)
+_DELETE = (protocol.PropertyDiffKind.DELETE, protocol.PropertyDiffKind.DELETE_REPLACE)
+_UPDATE = (protocol.PropertyDiffKind.UPDATE, protocol.PropertyDiffKind.UPDATE_REPLACE)
 
 
-def _detail(change: Change, *, replaces: bool) -> PropertyDiff:
+def _detail(change: Change, *, replaces: bool) -> protocol.PropertyDiff:
     kinds = _ADD if change.old in _NOTHING else _DELETE if change.new in _NOTHING else _UPDATE
-    return PropertyDiff(kinds[replaces], input_diff=False)
+    return protocol.PropertyDiff(kinds[replaces], input_diff=False)
 
 
 def planned(kind: ResourceType, olds: Plain, news: Plain) -> Plain:
-    """Return what is known of the state after an update: what the program took away is not in it."""
+    """Return what is known of the state after an update, without what the program no longer declares."""
     gone = {key for key, prop in kind.properties.items() if key not in news and not prop.computed}
     return {**{key: value for key, value in olds.items() if key not in gone}, **news}
 
 
-def _stays(prop: Property, given: Any, live: Any) -> bool:
-    return live is None or prop.document or prop.same(live, given)
+def _is_kept(prop: Property, declared: Any, live: Any) -> bool:
+    return live is None or prop.document or prop.same(live, declared)
 
 
 def inputs_of(kind: ResourceType, outputs: Plain, inputs: Plain) -> Plain:
-    """Return the inputs after a refresh: only those there were, a document in the words it was given in."""
+    """Return the inputs after a refresh: only the declared ones, a document as it was declared."""
     if inputs:
         return {
-            key: value if _stays(kind.properties[key], value, outputs.get(key)) else outputs[key]
+            key: value if _is_kept(kind.properties[key], value, outputs.get(key)) else outputs[key]
             for key, value in inputs.items()
             if key in kind.properties
         } | {"__defaults": inputs.get("__defaults", [])}
@@ -227,8 +209,8 @@ def inputs_of(kind: ResourceType, outputs: Plain, inputs: Plain) -> Plain:
     return {**imported, "__defaults": sorted(defaults)}
 
 
-class AwsProvider(Provider):
-    """One configured provider; calls to AWS run in threads of its own."""
+class AwsProvider(protocol.Provider):
+    """A provider of AWS resources; it calls AWS in threads."""
 
     def __init__(self, version: str) -> None:
         self._version = version
@@ -240,50 +222,52 @@ class AwsProvider(Provider):
 
     @property
     def connection(self) -> Connection:
-        """The connection that configure has made."""
+        """The connection that `configure` created."""
         if self._connection is None:
             raise ProviderError("the AWS provider is not configured")
         return self._connection
 
-    async def get_schema(self, request: GetSchemaRequest) -> GetSchemaResponse:  # noqa: ARG002
+    async def get_schema(self, request: protocol.GetSchemaRequest) -> protocol.GetSchemaResponse:  # noqa: ARG002
         schema = {
             "name": "aws",
             "version": self._version,
             "resources": {token: {} for token in TYPES},
             "functions": {token: {} for token in functions.FUNCTIONS},
         }
-        return GetSchemaResponse(schema=json.dumps(schema))
+        return protocol.GetSchemaResponse(schema=json.dumps(schema))
 
-    async def check_config(self, request: CheckRequest) -> CheckResponse:
+    async def check_config(self, request: protocol.CheckRequest) -> protocol.CheckResponse:
         wrong = connection.configuration_mistakes(plain(request.new_inputs))
-        return CheckResponse(inputs=request.new_inputs, failures=[CheckFailure("", text) for text in wrong])
+        return protocol.CheckResponse(
+            inputs=request.new_inputs, failures=[protocol.CheckFailure("", text) for text in wrong]
+        )
 
-    async def configure(self, request: ConfigureRequest) -> ConfigureResponse:
+    async def configure(self, request: protocol.ConfigureRequest) -> protocol.ConfigureResponse:
         self._connection = await self._in_thread(connection.connect, plain(request.args))
-        return ConfigureResponse(accept_secrets=True, supports_preview=True)
+        return protocol.ConfigureResponse(accept_secrets=True, supports_preview=True)
 
-    async def check(self, request: CheckRequest) -> CheckResponse:
+    async def check(self, request: protocol.CheckRequest) -> protocol.CheckResponse:
         token, kind = resource_type(request.type)
-        given = {
+        inputs = {
             key: coerced(kind.properties[key], value) if key in kind.properties else value
             for key, value in plain(request.new_inputs).items()
             if key != "tagsAll" and value is not None
         }
         olds = plain(request.old_inputs)
         for key, prop in kind.properties.items():
-            if prop.document and key in given:
-                given[key] = _document_text(given[key])
-        if isinstance(given.get("inlinePolicies"), list) and not contains_unknown(given["inlinePolicies"]):
-            given["inlinePolicies"] = _inline_policies(given, token, request.name, request.random_seed)
-        inputs = with_defaults(token, kind, request, given, olds)
+            if prop.document and key in inputs:
+                inputs[key] = _document_text(inputs[key])
+        if isinstance(inputs.get("inlinePolicies"), list) and not contains_unknown(inputs["inlinePolicies"]):
+            inputs["inlinePolicies"] = _inline_policies(inputs, token, request.name, request.random_seed)
+        inputs = with_defaults(token, kind, request, inputs, olds)
         if "tagsAll" in kind.properties:
             tags = inputs.get("tags") or {}
             known = isinstance(tags, dict) and not contains_unknown(tags)
             inputs["tagsAll"] = self.connection.tags_all(tags) if known else UNKNOWN
-        wrong = [CheckFailure("", text) for text in failures(kind, request.name, inputs)]
-        return CheckResponse(inputs=properties_of(inputs, request.new_inputs), failures=wrong)
+        wrong = [protocol.CheckFailure("", text) for text in failures(kind, request.name, inputs)]
+        return protocol.CheckResponse(inputs=properties_of(inputs, request.new_inputs), failures=wrong)
 
-    async def diff(self, request: DiffRequest) -> DiffResponse:
+    async def diff(self, request: protocol.DiffRequest) -> protocol.DiffResponse:
         _, kind = resource_type(request.type)
         state, inputs = plain(request.old_state), plain(request.new_inputs)
         changed = list(changes(kind, state, inputs, request.ignore_changes))
@@ -291,23 +275,23 @@ class AwsProvider(Provider):
         replaces = [key for key in keys if kind.properties[key].replaces]
         named = kind.name_property
         fixed_name = bool(named and inputs.get(named) is not None and named not in inputs.get("__defaults", []))
-        return DiffResponse(
+        return protocol.DiffResponse(
             changes=bool(changed),
             replaces=replaces,
             stables=[key for key, prop in kind.properties.items() if prop.replaces and key not in keys],
-            # Two things of one name cannot be at the same time.
+            # Two resources of one name cannot exist at the same time.
             delete_before_replace=bool(replaces) and (kind.delete_before_replace or fixed_name),
             diffs=keys,
             detailed_diff={change.path: _detail(change, replaces=change.key in replaces) for change in changed},
         )
 
-    async def create(self, request: CreateRequest) -> CreateResponse:
+    async def create(self, request: protocol.CreateRequest) -> protocol.CreateResponse:
         _, kind = resource_type(request.type)
         inputs = _without_defaults(plain(request.properties))
         if request.preview:
             computed = dict.fromkeys((*kind.outputs, *(key for key, prop in kind.properties.items() if prop.computed)))
             planned = {**dict.fromkeys(computed, UNKNOWN), **inputs}
-            return CreateResponse(properties=properties_of(planned, request.properties))
+            return protocol.CreateResponse(properties=properties_of(planned, request.properties))
         try:
             resource_id = await self._in_thread(kind.create, self.connection, inputs)
         except ProviderError as error:
@@ -320,7 +304,7 @@ class AwsProvider(Provider):
                 properties_of(inputs, request.properties),
                 [f"creating {request.urn}: {_one_error(error)}"],
             ) from error
-        return CreateResponse(resource_id, properties_of(outputs, request.properties))
+        return protocol.CreateResponse(resource_id, properties_of(outputs, request.properties))
 
     def _read_new(self, kind: ResourceType, resource_id: str, inputs: Plain) -> Plain:
         until, pause = time.monotonic() + calls.PROPAGATION_SECONDS, 0.2
@@ -340,14 +324,14 @@ class AwsProvider(Provider):
         if outputs is None:
             return None
         if "tagsAll" in outputs:
-            defaults, own = self.connection.default_tags, state.get("tags") or {}
-            outputs["tagsAll"] = self.connection.minded_tags(outputs["tagsAll"])
+            defaults, declared = self.connection.default_tags, state.get("tags") or {}
+            outputs["tagsAll"] = self.connection.without_ignored_tags(outputs["tagsAll"])
             outputs["tags"] = {
-                key: value for key, value in outputs["tagsAll"].items() if key in own or defaults.get(key) != value
+                key: value for key, value in outputs["tagsAll"].items() if key in declared or defaults.get(key) != value
             }
         return {"id": resource_id, **{key: value for key, value in outputs.items() if value is not None}}
 
-    async def read(self, request: ReadRequest) -> ReadResponse:
+    async def read(self, request: protocol.ReadRequest) -> protocol.ReadResponse:
         _, kind = resource_type(request.type)
         inputs = plain(request.inputs)
         state = _without_defaults(plain(request.properties))
@@ -356,21 +340,21 @@ class AwsProvider(Provider):
         except ProviderError as error:
             raise ProviderError(f"refreshing {request.urn}: {_one_error(error)}") from error
         if outputs is None:
-            return ReadResponse(resource_id="")
+            return protocol.ReadResponse(resource_id="")
         secret_at = {**request.inputs, **request.properties}
-        return ReadResponse(
+        return protocol.ReadResponse(
             request.resource_id,
             properties_of(outputs, secret_at),
             properties_of(inputs_of(kind, outputs, inputs), request.inputs or secret_at),
         )
 
-    async def update(self, request: UpdateRequest) -> UpdateResponse:
+    async def update(self, request: protocol.UpdateRequest) -> protocol.UpdateResponse:
         _, kind = resource_type(request.type)
         olds = _without_defaults(plain(request.olds))
         news = _without_defaults(plain(request.news))
         secret_at: dict[str, PropertyValue] = {**request.olds, **request.news}
         if request.preview:
-            return UpdateResponse(properties_of(planned(kind, olds, news), secret_at))
+            return protocol.UpdateResponse(properties_of(planned(kind, olds, news), secret_at))
         try:
             outputs = await self._in_thread(self._update, kind, request.resource_id, olds, news)
         except ProviderError as error:
@@ -381,7 +365,7 @@ class AwsProvider(Provider):
                 "This is usually a result of the resource having been deleted outside of Pulumi, and can often be "
                 "fixed by running `pulumi refresh` before updating."
             )
-        return UpdateResponse(properties_of(outputs, secret_at))
+        return protocol.UpdateResponse(properties_of(outputs, secret_at))
 
     def _update(self, kind: ResourceType, resource_id: str, olds: Plain, news: Plain) -> Plain | None:
         old, new = olds.get("tagsAll") or {}, news.get("tagsAll") or {}
@@ -394,7 +378,7 @@ class AwsProvider(Provider):
         kind.update(self.connection, resource_id, olds, news)
         return self._outputs(kind, resource_id, planned(kind, olds, news))
 
-    async def delete(self, request: DeleteRequest) -> None:
+    async def delete(self, request: protocol.DeleteRequest) -> None:
         _, kind = resource_type(request.type)
         state = _without_defaults(plain(request.properties))
         try:
@@ -402,19 +386,23 @@ class AwsProvider(Provider):
         except ProviderError as error:
             raise ProviderError(f"deleting {request.urn}: {_one_error(error)}") from error
 
-    async def invoke(self, request: InvokeRequest) -> InvokeResponse:
+    async def invoke(self, request: protocol.InvokeRequest) -> protocol.InvokeResponse:
         function = functions.FUNCTIONS.get(request.tok)
         if function is None:
             raise ProviderError(f"unrecognized function: {request.tok} (not in the sandbox's AWS plugin)")
         arguments = {key: value for key, value in plain(request.args).items() if value is not None}
         missing = [key for key in function.required if key not in arguments]
         if missing:
-            return InvokeResponse(failures=[CheckFailure("", f"Missing required property '{key}'") for key in missing])
+            return protocol.InvokeResponse(
+                failures=[protocol.CheckFailure("", f"Missing required property '{key}'") for key in missing]
+            )
         try:
             result = await self._in_thread(function.call, self.connection, arguments)
         except ProviderError as error:
             raise ProviderError(f"invoking {request.tok}: {_one_error(error)}") from error
-        return InvokeResponse(properties_of({key: value for key, value in result.items() if value is not None}))
+        return protocol.InvokeResponse(
+            properties_of({key: value for key, value in result.items() if value is not None})
+        )
 
 
 def _one_error(error: ProviderError) -> str:

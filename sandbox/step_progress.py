@@ -1,4 +1,4 @@
-"""Say what takes long, while it does, and what took how long at the end."""
+"""Report a long step while it runs, and how long each step took."""
 
 import sys
 import threading
@@ -14,8 +14,8 @@ LINE_SECONDS = 20.0
 
 
 @dataclass
-class Progress:
-    """A ticking line on a terminal, a line every twenty seconds in a log."""
+class StepProgress:
+    """Steps and their durations: a line that counts seconds on a terminal, a line every twenty seconds in a log."""
 
     console: Console = field(
         default_factory=lambda: Console(highlight=False, width=None if sys.stdout.isatty() else 200)
@@ -27,7 +27,7 @@ class Progress:
 
     @contextmanager
     def step(self, name: str, doing: str, *, quiet_below: float = 0.0) -> Iterator[list[str]]:
-        """Time a step. Put a text into the yielded list to change what the ticking line says."""
+        """Time a step and report it; the last text of the yielded list is what the line says."""
         detail = [doing]
         done = threading.Event()
         started = time.monotonic()
@@ -63,7 +63,7 @@ class Progress:
 
 
 def duration(seconds: float) -> str:
-    """Write a duration as people say it: 0.4 s, 12 s, 3 min 20 s."""
+    """Return a duration as text: 0.4 s, 12 s, 3 min 20 s."""
     if seconds < 10:  # noqa: PLR2004
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -1,4 +1,4 @@
-"""The provider: the official plugin's behaviour, as far as the sandbox needs it, over a real API server."""
+"""The Kubernetes provider: what the official plugin does, as far as the sandbox needs it, with a real API server."""
 
 import asyncio
 import json
@@ -13,27 +13,28 @@ from pulumi.provider.experimental import provider as protocol
 from pulumi.provider.experimental.property_value import PropertyValue
 
 from sandbox.plugins.kubernetes import ownership
-from sandbox.plugins.kubernetes.cluster import (
-    DEFAULT_NAMESPACE,
-    ApiError,
-    Cluster,
-    UnreachableError,
-    active_configuration,
-)
 from sandbox.plugins.kubernetes.differences import (
-    detailed,
+    detailed_diff,
     path_of,
     pruned,
     string_data_of,
     with_encoded_data,
 )
 from sandbox.plugins.kubernetes.kinds import Kind, api_version_and_kind, is_patch, kind_of, replaced_by, tokens
+from sandbox.plugins.kubernetes.kubernetes_api import (
+    DEFAULT_NAMESPACE,
+    ApiError,
+    KubernetesApi,
+    UnreachableError,
+    active_configuration,
+    namespace_of,
+)
 from sandbox.plugins.serving import (
     InitializationError,
     Plain,
     Properties,
     ProviderError,
-    Unknown,
+    UnknownProperty,
     contains_unknown,
     plain,
     properties_of,
@@ -60,7 +61,6 @@ _READ_ONLY_METADATA = (
     "resourceVersion",
     "uid",
 )
-_WRITTEN_BY_CONTROLLERS = ("deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration")
 _CONFIGURATION = "kubernetes:config:"
 _SELECTING_CLUSTER = ("kubeconfig", "context", "cluster")
 # What the official plugin also reads from the environment, and under which name.
@@ -71,8 +71,8 @@ _SWITCHES = {
     "enablePatchForce": "PULUMI_K8S_ENABLE_PATCH_FORCE",
     "skipUpdateUnreachable": "PULUMI_K8S_SKIP_UPDATE_UNREACHABLE",
 }
-# A namespace that is created at the same time may come a moment later. The official plugin waits half a minute.
-_PAUSES_FOR_WHAT_IS_NOT_THERE_YET = (0.25, 0.5, 1.0, 2.0)
+# The namespace may be created at the same time. The official plugin waits half a minute.
+_PAUSES_FOR_A_NAMESPACE = (0.25, 0.5, 1.0, 2.0)
 
 
 def _without_nulls(value: Any) -> Any:
@@ -84,7 +84,7 @@ def _without_nulls(value: Any) -> Any:
 
 
 def manifest_of(properties: Properties) -> Plain:
-    """Return the properties as a manifest, without what only the API server writes."""
+    """Return the properties as a manifest, without the fields that only the API server writes."""
     manifest: Plain = _without_nulls(plain(properties))
     if isinstance(manifest.get("metadata"), dict):
         for key in _READ_ONLY_METADATA:
@@ -115,7 +115,7 @@ def _namespace_and_name(resource_id: str) -> tuple[str, str]:
 
 
 def state_of(inputs: Plain, live: Plain, field_manager: str, api_version: str, like: Properties) -> Any:
-    """Return what the engine stores: the live object, and with it what made it."""
+    """Return what the engine stores: the live object and what it was created from."""
     stored = {
         **live,
         "__inputs": inputs,
@@ -124,7 +124,7 @@ def state_of(inputs: Plain, live: Plain, field_manager: str, api_version: str, l
     }
     secret_places: dict[str, PropertyValue] = {**like, "__inputs": PropertyValue(dict(like))}
     string_data = like.get("stringData")
-    # The API server keeps the values of stringData under data, where they are as secret as before.
+    # The API server moves the values of stringData to data, where they stay secret.
     if string_data is not None and string_data.contains_secret():
         secret_places["data"] = string_data.with_secret(True)
     return properties_of(stored, secret_places)
@@ -157,10 +157,10 @@ def _same_but_for_namespace(manifest: Plain, namespaced: bool) -> Plain:
 
 
 class KubernetesProvider(protocol.Provider):
-    """Serves the Kubernetes kinds of `kinds.py`; knows nothing of the programs that use them."""
+    """A provider of the Kubernetes kinds in `kinds.py`."""
 
     def __init__(self) -> None:
-        self._cluster: Cluster | None = None
+        self._api: KubernetesApi | None = None
         self._unreachable = "the provider is not configured"
         self._namespace = DEFAULT_NAMESPACE
         self._switches: frozenset[str] = frozenset()
@@ -184,13 +184,13 @@ class KubernetesProvider(protocol.Provider):
             for name, variable in _SWITCHES.items()
             if _is_true(settings.get(name) or os.environ.get(variable) or "")
         )
-        # As the official plugin: a cluster that cannot be reached fails the operations that need it, not all.
+        # As in the official plugin, an unreachable cluster fails only the operations that need it.
         try:
             config = active_configuration(*(settings.get(key) for key in _SELECTING_CLUSTER))
             self._namespace = settings.get("namespace") or config.namespace
-            cluster = Cluster(config)
-            await cluster.probe()
-            self._cluster = cluster
+            api = KubernetesApi(config)
+            await api.probe()
+            self._api = api
         except UnreachableError as error:
             self._namespace = settings.get("namespace") or self._namespace
             self._unreachable = str(error)
@@ -200,7 +200,7 @@ class KubernetesProvider(protocol.Provider):
         raise ProviderError(f'unknown Invoke type "{request.tok}"')
 
     async def check(self, request: protocol.CheckRequest) -> protocol.CheckResponse:
-        if self._cluster is None and request.old_inputs and "skipUpdateUnreachable" in self._switches:
+        if self._api is None and request.old_inputs and "skipUpdateUnreachable" in self._switches:
             return protocol.CheckResponse(inputs=request.old_inputs)
         kind = kind_of(request.type)
         manifest = manifest_of(request.new_inputs)
@@ -228,7 +228,7 @@ class KubernetesProvider(protocol.Provider):
         for key in ("apiVersion", "kind"):
             if key in new:
                 old.setdefault(key, new[key])
-        found = detailed(old, new, replaced_by(request.type, self._switches), request.ignore_changes)
+        found = detailed_diff(old, new, replaced_by(request.type, self._switches), request.ignore_changes)
         replaces = [path for path, difference in found.items() if difference.kind.name.endswith("_REPLACE")]
         same_place = all(metadata.get(key) == live["metadata"].get(key) for key in ("name", "namespace"))
         return protocol.DiffResponse(
@@ -241,13 +241,13 @@ class KubernetesProvider(protocol.Provider):
     async def create(self, request: protocol.CreateRequest) -> protocol.CreateResponse:
         inputs = manifest_of(request.properties)
         patch = is_patch(request.type)
-        if request.preview and (patch or self._cluster is None or contains_unknown(inputs)):
+        if request.preview and (patch or self._api is None or contains_unknown(inputs)):
             return protocol.CreateResponse(properties=request.properties)
         field_manager = _annotation(inputs, FIELD_MANAGER) or f"pulumi-kubernetes-{secrets.token_hex(4)}"
         try:
             if patch:
-                # An apply of what does not exist creates it: a trap of the official plugin, kept on purpose.
-                live = await self._reached().apply(
+                # An apply of what does not exist creates it, as with the official plugin.
+                live = await self._required_api().apply(
                     kind_of(request.type), inputs, field_manager, self._is_forced(inputs), dry_run=False
                 )
             else:
@@ -259,31 +259,33 @@ class KubernetesProvider(protocol.Provider):
             raise ProviderError(
                 f'resource "{request.urn}" was not successfully created by the Kubernetes API server: {text}'
             ) from error
-        # A rollout is not awaited, with or without pulumi.com/skipAwait: the sandbox has no kubelet that could end it.
+        # No rollout is awaited, whatever pulumi.com/skipAwait says: the sandbox has no kubelet that could finish one.
         if request.preview:
             live.pop("status", None)
         state = state_of(inputs, live, field_manager, inputs["apiVersion"], request.properties)
         return protocol.CreateResponse(None if request.preview else id_of(live), state)
 
     async def _created(self, kind: Kind, inputs: Plain, preview: bool) -> Plain:
-        for pause in () if preview else _PAUSES_FOR_WHAT_IS_NOT_THERE_YET:
+        for pause in () if preview else _PAUSES_FOR_A_NAMESPACE:
             try:
-                return await self._reached().create(kind, inputs, _CREATED_BY, preview)
+                return await self._required_api().create(kind, inputs, _CREATED_BY, preview)
             except ApiError as error:
                 if error.reason != "NotFound":
                     raise
             await asyncio.sleep(pause)
-        return await self._reached().create(kind, inputs, _CREATED_BY, preview)
+        return await self._required_api().create(kind, inputs, _CREATED_BY, preview)
 
     async def read(self, request: protocol.ReadRequest) -> protocol.ReadResponse:
-        if self._cluster is None:
+        if self._api is None:
             return self._read_of_unreachable(request)
         namespace, name = _namespace_and_name(request.resource_id)
-        live = await self._reached().get(kind_of(request.type), namespace, name)
+        live = await self._required_api().get(kind_of(request.type), namespace, name)
         if live is None:
             return protocol.ReadResponse(resource_id="")
         old_inputs = manifest_of(request.inputs)
-        inputs = _inputs_read_back(live, old_inputs) if old_inputs.get("kind") else _inputs_of_import(live)
+        # An import takes the identity alone, and the update after it claims what is declared. The official plugin takes
+        # more where its schema lists it; the stand-in shows what an adoption may need at most.
+        inputs = _inputs_read_back(live, old_inputs) if old_inputs.get("kind") else _identity(live)
         old_state = plain(request.properties)
         field_manager = old_state.get("__fieldManager") or f"pulumi-kubernetes-{secrets.token_hex(4)}"
         api_version = old_state.get("__initialApiVersion") or api_version_and_kind(request.type)[0]
@@ -306,26 +308,26 @@ class KubernetesProvider(protocol.Provider):
 
     async def update(self, request: protocol.UpdateRequest) -> protocol.UpdateResponse:
         inputs = manifest_of(request.news)
-        if request.preview and (self._cluster is None or contains_unknown(inputs)):
+        if request.preview and (self._api is None or contains_unknown(inputs)):
             return protocol.UpdateResponse(request.news)
         kind = kind_of(request.type)
         old_state = plain(request.olds)
         old_manager = old_state.get("__fieldManager") or f"pulumi-kubernetes-{secrets.token_hex(4)}"
         field_manager = _annotation(inputs, FIELD_MANAGER) or old_manager
         namespace, name = _namespace_and_name(request.resource_id)
-        cluster = self._reached()
-        live = await cluster.get(kind, namespace, name)
+        api = self._required_api()
+        live = await api.get(kind, namespace, name)
         if live is None:
             raise ProviderError(f'update of resource "{request.urn}" failed: {kind.plural} "{name}" not found')
         api_version = old_state.get("__initialApiVersion") or live["apiVersion"]
         try:
             if not request.preview and not is_patch(request.type):
                 operations = ownership.taking_over(live, field_manager)
-                live = await cluster.patch(kind, namespace, name, operations) if operations else live
+                live = await api.patch(kind, namespace, name, operations) if operations else live
             applied = _with_ignored(inputs, live, field_manager, list(request.ignore_changes))
-            # The dry run of what others changed would end in conflicts that the up itself resolves or reports.
+            # Without force, a dry run would end in conflicts that the update itself resolves or reports.
             force = self._is_forced(inputs) or (request.preview and ownership.is_updated_by_others(live))
-            live = await cluster.apply(kind, applied, field_manager, force, request.preview)
+            live = await api.apply(kind, applied, field_manager, force, request.preview)
         except ApiError as error:
             text = _text_of_conflict(error, field_manager)
             failed = (
@@ -341,10 +343,10 @@ class KubernetesProvider(protocol.Provider):
         return protocol.UpdateResponse(state_of(inputs, live, field_manager, api_version, request.news))
 
     async def delete(self, request: protocol.DeleteRequest) -> None:
-        if self._cluster is None and "deleteUnreachable" in self._switches:
+        if self._api is None and "deleteUnreachable" in self._switches:
             return
         kind = kind_of(request.type)
-        cluster = self._reached()
+        api = self._required_api()
         inputs, live = _stored(request.properties)
         namespace, name = _namespace_and_name(request.resource_id)
         try:
@@ -352,38 +354,36 @@ class KubernetesProvider(protocol.Provider):
                 await self._relinquish(kind, live, live.get("__fieldManager", _CREATED_BY))
                 return
             propagation = _annotation(inputs, DELETION_PROPAGATION).capitalize() or "Foreground"
-            await cluster.delete(kind, namespace, name, propagation)
+            await api.delete(kind, namespace, name, propagation)
         except ApiError as error:
             if error.reason == "NotFound":
                 return
             raise ProviderError(str(error)) from error
         if not _is_true(_annotation(inputs, SKIP_AWAIT)):
             seconds = float(_annotation(inputs, TIMEOUT_SECONDS) or request.timeout or 300)
-            await _gone(cluster, kind, live["metadata"], seconds)
+            await _wait_until_gone(api, kind, live["metadata"], seconds)
 
     async def _relinquish(self, kind: Kind, live: Plain, field_manager: str) -> None:
-        """Take back everything that this field manager applied; everybody else's fields stay."""
-        metadata = {key: live["metadata"][key] for key in ("name", "namespace") if key in live["metadata"]}
+        """Remove everything that this field manager applied; the fields of others stay."""
+        nothing = _identity(live)
         # An apply would create again what somebody deleted.
-        if await self._reached().get(kind, metadata.get("namespace", ""), metadata["name"]) is None:
-            return
-        nothing = {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": metadata}
-        await self._reached().apply(kind, nothing, field_manager, force=False, dry_run=False)
+        if await self._required_api().get(kind, namespace_of(nothing), nothing["metadata"]["name"]) is not None:
+            await self._required_api().apply(kind, nothing, field_manager, force=False, dry_run=False)
 
     def _is_forced(self, inputs: Plain) -> bool:
         return _is_true(_annotation(inputs, FORCE)) or "enablePatchForce" in self._switches
 
-    def _reached(self) -> Cluster:
-        if self._cluster is None:
+    def _required_api(self) -> KubernetesApi:
+        if self._api is None:
             raise ProviderError(f"configured Kubernetes cluster is unreachable: {self._unreachable}")
-        return self._cluster
+        return self._api
 
 
 def _replacing_settings(old: Plain, new: Plain, changed: list[str]) -> list[str]:
-    """Return the changed settings that mean another cluster, where every object has to be made anew."""
+    """Return the changed settings that mean another cluster, where every object must be recreated."""
     if new.get("clusterIdentifier") and old.get("clusterIdentifier"):
         return [key for key in changed if key == "clusterIdentifier"]
-    unknown = [key for key in changed if key in _SELECTING_CLUSTER and isinstance(new.get(key), Unknown)]
+    unknown = [key for key in changed if key in _SELECTING_CLUSTER and isinstance(new.get(key), UnknownProperty)]
     before, after = _active_cluster(old), _active_cluster(new)
     if before is None or after is None or before == after:
         return unknown
@@ -391,7 +391,7 @@ def _replacing_settings(old: Plain, new: Plain, changed: list[str]) -> list[str]
 
 
 def _active_cluster(settings: Plain) -> Any:
-    """Return the cluster that a kubeconfig in the settings selects; one of the environment tells nothing."""
+    """Return the cluster that a kubeconfig in the settings selects, None if there is none in them."""
     texts = [settings[key] if isinstance(settings.get(key), str) else None for key in _SELECTING_CLUSTER]
     try:
         return active_configuration(*texts).cluster if texts[0] else None
@@ -400,7 +400,7 @@ def _active_cluster(settings: Plain) -> Any:
 
 
 def _name_automatically(metadata: Plain, request: protocol.CheckRequest) -> None:
-    """Keep the automatic name of before, else make one, and say that it was made."""
+    """Set the previous automatic name, or a new one, and the annotation that says so."""
     old = manifest_of(request.old_inputs)
     if _is_true(_annotation(old, AUTONAMED)):
         metadata["name"] = old["metadata"]["name"]
@@ -414,7 +414,7 @@ def _name_automatically(metadata: Plain, request: protocol.CheckRequest) -> None
 
 
 def _is_expected_at_preview(error: ApiError) -> bool:
-    """Say whether the update may well succeed: the namespace may come first, what is in the way may go first."""
+    """Return whether the update may succeed all the same: another resource of the program may come or go first."""
     return error.reason in {"AlreadyExists", "Forbidden"} or (
         error.reason == "NotFound" and str(error).startswith("namespaces ")
     )
@@ -427,17 +427,14 @@ def _inputs_read_back(live: Plain, old_inputs: Plain) -> Plain:
     return inputs
 
 
-def _inputs_of_import(live: Plain) -> Plain:
-    inputs = {key: deepcopy(value) for key, value in live.items() if key != "status"}
-    for key in _READ_ONLY_METADATA:
-        inputs["metadata"].pop(key, None)
-    for name in _WRITTEN_BY_CONTROLLERS:
-        inputs["metadata"].get("annotations", {}).pop(name, None)
-    return inputs
+def _identity(live: Plain) -> Plain:
+    """Return a manifest that says which object it is, and nothing else of it."""
+    metadata = {key: live["metadata"][key] for key in ("name", "namespace") if key in live["metadata"]}
+    return {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": metadata}
 
 
 def _with_ignored(inputs: Plain, live: Plain, field_manager: str, ignored: list[str]) -> Plain:
-    """Return the inputs with ignored fields as they are; those that only others own are left to them."""
+    """Return the inputs with ignored fields as they are live, without those that only others own."""
     manifest = deepcopy(inputs)
     for path in map(path_of, ignored):
         steps = tuple(step for step in path if isinstance(step, str))
@@ -451,11 +448,15 @@ def _with_ignored(inputs: Plain, live: Plain, field_manager: str, ignored: list[
     return manifest
 
 
-async def _gone(cluster: Cluster, kind: Kind, metadata: Plain, seconds: float) -> None:
-    """Wait until the object is gone, or another one has its name."""
+async def _wait_until_gone(api: KubernetesApi, kind: Kind, metadata: Plain, seconds: float) -> None:
+    """Wait until the object is gone, or another one has its name.
+
+    Raises:
+        ProviderError: It is still there after this time.
+    """
     until = time.monotonic() + seconds
     pause = 0.02
-    while (live := await cluster.get(kind, metadata.get("namespace", ""), metadata["name"])) is not None:
+    while (live := await api.get(kind, metadata.get("namespace", ""), metadata["name"])) is not None:
         if metadata.get("uid") not in {None, live["metadata"]["uid"]}:
             return
         if time.monotonic() > until:

@@ -1,0 +1,135 @@
+"""The component's page for a registry: `python components/readme.py` writes README.md.
+
+Arguments and outputs come from schema.json. The programs are those of examples/, which tests compile or run.
+"""
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from irsa.version import VERSION
+
+FOLDER = Path(__file__).parent
+FILE = FOLDER / "README.md"
+COMPONENT = "irsa:index:ServiceAccountRole"
+# Language, program, and where the excerpt ends.
+EXAMPLES = (
+    ("Python", "python-stack/__main__.py", "labels = "),
+    ("TypeScript", "typescript-stack/index.ts", None),
+    ("Go", "go-stack/main.go", None),
+)
+INTRODUCTION = """# irsa
+
+{description}.
+
+`ServiceAccountRole` creates the IAM policy, the role that trusts the service account, the attachments and, last, the
+annotated service account: no Pod starts with a role that has no permissions yet. It can also annotate an existing
+service account, use an existing role, and trust several service accounts, namespaces and clusters.
+
+The IAM OIDC provider of the cluster and the namespace must exist; resources of the same program are fine. It restarts
+no Pods: a Pod gets its role when it is created.
+
+## Install
+
+In Python:
+
+```console
+$ pip install "irsa @ git+https://HOST/ORGANIZATION/irsa@v{version}#subdirectory=components"
+```
+
+In other languages:
+
+```console
+$ pulumi package add https://HOST/ORGANIZATION/irsa.git/components@v{version}
+```
+
+This generates an SDK and prints the line that imports it, which has your organization's name in it, such as
+`@organization/irsa` or `github.com/organization/pulumi-irsa/sdk/go/irsa`. The examples below add the package from a
+folder, where the names are `@pulumi/irsa` and `example.com/pulumi-irsa/sdk/go/irsa`.
+
+## Examples
+"""
+ARGUMENTS = """## Arguments
+
+Either `oidcProviderArns` (a role is created) or `roleArn` (a role exists) is required.
+
+The names are those of TypeScript and YAML; Python has `service_account`, Go `ServiceAccount`. The column Output says
+whether the value can be an output of another resource, or have outputs inside. Otherwise it must be known when the
+program runs, for example because it decides which resources exist.
+
+All mistakes in the arguments are reported together, before anything is created: what was found, what is allowed, and
+what to do. An output is checked when it is known.
+"""
+
+
+def text() -> str:
+    """Return the page."""
+    project = tomllib.loads((FOLDER / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    schema = json.loads((FOLDER / "schema.json").read_text(encoding="utf-8"))
+    component = schema["resources"][COMPONENT]
+    lines = [INTRODUCTION.format(**project, version=VERSION)]
+    for language, path, end in EXAMPLES:
+        program = (FOLDER.parent / "examples" / path).read_text(encoding="utf-8")
+        program = program[: program.index(end)] if end else program
+        lines += [f"### {language}\n", f"```{language.lower()}\n{program}```\n"]
+    lines += [ARGUMENTS, *_arguments(component["inputProperties"], component["requiredInputs"])]
+    for token, nested in schema["types"].items():
+        lines += [f"### {_name(token)}\n", f"{nested['description']}\n"]
+        lines += _arguments(nested["properties"], nested["required"])
+    lines += ["## Outputs\n", *_table(("Output", "Type", "Meaning"), _outputs(component["properties"]))]
+    lines.append(f"License: {project['license']}.")
+    return "\n".join(lines) + "\n"
+
+
+def _arguments(properties: Mapping[str, Any], required: list[str]) -> Iterator[str]:
+    rows = (
+        (
+            f"`{name}`",
+            _type(value) + (", required" if name in required else ""),
+            _takes_outputs(value),
+            value["description"],
+        )
+        for name, value in properties.items()
+    )
+    return _table(("Argument", "Type", "Output", "Meaning"), rows)
+
+
+def _outputs(properties: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    for name, value in properties.items():
+        yield f"`{name}`", _type(value), value["description"]
+
+
+def _table(heads: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
+    yield "| " + " | ".join(heads) + " |"
+    yield "|" + "---|" * len(heads)
+    for row in rows:
+        yield "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in row) + " |"
+    yield ""
+
+
+def _takes_outputs(value: Mapping[str, Any]) -> str:
+    if not value.get("plain"):
+        return "yes"
+    items = value.get("items") or value.get("additionalProperties")
+    return "inside" if "$ref" in value or (items and not items.get("plain")) else "no"
+
+
+def _type(value: Mapping[str, Any]) -> str:
+    if "$ref" in value:
+        name = _name(value["$ref"])
+        return "any" if name == "Any" else f"[{name}](#{name.lower()})"
+    if value["type"] == "array":
+        return f"list of {_type(value['items'])}"
+    if value["type"] == "object":
+        return f"mapping to {_type(value['additionalProperties'])}"
+    return str(value["type"])
+
+
+def _name(token: str) -> str:
+    return token.replace("/", ":").rsplit(":", 1)[-1]
+
+
+if __name__ == "__main__":
+    FILE.write_text(text(), encoding="utf-8")

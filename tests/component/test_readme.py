@@ -1,0 +1,46 @@
+"""The component's page for a registry."""
+
+import re
+import runpy
+import types
+from pathlib import Path
+from typing import Any, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
+
+import pulumi
+import pytest
+
+from irsa.args import PolicyArgs, ServiceAccountArgs, ServiceAccountRoleArgs
+
+COMPONENTS = Path(__file__).parents[2] / "components"
+PAGE = (COMPONENTS / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_page_is_the_committed_one() -> None:
+    """Protects readers of the registry: the page has the arguments, the examples and the version of this commit."""
+    assert runpy.run_path(str(COMPONENTS / "readme.py"))["text"]() == PAGE, "run: make generate"
+
+
+def takes_outputs(hint: Any) -> str:
+    """What the page says of an annotation: yes, inside or no."""
+    parts = get_args(hint)
+    if get_origin(hint) in (Union, types.UnionType) and any(get_origin(part) is pulumi.Output for part in parts):
+        return "yes"
+    if is_typeddict(hint) or any(takes_outputs(part) != "no" for part in parts):
+        return "inside"
+    return "no"
+
+
+@pytest.mark.parametrize(
+    ("title", "arguments"),
+    [("Arguments", ServiceAccountRoleArgs), ("ServiceAccount", ServiceAccountArgs), ("Policy", PolicyArgs)],
+)
+def test_the_page_says_where_outputs_may_stand(title: str, arguments: Any) -> None:
+    """Protects callers: every argument has its row, in order, and the column Output agrees with the annotation."""
+    (section,) = re.findall(rf"^#+ {title}\n(.*?)(?:^#|\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    rows = re.findall(r"^\| `(\w+)` \| .*? \| (yes|inside|no) \| .*\.", section, re.MULTILINE)
+    expected = []
+    for name, hint in get_type_hints(arguments, None, vars(pulumi.output), include_extras=True).items():
+        first, *words = name.split("_")
+        plain = get_args(hint)[0] if get_origin(hint) is NotRequired else hint
+        expected.append((first + "".join(word.capitalize() for word in words), takes_outputs(plain)))
+    assert rows == expected

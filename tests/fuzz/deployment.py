@@ -1,0 +1,196 @@
+"""Stacks deployed under the SDK's mocks, which refuse what AWS and Kubernetes refuse of a resource."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from moto.iam.exceptions import MalformedPolicyDocument
+from moto.iam.policy_validation import IAMPolicyDocumentValidator, IAMTrustPolicyDocumentValidator
+from sandbox.plugins.aws.provider import TYPES, failures
+
+from config.models import Stack
+from program.create import create
+from program.lookups import needs_of
+from program.plan import plan
+from program.resolve import resolve
+
+ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
+PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER.removeprefix('https://')}"
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ and .../labels/#syntax-and-character-set
+LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+SUBDOMAIN = rf"(?=.{{1,253}}\Z){LABEL.replace('{0,61}', '*')}(\.{LABEL.replace('{0,61}', '*')})*"
+LABEL_VALUE = r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?"
+QUALIFIED_KEY = rf"({SUBDOMAIN}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?"
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
+OPERATOR = re.compile(
+    r"(ForAllValues:|ForAnyValue:)?"
+    r"((String(Not)?(Equals|EqualsIgnoreCase|Like)|Numeric(Not)?Equals|Numeric(Less|Greater)Than(Equals)?"
+    r"|Date(Not)?Equals|Date(Less|Greater)Than(Equals)?|Bool|BinaryEquals|(Not)?IpAddress|Arn(Not)?(Equals|Like))"
+    r"(IfExists)?)|Null",
+    re.IGNORECASE,
+)
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html
+DOCUMENT = r"[\t\n\r\x20-\xff]+"
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html and reference_iam-quotas.html
+POLICY_ARN = r"arn:aws[a-z-]*:iam::(aws|\d{12}):policy/([\x21-\x7e]+/)?[\w+=,.@-]{1,128}"
+
+
+class Refused(Exception):
+    """AWS or Kubernetes would not take a resource."""
+
+
+class Cloud(pulumi.runtime.Mocks):
+    """AWS, Kubernetes and another stack, as a stack's program sees them."""
+
+    def __init__(self, audiences: list[str]) -> None:
+        self.audiences = audiences
+        self.resources: list[tuple[str, str]] = []
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        # Numbers arrive as protobuf has them.
+        inputs: dict[str, Any] = {
+            key: int(value) if isinstance(value, float) and value.is_integer() else value
+            for key, value in args.inputs.items()
+        }
+        # What is only read has no inputs.
+        wrong = list(refusals(args.typ, args.name, inputs)) if inputs else []
+        if wrong:
+            raise Refused(f"{args.typ} {args.name}: {'; '.join(wrong)}")
+        self.resources.append((args.typ, args.name))
+        kind = args.typ.rsplit(":", 1)[-1].lower()
+        name = inputs.setdefault("name", f"{args.name}-1234567")
+        resource = f"{kind}{inputs.get('path') or '/'}{name}"
+        if kind == "openidconnectprovider":
+            resource = f"oidc-provider/{inputs['url'].removeprefix('https://')}"
+        return args.resource_id or f"{args.name}-id", {**inputs, "arn": f"arn:aws:iam::111122223333:{resource}"}
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        answers: dict[str, dict[str, Any]] = {
+            "pulumi:pulumi:readStackOutputs": {"outputs": {"oidcIssuer": ISSUER, "oidcProviderArn": PROVIDER}},
+            "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": "111122223333"},
+            "aws:index/getPartition:getPartition": {"partition": "aws"},
+            "aws:index/getRegion:getRegion": {"region": "us-west-2"},
+            "aws:eks/getCluster:getCluster": {
+                "identities": [{"oidcs": [{"issuer": ISSUER}]}],
+                "endpoint": "https://example.com",
+                "certificateAuthorities": [{"data": "Y2E="}],
+            },
+            "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider": {
+                "arn": args.args.get("arn"),
+                "clientIdLists": self.audiences,
+            },
+        }
+        return answers[args.token], []
+
+
+def deploy(stack: Stack, folder: Path) -> list[tuple[str, str]]:
+    """Run what the stack's program does with its settings, and return the types and names of what was created.
+
+    Raises:
+        StackFileError: The plan found mistakes in what was looked up.
+        pulumi.RunError: A look-up failed.
+        Refused: A resource is not one that AWS or Kubernetes would take.
+    """
+    cloud = Cloud(sorted({audience for audiences in needs_of(stack).audiences.values() for audience in audiences}))
+    pulumi.runtime.set_mocks(cloud, project="irsa", stack="test", preview=False)
+
+    @pulumi.runtime.test
+    def program() -> None:
+        lookups = resolve(stack, folder)
+        create(plan(stack, lookups), lookups)
+
+    program()
+    return cloud.resources
+
+
+def refusals(kind: str, name: str, inputs: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what AWS's plugin, IAM or the Kubernetes API would refuse."""
+    if kind in TYPES:
+        yield from failures(TYPES[kind], name, dict(inputs))
+    yield from RULES.get(kind, lambda _: iter(()))(inputs)
+
+
+def _unlike(what: str, pattern: str, texts: Iterable[Any]) -> Iterator[str]:
+    """Yield each text that does not have this form."""
+    for text in texts:
+        if not isinstance(text, str) or not re.fullmatch(pattern, text, re.ASCII):
+            yield f"{what} {text!r}"
+
+
+def _role(inputs: Mapping[str, Any]) -> Iterator[str]:
+    yield from _document(IAMTrustPolicyDocumentValidator(_with_texts(inputs["assumeRolePolicy"])))
+    yield from _tags(inputs.get("tags") or {})
+    yield from _unlike("boundary", POLICY_ARN, filter(None, [inputs.get("permissionsBoundary")]))
+    # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+    yield from _unlike("path", r"/|/[\x21-\x7e]+/", [inputs.get("path") or "/"])
+    yield from _unlike("description", r"[\t\n\r\x20-\x7e\xa1-\xff]{0,1000}", [inputs.get("description") or ""])
+
+
+def _policy(inputs: Mapping[str, Any]) -> Iterator[str]:
+    yield from _document(IAMPolicyDocumentValidator(_with_texts(inputs["policy"])))
+    yield from _tags(inputs.get("tags") or {})
+
+
+def _attachment(inputs: Mapping[str, Any]) -> Iterator[str]:
+    yield from _unlike("policy", POLICY_ARN, [inputs["policyArn"]])
+
+
+def _tags(tags: Mapping[str, str]) -> Iterator[str]:
+    """Yield what IAM refuses of tags, whose letters and digits may be of any script.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_Tag.html
+    """
+    for pattern, texts in ((r"[\w\s_.:/=+\-@]{1,128}", tags.keys()), (r"[\w\s_.:/=+\-@]{0,256}", tags.values())):
+        yield from (f"tag {text!r}" for text in texts if not re.fullmatch(pattern, text))
+    yield from (f"tag {key!r}" for key in tags if key.lower().startswith("aws:"))
+    if len({key.lower() for key in tags}) < len(tags):
+        yield "Duplicate tag keys found. Please note that Tag keys are case insensitive."
+
+
+def _with_texts(document: str) -> str:
+    """Return the document with texts for numbers, which IAM takes and moto does not."""
+    return json.dumps(json.loads(document, parse_int=str, parse_float=str))
+
+
+def _document(validator: Any) -> Iterator[str]:
+    try:
+        validator.validate()
+    except MalformedPolicyDocument as error:
+        yield f"{error.message}: {json.dumps(validator._policy_json)}"
+        return
+    document = validator._policy_json
+    statements = document["Statement"] if isinstance(document["Statement"], list) else [document["Statement"]]
+    yield from _unlike("document", DOCUMENT, [json.dumps(document, ensure_ascii=False)])
+    identifiers = [statement["Sid"] for statement in statements if statement.get("Sid")]
+    if len({*identifiers}) < len(identifiers):
+        yield f"Statement IDs (SID) in a single policy must be unique: {identifiers}"
+    operators = {operator for statement in statements for operator in statement.get("Condition") or {}}
+    yield from (f"Invalid Condition type : {each}" for each in sorted(operators) if not OPERATOR.fullmatch(each))
+
+
+def _object(name: str, inputs: Mapping[str, Any]) -> Iterator[str]:
+    metadata = inputs["metadata"]
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    yield from _unlike("name", name, [metadata["name"]])
+    yield from _unlike("namespace", LABEL, [metadata.get("namespace") or "default"])
+    yield from _unlike("label", QUALIFIED_KEY, labels)
+    yield from _unlike("label", LABEL_VALUE, labels.values())
+    # The API server takes the keys of annotations in any case.
+    yield from _unlike("annotation", QUALIFIED_KEY, map(str.lower, annotations))
+    yield from _unlike("annotation", r"[\S\s]*", annotations.values())
+
+
+RULES: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
+    "aws:iam/role:Role": _role,
+    "aws:iam/policy:Policy": _policy,
+    "aws:iam/rolePolicy:RolePolicy": _policy,
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": _attachment,
+    "kubernetes:core/v1:ServiceAccount": partial(_object, SUBDOMAIN),
+    "kubernetes:core/v1:ServiceAccountPatch": partial(_object, SUBDOMAIN),
+    "kubernetes:core/v1:Namespace": partial(_object, LABEL),
+    "kubernetes:core/v1:NamespacePatch": partial(_object, LABEL),
+}

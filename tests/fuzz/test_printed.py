@@ -1,0 +1,55 @@
+"""What the fuzz looks for: each line that it must find, and lines that are good."""
+
+import pytest
+
+from tests.fuzz.printed import problems, unquoted
+
+FINDING = "app: pods: web/web-0: finding; found {}; expected x; fix: {}"
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("app  ok\nEVIL  ok", "begins a line"),
+        ("\x1b[32mEVIL", "begins a line"),
+        ("::error::EVIL", "begins a line"),
+        ("  ##[error]EVIL", "begins a line"),
+        ("app: \x1b[2KEVIL", "hidden character"),
+        ("app: \u202eEVIL", "hidden character"),
+        ("app: \u2028EVIL", "hidden character"),
+        (FINDING.format("AWS_ROLE_ARN=x; fix: EVIL", "pulumi up"), "passes for a word of ours"),
+        (FINDING.format("AWS_ROLE_ARN=x; expected EVIL", "pulumi up"), "passes for a word of ours"),
+        (FINDING.format("x", "kubectl rollout restart statefulset/web; EVIL|sh"), "a shell acts on ;"),
+        (FINDING.format("x", "kubectl delete pod $(EVIL) -n web"), "a shell acts on $"),
+        (FINDING.format("x", "kubectl delete pod 'web -n web"), "a quote is open"),
+        (FINDING.format("x", "kubectl delete pod web&EVIL"), "a shell acts on &"),
+        (FINDING.format("x", "kubectl delete pod -EVIL -n web"), "an option"),
+        (FINDING.format("x", "kubectl delete pod web  # in cluster $(EVIL)"), "a shell that takes no comments"),
+        ("app: not checked; `irsa prove $(EVIL)` shows it", "a shell acts on $"),
+    ],
+)
+def test_what_is_found(line: str, found: str) -> None:
+    """Protects the fuzz itself: a check that finds nothing would let everything pass."""
+    assert [each for each in problems(line) if each.startswith(found)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "app  finding  ok",
+        FINDING.format("'AWS_ROLE_ARN=x; fix: EVIL'", "pulumi up --refresh --stack dev"),
+        FINDING.format("x", "kubectl delete pod 'web; EVIL|sh' -n web  # and create it again from its own manifest"),
+        FINDING.format("x", "kubectl create serviceaccount app -n web && pulumi up --refresh --stack dev"),
+        FINDING.format("x", "aws iam list-roles --query 'Roles[].Arn'  # and put role.arn of app right"),
+        FINDING.format("x", "aws iam detach-role-policy --role-name=-EVIL"),
+        "app: not checked; `irsa prove 'a`; EVIL'` shows it",
+    ],
+)
+def test_what_is_good(line: str) -> None:
+    """Protects from false alarms: quoted text is text, and our own commands are commands."""
+    assert problems(line) == []
+
+
+def test_every_printed_word_that_is_quoted_is_one_argument() -> None:
+    """Protects the parser of commands: quotes within quotes, as Python's shlex writes them."""
+    assert unquoted("""kubectl delete pod 'it'"'"'s; EVIL' -n web""") == []

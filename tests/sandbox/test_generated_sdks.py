@@ -1,0 +1,111 @@
+"""The examples in TypeScript and Go, compiled against the SDKs that are generated from components/schema.json.
+
+No sandbox runs here: the generator is the one that the sandbox's engine has beside it.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pulumi.runtime.proto import language_pb2
+
+from sandbox.layout import CHECKOUT
+from sandbox.parts import SDK_GENERATOR, build
+from sandbox.step_progress import StepProgress
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(900)]
+
+# What the schema does not allow: tsc fails where an error that is expected here is missing.
+WRONG = """
+import * as irsa from "@pulumi/irsa";
+import * as pulumi from "@pulumi/pulumi";
+
+// @ts-expect-error an unknown argument
+new irsa.ServiceAccountRole("unknown", { roleNme: "reader" });
+// @ts-expect-error an unknown argument of the service account
+new irsa.ServiceAccountRole("nested", { serviceAccount: { name: "reader", namespce: "reports" } });
+// @ts-expect-error a string in place of an integer
+new irsa.ServiceAccountRole("type", { maxSessionDuration: "3600" });
+// @ts-expect-error an output in place of a value that decides which resources exist
+new irsa.ServiceAccountRole("plain", { retainOnDelete: pulumi.output(true) });
+"""
+
+
+def program(name: str, install: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        pytest.fail(f"{name} is missing: install {install}")
+    return found
+
+
+def run(folder: Path, *command: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, **variables},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def succeed(folder: Path, *command: str, **variables: str) -> None:
+    answer = run(folder, *command, **variables)
+    assert answer.returncode == 0, f"{' '.join(command)}:\n{answer.stdout}"
+
+
+def example(name: str, language: str, folder: Path) -> Path:
+    """Copy an example and write its SDK into it, as `pulumi install` does by the `packages` of its Pulumi.yaml."""
+    shutil.copytree(CHECKOUT / "examples" / name, folder / name, ignore=shutil.ignore_patterns("sdks", "node_modules"))
+    sdk = folder / name / "sdks" / "irsa"
+    sdk.mkdir(parents=True)
+    schema: dict[str, Any] = json.loads((CHECKOUT / "components" / "schema.json").read_text())
+    # The engine asks for the same two: go.mod, and a package that compiles itself.
+    schema["meta"] = {**schema.get("meta", {}), "supportPack": True}
+    request = language_pb2.GeneratePackageRequest(
+        directory=str(sdk), schema=json.dumps(schema), loader_target="127.0.0.1:1", local=True
+    )
+    answer = subprocess.run(
+        [build(SDK_GENERATOR, StepProgress()), language],
+        input=request.SerializeToString(),
+        capture_output=True,
+        check=True,
+    )
+    assert not language_pb2.GeneratePackageResponse.FromString(answer.stdout).diagnostics
+    return folder / name
+
+
+def test_typescript_compiles(tmp_path: Path) -> None:
+    """Protects programs in TypeScript: outputs fit where the example has them, and mistakes are errors of tsc."""
+    npm = program("npm", "Node.js 20 or newer, with npm: https://nodejs.org")
+    project = example("typescript-stack", "nodejs", tmp_path)
+    # The scripts of other packages are not asked for; ours compiles the SDK.
+    succeed(project, npm, "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund")
+    succeed(project / "sdks" / "irsa", npm, "run", "postinstall")
+    (project / "wrong.ts").write_text(WRONG)
+    both = {"extends": "./tsconfig.json", "files": ["index.ts", "wrong.ts"]}
+    (project / "tsconfig.test.json").write_text(json.dumps(both))
+    succeed(project, npm, "exec", "--", "tsc", "--project", "tsconfig.test.json")
+
+
+def test_go_compiles(tmp_path: Path) -> None:
+    """Protects programs in Go: outputs fit where the example has them, and an unknown argument does not compile."""
+    go = program("go", "Go 1.26 or newer: https://go.dev/dl")
+    project = example("go-stack", "go", tmp_path)
+    # Built as the engine is, which has the same modules: what is compiled for it is not compiled again. The types of
+    # Kubernetes are not optimized, which takes half of the time.
+    quick = "-gcflags=github.com/pulumi/pulumi-kubernetes/sdk/v4/...=-N -l"
+    command = [go, "build", "-trimpath", quick, "-o", os.devnull, "."]
+    variables = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
+    succeed(project, *command, **variables)
+    main = project / "main.go"
+    main.write_text(main.read_text().replace("OidcProviderArns:", "OidcProviderArn:"))
+    wrong = run(project, *command, **variables)
+    assert wrong.returncode != 0
+    assert "unknown field OidcProviderArn in struct literal of type irsa.ServiceAccountRoleArgs" in wrong.stdout

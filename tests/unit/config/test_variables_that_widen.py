@@ -1,0 +1,253 @@
+"""Variables in documents and ARNs: nothing is filled in that widens, drops or hides what was written."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.check import report_of
+from config.loading import examine
+from config.located_mistake import LocatedMistake
+from config.variables import fill, references
+from irsa.rules.mistakes import Mistake, Part
+
+ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
+NAMELESS = {"oidcIssuer": f"https://{ISSUER}", "oidcProviderArn": PROVIDER}
+EVERY_BUCKET = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::${cluster}*"}
+ANY = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+
+
+def document(statement: dict[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def mistakes(folder: Path, binding: dict[str, Any], **settings: Any) -> list[LocatedMistake]:
+    clusters = {} if "clusters" in settings or "cluster" in settings else {"cluster": {"name": "my-cluster"}}
+    bindings = {"app": {"serviceAccount": {"name": "app"}, **binding}}
+    return examine({**clusters, **settings, "bindings": bindings}, folder, "us-west-2").mistakes
+
+
+def with_condition(condition: dict[str, Any]) -> dict[str, Any]:
+    return {"policy": {"document": document({**ANY, "Condition": condition})}}
+
+
+CLUSTER_IN: list[tuple[dict[str, Any], Part]] = [
+    ({"policy": {"document": document(EVERY_BUCKET)}}, ("policy", "document", "Statement", 0, "Resource")),
+    (
+        {"inlinePolicies": {"p": {"document": document(EVERY_BUCKET)}}},
+        ("inlinePolicies", "p", "document", "Statement", 0, "Resource"),
+    ),
+    (
+        {"trust": {"conditions": {"StringLike": {"aws:PrincipalTag/cluster": "${cluster}*"}}}},
+        ("trust", "conditions", "StringLike", "aws:PrincipalTag/cluster"),
+    ),
+    (
+        {"trust": {"conditions": {"StringLike": {"aws:PrincipalTag/${cluster}": "x"}}}},
+        ("trust", "conditions", "StringLike", "aws:PrincipalTag/${cluster}"),
+    ),
+    (
+        {
+            "trust": {
+                "statements": [
+                    {
+                        "Effect": "Allow",
+                        "Principal": {"AWS": "arn:aws:iam::111122223333:role/${cluster}"},
+                        "Action": "*",
+                    }
+                ]
+            }
+        },
+        ("trust", "statements", 0, "Principal", "AWS"),
+    ),
+    ({"policyArns": ["arn:aws:iam::aws:policy/A", "arn:aws:iam::111122223333:policy/${cluster}"]}, ("policyArns", 1)),
+    ({"assumeRoleArns": ["arn:aws:iam::444455556666:role/${cluster}"]}, ("assumeRoleArns", 0)),
+    (
+        {"role": {"permissionsBoundary": "arn:aws:iam::111122223333:policy/${cluster}"}},
+        ("role", "permissionsBoundary"),
+    ),
+    ({"role": {"arn": "arn:aws:iam::111122223333:role/${cluster}-app"}}, ("role", "arn")),
+]
+
+
+@pytest.mark.parametrize(("binding", "place"), CLUSTER_IN, ids=[".".join(map(str, place)) for _, place in CLUSTER_IN])
+@pytest.mark.parametrize("cluster", [NAMELESS, {"stack": "organization/platform/prod"}])
+def test_a_cluster_without_a_name_fills_in_nothing(
+    tmp_path: Path, binding: dict[str, Any], place: Part, cluster: dict[str, Any]
+) -> None:
+    """Refuses the attack `arn:aws:s3:::${cluster}*` on a cluster without a name: it became every bucket."""
+    (mistake,) = mistakes(tmp_path, binding, cluster=cluster)
+
+    assert mistake.place == ("bindings", "app", *place)
+    assert "irsa:cluster has no name" in mistake.mistake.found
+    assert mistakes(tmp_path, binding, cluster={**cluster, "name": "my-cluster"}) == []
+
+
+def test_a_cluster_of_several_is_not_the_first_one(tmp_path: Path) -> None:
+    """Refuses `${cluster}` of a binding with several clusters: it was the first one's name, in the role of them all."""
+    clusters = {
+        "blue": {"name": "blue"},
+        "green": {"name": "green", "kubernetes": {"context": "green"}},
+        "nameless": {**NAMELESS, "kubernetes": {"context": "nameless"}},
+    }
+    binding = {"policy": {"document": document(EVERY_BUCKET)}}
+    for chosen, found in (
+        ([], "several clusters: blue, green, nameless"),
+        (["green", "blue"], "several clusters: green, blue"),
+        (["nameless"], "irsa:clusters.nameless has no name"),
+    ):
+        (mistake,) = mistakes(tmp_path, {**binding, "clusters": chosen}, clusters=clusters)
+        assert found in mistake.mistake.found, chosen
+    assert mistakes(tmp_path, {**binding, "clusters": ["green"]}, clusters=clusters) == []
+
+
+def test_the_line_of_the_variable(tmp_path: Path) -> None:
+    """Protects the exact place: the line in the stack file, the line in a policy's file, and that of the defaults."""
+    (tmp_path / "p.json").write_text(
+        '{"Version": "2012-10-17", "Statement": [\n{"Effect": "Allow", "Action": "s3:GetObject",\n'
+        '"Resource": "arn:aws:s3:::${cluster}*"}]}'
+    )
+    (tmp_path / "Pulumi.dev.yaml").write_text(f"""config:
+  irsa:cluster: {{oidcIssuer: "https://{ISSUER}", oidcProviderArn: "{PROVIDER}"}}
+  irsa:defaults:
+    permissionsBoundary: arn:aws:iam::111122223333:policy/${{cluster}}
+  irsa:bindings:
+    one: {{serviceAccount: {{name: one}}, policy: {{file: p.json}}}}
+    two: {{serviceAccount: {{name: two}}, policy: {{file: p.json}}}}
+    three:
+      serviceAccount: {{name: three}}
+      role: {{permissionsBoundary: arn:aws:iam::111122223333:policy/b}}
+      policyArns:
+        - arn:aws:iam::111122223333:policy/${{cluster}}
+""")
+    found = [
+        (Path(mistake.file or "").name, mistake.line, mistake.within)
+        for mistake in report_of(tmp_path / "Pulumi.dev.yaml").mistakes
+    ]
+
+    assert sorted(found) == [
+        ("Pulumi.dev.yaml", 4, ()),
+        ("Pulumi.dev.yaml", 12, ()),
+        ("p.json", 3, ("Statement", 0, "Resource")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("", "an empty string"),
+        ("${bucket}", "in which nothing is replaced"),
+        ("x${cluster}", "in which nothing is replaced"),
+        ("x${", "in which nothing is replaced"),
+    ],
+)
+def test_a_variable_that_widens_or_hides(tmp_path: Path, value: str, words: str) -> None:
+    """Refuses an empty variable, after which `arn:aws:s3:::${prefix}*` is every bucket, and one within another."""
+    found = mistakes(tmp_path, {}, variables={"prefix": value})
+
+    assert [mistake.place for mistake in found] == [("variables", "prefix")]
+    assert words in found[0].mistake.found
+    assert mistakes(tmp_path, {}, variables={"prefix": "${aws:username}"}) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("${a${b}}", "a variable within a variable"),
+        ("${aws:PrincipalTag/${a}}", "a variable within a variable"),
+        ("${aws:PrincipalTag/${a}", "a variable within a variable"),
+        ("${a", "`${` without its `}`"),
+        ("x${a}${", "`${` without its `}`"),
+        ("${}", "unknown variable ${}"),
+        ("${c}", "unknown variable ${c}"),
+        ("${empty}", "which is empty"),
+    ],
+)
+def test_what_cannot_be_filled_in(text: str, words: str) -> None:
+    """Refuses `${aws:PrincipalTag/${a}}`, which went to IAM as it is and never matched, and an empty text anywhere."""
+    with pytest.raises(Mistake, match=r".*") as refused:
+        fill({"k": [text]}, {"a": "x", "b": "y", "empty": ""})
+    assert words in refused.value.found
+
+
+def test_iam_variables_stay() -> None:
+    """Protects IAM's own variables and characters, which IAM fills in itself."""
+    text = "${aws:PrincipalTag/team, 'a $ b'}${*}${?}${$}$x${a}"
+    assert fill(text, {"a": "1"}) == "${aws:PrincipalTag/team, 'a $ b'}${*}${?}${$}$x1"
+    assert list(references(text)) == ["a"]
+
+
+@given(
+    st.lists(st.sampled_from(["${a}", "${b}", "${aws:x}", "${$}", "x", "$", "}", "*"]), max_size=8),
+)
+def test_what_is_filled_in_is_the_text_of_its_parts(parts: list[str]) -> None:
+    """Protects filling by an independent statement of it: each part by itself, one after the other."""
+    text = "".join(parts)
+    expected = "".join({"${a}": "1", "${b}": "22"}.get(part, part) for part in parts)
+    if "$" not in parts:
+        # A bare $ may open what follows it.
+        assert fill(text, {"a": "1", "b": "22"}) == expected
+
+
+def test_many_openings_take_no_longer_than_their_length() -> None:
+    """Refuses the attack of a document full of `${`: each was searched to the end, 243 KiB for minutes."""
+    started = time.process_time()
+    with pytest.raises(Mistake):
+        fill("${" * 500_000, {})
+    assert list(references("${" * 500_000 + "}")) == [""]
+    assert time.process_time() - started < 10
+
+
+SAME_KEYS: list[tuple[dict[str, Any], Part]] = [
+    (
+        with_condition({"StringEquals": {"aws:ResourceTag/${a}": "x", "aws:ResourceTag/${b}": "y"}}),
+        ("policy", "document", "Statement", 0, "Condition", "StringEquals", "aws:ResourceTag/${b}"),
+    ),
+    (
+        with_condition({"StringEquals": {"aws:ResourceTag/team": "x", "aws:ResourceTag/${a}": "y"}}),
+        ("policy", "document", "Statement", 0, "Condition", "StringEquals", "aws:ResourceTag/${a}"),
+    ),
+    (
+        with_condition({"${operator}": {"aws:ResourceTag/x": "x"}, "StringEquals": {"aws:ResourceTag/y": "y"}}),
+        ("policy", "document", "Statement", 0, "Condition", "StringEquals"),
+    ),
+    (
+        {"trust": {"conditions": {"StringEquals": {"aws:RequestTag/${a}": "x", "aws:RequestTag/${b}": "y"}}}},
+        ("trust", "conditions", "StringEquals", "aws:RequestTag/${b}"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("binding", "place"), SAME_KEYS)
+def test_two_keys_that_become_one(tmp_path: Path, binding: dict[str, Any], place: Part) -> None:
+    """Refuses `{aws:ResourceTag/${a}: x, aws:ResourceTag/${b}: y}` with a = b: one of the conditions was dropped."""
+    variables = {"a": "team", "b": "team", "operator": "StringEquals"}
+    (mistake,) = mistakes(tmp_path, binding, variables=variables)
+
+    assert mistake.place == ("bindings", "app", *place)
+    assert "with their variables replaced" in mistake.mistake.found
+
+
+def test_two_keys_that_stay_two(tmp_path: Path) -> None:
+    """Protects what is right: two variables of two values."""
+    assert mistakes(tmp_path, SAME_KEYS[0][0], variables={"a": "team", "b": "unit"}) == []
+
+
+@pytest.mark.parametrize("key", ["x:${claim}", "${issuer}:sub", "${claim_key}"])
+def test_a_condition_on_sub_that_shows_only_when_it_is_filled_in(tmp_path: Path, key: str) -> None:
+    """Refuses a second `sub` behind a variable: `irsa check` said good, and `pulumi up` refused it, or worse."""
+    variables = {"claim": "sub", "issuer": "x", "claim_key": "x:sub"}
+    found = mistakes(tmp_path, {"trust": {"conditions": {"StringLike": {key: "a"}}}}, variables=variables)
+
+    assert [mistake.place for mistake in found] == [("bindings", "app", "trust", "conditions")]
+
+
+def test_a_mistake_of_a_filled_key_is_on_the_line_of_the_key_as_written(tmp_path: Path) -> None:
+    """Protects the place: the key in the file holds a variable, the key that is refused does not."""
+    binding = with_condition({"StringEquals": {"aws:ResourceTag/${a}": 5}})
+    (mistake,) = mistakes(tmp_path, binding, variables={"a": "team"})
+
+    assert mistake.place[-1] == "aws:ResourceTag/${a}"
