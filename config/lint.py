@@ -8,9 +8,12 @@ from config import aws_actions
 from config.located_mistake import LocatedMistake, Place
 from config.policy_sources import PolicySources
 from config.variables import CheckVariables
+from irsa.evaluation.admission import Admission
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, nearest, path_of, shown
 from irsa.rules.quotas import Usage, check_usage
+from irsa.rules.strangers import stranger
+from irsa.rules.subjects import is_pattern
 from irsa.rules.trust import minified
 
 if TYPE_CHECKING:
@@ -23,6 +26,13 @@ class PlacedUsage(NamedTuple):
 
     place: Place
     usage: Usage
+
+
+class JudgedTrust(NamedTuple):
+    """Whom the trust policy of a binding's role admits, and how many statements of it irsa writes in front."""
+
+    admission: Admission
+    first_statement: int
 
 
 class CheckedStack(NamedTuple):
@@ -40,6 +50,8 @@ class CheckedStack(NamedTuple):
     variables: CheckVariables
     quota_usages: Mapping[str, Sequence[PlacedUsage]]
     """By binding."""
+    trusts: Mapping[str, JudgedTrust]
+    """By binding, for those with statements of their own."""
 
 
 class LintRule(NamedTuple):
@@ -107,23 +119,73 @@ def check_rule_name(name: str) -> str:
     raise Mistake(shown(name), ", ".join(RULES), nearest(name, RULES, "name one of these"))
 
 
-def _wide_trust(key: str, binding: "Binding", _checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
+def _wide_trust(key: str, binding: "Binding", checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
     place: Place = ("bindings", key, "trust")
-    for index, subject in enumerate(binding.trust.subjects):
-        namespace, _, name = subject.partition(":")
-        several = {"*", "?"} & set(namespace)
-        if several or not name.strip("*"):
-            found = f"{subject!r} trusts all service accounts of {'several namespaces' if several else namespace}"
-            if several and name.strip("*"):
-                found = f"{subject!r} trusts service accounts of several namespaces"
-            fix = "name the service accounts, or silence the rule with a reason"
-            yield (*place, "subjects", index), Mistake(found, "only the service accounts that need the role", fix)
+    trusted = [((*place, "subjects", index), subject, True) for index, subject in enumerate(binding.trust.subjects)]
+    trusted += [((*place, "statements", index), *each) for index, each in _let_in_by_statements(key, checked)]
+    fix = "name the service accounts, or silence the rule with a reason"
+    together: dict[str, set[str]] = {}
+    for where, subject, certain in trusted:
+        whom = _whole(subject)
+        if whom:
+            found = f"{subject!r} {'trusts' if certain else 'may trust'} {whom}"
+            yield where, Mistake(found, "only the service accounts that need the role", fix)
+        else:
+            together.setdefault(subject.partition(":")[0], set()).add(subject)
+    for namespace, subjects in together.items():
+        if any(map(is_pattern, subjects)) and stranger(subjects, namespace) is None:
+            found = f"{shown(', '.join(sorted(subjects)))} together trust all service accounts of {namespace}"
+            where = (*place, "subjects" if binding.trust.subjects else "statements")
+            yield where, Mistake(found, "only the service accounts that need the role", fix)
     for index, statement in enumerate(binding.trust.statements):
         principal = statement.get("Principal")
         anybody = principal == "*" or (isinstance(principal, dict) and "*" in _items(principal.get("AWS")))
-        if anybody and statement.get("Effect") == "Allow" and not statement.get("Condition"):
+        if anybody and statement.get("Effect") == "Allow" and _is_always_true(statement.get("Condition")):
             fix = "name the principal, or add a Condition"
             yield (*place, "statements", index), Mistake("anybody may assume the role", "named principals", fix)
+
+
+def _whole(subject: str) -> str:
+    """Return whose service accounts a pattern trusts, where they are those of a namespace, or of several."""
+    namespace, _, name = subject.partition(":")
+    if not is_pattern(subject):
+        return ""
+    if stranger([subject]) is None:
+        return "all service accounts of the cluster"
+    if is_pattern(namespace):
+        every = stranger([f"*:{name}"]) is None
+        return f"{'all service accounts' if every else 'service accounts'} of several namespaces"
+    whole = is_pattern(name) and stranger([subject], namespace) is None
+    return f"all service accounts of {namespace}" if whole else ""
+
+
+def _let_in_by_statements(key: str, checked: CheckedStack) -> Iterator[tuple[int, tuple[str, bool]]]:
+    """Yield whom the statements of a binding let in besides its subjects: the statement's index, who, how certainly."""
+    trust = checked.trusts.get(key)
+    if trust is None:
+        return
+    for each in trust.admission.admitted:
+        if each.statements[0] >= trust.first_statement:
+            yield from ((index - trust.first_statement, (each.subject, each.certain)) for index in each.statements)
+
+
+def _is_always_true(condition: Any) -> bool:
+    """Return whether each comparison of a condition is one by a pattern that every value matches."""
+    comparisons = [
+        (str(operator).removesuffix("IfExists"), value)
+        for operator, keys in (condition or {}).items()
+        for value in keys.values()
+    ]
+    return all(operator.endswith(("StringLike", "ArnLike")) and "*" in _items(value) for operator, value in comparisons)
+
+
+def _refused_subject(key: str, _binding: "Binding", checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
+    trust = checked.trusts.get(key)
+    if trust is not None:
+        for subject in trust.admission.refused:
+            found = f"{subject!r} can't assume the role: a statement denies it"
+            fix = "narrow the Deny statement, or leave out the subject"
+            yield ("bindings", key, "trust", "statements"), Mistake(found, "subjects that the trust policy admits", fix)
 
 
 def _write_everything(key: str, binding: "Binding", checked: CheckedStack) -> Iterator[LocatedMistake]:
@@ -146,7 +208,7 @@ def _write_everything(key: str, binding: "Binding", checked: CheckedStack) -> It
 def _near_limit(key: str, _binding: "Binding", checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
     for place, usage in checked.quota_usages[key]:
         if check_usage(usage):
-            found = f"{usage} ({usage.used / usage.quota:.0%})"
+            found = f"{usage} ({usage.share:.0%})"
             yield (
                 place,
                 Mistake(found, "at most 80%, so that it can grow", "split the binding before it reaches the quota"),
@@ -212,6 +274,7 @@ def _unused_setting(checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
 
 RULES: Mapping[str, LintRule] = {
     "wide-trust": LintRule("a role trusts a whole namespace, or more", "binding", _wide_trust),
+    "refused-subject": LintRule("a role's own trust policy refuses a subject", "binding", _refused_subject),
     "write-everything": LintRule('write actions are allowed on every resource ("*")', "binding", _write_everything),
     "near-limit": LintRule("more than 80% of a quota is used", "binding", _near_limit),
     "unknown-action": LintRule(

@@ -11,12 +11,14 @@ from config.argument_places import spelled
 from config.between_keys import mistakes_between_keys
 from config.cluster_variable import cluster_variable_mistakes
 from config.defaults import with_defaults
+from config.divided_policies import divided_policy_mistakes
 from config.lint import CheckedStack, lint, silence_reason
 from config.located_mistake import LocatedMistake, Place
 from config.models import Stack
 from config.policy_sources import PolicySources
 from config.pydantic_errors import mistakes_of
 from config.quota_use import quota_usages
+from config.trust_policies import judged_trusts
 from config.variable_keys import values_with_variables
 from config.variables import SECRET, CheckVariables, Secret, check_variables, references
 from irsa.rules.mistakes import Mistake, named, path_of
@@ -99,10 +101,11 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
     if usable:
         usable = with_defaults(usable)
         usages, over_quota = quota_usages(usable, sources, variables)
-        mistakes += [*over_quota, *_mistakes_in_tags(usable, values)]
+        mistakes += [*over_quota, *_mistakes_in_tags(usable, values), *divided_policy_mistakes(usable, sources)]
+        trusts = judged_trusts(usable, sources, variables)
         complete = stack is not None and not mistakes
         used = set(_used_variables(settings["bindings"], values.get("defaults"))) if complete else set()
-        checked = CheckedStack(usable, values, complete, used, sources, variables, usages)
+        checked = CheckedStack(usable, values, complete, used, sources, variables, usages, trusts)
         warnings, missing = lint(checked, thorough)
         not_checked += missing
     remaining: list[LocatedMistake] = []

@@ -57,7 +57,7 @@ def _arn_schema(kind: str, variables_allowed: bool = True) -> WithJsonSchema:
 
 
 def _stack_name(value: str) -> str:
-    if re.fullmatch(r"[^/\s]+/[^/\s]+/[^/\s]+", value):
+    if re.fullmatch(STACK_NAME, value):
         return value
     raise Mistake(
         f"{value!r} is not the full name of a stack",
@@ -93,6 +93,8 @@ def _variable_value(value: str) -> str:
 
 
 ISSUER_EXAMPLE = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
+# https://www.pulumi.com/docs/iac/concepts/stacks/#create-stack
+STACK_NAME = "[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+"
 VARIABLE_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 RoleArn = Annotated[str, _arn("role"), _arn_schema("role")]
 # Used before any AWS account or region is known, so without variables.
@@ -111,9 +113,7 @@ Issuer = Annotated[
 StackName = Annotated[
     str,
     AfterValidator(_stack_name),
-    WithJsonSchema(
-        {"type": "string", "pattern": r"^[^/\s]+/[^/\s]+/[^/\s]+$", "examples": ["organization/platform/prod"]}
-    ),
+    WithJsonSchema({"type": "string", "pattern": f"^{STACK_NAME}$", "examples": ["organization/platform/prod"]}),
 ]
 VariableName = Annotated[
     str, AfterValidator(_variable_name), WithJsonSchema({"type": "string", "pattern": f"^{VARIABLE_NAME}$"})

@@ -14,7 +14,13 @@ import yaml
 from config.located_mistake import LocatedMistake, Place
 from config.stack_file import LOADER, line_in, read_at_most, reason_not_to_use
 from config.variables import SECRET, CheckVariables, as_written, fill, variable_mistakes
-from irsa.rules.grammar import condition_mistakes, document_mistakes, partition_mistakes, statement_mistakes
+from irsa.rules.grammar import (
+    condition_mistakes,
+    document_mistakes,
+    partition_mistakes,
+    sid_mistakes,
+    statement_mistakes,
+)
 from irsa.rules.mistakes import Located, Mistake, shown
 from irsa.rules.policies import parse_object, split_document
 from irsa.rules.trust import check_conditions
@@ -165,10 +171,13 @@ class PolicySources:
         conditions, statements = trust.get("conditions"), trust.get("statements")
         if isinstance(conditions, dict):
             self._check_trust_part((*place, "conditions"), conditions, _trust_condition_mistakes)
-        for index, statement in enumerate(statements if isinstance(statements, list) else ()):
-            if isinstance(statement, dict):
-                here = (*place, "statements", index)
-                self._check_trust_part(here, statement, partial(statement_mistakes, trust=True))
+        if isinstance(statements, list):
+            for index, statement in enumerate(statements):
+                if isinstance(statement, dict):
+                    here = (*place, "statements", index)
+                    self._check_trust_part(here, statement, partial(statement_mistakes, trust=True))
+            found = sid_mistakes(statements, (*place, "statements"))
+            self.mistakes += [LocatedMistake(here, mistake) for here, mistake in found]
 
     def _check_trust_part(self, place: Place, part: Any, mistakes_in: Callable[[Any], Iterable[Located]]) -> None:
         if not self._holds_secret(place, part):

@@ -29,7 +29,7 @@ WORDS = {
 }
 INTEGER = re.compile(r"[-+]?(0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|0[0-7_]+|[0-9][0-9_]*)")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
+DATE = re.compile("([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})")
 BASES = {"0b": 2, "0o": 8, "0x": 16}
 # Deeper than any setting or policy, and low enough for recursive functions.
 DEEPEST = 100

@@ -14,7 +14,7 @@ from irsa.rules.mistakes import Mistake
 from irsa.rules.policies import parse_object
 from irsa.rules.trust import minified
 
-_ACCOUNT_ROOT = re.compile(r"arn:[a-z-]+:iam::(\d{12}):root")
+_ACCOUNT_ROOT = re.compile("arn:[a-z-]+:iam::([0-9]{12}):root")
 _NOTHING = "nothing"
 
 
@@ -40,8 +40,10 @@ def differences(declared: str | Mapping[str, Any], live: str | Mapping[str, Any]
         result.append(Difference("Version", found["Version"], wanted["Version"]))
     missing = [statement for statement in wanted["Statement"] if statement not in found["Statement"]]
     extra = [statement for statement in found["Statement"] if statement not in wanted["Statement"]]
-    if len(missing) == len(extra) == 1:
-        return result + _between(missing[0], extra[0])
+    places = _between(missing[0], extra[0]) if len(missing) == len(extra) == 1 else []
+    if places:
+        return result + places
+    # Where no place reads differently, such as [] and [""], the whole statements do.
     result += [Difference("Statement", _NOTHING, minified(statement)) for statement in missing]
     result += [Difference("Statement", minified(statement), _NOTHING) for statement in extra]
     return result
@@ -110,7 +112,7 @@ def _principal(value: Any) -> dict[str, list[str]]:
         return {"AWS": ["*"]}
     # IAM stores the number of an AWS account as the ARN of its root user.
     return {
-        type_: _texts([_ACCOUNT_ROOT.sub(r"\1", name) for name in _texts(names)])
+        type_: _texts([root[1] if (root := _ACCOUNT_ROOT.fullmatch(name)) else name for name in _texts(names)])
         for type_, names in _object(value, "Principal").items()
     }
 

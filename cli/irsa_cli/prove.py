@@ -1,8 +1,8 @@
 """Prove with real tokens that service accounts can assume their roles, and that others cannot."""
 
 import argparse
-import fnmatch
 import functools
+import itertools
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -10,11 +10,14 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from irsa.evaluation import Decision, Evaluation, WebIdentityRequest, evaluate
+from irsa.evaluation.admission import admission
+from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
 from irsa.rules.arns import issuer_host_path, issuer_of_provider, parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake
-from irsa.rules.subjects import is_pattern, subject_claim, subject_of
+from irsa.rules.strangers import stranger
+from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
 from irsa_cli.exits import EXIT_CODES, CouldNotLookError, unexpected
 from irsa_cli.live.aws import CONCURRENT, LiveAwsAccounts, Refused, TokenService
@@ -30,6 +33,8 @@ from irsa_cli.sts_answers import explained
 HEADINGS = ("binding", "proof", "service account", "outcome")
 ASSUMES, IS_REFUSED = "assumes", "is refused"
 WRONG_AUDIENCE = "irsa-prove.invalid"
+# Service accounts that nobody named are asked about offline, until one of them is tried.
+TRIED = 20
 # A new role, or a changed trust policy, takes IAM some seconds:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
 FRESH_SECONDS = 60
@@ -125,7 +130,7 @@ class Proof:
         self._repair = commands.up(declared.stack)
         self._lock, self._listing = threading.Lock(), threading.Lock()
         self._token_services: dict[str | None, TokenService] = {}
-        self._service_accounts: dict[LiveCluster, list[str]] = {}
+        self._service_accounts: dict[LiveCluster, tuple[list[str], str]] = {}
 
     def of_binding(self, binding: DeclaredBinding) -> list[Check]:
         """Return the proofs of one binding; if it fails, other bindings go on."""
@@ -146,7 +151,8 @@ class Proof:
         checks = [answer.check for answer in answers]
         # Each cluster has its own statement in the trust policy, and so its own negative check.
         proven = {a.caller.cluster: a for a in answers if a.caller and a.check.outcome is Outcome.OK}
-        checks += [self._negative_check(binding, caller, issuer) for _, caller, issuer in proven.values() if caller]
+        for _, caller, issuer in proven.values():
+            checks += self._negative_checks(binding, caller, issuer) if caller else []
         if not proven:
             reason = "a refusal proves nothing if no service account is admitted"
             about = "a service account that is not trusted"
@@ -215,12 +221,12 @@ class Proof:
             cluster = self._clusters.of(reference)
             if is_pattern(subject):
                 found = cluster.service_accounts(None if is_pattern(namespace) else namespace)
-                matches = [each for each in found if fnmatch.fnmatchcase(each, subject)]
+                matching = [each for each in found if _matches(each, subject)]
                 # Every namespace has a service account named default; another one proves more.
-                matches.sort(key=lambda each: each.endswith(":default"))
+                matching.sort(key=lambda each: each.endswith(":default"))
             else:
-                matches = [subject] if cluster.service_account(namespace, name) is not None else []
-            for match in matches[:1]:
+                matching = [subject] if cluster.service_account(namespace, name) is not None else []
+            for match in matching[:1]:
                 where, _, who = match.partition(":")
                 key = self._declared.cluster_keys.get(reference, "")
                 yield Caller(cluster, where, who, binding.role_arn, binding.audience, key)
@@ -285,49 +291,78 @@ class Proof:
 
     # The negative check
 
-    def _negative_check(self, binding: DeclaredBinding, proven: Caller, issuer: str) -> Check:
-        check = functools.partial(Check, binding.key, IS_REFUSED)
-        untrusted = self._untrusted(binding, proven, issuer)
+    def _negative_checks(self, binding: DeclaredBinding, proven: Caller, issuer: str) -> list[Check]:
+        """Return the check of an untrusted service account; without one, say why, and check a wrong audience."""
+        untrusted, decision, reason = self._untrusted(binding, proven, issuer)
         if untrusted:
             about = f"{untrusted.place}, which is not trusted"
-        else:
-            untrusted = proven._replace(audience=WRONG_AUDIENCE)
-            about = f"{untrusted.place} with the audience {WRONG_AUDIENCE}"
+            return [self._is_refused(binding, untrusted, issuer, about, decision is not Decision.CANNOT_DECIDE)]
+        wrong = proven._replace(audience=WRONG_AUDIENCE)
+        about = f"{wrong.place} with the audience {WRONG_AUDIENCE}"
+        return [
+            Check(binding.key, IS_REFUSED, Outcome.NOT_CHECKED, "a service account that is not trusted", reason),
+            self._is_refused(binding, wrong, issuer, about, True),
+        ]
+
+    def _is_refused(self, binding: DeclaredBinding, caller: Caller, issuer: str, about: str, proves: bool) -> Check:
+        """Return the check that STS refuses a caller; `proves` is False where it may do so for this place alone."""
+        check = functools.partial(Check, binding.key, IS_REFUSED)
         try:
-            token = untrusted.cluster.token(untrusted.namespace, untrusted.name, untrusted.audience)
+            token = caller.cluster.token(caller.namespace, caller.name, caller.audience)
             if token is None:
                 return check(Outcome.CANNOT_TELL, about, "the service account was deleted meanwhile")
-            identity = self._token_service(self._region(binding)).identity(token, untrusted.role_arn)
+            identity = self._token_service(self._region(binding)).identity(token, caller.role_arn)
         except Refused as refused:
-            good = refused.code == "AccessDenied" or "Incorrect token audience" in refused.message
-            return check(Outcome.OK if good else Outcome.NO_ANSWER, about, str(refused))
+            if refused.code != "AccessDenied" and "Incorrect token audience" not in refused.message:
+                return check(Outcome.NO_ANSWER, about, str(refused))
+            if not proves:
+                found = f"{refused}: the trust policy may admit it under other conditions than those here"
+                return check(Outcome.CANNOT_TELL, about, found)
+            return check(Outcome.OK, about, str(refused))
         except CouldNotLookError as error:
             return check(outcome_of(error), about, str(error))
-        explain = commands.explain(str(untrusted), untrusted.role_arn, self._declared.stack, issuer)
+        explain = commands.explain(str(caller), caller.role_arn, self._declared.stack, issuer)
         fix = self._repair if binding.role else explain
         return check(Outcome.FINDING, about, f"STS gave it {identity}", "AccessDenied", fix)
 
-    def _untrusted(self, binding: DeclaredBinding, proven: Caller, issuer: str) -> Caller | None:
-        """Return an existing service account of the same cluster that the declared trust policy does not admit."""
-        trust = binding.role.trust if binding.role else None
+    def _untrusted(
+        self, binding: DeclaredBinding, proven: Caller, issuer: str
+    ) -> tuple[Caller | None, Decision | None, str]:
+        """Return an existing service account of the cluster that nobody named, and what the trust policy says of it.
+
+        One that gets in says most, so that it comes first. Without one, the third value is the reason.
+        """
+        declared = binding.role.trust if binding.role else None
+        trust = declared or self._trust_policy(binding)
         if trust is None:
-            return None
-        for service_account in self._every_service_account(proven.cluster):
+            return None, None, "the trust policy of the role cannot be read"
+        named = named_subjects(binding, declared, issuer, proven.audience)
+        if EVERY_SERVICE_ACCOUNT in named:
+            return None, None, "every service account of the cluster is trusted"
+        everybody, problem = self._every_service_account(proven.cluster)
+        unnamed = (each for each in everybody if not any(_matches(each, subject) for subject in named))
+        found: dict[Decision, str] = {}
+        for service_account in itertools.islice(unnamed, TRIED):
             names = {"subject": subject_claim(service_account), "issuer": issuer, "role": proven.role_arn}
             answer = evaluation_of(trust, {**names, "audience": proven.audience})
-            if answer and answer.decision is Decision.DENIED:
-                namespace, _, name = service_account.partition(":")
-                return proven._replace(namespace=namespace, name=name)
-        return None
+            if answer:
+                found.setdefault(answer.decision, service_account)
+        # Whom the role of another owner admits besides is no business of this stack.
+        wanted = (Decision.ALLOWED, Decision.CANNOT_DECIDE, Decision.DENIED) if declared else (Decision.DENIED,)
+        for decision in wanted:
+            if decision in found:
+                namespace, _, name = found[decision].partition(":")
+                return proven._replace(namespace=namespace, name=name), decision, ""
+        return None, None, problem or "every existing service account is trusted"
 
-    def _every_service_account(self, cluster: LiveCluster) -> list[str]:
-        """Return all service accounts of a cluster; none if listing them is not permitted."""
+    def _every_service_account(self, cluster: LiveCluster) -> tuple[list[str], str]:
+        """Return all service accounts of a cluster, or none and why they can't be listed."""
         with self._listing:
             if cluster not in self._service_accounts:
                 try:
-                    self._service_accounts[cluster] = cluster.service_accounts(None)
-                except CouldNotLookError:
-                    self._service_accounts[cluster] = []
+                    self._service_accounts[cluster] = cluster.service_accounts(None), ""
+                except CouldNotLookError as error:
+                    self._service_accounts[cluster] = [], str(error)
         return self._service_accounts[cluster]
 
     # Names for messages
@@ -376,6 +411,29 @@ class Proof:
             if region not in self._token_services:
                 self._token_services[region] = TokenService(region)
         return self._token_services[region]
+
+
+def _matches(service_account: str, subject: str) -> bool:
+    return matches(service_account, pattern_of(subject, wildcards=True))
+
+
+def named_subjects(binding: DeclaredBinding, trust: str | None, issuer: str, audience: str) -> set[str]:
+    """Return the patterns of the service accounts that a binding trusts, those of its own statements included."""
+    own = {f"{each.namespace}:{each.name}" for each in binding.service_accounts}
+    named = {*binding.subjects, *own}
+    if trust is None:
+        return named
+    try:
+        provider = provider_of_role(binding.role_arn, issuer)
+        admitted = admission(trust, [provider], sorted(named), audience).admitted
+    except Mistake:
+        return named
+    # `*:*` stands for those whom nobody named, too: they are declared only where the subjects have it.
+    return named | {
+        each.subject
+        for each in admitted
+        if each.provider_arn == provider and each.subject != EVERY_SERVICE_ACCOUNT and stranger([each.subject])
+    }
 
 
 def is_fresh(binding: DeclaredBinding) -> bool:

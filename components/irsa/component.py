@@ -27,7 +27,9 @@ class ServiceAccountRole(pulumi.ComponentResource):
     policy_arns: pulumi.Output[list[str]]
     """ARNs of the managed policies that are attached, sorted."""
     subjects: pulumi.Output[list[str] | None]
-    """Trusted `namespace:name` patterns, sorted; null for an existing role."""
+    """Trusted `namespace:name` patterns, sorted: those that the trust policy admits, `*:*` for all of them.
+
+    Null for an existing role, or if your statements depend on conditions that irsa cannot evaluate."""
     namespace: pulumi.Output[str | None]
     """Namespace of the service account; null without one."""
     service_account_name: pulumi.Output[str | None]
@@ -75,7 +77,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         policy_arns = [*created_policy_arns, *(_input(attachment.policy_arn) for attachment in spec.attachments)]
         documents = [_input(policy.document) for policy in spec.policies]
         self.policy_arns = pulumi.Output.all(*policy_arns).apply(sorted)
-        self.subjects = pulumi.Output.from_input(_input(spec.role.subjects) if spec.role else None)
+        self.subjects = pulumi.Output.from_input(self._subjects(spec.role) if spec.role else None)
         self.namespace = pulumi.Output.from_input(_input(service_account.namespace) if service_account else None)
         self.service_account_name = pulumi.Output.from_input(_input(service_account.name) if service_account else None)
         self.register_outputs(
@@ -96,6 +98,19 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 outputs.CREATES_SERVICE_ACCOUNT: service_account.create if service_account else None,
             }
         )
+
+    def _subjects(self, role: Role) -> Any:
+        """Return whom the role trusts, and warn of others as soon as it is known."""
+        subjects = _input(role.subjects)
+        if not isinstance(role.trust_warnings, Later):
+            return subjects
+
+        def warned(known: Mapping[str, Any]) -> Any:
+            for warning in known["warnings"]:
+                pulumi.log.warn(warning, self)
+            return known["subjects"]
+
+        return _applied(warned, subjects=subjects, warnings=_input(role.trust_warnings))
 
     def _child(self, import_id: str | None = None, after: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
         """Return a child's options: parent, dependencies and import ID, and none of the caller's options."""

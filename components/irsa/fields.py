@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.combinations import check_adoptable
-from irsa.rules.grammar import condition_mistakes, document_mistakes, statement_mistakes
+from irsa.rules.grammar import condition_mistakes, document_mistakes, sid_mistakes, statement_mistakes
 from irsa.rules.mistakes import Located, Mistake, Part, shown
 from irsa.rules.names import RULES, NameRule, check_name
 from irsa.rules.policies import parse_document
@@ -163,6 +163,13 @@ def _statement(value: Any, place: Part, found: Found) -> Any:
     return value
 
 
+def _statements(value: Any, place: Part, found: Found) -> Any:
+    statements = _list(_statement)(value, place, found)
+    if statements is not UNKNOWN:
+        found += [(place + part, each) for part, each in sid_mistakes(statements)]
+    return statements
+
+
 def _not_json(value: Any, place: Part) -> Iterator[Located]:
     """Yield what JSON cannot express, so that nothing is lost or changed on the way to IAM."""
     if isinstance(value, Mapping):
@@ -249,7 +256,7 @@ FIELDS: Mapping[str, Field] = {
     "any_service_account": Field(_flag, "it is a decision of the program's author"),
     "audience": Field(_named("audience")),
     "trust_conditions": Field(_conditions),
-    "trust_statements": Field(_list(_statement)),
+    "trust_statements": Field(_statements),
     "role_name": Field(_named("role")),
     "role_name_prefix": Field(_named("role prefix")),
     **ROLE_SETTINGS,

@@ -10,7 +10,7 @@ ROLE_ARN = "roleArn"
 ROLE_NAME = "roleName"
 # ARNs of the attached managed policies, sorted.
 POLICY_ARNS = "policyArns"
-# Trusted `namespace:name` patterns; null for an existing role.
+# Trusted `namespace:name` patterns, that the trust policy admits; null for an existing role, and if irsa cannot tell.
 SUBJECTS = "subjects"
 NAMESPACE = "namespace"
 SERVICE_ACCOUNT_NAME = "serviceAccountName"

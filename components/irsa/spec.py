@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from irsa.evaluation.admission import Admission, admission, opening_statements
 from irsa.fields import ROLE_SETTINGS, Document, Found, collect
 from irsa.outputs import child_name, part_name
 from irsa.reading import Later, Reading, Value
@@ -25,7 +26,7 @@ from irsa.rules.names import (
     automatic_name_prefix,
     check_name,
 )
-from irsa.rules.policies import split_document
+from irsa.rules.policies import policy_part_name, split_document
 from irsa.rules.quotas import (
     ATTACHED_POLICIES,
     TRUST_POLICY_SIZE,
@@ -60,7 +61,8 @@ class Role:
     """The role to create."""
 
     trust_policy: Value[str]
-    subjects: Value[list[str]]
+    subjects: Value[list[str] | None]
+    trust_warnings: Value[Sequence[str]]
     name: Value[str] | None
     name_prefix: Value[str] | None
     settings: Mapping[str, Value[Any]]
@@ -165,15 +167,17 @@ def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> S
         service_account=_service_account(values),
         webhook=_webhook(values),
         retain_on_delete=values.get("retain_on_delete"),
-        warnings=tuple(_warnings(reading, values, (*usages, *_trust_usage(role, values)))),
+        warnings=tuple(_warnings(reading, values, role, (*usages, *_trust_usage(role, values)))),
     )
 
 
-def _warnings(reading: Reading, values: Mapping[str, Any], usages: Usages) -> Iterator[str]:
-    """Yield warnings: what is legal, but likely not intended."""
+def _warnings(reading: Reading, values: Mapping[str, Any], role: Role | None, usages: Usages) -> Iterator[str]:
+    """Yield warnings: what is legal, but likely not intended, as far as it is known."""
     for _, usage in usages:
         if check_usage(usage):
             yield f"more than 80% of a quota is used: {usage}"
+    if role is not None and not isinstance(role.trust_warnings, Later):
+        yield from role.trust_warnings
     expiration = _webhook(values).token_expiration
     if expiration is not None and expiration > USUAL_TOKEN_EXPIRATION:
         argument = reading.spelling(("service_account", "token_expiration"))
@@ -353,14 +357,61 @@ def _role(reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[P
     if name is None and prefix is None:
         prefix = automatic_name_prefix(reading.name, ROLE, ROLE_PREFIX)
     settings = {key: in_aws_account.get((key,), values.get(key)) for key in ROLE_SETTINGS}
+    document = reading.combined(parts, trust_policy)
+    # Without statements of the caller's, the trust policy admits its subjects and nobody else.
+    judged = _admission(reading, parts, document) if values.get("trust_statements") else None
     return Role(
-        trust_policy=reading.combined(parts, trust_policy),
-        subjects=subjects,
+        trust_policy=document,
+        subjects=reading.combined({"subjects": subjects, "judged": judged}, _admitted_subjects),
+        trust_warnings=() if judged is None else _trust_warnings(reading, parts, judged),
         name=name,
         name_prefix=prefix,
         settings={**settings, "tags": _tags(reading, values.get("tags"), ("tags",))},
         import_id=name if "role" in values.get("import_existing", ()) else None,
     )
+
+
+def _admission(reading: Reading, parts: Mapping[str, Any], document: Value[str]) -> Value[Admission]:
+    """Return whom the final trust policy admits."""
+
+    def compute(known: Mapping[str, Any], found: Found) -> Admission:
+        nothing = Admission((), (), None)
+        if found:
+            return nothing
+        try:
+            return admission(known["document"], known["provider_arns"], known["subjects"], known["audience"])
+        except Mistake as mistake:
+            found.append((("trust_statements",), mistake))
+            return nothing
+
+    return reading.combined({**parts, "document": document}, compute)
+
+
+def _admitted_subjects(known: Mapping[str, Any], _found: Found) -> list[str] | None:
+    judged: Admission | None = known["judged"]
+    return known["subjects"] if judged is None else judged.subjects
+
+
+def _trust_warnings(reading: Reading, parts: Mapping[str, Any], judged: Value[Admission]) -> Value[Sequence[str]]:
+    """Return in words whom the trust policy admits or refuses, against what the subjects say."""
+    spelling = reading.spelling
+
+    def compute(known: Mapping[str, Any], _found: Found) -> Sequence[str]:
+        its_own = len(set(known["provider_arns"]))
+        opening = opening_statements(known["judged"].admitted, its_own)
+        warnings = [
+            f"{spelling(('trust_statements', index - its_own))}: every service account of the cluster "
+            f"may assume the role{'' if certain else ', or some: irsa cannot evaluate the conditions'}"
+            for index, certain in sorted(opening.items())
+        ]
+        refused = known["judged"].refused
+        if refused:
+            # What was an output may be a secret.
+            which = f"{len(refused)} of them" if isinstance(judged, Later) else ", ".join(refused)
+            warnings.append(f"{spelling(('subjects',))}: the trust policy refuses {which}: see the Deny statements")
+        return warnings
+
+    return reading.combined({"provider_arns": parts["provider_arns"], "judged": judged}, compute)
 
 
 def _tags(reading: Reading, tags: Any, place: Part) -> Any:
@@ -403,10 +454,9 @@ def _policies(
 
 def _policy(reading: Reading, values: Mapping[str, Any], index: int, text: Value[str]) -> ManagedPolicy:
     settings, adopted = values["policy"], values.get("import_existing", ())
-    logical_name, suffix = part_name(reading.name, index), f"-{index + 1}" if index else ""
-    name = settings.get("name")
-    if name is not None and suffix:
-        name = reading.combined({"name": name}, lambda parts, _found: f"{parts['name']}{suffix}")
+    logical_name, name = part_name(reading.name, index), settings.get("name")
+    if name is not None and index:
+        name = reading.combined({"name": name}, lambda known, _found: policy_part_name(known["name"], index))
         name = reading.checked(name, ("policy", "name"), lambda whole: check_name(whole, POLICY))
     arn = _policy_arn(name, settings.get("path", "/"), values["oidc_provider_arns"])
     return ManagedPolicy(

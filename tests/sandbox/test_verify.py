@@ -170,6 +170,7 @@ def test_the_right_to_make_tokens_can_be_given_per_namespace(project: Project, c
     assert (code, not_good(checks)) == (0, [])
     assert [check["about"] for check in checks] == [
         "default/verified",
+        "a service account that is not trusted",
         "default/verified with the audience irsa-prove.invalid",
     ]
 

@@ -1,6 +1,6 @@
 """The decision of a trust policy: the result of each statement, and of all of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from irsa.evaluation.answers import (
     DOCUMENTATION,
@@ -16,6 +16,7 @@ from irsa.evaluation.answers import (
 from irsa.evaluation.conditions import Known, evaluate_condition, known_of
 from irsa.evaluation.document import Statement, parse
 from irsa.evaluation.patterns import matches, pattern_of
+from irsa.rules.arns import parse_iam_arn
 from irsa.rules.grammar import VERSION
 from irsa.rules.trust import ACTION
 
@@ -26,7 +27,11 @@ def evaluate(trust_document: str | Mapping[str, object], request: WebIdentityReq
     Raises:
         TrustDocumentError: IAM would not accept the document.
     """
-    version, statements = parse(trust_document)
+    return evaluate_parsed(*parse(trust_document), request)
+
+
+def evaluate_parsed(version: str, statements: Iterable[Statement], request: WebIdentityRequest) -> Evaluation:
+    """Return the same for a document that is parsed already."""
     known = known_of(request, version == VERSION)
     evaluated = tuple(_evaluate_statement(index, statement, known) for index, statement in enumerate(statements))
     decision, explanation = _decide(evaluated)
@@ -65,12 +70,17 @@ def _evaluate_statement(index: int, statement: Statement, known: Known) -> State
 
 
 def _principal(statement: Statement, request: WebIdentityRequest) -> Reason:
-    listed = any_of(_is_principal(type_, name, request.provider_arn) for type_, name in statement.principals)
+    listed = any_of(_is_principal(statement, type_, name, request.provider_arn) for type_, name in statement.principals)
     names = tuple(name for _, name in statement.principals)
     everybody = {("*", "*"), ("AWS", "*")}.intersection(statement.principals)
     who = "everybody" if everybody else joined(names) or "nobody"
-    if listed is None:
+    if listed is None and ("Federated", "*") in statement.principals:
         explanation = 'AWS\'s documentation does not say what "*" means under Federated.'
+    elif listed is None:
+        explanation = (
+            f"The statement's principal is {who}, the role's own AWS account; AWS's documentation does not say whether "
+            "a Deny for an AWS account applies to web identities."
+        )
     else:
         explanation = f"The statement's principal is {who}; the token's provider is {request.provider_arn}."
         explanation += "" if listed else _principal_hint(names, request.provider_arn)
@@ -87,9 +97,15 @@ def _principal(statement: Statement, request: WebIdentityRequest) -> Reason:
     )
 
 
-def _is_principal(type_: str, name: str, provider_arn: str) -> bool | None:
+def _is_principal(statement: Statement, type_: str, name: str, provider_arn: str) -> bool | None:
     if name == "*":
         return {"*": True, "AWS": True, "Federated": None}.get(type_, False)
+    if type_ == "AWS":
+        # An Allow must name the provider: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
+        # Whether a Deny for the account takes in a web identity, which belongs to none yet, is not said.
+        provider = parse_iam_arn(provider_arn, "oidc-provider")
+        own = {provider.account_id, f"arn:{provider.partition}:iam::{provider.account_id}:root"}
+        return None if statement.effect == "Deny" and name in own else False
     return type_ == "Federated" and name == provider_arn
 
 

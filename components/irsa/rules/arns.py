@@ -1,16 +1,22 @@
 """Amazon Resource Names of IAM, and the OIDC issuers of EKS, in every partition.
 
 Formats: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+Characters of names and paths: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 """
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from irsa.rules import commands
 from irsa.rules.mistakes import Mistake, shown
+from irsa.rules.names import IAM_NAME, IAM_WORDS, LONGEST_PATH, PATH, POLICY, ROLE
 
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc")
 LONGEST_ISSUER = 255
+# Host, port and path of a URL in the characters that need no quoting in one, and in IAM's:
+# https://datatracker.ietf.org/doc/html/rfc3986#section-2.3
+HOST_PATH = r"[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._~%:@+=,-]+)*"
 EXAMPLES = {
     "role": "arn:aws:iam::111122223333:role/my-role",
     "policy": "arn:aws:iam::111122223333:policy/my-policy",
@@ -56,8 +62,8 @@ def _problem_of(parts: list[str], resource_type: str) -> str | None:
         return "not an ARN (it has six parts, separated by colons, and the first is `arn`)"
     _, partition, service, region, aws_account = parts[:5]
     resource = ":".join(parts[5:])
-    pattern = r"\d{12}|aws" if resource_type == "policy" else r"\d{12}"
-    is_account = re.fullmatch(pattern, aws_account, re.ASCII) is not None
+    pattern = "[0-9]{12}|aws" if resource_type == "policy" else "[0-9]{12}"
+    is_account = re.fullmatch(pattern, aws_account) is not None
     kind, _, rest = resource.partition("/")
     checks = (
         (partition in PARTITIONS, f"the partition is {partition!r}, not one of {', '.join(PARTITIONS)}"),
@@ -67,9 +73,24 @@ def _problem_of(parts: list[str], resource_type: str) -> str | None:
         (kind == resource_type, f"the resource type is {kind!r}, not {resource_type!r}"),
         (bool(rest) and not rest.endswith("/"), "the resource has no name"),
         (not re.search(r"[\s*?]", rest), "the resource's name contains a space or a wildcard"),
-        (re.fullmatch(r"[\x21-\x7e]+", rest) is not None, "the resource's name contains a non-ASCII character"),
+        *_checks_of_resource(rest, resource_type),
     )
     return next((problem for is_right, problem in checks if not is_right), None)
+
+
+def _checks_of_resource(rest: str, resource_type: str) -> Iterator[tuple[bool, str]]:
+    """Yield what a resource's path and name must be, each with the problem where they are not."""
+    if resource_type == "oidc-provider":
+        yield re.fullmatch(HOST_PATH, rest) is not None, "the resource is not the host and path of an https URL"
+        yield len(rest) <= LONGEST_ISSUER, f"the resource has over {LONGEST_ISSUER} characters"
+        return
+    path, _, name = f"/{rest}".rpartition("/")
+    longest = {"role": ROLE, "policy": POLICY}[resource_type].longest
+    allowed = f"{IAM_WORDS}, and / in a path"
+    is_allowed = re.fullmatch(f"{PATH}{IAM_NAME}", f"/{rest}") is not None
+    yield is_allowed, f"the resource's name contains other characters than {allowed}"
+    yield len(name) <= longest, f"the name has {len(name)} characters, more than {longest}"
+    yield len(path) < LONGEST_PATH, f"the path has {len(path) + 1} characters, more than {LONGEST_PATH}"
 
 
 def check_issuer(issuer: str) -> str:
@@ -80,7 +101,7 @@ def check_issuer(issuer: str) -> str:
     Raises:
         Mistake: It is not an https URL, has a query, or is too long.
     """
-    if len(issuer) <= LONGEST_ISSUER and re.fullmatch(r"https://[^\s?*#]+", issuer, re.ASCII):
+    if len(issuer) <= LONGEST_ISSUER and re.fullmatch(f"https://{HOST_PATH}/?", issuer):
         return issuer
     raise Mistake(
         f"{shown(issuer)} is not an OIDC issuer",

@@ -5,7 +5,7 @@ reference_policies_elements.html (values) and reference_policies_elements_condit
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irsa.rules.arns import PARTITIONS
@@ -31,15 +31,19 @@ OPERATORS = (
     *("NotIpAddress", "ArnEquals", "ArnLike", "ArnNotEquals", "ArnNotLike", "Null"),
 )
 SET_OPERATORS = ("ForAllValues", "ForAnyValue")
-_OPERATOR = re.compile(rf"(?:({'|'.join(SET_OPERATORS)}):)?({'|'.join(OPERATORS)})(IfExists)?")
+# Null stands alone: it asks whether a key is there, so that neither IfExists nor a set of values means anything.
+_OPERATOR = re.compile(rf"(?!.+:Null|NullI)(?:({'|'.join(SET_OPERATORS)}):)?({'|'.join(OPERATORS)})(IfExists)?")
 ACTION = re.compile(r"\*|[a-zA-Z0-9-]+:[a-zA-Z0-9*?]+")
+STS_ACTION = re.compile(r"\*|sts:.*", re.IGNORECASE | re.ASCII)
 SID = re.compile(r"[a-zA-Z0-9]*")
+LAST_CHARACTER = "\xff"
 # IAM's variables may be anywhere in an ARN, and contain colons: ${aws:PrincipalTag/team}.
 IAM_VARIABLE = re.compile(r"\$\{[^}]*\}")
 
 
 def document_mistakes(document: Mapping[str, Any]) -> Iterator[Located]:
     """Yield what IAM would refuse in a policy of a role, each with its place in the document."""
+    yield from character_mistakes(document)
     yield from _unknown_elements((), document, DOCUMENT_ELEMENTS)
     if not isinstance(document.get("Id", ""), str) and document["Id"] is not UNKNOWN:
         yield ("Id",), Mistake(shown(document["Id"]), "a string", "write a string, or remove it")
@@ -55,14 +59,38 @@ def document_mistakes(document: Mapping[str, Any]) -> Iterator[Located]:
         found = "no Statement" if "Statement" not in document else shown(statements)
         yield ("Statement",), Mistake(found, "a list of statements", "add a statement with Effect, Action and Resource")
     else:
-        sids: dict[str, int] = {}
         for index, statement in enumerate(statements):
-            place: Part = ("Statement", index)
-            yield from statement_mistakes(statement, place)
-            sid = statement.get("Sid") if isinstance(statement, Mapping) else None
-            if isinstance(sid, str) and sid and sids.setdefault(sid, index) != index:
-                found = f"the Sid {sid!r}, which statement {sids[sid]} has already"
-                yield (*place, "Sid"), Mistake(found, "each Sid once in a document", "rename one, or remove one")
+            yield from statement_mistakes(statement, ("Statement", index))
+        yield from sid_mistakes(statements, ("Statement",))
+
+
+def sid_mistakes(statements: Sequence[Any], place: Part = ()) -> Iterator[Located]:
+    """Yield the statements that have the Sid of an earlier one."""
+    sids: dict[str, int] = {}
+    for index, statement in enumerate(statements):
+        sid = statement.get("Sid") if isinstance(statement, Mapping) else None
+        if isinstance(sid, str) and sid and sids.setdefault(sid, index) != index:
+            found = f"the Sid {sid!r}, which statement {sids[sid]} has already"
+            yield (*place, index, "Sid"), Mistake(found, "each Sid once in a document", "rename one, or remove one")
+
+
+def character_mistakes(value: Any, place: Part = ()) -> Iterator[Located]:
+    """Yield the strings with characters that IAM accepts in no policy document.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html ("IAM name requirements")
+    """
+    if isinstance(value, str):
+        wrong = max(value, default="")
+        if wrong > LAST_CHARACTER:
+            found = f"{shown(value)}, with {wrong!r} (U+{ord(wrong):04X})"
+            yield place, Mistake(found, "characters up to U+00FF (Latin-1)", "remove it, or write * for it")
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from character_mistakes(key, (*place, str(key)))
+            yield from character_mistakes(item, (*place, str(key)))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from character_mistakes(item, (*place, index))
 
 
 def statement_mistakes(statement: Any, place: Part = (), trust: bool = False) -> Iterator[Located]:
@@ -73,6 +101,7 @@ def statement_mistakes(statement: Any, place: Part = (), trust: bool = False) ->
         allowed = "a statement: a mapping with Effect and Action"
         yield place, Mistake(shown(statement), allowed, "write a mapping")
         return
+    yield from character_mistakes(statement, place) if trust else ()
     yield from _unknown_elements(place, statement, TRUST_ELEMENTS if trust else STATEMENT_ELEMENTS)
     effect = statement.get("Effect")
     if effect not in (*EFFECTS, UNKNOWN):
@@ -83,14 +112,23 @@ def statement_mistakes(statement: Any, place: Part = (), trust: bool = False) ->
         yield (*place, "Sid"), Mistake(f"the Sid {shown(sid)}", "letters A-Z, a-z and digits", "remove the rest")
     yield from _listed(place, statement, "Action", _not_an_action)
     if trust:
-        if not {"Principal", "NotPrincipal"} & statement.keys():
-            yield place, Mistake("no Principal", "a Principal: who is trusted", "add one, such as AWS: ARN")
-        if "Principal" in statement:
-            yield from _principal((*place, "Principal"), statement["Principal"])
+        yield from _elements_of_trust(place, statement)
     else:
         yield from _listed(place, statement, "Resource", _not_a_resource)
     if "Condition" in statement:
-        yield from condition_mistakes(statement["Condition"], (*place, "Condition"))
+        yield from _condition_mistakes(statement["Condition"], (*place, "Condition"))
+
+
+def _elements_of_trust(place: Part, statement: Mapping[str, Any]) -> Iterator[Located]:
+    for here, action in _items((*place, "Action"), statement.get("Action")):
+        if isinstance(action, str) and ACTION.fullmatch(action) and not STS_ACTION.fullmatch(action):
+            # IAM: "AssumeRole policy may only specify STS AssumeRole actions".
+            fix = "remove it: what the role may do is said by its policies"
+            yield here, Mistake(f"{action!r} in a trust policy", "actions of sts, such as sts:AssumeRole", fix)
+    if not {"Principal", "NotPrincipal"} & statement.keys():
+        yield place, Mistake("no Principal", "a Principal: who is trusted", "add one, such as AWS: ARN")
+    if "Principal" in statement:
+        yield from _principal((*place, "Principal"), statement["Principal"])
 
 
 class Operator(NamedTuple):
@@ -109,6 +147,11 @@ def split_operator(text: str) -> Operator | None:
 
 def condition_mistakes(conditions: Any, place: Part = ()) -> Iterator[Located]:
     """Yield what IAM would refuse, or what can never match, in a mapping of operators, keys and values."""
+    yield from character_mistakes(conditions, place) if isinstance(conditions, Mapping) else ()
+    yield from _condition_mistakes(conditions, place)
+
+
+def _condition_mistakes(conditions: Any, place: Part) -> Iterator[Located]:
     shape = "a mapping of operators, each a mapping of keys and values"
     if conditions is UNKNOWN:
         return

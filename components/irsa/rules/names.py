@@ -11,9 +11,12 @@ from typing import NamedTuple
 from irsa.rules.mistakes import Mistake
 
 LONGEST_IN_MESSAGE = 80
-IAM_NAME = r"[\w+=,.@-]+"
+LONGEST_PATH = 512
+IAM_NAME = "[A-Za-z0-9_+=,.@-]+"
 LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-PATH = r"/|/[\x21-\x7e]+/"
+# The API takes more signs in a role's path; the page above and the webhook of EKS, which reads the role's ARN, do not:
+# https://github.com/aws/amazon-eks-pod-identity-webhook
+PATH = "/([A-Za-z0-9_+=,.@/-]+/)?"
 POLICY_PATH = r"((/[A-Za-z0-9.,+@=_-]+)*)/"
 
 
@@ -34,9 +37,9 @@ ROLE_PREFIX = NameRule("an IAM role name prefix", 38, IAM_NAME, IAM_WORDS)
 POLICY = NameRule("an IAM policy name", 128, IAM_NAME, IAM_WORDS)
 POLICY_PREFIX = NameRule("an IAM policy name prefix", 102, IAM_NAME, IAM_WORDS)
 INLINE_POLICY = NameRule("an inline policy name", 128, IAM_NAME, IAM_WORDS)
-ROLE_PATH = NameRule("an IAM path", 512, PATH, "`/`, or characters between two slashes, such as /team/")
+ROLE_PATH = NameRule("an IAM path", LONGEST_PATH, PATH, f"`/`, or {IAM_WORDS} between slashes, such as /team/")
 MANAGED_POLICY_PATH = NameRule(
-    "an IAM policy path", 512, POLICY_PATH, "`/`, or names between slashes, such as /team/app/"
+    "an IAM policy path", LONGEST_PATH, POLICY_PATH, "`/`, or names between slashes, such as /team/app/"
 )
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html, API_Tag.html. AWS keeps `aws:` in front to itself:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
@@ -87,7 +90,10 @@ REGION = NameRule("an AWS region", 32, r"[a-z]+(-[a-z]+)+-\d+", "a region, such 
 # Names of resources start with keys of a stack file: IAM's characters, without the `@` before the child's part.
 KEY = NameRule("a key of a stack file", 100, r"[\w+=,.-]+", "letters, digits and _+=,.-")
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_AddClientIDToOpenIDConnectProvider.html
-AUDIENCE = NameRule("an audience", 255, r"[\s\S]+", "the client ID of an OIDC provider, not empty")
+# and, as a part of the trust policy, only characters that IAM accepts in one.
+AUDIENCE = NameRule(
+    "an audience", 255, r"[\t\n\r\x20-\xff]+", "the client ID of an OIDC provider, in Latin-1, not empty"
+)
 # It becomes part of a logical name, in which Pulumi reserves `::`.
 ATTACHMENT_KEY = NameRule(
     "a key of an attached policy",

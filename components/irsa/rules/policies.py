@@ -19,9 +19,20 @@ from irsa.rules.trust import minified
 CHAINING_POLICY = "assume-roles"
 
 
+# AWS says that white space is not counted, and not whether that within a string is. So a document is divided by the
+# higher figure, and refused by the lower one. White space is that of JSON; a no-break space is a character.
+_WHITE_SPACE = re.compile(r"[ \t\n\r]+")
+_STRING_OR_WHITE_SPACE = re.compile(r'("(?:[^"\\]|\\.)*")|[ \t\n\r]+')
+
+
 def policy_size(document: str) -> int:
-    """Return the document's size in characters as IAM counts them: without white space."""
-    return len(re.sub(r"\s", "", document))
+    """Return the size in characters that IAM counts at least: without any white space."""
+    return len(_WHITE_SPACE.sub("", document))
+
+
+def largest_policy_size(document: str) -> int:
+    """Return the size in characters that IAM counts at most: with the white space in strings."""
+    return len(_STRING_OR_WHITE_SPACE.sub(lambda found: found[1] or "", document))
 
 
 def parse_document(text: str) -> dict[str, Any]:
@@ -95,25 +106,27 @@ def split_document(document: dict[str, Any], longest: int = MANAGED_POLICY_SIZE)
 
     Args:
         document: A policy document.
-        longest: Most characters of one policy, without white space.
+        longest: Most characters of one policy, without white space between tokens.
 
     Raises:
         Mistake: One statement alone is too long.
     """
     whole = minified(document)
-    if policy_size(whole) <= longest:
+    if largest_policy_size(whole) <= longest:
         return [whole]
     statements = document["Statement"] if isinstance(document["Statement"], list) else [document["Statement"]]
     frame = {key: value for key, value in document.items() if key != "Statement"}
     # The size of a part is that of its frame, its statements and the commas between them.
-    frame_size = policy_size(minified({**frame, "Statement": []}))
+    empty = minified({**frame, "Statement": []})
+    frame_size = largest_policy_size(empty)
     parts: list[list[Any]] = []
     sizes: list[int] = []
     for index, statement in enumerate(statements):
-        size = policy_size(minified(statement))
-        if frame_size + size > longest:
+        text = minified(statement)
+        size, least = largest_policy_size(text), policy_size(empty) + policy_size(text)
+        if least > longest:
             raise Mistake(
-                f"statement {index} alone has {frame_size + size:,} characters without white space",
+                f"statement {index} alone has {least:,} characters without white space",
                 f"at most {longest:,} in one managed policy",
                 "split it into several statements, by actions or resources",
             )
@@ -124,7 +137,12 @@ def split_document(document: dict[str, Any], longest: int = MANAGED_POLICY_SIZE)
         else:
             parts[room].append(statement)
             sizes[room] += 1 + size
-    return [minified({**frame, "Statement": part}) for part in parts]
+    return [minified({**frame, "Statement": part}) for part in parts] if len(parts) > 1 else [whole]
+
+
+def policy_part_name(name: str, index: int) -> str:
+    """Return the name of a managed policy over which a document is divided; `index` counts from 0."""
+    return f"{name}-{index + 1}" if index else name
 
 
 def chaining_policy(role_arns: list[str]) -> str:

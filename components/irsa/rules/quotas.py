@@ -23,10 +23,18 @@ class Usage(NamedTuple):
     quota: int
     setting: Part | None = None
     """The argument that holds the quota, where AWS raises it on request."""
+    at_most: int | None = None
+    """How much may be used, where AWS's documentation does not say what counts; `used` is the least."""
+
+    @property
+    def share(self) -> float:
+        """The largest part of the quota that may be used."""
+        return max(self.used, self.at_most or 0) / self.quota
 
     def __str__(self) -> str:
         """Return used and quota, such as `characters of the trust policy: 1,700 of 2,048`."""
-        return f"{self.what}: {self.used:,} of {self.quota:,}"
+        used = f"{self.used:,} to {self.at_most:,}" if (self.at_most or 0) > self.used else f"{self.used:,}"
+        return f"{self.what}: {used} of {self.quota:,}"
 
 
 def check_usage(usage: Usage) -> bool:
@@ -36,7 +44,7 @@ def check_usage(usage: Usage) -> bool:
         Mistake: More than the quota is used.
     """
     if usage.used <= usage.quota:
-        return usage.used * 100 > usage.quota * WARNING_PERCENT
+        return usage.share * 100 > WARNING_PERCENT
     found, allowed = f"{usage.what}: {usage.used:,}", f"at most {usage.quota:,}"
     if usage.setting is None:
         raise Mistake(found, allowed, "use fewer")

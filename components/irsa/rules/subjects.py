@@ -8,11 +8,13 @@ as `NAMESPACE:NAME`; both may contain the wildcards `*` and `?` of IAM's StringL
 import re
 from collections.abc import Sequence
 
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, shown
 from irsa.rules.names import NAMESPACE, SERVICE_ACCOUNT, check_name
+from irsa.rules.strangers import stranger
 
 DEFAULT_NAMESPACE = "default"
 CLAIM_PREFIX = "system:serviceaccount:"
+EVERY_SERVICE_ACCOUNT = "*:*"
 WILDCARDS = re.compile(r"[*?]")
 
 
@@ -50,19 +52,22 @@ def check_subject(subject: str) -> str:
 
 
 def check_any_service_account(subjects: Sequence[str]) -> None:
-    """Refuse a subject that every service account of the cluster matches.
+    """Refuse subjects that, alone or together, every service account of the cluster matches.
 
     Raises:
-        Mistake: One of them is `*:*`, or equivalent to it.
+        Mistake: They leave no account out, as `*:*`, or `a*:*` to `z*:*`.
     """
-    for subject in subjects:
-        if re.fullmatch(r"[*?]*\*[*?]*:[*?]*\*[*?]*", subject):
-            raise Mistake(
-                f"{subject!r} trusts every service account of the cluster",
-                "the service accounts of some namespaces",
-                "name a namespace, such as team-a:*; or, if you mean all of them, set {} to true",
-                ("any_service_account",),
-            )
+    wide = [subject for subject in subjects if is_pattern(subject.partition(":")[0])]
+    if not wide or stranger(wide) is not None:
+        return
+    alone = next((subject for subject in wide if stranger([subject]) is None), None)
+    found = f"{alone!r} trusts" if alone else f"{shown(', '.join(wide))} together trust"
+    raise Mistake(
+        f"{found} every service account of the cluster",
+        "the service accounts of some namespaces",
+        "name a namespace, such as team-a:*; or, if you mean all of them, set {} to true",
+        ("any_service_account",),
+    )
 
 
 def subject_claim(subject: str) -> str:

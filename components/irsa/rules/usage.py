@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from irsa.rules.mistakes import Part
-from irsa.rules.policies import policy_size
+from irsa.rules.policies import largest_policy_size, policy_size
 from irsa.rules.quotas import (
     ATTACHED_POLICIES,
     INLINE_POLICIES_SIZE,
@@ -21,12 +21,14 @@ def tags_usage(what: str, tags: Mapping[str, object]) -> Usage:
 
 def trust_usage(trust_policy: str, quota: int = TRUST_POLICY_SIZE) -> Usage:
     """Return how much of the quota a trust policy uses, in characters without white space."""
-    return Usage("characters of the trust policy", policy_size(trust_policy), quota, ("trust_policy_size_quota",))
+    what, setting = "characters of the trust policy", ("trust_policy_size_quota",)
+    return Usage(what, policy_size(trust_policy), quota, setting, largest_policy_size(trust_policy))
 
 
 def document_usage(document: str) -> Usage:
     """Return how much of the quota one managed policy uses, in characters without white space."""
-    return Usage("characters of the policy document", policy_size(document), MANAGED_POLICY_SIZE)
+    what = "characters of the policy document"
+    return Usage(what, policy_size(document), MANAGED_POLICY_SIZE, None, largest_policy_size(document))
 
 
 def role_usages(
@@ -42,5 +44,7 @@ def role_usages(
     """
     attached = Usage("managed policies of the role", policy_parts + policy_arns, quota, ("attached_policies_quota",))
     yield ("policy_arns",), attached
-    size = sum(map(policy_size, inline_policies))
-    yield ("inline_policies",), Usage("characters of all inline policies", size, INLINE_POLICIES_SIZE)
+    sizes = [(policy_size(document), largest_policy_size(document)) for document in inline_policies]
+    least, most = sum(size for size, _ in sizes), sum(size for _, size in sizes)
+    what = "characters of all inline policies"
+    yield ("inline_policies",), Usage(what, least, INLINE_POLICIES_SIZE, None, most)

@@ -122,8 +122,9 @@ def test_the_proof_and_its_negative_check(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_without_a_untrusted_service_account_a_wrong_audience_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects clusters whose only service account is trusted: a wrong audience is used."""
-    (_, counter) = prove(monkeypatch, admitting("web:app"), "web:app")
+    (_, untrusted, counter) = prove(monkeypatch, admitting("web:app"), "web:app")
 
+    assert (untrusted.outcome, untrusted.found) == (Outcome.NOT_CHECKED, "every existing service account is trusted")
     assert (counter.outcome, counter.about) == (Outcome.OK, "web/app with the audience irsa-prove.invalid")
 
 
@@ -140,7 +141,7 @@ def test_service_accounts_are_listed_once_or_not_at_all(monkeypatch: pytest.Monk
     proof = Proof(DeclaredStack("dev", (binding,), {}, {}), reach, clusters)
     abouts = [check.about for _ in range(5) for check in proof.of_binding(binding) if check.check == "is refused"]
 
-    assert abouts == ["web/app with the audience irsa-prove.invalid"] * 5
+    assert abouts == ["a service account that is not trusted", "web/app with the audience irsa-prove.invalid"] * 5
     assert cluster.listings == 1
 
 

@@ -1,0 +1,107 @@
+"""Service accounts that nobody named, for patterns that seem narrow and leave out next to nobody.
+
+`team-a:?*`, or `a*:*` to `z*:*` and `0*:*` together, are spelled unlike `*`. So patterns are compared with names: those
+of 8 to 20 lower-case letters, which every namespace and service account may have
+(https://kubernetes.io/docs/concepts/overview/working-with-objects/names/). Patterns that leave none of these out are as
+wide as `*`, whatever they do with other names.
+"""
+
+import string
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+SHORTEST, LONGEST = 8, 20
+# Patterns made to have very many ways to match are followed along the likeliest ones to leave a name out. Then a
+# stranger may be missed, so that they count as wide.
+MOST_WAYS = 64
+
+
+class _Automaton(NamedTuple):
+    """All patterns at once: a bit says that a pattern's first tokens have matched so far.
+
+    Attributes:
+        start: The bits before any character.
+        steps: By character, the bits that it takes one further.
+        other: The same for a character that no pattern names.
+        stays: The bits that any character leaves where they are.
+        ends: The bits that stand for a whole match.
+    """
+
+    start: int
+    steps: Mapping[str, int]
+    other: int
+    stays: int
+    ends: int
+
+    def after(self, bits: int, text: str) -> int:
+        """Return the bits after further characters."""
+        for character in text:
+            bits = (bits & self.steps.get(character, self.other)) << 1 | bits & self.stays
+        return bits
+
+
+def _automaton(patterns: Iterable[str]) -> _Automaton:
+    start = other = stays = ends = 0
+    named: dict[str, int] = {}
+    bit = 1
+    for pattern in patterns:
+        start |= bit
+        for character in pattern:
+            if character == "*":
+                stays |= bit
+                continue
+            if character == "?":
+                other |= bit
+            else:
+                named[character] = named.get(character, 0) | bit
+            bit <<= 1
+        ends |= bit
+        bit <<= 1
+    return _Automaton(start, {character: bits | other for character, bits in named.items()}, other, stays, ends)
+
+
+def stranger(subjects: Collection[str], namespace: str | None = None) -> str | None:
+    """Return a service account that none of the patterns matches, as `namespace:name`; None where there is none.
+
+    Args:
+        subjects: `namespace:name` patterns, with the wildcards `*` and `?`.
+        namespace: Its namespace, where it may be in no other one.
+    """
+    automaton = _automaton(subjects)
+    letters = [letter for letter in string.ascii_lowercase if letter in automaton.steps]
+    unnamed = next((letter for letter in string.ascii_lowercase if letter not in automaton.steps), None)
+    alphabet = [*([unnamed] if unnamed else []), *letters]
+    starts = {automaton.start: ""}
+    if namespace is None:
+        starts = _names(automaton, starts, alphabet)
+    else:
+        starts = {automaton.after(automaton.start, namespace): namespace}
+    in_namespace = {automaton.after(bits, ":"): f"{text}:" for bits, text in starts.items()}
+    found = _names(automaton, in_namespace, alphabet)
+    return next((text for bits, text in found.items() if not bits & automaton.ends), None)
+
+
+def _names(automaton: _Automaton, starts: Mapping[int, str], alphabet: Sequence[str]) -> dict[int, str]:
+    """Return the bits that names lead to, each with a text that does."""
+    found: dict[int, str] = {}
+    now = dict(starts)
+    for length in range(1, LONGEST + 1):
+        following: dict[int, str] = {}
+        for bits, text in now.items():
+            for letter in alphabet:
+                following.setdefault(automaton.after(bits, letter), text + letter)
+        now = _least(following)
+        if length >= SHORTEST:
+            found = {**now, **found}
+    return _least(found)
+
+
+def _least(found: Mapping[int, str]) -> dict[int, str]:
+    """Return the bits with which least can still match; what has the same bits and more can't do better."""
+    least: dict[int, str] = {}
+    for bits in sorted(found, key=int.bit_count):
+        if len(least) == MOST_WAYS:
+            break
+        if not any(fewer & bits == fewer for fewer in least):
+            least[bits] = found[bits]
+    return least

@@ -1,0 +1,76 @@
+"""The component judges its own final trust policy: warnings, and the output `subjects`."""
+
+from typing import Any
+
+import pulumi
+import pytest
+
+from irsa.spec import parse
+from tests.component.conftest import Deploy
+
+HOST_PATH = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{HOST_PATH}"
+ARGS: dict[str, Any] = {
+    "service_account": {"name": "app", "namespace": "team-a"},
+    "oidc_provider_arns": [PROVIDER],
+    "role_name": "app",
+}
+OPEN = {"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithWebIdentity"}
+WHO = {"StringEquals": {f"{HOST_PATH}:sub": "system:serviceaccount:team-a:app"}}
+
+
+def test_a_statement_that_opens_the_cluster_is_told(deploy: Deploy, capfd: pytest.CaptureFixture[str]) -> None:
+    """The attack: trust_statements open the whole cluster, no word is said, and `subjects` lists one account."""
+    args = {**ARGS, "trust_statements": [OPEN]}
+    (warning,) = parse("app", args).warnings
+    deployed = deploy(args)
+
+    assert warning == "trust_statements[0]: every service account of the cluster may assume the role"
+    assert deployed.outputs["subjects"] == ["*:*", "team-a:app"]
+    assert deployed.registered["subjects"] == ["*:*", "team-a:app"]
+
+
+def test_a_statement_that_is_known_later_is_judged_then(deploy: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attack: the statement that opens the cluster is an output, of which nothing is known at first."""
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: said.append(text))
+    deployed = deploy({**ARGS, "trust_statements": [pulumi.Output.from_input(OPEN)]})
+
+    assert said == ["trust_statements[0]: every service account of the cluster may assume the role"]
+    assert deployed.outputs["subjects"] == ["*:*", "team-a:app"]
+
+
+def test_a_subject_that_is_refused_is_told(deploy: Deploy) -> None:
+    """Protects who declares an account and shuts it out by a Deny of their own: the output does not name it."""
+    args = {**ARGS, "trust_statements": [{**OPEN, "Effect": "Deny", "Condition": WHO}]}
+    (warning,) = parse("app", args).warnings
+
+    assert "team-a:app" in warning
+    assert "refuses" in warning
+    assert deploy(args).outputs["subjects"] == []
+
+
+def test_what_cannot_be_told_is_no_list(deploy: Deploy) -> None:
+    """The attack: `Federated: "*"`, of which AWS does not say whom it lets in."""
+    args = {**ARGS, "trust_statements": [{**OPEN, "Principal": {"Federated": "*"}}]}
+    (warning,) = parse("app", args).warnings
+
+    assert "can't evaluate" in warning or "cannot evaluate" in warning
+    assert deploy(args).outputs["subjects"] is None
+
+
+def test_statements_that_admit_nobody_else_say_nothing(deploy: Deploy) -> None:
+    """Protects people's own statements: another principal's needs no warning, and subjects stay as they were."""
+    other = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "sts:AssumeRole"}
+    args = {**ARGS, "trust_statements": [other, {**OPEN, "Condition": WHO}]}
+
+    assert parse("app", args).warnings == ()
+    assert deploy(args).outputs["subjects"] == ["team-a:app"]
+
+
+def test_a_condition_leaves_the_subjects_in_the_list(deploy: Deploy) -> None:
+    """Protects states of before: further conditions narrow when subjects get in, and not who they are."""
+    args = {**ARGS, "trust_conditions": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}}
+
+    assert parse("app", args).warnings == ()
+    assert deploy(args).outputs["subjects"] == ["team-a:app"]

@@ -1,0 +1,110 @@
+"""The lint rules about trust, which judge the final trust policy and compare patterns with names."""
+
+import string
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.loading import examine
+
+PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+ISSUER = PROVIDER.split("oidc-provider/")[1]
+CLUSTER = {"name": "my-cluster", "oidcIssuer": f"https://{ISSUER}", "oidcProviderArn": PROVIDER}
+OPEN = {"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithWebIdentity"}
+BEGINNINGS = string.ascii_lowercase + string.digits
+
+
+def found(trust: dict[str, Any], rule: str = "wide-trust", cluster: Any = None) -> list[tuple[str, str]]:
+    """Return the places and texts of a rule's mistakes, where its warnings are errors."""
+    values = {
+        "cluster": cluster or CLUSTER,
+        "lint": {"errors": [rule]},
+        "bindings": {"app": {"serviceAccount": {"name": "app", "namespace": "team-a"}, "trust": trust}},
+    }
+    mistakes = examine(values, Path("/nowhere"), "us-west-2").mistakes
+    assert all(mistake.rule == rule for mistake in mistakes), mistakes
+    return [(".".join(map(str, mistake.place[2:])), mistake.mistake.found) for mistake in mistakes]
+
+
+@pytest.mark.parametrize("subject", ["team-a:*", "team-a:**", "team-a:?*", "team-a:*?", "team-a:??*"])
+def test_a_whole_namespace_however_spelled(subject: str) -> None:
+    """The attack: `team-a:?*` lets a whole namespace in, and is not spelled `team-a:*`."""
+    ((place, text),) = found({"subjects": [subject]})
+
+    assert (place, text) == ("trust.subjects.0", f"{subject!r} trusts all service accounts of team-a")
+
+
+def test_a_union_that_is_a_whole_namespace() -> None:
+    """The attack: `team-a:a*` to `team-a:z*`, of which none is a whole namespace."""
+    ((place, text),) = found({"subjects": [f"team-a:{character}*" for character in BEGINNINGS]})
+
+    assert place == "trust.subjects"
+    assert "together trust all service accounts of team-a" in text
+
+
+def test_a_union_that_is_the_whole_cluster() -> None:
+    """The attack: `a*:*` to `z*:*` and `0*:*` to `9*:*`, where `*:*` needs anyServiceAccount."""
+    values = {"cluster": CLUSTER, "bindings": {"app": {"trust": {"subjects": [f"{c}*:*" for c in BEGINNINGS]}}}}
+    mistakes = examine(values, Path("/nowhere"), "us-west-2").mistakes
+
+    assert [mistake.place for mistake in mistakes] == [("bindings", "app", "trust", "subjects")]
+    assert "every service account of the cluster" in mistakes[0].mistake.found
+
+
+@pytest.mark.parametrize("subjects", [["team-a:app"], ["team-a:app-*"], ["team-a:a*", "team-a:b*"], ["team-a:*-app"]])
+def test_narrow_subjects_are_left_alone(subjects: list[str]) -> None:
+    """Protects patterns for some accounts of a namespace."""
+    assert found({"subjects": subjects}) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "text"),
+    [
+        (OPEN, "'*:*' trusts all service accounts of the cluster"),
+        ({**OPEN, "Principal": {"Federated": "*"}}, "'*:*' may trust all service accounts of the cluster"),
+        ({**OPEN, "Condition": {"StringLike": {f"{ISSUER}:sub": "*"}}}, "'*:*' trusts"),
+        ({**OPEN, "Condition": {"StringLike": {f"{ISSUER}:sub": "*:team-b:?*"}}}, "'team-b:?*' trusts all"),
+        ({**OPEN, "Condition": {"StringNotEquals": {f"{ISSUER}:aud": "x"}}}, "'*:*' trusts"),
+        ({**OPEN, "Condition": {"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}}, "'*:*' may trust"),
+        ({**OPEN, "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}, "anybody may assume the role"),
+        ({**OPEN, "Principal": "*", "Action": "sts:AssumeRole", "Condition": {
+            "StringLikeIfExists": {"aws:PrincipalArn": "*"}}}, "anybody may assume the role"),
+    ],
+)  # fmt: skip
+def test_a_statement_that_opens_the_cluster(statement: dict[str, Any], text: str) -> None:
+    """The attack: a statement besides irsa's own lets everybody in, and `lint.errors: [wide-trust]` says nothing."""
+    ((place, said),) = found({"statements": [statement]})
+
+    assert place == "trust.statements.0"
+    assert said.startswith(text)
+
+
+def test_a_provider_that_is_looked_up_later() -> None:
+    """The attack: the same where the issuer is known only to AWS, so that the statement names an unknown provider."""
+    ((place, _),) = found({"statements": [OPEN]}, cluster={"name": "my-cluster"})
+
+    assert place == "trust.statements.0"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        {**OPEN, "Condition": {"StringEquals": {f"{ISSUER}:sub": "system:serviceaccount:team-b:app"}}},
+        {**OPEN, "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "sts:AssumeRole"},
+        {**OPEN, "Effect": "Deny", "Condition": {"StringEquals": {f"{ISSUER}:sub": "system:serviceaccount:x:y"}}},
+    ],
+)
+def test_narrow_statements_are_left_alone(statement: dict[str, Any]) -> None:
+    """Protects statements for named principals and accounts."""
+    assert found({"statements": [statement]}) == []
+    assert found({"statements": [statement]}, "refused-subject") == []
+
+
+def test_a_subject_that_the_policy_refuses() -> None:
+    """Protects who declares an account that a Deny of the same binding shuts out: its Pods would get no credentials."""
+    statement = {**OPEN, "Effect": "Deny"}
+    ((place, text),) = found({"statements": [statement]}, "refused-subject")
+
+    assert place == "trust.statements"
+    assert "'team-a:app' can't assume the role" in text

