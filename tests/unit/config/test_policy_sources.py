@@ -66,7 +66,7 @@ def test_a_mistake_in_a_file_is_told_where_it_is(tmp_path: Path, content: bytes,
     [
         ("polices.json", "no file", "did you mean 'policies.json'?"),
         ("nowhere/zzz.json", "no file", "create it"),
-        ("folder", "Is a directory", "check the file"),
+        ("folder", "not a regular file", "name the file itself"),
         ("latin.json", "cannot read", "check the file"),
     ],
 )

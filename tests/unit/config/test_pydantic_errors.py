@@ -25,7 +25,12 @@ def binding(**keys: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("values", "place", "found", "fix"),
     [
-        (binding(serviceAccount={"name": 42}), ("serviceAccount", "name"), "42", 'put it in quotes: "42"'),
+        (
+            binding(serviceAccount={"name": 42}),
+            ("serviceAccount", "name"),
+            "42",
+            "put it in quotes, as it is in the file",
+        ),
         (binding(serviceAccount={"name": True}), ("serviceAccount", "name"), "true", 'put it in quotes: "true"'),
         (binding(serviceAccount={"name": ["a"]}), ("serviceAccount", "name"), "a list of 1", "a value of that type"),
         (binding(serviceAccount={"name": "a", "create": "no"}), ("serviceAccount", "create"), "'no'", "write false"),
