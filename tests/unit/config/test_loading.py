@@ -67,7 +67,7 @@ def test_a_key_without_a_value_is_one_mistake(tmp_path: Path, place: tuple[str, 
         container = container[key]
     container[place[-1]] = None
     (mistake,) = examine(values, tmp_path).mistakes
-    assert (mistake.place, mistake.mistake.found) == (place, "nothing")
+    assert (mistake.place, mistake.mistake.found) == (place, "an empty value")
 
 
 def test_a_secret_is_not_checked_and_is_no_mistake(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_a_file_is_read_into_its_document(tmp_path: Path) -> None:
     assert bindings["app"]["inlinePolicies"]["a"]["document"] == DOCUMENT
     assert bindings["other"] == 5
     assert (read.mistakes, read.not_checked, read.unusable_bindings) == ([], [], set())
-    assert read.filled(DOCUMENT)["Statement"][0]["Resource"] == "arn:aws:s3:::b/*"
+    assert read.with_samples(DOCUMENT)["Statement"][0]["Resource"] == "arn:aws:s3:::b/*"
     assert read.parts(("bindings", "app", "policy"), DOCUMENT) == 1
 
 
@@ -44,7 +44,7 @@ def test_a_file_is_read_into_its_document(tmp_path: Path) -> None:
     [
         (b'{"Version": "2012-10-17",\n "Statement": [}', 2, "not JSON"),
         (b'{"Version": "2012-10-17",\n\n "Version": "2012-10-17"}', 3, "twice"),
-        (b"[]", 1, "no policy document"),
+        (b"[]", 1, "not a policy document"),
         (b'{"Version": "2012-10-17",\n "Statement": {"Efect": "Allow"}}', 2, "'Efect'"),
         (b'{"Statement": "\\ud800"}', None, "surrogate"),
     ],
@@ -66,7 +66,7 @@ def test_a_mistake_in_a_file_is_told_where_it_is(tmp_path: Path, content: bytes,
     [
         ("polices.json", "no file", "did you mean 'policies.json'?"),
         ("nowhere/zzz.json", "no file", "create it"),
-        ("folder", "Is a directory", "check the file"),
+        ("folder", "not a regular file", "name the file itself"),
         ("latin.json", "cannot read", "check the file"),
     ],
 )

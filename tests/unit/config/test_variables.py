@@ -43,7 +43,11 @@ def test_own_variables_are_filled_in_and_those_of_iam_stay(value: Any, filled: A
 
 @pytest.mark.parametrize(
     ("text", "name", "fix"),
-    [("${acount}", "${acount}", "did you mean ${account}?"), ("${zzz}", "${zzz}", "add zzz"), ("${}", "${}", "add")],
+    [
+        ("${acount}", "${acount}", "did you mean ${account}?"),
+        ("${zzz}", "${zzz}", "define zzz in irsa:variables"),
+        ("${}", "${}", "in irsa:variables"),
+    ],
 )
 def test_an_unknown_variable_is_a_mistake(text: str, name: str, fix: str) -> None:
     """Protects from an ARN that holds `${acount}`: IAM would take it as its own, and nothing would match."""

@@ -1,6 +1,7 @@
 """Lines of YAML and JSON, found by a walk that is not the product's."""
 
 import functools
+import json
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -14,8 +15,8 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def steps_of(path: str) -> list[str | int]:
     """Give the keys and indexes of a path as messages write it: `bindings.my-app.policyArns[1]`, `tags["a b"]`."""
     steps: list[str | int] = []
-    for plain, quoted, index in re.findall(r'([\w-]+)|\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]', path):
-        steps.append(int(index) if index else quoted or plain)
+    for plain, quoted, index in re.findall(r'([\w-]+)|\[("(?:[^"\\]|\\.)*")\]|\[(\d+)\]', path):
+        steps.append(int(index) if index else json.loads(quoted) if quoted else plain)
     return steps
 
 

@@ -114,9 +114,9 @@ def test_a_secret_that_is_refused_is_not_shown() -> None:
     with pytest.raises(InvalidArgumentsError) as error:
         later.parse({"s,ecret": "hunter2", "b": 5}, True)
     assert "hunter2" not in str(error.value)
-    assert [mistake.found for _, mistake in error.value.mistakes] == ["a secret value that is refused"] * len(
-        error.value.mistakes
-    )
+    assert {mistake.found for _, mistake in error.value.mistakes} == {
+        "a secret value that breaks a rule of the argument"
+    }
     with pytest.raises(InvalidArgumentsError, match="s,ecret"):
         later.parse({"s,ecret": "hunter2"}, False)
 

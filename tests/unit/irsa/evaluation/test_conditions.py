@@ -201,12 +201,12 @@ def test_arn_and_bool_operators(condition: dict[str, Any], value: str, decision:
 
 HINTS = [
     ({"StringEquals": {SUB: "system:serviceaccount:default:*"}}, "only StringLike"),
-    ({"StringEquals": {f"{PROVIDER}:sub": SUBJECT}}, f"begin with {HOST_PATH}"),
+    ({"StringEquals": {f"{PROVIDER}:sub": SUBJECT}}, f"start with {HOST_PATH} (the issuer without https://)"),
     ({"StringEquals": {AUD: SUBJECT}}, "under sub, not aud"),
     ({"StringEquals": {SUB: AUDIENCE}}, "under aud, not sub"),
     ({"StringEquals": {SUB: f"system:serviceaccount:{SUBJECT}"}}, "twice"),
-    ({"StringEquals": {SUB: SUBJECT.upper()}}, "upper and lower case"),
-    ({"StringEquals": {SUB: f"{SUBJECT} "}}, "blanks"),
+    ({"StringEquals": {SUB: SUBJECT.upper()}}, "differs only in letter case"),
+    ({"StringEquals": {SUB: f"{SUBJECT} "}}, "differs only in leading or trailing spaces"),
 ]
 
 
@@ -267,16 +267,16 @@ def test_a_reason_cites_the_page_that_states_its_rule(condition: dict[str, Any],
 @pytest.mark.parametrize(
     ("condition", "values", "words"),
     [
-        ({"StringEquals": {"aws:x": "a"}}, ("b",), "aws:x is b; it must be exactly a, which is not so."),
-        ({"StringLike": {"aws:x": ["a*", "b*"]}}, ("b",), "it must match one of a*, b*, which is so."),
-        ({"StringNotEquals": {"aws:x": ["a", "b"]}}, ("b",), "it must not be any of a, b, which is not so."),
-        ({"ForAllValues:StringEquals": {"aws:x": "a"}}, ("a", "b"), "each value must be exactly a, which is not so."),
-        ({"ForAnyValue:StringEquals": {"aws:x": "a"}}, ("a", "b"), "some value must be exactly a, which is so."),
+        ({"StringEquals": {"aws:x": "a"}}, ("b",), "aws:x is b; it must be exactly a, which is false."),
+        ({"StringLike": {"aws:x": ["a*", "b*"]}}, ("b",), "it must match one of a*, b*, which is true."),
+        ({"StringNotEquals": {"aws:x": ["a", "b"]}}, ("b",), "it must not be any of a, b, which is false."),
+        ({"ForAllValues:StringEquals": {"aws:x": "a"}}, ("a", "b"), "each value must be exactly a, which is false."),
+        ({"ForAnyValue:StringEquals": {"aws:x": "a"}}, ("a", "b"), "one value must be exactly a, which is true."),
         ({"StringEquals": {"aws:x": "${aws:y}"}}, ("a",), "exactly ${aws:y}, which cannot be decided here."),
         ({"StringEquals": {"aws:x": "a"}}, ("a", "b"), "several values, which only ForAllValues and ForAnyValue"),
-        ({"Null": {"aws:x": "true"}}, ("a",), "Null asks that aws:x be absent, and it is there."),
-        ({"Null": {"aws:x": "false"}}, (), "Null asks that aws:x be there, and it is absent."),
-        ({"Null": {"aws:x": ["true", "false"]}}, (), "Null asks that aws:x be absent or there, and it is absent."),
+        ({"Null": {"aws:x": "true"}}, ("a",), "Null requires aws:x to be absent; it is present."),
+        ({"Null": {"aws:x": "false"}}, (), "Null requires aws:x to be present; it is absent."),
+        ({"Null": {"aws:x": ["true", "false"]}}, (), "Null requires aws:x to be absent or present; it is absent."),
         ({"StringNotEquals": {"aws:x": "a"}}, (), "no aws:x, and a negated condition on an absent key is true."),
         ({"StringEquals": {"aws:x": "a"}}, (), "no aws:x, and a condition on an absent key is false."),
     ],
@@ -303,4 +303,4 @@ def test_a_condition_is_said_in_one_sentence(condition: dict[str, Any], values: 
 def test_what_is_no_known_slip_gets_no_hint(condition: dict[str, Any]) -> None:
     """Protects against a guess: a negated operator, a key that is no claim, and a value that is simply another."""
     explanation = only_reason(under(condition, aws__x=("a",))).explanation
-    assert explanation.endswith((", which is not so.", ", and it is there."))
+    assert explanation.endswith((", which is false.", "; it is present."))

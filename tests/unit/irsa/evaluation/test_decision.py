@@ -135,8 +135,8 @@ def test_a_deny_that_cannot_be_decided_leaves_an_allow_undecided() -> None:
 @pytest.mark.parametrize(
     ("principal", "words"),
     [
-        (PROVIDER.replace("111122223333", "444455556666"), "another account"),
-        (PROVIDER.replace("EXAMPLED", "exampled"), "upper and lower case"),
+        (PROVIDER.replace("111122223333", "444455556666"), "the AWS account or partition differs"),
+        (PROVIDER.replace("EXAMPLED", "exampled"), "differ only in letter case"),
     ],
 )
 def test_known_slips_of_the_principal_are_named(principal: str, words: str) -> None:
@@ -176,9 +176,9 @@ def test_a_reason_says_what_the_token_has_and_what_the_statement_wants() -> None
 @pytest.mark.parametrize(
     ("elements", "words"),
     [
-        ({}, f"The statement is for {PROVIDER}, and the token comes through {PROVIDER}."),
-        ({"Principal": "*"}, f"The statement is for everybody, and the token comes through {PROVIDER}."),
-        ({"Principal": {"Federated": []}}, f"The statement is for nobody, and the token comes through {PROVIDER}."),
+        ({}, f"The statement's principal is {PROVIDER}; the token's provider is {PROVIDER}."),
+        ({"Principal": "*"}, f"The statement's principal is everybody; the token's provider is {PROVIDER}."),
+        ({"Principal": {"Federated": []}}, f"The statement's principal is nobody; the token's provider is {PROVIDER}."),
     ],
 )
 def test_whom_a_statement_is_for_is_said(elements: dict[str, Any], words: str) -> None:
@@ -191,8 +191,8 @@ def test_whom_a_statement_is_for_is_said(elements: dict[str, Any], words: str) -
     [
         ({"Action": "sts:*"}, "covers sts:*, which includes sts:AssumeRoleWithWebIdentity."),
         ({"Action": []}, "covers nothing, which does not include sts:AssumeRoleWithWebIdentity."),
-        ({"NotAction": "sts:TagSession"}, "everything but sts:TagSession, which includes"),
-        ({"NotAction": "sts:*"}, "everything but sts:*, which does not include"),
+        ({"NotAction": "sts:TagSession"}, "covers all actions except sts:TagSession, which includes"),
+        ({"NotAction": "sts:*"}, "covers all actions except sts:*, which does not include"),
     ],
 )
 def test_what_a_statement_covers_is_said(elements: dict[str, Any], words: str) -> None:

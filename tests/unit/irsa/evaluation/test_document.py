@@ -92,10 +92,10 @@ HALF = "a\ud800"
         (document(statement(Condition={"Bool": {"aws:x": [True, "\udfff"]}})), "Statement[0].Condition.Bool.aws:x[1]"),
     ],
 )
-def test_half_a_character_is_refused_wherever_it_stands(broken: dict[str, Any], place: str) -> None:
+def test_an_unpaired_surrogate_is_refused_wherever_it_stands(broken: dict[str, Any], place: str) -> None:
     """Protects from what no terminal prints: IAM's documents have Unicode characters, and half of a pair is none."""
     for written in (broken, json.dumps(broken)):
-        with pytest.raises(TrustDocumentError, match="half of a character") as error:
+        with pytest.raises(TrustDocumentError, match="an unpaired surrogate") as error:
             evaluate(written, REQUEST)
         assert error.value.place == place
         assert str(error.value).encode()

@@ -46,7 +46,7 @@ def test_provider_arns_of_every_partition(partition: str, issuer: str) -> None:
         ("arn:aws:iam::1111222233334:role/x", "role", "not 12 digits"),
         ("arn:aws:iam::111122223333:role/a/", "role", "no name"),
         ("arn:aws:iam::111122223333:role", "role", "no name"),
-        ("arn:aws:iam::111122223333:role/a b", "role", "blank"),
+        ("arn:aws:iam::111122223333:role/a b", "role", "contains a space"),
         ("arn:aws:iam::aws:role/x", "role", "12 digits"),
         ("arn:aws-xx:iam::111122223333:role/x", "role", "partition"),
         ("arn:aws:s3::111122223333:role/x", "role", "service"),
@@ -66,7 +66,7 @@ def test_parts_of_an_arn_with_a_path() -> None:
     """Protects roles with a path: the annotation must carry it, the name must not."""
     arn = parse_iam_arn("arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy", "policy")
 
-    assert (arn.account, arn.resource, arn.name) == (
+    assert (arn.account_id, arn.resource, arn.name) == (
         "aws",
         "service-role/AmazonEBSCSIDriverPolicy",
         "AmazonEBSCSIDriverPolicy",

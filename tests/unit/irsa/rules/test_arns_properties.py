@@ -25,7 +25,7 @@ def test_an_arn_is_its_parts(partition: str, aws_account: str, kind: str, names:
     text = f"arn:{partition}:iam::{aws_account}:{kind}/{'/'.join(names)}"
     arn = parse_iam_arn(text, kind)
 
-    assert (arn.partition, arn.account, arn.type, arn.resource) == (partition, aws_account, kind, "/".join(names))
+    assert (arn.partition, arn.account_id, arn.type, arn.resource) == (partition, aws_account, kind, "/".join(names))
     assert arn.name == names[-1]
     assert str(arn) == text
 
@@ -38,4 +38,4 @@ def test_whatever_is_read_is_written_the_same(text: str, kind: str) -> None:
     except Mistake:
         return
     assert str(arn) == text
-    assert text.startswith(f"arn:{arn.partition}:iam::{arn.account}:{kind}/")
+    assert text.startswith(f"arn:{arn.partition}:iam::{arn.account_id}:{kind}/")

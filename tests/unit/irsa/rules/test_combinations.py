@@ -69,7 +69,7 @@ def test_everything_that_would_change_a_role_is_told_at_once() -> None:
     """Protects the reader: one mistake names all the arguments to leave out."""
     ((_, mistake),) = combination_mistakes({**EXISTING_ROLE, ("path",): "/", ("tags",): {}}, path_of)
     assert "path, tags" in mistake.found
-    assert "leave out path, tags, or role_arn" in mistake.fix
+    assert "remove path, tags, or role_arn" in mistake.fix
 
 
 def test_what_is_below_an_argument_is_told_as_that() -> None:
@@ -95,7 +95,7 @@ def test_an_existing_role_needs_an_account() -> None:
 @pytest.mark.parametrize("given", [{}, {("subjects",): []}, {("subjects",): ()}, {("role_name",): "r"}])
 def test_a_role_needs_somebody_who_may_assume_it(given: dict[Part, Any]) -> None:
     """Protects from a trust policy without a subject, which would trust nobody or everybody."""
-    assert found(given) == [((), "nobody who may assume the role")]
+    assert found(given) == [((), "no service account may assume the role")]
 
 
 def test_a_name_and_a_prefix_exclude_each_other() -> None:

@@ -141,7 +141,7 @@ def test_a_sid_that_is_used_twice() -> None:
         ({**STATEMENT, "Actions": "s3:*"}, "'Action'"),
         ({**STATEMENT, "Action": "GetObject"}, "s3:GetObject"),
         (without("Action"), "add Action"),
-        ({**STATEMENT, "NotResource": "*"}, "keep Resource"),
+        ({**STATEMENT, "NotResource": "*"}, "remove NotResource"),
     ],
 )
 def test_what_to_do_about_it(wrong: dict[str, Any], advice: str) -> None:
@@ -270,7 +270,7 @@ def test_operators_that_iam_does_not_have(operator: str, advice: str) -> None:
     assert split_operator(operator) is None
     ((place, mistake),) = condition_mistakes({operator: {"aws:x": "a"}})
     assert place == (operator,)
-    assert "no condition operator" in mistake.found
+    assert f"{operator!r} is not a condition operator" in mistake.found
     assert advice in mistake.fix
 
 

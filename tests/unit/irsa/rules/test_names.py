@@ -28,9 +28,9 @@ from irsa.rules.names import POLICY, POLICY_PREFIX, ROLE, ROLE_PREFIX, RULES, au
         ("inline policy", ["x" * 128, "A_b+c=d,e.f@g-h"], ["", "x" * 129, "a b", "ä"]),
         # https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html
         ("description", ["", "x" * 1000, "a\tb\n\r", "é ü ÿ ¡"], ["x" * 1001, "日本", "\x00", "\x7f", "\xa0"]),
-        # API_Tag; the prefix aws: is AWS's own
+        # API_Tag; no key or value begins with the reserved aws: (IAM User Guide, id_tags.html)
         ("tag key", ["a", "x" * 128, "日本", "a b_.:/=+-@"], ["", "x" * 129, "a,b", "a*", "aws:x"]),
-        ("tag value", ["", "x" * 256, "日本", "aws:x", "a b_.:/=+-@"], ["x" * 257, "a,b", "a\tb"]),
+        ("tag value", ["", "x" * 256, "日本", "a aws:x", "a b_.:/=+-@"], ["x" * 257, "a,b", "a\tb", "aws:x"]),
         # labels/#syntax-and-character-set
         (
             "Kubernetes key",

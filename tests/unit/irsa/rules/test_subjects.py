@@ -15,17 +15,17 @@ def test_subjects_that_can_match(subject: str) -> None:
 @pytest.mark.parametrize(
     ("subject", "word"),
     [
-        ("default", "namespace and a name"),
+        ("default", "not namespace:name"),
         ("default", "'default:*'"),
         ("a/b/c", "'a/b/c:*'"),
-        ("a/b:c:d", "namespace and a name"),
+        ("a/b:c:d", "not namespace:name"),
         ("default/my-service-account", "default:my-service-account"),
-        ("a:b:c", "namespace and a name"),
+        ("a:b:c", "not namespace:name"),
         ("system:serviceaccount:a:b", "'a:b'"),
         ("Team:a", "namespace"),
         ("a:B", "service account"),
         (":a", "namespace"),
-        ("*", "namespace and a name"),
+        ("*", "not namespace:name"),
     ],
 )
 def test_subjects_that_never_match(subject: str, word: str) -> None:
