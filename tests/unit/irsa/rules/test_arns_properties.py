@@ -8,6 +8,8 @@ from irsa.rules.mistakes import Mistake
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html#arns-syntax, and names of IAM's API reference.
 NAMES = st.from_regex(r"[A-Za-z0-9+=,.@_-]{1,64}", fullmatch=True)
+# The resource of an OIDC provider is its issuer's host and path.
+HOSTS = st.from_regex(r"[a-z0-9]{1,20}(\.[a-z0-9]{1,20}){1,3}", fullmatch=True)
 PARTITIONS = st.sampled_from(["aws", "aws-cn", "aws-us-gov"])
 AWS_ACCOUNTS = st.from_regex(r"[0-9]{12}", fullmatch=True)
 NEARLY = st.lists(
@@ -19,9 +21,10 @@ NEARLY = st.lists(
 ).map(":".join)
 
 
-@given(PARTITIONS, AWS_ACCOUNTS, st.sampled_from([*EXAMPLES]), st.lists(NAMES, min_size=1, max_size=3))
-def test_an_arn_is_its_parts(partition: str, aws_account: str, kind: str, names: list[str]) -> None:
+@given(PARTITIONS, AWS_ACCOUNTS, st.sampled_from([*EXAMPLES]), HOSTS, st.lists(NAMES, min_size=1, max_size=3))
+def test_an_arn_is_its_parts(partition: str, aws_account: str, kind: str, host: str, names: list[str]) -> None:
     """Protects the parts: an ARN that is put together from documented parts is read as these, and written the same."""
+    names = [host, *names] if kind == "oidc-provider" else names
     text = f"arn:{partition}:iam::{aws_account}:{kind}/{'/'.join(names)}"
     arn = parse_iam_arn(text, kind)
 
