@@ -245,7 +245,8 @@ def _document_of(text: str) -> dict[str, Any]:
     document = parse_object(text)
     if not difflib.get_close_matches("Statement", document, n=1):
         # Another file was named, whose contents are nobody's business here.
-        raise Mistake("no policy document", 'an object with "Version" and "Statement"', "check which file is meant")
+        found, allowed = "JSON that is not a policy document", 'an object with "Version" and "Statement"'
+        raise Mistake(found, allowed, "check which file is meant")
     reason = reason_not_to_use(document)
     if reason:
         raise Mistake(reason, "an IAM policy document in JSON", "check the file")

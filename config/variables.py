@@ -197,7 +197,8 @@ def _value_of(match: re.Match[str], variables: Mapping[str, str]) -> str:
             f"{named(match[0])}, which is empty", "a variable that has a value", "give it one, or remove it here"
         )
     close = difflib.get_close_matches(name, itertools.islice(variables, COMPARED), n=1)
-    fix = f"did you mean {named(reference(close[0]))}?" if close else f"define {named(name)} in irsa:variables"
+    otherwise = f"define {named(name)} in irsa:variables" if name else "write the name of a variable"
+    fix = f"did you mean {named(reference(close[0]))}?" if close else otherwise
     raise Mistake(f"unknown variable {named(match[0])}", listed(variables, reference), fix)
 
 

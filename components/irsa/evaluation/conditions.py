@@ -245,7 +245,9 @@ def _present(
         return opposite(matched) if operator.negated else matched
 
     outcome = _SETS[set_operator or "ForAllValues"](satisfied(value) for value in found)
-    which = {"ForAllValues": "each value must", "ForAnyValue": "one value must"}.get(set_operator or "", "it must")
+    which = {"ForAllValues": "each value must", "ForAnyValue": "at least one value must"}.get(
+        set_operator or "", "it must"
+    )
     choice = ("any of " if operator.negated else "one of ") if len(wanted) > 1 else ""
     verdict = {True: "which is true", False: "which is false", None: "which cannot be decided here"}[outcome]
     rule = "variables" if outcome is None and None in patterns else operator.rule

@@ -280,7 +280,7 @@ def test_a_json_file_that_is_no_policy_is_not_quoted(tmp_path: Path) -> None:
     (tmp_path / "p.json").write_text('{"HUSH": "HUSH", "AccessKeyId": {"HUSH": ["HUSH"]}}')
     found = with_policy(tmp_path, "p.json")
 
-    assert only_mistake(found).mistake.found == "no policy document"
+    assert only_mistake(found).mistake.found == "JSON that is not a policy document"
     assert "HUSH" not in as_json([found]) + "\n".join(plain([found]))
 
 

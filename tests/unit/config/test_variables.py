@@ -46,7 +46,7 @@ def test_own_variables_are_filled_in_and_those_of_iam_stay(value: Any, filled: A
     [
         ("${acount}", "${acount}", "did you mean ${account}?"),
         ("${zzz}", "${zzz}", "define zzz in irsa:variables"),
-        ("${}", "${}", "in irsa:variables"),
+        ("${}", "${}", "write the name of a variable"),
     ],
 )
 def test_an_unknown_variable_is_a_mistake(text: str, name: str, fix: str) -> None:
