@@ -48,7 +48,8 @@ unit: environment ## run the tests that need neither the engine nor the sandbox,
 
 test: lint ## lint and run all tests, those with the real engine too
 	@$(PYTHON) -m sandbox programs
-	@if command -v npm >/dev/null; then cd tests/editor && { npm ci --silent --no-audit --no-fund || exit 1; }; else echo "  no npm (node 18 or newer): the tests of the editor's language server do not run" >&2; fi
+	@command -v npm >/dev/null || { echo "Node.js 18 or newer, with npm, is needed for make test: https://nodejs.org" >&2; exit 1; }
+	@cd tests/editor && npm ci --silent --no-audit --no-fund
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
 
 generate: environment ## generate the schemas and reference pages from the code
