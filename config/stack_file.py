@@ -135,7 +135,7 @@ class StackFile:
             if key.value in lines:
                 self._complain(repeated(key.value, lines[key.value], line), line)
             lines[key.value] = line
-            parts = [part for part in str(key.value).split(":") if part != "config"]
+            parts = [part for part in str(key.value).split(":") if part != "config"] or [str(key.value)]
             if parts[0] == "aws" and parts[-1] in ACCOUNT_LISTS:
                 for item, mistake in account_id_mistakes(parts[-1], _Reader(self.name, []).setting(parts[-1], node)):
                     self._complain(mistake, line_in(node, item, key))

@@ -12,6 +12,7 @@ from config.check import report_of
 from config.loading import examine
 from config.located_mistake import LocatedMistake
 from config.variables import fill, references
+from irsa.rules.grammar import document_mistakes
 from irsa.rules.mistakes import Mistake, Part
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -198,6 +199,13 @@ def test_many_openings_take_no_longer_than_their_length() -> None:
     with pytest.raises(Mistake):
         fill("${" * 500_000, {})
     assert list(references("${" * 500_000 + "}")) == [""]
+    assert time.process_time() - started < 10
+
+
+def test_openings_in_a_resource_take_no_longer_than_their_length() -> None:
+    """Refuses the attack of a Resource full of `${`: its ARN's parts were looked for from each to the end."""
+    started = time.process_time()
+    assert list(document_mistakes(document({**ANY, "Resource": "arn:aws:s3:::" + "${" * 200_000}))) == []
     assert time.process_time() - started < 10
 
 
