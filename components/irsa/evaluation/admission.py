@@ -12,6 +12,7 @@ from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.grammar import split_operator
 from irsa.rules.mistakes import Mistake
+from irsa.rules.names import NAMESPACE, SERVICE_ACCOUNT
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import CLAIM_PREFIX, EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim
 
@@ -19,6 +20,8 @@ from irsa.rules.subjects import CLAIM_PREFIX, EVERY_SERVICE_ACCOUNT, is_pattern,
 FILLING = "strangerzq"
 # The same where that name may be denied: so often a character that no condition names.
 LENGTHS = (9, 14)
+# Further wildcards of one pattern stand for nothing, so that the name stays a short one.
+MOST_FILLED = 8
 
 
 class Admitted(NamedTuple):
@@ -155,7 +158,9 @@ def _fillings(patterns: Iterable[str]) -> list[str]:
 
 
 def _filled(pattern: str, fillings: Iterable[str]) -> list[str]:
-    filled = (pattern.replace("*", filling).replace("?", filling[0]) for filling in fillings)
+    filled = (
+        pattern.replace("*", filling, MOST_FILLED).replace("*", "").replace("?", filling[0]) for filling in fillings
+    )
     return list(dict.fromkeys(filled))
 
 
@@ -191,4 +196,10 @@ def _with_one_colon(rest: str) -> Iterator[str]:
     if ":" not in rest:
         between = {"*": "*:*", "?": ":"}
         ways = [rest[:at] + between[rest[at]] + rest[at + 1 :] for at in range(len(rest)) if rest[at] in between]
-    yield from (subject for subject in ways if all(subject.partition(":")))
+    yield from (subject for subject in ways if _has_names(*subject.split(":")))
+
+
+def _has_names(namespace: str, name: str = "") -> bool:
+    """Return whether some service account has a name like this, and its namespace."""
+    longest = ((namespace, NAMESPACE.longest), (name, SERVICE_ACCOUNT.longest))
+    return all(part and len(part) - part.count("*") <= most for part, most in longest)
