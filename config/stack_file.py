@@ -8,6 +8,7 @@ import functools
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,6 +41,7 @@ LARGEST = 16 * 2**20
 # What 10,000 bindings with large documents stay below. The engine's yaml.v3 refuses over 400,000 values if 99% are by
 # aliases: https://github.com/go-yaml/yaml/blob/v3/decode.go, allowedAliasRatio.
 MOST_VALUES, MOST_ALIASED, LARGEST_SHARE = 4_000_000, 400_000, 100
+PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}
 ACCOUNT_LISTS = ("allowedAccountIds", "forbiddenAccountIds")
 # In front of every value but the first.
 SEPARATORS = (b",", b"\n", b":", b"[", b"{", b"- ", b"?")
@@ -330,10 +332,23 @@ def repeated(key: str, first: int, second: int) -> Mistake:
 def parsed(text: str) -> Any:
     """Return a value that the engine passed as a string."""
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=_each_key_once)
     except (ValueError, RecursionError):
         return text
     return text if reason_not_to_use(value) else value
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; of a key that is there twice, JSON would keep the last, and drop a condition in the other.
+
+    Raises:
+        Mistake: A key is there twice.
+    """
+    read = dict(pairs)
+    if len(read) < len(pairs):
+        key = next(key for key, number in Counter(key for key, _ in pairs).items() if number > 1)
+        raise Mistake(f"the key {key!r} twice in one object", "each key once", "merge the two, or remove one")
+    return read
 
 
 def in_yaml_words(value: object) -> str:
@@ -394,8 +409,16 @@ class _Reader:
         # The engine passes every value as a string, and the program reads it as JSON.
         return parsed(value) if isinstance(value, str) else value
 
+    def _complain(self, mistake: Mistake, node: Any, *steps: str) -> None:
+        place = (*self._path, *steps)
+        self._mistakes.append(LocatedMistake(place, mistake, self._name, node.start_mark.line + 1))
+
     def value(self, node: Any) -> Any:
         """Return the value of a node."""
+        if node.tag not in PLAIN_TAGS:
+            # The engine decodes !!binary, and makes nothing of what !!null tags: another value than the one written.
+            tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+            self._complain(Mistake(f"the tag {named(tag)}", "values without a tag", "remove the tag"), node)
         if isinstance(node, yaml.ScalarNode):
             return scalar(node.value) if not node.style else node.value
         if id(node) in self._open:
@@ -421,17 +444,23 @@ class _Reader:
         lines: dict[str, int] = {}
         for key, item in _items(node):
             name = key.value
-            if name == "<<" and not key.style:
-                for part in item.value if isinstance(item, yaml.SequenceNode) else [item]:
-                    more = self.value(part)
-                    for name_below, value_below in more.items() if isinstance(more, Mapping) else ():
-                        merged.setdefault(name_below, value_below)
-                continue
+            is_merge = name == "<<" and not key.style
             line = key.start_mark.line + 1
             wrong = repeated(name, lines[name], line) if name in lines else None if key.style else _other_key(name)
             if wrong:
-                self._mistakes.append(LocatedMistake((*self._path, name), wrong, self._name, line))
+                self._complain(wrong, key, name)
             lines[name] = line
+            if is_merge:
+                for part in item.value if isinstance(item, yaml.SequenceNode) else [item]:
+                    more = self.value(part)
+                    if not isinstance(more, Mapping):
+                        found = f"{in_yaml_words(more)}, to be merged by <<"
+                        fix = "write an alias (*name) of a mapping, or remove it"
+                        self._complain(Mistake(found, "a mapping, or a list of mappings", fix), part, name)
+                        continue
+                    for name_below, value_below in more.items():
+                        merged.setdefault(name_below, value_below)
+                continue
             self._path.append(name)
             values[name] = self.value(item)
             self._path.pop()
