@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
@@ -72,6 +73,8 @@ def _json(text: str) -> object:
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise TrustDocumentError(place, f"not JSON ({error.msg})", "a JSON document") from error
+    except RecursionError as error:
+        raise TrustDocumentError("", "JSON nested too deeply", "a JSON document") from error
     except ValueError as error:
         # Python refuses longer numbers; IAM's quota would refuse the document too.
         found = f"a number of more than {sys.get_int_max_str_digits():,} digits"
@@ -81,8 +84,8 @@ def _json(text: str) -> object:
 
 def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     # A JSON parser keeps the last of two equal names, and so silently drops a condition. IAM's grammar forbids them.
-    names = [name for name, _ in pairs]
-    twice = next((name for name in names if names.count(name) > 1), None)
+    counted = Counter(name for name, _ in pairs)
+    twice = next((name for name, number in counted.items() if number > 1), None)
     if twice is not None:
         raise TrustDocumentError("", f"the key {twice!r} twice in one object", "each key once, with a list of values")
     return dict(pairs)
