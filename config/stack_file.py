@@ -8,7 +8,6 @@ import functools
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ from config.located_mistake import LocatedMistake, Place
 from config.variables import SECRET, Secret
 from irsa.rules.mistakes import Mistake, named, shown
 from irsa.rules.names import REGION, check_name
+from irsa.rules.policies import each_key_once
 
 PREFIX = "irsa"
 # The C parser, if PyYAML was built with it. It resolves no types; this module does.
@@ -332,23 +332,10 @@ def repeated(key: str, first: int, second: int) -> Mistake:
 def parsed(text: str) -> Any:
     """Return a value that the engine passed as a string."""
     try:
-        value = json.loads(text, object_pairs_hook=_each_key_once)
+        value = json.loads(text, object_pairs_hook=each_key_once)
     except (ValueError, RecursionError):
         return text
     return text if reason_not_to_use(value) else value
-
-
-def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object; of a key that is there twice, JSON would keep the last, and drop a condition in the other.
-
-    Raises:
-        Mistake: A key is there twice.
-    """
-    read = dict(pairs)
-    if len(read) < len(pairs):
-        key = next(key for key, number in Counter(key for key, _ in pairs).items() if number > 1)
-        raise Mistake(f"the key {key!r} twice in one object", "each key once", "merge the two, or remove one")
-    return read
 
 
 def in_yaml_words(value: object) -> str:
@@ -406,8 +393,16 @@ class _Reader:
         """Return the value of a setting as the program gets it."""
         self._path = [name]
         value = self.value(node)
+        if not isinstance(value, str):
+            return value
+        try:
+            json.loads(value, object_pairs_hook=each_key_once)
+        except Mistake as mistake:
+            self._complain(mistake, node)
+        except (ValueError, RecursionError):
+            pass
         # The engine passes every value as a string, and the program reads it as JSON.
-        return parsed(value) if isinstance(value, str) else value
+        return parsed(value)
 
     def _complain(self, mistake: Mistake, node: Any, *steps: str) -> None:
         place = (*self._path, *steps)
