@@ -74,7 +74,7 @@ def _json(text: str) -> object:
         place = f"line {error.lineno}, column {error.colno}"
         raise TrustDocumentError(place, f"not JSON ({error.msg})", "a JSON document") from error
     except RecursionError as error:
-        raise TrustDocumentError("", "JSON nested too deeply", "a JSON document") from error
+        raise TrustDocumentError("", "JSON that is nested too deeply", "a JSON document") from error
     except ValueError as error:
         # Python refuses longer numbers; IAM's quota would refuse the document too.
         found = f"a number of more than {sys.get_int_max_str_digits():,} digits"
