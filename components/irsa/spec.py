@@ -61,7 +61,7 @@ class Role:
     """The role to create."""
 
     trust_policy: Value[str]
-    subjects: Value[list[str] | None]
+    subjects: Value[list[str]] | Value[list[str] | None]
     trust_warnings: Value[Sequence[str]]
     name: Value[str] | None
     name_prefix: Value[str] | None
@@ -362,7 +362,7 @@ def _role(reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[P
     judged = _admission(reading, parts, document) if values.get("trust_statements") else None
     return Role(
         trust_policy=document,
-        subjects=reading.combined({"subjects": subjects, "judged": judged}, _admitted_subjects),
+        subjects=subjects if judged is None else reading.combined({"judged": judged}, _admitted_subjects),
         trust_warnings=() if judged is None else _trust_warnings(reading, parts, judged),
         name=name,
         name_prefix=prefix,
@@ -388,8 +388,8 @@ def _admission(reading: Reading, parts: Mapping[str, Any], document: Value[str])
 
 
 def _admitted_subjects(known: Mapping[str, Any], _found: Found) -> list[str] | None:
-    judged: Admission | None = known["judged"]
-    return known["subjects"] if judged is None else judged.subjects
+    judged: Admission = known["judged"]
+    return judged.subjects
 
 
 def _trust_warnings(reading: Reading, parts: Mapping[str, Any], judged: Value[Admission]) -> Value[Sequence[str]]:

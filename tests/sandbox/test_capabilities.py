@@ -395,7 +395,7 @@ def test_every_setting_of_an_account(deploy: Deploy, cloud: Any) -> None:
     said = stack.pulumi("up", "--yes", "--skip-preview")
     found = account(cloud, "full", "team-b")
 
-    assert "90,000 seconds is longer than the usual 86,400" in said
+    assert "90,000 seconds is longer than the default of 86,400" in said
     assert found["metadata"]["labels"] == {"app": "full"}
     assert found["metadata"]["annotations"] == {
         "example.com/owner": "payments",

@@ -79,7 +79,7 @@ def test_explain_asks_which_cluster_is_meant(both: Project) -> None:
     }
 
     assert which.returncode == 2
-    assert f"give --issuer, one of {', '.join(sorted(answers))}" in which.stderr
+    assert f"pass --issuer with one of {', '.join(sorted(answers))}" in which.stderr
     for issuer, answer in answers.items():
         assert answer.returncode == 0, answer.stderr
         assert f"token: issuer {issuer}," in answer.stdout
