@@ -360,9 +360,12 @@ def _role(reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[P
     document = reading.combined(parts, trust_policy)
     # Without statements of the caller's, the trust policy admits its subjects and nobody else.
     judged = _admission(reading, parts, document) if values.get("trust_statements") else None
+    admitted: Value[list[str]] | Value[list[str] | None] = subjects
+    if judged is not None:
+        admitted = reading.combined({"judged": judged}, _admitted_subjects)
     return Role(
         trust_policy=document,
-        subjects=subjects if judged is None else reading.combined({"judged": judged}, _admitted_subjects),
+        subjects=admitted,
         trust_warnings=() if judged is None else _trust_warnings(reading, parts, judged),
         name=name,
         name_prefix=prefix,
