@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from config import argument_places
+from config.lint import check_rule_name
 from config.located_mistake import LocatedMistake, Place
 from config.pydantic_errors import keys_at
 from config.variables import BUILT_IN
@@ -37,9 +38,7 @@ def mistakes_between_keys(values: Mapping[str, Any]) -> Iterator[LocatedMistake]
             yield from _of_binding(key, binding)
             yield from _references(key, binding, values)
     yield from _repeated(bindings, values)
-    for rule, silence in _mapping(_mapping(values.get("lint")).get("silence")).items():
-        for index, key in enumerate(_list(_mapping(silence).get("bindings"))):
-            yield from _unknown(("lint", "silence", rule, "bindings", index), key, "irsa:bindings", bindings)
+    yield from _of_lint(_mapping(values.get("lint")), bindings)
 
 
 def _of_the_top(values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
@@ -52,6 +51,20 @@ def _of_the_top(values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
         if name in _mapping(values.get("variables")):
             found = f"{name!r}, which is a built-in variable"
             yield _mistake(("variables", name), found, f"names other than {', '.join(BUILT_IN)}", "rename it")
+
+
+def _of_lint(lint: Mapping[str, Any], bindings: Mapping[str, Any]) -> Iterator[LocatedMistake]:
+    silence = _mapping(lint.get("silence"))
+    named: list[tuple[Place, Any]] = [(("silence", name), name) for name in silence]
+    named += [(("errors", index), name) for index, name in enumerate(_list(lint.get("errors")))]
+    for place, name in named:
+        try:
+            check_rule_name(name) if isinstance(name, str) else None
+        except Mistake as mistake:
+            yield LocatedMistake(("lint", *place), mistake)
+    for name, silenced in silence.items():
+        for index, key in enumerate(_list(_mapping(silenced).get("bindings"))):
+            yield from _unknown(("lint", "silence", name, "bindings", index), key, "irsa:bindings", bindings)
 
 
 def _of_cluster(place: Place, cluster: Any, values: Mapping[str, Any]) -> Iterator[LocatedMistake]:

@@ -7,8 +7,6 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-from config.lint import RULES as LINT_RULES
-from config.lint import check_rule_name
 from config.variables import check_variables, fill
 from irsa.rules import commands
 from irsa.rules.annotations import check_annotation_key
@@ -174,11 +172,6 @@ Conditions = Annotated[
             "examples": [{"StringEquals": {"aws:SourceVpc": "vpc-0abc"}}],
         }
     ),
-]
-LintRuleName = Annotated[
-    str,
-    AfterValidator(check_rule_name),
-    WithJsonSchema({"type": "string", "enum": list(LINT_RULES)}),
 ]
 Importable = Annotated[
     str,
@@ -424,9 +417,9 @@ class Silence(Settings):
 class Lint(Settings):
     """Which warnings stop a deployment, and which are not shown."""
 
-    errors: list[LintRuleName] = Field(default_factory=list, examples=[["wide-trust"]])
+    errors: list[str] = Field(default_factory=list, examples=[["wide-trust"]])
     """Rules whose warnings are mistakes, with which nothing is deployed."""
-    silence: dict[LintRuleName, Silence] = Field(
+    silence: dict[str, Silence] = Field(
         default_factory=dict,
         examples=[{"wide-trust": {"bindings": ["team-a"], "reason": "the namespace belongs to one team"}}],
     )

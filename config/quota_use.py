@@ -1,9 +1,9 @@
 """How much of IAM's quotas a binding uses, as far as known without look-ups."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from config.argument_places import place_of
-from config.lint import PlacedUsage
 from config.located_mistake import LocatedMistake, Place
 from config.models import Binding, Stack
 from config.policy_sources import PolicySources
@@ -11,9 +11,16 @@ from config.trust_policies import trust_of
 from config.variables import CheckVariables
 from irsa.rules.mistakes import Mistake
 from irsa.rules.policies import chaining_policy
-from irsa.rules.quotas import check_usage
+from irsa.rules.quotas import Usage, check_usage
 from irsa.rules.trust import minified
 from irsa.rules.usage import role_usages, tags_usage, trust_usage
+
+
+class PlacedUsage(NamedTuple):
+    """How much of a quota a binding uses, and the setting that adds to it."""
+
+    place: Place
+    usage: Usage
 
 
 def quota_usages(
@@ -58,7 +65,7 @@ def _usages(
     if policy:
         yield PlacedUsage((*place, "policy", "tags"), tags_usage("policy", policy.tags))
     trust = trust_of(binding, stack, sources, variables)
-    yield PlacedUsage((*place, "trust"), trust_usage(trust.policy, stack.quotas.trust_policy_size))
+    yield PlacedUsage((*place, "trust"), trust_usage(trust.document, stack.quotas.trust_policy_size))
     parts = sources.parts((*place, "policy"), policy.document) if policy and policy.document else 0
     inline = [minified(sources.with_samples(source.document)) for source in binding.inline_policies.values()]
     if binding.assume_role_arns:
