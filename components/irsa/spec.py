@@ -43,7 +43,7 @@ Usages = Sequence[tuple[Part, Usage]]
 
 
 @dataclass(frozen=True)
-class ServiceAccount:
+class AnnotatedServiceAccount:
     """The Kubernetes service account."""
 
     name: Value[str]
@@ -57,7 +57,7 @@ class ServiceAccount:
 
 
 @dataclass(frozen=True)
-class Role:
+class CreatedRole:
     """The role to create."""
 
     trust_policy: Value[str]
@@ -117,12 +117,12 @@ class Webhook:
 class Spec:
     """What a ServiceAccountRole creates: either `role` or an existing role, `role_arn`."""
 
-    role: Role | None
+    role: CreatedRole | None
     role_arn: Value[str] | None
     policies: tuple[ManagedPolicy, ...]
     attachments: tuple[Attachment, ...]
     inline_policies: tuple[InlinePolicy, ...]
-    service_account: ServiceAccount | None
+    service_account: AnnotatedServiceAccount | None
     webhook: Webhook
     retain_on_delete: bool | None
     warnings: tuple[str, ...]
@@ -171,7 +171,7 @@ def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> S
     )
 
 
-def _warnings(reading: Reading, values: Mapping[str, Any], role: Role | None, usages: Usages) -> Iterator[str]:
+def _warnings(reading: Reading, values: Mapping[str, Any], role: CreatedRole | None, usages: Usages) -> Iterator[str]:
     """Yield warnings: what is legal, but likely not intended, as far as it is known."""
     for _, usage in usages:
         if check_usage(usage):
@@ -328,7 +328,7 @@ def _subjects(reading: Reading, values: Mapping[str, Any]) -> Value[list[str]]:
     return reading.combined(parts, compute)
 
 
-def _role(reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[Part, Any]) -> Role:
+def _role(reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[Part, Any]) -> CreatedRole:
     subjects = _subjects(reading, values)
     quota = values.get("trust_policy_size_quota", TRUST_POLICY_SIZE)
 
@@ -360,7 +360,7 @@ def _role(reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[P
     document = reading.combined(parts, trust_policy)
     # Without statements of the caller's, the trust policy admits its subjects and nobody else.
     judged = _admission(reading, parts, document) if values.get("trust_statements") else None
-    return Role(
+    return CreatedRole(
         trust_policy=document,
         subjects=reading.combined({"subjects": subjects, "judged": judged}, _admitted_subjects),
         trust_warnings=() if judged is None else _trust_warnings(reading, parts, judged),
@@ -534,12 +534,12 @@ def _inline_policies(
 # --- the service account ---------------------------------------------------------------------------------------------
 
 
-def _service_account(values: Mapping[str, Any]) -> ServiceAccount | None:
+def _service_account(values: Mapping[str, Any]) -> AnnotatedServiceAccount | None:
     settings = values.get("service_account")
     if settings is None:
         return None
     name, namespace = settings["name"], settings.get("namespace", DEFAULT_NAMESPACE)
-    return ServiceAccount(
+    return AnnotatedServiceAccount(
         name=name,
         namespace=namespace,
         create=settings.get("create", True),
@@ -577,6 +577,6 @@ def _usages(
     yield from role_usages(len(policies), len(values.get("policy_arns", {})), known, quota)
 
 
-def _trust_usage(role: Role | None, values: Mapping[str, Any]) -> Iterator[tuple[Part, Usage]]:
+def _trust_usage(role: CreatedRole | None, values: Mapping[str, Any]) -> Iterator[tuple[Part, Usage]]:
     if role is not None and not isinstance(role.trust_policy, Later):
         yield ("subjects",), trust_usage(role.trust_policy, values.get("trust_policy_size_quota", TRUST_POLICY_SIZE))
