@@ -34,7 +34,7 @@ LONG = "x" * 6200
 
 
 def paths(value: Any, place: Part = ()) -> list[Part]:
-    """Give the path of every value within a value."""
+    """Return the path of every value within a value."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [place, *(path for key, item in inner for path in paths(item, (*place, key)))]
 
@@ -58,7 +58,7 @@ def test_every_argument_is_tried_as_an_output() -> None:
 
 
 def with_outputs(value: Any, chosen: set[Part], place: Part = ()) -> Any:
-    """Give the value with outputs at the chosen paths."""
+    """Return the value with outputs at the chosen paths."""
     if isinstance(value, dict):
         value = {key: with_outputs(item, chosen, (*place, key)) for key, item in value.items()}
     elif isinstance(value, list):
@@ -67,7 +67,7 @@ def with_outputs(value: Any, chosen: set[Part], place: Part = ()) -> Any:
 
 
 def unknown() -> pulumi.Output[Any]:
-    """Give an output as a preview has it of a resource that is to be created."""
+    """Return an output as a preview has it of a resource that is to be created."""
 
     async def answer(value: Any) -> Any:
         return value
@@ -93,7 +93,7 @@ def test_outputs_make_the_same_resources(
 
 
 def inputs(deployment: Any) -> dict[str, Any]:
-    """Give what was registered, and the component's outputs."""
+    """Return what was registered, and the component's outputs."""
     found = {f"{r.type} {r.name}": r.inputs for r in deployment.registrations}
     return {**found, "outputs": deployment.outputs}
 
@@ -222,8 +222,8 @@ def test_a_preview_hides_no_more_than_it_must(deploy: Callable[..., Any]) -> Non
 
 def test_an_existing_account_may_be_named_by_outputs(deploy: Callable[..., Any]) -> None:
     """Protects accounts that a chart of the same stack makes: their names are outputs."""
-    account = {"name": output("theirs"), "namespace": output("team-a"), "create": False}
-    deployed = deploy({**GOOD, "service_account": account})
+    service_account = {"name": output("theirs"), "namespace": output("team-a"), "create": False}
+    deployed = deploy({**GOOD, "service_account": service_account})
 
     assert deployed.reads[0].inputs["id"] == "team-a/theirs"
     assert deployed.one(PATCH).inputs["metadata"]["name"] == "theirs"
@@ -278,8 +278,8 @@ def test_a_secret_that_is_refused_is_not_shown(deploy: Callable[..., Any]) -> No
 
 def test_several_wrong_outputs_are_reported_together(deploy: Callable[..., Any]) -> None:
     """Protects against a run per mistake, for values that go into the same trust policy as well."""
-    account = {"name": output("A B"), "namespace": output("C D")}
+    service_account = {"name": output("A B"), "namespace": output("C D")}
     with pytest.raises(InvalidArgumentsError) as error:
-        deploy({"oidc_provider_arns": [PROVIDER], "role_name": "r", "service_account": account})
+        deploy({"oidc_provider_arns": [PROVIDER], "role_name": "r", "service_account": service_account})
 
     assert "service_account.name" in str(error.value)

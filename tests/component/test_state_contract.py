@@ -39,7 +39,7 @@ ARGUMENTS: dict[str, Any] = {
 
 
 def state_of(deployed: Any, without: tuple[str, ...] = (), children: bool = True) -> dict[str, Any]:
-    """Give the state that an engine would keep."""
+    """Return the state that an engine would keep."""
     stack = {"urn": "urn:pulumi:test::irsa::pulumi:pulumi:Stack::irsa-test", "type": "pulumi:pulumi:Stack"}
     component = deployed.one(COMPONENT)
     registered = {name: value for name, value in deployed.registered.items() if name not in without}
@@ -59,7 +59,7 @@ def binding_of(declared: DeclaredStack) -> DeclaredBinding:
 
 
 def shown(binding: DeclaredBinding) -> dict[str, Any]:
-    """Give all that is read of a binding, documents as what they mean; the place of an account is its cluster's."""
+    """Return all that is read of a binding, documents as what they mean; the place of an account is its cluster's."""
     documents = {name: json.loads(text or "null") for name, text in binding.documents.items()}
     inline = {name: json.loads(text or "null") for name, text in binding.inline_policies.items()}
     trust = json.loads(binding.role.trust or "null") if binding.role else None
@@ -139,9 +139,9 @@ def test_every_output_is_one_that_verify_needs(deploy: Any, name: str) -> None:
 
 def test_an_account_that_only_was_annotated_is_told_apart(deploy: Any) -> None:
     """Protects the advice: an existing account is not the stack's to create, nor is an existing role."""
-    account = {"name": "my-service-account", "namespace": "team-a", "create": False}
+    service_account = {"name": "my-service-account", "namespace": "team-a", "create": False}
     for children in (True, False):
-        deployed = deploy({"role_arn": ROLE_ARN, "service_account": account, "audience": "my-audience"})
+        deployed = deploy({"role_arn": ROLE_ARN, "service_account": service_account, "audience": "my-audience"})
         binding = binding_of(parse_state(state_of(deployed, children=children)))
 
         assert binding.role is None

@@ -217,7 +217,7 @@ def _text(file: Path) -> str:
 
 
 def _fewer_bindings(document: Any, chance: random.Random) -> Any:
-    """Give the document with one to four of its bindings, so that one change has a chance to be accepted."""
+    """Return the document with one to four of its bindings, so that one change has a chance to be accepted."""
     config = document["config"]
     every = config["irsa:bindings"]
     kept = set(chance.sample(sorted(every), chance.randint(1, min(4, len(every)))))
@@ -230,7 +230,7 @@ def _fewer_bindings(document: Any, chance: random.Random) -> Any:
 
 
 def places(value: Any, place: Place = ()) -> Iterator[Place]:
-    """Give every place of a value."""
+    """Return every place of a value."""
     yield place
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
@@ -238,7 +238,7 @@ def places(value: Any, place: Place = ()) -> Iterator[Place]:
 
 
 def at(value: Any, place: Place) -> Any:
-    """Give what is at a place."""
+    """Return what is at a place."""
     for part in place:
         value = value[part]
     return value
@@ -312,7 +312,7 @@ def _add(container: Any, key: Any, value: Any) -> None:
 
 
 def _altered(text: str, chance: random.Random) -> str:
-    """Give a text with a fragment put in, a character lost, or a part of it twice."""
+    """Return a text with a fragment put in, a character lost, or a part of it twice."""
     start = chance.randint(0, len(text))
     match chance.choice(("put", "put", "lose", "twice")):
         case "put":
@@ -324,7 +324,7 @@ def _altered(text: str, chance: random.Random) -> str:
 
 
 def _scratched(text: str, chance: random.Random) -> str:
-    """Give the text with some characters lost or something put in, as a slip of the hand does."""
+    """Return the text with some characters lost or something put in, as a slip of the hand does."""
     start = chance.randrange(len(text))
     put = chance.choice(("", "\t", "{", "]", ":", "'", "\n", *YAML, *FRAGMENTS))
     return text[:start] + put + text[start + chance.randrange(4) :]

@@ -97,7 +97,7 @@ CASES = st.sampled_from(ARGUMENTS).flatmap(
 
 
 def changed(value: dict[str, Any], place: Part, new: Any) -> dict[str, Any]:
-    """Give the value with a new one at a place."""
+    """Return the value with a new one at a place."""
     result = copy.deepcopy(value)
     inner: Any = result
     for part in place[:-1]:

@@ -23,7 +23,7 @@ def found(**values: Any) -> list[tuple[Place, str]]:
 
 
 def of_binding(*, clusters: Any = ..., accounts: Any = ..., **keys: Any) -> list[tuple[Place, str]]:
-    """Give what is found in a binding, without the two steps that lead to it."""
+    """Return what is found in a binding, without the two steps that lead to it."""
     cluster = CLUSTER if clusters is ... else ...
     mistakes = found(bindings={"app": {**APP, **keys}}, cluster=cluster, clusters=clusters, accounts=accounts)
     assert all(place[:2] == ("bindings", "app") for place, _ in mistakes)

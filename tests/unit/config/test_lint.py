@@ -21,7 +21,7 @@ def policy(*statements: Any) -> dict[str, Any]:
 
 
 def warnings(rule: str, folder: Path, binding: dict[str, Any], **values: Any) -> list[str]:
-    """Give the places of a rule's warnings about one binding, without the two steps that lead to it."""
+    """Return the places of a rule's warnings about one binding, without the two steps that lead to it."""
     stack = {"cluster": {"name": "c"}, "bindings": {"app": {**APP, **binding}}, **values}
     examination = examine(stack, folder, "us-west-2", thorough=True)
     assert examination.mistakes == []
@@ -194,8 +194,8 @@ def test_missing_data_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("config.aws_actions.are_known", lambda: False)
     values = {"cluster": {"name": "c"}, "bindings": {"app": APP}}
     assert examine(values, tmp_path).not_checked == []
-    (told,) = examine(values, tmp_path, thorough=True).not_checked
-    assert "policy-sentry" in told
+    (missing,) = examine(values, tmp_path, thorough=True).not_checked
+    assert "policy-sentry" in missing
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_a_mistake_in_one_binding_hides_no_warning_of_another(tmp_path: Path) ->
 
 
 def test_a_silenced_warning_is_kept_with_its_reason(tmp_path: Path) -> None:
-    """Protects reviewers: what is silenced, and why, is told; a warning that counts as an error is a mistake."""
+    """Protects reviewers: what is silenced, and why, is reported; a warning that counts as an error is a mistake."""
     wide = {"trust": {"subjects": ["team-a:*"]}}
     values = {"cluster": {"name": "c"}, "bindings": {"wide": wide}}
     silenced = examine({**values, "lint": {"silence": {"wide-trust": {"reason": "known"}}}}, tmp_path)

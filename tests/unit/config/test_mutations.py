@@ -40,7 +40,7 @@ VALUES: tuple[Any, ...] = (
 
 
 def places(value: Any, place: Place = ()) -> Iterator[Place]:
-    """Give every place of a value."""
+    """Return every place of a value."""
     yield place
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
@@ -48,7 +48,7 @@ def places(value: Any, place: Place = ()) -> Iterator[Place]:
 
 
 def at(value: Any, place: Place) -> Any:
-    """Give what is at a place."""
+    """Return what is at a place."""
     for part in place:
         value = value[part]
     return value
@@ -67,7 +67,7 @@ def add(container: Any, key: Any, value: Any) -> None:
 
 
 def mutated(document: Any, chance: random.Random) -> Any:
-    """Give a copy with one to three changes that know the structure."""
+    """Return a copy with one to three changes that know the structure."""
     document = deepcopy(document)
     config = document["config"]
     for _ in range(chance.randint(1, 3)):
@@ -93,7 +93,7 @@ def mutated(document: Any, chance: random.Random) -> Any:
 
 
 def scratched(text: str, chance: random.Random) -> str:
-    """Give the text with some characters lost or one put in, as a slip of the hand does."""
+    """Return the text with some characters lost or one put in, as a slip of the hand does."""
     start = chance.randrange(len(text))
     return (
         text[:start]
@@ -103,7 +103,7 @@ def scratched(text: str, chance: random.Random) -> str:
 
 
 def expected_line(mistake: LocatedMistake, name: str, text: str) -> int | None:
-    """Give the line that a mistake must have; what is about the file as a whole is taken as it is."""
+    """Return the line that a mistake must have; what is about the file as a whole is taken as it is."""
     if not mistake.place:
         return mistake.line
     if mistake.file != name:

@@ -56,8 +56,8 @@ def test_a_mistake_in_a_file_is_told_where_it_is(tmp_path: Path, content: bytes,
     read.with_documents({key: {"policy": {"file": "p.json"}} for key in ("one", "two")})
 
     assert {mistake.file for mistake in read.mistakes} == {"p.json"}
-    (told,) = [mistake for mistake in read.mistakes if word in mistake.mistake.found]
-    assert line is None or told.line == line
+    (mistake,) = [each for each in read.mistakes if word in each.mistake.found]
+    assert line is None or mistake.line == line
     assert read.unusable_bindings == {"one", "two"}
 
 

@@ -64,7 +64,7 @@ def test_a_limit_is_told_with_its_number() -> None:
 
 
 def test_a_misspelled_key_that_is_required_is_one_mistake() -> None:
-    """Protects the reader: the same error is not told as an unknown key and as a missing one."""
+    """Protects the reader: the same error is not reported as an unknown key and as a missing one."""
     assert [each.place[2:] for each in mistakes(binding(serviceAccount={"nam": "a"}))] == [("serviceAccount", "nam")]
     both = mistakes(binding(serviceAccount={"zzzzz": "a"}))
     assert [each.place[2:] for each in both] == [("serviceAccount", "name"), ("serviceAccount", "zzzzz")]

@@ -148,7 +148,7 @@ def test_a_shared_policy_file_is_told_once(tmp_path: Path) -> None:
 
 
 def test_one_slip_is_one_mistake(tmp_path: Path) -> None:
-    """Protects the reader: a misspelled key is not told a second time as the setting that is missing."""
+    """Protects the reader: a misspelled key is not reported a second time as the setting that is missing."""
     values = {"cluster": {"nam": "c"}, "bindings": {"a": {"serviceAccout": {"name": "a"}}}}
     mistakes = examine(values, tmp_path).mistakes
 

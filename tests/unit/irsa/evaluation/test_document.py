@@ -67,7 +67,7 @@ def test_a_number_that_python_does_not_read_is_refused() -> None:
         evaluate(text.replace('"number"', "9" * 5_000), REQUEST)
 
 
-def test_a_name_that_an_object_has_twice_is_told() -> None:
+def test_a_name_that_an_object_has_twice_is_reported() -> None:
     """Protects the message from being taken for that of a number: one condition of the two would get lost."""
     with pytest.raises(TrustDocumentError, match="'Statement' twice"):
         evaluate('{"Statement": [], "Statement": []}', REQUEST)

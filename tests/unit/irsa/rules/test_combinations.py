@@ -106,7 +106,7 @@ def test_a_name_and_a_prefix_exclude_each_other() -> None:
 
 @pytest.mark.parametrize("argument", OF_A_CREATED_SERVICE_ACCOUNT, ids=path_of)
 def test_an_existing_account_keeps_what_it_has(argument: Part) -> None:
-    """Protects accounts of others: what only a created account would get is told, not dropped in silence."""
+    """Protects service accounts of others: what only a created one would get is reported, not dropped in silence."""
     given = {**ACCOUNT, ("service_account", "create"): False, argument: {}}
     ((place, words),) = found(given)
     assert place == ("service_account", "create")

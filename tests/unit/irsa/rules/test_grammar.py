@@ -112,7 +112,7 @@ def test_documents_that_iam_takes(good: dict[str, Any]) -> None:
     ],
 )
 def test_documents_that_iam_refuses(bad: dict[str, Any], place: Part, word: str) -> None:
-    """Protects the deployment from MalformedPolicyDocument: each is told at its place, and nothing else is.
+    """Protects the deployment from MalformedPolicyDocument: each is reported at its place, and nothing else is.
 
     For a missing Sid, Id, Effect and the like the elements' own pages: reference_policies_elements_*.html.
     """
@@ -405,7 +405,7 @@ def test_a_resource_of_another_partition() -> None:
 
 @pytest.mark.parametrize("value", [{}, {"Statement": None}, {"Statement": "x"}, {"Statement": [5, {"Resource": 5}]}])
 def test_a_document_of_any_shape_has_no_partition(value: dict[str, Any]) -> None:
-    """Protects from a traceback: what is wrong with the shape is told by the grammar."""
+    """Protects from a traceback: what is wrong with the shape is reported by the grammar."""
     assert [*partition_mistakes(value, "aws-cn")] == []
 
 

@@ -1,4 +1,4 @@
-"""The trust policy, held against the AWS page's document.
+"""The trust policy, checked against the AWS page's document.
 
 https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html
 """
@@ -145,7 +145,7 @@ def test_the_providers_of_our_own_document() -> None:
 
 
 def trusting(**elements: Any) -> str:
-    """Give a document of one statement that trusts the provider, with some elements changed."""
+    """Return a document of one statement that trusts the provider, with some elements changed."""
     return json.dumps({"Statement": {"Effect": "Allow", "Principal": {"Federated": PROVIDER}, **elements}})
 
 
