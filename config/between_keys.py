@@ -16,7 +16,6 @@ from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import Mistake, listed, nearest, path_of, shown
 from irsa.rules.policies import CHAINING_POLICY
 from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, subject_of
-from irsa.rules.trust import check_conditions
 
 
 def mistakes_between_keys(values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
@@ -118,19 +117,6 @@ def _of_binding(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake
     if "assumeRoleArns" in binding and CHAINING_POLICY in _mapping(binding.get("inlinePolicies")):
         found = f"{CHAINING_POLICY!r}, which is the name of the inline policy of assumeRoleArns"
         yield _mistake((*place, "inlinePolicies", CHAINING_POLICY), found, "another name", "rename it")
-    try:
-        check_conditions(_conditions(trust))
-    except Mistake as mistake:
-        yield LocatedMistake((*place, "trust", "conditions"), mistake)
-
-
-def _conditions(trust: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the conditions without variables in their keys; the others are checked with those filled in."""
-    conditions = _mapping(trust.get("conditions")).items()
-    return {
-        operator: {str(key): value for key, value in _mapping(keys).items() if "${" not in str(key)}
-        for operator, keys in conditions
-    }
 
 
 def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[LocatedMistake]:

@@ -111,7 +111,6 @@ def test_what_does_not_go_together(values: dict[str, Any], place: Place, word: s
             ("inlinePolicies", "assume-roles"),
             "assumeRoleArns",
         ),
-        ({"trust": {"conditions": {"StringEquals": {"x:sub": "a"}}}}, ("trust", "conditions"), "x:sub"),
         ({"account": "dta", "accounts": {"data": {"profile": "p"}}}, ("account",), "'dta' is not in irsa:accounts"),
         ({"clusters": {"blue": {"name": "b"}}}, (), ""),
         ({"formerly": "app"}, ("formerly",), "still a binding"),
@@ -162,7 +161,7 @@ def test_two_clusters_are_not_reached_by_one_kubeconfig() -> None:
     assert found(cluster=..., clusters=plain, bindings={"app": {"trust": {"subjects": ["a:b"]}}}) == []
 
 
-def test_a_misspelled_key_is_not_told_as_a_missing_one() -> None:
+def test_a_misspelled_key_is_not_reported_as_a_missing_one() -> None:
     """Protects the reader from two mistakes for one error: the models report the key."""
     assert found(cluster={"nam": "c"}, bindings={"app": {"serviceAcount": {"name": "a"}}}) == []
     assert [place for place, _ in found(bindings={"app": {}})] == [("bindings", "app")]

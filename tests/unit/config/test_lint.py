@@ -189,7 +189,7 @@ def test_a_rule_that_takes_a_moment_is_asked_where_it_matters(tmp_path: Path) ->
     assert strict.stack is None
 
 
-def test_missing_data_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_data_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects honesty: a rule without its data says so, and only when it is asked."""
     monkeypatch.setattr("config.aws_actions.are_known", lambda: False)
     values = {"cluster": {"name": "c"}, "bindings": {"app": APP}}

@@ -47,7 +47,7 @@ def binding(**keys: Any) -> dict[str, Any]:
         (binding(role={"tags": {"a,b": "c"}}), ("role", "tags", "a,b"), "'a,b'", "characters"),
     ],
 )
-def test_an_error_is_told_in_words_of_yaml(values: dict[str, Any], place: Place, found: str, fix: str) -> None:
+def test_an_error_is_reported_in_words_of_yaml(values: dict[str, Any], place: Place, found: str, fix: str) -> None:
     """Protects users of YAML from pydantic's words: the value as YAML has it, and how to write what is meant."""
     (mistake,) = mistakes(values)
     assert mistake.place == ("bindings", "a", *place)
@@ -56,7 +56,7 @@ def test_an_error_is_told_in_words_of_yaml(values: dict[str, Any], place: Place,
     assert "pydantic" not in str(mistake)
 
 
-def test_a_limit_is_told_with_its_number() -> None:
+def test_a_limit_is_reported_with_its_number() -> None:
     """Protects the reader: the number of the API reference of CreateRole, with a comma as people write it."""
     (least,) = mistakes(binding(role={"maxSessionDuration": 60}))
     (most,) = mistakes(binding(role={"maxSessionDuration": 43_201}))

@@ -65,14 +65,14 @@ def test_an_existing_role_is_never_changed(argument: str) -> None:
         assert found({**EXISTING_ROLE, (argument,): value}) == [(("role_arn",), f"role_arn together with {argument}")]
 
 
-def test_everything_that_would_change_a_role_is_told_at_once() -> None:
+def test_everything_that_would_change_a_role_is_reported_together() -> None:
     """Protects the reader: one mistake names all the arguments to leave out."""
     ((_, mistake),) = combination_mistakes({**EXISTING_ROLE, ("path",): "/", ("tags",): {}}, path_of)
     assert "path, tags" in mistake.found
     assert "remove path, tags, or role_arn" in mistake.fix
 
 
-def test_what_is_below_an_argument_is_told_as_that() -> None:
+def test_what_is_below_an_argument_is_reported_as_that() -> None:
     """Protects the reader: a policy with three settings is one thing to leave out."""
     policy: dict[Part, Any] = {("policy",): {}, ("policy", "name"): "p", ("policy", "path"): "/"}
     assert found({**EXISTING_ROLE, **policy}) == [(("role_arn",), "role_arn together with policy")]

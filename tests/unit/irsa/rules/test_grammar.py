@@ -212,7 +212,7 @@ def test_a_trust_statement_without_principal() -> None:
     assert (place, mistake.found) == ((), "no Principal")
 
 
-def test_an_excluded_principal_is_told_once() -> None:
+def test_an_excluded_principal_is_reported_once() -> None:
     """Protects the reader: the advice for NotPrincipal is to write a Principal, so that is no second mistake."""
     statement = {**{key: value for key, value in TRUST.items() if key != "Principal"}, "NotPrincipal": {"AWS": "*"}}
     ((place, mistake),) = statement_mistakes(statement, trust=True)

@@ -47,7 +47,7 @@ def test_a_quota_that_aws_raises_names_its_setting() -> None:
     assert "SETTING" in error.value.spelled(lambda _: "SETTING").fix
 
 
-def test_a_usage_is_told_as_used_of_quota() -> None:
+def test_a_usage_is_reported_as_used_of_quota() -> None:
     """Protects the warning's text, which its docstring promises."""
     assert str(Usage("characters of the trust policy", 1700, 2048)) == "characters of the trust policy: 1,700 of 2,048"
 

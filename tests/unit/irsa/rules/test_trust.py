@@ -173,7 +173,7 @@ def test_the_providers_of_a_document_of_others(document: str, expected: dict[str
     assert federated_providers(document) == expected
 
 
-def test_statements_of_one_provider_are_told_one_by_one() -> None:
+def test_statements_of_one_provider_are_reported_one_by_one() -> None:
     """Protects from taking the audiences of two statements together: a token needs those of one."""
     first = json.loads(trusting(Condition={"StringEquals": {f"{ISSUER}:aud": "a"}}))["Statement"]
     second = json.loads(trusting())["Statement"]
