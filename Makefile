@@ -58,6 +58,7 @@ generate: environment ## generate the schemas and reference pages from the code
 	@$(PYTHON) cli/reference.py
 	@$(PYTHON) components --schema > components/schema.json.new && mv components/schema.json.new components/schema.json
 	@$(PYTHON) components/readme.py
+	@$(PYTHON) -m irsa_cli check tests/golden/mistakes.yaml > tests/golden/mistakes.txt || [ $$? -eq 1 ]
 
 bench: environment ## measure what the documentation has a figure for
 	@for file in bench/*.py; do $(PYTHON) -m bench.$$(basename $$file .py) || exit 1; done
