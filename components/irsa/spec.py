@@ -188,7 +188,7 @@ def _between(reading: Reading, values: Mapping[str, Any]) -> Iterator[Located]:
     """Yield what is wrong between arguments, where that is not the same in a stack file."""
     spelling = reading.spelling
     if reading.given.get(("any_service_account",)) is not True:
-        plain = [subject for subject in _listed(reading.given.get(("subjects",))) if isinstance(subject, str)]
+        plain = [subject for subject in _list(reading.given.get(("subjects",))) if isinstance(subject, str)]
         found_wide: Found = []
         collect(lambda: check_any_service_account(plain), ("subjects",), found_wide)
         yield from found_wide
@@ -259,7 +259,7 @@ def _check_document(document: Document, place: Part, aws_account: Arn) -> Iterat
         yield place + part, mistake
 
 
-def _listed(value: Any) -> list[Any]:
+def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
@@ -285,7 +285,7 @@ def _in_aws_account(reading: Reading, values: Mapping[str, Any]) -> Mapping[Part
     which needs it too, carries their checks.
     """
     providers = values["oidc_provider_arns"]
-    marked = _listed(reading.given["oidc_provider_arns",])
+    marked = _list(reading.given["oidc_provider_arns",])
     aws_account = _aws_account_of(marked, reading.found) if any(isinstance(arn, str) for arn in marked) else None
 
     def checked(place: Part, value: Any, rule: AwsAccountRule) -> Any:

@@ -110,17 +110,17 @@ def statement_mistakes(statement: Any, place: Part = (), trust: bool = False) ->
     sid = statement.get("Sid")
     if "Sid" in statement and sid is not UNKNOWN and not (isinstance(sid, str) and SID.fullmatch(sid)):
         yield (*place, "Sid"), Mistake(f"the Sid {shown(sid)}", "letters A-Z, a-z and digits", "remove the rest")
-    yield from _listed(place, statement, "Action", _not_an_action)
+    yield from _element_mistakes(place, statement, "Action", _not_an_action)
     if trust:
         yield from _elements_of_trust(place, statement)
     else:
-        yield from _listed(place, statement, "Resource", _not_a_resource)
+        yield from _element_mistakes(place, statement, "Resource", _not_a_resource)
     if "Condition" in statement:
         yield from _condition_mistakes(statement["Condition"], (*place, "Condition"))
 
 
 def _elements_of_trust(place: Part, statement: Mapping[str, Any]) -> Iterator[Located]:
-    for here, action in _items((*place, "Action"), statement.get("Action")):
+    for here, action in _placed_items((*place, "Action"), statement.get("Action")):
         if isinstance(action, str) and ACTION.fullmatch(action) and not STS_ACTION.fullmatch(action):
             # IAM: "AssumeRole policy may only specify STS AssumeRole actions".
             fix = "remove it: what the role may do is said by its policies"
@@ -215,7 +215,7 @@ def _one_of(place: Part, statement: Mapping[str, Any], one: str, other: str) -> 
         )
 
 
-def _listed(
+def _element_mistakes(
     place: Part, statement: Mapping[str, Any], element: str, mistake_in: Callable[[Any], Mistake | None]
 ) -> Iterator[Located]:
     """Yield the mistakes of an element and its opposite, which hold a string or a list of strings."""
@@ -261,16 +261,16 @@ def _parts_of_arn(resource: str) -> list[str]:
 
 def partition_mistakes(document: Mapping[str, Any], partition: str) -> Iterator[Located]:
     """Yield the resources of another partition than the role's, in a policy document of whatever shape."""
-    for place, statement in _items(("Statement",), document.get("Statement")):
+    for place, statement in _placed_items(("Statement",), document.get("Statement")):
         for element in ("Resource", "NotResource") if isinstance(statement, Mapping) else ():
-            for inner, resource in _items((*place, element), statement.get(element)):
+            for inner, resource in _placed_items((*place, element), statement.get(element)):
                 parts = _parts_of_arn(resource) if isinstance(resource, str) else []
                 mistake = wrong_partition(resource, parts[1], partition) if parts[1:] else None
                 if mistake:
                     yield inner, mistake
 
 
-def _items(place: Part, value: Any) -> Iterator[tuple[Part, Any]]:
+def _placed_items(place: Part, value: Any) -> Iterator[tuple[Part, Any]]:
     """Yield the items of a list with their places, or the one value that stands in place of a list."""
     yield from (
         (((*place, index), item) for index, item in enumerate(value)) if isinstance(value, list) else [(place, value)]

@@ -12,7 +12,7 @@ from tests.unit.irsa.evaluation.page_example import PROVIDER, REQUEST, SUB, SUBJ
 @pytest.mark.parametrize(
     ("malformed", "place"),
     [
-        ("{", "line 1, column 2"),
+        ("{", ""),
         ("[]", ""),
         ({}, ""),
         ({"Version": "2012-10-17"}, ""),
@@ -43,6 +43,20 @@ def test_a_document_that_iam_refuses_is_an_error_with_its_place(malformed: Any, 
         evaluate(malformed, REQUEST)
     assert error.value.place == place
     assert place in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "line 1, column 2"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"Statement": NaN}', "the number NaN"),
+    ],
+)
+def test_what_is_not_json_is_refused(text: str, words: str) -> None:
+    """Protects from a traceback, and from numbers that JSON does not have: RFC 8259, section 6."""
+    with pytest.raises(TrustDocumentError, match=words):
+        evaluate(text, REQUEST)
 
 
 @pytest.mark.parametrize("effect", ["Allow", "Deny"])
