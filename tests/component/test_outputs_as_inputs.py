@@ -19,6 +19,7 @@ from irsa.reading import InvalidArgumentsError
 from irsa.rules.mistakes import Part
 from program.plan import arguments
 from tests.component.test_arguments import DOCUMENT, GOOD, PROVIDER, STATEMENT, output
+from tests.places import places
 
 ROLE, POLICY = "aws:iam/role:Role", "aws:iam/policy:Policy"
 ACCOUNT, PATCH = "kubernetes:core/v1:ServiceAccount", "kubernetes:core/v1:ServiceAccountPatch"
@@ -33,12 +34,6 @@ OTHERWISE = {"role_arn", "role_name_prefix"}
 LONG = "x" * 6200
 
 
-def paths(value: Any, place: Part = ()) -> list[Part]:
-    """Return the path of every value within a value."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [place, *(path for key, item in inner for path in paths(item, (*place, key)))]
-
-
 def is_plain(path: Part) -> bool:
     """Say whether an argument is plain, since it or its keys decide which resources exist."""
     name, *inner = path or ("",)
@@ -47,7 +42,7 @@ def is_plain(path: Part) -> bool:
     return not (inner and name in KEYED_FIELDS) and (name not in FIELDS or bool(FIELDS[str(name)].plain))
 
 
-MAY_BE_OUTPUTS = [path for path in paths(EVERYTHING) if not is_plain(path)]
+MAY_BE_OUTPUTS = [path for path in places(EVERYTHING) if not is_plain(path)]
 
 
 def test_every_argument_is_tried_as_an_output() -> None:

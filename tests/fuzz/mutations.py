@@ -2,7 +2,7 @@
 
 import functools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import yaml
 
 from config.located_mistake import Place
 from config.pydantic_errors import keys_at
+from tests.places import at, places
 
 ROOT = Path(__file__).parents[2]
 BASES = tuple(ROOT / name for name in ("Pulumi.showcase.yaml", "Pulumi.dev.yaml", "Pulumi.prod.yaml.example"))
@@ -227,21 +228,6 @@ def _fewer_bindings(document: Any, chance: random.Random) -> Any:
         if not kept.issuperset(silenced[rule].get("bindings", ())):
             del silenced[rule]
     return document
-
-
-def places(value: Any, place: Place = ()) -> Iterator[Place]:
-    """Return every place of a value."""
-    yield place
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
-        yield from places(item, (*place, key))
-
-
-def at(value: Any, place: Place) -> Any:
-    """Return what is at a place."""
-    for part in place:
-        value = value[part]
-    return value
 
 
 def _change(config: Any, chance: random.Random) -> None:

@@ -4,7 +4,6 @@ import functools
 import random
 import re
 import shutil
-from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ import yaml
 
 from config.check import report_of
 from config.check_report import as_json, plain, sarif
-from config.located_mistake import LocatedMistake, Place
+from config.located_mistake import LocatedMistake
 from config.pydantic_errors import keys_at
+from tests.places import at, places
 from tests.unit.config.yaml_lines import line_of
 
 ROOT = Path(__file__).parents[3]
@@ -37,21 +37,6 @@ VALUES: tuple[Any, ...] = (
     *({"Version": "2012-10-17", "Statement": []}, {"Statement": "x"}, {"Version": "2012-10-17", "Statement": [1]}),
     *({"file": 3}, {"document": []}, {"file": "../../../etc/hostname"}, {"name": {}}, "/", "https://x?y", "a/b/c"),
 )
-
-
-def places(value: Any, place: Place = ()) -> Iterator[Place]:
-    """Return every place of a value."""
-    yield place
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
-        yield from places(item, (*place, key))
-
-
-def at(value: Any, place: Place) -> Any:
-    """Return what is at a place."""
-    for part in place:
-        value = value[part]
-    return value
 
 
 def misspell(container: Any, key: Any) -> None:
