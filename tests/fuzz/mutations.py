@@ -310,7 +310,7 @@ def _altered(text: str, chance: random.Random) -> str:
 
 
 def _scratched(text: str, chance: random.Random) -> str:
-    """Return the text with some characters lost or something put in, as a slip of the hand does."""
+    """Return the text with some characters lost or something put in, as a typing error does."""
     start = chance.randrange(len(text))
     put = chance.choice(("", "\t", "{", "]", ":", "'", "\n", *YAML, *FRAGMENTS))
     return text[:start] + put + text[start + chance.randrange(4) :]

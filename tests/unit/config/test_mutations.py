@@ -78,7 +78,7 @@ def mutated(document: Any, chance: random.Random) -> Any:
 
 
 def scratched(text: str, chance: random.Random) -> str:
-    """Return the text with some characters lost or one put in, as a slip of the hand does."""
+    """Return the text with some characters lost or one put in, as a typing error does."""
     start = chance.randrange(len(text))
     return (
         text[:start]
