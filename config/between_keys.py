@@ -8,12 +8,12 @@ from typing import Any
 
 from config import argument_places
 from config.lint import check_rule_name
-from config.located_mistake import LocatedMistake, Place
+from config.located_mistake import LocatedMistake
 from config.pydantic_errors import keys_at
 from config.variables import BUILT_IN
 from irsa.rules import combinations
 from irsa.rules.arns import issuer_host_path
-from irsa.rules.mistakes import Mistake, listed, nearest, path_of, shown
+from irsa.rules.mistakes import Mistake, Place, listed, nearest, path_of, shown
 from irsa.rules.policies import CHAINING_POLICY
 from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, subject_of
 

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any, Literal, NamedTuple
 
 from config import aws_actions
-from config.located_mistake import LocatedMistake, Place
+from config.located_mistake import LocatedMistake
 from config.models import Binding, Stack
 from config.policy_sources import PolicySources
 from config.quota_use import PlacedUsage
 from config.trust_policies import JudgedTrust
 from config.variables import CheckVariables
 from irsa.rules.arns import parse_iam_arn
-from irsa.rules.mistakes import Mistake, nearest, path_of, shown
+from irsa.rules.mistakes import Mistake, Place, nearest, path_of, shown
 from irsa.rules.quotas import check_usage
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import is_pattern

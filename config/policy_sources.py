@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from config.located_mistake import LocatedMistake, Place
+from config.located_mistake import LocatedMistake
 from config.stack_file import LOADER, line_in, read_at_most, reason_not_to_use
 from config.variables import SECRET, CheckVariables, as_written, fill, variable_mistakes
 from irsa.rules.grammar import (
@@ -21,7 +21,7 @@ from irsa.rules.grammar import (
     sid_mistakes,
     statement_mistakes,
 )
-from irsa.rules.mistakes import Located, Mistake, shown
+from irsa.rules.mistakes import Located, Mistake, Place, shown
 from irsa.rules.policies import parse_object, split_document
 from irsa.rules.trust import check_conditions
 

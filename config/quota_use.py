@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from config.argument_places import place_of
-from config.located_mistake import LocatedMistake, Place
+from config.located_mistake import LocatedMistake
 from config.models import Binding, Stack
 from config.policy_sources import PolicySources
 from config.trust_policies import trust_of
 from config.variables import CheckVariables
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.policies import chaining_policy
 from irsa.rules.quotas import Usage, check_usage
 from irsa.rules.trust import minified

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from config.located_mistake import LocatedMistake, Place
+from config.located_mistake import LocatedMistake
 from config.variables import SECRET, Secret
-from irsa.rules.mistakes import Mistake, named, shown
+from irsa.rules.mistakes import Mistake, Place, named, shown
 from irsa.rules.names import REGION, check_name
 
 PREFIX = "irsa"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
-from irsa.rules.mistakes import COMPARED, Located, Mistake, Part, listed, named, shown
+from irsa.rules.mistakes import COMPARED, Located, Mistake, Place, listed, named, shown
 
 # The name, or nothing where another `${` or the end of the string comes before the `}`.
 REFERENCE = re.compile(r"\$\{(?:((?:[^$}]|\$(?!\{))*)\})?")
@@ -121,7 +121,7 @@ def fill(value: Any, variables: Mapping[str, str]) -> Any:
     return value
 
 
-def variable_mistakes(value: Any, variables: Mapping[str, str], part: Part = ()) -> Iterator[Located]:
+def variable_mistakes(value: Any, variables: Mapping[str, str], part: Place = ()) -> Iterator[Located]:
     """Yield why the variables of a value can't be filled in, each with its place in the value."""
     if isinstance(value, str):
         try:

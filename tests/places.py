@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from irsa.rules.mistakes import Part
+from irsa.rules.mistakes import Place
 
 
-def places(value: Any, place: Part = ()) -> Iterator[Part]:
+def places(value: Any, place: Place = ()) -> Iterator[Place]:
     """Yield every place of a value, that of the value itself first."""
     yield place
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -14,7 +14,7 @@ def places(value: Any, place: Part = ()) -> Iterator[Part]:
         yield from places(item, (*place, key))
 
 
-def at(value: Any, place: Part) -> Any:
+def at(value: Any, place: Place) -> Any:
     """Return what is at a place."""
     for part in place:
         value = value[part]

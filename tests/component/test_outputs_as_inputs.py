@@ -16,7 +16,7 @@ from pulumi.runtime import rpc
 from config.loading import load
 from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
 from irsa.reading import InvalidArgumentsError
-from irsa.rules.mistakes import Part
+from irsa.rules.mistakes import Place
 from program.plan import arguments
 from tests.component.test_arguments import DOCUMENT, GOOD, PROVIDER, STATEMENT, output
 from tests.places import places
@@ -34,7 +34,7 @@ OTHERWISE = {"role_arn", "role_name_prefix"}
 LONG = "x" * 6200
 
 
-def is_plain(path: Part) -> bool:
+def is_plain(path: Place) -> bool:
     """Say whether an argument is plain, since it or its keys decide which resources exist."""
     name, *inner = path or ("",)
     if name in NESTED_FIELDS and inner:
@@ -52,7 +52,7 @@ def test_every_argument_is_tried_as_an_output() -> None:
     assert {path for path in (*arguments_of_a_role, *nested) if not is_plain(path)} <= set(MAY_BE_OUTPUTS)
 
 
-def with_outputs(value: Any, chosen: set[Part], place: Part = ()) -> Any:
+def with_outputs(value: Any, chosen: set[Place], place: Place = ()) -> Any:
     """Return the value with outputs at the chosen paths."""
     if isinstance(value, dict):
         value = {key: with_outputs(item, chosen, (*place, key)) for key, item in value.items()}
@@ -78,7 +78,7 @@ def expected(request: pytest.FixtureRequest) -> dict[str, Any]:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chosen=st.sets(st.sampled_from(MAY_BE_OUTPUTS), min_size=1, max_size=6))
 def test_outputs_make_the_same_resources(
-    deploy: Callable[..., Any], expected: dict[str, Any], chosen: set[Part]
+    deploy: Callable[..., Any], expected: dict[str, Any], chosen: set[Place]
 ) -> None:
     """Protects programs that pass outputs: wherever one may stand, the same is created as with the plain value."""
     if not expected:
@@ -94,7 +94,7 @@ def inputs(deployment: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", MAY_BE_OUTPUTS, ids=str)
-def test_every_output_alone(deploy: Callable[..., Any], expected: dict[str, Any], path: Part) -> None:
+def test_every_output_alone(deploy: Callable[..., Any], expected: dict[str, Any], path: Place) -> None:
     """Protects each argument by itself, so that a failure says which one."""
     if not expected:
         expected |= inputs(deploy(EVERYTHING))

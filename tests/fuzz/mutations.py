@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from config.located_mistake import Place
 from config.pydantic_errors import keys_at
+from irsa.rules.mistakes import Place
 from tests.places import at, places
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irsa.rules.arns import PARTITIONS
-from irsa.rules.mistakes import Located, Mistake, Part, named, nearest, shown
+from irsa.rules.mistakes import Located, Mistake, Place, named, nearest, shown
 from irsa.rules.subjects import WILDCARDS
 from irsa.rules.unknown import UNKNOWN
 
@@ -64,7 +64,7 @@ def document_mistakes(document: Mapping[str, Any]) -> Iterator[Located]:
         yield from sid_mistakes(statements, ("Statement",))
 
 
-def sid_mistakes(statements: Sequence[Any], place: Part = ()) -> Iterator[Located]:
+def sid_mistakes(statements: Sequence[Any], place: Place = ()) -> Iterator[Located]:
     """Yield the statements that have the Sid of an earlier one."""
     sids: dict[str, int] = {}
     for index, statement in enumerate(statements):
@@ -74,7 +74,7 @@ def sid_mistakes(statements: Sequence[Any], place: Part = ()) -> Iterator[Locate
             yield (*place, index, "Sid"), Mistake(found, "each Sid once in a document", "rename one, or remove one")
 
 
-def character_mistakes(value: Any, place: Part = ()) -> Iterator[Located]:
+def character_mistakes(value: Any, place: Place = ()) -> Iterator[Located]:
     """Yield the strings with characters that IAM accepts in no policy document.
 
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html ("IAM name requirements")
@@ -93,7 +93,7 @@ def character_mistakes(value: Any, place: Part = ()) -> Iterator[Located]:
             yield from character_mistakes(item, (*place, index))
 
 
-def statement_mistakes(statement: Any, place: Part = (), trust: bool = False) -> Iterator[Located]:
+def statement_mistakes(statement: Any, place: Place = (), trust: bool = False) -> Iterator[Located]:
     """Yield what IAM would refuse in one statement, of a policy or of a trust policy."""
     if statement is UNKNOWN:
         return
@@ -119,7 +119,7 @@ def statement_mistakes(statement: Any, place: Part = (), trust: bool = False) ->
         yield from _condition_mistakes(statement["Condition"], (*place, "Condition"))
 
 
-def _elements_of_trust(place: Part, statement: Mapping[str, Any]) -> Iterator[Located]:
+def _elements_of_trust(place: Place, statement: Mapping[str, Any]) -> Iterator[Located]:
     for here, action in _placed_items((*place, "Action"), statement.get("Action")):
         if isinstance(action, str) and ACTION.fullmatch(action) and not STS_ACTION.fullmatch(action):
             # IAM: "AssumeRole policy may only specify STS AssumeRole actions".
@@ -145,13 +145,13 @@ def split_operator(text: str) -> Operator | None:
     return Operator(found[1], found[2], found[3] is not None) if found else None
 
 
-def condition_mistakes(conditions: Any, place: Part = ()) -> Iterator[Located]:
+def condition_mistakes(conditions: Any, place: Place = ()) -> Iterator[Located]:
     """Yield what IAM would refuse, or what can never match, in a mapping of operators, keys and values."""
     yield from character_mistakes(conditions, place) if isinstance(conditions, Mapping) else ()
     yield from _condition_mistakes(conditions, place)
 
 
-def _condition_mistakes(conditions: Any, place: Part) -> Iterator[Located]:
+def _condition_mistakes(conditions: Any, place: Place) -> Iterator[Located]:
     shape = "a mapping of operators, each a mapping of keys and values"
     if conditions is UNKNOWN:
         return
@@ -174,7 +174,7 @@ def _condition_mistakes(conditions: Any, place: Part) -> Iterator[Located]:
             yield from _value_mistakes((*here, key), parts.name if parts else "", value)
 
 
-def _value_mistakes(place: Part, operator: str, value: Any) -> Iterator[Located]:
+def _value_mistakes(place: Place, operator: str, value: Any) -> Iterator[Located]:
     values = value if isinstance(value, list) else [value]
     if not values or not all(isinstance(item, str | bool | int | float) or item is UNKNOWN for item in values):
         yield place, Mistake(shown(value), "a string, or a list of strings", "write the value as a string")
@@ -185,14 +185,14 @@ def _value_mistakes(place: Part, operator: str, value: Any) -> Iterator[Located]
         yield from _wildcards_that_do_not_work(place, values)
 
 
-def _wildcards_that_do_not_work(place: Part, values: list[Any]) -> Iterator[Located]:
+def _wildcards_that_do_not_work(place: Place, values: list[Any]) -> Iterator[Located]:
     for value in values:
         if isinstance(value, str) and WILDCARDS.search(value):
             found = f"{value!r}, where StringEquals compares * and ? literally"
             yield place, Mistake(found, "one exact subject", "use {}, or StringLike", ("subjects",))
 
 
-def _unknown_elements(place: Part, elements: Mapping[str, Any], known: Collection[str]) -> Iterator[Located]:
+def _unknown_elements(place: Place, elements: Mapping[str, Any], known: Collection[str]) -> Iterator[Located]:
     for element in elements:
         if element not in known:
             fix = nearest(element, known, "remove it")
@@ -202,11 +202,11 @@ def _unknown_elements(place: Part, elements: Mapping[str, Any], known: Collectio
                 fix = "remove it: the principal of a role's policy is the role; set who may assume the role in {}"
             elif element in ("Resource", "NotResource"):
                 fix = "remove it: the resource of a trust policy is the role"
-            arguments: list[Part] = [("subjects",)] if "{}" in fix else []
+            arguments: list[Place] = [("subjects",)] if "{}" in fix else []
             yield (*place, element), Mistake(f"unknown element {element!r}", ", ".join(known), fix, *arguments)
 
 
-def _one_of(place: Part, statement: Mapping[str, Any], one: str, other: str) -> Iterator[Located]:
+def _one_of(place: Place, statement: Mapping[str, Any], one: str, other: str) -> Iterator[Located]:
     if (one in statement) == (other in statement):
         found = f"both {one} and {other}" if one in statement else f"no {one}"
         yield (
@@ -216,7 +216,7 @@ def _one_of(place: Part, statement: Mapping[str, Any], one: str, other: str) -> 
 
 
 def _element_mistakes(
-    place: Part, statement: Mapping[str, Any], element: str, mistake_in: Callable[[Any], Mistake | None]
+    place: Place, statement: Mapping[str, Any], element: str, mistake_in: Callable[[Any], Mistake | None]
 ) -> Iterator[Located]:
     """Yield the mistakes of an element and its opposite, which hold a string or a list of strings."""
     yield from _one_of(place, statement, element, f"Not{element}")
@@ -270,7 +270,7 @@ def partition_mistakes(document: Mapping[str, Any], partition: str) -> Iterator[
                     yield inner, mistake
 
 
-def _placed_items(place: Part, value: Any) -> Iterator[tuple[Part, Any]]:
+def _placed_items(place: Place, value: Any) -> Iterator[tuple[Place, Any]]:
     """Yield the items of a list with their places, or the one value that stands in place of a list."""
     yield from (
         (((*place, index), item) for index, item in enumerate(value)) if isinstance(value, list) else [(place, value)]
@@ -288,7 +288,7 @@ def wrong_partition(arn: str, found: str, partition: str | None) -> Mistake | No
     return Mistake(f"{arn!r} is in the partition {found!r}", allowed, f"write {partition} instead")
 
 
-def _principal(place: Part, principal: Any) -> Iterator[Located]:
+def _principal(place: Place, principal: Any) -> Iterator[Located]:
     if principal in ("*", UNKNOWN):
         return
     if not isinstance(principal, Mapping) or not principal:

@@ -7,7 +7,7 @@ import pytest
 
 from config.between_keys import mistakes_between_keys
 from config.loading import examine
-from config.located_mistake import Place
+from irsa.rules.mistakes import Place
 
 CLUSTER = {"name": "c"}
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/A"

@@ -5,9 +5,10 @@ from typing import Any
 import pydantic
 import pytest
 
-from config.located_mistake import LocatedMistake, Place
+from config.located_mistake import LocatedMistake
 from config.models import Stack
 from config.pydantic_errors import keys_at, mistakes_of
+from irsa.rules.mistakes import Place
 
 GOOD: dict[str, Any] = {"cluster": {"name": "c"}, "bindings": {"a": {"serviceAccount": {"name": "a"}}}}
 

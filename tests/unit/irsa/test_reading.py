@@ -7,7 +7,7 @@ import pulumi
 import pytest
 
 from irsa.reading import DEEPEST, InvalidArgumentsError, Later, Reading, is_output
-from irsa.rules.mistakes import Mistake, Part, path_of
+from irsa.rules.mistakes import Mistake, Place, path_of
 from irsa.rules.unknown import UNKNOWN
 
 ROLE = "arn:aws:iam::111122223333:role/r"
@@ -18,7 +18,7 @@ def output(value: Any) -> pulumi.Output[Any]:
     return pulumi.Output.from_input(value)
 
 
-def places(reading: Reading) -> list[Part]:
+def places(reading: Reading) -> list[Place]:
     return [place for place, _ in reading.found]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from irsa.rules.mistakes import Mistake, Part, described, nearest, path_of, shown
+from irsa.rules.mistakes import Mistake, Place, described, nearest, path_of, shown
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from irsa.rules.mistakes import Mistake, Part, described, nearest, path_of, show
         (("a", "é"), "a.é"),
     ],
 )
-def test_a_path_is_one_line_that_can_be_read_back(parts: Part, text: str) -> None:
+def test_a_path_is_one_line_that_can_be_read_back(parts: Place, text: str) -> None:
     """Protects places in messages: the forms of its docstring; a key that others wrote begins no line of its own."""
     assert path_of(parts) == text
 
