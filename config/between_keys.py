@@ -13,7 +13,7 @@ from config.pydantic_errors import keys_at
 from config.variables import BUILT_IN
 from irsa.rules import combinations
 from irsa.rules.arns import issuer_host_path
-from irsa.rules.mistakes import Mistake, Place, listed, nearest, path_of, shown
+from irsa.rules.mistakes import Mistake, Place, listed, nearest, path_of, shortened
 from irsa.rules.policies import CHAINING_POLICY
 from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, subject_of
 
@@ -128,7 +128,7 @@ def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any])
     first: dict[str, int] = {}
     for index, cluster in enumerate(names):
         if cluster and first.setdefault(cluster, index) != index:
-            found = f"{shown(cluster)} a second time"
+            found = f"{shortened(cluster)} a second time"
             yield _mistake((*place, "clusters", index), found, "each cluster once", "remove it")
     declared = _mapping(values.get("clusters"))
     chosen = [name for name in _list(binding.get("clusters")) if isinstance(name, str)] or list(declared)
@@ -175,12 +175,13 @@ def _claims(
     if isinstance(name, str) and isinstance(namespace, str):
         chosen = [str(cluster) for cluster in _list(binding.get("clusters")) or clusters]
         identities: list[tuple[str, ...]] = [("service account", cluster, namespace, name) for cluster in chosen]
-        yield ("bindings", key, "serviceAccount"), f"service account {shown(subject_of(namespace, name))}", identities
+        claimed = f"service account {shortened(subject_of(namespace, name))}"
+        yield ("bindings", key, "serviceAccount"), claimed, identities
     for kind in ("role", "policy"):
         name = _mapping(binding.get(kind)).get("name")
         if isinstance(name, str):
             identity = (kind, str(binding.get("account")), name.lower())
-            yield ("bindings", key, kind, "name"), f"{kind} {shown(name)}", [identity]
+            yield ("bindings", key, kind, "name"), f"{kind} {shortened(name)}", [identity]
 
 
 def _misspelled(place: Place, value: Mapping[str, Any]) -> bool:

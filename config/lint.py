@@ -12,7 +12,7 @@ from config.quota_use import PlacedUsage
 from config.trust_policies import JudgedTrust
 from config.variables import CheckVariables
 from irsa.rules.arns import parse_iam_arn
-from irsa.rules.mistakes import Mistake, Place, nearest, path_of, shown
+from irsa.rules.mistakes import Mistake, Place, nearest, path_of, shortened
 from irsa.rules.quotas import check_usage
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import is_pattern
@@ -100,7 +100,7 @@ def check_rule_name(name: str) -> str:
     """
     if name in RULES:
         return name
-    raise Mistake(shown(name), ", ".join(RULES), nearest(name, RULES, "name one of these"))
+    raise Mistake(shortened(name), ", ".join(RULES), nearest(name, RULES, "name one of these"))
 
 
 def _wide_trust(key: str, binding: Binding, checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
@@ -118,7 +118,7 @@ def _wide_trust(key: str, binding: Binding, checked: CheckedStack) -> Iterator[t
             together.setdefault(subject.partition(":")[0], set()).add(subject)
     for namespace, subjects in together.items():
         if any(map(is_pattern, subjects)) and stranger(subjects, namespace) is None:
-            found = f"{shown(', '.join(sorted(subjects)))} together trust all service accounts of {namespace}"
+            found = f"{shortened(', '.join(sorted(subjects)))} together trust all service accounts of {namespace}"
             where = (*place, "subjects" if binding.trust.subjects else "statements")
             yield where, Mistake(found, "only the service accounts that need the role", fix)
     for index, statement in enumerate(binding.trust.statements):

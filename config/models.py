@@ -13,7 +13,7 @@ from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import EXAMPLES, LONGEST_ISSUER, check_issuer, parse_iam_arn
 from irsa.rules.combinations import ADOPTABLE, check_adoptable
 from irsa.rules.grammar import wrong_partition
-from irsa.rules.mistakes import Mistake, shown
+from irsa.rules.mistakes import Mistake, shortened
 from irsa.rules.names import AUDIENCE, check_name
 from irsa.rules.names import RULES as NAME_RULES
 from irsa.rules.quotas import ATTACHED_POLICIES, SESSION_DURATION, TOKEN_EXPIRATION, TRUST_POLICY_SIZE
@@ -86,7 +86,7 @@ def _variable_value(value: str) -> str:
         fill(value, {})
     except Mistake:
         fix = "write the value out"
-        raise Mistake(f"{shown(value)}, in which nothing is replaced", "a value without variables", fix) from None
+        raise Mistake(f"{shortened(value)}, in which nothing is replaced", "a value without variables", fix) from None
     return value
 
 

@@ -16,7 +16,7 @@ import yaml
 
 from config.located_mistake import LocatedMistake
 from config.variables import SECRET, Secret
-from irsa.rules.mistakes import Mistake, Place, named, shown
+from irsa.rules.mistakes import Mistake, Place, named, shortened
 from irsa.rules.names import REGION, check_name
 
 PREFIX = "irsa"
@@ -341,10 +341,10 @@ def in_yaml_words(value: object) -> str:
     if value is None or value == "":
         return "nothing" if value is None else "an empty string"
     if isinstance(value, Mapping):
-        return f"a mapping ({shown(', '.join(map(str, value)))})" if value else "an empty mapping"
+        return f"a mapping ({shortened(', '.join(map(str, value)))})" if value else "an empty mapping"
     if isinstance(value, list):
         return f"a list of {len(value)}"
-    return str(value).lower() if isinstance(value, bool) else shown(value)
+    return str(value).lower() if isinstance(value, bool) else shortened(value)
 
 
 def reason_not_to_use(value: Any) -> str | None:

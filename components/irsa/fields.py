@@ -12,7 +12,7 @@ from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.combinations import check_adoptable
 from irsa.rules.grammar import condition_mistakes, document_mistakes, sid_mistakes, statement_mistakes
-from irsa.rules.mistakes import Located, Mistake, Place, shown
+from irsa.rules.mistakes import Located, Mistake, Place, shortened
 from irsa.rules.names import RULES, NameRule, check_name
 from irsa.rules.policies import parse_document
 from irsa.rules.quotas import SESSION_DURATION, TOKEN_EXPIRATION, TRUST_POLICY_SIZE, Seconds, check_seconds
@@ -39,7 +39,7 @@ def _string(check: Callable[[str], object]) -> Parser:
             collect(lambda: check(value), place, found)
         elif value is not UNKNOWN:
             fix = f'put it in quotes: "{value}"' if isinstance(value, bool | int | float) else "write a string"
-            found.append((place, Mistake(shown(value), "a string", fix)))
+            found.append((place, Mistake(shortened(value), "a string", fix)))
         return value
 
     return parser
@@ -55,7 +55,7 @@ def _arn(kind: str) -> Parser:
 
 def _flag(value: Any, place: Place, found: Found) -> Any:
     if not isinstance(value, bool) and value is not UNKNOWN:
-        found.append((place, Mistake(shown(value), "true or false", "write one of them, without quotes")))
+        found.append((place, Mistake(shortened(value), "true or false", "write one of them, without quotes")))
     return value
 
 
@@ -63,7 +63,7 @@ def _integer(check: Callable[[int], object]) -> Parser:
     def parser(value: Any, place: Place, found: Found) -> Any:
         whole = isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
         if not whole:
-            found.append((place, Mistake(shown(value), "an integer", "write an integer, without quotes")))
+            found.append((place, Mistake(shortened(value), "an integer", "write an integer, without quotes")))
             return value
         # Other languages have one type of number, and pass 3600.0.
         collect(lambda: check(int(value)), place, found)
@@ -89,8 +89,8 @@ def _list(item: Parser) -> Parser:
         if value is UNKNOWN:
             return value
         if not isinstance(value, list):
-            fix = f"write [{shown(value)}]" if isinstance(value, str) else "write a list"
-            found.append((place, Mistake(shown(value), "a list", fix)))
+            fix = f"write [{shortened(value)}]" if isinstance(value, str) else "write a list"
+            found.append((place, Mistake(shortened(value), "a list", fix)))
             return []
         return [item(each, (*place, index), found) for index, each in enumerate(value)]
 
@@ -111,13 +111,13 @@ def _mapping(key_check: Callable[[str], object], item: Parser) -> Parser:
         if value is UNKNOWN:
             return value
         if not isinstance(value, Mapping):
-            found.append((place, Mistake(shown(value), "a mapping of keys and values", "write key: value")))
+            found.append((place, Mistake(shortened(value), "a mapping of keys and values", "write key: value")))
             return {}
         for key in value:
             if isinstance(key, str):
                 collect(lambda key=key: key_check(key), (*place, key), found)  # type: ignore[misc]
             else:
-                found.append((place, Mistake(f"the key {shown(key)}", "keys that are strings", "write a string")))
+                found.append((place, Mistake(f"the key {shortened(key)}", "keys that are strings", "write a string")))
         return {key: item(each, (*place, str(key)), found) for key, each in value.items()}
 
     return parser
@@ -143,7 +143,7 @@ def _document(value: Any, place: Place, found: Found) -> Any:
             return Document(text, {})
     if not isinstance(content, dict):
         fix = "write the document as a mapping, or as JSON text"
-        found.append((place, Mistake(shown(content), "a policy document: a mapping, or JSON text", fix)))
+        found.append((place, Mistake(shortened(content), "a policy document: a mapping, or JSON text", fix)))
         return Document(text, {})
     found += [*_not_json(content, place)] or [(place + part, each) for part, each in document_mistakes(content)]
     return Document(text, content)
@@ -175,7 +175,7 @@ def _not_json(value: Any, place: Place) -> Iterator[Located]:
     if isinstance(value, Mapping):
         for key, item in value.items():
             if not isinstance(key, str):
-                yield place, Mistake(f"the key {shown(key)}", "keys that are strings", "write a string")
+                yield place, Mistake(f"the key {shortened(key)}", "keys that are strings", "write a string")
             yield from _not_json(item, (*place, str(key)))
     elif isinstance(value, list):
         for index, item in enumerate(value):
@@ -183,7 +183,7 @@ def _not_json(value: Any, place: Place) -> Iterator[Located]:
     elif isinstance(value, float) and not math.isfinite(value):
         yield place, Mistake(f"the number {value}", "a JSON number", "write a number, or a string")
     elif not isinstance(value, str | bool | int | float) and value not in (None, UNKNOWN):
-        yield place, Mistake(shown(value), "a JSON value: string, number, list or mapping", "write it as a string")
+        yield place, Mistake(shortened(value), "a JSON value: string, number, list or mapping", "write it as a string")
 
 
 # --- the arguments ---------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import pulumi
 
 from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS, Field, Found, collect
-from irsa.rules.mistakes import Located, Mistake, Place, Spelling, described, nearest, path_of, shown
+from irsa.rules.mistakes import Located, Mistake, Place, Spelling, described, nearest, path_of, shortened
 from irsa.rules.names import NameRule, check_name
 from irsa.rules.unknown import UNKNOWN, has_unknown
 
@@ -105,7 +105,7 @@ class Reading:
     def _level(self, args: Any, fields: Mapping[str, Field], place: Place) -> dict[str, Any]:
         known = {*fields, *(() if place else (*NESTED_FIELDS, *KEYED_FIELDS))}
         if not isinstance(args, Mapping):
-            found = "an output" if is_output(args) else shown(args)
+            found = "an output" if is_output(args) else shortened(args)
             fix = f"write its keys: {', '.join(self._spelled(known, place))}"
             self.found.append((place, Mistake(found, "a plain mapping of arguments", fix)))
             return {}
@@ -137,7 +137,7 @@ class Reading:
 
     def _keyed(self, value: Any, rule: NameRule, each: Field, place: Place) -> dict[str, Any]:
         if not isinstance(value, Mapping):
-            found = "an output" if is_output(value) else shown(value)
+            found = "an output" if is_output(value) else shortened(value)
             fix = "write key: value; a value may be an output"
             self.found.append((place, Mistake(found, "a plain mapping: its keys decide which resources exist", fix)))
             return {}
@@ -145,7 +145,8 @@ class Reading:
         for key, item in value.items():
             here: Place = (*place, str(key))
             if not isinstance(key, str):
-                self.found.append((here, Mistake(f"the key {shown(key)}", "keys that are strings", "write a string")))
+                found = f"the key {shortened(key)}"
+                self.found.append((here, Mistake(found, "keys that are strings", "write a string")))
                 continue
             collect(lambda key=key: check_name(key, rule), here, self.found)  # type: ignore[misc]
             self.given[here] = item
@@ -243,7 +244,9 @@ def _plain_string(text: str, place: Place, found: Found) -> str:
         fix = "use pulumi.Output.format or concat (Python), pulumi.interpolate (TypeScript), pulumi.Sprintf (Go)"
         found.append((place, Mistake("an output inside a string, as in an f-string", "an output of the string", fix)))
     elif any("\ud800" <= letter <= "\udfff" for letter in plain):
-        found.append((place, Mistake(f"{shown(plain)}, with an unpaired surrogate", "Unicode text", "check the value")))
+        found.append(
+            (place, Mistake(f"{shortened(plain)}, with an unpaired surrogate", "Unicode text", "check the value"))
+        )
     return plain
 
 

@@ -14,7 +14,7 @@ from irsa.reading import Later, Reading, Value
 from irsa.rules.arns import Arn, parse_iam_arn
 from irsa.rules.combinations import combination_mistakes
 from irsa.rules.grammar import partition_mistakes, wrong_partition
-from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of, shown
+from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of, shortened
 from irsa.rules.names import (
     IAM_NAME,
     IAM_WORDS,
@@ -141,7 +141,9 @@ def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> S
     """
     reading = Reading(name, spelling)
     if not isinstance(name, str):
-        reading.require_none([(("name",), Mistake(shown(name), "a string: the component's name", "write a string"))])
+        reading.require_none(
+            [(("name",), Mistake(shortened(name), "a string: the component's name", "write a string"))]
+        )
     values = reading.arguments(args)
     reading.found += combination_mistakes(reading.given, spelling)
     reading.found += _between(reading, values)

@@ -58,7 +58,7 @@ def binding_of(declared: DeclaredStack) -> DeclaredBinding:
     return binding
 
 
-def shown(binding: DeclaredBinding) -> dict[str, Any]:
+def what_is_read(binding: DeclaredBinding) -> dict[str, Any]:
     """Return all that is read of a binding, documents as what they mean; the place of an account is its cluster's."""
     documents = {name: json.loads(text or "null") for name, text in binding.documents.items()}
     inline = {name: json.loads(text or "null") for name, text in binding.inline_policies.items()}
@@ -113,7 +113,7 @@ def test_what_was_declared_is_what_verify_reads(deploy: Any, children: bool) -> 
     """Protects verify: every value as it was declared, even where only the component's own outputs are left."""
     deployed = deploy(ARGUMENTS)
 
-    assert shown(binding_of(parse_state(state_of(deployed, children=children)))) == EXPECTED
+    assert what_is_read(binding_of(parse_state(state_of(deployed, children=children)))) == EXPECTED
 
 
 def test_the_names_are_those_of_deployed_stacks(deploy: Any) -> None:
@@ -129,11 +129,11 @@ def test_every_output_is_one_that_verify_needs(deploy: Any, name: str) -> None:
     deployed = deploy(arguments)
     existing = DeclaredServiceAccount("team-a", "my-service-account", ANNOTATIONS, False, "")
     expected = {**EXPECTED, "service_accounts": (existing,)}
-    assert shown(binding_of(parse_state(state_of(deployed, children=False)))) == expected
+    assert what_is_read(binding_of(parse_state(state_of(deployed, children=False)))) == expected
 
     found: dict[str, Any] = {}
     with contextlib.suppress(KeyError):
-        found = shown(binding_of(parse_state(state_of(deployed, without=(name,), children=False))))
+        found = what_is_read(binding_of(parse_state(state_of(deployed, without=(name,), children=False))))
     assert found != expected
 
 
@@ -159,7 +159,7 @@ def test_an_output_that_is_known_later_is_registered_as_it_turns_out(deploy: Any
         "inline_policies": {"inline": pulumi.Output.from_input(json.dumps(DOCUMENT))},
     }
 
-    assert shown(binding_of(parse_state(state_of(deploy(arguments), children=False)))) == EXPECTED
+    assert what_is_read(binding_of(parse_state(state_of(deploy(arguments), children=False)))) == EXPECTED
 
 
 def test_children_have_the_names_of_deployed_stacks(deploy: Any) -> None:

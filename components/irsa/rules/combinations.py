@@ -7,7 +7,7 @@ of their own.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from irsa.rules.mistakes import Located, Mistake, Place, Spelling, nearest, shown
+from irsa.rules.mistakes import Located, Mistake, Place, Spelling, nearest, shortened
 from irsa.rules.unknown import UNKNOWN
 
 # What can be adopted, and the argument that says which one it is.
@@ -100,4 +100,4 @@ def check_adoptable(kind: str) -> str:
     """
     if kind in ADOPTABLE:
         return kind
-    raise Mistake(shown(kind), ", ".join(ADOPTABLE), nearest(kind, ADOPTABLE, "name one of these"))
+    raise Mistake(shortened(kind), ", ".join(ADOPTABLE), nearest(kind, ADOPTABLE, "name one of these"))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irsa.rules.arns import PARTITIONS
-from irsa.rules.mistakes import Located, Mistake, Place, named, nearest, shown
+from irsa.rules.mistakes import Located, Mistake, Place, named, nearest, shortened
 from irsa.rules.subjects import WILDCARDS
 from irsa.rules.unknown import UNKNOWN
 
@@ -46,7 +46,7 @@ def document_mistakes(document: Mapping[str, Any]) -> Iterator[Located]:
     yield from character_mistakes(document)
     yield from _unknown_elements((), document, DOCUMENT_ELEMENTS)
     if not isinstance(document.get("Id", ""), str) and document["Id"] is not UNKNOWN:
-        yield ("Id",), Mistake(shown(document["Id"]), "a string", "write a string, or remove it")
+        yield ("Id",), Mistake(shortened(document["Id"]), "a string", "write a string, or remove it")
     version = document.get("Version")
     if version not in (VERSION, UNKNOWN):
         yield ("Version",), _wrong_version(version)
@@ -56,7 +56,7 @@ def document_mistakes(document: Mapping[str, Any]) -> Iterator[Located]:
     if isinstance(statements, Mapping):
         yield from statement_mistakes(statements, ("Statement",))
     elif not isinstance(statements, list) or not statements:
-        found = "no Statement" if "Statement" not in document else shown(statements)
+        found = "no Statement" if "Statement" not in document else shortened(statements)
         yield ("Statement",), Mistake(found, "a list of statements", "add a statement with Effect, Action and Resource")
     else:
         for index, statement in enumerate(statements):
@@ -82,7 +82,7 @@ def character_mistakes(value: Any, place: Place = ()) -> Iterator[Located]:
     if isinstance(value, str):
         wrong = max(value, default="")
         if wrong > LAST_CHARACTER:
-            found = f"{shown(value)}, with {wrong!r} (U+{ord(wrong):04X})"
+            found = f"{shortened(value)}, with {wrong!r} (U+{ord(wrong):04X})"
             yield place, Mistake(found, "characters up to U+00FF (Latin-1)", "remove it, or write * for it")
     elif isinstance(value, Mapping):
         for key, item in value.items():
@@ -99,17 +99,17 @@ def statement_mistakes(statement: Any, place: Place = (), trust: bool = False) -
         return
     if not isinstance(statement, Mapping):
         allowed = "a statement: a mapping with Effect and Action"
-        yield place, Mistake(shown(statement), allowed, "write a mapping")
+        yield place, Mistake(shortened(statement), allowed, "write a mapping")
         return
     yield from character_mistakes(statement, place) if trust else ()
     yield from _unknown_elements(place, statement, TRUST_ELEMENTS if trust else STATEMENT_ELEMENTS)
     effect = statement.get("Effect")
     if effect not in (*EFFECTS, UNKNOWN):
-        found = "no Effect" if "Effect" not in statement else f"the Effect {shown(effect)}"
+        found = "no Effect" if "Effect" not in statement else f"the Effect {shortened(effect)}"
         yield (*place, "Effect"), Mistake(found, "Allow or Deny, so spelled", nearest(effect, EFFECTS, "add Effect"))
     sid = statement.get("Sid")
     if "Sid" in statement and sid is not UNKNOWN and not (isinstance(sid, str) and SID.fullmatch(sid)):
-        yield (*place, "Sid"), Mistake(f"the Sid {shown(sid)}", "letters A-Z, a-z and digits", "remove the rest")
+        yield (*place, "Sid"), Mistake(f"the Sid {shortened(sid)}", "letters A-Z, a-z and digits", "remove the rest")
     yield from _element_mistakes(place, statement, "Action", _not_an_action)
     if trust:
         yield from _elements_of_trust(place, statement)
@@ -156,7 +156,7 @@ def _condition_mistakes(conditions: Any, place: Place) -> Iterator[Located]:
     if conditions is UNKNOWN:
         return
     if not isinstance(conditions, Mapping):
-        yield place, Mistake(shown(conditions), shape, "write, for example, StringEquals: {aws:SourceAccount: ...}")
+        yield place, Mistake(shortened(conditions), shape, "write, for example, StringEquals: {aws:SourceAccount: ...}")
         return
     for operator, keys in conditions.items():
         here = (*place, operator)
@@ -168,7 +168,7 @@ def _condition_mistakes(conditions: Any, place: Place) -> Iterator[Located]:
         if keys is UNKNOWN:
             continue
         if not isinstance(keys, Mapping):
-            yield here, Mistake(shown(keys), "a mapping of condition keys and their values", "write key: value")
+            yield here, Mistake(shortened(keys), "a mapping of condition keys and their values", "write key: value")
             continue
         for key, value in keys.items():
             yield from _value_mistakes((*here, key), parts.name if parts else "", value)
@@ -177,10 +177,11 @@ def _condition_mistakes(conditions: Any, place: Place) -> Iterator[Located]:
 def _value_mistakes(place: Place, operator: str, value: Any) -> Iterator[Located]:
     values = value if isinstance(value, list) else [value]
     if not values or not all(isinstance(item, str | bool | int | float) or item is UNKNOWN for item in values):
-        yield place, Mistake(shown(value), "a string, or a list of strings", "write the value as a string")
+        yield place, Mistake(shortened(value), "a string, or a list of strings", "write the value as a string")
     elif operator.startswith(TEXT_OPERATORS) and any(isinstance(item, int | float) for item in values):
         # YAML reads 011112222333 without quotes as another number, or drops the zero.
-        yield place, Mistake(f"{shown(value)}, which {operator} compares as a string", "strings", "put it in quotes")
+        found = f"{shortened(value)}, which {operator} compares as a string"
+        yield place, Mistake(found, "strings", "put it in quotes")
     elif operator.startswith("StringEquals") and str(place[-1]).endswith(":sub"):
         yield from _wildcards_that_do_not_work(place, values)
 
@@ -236,7 +237,9 @@ def _not_an_action(action: Any) -> Mistake | None:
     fix = "write one, such as s3:GetObject"
     if isinstance(action, str) and action.count(":") == 0 and action:
         fix = f"put the service in front, such as s3:{named(action)}"
-    return Mistake(f"{shown(action)} is not an action", "service:Action, such as s3:GetObject or s3:Get*; or *", fix)
+    return Mistake(
+        f"{shortened(action)} is not an action", "service:Action, such as s3:GetObject or s3:Get*; or *", fix
+    )
 
 
 def _not_a_resource(resource: Any) -> Mistake | None:
@@ -244,7 +247,7 @@ def _not_a_resource(resource: Any) -> Mistake | None:
     if resource == "*":
         return None
     if not isinstance(resource, str):
-        return Mistake(shown(resource), allowed, "write the resource's ARN")
+        return Mistake(shortened(resource), allowed, "write the resource's ARN")
     parts = _parts_of_arn(resource)
     if len(parts) < 6 or parts[0] != "arn":  # noqa: PLR2004 (an ARN has six parts)
         fix = "write the whole ARN: arn:partition:service:region:account:resource"
@@ -292,7 +295,7 @@ def _principal(place: Place, principal: Any) -> Iterator[Located]:
     if principal in ("*", UNKNOWN):
         return
     if not isinstance(principal, Mapping) or not principal:
-        yield place, Mistake(shown(principal), '"*", or a mapping such as {AWS: ARN}', "write AWS: ARN")
+        yield place, Mistake(shortened(principal), '"*", or a mapping such as {AWS: ARN}', "write AWS: ARN")
         return
     for kind, value in principal.items():
         if kind not in PRINCIPALS:
@@ -302,11 +305,11 @@ def _principal(place: Place, principal: Any) -> Iterator[Located]:
         if not several or not all(item is UNKNOWN or (isinstance(item, str) and item) for item in several):
             numbers = any(isinstance(item, int | float) for item in several)
             fix = "put it in quotes" if numbers else "write it as a string"
-            yield (*place, kind), Mistake(shown(value), "a string, or a list of strings", fix)
+            yield (*place, kind), Mistake(shortened(value), "a string, or a list of strings", fix)
 
 
 def _wrong_version(version: Any) -> Mistake:
-    found = "no Version" if version is None else f"the Version {shown(version)}"
+    found = "no Version" if version is None else f"the Version {shortened(version)}"
     fix = 'write "Version": "2012-10-17"'
     if isinstance(version, str) and version.startswith(VERSION):
         # Pulumi reads a date without quotes as a timestamp.

@@ -104,7 +104,7 @@ def listed(names: Collection[str], spelled: Callable[[str], str] = str) -> str:
     return ", ".join(named(spelled(name)) for name in itertools.islice(names, LISTED)) + more
 
 
-def shown(value: Any) -> str:
+def shortened(value: Any) -> str:
     """Return a value for a message; a long one is shortened."""
     text = "nothing" if value is None else repr(value)
     return text if len(text) <= LINE else f"{text[: LINE - 3]}..."

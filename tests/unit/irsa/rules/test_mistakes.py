@@ -2,7 +2,7 @@
 
 import pytest
 
-from irsa.rules.mistakes import Mistake, Place, described, nearest, path_of, shown
+from irsa.rules.mistakes import Mistake, Place, described, nearest, path_of, shortened
 
 
 @pytest.mark.parametrize(
@@ -80,13 +80,13 @@ def test_nothing_is_near_where_nothing_is_known() -> None:
 )
 def test_a_value_is_shown_on_one_line(value: object, text: str) -> None:
     """Protects messages: a value is quoted, so a line break in it begins no line of ours."""
-    assert shown(value) == text
+    assert shortened(value) == text
 
 
 def test_a_long_value_is_cut_at_80_characters() -> None:
     """Protects messages from a whole document: 80 characters at most, the last three tell that it goes on."""
-    assert shown("x" * 79) == "'" + "x" * 76 + "..."
-    assert len(shown(["x" * 1000])) == 80
+    assert shortened("x" * 79) == "'" + "x" * 76 + "..."
+    assert len(shortened(["x" * 1000])) == 80
 
 
 def test_a_message_has_four_parts() -> None:
