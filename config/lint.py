@@ -182,7 +182,7 @@ def _write_everything(key: str, binding: Binding, checked: CheckedStack) -> Iter
         writing += ["all but NotAction"] if "NotAction" in statement else []
         if writing:
             mistake = Mistake(
-                f'{", ".join(writing[:3])}{", ..." if writing[3:] else ""} on every resource ("*") of the account',
+                f'{", ".join(writing[:3])}{", ..." if writing[3:] else ""} on every resource ("*") of the AWS account',
                 "only the resources that the role needs",
                 "name them in Resource, such as arn:${partition}:s3:::my-bucket/*, or silence the rule with a reason",
             )

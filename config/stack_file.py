@@ -212,7 +212,7 @@ def _project_settings(root: Any, name: str, file: StackFile) -> ProjectSettings:
 def account_id_mistakes(setting: str, values: Any) -> Iterator[tuple[Place, Mistake]]:
     """Yield the items of a provider's list of AWS accounts that are no account IDs, each with its place in the list.
 
-    011112222333 without quotes is another number: an account that is to be refused never would be.
+    011112222333 without quotes is another number: an AWS account that is to be refused never would be.
     """
     for index, value in enumerate(values if isinstance(values, list) else ()):
         if value is not SECRET and not (isinstance(value, str) and re.fullmatch("[0-9]{12}", value)):

@@ -163,7 +163,7 @@ def log(line: str) -> None:
 
 def serve(port: int, folder: Path) -> None:
     """Serve until a signal ends it."""
-    # MOTO_ACCOUNT_ID would do the same, and also override the account of every assumed role.
+    # MOTO_ACCOUNT_ID would do the same, and also override the AWS account of every assumed role.
     vars(iam_models)["DEFAULT_ACCOUNT_ID"] = AWS_ACCOUNT
     keep_clusters(folder / "clusters.json")
     add_missing_operations()

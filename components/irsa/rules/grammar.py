@@ -250,7 +250,7 @@ def _not_a_resource(resource: Any) -> Mistake | None:
         return Mistake(shortened(resource), allowed, "write the resource's ARN")
     parts = _parts_of_arn(resource)
     if len(parts) < 6 or parts[0] != "arn":  # noqa: PLR2004 (an ARN has six parts)
-        fix = "write the whole ARN: arn:partition:service:region:account:resource"
+        fix = "write the whole ARN: arn:partition:service:region:account-id:resource"
         return Mistake(f"{resource!r} is not an ARN (six parts, separated by colons, the first is arn)", allowed, fix)
     if parts[1] not in (*PARTITIONS, "*", "variable"):
         known = ", ".join(PARTITIONS)

@@ -55,7 +55,7 @@ def check_any_service_account(subjects: Sequence[str]) -> None:
     """Refuse subjects that, alone or together, every service account of the cluster matches.
 
     Raises:
-        Mistake: They leave no account out, as `*:*`, or `a*:*` to `z*:*`.
+        Mistake: They leave no service account out, as `*:*`, or `a*:*` to `z*:*`.
     """
     wide = [subject for subject in subjects if is_pattern(subject.partition(":")[0])]
     if not wide or stranger(wide) is not None:
