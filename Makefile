@@ -52,7 +52,7 @@ test: lint ## lint and run all tests, those with the real engine too
 	@cd tests/editor && npm ci --silent --no-audit --no-fund
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
 
-generate: environment ## generate the schemas and reference pages from the code
+generate: environment ## generate the schemas, the reference pages and tests/golden/mistakes.txt from the code
 	@$(PYTHON) -m config.schema
 	@$(PYTHON) -m config.docs
 	@$(PYTHON) cli/reference.py

@@ -156,7 +156,6 @@ Audience = Annotated[
 ]
 SessionDuration = Annotated[int, Field(ge=SESSION_DURATION.least, le=SESSION_DURATION.longest, examples=[7200])]
 TokenExpiration = Annotated[int, Field(ge=TOKEN_EXPIRATION.least, examples=[3600])]
-Document = dict[str, Any]
 # Their keys and values are checked against IAM's grammar (irsa.rules.grammar), whose messages use IAM's terms.
 Conditions = Annotated[
     dict[str, Any],
@@ -296,7 +295,7 @@ class PolicyDocument(Settings):
 
     file: str | None = Field(default=None, examples=["policies/my-policy.json"])
     """Path of a JSON file with the policy document, below and relative to the folder of Pulumi.yaml; 1 MiB at most."""
-    document: Document | None = Field(default=None, examples=[DOCUMENT])
+    document: dict[str, Any] | None = Field(default=None, examples=[DOCUMENT])
     """The policy document itself."""
 
 
@@ -322,7 +321,7 @@ class Trust(Settings):
     """true: subjects may contain `*:*`, every service account of the cluster."""
     conditions: Conditions = Field(default_factory=dict, examples=[{"StringEquals": {"aws:SourceVpc": "vpc-0abc"}}])
     """Further conditions of the statements that irsa writes, in IAM's format: operator, key, value or values."""
-    statements: list[Document] = Field(default_factory=list, examples=[[TRUSTED_ROLE]])
+    statements: list[dict[str, Any]] = Field(default_factory=list, examples=[[TRUSTED_ROLE]])
     """Further statements, in IAM's format."""
 
 
