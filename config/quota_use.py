@@ -65,7 +65,7 @@ def _usages(
     if policy:
         yield PlacedUsage((*place, "policy", "tags"), tags_usage("policy", policy.tags))
     trust = trust_of(binding, stack, sources, variables)
-    yield PlacedUsage((*place, "trust"), trust_usage(trust.document, stack.quotas.trust_policy_size))
+    yield PlacedUsage((*place, "trust"), trust_usage(trust.policy, stack.quotas.trust_policy_size))
     parts = sources.parts((*place, "policy"), policy.document) if policy and policy.document else 0
     inline = [minified(sources.with_samples(source.document)) for source in binding.inline_policies.values()]
     if binding.assume_role_arns:

@@ -15,7 +15,7 @@ from irsa.rules.trust import DEFAULT_AUDIENCE, trust_document
 class TrustPolicy(NamedTuple):
     """A trust policy, the OIDC providers of its role's clusters, and whom it is for."""
 
-    document: str
+    policy: str
     provider_arns: Sequence[str]
     subjects: Sequence[str]
     audience: str
@@ -59,5 +59,5 @@ def trust_of(binding: Binding, stack: Stack, sources: PolicySources, variables: 
     audience = binding.audience or DEFAULT_AUDIENCE
     conditions = sources.with_samples(binding.trust.conditions)
     statements = sources.with_samples(binding.trust.statements)
-    document = trust_document(providers, subjects, audience, conditions, statements)
-    return TrustPolicy(document, sorted(set(providers)), subjects, audience)
+    policy = trust_document(providers, subjects, audience, conditions, statements)
+    return TrustPolicy(policy, sorted(set(providers)), subjects, audience)
