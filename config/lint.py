@@ -1,6 +1,7 @@
 """Lint rules: what is legal in a stack file, but likely an error. `RULES` is the registry."""
 
 import difflib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any, Literal, NamedTuple
 
@@ -124,8 +125,8 @@ def _wide_trust(key: str, binding: Binding, checked: CheckedStack) -> Iterator[t
     for index, statement in enumerate(binding.trust.statements):
         principal = statement.get("Principal")
         anybody = principal == "*" or (isinstance(principal, dict) and "*" in _items(principal.get("AWS")))
-        if anybody and statement.get("Effect") == "Allow" and _is_always_true(statement.get("Condition")):
-            fix = "name the principal, or add a Condition"
+        if anybody and statement.get("Effect") == "Allow" and not _says_who(statement.get("Condition")):
+            fix = "name the principal, or add a Condition that does, such as on aws:PrincipalOrgID"
             yield (*place, "statements", index), Mistake("anybody may assume the role", "named principals", fix)
 
 
@@ -153,14 +154,22 @@ def _let_in_by_statements(key: str, checked: CheckedStack) -> Iterator[tuple[int
             yield from ((index - trust.first_statement, (each.subject, each.certain)) for index in each.statements)
 
 
-def _is_always_true(condition: Any) -> bool:
-    """Return whether each comparison of a condition is one by a pattern that every value matches."""
-    comparisons = [
-        (str(operator).removesuffix("IfExists"), value)
+# Operators that ask for a value, on a key that must be there.
+_ASKS_WHO = re.compile(r"(ForAnyValue:)?((String|Binary)Equals(IgnoreCase)?|(String|Arn)Like|ArnEquals|IpAddress)")
+# What remains of a pattern that names nobody: `arn:aws:iam::*:role/*`, or every IP address.
+_EVERYBODY = re.compile(r"[*?:/]|arn|aws(-[a-z]+)*|iam|sts|assumed-role|role|user|root|[0.]+/0")
+
+
+def _says_who(condition: Any) -> bool:
+    """Return whether one comparison of a condition is of a kind and with values that not everybody fulfils.
+
+    A negation, `IfExists`, `ForAllValues`, Null, Bool, numbers and dates leave anybody in, or nearly.
+    """
+    return any(
+        _ASKS_WHO.fullmatch(str(operator)) and all(_EVERYBODY.sub("", str(item)) for item in _items(value))
         for operator, keys in (condition or {}).items()
         for value in keys.values()
-    ]
-    return all(operator.endswith(("StringLike", "ArnLike")) and "*" in _items(value) for operator, value in comparisons)
+    )
 
 
 def _refused_subject(key: str, _binding: Binding, checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:

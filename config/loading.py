@@ -125,7 +125,10 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
 def _mistakes_in_tags(stack: Stack, values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     """Yield what is wrong between the tags of a role and those of the defaults, which are merged into them."""
     for key, binding in stack.bindings.items():
-        own = values["bindings"][key].get("role", {}).get("tags", {})
+        role = values["bindings"][key].get("role")
+        tags = role.get("tags") if isinstance(role, dict) else None
+        # Instead of a mapping there may be a secret, which the engine alone can read.
+        own = tags if isinstance(tags, dict) else ()
         for part, mistake in role_tags_mistakes(binding.role.tags):
             place: Place = ("bindings", key, "role") if part[0] in own else ("defaults",)
             yield LocatedMistake((*place, "tags", *part), mistake)

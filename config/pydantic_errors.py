@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from types import UnionType
 from typing import Any, get_args
@@ -74,7 +75,7 @@ def _advice(kind: str, found: Any, place: Place) -> str:
         return f'put it in quotes: "{str(found).lower()}"' if isinstance(found, bool) else number
     if kind == "bool_type" and isinstance(found, str):
         return f"write {'true' if found.lower() in ('yes', 'on', 'true', '1') else 'false'}, without quotes"
-    if kind in ("int_type", "int_from_float") and isinstance(found, str) and found.isdigit():
+    if kind in ("int_type", "int_from_float") and isinstance(found, str) and re.fullmatch("[0-9]{1,12}", found):
         return f"write {found}, without quotes"
     if kind == "list_type" and isinstance(found, str):
         return f"write [{visible(json.dumps(found, ensure_ascii=False))}]" if len(found) <= LINE else "write [...]"

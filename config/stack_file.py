@@ -18,6 +18,7 @@ from config.located_mistake import LocatedMistake
 from config.variables import SECRET, Secret
 from irsa.rules.mistakes import Mistake, Place, named, shortened
 from irsa.rules.names import REGION, check_name
+from irsa.rules.policies import each_key_once
 
 PREFIX = "irsa"
 # The C parser, if PyYAML was built with it. It resolves no types; this module does.
@@ -40,6 +41,7 @@ LARGEST = 16 * 2**20
 # What 10,000 bindings with large documents stay below. The engine's yaml.v3 refuses over 400,000 values if 99% are by
 # aliases: https://github.com/go-yaml/yaml/blob/v3/decode.go, allowedAliasRatio.
 MOST_VALUES, MOST_ALIASED, LARGEST_SHARE = 4_000_000, 400_000, 100
+PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}
 ACCOUNT_LISTS = ("allowedAccountIds", "forbiddenAccountIds")
 # In front of every value but the first.
 SEPARATORS = (b",", b"\n", b":", b"[", b"{", b"- ", b"?")
@@ -135,7 +137,7 @@ class StackFile:
             if key.value in lines:
                 self._complain(repeated(key.value, lines[key.value], line), line)
             lines[key.value] = line
-            parts = [part for part in str(key.value).split(":") if part != "config"]
+            parts = [part for part in str(key.value).split(":") if part != "config"] or [str(key.value)]
             if parts[0] == "aws" and parts[-1] in ACCOUNT_LISTS:
                 for item, mistake in account_id_mistakes(parts[-1], _Reader(self.name, []).setting(parts[-1], node)):
                     self._complain(mistake, line_in(node, item, key))
@@ -330,7 +332,7 @@ def repeated(key: str, first: int, second: int) -> Mistake:
 def parsed(text: str) -> Any:
     """Return a value that the engine passed as a string."""
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=each_key_once)
     except (ValueError, RecursionError):
         return text
     return text if reason_not_to_use(value) else value
@@ -391,11 +393,27 @@ class _Reader:
         """Return the value of a setting as the program gets it."""
         self._path = [name]
         value = self.value(node)
+        if not isinstance(value, str):
+            return value
+        try:
+            json.loads(value, object_pairs_hook=each_key_once)
+        except Mistake as mistake:
+            self._complain(mistake, node)
+        except (ValueError, RecursionError):
+            pass
         # The engine passes every value as a string, and the program reads it as JSON.
-        return parsed(value) if isinstance(value, str) else value
+        return parsed(value)
+
+    def _complain(self, mistake: Mistake, node: Any, *steps: str) -> None:
+        place = (*self._path, *steps)
+        self._mistakes.append(LocatedMistake(place, mistake, self._name, node.start_mark.line + 1))
 
     def value(self, node: Any) -> Any:
         """Return the value of a node."""
+        if node.tag not in PLAIN_TAGS:
+            # The engine decodes !!binary, and makes nothing of what !!null tags: another value than the one written.
+            tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+            self._complain(Mistake(f"the tag {named(tag)}", "values without a tag", "remove the tag"), node)
         if isinstance(node, yaml.ScalarNode):
             return scalar(node.value) if not node.style else node.value
         if id(node) in self._open:
@@ -421,17 +439,23 @@ class _Reader:
         lines: dict[str, int] = {}
         for key, item in _items(node):
             name = key.value
-            if name == "<<" and not key.style:
-                for part in item.value if isinstance(item, yaml.SequenceNode) else [item]:
-                    more = self.value(part)
-                    for name_below, value_below in more.items() if isinstance(more, Mapping) else ():
-                        merged.setdefault(name_below, value_below)
-                continue
+            is_merge = name == "<<" and not key.style
             line = key.start_mark.line + 1
             wrong = repeated(name, lines[name], line) if name in lines else None if key.style else _other_key(name)
             if wrong:
-                self._mistakes.append(LocatedMistake((*self._path, name), wrong, self._name, line))
+                self._complain(wrong, key, name)
             lines[name] = line
+            if is_merge:
+                for part in item.value if isinstance(item, yaml.SequenceNode) else [item]:
+                    more = self.value(part)
+                    if not isinstance(more, Mapping):
+                        found = f"{in_yaml_words(more)}, to be merged by <<"
+                        fix = "write an alias (*name) of a mapping, or remove it"
+                        self._complain(Mistake(found, "a mapping, or a list of mappings", fix), part, name)
+                        continue
+                    for name_below, value_below in more.items():
+                        merged.setdefault(name_below, value_below)
+                continue
             self._path.append(name)
             values[name] = self.value(item)
             self._path.pop()

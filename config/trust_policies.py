@@ -8,6 +8,7 @@ from config.policy_sources import PolicySources
 from config.variables import CheckVariables
 from irsa.evaluation.admission import Admission, admission
 from irsa.rules.arns import oidc_provider_arn
+from irsa.rules.policies import policy_size
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, trust_document
 
@@ -29,13 +30,20 @@ class JudgedTrust(NamedTuple):
 
 
 def judged_trusts(stack: Stack, sources: PolicySources, variables: CheckVariables) -> Mapping[str, JudgedTrust]:
-    """Return, by binding, whom a trust policy admits that has statements of the caller's."""
+    """Return, by binding, whom a trust policy admits that has statements of the caller's.
+
+    One that is too long for IAM is a mistake already, and would take long.
+    """
     trusts = {
         key: trust_of(binding, stack, sources, variables)
         for key, binding in stack.bindings.items()
         if binding.trust.statements and not binding.role.arn
     }
-    return {key: JudgedTrust(admission(*trust), len(trust.provider_arns)) for key, trust in trusts.items()}
+    return {
+        key: JudgedTrust(admission(*trust), len(trust.provider_arns))
+        for key, trust in trusts.items()
+        if policy_size(trust.policy) <= stack.quotas.trust_policy_size
+    }
 
 
 def trust_of(binding: Binding, stack: Stack, sources: PolicySources, variables: CheckVariables) -> TrustPolicy:

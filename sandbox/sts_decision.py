@@ -107,8 +107,13 @@ def _condition(operator: str, wanted: list[str], found: list[str] | None) -> boo
 
 
 def _like(found: str, pattern: str) -> bool:
-    parts = [".*" if part == "*" else "." if part == "?" else re.escape(part) for part in re.split(r"([*?])", pattern)]
-    return re.fullmatch("".join(parts), found, re.DOTALL) is not None
+    first, *between = ("".join("." if each == "?" else re.escape(each) for each in part) for part in pattern.split("*"))
+    if not between:
+        return re.fullmatch(first, found, re.DOTALL) is not None
+    # What follows a * may as well be the first that matches: without a way back, many of them take no longer.
+    *middle, last = between
+    expression = first + "".join(f"(?>.*?{part})" for part in middle) + f".*{last}"
+    return re.fullmatch(expression, found, re.DOTALL) is not None
 
 
 def _address(found: str, wanted: str) -> bool | None:

@@ -98,8 +98,8 @@ def _list(item: Parser) -> Parser:
 
 
 def _at_least_one(several: Parser) -> Parser:
-    def parser(value: Any, place: Place, found: Found) -> Any:
-        if value == []:
+    def parser(value: Any, place: Part, found: Found) -> Any:
+        if isinstance(value, list) and not value:
             found.append((place, Mistake("an empty list", "at least one", "add one")))
         return several(value, place, found)
 
@@ -182,8 +182,8 @@ def _not_json(value: Any, place: Place) -> Iterator[Located]:
             yield from _not_json(item, (*place, index))
     elif isinstance(value, float) and not math.isfinite(value):
         yield place, Mistake(f"the number {value}", "a JSON number", "write a number, or a string")
-    elif not isinstance(value, str | bool | int | float) and value not in (None, UNKNOWN):
-        yield place, Mistake(shortened(value), "a JSON value: string, number, list or mapping", "write it as a string")
+    elif not isinstance(value, str | bool | int | float) and value is not None and value is not UNKNOWN:
+        yield place, Mistake(shown(value), "a JSON value: string, number, list or mapping", "write it as a string")
 
 
 # --- the arguments ---------------------------------------------------------------------------------------------------

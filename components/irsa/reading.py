@@ -19,7 +19,7 @@ SECRET = Mistake(
 )
 T = TypeVar("T")
 U = TypeVar("U")
-DEEPEST = 100
+DEEPEST, LARGEST_BITS = 100, 64
 # The text that Python and JavaScript put into a string for an output, or for a whole resource.
 OBJECT_AS_TEXT = re.compile(
     r"Calling __str__ on an Output\[T\] is not supported|Calling \[toString\] on an \[Output<T>\] is not supported"
@@ -111,10 +111,11 @@ class Reading:
             return {}
         values: dict[str, Any] = {}
         for key, value in args.items():
-            here: Place = (*place, key if isinstance(key, str) else str(key))
+            here: Part = (*place, _step(key))
             if key not in known:
                 names = self._spelled(known, place)
-                unknown = Mistake(f"unknown argument {key!r}", ", ".join(names), nearest(key, names, "remove it"))
+                what = "an output as a key" if is_output(key) else f"unknown argument {key!r}"
+                unknown = Mistake(what, ", ".join(names), nearest(here[-1], names, "remove it"))
                 self.found.append((here, unknown))
                 continue
             self.given[here] = value
@@ -143,9 +144,9 @@ class Reading:
             return {}
         values: dict[str, Any] = {}
         for key, item in value.items():
-            here: Place = (*place, str(key))
+            here: Part = (*place, _step(key))
             if not isinstance(key, str):
-                found = f"the key {shortened(key)}"
+                found = "an output as a key" if is_output(key) else f"the key {shown(key)}"
                 self.found.append((here, Mistake(found, "keys that are strings", "write a string")))
                 continue
             collect(lambda key=key: check_name(key, rule), here, self.found)  # type: ignore[misc]
@@ -228,16 +229,24 @@ def _marked(value: Any, place: Place, found: Found, depth: int = 0) -> Any:
             found.append((place, Mistake("an output as a key", "keys that are strings", "write a string")))
         return {
             _plain_string(key, place, found) if isinstance(key, str) else key: _marked(
-                item, (*place, str(key)), found, depth + 1
+                item, (*place, _step(key)), found, depth + 1
             )
             for key, item in value.items()
         }
     if isinstance(value, list | tuple):
         return [_marked(item, (*place, index), found, depth + 1) for index, item in enumerate(value)]
+    if isinstance(value, int) and value.bit_length() > LARGEST_BITS:
+        # Python refuses to write very large ones, and no language reads them all.
+        found.append((place, Mistake(f"an integer of {value.bit_length()} bits", "64 bits", "write it as a string")))
     return value
 
 
-def _plain_string(text: str, place: Place, found: Found) -> str:
+def _step(key: object) -> str:
+    """Return a key as a step of a place; the text of an output, which is no name, may be an error of the SDK."""
+    return key if isinstance(key, str) else "output" if is_output(key) else str(key)
+
+
+def _plain_string(text: str, place: Part, found: Found) -> str:
     """Return the characters of a string, or of the value of an enum's member."""
     plain = str(text.value) if isinstance(text, Enum) else str.__str__(text)
     if OBJECT_AS_TEXT.search(plain):

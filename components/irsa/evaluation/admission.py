@@ -1,6 +1,8 @@
 """Whom a trust policy admits: the service accounts that it names, and those that nobody named."""
 
-from collections.abc import Collection, Iterable, Iterator
+import re
+import string
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from irsa.evaluation.answers import Decision, WebIdentityRequest
@@ -10,12 +12,16 @@ from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.grammar import split_operator
 from irsa.rules.mistakes import Mistake
+from irsa.rules.names import NAMESPACE, SERVICE_ACCOUNT
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import CLAIM_PREFIX, EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim
 
-# What stands for a wildcard where a pattern is tried, and for a token whose audience no policy names. STS takes any
-# audience that the OIDC provider lists.
-FILLING, OTHER_AUDIENCE = "strangerzq", "stranger.invalid"
+# What stands for a wildcard where a pattern is tried. STS takes any audience that the OIDC provider lists.
+FILLING = "strangerzq"
+# The same where that name may be denied: so often a character that no condition names.
+LENGTHS = (9, 14)
+# Further wildcards of one pattern stand for nothing, so that the name stays a short one.
+MOST_FILLED = 8
 
 
 class Admitted(NamedTuple):
@@ -51,8 +57,9 @@ class Admission(NamedTuple):
 def admission(document: str, provider_arns: Collection[str], subjects: Collection[str], audience: str) -> Admission:
     """Return whom a trust policy admits.
 
-    A pattern in a condition on `sub` is tried by one of its names, everybody else by one account that no pattern
-    matches. Each is tried with every audience that a condition names, since whoever has a token chose its audience.
+    A pattern in a condition on `sub` is tried by some of its names, everybody else by one account that no pattern
+    matches. Each is tried with every audience that a condition names, and others, since whoever has a token chose its
+    audience.
 
     Args:
         document: The trust policy.
@@ -74,9 +81,9 @@ def admission(document: str, provider_arns: Collection[str], subjects: Collectio
 
     admitted: list[Admitted] = []
     for provider_arn in sorted({*provider_arns, *_providers(statements)}):
-        audiences = {audience, OTHER_AUDIENCE, *_audiences(statements, provider_arn)}
-        for subject, service_account in sorted(_tried(statements, provider_arn).items()):
-            answers = [answer(provider_arn, service_account, each) for each in sorted(audiences)]
+        audiences = sorted({audience, *_audiences(statements, provider_arn)})
+        for subject, service_accounts in sorted(_tried(statements, provider_arn).items()):
+            answers = [answer(provider_arn, name, each) for name in service_accounts for each in audiences]
             positive = [(decision, by) for decision, by in answers if decision is not Decision.DENIED]
             if positive:
                 certain = any(decision is Decision.ALLOWED for decision, _ in positive)
@@ -125,23 +132,36 @@ def _providers(statements: Iterable[Statement]) -> Iterator[str]:
                 yield name
 
 
-def _tried(statements: Iterable[Statement], provider_arn: str) -> dict[str, str]:
-    """Return the patterns of service accounts that Allow statements name, and `*:*`, each with an account to try."""
+def _tried(statements: Iterable[Statement], provider_arn: str) -> dict[str, Sequence[str]]:
+    """Return the patterns of service accounts that Allow statements name, and `*:*`, each with accounts to try."""
     key = f"{issuer_of_provider(provider_arn)}:sub"
     values = [*_values(statements, key)]
     mentioned = {subject for _, value in values for subject in _subjects(value)}
     named = {subject for names, value in values if names for subject in _subjects(value)}
-    tried = {subject: _filled(subject) for subject in named}
+    fillings = [FILLING] if all(names for names, _ in values) else _fillings(value for _, value in values)
+    tried: dict[str, Sequence[str]] = {subject: _filled(subject, fillings) for subject in named}
     unnamed = stranger(mentioned) or stranger(named)
-    return tried if unnamed is None else {**tried, EVERY_SERVICE_ACCOUNT: unnamed}
+    return tried if unnamed is None else {**tried, EVERY_SERVICE_ACCOUNT: [unnamed]}
 
 
 def _audiences(statements: Iterable[Statement], provider_arn: str) -> set[str]:
-    return {_filled(value) for _, value in _values(statements, f"{issuer_of_provider(provider_arn)}:aud")}
+    values = [value for _, value in _values(statements, f"{issuer_of_provider(provider_arn)}:aud")]
+    fillings = _fillings(values)
+    return {audience for value in ("*", *values) for audience in _filled(value, fillings)}
 
 
-def _filled(pattern: str) -> str:
-    return pattern.replace("*", FILLING).replace("?", FILLING[0])
+def _fillings(patterns: Iterable[str]) -> list[str]:
+    """Return what may stand for a wildcard; conditions that name FILLING, to deny it, do not name the others."""
+    named = set("".join(patterns))
+    unnamed = next((each for each in string.ascii_lowercase + string.digits if each not in named), FILLING[0])
+    return [FILLING, *(unnamed * length for length in LENGTHS)]
+
+
+def _filled(pattern: str, fillings: Iterable[str]) -> list[str]:
+    filled = (
+        pattern.replace("*", filling, MOST_FILLED).replace("*", "").replace("?", filling[0]) for filling in fillings
+    )
+    return list(dict.fromkeys(filled))
 
 
 def _values(statements: Iterable[Statement], key: str) -> Iterator[tuple[bool, str]]:
@@ -160,6 +180,8 @@ def _values(statements: Iterable[Statement], key: str) -> Iterator[tuple[bool, s
 
 def _subjects(claim: str) -> Iterator[str]:
     """Yield the `namespace:name` patterns that a pattern of `sub` amounts to, whatever its wildcards stand for."""
+    # As IAM reads it, `**` is `*`; each of very many would be a way of its own.
+    claim = re.sub(r"\*+", "*", claim)
     for end in range(1, len(claim) + 1):
         if matches(CLAIM_PREFIX, pattern_of(claim[:end], wildcards=True)):
             yield from _with_one_colon(claim[end:])
@@ -174,4 +196,10 @@ def _with_one_colon(rest: str) -> Iterator[str]:
     if ":" not in rest:
         between = {"*": "*:*", "?": ":"}
         ways = [rest[:at] + between[rest[at]] + rest[at + 1 :] for at in range(len(rest)) if rest[at] in between]
-    yield from (subject for subject in ways if all(subject.partition(":")))
+    yield from (subject for subject in ways if _has_names(*subject.split(":")))
+
+
+def _has_names(namespace: str, name: str = "") -> bool:
+    """Return whether some service account has a name like this, and its namespace."""
+    longest = ((namespace, NAMESPACE.longest), (name, SERVICE_ACCOUNT.longest))
+    return all(part and len(part) - part.count("*") <= most for part, most in longest)

@@ -38,7 +38,7 @@ STS_ACTION = re.compile(r"\*|sts:.*", re.IGNORECASE | re.ASCII)
 SID = re.compile(r"[a-zA-Z0-9]*")
 LAST_CHARACTER = "\xff"
 # IAM's variables may be anywhere in an ARN, and contain colons: ${aws:PrincipalTag/team}.
-IAM_VARIABLE = re.compile(r"\$\{[^}]*\}")
+IAM_VARIABLE = re.compile(r"\$\{[^{}]*\}")
 
 
 def document_mistakes(document: Mapping[str, Any]) -> Iterator[Located]:

@@ -62,7 +62,7 @@ def parse_object(text: str) -> dict[str, Any]:
         Mistake: It is not JSON, not an object, or has a duplicate key or a number that is too long.
     """
     try:
-        document = json.loads(text, object_pairs_hook=_object, parse_constant=_finite, parse_float=_finite)
+        document = json.loads(text, object_pairs_hook=each_key_once, parse_constant=_finite, parse_float=_finite)
     except Mistake:
         raise
     except json.JSONDecodeError as error:
@@ -89,7 +89,12 @@ def _finite(number: str) -> float:
     return float(number)
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object.
+
+    Raises:
+        Mistake: A key is there twice.
+    """
     counted = Counter(key for key, _ in pairs)
     repeated = next((key for key, count in counted.items() if count > 1), None)
     if repeated is not None:

@@ -111,3 +111,11 @@ def test_bindings_of_any_shape(tmp_path: Path, value: Any) -> None:
     """Protects from a traceback, and from a stack without bindings that passes as good."""
     assert ("bindings",) in places({"cluster": {"name": "c"}, "bindings": value}, tmp_path)
     assert ("bindings",) in places({"cluster": {"name": "c"}}, tmp_path)
+
+
+@pytest.mark.parametrize("role", [SECRET, {"tags": SECRET}])
+def test_a_secret_in_place_of_tags(tmp_path: Path, role: Any) -> None:
+    """The attack: a secret role or secret tags, with defaults whose tag keys collide, which ended in a traceback."""
+    values = {**GOOD, "defaults": {"tags": {"a": "x", "A": "y"}}, "bindings": {"app": {**APP, "role": role}}}
+
+    assert places(values, tmp_path) == {("defaults", "tags", "A")}

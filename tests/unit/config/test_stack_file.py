@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from config.loading import examine
-from config.stack_file import StackFile, located, scalar
+from config.stack_file import StackFile, located, parsed, scalar
 from config.variables import SECRET
 
 # What `pulumi config --json` of Pulumi 3.259.0 makes of each plain scalar, as recorded from it.
@@ -153,3 +153,78 @@ def test_one_slip_is_one_mistake(tmp_path: Path) -> None:
     mistakes = examine(values, tmp_path).mistakes
 
     assert {mistake.place for mistake in mistakes} == {("cluster", "nam"), ("bindings", "a", "serviceAccout")}
+
+
+@pytest.mark.parametrize("key", ["config", "config:config"])
+def test_a_key_of_no_namespace(tmp_path: Path, key: str) -> None:
+    """The attack: a key that is only the word `config`, which ended in a traceback."""
+    file = stack_file(tmp_path, f"config:\n  {key}: 1\n")
+
+    assert list(file.settings.values()) == [1]
+
+
+APP = "  irsa:bindings:\n    app: {serviceAccount: {name: app}, role: %s}\n"
+
+
+def mistakes_of(folder: Path, role: str) -> list[tuple[Any, ...]]:
+    return [
+        (mistake.place[3:], mistake.line, mistake.mistake.found)
+        for mistake in stack_file(folder, f"config:\n{APP % role}").mistakes
+    ]
+
+
+@pytest.mark.parametrize(
+    ("role", "place", "tag"),
+    [
+        ("{name: !!binary bXktcm9sZQ==}", ("name",), '"!!binary"'),
+        ("{name: !!null my-role}", ("name",), '"!!null"'),
+        ("{name: !!python/object:os.system x}", ("name",), '"!!python/object:os.system"'),
+        ('{maxSessionDuration: !!int "3600"}', ("maxSessionDuration",), '"!!int"'),
+        ("!!set {name}", (), '"!!set"'),
+        ("{name: !mine x}", ("name",), '"!mine"'),
+    ],
+)
+def test_a_tag_that_makes_another_value(tmp_path: Path, role: str, place: tuple[str, ...], tag: str) -> None:
+    """The attack: `!!binary` shows one name to the check, and the engine deploys another."""
+    assert mistakes_of(tmp_path, role) == [(place, 3, f"the tag {tag}")]
+
+
+def test_a_tag_of_what_the_value_is_anyway(tmp_path: Path) -> None:
+    """Protects tags that change nothing."""
+    assert mistakes_of(tmp_path, "!!map {name: !!str my-role}") == []
+
+
+@pytest.mark.parametrize(
+    ("role", "found"),
+    [
+        ("{<<: 5, name: r}", "5, to be merged by <<"),
+        ("{<<: [{path: /a/}, x], name: r}", "'x', to be merged by <<"),
+        ("{<<: {name: a}, <<: {path: /x/}}", "the key '<<' twice, on lines 3 and 3"),
+    ],
+)
+def test_a_merge_that_the_engine_refuses(tmp_path: Path, role: str, found: str) -> None:
+    """Refuses what was dropped without a word: a boundary, or tags, behind an alias of something else."""
+    assert mistakes_of(tmp_path, role) == [(("<<",), 3, found)]
+
+
+def test_a_setting_in_json_with_a_key_twice(tmp_path: Path) -> None:
+    """The attack: a setting as a JSON string, in which the second of two conditions hides the first."""
+    values = {**GOOD_SETTINGS, "variables": parsed('{"a": "x", "a": "y"}')}
+
+    assert [mistake.place for mistake in examine(values, tmp_path).mistakes] == [("variables",)]
+    file = stack_file(tmp_path, """config:\n  irsa:variables: '{"a": "x", "a": "y"}'\n""")
+    ((place, line, found),) = [(each.place, each.line, each.mistake.found) for each in file.mistakes]
+    assert (place, line, found) == (("variables",), 2, "the key 'a' twice in one object")
+
+
+@pytest.mark.parametrize("seconds", ["9" * 5_000, "٣٦٠٠"])
+def test_a_number_that_is_none_is_not_advised(tmp_path: Path, seconds: str) -> None:
+    """Refuses 5,000 digits, or those of another script, with advice of one line that is of use."""
+    role = {"maxSessionDuration": seconds}
+    values = {"cluster": {"name": "c"}, "bindings": {"app": {"serviceAccount": {"name": "app"}, "role": role}}}
+    (mistake,) = examine(values, tmp_path).mistakes
+
+    assert mistake.mistake.fix == "write a value of that type"
+
+
+GOOD_SETTINGS = {"cluster": {"name": "c"}, "bindings": {"app": {"serviceAccount": {"name": "app"}}}}

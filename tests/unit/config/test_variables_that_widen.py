@@ -12,7 +12,8 @@ from config.check import report_of
 from config.loading import examine
 from config.located_mistake import LocatedMistake
 from config.variables import fill, references
-from irsa.rules.mistakes import Mistake, Place
+from irsa.rules.grammar import document_mistakes
+from irsa.rules.mistakes import Mistake, Part
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
@@ -201,7 +202,14 @@ def test_many_openings_take_no_longer_than_their_length() -> None:
     assert time.process_time() - started < 10
 
 
-SAME_KEYS: list[tuple[dict[str, Any], Place]] = [
+def test_openings_in_a_resource_take_no_longer_than_their_length() -> None:
+    """Refuses the attack of a Resource full of `${`: its ARN's parts were looked for from each to the end."""
+    started = time.process_time()
+    assert list(document_mistakes(document({**ANY, "Resource": "arn:aws:s3:::" + "${" * 200_000}))) == []
+    assert time.process_time() - started < 10
+
+
+SAME_KEYS: list[tuple[dict[str, Any], Part]] = [
     (
         with_condition({"StringEquals": {"aws:ResourceTag/${a}": "x", "aws:ResourceTag/${b}": "y"}}),
         ("policy", "document", "Statement", 0, "Condition", "StringEquals", "aws:ResourceTag/${b}"),

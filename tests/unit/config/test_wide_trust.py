@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from config import trust_policies
 from config.loading import examine
 
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -80,6 +81,50 @@ def test_a_statement_that_opens_the_cluster(statement: dict[str, Any], text: str
     assert said.startswith(text)
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"Bool": {"aws:SecureTransport": True}},
+        {"Null": {"aws:PrincipalArn": False}},
+        {"StringNotEquals": {"aws:PrincipalArn": "x"}},
+        {"StringNotEquals": {"aws:SourceVpc": "vpc-1"}},
+        {"StringLike": {"aws:PrincipalArn": "?*"}},
+        {"ArnLike": {"aws:PrincipalArn": ["arn:aws:iam::111122223333:role/a", "arn:*:*:*:*:*"]}},
+        {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/*"}},
+        {"StringEqualsIfExists": {"aws:PrincipalOrgID": "o-example"}},
+        {"ForAllValues:StringEquals": {"aws:PrincipalOrgPaths": "o-example/*"}},
+        {"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}},
+        {"NumericGreaterThan": {"aws:MultiFactorAuthAge": 0}},
+        {"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}},
+    ],
+    ids=str,
+)
+def test_a_condition_that_names_nobody(condition: dict[str, Any]) -> None:
+    """The attack: a trust in everybody, with a condition that everybody fulfils, or nearly."""
+    anybody = {**OPEN, "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole", "Condition": condition}
+
+    assert found({"statements": [anybody]}) == [("trust.statements.0", "anybody may assume the role")]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"StringEquals": {"aws:PrincipalOrgID": "o-example"}},
+        {"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-example/*"}},
+        {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/*"}},
+        {"StringEquals": {"sts:ExternalId": "x"}, "Bool": {"aws:SecureTransport": True}},
+        {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}},
+        {"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::*:role/ci"}},
+    ],
+    ids=str,
+)
+def test_a_condition_that_names_somebody(condition: dict[str, Any]) -> None:
+    """Protects a trust in everybody of whom a condition asks more from a warning."""
+    anybody = {**OPEN, "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole", "Condition": condition}
+
+    assert found({"statements": [anybody]}) == []
+
+
 def test_a_provider_that_is_looked_up_later() -> None:
     """The attack: the same where the issuer is known only to AWS, so that the statement names an unknown provider."""
     ((place, _),) = found({"statements": [OPEN]}, cluster={"name": "my-cluster"})
@@ -99,6 +144,16 @@ def test_narrow_statements_are_left_alone(statement: dict[str, Any]) -> None:
     """Protects statements for named principals and accounts."""
     assert found({"statements": [statement]}) == []
     assert found({"statements": [statement]}, "refused-subject") == []
+
+
+def test_a_policy_that_is_too_long_is_not_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attack: a trust policy of any length, whose judging takes the third power of that; it is refused anyway."""
+    monkeypatch.setattr(trust_policies, "admission", lambda *_: pytest.fail("judged"))
+    audiences = {"StringEquals": {f"{ISSUER}:aud": [f"audience-{number}" for number in range(300)]}}
+    binding = {"serviceAccount": {"name": "app"}, "trust": {"statements": [{**OPEN, "Condition": audiences}]}}
+    (mistake,) = examine({"cluster": CLUSTER, "bindings": {"app": binding}}, tmp_path, "us-west-2").mistakes
+
+    assert mistake.mistake.found.startswith("characters of the trust policy")
 
 
 def test_a_subject_that_the_policy_refuses() -> None:

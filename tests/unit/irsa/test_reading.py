@@ -247,3 +247,50 @@ def test_what_is_known_later() -> None:
     assert is_output(output("x"))
     assert not any(map(is_output, ("x", None, 5, [], {})))
     waiting.close()
+
+
+class Array:
+    """A value that compares by its items, as NumPy's arrays do."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        """Refuse to be one truth."""
+        raise ValueError("the truth value of an array is ambiguous")
+
+
+STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+
+
+@pytest.mark.parametrize("value", [Array(), 10**5_000], ids=["an array", "a number of 5,000 digits"])
+@pytest.mark.parametrize(
+    ("place", "args"),
+    [
+        (("oidc_provider_arns",), lambda value: {"oidc_provider_arns": value}),
+        (("tags", "a"), lambda value: {"tags": {"a": value}}),
+        (("max_session_duration",), lambda value: {"max_session_duration": value}),
+        (("policy", "document", "Id"), lambda value: {"policy": {"document": {"Id": value, "Statement": STATEMENT}}}),
+        (("trust_statements", 0, "Effect"), lambda value: {"trust_statements": [{"Effect": value}]}),
+        (
+            ("trust_conditions", "NumericEquals", "aws:x"),
+            lambda value: {"trust_conditions": {"NumericEquals": {"aws:x": value}}},
+        ),
+    ],
+)
+def test_a_value_that_python_does_not_compare_or_write(place: Part, args: Any, value: Any) -> None:
+    """The attack: an array, or a number of 5,000 digits, as an argument, which ended in a traceback."""
+    reading = Reading("my-app")
+    reading.arguments(args(value))
+
+    assert place in places(reading)
+
+
+@pytest.mark.parametrize("argument", ["service_account", "policy_arns", "tags", "trust_conditions"])
+def test_an_output_as_a_key(argument: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attack: an output as a key, whose text is an essay of the SDK, or an error where its setting says so."""
+    monkeypatch.setenv("PULUMI_ERROR_OUTPUT_STRING", "true")
+    reading = Reading("my-app")
+    reading.arguments({argument: {output("x"): "y"}})
+
+    assert "an output as a key" in [mistake.found for _, mistake in reading.found]
+    assert "Calling" not in str([path_of(place) for place in places(reading)])

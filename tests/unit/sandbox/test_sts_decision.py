@@ -190,3 +190,24 @@ def test_neither_evaluator_contradicts_the_other(statements: list[dict[str, Any]
     except CannotDecideError:
         return
     assert product in (sandbox, Decision.CANNOT_DECIDE)
+
+
+def test_a_pattern_with_many_ways_to_match_takes_one() -> None:
+    """The attack: a trust policy of 62 characters more, for which STS did not answer in hours."""
+    request = {**REQUEST, SUB: f"system:serviceaccount:team-a:{'a' * 60}"}
+    statement = {**ALLOW, "Condition": {"StringLike": {SUB: "*a" * 30 + "*b"}}}
+
+    assert not trusts({"Version": "2012-10-17", "Statement": statement}, PROVIDER, request)
+
+
+@given(st.text("ab*?", max_size=8), st.text("ab", max_size=8))
+def test_a_pattern_matches_what_its_wildcards_stand_for(pattern: str, text: str) -> None:
+    """Protects the one way that is tried, by the two lines that define the wildcards."""
+
+    def matches(pattern: str, text: str) -> bool:
+        if pattern[:1] == "*":
+            return any(matches(pattern[1:], text[at:]) for at in range(len(text) + 1))
+        return bool(text) and pattern[0] in ("?", text[0]) and matches(pattern[1:], text[1:]) if pattern else not text
+
+    statement = {**ALLOW, "Condition": {"StringLike": {SUB: pattern}}}
+    assert trusts({"Statement": statement}, PROVIDER, {**REQUEST, SUB: text}) == matches(pattern, text)

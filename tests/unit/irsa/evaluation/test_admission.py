@@ -65,6 +65,40 @@ OPENING = {
 }
 
 
+SUBJECT = f"{PREFIX}*:*"
+HIDDEN = {
+    "the name that is tried": (allow({"StringLike": {SUB: SUBJECT}}), allow({"StringLike": {SUB: "*strangerzq*"}})),
+    "its beginning": (allow({"StringLike": {SUB: f"{PREFIX}*"}}), allow({"StringLike": {SUB: f"{PREFIX}s*"}})),
+    "in a condition of the Allow": (allow({"StringLike": {SUB: SUBJECT}, "StringNotLike": {SUB: "*strangerzq*"}}),),
+    "the audience that is tried": (allow({"StringNotEquals": {AUD: [AUDIENCE, "stranger.invalid", "strangerzq"]}}),),
+    "its pattern": (allow({"StringNotLike": {AUD: ["sts*", "stranger*"]}}),),
+    "an audience of a pattern": (allow({"StringLike": {AUD: "s*"}}), allow({"StringLike": {AUD: "*strangerzq*"}})),
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_denying_the_one_who_is_tried_hides_nobody_else(name: str) -> None:
+    """The attack: the whole cluster is let in, but for the account, or the audience, by which that is tried."""
+    opening, *denying = HIDDEN[name]
+    found = judged(opening, *({**statement, "Effect": "Deny"} for statement in denying))
+
+    assert opening_statements(found.admitted, 1) == {1: True}
+    assert "*:*" in (found.subjects or ())
+
+
+def test_a_run_of_wildcards_is_one() -> None:
+    """The attack: `*` 2,000 times, of which each pair was a pattern of its own: the check had no end."""
+    found = judged(allow({"StringLike": {SUB: f"{PREFIX}{'*' * 2_000}:{'*' * 2_000}"}}))
+
+    assert found.subjects == ["*:*", "team-a:app"]
+
+
+@pytest.mark.parametrize("pattern", ["*a" * 400, f"{PREFIX}{'?' * 400}", f"{PREFIX}{'a' * 64}*:b"])
+def test_a_pattern_longer_than_a_name_admits_nobody(pattern: str) -> None:
+    """The attack: 800 characters that can be read in 1,600 ways, none of them a service account: 39 seconds."""
+    assert judged(allow({"StringLike": {SUB: pattern}})).subjects == ["team-a:app"]
+
+
 @pytest.mark.parametrize("name", OPENING)
 def test_a_statement_that_opens_the_whole_cluster(name: str) -> None:
     """The attack: one account is declared, and a statement besides lets every account of the cluster in."""

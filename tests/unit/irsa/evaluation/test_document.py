@@ -1,6 +1,7 @@
 """What IAM would not accept as a trust policy, each with its place."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -120,3 +121,18 @@ def test_both_halves_are_a_character() -> None:
     written = json.dumps(document(statement(Sid="\U0001f600")))
     assert "\\ud83d\\ude00" in written
     assert evaluate(written, REQUEST).statements[0].sid == "\U0001f600"
+
+
+def test_a_document_nested_too_deeply_is_an_error_in_words() -> None:
+    """The attack: a role whose trust policy is 100,000 brackets, which ended in a traceback."""
+    with pytest.raises(TrustDocumentError, match="nested too deeply"):
+        evaluate('{"Statement":' + "[" * 100_000 + "]" * 100_000 + "}", REQUEST)
+
+
+def test_a_document_with_many_keys_is_read_in_one_pass() -> None:
+    """The attack: 200,000 keys in one object; each was counted among all, half a minute for a tenth of them."""
+    keys = ",".join(f'"k{number}":1' for number in range(200_000))
+    started = time.process_time()
+    with pytest.raises(TrustDocumentError, match="unknown element"):
+        evaluate(f'{{"Statement":{{{keys}}}}}', REQUEST)
+    assert time.process_time() - started < 20
