@@ -98,7 +98,7 @@ def _list(item: Parser) -> Parser:
 
 
 def _at_least_one(several: Parser) -> Parser:
-    def parser(value: Any, place: Part, found: Found) -> Any:
+    def parser(value: Any, place: Place, found: Found) -> Any:
         if isinstance(value, list) and not value:
             found.append((place, Mistake("an empty list", "at least one", "add one")))
         return several(value, place, found)
@@ -183,7 +183,7 @@ def _not_json(value: Any, place: Place) -> Iterator[Located]:
     elif isinstance(value, float) and not math.isfinite(value):
         yield place, Mistake(f"the number {value}", "a JSON number", "write a number, or a string")
     elif not isinstance(value, str | bool | int | float) and value is not None and value is not UNKNOWN:
-        yield place, Mistake(shown(value), "a JSON value: string, number, list or mapping", "write it as a string")
+        yield place, Mistake(shortened(value), "a JSON value: string, number, list or mapping", "write it as a string")
 
 
 # --- the arguments ---------------------------------------------------------------------------------------------------

@@ -111,7 +111,7 @@ class Reading:
             return {}
         values: dict[str, Any] = {}
         for key, value in args.items():
-            here: Part = (*place, _step(key))
+            here: Place = (*place, _step(key))
             if key not in known:
                 names = self._spelled(known, place)
                 what = "an output as a key" if is_output(key) else f"unknown argument {key!r}"
@@ -144,9 +144,9 @@ class Reading:
             return {}
         values: dict[str, Any] = {}
         for key, item in value.items():
-            here: Part = (*place, _step(key))
+            here: Place = (*place, _step(key))
             if not isinstance(key, str):
-                found = "an output as a key" if is_output(key) else f"the key {shown(key)}"
+                found = "an output as a key" if is_output(key) else f"the key {shortened(key)}"
                 self.found.append((here, Mistake(found, "keys that are strings", "write a string")))
                 continue
             collect(lambda key=key: check_name(key, rule), here, self.found)  # type: ignore[misc]
@@ -246,7 +246,7 @@ def _step(key: object) -> str:
     return key if isinstance(key, str) else "output" if is_output(key) else str(key)
 
 
-def _plain_string(text: str, place: Part, found: Found) -> str:
+def _plain_string(text: str, place: Place, found: Found) -> str:
     """Return the characters of a string, or of the value of an enum's member."""
     plain = str(text.value) if isinstance(text, Enum) else str.__str__(text)
     if OBJECT_AS_TEXT.search(plain):

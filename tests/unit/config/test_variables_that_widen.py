@@ -13,7 +13,7 @@ from config.loading import examine
 from config.located_mistake import LocatedMistake
 from config.variables import fill, references
 from irsa.rules.grammar import document_mistakes
-from irsa.rules.mistakes import Mistake, Part
+from irsa.rules.mistakes import Mistake, Place
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
@@ -209,7 +209,7 @@ def test_openings_in_a_resource_take_no_longer_than_their_length() -> None:
     assert time.process_time() - started < 10
 
 
-SAME_KEYS: list[tuple[dict[str, Any], Part]] = [
+SAME_KEYS: list[tuple[dict[str, Any], Place]] = [
     (
         with_condition({"StringEquals": {"aws:ResourceTag/${a}": "x", "aws:ResourceTag/${b}": "y"}}),
         ("policy", "document", "Statement", 0, "Condition", "StringEquals", "aws:ResourceTag/${b}"),

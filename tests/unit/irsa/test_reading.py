@@ -277,7 +277,7 @@ STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
         ),
     ],
 )
-def test_a_value_that_python_does_not_compare_or_write(place: Part, args: Any, value: Any) -> None:
+def test_a_value_that_python_does_not_compare_or_write(place: Place, args: Any, value: Any) -> None:
     """The attack: an array, or a number of 5,000 digits, as an argument, which ended in a traceback."""
     reading = Reading("my-app")
     reading.arguments(args(value))
