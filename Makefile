@@ -52,12 +52,13 @@ test: lint ## lint and run all tests, those with the real engine too
 	@cd tests/editor && npm ci --silent --no-audit --no-fund
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
 
-generate: environment ## generate the schemas and reference pages from the code
+generate: environment ## generate the schemas, the reference pages and tests/golden/mistakes.txt from the code
 	@$(PYTHON) -m config.schema
 	@$(PYTHON) -m config.docs
 	@$(PYTHON) cli/reference.py
 	@$(PYTHON) components --schema > components/schema.json.new && mv components/schema.json.new components/schema.json
 	@$(PYTHON) components/readme.py
+	@$(PYTHON) -m irsa_cli check tests/golden/mistakes.yaml > tests/golden/mistakes.txt || [ $$? -eq 1 ]
 
 bench: environment ## measure what the documentation has a figure for
 	@for file in bench/*.py; do $(PYTHON) -m bench.$$(basename $$file .py) || exit 1; done

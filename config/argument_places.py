@@ -6,9 +6,9 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from irsa.fields import ROLE_SETTINGS
-from irsa.rules.mistakes import Part, path_of
+from irsa.rules.mistakes import Place, path_of
 
-PLACES: Mapping[Part, Part] = {
+PLACES: Mapping[Place, Place] = {
     ("service_account",): ("serviceAccount",),
     ("role_arn",): ("role", "arn"),
     ("oidc_provider_arns",): ("clusters",),
@@ -27,15 +27,15 @@ PLACES: Mapping[Part, Part] = {
     ("retain_on_delete",): ("retainOnDelete",),
 }
 # Keys of a binding that are not arguments of the component, and need a created role.
-KEYS_OF_A_CREATED_ROLE: tuple[Part, ...] = (("assumeRoleArns",), ("account",))
-QUOTAS: Mapping[Part, str] = {
+KEYS_OF_A_CREATED_ROLE: tuple[Place, ...] = (("assumeRoleArns",), ("account",))
+QUOTAS: Mapping[Place, str] = {
     ("trust_policy_size_quota",): "irsa:quotas.trustPolicySize",
     ("attached_policies_quota",): "irsa:quotas.attachedPolicies",
 }
 NESTED = ("service_account", "policy")
 
 
-def place_of(argument: Part) -> Part:
+def place_of(argument: Place) -> Place:
     """Return the place of an argument of the component, or of a part of one, in a binding."""
     place, rest = PLACES.get(argument[:1], argument[:1]), argument[1:]
     if argument[:1] and argument[0] in NESTED and rest:
@@ -43,12 +43,12 @@ def place_of(argument: Part) -> Part:
     return (*place, *rest)
 
 
-def spelled(argument: Part) -> str:
+def spelled(argument: Place) -> str:
     """Return how a stack file spells an argument of the component."""
     return QUOTAS.get(argument) or path_of(place_of(argument))
 
 
-def arguments_of(binding: Mapping[str, Any]) -> dict[Part, Any]:
+def arguments_of(binding: Mapping[str, Any]) -> dict[Place, Any]:
     """Return the arguments for the keys of a binding, with their values, which may have any shape."""
     found = dict(_present(binding, PLACES))
     for name in NESTED:
@@ -58,7 +58,7 @@ def arguments_of(binding: Mapping[str, Any]) -> dict[Part, Any]:
     return found | dict(_present(binding, {key: key for key in KEYS_OF_A_CREATED_ROLE}))
 
 
-def _present(binding: Mapping[str, Any], places: Mapping[Part, Part]) -> Iterator[tuple[Part, Any]]:
+def _present(binding: Mapping[str, Any], places: Mapping[Place, Place]) -> Iterator[tuple[Place, Any]]:
     for argument, place in places.items():
         value: Any = binding
         for key in place:

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from config import argument_places
-from config.located_mistake import LocatedMistake, Place
+from config.lint import check_rule_name
+from config.located_mistake import LocatedMistake
 from config.pydantic_errors import keys_at
 from config.variables import BUILT_IN
 from irsa.rules import combinations
 from irsa.rules.arns import issuer_host_path
-from irsa.rules.mistakes import Mistake, listed, nearest, path_of, shown
+from irsa.rules.mistakes import Mistake, Place, listed, nearest, path_of, shortened
 from irsa.rules.policies import CHAINING_POLICY
 from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, subject_of
-from irsa.rules.trust import check_conditions
 
 
 def mistakes_between_keys(values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
@@ -37,9 +37,7 @@ def mistakes_between_keys(values: Mapping[str, Any]) -> Iterator[LocatedMistake]
             yield from _of_binding(key, binding)
             yield from _references(key, binding, values)
     yield from _repeated(bindings, values)
-    for rule, silence in _mapping(_mapping(values.get("lint")).get("silence")).items():
-        for index, key in enumerate(_list(_mapping(silence).get("bindings"))):
-            yield from _unknown(("lint", "silence", rule, "bindings", index), key, "irsa:bindings", bindings)
+    yield from _of_lint(_mapping(values.get("lint")), bindings)
 
 
 def _of_the_top(values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
@@ -52,6 +50,20 @@ def _of_the_top(values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
         if name in _mapping(values.get("variables")):
             found = f"{name!r}, which is a built-in variable"
             yield _mistake(("variables", name), found, f"names other than {', '.join(BUILT_IN)}", "rename it")
+
+
+def _of_lint(lint: Mapping[str, Any], bindings: Mapping[str, Any]) -> Iterator[LocatedMistake]:
+    silence = _mapping(lint.get("silence"))
+    named: list[tuple[Place, Any]] = [(("silence", name), name) for name in silence]
+    named += [(("errors", index), name) for index, name in enumerate(_list(lint.get("errors")))]
+    for place, name in named:
+        try:
+            check_rule_name(name) if isinstance(name, str) else None
+        except Mistake as mistake:
+            yield LocatedMistake(("lint", *place), mistake)
+    for name, silenced in silence.items():
+        for index, key in enumerate(_list(_mapping(silenced).get("bindings"))):
+            yield from _unknown(("lint", "silence", name, "bindings", index), key, "irsa:bindings", bindings)
 
 
 def _of_cluster(place: Place, cluster: Any, values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
@@ -105,19 +117,6 @@ def _of_binding(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake
     if "assumeRoleArns" in binding and CHAINING_POLICY in _mapping(binding.get("inlinePolicies")):
         found = f"{CHAINING_POLICY!r}, which is the name of the inline policy of assumeRoleArns"
         yield _mistake((*place, "inlinePolicies", CHAINING_POLICY), found, "another name", "rename it")
-    try:
-        check_conditions(_conditions(trust))
-    except Mistake as mistake:
-        yield LocatedMistake((*place, "trust", "conditions"), mistake)
-
-
-def _conditions(trust: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the conditions without variables in their keys; the others are checked with those filled in."""
-    conditions = _mapping(trust.get("conditions")).items()
-    return {
-        operator: {str(key): value for key, value in _mapping(keys).items() if "${" not in str(key)}
-        for operator, keys in conditions
-    }
 
 
 def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
@@ -129,7 +128,7 @@ def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any])
     first: dict[str, int] = {}
     for index, cluster in enumerate(names):
         if cluster and first.setdefault(cluster, index) != index:
-            found = f"{shown(cluster)} a second time"
+            found = f"{shortened(cluster)} a second time"
             yield _mistake((*place, "clusters", index), found, "each cluster once", "remove it")
     declared = _mapping(values.get("clusters"))
     chosen = [name for name in _list(binding.get("clusters")) if isinstance(name, str)] or list(declared)
@@ -176,12 +175,13 @@ def _claims(
     if isinstance(name, str) and isinstance(namespace, str):
         chosen = [str(cluster) for cluster in _list(binding.get("clusters")) or clusters]
         identities: list[tuple[str, ...]] = [("service account", cluster, namespace, name) for cluster in chosen]
-        yield ("bindings", key, "serviceAccount"), f"service account {shown(subject_of(namespace, name))}", identities
+        claimed = f"service account {shortened(subject_of(namespace, name))}"
+        yield ("bindings", key, "serviceAccount"), claimed, identities
     for kind in ("role", "policy"):
         name = _mapping(binding.get(kind)).get("name")
         if isinstance(name, str):
             identity = (kind, str(binding.get("account")), name.lower())
-            yield ("bindings", key, kind, "name"), f"{kind} {shown(name)}", [identity]
+            yield ("bindings", key, kind, "name"), f"{kind} {shortened(name)}", [identity]
 
 
 def _misspelled(place: Place, value: Mapping[str, Any]) -> bool:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from config.located_mistake import LocatedMistake, Place
+from config.located_mistake import LocatedMistake
 from config.policy_sources import PolicySources
 from config.variable_keys import values_with_variables
 from config.variables import references
-from irsa.rules.mistakes import Mistake, listed, path_of
+from irsa.rules.mistakes import Mistake, Place, listed, path_of
 
 DEFAULT_BOUNDARY: Place = ("defaults", "permissionsBoundary")
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from config.located_mistake import LocatedMistake, Place
+from config.located_mistake import LocatedMistake
 from config.models import Stack
 from config.policy_sources import PolicySources
-from irsa.rules.mistakes import Mistake, path_of
+from irsa.rules.mistakes import Mistake, Place, path_of
 from irsa.rules.names import POLICY, check_name
 from irsa.rules.policies import policy_part_name
 

@@ -3,43 +3,27 @@
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from config import aws_actions
-from config.located_mistake import LocatedMistake, Place
+from config.located_mistake import LocatedMistake
+from config.models import Binding, Stack
 from config.policy_sources import PolicySources
+from config.quota_use import PlacedUsage
+from config.trust_policies import JudgedTrust
 from config.variables import CheckVariables
-from irsa.evaluation.admission import Admission
 from irsa.rules.arns import parse_iam_arn
-from irsa.rules.mistakes import Mistake, nearest, path_of, shown
-from irsa.rules.quotas import Usage, check_usage
+from irsa.rules.mistakes import Mistake, Place, nearest, path_of, shortened
+from irsa.rules.quotas import check_usage
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import is_pattern
 from irsa.rules.trust import minified
-
-if TYPE_CHECKING:
-    # The models name the rules, so they import this module.
-    from config.models import Binding, Stack
-
-
-class PlacedUsage(NamedTuple):
-    """How much of a quota a binding uses, and the setting that adds to it."""
-
-    place: Place
-    usage: Usage
-
-
-class JudgedTrust(NamedTuple):
-    """Whom the trust policy of a binding's role admits, and how many statements of it irsa writes in front."""
-
-    admission: Admission
-    first_statement: int
 
 
 class CheckedStack(NamedTuple):
     """The part of a stack file without mistakes, and what the rules need besides the bindings."""
 
-    stack: "Stack"
+    stack: Stack
     """The settings, with `irsa:defaults` merged into the bindings."""
     settings: Mapping[str, Any]
     """The settings as they are in the file."""
@@ -100,7 +84,7 @@ def _located(found: tuple[Place, Mistake] | LocatedMistake, rule: str) -> Locate
     return found._replace(rule=rule) if isinstance(found, LocatedMistake) else LocatedMistake(*found, rule=rule)
 
 
-def silence_reason(warning: LocatedMistake, stack: "Stack") -> str | None:
+def silence_reason(warning: LocatedMistake, stack: Stack) -> str | None:
     """Return the reason why a warning is silenced; None where it is not."""
     silence = stack.lint.silence.get(warning.rule)
     if silence is None:
@@ -117,10 +101,10 @@ def check_rule_name(name: str) -> str:
     """
     if name in RULES:
         return name
-    raise Mistake(shown(name), ", ".join(RULES), nearest(name, RULES, "name one of these"))
+    raise Mistake(shortened(name), ", ".join(RULES), nearest(name, RULES, "name one of these"))
 
 
-def _wide_trust(key: str, binding: "Binding", checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
+def _wide_trust(key: str, binding: Binding, checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
     place: Place = ("bindings", key, "trust")
     trusted = [((*place, "subjects", index), subject, True) for index, subject in enumerate(binding.trust.subjects)]
     trusted += [((*place, "statements", index), *each) for index, each in _let_in_by_statements(key, checked)]
@@ -135,7 +119,7 @@ def _wide_trust(key: str, binding: "Binding", checked: CheckedStack) -> Iterator
             together.setdefault(subject.partition(":")[0], set()).add(subject)
     for namespace, subjects in together.items():
         if any(map(is_pattern, subjects)) and stranger(subjects, namespace) is None:
-            found = f"{shown(', '.join(sorted(subjects)))} together trust all service accounts of {namespace}"
+            found = f"{shortened(', '.join(sorted(subjects)))} together trust all service accounts of {namespace}"
             where = (*place, "subjects" if binding.trust.subjects else "statements")
             yield where, Mistake(found, "only the service accounts that need the role", fix)
     for index, statement in enumerate(binding.trust.statements):
@@ -188,7 +172,7 @@ def _says_who(condition: Any) -> bool:
     )
 
 
-def _refused_subject(key: str, _binding: "Binding", checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
+def _refused_subject(key: str, _binding: Binding, checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
     trust = checked.trusts.get(key)
     if trust is not None:
         for subject in trust.admission.refused:
@@ -197,7 +181,7 @@ def _refused_subject(key: str, _binding: "Binding", checked: CheckedStack) -> It
             yield ("bindings", key, "trust", "statements"), Mistake(found, "subjects that the trust policy admits", fix)
 
 
-def _write_everything(key: str, binding: "Binding", checked: CheckedStack) -> Iterator[LocatedMistake]:
+def _write_everything(key: str, binding: Binding, checked: CheckedStack) -> Iterator[LocatedMistake]:
     for source, part, statement in _statements(key, binding, checked):
         if statement.get("Effect") != "Allow" or statement.get("Condition"):
             continue
@@ -207,14 +191,14 @@ def _write_everything(key: str, binding: "Binding", checked: CheckedStack) -> It
         writing += ["all but NotAction"] if "NotAction" in statement else []
         if writing:
             mistake = Mistake(
-                f'{", ".join(writing[:3])}{", ..." if writing[3:] else ""} on every resource ("*") of the account',
+                f'{", ".join(writing[:3])}{", ..." if writing[3:] else ""} on every resource ("*") of the AWS account',
                 "only the resources that the role needs",
                 "name them in Resource, such as arn:${partition}:s3:::my-bucket/*, or silence the rule with a reason",
             )
             yield checked.sources.locate(source, (*part, "Resource"), mistake)
 
 
-def _near_limit(key: str, _binding: "Binding", checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
+def _near_limit(key: str, _binding: Binding, checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
     for place, usage in checked.quota_usages[key]:
         if check_usage(usage):
             found = f"{usage} ({usage.share:.0%})"
@@ -224,7 +208,7 @@ def _near_limit(key: str, _binding: "Binding", checked: CheckedStack) -> Iterato
             )
 
 
-def _unknown_action(key: str, binding: "Binding", checked: CheckedStack) -> Iterator[LocatedMistake]:
+def _unknown_action(key: str, binding: Binding, checked: CheckedStack) -> Iterator[LocatedMistake]:
     for source, part, statement in _statements(key, binding, checked):
         for element in ("Action", "NotAction"):
             value = statement.get(element)
@@ -239,7 +223,7 @@ def _unknown_action(key: str, binding: "Binding", checked: CheckedStack) -> Iter
                 yield checked.sources.locate(source, inner, mistake)
 
 
-def _attached_twice(key: str, binding: "Binding", checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
+def _attached_twice(key: str, binding: Binding, checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
     place: Place = ("bindings", key)
     index_of: dict[str, int] = {}
     policy = binding.policy
@@ -316,7 +300,7 @@ TAKES_DEFAULT: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
 }
 
 
-def _documents(key: str, binding: "Binding") -> Iterator[tuple[Place, Any]]:
+def _documents(key: str, binding: Binding) -> Iterator[tuple[Place, Any]]:
     """Yield the documents of a binding's policies, each with the policy's place."""
     place: Place = ("bindings", key)
     if binding.policy and binding.policy.document:
@@ -326,9 +310,7 @@ def _documents(key: str, binding: "Binding") -> Iterator[tuple[Place, Any]]:
             yield (*place, "inlinePolicies", name), source.document
 
 
-def _statements(
-    key: str, binding: "Binding", checked: CheckedStack
-) -> Iterator[tuple[Place, Place, Mapping[str, Any]]]:
+def _statements(key: str, binding: Binding, checked: CheckedStack) -> Iterator[tuple[Place, Place, Mapping[str, Any]]]:
     """Yield each statement of a binding's policies: the place of the policy, the place in it, and the statement."""
     for source, document in _documents(key, binding):
         statements = checked.sources.with_samples(document).get("Statement")

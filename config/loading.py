@@ -13,7 +13,7 @@ from config.cluster_variable import cluster_variable_mistakes
 from config.defaults import with_defaults
 from config.divided_policies import divided_policy_mistakes
 from config.lint import CheckedStack, lint, silence_reason
-from config.located_mistake import LocatedMistake, Place
+from config.located_mistake import LocatedMistake
 from config.models import Stack
 from config.policy_sources import PolicySources
 from config.pydantic_errors import mistakes_of
@@ -21,7 +21,7 @@ from config.quota_use import quota_usages
 from config.trust_policies import judged_trusts
 from config.variable_keys import values_with_variables
 from config.variables import SECRET, CheckVariables, Secret, check_variables, references
-from irsa.rules.mistakes import Mistake, named, path_of
+from irsa.rules.mistakes import Mistake, Place, named, path_of
 from irsa.rules.tags import role_tags_mistakes
 
 

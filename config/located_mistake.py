@@ -2,9 +2,7 @@
 
 from typing import NamedTuple
 
-from irsa.rules.mistakes import Mistake, described, named, path_of
-
-Place = tuple[str | int, ...]
+from irsa.rules.mistakes import Mistake, Place, described, named, path_of
 
 
 class LocatedMistake(NamedTuple):

@@ -7,15 +7,13 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-from config.lint import RULES as LINT_RULES
-from config.lint import check_rule_name
 from config.variables import check_variables, fill
 from irsa.rules import commands
 from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import EXAMPLES, LONGEST_ISSUER, check_issuer, parse_iam_arn
 from irsa.rules.combinations import ADOPTABLE, check_adoptable
 from irsa.rules.grammar import wrong_partition
-from irsa.rules.mistakes import Mistake, shown
+from irsa.rules.mistakes import Mistake, shortened
 from irsa.rules.names import AUDIENCE, check_name
 from irsa.rules.names import RULES as NAME_RULES
 from irsa.rules.quotas import ATTACHED_POLICIES, SESSION_DURATION, TOKEN_EXPIRATION, TRUST_POLICY_SIZE
@@ -88,7 +86,7 @@ def _variable_value(value: str) -> str:
         fill(value, {})
     except Mistake:
         fix = "write the value out"
-        raise Mistake(f"{shown(value)}, in which nothing is replaced", "a value without variables", fix) from None
+        raise Mistake(f"{shortened(value)}, in which nothing is replaced", "a value without variables", fix) from None
     return value
 
 
@@ -158,7 +156,6 @@ Audience = Annotated[
 ]
 SessionDuration = Annotated[int, Field(ge=SESSION_DURATION.least, le=SESSION_DURATION.longest, examples=[7200])]
 TokenExpiration = Annotated[int, Field(ge=TOKEN_EXPIRATION.least, examples=[3600])]
-Document = dict[str, Any]
 # Their keys and values are checked against IAM's grammar (irsa.rules.grammar), whose messages use IAM's terms.
 Conditions = Annotated[
     dict[str, Any],
@@ -174,11 +171,6 @@ Conditions = Annotated[
             "examples": [{"StringEquals": {"aws:SourceVpc": "vpc-0abc"}}],
         }
     ),
-]
-LintRuleName = Annotated[
-    str,
-    AfterValidator(check_rule_name),
-    WithJsonSchema({"type": "string", "enum": list(LINT_RULES)}),
 ]
 Importable = Annotated[
     str,
@@ -303,7 +295,7 @@ class PolicyDocument(Settings):
 
     file: str | None = Field(default=None, examples=["policies/my-policy.json"])
     """Path of a JSON file with the policy document, below and relative to the folder of Pulumi.yaml; 1 MiB at most."""
-    document: Document | None = Field(default=None, examples=[DOCUMENT])
+    document: dict[str, Any] | None = Field(default=None, examples=[DOCUMENT])
     """The policy document itself."""
 
 
@@ -329,7 +321,7 @@ class Trust(Settings):
     """true: subjects may contain `*:*`, every service account of the cluster."""
     conditions: Conditions = Field(default_factory=dict, examples=[{"StringEquals": {"aws:SourceVpc": "vpc-0abc"}}])
     """Further conditions of the statements that irsa writes, in IAM's format: operator, key, value or values."""
-    statements: list[Document] = Field(default_factory=list, examples=[[TRUSTED_ROLE]])
+    statements: list[dict[str, Any]] = Field(default_factory=list, examples=[[TRUSTED_ROLE]])
     """Further statements, in IAM's format."""
 
 
@@ -424,9 +416,9 @@ class Silence(Settings):
 class Lint(Settings):
     """Which warnings stop a deployment, and which are not shown."""
 
-    errors: list[LintRuleName] = Field(default_factory=list, examples=[["wide-trust"]])
+    errors: list[str] = Field(default_factory=list, examples=[["wide-trust"]])
     """Rules whose warnings are mistakes, with which nothing is deployed."""
-    silence: dict[LintRuleName, Silence] = Field(
+    silence: dict[str, Silence] = Field(
         default_factory=dict,
         examples=[{"wide-trust": {"bindings": ["team-a"], "reason": "the namespace belongs to one team"}}],
     )

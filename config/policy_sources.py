@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from config.located_mistake import LocatedMistake, Place
+from config.located_mistake import LocatedMistake
 from config.stack_file import LOADER, line_in, read_at_most, reason_not_to_use
 from config.variables import SECRET, CheckVariables, as_written, fill, variable_mistakes
 from irsa.rules.grammar import (
@@ -21,7 +21,7 @@ from irsa.rules.grammar import (
     sid_mistakes,
     statement_mistakes,
 )
-from irsa.rules.mistakes import Located, Mistake, shown
+from irsa.rules.mistakes import Located, Mistake, Place, shortened
 from irsa.rules.policies import parse_object, split_document
 from irsa.rules.trust import check_conditions
 
@@ -217,10 +217,10 @@ def _text_of(folder: Path, name: str) -> str:
         near = [path.name for path in file.parent.glob("*")] if file.parent.is_dir() else []
         close = difflib.get_close_matches(file.name, near, n=1)
         fix = f"did you mean {close[0]!r}?" if close else "create it"
-        raise Mistake(f"no file {shown(name)}", FILE, fix) from None
+        raise Mistake(f"no file {shortened(name)}", FILE, fix) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise Mistake(f"cannot read {shown(name)}: {reason}", FILE, "check the file") from None
+        raise Mistake(f"cannot read {shortened(name)}: {reason}", FILE, "check the file") from None
 
 
 def _content_of(folder: Path, name: str) -> bytes:
@@ -232,12 +232,12 @@ def _content_of(folder: Path, name: str) -> bytes:
     """
     file = Path(os.path.realpath(folder / name))
     if Path(name).is_absolute() or not file.is_relative_to(os.path.realpath(folder)):
-        raise Mistake(f"{shown(name)}, which is not below the folder of Pulumi.yaml", FILE, "copy it there")
+        raise Mistake(f"{shortened(name)}, which is not below the folder of Pulumi.yaml", FILE, "copy it there")
     if not stat.S_ISREG(file.stat().st_mode):
-        raise Mistake(f"{shown(name)}, which is not a regular file", FILE, "name the file itself")
+        raise Mistake(f"{shortened(name)}, which is not a regular file", FILE, "name the file itself")
     content = read_at_most(file, LARGEST)
     if content is None:
-        raise Mistake(f"{shown(name)}, a file of more than 1 MiB", FILE, "check which file is meant")
+        raise Mistake(f"{shortened(name)}, a file of more than 1 MiB", FILE, "check which file is meant")
     return content
 
 

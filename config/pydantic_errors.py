@@ -9,10 +9,10 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from config.located_mistake import LocatedMistake, Place
+from config.located_mistake import LocatedMistake
 from config.models import Stack
 from config.stack_file import in_yaml_words
-from irsa.rules.mistakes import LINE, Mistake, nearest, visible
+from irsa.rules.mistakes import LINE, Mistake, Place, nearest, visible
 
 # What a value must be, by the type of pydantic's error.
 KINDS = {

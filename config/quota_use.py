@@ -1,19 +1,26 @@
 """How much of IAM's quotas a binding uses, as far as known without look-ups."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from config.argument_places import place_of
-from config.lint import PlacedUsage
-from config.located_mistake import LocatedMistake, Place
+from config.located_mistake import LocatedMistake
 from config.models import Binding, Stack
 from config.policy_sources import PolicySources
 from config.trust_policies import trust_of
 from config.variables import CheckVariables
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.policies import chaining_policy
-from irsa.rules.quotas import check_usage
+from irsa.rules.quotas import Usage, check_usage
 from irsa.rules.trust import minified
 from irsa.rules.usage import role_usages, tags_usage, trust_usage
+
+
+class PlacedUsage(NamedTuple):
+    """How much of a quota a binding uses, and the setting that adds to it."""
+
+    place: Place
+    usage: Usage
 
 
 def quota_usages(

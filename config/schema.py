@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from config import models
+from config.lint import RULES as LINT_RULES
 from config.models import Stack
 
 FILE = Path(__file__).parent / "schema.json"
@@ -24,6 +25,9 @@ SECRET = {
 def stack_file_schema() -> dict[str, Any]:
     """Return the schema of a whole stack file; keys that do not start with irsa: may have any value."""
     stack = _plain(_described(Stack.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")))
+    lint = stack["$defs"]["Lint"]["properties"]
+    lint["errors"]["items"] = {"enum": list(LINT_RULES), "type": "string"}
+    lint["silence"]["propertyNames"] = {"enum": list(LINT_RULES)}
     known = "|".join(stack["properties"])
     settings = {f"irsa:{name}": value for name, value in stack["properties"].items()}
     variables = settings["irsa:variables"]

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from config.located_mistake import LocatedMistake, Place
+from config.located_mistake import LocatedMistake
 from config.variables import SECRET, Secret
-from irsa.rules.mistakes import Mistake, named, shown
+from irsa.rules.mistakes import Mistake, Place, named, shortened
 from irsa.rules.names import REGION, check_name
 from irsa.rules.policies import each_key_once
 
@@ -214,7 +214,7 @@ def _project_settings(root: Any, name: str, file: StackFile) -> ProjectSettings:
 def account_id_mistakes(setting: str, values: Any) -> Iterator[tuple[Place, Mistake]]:
     """Yield the items of a provider's list of AWS accounts that are no account IDs, each with its place in the list.
 
-    011112222333 without quotes is another number: an account that is to be refused never would be.
+    011112222333 without quotes is another number: an AWS account that is to be refused never would be.
     """
     for index, value in enumerate(values if isinstance(values, list) else ()):
         if value is not SECRET and not (isinstance(value, str) and re.fullmatch("[0-9]{12}", value)):
@@ -343,10 +343,10 @@ def in_yaml_words(value: object) -> str:
     if value is None or value == "":
         return "nothing" if value is None else "an empty string"
     if isinstance(value, Mapping):
-        return f"a mapping ({shown(', '.join(map(str, value)))})" if value else "an empty mapping"
+        return f"a mapping ({shortened(', '.join(map(str, value)))})" if value else "an empty mapping"
     if isinstance(value, list):
         return f"a list of {len(value)}"
-    return str(value).lower() if isinstance(value, bool) else shown(value)
+    return str(value).lower() if isinstance(value, bool) else shortened(value)
 
 
 def reason_not_to_use(value: Any) -> str | None:

@@ -3,24 +3,30 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from config.lint import JudgedTrust
 from config.models import Binding, Cluster, Stack
 from config.policy_sources import PolicySources
 from config.variables import CheckVariables
-from irsa.evaluation.admission import admission
+from irsa.evaluation.admission import Admission, admission
 from irsa.rules.arns import oidc_provider_arn
 from irsa.rules.policies import policy_size
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, trust_document
 
 
-class Trust(NamedTuple):
+class TrustPolicy(NamedTuple):
     """A trust policy, the OIDC providers of its role's clusters, and whom it is for."""
 
     policy: str
     provider_arns: Sequence[str]
     subjects: Sequence[str]
     audience: str
+
+
+class JudgedTrust(NamedTuple):
+    """Whom the trust policy of a binding's role admits, and how many statements of it irsa writes in front."""
+
+    admission: Admission
+    first_statement: int
 
 
 def judged_trusts(stack: Stack, sources: PolicySources, variables: CheckVariables) -> Mapping[str, JudgedTrust]:
@@ -40,7 +46,7 @@ def judged_trusts(stack: Stack, sources: PolicySources, variables: CheckVariable
     }
 
 
-def trust_of(binding: Binding, stack: Stack, sources: PolicySources, variables: CheckVariables) -> Trust:
+def trust_of(binding: Binding, stack: Stack, sources: PolicySources, variables: CheckVariables) -> TrustPolicy:
     """Return the trust policy, with placeholders of the usual length for issuers that are looked up later."""
     service_account = binding.service_account
     subjects = [*binding.trust.subjects]
@@ -62,4 +68,4 @@ def trust_of(binding: Binding, stack: Stack, sources: PolicySources, variables: 
     conditions = sources.with_samples(binding.trust.conditions)
     statements = sources.with_samples(binding.trust.statements)
     policy = trust_document(providers, subjects, audience, conditions, statements)
-    return Trust(policy, sorted(set(providers)), subjects, audience)
+    return TrustPolicy(policy, sorted(set(providers)), subjects, audience)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from config.located_mistake import Place
+from irsa.rules.mistakes import Place
 
 EACH = "*"
 KEYS_WITH_VARIABLES: tuple[tuple[str, ...], ...] = (

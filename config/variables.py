@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
-from irsa.rules.mistakes import COMPARED, Located, Mistake, Part, listed, named, shown
+from irsa.rules.mistakes import COMPARED, Located, Mistake, Place, listed, named, shortened
 
 # The name, or nothing where another `${` or the end of the string comes before the `}`.
 REFERENCE = re.compile(r"\$\{(?:((?:[^$}]|\$(?!\{))*)\})?")
@@ -121,7 +121,7 @@ def fill(value: Any, variables: Mapping[str, str]) -> Any:
     return value
 
 
-def variable_mistakes(value: Any, variables: Mapping[str, str], part: Part = ()) -> Iterator[Located]:
+def variable_mistakes(value: Any, variables: Mapping[str, str], part: Place = ()) -> Iterator[Located]:
     """Yield why the variables of a value can't be filled in, each with its place in the value."""
     if isinstance(value, str):
         try:
@@ -143,7 +143,8 @@ def variable_mistakes(value: Any, variables: Mapping[str, str], part: Part = ())
 
 
 def _same_key(first: str, second: str, filled: str) -> Mistake:
-    found = f"the keys {shown(first)} and {shown(second)}, which are both {shown(filled)} with their variables replaced"
+    keys = f"the keys {shortened(first)} and {shortened(second)}"
+    found = f"{keys}, which are both {shortened(filled)} with their variables replaced"
     return Mistake(found, "each key once", "merge the two, or remove one")
 
 
@@ -184,7 +185,7 @@ def _value_of(match: re.Match[str], variables: Mapping[str, str]) -> str:
     if name is None:
         rest = match.string[match.end() :]
         nested = "${" in rest and "}" in rest
-        found = f"a variable within a variable in {shown(match.string)}" if nested else "`${` without its `}`"
+        found = f"a variable within a variable in {shortened(match.string)}" if nested else "`${` without its `}`"
         fix = "write the variables side by side" if nested else "add the `}`"
         raise Mistake(found, "variables such as ${account}, each closed before the next one", fix)
     if IAM_OWN.fullmatch(name):

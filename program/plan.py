@@ -12,7 +12,7 @@ from config.variables import fill
 from irsa.outputs import component_name
 from irsa.reading import InvalidArgumentsError
 from irsa.rules.arns import parse_iam_arn
-from irsa.rules.mistakes import Mistake, Part
+from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.policies import CHAINING_POLICY, chaining_policy
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.unknown import UNKNOWN
@@ -20,7 +20,7 @@ from irsa.spec import Spec, parse
 from program.lookups import Lookups
 
 # The keys of a binding for which the component has no argument, or one of another shape.
-OF_THE_STACK_FILE: Collection[Part] = {
+OF_THE_STACK_FILE: Collection[Place] = {
     ("service_account", "create_namespace"),
     ("policy", "file"),
     ("service_account",),
@@ -80,7 +80,7 @@ class Plan(NamedTuple):
 class _RefusedError(Exception):
     """A setting of a binding that is wrong only with what was looked up."""
 
-    def __init__(self, place: Part, mistake: Mistake) -> None:
+    def __init__(self, place: Place, mistake: Mistake) -> None:
         """Keep its place in the binding."""
         super().__init__(mistake.found)
         self.place, self.mistake = place, mistake
@@ -117,7 +117,7 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
     return Plan(components, bindings, stack.defaults.retain_namespaces)
 
 
-def _setting(argument: Part, binding: Binding, args: Mapping[str, Any]) -> Part:
+def _setting(argument: Place, binding: Binding, args: Mapping[str, Any]) -> Place:
     """Return the place of an argument in the binding."""
     keys = list(args.get("policy_arns", ()))
     if argument[:1] == ("policy_arns",) and argument[1:] and len(keys) == len(binding.policy_arns):
@@ -222,7 +222,7 @@ def arguments(binding: Binding, stack: Stack, variables: Mapping[str, str]) -> d
     }
 
 
-def _filled(place: Part, value: Any, variables: Mapping[str, str]) -> Any:
+def _filled(place: Place, value: Any, variables: Mapping[str, str]) -> Any:
     try:
         return fill(value, variables)
     except Mistake as mistake:

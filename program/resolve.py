@@ -13,11 +13,11 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from config.located_mistake import LocatedMistake, Place
+from config.located_mistake import LocatedMistake
 from config.models import AwsAccount, Cluster, Stack
 from irsa.rules import commands
 from irsa.rules.arns import check_issuer, issuer_host_path, oidc_provider_arn, parse_iam_arn
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, Place
 from program.lookups import (
     Identity,
     Lookups,

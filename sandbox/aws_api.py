@@ -89,8 +89,8 @@ class Snapshot:
             if state["moto"] != moto.__version__:
                 log(f"state was written by moto {state['moto']}, this is {moto.__version__}: starting empty")
                 return
-            for (service, account, region), attributes in state["backends"].items():
-                backends(service)[account][region].__dict__.update(attributes)
+            for (service, aws_account, region), attributes in state["backends"].items():
+                backends(service)[aws_account][region].__dict__.update(attributes)
             backends("s3").bucket_accounts.update(state["buckets"])
         except Exception as error:  # whatever is wrong with it, the server starts empty
             log(f"state cannot be read ({error!r}): starting empty; `make up` creates the resources again")
@@ -104,9 +104,9 @@ class Snapshot:
         with self.lock:
             self.changed.clear()
             models = {
-                (service, account, region): backend.__dict__
+                (service, aws_account, region): backend.__dict__
                 for service in SERVICES
-                for account, regions in backends(service).items()
+                for aws_account, regions in backends(service).items()
                 for region, backend in regions.items()
             }
             buckets = backends("s3").bucket_accounts
@@ -163,7 +163,7 @@ def log(line: str) -> None:
 
 def serve(port: int, folder: Path) -> None:
     """Serve until a signal ends it."""
-    # MOTO_ACCOUNT_ID would do the same, and also override the account of every assumed role.
+    # MOTO_ACCOUNT_ID would do the same, and also override the AWS account of every assumed role.
     vars(iam_models)["DEFAULT_ACCOUNT_ID"] = AWS_ACCOUNT
     keep_clusters(folder / "clusters.json")
     add_missing_operations()

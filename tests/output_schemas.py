@@ -1,4 +1,4 @@
-"""What the verbs print for programs, held against the schemas that are published."""
+"""What the verbs print for programs, checked against the schemas that are published."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 
 
 def check_output(verb: str, text: str) -> dict[str, Any]:
-    """Give a verb's output, which must be as the verb's schema says."""
+    """Return a verb's output, which must be as the verb's schema says."""
     schema = json.loads((REFERENCE / f"{verb}.schema.json").read_text())
     document: dict[str, Any] = json.loads(text)
     problems = [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(document)]

@@ -11,7 +11,7 @@ from irsa import outputs
 from irsa.args import ServiceAccountRoleArgs
 from irsa.reading import Later
 from irsa.rules.annotations import webhook_annotations
-from irsa.spec import ManagedPolicy, Role, ServiceAccount, Spec, parse
+from irsa.spec import AnnotatedServiceAccount, CreatedRole, ManagedPolicy, Spec, parse
 
 
 class ServiceAccountRole(pulumi.ComponentResource):
@@ -99,7 +99,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
             }
         )
 
-    def _subjects(self, role: Role) -> Any:
+    def _subjects(self, role: CreatedRole) -> Any:
         """Return whom the role trusts, and warn of others as soon as it is known."""
         subjects = _input(role.subjects)
         if not isinstance(role.trust_warnings, Later):
@@ -118,7 +118,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
             parent=self, depends_on=list(after), import_=import_id, retain_on_delete=self._spec.retain_on_delete
         )
 
-    def _role(self, role: Role) -> aws.iam.Role:
+    def _role(self, role: CreatedRole) -> aws.iam.Role:
         return aws.iam.Role(
             self._name,
             assume_role_policy=_input(role.trust_policy),
@@ -173,7 +173,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         )
         return annotations
 
-    def _service_account(self, service_account: ServiceAccount, attached: Sequence[pulumi.Resource]) -> None:
+    def _service_account(self, service_account: AnnotatedServiceAccount, attached: Sequence[pulumi.Resource]) -> None:
         name, namespace = _input(service_account.name), _input(service_account.namespace)
         annotations = _applied(
             lambda known: {**known["declared"], **known["webhook"]},
@@ -212,7 +212,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         )
 
 
-def _recorded_settings(role: Role | None) -> dict[str, Any] | None:
+def _recorded_settings(role: CreatedRole | None) -> dict[str, Any] | None:
     if role is None:
         return None
     recorded = {name: role.settings[argument] for argument, name in outputs.RECORDED_SETTINGS.items()}

@@ -12,7 +12,7 @@ from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.combinations import check_adoptable
 from irsa.rules.grammar import condition_mistakes, document_mistakes, sid_mistakes, statement_mistakes
-from irsa.rules.mistakes import Located, Mistake, Part, shown
+from irsa.rules.mistakes import Located, Mistake, Place, shortened
 from irsa.rules.names import RULES, NameRule, check_name
 from irsa.rules.policies import parse_document
 from irsa.rules.quotas import SESSION_DURATION, TOKEN_EXPIRATION, TRUST_POLICY_SIZE, Seconds, check_seconds
@@ -22,10 +22,10 @@ from irsa.rules.trust import check_conditions
 from irsa.rules.unknown import UNKNOWN
 
 Found = list[Located]
-Parser = Callable[[Any, Part, Found], Any]
+Parser = Callable[[Any, Place, Found], Any]
 
 
-def collect(check: Callable[[], object], place: Part, found: Found) -> None:
+def collect(check: Callable[[], object], place: Place, found: Found) -> None:
     """Run a check, and add its mistake to those found."""
     try:
         check()
@@ -34,12 +34,12 @@ def collect(check: Callable[[], object], place: Part, found: Found) -> None:
 
 
 def _string(check: Callable[[str], object]) -> Parser:
-    def parser(value: Any, place: Part, found: Found) -> Any:
+    def parser(value: Any, place: Place, found: Found) -> Any:
         if isinstance(value, str):
             collect(lambda: check(value), place, found)
         elif value is not UNKNOWN:
             fix = f'put it in quotes: "{value}"' if isinstance(value, bool | int | float) else "write a string"
-            found.append((place, Mistake(shown(value), "a string", fix)))
+            found.append((place, Mistake(shortened(value), "a string", fix)))
         return value
 
     return parser
@@ -53,17 +53,17 @@ def _arn(kind: str) -> Parser:
     return _string(lambda text: parse_iam_arn(text, kind))
 
 
-def _flag(value: Any, place: Part, found: Found) -> Any:
+def _flag(value: Any, place: Place, found: Found) -> Any:
     if not isinstance(value, bool) and value is not UNKNOWN:
-        found.append((place, Mistake(shown(value), "true or false", "write one of them, without quotes")))
+        found.append((place, Mistake(shortened(value), "true or false", "write one of them, without quotes")))
     return value
 
 
 def _integer(check: Callable[[int], object]) -> Parser:
-    def parser(value: Any, place: Part, found: Found) -> Any:
+    def parser(value: Any, place: Place, found: Found) -> Any:
         whole = isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
         if not whole:
-            found.append((place, Mistake(shown(value), "an integer", "write an integer, without quotes")))
+            found.append((place, Mistake(shortened(value), "an integer", "write an integer, without quotes")))
             return value
         # Other languages have one type of number, and pass 3600.0.
         collect(lambda: check(int(value)), place, found)
@@ -85,12 +85,12 @@ def _at_least(least: int) -> Parser:
 
 
 def _list(item: Parser) -> Parser:
-    def parser(value: Any, place: Part, found: Found) -> Any:
+    def parser(value: Any, place: Place, found: Found) -> Any:
         if value is UNKNOWN:
             return value
         if not isinstance(value, list):
-            fix = f"write [{shown(value)}]" if isinstance(value, str) else "write a list"
-            found.append((place, Mistake(shown(value), "a list", fix)))
+            fix = f"write [{shortened(value)}]" if isinstance(value, str) else "write a list"
+            found.append((place, Mistake(shortened(value), "a list", fix)))
             return []
         return [item(each, (*place, index), found) for index, each in enumerate(value)]
 
@@ -98,7 +98,7 @@ def _list(item: Parser) -> Parser:
 
 
 def _at_least_one(several: Parser) -> Parser:
-    def parser(value: Any, place: Part, found: Found) -> Any:
+    def parser(value: Any, place: Place, found: Found) -> Any:
         if isinstance(value, list) and not value:
             found.append((place, Mistake("an empty list", "at least one", "add one")))
         return several(value, place, found)
@@ -107,17 +107,17 @@ def _at_least_one(several: Parser) -> Parser:
 
 
 def _mapping(key_check: Callable[[str], object], item: Parser) -> Parser:
-    def parser(value: Any, place: Part, found: Found) -> Any:
+    def parser(value: Any, place: Place, found: Found) -> Any:
         if value is UNKNOWN:
             return value
         if not isinstance(value, Mapping):
-            found.append((place, Mistake(shown(value), "a mapping of keys and values", "write key: value")))
+            found.append((place, Mistake(shortened(value), "a mapping of keys and values", "write key: value")))
             return {}
         for key in value:
             if isinstance(key, str):
                 collect(lambda key=key: key_check(key), (*place, key), found)  # type: ignore[misc]
             else:
-                found.append((place, Mistake(f"the key {shown(key)}", "keys that are strings", "write a string")))
+                found.append((place, Mistake(f"the key {shortened(key)}", "keys that are strings", "write a string")))
         return {key: item(each, (*place, str(key)), found) for key, each in value.items()}
 
     return parser
@@ -130,7 +130,7 @@ class Document(NamedTuple):
     content: dict[str, Any]
 
 
-def _document(value: Any, place: Part, found: Found) -> Any:
+def _document(value: Any, place: Place, found: Found) -> Any:
     if value is UNKNOWN:
         return value
     text = value if isinstance(value, str) else None
@@ -143,13 +143,13 @@ def _document(value: Any, place: Part, found: Found) -> Any:
             return Document(text, {})
     if not isinstance(content, dict):
         fix = "write the document as a mapping, or as JSON text"
-        found.append((place, Mistake(shown(content), "a policy document: a mapping, or JSON text", fix)))
+        found.append((place, Mistake(shortened(content), "a policy document: a mapping, or JSON text", fix)))
         return Document(text, {})
     found += [*_not_json(content, place)] or [(place + part, each) for part, each in document_mistakes(content)]
     return Document(text, content)
 
 
-def _conditions(value: Any, place: Part, found: Found) -> Any:
+def _conditions(value: Any, place: Place, found: Found) -> Any:
     mistakes = [*_not_json(value, place)] or [(place + part, each) for part, each in condition_mistakes(value)]
     found += mistakes
     if not mistakes and value is not UNKNOWN:
@@ -158,24 +158,24 @@ def _conditions(value: Any, place: Part, found: Found) -> Any:
     return value
 
 
-def _statement(value: Any, place: Part, found: Found) -> Any:
+def _statement(value: Any, place: Place, found: Found) -> Any:
     found += [*_not_json(value, place)] or [(place + p, each) for p, each in statement_mistakes(value, trust=True)]
     return value
 
 
-def _statements(value: Any, place: Part, found: Found) -> Any:
+def _statements(value: Any, place: Place, found: Found) -> Any:
     statements = _list(_statement)(value, place, found)
     if statements is not UNKNOWN:
         found += [(place + part, each) for part, each in sid_mistakes(statements)]
     return statements
 
 
-def _not_json(value: Any, place: Part) -> Iterator[Located]:
+def _not_json(value: Any, place: Place) -> Iterator[Located]:
     """Yield what JSON cannot express, so that nothing is lost or changed on the way to IAM."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             if not isinstance(key, str):
-                yield place, Mistake(f"the key {shown(key)}", "keys that are strings", "write a string")
+                yield place, Mistake(f"the key {shortened(key)}", "keys that are strings", "write a string")
             yield from _not_json(item, (*place, str(key)))
     elif isinstance(value, list):
         for index, item in enumerate(value):
@@ -183,7 +183,7 @@ def _not_json(value: Any, place: Part) -> Iterator[Located]:
     elif isinstance(value, float) and not math.isfinite(value):
         yield place, Mistake(f"the number {value}", "a JSON number", "write a number, or a string")
     elif not isinstance(value, str | bool | int | float) and value is not None and value is not UNKNOWN:
-        yield place, Mistake(shown(value), "a JSON value: string, number, list or mapping", "write it as a string")
+        yield place, Mistake(shortened(value), "a JSON value: string, number, list or mapping", "write it as a string")
 
 
 # --- the arguments ---------------------------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ NUMBER = "a number is checked before the deployment"
 TAGS = _mapping(lambda key: check_name(key, RULES["tag key"]), _named("tag value"))
 
 
-def _role_tags(value: Any, place: Part, found: Found) -> Any:
+def _role_tags(value: Any, place: Place, found: Found) -> Any:
     tags = TAGS(value, place, found)
     if isinstance(tags, Mapping):
         found += [

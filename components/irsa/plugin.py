@@ -20,7 +20,7 @@ from pulumi.provider.server import ProviderServicer
 
 from irsa.component import ServiceAccountRole
 from irsa.outputs import COMPONENT_TYPE
-from irsa.rules.mistakes import Part, path_of
+from irsa.rules.mistakes import Place, path_of
 from irsa.spec import parse
 
 NAME = "irsa"
@@ -71,7 +71,7 @@ class Plugin(ComponentProvider):
         """Return the arguments by their names in Python; the component reports missing and unknown ones."""
         return self._named(inputs, component_def.inputs, component_def.inputs_mapping)
 
-    def spelled(self, argument: Part) -> str:
+    def spelled(self, argument: Place) -> str:
         """Return how the schema spells an argument: `serviceAccount.namespace`; an unknown one is left as it is."""
         properties, names = self.definition.inputs, self.definition.inputs_mapping
         steps: list[str | int] = []

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import pulumi
 
 from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS, Field, Found, collect
-from irsa.rules.mistakes import Located, Mistake, Part, Spelling, described, nearest, path_of, shown
+from irsa.rules.mistakes import Located, Mistake, Place, Spelling, described, nearest, path_of, shortened
 from irsa.rules.names import NameRule, check_name
 from irsa.rules.unknown import UNKNOWN, has_unknown
 
@@ -79,7 +79,7 @@ class Reading:
     name: str
     spelling: Spelling = path_of
     found: Found = field(default_factory=list)
-    given: dict[Part, Any] = field(default_factory=dict)
+    given: dict[Place, Any] = field(default_factory=dict)
 
     def require_none(self, mistakes: Iterable[Located] = ()) -> None:
         """Add the mistakes, and stop if there are any.
@@ -102,16 +102,16 @@ class Reading:
             self.require_none()
         return values
 
-    def _level(self, args: Any, fields: Mapping[str, Field], place: Part) -> dict[str, Any]:
+    def _level(self, args: Any, fields: Mapping[str, Field], place: Place) -> dict[str, Any]:
         known = {*fields, *(() if place else (*NESTED_FIELDS, *KEYED_FIELDS))}
         if not isinstance(args, Mapping):
-            found = "an output" if is_output(args) else shown(args)
+            found = "an output" if is_output(args) else shortened(args)
             fix = f"write its keys: {', '.join(self._spelled(known, place))}"
             self.found.append((place, Mistake(found, "a plain mapping of arguments", fix)))
             return {}
         values: dict[str, Any] = {}
         for key, value in args.items():
-            here: Part = (*place, _step(key))
+            here: Place = (*place, _step(key))
             if key not in known:
                 names = self._spelled(known, place)
                 what = "an output as a key" if is_output(key) else f"unknown argument {key!r}"
@@ -133,20 +133,20 @@ class Reading:
                 self.found.append((place, Mistake(f"no {missing}", f"{missing} is required", f"add {missing}")))
         return values
 
-    def _spelled(self, names: Iterable[str], place: Part) -> list[str]:
+    def _spelled(self, names: Iterable[str], place: Place) -> list[str]:
         return sorted(self.spelling((*place, name)).rsplit(".", 1)[-1] for name in names)
 
-    def _keyed(self, value: Any, rule: NameRule, each: Field, place: Part) -> dict[str, Any]:
+    def _keyed(self, value: Any, rule: NameRule, each: Field, place: Place) -> dict[str, Any]:
         if not isinstance(value, Mapping):
-            found = "an output" if is_output(value) else shown(value)
+            found = "an output" if is_output(value) else shortened(value)
             fix = "write key: value; a value may be an output"
             self.found.append((place, Mistake(found, "a plain mapping: its keys decide which resources exist", fix)))
             return {}
         values: dict[str, Any] = {}
         for key, item in value.items():
-            here: Part = (*place, _step(key))
+            here: Place = (*place, _step(key))
             if not isinstance(key, str):
-                found = "an output as a key" if is_output(key) else f"the key {shown(key)}"
+                found = "an output as a key" if is_output(key) else f"the key {shortened(key)}"
                 self.found.append((here, Mistake(found, "keys that are strings", "write a string")))
                 continue
             collect(lambda key=key: check_name(key, rule), here, self.found)  # type: ignore[misc]
@@ -154,7 +154,7 @@ class Reading:
             values[key] = self._value(item, each, here)
         return values
 
-    def _value(self, value: Any, each: Field, place: Part) -> Any:
+    def _value(self, value: Any, each: Field, place: Place) -> Any:
         before = len(self.found)
         marked = _marked(value, place, self.found)
         self.given[place] = marked
@@ -205,7 +205,7 @@ class Reading:
 
         return self._later({name: part.source for name, part in later.items()}, parse_known)
 
-    def checked(self, value: Value[T], place: Part, check: Callable[[T], object]) -> Value[T]:
+    def checked(self, value: Value[T], place: Place, check: Callable[[T], object]) -> Value[T]:
         """Return the value with one more check, which runs at once or when the value is known."""
 
         def compute(parts: Mapping[str, T], found: Found) -> T:
@@ -215,7 +215,7 @@ class Reading:
         return self.combined({"value": value}, compute)
 
 
-def _marked(value: Any, place: Part, found: Found, depth: int = 0) -> Any:
+def _marked(value: Any, place: Place, found: Found, depth: int = 0) -> Any:
     """Return a copy of the value, in lists and dicts, with UNKNOWN in place of each output."""
     if is_output(value):
         return UNKNOWN
@@ -246,14 +246,16 @@ def _step(key: object) -> str:
     return key if isinstance(key, str) else "output" if is_output(key) else str(key)
 
 
-def _plain_string(text: str, place: Part, found: Found) -> str:
+def _plain_string(text: str, place: Place, found: Found) -> str:
     """Return the characters of a string, or of the value of an enum's member."""
     plain = str(text.value) if isinstance(text, Enum) else str.__str__(text)
     if OBJECT_AS_TEXT.search(plain):
         fix = "use pulumi.Output.format or concat (Python), pulumi.interpolate (TypeScript), pulumi.Sprintf (Go)"
         found.append((place, Mistake("an output inside a string, as in an f-string", "an output of the string", fix)))
     elif any("\ud800" <= letter <= "\udfff" for letter in plain):
-        found.append((place, Mistake(f"{shown(plain)}, with an unpaired surrogate", "Unicode text", "check the value")))
+        found.append(
+            (place, Mistake(f"{shortened(plain)}, with an unpaired surrogate", "Unicode text", "check the value"))
+        )
     return plain
 
 

@@ -14,7 +14,7 @@ from irsa.reading import Later, Reading, Value
 from irsa.rules.arns import Arn, parse_iam_arn
 from irsa.rules.combinations import combination_mistakes
 from irsa.rules.grammar import partition_mistakes, wrong_partition
-from irsa.rules.mistakes import Located, Mistake, Part, Spelling, path_of, shown
+from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of, shortened
 from irsa.rules.names import (
     IAM_NAME,
     IAM_WORDS,
@@ -39,11 +39,11 @@ from irsa.rules.trust import DEFAULT_AUDIENCE, minified, trust_document
 from irsa.rules.unknown import has_unknown
 from irsa.rules.usage import document_usage, role_usages, tags_usage, trust_usage
 
-Usages = Sequence[tuple[Part, Usage]]
+Usages = Sequence[tuple[Place, Usage]]
 
 
 @dataclass(frozen=True)
-class ServiceAccount:
+class AnnotatedServiceAccount:
     """The Kubernetes service account."""
 
     name: Value[str]
@@ -57,7 +57,7 @@ class ServiceAccount:
 
 
 @dataclass(frozen=True)
-class Role:
+class CreatedRole:
     """The role to create."""
 
     trust_policy: Value[str]
@@ -117,12 +117,12 @@ class Webhook:
 class Spec:
     """What a ServiceAccountRole creates: either `role` or an existing role, `role_arn`."""
 
-    role: Role | None
+    role: CreatedRole | None
     role_arn: Value[str] | None
     policies: tuple[ManagedPolicy, ...]
     attachments: tuple[Attachment, ...]
     inline_policies: tuple[InlinePolicy, ...]
-    service_account: ServiceAccount | None
+    service_account: AnnotatedServiceAccount | None
     webhook: Webhook
     retain_on_delete: bool | None
     warnings: tuple[str, ...]
@@ -141,7 +141,9 @@ def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> S
     """
     reading = Reading(name, spelling)
     if not isinstance(name, str):
-        reading.require_none([(("name",), Mistake(shown(name), "a string: the component's name", "write a string"))])
+        reading.require_none(
+            [(("name",), Mistake(shortened(name), "a string: the component's name", "write a string"))]
+        )
     values = reading.arguments(args)
     reading.found += combination_mistakes(reading.given, spelling)
     reading.found += _between(reading, values)
@@ -171,7 +173,7 @@ def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> S
     )
 
 
-def _warnings(reading: Reading, values: Mapping[str, Any], role: Role | None, usages: Usages) -> Iterator[str]:
+def _warnings(reading: Reading, values: Mapping[str, Any], role: CreatedRole | None, usages: Usages) -> Iterator[str]:
     """Yield warnings: what is legal, but likely not intended, as far as it is known."""
     for _, usage in usages:
         if check_usage(usage):
@@ -188,7 +190,7 @@ def _between(reading: Reading, values: Mapping[str, Any]) -> Iterator[Located]:
     """Yield what is wrong between arguments, where that is not the same in a stack file."""
     spelling = reading.spelling
     if reading.given.get(("any_service_account",)) is not True:
-        plain = [subject for subject in _listed(reading.given.get(("subjects",))) if isinstance(subject, str)]
+        plain = [subject for subject in _list(reading.given.get(("subjects",))) if isinstance(subject, str)]
         found_wide: Found = []
         collect(lambda: check_any_service_account(plain), ("subjects",), found_wide)
         yield from found_wide
@@ -197,7 +199,7 @@ def _between(reading: Reading, values: Mapping[str, Any]) -> Iterator[Located]:
         found = f"neither {spelling(existing)} nor {spelling(created)}"
         fix = f"set {spelling(existing)} for an existing role, or {spelling(created)} for a new one"
         yield created, Mistake(found, "exactly one of them", fix)
-    found_by: Mapping[str, Sequence[Part]] = {
+    found_by: Mapping[str, Sequence[Place]] = {
         "policy": [created, ("policy", "path")],
         "serviceAccount": [("service_account", "namespace")],
         "attachments": [
@@ -241,7 +243,7 @@ def _aws_account_of(provider_arns: Sequence[str], found: Found) -> Arn:
     return first
 
 
-def _check_policy_arn(text: str, place: Part, aws_account: Arn) -> Iterator[Located]:
+def _check_policy_arn(text: str, place: Place, aws_account: Arn) -> Iterator[Located]:
     """Yield what is wrong with the ARN of a policy that is attached to a role in this AWS account."""
     arn = parse_iam_arn(text, "policy")
     partition = wrong_partition(text, arn.partition, aws_account.partition)
@@ -254,19 +256,19 @@ def _check_policy_arn(text: str, place: Part, aws_account: Arn) -> Iterator[Loca
         yield place, Mistake(found, allowed, f"create the policy in {aws_account.account_id}")
 
 
-def _check_document(document: Document, place: Part, aws_account: Arn) -> Iterator[Located]:
+def _check_document(document: Document, place: Place, aws_account: Arn) -> Iterator[Located]:
     for part, mistake in partition_mistakes(document.content, aws_account.partition):
         yield place + part, mistake
 
 
-def _listed(value: Any) -> list[Any]:
+def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-AwsAccountRule = Callable[[Any, Part, Arn], Iterator[Located]]
+AwsAccountRule = Callable[[Any, Place, Arn], Iterator[Located]]
 
 
-def _values_in_aws_account(values: Mapping[str, Any]) -> Iterator[tuple[Part, Any, AwsAccountRule]]:
+def _values_in_aws_account(values: Mapping[str, Any]) -> Iterator[tuple[Place, Any, AwsAccountRule]]:
     """Yield each value that depends on the role's AWS account, and its rule."""
     if "permissions_boundary" in values:
         yield ("permissions_boundary",), values["permissions_boundary"], _check_policy_arn
@@ -278,17 +280,17 @@ def _values_in_aws_account(values: Mapping[str, Any]) -> Iterator[tuple[Part, An
         yield ("policy", "document"), values["policy"]["document"], _check_document
 
 
-def _in_aws_account(reading: Reading, values: Mapping[str, Any]) -> Mapping[Part, Any]:
+def _in_aws_account(reading: Reading, values: Mapping[str, Any]) -> Mapping[Place, Any]:
     """Return the values that depend on the role's AWS account; one that is known later is checked then.
 
     Plain values stay plain, so that a preview shows them: where only the AWS account is known later, the trust policy,
     which needs it too, carries their checks.
     """
     providers = values["oidc_provider_arns"]
-    marked = _listed(reading.given["oidc_provider_arns",])
+    marked = _list(reading.given["oidc_provider_arns",])
     aws_account = _aws_account_of(marked, reading.found) if any(isinstance(arn, str) for arn in marked) else None
 
-    def checked(place: Part, value: Any, rule: AwsAccountRule) -> Any:
+    def checked(place: Place, value: Any, rule: AwsAccountRule) -> Any:
         def compute(parts: Mapping[str, Any], found: Found) -> Any:
             found += rule(parts["value"], place, _aws_account_of(parts["providers"], []))
             return parts["value"]
@@ -328,7 +330,7 @@ def _subjects(reading: Reading, values: Mapping[str, Any]) -> Value[list[str]]:
     return reading.combined(parts, compute)
 
 
-def _role(reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[Part, Any]) -> Role:
+def _role(reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[Place, Any]) -> CreatedRole:
     subjects = _subjects(reading, values)
     quota = values.get("trust_policy_size_quota", TRUST_POLICY_SIZE)
 
@@ -363,7 +365,7 @@ def _role(reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[P
     admitted: Value[list[str]] | Value[list[str] | None] = subjects
     if judged is not None:
         admitted = reading.combined({"judged": judged}, _admitted_subjects)
-    return Role(
+    return CreatedRole(
         trust_policy=document,
         subjects=admitted,
         trust_warnings=() if judged is None else _trust_warnings(reading, parts, judged),
@@ -417,7 +419,7 @@ def _trust_warnings(reading: Reading, parts: Mapping[str, Any], judged: Value[Ad
     return reading.combined({"provider_arns": parts["provider_arns"], "judged": judged}, compute)
 
 
-def _tags(reading: Reading, tags: Any, place: Part) -> Any:
+def _tags(reading: Reading, tags: Any, place: Place) -> Any:
     """Return the tags; their number is checked at once where only their values are outputs."""
     if not isinstance(tags, Later):
         return tags
@@ -433,14 +435,14 @@ def _tags(reading: Reading, tags: Any, place: Part) -> Any:
 
 
 def _policies(
-    reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[Part, Any]
+    reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[Place, Any]
 ) -> tuple[ManagedPolicy, ...]:
     """Return the managed policies to create: several for a large document that is known already."""
     settings = values.get("policy")
     if settings is None:
         return ()
     document = in_aws_account["policy", "document"]
-    place: Part = ("policy", "document")
+    place: Place = ("policy", "document")
     texts: list[Value[str]] = []
     if isinstance(document, Later):
         # A document that is known only later cannot decide how many policies there are.
@@ -484,7 +486,7 @@ def _policy_arn(name: Any, path: Any, providers: Any) -> str | None:
 
 
 def _attachments(
-    reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[Part, Any], policies: Sequence[ManagedPolicy]
+    reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[Place, Any], policies: Sequence[ManagedPolicy]
 ) -> tuple[Attachment, ...]:
     adopted = "attachments" in values.get("import_existing", ())
     parts = {policy.logical_name for policy in policies}
@@ -503,7 +505,7 @@ def _attachments(
 
 
 def _inline_policies(
-    reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[Part, Any]
+    reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[Place, Any]
 ) -> tuple[InlinePolicy, ...]:
     adopted = "inlinePolicies" in values.get("import_existing", ())
 
@@ -537,12 +539,12 @@ def _inline_policies(
 # --- the service account ---------------------------------------------------------------------------------------------
 
 
-def _service_account(values: Mapping[str, Any]) -> ServiceAccount | None:
+def _service_account(values: Mapping[str, Any]) -> AnnotatedServiceAccount | None:
     settings = values.get("service_account")
     if settings is None:
         return None
     name, namespace = settings["name"], settings.get("namespace", DEFAULT_NAMESPACE)
-    return ServiceAccount(
+    return AnnotatedServiceAccount(
         name=name,
         namespace=namespace,
         create=settings.get("create", True),
@@ -568,7 +570,7 @@ def _webhook(values: Mapping[str, Any]) -> Webhook:
 
 def _usages(
     values: Mapping[str, Any], policies: Sequence[ManagedPolicy], inline: Sequence[InlinePolicy]
-) -> Iterator[tuple[Part, Usage]]:
+) -> Iterator[tuple[Place, Usage]]:
     """Yield how much of each quota the role uses, as far as known; without the size of the trust policy."""
     tags, policy_tags = values.get("tags", {}), values.get("policy", {}).get("tags", {})
     if not isinstance(tags, Later):
@@ -580,6 +582,6 @@ def _usages(
     yield from role_usages(len(policies), len(values.get("policy_arns", {})), known, quota)
 
 
-def _trust_usage(role: Role | None, values: Mapping[str, Any]) -> Iterator[tuple[Part, Usage]]:
+def _trust_usage(role: CreatedRole | None, values: Mapping[str, Any]) -> Iterator[tuple[Place, Usage]]:
     if role is not None and not isinstance(role.trust_policy, Later):
         yield ("subjects",), trust_usage(role.trust_policy, values.get("trust_policy_size_quota", TRUST_POLICY_SIZE))

@@ -27,12 +27,12 @@ GOOD: dict[str, Any] = {
 
 
 def output(value: Any) -> pulumi.Output[Any]:
-    """Give an output as another resource has it."""
+    """Return an output as another resource has it."""
     return pulumi.Output.from_input(value)
 
 
 def mistakes(args: Any) -> dict[str, str]:
-    """Give what is found wrong, by the argument's name."""
+    """Return what is found wrong, by the argument's name."""
     with pytest.raises(InvalidArgumentsError) as error:
         parse("my-app", args)
     text = str(error.value)

@@ -16,9 +16,10 @@ from pulumi.runtime import rpc
 from config.loading import load
 from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
 from irsa.reading import InvalidArgumentsError
-from irsa.rules.mistakes import Part
+from irsa.rules.mistakes import Place
 from program.plan import arguments
 from tests.component.test_arguments import DOCUMENT, GOOD, PROVIDER, STATEMENT, output
+from tests.places import places
 
 ROLE, POLICY = "aws:iam/role:Role", "aws:iam/policy:Policy"
 ACCOUNT, PATCH = "kubernetes:core/v1:ServiceAccount", "kubernetes:core/v1:ServiceAccountPatch"
@@ -33,13 +34,7 @@ OTHERWISE = {"role_arn", "role_name_prefix"}
 LONG = "x" * 6200
 
 
-def paths(value: Any, place: Part = ()) -> list[Part]:
-    """Give the path of every value within a value."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [place, *(path for key, item in inner for path in paths(item, (*place, key)))]
-
-
-def is_plain(path: Part) -> bool:
+def is_plain(path: Place) -> bool:
     """Say whether an argument is plain, since it or its keys decide which resources exist."""
     name, *inner = path or ("",)
     if name in NESTED_FIELDS and inner:
@@ -47,7 +42,7 @@ def is_plain(path: Part) -> bool:
     return not (inner and name in KEYED_FIELDS) and (name not in FIELDS or bool(FIELDS[str(name)].plain))
 
 
-MAY_BE_OUTPUTS = [path for path in paths(EVERYTHING) if not is_plain(path)]
+MAY_BE_OUTPUTS = [path for path in places(EVERYTHING) if not is_plain(path)]
 
 
 def test_every_argument_is_tried_as_an_output() -> None:
@@ -57,8 +52,8 @@ def test_every_argument_is_tried_as_an_output() -> None:
     assert {path for path in (*arguments_of_a_role, *nested) if not is_plain(path)} <= set(MAY_BE_OUTPUTS)
 
 
-def with_outputs(value: Any, chosen: set[Part], place: Part = ()) -> Any:
-    """Give the value with outputs at the chosen paths."""
+def with_outputs(value: Any, chosen: set[Place], place: Place = ()) -> Any:
+    """Return the value with outputs at the chosen paths."""
     if isinstance(value, dict):
         value = {key: with_outputs(item, chosen, (*place, key)) for key, item in value.items()}
     elif isinstance(value, list):
@@ -67,7 +62,7 @@ def with_outputs(value: Any, chosen: set[Part], place: Part = ()) -> Any:
 
 
 def unknown() -> pulumi.Output[Any]:
-    """Give an output as a preview has it of a resource that is to be created."""
+    """Return an output as a preview has it of a resource that is to be created."""
 
     async def answer(value: Any) -> Any:
         return value
@@ -83,7 +78,7 @@ def expected(request: pytest.FixtureRequest) -> dict[str, Any]:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chosen=st.sets(st.sampled_from(MAY_BE_OUTPUTS), min_size=1, max_size=6))
 def test_outputs_make_the_same_resources(
-    deploy: Callable[..., Any], expected: dict[str, Any], chosen: set[Part]
+    deploy: Callable[..., Any], expected: dict[str, Any], chosen: set[Place]
 ) -> None:
     """Protects programs that pass outputs: wherever one may stand, the same is created as with the plain value."""
     if not expected:
@@ -93,13 +88,13 @@ def test_outputs_make_the_same_resources(
 
 
 def inputs(deployment: Any) -> dict[str, Any]:
-    """Give what was registered, and the component's outputs."""
+    """Return what was registered, and the component's outputs."""
     found = {f"{r.type} {r.name}": r.inputs for r in deployment.registrations}
     return {**found, "outputs": deployment.outputs}
 
 
 @pytest.mark.parametrize("path", MAY_BE_OUTPUTS, ids=str)
-def test_every_output_alone(deploy: Callable[..., Any], expected: dict[str, Any], path: Part) -> None:
+def test_every_output_alone(deploy: Callable[..., Any], expected: dict[str, Any], path: Place) -> None:
     """Protects each argument by itself, so that a failure says which one."""
     if not expected:
         expected |= inputs(deploy(EVERYTHING))
@@ -222,8 +217,8 @@ def test_a_preview_hides_no_more_than_it_must(deploy: Callable[..., Any]) -> Non
 
 def test_an_existing_account_may_be_named_by_outputs(deploy: Callable[..., Any]) -> None:
     """Protects accounts that a chart of the same stack makes: their names are outputs."""
-    account = {"name": output("theirs"), "namespace": output("team-a"), "create": False}
-    deployed = deploy({**GOOD, "service_account": account})
+    service_account = {"name": output("theirs"), "namespace": output("team-a"), "create": False}
+    deployed = deploy({**GOOD, "service_account": service_account})
 
     assert deployed.reads[0].inputs["id"] == "team-a/theirs"
     assert deployed.one(PATCH).inputs["metadata"]["name"] == "theirs"
@@ -278,8 +273,8 @@ def test_a_secret_that_is_refused_is_not_shown(deploy: Callable[..., Any]) -> No
 
 def test_several_wrong_outputs_are_reported_together(deploy: Callable[..., Any]) -> None:
     """Protects against a run per mistake, for values that go into the same trust policy as well."""
-    account = {"name": output("A B"), "namespace": output("C D")}
+    service_account = {"name": output("A B"), "namespace": output("C D")}
     with pytest.raises(InvalidArgumentsError) as error:
-        deploy({"oidc_provider_arns": [PROVIDER], "role_name": "r", "service_account": account})
+        deploy({"oidc_provider_arns": [PROVIDER], "role_name": "r", "service_account": service_account})
 
     assert "service_account.name" in str(error.value)

@@ -91,8 +91,8 @@ def test_an_output_in_place_of_a_mapping_reaches_the_component() -> None:
     """Protects callers who give a whole service account as an output: the SDK's host makes an empty one of it."""
 
     async def run() -> None:
-        account = pulumi.Output.from_input({"name": "a"})
-        assert isinstance(arguments({"serviceAccount": account})["service_account"], pulumi.Output)
+        service_account = pulumi.Output.from_input({"name": "a"})
+        assert isinstance(arguments({"serviceAccount": service_account})["service_account"], pulumi.Output)
 
     asyncio.run(run())
 

@@ -39,7 +39,7 @@ ARGUMENTS: dict[str, Any] = {
 
 
 def state_of(deployed: Any, without: tuple[str, ...] = (), children: bool = True) -> dict[str, Any]:
-    """Give the state that an engine would keep."""
+    """Return the state that an engine would keep."""
     stack = {"urn": "urn:pulumi:test::irsa::pulumi:pulumi:Stack::irsa-test", "type": "pulumi:pulumi:Stack"}
     component = deployed.one(COMPONENT)
     registered = {name: value for name, value in deployed.registered.items() if name not in without}
@@ -58,8 +58,8 @@ def binding_of(declared: DeclaredStack) -> DeclaredBinding:
     return binding
 
 
-def shown(binding: DeclaredBinding) -> dict[str, Any]:
-    """Give all that is read of a binding, documents as what they mean; the place of an account is its cluster's."""
+def what_is_read(binding: DeclaredBinding) -> dict[str, Any]:
+    """Return all that is read of a binding, documents as what they mean; the place of an account is its cluster's."""
     documents = {name: json.loads(text or "null") for name, text in binding.documents.items()}
     inline = {name: json.loads(text or "null") for name, text in binding.inline_policies.items()}
     trust = json.loads(binding.role.trust or "null") if binding.role else None
@@ -113,7 +113,7 @@ def test_what_was_declared_is_what_verify_reads(deploy: Any, children: bool) -> 
     """Protects verify: every value as it was declared, even where only the component's own outputs are left."""
     deployed = deploy(ARGUMENTS)
 
-    assert shown(binding_of(parse_state(state_of(deployed, children=children)))) == EXPECTED
+    assert what_is_read(binding_of(parse_state(state_of(deployed, children=children)))) == EXPECTED
 
 
 def test_the_names_are_those_of_deployed_stacks(deploy: Any) -> None:
@@ -129,19 +129,19 @@ def test_every_output_is_one_that_verify_needs(deploy: Any, name: str) -> None:
     deployed = deploy(arguments)
     existing = DeclaredServiceAccount("team-a", "my-service-account", ANNOTATIONS, False, "")
     expected = {**EXPECTED, "service_accounts": (existing,)}
-    assert shown(binding_of(parse_state(state_of(deployed, children=False)))) == expected
+    assert what_is_read(binding_of(parse_state(state_of(deployed, children=False)))) == expected
 
     found: dict[str, Any] = {}
     with contextlib.suppress(KeyError):
-        found = shown(binding_of(parse_state(state_of(deployed, without=(name,), children=False))))
+        found = what_is_read(binding_of(parse_state(state_of(deployed, without=(name,), children=False))))
     assert found != expected
 
 
 def test_an_account_that_only_was_annotated_is_told_apart(deploy: Any) -> None:
     """Protects the advice: an existing account is not the stack's to create, nor is an existing role."""
-    account = {"name": "my-service-account", "namespace": "team-a", "create": False}
+    service_account = {"name": "my-service-account", "namespace": "team-a", "create": False}
     for children in (True, False):
-        deployed = deploy({"role_arn": ROLE_ARN, "service_account": account, "audience": "my-audience"})
+        deployed = deploy({"role_arn": ROLE_ARN, "service_account": service_account, "audience": "my-audience"})
         binding = binding_of(parse_state(state_of(deployed, children=children)))
 
         assert binding.role is None
@@ -159,7 +159,7 @@ def test_an_output_that_is_known_later_is_registered_as_it_turns_out(deploy: Any
         "inline_policies": {"inline": pulumi.Output.from_input(json.dumps(DOCUMENT))},
     }
 
-    assert shown(binding_of(parse_state(state_of(deploy(arguments), children=False)))) == EXPECTED
+    assert what_is_read(binding_of(parse_state(state_of(deploy(arguments), children=False)))) == EXPECTED
 
 
 def test_children_have_the_names_of_deployed_stacks(deploy: Any) -> None:

@@ -71,7 +71,7 @@ class Server:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """Give a running language server."""
+    """Return a running language server."""
     node = shutil.which("node")
     if node is None or not SERVER.is_file():
         missing = (

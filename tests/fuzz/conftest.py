@@ -27,7 +27,7 @@ def amount_of(shard: int, few: int, many: int) -> Amount:
 
 @pytest.fixture(autouse=True)
 def limited_memory() -> Iterator[None]:
-    """Give a case that takes all memory an error of its own, before the machine ends some other process."""
+    """Limit the memory, so that a case that takes too much is an error of its own and ends no other process."""
     before = resource.getrlimit(resource.RLIMIT_AS)
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (BYTES, before[1]))

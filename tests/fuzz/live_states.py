@@ -151,11 +151,11 @@ class State:
         def child(kind: str, inputs: Any, outputs: Any) -> dict[str, Any]:
             return {"urn": f"{parent}-{kind}", "type": kind, "parent": parent, "inputs": inputs, "outputs": outputs}
 
-        account = "kubernetes:core/v1:ServiceAccount" + ("" if self.created else "Patch")
+        service_account_type = "kubernetes:core/v1:ServiceAccount" + ("" if self.created else "Patch")
         resources = [
             {"urn": f"{urn}pulumi:pulumi:Stack::irsa-dev", "type": "pulumi:pulumi:Stack"},
             {"urn": parent, "type": type_, "outputs": outputs | (made if self.own_role else {})},
-            child(account, {"metadata": {"name": "app", "namespace": "web"}}, {}),
+            child(service_account_type, {"metadata": {"name": "app", "namespace": "web"}}, {}),
         ]
         if self.own_role:
             resources.append(child("aws:iam/role:Role", {}, {"name": "app", "arn": ROLE}))
@@ -182,7 +182,7 @@ class State:
         return None if hostile.happens(0.1) else role
 
     def _document(self, document: dict[str, Any]) -> dict[str, Any]:
-        """Give a document with hostile texts as Sid, values, keys and operators."""
+        """Return a document with hostile texts as Sid, values, keys and operators."""
         hostile = self.hostile
         for _ in range(hostile.one(0, 1, 1, 2)):
             statement = hostile.one(*document["Statement"])

@@ -2,15 +2,16 @@
 
 import functools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from config.located_mistake import Place
 from config.pydantic_errors import keys_at
+from irsa.rules.mistakes import Place
+from tests.places import at, places
 
 ROOT = Path(__file__).parents[2]
 BASES = tuple(ROOT / name for name in ("Pulumi.showcase.yaml", "Pulumi.dev.yaml", "Pulumi.prod.yaml.example"))
@@ -217,7 +218,7 @@ def _text(file: Path) -> str:
 
 
 def _fewer_bindings(document: Any, chance: random.Random) -> Any:
-    """Give the document with one to four of its bindings, so that one change has a chance to be accepted."""
+    """Return the document with one to four of its bindings, so that one change has a chance to be accepted."""
     config = document["config"]
     every = config["irsa:bindings"]
     kept = set(chance.sample(sorted(every), chance.randint(1, min(4, len(every)))))
@@ -227,21 +228,6 @@ def _fewer_bindings(document: Any, chance: random.Random) -> Any:
         if not kept.issuperset(silenced[rule].get("bindings", ())):
             del silenced[rule]
     return document
-
-
-def places(value: Any, place: Place = ()) -> Iterator[Place]:
-    """Give every place of a value."""
-    yield place
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
-        yield from places(item, (*place, key))
-
-
-def at(value: Any, place: Place) -> Any:
-    """Give what is at a place."""
-    for part in place:
-        value = value[part]
-    return value
 
 
 def _change(config: Any, chance: random.Random) -> None:
@@ -312,7 +298,7 @@ def _add(container: Any, key: Any, value: Any) -> None:
 
 
 def _altered(text: str, chance: random.Random) -> str:
-    """Give a text with a fragment put in, a character lost, or a part of it twice."""
+    """Return a text with a fragment put in, a character lost, or a part of it twice."""
     start = chance.randint(0, len(text))
     match chance.choice(("put", "put", "lose", "twice")):
         case "put":
@@ -324,7 +310,7 @@ def _altered(text: str, chance: random.Random) -> str:
 
 
 def _scratched(text: str, chance: random.Random) -> str:
-    """Give the text with some characters lost or something put in, as a slip of the hand does."""
+    """Return the text with some characters lost or something put in, as a typing error does."""
     start = chance.randrange(len(text))
     put = chance.choice(("", "\t", "{", "]", ":", "'", "\n", *YAML, *FRAGMENTS))
     return text[:start] + put + text[start + chance.randrange(4) :]

@@ -40,7 +40,7 @@ def commands_in(line: str) -> Iterator[str]:
 
 
 def _end(line: str, start: int) -> int:
-    """Give where the backtick stands that ends a command: the first one outside of quotes."""
+    """Return where the backtick stands that ends a command: the first one outside of quotes."""
     quoted = ""
     for place in range(start, len(line)):
         if quoted:

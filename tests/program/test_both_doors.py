@@ -15,7 +15,7 @@ from config.loading import examine
 from config.located_mistake import LocatedMistake
 from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
 from irsa.reading import InvalidArgumentsError
-from irsa.rules.mistakes import Located, Part
+from irsa.rules.mistakes import Located, Place
 from irsa.spec import parse
 
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -36,7 +36,7 @@ BINDING: dict[str, Any] = {
 }
 # Of the component alone: a stack file says them for the whole stack, or at another place.
 ELSEWHERE = {("role_arn",), ("oidc_provider_arns",), ("trust_policy_size_quota",), ("attached_policies_quota",)}
-ARGUMENTS: list[Part] = [
+ARGUMENTS: list[Place] = [
     *((name,) for name in FIELDS if (name,) not in ELSEWHERE),
     *((name, inner) for name, fields in NESTED_FIELDS.items() for inner in fields),
 ]
@@ -96,8 +96,8 @@ CASES = st.sampled_from(ARGUMENTS).flatmap(
 )
 
 
-def changed(value: dict[str, Any], place: Part, new: Any) -> dict[str, Any]:
-    """Give the value with a new one at a place."""
+def changed(value: dict[str, Any], place: Place, new: Any) -> dict[str, Any]:
+    """Return the value with a new one at a place."""
     result = copy.deepcopy(value)
     inner: Any = result
     for part in place[:-1]:
@@ -123,7 +123,7 @@ def stack_file_mistakes(binding: dict[str, Any]) -> Sequence[LocatedMistake]:
 @given(case=CASES)
 @example((("service_account", "labels"), {"a b": "c"}))
 @example((("audience",), ""))
-def test_one_argument(case: tuple[Part, Any]) -> None:
+def test_one_argument(case: tuple[Place, Any]) -> None:
     """Protects both front doors: a value of any kind in any argument is taken by both, or refused at the same place."""
     argument, value = case
     refused = component_mistakes(changed(ARGS, argument, value))

@@ -138,9 +138,9 @@ def test_several_clusters_have_one_role_and_an_account_each() -> None:
     assert role.args["import_existing"] == ["role"]
     assert (role.namespace, blue.namespace) == (None, PlannedNamespace("blue", "team-a", "team-a@blue"))
     assert green.namespace == PlannedNamespace("green", "team-a", "team-a@green")
-    for account in (blue, green):
+    for service_account in (blue, green):
         # The role's ARN is known when that component is created; a legal one stands for it.
-        assert {name: value for name, value in account.args.items() if name != "role_arn"} == {
+        assert {name: value for name, value in service_account.args.items() if name != "role_arn"} == {
             "service_account": {"name": "app", "namespace": "team-a"},
             "audience": "mine",
             "import_existing": ["serviceAccount"],
@@ -187,18 +187,18 @@ def test_a_created_provider_is_handed_on_as_it_is() -> None:
 def test_the_mistakes_of_all_bindings_are_told_together_in_the_stack_files_names() -> None:
     """Protects from one error per run: what shows only with the real issuer and account, told like all mistakes."""
     subjects = [f"a-long-namespace-{index:02}:a-long-name-of-a-service-account" for index in range(18)]
-    account = {"name": "app", "namespace": "team-a"}
+    service_account = {"name": "app", "namespace": "team-a"}
     values = {
         "bindings": {
             "long": {"trust": {"subjects": subjects}},
             "china": {
-                "serviceAccount": account,
+                "serviceAccount": service_account,
                 "policyArns": [
                     "arn:${partition}:iam::aws:policy/ReadOnlyAccess",
                     "arn:aws-cn:iam::aws:policy/SecurityAudit",
                 ],
             },
-            "good": {"serviceAccount": {**account, "name": "good"}},
+            "good": {"serviceAccount": {**service_account, "name": "good"}},
         }
     }
     long_issuer = f"{BLUE}{'X' * 150}"
@@ -280,9 +280,9 @@ def test_two_keys_that_the_looked_up_account_makes_one_are_a_mistake() -> None:
     statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*", "Condition": {"StringEquals": keys}}
     document = {"Version": "2012-10-17", "Statement": [statement]}
     binding = {**APP, "inlinePolicies": {"p": {"document": document}}}
-    account = ResolvedAwsAccount(Identity("999955556666", "aws"), None)
+    aws_account = ResolvedAwsAccount(Identity("999955556666", "aws"), None)
     with pytest.raises(StackFileError) as refused:
-        planned({"bindings": {"app": binding}}, aws_accounts={None: account})
+        planned({"bindings": {"app": binding}}, aws_accounts={None: aws_account})
 
     (mistake,) = refused.value.mistakes
     assert mistake.place == ("bindings", "app", "inlinePolicies", "p", "document")

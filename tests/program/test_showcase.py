@@ -16,7 +16,7 @@ ELSEWHERE = {"cluster", "protect", "retainOnDelete"}
 
 
 def keys(annotation: Any) -> Iterator[tuple[str, str]]:
-    """Give every key that the models know, as (model, key)."""
+    """Return every key that the models know, as (model, key)."""
     if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
         for name, field in annotation.model_fields.items():
             yield annotation.__name__, field.alias or name
@@ -26,7 +26,7 @@ def keys(annotation: Any) -> Iterator[tuple[str, str]]:
 
 
 def used(annotation: Any, value: Any) -> Iterator[tuple[str, str]]:
-    """Give every key that a value uses, in the same way."""
+    """Return every key that a value uses, in the same way."""
     if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
         fields = {field.alias or name: field.annotation for name, field in annotation.model_fields.items()}
         for key, item in value.items():

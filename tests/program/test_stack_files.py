@@ -49,7 +49,7 @@ class Answers(pulumi.runtime.Mocks):
 
 
 def stack_values(file: Path) -> dict[str, Any]:
-    """Give all values of a stack file."""
+    """Return all values of a stack file."""
     values: dict[str, Any] = yaml.safe_load(file.read_text())["config"]
     return values
 

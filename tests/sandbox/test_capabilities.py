@@ -25,7 +25,7 @@ def document(*resources: str, action: str = "s3:GetObject") -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def account(cloud: Any, name: str, namespace: str = "default") -> dict[str, Any]:
+def service_account(cloud: Any, name: str, namespace: str = "default") -> dict[str, Any]:
     answer = cloud.kubectl("get", "serviceaccount", name, "-n", namespace, "-o", "json")
     assert answer.returncode == 0, answer.stderr
     found: dict[str, Any] = json.loads(answer.stdout)
@@ -45,7 +45,7 @@ def trust(iam: Any, role: str) -> Any:
 
 
 def test_three_lines_are_enough(deploy: Deploy, cloud: Any) -> None:
-    """Protects the common case: an account and a policy; the rest has defaults, and a second up changes nothing."""
+    """Protects the common case: a service account and a policy; the rest is defaults; a second up changes nothing."""
     binding = {"serviceAccount": {"name": "app"}, "policy": {"file": "policies/my-policy.json"}}
     stack = deploy({"bindings": {"app": binding}})
 
@@ -54,7 +54,7 @@ def test_three_lines_are_enough(deploy: Deploy, cloud: Any) -> None:
     output = stack.outputs()["bindings"]["app"]
     assert (output["namespace"], output["serviceAccount"]) == ("default", "app")
     assert output["roleArn"].startswith(f"arn:aws:iam::{ACCOUNT}:role/app-")
-    assert account(cloud, "app")["metadata"]["annotations"] == {ROLE_ARN_KEY: output["roleArn"]}
+    assert service_account(cloud, "app")["metadata"]["annotations"] == {ROLE_ARN_KEY: output["roleArn"]}
 
 
 def test_policies_of_every_kind(deploy: Deploy, iam: Any) -> None:
@@ -134,7 +134,7 @@ def test_a_long_document_is_divided_and_grows_without_moves(deploy: Deploy, iam:
 
 
 def test_quotas_are_errors_before_anything_is_made(deploy: Deploy, iam: Any) -> None:
-    """Protects kubeflow#6687: the trust policy's 2,048 characters are told with the count, until raised."""
+    """Protects kubeflow#6687: the trust policy's 2,048 characters are reported with the count, until raised."""
     subjects = [f"team-a:service-account-of-some-length-{index}" for index in range(40)]
     binding = {"role": {"name": "quota-role"}, "trust": {"subjects": subjects}}
     stack = deploy({"bindings": {"app": binding}})
@@ -213,7 +213,7 @@ def test_one_audience_setting_drives_all_three(deploy: Deploy, iam: Any, cloud: 
     try:
         stack.up()
         assert trust(iam, "audience-role")[0]["Condition"]["StringEquals"][f"{ISSUER}:aud"] == "my-audience"
-        assert account(cloud, "app")["metadata"]["annotations"]["eks.amazonaws.com/audience"] == "my-audience"
+        assert service_account(cloud, "app")["metadata"]["annotations"]["eks.amazonaws.com/audience"] == "my-audience"
     finally:
         iam.remove_client_id_from_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER, ClientID="my-audience")
 
@@ -285,7 +285,7 @@ def test_a_new_name_replaces_the_role(deploy: Deploy, iam: Any) -> None:
     assert "after-role" in names
     assert "before-role" not in names
     assert len(iam.list_attached_role_policies(RoleName="after-role")["AttachedPolicies"]) == 1
-    assert account(stack.cloud, "app")["metadata"]["annotations"][ROLE_ARN_KEY].endswith("role/after-role")
+    assert service_account(stack.cloud, "app")["metadata"]["annotations"][ROLE_ARN_KEY].endswith("role/after-role")
 
 
 def test_a_renamed_key_replaces_nothing(deploy: Deploy, iam: Any) -> None:
@@ -302,7 +302,7 @@ def test_a_renamed_key_replaces_nothing(deploy: Deploy, iam: Any) -> None:
 
 @pytest.fixture
 def made_by_hand(iam: Any, cloud: Any) -> dict[str, Any]:
-    """A role, a policy and an account as the page's commands make them."""
+    """A role, a policy and a service account as the page's commands make them."""
     policy_arn = f"arn:aws:iam::{ACCOUNT}:policy/by-hand-policy"
     statement = {
         "Effect": "Allow",
@@ -333,10 +333,10 @@ def made_by_hand(iam: Any, cloud: Any) -> dict[str, Any]:
 def test_what_exists_is_adopted(deploy: Deploy, made_by_hand: dict[str, Any], cloud: Any) -> None:
     """Protects eksctl#7887 and the move to irsa: what was made by hand is imported, and nothing of it changes.
 
-    A Kubernetes plugin may import the account's name and namespace alone, and then claim what is declared: one update
-    in place, whose values are those that the account has.
+    A Kubernetes plugin may import the service account's name and namespace alone, and then claim what is declared: one
+    update in place, whose values are those that it has.
     """
-    before = account(cloud, "by-hand")["metadata"]
+    before = service_account(cloud, "by-hand")["metadata"]
     stack = deploy({"bindings": {"adopted": made_by_hand}})
     planned = json.loads(stack.pulumi("preview", "--json"))["steps"]
     steps = sorted((step["op"], step["urn"].split("::")[2].rsplit(":", 1)[-1]) for step in planned)
@@ -354,7 +354,7 @@ def test_what_exists_is_adopted(deploy: Deploy, made_by_hand: dict[str, Any], cl
     claimed = [step["detailedDiff"] for step in planned if step["op"] == "update"]
     assert claimed in ([], [{"metadata.annotations": {"kind": "add", "inputDiff": False}}])
     stack.up()
-    after = account(cloud, "by-hand")["metadata"]
+    after = service_account(cloud, "by-hand")["metadata"]
     for key in ("uid", "annotations", "labels"):
         assert after.get(key) == before.get(key)
     assert stack.up() == {}
@@ -371,7 +371,7 @@ def test_protected_and_retained(deploy: Deploy, iam: Any, cloud: Any) -> None:
     stack.up()
     stack.destroy()
     assert iam.get_role(RoleName="kept-role")
-    assert account(cloud, "kept")
+    assert service_account(cloud, "kept")
     iam.delete_role(RoleName="kept-role")
     cloud.kubectl("delete", "sa", "kept")
 
@@ -380,7 +380,7 @@ def test_protected_and_retained(deploy: Deploy, iam: Any, cloud: Any) -> None:
 
 
 def test_every_setting_of_an_account(deploy: Deploy, cloud: Any) -> None:
-    """Protects the account's settings: labels, annotations, pull secrets, automount, the webhook's typed ones."""
+    """Protects a service account's settings: labels, annotations, pull secrets, automount, the webhook's own."""
     settings = {
         "name": "full",
         "namespace": "team-b",
@@ -393,7 +393,7 @@ def test_every_setting_of_an_account(deploy: Deploy, cloud: Any) -> None:
     }
     stack = deploy({"bindings": {"app": {"serviceAccount": settings, "role": {"name": "full-role"}}}})
     said = stack.pulumi("up", "--yes", "--skip-preview")
-    found = account(cloud, "full", "team-b")
+    found = service_account(cloud, "full", "team-b")
 
     assert "90,000 seconds is longer than the default of 86,400" in said
     assert found["metadata"]["labels"] == {"app": "full"}
@@ -409,29 +409,30 @@ def test_every_setting_of_an_account(deploy: Deploy, cloud: Any) -> None:
 
 
 def test_an_existing_account_is_not_taken_over(deploy: Deploy, cloud: Any) -> None:
-    """Guards against eksctl's defect: the mark `managed-by` on a foreign account, which a later delete then removes."""
+    """Guards against eksctl's defect: it marks another's service account as its own, and deletes it later."""
     stack = deploy({"bindings": {"app": {"serviceAccount": {"name": "existing-service-account", "create": False}}}})
     stack.up()
-    assert account(cloud, "existing-service-account")["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "Helm"}
+    before = service_account(cloud, "existing-service-account")
+    assert before["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "Helm"}
 
     stack.destroy()
-    after = account(cloud, "existing-service-account")["metadata"]
+    after = service_account(cloud, "existing-service-account")["metadata"]
     assert after["labels"] == {"app.kubernetes.io/managed-by": "Helm"}
     assert ROLE_ARN_KEY not in after["annotations"]
 
 
 def test_a_deleted_account_comes_back(deploy: Deploy, cloud: Any) -> None:
-    """Protects eksctl#4941 and #5368: an account that somebody deleted is made again, instead of `no tasks`."""
+    """Protects eksctl#4941 and #5368: a deleted service account is created again, instead of `no tasks`."""
     stack = deploy({"bindings": {"app": {"serviceAccount": {"name": "deleted"}}}})
     stack.up()
     assert cloud.kubectl("delete", "sa", "deleted").returncode == 0
 
     stack.up("--refresh")
-    assert ROLE_ARN_KEY in account(cloud, "deleted")["metadata"]["annotations"]
+    assert ROLE_ARN_KEY in service_account(cloud, "deleted")["metadata"]["annotations"]
 
 
 def test_role_only_gives_the_helm_values(deploy: Deploy) -> None:
-    """Protects terraform-aws-iam#485: Helm makes the account; the stack says what to set in its values."""
+    """Protects terraform-aws-iam#485: Helm makes the service account; the stack says what to set in its values."""
     stack = deploy({"bindings": {"app": {"role": {"name": "helm-role"}, "trust": {"subjects": ["team-a:app"]}}}})
     stack.up()
 
@@ -440,7 +441,7 @@ def test_role_only_gives_the_helm_values(deploy: Deploy) -> None:
     assert not stack.resources("ServiceAccount")
 
 
-def test_a_missing_namespace_is_made_once_and_stays(deploy: Deploy, cloud: Any) -> None:
+def test_a_missing_namespace_is_created_once_and_kept(deploy: Deploy, cloud: Any) -> None:
     """Protects cdk-eks-blueprints#957: two bindings share a new namespace; it outlives the stack and is reused."""
     bindings = {
         name: {"serviceAccount": {"name": name, "namespace": "made", "createNamespace": True}}

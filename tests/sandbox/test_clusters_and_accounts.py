@@ -26,8 +26,8 @@ ROLE_ARN_KEY = "eks.amazonaws.com/role-arn"
 OTHER = "444455556666"
 
 
-def provider_arn(issuer: str, account: str = "111122223333") -> str:
-    return f"arn:aws:iam::{account}:oidc-provider/{issuer.removeprefix('https://')}"
+def provider_arn(issuer: str, aws_account: str = "111122223333") -> str:
+    return f"arn:aws:iam::{aws_account}:oidc-provider/{issuer.removeprefix('https://')}"
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def other_iam(cloud: Any) -> Any:
     return cloud.aws("iam", session["Credentials"])
 
 
-def account(cloud: Any, name: str, *options: str) -> dict[str, Any]:
+def service_account(cloud: Any, name: str, *options: str) -> dict[str, Any]:
     answer = cloud.kubectl("get", "serviceaccount", name, "-o", "json", *options)
     assert answer.returncode == 0, answer.stderr
     found: dict[str, Any] = json.loads(answer.stdout)
@@ -50,7 +50,7 @@ def account(cloud: Any, name: str, *options: str) -> dict[str, Any]:
 
 
 def test_one_role_for_a_blue_and_a_green_cluster(deploy: Deploy, green: str, iam: Any, cloud: Any) -> None:
-    """Protects containers-roadmap#1408: one role, one statement per OIDC provider, the account in both clusters."""
+    """Protects containers-roadmap#1408: one role, a statement per OIDC provider, a service account per cluster."""
     clusters = blue_and_green(green)
     binding = {"serviceAccount": {"name": "both"}, "role": {"name": "both-role"}}
     stack = deploy({"clusters": {"blue": clusters["blue"]}, "bindings": {"app": binding}})
@@ -68,15 +68,15 @@ def test_one_role_for_a_blue_and_a_green_cluster(deploy: Deploy, green: str, iam
     created = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=provider_arn(GREEN_ISSUER))
     assert created["ClientIDList"] == ["sts.amazonaws.com"]
     for kubeconfig in ((), ("--kubeconfig", green)):
-        found = account(cloud, "both", *kubeconfig)
+        found = service_account(cloud, "both", *kubeconfig)
         assert found["metadata"]["annotations"] == {ROLE_ARN_KEY: "arn:aws:iam::111122223333:role/both-role"}
     assert stack.up() == {}
 
-    # Blue goes: its statement and its account go, green's stay as they are.
+    # Blue goes: its statement and its service account go, green's stay as they are.
     stack.set({"clusters": clusters, "bindings": {"app": {**binding, "clusters": ["green"]}}})
     assert "replace" not in stack.up()
     assert cloud.kubectl("get", "sa", "both").returncode != 0
-    assert account(cloud, "both", "--kubeconfig", green)
+    assert service_account(cloud, "both", "--kubeconfig", green)
 
 
 def test_a_role_created_in_another_account(deploy: Deploy, green: str, other_iam: Any, cloud: Any) -> None:
@@ -103,7 +103,7 @@ def test_a_role_created_in_another_account(deploy: Deploy, green: str, other_iam
     assert statement["Principal"] == {"Federated": provider_arn(ISSUER, OTHER)}
     attached = other_iam.list_attached_role_policies(RoleName="data-role")["AttachedPolicies"]
     assert [policy["PolicyArn"] for policy in attached] == [f"arn:aws:iam::{OTHER}:policy/data-policy"]
-    assert account(cloud, "data")["metadata"]["annotations"] == {ROLE_ARN_KEY: found["Arn"]}
+    assert service_account(cloud, "data")["metadata"]["annotations"] == {ROLE_ARN_KEY: found["Arn"]}
     assert stack.up() == {}
 
 
@@ -123,7 +123,7 @@ def test_a_cluster_of_another_account(deploy: Deploy, green: str, other_iam: Any
 
 
 def test_an_explicit_issuer(deploy: Deploy, green: str, iam: Any) -> None:
-    """Protects clusters that EKS can't be asked for: issuer and provider are told."""
+    """Protects clusters that EKS can't be asked for: issuer and provider are set."""
     cluster = {"oidcIssuer": ELSEWHERE_ISSUER, "oidcProviderArn": provider_arn(ELSEWHERE_ISSUER)}
     binding = {"role": {"name": "elsewhere"}, "trust": {"subjects": ["a:b"]}}
     deploy({"cluster": cluster, "bindings": {"app": binding}}).up()
@@ -196,7 +196,7 @@ def test_a_stack_of_somebody_else_uses_the_component(cloud: Any, tmp_path: Path)
     assert json.loads(policy["outputs"]["policy"])["Statement"][0]["Resource"] == f"{outputs['bucketArn']}/*"
     assert deployment["outputs"]["spec"]["template"]["spec"]["serviceAccountName"] == "report-reader"
     namespace = outputs["namespace"]
-    assert account(cloud, "report-reader", "-n", namespace)["metadata"]["annotations"] == {
+    assert service_account(cloud, "report-reader", "-n", namespace)["metadata"]["annotations"] == {
         ROLE_ARN_KEY: outputs["roleArn"]
     }
     (role,) = stack.resources("Role").values()
@@ -207,7 +207,7 @@ def test_a_stack_of_somebody_else_uses_the_component(cloud: Any, tmp_path: Path)
 
 
 def _pins(requirements: Path, folder: Path) -> Path:
-    """Give the pinned versions without the checkout's own packages."""
+    """Return the pinned versions without the checkout's own packages."""
     pins = folder / "constraints.txt"
     pins.write_text("\n".join(line for line in requirements.read_text().splitlines() if not line.startswith("-e")))
     return pins

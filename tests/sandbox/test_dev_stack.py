@@ -75,7 +75,7 @@ class DevStack:
         bindings: dict[str, Any] = yaml.safe_load(self.config.read_text())["config"]["irsa:bindings"]
         return bindings
 
-    def account(self, name: str, namespace: str = "default") -> dict[str, Any]:
+    def service_account(self, name: str, namespace: str = "default") -> dict[str, Any]:
         answer = self.cloud.kubectl("get", "serviceaccount", name, "-n", namespace, "-o", "json")
         assert answer.returncode == 0, answer.stderr
         found: dict[str, Any] = json.loads(answer.stdout)
@@ -149,9 +149,9 @@ def test_the_policys_default_version_is_the_document(stack: Any, iam: Any) -> No
 
 def test_the_account_is_annotated(stack: Any) -> None:
     """Protects the page's step 3.6: kubectl describe serviceaccount."""
-    account = stack.account("my-service-account")
+    service_account = stack.service_account("my-service-account")
 
-    assert account["metadata"]["annotations"] == {ROLE_ARN_KEY: "arn:aws:iam::111122223333:role/my-role"}
+    assert service_account["metadata"]["annotations"] == {ROLE_ARN_KEY: "arn:aws:iam::111122223333:role/my-role"}
 
 
 def test_wildcards_and_several_accounts(stack: Any, iam: Any) -> None:
@@ -172,19 +172,19 @@ def test_wildcards_and_several_accounts(stack: Any, iam: Any) -> None:
 
 
 def test_an_existing_account_keeps_what_it_has(stack: Any) -> None:
-    """Protects eksctl#7887: an account of Helm's is annotated, and keeps labels, annotations and pull secrets."""
-    account = stack.account("existing-service-account")
+    """Protects eksctl#7887: a service account of Helm is annotated, and keeps labels, annotations and pull secrets."""
+    service_account = stack.service_account("existing-service-account")
 
-    assert account["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
-    assert account["metadata"]["annotations"]["example.com/owner"] == "platform"
-    assert account["imagePullSecrets"] == [{"name": "registry-credentials"}]
+    assert service_account["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
+    assert service_account["metadata"]["annotations"]["example.com/owner"] == "platform"
+    assert service_account["imagePullSecrets"] == [{"name": "registry-credentials"}]
     role = "arn:aws:iam::111122223333:role/existing-service-account-role"
-    assert account["metadata"]["annotations"][ROLE_ARN_KEY] == role
+    assert service_account["metadata"]["annotations"][ROLE_ARN_KEY] == role
 
 
 def test_a_role_of_another_account_is_only_named(stack: Any) -> None:
     """Protects the page's cross-account case: the annotation carries the other account's ARN."""
-    annotations = stack.account("other-account", "team-b")["metadata"]["annotations"]
+    annotations = stack.service_account("other-account", "team-b")["metadata"]["annotations"]
 
     assert annotations == {ROLE_ARN_KEY: "arn:aws:iam::444455556666:role/other-account-role"}
 
@@ -210,7 +210,7 @@ def test_a_changed_subject_updates_the_role_in_place(stack: Any, iam: Any) -> No
 
 
 def test_drift_is_shown_and_repaired(stack: Any, iam: Any, cloud: Any) -> None:
-    """Protects eksctl#4371 and #4941: what was changed by hand, in AWS or Kubernetes, is seen and put right."""
+    """Protects eksctl#4371 and #4941: what was changed by hand, in AWS or Kubernetes, is seen and fixed."""
     iam.detach_role_policy(RoleName="my-role", PolicyArn="arn:aws:iam::111122223333:policy/my-policy")
     wider: Any = {**TRUST["Statement"][0], "Condition": {}}  # type: ignore[dict-item]
     iam.update_assume_role_policy(RoleName="reports-role", PolicyDocument=json.dumps({**TRUST, "Statement": [wider]}))
@@ -238,7 +238,7 @@ def test_drift_is_shown_and_repaired(stack: Any, iam: Any, cloud: Any) -> None:
 
 
 def test_a_missing_account_is_an_error_and_not_created(stack: Any, cloud: Any) -> None:
-    """Protects a misspelled name: a patch alone would create an account that nobody uses."""
+    """Protects a misspelled name: a patch alone would create a service account that nobody uses."""
     original = stack.bindings()
     wrong = {"serviceAccount": {"name": "existing-servcie-account", "create": False}, "policyArns": []}
     stack.change(bindings={**original, "misspelled": wrong})
@@ -262,7 +262,7 @@ def test_mistakes_are_one_clean_error(stack: Any) -> None:
     stack.change(bindings=original)
 
 
-def test_a_missing_oidc_provider_is_told(stack: Any, iam: Any) -> None:
+def test_a_missing_oidc_provider_is_reported(stack: Any, iam: Any) -> None:
     """Protects aws-load-balancer-controller#2315: issuer and creating command, no traceback."""
     arn = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
     iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)
@@ -289,7 +289,7 @@ def test_without_the_sandbox_the_dev_stack_says_so(stack: Any, cloud: Any) -> No
 
 
 def test_destroy_leaves_nothing_of_ours(stack: Any, iam: Any, cloud: Any) -> None:
-    """Protects everything else: only what the stack made is gone; the existing account loses just our annotation."""
+    """Protects everything else: what the stack created is gone; an existing service account loses our annotation."""
     stack.pulumi("destroy", "--yes", "--skip-preview")
 
     roles = {role["RoleName"] for role in iam.list_roles()["Roles"]}
@@ -305,7 +305,7 @@ def test_destroy_leaves_nothing_of_ours(stack: Any, iam: Any, cloud: Any) -> Non
     assert "existing-policy" in policies
     for name in ("my-service-account", "policy-reader"):
         assert cloud.kubectl("get", "sa", name).returncode != 0
-    account = stack.account("existing-service-account")
-    assert ROLE_ARN_KEY not in account["metadata"]["annotations"]
-    assert account["metadata"]["annotations"]["example.com/owner"] == "platform"
-    assert account["imagePullSecrets"] == [{"name": "registry-credentials"}]
+    service_account = stack.service_account("existing-service-account")
+    assert ROLE_ARN_KEY not in service_account["metadata"]["annotations"]
+    assert service_account["metadata"]["annotations"]["example.com/owner"] == "platform"
+    assert service_account["imagePullSecrets"] == [{"name": "registry-credentials"}]

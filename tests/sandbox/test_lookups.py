@@ -43,7 +43,7 @@ def test_a_preview_asks_the_same_for_3_and_for_300_bindings(deploy: Callable[...
 
 
 def test_all_failed_look_ups_are_one_error_with_their_lines(deploy: Callable[..., Project]) -> None:
-    """Protects from one error per run: two clusters, an account and a stack that can't be read are told at once."""
+    """Protects from an error per run: failed look-ups of clusters, an AWS account and a stack are reported together."""
     clusters = {
         "blue": {"name": "no-such-cluster"},
         "green": {"name": "nor-this-one", "kubernetes": {"context": "irsa-sandbox"}},

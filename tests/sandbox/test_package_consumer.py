@@ -34,7 +34,7 @@ namespace = kubernetes.core.v1.Namespace("reports", metadata={{"name": "reports"
 bucket = aws.s3.Bucket("reports")
 role = irsa.ServiceAccountRole(
     "reader",
-    service_account={account},
+    service_account={service_account},
     oidc_provider_arns=["{provider}"],
     role_name="consumer-reader",
     tags={{"cost_center": "42", "costCenter": "43"}},
@@ -93,8 +93,8 @@ class Consumer(Stack):
         self.pulumi("config", "set", "--secret", "archive", SECRET)
         self.pulumi("package", "add", "../components")
 
-    def write(self, actions: list[str], more: str = "", account: str = ACCOUNT) -> None:
-        program = PROGRAM.format(provider=PROVIDER, account=account, actions=actions, more=more)
+    def write(self, actions: list[str], more: str = "", service_account: str = ACCOUNT) -> None:
+        program = PROGRAM.format(provider=PROVIDER, service_account=service_account, actions=actions, more=more)
         (self.folder / "__main__.py").write_text(program)
 
 
@@ -205,7 +205,7 @@ def test_a_wrong_value_is_refused_in_the_words_of_the_schema(consumer: Consumer,
 
 def test_an_unknown_key_is_refused(consumer: Consumer) -> None:
     """Protects against a trust that nobody wanted: a misspelled namespace is no default namespace."""
-    consumer.write(["s3:GetObject"], account='{"name": "reader", "namespce": namespace.metadata.name}')
+    consumer.write(["s3:GetObject"], service_account='{"name": "reader", "namespce": namespace.metadata.name}')
     program = consumer.folder / "__main__.py"
     program.write_text(program.read_text().replace('"document":', '"documnt":'))
     said = consumer.refused("preview")

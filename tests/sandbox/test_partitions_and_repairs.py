@@ -72,8 +72,8 @@ def test_policies_of_others_stay_attached(deploy: Deploy, cloud: Any) -> None:
 def test_a_failed_up_goes_on_where_it_failed(deploy: Deploy, cloud: Any) -> None:
     """Guards against eksctl#2901 and #4981: a failed creation leaves debris on which every retry fails."""
     binding = {"role": {"name": "retry-role"}, "policy": {"name": "retry-policy", "file": "policies/my-policy.json"}}
-    account = {"name": "app", "namespace": "later"}
-    stack = deploy({"bindings": {"app": {**binding, "serviceAccount": account}}})
+    service_account = {"name": "app", "namespace": "later"}
+    stack = deploy({"bindings": {"app": {**binding, "serviceAccount": service_account}}})
     assert 'namespaces "later" not found' in stack.refused("up", "--yes", "--skip-preview")
 
     assert cloud.kubectl("create", "namespace", "later").returncode == 0
@@ -83,7 +83,7 @@ def test_a_failed_up_goes_on_where_it_failed(deploy: Deploy, cloud: Any) -> None
 
 
 def test_every_default_tag_arrives(deploy: Deploy, cloud: Any) -> None:
-    """Guards against eksctl's defect: the tag map made anew inside the loop, so that only the last tag survives."""
+    """Guards against eksctl's defect: the tag map rebuilt inside the loop, so that only the last tag survives."""
     tags = {f"tag-{index}": str(index) for index in range(20)}
     stack = deploy(
         {

@@ -1364,8 +1364,8 @@ def test_life_of_a_stack(cloud: Cloud, stack: automation.Stack) -> None:
         "create": 5
     }
     created = stack.up()
-    account = created.outputs["account"].value
-    assert created.outputs["role"].value == f"arn:aws:iam::{account}:role/plugin-app"
+    aws_account = created.outputs["account"].value
+    assert created.outputs["role"].value == f"arn:aws:iam::{aws_account}:role/plugin-app"
     assert len(iam.list_attached_role_policies(RoleName="plugin-app")["AttachedPolicies"]) == 1
     assert changes_of(stack.up()) == {"same": 5}
     iam.update_role_description(RoleName="plugin-app", Description="by hand")

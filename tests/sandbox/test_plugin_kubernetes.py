@@ -48,7 +48,7 @@ def manifest(kind: str, metadata: Mapping[str, Any], **content: Any) -> dict[str
     return {"apiVersion": "v1", "kind": kind, "metadata": dict(metadata), **content}
 
 
-def account(name: str | None = None, namespace: str | None = None, **metadata: Any) -> dict[str, Any]:
+def service_account(name: str | None = None, namespace: str | None = None, **metadata: Any) -> dict[str, Any]:
     given = {"name": name, "namespace": namespace, **metadata}
     return manifest("ServiceAccount", {key: value for key, value in given.items() if value is not None})
 
@@ -163,7 +163,7 @@ def engine(cloud: Any, live: Client) -> Iterator[Engine]:
 @pytest.fixture
 def name() -> str:
     """A name that no other test uses."""
-    return f"account-{next(_numbers)}"
+    return f"service-account-{next(_numbers)}"
 
 
 def annotations(client: Client, name: str) -> dict[str, str]:
@@ -177,7 +177,7 @@ def exists(client: Client, kind: Any, name: str) -> bool:
 
 
 def helm_account(client: Client, name: str) -> None:
-    """An account that somebody else made, as Helm leaves it."""
+    """A service account that somebody else made, as Helm leaves it."""
     client.create(
         ServiceAccount(metadata=ObjectMeta(name=name, labels={"owner": "helm"}, annotations={"keep": "me"})),
         field_manager="helm",
@@ -243,14 +243,14 @@ def test_states_are_those_of_the_official_plugin(engine: Engine, live: Client) -
 def test_automatic_names_stay_and_say_that_they_are_automatic(engine: Engine) -> None:
     """Protects automatic names: logical name and 8 hex digits, the same at preview and update, kept ever after."""
     urn = engine.urn(ACCOUNT)
-    first, second = (plain(engine.check(urn, account())) for _ in range(2))
+    first, second = (plain(engine.check(urn, service_account())) for _ in range(2))
     assert re.fullmatch("my-app-[0-9a-f]{8}", first["metadata"]["name"])
     assert first == second
     assert first["metadata"]["annotations"] == {AUTONAMED: "true"}
-    changed = plain(engine.check(urn, account(annotations={"a": "b"}), properties_of(first)))
+    changed = plain(engine.check(urn, service_account(annotations={"a": "b"}), properties_of(first)))
     assert changed["metadata"]["name"] == first["metadata"]["name"]
     assert changed["metadata"]["annotations"] == {"a": "b", AUTONAMED: "true"}
-    given = plain(engine.check(urn, account("given"), properties_of(first)))
+    given = plain(engine.check(urn, service_account("given"), properties_of(first)))
     assert given["metadata"] == {"name": "given", "namespace": NAMESPACE}
 
 
@@ -259,19 +259,18 @@ def test_a_namespace_is_filled_in_only_where_the_kind_has_one(engine: Engine) ->
     """Protects cluster-scoped kinds from a namespace, and namespaced ones from going to the wrong one."""
     checked = plain(engine.check(engine.urn("core/v1:Namespace"), manifest("Namespace", {"name": "x"})))
     assert "namespace" not in checked["metadata"]
-    assert plain(engine.check(engine.urn(ACCOUNT), account("x")))["metadata"]["namespace"] == NAMESPACE
-    assert (
-        plain(engine.check(engine.urn(ACCOUNT), account("x", "kube-public")))["metadata"]["namespace"] == "kube-public"
-    )
+    for namespace, expected in ((None, NAMESPACE), ("kube-public", "kube-public")):
+        checked = plain(engine.check(engine.urn(ACCOUNT), service_account("x", namespace)))
+        assert checked["metadata"]["namespace"] == expected
 
 
 @pytest.mark.sandbox
 @pytest.mark.parametrize(
     ("kind", "inputs", "text"),
     [
-        (PATCH, account(), "patch resources require the `.metadata.name` field to be set"),
-        (ACCOUNT, account(generateName="x-"), "the `.metadata.generateName` field is not supported"),
-        ("core/v1:Unheard", account("x"), 'does not know the resource type "kubernetes:core/v1:Unheard"'),
+        (PATCH, service_account(), "patch resources require the `.metadata.name` field to be set"),
+        (ACCOUNT, service_account(generateName="x-"), "the `.metadata.generateName` field is not supported"),
+        ("core/v1:Unheard", service_account("x"), 'does not know the resource type "kubernetes:core/v1:Unheard"'),
     ],
 )
 def test_check_refuses(engine: Engine, kind: str, inputs: Any, text: str) -> None:
@@ -300,21 +299,21 @@ def test_creation_fails_with_the_api_servers_own_words(
         live.create(ServiceAccount(metadata=ObjectMeta(name="default")))
     whole = f'resource "{engine.urn(ACCOUNT)}" was not successfully created by the Kubernetes API server: {text}'
     with pytest.raises(ProviderError, match=re.escape(whole)):
-        engine.create(ACCOUNT, account(**metadata))
+        engine.create(ACCOUNT, service_account(**metadata))
     if previews:
-        assert engine.preview(ACCOUNT, account(**metadata)).resource_id is None
+        assert engine.preview(ACCOUNT, service_account(**metadata)).resource_id is None
     else:
         with pytest.raises(ProviderError, match=re.escape(text)):
-            engine.preview(ACCOUNT, account(**metadata))
+            engine.preview(ACCOUNT, service_account(**metadata))
 
 
 @pytest.mark.sandbox
 def test_a_namespace_may_come_a_moment_later(engine: Engine, live: Client) -> None:
-    """Protects programs whose namespace and account are created at the same time."""
+    """Protects programs whose namespace and service account are created at the same time."""
 
     async def both() -> None:
         urn = engine.urn(ACCOUNT)
-        checked = properties_of(account("x", "comes-later"))
+        checked = properties_of(service_account("x", "comes-later"))
         creating = asyncio.create_task(engine.provider.create(protocol.CreateRequest(urn, checked, 0, preview=False)))
         await asyncio.sleep(0.2)
         await asyncio.to_thread(live.create, Namespace(metadata=ObjectMeta(name="comes-later")))
@@ -326,16 +325,16 @@ def test_a_namespace_may_come_a_moment_later(engine: Engine, live: Client) -> No
 @pytest.mark.sandbox
 def test_a_preview_creates_nothing_and_keeps_unknown_values(engine: Engine, live: Client, name: str) -> None:
     """Protects `pulumi preview`: a dry run where everything is known, unknown values handed through where not."""
-    known = engine.preview(ACCOUNT, account(name, annotations={ROLE_ARN: ROLE}))
+    known = engine.preview(ACCOUNT, service_account(name, annotations={ROLE_ARN: ROLE}))
     assert known.resource_id is None
     assert plain(known.properties)["metadata"]["annotations"] == {ROLE_ARN: ROLE}
     assert not exists(live, ServiceAccount, name)
-    unknown = engine.preview(ACCOUNT, account(name, annotations={ROLE_ARN: UNKNOWN}))
+    unknown = engine.preview(ACCOUNT, service_account(name, annotations={ROLE_ARN: UNKNOWN}))
     assert plain(unknown.properties)["metadata"]["annotations"][ROLE_ARN] is UNKNOWN
-    made = engine.create(ACCOUNT, account(name, annotations={ROLE_ARN: ROLE}))
-    assert engine.diff(made, account(name, annotations={ROLE_ARN: UNKNOWN})).changes
-    assert engine.diff(made, {**account(name), "metadata": UNKNOWN}).changes
-    previewed = engine.update(made, account(name, annotations={ROLE_ARN: "new"}), preview=True)
+    made = engine.create(ACCOUNT, service_account(name, annotations={ROLE_ARN: ROLE}))
+    assert engine.diff(made, service_account(name, annotations={ROLE_ARN: UNKNOWN})).changes
+    assert engine.diff(made, {**service_account(name), "metadata": UNKNOWN}).changes
+    previewed = engine.update(made, service_account(name, annotations={ROLE_ARN: "new"}), preview=True)
     assert previewed.outputs["metadata"]["annotations"] == {ROLE_ARN: "new"}
     assert annotations(live, name) == {ROLE_ARN: ROLE}
 
@@ -370,10 +369,10 @@ def test_a_patch_leaves_everything_else_alone_and_takes_back_only_its_own(
 ) -> None:
     """Protects accounts that Helm or a colleague owns: `destroy` leaves them as they were."""
     helm_account(live, name)
-    patch = engine.create(PATCH, account(name, annotations={ROLE_ARN: ROLE}))
+    patch = engine.create(PATCH, service_account(name, annotations={ROLE_ARN: ROLE}))
     assert patch.id == f"{NAMESPACE}/{name}"
     assert annotations(live, name) == {"keep": "me", ROLE_ARN: ROLE}
-    patch = engine.update(patch, account(name, annotations={"other": "one"}))
+    patch = engine.update(patch, service_account(name, annotations={"other": "one"}))
     assert annotations(live, name) == {"keep": "me", "other": "one"}
     engine.delete(patch)
     assert annotations(live, name) == {"keep": "me"}
@@ -386,8 +385,8 @@ def test_a_patch_leaves_everything_else_alone_and_takes_back_only_its_own(
 def test_each_patch_has_a_field_manager_of_its_own(engine: Engine, live: Client, name: str) -> None:
     """Protects two patches of one account from undoing each other."""
     helm_account(live, name)
-    first = engine.create(PATCH, account(name, annotations={"a": "1"}), "first")
-    second = engine.create(PATCH, account(name, annotations={"b": "2"}), "second")
+    first = engine.create(PATCH, service_account(name, annotations={"a": "1"}), "first")
+    second = engine.create(PATCH, service_account(name, annotations={"b": "2"}), "second")
     assert first.outputs["__fieldManager"] != second.outputs["__fieldManager"]
     engine.delete(first)
     assert annotations(live, name) == {"keep": "me", "b": "2"}
@@ -396,7 +395,7 @@ def test_each_patch_has_a_field_manager_of_its_own(engine: Engine, live: Client,
 @pytest.mark.sandbox
 def test_a_patch_of_a_missing_account_creates_it_and_leaves_it_behind(engine: Engine, live: Client, name: str) -> None:
     """Protects the trap of the official plugin that our program has to step around: it must be here too."""
-    patch = engine.create(PATCH, account(name, labels={"a": "b"}))
+    patch = engine.create(PATCH, service_account(name, labels={"a": "b"}))
     assert exists(live, ServiceAccount, name)
     engine.delete(patch)
     assert exists(live, ServiceAccount, name)
@@ -406,7 +405,7 @@ def test_a_patch_of_a_missing_account_creates_it_and_leaves_it_behind(engine: En
 def test_a_deleted_patch_does_not_bring_back_a_deleted_account(engine: Engine, live: Client, name: str) -> None:
     """Protects `destroy` after somebody deleted the account: an apply would create it again."""
     helm_account(live, name)
-    patch = engine.create(PATCH, account(name, annotations={ROLE_ARN: ROLE}))
+    patch = engine.create(PATCH, service_account(name, annotations={ROLE_ARN: ROLE}))
     live.delete(ServiceAccount, name)
     engine.delete(patch)
     assert not exists(live, ServiceAccount, name)
@@ -418,18 +417,18 @@ def test_an_overwritten_patch_is_a_conflict_unless_it_is_forced(
 ) -> None:
     """Protects what others wrote on purpose, and the annotation by which a program takes its own back."""
     helm_account(live, name)
-    patch = engine.create(PATCH, account(name, annotations={ROLE_ARN: ROLE}))
+    patch = engine.create(PATCH, service_account(name, annotations={ROLE_ARN: ROLE}))
     overwritten(cloud, name)
     patch = engine.refresh(patch)
-    assert engine.diff(patch, account(name, annotations={ROLE_ARN: ROLE})).changes
+    assert engine.diff(patch, service_account(name, annotations={ROLE_ARN: ROLE})).changes
     # The dry run is forced, as the official plugin's: the conflict comes with the update.
-    engine.update(patch, account(name, annotations={ROLE_ARN: ROLE}), preview=True)
+    engine.update(patch, service_account(name, annotations={ROLE_ARN: ROLE}), preview=True)
     with pytest.raises(ProviderError) as conflict:
-        engine.update(patch, account(name, annotations={ROLE_ARN: ROLE}))
+        engine.update(patch, service_account(name, annotations={ROLE_ARN: ROLE}))
     assert "server-side apply field conflict detected" in str(conflict.value)
     assert 'conflict with "kubectl-annotate" using v1: .metadata.annotations.' + ROLE_ARN in str(conflict.value)
     assert annotations(live, name)[ROLE_ARN] == "evil"
-    engine.update(patch, account(name, annotations={ROLE_ARN: ROLE, FORCE: "true"}))
+    engine.update(patch, service_account(name, annotations={ROLE_ARN: ROLE, FORCE: "true"}))
     assert annotations(live, name) == {"keep": "me", ROLE_ARN: ROLE, FORCE: "true"}
 
 
@@ -438,9 +437,9 @@ def test_another_field_manager_takes_the_fields_along(engine: Engine, live: Clie
     """Protects from fields without an owner after pulumi.com/patchFieldManager changed."""
     manager = "pulumi.com/patchFieldManager"
     helm_account(live, name)
-    patch = engine.create(PATCH, account(name, annotations={"a": "1", manager: "one"}))
+    patch = engine.create(PATCH, service_account(name, annotations={"a": "1", manager: "one"}))
     assert patch.outputs["__fieldManager"] == "one"
-    patch = engine.update(patch, account(name, annotations={"a": "1", manager: "two", FORCE: "true"}))
+    patch = engine.update(patch, service_account(name, annotations={"a": "1", manager: "two", FORCE: "true"}))
     managers = {entry["manager"] for entry in engine.refresh(patch).outputs["metadata"]["managedFields"]}
     assert managers == {"helm", "two"}
     engine.delete(patch)
@@ -455,7 +454,7 @@ def test_an_overwritten_account_of_our_own_is_repaired_without_a_conflict(
     engine: Engine, live: Client, cloud: Any, name: str
 ) -> None:
     """Protects `up` after drift: seen by refresh, shown as a change of the annotation, repaired in place."""
-    wanted = account(name, annotations={ROLE_ARN: ROLE})
+    wanted = service_account(name, annotations={ROLE_ARN: ROLE})
     made = engine.create(ACCOUNT, wanted)
     overwritten(cloud, name)
     assert not engine.diff(made, wanted).changes
@@ -471,23 +470,23 @@ def test_an_overwritten_account_of_our_own_is_repaired_without_a_conflict(
 @pytest.mark.sandbox
 def test_what_others_add_is_no_difference_and_survives(engine: Engine, live: Client, name: str) -> None:
     """Protects annotations that a controller adds to an account of ours."""
-    wanted = account(name, annotations={ROLE_ARN: ROLE})
+    wanted = service_account(name, annotations={ROLE_ARN: ROLE})
     made = engine.create(ACCOUNT, wanted)
     added = {"metadata": {"annotations": {"added": "here"}}}
     live.patch(ServiceAccount, name, added, patch_type=PatchType.MERGE, field_manager="controller")
     made = engine.refresh(made)
     assert not engine.diff(made, wanted).changes
-    engine.update(made, account(name, annotations={ROLE_ARN: "new"}))
+    engine.update(made, service_account(name, annotations={ROLE_ARN: "new"}))
     assert annotations(live, name) == {"added": "here", ROLE_ARN: "new"}
 
 
 @pytest.mark.sandbox
 def test_what_we_no_longer_say_goes(engine: Engine, live: Client, name: str) -> None:
     """Protects removed annotations and labels from staying: the creation's fields must become the update's."""
-    made = engine.create(ACCOUNT, account(name, annotations={ROLE_ARN: ROLE, "old": "1"}, labels={"a": "b"}))
-    difference = engine.diff(made, account(name, annotations={ROLE_ARN: ROLE}))
+    made = engine.create(ACCOUNT, service_account(name, annotations={ROLE_ARN: ROLE, "old": "1"}, labels={"a": "b"}))
+    difference = engine.diff(made, service_account(name, annotations={ROLE_ARN: ROLE}))
     assert list(difference.detailed_diff) == ["metadata.annotations.old", "metadata.labels"]
-    made = engine.update(made, account(name, annotations={ROLE_ARN: ROLE}))
+    made = engine.update(made, service_account(name, annotations={ROLE_ARN: ROLE}))
     assert annotations(live, name) == {ROLE_ARN: ROLE}
     assert "labels" not in made.outputs["metadata"]
 
@@ -495,7 +494,7 @@ def test_what_we_no_longer_say_goes(engine: Engine, live: Client, name: str) -> 
 @pytest.mark.sandbox
 def test_ignored_fields_stay_as_they_are(engine: Engine, live: Client, cloud: Any, name: str) -> None:
     """Protects `ignoreChanges`: no difference, and no update that would write or take over the field."""
-    made = engine.create(ACCOUNT, account(name, annotations={ROLE_ARN: ROLE}))
+    made = engine.create(ACCOUNT, service_account(name, annotations={ROLE_ARN: ROLE}))
     live.patch(
         ServiceAccount,
         name,
@@ -505,7 +504,7 @@ def test_ignored_fields_stay_as_they_are(engine: Engine, live: Client, cloud: An
     )
     ignore = (f'metadata.annotations["{ROLE_ARN}"]',)
     made = engine.refresh(made)
-    wanted = account(name, annotations={ROLE_ARN: ROLE}, labels={"a": "b"})
+    wanted = service_account(name, annotations={ROLE_ARN: ROLE}, labels={"a": "b"})
     assert list(engine.diff(made, wanted, ignore).detailed_diff) == ["metadata.labels"]
     engine.update(made, wanted, ignore)
     assert annotations(live, name) == {ROLE_ARN: "theirs"}
@@ -522,9 +521,9 @@ def test_reading_what_is_missing_has_no_id(engine: Engine) -> None:
 def test_an_import_takes_the_identity_and_an_update_claims_the_rest(engine: Engine, live: Client, name: str) -> None:
     """Protects `import`: what is declared is claimed by an apply, and what others wrote stays theirs."""
     helm_account(live, name)
-    wanted = account(name, annotations={"keep": "me"})
+    wanted = service_account(name, annotations={"keep": "me"})
     found = engine.read(ACCOUNT, f"{NAMESPACE}/{name}")
-    assert plain(found.inputs) == account(name, NAMESPACE)
+    assert plain(found.inputs) == service_account(name, NAMESPACE)
     assert found.outputs["metadata"]["uid"]
     difference = engine.diff(found, wanted)
     assert {path: each.kind.name for path, each in difference.detailed_diff.items()} == {"metadata.annotations": "ADD"}
@@ -548,7 +547,7 @@ def test_an_import_shares_what_no_manager_owns(engine: Engine, live: Client, clo
     cloud.kubectl("create", "serviceaccount", name, "-n", NAMESPACE)
     overwritten(cloud, name)
     found = engine.read(ACCOUNT, f"{NAMESPACE}/{name}")
-    claimed = engine.update(found, account(name, annotations={ROLE_ARN: "evil"}))
+    claimed = engine.update(found, service_account(name, annotations={ROLE_ARN: "evil"}))
     managers = {entry["manager"] for entry in claimed.outputs["metadata"]["managedFields"]}
     assert managers == {"before-first-apply", claimed.outputs["__fieldManager"]}
     assert annotations(live, name) == {ROLE_ARN: "evil"}
@@ -560,7 +559,7 @@ def test_an_import_takes_over_from_kubectl(engine: Engine, live: Client, name: s
     made = ServiceAccount(metadata=ObjectMeta(name=name, labels={"team": "a"}, annotations={ROLE_ARN: ROLE}))
     live.create(made, field_manager="kubectl-create")
     found = engine.read(ACCOUNT, f"{NAMESPACE}/{name}")
-    claimed = engine.update(found, account(name, annotations={ROLE_ARN: ROLE}))
+    claimed = engine.update(found, service_account(name, annotations={ROLE_ARN: ROLE}))
     managers = {entry["manager"] for entry in claimed.outputs["metadata"]["managedFields"]}
     assert managers == {claimed.outputs["__fieldManager"]}
     assert "labels" not in claimed.outputs["metadata"]
@@ -574,7 +573,7 @@ def test_an_import_takes_over_from_kubectl(engine: Engine, live: Client, name: s
 def test_deletion_waits_until_the_object_is_gone(engine: Engine, live: Client, name: str) -> None:
     """Protects the order of `destroy` and a new object of the same name: foreground, and really gone."""
     namespace = engine.create("core/v1:Namespace", manifest("Namespace", {"name": name}))
-    inside = engine.create(ACCOUNT, account("x", name))
+    inside = engine.create(ACCOUNT, service_account("x", name))
     engine.delete(inside)
     assert not exists(cluster_of(live, name), ServiceAccount, "x")
     engine.delete(namespace)
@@ -585,7 +584,7 @@ def test_deletion_waits_until_the_object_is_gone(engine: Engine, live: Client, n
 @pytest.mark.sandbox
 def test_what_an_object_owns_goes_before_it(engine: Engine, live: Client, name: str) -> None:
     """Protects from objects left over by `destroy`: the official plugin deletes with foreground propagation."""
-    owner = engine.create(ACCOUNT, account(name))
+    owner = engine.create(ACCOUNT, service_account(name))
     reference = OwnerReference(
         apiVersion="v1", kind="ServiceAccount", name=name, uid=owner.outputs["metadata"]["uid"], blockOwnerDeletion=True
     )
@@ -599,7 +598,7 @@ def test_what_an_object_owns_goes_before_it(engine: Engine, live: Client, name: 
 def test_deletion_that_cannot_end_says_what_holds_the_object(engine: Engine, live: Client, name: str) -> None:
     """Protects from waiting for ever on somebody's finalizer."""
     held = {"pulumi.com/timeoutSeconds": "1"}
-    made = engine.create(ACCOUNT, account(name, annotations=held, finalizers=["example.com/held"]))
+    made = engine.create(ACCOUNT, service_account(name, annotations=held, finalizers=["example.com/held"]))
     with pytest.raises(ProviderError, match=r"was not deleted within 1 seconds; its finalizers: .*example\.com/held"):
         engine.delete(made)
     live.patch(ServiceAccount, name, {"metadata": {"finalizers": None}}, patch_type=PatchType.MERGE)
@@ -771,10 +770,10 @@ def test_a_misspelled_context_or_cluster_is_named(context: str | None, cluster: 
 def test_without_a_cluster_previews_work_and_updates_say_why_they_fail(settings: dict[str, str], text: str) -> None:
     """Protects previews before the cluster exists, and the text that says which cluster was tried."""
     engine = Engine({"kubeconfig": kubeconfig_for("https://127.0.0.1:1", "a"), **settings})
-    assert plain(engine.preview(ACCOUNT, account("x")).properties)["metadata"]["name"] == "x"
+    assert plain(engine.preview(ACCOUNT, service_account("x")).properties)["metadata"]["name"] == "x"
     message = rf"configured Kubernetes cluster is unreachable: .*{re.escape(text)}"
     with pytest.raises(ProviderError, match=message):
-        engine.create(ACCOUNT, account("x"))
+        engine.create(ACCOUNT, service_account("x"))
     with pytest.raises(ProviderError, match=r"unreachable cluster.*PULUMI_K8S_DELETE_UNREACHABLE"):
         engine.read(ACCOUNT, "default/x")
     engine.runner.close()

@@ -84,8 +84,9 @@ def test_a_network_condition_is_seen_wherever_it_stands(cloud: Any, deploy: Call
     """
     iam = cloud.aws("iam")
 
-    def document(account: str) -> str:
-        claims = {f"{ISSUER}:aud": "sts.amazonaws.com", f"{ISSUER}:sub": f"system:serviceaccount:default:{account}"}
+    def document(service_account: str) -> str:
+        subject = f"system:serviceaccount:default:{service_account}"
+        claims = {f"{ISSUER}:aud": "sts.amazonaws.com", f"{ISSUER}:sub": subject}
         statement = {
             "Effect": "Allow",
             "Principal": {"Federated": f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"},
@@ -95,8 +96,8 @@ def test_a_network_condition_is_seen_wherever_it_stands(cloud: Any, deploy: Call
         return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
     arns = [
-        iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(account))["Role"]["Arn"]
-        for name, account in (("fenced", "visitor"), ("fenced-off", "somebody-else"))
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(service_account))["Role"]["Arn"]
+        for name, service_account in (("fenced", "visitor"), ("fenced-off", "somebody-else"))
     ]
     bindings = {
         "added": {"serviceAccount": {"name": "added"}, "role": {"name": "added-role"}, "policyArns": []},

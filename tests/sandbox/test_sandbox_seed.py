@@ -63,12 +63,12 @@ def test_what_the_page_calls_existing_is_there(cloud: Cloud) -> None:
     version = cloud.aws("iam").get_policy_version(PolicyArn=policy, VersionId="v1")["PolicyVersion"]
     (statement,) = version["Document"]["Statement"]
     assert statement["Action"] == "s3:ListBucket"
-    account = cloud.kubernetes().get(ServiceAccount, "existing-service-account")
-    assert account.metadata is not None
-    assert account.metadata.labels == {"app.kubernetes.io/managed-by": "Helm"}
-    assert account.metadata.annotations is not None
-    assert account.metadata.annotations["example.com/owner"] == "platform"
-    assert [secret.name for secret in account.imagePullSecrets or []] == ["registry-credentials"]
+    service_account = cloud.kubernetes().get(ServiceAccount, "existing-service-account")
+    assert service_account.metadata is not None
+    assert service_account.metadata.labels == {"app.kubernetes.io/managed-by": "Helm"}
+    assert service_account.metadata.annotations is not None
+    assert service_account.metadata.annotations["example.com/owner"] == "platform"
+    assert [secret.name for secret in service_account.imagePullSecrets or []] == ["registry-credentials"]
     names = {entry.metadata.name for entry in cloud.kubernetes().list(Namespace) if entry.metadata}
     assert {"default", "team-a", "team-b", "analytics"} <= names
 

@@ -88,7 +88,7 @@ def test_a_finding_is_a_failure_in_junit(project: Project, cloud: Any, tmp_path:
 
 
 def test_pods_carry_the_role_or_are_to_be_restarted(project: Project, cloud: Any, tmp_path: Path) -> None:
-    """Protects Pods that are older than the annotation (webhook#28): found, with the command that makes them anew."""
+    """Protects Pods that are older than the annotation (webhook#28): found, with the command that recreates them."""
     pod = json.loads(INJECTED.read_text().replace("arn:aws:iam::111122223333:role/my-role", ROLE))["pod"]
     pod["spec"] |= {"serviceAccount": "verified", "serviceAccountName": "verified"}
     pod["metadata"] = {"name": "injected", "namespace": "default"}
@@ -120,7 +120,7 @@ def test_pods_carry_the_role_or_are_to_be_restarted(project: Project, cloud: Any
 
 
 def test_an_existing_role_is_asked_whether_it_admits_the_account(cloud: Any, deploy: Callable[..., Project]) -> None:
-    """Protects `role.arn`: nobody declares its trust policy here, so it must admit the account."""
+    """Protects `role.arn`: nobody declares its trust policy here, so it must admit the service account."""
     iam = cloud.aws("iam")
     for name, subject in (("admitting", "default:admitted"), ("refusing", "default:somebody-else")):
         claims = {f"{ISSUER}:aud": "sts.amazonaws.com", f"{ISSUER}:sub": f"system:serviceaccount:{subject}"}
@@ -128,8 +128,8 @@ def test_an_existing_role_is_asked_whether_it_admits_the_account(cloud: Any, dep
         document = {"Version": "2012-10-17", "Statement": [{**statement, "Condition": {"StringEquals": claims}}]}
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(document))
     bindings = {
-        name: {"serviceAccount": {"name": account}, "role": {"arn": f"arn:aws:iam::{ACCOUNT}:role/{role}"}}
-        for name, account, role in (("good", "admitted", "admitting"), ("bad", "unwanted", "refusing"))
+        name: {"serviceAccount": {"name": service_account}, "role": {"arn": f"arn:aws:iam::{ACCOUNT}:role/{role}"}}
+        for name, service_account, role in (("good", "admitted", "admitting"), ("bad", "unwanted", "refusing"))
     }
     project = deploy({"bindings": bindings})
     project.up()
@@ -261,7 +261,7 @@ def test_credentials_of_another_account_find_nothing(project: Project, cloud: An
 
 
 def test_explain_says_what_it_assumes_of_an_account_that_is_not_there(project: Project) -> None:
-    """Protects from a silent guess: the default audience is that of an account that exists, or it is said."""
+    """Protects from a silent guess: the default audience is that of a service account that exists, or it is said."""
     there = irsa(project, "explain", "default/verified", ROLE, "--stack", STACK)
     missing = irsa(project, "explain", "default/not-there-yet", ROLE, "--stack", STACK)
 

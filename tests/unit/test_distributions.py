@@ -81,7 +81,7 @@ def test_the_readme_has_a_line_for_each_distribution() -> None:
 
 
 def declared(file: Path) -> list[str]:
-    """Give what a pyproject.toml or a requirements file asks for."""
+    """Return what a pyproject.toml or a requirements file asks for."""
     if file.suffix == ".toml":
         return project(str(file.relative_to(ROOT)))["dependencies"] if "[project]" in file.read_text() else []
     return [line.split(" \\")[0] for line in file.read_text().splitlines() if re.match(r"\w", line)]

@@ -32,7 +32,7 @@ def actions_of(name: str) -> set[str]:
 
 
 def used(file: Path) -> list[str]:
-    """Give what each `uses:` of a workflow names, its comment included; those of this repository have no commit."""
+    """Return what each `uses:` of a workflow names, its comment included; those of this repository have no commit."""
     lines = re.findall(r"^\s*(?:-\s*)?uses:\s*(.*?)\s*$", file.read_text(), re.MULTILINE)
     return [line for line in lines if not line.startswith("./")]
 

@@ -102,7 +102,7 @@ def _is_principal(statement: Statement, type_: str, name: str, provider_arn: str
         return {"*": True, "AWS": True, "Federated": None}.get(type_, False)
     if type_ == "AWS":
         # An Allow must name the provider: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
-        # Whether a Deny for the account takes in a web identity, which belongs to none yet, is not said.
+        # Whether a Deny for the AWS account takes in a web identity, which belongs to none yet, is not said.
         provider = parse_iam_arn(provider_arn, "oidc-provider")
         own = {provider.account_id, f"arn:{provider.partition}:iam::{provider.account_id}:root"}
         return None if statement.effect == "Deny" and name in own else False

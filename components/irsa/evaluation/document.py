@@ -2,15 +2,13 @@
 
 import json
 import re
-import sys
-from collections import Counter
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from irsa.evaluation.answers import DOCUMENTATION
 from irsa.rules.grammar import DEFAULT_VERSION, DOCUMENT_ELEMENTS, EFFECTS, PRINCIPALS, TRUST_ELEMENTS, VERSION
 from irsa.rules.mistakes import Mistake
-from irsa.rules.quotas import TRUST_POLICY_SIZE
+from irsa.rules.policies import parse_object
 
 
 class TrustDocumentError(Mistake):
@@ -65,30 +63,11 @@ def parse(document: str | Mapping[str, object]) -> tuple[str, list[Statement]]:
     return str(version), [_parse_statement(statement, place) for statement, place in placed]
 
 
-def _json(text: str) -> object:
+def _json(text: str) -> dict[str, object]:
     try:
-        return json.loads(text, object_pairs_hook=_no_duplicates)
-    except TrustDocumentError:
-        raise
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise TrustDocumentError(place, f"not JSON ({error.msg})", "a JSON document") from error
-    except RecursionError as error:
-        raise TrustDocumentError("", "JSON that is nested too deeply", "a JSON document") from error
-    except ValueError as error:
-        # Python refuses longer numbers; IAM's quota would refuse the document too.
-        found = f"a number of more than {sys.get_int_max_str_digits():,} digits"
-        allowed = f"{TRUST_POLICY_SIZE:,} characters in a trust policy, unless AWS raised the quota"
-        raise TrustDocumentError("", found, allowed, "quotas") from error
-
-
-def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    # A JSON parser keeps the last of two equal names, and so silently drops a condition. IAM's grammar forbids them.
-    counted = Counter(name for name, _ in pairs)
-    twice = next((name for name, number in counted.items() if number > 1), None)
-    if twice is not None:
-        raise TrustDocumentError("", f"the key {twice!r} twice in one object", "each key once, with a list of values")
-    return dict(pairs)
+        return parse_object(text)
+    except Mistake as mistake:
+        raise TrustDocumentError("", mistake.found, "a trust policy in JSON") from mistake
 
 
 def _require_characters(value: object, place: str) -> None:

@@ -6,7 +6,7 @@ Source: https://github.com/aws/amazon-eks-pod-identity-webhook (README, "EKS Wal
 import difflib
 from collections.abc import Mapping, Sequence
 
-from irsa.rules.mistakes import Mistake, Part
+from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.trust import DEFAULT_AUDIENCE
 
 PREFIX = "eks.amazonaws.com/"
@@ -15,7 +15,7 @@ AUDIENCE = f"{PREFIX}audience"
 STS_REGIONAL_ENDPOINTS = f"{PREFIX}sts-regional-endpoints"
 TOKEN_EXPIRATION = f"{PREFIX}token-expiration"
 # The annotations that irsa writes, each with the argument that it writes it from; the role's ARN comes from the role.
-WRITTEN_FROM: Mapping[str, Sequence[Part]] = {
+WRITTEN_FROM: Mapping[str, Sequence[Place]] = {
     ROLE_ARN: (),
     AUDIENCE: (("audience",),),
     STS_REGIONAL_ENDPOINTS: (("service_account", "sts_regional_endpoints"),),

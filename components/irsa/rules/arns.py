@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from irsa.rules import commands
-from irsa.rules.mistakes import Mistake, shown
+from irsa.rules.mistakes import Mistake, shortened
 from irsa.rules.names import IAM_NAME, IAM_WORDS, LONGEST_PATH, PATH, POLICY, ROLE
 
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc")
@@ -104,7 +104,7 @@ def check_issuer(issuer: str) -> str:
     if len(issuer) <= LONGEST_ISSUER and re.fullmatch(f"https://{HOST_PATH}/?", issuer):
         return issuer
     raise Mistake(
-        f"{shown(issuer)} is not an OIDC issuer",
+        f"{shortened(issuer)} is not an OIDC issuer",
         f"an https URL without a query, at most {LONGEST_ISSUER} characters",
         f"copy it from `{commands.show_issuer()}`",
     )

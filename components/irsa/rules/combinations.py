@@ -7,11 +7,11 @@ of their own.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from irsa.rules.mistakes import Located, Mistake, Part, Spelling, nearest, shown
+from irsa.rules.mistakes import Located, Mistake, Place, Spelling, nearest, shortened
 from irsa.rules.unknown import UNKNOWN
 
 # What can be adopted, and the argument that says which one it is.
-ADOPTABLE: Mapping[str, Part] = {
+ADOPTABLE: Mapping[str, Place] = {
     "role": ("role_name",),
     "policy": ("policy", "name"),
     "attachments": ("role_name",),
@@ -26,7 +26,7 @@ OF_AN_EXISTING_ROLE: Collection[str] = (
     "import_existing",
     "retain_on_delete",
 )
-OF_A_CREATED_SERVICE_ACCOUNT: Sequence[Part] = (
+OF_A_CREATED_SERVICE_ACCOUNT: Sequence[Place] = (
     ("service_account", "labels"),
     ("service_account", "image_pull_secrets"),
     ("service_account", "automount_service_account_token"),
@@ -34,7 +34,7 @@ OF_A_CREATED_SERVICE_ACCOUNT: Sequence[Part] = (
 
 
 def combination_mistakes(
-    given: Mapping[Part, Any], spelling: Spelling, of_an_existing_role: Collection[str] = OF_AN_EXISTING_ROLE
+    given: Mapping[Place, Any], spelling: Spelling, of_an_existing_role: Collection[str] = OF_AN_EXISTING_ROLE
 ) -> Iterator[Located]:
     """Yield what is wrong between the arguments, each with the argument to look at; () stands for them all.
 
@@ -70,11 +70,11 @@ def combination_mistakes(
     yield from _adoption_mistakes(given, spelling, existing_role)
 
 
-def _adoption_mistakes(given: Mapping[Part, Any], spelling: Spelling, existing_role: bool) -> Iterator[Located]:
+def _adoption_mistakes(given: Mapping[Place, Any], spelling: Spelling, existing_role: bool) -> Iterator[Located]:
     """Yield what is wrong with `import_existing`: what is adopted is found by its name, and belongs to this stack."""
     kinds = given.get(("import_existing",))
     for index, kind in enumerate(kinds if isinstance(kinds, list | tuple) else ()):
-        place: Part = ("import_existing", index)
+        place: Place = ("import_existing", index)
         name = ADOPTABLE.get(kind) if isinstance(kind, str) else None
         if name is None:
             continue  # reported where the value itself is checked
@@ -100,4 +100,4 @@ def check_adoptable(kind: str) -> str:
     """
     if kind in ADOPTABLE:
         return kind
-    raise Mistake(shown(kind), ", ".join(ADOPTABLE), nearest(kind, ADOPTABLE, "name one of these"))
+    raise Mistake(shortened(kind), ", ".join(ADOPTABLE), nearest(kind, ADOPTABLE, "name one of these"))

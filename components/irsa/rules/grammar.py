@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irsa.rules.arns import PARTITIONS
-from irsa.rules.mistakes import Located, Mistake, Part, named, nearest, shown
+from irsa.rules.mistakes import Located, Mistake, Place, named, nearest, shortened
 from irsa.rules.subjects import WILDCARDS
 from irsa.rules.unknown import UNKNOWN
 
@@ -46,7 +46,7 @@ def document_mistakes(document: Mapping[str, Any]) -> Iterator[Located]:
     yield from character_mistakes(document)
     yield from _unknown_elements((), document, DOCUMENT_ELEMENTS)
     if not isinstance(document.get("Id", ""), str) and document["Id"] is not UNKNOWN:
-        yield ("Id",), Mistake(shown(document["Id"]), "a string", "write a string, or remove it")
+        yield ("Id",), Mistake(shortened(document["Id"]), "a string", "write a string, or remove it")
     version = document.get("Version")
     if version not in (VERSION, UNKNOWN):
         yield ("Version",), _wrong_version(version)
@@ -56,7 +56,7 @@ def document_mistakes(document: Mapping[str, Any]) -> Iterator[Located]:
     if isinstance(statements, Mapping):
         yield from statement_mistakes(statements, ("Statement",))
     elif not isinstance(statements, list) or not statements:
-        found = "no Statement" if "Statement" not in document else shown(statements)
+        found = "no Statement" if "Statement" not in document else shortened(statements)
         yield ("Statement",), Mistake(found, "a list of statements", "add a statement with Effect, Action and Resource")
     else:
         for index, statement in enumerate(statements):
@@ -64,7 +64,7 @@ def document_mistakes(document: Mapping[str, Any]) -> Iterator[Located]:
         yield from sid_mistakes(statements, ("Statement",))
 
 
-def sid_mistakes(statements: Sequence[Any], place: Part = ()) -> Iterator[Located]:
+def sid_mistakes(statements: Sequence[Any], place: Place = ()) -> Iterator[Located]:
     """Yield the statements that have the Sid of an earlier one."""
     sids: dict[str, int] = {}
     for index, statement in enumerate(statements):
@@ -74,7 +74,7 @@ def sid_mistakes(statements: Sequence[Any], place: Part = ()) -> Iterator[Locate
             yield (*place, index, "Sid"), Mistake(found, "each Sid once in a document", "rename one, or remove one")
 
 
-def character_mistakes(value: Any, place: Part = ()) -> Iterator[Located]:
+def character_mistakes(value: Any, place: Place = ()) -> Iterator[Located]:
     """Yield the strings with characters that IAM accepts in no policy document.
 
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html ("IAM name requirements")
@@ -82,7 +82,7 @@ def character_mistakes(value: Any, place: Part = ()) -> Iterator[Located]:
     if isinstance(value, str):
         wrong = max(value, default="")
         if wrong > LAST_CHARACTER:
-            found = f"{shown(value)}, with {wrong!r} (U+{ord(wrong):04X})"
+            found = f"{shortened(value)}, with {wrong!r} (U+{ord(wrong):04X})"
             yield place, Mistake(found, "characters up to U+00FF (Latin-1)", "remove it, or write * for it")
     elif isinstance(value, Mapping):
         for key, item in value.items():
@@ -93,34 +93,34 @@ def character_mistakes(value: Any, place: Part = ()) -> Iterator[Located]:
             yield from character_mistakes(item, (*place, index))
 
 
-def statement_mistakes(statement: Any, place: Part = (), trust: bool = False) -> Iterator[Located]:
+def statement_mistakes(statement: Any, place: Place = (), trust: bool = False) -> Iterator[Located]:
     """Yield what IAM would refuse in one statement, of a policy or of a trust policy."""
     if statement is UNKNOWN:
         return
     if not isinstance(statement, Mapping):
         allowed = "a statement: a mapping with Effect and Action"
-        yield place, Mistake(shown(statement), allowed, "write a mapping")
+        yield place, Mistake(shortened(statement), allowed, "write a mapping")
         return
     yield from character_mistakes(statement, place) if trust else ()
     yield from _unknown_elements(place, statement, TRUST_ELEMENTS if trust else STATEMENT_ELEMENTS)
     effect = statement.get("Effect")
     if effect not in (*EFFECTS, UNKNOWN):
-        found = "no Effect" if "Effect" not in statement else f"the Effect {shown(effect)}"
+        found = "no Effect" if "Effect" not in statement else f"the Effect {shortened(effect)}"
         yield (*place, "Effect"), Mistake(found, "Allow or Deny, so spelled", nearest(effect, EFFECTS, "add Effect"))
     sid = statement.get("Sid")
     if "Sid" in statement and sid is not UNKNOWN and not (isinstance(sid, str) and SID.fullmatch(sid)):
-        yield (*place, "Sid"), Mistake(f"the Sid {shown(sid)}", "letters A-Z, a-z and digits", "remove the rest")
-    yield from _listed(place, statement, "Action", _not_an_action)
+        yield (*place, "Sid"), Mistake(f"the Sid {shortened(sid)}", "letters A-Z, a-z and digits", "remove the rest")
+    yield from _element_mistakes(place, statement, "Action", _not_an_action)
     if trust:
         yield from _elements_of_trust(place, statement)
     else:
-        yield from _listed(place, statement, "Resource", _not_a_resource)
+        yield from _element_mistakes(place, statement, "Resource", _not_a_resource)
     if "Condition" in statement:
         yield from _condition_mistakes(statement["Condition"], (*place, "Condition"))
 
 
-def _elements_of_trust(place: Part, statement: Mapping[str, Any]) -> Iterator[Located]:
-    for here, action in _items((*place, "Action"), statement.get("Action")):
+def _elements_of_trust(place: Place, statement: Mapping[str, Any]) -> Iterator[Located]:
+    for here, action in _placed_items((*place, "Action"), statement.get("Action")):
         if isinstance(action, str) and ACTION.fullmatch(action) and not STS_ACTION.fullmatch(action):
             # IAM: "AssumeRole policy may only specify STS AssumeRole actions".
             fix = "remove it: what the role may do is said by its policies"
@@ -145,18 +145,18 @@ def split_operator(text: str) -> Operator | None:
     return Operator(found[1], found[2], found[3] is not None) if found else None
 
 
-def condition_mistakes(conditions: Any, place: Part = ()) -> Iterator[Located]:
+def condition_mistakes(conditions: Any, place: Place = ()) -> Iterator[Located]:
     """Yield what IAM would refuse, or what can never match, in a mapping of operators, keys and values."""
     yield from character_mistakes(conditions, place) if isinstance(conditions, Mapping) else ()
     yield from _condition_mistakes(conditions, place)
 
 
-def _condition_mistakes(conditions: Any, place: Part) -> Iterator[Located]:
+def _condition_mistakes(conditions: Any, place: Place) -> Iterator[Located]:
     shape = "a mapping of operators, each a mapping of keys and values"
     if conditions is UNKNOWN:
         return
     if not isinstance(conditions, Mapping):
-        yield place, Mistake(shown(conditions), shape, "write, for example, StringEquals: {aws:SourceAccount: ...}")
+        yield place, Mistake(shortened(conditions), shape, "write, for example, StringEquals: {aws:SourceAccount: ...}")
         return
     for operator, keys in conditions.items():
         here = (*place, operator)
@@ -168,31 +168,32 @@ def _condition_mistakes(conditions: Any, place: Part) -> Iterator[Located]:
         if keys is UNKNOWN:
             continue
         if not isinstance(keys, Mapping):
-            yield here, Mistake(shown(keys), "a mapping of condition keys and their values", "write key: value")
+            yield here, Mistake(shortened(keys), "a mapping of condition keys and their values", "write key: value")
             continue
         for key, value in keys.items():
             yield from _value_mistakes((*here, key), parts.name if parts else "", value)
 
 
-def _value_mistakes(place: Part, operator: str, value: Any) -> Iterator[Located]:
+def _value_mistakes(place: Place, operator: str, value: Any) -> Iterator[Located]:
     values = value if isinstance(value, list) else [value]
     if not values or not all(isinstance(item, str | bool | int | float) or item is UNKNOWN for item in values):
-        yield place, Mistake(shown(value), "a string, or a list of strings", "write the value as a string")
+        yield place, Mistake(shortened(value), "a string, or a list of strings", "write the value as a string")
     elif operator.startswith(TEXT_OPERATORS) and any(isinstance(item, int | float) for item in values):
         # YAML reads 011112222333 without quotes as another number, or drops the zero.
-        yield place, Mistake(f"{shown(value)}, which {operator} compares as a string", "strings", "put it in quotes")
+        found = f"{shortened(value)}, which {operator} compares as a string"
+        yield place, Mistake(found, "strings", "put it in quotes")
     elif operator.startswith("StringEquals") and str(place[-1]).endswith(":sub"):
         yield from _wildcards_that_do_not_work(place, values)
 
 
-def _wildcards_that_do_not_work(place: Part, values: list[Any]) -> Iterator[Located]:
+def _wildcards_that_do_not_work(place: Place, values: list[Any]) -> Iterator[Located]:
     for value in values:
         if isinstance(value, str) and WILDCARDS.search(value):
             found = f"{value!r}, where StringEquals compares * and ? literally"
             yield place, Mistake(found, "one exact subject", "use {}, or StringLike", ("subjects",))
 
 
-def _unknown_elements(place: Part, elements: Mapping[str, Any], known: Collection[str]) -> Iterator[Located]:
+def _unknown_elements(place: Place, elements: Mapping[str, Any], known: Collection[str]) -> Iterator[Located]:
     for element in elements:
         if element not in known:
             fix = nearest(element, known, "remove it")
@@ -202,11 +203,11 @@ def _unknown_elements(place: Part, elements: Mapping[str, Any], known: Collectio
                 fix = "remove it: the principal of a role's policy is the role; set who may assume the role in {}"
             elif element in ("Resource", "NotResource"):
                 fix = "remove it: the resource of a trust policy is the role"
-            arguments: list[Part] = [("subjects",)] if "{}" in fix else []
+            arguments: list[Place] = [("subjects",)] if "{}" in fix else []
             yield (*place, element), Mistake(f"unknown element {element!r}", ", ".join(known), fix, *arguments)
 
 
-def _one_of(place: Part, statement: Mapping[str, Any], one: str, other: str) -> Iterator[Located]:
+def _one_of(place: Place, statement: Mapping[str, Any], one: str, other: str) -> Iterator[Located]:
     if (one in statement) == (other in statement):
         found = f"both {one} and {other}" if one in statement else f"no {one}"
         yield (
@@ -215,8 +216,8 @@ def _one_of(place: Part, statement: Mapping[str, Any], one: str, other: str) -> 
         )
 
 
-def _listed(
-    place: Part, statement: Mapping[str, Any], element: str, mistake_in: Callable[[Any], Mistake | None]
+def _element_mistakes(
+    place: Place, statement: Mapping[str, Any], element: str, mistake_in: Callable[[Any], Mistake | None]
 ) -> Iterator[Located]:
     """Yield the mistakes of an element and its opposite, which hold a string or a list of strings."""
     yield from _one_of(place, statement, element, f"Not{element}")
@@ -236,7 +237,9 @@ def _not_an_action(action: Any) -> Mistake | None:
     fix = "write one, such as s3:GetObject"
     if isinstance(action, str) and action.count(":") == 0 and action:
         fix = f"put the service in front, such as s3:{named(action)}"
-    return Mistake(f"{shown(action)} is not an action", "service:Action, such as s3:GetObject or s3:Get*; or *", fix)
+    return Mistake(
+        f"{shortened(action)} is not an action", "service:Action, such as s3:GetObject or s3:Get*; or *", fix
+    )
 
 
 def _not_a_resource(resource: Any) -> Mistake | None:
@@ -244,10 +247,10 @@ def _not_a_resource(resource: Any) -> Mistake | None:
     if resource == "*":
         return None
     if not isinstance(resource, str):
-        return Mistake(shown(resource), allowed, "write the resource's ARN")
+        return Mistake(shortened(resource), allowed, "write the resource's ARN")
     parts = _parts_of_arn(resource)
     if len(parts) < 6 or parts[0] != "arn":  # noqa: PLR2004 (an ARN has six parts)
-        fix = "write the whole ARN: arn:partition:service:region:account:resource"
+        fix = "write the whole ARN: arn:partition:service:region:account-id:resource"
         return Mistake(f"{resource!r} is not an ARN (six parts, separated by colons, the first is arn)", allowed, fix)
     if parts[1] not in (*PARTITIONS, "*", "variable"):
         known = ", ".join(PARTITIONS)
@@ -261,16 +264,16 @@ def _parts_of_arn(resource: str) -> list[str]:
 
 def partition_mistakes(document: Mapping[str, Any], partition: str) -> Iterator[Located]:
     """Yield the resources of another partition than the role's, in a policy document of whatever shape."""
-    for place, statement in _items(("Statement",), document.get("Statement")):
+    for place, statement in _placed_items(("Statement",), document.get("Statement")):
         for element in ("Resource", "NotResource") if isinstance(statement, Mapping) else ():
-            for inner, resource in _items((*place, element), statement.get(element)):
+            for inner, resource in _placed_items((*place, element), statement.get(element)):
                 parts = _parts_of_arn(resource) if isinstance(resource, str) else []
                 mistake = wrong_partition(resource, parts[1], partition) if parts[1:] else None
                 if mistake:
                     yield inner, mistake
 
 
-def _items(place: Part, value: Any) -> Iterator[tuple[Part, Any]]:
+def _placed_items(place: Place, value: Any) -> Iterator[tuple[Place, Any]]:
     """Yield the items of a list with their places, or the one value that stands in place of a list."""
     yield from (
         (((*place, index), item) for index, item in enumerate(value)) if isinstance(value, list) else [(place, value)]
@@ -288,11 +291,11 @@ def wrong_partition(arn: str, found: str, partition: str | None) -> Mistake | No
     return Mistake(f"{arn!r} is in the partition {found!r}", allowed, f"write {partition} instead")
 
 
-def _principal(place: Part, principal: Any) -> Iterator[Located]:
+def _principal(place: Place, principal: Any) -> Iterator[Located]:
     if principal in ("*", UNKNOWN):
         return
     if not isinstance(principal, Mapping) or not principal:
-        yield place, Mistake(shown(principal), '"*", or a mapping such as {AWS: ARN}', "write AWS: ARN")
+        yield place, Mistake(shortened(principal), '"*", or a mapping such as {AWS: ARN}', "write AWS: ARN")
         return
     for kind, value in principal.items():
         if kind not in PRINCIPALS:
@@ -302,11 +305,11 @@ def _principal(place: Part, principal: Any) -> Iterator[Located]:
         if not several or not all(item is UNKNOWN or (isinstance(item, str) and item) for item in several):
             numbers = any(isinstance(item, int | float) for item in several)
             fix = "put it in quotes" if numbers else "write it as a string"
-            yield (*place, kind), Mistake(shown(value), "a string, or a list of strings", fix)
+            yield (*place, kind), Mistake(shortened(value), "a string, or a list of strings", fix)
 
 
 def _wrong_version(version: Any) -> Mistake:
-    found = "no Version" if version is None else f"the Version {shown(version)}"
+    found = "no Version" if version is None else f"the Version {shortened(version)}"
     fix = 'write "Version": "2012-10-17"'
     if isinstance(version, str) and version.startswith(VERSION):
         # Pulumi reads a date without quotes as a timestamp.

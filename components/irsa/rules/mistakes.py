@@ -10,7 +10,7 @@ from typing import Any
 LINE = 80
 LISTED = 20
 COMPARED = 1_000
-Part = tuple[str | int, ...]
+Place = tuple[str | int, ...]
 """A path within a value: keys of mappings and indexes of lists."""
 
 
@@ -26,7 +26,7 @@ def _step(part: str | int) -> str:
     return f".{part}" if re.fullmatch(r"[\w-]+", part) else f"[{visible(json.dumps(part, ensure_ascii=False))}]"
 
 
-Spelling = Callable[[Part], str]
+Spelling = Callable[[Place], str]
 """How a caller spells an argument: `role_name` is `role.name` in a stack file, and `roleName` in TypeScript."""
 
 
@@ -40,7 +40,7 @@ class Mistake(ValueError):
         arguments: The component's arguments that the fix names, if it names any.
     """
 
-    def __init__(self, found: str, allowed: str, fix: str, *arguments: Part) -> None:
+    def __init__(self, found: str, allowed: str, fix: str, *arguments: Place) -> None:
         self.found = visible(found)
         self.allowed = visible(allowed)
         self.fix = visible(fix)
@@ -55,7 +55,7 @@ class Mistake(ValueError):
         return Mistake(self.found, self.allowed, self.fix.format(*map(spelling, self.arguments)))
 
 
-Located = tuple[Part, Mistake]
+Located = tuple[Place, Mistake]
 
 
 def nearest(text: object, known: Collection[str], otherwise: str) -> str:
@@ -104,7 +104,7 @@ def listed(names: Collection[str], spelled: Callable[[str], str] = str) -> str:
     return ", ".join(named(spelled(name)) for name in itertools.islice(names, LISTED)) + more
 
 
-def shown(value: Any) -> str:
+def shortened(value: Any) -> str:
     """Return a value for a message; a long one is shortened."""
     text = "nothing" if value is None else repr(value)
     return text if len(text) <= LINE else f"{text[: LINE - 3]}..."

@@ -8,9 +8,8 @@ import hashlib
 import re
 from typing import NamedTuple
 
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, shortened
 
-LONGEST_IN_MESSAGE = 80
 LONGEST_PATH = 512
 IAM_NAME = "[A-Za-z0-9_+=,.@-]+"
 LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -133,11 +132,10 @@ def check_name(text: str, rule: NameRule) -> str:
     """
     if len(text) <= rule.longest and re.fullmatch(rule.pattern, text, 0 if rule.letters_of_any_script else re.ASCII):
         return text
-    shortened = repr(text) if len(text) <= LONGEST_IN_MESSAGE else f"{text[:LONGEST_IN_MESSAGE]!r}..."
-    found, fix = f"{shortened} is not {rule.kind}", "write another name"
+    found, fix = f"{shortened(text)} is not {rule.kind}", "write another name"
     allowed = f"at most {rule.longest} characters: {rule.words}"
     if len(text) > rule.longest:
-        found, fix = f"{shortened} has {len(text)} characters, too many for {rule.kind}", "write a shorter one"
+        found, fix = f"{shortened(text)} has {len(text)} characters, too many for {rule.kind}", "write a shorter one"
     elif rule in (NAMESPACE, SERVICE_ACCOUNT) and re.search(r"[*?]", text):
         raise Mistake(found, allowed, "name exactly one; wildcards are allowed in {} only", ("subjects",))
     else:

@@ -77,7 +77,7 @@ def parse_object(text: str) -> dict[str, Any]:
         found = f"a number of more than {sys.get_int_max_str_digits():,} digits"
         raise Mistake(found, "an IAM policy document in JSON", "fix the number") from error
     except RecursionError as error:
-        raise Mistake("JSON nested too deeply", "an IAM policy document in JSON", "remove levels") from error
+        raise Mistake("JSON that is nested too deeply", "an IAM policy document in JSON", "remove levels") from error
     if not isinstance(document, dict):
         raise _not_a_policy_document()
     return document

@@ -5,7 +5,7 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.ht
 
 from typing import NamedTuple
 
-from irsa.rules.mistakes import Mistake, Part
+from irsa.rules.mistakes import Mistake, Place
 
 TRUST_POLICY_SIZE = 2_048
 ATTACHED_POLICIES = 10
@@ -21,7 +21,7 @@ class Usage(NamedTuple):
     what: str
     used: int
     quota: int
-    setting: Part | None = None
+    setting: Place | None = None
     """The argument that holds the quota, where AWS raises it on request."""
     at_most: int | None = None
     """How much may be used, where AWS's documentation does not say what counts; `used` is the least."""

@@ -8,7 +8,7 @@ as `NAMESPACE:NAME`; both may contain the wildcards `*` and `?` of IAM's StringL
 import re
 from collections.abc import Sequence
 
-from irsa.rules.mistakes import Mistake, shown
+from irsa.rules.mistakes import Mistake, shortened
 from irsa.rules.names import NAMESPACE, SERVICE_ACCOUNT, check_name
 from irsa.rules.strangers import stranger
 
@@ -55,13 +55,13 @@ def check_any_service_account(subjects: Sequence[str]) -> None:
     """Refuse subjects that, alone or together, every service account of the cluster matches.
 
     Raises:
-        Mistake: They leave no account out, as `*:*`, or `a*:*` to `z*:*`.
+        Mistake: They leave no service account out, as `*:*`, or `a*:*` to `z*:*`.
     """
     wide = [subject for subject in subjects if is_pattern(subject.partition(":")[0])]
     if not wide or stranger(wide) is not None:
         return
     alone = next((subject for subject in wide if stranger([subject]) is None), None)
-    found = f"{alone!r} trusts" if alone else f"{shown(', '.join(wide))} together trust"
+    found = f"{alone!r} trusts" if alone else f"{shortened(', '.join(wide))} together trust"
     raise Mistake(
         f"{found} every service account of the cluster",
         "the service accounts of some namespaces",

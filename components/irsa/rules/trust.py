@@ -84,21 +84,20 @@ def federated_providers(document: str) -> dict[str, list[list[str]]]:
     Each has, for every such statement, the audiences in its StringEquals condition; a token must have one of them.
     """
     found: dict[str, list[list[str]]] = {}
-    for statement in _listed(json.loads(document).get("Statement", [])):
+    for statement in _items(json.loads(document).get("Statement", [])):
         principal = statement.get("Principal") if statement.get("Effect") == "Allow" else None
-        named = _listed(principal.get("Federated", [])) if isinstance(principal, dict) else []
-        for arn in named:
+        for arn in _items(principal.get("Federated", [])) if isinstance(principal, dict) else ():
             if ":oidc-provider/" in arn:
                 key = f"{issuer_of_provider(arn)}:aud"
                 conditions = (statement.get("Condition") or {}).get("StringEquals") or {}
                 audiences = [
-                    each for name in conditions if name.lower() == key.lower() for each in _listed(conditions[name])
+                    each for name in conditions if name.lower() == key.lower() for each in _items(conditions[name])
                 ]
                 found.setdefault(arn, []).append(audiences)
     return found
 
 
-def _listed(value: Any) -> list[Any]:
+def _items(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from irsa.rules.mistakes import Part
+from irsa.rules.mistakes import Place
 from irsa.rules.policies import largest_policy_size, policy_size
 from irsa.rules.quotas import (
     ATTACHED_POLICIES,
@@ -33,7 +33,7 @@ def document_usage(document: str) -> Usage:
 
 def role_usages(
     policy_parts: int, policy_arns: int, inline_policies: Iterable[str], quota: int = ATTACHED_POLICIES
-) -> Iterator[tuple[Part, Usage]]:
+) -> Iterator[tuple[Place, Usage]]:
     """Yield how much a role's permissions use of each quota, with the argument that adds to it.
 
     Args:

@@ -83,7 +83,7 @@ def arn(key: str, value: Any) -> list[str]:
     parts = value.split(":", _ARN_PARTS - 1)
     if len(parts) < _ARN_PARTS:
         return [invalid + "arn: not enough sections"]
-    _, partition, _, region, account, resource = parts
+    _, partition, _, region, aws_account, resource = parts
     expecting = "(expecting to match regular expression: {})"
     wrong = []
     if not partition:
@@ -92,7 +92,7 @@ def arn(key: str, value: Any) -> list[str]:
         wrong.append(f"{invalid}invalid partition value {expecting.format('^' + _PARTITION.pattern + '$')}")
     if region and not _REGION.fullmatch(region):
         wrong.append(f"{invalid}invalid region value {expecting.format('^' + _REGION.pattern + '$')}")
-    if account and not _ACCOUNT.fullmatch(account):
+    if aws_account and not _ACCOUNT.fullmatch(aws_account):
         wrong.append(f"{invalid}invalid account ID value {expecting.format('^' + _ACCOUNT.pattern + '$')}")
     if not resource:
         wrong.append(invalid + "missing resource value")

@@ -7,9 +7,9 @@ import pytest
 from config.argument_places import PLACES, QUOTAS, arguments_of, place_of, spelled
 from config.pydantic_errors import keys_at
 from irsa.args import PolicyArgs, ServiceAccountArgs, ServiceAccountRoleArgs
-from irsa.rules.mistakes import Part
+from irsa.rules.mistakes import Place
 
-ARGUMENTS: list[Part] = [
+ARGUMENTS: list[Place] = [
     *((name,) for name in ServiceAccountRoleArgs.__annotations__),
     *(("service_account", name) for name in ServiceAccountArgs.__annotations__),
     *(("policy", name) for name in PolicyArgs.__annotations__),
@@ -17,7 +17,7 @@ ARGUMENTS: list[Part] = [
 
 
 @pytest.mark.parametrize("argument", ARGUMENTS, ids=".".join)
-def test_every_argument_has_its_place_in_a_binding(argument: Part) -> None:
+def test_every_argument_has_its_place_in_a_binding(argument: Place) -> None:
     """Protects messages of the stack file: an argument that a rule names leads to a key that the models have."""
     if argument in QUOTAS:
         setting, quota = QUOTAS[argument].removeprefix("irsa:").split(".")
@@ -42,13 +42,13 @@ def test_every_argument_has_its_place_in_a_binding(argument: Part) -> None:
         ((), ""),
     ],
 )
-def test_a_stack_files_own_spelling(argument: Part, text: str) -> None:
+def test_a_stack_files_own_spelling(argument: Place, text: str) -> None:
     """Protects the reader: the words of docs/stack-file.md, also below a key, where the user's own keys stay."""
     assert spelled(argument) == text
 
 
 @pytest.mark.parametrize("argument", [each for each in PLACES if each not in (("service_account",), ("policy",))])
-def test_a_key_of_a_binding_is_its_argument(argument: Part) -> None:
+def test_a_key_of_a_binding_is_its_argument(argument: Place) -> None:
     """Protects the rules between arguments: each key of a binding reaches them, and nothing else does."""
     binding: Any = "the value"
     for key in reversed(PLACES[argument]):

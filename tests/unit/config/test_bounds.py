@@ -44,7 +44,7 @@ def only_mistake(found: FileReport) -> LocatedMistake:
 
 
 def bomb(levels: int, width: int = 9) -> str:
-    """Give a file whose aliases stand for width ** levels values."""
+    """Return a file whose aliases stand for width ** levels values."""
     lines = ["  a0: &a0 [" + ", ".join("x" * width) + "]"]
     lines += [f"  a{n}: &a{n} [" + ", ".join([f"*a{n - 1}"] * width) + "]" for n in range(1, levels)]
     return GOOD + "\n".join(lines) + "\n"
@@ -94,7 +94,7 @@ def test_aliases_that_save_writing_are_fine(tmp_path: Path) -> None:
 
 
 def chain(levels: int) -> str:
-    """Give a file in which each value holds the one before, by an alias."""
+    """Return a file in which each value holds the one before, by an alias."""
     return GOOD + "  a0: &a0 x\n" + "".join(f"  a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, levels))
 
 

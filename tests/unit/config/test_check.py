@@ -27,7 +27,7 @@ config:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give an empty project, which is the working directory."""
+    """Return an empty project, which is the working directory."""
     (tmp_path / "Pulumi.yaml").write_text("name: irsa\nruntime: python\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -127,7 +127,7 @@ def test_files_that_are_no_text(project: Path, capsys: pytest.CaptureFixture[str
     ("policy", "words"),
     [
         (f'{{"Version": "2012-10-17", "Statement": {"[" * 600}{"]" * 600}}}', "values nested more than 100 deep"),
-        (f'{{"Version": "2012-10-17", "Statement": {"[" * 50_000}{"]" * 50_000}}}', "JSON nested too deeply"),
+        (f'{{"Version": "2012-10-17", "Statement": {"[" * 50_000}{"]" * 50_000}}}', "JSON that is nested too deeply"),
         (r'{"Version": "2012-10-17", "Statement": {"Sid": "\ud800"}}', r"'\ud800', an unpaired surrogate"),
         (f'{{"Version": "2012-10-17", "Statement": {"9" * 5_000}}}', "a number of more than 4,300 digits"),
     ],
@@ -221,8 +221,8 @@ def test_a_broken_project_file_is_not_seen(
     code, output = check(capsys)
 
     assert code == 0, output
-    told = f"not checked: the settings in Pulumi.yaml: {unseen}\n" if unseen else ""
-    assert output == f"{told}Pulumi.dev.yaml: good, 1 binding\n"
+    not_checked = f"not checked: the settings in Pulumi.yaml: {unseen}\n" if unseen else ""
+    assert output == f"{not_checked}Pulumi.dev.yaml: good, 1 binding\n"
 
 
 def test_all_stack_files_of_the_project(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -254,7 +254,7 @@ WRONG = GOOD.replace("name: my-app}", "name: My_App}")
 def test_a_file_that_cannot_be_read_hides_no_other(
     project: Path, capsys: pytest.CaptureFixture[str], others: dict[str, str], expected: int
 ) -> None:
-    """Protects CI over many stacks: a folder or a dangling link among them, and the others are told; findings win."""
+    """Protects CI over many stacks: a folder or a dangling link, and the others are reported; findings win."""
     (project / "Pulumi.a-folder.yaml").mkdir()
     (project / "Pulumi.link.yaml").symlink_to("nowhere")
     for name, text in others.items():

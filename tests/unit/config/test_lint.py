@@ -21,7 +21,7 @@ def policy(*statements: Any) -> dict[str, Any]:
 
 
 def warnings(rule: str, folder: Path, binding: dict[str, Any], **values: Any) -> list[str]:
-    """Give the places of a rule's warnings about one binding, without the two steps that lead to it."""
+    """Return the places of a rule's warnings about one binding, without the two steps that lead to it."""
     stack = {"cluster": {"name": "c"}, "bindings": {"app": {**APP, **binding}}, **values}
     examination = examine(stack, folder, "us-west-2", thorough=True)
     assert examination.mistakes == []
@@ -189,13 +189,13 @@ def test_a_rule_that_takes_a_moment_is_asked_where_it_matters(tmp_path: Path) ->
     assert strict.stack is None
 
 
-def test_missing_data_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_data_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects honesty: a rule without its data says so, and only when it is asked."""
     monkeypatch.setattr("config.aws_actions.are_known", lambda: False)
     values = {"cluster": {"name": "c"}, "bindings": {"app": APP}}
     assert examine(values, tmp_path).not_checked == []
-    (told,) = examine(values, tmp_path, thorough=True).not_checked
-    assert "policy-sentry" in told
+    (missing,) = examine(values, tmp_path, thorough=True).not_checked
+    assert "policy-sentry" in missing
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def test_a_good_stack_is_loaded_with_its_defaults(tmp_path: Path) -> None:
     assert (service_account.name, service_account.namespace) == ("app", "team-a")
 
 
-def test_mistakes_of_every_kind_are_told_together(tmp_path: Path) -> None:
+def test_mistakes_of_every_kind_are_reported_together(tmp_path: Path) -> None:
     """Protects who mends a stack file: models, rules between keys, documents and quotas in one report."""
     values = {
         **GOOD,
@@ -46,7 +46,7 @@ def test_mistakes_of_every_kind_are_told_together(tmp_path: Path) -> None:
     assert str(error.value).startswith(f"{len(error.value.mistakes)} mistakes in the settings of the stack\n")
 
 
-def test_one_mistake_is_told_in_the_singular(tmp_path: Path) -> None:
+def test_one_mistake_is_reported_in_the_singular(tmp_path: Path) -> None:
     """Protects the first line's grammar, and the file's name where it is known."""
     with pytest.raises(StackFileError, match=r"^1 mistake in the settings of the stack\n"):
         load({**GOOD, "zzzzz": 1}, tmp_path)
@@ -88,7 +88,7 @@ def test_a_mistake_in_one_binding_hides_no_warning_of_another(tmp_path: Path) ->
 
 
 def test_a_silenced_warning_is_kept_with_its_reason(tmp_path: Path) -> None:
-    """Protects reviewers: what is silenced, and why, is told; a warning that counts as an error is a mistake."""
+    """Protects reviewers: what is silenced, and why, is reported; a warning that counts as an error is a mistake."""
     wide = {"trust": {"subjects": ["team-a:*"]}}
     values = {"cluster": {"name": "c"}, "bindings": {"wide": wide}}
     silenced = examine({**values, "lint": {"silence": {"wide-trust": {"reason": "known"}}}}, tmp_path)

@@ -4,7 +4,6 @@ import functools
 import random
 import re
 import shutil
-from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ import yaml
 
 from config.check import report_of
 from config.check_report import as_json, plain, sarif
-from config.located_mistake import LocatedMistake, Place
+from config.located_mistake import LocatedMistake
 from config.pydantic_errors import keys_at
+from tests.places import at, places
 from tests.unit.config.yaml_lines import line_of
 
 ROOT = Path(__file__).parents[3]
@@ -39,21 +39,6 @@ VALUES: tuple[Any, ...] = (
 )
 
 
-def places(value: Any, place: Place = ()) -> Iterator[Place]:
-    """Give every place of a value."""
-    yield place
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
-        yield from places(item, (*place, key))
-
-
-def at(value: Any, place: Place) -> Any:
-    """Give what is at a place."""
-    for part in place:
-        value = value[part]
-    return value
-
-
 def misspell(container: Any, key: Any) -> None:
     if isinstance(container, dict):
         container[str(key)[1:] + "x"] = container.pop(key)
@@ -67,7 +52,7 @@ def add(container: Any, key: Any, value: Any) -> None:
 
 
 def mutated(document: Any, chance: random.Random) -> Any:
-    """Give a copy with one to three changes that know the structure."""
+    """Return a copy with one to three changes that know the structure."""
     document = deepcopy(document)
     config = document["config"]
     for _ in range(chance.randint(1, 3)):
@@ -93,7 +78,7 @@ def mutated(document: Any, chance: random.Random) -> Any:
 
 
 def scratched(text: str, chance: random.Random) -> str:
-    """Give the text with some characters lost or one put in, as a slip of the hand does."""
+    """Return the text with some characters lost or one put in, as a typing error does."""
     start = chance.randrange(len(text))
     return (
         text[:start]
@@ -103,7 +88,7 @@ def scratched(text: str, chance: random.Random) -> str:
 
 
 def expected_line(mistake: LocatedMistake, name: str, text: str) -> int | None:
-    """Give the line that a mistake must have; what is about the file as a whole is taken as it is."""
+    """Return the line that a mistake must have; what is about the file as a whole is taken as it is."""
     if not mistake.place:
         return mistake.line
     if mistake.file != name:

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from config.located_mistake import Place
 from config.policy_sources import PolicySources
 from config.variables import SECRET, check_variables
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, Place
 
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::${bucket}/*"}
 DOCUMENT = {"Version": "2012-10-17", "Statement": [STATEMENT]}
@@ -49,15 +48,17 @@ def test_a_file_is_read_into_its_document(tmp_path: Path) -> None:
         (b'{"Statement": "\\ud800"}', None, "surrogate"),
     ],
 )
-def test_a_mistake_in_a_file_is_told_where_it_is(tmp_path: Path, content: bytes, line: int | None, word: str) -> None:
+def test_a_mistake_in_a_file_is_reported_where_it_is(
+    tmp_path: Path, content: bytes, line: int | None, word: str
+) -> None:
     """Protects the author of a policy: file and line of the mistake itself, once for all that use the file."""
     (tmp_path / "p.json").write_bytes(content)
     read = sources(tmp_path)
     read.with_documents({key: {"policy": {"file": "p.json"}} for key in ("one", "two")})
 
     assert {mistake.file for mistake in read.mistakes} == {"p.json"}
-    (told,) = [mistake for mistake in read.mistakes if word in mistake.mistake.found]
-    assert line is None or told.line == line
+    (mistake,) = [each for each in read.mistakes if word in each.mistake.found]
+    assert line is None or mistake.line == line
     assert read.unusable_bindings == {"one", "two"}
 
 
@@ -70,7 +71,7 @@ def test_a_mistake_in_a_file_is_told_where_it_is(tmp_path: Path, content: bytes,
         ("latin.json", "cannot read", "check the file"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_told_at_the_key(tmp_path: Path, name: str, word: str, fix: str) -> None:
+def test_a_file_that_cannot_be_read_is_reported_at_the_key(tmp_path: Path, name: str, word: str, fix: str) -> None:
     """Protects the reader: the line that names the file is the one to change, and the file that is meant is near."""
     (tmp_path / "policies.json").write_text("{}")
     (tmp_path / "folder").mkdir()
@@ -98,6 +99,7 @@ def test_a_file_that_cannot_be_read_is_told_at_the_key(tmp_path: Path, name: str
             ("policy", "document", "Statement", 0, "Resource", 1),
         ),
         ({"trust": {"conditions": {"StringEqual": {"a": "b"}}}}, ("trust", "conditions", "StringEqual")),
+        ({"trust": {"conditions": {"StringEquals": {"x:sub": "a"}}}}, ("trust", "conditions")),
         ({"trust": {"statements": [{**STATEMENT, "Principal": "*"}]}}, ("trust", "statements", 0, "Resource")),
         (
             {"trust": {"conditions": {"StringEquals": {"aws:${x}": "b"}}}},
@@ -105,7 +107,7 @@ def test_a_file_that_cannot_be_read_is_told_at_the_key(tmp_path: Path, name: str
         ),
     ],
 )
-def test_a_mistake_in_the_stack_file_is_told_there(tmp_path: Path, binding: dict[str, Any], place: Place) -> None:
+def test_a_mistake_in_the_stack_file_is_reported_there(tmp_path: Path, binding: dict[str, Any], place: Place) -> None:
     """Protects inline documents and trust: the place in the stack file, down to the item, unknown variables too."""
     read = sources(tmp_path)
     read.with_documents(of(binding))
@@ -114,7 +116,7 @@ def test_a_mistake_in_the_stack_file_is_told_there(tmp_path: Path, binding: dict
     assert all(mistake.file is None for mistake in read.mistakes)
 
 
-def test_a_resource_of_another_partition_is_told_where_the_region_is_known(tmp_path: Path) -> None:
+def test_a_resource_of_another_partition_is_reported_where_the_region_is_known(tmp_path: Path) -> None:
     """Protects users in China: a policy of the partition `aws` gives no permission there."""
     document = {**DOCUMENT, "Statement": [{**STATEMENT, "Resource": "arn:aws:s3:::b"}]}
     for region, count in (("cn-north-1", 1), ("us-west-2", 0), (None, 0)):

@@ -5,9 +5,10 @@ from typing import Any
 import pydantic
 import pytest
 
-from config.located_mistake import LocatedMistake, Place
+from config.located_mistake import LocatedMistake
 from config.models import Stack
 from config.pydantic_errors import keys_at, mistakes_of
+from irsa.rules.mistakes import Place
 
 GOOD: dict[str, Any] = {"cluster": {"name": "c"}, "bindings": {"a": {"serviceAccount": {"name": "a"}}}}
 
@@ -47,7 +48,7 @@ def binding(**keys: Any) -> dict[str, Any]:
         (binding(role={"tags": {"a,b": "c"}}), ("role", "tags", "a,b"), "'a,b'", "characters"),
     ],
 )
-def test_an_error_is_told_in_words_of_yaml(values: dict[str, Any], place: Place, found: str, fix: str) -> None:
+def test_an_error_is_reported_in_words_of_yaml(values: dict[str, Any], place: Place, found: str, fix: str) -> None:
     """Protects users of YAML from pydantic's words: the value as YAML has it, and how to write what is meant."""
     (mistake,) = mistakes(values)
     assert mistake.place == ("bindings", "a", *place)
@@ -56,7 +57,7 @@ def test_an_error_is_told_in_words_of_yaml(values: dict[str, Any], place: Place,
     assert "pydantic" not in str(mistake)
 
 
-def test_a_limit_is_told_with_its_number() -> None:
+def test_a_limit_is_reported_with_its_number() -> None:
     """Protects the reader: the number of the API reference of CreateRole, with a comma as people write it."""
     (least,) = mistakes(binding(role={"maxSessionDuration": 60}))
     (most,) = mistakes(binding(role={"maxSessionDuration": 43_201}))
@@ -64,7 +65,7 @@ def test_a_limit_is_told_with_its_number() -> None:
 
 
 def test_a_misspelled_key_that_is_required_is_one_mistake() -> None:
-    """Protects the reader: the same error is not told as an unknown key and as a missing one."""
+    """Protects the reader: the same error is not reported as an unknown key and as a missing one."""
     assert [each.place[2:] for each in mistakes(binding(serviceAccount={"nam": "a"}))] == [("serviceAccount", "nam")]
     both = mistakes(binding(serviceAccount={"zzzzz": "a"}))
     assert [each.place[2:] for each in both] == [("serviceAccount", "name"), ("serviceAccount", "zzzzz")]

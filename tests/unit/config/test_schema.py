@@ -28,7 +28,7 @@ def validator() -> Draft7Validator:
 
 
 def models(annotation: Any) -> Iterator[type[pydantic.BaseModel]]:
-    """Give every model below a type."""
+    """Return every model below a type."""
     if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
         yield annotation
         for field in annotation.model_fields.values():
@@ -38,7 +38,7 @@ def models(annotation: Any) -> Iterator[type[pydantic.BaseModel]]:
 
 
 def refused(model: type[pydantic.BaseModel], values: dict[str, Any]) -> list[Any]:
-    """Give what a model refuses in some of its keys; that the others are missing is not their fault."""
+    """Return what a model refuses in some of its keys; that the others are missing is not their fault."""
     try:
         model.model_validate(values)
     except pydantic.ValidationError as error:

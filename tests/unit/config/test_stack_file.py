@@ -137,7 +137,7 @@ def test_the_partition_is_that_of_the_region(tmp_path: Path, region: str | None,
     assert [mistake.place for mistake in mistakes] == ([] if good else [("bindings", "a", "policyArns", 0)])
 
 
-def test_a_shared_policy_file_is_told_once(tmp_path: Path) -> None:
+def test_a_shared_policy_file_is_reported_once(tmp_path: Path) -> None:
     """Protects the reader of a long report: one mistake in one file is one mistake, however many bindings use it."""
     (tmp_path / "p.json").write_text('{"Version": "2012-10-17",\n "Statement": {"Effect": "Allow", "Action": "x"}}')
     bindings = {f"b{i}": {"serviceAccount": {"name": f"b{i}"}, "policy": {"file": "p.json"}} for i in range(5)}
@@ -148,7 +148,7 @@ def test_a_shared_policy_file_is_told_once(tmp_path: Path) -> None:
 
 
 def test_one_slip_is_one_mistake(tmp_path: Path) -> None:
-    """Protects the reader: a misspelled key is not told a second time as the setting that is missing."""
+    """Protects the reader: a misspelled key is not reported a second time as the setting that is missing."""
     values = {"cluster": {"nam": "c"}, "bindings": {"a": {"serviceAccout": {"name": "a"}}}}
     mistakes = examine(values, tmp_path).mistakes
 

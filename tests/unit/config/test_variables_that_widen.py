@@ -13,7 +13,7 @@ from config.loading import examine
 from config.located_mistake import LocatedMistake
 from config.variables import fill, references
 from irsa.rules.grammar import document_mistakes
-from irsa.rules.mistakes import Mistake, Part
+from irsa.rules.mistakes import Mistake, Place
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
@@ -36,7 +36,7 @@ def with_condition(condition: dict[str, Any]) -> dict[str, Any]:
     return {"policy": {"document": document({**ANY, "Condition": condition})}}
 
 
-CLUSTER_IN: list[tuple[dict[str, Any], Part]] = [
+CLUSTER_IN: list[tuple[dict[str, Any], Place]] = [
     ({"policy": {"document": document(EVERY_BUCKET)}}, ("policy", "document", "Statement", 0, "Resource")),
     (
         {"inlinePolicies": {"p": {"document": document(EVERY_BUCKET)}}},
@@ -77,7 +77,7 @@ CLUSTER_IN: list[tuple[dict[str, Any], Part]] = [
 @pytest.mark.parametrize(("binding", "place"), CLUSTER_IN, ids=[".".join(map(str, place)) for _, place in CLUSTER_IN])
 @pytest.mark.parametrize("cluster", [NAMELESS, {"stack": "organization/platform/prod"}])
 def test_a_cluster_without_a_name_fills_in_nothing(
-    tmp_path: Path, binding: dict[str, Any], place: Part, cluster: dict[str, Any]
+    tmp_path: Path, binding: dict[str, Any], place: Place, cluster: dict[str, Any]
 ) -> None:
     """Refuses the attack `arn:aws:s3:::${cluster}*` on a cluster without a name: it became every bucket."""
     (mistake,) = mistakes(tmp_path, binding, cluster=cluster)
@@ -209,7 +209,7 @@ def test_openings_in_a_resource_take_no_longer_than_their_length() -> None:
     assert time.process_time() - started < 10
 
 
-SAME_KEYS: list[tuple[dict[str, Any], Part]] = [
+SAME_KEYS: list[tuple[dict[str, Any], Place]] = [
     (
         with_condition({"StringEquals": {"aws:ResourceTag/${a}": "x", "aws:ResourceTag/${b}": "y"}}),
         ("policy", "document", "Statement", 0, "Condition", "StringEquals", "aws:ResourceTag/${b}"),
@@ -230,7 +230,7 @@ SAME_KEYS: list[tuple[dict[str, Any], Part]] = [
 
 
 @pytest.mark.parametrize(("binding", "place"), SAME_KEYS)
-def test_two_keys_that_become_one(tmp_path: Path, binding: dict[str, Any], place: Part) -> None:
+def test_two_keys_that_become_one(tmp_path: Path, binding: dict[str, Any], place: Place) -> None:
     """Refuses `{aws:ResourceTag/${a}: x, aws:ResourceTag/${b}: y}` with a = b: one of the conditions was dropped."""
     variables = {"a": "team", "b": "team", "operator": "StringEquals"}
     (mistake,) = mistakes(tmp_path, binding, variables=variables)

@@ -13,7 +13,7 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def steps_of(path: str) -> list[str | int]:
-    """Give the keys and indexes of a path as messages write it: `bindings.my-app.policyArns[1]`, `tags["a b"]`."""
+    """Return the keys and indexes of a path as messages write it: `bindings.my-app.policyArns[1]`, `tags["a b"]`."""
     steps: list[str | int] = []
     for plain, quoted, index in re.findall(r'([\w-]+)|\[("(?:[^"\\]|\\.)*")\]|\[(\d+)\]', path):
         steps.append(int(index) if index else json.loads(quoted) if quoted else plain)
@@ -22,12 +22,12 @@ def steps_of(path: str) -> list[str | int]:
 
 @functools.lru_cache(maxsize=4)
 def composed(text: str) -> Any:
-    """Give the nodes of a file, once for all of its mistakes."""
+    """Return the nodes of a file, once for all of its mistakes."""
     return yaml.compose(text, Loader=LOADER)
 
 
 def line_of(text: str, steps: Iterable[str | int]) -> int:
-    """Give the line of the last step that is there; of a key that stands twice, that of the second."""
+    """Return the line of the last step that is there; of a key that stands twice, that of the second."""
     node: Any = composed(text)
     line = node.start_mark.line
     for step in steps:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS, Document, Field, Found, collect
-from irsa.rules.mistakes import Mistake, Part
+from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.unknown import UNKNOWN
 
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
@@ -67,7 +67,7 @@ VALUES: dict[str, tuple[Any, list[Any]]] = {
 }
 
 
-def read(field: Field, value: Any) -> tuple[Any, list[tuple[Part, Mistake]]]:
+def read(field: Field, value: Any) -> tuple[Any, list[tuple[Place, Mistake]]]:
     found: Found = []
     return field.parse(value, ("here",), found), found
 
@@ -171,7 +171,7 @@ def test_a_value_of_another_kind_says_how_to_write_it(name: str, value: Any, adv
         ("policy.document", {**DOCUMENT, "Id": [1, {"a": {1}}]}, ("Id", 1, "a")),
     ],
 )
-def test_a_mistake_is_placed_where_it_is(name: str, value: Any, place: Part) -> None:
+def test_a_mistake_is_placed_where_it_is(name: str, value: Any, place: Place) -> None:
     """Protects the reader of a long value: the index and the keys that lead to it."""
     _, found = read(ALL[name], value)
     assert [where for where, _ in found] == [("here", *place)]

@@ -7,18 +7,18 @@ import pulumi
 import pytest
 
 from irsa.reading import DEEPEST, InvalidArgumentsError, Later, Reading, is_output
-from irsa.rules.mistakes import Mistake, Part, path_of
+from irsa.rules.mistakes import Mistake, Place, path_of
 from irsa.rules.unknown import UNKNOWN
 
 ROLE = "arn:aws:iam::111122223333:role/r"
 
 
 def output(value: Any) -> pulumi.Output[Any]:
-    """Give an output as another resource has it."""
+    """Return an output as another resource has it."""
     return pulumi.Output.from_input(value)
 
 
-def places(reading: Reading) -> list[Part]:
+def places(reading: Reading) -> list[Place]:
     return [place for place, _ in reading.found]
 
 
@@ -62,7 +62,7 @@ def test_all_mistakes_are_found_in_one_reading() -> None:
 
 @pytest.mark.parametrize("args", [None, [], "x", output({"role_arn": ROLE})])
 def test_arguments_that_are_no_mapping_stop_at_once(args: Any) -> None:
-    """Protects from a second wave of mistakes: without keys nothing else can be told."""
+    """Protects from a second wave of mistakes: without keys nothing else can be checked."""
     with pytest.raises(InvalidArgumentsError) as error:
         Reading("my-app").arguments(args)
     assert [place for place, _ in error.value.mistakes] == [()]
@@ -78,7 +78,7 @@ def test_a_mapping_whose_keys_decide_is_plain(argument: str, value: Any) -> None
     assert "plain mapping" in reading.found[0][1].allowed
 
 
-def test_a_key_that_is_no_string_is_told() -> None:
+def test_a_key_that_is_no_string_is_reported() -> None:
     """Protects from a name of a resource that is made of a number."""
     reading = Reading("my-app")
     values = reading.arguments({"policy_arns": {5: ROLE}, "inline_policies": {"a": output({})}})
@@ -101,7 +101,7 @@ def test_an_output_is_read_when_it_is_known() -> None:
     assert "'a b'" in str(error.value)
 
 
-def test_an_output_without_a_value_is_told() -> None:
+def test_an_output_without_a_value_is_reported() -> None:
     """Protects from a role without a name: an output of None can no more be left out."""
     later = Reading("my-app").arguments({"role_name": output("x")})["role_name"]
     with pytest.raises(InvalidArgumentsError, match="without a value"):
@@ -207,7 +207,7 @@ def test_a_string_that_no_string_should_be(text: str, place: tuple[str, ...]) ->
     assert places(reading) == [place]
 
 
-def test_an_output_as_a_key_is_told() -> None:
+def test_an_output_as_a_key_is_reported() -> None:
     """Protects from a tag that has an object's name."""
     reading = Reading("my-app")
     reading.arguments({"tags": {output("a"): "b"}})
@@ -277,7 +277,7 @@ STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
         ),
     ],
 )
-def test_a_value_that_python_does_not_compare_or_write(place: Part, args: Any, value: Any) -> None:
+def test_a_value_that_python_does_not_compare_or_write(place: Place, args: Any, value: Any) -> None:
     """The attack: an array, or a number of 5,000 digits, as an argument, which ended in a traceback."""
     reading = Reading("my-app")
     reading.arguments(args(value))

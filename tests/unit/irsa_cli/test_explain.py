@@ -105,7 +105,7 @@ def test_no_trust_policy_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"\xff\xfe{}", "is not UTF-8 text"), (b"[" * 100_000, "is nested too deeply"), (b"{", "not JSON")],
+    [(b"\xff\xfe{}", "is not UTF-8 text"), (b"[" * 100_000, "nested too deeply"), (b"{", "not JSON")],
 )
 def test_a_file_that_cannot_be_read_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, words: str

@@ -170,7 +170,7 @@ def test_a_denied_name_hides_nothing() -> None:
 
 
 def test_any_service_account_that_was_asked_for() -> None:
-    """Protects `any_service_account`: who declares `*:*` is told nothing new."""
+    """Protects `any_service_account`: who declares `*:*` gets no warning."""
     found = judged(subjects=("*:*",))
 
     assert found.subjects == ["*:*"]

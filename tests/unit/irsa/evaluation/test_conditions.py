@@ -212,7 +212,7 @@ HINTS = [
 
 @pytest.mark.parametrize(("condition", "words"), HINTS)
 def test_known_slips_are_named(condition: dict[str, Any], words: str) -> None:
-    """Protects that a mistake which users report is told by name, with the value found and the one wanted."""
+    """Protects that a mistake which users report is reported by name, with the value found and the one wanted."""
     reason = only_reason(under(condition))
     assert words in reason.explanation
     ((_, keys),) = condition.items()

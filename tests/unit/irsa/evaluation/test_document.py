@@ -13,7 +13,7 @@ from tests.unit.irsa.evaluation.page_example import PROVIDER, REQUEST, SUB, SUBJ
 @pytest.mark.parametrize(
     ("malformed", "place"),
     [
-        ("{", "line 1, column 2"),
+        ("{", ""),
         ("[]", ""),
         ({}, ""),
         ({"Version": "2012-10-17"}, ""),
@@ -46,6 +46,20 @@ def test_a_document_that_iam_refuses_is_an_error_with_its_place(malformed: Any, 
     assert place in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "line 1, column 2"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"Statement": NaN}', "the number NaN"),
+    ],
+)
+def test_what_is_not_json_is_refused(text: str, words: str) -> None:
+    """Protects from a traceback, and from numbers that JSON does not have: RFC 8259, section 6."""
+    with pytest.raises(TrustDocumentError, match=words):
+        evaluate(text, REQUEST)
+
+
 @pytest.mark.parametrize("effect", ["Allow", "Deny"])
 @pytest.mark.parametrize("principal", ["*", {"AWS": "arn:aws:iam::111122223333:root"}, {"Federated": PROVIDER}])
 @pytest.mark.parametrize("others", [{}, {"Principal": {"Federated": PROVIDER}}])
@@ -68,7 +82,7 @@ def test_a_number_that_python_does_not_read_is_refused() -> None:
         evaluate(text.replace('"number"', "9" * 5_000), REQUEST)
 
 
-def test_a_name_that_an_object_has_twice_is_told() -> None:
+def test_a_name_that_an_object_has_twice_is_reported() -> None:
     """Protects the message from being taken for that of a number: one condition of the two would get lost."""
     with pytest.raises(TrustDocumentError, match="'Statement' twice"):
         evaluate('{"Statement": [], "Statement": []}', REQUEST)

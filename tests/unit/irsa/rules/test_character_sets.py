@@ -50,11 +50,11 @@ def test_role_names_that_iam_does_not_have(name: str) -> None:
     assert refused(f"arn:aws:iam::{ACCOUNT}:role/{name}", "role")
 
 
-@pytest.mark.parametrize("account", ["\u0661" * 12, "\uff11" * 12, f"{ACCOUNT[:-1]}\u0663", f"{ACCOUNT}\n"])
-def test_accounts_in_other_digits(account: str) -> None:
+@pytest.mark.parametrize("aws_account", ["\u0661" * 12, "\uff11" * 12, f"{ACCOUNT[:-1]}\u0663", f"{ACCOUNT}\n"])
+def test_aws_accounts_in_other_digits(aws_account: str) -> None:
     r"""The attack: digits of other scripts, which `\d` takes for digits, and a line break after the last one."""
     for kind in ("role", "policy", "oidc-provider"):
-        assert refused(f"arn:aws:iam::{account}:{kind}/x", kind)
+        assert refused(f"arn:aws:iam::{aws_account}:{kind}/x", kind)
 
 
 @pytest.mark.parametrize(

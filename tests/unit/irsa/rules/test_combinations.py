@@ -11,14 +11,14 @@ from irsa.rules.combinations import (
     check_adoptable,
     combination_mistakes,
 )
-from irsa.rules.mistakes import Mistake, Part, path_of
+from irsa.rules.mistakes import Mistake, Place, path_of
 from irsa.rules.unknown import UNKNOWN
 
-ACCOUNT: dict[Part, Any] = {("service_account",): {"name": "app"}, ("service_account", "name"): "app"}
-EXISTING_ROLE: dict[Part, Any] = {("role_arn",): "arn:aws:iam::111122223333:role/r", **ACCOUNT}
+ACCOUNT: dict[Place, Any] = {("service_account",): {"name": "app"}, ("service_account", "name"): "app"}
+EXISTING_ROLE: dict[Place, Any] = {("role_arn",): "arn:aws:iam::111122223333:role/r", **ACCOUNT}
 
 
-def found(given: dict[Part, Any]) -> list[tuple[Part, str]]:
+def found(given: dict[Place, Any]) -> list[tuple[Place, str]]:
     return [(place, mistake.found) for place, mistake in combination_mistakes(given, path_of)]
 
 
@@ -41,7 +41,7 @@ def found(given: dict[Part, Any]) -> list[tuple[Part, str]]:
         {**ACCOUNT, ("import_existing",): []},
     ],
 )
-def test_what_goes_together(given: dict[Part, Any]) -> None:
+def test_what_goes_together(given: dict[Place, Any]) -> None:
     """Protects the combinations that are meant: a role with an account, with subjects, or an existing one of either."""
     assert found(given) == []
 
@@ -65,16 +65,16 @@ def test_an_existing_role_is_never_changed(argument: str) -> None:
         assert found({**EXISTING_ROLE, (argument,): value}) == [(("role_arn",), f"role_arn together with {argument}")]
 
 
-def test_everything_that_would_change_a_role_is_told_at_once() -> None:
+def test_everything_that_would_change_a_role_is_reported_together() -> None:
     """Protects the reader: one mistake names all the arguments to leave out."""
     ((_, mistake),) = combination_mistakes({**EXISTING_ROLE, ("path",): "/", ("tags",): {}}, path_of)
     assert "path, tags" in mistake.found
     assert "remove path, tags, or role_arn" in mistake.fix
 
 
-def test_what_is_below_an_argument_is_told_as_that() -> None:
+def test_what_is_below_an_argument_is_reported_as_that() -> None:
     """Protects the reader: a policy with three settings is one thing to leave out."""
-    policy: dict[Part, Any] = {("policy",): {}, ("policy", "name"): "p", ("policy", "path"): "/"}
+    policy: dict[Place, Any] = {("policy",): {}, ("policy", "name"): "p", ("policy", "path"): "/"}
     assert found({**EXISTING_ROLE, **policy}) == [(("role_arn",), "role_arn together with policy")]
 
 
@@ -93,7 +93,7 @@ def test_an_existing_role_needs_an_account() -> None:
 
 
 @pytest.mark.parametrize("given", [{}, {("subjects",): []}, {("subjects",): ()}, {("role_name",): "r"}])
-def test_a_role_needs_somebody_who_may_assume_it(given: dict[Part, Any]) -> None:
+def test_a_role_needs_somebody_who_may_assume_it(given: dict[Place, Any]) -> None:
     """Protects from a trust policy without a subject, which would trust nobody or everybody."""
     assert found(given) == [((), "no service account may assume the role")]
 
@@ -105,8 +105,8 @@ def test_a_name_and_a_prefix_exclude_each_other() -> None:
 
 
 @pytest.mark.parametrize("argument", OF_A_CREATED_SERVICE_ACCOUNT, ids=path_of)
-def test_an_existing_account_keeps_what_it_has(argument: Part) -> None:
-    """Protects accounts of others: what only a created account would get is told, not dropped in silence."""
+def test_an_existing_account_keeps_what_it_has(argument: Place) -> None:
+    """Protects service accounts of others: what only a created one would get is reported, not dropped in silence."""
     given = {**ACCOUNT, ("service_account", "create"): False, argument: {}}
     ((place, words),) = found(given)
     assert place == ("service_account", "create")
@@ -123,13 +123,13 @@ def test_an_existing_account_keeps_what_it_has(argument: Part) -> None:
         ("serviceAccount", ("service_account", "name")),
     ],
 )
-def test_what_is_adopted_is_found_by_its_plain_name(kind: str, argument: Part) -> None:
+def test_what_is_adopted_is_found_by_its_plain_name(kind: str, argument: Place) -> None:
     """Protects adoption: an import has the resource's name as its ID, which must be known before the deployment.
 
     Source: the "Import" section of aws.iam.Role, Policy, RolePolicyAttachment, RolePolicy and kubernetes.core/v1
     ServiceAccount in https://www.pulumi.com/registry/.
     """
-    others: dict[Part, Any] = {("subjects",): ["a:b"], ("import_existing",): [kind]}
+    others: dict[Place, Any] = {("subjects",): ["a:b"], ("import_existing",): [kind]}
     named = {**others, argument: "x"}
     assert found(named) == []
     ((place, mistake),) = combination_mistakes(others, path_of)
@@ -169,7 +169,7 @@ def test_what_is_no_list_of_kinds_is_left_to_the_value_itself(value: Any) -> Non
 
 def test_rules_report_together() -> None:
     """Protects the reader of many mistakes: one rule does not hide the next."""
-    given: dict[Part, Any] = {
+    given: dict[Place, Any] = {
         ("role_arn",): "x",
         ("role_name",): "r",
         ("role_name_prefix",): "r",

@@ -109,8 +109,8 @@ def test_a_value_stays_one_word(name: str, value: str) -> None:
 def test_a_shell_runs_nothing_of_a_value(value: str) -> None:
     """Protects who pastes two commands joined by &&, with a comment: a real shell sees the same words."""
     text = commands.up_with_service_account(value, value, value, False, f"{value}\ntouch made; ")
-    shown = 'pulumi() { printf "<%s>" pulumi "$@"; }; kubectl() { printf "<%s>" kubectl "$@"; }\n'
-    answer = subprocess.run(["sh", "-c", shown + text], capture_output=True, text=True, check=True, timeout=20)
+    printing = 'pulumi() { printf "<%s>" pulumi "$@"; }; kubectl() { printf "<%s>" kubectl "$@"; }\n'
+    answer = subprocess.run(["sh", "-c", printing + text], capture_output=True, text=True, check=True, timeout=20)
 
     made = ["kubectl", "create", "serviceaccount", value, "-n", value]
     assert answer.stdout == "".join(f"<{word}>" for word in [*made, "pulumi", "up", "--refresh", "--stack", value])

@@ -17,7 +17,7 @@ from irsa.rules.grammar import (
     statement_mistakes,
     wrong_partition,
 )
-from irsa.rules.mistakes import Located, Part
+from irsa.rules.mistakes import Located, Place
 from irsa.rules.unknown import UNKNOWN
 
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-bucket/*"}
@@ -36,7 +36,7 @@ def without(element: str) -> dict[str, Any]:
     return {key: value for key, value in STATEMENT.items() if key != element}
 
 
-def places(mistakes: Iterable[Located]) -> list[Part]:
+def places(mistakes: Iterable[Located]) -> list[Place]:
     return [place for place, _ in mistakes]
 
 
@@ -111,8 +111,8 @@ def test_documents_that_iam_takes(good: dict[str, Any]) -> None:
         (document({**STATEMENT, "Condition": []}), ("Statement", 0, "Condition"), "[]"),
     ],
 )
-def test_documents_that_iam_refuses(bad: dict[str, Any], place: Part, word: str) -> None:
-    """Protects the deployment from MalformedPolicyDocument: each is told at its place, and nothing else is.
+def test_documents_that_iam_refuses(bad: dict[str, Any], place: Place, word: str) -> None:
+    """Protects the deployment from MalformedPolicyDocument: each is reported at its place, and nothing else is.
 
     For a missing Sid, Id, Effect and the like the elements' own pages: reference_policies_elements_*.html.
     """
@@ -195,7 +195,7 @@ def test_trust_statements_that_iam_takes(good: dict[str, Any]) -> None:
         ({"Principal": {"AWS": [["*"]]}}, ("Principal", "AWS"), "[['*']]"),
     ],
 )
-def test_trust_statements_that_iam_refuses(change: dict[str, Any], place: Part, word: str) -> None:
+def test_trust_statements_that_iam_refuses(change: dict[str, Any], place: Place, word: str) -> None:
     """Protects the deployment: a trust policy has no Resource, and no NotPrincipal, and names who is trusted.
 
     Sources: reference_policies_elements_principal.html, reference_policies_elements_notprincipal.html.
@@ -212,7 +212,7 @@ def test_a_trust_statement_without_principal() -> None:
     assert (place, mistake.found) == ((), "no Principal")
 
 
-def test_an_excluded_principal_is_told_once() -> None:
+def test_an_excluded_principal_is_reported_once() -> None:
     """Protects the reader: the advice for NotPrincipal is to write a Principal, so that is no second mistake."""
     statement = {**{key: value for key, value in TRUST.items() if key != "Principal"}, "NotPrincipal": {"AWS": "*"}}
     ((place, mistake),) = statement_mistakes(statement, trust=True)
@@ -291,7 +291,7 @@ def test_operators_that_iam_does_not_have(operator: str, advice: str) -> None:
         ({"BinaryEquals": {"aws:x": 1}}, ("BinaryEquals", "aws:x"), "1"),
     ],
 )
-def test_conditions_that_iam_refuses(conditions: Any, place: Part, word: str) -> None:
+def test_conditions_that_iam_refuses(conditions: Any, place: Place, word: str) -> None:
     """Protects the shape of a condition block: operators, keys, a string or a list of strings.
 
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition.html
@@ -405,7 +405,7 @@ def test_a_resource_of_another_partition() -> None:
 
 @pytest.mark.parametrize("value", [{}, {"Statement": None}, {"Statement": "x"}, {"Statement": [5, {"Resource": 5}]}])
 def test_a_document_of_any_shape_has_no_partition(value: dict[str, Any]) -> None:
-    """Protects from a traceback: what is wrong with the shape is told by the grammar."""
+    """Protects from a traceback: what is wrong with the shape is reported by the grammar."""
     assert [*partition_mistakes(value, "aws-cn")] == []
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irsa.rules.grammar import condition_mistakes, document_mistakes, partition_mistakes, statement_mistakes
-from irsa.rules.mistakes import Part
+from irsa.rules.mistakes import Place
 from irsa.rules.unknown import UNKNOWN
 
 
@@ -53,7 +53,7 @@ ANYTHING = st.recursive(
 )
 
 
-def places_of(value: Any, place: Part = ()) -> Iterator[Part]:
+def places_of(value: Any, place: Place = ()) -> Iterator[Place]:
     yield place
     for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
         yield from places_of(item, (*place, key))

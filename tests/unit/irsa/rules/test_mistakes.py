@@ -2,7 +2,7 @@
 
 import pytest
 
-from irsa.rules.mistakes import Mistake, Part, described, nearest, path_of, shown
+from irsa.rules.mistakes import Mistake, Place, described, nearest, path_of, shortened
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from irsa.rules.mistakes import Mistake, Part, described, nearest, path_of, show
         (("a", "é"), "a.é"),
     ],
 )
-def test_a_path_is_one_line_that_can_be_read_back(parts: Part, text: str) -> None:
+def test_a_path_is_one_line_that_can_be_read_back(parts: Place, text: str) -> None:
     """Protects places in messages: the forms of its docstring; a key that others wrote begins no line of its own."""
     assert path_of(parts) == text
 
@@ -80,13 +80,13 @@ def test_nothing_is_near_where_nothing_is_known() -> None:
 )
 def test_a_value_is_shown_on_one_line(value: object, text: str) -> None:
     """Protects messages: a value is quoted, so a line break in it begins no line of ours."""
-    assert shown(value) == text
+    assert shortened(value) == text
 
 
 def test_a_long_value_is_cut_at_80_characters() -> None:
     """Protects messages from a whole document: 80 characters at most, the last three tell that it goes on."""
-    assert shown("x" * 79) == "'" + "x" * 76 + "..."
-    assert len(shown(["x" * 1000])) == 80
+    assert shortened("x" * 79) == "'" + "x" * 76 + "..."
+    assert len(shortened(["x" * 1000])) == 80
 
 
 def test_a_message_has_four_parts() -> None:

@@ -100,7 +100,7 @@ def test_no_name_is_advised_where_none_is_near(name: str) -> None:
     assert "did you mean" not in error.value.fix
 
 
-def test_a_name_that_is_too_long_is_told_by_its_length() -> None:
+def test_a_name_that_is_too_long_is_reported_by_its_length() -> None:
     """Protects the reader: how long it is and how long it may be, and not the whole of it."""
     with pytest.raises(Mistake) as error:
         check_name("x" * 500, RULES["role"])

@@ -32,7 +32,7 @@ def test_a_quota_that_five_does_not_divide() -> None:
 
 
 def test_more_than_the_quota_is_a_mistake() -> None:
-    """Protects the deployment, which IAM would stop half-way; the number is told as people write it."""
+    """Protects the deployment, which IAM would stop half-way; the number is written as people write it."""
     with pytest.raises(Mistake) as error:
         check_usage(Usage("characters", 2049, 2048))
     assert (error.value.found, error.value.allowed) == ("characters: 2,049", "at most 2,048")
@@ -47,7 +47,7 @@ def test_a_quota_that_aws_raises_names_its_setting() -> None:
     assert "SETTING" in error.value.spelled(lambda _: "SETTING").fix
 
 
-def test_a_usage_is_told_as_used_of_quota() -> None:
+def test_a_usage_is_reported_as_used_of_quota() -> None:
     """Protects the warning's text, which its docstring promises."""
     assert str(Usage("characters of the trust policy", 1700, 2048)) == "characters of the trust policy: 1,700 of 2,048"
 

@@ -42,7 +42,7 @@ def trust_mistakes(statement: dict[str, Any]) -> list[Located]:
     ],
 )
 def test_operators_that_iam_does_not_have(operator: str) -> None:
-    """The attack: a condition that reads as one and is none, told by IAM only in the middle of a deployment."""
+    """The attack: a condition that reads as one and is none, which IAM refuses only in the middle of a deployment."""
     assert split_operator(operator) is None
     ((place, _),) = condition_mistakes({operator: {"aws:SourceVpc": "true"}})
     assert place == (operator,)

@@ -1,4 +1,4 @@
-"""The trust policy, held against the AWS page's document.
+"""The trust policy, checked against the AWS page's document.
 
 https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html
 """
@@ -145,7 +145,7 @@ def test_the_providers_of_our_own_document() -> None:
 
 
 def trusting(**elements: Any) -> str:
-    """Give a document of one statement that trusts the provider, with some elements changed."""
+    """Return a document of one statement that trusts the provider, with some elements changed."""
     return json.dumps({"Statement": {"Effect": "Allow", "Principal": {"Federated": PROVIDER}, **elements}})
 
 
@@ -173,7 +173,7 @@ def test_the_providers_of_a_document_of_others(document: str, expected: dict[str
     assert federated_providers(document) == expected
 
 
-def test_statements_of_one_provider_are_told_one_by_one() -> None:
+def test_statements_of_one_provider_are_reported_one_by_one() -> None:
     """Protects from taking the audiences of two statements together: a token needs those of one."""
     first = json.loads(trusting(Condition={"StringEquals": {f"{ISSUER}:aud": "a"}}))["Statement"]
     second = json.loads(trusting())["Statement"]
