@@ -61,7 +61,7 @@ def test_a_token_for_another_audience(pod: dict[str, Any]) -> None:
     (problem,) = problems(pod, ROLE, "vault")
 
     assert problem.found == "a token for sts.amazonaws.com"
-    assert problem.expected == "a token volume with the audience vault"
+    assert problem.expected == "a token volume with the audience vault, once you create the Pod again from its manifest"
 
 
 def test_skipped_containers_and_pods(pod: dict[str, Any]) -> None:
@@ -100,7 +100,7 @@ def test_pod_identity_wins(pod: dict[str, Any]) -> None:
         (("DaemonSet", "agent"), {}, "kubectl rollout restart daemonset/agent -n shop"),
         (("ReplicaSet", "web-5d4f"), {}, "kubectl delete pod p -n shop"),
         (("Job", "once"), {}, "kubectl delete pod p -n shop"),
-        (None, {}, "kubectl delete pod p -n shop  # then create it again from its manifest"),
+        (None, {}, "kubectl delete pod p -n shop"),
     ],
 )
 def test_the_command_that_makes_a_pod_anew(owner: tuple[str, str] | None, labels: dict[str, str], command: str) -> None:
