@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irsa.rules.grammar import DEFAULT_VERSION
-from irsa.rules.mistakes import Mistake, named
+from irsa.rules.mistakes import Mistake, named, visible_json
 from irsa.rules.policies import parse_object
 from irsa.rules.trust import minified
 
@@ -44,8 +44,8 @@ def differences(declared: str | Mapping[str, Any], live: str | Mapping[str, Any]
     if places:
         return result + places
     # Where no place reads differently, such as Principal: {} and none, the whole statements do.
-    result += [Difference("Statement", _NOTHING, minified(statement)) for statement in missing]
-    result += [Difference("Statement", minified(statement), _NOTHING) for statement in extra]
+    result += [Difference("Statement", _NOTHING, visible_json(minified(statement))) for statement in missing]
+    result += [Difference("Statement", visible_json(minified(statement)), _NOTHING) for statement in extra]
     return result
 
 
