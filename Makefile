@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 # Each worker has a sandbox of its own, which mostly waits.
 WORKERS := 3
 .DEFAULT_GOAL := help
-.PHONY: bench clean clean-cache destroy down environment generate help lint preview requirements showcase test unit up
+.PHONY: bench clean clean-cache destroy down environment fuzz generate help lint preview requirements showcase test unit up
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -44,7 +44,10 @@ lint: environment ## check style, workflows and types
 	@for example in examples/*/__main__.py; do $(PYTHON) -m mypy "$$example" || exit 1; done
 
 unit: environment ## run the tests that need neither the engine nor the sandbox, in less than a minute
-	@$(PYTHON) -m pytest -q -n auto tests/unit tests/component tests/program
+	@$(PYTHON) -m pytest -q -n auto tests/unit tests/component tests/program tests/fuzz
+
+fuzz: environment ## try 10,000 damaged stack files and 2,000 hostile live states: ten minutes at most; SEED= repeats a run
+	@FUZZ=all SEED=$${SEED:-$$(date +%s)} $(PYTHON) -m pytest -q -n auto --timeout=600 --session-timeout=600 tests/fuzz
 
 test: lint ## lint and run all tests, those with the real engine too
 	@$(PYTHON) -m sandbox programs

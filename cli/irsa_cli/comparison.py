@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irsa.rules.grammar import DEFAULT_VERSION
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, named, visible_json
 from irsa.rules.policies import parse_object
 from irsa.rules.trust import minified
 
@@ -37,15 +37,15 @@ def differences(declared: str | Mapping[str, Any], live: str | Mapping[str, Any]
     wanted, found = _document("declared", declared, spelling), _document("live", live, spelling)
     result = []
     if wanted["Version"] != found["Version"]:
-        result.append(Difference("Version", found["Version"], wanted["Version"]))
+        result.append(Difference("Version", named(found["Version"]), named(wanted["Version"])))
     missing = [statement for statement in wanted["Statement"] if statement not in found["Statement"]]
     extra = [statement for statement in found["Statement"] if statement not in wanted["Statement"]]
     places = _between(missing[0], extra[0]) if len(missing) == len(extra) == 1 else []
     if places:
         return result + places
-    # Where no place reads differently, such as [] and [""], the whole statements do.
-    result += [Difference("Statement", _NOTHING, minified(statement)) for statement in missing]
-    result += [Difference("Statement", minified(statement), _NOTHING) for statement in extra]
+    # Where no place reads differently, such as Principal: {} and none, the whole statements do.
+    result += [Difference("Statement", _NOTHING, visible_json(minified(statement))) for statement in missing]
+    result += [Difference("Statement", visible_json(minified(statement)), _NOTHING) for statement in extra]
     return result
 
 
@@ -60,15 +60,12 @@ def _between(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[Differ
 
 def _values_by_place(value: Any, place: str) -> dict[str, str]:
     if not isinstance(value, Mapping):
-        return {place: ", ".join(map(_quoted, value)) if isinstance(value, list) else _quoted(str(value))}
+        return {place: ", ".join(map(named, value)) or "[]" if isinstance(value, list) else named(str(value))}
     return {
-        inner: text for key, each in value.items() for inner, text in _values_by_place(each, f"{place}.{key}").items()
+        inner: text
+        for key, each in value.items()
+        for inner, text in _values_by_place(each, f"{place}.{named(key)}").items()
     }
-
-
-def _quoted(text: str) -> str:
-    """Return a string in quotes if it has a comma, so that it does not read as two."""
-    return repr(text) if ", " in text else text
 
 
 def _document(which: str, document: str | Mapping[str, Any], spelling: dict[str, str]) -> dict[str, Any]:
@@ -120,7 +117,7 @@ def _principal(value: Any) -> dict[str, list[str]]:
 def _condition(value: Any, spelling: dict[str, str]) -> dict[str, dict[str, list[str]]]:
     result: dict[str, dict[str, list[str]]] = {}
     for operator, keys in _object(value, "Condition").items():
-        written = _object(keys, f"Condition.{operator}")
+        written = _object(keys, f"Condition.{named(operator)}")
         for key, texts in sorted((_spelled(key, spelling), _texts(values)) for key, values in written.items()):
             same, name = result.setdefault(operator, {}), key
             # Two spellings of one key are two conditions, and both must hold.

@@ -27,6 +27,15 @@ def require_component() -> None:
         raise CouldNotLookError(missing(f"{found} is installed"))
 
 
+def on_one_line(text: str) -> str:
+    """Return a text as `irsa.rules.mistakes.visible` does; without the component, the text is our own."""
+    try:
+        from irsa.rules.mistakes import visible  # noqa: PLC0415 (the component may be missing)
+    except ImportError:
+        return text
+    return visible(text)
+
+
 def missing(found: str) -> str:
     """Return the message that says what to install."""
     needed = version(COMMAND)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from irsa.evaluation import Decision, Evaluation, StatementEvaluation, TrustDocumentError, WebIdentityRequest, evaluate
 from irsa.rules.annotations import AUDIENCE
 from irsa.rules.arns import parse_iam_arn, provider_of_role
-from irsa.rules.mistakes import Mistake, visible
+from irsa.rules.mistakes import Mistake, listed, named, visible
 from irsa.rules.subjects import check_subject, is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
@@ -111,21 +111,22 @@ def lines(answer: Explanation) -> Iterator[tuple[str, str]]:
     """Yield the answer as lines of text, each with its color."""
     request, allowed = answer.request, answer.decision is Decision.ALLOWED
     color = COLORS[None if answer.decision is Decision.CANNOT_DECIDE else allowed]
-    yield f"{answer.service_account} -> {answer.role}: {answer.decision.value}", f"bold {color}"
+    yield f"{named(answer.service_account)} -> {named(answer.role)}: {answer.decision.value}", f"bold {color}"
     yield f"{answer.explanation} [{answer.documentation}]", color
-    yield f"token: issuer {request.issuer}, audience {request.audience}, subject {request.subject}", ""
-    yield f"through: {request.provider_arn}", ""
+    issuer, audience, subject = map(named, (request.issuer, request.audience, request.subject))
+    yield f"token: issuer {issuer}, audience {audience}, subject {subject}", ""
+    yield f"through: {named(request.provider_arn)}", ""
     if answer.assumed:
         yield f"assumed: {answer.assumed}", COLORS[None]
     for statement in answer.statements:
-        name = f" ({statement.sid})" if statement.sid else ""
+        name = f" ({named(statement.sid)})" if statement.sid else ""
         applies = {True: "applies", False: "does not apply", None: "may apply"}[statement.matched]
         yield (
             f"statement {statement.index + 1}{name}: {statement.effect}, {applies}",
             f"bold {COLORS[statement.matched]}",
         )
         for reason in statement.reasons:
-            element = " ".join(filter(None, (reason.element, reason.operator, reason.key)))
+            element = " ".join(named(each) for each in (reason.element, reason.operator, reason.key) if each)
             mark = MARKS[reason.outcome].ljust(3)
             yield f"  {mark} {element}: {reason.explanation} [{reason.documentation}]", COLORS[reason.outcome]
 
@@ -139,9 +140,9 @@ def _offline(options: argparse.Namespace) -> Explanation:
     try:
         return _evaluated(options.service_account, options.role, options.trust.read_text(encoding="utf-8"), request)
     except UnicodeDecodeError as error:
-        raise CouldNotLookError(f"{options.trust} is not UTF-8 text") from error
-    except RecursionError as error:
-        raise CouldNotLookError(f"{options.trust} is nested too deeply for a trust policy") from error
+        raise CouldNotLookError(f"{named(str(options.trust))} is not UTF-8 text") from error
+    except TrustDocumentError as error:
+        raise CouldNotLookError(f"{named(str(options.trust))}: {error}") from error
 
 
 def _live(options: argparse.Namespace) -> Explanation:
@@ -159,12 +160,14 @@ def _live(options: argparse.Namespace) -> Explanation:
             )
         role = aws_account.role(arn.name)
         if role is not None and role["Arn"] != options.role:
-            raise CouldNotLookError(f"role {options.role} does not exist; a role of that name is {role['Arn']}")
+            raise CouldNotLookError(
+                f"role {named(options.role)} does not exist; a role of that name is {named(role['Arn'])}"
+            )
     else:
         aws_account = aws_accounts.only()
         role = aws_account.role(options.role)
     if role is None:
-        raise CouldNotLookError(f"AWS account {aws_account.number} has no role {options.role}")
+        raise CouldNotLookError(f"AWS account {aws_account.number} has no role {named(options.role)}")
     cluster = None if options.issuer and options.audience else _cluster(options, declared)
     issuer = options.issuer or (cluster.issuer if cluster else "")
     audience, assumed = options.audience, ""
@@ -172,7 +175,7 @@ def _live(options: argparse.Namespace) -> Explanation:
         annotations = _annotations(cluster, options.service_account)
         audience = (annotations or {}).get(AUDIENCE)
         if annotations is None:
-            assumed = f"{options.service_account} does not exist yet, so its audience is {DEFAULT_AUDIENCE}"
+            assumed = f"{named(options.service_account)} does not exist yet, so its audience is {DEFAULT_AUDIENCE}"
     request = _request(options.service_account, role["Arn"], issuer, audience or DEFAULT_AUDIENCE)
     answer = _evaluated(options.service_account, role["Arn"], role["AssumeRolePolicyDocument"], request)
     return replace(_with_provider(answer, aws_account.client_ids(request.provider_arn)), assumed=assumed)
@@ -195,7 +198,7 @@ def _cluster(options: argparse.Namespace, declared: DeclaredStack | None) -> "Li
         issuers = sorted(cluster.issuer for cluster in found)
         found = [cluster for cluster in found if cluster.issuer == options.issuer]
         if not found:
-            raise CouldNotLookError(f"the stack has several clusters: pass --issuer with one of {', '.join(issuers)}")
+            raise CouldNotLookError(f"the stack has several clusters: pass --issuer with one of {listed(issuers)}")
     return found[0]
 
 
@@ -203,11 +206,11 @@ def _with_provider(answer: Explanation, client_ids: list[str] | None) -> Explana
     """Return the answer of the OIDC provider, which STS checks before the trust policy."""
     request = answer.request
     if client_ids is None:
-        found = f"IAM has no OIDC provider {request.provider_arn}, so STS refuses every token of this issuer."
+        found = f"IAM has no OIDC provider {named(request.provider_arn)}, so STS refuses every token of this issuer."
     elif request.audience not in client_ids:
         found = (
-            f"{request.provider_arn} lists the audiences {', '.join(client_ids) or 'none'}, "
-            f"not {request.audience}, so STS refuses the token."
+            f"{named(request.provider_arn)} lists the audiences {listed(client_ids) or 'none'}, "
+            f"not {named(request.audience)}, so STS refuses the token."
         )
     else:
         return answer

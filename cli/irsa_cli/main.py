@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from irsa_cli.component import on_one_line
 from irsa_cli.exits import COULD_NOT_LOOK, CouldNotLookError, unexpected
 
 
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return COULD_NOT_LOOK
     except CouldNotLookError as error:
-        sys.stderr.write(f"irsa {asked}: {error}\n")
+        sys.stderr.write(f"irsa {asked}: {on_one_line(str(error))}\n")
         return COULD_NOT_LOOK
     except KeyboardInterrupt:
         sys.stderr.write("irsa: interrupted\n")

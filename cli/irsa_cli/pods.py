@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from irsa.rules import commands
+from irsa.rules.mistakes import Mistake, listed, named
+from irsa.rules.names import NAMESPACE, NameRule, check_name
+from irsa.rules.names import SERVICE_ACCOUNT as SUBDOMAIN
 
 TOKEN_FILE = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"  # noqa: S105 (a path)
 ROLE_VARIABLE, TOKEN_VARIABLE = "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"
@@ -32,9 +35,11 @@ def problems(pod: PodObject, role_arn: str, audience: str) -> list[PodProblem]:
     injected = [container for container in _containers(pod) if not _sets_role_itself(container)]
     found = [problem for container in injected for problem in _container_problems(container, role_arn)]
     if injected and audience not in audiences:
-        has = f"a token for {', '.join(audiences)}" if audiences else "no token volume for AWS"
-        found.append(PodProblem(has, f"a token volume with the audience {audience}"))
-    return found
+        has = f"a token for {listed(audiences)}" if audiences else "no token volume for AWS"
+        found.append(PodProblem(has, f"a token volume with the audience {named(audience)}"))
+    # Its live manifest has the values that the webhook injected; the webhook does not change them again.
+    again = "" if _owner(pod) else ", once you create the Pod again from its manifest"
+    return [PodProblem(each.found, f"{each.expected}{again}") for each in found]
 
 
 def containers_with_own_role(pod: PodObject) -> list[str]:
@@ -42,34 +47,48 @@ def containers_with_own_role(pod: PodObject) -> list[str]:
     return [container["name"] for container in _containers(pod) if _sets_role_itself(container)]
 
 
-def restart_command(pod: PodObject, cluster: str = "") -> str:
-    """Return the command that recreates the Pod, so that the webhook injects the role."""
+def restart_command(pod: PodObject) -> str:
+    """Return the command that recreates the Pod, so that the webhook injects the role; empty where there is none.
+
+    Whoever may create a Pod chooses its names and those of its owners, which Kubernetes looks up only later.
+    """
     metadata = pod["metadata"]
     name, namespace = metadata["name"], metadata["namespace"]
-    owner = next((each for each in metadata.get("ownerReferences", []) if each.get("controller")), None)
-    if owner is None:
-        # Its live manifest has the values that the webhook injected; the webhook does not change them again.
-        return commands.delete_pod(name, namespace, "then create it again from its manifest", cluster)
-    kind, owner_name = owner["kind"], owner["name"]
+    if not (_is_name(name, SUBDOMAIN) and _is_name(namespace, NAMESPACE)):
+        return ""
+    kind, owner = _owner(pod) or ("", "")
     template = _metadata(pod, "labels").get("pod-template-hash")
-    if kind == "ReplicaSet" and template and owner_name.endswith(f"-{template}"):
-        kind, owner_name = "Deployment", owner_name.removesuffix(f"-{template}")
-    if kind in {"Deployment", "StatefulSet", "DaemonSet"}:
-        return commands.restart(kind, owner_name, namespace, cluster)
-    return commands.delete_pod(name, namespace, cluster=cluster)
+    if kind == "ReplicaSet" and template and owner.endswith(f"-{template}"):
+        kind, owner = "Deployment", owner.removesuffix(f"-{template}")
+    if kind in {"Deployment", "StatefulSet", "DaemonSet"} and _is_name(owner, SUBDOMAIN):
+        return commands.restart(kind, owner, namespace)
+    return commands.delete_pod(name, namespace)
+
+
+def _owner(pod: PodObject) -> tuple[str, str] | None:
+    """Return the kind and the name of the Pod's controller."""
+    owners = pod["metadata"].get("ownerReferences") or []
+    return next(((str(each["kind"]), str(each["name"])) for each in owners if each.get("controller")), None)
+
+
+def _is_name(text: str, rule: NameRule) -> bool:
+    try:
+        return bool(check_name(text, rule))
+    except Mistake:
+        return False
 
 
 def _container_problems(container: Mapping[str, Any], role_arn: str) -> Iterator[PodProblem]:
-    variables, name = _variables(container), container["name"]
+    variables, name = _variables(container), named(container["name"])
     if POD_IDENTITY_VARIABLE in variables:
         yield PodProblem(
-            f"container {name}: uses EKS Pod Identity, which takes precedence", f"{ROLE_VARIABLE}={role_arn}"
+            f"container {name}: uses EKS Pod Identity, which takes precedence", named(f"{ROLE_VARIABLE}={role_arn}")
         )
         return
     for variable, value in ((ROLE_VARIABLE, role_arn), (TOKEN_VARIABLE, TOKEN_FILE)):
         if variables.get(variable) != value:
-            found = f"{variable}={variables[variable]}" if variable in variables else f"no {variable}"
-            yield PodProblem(f"container {name}: {found}", f"{variable}={value}")
+            found = named(f"{variable}={variables[variable]}") if variable in variables else f"no {variable}"
+            yield PodProblem(f"container {name}: {found}", named(f"{variable}={value}"))
 
 
 def _sets_role_itself(container: Mapping[str, Any]) -> bool:

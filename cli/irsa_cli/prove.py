@@ -15,7 +15,7 @@ from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
 from irsa.rules.arns import issuer_host_path, issuer_of_provider, parse_iam_arn, provider_of_role
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, named
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
@@ -27,7 +27,7 @@ from irsa_cli.progress import check_all
 from irsa_cli.report.checks import Check, Outcome, Report, outcome_of
 from irsa_cli.report.json import ReportOutput
 from irsa_cli.report.publish import publish
-from irsa_cli.state import DeclaredBinding, DeclaredServiceAccount, DeclaredStack, read_stack
+from irsa_cli.state import DeclaredBinding, DeclaredServiceAccount, DeclaredStack, in_cluster, read_stack
 from irsa_cli.sts_answers import explained
 
 HEADINGS = ("binding", "proof", "service account", "outcome")
@@ -87,7 +87,7 @@ class Caller(NamedTuple):
     @property
     def place(self) -> str:
         """`namespace/name`, and the cluster in a stack of several clusters."""
-        return f"{self} in {self.cluster_key}" if self.cluster_key else str(self)
+        return in_cluster(str(self), self.cluster_key)
 
 
 class ProofResult(NamedTuple):
@@ -117,7 +117,7 @@ def run(options: argparse.Namespace) -> int:
     bindings = declared.chosen(options.bindings)
     proof = Proof(declared, LiveAwsAccounts(declared.aws), LiveClusters(declared.clusters))
     checks = check_all("prove", bindings, proof.of_binding, CONCURRENT)
-    rows = [(check.binding, check.check, check.about, check.outcome.value) for check in checks]
+    rows = [(named(check.binding), check.check, check.about, check.outcome.value) for check in checks]
     return publish(Report("prove", declared.stack, checks), HEADINGS, rows, options)
 
 
@@ -140,7 +140,7 @@ class Proof:
             reason = binding.unreadable
         except Exception as error:
             reason = unexpected(error)
-        return [Check(binding.key, ASSUMES, Outcome.CANNOT_TELL, f"binding {binding.key}", reason)]
+        return [Check(binding.key, ASSUMES, Outcome.CANNOT_TELL, f"binding {named(binding.key)}", reason)]
 
     def _proven(self, binding: DeclaredBinding) -> list[Check]:
         """Return the proof of each subject, and one negative check in each cluster."""
@@ -164,7 +164,7 @@ class Proof:
     def _prove_service_account(self, binding: DeclaredBinding, service_account: DeclaredServiceAccount) -> ProofResult:
         """Return the proof of a service account of the binding, with the role and audience of its live annotations."""
         check = functools.partial(Check, binding.key, ASSUMES)
-        about, expected = service_account.place, f"{ROLE_ARN}: {binding.role_arn}"
+        about, expected = service_account.place, f"{ROLE_ARN}: {named(binding.role_arn)}"
         create = service_account.command_to_create(self._declared.stack)
         missing = ProofResult(check(Outcome.FINDING, about, "the service account does not exist", expected, create))
         try:
@@ -176,13 +176,13 @@ class Proof:
             return missing
         role_arn = annotations.get(ROLE_ARN)
         if role_arn != binding.role_arn:
-            found = f"{ROLE_ARN}: {role_arn}" if role_arn else f"no {ROLE_ARN}, so its Pods get no credentials"
+            found = f"{ROLE_ARN}: {named(role_arn)}" if role_arn else f"no {ROLE_ARN}, so its Pods get no credentials"
             return ProofResult(check(Outcome.FINDING, about, found, expected, self._repair))
         audience = annotations.get(AUDIENCE, DEFAULT_AUDIENCE)
         if audience != binding.audience:
             declared = AUDIENCE in service_account.annotations
             fix = self._repair if declared else service_account.command_to_remove(AUDIENCE)
-            texts = (f"{AUDIENCE}: {audience}", f"the audience {binding.audience}", fix)
+            texts = (f"{AUDIENCE}: {named(audience)}", f"the audience {named(binding.audience)}", fix)
             return ProofResult(check(Outcome.FINDING, about, *texts))
         caller = Caller(
             cluster, service_account.namespace, service_account.name, role_arn, audience, service_account.cluster_key
@@ -191,7 +191,7 @@ class Proof:
 
     def _prove_subject(self, binding: DeclaredBinding, subject: str) -> list[ProofResult]:
         """Return the proofs of another trusted subject, by an existing service account of each cluster."""
-        about = subject.replace(":", "/")
+        about = named(subject.replace(":", "/"))
         outcome = Outcome.CANNOT_TELL
         problem = "no existing service account matches" if is_pattern(subject) else "the service account does not exist"
         answers: list[ProofResult] = []
@@ -247,8 +247,8 @@ class Proof:
             return ProofResult(self._refused(binding, caller, about, issuer, refused), caller, issuer)
         expected = assumed_role(caller.role_arn)
         if not identity.startswith(expected):
-            return ProofResult(check(Outcome.FINDING, about, identity, expected, self._repair))
-        return ProofResult(check(Outcome.OK, about, identity), caller, issuer)
+            return ProofResult(check(Outcome.FINDING, about, named(identity), named(expected), self._repair))
+        return ProofResult(check(Outcome.OK, about, named(identity)), caller, issuer)
 
     def _identity(self, binding: DeclaredBinding, token: str, role_arn: str) -> str:
         service = self._token_service(self._region(binding))
@@ -275,7 +275,7 @@ class Proof:
                     "the trust policy has a condition on the caller's network, and irsa runs outside the Pods' network"
                 )
                 return check(Outcome.CANNOT_TELL, about, f"{refused}: {found}")
-        return check(cause.outcome, about, meaning, f"the token assumes {caller.role_arn}", cause.fix)
+        return check(cause.outcome, about, meaning, f"the token assumes {named(caller.role_arn)}", cause.fix)
 
     def _trust_policy(self, binding: DeclaredBinding) -> str | Mapping[str, Any] | None:
         """Return the live trust policy of the role, else the declared one; None if neither can be read."""
@@ -323,7 +323,7 @@ class Proof:
             return check(outcome_of(error), about, str(error))
         explain = commands.explain(str(caller), caller.role_arn, self._declared.stack, issuer)
         fix = self._repair if binding.role else explain
-        return check(Outcome.FINDING, about, f"STS gave it {identity}", "AccessDenied", fix)
+        return check(Outcome.FINDING, about, f"STS gave it {named(identity)}", "AccessDenied", fix)
 
     def _untrusted(
         self, binding: DeclaredBinding, proven: Caller, issuer: str

@@ -14,6 +14,7 @@ from typing import Any
 from irsa import outputs
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
+from irsa.rules.mistakes import listed, named
 from irsa.rules.subjects import subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.exits import CouldNotLookError
@@ -68,15 +69,20 @@ class DeclaredServiceAccount:
     @property
     def place(self) -> str:
         """`namespace/name`, and the cluster in a stack of several clusters."""
-        return f"{self} in {self.cluster_key}" if self.cluster_key else str(self)
+        return in_cluster(str(self), self.cluster_key)
 
     def command_to_create(self, stack: str) -> str:
         """Return the command that creates the service account."""
-        return commands.up_with_service_account(stack, self.namespace, self.name, self.created, self.cluster_key)
+        return commands.up_with_service_account(stack, self.namespace, self.name, self.created)
 
     def command_to_remove(self, annotation: str) -> str:
         """Return the command that removes one of its annotations."""
-        return commands.remove_annotation(self.namespace, self.name, annotation, self.cluster_key)
+        return commands.remove_annotation(self.namespace, self.name, annotation)
+
+
+def in_cluster(name: str, cluster_key: str) -> str:
+    """Return `namespace/name` for a message, and the cluster in a stack of several clusters."""
+    return f"{named(name)} in {named(cluster_key)}" if cluster_key else named(name)
 
 
 @dataclass(frozen=True)
@@ -150,13 +156,13 @@ class DeclaredStack:
             CouldNotLookError: There is no such binding, or the stack has none.
         """
         if not self.bindings:
-            raise CouldNotLookError(f"stack {self.stack} has no bindings")
+            raise CouldNotLookError(f"stack {named(self.stack)} has no bindings")
         known = {binding.key: binding for binding in self.bindings}
         for key in keys:
             if key not in known:
                 near = difflib.get_close_matches(key, known, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"it has: {', '.join(sorted(known)) or 'none'}"
-                raise CouldNotLookError(f"stack {self.stack} has no binding {key!r}; {hint}")
+                hint = f"did you mean {near[0]!r}?" if near else f"it has: {listed(sorted(known))}"
+                raise CouldNotLookError(f"stack {named(self.stack)} has no binding {key!r}; {hint}")
         return tuple(known[key] for key in dict.fromkeys(keys)) if keys else self.bindings
 
 
@@ -178,8 +184,8 @@ def _pulumi(*arguments: str) -> str:
         [program, *arguments, "--non-interactive"], capture_output=True, text=True, check=False
     )
     if answer.returncode:
-        message = answer.stderr.strip() or answer.stdout.strip()
-        raise CouldNotLookError(f"pulumi {arguments[0]} {arguments[1]}: {message.removeprefix('error: ')}")
+        message = (answer.stderr.strip() or answer.stdout.strip()).removeprefix("error: ")
+        raise CouldNotLookError(f"pulumi {arguments[0]} {arguments[1]}: {named(' '.join(message.split()))}")
     return answer.stdout
 
 
@@ -192,7 +198,9 @@ def parse_state(state: Mapping[str, Any], stack: str | None = None) -> DeclaredS
     deployment = state.get("deployment") or {}
     resources: list[Resource] = [r for r in deployment.get("resources") or [] if not r.get("delete")]
     if not resources:
-        raise CouldNotLookError(f"stack {stack or ''} has no resources yet: run `pulumi up`".replace("  ", " "))
+        raise CouldNotLookError(
+            f"stack {named(stack) if stack else ''} has no resources yet: run `pulumi up`".replace("  ", " ")
+        )
     children: dict[str, list[Resource]] = {}
     for resource in resources:
         children.setdefault(resource.get("parent", ""), []).append(resource)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from irsa.rules.mistakes import named
 from irsa_cli.live.aws import Refused
 from irsa_cli.report.checks import Outcome
 
@@ -82,6 +83,6 @@ def cause_of(answer: Refused) -> Cause:
 def explained(answer: Refused, names: Mapping[str, str]) -> Cause:
     """Return the cause of an error of STS, with the names filled in and AWS's message first."""
     cause = cause_of(answer)
-    return cause._replace(
-        meaning=f"{answer.code} ({answer.message}): {cause.meaning.format_map(names)}", fix=cause.fix.format_map(names)
-    )
+    words = {name: text if name == "explain" else named(text) for name, text in names.items()}
+    meaning = f"{named(answer.code)} ({named(answer.message)}): {cause.meaning.format_map(words)}"
+    return cause._replace(meaning=meaning, fix=cause.fix.format_map(names))

@@ -10,7 +10,7 @@ from irsa.evaluation import Decision, WebIdentityRequest, evaluate
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, PREFIX, ROLE_ARN, check_annotation_key
 from irsa.rules.arns import issuer_of_provider, parse_iam_arn, provider_of_role
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.quotas import SESSION_DURATION
 from irsa.rules.subjects import subject_claim, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
@@ -24,7 +24,7 @@ from irsa_cli.progress import check_all
 from irsa_cli.report.checks import Check, Outcome, Report, by_binding, outcome_of, worst
 from irsa_cli.report.json import ReportOutput
 from irsa_cli.report.publish import publish
-from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack, read_stack
+from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack, in_cluster, read_stack
 
 NONE = "none"
 SECRET_TRUST = "the state keeps the trust policy as a secret"  # noqa: S105 (a sentence)
@@ -132,7 +132,7 @@ def run(options: argparse.Namespace) -> int:
 def row(key: str, checks: Sequence[Check], columns: Iterable[str]) -> list[str]:
     """Return a binding's row of the table: the worst outcome of each kind of check."""
     outcomes = [worst(check.outcome for check in checks if check.check == column) for column in columns]
-    return [key, *(outcome.value if outcome else "" for outcome in outcomes)]
+    return [named(key), *(outcome.value if outcome else "" for outcome in outcomes)]
 
 
 class Verification:
@@ -148,11 +148,11 @@ class Verification:
     def of_binding(self, binding: DeclaredBinding) -> list[Check]:
         """Return the checks of one binding."""
         if binding.unreadable:
-            return [Check(binding.key, ROLE, Outcome.CANNOT_TELL, f"binding {binding.key}", binding.unreadable)]
+            return [Check(binding.key, ROLE, Outcome.CANNOT_TELL, f"binding {named(binding.key)}", binding.unreadable)]
         role = binding.role
         questions: list[tuple[str, str, Question]] = [
             (PROVIDER, "IAM OIDC provider", self._providers),
-            (ROLE, binding.role_arn, self._role),
+            (ROLE, named(binding.role_arn), self._role),
         ]
         if role:
             questions += [
@@ -160,11 +160,11 @@ class Verification:
                 for each in binding.service_accounts
             ]
             questions += [
-                (kind, f"role {role.name}", functools.partial(question, role))
+                (kind, f"role {named(role.name)}", functools.partial(question, role))
                 for kind, question in ((TRUST, self._trust), (POLICIES, self._attached), (DOCUMENTS, self._documents))
             ]
         else:
-            questions.append((TRUST, binding.role_arn, self._admits))
+            questions.append((TRUST, named(binding.role_arn), self._admits))
         questions += [
             (SERVICE_ACCOUNT, each.place, functools.partial(self._service_account, each))
             for each in binding.service_accounts
@@ -214,12 +214,13 @@ class Verification:
         if role.trust is None:
             raise SecretInStateError(SECRET_TRUST)
         cluster = self._clusters.of(service_account.cluster)
-        about = f"cluster {service_account.cluster_key or cluster.context}"
+        about = f"cluster {named(service_account.cluster_key or cluster.context)}"
         trusted = federated_providers(role.trust)
         if self._provider_of(binding, service_account) in trusted:
-            return [Check(binding.key, PROVIDER, Outcome.OK, about, cluster.issuer)]
-        found = f"issuer {cluster.issuer}"
-        expected = f"the issuer of {' or '.join(trusted) or NONE}"
+            return [Check(binding.key, PROVIDER, Outcome.OK, about, named(cluster.issuer))]
+        found = f"issuer {named(cluster.issuer)}"
+        issuers = f"the issuer of {' or '.join(map(named, trusted)) or NONE}"
+        expected = f"{issuers}, or the cluster's new issuer in the stack file: write it there first"
         fix = commands.up_with_issuer(self._declared.stack)
         return [Check(binding.key, PROVIDER, Outcome.FINDING, about, found, expected, fix)]
 
@@ -234,27 +235,27 @@ class Verification:
         client_ids = aws_account.client_ids(arn)
         if client_ids is None:
             fix = repair or commands.create_provider(issuer, [audience])
-            return check(
-                Outcome.FINDING, arn, "the IAM OIDC provider does not exist", f"an IAM OIDC provider for {issuer}", fix
-            )
+            expected = f"an IAM OIDC provider for {named(issuer)}"
+            return check(Outcome.FINDING, named(arn), "the IAM OIDC provider does not exist", expected, fix)
         if audiences and not set(audiences) & set(client_ids):
-            found, expected = (
-                f"audiences {', '.join(client_ids) or NONE}",
-                f"{' or '.join(audiences)} in the client ID list",
-            )
-            return check(Outcome.FINDING, arn, found, expected, repair or commands.add_client_id(arn, audience))
-        return check(Outcome.OK, arn)
+            found = f"audiences {listed(client_ids) or NONE}"
+            expected = f"{' or '.join(map(named, audiences))} in the client ID list"
+            return check(Outcome.FINDING, named(arn), found, expected, repair or commands.add_client_id(arn, audience))
+        return check(Outcome.OK, named(arn))
 
     def _role(self, binding: DeclaredBinding) -> list[Check]:
         aws_account, check = self._aws_account_of(binding), functools.partial(Check, binding.key, ROLE)
         if aws_account is None:
             return [_other_aws_account(binding)]
         live = aws_account.role(parse_iam_arn(binding.role_arn, "role").name)
-        arn = live["Arn"] if live else "the role does not exist"
-        if live and arn == binding.role_arn:
-            return self._settings(check, binding, live) or [check(Outcome.OK, binding.role_arn)]
-        fix = self._repair if binding.role else commands.list_roles(binding.key)
-        return [check(Outcome.FINDING, binding.role_arn, arn, binding.role_arn, fix)]
+        about = named(binding.role_arn)
+        if live and live["Arn"] == binding.role_arn:
+            return self._settings(check, binding, live) or [check(Outcome.OK, about)]
+        found = named(live["Arn"]) if live else "the role does not exist"
+        expected, fix = about, self._repair
+        if not binding.role:
+            expected, fix = f"{about}, or another role.arn of {named(binding.key)}", commands.list_roles()
+        return [check(Outcome.FINDING, about, found, expected, fix)]
 
     def _settings(self, check: Callable[..., Check], binding: DeclaredBinding, live: Mapping[str, Any]) -> list[Check]:
         """Return the settings of a role that the stack created and that somebody changed."""
@@ -266,14 +267,14 @@ class Verification:
         for setting, (label, live_value, default) in ROLE_SETTINGS.items():
             declared, found = binding.role.settings.get(setting, default), live_value(live)
             if found != declared:
-                texts = (f"{label}: {found or NONE}", f"{label}: {declared or NONE}")
-                checks.append(check(Outcome.FINDING, binding.role_arn, *texts, self._repair))
+                texts = (f"{label}: {named(str(each)) if each else NONE}" for each in (found, declared))
+                checks.append(check(Outcome.FINDING, named(binding.role_arn), *texts, self._repair))
         return checks
 
     def _trust(self, role: DeclaredRole, binding: DeclaredBinding) -> list[Check]:
         check = functools.partial(Check, binding.key, TRUST)
         live = self._stack_account(binding).role(role.name)
-        about = f"role {role.name}"
+        about = f"role {named(role.name)}"
         if live is None:
             return [check(Outcome.NOT_CHECKED, about, "the role does not exist")]
         if role.trust is None:
@@ -285,9 +286,9 @@ class Verification:
         aws_account, check = self._aws_account_of(binding), functools.partial(Check, binding.key, TRUST)
         if aws_account is None:
             return []
-        live = aws_account.role(parse_iam_arn(binding.role_arn, "role").name)
+        about, live = named(binding.role_arn), aws_account.role(parse_iam_arn(binding.role_arn, "role").name)
         if live is None or live["Arn"] != binding.role_arn:
-            return [check(Outcome.NOT_CHECKED, binding.role_arn, "the role does not exist")]
+            return [check(Outcome.NOT_CHECKED, about, "the role does not exist")]
         checks = []
         for each in binding.service_accounts:
             issuer = self._clusters.of(each.cluster).issuer
@@ -300,9 +301,8 @@ class Verification:
                 answer.decision, Outcome.CANNOT_TELL
             )
             explain = commands.explain(str(each), binding.role_arn, self._declared.stack, issuer)
-            checks.append(
-                check(outcome, binding.role_arn, answer.explanation, f"the trust policy admits {subject}", explain)
-            )
+            expected = f"the trust policy admits {named(subject)}"
+            checks.append(check(outcome, about, answer.explanation, expected, explain))
         return checks
 
     def _attached(self, role: DeclaredRole, binding: DeclaredBinding) -> list[Check]:
@@ -312,7 +312,7 @@ class Verification:
         aws_account = self._stack_account(binding)
         attached, inline = aws_account.attached_policies(role.name), aws_account.inline_policies(role.name)
         if attached is None or inline is None:
-            return [check(Outcome.NOT_CHECKED, f"role {role.name}", "the role does not exist")]
+            return [check(Outcome.NOT_CHECKED, f"role {named(role.name)}", "the role does not exist")]
         compared = (
             ("attached", binding.policies, attached, commands.detach_policy),
             ("inline", binding.inline_policies, inline, commands.delete_inline_policy),
@@ -320,24 +320,24 @@ class Verification:
         checks = []
         for how, declared, live, removal in compared:
             for policy in sorted(set(declared) - set(live)):
-                found = f"not {how} to the role; {how}: {', '.join(live) or NONE}"
-                checks.append(check(Outcome.FINDING, policy, found, f"{how} to {role.name}", self._repair))
-            checks += [check(Outcome.OK, policy) for policy in sorted(set(declared) & set(live))]
-            for policy in sorted(set(live) - set(declared)):
-                expected = f"only {', '.join(sorted(declared)) or NONE}"
+                found = f"not {how} to the role; {how}: {listed(live) or NONE}"
                 checks.append(
-                    check(Outcome.FINDING, policy, f"{how} but not declared", expected, removal(role.name, policy))
+                    check(Outcome.FINDING, named(policy), found, f"{how} to {named(role.name)}", self._repair)
                 )
-        return checks or [check(Outcome.OK, f"role {role.name}", "no policies, as declared")]
+            checks += [check(Outcome.OK, named(policy)) for policy in sorted(set(declared) & set(live))]
+            for policy in sorted(set(live) - set(declared)):
+                texts = (f"{how} but not declared", f"only {listed(sorted(declared)) or NONE}")
+                checks.append(check(Outcome.FINDING, named(policy), *texts, removal(role.name, policy)))
+        return checks or [check(Outcome.OK, f"role {named(role.name)}", "no policies, as declared")]
 
     def _documents(self, role: DeclaredRole, binding: DeclaredBinding) -> list[Check]:
         check = functools.partial(Check, binding.key, DOCUMENTS)
         checks: list[Check] = []
         for arn, document in binding.documents.items():
-            checks += self._document(check, arn, document, self._stack_account(binding).document(arn))
+            checks += self._document(check, named(arn), document, self._stack_account(binding).document(arn))
         for name, document in binding.inline_policies.items():
             live = self._stack_account(binding).inline_document(role.name, name)
-            checks += self._document(check, f"inline {name}", document, live)
+            checks += self._document(check, f"inline {named(name)}", document, live)
         return checks
 
     def _document(
@@ -367,7 +367,9 @@ class Verification:
         live = cluster.service_account(service_account.namespace, service_account.name)
         if live is None:
             fix = service_account.command_to_create(self._declared.stack)
-            return [check(Outcome.FINDING, about, "the service account does not exist", str(service_account), fix)]
+            return [
+                check(Outcome.FINDING, about, "the service account does not exist", named(str(service_account)), fix)
+            ]
         found = annotation_findings(service_account, live, self._repair)
         return [check(Outcome.FINDING, about, *texts) for texts in found] or [check(Outcome.OK, about)]
 
@@ -380,10 +382,11 @@ class Verification:
         pods = cluster.pods(service_account.namespace, service_account.name)
         for pod in pods:
             about, found = f"{service_account.namespace}/{pod['metadata']['name']}", problems(pod, role_arn, audience)
-            restart = restart_command(pod, service_account.cluster_key)
+            about = in_cluster(about, service_account.cluster_key)
+            restart = restart_command(pod)
             checks += [check(Outcome.FINDING, about, each.found, each.expected, restart) for each in found]
             if names := containers_with_own_role(pod):
-                text = f"these set the role themselves: {', '.join(names)}"
+                text = f"these set the role themselves: {listed(names)}"
                 checks.append(check(Outcome.NOT_CHECKED, f"{about}, containers", text))
             if not found:
                 checks.append(check(Outcome.OK, about))
@@ -401,14 +404,22 @@ def annotation_findings(
     findings = []
     for key, value in service_account.annotations.items():
         if live.get(key) != value:
-            found = f"{key}: {live[key]}" if key in live else f"no {key}"
-            findings.append((found, f"{key}: {value}", repair))
+            found = f"{named(key)}: {named(live[key])}" if key in live else f"no {named(key)}"
+            findings.append((found, f"{named(key)}: {named(value)}", repair))
     findings += [
-        (f"{key}: {live[key]}, but not declared", f"no {key}", service_account.command_to_remove(key))
+        (
+            f"{named(key)}: {named(live[key])}, but not declared",
+            f"no {named(key)}",
+            service_account.command_to_remove(key),
+        )
         for key in sorted({*read_by_webhook} - {*service_account.annotations})
     ]
     findings += [
-        (f"{key}: {live[key]}, which the webhook does not read", text, service_account.command_to_remove(key))
+        (
+            f"{named(key)}: {named(live[key])}, which the webhook does not read",
+            text,
+            service_account.command_to_remove(key),
+        )
         for key, text in sorted(misspelled.items())
     ]
     return findings
@@ -429,7 +440,7 @@ def _other_aws_account(binding: DeclaredBinding) -> Check:
         f"the stack has no credentials of AWS account {number}; `{commands.prove(binding.key)}` shows whether "
         "the role admits the service accounts"
     )
-    return Check(binding.key, ROLE, Outcome.NOT_CHECKED, binding.role_arn, reason)
+    return Check(binding.key, ROLE, Outcome.NOT_CHECKED, named(binding.role_arn), reason)
 
 
 def _answers(binding: DeclaredBinding, kind: str, about: str, question: Question) -> list[Check]:

@@ -104,7 +104,7 @@ def misspell_annotation(links: Links) -> None:
     links.kubectl("annotate", "sa", BINDING, f"{ROLE_ARN}-", f"eks.amazon.com/role-arn={role}")
 
 
-NOT_AUTHORIZED = "AccessDenied (Not authorized to perform sts:AssumeRoleWithWebIdentity)"
+NOT_AUTHORIZED = 'AccessDenied ("Not authorized to perform sts:AssumeRoleWithWebIdentity")'
 CASES = (
     Case(
         "trust widened by hand",
@@ -152,7 +152,7 @@ CASES = (
         (
             Finding(
                 "assumes",
-                f"InvalidIdentityToken (No OpenIDConnect provider found in your account for https://{ISSUER})",
+                f'InvalidIdentityToken ("No OpenIDConnect provider found in your account for https://{ISSUER}")',
                 "assumes",
                 f"aws iam create-open-id-connect-provider --url https://{ISSUER} --client-id-list sts.amazonaws.com",
             ),
@@ -175,7 +175,7 @@ CASES = (
         (
             Finding(
                 "assumes",
-                "InvalidIdentityToken (Incorrect token audience)",
+                'InvalidIdentityToken ("Incorrect token audience")',
                 "assumes",
                 "aws iam add-client-id-to-open-id-connect-provider "
                 f"--open-id-connect-provider-arn {PROVIDER} --client-id sts.amazonaws.com",
@@ -371,7 +371,7 @@ def test_an_expired_token(links: Links, monkeypatch: pytest.MonkeyPatch, capsys:
         (
             Finding(
                 "assumes",
-                "ExpiredTokenException (Token expired: current date/time ",
+                'ExpiredTokenException ("Token expired: current date/time ',
                 "assumes",
                 f"kubectl create token {BINDING} -n default --audience sts.amazonaws.com",
             ),

@@ -73,7 +73,7 @@ def test_what_cannot_be_proven_here_is_not_a_finding(deploy: Callable[..., Proje
         found[name] = check["found"]
     assert found["nobody"] == "no existing service account matches, so there is no proof"
     assert found["later"] == "the service account does not exist, so there is no proof"
-    assert found["network"].startswith("AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity: ")
+    assert found["network"].startswith('AccessDenied: "Not authorized to perform sts:AssumeRoleWithWebIdentity": ')
     assert "condition on the caller's network" in found["network"]
 
 

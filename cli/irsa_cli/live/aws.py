@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Par
 from botocore.exceptions import ConnectionError as NoConnectionError
 
 from irsa.rules.arns import parse_iam_arn
+from irsa.rules.mistakes import named
 from irsa_cli.exits import CouldNotLookError, failed_request
 from irsa_cli.state import is_secret
 
@@ -172,8 +173,15 @@ def _answer(operation: str, ask: Callable[[], Answer]) -> Answer | None:
 
 
 def _failure(action: str, error: ClientError) -> CouldNotLookError:
+    return failed_request(f"{action}: {_said(error)}", _status(error))
+
+
+def _said(error: Exception) -> str:
+    """Return what AWS answered, in quotes: an answer may repeat names that somebody else wrote."""
+    if not isinstance(error, ClientError):
+        return str(error)
     details = error.response["Error"]
-    return failed_request(f"{action}: {details['Code']}: {details.get('Message', '')}", _status(error))
+    return f"{named(details['Code'])}: {named(details.get('Message', ''))}"
 
 
 def _status(error: ClientError) -> int:
@@ -214,7 +222,7 @@ class LiveAwsAccounts:
             raise found
         if found.number != number:
             raise CouldNotLookError(
-                f"these AWS credentials are of AWS account {found.number}, but the role is {role_arn}"
+                f"these AWS credentials are of AWS account {found.number}, but the role is {named(role_arn)}"
             )
         return found
 
@@ -277,7 +285,7 @@ def session_of(inputs: Inputs) -> Any:
         for role in _listed(inputs.get("assumeRoles")):
             session = _assumed(session, role)
     except (BotoCoreError, ClientError, ValueError) as error:
-        raise CouldNotLookError(f"AWS credentials: {error}") from error
+        raise CouldNotLookError(f"AWS credentials: {_said(error)}") from error
     return session
 
 
@@ -318,7 +326,7 @@ class Refused(Exception):
 
     def __init__(self, code: str, message: str) -> None:
         """Keep the error's code and message."""
-        super().__init__(f"{code}: {message}")
+        super().__init__(f"{named(code)}: {named(message)}")
         self.code, self.message = code, message
 
 

@@ -26,6 +26,7 @@ from lightkube.config.kubeconfig import SingleConfig
 from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError
 
+from irsa.rules.mistakes import named
 from irsa.rules.subjects import subject_of
 from irsa_cli.exits import CouldNotLookError, SecretInStateError, failed_request
 
@@ -54,20 +55,22 @@ class LiveCluster:
     def service_account(self, namespace: str, name: str) -> dict[str, str] | None:
         """Return a service account's annotations; None if it does not exist."""
         found = self._ask(
-            f"get serviceaccount {namespace}/{name}", "GET", f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}"
+            f"get serviceaccount {named(f'{namespace}/{name}')}",
+            "GET",
+            f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}",
         )
         return None if found is None else dict(found["metadata"].get("annotations") or {})
 
     def service_accounts(self, namespace: str | None) -> list[str]:
         """Return the service accounts of a namespace, or of all, as `namespace:name`."""
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts" if namespace else "/api/v1/serviceaccounts"
-        found = self._pages(f"list serviceaccounts in {namespace or 'all namespaces'}", path, {})
+        found = self._pages(f"list serviceaccounts in {named(namespace) if namespace else 'all namespaces'}", path, {})
         return sorted(subject_of(each["metadata"]["namespace"], each["metadata"]["name"]) for each in found)
 
     def pods(self, namespace: str, service_account: str) -> list[Object]:
         """Return the Pods of a service account that have not ended."""
         selector = {"fieldSelector": f"spec.serviceAccountName={service_account}"}
-        pods = self._pages(f"list pods in {namespace}", f"/api/v1/namespaces/{namespace}/pods", selector)
+        pods = self._pages(f"list pods in {named(namespace)}", f"/api/v1/namespaces/{namespace}/pods", selector)
         return [pod for pod in pods if pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}]
 
     def token(self, namespace: str, name: str, audience: str) -> str | None:
@@ -78,7 +81,7 @@ class LiveCluster:
             "spec": {"audiences": [audience], "expirationSeconds": SHORTEST_TOKEN_SECONDS},
         }
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
-        made = self._ask(f"create serviceaccounts/token {namespace}/{name}", "POST", path, body=request)
+        made = self._ask(f"create serviceaccounts/token {named(f'{namespace}/{name}')}", "POST", path, body=request)
         return None if made is None else str(made["status"]["token"])
 
     @functools.cached_property
@@ -153,20 +156,20 @@ class LiveCluster:
                 return self._client.request(method, path, **values)
         except (httpx2.ProtocolError, UnicodeError) as error:
             # Its message may quote a header, and one of them is the token.
-            raise CouldNotLookError(f"cluster {self.context}: {type(error).__name__}") from None
+            raise CouldNotLookError(f"cluster {named(self.context)}: {type(error).__name__}") from None
         except (httpx2.HTTPError, ConfigError, OSError) as error:
-            raise CouldNotLookError(f"cluster {self.context}: {error or type(error).__name__}") from error
+            raise CouldNotLookError(f"cluster {named(self.context)}: {error or type(error).__name__}") from error
         except (ValueError, KeyError, TypeError) as error:
             if not self._has_program:
                 raise
             # lightkube does not check what the program prints.
             text = f"the kubeconfig's credential program returned no token ({type(error).__name__})"
-            raise CouldNotLookError(f"cluster {self.context}: {text}") from None
+            raise CouldNotLookError(f"cluster {named(self.context)}: {text}") from None
 
 
 def _message(answer: httpx2.Response) -> str:
     try:
-        return str(answer.json()["message"])
+        return named(str(answer.json()["message"]))
     except (ValueError, KeyError, TypeError):
         return f"HTTP {answer.status_code}"
 
@@ -249,23 +252,23 @@ def configuration(inputs: Inputs) -> SingleConfig:
     name = context or next((config.current_context for config in configs if config.current_context), None)
     if not configs:
         raise CouldNotLookError("there is no kubeconfig")
-    files = ", ".join(str(config.fname) for config in configs if config.fname)
+    files = ", ".join(named(str(config.fname)) for config in configs if config.fname)
     where = f"kubeconfig {files}" if files else "the kubeconfig"
     if name is None:
         raise CouldNotLookError(f"{where}: no current context")
     # kubectl merges files in this way: the first file that has a name counts.
     chosen = next((config.contexts[name] for config in configs if name in config.contexts), None)
     if chosen is None:
-        raise CouldNotLookError(f"{where}: no context {name!r}")
+        raise CouldNotLookError(f"{where}: no context {named(name)}")
     cluster = inputs.get("cluster") or chosen.cluster
     home = next((config for config in configs if cluster in config.clusters), None)
     if home is None:
-        raise CouldNotLookError(f"{where}: no cluster {cluster!r}, which context {name!r} names")
+        raise CouldNotLookError(f"{where}: no cluster {named(cluster)}, which context {named(name)} names")
     user = next(
         (_resolved(config, config.users[chosen.user]) for config in configs if chosen.user in config.users), None
     )
     if user is None:
-        raise CouldNotLookError(f"{where}: no user {chosen.user or ''!r}, which context {name!r} names")
+        raise CouldNotLookError(f"{where}: no user {named(chosen.user or '')}, which context {named(name)} names")
     return SingleConfig(name, chosen, home.clusters[cluster], user, home.fname)
 
 
@@ -296,9 +299,9 @@ def _configurations(kubeconfig: str | None) -> Iterator[KubeConfig]:
 
 
 def _read(file: Path) -> KubeConfig:
-    with _as_could_not_look(f"kubeconfig {file}"):
+    with _as_could_not_look(f"kubeconfig {named(str(file))}"):
         text = file.read_text(encoding="utf-8")
-    return _parsed(f"kubeconfig {file}", text, file)
+    return _parsed(f"kubeconfig {named(str(file))}", text, file)
 
 
 def _parsed(where: str, text: str, file: Path | None = None) -> KubeConfig:

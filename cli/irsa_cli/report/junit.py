@@ -3,7 +3,7 @@
 from collections import Counter
 from xml.etree import ElementTree
 
-from irsa.rules.mistakes import visible
+from irsa.rules.mistakes import named, visible
 from irsa_cli.report.checks import UNANSWERED, Outcome, Report, by_binding
 from irsa_cli.report.text import line
 
@@ -12,13 +12,13 @@ ELEMENTS = {Outcome.FINDING: "failure", **dict.fromkeys(UNANSWERED, "error"), Ou
 
 def junit(report: Report) -> str:
     """Return the report as JUnit XML: one suite per binding."""
-    root = ElementTree.Element("testsuites", name=f"irsa {report.verb} {report.stack}")
+    root = ElementTree.Element("testsuites", name=f"irsa {report.verb} {named(report.stack)}")
     for binding, checks in by_binding(report.checks).items():
         counts = Counter(check.outcome for check in checks)
         suite = ElementTree.SubElement(
             root,
             "testsuite",
-            name=binding,
+            name=named(binding),
             tests=str(len(checks)),
             failures=str(counts[Outcome.FINDING]),
             errors=str(sum(counts[each] for each in UNANSWERED)),
@@ -28,7 +28,7 @@ def junit(report: Report) -> str:
             case = ElementTree.SubElement(
                 suite,
                 "testcase",
-                classname=f"irsa.{report.verb}.{binding}",
+                classname=f"irsa.{report.verb}.{named(binding)}",
                 name=visible(f"{check.check}: {check.about}"),
             )
             element = ELEMENTS.get(check.outcome)

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from irsa.rules.mistakes import named
 from irsa_cli.exits import COULD_NOT_LOOK
 from irsa_cli.report.checks import Report
 from irsa_cli.report.json import as_json
@@ -24,8 +25,8 @@ def publish(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str
         if options.junit:
             from irsa_cli.report.junit import junit  # noqa: PLC0415 (it imports an XML library)
 
-            options.junit.write_text(junit(report))
+            options.junit.write_text(junit(report), encoding="utf-8")
     except OSError as error:
-        sys.stderr.write(f"irsa {report.verb}: cannot write {options.junit}: {error.strerror}\n")
+        sys.stderr.write(f"irsa {report.verb}: cannot write {named(str(options.junit))}: {error.strerror}\n")
         return report.exit_code or COULD_NOT_LOOK
     return report.exit_code

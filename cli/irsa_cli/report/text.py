@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from irsa.rules.mistakes import visible
+from irsa.rules.mistakes import listed, named, visible
 from irsa_cli.report.checks import UNANSWERED, Check, Outcome, Report
 
 # How many bindings are named where all have the same reason.
@@ -33,16 +33,16 @@ def outcome_lines(report: Report, outcome: Outcome) -> Iterator[str]:
             yield line(checks[0])
             continue
         bindings = list(dict.fromkeys(check.binding for check in checks))
-        named = ", ".join(bindings[:NAMED]) + (f" and {len(bindings) - NAMED} more" if len(bindings) > NAMED else "")
+        first = listed(bindings[:NAMED]) + (f" and {len(bindings) - NAMED} more" if len(bindings) > NAMED else "")
         kinds = ", ".join(dict.fromkeys(check.check for check in checks))
         # Within one binding, the checks differ in what they are about.
         about = ": " + ", ".join(dict.fromkeys(check.about for check in checks)) if len(bindings) == 1 else ""
-        yield visible(f"{named}: {kinds}{about}: {_label(outcome)}; {reason}")
+        yield visible(f"{first}: {kinds}{about}: {_label(outcome)}; {reason}")
 
 
 def line(check: Check) -> str:
     """Return a check as one line."""
-    parts = [f"{check.binding}: {check.check}: {check.about}: {_label(check.outcome)}"]
+    parts = [f"{named(check.binding)}: {check.check}: {check.about}: {_label(check.outcome)}"]
     if check.outcome is Outcome.FINDING:
         parts += [f"found {check.found}", f"expected {check.expected}"]
     elif check.found:
@@ -60,4 +60,6 @@ def summary(report: Report) -> str:
     counts = Counter(check.outcome for check in report.checks)
     bindings = len({check.binding for check in report.checks})
     parts = [f"{counts[outcome]} {outcome.value}" for outcome in Outcome if counts[outcome]]
-    return f"stack {report.stack}: {bindings} bindings, {len(report.checks)} checks: {', '.join(parts) or 'none'}"
+    return (
+        f"stack {named(report.stack)}: {bindings} bindings, {len(report.checks)} checks: {', '.join(parts) or 'none'}"
+    )

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Literal
 
 from irsa.rules.arns import issuer_host_path
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, named
 
 _GUIDE = "https://docs.aws.amazon.com/IAM/latest/UserGuide/"
 _OPERATORS_PAGE = f"{_GUIDE}reference_policies_elements_condition_operators.html"
@@ -149,4 +149,4 @@ def opposite(outcome: bool | None) -> bool | None:
 
 def joined(values: Iterable[str]) -> str:
     """Return values as a list in a sentence."""
-    return ", ".join(values)
+    return ", ".join(map(named, values))

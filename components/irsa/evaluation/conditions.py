@@ -9,6 +9,7 @@ from irsa.evaluation.document import Condition
 from irsa.evaluation.patterns import WILDCARDS, Pattern, matches, pattern_of
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.grammar import Operator, split_operator
+from irsa.rules.mistakes import named
 from irsa.rules.subjects import CLAIM_PREFIX
 
 # What is known of the request
@@ -206,11 +207,11 @@ def _outcome(condition: Condition, found: tuple[str, ...] | None, known: Known) 
 def _undecidable(condition: Condition, found: tuple[str, ...] | None, is_comparison: bool) -> _Outcome:
     operator, key, _ = condition
     if not is_comparison and operator != "Null":
-        return _Outcome(None, "operators", f"irsa cannot evaluate the operator {operator}")
+        return _Outcome(None, "operators", f"irsa cannot evaluate the operator {named(operator)}")
     if found is None:
-        return _Outcome(None, "keys", f"irsa does not know whether the request has {key}, and with which value")
+        return _Outcome(None, "keys", f"irsa does not know whether the request has {named(key)}, and with which value")
     return _Outcome(
-        None, "values", f"{operator} lists no value for {key}; AWS's documentation does not say what that means"
+        None, "values", f"{operator} lists no value for {named(key)}; AWS's documentation does not say what that means"
     )
 
 
@@ -221,12 +222,14 @@ def _null(key: str, wanted: tuple[str, ...], found: tuple[str, ...]) -> _Outcome
         )
     asked = " or ".join({"true": "absent", "false": "present"}[each] for each in wanted)
     outcome = ("false" if found else "true") in wanted
-    return _Outcome(outcome, "null", f"Null requires {key} to be {asked}; it is {'present' if found else 'absent'}")
+    return _Outcome(
+        outcome, "null", f"Null requires {named(key)} to be {asked}; it is {'present' if found else 'absent'}"
+    )
 
 
 def _absent(key: str, case: str) -> _Outcome:
     outcome, rule, sentence = _ABSENT_RULES[case]
-    return _Outcome(outcome, rule, f"The request has no {key}, and {sentence}")
+    return _Outcome(outcome, rule, f"The request has no {named(key)}, and {sentence}")
 
 
 def _present(
@@ -234,7 +237,9 @@ def _present(
 ) -> _Outcome:
     _, key, wanted = condition
     if len(found) > 1 and not set_operator:
-        return _Outcome(None, "sets", f"{key} has several values, which only ForAllValues and ForAnyValue compare")
+        return _Outcome(
+            None, "sets", f"{named(key)} has several values, which only ForAllValues and ForAnyValue compare"
+        )
     if known.variables and not operator.variables and any("${" in value for value in wanted):
         found_here = f"AWS's documentation contradicts itself on policy variables here: {joined(wanted)}"
         return _Outcome(None, "variables", found_here)
@@ -252,7 +257,7 @@ def _present(
     verdict = {True: "which is true", False: "which is false", None: "which cannot be decided here"}[outcome]
     rule = "variables" if outcome is None and None in patterns else operator.rule
     return _Outcome(
-        outcome, rule, f"{key} is {joined(found)}; {which} {operator.wants} {choice}{joined(wanted)}, {verdict}"
+        outcome, rule, f"{named(key)} is {joined(found)}; {which} {operator.wants} {choice}{joined(wanted)}, {verdict}"
     )
 
 
@@ -263,7 +268,7 @@ def _hint(
     prefix, _, claim = condition.key.lower().rpartition(":")
     issuer = issuer_host_path(request.issuer)
     if found == () and claim in ("aud", "sub"):
-        return f"The keys of this token start with {issuer} (the issuer without https://)."
+        return f"The keys of this token start with {named(issuer)} (the issuer without https://)."
     parts = _comparison(condition.operator)
     if outcome is not False or not parts or _COMPARISONS[parts.name].negated or prefix != issuer.lower():
         return ""

@@ -18,6 +18,7 @@ from irsa.evaluation.document import Statement, parse
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.grammar import VERSION
+from irsa.rules.mistakes import named
 from irsa.rules.trust import ACTION
 
 
@@ -40,8 +41,8 @@ def evaluate_parsed(version: str, statements: Iterable[Statement], request: WebI
 
 def _decide(statements: tuple[StatementEvaluation, ...]) -> tuple[Decision, str]:
     def those(effect: str, matched: bool | None) -> str:
-        return joined(
-            f"{s.index + 1}{f' ({s.sid})' if s.sid else ''}"
+        return ", ".join(
+            f"{s.index + 1}{f' ({named(s.sid)})' if s.sid else ''}"
             for s in statements
             if s.effect == effect and s.matched is matched
         )
@@ -82,7 +83,7 @@ def _principal(statement: Statement, request: WebIdentityRequest) -> Reason:
             "a Deny for an AWS account applies to web identities."
         )
     else:
-        explanation = f"The statement's principal is {who}; the token's provider is {request.provider_arn}."
+        explanation = f"The statement's principal is {who}; the token's provider is {named(request.provider_arn)}."
         explanation += "" if listed else _principal_hint(names, request.provider_arn)
     rule = "anybody" if everybody else "principal"
     return Reason(

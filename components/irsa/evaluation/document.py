@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from irsa.evaluation.answers import DOCUMENTATION
 from irsa.rules.grammar import DEFAULT_VERSION, DOCUMENT_ELEMENTS, EFFECTS, PRINCIPALS, TRUST_ELEMENTS, VERSION
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, named
 from irsa.rules.policies import parse_object
 
 
@@ -77,7 +77,7 @@ def _require_characters(value: object, place: str) -> None:
     if isinstance(value, Mapping):
         for name, inner in value.items():
             _require_characters(name, place)
-            _require_characters(inner, f"{place}.{name}" if place else name)
+            _require_characters(inner, f"{place}.{named(name)}" if place else named(name))
     elif isinstance(value, list | tuple):
         for index, inner in enumerate(value):
             _require_characters(inner, f"{place}[{index}]")
@@ -116,9 +116,9 @@ def _parse_principals(value: object, place: str) -> tuple[tuple[str, str], ...]:
 
 def _parse_conditions(value: object, place: str) -> tuple[Condition, ...]:
     return tuple(
-        Condition(operator, key, _condition_values(values, f"{place}.{operator}.{key}"))
+        Condition(operator, key, _condition_values(values, f"{place}.{named(operator)}.{named(key)}"))
         for operator, keys in _object(value, place).items()
-        for key, values in _object(keys, f"{place}.{operator}").items()
+        for key, values in _object(keys, f"{place}.{named(operator)}").items()
     )
 
 

@@ -1,8 +1,11 @@
 """The commands that irsa advises, each ready to be pasted into a shell: every value is quoted.
 
-Text after a # is for the reader only.
+They have no comments: an interactive zsh does not skip those. A command is empty where a value in it cannot be pasted:
+a control character ends a paste, or the line that it goes to.
 """
 
+import json
+import re
 import shlex
 from collections.abc import Iterable
 
@@ -11,13 +14,22 @@ from collections.abc import Iterable
 EKSCTL_AUDIENCE = "sts.amazonaws.com"
 
 
-def _command(*words: str, comment: str = "") -> str:
-    return f"{shlex.join(words)}{_note(comment)}"
+def _command(*words: str) -> str:
+    return " ".join(map(_quoted, words)) if all(word.isprintable() for word in words) else ""
 
 
-def _note(comment: str) -> str:
-    # A comment ends with its line; what followed a line break in it would run.
-    return f"  # {' '.join(comment.split())}" if comment else ""
+def _quoted(word: str) -> str:
+    # zsh replaces a word such as =ls: https://zsh.sourceforge.io/Doc/Release/Expansion.html#g_t_0060_003d_0027-expansion
+    return f"'{word}'" if re.fullmatch(r"=[\w@%+=:,./-]*", word, re.ASCII) else shlex.quote(word)
+
+
+def _arguments(*values: str, options: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return the words of arguments and options; an argument that begins with a hyphen stays an argument.
+
+    Source: https://pubs.opengroup.org/onlinepubs/9799919799/basedefs/V1_chap12.html (guideline 10)
+    """
+    hyphen = any(value.startswith("-") for value in values)
+    return (*options, "--", *values) if hyphen else (*values, *options)
 
 
 def _option(name: str, value: str) -> tuple[str, ...]:
@@ -25,8 +37,13 @@ def _option(name: str, value: str) -> tuple[str, ...]:
     return (f"{name}={value}",) if value.startswith("-") else (name, value)
 
 
-def _within(cluster: str) -> str:
-    return f"in cluster {cluster}" if cluster else ""
+def _listed(name: str, values: Iterable[str]) -> tuple[str, ...]:
+    """Return the words of an option that takes a list; the AWS CLI takes it as JSON, too.
+
+    Source: https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-parameters-types.html
+    """
+    items = sorted(values)
+    return (name, json.dumps(items)) if any(each.startswith("-") for each in items) else (name, *items)
 
 
 # Pulumi
@@ -38,12 +55,11 @@ def up(stack: str) -> str:
 
 
 def up_with_issuer(stack: str) -> str:
-    """Return the command that updates the stack for a cluster that was recreated."""
-    comment = "after you fix the cluster's issuer in the stack file"
-    return _command("pulumi", "up", *_option("--stack", stack), comment=comment)
+    """Return the command that updates the stack, after its stack file has the issuer of a recreated cluster."""
+    return _command("pulumi", "up", *_option("--stack", stack))
 
 
-def up_with_service_account(stack: str, namespace: str, name: str, created: bool, cluster: str = "") -> str:
+def up_with_service_account(stack: str, namespace: str, name: str, created: bool) -> str:
     """Return the command that creates a missing service account; where the stack only annotates it, kubectl does.
 
     Args:
@@ -51,12 +67,11 @@ def up_with_service_account(stack: str, namespace: str, name: str, created: bool
         namespace: Its namespace.
         name: Its name.
         created: Whether the stack creates it.
-        cluster: The cluster's key in the stack file; empty where there is only one.
     """
     if created:
         return up(stack)
-    create = _command("kubectl", "create", "serviceaccount", name, "-n", namespace)
-    return f"{create} && {up(stack)}{_note(_within(cluster))}"
+    create = _command("kubectl", "create", "serviceaccount", *_arguments(name, options=_option("-n", namespace)))
+    return f"{create} && {up(stack)}" if create and up(stack) else ""
 
 
 def list_stacks() -> str:
@@ -76,8 +91,8 @@ def create_provider(issuer: str, audiences: Iterable[str]) -> str:
     """Return the command that creates an IAM OIDC provider which the stack does not create.
     Source: https://docs.aws.amazon.com/cli/latest/reference/iam/create-open-id-connect-provider.html
     """
-    words = ("aws", "iam", "create-open-id-connect-provider", "--url", issuer)
-    return _command(*words, "--client-id-list", *sorted(audiences))
+    words = ("aws", "iam", "create-open-id-connect-provider", *_option("--url", issuer))
+    return _command(*words, *_listed("--client-id-list", audiences))
 
 
 def associate_provider(
@@ -93,13 +108,14 @@ def associate_provider(
 def add_client_id(provider_arn: str, audience: str) -> str:
     """Return the command that adds an audience to the client ID list of an IAM OIDC provider."""
     words = ("aws", "iam", "add-client-id-to-open-id-connect-provider")
-    return _command(*words, "--open-id-connect-provider-arn", provider_arn, *_option("--client-id", audience))
+    return _command(*words, *_option("--open-id-connect-provider-arn", provider_arn), *_option("--client-id", audience))
 
 
 def update_thumbprint(provider_arn: str) -> str:
     """Return the command that sets a provider's thumbprint; the reader fills in that of the issuer's certificate."""
-    words = ("aws", "iam", "update-open-id-connect-provider-thumbprint", "--open-id-connect-provider-arn", provider_arn)
-    return _command(*words, "--thumbprint-list", "SHA1_OF_THE_CERTIFICATE")
+    words = ("aws", "iam", "update-open-id-connect-provider-thumbprint")
+    provider = _option("--open-id-connect-provider-arn", provider_arn)
+    return _command(*words, *provider, "--thumbprint-list", "SHA1_OF_THE_CERTIFICATE")
 
 
 def list_arns(resource_type: str) -> str:
@@ -108,10 +124,9 @@ def list_arns(resource_type: str) -> str:
     return _command("aws", "iam", verb[resource_type])
 
 
-def list_roles(binding: str) -> str:
+def list_roles() -> str:
     """Return the command that lists the existing roles, of which a binding's `role.arn` should name one."""
-    comment = f"then fix role.arn of {binding}"
-    return _command("aws", "iam", "list-roles", "--query", "Roles[].Arn", comment=comment)
+    return _command("aws", "iam", "list-roles", "--query", "Roles[].Arn")
 
 
 def list_clusters() -> str:
@@ -152,7 +167,7 @@ def delete_inline_policy(role_name: str, policy_name: str) -> str:
 
 def read_issuer(issuer: str) -> str:
     """Return the command that reads an issuer's discovery document, which says where its keys are."""
-    return _command("curl", f"{issuer}/.well-known/openid-configuration")
+    return _command("curl", *_arguments(f"{issuer}/.well-known/openid-configuration"))
 
 
 # Kubernetes
@@ -160,26 +175,27 @@ def read_issuer(issuer: str) -> str:
 
 def create_token(namespace: str, name: str, audience: str) -> str:
     """Return the command that creates a token of a service account."""
-    words = ("kubectl", "create", "token", name, "-n", namespace, *_option("--audience", audience))
-    return _command(*words, "--duration", "10m")
+    options = (*_option("-n", namespace), *_option("--audience", audience), "--duration", "10m")
+    return _command("kubectl", "create", "token", *_arguments(name, options=options))
 
 
-def remove_annotation(namespace: str, name: str, key: str, cluster: str = "") -> str:
+def remove_annotation(namespace: str, name: str, key: str) -> str:
     """Return the command that removes an annotation which is not declared."""
-    words = ("kubectl", "annotate", "serviceaccount", name, "-n", namespace, f"{key}-")
-    return _command(*words, comment=_within(cluster))
+    words = ("kubectl", "annotate", "serviceaccount")
+    if key.startswith("-"):
+        return _command(*words, *_option("-n", namespace), "--", name, f"{key}-")
+    return _command(*words, *_arguments(name, options=(*_option("-n", namespace), f"{key}-")))
 
 
-def restart(kind: str, name: str, namespace: str, cluster: str = "") -> str:
+def restart(kind: str, name: str, namespace: str) -> str:
     """Return the command that recreates the Pods of a Deployment, StatefulSet or DaemonSet, for the webhook."""
-    words = ("kubectl", "rollout", "restart", f"{kind.lower()}/{name}", "-n", namespace)
-    return _command(*words, comment=_within(cluster))
+    words = ("kubectl", "rollout", "restart", f"{kind.lower()}/{name}")
+    return _command(*words, *_option("-n", namespace))
 
 
-def delete_pod(name: str, namespace: str, comment: str = "", cluster: str = "") -> str:
+def delete_pod(name: str, namespace: str) -> str:
     """Return the command that deletes a Pod, which its owner creates again."""
-    comments = ", ".join(filter(None, (comment, _within(cluster))))
-    return _command("kubectl", "delete", "pod", name, "-n", namespace, comment=comments)
+    return _command("kubectl", "delete", "pod", *_arguments(name, options=_option("-n", namespace)))
 
 
 # irsa
@@ -187,14 +203,15 @@ def delete_pod(name: str, namespace: str, comment: str = "", cluster: str = "") 
 
 def explain(service_account: str, role_arn: str, stack: str, issuer: str) -> str:
     """Return the command that says why a service account (`namespace/name`) may assume a role, or may not."""
-    return _command("irsa", "explain", service_account, role_arn, *_option("--stack", stack), "--issuer", issuer)
+    options = (*_option("--stack", stack), *_option("--issuer", issuer))
+    return _command("irsa", "explain", *_arguments(service_account, role_arn, options=options))
 
 
 def prove(binding: str) -> str:
     """Return the command that shows whether the service accounts of a binding may assume its role."""
-    return _command("irsa", "prove", binding)
+    return _command("irsa", "prove", *_arguments(binding))
 
 
 def check(file: str) -> str:
     """Return the command that checks a stack file against every rule, without the engine."""
-    return _command(".venv/bin/irsa", "check", file)
+    return _command(".venv/bin/irsa", "check", *_arguments(file))

@@ -252,9 +252,10 @@ def _not_a_resource(resource: Any) -> Mistake | None:
     if len(parts) < 6 or parts[0] != "arn":  # noqa: PLR2004 (an ARN has six parts)
         fix = "write the whole ARN: arn:partition:service:region:account-id:resource"
         return Mistake(f"{resource!r} is not an ARN (six parts, separated by colons, the first is arn)", allowed, fix)
-    if parts[1] not in (*PARTITIONS, "*", "variable"):
-        known = ", ".join(PARTITIONS)
-        return Mistake(f"{resource!r}: the partition is {parts[1]!r}", known, "write one of these")
+    # IAM takes no variable of its own here, but `Partition "${aws" is not valid`; one without a colon is irsa's.
+    partition = resource.split(":", 2)[1]
+    if partition not in (*PARTITIONS, "*") and not IAM_VARIABLE.fullmatch(partition):
+        return Mistake(f"{resource!r}: the partition is {partition!r}", ", ".join(PARTITIONS), "write one of these")
     return None
 
 

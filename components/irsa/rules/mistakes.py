@@ -10,6 +10,8 @@ from typing import Any
 LINE = 80
 LISTED = 20
 COMPARED = 1_000
+# A colon at its start would command CI, and at its end introduce what follows.
+PLAIN = re.compile(r"(?!:)[\w./:@+=,*~${}-]+(?<!:)", re.ASCII)
 Place = tuple[str | int, ...]
 """A path within a value: keys of mappings and indexes of lists."""
 
@@ -94,8 +96,11 @@ def _as_utf_16(character: str) -> str:
 
 
 def named(name: str) -> str:
-    """Return a name for a message: as it is where it is one plain word, else in quotes, so that its end is seen."""
-    return name if re.fullmatch(r"[\w./@+=,~${}-]+", name) else visible(json.dumps(name, ensure_ascii=False))
+    """Return what somebody else wrote for a message: as it is where it is one plain word, else in quotes.
+
+    The quotes show where it ends, so that `x; fix: ...` in it cannot pass for our words.
+    """
+    return name if PLAIN.fullmatch(name) else visible(json.dumps(name, ensure_ascii=False))
 
 
 def listed(names: Collection[str], spelled: Callable[[str], str] = str) -> str:
@@ -107,7 +112,11 @@ def listed(names: Collection[str], spelled: Callable[[str], str] = str) -> str:
 def shortened(value: Any) -> str:
     """Return a value for a message; a long one is shortened."""
     text = "nothing" if value is None else repr(value)
-    return text if len(text) <= LINE else f"{text[: LINE - 3]}..."
+    if len(text) <= LINE:
+        return text
+    # The quotes of a string are closed, or what follows could be taken for more of it.
+    end = f"...{text[0]}" if isinstance(value, str) else "..."
+    return text[: LINE - len(end)] + end
 
 
 def described(where: str, mistake: Mistake) -> str:

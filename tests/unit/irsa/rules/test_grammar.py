@@ -59,7 +59,6 @@ def places(mistakes: Iterable[Located]) -> list[Place]:
         document({**STATEMENT, "Resource": "arn:aws:s3:::${aws:PrincipalTag/team}/*"}),
         document({**STATEMENT, "Resource": "arn:*:s3:::my-bucket"}),
         document({**STATEMENT, "Resource": "arn:aws:sns:us-west-2:111122223333:my:topic"}),
-        document({**STATEMENT, "Resource": "arn:${aws:PrincipalTag/partition}:s3:::my-bucket"}),
     ],
 )
 def test_documents_that_iam_takes(good: dict[str, Any]) -> None:

@@ -112,3 +112,12 @@ def test_characters_of_latin_1_and_keys() -> None:
     assert list(condition_mistakes({"StringEquals": {"aws:PrincipalTag/\u0100": "x"}}))
     assert (trust_mistakes({**TRUST, "Action": "sts:AssumeRole", "Sid": "A", "Condition": {
         "StringEquals": {"aws:PrincipalTag/x": "\u0100"}}}))  # fmt: skip
+
+
+@pytest.mark.parametrize("partition", ["${aws:PrincipalTag/partition}", "${partiti:n}", "${"])
+def test_no_partition_is_a_variable_of_iam(partition: str) -> None:
+    """The slip: `${partiti:n}` for `${partition}`, which IAM refuses: `Partition "${partiti" is not valid`."""
+    ((place, mistake),) = statement_mistakes({**POLICY, "Resource": f"arn:{partition}:s3:::b"}, trust=False)
+
+    assert place == ("Resource",)
+    assert "the partition is" in mistake.found

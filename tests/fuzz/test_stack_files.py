@@ -1,0 +1,102 @@
+"""Damaged stack files: each is accepted and then deployable, or refused with a place."""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from config.check import report_of
+from config.check_report import FileReport, as_json, plain, sarif
+from config.loading import StackFileError, examine
+from config.located_mistake import LocatedMistake
+from config.stack_file import StackFile, project_settings
+from tests.fuzz.conftest import SHARDS, amount_of
+from tests.fuzz.deployment import deploy
+from tests.fuzz.hidden import hidden_in
+from tests.fuzz.mutations import ROOT, case
+from tests.unit.config.yaml_lines import line_of
+
+FEW, MANY = 800, 10_000
+FILE = Path("Pulumi.test.yaml")
+
+
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_each_is_deployable_or_refused_with_a_place(
+    shard: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, Any], None]
+) -> None:
+    """Protects the promise of `irsa check`: what is in the file is deployable, or told where and what to do.
+
+    The slip and the attack: any file at all; a traceback, a mistake without a place, a line that the file forged, or a
+    resource that AWS or Kubernetes refuses half-way through `pulumi up`.
+    """
+    (tmp_path / "policies").symlink_to(ROOT / "policies")
+    (tmp_path / "Pulumi.yaml").write_text("name: irsa\nruntime: python\n")
+    monkeypatch.chdir(tmp_path)
+    amount = amount_of(shard, FEW, MANY)
+    outcomes: Counter[str] = Counter()
+    failures: dict[str, str] = {}
+    for number in amount.numbers:
+        text = case(amount.seed, number)
+        FILE.write_text(text)
+        try:
+            outcomes[outcome()] += 1
+        except Exception as error:
+            # One of each kind says all; the file itself is what a repetition needs.
+            kind = f"{type(error).__name__}: {str(error)[:17]}"
+            failures.setdefault(kind, f"seed {amount.seed}, case {number}: {error!r}\n{text}")
+    record_property("fuzz", f"seed {amount.seed}: {', '.join(f'{n} {what}' for what, n in outcomes.most_common())}")
+
+    assert not failures, "\n\n".join(failures.values())
+    assert outcomes["no place"] == 0
+    # Each happens, or the mutations would be too weak or too wild to show anything.
+    assert outcomes["deployed"] > len(amount.numbers) / 20
+    assert outcomes["refused"] > len(amount.numbers) / 4
+
+
+def outcome() -> str:
+    """Check the file and deploy what is accepted, and return what came of it."""
+    report = report_of(FILE)
+    hidden = hidden_in([*plain([report]), *as_json([report]).split("\n"), *sarif([report]).split("\n")])
+    assert not hidden, f"hidden characters: {hidden[0]!a}"
+    if report.mistakes:
+        assert_told(report)
+        return "refused"
+    file = StackFile(FILE)
+    stack = examine({**project_settings(Path(), file).settings, **file.settings}, Path(), "us-west-2").stack
+    if stack is None:
+        # Pulumi has them as text when the program runs.
+        return "accepted, with secrets"
+    try:
+        deploy(stack, Path())
+    except StackFileError as error:
+        return "refused when the account was known" if all(each.place for each in error.mistakes) else "no place"
+    except pulumi.RunError as error:
+        return "refused by a look-up" if "irsa:" in str(error) else "no place"
+    return "deployed"
+
+
+def assert_told(report: FileReport) -> None:
+    """Assert that each mistake has a place and all parts."""
+    text = FILE.read_text(encoding="utf-8")
+    for mistake in report.mistakes:
+        parts = (mistake.mistake.found, mistake.mistake.allowed, mistake.mistake.fix)
+        assert mistake.file, mistake
+        assert mistake.line == expected_line(mistake, text), mistake
+        assert all(parts), mistake
+        assert not any("Traceback" in part or "pydantic" in part for part in parts), mistake
+
+
+def expected_line(mistake: LocatedMistake, text: str) -> int | None:
+    """Give the line that a mistake must have; what is about the file as a whole is taken as it is."""
+    if not mistake.place:
+        return mistake.line
+    if mistake.file != FILE.name:
+        return line_of((ROOT / str(mistake.file)).read_text(), mistake.within)
+    # A key without a namespace is the project's own; a setting that is not in the file at all has no line.
+    keys = (f"irsa:{mistake.place[0]}", str(mistake.place[0]))
+    there = next((key for key in keys if re.search(rf"^  {re.escape(key)}\s*:", text, re.MULTILINE)), None)
+    return line_of(text, ["config", there, *mistake.place[1:]]) if there else None
