@@ -75,7 +75,7 @@ def expected(request: pytest.FixtureRequest) -> dict[str, Any]:
     return {}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chosen=st.sets(st.sampled_from(MAY_BE_OUTPUTS), min_size=1, max_size=6))
 def test_outputs_make_the_same_resources(
     deploy: Callable[..., Any], expected: dict[str, Any], chosen: set[Place]

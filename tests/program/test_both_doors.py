@@ -119,7 +119,7 @@ def stack_file_mistakes(binding: dict[str, Any]) -> Sequence[LocatedMistake]:
     return examine(values, Path("/nowhere"), "us-west-2").mistakes
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(case=CASES)
 @example((("service_account", "labels"), {"a b": "c"}))
 @example((("audience",), ""))
@@ -134,7 +134,7 @@ def test_one_argument(case: tuple[Place, Any]) -> None:
     assert places == places_too, f"component: {refused or 'takes it'}\nstack file: {refused_too or 'takes it'}"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     what=st.sampled_from(sorted(KEYED_FIELDS)), key=TEXTS, value=st.one_of(st.sampled_from([*ARNS, DOCUMENT]), PLAIN)
 )

@@ -307,6 +307,11 @@ def _principal(place: Place, principal: Any) -> Iterator[Located]:
             numbers = any(isinstance(item, int | float) for item in several)
             fix = "put it in quotes" if numbers else "write it as a string"
             yield (*place, kind), Mistake(shortened(value), "a string, or a list of strings", fix)
+        for item in several:
+            # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
+            if isinstance(item, str) and item != "*" and re.search(r"[*?]", item):
+                found = f"{shortened(item)}, with a wildcard in a part of it"
+                yield (*place, kind), Mistake(found, 'a whole name or ARN, or "*"', "name the principals one by one")
 
 
 def _wrong_version(version: Any) -> Mistake:

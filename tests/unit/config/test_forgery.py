@@ -44,7 +44,7 @@ HOSTILE = st.one_of(
         max_size=12,
     ).map(lambda text: f"{text}{EVIL}"),
 )
-WORD = re.compile(r"[\w.,/@+=~${}-]+")
+WORD = re.compile(r"(?!:)[\w.,:/@+=~*${}-]+")
 QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 STATEMENT: dict[str, Any] = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
 
@@ -155,7 +155,7 @@ def check_json(text: str) -> None:
     assert "##[" not in text
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.sampled_from(sorted(PLACES)), text=HOSTILE)
 @example("a key of a binding", "\n::error::EVIL")
 @example("an operator of the trust", "x; do: EVIL")

@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from irsa.rules.mistakes import Mistake
@@ -205,7 +205,6 @@ def shuffled(value: Any, order: random.Random) -> Any:
     return value
 
 
-@settings(deadline=None)
 @given(st.lists(_STATEMENTS, min_size=1, max_size=4), st.randoms(use_true_random=False))
 def test_writing_it_in_another_way_changes_nothing(statements: list[Any], order: random.Random) -> None:
     """Protects every document, not only those above: order and lists of one never make a difference."""
@@ -214,7 +213,6 @@ def test_writing_it_in_another_way_changes_nothing(statements: list[Any], order:
     assert differences(document, {**document, "Statement": shuffled(statements, order)}) == []
 
 
-@settings(deadline=None)
 @given(st.lists(_STATEMENTS, min_size=1, max_size=4), _STATEMENTS)
 def test_a_statement_that_is_not_there_is_always_told(statements: list[Any], further: Any) -> None:
     """Protects from a comparison that overlooks: a statement of another meaning is a difference both ways."""

@@ -79,6 +79,27 @@ def test_principals_that_are_nobody(principal: Any) -> None:
     assert [place for place, _ in mistakes] == [("Principal", "AWS")]
 
 
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("AWS", "?"),
+        ("AWS", "arn:aws:iam::*:root"),
+        ("AWS", ["arn:aws:iam::111122223333:role/ci", "arn:aws:iam::111122223333:role/*"]),
+        ("Federated", "arn:aws:iam::111122223333:oidc-provider/oidc.eks.*"),
+        ("Service", "*.amazonaws.com"),
+    ],
+)
+def test_a_part_of_a_principal_is_no_wildcard(kind: str, value: Any) -> None:
+    """The attack: a principal that reads as if it were narrow, and that IAM refuses half-way through the deployment.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
+    """
+    mistakes = trust_mistakes({**TRUST, "Principal": {kind: value}, "Action": "sts:AssumeRole"})
+
+    assert [place for place, _ in mistakes] == [("Principal", kind)]
+    assert trust_mistakes({**TRUST, "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}) == []
+
+
 def test_a_sid_twice() -> None:
     """The attack: two statements of one Sid, which IAM refuses in every document; none and an empty one are no Sid."""
     statements = [{"Sid": "A"}, {"Sid": ""}, {}, {"Sid": ""}, {"Sid": "A"}, {"Sid": "a"}]
