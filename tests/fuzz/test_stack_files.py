@@ -1,6 +1,5 @@
 """Damaged stack files: each is accepted and then deployable, or refused with a place."""
 
-import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,7 @@ from tests.fuzz.conftest import SHARDS, amount_of
 from tests.fuzz.deployment import deploy
 from tests.fuzz.hidden import hidden_in
 from tests.fuzz.mutations import ROOT, case
-from tests.unit.config.yaml_lines import line_of
+from tests.unit.config.yaml_lines import keys_of, line_of
 
 FEW, MANY = 800, 10_000
 FILE = Path("Pulumi.test.yaml")
@@ -98,5 +97,6 @@ def expected_line(mistake: LocatedMistake, text: str) -> int | None:
         return line_of((ROOT / str(mistake.file)).read_text(), mistake.within)
     # A key without a namespace is the project's own; a setting that is not in the file at all has no line.
     keys = (f"irsa:{mistake.place[0]}", str(mistake.place[0]))
-    there = next((key for key in keys if re.search(rf"^  {re.escape(key)}\s*:", text, re.MULTILINE)), None)
+    written = keys_of(text, "config")
+    there = next((key for key in keys if key in written), None)
     return line_of(text, ["config", there, *mistake.place[1:]]) if there else None

@@ -40,3 +40,9 @@ def line_of(text: str, steps: Iterable[str | int]) -> int:
         key, node = found[-1]
         line = key.start_mark.line
     return int(line) + 1
+
+
+def keys_of(text: str, key: str) -> set[str]:
+    """Return the keys of the mapping under a key of the file."""
+    under = [value for name, value in composed(text).value if name.value == key]
+    return {name.value for each in under if isinstance(each, yaml.MappingNode) for name, _ in each.value}
