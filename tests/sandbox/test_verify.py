@@ -159,7 +159,7 @@ def test_the_documented_rights_are_enough(project: Project, cloud: Any, tmp_path
     assert report(project, "prove", **proving)[0] == 0
     code, checks = report(project, "prove", **verifying)
     assert code == 2
-    assert 'cannot create resource "serviceaccounts/token"' in not_good(checks)[0]["found"]
+    assert r"cannot create resource \"serviceaccounts/token\"" in not_good(checks)[0]["found"]
 
 
 def test_the_right_to_make_tokens_can_be_given_per_namespace(project: Project, cloud: Any, tmp_path: Path) -> None:
@@ -221,7 +221,8 @@ def test_what_cannot_be_chosen_is_said_in_one_line(project: Project, verb: str, 
 
     assert [answer.returncode for answer in (binding, stack, folder)] == [2, 2, 2]
     assert binding.stderr == f"irsa {verb}: stack {STACK} has no binding 'verfied'; did you mean 'verified'?\n"
-    assert stack.stderr.startswith(f"irsa {verb}: pulumi stack export: no stack named 'nowhere' found")
+    said = "no stack named 'nowhere' found"
+    assert stack.stderr.startswith(f'irsa {verb}: pulumi stack export: "{said}"')
     assert "no Pulumi.yaml project file found" in folder.stderr
 
 
