@@ -1,6 +1,8 @@
 """`irsa verify`'s rules, with an AWS account and a cluster that answer what a test says."""
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -84,14 +86,18 @@ class StubClusters:
 
 
 def verify(
-    trust: str | None, client_ids: dict[str, list[str]], own_providers: frozenset[str] = frozenset()
+    trust: str | None,
+    client_ids: dict[str, list[str]],
+    own_providers: frozenset[str] = frozenset(),
+    settings: Mapping[str, Any] | None = MappingProxyType({}),
+    **live: Any,
 ) -> list[Check]:
     """Return the checks of a binding with this trust policy that did not come out well."""
-    role = DeclaredRole("app", trust, None)
+    role = DeclaredRole("app", trust, None, settings)
     declared = DeclaredStack(
         "dev", (DeclaredBinding("app", ROLE, role, service_accounts=(SERVICE_ACCOUNT,)),), {}, {}, own_providers
     )
-    aws_accounts: Any = StubAwsAccounts(StubAwsAccount(trust or document(STATEMENT), client_ids))
+    aws_accounts: Any = StubAwsAccounts(StubAwsAccount(trust or document(STATEMENT), client_ids, **live))
     clusters: Any = StubClusters()
     checks = Verification(declared, aws_accounts, clusters, pods=False).of_binding(declared.bindings[0])
     return [check for check in checks if check.outcome is not Outcome.OK]
@@ -99,15 +105,7 @@ def verify(
 
 def verify_settings(declared: dict[str, Any] | None, live: dict[str, Any]) -> list[Check]:
     """Return the checks that did not come out well where the role's settings are these."""
-    trust = document(STATEMENT)
-    role = DeclaredRole("app", trust, None, declared)
-    stack = DeclaredStack(
-        "dev", (DeclaredBinding("app", ROLE, role, service_accounts=(SERVICE_ACCOUNT,)),), {}, {}, frozenset()
-    )
-    aws_accounts: Any = StubAwsAccounts(StubAwsAccount(trust, {PROVIDER: ["sts.amazonaws.com"]}, **live))
-    clusters: Any = StubClusters()
-    checks = Verification(stack, aws_accounts, clusters, pods=False).of_binding(stack.bindings[0])
-    return [check for check in checks if check.outcome is not Outcome.OK]
+    return verify(document(STATEMENT), {PROVIDER: ["sts.amazonaws.com"]}, settings=declared, **live)
 
 
 def test_each_provider_is_held_to_the_audience_that_is_asked_of_its_tokens() -> None:
