@@ -7,36 +7,38 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from config.models import ServiceAccount
 from irsa import ServiceAccountRole
 from irsa.reading import Later
 from program.lookups import Lookups
-from program.plan import Plan, PlannedBinding, PlannedComponent, PlannedNamespace
+from program.plan import Plan, PlannedComponent, PlannedNamespace
 
 
 def create(plan: Plan, lookups: Lookups) -> None:
     """Create what is planned, and export the stack's outputs."""
     namespaces: dict[PlannedNamespace, pulumi.Resource] = {}
-    components: dict[str, ServiceAccountRole] = {}
+    # By the binding's key: the component with its role.
+    roles: dict[str, ServiceAccountRole] = {}
     for planned, parsed in plan.components:
         if planned.namespace and planned.namespace not in namespaces:
             namespaces[planned.namespace] = _namespace(planned.namespace, plan.retain_namespaces, lookups)
         spec = parsed
-        if planned.role_of:
-            spec = replace(parsed, role_arn=Later(components[planned.role_of].role_arn, lambda arn, _secret: str(arn)))
-        options = _options(planned, lookups, components, namespaces)
-        components[planned.name] = ServiceAccountRole.of_spec(planned.name, spec, options)
-    roles = {key: (binding, components[binding.component]) for key, binding in plan.bindings.items()}
-    pulumi.export("bindings", {key: _output(binding, role) for key, (binding, role) in roles.items()})
+        if planned.takes_role:
+            spec = replace(parsed, role_arn=Later(roles[planned.binding].role_arn, lambda arn, _secret: str(arn)))
+        options = _options(planned, lookups, roles, namespaces)
+        roles.setdefault(planned.binding, ServiceAccountRole.of_spec(planned.name.name, spec, options))
+    pulumi.export("bindings", {key: _output(plan.service_accounts[key], role) for key, role in roles.items()})
     pulumi.export(
-        "helmValues",
-        {key: _helm_values(role) for key, (binding, role) in roles.items() if binding.service_account is None},
+        "helmValues", {key: _helm_values(role) for key, role in roles.items() if plan.service_accounts[key] is None}
     )
 
 
 def _namespace(planned: PlannedNamespace, retain: bool, lookups: Lookups) -> pulumi.Resource:
     """Create a namespace unless it exists."""
-    options = pulumi.ResourceOptions(provider=lookups.clusters[planned.cluster].provider)
-    name = planned.logical_name
+    name, aliases = planned.logical_name
+    options = pulumi.ResourceOptions(
+        provider=lookups.clusters[planned.cluster].provider, aliases=[pulumi.Alias(name=alias) for alias in aliases]
+    )
     if retain:
         # A patch creates a missing namespace, uses an existing one, and leaves it when the stack is destroyed.
         patch = kubernetes.meta.v1.ObjectMetaPatchArgs(name=planned.name)
@@ -48,26 +50,25 @@ def _namespace(planned: PlannedNamespace, retain: bool, lookups: Lookups) -> pul
 def _options(
     planned: PlannedComponent,
     lookups: Lookups,
-    components: Mapping[str, ServiceAccountRole],
+    roles: Mapping[str, ServiceAccountRole],
     namespaces: Mapping[PlannedNamespace, pulumi.Resource],
 ) -> pulumi.ResourceOptions:
     providers: list[pulumi.ProviderResource | None] = [lookups.aws_accounts[planned.aws_account].provider]
     if planned.cluster is not None:
         providers.append(lookups.clusters[planned.cluster].provider)
-    depends_on: list[pulumi.Resource] = [components[planned.role_of]] if planned.role_of else []
+    depends_on: list[pulumi.Resource] = [roles[planned.binding]] if planned.takes_role else []
     if planned.namespace:
         depends_on.append(namespaces[planned.namespace])
     return pulumi.ResourceOptions(
         providers=[provider for provider in providers if provider],
         protect=planned.protect or None,
         depends_on=depends_on,
-        aliases=[pulumi.Alias(name=planned.formerly)] if planned.formerly else None,
+        aliases=[pulumi.Alias(name=alias) for alias in planned.name.aliases],
     )
 
 
-def _output(binding: PlannedBinding, role: ServiceAccountRole) -> dict[str, Any]:
+def _output(service_account: ServiceAccount | None, role: ServiceAccountRole) -> dict[str, Any]:
     """Return a binding's part of the stack output `bindings`."""
-    service_account = binding.service_account
     return {
         "namespace": service_account.namespace if service_account else None,
         "serviceAccount": service_account.name if service_account else None,

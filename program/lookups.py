@@ -40,6 +40,8 @@ class ResolvedCluster(NamedTuple):
     """Name of the EKS cluster; empty when the stack file has none."""
     provider: "kubernetes.Provider | None"
     """The provider of its Kubernetes API; None for the stack's default provider."""
+    issuer: str = ""
+    """Its OIDC issuer; empty where its Kubernetes API is not used."""
 
 
 @dataclass(frozen=True)

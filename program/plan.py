@@ -1,6 +1,7 @@
 """The plan: from settings and look-ups to the components to create. Nothing is looked up or created here."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from config.argument_places import KEYS_OF_A_CREATED_ROLE, arguments_of, place_of, spelled
@@ -9,7 +10,7 @@ from config.located_mistake import LocatedMistake
 from config.models import Binding, ServiceAccount, Stack
 from config.variable_keys import with_variables_replaced
 from config.variables import fill
-from irsa.outputs import component_name
+from irsa.outputs import CLUSTER, KEY, LogicalName, component_name
 from irsa.reading import InvalidArgumentsError
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, Place
@@ -17,6 +18,7 @@ from irsa.rules.policies import CHAINING_POLICY, chaining_policy
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.unknown import UNKNOWN
 from irsa.spec import Spec, parse
+from program.identity import aws_account_id, identified, in_cluster
 from program.lookups import Lookups
 
 # The keys of a binding for which the component has no argument, or one of another shape.
@@ -36,18 +38,22 @@ class PlannedNamespace(NamedTuple):
 
     cluster: str
     name: str
-    logical_name: str
+    logical_name: LogicalName
 
 
 class PlannedComponent(NamedTuple):
     """A component to create."""
 
-    name: str
-    """Its logical name: the binding's key; for a service account in one of several clusters, `key@cluster`."""
+    binding: str
+    """The binding's key."""
+    automatic_name: str
+    """With it start the automatic names of its role and its policies."""
+    earlier_names: tuple[str, ...]
+    """Logical names that it had in earlier versions."""
     args: Mapping[str, Any]
     """The arguments of ServiceAccountRole."""
-    role_of: str | None
-    """Logical name of the component whose role its service account gets, instead of the argument `role_arn`."""
+    takes_role: bool
+    """Whether its service account gets the role of the binding's first component, not the argument `role_arn`."""
     aws_account: str | None
     """Key of the AWS account; None for the stack's."""
     cluster: str | None
@@ -55,24 +61,17 @@ class PlannedComponent(NamedTuple):
     namespace: PlannedNamespace | None
     """The namespace that is created for it."""
     protect: bool
-    formerly: str | None
-    """Its previous logical name."""
-
-
-class PlannedBinding(NamedTuple):
-    """What the stack's outputs need to know of a binding."""
-
-    service_account: ServiceAccount | None
-    component: str
-    """Logical name of the component with the binding's role."""
+    name: LogicalName = LogicalName("")
+    """Its logical name, which comes from what it creates (program.identity)."""
 
 
 class Plan(NamedTuple):
     """All that the stack creates."""
 
     components: Sequence[tuple[PlannedComponent, Spec]]
-    """In the order of creation, each with its arguments parsed."""
-    bindings: Mapping[str, PlannedBinding]
+    """In the order of creation, each with its arguments parsed; the first one of a binding has its role."""
+    service_accounts: Mapping[str, ServiceAccount | None]
+    """The service account of each binding, by its key."""
     retain_namespaces: bool
     """Whether the namespaces are kept when the stack is destroyed."""
 
@@ -93,7 +92,6 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
         StackFileError: All mistakes of all bindings that depend on what was looked up.
     """
     components: list[tuple[PlannedComponent, Spec]] = []
-    bindings: dict[str, PlannedBinding] = {}
     # The service accounts in several clusters have the same settings, and so the same mistakes.
     mistakes: dict[tuple[Any, ...], LocatedMistake] = {}
     for key, binding in stack.bindings.items():
@@ -104,17 +102,34 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
                 ("bindings", key, *refused.place), refused.mistake
             )
             continue
-        bindings[key] = PlannedBinding(binding.service_account, planned[0].name)
         for component in planned:
             try:
-                components.append((component, parse(component.name, component.args, spelled)))
+                spec = parse(component.automatic_name, component.args, spelled)
+                components.append(_identified(component, spec, stack, lookups))
             except InvalidArgumentsError as error:
                 for argument, mistake in error.mistakes:
                     place = ("bindings", key, *_setting(argument, binding, component.args))
                     mistakes[place, mistake.found] = LocatedMistake(place, mistake.spelled(spelled))
     if mistakes:
         raise StackFileError(list(mistakes.values()))
-    return Plan(components, bindings, stack.defaults.retain_namespaces)
+    service_accounts = {key: binding.service_account for key, binding in stack.bindings.items()}
+    return Plan(components, service_accounts, stack.defaults.retain_namespaces)
+
+
+def _identified(
+    component: PlannedComponent, spec: Spec, stack: Stack, lookups: Lookups
+) -> tuple[PlannedComponent, Spec]:
+    """Return a component and what it creates under their logical names."""
+    cluster = component.cluster
+    name, spec = identified(
+        spec,
+        component.automatic_name,
+        lookups.clusters[cluster].issuer if cluster else None,
+        aws_account_id(stack, component.aws_account),
+        component.earlier_names,
+    )
+    recorded = {KEY: component.binding, CLUSTER: None if stack.cluster else cluster}
+    return component._replace(name=name), replace(spec, recorded=recorded)
 
 
 def _setting(argument: Place, binding: Binding, args: Mapping[str, Any]) -> Place:
@@ -126,10 +141,7 @@ def _setting(argument: Place, binding: Binding, args: Mapping[str, Any]) -> Plac
 
 
 def _components(key: str, binding: Binding, stack: Stack, lookups: Lookups) -> Iterator[PlannedComponent]:
-    """Yield one component; for several clusters, one for the role and one for the service account in each cluster.
-
-    The names of the latter do not change when a cluster is added or removed.
-    """
+    """Yield one component; for several clusters, one for the role and one for the service account in each cluster."""
     clusters = binding.clusters or list(lookups.clusters)
     args = arguments(binding, stack, _variables(binding, clusters, stack, lookups))
     if "role_arn" not in args:
@@ -137,10 +149,10 @@ def _components(key: str, binding: Binding, stack: Stack, lookups: Lookups) -> I
     service_account = args.get("service_account")
     if stack.cluster:
         (only,) = clusters
-        yield _component(key, args, binding, only)
+        yield _component(key, args, stack, lookups, only)
         return
     if service_account is None:
-        yield _component(key, args, binding, None)
+        yield _component(key, args, stack, lookups, None)
         return
     annotating: dict[str, Any] = {name: args[name] for name in ("audience", "retain_on_delete") if name in args}
     annotating |= {"service_account": service_account, "role_arn": args.get("role_arn", UNKNOWN)}
@@ -151,37 +163,34 @@ def _components(key: str, binding: Binding, stack: Stack, lookups: Lookups) -> I
         subject = subject_of(service_account.get("namespace", DEFAULT_NAMESPACE), service_account["name"])
         args["subjects"] = [*binding.trust.subjects, subject]
         args["import_existing"] = [what for what in binding.import_ if what != "serviceAccount"]
-        yield _component(key, args, binding, None)
+        yield _component(key, args, stack, lookups, None)
     for cluster in clusters:
-        role_of = None if "role_arn" in args else key
-        yield _component(key, annotating, binding, cluster, cluster)._replace(role_of=role_of)
+        yield _component(key, annotating, stack, lookups, cluster)._replace(takes_role="role_arn" not in args)
 
 
 def _component(
-    key: str,
-    args: Mapping[str, Any],
-    binding: Binding,
-    cluster: str | None,
-    named_cluster: str | None = None,
+    key: str, args: Mapping[str, Any], stack: Stack, lookups: Lookups, cluster: str | None
 ) -> PlannedComponent:
-    """Return a component; without a cluster it creates nothing in Kubernetes.
-
-    Where a stack has several clusters, the names of what is in one of them end with its key.
-    """
-    service_account = binding.service_account
-    namespace = None
+    """Return a component; without a cluster it creates nothing in Kubernetes."""
+    binding, one_of_several = stack.bindings[key], None if stack.cluster else cluster
+    service_account, namespace = binding.service_account, None
     if cluster is not None and service_account and service_account.create_namespace:
         name = service_account.namespace or DEFAULT_NAMESPACE
-        namespace = PlannedNamespace(cluster, name, component_name(name, named_cluster))
+        logical_name = LogicalName(
+            in_cluster(name, lookups.clusters[cluster].issuer), (component_name(name, one_of_several),)
+        )
+        namespace = PlannedNamespace(cluster, name, logical_name)
+    keys = [key, *([binding.formerly] if binding.formerly else ())]
     return PlannedComponent(
-        component_name(key, named_cluster),
+        key,
+        component_name(keys[-1], one_of_several),
+        tuple(component_name(each, one_of_several) for each in keys),
         args,
-        None,
+        False,
         binding.aws_account,
         cluster,
         namespace,
         binding.protect,
-        component_name(binding.formerly, named_cluster) if binding.formerly else None,
     )
 
 

@@ -15,9 +15,11 @@ import pulumi_kubernetes as kubernetes
 
 from config.located_mistake import LocatedMistake
 from config.models import AwsAccount, Cluster, Stack
+from irsa.outputs import LogicalName
 from irsa.rules import commands
 from irsa.rules.arns import check_issuer, issuer_host_path, oidc_provider_arn, parse_iam_arn
-from irsa.rules.mistakes import Mistake, Place
+from irsa.rules.mistakes import Mistake, Place, path_of
+from program.identity import aws_provider, oidc_provider
 from program.lookups import (
     Identity,
     Lookups,
@@ -66,6 +68,7 @@ def resolve(stack: Stack, folder: Path) -> Lookups:
             *(partial(ask.aws_provider, aws_account) for aws_account in needs.variables),
             *(partial(ask.identity, aws_account) for aws_account in identified),
             *(partial(ask.issuer, cluster) for cluster, _ in needs.audiences),
+            *(partial(ask.own_issuer, cluster) for cluster in needs.kubernetes),
             *(partial(ask.oidc_provider, *pair) for pair in existing),
             *(partial(ask.eks_kubeconfig, cluster) for cluster in by_eks),
         ],
@@ -77,10 +80,9 @@ def resolve(stack: Stack, folder: Path) -> Lookups:
         pair: ask.oidc_provider(*pair) for pair in existing
     }
     for cluster, aws_account in created:
-        provider = ask.aws_provider(aws_account)
-        providers[cluster, aws_account] = _created_provider(
-            cluster, aws_account, ask.issuer(cluster), all_audiences, provider
-        )
+        issuer = ask.issuer(cluster)
+        name = oidc_provider(stack, cluster, aws_account, issuer)
+        providers[cluster, aws_account] = _created_provider(name, issuer, all_audiences, ask.aws_provider(aws_account))
     kubeconfigs = {cluster: ask.eks_kubeconfig(cluster) for cluster in by_eks}
     return Lookups(
         region=ask.region() if with_region else None,
@@ -91,10 +93,9 @@ def resolve(stack: Stack, folder: Path) -> Lookups:
             for aws_account in needs.variables
         },
         clusters={
-            key: ResolvedCluster(
-                cluster.name or "",
-                _kubernetes_provider(key, cluster, kubeconfigs.get(key), folder) if key in needs.kubernetes else None,
-            )
+            key: _resolved_cluster(key, cluster, ask.own_issuer(key), kubeconfigs.get(key), folder)
+            if key in needs.kubernetes
+            else ResolvedCluster(cluster.name or "", None)
             for key, cluster in clusters.items()
         },
         oidc_providers=providers,
@@ -144,6 +145,8 @@ class _Questions:
     def __init__(self, stack: Stack, needs: Needs) -> None:
         self.answers: dict[Any, Any] = {}
         self._aws_accounts, self._clusters, self._audiences = stack.aws_accounts, stack.clusters_by_key, needs.audiences
+        self._kubernetes = [cluster for cluster in self._clusters if cluster in needs.kubernetes]
+        self._provider_name = partial(aws_provider, stack)
         self._place: Callable[[str], Place] = stack.place_of_cluster
 
     @_once
@@ -164,7 +167,8 @@ class _Questions:
         roles = [aws.ProviderAssumeRoleArgs(role_arn=settings.assume_role_arn)] if settings.assume_role_arn else None
         # The default provider's profile is not inherited; a role is assumed with the same credentials as the stack's.
         profile = settings.profile or pulumi.Config("aws").get("profile")
-        return aws.Provider(aws_account, region=settings.region or self.region(), profile=profile, assume_roles=roles)
+        name, region = self._provider_name(aws_account), settings.region or self.region()
+        return aws.Provider(name.name, region=region, profile=profile, assume_roles=roles, opts=_options(name))
 
     @_once
     def identity(self, aws_account: str | None) -> Identity:
@@ -193,6 +197,17 @@ class _Questions:
                 (*self._place(cluster), "name"), found, "a cluster that has one", "set its `oidcIssuer`"
             )
         return issuers[0]
+
+    @_once
+    def own_issuer(self, cluster: str) -> str:
+        """The issuer of a cluster whose Kubernetes API is used: by it, what is there is told from other clusters'."""
+        issuer = self.issuer(cluster)
+        for other in self._kubernetes[: self._kubernetes.index(cluster)]:
+            if self.issuer(other) == issuer:
+                found = f"the issuer {issuer}, which is that of irsa:{path_of(self._place(other))}"
+                allowed = "each cluster once: its service accounts are known by its issuer"
+                raise LookupFailure(self._place(cluster), found, allowed, "remove one of the two")
+        return issuer
 
     @_once
     def oidc_provider(self, cluster: str, aws_account: str | None) -> str:
@@ -303,29 +318,35 @@ def _by_eks(cluster: Cluster) -> bool:
     return cluster.kubernetes is not None and cluster.kubernetes.eks
 
 
-def _kubernetes_provider(
-    key: str, cluster: Cluster, eks_kubeconfig: str | None, folder: Path
-) -> kubernetes.Provider | None:
-    """Create the provider for a cluster's Kubernetes API; None for the stack's default one."""
+def _resolved_cluster(
+    key: str, cluster: Cluster, issuer: str, eks_kubeconfig: str | None, folder: Path
+) -> ResolvedCluster:
+    """Return a cluster with the provider of its Kubernetes API; None for the stack's default one."""
     access = cluster.kubernetes
     if access is None:
-        return None
-    if access.eks:
-        return kubernetes.Provider(key, kubeconfig=eks_kubeconfig)
+        return ResolvedCluster(cluster.name or "", None, issuer)
     kubeconfig = str(folder / Path(access.kubeconfig).expanduser()) if access.kubeconfig else None
-    return kubernetes.Provider(key, kubeconfig=kubeconfig, context=access.context)
+    name = LogicalName(issuer_host_path(issuer), (key,))
+    provider = kubernetes.Provider(
+        name.name,
+        kubeconfig=eks_kubeconfig if access.eks else kubeconfig,
+        context=None if access.eks else access.context,
+        opts=_options(name),
+    )
+    return ResolvedCluster(cluster.name or "", provider, issuer)
 
 
 def _created_provider(
-    cluster: str, aws_account: str | None, issuer: str, audiences: Sequence[str], provider: aws.Provider | None
+    name: LogicalName, issuer: str, audiences: Sequence[str], provider: aws.Provider | None
 ) -> pulumi.Output[str]:
     """Create an AWS account's IAM OIDC provider for a cluster, and return its ARN."""
     return aws.iam.OpenIdConnectProvider(
-        "-".join(part for part in (cluster, aws_account) if part),
-        url=issuer,
-        client_id_lists=audiences,
-        opts=pulumi.ResourceOptions(provider=provider),
+        name.name, url=issuer, client_id_lists=audiences, opts=_options(name, provider=provider)
     ).arn
+
+
+def _options(name: LogicalName, provider: pulumi.ProviderResource | None = None) -> pulumi.ResourceOptions:
+    return pulumi.ResourceOptions(provider=provider, aliases=[pulumi.Alias(name=alias) for alias in name.aliases])
 
 
 def _creating_command(cluster: Cluster, aws_account: str | None, issuer: str, audiences: Collection[str]) -> str:

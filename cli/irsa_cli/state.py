@@ -205,14 +205,13 @@ def parse_state(state: Mapping[str, Any], stack: str | None = None) -> DeclaredS
     for resource in resources:
         children.setdefault(resource.get("parent", ""), []).append(resource)
     bindings: dict[str, DeclaredBinding] = {}
-    # The components of further clusters are merged into the one that has the binding's name.
-    components = [r for r in resources if r["type"] == outputs.COMPONENT_TYPE]
-    names = Counter(_name(component) for component in components)
-    for component in sorted(components, key=lambda r: (_name(r).count(outputs.SEPARATOR), _name(r))):
-        key, cluster_key = outputs.binding_and_cluster(_name(component))
-        if names[_name(component)] > 1:
+    components = [(*_keys(r), r) for r in resources if r["type"] == outputs.COMPONENT_TYPE]
+    names = Counter((key, cluster_key) for key, cluster_key, _ in components)
+    # The components of a binding's clusters are merged into the one that has its role.
+    for key, cluster_key, component in sorted(components, key=lambda each: (bool(each[1]), each[0], each[1])):
+        if names[key, cluster_key] > 1:
             # In another program, two components of one name have different parents.
-            key = component["urn"].split("::", 2)[2]
+            key = component["urn"].split("::", 2)[2]  # noqa: PLW2901
         found = _binding(key, cluster_key, component, children.get(component["urn"], []))
         bindings[key] = _merged(bindings[key], found) if key in bindings else found
     return DeclaredStack(
@@ -222,6 +221,17 @@ def parse_state(state: Mapping[str, Any], stack: str | None = None) -> DeclaredS
         {_reference(r): r.get("inputs") or {} for r in resources if r["type"] == KUBERNETES_PROVIDER},
         frozenset(_created_provider_arns(resources)),
     )
+
+
+def _keys(component: Resource) -> tuple[str, str]:
+    """Return the keys of a component's binding and of its cluster; the latter is empty for one cluster.
+
+    Before these were outputs, they were the component's name, as they are in a program of one's own.
+    """
+    recorded = component.get("outputs") or {}
+    if outputs.KEY in recorded:
+        return recorded[outputs.KEY], recorded.get(outputs.CLUSTER) or ""
+    return outputs.binding_and_cluster(_name(component))
 
 
 def _created_provider_arns(resources: Iterable[Resource]) -> Iterator[str]:

@@ -9,6 +9,7 @@ import pulumi_kubernetes as kubernetes
 
 from irsa import outputs
 from irsa.args import ServiceAccountRoleArgs
+from irsa.outputs import LogicalName
 from irsa.reading import Later
 from irsa.rules.annotations import webhook_annotations
 from irsa.spec import AnnotatedServiceAccount, CreatedRole, ManagedPolicy, Spec, parse
@@ -53,7 +54,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         super().__init__(outputs.COMPONENT_TYPE, name, {}, opts)
         for warning in spec.warnings:
             pulumi.log.warn(warning, self)
-        self._name, self._spec = name, spec
+        self._spec = spec
         role = self._role(spec.role) if spec.role else None
         if role:
             self.role_arn, self.role_name = role.arn, role.name
@@ -96,6 +97,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 outputs.ROLE_SETTINGS: _recorded_settings(spec.role),
                 outputs.INLINE_POLICIES: {policy.name: _input(policy.document) for policy in spec.inline_policies},
                 outputs.CREATES_SERVICE_ACCOUNT: service_account.create if service_account else None,
+                **spec.recorded,
             }
         )
 
@@ -112,52 +114,60 @@ class ServiceAccountRole(pulumi.ComponentResource):
 
         return _applied(warned, subjects=subjects, warnings=_input(role.trust_warnings))
 
-    def _child(self, import_id: str | None = None, after: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
-        """Return a child's options: parent, dependencies and import ID, and none of the caller's options."""
+    def _child(
+        self, name: LogicalName, import_id: str | None = None, after: Sequence[pulumi.Resource] = ()
+    ) -> pulumi.ResourceOptions:
+        """Return a child's options: parent, earlier names, dependencies and import ID, and none of the caller's."""
         return pulumi.ResourceOptions(
-            parent=self, depends_on=list(after), import_=import_id, retain_on_delete=self._spec.retain_on_delete
+            parent=self,
+            aliases=[pulumi.Alias(name=alias) for alias in name.aliases],
+            depends_on=list(after),
+            import_=import_id,
+            retain_on_delete=self._spec.retain_on_delete,
         )
 
     def _role(self, role: CreatedRole) -> aws.iam.Role:
         return aws.iam.Role(
-            self._name,
+            role.logical_name.name,
             assume_role_policy=_input(role.trust_policy),
             name=_input(role.name),
             name_prefix=_input(role.name_prefix),
-            opts=self._child(role.import_id),
+            opts=self._child(role.logical_name, role.import_id),
             **{setting: _input(value) for setting, value in role.settings.items()},
         )
 
     def _policy(self, policy: ManagedPolicy) -> aws.iam.Policy:
         return aws.iam.Policy(
-            policy.logical_name,
+            policy.logical_name.name,
             policy=_input(policy.document),
             name=_input(policy.name),
             name_prefix=policy.name_prefix,
             path=_input(policy.path),
             description=_input(policy.description),
             tags=_input(policy.tags),
-            opts=self._child(policy.import_id),
+            opts=self._child(policy.logical_name, policy.import_id),
         )
 
     def _permissions(
         self, role: aws.iam.Role, policies: Sequence[tuple[ManagedPolicy, aws.iam.Policy]]
     ) -> list[pulumi.Resource]:
-        attachments: list[tuple[str, pulumi.Input[str], str | None]] = [
-            (policy.logical_name, resource.arn, policy.attachment_import_id) for policy, resource in policies
+        attachments: list[tuple[LogicalName, pulumi.Input[str], str | None]] = [
+            (policy.attachment_name, resource.arn, policy.attachment_import_id) for policy, resource in policies
         ]
         attachments += [(each.logical_name, _input(each.policy_arn), each.import_id) for each in self._spec.attachments]
         attached: list[pulumi.Resource] = [
-            aws.iam.RolePolicyAttachment(logical_name, role=role.name, policy_arn=arn, opts=self._child(import_id))
+            aws.iam.RolePolicyAttachment(
+                logical_name.name, role=role.name, policy_arn=arn, opts=self._child(logical_name, import_id)
+            )
             for logical_name, arn, import_id in attachments
         ]
         attached += [
             aws.iam.RolePolicy(
-                policy.logical_name,
+                policy.logical_name.name,
                 role=role.name,
                 name=policy.name,
                 policy=_input(policy.document),
-                opts=self._child(policy.import_id),
+                opts=self._child(policy.logical_name, policy.import_id),
             )
             for policy in self._spec.inline_policies
         ]
@@ -175,6 +185,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
 
     def _service_account(self, service_account: AnnotatedServiceAccount, attached: Sequence[pulumi.Resource]) -> None:
         name, namespace = _input(service_account.name), _input(service_account.namespace)
+        logical_name = service_account.logical_name
         annotations = _applied(
             lambda known: {**known["declared"], **known["webhook"]},
             declared=_input(service_account.annotations),
@@ -186,29 +197,29 @@ class ServiceAccountRole(pulumi.ComponentResource):
             )
             secrets = _input(service_account.image_pull_secrets)
             kubernetes.core.v1.ServiceAccount(
-                self._name,
+                logical_name.name,
                 metadata=metadata,
                 image_pull_secrets=None if secrets is None else _applied(_references, secrets=secrets),
                 automount_service_account_token=_input(service_account.automount_service_account_token),
                 # A Pod must not start before its role has permissions.
-                opts=self._child(service_account.import_id, after=attached),
+                opts=self._child(logical_name, service_account.import_id, after=attached),
             )
             return
         # A patch would create a missing service account; reading it first fails when it does not exist.
         existing = kubernetes.core.v1.ServiceAccount.get(
-            outputs.existing_name(self._name),
+            outputs.existing_name(logical_name.name),
             _applied(lambda known: f"{known['namespace']}/{known['name']}", namespace=namespace, name=name),
             opts=pulumi.ResourceOptions(parent=self),
         )
         kubernetes.core.v1.ServiceAccountPatch(
-            self._name,
+            logical_name.name,
             metadata=kubernetes.meta.v1.ObjectMetaPatchArgs(
                 name=name,
                 namespace=namespace,
                 # Without patchForce, an annotation that somebody overwrote is a conflict.
                 annotations=annotations.apply(lambda values: {**values, "pulumi.com/patchForce": "true"}),
             ),
-            opts=self._child(after=[*attached, existing]),
+            opts=self._child(logical_name, after=[*attached, existing]),
         )
 
 

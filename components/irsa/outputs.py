@@ -3,6 +3,8 @@
 Stacks that an older version deployed have the same names: do not change them.
 """
 
+from typing import NamedTuple
+
 COMPONENT_TYPE = "irsa:index:ServiceAccountRole"
 
 # The registered outputs: they keep what the program declared, while a refresh rewrites the inputs of the children.
@@ -23,6 +25,9 @@ POLICY_DOCUMENTS = "policyDocuments"
 # Documents of the inline policies, by name.
 INLINE_POLICIES = "inlinePolicies"
 CREATES_SERVICE_ACCOUNT = "createsServiceAccount"
+# Keys of the binding, and of its cluster in a stack of several, in a stack file; absent in a program of one's own.
+KEY = "key"
+CLUSTER = "cluster"
 # Settings of a created role that IAM can change in place, by the names of RECORDED_SETTINGS, without those left to IAM.
 ROLE_SETTINGS = "roleSettings"
 # Argument of the component, and its name in the output.
@@ -35,6 +40,13 @@ RECORDED_SETTINGS = {
 # Between a component's name and the part for one of its children, or for a cluster. Keys of bindings cannot contain it,
 # so that no two names collide. IAM's names can: automatic names start with the component's.
 SEPARATOR = "@"
+
+
+class LogicalName(NamedTuple):
+    """The logical name of a resource, and those that it had before."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
 
 
 def child_name(component: str, key: str) -> str:

@@ -4,12 +4,12 @@ Arguments are read here only: the component creates resources from this value.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from irsa.evaluation.admission import Admission, admission, opening_statements
 from irsa.fields import ROLE_SETTINGS, Document, Found, collect
-from irsa.outputs import child_name, part_name
+from irsa.outputs import LogicalName, child_name, part_name
 from irsa.reading import Later, Reading, Value
 from irsa.rules.arns import Arn, parse_iam_arn
 from irsa.rules.combinations import combination_mistakes
@@ -46,6 +46,7 @@ Usages = Sequence[tuple[Place, Usage]]
 class AnnotatedServiceAccount:
     """The Kubernetes service account."""
 
+    logical_name: LogicalName
     name: Value[str]
     namespace: Value[str]
     create: bool
@@ -60,6 +61,7 @@ class AnnotatedServiceAccount:
 class CreatedRole:
     """The role to create."""
 
+    logical_name: LogicalName
     trust_policy: Value[str]
     subjects: Value[list[str]] | Value[list[str] | None]
     trust_warnings: Value[Sequence[str]]
@@ -74,7 +76,8 @@ class CreatedRole:
 class ManagedPolicy:
     """A managed policy to create and to attach."""
 
-    logical_name: str
+    logical_name: LogicalName
+    attachment_name: LogicalName
     document: Value[str]
     name: Value[str] | None
     name_prefix: str | None
@@ -89,7 +92,7 @@ class ManagedPolicy:
 class Attachment:
     """The attachment of an existing managed policy."""
 
-    logical_name: str
+    logical_name: LogicalName
     policy_arn: Value[str]
     import_id: str | None
 
@@ -98,7 +101,7 @@ class Attachment:
 class InlinePolicy:
     """An inline policy of the role."""
 
-    logical_name: str
+    logical_name: LogicalName
     name: str
     document: Value[str]
     import_id: str | None
@@ -126,6 +129,8 @@ class Spec:
     webhook: Webhook
     retain_on_delete: bool | None
     warnings: tuple[str, ...]
+    recorded: Mapping[str, str | None] = field(default_factory=dict)
+    """Further outputs that are recorded in the state: the keys of a stack file."""
 
 
 def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> Spec:
@@ -166,7 +171,7 @@ def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> S
         policies=policies,
         attachments=attachments,
         inline_policies=inline_policies,
-        service_account=_service_account(values),
+        service_account=_service_account(reading, values),
         webhook=_webhook(values),
         retain_on_delete=values.get("retain_on_delete"),
         warnings=tuple(_warnings(reading, values, role, (*usages, *_trust_usage(role, values)))),
@@ -366,6 +371,7 @@ def _role(reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[P
     if judged is not None:
         admitted = reading.combined({"judged": judged}, _admitted_subjects)
     return CreatedRole(
+        logical_name=LogicalName(reading.name),
         trust_policy=document,
         subjects=admitted,
         trust_warnings=() if judged is None else _trust_warnings(reading, parts, judged),
@@ -465,7 +471,8 @@ def _policy(reading: Reading, values: Mapping[str, Any], index: int, text: Value
         name = reading.checked(name, ("policy", "name"), lambda whole: check_name(whole, POLICY))
     arn = _policy_arn(name, settings.get("path", "/"), values["oidc_provider_arns"])
     return ManagedPolicy(
-        logical_name=logical_name,
+        logical_name=LogicalName(logical_name),
+        attachment_name=LogicalName(logical_name),
         document=text,
         name=name,
         name_prefix=None if name is not None else automatic_name_prefix(logical_name, POLICY, POLICY_PREFIX),
@@ -489,14 +496,14 @@ def _attachments(
     reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[Place, Any], policies: Sequence[ManagedPolicy]
 ) -> tuple[Attachment, ...]:
     adopted = "attachments" in values.get("import_existing", ())
-    parts = {policy.logical_name for policy in policies}
+    parts = {policy.logical_name.name for policy in policies}
     for key in values.get("policy_arns", {}):
         if child_name(reading.name, key) in parts:
             found = f"the key {key!r}, which is the name of a part of the split policy"
             reading.found.append((("policy_arns", key), Mistake(found, "another key", "rename it")))
     return tuple(
         Attachment(
-            child_name(reading.name, key),
+            LogicalName(child_name(reading.name, key)),
             in_aws_account["policy_arns", key],
             f"{values.get('role_name')}/{arn}" if adopted else None,
         )
@@ -530,7 +537,10 @@ def _inline_policies(
         texts[last] = reading.combined(texts, checked)
     return tuple(
         InlinePolicy(
-            child_name(reading.name, key), key, document, f"{values.get('role_name')}:{key}" if adopted else None
+            LogicalName(child_name(reading.name, key)),
+            key,
+            document,
+            f"{values.get('role_name')}:{key}" if adopted else None,
         )
         for key, document in texts.items()
     )
@@ -539,12 +549,13 @@ def _inline_policies(
 # --- the service account ---------------------------------------------------------------------------------------------
 
 
-def _service_account(values: Mapping[str, Any]) -> AnnotatedServiceAccount | None:
+def _service_account(reading: Reading, values: Mapping[str, Any]) -> AnnotatedServiceAccount | None:
     settings = values.get("service_account")
     if settings is None:
         return None
     name, namespace = settings["name"], settings.get("namespace", DEFAULT_NAMESPACE)
     return AnnotatedServiceAccount(
+        logical_name=LogicalName(reading.name),
         name=name,
         namespace=namespace,
         create=settings.get("create", True),
