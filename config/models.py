@@ -369,7 +369,7 @@ class Binding(Settings):
     retain_on_delete: bool = Field(default=False, examples=[True])
     """true: the binding's resources are kept when the binding is removed."""
     formerly: Key | None = Field(default=None, examples=["old-key"])
-    """Previous key of this binding: the role is not replaced, unless the new key is longer than 56 characters."""
+    """Earlier key of this binding, with which its automatic names start. Keep it: without it, these are made anew."""
 
 
 class Defaults(Settings):

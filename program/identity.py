@@ -33,7 +33,9 @@ def aws_provider(stack: Stack, aws_account: str) -> LogicalName:
     """Return the name of an AWS account's provider: its ID, where one key alone has that."""
     account_id = aws_account_id(stack, aws_account)
     is_alone = [aws_account_id(stack, key) for key in stack.aws_accounts].count(account_id) == 1
-    return LogicalName(account_id, (aws_account,)) if account_id and is_alone else LogicalName(aws_account)
+    if account_id in (None, aws_account) or not is_alone:
+        return LogicalName(aws_account)
+    return LogicalName(str(account_id), (aws_account,))
 
 
 def oidc_provider(stack: Stack, cluster: str, aws_account: str | None, issuer: str) -> LogicalName:

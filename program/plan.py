@@ -128,6 +128,9 @@ def _identified(
         aws_account_id(stack, component.aws_account),
         component.earlier_names,
     )
+    if spec.role and stack.bindings[component.binding].formerly and "role_name_prefix" not in component.args:
+        # The prefix of a long key is a hash of it: an earlier version took it from the new key.
+        spec = replace(spec, role=replace(spec.role, ignored_changes=("namePrefix",)))
     recorded = {KEY: component.binding, CLUSTER: None if stack.cluster else cluster}
     return component._replace(name=name), replace(spec, recorded=recorded)
 

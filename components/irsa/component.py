@@ -132,7 +132,10 @@ class ServiceAccountRole(pulumi.ComponentResource):
             assume_role_policy=_input(role.trust_policy),
             name=_input(role.name),
             name_prefix=_input(role.name_prefix),
-            opts=self._child(role.logical_name, role.import_id),
+            opts=pulumi.ResourceOptions.merge(
+                self._child(role.logical_name, role.import_id),
+                pulumi.ResourceOptions(ignore_changes=list(role.ignored_changes)),
+            ),
             **{setting: _input(value) for setting, value in role.settings.items()},
         )
 

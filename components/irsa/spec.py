@@ -70,6 +70,8 @@ class CreatedRole:
     settings: Mapping[str, Value[Any]]
     """Further inputs of `aws.iam.Role` by their names, which are those of the arguments (irsa.fields)."""
     import_id: str | None
+    ignored_changes: tuple[str, ...] = ()
+    """Inputs whose change is ignored, as Pulumi spells them."""
 
 
 @dataclass(frozen=True)

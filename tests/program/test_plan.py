@@ -8,6 +8,7 @@ import pytest
 
 from config.loading import StackFileError, load
 from config.models import Stack
+from irsa.outputs import LogicalName
 from program.lookups import Identity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
 from program.plan import Plan, PlannedComponent, PlannedNamespace, plan, policy_key
 
@@ -15,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 BLUE = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
 GREEN = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/EXAMPLE22222222222222222222GREEN"
+GREEN_ISSUER = GREEN.partition("/")[2]
 APP = {"serviceAccount": {"name": "app", "namespace": "team-a"}}
 OWN = ResolvedAwsAccount(Identity("111122223333", "aws"), None)
 SEVERAL = {"blue": {"name": "my-cluster"}, "green": {"name": "other", "kubernetes": {"context": "green"}}}
@@ -29,7 +31,10 @@ def planned(values: dict[str, Any], **lookups: Any) -> Plan:
     """Plan a stack with one cluster, or with blue and green."""
     stack = stack_of(values)
     names = {"cluster": BLUE} if stack.cluster else {"blue": BLUE, "green": GREEN}
-    clusters = {key: ResolvedCluster({"cluster": "my-cluster"}.get(key, key), None) for key in names}
+    clusters = {
+        key: ResolvedCluster({"cluster": "my-cluster"}.get(key, key), None, f"https://{arn.partition('/')[2]}")
+        for key, arn in names.items()
+    }
     found: dict[str, Any] = {
         "region": "us-west-2",
         "aws_accounts": {None: OWN},
@@ -38,6 +43,11 @@ def planned(values: dict[str, Any], **lookups: Any) -> Plan:
         **lookups,
     }
     return plan(stack, Lookups(**found))
+
+
+def named(issuer: str, cluster: str) -> LogicalName:
+    """Return the logical name of the namespace team-a in a cluster, with the name that earlier versions gave it."""
+    return LogicalName(f"team-a@{issuer}", (f"team-a@{cluster}",))
 
 
 def components(found: Plan) -> list[PlannedComponent]:
@@ -54,12 +64,14 @@ def test_a_binding_of_one_cluster_is_one_component() -> None:
     found = planned({"bindings": {"app": APP}})
     component = only(found)
 
-    assert (component.name, component.cluster) == ("app", "cluster")
-    assert (component.aws_account, component.role_of) == (None, None)
-    assert (component.namespace, component.protect, component.formerly) == (None, False, None)
+    assert (component.binding, component.name.name, component.cluster) == ("app", "app", "cluster")
+    assert (component.aws_account, component.takes_role) == (None, False)
+    assert (component.namespace, component.protect, component.name.aliases) == (None, False, ())
     assert component.args["oidc_provider_arns"] == [BLUE]
     assert component.args["service_account"] == {"name": "app", "namespace": "team-a"}
-    assert found.bindings["app"].component == "app"
+    service_account = found.service_accounts["app"]
+    assert service_account is not None
+    assert service_account.name == "app"
 
 
 def test_variables_are_what_was_looked_up_for_the_bindings_account() -> None:
@@ -114,7 +126,7 @@ def test_an_existing_role_is_only_named() -> None:
 
 
 def test_several_clusters_have_one_role_and_an_account_each() -> None:
-    """Protects blue/green: the names don't change when a cluster comes or goes, and each account waits for the role."""
+    """Protects blue/green: no name has a key of the file, and each service account waits for the role."""
     binding = {
         "serviceAccount": {"name": "app", "namespace": "team-a", "createNamespace": True},
         "role": {"name": "app-role"},
@@ -127,17 +139,25 @@ def test_several_clusters_have_one_role_and_an_account_each() -> None:
     found = planned({"clusters": SEVERAL, "bindings": {"app": binding}})
     role, blue, green = components(found)
 
-    assert [(c.name, c.cluster, c.role_of, c.formerly, c.protect) for c in components(found)] == [
-        ("app", None, None, "old", True),
-        ("app@blue", "blue", "app", "old@blue", True),
-        ("app@green", "green", "app", "old@green", True),
+    assert [(c.cluster, c.takes_role, c.protect) for c in components(found)] == [
+        (None, False, True),
+        ("blue", True, True),
+        ("green", True, True),
+    ]
+    assert [c.name for c in components(found)] == [
+        ("role/app-role", ("app", "old")),
+        (f"team-a/app@{ISSUER}", ("app@blue", "old@blue")),
+        (f"team-a/app@{GREEN_ISSUER}", ("app@green", "old@green")),
+    ]
+    assert [spec.recorded for _, spec in found.components] == [
+        {"key": "app", "cluster": cluster} for cluster in (None, "blue", "green")
     ]
     assert role.args["oidc_provider_arns"] == [BLUE, GREEN]
     assert role.args["subjects"] == ["team-b:*", "team-a:app"]
     assert "service_account" not in role.args
     assert role.args["import_existing"] == ["role"]
-    assert (role.namespace, blue.namespace) == (None, PlannedNamespace("blue", "team-a", "team-a@blue"))
-    assert green.namespace == PlannedNamespace("green", "team-a", "team-a@green")
+    assert (role.namespace, blue.namespace) == (None, PlannedNamespace("blue", "team-a", named(ISSUER, "blue")))
+    assert green.namespace == PlannedNamespace("green", "team-a", named(GREEN_ISSUER, "green"))
     for service_account in (blue, green):
         # The role's ARN is known when that component is created; a legal one stands for it.
         assert {name: value for name, value in service_account.args.items() if name != "role_arn"} == {
@@ -145,7 +165,6 @@ def test_several_clusters_have_one_role_and_an_account_each() -> None:
             "audience": "mine",
             "import_existing": ["serviceAccount"],
         }
-    assert found.bindings["app"].component == "app"
 
 
 def test_an_existing_role_of_several_clusters_has_no_component_of_its_own() -> None:
@@ -153,10 +172,12 @@ def test_an_existing_role_of_several_clusters_has_no_component_of_its_own() -> N
     arn = "arn:aws:iam::444455556666:role/theirs"
     found = planned({"clusters": SEVERAL, "bindings": {"app": {**APP, "role": {"arn": arn}}}}, oidc_providers={})
 
-    assert [component.name for component in components(found)] == ["app@blue", "app@green"]
+    assert [component.name for component in components(found)] == [
+        (f"team-a/app@{ISSUER}", ("app@blue",)),
+        (f"team-a/app@{GREEN_ISSUER}", ("app@green",)),
+    ]
     assert [component.args["role_arn"] for component in components(found)] == [arn, arn]
-    assert {component.role_of for component in components(found)} == {None}
-    assert found.bindings["app"].component == "app@blue"
+    assert {component.takes_role for component in components(found)} == {False}
 
 
 def test_a_role_only_uses_no_cluster_of_several() -> None:
@@ -165,8 +186,9 @@ def test_a_role_only_uses_no_cluster_of_several() -> None:
     found = planned({"clusters": SEVERAL, "bindings": {"app": binding}})
     component = only(found)
 
-    assert (component.name, component.cluster, component.args["oidc_provider_arns"]) == ("app", None, [GREEN])
-    assert found.bindings["app"].service_account is None
+    assert component.name.name == "app"
+    assert (component.cluster, component.args["oidc_provider_arns"]) == (None, [GREEN])
+    assert found.service_accounts == {"app": None}
 
 
 class LaterKnown:

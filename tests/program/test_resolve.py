@@ -144,7 +144,7 @@ def test_no_provider_is_created_for_a_stack_that_gets_no_further(monkeypatch: py
         run_program(values, bad, monkeypatch)
     made = [(name, inputs["url"]) for kind, name, inputs in good.resources if kind == OIDC_PROVIDER]
 
-    assert made == [("green", OTHER_ISSUER)]
+    assert made == [(OTHER_ISSUER.removeprefix("https://"), OTHER_ISSUER)]
     assert [name for kind, name, _ in bad.resources if kind == OIDC_PROVIDER] == []
 
 

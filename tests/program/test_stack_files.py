@@ -109,7 +109,7 @@ def test_the_trust_policy_names_the_looked_up_issuer(monkeypatch: pytest.MonkeyP
     run_program(stack_values(ROOT / "Pulumi.dev.yaml"), answers, monkeypatch)
     roles = {name: inputs for kind, name, inputs in answers.resources if kind == "aws:iam/role:Role"}
 
-    (statement,) = json.loads(roles["my-service-account"]["assumeRolePolicy"])["Statement"]
+    (statement,) = json.loads(roles["role/my-role"]["assumeRolePolicy"])["Statement"]
     assert statement["Principal"] == {"Federated": PROVIDER}
 
 

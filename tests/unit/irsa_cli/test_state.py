@@ -122,6 +122,19 @@ def test_a_forgotten_service_account_keeps_how_it_came() -> None:
     assert [each.created for each in binding.service_accounts] == [False]
 
 
+def test_the_keys_of_a_binding_are_outputs_of_its_components() -> None:
+    """Protects `irsa verify KEY`: logical names come from the things themselves, and no longer from the keys."""
+    web, account = {"namespace": "web", "serviceAccountName": "app"}, "web/app@oidc.example.com"
+    further = component(account, key="shop", cluster="blue", **web)
+    declared = parse_state(
+        state(further, service_account(account, "blue"), component("role/app", key="shop", cluster=None), role())
+    )
+    (binding,) = declared.bindings
+
+    assert declared.chosen(["shop"]) == (binding,)
+    assert [each.place for each in binding.service_accounts] == ["web/app in blue"]
+
+
 @pytest.mark.parametrize("name", ["roleArn", "annotations", "namespace", "serviceAccountName", "subjects"])
 def test_a_secret_that_everything_depends_on_is_named(name: str) -> None:
     """Protects from tracebacks and false findings: ciphertext is not compared with anything."""

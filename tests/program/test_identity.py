@@ -1,0 +1,183 @@
+"""Logical names come from the things that they name: no key of a stack file moves a resource."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irsa.outputs import LogicalName
+from irsa.spec import Spec, parse
+from program.identity import aws_account_id, aws_provider, identified, oidc_provider
+from tests.program.test_plan import BLUE, ISSUER, stack_of
+
+STATEMENT = {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}
+ALLOW = {"Version": "2012-10-17", "Statement": [STATEMENT]}
+LARGE = {"Version": "2012-10-17", "Statement": [{**STATEMENT, "Sid": f"S{n}x{'y' * 90}"} for n in range(60)]}
+SQS = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"
+SERVICE_ACCOUNT = {"name": "app", "namespace": "shop"}
+OF_A_ROLE = {"oidc_provider_arns": [BLUE], "service_account": SERVICE_ACCOUNT}
+ACCOUNTS = {
+    "data": {"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"},
+    "lake": {"assumeRoleArn": "arn:aws:iam::777788889999:role/a"},
+    "lake-2": {"assumeRoleArn": "arn:aws:iam::777788889999:role/b"},
+    "local": {"profile": "local"},
+}
+
+
+def named(args: dict[str, Any], key: str = "key", account_id: str | None = None) -> tuple[LogicalName, Spec]:
+    return identified(parse(key, args), key, f"https://{ISSUER}", account_id, (key,))
+
+
+def names(component: LogicalName, spec: Spec) -> Iterator[tuple[str, LogicalName]]:
+    """Yield the type and the name of each resource, as Pulumi's URNs hold them."""
+    yield "component", component
+    if spec.role:
+        yield "role", spec.role.logical_name
+    yield from (("policy", each.logical_name) for each in spec.policies)
+    yield from (("attachment", each.attachment_name) for each in spec.policies)
+    yield from (("attachment", each.logical_name) for each in spec.attachments)
+    yield from (("inline", each.logical_name) for each in spec.inline_policies)
+    if spec.service_account:
+        yield "service account", spec.service_account.logical_name
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (
+            {**OF_A_ROLE, "role_name": "App", "policy": {"document": ALLOW, "name": "Mine", "path": "/x/"}},
+            [
+                ("component", "role/app", "key"),
+                ("role", "role/app", "key"),
+                ("policy", "policy/mine", "key"),
+                ("attachment", "role/app/x/Mine", "key"),
+                ("service account", f"shop/app@{ISSUER}", "key"),
+            ],
+        ),
+        (
+            {**OF_A_ROLE, "policy": {"document": ALLOW}, "policy_arns": {"aws:AmazonSQSReadOnlyAccess": SQS}},
+            [
+                ("component", "key", None),
+                ("role", "key", None),
+                ("policy", "key", None),
+                ("attachment", "key", None),
+                ("attachment", "key@aws:AmazonSQSReadOnlyAccess", None),
+                ("service account", f"shop/app@{ISSUER}", "key"),
+            ],
+        ),
+        (
+            {
+                "oidc_provider_arns": [BLUE],
+                "subjects": ["a:b"],
+                "role_name": "app",
+                "policy": {"document": LARGE},
+                "policy_arns": {"aws:AmazonSQSReadOnlyAccess": SQS},
+                "inline_policies": {"list": ALLOW},
+            },
+            [
+                ("component", "role/app", "key"),
+                ("role", "role/app", "key"),
+                ("policy", "key", None),
+                ("policy", "key@part-2", None),
+                ("attachment", "role/app/automatic:key", "key"),
+                ("attachment", "role/app/automatic:key@part-2", "key@part-2"),
+                ("attachment", "role/app/aws:AmazonSQSReadOnlyAccess", "key@aws:AmazonSQSReadOnlyAccess"),
+                ("inline", "role/app/list", "key@list"),
+            ],
+        ),
+        (
+            {**OF_A_ROLE, "policy": {"document": ALLOW, "name": "mine"}},
+            [
+                ("component", "key", None),
+                ("role", "key", None),
+                ("policy", "policy/mine", "key"),
+                ("attachment", "key@mine", "key"),
+                ("service account", f"shop/app@{ISSUER}", "key"),
+            ],
+        ),
+        (
+            {"service_account": SERVICE_ACCOUNT, "role_arn": "arn:aws:iam::444455556666:role/theirs"},
+            [("component", f"shop/app@{ISSUER}", "key"), ("service account", f"shop/app@{ISSUER}", "key")],
+        ),
+    ],
+)
+def test_what_is_named_has_that_name_and_the_rest_the_key(
+    args: dict[str, Any], expected: list[tuple[str, str, str | None]]
+) -> None:
+    """Protects deployed stacks: a name that changes replaces the resource, and an alias that is lost does too."""
+    assert [(kind, name.name, *name.aliases) for kind, name in names(*named(args))] == [
+        tuple(filter(None, each)) for each in expected
+    ]
+
+
+def test_an_attachment_by_arn_of_the_policy_that_is_created_keeps_its_name() -> None:
+    """Protects from two resources of one name, where a binding attaches its own policy a second time."""
+    arn = "arn:aws:iam::111122223333:policy/mine"
+    args = {**OF_A_ROLE, "policy": {"document": ALLOW, "name": "mine"}, "policy_arns": {"mine": arn}}
+    found = [name.name for kind, name in names(*named(args)) if kind == "attachment"]
+
+    assert found == ["key", "key@mine"]
+
+
+KEYS = st.from_regex(r"[A-Za-z0-9_+=,.-]{1,12}", fullmatch=True)
+IAM_NAMES = st.from_regex(r"[A-Za-z0-9_+=,.@-]{1,12}", fullmatch=True)
+LABELS = st.from_regex(r"[a-z0-9]{1,6}", fullmatch=True)
+
+
+@st.composite
+def bindings(draw: st.DrawFn) -> dict[str, Any]:
+    """A binding whose role and policy have names."""
+    policy = {"document": json.dumps(ALLOW), "name": draw(IAM_NAMES)}
+    return {
+        "oidc_provider_arns": [BLUE],
+        "service_account": {"name": draw(LABELS), "namespace": draw(LABELS)},
+        "role_name": draw(IAM_NAMES),
+        "policy": policy,
+        "policy_arns": {"aws:AmazonSQSReadOnlyAccess": SQS},
+        "inline_policies": {draw(IAM_NAMES): ALLOW},
+    }
+
+
+@given(args=bindings(), one=KEYS, other=KEYS)
+def test_another_key_gives_the_same_names(args: dict[str, Any], one: str, other: str) -> None:
+    """Protects a renamed key: what has a name keeps its place in the state."""
+    before, after = ([name.name for _, name in names(*named(args, key))] for key in (one, other))
+
+    assert before == after
+
+
+@given(one=bindings(), other=bindings())
+def test_two_things_have_two_names(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """Protects from a collision: as IAM and Kubernetes tell things apart, so do the names."""
+    both = ((one, "a"), (other, "b"))
+    first, second = ({(kind, name.name) for kind, name in names(*named(args, key))} for args, key in both)
+    roles = [args["role_name"].lower() for args in (one, other)]
+    policies = [args["policy"]["name"].lower() for args in (one, other)]
+    accounts = [tuple(args["service_account"].values()) for args in (one, other)]
+    shared = {kind for kind, _ in first & second}
+
+    assert ("role" in shared) == ("component" in shared) == (roles[0] == roles[1])
+    assert ("policy" in shared) == (policies[0] == policies[1])
+    assert ("service account" in shared) == (accounts[0] == accounts[1])
+    assert roles[0] == roles[1] or not shared & {"attachment", "inline"}
+
+
+def test_another_aws_account_is_told_by_its_id_where_the_file_has_it() -> None:
+    """Protects a renamed key of `accounts`: the roles stay, and those of one name in two accounts are two."""
+    stack = stack_of({"accounts": ACCOUNTS, "bindings": {"app": {"trust": {"subjects": ["a:b"]}}}})
+    component, _ = named({**OF_A_ROLE, "role_name": "app"}, account_id=aws_account_id(stack, "data"))
+
+    assert component == ("444455556666/role/app", ("key",))
+    assert [aws_account_id(stack, key) for key in (None, "local")] == [None, "local"]
+    assert aws_provider(stack, "data") == ("444455556666", ("data",))
+    # Two ways into one AWS account are two providers.
+    assert [aws_provider(stack, key) for key in ("lake", "lake-2", "local")] == [
+        ("lake", ()),
+        ("lake-2", ()),
+        ("local", ()),
+    ]
+    assert oidc_provider(stack, "blue", "data", f"https://{ISSUER}") == (f"444455556666/{ISSUER}", ("blue-data",))
+    assert oidc_provider(stack, "blue", None, f"https://{ISSUER}") == (ISSUER, ("blue",))
