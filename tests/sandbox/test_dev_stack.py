@@ -220,7 +220,7 @@ def test_drift_is_shown_and_repaired(stack: Any, iam: Any, cloud: Any) -> None:
 
     shown = stack.pulumi("refresh", "--yes", "--skip-preview")
     for seen in (
-        r"RolePolicyAttachment +my-service-account +deleted",
+        r"RolePolicyAttachment +role/my-role/my-policy +deleted",
         r"iam:Role +reports +updated .*\[diff: .*assumeRolePolicy",
         r"ServiceAccount +my-service-account +updated .*\[diff: .*metadata",
         r"ServiceAccountPatch +existing-service-account +updated .*\[diff: .*metadata",
