@@ -221,8 +221,8 @@ def test_drift_is_shown_and_repaired(stack: Any, iam: Any, cloud: Any) -> None:
     shown = stack.pulumi("refresh", "--yes", "--skip-preview")
     for seen in (
         r"RolePolicyAttachment +role/my-role/my-policy +deleted",
-        r"iam:Role +reports +updated .*\[diff: .*assumeRolePolicy",
-        r"ServiceAccount +my-service-account +updated .*\[diff: .*metadata",
+        r"iam:Role +role/reports-role +updated .*\[diff: .*assumeRolePolicy",
+        r"ServiceAccount +default/my-service-account@\S+ +updated .*\[diff: .*metadata",
         r"ServiceAccountPatch +existing-service-account +updated .*\[diff: .*metadata",
     ):
         assert re.search(seen, shown), shown
