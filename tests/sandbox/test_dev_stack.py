@@ -223,7 +223,7 @@ def test_drift_is_shown_and_repaired(stack: Any, iam: Any, cloud: Any) -> None:
         r"RolePolicyAttachment +role/my-role/my-policy +deleted",
         r"iam:Role +role/reports-role +updated .*\[diff: .*assumeRolePolicy",
         r"ServiceAccount +default/my-service-account@\S+ +updated .*\[diff: .*metadata",
-        r"ServiceAccountPatch +existing-service-account +updated .*\[diff: .*metadata",
+        r"ServiceAccountPatch +default/existing-service-account@\S+ +updated .*\[diff: .*metadata",
     ):
         assert re.search(seen, shown), shown
 
