@@ -9,10 +9,12 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from config.argument_places import place_of
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from config.stack_file import in_yaml_words
-from irsa.rules.mistakes import LINE, Mistake, Place, nearest, visible
+from irsa.rules.combinations import ARGUMENTS_BY_OTHER_WORDS
+from irsa.rules.mistakes import LINE, Mistake, Place, nearest, path_of, visible
 
 # What a value must be, by the type of pydantic's error.
 KINDS = {
@@ -23,6 +25,11 @@ KINDS = {
     "list_type": "a list, such as [one, two]",
     "dict_type": "a mapping of keys to values",
     "model_type": "a mapping of keys to values",
+}
+# Words for which the most similar key is not what is meant.
+OTHER_WORDS = {
+    place_of((word,))[0]: {place_of((name,))[0]: what for name, what in names.items()}
+    for word, names in ARGUMENTS_BY_OTHER_WORDS.items()
 }
 LIMITS = {
     "greater_than_equal": "at least {ge:,}",
@@ -79,17 +86,39 @@ def _advice(kind: str, found: Any, place: Place) -> str:
         return f"write {found}, without quotes"
     if kind == "list_type" and isinstance(found, str):
         return f"write [{visible(json.dumps(found, ensure_ascii=False))}]" if len(found) <= LINE else "write [...]"
-    if kind == "model_type":
-        known = keys_at(place)
-        return f"write keys below it: {', '.join(known[:4])}{', ...' if len(known) > 4 else ''}"  # noqa: PLR2004 (enough to see which)
-    return "write a value of that type"
+    return _advice_for_keys(found, keys_at(place)) if kind == "model_type" else "write a value of that type"
+
+
+def _advice_for_keys(found: Any, known: list[str]) -> str:
+    key = _key_of(found, known) if isinstance(found, str) and found.isprintable() and len(found) <= LINE else None
+    if key:
+        return f"write {{{key}: {found}}}"
+    return f"write keys below it: {', '.join(known[:4])}{', ...' if len(known) > 4 else ''}"  # noqa: PLR2004 (enough to see which)
+
+
+def _key_of(value: str, known: Iterable[str]) -> str | None:
+    """Return the key for which a value stands alone, where a mapping belongs; None where that cannot be told."""
+    if value.endswith(".json"):
+        return "file" if "file" in known else None
+    if value.startswith("arn:"):
+        return "arn" if "arn" in known else None
+    return "name" if "name" in known and "file" not in known and re.fullmatch(r"[\w+=,.@-]+", value) else None
 
 
 def _unknown_key(key: str, place: Place) -> Mistake:
     known = keys_at(place)
+    return Mistake(f"unknown key {key!r}", ", ".join(known) or "no key", _advice_for_key(key, place, known))
+
+
+def _advice_for_key(key: str, place: Place, known: list[str]) -> str:
+    for levels in range(1, len(place)):
+        outer = place[:-levels]
+        if key in keys_at(outer):
+            return f"move it {'one level' if levels == 1 else f'{levels} levels'} up, to irsa:{path_of(outer)}"
+    if key in OTHER_WORDS and set(OTHER_WORDS[key]) <= set(known):
+        return f"write {' or '.join(f'{name} ({what})' for name, what in OTHER_WORDS[key].items())}"
     parent = _parent_of(key) if not difflib.get_close_matches(key, known, n=1) else None
-    fix = f"move it to {parent}" if parent else nearest(key, known, "remove it")
-    return Mistake(f"unknown key {key!r}", ", ".join(known) or "no key", fix)
+    return f"move it to {parent}" if parent else nearest(key, known, "remove it")
 
 
 def _parent_of(key: str) -> str | None:

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import pulumi
 
 from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS, Field, Found, collect
+from irsa.rules.combinations import ARGUMENTS_BY_OTHER_WORDS
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, described, nearest, path_of, shortened
 from irsa.rules.names import NameRule, check_name
 from irsa.rules.unknown import UNKNOWN, has_unknown
@@ -107,6 +108,9 @@ class Reading:
         if not isinstance(args, Mapping):
             found = "an output" if is_output(args) else shortened(args)
             fix = f"write its keys: {', '.join(self._spelled(known, place))}"
+            required = [name for name, each in fields.items() if each.required]
+            if place and len(required) == 1 and isinstance(args, str):
+                fix = f"write {{{self._spelled(required, place)[0]}: {shortened(args)}}}"
             self.found.append((place, Mistake(found, "a plain mapping of arguments", fix)))
             return {}
         values: dict[str, Any] = {}
@@ -115,7 +119,7 @@ class Reading:
             if key not in known:
                 names = self._spelled(known, place)
                 what = "an output as a key" if is_output(key) else f"unknown argument {key!r}"
-                unknown = Mistake(what, ", ".join(names), nearest(here[-1], names, "remove it"))
+                unknown = Mistake(what, ", ".join(names), self._advice_for(here, names))
                 self.found.append((here, unknown))
                 continue
             self.given[here] = value
@@ -132,6 +136,16 @@ class Reading:
                 missing = self.spelling((*place, key))
                 self.found.append((place, Mistake(f"no {missing}", f"{missing} is required", f"add {missing}")))
         return values
+
+    def _advice_for(self, here: Place, names: Sequence[str]) -> str:
+        """Return what to do with an unknown argument."""
+        key = str(here[-1])
+        if here[:-1] and key in {*FIELDS, *NESTED_FIELDS, *KEYED_FIELDS}:
+            return f"move it one level up, beside {self.spelling(here[:-1])}"
+        if not here[:-1] and key in ARGUMENTS_BY_OTHER_WORDS:
+            words = ARGUMENTS_BY_OTHER_WORDS[key].items()
+            return f"write {' or '.join(f'{self.spelling((name,))} ({what})' for name, what in words)}"
+        return nearest(here[-1], names, "remove it")
 
     def _spelled(self, names: Iterable[str], place: Place) -> list[str]:
         return sorted(self.spelling((*place, name)).rsplit(".", 1)[-1] for name in names)

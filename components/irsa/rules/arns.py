@@ -42,8 +42,10 @@ class Arn(NamedTuple):
         return self.resource.rsplit("/", 1)[-1]
 
 
-def parse_iam_arn(text: str, resource_type: str) -> Arn:
+def parse_iam_arn(text: str, resource_type: str, partition: str = "aws") -> Arn:
     """Return the parts of an IAM ARN of the given type (`role`, `policy`, `oidc-provider`).
+
+    The partition is that of the ARN that is advised where there is only the name of a policy.
 
     Raises:
         Mistake: It is not such an ARN; the message names the wrong part.
@@ -53,6 +55,9 @@ def parse_iam_arn(text: str, resource_type: str) -> Arn:
     problem = _problem_of(parts, resource_type)
     if problem:
         fix = f"copy the ARN from `{commands.list_arns(resource_type)}` or the IAM console"
+        if resource_type == "policy" and len(parts) == 1 and re.fullmatch(f"{PATH}{IAM_NAME}", f"/{text}"):
+            arns = [str(Arn(partition, owner, "policy", text)) for owner in ("aws", "111122223333")]
+            fix = f"write {arns[0]} if it is AWS's, or {arns[1]} with the number of your AWS account"
         raise Mistake(f"{text!r}: {problem}", f"an ARN such as {example}", fix)
     return Arn(parts[1], parts[4], resource_type, ":".join(parts[5:]).split("/", 1)[1])
 

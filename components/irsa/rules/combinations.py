@@ -18,6 +18,10 @@ ADOPTABLE: Mapping[str, Place] = {
     "inlinePolicies": ("role_name",),
     "serviceAccount": ("service_account", "name"),
 }
+# Arguments that are meant by a word that no argument has, and what each is.
+ARGUMENTS_BY_OTHER_WORDS: Mapping[str, Mapping[str, str]] = {
+    "policies": {"policy": "a document", "policy_arns": "policies that exist"},
+}
 # What a binding of an existing role may say; everything else would change that role.
 OF_AN_EXISTING_ROLE: Collection[str] = (
     "service_account",

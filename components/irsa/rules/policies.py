@@ -66,12 +66,13 @@ def parse_object(text: str) -> dict[str, Any]:
     except Mistake:
         raise
     except json.JSONDecodeError as error:
-        comma = text[: error.pos].rstrip().endswith(",") and text[error.pos : error.pos + 1] in ("]", "}")
-        raise Mistake(
-            f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
-            "an IAM policy document in JSON",
-            "remove the comma before it" if comma else "add the quote, comma or bracket that is missing there",
-        ) from error
+        place = f"at line {error.lineno}, column {error.colno}"
+        found, fix = f"not JSON: {error.msg} {place}", "add the quote, comma or bracket that is missing there"
+        if text[: error.pos].rstrip().endswith(",") and text[error.pos : error.pos + 1] in ("]", "}"):
+            fix = "remove the comma before it"
+        elif text.startswith(("//", "/*", "#"), error.pos):
+            found, fix = f"a comment {place}", "remove it: JSON has none; a statement's Sid may say what it is for"
+        raise Mistake(found, "an IAM policy document in JSON", fix) from error
     except ValueError as error:
         # Python refuses longer numbers.
         found = f"a number of more than {sys.get_int_max_str_digits():,} digits"

@@ -60,6 +60,23 @@ def test_all_mistakes_are_found_in_one_reading() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("args", "fix"),
+    [
+        ({"service_account": "c"}, "write {name: 'c'}"),
+        ({"service_account": {"name": "c", "role_name": "r"}}, "move it one level up, beside service_account"),
+        ({"policies": []}, "write policy (a document) or policy_arns (policies that exist)"),
+        ({"rolename": "r"}, "did you mean 'role_name'?"),
+    ],
+)
+def test_a_misplaced_argument_is_told_where_it_belongs(args: Any, fix: str) -> None:
+    """Protects from a wrong hint: the most similar argument is not always the one that is meant."""
+    reading = Reading("my-app")
+    reading.arguments(args)
+
+    assert fix in [mistake.fix for _, mistake in reading.found]
+
+
 @pytest.mark.parametrize("args", [None, [], "x", output({"role_arn": ROLE})])
 def test_arguments_that_are_no_mapping_stop_at_once(args: Any) -> None:
     """Protects from a second wave of mistakes: without keys nothing else can be checked."""

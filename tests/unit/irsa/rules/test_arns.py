@@ -62,6 +62,19 @@ def test_what_part_of_an_arn_is_wrong(arn: str, kind: str, word: str) -> None:
         parse_iam_arn(arn, kind)
 
 
+@pytest.mark.parametrize(
+    ("name", "partition"), [("AmazonS3ReadOnlyAccess", "aws"), ("service-role/AmazonEBSCSIDriverPolicy", "aws-cn")]
+)
+def test_the_name_of_a_policy_is_answered_with_its_whole_arn(name: str, partition: str) -> None:
+    """Protects the user from assembling an ARN: AWS's documentation names its policies without one."""
+    with pytest.raises(Mistake) as error:
+        parse_iam_arn(name, "policy", partition)
+    assert f"write arn:{partition}:iam::aws:policy/{name} if it is AWS's" in error.value.fix
+    with pytest.raises(Mistake) as error:
+        parse_iam_arn("my policy", "policy")
+    assert "aws iam list-policies" in error.value.fix
+
+
 def test_parts_of_an_arn_with_a_path() -> None:
     """Protects roles with a path: the annotation must carry it, the name must not."""
     arn = parse_iam_arn("arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy", "policy")
