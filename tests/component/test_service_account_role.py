@@ -94,11 +94,21 @@ def test_an_existing_account_is_read_before_it_is_patched(deploy: Any) -> None:
     assert deployed.one(PATCH).inputs["metadata"] == {
         "name": "theirs",
         "namespace": "team-a",
-        "annotations": {
-            "eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/my-role",
-            "pulumi.com/patchForce": "true",
-        },
+        "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/my-role"},
     }
+
+
+def test_only_what_may_take_over_is_forced(deploy: Any) -> None:
+    """Protects what others wrote: the API server refuses a patch in conflict unless it carries Pulumi's annotation.
+
+    https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/managing-resources-with-server-side-apply/
+    """
+    service_account = {"name": "theirs", "create": False}
+    for take_over, forced in ((True, "true"), (False, None)):
+        deployed = deploy({**PAGE, "service_account": {**service_account, "take_over": take_over}})
+        annotations = deployed.one(PATCH).inputs["metadata"]["annotations"]
+        assert annotations.get("pulumi.com/patchForce") == forced
+        assert annotations["eks.amazonaws.com/role-arn"] == "arn:aws:iam::111122223333:role/my-role"
 
 
 def test_a_role_without_an_account(deploy: Any) -> None:
