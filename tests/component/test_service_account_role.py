@@ -111,6 +111,32 @@ def test_only_what_may_take_over_is_forced(deploy: Any) -> None:
         assert annotations["eks.amazonaws.com/role-arn"] == "arn:aws:iam::111122223333:role/my-role"
 
 
+@pytest.mark.parametrize(
+    ("role", "take_over", "warns"), [("other", False, True), ("other", True, False), ("my-role", False, False)]
+)
+def test_a_role_that_somebody_else_wrote_is_warned_of(
+    deploy: Any, monkeypatch: pytest.MonkeyPatch, role: str, take_over: bool, warns: bool
+) -> None:
+    """Protects from a raw conflict half-way through `up`: the preview names role and manager, in the caller's spelling.
+
+    The live object is as the Kubernetes provider has it in its outputs.
+    """
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: said.append(text))
+    key, arn = "eks.amazonaws.com/role-arn", f"arn:aws:iam::111122223333:role/{role}"
+    fields: dict[str, Any] = {"f:metadata": {"f:annotations": {".": {}, f"f:{key}": {}}}}
+    entry = {"manager": "kubectl-annotate", "operation": "Update", "fieldsType": "FieldsV1", "fieldsV1": fields}
+    live = {"name": "theirs", "namespace": "team-a", "annotations": {key: arn}, "managedFields": [entry]}
+    service_account = {"name": "theirs", "namespace": "team-a", "create": False, "take_over": take_over}
+    deploy({**PAGE, "service_account": service_account}, live=live, preview=True)
+
+    warning = (
+        f"service account team-a/theirs has {key}: {arn}, written by kubectl-annotate; "
+        "Kubernetes refuses to overwrite it, unless service_account.take_over is true"
+    )
+    assert said == ([warning] if warns else [])
+
+
 def test_a_role_without_an_account(deploy: Any) -> None:
     """Protects terraform-aws-iam#485 users: Helm makes the account; the component gives the annotation to set."""
     deployed = deploy({"oidc_provider_arns": [PROVIDER], "subjects": ["team-a:*"], "role_name": "team-a"})

@@ -85,7 +85,7 @@ def test_the_role_of_another_stack_is_not_taken(shared: Shared) -> None:
     first, second = shared.deployed(ONE), shared.stack(TWO)
     warning = (
         f"service account default/shared has {ROLE_ARN}: {ONE}, written by {manager_of(first)}; if that is another "
-        "stack, Kubernetes refuses to overwrite it, unless serviceAccount.takeOver is true"
+        "stack or component, Kubernetes refuses to overwrite it, unless serviceAccount.takeOver is true"
     )
     assert warned(second.pulumi("preview")) == {warning}
     refusal = second.refused("up", "--yes", "--skip-preview")

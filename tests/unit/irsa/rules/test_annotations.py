@@ -165,7 +165,11 @@ def test_the_same_value_and_what_is_not_declared_are_no_conflict(live: dict[str,
     ("managers", "by", "condition"),
     [
         (("kubectl-annotate",), ", written by kubectl-annotate", ""),
-        (("pulumi-kubernetes-1a2b3c4d",), ", written by pulumi-kubernetes-1a2b3c4d", "if that is another stack, "),
+        (
+            ("pulumi-kubernetes-1a2b3c4d",),
+            ", written by pulumi-kubernetes-1a2b3c4d",
+            "if that is another stack or component, ",
+        ),
         # One of the two at least is not this stack's.
         (("pulumi-kubernetes-1", "pulumi-kubernetes-2"), ", written by pulumi-kubernetes-1, pulumi-kubernetes-2", ""),
         (("pulumi-kubernetes-1", "helm"), ", written by helm, pulumi-kubernetes-1", ""),
