@@ -250,7 +250,7 @@ class ServiceAccount(Settings):
 
     To stop managing a service account that irsa created, run `pulumi up` with `retainOnDelete: true` first."""
     take_over: bool = Field(default=False, examples=[True])
-    """true, with `create: false`: annotations that somebody else wrote are overwritten. Without it, a conflict."""
+    """true, with `create: false`: overwrite annotations that somebody else wrote. Without it, `pulumi up` fails."""
     create_namespace: bool = Field(default=False, examples=[True])
     """true: the namespace is created if it is missing, and kept when the stack is destroyed."""
     labels: dict[KubernetesKey, LabelValue] = Field(
