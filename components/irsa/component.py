@@ -235,7 +235,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 managed = [
                     (each.get("manager", ""), each.get("fields_v1")) for each in found.get("managed_fields") or ()
                 ]
-                about, values = f"{found['namespace']}/{found['name']}", found.get("annotations") or {}
+                about, values = f"{found.get('namespace')}/{found.get('name')}", found.get("annotations") or {}
                 argument = service_account.take_over_argument
                 for warning in conflicts(about, known["annotations"], values, managed, argument):
                     pulumi.log.warn(warning, self)
