@@ -249,6 +249,8 @@ class ServiceAccount(Settings):
     """false: the service account exists; irsa annotates it and changes nothing else.
 
     To stop managing a service account that irsa created, run `pulumi up` with `retainOnDelete: true` first."""
+    take_over: bool = Field(default=False, examples=[True])
+    """true, with `create: false`: overwrite annotations that somebody else wrote. Without it, `pulumi up` fails."""
     create_namespace: bool = Field(default=False, examples=[True])
     """true: the namespace is created if it is missing, and kept when the stack is destroyed."""
     labels: dict[KubernetesKey, LabelValue] = Field(

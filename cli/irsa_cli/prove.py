@@ -174,14 +174,15 @@ class Proof:
             return ProofResult(check(outcome_of(error), about, str(error)))
         if annotations is None:
             return missing
+        restore = service_account.command_to_restore(self._declared.stack, annotations)
         role_arn = annotations.get(ROLE_ARN)
         if role_arn != binding.role_arn:
             found = f"{ROLE_ARN}: {named(role_arn)}" if role_arn else f"no {ROLE_ARN}, so its Pods get no credentials"
-            return ProofResult(check(Outcome.FINDING, about, found, expected, self._repair))
+            return ProofResult(check(Outcome.FINDING, about, found, expected, restore))
         audience = annotations.get(AUDIENCE, DEFAULT_AUDIENCE)
         if audience != binding.audience:
             declared = AUDIENCE in service_account.annotations
-            fix = self._repair if declared else service_account.command_to_remove(AUDIENCE)
+            fix = restore if declared else service_account.command_to_remove(AUDIENCE)
             texts = (f"{AUDIENCE}: {named(audience)}", f"the audience {named(binding.audience)}", fix)
             return ProofResult(check(Outcome.FINDING, about, *texts))
         caller = Caller(

@@ -77,7 +77,13 @@ class DeclaredServiceAccount:
 
     def command_to_remove(self, annotation: str) -> str:
         """Return the command that removes one of its annotations."""
-        return commands.remove_annotation(self.namespace, self.name, annotation)
+        return commands.remove_annotations(self.namespace, self.name, annotation)
+
+    def command_to_restore(self, stack: str, live: Mapping[str, str]) -> str:
+        """Return the command that restores its declared annotations, of which it has others now."""
+        overwritten = [key for key, value in self.annotations.items() if live.get(key, value) != value]
+        # An account of the stack's own is written over.
+        return commands.up_with_annotations(stack, self.namespace, self.name, [] if self.created else overwritten)
 
 
 def in_cluster(name: str, cluster_key: str) -> str:

@@ -370,7 +370,7 @@ class Verification:
             return [
                 check(Outcome.FINDING, about, "the service account does not exist", named(str(service_account)), fix)
             ]
-        found = annotation_findings(service_account, live, self._repair)
+        found = annotation_findings(service_account, live, self._declared.stack)
         return [check(Outcome.FINDING, about, *texts) for texts in found] or [check(Outcome.OK, about)]
 
     def _of_pods(self, service_account: DeclaredServiceAccount, binding: DeclaredBinding) -> list[Check]:
@@ -394,14 +394,14 @@ class Verification:
 
 
 def annotation_findings(
-    service_account: DeclaredServiceAccount, live: Mapping[str, str], repair: str
+    service_account: DeclaredServiceAccount, live: Mapping[str, str], stack: str
 ) -> list[tuple[str, str, str]]:
     """Return found, expected and fix for every annotation of the webhook that differs from what is declared."""
     read_by_webhook = {key: value for key, value in live.items() if key.startswith(PREFIX)}
     misspelled = {
         key: text for key, text in ((key, _misspelling(key)) for key in live if key not in read_by_webhook) if text
     }
-    findings = []
+    findings, repair = [], service_account.command_to_restore(stack, live)
     for key, value in service_account.annotations.items():
         if live.get(key) != value:
             found = f"{named(key)}: {named(live[key])}" if key in live else f"no {named(key)}"

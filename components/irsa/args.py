@@ -19,6 +19,8 @@ class ServiceAccountArgs(TypedDict):
     """Its namespace, which must exist; for example `namespace.metadata.name`. Default: `default`."""
     create: NotRequired[bool]
     """False: the service account exists; irsa annotates it and changes nothing else. Default: true."""
+    take_over: NotRequired[bool]
+    """True, with `create` false: overwrite annotations that somebody else wrote. Default: false, `pulumi up` fails."""
     labels: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
     """Labels of a created service account."""
     annotations: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]

@@ -11,7 +11,7 @@ from irsa import outputs
 from irsa.args import ServiceAccountRoleArgs
 from irsa.outputs import LogicalName
 from irsa.reading import Later
-from irsa.rules.annotations import webhook_annotations
+from irsa.rules.annotations import PATCH_FORCE, conflicts, webhook_annotations
 from irsa.spec import AnnotatedServiceAccount, CreatedRole, ManagedPolicy, Spec, parse
 
 
@@ -219,11 +219,30 @@ class ServiceAccountRole(pulumi.ComponentResource):
             metadata=kubernetes.meta.v1.ObjectMetaPatchArgs(
                 name=name,
                 namespace=namespace,
-                # Without patchForce, an annotation that somebody overwrote is a conflict.
-                annotations=annotations.apply(lambda values: {**values, "pulumi.com/patchForce": "true"}),
+                annotations=self._patched(annotations, existing.metadata, service_account),
             ),
             opts=self._child(logical_name, after=[*attached, existing]),
         )
+
+    def _patched(self, annotations: Any, live: Any, service_account: AnnotatedServiceAccount) -> Any:
+        """Return the annotations of a patch, and warn of those that the API server will not let it overwrite."""
+        if service_account.take_over:
+            return _applied(lambda known: {**known["annotations"], PATCH_FORCE: "true"}, annotations=annotations)
+
+        def warned(known: Mapping[str, Any]) -> Any:
+            # Without an answer of the API, as in a program's own mocks, there is nothing to compare.
+            if found := known["live"]:
+                managed = [
+                    (each.get("manager", ""), each.get("fields_v1")) for each in found.get("managed_fields") or ()
+                ]
+                about, values = f"{found.get('namespace')}/{found.get('name')}", found.get("annotations") or {}
+                argument = service_account.take_over_argument
+                for warning in conflicts(about, known["annotations"], values, managed, argument):
+                    pulumi.log.warn(warning, self)
+            return known["annotations"]
+
+        # As part of the annotations, it is reported before the patch is sent.
+        return _applied(warned, annotations=annotations, live=live)
 
 
 def _recorded_settings(role: CreatedRole | None) -> dict[str, Any] | None:

@@ -204,6 +204,7 @@ class Field(NamedTuple):
 
 
 DECIDES = "it decides which resources exist"
+AUTHOR_DECIDES = "it is a decision of the program's author"
 NUMBER = "a number is checked before the deployment"
 TAGS = _mapping(lambda key: check_name(key, RULES["tag key"]), _named("tag value"))
 
@@ -226,6 +227,7 @@ SERVICE_ACCOUNT_FIELDS: Mapping[str, Field] = {
     "name": Field(_named("service account"), required=True),
     "namespace": Field(_named("namespace")),
     "create": Field(_flag, DECIDES),
+    "take_over": Field(_flag, AUTHOR_DECIDES),
     "labels": Field(_mapping(lambda key: check_name(key, RULES["Kubernetes key"]), _named("label value"))),
     "annotations": Field(_mapping(_annotation_key, _string(len))),
     "image_pull_secrets": Field(_list(_named("secret"))),
@@ -253,7 +255,7 @@ FIELDS: Mapping[str, Field] = {
     "role_arn": Field(_arn("role")),
     "oidc_provider_arns": Field(_at_least_one(_list(_arn("oidc-provider")))),
     "subjects": Field(_list(_string(check_subject))),
-    "any_service_account": Field(_flag, "it is a decision of the program's author"),
+    "any_service_account": Field(_flag, AUTHOR_DECIDES),
     "audience": Field(_named("audience")),
     "trust_conditions": Field(_conditions),
     "trust_statements": Field(_statements),

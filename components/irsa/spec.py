@@ -50,6 +50,9 @@ class AnnotatedServiceAccount:
     name: Value[str]
     namespace: Value[str]
     create: bool
+    take_over: bool
+    take_over_argument: str
+    """How the caller spells `take_over`."""
     annotations: Value[Mapping[str, str]]
     labels: Value[Mapping[str, str]] | None
     image_pull_secrets: Value[Sequence[str]] | None
@@ -561,6 +564,8 @@ def _service_account(reading: Reading, values: Mapping[str, Any]) -> AnnotatedSe
         name=name,
         namespace=namespace,
         create=settings.get("create", True),
+        take_over=settings.get("take_over", False),
+        take_over_argument=reading.spelling(("service_account", "take_over")),
         annotations=settings.get("annotations", {}),
         labels=settings.get("labels"),
         image_pull_secrets=settings.get("image_pull_secrets"),

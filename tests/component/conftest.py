@@ -33,7 +33,10 @@ class Registration(NamedTuple):
 
 
 class AwsAnswers(pulumi.runtime.Mocks):
-    """Computed outputs as IAM makes them."""
+    """Computed outputs as IAM makes them, and the metadata of the service accounts that exist."""
+
+    def __init__(self, live: dict[str, Any] | None) -> None:
+        self.live = live
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         outputs = dict(args.inputs)
@@ -41,6 +44,8 @@ class AwsAnswers(pulumi.runtime.Mocks):
             kind = args.typ.rsplit(":", 1)[1].lower()
             name = outputs.setdefault("name", f"{args.name}-1234567")
             outputs["arn"] = f"arn:aws:iam::{ACCOUNT}:{kind}{outputs.get('path') or '/'}{name}"
+        if args.typ == "kubernetes:core/v1:ServiceAccount" and args.resource_id:
+            outputs["metadata"] = self.live
         return args.resource_id or f"{args.name}-id", outputs
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], None]:
@@ -102,9 +107,11 @@ def deploy() -> Deploy:
         name: str = "my-app",
         opts: pulumi.ResourceOptions | None = None,
         registered: list[Registration] | None = None,
+        *,
         preview: bool = False,
+        live: dict[str, Any] | None = None,
     ) -> Deployment:
-        monitor = RecordingMonitor(AwsAnswers())
+        monitor = RecordingMonitor(AwsAnswers(live))
         monitor.registrations = registered if registered is not None else []
         pulumi.runtime.set_mocks(monitor.mocks, project="irsa", stack="test", preview=preview, monitor=monitor)
         outputs: dict[str, Any] = {}

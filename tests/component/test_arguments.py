@@ -72,6 +72,8 @@ REFUSALS: list[tuple[str, dict[str, Any], str, list[str]]] = [
      "service_account.token_expiration", ["60 seconds", "at least 600"]),
     ("labels of an existing account", {"service_account": {"name": "a", "create": False, "labels": {"a": "b"}}},
      "service_account.create", ["service_account.labels", "keeps what it has"]),
+    ("a created account that is taken over", {"service_account": {"name": "a", "take_over": True}},
+     "service_account.take_over", ["irsa creates", "or set service_account.create to false"]),
     ("a bad label", {"service_account": {"name": "a", "labels": {"a b": "c"}}}, 'service_account.labels["a b"]',
      ["label or annotation key"]),
     ("a bad pull secret", {"service_account": {"name": "a", "image_pull_secrets": ["A_B"]}},

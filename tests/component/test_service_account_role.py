@@ -94,11 +94,47 @@ def test_an_existing_account_is_read_before_it_is_patched(deploy: Any) -> None:
     assert deployed.one(PATCH).inputs["metadata"] == {
         "name": "theirs",
         "namespace": "team-a",
-        "annotations": {
-            "eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/my-role",
-            "pulumi.com/patchForce": "true",
-        },
+        "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/my-role"},
     }
+
+
+def test_only_what_may_take_over_is_forced(deploy: Any) -> None:
+    """Protects what others wrote: the API server refuses a patch in conflict unless it carries Pulumi's annotation.
+
+    https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/managing-resources-with-server-side-apply/
+    """
+    service_account = {"name": "theirs", "create": False}
+    for take_over, forced in ((True, "true"), (False, None)):
+        deployed = deploy({**PAGE, "service_account": {**service_account, "take_over": take_over}})
+        annotations = deployed.one(PATCH).inputs["metadata"]["annotations"]
+        assert annotations.get("pulumi.com/patchForce") == forced
+        assert annotations["eks.amazonaws.com/role-arn"] == "arn:aws:iam::111122223333:role/my-role"
+
+
+@pytest.mark.parametrize(
+    ("role", "take_over", "warns"), [("other", False, True), ("other", True, False), ("my-role", False, False)]
+)
+def test_a_role_that_somebody_else_wrote_is_warned_of(
+    deploy: Any, monkeypatch: pytest.MonkeyPatch, role: str, take_over: bool, warns: bool
+) -> None:
+    """Protects from a raw conflict half-way through `up`: the preview names role and manager, in the caller's spelling.
+
+    The live object is as the Kubernetes provider has it in its outputs.
+    """
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: said.append(text))
+    key, arn = "eks.amazonaws.com/role-arn", f"arn:aws:iam::111122223333:role/{role}"
+    fields: dict[str, Any] = {"f:metadata": {"f:annotations": {".": {}, f"f:{key}": {}}}}
+    entry = {"manager": "kubectl-annotate", "operation": "Update", "fieldsType": "FieldsV1", "fieldsV1": fields}
+    live = {"name": "theirs", "namespace": "team-a", "annotations": {key: arn}, "managedFields": [entry]}
+    service_account = {"name": "theirs", "namespace": "team-a", "create": False, "take_over": take_over}
+    deploy({**PAGE, "service_account": service_account}, live=live, preview=True)
+
+    warning = (
+        f"service account team-a/theirs has {key}: {arn}, written by kubectl-annotate; "
+        "Kubernetes refuses to overwrite it, unless service_account.take_over is true"
+    )
+    assert said == ([warning] if warns else [])
 
 
 def test_a_role_without_an_account(deploy: Any) -> None:

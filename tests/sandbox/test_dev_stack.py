@@ -227,6 +227,8 @@ def test_drift_is_shown_and_repaired(stack: Any, iam: Any, cloud: Any) -> None:
     ):
         assert re.search(seen, shown), shown
 
+    # What another manager wrote on an existing account has to go before the stack may write there again.
+    assert cloud.kubectl("annotate", "sa", "existing-service-account", f"{ROLE_ARN_KEY}-").returncode == 0
     changes = stack.up()
     assert changes["create"] == 1
     assert changes["update"] == 3

@@ -421,15 +421,87 @@ def test_an_overwritten_patch_is_a_conflict_unless_it_is_forced(
     overwritten(cloud, name)
     patch = engine.refresh(patch)
     assert engine.diff(patch, service_account(name, annotations={ROLE_ARN: ROLE})).changes
-    # The dry run is forced, as the official plugin's: the conflict comes with the update.
-    engine.update(patch, service_account(name, annotations={ROLE_ARN: ROLE}), preview=True)
-    with pytest.raises(ProviderError) as conflict:
-        engine.update(patch, service_account(name, annotations={ROLE_ARN: ROLE}))
-    assert "server-side apply field conflict detected" in str(conflict.value)
-    assert 'conflict with "kubectl-annotate" using v1: .metadata.annotations.' + ROLE_ARN in str(conflict.value)
-    assert annotations(live, name)[ROLE_ARN] == "evil"
+    for preview in (True, False):
+        with pytest.raises(ProviderError) as conflict:
+            engine.update(patch, service_account(name, annotations={ROLE_ARN: ROLE}), preview=preview)
+        assert "server-side apply field conflict detected" in str(conflict.value)
+        assert 'conflict with "kubectl-annotate" using v1: .metadata.annotations.' + ROLE_ARN in str(conflict.value)
+        assert annotations(live, name)[ROLE_ARN] == "evil"
     engine.update(patch, service_account(name, annotations={ROLE_ARN: ROLE, FORCE: "true"}))
     assert annotations(live, name) == {"keep": "me", ROLE_ARN: ROLE, FORCE: "true"}
+
+
+@pytest.mark.sandbox
+def test_a_new_patch_in_conflict_is_refused(engine: Engine, live: Client, cloud: Any, name: str) -> None:
+    """Protects what another stack or a person wrote: the first apply of a patch takes nothing over, either.
+
+    What nobody applied yet belongs to `before-first-apply`:
+    https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts
+    """
+    live.create(ServiceAccount(metadata=ObjectMeta(name=name)))
+    overwritten(cloud, name)
+    guide = (
+        "https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/managing-resources-with-server-side-apply/"
+    )
+    wanted = service_account(name, annotations={ROLE_ARN: ROLE})
+    with pytest.raises(ProviderError) as by_hand:
+        engine.create(PATCH, wanted)
+    text = str(by_hand.value)
+    assert text.startswith(
+        f'resource "{engine.urn(PATCH)}" was not successfully created by the Kubernetes API server: '
+    )
+    assert f"server-side apply field conflict detected. See {guide}" in text
+    assert re.search(
+        '\nthe resource managed by field manager "pulumi-kubernetes-[0-9a-f]{8}" had an apply conflict: ', text
+    )
+    assert 'conflict with "before-first-apply" using v1: .metadata.annotations.' + ROLE_ARN in text
+    assert annotations(live, name) == {ROLE_ARN: "evil"}
+
+    first = engine.create(PATCH, service_account(name, annotations={ROLE_ARN: ROLE, FORCE: "true"}), "first")
+    with pytest.raises(ProviderError) as by_stack:
+        engine.create(PATCH, service_account(name, annotations={ROLE_ARN: "other"}), "second")
+    assert f'conflict with "{first.outputs["__fieldManager"]}": .metadata.annotations.{ROLE_ARN}' in str(by_stack.value)
+    assert annotations(live, name) == {ROLE_ARN: ROLE, FORCE: "true"}
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_patches_of_one_value_share_it(engine: Engine, live: Client, name: str, order: tuple[int, int]) -> None:
+    """Protects the annotation of a stack whose twin is destroyed: the last owner takes it along, and no other."""
+    helm_account(live, name)
+    wanted = service_account(name, annotations={ROLE_ARN: ROLE})
+    patches = [engine.create(PATCH, wanted, each) for each in ("first", "second")]
+    engine.delete(patches[order[0]])
+    assert annotations(live, name) == {"keep": "me", ROLE_ARN: ROLE}
+    remaining = engine.refresh(patches[order[1]])
+    assert not engine.diff(remaining, wanted).changes
+    engine.delete(remaining)
+    assert annotations(live, name) == {"keep": "me"}
+
+
+@pytest.mark.sandbox
+def test_what_was_taken_over_is_no_longer_the_first_ones(engine: Engine, live: Client, name: str) -> None:
+    """Protects whom a forced patch made the owner: the destruction of the first stack leaves it what it took."""
+    helm_account(live, name)
+    first = engine.create(PATCH, service_account(name, annotations={ROLE_ARN: ROLE, "first": "1"}), "first")
+    taken = {ROLE_ARN: "other", FORCE: "true"}
+    second = engine.create(PATCH, service_account(name, annotations=taken), "second")
+    engine.delete(first)
+    assert annotations(live, name) == {"keep": "me", **taken}
+    engine.delete(second)
+    assert annotations(live, name) == {"keep": "me"}
+
+
+@pytest.mark.sandbox
+def test_what_is_not_tracked_is_nobodys(engine: Engine, live: Client, cloud: Any, name: str) -> None:
+    """Protects the update of an object without managers, as the official plugin has it: there is no conflict."""
+    helm_account(live, name)
+    patch = engine.create(PATCH, service_account(name, annotations={ROLE_ARN: ROLE}))
+    overwritten(cloud, name)
+    nobody = [{"op": "replace", "path": "/metadata/managedFields", "value": [{}]}]
+    live.patch(ServiceAccount, name, nobody, patch_type=PatchType.JSON)
+    engine.update(engine.refresh(patch), service_account(name, annotations={ROLE_ARN: ROLE}))
+    assert annotations(live, name) == {"keep": "me", ROLE_ARN: ROLE}
 
 
 @pytest.mark.sandbox

@@ -4,9 +4,10 @@ Source: https://github.com/aws/amazon-eks-pod-identity-webhook (README, "EKS Wal
 """
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from irsa.rules.mistakes import Mistake, Place
+from irsa.rules.mistakes import Mistake, Place, listed, named
 from irsa.rules.trust import DEFAULT_AUDIENCE
 
 PREFIX = "eks.amazonaws.com/"
@@ -14,6 +15,11 @@ ROLE_ARN = f"{PREFIX}role-arn"
 AUDIENCE = f"{PREFIX}audience"
 STS_REGIONAL_ENDPOINTS = f"{PREFIX}sts-regional-endpoints"
 TOKEN_EXPIRATION = f"{PREFIX}token-expiration"
+# By which a patch takes over fields of other managers:
+# https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/managing-resources-with-server-side-apply/
+PATCH_FORCE = "pulumi.com/patchForce"
+# How the names begin that the Kubernetes provider gives to its field managers, one for each patch.
+_PATCH_MANAGER = "pulumi-kubernetes-"
 # The annotations that irsa writes, each with the argument that it writes it from; the role's ARN comes from the role.
 WRITTEN_FROM: Mapping[str, Sequence[Place]] = {
     ROLE_ARN: (),
@@ -72,3 +78,59 @@ def webhook_annotations(
         TOKEN_EXPIRATION: None if token_expiration is None else str(token_expiration),
     }
     return {key: value for key, value in values.items() if value is not None}
+
+
+def managers_of(annotation: str, managed: Iterable[tuple[str, Any]]) -> list[str]:
+    """Return the field managers that own an annotation, sorted.
+
+    Args:
+        annotation: The key of the annotation.
+        managed: The manager and its `fieldsV1`, of each entry of `metadata.managedFields`:
+            https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
+    """
+    path = ("f:metadata", "f:annotations", f"f:{annotation}")
+    return sorted({manager for manager, fields in managed if _has(fields, path)})
+
+
+def _has(fields: Any, path: Sequence[str]) -> bool:
+    for step in path:
+        if not isinstance(fields, Mapping) or step not in fields:
+            return False
+        fields = fields[step]
+    return True
+
+
+def conflicts(
+    service_account: str,
+    declared: Mapping[str, str],
+    live: Mapping[str, str],
+    managed: Iterable[tuple[str, Any]],
+    take_over: str,
+) -> Iterator[str]:
+    """Yield a warning for each annotation of the webhook that the API server will not let a patch overwrite.
+
+    https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts
+
+    Args:
+        service_account: `namespace/name`.
+        declared: The annotations that the patch writes.
+        live: The annotations that the service account has.
+        managed: As in `managers_of`.
+        take_over: How the caller spells the argument `take_over`.
+    """
+    managed = tuple(managed)
+    for key in WRITTEN_FROM:
+        if key not in declared or live.get(key, declared[key]) == declared[key]:
+            continue
+        managers = managers_of(key, managed)
+        by = f", written by {listed(managers)}" if managers else ""
+        # A program cannot know whether the one manager is its own.
+        condition = "if that is another stack or component, " if [*map(_is_of_a_patch, managers)] == [True] else ""
+        yield (
+            f"service account {named(service_account)} has {key}: {named(live[key])}{by}; "
+            f"{condition}Kubernetes refuses to overwrite it, unless {take_over} is true"
+        )
+
+
+def _is_of_a_patch(manager: str) -> bool:
+    return manager.startswith(_PATCH_MANAGER)

@@ -71,6 +71,10 @@ def combination_mistakes(
             found = f"false, together with {dropped}"
             fix = f"remove {dropped}: an existing service account keeps what it has"
             yield ("service_account", "create"), Mistake(found, "one or the other", fix)
+    elif given.get(("service_account", "take_over")) is True:
+        create = spelling(("service_account", "create"))
+        found, fix = "true, for a service account that irsa creates", f"remove it, or set {create} to false"
+        yield ("service_account", "take_over"), Mistake(found, f"true with {create} false", fix)
     yield from _adoption_mistakes(given, spelling, existing_role)
 
 

@@ -7,7 +7,7 @@ a control character ends a paste, or the line that it goes to.
 import json
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 # The only client ID that eksctl gives to a provider:
 # https://docs.aws.amazon.com/eks/latest/userguide/enable-iam-roles-for-service-accounts.html
@@ -72,6 +72,23 @@ def up_with_service_account(stack: str, namespace: str, name: str, created: bool
         return up(stack)
     create = _command("kubectl", "create", "serviceaccount", *_arguments(name, options=_option("-n", namespace)))
     return f"{create} && {up(stack)}" if create and up(stack) else ""
+
+
+def up_with_annotations(stack: str, namespace: str, name: str, overwritten: Collection[str]) -> str:
+    """Return the command that restores the annotations of an existing service account.
+
+    The API server refuses to overwrite what another manager wrote, so those are removed first.
+
+    Args:
+        stack: The stack that annotates it.
+        namespace: Its namespace.
+        name: Its name.
+        overwritten: The keys of the annotations that somebody overwrote.
+    """
+    if not overwritten:
+        return up(stack)
+    remove = remove_annotations(namespace, name, *overwritten)
+    return f"{remove} && {up(stack)}" if remove and up(stack) else ""
 
 
 def list_stacks() -> str:
@@ -179,12 +196,12 @@ def create_token(namespace: str, name: str, audience: str) -> str:
     return _command("kubectl", "create", "token", *_arguments(name, options=options))
 
 
-def remove_annotation(namespace: str, name: str, key: str) -> str:
-    """Return the command that removes an annotation which is not declared."""
-    words = ("kubectl", "annotate", "serviceaccount")
-    if key.startswith("-"):
-        return _command(*words, *_option("-n", namespace), "--", name, f"{key}-")
-    return _command(*words, *_arguments(name, options=(*_option("-n", namespace), f"{key}-")))
+def remove_annotations(namespace: str, name: str, *keys: str) -> str:
+    """Return the command that removes annotations of a service account."""
+    words, removals = ("kubectl", "annotate", "serviceaccount"), [f"{key}-" for key in keys]
+    if any(key.startswith("-") for key in keys):
+        return _command(*words, *_option("-n", namespace), "--", name, *removals)
+    return _command(*words, *_arguments(name, options=(*_option("-n", namespace), *removals)))
 
 
 def restart(kind: str, name: str, namespace: str) -> str:

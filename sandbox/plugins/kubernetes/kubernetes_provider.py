@@ -247,8 +247,9 @@ class KubernetesProvider(protocol.Provider):
         try:
             if patch:
                 # An apply of what does not exist creates it, as with the official plugin.
+                force = self._forces(inputs)
                 live = await self._required_api().apply(
-                    kind_of(request.type), inputs, field_manager, self._is_forced(inputs), dry_run=False
+                    kind_of(request.type), inputs, field_manager, force, dry_run=False
                 )
             else:
                 live = await self._created(kind_of(request.type), inputs, request.preview)
@@ -325,8 +326,9 @@ class KubernetesProvider(protocol.Provider):
                 operations = ownership.taking_over(live, field_manager)
                 live = await api.patch(kind, namespace, name, operations) if operations else live
             applied = _with_ignored(inputs, live, field_manager, list(request.ignore_changes))
-            # Without force, a dry run would end in conflicts that the update itself resolves or reports.
-            force = self._is_forced(inputs) or (request.preview and ownership.is_updated_by_others(live))
+            # The update itself takes over the fields of the creation; nobody owns those of what was never tracked.
+            taken = ownership.is_untracked(live) or (request.preview and ownership.has_fields_of_the_creation(live))
+            force = self._forces(inputs) or taken
             live = await api.apply(kind, applied, field_manager, force, request.preview)
         except ApiError as error:
             text = _text_of_conflict(error, field_manager)
@@ -370,7 +372,8 @@ class KubernetesProvider(protocol.Provider):
         if await self._required_api().get(kind, namespace_of(nothing), nothing["metadata"]["name"]) is not None:
             await self._required_api().apply(kind, nothing, field_manager, force=False, dry_run=False)
 
-    def _is_forced(self, inputs: Plain) -> bool:
+    def _forces(self, inputs: Plain) -> bool:
+        """Return whether the program says that fields of other managers are taken over."""
         return _is_true(_annotation(inputs, FORCE)) or "enablePatchForce" in self._switches
 
     def _required_api(self) -> KubernetesApi:

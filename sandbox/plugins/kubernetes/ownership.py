@@ -42,9 +42,15 @@ def taking_over(live: Plain, field_manager: str) -> list[Plain]:
     return [{"op": "replace", "path": "/metadata/managedFields", "value": [*others, merged]}]
 
 
-def is_updated_by_others(live: Plain) -> bool:
-    """Return whether anybody changed the object other than by apply."""
-    return any(entry["operation"] == "Update" for entry in live["metadata"].get("managedFields") or [])
+def is_untracked(live: Plain) -> bool:
+    """Return whether no field of the object has a manager."""
+    return not live["metadata"].get("managedFields")
+
+
+def has_fields_of_the_creation(live: Plain) -> bool:
+    """Return whether fields still belong to the creation by this provider, which is no apply."""
+    creation = {("pulumi-kubernetes", "Update"), ("pulumi-resource-kubernetes", "Update")}
+    return any((each["manager"], each["operation"]) in creation for each in live["metadata"].get("managedFields") or [])
 
 
 def is_owned_by_others_alone(live: Plain, path: tuple[str, ...], field_manager: str) -> bool:

@@ -50,6 +50,7 @@ VALUES: dict[str, tuple[Any, list[Any]]] = {
     "service_account.name": ("my-app.v1", ["My_App", "", 5]),
     "service_account.namespace": ("team-a", ["team.a", "x" * 64]),
     "service_account.create": (False, ["false", 0]),
+    "service_account.take_over": (True, ["true", 1]),
     "service_account.labels": ({"app.kubernetes.io/name": "a"}, [{"a b": "c"}, {"a": "x" * 64}, {"a": True}, ["a"]]),
     "service_account.annotations": (
         {"example.com/owner": "anything at all"},
@@ -118,6 +119,7 @@ PLAIN = {
     "trust_policy_size_quota": "number",
     "attached_policies_quota": "number",
     "service_account.create": "which resources exist",
+    "service_account.take_over": "decision",
     "service_account.token_expiration": "number",
 }
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from irsa.rules.annotations import AUDIENCE, ROLE_ARN
 from irsa.rules.trust import federated_providers, trust_document
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.report.checks import Check, Outcome
 from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
-from irsa_cli.verify import Verification
+from irsa_cli.verify import Verification, annotation_findings
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -216,3 +217,27 @@ def test_a_role_that_was_made_anew_in_another_path_is_found() -> None:
     (finding,) = verify_settings({}, {"Arn": moved})
 
     assert (finding.check, finding.found, finding.expected) == ("role", moved, ROLE)
+
+
+@pytest.mark.parametrize(
+    ("created", "live", "removed"),
+    [
+        (True, {ROLE_ARN: "other", AUDIENCE: "other"}, ""),
+        (False, {}, ""),
+        (False, {ROLE_ARN: "other"}, f"{ROLE_ARN}-"),
+        (False, {ROLE_ARN: ROLE, AUDIENCE: "other"}, f"{AUDIENCE}-"),
+        (False, {ROLE_ARN: "other", AUDIENCE: "other"}, f"{ROLE_ARN}- {AUDIENCE}-"),
+    ],
+)
+def test_an_annotation_is_restored_by_a_command_that_is_not_refused(
+    created: bool, live: dict[str, str], removed: str
+) -> None:
+    """Protects from advice that fails: `pulumi up` is refused where somebody else wrote on an existing account.
+
+    One command for all annotations of an account, as each alone would end in a conflict about the others.
+    """
+    service_account = DeclaredServiceAccount("team-a", "app", {ROLE_ARN: ROLE, AUDIENCE: "mine"}, created, "")
+    remove = f"kubectl annotate serviceaccount app -n team-a {removed} && " if removed else ""
+
+    fixes = {fix for _, _, fix in annotation_findings(service_account, live, "dev")}
+    assert fixes == {f"{remove}pulumi up --refresh --stack dev"}

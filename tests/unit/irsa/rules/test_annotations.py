@@ -3,9 +3,19 @@
 https://github.com/aws/amazon-eks-pod-identity-webhook#eks-walkthrough
 """
 
+from typing import Any
+
 import pytest
 
-from irsa.rules.annotations import POD_ONLY, WRITTEN_FROM, check_annotation_key, webhook_annotations
+from irsa.rules.annotations import (
+    POD_ONLY,
+    ROLE_ARN,
+    WRITTEN_FROM,
+    check_annotation_key,
+    conflicts,
+    managers_of,
+    webhook_annotations,
+)
 from irsa.rules.mistakes import Mistake
 
 ROLE = "arn:aws:iam::111122223333:role/team/my-role"
@@ -116,3 +126,69 @@ def test_each_setting_is_one_annotation(settings: dict[str, object], annotation:
         "eks.amazonaws.com/role-arn": ROLE,
         f"eks.amazonaws.com/{key}": value,
     }
+
+
+def owned(*annotations: str) -> dict[str, Any]:
+    """Fields as `metadata.managedFields` has them, with the entry `.` for the mapping itself."""
+    return {"f:metadata": {"f:annotations": {".": {}, **{f"f:{key}": {} for key in annotations}}}}
+
+
+def test_managers_of_an_annotation() -> None:
+    """Protects the manager that is named: those that own the annotation, not those of labels or other annotations.
+
+    https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
+    """
+    labels: dict[str, Any] = {"f:metadata": {"f:labels": {f"f:{ROLE_ARN}": {}}}}
+    managed = [("kubectl-annotate", owned(ROLE_ARN)), ("helm", owned("x")), ("a", labels), ("b", None), ("c", {})]
+    assert managers_of(ROLE_ARN, managed) == ["kubectl-annotate"]
+    assert managers_of(ROLE_ARN, [*managed, ("argocd", owned("x", ROLE_ARN))]) == ["argocd", "kubectl-annotate"]
+
+
+OTHER = "arn:aws:iam::111122223333:role/other"
+
+
+def warnings_of(live: dict[str, str], *managers: str) -> list[str]:
+    managed = [(manager, owned(*live)) for manager in managers]
+    return [*conflicts("default/app", {ROLE_ARN: ROLE}, live, managed, "serviceAccount.takeOver")]
+
+
+@pytest.mark.parametrize("live", [{}, {ROLE_ARN: ROLE}, {"example.com/owner": "x", "eks.amazonaws.com/audience": "x"}])
+def test_the_same_value_and_what_is_not_declared_are_no_conflict(live: dict[str, str]) -> None:
+    """Protects from noise: managers that apply one value share the field; what is not applied is not in conflict.
+
+    https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts
+    """
+    assert warnings_of(live, "kubectl-annotate") == []
+
+
+@pytest.mark.parametrize(
+    ("managers", "by", "condition"),
+    [
+        (("kubectl-annotate",), ", written by kubectl-annotate", ""),
+        (
+            ("pulumi-kubernetes-1a2b3c4d",),
+            ", written by pulumi-kubernetes-1a2b3c4d",
+            "if that is another stack or component, ",
+        ),
+        # One of the two at least is not this stack's.
+        (("pulumi-kubernetes-1", "pulumi-kubernetes-2"), ", written by pulumi-kubernetes-1, pulumi-kubernetes-2", ""),
+        (("pulumi-kubernetes-1", "helm"), ", written by helm, pulumi-kubernetes-1", ""),
+        # Nobody is recorded before the first apply.
+        ((), "", ""),
+    ],
+)
+def test_a_conflict_names_the_role_and_its_manager(managers: tuple[str, ...], by: str, condition: str) -> None:
+    """Protects whoever must decide: which role Pods get now, who wrote it, and what takes it over."""
+    (warning,) = warnings_of({ROLE_ARN: OTHER}, *managers)
+    assert warning == (
+        f"service account default/app has {ROLE_ARN}: {OTHER}{by}; {condition}Kubernetes refuses to overwrite it, "
+        "unless serviceAccount.takeOver is true"
+    )
+
+
+def test_a_conflict_quotes_what_others_wrote() -> None:
+    """Protects the reader of a preview: neither a value nor a manager's name can pass for our words."""
+    (warning,) = warnings_of({ROLE_ARN: "x; all is well\n::error::"}, "me; unless you pay\x1b[31m")
+    assert '"x; all is well\\n::error::"' in warning
+    assert '"me; unless you pay\\u001b[31m"' in warning
+    assert warning.isprintable()

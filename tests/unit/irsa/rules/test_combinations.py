@@ -113,6 +113,17 @@ def test_an_existing_account_keeps_what_it_has(argument: Place) -> None:
     assert path_of(argument) in words
 
 
+@pytest.mark.parametrize("create", [{}, {("service_account", "create"): True}])
+def test_only_an_existing_account_is_taken_over(create: dict[Place, Any]) -> None:
+    """Protects the reader: an account that irsa creates is its own, so the setting would do nothing."""
+    given = {**ACCOUNT, ("service_account", "take_over"): True}
+    ((place, words),) = found({**given, **create})
+    assert place == ("service_account", "take_over")
+    assert "irsa creates" in words
+    assert found({**given, ("service_account", "create"): False}) == []
+    assert found({**ACCOUNT, **create, ("service_account", "take_over"): False}) == []
+
+
 @pytest.mark.parametrize(
     ("kind", "argument"),
     [

@@ -79,9 +79,9 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
         lambda value: commands.create_token("team-a", "app", value),
         ["kubectl", "create", "token", "app", "-n", "team-a", "--audience", "{}", "--duration", "10m"],
     ),
-    "remove_annotation": (
-        lambda value: commands.remove_annotation("team-a", "app", value),
-        ["kubectl", "annotate", "serviceaccount", "app", "-n", "team-a", "{}-"],
+    "remove_annotations": (
+        lambda value: commands.remove_annotations("team-a", "app", value, "a/b"),
+        ["kubectl", "annotate", "serviceaccount", "app", "-n", "team-a", "{}-", "a/b-"],
     ),
     "restart": (
         lambda value: commands.restart("Deployment", value, "team-a"),
@@ -140,6 +140,8 @@ def test_no_half_of_two_commands() -> None:
     """Protects who pastes two commands: where one of them cannot be printed, neither is."""
     assert commands.up_with_service_account("dev", "a\n", "app", False) == ""
     assert commands.up_with_service_account("a\n", "team-a", "app", False) == ""
+    assert commands.up_with_annotations("dev", "team-a", "app", ["a\n"]) == ""
+    assert commands.up_with_annotations("a\n", "team-a", "app", ["a"]) == ""
 
 
 def test_no_shell_finds_a_comment() -> None:
@@ -177,3 +179,14 @@ def test_an_account_that_the_stack_makes_is_the_stacks_to_make() -> None:
     assert commands.up_with_service_account("dev", "team-a", "app", True) == "pulumi up --refresh --stack dev"
     text = "kubectl create serviceaccount app -n team-a && pulumi up --refresh --stack dev"
     assert commands.up_with_service_account("dev", "team-a", "app", False) == text
+
+
+def test_what_others_overwrote_is_removed_before_it_is_restored() -> None:
+    """Protects the advice from a conflict: what no manager owns any more is the stack's to write.
+
+    https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts
+    """
+    up = "pulumi up --refresh --stack dev"
+    assert commands.up_with_annotations("dev", "team-a", "app", []) == up
+    text = f"kubectl annotate serviceaccount app -n team-a eks.amazonaws.com/role-arn- x/y- && {up}"
+    assert commands.up_with_annotations("dev", "team-a", "app", ["eks.amazonaws.com/role-arn", "x/y"]) == text
