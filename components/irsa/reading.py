@@ -145,7 +145,9 @@ class Reading:
         if not here[:-1] and key in ARGUMENTS_BY_OTHER_WORDS:
             words = ARGUMENTS_BY_OTHER_WORDS[key].items()
             return f"write {' or '.join(f'{self.spelling((name,))} ({what})' for name, what in words)}"
-        return nearest(here[-1], names, "remove it")
+        parents = [name for name, fields in NESTED_FIELDS.items() if not here[:-1] and key in fields]
+        otherwise = f"move it to {self.spelling((parents[0], key))}" if len(parents) == 1 else "remove it"
+        return nearest(key, names, otherwise)
 
     def _spelled(self, names: Iterable[str], place: Place) -> list[str]:
         return sorted(self.spelling((*place, name)).rsplit(".", 1)[-1] for name in names)
