@@ -40,7 +40,7 @@ def _arn(kind: str, variables_allowed: bool = True) -> AfterValidator:
         variables = info.context or check_variables({}, None)
         if not variables.are_readable(value):
             return value
-        arn = parse_iam_arn(fill(value, variables.values), kind, variables.partition or "aws")
+        arn = parse_iam_arn(fill(value, variables.values), kind, variables.partition)
         mistake = wrong_partition(value, arn.partition, variables.partition)
         if mistake:
             raise mistake

@@ -117,8 +117,10 @@ def _advice_for_key(key: str, place: Place, known: list[str]) -> str:
             return f"move it {'one level' if levels == 1 else f'{levels} levels'} up, to irsa:{path_of(outer)}"
     if key in OTHER_WORDS and set(OTHER_WORDS[key]) <= set(known):
         return f"write {' or '.join(f'{name} ({what})' for name, what in OTHER_WORDS[key].items())}"
-    parent = _parent_of(key) if not difflib.get_close_matches(key, known, n=1) else None
-    return f"move it to {parent}" if parent else nearest(key, known, "remove it")
+    if not place and key in keys_at(("bindings", "")):
+        return "move it to the binding that it is for, below irsa:bindings"
+    parent = f"irsa:{key}" if key in keys_at(()) else _parent_of(key)
+    return nearest(key, known, f"move it to {parent}" if parent else "remove it")
 
 
 def _parent_of(key: str) -> str | None:

@@ -81,8 +81,8 @@ class StackFile:
             problem = error.problem or error.context
             found = TOO_DEEP if problem in (TOO_DEEP, LIBYAML_TOO_DEEP) else f"not YAML: {problem}"
             fix = "fix that line: indentation, quotes, colons and brackets"
-            if mark and _is_indented_by_tab(path, mark.line):
-                found, fix = "a tab before the first word of the line", "indent with spaces: YAML takes no tabs there"
+            if mark and _has_leading_tab(path, mark.line):
+                found, fix = "a tab before the first word of the line", "write spaces: YAML takes no tabs there"
             self._complain(Mistake(found, "a YAML file", fix), mark.line + 1 if mark else None)
         except (yaml.YAMLError, RecursionError) as error:
             found = TOO_DEEP if isinstance(error, RecursionError) else f"not YAML: {error}"
@@ -169,9 +169,10 @@ class ProjectSettings(NamedTuple):
     not_checked: str = ""
 
 
-def _is_indented_by_tab(path: Path, line: int) -> bool:
+def _has_leading_tab(path: Path, line: int) -> bool:
+    """Return whether a line has a tab in its indentation, or after the dash of an item."""
     lines = path.read_text(encoding="utf-8").splitlines()[line : line + 1]
-    return any("\t" in text[: len(text) - len(text.lstrip())] for text in lines)
+    return any(re.match(r"[ -]*\t", text) for text in lines)
 
 
 def project_settings(folder: Path, file: StackFile) -> ProjectSettings:

@@ -110,7 +110,7 @@ class Reading:
             fix = f"write its keys: {', '.join(self._spelled(known, place))}"
             required = [name for name, each in fields.items() if each.required]
             if place and len(required) == 1 and isinstance(args, str):
-                fix = f"write {{{self._spelled(required, place)[0]}: {shortened(args)}}}"
+                fix = f"set {self.spelling((*place, required[0]))} to {shortened(args)}"
             self.found.append((place, Mistake(found, "a plain mapping of arguments", fix)))
             return {}
         values: dict[str, Any] = {}
@@ -138,14 +138,16 @@ class Reading:
         return values
 
     def _advice_for(self, here: Place, names: Sequence[str]) -> str:
-        """Return what to do with an unknown argument."""
+        """Return what to do with an unknown argument; it is spelled as the known ones are."""
         key = str(here[-1])
-        if here[:-1] and key in {*FIELDS, *NESTED_FIELDS, *KEYED_FIELDS}:
+        if here[:-1] and key in self._spelled({*FIELDS, *NESTED_FIELDS, *KEYED_FIELDS}, ()):
             return f"move it one level up, beside {self.spelling(here[:-1])}"
         if not here[:-1] and key in ARGUMENTS_BY_OTHER_WORDS:
             words = ARGUMENTS_BY_OTHER_WORDS[key].items()
             return f"write {' or '.join(f'{self.spelling((name,))} ({what})' for name, what in words)}"
-        return nearest(here[-1], names, "remove it")
+        nested = [(parent, name) for parent, fields in NESTED_FIELDS.items() if not here[:-1] for name in fields]
+        places = [spelled for spelled in map(self.spelling, nested) if spelled.endswith(f".{key}")]
+        return nearest(key, names, f"move it to {places[0]}" if len(places) == 1 else "remove it")
 
     def _spelled(self, names: Iterable[str], place: Place) -> list[str]:
         return sorted(self.spelling((*place, name)).rsplit(".", 1)[-1] for name in names)

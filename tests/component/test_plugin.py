@@ -108,6 +108,10 @@ def test_another_component_is_none_of_the_plugins() -> None:
     [
         ({"permisionsBoundary": "x"}, "permisionsBoundary", "did you mean 'permissionsBoundary'?"),
         ({"role_name": "x"}, "role_name", "did you mean 'roleName'?"),
+        ({"serviceAccount": "c"}, "serviceAccount", "set serviceAccount.name to 'c'"),
+        ({"serviceAccount": {"name": "c", "roleName": "r"}}, "serviceAccount.roleName", "beside serviceAccount"),
+        ({"tokenExpiration": 600}, "tokenExpiration", "move it to serviceAccount.tokenExpiration"),
+        ({"policies": []}, "policies", "write policy (a document) or policyArns (policies that exist)"),
         ({"serviceAccount": {"name": "a", "namespce": "x"}}, "serviceAccount.namespce", "did you mean 'namespace'?"),
         ({"policy": {"documnt": "{}"}}, "policy.documnt", "did you mean 'document'?"),
         ({"policy": {}}, "policy", "add policy.document"),

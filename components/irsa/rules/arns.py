@@ -24,6 +24,14 @@ EXAMPLES = {
 }
 
 
+# AWS's policies for the drivers that run on EKS, whose ARNs have a path:
+# https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEBSCSIDriverPolicy.html
+# https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEFSCSIDriverPolicy.html
+POLICIES_WITH_A_PATH = {
+    name: f"service-role/{name}" for name in ("AmazonEBSCSIDriverPolicy", "AmazonEFSCSIDriverPolicy")
+}
+
+
 class Arn(NamedTuple):
     """An IAM ARN, `arn:partition:iam::account-id:type/resource`; the ID is 12 digits, or `aws` for policies of AWS."""
 
@@ -42,10 +50,10 @@ class Arn(NamedTuple):
         return self.resource.rsplit("/", 1)[-1]
 
 
-def parse_iam_arn(text: str, resource_type: str, partition: str = "aws") -> Arn:
+def parse_iam_arn(text: str, resource_type: str, partition: str | None = None) -> Arn:
     """Return the parts of an IAM ARN of the given type (`role`, `policy`, `oidc-provider`).
 
-    The partition is that of the ARN that is advised where there is only the name of a policy.
+    The partition, where it is known, is that of the ARN that is advised in place of a policy's name.
 
     Raises:
         Mistake: It is not such an ARN; the message names the wrong part.
@@ -55,11 +63,22 @@ def parse_iam_arn(text: str, resource_type: str, partition: str = "aws") -> Arn:
     problem = _problem_of(parts, resource_type)
     if problem:
         fix = f"copy the ARN from `{commands.list_arns(resource_type)}` or the IAM console"
-        if resource_type == "policy" and len(parts) == 1 and re.fullmatch(f"{PATH}{IAM_NAME}", f"/{text}"):
-            arns = [str(Arn(partition, owner, "policy", text)) for owner in ("aws", "111122223333")]
-            fix = f"write {arns[0]} if it is AWS's, or {arns[1]} with the number of your AWS account"
+        if resource_type == "policy" and re.fullmatch(f"{PATH}{IAM_NAME}", f"/{text}"):
+            fix = _advice_for_name(text, partition)
         raise Mistake(f"{text!r}: {problem}", f"an ARN such as {example}", fix)
     return Arn(parts[1], parts[4], resource_type, ":".join(parts[5:]).split("/", 1)[1])
+
+
+def _advice_for_name(name: str, partition: str | None) -> str:
+    """Return the ARNs that a policy may have of which only the name is known, and what in them is not known."""
+    resource = POLICIES_WITH_A_PATH.get(name, name)
+    arns = [str(Arn(partition or "aws", owner, "policy", resource)) for owner in ("aws", "111122223333")]
+    advice = f"write {arns[0]} if it is AWS's"
+    if resource == name:
+        advice += f", or {arns[1]} with the number of your AWS account"
+    if "/" not in resource:
+        advice += "; if it has a path, such as service-role/, write it before the name"
+    return advice if partition else f"{advice}; in China, write aws-cn for the partition, in GovCloud aws-us-gov"
 
 
 def _problem_of(parts: list[str], resource_type: str) -> str | None:

@@ -78,7 +78,12 @@ def test_all_parts_of_every_message(capsys: pytest.CaptureFixture[str], monkeypa
     ("text", "line", "words"),
     [
         ("config:\n  irsa:bindings: {a: {}\n", 3, "not YAML"),
-        ("config:\n  irsa:bindings:\n\ta: 1\n", 3, "indent with spaces"),
+        ("config:\n  irsa:bindings:\n\ta: 1\n", 3, "write spaces"),
+        (
+            "config:\n  irsa:bindings:\n    a: {policyArns: []}\n  irsa:lint:\n    errors:\n    -\twide-trust: a\n",
+            6,
+            "a tab",
+        ),
         ("config:\n  irsa:sandbox: true\n  irsa:sandbox: false\n", 3, "twice, on lines 2 and 3"),
         ("confg:\n  irsa:sandbox: true\n", 1, "did you mean config"),
         ("- a\n", 1, "not a mapping"),

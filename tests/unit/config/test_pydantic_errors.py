@@ -55,6 +55,8 @@ def binding(**keys: Any) -> dict[str, Any]:
         ),
         (binding(role={"nam": "x"}), ("role", "nam"), "unknown key 'nam'", "did you mean 'name'?"),
         (binding(subjects=[]), ("subjects",), "unknown key 'subjects'", "move it to trust"),
+        (binding(variables={}), ("variables",), "unknown key", "move it to irsa:variables"),
+        (binding(role={"bindings": {}}), ("role", "bindings"), "unknown key", "move it to irsa:bindings"),
         (binding(zzzzz=1), ("zzzzz",), "unknown key 'zzzzz'", "remove it"),
         (binding(serviceAccount={}), ("serviceAccount", "name"), "no name", "add name"),
         (binding(role={"name": "a b"}), ("role", "name"), "'a b'", "did you mean 'a-b'?"),
@@ -68,6 +70,13 @@ def test_an_error_is_reported_in_words_of_yaml(values: dict[str, Any], place: Pl
     assert found in mistake.mistake.found
     assert fix in mistake.mistake.fix
     assert "pydantic" not in str(mistake)
+
+
+@pytest.mark.parametrize("key", ["serviceAccount", "policyArns", "role"])
+def test_a_key_of_a_binding_outside_of_the_bindings(key: str) -> None:
+    """Protects from a wrong hint: serviceAccount was answered with accounts, which is for AWS accounts."""
+    (mistake,) = mistakes({key: {}})
+    assert mistake.mistake.fix == "move it to the binding that it is for, below irsa:bindings"
 
 
 def test_a_limit_is_reported_with_its_number() -> None:

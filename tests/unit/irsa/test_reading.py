@@ -63,9 +63,10 @@ def test_all_mistakes_are_found_in_one_reading() -> None:
 @pytest.mark.parametrize(
     ("args", "fix"),
     [
-        ({"service_account": "c"}, "write {name: 'c'}"),
+        ({"service_account": "c"}, "set service_account.name to 'c'"),
         ({"service_account": {"name": "c", "role_name": "r"}}, "move it one level up, beside service_account"),
         ({"policies": []}, "write policy (a document) or policy_arns (policies that exist)"),
+        ({"namespace": "n"}, "move it to service_account.namespace"),
         ({"rolename": "r"}, "did you mean 'role_name'?"),
     ],
 )
