@@ -146,6 +146,7 @@ CAUSES: tuple[tuple[Cause, re.Pattern[str]], ...] = (
             r"IAM Role \((?P<role>[^)]*)\) cannot be assumed",
             "cannot assume IAM role",
             r"\bSTS: AssumeRole\b",
+            r"not authorized to perform: sts:AssumeRole\b",
             "calling the AssumeRole operation",
         ),
     ),
@@ -155,7 +156,7 @@ CAUSES: tuple[tuple[Cause, re.Pattern[str]], ...] = (
             r"(?P<who>\S+) is not authorized to perform: (?P<action>[\w-]+:\w+)",
             r"\b(AccessDenied|AccessDeniedException|UnauthorizedOperation)\b",
             "not authorized",
-            r"\bforbidden\b",
+            r"\bis forbidden:",
             r"\bUnauthorized\b",
             "client to provide credentials",
         ),
@@ -186,6 +187,8 @@ class AskedAwsAccount(NamedTuple):
     """The role that is assumed in it."""
     allowed: Collection[str] = ()
     """`aws:allowedAccountIds`."""
+    forbidden: Collection[str] = ()
+    """`aws:forbiddenAccountIds`."""
 
     def __str__(self) -> str:
         """Return how a message names it, with the region."""
@@ -269,7 +272,7 @@ def _wrong_aws_account(failure: Failure, asked: Question) -> LocatedMistake:
     number, allowed = failure.details["number"], asked.aws_account.allowed
     found = f"the AWS credentials are of AWS account {number}, which the stack refuses"
     words = f"AWS account {listed(sorted(allowed))} (aws:allowedAccountIds)"
-    if not allowed or number in allowed:
+    if not allowed or number in asked.aws_account.forbidden:
         words = "an AWS account that aws:forbiddenAccountIds does not list"
     fix = f"use credentials of that account, or correct the list; these are in use: {_check(asked)}"
     return _of_account(asked, found, words, fix, WRONG_ACCOUNT)
@@ -442,7 +445,7 @@ def output_wrong(place: Place, stack: str, name: str, mistake: Mistake) -> Locat
 
 def kubeconfig_missing(place: Place, files: Collection[str]) -> LocatedMistake:
     """Return the mistake for a kubeconfig of which no file exists."""
-    found = f"no kubeconfig: {listed(files)} does not exist"
+    found = f"there is no kubeconfig {listed(files)}"
     fix = "correct the path, or write it: " + commands.update_kubeconfig()
     return LocatedMistake(place, Mistake(found, "an existing kubeconfig", fix), rule=CONTEXT_MISSING)
 

@@ -4,7 +4,6 @@ They block, and each blocking call runs all waiting tasks of the SDK. So they co
 """
 
 import json
-import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,12 +15,12 @@ import pulumi_kubernetes as kubernetes
 
 from config.located_mistake import LocatedMistake
 from config.models import AwsAccount, Cluster, Stack
-from config.stack_file import parsed
 from irsa.outputs import LogicalName
 from irsa.rules import commands
 from irsa.rules.arns import check_issuer, issuer_host_path, oidc_provider_arn, parse_iam_arn
 from irsa.rules.mistakes import Mistake, Place
 from program import lookup_mistakes as mistakes
+from program.access import Access, asked_aws_account
 from program.identity import aws_provider, oidc_provider
 from program.lookup_mistakes import AskedAwsAccount, Cause, Failure, Question, aws_mistake, failure_of
 from program.lookups import (
@@ -37,8 +36,6 @@ from program.settings import placed
 
 # The engine's function behind StackReference. It returns plain values, so that mistakes are reported together.
 READ_STACK_OUTPUTS = "pulumi:pulumi:readStackOutputs"
-# The variables that the AWS plugin reads where the setting is missing, by precedence.
-REGION_VARIABLES, PROFILE_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION"), ("AWS_PROFILE",)
 KEY = ParamSpec("KEY")
 ANSWER = TypeVar("ANSWER")
 
@@ -51,18 +48,19 @@ class LookupFailure(Exception):
         self.mistake = mistake
 
 
-def resolve(stack: Stack, folder: Path) -> Lookups:
+def resolve(stack: Stack, folder: Path, access: Access) -> Lookups:
     """Return what the bindings need, each part looked up once.
 
     Args:
         stack: The settings.
         folder: The folder of Pulumi.yaml, to which the paths of kubeconfigs are relative.
+        access: The AWS accounts and clusters that cannot be reached.
 
     Raises:
         pulumi.RunError: All look-ups that failed; no provider was created for a cluster.
     """
     needs, clusters = needs_of(stack), stack.clusters_by_key
-    ask = _Questions(stack, needs)
+    ask = _Questions(stack, needs, access)
     with_region = any("region" in names for names in needs.variables.values())
     identified = [aws_account for aws_account, names in needs.variables.items() if names & {"account", "partition"}]
     created = [pair for pair in needs.audiences if clusters[pair[0]].create_oidc_provider]
@@ -78,6 +76,7 @@ def resolve(stack: Stack, folder: Path) -> Lookups:
             *(partial(ask.oidc_provider, *pair) for pair in existing),
             *(partial(ask.eks_kubeconfig, cluster) for cluster in by_eks),
         ],
+        [*access.aws_accounts.values(), *access.clusters],
         folder,
     )
     # No look-up fails from here on: no provider is created for a stack that stops.
@@ -108,13 +107,13 @@ def resolve(stack: Stack, folder: Path) -> Lookups:
     )
 
 
-def _ask_all(questions: Iterable[Callable[[], object]], folder: Path) -> None:
+def _ask_all(questions: Iterable[Callable[[], object]], known: Iterable[LocatedMistake], folder: Path) -> None:
     """Ask every question.
 
     Raises:
-        pulumi.RunError: All look-ups that failed; what several of them say is reported once.
+        pulumi.RunError: The known mistakes and all look-ups that failed; what several of them say is reported once.
     """
-    failures: dict[str, LocatedMistake] = {}
+    failures = {str(mistake): mistake for mistake in known}
     for question in questions:
         try:
             question()
@@ -148,16 +147,18 @@ def _once(
 class _Questions:
     """The look-ups of AWS accounts and clusters; the answers are kept."""
 
-    def __init__(self, stack: Stack, needs: Needs) -> None:
+    def __init__(self, stack: Stack, needs: Needs, access: Access) -> None:
         self.answers: dict[Any, Any] = {}
         self._aws_accounts, self._clusters, self._audiences = stack.aws_accounts, stack.clusters_by_key, needs.audiences
         self._kubernetes = [cluster for cluster in self._clusters if cluster in needs.kubernetes]
         self._provider_name = partial(aws_provider, stack)
+        self._refused = access.aws_accounts
         self._place: Callable[[str], Place] = stack.place_of_cluster
 
     @_once
     def region(self) -> str:
         """Region of the stack."""
+        self.aws_provider(None)
         try:
             return aws.get_region().region
         except Exception as error:
@@ -167,7 +168,9 @@ class _Questions:
 
     @_once
     def aws_provider(self, aws_account: str | None) -> aws.Provider | None:
-        """The provider of an AWS account; None for the stack's default one."""
+        """The provider of an AWS account; None for the stack's default one. None is created for a refused account."""
+        if aws_account in self._refused:
+            raise LookupFailure(self._refused[aws_account])
         if aws_account is None:
             return None
         settings = self._aws_accounts[aws_account]
@@ -305,16 +308,7 @@ class _Questions:
         return mistakes.cluster_not_active(place, name, status, region)
 
     def _asked(self, aws_account: str | None, region: str | None = None) -> AskedAwsAccount:
-        """Return how messages name an AWS account, and a region of it; nothing is looked up."""
-        settings, config = self._settings_of(aws_account), pulumi.Config("aws")
-        allowed = parsed(config.get("allowedAccountIds") or "")
-        return AskedAwsAccount(
-            ("accounts", aws_account) if aws_account else (),
-            region=region or settings.region or config.get("region") or _first_variable(REGION_VARIABLES),
-            profile=settings.profile or config.get("profile") or _first_variable(PROFILE_VARIABLES),
-            role_arn=settings.assume_role_arn,
-            allowed=allowed if isinstance(allowed, list) and not aws_account else (),
-        )
+        return asked_aws_account(self._aws_accounts, aws_account, region)
 
     def _number(self, aws_account: str | None) -> str | None:
         """Return the ID of an AWS account that has answered another question; None where it cannot be read."""
@@ -342,10 +336,6 @@ def _failure(error: Exception) -> Failure:
     if failure.cause is Cause.STOPPED:
         raise pulumi.RunError("the look-ups had no answer: fix what the engine names, and run again") from None
     return failure
-
-
-def _first_variable(names: Iterable[str]) -> str | None:
-    return next(filter(None, map(os.environ.get, names)), None)
 
 
 def _by_eks(cluster: Cluster) -> bool:

@@ -188,6 +188,14 @@ SAID: tuple[tuple[Cause, str, str], ...] = (
         "https://github.com/hashicorp/terraform-provider-aws/issues/39125",
     ),
     (
+        Cause.ROLE_NOT_ASSUMABLE,
+        (
+            'AccessDenied: "User: arn:aws:iam::111122223333:user/ci is not authorized to perform: sts:AssumeRole on '
+            'resource: arn:aws:iam::444455556666:role/deployer"'
+        ),
+        "STS, AssumeRole",
+    ),
+    (
         Cause.DENIED,
         (
             "reading EKS Cluster (my-cluster): operation error EKS: DescribeCluster, https response error "
