@@ -101,14 +101,18 @@ def _used_aws_accounts(stack: Stack) -> set[str | None]:
     needs = needs_of(stack)
     used = {aws_account for aws_account, names in needs.variables.items() if aws_account or names}
     used |= {aws_account for _, aws_account in needs.audiences}
+    asked = needs.kubernetes | {key for key, _ in needs.audiences}
     used |= {
-        cluster.aws_account
-        for key, cluster in stack.clusters_by_key.items()
-        if cluster.name and any(key == asked for asked, _ in needs.audiences)
+        cluster.aws_account for key, cluster in stack.clusters_by_key.items() if key in asked and _by_name(cluster)
     }
     if any(aws_account and not stack.aws_accounts[aws_account].region for aws_account in used):
         used.add(None)
     return used
+
+
+def _by_name(cluster: Cluster) -> bool:
+    """Return whether EKS is asked about the cluster."""
+    return bool(cluster.name) and (not cluster.oidc_issuer or bool(cluster.kubernetes and cluster.kubernetes.eks))
 
 
 def _unfollowed() -> set[str]:

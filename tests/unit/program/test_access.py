@@ -125,6 +125,7 @@ def test_an_account_counts_where_something_is_asked_or_created() -> None:
     assert used(cluster=KNOWN, bindings={"app": own}) == {None}
     assert used(cluster=KNOWN, bindings={"app": existing}) == set()
     assert used(cluster=KNOWN, accounts=data, bindings={"app": {**own, "account": "data"}}) == {"data"}
+    assert used(cluster={"name": "c"}, bindings={"app": existing}) == {None}
     # The cluster is looked up in its own account, and the region of an account is that of the stack.
     named = {"name": "c", "account": "data", "createOidcProvider": True}
     assert used(cluster=named, accounts=data, bindings={"app": own}) == {None, "data"}
