@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from config.loading import StackFileError
+from program.access import access_of
 from program.create import create
 from program.plan import plan
 from program.resolve import resolve
@@ -12,7 +13,7 @@ from program.settings import load_settings, refusal
 def main() -> None:
     folder = Path(__file__).parent
     settings = load_settings(folder)
-    lookups = resolve(settings, folder)
+    lookups = resolve(settings, folder, access_of(settings, folder))
     try:
         planned = plan(settings, lookups)
     except StackFileError as error:

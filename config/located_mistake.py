@@ -4,6 +4,9 @@ from typing import NamedTuple
 
 from irsa.rules.mistakes import Mistake, Place, described, named, path_of
 
+# Where a mistake is that is in no `irsa:` setting, and whose file is not known.
+ELSEWHERE = "the settings of the stack"
+
 
 class LocatedMistake(NamedTuple):
     """A mistake and where it is."""
@@ -30,7 +33,7 @@ class LocatedMistake(NamedTuple):
         path = f"irsa:{path_of(self.place)}" if self.place else ""
         if self.within:
             path = f"{path_of(self.within)} ({path})"
-        return f"{self.file_and_line}  {path}".rstrip() if self.file is not None else path
+        return f"{self.file_and_line}  {path}".rstrip() if self.file is not None else path or ELSEWHERE
 
     def __str__(self) -> str:
         """Return the lines of the message."""

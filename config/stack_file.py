@@ -222,6 +222,9 @@ def account_id_mistakes(setting: str, values: Any) -> Iterator[tuple[Place, Mist
 
     011112222333 without quotes is another number: an AWS account that is to be refused never would be.
     """
+    if values is not None and values is not SECRET and not isinstance(values, list):
+        mistake = Mistake(f"{in_yaml_words(values)} as aws:{setting}", 'a list: ["111122223333"]', "write it as a list")
+        yield (), mistake
     for index, value in enumerate(values if isinstance(values, list) else ()):
         if value is not SECRET and not (isinstance(value, str) and re.fullmatch("[0-9]{12}", value)):
             fix = "put it in quotes, as it is in the file" if isinstance(value, int | float) else "write the account ID"

@@ -18,8 +18,11 @@ from config.models import AwsAccount, Cluster, Stack
 from irsa.outputs import LogicalName
 from irsa.rules import commands
 from irsa.rules.arns import check_issuer, issuer_host_path, oidc_provider_arn, parse_iam_arn
-from irsa.rules.mistakes import Mistake, Place, path_of
+from irsa.rules.mistakes import Mistake, Place
+from program import lookup_mistakes as mistakes
+from program.access import Access, asked_aws_account
 from program.identity import aws_provider, oidc_provider
+from program.lookup_mistakes import AskedAwsAccount, Cause, Failure, Question, aws_mistake, failure_of
 from program.lookups import (
     Identity,
     Lookups,
@@ -38,25 +41,26 @@ ANSWER = TypeVar("ANSWER")
 
 
 class LookupFailure(Exception):
-    """A look-up that failed, or whose answer is a mistake; with the setting that it is for."""
+    """A look-up that failed, or whose answer is a mistake."""
 
-    def __init__(self, place: Place, found: str, allowed: str, fix: str) -> None:
-        super().__init__(found)
-        self.mistake = LocatedMistake(place, Mistake(found, allowed, fix))
+    def __init__(self, mistake: LocatedMistake) -> None:
+        super().__init__(mistake.mistake.found)
+        self.mistake = mistake
 
 
-def resolve(stack: Stack, folder: Path) -> Lookups:
+def resolve(stack: Stack, folder: Path, access: Access) -> Lookups:
     """Return what the bindings need, each part looked up once.
 
     Args:
         stack: The settings.
         folder: The folder of Pulumi.yaml, to which the paths of kubeconfigs are relative.
+        access: The AWS accounts and clusters that cannot be reached.
 
     Raises:
         pulumi.RunError: All look-ups that failed; no provider was created for a cluster.
     """
     needs, clusters = needs_of(stack), stack.clusters_by_key
-    ask = _Questions(stack, needs)
+    ask = _Questions(stack, needs, access)
     with_region = any("region" in names for names in needs.variables.values())
     identified = [aws_account for aws_account, names in needs.variables.items() if names & {"account", "partition"}]
     created = [pair for pair in needs.audiences if clusters[pair[0]].create_oidc_provider]
@@ -72,6 +76,7 @@ def resolve(stack: Stack, folder: Path) -> Lookups:
             *(partial(ask.oidc_provider, *pair) for pair in existing),
             *(partial(ask.eks_kubeconfig, cluster) for cluster in by_eks),
         ],
+        [*access.aws_accounts.values(), *access.clusters],
         folder,
     )
     # No look-up fails from here on: no provider is created for a stack that stops.
@@ -102,18 +107,18 @@ def resolve(stack: Stack, folder: Path) -> Lookups:
     )
 
 
-def _ask_all(questions: Iterable[Callable[[], object]], folder: Path) -> None:
+def _ask_all(questions: Iterable[Callable[[], object]], known: Iterable[LocatedMistake], folder: Path) -> None:
     """Ask every question.
 
     Raises:
-        pulumi.RunError: All look-ups that failed, each reported once, however many questions need it.
+        pulumi.RunError: The known mistakes and all look-ups that failed; what several of them say is reported once.
     """
-    failures: dict[int, LocatedMistake] = {}
+    failures = {str(mistake): mistake for mistake in known}
     for question in questions:
         try:
             question()
         except LookupFailure as failure:
-            failures[id(failure)] = failure.mistake
+            failures[str(failure.mistake)] = failure.mistake
     if failures:
         heading = f"{len(failures)} look-up{'s' if len(failures) > 1 else ''} failed"
         raise pulumi.RunError("\n".join([heading, *(f"  {mistake}" for mistake in placed(failures.values(), folder))]))
@@ -142,25 +147,30 @@ def _once(
 class _Questions:
     """The look-ups of AWS accounts and clusters; the answers are kept."""
 
-    def __init__(self, stack: Stack, needs: Needs) -> None:
+    def __init__(self, stack: Stack, needs: Needs, access: Access) -> None:
         self.answers: dict[Any, Any] = {}
         self._aws_accounts, self._clusters, self._audiences = stack.aws_accounts, stack.clusters_by_key, needs.audiences
         self._kubernetes = [cluster for cluster in self._clusters if cluster in needs.kubernetes]
         self._provider_name = partial(aws_provider, stack)
+        self._refused = access.aws_accounts
         self._place: Callable[[str], Place] = stack.place_of_cluster
 
     @_once
     def region(self) -> str:
         """Region of the stack."""
+        self.aws_provider(None)
         try:
             return aws.get_region().region
         except Exception as error:
-            found = f"cannot read the region of the stack: {_cause(error)}"
-            raise LookupFailure((), found, "an AWS region", f"set it: {commands.set_region()}") from None
+            # It calls no API: what fails is the configuration of the provider, which asks whose credentials it has.
+            question = Question((), "the region of the stack", "sts:GetCallerIdentity", self._asked(None))
+            raise LookupFailure(aws_mistake(_failure(error), question)) from None
 
     @_once
     def aws_provider(self, aws_account: str | None) -> aws.Provider | None:
-        """The provider of an AWS account; None for the stack's default one."""
+        """The provider of an AWS account; None for the stack's default one. None is created for a refused account."""
+        if aws_account in self._refused:
+            raise LookupFailure(self._refused[aws_account])
         if aws_account is None:
             return None
         settings = self._aws_accounts[aws_account]
@@ -178,9 +188,9 @@ class _Questions:
             account_id = aws.get_caller_identity(opts=options).account_id
             return Identity(account_id, aws.get_partition(opts=options).partition)
         except Exception as error:
-            place: Place = ("accounts", aws_account) if aws_account else ()
-            found = f"cannot read the AWS account: {_cause(error)}"
-            raise LookupFailure(place, found, "valid credentials", f"check them: {commands.who_am_i()}") from None
+            asked = self._asked(aws_account)
+            question = Question(asked.place, "the identity", "sts:GetCallerIdentity", asked)
+            raise LookupFailure(aws_mistake(_failure(error), question)) from None
 
     @_once
     def issuer(self, cluster: str) -> str:
@@ -190,12 +200,10 @@ class _Questions:
             return settings.oidc_issuer
         if settings.stack:
             return self._stack_output(cluster, "oidcIssuer", check_issuer)
-        issuers = [oidc.issuer for identity in self.eks_cluster(cluster).identities for oidc in identity.oidcs]
+        found = self.eks_cluster(cluster)
+        issuers = [oidc.issuer for identity in found.identities for oidc in identity.oidcs if oidc.issuer]
         if not issuers:
-            found = f"the EKS cluster {settings.name!r} has no OIDC issuer"
-            raise LookupFailure(
-                (*self._place(cluster), "name"), found, "a cluster that has one", "set its `oidcIssuer`"
-            )
+            raise LookupFailure(self._not_ready(cluster, found.status))
         return issuers[0]
 
     @_once
@@ -204,9 +212,7 @@ class _Questions:
         issuer = self.issuer(cluster)
         for other in self._kubernetes[: self._kubernetes.index(cluster)]:
             if self.issuer(other) == issuer:
-                found = f"the issuer {issuer}, which is that of irsa:{path_of(self._place(other))}"
-                allowed = "each cluster once: its service accounts are known by its issuer"
-                raise LookupFailure(self._place(cluster), found, allowed, "remove one of the two")
+                raise LookupFailure(mistakes.issuer_twice(self._place(cluster), issuer, self._place(other)))
         return issuer
 
     @_once
@@ -222,30 +228,22 @@ class _Questions:
             identity = self.identity(aws_account)
             arn = oidc_provider_arn(identity.partition, identity.account_id, self.issuer(cluster))
         issuer, place = self.issuer(cluster), self._place(cluster)
-        parsed = parse_iam_arn(arn, "oidc-provider")
-        if parsed.resource != issuer_host_path(issuer):
-            found = f"the OIDC provider {arn} is not for the issuer {issuer}"
-            allowed = f"the provider of that issuer: its ARN ends with {issuer_host_path(issuer)}"
-            raise LookupFailure(place, found, allowed, "correct one of the two")
+        provider = parse_iam_arn(arn, "oidc-provider")
+        if provider.resource != issuer_host_path(issuer):
+            raise LookupFailure(mistakes.provider_of_other_issuer(place, arn, issuer))
         options = self._options(aws_account)
         try:
             client_ids = aws.iam.get_open_id_connect_provider(arn=arn, opts=options).client_id_lists
         except Exception as error:
-            if "couldn't find resource" not in str(error):
-                found = f"cannot read the IAM OIDC provider {arn}: {_cause(error)}"
-                allowed = "credentials that may call iam:GetOpenIDConnectProvider"
-                raise LookupFailure(place, found, allowed, "allow that action (docs/permissions)") from None
-            found = f"the AWS account {parsed.account_id} has no IAM OIDC provider for the issuer {issuer}"
-            # The command has the end of the line, so that it can be pasted.
-            fix = "let this stack create it with createOidcProvider: true, or create it: "
-            fix += _creating_command(settings, aws_account, issuer, audiences)
-            raise LookupFailure(place, found, "a provider, before the first role for the cluster", fix) from None
+            failure, asked = _failure(error), self._asked(aws_account)
+            if failure.cause is Cause.NOT_FOUND:
+                command = _creating_command(settings, aws_account, issuer, audiences)
+                raise LookupFailure(mistakes.provider_missing(place, provider.account_id, issuer, command)) from None
+            question = Question(place, f"the IAM OIDC provider {arn}", "iam:GetOpenIDConnectProvider", asked)
+            raise LookupFailure(aws_mistake(failure, question)) from None
         missing = sorted(audiences - set(client_ids))
         if missing:
-            found = f"the OIDC provider {arn} does not list the audience {', '.join(missing)}"
-            fix = "add it: " + " && ".join(commands.add_client_id(arn, audience) for audience in missing)
-            allowed = "the audiences of the bindings in its client ID list"
-            raise LookupFailure(place, f"{found}; it lists: {', '.join(client_ids)}", allowed, fix)
+            raise LookupFailure(mistakes.audience_missing(place, arn, missing, client_ids))
         return arn
 
     @_once
@@ -256,20 +254,21 @@ class _Questions:
         try:
             return aws.eks.get_cluster(name=settings.name, region=settings.region, opts=options)
         except Exception as error:
-            found = f"cannot read the EKS cluster {settings.name!r}: {_cause(error)}"
-            allowed = "a cluster of this AWS account and region"
-            fix = f"`{commands.list_clusters()}` lists them"
-            raise LookupFailure((*self._place(cluster), "name"), found, allowed, fix) from None
+            failure, place = _failure(error), (*self._place(cluster), "name")
+            asked = self._asked(settings.aws_account, settings.region)
+            if failure.cause is Cause.NOT_FOUND:
+                asked = asked._replace(number=self._number(settings.aws_account) or asked.number)
+                raise LookupFailure(mistakes.cluster_missing(place, settings.name or "", asked)) from None
+            question = Question(place, f"the EKS cluster {settings.name!r}", "eks:DescribeCluster", asked)
+            raise LookupFailure(aws_mistake(failure, question)) from None
 
     @_once
     def eks_kubeconfig(self, cluster: str) -> str:
         """The kubeconfig, as JSON, of a cluster with `kubernetes.eks`."""
         settings, found = self._clusters[cluster], self.eks_cluster(cluster)
         if not found.certificate_authorities:
-            status = f"the EKS cluster {settings.name!r} is {found.status}, not ready yet"
-            fix = f"wait for it: {commands.wait_for_cluster(settings.name or '', settings.region)}"
-            raise LookupFailure((*self._place(cluster), "name"), status, "an ACTIVE cluster", fix)
-        aws_account = self._aws_accounts[settings.aws_account] if settings.aws_account else AwsAccount()
+            raise LookupFailure(self._not_ready(cluster, found.status))
+        aws_account = self._settings_of(settings.aws_account)
         region = settings.region or aws_account.region or self.region()
         authority = found.certificate_authorities[0].data
         return json.dumps(eks_kubeconfig(settings.name or "", region, found.endpoint, authority, aws_account))
@@ -281,9 +280,8 @@ class _Questions:
         try:
             answer: Any = pulumi.runtime.invoke(READ_STACK_OUTPUTS, {"name": stack})
         except Exception as error:
-            found = f"cannot read the outputs of {stack}: {_cause(error)}"
-            fix = f"`{commands.list_stacks()}` lists them"
-            raise LookupFailure((*self._place(cluster), "stack"), found, "a stack of this backend", fix) from None
+            place = (*self._place(cluster), "stack")
+            raise LookupFailure(mistakes.stack_unreadable(place, stack or "", _failure(error))) from None
         outputs: Mapping[str, Any] = answer.value["outputs"]
         return outputs
 
@@ -295,13 +293,32 @@ class _Questions:
             (*self._place(cluster), "stack"),
         )
         if name not in outputs:
-            found = f"stack {stack} has no output {name!r}; it has: {', '.join(sorted(outputs)) or 'none'}"
-            raise LookupFailure(place, found, "oidcIssuer and oidcProviderArn", "export it in that stack")
+            raise LookupFailure(mistakes.output_missing(place, stack or "", name, outputs))
         try:
             return checked(str(outputs[name]))
         except Mistake as mistake:
-            found = f"the output {name!r} of {stack}: {mistake.found}"
-            raise LookupFailure(place, found, mistake.allowed, "fix that stack's output") from None
+            raise LookupFailure(mistakes.output_wrong(place, stack or "", name, mistake)) from None
+
+    def _not_ready(self, cluster: str, status: str) -> LocatedMistake:
+        """Return the mistake for an EKS cluster that lacks what an ACTIVE one has."""
+        name, region = self._clusters[cluster].name or "", self._clusters[cluster].region
+        place = (*self._place(cluster), "name")
+        if status == mistakes.ACTIVE:
+            return mistakes.cluster_without_issuer(place, name)
+        return mistakes.cluster_not_active(place, name, status, region)
+
+    def _asked(self, aws_account: str | None, region: str | None = None) -> AskedAwsAccount:
+        return asked_aws_account(self._aws_accounts, aws_account, region)
+
+    def _number(self, aws_account: str | None) -> str | None:
+        """Return the ID of an AWS account that has answered another question; None where it cannot be read."""
+        try:
+            return self.identity(aws_account).account_id
+        except LookupFailure:
+            return None
+
+    def _settings_of(self, aws_account: str | None) -> AwsAccount:
+        return self._aws_accounts[aws_account] if aws_account else AwsAccount()
 
     def _options(self, aws_account: str | None) -> pulumi.InvokeOptions | None:
         """Return the options for a look-up in an AWS account."""
@@ -309,9 +326,16 @@ class _Questions:
         return None if provider is None else pulumi.InvokeOptions(provider=provider)
 
 
-def _cause(error: Exception) -> str:
-    """Return the cause in the engine's error, on one line, without the chain of functions before it."""
-    return " ".join(str(error).split()).split(" returned an error: ", 1)[-1]
+def _failure(error: Exception) -> Failure:
+    """Return why a look-up failed.
+
+    Raises:
+        pulumi.RunError: The engine stopped the program: its own message has the reason.
+    """
+    failure = failure_of(str(error))
+    if failure.cause is Cause.STOPPED:
+        raise pulumi.RunError("the look-ups had no answer: fix what the engine names, and run again") from None
+    return failure
 
 
 def _by_eks(cluster: Cluster) -> bool:

@@ -80,7 +80,7 @@ def _values() -> dict[str, Any]:
 
 def _mistakes_in_account_ids() -> Iterator[LocatedMistake]:
     for setting in ACCOUNT_LISTS:
-        values = parsed(pulumi.Config("aws").get(setting) or "")
+        values = parsed(pulumi.Config("aws").get(setting) or "[]")
         for _, mistake in account_id_mistakes(setting, values):
             yield LocatedMistake((), mistake)
 

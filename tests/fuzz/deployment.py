@@ -12,6 +12,7 @@ from moto.iam.exceptions import MalformedPolicyDocument
 from moto.iam.policy_validation import IAMPolicyDocumentValidator, IAMTrustPolicyDocumentValidator
 
 from config.models import Stack
+from program.access import Access
 from program.create import create
 from program.lookups import needs_of
 from program.plan import plan
@@ -100,7 +101,7 @@ def deploy(stack: Stack, folder: Path) -> list[tuple[str, str]]:
 
     @pulumi.runtime.test
     def program() -> None:
-        lookups = resolve(stack, folder)
+        lookups = resolve(stack, folder, Access())
         create(plan(stack, lookups), lookups)
 
     program()

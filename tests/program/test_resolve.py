@@ -121,10 +121,10 @@ def test_all_failed_look_ups_are_told_together(monkeypatch: pytest.MonkeyPatch) 
 
     assert said.startswith("5 look-ups failed\n")
     for words in (
-        "  irsa:clusters.blue.name\n    found:   cannot read the EKS cluster 'my-cluster': ",
-        "  irsa:clusters.green.name\n    found:   cannot read the EKS cluster 'other-cluster': ",
+        "  irsa:clusters.blue.name\n    found:   cannot read the EKS cluster 'my-cluster' (the stack's AWS account",
+        "  irsa:clusters.green.name\n    found:   cannot read the EKS cluster 'other-cluster' (the stack's AWS account",
         "  irsa:clusters.platform.stack\n    found:   cannot read the outputs of organization/platform/prod: ",
-        "  irsa:accounts.data\n    found:   cannot read the AWS account: ",
+        "  irsa:accounts.data\n    found:   cannot read the identity (the AWS account of the profile data",
         "no answer to getCallerIdentity",
     ):
         assert words in said

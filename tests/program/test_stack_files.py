@@ -11,6 +11,7 @@ import yaml
 
 from config.loading import StackFileError, load
 from config.pydantic_errors import keys_at
+from program.access import Access
 
 ROOT = Path(__file__).parents[2]
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
@@ -62,6 +63,8 @@ def run_program(values: dict[str, Any], answers: Answers, monkeypatch: pytest.Mo
     pulumi.runtime.set_mocks(answers, project="irsa", stack="test", preview=False)
     config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
     pulumi.runtime.set_all_config({key: value for key, value in config.items() if key != "irsa:sandbox"})
+    # It asks AWS and reads the user's kubeconfig.
+    monkeypatch.setattr("program.access.access_of", lambda *_: Access())
     known: dict[str, Any] = {}
 
     @pulumi.runtime.test

@@ -40,6 +40,7 @@ from sandbox.plugins.aws import calls, documents
 from sandbox.plugins.aws.aws_provider import AwsProvider
 from sandbox.plugins.serving import UNKNOWN, InitializationError, Plain, ProviderError, plain, properties_of
 from tests.sandbox.conftest import Cloud
+from tests.sandbox.failing_aws import failing_aws
 
 POLICY = "aws:iam/policy:Policy"
 ROLE = "aws:iam/role:Role"
@@ -1245,6 +1246,90 @@ def test_accounts_that_are_not_allowed(address: str, engine: Engine, values: Pla
     with pytest.raises(ProviderError, match=f"AWS account ID not allowed: {ACCOUNT}"):
         configured(arguments(address, **values))
     configured(arguments(address, allowedAccountIds=[ACCOUNT], forbiddenAccountIds=["999999999999"]))
+
+
+NO_IDENTITY = ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN", "PROFILE", "REGION", "DEFAULT_REGION")
+EXPIRED = "The security token included in the request is expired"
+INVALID = "The security token included in the request is invalid"
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Leave no credentials of the caller within reach."""
+    for name in NO_IDENTITY:
+        monkeypatch.delenv(f"AWS_{name}", raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+def said_of(values: Plain) -> list[str]:
+    """Return what the plugin says of a provider's arguments before it is configured."""
+    request = CheckRequest("urn:pulumi:dev::p::pulumi:providers:aws::default", {}, properties_of(values), b"")
+    return [failure.reason for failure in asyncio.run(AwsProvider("7.0.0").check_config(request)).failures or []]
+
+
+def without(values: Plain, *names: str) -> Plain:
+    return {key: value for key, value in values.items() if key not in names}
+
+
+@pytest.mark.usefixtures("nobody")
+def test_credentials_are_checked_before_all_else(address: str) -> None:
+    """Without credentials, region or profile the check of the configuration fails, in the official plugin's words.
+
+    https://github.com/pulumi/pulumi-aws/blob/master/provider/config.go and provider/errors/*.txt
+    """
+    good = arguments(address)
+    (no_credentials,) = said_of(without(good, "accessKey", "secretKey"))
+    (no_region,) = said_of(without(good, "region"))
+    (no_profile,) = said_of({**without(good, "accessKey", "secretKey"), "profile": "nope"})
+
+    assert said_of(good) == []
+    assert no_credentials.startswith("No valid credential sources found.\nPlease see https://www.pulumi.com/registry/")
+    assert no_region.startswith("Missing region information\n")
+    assert no_profile.startswith(
+        "unable to validate AWS credentials.\nDetails: failed to get shared config profile, nope"
+    )
+    assert said_of({**without(good, "accessKey", "secretKey"), "skipCredentialsValidation": "true"}) == []
+
+
+@pytest.mark.usefixtures("nobody")
+@pytest.mark.parametrize(
+    ("code", "message", "text"),
+    [
+        (
+            "ExpiredToken",
+            EXPIRED,
+            f"GetCallerIdentity, https response error StatusCode: 403, RequestID: 1, api error ExpiredToken: {EXPIRED}",
+        ),
+        ("InvalidClientTokenId", INVALID, "The configured AWS credentials are invalid or have expired.\nPlease see "),
+    ],
+)
+def test_credentials_that_aws_refuses(code: str, message: str, text: str) -> None:
+    """Expired and unknown keys are found by the same check: the second kind has a text of its own.
+
+    https://github.com/pulumi/pulumi-aws/issues/3866
+    """
+    with failing_aws({"GetCallerIdentity": (403, code, message)}) as address:
+        (said,) = said_of(arguments(address))
+
+    assert text in said
+
+
+@pytest.mark.usefixtures("nobody")
+def test_only_the_first_provider_of_a_process_is_checked(address: str) -> None:
+    """The official plugin keeps one flag per process."""
+    provider, bad = AwsProvider("7.0.0"), properties_of(without(arguments(address), "accessKey", "secretKey"))
+    request = CheckRequest("urn:pulumi:dev::p::pulumi:providers:aws::default", {}, bad, b"")
+    answers = [asyncio.run(provider.check_config(request)).failures for _ in range(2)]
+
+    assert [len(failures or []) for failures in answers] == [1, 0]
+
+
+def test_account_ids_that_are_no_list(address: str, engine: Engine) -> None:
+    """One ID without brackets is refused, and never compared letter by letter."""
+    with pytest.raises(ProviderError, match="expected aws:allowedAccountIds to be an array"):
+        configured(arguments(address, allowedAccountIds=111122223333))
 
 
 def test_assumed_roles(address: str, engine: Engine) -> None:

@@ -1,7 +1,10 @@
 """The workflows: what they run is pinned, and who looks at a pull request's code before it gets credentials."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -131,14 +134,16 @@ def test_the_preview_role_is_not_the_deployers() -> None:
     assert sign_in["with"]["role-to-assume"] == "${{ vars.AWS_PREVIEW_ROLE_ARN }}"
 
 
-def test_what_is_installed_beside_credentials_has_a_hash() -> None:
+@pytest.mark.parametrize("job", ["stacks", "preview"])
+def test_what_is_installed_beside_credentials_has_a_hash(job: str) -> None:
     """Protects from another file under a known version: pip takes only what requirements-hashes.txt names.
 
-    The attack: an index, or a mirror, serves another wheel of a pinned version to the job that has the credentials.
+    The attack: an index, or a mirror, serves another wheel of a pinned version to the job that has the credentials, or
+    to the one that names its stacks.
     """
     commands = [
         command
-        for step in workflow("preview.yml")["jobs"]["preview"]["steps"]
+        for step in workflow("preview.yml")["jobs"][job]["steps"]
         for command in step.get("run", "").splitlines()
         if "pip install" in command
     ]
@@ -147,6 +152,28 @@ def test_what_is_installed_beside_credentials_has_a_hash() -> None:
     assert "--require-hashes -r requirements-hashes.txt" in others
     # Without these two, pip asks the index for what our packages are built with.
     assert {"--no-deps", "--no-build-isolation"} <= {*own.split()}
+
+
+def test_no_stack_of_the_sandbox_is_previewed(tmp_path: Path) -> None:
+    """Protects AWS: the step that lists the stacks is run, with what `pulumi stack init` makes of a sandbox stack.
+
+    The error: it searched the files for `irsa:sandbox: true`, and Pulumi writes "true".
+    """
+    (step,) = [each for each in workflow("preview.yml")["jobs"]["stacks"]["steps"] if each.get("id") == "list"]
+    (tmp_path / "Pulumi.yaml").write_text("name: irsa\nruntime: python\n")
+    (tmp_path / "Pulumi.dev.yaml").write_text('config:\n  irsa:sandbox: "true"\n')
+    (tmp_path / "Pulumi.prod.yaml").write_text("config:\n  aws:region: us-west-2\n")
+    (tmp_path / "Pulumi.stage.yaml").write_text("config: {}\n")
+    (tmp_path / ".venv").symlink_to(Path(sys.prefix))
+    output = tmp_path / "output"
+    environment = {**os.environ, "GITHUB_OUTPUT": str(output)}
+    # The shell of a step: https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#exit-codes-and-error-action-preference
+    subprocess.run(["bash", "-e", "-c", step["run"]], cwd=tmp_path, env=environment, check=True, timeout=60)
+
+    assert output.read_text() == 'stacks=["prod","stage"]\n'
+    (tmp_path / "Pulumi.link.yaml").symlink_to("none")
+    failed = subprocess.run(["bash", "-e", "-c", step["run"]], cwd=tmp_path, env=environment, check=False, timeout=60)
+    assert failed.returncode != 0
 
 
 def test_the_hashes_are_of_the_pinned_versions() -> None:

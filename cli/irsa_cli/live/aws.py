@@ -260,7 +260,7 @@ class LiveAwsAccounts:
 def _aws_account(inputs: Inputs) -> LiveAwsAccount | CouldNotLookError:
     try:
         session = session_of(inputs)
-        return LiveAwsAccount(session, _number(session))
+        return LiveAwsAccount(session, number_of(session))
     except CouldNotLookError as error:
         return error
     except (BotoCoreError, ValueError) as error:
@@ -306,7 +306,12 @@ def _assumed(session: Any, role: Mapping[str, Any]) -> Any:
     )
 
 
-def _number(session: Any) -> str:
+def number_of(session: Any) -> str:
+    """Return the number of a session's AWS account.
+
+    Raises:
+        CouldNotLookError: AWS does not accept the credentials, or does not answer.
+    """
     try:
         return str(session.client("sts", config=FIRST_REQUEST).get_caller_identity()["Account"])
     except ClientError as error:

@@ -37,6 +37,11 @@ def _option(name: str, value: str) -> tuple[str, ...]:
     return (f"{name}={value}",) if value.startswith("-") else (name, value)
 
 
+def _given(name: str, value: str | None) -> tuple[str, ...]:
+    """Return the words of an option that may be left out."""
+    return _option(name, value) if value else ()
+
+
 def _listed(name: str, values: Iterable[str]) -> tuple[str, ...]:
     """Return the words of an option that takes a list; the AWS CLI takes it as JSON, too.
 
@@ -119,7 +124,7 @@ def associate_provider(
     if {*audiences} != {EKSCTL_AUDIENCE}:
         return create_provider(issuer, audiences)
     words = ("eksctl", "utils", "associate-iam-oidc-provider", *_option("--cluster", cluster), "--approve")
-    return _command(*words, *(_option("--region", region) if region else ()))
+    return _command(*words, *_given("--region", region))
 
 
 def add_client_id(provider_arn: str, audience: str) -> str:
@@ -146,9 +151,9 @@ def list_roles() -> str:
     return _command("aws", "iam", "list-roles", "--query", "Roles[].Arn")
 
 
-def list_clusters() -> str:
+def list_clusters(region: str | None = None, profile: str | None = None) -> str:
     """Return the command that lists the EKS clusters of an AWS account and region."""
-    return _command("aws", "eks", "list-clusters")
+    return _command("aws", "eks", "list-clusters", *_given("--region", region), *_given("--profile", profile))
 
 
 def show_issuer() -> str:
@@ -162,12 +167,28 @@ def wait_for_cluster(cluster: str, region: str | None = None) -> str:
     Source: https://docs.aws.amazon.com/cli/latest/reference/eks/wait/cluster-active.html
     """
     words = ("aws", "eks", "wait", "cluster-active", *_option("--name", cluster))
-    return _command(*words, *(_option("--region", region) if region else ()))
+    return _command(*words, *_given("--region", region))
 
 
-def who_am_i() -> str:
+def who_am_i(profile: str | None = None) -> str:
     """Return the command that shows which AWS credentials are in use, and whether they are valid."""
-    return _command("aws", "sts", "get-caller-identity")
+    return _command("aws", "sts", "get-caller-identity", *_given("--profile", profile))
+
+
+def assume_role(role_arn: str) -> str:
+    """Return the command that shows whether the credentials in use may assume a role, and if not, why."""
+    words = ("aws", "sts", "assume-role", *_option("--role-arn", role_arn))
+    return _command(*words, "--role-session-name", "irsa", "--query", "AssumedRoleUser")
+
+
+def list_profiles() -> str:
+    """Return the command that lists the profiles of the AWS configuration files."""
+    return _command("aws", "configure", "list-profiles")
+
+
+def update_kubeconfig() -> str:
+    """Return the command that writes the kubeconfig of an EKS cluster, whose name the reader fills in."""
+    return _command("aws", "eks", "update-kubeconfig", "--name", "NAME")
 
 
 def detach_policy(role_name: str, policy_arn: str) -> str:
@@ -188,6 +209,21 @@ def read_issuer(issuer: str) -> str:
 
 
 # Kubernetes
+
+
+def list_contexts() -> str:
+    """Return the command that lists the contexts of the kubeconfig."""
+    return _command("kubectl", "config", "get-contexts")
+
+
+def cluster_version() -> str:
+    """Return the command that asks the Kubernetes API for its version, which any user may."""
+    return _command("kubectl", "version")
+
+
+def can_i() -> str:
+    """Return the command that shows whether the cluster knows the user, and allows what a stack needs."""
+    return _command("kubectl", "auth", "can-i", "patch", "serviceaccounts")
 
 
 def create_token(namespace: str, name: str, audience: str) -> str:

@@ -215,6 +215,7 @@ class AwsProvider(protocol.Provider):
     def __init__(self, version: str) -> None:
         self._version = version
         self._connection: Connection | None = None
+        self._checked = False
         self._threads = ThreadPoolExecutor(_WORKERS, thread_name_prefix="aws")
 
     async def _in_thread(self, call: Callable[..., Answer], *arguments: Any) -> Answer:
@@ -237,7 +238,12 @@ class AwsProvider(protocol.Provider):
         return protocol.GetSchemaResponse(schema=json.dumps(schema))
 
     async def check_config(self, request: protocol.CheckRequest) -> protocol.CheckResponse:
-        wrong = connection.configuration_mistakes(plain(request.new_inputs))
+        inputs = plain(request.new_inputs)
+        wrong = connection.configuration_mistakes(inputs)
+        # The official plugin does so for the first provider of a process alone.
+        if not wrong and not self._checked and not contains_unknown(inputs):
+            self._checked = True
+            wrong = [*filter(None, [await self._in_thread(connection.credentials_failure, inputs)])]
         return protocol.CheckResponse(
             inputs=request.new_inputs, failures=[protocol.CheckFailure("", text) for text in wrong]
         )

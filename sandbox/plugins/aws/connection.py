@@ -12,7 +12,7 @@ from typing import Any, cast
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
 from botocore.handlers import json_decode_policies
 
 from sandbox.plugins.serving import ProviderError
@@ -197,14 +197,68 @@ class Connection:
         return {key: value for key, value in tags.items() if key not in keys and not key.startswith(prefixes)}
 
 
+# The beginnings of the official plugin's texts: https://github.com/pulumi/pulumi-aws/tree/master/provider/errors
+_GUIDE = "https://www.pulumi.com/registry/packages/aws/installation-configuration/"
+NO_REGION = (
+    "Missing region information\nMake sure you have set your AWS region, e.g. `pulumi config set aws:region us-west-2`."
+)
+NO_CREDENTIALS = (
+    f"No valid credential sources found.\nPlease see {_GUIDE} for more information about providing credentials."
+)
+INVALID_CREDENTIALS = (
+    "The configured AWS credentials are invalid or have expired.\n"
+    f"Please see {_GUIDE} for more information about providing credentials."
+)
+
+
+def credentials_failure(values: Mapping[str, Any]) -> str | None:
+    """Return why AWS does not accept the credentials, in the words of the official plugin's check before all else.
+
+    Source: https://github.com/pulumi/pulumi-aws/blob/master/provider/config.go (validateCredentials)
+    """
+    settings = _settings(values)
+    if settings.get("skipCredentialsValidation") or os.environ.get("AWS_SKIP_CREDENTIALS_VALIDATION") == "true":
+        return None
+    try:
+        _identify(_connection(settings))
+    except ProviderError as error:
+        text = str(error)
+        if text in (NO_REGION, NO_CREDENTIALS):
+            return text
+        if "The security token included in the request is invalid" in text:
+            return INVALID_CREDENTIALS
+        return f"unable to validate AWS credentials.\nDetails: {text}\n"
+    return None
+
+
 def connect(values: Mapping[str, Any]) -> Connection:
     """Return a connection for the provider's arguments.
 
     Raises:
         ProviderError: There are no credentials, or they are of an AWS account that is not allowed.
     """
-    settings = {key: decoded(key, value) for key, value in values.items() if value not in (None, "")}
-    inner = botocore.session.Session(profile=settings.get("profile"))
+    settings = _settings(values)
+    connection = _connection(settings)
+    allowed, forbidden = settings.get("allowedAccountIds") or [], settings.get("forbiddenAccountIds") or []
+    for key, listed in (("allowedAccountIds", allowed), ("forbiddenAccountIds", forbidden)):
+        if not isinstance(listed, list):
+            raise ProviderError(f"expected aws:{key} to be an array, got {listed!r}")
+    if settings.get("skipCredentialsValidation") and not (allowed or forbidden):
+        return connection
+    aws_account = _identify(connection)
+    if aws_account in forbidden or (allowed and aws_account not in allowed):
+        raise ProviderError(f"AWS account ID not allowed: {aws_account}")
+    return connection
+
+
+def _settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: decoded(key, value) for key, value in values.items() if value not in (None, "")}
+
+
+def _connection(settings: Mapping[str, Any]) -> Connection:
+    """Return a connection, in the AWS account of the last assumed role."""
+    profile = settings.get("profile")
+    inner = botocore.session.Session(profile=profile)
     for variable, key in (("config_file", "sharedConfigFiles"), ("credentials_file", "sharedCredentialsFiles")):
         if settings.get(key):
             inner.set_config_variable(variable, settings[key][0])
@@ -216,18 +270,17 @@ def connect(values: Mapping[str, Any]) -> Connection:
             region_name=settings.get("region") or os.environ.get("AWS_REGION"),
             botocore_session=inner,
         )
+    except ProfileNotFound as error:
+        missing = profile or os.environ.get("AWS_PROFILE")
+        raise ProviderError(f"failed to get shared config profile, {missing}") from error
     except BotoCoreError as error:
-        raise ProviderError(f"unable to validate AWS credentials.\nDetails: {error}") from error
+        raise ProviderError(str(error)) from error
     if not session.region_name:
-        raise ProviderError(
-            "Missing region information\nThe AWS region has not been set to a valid value. "
-            "Set it with `pulumi config set aws:region <region>` or the environment variable AWS_REGION."
-        )
+        raise ProviderError(NO_REGION)
     default_tags = (settings.get("defaultTags") or {}).get("tags") or {}
     connection = Connection(session, settings, default_tags)
     for role in settings.get("assumeRoles") or []:
         connection = Connection(_assumed(connection, role), settings, default_tags)
-    _refuse_other_aws_accounts(connection)
     return connection
 
 
@@ -267,21 +320,14 @@ def _seconds(duration: str | None) -> int | None:
     return sum(int(number) * _SECONDS[unit] for number, unit in _DURATION.findall(duration))
 
 
-def _refuse_other_aws_accounts(connection: Connection) -> None:
-    settings = connection.settings
-    allowed, forbidden = settings.get("allowedAccountIds") or [], settings.get("forbiddenAccountIds") or []
-    if settings.get("skipCredentialsValidation") and not (allowed or forbidden):
-        return
+def _identify(connection: Connection) -> str:
+    """Return the ID of the AWS account that the credentials are of."""
     client = connection.client("sts")
     try:
-        aws_account = client.get_caller_identity()["Account"]
+        return str(client.get_caller_identity()["Account"])
     except NoCredentialsError as error:
-        raise ProviderError(
-            "No valid credential sources found.\nSet aws:profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in "
-            f"the environment.\nDetails: {error}"
-        ) from error
+        raise ProviderError(NO_CREDENTIALS) from error
     except (ClientError, BotoCoreError) as error:
-        details = error_text(error, client)
-        raise ProviderError(f"unable to validate AWS credentials.\nDetails: {details}") from error
-    if aws_account in forbidden or (allowed and aws_account not in allowed):
-        raise ProviderError(f"AWS account ID not allowed: {aws_account}")
+        raise ProviderError(
+            f"validating provider credentials: retrieving caller identity from STS: {error_text(error, client)}"
+        ) from error

@@ -16,7 +16,7 @@ PLACE = ("bindings", "my-app", "policyArns", 1)
         (LocatedMistake(PLACE, MISTAKE, "P.yaml"), "P.yaml  irsa:bindings.my-app.policyArns[1]"),
         (LocatedMistake(PLACE, MISTAKE, "P.yaml", 7), "P.yaml:7  irsa:bindings.my-app.policyArns[1]"),
         (LocatedMistake((), MISTAKE, "P.yaml", 7), "P.yaml:7"),
-        (LocatedMistake((), MISTAKE), ""),
+        (LocatedMistake((), MISTAKE), "the settings of the stack"),
         (
             LocatedMistake(("bindings", "a", "policy", "file"), MISTAKE, "p.json", 2, ("Statement", 0)),
             "p.json:2  Statement[0] (irsa:bindings.a.policy.file)",

@@ -118,3 +118,12 @@ def test_secret_account_ids_are_not_seen(tmp_path: Path) -> None:
     for value in values:
         text = f"{HEAD}  aws:allowedAccountIds: {value}\n  irsa:bindings: {{app: {{serviceAccount: {{name: app}}}}}}\n"
         assert mistakes(tmp_path, text) == []
+
+
+@pytest.mark.parametrize("value", ["111122223333", "'111122223333'", "{a: b}"])
+def test_account_ids_are_a_list(tmp_path: Path, value: str) -> None:
+    """Protects from one account without brackets, as `pulumi config set` writes it: the AWS provider takes a list."""
+    text = f"{HEAD}  aws:allowedAccountIds: {value}\n  irsa:bindings: {{app: {{serviceAccount: {{name: app}}}}}}\n"
+    (mistake,) = mistakes(tmp_path, text)
+
+    assert mistake.mistake.allowed == 'a list: ["111122223333"]'

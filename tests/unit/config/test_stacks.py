@@ -1,0 +1,110 @@
+"""`irsa stacks`: which stacks a workflow previews against AWS."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from irsa_cli.main import main
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a project without stacks, which is the working directory."""
+    (tmp_path / "Pulumi.yaml").write_text("name: irsa\nruntime: python\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def add(project: Path, stack: str, config: str) -> None:
+    (project / f"Pulumi.{stack}.yaml").write_text(config)
+
+
+def listed(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    assert main(["stacks", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert main(["stacks"]) == 0
+    assert capsys.readouterr().out.splitlines() == answer["stacks"]
+    stacks: list[str] = answer["stacks"]
+    return stacks
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "irsa:sandbox: true",
+        'irsa:sandbox: "true"',
+        "irsa:sandbox: 'true'",
+        "sandbox: true",
+        "irsa:config:sandbox: true",
+    ],
+)
+def test_a_stack_of_the_sandbox_is_never_previewed(
+    project: Path, capsys: pytest.CaptureFixture[str], setting: str
+) -> None:
+    """Protects AWS: `pulumi stack init` rewrites true as "true", which a search of the text misses.
+
+    The engine passes both as the same string: https://www.pulumi.com/docs/iac/concepts/config/
+    """
+    add(project, "dev", f"config:\n  aws:region: us-west-2\n  {setting}\n")
+    add(project, "prod", "config:\n  aws:region: us-west-2\n")
+
+    assert listed(capsys) == ["prod"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "config:\n  irsa:sandbox: false\n",
+        "config:\n  irsa:sandbox: 'false'\n",
+        "# irsa:sandbox: true\nconfig: {}\n",
+        "config:\n  other:sandbox: true\n",
+        "config:\n  irsa:variables: {sandbox: true}\n",
+        "config:\n  irsa:sandbox: 'yes'\n",
+        "config:\n  irsa:sandbox: {secure: v1:abc}\n",
+        "config: [\n",
+        "",
+    ],
+)
+def test_any_other_stack_is_listed(project: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    """Protects from a stack that nobody previews: one with mistakes is listed too, and `irsa check` reports them."""
+    add(project, "prod", text)
+
+    assert listed(capsys) == ["prod"]
+
+
+def test_the_projects_own_setting(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects AWS where all stacks of a project are of the sandbox; a stack file has the last word."""
+    (project / "Pulumi.yaml").write_text("name: irsa\nruntime: python\nconfig:\n  irsa:sandbox: {default: true}\n")
+    add(project, "dev", "config: {}\n")
+    add(project, "prod", "config:\n  irsa:sandbox: false\n")
+
+    assert listed(capsys) == ["prod"]
+
+
+def test_no_stacks(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects a workflow of a new project: an empty list is an answer. The example of a stack file is no stack."""
+    (project / "Pulumi.prod.yaml.example").write_text("config: {}\n")
+
+    assert listed(capsys) == []
+
+
+def test_a_file_that_cannot_be_read(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects from an incomplete list: none is printed."""
+    add(project, "prod", "config: {}\n")
+    (project / "Pulumi.link.yaml").symlink_to("none")
+
+    assert main(["stacks", "--json"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "irsa stacks: cannot read Pulumi.link.yaml: No such file or directory\n"
+
+
+def test_it_needs_neither_credentials_nor_the_network(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects the job that lists the stacks, which has no credentials."""
+    monkeypatch.setattr("socket.socket", None)
+    add(project, "prod", "config: {}\n")
+
+    assert listed(capsys) == ["prod"]

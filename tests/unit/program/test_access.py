@@ -1,0 +1,198 @@
+"""What is asked before there is a provider: which AWS accounts, and whether the kubeconfig has the context."""
+
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from config.located_mistake import LocatedMistake
+from config.models import Stack
+from irsa_cli.exits import CouldNotLookError
+from program import access
+from program.access import access_of, kubeconfig_mistake
+
+PLACE = ("cluster", "kubernetes")
+ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
+KNOWN = {"oidcIssuer": ISSUER, "oidcProviderArn": f"arn:aws:iam::111122223333:oidc-provider/{ISSUER[8:]}"}
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+current-context: {current}
+contexts:
+- name: {name}
+  context: {{cluster: c, user: u}}
+"""
+
+
+@pytest.fixture
+def kubeconfig(tmp_path: Path) -> Path:
+    file = tmp_path / "config"
+    file.write_text(KUBECONFIG.format(name="prod", current="prod"))
+    return file
+
+
+def checked(files: list[Path], context: str | None = None, **variables: str) -> LocatedMistake | None:
+    return kubeconfig_mistake(PLACE, files, context, variables)
+
+
+def test_a_context_that_exists(kubeconfig: Path) -> None:
+    """Protects those whose kubeconfig is right: named, current, or in the environment."""
+    assert checked([kubeconfig], "prod") is None
+    assert checked([kubeconfig]) is None
+    assert checked([], "prod", KUBECONFIG=str(kubeconfig)) is None
+
+
+def test_a_missing_context_has_its_place(kubeconfig: Path) -> None:
+    """Protects from a stack that stops half-way: a context that no kubeconfig has is found before "
+    "anything is created."""
+    found = checked([kubeconfig], "prd")
+
+    assert found is not None
+    assert found.place == (*PLACE, "context")
+    assert found.mistake.fix == "did you mean 'prod'?"
+
+
+def test_a_current_context_that_does_not_exist(tmp_path: Path) -> None:
+    """Protects from a kubeconfig whose current context was deleted."""
+    file = tmp_path / "config"
+    file.write_text(KUBECONFIG.format(name="prod", current="gone"))
+    found = checked([file])
+
+    assert found is not None
+    assert found.place == PLACE
+    assert "no context gone" in found.mistake.found
+
+
+def test_a_missing_kubeconfig(tmp_path: Path) -> None:
+    """Protects from a typing mistake in a path, and from a machine without a kubeconfig."""
+    file = tmp_path / "none"
+    of_file, of_environment = checked([file]), checked([], KUBECONFIG=str(file))
+
+    assert of_file is not None
+    assert of_file.place == (*PLACE, "kubeconfig")
+    assert of_environment is not None
+    assert of_environment.place == PLACE
+    assert str(file) in of_environment.mistake.found
+
+
+def test_several_kubeconfigs_are_merged(kubeconfig: Path, tmp_path: Path) -> None:
+    """Protects those with one file per cluster: a file that is missing is skipped, and a context of any file counts.
+
+    https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/#merging-kubeconfig-files
+    """
+    other = tmp_path / "other"
+    other.write_text(KUBECONFIG.format(name="dev", current="dev"))
+    both = f"{tmp_path / 'none'}:{other}:{kubeconfig}"
+
+    assert checked([], "prod", KUBECONFIG=both) is None
+    assert checked([], "dev", KUBECONFIG=both) is None
+    assert checked([], "stage", KUBECONFIG=both) is not None
+
+
+def test_in_a_pod_there_is_no_kubeconfig(tmp_path: Path) -> None:
+    """Protects runners inside of a cluster, which have a service account instead."""
+    variables = {"KUBECONFIG": str(tmp_path / "none"), "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+
+    assert checked([], **variables) is None
+    assert checked([], "prod", **variables) is not None
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "text", "contexts: {a: b}", "contexts: [a]", "\0"])
+def test_a_kubeconfig_that_is_none_is_left_to_the_plugin(tmp_path: Path, text: str) -> None:
+    """Protects from a traceback about somebody else's file."""
+    file = tmp_path / "config"
+    file.write_text(text)
+
+    assert checked([file], "prod") is None
+
+
+def stack(**values: Any) -> Stack:
+    return Stack.model_validate(values)
+
+
+def used(**values: Any) -> set[str | None]:
+    return access._used_aws_accounts(stack(**values))
+
+
+def test_an_account_counts_where_something_is_asked_or_created() -> None:
+    """Protects stacks that need no credentials of an account: its provider never exists."""
+    own = {"serviceAccount": {"name": "app"}}
+    existing = {**own, "role": {"arn": "arn:aws:iam::111122223333:role/r"}}
+    data = {"data": {"profile": "data", "region": "us-west-2"}}
+
+    assert used(cluster={"name": "c"}, bindings={"app": own}) == {None}
+    assert used(cluster=KNOWN, bindings={"app": own}) == {None}
+    assert used(cluster=KNOWN, bindings={"app": existing}) == set()
+    assert used(cluster=KNOWN, accounts=data, bindings={"app": {**own, "account": "data"}}) == {"data"}
+    assert used(cluster={"name": "c"}, bindings={"app": existing}) == {None}
+    # The cluster is looked up in its own account, and the region of an account is that of the stack.
+    named = {"name": "c", "account": "data", "createOidcProvider": True}
+    assert used(cluster=named, accounts=data, bindings={"app": own}) == {None, "data"}
+    without_region = {"data": {"profile": "data"}}
+    assert used(cluster=KNOWN, accounts=without_region, bindings={"app": {**own, "account": "data"}}) == {None, "data"}
+
+
+VALUES = {"cluster": KNOWN, "bindings": {"app": {"trust": {"subjects": ["a:b"]}}}}
+
+
+def asked(monkeypatch: pytest.MonkeyPatch, answer: str | Exception, config: dict[str, str]) -> str:
+    """Return what is said about a stack, where AWS answers so."""
+    pulumi.runtime.set_all_config({"aws:region": "us-west-2", **config})
+
+    def number_of(_: Any) -> str:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr("irsa_cli.live.aws.number_of", number_of)
+    return "\n".join(map(str, access_of(stack(**VALUES), Path()).aws_accounts.values()))
+
+
+def test_credentials_that_are_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects a good stack."""
+    assert asked(monkeypatch, "111122223333", {}) == ""
+    assert asked(monkeypatch, "111122223333", {"aws:allowedAccountIds": '["111122223333"]'}) == ""
+
+
+@pytest.mark.parametrize(
+    "setting", ['aws:allowedAccountIds=["999999999999"]', 'aws:forbiddenAccountIds=["111122223333"]']
+)
+def test_credentials_of_another_account(monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
+    """Protects another account, also where the first question to AWS would be the first resource."""
+    name, _, value = setting.partition("=")
+    said = asked(monkeypatch, "111122223333", {name: value})
+
+    assert "the AWS credentials are of AWS account 111122223333" in said
+    assert name in said
+
+
+def test_expired_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the form of the message: the AWS plugin's own ends the program."""
+    expired = CouldNotLookError(
+        'sts:GetCallerIdentity: ExpiredToken: "The security token included in the request is expired"'
+    )
+
+    assert "have expired" in asked(monkeypatch, expired, {})
+
+
+@pytest.mark.parametrize("said", ["AccessDenied: no", "login requires botocore[crt]", "Throttling: Rate exceeded"])
+def test_what_is_not_certain_is_left_to_the_plugin(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    """Protects a stack that would be deployed: boto3 may fail where the AWS plugin does not."""
+    assert asked(monkeypatch, CouldNotLookError(said), {}) == ""
+
+
+def test_a_provider_that_boto3_does_not_follow_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects keys in the stack file, endpoints and proxies: boto3 would ask with other ones."""
+    missing = CouldNotLookError("Unable to locate credentials")
+
+    assert "no AWS credentials" in asked(monkeypatch, missing, {})
+    assert asked(monkeypatch, missing, {"aws:accessKey": "AKIA"}) == ""
+
+
+def test_no_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the first minute with a new stack: the command that sets the region is there."""
+    for name in access.REGION_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+    assert "pulumi config set aws:region us-west-2" in asked(monkeypatch, "111122223333", {"aws:region": ""})
