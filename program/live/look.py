@@ -9,15 +9,18 @@ from typing import Any, NamedTuple
 from config.loading import StackFileError
 from config.located_mistake import LocatedMistake
 from config.models import Stack
+from config.stack_file import parsed
 from irsa.rules.mistakes import listed
 from irsa_cli.exits import CouldNotLookError
+from irsa_cli.live.aws import NOT_FOLLOWED
 from irsa_cli.state import exported_state
 from program.live.conflicts import WARNINGS, conflicts, each_once
 from program.live.held import held_by
-from program.live.reader import ProviderSettings, Reader
+from program.live.reader import Reader
 from program.live.reads import Reads
 from program.lookups import Lookups, needs_of
 from program.plan import Plan, plan
+from program.questions import REGION_VARIABLES, first_variable
 
 
 class LiveReport(NamedTuple):
@@ -49,7 +52,12 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     if stack.sandbox and "IRSA_SANDBOX" not in os.environ:
         text = f"AWS and Kubernetes: stack {name!r} is for the sandbox only: run `make up` once, then `. .sandbox/env`"
         return LiveReport([], [], [text], False)
-    reader = Reader(stack, needs_of(stack), ProviderSettings(providers, region), folder)
+    aws, kubernetes = _settings_of("aws", providers), _settings_of("kubernetes", providers)
+    unsupported = [f"aws:{name}" for name in NOT_FOLLOWED if name in aws]
+    if unsupported:
+        return LiveReport([], [], [f"AWS and Kubernetes: irsa does not use {listed(unsupported)}"], False)
+    aws["region"] = region or first_variable(REGION_VARIABLES)
+    reader = Reader(stack, needs_of(stack), aws, kubernetes, folder)
     with ThreadPoolExecutor(1) as pool:
         export = pool.submit(exported_state, name, folder)
         lookups = reader.lookups()
@@ -74,6 +82,16 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     )
 
 
+def _settings_of(provider: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a default provider by their names without it; lists may be written as JSON."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        if name.startswith(f"{provider}:"):
+            is_list = isinstance(value, str) and value.startswith("[")
+            found[name.removeprefix(f"{provider}:")] = parsed(value) if is_list else value
+    return found
+
+
 def _with_look_ups(stack: Stack, lookups: Lookups) -> Stack:
     """Return the stack with those bindings whose look-ups have an answer."""
 
@@ -96,7 +114,7 @@ def _state_or_reason(export: "Future[dict[str, Any]]") -> tuple[Mapping[str, Any
     try:
         return export.result(), []
     except CouldNotLookError as error:
-        return {}, [f"the stack's state, so that all that exists is taken for others': {error}"]
+        return {}, [f"the stack's state, so that all that exists counts as not this stack's: {error}"]
 
 
 def _planned(stack: Stack, lookups: Lookups) -> tuple[Plan, list[LocatedMistake]]:

@@ -334,9 +334,13 @@ def _assumed(session: Any, role: Mapping[str, Any]) -> Any:
         "RoleSessionName": role.get("sessionName") or SESSION_NAME,
         "ExternalId": role.get("externalId"),
     }
-    keys = session.client("sts", config=FIRST_REQUEST).assume_role(
-        **{key: value for key, value in parameters.items() if value}
-    )["Credentials"]
+    given = {key: value for key, value in parameters.items() if value}
+    try:
+        keys = session.client("sts", config=FIRST_REQUEST).assume_role(**given)["Credentials"]
+    except ClientError as error:
+        # The words of Pulumi's AWS plugin.
+        reason = f"IAM Role ({role.get('roleArn')}) cannot be assumed: {_said(error)}"
+        raise CouldNotLookError(f"AWS credentials: {reason}") from error
     return boto3.session.Session(
         aws_access_key_id=keys["AccessKeyId"],
         aws_secret_access_key=keys["SecretAccessKey"],
