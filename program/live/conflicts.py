@@ -18,17 +18,42 @@ from program.plan import Plan
 WARNINGS = frozenset({live_rules.INLINE_POLICY_EXISTS, live_rules.PODS_LOSE_ROLE})
 
 
-def conflicts(stack: Stack, plan: Plan, lookups: Lookups, reads: Reads, held: Held) -> list[LocatedMistake]:
-    """Return what `pulumi up` would refuse, or would take from others; the rules of the latter are WARNINGS."""
-    components = planned_components(stack, plan, lookups, reads)
-    return each_once(
+# What exists and is the stack's own is no conflict.
+OF_OTHERS = frozenset(
+    {
+        live_rules.IMPORT_MISSING,
+        live_rules.INLINE_POLICY_EXISTS,
+        live_rules.NAMESPACE_EXISTS,
+        live_rules.POLICY_EXISTS,
+        live_rules.PROVIDER_EXISTS,
+        live_rules.QUOTA_REACHED,
+        live_rules.ROLE_EXISTS,
+        live_rules.SERVICE_ACCOUNT_EXISTS,
+        live_rules.SERVICE_ACCOUNT_TAKEN,
+    }
+)
+
+
+def conflicts(stack: Stack, plan: Plan, lookups: Lookups, reads: Reads, held: Held | None) -> list[LocatedMistake]:
+    """Return what `pulumi up` would refuse, or would take from others; the rules of the latter are WARNINGS.
+
+    Args:
+        stack: The settings of the stack.
+        plan: What it would create.
+        lookups: What was looked up for that.
+        reads: What AWS and Kubernetes have.
+        held: What the stack's state holds; None where it cannot be read: then what may be its own is left out.
+    """
+    components, known = planned_components(stack, plan, lookups, reads), held or Held()
+    found = each_once(
         [
-            *kubernetes_conflicts(components, held, plan.retain_namespaces),
-            *iam_conflicts(components, held),
-            *provider_conflicts(stack, lookups, reads, held),
-            *account_quotas(components, held),
+            *kubernetes_conflicts(components, known, plan.retain_namespaces),
+            *iam_conflicts(components, known),
+            *provider_conflicts(stack, lookups, reads, known),
+            *account_quotas(components, known),
         ]
     )
+    return [conflict for conflict in found if held is not None or conflict.rule not in OF_OTHERS]
 
 
 def each_once(mistakes: Iterable[LocatedMistake]) -> list[LocatedMistake]:

@@ -15,12 +15,15 @@ from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import NOT_FOLLOWED
 from irsa_cli.state import exported_state
 from program.live.conflicts import WARNINGS, conflicts, each_once
-from program.live.held import held_by
+from program.live.held import Held, held_by
 from program.live.reader import Reader
 from program.live.reads import Reads
 from program.lookups import Lookups, needs_of
 from program.plan import Plan, plan
 from program.questions import REGION_VARIABLES, first_variable
+
+# The words of `pulumi` for a stack that is not in the backend yet.
+NEW_STACK = "no stack named"
 
 
 class LiveReport(NamedTuple):
@@ -61,7 +64,7 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     with ThreadPoolExecutor(1) as pool:
         export = pool.submit(exported_state, name, folder)
         lookups = reader.lookups()
-    state, not_checked = _state_or_reason(export)
+    held, not_checked = _held_or_reason(export)
     usable = _with_look_ups(stack, lookups)
     planned, mistakes = _planned(usable, lookups)
     adopted: dict[str | None, set[str]] = {}
@@ -70,7 +73,7 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
             adopted.setdefault(component.aws_account, set()).add(spec.role.import_id)
     with_roles = [component.aws_account for component, spec in planned.components if spec.role]
     reads = reader.reads({key: frozenset(names) for key, names in adopted.items()}, with_roles)
-    found = each_once([*reads.failures, *mistakes, *conflicts(stack, planned, lookups, reads, held_by(state))])
+    found = each_once([*reads.failures, *mistakes, *conflicts(stack, planned, lookups, reads, held)])
     left_out = sorted(stack.bindings.keys() - usable.bindings.keys())
     if left_out:
         not_checked.append(f"bindings whose look-ups failed: {listed(left_out)}")
@@ -109,12 +112,14 @@ def _of_bindings(stack: Stack, keys: list[str]) -> Stack:
     return stack.model_copy(update={"bindings": {key: stack.bindings[key] for key in keys}})
 
 
-def _state_or_reason(export: "Future[dict[str, Any]]") -> tuple[Mapping[str, Any], list[str]]:
-    """Return the stack's state, or an empty one and why: a new stack has none."""
+def _held_or_reason(export: "Future[dict[str, Any]]") -> tuple[Held | None, list[str]]:
+    """Return what the stack's state holds, or None and why it cannot be read; a new stack holds nothing."""
     try:
-        return export.result(), []
+        return held_by(export.result()), []
     except CouldNotLookError as error:
-        return {}, [f"the stack's state, so that all that exists counts as not this stack's: {error}"]
+        if NEW_STACK in str(error):
+            return Held(), []
+        return None, [f"the stack's state, so that what exists may be its own: {error}"]
 
 
 def _planned(stack: Stack, lookups: Lookups) -> tuple[Plan, list[LocatedMistake]]:
