@@ -12,7 +12,7 @@ from config.located_mistake import LocatedMistake
 from config.models import AwsAccount, Cluster, Stack
 from irsa.rules import commands
 from irsa.rules.arns import check_issuer, issuer_host_path, oidc_provider_arn, parse_iam_arn
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, path_of
 from program import lookup_mistakes as mistakes
 from program.lookup_mistakes import AskedAwsAccount, Cause, Question, aws_mistake, failure_of
 from program.lookups import Identity, Needs
@@ -89,6 +89,7 @@ class Questions:
         """Take the settings, what they need, who asks, and the stack's `aws:` settings by their names without it."""
         self.answers: dict[Any, Any] = {}
         self._stack, self._clusters, self._audiences = stack, stack.clusters_by_key, needs.audiences
+        self._in_kubernetes = [cluster for cluster in self._clusters if cluster in needs.kubernetes]
         self._cloud, self._aws_settings = cloud, aws_settings
 
     @_once
@@ -113,6 +114,18 @@ class Questions:
         if not found.issuer:
             raise LookupFailure(self._not_ready(cluster, found.status))
         return found.issuer
+
+    @_once
+    def own_issuer(self, cluster: str) -> str:
+        """The issuer of a cluster whose Kubernetes API is used: by it, what is there is told from other clusters'."""
+        issuer = self.issuer(cluster)
+        for other in self._in_kubernetes[: self._in_kubernetes.index(cluster)]:
+            if self.issuer(other) == issuer:
+                found = f"the issuer {issuer}, which is that of irsa:{path_of(self._stack.place_of_cluster(other))}"
+                allowed = "each cluster once: its service accounts are known by its issuer"
+                mistake = Mistake(found, allowed, "remove one of the two")
+                raise LookupFailure(LocatedMistake(self._stack.place_of_cluster(cluster), mistake))
+        return issuer
 
     @_once
     def created_provider(self, cluster: str, aws_account: str | None) -> str:

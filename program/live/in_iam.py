@@ -10,8 +10,8 @@ from config.models import Stack
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import Place, named
 from irsa.spec import CreatedRole, ManagedPolicy
-from irsa_cli.state import POLICY, ROLE
-from program.live.held import Held, account_and_name
+from irsa_cli.state import ATTACHMENT, INLINE_POLICY, POLICY, ROLE
+from program.live.held import Held, HeldResource, account_and_name
 from program.live.planned import Planned, finding, plain
 from program.live.reads import AwsReads, Reads
 from program.lookups import Lookups
@@ -53,32 +53,41 @@ def _role_name(
     planned: Planned, arn: str, role: CreatedRole, account: AwsReads, held: Held
 ) -> Iterator[LocatedMistake]:
     key = account_and_name(arn, "role")
-    existing = account.roles_by_name.get(key[1])
-    if key in held.role_names:
+    existing, place = account.roles_by_name.get(key[1]), planned.place("role", "name")
+    if _is_held(held.find(ROLE, role.logical_name), arn, "role"):
         return
     if not role.import_id:
         if existing:
-            found = f"the role {named(existing)} exists already, and this stack did not create it"
+            found = f"the role {named(existing)} exists already, and {_whose(held.by_name.get((ROLE, *key)))}"
             fix = "write another name; or import: [role] to adopt it; or role.arn, if it stays another stack's"
             allowed = "a name that no role of the AWS account has, in upper or lower case"
-            yield finding(live_rules.ROLE_EXISTS, planned.place("role", "name"), found, allowed, fix)
+            yield finding(live_rules.ROLE_EXISTS, place, found, allowed, fix)
     elif existing is None or existing.rsplit("/", 1)[-1] != role.import_id:
         found = f"the role {role.import_id} does not exist in the AWS account {key[0]}"
         fix = f"write it as {named(existing.rsplit('/', 1)[-1])}" if existing else "remove role from import"
-        yield finding(
-            live_rules.IMPORT_MISSING, planned.place("role", "name"), found, "an existing role to import", fix
-        )
+        yield finding(live_rules.IMPORT_MISSING, place, found, "an existing role to import", fix)
+
+
+def _is_held(resource: HeldResource | None, arn: str, kind: str) -> bool:
+    """Return whether the state's resource has this name, and is not one that is to be replaced."""
+    return resource is not None and account_and_name(resource.text("arn"), kind) == account_and_name(arn, kind)
+
+
+def _whose(resource: HeldResource | None) -> str:
+    if resource is None:
+        return "this stack did not create it"
+    return f"this stack holds it for another binding, as {named(resource.name)}"
 
 
 def _policy_name(planned: Planned, policy: ManagedPolicy, account: AwsReads, held: Held) -> Iterator[LocatedMistake]:
-    arn = planned.policy_arn(policy)
-    if arn is None or account_and_name(arn, "policy") in held.policy_names:
+    arn, place = planned.policy_arn(policy), planned.place("policy", "name")
+    if arn is None or _is_held(held.find(POLICY, policy.logical_name), arn, "policy"):
         return
-    existing = account.policies_by_name.get(account_and_name(arn, "policy")[1])
-    place = planned.place("policy", "name")
+    key = account_and_name(arn, "policy")
+    existing = account.policies_by_name.get(key[1])
     if not policy.import_id:
         if existing:
-            found = f"the policy {named(existing)} exists already, and this stack did not create it"
+            found = f"the policy {named(existing)} exists already, and {_whose(held.by_name.get((POLICY, *key)))}"
             fix = "write another name; or import: [policy] to adopt it; or name its ARN in policyArns to attach it"
             allowed = "a name that no policy of the AWS account has, in upper or lower case"
             yield finding(live_rules.POLICY_EXISTS, place, found, allowed, fix)
@@ -116,15 +125,19 @@ def _to_adopt(planned: Planned, role: CreatedRole, account: AwsReads, held: Held
     if name is None:
         return
     attached, inline = account.attached.get(name), account.inline.get(name)
-    wanted = [(each.import_id, plain(each.policy_arn)) for each in planned.spec.attachments]
-    wanted += [(each.attachment_import_id, planned.policy_arn(each)) for each in planned.spec.policies]
-    for import_id, arn in wanted:
-        if import_id and attached is not None and arn not in attached and (name, arn) not in held.attachments:
+    wanted = [(each.import_id, each.logical_name, plain(each.policy_arn)) for each in planned.spec.attachments]
+    wanted += [
+        (each.attachment_import_id, each.attachment_name, planned.policy_arn(each)) for each in planned.spec.policies
+    ]
+    for import_id, logical_name, arn in wanted:
+        if not import_id or attached is None or held.find(ATTACHMENT, logical_name):
+            continue
+        if arn not in attached:
             found = f"the policy {arn} is not attached to the role {name}"
             fix = "remove attachments from import, or attach it first"
             yield finding(live_rules.IMPORT_MISSING, planned.place("import"), found, "attachments that exist", fix)
     for policy in planned.spec.inline_policies:
-        if inline is None or (name, policy.name) in held.inline_policies:
+        if inline is None or held.find(INLINE_POLICY, policy.logical_name):
             continue
         if policy.import_id and policy.name not in inline:
             found = f"the role {name} has no inline policy {policy.name}"
@@ -185,7 +198,7 @@ def _attached(planned: Planned, role: CreatedRole, account: AwsReads, held: Held
     policies = [planned.policy_arn(policy) for policy in planned.spec.policies]
     policies += [plain(attachment.policy_arn) for attachment in planned.spec.attachments]
     name = plain(role.name)
-    before = held.attachments_by_role.get(name, frozenset()) | account.attached.get(name, frozenset())
+    before = held.attached.get(name, frozenset()) | account.attached.get(name, frozenset())
     # A policy with an automatic name is one of those that the state holds already.
     automatic = policies.count(None)
     kept = len((before & held.policies) - {*policies})
@@ -202,10 +215,11 @@ def account_quotas(components: Collection[Planned], held: Held) -> Iterator[Loca
             continue
         accounts[account.identity.account_id] = account
         kinds = new.setdefault(account.identity.account_id, {})
-        if _is_new_role(planned, planned.spec.role, held):
+        role = planned.spec.role
+        if not role.import_id and held.find(ROLE, role.logical_name) is None:
             kinds.setdefault("Roles", []).append(planned)
         for policy in planned.spec.policies:
-            if _is_new_policy(planned, policy, held):
+            if not policy.import_id and held.find(POLICY, policy.logical_name) is None:
                 kinds.setdefault("Policies", []).append(planned)
     for account_id, kinds in new.items():
         summary: Mapping[str, int] = accounts[account_id].summary or {}
@@ -217,26 +231,3 @@ def account_quotas(components: Collection[Planned], held: Held) -> Iterator[Loca
             found = f"{kind.lower()} of the AWS account {account_id}: {used:,}, and {len(created):,} to be created"
             fix = "remove some that are not in use, or ask AWS to raise the quota (Service Quotas)"
             yield finding(live_rules.QUOTA_REACHED, first.place(place), found, f"at most {quota:,}", fix)
-
-
-def _is_new_role(planned: Planned, role: CreatedRole, held: Held) -> bool:
-    if role.import_id:
-        return False
-    if planned.role_arn:
-        return account_and_name(planned.role_arn, "role") not in held.role_names
-    return not _names_before(planned, planned.component.name) & held.names_of(ROLE)
-
-
-def _is_new_policy(planned: Planned, policy: ManagedPolicy, held: Held) -> bool:
-    if policy.import_id:
-        return False
-    arn = planned.policy_arn(policy)
-    if arn:
-        return account_and_name(arn, "policy") not in held.policy_names
-    return not _names_before(planned, policy.logical_name) & held.names_of(POLICY)
-
-
-def _names_before(planned: Planned, logical_name: str) -> set[str]:
-    """Return the logical names under which the state may hold a resource with an automatic name."""
-    former = planned.component.formerly
-    return {logical_name, former + logical_name.removeprefix(planned.component.name)} if former else {logical_name}

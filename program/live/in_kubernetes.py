@@ -10,7 +10,8 @@ from irsa.rules.annotations import ROLE_ARN, webhook_annotations
 from irsa.rules.mistakes import listed, named
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.spec import AnnotatedServiceAccount
-from program.live.held import Held, HeldServiceAccount
+from irsa_cli.state import SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH
+from program.live.held import NAMESPACE, Held, HeldResource
 from program.live.planned import Planned, finding, plain
 from program.live.reads import ClusterReads, LiveServiceAccount
 
@@ -43,7 +44,8 @@ def kubernetes_conflicts(
         if cluster.service_accounts is None:
             continue
         live = cluster.service_accounts.get((namespace, name))
-        ours = _ours(live, held.by_place.get((namespace, name), []))
+        kind = SERVICE_ACCOUNT if service_account.create else SERVICE_ACCOUNT_PATCH
+        ours = _ours(held.find(kind, service_account.logical_name), f"{namespace}/{name}")
         about = f"the service account {named(f'{namespace}/{name}')}"
         if service_account.create:
             yield from _to_create(planned, service_account, live, ours, about)
@@ -57,13 +59,9 @@ def kubernetes_conflicts(
             yield from _taken(planned, service_account, live, ours, about)
 
 
-def _ours(live: LiveServiceAccount | None, held: Collection[HeldServiceAccount]) -> HeldServiceAccount | None:
-    """Return which of the state's service accounts of this name it is: by UID; where none has it, any of them.
-
-    A service account that was recreated by hand has another UID than the state; `pulumi up` uses it all the same.
-    """
-    exact = (each for each in held if live and each.uid == live.uid)
-    return next(exact, next(iter(held), None))
+def _ours(found: HeldResource | None, place: str) -> HeldResource | None:
+    """Return the state's resource if it is of this service account, and not of one that is to be replaced."""
+    return found if found and found.object_name == place else None
 
 
 def _namespace(planned: Planned, cluster: ClusterReads, name: str, creator: str | None) -> Iterator[LocatedMistake]:
@@ -88,7 +86,8 @@ def _namespace(planned: Planned, cluster: ClusterReads, name: str, creator: str 
 def _existing_namespace(
     planned: Planned, namespaces: Collection[str], name: str, held: Held
 ) -> Iterator[LocatedMistake]:
-    if planned.component.namespace and name in namespaces and name not in held.namespaces:
+    namespace = planned.component.namespace
+    if namespace and name in namespaces and held.find(NAMESPACE, namespace.logical_name) is None:
         place = planned.place("serviceAccount", "createNamespace")
         found = f"the namespace {named(name)} exists already{planned.where}, and this stack did not create it"
         allowed = "one that this stack creates and deletes (irsa:defaults.retainNamespaces: false)"
@@ -100,11 +99,11 @@ def _to_create(
     planned: Planned,
     service_account: AnnotatedServiceAccount,
     live: LiveServiceAccount | None,
-    ours: HeldServiceAccount | None,
+    ours: HeldResource | None,
     about: str,
 ) -> Iterator[LocatedMistake]:
     """Yield what is wrong with a service account that is created, or adopted: an existing one of another's."""
-    if ours and ours.created:
+    if ours:
         return
     if service_account.import_id and live is None:
         fix = "remove serviceAccount from import: then irsa creates it"
@@ -129,7 +128,7 @@ def _taken(
     planned: Planned,
     service_account: AnnotatedServiceAccount,
     live: LiveServiceAccount,
-    ours: HeldServiceAccount | None,
+    ours: HeldResource | None,
     about: str,
 ) -> Iterator[LocatedMistake]:
     """Yield the annotations that others wrote with other values: server-side apply refuses to change them.
@@ -139,7 +138,7 @@ def _taken(
     for annotation, value in _annotations(planned, service_account).items():
         if annotation not in live.annotations or live.annotations[annotation] == value:
             continue
-        others = live.managers.get(annotation, frozenset()) - {ours.manager if ours else ""}
+        others = live.managers.get(annotation, frozenset()) - {ours.text("__fieldManager") if ours else ""}
         if others:
             has = f"{named(annotation)}: {named(live.annotations[annotation])}"
             found = f"{about} has {has}{planned.where}, written by {listed(sorted(others))}"

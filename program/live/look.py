@@ -101,8 +101,11 @@ def _with_look_ups(stack: Stack, lookups: Lookups) -> Stack:
     def has_answers(key: str) -> bool:
         binding = stack.bindings[key]
         pairs = [(cluster, binding.aws_account) for cluster in binding.clusters or stack.clusters_by_key]
-        return binding.aws_account in lookups.aws_accounts and (
-            bool(binding.role.arn) or all(pair in lookups.oidc_providers for pair in pairs)
+        in_kubernetes = binding.clusters or stack.clusters_by_key if binding.service_account else ()
+        return (
+            binding.aws_account in lookups.aws_accounts
+            and all(lookups.clusters[cluster].issuer for cluster in in_kubernetes)
+            and (bool(binding.role.arn) or all(pair in lookups.oidc_providers for pair in pairs))
         )
 
     return _of_bindings(stack, [key for key in stack.bindings if has_answers(key)])

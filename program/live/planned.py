@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 from config.located_mistake import LocatedMistake
 from config.models import Binding, Stack
-from irsa.outputs import binding_and_cluster
 from irsa.reading import Later
 from irsa.rules.arns import Arn
 from irsa.rules.mistakes import Mistake, Place, named
@@ -46,27 +45,31 @@ class Planned(NamedTuple):
 
 def planned_components(stack: Stack, plan: Plan, lookups: Lookups, reads: Reads) -> Sequence[Planned]:
     """Return the components of the plan."""
-    found: dict[str, Planned] = {}
+    found: list[Planned] = []
+    role_arns: dict[str, str | None] = {}
     for component, spec in plan.components:
-        key, _ = binding_and_cluster(component.name)
+        key = component.binding
         identity = lookups.aws_accounts[component.aws_account].identity
-        if component.role_of:
-            role_arn = found[component.role_of].role_arn
+        if component.takes_role:
+            role_arn = role_arns[key]
         elif spec.role is None:
             role_arn = plain(spec.role_arn)
         else:
             role_arn = _arn(identity, "role", spec.role.settings.get("path"), spec.role.name)
-        found[component.name] = Planned(
-            key,
-            stack.bindings[key],
-            component,
-            spec,
-            reads.aws_accounts.get(component.aws_account),
-            reads.clusters.get(component.cluster or ""),
-            "" if stack.cluster or component.cluster is None else f" in the cluster {named(component.cluster)}",
-            role_arn,
+        role_arns.setdefault(key, role_arn)
+        found.append(
+            Planned(
+                key,
+                stack.bindings[key],
+                component,
+                spec,
+                reads.aws_accounts.get(component.aws_account),
+                reads.clusters.get(component.cluster or ""),
+                "" if stack.cluster or component.cluster is None else f" in the cluster {named(component.cluster)}",
+                role_arn,
+            )
         )
-    return list(found.values())
+    return found
 
 
 def _arn(identity: Identity | None, kind: str, path: Any, name: Any) -> str | None:

@@ -50,13 +50,15 @@ class Reader:
 
     def lookups(self) -> Lookups:
         """Return the look-ups of `pulumi up`, without Pulumi's objects, as far as they have an answer."""
-        clusters = {key: ResolvedCluster(cluster.name or "", None) for key, cluster in self._clusters.items()}
+        clusters = self._clusters.items()
+        in_kubernetes = [key for key in self._clusters if key in self._needs.kubernetes]
+        issuers = self._answers(live_rules.CLUSTER_UNREACHABLE, self._ask.own_issuer, in_kubernetes)
         identities = self._answers(live_rules.CREDENTIALS, self._ask.identity, self._needs.variables)
         providers: dict[tuple[str, str | None], str] = {}
         for cluster, aws_account in self._needs.audiences:
             if aws_account not in identities:
                 continue
-            created = self._ask.created_provider(cluster, aws_account) if self._has_issuer(cluster) else None
+            created = self._ask.created_provider(cluster, aws_account) if self._issuer(cluster) else None
             if created is None:
                 continue
             providers[cluster, aws_account] = created
@@ -68,12 +70,13 @@ class Reader:
         return Lookups(
             self._ask.region_of(None),
             {key: ResolvedAwsAccount(identity, None) for key, identity in identities.items()},
-            clusters,
+            {key: ResolvedCluster(cluster.name or "", None, issuers.get(key, "")) for key, cluster in clusters},
             providers,
         )
 
-    def _has_issuer(self, cluster: str) -> bool:
-        return self._answer(live_rules.CLUSTER_UNREACHABLE, partial(self._ask.issuer, cluster)) is not None
+    def _issuer(self, cluster: str) -> str:
+        """Return the issuer of a cluster; an empty string where it cannot be known."""
+        return self._answer(live_rules.CLUSTER_UNREACHABLE, partial(self._ask.issuer, cluster)) or ""
 
     def _declared_provider(self, cluster: str, aws_account: str | None) -> str | None:
         settings = self._clusters[cluster]
