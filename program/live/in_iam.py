@@ -179,30 +179,32 @@ def provider_conflicts(stack: Stack, lookups: Lookups, reads: Reads, held: Held)
 def _quotas_of_role(planned: Planned, role: CreatedRole, account: AwsReads, held: Held) -> Iterator[LocatedMistake]:
     if account.summary is None:
         return
-    ask = "use fewer, or ask AWS to raise the quota (Service Quotas)"
+    ask, where = "use fewer, or ask AWS to raise the quota (Service Quotas)", account.identity.account_id
     quota = account.summary.get("AttachedPoliciesPerRoleQuota")
-    attached = _attached(planned, role, account, held)
-    if quota is not None and attached > quota:
-        found = f"managed policies of the role: {attached:,}, while `pulumi up` replaces some included"
-        allowed = f"at most {quota:,} in the AWS account {account.identity.account_id}"
-        yield finding(live_rules.QUOTA_REACHED, planned.place("policyArns"), found, allowed, ask)
+    attached, detached = _attachments(planned, role, account, held)
+    if quota is not None and attached + detached > quota:
+        found = f"managed policies of the role: {attached + detached:,}"
+        found += f", until {detached:,} that it has now are detached at the end" if detached else ""
+        fix = f"{ask}; or remove the old ones first, in a change of its own" if detached else ask
+        allowed = f"at most {quota:,} in the AWS account {where}"
+        yield finding(live_rules.QUOTA_REACHED, planned.place("policyArns"), found, allowed, fix)
     trust, quota = plain(role.trust_policy), account.summary.get("AssumeRolePolicySizeQuota")
     if quota is not None and trust is not None and len(trust) > quota:
         found = f"characters of the trust policy: {len(trust):,}"
-        allowed = f"at most {quota:,} in the AWS account {account.identity.account_id}"
+        allowed = f"at most {quota:,} in the AWS account {where}"
         yield finding(live_rules.QUOTA_REACHED, planned.place("trust"), found, allowed, ask)
 
 
-def _attached(planned: Planned, role: CreatedRole, account: AwsReads, held: Held) -> int:
-    """Return how many policies the role has when the new ones are attached: the engine detaches old ones later."""
+def _attachments(planned: Planned, role: CreatedRole, account: AwsReads, held: Held) -> tuple[int, int]:
+    """Return how many policies the role gets, and how many more it has until the engine detaches those at the end."""
     policies = [planned.policy_arn(policy) for policy in planned.spec.policies]
     policies += [plain(attachment.policy_arn) for attachment in planned.spec.attachments]
     name = plain(role.name)
     before = held.attached.get(name, frozenset()) | account.attached.get(name, frozenset())
-    # A policy with an automatic name is one of those that the state holds already.
-    automatic = policies.count(None)
-    kept = len((before & held.policies) - {*policies})
-    return len(policies) + len(before - {*policies}) - min(automatic, kept)
+    # One with an automatic name is among those that the state holds, or new.
+    automatic = min(policies.count(None), len((before & held.policies) - {*policies}))
+    new = len({*policies} - before - {None}) + policies.count(None) - automatic
+    return len(policies), len(before - {*policies}) - automatic if new else 0
 
 
 def account_quotas(components: Collection[Planned], held: Held) -> Iterator[LocatedMistake]:

@@ -13,7 +13,6 @@ from program.lookups import Identity
 class LiveServiceAccount(NamedTuple):
     """A service account of a cluster."""
 
-    uid: str
     annotations: Mapping[str, str]
     managers: Mapping[str, frozenset[str]]
     """By annotation, who wrote it: the names of field managers.
@@ -98,7 +97,7 @@ def service_account_of(found: Mapping[str, Any]) -> tuple[tuple[str, str], LiveS
             managers.setdefault(annotation, set()).add(manager)
     by_annotation = {annotation: frozenset(names) for annotation, names in managers.items()}
     key = metadata["namespace"], metadata["name"]
-    return key, LiveServiceAccount(metadata.get("uid") or "", annotations, by_annotation)
+    return key, LiveServiceAccount(annotations, by_annotation)
 
 
 def _written_annotations(managed_fields: Any) -> Iterator[tuple[str, list[str]]]:
