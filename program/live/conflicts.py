@@ -1,6 +1,6 @@
 """What `pulumi up` would refuse, from the plan, what AWS and Kubernetes have, and what the stack's state holds."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from config import live_rules
 from config.located_mistake import LocatedMistake
@@ -9,10 +9,9 @@ from irsa.rules.mistakes import Place
 from program.live.held import Held
 from program.live.in_iam import account_quotas, iam_conflicts, provider_conflicts
 from program.live.in_kubernetes import kubernetes_conflicts
-from program.live.planned import planned_components
+from program.live.planned import Planned
 from program.live.reads import Reads
 from program.lookups import Lookups
-from program.plan import Plan
 
 # What `pulumi up` does without refusing.
 WARNINGS = frozenset({live_rules.INLINE_POLICY_EXISTS, live_rules.PODS_LOSE_ROLE})
@@ -34,26 +33,26 @@ OF_OTHERS = frozenset(
 )
 
 
-def conflicts(stack: Stack, plan: Plan, lookups: Lookups, reads: Reads, held: Held | None) -> list[LocatedMistake]:
-    """Return what `pulumi up` would refuse, or would take from others; the rules of the latter are WARNINGS.
+def conflicts(
+    stack: Stack, components: Collection[Planned], lookups: Lookups, reads: Reads, held: Held | None
+) -> list[LocatedMistake]:
+    """Return what `pulumi up` would refuse, or would overwrite.
 
     Args:
         stack: The settings of the stack.
-        plan: What it would create.
-        lookups: What was looked up for that.
+        components: The components of the plan.
+        lookups: What was looked up for it.
         reads: What AWS and Kubernetes have.
         held: What the stack's state holds; None where it cannot be read: then what may be its own is left out.
     """
-    components, known = planned_components(stack, plan, lookups, reads), held or Held()
-    found = each_once(
-        [
-            *kubernetes_conflicts(components, known, plan.retain_namespaces),
-            *iam_conflicts(components, known),
-            *provider_conflicts(stack, lookups, reads, known),
-            *account_quotas(components, known),
-        ]
-    )
-    return [conflict for conflict in found if held is not None or conflict.rule not in OF_OTHERS]
+    known = held or Held()
+    found = [
+        *kubernetes_conflicts(components, known, stack.defaults.retain_namespaces),
+        *iam_conflicts(components, known),
+        *provider_conflicts(stack, lookups, reads, known),
+        *account_quotas(components, known),
+    ]
+    return each_once(conflict for conflict in found if held is not None or conflict.rule not in OF_OTHERS)
 
 
 def each_once(mistakes: Iterable[LocatedMistake]) -> list[LocatedMistake]:

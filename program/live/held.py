@@ -5,12 +5,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from irsa.outputs import LogicalName
+from irsa.outputs import (
+    COMPONENT_TYPE,
+    KEY,
+    NAMESPACE,
+    ROLE_ARN,
+    SERVICE_ACCOUNT_NAME,
+    LogicalName,
+    binding_and_cluster,
+)
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake
 from irsa_cli.state import ATTACHMENT, OIDC_PROVIDER, POLICY, ROLE
 
-NAMESPACE = "kubernetes:core/v1:Namespace"
+KUBERNETES_NAMESPACE = "kubernetes:core/v1:Namespace"
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,24 @@ class Held:
             for kind, word in ((ROLE, "role"), (POLICY, "policy"))
             for each in self.of(kind)
         }
+
+    @functools.cached_property
+    def _components(self) -> Mapping[str, list[HeldResource]]:
+        """The components by the ARN of their role: one of the role, and one of each service account elsewhere."""
+        found: dict[str, list[HeldResource]] = {}
+        for each in self.of(COMPONENT_TYPE):
+            found.setdefault(each.text(ROLE_ARN), []).append(each)
+        return found
+
+    def service_accounts_of(self, role_arn: str) -> list[str]:
+        """Return the service accounts of a role as `namespace/name`."""
+        components = self._components.get(role_arn, [])
+        return [f"{each.text(NAMESPACE)}/{each.text(SERVICE_ACCOUNT_NAME)}" for each in components]
+
+    def binding_of(self, role: HeldResource) -> str:
+        """Return the key of a role's binding; an empty string where it is not known."""
+        components = self._components.get(role.text("arn"), [])
+        return next((each.text(KEY) or binding_and_cluster(each.name)[0] for each in components), "")
 
     @functools.cached_property
     def oidc_providers(self) -> frozenset[str]:

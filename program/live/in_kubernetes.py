@@ -11,7 +11,7 @@ from irsa.rules.mistakes import listed, named
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.spec import AnnotatedServiceAccount
 from irsa_cli.state import SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH
-from program.live.held import NAMESPACE, Held, HeldResource
+from program.live.held import KUBERNETES_NAMESPACE, Held, HeldResource
 from program.live.planned import Planned, finding, plain
 from program.live.reads import ClusterReads, LiveServiceAccount
 
@@ -87,7 +87,7 @@ def _existing_namespace(
     planned: Planned, namespaces: Collection[str], name: str, held: Held
 ) -> Iterator[LocatedMistake]:
     namespace = planned.component.namespace
-    if namespace and name in namespaces and held.find(NAMESPACE, namespace.logical_name) is None:
+    if namespace and name in namespaces and held.find(KUBERNETES_NAMESPACE, namespace.logical_name) is None:
         place = planned.place("serviceAccount", "createNamespace")
         found = f"the namespace {named(name)} exists already{planned.where}, and this stack did not create it"
         allowed = "one that this stack creates and deletes (irsa:defaults.retainNamespaces: false)"

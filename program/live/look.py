@@ -14,8 +14,10 @@ from irsa.rules.mistakes import listed
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import NOT_FOLLOWED
 from irsa_cli.state import exported_state
+from program.live.changes import pod_losses
 from program.live.conflicts import WARNINGS, conflicts, each_once
 from program.live.held import Held, held_by
+from program.live.planned import planned_components
 from program.live.reader import Reader
 from program.live.reads import Reads
 from program.lookups import Lookups, needs_of
@@ -73,8 +75,12 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
             adopted.setdefault(component.aws_account, set()).add(spec.role.import_id)
     with_roles = [component.aws_account for component, spec in planned.components if spec.role]
     reads = reader.reads({key: frozenset(names) for key, names in adopted.items()}, with_roles)
-    found = each_once([*reads.failures, *mistakes, *conflicts(stack, planned, lookups, reads, held)])
     left_out = sorted(stack.bindings.keys() - usable.bindings.keys())
+    components = planned_components(stack, planned, lookups, reads)
+    # What a binding without a plan has would look like what is deleted.
+    losses = [] if held is None or left_out or mistakes else pod_losses(components, held)
+    in_the_way = conflicts(stack, components, lookups, reads, held)
+    found = each_once([*reads.failures, *mistakes, *in_the_way, *losses])
     if left_out:
         not_checked.append(f"bindings whose look-ups failed: {listed(left_out)}")
     return LiveReport(

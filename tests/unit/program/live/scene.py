@@ -16,8 +16,10 @@ from irsa_cli.state import (
     SERVICE_ACCOUNT,
     SERVICE_ACCOUNT_PATCH,
 )
+from program.live.changes import pod_losses
 from program.live.conflicts import conflicts
 from program.live.held import Held, held_by
+from program.live.planned import planned_components
 from program.live.reads import AwsReads, ClusterReads, LiveServiceAccount, Reads
 from program.lookups import Identity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
 from program.plan import plan
@@ -99,14 +101,26 @@ def found(
     state: Iterable[Mapping[str, Any]] | None = (),
     in_green: ClusterReads | None = None,
 ) -> list[LocatedMistake]:
-    """Return what `irsa check --live` finds in a stack, where this exists, and its state holds this."""
+    """Return the conflicts of a stack, where this exists, and its state holds this."""
     stack = stack_of(values)
     lookups = lookups_of(stack)
     first, *others = stack.clusters_by_key
     clusters = {first: in_cluster or cluster(), **{key: in_green or cluster() for key in others}}
     reads = Reads({key: aws_account or account() for key in lookups.aws_accounts}, clusters)
-    held: Held | None = None if state is None else held_by({"deployment": {"resources": list(state)}})
-    return conflicts(stack, plan(stack, lookups), lookups, reads, held)
+    components = planned_components(stack, plan(stack, lookups), lookups, reads)
+    return conflicts(stack, components, lookups, reads, None if state is None else held(state))
+
+
+def lost(values: Mapping[str, Any], state: Iterable[Mapping[str, Any]]) -> list[LocatedMistake]:
+    """Return what Pods lose when a stack of this state gets these settings."""
+    stack = stack_of(values)
+    lookups = lookups_of(stack)
+    reads = Reads({key: account() for key in lookups.aws_accounts}, {key: cluster() for key in lookups.clusters})
+    return list(pod_losses(planned_components(stack, plan(stack, lookups), lookups, reads), held(state)))
+
+
+def held(resources: Iterable[Mapping[str, Any]]) -> Held:
+    return held_by({"deployment": {"resources": list(resources)}})
 
 
 def rules(mistakes: Iterable[LocatedMistake]) -> list[tuple[str, str]]:
@@ -150,3 +164,13 @@ def held_service_account(
     metadata = {"namespace": namespace, "name": name}
     kind = SERVICE_ACCOUNT if created else SERVICE_ACCOUNT_PATCH
     return _resource(kind, logical_name, {"metadata": metadata, "__fieldManager": manager})
+
+
+def held_component(
+    logical_name: str, role_arn: str, service_account: str | None = None, key: str | None = None
+) -> dict[str, Any]:
+    """The component's outputs; earlier versions had no `key`."""
+    namespace, name = service_account.split("/") if service_account else (None, None)
+    recorded = {"roleArn": role_arn, "namespace": namespace, "serviceAccountName": name}
+    urn = f"urn:pulumi:prod::irsa::irsa:index:ServiceAccountRole::{logical_name}"
+    return {"urn": urn, "type": "irsa:index:ServiceAccountRole", "outputs": recorded | ({"key": key} if key else {})}
