@@ -24,6 +24,12 @@ class LiveCloud:
 
     def identity(self, aws_account: str | None) -> Identity:
         """Return the ID of an AWS account, by its key, and its partition."""
+        if aws_account not in self._callers:
+            self._reach(aws_account)
+        found = self._callers[aws_account]
+        return Identity(found.account_id, found.partition)
+
+    def _reach(self, aws_account: str | None) -> None:
         try:
             session = session_of(self._inputs(aws_account))
             found = caller(session)
@@ -34,7 +40,6 @@ class LiveCloud:
             raise NoAnswerError(f"AWS account ID not allowed: {found.account_id}")
         self._sessions[aws_account], self._callers[aws_account] = session, found
         self.reached[aws_account] = LiveAwsAccount(session, found.account_id)
-        return Identity(found.account_id, found.partition)
 
     def eks_cluster(self, cluster: Cluster) -> EksCluster:
         """Return the description of a cluster."""
@@ -90,8 +95,7 @@ class LiveCloud:
         return any(_account_and_name(entry) == _account_and_name(principal) for entry in entries or ())
 
     def _session(self, aws_account: str | None) -> Any:
-        if aws_account not in self._sessions:
-            self.identity(aws_account)
+        self.identity(aws_account)
         return self._sessions[aws_account]
 
     def _inputs(self, aws_account: str | None) -> dict[str, Any]:
