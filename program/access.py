@@ -141,12 +141,11 @@ def _failure(asked: AskedAwsAccount) -> Failure | None:
 def _identified(asked: AskedAwsAccount) -> str | Failure:
     """Return the ID of the AWS account that the credentials are of, or why there is none."""
     from irsa_cli.exits import CouldNotLookError  # noqa: PLC0415 (with boto3, it takes half a second to import)
-    from irsa_cli.live.aws import caller, session_of  # noqa: PLC0415
+    from irsa_cli.live.aws import number_of, session_of  # noqa: PLC0415
 
     roles = [{"roleArn": asked.role_arn}] if asked.role_arn else []
     try:
-        session = session_of({"profile": asked.profile, "region": asked.region, "assumeRoles": roles})
-        return caller(session).account_id
+        return number_of(session_of({"profile": asked.profile, "region": asked.region, "assumeRoles": roles}))
     except CouldNotLookError as error:
         return failure_of(str(error))
 

@@ -10,15 +10,15 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from config.located_mistake import LocatedMistake
 from config.models import AwsAccount, Cluster, Stack
+from config.stack_file import ACCOUNT_LISTS
 from irsa.rules import commands
 from irsa.rules.arns import check_issuer, issuer_host_path, oidc_provider_arn, parse_iam_arn
-from irsa.rules.mistakes import Mistake, path_of
+from irsa.rules.mistakes import Mistake
 from program import lookup_mistakes as mistakes
+from program.access import PROFILE_VARIABLES, REGION_VARIABLES
 from program.lookup_mistakes import AskedAwsAccount, Cause, Question, aws_mistake, failure_of
 from program.lookups import Identity, Needs
 
-# The variables that the AWS plugin reads where the setting is missing, by precedence.
-REGION_VARIABLES, PROFILE_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION"), ("AWS_PROFILE",)
 KEY = ParamSpec("KEY")
 ANSWER = TypeVar("ANSWER")
 
@@ -121,10 +121,8 @@ class Questions:
         issuer = self.issuer(cluster)
         for other in self._in_kubernetes[: self._in_kubernetes.index(cluster)]:
             if self.issuer(other) == issuer:
-                found = f"the issuer {issuer}, which is that of irsa:{path_of(self._stack.place_of_cluster(other))}"
-                allowed = "each cluster once: its service accounts are known by its issuer"
-                mistake = Mistake(found, allowed, "remove one of the two")
-                raise LookupFailure(LocatedMistake(self._stack.place_of_cluster(cluster), mistake))
+                place, other_place = (self._stack.place_of_cluster(key) for key in (cluster, other))
+                raise LookupFailure(mistakes.issuer_twice(place, issuer, other_place))
         return issuer
 
     @_once
@@ -225,13 +223,15 @@ class Questions:
 
     def _asked(self, aws_account: str | None, region: str | None = None) -> AskedAwsAccount:
         """Return how messages name an AWS account, and a region of it; nothing is looked up."""
-        settings, allowed = self._settings_of(aws_account), self._aws_settings.get("allowedAccountIds")
+        settings = self._settings_of(aws_account)
+        allowed, forbidden = ([] if aws_account else self._aws_settings.get(name) or [] for name in ACCOUNT_LISTS)
         return AskedAwsAccount(
             ("accounts", aws_account) if aws_account else (),
             region=region or self.region_of(aws_account),
             profile=settings.profile or self._aws_settings.get("profile") or first_variable(PROFILE_VARIABLES),
             role_arn=settings.assume_role_arn,
-            allowed=allowed if isinstance(allowed, list) and not aws_account else (),
+            allowed=allowed,
+            forbidden=forbidden,
         )
 
     def _number(self, aws_account: str | None) -> str | None:

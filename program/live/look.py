@@ -14,6 +14,7 @@ from irsa.rules.mistakes import listed
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import NOT_FOLLOWED
 from irsa_cli.state import exported_state
+from program.access import REGION_VARIABLES
 from program.live.changes import pod_losses
 from program.live.conflicts import WARNINGS, conflicts, each_once
 from program.live.held import Held, held_by
@@ -22,7 +23,7 @@ from program.live.reader import Reader
 from program.live.reads import Reads
 from program.lookups import Lookups, needs_of
 from program.plan import Plan, plan
-from program.questions import REGION_VARIABLES, first_variable
+from program.questions import first_variable
 
 # The words of `pulumi` for a stack that is not in the backend yet.
 NEW_STACK = "no stack named"

@@ -1,5 +1,6 @@
 """Read AWS and Kubernetes: few bulk reads, however many bindings there are. Nothing here writes."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,11 +15,12 @@ from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import Place, named, path_of
 from irsa_cli.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError, SecretInStateError
-from irsa_cli.live.kubernetes import LiveCluster, configuration, contexts
+from irsa_cli.live.kubernetes import LiveCluster, configuration
+from program.access import kubeconfig_mistake
 from program.live.cloud import LiveCloud
 from program.live.planned import finding
 from program.live.reads import AwsReads, ClusterReads, Reads, service_account_of
-from program.lookup_mistakes import context_missing, failure_of, kubeconfig_missing, kubernetes_mistake
+from program.lookup_mistakes import failure_of, kubernetes_mistake
 from program.lookups import Lookups, Needs, ResolvedAwsAccount, ResolvedCluster
 from program.questions import LookupFailure, Questions
 
@@ -148,16 +150,8 @@ class Reader:
     def _of_cluster(self, key: str) -> ClusterReads | None:
         place: Place = self._stack.place_of_cluster(key)
         place = (*place, "kubernetes") if self._clusters[key].kubernetes else place
-        inputs = self._inputs(key)
-        if inputs is None:
-            return None
-        try:
-            live = LiveCluster(configuration(inputs))
-        except SecretInStateError:
-            self._not_checked.append(f"the cluster of irsa:{path_of(place)}: its kubeconfig is a secret")
-            return None
-        except CouldNotLookError as error:
-            self._failures.append(self._no_context(place, inputs, error))
+        live = self._connected(key, place)
+        if live is None:
             return None
         where = f"cluster {named(live.context)}"
         try:
@@ -180,6 +174,26 @@ class Reader:
             None if service_accounts is None else dict(map(service_account_of, service_accounts)),
         )
 
+    def _connected(self, key: str, place: Place) -> LiveCluster | None:
+        """Return the cluster of a kubeconfig's context; it is not asked anything yet."""
+        inputs = self._inputs(key)
+        if inputs is None:
+            return None
+        kubeconfig, context = inputs.get("kubeconfig"), inputs.get("context")
+        missing = None
+        if kubeconfig is None or (isinstance(kubeconfig, str) and not _is_content(kubeconfig)):
+            missing = kubeconfig_mistake(place, [Path(kubeconfig)] if kubeconfig else [], context, os.environ)
+        try:
+            if missing is None:
+                return LiveCluster(configuration(inputs))
+        except SecretInStateError:
+            self._not_checked.append(f"the cluster of irsa:{path_of(place)}: its kubeconfig is a secret")
+            return None
+        except CouldNotLookError as error:
+            missing = self._no_cluster(live_rules.CONTEXT_MISSING, place, context or "", error)
+        self._failures.append(missing)
+        return None
+
     def _inputs(self, key: str) -> dict[str, Any] | None:
         """Return the inputs of the cluster's Kubernetes provider, as `program.resolve` creates it."""
         access = self._clusters[key].kubernetes
@@ -190,21 +204,9 @@ class Reader:
         if access:
             inputs = {"kubeconfig": access.kubeconfig, "context": access.context}
         kubeconfig = inputs.get("kubeconfig")
-        if isinstance(kubeconfig, str) and "\n" not in kubeconfig and not kubeconfig.startswith("{"):
+        if isinstance(kubeconfig, str) and not _is_content(kubeconfig):
             inputs["kubeconfig"] = str(self._folder / Path(kubeconfig).expanduser())
         return inputs
-
-    def _no_context(self, place: Place, inputs: Mapping[str, Any], error: CouldNotLookError) -> LocatedMistake:
-        context, kubeconfig = str(inputs.get("context") or ""), inputs.get("kubeconfig")
-        if isinstance(kubeconfig, str) and "\n" not in kubeconfig and not Path(kubeconfig).exists():
-            return kubeconfig_missing(place, [kubeconfig])
-        try:
-            names = contexts(inputs)
-        except CouldNotLookError:
-            names = [context]
-        if context and context not in names:
-            return context_missing(place, context, names)
-        return self._no_cluster(live_rules.CONTEXT_MISSING, place, context, error)
 
     def _no_cluster(self, rule: str, place: Place, context: str, error: CouldNotLookError) -> LocatedMistake:
         which = f"the context {named(context)}" if context else "the current context"
@@ -235,3 +237,8 @@ class Reader:
             allowed = f"the cluster of irsa:{path_of(self._stack.place_of_cluster(key))}: {named(expected)}"
             fix = f"name the context of that cluster; these exist: {commands.list_contexts()}"
             self._failures.append(finding(live_rules.WRONG_CLUSTER, place, found, allowed, fix))
+
+
+def _is_content(kubeconfig: str) -> bool:
+    """Return whether a provider's kubeconfig is one, and not the path of one."""
+    return "\n" in kubeconfig or kubeconfig.startswith("{")

@@ -300,7 +300,7 @@ class LiveAwsAccounts:
 def _aws_account(inputs: Inputs) -> LiveAwsAccount | CouldNotLookError:
     try:
         session = session_of(inputs)
-        return LiveAwsAccount(session, caller(session).account_id)
+        return LiveAwsAccount(session, number_of(session))
     except CouldNotLookError as error:
         return error
     except (BotoCoreError, ValueError) as error:
@@ -375,6 +375,15 @@ def caller(session: Any) -> Caller:
     except (BotoCoreError, ValueError) as error:
         # ValueError: boto3 raises it for an AWS_ENDPOINT_URL that is not a URL.
         raise CouldNotLookError(f"sts:GetCallerIdentity: {error}") from error
+
+
+def number_of(session: Any) -> str:
+    """Return the number of a session's AWS account.
+
+    Raises:
+        CouldNotLookError: AWS does not accept the credentials, or does not answer.
+    """
+    return caller(session).account_id
 
 
 def eks_cluster(session: Any, name: str, region: str | None) -> dict[str, Any] | None:

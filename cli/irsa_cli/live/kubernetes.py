@@ -276,15 +276,6 @@ def configuration(inputs: Inputs) -> SingleConfig:
     return SingleConfig(name, chosen, home.clusters[cluster], user, home.fname)
 
 
-def contexts(inputs: Inputs) -> list[str]:
-    """Return the names of the contexts in the kubeconfigs of a Kubernetes provider of these inputs.
-
-    Raises:
-        CouldNotLookError: A kubeconfig cannot be read.
-    """
-    return list(dict.fromkeys(name for config in _configurations(inputs.get("kubeconfig")) for name in config.contexts))
-
-
 def _resolved(config: KubeConfig, user: User) -> User:
     """Return a user with absolute paths: in its kubeconfig each path is relative to that file."""
     folder = config.fname.parent.resolve() if config.fname else Path()

@@ -330,7 +330,7 @@ def test_a_kubeconfig_that_does_not_exist(iam: Any, kubernetes: Kubernetes) -> N
     cluster = {**CLUSTER, "kubernetes": {"kubeconfig": "no/such", "context": "test"}}
     rule, place, found = one(looked({"cluster": cluster, "bindings": {"app": APP}}))
 
-    assert (rule, place) == ("context-missing", "cluster.kubernetes")
+    assert (rule, place) == ("context-missing", "cluster.kubernetes.kubeconfig")
     assert str(ROOT / "no/such") in found
 
 
