@@ -4,18 +4,16 @@ Who asks is a `Cloud`: Pulumi's plugins during `pulumi up`, or the AWS SDK for `
 """
 
 import json
-import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from config.located_mistake import LocatedMistake
 from config.models import AwsAccount, Cluster, Stack
-from config.stack_file import ACCOUNT_LISTS
 from irsa.rules import commands
 from irsa.rules.arns import check_issuer, issuer_host_path, oidc_provider_arn, parse_iam_arn
 from irsa.rules.mistakes import Mistake
 from program import lookup_mistakes as mistakes
-from program.access import PROFILE_VARIABLES, REGION_VARIABLES
+from program.access import asked_aws_account
 from program.lookup_mistakes import AskedAwsAccount, Cause, Question, aws_mistake, failure_of
 from program.lookups import Identity, Needs
 
@@ -42,12 +40,15 @@ class EksCluster(NamedTuple):
     issuer: str | None
     endpoint: str
     certificate_authority: str | None
-    authentication_mode: str
+    authentication_mode: str = ""
     """`API`, `API_AND_CONFIG_MAP` or `CONFIG_MAP`: who may use its Kubernetes API."""
 
 
 class Cloud(Protocol):
-    """Who asks AWS and Pulumi; each method raises NoAnswerError, with what was said instead of an answer."""
+    """Who asks AWS and Pulumi; each method raises NoAnswerError with what was said, or LookupFailure."""
+
+    def region(self) -> str:
+        """Return the region of the stack."""
 
     def identity(self, aws_account: str | None) -> Identity:
         """Return the ID of an AWS account, by its key, and its partition."""
@@ -62,12 +63,17 @@ class Cloud(Protocol):
         """Return the outputs of another stack."""
 
 
-def _once(
-    question: Callable[Concatenate["Questions", KEY], ANSWER],
-) -> Callable[Concatenate["Questions", KEY], ANSWER]:
-    """Return the question so that it is asked once: the answer, or the failure, is kept."""
+class _Asked(Protocol):
+    answers: dict[Any, Any]
 
-    def asked(self: "Questions", /, *key: KEY.args, **named: KEY.kwargs) -> ANSWER:
+
+ASKED = TypeVar("ASKED", bound=_Asked)
+
+
+def once(question: Callable[Concatenate[ASKED, KEY], ANSWER]) -> Callable[Concatenate[ASKED, KEY], ANSWER]:
+    """Return the question so that it is asked once: the answer, or the failure, is kept in `answers`."""
+
+    def asked(self: ASKED, /, *key: KEY.args, **named: KEY.kwargs) -> ANSWER:
         asked_for = (question, *key)
         if asked_for not in self.answers:
             try:
@@ -92,7 +98,17 @@ class Questions:
         self._in_kubernetes = [cluster for cluster in self._clusters if cluster in needs.kubernetes]
         self._cloud, self._aws_settings = cloud, aws_settings
 
-    @_once
+    @once
+    def region(self) -> str:
+        """Region of the stack."""
+        try:
+            return self._cloud.region()
+        except NoAnswerError as error:
+            # It calls no API: what fails is the configuration of the provider, which asks whose credentials it has.
+            question = Question((), "the region of the stack", "sts:GetCallerIdentity", self._asked(None))
+            raise LookupFailure(aws_mistake(failure_of(str(error)), question)) from None
+
+    @once
     def identity(self, aws_account: str | None) -> Identity:
         """The ID of an AWS account, and its partition."""
         try:
@@ -102,7 +118,7 @@ class Questions:
             question = Question(asked.place, "the identity", "sts:GetCallerIdentity", asked)
             raise LookupFailure(aws_mistake(failure_of(str(error)), question)) from None
 
-    @_once
+    @once
     def issuer(self, cluster: str) -> str:
         """The OIDC issuer of a cluster's service account tokens."""
         settings = self._clusters[cluster]
@@ -115,7 +131,7 @@ class Questions:
             raise LookupFailure(self._not_ready(cluster, found.status))
         return found.issuer
 
-    @_once
+    @once
     def own_issuer(self, cluster: str) -> str:
         """The issuer of a cluster whose Kubernetes API is used: by it, what is there is told from other clusters'."""
         issuer = self.issuer(cluster)
@@ -125,13 +141,13 @@ class Questions:
                 raise LookupFailure(mistakes.issuer_twice(place, issuer, other_place))
         return issuer
 
-    @_once
+    @once
     def created_provider(self, cluster: str, aws_account: str | None) -> str:
         """The ARN of the IAM OIDC provider that an AWS account gets for a cluster."""
         identity = self.identity(aws_account)
         return oidc_provider_arn(identity.partition, identity.account_id, self.issuer(cluster))
 
-    @_once
+    @once
     def oidc_provider(self, cluster: str, aws_account: str | None) -> str:
         """The ARN of an AWS account's IAM OIDC provider for a cluster; the provider lists all audiences in use."""
         settings, audiences = self._clusters[cluster], self._audiences[cluster, aws_account]
@@ -161,7 +177,7 @@ class Questions:
             raise LookupFailure(mistakes.audience_missing(place, arn, missing, client_ids))
         return arn
 
-    @_once
+    @once
     def eks_cluster(self, cluster: str) -> EksCluster:
         """The description of a cluster in EKS."""
         settings = self._clusters[cluster]
@@ -176,23 +192,18 @@ class Questions:
             question = Question(place, f"the EKS cluster {settings.name!r}", "eks:DescribeCluster", asked)
             raise LookupFailure(aws_mistake(failure, question)) from None
 
-    @_once
+    @once
     def eks_kubeconfig(self, cluster: str) -> str:
         """The kubeconfig, as JSON, of a cluster with `kubernetes.eks`."""
         settings, found = self._clusters[cluster], self.eks_cluster(cluster)
         if not found.certificate_authority:
             raise LookupFailure(self._not_ready(cluster, found.status))
         aws_account = self._settings_of(settings.aws_account)
-        region = settings.region or self.region_of(settings.aws_account) or ""
+        region = settings.region or aws_account.region or self.region()
         authority = found.certificate_authority
         return json.dumps(eks_kubeconfig(settings.name or "", region, found.endpoint, authority, aws_account))
 
-    def region_of(self, aws_account: str | None) -> str | None:
-        """Return the region of an AWS account's provider; None where the AWS configuration files may have it."""
-        own = self._settings_of(aws_account).region
-        return own or self._aws_settings.get("region") or first_variable(REGION_VARIABLES)
-
-    @_once
+    @once
     def _outputs_of(self, cluster: str) -> Mapping[str, Any]:
         """The outputs of the stack in a cluster's `stack`."""
         stack = self._clusters[cluster].stack or ""
@@ -222,17 +233,7 @@ class Questions:
         return mistakes.cluster_not_active(place, name, status, region)
 
     def _asked(self, aws_account: str | None, region: str | None = None) -> AskedAwsAccount:
-        """Return how messages name an AWS account, and a region of it; nothing is looked up."""
-        settings = self._settings_of(aws_account)
-        allowed, forbidden = ([] if aws_account else self._aws_settings.get(name) or [] for name in ACCOUNT_LISTS)
-        return AskedAwsAccount(
-            ("accounts", aws_account) if aws_account else (),
-            region=region or self.region_of(aws_account),
-            profile=settings.profile or self._aws_settings.get("profile") or first_variable(PROFILE_VARIABLES),
-            role_arn=settings.assume_role_arn,
-            allowed=allowed,
-            forbidden=forbidden,
-        )
+        return asked_aws_account(self._stack.aws_accounts, aws_account, self._aws_settings, region)
 
     def _number(self, aws_account: str | None) -> str | None:
         """Return the ID of an AWS account that has answered another question; None where it cannot be read."""
@@ -243,11 +244,6 @@ class Questions:
 
     def _settings_of(self, aws_account: str | None) -> AwsAccount:
         return self._stack.aws_accounts[aws_account] if aws_account else AwsAccount()
-
-
-def first_variable(names: Iterable[str]) -> str | None:
-    """Return the value of the first of these environment variables that has one."""
-    return next(filter(None, map(os.environ.get, names)), None)
 
 
 def _creating_command(cluster: Cluster, aws_account: str | None, issuer: str, audiences: Collection[str]) -> str:

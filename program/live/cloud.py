@@ -22,6 +22,13 @@ class LiveCloud:
         self._sessions: dict[str | None, Any] = {}
         self._callers: dict[str | None, Caller] = {}
 
+    def region(self) -> str:
+        """Return the region of the stack: that of its settings, the environment, or the AWS configuration files."""
+        region: str | None = self._settings.get("region") or self._session(None).region_name
+        if region is None:
+            raise NoAnswerError("missing region")
+        return region
+
     def identity(self, aws_account: str | None) -> Identity:
         """Return the ID of an AWS account, by its key, and its partition."""
         if aws_account not in self._callers:

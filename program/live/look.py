@@ -23,7 +23,6 @@ from program.live.reader import Reader
 from program.live.reads import Reads
 from program.lookups import Lookups, needs_of
 from program.plan import Plan, plan
-from program.questions import first_variable
 
 # The words of `pulumi` for a stack that is not in the backend yet.
 NEW_STACK = "no stack named"
@@ -62,7 +61,7 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     unsupported = [f"aws:{name}" for name in NOT_FOLLOWED if name in aws]
     if unsupported:
         return LiveReport([], [], [f"AWS and Kubernetes: irsa does not use {listed(unsupported)}"], False)
-    aws["region"] = region or first_variable(REGION_VARIABLES)
+    aws["region"] = region or next(filter(None, map(os.environ.get, REGION_VARIABLES)), None)
     reader = Reader(stack, needs_of(stack), aws, kubernetes, folder)
     with ThreadPoolExecutor(1) as pool:
         export = pool.submit(exported_state, name, folder)

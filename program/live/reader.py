@@ -53,6 +53,7 @@ class Reader:
     def lookups(self) -> Lookups:
         """Return the look-ups of `pulumi up`, without Pulumi's objects, as far as they have an answer."""
         clusters = self._clusters.items()
+        with_region = any("region" in names for names in self._needs.variables.values())
         in_kubernetes = [key for key in self._clusters if key in self._needs.kubernetes]
         issuers = self._answers(live_rules.CLUSTER_UNREACHABLE, self._ask.own_issuer, in_kubernetes)
         identities = self._answers(live_rules.CREDENTIALS, self._ask.identity, self._needs.variables)
@@ -70,7 +71,7 @@ class Reader:
                 )
                 providers[cluster, aws_account] = existing or self._declared_provider(cluster, aws_account) or created
         return Lookups(
-            self._ask.region_of(None),
+            self._answer(live_rules.CREDENTIALS, self._ask.region) if with_region else None,
             {key: ResolvedAwsAccount(identity, None) for key, identity in identities.items()},
             {key: ResolvedCluster(cluster.name or "", None, issuers.get(key, "")) for key, cluster in clusters},
             providers,
