@@ -55,7 +55,7 @@ def kubernetes_conflicts(
             place, allowed = planned.place("serviceAccount", "name"), "an existing one, because of create: false"
             found = f"{about} does not exist{planned.where}"
             yield finding(live_rules.SERVICE_ACCOUNT_MISSING, place, found, allowed, fix)
-        elif not planned.component.args["service_account"].get("take_over"):
+        elif not service_account.take_over:
             yield from _taken(planned, service_account, live, ours, about)
 
 

@@ -1,11 +1,12 @@
 """What was read of AWS and Kubernetes, as values."""
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from config.located_mistake import LocatedMistake
+from irsa.rules.annotations import managers_of
 from program.live.held import account_and_name
 from program.lookups import Identity
 
@@ -15,10 +16,7 @@ class LiveServiceAccount(NamedTuple):
 
     annotations: Mapping[str, str]
     managers: Mapping[str, frozenset[str]]
-    """By annotation, who wrote it: the names of field managers.
-
-    Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
-    """
+    """By annotation, who wrote it: the names of field managers."""
 
 
 @dataclass(frozen=True)
@@ -91,21 +89,6 @@ def service_account_of(found: Mapping[str, Any]) -> tuple[tuple[str, str], LiveS
     """Return a service account as the Kubernetes API lists it, by its namespace and name."""
     metadata = found["metadata"]
     annotations = metadata.get("annotations") or {}
-    managers: dict[str, set[str]] = {}
-    for manager, written in _written_annotations(metadata.get("managedFields")):
-        for annotation in written:
-            managers.setdefault(annotation, set()).add(manager)
-    by_annotation = {annotation: frozenset(names) for annotation, names in managers.items()}
-    key = metadata["namespace"], metadata["name"]
-    return key, LiveServiceAccount(annotations, by_annotation)
-
-
-def _written_annotations(managed_fields: Any) -> Iterator[tuple[str, list[str]]]:
-    """Yield each field manager with the annotations that it wrote.
-
-    Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/ (managedFields)
-    """
-    for entry in managed_fields or ():
-        fields = entry.get("fieldsV1") or {}
-        written = (fields.get("f:metadata") or {}).get("f:annotations") or {}
-        yield entry.get("manager") or "", [key.removeprefix("f:") for key in written if key.startswith("f:")]
+    managed = [(each.get("manager") or "", each.get("fieldsV1")) for each in metadata.get("managedFields") or ()]
+    managers = {key: frozenset(managers_of(key, managed)) for key in annotations}
+    return (metadata["namespace"], metadata["name"]), LiveServiceAccount(annotations, managers)

@@ -140,6 +140,8 @@ def test_an_annotation_of_another_manager_is_a_conflict() -> None:
     assert rules([mistake]) == [("service-account-taken", SERVICE_ACCOUNT)]
     assert f"{ROLE_ARN}: {arn('role', 'theirs')}, written by helm" in mistake.mistake.found
     assert "takeOver: true" in mistake.mistake.fix
+    taking = {**ANNOTATED, "serviceAccount": {**ANNOTATED["serviceAccount"], "takeOver": True}}
+    assert found(stack(taking), in_cluster=taken) == []
 
 
 def test_the_same_value_is_shared() -> None:
