@@ -140,7 +140,7 @@ def test_an_annotation_of_another_manager_is_a_conflict() -> None:
     assert rules([mistake]) == [("service-account-taken", SERVICE_ACCOUNT)]
     assert f"{ROLE_ARN}: {arn('role', 'theirs')}, written by helm" in mistake.mistake.found
     assert "takeOver: true" in mistake.mistake.fix
-    taking = {**ANNOTATED, "serviceAccount": {**ANNOTATED["serviceAccount"], "takeOver": True}}
+    taking = {"serviceAccount": {"name": "app", "namespace": "team-a", "create": False, "takeOver": True}, **ROLE}
     assert found(stack(taking), in_cluster=taken) == []
 
 
