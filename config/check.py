@@ -1,4 +1,4 @@
-"""Check stack files against every rule, without engine, credentials or network."""
+"""Check stack files against every rule, without engine, credentials or network; with --live, against AWS too."""
 
 import argparse
 import sys
@@ -13,6 +13,7 @@ from irsa.rules.mistakes import named
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 
 EXIT_CODES = "exit codes: 0 good (warnings included), 1 mistakes, 2 not checked: a file cannot be read"
+LIVE = "also say what `pulumi up` would refuse: reads AWS, the clusters and the stack's state (docs/check-live.md)"
 EPILOG = f"example: irsa check Pulumi.prod.yaml --json; {EXIT_CODES}"
 
 
@@ -21,6 +22,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = __doc__, EPILOG
     files = "stack files (default: all Pulumi.*.yaml beside Pulumi.yaml)"
     parser.add_argument("files", nargs="*", type=Path, metavar="Pulumi.STACK.yaml", help=files)
+    parser.add_argument("--live", action="store_true", help=LIVE)
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="print JSON, for programs")
     shape.add_argument("--sarif", action="store_true", help="print SARIF 2.1.0, for code scanning")
@@ -39,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     reports = []
     for file in files:
         try:
-            reports.append(report_of(file))
+            reports.append(report_of(file, live=arguments.live))
         except OSError as error:
             # The other files are reported all the same.
             reports.append(FileReport(str(file), 0, [], could_not_read=error.strerror or type(error).__name__))
@@ -58,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(line)
     if any(report.mistakes for report in reports):
         return FINDINGS
-    return GOOD if len(readable) == len(reports) else COULD_NOT_LOOK
+    return GOOD if all(report.good for report in reports) else COULD_NOT_LOOK
 
 
 def stack_files(folder: Path) -> list[Path]:
@@ -67,8 +69,12 @@ def stack_files(folder: Path) -> list[Path]:
     return sorted(project.glob("Pulumi.*.yaml")) if project else []
 
 
-def report_of(path: Path) -> FileReport:
+def report_of(path: Path, live: bool = False) -> FileReport:
     """Return the report of one stack file.
+
+    Args:
+        path: The stack file.
+        live: Whether AWS, the clusters and the stack's state are asked what `pulumi up` would refuse.
 
     Raises:
         OSError: It cannot be read.
@@ -93,11 +99,30 @@ def report_of(path: Path) -> FileReport:
     if file.imports_environments:
         not_checked.append("`environment:`: the values that Pulumi ESC adds to this file")
     bindings = file.settings.get("bindings")
+    mistakes = [*file.mistakes, *project.mistakes, *placed(examination.mistakes)]
+    warnings, has_looked = list(examination.warnings), True
+    if live and (mistakes or examination.stack is None):
+        reason = "fix the mistakes first" if mistakes else "a setting is a secret"
+        not_checked.append(f"AWS and Kubernetes: {reason}")
+        has_looked = False
+    elif live and examination.stack:
+        from program.live.look import look  # noqa: PLC0415 (the clients take a second to import)
+
+        name, providers = (
+            path.name.removeprefix("Pulumi.").removesuffix(".yaml"),
+            {**project.providers, **file.providers},
+        )
+        found = look(examination.stack, name, path.parent, providers, known_region)
+        mistakes += placed(found.mistakes)
+        warnings += found.warnings
+        not_checked += found.not_checked
+        has_looked = found.has_looked
     return FileReport(
         file.name,
         len(bindings) if isinstance(bindings, dict) else 0,
-        located([*file.mistakes, *project.mistakes, *placed(examination.mistakes)], file),
-        placed(examination.warnings),
+        located(mistakes, file),
+        placed(warnings),
         [(placed([warning])[0], reason) for warning, reason in examination.silenced],
         not_checked,
+        has_looked=has_looked,
     )

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from config.lint import RULES as LINT_RULES
+from config.live_rules import RULES as LIVE_RULES
 from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import named, path_of, visible_json
 from irsa_cli.report.json import document
@@ -23,16 +24,19 @@ class FileReport:
     silenced: Sequence[tuple[LocatedMistake, str]] = ()
     not_checked: Sequence[str] = field(default=())
     could_not_read: str = ""
+    has_looked: bool = True
+    """Whether AWS or Kubernetes answered anything that was asked of them."""
 
     @property
     def good(self) -> bool:
-        """Whether the file was read and has no mistake."""
-        return not (self.mistakes or self.could_not_read)
+        """Whether the file was read and has no mistake, and what was asked of AWS and Kubernetes has an answer."""
+        return self.has_looked and not (self.mistakes or self.could_not_read)
 
     @property
     def summary(self) -> str:
         """The summary of the file, one line."""
-        parts = [counted(len(self.mistakes), "mistake")] if self.mistakes else ["good"]
+        parts = [counted(len(self.mistakes), "mistake")] if self.mistakes else []
+        parts = parts or ["good" if self.has_looked else "AWS and Kubernetes not checked"]
         parts += [counted(len(self.warnings), "warning")] if self.warnings else []
         parts += [f"{len(self.silenced)} silenced"] if self.silenced else []
         return f"{named(self.file)}: {', '.join(parts)}, {counted(self.bindings, 'binding')}"
@@ -103,7 +107,7 @@ def sarif(reports: Sequence[FileReport]) -> str:
     from importlib.metadata import version  # noqa: PLC0415 (slow to import, and only SARIF needs it)
 
     rules: dict[str, str] = {"mistake": "a value that AWS, Kubernetes or irsa would refuse"}
-    rules |= {name: rule.description for name, rule in LINT_RULES.items()}
+    rules |= {name: rule.description for name, rule in LINT_RULES.items()} | LIVE_RULES
     results = [
         result
         for report in reports

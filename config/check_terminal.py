@@ -29,4 +29,4 @@ def show_files(reports: Sequence[FileReport]) -> None:
             console.print()
         for text in report.not_checked:
             console.print(Text(f"not checked: {text}", style="dim"), soft_wrap=True)
-        console.print(Text(report.summary, style="bold red" if report.mistakes else "bold green"), soft_wrap=True)
+        console.print(Text(report.summary, style="bold green" if report.good else "bold red"), soft_wrap=True)

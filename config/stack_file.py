@@ -42,6 +42,7 @@ LARGEST = 16 * 2**20
 # aliases: https://github.com/go-yaml/yaml/blob/v3/decode.go, allowedAliasRatio.
 MOST_VALUES, MOST_ALIASED, LARGEST_SHARE = 4_000_000, 400_000, 100
 PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}
+PROVIDERS = ("aws", "kubernetes")
 ACCOUNT_LISTS = ("allowedAccountIds", "forbiddenAccountIds")
 # In front of every value but the first.
 SEPARATORS = (b",", b"\n", b":", b"[", b"{", b"- ", b"?")
@@ -54,6 +55,7 @@ class StackFile:
         name: The file's name in messages.
         settings: The settings by their names without `irsa:`.
         region: `aws:region`; None where it is missing, `SECRET` where it is secret.
+        providers: The settings `aws:...` and `kubernetes:...` of the stack's default providers, by these names.
         mistakes: Mistakes in the YAML, misspelled prefixes of settings, and a wrong region.
         imports_environments: Whether Pulumi ESC adds values that are not in the file.
     """
@@ -67,6 +69,7 @@ class StackFile:
         self.name = name or str(path)
         self.settings: dict[str, Any] = {}
         self.region: str | Secret | None = None
+        self.providers: dict[str, Any] = {}
         self.mistakes: list[LocatedMistake] = []
         self.imports_environments = False
         self._settings: dict[str, tuple[Any, Any]] = {}
@@ -138,6 +141,8 @@ class StackFile:
                 self._complain(repeated(key.value, lines[key.value], line), line)
             lines[key.value] = line
             parts = [part for part in str(key.value).split(":") if part != "config"] or [str(key.value)]
+            if len(parts) > 1 and parts[0] in PROVIDERS:
+                self.providers[":".join(parts)] = _Reader(self.name, []).value(node)
             if parts[0] == "aws" and parts[-1] in ACCOUNT_LISTS:
                 for item, mistake in account_id_mistakes(parts[-1], _Reader(self.name, []).setting(parts[-1], node)):
                     self._complain(mistake, line_in(node, item, key))
@@ -159,12 +164,14 @@ class ProjectSettings(NamedTuple):
     Attributes:
         settings: The `irsa:` settings by their names without `irsa:`.
         region: `aws:region`; None where it is missing, `SECRET` where it is secret.
+        providers: The settings `aws:...` and `kubernetes:...`, by these names.
         mistakes: Mistakes in their YAML, and a wrong region.
         not_checked: Why they could not be read; the engine stops for the same reason.
     """
 
     settings: Mapping[str, Any] = {}
     region: str | Secret | None = None
+    providers: Mapping[str, Any] = {}
     mistakes: Sequence[LocatedMistake] = ()
     not_checked: str = ""
 
@@ -196,6 +203,7 @@ def _project_settings(root: Any, name: str, file: StackFile) -> ProjectSettings:
         return ProjectSettings(not_checked=f"the settings in {named(name)}: a list in `config:`")
     settings: dict[str, Any] = {}
     region: str | Secret | None = None
+    providers: dict[str, Any] = {}
     mistakes: list[LocatedMistake] = []
     reader = _Reader(name, mistakes)
     # A string in `config:` is the folder that older engines kept stack files in.
@@ -208,13 +216,15 @@ def _project_settings(root: Any, name: str, file: StackFile) -> ProjectSettings:
         setting = str(key.value).removeprefix(f"{PREFIX}:")
         if node is None:
             continue
+        if setting.partition(":")[0] in PROVIDERS and ":" in setting:
+            providers[setting] = _Reader(name, []).value(node)
         if setting == "aws:region":
             region = None if file.region else _region(key, node, name, mistakes)
         elif ":" not in setting:
             value = reader.setting(setting, node)
             if value is not None:
                 settings[setting] = value
-    return ProjectSettings(settings, region, mistakes)
+    return ProjectSettings(settings, region, providers, mistakes)
 
 
 def account_id_mistakes(setting: str, values: Any) -> Iterator[tuple[Place, Mistake]]:

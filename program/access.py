@@ -64,18 +64,29 @@ def access_of(stack: Stack, folder: Path) -> Access:
 # --- AWS -------------------------------------------------------------------------------------------------------------
 
 
+def aws_settings() -> dict[str, Any]:
+    """Return the settings of the running stack's default AWS provider that messages name."""
+    config = pulumi.Config("aws")
+    lists = {name: parsed(config.get(name) or "[]") for name in ACCOUNT_LISTS}
+    return {"region": config.get("region"), "profile": config.get("profile"), **lists}
+
+
 def asked_aws_account(
-    aws_accounts: Mapping[str, AwsAccount], aws_account: str | None, region: str | None = None
+    aws_accounts: Mapping[str, AwsAccount],
+    aws_account: str | None,
+    config: Mapping[str, Any],
+    region: str | None = None,
 ) -> AskedAwsAccount:
     """Return how messages name an AWS account, by its key, and a region of it; nothing is asked.
 
     Args:
         aws_accounts: The settings of AWS accounts, by key.
         aws_account: Key of the AWS account; None for the stack's own.
+        config: The settings of the default AWS provider, by their names without `aws:`.
         region: The region that is asked. Default: that of the AWS account.
     """
-    settings, config = aws_accounts[aws_account] if aws_account else AwsAccount(), pulumi.Config("aws")
-    allowed, forbidden = (parsed(config.get(name) or "[]") if not aws_account else [] for name in ACCOUNT_LISTS)
+    settings = aws_accounts[aws_account] if aws_account else AwsAccount()
+    allowed, forbidden = ([] if aws_account else config.get(name) or [] for name in ACCOUNT_LISTS)
     return AskedAwsAccount(
         ("accounts", aws_account) if aws_account else (),
         region=region or settings.region or config.get("region") or _first_variable(REGION_VARIABLES),
@@ -88,7 +99,7 @@ def asked_aws_account(
 
 def _credential_mistakes(stack: Stack) -> Iterator[tuple[str | None, LocatedMistake]]:
     for aws_account in sorted(_used_aws_accounts(stack), key=lambda key: key or ""):
-        asked = asked_aws_account(stack.aws_accounts, aws_account)
+        asked = asked_aws_account(stack.aws_accounts, aws_account, aws_settings())
         # The stack's own account may be reached in a way that boto3 does not follow.
         failure = _failure(asked) if aws_account or not _unfollowed() else None
         if failure and failure.cause in CERTAIN:

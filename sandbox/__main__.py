@@ -18,7 +18,7 @@ from sandbox.engine import (
     stack_output,
 )
 from sandbox.environment import environment, write_environment_file
-from sandbox.layout import Sandbox, SandboxError, cache_folder, checkout_sandbox
+from sandbox.layout import STACK, Sandbox, SandboxError, cache_folder, checkout_sandbox
 from sandbox.locks import held
 from sandbox.parts import prepare_parts
 from sandbox.seed import seed
@@ -46,6 +46,8 @@ def start(sandbox: Sandbox, progress: StepProgress) -> dict[str, str]:
 
 def up(sandbox: Sandbox, progress: StepProgress) -> None:
     variables = start(sandbox, progress)
+    with progress.step("irsa check --live", "AWS and Kubernetes will accept it"):
+        irsa_in_terminal(sandbox, variables, "check", "--live", f"Pulumi.{STACK}.yaml")
     with progress.step("pulumi up", "done"):
         # --refresh: `up` repairs what was changed by hand, or lost with the sandbox's cloud.
         pulumi_in_terminal(sandbox, variables, "up", "--yes", "--skip-preview", "--refresh", "--suppress-outputs")
@@ -61,7 +63,7 @@ def confirm(sandbox: Sandbox, variables: Mapping[str, str], progress: StepProgre
     """Check that everything is as declared, and that the access works."""
     for verb, doing in (("verify", "AWS and Kubernetes have what is declared"), ("prove", "the access works")):
         with progress.step(f"irsa {verb}", doing):
-            irsa_in_terminal(sandbox, variables, verb)
+            irsa_in_terminal(sandbox, variables, verb, "--stack", STACK)
 
 
 def down(sandbox: Sandbox, progress: StepProgress) -> None:

@@ -58,22 +58,21 @@ def irsa_in_terminal(
     sandbox: Sandbox,
     environment: Mapping[str, str],
     verb: str,
-    *bindings: str,
-    stack: str = STACK,
+    *arguments: str,
     folder: Path = CHECKOUT,
 ) -> None:
-    """Run a verb of the irsa command on the stack, with its output in the terminal.
+    """Run a verb of the irsa command, with its output in the terminal.
 
     Raises:
         SandboxError: It failed, or found something.
     """
     sys.stdout.flush()
-    command = [str(Path(sys.executable).with_name("irsa")), verb, "--stack", stack, *bindings]
+    command = [str(Path(sys.executable).with_name("irsa")), verb, *arguments]
     code = subprocess.run(command, cwd=folder, env=dict(environment), check=False).returncode
     if code:
         raise SandboxError(
             f"irsa {verb} ended with code {code}; its findings are above. "
-            f"Run it again: . {sandbox.environment_file}; irsa {verb}"
+            f"Run it again: . {sandbox.environment_file}; irsa {' '.join((verb, *arguments))}"
         )
 
 

@@ -169,8 +169,8 @@ def show_every_key(
         for folder, stack in ((platform, "sandbox"), (project, "showcase")):
             select_stack(sandbox, variables, stack, folder)
             pulumi_in_terminal(sandbox, variables, "up", "--yes", "--skip-preview", stack=stack, folder=folder)
-        irsa_in_terminal(sandbox, variables, "verify", stack="showcase", folder=project)
-        irsa_in_terminal(sandbox, variables, "prove", *PROVABLE, stack="showcase", folder=project)
+        irsa_in_terminal(sandbox, variables, "verify", "--stack", "showcase", folder=project)
+        irsa_in_terminal(sandbox, variables, "prove", "--stack", "showcase", *PROVABLE, folder=project)
         again = ("up", "--yes", "--skip-preview", "--expect-no-changes")
         pulumi_in_terminal(sandbox, variables, *again, stack="showcase", folder=project)
         for folder, stack in ((project, "showcase"), (platform, "sandbox")):

@@ -18,6 +18,10 @@ class NoPermissionError(CouldNotLookError):
     """A question that AWS or Kubernetes does not allow these credentials to ask."""
 
 
+class NotAuthenticatedError(NoPermissionError):
+    """A question that was not answered, because Kubernetes does not know these credentials."""
+
+
 class SecretInStateError(CouldNotLookError):
     """A question about a value that the state keeps as a secret, which stays encrypted."""
 
@@ -28,8 +32,11 @@ def failed_request(reason: str, status: int) -> CouldNotLookError:
     Sources: https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html,
     https://kubernetes.io/docs/reference/access-authn-authz/authentication/
     """
-    denied = status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-    return NoPermissionError(reason) if denied else CouldNotLookError(reason)
+    errors: dict[int, type[CouldNotLookError]] = {
+        HTTPStatus.UNAUTHORIZED: NotAuthenticatedError,
+        HTTPStatus.FORBIDDEN: NoPermissionError,
+    }
+    return errors.get(status, CouldNotLookError)(reason)
 
 
 def unexpected(error: Exception) -> str:

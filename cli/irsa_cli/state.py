@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from irsa import outputs
@@ -178,16 +179,38 @@ def read_stack(stack: str | None) -> DeclaredStack:
     Raises:
         CouldNotLookError: The stack cannot be read.
     """
+    return parse_state(exported_state(stack), stack)
+
+
+def exported_state(stack: str | None, folder: Path | None = None) -> dict[str, Any]:
+    """Return the state of a stack of the project in a folder, by default the current one.
+
+    Raises:
+        CouldNotLookError: The stack cannot be read.
+    """
     # Secrets stay encrypted: nothing here needs them.
-    return parse_state(json.loads(_pulumi("stack", "export", *(("--stack", stack) if stack else ()))), stack)
+    state: dict[str, Any] = json.loads(
+        _pulumi("stack", "export", *(("--stack", stack) if stack else ()), folder=folder)
+    )
+    return state
 
 
-def _pulumi(*arguments: str) -> str:
+def stack_outputs(stack: str, folder: Path | None = None) -> dict[str, Any]:
+    """Return the outputs of a stack, given by its full name; a secret one is `[secret]`.
+
+    Raises:
+        CouldNotLookError: The stack cannot be read.
+    """
+    found: dict[str, Any] = json.loads(_pulumi("stack", "output", "--json", "--stack", stack, folder=folder))
+    return found
+
+
+def _pulumi(*arguments: str, folder: Path | None = None) -> str:
     program = shutil.which("pulumi")
     if program is None:
         raise CouldNotLookError("pulumi is not on PATH (in the sandbox of irsa: `. .sandbox/env`)")
     answer = subprocess.run(  # noqa: S603 (the caller's own pulumi)
-        [program, *arguments, "--non-interactive"], capture_output=True, text=True, check=False
+        [program, *arguments, "--non-interactive"], capture_output=True, text=True, check=False, cwd=folder
     )
     if answer.returncode:
         message = (answer.stderr.strip() or answer.stdout.strip()).removeprefix("error: ")

@@ -65,7 +65,7 @@ def live(state: State, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the state where pulumi, AWS and the cluster are asked."""
     (folder / "kubeconfig").write_text(kubeconfig(state.context))
     (folder / TRUST).write_text(json.dumps(state.hostile_trust))
-    monkeypatch.setattr("irsa_cli.state._pulumi", lambda *_: json.dumps(state.exported))
+    monkeypatch.setattr("irsa_cli.state._pulumi", lambda *_, **__: json.dumps(state.exported))
     monkeypatch.setattr("irsa_cli.live.aws.boto3.session.Session", lambda **names: Session(state, **names))
     monkeypatch.setattr("irsa_cli.live.kubernetes.HttpClient", lambda *_: Http(state))
 

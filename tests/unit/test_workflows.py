@@ -58,7 +58,7 @@ def test_the_pin_of_pulumis_action() -> None:
 
     https://github.com/pulumi/actions/releases/tag/v7.0.0
     """
-    (pin,) = [each for each in used(ROOT / ".github" / "workflows" / "preview.yml") if each.startswith("pulumi/")]
+    (pin,) = {each for each in used(ROOT / ".github" / "workflows" / "preview.yml") if each.startswith("pulumi/")}
 
     assert pin == "pulumi/actions@8e5e406f4007fca908480587cb9893c07090f58d # v7.0.0"
 

@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import boto3
 from botocore import UNSIGNED
@@ -26,6 +26,8 @@ PATIENT = TIMEOUTS.merge(
 )
 FIRST_REQUEST = TIMEOUTS.merge(Config(retries={"mode": "standard", "total_max_attempts": 2}))
 NO_CONNECTION = (NoConnectionError, HTTPClientError)
+# The most that IAM lists at a time: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicies.html
+PAGE = 1_000
 SESSION_NAME = "irsa"
 SHORTEST_SESSION_SECONDS = 900
 
@@ -139,6 +141,39 @@ class LiveAwsAccount:
             lambda iam: iam.get_open_id_connect_provider(OpenIDConnectProviderArn=provider_arn)["ClientIDList"],
         )
 
+    def role_arns(self) -> list[str]:
+        """Return the ARNs of all roles."""
+        return self._all("ListRoles", lambda iam: [role["Arn"] for role in _all_pages(iam, "list_roles", "Roles")])
+
+    def policies(self) -> dict[str, bool]:
+        """Return the managed policies by ARN, those of AWS included, each with whether it can be attached."""
+        return dict(
+            self._all(
+                "ListPolicies",
+                lambda iam: [
+                    (policy["Arn"], policy["IsAttachable"])
+                    for policy in _all_pages(iam, "list_policies", "Policies", Scope="All")
+                ],
+            )
+        )
+
+    def oidc_providers(self) -> list[str]:
+        """Return the ARNs of all IAM OIDC providers."""
+        return self._all(
+            "ListOpenIDConnectProviders",
+            lambda iam: [each["Arn"] for each in iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]],
+        )
+
+    def summary(self) -> dict[str, int]:
+        """Return how much of IAM's quotas is used, and the quotas, by the names of GetAccountSummary.
+
+        Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountSummary.html
+        """
+        return dict(self._all("GetAccountSummary", lambda iam: [*iam.get_account_summary()["SummaryMap"].items()]))
+
+    def _all(self, operation: str, question: Callable[[Any], list[Answer]]) -> list[Answer]:
+        return self._once(operation, "", question) or []
+
     def _once(self, operation: str, about: str, question: Callable[[Any], Answer]) -> Answer | None:
         """Return the answer to a question, which is asked once for all threads."""
         key = (operation, about)
@@ -158,6 +193,11 @@ def _default_version(iam: Any, policy_arn: str) -> Any:
 
 def _pages(iam: Any, operation: str, element: str, role_name: str) -> list[Any]:
     pages = iam.get_paginator(operation).paginate(RoleName=role_name)
+    return [each for page in pages for each in page[element]]
+
+
+def _all_pages(client: Any, operation: str, element: str, **parameters: Any) -> list[Any]:
+    pages = client.get_paginator(operation).paginate(PaginationConfig={"PageSize": PAGE}, **parameters)
     return [each for page in pages for each in page[element]]
 
 
@@ -264,7 +304,6 @@ def _aws_account(inputs: Inputs) -> LiveAwsAccount | CouldNotLookError:
     except CouldNotLookError as error:
         return error
     except (BotoCoreError, ValueError) as error:
-        # ValueError: boto3 raises it for an AWS_ENDPOINT_URL that is not a URL.
         return CouldNotLookError(f"AWS: {error}")
 
 
@@ -295,9 +334,13 @@ def _assumed(session: Any, role: Mapping[str, Any]) -> Any:
         "RoleSessionName": role.get("sessionName") or SESSION_NAME,
         "ExternalId": role.get("externalId"),
     }
-    keys = session.client("sts", config=FIRST_REQUEST).assume_role(
-        **{key: value for key, value in parameters.items() if value}
-    )["Credentials"]
+    given = {key: value for key, value in parameters.items() if value}
+    try:
+        keys = session.client("sts", config=FIRST_REQUEST).assume_role(**given)["Credentials"]
+    except ClientError as error:
+        # The words of Pulumi's AWS plugin.
+        reason = f"IAM Role ({role.get('roleArn')}) cannot be assumed: {_said(error)}"
+        raise CouldNotLookError(f"AWS credentials: {reason}") from error
     return boto3.session.Session(
         aws_access_key_id=keys["AccessKeyId"],
         aws_secret_access_key=keys["SecretAccessKey"],
@@ -306,18 +349,76 @@ def _assumed(session: Any, role: Mapping[str, Any]) -> Any:
     )
 
 
+class Caller(NamedTuple):
+    """Whose credentials are in use."""
+
+    account_id: str
+    arn: str
+
+    @property
+    def partition(self) -> str:
+        """`aws`, `aws-cn`, ..."""
+        return self.arn.split(":")[1]
+
+
+def caller(session: Any) -> Caller:
+    """Return whose credentials a session has.
+
+    Raises:
+        CouldNotLookError: They are not valid, or STS does not answer.
+    """
+    try:
+        found = session.client("sts", config=FIRST_REQUEST).get_caller_identity()
+        return Caller(str(found["Account"]), str(found["Arn"]))
+    except ClientError as error:
+        raise _failure("sts:GetCallerIdentity", error) from error
+    except (BotoCoreError, ValueError) as error:
+        # ValueError: boto3 raises it for an AWS_ENDPOINT_URL that is not a URL.
+        raise CouldNotLookError(f"sts:GetCallerIdentity: {error}") from error
+
+
 def number_of(session: Any) -> str:
     """Return the number of a session's AWS account.
 
     Raises:
         CouldNotLookError: AWS does not accept the credentials, or does not answer.
     """
+    return caller(session).account_id
+
+
+def eks_cluster(session: Any, name: str, region: str | None) -> dict[str, Any] | None:
+    """Return the description of an EKS cluster; None if it does not exist in that region.
+
+    Raises:
+        CouldNotLookError: EKS does not answer, or denies the request.
+    """
+    found = _eks("DescribeCluster", session, region, lambda eks: eks.describe_cluster(name=name)["cluster"])
+    return found if found is None else dict(found)
+
+
+def eks_access_entries(session: Any, name: str, region: str | None) -> list[str] | None:
+    """Return the ARNs of the IAM principals that have an access entry in an EKS cluster.
+
+    Raises:
+        CouldNotLookError: EKS does not answer, or denies the request.
+    """
+
+    def ask(eks: Any) -> list[str]:
+        pages = eks.get_paginator("list_access_entries").paginate(clusterName=name)
+        return [arn for page in pages for arn in page["accessEntries"]]
+
+    return _eks("ListAccessEntries", session, region, ask)
+
+
+def _eks(operation: str, session: Any, region: str | None, question: Callable[[Any], Answer]) -> Answer | None:
     try:
-        return str(session.client("sts", config=FIRST_REQUEST).get_caller_identity()["Account"])
+        return question(session.client("eks", region_name=region, config=PATIENT))
     except ClientError as error:
-        raise _failure("sts:GetCallerIdentity", error) from error
-    except BotoCoreError as error:
-        raise CouldNotLookError(f"sts:GetCallerIdentity: {error}") from error
+        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            return None
+        raise _failure(f"eks:{operation}", error) from error
+    except (BotoCoreError, ValueError) as error:
+        raise CouldNotLookError(f"eks:{operation}: {error}") from error
 
 
 def _listed(value: Any) -> list[Mapping[str, Any]]:

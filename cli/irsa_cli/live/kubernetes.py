@@ -67,6 +67,10 @@ class LiveCluster:
         found = self._pages(f"list serviceaccounts in {named(namespace) if namespace else 'all namespaces'}", path, {})
         return sorted(subject_of(each["metadata"]["namespace"], each["metadata"]["name"]) for each in found)
 
+    def objects(self, kind: str) -> list[Object]:
+        """Return all objects of a kind in the cluster: `namespaces` or `serviceaccounts`."""
+        return self._pages(f"list {kind} in the whole cluster", f"/api/v1/{kind}", {})
+
     def pods(self, namespace: str, service_account: str) -> list[Object]:
         """Return the Pods of a service account that have not ended."""
         selector = {"fieldSelector": f"spec.serviceAccountName={service_account}"}

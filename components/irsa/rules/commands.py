@@ -75,7 +75,7 @@ def up_with_service_account(stack: str, namespace: str, name: str, created: bool
     """
     if created:
         return up(stack)
-    create = _command("kubectl", "create", "serviceaccount", *_arguments(name, options=_option("-n", namespace)))
+    create = create_service_account(namespace, name)
     return f"{create} && {up(stack)}" if create and up(stack) else ""
 
 
@@ -151,6 +151,15 @@ def list_roles() -> str:
     return _command("aws", "iam", "list-roles", "--query", "Roles[].Arn")
 
 
+def create_access_entry(cluster: str, principal_arn: str, region: str | None = None) -> str:
+    """Return the command that lets an IAM principal use the Kubernetes API of an EKS cluster; it grants nothing yet.
+
+    Source: https://docs.aws.amazon.com/cli/latest/reference/eks/create-access-entry.html
+    """
+    words = ("aws", "eks", "create-access-entry", *_option("--cluster-name", cluster))
+    return _command(*words, *_option("--principal-arn", principal_arn), *_given("--region", region))
+
+
 def list_clusters(region: str | None = None, profile: str | None = None) -> str:
     """Return the command that lists the EKS clusters of an AWS account and region."""
     return _command("aws", "eks", "list-clusters", *_given("--region", region), *_given("--profile", profile))
@@ -224,6 +233,16 @@ def cluster_version() -> str:
 def can_i() -> str:
     """Return the command that shows whether the cluster knows the user, and allows what a stack needs."""
     return _command("kubectl", "auth", "can-i", "patch", "serviceaccounts")
+
+
+def create_namespace(name: str) -> str:
+    """Return the command that creates a namespace."""
+    return _command("kubectl", "create", "namespace", *_arguments(name))
+
+
+def create_service_account(namespace: str, name: str) -> str:
+    """Return the command that creates a service account."""
+    return _command("kubectl", "create", "serviceaccount", *_arguments(name, options=_option("-n", namespace)))
 
 
 def create_token(namespace: str, name: str, audience: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from config.check_report import FileReport, as_json, counted, plain, sarif
 from config.lint import RULES
+from config.live_rules import RULES as LIVE_RULES
 from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Mistake
 
@@ -86,7 +87,7 @@ def test_sarif_levels_places_and_suppressions() -> None:
     assert [place["artifactLocation"]["uri"] for place in places] == ["P.yaml", "p.json", *["P.yaml"] * 3]
     assert [place.get("region", {}).get("startLine") for place in places] == [3, 7, None, 9, 9]
     assert all(part in results[0]["message"]["text"] for part in ("F", "A", "D"))
-    assert {rule["id"] for rule in run["tool"]["driver"]["rules"]} == {"mistake", *RULES}
+    assert {rule["id"] for rule in run["tool"]["driver"]["rules"]} == {"mistake", *RULES, *LIVE_RULES}
     (invocation,) = run["invocations"]
     assert invocation["executionSuccessful"] is False
     assert [note["level"] for note in invocation["toolExecutionNotifications"]] == ["error", "note"]

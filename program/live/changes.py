@@ -1,0 +1,130 @@
+"""What a change deletes or replaces that Pods use, and the way that does not.
+
+docs/reference/changes.md has the same for every kind of change.
+"""
+
+from collections.abc import Collection, Iterator
+
+from config import live_rules
+from config.located_mistake import LocatedMistake
+from irsa.outputs import LogicalName
+from irsa.rules.mistakes import Place, named
+from irsa_cli.state import POLICY, ROLE, SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH
+from program.live.held import Held, HeldResource
+from program.live.planned import Planned, finding, plain
+
+RETAIN = "first run `pulumi up` with retainOnDelete: true"
+NOTHING_LOST = "a change after which every Pod has its role"
+
+
+def pod_losses(components: Collection[Planned], held: Held) -> Iterator[LocatedMistake]:
+    """Yield what the change takes from Pods: service accounts, annotations, roles, and policies for a moment."""
+    continued = {id(found) for kind, name in _planned_resources(components) if (found := held.find(kind, name))}
+    for resource in held.resources.values():
+        if id(resource) not in continued and not resource.retained:
+            successor = _successor(resource, components, held)
+            if resource.type == ROLE:
+                yield _deleted_role(resource, successor, held)
+            elif resource.type in (SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH):
+                yield from _deleted_service_account(resource, successor)
+    for planned in components:
+        yield from _replaced_role(planned, held)
+        yield from _replaced_policies(planned, held)
+
+
+def _planned_resources(components: Collection[Planned]) -> Iterator[tuple[str, LogicalName]]:
+    for planned in components:
+        role, service_account = planned.spec.role, planned.spec.service_account
+        if role:
+            yield ROLE, role.logical_name
+        if service_account:
+            kind = SERVICE_ACCOUNT if service_account.create else SERVICE_ACCOUNT_PATCH
+            yield kind, service_account.logical_name
+
+
+def _successor(resource: HeldResource, components: Collection[Planned], held: Held) -> Planned | None:
+    """Return the planned component that has the service account, or the binding, of a resource that is deleted."""
+    places = {resource.object_name} if resource.type != ROLE else set(held.service_accounts_of(resource.text("arn")))
+    by_place = (planned for planned in components if _object_name(planned) in places)
+    by_key = (planned for planned in components if planned.key == held.binding_of(resource))
+    return next(by_place, next(by_key, None))
+
+
+def _object_name(planned: Planned) -> str | None:
+    service_account = planned.spec.service_account
+    return f"{plain(service_account.namespace)}/{plain(service_account.name)}" if service_account else None
+
+
+def _deleted_role(role: HeldResource, successor: Planned | None, held: Held) -> LocatedMistake:
+    arn, key = role.text("arn"), held.binding_of(role)
+    found = f"the role {named(arn)} is deleted, which running Pods use until they restart"
+    fix = f"{RETAIN} for its binding; delete the role when no Pod uses it"
+    place: Place = ("bindings",)
+    if successor:
+        place = successor.place("role")
+        if successor.role_arn == arn:
+            found = f"the role {named(arn)} is deleted, because its binding created it, and now only names it"
+            fix = f"{RETAIN} and without role.arn"
+        elif successor.role_arn is None and successor.key != key and successor.binding.formerly is None and key:
+            found = f"the role {named(arn)} is deleted and created anew: its name starts with the key {named(key)}"
+            fix = f"set formerly: {key}"
+            place = successor.place()
+    return finding(live_rules.PODS_LOSE_ROLE, place, found, NOTHING_LOST, fix)
+
+
+def _deleted_service_account(resource: HeldResource, successor: Planned | None) -> Iterator[LocatedMistake]:
+    about = f"the service account {named(resource.object_name)}"
+    is_same = successor is not None and _object_name(successor) == resource.object_name
+    if resource.type == SERVICE_ACCOUNT_PATCH:
+        # To create the one that it annotated is refused.
+        if not is_same:
+            found = f"the annotations of {about} are removed: new Pods get no role"
+            fix = f"{RETAIN} for its binding, if they are to stay"
+            yield finding(live_rules.PODS_LOSE_ROLE, ("bindings",), found, NOTHING_LOST, fix)
+    elif successor and is_same:
+        found = f"{about} is deleted after it was annotated, because this stack created it"
+        fix = f"{RETAIN} and create: true; after it, create: false"
+        yield finding(live_rules.PODS_LOSE_ROLE, successor.place("serviceAccount", "create"), found, NOTHING_LOST, fix)
+    else:
+        found = f"{about} is deleted: its Pods lose their role, and new ones do not start"
+        fix = f"remove its binding when no Pod uses it; or, to keep it, {RETAIN}"
+        place = successor.place("serviceAccount") if successor else ("bindings",)
+        yield finding(live_rules.PODS_LOSE_ROLE, place, found, NOTHING_LOST, fix)
+
+
+def _replaced_role(planned: Planned, held: Held) -> Iterator[LocatedMistake]:
+    role = planned.spec.role
+    before = held.find(ROLE, role.logical_name) if role else None
+    if role is None or before is None or role.import_id:
+        return
+    name, path = plain(role.name), plain(role.settings.get("path")) or "/"
+    about = f"the role {named(before.text('arn'))}"
+    if name is None:
+        if path != (before.text("path") or "/"):
+            found = f"{about} is replaced, which running Pods use until they restart: its path changes"
+            fix = "keep the path, or restart the Pods at once after `pulumi up`"
+            yield finding(live_rules.PODS_LOSE_ROLE, planned.place("role", "path"), found, NOTHING_LOST, fix)
+    elif name != before.text("name"):
+        found = f"{about} is deleted before {name} is created: in between Pods have no role"
+        fix = "give the binding another key in the same change, without `formerly`: then the new role comes first"
+        yield finding(live_rules.PODS_LOSE_ROLE, planned.place("role", "name"), found, NOTHING_LOST, fix)
+    elif path != (before.text("path") or "/"):
+        found = f"{about} is deleted and created anew, because its path changes: in between Pods have no role"
+        fix = "write another name in the same change: then the new role comes first"
+        yield finding(live_rules.PODS_LOSE_ROLE, planned.place("role", "path"), found, NOTHING_LOST, fix)
+
+
+def _replaced_policies(planned: Planned, held: Held) -> Iterator[LocatedMistake]:
+    """Yield the policies of a given name that are deleted first: IAM changes neither path nor description."""
+    for policy in planned.spec.policies:
+        before, name = held.find(POLICY, policy.logical_name), plain(policy.name)
+        if before is None or name is None or policy.import_id:
+            continue
+        wanted = {"name": name, "path": plain(policy.path) or "/", "description": plain(policy.description) or ""}
+        has = {key: before.text(key) or ("/" if key == "path" else "") for key in wanted}
+        changed = [key for key, value in wanted.items() if has[key] != value]
+        if changed:
+            about = f"the policy {named(before.text('arn'))}"
+            found = f"{about} is deleted and created anew, because its {changed[0]} changes: in between Pods lack it"
+            fix = "write another name in the same change: then the new policy comes first"
+            yield finding(live_rules.PODS_LOSE_ROLE, planned.place("policy", changed[0]), found, NOTHING_LOST, fix)

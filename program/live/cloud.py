@@ -1,0 +1,127 @@
+"""AWS and the backend of the stacks, asked by boto3 and by the command `pulumi`."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from config.models import Cluster, Stack
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.live.aws import Caller, LiveAwsAccount, caller, eks_access_entries, eks_cluster, session_of
+from irsa_cli.state import stack_outputs
+from program.lookups import Identity
+from program.questions import EksCluster, NoAnswerError
+
+
+class LiveCloud:
+    """The AWS accounts of a stack: each is reached once, with the credentials that `pulumi up` uses."""
+
+    def __init__(self, stack: Stack, aws_settings: Mapping[str, Any], folder: Path) -> None:
+        """Take the settings, the stack's `aws:` settings by their names without it, and the folder of Pulumi.yaml."""
+        self._aws_accounts, self._settings, self._folder = stack.aws_accounts, aws_settings, folder
+        self.reached: dict[str | None, LiveAwsAccount] = {}
+        self._sessions: dict[str | None, Any] = {}
+        self._callers: dict[str | None, Caller] = {}
+
+    def region(self) -> str:
+        """Return the region of the stack: that of its settings, the environment, or the AWS configuration files."""
+        region: str | None = self._settings.get("region") or self._session(None).region_name
+        if region is None:
+            raise NoAnswerError("missing region")
+        return region
+
+    def identity(self, aws_account: str | None) -> Identity:
+        """Return the ID of an AWS account, by its key, and its partition."""
+        if aws_account not in self._callers:
+            self._reach(aws_account)
+        found = self._callers[aws_account]
+        return Identity(found.account_id, found.partition)
+
+    def _reach(self, aws_account: str | None) -> None:
+        try:
+            session = session_of(self._inputs(aws_account))
+            found = caller(session)
+        except CouldNotLookError as error:
+            raise NoAnswerError(str(error)) from error
+        if aws_account is None and not _is_allowed(found.account_id, self._settings):
+            # The words of the AWS plugin.
+            raise NoAnswerError(f"AWS account ID not allowed: {found.account_id}")
+        self._sessions[aws_account], self._callers[aws_account] = session, found
+        self.reached[aws_account] = LiveAwsAccount(session, found.account_id)
+
+    def eks_cluster(self, cluster: Cluster) -> EksCluster:
+        """Return the description of a cluster."""
+        try:
+            found = eks_cluster(self._session(cluster.aws_account), cluster.name or "", cluster.region)
+        except CouldNotLookError as error:
+            raise NoAnswerError(str(error)) from error
+        if found is None:
+            raise NoAnswerError("ResourceNotFoundException")
+        return EksCluster(
+            str(found.get("status")),
+            found.get("identity", {}).get("oidc", {}).get("issuer"),
+            str(found.get("endpoint") or ""),
+            found.get("certificateAuthority", {}).get("data"),
+            found.get("accessConfig", {}).get("authenticationMode") or "",
+        )
+
+    def client_ids(self, provider_arn: str, aws_account: str | None) -> Collection[str]:
+        """Return the client ID list of an IAM OIDC provider."""
+        self._session(aws_account)
+        try:
+            found = self.reached[aws_account].client_ids(provider_arn)
+        except CouldNotLookError as error:
+            raise NoAnswerError(str(error)) from error
+        if found is None:
+            raise NoAnswerError("NoSuchEntity")
+        return found
+
+    def stack_outputs(self, stack: str) -> Mapping[str, Any]:
+        """Return the outputs of another stack."""
+        try:
+            return stack_outputs(stack, self._folder)
+        except CouldNotLookError as error:
+            raise NoAnswerError(str(error)) from error
+
+    def principal(self, aws_account: str | None) -> str:
+        """Return the ARN of the IAM principal whose credentials are in use: of a session, that of its role.
+
+        A session's ARN lacks the role's path: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+        """
+        arn = self._callers[aws_account].arn
+        parts = arn.split(":")
+        return f"arn:{parts[1]}:iam::{parts[4]}:role/{parts[5].split('/')[1]}" if ":assumed-role/" in arn else arn
+
+    def has_access_entry(self, cluster: Cluster) -> bool:
+        """Return whether EKS has an access entry of the cluster for the credentials in use.
+
+        Raises:
+            CouldNotLookError: EKS does not answer, or denies the request.
+        """
+        principal = self.principal(cluster.aws_account)
+        entries = eks_access_entries(self._session(cluster.aws_account), cluster.name or "", cluster.region)
+        return any(_account_and_name(entry) == _account_and_name(principal) for entry in entries or ())
+
+    def _session(self, aws_account: str | None) -> Any:
+        self.identity(aws_account)
+        return self._sessions[aws_account]
+
+    def _inputs(self, aws_account: str | None) -> dict[str, Any]:
+        """Return the inputs of an AWS account's provider, as `program.resolve` creates it."""
+        if aws_account is None:
+            return dict(self._settings)
+        settings = self._aws_accounts[aws_account]
+        return {
+            "profile": settings.profile or self._settings.get("profile"),
+            "region": settings.region or self._settings.get("region"),
+            "assumeRoles": [{"roleArn": settings.assume_role_arn}] if settings.assume_role_arn else [],
+        }
+
+
+def _account_and_name(arn: str) -> tuple[str, str]:
+    return arn.split(":")[4], arn.rsplit("/", 1)[-1]
+
+
+def _is_allowed(account_id: str, settings: Mapping[str, Any]) -> bool:
+    """Return whether the AWS provider accepts credentials of this AWS account."""
+    allowed, forbidden = settings.get("allowedAccountIds"), settings.get("forbiddenAccountIds")
+    return (not allowed or account_id in allowed) and account_id not in (forbidden or ())

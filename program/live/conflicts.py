@@ -1,0 +1,63 @@
+"""What `pulumi up` would refuse, from the plan, what AWS and Kubernetes have, and what the stack's state holds."""
+
+from collections.abc import Collection, Iterable
+
+from config import live_rules
+from config.located_mistake import LocatedMistake
+from config.models import Stack
+from irsa.rules.mistakes import Place
+from program.live.held import Held
+from program.live.in_iam import account_quotas, iam_conflicts, provider_conflicts
+from program.live.in_kubernetes import kubernetes_conflicts
+from program.live.planned import Planned
+from program.live.reads import Reads
+from program.lookups import Lookups
+
+# What `pulumi up` does without refusing.
+WARNINGS = frozenset({live_rules.INLINE_POLICY_EXISTS, live_rules.PODS_LOSE_ROLE})
+
+
+# What exists and is the stack's own is no conflict.
+OF_OTHERS = frozenset(
+    {
+        live_rules.IMPORT_MISSING,
+        live_rules.INLINE_POLICY_EXISTS,
+        live_rules.NAMESPACE_EXISTS,
+        live_rules.POLICY_EXISTS,
+        live_rules.PROVIDER_EXISTS,
+        live_rules.QUOTA_REACHED,
+        live_rules.ROLE_EXISTS,
+        live_rules.SERVICE_ACCOUNT_EXISTS,
+        live_rules.SERVICE_ACCOUNT_TAKEN,
+    }
+)
+
+
+def conflicts(
+    stack: Stack, components: Collection[Planned], lookups: Lookups, reads: Reads, held: Held | None
+) -> list[LocatedMistake]:
+    """Return what `pulumi up` would refuse, or would overwrite.
+
+    Args:
+        stack: The settings of the stack.
+        components: The components of the plan.
+        lookups: What was looked up for it.
+        reads: What AWS and Kubernetes have.
+        held: What the stack's state holds; None where it cannot be read: then what may be its own is left out.
+    """
+    known = held or Held()
+    found = [
+        *kubernetes_conflicts(components, known, stack.defaults.retain_namespaces),
+        *iam_conflicts(components, known),
+        *provider_conflicts(stack, lookups, reads, known),
+        *account_quotas(components, known),
+    ]
+    return each_once(conflict for conflict in found if held is not None or conflict.rule not in OF_OTHERS)
+
+
+def each_once(mistakes: Iterable[LocatedMistake]) -> list[LocatedMistake]:
+    """Return the mistakes without duplicates: one setting of a binding may be of several components."""
+    found: dict[tuple[str, Place, str], LocatedMistake] = {}
+    for mistake in mistakes:
+        found.setdefault((mistake.rule, mistake.place, mistake.mistake.found), mistake)
+    return list(found.values())

@@ -1,0 +1,235 @@
+"""What IAM would refuse: names that are taken, policies that do not exist, what is to be adopted, and quotas."""
+
+import difflib
+import functools
+from collections.abc import Collection, Iterator, Mapping
+
+from config import live_rules
+from config.located_mistake import LocatedMistake
+from config.models import Stack
+from irsa.rules.arns import issuer_of_provider
+from irsa.rules.mistakes import Place, named
+from irsa.spec import CreatedRole, ManagedPolicy
+from irsa_cli.state import ATTACHMENT, INLINE_POLICY, POLICY, ROLE
+from program.live.held import Held, HeldResource, account_and_name
+from program.live.planned import Planned, finding, plain
+from program.live.reads import AwsReads, Reads
+from program.lookups import Lookups
+
+# The most to which AWS raises the quota of 100, of which GetAccountSummary says nothing.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+MOST_OIDC_PROVIDERS = 700
+
+
+def iam_conflicts(components: Collection[Planned], held: Held) -> Iterator[LocatedMistake]:
+    """Yield what IAM would refuse of roles and policies."""
+    created = {planned.policy_arn(policy) for planned in components for policy in planned.spec.policies}
+    nearest = functools.cache(_nearest)
+    for planned in components:
+        account, role = planned.aws_account, planned.spec.role
+        if account is None or role is None:
+            continue
+        if planned.role_arn and account.roles is not None:
+            yield from _role_name(planned, planned.role_arn, role, account, held)
+        if account.policies is not None:
+            for policy in planned.spec.policies:
+                yield from _policy_name(planned, policy, account, held)
+            for rule, place, arn in _existing_policies(planned, role):
+                known = account.policies.get(arn)
+                if known is None and arn not in created:
+                    fix = nearest(arn, tuple(account.policies))
+                    yield finding(rule, place, f"there is no policy {named(arn)}", "the ARN of an existing policy", fix)
+                elif known is False:
+                    found = f"the policy {named(arn)} cannot be attached any more"
+                    yield finding(rule, place, found, "a policy that can be attached", "use another policy")
+        yield from _to_adopt(planned, role, account, held)
+        yield from _quotas_of_role(planned, role, account, held)
+
+
+# Names
+
+
+def _role_name(
+    planned: Planned, arn: str, role: CreatedRole, account: AwsReads, held: Held
+) -> Iterator[LocatedMistake]:
+    key = account_and_name(arn, "role")
+    existing, place = account.roles_by_name.get(key[1]), planned.place("role", "name")
+    if _is_held(held.find(ROLE, role.logical_name), arn, "role"):
+        return
+    if not role.import_id:
+        if existing:
+            found = f"the role {named(existing)} exists already, and {_whose(held.by_name.get((ROLE, *key)))}"
+            fix = "write another name; or import: [role] to adopt it; or role.arn, if it stays another stack's"
+            allowed = "a name that no role of the AWS account has, in upper or lower case"
+            yield finding(live_rules.ROLE_EXISTS, place, found, allowed, fix)
+    elif existing is None or existing.rsplit("/", 1)[-1] != role.import_id:
+        found = f"the role {role.import_id} does not exist in the AWS account {key[0]}"
+        fix = f"write it as {named(existing.rsplit('/', 1)[-1])}" if existing else "remove role from import"
+        yield finding(live_rules.IMPORT_MISSING, place, found, "an existing role to import", fix)
+
+
+def _is_held(resource: HeldResource | None, arn: str, kind: str) -> bool:
+    """Return whether the state's resource has this name, and is not one that is to be replaced."""
+    return resource is not None and account_and_name(resource.text("arn"), kind) == account_and_name(arn, kind)
+
+
+def _whose(resource: HeldResource | None) -> str:
+    if resource is None:
+        return "this stack did not create it"
+    return f"this stack holds it for another binding, as {named(resource.name)}"
+
+
+def _policy_name(planned: Planned, policy: ManagedPolicy, account: AwsReads, held: Held) -> Iterator[LocatedMistake]:
+    arn, place = planned.policy_arn(policy), planned.place("policy", "name")
+    if arn is None or _is_held(held.find(POLICY, policy.logical_name), arn, "policy"):
+        return
+    key = account_and_name(arn, "policy")
+    existing = account.policies_by_name.get(key[1])
+    if not policy.import_id:
+        if existing:
+            found = f"the policy {named(existing)} exists already, and {_whose(held.by_name.get((POLICY, *key)))}"
+            fix = "write another name; or import: [policy] to adopt it; or name its ARN in policyArns to attach it"
+            allowed = "a name that no policy of the AWS account has, in upper or lower case"
+            yield finding(live_rules.POLICY_EXISTS, place, found, allowed, fix)
+    elif existing != arn:
+        found = f"the policy {arn} does not exist"
+        fix = f"the path or the name differs from {named(existing)}" if existing else "remove policy from import"
+        yield finding(live_rules.IMPORT_MISSING, place, found, "an existing policy to import", fix)
+
+
+def _existing_policies(planned: Planned, role: CreatedRole) -> Iterator[tuple[str, Place, str]]:
+    """Yield the ARN of each policy that must exist, with its rule and its place."""
+    arns = [plain(attachment.policy_arn) for attachment in planned.spec.attachments]
+    one_each = len(arns) == len(planned.binding.policy_arns)
+    for index, arn in enumerate(arns):
+        if arn is not None:
+            yield live_rules.POLICY_MISSING, planned.place("policyArns", *((index,) if one_each else ())), arn
+    boundary = plain(role.settings.get("permissions_boundary"))
+    if boundary is not None:
+        yield live_rules.BOUNDARY_MISSING, planned.place("role", "permissionsBoundary"), boundary
+
+
+def _nearest(arn: str, known: tuple[str, ...]) -> str:
+    """Return the advice to use the policy whose name is most similar, by its whole ARN."""
+    names = {account_and_name(each, "policy")[1]: each for each in known}
+    close = difflib.get_close_matches(account_and_name(arn, "policy")[1], names, n=1)
+    return f"did you mean {named(names[close[0]])}?" if close else "list them: aws iam list-policies"
+
+
+# What is to be adopted
+
+
+def _to_adopt(planned: Planned, role: CreatedRole, account: AwsReads, held: Held) -> Iterator[LocatedMistake]:
+    """Yield what is wrong with the policies of a role that exists: it is adopted with them, or without."""
+    name = plain(role.name)
+    if name is None:
+        return
+    attached, inline = account.attached.get(name), account.inline.get(name)
+    wanted = [(each.import_id, each.logical_name, plain(each.policy_arn)) for each in planned.spec.attachments]
+    wanted += [
+        (each.attachment_import_id, each.attachment_name, planned.policy_arn(each)) for each in planned.spec.policies
+    ]
+    for import_id, logical_name, arn in wanted:
+        if not import_id or attached is None or held.find(ATTACHMENT, logical_name):
+            continue
+        if arn not in attached:
+            found = f"the policy {arn} is not attached to the role {name}"
+            fix = "remove attachments from import, or attach it first"
+            yield finding(live_rules.IMPORT_MISSING, planned.place("import"), found, "attachments that exist", fix)
+    for policy in planned.spec.inline_policies:
+        if inline is None or held.find(INLINE_POLICY, policy.logical_name):
+            continue
+        if policy.import_id and policy.name not in inline:
+            found = f"the role {name} has no inline policy {policy.name}"
+            fix = "remove inlinePolicies from import: then irsa creates it"
+            yield finding(live_rules.IMPORT_MISSING, planned.place("import"), found, "inline policies that exist", fix)
+        elif not policy.import_id and policy.name in inline:
+            place = planned.place("inlinePolicies", policy.name)
+            found = f"the role {name} has an inline policy {policy.name} already, which this one overwrites"
+            fix = "write another name, or import: [inlinePolicies] to adopt it"
+            allowed = "a name that is not in use on the role"
+            yield finding(live_rules.INLINE_POLICY_EXISTS, place, found, allowed, fix)
+
+
+# OIDC providers
+
+
+def provider_conflicts(stack: Stack, lookups: Lookups, reads: Reads, held: Held) -> Iterator[LocatedMistake]:
+    """Yield the OIDC providers that exist, although the stack is to create them."""
+    for (cluster, aws_account), arn in lookups.oidc_providers.items():
+        account = reads.aws_accounts.get(aws_account)
+        if account is None or not stack.clusters_by_key[cluster].create_oidc_provider or arn in held.oidc_providers:
+            continue
+        providers = account.oidc_providers or frozenset()
+        if len(providers) >= MOST_OIDC_PROVIDERS:
+            place = (*stack.place_of_cluster(cluster), "createOidcProvider")
+            found = f"IAM OIDC providers of the AWS account {account.identity.account_id}: {len(providers):,}"
+            allowed, fix = f"at most {MOST_OIDC_PROVIDERS}", "remove some that are not in use"
+            yield finding(live_rules.QUOTA_REACHED, place, found, allowed, fix)
+        elif arn in providers:
+            place = (*stack.place_of_cluster(cluster), "createOidcProvider")
+            found = f"the IAM OIDC provider {named(str(arn))} exists already, and this stack did not create it"
+            allowed = f"an AWS account without a provider for {named(issuer_of_provider(str(arn)))}"
+            yield finding(live_rules.PROVIDER_EXISTS, place, found, allowed, "remove createOidcProvider")
+
+
+# Quotas
+
+
+def _quotas_of_role(planned: Planned, role: CreatedRole, account: AwsReads, held: Held) -> Iterator[LocatedMistake]:
+    if account.summary is None:
+        return
+    ask, where = "use fewer, or ask AWS to raise the quota (Service Quotas)", account.identity.account_id
+    quota = account.summary.get("AttachedPoliciesPerRoleQuota")
+    attached, detached = _attachments(planned, role, account, held)
+    if quota is not None and attached + detached > quota:
+        found = f"managed policies of the role: {attached + detached:,}"
+        found += f", until {detached:,} that it has now are detached at the end" if detached else ""
+        fix = f"{ask}; or remove the old ones first, in a change of its own" if detached else ask
+        allowed = f"at most {quota:,} in the AWS account {where}"
+        yield finding(live_rules.QUOTA_REACHED, planned.place("policyArns"), found, allowed, fix)
+    trust, quota = plain(role.trust_policy), account.summary.get("AssumeRolePolicySizeQuota")
+    if quota is not None and trust is not None and len(trust) > quota:
+        found = f"characters of the trust policy: {len(trust):,}"
+        allowed = f"at most {quota:,} in the AWS account {where}"
+        yield finding(live_rules.QUOTA_REACHED, planned.place("trust"), found, allowed, ask)
+
+
+def _attachments(planned: Planned, role: CreatedRole, account: AwsReads, held: Held) -> tuple[int, int]:
+    """Return how many policies the role gets, and how many more it has until the engine detaches those at the end."""
+    policies = [planned.policy_arn(policy) for policy in planned.spec.policies]
+    policies += [plain(attachment.policy_arn) for attachment in planned.spec.attachments]
+    name = plain(role.name)
+    before = held.attached.get(name, frozenset()) | account.attached.get(name, frozenset())
+    # One with an automatic name is among those that the state holds, or new.
+    automatic = min(policies.count(None), len((before & held.policies) - {*policies}))
+    new = len({*policies} - before - {None}) + policies.count(None) - automatic
+    return len(policies), len(before - {*policies}) - automatic if new else 0
+
+
+def account_quotas(components: Collection[Planned], held: Held) -> Iterator[LocatedMistake]:
+    """Yield the quotas of AWS accounts that the new roles and policies exceed, at the first that does."""
+    new: dict[str, dict[str, list[Planned]]] = {}
+    accounts: dict[str, AwsReads] = {}
+    for planned in components:
+        account = planned.aws_account
+        if account is None or account.summary is None or planned.spec.role is None:
+            continue
+        accounts[account.identity.account_id] = account
+        kinds = new.setdefault(account.identity.account_id, {})
+        role = planned.spec.role
+        if not role.import_id and held.find(ROLE, role.logical_name) is None:
+            kinds.setdefault("Roles", []).append(planned)
+        for policy in planned.spec.policies:
+            if not policy.import_id and held.find(POLICY, policy.logical_name) is None:
+                kinds.setdefault("Policies", []).append(planned)
+    for account_id, kinds in new.items():
+        summary: Mapping[str, int] = accounts[account_id].summary or {}
+        for kind, place in (("Roles", "role"), ("Policies", "policy")):
+            used, quota, created = summary.get(kind), summary.get(f"{kind}Quota"), kinds.get(kind, [])
+            if used is None or quota is None or used + len(created) <= quota or not created:
+                continue
+            first = created[max(quota - used, 0)]
+            found = f"{kind.lower()} of the AWS account {account_id}: {used:,}, and {len(created):,} to be created"
+            fix = "remove some that are not in use, or ask AWS to raise the quota (Service Quotas)"
+            yield finding(live_rules.QUOTA_REACHED, first.place(place), found, f"at most {quota:,}", fix)

@@ -1,0 +1,159 @@
+"""What the clusters would refuse: namespaces and service accounts."""
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from config import live_rules
+from config.located_mistake import LocatedMistake
+from irsa.rules import commands
+from irsa.rules.annotations import ROLE_ARN, webhook_annotations
+from irsa.rules.mistakes import listed, named
+from irsa.rules.subjects import DEFAULT_NAMESPACE
+from irsa.spec import AnnotatedServiceAccount
+from irsa_cli.state import SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH
+from program.live.held import KUBERNETES_NAMESPACE, Held, HeldResource
+from program.live.planned import Planned, finding, plain
+from program.live.reads import ClusterReads, LiveServiceAccount
+
+
+def kubernetes_conflicts(
+    components: Collection[Planned], held: Held, retain_namespaces: bool
+) -> Iterator[LocatedMistake]:
+    """Yield what the clusters would refuse.
+
+    Args:
+        components: The components of the plan.
+        held: What the stack's state holds.
+        retain_namespaces: Whether a namespace to create may exist already.
+    """
+    created = {
+        (planned.component.namespace.cluster, planned.component.namespace.name): planned.key
+        for planned in components
+        if planned.component.namespace
+    }
+    for planned in components:
+        service_account, cluster = planned.spec.service_account, planned.cluster
+        if service_account is None or cluster is None:
+            continue
+        namespace, name = plain(service_account.namespace) or DEFAULT_NAMESPACE, plain(service_account.name)
+        creator = created.get((planned.component.cluster or "", namespace))
+        if cluster.namespaces is not None:
+            yield from _namespace(planned, cluster, namespace, creator)
+            if not retain_namespaces:
+                yield from _existing_namespace(planned, cluster.namespaces, namespace, held)
+        if cluster.service_accounts is None:
+            continue
+        live = cluster.service_accounts.get((namespace, name))
+        kind = SERVICE_ACCOUNT if service_account.create else SERVICE_ACCOUNT_PATCH
+        ours = _ours(held.find(kind, service_account.logical_name), f"{namespace}/{name}")
+        about = f"the service account {named(f'{namespace}/{name}')}"
+        if service_account.create:
+            yield from _to_create(planned, service_account, live, ours, about)
+        elif live is None:
+            create = commands.create_service_account(namespace, name)
+            fix = f"set create: true, or create it: {create}"
+            place, allowed = planned.place("serviceAccount", "name"), "an existing one, because of create: false"
+            found = f"{about} does not exist{planned.where}"
+            yield finding(live_rules.SERVICE_ACCOUNT_MISSING, place, found, allowed, fix)
+        elif not service_account.take_over:
+            yield from _taken(planned, service_account, live, ours, about)
+
+
+def _ours(found: HeldResource | None, place: str) -> HeldResource | None:
+    """Return the state's resource if it is of this service account, and not of one that is to be replaced."""
+    return found if found and found.object_name == place else None
+
+
+def _namespace(planned: Planned, cluster: ClusterReads, name: str, creator: str | None) -> Iterator[LocatedMistake]:
+    about = f"the namespace {named(name)}"
+    if name in cluster.ending:
+        found, allowed, fix = (
+            f"{about} is being deleted{planned.where}",
+            "a namespace that stays",
+            "wait until it is gone",
+        )
+    elif planned.component.namespace or name in (cluster.namespaces or ()):
+        return
+    elif creator:
+        found = f"{about} does not exist{planned.where}; bindings.{creator} creates it, but this binding does not wait"
+        allowed, fix = "a namespace that exists", "set createNamespace: true here too"
+    else:
+        found, allowed = f"{about} does not exist{planned.where}", "a namespace that exists"
+        fix = f"set createNamespace: true, or create it: {commands.create_namespace(name)}"
+    yield finding(live_rules.NAMESPACE_MISSING, planned.place("serviceAccount", "namespace"), found, allowed, fix)
+
+
+def _existing_namespace(
+    planned: Planned, namespaces: Collection[str], name: str, held: Held
+) -> Iterator[LocatedMistake]:
+    namespace = planned.component.namespace
+    if namespace and name in namespaces and held.find(KUBERNETES_NAMESPACE, namespace.logical_name) is None:
+        place = planned.place("serviceAccount", "createNamespace")
+        found = f"the namespace {named(name)} exists already{planned.where}, and this stack did not create it"
+        allowed = "one that this stack creates and deletes (irsa:defaults.retainNamespaces: false)"
+        fix = "remove createNamespace, or retainNamespaces: false"
+        yield finding(live_rules.NAMESPACE_EXISTS, place, found, allowed, fix)
+
+
+def _to_create(
+    planned: Planned,
+    service_account: AnnotatedServiceAccount,
+    live: LiveServiceAccount | None,
+    ours: HeldResource | None,
+    about: str,
+) -> Iterator[LocatedMistake]:
+    """Yield what is wrong with a service account that is created, or adopted: an existing one of another's."""
+    if ours:
+        return
+    if service_account.import_id and live is None:
+        fix = "remove serviceAccount from import: then irsa creates it"
+        found = f"{about} does not exist{planned.where}"
+        yield finding(live_rules.IMPORT_MISSING, planned.place("import"), found, "an existing one to import", fix)
+    elif live and not service_account.import_id:
+        found = f"{about} exists already{planned.where}, and this stack did not create it{_its_role(live)}"
+        fix = "set create: false to annotate it, or import: [serviceAccount] to adopt it"
+        place, allowed = planned.place("serviceAccount", "name"), "a name that is not in use"
+        yield finding(live_rules.SERVICE_ACCOUNT_EXISTS, place, found, allowed, fix)
+
+
+def _its_role(live: LiveServiceAccount) -> str:
+    if ROLE_ARN not in live.annotations:
+        return ""
+    managers = live.managers.get(ROLE_ARN, frozenset())
+    by = f", written by {listed(sorted(managers))}" if managers else ""
+    return f"; it has the role {named(live.annotations[ROLE_ARN])}{by}"
+
+
+def _taken(
+    planned: Planned,
+    service_account: AnnotatedServiceAccount,
+    live: LiveServiceAccount,
+    ours: HeldResource | None,
+    about: str,
+) -> Iterator[LocatedMistake]:
+    """Yield the annotations that others wrote with other values: server-side apply refuses to change them.
+
+    Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts
+    """
+    for annotation, value in _annotations(planned, service_account).items():
+        if annotation not in live.annotations or live.annotations[annotation] == value:
+            continue
+        others = live.managers.get(annotation, frozenset()) - {ours.text("__fieldManager") if ours else ""}
+        if others:
+            has = f"{named(annotation)}: {named(live.annotations[annotation])}"
+            found = f"{about} has {has}{planned.where}, written by {listed(sorted(others))}"
+            allowed = "a service account that no other manager annotates so"
+            fix = "remove that annotation where it is written; or set takeOver: true to overwrite it"
+            yield finding(live_rules.SERVICE_ACCOUNT_TAKEN, planned.place("serviceAccount"), found, allowed, fix)
+
+
+def _annotations(planned: Planned, service_account: AnnotatedServiceAccount) -> dict[str, Any]:
+    """Return the annotations that are written; a role whose name IAM chooses is empty."""
+    webhook = planned.spec.webhook
+    written = webhook_annotations(
+        role_arn=planned.role_arn or "",
+        audience=plain(webhook.audience),
+        sts_regional_endpoints=plain(webhook.sts_regional_endpoints),
+        token_expiration=webhook.token_expiration,
+    )
+    return {**(plain(service_account.annotations) or {}), **written}

@@ -1,0 +1,147 @@
+"""Look at AWS, Kubernetes and the stack's state for one stack file."""
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from config.loading import StackFileError
+from config.located_mistake import LocatedMistake
+from config.models import Stack
+from config.stack_file import parsed
+from irsa.rules.mistakes import listed
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.live.aws import NOT_FOLLOWED
+from irsa_cli.state import exported_state
+from program.access import REGION_VARIABLES
+from program.live.changes import pod_losses
+from program.live.conflicts import WARNINGS, conflicts, each_once
+from program.live.held import Held, held_by
+from program.live.planned import planned_components
+from program.live.reader import Reader
+from program.live.reads import Reads
+from program.lookups import Lookups, needs_of
+from program.plan import Plan, plan
+
+# The words of `pulumi` for a stack that is not in the backend yet.
+NEW_STACK = "no stack named"
+
+
+class LiveReport(NamedTuple):
+    """What `pulumi up` would refuse of one stack file.
+
+    Attributes:
+        mistakes: What it refuses.
+        warnings: What it does, and takes something from Pods or from others.
+        not_checked: What could not be asked, and why.
+        has_looked: Whether anything at all was answered.
+    """
+
+    mistakes: list[LocatedMistake]
+    warnings: list[LocatedMistake]
+    not_checked: list[str]
+    has_looked: bool
+
+
+def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], region: str | None) -> LiveReport:
+    """Return what `pulumi up` would refuse.
+
+    Args:
+        stack: The settings of the stack, without mistakes.
+        name: The stack's name.
+        folder: The folder of Pulumi.yaml.
+        providers: The settings of the stack's default providers: `aws:profile`, `kubernetes:context`, ...
+        region: The stack's `aws:region`.
+    """
+    if stack.sandbox and "IRSA_SANDBOX" not in os.environ:
+        text = f"AWS and Kubernetes: stack {name!r} is for the sandbox only: run `make up` once, then `. .sandbox/env`"
+        return LiveReport([], [], [text], False)
+    aws, kubernetes = _settings_of("aws", providers), _settings_of("kubernetes", providers)
+    unsupported = [f"aws:{name}" for name in NOT_FOLLOWED if name in aws]
+    if unsupported:
+        return LiveReport([], [], [f"AWS and Kubernetes: irsa does not use {listed(unsupported)}"], False)
+    aws["region"] = region or next(filter(None, map(os.environ.get, REGION_VARIABLES)), None)
+    reader = Reader(stack, needs_of(stack), aws, kubernetes, folder)
+    with ThreadPoolExecutor(1) as pool:
+        export = pool.submit(exported_state, name, folder)
+        lookups = reader.lookups()
+    held, not_checked = _held_or_reason(export)
+    usable = _with_look_ups(stack, lookups)
+    planned, mistakes = _planned(usable, lookups)
+    adopted: dict[str | None, set[str]] = {}
+    for component, spec in planned.components:
+        if spec.role and isinstance(spec.role.import_id, str):
+            adopted.setdefault(component.aws_account, set()).add(spec.role.import_id)
+    with_roles = [component.aws_account for component, spec in planned.components if spec.role]
+    reads = reader.reads({key: frozenset(names) for key, names in adopted.items()}, with_roles)
+    left_out = sorted(stack.bindings.keys() - usable.bindings.keys())
+    components = planned_components(stack, planned, lookups, reads)
+    # What a binding without a plan has would look like what is deleted.
+    losses = [] if held is None or left_out or mistakes else pod_losses(components, held)
+    in_the_way = conflicts(stack, components, lookups, reads, held)
+    found = each_once([*reads.failures, *mistakes, *in_the_way, *losses])
+    if left_out:
+        not_checked.append(f"bindings whose look-ups failed: {listed(left_out)}")
+    return LiveReport(
+        [mistake for mistake in found if mistake.rule not in WARNINGS],
+        [mistake for mistake in found if mistake.rule in WARNINGS],
+        [*not_checked, *reads.not_checked],
+        bool(found) or _has_answers(reads),
+    )
+
+
+def _settings_of(provider: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a default provider by their names without it; lists may be written as JSON."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        if name.startswith(f"{provider}:"):
+            is_list = isinstance(value, str) and value.startswith("[")
+            found[name.removeprefix(f"{provider}:")] = parsed(value) if is_list else value
+    return found
+
+
+def _with_look_ups(stack: Stack, lookups: Lookups) -> Stack:
+    """Return the stack with those bindings whose look-ups have an answer."""
+
+    def has_answers(key: str) -> bool:
+        binding = stack.bindings[key]
+        pairs = [(cluster, binding.aws_account) for cluster in binding.clusters or stack.clusters_by_key]
+        in_kubernetes = binding.clusters or stack.clusters_by_key if binding.service_account else ()
+        return (
+            binding.aws_account in lookups.aws_accounts
+            and all(lookups.clusters[cluster].issuer for cluster in in_kubernetes)
+            and (bool(binding.role.arn) or all(pair in lookups.oidc_providers for pair in pairs))
+        )
+
+    return _of_bindings(stack, [key for key in stack.bindings if has_answers(key)])
+
+
+def _of_bindings(stack: Stack, keys: list[str]) -> Stack:
+    return stack.model_copy(update={"bindings": {key: stack.bindings[key] for key in keys}})
+
+
+def _held_or_reason(export: "Future[dict[str, Any]]") -> tuple[Held | None, list[str]]:
+    """Return what the stack's state holds, or None and why it cannot be read; a new stack holds nothing."""
+    try:
+        return held_by(export.result()), []
+    except CouldNotLookError as error:
+        if NEW_STACK in str(error):
+            return Held(), []
+        return None, [f"the stack's state, so that what exists may be its own: {error}"]
+
+
+def _planned(stack: Stack, lookups: Lookups) -> tuple[Plan, list[LocatedMistake]]:
+    """Return the plan of the bindings that have no mistake with what was looked up, and the mistakes of the others."""
+    try:
+        return plan(stack, lookups), []
+    except StackFileError as error:
+        wrong = {mistake.place[1] for mistake in error.mistakes}
+        right = _of_bindings(stack, [key for key in stack.bindings if key not in wrong])
+        return plan(right, lookups), error.mistakes
+
+
+def _has_answers(reads: Reads) -> bool:
+    in_aws = ((each.roles, each.policies, each.oidc_providers, each.summary) for each in reads.aws_accounts.values())
+    in_clusters = ((each.namespaces, each.service_accounts) for each in reads.clusters.values())
+    return any(answer is not None for answers in (*in_aws, *in_clusters) for answer in answers)

@@ -1,0 +1,88 @@
+"""The components of the plan beside what was read of their AWS account and their cluster."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from config.located_mistake import LocatedMistake
+from config.models import Binding, Stack
+from irsa.reading import Later
+from irsa.rules.arns import Arn
+from irsa.rules.mistakes import Mistake, Place, named
+from irsa.rules.unknown import UNKNOWN
+from irsa.spec import ManagedPolicy, Spec
+from program.live.reads import AwsReads, ClusterReads, Reads
+from program.lookups import Identity, Lookups
+from program.plan import Plan, PlannedComponent
+
+
+class Planned(NamedTuple):
+    """One component of the plan."""
+
+    key: str
+    """The binding's key."""
+    binding: Binding
+    component: PlannedComponent
+    spec: Spec
+    aws_account: AwsReads | None
+    """The AWS account of its role; None where it could not be asked."""
+    cluster: ClusterReads | None
+    """The cluster of its service account; None where it could not be asked."""
+    where: str
+    """The cluster, for messages; empty in a stack of one cluster."""
+    role_arn: str | None
+    """ARN of its role; None where IAM chooses the name."""
+
+    def place(self, *keys: str | int) -> Place:
+        """Return a place in its binding."""
+        return ("bindings", self.key, *keys)
+
+    def policy_arn(self, policy: ManagedPolicy) -> str | None:
+        """Return the ARN of a policy that it creates; None where IAM chooses the name."""
+        if self.aws_account is None or policy.name is None:
+            return None
+        return _arn(self.aws_account.identity, "policy", policy.path, policy.name)
+
+
+def planned_components(stack: Stack, plan: Plan, lookups: Lookups, reads: Reads) -> Sequence[Planned]:
+    """Return the components of the plan."""
+    found: list[Planned] = []
+    role_arns: dict[str, str | None] = {}
+    for component, spec in plan.components:
+        key = component.binding
+        identity = lookups.aws_accounts[component.aws_account].identity
+        if component.takes_role:
+            role_arn = role_arns[key]
+        elif spec.role is None:
+            role_arn = plain(spec.role_arn)
+        else:
+            role_arn = _arn(identity, "role", spec.role.settings.get("path"), spec.role.name)
+        role_arns.setdefault(key, role_arn)
+        found.append(
+            Planned(
+                key,
+                stack.bindings[key],
+                component,
+                spec,
+                reads.aws_accounts.get(component.aws_account),
+                reads.clusters.get(component.cluster or ""),
+                "" if stack.cluster or component.cluster is None else f" in the cluster {named(component.cluster)}",
+                role_arn,
+            )
+        )
+    return found
+
+
+def _arn(identity: Identity | None, kind: str, path: Any, name: Any) -> str | None:
+    if identity is None or plain(name) is None:
+        return None
+    return str(Arn(identity.partition, identity.account_id, kind, f"{plain(path) or '/'}{name}".lstrip("/")))
+
+
+def plain(value: Any) -> Any:
+    """Return a value that is known; None for another."""
+    return None if isinstance(value, Later) or value is UNKNOWN else value
+
+
+def finding(rule: str, place: Place, found: str, allowed: str, fix: str) -> LocatedMistake:
+    """Return what `irsa check --live` found."""
+    return LocatedMistake(place, Mistake(found, allowed, fix), rule=rule)

@@ -1,0 +1,94 @@
+"""What was read of AWS and Kubernetes, as values."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from config.located_mistake import LocatedMistake
+from irsa.rules.annotations import managers_of
+from program.live.held import account_and_name
+from program.lookups import Identity
+
+
+class LiveServiceAccount(NamedTuple):
+    """A service account of a cluster."""
+
+    annotations: Mapping[str, str]
+    managers: Mapping[str, frozenset[str]]
+    """By annotation, who wrote it: the names of field managers."""
+
+
+@dataclass(frozen=True)
+class ClusterReads:
+    """One cluster; None where it could not be asked.
+
+    Attributes:
+        namespaces: Names of the namespaces.
+        ending: Names of the namespaces that are being deleted.
+        service_accounts: Service accounts by namespace and name.
+    """
+
+    namespaces: frozenset[str] | None = None
+    ending: frozenset[str] = frozenset()
+    service_accounts: Mapping[tuple[str, str], LiveServiceAccount] | None = None
+
+
+@dataclass(frozen=True)
+class AwsReads:
+    """IAM of one AWS account; None where it could not be asked.
+
+    Attributes:
+        identity: Its ID and partition.
+        roles: ARNs of its roles.
+        policies: Managed policies by ARN, those of AWS included, each with whether it can be attached.
+        oidc_providers: ARNs of its IAM OIDC providers.
+        summary: What GetAccountSummary says of its quotas.
+        attached: ARNs of the attached policies of roles to adopt, by the role's name.
+        inline: Names of the inline policies of roles to adopt, by the role's name.
+    """
+
+    identity: Identity
+    roles: Sequence[str] | None = None
+    policies: Mapping[str, bool] | None = None
+    oidc_providers: frozenset[str] | None = None
+    summary: Mapping[str, int] | None = None
+    attached: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    inline: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @functools.cached_property
+    def roles_by_name(self) -> Mapping[str, str]:
+        """ARNs of its roles by their names in lower case: IAM ignores their case, and their paths."""
+        return {account_and_name(arn, "role")[1]: arn for arn in self.roles or ()}
+
+    @functools.cached_property
+    def policies_by_name(self) -> Mapping[str, str]:
+        """ARNs of its own managed policies by their names in lower case."""
+        names = ((*account_and_name(arn, "policy"), arn) for arn in self.policies or ())
+        return {name: arn for account_id, name, arn in names if account_id == self.identity.account_id}
+
+
+@dataclass(frozen=True)
+class Reads:
+    """All that was read.
+
+    Attributes:
+        aws_accounts: By their key; None is the key of the stack's AWS account.
+        clusters: By their key in `Stack.clusters_by_key`.
+        failures: What stops `pulumi up` before any resource: credentials, clusters, providers.
+        not_checked: What could not be asked, and why.
+    """
+
+    aws_accounts: Mapping[str | None, AwsReads]
+    clusters: Mapping[str, ClusterReads]
+    failures: Sequence[LocatedMistake] = ()
+    not_checked: Sequence[str] = ()
+
+
+def service_account_of(found: Mapping[str, Any]) -> tuple[tuple[str, str], LiveServiceAccount]:
+    """Return a service account as the Kubernetes API lists it, by its namespace and name."""
+    metadata = found["metadata"]
+    annotations = metadata.get("annotations") or {}
+    managed = [(each.get("manager") or "", each.get("fieldsV1")) for each in metadata.get("managedFields") or ()]
+    managers = {key: frozenset(managers_of(key, managed)) for key in annotations}
+    return (metadata["namespace"], metadata["name"]), LiveServiceAccount(annotations, managers)

@@ -1,0 +1,283 @@
+"""What a stack's bindings ask before anything is created, and what a failed question says; each is asked once.
+
+Who asks is a `Cloud`: Pulumi's plugins during `pulumi up`, or the AWS SDK for `irsa check --live`.
+"""
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
+
+from config.located_mistake import LocatedMistake
+from config.models import AwsAccount, Cluster, Stack
+from irsa.rules import commands
+from irsa.rules.arns import check_issuer, issuer_host_path, oidc_provider_arn, parse_iam_arn
+from irsa.rules.mistakes import Mistake
+from program import lookup_mistakes as mistakes
+from program.access import asked_aws_account
+from program.lookup_mistakes import AskedAwsAccount, Cause, Question, aws_mistake, failure_of
+from program.lookups import Identity, Needs
+
+KEY = ParamSpec("KEY")
+ANSWER = TypeVar("ANSWER")
+
+
+class NoAnswerError(Exception):
+    """A question that AWS or Pulumi did not answer, with what they said."""
+
+
+class LookupFailure(Exception):
+    """A look-up that failed, or whose answer is a mistake."""
+
+    def __init__(self, mistake: LocatedMistake) -> None:
+        super().__init__(mistake.mistake.found)
+        self.mistake = mistake
+
+
+class EksCluster(NamedTuple):
+    """A cluster in EKS."""
+
+    status: str
+    issuer: str | None
+    endpoint: str
+    certificate_authority: str | None
+    authentication_mode: str = ""
+    """`API`, `API_AND_CONFIG_MAP` or `CONFIG_MAP`: who may use its Kubernetes API."""
+
+
+class Cloud(Protocol):
+    """Who asks AWS and Pulumi; each method raises NoAnswerError with what was said, or LookupFailure."""
+
+    def region(self) -> str:
+        """Return the region of the stack."""
+
+    def identity(self, aws_account: str | None) -> Identity:
+        """Return the ID of an AWS account, by its key, and its partition."""
+
+    def eks_cluster(self, cluster: Cluster) -> EksCluster:
+        """Return the description of a cluster."""
+
+    def client_ids(self, provider_arn: str, aws_account: str | None) -> Collection[str]:
+        """Return the client ID list of an IAM OIDC provider."""
+
+    def stack_outputs(self, stack: str) -> Mapping[str, Any]:
+        """Return the outputs of another stack."""
+
+
+class _Asked(Protocol):
+    answers: dict[Any, Any]
+
+
+ASKED = TypeVar("ASKED", bound=_Asked)
+
+
+def once(question: Callable[Concatenate[ASKED, KEY], ANSWER]) -> Callable[Concatenate[ASKED, KEY], ANSWER]:
+    """Return the question so that it is asked once: the answer, or the failure, is kept in `answers`."""
+
+    def asked(self: ASKED, /, *key: KEY.args, **named: KEY.kwargs) -> ANSWER:
+        asked_for = (question, *key)
+        if asked_for not in self.answers:
+            try:
+                self.answers[asked_for] = question(self, *key, **named)
+            except LookupFailure as failure:
+                self.answers[asked_for] = failure
+        answer: ANSWER | LookupFailure = self.answers[asked_for]
+        if isinstance(answer, LookupFailure):
+            raise answer
+        return answer
+
+    return asked
+
+
+class Questions:
+    """The look-ups of AWS accounts and clusters; the answers are kept. Each raises LookupFailure."""
+
+    def __init__(self, stack: Stack, needs: Needs, cloud: Cloud, aws_settings: Mapping[str, Any]) -> None:
+        """Take the settings, what they need, who asks, and the stack's `aws:` settings by their names without it."""
+        self.answers: dict[Any, Any] = {}
+        self._stack, self._clusters, self._audiences = stack, stack.clusters_by_key, needs.audiences
+        self._in_kubernetes = [cluster for cluster in self._clusters if cluster in needs.kubernetes]
+        self._cloud, self._aws_settings = cloud, aws_settings
+
+    @once
+    def region(self) -> str:
+        """Region of the stack."""
+        try:
+            return self._cloud.region()
+        except NoAnswerError as error:
+            # It calls no API: what fails is the configuration of the provider, which asks whose credentials it has.
+            question = Question((), "the region of the stack", "sts:GetCallerIdentity", self._asked(None))
+            raise LookupFailure(aws_mistake(failure_of(str(error)), question)) from None
+
+    @once
+    def identity(self, aws_account: str | None) -> Identity:
+        """The ID of an AWS account, and its partition."""
+        try:
+            return self._cloud.identity(aws_account)
+        except NoAnswerError as error:
+            asked = self._asked(aws_account)
+            question = Question(asked.place, "the identity", "sts:GetCallerIdentity", asked)
+            raise LookupFailure(aws_mistake(failure_of(str(error)), question)) from None
+
+    @once
+    def issuer(self, cluster: str) -> str:
+        """The OIDC issuer of a cluster's service account tokens."""
+        settings = self._clusters[cluster]
+        if settings.oidc_issuer:
+            return settings.oidc_issuer
+        if settings.stack:
+            return self._stack_output(cluster, "oidcIssuer", check_issuer)
+        found = self.eks_cluster(cluster)
+        if not found.issuer:
+            raise LookupFailure(self._not_ready(cluster, found.status))
+        return found.issuer
+
+    @once
+    def own_issuer(self, cluster: str) -> str:
+        """The issuer of a cluster whose Kubernetes API is used: by it, what is there is told from other clusters'."""
+        issuer = self.issuer(cluster)
+        for other in self._in_kubernetes[: self._in_kubernetes.index(cluster)]:
+            if self.issuer(other) == issuer:
+                place, other_place = (self._stack.place_of_cluster(key) for key in (cluster, other))
+                raise LookupFailure(mistakes.issuer_twice(place, issuer, other_place))
+        return issuer
+
+    @once
+    def created_provider(self, cluster: str, aws_account: str | None) -> str:
+        """The ARN of the IAM OIDC provider that an AWS account gets for a cluster."""
+        identity = self.identity(aws_account)
+        return oidc_provider_arn(identity.partition, identity.account_id, self.issuer(cluster))
+
+    @once
+    def oidc_provider(self, cluster: str, aws_account: str | None) -> str:
+        """The ARN of an AWS account's IAM OIDC provider for a cluster; the provider lists all audiences in use."""
+        settings, audiences = self._clusters[cluster], self._audiences[cluster, aws_account]
+        is_of_cluster = aws_account == settings.aws_account
+        if is_of_cluster and settings.oidc_provider_arn:
+            arn = settings.oidc_provider_arn
+        elif is_of_cluster and settings.stack:
+            arn = self._stack_output(cluster, "oidcProviderArn", _checked_provider)
+        else:
+            arn = self.created_provider(cluster, aws_account)
+        issuer, place = self.issuer(cluster), self._stack.place_of_cluster(cluster)
+        provider = parse_iam_arn(arn, "oidc-provider")
+        if provider.resource != issuer_host_path(issuer):
+            raise LookupFailure(mistakes.provider_of_other_issuer(place, arn, issuer))
+        try:
+            client_ids = self._cloud.client_ids(arn, aws_account)
+        except NoAnswerError as error:
+            failure = failure_of(str(error))
+            if failure.cause is Cause.NOT_FOUND:
+                command = _creating_command(settings, aws_account, issuer, audiences)
+                raise LookupFailure(mistakes.provider_missing(place, provider.account_id, issuer, command)) from None
+            asked = self._asked(aws_account)
+            question = Question(place, f"the IAM OIDC provider {arn}", "iam:GetOpenIDConnectProvider", asked)
+            raise LookupFailure(aws_mistake(failure, question)) from None
+        missing = sorted(audiences - set(client_ids))
+        if missing:
+            raise LookupFailure(mistakes.audience_missing(place, arn, missing, client_ids))
+        return arn
+
+    @once
+    def eks_cluster(self, cluster: str) -> EksCluster:
+        """The description of a cluster in EKS."""
+        settings = self._clusters[cluster]
+        try:
+            return self._cloud.eks_cluster(settings)
+        except NoAnswerError as error:
+            failure, place = failure_of(str(error)), (*self._stack.place_of_cluster(cluster), "name")
+            asked = self._asked(settings.aws_account, settings.region)
+            if failure.cause is Cause.NOT_FOUND:
+                asked = asked._replace(number=self._number(settings.aws_account) or asked.number)
+                raise LookupFailure(mistakes.cluster_missing(place, settings.name or "", asked)) from None
+            question = Question(place, f"the EKS cluster {settings.name!r}", "eks:DescribeCluster", asked)
+            raise LookupFailure(aws_mistake(failure, question)) from None
+
+    @once
+    def eks_kubeconfig(self, cluster: str) -> str:
+        """The kubeconfig, as JSON, of a cluster with `kubernetes.eks`."""
+        settings, found = self._clusters[cluster], self.eks_cluster(cluster)
+        if not found.certificate_authority:
+            raise LookupFailure(self._not_ready(cluster, found.status))
+        aws_account = self._settings_of(settings.aws_account)
+        region = settings.region or aws_account.region or self.region()
+        authority = found.certificate_authority
+        return json.dumps(eks_kubeconfig(settings.name or "", region, found.endpoint, authority, aws_account))
+
+    @once
+    def _outputs_of(self, cluster: str) -> Mapping[str, Any]:
+        """The outputs of the stack in a cluster's `stack`."""
+        stack = self._clusters[cluster].stack or ""
+        try:
+            return self._cloud.stack_outputs(stack)
+        except NoAnswerError as error:
+            place = (*self._stack.place_of_cluster(cluster), "stack")
+            raise LookupFailure(mistakes.stack_unreadable(place, stack, failure_of(str(error)))) from None
+
+    def _stack_output(self, cluster: str, name: str, checked: Callable[[str], str]) -> str:
+        """Return another stack's output, checked: it was not known when the stack file was checked."""
+        outputs, stack = self._outputs_of(cluster), self._clusters[cluster].stack or ""
+        place = (*self._stack.place_of_cluster(cluster), "stack")
+        if name not in outputs:
+            raise LookupFailure(mistakes.output_missing(place, stack, name, outputs))
+        try:
+            return checked(str(outputs[name]))
+        except Mistake as mistake:
+            raise LookupFailure(mistakes.output_wrong(place, stack, name, mistake)) from None
+
+    def _not_ready(self, cluster: str, status: str) -> LocatedMistake:
+        """Return the mistake for an EKS cluster that lacks what an ACTIVE one has."""
+        name, region = self._clusters[cluster].name or "", self._clusters[cluster].region
+        place = (*self._stack.place_of_cluster(cluster), "name")
+        if status == mistakes.ACTIVE:
+            return mistakes.cluster_without_issuer(place, name)
+        return mistakes.cluster_not_active(place, name, status, region)
+
+    def _asked(self, aws_account: str | None, region: str | None = None) -> AskedAwsAccount:
+        return asked_aws_account(self._stack.aws_accounts, aws_account, self._aws_settings, region)
+
+    def _number(self, aws_account: str | None) -> str | None:
+        """Return the ID of an AWS account that has answered another question; None where it cannot be read."""
+        try:
+            return self.identity(aws_account).account_id
+        except LookupFailure:
+            return None
+
+    def _settings_of(self, aws_account: str | None) -> AwsAccount:
+        return self._stack.aws_accounts[aws_account] if aws_account else AwsAccount()
+
+
+def _creating_command(cluster: Cluster, aws_account: str | None, issuer: str, audiences: Collection[str]) -> str:
+    if cluster.name and aws_account == cluster.aws_account:
+        return commands.associate_provider(cluster.name, issuer, audiences, cluster.region)
+    return commands.create_provider(issuer, audiences)
+
+
+def _checked_provider(text: str) -> str:
+    return str(parse_iam_arn(text, "oidc-provider"))
+
+
+def eks_kubeconfig(
+    name: str, region: str, endpoint: str, certificate_authority: str, aws_account: AwsAccount
+) -> dict[str, Any]:
+    """Return the kubeconfig that `aws eks update-kubeconfig` writes, with the AWS account's role or profile.
+
+    Source: https://docs.aws.amazon.com/eks/latest/userguide/create-kubeconfig.html
+    """
+    command: dict[str, Any] = {
+        "apiVersion": "client.authentication.k8s.io/v1beta1",
+        "command": "aws",
+        "args": ["--region", region, "eks", "get-token", "--cluster-name", name, "--output", "json"],
+        **({"env": [{"name": "AWS_PROFILE", "value": aws_account.profile}]} if aws_account.profile else {}),
+    }
+    if aws_account.assume_role_arn:
+        command["args"] += ["--role-arn", aws_account.assume_role_arn]
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [
+            {"name": name, "cluster": {"server": endpoint, "certificate-authority-data": certificate_authority}}
+        ],
+        "users": [{"name": name, "user": {"exec": command}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "current-context": name,
+    }

@@ -1,0 +1,176 @@
+"""A stack, what exists, and what its state holds, for the tests of conflicts."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from config.loading import load
+from config.located_mistake import LocatedMistake
+from config.models import Stack
+from irsa_cli.state import (
+    ATTACHMENT,
+    INLINE_POLICY,
+    OIDC_PROVIDER,
+    POLICY,
+    ROLE,
+    SERVICE_ACCOUNT,
+    SERVICE_ACCOUNT_PATCH,
+)
+from program.live.changes import pod_losses
+from program.live.conflicts import conflicts
+from program.live.held import Held, held_by
+from program.live.planned import planned_components
+from program.live.reads import AwsReads, ClusterReads, LiveServiceAccount, Reads
+from program.lookups import Identity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
+from program.plan import plan
+
+ROOT = Path(__file__).parents[4]
+NUMBER = "111122223333"
+HOST = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
+OTHER_HOST = "oidc.eks.us-east-1.amazonaws.com/id/EXAMPLE22222222222222222222GREEN"
+ISSUERS = {"cluster": HOST, "blue": HOST, "green": OTHER_HOST}
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountSummary.html: a part of its example.
+SUMMARY = {
+    "AssumeRolePolicySizeQuota": 2048,
+    "AttachedPoliciesPerRoleQuota": 10,
+    "Policies": 8,
+    "PoliciesQuota": 1000,
+    "Roles": 12,
+    "RolesQuota": 250,
+}
+ROLE_ARN = "eks.amazonaws.com/role-arn"
+S3 = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
+
+
+def arn(kind: str, name: str, number: str = NUMBER) -> str:
+    return f"arn:aws:iam::{number}:{kind}/{name}"
+
+
+def stack_of(values: Mapping[str, Any]) -> Stack:
+    clusters = {} if "clusters" in values else {"cluster": {"name": "my-cluster"}}
+    return load({**clusters, **values}, ROOT)
+
+
+def lookups_of(stack: Stack) -> Lookups:
+    """What is looked up of the stack: every cluster has its issuer, every AWS account a number of its own."""
+    keys = [None, *stack.aws_accounts]
+    numbers = {key: NUMBER if key is None else f"44445555666{index}" for index, key in enumerate(keys)}
+    return Lookups(
+        region="us-west-2",
+        aws_accounts={key: ResolvedAwsAccount(Identity(number, "aws"), None) for key, number in numbers.items()},
+        clusters={
+            key: ResolvedCluster(cluster.name or "", None, f"https://{ISSUERS[key]}")
+            for key, cluster in stack.clusters_by_key.items()
+        },
+        oidc_providers={
+            (key, account): arn("oidc-provider", ISSUERS[key], numbers[account])
+            for key, account in needs_of(stack).audiences
+        },
+    )
+
+
+def account(
+    roles: Iterable[str] = (), policies: Iterable[str] = (), summary: Mapping[str, int] = SUMMARY, **more: Any
+) -> AwsReads:
+    """What an AWS account has: AWS's own policies are always there."""
+    own = {S3: True, "arn:aws:iam::aws:policy/AdministratorAccess": True}
+    known = {**own, **dict.fromkeys(policies, True)}
+    return AwsReads(Identity(NUMBER, "aws"), list(roles), known, more.pop("providers", frozenset()), summary, **more)
+
+
+def cluster(
+    service_accounts: Mapping[str, LiveServiceAccount] | None = None,
+    namespaces: Iterable[str] = ("default", "team-a"),
+    ending: Iterable[str] = (),
+) -> ClusterReads:
+    """What a cluster has: service accounts by `namespace/name`."""
+    found = {tuple(name.split("/", 1)): each for name, each in (service_accounts or {}).items()}
+    return ClusterReads(frozenset(namespaces), frozenset(ending), found)  # type: ignore[arg-type]
+
+
+def live(role: str | None = None, *managers: str) -> LiveServiceAccount:
+    """A service account that exists; with a role, who wrote its annotation."""
+    annotations = {} if role is None else {ROLE_ARN: role}
+    return LiveServiceAccount(annotations, {ROLE_ARN: frozenset(managers)} if managers else {})
+
+
+def found(
+    values: Mapping[str, Any],
+    aws_account: AwsReads | None = None,
+    in_cluster: ClusterReads | None = None,
+    state: Iterable[Mapping[str, Any]] | None = (),
+    in_green: ClusterReads | None = None,
+) -> list[LocatedMistake]:
+    """Return the conflicts of a stack, where this exists, and its state holds this."""
+    stack = stack_of(values)
+    lookups = lookups_of(stack)
+    first, *others = stack.clusters_by_key
+    clusters = {first: in_cluster or cluster(), **{key: in_green or cluster() for key in others}}
+    reads = Reads({key: aws_account or account() for key in lookups.aws_accounts}, clusters)
+    components = planned_components(stack, plan(stack, lookups), lookups, reads)
+    return conflicts(stack, components, lookups, reads, None if state is None else held(state))
+
+
+def lost(values: Mapping[str, Any], state: Iterable[Mapping[str, Any]]) -> list[LocatedMistake]:
+    """Return what Pods lose when a stack of this state gets these settings."""
+    stack = stack_of(values)
+    lookups = lookups_of(stack)
+    reads = Reads({key: account() for key in lookups.aws_accounts}, {key: cluster() for key in lookups.clusters})
+    return list(pod_losses(planned_components(stack, plan(stack, lookups), lookups, reads), held(state)))
+
+
+def held(resources: Iterable[Mapping[str, Any]]) -> Held:
+    return held_by({"deployment": {"resources": list(resources)}})
+
+
+def rules(mistakes: Iterable[LocatedMistake]) -> list[tuple[str, str]]:
+    """Return the rule and the place of each, the place without `irsa:`."""
+    return [(mistake.rule, mistake.where.removeprefix("irsa:")) for mistake in mistakes]
+
+
+# Resources of a state, as the engine exports them.
+
+
+def _resource(kind: str, name: str, outputs: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    urn = f"urn:pulumi:prod::irsa::irsa:index:ServiceAccountRole${kind}::{name}"
+    return {"urn": urn, "type": kind, "custom": True, "inputs": {}, "outputs": dict(outputs), **more}
+
+
+def held_role(logical_name: str, name: str, path: str = "/", **more: Any) -> dict[str, Any]:
+    outputs = {"arn": arn("role", f"{path}{name}".lstrip("/")), "name": name, "path": path}
+    return _resource(ROLE, logical_name, outputs, **more)
+
+
+def held_policy(logical_name: str, name: str, **more: Any) -> dict[str, Any]:
+    return _resource(POLICY, logical_name, {"arn": arn("policy", name), "name": name, "path": "/"}, **more)
+
+
+def held_attachment(logical_name: str, role: str, policy_arn: str) -> dict[str, Any]:
+    return _resource(ATTACHMENT, logical_name, {"role": role, "policyArn": policy_arn})
+
+
+def held_inline_policy(logical_name: str, role: str, name: str) -> dict[str, Any]:
+    return _resource(INLINE_POLICY, logical_name, {"role": role, "name": name})
+
+
+def held_provider(logical_name: str, provider_arn: str) -> dict[str, Any]:
+    return _resource(OIDC_PROVIDER, logical_name, {"arn": provider_arn})
+
+
+def held_service_account(
+    logical_name: str, namespace: str, name: str, created: bool = True, manager: str = "pulumi-kubernetes-5217e6ec"
+) -> dict[str, Any]:
+    """As recorded from the official plugin: __fieldManager is an output."""
+    metadata = {"namespace": namespace, "name": name}
+    kind = SERVICE_ACCOUNT if created else SERVICE_ACCOUNT_PATCH
+    return _resource(kind, logical_name, {"metadata": metadata, "__fieldManager": manager})
+
+
+def held_component(
+    logical_name: str, role_arn: str, service_account: str | None = None, key: str | None = None
+) -> dict[str, Any]:
+    """The component's outputs; earlier versions had no `key`."""
+    namespace, name = service_account.split("/") if service_account else (None, None)
+    recorded = {"roleArn": role_arn, "namespace": namespace, "serviceAccountName": name}
+    urn = f"urn:pulumi:prod::irsa::irsa:index:ServiceAccountRole::{logical_name}"
+    return {"urn": urn, "type": "irsa:index:ServiceAccountRole", "outputs": recorded | ({"key": key} if key else {})}

@@ -1,0 +1,163 @@
+"""What a change takes from Pods: the facts are the engine's and the AWS plugin's.
+
+A resource that is in the state and not in the program is deleted at the end. A change of the name or the path of a role
+or policy replaces it, and a resource whose name the program gives is deleted before it is created again.
+https://www.pulumi.com/docs/iac/concepts/resources/names/#autonaming
+https://www.pulumi.com/docs/iac/concepts/options/deletebeforereplace/
+"""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.program.live.scene import (
+    HOST,
+    arn,
+    held_component,
+    held_policy,
+    held_role,
+    held_service_account,
+    lost,
+    rules,
+)
+
+DOCUMENT = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}}
+OURS = f"default/app@{HOST}"
+LOSS = "pods-lose-role"
+
+
+def app(key: str = "app", **binding: Any) -> dict[str, Any]:
+    settings = {name.rstrip("_"): value for name, value in binding.items()}
+    return {"bindings": {key: {"serviceAccount": {"name": "app"}, **settings}}}
+
+
+def deployed(role: str = "app-20261125", name: str = "app", key: str | None = "app") -> list[dict[str, Any]]:
+    """The state of a binding `app`: its component, its role and its service account."""
+    return [
+        held_component(name, arn("role", role), "default/app", key),
+        held_role(name, role),
+        held_service_account(OURS, "default", "app"),
+    ]
+
+
+def test_what_stays_is_not_lost() -> None:
+    """Protects the daily change: with automatic and with given names, in a state of this and of earlier versions."""
+    assert lost(app(), deployed()) == []
+    assert lost(app(role={"name": "app-role"}), deployed("app-role", "role/app-role")) == []
+    assert lost(app(role={"name": "app-role"}), deployed("app-role", "app", None)) == []
+
+
+def test_what_is_retained_is_not_lost() -> None:
+    """retainOnDelete: the engine forgets the resource and deletes nothing."""
+    state = [{**resource, "retainOnDelete": True} for resource in deployed()]
+
+    assert lost({"bindings": {"other": {"trust": {"subjects": ["a:b"]}}}}, state) == []
+
+
+def test_a_binding_that_is_removed() -> None:
+    """Its role and its service account are deleted; the way that keeps them is said."""
+    mistakes = lost({"bindings": {"other": {"trust": {"subjects": ["a:b"]}}}}, deployed())
+
+    assert rules(mistakes) == [(LOSS, "bindings"), (LOSS, "bindings")]
+    assert "app-20261125 is deleted, which running Pods use until they restart" in mistakes[0].mistake.found
+    assert "default/app is deleted" in mistakes[1].mistake.found
+    assert all("retainOnDelete: true" in mistake.mistake.fix for mistake in mistakes)
+
+
+@pytest.mark.parametrize("key", ["app", None])
+def test_a_renamed_key_without_formerly(key: str | None) -> None:
+    """A role with an automatic name starts with the key: with `formerly` it stays."""
+    (mistake,) = lost(app("renamed"), deployed(key=key))
+
+    assert rules([mistake]) == [(LOSS, "bindings.renamed")]
+    assert mistake.mistake.fix == "set formerly: app"
+    assert lost(app("renamed", formerly="app"), deployed(key=key)) == []
+
+
+def test_create_true_to_false() -> None:
+    """The service account is annotated, and then deleted: it is this stack's resource, which the program lacks now."""
+    binding = app()
+    binding["bindings"]["app"]["serviceAccount"]["create"] = False
+    (mistake,) = lost(binding, deployed())
+
+    assert rules([mistake]) == [(LOSS, "bindings.app.serviceAccount.create")]
+    assert "retainOnDelete: true and create: true; after it, create: false" in mistake.mistake.fix
+
+
+def test_a_service_account_that_is_annotated_no_more() -> None:
+    """Deleting the patch removes the annotations, and with them the role of new Pods."""
+    state = [held_service_account(OURS, "default", "app", created=False)]
+    (mistake,) = lost({"bindings": {"other": {"trust": {"subjects": ["a:b"]}}}}, state)
+
+    assert rules([mistake]) == [(LOSS, "bindings")]
+    assert "the annotations of the service account default/app are removed" in mistake.mistake.found
+
+
+def test_a_role_that_becomes_one_that_is_only_named() -> None:
+    """role.arn of the role that the stack created: its own resource is deleted."""
+    (mistake,) = lost(app(role={"arn": arn("role", "app-role")}), deployed("app-role", "role/app-role"))
+
+    assert rules([mistake]) == [(LOSS, "bindings.app.role")]
+    assert mistake.mistake.fix == "first run `pulumi up` with retainOnDelete: true and without role.arn"
+
+
+def test_another_role_name() -> None:
+    """The new role is created first; Pods that run keep the old one, which is deleted at the end."""
+    (mistake,) = lost(app(role={"name": "new"}), deployed("old", "role/old"))
+
+    assert rules([mistake]) == [(LOSS, "bindings.app.role")]
+    assert "role/old is deleted, which running Pods use until they restart" in mistake.mistake.found
+
+
+def test_an_automatic_name_to_a_given_one() -> None:
+    """The engine continues the resource of that key, so that it deletes the role before it creates the other."""
+    (mistake,) = lost(app(role={"name": "app-role"}), deployed())
+
+    assert rules([mistake]) == [(LOSS, "bindings.app.role.name")]
+    assert "is deleted before app-role is created: in between Pods have no role" in mistake.mistake.found
+    assert "another key in the same change" in mistake.mistake.fix
+
+
+def test_another_key_creates_the_new_role_first() -> None:
+    """The way that the message says: the old role is still deleted at the end, which is said, too."""
+    (mistake,) = lost(app("other", role={"name": "app-role"}), deployed())
+
+    assert rules([mistake]) == [(LOSS, "bindings.other.role")]
+    assert "running Pods use until they restart" in mistake.mistake.found
+
+
+@pytest.mark.parametrize(
+    ("role", "words"),
+    [
+        ({"name": "app-role", "path": "/team/"}, "in between Pods have no role"),
+        ({"path": "/team/"}, "running Pods use until they restart"),
+    ],
+)
+def test_another_path(role: dict[str, str], words: str) -> None:
+    """IAM cannot change a path: a role of a given name is deleted first, one of an automatic name at the end."""
+    named = "name" in role
+    state = deployed("app-role", "role/app-role") if named else deployed()
+    (mistake,) = lost(app(role=role), state)
+
+    assert rules([mistake]) == [(LOSS, "bindings.app.role.path")]
+    assert words in mistake.mistake.found
+
+
+@pytest.mark.parametrize("changed", ["path", "description"])
+def test_a_policy_that_is_replaced(changed: str) -> None:
+    """IAM cannot change the path or the description of a policy; with a given name it is deleted first.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html
+    """
+    policy = {"name": "p", "document": DOCUMENT, changed: "/team/"}
+    state = [*deployed(), held_policy("policy/p", "p")]
+    (mistake,) = lost(app(policy=policy), state)
+
+    assert rules([mistake]) == [(LOSS, f"bindings.app.policy.{changed}")]
+    assert lost(app(policy={"name": "p", "document": DOCUMENT}), state) == []
+    assert lost(app(policy={**policy, "name": "q"}), state) == []
+
+
+def test_an_adopted_role_is_not_replaced() -> None:
+    """What is imported is no resource of the state yet."""
+    assert lost(app(role={"name": "app-role"}, import_=["role"]), []) == []

@@ -1,0 +1,455 @@
+"""Looking: an AWS API in memory, a Kubernetes API on a port, and the state in place of `pulumi stack export`."""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.client
+import pytest
+from moto import mock_aws
+
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.live.aws import Caller
+from irsa_cli.live.kubernetes import configuration
+from program.live import cloud, look, reader
+from program.live.look import LiveReport
+from tests.unit.program.live.scene import ROOT, rules, stack_of
+
+HOST = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
+NUMBER = "123456789012"
+TRUST = {"Version": "2012-10-17", "Statement": []}
+APP = {"serviceAccount": {"name": "app"}, "role": {"name": "app-role"}}
+PROVIDER = f"arn:aws:iam::{NUMBER}:oidc-provider/{HOST}"
+CLUSTER = {"oidcIssuer": f"https://{HOST}", "oidcProviderArn": PROVIDER}
+SETTINGS = {"kubernetes:context": "test"}
+
+
+class Kubernetes(ThreadingHTTPServer):
+    """A Kubernetes API with the namespace `default`, and what a test adds."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Requests)
+        self.asked: list[str] = []
+        self.status = 200
+        self.issuer = f"https://{HOST}"
+        self.objects: dict[str, list[dict[str, Any]]] = {
+            "namespaces": [{"metadata": {"name": "default"}}],
+            "serviceaccounts": [{"metadata": {"namespace": "default", "name": "default"}}],
+        }
+
+
+class Requests(BaseHTTPRequestHandler):
+    server: Kubernetes
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        self.server.asked.append(path)
+        body: dict[str, Any] = {"issuer": self.server.issuer}
+        if path.startswith("/api/v1/"):
+            body = {"items": self.server.objects[path.rsplit("/", 1)[-1]], "metadata": {}}
+        if self.server.status != 200:
+            body = {"message": "denied"}
+        text = json.dumps(body).encode()
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def kubernetes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kubernetes]:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    server = Kubernetes()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    kubeconfig = {
+        "clusters": [{"name": "test", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
+        "users": [{"name": "test", "user": {"token": "t"}}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+    }
+    (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_REGION", "IRSA_SANDBOX"):
+        monkeypatch.delenv(name, raising=False)
+    keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    for name, value in {**dict.fromkeys(keys, "x"), "AWS_DEFAULT_REGION": "us-west-2"}.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        client = boto3.client("iam")
+        client.create_open_id_connect_provider(Url=f"https://{HOST}", ClientIDList=["sts.amazonaws.com"])
+        yield client
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Every request to AWS, by its action."""
+    counted: Counter[str] = Counter()
+    send = getattr(botocore.client.BaseClient, "_make_api_call")  # noqa: B009 (the stubs lack it)
+
+    def counting(self: Any, operation: str, parameters: Any) -> Any:
+        counted[f"{self.meta.service_model.service_name}:{operation}"] += 1
+        return send(self, operation, parameters)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", counting)
+    return counted
+
+
+@pytest.fixture(autouse=True)
+def state(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    exported: dict[str, Any] = {"deployment": {"resources": []}}
+    monkeypatch.setattr(look, "exported_state", lambda *_: exported)
+    return exported
+
+
+def looked(values: Mapping[str, Any], settings: Mapping[str, Any] = SETTINGS, folder: Path = ROOT) -> LiveReport:
+    where = {} if {"cluster", "clusters"} & values.keys() else {"cluster": CLUSTER}
+    return look.look(stack_of({**where, **values}), "prod", folder, settings, "us-west-2")
+
+
+def one(report: LiveReport) -> tuple[str, str, str]:
+    """Return the rule, the place and what was found of the only mistake."""
+    (mistake,) = report.mistakes
+    ((rule, place),) = rules([mistake])
+    return rule, place, mistake.mistake.found
+
+
+def test_a_good_stack_has_no_findings(iam: Any, kubernetes: Kubernetes) -> None:
+    """Protects every deployment: nothing is in the way, and everything could be asked."""
+    assert looked({"bindings": {"app": APP}}) == LiveReport([], [], [], True)
+
+
+def test_few_requests_however_many_bindings(iam: Any, kubernetes: Kubernetes, calls: Counter[str]) -> None:
+    """Protects large stacks from throttling, and the documented permissions: these actions, each once."""
+    asked = {}
+    for number in (1, 60):
+        calls.clear()
+        kubernetes.asked.clear()
+        names = [f"app-{index}" for index in range(number)]
+        looked({"bindings": {name: {"serviceAccount": {"name": name}, "role": {"name": name}} for name in names}})
+        asked[number] = (dict(calls), sorted(kubernetes.asked))
+    aws, paths = asked[1]
+
+    assert asked[60] == asked[1]
+    assert aws == {
+        "sts:GetCallerIdentity": 1,
+        "iam:GetOpenIDConnectProvider": 1,
+        "iam:ListRoles": 1,
+        # The policies of AWS are more than the 1,000 of one page.
+        "iam:ListPolicies": aws["iam:ListPolicies"],
+        "iam:ListOpenIDConnectProviders": 1,
+        "iam:GetAccountSummary": 1,
+    }
+    assert paths == ["/.well-known/openid-configuration", "/api/v1/namespaces", "/api/v1/serviceaccounts"]
+
+
+def test_what_is_asked_is_what_the_documented_policy_allows(
+    iam: Any, kubernetes: Kubernetes, calls: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects least privilege: with a role to adopt, an EKS cluster and an access entry, exactly these actions."""
+    role = boto3.client("iam").create_role(RoleName="app-role", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]
+    eks = boto3.client("eks")
+    eks.create_cluster(name="my-cluster", roleArn=role["Arn"], resourcesVpcConfig={})
+    monkeypatch.setattr(cloud, "eks_access_entries", _entries_like_eks)
+    kubernetes.status = 401
+    cluster = {"name": "my-cluster", "kubernetes": {"eks": True}}
+    looked({"cluster": {**CLUSTER, **cluster}, "bindings": {"app": {**APP, "import": ["role"]}}})
+    looked({"bindings": {"app": {**APP, "import": ["role"]}}})
+    statements = json.loads((ROOT / "docs" / "permissions" / "iam-check-live.json").read_text())["Statement"]
+    allowed = {a for s in statements for a in (s["Action"] if isinstance(s["Action"], list) else [s["Action"]])}
+
+    # STS needs no permission for it; of access entries moto knows nothing.
+    assert {*calls, "eks:ListAccessEntries"} - {
+        "sts:GetCallerIdentity",
+        "iam:CreateRole",
+        "eks:CreateCluster",
+    } == allowed
+
+
+def _entries_like_eks(*_: Any) -> list[str]:
+    return []
+
+
+# AWS accounts
+
+
+def test_no_credentials(iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Protects from a traceback: it is one mistake, and the bindings that could not be compared are named."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    report = looked({"bindings": {"app": APP}})
+
+    assert one(report)[0] == "credentials"
+    assert "bindings whose look-ups failed: app" in report.not_checked
+
+
+@pytest.mark.parametrize(
+    ("setting", "numbers", "refused"),
+    [
+        ("aws:allowedAccountIds", ["111122223333"], True),
+        ("aws:allowedAccountIds", '["111122223333"]', True),
+        ("aws:allowedAccountIds", [NUMBER], False),
+        ("aws:forbiddenAccountIds", [NUMBER], True),
+    ],
+)
+def test_credentials_of_another_account(
+    iam: Any, kubernetes: Kubernetes, setting: str, numbers: Any, refused: bool
+) -> None:
+    """The AWS provider refuses an AWS account that the stack does not allow, or forbids."""
+    report = looked({"bindings": {"app": APP}}, {**SETTINGS, setting: numbers})
+
+    assert [mistake.rule for mistake in report.mistakes] == (["wrong-account"] if refused else [])
+    assert all(NUMBER in mistake.mistake.found for mistake in report.mistakes)
+
+
+def test_the_role_of_another_account_cannot_be_assumed(
+    iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects the other bindings: what is in the reachable AWS account is compared all the same."""
+
+    def session_of(inputs: Mapping[str, Any]) -> Any:
+        if inputs.get("assumeRoles"):
+            raise CouldNotLookError("AWS credentials: IAM Role (x) cannot be assumed: AccessDenied: no")
+        return boto3.session.Session()
+
+    monkeypatch.setattr(cloud, "session_of", session_of)
+    iam.create_role(RoleName="app-role", AssumeRolePolicyDocument=json.dumps(TRUST))
+    data = {"account": "data", "trust": {"subjects": ["a:b"]}}
+    role = "arn:aws:iam::444455556666:role/deployer"
+    report = looked({"accounts": {"data": {"assumeRoleArn": role}}, "bindings": {"app": APP, "data": data}})
+
+    assert rules(report.mistakes) == [
+        ("account-unreachable", "accounts.data.assumeRoleArn"),
+        ("role-exists", "bindings.app.role.name"),
+    ]
+    assert "bindings whose look-ups failed: data" in report.not_checked
+
+
+def test_an_action_that_is_denied_is_not_checked(
+    iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects from silence: names that could not be compared are not good, and not wrong."""
+
+    def denied(*_: Any) -> Any:
+        raise CouldNotLookError("iam:ListRoles: AccessDenied: no")
+
+    monkeypatch.setattr("irsa_cli.live.aws.LiveAwsAccount.role_arns", denied)
+    report = looked({"bindings": {"app": APP}})
+
+    assert report == LiveReport(
+        [], [], [f"AWS account {NUMBER}, names of roles: iam:ListRoles: AccessDenied: no"], True
+    )
+
+
+def test_keys_in_the_stack_file_are_not_used(iam: Any, kubernetes: Kubernetes, calls: Counter[str]) -> None:
+    """Protects from asking with other credentials than `pulumi up` would."""
+    report = looked({"bindings": {"app": APP}}, {**SETTINGS, "aws:accessKey": "AKIA"})
+
+    assert (report.mistakes, report.has_looked, calls) == ([], False, {})
+    assert report.not_checked == ["AWS and Kubernetes: irsa does not use aws:accessKey"]
+
+
+# Clusters and their providers
+
+
+def test_an_eks_cluster_that_does_not_exist(iam: Any, kubernetes: Kubernetes) -> None:
+    """Protects from `couldn't find resource`: the region and the AWS account asked are named."""
+    rule, place, found = one(looked({"cluster": {"name": "my-clustr"}, "bindings": {"app": APP}}))
+
+    assert (rule, place) == ("cluster-unreachable", "cluster.name")
+    assert "us-west-2" in found
+    assert NUMBER in found
+
+
+def test_a_provider_that_does_not_exist(iam: Any, kubernetes: Kubernetes) -> None:
+    """The bindings are compared all the same: the ARN of the provider is known."""
+    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER)
+    iam.create_role(RoleName="app-role", AssumeRolePolicyDocument=json.dumps(TRUST))
+
+    assert rules(looked({"bindings": {"app": APP}}).mistakes) == [
+        ("provider-missing", "cluster"),
+        ("role-exists", "bindings.app.role.name"),
+    ]
+
+
+def test_an_audience_that_is_not_listed(iam: Any, kubernetes: Kubernetes) -> None:
+    """STS refuses tokens of an audience that is not in the client ID list."""
+    rule, place, found = one(looked({"bindings": {"app": {**APP, "audience": "vault"}}}))
+
+    assert (rule, place) == ("audience-missing", "cluster")
+    assert "vault" in found
+
+
+@pytest.mark.parametrize("outputs", [{}, {"oidcIssuer": "not-a-url"}, None])
+def test_outputs_of_another_stack(
+    iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch, outputs: dict[str, str] | None
+) -> None:
+    """A platform stack without the outputs, with a wrong one, or that cannot be read, is one mistake."""
+
+    def stack_outputs(*_: Any) -> dict[str, str]:
+        if outputs is None:
+            raise CouldNotLookError("no stack named 'x' found")
+        return outputs
+
+    monkeypatch.setattr(cloud, "stack_outputs", stack_outputs)
+    rule, place, _ = one(looked({"cluster": {"stack": "a/b/c"}, "bindings": {"app": APP}}))
+
+    assert (rule, place) == ("cluster-unreachable", "cluster.stack")
+
+
+# Kubernetes
+
+
+def test_a_context_that_does_not_exist(iam: Any, kubernetes: Kubernetes) -> None:
+    """Protects from the wrong kubeconfig: the contexts that exist are named."""
+    rule, _, found = one(looked({"bindings": {"app": APP}}, {"kubernetes:context": "tset"}))
+
+    assert rule == "context-missing"
+    assert "it has: test" in found
+
+
+def test_a_kubeconfig_that_does_not_exist(iam: Any, kubernetes: Kubernetes) -> None:
+    """Its path is relative to the folder of Pulumi.yaml."""
+    cluster = {**CLUSTER, "kubernetes": {"kubeconfig": "no/such", "context": "test"}}
+    rule, place, found = one(looked({"cluster": cluster, "bindings": {"app": APP}}))
+
+    assert (rule, place) == ("context-missing", "cluster.kubernetes.kubeconfig")
+    assert str(ROOT / "no/such") in found
+
+
+def test_a_cluster_that_does_not_answer(iam: Any, kubernetes: Kubernetes) -> None:
+    """Roles and policies are compared all the same."""
+    kubernetes.shutdown()
+    kubernetes.server_close()
+    iam.create_role(RoleName="app-role", AssumeRolePolicyDocument=json.dumps(TRUST))
+
+    assert rules(looked({"bindings": {"app": APP}}).mistakes) == [
+        ("cluster-unreachable", "cluster"),
+        ("role-exists", "bindings.app.role.name"),
+    ]
+
+
+def test_the_context_of_another_cluster(iam: Any, kubernetes: Kubernetes) -> None:
+    """Protects from deploying into the wrong cluster: its tokens have another issuer."""
+    kubernetes.issuer = "https://oidc.eks.us-west-2.amazonaws.com/id/ANOTHER"
+    rule, _, found = one(looked({"bindings": {"app": APP}}))
+
+    assert rule == "wrong-cluster"
+    assert "its issuer is https://oidc.eks.us-west-2.amazonaws.com/id/ANOTHER" in found
+
+
+def test_a_cluster_that_denies_is_not_checked(iam: Any, kubernetes: Kubernetes) -> None:
+    """403: who may not list namespaces may still be allowed to deploy."""
+    kubernetes.status = 403
+    report = looked({"bindings": {"app": APP}})
+
+    assert report.mistakes == []
+    assert [text.partition(":")[0] for text in report.not_checked] == [
+        "cluster test, its issuer",
+        "cluster test, namespaces",
+        "cluster test, service accounts",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("access", "rule"),
+    [
+        (("API",), "access-entry-missing"),
+        (("API_AND_CONFIG_MAP",), "access-entry-missing"),
+        (("API", f"arn:aws:iam::{NUMBER}:role/team/deployer"), "cluster-unreachable"),
+        (("CONFIG_MAP",), "cluster-unreachable"),
+    ],
+)
+def test_an_access_entry_that_is_missing(
+    iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch, access: tuple[str, ...], rule: str
+) -> None:
+    """401 of an EKS cluster: it does not know the role of the session, whose ARN there lacks the path.
+
+    Source: https://docs.aws.amazon.com/eks/latest/userguide/access-entries.html
+    """
+    kubernetes.status = 401
+    mode, *entries = access
+    description = {
+        "status": "ACTIVE",
+        "endpoint": "https://x",
+        "certificateAuthority": {"data": "eA=="},
+        "accessConfig": {"authenticationMode": mode},
+    }
+    session = f"arn:aws:sts::{NUMBER}:assumed-role/deployer/me"
+    monkeypatch.setattr(cloud, "eks_cluster", lambda *_: description)
+    monkeypatch.setattr(cloud, "eks_access_entries", lambda *_: entries)
+    monkeypatch.setattr(cloud, "caller", lambda _: Caller(NUMBER, session))
+    monkeypatch.setattr(reader, "configuration", lambda _: configuration({"context": "test"}))
+    cluster = {**CLUSTER, "name": "my-cluster", "kubernetes": {"eks": True}}
+    found_rule, place, found = one(looked({"cluster": cluster, "bindings": {"app": APP}}))
+
+    assert (found_rule, place) == (rule, "cluster.kubernetes")
+    if rule == "access-entry-missing":
+        assert f"arn:aws:iam::{NUMBER}:role/deployer has no access entry" in found
+
+
+# The state
+
+
+def test_a_state_that_cannot_be_read(iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects from false alarms: what exists may be this stack's own; it is said that nobody knows."""
+
+    def unreadable(*_: Any) -> Any:
+        raise CouldNotLookError("pulumi is not on PATH")
+
+    monkeypatch.setattr(look, "exported_state", unreadable)
+    iam.create_role(RoleName="app-role", AssumeRolePolicyDocument=json.dumps(TRUST))
+    report = looked({"bindings": {"app": APP}})
+
+    assert report.mistakes == []
+    assert report.not_checked == ["the stack's state, so that what exists may be its own: pulumi is not on PATH"]
+
+
+def test_a_new_stack_holds_nothing(iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before `pulumi stack init` everything that exists is another's."""
+
+    def missing(*_: Any) -> Any:
+        raise CouldNotLookError("pulumi stack export: \"no stack named 'prod' found\"")
+
+    monkeypatch.setattr(look, "exported_state", missing)
+    iam.create_role(RoleName="app-role", AssumeRolePolicyDocument=json.dumps(TRUST))
+    report = looked({"bindings": {"app": APP}})
+
+    assert [mistake.rule for mistake in report.mistakes] == ["role-exists"]
+    assert report.not_checked == []
+
+
+def test_a_stack_of_the_sandbox_never_asks_aws(iam: Any, kubernetes: Kubernetes, calls: Counter[str]) -> None:
+    """Protects the user's AWS account: outside the sandbox, nothing of a sandbox stack is asked."""
+    report = looked({"sandbox": True, "bindings": {"app": APP}})
+
+    assert (report.has_looked, calls, kubernetes.asked) == (False, {}, [])
+    assert "make up" in report.not_checked[0]
+
+
+def test_a_binding_that_is_wrong_in_this_account_does_not_hide_the_others(iam: Any, kubernetes: Kubernetes) -> None:
+    """What shows only with the real AWS account is a mistake at its line; the other bindings are compared."""
+    iam.create_role(RoleName="app-role", AssumeRolePolicyDocument=json.dumps(TRUST))
+    wrong = {"serviceAccount": {"name": "b"}, "policyArns": ["arn:aws:iam::444455556666:policy/theirs"]}
+
+    assert rules(looked({"bindings": {"app": APP, "wrong": wrong}}).mistakes) == [
+        ("mistake", "bindings.wrong.policyArns[0]"),
+        ("role-exists", "bindings.app.role.name"),
+    ]
