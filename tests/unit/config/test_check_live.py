@@ -22,6 +22,7 @@ FILE = """config:
     my-app:
       serviceAccount: {name: my-app}
       role: {name: my-role}
+      policyArns: ["arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"]
 """
 TAKEN = LocatedMistake(("bindings", "my-app", "role", "name"), Mistake("taken", "free", "other"), rule="role-exists")
 LOSS = LocatedMistake(("bindings",), Mistake("deleted", "kept", "keep"), rule="pods-lose-role")
