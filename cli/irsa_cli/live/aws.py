@@ -11,6 +11,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
 from botocore.exceptions import ConnectionError as NoConnectionError
+from botocore.parsers import ResponseParserError
 
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import named
@@ -210,6 +211,9 @@ def _answer(operation: str, ask: Callable[[], Answer]) -> Answer | None:
         raise _failure(f"iam:{operation}", error) from error
     except BotoCoreError as error:
         raise CouldNotLookError(f"iam:{operation}: {error}") from error
+    except ResponseParserError as error:
+        # Something between here and AWS answered: its page, which boto3 quotes, is not passed on.
+        raise CouldNotLookError(f"iam:{operation}: an answer that is not AWS's (a proxy, or the endpoint)") from error
 
 
 def _failure(action: str, error: ClientError) -> CouldNotLookError:

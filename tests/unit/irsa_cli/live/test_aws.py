@@ -16,6 +16,7 @@ import pytest
 from botocore import xform_name
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import BotoCoreError
+from botocore.parsers import ResponseParserError
 from moto import mock_aws
 
 from irsa_cli.exits import CouldNotLookError
@@ -256,6 +257,22 @@ def test_an_endpoint_that_is_no_url_is_one_sentence(monkeypatch: pytest.MonkeyPa
         LiveAwsAccounts({}).only()
     with pytest.raises(CouldNotLookError, match="STS: Invalid endpoint: notaurl"):
         TokenService("us-west-2")
+
+
+def test_a_page_in_the_place_of_an_answer_is_one_sentence(
+    aws_account: LiveAwsAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects readers behind a proxy: its HTML is no answer of AWS, and is not printed."""
+
+    def page(**_: Any) -> None:
+        raise ResponseParserError("invalid XML received: <html>\x1b[31mForbidden")
+
+    for client in (aws_account._iam.first, aws_account._iam.patient):
+        monkeypatch.setattr(client, "get_role", page)
+    with pytest.raises(CouldNotLookError) as refused:
+        aws_account.role("app")
+
+    assert str(refused.value) == "iam:GetRole: an answer that is not AWS's (a proxy, or the endpoint)"
 
 
 def test_a_failure_of_sts_never_quotes_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
