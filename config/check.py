@@ -12,7 +12,7 @@ from config.variables import SECRET, Secret
 from irsa.rules.mistakes import named
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 
-EXIT_CODES = "exit codes: 0 good (warnings included), 1 mistakes, 2 not checked: a file cannot be read"
+EXIT_CODES = "exit codes: 0 good (warnings included), 1 mistakes, 2 not checked: no file, or with --live no answer"
 LIVE = "also say what `pulumi up` would refuse: reads AWS, the clusters and the stack's state (docs/check-live.md)"
 EPILOG = f"example: irsa check Pulumi.prod.yaml --json; {EXIT_CODES}"
 
