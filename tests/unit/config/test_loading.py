@@ -1,5 +1,6 @@
 """From the values of a stack file to settings, or to all of its mistakes."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from config.loading import StackFileError, examine, load
 from config.variables import SECRET
+from irsa.rules.mistakes import path_of
 
 APP = {"serviceAccount": {"name": "app"}}
 GOOD: dict[str, Any] = {"cluster": {"name": "c"}, "bindings": {"app": APP}}
@@ -85,6 +87,64 @@ def test_a_mistake_in_one_binding_hides_no_warning_of_another(tmp_path: Path) ->
     values = {**GOOD, "bindings": {"wrong": {"serviceAccount": {"name": "A"}}, "wide": wide}}
     examination = examine(values, tmp_path)
     assert [warning.place[:2] for warning in examination.warnings] == [("bindings", "wide")]
+
+
+EVERYTHING = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+WRONG: list[dict[str, Any]] = [
+    {"Effect": "Alow", "Action": "s3:*", "Resource": "*"},
+    {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::${bukket}"},
+    {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": {"StringEqual": {"aws:x": "y"}}},
+]
+
+
+def document_of(*statements: Any) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_mistake_in_a_document_hides_no_warning_of_the_rest(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    """Protects who mends one mistake and deploys: other statements, documents and settings of the binding warn at once.
+
+    Nothing is said of the statement itself: without its mistake it may mean something else.
+    """
+    binding = {
+        "serviceAccount": {"name": "app"},
+        "policy": {"document": document_of(wrong, EVERYTHING)},
+        "inlinePolicies": {
+            "other": {"document": document_of(EVERYTHING)},
+            "single": {"document": {**document_of(), "Statement": EVERYTHING}},
+        },
+        "trust": {"subjects": ["team-a:*"]},
+    }
+    examination = examine({"cluster": {"name": "c"}, "bindings": {"app": binding}}, tmp_path)
+    assert len(examination.mistakes) == 1
+    assert examination.stack is None
+    assert [path_of(warning.place[2:]) for warning in examination.warnings if warning.rule != "attached-twice"] == [
+        "trust.subjects[0]",
+        "policy.document.Statement[1].Resource",
+        "inlinePolicies.other.document.Statement[0].Resource",
+        "inlinePolicies.single.document.Statement.Resource",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        (json.dumps(document_of(WRONG[0], EVERYTHING), indent=0), 12),
+        ('{"Version": "2012-10-17"', None),
+    ],
+)
+def test_a_mistake_in_a_file_hides_no_warning_of_the_rest(tmp_path: Path, file: str, line: int | None) -> None:
+    """Protects the other bindings with the file, and what else the binding has, where the file is not even JSON."""
+    (tmp_path / "p.json").write_text(file)
+    policy = {"policy": {"file": "p.json"}}
+    wide = {"trust": {"subjects": ["team-a:*"]}}
+    values = {"cluster": {"name": "c"}, "bindings": {"one": {**policy, **wide}, "two": {**policy, **wide}}}
+    examination = examine(values, tmp_path)
+    assert len(examination.mistakes) >= 1
+    found = [(each.place[1], each.rule, each.line) for each in examination.warnings]
+    in_file = [("write-everything", line)] if line else []
+    assert found == [(key, *each) for key in ("one", "two") for each in [("wide-trust", None), *in_file]]
 
 
 def test_a_silenced_warning_is_kept_with_its_reason(tmp_path: Path) -> None:

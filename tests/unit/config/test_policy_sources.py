@@ -33,7 +33,7 @@ def test_a_file_is_read_into_its_document(tmp_path: Path) -> None:
     assert bindings["app"]["policy"] == {**policy, "document": DOCUMENT}
     assert bindings["app"]["inlinePolicies"]["a"]["document"] == DOCUMENT
     assert bindings["other"] == 5
-    assert (read.mistakes, read.not_checked, read.unusable_bindings) == ([], [], set())
+    assert (read.mistakes, read.not_checked, read.remainders) == ([], [], {})
     assert read.with_samples(DOCUMENT)["Statement"][0]["Resource"] == "arn:aws:s3:::b/*"
     assert read.parts(("bindings", "app", "policy"), DOCUMENT) == 1
 
@@ -59,7 +59,7 @@ def test_a_mistake_in_a_file_is_reported_where_it_is(
     assert {mistake.file for mistake in read.mistakes} == {"p.json"}
     (mistake,) = [each for each in read.mistakes if word in each.mistake.found]
     assert line is None or mistake.line == line
-    assert read.unusable_bindings == {"one", "two"}
+    assert {place[1] for place in read.remainders} == {"one", "two"}
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_file_that_cannot_be_read_is_reported_at_the_key(tmp_path: Path, name:
     assert (mistake.place, mistake.file) == (("bindings", "app", "policy", "file"), None)
     assert word in mistake.mistake.found
     assert fix in mistake.mistake.fix
-    assert read.unusable_bindings == {"app"}
+    assert read.remainders == {("bindings", "app", "policy"): {}}
 
 
 @pytest.mark.parametrize(
