@@ -11,9 +11,11 @@ import importlib.util
 import json
 import mmap
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from irsa.evaluation.patterns import matches, pattern_of
 
 WRITING = ("Write", "Permissions management", "Tagging")
 # The verbs of actions that only read, used without the data.
@@ -141,8 +143,8 @@ class Applicability(NamedTuple):
             return True
         if not {"*", "?"} & set(resource):
             return False
-        # Services differ in whether a statement for arn:aws:s3:::* covers what has no resource types.
-        if self.only_everything and not resource.rpartition(":")[2].strip("*"):
+        # Some services compare such an action with all resources of a type, as iam:ListRoles with those of role/*.
+        if self.only_everything and any(includes_all(resource, arn) for arn in _arns_like(resource)):
             return True
         pattern = [Run() if char == "*" else char for char in resource.lower()]
         return any(_have_common_text(pattern, parts) for parts in self.parts)
@@ -163,6 +165,26 @@ def applicability(action: str) -> Applicability | None:
     parts = [_parts_of(prefix, arn) for arn in arns]
     expression = "|".join("".join(map(_expression_of, each)) for each in parts)
     return Applicability(arns, not all(types), re.compile(expression or "(?!)", re.IGNORECASE), parts)
+
+
+def includes_all(resource: str, arn: str) -> bool:
+    """Return whether a resource of a statement includes all of a type, by its ARN, in an AWS account and a region."""
+    _, partition, _, region, aws_account, *_ = [*resource.split(":"), *[""] * 5]
+    values = zip(WITHOUT_COLON, (partition, region, aws_account), strict=True)
+    for variable, value in values:
+        arn = arn.replace(variable, value.strip("*?") or "x")
+    # A name that nobody can have written out.
+    return matches(_VARIABLE.sub("\0", arn), pattern_of(resource, wildcards=True))
+
+
+def _arns_like(resource: str) -> Iterator[str]:
+    """Yield the ARNs of the resource types of a resource's service, and of every service those that it names."""
+    vendor = [*resource.split(":"), "", ""][2]
+    yield f"arn:${{Partition}}:{vendor}:${{Region}}:${{Account}}:x"
+    yield from (each["arn"] for each in service(vendor).get("resources", {}).values())
+
+
+_VARIABLE = re.compile(r"\$\{\w+\}")
 
 
 def _parts_of(prefix: str, arn: str) -> Sequence[str | Run]:

@@ -1,6 +1,7 @@
 """Lint rules: what is legal in a stack file, but likely an error. `RULES` is the registry."""
 
 import difflib
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any, Literal, NamedTuple
@@ -12,11 +13,12 @@ from config.policy_sources import PolicySources
 from config.quota_use import PlacedUsage
 from config.trust_policies import JudgedTrust
 from config.variables import CheckVariables
+from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, Place, nearest, path_of, shortened
 from irsa.rules.quotas import check_usage
 from irsa.rules.strangers import stranger
-from irsa.rules.subjects import is_pattern
+from irsa.rules.subjects import DEFAULT_NAMESPACE, is_pattern, subject_of
 from irsa.rules.trust import minified
 
 
@@ -145,11 +147,9 @@ def check_rule_name(name: str) -> str:
 
 def _wide_trust(key: str, binding: Binding, checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
     place: Place = ("bindings", key, "trust")
-    trusted = [((*place, "subjects", index), subject, True) for index, subject in enumerate(binding.trust.subjects)]
-    trusted += [((*place, "statements", index), *each) for index, each in _let_in_by_statements(key, checked)]
     fix = "name the service accounts, or silence the rule with a reason"
     together: dict[str, set[str]] = {}
-    for where, subject, certain in trusted:
+    for where, subject, certain in _trusted(key, binding, checked):
         whom = _whole(subject)
         if whom:
             found = f"{subject!r} {'trusts' if certain else 'may trust'} {whom}"
@@ -181,6 +181,13 @@ def _whole(subject: str) -> str:
         return f"{'all service accounts' if every else 'service accounts'} of several namespaces"
     whole = is_pattern(name) and stranger([subject], namespace) is None
     return f"all service accounts of {namespace}" if whole else ""
+
+
+def _trusted(key: str, binding: Binding, checked: CheckedStack) -> Iterator[tuple[Place, str, bool]]:
+    """Yield whom the trust policy of a binding names besides its service account: the place, who, how certainly."""
+    place: Place = ("bindings", key, "trust")
+    yield from (((*place, "subjects", index), subject, True) for index, subject in enumerate(binding.trust.subjects))
+    yield from (((*place, "statements", index), *each) for index, each in _let_in_by_statements(key, checked))
 
 
 def _let_in_by_statements(key: str, checked: CheckedStack) -> Iterator[tuple[int, tuple[str, bool]]]:
@@ -218,6 +225,179 @@ def _refused_subject(key: str, _binding: Binding, checked: CheckedStack) -> Iter
             found = f"{subject!r} can't assume the role: a statement denies it"
             fix = "narrow the Deny statement, or leave out the subject"
             yield ("bindings", key, "trust", "statements"), Mistake(found, "subjects that the trust policy admits", fix)
+
+
+def _grants_nothing(key: str, binding: Binding, checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
+    """Yield a role without permissions of its own, which can do only what policies of resources allow.
+
+    "By default, users and roles have no permissions; permissions must be granted with a policy":
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
+    """
+    # As it is in the file, where a secret that is not read is one too.
+    written = checked.settings["bindings"][key]
+    if binding.role.arn or written.get("policyArns") or written.get("assumeRoleArns"):
+        return
+    policies: list[Place] = [("policy",)] if "policy" in written else []
+    policies += [("inlinePolicies", name) for name in written.get("inlinePolicies", ())]
+    documents = {source[2:]: document for source, document in _documents(key, binding)}
+    for policy in policies:
+        if policy not in documents or ("bindings", key, *policy) in checked.sources.remainders:
+            return
+        if any(_allows(statement) for _, statement in _statements(documents[policy], checked.sources)):
+            return
+    found = "policies that only deny" if policies else "a role without policies: it may do nothing"
+    allowed = "permissions, in policy, policyArns, inlinePolicies or assumeRoleArns"
+    fix = "add them; or, where a resource's own policy names the role, silence the rule with that reason"
+    yield ("bindings", key), Mistake(found, allowed, fix)
+
+
+# https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html
+_POWER_OF_POLICY = {
+    "AdministratorAccess": "every action on every resource",
+    "PowerUserAccess": "every action but the management of IAM, AWS Organizations and the AWS account",
+    "IAMFullAccess": "every action of IAM, by which the role can give itself all others",
+}
+_POWERFUL_POLICY = re.compile(rf"arn:[^:]+:iam::aws:policy/({'|'.join(_POWER_OF_POLICY)})")
+
+
+def _administrator_access(key: str, binding: Binding, checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
+    """Yield the policies of AWS by which a role controls the AWS account.
+
+    A document that allows `*` on `*` is one of write-everything.
+    """
+    for index, arn in enumerate(checked.sources.with_samples(binding.policy_arns)):
+        powerful = _POWERFUL_POLICY.fullmatch(arn)
+        if powerful:
+            found = f"{powerful[1]}: {_POWER_OF_POLICY[powerful[1]]}"
+            fix = "attach a policy with the actions that the Pods call, or silence the rule with a reason"
+            yield ("bindings", key, "policyArns", index), Mistake(found, "the permissions that the role needs", fix)
+
+
+def _default_service_account(key: str, binding: Binding, checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
+    """Yield the roles for the service account that Pods have which name none.
+
+    Source: https://kubernetes.io/docs/concepts/security/service-accounts/#default-service-accounts
+    """
+    service_account = binding.service_account
+    places: list[tuple[Place, str]] = []
+    if service_account and service_account.name == DEFAULT_SERVICE_ACCOUNT:
+        subject = subject_of(service_account.namespace or DEFAULT_NAMESPACE, service_account.name)
+        places.append((("bindings", key, "serviceAccount", "name"), subject))
+    if not binding.role.arn:
+        places += [(where, subject) for where, subject, _ in _trusted(key, binding, checked)]
+    for where, subject in places:
+        namespace, _, name = subject.partition(":")
+        if name == DEFAULT_SERVICE_ACCOUNT:
+            found = f"{subject!r}, which every Pod of {namespace} has that names no service account"
+            fix = "create a service account for the Pods that need the role, and name it in them"
+            yield where, Mistake(found, "a service account of its own", fix)
+
+
+DEFAULT_SERVICE_ACCOUNT = "default"
+SYSTEM_NAMESPACE = "kube-system"
+
+
+def _kube_system_wildcard(key: str, binding: Binding, checked: CheckedStack) -> Iterator[tuple[Place, Mistake]]:
+    """Yield the wildcards by which others get the role of a service account of kube-system, or more of kube-system.
+
+    Roles of the cluster's own components (network, volumes, load balancers, nodes) may change what all Pods run on:
+    https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/#initial-namespaces and
+    https://docs.aws.amazon.com/eks/latest/best-practices/identity-and-access-management.html
+    """
+    if binding.role.arn:
+        return
+    trusted = [*_trusted(key, binding, checked)]
+    service_account = binding.service_account
+    system = [subject for _, subject, _ in trusted if _names_kube_system(subject)]
+    if service_account and service_account.namespace == SYSTEM_NAMESPACE:
+        system.insert(0, subject_of(SYSTEM_NAMESPACE, service_account.name))
+    for where, subject, _ in trusted if system else ():
+        if is_pattern(subject):
+            others = "" if subject == system[0] else f", on the role of {system[0]!r}"
+            found = f"the wildcard {subject!r}{others}, in a role for {SYSTEM_NAMESPACE}"
+            fix = "name the service accounts, and give others a binding of their own"
+            yield where, Mistake(found, f"in a role for {SYSTEM_NAMESPACE}, subjects without wildcards", fix)
+
+
+def _names_kube_system(subject: str) -> bool:
+    """Return whether a subject is of kube-system; a pattern is too, unless its namespace is wildcards only."""
+    namespace = subject.partition(":")[0]
+    return bool(namespace.strip("*?")) and matches(SYSTEM_NAMESPACE, pattern_of(namespace, wildcards=True))
+
+
+def _pass_any_role(statement: Statement) -> Iterator[tuple[Place, Mistake]]:
+    """Yield the permissions to pass every role, and so to act as the most powerful one that a service may have.
+
+    The keys of a Condition that iam:PassRole has of its own say to whom a role is passed, not which one:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
+    """
+    passing = [action for action in statement.items("Action") if _includes_pass_role(action)]
+    if "NotAction" in statement.values and not any(map(_includes_pass_role, statement.items("NotAction"))):
+        passing = ["all but NotAction"]
+    condition = statement.values.get("Condition") or {}
+    limited = {name.lower() for keys in condition.values() for name in keys} - _RECEIVERS_OF_ROLES
+    if not passing or not _allows(statement) or limited:
+        return
+    for index, resource in enumerate(statement.items("Resource")):
+        if resource == "*" or aws_actions.includes_all(resource, ROLE):
+            found = f"{passing[0]} on {resource!r}, which includes iam:PassRole on every role of the AWS account"
+            if passing[0].lower() == "iam:passrole":
+                found = f"{passing[0]} on {resource!r}, which is every role of the AWS account"
+            fix = "name the roles in Resource, in a statement of its own with a Condition on iam:PassedToService"
+            yield statement.place_of("Resource", index), Mistake(found, "the roles that a service needs", fix)
+
+
+ROLE = "arn:${Partition}:iam::${Account}:role/${RoleNameWithPath}"
+_RECEIVERS_OF_ROLES = {"iam:passedtoservice", "iam:associatedresourcearn"}
+
+
+@functools.cache
+def _includes_pass_role(action: str) -> bool:
+    return matches("iam:passrole", pattern_of(action.lower(), wildcards=True))
+
+
+def _wrong_resource(statement: Statement) -> Iterator[tuple[Place, Mistake]]:
+    """Yield the actions that apply to none of their statement's resources, so that they allow or deny nothing.
+
+    Source: https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+    """
+    resources = [_IAM_VARIABLE.sub("*", resource) for resource in statement.items("Resource")]
+    actions = statement.items("Action")
+    groups: dict[tuple[str, str], list[str]] = {}
+    for action in actions if resources and "*" not in resources else ():
+        applies = None if action == "*" else aws_actions.applicability(action)
+        if applies and not any(map(applies.includes, resources)):
+            groups.setdefault((_applies_to(applies), _instead(applies, statement)), []).append(action)
+    for (allowed, instead), wrong in groups.items():
+        verb = "denies" if statement.values.get("Effect") == "Deny" else "allows"
+        found = f"{_some(wrong)} on {_some(_items(statement.written.get('Resource')))}, which {verb} nothing"
+        alone = len(wrong) == len(actions)
+        fix = f"write {instead}{' instead' if alone else ' in a statement of its own, or add it to Resource'}"
+        yield ("Resource",), Mistake(found, allowed, fix)
+
+
+_IAM_VARIABLE = re.compile(r"\$\{[^}]*\}")
+# The first slash that is not within a variable, and all that follows.
+_BELOW = re.compile(r"/(?![^{}]*\}).*")
+
+
+def _some(values: Sequence[str]) -> str:
+    return shortened(values[0]) if len(values) == 1 else shortened(", ".join(values))
+
+
+def _applies_to(applies: aws_actions.Applicability) -> str:
+    arns = [*applies.arns, *(["*"] if applies.only_everything else [])]
+    return f"{', '.join(arns[:3])}{', ...' if arns[3:] else ''}"
+
+
+def _instead(applies: aws_actions.Applicability, statement: Statement) -> str:
+    """Return the resource to write: one that is there with what it lacks, or without what is too much."""
+    for written in _items(statement.written.get("Resource")):
+        for near in (f"{written}/*", f"{written}:*", _BELOW.sub("", written)):
+            known = _IAM_VARIABLE.sub("x", near)
+            if (near in written or not written.endswith("*")) and applies.expression.fullmatch(known):
+                return repr(near)
+    return "'*'" if applies.only_everything else "such an ARN"
 
 
 def _write_everything(statement: Statement) -> Iterator[tuple[Place, Mistake]]:
@@ -306,9 +486,26 @@ RULES: Mapping[str, LintRule] = {
     "wide-trust": LintRule("a role trusts a whole namespace, or more", "binding", _wide_trust),
     "refused-subject": LintRule("a role's own trust policy refuses a subject", "binding", _refused_subject),
     "write-everything": LintRule('write actions are allowed on every resource ("*")', "statement", _write_everything),
+    "pass-any-role": LintRule("iam:PassRole is allowed on every role", "statement", _pass_any_role),
+    "administrator-access": LintRule(
+        f"a role has {', '.join(_POWER_OF_POLICY)}".replace(", IAM", " or IAM"), "binding", _administrator_access
+    ),
+    "grants-nothing": LintRule("a role has no permissions", "binding", _grants_nothing),
+    "default-service-account": LintRule(
+        "a role trusts the service account that Pods have by default", "binding", _default_service_account
+    ),
+    "kube-system-wildcard": LintRule(
+        "a role for kube-system trusts subjects with wildcards", "binding", _kube_system_wildcard
+    ),
     "near-limit": LintRule("more than 80% of a quota is used", "binding", _near_limit),
     "unknown-action": LintRule(
         "an action does not exist, so it allows nothing", "statement", _unknown_action, aws_actions.missing
+    ),
+    "wrong-resource": LintRule(
+        "an action applies to none of its resources, so it allows nothing",
+        "statement",
+        _wrong_resource,
+        aws_actions.missing,
     ),
     "attached-twice": LintRule("a role has the same policy twice", "binding", _attached_twice),
     "unused-setting": LintRule("a default or a variable is not used", "stack", _unused_setting),

@@ -21,7 +21,7 @@ GOOD = """
 config:
   irsa:cluster: {name: my-cluster}
   irsa:bindings:
-    my-app: {serviceAccount: {name: my-app}}
+    my-app: {serviceAccount: {name: my-app}, policyArns: ["arn:${partition}:iam::aws:policy/ReadOnlyAccess"]}
 """
 
 
@@ -180,7 +180,7 @@ def test_a_region_that_is_one_or_left_open(project: Path, capsys: pytest.Capture
 def test_a_secret_region_is_not_seen(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Protects honesty: only the engine can read it, so its partition is not known either; in both files."""
     arn = "arn:aws-cn:iam::aws:policy/ReadOnlyAccess"
-    good = GOOD.replace("name: my-app}", f"name: my-app}}, policyArns: ['{arn}']")
+    good = GOOD.replace("arn:${partition}:iam::aws:policy/ReadOnlyAccess", arn)
     (project / "Pulumi.dev.yaml").write_text(f"{good}  aws:region: {{secure: v1:abc}}\n")
     expected = (0, "not checked: aws:region: a secret\nPulumi.dev.yaml: good, 1 binding\n")
     assert check(capsys) == expected
@@ -353,6 +353,7 @@ def test_what_is_beside_a_secret_is_checked(project: Path, capsys: pytest.Captur
     wide:
       trust: {subjects: ["team-a:*"]}
       role: {description: {secure: v1:abc}}
+      policyArns: [{secure: v1:abc}]
     nobody:
       serviceAccount: {secure: v1:abc}
     nameless:
@@ -369,7 +370,7 @@ def test_what_is_beside_a_secret_is_checked(project: Path, capsys: pytest.Captur
         "irsa:bindings.beside.policyArns[1]",
         "irsa:bindings.wide.trust.subjects[0]  warning [wide-trust]",
     ], output
-    assert output.count(": a secret") == 5
+    assert output.count(": a secret") == 6
 
 
 def test_settings_of_the_project_file_count(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -401,6 +402,20 @@ config:
             - {Effect: Allow, Action: ["s3:GetObject", "cloudwatch:PutMetricData"], Resource: "*"}
             - {Effect: Allow, Action: "s3:Put*", Resource: "*"}
             - {Effect: Allow, Action: "s3:GetObjekt", Resource: "arn:aws:s3:::b/*"}
+    powerful:
+      trust: {subjects: ["team-b:default"]}
+      policyArns: [arn:aws:iam::aws:policy/AdministratorAccess]
+    system:
+      trust: {subjects: ["kube-system:agent", "team-b:agent*"]}
+      policyArns: [arn:aws:iam::aws:policy/ReadOnlyAccess]
+    resources:
+      trust: {subjects: ["a:c"]}
+      policy:
+        document:
+          Version: "2012-10-17"
+          Statement:
+            - {Effect: Allow, Action: "iam:PassRole", Resource: "arn:aws:iam::*:role/*"}
+            - {Effect: Allow, Action: "s3:GetObject", Resource: "arn:aws:s3:::b"}
     near:
       trust: {subjects: [%s]}
 """ % ", ".join(f"a:{'x' * 60}{index}" for index in range(16))  # noqa: UP031 (braces are YAML's)
@@ -410,6 +425,12 @@ LINT = {
     "write-everything": "irsa:bindings.writes.policy.document.Statement[1].Resource",
     "unknown-action": "irsa:bindings.writes.policy.document.Statement[2].Action",
     "near-limit": "irsa:bindings.near.trust",
+    "grants-nothing": "irsa:bindings.near",
+    "administrator-access": "irsa:bindings.powerful.policyArns[0]",
+    "default-service-account": "irsa:bindings.powerful.trust.subjects[0]",
+    "kube-system-wildcard": "irsa:bindings.system.trust.subjects[1]",
+    "pass-any-role": "irsa:bindings.resources.policy.document.Statement[0].Resource",
+    "wrong-resource": "irsa:bindings.resources.policy.document.Statement[1].Resource",
 }
 
 
@@ -428,7 +449,7 @@ def test_each_lint_rule_warns_at_its_place(project: Path, capsys: pytest.Capture
     unused = {w["path"] for w in report["warnings"] if w["rule"] == "unused-setting"}
     assert unused == {"irsa:defaults.namespace", "irsa:variables.unused"}
     assert {w["rule"]: w["path"] for w in report["warnings"] if w["rule"] != "unused-setting"} == LINT
-    assert len(report["warnings"]) == 7
+    assert len(report["warnings"]) == 13
     assert any("did you mean 's3:GetObject'?" in w["fix"] for w in report["warnings"])
 
 
@@ -451,7 +472,7 @@ def test_a_warning_becomes_a_mistake_or_silent(project: Path, capsys: pytest.Cap
 
 def test_silence_of_one_binding_leaves_the_others_loud(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Protects a silence that is meant for one: the next binding of the kind is still told."""
-    more = '    also-wide: {trust: {subjects: ["team-b:*"]}}\n'
+    more = '    also-wide: {trust: {subjects: ["team-c:*"]}}\n'
     silence = "  irsa:lint: {silence: {wide-trust: {bindings: [wide], reason: known}}}\n"
     (project / "Pulumi.dev.yaml").write_text(LINTED + more + silence)
     _, report = findings(capsys)

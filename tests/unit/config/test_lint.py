@@ -1,19 +1,28 @@
 """Lint rules: what each warns of, and what it leaves alone."""
 
+import fnmatch
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from config.lint import RULES, TAKES_DEFAULT, check_rule_name, silence_reason
+from config.aws_actions import applicability
+from config.lint import RULES, TAKES_DEFAULT, Statement, check_rule_name, silence_reason
 from config.loading import examine
 from config.located_mistake import LocatedMistake
 from config.models import Defaults, Stack
+from config.variables import SECRET
 from irsa.rules.mistakes import Mistake
 
 APP = {"serviceAccount": {"name": "app"}}
 READ = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+
+
+READS = {"policyArns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}
 
 
 def policy(*statements: Any) -> dict[str, Any]:
@@ -115,6 +124,246 @@ def test_unknown_action(tmp_path: Path, actions: Any, found: list[str]) -> None:
     assert places == [f"policy.document.Statement.0.{place}" for place in found]
 
 
+ROLE = "arn:aws:iam::111122223333:role"
+TABLE = "arn:aws:dynamodb:us-west-2:111122223333:table"
+WRONG_RESOURCES: list[tuple[Any, Any, bool]] = [
+    # The AWS page's own example, and its like: https://docs.aws.amazon.com/AmazonS3/latest/userguide/
+    # security_iam_service-with-iam.html tells the two resource types apart.
+    ("s3:GetObject", "arn:aws:s3:::b", True),
+    ("s3:GetObject", "arn:${partition}:s3:::${cluster}", True),
+    ("s3:GetObject", "arn:aws:s3:::b/*", False),
+    ("s3:ListBucket", "arn:aws:s3:::b/*", True),
+    ("s3:ListBucket", "arn:aws:s3:::b", False),
+    ("S3:listbucket", ["arn:aws:s3:::b/*", "arn:aws:s3:::b"], False),
+    # A bucket's ARN has neither region nor AWS account.
+    ("s3:GetObject", "arn:aws:s3:us-west-2:111122223333:b/*", True),
+    # A wildcard of IAM may stand for a slash too.
+    ("s3:GetObject", "arn:aws:s3:::b*", False),
+    ("s3:GetObject", "arn:aws:s3:::*", False),
+    ("s3:GetObject", "arn:aws:s3:::b?", False),
+    ("s3:GetObject", "arn:aws:s3:::b/${aws:PrincipalTag/team}", False),
+    ("s3:GetObject", "arn:aws:s3:::${aws:PrincipalTag/bucket}", False),
+    ("s3:Get*", "arn:aws:s3:::b", False),
+    ("s3:GetObject*", "arn:aws:s3:::b", True),
+    ("s3:*", "arn:aws:sqs:us-west-2:111122223333:q", True),
+    # Actions without resource types: "you must specify all resources" in the service reference.
+    ("ecr:GetAuthorizationToken", "arn:aws:ecr:us-west-2:111122223333:repository/app", True),
+    ("ecr:GetAuthorizationToken", "*", False),
+    ("s3:ListAllMyBuckets", "arn:aws:s3:::b", True),
+    ("s3:ListAllMyBuckets", "arn:aws:s3:::*", False),
+    ("iam:ListRoles", f"{ROLE}/*", False),
+    ("iam:ListRoles", f"{ROLE}/team/*", True),
+    ("logs:DescribeLogGroups", "arn:aws:logs:*:*:*", False),
+    # A key, not one of its aliases: https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
+    ("kms:Decrypt", "arn:aws:kms:us-west-2:111122223333:alias/app", True),
+    ("kms:Decrypt", "arn:aws:kms:us-west-2:111122223333:key/*", False),
+    ("dynamodb:GetItem", f"{TABLE}/t/index/*", True),
+    ("dynamodb:Query", f"{TABLE}/t/index/*", False),
+    ("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:us-west-2:111122223333:secret:a/b-??????", False),
+    ("ssm:GetParameter", "arn:aws:ssm:us-west-2:111122223333:parameter/a/b/*", False),
+    ("logs:PutLogEvents", "arn:aws:logs:us-west-2:111122223333:log-group:/app/x:*", False),
+    ("*", "arn:aws:s3:::b", False),
+    ("s3:GetObjekt", "arn:aws:s3:::b", False),
+]
+
+
+@pytest.mark.parametrize(("actions", "resources", "wrong"), WRONG_RESOURCES)
+def test_wrong_resource(tmp_path: Path, actions: Any, resources: Any, wrong: bool) -> None:
+    """Protects from an action that its statement allows on nothing, and from a warning where it may be on something.
+
+    Resource types: https://docs.aws.amazon.com/service-authorization/latest/reference/
+    """
+    statement = {"Effect": "Allow", "Action": actions, "Resource": resources}
+    assert warnings("wrong-resource", tmp_path, policy(statement)) == (
+        ["policy.document.Statement.0.Resource"] if wrong else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "found", "fix"),
+    [
+        (
+            {},
+            "'s3:GetObject' on 'arn:${partition}:s3:::b', which allows nothing",
+            "'arn:${partition}:s3:::b/*' instead",
+        ),
+        ({"Effect": "Deny"}, "denies nothing", "instead"),
+        ({"Action": ["s3:GetObject", "s3:ListBucket"]}, "'s3:GetObject' on", "or add it to Resource"),
+        (
+            {"Action": ["s3:ListBucket", "s3:GetBucketLocation"], "Resource": "arn:aws:s3:::b/*"},
+            "'s3:ListBucket, s3:GetBucketLocation' on",
+            "'arn:aws:s3:::b' instead",
+        ),
+        ({"Action": "sts:GetCallerIdentity"}, "'sts:GetCallerIdentity'", "write '*' instead"),
+        ({"Action": "sqs:SendMessage"}, "'sqs:SendMessage'", "write such an ARN instead"),
+    ],
+)
+def test_what_to_write_in_place_of_a_wrong_resource(
+    tmp_path: Path, change: dict[str, Any], found: str, fix: str
+) -> None:
+    """Protects who mends it: the resource that is meant, as far as that can be known, spelled as in the document."""
+    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:${partition}:s3:::b", **change}
+    values = {"cluster": {"name": "c"}, "bindings": {"app": {**APP, **policy(statement)}}}
+    (warning,) = [each for each in examine(values, tmp_path, thorough=True).warnings if each.rule == "wrong-resource"]
+    assert found in warning.mistake.found
+    assert fix in warning.mistake.fix
+
+
+def test_aws_itself_writes_few_wrong_resources() -> None:
+    """Protects from false warnings: of the statements in AWS's own managed policies, hardly any has one.
+
+    Those that have name actions that the service reference gives no resource type, or another one than the policy.
+    """
+    statements = [
+        statement
+        for managed in json.loads(aws_managed_policies_data).values()
+        for statement in _listed(managed["Document"]["Statement"])
+    ]
+    wrong = [each for each in statements if [*RULES["wrong-resource"].warnings(Statement(each, each))]]
+    assert len(statements) > 5000
+    assert len(wrong) < len(statements) * 0.02
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+@given(st.text("ab/:", max_size=8), st.text("*?.", min_size=15, max_size=15))
+def test_a_resource_that_matches_an_object_includes_it(name: str, wildcards: str) -> None:
+    """Protects the certainty of wrong-resource: whichever characters of an object's ARN IAM's wildcards replace."""
+    written = f"bucket/{name}"
+    pattern = "".join(char if wildcard == "." else wildcard for char, wildcard in zip(written, wildcards, strict=False))
+    assert fnmatch.fnmatchcase(written, pattern)
+    applies = applicability("s3:GetObject")
+    assert applies is not None
+    assert applies.includes(f"arn:aws:s3:::{pattern}")
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({}, True),
+        ({"Action": "iam:*"}, True),
+        ({"Action": "IAM:pass*"}, True),
+        ({"Action": "*"}, True),
+        ({"Action": ["s3:GetObject", "iam:PassRole"]}, True),
+        ({"Action": "iam:GetRole"}, False),
+        ({"Effect": "Deny"}, False),
+        ({"Resource": f"{ROLE}/*"}, True),
+        ({"Resource": "arn:${partition}:iam::${account}:role/*"}, True),
+        ({"Resource": "arn:aws:iam::999988887777:*"}, True),
+        ({"Resource": f"{ROLE}/team/*"}, False),
+        ({"Resource": f"{ROLE}/app"}, False),
+        ({"Resource": "arn:aws:iam::111122223333:user/*"}, False),
+        ({"Condition": {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}}, True),
+        ({"Condition": {"StringEquals": {"aws:ResourceTag/team": "a"}}}, False),
+    ],
+)
+def test_pass_any_role(tmp_path: Path, change: dict[str, Any], found: bool) -> None:
+    """Protects from a role that acts as any other by a service: https://docs.aws.amazon.com/IAM/latest/UserGuide/
+    id_roles_use_passrole.html; to whom a role may be passed does not limit which.
+    """
+    statement = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*", **change}
+    places = warnings("pass-any-role", tmp_path, policy(statement))
+    assert places == (["policy.document.Statement.0.Resource"] if found else [])
+
+
+def test_pass_any_role_by_what_is_not_excluded(tmp_path: Path) -> None:
+    """Protects from NotAction, which includes iam:PassRole unless it names it."""
+    for excluded, found in (("s3:*", True), ("iam:*", False)):
+        statement = {"Effect": "Allow", "NotAction": excluded, "Resource": "*"}
+        assert bool(warnings("pass-any-role", tmp_path, policy(statement))) is found
+
+
+@pytest.mark.parametrize(
+    ("arn", "found"),
+    [
+        ("arn:aws:iam::aws:policy/AdministratorAccess", True),
+        ("arn:${partition}:iam::aws:policy/PowerUserAccess", True),
+        ("arn:aws-us-gov:iam::aws:policy/IAMFullAccess", True),
+        ("arn:aws:iam::111122223333:policy/AdministratorAccess", False),
+        ("arn:aws:iam::aws:policy/AdministratorAccess-Amplify", False),
+        ("arn:aws:iam::aws:policy/ReadOnlyAccess", False),
+    ],
+)
+def test_administrator_access(tmp_path: Path, arn: str, found: bool) -> None:
+    """Protects AWS accounts from the policies of AWS that give all of it, and only from AWS's own."""
+    values = {"cluster": {"name": "c"}, "bindings": {"app": {**APP, "policyArns": [arn]}}}
+    rules = [each.rule for each in examine(values, tmp_path).warnings]
+    assert rules == (["administrator-access"] if found else [])
+
+
+@pytest.mark.parametrize(
+    ("binding", "found"),
+    [
+        ({}, True),
+        (READS, False),
+        (policy(READ), False),
+        (policy({**READ, "Effect": "Deny"}), True),
+        ({**policy({**READ, "Effect": "Deny"}), **READS}, False),
+        ({"inlinePolicies": {"a": {"document": policy(READ)["policy"]["document"]}}}, False),
+        ({"assumeRoleArns": [f"{ROLE}/reader"]}, False),
+        ({"role": {"arn": f"{ROLE}/app"}}, False),
+    ],
+)
+def test_grants_nothing(tmp_path: Path, binding: dict[str, Any], found: bool) -> None:
+    """Protects from a role that can do nothing, which only the Pod's first call tells."""
+    assert warnings("grants-nothing", tmp_path, binding) == ([""] if found else [])
+
+
+def test_what_cannot_be_read_may_grant_something(tmp_path: Path) -> None:
+    """Protects from a false warning beside a mistake or a secret."""
+    unknown: list[dict[str, Any]] = [
+        {"policyArns": [SECRET]},
+        {"policy": {"document": {**policy(READ)["policy"]["document"], "Id": SECRET}}},
+        {"policy": {"file": "none.json"}},
+        policy({**READ, "Effect": "Alow"}),
+    ]
+    for binding in unknown:
+        values = {"cluster": {"name": "c"}, "bindings": {"app": {**APP, **binding}}}
+        assert examine(values, tmp_path).warnings == []
+
+
+@pytest.mark.parametrize(
+    ("binding", "found"),
+    [
+        ({"serviceAccount": {"name": "default", "create": False}}, ["serviceAccount.name"]),
+        (
+            {"serviceAccount": {"name": "default", "create": False}, "role": {"arn": f"{ROLE}/a"}},
+            ["serviceAccount.name"],
+        ),
+        ({"trust": {"subjects": ["a:b", "a:default"]}}, ["trust.subjects.1"]),
+        ({"trust": {"subjects": ["default:app", "a:default-app"]}}, []),
+    ],
+)
+def test_default_service_account(tmp_path: Path, binding: dict[str, Any], found: list[str]) -> None:
+    """Protects a namespace: "If you don't specify a ServiceAccount, Kubernetes assigns the default" one to each Pod.
+
+    Source: https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/
+    """
+    assert warnings("default-service-account", tmp_path, binding) == found
+
+
+@pytest.mark.parametrize(
+    ("binding", "found"),
+    [
+        ({"trust": {"subjects": ["kube-system:agent", "team-a:agent*"]}}, ["trust.subjects.1"]),
+        (
+            {"serviceAccount": {"name": "a", "namespace": "kube-system"}, "trust": {"subjects": ["b:*"]}},
+            ["trust.subjects.0"],
+        ),
+        ({"trust": {"subjects": ["kube-system:aws-*"]}}, ["trust.subjects.0"]),
+        ({"trust": {"subjects": ["kube-*:agent"]}}, ["trust.subjects.0"]),
+        ({"trust": {"subjects": ["*:agent"]}}, []),
+        ({"trust": {"subjects": ["kube-system:agent", "kube-system:other"]}}, []),
+        ({"trust": {"subjects": ["team-a:*"]}}, []),
+    ],
+)
+def test_kube_system_wildcard(tmp_path: Path, binding: dict[str, Any], found: list[str]) -> None:
+    """Protects the roles of a cluster's own components from others that a wildcard lets in."""
+    assert warnings("kube-system-wildcard", tmp_path, binding) == found
+
+
 @pytest.mark.parametrize(("count", "near"), [(7, False), (8, True)])
 def test_near_limit(tmp_path: Path, count: int, near: bool) -> None:
     """Protects who adds one more: with the created policy 9 of 10 is over 80%, and 8 of 10 is not."""
@@ -192,7 +441,7 @@ def test_a_rule_that_takes_a_moment_is_asked_where_it_matters(tmp_path: Path) ->
 def test_missing_data_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects honesty: a rule without its data says so, and only when it is asked."""
     monkeypatch.setattr("config.aws_actions.are_known", lambda: False)
-    values = {"cluster": {"name": "c"}, "bindings": {"app": APP}}
+    values = {"cluster": {"name": "c"}, "bindings": {"app": {**APP, **READS}}}
     assert examine(values, tmp_path).not_checked == []
     (missing,) = examine(values, tmp_path, thorough=True).not_checked
     assert "policy-sentry" in missing

@@ -11,6 +11,7 @@ from config.variables import SECRET
 from irsa.rules.mistakes import path_of
 
 APP = {"serviceAccount": {"name": "app"}}
+READS = {"policyArns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}
 GOOD: dict[str, Any] = {"cluster": {"name": "c"}, "bindings": {"app": APP}}
 
 
@@ -83,7 +84,7 @@ def test_a_secret_is_not_checked_and_is_no_mistake(tmp_path: Path) -> None:
 
 def test_a_mistake_in_one_binding_hides_no_warning_of_another(tmp_path: Path) -> None:
     """Protects the reader from a second round: lint asks about the bindings that have no mistake."""
-    wide = {"trust": {"subjects": ["team-a:*"]}}
+    wide = {"trust": {"subjects": ["team-a:*"]}, **READS}
     values = {**GOOD, "bindings": {"wrong": {"serviceAccount": {"name": "A"}}, "wide": wide}}
     examination = examine(values, tmp_path)
     assert [warning.place[:2] for warning in examination.warnings] == [("bindings", "wide")]
@@ -149,7 +150,7 @@ def test_a_mistake_in_a_file_hides_no_warning_of_the_rest(tmp_path: Path, file: 
 
 def test_a_silenced_warning_is_kept_with_its_reason(tmp_path: Path) -> None:
     """Protects reviewers: what is silenced, and why, is reported; a warning that counts as an error is a mistake."""
-    wide = {"trust": {"subjects": ["team-a:*"]}}
+    wide = {"trust": {"subjects": ["team-a:*"]}, **READS}
     values = {"cluster": {"name": "c"}, "bindings": {"wide": wide}}
     silenced = examine({**values, "lint": {"silence": {"wide-trust": {"reason": "known"}}}}, tmp_path)
     assert [(each.rule, reason) for each, reason in silenced.silenced] == [("wide-trust", "known")]
