@@ -313,8 +313,7 @@ def _kube_system_wildcard(key: str, binding: Binding, checked: CheckedStack) -> 
         system.insert(0, subject_of(SYSTEM_NAMESPACE, service_account.name))
     for where, subject, _ in trusted if system else ():
         if is_pattern(subject):
-            others = "" if subject == system[0] else f", on the role of {system[0]!r}"
-            found = f"the wildcard {subject!r}{others}, in a role for {SYSTEM_NAMESPACE}"
+            found = f"{subject!r} in a role for {SYSTEM_NAMESPACE if subject == system[0] else repr(system[0])}"
             fix = "name the service accounts, and give others a binding of their own"
             yield where, Mistake(found, f"in a role for {SYSTEM_NAMESPACE}, subjects without wildcards", fix)
 
