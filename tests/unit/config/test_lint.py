@@ -2,6 +2,7 @@
 
 import fnmatch
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from config.loading import examine
 from config.located_mistake import LocatedMistake
 from config.models import Defaults, Stack
 from config.variables import SECRET
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, Place
 
 APP = {"serviceAccount": {"name": "app"}}
 READ = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
@@ -177,6 +178,32 @@ def test_wrong_resource(tmp_path: Path, actions: Any, resources: Any, wrong: boo
     assert warnings("wrong-resource", tmp_path, policy(statement)) == (
         ["policy.document.Statement.0.Resource"] if wrong else []
     )
+
+
+def test_what_a_statement_leaves_out_may_be_on_any_resource(tmp_path: Path) -> None:
+    """Protects NotAction and NotResource from a warning: both name what is not meant."""
+    for statement in (
+        {"Effect": "Allow", "NotAction": "s3:GetObject", "Resource": "arn:aws:s3:::b"},
+        {"Effect": "Allow", "Action": "s3:GetObject", "NotResource": "arn:aws:s3:::b"},
+    ):
+        assert warnings("wrong-resource", tmp_path, policy(statement)) == []
+
+
+def test_a_file_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects a stack of 10,000 bindings with one file: its statements are judged once, and each binding warned."""
+    seen: list[Statement] = []
+    rule = RULES["write-everything"]
+
+    def counted(statement: Statement) -> Iterator[tuple[Place, Mistake]]:
+        seen.append(statement)
+        yield from rule.warnings(statement)
+
+    monkeypatch.setattr("config.lint.RULES", {"write-everything": rule._replace(warnings=counted)})
+    (tmp_path / "p.json").write_text(json.dumps(policy({**READ, "Action": "s3:*"})["policy"]["document"]))
+    bindings = {f"app-{n}": {"serviceAccount": {"name": f"a-{n}"}, "policy": {"file": "p.json"}} for n in range(3)}
+    found = examine({"cluster": {"name": "c"}, "bindings": bindings}, tmp_path).warnings
+    assert [each.place[1] for each in found] == list(bindings)
+    assert len(seen) == 1
 
 
 @pytest.mark.parametrize(
