@@ -3,6 +3,7 @@
 import difflib
 import functools
 from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 from config import live_rules
 from config.located_mistake import LocatedMistake
@@ -207,6 +208,26 @@ def _attachments(planned: Planned, role: CreatedRole, account: AwsReads, held: H
     return len(policies), len(before - {*policies}) - automatic if new else 0
 
 
+def _is_created(resource: CreatedRole | ManagedPolicy, fixed: Mapping[str, Any], before: HeldResource | None) -> bool:
+    """Return whether there is one more for a time: one with an automatic name is replaced before it is deleted.
+
+    Args:
+        resource: What is planned.
+        fixed: Its inputs that IAM cannot change.
+        before: What the state holds of it.
+    """
+    if before is None:
+        return True
+    if plain(resource.name) is not None:
+        return False
+    if isinstance(resource, ManagedPolicy) or "namePrefix" not in resource.ignored_changes:
+        fixed = {**fixed, "namePrefix": resource.name_prefix}
+    unset = {"path": "/"}
+    return any(
+        (plain(value) or unset.get(key, "")) != (before.text(key) or unset.get(key, "")) for key, value in fixed.items()
+    )
+
+
 def account_quotas(components: Collection[Planned], held: Held) -> Iterator[LocatedMistake]:
     """Yield the quotas of AWS accounts that the new roles and policies exceed, at the first that does."""
     new: dict[str, dict[str, list[Planned]]] = {}
@@ -218,10 +239,13 @@ def account_quotas(components: Collection[Planned], held: Held) -> Iterator[Loca
         accounts[account.identity.account_id] = account
         kinds = new.setdefault(account.identity.account_id, {})
         role = planned.spec.role
-        if not role.import_id and held.find(ROLE, role.logical_name) is None:
+        if not role.import_id and _is_created(
+            role, {"path": role.settings.get("path")}, held.find(ROLE, role.logical_name)
+        ):
             kinds.setdefault("Roles", []).append(planned)
         for policy in planned.spec.policies:
-            if not policy.import_id and held.find(POLICY, policy.logical_name) is None:
+            fixed = {"path": policy.path, "description": policy.description}
+            if not policy.import_id and _is_created(policy, fixed, held.find(POLICY, policy.logical_name)):
                 kinds.setdefault("Policies", []).append(planned)
     for account_id, kinds in new.items():
         summary: Mapping[str, int] = accounts[account_id].summary or {}

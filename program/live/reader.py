@@ -95,15 +95,22 @@ class Reader:
         reached = [key for key in dict.fromkeys(with_roles) if key in self._cloud.reached]
         with ThreadPoolExecutor(CONCURRENT) as pool:
             in_iam = pool.map(lambda key: self._of_account(key, adopted.get(key, frozenset())), reached)
-            in_clusters = pool.map(self._of_cluster, self._needs.kubernetes)
+            in_use = self._clusters_with_service_accounts()
+            in_clusters = pool.map(self._of_cluster, in_use)
             aws_accounts = dict(zip(reached, in_iam, strict=True))
-            clusters = dict(zip(self._needs.kubernetes, in_clusters, strict=True))
+            clusters = dict(zip(in_use, in_clusters, strict=True))
         return Reads(
             aws_accounts,
             {key: reads for key, reads in clusters.items() if reads},
             self._failures,
             sorted(dict.fromkeys(self._not_checked)),
         )
+
+    def _clusters_with_service_accounts(self) -> list[str]:
+        """Return the clusters in which something is created: a stack of roles alone needs no Kubernetes API."""
+        bindings = [binding for binding in self._stack.bindings.values() if binding.service_account]
+        in_use = {cluster for binding in bindings for cluster in binding.clusters or self._clusters}
+        return [cluster for cluster in self._clusters if cluster in in_use]
 
     def _answers(self, rule: str, question: Callable[[Any], Answer], keys: Iterable[Any]) -> dict[Any, Answer]:
         answers = {key: self._answer(rule, partial(question, key)) for key in keys}

@@ -260,6 +260,18 @@ def test_the_quota_of_roles(roles: int, quota: int, number: int, own: int) -> No
         assert rules([mistake]) == [("quota-reached", f"bindings.app-{index}.role")]
 
 
+@pytest.mark.parametrize(
+    ("change", "refused"),
+    [({}, False), ({"path": "/new/"}, True), ({"namePrefix": "mine-"}, True), ({"name": "app-role", "path": "/x/"}, False)],
+)  # fmt: skip
+def test_a_role_with_an_automatic_name_is_replaced_by_one_more(change: dict[str, Any], refused: bool) -> None:
+    """The engine creates the new one before it deletes the old one, unless the name was given."""
+    state = [held_role("app", "app-1a2b3c4")]
+    mistakes = found(app(role=change), account(summary={**SUMMARY, "Roles": 250}), state=state)
+
+    assert [rule for rule, _ in rules(mistakes)] == (["quota-reached"] if refused else [])
+
+
 @pytest.mark.parametrize(("used", "refused"), [(997, False), (998, True)])
 def test_the_quota_of_policies(used: int, refused: bool) -> None:
     """CreatePolicy fails in the same way; AWS's own policies do not count."""

@@ -157,6 +157,14 @@ def test_few_requests_however_many_bindings(iam: Any, kubernetes: Kubernetes, ca
     assert paths == ["/.well-known/openid-configuration", "/api/v1/namespaces", "/api/v1/serviceaccounts"]
 
 
+def test_a_stack_of_roles_alone_asks_no_cluster(iam: Any, kubernetes: Kubernetes) -> None:
+    """Protects from a conflict that `pulumi up` does not have: nothing is created in Kubernetes."""
+    kubernetes.status = 500
+
+    assert looked({"bindings": {"app": {"trust": {"subjects": ["default:app"]}}}}) == LiveReport([], [], [], True)
+    assert kubernetes.asked == []
+
+
 def test_what_is_asked_is_what_the_documented_policy_allows(
     iam: Any, kubernetes: Kubernetes, calls: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
