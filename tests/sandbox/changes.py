@@ -1,0 +1,310 @@
+"""Walk changes of a stack file on the real engine, as docs/reference/changes.md lists them, and measure what moves.
+
+Scenarios that need the same clusters share a stack, so that one `up` walks a step of each. A scenario's word starts the
+names of all that it declares: by it, what moves is its own.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from sandbox.showcase import GREEN_ISSUER
+from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, ROLE_ARN, irsa
+from tests.sandbox.project import ROOT, STACK, Project
+
+OTHER_ACCOUNT = "444455556666"
+PAGE = ROOT / "docs" / "reference" / "changes.md"
+Settings = dict[str, Any]
+# Nothing is written: what is as it was, and what is only read, or not read any more.
+UNCOUNTED = ("same", "read", "discard")
+
+
+class Row(NamedTuple):
+    """A row of the page: what a change does, as Pulumi counts it."""
+
+    counts: Mapping[str, int]
+    pods: str
+    """What it means for Pods."""
+
+
+class Step(NamedTuple):
+    """A change of a stack file."""
+
+    change: str
+    """The first cell of its row in the page."""
+    bindings: Settings
+    lost: Sequence[str] = ()
+    """What does not exist afterwards, by kind; what is recreated under its name is lost too."""
+
+
+class Scenario(NamedTuple):
+    """Bindings, and changes of them."""
+
+    word: str
+    """The names of all that it declares start with it; empty: what is of no other scenario is its own."""
+    bindings: Settings
+    steps: Sequence[Step]
+
+
+class Thing(NamedTuple):
+    """Something that exists in AWS or Kubernetes."""
+
+    kind: str
+    name: str
+    identity: str
+    """What a thing that is recreated does not keep: its uid, its RoleId, its PolicyId."""
+
+
+@dataclass
+class Seen:
+    """What exists of a scenario."""
+
+    things: set[Thing] = field(default_factory=set)
+    roles: dict[str, str | None] = field(default_factory=dict)
+    """Identity of the role by the service account's name; None where the role does not exist."""
+    trusted: set[tuple[str, str]] = field(default_factory=set)
+    """Names of service accounts, and the identities of roles that trust them."""
+
+
+@dataclass
+class Measured:
+    """What a step did."""
+
+    counts: dict[str, int]
+    lost: list[str]
+    gap: bool
+    """Whether a Pod that starts during the step may get no role, or a role without its permissions."""
+    restart: bool
+    """Whether running Pods have a role that is gone, or does not trust their service account any more."""
+
+
+@dataclass
+class Walk:
+    """What the steps of all scenarios did."""
+
+    steps: dict[tuple[str, str], Measured]
+    """By the scenario's word and the change."""
+    idle: dict[str, dict[str, int]]
+    """What changed of a scenario in an `up` without a change of its settings, by its word."""
+    verified: dict[str, list[Mapping[str, Any]]]
+    """The checks of `irsa verify` that are not good, by the scenario's word."""
+
+
+def rows() -> dict[str, Row]:
+    """Return the rows of the page's tables by their first cell."""
+    found = {}
+    for line in PAGE.read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if len(cells) >= 6 and cells[1][:1].isdigit():
+            counts = dict(zip(("create", "update", "replace", "delete"), map(_number, cells[1:5]), strict=True))
+            imports = re.search(r"(\d+) imports?$", cells[1])
+            counts["import"] = int(imports[1]) if imports else 0
+            assert cells[0] not in found, cells[0]
+            found[cells[0]] = Row({operation: count for operation, count in counts.items() if count}, cells[5])
+    return found
+
+
+def _number(cell: str) -> int:
+    match = re.match(r"\d+", cell)
+    assert match, cell
+    return int(match[0])
+
+
+def walk(
+    project: Project, scenarios: Sequence[Scenario], settings: Sequence[Settings] = ({},), green: str | None = None
+) -> Walk:
+    """Deploy the scenarios, then their steps, and then once more without a change.
+
+    Args:
+        project: A stack.
+        scenarios: What to deploy.
+        settings: Further settings of the stack, at the beginning and after each step.
+        green: The second cluster's kubeconfig.
+    """
+    done = Walk({}, {}, {})
+    for index in range(max(len(scenario.steps) for scenario in scenarios) + 2):
+        steps = {scenario.word: (None, *scenario.steps)[index : index + 1] for scenario in scenarios}
+        bindings: Settings = {}
+        for scenario in scenarios:
+            bindings |= [scenario.bindings, *(step.bindings for step in scenario.steps)][: index + 1][-1]
+        project.set({**settings[: index + 1][-1], "bindings": bindings})
+        before = look(project.cloud, scenarios, green)
+        events = up(project)
+        after = look(project.cloud, scenarios, green)
+        own = by_scenario(scenarios, events if index else (), lambda event: str(event["urn"]).split("::", 3)[3])
+        for word, of_scenario in steps.items():
+            if not of_scenario:
+                done.idle[word] = {**done.idle.get(word, {}), **counts(own[word])}
+            elif of_scenario[0]:
+                done.steps[word, of_scenario[0].change] = measured(own[word], before[word], after[word])
+    checks = json.loads(irsa(project, "verify", "--stack", STACK, "--json").stdout)["checks"]
+    found = [check for check in checks if check["outcome"] in ("finding", "could not look")]
+    done.verified = by_scenario(scenarios, found, lambda check: str(check["binding"]))
+    return done
+
+
+def by_scenario(
+    scenarios: Sequence[Scenario], found: Iterable[Mapping[str, Any]], name: Callable[[Mapping[str, Any]], str]
+) -> dict[str, list[Mapping[str, Any]]]:
+    """Return what was found by the word of its scenario, each by its name."""
+    words = [scenario.word for scenario in scenarios]
+    own: dict[str, list[Mapping[str, Any]]] = {word: [] for word in words}
+    for each in found:
+        (word,) = [word for word in words if word and re.search(rf"(?<![\w-]){word}-", name(each))] or [""]
+        own.setdefault(word, []).append(each)
+    assert "" in words or not counts(own.get("", [])), own[""]
+    return own
+
+
+def up(project: Project) -> list[dict[str, Any]]:
+    """Deploy, and return what happened to each resource, in order."""
+    answer = project.run("up", "--yes", "--skip-preview", "--json")
+    events = [json.loads(line) for line in answer.stdout.splitlines() if line.startswith("{")]
+    said = [event["diagnosticEvent"] for event in events if "diagnosticEvent" in event]
+    assert answer.returncode == 0, "".join(each["message"] for each in said if each["severity"] == "error")
+    happened = [event["resOutputsEvent"]["metadata"] for event in events if "resOutputsEvent" in event]
+    (summary,) = [event["summaryEvent"] for event in events if "summaryEvent" in event]
+    changes = {name: count for name, count in summary["resourceChanges"].items() if name not in UNCOUNTED}
+    assert counts(happened) == changes
+    return happened
+
+
+def counts(events: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Return the number of resources per operation, as Pulumi's summary has it."""
+    return dict(Counter(event["op"] for event in events if event.get("logical") and event["op"] not in UNCOUNTED))
+
+
+def measured(events: Sequence[Mapping[str, Any]], before: Seen, after: Seen) -> Measured:
+    """Return what a step did."""
+    gone = {identity: kind for kind, _, identity in before.things - after.things}
+    lost = sorted(kind for identity, kind in gone.items() if identity not in {each.identity for each in after.things})
+    restart = any(
+        name in after.roles and (name, role) not in after.trusted for name, role in before.roles.items() if role
+    )
+    gap = any(is_recreated(events, kind) for kind in ("Role", "ServiceAccount"))
+    # An inline policy that stays keeps the permissions, in these scenarios.
+    if not any(event["op"] == "same" for event in events if _kind(event) == "RolePolicy"):
+        gap |= any(is_recreated(events, kind) for kind in ("RolePolicy", "RolePolicyAttachment"))
+    return Measured(counts(events), lost, gap, restart)
+
+
+def is_recreated(events: Iterable[Mapping[str, Any]], kind: str) -> bool:
+    """Return whether something of a kind is deleted before another of it is created."""
+    order = [event["op"] for event in events if _kind(event) == kind]
+    first = next((place for place, op in enumerate(order) if op in ("delete", "delete-replaced")), len(order))
+    return any(op in ("create", "create-replacement", "import") for op in order[first:])
+
+
+def look(cloud: Any, scenarios: Sequence[Scenario], green: str | None) -> dict[str, Seen]:
+    """Return what exists, by the scenarios' words."""
+    session = cloud.aws("sts").assume_role(RoleArn=role_arn("administrator", OTHER_ACCOUNT), RoleSessionName="look")
+    things: set[Thing] = set()
+    identities: dict[str, str] = {}
+    trusts: dict[str, str] = {}
+    for iam in (cloud.aws("iam"), cloud.aws("iam", session["Credentials"])):
+        for page in iam.get_paginator("list_roles").paginate():
+            things |= {Thing("role", role["RoleName"], role["RoleId"]) for role in page["Roles"]}
+            identities |= {role["Arn"]: role["RoleId"] for role in page["Roles"]}
+            trusts |= {role["RoleId"]: json.dumps(role["AssumeRolePolicyDocument"]) for role in page["Roles"]}
+        for page in iam.get_paginator("list_policies").paginate(Scope="Local"):
+            things |= {Thing("policy", each["PolicyName"], each["PolicyId"]) for each in page["Policies"]}
+    roles: dict[str, str | None] = {}
+    trusted = set()
+    for issuer, options in ((ISSUER, ()), (GREEN_ISSUER, ("--kubeconfig", green)))[: 2 if green else 1]:
+        answer = cloud.kubectl("get", "serviceaccounts", "--all-namespaces", "-o", "json", *options)
+        for metadata in (each["metadata"] for each in json.loads(answer.stdout)["items"]):
+            name = f"{metadata['namespace']}/{metadata['name']}{' in green' if options else ''}"
+            things.add(Thing("service account", name, f"{metadata['uid']} of {metadata['creationTimestamp']}"))
+            roles[name] = identities.get(metadata.get("annotations", {}).get(ROLE_ARN))
+            subject = f'"system:serviceaccount:{metadata["namespace"]}:{metadata["name"]}"'
+            host = issuer.removeprefix("https://")
+            trusted |= {(name, role) for role, trust in trusts.items() if f"{host}:sub" in trust and subject in trust}
+
+    def is_of(word: str, name: str) -> bool:
+        return re.search(rf"(?<![\w-]){word}-", name) is not None
+
+    return {
+        word: Seen(
+            {thing for thing in things if is_of(word, thing.name)},
+            {name: role for name, role in roles.items() if is_of(word, name)},
+            {(name, role) for name, role in trusted if is_of(word, name)},
+        )
+        for word in (scenario.word for scenario in scenarios)
+    }
+
+
+def _kind(event: Mapping[str, Any]) -> str:
+    return str(event["type"]).rsplit(":", 1)[-1]
+
+
+def check(done: Walk, scenario: Scenario) -> None:
+    """Require that the scenario's steps did what the page says, and that an `up` afterwards does nothing."""
+    page = rows()
+    for step in scenario.steps:
+        did, row = done.steps[scenario.word, step.change], page[step.change]
+        assert did.counts == row.counts, step.change
+        assert did.lost == sorted(step.lost), step.change
+        assert did.gap == ("gap" in row.pods), step.change
+        assert did.restart == ("restart" in row.pods), step.change
+        assert ("service account" in did.lost) == ("service account" in row.pods), step.change
+    assert done.idle[scenario.word] == {}
+    assert done.verified[scenario.word] == []
+
+
+def scenario(word: str, before: Settings, *steps: Step) -> Scenario:
+    """Return a scenario whose bindings' keys start with its word."""
+
+    def keyed(bindings: Settings) -> Settings:
+        return {f"{word}-{key}": binding for key, binding in bindings.items()}
+
+    return Scenario(word, keyed(before), [step._replace(bindings=keyed(step.bindings)) for step in steps])
+
+
+def document(*buckets: str) -> Settings:
+    """Return a policy document that allows to read buckets."""
+    statements = [
+        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"} for bucket in buckets
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def automatic(word: str, **more: Any) -> Settings:
+    """Return a binding whose role and policy have automatic names."""
+    return {"serviceAccount": {"name": f"{word}-sa"}, "policy": {"document": document("bucket")}, **more}
+
+
+def named(word: str, **more: Any) -> Settings:
+    """Return a binding whose role and policy have names."""
+    policy = {"name": f"{word}-policy", "document": document("bucket")}
+    return {**automatic(word), "role": {"name": f"{word}-role"}, "policy": policy, **more}
+
+
+def existing(word: str, role: str, **service_account: Any) -> Settings:
+    """Return a binding that gives its service account a role that exists."""
+    return {"serviceAccount": {"name": f"{word}-sa", **service_account}, "role": {"arn": role_arn(role)}}
+
+
+def role_only(word: str, binding: Settings) -> Settings:
+    """Return the binding without its service account, which its role still trusts."""
+    rest = {key: value for key, value in binding.items() if key != "serviceAccount"}
+    return {**rest, "trust": {"subjects": [f"default:{word}-sa"]}}
+
+
+def role_arn(name: str, aws_account: str = ACCOUNT) -> str:
+    return f"arn:aws:iam::{aws_account}:role/{name}"
+
+
+def create_role(cloud: Any, name: str, service_account: str) -> None:
+    """Create a role that trusts a service account of the first cluster and may read a queue."""
+    claims = {f"{ISSUER}:aud": "sts.amazonaws.com", f"{ISSUER}:sub": f"system:serviceaccount:default:{service_account}"}
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": PROVIDER},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": claims},
+    }
+    trust = {"Version": "2012-10-17", "Statement": [statement]}
+    cloud.aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
