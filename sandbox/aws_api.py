@@ -25,7 +25,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from sandbox.layout import AWS_ACCOUNT, write_atomically
-from sandbox.missing_in_moto import add_missing_operations
+from sandbox.missing_in_moto import add_missing_operations, refuse_as_iam
 from sandbox.web_identity import refuse_as_sts
 
 SERVICES = ("iam", "sts", "eks", "s3")
@@ -167,6 +167,7 @@ def serve(port: int, folder: Path) -> None:
     vars(iam_models)["DEFAULT_ACCOUNT_ID"] = AWS_ACCOUNT
     keep_clusters(folder / "clusters.json")
     add_missing_operations()
+    refuse_as_iam(folder / "quotas.json")
     refuse_as_sts(folder / "clusters.json", log)
     snapshot = Snapshot(folder / "aws" / "state.pickle")
     snapshot.load()

@@ -61,6 +61,10 @@ class Sandbox:
         return self.folder / "clusters.json"
 
     @property
+    def quotas(self) -> Path:
+        return self.folder / "quotas.json"
+
+    @property
     def environment_file(self) -> Path:
         return self.folder / "env"
 
