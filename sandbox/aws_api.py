@@ -90,6 +90,8 @@ class Snapshot:
                 log(f"state was written by moto {state['moto']}, this is {moto.__version__}: starting empty")
                 return
             for (service, aws_account, region), attributes in state["backends"].items():
+                # It counts what is in the backend that it was created with.
+                attributes.pop("account_summary", None)
                 backends(service)[aws_account][region].__dict__.update(attributes)
             backends("s3").bucket_accounts.update(state["buckets"])
         except Exception as error:  # whatever is wrong with it, the server starts empty

@@ -88,9 +88,9 @@ def _check_role(iam: IAMBackend, request: Mapping[str, Any]) -> None:
 
 def _check_policy(iam: IAMBackend, request: Mapping[str, Any]) -> None:
     name = request["policy_name"]
-    # Those of AWS are in AWS's account.
-    own = (policy for policy in iam.managed_policies.values() if policy.account_id == iam.account_id)
-    if name.lower() in {policy.name.lower() for policy in own}:
+    # Those of AWS are in AWS's account, and their names are free here.
+    own = (policy.name for arn, policy in iam.managed_policies.items() if f"::{iam.account_id}:" in arn)
+    if name.lower() in {each.lower() for each in own}:
         raise EntityAlreadyExists(f"A policy called {name} already exists. Duplicate names are not allowed.")
     summary = iam.account_summary.summary_map
     _check_quota("PoliciesPerAccount", summary["Policies"] + 1, summary["PoliciesQuota"])

@@ -46,7 +46,7 @@ def quotas(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def iam(quotas: Path) -> Iterator[Any]:
-    with mock_aws():
+    with mock_aws(config={"iam": {"load_aws_managed_policies": True}}):
         yield boto3.client("iam")
 
 
@@ -156,6 +156,7 @@ def test_names_are_compared_without_case_and_path(iam: Any, name: str, path: str
 
 def test_a_name_of_an_aws_managed_policy_is_free(iam: Any) -> None:
     """Protects a look-alike: AWS's managed policies are in AWS's account, so their names can be used."""
+    iam.get_policy(PolicyArn="arn:aws:iam::aws:policy/ReadOnlyAccess")
     assert create_policy(iam, "ReadOnlyAccess") == f"arn:aws:iam::{ACCOUNT}:policy/ReadOnlyAccess"
 
 
