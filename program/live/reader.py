@@ -93,11 +93,14 @@ class Reader:
             with_roles: Keys of the AWS accounts in which roles are created.
         """
         reached = [key for key in dict.fromkeys(with_roles) if key in self._cloud.reached]
+        # `pulumi up` asks nothing of a cluster in which it changes nothing.
+        with_pods = [binding for binding in self._stack.bindings.values() if binding.service_account]
+        asked = list(dict.fromkeys(key for binding in with_pods for key in binding.clusters or self._clusters))
         with ThreadPoolExecutor(CONCURRENT) as pool:
             in_iam = pool.map(lambda key: self._of_account(key, adopted.get(key, frozenset())), reached)
-            in_clusters = pool.map(self._of_cluster, self._needs.kubernetes)
+            in_clusters = pool.map(self._of_cluster, asked)
             aws_accounts = dict(zip(reached, in_iam, strict=True))
-            clusters = dict(zip(self._needs.kubernetes, in_clusters, strict=True))
+            clusters = dict(zip(asked, in_clusters, strict=True))
         return Reads(
             aws_accounts,
             {key: reads for key, reads in clusters.items() if reads},
