@@ -25,7 +25,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from sandbox.layout import AWS_ACCOUNT, write_atomically
-from sandbox.missing_in_moto import add_missing_operations
+from sandbox.missing_in_moto import add_missing_operations, refuse_as_iam
 from sandbox.web_identity import refuse_as_sts
 
 SERVICES = ("iam", "sts", "eks", "s3")
@@ -90,6 +90,8 @@ class Snapshot:
                 log(f"state was written by moto {state['moto']}, this is {moto.__version__}: starting empty")
                 return
             for (service, aws_account, region), attributes in state["backends"].items():
+                # It counts what is in the backend that it was created with.
+                attributes.pop("account_summary", None)
                 backends(service)[aws_account][region].__dict__.update(attributes)
             backends("s3").bucket_accounts.update(state["buckets"])
         except Exception as error:  # whatever is wrong with it, the server starts empty
@@ -167,6 +169,7 @@ def serve(port: int, folder: Path) -> None:
     vars(iam_models)["DEFAULT_ACCOUNT_ID"] = AWS_ACCOUNT
     keep_clusters(folder / "clusters.json")
     add_missing_operations()
+    refuse_as_iam(folder / "quotas.json")
     refuse_as_sts(folder / "clusters.json", log)
     snapshot = Snapshot(folder / "aws" / "state.pickle")
     snapshot.load()

@@ -9,6 +9,8 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 AWS_ACCOUNT = "111122223333"
 OTHER_AWS_ACCOUNT = "444455556666"
+# The one role that can be assumed in each AWS account without being created: by it, the others are.
+ADMINISTRATOR = "administrator"
 REGION = "us-west-2"
 CLUSTER = "my-cluster"
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
@@ -59,6 +61,10 @@ class Sandbox:
     @property
     def clusters(self) -> Path:
         return self.folder / "clusters.json"
+
+    @property
+    def quotas(self) -> Path:
+        return self.folder / "quotas.json"
 
     @property
     def environment_file(self) -> Path:

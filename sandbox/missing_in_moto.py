@@ -1,10 +1,19 @@
-"""What IAM does and moto does not: change client IDs, keep what an update does not name, keep a policy in use."""
+"""What IAM does and moto does not: change client IDs, keep a policy in use, ignore the case of names, know quotas."""
 
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
-from moto.iam.exceptions import DeleteConflictException
-from moto.iam.models import IAMBackend
+from moto.iam.exceptions import (
+    DeleteConflictException,
+    EntityAlreadyExists,
+    LimitExceededException,
+    NotFoundException,
+)
+from moto.iam.models import AccountSummary, IAMBackend
 from moto.iam.responses import IamResponse
 
 
@@ -33,6 +42,89 @@ def add_missing_operations() -> None:
         return role
 
     IAMBackend.update_role = update_role  # type: ignore[method-assign]
+
+
+def refuse_as_iam(quotas: Path) -> None:
+    """Have moto's IAM refuse names that are taken, a missing permissions boundary, and what exceeds a quota.
+
+    Sources: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html (names are unique in an AWS
+    account and not distinguished by case; quotas), GetAccountSummary in
+    https://docs.aws.amazon.com/IAM/latest/APIReference/.
+
+    Args:
+        quotas: A JSON file with what GetAccountSummary answers in place of AWS's default quotas, by AWS account:
+            {"111122223333": {"RolesQuota": 20}}. It is read at each request, and need not exist.
+    """
+    defaults: Any = vars(AccountSummary)["summary_map"].fget
+
+    def summary_map(self: AccountSummary) -> dict[str, int]:
+        of_aws_accounts = json.loads(quotas.read_text()) if quotas.exists() else {}
+        return {**defaults(self), **of_aws_accounts.get(self._iam_backend.account_id, {})}
+
+    AccountSummary.summary_map = property(summary_map)  # type: ignore[assignment,method-assign]
+    for operation, check in REFUSALS.items():
+        setattr(IAMBackend, operation, _checked(getattr(IAMBackend, operation), check))
+
+
+def _checked(method: Callable[..., Any], check: Callable[[IAMBackend, Mapping[str, Any]], None]) -> Callable[..., Any]:
+    signature = inspect.signature(method)
+
+    def checked(self: IAMBackend, *arguments: Any, **named: Any) -> Any:
+        check(self, signature.bind(self, *arguments, **named).arguments)
+        return method(self, *arguments, **named)
+
+    return checked
+
+
+def _check_role(iam: IAMBackend, request: Mapping[str, Any]) -> None:
+    name = request["role_name"]
+    if name.lower() in {role.name.lower() for role in iam.get_roles()}:
+        raise EntityAlreadyExists(f"Role with name {name} already exists.")
+    _check_boundary(iam, request)
+    _check_trust_policy_size(iam, request["assume_role_policy_document"])
+    summary = iam.account_summary.summary_map
+    _check_quota("RolesPerAccount", summary["Roles"] + 1, summary["RolesQuota"])
+
+
+def _check_policy(iam: IAMBackend, request: Mapping[str, Any]) -> None:
+    name = request["policy_name"]
+    # Those of AWS are in AWS's account, and their names are free here.
+    own = (policy.name for arn, policy in iam.managed_policies.items() if f"::{iam.account_id}:" in arn)
+    if name.lower() in {each.lower() for each in own}:
+        raise EntityAlreadyExists(f"A policy called {name} already exists. Duplicate names are not allowed.")
+    summary = iam.account_summary.summary_map
+    _check_quota("PoliciesPerAccount", summary["Policies"] + 1, summary["PoliciesQuota"])
+
+
+def _check_attachment(iam: IAMBackend, request: Mapping[str, Any]) -> None:
+    attached = {*iam.get_role(request["role_name"]).managed_policies, request["policy_arn"]}
+    _check_quota("PoliciesPerRole", len(attached), iam.account_summary.summary_map["AttachedPoliciesPerRoleQuota"])
+
+
+def _check_boundary(iam: IAMBackend, request: Mapping[str, Any]) -> None:
+    arn = request["permissions_boundary"]
+    if arn and arn not in iam.managed_policies:
+        raise NotFoundException(f"Scope ARN: {arn} does not exist or is not attachable.")
+
+
+def _check_trust_policy_size(iam: IAMBackend, document: str) -> None:
+    # White space is not counted.
+    size = len("".join(document.split()))
+    _check_quota("ACLSizePerRole", size, iam.account_summary.summary_map["AssumeRolePolicySizeQuota"])
+
+
+def _check_quota(name: str, use: int, quota: int) -> None:
+    if use > quota:
+        raise LimitExceededException(f"Cannot exceed quota for {name}: {quota}")
+
+
+REFUSALS: Mapping[str, Callable[[IAMBackend, Mapping[str, Any]], None]] = {
+    "create_role": _check_role,
+    "create_policy": _check_policy,
+    "attach_role_policy": _check_attachment,
+    "put_role_permissions_boundary": _check_boundary,
+    "update_assume_role_policy": lambda iam, request: _check_trust_policy_size(iam, request["policy_document"]),
+}
 
 
 def _client_ids(response: Any) -> tuple[list[str], str]:

@@ -18,7 +18,7 @@ from lightkube.resources.core_v1 import Namespace, ServiceAccount
 from lightkube.resources.rbac_authorization_v1 import ClusterRoleBinding
 
 from sandbox.environment import sandbox_variables
-from sandbox.layout import AUDIENCE, AWS_ACCOUNT, CLUSTER, ISSUER, OTHER_AWS_ACCOUNT, REGION, Sandbox
+from sandbox.layout import ADMINISTRATOR, AUDIENCE, AWS_ACCOUNT, CLUSTER, ISSUER, OTHER_AWS_ACCOUNT, REGION, Sandbox
 
 EXISTING_POLICY = {
     "Version": "2012-10-17",
@@ -94,7 +94,7 @@ def _seed_cluster(sandbox: Sandbox, aws_port: int) -> None:
 def _seed_other_account(sandbox: Sandbox, aws_port: int) -> None:
     """Create what another AWS account's administrator creates for this cluster: a provider and a role."""
     session = aws_client(sandbox, aws_port, "sts").assume_role(
-        RoleArn=f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/administrator", RoleSessionName="seed"
+        RoleArn=f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/{ADMINISTRATOR}", RoleSessionName="seed"
     )
     iam = aws_client(sandbox, aws_port, "iam", session["Credentials"])
     issuer = ISSUER.removeprefix("https://")

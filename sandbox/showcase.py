@@ -10,7 +10,16 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ServiceAccount
 
 from sandbox.engine import irsa_in_terminal, pulumi_in_terminal, select_stack
-from sandbox.layout import AUDIENCE, AWS_ACCOUNT, CHECKOUT, ISSUER, OTHER_AWS_ACCOUNT, Sandbox, SandboxError
+from sandbox.layout import (
+    ADMINISTRATOR,
+    AUDIENCE,
+    AWS_ACCOUNT,
+    CHECKOUT,
+    ISSUER,
+    OTHER_AWS_ACCOUNT,
+    Sandbox,
+    SandboxError,
+)
 from sandbox.seed import CLUSTER_ROLE_TRUST, aws_client, create_if_missing, kubernetes_client, publish_keys
 from sandbox.servers import (
     add_cluster,
@@ -81,7 +90,7 @@ def seed_clusters(sandbox: Sandbox, aws_port: int) -> None:
 
 def _seed_other_aws_account(sandbox: Sandbox, aws_port: int) -> None:
     session = aws_client(sandbox, aws_port, "sts").assume_role(
-        RoleArn=f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/administrator", RoleSessionName="seed"
+        RoleArn=f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/{ADMINISTRATOR}", RoleSessionName="seed"
     )
     iam, eks = (aws_client(sandbox, aws_port, service, session["Credentials"]) for service in ("iam", "eks"))
     create_if_missing(iam.create_role, RoleName="deployer", AssumeRolePolicyDocument=json.dumps(CLUSTER_ROLE_TRUST))
@@ -135,7 +144,7 @@ def what_exists(sandbox: Sandbox, aws_port: int) -> set[str]:
     """Return the ARNs of all roles, policies and OIDC providers, and the service accounts of both clusters."""
     found = set()
     session = aws_client(sandbox, aws_port, "sts").assume_role(
-        RoleArn=f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/administrator", RoleSessionName="look"
+        RoleArn=f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/{ADMINISTRATOR}", RoleSessionName="look"
     )
     for credentials in (None, session["Credentials"]):
         iam = aws_client(sandbox, aws_port, "iam", credentials)

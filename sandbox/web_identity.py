@@ -1,4 +1,4 @@
-"""AssumeRoleWithWebIdentity as AWS answers it: moto grants any token, so what AWS refuses is refused before.
+"""AssumeRole and AssumeRoleWithWebIdentity as AWS answers them: moto grants all, so what AWS refuses is refused before.
 
 The order, the error codes and the words are those of STS
 (https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html#API_AssumeRoleWithWebIdentity_Errors).
@@ -23,6 +23,7 @@ from joserfc.jwk import KeySet
 from moto.backends import get_backend
 from moto.sts.responses import TokenResponse
 
+from sandbox.layout import ADMINISTRATOR
 from sandbox.sts_decision import CannotDecideError, trusts
 
 ROLE_ARN = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/(?:[\x21-\x7E]+/)?([\w+=,.@-]+)")
@@ -107,6 +108,7 @@ def refuse_as_sts(clusters: Path, log: Callable[[str], None]) -> None:
     keys = PublishedKeys(clusters)
     sts: Any = TokenResponse
     dispatch, read, grant = sts._dispatch, sts.parse_parameters, sts.assume_role_with_web_identity
+    assume = sts.assume_role
 
     def answer(self: Any, *arguments: Any, **named: Any) -> Any:
         try:
@@ -134,7 +136,16 @@ def refuse_as_sts(clusters: Path, log: Callable[[str], None]) -> None:
         check(call, keys, log)
         return grant(self)
 
-    sts._dispatch, sts.parse_parameters, sts.assume_role_with_web_identity = answer, read_once, grant_if_trusted
+    def assume_if_exists(self: Any) -> Any:
+        arn = ROLE_ARN.fullmatch(self._get_param("RoleArn", ""))
+        if arn and arn[3] != ADMINISTRATOR:
+            caller = f"arn:{arn[1]}:sts::{self.current_account}:user/moto"
+            refusal = f"User: {caller} is not authorized to perform: sts:AssumeRole on resource: {arn[0]}"
+            _role(arn[1], arn[2], arn[3], arn[0], refusal)
+        return assume(self)
+
+    sts._dispatch, sts.parse_parameters, sts.assume_role = answer, read_once, assume_if_exists
+    sts.assume_role_with_web_identity = grant_if_trusted
 
 
 def check(call: WebIdentityCall, keys: PublishedKeys, log: Callable[[str], None]) -> None:
@@ -220,12 +231,12 @@ def _require_in_time(claims: Mapping[str, Any]) -> None:
         raise Refusal("InvalidIdentityToken", NOT_A_TOKEN)
 
 
-def _role(partition: str, aws_account: str, name: str, arn: str) -> Any:
+def _role(partition: str, aws_account: str, name: str, arn: str, refusal: str = NOT_AUTHORIZED) -> Any:
     roles = get_backend("iam")[aws_account][partition].roles.values()
     # STS does not tell a role that is not there from one that does not trust.
     found = next((role for role in roles if role.name == name and role.arn == arn), None)
     if found is None:
-        raise Refusal("AccessDenied", NOT_AUTHORIZED, 403)
+        raise Refusal("AccessDenied", refusal, 403)
     return found
 
 

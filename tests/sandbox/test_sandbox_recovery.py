@@ -57,14 +57,16 @@ def test_a_second_start_leaves_what_runs_alone(sandbox: Sandbox) -> None:
 
 
 def test_what_was_deployed_is_there_after_a_stop(sandbox: Sandbox) -> None:
-    """After `make down` and `make up` roles, accounts and the cluster's issuer are those of before."""
+    """After `make down` and `make up` roles, their number, accounts and the cluster's issuer are those of before."""
     iam = aws_client(sandbox, started(sandbox)["aws-api"], "iam")
     iam.create_role(RoleName="kept", AssumeRolePolicyDocument=TRUST)
+    summary = iam.get_account_summary()["SummaryMap"]
     kubernetes_client(sandbox).create(Namespace(metadata=ObjectMeta(name="kept")))
     assert stop_servers(sandbox, StepProgress()) == len(ORDER)
     assert processes(sandbox) == {}
     port = start_servers(sandbox, StepProgress())["aws-api"]
     assert aws_client(sandbox, port, "iam").get_role(RoleName="kept")["Role"]["RoleName"] == "kept"
+    assert aws_client(sandbox, port, "iam").get_account_summary()["SummaryMap"] == summary
     assert kubernetes_client(sandbox).get(Namespace, "kept").metadata is not None
     cluster = aws_client(sandbox, port, "eks").describe_cluster(name="my-cluster")["cluster"]
     assert cluster["identity"]["oidc"]["issuer"] == ISSUER

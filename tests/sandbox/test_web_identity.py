@@ -413,3 +413,15 @@ def test_other_requests_stay_what_they_are(cloud: Any) -> None:
     s3.delete_bucket(Bucket="web-identity-test")
 
     assert cloud.aws("sts").get_caller_identity()["Account"] == "111122223333"
+
+
+def test_a_role_that_does_not_exist_cannot_be_assumed(cloud: Any) -> None:
+    """Protects AssumeRole from granting all: AWS does not tell a missing role from one that does not trust."""
+    missing = "arn:aws:iam::444455556666:role/deploier"
+    with pytest.raises(ClientError) as caught:
+        cloud.aws("sts").assume_role(RoleArn=missing, RoleSessionName="test")
+
+    response: Any = caught.value.response
+    assert (response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"]) == (403, "AccessDenied")
+    assert response["Error"]["Message"].endswith(f"is not authorized to perform: sts:AssumeRole on resource: {missing}")
+    cloud.aws("sts").assume_role(RoleArn="arn:aws:iam::444455556666:role/other-account-role", RoleSessionName="test")
