@@ -30,12 +30,14 @@ class HeldResource:
         name: Its logical name.
         properties: Its outputs, and its inputs where an output is missing.
         retained: Whether it is kept when it leaves the state.
+        inputs: Its inputs alone.
     """
 
     type: str
     name: str
     properties: Mapping[str, Any]
     retained: bool
+    inputs: Mapping[str, Any] = field(default_factory=dict)
 
     def text(self, *keys: str) -> str:
         """Return a property that is a string; an empty string where it is missing, or a secret."""
@@ -120,6 +122,7 @@ def held_by(state: Mapping[str, Any]) -> Held:
             str(resource["urn"]).rsplit("::", 1)[-1],
             {**(resource.get("inputs") or {}), **(resource.get("outputs") or {})},
             resource.get("retainOnDelete") is True,
+            resource.get("inputs") or {},
         )
         for resource in (state.get("deployment") or {}).get("resources") or []
         if not resource.get("external") and not resource.get("delete")

@@ -1,6 +1,6 @@
 """What the clusters would refuse: namespaces and service accounts."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from config import live_rules
@@ -49,6 +49,8 @@ def kubernetes_conflicts(
         about = f"the service account {named(f'{namespace}/{name}')}"
         if service_account.create:
             yield from _to_create(planned, service_account, live, ours, about)
+        elif live is None and cluster.namespaces is not None and namespace not in cluster.namespaces:
+            continue  # that the namespace is missing is told already
         elif live is None:
             create = commands.create_service_account(namespace, name)
             fix = f"set create: true, or create it: {create}"
@@ -135,7 +137,11 @@ def _taken(
 
     Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts
     """
-    for annotation, value in _annotations(planned, service_account).items():
+    declared = _annotations(planned, service_account)
+    if ours and _is_unchanged(declared, ours.inputs):
+        # What others overwrote since then is drift: `pulumi up` without a refresh does not look at it.
+        return
+    for annotation, value in declared.items():
         if annotation not in live.annotations or live.annotations[annotation] == value:
             continue
         others = live.managers.get(annotation, frozenset()) - {ours.text("__fieldManager") if ours else ""}
@@ -145,6 +151,15 @@ def _taken(
             allowed = "a service account that no other manager annotates so"
             fix = "remove that annotation where it is written; or set takeOver: true to overwrite it"
             yield finding(live_rules.SERVICE_ACCOUNT_TAKEN, planned.place("serviceAccount"), found, allowed, fix)
+
+
+def _is_unchanged(declared: Mapping[str, Any], inputs: Mapping[str, Any]) -> bool:
+    """Return whether the state has these annotations; a role whose name IAM chooses counts as the same."""
+    metadata = inputs.get("metadata")
+    before = metadata.get("annotations") if isinstance(metadata, Mapping) else None
+    if not isinstance(before, Mapping):
+        return False
+    return all(before.get(key) == value or (key == ROLE_ARN and not value) for key, value in declared.items())
 
 
 def _annotations(planned: Planned, service_account: AnnotatedServiceAccount) -> dict[str, Any]:

@@ -262,8 +262,13 @@ def test_the_quota_of_roles(roles: int, quota: int, number: int, own: int) -> No
 
 @pytest.mark.parametrize(
     ("change", "refused"),
-    [({}, False), ({"path": "/new/"}, True), ({"namePrefix": "mine-"}, True), ({"name": "app-role", "path": "/x/"}, False)],
-)  # fmt: skip
+    [
+        ({}, False),
+        ({"path": "/new/"}, True),
+        ({"namePrefix": "mine-"}, True),
+        ({"name": "app-role", "path": "/new/"}, False),
+    ],
+)
 def test_a_role_with_an_automatic_name_is_replaced_by_one_more(change: dict[str, Any], refused: bool) -> None:
     """The engine creates the new one before it deletes the old one, unless the name was given."""
     state = [held_role("app", "app-1a2b3c4")]

@@ -130,6 +130,10 @@ def test_a_service_account_to_annotate_must_exist() -> None:
     assert rules([mistake]) == [("service-account-missing", f"{SERVICE_ACCOUNT}.name")]
     assert mistake.mistake.fix.endswith("kubectl create serviceaccount app -n team-a")
     assert found(stack(ANNOTATED), in_cluster=cluster({"team-a/app": live()})) == []
+    # One cause is told once.
+    assert [rule for rule, _ in rules(found(stack(ANNOTATED), in_cluster=cluster(namespaces=())))] == [
+        "namespace-missing"
+    ]
 
 
 def test_an_annotation_of_another_manager_is_a_conflict() -> None:
@@ -161,6 +165,15 @@ def test_the_manager_of_the_own_state_is_no_other() -> None:
     assert rules(
         found(stack(ANNOTATED), in_cluster=cluster({"team-a/app": live(before, "kubectl-annotate")}), state=state)
     ) == [("service-account-taken", SERVICE_ACCOUNT)]
+
+
+def test_what_others_overwrote_is_drift_while_the_file_says_the_same() -> None:
+    """`pulumi up` compares with its state: without a change of its own, it does not meet the other manager."""
+    held = held_service_account(OURS, "team-a", "app", created=False)
+    taken = cluster({"team-a/app": live(arn("role", "theirs"), "kubectl-annotate")})
+    for role, conflicts in (("app", []), ("before", ["service-account-taken"])):
+        state = [{**held, "inputs": {"metadata": {"annotations": {ROLE_ARN: arn("role", role)}}}}]
+        assert [rule for rule, _ in rules(found(stack(ANNOTATED), in_cluster=taken, state=state))] == conflicts
 
 
 def test_a_value_that_nobody_manages_is_no_conflict() -> None:
