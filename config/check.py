@@ -69,6 +69,11 @@ def stack_files(folder: Path) -> list[Path]:
     return sorted(project.glob("Pulumi.*.yaml")) if project else []
 
 
+def stack_name(file: Path) -> str:
+    """Return the name of a stack file's stack: `prod` of `Pulumi.prod.yaml`."""
+    return file.name.removeprefix("Pulumi.").removesuffix(".yaml")
+
+
 def report_of(path: Path, live: bool = False) -> FileReport:
     """Return the report of one stack file.
 
@@ -108,11 +113,8 @@ def report_of(path: Path, live: bool = False) -> FileReport:
     elif live and examination.stack:
         from program.live.look import look  # noqa: PLC0415 (the clients take a second to import)
 
-        name, providers = (
-            path.name.removeprefix("Pulumi.").removesuffix(".yaml"),
-            {**project.providers, **file.providers},
-        )
-        found = look(examination.stack, name, path.parent, providers, known_region)
+        providers = {**project.providers, **file.providers}
+        found = look(examination.stack, stack_name(path), path.parent, providers, known_region)
         mistakes += placed(found.mistakes)
         warnings += found.warnings
         not_checked += found.not_checked

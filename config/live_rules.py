@@ -1,4 +1,4 @@
-"""What `irsa check --live` finds, by the rule's name in reports: the program's live room uses these names."""
+"""What `irsa check --live` finds, by the rule's name in reports; a failed look-up of `pulumi up` has the same names."""
 
 NAMESPACE_MISSING = "namespace-missing"
 NAMESPACE_EXISTS = "namespace-exists"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from config.check import stack_files
+from config.check import stack_files, stack_name
 from config.stack_file import StackFile, project_settings
 from irsa.rules.mistakes import named
 from irsa_cli.exits import GOOD, CouldNotLookError
@@ -49,11 +49,6 @@ def run(arguments: argparse.Namespace) -> int:
         for stack in stacks:
             print(named(stack))
     return GOOD
-
-
-def stack_name(file: Path) -> str:
-    """Return the name of a stack file's stack: `prod` of `Pulumi.prod.yaml`."""
-    return file.name.removeprefix("Pulumi.").removesuffix(".yaml")
 
 
 def is_of_sandbox(file: Path) -> bool:

@@ -25,7 +25,7 @@ from program.lookups import needs_of
 REGION_VARIABLES, PROFILE_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION"), ("AWS_PROFILE",)
 # With any other setting of the default provider, boto3 would ask with other credentials, or by another way.
 FOLLOWED = {"region", "profile", "allowedAccountIds", "forbiddenAccountIds", "defaultTags", "ignoreTags", "maxRetries"}
-# What boto3 and the AWS plugin cannot differ in; for anything else, the plugin has the word.
+# What boto3 and the AWS plugin cannot differ in; anything else is left to the plugin.
 CERTAIN = {
     Cause.REGION_MISSING,
     Cause.WRONG_AWS_ACCOUNT,
@@ -89,8 +89,8 @@ def asked_aws_account(
     allowed, forbidden = ([] if aws_account else config.get(name) or [] for name in ACCOUNT_LISTS)
     return AskedAwsAccount(
         ("accounts", aws_account) if aws_account else (),
-        region=region or settings.region or config.get("region") or _first_variable(REGION_VARIABLES),
-        profile=settings.profile or config.get("profile") or _first_variable(PROFILE_VARIABLES),
+        region=region or settings.region or config.get("region") or first_variable(REGION_VARIABLES),
+        profile=settings.profile or config.get("profile") or first_variable(PROFILE_VARIABLES),
         role_arn=settings.assume_role_arn,
         allowed=allowed,
         forbidden=forbidden,
@@ -145,8 +145,7 @@ def _failure(asked: AskedAwsAccount) -> Failure | None:
         del os.environ[OWN_BUNDLE]
     if isinstance(found, Failure):
         return found
-    refused = found in asked.forbidden or (asked.allowed and found not in asked.allowed)
-    return Failure(Cause.WRONG_AWS_ACCOUNT, "", {"number": found}) if refused else None
+    return Failure(Cause.WRONG_AWS_ACCOUNT, "", {"number": found}) if asked.refuses(found) else None
 
 
 def _identified(asked: AskedAwsAccount) -> str | Failure:
@@ -161,7 +160,8 @@ def _identified(asked: AskedAwsAccount) -> str | Failure:
         return failure_of(str(error))
 
 
-def _first_variable(names: Iterable[str]) -> str | None:
+def first_variable(names: Iterable[str]) -> str | None:
+    """Return the value of the first environment variable that is set; None where none is."""
     return next(filter(None, map(os.environ.get, names)), None)
 
 
@@ -217,7 +217,7 @@ def kubeconfig_mistake(
 
 
 def _content(file: Path) -> dict[str, Any] | None:
-    """Return a kubeconfig; None where it cannot be read as one, about which the Kubernetes plugin has the word."""
+    """Return a kubeconfig; None where it cannot be read as one, which the Kubernetes plugin reports."""
     try:
         content = yaml.safe_load(file.read_text())
         entries = content.get("contexts") or []

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from enum import Enum, auto
 from typing import NamedTuple
 
+from config import live_rules
 from config.located_mistake import LocatedMistake
 from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path, parse_iam_arn
@@ -16,10 +17,6 @@ from irsa.rules.mistakes import Mistake, Place, listed, named, nearest, path_of
 LONGEST_ANSWER = 300
 # https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html
 ACTIVE, CHANGING = "ACTIVE", ("CREATING", "PENDING", "UPDATING")
-# Rules of reports (docs/reference), one for each kind of failure that a user can fix in one place.
-CREDENTIALS, WRONG_ACCOUNT, ACCOUNT_UNREACHABLE = "credentials", "wrong-account", "account-unreachable"
-PROVIDER_MISSING, AUDIENCE_MISSING = "provider-missing", "audience-missing"
-CONTEXT_MISSING, CLUSTER_UNREACHABLE = "context-missing", "cluster-unreachable"
 
 
 class Cause(Enum):
@@ -190,6 +187,10 @@ class AskedAwsAccount(NamedTuple):
     forbidden: Collection[str] = ()
     """`aws:forbiddenAccountIds`."""
 
+    def refuses(self, number: str) -> bool:
+        """Return whether the AWS provider refuses credentials of the AWS account with this ID."""
+        return number in self.forbidden or bool(self.allowed and number not in self.allowed)
+
     def __str__(self) -> str:
         """Return how a message names it, with the region."""
         number = self.number or (parse_iam_arn(self.role_arn, "role").account_id if self.role_arn else None)
@@ -275,7 +276,7 @@ def _wrong_aws_account(failure: Failure, asked: Question) -> LocatedMistake:
     if not allowed or number in asked.aws_account.forbidden:
         words = "an AWS account that aws:forbiddenAccountIds does not list"
     fix = f"use credentials of that account, or correct the list; these are in use: {_check(asked)}"
-    return _of_account(asked, found, words, fix, WRONG_ACCOUNT)
+    return _of_account(asked, found, words, fix, live_rules.WRONG_ACCOUNT)
 
 
 def _not_trusted(failure: Failure, asked: Question) -> LocatedMistake:
@@ -302,7 +303,7 @@ def _role_not_assumable(failure: Failure, asked: Question) -> LocatedMistake:
     found = f"the role {named(role) if role else 'of the AWS provider'} cannot be assumed: {_quoted(failure)}"
     allowed = "a role whose trust policy admits the stack's credentials, which may call sts:AssumeRole"
     fix = f"correct the two: {commands.assume_role(role)}" if role else "correct aws:assumeRoles"
-    return LocatedMistake(place, Mistake(found, allowed, fix), rule=ACCOUNT_UNREACHABLE)
+    return LocatedMistake(place, Mistake(found, allowed, fix), rule=live_rules.ACCOUNT_UNREACHABLE)
 
 
 def _denied(failure: Failure, asked: Question) -> LocatedMistake:
@@ -344,7 +345,9 @@ AWS_MISTAKES: Mapping[Cause, Callable[[Failure, Question], LocatedMistake]] = {
 }
 
 
-def _of_account(asked: Question, found: str, allowed: str, fix: str, rule: str = CREDENTIALS) -> LocatedMistake:
+def _of_account(
+    asked: Question, found: str, allowed: str, fix: str, rule: str = live_rules.CREDENTIALS
+) -> LocatedMistake:
     return LocatedMistake(asked.aws_account.place, Mistake(found, allowed, fix), rule=rule)
 
 
@@ -402,14 +405,14 @@ def provider_missing(place: Place, number: str, issuer: str, command: str) -> Lo
     # The command has the end of the line, so that it can be pasted.
     fix = f"let this stack create it with createOidcProvider: true, or create it: {command}"
     mistake = Mistake(found, "a provider, before the first role for the cluster", fix)
-    return LocatedMistake(place, mistake, rule=PROVIDER_MISSING)
+    return LocatedMistake(place, mistake, rule=live_rules.PROVIDER_MISSING)
 
 
 def provider_of_other_issuer(place: Place, arn: str, issuer: str) -> LocatedMistake:
     """Return the mistake for an IAM OIDC provider that is not of the cluster's issuer."""
     found = f"the OIDC provider {arn} is not for the issuer {issuer}"
     allowed = f"the provider of that issuer: its ARN ends with {issuer_host_path(issuer)}"
-    return LocatedMistake(place, Mistake(found, allowed, "correct one of the two"), rule=PROVIDER_MISSING)
+    return LocatedMistake(place, Mistake(found, allowed, "correct one of the two"), rule=live_rules.PROVIDER_MISSING)
 
 
 def audience_missing(place: Place, arn: str, missing: Collection[str], client_ids: Collection[str]) -> LocatedMistake:
@@ -419,7 +422,7 @@ def audience_missing(place: Place, arn: str, missing: Collection[str], client_id
     mistake = Mistake(
         f"{found}; it lists: {', '.join(client_ids)}", "the audiences of the bindings in its client ID list", fix
     )
-    return LocatedMistake(place, mistake, rule=AUDIENCE_MISSING)
+    return LocatedMistake(place, mistake, rule=live_rules.AUDIENCE_MISSING)
 
 
 def stack_unreadable(place: Place, stack: str, failure: Failure) -> LocatedMistake:
@@ -447,14 +450,14 @@ def kubeconfig_missing(place: Place, files: Collection[str]) -> LocatedMistake:
     """Return the mistake for a kubeconfig of which no file exists."""
     found = f"there is no kubeconfig {listed(files)}"
     fix = "correct the path, or write it: " + commands.update_kubeconfig()
-    return LocatedMistake(place, Mistake(found, "an existing kubeconfig", fix), rule=CONTEXT_MISSING)
+    return LocatedMistake(place, Mistake(found, "an existing kubeconfig", fix), rule=live_rules.CONTEXT_MISSING)
 
 
 def context_missing(place: Place, context: str, contexts: Collection[str]) -> LocatedMistake:
     """Return the mistake for a context that no kubeconfig has."""
     found = f"the kubeconfig has no context {named(context)}; it has: {listed(sorted(contexts)) or 'none'}"
     fix = nearest(context, contexts, f"correct it; these exist: {commands.list_contexts()}")
-    return LocatedMistake(place, Mistake(found, "a context of the kubeconfig", fix), rule=CONTEXT_MISSING)
+    return LocatedMistake(place, Mistake(found, "a context of the kubeconfig", fix), rule=live_rules.CONTEXT_MISSING)
 
 
 def kubernetes_mistake(failure: Failure, place: Place, cluster: str) -> LocatedMistake:
@@ -462,7 +465,9 @@ def kubernetes_mistake(failure: Failure, place: Place, cluster: str) -> LocatedM
     found = f"no answer from the Kubernetes API of {cluster}: {_quoted(failure)}"
     allowed, fix = KUBERNETES_FIXES.get(failure.cause, KUBERNETES_FIXES[Cause.UNKNOWN])
     rule = (
-        CONTEXT_MISSING if failure.cause in (Cause.CONTEXT_MISSING, Cause.KUBECONFIG_MISSING) else CLUSTER_UNREACHABLE
+        live_rules.CONTEXT_MISSING
+        if failure.cause in (Cause.CONTEXT_MISSING, Cause.KUBECONFIG_MISSING)
+        else live_rules.CLUSTER_UNREACHABLE
     )
     return LocatedMistake(place, Mistake(found, allowed, fix), rule=rule)
 

@@ -8,6 +8,7 @@ from config.models import Cluster, Stack
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import Caller, LiveAwsAccount, caller, eks_access_entries, eks_cluster, session_of
 from irsa_cli.state import stack_outputs
+from program.access import asked_aws_account
 from program.lookups import Identity
 from program.questions import EksCluster, NoAnswerError
 
@@ -42,7 +43,7 @@ class LiveCloud:
             found = caller(session)
         except CouldNotLookError as error:
             raise NoAnswerError(str(error)) from error
-        if aws_account is None and not _is_allowed(found.account_id, self._settings):
+        if asked_aws_account(self._aws_accounts, aws_account, self._settings).refuses(found.account_id):
             # The words of the AWS plugin.
             raise NoAnswerError(f"AWS account ID not allowed: {found.account_id}")
         self._sessions[aws_account], self._callers[aws_account] = session, found
@@ -119,9 +120,3 @@ class LiveCloud:
 
 def _account_and_name(arn: str) -> tuple[str, str]:
     return arn.split(":")[4], arn.rsplit("/", 1)[-1]
-
-
-def _is_allowed(account_id: str, settings: Mapping[str, Any]) -> bool:
-    """Return whether the AWS provider accepts credentials of this AWS account."""
-    allowed, forbidden = settings.get("allowedAccountIds"), settings.get("forbiddenAccountIds")
-    return (not allowed or account_id in allowed) and account_id not in (forbidden or ())

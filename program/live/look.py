@@ -14,7 +14,7 @@ from irsa.rules.mistakes import listed
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import NOT_FOLLOWED
 from irsa_cli.state import exported_state
-from program.access import REGION_VARIABLES
+from program.access import REGION_VARIABLES, first_variable
 from program.live.changes import pod_losses
 from program.live.conflicts import WARNINGS, conflicts, each_once
 from program.live.held import Held, held_by
@@ -61,7 +61,7 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     unsupported = [f"aws:{name}" for name in NOT_FOLLOWED if name in aws]
     if unsupported:
         return LiveReport([], [], [f"AWS and Kubernetes: irsa does not use {listed(unsupported)}"], False)
-    aws["region"] = region or next(filter(None, map(os.environ.get, REGION_VARIABLES)), None)
+    aws["region"] = region or first_variable(REGION_VARIABLES)
     reader = Reader(stack, needs_of(stack), aws, kubernetes, folder)
     with ThreadPoolExecutor(1) as pool:
         export = pool.submit(exported_state, name, folder)
