@@ -371,7 +371,7 @@ class Binding(Settings):
     retain_on_delete: bool = Field(default=False, examples=[True])
     """true: the binding's resources are kept when the binding is removed."""
     formerly: Key | None = Field(default=None, examples=["old-key"])
-    """Earlier key of this binding, with which its automatic names start. Keep it: without it, these are made anew."""
+    """Earlier key of this binding, with which its automatic names start. Keep it: without it, these are recreated."""
 
 
 class Defaults(Settings):

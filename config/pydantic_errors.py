@@ -97,7 +97,7 @@ def _advice_for_keys(found: Any, known: list[str]) -> str:
 
 
 def _key_of(value: str, known: Iterable[str]) -> str | None:
-    """Return the key for which a value stands alone, where a mapping belongs; None where that cannot be told."""
+    """Return the key for which a value stands alone, where a mapping belongs; None where that is not known."""
     if value.endswith(".json"):
         return "file" if "file" in known else None
     if value.startswith("arn:"):

@@ -133,7 +133,7 @@ class Questions:
 
     @once
     def own_issuer(self, cluster: str) -> str:
-        """The issuer of a cluster whose Kubernetes API is used: by it, what is there is told from other clusters'."""
+        """The issuer of a cluster whose Kubernetes API is used; no other cluster of the stack file may have it."""
         issuer = self.issuer(cluster)
         for other in self._in_kubernetes[: self._in_kubernetes.index(cluster)]:
             if self.issuer(other) == issuer:

@@ -66,7 +66,7 @@ def _deleted_role(role: HeldResource, successor: Planned | None, held: Held) -> 
             found = f"the role {named(arn)} is deleted, because its binding created it, and now only names it"
             fix = f"{RETAIN} and without role.arn"
         elif successor.role_arn is None and successor.key != key and successor.binding.formerly is None and key:
-            found = f"the role {named(arn)} is deleted and created anew: its name starts with the key {named(key)}"
+            found = f"the role {named(arn)} is deleted and recreated: its name starts with the key {named(key)}"
             fix = f"set formerly: {key}"
             place = successor.place()
     return finding(live_rules.PODS_LOSE_ROLE, place, found, NOTHING_LOST, fix)
@@ -109,7 +109,7 @@ def _replaced_role(planned: Planned, held: Held) -> Iterator[LocatedMistake]:
         fix = "give the binding another key in the same change, without `formerly`: then the new role comes first"
         yield finding(live_rules.PODS_LOSE_ROLE, planned.place("role", "name"), found, NOTHING_LOST, fix)
     elif path != (before.text("path") or "/"):
-        found = f"{about} is deleted and created anew, because its path changes: in between Pods have no role"
+        found = f"{about} is deleted and recreated, because its path changes: in between Pods have no role"
         fix = "write another name in the same change: then the new role comes first"
         yield finding(live_rules.PODS_LOSE_ROLE, planned.place("role", "path"), found, NOTHING_LOST, fix)
 
@@ -125,6 +125,6 @@ def _replaced_policies(planned: Planned, held: Held) -> Iterator[LocatedMistake]
         changed = [key for key, value in wanted.items() if has[key] != value]
         if changed:
             about = f"the policy {named(before.text('arn'))}"
-            found = f"{about} is deleted and created anew, because its {changed[0]} changes: in between Pods lack it"
+            found = f"{about} is deleted and recreated, because its {changed[0]} changes: in between Pods lack it"
             fix = "write another name in the same change: then the new policy comes first"
             yield finding(live_rules.PODS_LOSE_ROLE, planned.place("policy", changed[0]), found, NOTHING_LOST, fix)
