@@ -98,7 +98,7 @@ def asked_aws_account(
 
 
 def _credential_mistakes(stack: Stack) -> Iterator[tuple[str | None, LocatedMistake]]:
-    for aws_account in sorted(_used_aws_accounts(stack), key=lambda key: key or ""):
+    for aws_account in sorted(used_aws_accounts(stack), key=lambda key: key or ""):
         asked = asked_aws_account(stack.aws_accounts, aws_account, aws_settings())
         # The stack's own account may be reached in a way that boto3 does not follow.
         failure = _failure(asked) if aws_account or not _unfollowed() else None
@@ -107,7 +107,7 @@ def _credential_mistakes(stack: Stack) -> Iterator[tuple[str | None, LocatedMist
             yield aws_account, aws_mistake(failure, question)
 
 
-def _used_aws_accounts(stack: Stack) -> set[str | None]:
+def used_aws_accounts(stack: Stack) -> set[str | None]:
     """Return the AWS accounts whose provider is used: the stack's own where something is asked or created in it."""
     needs = needs_of(stack)
     used = {aws_account for aws_account, names in needs.variables.items() if aws_account or names}

@@ -16,7 +16,7 @@ from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import Place, named, path_of
 from irsa_cli.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError, SecretInStateError
 from irsa_cli.live.kubernetes import LiveCluster, configuration
-from program.access import kubeconfig_mistake
+from program.access import kubeconfig_mistake, used_aws_accounts
 from program.live.cloud import LiveCloud
 from program.live.planned import finding
 from program.live.reads import AwsReads, ClusterReads, Reads, service_account_of
@@ -56,7 +56,11 @@ class Reader:
         with_region = any("region" in names for names in self._needs.variables.values())
         in_kubernetes = [key for key in self._clusters if key in self._needs.kubernetes]
         issuers = self._answers(live_rules.CLUSTER_UNREACHABLE, self._ask.own_issuer, in_kubernetes)
-        identities = self._answers(live_rules.CREDENTIALS, self._ask.identity, self._needs.variables)
+        used = used_aws_accounts(self._stack)
+        # `pulumi up` has no credentials to fail with where nothing is asked or created in the stack's own account.
+        unused = {key: ResolvedAwsAccount(None, None) for key in self._needs.variables if key not in used}
+        asked = [key for key in self._needs.variables if key in used]
+        identities = self._answers(live_rules.CREDENTIALS, self._ask.identity, asked)
         providers: dict[tuple[str, str | None], str] = {}
         for cluster, aws_account in self._needs.audiences:
             if aws_account not in identities:
@@ -72,7 +76,7 @@ class Reader:
                 providers[cluster, aws_account] = existing or self._declared_provider(cluster, aws_account) or created
         return Lookups(
             self._answer(live_rules.CREDENTIALS, self._ask.region) if with_region else None,
-            {key: ResolvedAwsAccount(identity, None) for key, identity in identities.items()},
+            {key: ResolvedAwsAccount(identity, None) for key, identity in identities.items()} | unused,
             {key: ResolvedCluster(cluster.name or "", None, issuers.get(key, "")) for key, cluster in clusters},
             providers,
         )

@@ -112,7 +112,7 @@ def stack(**values: Any) -> Stack:
 
 
 def used(**values: Any) -> set[str | None]:
-    return access._used_aws_accounts(stack(**values))
+    return access.used_aws_accounts(stack(**values))
 
 
 def test_an_account_counts_where_something_is_asked_or_created() -> None:

@@ -208,6 +208,18 @@ def test_no_credentials(iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.Mo
     assert "bindings whose look-ups failed: app" in report.not_checked
 
 
+def test_no_credentials_for_what_needs_none(
+    iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch, calls: Counter[str]
+) -> None:
+    """Protects a stack that only annotates service accounts: `pulumi up` asks nothing of the stack's AWS account."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    binding = {"serviceAccount": {"name": "default", "create": False}, "role": {"arn": f"arn:aws:iam::{NUMBER}:role/a"}}
+
+    assert looked({"bindings": {"app": binding}}) == LiveReport([], [], [], True)
+    assert not calls
+
+
 @pytest.mark.parametrize(
     ("setting", "numbers", "refused"),
     [
