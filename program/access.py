@@ -134,7 +134,7 @@ def _unfollowed() -> set[str]:
 
 def _failure(asked: AskedAwsAccount) -> Failure | None:
     """Return why AWS refuses the credentials, or the stack refuses their AWS account; None where neither does."""
-    if not asked.region:
+    if not asked.region and not _region_of_profile(asked.profile):
         return Failure(Cause.REGION_MISSING, "", {})
     found = _identified(asked)
     authorities = ssl.get_default_verify_paths().cafile
@@ -146,6 +146,18 @@ def _failure(asked: AskedAwsAccount) -> Failure | None:
     if isinstance(found, Failure):
         return found
     return Failure(Cause.WRONG_AWS_ACCOUNT, "", {"number": found}) if asked.refuses(found) else None
+
+
+def _region_of_profile(profile: str | None) -> str | None:
+    """Return the region that the AWS configuration files have for a profile; None where there is no such profile."""
+    from irsa_cli.exits import CouldNotLookError  # noqa: PLC0415 (with boto3, it takes half a second to import)
+    from irsa_cli.live.aws import session_of  # noqa: PLC0415
+
+    try:
+        region: str | None = session_of({"profile": profile}).region_name
+    except CouldNotLookError:
+        return None
+    return region
 
 
 def _identified(asked: AskedAwsAccount) -> str | Failure:

@@ -3,23 +3,37 @@
 docs/reference/changes.md has the same for every kind of change.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from config import live_rules
 from config.located_mistake import LocatedMistake
 from irsa.outputs import LogicalName
 from irsa.rules.mistakes import Place, named
-from irsa_cli.state import POLICY, ROLE, SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH
-from program.live.held import Held, HeldResource
+from irsa_cli.state import OIDC_PROVIDER, POLICY, ROLE, SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH
+from program.live.held import KUBERNETES_NAMESPACE, Held, HeldResource
 from program.live.planned import Planned, finding, plain
 
 RETAIN = "first run `pulumi up` with retainOnDelete: true"
+# What other resources go with, and the key that keeps it.
+DELETED_WITH = {
+    KUBERNETES_NAMESPACE: ("the namespace {} is deleted, and all its Pods", "createNamespace"),
+    OIDC_PROVIDER: ("the IAM OIDC provider {} is deleted: no role admits its cluster any more", "createOidcProvider"),
+}
 NOTHING_LOST = "a change after which every Pod has its role"
 
 
-def pod_losses(components: Collection[Planned], held: Held) -> Iterator[LocatedMistake]:
-    """Yield what the change takes from Pods: service accounts, annotations, roles, and policies for a moment."""
-    continued = {id(found) for kind, name in _planned_resources(components) if (found := held.find(kind, name))}
+def pod_losses(
+    components: Collection[Planned], providers: Iterable[LogicalName], held: Held
+) -> Iterator[LocatedMistake]:
+    """Yield what the change takes from Pods: service accounts, annotations, roles, and policies for a moment.
+
+    Args:
+        components: The components of the plan.
+        providers: Names of the IAM OIDC providers that the stack creates.
+        held: What the stack's state holds.
+    """
+    planned_resources = [*_planned_resources(components), *((OIDC_PROVIDER, name) for name in providers)]
+    continued = {id(found) for kind, name in planned_resources if (found := held.find(kind, name))}
     for resource in held.resources.values():
         if id(resource) not in continued and not resource.retained:
             successor = _successor(resource, components, held)
@@ -27,6 +41,10 @@ def pod_losses(components: Collection[Planned], held: Held) -> Iterator[LocatedM
                 yield _deleted_role(resource, successor, held)
             elif resource.type in (SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH):
                 yield from _deleted_service_account(resource, successor)
+            elif resource.type in DELETED_WITH:
+                about, key = DELETED_WITH[resource.type]
+                text = about.format(named(resource.text("arn") or resource.text("metadata", "name")))
+                yield finding(live_rules.PODS_LOSE_ROLE, (), text, NOTHING_LOST, f"keep {key}: true")
     for planned in components:
         yield from _replaced_role(planned, held)
         yield from _replaced_policies(planned, held)
@@ -35,6 +53,8 @@ def pod_losses(components: Collection[Planned], held: Held) -> Iterator[LocatedM
 def _planned_resources(components: Collection[Planned]) -> Iterator[tuple[str, LogicalName]]:
     for planned in components:
         role, service_account = planned.spec.role, planned.spec.service_account
+        if planned.component.namespace:
+            yield KUBERNETES_NAMESPACE, planned.component.namespace.logical_name
         if role:
             yield ROLE, role.logical_name
         if service_account:

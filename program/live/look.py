@@ -10,11 +10,13 @@ from config.loading import StackFileError
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from config.stack_file import parsed
+from irsa.outputs import LogicalName
 from irsa.rules.mistakes import listed
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import NOT_FOLLOWED
 from irsa_cli.state import exported_state
 from program.access import REGION_VARIABLES, first_variable
+from program.identity import oidc_provider
 from program.live.changes import pod_losses
 from program.live.conflicts import WARNINGS, conflicts, each_once
 from program.live.held import Held, held_by
@@ -78,7 +80,7 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     left_out = sorted(stack.bindings.keys() - usable.bindings.keys())
     components = planned_components(stack, planned, lookups, reads)
     # What a binding without a plan has would look like what is deleted.
-    losses = [] if held is None or left_out or mistakes else pod_losses(components, held)
+    losses = [] if held is None or left_out or mistakes else pod_losses(components, _providers(stack, lookups), held)
     in_the_way = conflicts(stack, components, lookups, reads, held)
     found = each_once([*reads.failures, *mistakes, *in_the_way, *losses])
     if left_out:
@@ -89,6 +91,15 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
         [*not_checked, *reads.not_checked],
         bool(found) or _has_answers(reads),
     )
+
+
+def _providers(stack: Stack, lookups: Lookups) -> list[LogicalName]:
+    """Return the names of the IAM OIDC providers that the stack creates."""
+    return [
+        oidc_provider(stack, cluster, aws_account, lookups.clusters[cluster].issuer)
+        for cluster, aws_account in lookups.oidc_providers
+        if stack.clusters_by_key[cluster].create_oidc_provider
+    ]
 
 
 def _settings_of(provider: str, settings: Mapping[str, Any]) -> dict[str, Any]:

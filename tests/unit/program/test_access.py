@@ -1,5 +1,6 @@
 """What is asked before there is a provider: which AWS accounts, and whether the kubeconfig has the context."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -194,5 +195,16 @@ def test_no_region(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects the first minute with a new stack: the command that sets the region is there."""
     for name in access.REGION_VARIABLES:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
 
     assert "pulumi config set aws:region us-west-2" in asked(monkeypatch, "111122223333", {"aws:region": ""})
+
+
+def test_the_region_may_be_that_of_the_profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Protects from refusing what works: the AWS configuration files have a region for most profiles."""
+    for name in access.REGION_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "config").write_text("[default]\nregion = us-west-2\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+
+    assert asked(monkeypatch, "111122223333", {"aws:region": ""}) == ""

@@ -19,6 +19,7 @@ from irsa_cli.state import (
 from program.live.changes import pod_losses
 from program.live.conflicts import conflicts
 from program.live.held import Held, held_by
+from program.live.look import _providers as providers
 from program.live.planned import planned_components
 from program.live.reads import AwsReads, ClusterReads, LiveServiceAccount, Reads
 from program.lookups import Identity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
@@ -116,7 +117,8 @@ def lost(values: Mapping[str, Any], state: Iterable[Mapping[str, Any]]) -> list[
     stack = stack_of(values)
     lookups = lookups_of(stack)
     reads = Reads({key: account() for key in lookups.aws_accounts}, {key: cluster() for key in lookups.clusters})
-    return list(pod_losses(planned_components(stack, plan(stack, lookups), lookups, reads), held(state)))
+    components = planned_components(stack, plan(stack, lookups), lookups, reads)
+    return list(pod_losses(components, providers(stack, lookups), held(state)))
 
 
 def held(resources: Iterable[Mapping[str, Any]]) -> Held:
@@ -155,6 +157,10 @@ def held_inline_policy(logical_name: str, role: str, name: str) -> dict[str, Any
 
 def held_provider(logical_name: str, provider_arn: str) -> dict[str, Any]:
     return _resource(OIDC_PROVIDER, logical_name, {"arn": provider_arn})
+
+
+def held_namespace(logical_name: str, name: str) -> dict[str, Any]:
+    return _resource("kubernetes:core/v1:Namespace", logical_name, {"metadata": {"name": name}})
 
 
 def held_service_account(

@@ -14,7 +14,9 @@ from tests.unit.program.live.scene import (
     HOST,
     arn,
     held_component,
+    held_namespace,
     held_policy,
+    held_provider,
     held_role,
     held_service_account,
     lost,
@@ -99,6 +101,28 @@ def test_a_role_that_becomes_one_that_is_only_named() -> None:
 
     assert rules([mistake]) == [(LOSS, "bindings.app.role")]
     assert mistake.mistake.fix == "first run `pulumi up` with retainOnDelete: true and without role.arn"
+
+
+def test_what_other_things_go_with() -> None:
+    """A namespace takes its Pods with it, and without the OIDC provider no role admits a token of the cluster."""
+    provider = held_provider(HOST, arn("oidc-provider", HOST))
+    namespace = held_namespace(f"team-a@{HOST}", "team-a")
+    keys = {"namespace": "team-a", "name": "app"}
+    kept = {
+        "cluster": {"name": "my-cluster", "createOidcProvider": True},
+        "defaults": {"retainNamespaces": False},
+        "bindings": {"app": {"serviceAccount": {**keys, "createNamespace": True}}},
+    }
+    changed = {"bindings": {"app": {"serviceAccount": keys}}}
+
+    assert lost(kept, [provider, namespace]) == []
+    assert [(mistake.mistake.found, mistake.mistake.fix) for mistake in lost(changed, [provider, namespace])] == [
+        (
+            f"the IAM OIDC provider {arn('oidc-provider', HOST)} is deleted: no role admits its cluster any more",
+            "keep createOidcProvider: true",
+        ),
+        ("the namespace team-a is deleted, and all its Pods", "keep createNamespace: true"),
+    ]
 
 
 def test_another_role_name() -> None:
