@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
 def stack_files(folder: Path) -> list[Path]:
     """Return the stack files of the project that contains the folder."""
     project = next((near for near in (folder, *folder.resolve().parents) if (near / "Pulumi.yaml").is_file()), None)
-    return sorted(project.glob("Pulumi.*.yaml")) if project else []
+    return sorted(project.glob("Pulumi.?*.yaml")) if project else []
 
 
 def report_of(path: Path, live: bool = False) -> FileReport:
