@@ -12,7 +12,7 @@ from config.located_mistake import LocatedMistake
 from config.pydantic_errors import keys_at
 from config.variables import BUILT_IN
 from irsa.rules import combinations
-from irsa.rules.arns import issuer_host_path
+from irsa.rules.arns import issuer_host_path, parse_iam_arn
 from irsa.rules.mistakes import Mistake, Place, listed, nearest, path_of, shortened
 from irsa.rules.policies import CHAINING_POLICY
 from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, subject_of
@@ -157,9 +157,10 @@ def _repeated(bindings: Mapping[str, Any], values: Mapping[str, Any]) -> Iterato
     """Yield service accounts, roles and policies in two bindings; IAM compares names without letter case."""
     default_namespace = _mapping(values.get("defaults")).get("namespace") or DEFAULT_NAMESPACE
     clusters = list(_mapping(values.get("clusters"))) or ["cluster"]
+    account_ids = {key: _account_id(key, each) for key, each in _mapping(values.get("accounts")).items()}
     binding_of: dict[tuple[str, ...], str] = {}
     for key, binding in bindings.items():
-        for place, claimed, identities in _claims(key, _mapping(binding), default_namespace, clusters):
+        for place, claimed, identities in _claims(key, _mapping(binding), default_namespace, clusters, account_ids):
             others = [first for identity in identities if (first := binding_of.setdefault(identity, key)) != key]
             if others:
                 found = f"{claimed} is already used by irsa:{path_of(('bindings', others[0]))}"
@@ -167,7 +168,11 @@ def _repeated(bindings: Mapping[str, Any], values: Mapping[str, Any]) -> Iterato
 
 
 def _claims(
-    key: str, binding: Mapping[str, Any], default_namespace: Any, clusters: Sequence[str]
+    key: str,
+    binding: Mapping[str, Any],
+    default_namespace: Any,
+    clusters: Sequence[str],
+    account_ids: Mapping[str, str],
 ) -> Iterator[tuple[Place, str, list[tuple[str, ...]]]]:
     """Yield what a binding uses alone: the place, a name for messages, and the identities to compare."""
     service_account = _mapping(binding.get("serviceAccount"))
@@ -180,8 +185,20 @@ def _claims(
     for kind in ("role", "policy"):
         name = _mapping(binding.get(kind)).get("name")
         if isinstance(name, str):
-            identity = (kind, str(binding.get("account")), name.lower())
+            account = str(binding.get("account"))
+            identity = (kind, account_ids.get(account, account), name.lower())
             yield ("bindings", key, kind, "name"), f"{kind} {shortened(name)}", [identity]
+    former = binding.get("formerly")
+    if isinstance(former, str):
+        yield ("bindings", key, "formerly"), f"the previous key {shortened(former)}", [("formerly", former)]
+
+
+def _account_id(key: str, aws_account: Any) -> str:
+    """Return the ID of an AWS account, where its role has it, else its key: two keys may be of one AWS account."""
+    try:
+        return parse_iam_arn(str(_mapping(aws_account).get("assumeRoleArn")), "role").account_id
+    except Mistake:
+        return key
 
 
 def _misspelled(place: Place, value: Mapping[str, Any]) -> bool:

@@ -1,6 +1,7 @@
 """Check stack files against every rule, without engine, credentials or network; with --live, against AWS too."""
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -66,12 +67,13 @@ def run(arguments: argparse.Namespace) -> int:
 def stack_files(folder: Path) -> list[Path]:
     """Return the stack files of the project that contains the folder."""
     project = next((near for near in (folder, *folder.resolve().parents) if (near / "Pulumi.yaml").is_file()), None)
-    return sorted(project.glob("Pulumi.*.yaml")) if project else []
+    return sorted(project.glob("Pulumi.?*.yaml")) if project else []
 
 
 def stack_name(file: Path) -> str:
-    """Return the name of a stack file's stack: `prod` of `Pulumi.prod.yaml`."""
-    return file.name.removeprefix("Pulumi.").removesuffix(".yaml")
+    """Return the name of a stack file's stack, `prod` of `Pulumi.prod.yaml`; empty for a file of another name."""
+    found = re.fullmatch(r"Pulumi\.(.+)\.yaml", file.name)
+    return found[1] if found else ""
 
 
 def report_of(path: Path, live: bool = False) -> FileReport:
@@ -106,15 +108,17 @@ def report_of(path: Path, live: bool = False) -> FileReport:
     bindings = file.settings.get("bindings")
     mistakes = [*file.mistakes, *project.mistakes, *placed(examination.mistakes)]
     warnings, has_looked = list(examination.warnings), True
-    if live and (mistakes or examination.stack is None):
+    name = stack_name(path)
+    if live and (mistakes or examination.stack is None or not name):
         reason = "fix the mistakes first" if mistakes else "a setting is a secret"
+        reason = reason if name else "a stack file is named Pulumi.STACK.yaml: by it, its state is found"
         not_checked.append(f"AWS and Kubernetes: {reason}")
         has_looked = False
     elif live and examination.stack:
         from program.live.look import look  # noqa: PLC0415 (the clients take a second to import)
 
         providers = {**project.providers, **file.providers}
-        found = look(examination.stack, stack_name(path), path.parent, providers, known_region)
+        found = look(examination.stack, name, path.parent, providers, known_region)
         mistakes += placed(found.mistakes)
         warnings += found.warnings
         not_checked += found.not_checked

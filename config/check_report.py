@@ -9,7 +9,7 @@ from urllib.parse import quote
 from config.lint import RULES as LINT_RULES
 from config.live_rules import RULES as LIVE_RULES
 from config.located_mistake import LocatedMistake
-from irsa.rules.mistakes import named, path_of, visible_json
+from irsa.rules.mistakes import named, path_of, visible, visible_json
 from irsa_cli.report.json import document
 
 
@@ -59,7 +59,7 @@ def plain(reports: Sequence[FileReport]) -> Iterator[str]:
             yield f"{warning.where}  warning [{warning.rule}]"
             yield from (f"    {label:<9}{text}" for label, text in parts_of(warning))
             yield ""
-        yield from (f"not checked: {text}" for text in report.not_checked)
+        yield from (f"not checked: {visible(text)}" for text in report.not_checked)
         yield report.summary
 
 

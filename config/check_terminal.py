@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from config.check_report import FileReport, parts_of
+from irsa.rules.mistakes import visible
 
 
 def show_files(reports: Sequence[FileReport]) -> None:
@@ -28,5 +29,5 @@ def show_files(reports: Sequence[FileReport]) -> None:
             console.print(table)
             console.print()
         for text in report.not_checked:
-            console.print(Text(f"not checked: {text}", style="dim"), soft_wrap=True)
+            console.print(Text(f"not checked: {visible(text)}", style="dim"), soft_wrap=True)
         console.print(Text(report.summary, style="bold green" if report.good else "bold red"), soft_wrap=True)

@@ -189,10 +189,7 @@ def exported_state(stack: str | None, folder: Path | None = None) -> dict[str, A
         CouldNotLookError: The stack cannot be read.
     """
     # Secrets stay encrypted: nothing here needs them.
-    state: dict[str, Any] = json.loads(
-        _pulumi("stack", "export", *(("--stack", stack) if stack else ()), folder=folder)
-    )
-    return state
+    return _pulumi_object("stack", "export", *(("--stack", stack) if stack else ()), folder=folder)
 
 
 def stack_outputs(stack: str, folder: Path | None = None) -> dict[str, Any]:
@@ -201,7 +198,17 @@ def stack_outputs(stack: str, folder: Path | None = None) -> dict[str, Any]:
     Raises:
         CouldNotLookError: The stack cannot be read.
     """
-    found: dict[str, Any] = json.loads(_pulumi("stack", "output", "--json", "--stack", stack, folder=folder))
+    return _pulumi_object("stack", "output", "--json", "--stack", stack, folder=folder)
+
+
+def _pulumi_object(*arguments: str, folder: Path | None) -> dict[str, Any]:
+    text = _pulumi(*arguments, folder=folder)
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise CouldNotLookError(f"pulumi {arguments[0]} {arguments[1]}: it printed no JSON object (a wrapper's text?)")
     return found
 
 

@@ -116,18 +116,23 @@ class Held:
 
 def held_by(state: Mapping[str, Any]) -> Held:
     """Return what an exported state holds."""
+    deployment = _mapping(state.get("deployment"))
     resources = [
         HeldResource(
-            resource["type"],
-            str(resource["urn"]).rsplit("::", 1)[-1],
-            {**(resource.get("inputs") or {}), **(resource.get("outputs") or {})},
+            str(resource.get("type")),
+            str(resource.get("urn")).rsplit("::", 1)[-1],
+            {**_mapping(resource.get("inputs")), **_mapping(resource.get("outputs"))},
             resource.get("retainOnDelete") is True,
-            resource.get("inputs") or {},
+            _mapping(resource.get("inputs")),
         )
-        for resource in (state.get("deployment") or {}).get("resources") or []
+        for resource in map(_mapping, deployment.get("resources") or ())
         if not resource.get("external") and not resource.get("delete")
     ]
     return Held({(resource.type, resource.name): resource for resource in resources})
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def account_and_name(arn: str, kind: str) -> tuple[str, str]:

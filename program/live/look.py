@@ -10,6 +10,7 @@ from config.loading import StackFileError
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from config.stack_file import parsed
+from config.variables import SECRET
 from irsa.outputs import LogicalName
 from irsa.rules.mistakes import listed
 from irsa_cli.exits import CouldNotLookError
@@ -63,6 +64,13 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     unsupported = [f"aws:{name}" for name in NOT_FOLLOWED if name in aws]
     if unsupported:
         return LiveReport([], [], [f"AWS and Kubernetes: irsa does not use {listed(unsupported)}"], False)
+    secret = [f"aws:{key}" for key in sorted(aws) if _has_secret(aws[key])]
+    # A kubeconfig that is a secret is a matter of its cluster alone.
+    secret += [
+        f"kubernetes:{key}" for key in sorted(kubernetes.keys() - {"kubeconfig"}) if _has_secret(kubernetes[key])
+    ]
+    if secret:
+        return LiveReport([], [], [f"AWS and Kubernetes: {listed(secret)}: a secret"], False)
     aws["region"] = region or first_variable(REGION_VARIABLES)
     reader = Reader(stack, needs_of(stack), aws, kubernetes, folder)
     with ThreadPoolExecutor(1) as pool:
@@ -108,8 +116,14 @@ def _settings_of(provider: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in settings.items():
         if name.startswith(f"{provider}:"):
             is_list = isinstance(value, str) and value.startswith("[")
-            found[name.removeprefix(f"{provider}:")] = parsed(value) if is_list else value
+            # The engine passes a number as its text.
+            read = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+            found[name.removeprefix(f"{provider}:")] = parsed(value) if is_list else read
     return found
+
+
+def _has_secret(setting: Any) -> bool:
+    return SECRET in setting if isinstance(setting, list) else setting is SECRET
 
 
 def _with_look_ups(stack: Stack, lookups: Lookups) -> Stack:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
+LONGEST_NAMED = 2_048
 LINE = 80
 LISTED = 20
 COMPARED = 1_000
@@ -98,8 +99,11 @@ def _as_utf_16(character: str) -> str:
 def named(name: str) -> str:
     """Return what somebody else wrote for a message: as it is where it is one plain word, else in quotes.
 
-    The quotes show where it ends, so that `x; fix: ...` in it cannot pass for our words.
+    The quotes show where it ends, so that `x; fix: ...` in it cannot pass for our words. Of a text that is longer than
+    any ARN, the start is enough.
     """
+    if len(name) > LONGEST_NAMED:
+        return f"{named(name[:LONGEST_NAMED])}... ({len(name):,} characters)"
     return name if PLAIN.fullmatch(name) else visible(json.dumps(name, ensure_ascii=False))
 
 

@@ -212,3 +212,24 @@ def test_one_account_in_two_clusters_is_two() -> None:
 def test_values_of_any_shape(name: str, value: Any) -> None:
     """Protects from a traceback: whatever stands there, the rules pass it over, and the models report it."""
     assert {place[0] for place, _ in found(**{name: value})} <= {name, "bindings", "cluster"}
+
+
+def test_a_previous_key_of_one_binding_only(tmp_path: Path) -> None:
+    """Protects the deployment: two components of one name, at which the engine stops."""
+    bindings = {key: {"serviceAccount": {"name": key}, "formerly": "old"} for key in ("app", "other")}
+    mistakes = examine({"cluster": {"name": "c"}, "bindings": bindings}, tmp_path).mistakes
+
+    assert [mistake.place for mistake in mistakes] == [("bindings", "other", "formerly")]
+
+
+def test_a_name_once_in_an_aws_account_of_two_keys(tmp_path: Path) -> None:
+    """Protects the deployment: IAM has a name once, however many roles reach the AWS account."""
+    accounts = {key: {"assumeRoleArn": f"arn:aws:iam::222222222222:role/{key}"} for key in ("data", "admin")}
+    accounts["other"] = {"assumeRoleArn": "arn:aws:iam::333333333333:role/data"}
+    bindings = {
+        key: {"serviceAccount": {"name": key}, "account": key, "role": {"name": name}}
+        for key, name in {"data": "App", "admin": "app", "other": "app"}.items()
+    }
+    values = {"cluster": {"name": "c"}, "accounts": accounts, "bindings": bindings}
+
+    assert [m.place for m in examine(values, tmp_path).mistakes] == [("bindings", "admin", "role", "name")]

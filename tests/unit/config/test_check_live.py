@@ -121,3 +121,14 @@ def test_a_file_with_mistakes_or_secrets_is_not_looked_at(
     assert asked == []
     assert code == (1 if "nam:" in broken else 2)
     assert "not checked: AWS and Kubernetes: " in text
+
+
+def test_a_file_of_another_name_is_of_no_stack(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects from another stack's state: without `--stack`, pulumi exports the stack that is selected."""
+    (project / "settings.yaml").write_text(FILE)
+    monkeypatch.setattr(look, "look", lambda *_: pytest.fail("nothing may be asked"))
+
+    assert main(["check", "--live", "settings.yaml"]) == 2
+    assert "a stack file is named Pulumi.STACK.yaml" in capsys.readouterr().out

@@ -108,3 +108,10 @@ def test_it_needs_neither_credentials_nor_the_network(
     add(project, "prod", "config: {}\n")
 
     assert listed(capsys) == ["prod"]
+
+
+def test_a_file_without_a_stacks_name_is_no_stack_file(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects the stack that is selected: without a name, `pulumi` would take that one."""
+    add(project, "", "config: {}\n")
+
+    assert listed(capsys) == []

@@ -1,11 +1,12 @@
 """What a stack's state declares."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.state import parse_state
+from irsa_cli.state import exported_state, parse_state
 
 STACK = "urn:pulumi:prod::irsa::"
 COMPONENT = "irsa:index:ServiceAccountRole"
@@ -212,3 +213,15 @@ def test_a_recorded_setting_is_what_the_program_wanted() -> None:
     (binding,) = parse_state(state(secret, own)).bindings
     assert binding.role is not None
     assert binding.role.settings is None
+
+
+@pytest.mark.parametrize("text", ["Logging in...\n{}", "", "[]", "null"])
+def test_what_is_no_state_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Protects from an unexpected error where a wrapper of `pulumi` prints something of its own."""
+    program = tmp_path / "pulumi"
+    program.write_text(f"#!/bin/sh\nprintf '%s' '{text}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(CouldNotLookError, match="pulumi stack export: it printed no JSON object"):
+        exported_state("prod")

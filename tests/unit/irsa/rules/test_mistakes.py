@@ -2,7 +2,7 @@
 
 import pytest
 
-from irsa.rules.mistakes import Mistake, Place, described, nearest, path_of, shortened
+from irsa.rules.mistakes import Mistake, Place, described, named, nearest, path_of, shortened
 
 
 @pytest.mark.parametrize(
@@ -100,3 +100,12 @@ def test_a_message_has_four_parts() -> None:
     lines = described("WHERE", Mistake("F", "A", "D")).splitlines()
 
     assert [line.split() for line in lines] == [["WHERE"], ["found:", "F"], ["allowed:", "A"], ["do:", "D"]]
+
+
+@pytest.mark.parametrize("character", ["a", "\n"])
+def test_a_text_longer_than_any_arn_is_not_printed_whole(character: str) -> None:
+    """Protects terminals and CI logs: an annotation may have 256 KiB, and says no more than its start."""
+    said = named(character * 250_000)
+
+    assert len(said) < 5_000
+    assert said.endswith("... (250,000 characters)")

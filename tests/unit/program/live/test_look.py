@@ -13,6 +13,7 @@ import botocore.client
 import pytest
 from moto import mock_aws
 
+from config.variables import SECRET
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import Caller
 from irsa_cli.live.kubernetes import configuration
@@ -473,3 +474,19 @@ def test_a_binding_that_is_wrong_in_this_account_does_not_hide_the_others(iam: A
         ("mistake", "bindings.wrong.policyArns[0]"),
         ("role-exists", "bindings.app.role.name"),
     ]
+
+
+@pytest.mark.parametrize("key", ["aws:allowedAccountIds", "aws:assumeRoles", "aws:profile", "kubernetes:context"])
+def test_a_provider_setting_that_is_a_secret(key: str) -> None:
+    """Protects from a traceback, and from a question with other credentials: it is not checked, and says why."""
+    reason = f"AWS and Kubernetes: {key}: a secret"
+
+    assert looked({"bindings": {"app": APP}}, {**SETTINGS, key: SECRET}) == LiveReport([], [], [reason], False)
+
+
+def test_a_context_that_is_a_number(iam: Any, kubernetes: Kubernetes) -> None:
+    """Protects from a traceback: the engine passes it as its text, and so it is compared."""
+    rule, _, found = one(looked({"bindings": {"app": APP}}, {"kubernetes:context": 5}))
+
+    assert rule == "context-missing"
+    assert "5" in found
