@@ -25,8 +25,9 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from irsa.rules.trust import trust_document
-from irsa_cli.live.aws import CONCURRENT, LiveAwsAccounts
+from irsa_cli.live.aws import LiveAwsAccounts
 from irsa_cli.live.kubernetes import LiveClusters
+from irsa_cli.live.service import CONCURRENT
 from irsa_cli.progress import check_all
 from irsa_cli.report.checks import Report
 from irsa_cli.report.text import summary

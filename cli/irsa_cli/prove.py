@@ -20,8 +20,10 @@ from irsa.rules.strangers import stranger
 from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
 from irsa_cli.exits import EXIT_CODES, CouldNotLookError, unexpected
-from irsa_cli.live.aws import CONCURRENT, LiveAwsAccounts, Refused, TokenService
+from irsa_cli.live.aws import LiveAwsAccounts
 from irsa_cli.live.kubernetes import LiveCluster, LiveClusters, claims
+from irsa_cli.live.service import CONCURRENT
+from irsa_cli.live.sts import Refused, TokenService
 from irsa_cli.options import add_report_options, add_stack_options
 from irsa_cli.progress import check_all
 from irsa_cli.report.checks import Check, Outcome, Report, outcome_of

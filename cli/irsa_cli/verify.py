@@ -16,8 +16,10 @@ from irsa.rules.subjects import subject_claim, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
 from irsa_cli.comparison import Difference, differences
 from irsa_cli.exits import EXIT_CODES, CouldNotLookError, SecretInStateError, unexpected
-from irsa_cli.live.aws import CONCURRENT, LiveAwsAccount, LiveAwsAccounts
+from irsa_cli.live.aws import LiveAwsAccounts
+from irsa_cli.live.iam import LiveAwsAccount
 from irsa_cli.live.kubernetes import LiveClusters
+from irsa_cli.live.service import CONCURRENT
 from irsa_cli.options import add_report_options, add_stack_options
 from irsa_cli.pods import containers_with_own_role, problems, restart_command
 from irsa_cli.progress import check_all

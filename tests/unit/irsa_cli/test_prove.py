@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.aws import Refused
+from irsa_cli.live.sts import Refused
 from irsa_cli.prove import Proof, depends_on_network
 from irsa_cli.report.checks import Check, Outcome
 from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack

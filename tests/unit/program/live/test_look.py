@@ -271,7 +271,7 @@ def test_an_action_that_is_denied_is_not_checked(
     def denied(*_: Any) -> Any:
         raise CouldNotLookError("iam:ListRoles: AccessDenied: no")
 
-    monkeypatch.setattr("irsa_cli.live.aws.LiveAwsAccount.role_arns", denied)
+    monkeypatch.setattr("irsa_cli.live.iam.LiveAwsAccount.role_arns", denied)
     report = looked({"bindings": {"app": APP}})
 
     assert report == LiveReport(
