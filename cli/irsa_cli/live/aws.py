@@ -1,20 +1,22 @@
 """The AWS accounts of a stack, and whose credentials reach them. Everything here only reads."""
 
+import contextlib
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from irsa.rules.arns import parse_iam_arn
-from irsa.rules.mistakes import named
+from irsa.rules.mistakes import Mistake, named
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.iam import LiveAwsAccount
+from irsa_cli.live.iam import LiveAwsAccount, Wanted
 from irsa_cli.live.service import FIRST_REQUEST, PATIENT, Answer, failure, said
 from irsa_cli.live.sts import SESSION_NAME
-from irsa_cli.state import is_secret
+from irsa_cli.state import DeclaredBinding, is_secret
 
 # Inputs of the AWS provider that decide who asks and where; a secret one is an object in the state.
 # https://www.pulumi.com/registry/packages/aws/api-docs/provider/
@@ -47,6 +49,27 @@ class LiveAwsAccounts:
             if not self._reached:
                 self._reached = {reference: _aws_account(inputs) for reference, inputs in self._providers.items()}
         return self._reached
+
+    def read_in_bulk(self, bindings: Iterable[DeclaredBinding]) -> None:
+        """Read beforehand what is going to be asked about bindings, where that takes fewer requests."""
+        wanted: dict[LiveAwsAccount, Wanted] = {}
+        for binding in bindings:
+            with contextlib.suppress(CouldNotLookError, Mistake):
+                aws_account = self.of_binding(binding)
+                if aws_account:
+                    _want(wanted.setdefault(aws_account, Wanted()), binding)
+        with ThreadPoolExecutor() as pool:
+            # What this does not find, for whatever reason, is asked for later, and what is wrong is said there.
+            for aws_account, each in wanted.items():
+                pool.submit(aws_account.read_in_bulk, each)
+
+    def of_binding(self, binding: DeclaredBinding) -> LiveAwsAccount | None:
+        """Return the AWS account of a binding's role; None if the stack only names the role and has no credentials.
+
+        Raises:
+            CouldNotLookError: There are no valid credentials for it.
+        """
+        return self.of_role(binding.role_arn, binding.provider) if binding.role else self.of_arn(binding.role_arn)
 
     def of_role(self, role_arn: str, reference: str) -> LiveAwsAccount:
         """Return the AWS account of a role that the stack creates, as the provider that created it sees it.
@@ -99,6 +122,17 @@ class LiveAwsAccounts:
                 "the stack has providers of several AWS accounts: pass the ARN of the role instead of its name"
             )
         return first
+
+
+def _want(wanted: Wanted, binding: DeclaredBinding) -> None:
+    """Add what is going to be asked about a binding: for one that only names its role, the role alone."""
+    name = parse_iam_arn(binding.role_arn, "role").name
+    if binding.role:
+        # The role, its attached policies, the names of its inline ones, and each of their documents.
+        wanted.roles[binding.role.name] = 3 + len(binding.inline_policies)
+        wanted.policies |= binding.documents.keys()
+    else:
+        wanted.roles.setdefault(name, 1)
 
 
 def _aws_account(inputs: Inputs) -> LiveAwsAccount | CouldNotLookError:

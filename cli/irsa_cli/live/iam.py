@@ -1,15 +1,37 @@
 """What IAM has now, in one AWS account: roles, policies and OIDC providers. Everything here only reads."""
 
-import threading
-from collections.abc import Callable
+import functools
+import math
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.config import Config
 
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.live.once import Once
 from irsa_cli.live.service import Answer, Service, answered
 
 # The most that IAM lists at a time: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicies.html
 PAGE = 1_000
+# What IAM lists at a time unless another number is asked for. Details are large, so that no more is asked for:
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html
+DETAILS_PAGE = 100
+REQUESTS_OF_A_DOCUMENT = 2
+
+
+@dataclass
+class Wanted:
+    """What a run is going to ask of one AWS account.
+
+    Attributes:
+        roles: By name, how many requests each role takes when it is read by itself.
+        policies: ARNs of the managed policies whose documents it reads.
+    """
+
+    roles: dict[str, int] = field(default_factory=dict)
+    policies: set[str] = field(default_factory=set)
 
 
 class LiveAwsAccount:
@@ -19,9 +41,56 @@ class LiveAwsAccount:
         """Take a session and the number of its AWS account."""
         self.number = number
         self._iam = Service(session, "iam", Config())
-        self._answers: dict[tuple[str, ...], Any] = {}
-        self._locks: dict[tuple[str, ...], threading.Lock] = {}
-        self._lock = threading.Lock()
+        self._answers = Once()
+
+    def read_in_bulk(self, wanted: Wanted) -> None:
+        """Read what is wanted in lists of the whole AWS account, where they take fewer requests than the questions.
+
+        How many pages a list has is estimated by GetAccountSummary. What no list answered, because IAM denies it, fails
+        half-way or does not have it, is asked by itself later: that a list lacks something says nothing.
+        """
+        of_roles, of_policies = sum(wanted.roles.values()), REQUESTS_OF_A_DOCUMENT * len(wanted.policies)
+        # The summary, two lists of roles, one of policies, and each of them one page.
+        if of_roles + of_policies <= 1 + 2 * bool(of_roles) + bool(of_policies):
+            return
+        try:
+            size = self.summary()
+        except CouldNotLookError:
+            return
+        lists = [self._read_roles] if 2 * _pages_of(size, "Roles") < of_roles else []
+        lists += [self._read_policies] if _pages_of(size, "Policies") < of_policies else []
+        with ThreadPoolExecutor(2) as pool:
+            for done in [pool.submit(read) for read in lists]:
+                done.result()
+
+    def _read_roles(self) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            listed = pool.submit(_or_nothing, self._roles)
+            details = _or_nothing(lambda: self._details("Role", "RoleDetailList"))
+            settings = {role["RoleName"]: role for role in listed.result()}
+        for detail in details:
+            self._keep_role(detail, settings.get(detail["RoleName"], {}))
+
+    def _keep_role(self, detail: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+        """Keep what GetAccountAuthorizationDetails says of a role, with the settings that only ListRoles has.
+
+        Sources: API_RoleDetail.html and API_Role.html in https://docs.aws.amazon.com/IAM/latest/APIReference/
+        """
+        name, inline = detail["RoleName"], detail["RolePolicyList"]
+        arns = [policy["PolicyArn"] for policy in detail["AttachedManagedPolicies"]]
+        self._answers.keep(("ListAttachedRolePolicies", name), arns)
+        self._answers.keep(("ListRolePolicies", name), [policy["PolicyName"] for policy in inline])
+        for policy in inline:
+            self._answers.keep(("GetRolePolicy", f"{name}/{policy['PolicyName']}"), policy["PolicyDocument"])
+        # Another role of that name was made in between.
+        if settings.get("RoleId") == detail["RoleId"]:
+            self._answers.keep(("GetRole", name), {**settings, **detail})
+
+    def _read_policies(self) -> None:
+        for policy in _or_nothing(lambda: self._details("LocalManagedPolicy", "Policies")):
+            for version in policy["PolicyVersionList"]:
+                if version["VersionId"] == policy["DefaultVersionId"] and "Document" in version:
+                    self._answers.keep(("GetPolicyVersion", policy["Arn"]), version["Document"])
 
     def role(self, name: str) -> dict[str, Any] | None:
         """Return a role; None if it does not exist."""
@@ -66,7 +135,7 @@ class LiveAwsAccount:
 
     def role_arns(self) -> list[str]:
         """Return the ARNs of all roles."""
-        return self._all("ListRoles", lambda iam: [role["Arn"] for role in _all_pages(iam, "list_roles", "Roles")])
+        return [role["Arn"] for role in self._roles()]
 
     def policies(self) -> dict[str, bool]:
         """Return the managed policies by ARN, those of AWS included, each with whether it can be attached."""
@@ -94,19 +163,21 @@ class LiveAwsAccount:
         """
         return dict(self._all("GetAccountSummary", lambda iam: [*iam.get_account_summary()["SummaryMap"].items()]))
 
+    def _roles(self) -> list[dict[str, Any]]:
+        return self._all("ListRoles", lambda iam: _all_pages(iam, "list_roles", "Roles"))
+
+    def _details(self, kind: str, element: str) -> list[dict[str, Any]]:
+        operation = "GetAccountAuthorizationDetails"
+        pages = functools.partial(
+            _all_pages, operation="get_account_authorization_details", element=element, size=DETAILS_PAGE, Filter=[kind]
+        )
+        return self._once(operation, kind, pages) or []
+
     def _all(self, operation: str, question: Callable[[Any], list[Answer]]) -> list[Answer]:
         return self._once(operation, "", question) or []
 
     def _once(self, operation: str, about: str, question: Callable[[Any], Answer]) -> Answer | None:
-        """Return the answer to a question, which is asked once for all threads."""
-        key = (operation, about)
-        with self._lock:
-            lock = self._locks.setdefault(key, threading.Lock())
-        with lock:
-            if key not in self._answers:
-                self._answers[key] = answered(operation, lambda: self._iam.ask(question))
-            answer: Answer | None = self._answers[key]
-        return answer
+        return self._answers.answer((operation, about), lambda: answered(operation, lambda: self._iam.ask(question)))
 
 
 def _default_version(iam: Any, policy_arn: str) -> Any:
@@ -119,6 +190,18 @@ def _pages(iam: Any, operation: str, element: str, role_name: str) -> list[Any]:
     return [each for page in pages for each in page[element]]
 
 
-def _all_pages(client: Any, operation: str, element: str, **parameters: Any) -> list[Any]:
-    pages = client.get_paginator(operation).paginate(PaginationConfig={"PageSize": PAGE}, **parameters)
+def _all_pages(iam: Any, operation: str, element: str, size: int = PAGE, **parameters: Any) -> list[Any]:
+    pages = iam.get_paginator(operation).paginate(PaginationConfig={"PageSize": size}, **parameters)
     return [each for page in pages for each in page[element]]
+
+
+def _pages_of(size: Mapping[str, int], kind: str) -> int:
+    """Return how many pages a list of the whole AWS account has, by what GetAccountSummary says of its size."""
+    return max(1, math.ceil(size[kind] / DETAILS_PAGE))
+
+
+def _or_nothing(question: Callable[[], list[Answer]]) -> list[Answer]:
+    try:
+        return question()
+    except CouldNotLookError:
+        return []
