@@ -2,8 +2,7 @@
 
 Each binding has a role, a policy and a service account. IAM is moto's server with pages of 100, a round trip and, if
 that is set, a rate above which it answers Throttling; the Kubernetes API is a server of service accounts alone. Each is
-a process. `--one-by-one` denies the lists, as for a caller without the rights of docs/permissions/iam-verify-in-bulk.json
-and without `list` in Kubernetes.
+a process. With --one-by-one both deny what bulk reading needs: docs/permissions/iam-verify-in-bulk.json, and `list`.
 """
 
 import argparse
@@ -245,10 +244,11 @@ def main() -> int:
         calls = counts(iam)
         throttled, of_kubernetes = calls.pop("Throttling", 0), counts(kubernetes)["requests"]
     print(summary(Report("verify", "bench", checks)))
+    limit, way = options.per_second or "any number of", "one by one" if options.one_by_one else "in bulk"
     print(
-        f"{options.number} bindings, at most {options.per_second or 'any number of'} requests per second, "
-        f"{ROUND_TRIP_SECONDS * 1000:.0f} ms round trip, {'one by one' if options.one_by_one else 'in bulk'}: "
-        f"{seconds:.1f} s; {sum(calls.values())} requests of AWS, {throttled} throttled ones, {of_kubernetes} of Kubernetes"
+        f"{options.number} bindings {way}, at most {limit} requests per second, {ROUND_TRIP_SECONDS * 1000:.0f} ms "
+        f"round trip: {seconds:.1f} s; requests: AWS {sum(calls.values())} and {throttled} throttled, "
+        f"Kubernetes {of_kubernetes}"
     )
     return Report("verify", "bench", checks).exit_code
 

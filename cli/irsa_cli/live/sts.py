@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from irsa.rules.mistakes import named
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.service import FIRST_REQUEST, Service
+from irsa_cli.live.service import PATIENT, Service
 
 SESSION_NAME = "irsa"
 SHORTEST_SESSION_SECONDS = 900
@@ -69,7 +69,7 @@ class TokenService:
                     aws_access_key_id=keys["AccessKeyId"],
                     aws_secret_access_key=keys["SecretAccessKey"],
                     aws_session_token=keys["SessionToken"],
-                    config=FIRST_REQUEST,
+                    config=PATIENT,
                 )
             return str(client.get_caller_identity()["Arn"])
         except (BotoCoreError, ClientError) as error:
