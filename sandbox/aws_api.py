@@ -69,7 +69,7 @@ def serialized(application: Application, snapshot: Snapshot) -> Application:
 
     def answer(environ: WsgiEnvironment, start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ.get("PATH_INFO") == HEALTH:
-            start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "2")])
+            start_response("200 OK", [("Content-Type", "text/plain")])
             return [b"ok"]
         # The body is read before the lock is taken, so that a client that stalls blocks nobody else.
         length = int(environ.get("CONTENT_LENGTH") or 0)
@@ -91,9 +91,6 @@ def serialized(application: Application, snapshot: Snapshot) -> Application:
 
 class RequestHandler(MotoRequestHandler):
     """Logs requests with their operation, without colours, and without query and form, which may hold a token."""
-
-    # An answer is sent whole: head and body apart are two calls of the system, and wake the client twice.
-    wbufsize = 1 << 16
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:  # noqa: ARG002 - the base's arguments
         # A request that could not be parsed has no environment.
