@@ -2,6 +2,7 @@
 
 import json
 import runpy
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,16 @@ def run_program(values: dict[str, Any], answers: Answers, monkeypatch: pytest.Mo
     # It asks AWS and reads the user's kubeconfig.
     monkeypatch.setattr("program.access.access_of", lambda *_: Access())
     known: dict[str, Any] = {}
+    mains: list[Callable[[], Awaitable[None]]] = []
+    monkeypatch.setattr(pulumi, "run", mains.append)
+    monkeypatch.setattr(pulumi.log, "debug", pulumi.log.debug)
 
     @pulumi.runtime.test
-    def program() -> Any:
+    async def program() -> None:
         runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
-        return pulumi.Output.from_input(exported).apply(known.update)
+        (main,) = mains
+        await main()
+        known.update(await pulumi.Output.from_input(exported).future() or {})
 
     program()
     return known
