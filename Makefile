@@ -9,9 +9,12 @@ WORKERS := 3
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
+# What needs the sandbox's programs has them built beside the environment, the first time.
+up preview destroy showcase test: PARTS := parts
+
 environment:
 	@command -v python3 >/dev/null || { echo "Python 3.11 or newer is needed: https://www.python.org/downloads, or your system's package python3" >&2; exit 1; }
-	@python3 sandbox/virtual_environment.py
+	@python3 sandbox/virtual_environment.py $(PARTS)
 
 up: environment ## start the sandbox and deploy the dev stack to it
 	@$(PYTHON) -m sandbox up
