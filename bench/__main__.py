@@ -1,11 +1,10 @@
-"""Run benchmarks and write the page: python -m bench [benchmark ...]."""
+"""Run benchmarks, each as a process of its own, and write the page: python -m bench [benchmark ...]."""
 
 import argparse
-import importlib
+import subprocess
 import sys
 
 from bench import page
-from bench.harness import say
 
 # The real size takes an hour more: `make bench-real`.
 ALL = tuple(benchmark for benchmark in page.BENCHMARKS if benchmark != "organisation")
@@ -13,16 +12,18 @@ ALL = tuple(benchmark for benchmark in page.BENCHMARKS if benchmark != "organisa
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("benchmarks", nargs="*", choices=[*page.BENCHMARKS, []], default=ALL)
-    chosen = parser.parse_args().benchmarks
+    parser.add_argument("benchmarks", nargs="*", metavar="benchmark", help=f"of {', '.join(page.BENCHMARKS)}")
+    chosen = parser.parse_args().benchmarks or ALL
+    if unknown := set(chosen) - set(page.BENCHMARKS):
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(page.BENCHMARKS)}")
     failed = []
     for benchmark in chosen:
-        try:
-            importlib.import_module(f"bench.{benchmark}").main()
-        except Exception as error:  # the others are measured all the same
-            say(f"{benchmark} failed, and keeps its previous figures: {error}")
+        # One that fails keeps its previous figures, and the others are measured all the same.
+        if subprocess.run([sys.executable, "-m", f"bench.{benchmark}"], check=False).returncode:
             failed.append(benchmark)
         page.main()
+    if failed:
+        sys.stderr.write(f"failed, with the figures of an earlier run if there are any: {', '.join(failed)}\n")
     return 1 if failed else 0
 
 

@@ -45,8 +45,8 @@ def compared(name: str, mine: list[float], its: list[float], unit: str, goal: fl
 
 
 def written(value: float) -> str:
-    """Return a figure with three digits or more: 0.0123, 1.23, 12.3, 1,234."""
-    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 0.1 else 4  # noqa: PLR2004
+    """Return a figure with two digits or more: 0.012, 1.23, 12.3, 1,234."""
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 0.1 else 3  # noqa: PLR2004
     return f"{value:,.{digits}f}"
 
 
@@ -72,7 +72,7 @@ def report(
     say(f"{benchmark}: {title} (load of the machine {load:.1f})")
     figures = measure()
     minutes = (time.monotonic() - started) / 60
-    text = " ".join(description.split(" ")).strip()
+    text = " ".join(description.split())
     today = datetime.now(UTC).date().isoformat()
     result = Result(
         benchmark,

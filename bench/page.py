@@ -1,6 +1,7 @@
 """Write docs/performance.md and docs/performance.svg from the results: python -m bench.page."""
 
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -46,15 +47,21 @@ def _goals(results: Sequence[Result]) -> Iterator[str]:
 
 
 def _benchmark(result: Result) -> Iterator[str]:
-    yield f"## {result.title}\n\n{result.description}\n"
+    yield f"## {result.title}\n\n{_filled(result.description)}\n"
     yield "| figure | measured | spread | runs | goal | met | computed from |\n|---|---|---|---|---|---|---|"
     for figure in result.figures:
         spread = f"{written(min(figure.values))} to {written(max(figure.values))}" if len(figure.values) > 1 else ""
         cells = (figure.name, _median(figure), spread, str(len(figure.values)), _goal(figure), _met(figure), figure.of)
         yield f"| {' | '.join(cells)} |"
     versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
-    yield f"\nMeasured on {result.date} in {result.minutes:g} minutes on {result.machine}; load of the machine"
-    yield f"before the start: {result.load:g}. {versions}.\n"
+    measured = (
+        f"Measured on {result.date} in {result.minutes:g} minutes on {result.machine}; load of the machine before "
+    )
+    yield "\n" + textwrap.fill(f"{measured}the start: {result.load:g}. {versions}.", 120) + "\n"
+
+
+def _filled(text: str) -> str:
+    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def _median(figure: Figure) -> str:

@@ -48,7 +48,7 @@ class Result:
     """The name of its module."""
     title: str
     description: str
-    """What was measured and how, as the page says it: paragraphs of Markdown."""
+    """What was measured and how: a paragraph of Markdown in one line."""
     figures: tuple[Figure, ...]
     date: str
     """The day, as in 2026-11-25."""

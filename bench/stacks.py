@@ -1,6 +1,7 @@
 """The stacks that are measured on the real engine: this program's, and the two floors with the very same resources."""
 
 import json
+import resource
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -38,6 +39,8 @@ class Run(NamedTuple):
 
     seconds: float
     """From its start to its end."""
+    processor_seconds: float
+    """Processor time of the engine, its plugins and the program; not that of the servers of AWS and Kubernetes."""
     program_seconds: float
     """Processor time of the program's own process; 0 where the engine does not run it."""
     program_megabytes: float
@@ -73,9 +76,11 @@ class MeasuredStack:
             if answer.returncode:
                 raise FailedError(f"pulumi {' '.join(arguments)}:\n{answer.stdout[-4000:]}{answer.stderr[-4000:]}")
 
+        before = _processor_seconds()
         taken = seconds(pulumi)
-        processor, peak = usage.read_text().split() if usage.exists() else ("0", "0")
-        return Run(taken, float(processor), float(peak) / MEGABYTE)
+        processor = _processor_seconds() - before
+        program, peak = usage.read_text().split() if usage.exists() else ("0", "0")
+        return Run(taken, processor, float(program), float(peak) / MEGABYTE)
 
     def resources(self) -> list[tuple[str, str]]:
         """Return type and inputs of all resources of AWS and Kubernetes, sorted: what two stacks of one size share."""
@@ -89,6 +94,12 @@ class MeasuredStack:
         files = (self.folder / "state" / ".pulumi" / "stacks").rglob(f"{STACK}.json*")
         (file,) = (file for file in files if file.name in (f"{STACK}.json", f"{STACK}.json.gz", f"{STACK}.json.zst"))
         return file
+
+
+def _processor_seconds() -> float:
+    """Return the processor time of all commands that have ended, with that of the processes that each waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def irsa_stack(cloud: Cloud, folder: Path, bindings: Sequence[MeasuredBinding], **variables: str) -> MeasuredStack:
