@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 # Each worker has a sandbox of its own, which mostly waits.
 WORKERS := 3
 .DEFAULT_GOAL := help
-.PHONY: bench clean clean-cache destroy down environment fuzz generate help lint preview requirements showcase test unit up
+.PHONY: bench bench-real clean clean-cache destroy down environment fuzz generate help lint preview requirements showcase test unit up
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -43,7 +43,7 @@ lint: environment ## check style, workflows and types
 	@$(PYTHON) -m ruff format --check .
 	@echo "  actionlint (the first time it is built: half a minute)"
 	@cd tests/actionlint && go tool actionlint ../../.github/workflows/*.yml
-	@$(PYTHON) -m mypy components/irsa components/readme.py config cli/irsa_cli cli/reference.py program sandbox tests $(wildcard bench/*.py) __main__.py
+	@$(PYTHON) -m mypy components/irsa components/readme.py config cli/irsa_cli cli/reference.py program sandbox tests bench __main__.py
 	@for example in examples/*/__main__.py; do $(PYTHON) -m mypy "$$example" || exit 1; done
 
 unit: environment ## run the tests that need neither the engine nor the sandbox, in less than a minute
@@ -66,8 +66,11 @@ generate: environment ## generate the schemas, the reference pages and tests/gol
 	@$(PYTHON) components/readme.py
 	@$(PYTHON) -m irsa_cli check tests/golden/mistakes.yaml > tests/golden/mistakes.txt || [ $$? -eq 1 ]
 
-bench: environment ## measure what the documentation has a figure for
-	@for file in bench/*.py; do $(PYTHON) -m bench.$$(basename $$file .py) || exit 1; done
+bench: environment ## measure it all and write docs/performance.md: half an hour on two idle cores
+	@$(PYTHON) -m bench
+
+bench-real: environment ## measure the size of a large organisation, 6,688 resources: an hour or more
+	@$(PYTHON) -m bench organisation
 
 requirements: environment ## compile requirements*.txt from the ranges in pyproject.toml
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check pip-tools

@@ -1,16 +1,21 @@
-"""How long `irsa check` takes for many bindings, beside PyYAML's C loader alone on the same file."""
+"""How long `irsa check` takes for 10,000 bindings, beside PyYAML's C loader alone on the same file."""
 
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import yaml
 
+from bench.harness import compared, in_turn, report, seconds
+from bench.results import Figure
 from config.check import report_of
 
+TITLE = "irsa check"
+DESCRIPTION = """\
+A stack file with 10,000 bindings is checked offline, in one process that is started already. The floor is PyYAML's C
+loader alone on the same file."""
 BINDINGS = 10_000
+RUNS = 3
 HEAD = """config:
   aws:region: us-west-2
   irsa:cluster: {name: my-cluster}
@@ -31,36 +36,35 @@ BINDING = """    app-%(number)d:
 """
 
 
-def seconds(action: Callable[[], object]) -> float:
-    """Return how many seconds a call takes."""
-    started = time.perf_counter()
-    action()
-    return time.perf_counter() - started
+def text_of(bindings: int) -> str:
+    """Return a stack file."""
+    return HEAD + "".join(BINDING % {"number": number, "team": number % 50} for number in range(bindings))
+
+
+def measure(folder: Path) -> list[Figure]:
+    file, twice, wrong = (folder / f"Pulumi.{name}.yaml" for name in ("bench", "twice", "wrong"))
+    file.write_text(text_of(BINDINGS))
+    twice.write_text(text_of(2 * BINDINGS))
+    # With a mistake in every binding, the lines of all of them are looked up.
+    wrong.write_text(text_of(BINDINGS).replace("serviceAccount:", "serviceAccout:"))
+    content = file.read_bytes()
+    checked = report_of(file)
+    assert (list(checked.mistakes), list(checked.warnings), checked.bindings) == ([], [], BINDINGS)
+    cases = {
+        "loader": lambda: seconds(lambda: yaml.load(content, Loader=yaml.CSafeLoader)),
+        "check": lambda: seconds(lambda: report_of(file)),
+    }
+    times = in_turn(cases, RUNS)
+    return [
+        compared("10,000 bindings, to PyYAML's C loader", times["check"], times["loader"], "s"),
+        Figure("10,000 bindings with a mistake in each", "s", (seconds(lambda: report_of(wrong)),)),
+        Figure("20,000 bindings", "s", (seconds(lambda: report_of(twice)),)),
+    ]
 
 
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "Pulumi.bench.yaml"
-        file.write_text(HEAD + "".join(BINDING % {"number": n, "team": n % 50} for n in range(BINDINGS)))
-        text = file.read_bytes()
-        loading = min(seconds(lambda: yaml.load(text, Loader=yaml.CSafeLoader)) for _ in range(3))
-        report = report_of(file)
-        assert (list(report.mistakes), list(report.warnings), report.bindings) == ([], [], BINDINGS)
-        checking = min(seconds(lambda: report_of(file)) for _ in range(3))
-        print(f"{BINDINGS:,} bindings, {len(text):,} bytes")
-        print(f"PyYAML's C loader alone  {loading:5.2f} s")
-        print(f"irsa check               {checking:5.2f} s, {checking / loading:.1f} times that")
-        # With a mistake in every binding, the lines of all of them are looked up.
-        file.write_text(file.read_text().replace("serviceAccount:", "serviceAccout:"))
-        wrong = seconds(lambda: report_of(file))
-        print(f"with 10,000 mistakes     {wrong:5.2f} s")
-        twice = range(2 * BINDINGS)
-        file.write_text(HEAD + "".join(BINDING % {"number": n, "team": n % 50} for n in twice))
-        print(f"twice the bindings       {seconds(lambda: report_of(file)):5.2f} s")
-        # 366 bytes of aliases of aliases, which stand for a billion values.
-        levels = (f"  a{n}: &a{n} [{', '.join([f'*a{n - 1}' if n else 'x'] * 9)}]\n" for n in range(9))
-        file.write_text("config:\n" + "".join(levels))
-        print(f"aliases, refused         {seconds(lambda: report_of(file)) * 1000:5.2f} ms")
+        report("check", TITLE, DESCRIPTION, lambda: measure(Path(folder)), {})
     return 0
 
 

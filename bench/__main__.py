@@ -1,0 +1,31 @@
+"""Run benchmarks, each as a process of its own, and write the page: python -m bench [benchmark ...]."""
+
+import argparse
+import subprocess
+import sys
+
+from bench import page
+
+# The real size takes an hour more: `make bench-real`.
+ALL = tuple(benchmark for benchmark in page.BENCHMARKS if benchmark != "organisation")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("benchmarks", nargs="*", metavar="benchmark", help=f"of {', '.join(page.BENCHMARKS)}")
+    chosen = parser.parse_args().benchmarks or ALL
+    if unknown := set(chosen) - set(page.BENCHMARKS):
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(page.BENCHMARKS)}")
+    failed = []
+    for benchmark in chosen:
+        # One that fails keeps its previous figures, and the others are measured all the same.
+        if subprocess.run([sys.executable, "-m", f"bench.{benchmark}"], check=False).returncode:
+            failed.append(benchmark)
+        page.main()
+    if failed:
+        sys.stderr.write(f"failed, with the figures of an earlier run if there are any: {', '.join(failed)}\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

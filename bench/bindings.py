@@ -1,0 +1,120 @@
+"""The bindings that are measured, as a stack file declares them and as the floor's literal values."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from sandbox.layout import AUDIENCE, AWS_ACCOUNT, ISSUER
+
+# The largest public user of IAM roles for service accounts that could be found declares 1,070 roles in one cluster:
+# service accounts per namespace and number of such namespaces, managed policies per role and number of such roles.
+NAMESPACES = {1: 567, 2: 125, 3: 19, 4: 9, 5: 5, 6: 1, 7: 3, 36: 3}
+POLICIES = {1: 815, 2: 110, 3: 63, 4: 36, 5: 17, 6: 13, 8: 7, 9: 4, 10: 3, 11: 2}
+# Policies of AWS, attached besides a role's own.
+AWS_POLICIES = (
+    "AmazonS3ReadOnlyAccess", "AmazonSQSReadOnlyAccess", "AmazonSNSReadOnlyAccess", "AmazonDynamoDBReadOnlyAccess",
+    "AmazonEC2ReadOnlyAccess", "AmazonRDSReadOnlyAccess", "AmazonKinesisReadOnlyAccess", "AmazonRoute53ReadOnlyAccess",
+    "CloudWatchReadOnlyAccess", "IAMReadOnlyAccess",
+)  # fmt: skip
+
+
+class MeasuredBinding(NamedTuple):
+    """A service account with a role, a policy of its own and policies of AWS, all of the same name."""
+
+    name: str
+    namespace: str
+    creates_namespace: bool
+    aws_policies: Sequence[str]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The policy's document."""
+        objects = f"arn:aws:s3:::{self.namespace}-{self.name}/*"
+        statement = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": objects}
+        return {"Version": "2012-10-17", "Statement": [statement]}
+
+    @property
+    def policy_arns(self) -> list[str]:
+        """The ARNs of the policies of AWS."""
+        return [f"arn:aws:iam::aws:policy/{policy}" for policy in self.aws_policies]
+
+
+def numbered(count: int, prefix: str) -> list[MeasuredBinding]:
+    """Return bindings in the default namespace, without policies of AWS: four resources each, and a component."""
+    return [MeasuredBinding(f"{prefix}-app-{index}", "default", False, ()) for index in range(count)]
+
+
+def organisation(prefix: str) -> list[MeasuredBinding]:
+    """Return the bindings of a large organisation: 1,070 roles, 732 namespaces, 1,675 attachments."""
+    policies = [AWS_POLICIES[: managed - 1] for managed, roles in POLICIES.items() for _ in range(roles)]
+    places = list(_places(prefix))
+    # Namespaces with many service accounts come last, and so would the roles with many policies: they are mixed.
+    mixed = [policies[index * 617 % len(policies)] for index in range(len(policies))]
+    return [
+        MeasuredBinding(f"{namespace}-app-{index}", namespace, True, attached)
+        for (namespace, index), attached in zip(places, mixed, strict=True)
+    ]
+
+
+def _places(prefix: str) -> Iterator[tuple[str, int]]:
+    number = 0
+    for service_accounts, namespaces in NAMESPACES.items():
+        for _ in range(namespaces):
+            number += 1
+            yield from ((f"{prefix}-team-{number}", index) for index in range(service_accounts))
+
+
+def declared(bindings: Sequence[MeasuredBinding]) -> dict[str, Any]:
+    """Return the settings of a stack file."""
+    return {
+        # The real size has roles with 11 policies, and namespaces of its own.
+        "quotas": {"attachedPolicies": 20},
+        "defaults": {"retainNamespaces": False},
+        "bindings": {
+            binding.name: {
+                "serviceAccount": {
+                    "name": binding.name,
+                    "namespace": binding.namespace,
+                    **({"createNamespace": True} if binding.creates_namespace else {}),
+                },
+                "role": {"name": binding.name},
+                "policy": {"name": binding.name, "document": binding.document},
+                **({"policyArns": binding.policy_arns} if binding.aws_policies else {}),
+            }
+            for binding in bindings
+        },
+    }
+
+
+def literal(bindings: Sequence[MeasuredBinding], wrapped: bool) -> dict[str, Any]:
+    """Return what the floor creates: every name and document as it is sent to AWS or Kubernetes."""
+    return {
+        "wrapped": wrapped,
+        "namespaces": sorted({binding.namespace for binding in bindings if binding.creates_namespace}),
+        "bindings": [
+            {
+                "name": binding.name,
+                "namespace": binding.namespace,
+                "document": _minified(binding.document),
+                "trust": _minified(_trust(binding)),
+                "policy_arns": dict(zip(binding.aws_policies, binding.policy_arns, strict=True)),
+            }
+            for binding in bindings
+        ],
+    }
+
+
+def _trust(binding: MeasuredBinding) -> dict[str, Any]:
+    issuer = ISSUER.removeprefix("https://")
+    claims = {f"{issuer}:aud": AUDIENCE, f"{issuer}:sub": f"system:serviceaccount:{binding.namespace}:{binding.name}"}
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": f"arn:aws:iam::{AWS_ACCOUNT}:oidc-provider/{issuer}"},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": claims},
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def _minified(document: dict[str, Any]) -> str:
+    return json.dumps(document, separators=(",", ":"))

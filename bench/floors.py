@@ -1,0 +1,179 @@
+"""This program against two floors, on the real engine: python -m bench.floors [number of bindings ...].
+
+Options: --rounds and --repeats, of each number.
+"""
+
+import argparse
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.bindings import MeasuredBinding, numbered
+from bench.harness import compared, in_turn, report, say
+from bench.results import Figure
+from bench.stacks import (
+    DESTROY,
+    UP,
+    FailedError,
+    MeasuredStack,
+    Run,
+    floor_stack,
+    irsa_stack,
+    measured_cloud,
+    versions_of,
+)
+from tests.sandbox.conftest import Cloud
+
+TITLE = "The program against its floor"
+DESCRIPTION = """\
+A bare Pulumi program creates the very same resources (the states are compared) from literal documents, with the same
+dependencies. The *wrapped* floor puts each binding into an empty component, as irsa has one. The three stacks take
+turns at every command, in one sandbox. Processor time is that of the engine, the plugins and the program; on a busy
+machine it says more than the clock does. `preview` is that of a new stack; the second `up` and `refresh` find no
+change. The *own part* is the processor time of the program's process above the wrapped floor's, per binding, less
+what one binding alone takes."""
+GOALS = {"preview": 1.10, "up": 1.10, "second up": 1.10, "refresh": 1.10, "destroy": 1.10}
+BARE_GOALS = {"preview": 1.15, "second up": 1.15}
+OWN_PART_GOAL = 1.2
+OPERATIONS = {
+    "preview": ("preview", "--suppress-outputs"),
+    "up": UP,
+    "second up": (*UP, "--expect-no-changes"),
+    "refresh": ("refresh", "--yes", "--skip-preview", "--expect-no-changes", "--suppress-outputs"),
+    "destroy": DESTROY,
+}
+REPEATABLE = ("preview", "second up")
+IRSA, WRAPPED, BARE = "irsa", "wrapped floor", "bare floor"
+PREFIXES = {IRSA: "irsa", WRAPPED: "wrap", BARE: "bare"}
+Runs = dict[str, dict[str, list[Run]]]
+
+
+class Size(NamedTuple):
+    """How many bindings are measured, and how often."""
+
+    bindings: int
+    rounds: int
+    """Complete rounds, each from a new stack to a destroyed one."""
+    repeats: int
+    """Runs of preview and second up in each round."""
+
+
+# Half an hour on two cores.
+SIZES = (Size(100, 3, 1), Size(1000, 1, 3))
+
+
+def three_stacks(
+    cloud: Cloud, folder: Path, bindings_of: Callable[[str], Sequence[MeasuredBinding]]
+) -> dict[str, MeasuredStack]:
+    """Return the stacks: their names start with words of one length, so that they exist side by side."""
+    return {
+        IRSA: irsa_stack(cloud, folder / "irsa", bindings_of(PREFIXES[IRSA])),
+        WRAPPED: floor_stack(cloud, folder / "wrapped", bindings_of(PREFIXES[WRAPPED]), wrapped=True),
+        BARE: floor_stack(cloud, folder / "bare", bindings_of(PREFIXES[BARE]), wrapped=False),
+    }
+
+
+def measured(stacks: dict[str, MeasuredStack], rounds: int, repeats: int) -> Runs:
+    """Return the runs of each operation, by stack."""
+    found: Runs = {operation: {name: [] for name in stacks} for operation in OPERATIONS}
+    for turn in range(rounds):
+        for operation, arguments in OPERATIONS.items():
+            cases = {name: partial(stack.run, *arguments) for name, stack in stacks.items()}
+            runs = in_turn(cases, repeats if operation in REPEATABLE else 1)
+            for name, its in runs.items():
+                found[operation][name] += its
+            shown = ", ".join(f"{name} {' '.join(f'{run.seconds:.1f}' for run in its)} s" for name, its in runs.items())
+            say(f"  round {turn + 1} of {rounds}: {operation}: {shown}")
+            if operation == "up" and not turn:
+                require_same_resources(stacks)
+    return found
+
+
+def require_same_resources(stacks: dict[str, MeasuredStack]) -> None:
+    """Stop unless the stacks have the same resources with the same inputs, but for the word that names start with.
+
+    Raises:
+        FailedError: They differ: what was measured is not comparable.
+    """
+    found = {}
+    for name, stack in stacks.items():
+        found[name] = sorted((kind, inputs.replace(f"{PREFIXES[name]}-", "")) for kind, inputs in stack.resources())
+    for name in (WRAPPED, BARE):
+        different = [pair for pair in zip(found[IRSA], found[name], strict=False) if pair[0] != pair[1]]
+        if different or len(found[IRSA]) != len(found[name]):
+            raise FailedError(f"{name}: {len(found[IRSA])} and {len(found[name])} resources: {different[:2]}")
+
+
+def figures_of(size: str, runs: Runs, memory_goal: float | None = None) -> list[Figure]:
+    """Return what the runs of one size amount to.
+
+    Args:
+        size: As in `100 bindings`.
+        runs: By operation and stack.
+        memory_goal: How many times the wrapped floor's memory the program may use.
+    """
+    figures = []
+    for operation, of in runs.items():
+        times = {name: [run.seconds for run in its] for name, its in of.items()}
+        processor = {name: [run.processor_seconds for run in its] for name, its in of.items()}
+        for floor, goals in ((WRAPPED, GOALS), (BARE, BARE_GOALS)):
+            name = f"{operation}, {size}, to the {floor}"
+            figure = compared(name, times[IRSA], times[floor], "s", goals.get(operation))
+            used = compared(name, processor[IRSA], processor[floor], "s").median
+            figures.append(replace(figure, of=f"{figure.of}; processor time {used:.2f} times"))
+    memory = {name: [run.program_megabytes for run in its] for name, its in runs["up"].items()}
+    return [*figures, compared(f"peak memory of the program, {size}", memory[IRSA], memory[WRAPPED], "MB", memory_goal)]
+
+
+def own_seconds(runs: Runs) -> float:
+    """Return the processor seconds of the program's own process above the wrapped floor's, in previews."""
+    pairs = zip(runs["preview"][IRSA], runs["preview"][WRAPPED], strict=True)
+    return statistics.median(mine.program_seconds - its.program_seconds for mine, its in pairs)
+
+
+def own_parts(own: dict[int, float]) -> list[Figure]:
+    """Return the program's own part per binding, and its growth from the smallest number of bindings to the largest.
+
+    Args:
+        own: Processor seconds above the floor's by number of bindings; those of one binding are taken off.
+    """
+    parts = {count: (seconds - own[1]) / (count - 1) * 1000 for count, seconds in own.items() if count > 1}
+    figures = [Figure(f"own part per binding, {count:,} bindings", "ms", (part,)) for count, part in parts.items()]
+    if len(parts) > 1:
+        growth = parts[max(parts)] / parts[min(parts)]
+        figures.append(Figure("growth of the own part", "times", (growth,), OWN_PART_GOAL))
+    return figures
+
+
+def measure(cloud: Cloud, folder: Path, sizes: Sequence[Size]) -> list[Figure]:
+    figures: list[Figure] = []
+    own = {}
+    stacks = three_stacks(cloud, folder / "1", lambda prefix: numbered(1, prefix))
+    cases = {name: partial(stack.run, *OPERATIONS["preview"]) for name, stack in stacks.items()}
+    own[1] = own_seconds({"preview": in_turn(cases, 5)})
+    for size in sizes:
+        say(f"{size.bindings:,} bindings")
+        bindings_of = partial(numbered, size.bindings)
+        runs = measured(three_stacks(cloud, folder / str(size.bindings), bindings_of), size.rounds, size.repeats)
+        figures += figures_of(f"{size.bindings:,} bindings", runs)
+        own[size.bindings] = own_seconds(runs)
+    return [*figures, *own_parts(own)]
+
+
+def main(sizes: Sequence[Size] = SIZES) -> int:
+    with measured_cloud() as (cloud, folder):
+        report("floors", TITLE, DESCRIPTION, lambda: measure(cloud, folder, sizes), versions_of(cloud))
+    return 0
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("numbers", type=int, nargs="*")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    sys.exit(main([Size(each, options.rounds, options.repeats) for each in options.numbers] or SIZES))

@@ -1,0 +1,95 @@
+"""Write docs/performance.md and docs/performance.svg from the results: python -m bench.page."""
+
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bench.harness import written
+from bench.plot import bars
+from bench.results import Figure, Result, read
+
+# In the order of the page; each is a module with a `main`.
+BENCHMARKS = ("floors", "organisation", "engine", "verify", "check", "startup", "commands", "sandbox")
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+PLOT = PAGE.with_suffix(".svg")
+PLOTTED = ("floors", "organisation")
+HEAD = """# Performance
+
+```console
+$ make bench         # half an hour on two cores; then this page has your figures
+$ make bench-real    # the size of a large organisation, an hour or more
+```
+
+Figures are medians; the spread is from the lowest run to the highest. A ratio is the median of the ratios of runs that
+took turns. `goal` is a limit; a figure that misses it says **no**. AWS and Kubernetes are those of the sandbox, on the
+same machine, so that nothing here has the delays of a network unless it says so.
+This page is generated from `bench/results`.
+
+![How many times the floor's time each command takes](performance.svg)
+"""
+
+
+def page(results: Sequence[Result]) -> str:
+    """Return the page."""
+    return "\n".join([HEAD, *_goals(results), *(line for result in results for line in _benchmark(result))])
+
+
+def _goals(results: Sequence[Result]) -> Iterator[str]:
+    """Yield the table of all goals."""
+    with_goal = [figure for result in results for figure in result.figures if figure.goal is not None]
+    met = sum(bool(figure.met) for figure in with_goal)
+    yield f"## Goals\n\n{met} of {len(with_goal)} goals are met.\n"
+    yield "| figure | measured | goal | met |\n|---|---|---|---|"
+    for figure in with_goal:
+        yield f"| {figure.name} | {_median(figure)} | {_goal(figure)} | {_met(figure)} |"
+    yield ""
+
+
+def _benchmark(result: Result) -> Iterator[str]:
+    yield f"## {result.title}\n\n{_filled(result.description)}\n"
+    yield "| figure | measured | spread | runs | goal | met | computed from |\n|---|---|---|---|---|---|---|"
+    for figure in result.figures:
+        spread = f"{written(min(figure.values))} to {written(max(figure.values))}" if len(figure.values) > 1 else ""
+        cells = (figure.name, _median(figure), spread, str(len(figure.values)), _goal(figure), _met(figure), figure.of)
+        yield f"| {' | '.join(cells)} |"
+    versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
+    measured = (
+        f"Measured on {result.date} in {result.minutes:g} minutes on {result.machine}; load of the machine before "
+    )
+    yield "\n" + textwrap.fill(f"{measured}the start: {result.load:g}. {versions}.", 120) + "\n"
+
+
+def _filled(text: str) -> str:
+    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
+
+
+def _median(figure: Figure) -> str:
+    return f"{written(figure.median)} {figure.unit}"
+
+
+def _goal(figure: Figure) -> str:
+    if figure.goal is None:
+        return ""
+    return f"at {'least' if figure.at_least else 'most'} {figure.goal:g}"
+
+
+def _met(figure: Figure) -> str:
+    return "" if figure.met is None else "yes" if figure.met else "**no**"
+
+
+def plot(results: Sequence[Result]) -> str:
+    """Return the picture of the page: the ratios to the floors."""
+    plotted = [figure for result in results if result.benchmark in PLOTTED for figure in result.figures]
+    return bars([(figure.name, figure.median, figure.goal) for figure in plotted if "floor" in figure.name])
+
+
+def main() -> int:
+    results = read(BENCHMARKS)
+    PAGE.write_text(page(results))
+    PLOT.write_text(plot(results))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
