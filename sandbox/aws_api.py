@@ -3,11 +3,9 @@
 It is a program of its own, started by servers.py: python -m sandbox.aws_api <port> <folder of the sandbox>
 """
 
-import contextlib
 import io
 import json
 import os
-import pickle
 import re
 import signal
 import sys
@@ -17,32 +15,27 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import moto
 import moto.iam.models as iam_models
-from moto.backends import get_backend
 from moto.eks.models import Cluster, EKSBackend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from sandbox.layout import AWS_ACCOUNT, write_atomically
+from sandbox.aws_state import Snapshot
+from sandbox.faster_moto import make_moto_faster
+from sandbox.layout import AWS_ACCOUNT
 from sandbox.missing_in_moto import add_missing_operations, refuse_as_iam
 from sandbox.web_identity import refuse_as_sts
 
-SERVICES = ("iam", "sts", "eks", "s3")
-SNAPSHOT_SECONDS = 0.5
 HEALTH = "/healthz"
 MOTO_OWN = "/moto-api/"
 QUERY = re.compile(r"\?\S+")
 ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
+# IAM and STS take all requests by POST.
+READING = (" Get", " List")
 OPERATION = "irsa.operation"
 
 WsgiEnvironment = dict[str, Any]
 Application = Callable[[WsgiEnvironment, Callable[..., Any]], Iterable[bytes]]
-
-
-def backends(service: str) -> Any:
-    """Return moto's models of a service, by account and region."""
-    return get_backend(service)  # type: ignore[call-overload]
 
 
 def keep_clusters(clusters: Path) -> None:
@@ -71,59 +64,6 @@ def keep_clusters(clusters: Path) -> None:
     EKSBackend.create_cluster = create_cluster  # type: ignore[method-assign]
 
 
-class Snapshot:
-    """moto's state in one file, written after changes and read at the start."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.lock = threading.Lock()
-        self.writing = threading.Lock()
-        self.changed = threading.Event()
-
-    def load(self) -> None:
-        if not self.path.exists():
-            return
-        try:
-            # The file is this user's own, in a folder that only this user reads.
-            state = pickle.loads(self.path.read_bytes())  # noqa: S301
-            if state["moto"] != moto.__version__:
-                log(f"state was written by moto {state['moto']}, this is {moto.__version__}: starting empty")
-                return
-            for (service, aws_account, region), attributes in state["backends"].items():
-                # It counts what is in the backend that it was created with.
-                attributes.pop("account_summary", None)
-                backends(service)[aws_account][region].__dict__.update(attributes)
-            backends("s3").bucket_accounts.update(state["buckets"])
-        except Exception as error:  # whatever is wrong with it, the server starts empty
-            log(f"state cannot be read ({error!r}): starting empty; `make up` creates the resources again")
-            self.path.replace(self.path.with_suffix(".damaged"))
-
-    def save(self) -> None:
-        with self.writing:
-            write_atomically(self.path, self._pickled())
-
-    def _pickled(self) -> bytes:
-        with self.lock:
-            self.changed.clear()
-            models = {
-                (service, aws_account, region): backend.__dict__
-                for service in SERVICES
-                for aws_account, regions in backends(service).items()
-                for region, backend in regions.items()
-            }
-            buckets = backends("s3").bucket_accounts
-            return pickle.dumps({"moto": moto.__version__, "backends": models, "buckets": buckets})
-
-    def save_after_changes(self) -> None:
-        while True:
-            self.changed.wait()
-            time.sleep(SNAPSHOT_SECONDS)
-            try:
-                self.save()
-            except Exception as error:  # requests go on being answered
-                log(f"state was not written: {error!r}")
-
-
 def serialized(application: Application, snapshot: Snapshot) -> Application:
     """Answer one request at a time: moto's models are not written for threads, and a snapshot must be whole."""
 
@@ -141,7 +81,8 @@ def serialized(application: Application, snapshot: Snapshot) -> Application:
             environ[OPERATION] = f" {action[1].decode()}" if action else ""
         with snapshot.lock:
             body = list(application(environ, start_response))
-        if environ["REQUEST_METHOD"] != "GET" and not environ.get("PATH_INFO", "").startswith(MOTO_OWN):
+        reads = environ["REQUEST_METHOD"] in ("GET", "HEAD") or environ.get(OPERATION, "").startswith(READING)
+        if not (reads or environ.get("PATH_INFO", "").startswith(MOTO_OWN)):
             snapshot.changed.set()
         return body
 
@@ -167,11 +108,12 @@ def serve(port: int, folder: Path) -> None:
     """Serve until a signal ends it."""
     # MOTO_ACCOUNT_ID would do the same, and also override the AWS account of every assumed role.
     vars(iam_models)["DEFAULT_ACCOUNT_ID"] = AWS_ACCOUNT
+    make_moto_faster()
     keep_clusters(folder / "clusters.json")
     add_missing_operations()
     refuse_as_iam(folder / "quotas.json")
     refuse_as_sts(folder / "clusters.json", log)
-    snapshot = Snapshot(folder / "aws" / "state.pickle")
+    snapshot = Snapshot(folder / "aws" / "state.pickle", log)
     snapshot.load()
     application = serialized(DomainDispatcherApplication(create_backend_app), snapshot)
     server = make_server("127.0.0.1", port, application, threaded=True, request_handler=RequestHandler)
@@ -183,9 +125,7 @@ def serve(port: int, folder: Path) -> None:
     signal.signal(signal.SIGINT, stop)
     threading.Thread(target=snapshot.save_after_changes, daemon=True).start()
     server.serve_forever()
-    # Whether or not something has changed: a save that is under way must not be cut off by the end.
-    with contextlib.suppress(OSError):
-        snapshot.save()
+    snapshot.save_at_the_end()
     os._exit(0)
 
 

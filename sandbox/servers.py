@@ -34,7 +34,14 @@ HOST = "127.0.0.1"
 READY_SECONDS = 60.0
 STOP_SECONDS = 10.0
 TOKEN_BYTES = 24
-AWS_API_SOURCES = ("aws_api.py", "missing_in_moto.py", "web_identity.py", "sts_decision.py")
+AWS_API_SOURCES = (
+    "aws_api.py",
+    "aws_state.py",
+    "faster_moto.py",
+    "missing_in_moto.py",
+    "web_identity.py",
+    "sts_decision.py",
+)
 ORDER = ("aws-api", "etcd", "kube-apiserver", "kube-controller-manager")
 PORTS = {
     "aws-api": ("aws-api",),

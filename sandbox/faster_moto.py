@@ -1,0 +1,94 @@
+"""What moto does anew for each request, or with a look at everything that there is: done once, or looked up.
+
+What it answers stays the same.
+"""
+
+from functools import cache
+from typing import Any
+
+import moto.backends
+import moto.core.responses
+import moto.iam.models as iam_models
+from moto.core.utils import method_names_from_class
+from moto.iam.exceptions import NotFoundException
+from moto.iam.models import AccountSummary, IAMBackend, ManagedPolicy, Role
+
+# By AWS account and partition, the id of each role that was looked up, by name. It is read only together with the
+# roles, where the id of a deleted role is not found.
+_ROLE_IDS: dict[tuple[str, str], dict[str, str]] = {}
+
+
+def replacements() -> tuple[tuple[Any, str, Any], ...]:
+    """Return what is replaced: its owner, its name, and what takes its place."""
+    modules = tuple(moto.backends.list_of_moto_modules())
+    return (
+        (moto.backends, "list_of_moto_modules", lambda: modules),
+        (moto.core.responses, "method_names_from_class", cache(method_names_from_class)),
+        (iam_models, "get_account_id_from", _account_id_from),
+        (AccountSummary, "_policies", property(_number_of_own_policies)),
+        (IAMBackend, "get_role", _get_role),
+        (IAMBackend, "get_role_by_arn", _get_role_by_arn),
+        (IAMBackend, "attach_role_policy", _attach_role_policy),
+        (IAMBackend, "detach_role_policy", _detach_role_policy),
+    )
+
+
+def make_moto_faster() -> None:
+    """Replace these functions; what wraps one of them must do so afterwards."""
+    for owner, name, replacement in replacements():
+        setattr(owner, name, replacement)
+
+
+def _account_id_from(access_key: str) -> str:
+    # moto's own creates a model of each partition in each AWS account, each with all of AWS's policies.
+    for aws_account, partitions in list(iam_models.iam_backends.items()):
+        if any(access_key in backend.access_keys for backend in list(partitions.values())):
+            return aws_account
+    return str(vars(iam_models)["DEFAULT_ACCOUNT_ID"])
+
+
+def _number_of_own_policies(summary: AccountSummary) -> int:
+    iam = summary._iam_backend
+    return len(iam.managed_policies) - len(iam.aws_managed_policies)
+
+
+def _get_role(iam: IAMBackend, role_name: str) -> Role:
+    role = _role(iam, role_name)
+    if role is None:
+        raise NotFoundException(f"Role {role_name} not found")
+    return role
+
+
+def _get_role_by_arn(iam: IAMBackend, arn: str) -> Role:
+    role = _role(iam, arn.rpartition("/")[2])
+    if role is None or role.arn != arn:
+        raise NotFoundException(f"Role {arn} not found")
+    return role
+
+
+def _role(iam: IAMBackend, name: str) -> Role | None:
+    ids = _ROLE_IDS.setdefault((iam.account_id, iam.partition), {})
+    role = iam.roles.get(ids.get(name, ""))
+    if role is None:
+        # Most roles that are looked up for the first time are new.
+        role = next((each for each in reversed(iam.roles.values()) if each.name == name), None)
+        if role is not None:
+            ids[name] = role.id
+    return role
+
+
+def _attach_role_policy(iam: IAMBackend, policy_arn: str, role_name: str) -> None:
+    _policy(iam, policy_arn, "does not exist or is not attachable").attach_to(iam.get_role(role_name))
+
+
+def _detach_role_policy(iam: IAMBackend, policy_arn: str, role_name: str) -> None:
+    policy, role = _policy(iam, policy_arn, "was not found"), iam.get_role(role_name)
+    if policy_arn not in role.managed_policies:
+        raise NotFoundException(f"Policy {policy_arn} was not found.")
+    policy.detach_from(role)
+
+
+def _policy(iam: IAMBackend, arn: str, otherwise: str) -> ManagedPolicy:
+    if arn not in iam.managed_policies:
+        raise NotFoundException(f"Policy {arn} {otherwise}.")
+    return iam.managed_policies[arn]
