@@ -1,23 +1,29 @@
-"""How long `irsa verify` takes for many bindings: python -m bench.verify [number] [requests per second].
+"""How long `irsa verify` takes for many bindings: python -m bench.verify [number] [requests per second] [--one-by-one].
 
-Each binding has a role, a policy and a service account. IAM is moto's server with a round trip and, if that is set, a
-rate above which it answers Throttling; the Kubernetes API is a server of service accounts alone. Each is a process.
+Each binding has a role, a policy and a service account. IAM is moto's server with pages of 100, a round trip and, if
+that is set, a rate above which it answers Throttling; the Kubernetes API is a server of service accounts alone. Each is
+a process. With --one-by-one both deny what bulk reading needs: docs/permissions/iam-verify-in-bulk.json, and `list`.
 """
 
 import argparse
+import io
 import json
 import multiprocessing
 import os
+import re
 import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from urllib.request import urlopen
 
 import boto3
 from botocore.config import Config
@@ -25,13 +31,15 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from irsa.rules.trust import trust_document
-from irsa_cli.live.aws import CONCURRENT, LiveAwsAccounts
+from irsa_cli.live.aws import LiveAwsAccounts
 from irsa_cli.live.kubernetes import LiveClusters
+from irsa_cli.live.service import CONCURRENT
 from irsa_cli.progress import check_all
 from irsa_cli.report.checks import Report
 from irsa_cli.report.text import summary
 from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 from irsa_cli.verify import Verification
+from sandbox.missing_in_moto import page_as_iam
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 AWS_ACCOUNT = "123456789012"
@@ -40,7 +48,12 @@ DOCUMENT = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 )
 ROUND_TRIP_SECONDS = 0.02
-THROTTLED = b"<ErrorResponse><Error><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>"
+ERROR = "<ErrorResponse><Error><Code>{}</Code><Message>{}</Message></Error></ErrorResponse>"
+THROTTLED = "400 Bad Request", ERROR.format("Throttling", "Rate exceeded").encode()
+DENIED = "403 Forbidden", ERROR.format("AccessDenied", "You may not").encode()
+IN_BULK = "GetAccountSummary"
+ACTION = re.compile(rb"Action=(\w+)")
+COUNTS = "/counts"
 
 
 def binding(index: int) -> DeclaredBinding:
@@ -58,24 +71,41 @@ def binding(index: int) -> DeclaredBinding:
     )
 
 
+def service_account_object(name: str) -> dict[str, Any]:
+    annotations = {"eks.amazonaws.com/role-arn": f"arn:aws:iam::{AWS_ACCOUNT}:role/{name}"}
+    metadata = {"name": name, "namespace": "default", "annotations": annotations}
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
+
+
 class Kubernetes(BaseHTTPRequestHandler):
     """Answers for the service accounts of the benchmark."""
 
     protocol_version = "HTTP/1.1"
+    number, may_list, requests = 0, True, 0
 
     def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        if url.path == COUNTS:
+            return self.answer(200, {"requests": Kubernetes.requests})
         time.sleep(ROUND_TRIP_SECONDS)
-        name = self.path.rsplit("/", 1)[-1]
-        annotations = {"eks.amazonaws.com/role-arn": f"arn:aws:iam::{AWS_ACCOUNT}:role/{name}"}
-        service_account = {
-            "apiVersion": "v1",
-            "kind": "ServiceAccount",
-            "metadata": {"name": name, "namespace": "default", "annotations": annotations},
-        }
-        body = json.dumps(
-            {"issuer": f"https://{ISSUER}"} if name == "openid-configuration" else service_account
-        ).encode()
-        self.send_response(200)
+        Kubernetes.requests += 1
+        name = url.path.rsplit("/", 1)[-1]
+        if name == "openid-configuration":
+            return self.answer(200, {"issuer": f"https://{ISSUER}"})
+        if name != "serviceaccounts":
+            return self.answer(200, service_account_object(name))
+        if not self.may_list:
+            return self.answer(403, {"message": "forbidden"})
+        query = parse_qs(url.query)
+        start, limit = int(query.get("continue", ["0"])[0]), int(query["limit"][0])
+        items = [service_account_object(f"app-{n}") for n in range(start, min(start + limit, self.number))]
+        left = max(0, self.number - start - limit)
+        metadata = {"continue": str(start + limit), "remainingItemCount": left} if left else {}
+        return self.answer(200, {"items": items, "metadata": metadata})
+
+    def answer(self, status: int, document: Any) -> None:
+        body = json.dumps(document).encode()
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -85,7 +115,8 @@ class Kubernetes(BaseHTTPRequestHandler):
         pass
 
 
-def serve_kubernetes(pipe: Connection) -> None:
+def serve_kubernetes(pipe: Connection, number: int, may_list: bool) -> None:
+    Kubernetes.number, Kubernetes.may_list = number, may_list
     server = ThreadingHTTPServer(("127.0.0.1", 0), Kubernetes)
     pipe.send(server.server_port)
     server.serve_forever()
@@ -117,18 +148,30 @@ class WithoutLog(WSGIRequestHandler):
         pass
 
 
-def serve_iam(pipe: Connection, number: int, per_second: float) -> None:
+def serve_iam(pipe: Connection, number: int, per_second: float, may_list: bool) -> None:
+    page_as_iam()
     moto: Any = DomainDispatcherApplication(create_backend_app)
-    rate, ready = Rate(per_second), threading.Event()
+    rate, ready, calls = Rate(per_second), threading.Event(), Counter[str]()
 
     def answer(environ: Any, start_response: Callable[..., Any]) -> Any:
+        def plain(status: str, body: bytes) -> list[bytes]:
+            start_response(status, [("Content-Type", "text/xml"), ("Content-Length", str(len(body)))])
+            return [body]
+
+        if environ["PATH_INFO"] == COUNTS:
+            return plain("200 OK", json.dumps(calls).encode())
         if ready.is_set():
+            content = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+            environ["wsgi.input"] = io.BytesIO(content)
+            found = ACTION.search(content)
+            action = found[1].decode() if found else ""
             time.sleep(ROUND_TRIP_SECONDS)
             if per_second and rate.exceeded():
-                start_response(
-                    "400 Bad Request", [("Content-Type", "text/xml"), ("Content-Length", str(len(THROTTLED)))]
-                )
-                return [THROTTLED]
+                calls["Throttling"] += 1
+                return plain(*THROTTLED)
+            calls[action] += 1
+            if action == IN_BULK and not may_list:
+                return plain(*DENIED)
         return moto(environ, start_response)
 
     server = make_server("127.0.0.1", 0, answer, threaded=True, request_handler=WithoutLog)
@@ -157,17 +200,25 @@ def served(target: Callable[..., None], *arguments: Any) -> Iterator[int]:
         process.terminate()
 
 
+def counts(port: int) -> dict[str, int]:
+    """Return how often each operation was asked of a server."""
+    with urlopen(f"http://127.0.0.1:{port}{COUNTS}") as answer:
+        found: dict[str, int] = json.load(answer)
+        return found
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("number", type=int, nargs="?", default=1000)
     parser.add_argument("per_second", type=float, nargs="?", default=0.0)
+    parser.add_argument("--one-by-one", action="store_true")
     options = parser.parse_args()
     os.environ |= {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_REGION": "us-west-2",
                    "AWS_DEFAULT_REGION": "us-west-2", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}  # fmt: skip
     with (
         tempfile.TemporaryDirectory() as folder,
-        served(serve_iam, options.number, options.per_second) as iam,
-        served(serve_kubernetes) as kubernetes,
+        served(serve_iam, options.number, options.per_second, not options.one_by_one) as iam,
+        served(serve_kubernetes, options.number, not options.one_by_one) as kubernetes,
     ):
         os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{iam}"
         kubeconfig = Path(folder) / "kubeconfig"
@@ -187,12 +238,17 @@ def main() -> int:
         verification = Verification(
             declared, LiveAwsAccounts(declared.aws), LiveClusters(declared.clusters), pods=False
         )
+        verification.read_in_bulk(declared.bindings)
         checks = check_all("verify", declared.bindings, verification.of_binding, CONCURRENT)
         seconds = time.perf_counter() - started
+        calls = counts(iam)
+        throttled, of_kubernetes = calls.pop("Throttling", 0), counts(kubernetes)["requests"]
     print(summary(Report("verify", "bench", checks)))
+    limit, way = options.per_second or "any number of", "one by one" if options.one_by_one else "in bulk"
     print(
-        f"{options.number} bindings, at most {options.per_second or 'any number of'} requests per second, "
-        f"{ROUND_TRIP_SECONDS * 1000:.0f} ms round trip: {seconds:.1f} s"
+        f"{options.number} bindings {way}, at most {limit} requests per second, {ROUND_TRIP_SECONDS * 1000:.0f} ms "
+        f"round trip: {seconds:.1f} s; requests: AWS {sum(calls.values())} and {throttled} throttled, "
+        f"Kubernetes {of_kubernetes}"
     )
     return Report("verify", "bench", checks).exit_code
 

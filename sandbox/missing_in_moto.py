@@ -1,8 +1,9 @@
-"""What IAM does and moto does not: change client IDs, keep a policy in use, ignore the case of names, know quotas."""
+"""What IAM does and moto does not: change client IDs, page, keep a policy in use, ignore a name's case, know quotas."""
 
 import inspect
+import itertools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ from moto.iam.exceptions import (
 )
 from moto.iam.models import AccountSummary, IAMBackend
 from moto.iam.responses import IamResponse
+
+# The most that is listed at a time here: IAM may return fewer items than MaxItems, and 100 is its default.
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html
+PAGE = 100
 
 
 def add_missing_operations() -> None:
@@ -42,6 +47,47 @@ def add_missing_operations() -> None:
         return role
 
     IAMBackend.update_role = update_role  # type: ignore[method-assign]
+    page_as_iam()
+
+
+def page_as_iam() -> None:
+    """Have moto answer GetAccountAuthorizationDetails, and ListRoles, in pages of 100 at most.
+
+    moto answers the former in one page, and the latter in one of as many as are asked for.
+    """
+    IamResponse.get_account_authorization_details = _details  # type: ignore[method-assign,assignment]
+    list_roles = IAMBackend.list_roles
+
+    def paged(self: IAMBackend, path_prefix: str | None, marker: str | None, max_items: int | None) -> Any:
+        return list_roles(self, path_prefix, marker, min(int(max_items or PAGE), PAGE))
+
+    IAMBackend.list_roles = paged  # type: ignore[method-assign,assignment]
+
+
+def _details(response: IamResponse) -> ActionResult:
+    start, count = int(response._get_param("Marker", 0)), min(int(response._get_param("MaxItems", PAGE)), PAGE)
+    kinds = response._get_param("Filter", []) or list(LISTS)
+    found = ((kind, each) for kind in LISTS if kind in kinds for each in LISTS[kind][1](response.backend))
+    page = list(itertools.islice(found, start, start + count + 1))
+    result: dict[str, Any] = {name: [] for name, _ in LISTS.values()}
+    for kind, each in page[:count]:
+        result[LISTS[kind][0]].append(each)
+    result["IsTruncated"] = len(page) > count
+    return ActionResult({**result, "Marker": str(start + count)} if result["IsTruncated"] else result)
+
+
+def _policies(iam: IAMBackend, own: bool) -> Iterator[Any]:
+    return (each for arn, each in iam.managed_policies.items() if (f"::{iam.account_id}:" in arn) is own)
+
+
+# Where the answer has what a filter asks for, and where moto has it.
+LISTS: Mapping[str, tuple[str, Callable[[IAMBackend], Any]]] = {
+    "User": ("UserDetailList", lambda iam: iam.users.values()),
+    "Group": ("GroupDetailList", lambda iam: iam.groups.values()),
+    "Role": ("RoleDetailList", lambda iam: iam.roles.values()),
+    "LocalManagedPolicy": ("Policies", lambda iam: _policies(iam, own=True)),
+    "AWSManagedPolicy": ("Policies", lambda iam: _policies(iam, own=False)),
+}
 
 
 def refuse_as_iam(quotas: Path) -> None:

@@ -20,8 +20,10 @@ from irsa.rules.strangers import stranger
 from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
 from irsa_cli.exits import EXIT_CODES, CouldNotLookError, unexpected
-from irsa_cli.live.aws import CONCURRENT, LiveAwsAccounts, Refused, TokenService
+from irsa_cli.live.aws import LiveAwsAccounts
 from irsa_cli.live.kubernetes import LiveCluster, LiveClusters, claims
+from irsa_cli.live.service import CONCURRENT
+from irsa_cli.live.sts import Refused, TokenService
 from irsa_cli.options import add_report_options, add_stack_options
 from irsa_cli.progress import check_all
 from irsa_cli.report.checks import Check, Outcome, Report, outcome_of
@@ -115,7 +117,10 @@ def run(options: argparse.Namespace) -> int:
     """
     declared = read_stack(options.stack)
     bindings = declared.chosen(options.bindings)
-    proof = Proof(declared, LiveAwsAccounts(declared.aws), LiveClusters(declared.clusters))
+    clusters = LiveClusters(declared.clusters)
+    proof = Proof(declared, LiveAwsAccounts(declared.aws), clusters)
+    # The negative checks need all service accounts of a cluster.
+    clusters.read_service_accounts((each for binding in bindings for each in binding.service_accounts), everything=True)
     checks = check_all("prove", bindings, proof.of_binding, CONCURRENT)
     rows = [(named(check.binding), check.check, check.about, check.outcome.value) for check in checks]
     return publish(Report("prove", declared.stack, checks), HEADINGS, rows, options)
@@ -128,9 +133,8 @@ class Proof:
         """Take what the stack declares; AWS accounts are only read to explain a refusal."""
         self._declared, self._aws_accounts, self._clusters = declared, aws_accounts, clusters
         self._repair = commands.up(declared.stack)
-        self._lock, self._listing = threading.Lock(), threading.Lock()
+        self._lock = threading.Lock()
         self._token_services: dict[str | None, TokenService] = {}
-        self._service_accounts: dict[LiveCluster, tuple[list[str], str]] = {}
 
     def of_binding(self, binding: DeclaredBinding) -> list[Check]:
         """Return the proofs of one binding; if it fails, other bindings go on."""
@@ -340,7 +344,7 @@ class Proof:
         named = named_subjects(binding, declared, issuer, proven.audience)
         if EVERY_SERVICE_ACCOUNT in named:
             return None, None, "every service account of the cluster is trusted"
-        everybody, problem = self._every_service_account(proven.cluster)
+        everybody, problem = _every_service_account(proven.cluster)
         unnamed = (each for each in everybody if not any(_matches(each, subject) for subject in named))
         found: dict[Decision, str] = {}
         for service_account in itertools.islice(unnamed, TRIED):
@@ -355,16 +359,6 @@ class Proof:
                 namespace, _, name = found[decision].partition(":")
                 return proven._replace(namespace=namespace, name=name), decision, ""
         return None, None, problem or "every existing service account is trusted"
-
-    def _every_service_account(self, cluster: LiveCluster) -> tuple[list[str], str]:
-        """Return all service accounts of a cluster, or none and why they can't be listed."""
-        with self._listing:
-            if cluster not in self._service_accounts:
-                try:
-                    self._service_accounts[cluster] = cluster.service_accounts(None), ""
-                except CouldNotLookError as error:
-                    self._service_accounts[cluster] = [], str(error)
-        return self._service_accounts[cluster]
 
     # Names for messages
 
@@ -412,6 +406,14 @@ class Proof:
             if region not in self._token_services:
                 self._token_services[region] = TokenService(region)
         return self._token_services[region]
+
+
+def _every_service_account(cluster: LiveCluster) -> tuple[list[str], str]:
+    """Return all service accounts of a cluster, or none and why they can't be listed."""
+    try:
+        return cluster.service_accounts(None), ""
+    except CouldNotLookError as error:
+        return [], str(error)
 
 
 def _matches(service_account: str, subject: str) -> bool:

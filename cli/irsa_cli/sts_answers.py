@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from irsa.rules.mistakes import named
-from irsa_cli.live.aws import Refused
+from irsa_cli.live.sts import Refused
 from irsa_cli.report.checks import Outcome
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from config.models import Cluster, Stack
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.aws import Caller, LiveAwsAccount, caller, eks_access_entries, eks_cluster, session_of
+from irsa_cli.live.aws import Caller, caller, eks_access_entries, eks_cluster, session_of
+from irsa_cli.live.iam import LiveAwsAccount
 from irsa_cli.state import stack_outputs
 from program.access import asked_aws_account
 from program.lookups import Identity

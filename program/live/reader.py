@@ -15,7 +15,8 @@ from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import Place, named, path_of
 from irsa_cli.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError, SecretInStateError
-from irsa_cli.live.kubernetes import LiveCluster, configuration
+from irsa_cli.live.kubeconfig import configuration
+from irsa_cli.live.kubernetes import LiveCluster
 from program.access import kubeconfig_mistake, used_aws_accounts
 from program.live.cloud import LiveCloud
 from program.live.planned import finding

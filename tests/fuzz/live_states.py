@@ -121,6 +121,8 @@ class State:
             ),
             0.4,
         )
+        # Lists of IAM are asked for in most cases, and questions one by one in the others.
+        self.size = hostile.chance.choice((1, 1, 1, 1_000))
         self.nobody_there = hostile.happens(0.05)
         self.server_error = hostile.maybe(hostile.text("the server is out of order", 0.7), 0.1)
         self.aws_error = hostile.maybe((hostile.text("Denied"), hostile.text("you may not", 0.7)), 0.1)
@@ -327,12 +329,11 @@ class Client:
     def get_open_id_connect_provider(self, **_: Any) -> dict[str, Any]:
         return {"ClientIDList": self._known(self.state.client_ids)}
 
-    def get_paginator(self, _: str) -> "Client":
-        return self
+    def get_account_summary(self) -> dict[str, Any]:
+        return {"SummaryMap": {"Roles": self.state.size, "Policies": self.state.size}}
 
-    def paginate(self, **_: Any) -> list[dict[str, Any]]:
-        policies = [{"PolicyArn": arn, "PolicyName": arn} for arn in self.state.attached]
-        return [{"AttachedPolicies": policies, "PolicyNames": self.state.inline}]
+    def get_paginator(self, operation: str) -> "Pages":
+        return Pages(self.state, operation)
 
     def _known(self, value: Any) -> Any:
         if self.state.aws_error:
@@ -344,6 +345,26 @@ class Client:
     @staticmethod
     def _fail(code: str, message: str) -> None:
         raise ClientError({"Error": {"Code": code, "Message": message}}, "Operation")
+
+
+class Pages:
+    """boto3's paginators of IAM."""
+
+    def __init__(self, state: State, operation: str) -> None:
+        self.state, self.operation = state, operation
+
+    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        state, roles = self.state, [self.state.live_role] if self.state.live_role else []
+        policies = [{"PolicyArn": arn, "PolicyName": arn} for arn in state.attached]
+        inline = [{"PolicyName": name, "PolicyDocument": state.documents["inline"]} for name in state.inline]
+        version = {"VersionId": "v1", "IsDefaultVersion": True, "Document": state.documents["managed"]}
+        if self.operation == "list_roles":
+            return [{"Roles": roles}]
+        if self.operation == "get_account_authorization_details":
+            details = [{**role, "AttachedManagedPolicies": policies, "RolePolicyList": inline} for role in roles]
+            managed = {"Arn": POLICY, "DefaultVersionId": "v1", "PolicyVersionList": [version]}
+            return [{"RoleDetailList": details, "Policies": [managed]}]
+        return [{"AttachedPolicies": policies, "PolicyNames": state.inline}]
 
 
 class Http:
@@ -361,11 +382,15 @@ class Http:
         if method == "POST":
             return self._token(path.split("/")[-2], values["json"]["spec"]["audiences"])
         pairs = (each.split(":", 1) for each in state.service_accounts)
-        names = [{"metadata": {"namespace": namespace, "name": name}} for namespace, name in pairs]
+        listed = [*pairs] if state.annotations is not None else [pair for pair in pairs if pair != ["web", "app"]]
+        names: list[dict[str, Any]] = [
+            {"metadata": {"namespace": namespace, "name": name, "annotations": state.annotations}}
+            for namespace, name in listed
+        ]
         lists: dict[str, dict[str, Any]] = {
             "openid-configuration": {"issuer": ISSUER},
             "pods": {"items": state.pods},
-            "serviceaccounts": {"items": names},
+            "serviceaccounts": {"items": names, "metadata": {}},
         }
         last = path.rpartition("/")[2]
         if last in lists:

@@ -19,6 +19,7 @@ from joserfc import jwk, jws
 
 from irsa_cli.live.kubernetes import LiveCluster
 from irsa_cli.main import main
+from tests.sandbox.failing_aws import failing_aws
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, ROLE_ARN, follow, not_good, report
 from tests.sandbox.project import ROOT, STACK, Project
 
@@ -104,6 +105,11 @@ def misspell_annotation(links: Links) -> None:
     links.kubectl("annotate", "sa", BINDING, f"{ROLE_ARN}-", f"eks.amazon.com/role-arn={role}")
 
 
+# What verify reads IAM in bulk with: docs/permissions/iam-verify-in-bulk.json.
+DETAILS = "POST / GetAccountAuthorizationDetails"
+LISTS_DENIED = dict.fromkeys(
+    ("GetAccountAuthorizationDetails", "GetAccountSummary", "ListRoles"), (403, "AccessDenied", "You may not")
+)
 NOT_AUTHORIZED = 'AccessDenied ("Not authorized to perform sts:AssumeRoleWithWebIdentity")'
 CASES = (
     Case(
@@ -302,11 +308,29 @@ def test_everything_is_good_at_first(links: Links) -> None:
         assert checks
 
 
+def verify_in_bulk(links: Links) -> tuple[int, list[dict[str, str]]]:
+    """Return what verify says of the binding where it checks them all, and so reads IAM and the cluster in lists."""
+    before = links.project.cloud.aws_requests()[DETAILS]
+    code, checks = report(links.project, "verify")
+    assert links.project.cloud.aws_requests()[DETAILS] > before
+    return code, [check for check in checks if check["binding"] == BINDING]
+
+
+def verify_one_by_one(links: Links) -> tuple[int, list[dict[str, str]]]:
+    """Return what verify says of the binding to a caller whom IAM denies its lists."""
+    with failing_aws(LISTS_DENIED, links.project.cloud.environment()["AWS_ENDPOINT_URL"]) as address:
+        return report(links.project, "verify", BINDING, AWS_ENDPOINT_URL=address)
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_broken_link(links: Links, case: Case) -> None:
-    """Protects that each broken link is found by whom it must be, and repaired by the command that is advised."""
+    """Protects that each broken link is found by whom it must be, and repaired by the command that is advised.
+
+    verify says the same whether it reads in bulk or one by one.
+    """
     case.break_it(links)
-    verified, proven = (report(links.project, verb, BINDING) for verb in ("verify", "prove"))
+    verified, proven = verify_in_bulk(links), report(links.project, "prove", BINDING)
+    assert verify_one_by_one(links) == verified
     links.rows.append((case.name, said(verified[1]), said(proven[1])))
     for fix in dict.fromkeys(check["fix"] for check in not_good(verified[1])):
         follow(links.project, fix)

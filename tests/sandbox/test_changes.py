@@ -394,8 +394,9 @@ DEFAULTS = [
         Step(f"Change `path` of `irsa:defaults`: each binding with {names}", {"app": binding}, ["policy", "role"]),
     )
     for word, binding, names in (
-        ("named", named("named"), "names"),
-        ("auto", automatic("auto"), "automatic names"),
+        # The first walk's stack, whose words are other ones, is still there.
+        ("defaultnamed", named("defaultnamed"), "names"),
+        ("defaultauto", automatic("defaultauto"), "automatic names"),
     )
 ]
 TAGGED = {"tags": {"team": "payments"}}

@@ -1,36 +1,22 @@
-"""What AWS has now: roles, policies, OIDC providers, and how STS answers a token. Everything here only reads."""
+"""The AWS accounts of a stack, and whose credentials reach them. Everything here only reads."""
 
+import contextlib
 import json
 import threading
-from collections.abc import Callable, Mapping
-from http import HTTPStatus
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import boto3
-from botocore import UNSIGNED
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
-from botocore.exceptions import ConnectionError as NoConnectionError
-from botocore.parsers import ResponseParserError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from irsa.rules.arns import parse_iam_arn
-from irsa.rules.mistakes import named
-from irsa_cli.exits import CouldNotLookError, failed_request
-from irsa_cli.state import is_secret
-
-CONCURRENT = 16
-# IAM throttles per AWS account; the adaptive mode slows down all threads together. In the standard mode, retries run
-# out where IAM takes 20 requests per second (bench/verify.py).
-TIMEOUTS = Config(connect_timeout=5, read_timeout=20)
-PATIENT = TIMEOUTS.merge(
-    Config(retries={"mode": "adaptive", "total_max_attempts": 10}, max_pool_connections=CONCURRENT)
-)
-FIRST_REQUEST = TIMEOUTS.merge(Config(retries={"mode": "standard", "total_max_attempts": 2}))
-NO_CONNECTION = (NoConnectionError, HTTPClientError)
-# The most that IAM lists at a time: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicies.html
-PAGE = 1_000
-SESSION_NAME = "irsa"
-SHORTEST_SESSION_SECONDS = 900
+from irsa.rules.mistakes import Mistake, named
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.live.iam import LiveAwsAccount, Wanted
+from irsa_cli.live.service import FIRST_REQUEST, PATIENT, Answer, failure, said
+from irsa_cli.live.sts import SESSION_NAME
+from irsa_cli.state import DeclaredBinding, is_secret
 
 # Inputs of the AWS provider that decide who asks and where; a secret one is an object in the state.
 # https://www.pulumi.com/registry/packages/aws/api-docs/provider/
@@ -46,190 +32,6 @@ NOT_FOLLOWED = (
 )
 
 Inputs = Mapping[str, Any]
-Answer = TypeVar("Answer")
-
-
-class Service:
-    """One AWS service. The first request is sent alone, with a short timeout: it shows whether the service answers."""
-
-    def __init__(self, session: Any, name: str, config: Config) -> None:
-        """Create the clients of a session for a service, named as in boto3, with this configuration."""
-        self.first: Any = session.client(name, config=FIRST_REQUEST.merge(config))
-        self.patient: Any = session.client(name, config=PATIENT.merge(config))
-        self._lock, self._met = threading.Lock(), False
-        self._problem: Exception | None = None
-
-    def ask(self, question: Callable[[Any], Answer]) -> Answer:
-        """Return the answer to a question; if the first got none, later ones fail at once.
-
-        Raises:
-            ClientError: AWS answers with an error.
-            BotoCoreError: AWS does not answer.
-        """
-        with self._lock:
-            if self._problem:
-                raise self._problem
-            if not self._met:
-                try:
-                    answer = question(self.first)
-                    self._met = True
-                except NO_CONNECTION as error:
-                    self._problem = error
-                    raise
-                except ClientError as error:
-                    self._met = True
-                    if not _is_transient(error):
-                        raise
-                else:
-                    return answer
-        return question(self.patient)
-
-
-def _is_transient(error: ClientError) -> bool:
-    """Return whether AWS advises to retry after this error: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html."""
-    return "Throttl" in error.response["Error"]["Code"] or _status(error) >= HTTPStatus.INTERNAL_SERVER_ERROR
-
-
-class LiveAwsAccount:
-    """One AWS account, read with one provider's credentials. Each question is asked once."""
-
-    def __init__(self, session: Any, number: str) -> None:
-        """Take a session and the number of its AWS account."""
-        self.number = number
-        self._iam = Service(session, "iam", Config())
-        self._answers: dict[tuple[str, ...], Any] = {}
-        self._locks: dict[tuple[str, ...], threading.Lock] = {}
-        self._lock = threading.Lock()
-
-    def role(self, name: str) -> dict[str, Any] | None:
-        """Return a role; None if it does not exist."""
-        return self._once("GetRole", name, lambda iam: iam.get_role(RoleName=name)["Role"])
-
-    def attached_policies(self, role_name: str) -> list[str] | None:
-        """Return the ARNs of the role's managed policies."""
-        return self._once(
-            "ListAttachedRolePolicies",
-            role_name,
-            lambda iam: [
-                policy["PolicyArn"]
-                for policy in _pages(iam, "list_attached_role_policies", "AttachedPolicies", role_name)
-            ],
-        )
-
-    def inline_policies(self, role_name: str) -> list[str] | None:
-        """Return the names of the role's inline policies."""
-        return self._once(
-            "ListRolePolicies", role_name, lambda iam: _pages(iam, "list_role_policies", "PolicyNames", role_name)
-        )
-
-    def inline_document(self, role_name: str, name: str) -> dict[str, Any] | None:
-        """Return an inline policy's document."""
-        return self._once(
-            "GetRolePolicy",
-            f"{role_name}/{name}",
-            lambda iam: iam.get_role_policy(RoleName=role_name, PolicyName=name)["PolicyDocument"],
-        )
-
-    def document(self, policy_arn: str) -> dict[str, Any] | None:
-        """Return the document of a managed policy's default version."""
-        return self._once("GetPolicyVersion", policy_arn, lambda iam: _default_version(iam, policy_arn))
-
-    def client_ids(self, provider_arn: str) -> list[str] | None:
-        """Return the client ID list of an IAM OIDC provider, its audiences; None if it does not exist."""
-        return self._once(
-            "GetOpenIDConnectProvider",
-            provider_arn,
-            lambda iam: iam.get_open_id_connect_provider(OpenIDConnectProviderArn=provider_arn)["ClientIDList"],
-        )
-
-    def role_arns(self) -> list[str]:
-        """Return the ARNs of all roles."""
-        return self._all("ListRoles", lambda iam: [role["Arn"] for role in _all_pages(iam, "list_roles", "Roles")])
-
-    def policies(self) -> dict[str, bool]:
-        """Return the managed policies by ARN, those of AWS included, each with whether it can be attached."""
-        return dict(
-            self._all(
-                "ListPolicies",
-                lambda iam: [
-                    (policy["Arn"], policy["IsAttachable"])
-                    for policy in _all_pages(iam, "list_policies", "Policies", Scope="All")
-                ],
-            )
-        )
-
-    def oidc_providers(self) -> list[str]:
-        """Return the ARNs of all IAM OIDC providers."""
-        return self._all(
-            "ListOpenIDConnectProviders",
-            lambda iam: [each["Arn"] for each in iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]],
-        )
-
-    def summary(self) -> dict[str, int]:
-        """Return how much of IAM's quotas is used, and the quotas, by the names of GetAccountSummary.
-
-        Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountSummary.html
-        """
-        return dict(self._all("GetAccountSummary", lambda iam: [*iam.get_account_summary()["SummaryMap"].items()]))
-
-    def _all(self, operation: str, question: Callable[[Any], list[Answer]]) -> list[Answer]:
-        return self._once(operation, "", question) or []
-
-    def _once(self, operation: str, about: str, question: Callable[[Any], Answer]) -> Answer | None:
-        """Return the answer to a question, which is asked once for all threads."""
-        key = (operation, about)
-        with self._lock:
-            lock = self._locks.setdefault(key, threading.Lock())
-        with lock:
-            if key not in self._answers:
-                self._answers[key] = _answer(operation, lambda: self._iam.ask(question))
-            answer: Answer | None = self._answers[key]
-        return answer
-
-
-def _default_version(iam: Any, policy_arn: str) -> Any:
-    version = iam.get_policy(PolicyArn=policy_arn)["Policy"]["DefaultVersionId"]
-    return iam.get_policy_version(PolicyArn=policy_arn, VersionId=version)["PolicyVersion"]["Document"]
-
-
-def _pages(iam: Any, operation: str, element: str, role_name: str) -> list[Any]:
-    pages = iam.get_paginator(operation).paginate(RoleName=role_name)
-    return [each for page in pages for each in page[element]]
-
-
-def _all_pages(client: Any, operation: str, element: str, **parameters: Any) -> list[Any]:
-    pages = client.get_paginator(operation).paginate(PaginationConfig={"PageSize": PAGE}, **parameters)
-    return [each for page in pages for each in page[element]]
-
-
-def _answer(operation: str, ask: Callable[[], Answer]) -> Answer | None:
-    try:
-        return ask()
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchEntity":
-            return None
-        raise _failure(f"iam:{operation}", error) from error
-    except BotoCoreError as error:
-        raise CouldNotLookError(f"iam:{operation}: {error}") from error
-    except ResponseParserError as error:
-        # Something between here and AWS answered: its page, which boto3 quotes, is not passed on.
-        raise CouldNotLookError(f"iam:{operation}: an answer that is not AWS's (a proxy, or the endpoint)") from error
-
-
-def _failure(action: str, error: ClientError) -> CouldNotLookError:
-    return failed_request(f"{action}: {_said(error)}", _status(error))
-
-
-def _said(error: Exception) -> str:
-    """Return what AWS answered, in quotes: an answer may repeat names that somebody else wrote."""
-    if not isinstance(error, ClientError):
-        return str(error)
-    details = error.response["Error"]
-    return f"{named(details['Code'])}: {named(details.get('Message', ''))}"
-
-
-def _status(error: ClientError) -> int:
-    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
 
 
 class LiveAwsAccounts:
@@ -247,6 +49,27 @@ class LiveAwsAccounts:
             if not self._reached:
                 self._reached = {reference: _aws_account(inputs) for reference, inputs in self._providers.items()}
         return self._reached
+
+    def read_in_bulk(self, bindings: Iterable[DeclaredBinding]) -> None:
+        """Read beforehand what is going to be asked about bindings, where that takes fewer requests."""
+        wanted: dict[LiveAwsAccount, Wanted] = {}
+        for binding in bindings:
+            with contextlib.suppress(CouldNotLookError, Mistake):
+                aws_account = self.of_binding(binding)
+                if aws_account:
+                    _want(wanted.setdefault(aws_account, Wanted()), binding)
+        with ThreadPoolExecutor() as pool:
+            # What this does not find, for whatever reason, is asked for later, and what is wrong is said there.
+            for aws_account, each in wanted.items():
+                pool.submit(aws_account.read_in_bulk, each)
+
+    def of_binding(self, binding: DeclaredBinding) -> LiveAwsAccount | None:
+        """Return the AWS account of a binding's role; None if the stack only names the role and has no credentials.
+
+        Raises:
+            CouldNotLookError: There are no valid credentials for it.
+        """
+        return self.of_role(binding.role_arn, binding.provider) if binding.role else self.of_arn(binding.role_arn)
 
     def of_role(self, role_arn: str, reference: str) -> LiveAwsAccount:
         """Return the AWS account of a role that the stack creates, as the provider that created it sees it.
@@ -301,6 +124,17 @@ class LiveAwsAccounts:
         return first
 
 
+def _want(wanted: Wanted, binding: DeclaredBinding) -> None:
+    """Add what is going to be asked about a binding: for one that only names its role, the role alone."""
+    name = parse_iam_arn(binding.role_arn, "role").name
+    if binding.role:
+        # The role, its attached policies, the names of its inline ones, and each of their documents.
+        wanted.roles[binding.role.name] = 3 + len(binding.inline_policies)
+        wanted.policies |= binding.documents.keys()
+    else:
+        wanted.roles.setdefault(name, 1)
+
+
 def _aws_account(inputs: Inputs) -> LiveAwsAccount | CouldNotLookError:
     try:
         session = session_of(inputs)
@@ -328,7 +162,7 @@ def session_of(inputs: Inputs) -> Any:
         for role in _listed(inputs.get("assumeRoles")):
             session = _assumed(session, role)
     except (BotoCoreError, ClientError, ValueError) as error:
-        raise CouldNotLookError(f"AWS credentials: {_said(error)}") from error
+        raise CouldNotLookError(f"AWS credentials: {said(error)}") from error
     return session
 
 
@@ -343,7 +177,7 @@ def _assumed(session: Any, role: Mapping[str, Any]) -> Any:
         keys = session.client("sts", config=FIRST_REQUEST).assume_role(**given)["Credentials"]
     except ClientError as error:
         # The words of Pulumi's AWS plugin.
-        reason = f"IAM Role ({role.get('roleArn')}) cannot be assumed: {_said(error)}"
+        reason = f"IAM Role ({role.get('roleArn')}) cannot be assumed: {said(error)}"
         raise CouldNotLookError(f"AWS credentials: {reason}") from error
     return boto3.session.Session(
         aws_access_key_id=keys["AccessKeyId"],
@@ -375,7 +209,7 @@ def caller(session: Any) -> Caller:
         found = session.client("sts", config=FIRST_REQUEST).get_caller_identity()
         return Caller(str(found["Account"]), str(found["Arn"]))
     except ClientError as error:
-        raise _failure("sts:GetCallerIdentity", error) from error
+        raise failure("sts:GetCallerIdentity", error) from error
     except (BotoCoreError, ValueError) as error:
         # ValueError: boto3 raises it for an AWS_ENDPOINT_URL that is not a URL.
         raise CouldNotLookError(f"sts:GetCallerIdentity: {error}") from error
@@ -420,7 +254,7 @@ def _eks(operation: str, session: Any, region: str | None, question: Callable[[A
     except ClientError as error:
         if error.response["Error"]["Code"] == "ResourceNotFoundException":
             return None
-        raise _failure(f"eks:{operation}", error) from error
+        raise failure(f"eks:{operation}", error) from error
     except (BotoCoreError, ValueError) as error:
         raise CouldNotLookError(f"eks:{operation}: {error}") from error
 
@@ -429,63 +263,3 @@ def _listed(value: Any) -> list[Mapping[str, Any]]:
     """Return the objects of a provider's input, which the state keeps as JSON."""
     parsed = json.loads(value) if isinstance(value, str) else value
     return [role for role in parsed or [] if isinstance(role, Mapping)]
-
-
-class Refused(Exception):
-    """STS gave no credentials."""
-
-    def __init__(self, code: str, message: str) -> None:
-        """Keep the error's code and message."""
-        super().__init__(f"{named(code)}: {named(message)}")
-        self.code, self.message = code, message
-
-
-class TokenService:
-    """STS, for tokens: it is asked without credentials, and the credentials that it returns never leave this class."""
-
-    def __init__(self, region: str | None) -> None:
-        """Create the client for the endpoint of a region."""
-        self._lock = threading.Lock()
-        try:
-            self._session: Any = boto3.session.Session(region_name=region)
-            self._anonymous = Service(self._session, "sts", Config(signature_version=UNSIGNED))
-        except (BotoCoreError, ValueError) as error:
-            raise CouldNotLookError(f"STS: {error}") from error
-
-    def identity(self, token: str, role_arn: str) -> str:
-        """Return the ARN of the session that this token gets for this role.
-
-        Raises:
-            Refused: STS refuses.
-            CouldNotLookError: STS gives no answer.
-        """
-        try:
-            keys = self._anonymous.ask(
-                lambda sts: sts.assume_role_with_web_identity(
-                    RoleArn=role_arn,
-                    RoleSessionName=SESSION_NAME,
-                    WebIdentityToken=token,
-                    DurationSeconds=SHORTEST_SESSION_SECONDS,
-                )
-            )["Credentials"]
-        except ParamValidationError:
-            raise Refused("ValidationError", "Request ARN is invalid") from None
-        except ClientError as error:
-            details = error.response["Error"]
-            raise Refused(details["Code"], details.get("Message", "")) from None
-        except BotoCoreError as error:
-            # Its message may quote a parameter, and one of them is the token.
-            raise CouldNotLookError(f"STS: {type(error).__name__}") from None
-        # The role was assumed: a failure from here on is not a refusal.
-        try:
-            with self._lock:
-                client = self._session.client(
-                    "sts",
-                    aws_access_key_id=keys["AccessKeyId"],
-                    aws_secret_access_key=keys["SecretAccessKey"],
-                    aws_session_token=keys["SessionToken"],
-                    config=FIRST_REQUEST,
-                )
-            return str(client.get_caller_identity()["Arn"])
-        except (BotoCoreError, ClientError) as error:
-            raise CouldNotLookError(f"the role was assumed, but GetCallerIdentity: {type(error).__name__}") from None

@@ -5,39 +5,37 @@ use of one by two threads at once ends the process (seen: lightkube 1.0.1 with m
 """
 
 import base64
-import copy
+import contextlib
 import functools
 import json
-import os
+import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 import httpx2
-import yaml
-from lightkube import KubeConfig
 from lightkube.config.client_adapter import Client as HttpClient
 from lightkube.config.client_adapter import ConnectionParams
 from lightkube.config.kubeconfig import SingleConfig
-from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError
 
 from irsa.rules.mistakes import named
 from irsa.rules.subjects import subject_of
-from irsa_cli.exits import CouldNotLookError, SecretInStateError, failed_request
+from irsa_cli.exits import CouldNotLookError, NoPermissionError, failed_request
+from irsa_cli.live.kubeconfig import Inputs, as_could_not_look, configuration
+from irsa_cli.live.once import Once
+from irsa_cli.state import DeclaredServiceAccount
 
 PAGE = 500
 ATTEMPTS = 5
 LONGEST_PAUSE_SECONDS = 10.0
 SHORTEST_TOKEN_SECONDS = 600
 TIMEOUT = httpx2.Timeout(20.0, connect=5.0)
-SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
-Inputs = Mapping[str, Any]
 Object = dict[str, Any]
 
 
@@ -49,11 +47,59 @@ class LiveCluster:
         self.context = config.context_name
         self._first, self._met, self._problem = threading.Lock(), False, ""
         self._has_program = bool(config.user and config.user.exec)
-        with _as_could_not_look("connect"):
+        self._lists = Once()
+        self._annotations: dict[tuple[str, str], dict[str, str]] = {}
+        self._everything: list[str] | None = None
+        self._namespaces_to_list: frozenset[str] = frozenset()
+        with as_could_not_look("connect"):
             self._client: httpx2.Client = HttpClient(config, ConnectionParams(timeout=TIMEOUT))
+
+    def read_service_accounts(self, wanted: Collection[tuple[str, str]], everything: bool = False) -> None:
+        """Read what is going to be asked, by namespace and name, in lists where they take fewer requests.
+
+        A list of the whole cluster goes on as long as it has fewer pages left than service accounts are missing. Where
+        it is denied, a namespace is listed of which two are wanted. What no list has is asked by itself later.
+
+        Args:
+            wanted: Namespaces and names of the service accounts.
+            everything: Whether all service accounts of the cluster are going to be listed in any case.
+        """
+        try:
+            if everything:
+                self.service_accounts(None)
+            elif len(wanted) > 1:
+                self._read_until_found(set(wanted))
+        except NoPermissionError:
+            counts = Counter(namespace for namespace, _ in wanted)
+            self._namespaces_to_list = frozenset(namespace for namespace, count in counts.items() if count > 1)
+        except CouldNotLookError:
+            # It is said where a service account is asked for.
+            return
+
+    def _read_until_found(self, missing: set[tuple[str, str]]) -> None:
+        for page in self._pages(*_list_of_service_accounts(None)):
+            missing -= {self._keep(each) for each in page.get("items") or ()}
+            # Not every server says how many are left: then it is taken for one more page.
+            left = page["metadata"].get("remainingItemCount") or 1
+            if math.ceil(left / PAGE) >= len(missing):
+                return
+
+    def _keep(self, service_account: Object) -> tuple[str, str]:
+        metadata = service_account["metadata"]
+        place = metadata["namespace"], metadata["name"]
+        self._annotations[place] = dict(metadata.get("annotations") or {})
+        return place
 
     def service_account(self, namespace: str, name: str) -> dict[str, str] | None:
         """Return a service account's annotations; None if it does not exist."""
+        place = namespace, name
+        if place not in self._annotations and namespace in self._namespaces_to_list:
+            try:
+                self.service_accounts(namespace)
+            except CouldNotLookError:
+                self._namespaces_to_list = frozenset()
+        if place in self._annotations:
+            return self._annotations[place]
         found = self._ask(
             f"get serviceaccount {named(f'{namespace}/{name}')}",
             "GET",
@@ -62,19 +108,26 @@ class LiveCluster:
         return None if found is None else dict(found["metadata"].get("annotations") or {})
 
     def service_accounts(self, namespace: str | None) -> list[str]:
-        """Return the service accounts of a namespace, or of all, as `namespace:name`."""
-        path = f"/api/v1/namespaces/{namespace}/serviceaccounts" if namespace else "/api/v1/serviceaccounts"
-        found = self._pages(f"list serviceaccounts in {named(namespace) if namespace else 'all namespaces'}", path, {})
-        return sorted(subject_of(each["metadata"]["namespace"], each["metadata"]["name"]) for each in found)
+        """Return the service accounts of a namespace, or of all, as `namespace:name`. Each list is asked for once."""
+        if namespace and self._everything is not None:
+            return [each for each in self._everything if each.startswith(f"{namespace}:")]
+        found = self._lists.answer(namespace, lambda: self._listed(namespace))
+        if namespace is None:
+            self._everything = found
+        return found
+
+    def _listed(self, namespace: str | None) -> list[str]:
+        pages = self._pages(*_list_of_service_accounts(namespace))
+        return sorted(subject_of(*self._keep(each)) for page in pages for each in page.get("items") or ())
 
     def objects(self, kind: str) -> list[Object]:
         """Return all objects of a kind in the cluster: `namespaces` or `serviceaccounts`."""
-        return self._pages(f"list {kind} in the whole cluster", f"/api/v1/{kind}", {})
+        return self._items(f"list {kind} in the whole cluster", f"/api/v1/{kind}")
 
     def pods(self, namespace: str, service_account: str) -> list[Object]:
         """Return the Pods of a service account that have not ended."""
         selector = {"fieldSelector": f"spec.serviceAccountName={service_account}"}
-        pods = self._pages(f"list pods in {named(namespace)}", f"/api/v1/namespaces/{namespace}/pods", selector)
+        pods = self._items(f"list pods in {named(namespace)}", f"/api/v1/namespaces/{namespace}/pods", selector)
         return [pod for pod in pods if pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}]
 
     def token(self, namespace: str, name: str, audience: str) -> str | None:
@@ -97,17 +150,19 @@ class LiveCluster:
             raise CouldNotLookError(f"get {path}: the cluster publishes no issuer")
         return str(found["issuer"])
 
-    def _pages(self, question: str, path: str, parameters: Mapping[str, str]) -> list[Object]:
-        found: list[Object] = []
+    def _items(self, question: str, path: str, parameters: Mapping[str, str] | None = None) -> list[Object]:
+        return [each for page in self._pages(question, path, parameters) for each in page.get("items") or ()]
+
+    def _pages(self, question: str, path: str, parameters: Mapping[str, str] | None = None) -> Iterator[Object]:
         token = ""
         while True:
-            page = self._ask(question, "GET", path, {**parameters, "limit": str(PAGE), "continue": token})
+            page = self._ask(question, "GET", path, {**(parameters or {}), "limit": str(PAGE), "continue": token})
             if page is None:
                 raise CouldNotLookError(f"{question}: there is nothing of this kind")
-            found += page.get("items") or []
+            yield page
             token = page.get("metadata", {}).get("continue") or ""
             if not token:
-                return found
+                return
 
     def _ask(
         self, question: str, method: str, path: str, parameters: Mapping[str, str] | None = None, body: Any = None
@@ -117,7 +172,7 @@ class LiveCluster:
         Raises:
             CouldNotLookError: It does not answer, or denies the request.
         """
-        with _as_could_not_look(question):
+        with as_could_not_look(question):
             answer = self._answer(method, path, parameters, body)
             if answer.status_code == HTTPStatus.NOT_FOUND and _says_not_found(answer):
                 return None
@@ -171,6 +226,13 @@ class LiveCluster:
             raise CouldNotLookError(f"cluster {named(self.context)}: {text}") from None
 
 
+def _list_of_service_accounts(namespace: str | None) -> tuple[str, str]:
+    """Return the words for a list of service accounts in a message, and its path."""
+    if namespace is None:
+        return "list serviceaccounts in all namespaces", "/api/v1/serviceaccounts"
+    return f"list serviceaccounts in {named(namespace)}", f"/api/v1/namespaces/{namespace}/serviceaccounts"
+
+
 def _message(answer: httpx2.Response) -> str:
     try:
         return named(str(answer.json()["message"]))
@@ -193,15 +255,6 @@ def claims(token: str) -> dict[str, Any]:
     return read
 
 
-@contextmanager
-def _as_could_not_look(question: str) -> Iterator[None]:
-    """Raise CouldNotLookError for every failure, with one sentence that has no token in it."""
-    try:
-        yield
-    except (httpx2.HTTPError, httpx2.InvalidURL, ConfigError, OSError, ValueError) as error:
-        raise CouldNotLookError(f"{question}: {error or type(error).__name__}") from error
-
-
 class LiveClusters:
     """The Kubernetes APIs of a stack's providers."""
 
@@ -218,6 +271,17 @@ class LiveClusters:
     def references(self) -> list[str]:
         """The references of all providers."""
         return list(self._providers)
+
+    def read_service_accounts(self, wanted: Iterable[DeclaredServiceAccount], everything: bool = False) -> None:
+        """Read beforehand service accounts that are going to be asked for: see LiveCluster."""
+        places: dict[LiveCluster, set[tuple[str, str]]] = {}
+        for each in wanted:
+            with contextlib.suppress(CouldNotLookError):
+                places.setdefault(self.of(each.cluster), set()).add((each.namespace, each.name))
+        with ThreadPoolExecutor() as pool:
+            # What this does not find, for whatever reason, is asked for later, and what is wrong is said there.
+            for cluster, found in places.items():
+                pool.submit(cluster.read_service_accounts, found, everything)
 
     def of(self, reference: str) -> LiveCluster:
         """Return the cluster of a provider; the only cluster if the provider is not known.
@@ -241,82 +305,3 @@ class LiveClusters:
         if isinstance(found, CouldNotLookError):
             raise found
         return found
-
-
-def configuration(inputs: Inputs) -> SingleConfig:
-    """Return the kubeconfig context of a Kubernetes provider of these inputs.
-
-    Raises:
-        CouldNotLookError: There is no such context, or the state keeps the kubeconfig as a secret.
-    """
-    kubeconfig, context = inputs.get("kubeconfig"), inputs.get("context")
-    if kubeconfig is not None and not isinstance(kubeconfig, str):
-        raise SecretInStateError("the state keeps the kubeconfig of the stack's Kubernetes provider as a secret")
-    configs = list(_configurations(kubeconfig))
-    name = context or next((config.current_context for config in configs if config.current_context), None)
-    if not configs:
-        raise CouldNotLookError("there is no kubeconfig")
-    files = ", ".join(named(str(config.fname)) for config in configs if config.fname)
-    where = f"kubeconfig {files}" if files else "the kubeconfig"
-    if name is None:
-        raise CouldNotLookError(f"{where}: no current context")
-    # kubectl merges files in this way: the first file that has a name counts.
-    chosen = next((config.contexts[name] for config in configs if name in config.contexts), None)
-    if chosen is None:
-        raise CouldNotLookError(f"{where}: no context {named(name)}")
-    cluster = inputs.get("cluster") or chosen.cluster
-    home = next((config for config in configs if cluster in config.clusters), None)
-    if home is None:
-        raise CouldNotLookError(f"{where}: no cluster {named(cluster)}, which context {named(name)} names")
-    user = next(
-        (_resolved(config, config.users[chosen.user]) for config in configs if chosen.user in config.users), None
-    )
-    if user is None:
-        raise CouldNotLookError(f"{where}: no user {named(chosen.user or '')}, which context {named(name)} names")
-    return SingleConfig(name, chosen, home.clusters[cluster], user, home.fname)
-
-
-def _resolved(config: KubeConfig, user: User) -> User:
-    """Return a user with absolute paths: in its kubeconfig each path is relative to that file."""
-    folder = config.fname.parent.resolve() if config.fname else Path()
-    found = copy.copy(user)
-    for name in ("client_cert", "client_key"):
-        if getattr(user, name):
-            setattr(found, name, str(folder / getattr(user, name)))
-    return found
-
-
-def _configurations(kubeconfig: str | None) -> Iterator[KubeConfig]:
-    """Yield the kubeconfigs that a Kubernetes provider reads: its own, else those of kubectl, else the Pod's."""
-    if kubeconfig:
-        if "\n" in kubeconfig or kubeconfig.startswith("{"):
-            yield _parsed("the provider's kubeconfig", kubeconfig)
-        else:
-            yield _read(Path(kubeconfig).expanduser())
-        return
-    named = [Path(path) for path in os.environ.get("KUBECONFIG", "").split(os.pathsep) if path]
-    files = [file for file in named or [Path("~/.kube/config").expanduser()] if file.is_file()]
-    yield from map(_read, files)
-    if not files and SERVICE_ACCOUNT_FOLDER.is_dir():
-        with _as_could_not_look("the Pod's service account"):
-            yield KubeConfig.from_service_account()
-
-
-def _read(file: Path) -> KubeConfig:
-    with _as_could_not_look(f"kubeconfig {named(str(file))}"):
-        text = file.read_text(encoding="utf-8")
-    return _parsed(f"kubeconfig {named(str(file))}", text, file)
-
-
-def _parsed(where: str, text: str, file: Path | None = None) -> KubeConfig:
-    try:
-        document = yaml.safe_load(text) or {}
-        lists = {name: document.get(name) or [] for name in ("clusters", "contexts", "users")}
-        return KubeConfig.from_dict({**document, **lists}, file)
-    except yaml.MarkedYAMLError as error:
-        # Its message quotes the text, which may have a token in it.
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise CouldNotLookError(f"{where}: not YAML{line}") from None
-    except Exception as error:
-        # So do these: for `token: !!int x` it is a ValueError with the token in it.
-        raise CouldNotLookError(f"{where}: not a kubeconfig ({type(error).__name__})") from None

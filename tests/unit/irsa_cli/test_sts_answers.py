@@ -2,7 +2,7 @@
 
 import pytest
 
-from irsa_cli.live.aws import Refused
+from irsa_cli.live.sts import Refused
 from irsa_cli.report.checks import Outcome
 from irsa_cli.sts_answers import CAUSES, explained
 

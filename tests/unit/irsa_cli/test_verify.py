@@ -75,6 +75,9 @@ class StubAwsAccounts:
     def of_role(self, *_: str) -> StubAwsAccount:
         return self.aws_account
 
+    def of_binding(self, _: DeclaredBinding) -> StubAwsAccount:
+        return self.aws_account
+
 
 class StubClusters:
     issuer, context = ISSUER, "test"

@@ -20,7 +20,9 @@ from botocore.parsers import ResponseParserError
 from moto import mock_aws
 
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.aws import FOLLOWED, NOT_FOLLOWED, LiveAwsAccount, LiveAwsAccounts, TokenService, session_of
+from irsa_cli.live.aws import FOLLOWED, NOT_FOLLOWED, LiveAwsAccounts, session_of
+from irsa_cli.live.iam import LiveAwsAccount
+from irsa_cli.live.sts import TokenService
 
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 # How the engine writes a secret into a state: https://www.pulumi.com/docs/iac/concepts/secrets/

@@ -15,7 +15,8 @@ import httpx2
 import pytest
 
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.kubernetes import LiveCluster, LiveClusters, configuration
+from irsa_cli.live.kubeconfig import configuration
+from irsa_cli.live.kubernetes import LiveCluster, LiveClusters
 
 
 class Api(ThreadingHTTPServer):
@@ -149,7 +150,7 @@ def test_a_missing_page_of_something_else_is_no_missing_account(cluster: LiveClu
     with pytest.raises(CouldNotLookError, match="list pods in elsewhere: HTTP 404"):
         cluster.pods("elsewhere", "a")
     with pytest.raises(CouldNotLookError, match="list serviceaccounts in missing: there is nothing of this kind"):
-        cluster._pages("list serviceaccounts in missing", "/api/missing", {})
+        cluster._items("list serviceaccounts in missing", "/api/missing")
 
 
 def test_a_silent_server_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:

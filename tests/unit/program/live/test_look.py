@@ -16,7 +16,7 @@ from moto import mock_aws
 from config.variables import SECRET
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import Caller
-from irsa_cli.live.kubernetes import configuration
+from irsa_cli.live.kubeconfig import configuration
 from program.live import cloud, look, reader
 from program.live.look import LiveReport
 from tests.unit.program.live.scene import ROOT, rules, stack_of
@@ -271,7 +271,7 @@ def test_an_action_that_is_denied_is_not_checked(
     def denied(*_: Any) -> Any:
         raise CouldNotLookError("iam:ListRoles: AccessDenied: no")
 
-    monkeypatch.setattr("irsa_cli.live.aws.LiveAwsAccount.role_arns", denied)
+    monkeypatch.setattr("irsa_cli.live.iam.LiveAwsAccount.role_arns", denied)
     report = looked({"bindings": {"app": APP}})
 
     assert report == LiveReport(

@@ -1,0 +1,207 @@
+"""What IAM has now, in one AWS account: roles, policies and OIDC providers. Everything here only reads."""
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.config import Config
+
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.live.once import Once
+from irsa_cli.live.service import Answer, Service, answered
+
+# The most that IAM lists at a time: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListPolicies.html
+PAGE = 1_000
+# What IAM lists at a time unless another number is asked for. Details are large, so that no more is asked for:
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html
+DETAILS_PAGE = 100
+REQUESTS_OF_A_DOCUMENT = 2
+
+
+@dataclass
+class Wanted:
+    """What a run is going to ask of one AWS account.
+
+    Attributes:
+        roles: By name, how many requests each role takes when it is read by itself.
+        policies: ARNs of the managed policies whose documents it reads.
+    """
+
+    roles: dict[str, int] = field(default_factory=dict)
+    policies: set[str] = field(default_factory=set)
+
+
+class LiveAwsAccount:
+    """One AWS account, read with one provider's credentials. Each question is asked once."""
+
+    def __init__(self, session: Any, number: str) -> None:
+        """Take a session and the number of its AWS account."""
+        self.number = number
+        self._iam = Service(session, "iam", Config())
+        self._answers = Once()
+
+    def read_in_bulk(self, wanted: Wanted) -> None:
+        """Read what is wanted in lists of the whole AWS account, where they take fewer requests than the questions.
+
+        How many pages a list has is estimated by GetAccountSummary. What no list answered, because IAM denies it, fails
+        half-way or does not have it, is asked by itself later: that a list lacks something says nothing.
+        """
+        of_roles, of_policies = sum(wanted.roles.values()), REQUESTS_OF_A_DOCUMENT * len(wanted.policies)
+        # The summary, two lists of roles, one of policies, and each of them one page.
+        if of_roles + of_policies <= 1 + 2 * bool(of_roles) + bool(of_policies):
+            return
+        try:
+            size = self.summary()
+        except CouldNotLookError:
+            return
+        lists = [self._read_roles] if 2 * _pages_of(size, "Roles") < of_roles else []
+        lists += [self._read_policies] if _pages_of(size, "Policies") < of_policies else []
+        with ThreadPoolExecutor(2) as pool:
+            for done in [pool.submit(read) for read in lists]:
+                done.result()
+
+    def _read_roles(self) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            listed = pool.submit(_or_nothing, self._roles)
+            details = _or_nothing(lambda: self._details("Role", "RoleDetailList"))
+            settings = {role["RoleName"]: role for role in listed.result()}
+        for detail in details:
+            self._keep_role(detail, settings.get(detail["RoleName"], {}))
+
+    def _keep_role(self, detail: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+        """Keep what GetAccountAuthorizationDetails says of a role, with the settings that only ListRoles has.
+
+        Sources: API_RoleDetail.html and API_Role.html in https://docs.aws.amazon.com/IAM/latest/APIReference/
+        """
+        name, inline = detail["RoleName"], detail["RolePolicyList"]
+        arns = [policy["PolicyArn"] for policy in detail["AttachedManagedPolicies"]]
+        self._answers.keep(("ListAttachedRolePolicies", name), arns)
+        self._answers.keep(("ListRolePolicies", name), [policy["PolicyName"] for policy in inline])
+        for policy in inline:
+            self._answers.keep(("GetRolePolicy", f"{name}/{policy['PolicyName']}"), policy["PolicyDocument"])
+        # Another role of that name was made in between.
+        if settings.get("RoleId") == detail["RoleId"]:
+            self._answers.keep(("GetRole", name), {**settings, **detail})
+
+    def _read_policies(self) -> None:
+        for policy in _or_nothing(lambda: self._details("LocalManagedPolicy", "Policies")):
+            for version in policy["PolicyVersionList"]:
+                if version["VersionId"] == policy["DefaultVersionId"] and "Document" in version:
+                    self._answers.keep(("GetPolicyVersion", policy["Arn"]), version["Document"])
+
+    def role(self, name: str) -> dict[str, Any] | None:
+        """Return a role; None if it does not exist."""
+        return self._once("GetRole", name, lambda iam: iam.get_role(RoleName=name)["Role"])
+
+    def attached_policies(self, role_name: str) -> list[str] | None:
+        """Return the ARNs of the role's managed policies."""
+        return self._once(
+            "ListAttachedRolePolicies",
+            role_name,
+            lambda iam: [
+                policy["PolicyArn"]
+                for policy in _pages(iam, "list_attached_role_policies", "AttachedPolicies", role_name)
+            ],
+        )
+
+    def inline_policies(self, role_name: str) -> list[str] | None:
+        """Return the names of the role's inline policies."""
+        return self._once(
+            "ListRolePolicies", role_name, lambda iam: _pages(iam, "list_role_policies", "PolicyNames", role_name)
+        )
+
+    def inline_document(self, role_name: str, name: str) -> dict[str, Any] | None:
+        """Return an inline policy's document."""
+        return self._once(
+            "GetRolePolicy",
+            f"{role_name}/{name}",
+            lambda iam: iam.get_role_policy(RoleName=role_name, PolicyName=name)["PolicyDocument"],
+        )
+
+    def document(self, policy_arn: str) -> dict[str, Any] | None:
+        """Return the document of a managed policy's default version."""
+        return self._once("GetPolicyVersion", policy_arn, lambda iam: _default_version(iam, policy_arn))
+
+    def client_ids(self, provider_arn: str) -> list[str] | None:
+        """Return the client ID list of an IAM OIDC provider, its audiences; None if it does not exist."""
+        return self._once(
+            "GetOpenIDConnectProvider",
+            provider_arn,
+            lambda iam: iam.get_open_id_connect_provider(OpenIDConnectProviderArn=provider_arn)["ClientIDList"],
+        )
+
+    def role_arns(self) -> list[str]:
+        """Return the ARNs of all roles."""
+        return [role["Arn"] for role in self._roles()]
+
+    def policies(self) -> dict[str, bool]:
+        """Return the managed policies by ARN, those of AWS included, each with whether it can be attached."""
+        return dict(
+            self._all(
+                "ListPolicies",
+                lambda iam: [
+                    (policy["Arn"], policy["IsAttachable"])
+                    for policy in _all_pages(iam, "list_policies", "Policies", Scope="All")
+                ],
+            )
+        )
+
+    def oidc_providers(self) -> list[str]:
+        """Return the ARNs of all IAM OIDC providers."""
+        return self._all(
+            "ListOpenIDConnectProviders",
+            lambda iam: [each["Arn"] for each in iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]],
+        )
+
+    def summary(self) -> dict[str, int]:
+        """Return how much of IAM's quotas is used, and the quotas, by the names of GetAccountSummary.
+
+        Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountSummary.html
+        """
+        return dict(self._all("GetAccountSummary", lambda iam: [*iam.get_account_summary()["SummaryMap"].items()]))
+
+    def _roles(self) -> list[dict[str, Any]]:
+        return self._all("ListRoles", lambda iam: _all_pages(iam, "list_roles", "Roles"))
+
+    def _details(self, kind: str, element: str) -> list[dict[str, Any]]:
+        operation = "GetAccountAuthorizationDetails"
+        pages = functools.partial(
+            _all_pages, operation="get_account_authorization_details", element=element, size=DETAILS_PAGE, Filter=[kind]
+        )
+        return self._once(operation, kind, pages) or []
+
+    def _all(self, operation: str, question: Callable[[Any], list[Answer]]) -> list[Answer]:
+        return self._once(operation, "", question) or []
+
+    def _once(self, operation: str, about: str, question: Callable[[Any], Answer]) -> Answer | None:
+        return self._answers.answer((operation, about), lambda: answered(operation, lambda: self._iam.ask(question)))
+
+
+def _default_version(iam: Any, policy_arn: str) -> Any:
+    version = iam.get_policy(PolicyArn=policy_arn)["Policy"]["DefaultVersionId"]
+    return iam.get_policy_version(PolicyArn=policy_arn, VersionId=version)["PolicyVersion"]["Document"]
+
+
+def _pages(iam: Any, operation: str, element: str, role_name: str) -> list[Any]:
+    pages = iam.get_paginator(operation).paginate(RoleName=role_name)
+    return [each for page in pages for each in page[element]]
+
+
+def _all_pages(iam: Any, operation: str, element: str, size: int = PAGE, **parameters: Any) -> list[Any]:
+    pages = iam.get_paginator(operation).paginate(PaginationConfig={"PageSize": size}, **parameters)
+    return [each for page in pages for each in page[element]]
+
+
+def _pages_of(size: Mapping[str, int], kind: str) -> int:
+    """Return how many pages a list of the whole AWS account has, by what GetAccountSummary says of its size."""
+    return max(1, math.ceil(size[kind] / DETAILS_PAGE))
+
+
+def _or_nothing(question: Callable[[], list[Answer]]) -> list[Answer]:
+    try:
+        return question()
+    except CouldNotLookError:
+        return []

@@ -1,0 +1,110 @@
+"""Which cluster, and whose credentials: the kubeconfig context of a Kubernetes provider."""
+
+import copy
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import yaml
+from lightkube import KubeConfig
+from lightkube.config.kubeconfig import SingleConfig
+from lightkube.config.models import User
+from lightkube.core.exceptions import ConfigError
+
+from irsa.rules.mistakes import named
+from irsa_cli.exits import CouldNotLookError, SecretInStateError
+
+SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+Inputs = Mapping[str, Any]
+
+
+@contextmanager
+def as_could_not_look(question: str) -> Iterator[None]:
+    """Raise CouldNotLookError for every failure, with one sentence that has no token in it."""
+    try:
+        yield
+    except (httpx2.HTTPError, httpx2.InvalidURL, ConfigError, OSError, ValueError) as error:
+        raise CouldNotLookError(f"{question}: {error or type(error).__name__}") from error
+
+
+def configuration(inputs: Inputs) -> SingleConfig:
+    """Return the kubeconfig context of a Kubernetes provider of these inputs.
+
+    Raises:
+        CouldNotLookError: There is no such context, or the state keeps the kubeconfig as a secret.
+    """
+    kubeconfig, context = inputs.get("kubeconfig"), inputs.get("context")
+    if kubeconfig is not None and not isinstance(kubeconfig, str):
+        raise SecretInStateError("the state keeps the kubeconfig of the stack's Kubernetes provider as a secret")
+    configs = list(_configurations(kubeconfig))
+    name = context or next((config.current_context for config in configs if config.current_context), None)
+    if not configs:
+        raise CouldNotLookError("there is no kubeconfig")
+    files = ", ".join(named(str(config.fname)) for config in configs if config.fname)
+    where = f"kubeconfig {files}" if files else "the kubeconfig"
+    if name is None:
+        raise CouldNotLookError(f"{where}: no current context")
+    # kubectl merges files in this way: the first file that has a name counts.
+    chosen = next((config.contexts[name] for config in configs if name in config.contexts), None)
+    if chosen is None:
+        raise CouldNotLookError(f"{where}: no context {named(name)}")
+    cluster = inputs.get("cluster") or chosen.cluster
+    home = next((config for config in configs if cluster in config.clusters), None)
+    if home is None:
+        raise CouldNotLookError(f"{where}: no cluster {named(cluster)}, which context {named(name)} names")
+    user = next(
+        (_resolved(config, config.users[chosen.user]) for config in configs if chosen.user in config.users), None
+    )
+    if user is None:
+        raise CouldNotLookError(f"{where}: no user {named(chosen.user or '')}, which context {named(name)} names")
+    return SingleConfig(name, chosen, home.clusters[cluster], user, home.fname)
+
+
+def _resolved(config: KubeConfig, user: User) -> User:
+    """Return a user with absolute paths: in its kubeconfig each path is relative to that file."""
+    folder = config.fname.parent.resolve() if config.fname else Path()
+    found = copy.copy(user)
+    for name in ("client_cert", "client_key"):
+        if getattr(user, name):
+            setattr(found, name, str(folder / getattr(user, name)))
+    return found
+
+
+def _configurations(kubeconfig: str | None) -> Iterator[KubeConfig]:
+    """Yield the kubeconfigs that a Kubernetes provider reads: its own, else those of kubectl, else the Pod's."""
+    if kubeconfig:
+        if "\n" in kubeconfig or kubeconfig.startswith("{"):
+            yield _parsed("the provider's kubeconfig", kubeconfig)
+        else:
+            yield _read(Path(kubeconfig).expanduser())
+        return
+    named = [Path(path) for path in os.environ.get("KUBECONFIG", "").split(os.pathsep) if path]
+    files = [file for file in named or [Path("~/.kube/config").expanduser()] if file.is_file()]
+    yield from map(_read, files)
+    if not files and SERVICE_ACCOUNT_FOLDER.is_dir():
+        with as_could_not_look("the Pod's service account"):
+            yield KubeConfig.from_service_account()
+
+
+def _read(file: Path) -> KubeConfig:
+    with as_could_not_look(f"kubeconfig {named(str(file))}"):
+        text = file.read_text(encoding="utf-8")
+    return _parsed(f"kubeconfig {named(str(file))}", text, file)
+
+
+def _parsed(where: str, text: str, file: Path | None = None) -> KubeConfig:
+    try:
+        document = yaml.safe_load(text) or {}
+        lists = {name: document.get(name) or [] for name in ("clusters", "contexts", "users")}
+        return KubeConfig.from_dict({**document, **lists}, file)
+    except yaml.MarkedYAMLError as error:
+        # Its message quotes the text, which may have a token in it.
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise CouldNotLookError(f"{where}: not YAML{line}") from None
+    except Exception as error:
+        # So do these: for `token: !!int x` it is a ValueError with the token in it.
+        raise CouldNotLookError(f"{where}: not a kubeconfig ({type(error).__name__})") from None

@@ -1,0 +1,103 @@
+"""One AWS service: how it is asked, how long, and why it gave no answer."""
+
+import threading
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
+from botocore.parsers import ResponseParserError
+
+from irsa.rules.mistakes import named
+from irsa_cli.exits import CouldNotLookError, failed_request
+
+CONCURRENT = 16
+# IAM throttles per AWS account; the adaptive mode slows down all threads together. In the standard mode, retries run
+# out where IAM takes 20 requests per second (bench/verify.py).
+TIMEOUTS = Config(connect_timeout=5, read_timeout=20)
+PATIENT = TIMEOUTS.merge(
+    Config(retries={"mode": "adaptive", "total_max_attempts": 10}, max_pool_connections=CONCURRENT)
+)
+FIRST_REQUEST = TIMEOUTS.merge(Config(retries={"mode": "standard", "total_max_attempts": 2}))
+NO_CONNECTION = (NoConnectionError, HTTPClientError)
+
+Answer = TypeVar("Answer")
+
+
+class Service:
+    """One AWS service. The first request is sent alone, with a short timeout: it shows whether the service answers."""
+
+    def __init__(self, session: Any, name: str, config: Config) -> None:
+        """Create the clients of a session for a service, named as in boto3, with this configuration."""
+        self.first: Any = session.client(name, config=FIRST_REQUEST.merge(config))
+        self.patient: Any = session.client(name, config=PATIENT.merge(config))
+        self._lock, self._met = threading.Lock(), False
+        self._problem: Exception | None = None
+
+    def ask(self, question: Callable[[Any], Answer]) -> Answer:
+        """Return the answer to a question; if the first got none, later ones fail at once.
+
+        Raises:
+            ClientError: AWS answers with an error.
+            BotoCoreError: AWS does not answer.
+        """
+        with self._lock:
+            if self._problem:
+                raise self._problem
+            if not self._met:
+                try:
+                    answer = question(self.first)
+                    self._met = True
+                except NO_CONNECTION as error:
+                    self._problem = error
+                    raise
+                except ClientError as error:
+                    self._met = True
+                    if not _is_transient(error):
+                        raise
+                else:
+                    return answer
+        return question(self.patient)
+
+
+def _is_transient(error: ClientError) -> bool:
+    """Return whether AWS advises to retry after this error: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html."""
+    return "Throttl" in error.response["Error"]["Code"] or _status(error) >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def answered(operation: str, ask: Callable[[], Answer]) -> Answer | None:
+    """Return IAM's answer to an operation, such as `GetRole`; None if what it asks about does not exist.
+
+    Raises:
+        CouldNotLookError: IAM does not answer, or denies the request.
+    """
+    try:
+        return ask()
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchEntity":
+            return None
+        raise failure(f"iam:{operation}", error) from error
+    except BotoCoreError as error:
+        raise CouldNotLookError(f"iam:{operation}: {error}") from error
+    except ResponseParserError as error:
+        # Something between here and AWS answered: its page, which boto3 quotes, is not passed on.
+        raise CouldNotLookError(f"iam:{operation}: an answer that is not AWS's (a proxy, or the endpoint)") from error
+
+
+def failure(action: str, error: ClientError) -> CouldNotLookError:
+    """Return the error for an action, such as `iam:GetRole`, that AWS answered with an error."""
+    return failed_request(f"{action}: {said(error)}", _status(error))
+
+
+def said(error: Exception) -> str:
+    """Return what AWS answered, in quotes: an answer may repeat names that somebody else wrote."""
+    if not isinstance(error, ClientError):
+        return str(error)
+    details = error.response["Error"]
+    return f"{named(details['Code'])}: {named(details.get('Message', ''))}"
+
+
+def _status(error: ClientError) -> int:
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

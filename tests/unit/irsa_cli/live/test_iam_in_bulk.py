@@ -1,0 +1,295 @@
+"""Reading IAM in bulk: when it is done, that nothing is lost where it fails, and that a list never says "missing"."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from moto import mock_aws
+from moto.iam.models import IAMBackend
+from moto.iam.responses import IamResponse
+
+from irsa_cli.live.iam import LiveAwsAccount, Wanted
+from sandbox import missing_in_moto
+
+ACCOUNT = "123456789012"
+PERMISSIONS = Path(__file__).parents[4] / "docs" / "permissions"
+POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::%"}],
+}
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "eks.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+DETAILS, ROLES, SUMMARY = "GetAccountAuthorizationDetails", "ListRoles", "GetAccountSummary"
+
+
+@pytest.fixture
+def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """IAM that lists three at a time; moto's classes are as before after the test."""
+    for owner, name in ((IAMBackend, "list_roles"), (IamResponse, "get_account_authorization_details")):
+        monkeypatch.setattr(owner, name, vars(owner)[name])
+    monkeypatch.setattr(missing_in_moto, "PAGE", 3)
+    missing_in_moto.page_as_iam()
+    for name, value in (("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x"), ("AWS_REGION", "us-west-2")):
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with mock_aws():
+        yield boto3.client("iam")
+
+
+def create(iam: Any, number: int) -> Wanted:
+    """Create roles with a policy each, an inline one, a description and a boundary, and return what asks for them."""
+    wanted = Wanted()
+    for index in range(number):
+        name = f"app-{index}"
+        arn = iam.create_policy(PolicyName=name, PolicyDocument=json.dumps(POLICY))["Policy"]["Arn"]
+        iam.create_role(
+            RoleName=name,
+            AssumeRolePolicyDocument=json.dumps(TRUST),
+            Description=f"Reads {index} %41",
+            MaxSessionDuration=7200,
+            PermissionsBoundary=arn,
+        )
+        iam.attach_role_policy(RoleName=name, PolicyArn=arn)
+        iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=json.dumps(POLICY))
+        wanted.roles[name] = 4
+        wanted.policies.add(arn)
+    return wanted
+
+
+class Account:
+    """An AWS account as verify reads it, which counts what IAM is asked."""
+
+    def __init__(self) -> None:
+        self.live = LiveAwsAccount(boto3.session.Session(), ACCOUNT)
+        self.calls: Counter[str] = Counter()
+        for client in (self.live._iam.first, self.live._iam.patient):
+            client.meta.events.register("before-call.iam.*", lambda model, **_: self.calls.update([model.name]))
+
+    def fail(self, operation: str, status: int, code: str, when: Callable[[str], bool] = lambda _: True) -> None:
+        """Have IAM answer an operation with an error, where its request's body says so."""
+
+        def answer(request: Any, **_: Any) -> Any:
+            return refusal(status, code) if when(str(request.body)) else None
+
+        for client in (self.live._iam.first, self.live._iam.patient):
+            client.meta.events.register_first(f"before-send.iam.{operation}", answer)
+
+    def facts(self, wanted: Wanted) -> dict[str, Any]:
+        """Return all that verify reads of these roles and policies."""
+        live = self.live
+        names = sorted(wanted.roles)
+        settings = ("Arn", "Description", "MaxSessionDuration", "PermissionsBoundary", "AssumeRolePolicyDocument")
+        return {
+            "roles": [{key: (live.role(name) or {}).get(key) for key in settings} for name in names],
+            "attached": [live.attached_policies(name) for name in names],
+            "inline": [live.inline_policies(name) for name in names],
+            "inline documents": [live.inline_document(name, "inline") for name in names],
+            "documents": [live.document(arn) for arn in sorted(wanted.policies)],
+        }
+
+
+def refusal(status: int, code: str) -> AWSResponse:
+    body = f"<ErrorResponse><Error><Code>{code}</Code><Message>No</Message></Error></ErrorResponse>".encode()
+
+    class Raw:
+        def stream(self) -> Iterator[bytes]:
+            yield body
+
+    return AWSResponse("https://iam.amazonaws.com/", status, HTTPHeaders(), Raw())
+
+
+def one_by_one(wanted: Wanted) -> dict[str, Any]:
+    return Account().facts(wanted)
+
+
+def test_lists_answer_what_the_questions_would(iam: Any) -> None:
+    """Protects equal findings: documents are decoded, settings of ListRoles are there, markers are followed."""
+    wanted = create(iam, 7)
+    account = Account()
+    account.live.read_in_bulk(wanted)
+
+    # 7 roles and 7 policies, 3 on a page.
+    assert account.calls == {SUMMARY: 1, ROLES: 3, DETAILS: 6}
+    assert account.facts(wanted) == one_by_one(wanted)
+    assert sum(account.calls.values()) == 10
+    found = account.live.role("app-3") or {}
+    assert (found["Description"], found["MaxSessionDuration"]) == ("Reads 3 %41", 7200)
+    assert found["PermissionsBoundary"]["PermissionsBoundaryArn"] == f"arn:aws:iam::{ACCOUNT}:policy/app-3"
+    assert account.live.document(f"arn:aws:iam::{ACCOUNT}:policy/app-3") == POLICY
+
+
+def test_the_default_version_counts(iam: Any) -> None:
+    """Protects who edits by hand: a policy has several versions, and only one is in force."""
+    wanted = create(iam, 3)
+    arn = f"arn:aws:iam::{ACCOUNT}:policy/app-1"
+    other = json.dumps({**POLICY, "Id": "other"})
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=other, SetAsDefault=True)
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps({**POLICY, "Id": "third"}), SetAsDefault=False)
+    account = Account()
+    account.live.read_in_bulk(wanted)
+
+    assert account.live.document(arn) == {**POLICY, "Id": "other"}
+    assert account.calls["GetPolicyVersion"] == 0
+
+
+@pytest.mark.parametrize(
+    ("sizes", "asked"),
+    [
+        # Two bindings take 8 and 4 requests; a page is taken for 100 items.
+        ({"Roles": 100, "Policies": 100}, {SUMMARY, ROLES, "Role", "LocalManagedPolicy"}),
+        ({"Roles": 300, "Policies": 300}, {SUMMARY, ROLES, "Role", "LocalManagedPolicy"}),
+        ({"Roles": 301, "Policies": 300}, {SUMMARY, "LocalManagedPolicy"}),
+        ({"Roles": 300, "Policies": 301}, {SUMMARY, ROLES, "Role"}),
+        ({"Roles": 5000, "Policies": 5000}, {SUMMARY}),
+        ({"Roles": 0, "Policies": 0}, {SUMMARY, ROLES, "Role", "LocalManagedPolicy"}),
+    ],
+)
+def test_few_of_a_large_account_are_asked_by_themselves(
+    iam: Any, monkeypatch: pytest.MonkeyPatch, sizes: dict[str, int], asked: set[str]
+) -> None:
+    """Protects IAM's rate: a list is read only where it has fewer pages than the questions that it saves."""
+    wanted = create(iam, 2)
+    account = Account()
+    read: set[str] = set()
+    details = account.live._details
+
+    def summary() -> dict[str, int]:
+        read.add(SUMMARY)
+        return sizes
+
+    def named(kind: str, element: str) -> list[dict[str, Any]]:
+        read.add(kind)
+        return details(kind, element)
+
+    monkeypatch.setattr(account.live, "summary", summary)
+    monkeypatch.setattr(account.live, "_details", named)
+    account.live.read_in_bulk(wanted)
+
+    assert {*account.calls, *read} - {DETAILS} == asked
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted(),
+        Wanted({"app": 1}),
+        Wanted({"app": 3}),
+        Wanted({}, {"arn:aws:iam::123456789012:policy/app"}),
+    ],
+)
+def test_a_few_questions_are_not_worth_a_list(iam: Any, wanted: Wanted) -> None:
+    """Protects a check of one binding: not even the size of the AWS account is asked where it cannot matter."""
+    account = Account()
+    account.live.read_in_bulk(wanted)
+
+    assert account.calls == {}
+
+
+@pytest.mark.parametrize("denied", [{SUMMARY}, {DETAILS}, {ROLES}, {SUMMARY, DETAILS, ROLES}])
+def test_what_is_denied_is_asked_by_itself(iam: Any, denied: set[str]) -> None:
+    """Protects least privilege: without the rights to list, or with some of them, the answers are the same."""
+    wanted = create(iam, 7)
+    account = Account()
+    for operation in denied:
+        account.fail(operation, 403, "AccessDenied")
+    account.live.read_in_bulk(wanted)
+
+    assert account.facts(wanted) == one_by_one(wanted)
+    # What ListRoles alone has is asked of each role; the rest still comes from the details.
+    assert account.calls["GetRole"] == 7
+    assert account.calls["GetRolePolicy"] == (0 if denied == {ROLES} else 7)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(400, "Throttling"), (503, "ServiceUnavailable"), (500, "ServiceFailure"), (403, "AccessDenied")],
+)
+def test_a_list_that_ends_half_way_says_nothing(
+    iam: Any, monkeypatch: pytest.MonkeyPatch, status: int, code: str
+) -> None:
+    """Protects from a false "missing": where the second page fails for good, nothing of the list is relied on."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    wanted = create(iam, 7)
+    account = Account()
+    for operation in (DETAILS, ROLES):
+        account.fail(operation, status, code, lambda body: "Marker=" in body)
+    account.live.read_in_bulk(wanted)
+
+    assert account.facts(wanted) == one_by_one(wanted)
+
+
+def test_throttling_between_pages_is_waited_for(iam: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects big accounts: IAM's Throttling in the middle of a list is retried, and the list goes on where it was."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    wanted = create(iam, 7)
+    account = Account()
+    throttled = iter(range(3))
+    account.fail(DETAILS, 400, "Throttling", lambda body: "Marker=" in body and next(throttled, None) is not None)
+    account.live.read_in_bulk(wanted)
+
+    assert next(throttled, None) is None
+    assert account.facts(wanted) == one_by_one(wanted)
+    assert account.calls == {SUMMARY: 1, ROLES: 3, DETAILS: 6}
+
+
+def test_what_no_list_has_is_asked_by_itself(iam: Any) -> None:
+    """Protects from a false "missing": a role or policy made a moment ago may be in no list yet, or be gone."""
+    wanted = create(iam, 3)
+    account = Account()
+    account.live.read_in_bulk(
+        Wanted({**wanted.roles, "gone": 4}, {*wanted.policies, f"arn:aws:iam::{ACCOUNT}:policy/gone"})
+    )
+    later = create_later(iam)
+
+    assert account.live.role("gone") is None
+    assert account.live.attached_policies("gone") is None
+    assert account.live.document(f"arn:aws:iam::{ACCOUNT}:policy/gone") is None
+    assert (account.live.role("later") or {})["Arn"] == later
+
+
+def create_later(iam: Any) -> str:
+    arn: str = iam.create_role(RoleName="later", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    return arn
+
+
+def test_a_role_made_anew_between_two_lists_is_asked_by_itself(iam: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects from a role of two halves: the description of the deleted one beside the boundary of the new one."""
+    wanted = create(iam, 3)
+    account = Account()
+    account.live._roles()
+    iam.delete_role_policy(RoleName="app-1", PolicyName="inline")
+    iam.detach_role_policy(RoleName="app-1", PolicyArn=f"arn:aws:iam::{ACCOUNT}:policy/app-1")
+    iam.delete_role(RoleName="app-1")
+    iam.create_role(RoleName="app-1", AssumeRolePolicyDocument=json.dumps(TRUST), Description="another")
+    account.live.read_in_bulk(wanted)
+
+    assert (account.live.role("app-1") or {})["Description"] == "another"
+    assert account.calls["GetRole"] == 1
+
+
+def test_an_account_without_roles(iam: Any) -> None:
+    """Protects a stack whose roles were all deleted by hand: each is missing, and nothing else happens."""
+    wanted = Wanted({f"app-{index}": 3 for index in range(5)}, {f"arn:aws:iam::{ACCOUNT}:policy/app"})
+    account = Account()
+    account.live.read_in_bulk(wanted)
+
+    assert [account.live.role(name) for name in wanted.roles] == [None] * 5
+    assert account.live.document(f"arn:aws:iam::{ACCOUNT}:policy/app") is None
+
+
+def test_what_is_asked_is_what_the_documented_policy_allows(iam: Any) -> None:
+    """Protects least privilege: the lists need exactly the actions of docs/permissions/iam-verify-in-bulk.json."""
+    account = Account()
+    account.live.read_in_bulk(create(iam, 3))
+    (statement,) = json.loads((PERMISSIONS / "iam-verify-in-bulk.json").read_text())["Statement"]
+
+    assert {f"iam:{call}" for call in account.calls} == set(statement["Action"])

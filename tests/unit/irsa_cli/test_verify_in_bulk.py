@@ -1,0 +1,208 @@
+"""`irsa verify` reports the same, whichever way IAM and the clusters were read."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from moto import mock_aws
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.iam.models import IAMBackend
+from moto.iam.responses import IamResponse
+
+from irsa.rules.trust import trust_document
+from irsa_cli.live.aws import LiveAwsAccounts, session_of
+from irsa_cli.report.checks import Check, Outcome
+from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
+from irsa_cli.verify import Verification
+from sandbox import missing_in_moto
+
+OTHER_ACCOUNT = "444455556666"
+ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+OTHER_TRUST = trust_document([f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:oidc-provider/{ISSUER}"], ["web:someone"])
+SHARED = "shared"
+POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}
+OTHER = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::a%b"}]}
+
+
+def shared(policy: str) -> str:
+    """Return the ARN of the policy that nobody declares, in the AWS account of another policy."""
+    return f"{policy.rpartition('/')[0]}/{SHARED}"
+
+
+# What somebody did by hand to the role app-N of the stack.
+BY_HAND: dict[str, Callable[[Any, str, str], object]] = {
+    "nothing": lambda iam, name, arn: None,
+    "deleted": lambda iam, name, arn: (
+        iam.detach_role_policy(RoleName=name, PolicyArn=arn),
+        iam.delete_role_policy(RoleName=name, PolicyName="inline"),
+        iam.delete_role(RoleName=name),
+    ),
+    "trust": lambda iam, name, arn: iam.update_assume_role_policy(RoleName=name, PolicyDocument=OTHER_TRUST),
+    "detached": lambda iam, name, arn: iam.detach_role_policy(RoleName=name, PolicyArn=arn),
+    "policy deleted": lambda iam, name, arn: (
+        iam.detach_role_policy(RoleName=name, PolicyArn=arn),
+        iam.delete_policy(PolicyArn=arn),
+    ),
+    "attached": lambda iam, name, arn: iam.attach_role_policy(RoleName=name, PolicyArn=shared(arn)),
+    "inline added": lambda iam, name, arn: iam.put_role_policy(
+        RoleName=name, PolicyName="more", PolicyDocument=json.dumps(OTHER)
+    ),
+    "inline changed": lambda iam, name, arn: iam.put_role_policy(
+        RoleName=name, PolicyName="inline", PolicyDocument=json.dumps(OTHER)
+    ),
+    "version": lambda iam, name, arn: iam.create_policy_version(
+        PolicyArn=arn, PolicyDocument=json.dumps(OTHER), SetAsDefault=True
+    ),
+    "version that is not the default": lambda iam, name, arn: iam.create_policy_version(
+        PolicyArn=arn, PolicyDocument=json.dumps(OTHER), SetAsDefault=False
+    ),
+    "settings": lambda iam, name, arn: iam.update_role(RoleName=name, Description="%7E", MaxSessionDuration=7200),
+    "boundary": lambda iam, name, arn: iam.put_role_permissions_boundary(
+        RoleName=name, PermissionsBoundary=shared(arn)
+    ),
+}
+SECRETS = ("none", "trust", "document", "settings")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def moto_as_iam() -> Iterator[None]:
+    """moto that lists two at a time and changes roles as IAM does; its classes are as before after the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for owner, name in (
+            (IAMBackend, "list_roles"),
+            (IAMBackend, "delete_policy"),
+            (IAMBackend, "update_role"),
+            (IamResponse, "get_account_authorization_details"),
+        ):
+            patch.setattr(owner, name, vars(owner)[name])
+        patch.setattr(missing_in_moto, "PAGE", 2)
+        missing_in_moto.add_missing_operations()
+        for name, value in (("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x"), ("AWS_REGION", "us-west-2")):
+            patch.setenv(name, value)
+        for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
+            patch.delenv(name, raising=False)
+        yield
+        for name in ("add_client_id_to_open_id_connect_provider", "remove_client_id_from_open_id_connect_provider"):
+            patch.delattr(IamResponse, name)
+        patch.undo()
+
+
+class StubClusters:
+    """Clusters whose service accounts are all as declared."""
+
+    issuer, context = f"https://{ISSUER}", "test"
+
+    def of(self, _: str) -> Any:
+        return self
+
+    def read_service_accounts(self, _: Any) -> None:
+        pass
+
+    def service_account(self, _: str, name: str) -> dict[str, str]:
+        return {"eks.amazonaws.com/role-arn": f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:role/{name}"}
+
+
+def declared(index: int, number: str, secret: str) -> DeclaredBinding:
+    name = f"app-{index}"
+    arn, policy = (f"arn:aws:iam::{number}:{kind}/{name}" for kind in ("role", "policy"))
+    trust = trust_document([f"arn:aws:iam::{number}:oidc-provider/{ISSUER}"], [f"web:{name}"])
+    own = None if secret == "settings" else {"description": "Reads"}
+    role = DeclaredRole(name, None if secret == "trust" else trust, None, own)
+    document = None if secret == "document" else json.dumps(POLICY)
+    service_account = DeclaredServiceAccount("web", name, {"eks.amazonaws.com/role-arn": arn}, True, "")
+    return DeclaredBinding(
+        name, arn, role, (policy,), {policy: document}, {"inline": document}, (service_account,), provider=number
+    )
+
+
+def created(binding: DeclaredBinding, iam: Any) -> str:
+    """Create a binding's role and policies as the stack does, and return the policy's ARN."""
+    name = binding.key
+    role = declared(int(name.removeprefix("app-")), binding.provider, "none").role
+    assert role
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=role.trust, Description="Reads")
+    arn: str = iam.create_policy(PolicyName=name, PolicyDocument=json.dumps(POLICY))["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName=name, PolicyArn=arn)
+    iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=json.dumps(POLICY))
+    return arn
+
+
+def clients() -> dict[str, Any]:
+    role = json.dumps([{"roleArn": f"arn:aws:iam::{OTHER_ACCOUNT}:role/x"}])
+    found = {DEFAULT_ACCOUNT_ID: boto3.client("iam"), OTHER_ACCOUNT: session_of({"assumeRoles": role}).client("iam")}
+    for client in found.values():
+        client.create_policy(PolicyName=SHARED, PolicyDocument=json.dumps(POLICY))
+    return found
+
+
+def report(bindings: tuple[DeclaredBinding, ...], in_bulk: bool) -> tuple[list[Check], LiveAwsAccounts]:
+    """Return the checks of bindings in two AWS accounts, and these."""
+    role = json.dumps([{"roleArn": f"arn:aws:iam::{OTHER_ACCOUNT}:role/x"}])
+    aws_accounts = LiveAwsAccounts({DEFAULT_ACCOUNT_ID: {}, OTHER_ACCOUNT: {"assumeRoles": role}})
+    clusters: Any = StubClusters()
+    verification = Verification(DeclaredStack("dev", bindings, {}, {}), aws_accounts, clusters, pods=False)
+    if in_bulk:
+        verification.read_in_bulk(bindings)
+    return [check for binding in bindings for check in verification.of_binding(binding)], aws_accounts
+
+
+def answered(aws_accounts: LiveAwsAccounts, number: str, operation: str) -> bool:
+    """Return whether an AWS account has an answer to an operation."""
+    aws_account = aws_accounts.of_arn(f"arn:aws:iam::{number}:role/x")
+    assert aws_account
+    questions: Any = aws_account._answers._answers
+    return any(asked == operation for asked, _ in questions)
+
+
+ROLES = st.tuples(
+    st.sampled_from(sorted(BY_HAND)), st.sampled_from([DEFAULT_ACCOUNT_ID, OTHER_ACCOUNT]), st.sampled_from(SECRETS)
+)
+
+
+@given(st.lists(ROLES, min_size=2, max_size=6))
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_both_ways_report_the_same(roles: list[tuple[str, str, str]]) -> None:
+    """Protects every finding: whatever somebody did by hand to some roles of two AWS accounts is said in both ways."""
+    with mock_aws():
+        of_account = clients()
+        bindings = tuple(declared(index, number, secret) for index, (_, number, secret) in enumerate(roles))
+        for binding, (change, number, _) in zip(bindings, roles, strict=True):
+            BY_HAND[change](of_account[number], binding.key, created(binding, of_account[number]))
+        listed, aws_accounts = report(bindings, in_bulk=True)
+        asked, _ = report(bindings, in_bulk=False)
+
+        assert listed == asked
+        for number in {number for _, number, _ in roles}:
+            assert answered(aws_accounts, number, "GetAccountAuthorizationDetails")
+
+
+def test_each_change_by_hand_is_found_in_bulk() -> None:
+    """Protects the property above from comparing nothing: each change but two is a finding."""
+    with mock_aws():
+        iam = clients()[DEFAULT_ACCOUNT_ID]
+        iam.create_open_id_connect_provider(Url=f"https://{ISSUER}", ClientIDList=["sts.amazonaws.com"])
+        bindings = tuple(declared(index, DEFAULT_ACCOUNT_ID, "none") for index in range(len(BY_HAND)))
+        for binding, change in zip(bindings, BY_HAND.values(), strict=True):
+            change(iam, binding.key, created(binding, iam))
+        checks, aws_accounts = report(bindings, in_bulk=True)
+
+        wrong = {check.binding for check in checks if check.outcome is Outcome.FINDING}
+        found = {change for binding, change in zip(bindings, BY_HAND, strict=True) if binding.key in wrong}
+        assert found == BY_HAND.keys() - {"nothing", "version that is not the default"}
+        assert answered(aws_accounts, DEFAULT_ACCOUNT_ID, "GetAccountAuthorizationDetails")
+
+
+def test_a_role_that_is_only_named_is_asked_by_itself_where_it_is_the_only_one() -> None:
+    """Protects `role.arn`: one role takes one request, so that no list of the AWS account is worth it."""
+    with mock_aws():
+        arn = f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:role/named"
+        service_account = DeclaredServiceAccount("web", "named", {"eks.amazonaws.com/role-arn": arn}, True, "")
+        binding = DeclaredBinding("named", arn, service_accounts=(service_account,))
+        checks, aws_accounts = report((binding,), in_bulk=True)
+
+        assert [check.found for check in checks if check.check == "role"] == ["the role does not exist"]
+        assert not answered(aws_accounts, DEFAULT_ACCOUNT_ID, "GetAccountSummary")
