@@ -4,7 +4,7 @@ import argparse
 import subprocess
 import sys
 
-from bench import page
+from bench import guide, page
 
 # The real size takes an hour more: `make bench-real`.
 ALL = tuple(benchmark for benchmark in page.BENCHMARKS if benchmark != "organisation")
@@ -22,6 +22,7 @@ def main() -> int:
         if subprocess.run([sys.executable, "-m", f"bench.{benchmark}"], check=False).returncode:
             failed.append(benchmark)
         page.main()
+        guide.main()
     if failed:
         sys.stderr.write(f"failed, with the figures of an earlier run if there are any: {', '.join(failed)}\n")
     return 1 if failed else 0

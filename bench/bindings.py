@@ -117,4 +117,4 @@ def _trust(binding: MeasuredBinding) -> dict[str, Any]:
 
 
 def _minified(document: dict[str, Any]) -> str:
-    return json.dumps(document, separators=(",", ":"))
+    return json.dumps(document, sort_keys=True, separators=(",", ":"))

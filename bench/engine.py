@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.bindings import numbered
-from bench.harness import MEGABYTE, compared, report, say
+from bench.harness import MEGABYTE, report, say
 from bench.results import Figure
-from bench.stacks import DESTROY, UP, irsa_stack, measured_cloud, versions_of
+from bench.stacks import DESTROY, UP, Run, compared_runs, irsa_stack, measured_cloud, versions_of
 from tests.sandbox.conftest import Cloud
 
 TITLE = "Settings of the engine"
 DESCRIPTION = """\
 `up` of a new stack and a second `up` without a change, with the state in a folder, for each setting once; the engine's
-own defaults are measured first and last. A split into stacks is deployed one stack after the other, except where the
-row says *at once*. [docs/guides/scale.md](guides/scale.md) says what each setting risks."""
+own defaults are measured first and last, and are the floor. The five stacks have a fifth of the bindings each, and are
+deployed one after the other. [docs/guides/scale.md](guides/scale.md) says what each setting risks."""
 NUMBERS = (300,)
 DEFAULTS, AGAIN = "defaults", "defaults, once more"
 
@@ -31,31 +31,87 @@ class Setting(NamedTuple):
     variables: Mapping[str, str] = {}
     arguments: Sequence[str] = ()
     stacks: int = 1
+    """In how many stacks the bindings are split."""
+    risk: str = ""
+    source: str = ""
+
+
+def variable(name: str, risk: str, source: str) -> Setting:
+    """Return a setting that is an environment variable."""
+    return Setting(name, {name: "true"}, risk=risk, source=f"`env.go`, {source}")
 
 
 SETTINGS = (
     Setting(DEFAULTS),
-    Setting("PULUMI_DIY_BACKEND_GZIP", {"PULUMI_DIY_BACKEND_GZIP": "true"}),
-    Setting("PULUMI_DIY_BACKEND_ZSTD", {"PULUMI_DIY_BACKEND_ZSTD": "true"}),
-    Setting("PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS", {"PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true"}),
-    Setting("PULUMI_DIY_BACKEND_RETAIN_CHECKPOINTS", {"PULUMI_DIY_BACKEND_RETAIN_CHECKPOINTS": "true"}),
-    Setting("PULUMI_PARALLEL_DIFF", {"PULUMI_PARALLEL_DIFF": "true"}),
-    Setting("--parallel 1", {}, ("--parallel", "1")),
-    Setting("--parallel 32", {}, ("--parallel", "32")),
-    Setting("--disable-integrity-checking", {}, ("--disable-integrity-checking",)),
-    Setting("PULUMI_SKIP_CHECKPOINTS", {"PULUMI_SKIP_CHECKPOINTS": "true"}),
-    Setting("5 stacks", {}, (), 5),
+    variable(
+        "PULUMI_DIY_BACKEND_ZSTD",
+        "The file is named `.json.zst`: whoever works with the stack needs an engine that knows the setting.",
+        "`backend/diy/state.go`",
+    ),
+    variable(
+        "PULUMI_DIY_BACKEND_GZIP",
+        "The file is named `.json.gz`. Whoever works without the setting writes it uncompressed again.",
+        "`backend/diy/state.go`",
+    ),
+    variable(
+        "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS",
+        "No earlier states in `.pulumi/backups`, where the end of each command adds one. The `.bak` beside it stays.",
+        "`backend/diy/backend.go`",
+    ),
+    variable(
+        "PULUMI_DIY_BACKEND_RETAIN_CHECKPOINTS",
+        "The disk: every state that is written is also kept in a file of its own. It is here for comparison.",
+        "`backend/diy/state.go`",
+    ),
+    variable("PULUMI_PARALLEL_DIFF", "None is documented.", "`resource/deploy/step_generator.go`"),
+    Setting(
+        "--parallel 1",
+        {},
+        ("--parallel", "1"),
+        1,
+        "None; it is the slowest way where AWS takes its time to answer.",
+        "`pulumi up --help`",
+    ),
+    Setting(
+        "--parallel 32",
+        {},
+        ("--parallel", "32"),
+        1,
+        "AWS throttles sooner. The default is four per processor; more helps where answers take long, not here.",
+        "`pulumi up --help`, `cmd/pulumi/operations/up.go`",
+    ),
+    Setting(
+        "--disable-integrity-checking",
+        {},
+        ("--disable-integrity-checking",),
+        1,
+        "A damaged state is written, and found later. It is meant for repairs.",
+        "`pulumi up --help`",
+    ),
+    variable(
+        "PULUMI_SKIP_CHECKPOINTS",
+        "Experimental by its release note. An engine that is killed leaves no record of what it created: see below.",
+        "`backend/snapshot.go`, [pulumi#10668](https://github.com/pulumi/pulumi/issues/10668)",
+    ),
+    Setting(
+        "5 stacks",
+        {},
+        (),
+        5,
+        "Each stack looks up the cluster and the AWS account itself. See below for what only one of them may do.",
+        "",
+    ),
     Setting(AGAIN),
 )
 
 
 class Deployed(NamedTuple):
-    """What a setting took."""
+    """What a setting took, in all stacks together."""
 
-    up: float
-    again: float
+    up: Run
+    again: Run
     size: float
-    """Megabytes of the state, of all stacks."""
+    """Megabytes of the state."""
 
 
 def deployed(cloud: Cloud, folder: Path, setting: Setting, count: int) -> Deployed:
@@ -65,13 +121,34 @@ def deployed(cloud: Cloud, folder: Path, setting: Setting, count: int) -> Deploy
         irsa_stack(cloud, folder / str(number), numbered(each, f"stack-{number}"), **setting.variables)
         for number in range(setting.stacks)
     ]
-    up = sum(stack.run(*UP, *setting.arguments).seconds for stack in stacks)
-    again = sum(stack.run(*UP, *setting.arguments, "--expect-no-changes").seconds for stack in stacks)
+    up = added([stack.run(*UP, *setting.arguments) for stack in stacks])
+    again = added([stack.run(*UP, *setting.arguments, "--expect-no-changes") for stack in stacks])
     size = sum(stack.state_file().stat().st_size for stack in stacks) / MEGABYTE
-    say(f"  {count} bindings, {setting.name}: up {up:.1f} s, second up {again:.1f} s, state {size:.2f} MB")
+    taken = f"up {up.seconds:.1f} s, second up {again.seconds:.1f} s, state {size:.2f} MB"
+    say(f"  {count} bindings, {setting.name}: {taken}")
     for stack in stacks:
         stack.run(*DESTROY, PULUMI_SKIP_CHECKPOINTS="true")
     return Deployed(up, again, size)
+
+
+def added(runs: Sequence[Run]) -> Run:
+    """Return the sum of runs, one after the other."""
+    return Run(*(sum(column) for column in zip(*runs, strict=True)))
+
+
+def up_name(count: int, setting: str) -> str:
+    """Return the name of a figure."""
+    return f"up of {count} bindings, {setting}"
+
+
+def again_name(count: int, setting: str) -> str:
+    """Return the name of a figure."""
+    return f"second up of {count} bindings, {setting}"
+
+
+def size_name(count: int, setting: str) -> str:
+    """Return the name of a figure."""
+    return f"state of {count} bindings, {setting}"
 
 
 def measure(cloud: Cloud, folder: Path, numbers: Sequence[int]) -> list[Figure]:
@@ -84,9 +161,9 @@ def measure(cloud: Cloud, folder: Path, numbers: Sequence[int]) -> list[Figure]:
         default = found[DEFAULTS]
         for name, taken in found.items():
             figures += [
-                compared(f"up of {count} bindings, {name}", [taken.up], [default.up], "s"),
-                compared(f"second up of {count} bindings, {name}", [taken.again], [default.again], "s"),
-                Figure(f"state of {count} bindings, {name}", "MB", (taken.size,)),
+                compared_runs(up_name(count, name), [taken.up], [default.up]),
+                compared_runs(again_name(count, name), [taken.again], [default.again]),
+                Figure(size_name(count, name), "MB", (taken.size,)),
             ]
     return figures
 

@@ -7,7 +7,6 @@ import argparse
 import statistics
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +20,7 @@ from bench.stacks import (
     FailedError,
     MeasuredStack,
     Run,
+    compared_runs,
     floor_stack,
     irsa_stack,
     measured_cloud,
@@ -118,13 +118,9 @@ def figures_of(size: str, runs: Runs, memory_goal: float | None = None) -> list[
     """
     figures = []
     for operation, of in runs.items():
-        times = {name: [run.seconds for run in its] for name, its in of.items()}
-        processor = {name: [run.processor_seconds for run in its] for name, its in of.items()}
         for floor, goals in ((WRAPPED, GOALS), (BARE, BARE_GOALS)):
             name = f"{operation}, {size}, to the {floor}"
-            figure = compared(name, times[IRSA], times[floor], "s", goals.get(operation))
-            used = compared(name, processor[IRSA], processor[floor], "s").median
-            figures.append(replace(figure, of=f"{figure.of}; processor time {used:.2f} times"))
+            figures.append(compared_runs(name, of[IRSA], of[floor], goals.get(operation)))
     memory = {name: [run.program_megabytes for run in its] for name, its in runs["up"].items()}
     return [*figures, compared(f"peak memory of the program, {size}", memory[IRSA], memory[WRAPPED], "MB", memory_goal)]
 

@@ -5,14 +5,15 @@ import resource
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
 from bench.bindings import MeasuredBinding, declared, literal
-from bench.harness import MEGABYTE, seconds
+from bench.harness import MEGABYTE, compared, seconds, written
+from bench.results import Figure
 from sandbox.layout import AWS_ACCOUNT
 from tests.sandbox.conftest import Cloud, running_cloud
 from tests.sandbox.project import ROOT, STACK
@@ -45,6 +46,13 @@ class Run(NamedTuple):
     """Processor time of the program's own process; 0 where the engine does not run it."""
     program_megabytes: float
     """Peak memory of the program's own process; 0 where the engine does not run it."""
+
+
+def compared_runs(name: str, mine: Sequence[Run], its: Sequence[Run], goal: float | None = None) -> Figure:
+    """Return how many times the floor's seconds a program's own are, with the same of the processor time."""
+    figure = compared(name, [run.seconds for run in mine], [run.seconds for run in its], "s", goal)
+    processor = compared(name, [run.processor_seconds for run in mine], [run.processor_seconds for run in its], "s")
+    return replace(figure, of=f"{figure.of}; processor time {written(processor.median)} times")
 
 
 class FailedError(Exception):

@@ -24,6 +24,8 @@ def sandbox_variables(sandbox: Sandbox, aws_port: int) -> dict[str, str]:
         "PULUMI_BACKEND_URL": f"file://{sandbox.state}",
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        # Each command would keep one more copy of the state, which nobody goes back to here.
+        "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",
         "KUBECONFIG": str(sandbox.kubeconfig),
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{aws_port}",
         "AWS_ACCESS_KEY_ID": "sandbox",
