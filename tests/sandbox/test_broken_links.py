@@ -20,7 +20,7 @@ from joserfc import jwk, jws
 from irsa_cli.live.kubernetes import LiveCluster
 from irsa_cli.main import main
 from tests.sandbox.changes import counts, named, rows, up
-from tests.sandbox.failing_aws import failing_aws
+from tests.sandbox.failing_api import failing_aws
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, ROLE_ARN, follow, irsa, not_good, report
 from tests.sandbox.project import ROOT, STACK, Project
 
