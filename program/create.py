@@ -9,7 +9,8 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from config.models import ServiceAccount
-from irsa import ServiceAccountRole
+from irsa.component import ServiceAccountRole, earlier_urns
+from irsa.outputs import COMPONENT_TYPE
 from irsa.reading import Later
 from program.lookups import Lookups
 from program.plan import Plan, PlannedComponent, PlannedNamespace
@@ -47,16 +48,17 @@ async def create(plan: Plan, lookups: Lookups) -> None:
 
 def _namespace(planned: PlannedNamespace, retain: bool, lookups: Lookups) -> pulumi.Resource:
     """Create a namespace unless it exists."""
-    name, aliases = planned.logical_name
+    # A patch creates a missing namespace, uses an existing one, and leaves it when the stack is destroyed.
+    kind: Any = kubernetes.core.v1.NamespacePatch if retain else kubernetes.core.v1.Namespace
     options = pulumi.ResourceOptions(
-        provider=lookups.clusters[planned.cluster].provider, aliases=[pulumi.Alias(name=alias) for alias in aliases]
+        provider=lookups.clusters[planned.cluster].provider,
+        aliases=earlier_urns(planned.logical_name, kind.pulumi_type),
     )
     if retain:
-        # A patch creates a missing namespace, uses an existing one, and leaves it when the stack is destroyed.
         patch = kubernetes.meta.v1.ObjectMetaPatchArgs(name=planned.name)
-        return kubernetes.core.v1.NamespacePatch(name, metadata=patch, opts=options)
+        return kubernetes.core.v1.NamespacePatch(planned.logical_name.name, metadata=patch, opts=options)
     metadata = kubernetes.meta.v1.ObjectMetaArgs(name=planned.name)
-    return kubernetes.core.v1.Namespace(name, metadata=metadata, opts=options)
+    return kubernetes.core.v1.Namespace(planned.logical_name.name, metadata=metadata, opts=options)
 
 
 def _options(
@@ -75,7 +77,7 @@ def _options(
         providers=[provider for provider in providers if provider],
         protect=planned.protect or None,
         depends_on=depends_on,
-        aliases=[pulumi.Alias(name=alias) for alias in planned.name.aliases],
+        aliases=earlier_urns(planned.name, COMPONENT_TYPE),
     )
 
 
