@@ -39,6 +39,7 @@ what one binding alone takes."""
 GOALS = {"preview": 1.10, "up": 1.10, "second up": 1.10, "refresh": 1.10, "destroy": 1.10}
 BARE_GOALS = {"preview": 1.15, "second up": 1.15}
 OWN_PART_GOAL = 1.2
+LEAST_WITH_GOAL = 100
 OPERATIONS = {
     "preview": ("preview", "--suppress-outputs"),
     "up": UP,
@@ -108,21 +109,23 @@ def require_same_resources(stacks: dict[str, MeasuredStack]) -> None:
             raise FailedError(f"{name}: {len(found[IRSA])} and {len(found[name])} resources: {different[:2]}")
 
 
-def figures_of(size: str, runs: Runs, memory_goal: float | None = None) -> list[Figure]:
-    """Return what the runs of one size amount to.
+def figures_of(count: int, runs: Runs, memory_goal: float | None = None) -> list[Figure]:
+    """Return what the runs of one size amount to; the goals are those of 100 bindings and more.
 
     Args:
-        size: As in `100 bindings`.
+        count: The number of bindings.
         runs: By operation and stack.
         memory_goal: How many times the wrapped floor's memory the program may use.
     """
     figures = []
     for operation, of in runs.items():
         for floor, goals in ((WRAPPED, GOALS), (BARE, BARE_GOALS)):
-            name = f"{operation}, {size}, to the {floor}"
-            figures.append(compared_runs(name, of[IRSA], of[floor], goals.get(operation)))
+            name = f"{operation}, {count:,} bindings, to the {floor}"
+            goal = goals.get(operation) if count >= LEAST_WITH_GOAL else None
+            figures.append(compared_runs(name, of[IRSA], of[floor], goal))
     memory = {name: [run.program_megabytes for run in its] for name, its in runs["up"].items()}
-    return [*figures, compared(f"peak memory of the program, {size}", memory[IRSA], memory[WRAPPED], "MB", memory_goal)]
+    name = f"peak memory of the program, {count:,} bindings, to the {WRAPPED}"
+    return [*figures, compared(name, memory[IRSA], memory[WRAPPED], "MB", memory_goal)]
 
 
 def own_seconds(runs: Runs) -> float:
@@ -150,12 +153,12 @@ def measure(cloud: Cloud, folder: Path, sizes: Sequence[Size]) -> list[Figure]:
     own = {}
     stacks = three_stacks(cloud, folder / "1", lambda prefix: numbered(1, prefix))
     cases = {name: partial(stack.run, *OPERATIONS["preview"]) for name, stack in stacks.items()}
-    own[1] = own_seconds({"preview": in_turn(cases, 5)})
+    own[1] = own_seconds({"preview": in_turn(cases, 3)})
     for size in sizes:
         say(f"{size.bindings:,} bindings")
         bindings_of = partial(numbered, size.bindings)
         runs = measured(three_stacks(cloud, folder / str(size.bindings), bindings_of), size.rounds, size.repeats)
-        figures += figures_of(f"{size.bindings:,} bindings", runs)
+        figures += figures_of(size.bindings, runs)
         own[size.bindings] = own_seconds(runs)
     return [*figures, *own_parts(own)]
 

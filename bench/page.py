@@ -18,7 +18,7 @@ HEAD = """# Performance
 
 ```console
 $ make bench         # half an hour on two cores; then this page has your figures
-$ make bench-real    # the size of a large organisation, an hour or more
+$ make bench-real    # the size of a large organisation, and the engine's settings: hours
 ```
 
 Figures are medians; the spread is from the lowest run to the highest. A ratio is the median of the ratios of runs that
@@ -32,14 +32,23 @@ This page is generated from `bench/results`.
 
 def page(results: Sequence[Result]) -> str:
     """Return the page."""
-    return "\n".join([HEAD, *_goals(results), *(line for result in results for line in _benchmark(result))])
+    return "\n".join(
+        [HEAD, *_missing(results), *_goals(results), *(line for result in results for line in _benchmark(result))]
+    )
+
+
+def _missing(results: Sequence[Result]) -> Iterator[str]:
+    missing = [benchmark for benchmark in BENCHMARKS if benchmark not in {result.benchmark for result in results}]
+    if missing:
+        named = ", ".join(f"`{benchmark}`" for benchmark in missing)
+        yield f"Not measured yet: {named} (`.venv/bin/python -m bench NAME`).\n"
 
 
 def _goals(results: Sequence[Result]) -> Iterator[str]:
     """Yield the table of all goals."""
     with_goal = [figure for result in results for figure in result.figures if figure.goal is not None]
     met = sum(bool(figure.met) for figure in with_goal)
-    yield f"## Goals\n\n{met} of {len(with_goal)} goals are met.\n"
+    yield f"## Goals\n\n{met} of {len(with_goal)} goals are met; a goal that is not in the table was not measured.\n"
     yield "| figure | measured | goal | met |\n|---|---|---|---|"
     for figure in with_goal:
         yield f"| {figure.name} | {_median(figure)} | {_goal(figure)} | {_met(figure)} |"

@@ -1,8 +1,9 @@
-"""How long `irsa verify` takes for many bindings: python -m bench.verify [number] [requests per second] [--one-by-one].
+"""How long `irsa verify` takes for many bindings: python -m bench.verify [number].
 
 Each binding has a role, a policy and a service account. IAM is moto's server with pages of 100, a round trip and, if
 that is set, a rate above which it answers Throttling; the Kubernetes API is a server of service accounts alone. Each is
-a process. With --one-by-one both deny what bulk reading needs: docs/permissions/iam-verify-in-bulk.json, and `list`.
+a process. One by one: the lists are denied, as for a caller without the rights of
+docs/permissions/iam-verify-in-bulk.json and without `list` in Kubernetes.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import urlopen
 
@@ -30,6 +31,8 @@ from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from bench.harness import report, say, written
+from bench.results import Figure
 from irsa.rules.trust import trust_document
 from irsa_cli.live.aws import LiveAwsAccounts
 from irsa_cli.live.kubernetes import LiveClusters
@@ -48,6 +51,13 @@ DOCUMENT = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 )
 ROUND_TRIP_SECONDS = 0.02
+TITLE = "irsa verify"
+DESCRIPTION = """\
+An AWS account with as many roles and customer policies as the stack has bindings, all as declared; every request takes
+20 ms. In bulk, roles, policies and service accounts are listed. One by one, the lists are denied, and each is asked
+for, as all were before there was another way. Calls that are throttled are tried again, and are not counted."""
+NUMBER = 1000
+FASTER_GOAL, CALLS_GOAL = 5, 60
 ERROR = "<ErrorResponse><Error><Code>{}</Code><Message>{}</Message></Error></ErrorResponse>"
 THROTTLED = "400 Bad Request", ERROR.format("Throttling", "Rate exceeded").encode()
 DENIED = "403 Forbidden", ERROR.format("AccessDenied", "You may not").encode()
@@ -207,18 +217,28 @@ def counts(port: int) -> dict[str, int]:
         return found
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("number", type=int, nargs="?", default=1000)
-    parser.add_argument("per_second", type=float, nargs="?", default=0.0)
-    parser.add_argument("--one-by-one", action="store_true")
-    options = parser.parse_args()
+class Measured(NamedTuple):
+    """One run of `irsa verify`."""
+
+    seconds: float
+    calls: int
+    """Requests of AWS that were answered."""
+
+
+def measured(number: int, per_second: float, one_by_one: bool) -> Measured:
+    """Verify bindings, which must all be as declared.
+
+    Args:
+        number: How many bindings.
+        per_second: How many requests AWS answers in a second; 0 for any number.
+        one_by_one: Whether AWS and Kubernetes deny the lists.
+    """
     os.environ |= {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_REGION": "us-west-2",
                    "AWS_DEFAULT_REGION": "us-west-2", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}  # fmt: skip
     with (
         tempfile.TemporaryDirectory() as folder,
-        served(serve_iam, options.number, options.per_second, not options.one_by_one) as iam,
-        served(serve_kubernetes, options.number, not options.one_by_one) as kubernetes,
+        served(serve_iam, number, per_second, not one_by_one) as iam,
+        served(serve_kubernetes, number, not one_by_one) as kubernetes,
     ):
         os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{iam}"
         kubeconfig = Path(folder) / "kubeconfig"
@@ -233,7 +253,7 @@ def main() -> int:
             )
         )
         os.environ["KUBECONFIG"] = str(kubeconfig)
-        declared = DeclaredStack("bench", tuple(binding(index) for index in range(options.number)), {}, {})
+        declared = DeclaredStack("bench", tuple(binding(index) for index in range(number)), {}, {})
         started = time.perf_counter()
         verification = Verification(
             declared, LiveAwsAccounts(declared.aws), LiveClusters(declared.clusters), pods=False
@@ -242,16 +262,35 @@ def main() -> int:
         checks = check_all("verify", declared.bindings, verification.of_binding, CONCURRENT)
         seconds = time.perf_counter() - started
         calls = counts(iam)
-        throttled, of_kubernetes = calls.pop("Throttling", 0), counts(kubernetes)["requests"]
-    print(summary(Report("verify", "bench", checks)))
-    limit, way = options.per_second or "any number of", "one by one" if options.one_by_one else "in bulk"
-    print(
-        f"{options.number} bindings {way}, at most {limit} requests per second, {ROUND_TRIP_SECONDS * 1000:.0f} ms "
-        f"round trip: {seconds:.1f} s; requests: AWS {sum(calls.values())} and {throttled} throttled, "
-        f"Kubernetes {of_kubernetes}"
-    )
-    return Report("verify", "bench", checks).exit_code
+        throttled = calls.pop("Throttling", 0)
+    assert Report("verify", "bench", checks).exit_code == 0, summary(Report("verify", "bench", checks))
+    way = "one by one" if one_by_one else "in bulk"
+    limit = per_second or "any number of"
+    say(f"  {number} bindings {way}, {limit} requests per second: {seconds:.1f} s, {throttled} throttled")
+    return Measured(seconds, sum(calls.values()))
+
+
+def measure(number: int) -> list[Figure]:
+    figures = []
+    # The goals are those of 1,000 bindings.
+    faster, fewest = (FASTER_GOAL, CALLS_GOAL) if number == NUMBER else (None, None)
+    for per_second, limit in ((0, "any number of requests"), (100, "100 requests a second")):
+        bulk, single = (measured(number, per_second, one_by_one) for one_by_one in (False, True))
+        name = f"{number:,} bindings, {limit}"
+        of = f"{written(bulk.seconds)} s in bulk, {written(single.seconds)} s and {single.calls:,} calls one by one"
+        figures += [
+            Figure(f"irsa verify in bulk, {name}: faster", "times", (single.seconds / bulk.seconds,), faster, True, of),
+            Figure(f"irsa verify in bulk, {name}: of IAM and STS", "calls", (bulk.calls,), fewest),
+        ]
+    return figures
+
+
+def main(number: int = NUMBER) -> int:
+    report("verify", TITLE, DESCRIPTION, lambda: measure(number), {})
+    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("number", type=int, nargs="?", default=NUMBER)
+    sys.exit(main(parser.parse_args().number))

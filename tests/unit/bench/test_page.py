@@ -46,6 +46,13 @@ def test_each_goal_has_its_figure_and_says_whether_it_is_met() -> None:
     assert "2 of 4 goals are met" in page.page([RESULT])
 
 
+def test_what_was_not_measured_is_named() -> None:
+    """Protects against a page that looks complete because a benchmark failed."""
+    said = page.page([RESULT]).split("## Goals")[0]
+    assert "Not measured yet: `organisation`, " in said
+    assert "`floors`" not in said
+
+
 def test_a_figure_shows_its_spread_its_runs_and_what_it_comes_from() -> None:
     """Protects against a lucky run that passes for the rule."""
     first, *_, last = table(page.page([RESULT]), RESULT.title)
