@@ -63,9 +63,9 @@ def seen(project: Project, verb: str, **variables: str) -> Seen:
     said = json.loads(answer.stdout)
     if verb == "check --live":
         (file,) = said["files"]
-        wrong = {(mistake["path"], mistake["rule"]) for mistake in file["mistakes"]}
+        mistakes = {(mistake["path"], mistake["rule"]) for mistake in file["mistakes"]}
         reasons = {(text, ""): text for text in file["couldNotSee"]}
-        return Seen(answer.returncode, set(), wrong, reasons, seconds)
+        return Seen(answer.returncode, set(), mistakes, reasons, seconds)
     by_outcome: dict[str, dict[tuple[str, str], str]] = {"ok": {}, "finding": {}, "could not look": {}}
     for check in said["checks"]:
         by_outcome.setdefault(check["outcome"], {})[check["binding"], check["check"]] = check["found"]
