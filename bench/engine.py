@@ -20,7 +20,7 @@ DESCRIPTION = """\
 `up` of a new stack and a second `up` without a change, with the state in a folder, for each setting once; the engine's
 own defaults are measured first and last, and are the floor. The five stacks have a fifth of the bindings each, and are
 deployed one after the other. [docs/guides/scale.md](guides/scale.md) says what each setting risks."""
-NUMBERS = (300,)
+NUMBERS = (300, 1000)
 DEFAULTS, AGAIN = "defaults", "defaults, once more"
 
 
