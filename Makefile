@@ -4,14 +4,17 @@ PYTHON := .venv/bin/python
 # Each worker has a sandbox of its own, which mostly waits.
 WORKERS := 3
 .DEFAULT_GOAL := help
-.PHONY: bench bench-real clean clean-cache destroy down environment fuzz generate help lint preview requirements showcase test unit up
+.PHONY: bench bench-real clean clean-cache destroy down environment faults fuzz generate help lint preview requirements showcase test unit up
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
+# What needs the sandbox's programs has them built beside the environment, the first time.
+up preview destroy showcase test: PARTS := parts
+
 environment:
 	@command -v python3 >/dev/null || { echo "Python 3.11 or newer is needed: https://www.python.org/downloads, or your system's package python3" >&2; exit 1; }
-	@python3 sandbox/virtual_environment.py
+	@python3 sandbox/virtual_environment.py $(PARTS)
 
 up: environment ## start the sandbox and deploy the dev stack to it
 	@$(PYTHON) -m sandbox up
@@ -49,9 +52,16 @@ unit: environment ## run the tests that need neither the engine nor the sandbox,
 fuzz: environment ## try 10,000 damaged stack files and 2,000 hostile live states: ten minutes at most; SEED= repeats a run
 	@FUZZ=all SEED=$${SEED:-$$(date +%s)} $(PYTHON) -m pytest -q -n auto --timeout=600 --session-timeout=600 tests/fuzz
 
+faults: environment ## kill the engine 50 times, and let AWS and Kubernetes fail: 30 minutes at most; KILLS= and SEED= change it
+	@$(PYTHON) -m sandbox programs
+	@command -v jq >/dev/null || { echo "jq is needed: https://jqlang.org/download, or your system's package jq" >&2; exit 1; }
+	@seed=$${SEED:-$$(date +%s)}; echo "SEED=$$seed"; \
+	  FAULTS=all SEED=$$seed KILLS=$${KILLS:-50} $(PYTHON) -m pytest -q -n $(WORKERS) --timeout=1500 --session-timeout=1800 tests/faults
+
 test: lint ## lint and run all tests, those with the real engine too
 	@$(PYTHON) -m sandbox programs
 	@command -v npm >/dev/null || { echo "Node.js 18 or newer, with npm, is needed for make test: https://nodejs.org" >&2; exit 1; }
+	@command -v jq >/dev/null || { echo "jq is needed for make test: https://jqlang.org/download, or your system's package jq" >&2; exit 1; }
 	@cd tests/editor && npm ci --silent --no-audit --no-fund
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
 

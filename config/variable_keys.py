@@ -16,6 +16,8 @@ KEYS_WITH_VARIABLES: tuple[tuple[str, ...], ...] = (
     ("trust", "conditions"),
     ("trust", "statements"),
 )
+# Every key of every binding is looked up in it, several times.
+_KEYS = frozenset(KEYS_WITH_VARIABLES)
 
 
 def with_variables_replaced(value: Any, replaced: Callable[[Place, Any], Any], place: Place = ()) -> Any:
@@ -43,7 +45,4 @@ def values_with_variables(value: Any, place: Place = ()) -> Iterator[tuple[Place
 
 
 def _takes_variables(place: Place) -> bool:
-    return any(
-        len(keys) == len(place) and all(key in (EACH, step) for key, step in zip(keys, place, strict=True))
-        for keys in KEYS_WITH_VARIABLES
-    )
+    return place in _KEYS or (*place[:1], EACH, *place[2:]) in _KEYS

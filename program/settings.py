@@ -55,8 +55,9 @@ def refusal(mistakes: Iterable[LocatedMistake], folder: Path) -> pulumi.RunError
 
 def placed(mistakes: Iterable[LocatedMistake], folder: Path) -> list[LocatedMistake]:
     """Return the mistakes with their lines, where the stack file can be read."""
-    file = _stack_file(folder)
-    return located(mistakes, file, _values()) if file else list(mistakes)
+    found = list(mistakes)
+    file = _stack_file(folder) if found else None
+    return located(found, file, _values()) if file else found
 
 
 def _stack_file(folder: Path) -> StackFile | None:

@@ -1,6 +1,7 @@
 """The commands of the Makefile: python -m sandbox up|down|preview|destroy|showcase|programs|clean-cache."""
 
 import argparse
+import errno
 import os
 import shutil
 import sys
@@ -27,6 +28,8 @@ from sandbox.showcase import show_every_key, stop_second_cluster
 from sandbox.step_progress import StepProgress
 
 NO_VALUE = "-"
+# A full disk, a user's quota, a limit on the size of files.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def start(sandbox: Sandbox, progress: StepProgress) -> dict[str, str]:
@@ -138,6 +141,12 @@ def main(arguments: list[str]) -> int:
             COMMANDS[command](sandbox, progress)
     except SandboxError as error:
         sys.stderr.write(f"{error}\n")
+        return 1
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        where = error.filename or sandbox.folder
+        sys.stderr.write(f"{error.strerror}: {where}. Free some space, then run the same command again.\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted. Run the same command again to continue; `make down` stops the servers.\n")

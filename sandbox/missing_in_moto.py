@@ -38,6 +38,14 @@ def add_missing_operations() -> None:
         delete(self, policy_arn)
 
     IAMBackend.delete_policy = delete_policy  # type: ignore[method-assign]
+    attach = IAMBackend.attach_role_policy
+
+    def attach_role_policy(self: IAMBackend, policy_arn: str, role_name: str) -> None:
+        # moto counts a policy that is attached again as attached twice, and then never lets it be deleted.
+        if policy_arn not in self.get_role(role_name).managed_policies:
+            attach(self, policy_arn, role_name)
+
+    IAMBackend.attach_role_policy = attach_role_policy  # type: ignore[method-assign]
 
     def update_role(self: IAMBackend, role_name: str, role_description: str, max_session_duration: str) -> Any:
         # What a request does not name stays as it is.

@@ -1,116 +1,51 @@
 """The programs that the sandbox runs: taken where they are installed, else built from pinned Go modules."""
 
-import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-from sandbox.layout import CHECKOUT, Sandbox, SandboxError, cache_folder, machine
+from sandbox.layout import Sandbox, SandboxError, cache_folder, checkout_sandbox
 from sandbox.locks import held
 from sandbox.step_progress import StepProgress
+from sandbox.versions import FLAGS, MODULES, PARTS, SDK_GENERATOR, Part
 
-MODULES = CHECKOUT / "sandbox" / "go"
 VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
-KUBERNETES_VERSION_FLAGS = "-X k8s.io/component-base/version.git"
-
-
-@dataclass(frozen=True)
-class Part:
-    """A program, the Go package that it is built from, and which installed versions are used instead."""
-
-    name: str
-    version: str
-    module: str
-    package: str
-    version_command: tuple[str, ...]
-    fits_from: tuple[int, int]
-    fits_below: tuple[int, int]
-    ldflags: str = ""
-    beside: str = ""
-
-    def fits(self, version: tuple[int, int, int]) -> bool:
-        return self.fits_from <= version[:2] < self.fits_below
-
-
-def _kubernetes(name: str, fits_from: tuple[int, int], fits_below: tuple[int, int], *version_command: str) -> Part:
-    return Part(
-        name=name,
-        version="1.37.2",
-        module="kubernetes",
-        package=f"k8s.io/kubernetes/cmd/{name}",
-        version_command=version_command,
-        fits_from=fits_from,
-        fits_below=fits_below,
-        ldflags=" ".join(
-            f"{KUBERNETES_VERSION_FLAGS}{key}={value}"
-            for key, value in {"Version": "v1.37.2", "Major": "1", "Minor": "37"}.items()
-        ),
-    )
-
-
-# Which versions may stand together: https://kubernetes.io/releases/version-skew-policy/ (controllers are never newer
-# than the API server and at most one minor older; kubectl is within one minor of it).
-PARTS = (
-    Part(
-        name="pulumi",
-        version="3.259.0",
-        module="pulumi",
-        package="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
-        version_command=("version",),
-        fits_from=(3, 259),
-        fits_below=(4, 0),
-        ldflags="-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.259.0",
-        beside="pulumi-language-python",
-    ),
-    Part(
-        name="etcd",
-        version="3.7.3",
-        module="etcd",
-        package="go.etcd.io/etcd/server/v3",
-        version_command=("--version",),
-        fits_from=(3, 6),
-        fits_below=(4, 0),
-    ),
-    _kubernetes("kube-apiserver", (1, 37), (1, 39), "--version"),
-    _kubernetes("kube-controller-manager", (1, 37), (1, 38), "--version"),
-    _kubernetes("kubectl", (1, 36), (1, 39), "version", "--client"),
-)
-
-# An official language host generates SDKs itself. The version has the digest of the source, for the shared cache.
-SDK_GENERATOR = Part(
-    name="pulumi-sdk-generator",
-    version=f"3.259.0-{hashlib.sha256((MODULES / 'pulumi/sdk-generator/main.go').read_bytes()).hexdigest()[:12]}",
-    module="pulumi",
-    package="./sdk-generator",
-    version_command=(),
-    fits_from=(0, 0),
-    fits_below=(0, 0),
-)
 
 
 def prepare_parts(sandbox: Sandbox, progress: StepProgress, environment: Mapping[str, str] = os.environ) -> None:
     """Link every program into the sandbox's folder, and build those that are not installed."""
-    for part in PARTS:
-        target = sandbox.programs / part.name
-        installed = find_installed(part, environment, exclude=sandbox.programs)
-        if installed is not None:
-            _place(installed, target)
+    installed = find_all(environment, sandbox.programs)
+    build(to_build(installed), progress, environment)
+    for part, program in installed.items():
+        if program is not None:
+            _place(program, sandbox.programs / part.name)
             for name in filter(None, [part.beside]):
-                _place(installed.parent / name, sandbox.programs / name)
+                _place(program.parent / name, sandbox.programs / name)
             continue
-        built = build(part, progress, environment)
         # The engine looks for its language hosts beside its real path and warns about others, so it is copied here: a
         # symbolic link would lead it to the shared cache.
-        _place(built, target, copy=bool(part.beside))
+        _place(part.program(environment), sandbox.programs / part.name, copy=bool(part.beside))
         if part.beside:
-            _place(build(SDK_GENERATOR, progress, environment), sandbox.programs / SDK_GENERATOR.name)
+            _place(SDK_GENERATOR.program(environment), sandbox.programs / SDK_GENERATOR.name)
+
+
+def to_build(installed: Mapping[Part, Path | None]) -> list[Part]:
+    """Return what is not installed: with an engine, what its language hosts would bring."""
+    absent = [part for part, program in installed.items() if program is None]
+    return absent + [SDK_GENERATOR] * any(part.beside for part in absent)
+
+
+def find_all(environment: Mapping[str, str], exclude: Path) -> dict[Part, Path | None]:
+    return {part: find_installed(part, environment, exclude) for part in PARTS}
 
 
 def find_installed(part: Part, environment: Mapping[str, str], exclude: Path) -> Path | None:
@@ -148,75 +83,103 @@ def installed_version(part: Part, program: Path) -> tuple[int, int, int] | None:
     return (int(found[1]), int(found[2]), int(found[3])) if found else None
 
 
-def build(part: Part, progress: StepProgress, environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the part from the shared cache; build it there first where it is missing or incomplete."""
+def build(parts: Sequence[Part], progress: StepProgress, environment: Mapping[str, str] = os.environ) -> None:
+    """Build the parts that are missing or incomplete in the shared cache, all those of a module at once."""
+    wanted = {module: absent for module in FLAGS if (absent := _absent(parts, module, environment))}
     cache = cache_folder(environment)
-    folder = cache / f"{part.name}-{part.version}-{machine()}"
-    program = folder / part.name
-    if _complete(folder, part):
-        return program
-    cache.mkdir(parents=True, exist_ok=True)
-    waiting = f"  {part.name}: another clone is building it, waiting for that"
-    with held(cache / f"{folder.name}.lock", waiting, progress):
-        if not _complete(folder, part):
-            _build_into(folder, part, progress, environment)
-    return program
+    with ExitStack() as ahead:
+        for module in [*wanted][1:]:
+            _download_ahead(module, wanted[module], environment, ahead)
+        for module, own in wanted.items():
+            cache.mkdir(parents=True, exist_ok=True)
+            waiting = f"  {', '.join(map(str, own))}: another clone is building, waiting for that"
+            with held(cache / f"{module}.lock", waiting, progress):
+                # Another clone may have built them meanwhile.
+                if absent := _absent(own, module, environment):
+                    _build_module(module, absent, progress, environment)
 
 
-def _complete(folder: Path, part: Part) -> bool:
+def _absent(parts: Sequence[Part], module: str, environment: Mapping[str, str]) -> list[Part]:
+    return [part for part in parts if part.module == module and not _complete(part, environment)]
+
+
+def _complete(part: Part, environment: Mapping[str, str]) -> bool:
     """Return whether the built program is there and whole: its size is recorded when it is built."""
     try:
-        record = json.loads((folder / "built.json").read_text())
-        return bool((folder / part.name).stat().st_size == record["size"])
+        record = json.loads((part.folder(environment) / "built.json").read_text())
+        return bool(part.program(environment).stat().st_size == record["size"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
-def _build_into(folder: Path, part: Part, progress: StepProgress, environment: Mapping[str, str]) -> None:
+def _download_ahead(module: str, parts: Sequence[Part], environment: Mapping[str, str], ahead: ExitStack) -> None:
+    """Download a module's packages while another one is built; the build itself reports what fails."""
+    if go := shutil.which("go", path=environment.get("PATH")):
+        command = [go, "list", "-deps", *(part.package for part in parts)]
+        process = ahead.enter_context(subprocess.Popen(command, **_surroundings(module, environment)))
+        ahead.callback(process.terminate)
+
+
+def _surroundings(module: str, environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return where and how Go runs: no C compiler is needed, and the caller's Go settings change nothing."""
+    fixed = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off", "GO111MODULE": "on"}
+    quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    return {**quiet, "cwd": MODULES / module, "env": {**environment, **fixed}}
+
+
+def _build_module(module: str, parts: Sequence[Part], progress: StepProgress, environment: Mapping[str, str]) -> None:
+    names = ", ".join(map(str, parts))
     go = shutil.which("go", path=environment.get("PATH"))
     if go is None:
         raise SandboxError(
-            f"{part.name} {part.version} is not installed and there is no Go to build it: install Go 1.26 or newer "
-            f"(https://go.dev/dl) or {part.name} itself, then run the same command again."
+            f"{names}: not installed, and there is no Go to build from source: install Go 1.26 or newer "
+            "(https://go.dev/dl) or the programs themselves, then run the same command again."
         )
-    # Beside its final place, so that the rename at the end is atomic; a build that is cut off leaves no `folder`.
-    with tempfile.TemporaryDirectory(prefix=f"{folder.name}.partial-", dir=folder.parent) as name:
-        partial = Path(name) / "build"
-        partial.mkdir()
-        with progress.step(part.name, f"building {part.version} with Go") as detail:
-            _go_build(go, part, partial / part.name, detail, environment)
-            detail.append(f"built {part.version}")
-        size = (partial / part.name).stat().st_size
-        (partial / "built.json").write_text(json.dumps({"package": part.package, "size": size}))
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
+    cache = cache_folder(environment)
+    # Only a build that was killed leaves one, since this process holds the lock.
+    for stale in cache.glob(f"{module}.partial-*"):
+        shutil.rmtree(stale, ignore_errors=True)
+    # Beside its final place, so that the rename at the end is atomic; a build that is cut off leaves no folder.
+    with tempfile.TemporaryDirectory(prefix=f"{module}.partial-", dir=cache) as output:
+        command = [go, "build", "-v", "-trimpath", *FLAGS[module], "-o", f"{output}/"]
+        with progress.step(module, f"building {names} with Go") as detail:
+            failed = _run([*command, *(part.package for part in parts)], module, detail, environment)
+            if failed or not all((Path(output) / part.file_name).exists() for part in parts):
+                raise SandboxError(f"{names}: go build failed in sandbox/go/{module}:\n{failed}")
+            detail.append(f"built {names}")
+        for part in parts:
+            _keep(Path(output), part, environment)
 
 
-def _go_build(go: str, part: Part, output: Path, detail: list[str], environment: Mapping[str, str]) -> None:
-    flags = f"-s -w {part.ldflags}".strip()
-    # No C compiler is needed, and the caller's Go settings do not change what is built.
-    fixed = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off", "GO111MODULE": "on"}
-    started = detail[-1]
-    with subprocess.Popen(
-        [go, "build", "-v", "-trimpath", f"-ldflags={flags}", "-o", str(output), part.package],
-        cwd=MODULES / part.module,
-        env={**environment, **fixed},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        last: deque[str] = deque(maxlen=15)
+def _keep(output: Path, part: Part, environment: Mapping[str, str]) -> None:
+    """Move a program that is built into its folder in the shared cache."""
+    whole, folder = output / f"{part.name}.whole", part.folder(environment)
+    whole.mkdir()
+    (output / part.file_name).rename(whole / part.name)
+    size = (whole / part.name).stat().st_size
+    (whole / "built.json").write_text(json.dumps({"package": part.package, "size": size}))
+    shutil.rmtree(folder, ignore_errors=True)
+    whole.rename(folder)
+
+
+def _run(command: Sequence[str], module: str, detail: list[str], environment: Mapping[str, str]) -> str:
+    """Run `go build`, report how far it is, and return its last lines if it fails."""
+    started, modules, packages = detail[-1], 0, 0
+    last: deque[str] = deque(maxlen=15)
+    options = {**_surroundings(module, environment), "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **options) as process:
         assert process.stderr is not None
         try:
-            for count, line in enumerate(process.stderr, start=1):
+            for line in process.stderr:
                 last.append(line.rstrip())
-                detail[:] = [f"{started}, {count} packages so far"]
+                downloads = line.startswith("go: ")
+                modules, packages = modules + downloads, packages + (not downloads)
+                so_far = f"{packages} packages" if packages else f"{modules} modules downloaded"
+                detail[:] = [f"{started}, {so_far} so far"]
         except BaseException:
             process.terminate()
             raise
-    if process.returncode != 0 or not output.exists():
-        raise SandboxError(f"{part.name}: go build failed in sandbox/go/{part.module}:\n" + "\n".join(last))
+    return "\n".join(last) or "it said nothing" if process.returncode else ""
 
 
 def _place(program: Path, target: Path, *, copy: bool = False) -> None:
@@ -234,3 +197,19 @@ def _place(program: Path, target: Path, *, copy: bool = False) -> None:
         except OSError:
             shutil.copy2(program, temporary)
     temporary.replace(target)
+
+
+def main() -> int:
+    """Build what is not installed, before anything else is: of other packages only filelock and rich are needed."""
+    try:
+        build(to_build(find_all(os.environ, checkout_sandbox().programs)), StepProgress())
+    except SandboxError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

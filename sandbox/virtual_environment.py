@@ -1,11 +1,14 @@
 """Create the virtual environment of this checkout, and update it when its requirements have changed.
 
+With the argument `parts`, the sandbox's programs are built beside it: Go needs no environment, and pip mostly waits.
 It runs before anything is installed, on whatever `python3` there is: the standard library only, and no syntax that an
 old interpreter cannot parse before it can say that it is too old.
 """
 
 import hashlib
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -25,6 +28,21 @@ CONTENT = (
     "cli/pyproject.toml",
     "components/irsa/version.py",
 )
+# What sandbox.parts imports, and what builds this checkout's own packages (else pip installs it for each of them).
+FIRST = (
+    "filelock",
+    "markdown-it-py",
+    "mdurl",
+    "pygments",
+    "rich",
+    "editables",
+    "hatchling",
+    "packaging",
+    "pathspec",
+    "pluggy",
+    "trove-classifiers",
+)
+OWN = ("-e", "./components", "-e", "./cli", "-e", ".")
 TICK_SECONDS = 20
 
 
@@ -33,7 +51,7 @@ def main() -> int:
     if sys.version_info < OLDEST:
         newer = next(filter(None, map(shutil.which, NEWER)), None)
         if newer:
-            return subprocess.call([newer, __file__])
+            return subprocess.call([newer, __file__, *sys.argv[1:]])
         return complain(
             f"Python {OLDEST[0]}.{OLDEST[1]} or newer is needed, and python3 is {version}: install one "
             "(https://www.python.org/downloads, or your system's package python3.11) and run the same command again."
@@ -51,14 +69,52 @@ def main() -> int:
                 f"{output.strip()}\npython3 -m venv failed: on Debian and Ubuntu install it with `apt-get install "
                 "python3-venv`, then run the same command again."
             )
+    return install(wanted, started)
+
+
+def install(wanted: str, started: float) -> int:
     say("installing the requirements (the first time takes a minute or two)")
-    pip = (str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input")
-    code, output = run(*pip, "-r", "requirements-dev.txt")
-    if code:
-        return complain(f"{output.strip()}\nThe requirements could not be installed; the reason is above.")
-    STAMP.write_text(wanted)
-    say(f"requirements installed ({time.monotonic() - started:.0f} s)")
-    return 0
+    # pip would compile all that it installs, and most of that is never imported.
+    pip = (str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-compile")
+    pins = pinned("requirements-hashes.txt", "requirements.txt", "requirements-dev.txt")
+    first = [pin for pin in pins if pin.split("==")[0] in FIRST]
+    parts = None
+    try:
+        for step in (("--no-deps", *first), pins, ("--no-deps", "--no-build-isolation", *OWN)):
+            code, output = run(*pip, *step)
+            if code:
+                return complain(f"{output.strip()}\nThe requirements could not be installed; the reason is above.")
+            if parts is None and sys.argv[1:] == ["parts"]:
+                parts = start_parts()
+        STAMP.write_text(wanted)
+        say(f"requirements installed ({time.monotonic() - started:.0f} s)")
+        if parts is None:
+            return 0
+        # What went wrong is said last, and not in between.
+        sys.stderr.write(parts.communicate()[1])
+        return parts.returncode
+    finally:
+        if parts is not None and parts.poll() is None:
+            parts.send_signal(signal.SIGINT)
+            parts.wait()
+
+
+def start_parts() -> "subprocess.Popen[str]":
+    """Build the sandbox's programs; it reports in lines, between those of this process."""
+    return subprocess.Popen(
+        (str(PYTHON), "-m", "sandbox.parts"),
+        cwd=str(CHECKOUT),
+        env={**os.environ, "TTY_COMPATIBLE": "0"},
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
+
+
+def pinned(*names: str) -> "list[str]":
+    """Return the exact versions in these files."""
+    lines = [line.split(" \\")[0] for name in names for line in (CHECKOUT / name).read_text().splitlines()]
+    return list(dict.fromkeys(line for line in lines if "==" in line and line[0].isalnum()))
 
 
 def digest() -> str:
@@ -103,4 +159,7 @@ def complain(line: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(complain("Interrupted. Run the same command again to continue."))

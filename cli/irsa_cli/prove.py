@@ -381,9 +381,6 @@ class Proof:
             return {**names, **unknown, "repair": self._repair}
         # `pulumi up` does not repair a role that the stack does not create; `irsa explain` shows what is wrong with it.
         repair = self._repair if binding.role else names["explain"]
-        issuers = trusted_issuers(binding)
-        if issuers and issuer_host_path(issuer) not in issuers:
-            repair = commands.up_with_issuer(self._declared.stack)
         created = provider in self._declared.oidc_providers
         return {
             **names,

@@ -229,7 +229,7 @@ class Verification:
         found = f"issuer {named(cluster.issuer)}"
         issuers = f"the issuer of {' or '.join(map(named, trusted)) or NONE}"
         expected = f"{issuers}, or the cluster's new issuer in the stack file: write it there first"
-        fix = commands.up_with_issuer(self._declared.stack)
+        fix = self._repair
         return [Check(binding.key, PROVIDER, Outcome.FINDING, about, found, expected, fix)]
 
     def _provider(

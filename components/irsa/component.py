@@ -76,29 +76,39 @@ class ServiceAccountRole(pulumi.ComponentResource):
     def _set_outputs(self, created_policy_arns: Sequence[pulumi.Output[str]]) -> None:
         spec, service_account = self._spec, self._spec.service_account
         policy_arns = [*created_policy_arns, *(_input(attachment.policy_arn) for attachment in spec.attachments)]
-        documents = [_input(policy.document) for policy in spec.policies]
+        subjects = self._subjects(spec.role) if spec.role else None
+        namespace = _input(service_account.namespace) if service_account else None
+        name = _input(service_account.name) if service_account else None
         self.policy_arns = pulumi.Output.all(*policy_arns).apply(sorted)
-        self.subjects = pulumi.Output.from_input(self._subjects(spec.role) if spec.role else None)
-        self.namespace = pulumi.Output.from_input(_input(service_account.namespace) if service_account else None)
-        self.service_account_name = pulumi.Output.from_input(_input(service_account.name) if service_account else None)
+        self.subjects = pulumi.Output.from_input(subjects)
+        self.namespace = pulumi.Output.from_input(namespace)
+        self.service_account_name = pulumi.Output.from_input(name)
         self.register_outputs(
             {
                 outputs.ROLE_ARN: self.role_arn,
                 outputs.ROLE_NAME: self.role_name,
                 outputs.POLICY_ARNS: self.policy_arns,
-                outputs.SUBJECTS: self.subjects,
-                outputs.NAMESPACE: self.namespace,
-                outputs.SERVICE_ACCOUNT_NAME: self.service_account_name,
+                outputs.SUBJECTS: subjects,
+                outputs.NAMESPACE: namespace,
+                outputs.SERVICE_ACCOUNT_NAME: name,
                 outputs.ANNOTATIONS: self.annotations,
                 outputs.TRUST_POLICY: _input(spec.role.trust_policy) if spec.role else None,
-                outputs.POLICY_DOCUMENTS: pulumi.Output.all(arns=[*created_policy_arns], documents=documents).apply(
-                    lambda known: dict(zip(known["arns"], known["documents"], strict=True))
-                ),
+                outputs.POLICY_DOCUMENTS: self._policy_documents(created_policy_arns),
                 outputs.ROLE_SETTINGS: _recorded_settings(spec.role),
                 outputs.INLINE_POLICIES: {policy.name: _input(policy.document) for policy in spec.inline_policies},
                 outputs.CREATES_SERVICE_ACCOUNT: service_account.create if service_account else None,
                 **spec.recorded,
             }
+        )
+
+    def _policy_documents(self, arns: Sequence[pulumi.Output[str]]) -> Any:
+        """Return the documents of the created policies, by ARN."""
+        documents = {f"document{index}": _input(policy.document) for index, policy in enumerate(self._spec.policies)}
+        named = {f"arn{index}": arn for index, arn in enumerate(arns)}
+        return _applied(
+            lambda known: {known[f"arn{index}"]: known[f"document{index}"] for index in range(len(arns))},
+            **named,
+            **documents,
         )
 
     def _subjects(self, role: CreatedRole) -> Any:
@@ -115,14 +125,20 @@ class ServiceAccountRole(pulumi.ComponentResource):
         return _applied(warned, subjects=subjects, warnings=_input(role.trust_warnings))
 
     def _child(
-        self, name: LogicalName, import_id: str | None = None, after: Sequence[pulumi.Resource] = ()
+        self,
+        kind: Any,
+        name: LogicalName,
+        import_id: str | None = None,
+        after: Sequence[pulumi.Resource] = (),
+        ignored_changes: Sequence[str] = (),
     ) -> pulumi.ResourceOptions:
-        """Return a child's options: parent, earlier names, dependencies and import ID, and none of the caller's."""
+        """Return a child's options: parent, earlier names, dependencies, import ID; none of the caller's."""
         return pulumi.ResourceOptions(
             parent=self,
-            aliases=[pulumi.Alias(name=alias) for alias in name.aliases],
-            depends_on=list(after),
+            aliases=earlier_urns(name, outputs.COMPONENT_TYPE, kind.pulumi_type),
+            depends_on=list(after) or None,
             import_=import_id,
+            ignore_changes=list(ignored_changes) or None,
             retain_on_delete=self._spec.retain_on_delete,
         )
 
@@ -132,10 +148,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
             assume_role_policy=_input(role.trust_policy),
             name=_input(role.name),
             name_prefix=_input(role.name_prefix),
-            opts=pulumi.ResourceOptions.merge(
-                self._child(role.logical_name, role.import_id),
-                pulumi.ResourceOptions(ignore_changes=list(role.ignored_changes)),
-            ),
+            opts=self._child(aws.iam.Role, role.logical_name, role.import_id, ignored_changes=role.ignored_changes),
             **{setting: _input(value) for setting, value in role.settings.items()},
         )
 
@@ -148,7 +161,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
             path=_input(policy.path),
             description=_input(policy.description),
             tags=_input(policy.tags),
-            opts=self._child(policy.logical_name, policy.import_id),
+            opts=self._child(aws.iam.Policy, policy.logical_name, policy.import_id),
         )
 
     def _permissions(
@@ -160,7 +173,10 @@ class ServiceAccountRole(pulumi.ComponentResource):
         attachments += [(each.logical_name, _input(each.policy_arn), each.import_id) for each in self._spec.attachments]
         attached: list[pulumi.Resource] = [
             aws.iam.RolePolicyAttachment(
-                logical_name.name, role=role.name, policy_arn=arn, opts=self._child(logical_name, import_id)
+                logical_name.name,
+                role=role.name,
+                policy_arn=arn,
+                opts=self._child(aws.iam.RolePolicyAttachment, logical_name, import_id),
             )
             for logical_name, arn, import_id in attachments
         ]
@@ -170,7 +186,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 role=role.name,
                 name=policy.name,
                 policy=_input(policy.document),
-                opts=self._child(policy.logical_name, policy.import_id),
+                opts=self._child(aws.iam.RolePolicy, policy.logical_name, policy.import_id),
             )
             for policy in self._spec.inline_policies
         ]
@@ -205,7 +221,9 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 image_pull_secrets=None if secrets is None else _applied(_references, secrets=secrets),
                 automount_service_account_token=_input(service_account.automount_service_account_token),
                 # A Pod must not start before its role has permissions.
-                opts=self._child(logical_name, service_account.import_id, after=attached),
+                opts=self._child(
+                    kubernetes.core.v1.ServiceAccount, logical_name, service_account.import_id, after=attached
+                ),
             )
             return
         # A patch would create a missing service account; reading it first fails when it does not exist.
@@ -221,7 +239,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 namespace=namespace,
                 annotations=self._patched(annotations, existing.metadata, service_account),
             ),
-            opts=self._child(logical_name, after=[*attached, existing]),
+            opts=self._child(kubernetes.core.v1.ServiceAccountPatch, logical_name, after=[*attached, existing]),
         )
 
     def _patched(self, annotations: Any, live: Any, service_account: AnnotatedServiceAccount) -> Any:
@@ -243,6 +261,19 @@ class ServiceAccountRole(pulumi.ComponentResource):
 
         # As part of the annotations, it is reported before the patch is sent.
         return _applied(warned, annotations=annotations, live=live)
+
+
+def earlier_urns(name: LogicalName, *types: str) -> list[str | pulumi.Alias]:
+    """Return the URNs that a resource without a parent had before, or the child of a component without one.
+
+    From an alias that is a name, the SDK makes a URN in eight tasks of its event loop.
+
+    Args:
+        name: Its name, with the names that it had.
+        types: Its type token; for a child, first that of its parent.
+    """
+    place = f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::{'$'.join(types)}"
+    return [f"{place}::{alias}" for alias in name.aliases]
 
 
 def _recorded_settings(role: CreatedRole | None) -> dict[str, Any] | None:

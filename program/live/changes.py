@@ -14,6 +14,7 @@ from program.live.held import KUBERNETES_NAMESPACE, Held, HeldResource
 from program.live.planned import Planned, finding, plain
 
 RETAIN = "first run `pulumi up` with retainOnDelete: true"
+CORRECTED_ISSUER = f"if oidcIssuer was corrected: {RETAIN}, then import: [serviceAccount]"
 # What other resources go with, and the key that keeps it.
 DELETED_WITH = {
     KUBERNETES_NAMESPACE: ("the namespace {} is deleted, and all its Pods", "createNamespace"),
@@ -75,6 +76,10 @@ def _object_name(planned: Planned) -> str | None:
     return f"{plain(service_account.namespace)}/{plain(service_account.name)}" if service_account else None
 
 
+def _creates(planned: Planned) -> bool:
+    return planned.spec.service_account is not None and planned.spec.service_account.create
+
+
 def _deleted_role(role: HeldResource, successor: Planned | None, held: Held) -> LocatedMistake:
     arn, key = role.text("arn"), held.binding_of(role)
     found = f"the role {named(arn)} is deleted, which running Pods use until they restart"
@@ -101,6 +106,13 @@ def _deleted_service_account(resource: HeldResource, successor: Planned | None) 
             found = f"the annotations of {about} are removed: new Pods get no role"
             fix = f"{RETAIN} for its binding, if they are to stay"
             yield finding(live_rules.PODS_LOSE_ROLE, ("bindings",), found, NOTHING_LOST, fix)
+    elif successor and is_same and _creates(successor):
+        # The plugin deletes by namespace and name, after what is created: in a rebuilt cluster, it is the new one.
+        where = f" of the issuer {named(resource.cluster)}" if resource.cluster else ""
+        found = f"{about}{where} is deleted: its Pods lose their role, and new ones do not start"
+        moved = "keep both clusters in its binding until the Pods have moved"
+        fix = f"{moved}; if the cluster was rebuilt: pulumi up --refresh; {CORRECTED_ISSUER}"
+        yield finding(live_rules.PODS_LOSE_ROLE, successor.place("serviceAccount"), found, NOTHING_LOST, fix)
     elif successor and is_same:
         found = f"{about} is deleted after it was annotated, because this stack created it"
         fix = f"{RETAIN} and create: true; after it, create: false"

@@ -51,6 +51,11 @@ class HeldResource:
         """`namespace/name` of a service account."""
         return f"{self.text('metadata', 'namespace') or 'default'}/{self.text('metadata', 'name')}"
 
+    @property
+    def cluster(self) -> str:
+        """The issuer of a service account's cluster, as its logical name has it (program/identity.py), or nothing."""
+        return self.name.partition("@")[2]
+
 
 @dataclass(frozen=True)
 class Held:

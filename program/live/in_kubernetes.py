@@ -11,6 +11,7 @@ from irsa.rules.mistakes import listed, named
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.spec import AnnotatedServiceAccount
 from irsa_cli.state import SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH
+from program.live.changes import CORRECTED_ISSUER
 from program.live.held import KUBERNETES_NAMESPACE, Held, HeldResource
 from program.live.planned import Planned, finding, plain
 from program.live.reads import ClusterReads, LiveServiceAccount
@@ -31,6 +32,7 @@ def kubernetes_conflicts(
         for planned in components
         if planned.component.namespace
     }
+    former = _of_other_issuers(components, held)
     for planned in components:
         service_account, cluster = planned.spec.service_account, planned.cluster
         if service_account is None or cluster is None:
@@ -48,22 +50,32 @@ def kubernetes_conflicts(
         ours = _ours(held.find(kind, service_account.logical_name), f"{namespace}/{name}")
         about = f"the service account {named(f'{namespace}/{name}')}"
         if service_account.create:
-            yield from _to_create(planned, service_account, live, ours, about)
-        elif live is None and cluster.namespaces is not None and namespace not in cluster.namespaces:
-            continue  # that the namespace is missing is told already
+            if not ours:
+                yield from _to_create(planned, service_account, live, former.get(f"{namespace}/{name}"), about)
         elif live is None:
-            create = commands.create_service_account(namespace, name)
-            fix = f"set create: true, or create it: {create}"
-            place, allowed = planned.place("serviceAccount", "name"), "an existing one, because of create: false"
-            found = f"{about} does not exist{planned.where}"
-            yield finding(live_rules.SERVICE_ACCOUNT_MISSING, place, found, allowed, fix)
+            yield from _missing(planned, cluster, namespace, name)
         elif not service_account.take_over:
             yield from _taken(planned, service_account, live, ours, about)
+
+
+def _missing(planned: Planned, cluster: ClusterReads, namespace: str, name: str) -> Iterator[LocatedMistake]:
+    if cluster.namespaces is not None and namespace not in cluster.namespaces:
+        return  # that the namespace is missing is told already
+    found = f"the service account {named(f'{namespace}/{name}')} does not exist{planned.where}"
+    fix = f"set create: true, or create it: {commands.create_service_account(namespace, name)}"
+    place, allowed = planned.place("serviceAccount", "name"), "an existing one, because of create: false"
+    yield finding(live_rules.SERVICE_ACCOUNT_MISSING, place, found, allowed, fix)
 
 
 def _ours(found: HeldResource | None, place: str) -> HeldResource | None:
     """Return the state's resource if it is of this service account, and not of one that is to be replaced."""
     return found if found and found.object_name == place else None
+
+
+def _of_other_issuers(components: Collection[Planned], held: Held) -> Mapping[str, HeldResource]:
+    """Return the service accounts that the stack created for an issuer that their binding has no more."""
+    names = {planned.spec.service_account.logical_name.name for planned in components if planned.spec.service_account}
+    return {each.object_name: each for each in held.of(SERVICE_ACCOUNT) if each.cluster and each.name not in names}
 
 
 def _namespace(planned: Planned, cluster: ClusterReads, name: str, creator: str | None) -> Iterator[LocatedMistake]:
@@ -101,19 +113,27 @@ def _to_create(
     planned: Planned,
     service_account: AnnotatedServiceAccount,
     live: LiveServiceAccount | None,
-    ours: HeldResource | None,
+    former: HeldResource | None,
     about: str,
 ) -> Iterator[LocatedMistake]:
-    """Yield what is wrong with a service account that is created, or adopted: an existing one of another's."""
-    if ours:
-        return
+    """Yield what is wrong with a service account that the state does not have: it is created, or adopted.
+
+    Args:
+        planned: Its component.
+        service_account: The service account.
+        live: What the cluster has of this name.
+        former: What the state has of this name for another issuer.
+        about: What messages call it.
+    """
     if service_account.import_id and live is None:
         fix = "remove serviceAccount from import: then irsa creates it"
         found = f"{about} does not exist{planned.where}"
         yield finding(live_rules.IMPORT_MISSING, planned.place("import"), found, "an existing one to import", fix)
     elif live and not service_account.import_id:
-        found = f"{about} exists already{planned.where}, and this stack did not create it{_its_role(live)}"
-        fix = "set create: false to annotate it, or import: [serviceAccount] to adopt it"
+        creator, fix = "did not create it", "set create: false to annotate it, or import: [serviceAccount] to adopt it"
+        if former:
+            creator, fix = f"created it for the issuer {named(former.cluster)}", CORRECTED_ISSUER
+        found = f"{about} exists already{planned.where}, and this stack {creator}{_its_role(live)}"
         place, allowed = planned.place("serviceAccount", "name"), "a name that is not in use"
         yield finding(live_rules.SERVICE_ACCOUNT_EXISTS, place, found, allowed, fix)
 

@@ -100,9 +100,9 @@ def deploy(stack: Stack, folder: Path) -> list[tuple[str, str]]:
     pulumi.runtime.set_mocks(cloud, project="irsa", stack="test", preview=False)
 
     @pulumi.runtime.test
-    def program() -> None:
+    async def program() -> None:
         lookups = resolve(stack, folder, Access())
-        create(plan(stack, lookups), lookups)
+        await create(plan(stack, lookups), lookups)
 
     program()
     return cloud.resources

@@ -2,7 +2,9 @@
 
 import json
 import runpy
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pulumi
@@ -11,6 +13,7 @@ import yaml
 
 from config.loading import StackFileError, load
 from config.pydantic_errors import keys_at
+from irsa import ServiceAccountRole
 from program.access import Access
 
 ROOT = Path(__file__).parents[2]
@@ -66,11 +69,16 @@ def run_program(values: dict[str, Any], answers: Answers, monkeypatch: pytest.Mo
     # It asks AWS and reads the user's kubeconfig.
     monkeypatch.setattr("program.access.access_of", lambda *_: Access())
     known: dict[str, Any] = {}
+    mains: list[Callable[[], Awaitable[None]]] = []
+    monkeypatch.setattr(pulumi, "run", mains.append)
+    monkeypatch.setattr(pulumi.log, "debug", pulumi.log.debug)
 
     @pulumi.runtime.test
-    def program() -> Any:
+    async def program() -> None:
         runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
-        return pulumi.Output.from_input(exported).apply(known.update)
+        (main,) = mains
+        await main()
+        known.update(await pulumi.Output.from_input(exported).future() or {})
 
     program()
     return known
@@ -104,6 +112,37 @@ def test_the_dev_stack_exports_every_binding(monkeypatch: pytest.MonkeyPatch) ->
         "policyArns": [],
         "subjects": None,
     }
+
+
+def test_the_first_bindings_are_registered_while_the_last_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects large stacks: all resources were in memory before the engine had the first, and it waited meanwhile."""
+    values = stack_values(ROOT / "Pulumi.dev.yaml")
+    del values["irsa:lint"]
+    one = values["irsa:bindings"]["all-of-team-a"]
+    values["irsa:bindings"] = {f"app-{n}": {**one, "role": {"name": f"app-{n}"}} for n in range(60)}
+    answers, registered = Answers(), list[int]()
+    made = ServiceAccountRole.of_spec
+
+    def counted(*arguments: Any) -> ServiceAccountRole:
+        registered.append(len(answers.resources))
+        return made(*arguments)
+
+    monkeypatch.setattr(ServiceAccountRole, "of_spec", counted)
+    run_program(values, answers, monkeypatch)
+
+    assert registered[0] == 0 < registered[-1]
+
+
+def test_the_engine_gets_no_debug_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the time of a preview: the SDK waits for the engine four times per resource; warnings are still sent."""
+    sent: list[str] = []
+    engine = SimpleNamespace(Log=lambda request: sent.append(request.message))
+    run_program(stack_values(ROOT / "Pulumi.dev.yaml"), Answers(), monkeypatch)
+    monkeypatch.setattr("pulumi.log.get_engine", lambda: engine)
+    pulumi.log.debug("registering resource")
+    pulumi.log.warn("a warning")
+
+    assert sent == ["a warning"]
 
 
 def test_the_trust_policy_names_the_looked_up_issuer(monkeypatch: pytest.MonkeyPatch) -> None:

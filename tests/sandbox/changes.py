@@ -159,9 +159,9 @@ def by_scenario(
     return own
 
 
-def up(project: Project) -> list[dict[str, Any]]:
+def up(project: Project, *arguments: str) -> list[dict[str, Any]]:
     """Deploy, and return what happened to each resource, in order."""
-    answer = project.run("up", "--yes", "--skip-preview", "--json")
+    answer = project.run("up", "--yes", "--skip-preview", "--json", *arguments)
     events = [json.loads(line) for line in answer.stdout.splitlines() if line.startswith("{")]
     said = [event["diagnosticEvent"] for event in events if "diagnosticEvent" in event]
     assert answer.returncode == 0, "".join(each["message"] for each in said if each["severity"] == "error")

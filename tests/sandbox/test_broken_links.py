@@ -19,8 +19,9 @@ from joserfc import jwk, jws
 
 from irsa_cli.live.kubernetes import LiveCluster
 from irsa_cli.main import main
-from tests.sandbox.failing_aws import failing_aws
-from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, ROLE_ARN, follow, not_good, report
+from tests.sandbox.changes import counts, named, rows, up
+from tests.sandbox.failing_api import failing_aws
+from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, ROLE_ARN, follow, irsa, not_good, report
 from tests.sandbox.project import ROOT, STACK, Project
 
 pytestmark = pytest.mark.sandbox
@@ -30,6 +31,7 @@ ROLE = "my-role"
 POLICY = f"arn:aws:iam::{ACCOUNT}:policy/my-policy"
 OTHER_ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/REBUILT0000000000000000000000000"
 OTHER_PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{OTHER_ISSUER}"
+OTHER_CLUSTER = {"oidcIssuer": f"https://{OTHER_ISSUER}", "oidcProviderArn": OTHER_PROVIDER}
 UP = f"pulumi up --refresh --stack {STACK}"
 READ_BUCKETS = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
 
@@ -50,6 +52,11 @@ class Links:
     def kubectl(self, *arguments: str) -> None:
         answer = self.project.cloud.kubectl(*arguments)
         assert answer.returncode == 0, answer.stderr
+
+    def uid(self, service_account: str) -> str:
+        answer = self.project.cloud.kubectl("get", "serviceaccount", service_account, "-o", "jsonpath={.metadata.uid}")
+        assert answer.returncode == 0, answer.stderr
+        return str(answer.stdout)
 
     def trust(self, subject: str, operator: str = "StringEquals") -> None:
         condition = {"StringEquals": {f"{ISSUER}:aud": "sts.amazonaws.com"}}
@@ -341,25 +348,54 @@ def test_a_broken_link(links: Links, case: Case) -> None:
         require(code, checks, ())
 
 
-def test_a_wrong_issuer(links: Links) -> None:
-    """Protects a cluster that was recreated: AWS is consistent, but its tokens have another issuer."""
+@pytest.fixture
+def of_another_issuer(links: Links, deploy: Callable[..., Project]) -> Iterator[Project]:
+    """A stack whose cluster has not the issuer that its stack file names."""
     links.iam.create_open_id_connect_provider(Url=f"https://{OTHER_ISSUER}", ClientIDList=["sts.amazonaws.com"])
-    bindings = yaml.safe_load((links.project.folder / f"Pulumi.{STACK}.yaml").read_text())["config"]["irsa:bindings"]
-    cluster = {"oidcIssuer": f"https://{OTHER_ISSUER}", "oidcProviderArn": OTHER_PROVIDER}
-    links.project.set({"bindings": bindings, "cluster": cluster})
-    links.project.up()
-    verified, proven = (report(links.project, verb, BINDING) for verb in ("verify", "prove"))
-    links.rows.append(("wrong issuer", said(verified[1]), said(proven[1])))
-    links.project.set({"bindings": bindings})
-    for fix in dict.fromkeys(check["fix"] for check in not_good(verified[1])):
-        follow(links.project, fix)
+    project = deploy({"bindings": {"issuer": named("issuer")}, "cluster": OTHER_CLUSTER})
+    project.up()
+    yield project
     links.iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=OTHER_PROVIDER)
 
-    require(*verified, (Finding("provider", f"issuer https://{ISSUER}", OTHER_PROVIDER, f"pulumi up --stack {STACK}"),))
+
+def test_a_wrong_issuer(links: Links, of_another_issuer: Project) -> None:
+    """Protects from tokens that no role admits: the finding says so, and the page's steps lose no service account."""
+    project, retained = of_another_issuer, named("issuer", retainOnDelete=True)
+    verified, proven = (report(project, verb, "issuer") for verb in ("verify", "prove"))
+    links.rows.append(("wrong issuer", said(verified[1]), said(proven[1])))
+    uid = links.uid("issuer-sa")
+    did = {}
+    for step, binding, more in (
+        ("1. Set `retainOnDelete: true`, before the issuer is corrected", retained, {"cluster": OTHER_CLUSTER}),
+        ("2. Correct the issuer, and set `import: [serviceAccount]`", {**retained, "import": ["serviceAccount"]}, {}),
+        ("3. Remove `retainOnDelete` and `import`", named("issuer"), {}),
+    ):
+        project.set({"bindings": {"issuer": binding}, **more})
+        did[step] = counts(up(project))
+
+    require(*verified, (Finding("provider", f"issuer https://{ISSUER}", OTHER_PROVIDER, UP),))
     # The provider of the cluster's real issuer is still there, so it is the trust policy that refuses.
-    require(*proven, (Finding("assumes", NOT_AUTHORIZED, "assumes", f"pulumi up --stack {STACK}"),))
+    require(*proven, (Finding("assumes", NOT_AUTHORIZED, "assumes", UP),))
+    page = rows()
+    assert did == {step: page[step].counts for step in did}
+    assert links.uid("issuer-sa") == uid
     for verb in ("verify", "prove"):
-        code, checks = report(links.project, verb, BINDING)
+        code, checks = report(project, verb, "issuer")
+        require(code, checks, ())
+
+
+def test_a_rebuilt_cluster(links: Links, of_another_issuer: Project) -> None:
+    """Protects the new cluster's service account from the old one's deletion, which has its name and its context."""
+    project = of_another_issuer
+    links.kubectl("delete", "serviceaccount", "issuer-sa")
+    project.set({"bindings": {"issuer": named("issuer")}})
+    checked = irsa(project, "check", "--live", f"Pulumi.{STACK}.yaml")
+    did = counts(up(project, "--refresh"))
+
+    assert "if the cluster was rebuilt: pulumi up --refresh" in checked.stdout, checked.stdout + checked.stderr
+    assert did == rows()["Rebuild a cluster, then `pulumi up --refresh` with its issuer"].counts
+    for verb in ("verify", "prove"):
+        code, checks = report(project, verb, "issuer")
         require(code, checks, ())
 
 

@@ -14,8 +14,9 @@ import pytest
 from pulumi.runtime.proto import language_pb2
 
 from sandbox.layout import CHECKOUT
-from sandbox.parts import SDK_GENERATOR, build
+from sandbox.parts import build
 from sandbox.step_progress import StepProgress
+from sandbox.versions import SDK_GENERATOR
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(900)]
 
@@ -71,8 +72,9 @@ def example(name: str, language: str, folder: Path) -> Path:
     request = language_pb2.GeneratePackageRequest(
         directory=str(sdk), schema=json.dumps(schema), loader_target="127.0.0.1:1", local=True
     )
+    build([SDK_GENERATOR], StepProgress())
     answer = subprocess.run(
-        [build(SDK_GENERATOR, StepProgress()), language],
+        [SDK_GENERATOR.program(os.environ), language],
         input=request.SerializeToString(),
         capture_output=True,
         check=True,

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.sandbox.conftest import Cloud
-from tests.sandbox.failing_aws import Failures, failing_aws
+from tests.sandbox.failing_api import Failures, failing_aws
 from tests.sandbox.project import STACK, Project
 
 pytestmark = pytest.mark.sandbox

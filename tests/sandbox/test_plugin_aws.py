@@ -40,7 +40,7 @@ from sandbox.plugins.aws import calls, documents
 from sandbox.plugins.aws.aws_provider import AwsProvider
 from sandbox.plugins.serving import UNKNOWN, InitializationError, Plain, ProviderError, plain, properties_of
 from tests.sandbox.conftest import Cloud
-from tests.sandbox.failing_aws import failing_aws
+from tests.sandbox.failing_api import failing_aws
 
 POLICY = "aws:iam/policy:Policy"
 ROLE = "aws:iam/role:Role"

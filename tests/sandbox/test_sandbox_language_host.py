@@ -15,7 +15,7 @@ from pulumi.runtime.proto import language_pb2, plugin_pb2
 
 from sandbox import language_host
 from sandbox.layout import CHECKOUT
-from sandbox.parts import SDK_GENERATOR
+from sandbox.versions import SDK_GENERATOR
 from tests.sandbox.conftest import Cloud
 
 # A build backend without dependencies: a package that installs without any registry.

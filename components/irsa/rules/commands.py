@@ -59,11 +59,6 @@ def up(stack: str) -> str:
     return _command("pulumi", "up", "--refresh", *_option("--stack", stack))
 
 
-def up_with_issuer(stack: str) -> str:
-    """Return the command that updates the stack, after its stack file has the issuer of a recreated cluster."""
-    return _command("pulumi", "up", *_option("--stack", stack))
-
-
 def up_with_service_account(stack: str, namespace: str, name: str, created: bool) -> str:
     """Return the command that creates a missing service account; where the stack only annotates it, kubectl does.
 

@@ -74,6 +74,7 @@ def moto_as_iam() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for owner, name in (
             (IAMBackend, "list_roles"),
+            (IAMBackend, "attach_role_policy"),
             (IAMBackend, "delete_policy"),
             (IAMBackend, "update_role"),
             (IamResponse, "get_account_authorization_details"),

@@ -90,6 +90,14 @@ def test_a_python_that_is_too_old_is_named_with_the_way_out(
     assert "https://www.python.org/downloads" in said
 
 
+def test_what_is_installed_first_has_exact_versions() -> None:
+    """Without one of them, the programs are not built beside pip, or our own packages not at all."""
+    pins = virtual_environment.pinned("requirements-hashes.txt", "requirements.txt", "requirements-dev.txt")
+    assert {*virtual_environment.FIRST} <= {pin.partition("==")[0] for pin in pins}
+    assert len({pin.partition("==")[0] for pin in pins}) == len(pins)
+    assert [pin for pin in pins if " " in pin.partition(";")[0].strip()] == []
+
+
 def test_the_first_script_is_read_by_old_interpreters() -> None:
     """A syntax error instead of the line about the version would help nobody: Python 3.6 must be able to read it."""
     import ast

@@ -86,6 +86,17 @@ def test_create_true_to_false() -> None:
     assert "retainOnDelete: true and create: true; after it, create: false" in mistake.mistake.fix
 
 
+def test_a_service_account_of_another_issuer() -> None:
+    """It is deleted by namespace and name, which in a rebuilt cluster is the new one: a refresh first, or import."""
+    state = [*deployed()[:2], held_service_account("default/app@oidc.example.com/id/OLD", "default", "app")]
+    (mistake,) = lost(app(), state)
+
+    assert rules([mistake]) == [(LOSS, "bindings.app.serviceAccount")]
+    assert "default/app of the issuer oidc.example.com/id/OLD is deleted" in mistake.mistake.found
+    assert "if the cluster was rebuilt: pulumi up --refresh" in mistake.mistake.fix
+    assert "retainOnDelete: true, then import: [serviceAccount]" in mistake.mistake.fix
+
+
 def test_a_service_account_that_is_annotated_no_more() -> None:
     """Deleting the patch removes the annotations, and with them the role of new Pods."""
     state = [held_service_account(OURS, "default", "app", created=False)]

@@ -96,6 +96,16 @@ def test_what_the_state_holds_is_its_own(logical_name: str) -> None:
     assert found(stack(CREATED), in_cluster=cluster({"team-a/app": live()}), state=state) == []
 
 
+def test_a_service_account_of_the_wrong_issuer_is_this_stacks() -> None:
+    """Protects a corrected oidcIssuer: `import` alone would let the old name's deletion remove what it adopts."""
+    state = [held_service_account("team-a/app@oidc.example.com/id/WRONG", "team-a", "app")]
+    (mistake,) = found(stack(CREATED), in_cluster=cluster({"team-a/app": live()}), state=state)
+
+    assert rules([mistake]) == [("service-account-exists", f"{SERVICE_ACCOUNT}.name")]
+    assert "this stack created it for the issuer oidc.example.com/id/WRONG" in mistake.mistake.found
+    assert "retainOnDelete: true, then import: [serviceAccount]" in mistake.mistake.fix
+
+
 def test_what_the_stack_only_annotated_is_not_created_by_it() -> None:
     """create: false to true is a create for the engine: the service account that it annotated exists."""
     state = [held_service_account(OURS, "team-a", "app", created=False)]

@@ -1,0 +1,43 @@
+"""How much is tried: a selection that is the same each time, or all of it with a seed of one's own (make faults)."""
+
+import os
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.faults.toxiproxy import Network, running_network
+from tests.sandbox.conftest import cloud, deploy
+
+__all__ = ["cloud", "deploy", "network"]
+
+SHARDS = 4
+
+
+class Amount(NamedTuple):
+    """The kills of one shard."""
+
+    seed: int
+    numbers: range
+
+
+def amounts() -> list[Amount]:
+    """Return each shard's part of the kills, which are few unless `make faults` asks for many."""
+    seed, kills = int(os.environ.get("SEED", "20141112")), int(os.environ.get("KILLS", "2"))
+    return [Amount(seed, range(shard, kills, SHARDS)) for shard in range(min(SHARDS, kills))]
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """Run toxiproxy once for all tests."""
+    with running_network(tmp_path_factory.mktemp("toxiproxy")) as running:
+        yield running
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print the figures of docs/reliability.md, in whichever process they were measured."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, text in getattr(report, "user_properties", ()):
+                if name == "faults" and report.when == "call":
+                    terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {text}")

@@ -1,0 +1,57 @@
+"""What exists in AWS and in Kubernetes, and what of it a stack has recorded: the rest is orphaned."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lightkube.resources.core_v1 import Namespace, ServiceAccount
+
+from irsa.rules.annotations import ROLE_ARN
+from tests.faults.interruption import NAMESPACE, OIDC_PROVIDER, PATCH, POLICY, ROLE, SERVICE_ACCOUNT, deployment
+from tests.sandbox.project import Stack
+
+Thing = tuple[str, ...]
+
+
+def existing(cloud: Any) -> set[Thing]:
+    """Return everything of the kinds that irsa creates, of whomever it is, in the AWS account and in the cluster."""
+    iam, found = cloud.aws("iam"), set[Thing]()
+    for page in iam.get_paginator("get_account_authorization_details").paginate(Filter=["Role", "LocalManagedPolicy"]):
+        for role in page["RoleDetailList"]:
+            found.add(("role", role["RoleName"]))
+            found |= {("attached", role["RoleName"], each["PolicyArn"]) for each in role["AttachedManagedPolicies"]}
+            found |= {("inline", role["RoleName"], each["PolicyName"]) for each in role["RolePolicyList"]}
+        found |= {("policy", policy["Arn"]) for policy in page["Policies"]}
+    providers = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    found |= {("provider", each["Arn"]) for each in providers}
+    kubernetes = cloud.kubernetes()
+    found |= {("namespace", str(each.metadata.name)) for each in kubernetes.list(Namespace)}
+    for each in kubernetes.list(ServiceAccount, namespace="*"):
+        place = f"{each.metadata.namespace}/{each.metadata.name}"
+        # Every namespace gets one of that name of Kubernetes' own accord.
+        found |= set() if each.metadata.name == "default" else {("service account", place)}
+        role_arn = (each.metadata.annotations or {}).get(ROLE_ARN)
+        owners = [field.manager for field in each.metadata.managedFields or [] if ROLE_ARN in str(field.fieldsV1)]
+        # A manager that no state has keeps the annotation when the stack is destroyed.
+        found |= {("annotation", place, str(len(owners)))} if role_arn else set()
+    return found
+
+
+RECORDED: Mapping[str, Callable[[Mapping[str, Any]], list[Thing]]] = {
+    ROLE: lambda role: [("role", role["id"])],
+    POLICY: lambda policy: [("policy", policy["id"])],
+    OIDC_PROVIDER: lambda provider: [("provider", provider["id"])],
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": lambda attachment: [
+        ("attached", attachment["outputs"]["role"], attachment["outputs"]["policyArn"])
+    ],
+    "aws:iam/rolePolicy:RolePolicy": lambda inline: [("inline", inline["outputs"]["role"], inline["outputs"]["name"])],
+    NAMESPACE: lambda namespace: [("namespace", namespace["id"])],
+    SERVICE_ACCOUNT: lambda account: [("service account", account["id"]), ("annotation", account["id"], "1")],
+    PATCH: lambda patch: [("annotation", patch["id"], "1")],
+}
+
+
+def recorded(stack: Stack) -> set[Thing]:
+    """Return what the state of a stack has, without what it only reads."""
+    resources = deployment(stack).get("resources", [])
+    own = [each for each in resources if each["type"] in RECORDED and not each.get("external")]
+    return {thing for each in own for thing in RECORDED[each["type"]](each)}
