@@ -74,8 +74,8 @@ def main() -> int:
 
 def install(wanted: str, started: float) -> int:
     say("installing the requirements (the first time takes a minute or two)")
-    # pip would compile all that it installs, and most of that is never imported.
-    pip = (str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-compile")
+    # pip compiles what it installs: where PYTHONDONTWRITEBYTECODE is set, each process would otherwise do it again.
+    pip = (str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input")
     pins = pinned("requirements-hashes.txt", "requirements.txt", "requirements-dev.txt")
     first = [pin for pin in pins if pin.split("==")[0] in FIRST]
     parts = None
