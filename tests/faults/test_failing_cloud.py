@@ -63,7 +63,7 @@ def seen(project: Project, verb: str, **variables: str) -> Seen:
     said = json.loads(answer.stdout)
     if verb == "check --live":
         (file,) = said["files"]
-        wrong = {(mistake["path"], mistake["rule"]) for mistake in file["mistakes"]}
+        wrong = {(mistake.get("path", ""), mistake["rule"]) for mistake in file["mistakes"]}
         reasons = {(text, ""): text for text in file["couldNotSee"]}
         return Seen(answer.returncode, set(), wrong, reasons, seconds)
     by_outcome: dict[str, dict[tuple[str, str], str]] = {"ok": {}, "finding": {}, "could not look": {}}
@@ -137,7 +137,7 @@ class Case(NamedTuple):
 
 CASES = {
     "AWS slow": Case(lambda cloud: cloud.aws(slow), exact=True),
-    "AWS throttles a third": Case(lambda cloud: cloud.aws_answers(THROTTLED, 0.3), exact=True, short=True),
+    "AWS throttles a third": Case(lambda cloud: cloud.aws_answers(THROTTLED, 0.3), short=True),
     "AWS throttles everything": Case(lambda cloud: cloud.aws_answers(THROTTLED, 1)),
     "AWS answers 500 to a third": Case(lambda cloud: cloud.aws_answers(BROKEN, 0.3)),
     "AWS answers 503 to everything": Case(lambda cloud: cloud.aws_answers(UNAVAILABLE, 1)),

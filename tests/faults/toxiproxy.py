@@ -16,7 +16,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 MODULE = Path(__file__).parent / "go"
 # What answers on the loopback interface is never behind a proxy of the user's.
 OPENER = build_opener(ProxyHandler({}))
-STARTS_WITHIN = 10.0
+STARTS_WITHIN = 60.0
 
 
 @dataclass(frozen=True)
