@@ -34,6 +34,12 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
         yield running
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave to `make faults` what takes too long for `make test`."""
+    if os.environ.get("FAULTS") != "all":
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print the figures of docs/reliability.md, in whichever process they were measured."""
     for reports in terminalreporter.stats.values():

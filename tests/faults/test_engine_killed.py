@@ -61,6 +61,7 @@ def settings() -> dict[str, Any]:
     return {"defaults": {"retainNamespaces": False}, "bindings": bindings}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("amount", amounts(), ids=str)
 def test_a_killed_engine_leaves_nothing_behind(
     cloud: Any, deploy: Deploy, network: Network, record_property: Callable[..., None], amount: Amount

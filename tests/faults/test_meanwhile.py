@@ -79,6 +79,7 @@ def test_a_name_that_is_taken_between_preview_and_up(cloud: Cloud, deploy: Deplo
     assert report(project, "verify")[0] == 0
 
 
+@pytest.mark.long
 def test_a_change_by_hand_between_preview_and_up(cloud: Cloud, deploy: Deploy) -> None:
     """Protects from a false sense of safety: `up` sees no change that its preview did not, and `irsa verify` does."""
     project, iam = deploy(one("drifting")), cloud.aws("iam")
@@ -97,6 +98,7 @@ def test_a_change_by_hand_between_preview_and_up(cloud: Cloud, deploy: Deploy) -
     assert report(project, "verify")[0] == 0
 
 
+@pytest.mark.long
 def test_an_account_that_is_made_anew_gets_its_annotation_back(cloud: Cloud, deploy: Deploy) -> None:
     """Protects what Helm installs again: the new account has no role, which is found, and the advised command helps."""
     cloud.kubectl("create", "serviceaccount", "made-anew")
@@ -116,6 +118,7 @@ def test_an_account_that_is_made_anew_gets_its_annotation_back(cloud: Cloud, dep
     cloud.kubectl("delete", "serviceaccount", "made-anew")
 
 
+@pytest.mark.long
 def test_a_namespace_that_ends(cloud: Cloud, deploy: Deploy) -> None:
     """Protects from half a deployment: while it ends, all say so; when it is gone, `up --refresh` makes all anew."""
     project = deploy(one("ending", namespace="ending", createNamespace=True))
