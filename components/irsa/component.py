@@ -76,39 +76,29 @@ class ServiceAccountRole(pulumi.ComponentResource):
     def _set_outputs(self, created_policy_arns: Sequence[pulumi.Output[str]]) -> None:
         spec, service_account = self._spec, self._spec.service_account
         policy_arns = [*created_policy_arns, *(_input(attachment.policy_arn) for attachment in spec.attachments)]
-        subjects = self._subjects(spec.role) if spec.role else None
-        namespace = _input(service_account.namespace) if service_account else None
-        name = _input(service_account.name) if service_account else None
+        documents = [_input(policy.document) for policy in spec.policies]
         self.policy_arns = pulumi.Output.all(*policy_arns).apply(sorted)
-        self.subjects = pulumi.Output.from_input(subjects)
-        self.namespace = pulumi.Output.from_input(namespace)
-        self.service_account_name = pulumi.Output.from_input(name)
+        self.subjects = pulumi.Output.from_input(self._subjects(spec.role) if spec.role else None)
+        self.namespace = pulumi.Output.from_input(_input(service_account.namespace) if service_account else None)
+        self.service_account_name = pulumi.Output.from_input(_input(service_account.name) if service_account else None)
         self.register_outputs(
             {
                 outputs.ROLE_ARN: self.role_arn,
                 outputs.ROLE_NAME: self.role_name,
                 outputs.POLICY_ARNS: self.policy_arns,
-                outputs.SUBJECTS: subjects,
-                outputs.NAMESPACE: namespace,
-                outputs.SERVICE_ACCOUNT_NAME: name,
+                outputs.SUBJECTS: self.subjects,
+                outputs.NAMESPACE: self.namespace,
+                outputs.SERVICE_ACCOUNT_NAME: self.service_account_name,
                 outputs.ANNOTATIONS: self.annotations,
                 outputs.TRUST_POLICY: _input(spec.role.trust_policy) if spec.role else None,
-                outputs.POLICY_DOCUMENTS: self._policy_documents(created_policy_arns),
+                outputs.POLICY_DOCUMENTS: pulumi.Output.all(arns=[*created_policy_arns], documents=documents).apply(
+                    lambda known: dict(zip(known["arns"], known["documents"], strict=True))
+                ),
                 outputs.ROLE_SETTINGS: _recorded_settings(spec.role),
                 outputs.INLINE_POLICIES: {policy.name: _input(policy.document) for policy in spec.inline_policies},
                 outputs.CREATES_SERVICE_ACCOUNT: service_account.create if service_account else None,
                 **spec.recorded,
             }
-        )
-
-    def _policy_documents(self, arns: Sequence[pulumi.Output[str]]) -> Any:
-        """Return the documents of the created policies, by ARN."""
-        documents = {f"document{index}": _input(policy.document) for index, policy in enumerate(self._spec.policies)}
-        named = {f"arn{index}": arn for index, arn in enumerate(arns)}
-        return _applied(
-            lambda known: {known[f"arn{index}"]: known[f"document{index}"] for index in range(len(arns))},
-            **named,
-            **documents,
         )
 
     def _subjects(self, role: CreatedRole) -> Any:
@@ -130,15 +120,13 @@ class ServiceAccountRole(pulumi.ComponentResource):
         name: LogicalName,
         import_id: str | None = None,
         after: Sequence[pulumi.Resource] = (),
-        ignored_changes: Sequence[str] = (),
     ) -> pulumi.ResourceOptions:
         """Return a child's options: parent, earlier names, dependencies, import ID; none of the caller's."""
         return pulumi.ResourceOptions(
             parent=self,
             aliases=earlier_urns(name, outputs.COMPONENT_TYPE, kind.pulumi_type),
-            depends_on=list(after) or None,
+            depends_on=list(after),
             import_=import_id,
-            ignore_changes=list(ignored_changes) or None,
             retain_on_delete=self._spec.retain_on_delete,
         )
 
@@ -148,7 +136,12 @@ class ServiceAccountRole(pulumi.ComponentResource):
             assume_role_policy=_input(role.trust_policy),
             name=_input(role.name),
             name_prefix=_input(role.name_prefix),
-            opts=self._child(aws.iam.Role, role.logical_name, role.import_id, ignored_changes=role.ignored_changes),
+            # Without the merge, a role whose name turns out wrong fails a step of the event loop earlier, and the SDK
+            # adds an InvalidStateError to the mistake.
+            opts=pulumi.ResourceOptions.merge(
+                self._child(aws.iam.Role, role.logical_name, role.import_id),
+                pulumi.ResourceOptions(ignore_changes=list(role.ignored_changes)),
+            ),
             **{setting: _input(value) for setting, value in role.settings.items()},
         )
 
