@@ -11,11 +11,11 @@ import moto.core.responses
 import moto.iam.models as iam_models
 from moto.core.utils import method_names_from_class
 from moto.iam.exceptions import NotFoundException
-from moto.iam.models import AccountSummary, IAMBackend, ManagedPolicy, Role
+from moto.iam.models import AccountSummary, AWSManagedPolicy, IAMBackend, ManagedPolicy, Role
 
-# By AWS account and partition, the id of each role that was looked up, by name. It is read only together with the
-# roles, where the id of a deleted role is not found.
-_ROLE_IDS: dict[tuple[str, str], dict[str, str]] = {}
+# By the identity of a dictionary of moto's: it, so that no other one can have its identity; its keys by name in lower
+# case; and all keys that it was seen to have. What was deleted is forgotten when somebody asks for its name.
+_NAMES: dict[int, tuple[dict[str, Any], dict[str, str], set[str]]] = {}
 
 
 def replacements() -> tuple[tuple[Any, str, Any], ...]:
@@ -52,6 +52,42 @@ def _number_of_own_policies(summary: AccountSummary) -> int:
     return len(iam.managed_policies) - len(iam.aws_managed_policies)
 
 
+def role_named(iam: IAMBackend, name: str) -> Role | None:
+    """Return the role with this name, in whatever case."""
+    return _named(iam.roles, name)
+
+
+def policy_named(iam: IAMBackend, name: str) -> ManagedPolicy | None:
+    """Return the account's own policy with this name, in whatever case."""
+    return _named(iam.managed_policies, name)
+
+
+def _named(of: dict[str, Any], name: str) -> Any:
+    keys, wanted = _keys(of), name.lower()
+    if wanted in keys and keys[wanted] not in of:
+        del keys[wanted]
+        # moto alone may have two of one name in different cases.
+        keys.update((wanted, key) for key, each in of.items() if _own_name(each) == wanted)
+    return of[keys[wanted]] if wanted in keys else None
+
+
+def _keys(of: dict[str, Any]) -> dict[str, str]:
+    _, keys, seen = _NAMES.setdefault(id(of), (of, {}, set()))
+    # What is new stands at the end.
+    for key in reversed(of):
+        if key in seen:
+            break
+        seen.add(key)
+        if (name := _own_name(of[key])) is not None:
+            keys[name] = key
+    return keys
+
+
+def _own_name(each: Any) -> str | None:
+    # The names of AWS's own policies are free in each account.
+    return None if isinstance(each, AWSManagedPolicy) else str(each.name).lower()
+
+
 def _get_role(iam: IAMBackend, role_name: str) -> Role:
     role = _role(iam, role_name)
     if role is None:
@@ -67,14 +103,10 @@ def _get_role_by_arn(iam: IAMBackend, arn: str) -> Role:
 
 
 def _role(iam: IAMBackend, name: str) -> Role | None:
-    ids = _ROLE_IDS.setdefault((iam.account_id, iam.partition), {})
-    role = iam.roles.get(ids.get(name, ""))
-    if role is None:
-        # Most roles that are looked up for the first time are new.
-        role = next((each for each in reversed(iam.roles.values()) if each.name == name), None)
-        if role is not None:
-            ids[name] = role.id
-    return role
+    role = role_named(iam, name)
+    if role is None or role.name == name:
+        return role
+    return next((each for each in iam.roles.values() if each.name == name), None)
 
 
 def _attach_role_policy(iam: IAMBackend, policy_arn: str, role_name: str) -> None:

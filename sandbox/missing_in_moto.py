@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
+from moto.core.utils import camelcase_to_underscores
 from moto.iam.exceptions import (
     DeleteConflictException,
     EntityAlreadyExists,
@@ -16,6 +17,8 @@ from moto.iam.exceptions import (
 )
 from moto.iam.models import AccountSummary, IAMBackend
 from moto.iam.responses import IamResponse
+
+from sandbox.faster_moto import policy_named, role_named
 
 # The most that is listed at a time here: IAM may return fewer items than MaxItems, and 100 is its default.
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html
@@ -111,11 +114,13 @@ def refuse_as_iam(quotas: Path) -> None:
     """
     defaults: Any = vars(AccountSummary)["summary_map"].fget
 
-    def summary_map(self: AccountSummary) -> dict[str, int]:
+    def changed(self: AccountSummary) -> Mapping[str, int]:
         of_aws_accounts = json.loads(quotas.read_text()) if quotas.exists() else {}
-        return {**defaults(self), **of_aws_accounts.get(self._iam_backend.account_id, {})}
+        of_this: Mapping[str, int] = of_aws_accounts.get(self._iam_backend.account_id, {})
+        return of_this
 
-    AccountSummary.summary_map = property(summary_map)  # type: ignore[assignment,method-assign]
+    AccountSummary.summary_map = property(lambda self: {**defaults(self), **changed(self)})  # type: ignore[assignment,method-assign]
+    setattr(AccountSummary, "changed_quotas", property(changed))  # noqa: B010 (moto has no such name)
     for operation, check in REFUSALS.items():
         setattr(IAMBackend, operation, _checked(getattr(IAMBackend, operation), check))
 
@@ -132,27 +137,25 @@ def _checked(method: Callable[..., Any], check: Callable[[IAMBackend, Mapping[st
 
 def _check_role(iam: IAMBackend, request: Mapping[str, Any]) -> None:
     name = request["role_name"]
-    if name.lower() in {role.name.lower() for role in iam.get_roles()}:
+    if role_named(iam, name):
         raise EntityAlreadyExists(f"Role with name {name} already exists.")
     _check_boundary(iam, request)
     _check_trust_policy_size(iam, request["assume_role_policy_document"])
-    summary = iam.account_summary.summary_map
-    _check_quota("RolesPerAccount", summary["Roles"] + 1, summary["RolesQuota"])
+    _check_quota("RolesPerAccount", len(iam.roles) + 1, _quota(iam, "RolesQuota"))
 
 
 def _check_policy(iam: IAMBackend, request: Mapping[str, Any]) -> None:
     name = request["policy_name"]
     # Those of AWS are in AWS's account, and their names are free here.
-    own = (policy.name for arn, policy in iam.managed_policies.items() if f"::{iam.account_id}:" in arn)
-    if name.lower() in {each.lower() for each in own}:
+    if policy_named(iam, name):
         raise EntityAlreadyExists(f"A policy called {name} already exists. Duplicate names are not allowed.")
-    summary = iam.account_summary.summary_map
-    _check_quota("PoliciesPerAccount", summary["Policies"] + 1, summary["PoliciesQuota"])
+    own = len(iam.managed_policies) - len(iam.aws_managed_policies)
+    _check_quota("PoliciesPerAccount", own + 1, _quota(iam, "PoliciesQuota"))
 
 
 def _check_attachment(iam: IAMBackend, request: Mapping[str, Any]) -> None:
     attached = {*iam.get_role(request["role_name"]).managed_policies, request["policy_arn"]}
-    _check_quota("PoliciesPerRole", len(attached), iam.account_summary.summary_map["AttachedPoliciesPerRoleQuota"])
+    _check_quota("PoliciesPerRole", len(attached), _quota(iam, "AttachedPoliciesPerRoleQuota"))
 
 
 def _check_boundary(iam: IAMBackend, request: Mapping[str, Any]) -> None:
@@ -164,7 +167,14 @@ def _check_boundary(iam: IAMBackend, request: Mapping[str, Any]) -> None:
 def _check_trust_policy_size(iam: IAMBackend, document: str) -> None:
     # White space is not counted.
     size = len("".join(document.split()))
-    _check_quota("ACLSizePerRole", size, iam.account_summary.summary_map["AssumeRolePolicySizeQuota"])
+    _check_quota("ACLSizePerRole", size, _quota(iam, "AssumeRolePolicySizeQuota"))
+
+
+def _quota(iam: IAMBackend, name: str) -> int:
+    # All of the summary would count everything in the account.
+    summary: Any = iam.account_summary
+    quota: int = summary.changed_quotas.get(name, getattr(summary, f"_{camelcase_to_underscores(name)}"))
+    return quota
 
 
 def _check_quota(name: str, use: int, quota: int) -> None:

@@ -23,6 +23,7 @@ from joserfc.jwk import KeySet
 from moto.backends import get_backend
 from moto.sts.responses import TokenResponse
 
+from sandbox.faster_moto import role_named
 from sandbox.layout import ADMINISTRATOR
 from sandbox.sts_decision import CannotDecideError, trusts
 
@@ -232,10 +233,9 @@ def _require_in_time(claims: Mapping[str, Any]) -> None:
 
 
 def _role(partition: str, aws_account: str, name: str, arn: str, refusal: str = NOT_AUTHORIZED) -> Any:
-    roles = get_backend("iam")[aws_account][partition].roles.values()
+    found = role_named(get_backend("iam")[aws_account][partition], name)
     # STS does not tell a role that is not there from one that does not trust.
-    found = next((role for role in roles if role.name == name and role.arn == arn), None)
-    if found is None:
+    if found is None or found.arn != arn:
         raise Refusal("AccessDenied", refusal, 403)
     return found
 

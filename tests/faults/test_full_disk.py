@@ -18,10 +18,10 @@ from lightkube.resources.core_v1 import Namespace
 
 from sandbox import __main__ as commands
 from sandbox.layout import Sandbox
-from sandbox.parts import prepare_parts
 from sandbox.seed import aws_client, kubernetes_client, seed
-from sandbox.servers import ORDER, kill, running, start_servers, stop_servers
+from sandbox.servers import ORDER, kill, running, start_servers
 from sandbox.step_progress import StepProgress
+from tests.sandbox.conftest import prepared_sandbox
 
 pytestmark = [
     pytest.mark.sandbox,
@@ -36,13 +36,8 @@ WRITES_SECONDS = 10.0
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
     """A sandbox for breaking."""
-    made = Sandbox(tmp_path / "sandbox")
-    made.prepare()
-    prepare_parts(made, StepProgress())
-    try:
+    with prepared_sandbox(tmp_path / "sandbox", StepProgress()) as made:
         yield made
-    finally:
-        stop_servers(made, StepProgress())
 
 
 def create(sandbox: Sandbox, port: int, name: str) -> None:

@@ -84,20 +84,27 @@ class Cloud:
 
 
 @contextmanager
-def running_cloud(folder: Path) -> Iterator[Cloud]:
-    """Start a sandbox in a folder, and stop it by its own process ids."""
+def prepared_sandbox(folder: Path, progress: StepProgress) -> Iterator[Sandbox]:
+    """Prepare a sandbox in a folder, and stop what was started of it by its own process ids."""
     sandbox = Sandbox(folder)
     sandbox.prepare()
-    progress = StepProgress()
     try:
         prepare_parts(sandbox, progress)
+        yield sandbox
+    finally:
+        stop_servers(sandbox, progress)
+
+
+@contextmanager
+def running_cloud(folder: Path) -> Iterator[Cloud]:
+    """Start a sandbox in a folder, and stop it."""
+    progress = StepProgress()
+    with prepared_sandbox(folder, progress) as sandbox:
         started = Cloud(sandbox, start_servers(sandbox, progress), progress)
         seed(sandbox, started.ports["aws-api"])
         write_environment_file(sandbox, started.ports["aws-api"])
         prepare_engine(sandbox, started.environment(), progress)
         yield started
-    finally:
-        stop_servers(sandbox, progress)
 
 
 @pytest.fixture(scope="session")

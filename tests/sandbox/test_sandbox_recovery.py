@@ -34,6 +34,7 @@ from sandbox.servers import (
     write_credentials,
 )
 from sandbox.step_progress import StepProgress
+from tests.sandbox.conftest import prepared_sandbox
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(180), pytest.mark.xdist_group("sandbox")]
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
@@ -42,13 +43,8 @@ TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A sandbox for breaking."""
-    made = Sandbox(tmp_path_factory.mktemp("recovery"))
-    made.prepare()
-    prepare_parts(made, StepProgress())
-    try:
+    with prepared_sandbox(tmp_path_factory.mktemp("recovery"), StepProgress()) as made:
         yield made
-    finally:
-        stop_servers(made, StepProgress())
 
 
 def started(sandbox: Sandbox) -> dict[str, int]:

@@ -13,7 +13,7 @@ from moto.core.exceptions import ServiceException
 from moto.iam.models import IAMBackend, get_account_id_from, iam_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from sandbox.faster_moto import replacements
+from sandbox.faster_moto import policy_named, replacements, role_named
 
 ACCOUNT = "111122223333"
 DOCUMENT = json.dumps(
@@ -64,6 +64,23 @@ def test_roles_and_attachments_are_those_of_moto(calls: list[tuple[str, ...]]) -
     expected = answers(calls)
     with replaced():
         assert answers(calls) == expected
+
+
+def test_a_name_is_found_in_whatever_case_for_as_long_as_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """IAM's names are unique without regard to case; those of AWS's policies, and of what was deleted, are free."""
+    monkeypatch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
+    iam: Any = IAMBackend("aws", ACCOUNT)
+    for path in ("/", "/team/"):
+        assert role_named(iam, "APP") is policy_named(iam, "APP") is None
+        role, policy = (
+            iam.create_role("App", DOCUMENT, path, None, "", [], 3600),
+            iam.create_policy("", path, DOCUMENT, "App", []),
+        )
+        assert role_named(iam, "aPP") is role
+        assert policy_named(iam, "aPP") is policy
+        iam.delete_role("App")
+        iam.delete_policy(policy.arn)
+    assert policy_named(iam, "AmazonS3ReadOnlyAccess") is None
 
 
 def test_the_number_of_policies_is_that_of_the_account_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
