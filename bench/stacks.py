@@ -121,10 +121,12 @@ def irsa_stack(cloud: Cloud, folder: Path, bindings: Sequence[MeasuredBinding], 
     )
 
 
-def floor_stack(cloud: Cloud, folder: Path, bindings: Sequence[MeasuredBinding], *, wrapped: bool) -> MeasuredStack:
+def floor_stack(
+    cloud: Cloud, folder: Path, bindings: Sequence[MeasuredBinding], *, wrapped: bool, **variables: str
+) -> MeasuredStack:
     """Return a stack of the floor's program."""
     project = {"name": "floor", "runtime": {"name": "python", "options": {}}}
-    stack = _stack(cloud, folder, project, {}, program=FLOOR, variables={})
+    stack = _stack(cloud, folder, project, {}, program=FLOOR, variables=variables)
     (folder / "resources.json").write_text(json.dumps(literal(bindings, wrapped)))
     return stack
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -37,7 +37,7 @@ async def create(plan: Plan, lookups: Lookups) -> None:
         if planned.takes_role:
             spec = replace(parsed, role_arn=Later(roles[planned.binding].role_arn, lambda arn, _secret: str(arn)))
         options = _options(planned, lookups, roles, namespaces)
-        roles.setdefault(planned.binding, ServiceAccountRole.of_spec(planned.name.name, spec, options))
+        roles.setdefault(planned.binding, ServiceAccountRole(planned.name.name, cast("Any", spec), options))
         # The engine works on this one while the next is made, and what is done with leaves the memory.
         await asyncio.sleep(0)
     pulumi.export("bindings", {key: _output(plan.service_accounts[key], role) for key, role in roles.items()})

@@ -1,7 +1,7 @@
 """The ServiceAccountRole component: an IAM role for a Kubernetes service account on EKS."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -49,7 +49,8 @@ class ServiceAccountRole(pulumi.ComponentResource):
         Raises:
             InvalidArgumentsError: All arguments that AWS, Kubernetes or this component would refuse.
         """
-        # Nothing is registered before all arguments are checked.
+        # Nothing is registered before all arguments are checked. The callers in this project pass what is parsed: a
+        # class method for them would be one more stack frame, and the engine keeps those of each resource in the state.
         spec = args if isinstance(args, Spec) else parse(name, args)
         super().__init__(outputs.COMPONENT_TYPE, name, {}, opts)
         for warning in spec.warnings:
@@ -67,11 +68,6 @@ class ServiceAccountRole(pulumi.ComponentResource):
         if spec.service_account:
             self._service_account(spec.service_account, attached)
         self._set_outputs([resource.arn for _, resource in policies])
-
-    @classmethod
-    def of_spec(cls, name: str, spec: Spec, opts: pulumi.ResourceOptions | None = None) -> "ServiceAccountRole":
-        """Return a component from arguments that are parsed already."""
-        return cls(name, cast("ServiceAccountRoleArgs", spec), opts)
 
     def _set_outputs(self, created_policy_arns: Sequence[pulumi.Output[str]]) -> None:
         spec, service_account = self._spec, self._spec.service_account

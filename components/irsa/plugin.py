@@ -8,7 +8,7 @@ import inspect
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import grpc  # type: ignore[import-untyped]
 import pulumi
@@ -64,7 +64,7 @@ class Plugin(ComponentProvider):
         if resource_type != COMPONENT_TYPE:
             raise pulumi.RunError(f"unknown resource type {resource_type}; the plugin irsa has {COMPONENT_TYPE} only")
         spec = parse(name, self.map_inputs(inputs, self.definition), self.spelled)
-        component = ServiceAccountRole.of_spec(name, spec, options)
+        component = ServiceAccountRole(name, cast("Any", spec), options)
         return ConstructResult(component.urn, self.get_state(component, self.definition))
 
     def map_inputs(self, inputs: pulumi.Inputs, component_def: ComponentDefinition) -> pulumi.Inputs:

@@ -121,13 +121,13 @@ def test_the_first_bindings_are_registered_while_the_last_are_made(monkeypatch: 
     one = values["irsa:bindings"]["all-of-team-a"]
     values["irsa:bindings"] = {f"app-{n}": {**one, "role": {"name": f"app-{n}"}} for n in range(60)}
     answers, registered = Answers(), list[int]()
-    made = ServiceAccountRole.of_spec
 
-    def counted(*arguments: Any) -> ServiceAccountRole:
-        registered.append(len(answers.resources))
-        return made(*arguments)
+    class Counted(ServiceAccountRole):
+        def __init__(self, *arguments: Any) -> None:
+            registered.append(len(answers.resources))
+            super().__init__(*arguments)
 
-    monkeypatch.setattr(ServiceAccountRole, "of_spec", counted)
+    monkeypatch.setattr("program.create.ServiceAccountRole", Counted)
     run_program(values, answers, monkeypatch)
 
     assert registered[0] == 0 < registered[-1]
