@@ -74,7 +74,7 @@ def binding(index: int) -> DeclaredBinding:
     return DeclaredBinding(
         f"app-{index}",
         arn,
-        DeclaredRole(f"app-{index}", trust, None),
+        DeclaredRole(f"app-{index}", trust),
         (policy,),
         {policy: DOCUMENT},
         service_accounts=(service_account,),

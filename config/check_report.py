@@ -25,7 +25,7 @@ class FileReport:
     not_checked: Sequence[str] = field(default=())
     could_not_read: str = ""
     has_looked: bool = True
-    """Whether AWS or Kubernetes answered anything that was asked of them."""
+    """Whether AWS and Kubernetes answered all that these credentials may ask."""
 
     @property
     def good(self) -> bool:
@@ -36,7 +36,7 @@ class FileReport:
     def summary(self) -> str:
         """The summary of the file, one line."""
         parts = [counted(len(self.mistakes), "mistake")] if self.mistakes else []
-        parts = parts or ["good" if self.has_looked else "AWS and Kubernetes not checked"]
+        parts = parts or ["good" if self.has_looked else "AWS or Kubernetes not checked"]
         parts += [counted(len(self.warnings), "warning")] if self.warnings else []
         parts += [f"{len(self.silenced)} silenced"] if self.silenced else []
         return f"{named(self.file)}: {', '.join(parts)}, {counted(self.bindings, 'binding')}"

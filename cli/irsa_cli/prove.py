@@ -6,7 +6,6 @@ import itertools
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from irsa.evaluation import Decision, Evaluation, WebIdentityRequest, evaluate
@@ -19,6 +18,7 @@ from irsa.rules.mistakes import Mistake, named
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
+from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.exits import EXIT_CODES, CouldNotLookError, unexpected
 from irsa_cli.live.aws import LiveAwsAccounts
 from irsa_cli.live.kubernetes import LiveCluster, LiveClusters, claims
@@ -37,10 +37,6 @@ ASSUMES, IS_REFUSED = "assumes", "is refused"
 WRONG_AUDIENCE = "irsa-prove.invalid"
 # Service accounts that nobody named are asked about offline, until one of them is tried.
 TRIED = 20
-# A new role, or a changed trust policy, takes IAM some seconds:
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
-FRESH_SECONDS = 60
-PAUSES = (2.0, 4.0)
 # "Properties of the network" in
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
 NETWORK_KEYS = frozenset(
@@ -434,12 +430,6 @@ def named_subjects(binding: DeclaredBinding, trust: str | None, issuer: str, aud
         for each in admitted
         if each.provider_arn == provider and each.subject != EVERY_SERVICE_ACCOUNT and stranger([each.subject])
     }
-
-
-def is_fresh(binding: DeclaredBinding) -> bool:
-    """Return whether the role was changed in the last minute, so that parts of IAM may not know it yet."""
-    modified = binding.role.modified if binding.role else None
-    return modified is not None and (datetime.now(UTC) - modified).total_seconds() < FRESH_SECONDS
 
 
 def assumed_role(role_arn: str) -> str:

@@ -99,13 +99,11 @@ class DeclaredRole:
     Attributes:
         name: Its name.
         trust: Its trust policy; None where the state keeps it as a secret.
-        modified: When the stack last changed it.
         settings: Its settings by `outputs.ROLE_SETTINGS`; None where the state keeps one as a secret.
     """
 
     name: str
     trust: str | None
-    modified: datetime | None
     settings: Mapping[str, Any] | None = field(default_factory=dict)
 
 
@@ -124,6 +122,7 @@ class DeclaredBinding:
         subjects: Trusted `namespace:name` patterns, as far as the stack declares them.
         audience: The audience of the tokens.
         provider: Reference of the AWS provider that created the role.
+        modified: When the stack last changed one of its resources; None where the state does not say.
         unreadable: Why the binding cannot be checked; empty where it can.
     """
 
@@ -137,6 +136,7 @@ class DeclaredBinding:
     subjects: tuple[str, ...] = ()
     audience: str = DEFAULT_AUDIENCE
     provider: str = ""
+    modified: datetime | None = None
     unreadable: str = ""
 
 
@@ -322,6 +322,7 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Iterable
         tuple(known.get(outputs.SUBJECTS) or namespaced_names),
         annotations.get(AUDIENCE, DEFAULT_AUDIENCE),
         roles[0].get("provider", "") if roles else "",
+        max((each for resources in kinds.values() for each in map(_modified, resources) if each), default=None),
     )
 
 
@@ -339,6 +340,7 @@ def _merged(binding: DeclaredBinding, further: DeclaredBinding) -> DeclaredBindi
             **vars(binding),
             "service_accounts": (*binding.service_accounts, *further.service_accounts),
             "subjects": tuple(dict.fromkeys((*binding.subjects, *further.subjects))),
+            "modified": max(filter(None, (binding.modified, further.modified)), default=None),
             "unreadable": binding.unreadable or further.unreadable,
         }
     )
@@ -346,16 +348,18 @@ def _merged(binding: DeclaredBinding, further: DeclaredBinding) -> DeclaredBindi
 
 def _role(recorded: Mapping[str, Any], trust: str | None, resources: list[Resource]) -> DeclaredRole:
     """Return the declared role; `pulumi refresh` removes the resource of a deleted role from the state."""
-    modified = resources[0].get("modified") or resources[0].get("created") if resources else None
     name = resources[0]["outputs"]["name"] if resources else recorded[outputs.ROLE_NAME]
     settings = recorded.get(outputs.ROLE_SETTINGS)
     if settings is None:
         # States of earlier versions lack the output: the role's own inputs have the same names.
         inputs = resources[0]["inputs"] if resources else {}
         settings = {key: inputs[key] for key in outputs.RECORDED_SETTINGS.values() if inputs.get(key) is not None}
-    return DeclaredRole(
-        name, trust, datetime.fromisoformat(modified) if modified else None, None if is_secret(settings) else settings
-    )
+    return DeclaredRole(name, trust, None if is_secret(settings) else settings)
+
+
+def _modified(resource: Resource) -> datetime | None:
+    found = resource.get("modified") or resource.get("created")
+    return datetime.fromisoformat(found) if found else None
 
 
 def _service_account(resource: Resource, annotations: Mapping[str, str], cluster_key: str) -> DeclaredServiceAccount:

@@ -3,6 +3,7 @@
 import argparse
 import functools
 import textwrap
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from irsa.rules.quotas import SESSION_DURATION
 from irsa.rules.subjects import subject_claim, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
 from irsa_cli.comparison import Difference, differences
+from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.exits import EXIT_CODES, CouldNotLookError, SecretInStateError, unexpected
 from irsa_cli.live.aws import LiveAwsAccounts
 from irsa_cli.live.iam import LiveAwsAccount
@@ -125,12 +127,25 @@ def run(options: argparse.Namespace) -> int:
     """
     declared = read_stack(options.stack)
     bindings = declared.chosen(options.bindings)
-    verification = Verification(declared, LiveAwsAccounts(declared.aws), LiveClusters(declared.clusters), options.pods)
-    verification.read_in_bulk(bindings)
-    checks = check_all("verify", bindings, verification.of_binding, CONCURRENT)
+    checks = look(declared, bindings, options.pods)
+    for pause in PAUSES:
+        wrong = {check.binding for check in checks if check.outcome is Outcome.FINDING}
+        again = [binding for binding in bindings if binding.key in wrong and is_fresh(binding)]
+        if not again:
+            break
+        time.sleep(pause)
+        new = by_binding(look(declared, again, options.pods))
+        checks = [check for key, old in by_binding(checks).items() for check in new.get(key, old)]
     columns = [name for name in CHECKS if options.pods or name != PODS]
     rows = [row(key, of_binding, columns) for key, of_binding in by_binding(checks).items()]
     return publish(Report("verify", declared.stack, checks), ("binding", *columns), rows, options)
+
+
+def look(declared: DeclaredStack, bindings: Sequence[DeclaredBinding], pods: bool) -> list[Check]:
+    """Return the checks of these bindings, by what AWS and Kubernetes answer now."""
+    verification = Verification(declared, LiveAwsAccounts(declared.aws), LiveClusters(declared.clusters), pods)
+    verification.read_in_bulk(bindings)
+    return check_all("verify", bindings, verification.of_binding, CONCURRENT)
 
 
 def row(key: str, checks: Sequence[Check], columns: Iterable[str]) -> list[str]:

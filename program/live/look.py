@@ -38,7 +38,7 @@ class LiveReport(NamedTuple):
         mistakes: What it refuses.
         warnings: What it does, and takes something from Pods or from others.
         not_checked: What could not be asked, and why.
-        has_looked: Whether anything at all was answered.
+        has_looked: Whether all that these credentials may ask was answered.
     """
 
     mistakes: list[LocatedMistake]
@@ -97,7 +97,7 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
         [mistake for mistake in found if mistake.rule not in WARNINGS],
         [mistake for mistake in found if mistake.rule in WARNINGS],
         [*not_checked, *reads.not_checked],
-        bool(found) or _has_answers(reads),
+        not reads.unanswered and (bool(found) or _has_answers(reads)),
     )
 
 

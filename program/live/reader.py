@@ -50,6 +50,7 @@ class Reader:
         self._ask = Questions(stack, needs, self._cloud, aws)
         self._failures: list[LocatedMistake] = []
         self._not_checked: list[str] = []
+        self._unanswered = False
 
     def lookups(self) -> Lookups:
         """Return the look-ups of `pulumi up`, without Pulumi's objects, as far as they have an answer."""
@@ -109,6 +110,7 @@ class Reader:
             {key: reads for key, reads in clusters.items() if reads},
             self._failures,
             sorted(dict.fromkeys(self._not_checked)),
+            self._unanswered,
         )
 
     def _clusters_with_service_accounts(self) -> list[str]:
@@ -136,6 +138,7 @@ class Reader:
             return question()
         except CouldNotLookError as error:
             self._not_checked.append(f"{what}: {error}")
+            self._unanswered |= not isinstance(error, NoPermissionError)
             return None
 
     def _of_account(self, key: str | None, adopted: frozenset[str]) -> AwsReads:

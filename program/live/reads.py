@@ -77,12 +77,14 @@ class Reads:
         clusters: By their key in `Stack.clusters_by_key`.
         failures: What stops `pulumi up` before any resource: credentials, clusters, providers.
         not_checked: What could not be asked, and why.
+        unanswered: Whether one of these was allowed, and has no answer.
     """
 
     aws_accounts: Mapping[str | None, AwsReads]
     clusters: Mapping[str, ClusterReads]
     failures: Sequence[LocatedMistake] = ()
     not_checked: Sequence[str] = ()
+    unanswered: bool = False
 
 
 def service_account_of(found: Mapping[str, Any]) -> tuple[tuple[str, str], LiveServiceAccount]:

@@ -1,4 +1,4 @@
-"""IAM is eventually consistent: for some seconds after `up`, STS may not know a role, or its new trust policy.
+"""IAM is eventually consistent: for some seconds after `up`, a part of it may not know what was created.
 
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
 """
@@ -17,10 +17,17 @@ pytestmark = pytest.mark.sandbox
 DENIED: Failure = (403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
 
 
-def denying(times: int) -> Callable[[], Failure | None]:
-    """Return a function that denies the first so many calls."""
-    answers = iter([DENIED] * times)
+MISSING: Failure = (404, "NoSuchEntity", "Policy arn:aws:iam::111122223333:policy/new was not found.")
+
+
+def failing(failure: Failure, times: int) -> Callable[[], Failure | None]:
+    """Return a function that fails the first so many calls."""
+    answers = iter([failure] * times)
     return lambda: next(answers, None)
+
+
+def address(cloud: Any) -> str:
+    return str(cloud.environment()["AWS_ENDPOINT_URL"])
 
 
 def test_a_role_that_sts_does_not_know_yet(cloud: Any, deploy: Callable[..., Project]) -> None:
@@ -32,7 +39,7 @@ def test_a_role_that_sts_does_not_know_yet(cloud: Any, deploy: Callable[..., Pro
     project.up()
     answers = {}
     for times in (2, 3):
-        with failing_aws({"AssumeRoleWithWebIdentity": denying(times)}, cloud.environment()["AWS_ENDPOINT_URL"]) as aws:
+        with failing_aws({"AssumeRoleWithWebIdentity": failing(DENIED, times)}, address(cloud)) as aws:
             answers[times] = report(project, "prove", AWS_ENDPOINT_URL=aws)
 
     assert (answers[2][0], not_good(answers[2][1])) == (0, [])
@@ -40,3 +47,22 @@ def test_a_role_that_sts_does_not_know_yet(cloud: Any, deploy: Callable[..., Pro
     assert (answers[3][0], check["check"], check["outcome"]) == (1, "assumes", "finding")
     assert check["found"].startswith("AccessDenied")
     assert report(project, "prove")[0] == 0
+
+
+def test_a_policy_that_iam_does_not_find_yet(cloud: Any, deploy: Callable[..., Project]) -> None:
+    """Protects a pipeline that verifies right after `up`: what is missing then is looked for again, and no longer."""
+    document = {
+        "Version": "2012-10-17",
+        "Statement": {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::my-bucket"},
+    }
+    project = deploy({"bindings": {"new": {"serviceAccount": {"name": "new"}, "policy": {"document": document}}}})
+    project.up()
+    answers = {}
+    for times in (2, 3):
+        with failing_aws({"GetPolicy": failing(MISSING, times)}, address(cloud)) as aws:
+            answers[times] = report(project, "verify", AWS_ENDPOINT_URL=aws)
+
+    assert (answers[2][0], not_good(answers[2][1])) == (0, [])
+    (check,) = not_good(answers[3][1])
+    assert (answers[3][0], check["check"], check["outcome"]) == (1, "documents", "finding")
+    assert report(project, "verify")[0] == 0

@@ -60,7 +60,7 @@ def check(
         (LiveReport([], [], [], True), (0, "Pulumi.prod.yaml: good, 1 binding")),
         (LiveReport([], [LOSS], ["x"], True), (0, "Pulumi.prod.yaml: good, 1 warning, 1 binding")),
         (LiveReport([TAKEN], [], ["x"], True), (1, "Pulumi.prod.yaml: 1 mistake, 1 binding")),
-        (LiveReport([], [], ["x"], False), (2, "Pulumi.prod.yaml: AWS and Kubernetes not checked, 1 binding")),
+        (LiveReport([], [], ["x"], False), (2, "Pulumi.prod.yaml: AWS or Kubernetes not checked, 1 binding")),
     ],
 )
 def test_exit_codes(

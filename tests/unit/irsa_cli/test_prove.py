@@ -89,9 +89,9 @@ def prove(
 
     monkeypatch.setattr("irsa_cli.prove.TokenService", Sts)
     own = DeclaredServiceAccount("web", "app", {"eks.amazonaws.com/role-arn": ROLE}, True, "")
-    role = DeclaredRole("app", json.dumps(document or trust(subjects[0])), modified)
+    role = DeclaredRole("app", json.dumps(document or trust(subjects[0])))
     mine = (own,) if "web:app" in subjects else ()
-    binding = DeclaredBinding("app", ROLE, role, service_accounts=mine, subjects=subjects)
+    binding = DeclaredBinding("app", ROLE, role, service_accounts=mine, subjects=subjects, modified=modified)
     declared = DeclaredStack("dev", (binding,), {}, {})
     stub: Any = StubClusters(StubCluster(*service_accounts))
     reach: Any = StubAwsAccounts()
@@ -135,7 +135,7 @@ def test_service_accounts_need_not_be_listed(monkeypatch: pytest.MonkeyPatch) ->
     clusters: Any = StubClusters(cluster)
     reach: Any = StubAwsAccounts()
     own = DeclaredServiceAccount("web", "app", {}, True, "")
-    role = DeclaredRole("app", json.dumps(trust("web:app")), None)
+    role = DeclaredRole("app", json.dumps(trust("web:app")))
     binding = DeclaredBinding("app", ROLE, role, service_accounts=(own,), subjects=("web:app",))
     proof = Proof(DeclaredStack("dev", (binding,), {}, {}), reach, clusters)
     abouts = [check.about for _ in range(5) for check in proof.of_binding(binding) if check.check == "is refused"]

@@ -97,7 +97,7 @@ def verify(
     **live: Any,
 ) -> list[Check]:
     """Return the checks of a binding with this trust policy that did not come out well."""
-    role = DeclaredRole("app", trust, None, settings)
+    role = DeclaredRole("app", trust, settings)
     declared = DeclaredStack(
         "dev", (DeclaredBinding("app", ROLE, role, service_accounts=(SERVICE_ACCOUNT,)),), {}, {}, own_providers
     )

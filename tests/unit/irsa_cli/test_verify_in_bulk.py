@@ -112,7 +112,7 @@ def declared(index: int, number: str, secret: str) -> DeclaredBinding:
     arn, policy = (f"arn:aws:iam::{number}:{kind}/{name}" for kind in ("role", "policy"))
     trust = trust_document([f"arn:aws:iam::{number}:oidc-provider/{ISSUER}"], [f"web:{name}"])
     own = None if secret == "settings" else {"description": "Reads"}
-    role = DeclaredRole(name, None if secret == "trust" else trust, None, own)
+    role = DeclaredRole(name, None if secret == "trust" else trust, own)
     document = None if secret == "document" else json.dumps(POLICY)
     service_account = DeclaredServiceAccount("web", name, {"eks.amazonaws.com/role-arn": arn}, True, "")
     return DeclaredBinding(

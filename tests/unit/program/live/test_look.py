@@ -14,7 +14,7 @@ import pytest
 from moto import mock_aws
 
 from config.variables import SECRET
-from irsa_cli.exits import CouldNotLookError
+from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.aws import Caller
 from irsa_cli.live.kubeconfig import configuration
 from program.live import cloud, look, reader
@@ -269,7 +269,7 @@ def test_an_action_that_is_denied_is_not_checked(
     """Protects from silence: names that could not be compared are not good, and not wrong."""
 
     def denied(*_: Any) -> Any:
-        raise CouldNotLookError("iam:ListRoles: AccessDenied: no")
+        raise NoPermissionError("iam:ListRoles: AccessDenied: no")
 
     monkeypatch.setattr("irsa_cli.live.iam.LiveAwsAccount.role_arns", denied)
     report = looked({"bindings": {"app": APP}})
@@ -277,6 +277,20 @@ def test_an_action_that_is_denied_is_not_checked(
     assert report == LiveReport(
         [], [], [f"AWS account {NUMBER}, names of roles: iam:ListRoles: AccessDenied: no"], True
     )
+
+
+def test_an_answer_that_does_not_come_is_not_good(
+    iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects from a false green: IAM was there for the first questions, and gone for the next."""
+
+    def gone(*_: Any) -> Any:
+        raise CouldNotLookError("iam:ListRoles: no connection")
+
+    monkeypatch.setattr("irsa_cli.live.iam.LiveAwsAccount.role_arns", gone)
+    report = looked({"bindings": {"app": APP}})
+
+    assert report == LiveReport([], [], [f"AWS account {NUMBER}, names of roles: iam:ListRoles: no connection"], False)
 
 
 def test_keys_in_the_stack_file_are_not_used(iam: Any, kubernetes: Kubernetes, calls: Counter[str]) -> None:

@@ -1,0 +1,94 @@
+"""What was just changed is looked at again before it is called wrong, and nothing else is.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
+"""
+
+from argparse import Namespace
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from irsa_cli import verify
+from irsa_cli.report.checks import Check, Outcome, Report
+from irsa_cli.state import DeclaredBinding, DeclaredStack, parse_state
+
+ROLE = "arn:aws:iam::111122223333:role/app"
+OPTIONS = Namespace(stack="dev", bindings=[], pods=False)
+
+
+def verified(
+    monkeypatch: pytest.MonkeyPatch, ages: dict[str, float | None], wrong: list[set[str]]
+) -> tuple[Report, list[list[str]], list[float]]:
+    """Verify bindings that were changed so many seconds ago; `wrong` has those with a finding, look by look.
+
+    Returns:
+        The report, the bindings of each look, and the pauses.
+    """
+    now = datetime.now(UTC)
+    bindings = tuple(
+        DeclaredBinding(key, ROLE, modified=None if age is None else now - timedelta(seconds=age))
+        for key, age in ages.items()
+    )
+    looks: list[list[str]] = []
+    pauses: list[float] = []
+    reports: list[Report] = []
+
+    def look(_: DeclaredStack, asked: Sequence[DeclaredBinding], pods: bool) -> list[Check]:
+        found = wrong[len(looks)]
+        looks.append([each.key for each in asked])
+        return [Check(each.key, "role", Outcome.FINDING if each.key in found else Outcome.OK, ROLE) for each in asked]
+
+    def publish(report: Report, *_: Any) -> int:
+        reports.append(report)
+        return report.exit_code
+
+    monkeypatch.setattr(verify, "read_stack", lambda _: DeclaredStack("dev", bindings, {}, {}))
+    monkeypatch.setattr(verify, "look", look)
+    monkeypatch.setattr(verify, "publish", publish)
+    monkeypatch.setattr(verify.time, "sleep", pauses.append)
+    verify.run(OPTIONS)
+    return reports[0], looks, pauses
+
+
+def test_what_was_just_changed_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects `irsa verify` right after `pulumi up`: a policy that IAM does not find yet is no finding."""
+    report, looks, pauses = verified(monkeypatch, {"good": 5, "new": 5, "old": 3600}, [{"new", "old"}, {"new"}, set()])
+
+    assert looks == [["good", "new", "old"], ["new"], ["new"]]
+    assert [(check.binding, check.outcome.value) for check in report.checks] == [
+        ("good", "ok"),
+        ("new", "ok"),
+        ("old", "finding"),
+    ]
+    assert sum(pauses) == 6
+
+
+@pytest.mark.parametrize(("age", "looks"), [(5, 3), (3600, 1), (None, 1)])
+def test_a_finding_that_stays_is_one(monkeypatch: pytest.MonkeyPatch, age: float | None, looks: int) -> None:
+    """Protects the exit code: it waits twice at most, for a minute, and only where the state says when that was."""
+    report, looked, _ = verified(monkeypatch, {"app": age}, [{"app"}] * looks)
+
+    assert (len(looked), report.exit_code) == (looks, 1)
+
+
+def test_the_newest_of_a_binding_s_resources_says_when_it_was_changed() -> None:
+    """Protects a changed policy under an old role."""
+    parent = "urn:pulumi:dev::irsa::irsa:index:ServiceAccountRole::app"
+    component = {
+        "urn": parent,
+        "type": "irsa:index:ServiceAccountRole",
+        "outputs": {"roleArn": ROLE, "policyArns": [], "annotations": {}, "trustPolicy": "{}"},
+    }
+    kinds = {
+        "aws:iam/role:Role": ("2026-11-25T10:00:00Z", {"name": "app"}),
+        "aws:iam/policy:Policy": ("2026-11-25T11:00:00Z", {"arn": "arn:aws:iam::111122223333:policy/app"}),
+    }
+    children = [
+        {"urn": f"urn:{kind}", "parent": parent, "type": kind, "modified": modified, "inputs": {}, "outputs": outputs}
+        for kind, (modified, outputs) in kinds.items()
+    ]
+    (binding,) = parse_state({"deployment": {"resources": [component, *children]}}).bindings
+
+    assert binding.modified == datetime(2026, 11, 25, 11, tzinfo=UTC)
