@@ -47,7 +47,7 @@ def verified(
     monkeypatch.setattr(verify, "read_stack", lambda _: DeclaredStack("dev", bindings, {}, {}))
     monkeypatch.setattr(verify, "look", look)
     monkeypatch.setattr(verify, "publish", publish)
-    monkeypatch.setattr(verify.time, "sleep", pauses.append)
+    monkeypatch.setattr("irsa_cli.verify.time.sleep", pauses.append)
     verify.run(OPTIONS)
     return reports[0], looks, pauses
 
