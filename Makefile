@@ -76,7 +76,7 @@ generate: environment ## generate the schemas, the reference pages and tests/gol
 bench: environment ## measure it all and write docs/performance.md: half an hour on two idle cores
 	@$(PYTHON) -m bench
 
-bench-real: environment ## measure the size of a large organisation, 6,688 resources, and the engine's settings: hours
+bench-real: environment ## measure the size of a large organisation, 6,688 resources, and the engine's settings: an hour
 	@$(PYTHON) -m bench organisation engine
 
 requirements: environment ## compile requirements*.txt from the ranges in pyproject.toml

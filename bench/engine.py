@@ -20,7 +20,7 @@ DESCRIPTION = """\
 `up` of a new stack and a second `up` without a change, with the state in a folder, for each setting once; the engine's
 own defaults are measured first and last, and are the floor. The five stacks have a fifth of the bindings each, and are
 deployed one after the other. [docs/guides/scale.md](guides/scale.md) says what each setting risks."""
-NUMBERS = (300, 1000)
+NUMBERS = (100, 300)
 DEFAULTS, AGAIN = "defaults", "defaults, once more"
 
 
@@ -57,11 +57,6 @@ SETTINGS = (
         "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS",
         "No earlier states in `.pulumi/backups`, where the end of each command adds one. The `.bak` beside it stays.",
         "`backend/diy/backend.go`",
-    ),
-    variable(
-        "PULUMI_DIY_BACKEND_RETAIN_CHECKPOINTS",
-        "The disk: every state that is written is also kept in a file of its own. It is here for comparison.",
-        "`backend/diy/state.go`",
     ),
     variable("PULUMI_PARALLEL_DIFF", "None is documented.", "`resource/deploy/step_generator.go`"),
     Setting(

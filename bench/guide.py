@@ -39,10 +39,13 @@ would add one more.
 somebody in front of it. If the engine is killed before the end (the machine stops, CI cancels the job), the resources
 exist in AWS and Kubernetes, and the state has none of them. Then
 
-1. `irsa check --live Pulumi.prod.yaml` names every role, policy and service account that exists already;
-2. add `import: [role, policy, serviceAccount]` to these bindings, and run `pulumi up`: it adopts them
-   ([docs/stack-file.md](../stack-file.md));
+1. `pulumi cancel`, then `irsa check --live Pulumi.prod.yaml`: it names what exists of these;
+2. add `import:` to these bindings, with what is named of each, such as `import: [role, policy]`, and run `pulumi up`:
+   it adopts them ([docs/stack-file.md](../stack-file.md));
 3. take the `import` lines out, and run `pulumi up` without the variable: 0 changes.
+
+So give every role and policy a name (`role.name`, `policy.name`) before. One with an automatic name cannot be found by
+the stack file: it stays until somebody deletes it (`aws iam list-roles` has their dates).
 
 ## A stack for each team
 

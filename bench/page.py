@@ -18,7 +18,7 @@ HEAD = """# Performance
 
 ```console
 $ make bench         # half an hour on two cores; then this page has your figures
-$ make bench-real    # the size of a large organisation, and the engine's settings: hours
+$ make bench-real    # the size of a large organisation, and the engine's settings: an hour
 ```
 
 Figures are medians; the spread is from the lowest run to the highest. A ratio is the median of the ratios of runs that

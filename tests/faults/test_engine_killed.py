@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 
+from config import live_rules
 from tests.faults.conftest import Amount, amounts
 from tests.faults.interruption import after, interrupt, recover
 from tests.faults.inventory import existing, recorded
 from tests.faults.toxiproxy import Network
 from tests.sandbox.failing_api import Question, failing_aws, failing_kubernetes
-from tests.sandbox.irsa_command import report
-from tests.sandbox.project import Project
+from tests.sandbox.irsa_command import irsa, report
+from tests.sandbox.project import STACK, Project
 
 pytestmark = pytest.mark.sandbox
 
@@ -163,3 +164,56 @@ def test_what_was_created_and_not_recorded_is_named_and_taken_back(
     assert existing(cloud) == before
     cloud.kubectl("delete", "serviceaccount", "helm-made")
     record_property("faults", f"{len(created)} creations without an answer")
+
+
+ADOPTED_AS = {
+    live_rules.ROLE_EXISTS: "role",
+    live_rules.POLICY_EXISTS: "policy",
+    live_rules.SERVICE_ACCOUNT_EXISTS: "serviceAccount",
+}
+
+
+@pytest.mark.long
+def test_an_up_without_checkpoints_is_adopted(cloud: Any, deploy: Deploy, record_property: Callable[..., None]) -> None:
+    """Protects who follows docs/guides/scale.md: what was created and not recorded is named, adopted, and unchanged."""
+    names = [f"adopted-{number}" for number in range(6)]
+
+    def declared(adopted: dict[str, list[str]]) -> dict[str, Any]:
+        return {
+            "bindings": {
+                name: {
+                    "serviceAccount": {"name": name},
+                    "role": {"name": name},
+                    "policy": {"name": name, "document": DOCUMENT},
+                    **({"import": adopted[name]} if name in adopted else {}),
+                }
+                for name in names
+            }
+        }
+
+    before = existing(cloud)
+    project = deploy(declared({}))
+
+    def first_is_complete() -> bool:
+        return bool(cloud.kubectl("get", "serviceaccount", "--no-headers").stdout.count("adopted-"))
+
+    assert interrupt(project, "up", when=first_is_complete, PULUMI_SKIP_CHECKPOINTS="true").killed
+    project.pulumi("cancel", "--yes")
+    orphaned = existing(cloud) - before - recorded(project)
+    checked = json.loads(irsa(project, "check", "--live", f"Pulumi.{STACK}.yaml", "--json").stdout)["files"][0]
+    adopted: dict[str, list[str]] = {}
+    for mistake in checked["mistakes"]:
+        adopted.setdefault(mistake["path"].split(".")[1], []).append(ADOPTED_AS[mistake["rule"]])
+    assert sum(map(len, adopted.values())) == sum(
+        thing[0] in {"role", "policy", "service account"} for thing in orphaned
+    )
+
+    project.set(declared(adopted))
+    project.up()
+    project.set(declared({}))
+    assert project.up() == {}
+    assert report(project, "verify")[0] == 0
+    assert existing(cloud) - before == recorded(project)
+    project.destroy()
+    assert existing(cloud) == before
+    record_property("faults", f"{len(orphaned)} created without a record, adopted")
