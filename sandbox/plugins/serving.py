@@ -18,6 +18,8 @@ from pulumi.runtime import rpc
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
+PARENT_SECONDS = 1.0
+
 
 class UnknownProperty:
     """The type of UNKNOWN, a value that is only known after an `up`."""
@@ -152,7 +154,7 @@ def _initialization_status(error: InitializationError) -> _Status:
 
 
 def serve(provider: Provider, version: str) -> None:
-    """Serve the provider to the engine named on the command line until a signal ends the process."""
+    """Serve the provider to the engine named on the command line until a signal, or the engine's end."""
     # The engine sends SIGINT and then waits up to five seconds for each plugin.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
@@ -163,6 +165,7 @@ def serve(provider: Provider, version: str) -> None:
 
 
 async def _serve(provider: Provider, version: str, engine: str) -> None:
+    parent = os.getppid()
     server = grpc.aio.server(interceptors=[_PlainErrors()], options=_GRPC_CHANNEL_OPTIONS)
     servicer = _Servicer(sys.argv[1:], version, provider, engine_address=engine)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
@@ -170,4 +173,7 @@ async def _serve(provider: Provider, version: str, engine: str) -> None:
     await server.start()
     # The engine reads the port from the first line.
     print(port, flush=True)
-    await server.wait_for_termination()
+    # An engine that is killed sends no signal.
+    while os.getppid() == parent:
+        await asyncio.sleep(PARENT_SECONDS)
+    os._exit(0)
