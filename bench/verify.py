@@ -34,14 +34,10 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from bench.harness import report, say, written
 from bench.results import Figure
 from irsa.rules.trust import trust_document
-from irsa_cli.live.aws import LiveAwsAccounts
-from irsa_cli.live.kubernetes import LiveClusters
-from irsa_cli.live.service import CONCURRENT
-from irsa_cli.progress import check_all
 from irsa_cli.report.checks import Report
 from irsa_cli.report.text import summary
 from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
-from irsa_cli.verify import Verification
+from irsa_cli.verify import look
 from sandbox.missing_in_moto import page_as_iam
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
@@ -255,11 +251,7 @@ def measured(number: int, per_second: float, one_by_one: bool) -> Measured:
         os.environ["KUBECONFIG"] = str(kubeconfig)
         declared = DeclaredStack("bench", tuple(binding(index) for index in range(number)), {}, {})
         started = time.perf_counter()
-        verification = Verification(
-            declared, LiveAwsAccounts(declared.aws), LiveClusters(declared.clusters), pods=False
-        )
-        verification.read_in_bulk(declared.bindings)
-        checks = check_all("verify", declared.bindings, verification.of_binding, CONCURRENT)
+        checks = look(declared, declared.bindings, pods=False)
         seconds = time.perf_counter() - started
         calls = counts(iam)
         throttled = calls.pop("Throttling", 0)
