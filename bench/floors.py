@@ -4,7 +4,6 @@ Options: --rounds and --repeats, of each number, and --checkpoints.
 """
 
 import argparse
-import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -36,11 +35,9 @@ turns at every command, in one sandbox. Processor time is that of the engine, th
 machine it says more than the clock does. `preview` is that of a new stack; the second `up` and `refresh` find no
 change. With 100 bindings the state is written before and after each step, as the engine does by default for a state in
 a folder or a bucket; with 1,000 it is written at the end (`PULUMI_SKIP_CHECKPOINTS`), for otherwise nearly all of the
-time is the engine's ([its settings](#settings-of-the-engine)). The *own part* is the processor time of the program's
-process above the wrapped floor's, per binding, less what one binding alone takes."""
+time is the engine's ([its settings](#settings-of-the-engine))."""
 GOALS = {"preview": 1.10, "up": 1.10, "second up": 1.10, "refresh": 1.10, "destroy": 1.10}
 BARE_GOALS = {"preview": 1.15, "second up": 1.15}
-OWN_PART_GOAL = 1.2
 LEAST_WITH_GOAL = 100
 OPERATIONS = {
     "preview": ("preview", "--suppress-outputs"),
@@ -138,40 +135,15 @@ def figures_of(count: int, runs: Runs, memory_goal: float | None = None) -> list
     return [*figures, compared(name, memory[IRSA], memory[WRAPPED], "MB", memory_goal)]
 
 
-def own_seconds(runs: Runs) -> float:
-    """Return the processor seconds of the program's own process above the wrapped floor's, in previews."""
-    pairs = zip(runs["preview"][IRSA], runs["preview"][WRAPPED], strict=True)
-    return statistics.median(mine.program_seconds - its.program_seconds for mine, its in pairs)
-
-
-def own_parts(own: dict[int, float]) -> list[Figure]:
-    """Return the program's own part per binding, and its growth from the smallest number of bindings to the largest.
-
-    Args:
-        own: Processor seconds above the floor's by number of bindings; those of one binding are taken off.
-    """
-    parts = {count: (seconds - own[1]) / (count - 1) * 1000 for count, seconds in own.items() if count > 1}
-    figures = [Figure(f"own part per binding, {count:,} bindings", "ms", (part,)) for count, part in parts.items()]
-    if len(parts) > 1:
-        growth = parts[max(parts)] / parts[min(parts)]
-        figures.append(Figure("growth of the own part", "times", (growth,), OWN_PART_GOAL))
-    return figures
-
-
 def measure(cloud: Cloud, folder: Path, sizes: Sequence[Size]) -> list[Figure]:
     figures: list[Figure] = []
-    own = {}
-    stacks = three_stacks(cloud, folder / "1", lambda prefix: numbered(1, prefix))
-    cases = {name: partial(stack.run, *OPERATIONS["preview"]) for name, stack in stacks.items()}
-    own[1] = own_seconds({"preview": in_turn(cases, 3)})
     for size in sizes:
         say(f"{size.bindings:,} bindings")
         bindings_of = partial(numbered, size.bindings)
         stacks = three_stacks(cloud, folder / str(size.bindings), bindings_of, size.variables)
         runs = measured(stacks, size.rounds, size.repeats)
         figures += figures_of(size.bindings, runs)
-        own[size.bindings] = own_seconds(runs)
-    return [*figures, *own_parts(own)]
+    return figures
 
 
 def main(sizes: Sequence[Size] = SIZES) -> int:

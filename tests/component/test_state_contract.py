@@ -66,7 +66,9 @@ def what_is_read(binding: DeclaredBinding) -> dict[str, Any]:
     role = binding.role and binding.role.name
     settings = binding.role and binding.role.settings
     own = {"documents": documents, "inline_policies": inline, "role": role, "settings": settings}
-    return {**vars(binding), **own, "trust": trust}
+    # When it was changed, the engine adds to the state.
+    declared = {name: value for name, value in vars(binding).items() if name != "modified"}
+    return {**declared, **own, "trust": trust}
 
 
 EXPECTED: dict[str, Any] = {

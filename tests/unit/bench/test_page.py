@@ -49,7 +49,7 @@ def test_each_goal_has_its_figure_and_says_whether_it_is_met() -> None:
 def test_what_was_not_measured_is_named() -> None:
     """Protects against a page that looks complete because a benchmark failed."""
     said = page.page([RESULT]).split("## Goals")[0]
-    assert "Not measured yet: `organisation`, " in said
+    assert "Not measured yet: `growth`, `organisation`, " in said
     assert "`floors`" not in said
 
 
