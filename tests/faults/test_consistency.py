@@ -14,7 +14,7 @@ from tests.sandbox.project import Project
 
 pytestmark = pytest.mark.sandbox
 
-DENIED: Failure = (403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
+DENIED: Failure = (403, "AccessDenied", "Not authorized")
 
 
 MISSING: Failure = (404, "NoSuchEntity", "Policy arn:aws:iam::111122223333:policy/new was not found.")
@@ -57,12 +57,15 @@ def test_a_policy_that_iam_does_not_find_yet(cloud: Any, deploy: Callable[..., P
     }
     project = deploy({"bindings": {"new": {"serviceAccount": {"name": "new"}, "policy": {"document": document}}}})
     project.up()
-    answers = {}
-    for times in (2, 3):
-        with failing_aws({"GetPolicy": failing(MISSING, times)}, address(cloud)) as aws:
-            answers[times] = report(project, "verify", AWS_ENDPOINT_URL=aws)
+    answers = []
+    for missing in (failing(MISSING, 2), lambda: MISSING):
+        # Without the lists, each policy is asked for.
+        failures = {"GetAccountAuthorizationDetails": lambda: DENIED, "GetPolicy": missing}
+        with failing_aws(failures, address(cloud)) as aws:
+            answers.append(report(project, "verify", AWS_ENDPOINT_URL=aws))
+    (for_a_moment, checks), (for_good, stays) = answers
 
-    assert (answers[2][0], not_good(answers[2][1])) == (0, [])
-    (check,) = not_good(answers[3][1])
-    assert (answers[3][0], check["check"], check["outcome"]) == (1, "documents", "finding")
+    assert (for_a_moment, not_good(checks)) == (0, [])
+    (check,) = not_good(stays)
+    assert (for_good, check["check"], check["outcome"]) == (1, "documents", "finding")
     assert report(project, "verify")[0] == 0
