@@ -21,7 +21,8 @@ def sandbox_variables(sandbox: Sandbox, aws_port: int) -> dict[str, str]:
     return {
         "IRSA_SANDBOX": str(sandbox.folder),
         "PULUMI_HOME": str(sandbox.pulumi_home),
-        "PULUMI_BACKEND_URL": f"file://{sandbox.state}",
+        # With metadata, an engine that is killed may leave an empty file beside its state, and cannot read it any more.
+        "PULUMI_BACKEND_URL": f"file://{sandbox.state}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         # Each command would keep one more copy of the state, which nobody goes back to here.

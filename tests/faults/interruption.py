@@ -98,6 +98,7 @@ def deployment(stack: Stack) -> dict[str, Any]:
 
 def recover(stack: Stack) -> dict[str, str]:
     """Do what docs/reliability.md says before the next `pulumi up`; return the IDs of what was not recorded, by URN."""
+    remove_empty_attributes(stack)
     stack.pulumi("cancel", "--yes")
     interrupted = pending(stack)
     if not interrupted:
@@ -112,6 +113,12 @@ def recover(stack: Stack) -> dict[str, str]:
             stack.cloud.kubectl("annotate", "serviceaccount", about["name"], "-n", about["namespace"], *removed)
     stack.pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
     return ids
+
+
+def remove_empty_attributes(stack: Stack) -> None:
+    """Run the page's command for a state that cannot be read; where it can, it does nothing."""
+    (command,) = re.findall(r"^\$ (find .*)$", PAGE.read_text(), re.MULTILINE)
+    subprocess.run(["sh", "-c", command.replace("STATE", "state")], cwd=stack.folder, check=True)
 
 
 def _record(stack: Stack, ids: Mapping[str, str]) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from config import live_rules
 from tests.faults.conftest import Amount, amounts
-from tests.faults.interruption import after, interrupt, recover
+from tests.faults.interruption import after, interrupt, recover, remove_empty_attributes
 from tests.faults.inventory import existing, recorded
 from tests.faults.toxiproxy import Network
 from tests.sandbox.failing_api import Question, failing_aws, failing_kubernetes
@@ -164,6 +164,17 @@ def test_what_was_created_and_not_recorded_is_named_and_taken_back(
     assert existing(cloud) == before
     cloud.kubectl("delete", "serviceaccount", "helm-made")
     record_property("faults", f"{len(created)} creations without an answer")
+
+
+def test_a_state_whose_attributes_are_empty(deploy: Deploy) -> None:
+    """Protects a state in a folder: an engine that is killed while it writes them cannot read its state any more."""
+    project = deploy({"bindings": {"app": {"serviceAccount": {"name": "empty-attributes"}, "policyArns": [SQS]}}})
+    (attributes,) = (project.folder / "state").rglob(f"{STACK}.json.attrs")
+    attributes.write_text("")
+    assert "failed to load checkpoint: EOF" in project.refused("cancel", "--yes")
+
+    remove_empty_attributes(project)
+    project.up()
 
 
 ADOPTED_AS = {

@@ -16,7 +16,7 @@ from irsa_cli.exits import CouldNotLookError, failed_request
 CONCURRENT = 16
 # IAM throttles per AWS account; the adaptive mode slows down all threads together. In the standard mode, retries run
 # out where IAM takes 20 requests per second (bench/verify.py).
-TIMEOUTS = Config(connect_timeout=5, read_timeout=20)
+TIMEOUTS = Config(connect_timeout=5, read_timeout=10)
 PATIENT = TIMEOUTS.merge(
     Config(retries={"mode": "adaptive", "total_max_attempts": 10}, max_pool_connections=CONCURRENT)
 )
@@ -37,7 +37,7 @@ class Service:
         self._problem: Exception | None = None
 
     def ask(self, question: Callable[[Any], Answer]) -> Answer:
-        """Return the answer to a question; if the first got none, later ones fail at once.
+        """Return the answer to a question; where one got none, however often it was sent, later ones fail at once.
 
         Raises:
             ClientError: AWS answers with an error.
@@ -59,7 +59,11 @@ class Service:
                         raise
                 else:
                     return answer
-        return question(self.patient)
+        try:
+            return question(self.patient)
+        except NO_CONNECTION as error:
+            self._problem = error
+            raise
 
 
 def _is_transient(error: ClientError) -> bool:

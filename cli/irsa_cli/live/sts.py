@@ -7,12 +7,15 @@ import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.parsers import ResponseParserError
 
 from irsa.rules.mistakes import named
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.service import PATIENT, Service
 
 SESSION_NAME = "irsa"
+# An answer that ends early, or is not STS's, cannot be parsed.
+NO_ANSWER = (BotoCoreError, ResponseParserError)
 SHORTEST_SESSION_SECONDS = 900
 
 
@@ -58,7 +61,7 @@ class TokenService:
         except ClientError as error:
             details = error.response["Error"]
             raise Refused(details["Code"], details.get("Message", "")) from None
-        except BotoCoreError as error:
+        except NO_ANSWER as error:
             # Its message may quote a parameter, and one of them is the token.
             raise CouldNotLookError(f"STS: {type(error).__name__}") from None
         # The role was assumed: a failure from here on is not a refusal.
@@ -72,5 +75,5 @@ class TokenService:
                     config=PATIENT,
                 )
             return str(client.get_caller_identity()["Arn"])
-        except (BotoCoreError, ClientError) as error:
+        except (*NO_ANSWER, ClientError) as error:
             raise CouldNotLookError(f"the role was assumed, but GetCallerIdentity: {type(error).__name__}") from None

@@ -57,7 +57,7 @@ def test_nothing_of_the_callers_own_accounts_is_left(sandbox: Sandbox) -> None:
         assert variables["AWS_CONFIG_FILE"].startswith(str(sandbox.folder))
         assert variables["AWS_SHARED_CREDENTIALS_FILE"].startswith(str(sandbox.folder))
         assert variables["KUBECONFIG"] == str(sandbox.folder / "kubeconfig")
-        assert variables["PULUMI_BACKEND_URL"] == f"file://{sandbox.folder}/state"
+        assert variables["PULUMI_BACKEND_URL"] == f"file://{sandbox.folder}/state?metadata=skip"
         assert variables["PULUMI_HOME"] == str(sandbox.folder / "pulumi-home")
 
 

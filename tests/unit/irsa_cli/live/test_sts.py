@@ -4,8 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.live.service import Service
 from irsa_cli.live.sts import TokenService
 from tests.unit.irsa_cli.live.test_iam_in_bulk import refusal
 
@@ -37,3 +42,56 @@ def test_throttling_is_waited_for(monkeypatch: pytest.MonkeyPatch, operation: st
 
     assert next(throttled, None) is None
     assert identity.startswith("arn:aws:sts::123456789012:assumed-role/app/")
+
+
+@pytest.mark.parametrize(
+    ("operation", "said"),
+    [
+        ("AssumeRoleWithWebIdentity", "STS: ResponseParserError"),
+        ("GetCallerIdentity", "the role was assumed, but GetCallerIdentity: ResponseParserError"),
+    ],
+)
+def test_an_answer_that_ends_early_is_no_defect_of_irsa(
+    monkeypatch: pytest.MonkeyPatch, operation: str, said: str
+) -> None:
+    """Protects the reader from `unexpected ResponseParserError; please report it` where the network failed."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+
+    def cut_off(**_: Any) -> AWSResponse:
+        answer = AWSResponse("https://sts.amazonaws.com", 200, {}, None)
+        answer._content = b"<AssumeRoleWithWebIdentityResponse><Assum"
+        return answer
+
+    with mock_aws():
+        service = TokenService("us-west-2")
+        for emitter in (service._session.events, service._anonymous.first.meta.events):
+            emitter.register_first(f"before-send.sts.{operation}", cut_off)
+        with pytest.raises(CouldNotLookError) as raised:
+            service.identity("token", ROLE)
+
+    assert str(raised.value) == said
+
+
+def test_a_service_that_falls_silent_is_waited_for_once() -> None:
+    """Protects from minutes for each question: ten attempts of one had no answer, and others wait to be asked."""
+    asked: list[str] = []
+
+    class Session:
+        def client(self, *_: Any, **__: Any) -> str:
+            return "client"
+
+    def answer(_: Any) -> str:
+        asked.append("answered")
+        return "answer"
+
+    def silence(_: Any) -> str:
+        asked.append("silent")
+        raise ReadTimeoutError(endpoint_url="https://iam.amazonaws.com")
+
+    service = Service(Session(), "iam", Config())
+    assert service.ask(answer) == "answer"
+    for question in (silence, answer):
+        with pytest.raises(ReadTimeoutError):
+            service.ask(question)
+
+    assert asked == ["answered", "silent"]
