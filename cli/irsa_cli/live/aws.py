@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, named
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.iam import LiveAwsAccount, Wanted
-from irsa_cli.live.service import FIRST_REQUEST, PATIENT, Answer, failure, said
+from irsa_cli.live.service import FIRST_REQUEST, NO_ANSWER, PATIENT, Answer, failure, said
 from irsa_cli.live.sts import SESSION_NAME
 from irsa_cli.state import DeclaredBinding, is_secret
 
@@ -141,8 +141,8 @@ def _aws_account(inputs: Inputs) -> LiveAwsAccount | CouldNotLookError:
         return LiveAwsAccount(session, number_of(session))
     except CouldNotLookError as error:
         return error
-    except (BotoCoreError, ValueError) as error:
-        return CouldNotLookError(f"AWS: {error}")
+    except (*NO_ANSWER, ValueError) as error:
+        return CouldNotLookError(f"AWS: {said(error)}")
 
 
 def session_of(inputs: Inputs) -> Any:
@@ -161,7 +161,7 @@ def session_of(inputs: Inputs) -> Any:
         session: Any = boto3.session.Session(profile_name=inputs.get("profile"), region_name=inputs.get("region"))
         for role in _listed(inputs.get("assumeRoles")):
             session = _assumed(session, role)
-    except (BotoCoreError, ClientError, ValueError) as error:
+    except (*NO_ANSWER, ClientError, ValueError) as error:
         raise CouldNotLookError(f"AWS credentials: {said(error)}") from error
     return session
 
@@ -210,9 +210,9 @@ def caller(session: Any) -> Caller:
         return Caller(str(found["Account"]), str(found["Arn"]))
     except ClientError as error:
         raise failure("sts:GetCallerIdentity", error) from error
-    except (BotoCoreError, ValueError) as error:
+    except (*NO_ANSWER, ValueError) as error:
         # ValueError: boto3 raises it for an AWS_ENDPOINT_URL that is not a URL.
-        raise CouldNotLookError(f"sts:GetCallerIdentity: {error}") from error
+        raise CouldNotLookError(f"sts:GetCallerIdentity: {said(error)}") from error
 
 
 def number_of(session: Any) -> str:
@@ -255,8 +255,8 @@ def _eks(operation: str, session: Any, region: str | None, question: Callable[[A
         if error.response["Error"]["Code"] == "ResourceNotFoundException":
             return None
         raise failure(f"eks:{operation}", error) from error
-    except (BotoCoreError, ValueError) as error:
-        raise CouldNotLookError(f"eks:{operation}: {error}") from error
+    except (*NO_ANSWER, ValueError) as error:
+        raise CouldNotLookError(f"eks:{operation}: {said(error)}") from error
 
 
 def _listed(value: Any) -> list[Mapping[str, Any]]:

@@ -22,6 +22,7 @@ PATIENT = TIMEOUTS.merge(
 )
 FIRST_REQUEST = TIMEOUTS.merge(Config(retries={"mode": "standard", "total_max_attempts": 2}))
 NO_CONNECTION = (NoConnectionError, HTTPClientError)
+NO_ANSWER = (BotoCoreError, ResponseParserError)
 
 Answer = TypeVar("Answer")
 
@@ -83,11 +84,8 @@ def answered(operation: str, ask: Callable[[], Answer]) -> Answer | None:
         if error.response["Error"]["Code"] == "NoSuchEntity":
             return None
         raise failure(f"iam:{operation}", error) from error
-    except BotoCoreError as error:
-        raise CouldNotLookError(f"iam:{operation}: {error}") from error
-    except ResponseParserError as error:
-        # Something between here and AWS answered: its page, which boto3 quotes, is not passed on.
-        raise CouldNotLookError(f"iam:{operation}: an answer that is not AWS's (a proxy, or the endpoint)") from error
+    except NO_ANSWER as error:
+        raise CouldNotLookError(f"iam:{operation}: {said(error)}") from error
 
 
 def failure(action: str, error: ClientError) -> CouldNotLookError:
@@ -97,6 +95,9 @@ def failure(action: str, error: ClientError) -> CouldNotLookError:
 
 def said(error: Exception) -> str:
     """Return what AWS answered, in quotes: an answer may repeat names that somebody else wrote."""
+    if isinstance(error, ResponseParserError):
+        # The page that boto3 quotes is not passed on.
+        return "an answer that ends early, or is not AWS's (a proxy, or the endpoint)"
     if not isinstance(error, ClientError):
         return str(error)
     details = error.response["Error"]

@@ -7,15 +7,12 @@ import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
-from botocore.parsers import ResponseParserError
 
 from irsa.rules.mistakes import named
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.service import PATIENT, Service
+from irsa_cli.live.service import NO_ANSWER, PATIENT, Service
 
 SESSION_NAME = "irsa"
-# An answer that ends early, or is not STS's, cannot be parsed.
-NO_ANSWER = (BotoCoreError, ResponseParserError)
 SHORTEST_SESSION_SECONDS = 900
 
 

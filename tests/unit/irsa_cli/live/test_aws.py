@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -20,7 +21,7 @@ from botocore.parsers import ResponseParserError
 from moto import mock_aws
 
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.aws import FOLLOWED, NOT_FOLLOWED, LiveAwsAccounts, session_of
+from irsa_cli.live.aws import FOLLOWED, NOT_FOLLOWED, LiveAwsAccounts, caller, eks_cluster, session_of
 from irsa_cli.live.iam import LiveAwsAccount
 from irsa_cli.live.sts import TokenService
 
@@ -274,7 +275,27 @@ def test_a_page_in_the_place_of_an_answer_is_one_sentence(
     with pytest.raises(CouldNotLookError) as refused:
         aws_account.role("app")
 
-    assert str(refused.value) == "iam:GetRole: an answer that is not AWS's (a proxy, or the endpoint)"
+    assert str(refused.value) == "iam:GetRole: an answer that ends early, or is not AWS's (a proxy, or the endpoint)"
+
+
+@pytest.mark.parametrize(
+    ("ask", "operation"),
+    [
+        (caller, "sts:GetCallerIdentity"),
+        (lambda session: eks_cluster(session, "my-cluster", "us-west-2"), "eks:DescribeCluster"),
+    ],
+)
+def test_an_answer_that_ends_early_is_no_answer(ask: Any, operation: str) -> None:
+    """Protects the reader from `unexpected ResponseParserError; please report it` where the network failed."""
+
+    def cut_off(**_: Any) -> None:
+        raise ResponseParserError("invalid XML received: <Get")
+
+    client = SimpleNamespace(get_caller_identity=cut_off, describe_cluster=cut_off)
+    with pytest.raises(CouldNotLookError) as refused:
+        ask(SimpleNamespace(client=lambda *_, **__: client))
+
+    assert str(refused.value) == f"{operation}: an answer that ends early, or is not AWS's (a proxy, or the endpoint)"
 
 
 def test_a_failure_of_sts_never_quotes_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
