@@ -87,11 +87,13 @@ def three_stacks(
     }
 
 
-def measured(stacks: dict[str, MeasuredStack], rounds: int, repeats: int) -> Runs:
+def measured(
+    stacks: dict[str, MeasuredStack], rounds: int, repeats: int, operations: Mapping[str, Sequence[str]] = OPERATIONS
+) -> Runs:
     """Return the runs of each operation, by stack."""
-    found: Runs = {operation: {name: [] for name in stacks} for operation in OPERATIONS}
+    found: Runs = {operation: {name: [] for name in stacks} for operation in operations}
     for turn in range(rounds):
-        for operation, arguments in OPERATIONS.items():
+        for operation, arguments in operations.items():
             cases = {name: partial(stack.run, *arguments) for name, stack in stacks.items()}
             runs = in_turn(cases, repeats if operation in REPEATABLE else 1)
             for name, its in runs.items():
