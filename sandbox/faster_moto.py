@@ -54,12 +54,14 @@ def _number_of_own_policies(summary: AccountSummary) -> int:
 
 def role_named(iam: IAMBackend, name: str) -> Role | None:
     """Return the role with this name, in whatever case."""
-    return _named(iam.roles, name)
+    found: Role | None = _named(iam.roles, name)
+    return found
 
 
 def policy_named(iam: IAMBackend, name: str) -> ManagedPolicy | None:
     """Return the account's own policy with this name, in whatever case."""
-    return _named(iam.managed_policies, name)
+    found: ManagedPolicy | None = _named(iam.managed_policies, name)
+    return found
 
 
 def _named(of: dict[str, Any], name: str) -> Any:

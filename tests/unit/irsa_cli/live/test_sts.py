@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
@@ -57,8 +58,8 @@ def test_an_answer_that_ends_early_is_no_defect_of_irsa(
     """Protects the reader from `unexpected ResponseParserError; please report it` where the network failed."""
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
 
-    def cut_off(**_: Any) -> AWSResponse:
-        answer = AWSResponse("https://sts.amazonaws.com", 200, {}, None)
+    def cut_off(**_: Any) -> Any:
+        answer: Any = AWSResponse("https://sts.amazonaws.com", 200, HTTPHeaders(), None)
         answer._content = b"<AssumeRoleWithWebIdentityResponse><Assum"
         return answer
 
