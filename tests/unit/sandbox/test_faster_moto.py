@@ -72,14 +72,11 @@ def test_a_name_is_found_in_whatever_case_for_as_long_as_it_is_taken(monkeypatch
     iam: Any = IAMBackend("aws", ACCOUNT)
     for path in ("/", "/team/"):
         assert (role_named(iam, "APP"), policy_named(iam, "APP")) == (None, None)
-        created: tuple[Any, Any] = (
-            iam.create_role("App", DOCUMENT, path, None, "", [], 3600),
-            iam.create_policy("", path, DOCUMENT, "App", []),
-        )
-        assert role_named(iam, "aPP") is created[0]
-        assert policy_named(iam, "aPP") is created[1]
+        role: Any = iam.create_role("App", DOCUMENT, path, None, "", [], 3600)
+        policy: Any = iam.create_policy("", path, DOCUMENT, "App", [])
+        assert (role_named(iam, "aPP"), policy_named(iam, "aPP")) == (role, policy)
         iam.delete_role("App")
-        iam.delete_policy(created[1].arn)
+        iam.delete_policy(policy.arn)
     assert policy_named(iam, "AmazonS3ReadOnlyAccess") is None
 
 
