@@ -25,7 +25,7 @@ def replacements() -> tuple[tuple[Any, str, Any], ...]:
         (moto.backends, "list_of_moto_modules", lambda: modules),
         (moto.core.responses, "method_names_from_class", cache(method_names_from_class)),
         (iam_models, "get_account_id_from", _account_id_from),
-        (AccountSummary, "_policies", property(_number_of_own_policies)),
+        (AccountSummary, "_policies", property(number_of_own_policies)),
         (IAMBackend, "get_role", _get_role),
         (IAMBackend, "get_role_by_arn", _get_role_by_arn),
         (IAMBackend, "attach_role_policy", _attach_role_policy),
@@ -47,7 +47,8 @@ def _account_id_from(access_key: str) -> str:
     return str(vars(iam_models)["DEFAULT_ACCOUNT_ID"])
 
 
-def _number_of_own_policies(summary: AccountSummary) -> int:
+def number_of_own_policies(summary: AccountSummary) -> int:
+    """Return how many customer managed policies an AWS account has."""
     iam = summary._iam_backend
     return len(iam.managed_policies) - len(iam.aws_managed_policies)
 

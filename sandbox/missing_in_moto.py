@@ -18,7 +18,7 @@ from moto.iam.exceptions import (
 from moto.iam.models import AccountSummary, IAMBackend
 from moto.iam.responses import IamResponse
 
-from sandbox.faster_moto import policy_named, role_named
+from sandbox.faster_moto import number_of_own_policies, policy_named, role_named
 
 # The most that is listed at a time here: IAM may return fewer items than MaxItems, and 100 is its default.
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html
@@ -149,8 +149,7 @@ def _check_policy(iam: IAMBackend, request: Mapping[str, Any]) -> None:
     # Those of AWS are in AWS's account, and their names are free here.
     if policy_named(iam, name):
         raise EntityAlreadyExists(f"A policy called {name} already exists. Duplicate names are not allowed.")
-    own = len(iam.managed_policies) - len(iam.aws_managed_policies)
-    _check_quota("PoliciesPerAccount", own + 1, _quota(iam, "PoliciesQuota"))
+    _check_quota("PoliciesPerAccount", number_of_own_policies(iam.account_summary) + 1, _quota(iam, "PoliciesQuota"))
 
 
 def _check_attachment(iam: IAMBackend, request: Mapping[str, Any]) -> None:
