@@ -49,25 +49,21 @@ class FaultyCloud:
 
     def aws(self, put: Callable[[Link], object]) -> dict[str, str]:
         """Lead to AWS through a network with a fault."""
-        link = self.network.link(self._aws_address)
+        link = self.network.link(self.cloud.aws_address)
         put(link)
         return {"AWS_ENDPOINT_URL": link.address}
 
     def aws_answers(self, failure: Failure, share: float) -> dict[str, str]:
         """Lead to an AWS that fails a share of its requests."""
         failures = dict.fromkeys(ACTIONS, lambda: failure if self.random.random() < share else None)
-        return {"AWS_ENDPOINT_URL": self.ways.enter_context(failing_aws(failures, self._aws_address))}
+        return {"AWS_ENDPOINT_URL": self.ways.enter_context(failing_aws(failures, self.cloud.aws_address))}
 
     def aws_goes(self, after: int, fault: Callable[[Link], object], back: bool) -> dict[str, str]:
         """Lead to an AWS whose network fails after so many answers, and is whole again some seconds later."""
         links: list[Link] = []
-        counted = self.ways.enter_context(failing_aws({}, self._aws_address, _at(after, links, fault, back)))
+        counted = self.ways.enter_context(failing_aws({}, self.cloud.aws_address, _at(after, links, fault, back)))
         links.append(self.network.link(counted))
         return {"AWS_ENDPOINT_URL": links[0].address}
-
-    @property
-    def _aws_address(self) -> str:
-        return self.cloud.environment()["AWS_ENDPOINT_URL"]
 
     # Kubernetes
 

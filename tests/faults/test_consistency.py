@@ -15,8 +15,6 @@ from tests.sandbox.project import Project
 pytestmark = pytest.mark.sandbox
 
 DENIED: Failure = (403, "AccessDenied", "Not authorized")
-
-
 MISSING: Failure = (404, "NoSuchEntity", "Policy arn:aws:iam::111122223333:policy/new was not found.")
 
 
@@ -24,10 +22,6 @@ def failing(failure: Failure, times: int) -> Callable[[], Failure | None]:
     """Return a function that fails the first so many calls."""
     answers = iter([failure] * times)
     return lambda: next(answers, None)
-
-
-def address(cloud: Any) -> str:
-    return str(cloud.environment()["AWS_ENDPOINT_URL"])
 
 
 def test_a_role_that_sts_does_not_know_yet(cloud: Any, deploy: Callable[..., Project]) -> None:
@@ -39,7 +33,7 @@ def test_a_role_that_sts_does_not_know_yet(cloud: Any, deploy: Callable[..., Pro
     project.up()
     answers = {}
     for times in (2, 3):
-        with failing_aws({"AssumeRoleWithWebIdentity": failing(DENIED, times)}, address(cloud)) as aws:
+        with failing_aws({"AssumeRoleWithWebIdentity": failing(DENIED, times)}, cloud.aws_address) as aws:
             answers[times] = report(project, "prove", AWS_ENDPOINT_URL=aws)
 
     assert (answers[2][0], not_good(answers[2][1])) == (0, [])
@@ -61,7 +55,7 @@ def test_a_policy_that_iam_does_not_find_yet(cloud: Any, deploy: Callable[..., P
     for missing in (failing(MISSING, 2), lambda: MISSING):
         # Without the lists, each policy is asked for.
         failures = {"GetAccountAuthorizationDetails": lambda: DENIED, "GetPolicy": missing}
-        with failing_aws(failures, address(cloud)) as aws:
+        with failing_aws(failures, cloud.aws_address) as aws:
             answers.append(report(project, "verify", AWS_ENDPOINT_URL=aws))
     (for_a_moment, checks), (for_good, stays) = answers
 

@@ -68,7 +68,7 @@ def test_a_killed_engine_leaves_nothing_behind(
     cloud: Any, deploy: Deploy, network: Network, record_property: Callable[..., None], amount: Amount
 ) -> None:
     """Protects the AWS account and Pods: after the documented commands all is as declared, and later all is gone."""
-    aws = network.link(cloud.environment()["AWS_ENDPOINT_URL"])
+    aws = network.link(cloud.aws_address)
     aws.add("latency", latency=AWS_LATENCY)
     cloud.kubectl("create", "serviceaccount", "helm-made")
     before = existing(cloud)
@@ -127,7 +127,7 @@ def held(cloud: Any, folder: Path) -> Iterator[tuple[Held, dict[str, str]]]:
     server = config["clusters"][0]["cluster"]["server"]
     certificate = str(cloud.sandbox.kubernetes / "certificates" / "apiserver.crt")
     with (
-        failing_aws({}, cloud.environment()["AWS_ENDPOINT_URL"], holding.hold) as aws,
+        failing_aws({}, cloud.aws_address, holding.hold) as aws,
         failing_kubernetes(lambda _: None, server, certificate, holding.hold) as kubernetes,
     ):
         config["clusters"][0]["cluster"] = {"server": kubernetes}

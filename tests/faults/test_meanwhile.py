@@ -44,7 +44,7 @@ def test_two_ups_at_once(cloud: Cloud, deploy: Deploy) -> None:
             creating.set()
             go_on.wait(HELD_WITHIN)
 
-    with failing_aws({}, cloud.environment()["AWS_ENDPOINT_URL"], hold) as address:
+    with failing_aws({}, cloud.aws_address, hold) as address:
         project.variables["AWS_ENDPOINT_URL"] = address
         first = threading.Thread(target=project.up)
         first.start()

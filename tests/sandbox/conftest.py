@@ -44,6 +44,11 @@ class Cloud:
         own = {name: value for name, value in os.environ.items() if name != "IRSA_SANDBOX"}
         return environment(self.sandbox, self.ports["aws-api"], own)
 
+    @property
+    def aws_address(self) -> str:
+        """The address of the AWS API, to put something in front of it."""
+        return self.environment()["AWS_ENDPOINT_URL"]
+
     def aws(self, service: str, credentials: dict[str, Any] | None = None) -> Any:
         """Return a boto3 client."""
         return aws_client(self.sandbox, self.ports["aws-api"], service, credentials)

@@ -325,7 +325,7 @@ def verify_in_bulk(links: Links) -> tuple[int, list[dict[str, str]]]:
 
 def verify_one_by_one(links: Links) -> tuple[int, list[dict[str, str]]]:
     """Return what verify says of the binding to a caller whom IAM denies its lists."""
-    with failing_aws(LISTS_DENIED, links.project.cloud.environment()["AWS_ENDPOINT_URL"]) as address:
+    with failing_aws(LISTS_DENIED, links.project.cloud.aws_address) as address:
         return report(links.project, "verify", BINDING, AWS_ENDPOINT_URL=address)
 
 

@@ -146,7 +146,7 @@ NO_IDENTITY = (403, "AccessDenied", f"{ME} sts:AssumeRole on resource: arn:aws:i
 def test_what_aws_refuses(project: Project, cloud: Cloud, failures: Failures, words: list[str]) -> None:
     """Protects from raw texts of AWS: the cause, who was asked, and what to do."""
     given(project, config={"aws:maxRetries": 0})
-    with failing_aws(failures, cloud.environment()["AWS_ENDPOINT_URL"]) as address:
+    with failing_aws(failures, cloud.aws_address) as address:
         refused(project, *words, AWS_ENDPOINT_URL=address)
 
 
@@ -155,7 +155,7 @@ def test_a_role_that_cannot_be_assumed(project: Project, cloud: Cloud) -> None:
     accounts = {"data": {"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"}}
     bindings = {"data": {"account": "data", "trust": {"subjects": ["a:b"]}}}
     given(project, {"accounts": accounts, "bindings": bindings})
-    with failing_aws({"AssumeRole": NO_IDENTITY}, cloud.environment()["AWS_ENDPOINT_URL"]) as address:
+    with failing_aws({"AssumeRole": NO_IDENTITY}, cloud.aws_address) as address:
         refused(
             project,
             "the role arn:aws:iam::444455556666:role/deployer cannot be assumed",
