@@ -98,11 +98,14 @@ class Account:
 
 
 def refusal(status: int, code: str) -> AWSResponse:
-    body = f"<ErrorResponse><Error><Code>{code}</Code><Message>No</Message></Error></ErrorResponse>".encode()
+    body = f"<ErrorResponse><Error><Code>{code}</Code><Message>No</Message></Error></ErrorResponse>"
+    return aws_response(status, body)
 
+
+def aws_response(status: int, body: str) -> AWSResponse:
     class Raw:
         def stream(self) -> Iterator[bytes]:
-            yield body
+            yield body.encode()
 
     return AWSResponse("https://iam.amazonaws.com/", status, HTTPHeaders(), Raw())
 

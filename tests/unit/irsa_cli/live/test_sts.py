@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from botocore.awsrequest import AWSResponse
-from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
@@ -13,7 +11,7 @@ from moto import mock_aws
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.service import Service
 from irsa_cli.live.sts import TokenService
-from tests.unit.irsa_cli.live.test_iam_in_bulk import refusal
+from tests.unit.irsa_cli.live.test_iam_in_bulk import aws_response, refusal
 
 ROLE = "arn:aws:iam::123456789012:role/app"
 
@@ -59,9 +57,7 @@ def test_an_answer_that_ends_early_is_no_defect_of_irsa(
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
 
     def cut_off(**_: Any) -> Any:
-        answer: Any = AWSResponse("https://sts.amazonaws.com", 200, HTTPHeaders(), None)
-        answer._content = b"<AssumeRoleWithWebIdentityResponse><Assum"
-        return answer
+        return aws_response(200, "<AssumeRoleWithWebIdentityResponse><Assum")
 
     with mock_aws():
         service = TokenService("us-west-2")

@@ -263,34 +263,30 @@ def test_the_role_of_another_account_cannot_be_assumed(
     assert "bindings whose look-ups failed: data" in report.not_checked
 
 
-def test_an_action_that_is_denied_is_not_checked(
-    iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "not_checked", "has_looked"),
+    [
+        (NoPermissionError("iam:ListRoles: AccessDenied: no"), "names of roles: iam:ListRoles: AccessDenied: no", True),
+        (CouldNotLookError("iam:ListRoles: no connection"), "names of roles: iam:ListRoles: no connection", False),
+    ],
+    ids=["denied", "gone"],
+)
+@pytest.mark.usefixtures("iam", "kubernetes")
+def test_a_question_without_an_answer_is_not_checked(
+    monkeypatch: pytest.MonkeyPatch, error: CouldNotLookError, not_checked: str, has_looked: bool
 ) -> None:
-    """Protects from silence: names that could not be compared are not good, and not wrong."""
+    """Protects from silence: names that could not be compared are not good, and not wrong.
 
-    def denied(*_: Any) -> Any:
-        raise NoPermissionError("iam:ListRoles: AccessDenied: no")
+    And from a false green: IAM was there for the first questions, and gone for the next.
+    """
 
-    monkeypatch.setattr("irsa_cli.live.iam.LiveAwsAccount.role_arns", denied)
+    def refuse(*_: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr("irsa_cli.live.iam.LiveAwsAccount.role_arns", refuse)
     report = looked({"bindings": {"app": APP}})
 
-    assert report == LiveReport(
-        [], [], [f"AWS account {NUMBER}, names of roles: iam:ListRoles: AccessDenied: no"], True
-    )
-
-
-def test_an_answer_that_does_not_come_is_not_good(
-    iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Protects from a false green: IAM was there for the first questions, and gone for the next."""
-
-    def gone(*_: Any) -> Any:
-        raise CouldNotLookError("iam:ListRoles: no connection")
-
-    monkeypatch.setattr("irsa_cli.live.iam.LiveAwsAccount.role_arns", gone)
-    report = looked({"bindings": {"app": APP}})
-
-    assert report == LiveReport([], [], [f"AWS account {NUMBER}, names of roles: iam:ListRoles: no connection"], False)
+    assert report == LiveReport([], [], [f"AWS account {NUMBER}, {not_checked}"], has_looked)
 
 
 def test_keys_in_the_stack_file_are_not_used(iam: Any, kubernetes: Kubernetes, calls: Counter[str]) -> None:
