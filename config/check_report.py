@@ -25,7 +25,7 @@ class FileReport:
     not_checked: Sequence[str] = field(default=())
     could_not_read: str = ""
     has_looked: bool = True
-    """Whether AWS and Kubernetes answered all that these credentials may ask."""
+    """Whether these credentials may ask AWS or Kubernetes something, and all of that was answered."""
 
     @property
     def good(self) -> bool:

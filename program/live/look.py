@@ -38,7 +38,7 @@ class LiveReport(NamedTuple):
         mistakes: What it refuses.
         warnings: What it does, and takes something from Pods or from others.
         not_checked: What could not be asked, and why.
-        has_looked: Whether all that these credentials may ask was answered.
+        has_looked: Whether something may be asked, and all of that was answered.
     """
 
     mistakes: list[LocatedMistake]
