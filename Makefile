@@ -73,7 +73,7 @@ generate: environment ## generate the schemas, the reference pages and tests/gol
 	@$(PYTHON) components/readme.py
 	@$(PYTHON) -m irsa_cli check tests/golden/mistakes.yaml > tests/golden/mistakes.txt || [ $$? -eq 1 ]
 
-bench: environment ## measure it all and write docs/performance.md: half an hour on two idle cores
+bench: environment ## measure it all and write docs/performance.md: three quarters of an hour on two idle cores
 	@$(PYTHON) -m bench
 
 bench-real: environment ## measure the size of a large organisation, 6,688 resources, and the engine's settings: an hour

@@ -1,6 +1,7 @@
 """Run benchmarks, each as a process of its own, and write the page: python -m bench [benchmark ...]."""
 
 import argparse
+import signal
 import subprocess
 import sys
 
@@ -20,8 +21,10 @@ def main() -> int:
     failed = []
     for benchmark in chosen:
         # One that fails keeps its previous figures, and the others are measured all the same.
-        if subprocess.run([sys.executable, "-m", f"bench.{benchmark}"], check=False).returncode:
-            failed.append(benchmark)
+        with subprocess.Popen([sys.executable, "-m", f"bench.{benchmark}"]) as process:
+            signal.signal(signal.SIGTERM, lambda number, _, process=process: process.send_signal(number))
+            if process.wait():
+                failed.append(benchmark)
         page.main()
         guide.main()
     if failed:

@@ -36,8 +36,9 @@ would add one more.
 ## Without checkpoints
 
 `PULUMI_SKIP_CHECKPOINTS=true` writes the state once, at the end. It is for the first deployment of a large stack, with
-somebody in front of it. If the engine is killed before the end (the machine stops, CI cancels the job), the resources
-exist in AWS and Kubernetes, and the state has none of them. Then
+somebody in front of it. If the engine is killed before the end (the machine stops, CI cancels the job), or cannot write
+the state at the end (the credentials have expired, the disk is full), the resources exist in AWS and Kubernetes, and
+the state has none of them. Then
 
 1. `pulumi cancel`, then `irsa check --live Pulumi.prod.yaml`: it names what exists of these;
 2. add `import:` to these bindings, with what is named of each, such as `import: [role, policy]`, and run `pulumi up`:
@@ -45,12 +46,18 @@ exist in AWS and Kubernetes, and the state has none of them. Then
 3. take the `import` lines out, and run `pulumi up` without the variable: 0 changes.
 
 So give every role and policy a name (`role.name`, `policy.name`) before. One with an automatic name cannot be found by
-the stack file: it stays until somebody deletes it (`aws iam list-roles` has their dates).
+the stack file: it stays until somebody deletes it (`aws iam list-roles` has their dates). `import` takes no OIDC
+provider and no namespace either: set `createOidcProvider: true`, and `retainNamespaces: false`, in a first `pulumi up`
+without the variable.
 
 ## A stack for each team
 
 One stack file for each team, `Pulumi.team-a.yaml` and `Pulumi.team-b.yaml`, each with the cluster and the team's own
 bindings. A team's `pulumi up` then takes as long as its own bindings, and a mistake stops one team.
+
+A binding that moves to another stack's file is deleted by the first stack's `pulumi up`, and its Pods lose access. So
+set `retainOnDelete: true` on it and run `pulumi up`; then move it to the other file, with `import:`
+([docs/stack-file.md](../stack-file.md)), and run `pulumi up` in the first stack and in the other.
 
 - Only one of them may set `createOidcProvider: true` for a cluster: an AWS account has one provider for each issuer.
 - Only one of them may set `createNamespace: true` for a namespace with `retainNamespaces: false`: what it deletes is

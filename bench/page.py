@@ -17,7 +17,7 @@ PLOTTED = ("floors", "organisation")
 HEAD = """# Performance
 
 ```console
-$ make bench         # half an hour on two cores; then this page has your figures
+$ make bench         # three quarters of an hour on two cores; then this page has your figures
 $ make bench-real    # the size of a large organisation, and the engine's settings: an hour
 ```
 
@@ -85,9 +85,9 @@ def _goals(results: Sequence[Result]) -> Iterator[str]:
     with_goal = [figure for result in results for figure in result.figures if figure.goal is not None]
     met = sum(bool(figure.met) for figure in with_goal)
     yield f"## Goals\n\n{met} of {len(with_goal)} goals are met; a goal that is not in the table was not measured.\n"
-    yield "| figure | measured | goal | met |\n|---|---|---|---|"
+    yield "| figure | measured | runs | goal | met |\n|---|---|---|---|---|"
     for figure in with_goal:
-        yield f"| {figure.name} | {_median(figure)} | {_goal(figure)} | {_met(figure)} |"
+        yield f"| {figure.name} | {_median(figure)} | {len(figure.values)} | {_goal(figure)} | {_met(figure)} |"
     yield ""
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sandbox.layout import write_atomically
+
 FOLDER = Path(__file__).parent / "results"
 
 
@@ -62,7 +64,7 @@ class Result:
 def write(result: Result, folder: Path = FOLDER) -> None:
     """Write a result in place of the benchmark's previous one."""
     content = json.dumps(dataclasses.asdict(result), indent=1, ensure_ascii=False)
-    (folder / f"{result.benchmark}.json").write_text(f"{content}\n")
+    write_atomically(folder / f"{result.benchmark}.json", f"{content}\n", mode=0o644)
 
 
 def read(benchmarks: Sequence[str], folder: Path = FOLDER) -> list[Result]:

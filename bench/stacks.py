@@ -1,7 +1,10 @@
 """The stacks that are measured on the real engine: this program's, and the two floors with the very same resources."""
 
 import json
+import os
 import resource
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -156,6 +159,11 @@ def _stack(
 @contextmanager
 def measured_cloud() -> Iterator[tuple[Cloud, Path]]:
     """Start a sandbox in a temporary folder, and yield it with a folder for stacks."""
+    # The user's own settings of the engine would be measured too.
+    for name in [name for name in os.environ if name.startswith("PULUMI_")]:
+        del os.environ[name]
+    # As Ctrl-C does: what was started is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with tempfile.TemporaryDirectory(prefix="irsa-bench-") as folder, running_cloud(Path(folder) / "sandbox") as cloud:
         cloud.sandbox.quotas.write_text(json.dumps(QUOTAS))
         yield cloud, Path(folder)
