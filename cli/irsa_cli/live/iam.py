@@ -19,6 +19,7 @@ PAGE = 1_000
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html
 DETAILS_PAGE = 100
 REQUESTS_OF_A_DOCUMENT = 2
+IN_BULK = ("GetAccountAuthorizationDetails", "ListPolicies", "ListRoles")
 
 
 @dataclass
@@ -41,6 +42,7 @@ class LiveAwsAccount:
         """Take a session and the number of its AWS account."""
         self.number = number
         self._iam = Service(session, "iam", Config())
+        self._iam.soon_without(*IN_BULK)
         self._answers = Once()
 
     def read_in_bulk(self, wanted: Wanted) -> None:
@@ -177,7 +179,10 @@ class LiveAwsAccount:
         return self._once(operation, "", question) or []
 
     def _once(self, operation: str, about: str, question: Callable[[Any], Answer]) -> Answer | None:
-        return self._answers.answer((operation, about), lambda: answered(operation, lambda: self._iam.ask(question)))
+        in_bulk = operation in IN_BULK
+        return self._answers.answer(
+            (operation, about), lambda: answered(operation, lambda: self._iam.ask(question, in_bulk))
+        )
 
 
 def _default_version(iam: Any, policy_arn: str) -> Any:

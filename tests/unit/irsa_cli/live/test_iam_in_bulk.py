@@ -10,6 +10,7 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
+from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from moto import mock_aws
 from moto.iam.models import IAMBackend
 from moto.iam.responses import IamResponse
@@ -77,11 +78,16 @@ class Account:
     def fail(self, operation: str, status: int, code: str, when: Callable[[str], bool] = lambda _: True) -> None:
         """Have IAM answer an operation with an error, where its request's body says so."""
 
-        def answer(request: Any, **_: Any) -> Any:
-            return refusal(status, code) if when(str(request.body)) else None
+        self.answer(operation, lambda: refusal(status, code), when)
+
+    def answer(self, operation: str, answer: Callable[[], Any], when: Callable[[str], bool] = lambda _: True) -> None:
+        """Have an operation answered by a function, or end with what it raises, where its request's body says so."""
+
+        def answered(request: Any, **_: Any) -> Any:
+            return answer() if when(str(request.body)) else None
 
         for client in (self.live._iam.first, self.live._iam.patient):
-            client.meta.events.register_first(f"before-send.iam.{operation}", answer)
+            client.meta.events.register_first(f"before-send.iam.{operation}", answered)
 
     def facts(self, wanted: Wanted) -> dict[str, Any]:
         """Return all that verify reads of these roles and policies."""
@@ -228,6 +234,32 @@ def test_a_list_that_ends_half_way_says_nothing(
     account.live.read_in_bulk(wanted)
 
     assert account.facts(wanted) == one_by_one(wanted)
+
+
+@pytest.mark.parametrize("error", [ReadTimeoutError, ConnectionClosedError])
+def test_a_list_without_an_answer_costs_no_other_question(
+    iam: Any, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    """Protects a big account behind a slow or nervous proxy: its large pages fail, its small answers do not."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    wanted = create(iam, 7)
+    account, sent = Account(), Counter[str]()
+
+    def fail(operation: str) -> Callable[[], Any]:
+        def answer() -> Any:
+            sent[operation] += 1
+            raise error(endpoint_url="https://iam.amazonaws.com")
+
+        return answer
+
+    for operation in (DETAILS, ROLES):
+        account.answer(operation, fail(operation), lambda body: "Marker=" in body)
+    account.live.read_in_bulk(wanted)
+
+    assert account.facts(wanted) == one_by_one(wanted)
+    # One list of all roles, and the details of roles and of policies: a list that times out is not sent ten times.
+    assert sent[ROLES] <= 3
+    assert sent[DETAILS] <= 6
 
 
 def test_throttling_between_pages_is_waited_for(iam: Any, monkeypatch: pytest.MonkeyPatch) -> None:
