@@ -42,7 +42,7 @@ class LiveAwsAccount:
         """Take a session and the number of its AWS account."""
         self.number = number
         self._iam = Service(session, "iam", Config())
-        self._iam.soon_without(*IN_BULK)
+        self._iam.give_up_soon(*IN_BULK)
         self._answers = Once()
 
     def read_in_bulk(self, wanted: Wanted) -> bool:

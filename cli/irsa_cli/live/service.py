@@ -39,8 +39,8 @@ class Service:
         self._name, self._lock, self._met = name, threading.Lock(), False
         self._problem: Exception | None = None
 
-    def soon_without(self, *operations: str) -> None:
-        """Send these operations three times at most where there is no connection, and ten times where IAM throttles."""
+    def give_up_soon(self, *operations: str) -> None:
+        """Send these operations three times at most where there is no connection, ten times where AWS throttles."""
         for operation in operations:
             self.patient.meta.events.register_first(f"needs-retry.{self._name}.{operation}", _end_without_connection)
 

@@ -69,9 +69,14 @@ def looked_at_again(monkeypatch: pytest.MonkeyPatch, *looks: list[Check]) -> Seq
     """Return the checks of the report where a binding that was just changed has these, look by look."""
     bindings = (DeclaredBinding("app", ROLE, modified=datetime.now(UTC)),)
     left, reports = iter(looks), list[Report]()
+
+    def publish(report: Report, *_: Any) -> int:
+        reports.append(report)
+        return report.exit_code
+
     monkeypatch.setattr(verify, "read_stack", lambda _: DeclaredStack("dev", bindings, {}, {}))
     monkeypatch.setattr(verify, "look", lambda *_: next(left))
-    monkeypatch.setattr(verify, "publish", lambda report, *_: reports.append(report) or report.exit_code)
+    monkeypatch.setattr(verify, "publish", publish)
     monkeypatch.setattr("irsa_cli.verify.time.sleep", lambda _: None)
     verify.run(OPTIONS)
     assert next(left, None) is None

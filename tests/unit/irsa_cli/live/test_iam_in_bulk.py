@@ -277,7 +277,7 @@ def test_a_list_that_ends_half_way_says_nothing(
 
 @pytest.mark.parametrize("error", [ReadTimeoutError, ConnectionClosedError])
 def test_a_list_without_an_answer_costs_no_other_question(
-    iam: Any, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+    iam: Any, monkeypatch: pytest.MonkeyPatch, error: Callable[..., Exception]
 ) -> None:
     """Protects a big account behind a slow or nervous proxy: its large pages fail, its small answers do not."""
     monkeypatch.setattr("time.sleep", lambda seconds: None)
