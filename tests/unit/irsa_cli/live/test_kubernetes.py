@@ -219,7 +219,7 @@ def test_the_issuer_is_asked_for_once_whatever_the_answer(
 
     monkeypatch.setattr(cluster._client, "request", broken)
 
-    def issuer(_: int) -> str:
+    def issuer(_number: int) -> str:
         with pytest.raises(CouldNotLookError) as raised:
             _ = cluster.issuer
         return str(raised.value)
