@@ -26,7 +26,7 @@ from irsa_cli.live.service import CONCURRENT
 from irsa_cli.options import add_report_options, add_stack_options
 from irsa_cli.pods import containers_with_own_role, problems, restart_command
 from irsa_cli.progress import check_all
-from irsa_cli.report.checks import Check, Outcome, Report, by_binding, outcome_of, worst
+from irsa_cli.report.checks import UNANSWERED, Check, Outcome, Report, by_binding, outcome_of, worst
 from irsa_cli.report.json import ReportOutput
 from irsa_cli.report.publish import publish
 from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack, in_cluster, read_stack
@@ -135,7 +135,7 @@ def run(options: argparse.Namespace) -> int:
             break
         time.sleep(pause)
         new = by_binding(look(declared, again, options.pods))
-        checks = [check for key, old in by_binding(checks).items() for check in new.get(key, old)]
+        checks = [check for key, old in by_binding(checks).items() for check in _newer(old, new.get(key, old))]
     columns = [name for name in CHECKS if options.pods or name != PODS]
     rows = [row(key, of_binding, columns) for key, of_binding in by_binding(checks).items()]
     return publish(Report("verify", declared.stack, checks), ("binding", *columns), rows, options)
@@ -146,6 +146,14 @@ def look(declared: DeclaredStack, bindings: Sequence[DeclaredBinding], pods: boo
     verification = Verification(declared, LiveAwsAccounts(declared.aws), LiveClusters(declared.clusters), pods)
     verification.read_in_bulk(bindings)
     return check_all("verify", bindings, verification.of_binding, CONCURRENT)
+
+
+def _newer(old: list[Check], new: list[Check]) -> list[Check]:
+    """Return the new checks of a binding; the old ones if something that had an answer then has none now."""
+    unanswered, before = (
+        {(check.check, check.about) for check in checks if check.outcome in UNANSWERED} for checks in (new, old)
+    )
+    return new if unanswered <= before else old
 
 
 def row(key: str, checks: Sequence[Check], columns: Iterable[str]) -> list[str]:

@@ -38,11 +38,16 @@ GONE_SECONDS = 5.0
 
 @dataclass
 class FaultyCloud:
-    """The ways to one sandbox; they end with the stack of contexts."""
+    """The ways to one sandbox; they end with the stack of contexts.
+
+    Attributes:
+        met: One event for each fault that comes later: set when it has come.
+    """
 
     cloud: Cloud
     network: Network
     ways: ExitStack
+    met: list[threading.Event] = field(default_factory=list)
     random: Random = field(default_factory=lambda: Random(20141112))
 
     # AWS
@@ -61,7 +66,7 @@ class FaultyCloud:
     def aws_goes(self, after: int, fault: Callable[[Link], object], back: bool) -> dict[str, str]:
         """Lead to an AWS whose network fails after so many answers, and is whole again some seconds later."""
         links: list[Link] = []
-        counted = self.ways.enter_context(failing_aws({}, self.cloud.aws_address, _at(after, links, fault, back)))
+        counted = self.ways.enter_context(failing_aws({}, self.cloud.aws_address, self._at(after, links, fault, back)))
         links.append(self.network.link(counted))
         return {"AWS_ENDPOINT_URL": links[0].address}
 
@@ -80,8 +85,28 @@ class FaultyCloud:
     def kubernetes_goes(self, after: int, fault: Callable[[Link], object], back: bool) -> dict[str, str]:
         """Lead to a Kubernetes whose network fails after so many answers, and is whole again some seconds later."""
         links: list[Link] = []
-        links.append(self.network.link(self._failing(lambda _: None, _at(after, links, fault, back))))
+        links.append(self.network.link(self._failing(lambda _: None, self._at(after, links, fault, back))))
         return self._kubeconfig(links[0].address)
+
+    def _at(
+        self, number: int, links: list[Link], fault: Callable[[Link], object], back: bool
+    ) -> Callable[[Question], object]:
+        """Return a function that puts a fault into the link when it is called for the so-manieth time."""
+        calls, lock, met = 0, threading.Lock(), threading.Event()
+        self.met.append(met)
+
+        def called(_: Question) -> None:
+            nonlocal calls
+            with lock:
+                calls += 1
+                if calls != number:
+                    return
+            fault(links[0])
+            met.set()
+            if back:
+                threading.Timer(GONE_SECONDS, links[0].restore).start()
+
+        return called
 
     def _failing(
         self, failure: Callable[[Question], int | None], passed_on: Callable[[Question], object] = lambda _: None
@@ -101,20 +126,3 @@ class FaultyCloud:
         file = self.cloud.folder / f"kubeconfig-{server.rpartition(':')[2]}"
         file.write_text(json.dumps(config))
         return {"KUBECONFIG": str(file)}
-
-
-def _at(number: int, links: list[Link], fault: Callable[[Link], object], back: bool) -> Callable[[Question], object]:
-    """Return a function that puts a fault into the link when it is called for the so-manieth time."""
-    calls, lock = 0, threading.Lock()
-
-    def called(_: Question) -> None:
-        nonlocal calls
-        with lock:
-            calls += 1
-            if calls != number:
-                return
-        fault(links[0])
-        if back:
-            threading.Timer(GONE_SECONDS, links[0].restore).start()
-
-    return called

@@ -9,11 +9,13 @@ import json
 import random
 from collections.abc import Mapping
 from copy import deepcopy
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
 from botocore.exceptions import ClientError
+from botocore.hooks import HierarchicalEmitter
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 HOST_PATH = ISSUER.removeprefix("https://")
@@ -301,7 +303,7 @@ class Client:
     """boto3's clients of IAM and STS, as far as something only reads."""
 
     def __init__(self, state: State) -> None:
-        self.state = state
+        self.state, self.meta = state, SimpleNamespace(events=HierarchicalEmitter())
 
     def get_caller_identity(self) -> dict[str, str]:
         return {"Account": AWS_ACCOUNT, "Arn": self.state.identity}

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -51,17 +51,23 @@ class LiveAwsAccounts:
         return self._reached
 
     def read_in_bulk(self, bindings: Iterable[DeclaredBinding]) -> None:
-        """Read beforehand what is going to be asked about bindings, where that takes fewer requests."""
-        wanted: dict[LiveAwsAccount, Wanted] = {}
+        """Read beforehand what is going to be asked about bindings, where that takes less time.
+
+        Several providers may have credentials of one AWS account: the first that may read it reads for all of them.
+        """
+        wanted: dict[str, Wanted] = {}
+        # A dict of providers, because it has each of them once, and in their order.
+        of_number: dict[str, dict[LiveAwsAccount, None]] = {}
         for binding in bindings:
             with contextlib.suppress(CouldNotLookError, Mistake):
                 aws_account = self.of_binding(binding)
                 if aws_account:
-                    _want(wanted.setdefault(aws_account, Wanted()), binding)
+                    _want(wanted.setdefault(aws_account.number, Wanted()), binding)
+                    of_number.setdefault(aws_account.number, {})[aws_account] = None
         with ThreadPoolExecutor() as pool:
             # What this does not find, for whatever reason, is asked for later, and what is wrong is said there.
-            for aws_account, each in wanted.items():
-                pool.submit(aws_account.read_in_bulk, each)
+            for number, each in wanted.items():
+                pool.submit(_read_for_all, list(of_number[number]), each)
 
     def of_binding(self, binding: DeclaredBinding) -> LiveAwsAccount | None:
         """Return the AWS account of a binding's role; None if the stack only names the role and has no credentials.
@@ -122,6 +128,14 @@ class LiveAwsAccounts:
                 "the stack has providers of several AWS accounts: pass the ARN of the role instead of its name"
             )
         return first
+
+
+def _read_for_all(same: Sequence[LiveAwsAccount], wanted: Wanted) -> None:
+    """Read one AWS account, which several providers have credentials of, and let all of them keep its answers."""
+    reader = next((aws_account for aws_account in same if aws_account.read_in_bulk(wanted)), None)
+    for aws_account in same:
+        if reader and aws_account is not reader:
+            aws_account.keep_answers_of(reader)
 
 
 def _want(wanted: Wanted, binding: DeclaredBinding) -> None:

@@ -6,16 +6,16 @@ use of one by two threads at once ends the process (seen: lightkube 1.0.1 with m
 
 import base64
 import contextlib
-import functools
 import json
 import math
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 from lightkube.config.client_adapter import Client as HttpClient
@@ -32,11 +32,20 @@ from irsa_cli.state import DeclaredServiceAccount
 
 PAGE = 500
 ATTEMPTS = 5
-LONGEST_PAUSE_SECONDS = 10.0
+PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 10.0
 SHORTEST_TOKEN_SECONDS = 600
 TIMEOUT = httpx2.Timeout(20.0, connect=5.0)
 
 Object = dict[str, Any]
+Read = TypeVar("Read")
+
+
+class NoConnectionError(CouldNotLookError):
+    """A question to which the cluster said nothing at all."""
+
+
+class ExpiredError(CouldNotLookError):
+    """A list that the API server cannot go on with."""
 
 
 class LiveCluster:
@@ -47,10 +56,10 @@ class LiveCluster:
         self.context = config.context_name
         self._first, self._met, self._problem = threading.Lock(), False, ""
         self._has_program = bool(config.user and config.user.exec)
-        self._lists = Once()
+        self._answers = Once()
         self._annotations: dict[tuple[str, str], dict[str, str]] = {}
         self._everything: list[str] | None = None
-        self._namespaces_to_list: frozenset[str] = frozenset()
+        self._wanted_of_namespace: dict[str, set[tuple[str, str]]] = {}
         with as_could_not_look("connect"):
             self._client: httpx2.Client = HttpClient(config, ConnectionParams(timeout=TIMEOUT))
 
@@ -58,7 +67,7 @@ class LiveCluster:
         """Read what is going to be asked, by namespace and name, in lists where they take fewer requests.
 
         A list of the whole cluster goes on as long as it has fewer pages left than service accounts are missing. Where
-        it is denied, a namespace is listed of which two are wanted. What no list has is asked by itself later.
+        it is denied, so does that of a namespace of which two are wanted. What no list has is asked by itself later.
 
         Args:
             wanted: Namespaces and names of the service accounts.
@@ -68,21 +77,27 @@ class LiveCluster:
             if everything:
                 self.service_accounts(None)
             elif len(wanted) > 1:
-                self._read_until_found(set(wanted))
+                self._read_until_found(None, wanted)
         except NoPermissionError:
-            counts = Counter(namespace for namespace, _ in wanted)
-            self._namespaces_to_list = frozenset(namespace for namespace, count in counts.items() if count > 1)
+            of_namespace: dict[str, set[tuple[str, str]]] = {}
+            for namespace, name in wanted:
+                of_namespace.setdefault(namespace, set()).add((namespace, name))
+            self._wanted_of_namespace = {name: places for name, places in of_namespace.items() if len(places) > 1}
         except CouldNotLookError:
             # It is said where a service account is asked for.
             return
 
-    def _read_until_found(self, missing: set[tuple[str, str]]) -> None:
-        for page in self._pages(*_list_of_service_accounts(None)):
-            missing -= {self._keep(each) for each in page.get("items") or ()}
-            # Not every server says how many are left: then it is taken for one more page.
-            left = page["metadata"].get("remainingItemCount") or 1
-            if math.ceil(left / PAGE) >= len(missing):
-                return
+    def _read_until_found(self, namespace: str | None, wanted: Collection[tuple[str, str]]) -> None:
+        def read() -> None:
+            missing = set(wanted)
+            for page in self._pages(*_list_of_service_accounts(namespace)):
+                missing -= {self._keep(each) for each in page.get("items") or ()}
+                # Not every server says how many are left: then it is taken for one more page.
+                left = page["metadata"].get("remainingItemCount") or 1
+                if math.ceil(left / PAGE) >= len(missing):
+                    return
+
+        _started_again(read)
 
     def _keep(self, service_account: Object) -> tuple[str, str]:
         metadata = service_account["metadata"]
@@ -93,11 +108,12 @@ class LiveCluster:
     def service_account(self, namespace: str, name: str) -> dict[str, str] | None:
         """Return a service account's annotations; None if it does not exist."""
         place = namespace, name
-        if place not in self._annotations and namespace in self._namespaces_to_list:
+        wanted = self._wanted_of_namespace.get(namespace)
+        if place not in self._annotations and wanted:
             try:
-                self.service_accounts(namespace)
+                self._answers.answer(("wanted", namespace), lambda: self._read_until_found(namespace, wanted))
             except CouldNotLookError:
-                self._namespaces_to_list = frozenset()
+                self._wanted_of_namespace = {}
         if place in self._annotations:
             return self._annotations[place]
         found = self._ask(
@@ -111,14 +127,15 @@ class LiveCluster:
         """Return the service accounts of a namespace, or of all, as `namespace:name`. Each list is asked for once."""
         if namespace and self._everything is not None:
             return [each for each in self._everything if each.startswith(f"{namespace}:")]
-        found = self._lists.answer(namespace, lambda: self._listed(namespace))
+        found = self._answers.answer(("all", namespace), lambda: self._listed(namespace))
         if namespace is None:
             self._everything = found
         return found
 
     def _listed(self, namespace: str | None) -> list[str]:
-        pages = self._pages(*_list_of_service_accounts(namespace))
-        return sorted(subject_of(*self._keep(each)) for page in pages for each in page.get("items") or ())
+        asked = _list_of_service_accounts(namespace)
+        # What is kept one by one stays where the list ends half-way.
+        return _started_again(lambda: sorted(subject_of(*self._keep(each)) for each in self._each(*asked)))
 
     def objects(self, kind: str) -> list[Object]:
         """Return all objects of a kind in the cluster: `namespaces` or `serviceaccounts`."""
@@ -141,9 +158,12 @@ class LiveCluster:
         made = self._ask(f"create serviceaccounts/token {named(f'{namespace}/{name}')}", "POST", path, body=request)
         return None if made is None else str(made["status"]["token"])
 
-    @functools.cached_property
+    @property
     def issuer(self) -> str:
         """The issuer of the cluster's tokens, as it publishes it."""
+        return self._answers.answer("issuer", self._published_issuer)
+
+    def _published_issuer(self) -> str:
         path = "/.well-known/openid-configuration"
         found = self._ask(f"get {path}", "GET", path)
         if found is None:
@@ -151,7 +171,10 @@ class LiveCluster:
         return str(found["issuer"])
 
     def _items(self, question: str, path: str, parameters: Mapping[str, str] | None = None) -> list[Object]:
-        return [each for page in self._pages(question, path, parameters) for each in page.get("items") or ()]
+        return _started_again(lambda: list(self._each(question, path, parameters)))
+
+    def _each(self, question: str, path: str, parameters: Mapping[str, str] | None = None) -> Iterator[Object]:
+        return (each for page in self._pages(question, path, parameters) for each in page.get("items") or ())
 
     def _pages(self, question: str, path: str, parameters: Mapping[str, str] | None = None) -> Iterator[Object]:
         token = ""
@@ -176,6 +199,8 @@ class LiveCluster:
             answer = self._answer(method, path, parameters, body)
             if answer.status_code == HTTPStatus.NOT_FOUND and _says_not_found(answer):
                 return None
+            if answer.status_code == HTTPStatus.GONE:
+                raise ExpiredError(f"{question}: {_message(answer)}")
             if not answer.is_success:
                 raise failed_request(f"{question}: {_message(answer)}", answer.status_code)
             read: Object = answer.json()
@@ -184,10 +209,9 @@ class LiveCluster:
     def _answer(self, method: str, path: str, parameters: Mapping[str, str] | None, body: Any) -> httpx2.Response:
         for attempt in range(1, ATTEMPTS + 1):
             answer = self._request(method, path, params=parameters, json=body)
-            # A busy API server says when to retry.
             if answer.status_code != HTTPStatus.TOO_MANY_REQUESTS or attempt == ATTEMPTS:
                 break
-            time.sleep(min(float(answer.headers.get("Retry-After", 1)), LONGEST_PAUSE_SECONDS))
+            time.sleep(_pause(answer.headers.get("Retry-After", "")))
         return answer
 
     def _request(self, method: str, path: str, **values: Any) -> httpx2.Response:
@@ -199,23 +223,34 @@ class LiveCluster:
                 try:
                     answer = self._attempt(method, path, **values)
                 except CouldNotLookError as error:
-                    # The cluster has never answered: each further request would wait for its timeout.
+                    # Each further request would wait for its timeout.
                     self._problem = str(error)
                     raise
                 self._met = True
                 return answer
-        return self._attempt(method, path, **values)
+        try:
+            return self._attempt(method, path, **values)
+        except NoConnectionError:
+            # One slow list says nothing of other questions: whether the cluster is silent, the next one shows, alone.
+            with self._first:
+                self._met = False
+            raise
 
     def _attempt(self, method: str, path: str, **values: Any) -> httpx2.Response:
         try:
             try:
                 return self._client.request(method, path, **values)
+            except httpx2.TimeoutException:
+                raise
             except httpx2.TransportError:
                 # The server may have closed a kept connection.
                 return self._client.request(method, path, **values)
         except (httpx2.ProtocolError, UnicodeError) as error:
             # Its message may quote a header, and one of them is the token.
             raise CouldNotLookError(f"cluster {named(self.context)}: {type(error).__name__}") from None
+        except (httpx2.TimeoutException, httpx2.ConnectError) as error:
+            text = f"cluster {named(self.context)}: {error or type(error).__name__}"
+            raise NoConnectionError(text) from error
         except (httpx2.HTTPError, ConfigError, OSError) as error:
             raise CouldNotLookError(f"cluster {named(self.context)}: {error or type(error).__name__}") from error
         except (ValueError, KeyError, TypeError) as error:
@@ -231,6 +266,33 @@ def _list_of_service_accounts(namespace: str | None) -> tuple[str, str]:
     if namespace is None:
         return "list serviceaccounts in all namespaces", "/api/v1/serviceaccounts"
     return f"list serviceaccounts in {named(namespace)}", f"/api/v1/namespaces/{namespace}/serviceaccounts"
+
+
+def _started_again(read: Callable[[], Read]) -> Read:
+    """Return what `read` returns; a list that expires before its end is read from its start again, once.
+
+    Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
+    """
+    try:
+        return read()
+    except ExpiredError:
+        return read()
+
+
+def _pause(retry_after: str) -> float:
+    """Return the seconds for which a busy server asks, by a number of seconds or a date; at most ten.
+
+    Source: https://www.rfc-editor.org/rfc/rfc9110.html#section-10.2.3
+    """
+    try:
+        seconds = (
+            float(retry_after)
+            if retry_after.isdecimal()
+            else (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
+        )
+    except (ValueError, TypeError, OverflowError):
+        seconds = PAUSE_SECONDS
+    return min(max(seconds, 0.0), LONGEST_PAUSE_SECONDS)
 
 
 def _message(answer: httpx2.Response) -> str:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, HTTPClientError, ReadTimeoutError
 from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.parsers import ResponseParserError
 
@@ -22,6 +22,8 @@ PATIENT = TIMEOUTS.merge(
 )
 FIRST_REQUEST = TIMEOUTS.merge(Config(retries={"mode": "standard", "total_max_attempts": 2}))
 NO_CONNECTION = (NoConnectionError, HTTPClientError)
+SILENCE = (ConnectTimeoutError, ReadTimeoutError)
+ATTEMPTS_OF_A_LIST = 3
 NO_ANSWER = (BotoCoreError, ResponseParserError)
 
 Answer = TypeVar("Answer")
@@ -34,11 +36,21 @@ class Service:
         """Create the clients of a session for a service, named as in boto3, with this configuration."""
         self.first: Any = session.client(name, config=FIRST_REQUEST.merge(config))
         self.patient: Any = session.client(name, config=PATIENT.merge(config))
-        self._lock, self._met = threading.Lock(), False
+        self._name, self._lock, self._met = name, threading.Lock(), False
         self._problem: Exception | None = None
 
-    def ask(self, question: Callable[[Any], Answer]) -> Answer:
+    def give_up_soon(self, *operations: str) -> None:
+        """Send these operations three times at most where there is no connection, ten times where AWS throttles."""
+        for operation in operations:
+            self.patient.meta.events.register_first(f"needs-retry.{self._name}.{operation}", _end_without_connection)
+
+    def ask(self, question: Callable[[Any], Answer], in_bulk: bool = False) -> Answer:
         """Return the answer to a question; where one got none, however often it was sent, later ones fail at once.
+
+        Args:
+            question: Asks one of the clients.
+            in_bulk: Whether it reads a list of the whole AWS account. That there is no answer to it, which is large,
+                says nothing of other questions; where it was waited for, the next one is sent like the first.
 
         Raises:
             ClientError: AWS answers with an error.
@@ -52,7 +64,8 @@ class Service:
                     answer = question(self.first)
                     self._met = True
                 except NO_CONNECTION as error:
-                    self._problem = error
+                    if not in_bulk:
+                        self._problem = error
                     raise
                 except ClientError as error:
                     self._met = True
@@ -63,8 +76,17 @@ class Service:
         try:
             return question(self.patient)
         except NO_CONNECTION as error:
-            self._problem = error
+            if in_bulk:
+                self._met = self._met and not isinstance(error, SILENCE)
+            else:
+                self._problem = error
             raise
+
+
+def _end_without_connection(attempts: int, caught_exception: Exception | None, **_: Any) -> None:
+    """End a request that had no connection so often; botocore's retries decide about everything else."""
+    if attempts >= ATTEMPTS_OF_A_LIST and isinstance(caught_exception, NO_CONNECTION):
+        raise caught_exception
 
 
 def _is_transient(error: ClientError) -> bool:

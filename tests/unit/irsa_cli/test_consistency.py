@@ -65,6 +65,45 @@ def test_what_was_just_changed_is_looked_at_again(monkeypatch: pytest.MonkeyPatc
     assert sum(pauses) == 6
 
 
+def looked_at_again(monkeypatch: pytest.MonkeyPatch, *looks: list[Check]) -> Sequence[Check]:
+    """Return the checks of the report where a binding that was just changed has these, look by look."""
+    bindings = (DeclaredBinding("app", ROLE, modified=datetime.now(UTC)),)
+    left, reports = iter(looks), list[Report]()
+
+    def publish(report: Report, *_: Any) -> int:
+        reports.append(report)
+        return report.exit_code
+
+    monkeypatch.setattr(verify, "read_stack", lambda _: DeclaredStack("dev", bindings, {}, {}))
+    monkeypatch.setattr(verify, "look", lambda *_: next(left))
+    monkeypatch.setattr(verify, "publish", publish)
+    monkeypatch.setattr("irsa_cli.verify.time.sleep", lambda _: None)
+    verify.run(OPTIONS)
+    assert next(left, None) is None
+    return reports[0].checks
+
+
+FOUND = [Check("app", "role", Outcome.OK, ROLE), Check("app", "policies", Outcome.FINDING, "role app", "nothing")]
+RIGHT = [Check("app", "role", Outcome.OK, ROLE), Check("app", "policies", Outcome.OK, "role app")]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.NO_ANSWER, Outcome.NO_PERMISSION])
+def test_what_was_found_stays_where_aws_goes_meanwhile(monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> None:
+    """Protects a finding: what has no answer in the second look says nothing about the first."""
+    gone = [Check("app", kind, outcome, about) for kind, about in (("role", ROLE), ("policies", "role app"))]
+    half = [RIGHT[0], Check("app", "policies", outcome, "role app")]
+
+    assert looked_at_again(monkeypatch, FOUND, gone, half) == FOUND
+    assert looked_at_again(monkeypatch, FOUND, gone, RIGHT) == RIGHT
+
+
+def test_what_had_no_answer_before_hinders_no_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects a state with a secret in it: that check says `cannot tell` in each look, and the others count."""
+    secret = Check("app", "trust", Outcome.CANNOT_TELL, "role app", "the state keeps the trust policy as a secret")
+
+    assert looked_at_again(monkeypatch, [*FOUND, secret], [*RIGHT, secret]) == [*RIGHT, secret]
+
+
 @pytest.mark.parametrize(("age", "looks"), [(5, 3), (3600, 1), (None, 1)])
 def test_a_finding_that_stays_is_one(monkeypatch: pytest.MonkeyPatch, age: float | None, looks: int) -> None:
     """Protects the exit code: it waits twice at most, for a minute, and only where the state says when that was."""

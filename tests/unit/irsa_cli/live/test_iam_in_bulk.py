@@ -1,5 +1,6 @@
 """Reading IAM in bulk: when it is done, that nothing is lost where it fails, and that a list never says "missing"."""
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -10,11 +11,15 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
+from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from moto import mock_aws
 from moto.iam.models import IAMBackend
 from moto.iam.responses import IamResponse
 
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.live.aws import LiveAwsAccounts
 from irsa_cli.live.iam import LiveAwsAccount, Wanted
+from irsa_cli.state import DeclaredBinding, DeclaredRole
 from sandbox import missing_in_moto
 
 ACCOUNT = "123456789012"
@@ -68,8 +73,8 @@ def create(iam: Any, number: int) -> Wanted:
 class Account:
     """An AWS account as verify reads it, which counts what IAM is asked."""
 
-    def __init__(self) -> None:
-        self.live = LiveAwsAccount(boto3.session.Session(), ACCOUNT)
+    def __init__(self, live: LiveAwsAccount | None = None) -> None:
+        self.live = live or LiveAwsAccount(boto3.session.Session(), ACCOUNT)
         self.calls: Counter[str] = Counter()
         for client in (self.live._iam.first, self.live._iam.patient):
             client.meta.events.register("before-call.iam.*", lambda model, **_: self.calls.update([model.name]))
@@ -77,11 +82,16 @@ class Account:
     def fail(self, operation: str, status: int, code: str, when: Callable[[str], bool] = lambda _: True) -> None:
         """Have IAM answer an operation with an error, where its request's body says so."""
 
-        def answer(request: Any, **_: Any) -> Any:
-            return refusal(status, code) if when(str(request.body)) else None
+        self.answer(operation, lambda: refusal(status, code), when)
+
+    def answer(self, operation: str, answer: Callable[[], Any], when: Callable[[str], bool] = lambda _: True) -> None:
+        """Have an operation answered by a function, or end with what it raises, where its request's body says so."""
+
+        def answered(request: Any, **_: Any) -> Any:
+            return answer() if when(str(request.body)) else None
 
         for client in (self.live._iam.first, self.live._iam.patient):
-            client.meta.events.register_first(f"before-send.iam.{operation}", answer)
+            client.meta.events.register_first(f"before-send.iam.{operation}", answered)
 
     def facts(self, wanted: Wanted) -> dict[str, Any]:
         """Return all that verify reads of these roles and policies."""
@@ -147,11 +157,11 @@ def test_the_default_version_counts(iam: Any) -> None:
 @pytest.mark.parametrize(
     ("sizes", "asked"),
     [
-        # Two bindings take 8 and 4 requests; a page is taken for 100 items.
+        # Two bindings, asked about at the same time, take 4 and 2 requests each; a page is taken for 100 items.
         ({"Roles": 100, "Policies": 100}, {SUMMARY, ROLES, "Role", "LocalManagedPolicy"}),
-        ({"Roles": 300, "Policies": 300}, {SUMMARY, ROLES, "Role", "LocalManagedPolicy"}),
-        ({"Roles": 301, "Policies": 300}, {SUMMARY, "LocalManagedPolicy"}),
-        ({"Roles": 300, "Policies": 301}, {SUMMARY, ROLES, "Role"}),
+        ({"Roles": 300, "Policies": 100}, {SUMMARY, ROLES, "Role", "LocalManagedPolicy"}),
+        ({"Roles": 301, "Policies": 100}, {SUMMARY, "LocalManagedPolicy"}),
+        ({"Roles": 300, "Policies": 101}, {SUMMARY, ROLES, "Role"}),
         ({"Roles": 5000, "Policies": 5000}, {SUMMARY}),
         ({"Roles": 0, "Policies": 0}, {SUMMARY, ROLES, "Role", "LocalManagedPolicy"}),
     ],
@@ -159,7 +169,7 @@ def test_the_default_version_counts(iam: Any) -> None:
 def test_few_of_a_large_account_are_asked_by_themselves(
     iam: Any, monkeypatch: pytest.MonkeyPatch, sizes: dict[str, int], asked: set[str]
 ) -> None:
-    """Protects IAM's rate: a list is read only where it has fewer pages than the questions that it saves."""
+    """Protects a run's time: a list is read only where its pages take fewer turns than the questions that it saves."""
     wanted = create(iam, 2)
     account = Account()
     read: set[str] = set()
@@ -181,9 +191,44 @@ def test_few_of_a_large_account_are_asked_by_themselves(
 
 
 @pytest.mark.parametrize(
+    ("bindings", "size", "lists"),
+    [
+        # 10 pages each, one after another; 3,000 and 2,000 questions, 16 at a time, are 188 and 125 turns.
+        (1000, 1000, ["roles", "policies"]),
+        # 188 and 125 turns; 50 pages.
+        (1000, 5000, ["roles", "policies"]),
+        # 57 and 38 turns; 50 pages.
+        (300, 5000, ["roles"]),
+        # 8 and 5 turns; 50 pages.
+        (40, 5000, []),
+        # 8 and 5 turns; 5 pages, which are not fewer than 5.
+        (40, 500, ["roles"]),
+        # 12 and 8 turns; 10 pages.
+        (60, 1000, ["roles"]),
+        # Ten at a time: 3 and 2 turns, one page.
+        (10, 50, ["roles", "policies"]),
+    ],
+)
+def test_pages_one_after_another_are_held_against_questions_at_a_time(
+    iam: Any, monkeypatch: pytest.MonkeyPatch, bindings: int, size: int, lists: list[str]
+) -> None:
+    """Protects a platform team in a large AWS account: 40 bindings do not wait for pages of 5,000 roles."""
+    account, read = Account(), list[str]()
+    monkeypatch.setattr(account.live, "summary", lambda: {"Roles": size, "Policies": size})
+    monkeypatch.setattr(account.live, "_read_roles", lambda: read.append("roles"))
+    monkeypatch.setattr(account.live, "_read_policies", lambda: read.append("policies"))
+    names = [f"app-{index}" for index in range(bindings)]
+    account.live.read_in_bulk(Wanted(dict.fromkeys(names, 3), {f"arn:aws:iam::{ACCOUNT}:policy/{n}" for n in names}))
+
+    assert sorted(read) == sorted(lists)
+
+
+@pytest.mark.parametrize(
     "wanted",
     [
         Wanted(),
+        # One question for each of 16 threads, twice: as long as the size of the AWS account and one page.
+        Wanted({f"app-{index}": 1 for index in range(32)}),
         Wanted({"app": 1}),
         Wanted({"app": 3}),
         Wanted({}, {"arn:aws:iam::123456789012:policy/app"}),
@@ -228,6 +273,32 @@ def test_a_list_that_ends_half_way_says_nothing(
     account.live.read_in_bulk(wanted)
 
     assert account.facts(wanted) == one_by_one(wanted)
+
+
+@pytest.mark.parametrize("error", [ReadTimeoutError, ConnectionClosedError])
+def test_a_list_without_an_answer_costs_no_other_question(
+    iam: Any, monkeypatch: pytest.MonkeyPatch, error: Callable[..., Exception]
+) -> None:
+    """Protects a big account behind a slow or nervous proxy: its large pages fail, its small answers do not."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    wanted = create(iam, 7)
+    account, sent = Account(), Counter[str]()
+
+    def fail(operation: str) -> Callable[[], Any]:
+        def answer() -> Any:
+            sent[operation] += 1
+            raise error(endpoint_url="https://iam.amazonaws.com")
+
+        return answer
+
+    for operation in (DETAILS, ROLES):
+        account.answer(operation, fail(operation), lambda body: "Marker=" in body)
+    account.live.read_in_bulk(wanted)
+
+    assert account.facts(wanted) == one_by_one(wanted)
+    # One list of all roles, and the details of roles and of policies: a list that times out is not sent ten times.
+    assert sent[ROLES] <= 3
+    assert sent[DETAILS] <= 6
 
 
 def test_throttling_between_pages_is_waited_for(iam: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,6 +358,72 @@ def test_an_account_without_roles(iam: Any) -> None:
 
     assert [account.live.role(name) for name in wanted.roles] == [None] * 5
     assert account.live.document(f"arn:aws:iam::{ACCOUNT}:policy/app") is None
+
+
+def providers_of_one_account(
+    wanted: Wanted, number: int
+) -> tuple[LiveAwsAccounts, list[DeclaredBinding], list[Account]]:
+    """Return providers of one AWS account, bindings that they created in turn, and the account as each one sees it."""
+    references = [f"provider-{index}" for index in range(number)]
+    aws_accounts = LiveAwsAccounts({reference: {} for reference in references})
+    bindings = [
+        DeclaredBinding(
+            name,
+            f"arn:aws:iam::{ACCOUNT}:role/{name}",
+            DeclaredRole(name, json.dumps(TRUST), {}),
+            documents={f"arn:aws:iam::{ACCOUNT}:policy/{name}": json.dumps(POLICY)},
+            inline_policies={"inline": json.dumps(POLICY)},
+            provider=reference,
+        )
+        for name, reference in zip(sorted(wanted.roles), itertools.cycle(references), strict=False)
+    ]
+    found = list(dict.fromkeys(aws_accounts.of_binding(binding) for binding in bindings))
+    return aws_accounts, bindings, [Account(live) for live in found if live]
+
+
+def test_several_providers_of_one_account_read_it_once(iam: Any) -> None:
+    """Protects a stack with a provider for each region: IAM is the same in all of them, and is listed once."""
+    wanted = create(iam, 8)
+    aws_accounts, bindings, seen = providers_of_one_account(wanted, 4)
+    aws_accounts.read_in_bulk(bindings)
+
+    first = seen[0]
+    # 8 roles and 8 policies, 3 on a page.
+    assert first.calls == {SUMMARY: 1, ROLES: 3, DETAILS: 6}
+    for each in seen:
+        assert each.facts(wanted) == first.facts(wanted)
+    assert [sum(each.calls.values()) for each in seen] == [10, 0, 0, 0]
+    assert first.facts(wanted) == one_by_one(wanted)
+
+
+@pytest.mark.parametrize("denied", [SUMMARY, DETAILS])
+def test_the_first_provider_that_may_reads_for_all(iam: Any, denied: str) -> None:
+    """Protects providers with different rights: who is denied has what another one may list."""
+    wanted = create(iam, 8)
+    aws_accounts, bindings, seen = providers_of_one_account(wanted, 3)
+    seen[0].fail(denied, 403, "AccessDenied")
+    aws_accounts.read_in_bulk(bindings)
+    before = [sum(each.calls.values()) for each in seen]
+
+    assert seen[1].calls == {SUMMARY: 1, ROLES: 3, DETAILS: 6}
+    assert seen[2].calls == {}
+    for each in seen:
+        assert each.facts(wanted) == one_by_one(wanted)
+    assert [sum(each.calls.values()) for each in seen] == before
+
+
+def test_a_denied_question_of_one_provider_is_none_of_another(iam: Any) -> None:
+    """Protects the answers of a provider with more rights: why another one has none is not passed on."""
+    wanted = create(iam, 8)
+    aws_accounts, bindings, seen = providers_of_one_account(wanted, 2)
+    arn = f"arn:aws:iam::{ACCOUNT}:oidc-provider/example.com"
+    iam.create_open_id_connect_provider(Url="https://example.com", ClientIDList=["a"], ThumbprintList=["0" * 40])
+    seen[0].fail("GetOpenIDConnectProvider", 403, "AccessDenied")
+    with pytest.raises(CouldNotLookError):
+        seen[0].live.client_ids(arn)
+    aws_accounts.read_in_bulk(bindings)
+
+    assert seen[1].live.client_ids(arn) == ["a"]
 
 
 def test_what_is_asked_is_what_the_documented_policy_allows(iam: Any) -> None:

@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -168,8 +170,99 @@ def test_a_silent_server_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
             reasons.add(str(refused.value))
 
     assert len(reasons) == 1
-    # Two attempts of 0.2 seconds; 200 questions of them would be 80.
+    # One attempt of 0.2 seconds; 200 questions of them would be 40.
     assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("error", [httpx2.ReadTimeout, httpx2.ConnectTimeout, httpx2.ConnectError])
+def test_a_cluster_that_falls_silent_is_waited_for_once(
+    cluster: LiveCluster, monkeypatch: pytest.MonkeyPatch, error: type[httpx2.TransportError]
+) -> None:
+    """Protects from minutes for each question: who was under way waits, then one question alone, then nobody."""
+    assert cluster.service_account("a", "b") is not None
+    asked: list[str] = []
+    under_way = threading.Barrier(16)
+
+    def silent(_: str, path: str, **__: Any) -> Any:
+        asked.append(path)
+        if len(asked) <= 16:
+            under_way.wait(timeout=10)
+        raise error("no answer")
+
+    monkeypatch.setattr(cluster._client, "request", silent)
+
+    def ask(number: int) -> str:
+        with pytest.raises(CouldNotLookError) as raised:
+            cluster.service_account("a", f"n{number}")
+        return str(raised.value)
+
+    with ThreadPoolExecutor(16) as pool:
+        reasons = set(pool.map(ask, range(200)))
+
+    assert reasons == {"cluster test: no answer"}
+    # Where there was no connection at all it is tried twice: a kept one may have been closed.
+    attempts = 1 if issubclass(error, httpx2.TimeoutException) else 2
+    assert len(asked) == attempts * 17
+
+
+def test_the_issuer_is_asked_for_once_whatever_the_answer(
+    cluster: LiveCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects from a queue: each binding of a cluster needs its issuer, and why there is none is kept as well."""
+    assert cluster.service_account("a", "b") is not None
+    asked: list[str] = []
+
+    def broken(_: str, path: str, **__: Any) -> Any:
+        asked.append(path)
+        time.sleep(0.05)
+        return httpx2.Response(500, json={"message": "etcd is gone"})
+
+    monkeypatch.setattr(cluster._client, "request", broken)
+
+    def issuer(_number: int) -> str:
+        with pytest.raises(CouldNotLookError) as raised:
+            _ = cluster.issuer
+        return str(raised.value)
+
+    with ThreadPoolExecutor(16) as pool:
+        reasons = set(pool.map(issuer, range(64)))
+
+    assert reasons == {'get /.well-known/openid-configuration: "etcd is gone"'}
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "least", "most"),
+    [
+        ("7", 7, 7),
+        ("0", 0, 0),
+        ("86400", 10, 10),
+        ("9" * 400, 10, 10),
+        (6, 4, 6),
+        (-3600, 0, 0),
+        (3600, 10, 10),
+        # Neither form: the pause of an answer that does not say.
+        *((text, 1, 1) for text in ("-1", "nan", "inf", "1.5", "soon", "", "Wed, 99 Nov 2026 99:99:99 GMT")),
+        ("Wed, 25 Nov 2026 10:00:00 -0000", 0, 1),
+        ("Wed, 25 Nov 2026 10:00:00 +9999999999999999", 0, 10),
+    ],
+)
+def test_a_busy_server_may_say_when_in_both_forms(
+    cluster: LiveCluster, monkeypatch: pytest.MonkeyPatch, said: str | int, least: float, most: float
+) -> None:
+    """Protects who asks through a gateway: a number of seconds, a date, and what is neither, is a pause of 0 to 10 s.
+
+    https://www.rfc-editor.org/rfc/rfc9110.html#section-10.2.3
+    """
+    pauses: list[float] = []
+    after = said if isinstance(said, str) else format_datetime(datetime.now(UTC) + timedelta(seconds=said), usegmt=True)
+    answers = iter([httpx2.Response(429, headers={"Retry-After": after}), httpx2.Response(200, json={"metadata": {}})])
+    monkeypatch.setattr(cluster._client, "request", lambda *_, **__: next(answers))
+    monkeypatch.setattr("irsa_cli.live.kubernetes.time.sleep", pauses.append)
+
+    assert cluster.service_account("a", "b") == {}
+    assert len(pauses) == 1
+    assert least <= pauses[0] <= most
 
 
 @pytest.mark.parametrize(("said", "words"), [("{}", "KeyError"), ("[]", "TypeError"), ("no JSON", "JSONDecodeError")])

@@ -28,6 +28,7 @@ class Api(ThreadingHTTPServer):
         self.asked: list[str] = []
         self.lists_denied: set[str] = set()
         self.fails_after_pages: int | None = None
+        self.expires = 1_000
         self.says_how_many_are_left = True
 
     @property
@@ -64,7 +65,9 @@ class Requests(BaseHTTPRequestHandler):
             return self.answer(403, {"message": "forbidden"})
         places = [p for p in self.server.places if url.path == EVERYWHERE or p[0] == words[4]]
         start, limit = int(query.get("continue", 0)), int(query["limit"])
-        if self.server.fails_after_pages is not None and start >= limit * self.server.fails_after_pages:
+        after = self.server.fails_after_pages
+        if after is not None and start >= limit * after and self.server.expires:
+            self.server.expires -= 1
             # https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
             return self.answer(410, {"reason": "Expired", "message": "the continue token is too old"})
         metadata: dict[str, Any] = {}
@@ -171,6 +174,54 @@ def test_a_list_that_ends_half_way_says_nothing(api: Api) -> None:
 
     assert None not in found(cluster, *wanted)
     assert len(api.asked) - before == 3
+
+
+@pytest.mark.parametrize("in_full", [True, False])
+def test_a_list_that_expires_once_is_started_again(api: Api, in_full: bool) -> None:
+    """Protects a busy cluster: etcd forgets the state of a list after minutes, and each entry is there once.
+
+    https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
+    """
+    api.fails_after_pages, api.expires = 1, 1
+    cluster = api.cluster
+    wanted = [("n0000", "app"), ("n0300", "app"), ("n0591", "app"), ("n0592", "app")]
+    if in_full:
+        assert len(cluster.service_accounts(None)) == 1200
+        api.expires = 1
+        assert len(cluster.objects("serviceaccounts")) == 1200
+        assert len(api.asked) == 2 * (2 + 3)
+        return
+    cluster.read_service_accounts(wanted)
+
+    assert None not in found(cluster, *wanted)
+    assert api.asked == [EVERYWHERE] * (2 + 3)
+
+
+def test_a_list_that_expires_again_has_no_answer(api: Api) -> None:
+    """Protects from an endless list, and from half of one that passes for the whole."""
+    api.fails_after_pages = 1
+    cluster = api.cluster
+    with pytest.raises(CouldNotLookError, match='in all namespaces: "the continue token is too old"'):
+        cluster.service_accounts(None)
+
+    assert len(api.asked) == 4
+
+
+def test_a_list_of_a_namespace_ends_where_questions_are_fewer(api: Api) -> None:
+    """Protects a big namespace: 2,000 service accounts are four pages, for two that are wanted."""
+    api.lists_denied = {EVERYWHERE}
+    api.places += [("big", f"n{number:04}") for number in range(2000)]
+    cluster = api.cluster
+    wanted = [("big", "n1998"), ("big", "n1999"), ("n0001", "app"), ("n0001", "default")]
+    cluster.read_service_accounts(wanted)
+
+    assert None not in found(cluster, *wanted)
+    assert sorted(api.lists) == [
+        "/api/v1/namespaces/big/serviceaccounts",
+        "/api/v1/namespaces/n0001/serviceaccounts",
+        EVERYWHERE,
+    ]
+    assert len(api.single) == 2
 
 
 def test_who_may_list_in_namespaces_alone_lists_there(api: Api) -> None:

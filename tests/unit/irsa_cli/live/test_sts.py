@@ -69,26 +69,49 @@ def test_an_answer_that_ends_early_is_no_defect_of_irsa(
     assert str(raised.value) == said
 
 
-def test_a_service_that_falls_silent_is_waited_for_once() -> None:
-    """Protects from minutes for each question: ten attempts of one had no answer, and others wait to be asked."""
-    asked: list[str] = []
+class Asked(list[tuple[str, int]]):
+    """Questions to a service, noted with how often each may be sent."""
 
-    class Session:
-        def client(self, *_: Any, **__: Any) -> str:
-            return "client"
+    def __init__(self) -> None:
+        super().__init__()
+        self.service = Service(self, "iam", Config())
 
-    def answer(_: Any) -> str:
-        asked.append("answered")
+    def client(self, _: str, config: Any) -> int:
+        attempts: int = config.retries["total_max_attempts"]
+        return attempts
+
+    def answer(self, attempts: int) -> str:
+        self.append(("answered", attempts))
         return "answer"
 
-    def silence(_: Any) -> str:
-        asked.append("silent")
+    def silence(self, attempts: int) -> str:
+        self.append(("silent", attempts))
         raise ReadTimeoutError(endpoint_url="https://iam.amazonaws.com")
 
-    service = Service(Session(), "iam", Config())
-    assert service.ask(answer) == "answer"
-    for question in (silence, answer):
-        with pytest.raises(ReadTimeoutError):
-            service.ask(question)
 
-    assert asked == ["answered", "silent"]
+def test_a_service_that_falls_silent_is_waited_for_once() -> None:
+    """Protects from minutes for each question: ten attempts of one had no answer, and others wait to be asked."""
+    asked = Asked()
+    assert asked.service.ask(asked.answer) == "answer"
+    for question in (asked.silence, asked.answer):
+        with pytest.raises(ReadTimeoutError):
+            asked.service.ask(question)
+
+    assert asked == [("answered", 2), ("silent", 10)]
+
+
+def test_a_list_that_is_silent_says_nothing_of_other_questions() -> None:
+    """Protects a big account: its list takes longer than a request may, and each single question is answered."""
+    asked = Asked()
+    assert asked.service.ask(asked.answer) == "answer"
+    with pytest.raises(ReadTimeoutError):
+        asked.service.ask(asked.silence, in_bulk=True)
+    assert asked.service.ask(asked.answer) == "answer"
+    with pytest.raises(ReadTimeoutError):
+        asked.service.ask(asked.silence, in_bulk=True)
+
+    # Where the next question has no answer either, in the two attempts of a first one, nobody waits any more.
+    for question in (asked.silence, asked.answer):
+        with pytest.raises(ReadTimeoutError):
+            asked.service.ask(question)
+    assert asked == [("answered", 2), ("silent", 10), ("answered", 2), ("silent", 10), ("silent", 2)]
