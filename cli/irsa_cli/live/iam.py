@@ -39,7 +39,7 @@ class LiveAwsAccount:
 
     def __init__(self, session: Any, number: str) -> None:
         """Take a session and the number of its AWS account."""
-        self.number = number
+        self.session, self.number = session, number
         self._iam = Service(session, "iam", Config())
         self._answers = Once()
 
@@ -65,8 +65,8 @@ class LiveAwsAccount:
 
     def _read_roles(self) -> None:
         with ThreadPoolExecutor(1) as pool:
-            listed = pool.submit(_or_nothing, self._roles)
-            details = _or_nothing(lambda: self._details("Role", "RoleDetailList"))
+            listed = pool.submit(_or_nothing, self.listed_roles)
+            details = _or_nothing(self.role_details)
             settings = {role["RoleName"]: role for role in listed.result()}
         for detail in details:
             self._keep_role(detail, settings.get(detail["RoleName"], {}))
@@ -87,7 +87,7 @@ class LiveAwsAccount:
             self._answers.keep(("GetRole", name), {**settings, **detail})
 
     def _read_policies(self) -> None:
-        for policy in _or_nothing(lambda: self._details("LocalManagedPolicy", "Policies")):
+        for policy in _or_nothing(self.policy_details):
             for version in policy["PolicyVersionList"]:
                 if version["VersionId"] == policy["DefaultVersionId"] and "Document" in version:
                     self._answers.keep(("GetPolicyVersion", policy["Arn"]), version["Document"])
@@ -135,7 +135,7 @@ class LiveAwsAccount:
 
     def role_arns(self) -> list[str]:
         """Return the ARNs of all roles."""
-        return [role["Arn"] for role in self._roles()]
+        return [role["Arn"] for role in self.listed_roles()]
 
     def policies(self) -> dict[str, bool]:
         """Return the managed policies by ARN, those of AWS included, each with whether it can be attached."""
@@ -163,8 +163,26 @@ class LiveAwsAccount:
         """
         return dict(self._all("GetAccountSummary", lambda iam: [*iam.get_account_summary()["SummaryMap"].items()]))
 
-    def _roles(self) -> list[dict[str, Any]]:
+    def listed_roles(self) -> list[dict[str, Any]]:
+        """Return all roles, without their tags, policies and last use.
+
+        Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html
+        """
         return self._all("ListRoles", lambda iam: _all_pages(iam, "list_roles", "Roles"))
+
+    def role_details(self) -> list[dict[str, Any]]:
+        """Return all roles with tags, policies and last use, without their descriptions and session durations.
+
+        Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_RoleDetail.html
+        """
+        return self._details("Role", "RoleDetailList")
+
+    def policy_details(self) -> list[dict[str, Any]]:
+        """Return all managed policies of the AWS account's own, with their versions.
+
+        Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ManagedPolicyDetail.html
+        """
+        return self._details("LocalManagedPolicy", "Policies")
 
     def _details(self, kind: str, element: str) -> list[dict[str, Any]]:
         operation = "GetAccountAuthorizationDetails"
