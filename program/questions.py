@@ -11,6 +11,7 @@ from config.located_mistake import LocatedMistake
 from config.models import AwsAccount, Cluster, Stack
 from irsa.rules import commands
 from irsa.rules.arns import check_issuer, issuer_host_path, oidc_provider_arn, parse_iam_arn
+from irsa.rules.eks_access import eks_kubeconfig
 from irsa.rules.mistakes import Mistake
 from program import lookup_mistakes as mistakes
 from program.access import asked_aws_account
@@ -201,7 +202,15 @@ class Questions:
         aws_account = self._settings_of(settings.aws_account)
         region = settings.region or aws_account.region or self.region()
         authority = found.certificate_authority
-        return json.dumps(eks_kubeconfig(settings.name or "", region, found.endpoint, authority, aws_account))
+        kubeconfig = eks_kubeconfig(
+            settings.name or "",
+            region,
+            found.endpoint,
+            authority,
+            profile=aws_account.profile,
+            role_arn=aws_account.assume_role_arn,
+        )
+        return json.dumps(kubeconfig)
 
     @once
     def _outputs_of(self, cluster: str) -> Mapping[str, Any]:
@@ -254,30 +263,3 @@ def _creating_command(cluster: Cluster, aws_account: str | None, issuer: str, au
 
 def _checked_provider(text: str) -> str:
     return str(parse_iam_arn(text, "oidc-provider"))
-
-
-def eks_kubeconfig(
-    name: str, region: str, endpoint: str, certificate_authority: str, aws_account: AwsAccount
-) -> dict[str, Any]:
-    """Return the kubeconfig that `aws eks update-kubeconfig` writes, with the AWS account's role or profile.
-
-    Source: https://docs.aws.amazon.com/eks/latest/userguide/create-kubeconfig.html
-    """
-    command: dict[str, Any] = {
-        "apiVersion": "client.authentication.k8s.io/v1beta1",
-        "command": "aws",
-        "args": ["--region", region, "eks", "get-token", "--cluster-name", name, "--output", "json"],
-        **({"env": [{"name": "AWS_PROFILE", "value": aws_account.profile}]} if aws_account.profile else {}),
-    }
-    if aws_account.assume_role_arn:
-        command["args"] += ["--role-arn", aws_account.assume_role_arn]
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [
-            {"name": name, "cluster": {"server": endpoint, "certificate-authority-data": certificate_authority}}
-        ],
-        "users": [{"name": name, "user": {"exec": command}}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
-        "current-context": name,
-    }

@@ -14,7 +14,7 @@ from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, named
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.iam import LiveAwsAccount, Wanted
-from irsa_cli.live.service import FIRST_REQUEST, NO_ANSWER, PATIENT, Answer, failure, said
+from irsa_cli.live.service import CONCURRENT, FIRST_REQUEST, NO_ANSWER, PATIENT, Answer, failure, said
 from irsa_cli.live.sts import SESSION_NAME
 from irsa_cli.state import DeclaredBinding, is_secret
 
@@ -77,6 +77,22 @@ class LiveAwsAccounts:
         """
         return self.of_role(binding.role_arn, binding.provider) if binding.role else self.of_arn(binding.role_arn)
 
+    @property
+    def references(self) -> list[str]:
+        """The references of all providers."""
+        return list(self._providers)
+
+    def of_provider(self, reference: str) -> LiveAwsAccount:
+        """Return the AWS account of a provider.
+
+        Raises:
+            CouldNotLookError: It has no valid credentials.
+        """
+        found = self._found[reference]
+        if isinstance(found, CouldNotLookError):
+            raise found
+        return found
+
     def of_role(self, role_arn: str, reference: str) -> LiveAwsAccount:
         """Return the AWS account of a role that the stack creates, as the provider that created it sees it.
 
@@ -90,9 +106,7 @@ class LiveAwsAccounts:
             if aws_account is None:
                 raise CouldNotLookError(f"none of the stack's AWS providers has credentials of AWS account {number}")
             return aws_account
-        found = self._found[reference]
-        if isinstance(found, CouldNotLookError):
-            raise found
+        found = self.of_provider(reference)
         if found.number != number:
             raise CouldNotLookError(
                 f"these AWS credentials are of AWS account {found.number}, but the role is {named(role_arn)}"
@@ -260,6 +274,22 @@ def eks_access_entries(session: Any, name: str, region: str | None) -> list[str]
         return [arn for page in pages for arn in page["accessEntries"]]
 
     return _eks("ListAccessEntries", session, region, ask)
+
+
+def eks_issuers(session: Any, region: str) -> list[str]:
+    """Return the issuers of all EKS clusters of a region.
+
+    Raises:
+        CouldNotLookError: EKS does not answer, or denies the requests.
+    """
+    names = _eks("ListClusters", session, region, _cluster_names) or []
+    with ThreadPoolExecutor(CONCURRENT) as pool:
+        described = pool.map(lambda name: eks_cluster(session, name, region), names)
+        return [each["identity"]["oidc"]["issuer"] for each in described if each and "identity" in each]
+
+
+def _cluster_names(eks: Any) -> list[str]:
+    return [name for page in eks.get_paginator("list_clusters").paginate() for name in page["clusters"]]
 
 
 def _eks(operation: str, session: Any, region: str | None, question: Callable[[Any], Answer]) -> Answer | None:

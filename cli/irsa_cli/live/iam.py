@@ -40,7 +40,7 @@ class LiveAwsAccount:
 
     def __init__(self, session: Any, number: str) -> None:
         """Take a session and the number of its AWS account."""
-        self.number = number
+        self.session, self.number = session, number
         self._iam = Service(session, "iam", Config())
         self._iam.give_up_soon(*IN_BULK)
         self._answers = Once()
@@ -84,8 +84,8 @@ class LiveAwsAccount:
 
     def _read_roles(self) -> None:
         with ThreadPoolExecutor(1) as pool:
-            listed = pool.submit(_or_nothing, self._roles)
-            details = self._details("Role", "RoleDetailList")
+            listed = pool.submit(_or_nothing, self.listed_roles)
+            details = self.role_details()
             settings = {role["RoleName"]: role for role in listed.result()}
         for detail in details:
             self._keep_role(detail, settings.get(detail["RoleName"], {}))
@@ -106,7 +106,7 @@ class LiveAwsAccount:
             self._answers.keep(("GetRole", name), {**settings, **detail})
 
     def _read_policies(self) -> None:
-        for policy in self._details("LocalManagedPolicy", "Policies"):
+        for policy in self.policy_details():
             for version in policy["PolicyVersionList"]:
                 if version["VersionId"] == policy["DefaultVersionId"] and "Document" in version:
                     self._answers.keep(("GetPolicyVersion", policy["Arn"]), version["Document"])
@@ -154,7 +154,7 @@ class LiveAwsAccount:
 
     def role_arns(self) -> list[str]:
         """Return the ARNs of all roles."""
-        return [role["Arn"] for role in self._roles()]
+        return [role["Arn"] for role in self.listed_roles()]
 
     def policies(self) -> dict[str, bool]:
         """Return the managed policies by ARN, those of AWS included, each with whether it can be attached."""
@@ -182,8 +182,26 @@ class LiveAwsAccount:
         """
         return dict(self._all("GetAccountSummary", lambda iam: [*iam.get_account_summary()["SummaryMap"].items()]))
 
-    def _roles(self) -> list[dict[str, Any]]:
+    def listed_roles(self) -> list[dict[str, Any]]:
+        """Return all roles, without their tags, policies and last use.
+
+        Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html
+        """
         return self._all("ListRoles", lambda iam: _all_pages(iam, "list_roles", "Roles"))
+
+    def role_details(self) -> list[dict[str, Any]]:
+        """Return all roles with tags, policies and last use, without their descriptions and session durations.
+
+        Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_RoleDetail.html
+        """
+        return self._details("Role", "RoleDetailList")
+
+    def policy_details(self) -> list[dict[str, Any]]:
+        """Return all managed policies of the AWS account's own, with their versions.
+
+        Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ManagedPolicyDetail.html
+        """
+        return self._details("LocalManagedPolicy", "Policies")
 
     def _details(self, kind: str, element: str) -> list[dict[str, Any]]:
         operation = "GetAccountAuthorizationDetails"

@@ -339,7 +339,7 @@ def test_a_role_made_anew_between_two_lists_is_asked_by_itself(iam: Any, monkeyp
     """Protects from a role of two halves: the description of the deleted one beside the boundary of the new one."""
     wanted = create(iam, 3)
     account = Account()
-    account.live._roles()
+    account.live.listed_roles()
     iam.delete_role_policy(RoleName="app-1", PolicyName="inline")
     iam.detach_role_policy(RoleName="app-1", PolicyArn=f"arn:aws:iam::{ACCOUNT}:policy/app-1")
     iam.delete_role(RoleName="app-1")

@@ -1,7 +1,6 @@
 """The way to a cluster's Kubernetes API by EKS."""
 
-from config.models import AwsAccount
-from program.questions import eks_kubeconfig
+from irsa.rules.eks_access import eks_kubeconfig
 
 
 def test_the_kubeconfig_of_an_eks_cluster() -> None:
@@ -9,7 +8,7 @@ def test_the_kubeconfig_of_an_eks_cluster() -> None:
     certificate = "LS0t"
 
     assert eks_kubeconfig(
-        "my-cluster", "us-west-2", "https://EXAMPLE.gr7.us-west-2.eks.amazonaws.com", certificate, AwsAccount()
+        "my-cluster", "us-west-2", "https://EXAMPLE.gr7.us-west-2.eks.amazonaws.com", certificate
     ) == {
         "apiVersion": "v1",
         "kind": "Config",

@@ -1,0 +1,269 @@
+"""Read clusters and AWS accounts whole, in lists: with this `irsa inventory` and `irsa adopt` begin. It only reads."""
+
+import argparse
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+from irsa.rules.eks_access import eks_kubeconfig
+from irsa.rules.mistakes import named
+from irsa.rules.quotas import SESSION_DURATION
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.found import Discovery, FoundAwsAccount, FoundCluster, FoundPolicy, FoundRole, FoundServiceAccount
+from irsa_cli.live.aws import LiveAwsAccounts, eks_cluster, eks_issuers, session_of
+from irsa_cli.live.iam import LiveAwsAccount
+from irsa_cli.live.kubeconfig import configuration
+from irsa_cli.live.kubernetes import LiveCluster, LiveClusters
+from irsa_cli.options import stack_name
+from irsa_cli.state import DeclaredStack, read_stack
+
+# `oidc.eks.us-west-2.amazonaws.com`, `oidc-eks.us-west-2.api.aws`:
+# https://docs.aws.amazon.com/general/latest/gr/eks.html
+REGION_OF_ISSUER = re.compile(r"oidc[.-]eks\.([a-z]{2,4}(?:-[a-z]+)+-[0-9]+)\.")
+
+Answer = TypeVar("Answer")
+
+
+class _Source(NamedTuple):
+    """A cluster or an AWS account to read: what messages call it, and how it is reached."""
+
+    name: str
+    reach: Callable[[], Any]
+
+
+def add_discovery_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose clusters and AWS accounts."""
+    repeated: dict[str, Any] = {"action": "append", "default": []}
+    parser.add_argument("--context", metavar="C", **repeated, help="context of the kubeconfig (repeatable)")
+    parser.add_argument("--cluster", metavar="NAME", **repeated, help="name of an EKS cluster (repeatable)")
+    parser.add_argument(
+        "--stack",
+        metavar="S",
+        type=stack_name,
+        **repeated,
+        help="irsa stack: its clusters, AWS accounts and bindings (repeatable)",
+    )
+
+
+def discover(
+    contexts: Sequence[str], eks_names: Sequence[str], stacks: Sequence[str], policies: bool = False
+) -> Discovery:
+    """Return what the clusters and AWS accounts have.
+
+    The clusters are those of the contexts and names; without any, those of the stacks; without these, that of the
+    current context. The AWS accounts are those of the stacks, or that of the current credentials.
+
+    Args:
+        contexts: Contexts of the kubeconfig.
+        eks_names: Names of EKS clusters in the region of the current credentials.
+        stacks: Names of stacks of the project in the current folder.
+        policies: Whether managed policies are read too.
+
+    Raises:
+        CouldNotLookError: A stack cannot be read; or no cluster, or no AWS account, can be.
+    """
+    declared = [read_stack(stack) for stack in stacks]
+    not_checked: list[str] = []
+    with ThreadPoolExecutor() as pool:
+        of_clusters = [pool.submit(_read, each, read_cluster) for each in _clusters(contexts, eks_names, declared)]
+        aws_account = partial(read_aws_account, policies=policies, not_checked=not_checked.append)
+        of_aws_accounts = [pool.submit(_read, each, aws_account) for each in _aws_accounts(declared)]
+        clusters = _found([each.result() for each in of_clusters], not_checked)
+        aws_accounts = _found([each.result() for each in of_aws_accounts], not_checked)
+    if not clusters or not aws_accounts:
+        raise CouldNotLookError("; ".join(not_checked))
+    # Two contexts, or two providers of a stack, may lead to one cluster or AWS account.
+    by_issuer = {each.issuer: each for each in reversed(clusters)}
+    by_number = {each.number: each for each in reversed(aws_accounts)}
+    return Discovery(
+        _with_distinct_names(sorted(by_issuer.values(), key=lambda each: (each.name, each.issuer))),
+        tuple(sorted(by_number.values(), key=lambda each: each.number)),
+        tuple(dict.fromkeys(not_checked)),
+        tuple(each.stack for each in declared),
+        frozenset(binding.role_arn for each in declared for binding in each.bindings),
+        frozenset(_managed_service_accounts(declared)),
+    )
+
+
+# --- Where to look ---------------------------------------------------------------------------------------------------
+
+
+def _clusters(contexts: Sequence[str], eks_names: Sequence[str], declared: Sequence[DeclaredStack]) -> list[_Source]:
+    chosen = [_Source(f"context {named(each)}", partial(_of_context, each)) for each in contexts]
+    chosen += [_Source(f"EKS cluster {named(each)}", partial(_of_eks, each)) for each in eks_names]
+    if not chosen:
+        chosen = [each for stack in declared for each in _clusters_of(stack)]
+    return chosen or [_Source("the current context", _of_context)]
+
+
+def _of_context(context: str | None = None) -> LiveCluster:
+    return LiveCluster(configuration({"context": context}))
+
+
+def _of_eks(name: str) -> LiveCluster:
+    session = session_of({})
+    # boto3 reads only the second variable, and the AWS CLI the first one before it.
+    region = os.environ.get("AWS_REGION") or session.region_name
+    if not region:
+        raise CouldNotLookError("no region: set AWS_REGION, or the region of the AWS profile")
+    found = eks_cluster(session, name, region)
+    if found is None:
+        raise CouldNotLookError(f"there is no such EKS cluster in {named(region)}")
+    # `aws` reads the profile from the same environment variables as this session.
+    kubeconfig = eks_kubeconfig(name, region, found["endpoint"], found["certificateAuthority"]["data"])
+    return LiveCluster(configuration({"kubeconfig": json.dumps(kubeconfig)}))
+
+
+def _clusters_of(stack: DeclaredStack) -> Iterator[_Source]:
+    live = LiveClusters(stack.clusters)
+    for reference in live.references:
+        key = stack.cluster_keys.get(reference)
+        where = f"cluster {named(key)}" if key else "the cluster"
+        yield _Source(f"{where} of stack {named(stack.stack)}", partial(live.of, reference))
+
+
+def _aws_accounts(declared: Sequence[DeclaredStack]) -> Iterator[_Source]:
+    if not declared:
+        yield _Source("the AWS account of the current credentials", LiveAwsAccounts({}).only)
+    for stack in declared:
+        live = LiveAwsAccounts(stack.aws)
+        for reference in live.references:
+            yield _Source(f"an AWS account of stack {named(stack.stack)}", partial(live.of_provider, reference))
+
+
+# --- What is there ---------------------------------------------------------------------------------------------------
+
+
+def _read(source: _Source, read: Callable[[Any], Answer]) -> Answer | str:
+    """Return what a source has; or why it cannot be read, as a sentence."""
+    try:
+        return read(source.reach())
+    except CouldNotLookError as error:
+        return f"{source.name}: {error}"
+
+
+def _found(answers: Iterable[Answer | str], not_checked: list[str]) -> list[Answer]:
+    found = []
+    for answer in answers:
+        if isinstance(answer, str):
+            not_checked.append(answer)
+        else:
+            found.append(answer)
+    return found
+
+
+def read_cluster(live: LiveCluster) -> FoundCluster:
+    """Return a cluster with all of its service accounts.
+
+    Raises:
+        CouldNotLookError: It does not answer, or denies the list or its issuer.
+    """
+    issuer = live.issuer
+    found = [_service_account(live.context or "", each) for each in live.objects("serviceaccounts")]
+    return FoundCluster(live.context or "", issuer, tuple(sorted(found, key=lambda each: (each.namespace, each.name))))
+
+
+def _with_distinct_names(clusters: Sequence[FoundCluster]) -> tuple[FoundCluster, ...]:
+    """Return clusters of which no two have one name: every kubeconfig in a stack may call its context `aws`."""
+    counts = Counter(each.name for each in clusters)
+    return tuple(_renamed(each) if counts[each.name] > 1 else each for each in clusters)
+
+
+def _renamed(cluster: FoundCluster) -> FoundCluster:
+    name = f"{cluster.name} ({cluster.issuer.removeprefix('https://')})"
+    service_accounts = tuple(replace(each, cluster=name) for each in cluster.service_accounts)
+    return FoundCluster(name, cluster.issuer, service_accounts)
+
+
+def _service_account(cluster: str, manifest: Mapping[str, Any]) -> FoundServiceAccount:
+    metadata = manifest["metadata"]
+    annotations, labels = metadata.get("annotations") or {}, metadata.get("labels") or {}
+    return FoundServiceAccount(cluster, metadata["namespace"], metadata["name"], annotations, labels, manifest)
+
+
+def read_aws_account(
+    live: LiveAwsAccount, policies: bool = False, not_checked: Callable[[str], None] = lambda _: None
+) -> FoundAwsAccount:
+    """Return an AWS account with all of its roles and OIDC providers.
+
+    Args:
+        live: The AWS account.
+        policies: Whether its own managed policies are read too.
+        not_checked: Takes what could not be read, as a sentence, where the rest could.
+
+    Raises:
+        CouldNotLookError: IAM does not answer, or denies the lists of roles or of OIDC providers.
+    """
+
+    def optional(about: str, question: Callable[[], list[Any]]) -> list[Any] | None:
+        try:
+            return question()
+        except CouldNotLookError as error:
+            not_checked(f"{about} of AWS account {live.number}: {error}")
+            return None
+
+    with ThreadPoolExecutor() as pool:
+        listed = pool.submit(live.listed_roles)
+        details = pool.submit(optional, "last use, tags and policies of the roles", live.role_details)
+        documents = pool.submit(optional, "policies", live.policy_details if policies else list)
+        providers = live.oidc_providers()
+        client_ids = dict(zip(providers, pool.map(live.client_ids, providers), strict=True))
+        issuers = {
+            region: pool.submit(optional, f"EKS clusters in {region}", partial(eks_issuers, live.session, region))
+            for region in _regions(providers)
+        }
+    by_name = {each["RoleName"]: each for each in details.result() or ()}
+    roles = [_role(each, by_name.get(each["RoleName"])) for each in listed.result()]
+    return FoundAwsAccount(
+        live.number,
+        tuple(sorted(roles, key=lambda each: each.arn)),
+        {arn: tuple(ids) for arn, ids in client_ids.items() if ids is not None},
+        {region: None if (found := each.result()) is None else frozenset(found) for region, each in issuers.items()},
+        tuple(_policies(documents.result() or ())),
+    )
+
+
+def _regions(provider_arns: Iterable[str]) -> set[str]:
+    """Return the regions of the EKS clusters that OIDC providers name."""
+    return {found[1] for arn in provider_arns if (found := REGION_OF_ISSUER.search(arn))}
+
+
+def _role(listed: Mapping[str, Any], detail: Mapping[str, Any] | None) -> FoundRole:
+    """Return a role by what ListRoles and GetAccountAuthorizationDetails say: each has something that the other lacks.
+
+    Sources: API_Role.html and API_RoleDetail.html in https://docs.aws.amazon.com/IAM/latest/APIReference/
+    """
+    known = detail or {}
+    return FoundRole(
+        listed["Arn"],
+        listed["AssumeRolePolicyDocument"],
+        listed.get("CreateDate"),
+        (known.get("RoleLastUsed") or {}).get("LastUsedDate"),
+        detail is not None,
+        {tag["Key"]: tag["Value"] for tag in known.get("Tags") or ()},
+        tuple(each["PolicyArn"] for each in known.get("AttachedManagedPolicies") or ()),
+        {each["PolicyName"]: each["PolicyDocument"] for each in known.get("RolePolicyList") or ()},
+        (known.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn", ""),
+        listed.get("Description", ""),
+        listed.get("MaxSessionDuration", SESSION_DURATION.least),
+    )
+
+
+def _policies(details: Iterable[Mapping[str, Any]]) -> Iterator[FoundPolicy]:
+    for policy in details:
+        for version in policy["PolicyVersionList"]:
+            if version["VersionId"] == policy["DefaultVersionId"] and "Document" in version:
+                yield FoundPolicy(policy["Arn"], version["Document"], policy.get("AttachmentCount", 0))
+
+
+def _managed_service_accounts(declared: Iterable[DeclaredStack]) -> Iterator[tuple[str, str, str]]:
+    for stack in declared:
+        for binding in stack.bindings:
+            for each in binding.service_accounts:
+                yield binding.role_arn, each.namespace, each.name

@@ -1,0 +1,163 @@
+"""What was found in clusters and AWS accounts: service accounts, roles and OIDC providers, as they are now."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from irsa.rules.annotations import AUDIENCE, ROLE_ARN
+from irsa.rules.arns import parse_iam_arn
+from irsa.rules.trust import DEFAULT_AUDIENCE
+
+
+@dataclass(frozen=True)
+class FoundServiceAccount:
+    """A service account.
+
+    Attributes:
+        cluster: Name of its cluster.
+        namespace: Its namespace.
+        name: Its name.
+        annotations: All of its annotations.
+        labels: Its labels.
+        manifest: The whole object, as Kubernetes returns it.
+    """
+
+    cluster: str
+    namespace: str
+    name: str
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    manifest: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False, hash=False)
+
+    def __str__(self) -> str:
+        """Return `namespace/name`."""
+        return f"{self.namespace}/{self.name}"
+
+    def __hash__(self) -> int:
+        """Return a hash of its cluster and name: mappings have none."""
+        return hash((self.cluster, self.namespace, self.name))
+
+    @property
+    def role_arn(self) -> str:
+        """The role that its Pods are told to assume; empty where it has no such annotation."""
+        return self.annotations.get(ROLE_ARN, "")
+
+    @property
+    def audience(self) -> str:
+        """The audience of the token that the webhook mounts."""
+        return self.annotations.get(AUDIENCE) or DEFAULT_AUDIENCE
+
+
+@dataclass(frozen=True)
+class FoundCluster:
+    """A cluster.
+
+    Attributes:
+        name: The context, the name in EKS, or the key in a stack file, by which it was reached.
+        issuer: The issuer of its tokens, an https URL.
+        service_accounts: All of its service accounts, sorted by namespace and name.
+    """
+
+    name: str
+    issuer: str
+    service_accounts: tuple[FoundServiceAccount, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class FoundRole:
+    """An IAM role.
+
+    Attributes:
+        arn: Its ARN.
+        trust: Its trust policy.
+        created: When it was created.
+        last_used: When it was last used in the 400 days that IAM tracks; None where it was not.
+        has_details: Whether `last_used`, tags, policies and boundary are known: IAM may deny the list that has them.
+        tags: Its tags.
+        attached_policies: ARNs of its managed policies.
+        inline_policies: Documents of its inline policies, by name.
+        permissions_boundary: ARN of its permissions boundary; empty where it has none.
+        description: Its description; empty where it has none.
+        max_session_duration: Its longest session in seconds.
+    """
+
+    arn: str
+    trust: Mapping[str, Any]
+    created: datetime | None = None
+    last_used: datetime | None = None
+    has_details: bool = True
+    tags: Mapping[str, str] = field(default_factory=dict)
+    attached_policies: tuple[str, ...] = ()
+    inline_policies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    permissions_boundary: str = ""
+    description: str = ""
+    max_session_duration: int = 3600
+
+    @property
+    def name(self) -> str:
+        """Its name, without its path."""
+        return self.arn.rpartition("/")[2]
+
+    @functools.cached_property
+    def path(self) -> str:
+        """Its path: `/`, or `/team/`."""
+        resource = parse_iam_arn(self.arn, "role").resource
+        return f"/{resource[: -len(self.name)]}"
+
+
+@dataclass(frozen=True)
+class FoundPolicy:
+    """A managed policy of an AWS account's own.
+
+    Attributes:
+        arn: Its ARN.
+        document: The document of its default version.
+        attachments: To how many users, groups and roles it is attached.
+    """
+
+    arn: str
+    document: Mapping[str, Any]
+    attachments: int = 0
+
+
+@dataclass(frozen=True)
+class FoundAwsAccount:
+    """An AWS account.
+
+    Attributes:
+        number: Its 12 digits.
+        roles: All of its roles, sorted by ARN.
+        client_ids: The audiences of each of its IAM OIDC providers, by ARN.
+        eks_issuers: The issuers of its EKS clusters in each region that an OIDC provider names; None for a region that
+            could not be asked.
+        policies: Its own managed policies, where these were asked for.
+    """
+
+    number: str
+    roles: tuple[FoundRole, ...]
+    client_ids: Mapping[str, tuple[str, ...]]
+    eks_issuers: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+    policies: tuple[FoundPolicy, ...] = ()
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """Everything that was found.
+
+    Attributes:
+        clusters: The clusters; each issuer is there once.
+        aws_accounts: The AWS accounts, each once.
+        not_checked: What could not be read, and why, each as one sentence.
+        stacks: Names of the irsa stacks that were read.
+        managed_roles: ARNs of the roles that these stacks declare.
+        managed_service_accounts: Their service accounts, each as the ARN of its role, namespace and name.
+    """
+
+    clusters: tuple[FoundCluster, ...]
+    aws_accounts: tuple[FoundAwsAccount, ...]
+    not_checked: tuple[str, ...] = ()
+    stacks: tuple[str, ...] = ()
+    managed_roles: frozenset[str] = frozenset()
+    managed_service_accounts: frozenset[tuple[str, str, str]] = frozenset()
