@@ -23,7 +23,7 @@ def inventory(service_accounts: int, roles: int, clusters: tuple[str, ...] = ("p
     """Return an inventory of this size: most roles are for one service account, some for many, and some are wrong."""
     dice = random.Random(service_accounts)  # noqa: S311
     accounts = [_service_account(number, clusters, dice) for number in range(service_accounts)]
-    arns = [_arn(number) for number in range(roles)]
+    arns = [_arn(number, accounts[number % service_accounts]) for number in range(roles)]
     admissions: list[dict[str, Any]] = []
     findings: list[dict[str, Any]] = []
     for number, arn in enumerate(arns):
@@ -43,8 +43,11 @@ def inventory(service_accounts: int, roles: int, clusters: tuple[str, ...] = ("p
             reason = "statement 1: Condition StringEquals aws:SourceVpc is not in a token; STS may know it"
             admissions.append({**_admission(arn, own["cluster"], [_id(own)], reason), "decision": "cannot decide"})
         elif number % 29 == 9:
-            admissions.append(_admission(arn, own["cluster"], [_id(own), *peers[:6]], "StringLike sub *:worker"))
-            findings.append(_finding("several-namespaces", own["cluster"], role=arn, found="3 namespaces"))
+            neighbours = [_id(each) for each in accounts if each["cluster"] == own["cluster"]]
+            alike = neighbours[number % 7 :: service_accounts // 8]
+            admissions.append(_admission(arn, own["cluster"], [_id(own), *alike], "StringLike sub *-worker"))
+            found = f"it admits {', '.join(alike[:3])}"
+            findings.append(_finding("several-namespaces", own["cluster"], role=arn, found=found))
         elif number % 11 == 3:
             findings.append(
                 _finding("not-admitted", own["cluster"], own, arn, found="sub is system:serviceaccount:other:app",
@@ -100,9 +103,9 @@ def _service_account(number: int, clusters: tuple[str, ...], dice: random.Random
     }
 
 
-def _arn(number: int) -> str:
+def _arn(number: int, account: dict[str, Any]) -> str:
     aws_account = AWS_ACCOUNTS[0 if number % 10 < 6 else 1 if number % 10 < 9 else 2]
-    return f"arn:aws:iam::{aws_account}:role/{TEAMS[number % len(TEAMS)]}-{APPS[number % len(APPS)]}-{number}"
+    return f"arn:aws:iam::{aws_account}:role/{account['cluster']}-{account['namespace']}-{account['name']}"
 
 
 def _role(arn: str, number: int) -> dict[str, Any]:

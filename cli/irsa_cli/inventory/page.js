@@ -11,7 +11,7 @@ function fill(element, attributes, children) {
     if (value === true) element.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== ""));
   return element;
 }
 
@@ -28,8 +28,7 @@ function press(label, action, className = "quiet") {
 
 const NUMBER = new Intl.NumberFormat("en");
 const number = (value) => NUMBER.format(value);
-const IRREGULAR = { access: "accesses" };
-const count = (value, noun) => `${number(value)} ${value === 1 ? noun : IRREGULAR[noun] || `${noun}s`}`;
+const count = (value, noun) => `${value ? number(value) : "no"} ${value === 1 ? noun : `${noun}s`}`;
 const joined = (names) =>
   names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names[names.length - 1]}`;
 
@@ -64,17 +63,28 @@ const admissions = data.admissions.map((each) => ({
 
 data.groups.forEach((members, group) => members.forEach((index) => accounts[index].groups.push(group)));
 for (const each of admissions) {
-  const { role, members } = each;
   admissionsOfGroup[each.group].push(each);
-  role.admissions.push(each);
-  role.clusters.add(each.cluster);
-  role[each.undecided ? "undecided" : "allowed"] += members.length;
-  for (const index of members) {
-    const account = accounts[index];
-    account[each.undecided ? "undecided" : "allowed"] += 1;
-    if (account.first.length < 2) account.first.push(role.name);
-    if (role.first.length < 2) role.first.push(account.id);
-    role.namespaces.add(account.namespace);
+  each.role.admissions.push(each);
+  each.role.clusters.add(each.cluster);
+}
+// A role may answer for one service account in two ways, by the audience: who is allowed with one of them is allowed.
+const stamps = new Int32Array(accounts.length);
+let stamp = 0;
+for (const role of roles) {
+  role.admissions.sort((a, b) => a.undecided - b.undecided);
+  stamp += 1;
+  for (const each of role.admissions) {
+    for (const index of each.members) {
+      if (stamps[index] === stamp) continue;
+      stamps[index] = stamp;
+      const account = accounts[index];
+      const counter = each.undecided ? "undecided" : "allowed";
+      role[counter] += 1;
+      account[counter] += 1;
+      if (account.first.length < 2) account.first.push(role.name);
+      if (role.first.length < 2) role.first.push(account.id);
+      role.namespaces.add(`${account.cluster}\n${account.namespace}`);
+    }
   }
 }
 for (const account of accounts) {
@@ -97,7 +107,10 @@ for (const each of findings) {
   }
 }
 // How far a role reaches, the widest last.
-const REACHES = ["one service account each", "several of one namespace", "several namespaces", "several clusters"];
+const REACHES = [
+  ["one service account each", "1 account"], ["several of one namespace", "1 namespace"],
+  ["several namespaces", "namespaces"], ["several clusters", "clusters"],
+];
 const admitted = (role) => role.allowed + role.undecided;
 for (const role of roles) {
   const clusters = new Set(role.admissions.map((each) => each.cluster)).size;
@@ -141,7 +154,7 @@ function selected() {
   const accountPaired = new Uint8Array(accounts.length);
   const rolePaired = new Uint8Array(roles.length);
   const pairs = [];
-  for (const each of admissions) {
+  for (const each of roles.flatMap((role) => role.admissions)) {
     const role = each.role;
     if (decision === "none" || (decision && each.decision !== decision) || (cluster && each.cluster !== cluster)) continue;
     if (pick && pick.roles && !pick.roles.has(role.index)) continue;
@@ -238,10 +251,10 @@ function heading() {
   const bold = (names) => names.map((name, index) => [index === 0 ? "" : index === names.length - 1 ? " and " : ", ", make("b", { class: "name" }, name)]);
   const some = (names, noun) => (names.length > 6 ? [make("b", {}, count(names.length, noun))] : [names.length === 1 ? `${noun} ` : `${noun}s `, bold(names)]);
   fill(find("scope"), {}, ["Every service account of ", some(clusterNames, "cluster"), ", and the roles of ", some(awsAccounts, "AWS account"),
-    " that could admit it. Read on ", make("time", { datetime: data.written }, data.writtenText), "."].flat(3));
-  const withAccess = accounts.filter((each) => each.allowed + each.undecided).length;
+    " that could admit it. Read on ", make("time", { datetime: data.written }, data.writtenText), "."]);
+  const withAccess = accounts.filter((each) => each.allowed).length;
   const familyCount = (family) => findings.filter((each) => kindOf(each.kind).family === family).length;
-  const undecided = admissions.reduce((sum, each) => sum + (each.undecided ? each.members.length : 0), 0);
+  const undecided = roles.reduce((sum, each) => sum + each.undecided, 0);
   const totals = [
     [accounts.length, "service accounts", `${number(withAccess)} may assume a role`],
     [roles.length, "roles", `in ${count(awsAccounts.length, "AWS account")}`],
@@ -267,23 +280,26 @@ const MOST = 22;
 const ruler = document.createElement("canvas").getContext("2d");
 let pictured = null;
 
+// Return a text that fits: names of one team differ at their end, so that the middle is left out.
 function fitted(text, width, size) {
   ruler.font = `${size}px system-ui, sans-serif`;
   if (ruler.measureText(text).width <= width) return text;
+  const kept = (length) => `${text.slice(0, Math.floor(length / 3))}\u2026${text.slice(text.length - Math.ceil((length * 2) / 3))}`;
   let low = 0;
   let high = text.length;
   while (low < high) {
     const middle = (low + high + 1) >> 1;
-    if (ruler.measureText(`${text.slice(0, middle)}\u2026`).width <= width) low = middle;
+    if (ruler.measureText(kept(middle)).width <= width) low = middle;
     else high = middle - 1;
   }
-  return low ? `${text.slice(0, low)}\u2026` : "";
+  return low ? kept(low) : "";
 }
 
 // Return the nodes of accounts: one for each, or for each namespace, the largest first and the rest as one.
 function accountNodes(paired) {
   if (paired.length <= ALONE) {
-    return paired.map((each) => ({
+    const place = (each) => `${clusterNames.indexOf(each.cluster)}\n${each.id}`;
+    return [...paired].sort((a, b) => compared(place(a), place(b))).map((each) => ({
       key: `account ${each.index}`, label: each.name, group: clusterNames.length > 1 ? `${each.namespace} \u00b7 ${each.cluster}` : each.namespace,
       cluster: each.cluster, members: [each], pick: () => pickAccount(each), title: `Service account ${each.id} of cluster ${each.cluster}`,
     }));
@@ -324,8 +340,8 @@ function roleNodes(paired) {
       wide: each.findings.some((one) => one.kind === "wide-trust"), pick: () => pickRole(each), title: `Role ${each.arn}`,
     })));
   }
-  const node = (members, label, group, title, awsAccount, wide) => ({
-    key: `roles ${title}`, label, group, awsAccount, members, title, wide, counted: true,
+  const node = (members, label, short, group, title, awsAccount, wide) => ({
+    key: `roles ${title}`, label, short, group, awsAccount, members, title, wide, counted: true,
     pick: () => choose({ label: title, key: `roles ${title}`, roles: new Set(members.map((each) => each.index)) }),
   });
   const isWide = (members) => members.some((each) => each.findings.some((one) => one.kind === "wide-trust"));
@@ -333,13 +349,13 @@ function roleNodes(paired) {
     const own = groups.slice(0, MOST - 1);
     const rest = groups.slice(own.length).flatMap(([, members]) => members);
     const nodes = own.map(([awsAccount, members]) =>
-      node(members, awsAccount, "", `Roles of AWS account ${awsAccount}`, awsAccount, isWide(members)));
+      node(members, awsAccount, awsAccount, "", `Roles of AWS account ${awsAccount}`, awsAccount, isWide(members)));
     const name = `${number(groups.length - own.length)} more AWS accounts`;
-    return rest.length ? [...nodes, node(rest, name, "", name, "", isWide(rest))] : nodes;
+    return rest.length ? [...nodes, node(rest, name, name, "", name, "", isWide(rest))] : nodes;
   }
-  return groups.flatMap(([awsAccount, members]) => REACHES.map((reach, index) => {
+  return groups.flatMap(([awsAccount, members]) => REACHES.map(([reach, short], index) => {
     const its = members.filter((each) => each.reach === index);
-    return its.length ? node(its, reach, `AWS account ${awsAccount}`, `Roles of AWS account ${awsAccount} for ${reach}`, awsAccount, isWide(its)) : null;
+    return its.length ? node(its, reach, short, `AWS account ${awsAccount}`, `Roles of AWS account ${awsAccount} for ${reach}`, awsAccount, isWide(its)) : null;
   }).filter(Boolean));
 }
 
@@ -358,9 +374,14 @@ function flowOf(pairs) {
   right.forEach((node, index) => node.members.forEach((each) => { nodeOfRole[each.index] = index; }));
   const width = middle.length;
   const amounts = new Map();
+  let last = null;
   for (const each of pairs) {
     const target = nodeOfRole[each.role.index];
+    if (each.role !== last) stamp += 1;
+    last = each.role;
     for (const index of each.members) {
+      if (stamps[index] === stamp) continue;
+      stamps[index] = stamp;
       const key = ((target * width) + nodeOfAccount[index]) * 2 + Number(each.undecided);
       amounts.set(key, (amounts.get(key) || 0) + 1);
     }
@@ -412,7 +433,7 @@ function drawFlow(pairs, keepFocus = false) {
     pictured = { pairs, width: holder.clientWidth };
     return;
   }
-  const wish = narrow ? [0.25, 0.32, 0.34] : [0.15, 0.23, 0.27];
+  const wish = narrow ? [0.18, 0.31, 0.33] : [0.14, 0.22, 0.26];
   const sizes = wish.map((share) => Math.floor(W * share));
   const gap = (W - sizes[0] - sizes[1] - sizes[2]) / 2;
   const starts = [0, sizes[0] + gap, W - sizes[2]];
@@ -471,12 +492,12 @@ function drawFlow(pairs, keepFocus = false) {
     // A ribbon of one among many stays visible.
     const t0 = Math.max(each.t0, 1.2);
     const t1 = Math.max(each.t1, 1.2);
-    const hue = each.to.column === 1 ? each.from.hue : each.from.hue;
     each.element = draw("path", {
-      class: `ribbon ${hue} ${each.undecided ? "undecided" : ""}`, fill: each.undecided ? "url(#hatch)" : null,
+      class: `ribbon ${each.from.hue} ${each.undecided ? "undecided" : ""}`,
       d: `M${x0} ${each.y0}C${m} ${each.y0} ${m} ${each.y1} ${x1} ${each.y1}v${t1}C${m} ${each.y1 + t1} ${m} ${each.y0 + t0} ${x0} ${each.y0 + t0}z`,
     });
-    if (each.undecided) each.element.style.fill = "url(#hatch)";
+    // Hatching shows on what is broad enough for it.
+    if (each.undecided && Math.max(t0, t1) > 5) each.element.style.fill = "url(#hatch)";
     each.element.addEventListener("pointerenter", () => light(root, each));
     root.append(each.element);
   }
@@ -484,14 +505,14 @@ function drawFlow(pairs, keepFocus = false) {
   let group = null;
   nodes.forEach((node, index) => {
     if (node.heading) {
-      if (node.group !== group) root.append(draw("text", { class: "group", x: node.x, y: node.heading }, fitted(node.group, node.w, 11.5)));
+      if (node.group !== group) root.append(draw("text", { class: "group", x: node.x, y: node.heading }, fitted(narrow ? node.group.replace("AWS account ", "") : node.group, node.w, 11.5)));
       group = node.group;
     }
     const size = narrow ? 11.5 : 12.5;
     const pad = narrow ? 8 : 12;
     const counted = node.column === 0 ? "" : node.counted ? number(node.members.length) : "";
     ruler.font = "12px system-ui, sans-serif";
-    const room = counted && (!narrow || node.w > 90) ? ruler.measureText(counted).width + 10 : 0;
+    const room = counted && (!narrow || node.column === 2) ? ruler.measureText(counted).width + 10 : 0;
     const mark = node.wide ? 18 : 0;
     const y = node.y + node.h / 2 + 4.2;
     node.element = draw("g", { class: `node ${node.hue}`, role: "button", tabindex: index ? "-1" : "0", "data-key": node.key, "aria-label": sentence(node),
@@ -499,7 +520,7 @@ function drawFlow(pairs, keepFocus = false) {
       draw("rect", { class: "box", x: node.x + 0.5, y: node.y + 0.5, width: node.w - 1, height: node.h - 1, rx: 5 }),
       draw("rect", { class: "stripe", x: node.column === 2 ? node.x : node.x + node.w - 4, y: node.y, width: 4, height: node.h, rx: 2 }),
       node.wide ? draw("svg", { class: "icon mark", x: node.x + pad, y: y - 11, width: 13, height: 13 }, draw("use", { href: "#icon-access" })) : null,
-      draw("text", { class: "label", x: node.x + pad + mark, y }, fitted(node.label, node.w - 2 * pad - room - mark, size)),
+      draw("text", { class: "label", x: node.x + pad + mark, y }, fitted((narrow && node.short) || node.label, node.w - 2 * pad - room - mark, size)),
       room ? draw("text", { class: "count", x: node.x + node.w - pad, y }, counted) : null,
       draw("title", {}, node.title));
     node.element.addEventListener("pointerenter", () => light(root, node));
@@ -526,28 +547,27 @@ const isPicked = (node) =>
 
 function pictureText(withAccess, withRoles, columns) {
   const without = accounts.filter((each) => !(each.allowed + each.undecided)).length;
-  const parts = [`${count(withAccess, "service account")} may assume ${count(withRoles, "role")}.`];
-  if (!isFiltered() && without) parts.push(`The ${number(without)} that no role admits are not drawn.`);
+  const parts = [`${count(withAccess, "service account")} and ${count(withRoles, "role")} that admit them.`];
+  if (!isFiltered() && without) parts.push(`Not drawn: ${count(without, "service account")} that no role admits.`);
   if (columns[1].length && columns[1][0].counted) parts.push("Choose a box to see what is in it.");
   find("picture-text").textContent = withAccess ? parts.join(" ") : "";
-  const swatch = (attributes) => draw("svg", { width: 22, height: 12, "aria-hidden": "true", class: "flow hue-0" }, draw("rect", { width: 22, height: 12, rx: 2, ...attributes }));
+  const swatch = (attributes) => draw("svg", { width: 22, height: 12, "aria-hidden": "true", class: "hue-0" }, draw("rect", { width: 22, height: 12, rx: 2, ...attributes }));
   const hatched = swatch({ class: "ribbon undecided" });
   hatched.firstChild.style.fill = "url(#hatch)";
   const items = [make("li", {}, swatch({ class: "ribbon" }), "allowed")];
   if (admissions.some((each) => each.undecided)) items.push(make("li", {}, hatched, UNDECIDED));
-  if (findings.some((each) => each.kind === "wide-trust")) items.push(make("li", { class: "is-access" }, tone("access", make("span", {}, "open to a whole namespace or more"))));
+  if (findings.some((each) => each.kind === "wide-trust")) items.push(make("li", { class: "is-access" }, tone("access", make("span", { class: "muted" }, "open to a whole namespace or more"))));
   find("legend").replaceChildren(...items);
 }
 
 function sentence(node) {
   if (node.column === 0) return `${node.title}: ${count(node.members.length, "service account")} with access`;
   const list = node.column === 1 ? node.out : node.into;
-  const undecided = list.reduce((sum, each) => sum + (each.undecided ? each.amount : 0), 0);
-  const sum = list.reduce((total, each) => total + each.amount, 0);
-  const what = node.column === 1
-    ? `${node.counted ? `${count(node.members.length, "service account")}, ` : ""}${count(sum, "access")} to roles`
-    : `${node.counted ? `${count(node.members.length, "role")}, ` : ""}${count(sum, "access")} of service accounts`;
-  return `${node.title}: ${what}${undecided ? `, of which ${number(undecided)} cannot be decided` : ""}${node.wide ? ". Open to a whole namespace or more" : ""}`;
+  const sum = (undecided) => list.reduce((total, each) => total + (each.undecided === undecided ? each.amount : 0), 0);
+  const its = count(node.members.length, node.column === 1 ? "service account" : "role");
+  const what = node.counted ? `${its}, pairs of service account and role: ` : node.column === 1 ? "roles: " : "service accounts: ";
+  const answered = [`${number(sum(false))} allowed`, sum(true) ? `${number(sum(true))} ${UNDECIDED}` : ""].filter(Boolean).join(", ");
+  return `${node.title}: ${what}${answered}${node.wide ? ". Open to a whole namespace or more" : ""}`;
 }
 
 // Highlight a node or a ribbon with all that leads to it and all that it leads to.
@@ -575,7 +595,7 @@ function light(root, what) {
     walk(what.to, "out", "to");
     status.textContent = what.to.column === 1
       ? `${what.from.title}, ${what.to.title}: ${count(what.amount, "service account")}`
-      : `${what.from.title} \u2192 ${what.to.title}: ${count(what.amount, "access")} ${what.undecided ? "that cannot be decided" : "allowed"}`;
+      : `${what.from.title} \u2192 ${what.to.title}: ${what.from.counted || what.to.counted ? `${count(what.amount, "pair")} of service account and role, ` : ""}${what.undecided ? "cannot decide" : "allowed"}`;
     return;
   }
   walk(what, "into", "from");
@@ -612,7 +632,7 @@ function moveInFlow(event, columns, node) {
 
 // ---------------------------------------------------------------- findings
 
-const FIRST = 8;
+const FIRST = 5;
 const openKinds = new Map();
 
 function showFindings(shown) {
@@ -635,8 +655,8 @@ function group(name, its, index) {
   // The worst is open; what the reader opened or closed stays so.
   const open = openKinds.has(name) ? openKinds.get(name) : index === 0 || filter.kind === name;
   const details = make("details", { class: `kind is-${kind.family}`, open, "data-kind": name },
-    make("summary", {}, icon("open", "turn"), make("h3", {}, kind.title), make("span", { class: "number" }, number(its.length)),
-      make("span", { class: "family" }, icon(kind.family), data.families[kind.family])),
+    make("summary", {}, icon("open", "turn"), make("h3", {}, kind.title), make("span", { class: "family" }, icon(kind.family), data.families[kind.family]),
+      make("span", { class: "number" }, number(its.length))),
     kind.meaning ? make("p", { class: "meaning" }, kind.meaning) : null,
     ...its.slice(0, FIRST).map(finding));
   details.querySelector("summary").addEventListener("click", () => openKinds.set(name, !details.open));
@@ -704,7 +724,7 @@ function table(id, caption, columns, detail) {
     const button = make("button", { type: "button", class: "disclose", "aria-expanded": "false", tabindex: "-1" }, icon("open"), make("span", {}, first.cell(item)));
     const cells = others.map((column) => {
       const content = column.cell(item);
-      return make("td", { role: "cell", "data-title": column.title, class: content ? null : "empty" }, content);
+      return make("td", { role: "cell", "data-title": column.title, class: content ? null : "empty" }, make("div", {}, content));
     });
     item.row = make("tr", { class: "row", role: "row" }, make("th", { scope: "row", role: "rowheader" }, button), ...cells);
     item.row.item = item;
@@ -862,7 +882,7 @@ function accountDetail(account) {
       ["Token's audience", make("code", {}, account.audience)],
       managedFact(account),
     ]),
-    make("div", {}, make("h4", {}, its.length ? `Why it may assume ${count(its.length, "role")}` : "No role that was read admits it"),
+    make("div", {}, make("h4", {}, its.length ? `Why: ${count(answerValue(account), "role")}` : "No role that was read admits it"),
       appendSome(make("ul", { class: "reasons" }), its, 20, (each) => reason(each, press(each.role.arn, () => pickRole(each.role), "link mono"), each.role.arn === account.annotatedRole ? make("span", { class: "muted" }, "annotated") : ""), "role")),
     problems(account),
   ];
@@ -877,7 +897,7 @@ function roleDetail(role) {
       ["Annotated on", count(role.annotated, "service account")],
       managedFact(role),
     ]),
-    make("div", {}, make("h4", {}, its.length ? `Why it admits ${count(admitted(role), "service account")}` : "It admits no service account that was read"),
+    make("div", {}, make("h4", {}, its.length ? `Why: ${count(admitted(role), "service account")}` : "It admits no service account that was read"),
       appendSome(make("ul", { class: "reasons" }), its, 20, (each) => {
         const item = reason(each, make("b", {}, count(each.members.length, "service account")), make("span", { class: "muted" }, "of cluster ", make("span", { class: "name" }, each.cluster)));
         item.append(appendSome(make("div", { class: "chips" }), each.members, 24, (index) => press(accounts[index].id, () => pickAccount(accounts[index]), "link name"), "service account"));
@@ -934,7 +954,7 @@ function changed() {
   showFindings(shown.findings);
   find("clear").hidden = !isFiltered();
   find("picked").hidden = !filter.pick;
-  if (filter.pick) find("picked").firstElementChild.textContent = filter.pick.label;
+  if (filter.pick) find("picked").firstElementChild.textContent = `Only: ${filter.pick.label}`;
   const selects = [filter.cluster, filter.decision, filter.kind].filter(Boolean).length;
   find("more").textContent = selects ? `Filters (${selects})` : "Filters";
   setTimeout(() => { for (const build of later.splice(0)) build(); }, 50);
@@ -1007,7 +1027,10 @@ function start() {
   nameTheme();
   addEventListener("beforeprint", () => {
     for (const build of later.splice(0)) build();
-    for (const details of document.querySelectorAll("details.kind")) details.open = true;
+    for (const details of document.querySelectorAll("details.kind:not([open])")) {
+      details.open = true;
+      details.dataset.printed = "";
+    }
     for (const name of Object.keys(tables)) {
       const panel = find(`panel-${name}`);
       const inactive = panel.hasAttribute("data-inactive");
@@ -1017,9 +1040,17 @@ function start() {
       panel.toggleAttribute("data-inactive", inactive);
     }
   });
+  addEventListener("afterprint", () => {
+    for (const details of document.querySelectorAll("details[data-printed]")) {
+      details.open = false;
+      delete details.dataset.printed;
+    }
+  });
   heading();
   changed();
   performance.mark("first-row");
+  new IntersectionObserver(([entry]) => find("filters").classList.toggle("stuck", entry.boundingClientRect.top < 1), { rootMargin: "-1px", threshold: 1 })
+    .observe(find("filters"));
   new ResizeObserver(() => {
     if (pictured && Math.abs(pictured.width - find("flow").clientWidth) > 2) drawFlow(pictured.pairs, true);
   }).observe(find("flow"));
