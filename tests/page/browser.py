@@ -46,7 +46,7 @@ def main() -> int:
         sys.stderr.write("  chromium (once: a minute)\n")
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         for command in (("apt-get", "update", "--quiet", "--quiet"), INSTALL):
-            subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)  # noqa: S603
+            subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)
     if find_browser() is None:
         sys.stderr.write(f"{MISSING}\n")
         return 1

@@ -11,17 +11,17 @@ OPERATORS = (
 AUDIENCE = "sts.amazonaws.com"
 AWS_ACCOUNTS = ("111122223333", "444455556666", "777788889999")
 TEAMS = (
-    "payments", "search", "ingest", "checkout", "billing", "catalog", "identity", "monitoring", "ml-training", "ml-serving",
-    "data-lake", "kube-system", "logging", "cert-manager", "external-dns", "argo-cd", "web", "mobile-api", "orders",
-    "inventory", "shipping", "fraud", "reporting", "notifications", "media", "experiments", "sandbox", "batch", "etl",
-    "warehouse",
+    "payments", "search", "ingest", "checkout", "billing", "catalog", "identity", "monitoring", "ml-training",
+    "ml-serving", "data-lake", "kube-system", "logging", "cert-manager", "external-dns", "argo-cd", "web", "mobile-api",
+    "orders", "inventory", "shipping", "fraud", "reporting", "notifications", "media", "experiments", "sandbox",
+    "batch", "etl", "warehouse",
 )  # fmt: skip
 APPS = ("api", "worker", "exporter", "sync", "cron", "loader", "indexer", "gateway", "backup", "controller")
 
 
 def inventory(service_accounts: int, roles: int, clusters: tuple[str, ...] = ("prod", "staging")) -> dict[str, Any]:
     """Return an inventory of this size: most roles are for one service account, some for many, and some are wrong."""
-    dice = random.Random(service_accounts)  # noqa: S311
+    dice = random.Random(service_accounts)
     accounts = [_service_account(number, clusters, dice) for number in range(service_accounts)]
     arns = [_arn(number, accounts[number % service_accounts]) for number in range(roles)]
     admissions: list[dict[str, Any]] = []
@@ -29,12 +29,12 @@ def inventory(service_accounts: int, roles: int, clusters: tuple[str, ...] = ("p
     for number, arn in enumerate(arns):
         own = accounts[number % service_accounts]
         peers = [
-            _id(each)
-            for each in accounts
-            if (each["cluster"], each["namespace"]) == (own["cluster"], own["namespace"])
+            _id(each) for each in accounts if (each["cluster"], each["namespace"]) == (own["cluster"], own["namespace"])
         ]
         if number % 23 == 7:
-            found = f"statement 1 (Team): StringLike sub system:serviceaccount:{own['namespace']}:* admits {len(peers):,}"
+            found = (
+                f"statement 1 (Team): StringLike sub system:serviceaccount:{own['namespace']}:* admits {len(peers):,}"
+            )
             admissions.append(_admission(arn, own["cluster"], peers, f"StringLike sub {own['namespace']}:*"))
             findings.append(
                 _finding("wide-trust", own["cluster"], role=arn, found=found, expected="one service account by name")
@@ -65,10 +65,12 @@ def inventory(service_accounts: int, roles: int, clusters: tuple[str, ...] = ("p
     for each in accounts[9 :: max(40, service_accounts // 20)]:
         missing = f"arn:aws:iam::{AWS_ACCOUNTS[0]}:role/gone-{each['name']}"
         each["annotatedRole"] = missing
-        fix = f"kubectl annotate serviceaccount {each['name']} --namespace {each['namespace']} eks.amazonaws.com/role-arn-"
+        fix = f"kubectl annotate serviceaccount {each['name']} -n {each['namespace']} eks.amazonaws.com/role-arn-"
         findings.append(_finding("missing-role", each["cluster"], each, missing, found="no such role", fix=fix))
     issuer = f"arn:aws:iam::{AWS_ACCOUNTS[0]}:oidc-provider/{ISSUER.format('OLD').removeprefix('https://')}"
-    findings.append({**_finding("orphaned-issuer", "", role=arns[0], found="no cluster has this issuer"), "provider": issuer})
+    findings.append(
+        {**_finding("orphaned-issuer", "", role=arns[0], found="no cluster has this issuer"), "provider": issuer}
+    )
     return {
         "verb": "inventory",
         "good": False,
@@ -86,7 +88,7 @@ def inventory(service_accounts: int, roles: int, clusters: tuple[str, ...] = ("p
         "roles": [_role(arn, number) for number, arn in enumerate(arns)],
         "admissions": admissions,
         "findings": findings,
-        "notChecked": ["AWS account 999900001111: no permission for iam:ListRoles (3 service accounts name a role of it)"],
+        "notChecked": ["AWS account 999900001111: no permission for iam:ListRoles (3 service accounts name its roles)"],
     }  # fmt: skip
 
 
@@ -134,6 +136,7 @@ def _finding(
     cluster: str,
     account: dict[str, Any] | None = None,
     role: str = "",
+    *,
     found: str = "",
     expected: str = "",
     fix: str = "",

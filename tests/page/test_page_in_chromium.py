@@ -1,5 +1,6 @@
 """The page of `irsa inventory --html` in Chromium, as its readers have it: mouse, keyboard, screen reader and paper."""
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -137,9 +138,7 @@ def test_search_filters_rows(
     """A search leaves the rows that have the text in a column, and says how many these are."""
     found = open_page(files[size])
     every = inventories[size]["serviceAccounts"]
-    wanted = [
-        each for each in every if any(text.lower() in name.lower() for name in names_of(each, inventories[size]))
-    ]
+    wanted = [each for each in every if any(text.lower() in name.lower() for name in names_of(each, inventories[size]))]
 
     found.get_by_role("searchbox", name="Search").fill(text)
     all_rows(found, "accounts", len(wanted))
@@ -278,7 +277,9 @@ def test_keyboard_reaches_everything(files: dict[int, Path], open_page: Open) ->
     reached = []
     for _ in range(30):
         found.keyboard.press("Tab")
-        reached.append(found.evaluate("(({id, className, tagName}) => id || String(className.baseVal ?? className) || tagName)(document.activeElement)"))
+        reached.append(
+            found.evaluate("(({id, className}) => id || className.baseVal || className)(document.activeElement)")
+        )
         if "disclose" in reached[-1]:
             break
     in_order = ["theme", "text", "cluster", "decision", "kind", "tab-accounts"]
@@ -292,7 +293,9 @@ def test_keyboard_reaches_everything(files: dict[int, Path], open_page: Open) ->
     found.keyboard.press("Enter")
     assert found.locator("#accounts tr.row").nth(1).locator(".disclose").get_attribute("aria-expanded") == "true"
     found.keyboard.press("End")
-    assert found.evaluate("document.activeElement.closest('tr') === [...document.querySelectorAll('#accounts tr.row')].at(-1)")
+    assert found.evaluate(
+        "document.activeElement.closest('tr') === [...document.querySelectorAll('#accounts tr.row')].at(-1)"
+    )
 
 
 def test_focus_can_be_seen(files: dict[int, Path], open_page: Open) -> None:
@@ -358,7 +361,8 @@ def test_picture_stays_readable(size: int, files: dict[int, Path], open_page: Op
     """However many there are, no column has more boxes than fit, and none covers another one."""
     found = open_page(files[size])
     boxes = found.evaluate(
-        "[...document.querySelectorAll('.node > .box')].map((each) => each.getBoundingClientRect()).map(({x, y, width, height}) => ({x, y, width, height}))"
+        """[...document.querySelectorAll(".node > .box")].map((each) => each.getBoundingClientRect())
+            .map(({x, y, width, height}) => ({x, y, width, height}))"""
     )
     columns: dict[float, list[Any]] = {}
     for each in boxes:
@@ -368,7 +372,7 @@ def test_picture_stays_readable(size: int, files: dict[int, Path], open_page: Op
     for column in columns.values():
         assert len(column) <= 31
         column.sort(key=lambda each: each["y"])
-        assert all(above["y"] + above["height"] < below["y"] for above, below in zip(column, column[1:], strict=False))
+        assert all(above["y"] + above["height"] < below["y"] for above, below in itertools.pairwise(column))
         assert all(each["height"] >= 18 for each in column)
 
 
@@ -420,7 +424,9 @@ def test_hostile_names_are_text(danger: str, tmp_path: Path, open_page: Open) ->
 
     assert found.locator("script").count() == 2
     assert found.locator("img, b > b, iframe").count() == 0
-    assert found.evaluate("[...document.querySelectorAll('a')].every((each) => /^(#|https:)/.test(each.getAttribute('href')))")
+    assert found.evaluate(
+        "[...document.querySelectorAll('a')].every((each) => /^(#|https:)/.test(each.getAttribute('href')))"
+    )
     if danger.isprintable():
         assert f"checkout{danger}" in text
 
@@ -538,7 +544,10 @@ def test_paper_has_every_row_and_no_controls(size: int, files: dict[int, Path], 
     for control in ("#filters", "#theme", ".tabs"):
         expect(found.locator(control)).to_be_hidden()
     assert found.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    assert found.evaluate("[...document.querySelectorAll('.finding')].every((each) => each.checkVisibility({contentVisibilityAuto: true}))")
+    assert found.evaluate(
+        """[...document.querySelectorAll(".finding")]
+            .every((each) => each.checkVisibility({contentVisibilityAuto: true}))"""
+    )
 
     found.evaluate("dispatchEvent(new Event('afterprint'))")
     assert found.locator("details[open]").count() == 1
@@ -550,7 +559,10 @@ def test_paper_says_what_was_left_out(files: dict[int, Path], open_page: Open) -
     found.get_by_role("searchbox").fill("checkout")
     expect(found.locator("#shown")).to_contain_text(" of 10")
 
-    assert re.fullmatch(r"Service accounts: \d of 10, by text \"checkout\"", found.locator("#panel-accounts").get_attribute("data-name") or "")
+    assert re.fullmatch(
+        r"Service accounts: \d of 10, by text \"checkout\"",
+        found.locator("#panel-accounts").get_attribute("data-name") or "",
+    )
 
 
 def test_browsers_own_search_finds_every_row(files: dict[int, Path], open_page: Open) -> None:
@@ -586,7 +598,9 @@ def test_answers_by_audience_are_one_pair(tmp_path: Path, open_page: Open) -> No
     assert found.locator(".reason").count() == 2
 
 
-def test_json_in_the_page_is_what_was_given(files: dict[int, Path], inventories: dict[int, Found], open_page: Open) -> None:
+def test_json_in_the_page_is_what_was_given(
+    files: dict[int, Path], inventories: dict[int, Found], open_page: Open
+) -> None:
     """The browser reads the findings as they were written."""
     found = open_page(files[10])
 

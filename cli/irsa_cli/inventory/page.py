@@ -14,7 +14,12 @@ from irsa.rules.mistakes import visible
 from irsa_cli.report.json import as_object
 
 # What a kind of finding is about, the worst first.
-FAMILIES = {"access": "More access than needed", "broken": "Does not work", "unseen": "Not known", "untidy": "To tidy up"}
+FAMILIES = {
+    "access": "More access than needed",
+    "broken": "Does not work",
+    "unseen": "Not known",
+    "untidy": "To tidy up",
+}
 
 
 @dataclass(frozen=True)
@@ -127,19 +132,17 @@ def embedded(value: Any) -> str:
 
 def _values(inventory: Mapping[str, Any], written: datetime) -> dict[str, Any]:
     """Return what the script reads: the inventory, with each group of service accounts once and as indexes."""
-    shown = _shown(inventory)
     index = {
         (each["cluster"], f"{each['namespace']}/{each['name']}"): number
-        for number, each in enumerate(shown["serviceAccounts"])
+        for number, each in enumerate(inventory["serviceAccounts"])
     }
     groups: dict[tuple[int, ...], int] = {}
     admissions = []
-    for each in shown["admissions"]:
+    for each in inventory["admissions"]:
         members = tuple(index[each["cluster"], name] for name in each["serviceAccounts"])
         admissions.append({**each, "serviceAccounts": groups.setdefault(members, len(groups))})
     return {
-        **shown,
-        "admissions": admissions,
+        **_shown({**inventory, "admissions": admissions}),
         "groups": list(groups),
         "kinds": {name: asdict(kind) for name, kind in KINDS.items()},
         "families": FAMILIES,

@@ -31,6 +31,11 @@ DANGERS = [
     "nul\0 and bell\a",
     "$policy $data ${script}",
 ]
+# What makes elements or code of a text, or asks the network.
+FORBIDDEN = [
+    "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "setHTML", "parseFromString",
+    "createContextualFragment", "eval(", "Function(", "import(", "fetch(", "XMLHttpRequest", "sendBeacon", "WebSocket",
+]  # fmt: skip
 # The kinds that `irsa inventory --json` has; others may be added.
 PUBLISHED = {
     "missing-role", "not-admitted", "unseen-account", "not-annotated", "missing-provider", "orphaned-issuer",
@@ -100,14 +105,17 @@ def test_policy_stands_before_all_that_it_is_about() -> None:
 def test_nothing_is_loaded_from_elsewhere() -> None:
     """The page is one file: no address in it leads out, and no attribute has a script or a style."""
     its = parsed(page(inventory(3, 3), WRITTEN))
-    addresses = [value for _, attributes in its.elements for name, value in attributes.items() if name in ("href", "src")]
+    addresses = [
+        value for _, attributes in its.elements for name, value in attributes.items() if name in ("href", "src")
+    ]
 
     assert all(each.startswith("#") for each in addresses)
-    assert not [name for _, attributes in its.elements for name in attributes if name.startswith("on") or name == "style"]
+    assert not [
+        name for _, attributes in its.elements for name in attributes if name.startswith("on") or name == "style"
+    ]
 
 
-@pytest.mark.parametrize("word", ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(",
-    "setHTML", "parseFromString", "createContextualFragment", "fetch(", "XMLHttpRequest", "import("])  # fmt: skip
+@pytest.mark.parametrize("word", FORBIDDEN)
 def test_script_makes_no_element_of_text(word: str) -> None:
     """The script adds text as text; what makes elements or code of it, or asks the network, is not in it."""
     assert word not in script_of_the_page()
@@ -178,7 +186,9 @@ def test_roles_that_admit_everybody_share_one_list() -> None:
     """1,500 roles that admit all of 2,000 service accounts are no 3,000,000 names."""
     found = inventory(2_000, 1_500, ("prod",))
     everybody = [f"{each['namespace']}/{each['name']}" for each in found["serviceAccounts"]]
-    every_role = [{**found["admissions"][0], "role": each["arn"], "serviceAccounts": everybody} for each in found["roles"]]
+    every_role = [
+        {**found["admissions"][0], "role": each["arn"], "serviceAccounts": everybody} for each in found["roles"]
+    ]
     text = page({**found, "admissions": every_role}, WRITTEN)
 
     assert len(parsed(text).data()["groups"]) == 1
