@@ -61,6 +61,12 @@ const admissions = data.admissions.map((each) => ({
   undecided: each.decision === UNDECIDED,
 }));
 
+const places = new Map();
+for (const each of accounts) {
+  const place = `${each.cluster}\n${each.namespace}`;
+  if (!places.has(place)) places.set(place, places.size);
+  each.place = places.get(place);
+}
 data.groups.forEach((members, group) => members.forEach((index) => accounts[index].groups.push(group)));
 for (const each of admissions) {
   admissionsOfGroup[each.group].push(each);
@@ -83,7 +89,7 @@ for (const role of roles) {
       account[counter] += 1;
       if (account.first.length < 2) account.first.push(role.name);
       if (role.first.length < 2) role.first.push(account.id);
-      role.namespaces.add(`${account.cluster}\n${account.namespace}`);
+      role.namespaces.add(account.place);
     }
   }
 }
@@ -373,7 +379,7 @@ function flowOf(pairs) {
   const nodeOfRole = new Int32Array(roles.length);
   right.forEach((node, index) => node.members.forEach((each) => { nodeOfRole[each.index] = index; }));
   const width = middle.length;
-  const amounts = new Map();
+  const amounts = new Float64Array(width * right.length * 2);
   let last = null;
   for (const each of pairs) {
     const target = nodeOfRole[each.role.index];
@@ -382,11 +388,10 @@ function flowOf(pairs) {
     for (const index of each.members) {
       if (stamps[index] === stamp) continue;
       stamps[index] = stamp;
-      const key = ((target * width) + nodeOfAccount[index]) * 2 + Number(each.undecided);
-      amounts.set(key, (amounts.get(key) || 0) + 1);
+      amounts[(target * width + nodeOfAccount[index]) * 2 + Number(each.undecided)] += 1;
     }
   }
-  const ribbons = [...amounts].map(([key, amount]) => ({
+  const ribbons = [...amounts.entries()].filter(([, amount]) => amount).map(([key, amount]) => ({
     undecided: key % 2 === 1, from: middle[(key >> 1) % width], to: right[Math.floor((key >> 1) / width)], amount,
   }));
   // A role stands where most of its accounts are, within its AWS account.
@@ -478,7 +483,7 @@ function drawFlow(pairs, keepFocus = false) {
       }
     }
   }
-  const root = draw("svg", { viewBox: `0 0 ${W} ${TOP + H + 2}`, role: "group", "aria-label": "Clusters, service accounts and roles. Arrow keys move, Enter filters." },
+  const root = draw("svg", { class: narrow ? "narrow" : null, viewBox: `0 0 ${W} ${TOP + H + 2}`, role: "group", "aria-label": "Clusters, service accounts and roles. Arrow keys move, Enter filters." },
     draw("defs", {}, draw("pattern", { id: "hatch", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
       draw("rect", { class: "hatch-ground", width: 6, height: 6 }), draw("path", { class: "hatch-line", d: "M0 0V6" }))));
   const single = columns[1][0] && columns[1][0].counted;
@@ -531,7 +536,6 @@ function drawFlow(pairs, keepFocus = false) {
   });
   root.addEventListener("pointerleave", () => light(root, null));
   root.addEventListener("focusout", () => light(root, null));
-  root.style.setProperty("font-size", narrow ? "11.5px" : "12.5px");
   holder.replaceChildren(root);
   pictured = { pairs, width: holder.clientWidth };
   light(root, null);
@@ -691,7 +695,7 @@ function finding(each) {
   return make("div", { class: "finding" },
     make("div", { class: "subject", tabindex: "-1" }, subjects, each.cluster ? make("small", {}, "Cluster ", make("span", { class: "name" }, each.cluster)) : ""),
     facts([["Found", each.found], ["Expected", each.expected]]),
-    each.fix ? make("div", { class: "fix" }, make("span", {}, "Fix"), make("code", { class: "command" }, each.fix)) : null);
+    each.fix ? make("div", { class: "fix" }, make("span", {}, "Do"), make("code", { class: "command" }, each.fix)) : null);
 }
 
 // ---------------------------------------------------------------- tables
