@@ -114,7 +114,7 @@ for (const each of findings) {
 }
 // How far a role reaches, the widest last.
 const REACHES = [
-  ["one service account each", "1 account"], ["several of one namespace", "1 namespace"],
+  ["one service account each", "1 account"], ["several of one namespace", "namespace"],
   ["several namespaces", "namespaces"], ["several clusters", "clusters"],
 ];
 const admitted = (role) => role.allowed + role.undecided;
@@ -327,7 +327,7 @@ function accountNodes(paired) {
   nodes.sort((a, b) => clusterNames.indexOf(a.cluster) - clusterNames.indexOf(b.cluster) || b.members.length - a.members.length);
   if (rest.length) {
     const name = `${number(rest.length)} more namespaces`;
-    nodes.push({ ...node(rest.flat(), name, name), cluster: null });
+    nodes.push({ ...node(rest.flat(), name, name), cluster: null, short: `${number(rest.length)} more` });
   }
   return nodes;
 }
@@ -517,15 +517,19 @@ function drawFlow(pairs, keepFocus = false) {
     const pad = narrow ? 8 : 12;
     const counted = node.column === 0 ? "" : node.counted ? number(node.members.length) : "";
     ruler.font = "12px system-ui, sans-serif";
-    const room = counted && (!narrow || node.column === 2) ? ruler.measureText(counted).width + 10 : 0;
+    const wanted = counted ? ruler.measureText(counted).width + 10 : 0;
     const mark = node.wide ? 18 : 0;
+    const label = (narrow && node.short) || node.label;
+    const whole = fitted(label, node.w - 2 * pad - wanted - mark, size) === label;
+    // Where there is no place for both, the name is more than the number.
+    const room = whole || !narrow ? wanted : 0;
     const y = node.y + node.h / 2 + 4.2;
     node.element = draw("g", { class: `node ${node.hue}`, role: "button", tabindex: index ? "-1" : "0", "data-key": node.key, "aria-label": sentence(node),
       "aria-pressed": String(isPicked(node)) },
       draw("rect", { class: "box", x: node.x + 0.5, y: node.y + 0.5, width: node.w - 1, height: node.h - 1, rx: 5 }),
       draw("rect", { class: "stripe", x: node.column === 2 ? node.x : node.x + node.w - 4, y: node.y, width: 4, height: node.h, rx: 2 }),
       node.wide ? draw("svg", { class: "icon mark", x: node.x + pad, y: y - 11, width: 13, height: 13 }, draw("use", { href: "#icon-access" })) : null,
-      draw("text", { class: "label", x: node.x + pad + mark, y }, fitted((narrow && node.short) || node.label, node.w - 2 * pad - room - mark, size)),
+      draw("text", { class: "label", x: node.x + pad + mark, y }, fitted(label, node.w - 2 * pad - room - mark, size)),
       room ? draw("text", { class: "count", x: node.x + node.w - pad, y }, counted) : null,
       draw("title", {}, node.title));
     node.element.addEventListener("pointerenter", () => light(root, node));
