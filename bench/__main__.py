@@ -4,12 +4,17 @@ import argparse
 import signal
 import subprocess
 import sys
+from functools import partial
 
 from bench import guide, page
 
 # What takes an hour more: `make bench-real`.
 LONG = ("organisation", "engine")
 ALL = tuple(benchmark for benchmark in page.BENCHMARKS if benchmark not in LONG)
+
+
+def _pass_on(process: subprocess.Popen[bytes], number: int, _: object) -> None:
+    process.send_signal(number)
 
 
 def main() -> int:
@@ -22,7 +27,7 @@ def main() -> int:
     for benchmark in chosen:
         # One that fails keeps its previous figures, and the others are measured all the same.
         with subprocess.Popen([sys.executable, "-m", f"bench.{benchmark}"]) as process:
-            signal.signal(signal.SIGTERM, lambda number, _, process=process: process.send_signal(number))
+            signal.signal(signal.SIGTERM, partial(_pass_on, process))
             if process.wait():
                 failed.append(benchmark)
         page.main()
