@@ -14,6 +14,7 @@ import moto
 from moto.backends import get_backend
 from moto.iam.models import AWSManagedPolicy, IAMBackend
 
+from sandbox.faster_moto import is_aws_policy
 from sandbox.layout import write_atomically
 
 SERVICES = ("iam", "sts", "eks", "s3")
@@ -129,9 +130,7 @@ def _attributes(backend: Any) -> dict[str, Any]:
     attributes = dict(vars(backend))
     if isinstance(backend, IAMBackend):
         policies = attributes.pop("managed_policies").items()
-        attributes["managed_policies"] = {
-            arn: policy for arn, policy in policies if not isinstance(policy, AWSManagedPolicy)
-        }
+        attributes["managed_policies"] = {arn: policy for arn, policy in policies if not is_aws_policy(policy)}
         del attributes["aws_managed_policies"]
         # It counts what is in the model that it was created with.
         del attributes["account_summary"]
