@@ -63,7 +63,7 @@ class Snapshot:
         self._writing = threading.Lock()
 
     def load(self) -> None:
-        """Read the file if there is one; one that cannot be read is put aside."""
+        """Read the file if there is one; one that cannot be read, or that another moto wrote, is put aside."""
         if not self.path.exists():
             return
         try:
@@ -72,10 +72,11 @@ class Snapshot:
             if state["moto"] == moto.__version__:
                 _restore(state)
                 return
-            self._log(f"state was written by moto {state['moto']}, this is {moto.__version__}: starting empty")
+            reason, suffix = f"was written by moto {state['moto']}, this is {moto.__version__}", ".other-moto"
         except Exception as error:  # whatever is wrong with it, the server starts empty
-            self._log(f"state cannot be read ({error!r}): starting empty; `make up` creates the resources again")
-            self.path.replace(self.path.with_suffix(".damaged"))
+            reason, suffix = f"cannot be read ({error!r})", ".damaged"
+        kept = self.path.replace(self.path.with_suffix(suffix))
+        self._log(f"state {reason}: starting empty; `make up` creates the resources again, the file is now {kept}")
         for service in SERVICES:
             backends(service).clear()
 
