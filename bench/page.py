@@ -49,7 +49,7 @@ TRIED = (
     ),
     (
         "a resource's options without `ResourceOptions.merge`",
-        "not measured: a role name that turns out wrong was told together with an error of the SDK's own",
+        "not measured: a role name that turns out wrong was reported together with an error of the SDK's own",
         "no",
     ),
     (
