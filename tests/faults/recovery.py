@@ -2,20 +2,21 @@
 
 import json
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sandbox.plugins_install import write_launcher
+from botocore.exceptions import ClientError
+
 from tests.faults.interruption import PATCH, Interrupted
-from tests.sandbox.irsa_command import ACCOUNT
+from tests.sandbox.irsa_command import ACCOUNT, aws_iam
 from tests.sandbox.project import ROOT, STACK, Stack
 
 PAGE = ROOT / "docs" / "reliability.md"
 RECORD, ANSWERS, EDITED = "before.json", "ids.json", "state.json"
 NAMED_BY_PREFIX = re.compile(r"\d{18}[0-9a-f]{8}")
-DOES_NOT_EXIST = re.compile("NoSuchEntity|NotFound")
 Answered = subprocess.CompletedProcess[str]
 
 
@@ -64,10 +65,6 @@ def look_up_commands() -> Iterator[tuple[str, str]]:
 
 def run(stack: Stack, command: str) -> Answered:
     """Run a command in the stack's folder, as a person does who answers yes; it may fail."""
-    aws = stack.cloud.sandbox.programs / "aws"
-    if not aws.exists():
-        # An AWS CLI that the machine may have is of any version.
-        write_launcher(aws, ROOT / "bench" / "aws_command.py")
     variables = {**stack.variables, "PULUMI_SKIP_CONFIRMATIONS": "true"}
     answer: Answered = stack.cloud.run("sh", "-c", command, folder=stack.folder, timeout=900, **variables)
     return answer
@@ -129,16 +126,12 @@ def created(stack: Stack, entry: Entry, began: datetime) -> str | None:
         return None
     heading = "namePrefix" if "namePrefix" in entry.known else f"`{entry.kind}`"
     (command,) = [command for found, command in look_up_commands() if heading in found]
-    answered = run(stack, _filled_in(command, entry.known))
-    if answered.returncode:
-        assert DOES_NOT_EXIST.search(answered.stderr), answered.stderr
-        return None
-    dates = _dates(answered.stdout, entry)
+    dates = _dates(_answer(stack, _filled_in(command, entry.known)), entry)
     if "namePrefix" in entry.known:
         known = (stack.folder / RECORD).read_text()
         named = re.compile(re.escape(entry.known["namePrefix"]) + NAMED_BY_PREFIX.pattern)
         dates = {name: date for name, date in dates.items() if named.fullmatch(name) and name not in known}
-    recent = [each for each, date in dates.items() if datetime.fromisoformat(date) >= began]
+    recent = [each for each, date in dates.items() if date >= began]
     assert len(recent) <= 1, recent
     return next(iter(recent), None)
 
@@ -159,11 +152,26 @@ def _filled_in(command: str, known: Mapping[str, Any]) -> str:
     return re.sub(rf"\b({'|'.join(values)})\b", lambda found: values[found[1]], command)
 
 
-def _dates(printed: str, entry: Entry) -> dict[str, str]:
-    """Return the dates of creation by ID; a command for one resource prints its date alone."""
+def _answer(stack: Stack, command: str) -> Any:
+    """Return what AWS or Kubernetes answers, None if there is no such thing; any other error is no answer."""
+    words = shlex.split(command)
+    if words[:2] == ["aws", "iam"]:
+        try:
+            return aws_iam(stack.cloud, words[2:])
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "NoSuchEntity":
+                return None
+            raise
+    answered = run(stack, command)
+    assert not answered.returncode or "NotFound" in answered.stderr, answered.stderr
+    return datetime.fromisoformat(answered.stdout) if not answered.returncode else None
+
+
+def _dates(found: Any, entry: Entry) -> dict[str, datetime]:
+    """Return the dates of creation by ID; a command for one resource answers with its date alone."""
+    if found is None or isinstance(found, list):
+        return dict(found or [])
     values = _values(entry.known)
-    if printed.startswith("["):
-        return dict(json.loads(printed))
     place = "/".join(filter(None, (values["NAMESPACE"], values["NAME"])))
     arn = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{values['ISSUER']}"
-    return {arn if values["ISSUER"] else place: printed.strip().strip('"')}
+    return {arn if values["ISSUER"] else place: found}

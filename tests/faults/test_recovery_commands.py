@@ -180,7 +180,16 @@ def test_a_mistyped_list_loses_nothing(desk: Desk) -> None:
     first, second = json.loads((desk.folder / ANSWERS).read_text())
     typed = {**first, "urn": first["urn"].replace("Role::app", "Role::ap")}
     without_id = {key: value for key, value in second.items() if key != "id"}
-    for entries in ([typed, second], [first], [second, first], [first, first, second], [first, without_id], {}, [7]):
+    mistyped: list[Any] = [
+        [typed, second],
+        [first],
+        [second, first],
+        [first, first, second],
+        [first, without_id],
+        {},
+        [7],
+    ]
+    for entries in mistyped:
         desk.write(entries)
         assert "jq: error" in desk.stopped()
     for text in ("", "[", f"{json.dumps([first])}{json.dumps([second])}"):
