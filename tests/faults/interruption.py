@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
@@ -25,20 +26,20 @@ class Interrupted(NamedTuple):
     Attributes:
         verb: What was run, such as `up`.
         killed: Number of processes that were killed; none, if the engine had ended before.
-        seconds: How long the engine ran.
+        lines: How many lines the engine had printed.
         began: When it began, in whole seconds, as Kubernetes writes its dates.
     """
 
     verb: str
     killed: int
-    seconds: float
+    lines: int
     began: datetime
 
 
 def interrupt(stack: Stack, verb: str, when: Callable[[], bool], **variables: str) -> Interrupted:
     """Run pulumi, and kill it, its plugins and its program by SIGKILL as soon as `when` says so."""
     command = ["pulumi", verb, "--yes", "--skip-preview", "--non-interactive"]
-    output = stack.folder / "interrupted.log"
+    output = _output(stack)
     date, began, killed = datetime.now(UTC).replace(microsecond=0), time.monotonic(), 0
     with output.open("wb") as log:
         process = subprocess.Popen(
@@ -57,13 +58,31 @@ def interrupt(stack: Stack, verb: str, when: Callable[[], bool], **variables: st
             # Also after an error in `when`, a timeout of the test or Ctrl-C.
             killed = _kill(process.pid) if process.poll() is None else 0
             process.wait(ENDS_WITHIN)
-    return Interrupted(verb, killed, time.monotonic() - began, date)
+    return Interrupted(verb, killed, _lines(stack), date)
 
 
-def after(seconds: float) -> Callable[[], bool]:
-    """Return a function that says whether so many seconds have passed since now."""
-    until = time.monotonic() + seconds
-    return lambda: time.monotonic() >= until
+def after(stack: Stack, lines: int, seconds: float) -> Callable[[], bool]:
+    """Return a function that says whether an engine printed so many lines, and some seconds have passed since.
+
+    Lines follow the engine's work: on a busy machine, seconds alone would mostly be those of its start.
+    """
+    printed: list[float] = []
+
+    def reached() -> bool:
+        if not printed and _lines(stack) >= lines:
+            printed.append(time.monotonic())
+        return bool(printed) and time.monotonic() - printed[0] >= seconds
+
+    return reached
+
+
+def _output(stack: Stack) -> Path:
+    return stack.folder / "interrupted.log"
+
+
+def _lines(stack: Stack) -> int:
+    output = _output(stack)
+    return output.read_bytes().count(b"\n") if output.exists() else 0
 
 
 def _kill(pid: int) -> int:

@@ -27,6 +27,8 @@ Deploy = Callable[..., Project]
 SQS = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"
 # Milliseconds until an answer arrives, which IAM takes about.
 AWS_LATENCY = 100
+# Seconds; a creation takes two answers or three.
+LONGEST_STEP = 0.5
 UNDONE_BY = {"up": "destroy", "destroy": "up"}
 DOCUMENT = {
     "Version": "2012-10-17",
@@ -60,10 +62,11 @@ def settings(plain: int = 4) -> dict[str, Any]:
     return {"defaults": {"retainNamespaces": False}, "bindings": bindings}
 
 
-def interrupt_within(project: Project, verb: str, longest: float, moments: random.Random) -> Interrupted:
+def interrupt_within(project: Project, verb: str, lines: int, moments: random.Random) -> Interrupted:
     """Kill the engine at a random moment; where it has ended before, undo that, and draw another moment."""
     while True:
-        interrupted = interrupt(project, verb, when=after(moments.uniform(0, longest)))
+        moment = after(project, moments.randrange(lines), moments.uniform(0, LONGEST_STEP))
+        interrupted = interrupt(project, verb, when=moment)
         if interrupted.killed:
             return interrupted
         project.pulumi(UNDONE_BY[verb], "--yes", "--skip-preview")
@@ -80,14 +83,14 @@ def test_a_killed_engine_leaves_nothing_behind(
     cloud.kubectl("create", "serviceaccount", "helm-made")
     before = existing(cloud)
     project = deploy(settings(), AWS_ENDPOINT_URL=aws.address)
-    seconds = {verb: interrupt(project, verb, when=lambda: False).seconds for verb in UNDONE_BY}
+    lines = {verb: interrupt(project, verb, when=lambda: False).lines for verb in UNDONE_BY}
     assert existing(cloud) == before, "an undisturbed destroy leaves something"
-    killed, unrecorded = dict.fromkeys(seconds, 0), 0
+    killed, unrecorded = dict.fromkeys(lines, 0), 0
     for number in amount.numbers:
         moments = random.Random(f"{amount.seed}/{number}")
-        for verb, longest in seconds.items():
+        for verb, longest in lines.items():
             interrupted = interrupt_within(project, verb, longest, moments)
-            where = f"seed {amount.seed}, kill {number} of `{verb}` after {interrupted.seconds:.2f} of {longest:.2f} s"
+            where = f"seed {amount.seed}, kill {number} of `{verb}` after {interrupted.lines} of {longest} lines"
             killed[verb] += 1
             unrecorded += len(recover(project, interrupted))
             assert existing(cloud) - before == recorded(project), where
