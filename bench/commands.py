@@ -1,4 +1,4 @@
-"""The commands of AWS's page, account by account, beside this program: python -m bench.commands [number of accounts].
+"""The commands of AWS's page for each service account, beside this program: python -m bench.commands [how many].
 
 https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html
 """
@@ -23,7 +23,7 @@ For each service account, the commands of AWS's page one after the other in a sh
 create it, four and one confirm it. Beside them are `pulumi up` and `irsa verify` of as many bindings. {aws}"""
 INSTALLED = "`aws` is the AWS CLI of this machine."
 IN_ITS_PLACE = "No AWS CLI is installed on this machine: bench/aws_command.py stands for `aws`, and starts sooner."
-ACCOUNTS = 20
+SERVICE_ACCOUNTS = 20
 
 CREATE = r"""set -eu
 aws iam create-policy --policy-name $name --policy-document file://my-policy.json
@@ -82,21 +82,23 @@ def in_shell(cloud: Cloud, script: str, folder: Path, name: str) -> None:
         raise FailedError(answer.stdout + answer.stderr)
 
 
-def measure(cloud: Cloud, folder: Path, accounts: int) -> list[Figure]:
+def measure(cloud: Cloud, folder: Path, service_accounts: int) -> list[Figure]:
     by_hand = folder / "by-hand"
     by_hand.mkdir()
     shutil.copy(ROOT / "policies" / "my-policy.json", by_hand)
     create, confirm = [], []
-    for number in range(accounts):
+    for number in range(service_accounts):
         create.append(seconds(partial(in_shell, cloud, CREATE, by_hand, f"by-hand-{number}")))
         confirm.append(seconds(partial(in_shell, cloud, CONFIRM, by_hand, f"by-hand-{number}")))
-        say(f"  account {number + 1} of {accounts}: {create[-1]:.1f} s, {confirm[-1]:.1f} s")
-    stack = irsa_stack(cloud, folder / "irsa", numbered(accounts, "irsa"))
+        say(f"  service account {number + 1} of {service_accounts}: {create[-1]:.1f} s, {confirm[-1]:.1f} s")
+    stack = irsa_stack(cloud, folder / "irsa", numbered(service_accounts, "irsa"))
     up = stack.run(*UP).seconds
     verified = seconds(partial(verify, cloud, stack.folder, dict(stack.variables)))
     return [
-        compared(f"create {accounts} service accounts, to the page's commands", [up], [sum(create)], "s"),
-        compared(f"confirm {accounts} service accounts, to the page's commands", [verified], [sum(confirm)], "s"),
+        compared(f"create {service_accounts} service accounts, to the page's commands", [up], [sum(create)], "s"),
+        compared(
+            f"confirm {service_accounts} service accounts, to the page's commands", [verified], [sum(confirm)], "s"
+        ),
         Figure("the page's commands that create one", "s", tuple(create)),
         Figure("the page's commands that confirm one", "s", tuple(confirm)),
     ]
@@ -109,17 +111,17 @@ def verify(cloud: Cloud, folder: Path, variables: dict[str, str]) -> None:
         raise FailedError(answer.stdout + answer.stderr)
 
 
-def main(accounts: int = ACCOUNTS) -> int:
+def main(service_accounts: int = SERVICE_ACCOUNTS) -> int:
     with measured_cloud() as (cloud, folder):
         installed = shutil.which("aws")
         if not installed:
             write_launcher(cloud.sandbox.programs / "aws", ROOT / "bench" / "aws_command.py")
         description = DESCRIPTION.format(aws=INSTALLED if installed else IN_ITS_PLACE)
-        report("commands", TITLE, description, lambda: measure(cloud, folder, accounts), versions_of(cloud))
+        report("commands", TITLE, description, lambda: measure(cloud, folder, service_accounts), versions_of(cloud))
     return 0
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("accounts", type=int, nargs="?", default=ACCOUNTS)
-    sys.exit(main(parser.parse_args().accounts))
+    parser.add_argument("service_accounts", type=int, nargs="?", default=SERVICE_ACCOUNTS)
+    sys.exit(main(parser.parse_args().service_accounts))

@@ -25,7 +25,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from bench.harness import compared, report
 from bench.results import Figure
 from sandbox.layout import AWS_ACCOUNT, CHECKOUT
-from sandbox.servers import HOST, _free_port
+from sandbox.servers import HOST, free_port
 
 TITLE = "The sandbox's AWS API"
 DESCRIPTION = """\
@@ -63,7 +63,7 @@ class Served(NamedTuple):
 @contextmanager
 def served(module: str, *arguments: str) -> Iterator[Served]:
     """Run a server of the AWS API until the end of the block."""
-    port = _free_port(set())
+    port = free_port()
     variables = {**os.environ, "MOTO_IAM_LOAD_MANAGED_POLICIES": "true"}
     # As in the sandbox, the log goes to a file.
     with tempfile.TemporaryFile() as log:

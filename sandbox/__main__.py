@@ -135,8 +135,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("command", choices=COMMANDS)
     command = parser.parse_args(arguments).command
     sandbox, progress = checkout_sandbox(), StepProgress()
-    sandbox.prepare()
     try:
+        sandbox.prepare()
         with held(sandbox.folder / "lock", "  another command is running in this checkout, waiting for it", progress):
             COMMANDS[command](sandbox, progress)
     except SandboxError as error:

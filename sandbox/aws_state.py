@@ -14,6 +14,7 @@ import moto
 from moto.backends import get_backend
 from moto.iam.models import AWSManagedPolicy, IAMBackend
 
+from sandbox.faster_moto import is_aws_policy
 from sandbox.layout import write_atomically
 
 SERVICES = ("iam", "sts", "eks", "s3")
@@ -62,7 +63,7 @@ class Snapshot:
         self._writing = threading.Lock()
 
     def load(self) -> None:
-        """Read the file if there is one; one that cannot be read is put aside."""
+        """Read the file if there is one; one that cannot be read, or that another moto wrote, is put aside."""
         if not self.path.exists():
             return
         try:
@@ -71,10 +72,11 @@ class Snapshot:
             if state["moto"] == moto.__version__:
                 _restore(state)
                 return
-            self._log(f"state was written by moto {state['moto']}, this is {moto.__version__}: starting empty")
+            reason, suffix = f"was written by moto {state['moto']}, this is {moto.__version__}", ".other-moto"
         except Exception as error:  # whatever is wrong with it, the server starts empty
-            self._log(f"state cannot be read ({error!r}): starting empty; `make up` creates the resources again")
-            self.path.replace(self.path.with_suffix(".damaged"))
+            reason, suffix = f"cannot be read ({error!r})", ".damaged"
+        kept = self.path.replace(self.path.with_suffix(suffix))
+        self._log(f"state {reason}: starting empty; `make up` creates the resources again, the file is now {kept}")
         for service in SERVICES:
             backends(service).clear()
 
@@ -129,9 +131,7 @@ def _attributes(backend: Any) -> dict[str, Any]:
     attributes = dict(vars(backend))
     if isinstance(backend, IAMBackend):
         policies = attributes.pop("managed_policies").items()
-        attributes["managed_policies"] = {
-            arn: policy for arn, policy in policies if not isinstance(policy, AWSManagedPolicy)
-        }
+        attributes["managed_policies"] = {arn: policy for arn, policy in policies if not is_aws_policy(policy)}
         del attributes["aws_managed_policies"]
         # It counts what is in the model that it was created with.
         del attributes["account_summary"]

@@ -4,7 +4,7 @@ What it answers stays the same.
 """
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import moto.backends
 import moto.core.responses
@@ -13,9 +13,22 @@ from moto.core.utils import method_names_from_class
 from moto.iam.exceptions import NotFoundException
 from moto.iam.models import AccountSummary, AWSManagedPolicy, IAMBackend, ManagedPolicy, Role
 
-# By the identity of a dictionary of moto's: it, so that no other one can have its identity; its keys by name in lower
-# case; and all keys that it was seen to have. What was deleted is forgotten when somebody asks for its name.
-_NAMES: dict[int, tuple[dict[str, Any], dict[str, str], set[str]]] = {}
+
+class _Names(NamedTuple):
+    """The names in a dictionary of moto's.
+
+    Attributes:
+        of: The dictionary itself: for as long as it is here, no other one has its identity.
+        keys: Its keys, by name in lower case. What was deleted is forgotten when somebody asks for its name.
+        seen: The keys that were read, those of AWS's policies too.
+    """
+
+    of: dict[str, Any]
+    keys: dict[str, str]
+    seen: set[str]
+
+
+_NAMES: dict[int, _Names] = {}
 
 
 def replacements() -> tuple[tuple[Any, str, Any], ...]:
@@ -65,30 +78,38 @@ def policy_named(iam: IAMBackend, name: str) -> ManagedPolicy | None:
     return found
 
 
+def is_aws_policy(policy: ManagedPolicy) -> bool:
+    """Return whether a managed policy is one of AWS's own, which every AWS account has."""
+    return isinstance(policy, AWSManagedPolicy)
+
+
 def _named(of: dict[str, Any], name: str) -> Any:
-    keys, wanted = _keys(of), name.lower()
-    if wanted in keys and keys[wanted] not in of:
-        del keys[wanted]
+    names, wanted = _names(of), name.lower()
+    key = names.keys.get(wanted)
+    if key is not None and key not in of:
+        del names.keys[wanted]
+        # A policy that is created again has the ARN of before.
+        names.seen.discard(key)
         # moto alone may have two of one name in different cases.
-        keys.update((wanted, key) for key, each in of.items() if _own_name(each) == wanted)
-    return of[keys[wanted]] if wanted in keys else None
+        names.keys.update((wanted, key) for key, each in of.items() if _own_name(each) == wanted)
+    return of[names.keys[wanted]] if wanted in names.keys else None
 
 
-def _keys(of: dict[str, Any]) -> dict[str, str]:
-    _, keys, seen = _NAMES.setdefault(id(of), (of, {}, set()))
+def _names(of: dict[str, Any]) -> _Names:
+    names = _NAMES.setdefault(id(of), _Names(of, {}, set()))
     # What is new stands at the end.
     for key in reversed(of):
-        if key in seen:
+        if key in names.seen:
             break
-        seen.add(key)
+        names.seen.add(key)
         if (name := _own_name(of[key])) is not None:
-            keys[name] = key
-    return keys
+            names.keys[name] = key
+    return names
 
 
 def _own_name(each: Any) -> str | None:
     # The names of AWS's own policies are free in each account.
-    return None if isinstance(each, AWSManagedPolicy) else str(each.name).lower()
+    return None if is_aws_policy(each) else str(each.name).lower()
 
 
 def _get_role(iam: IAMBackend, role_name: str) -> Role:

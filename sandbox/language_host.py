@@ -18,7 +18,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import tomllib
 import traceback
 from collections.abc import Callable, Generator, Iterator
@@ -34,7 +33,6 @@ from pulumi.runtime import settings
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
 MESSAGE_BYTES = 400 * 1024 * 1024
-PARENT_SECONDS = 1.0
 RUN = "--run"
 SDK_GENERATOR = "pulumi-sdk-generator"
 INTERRUPTED = 130
@@ -375,18 +373,15 @@ def stop(*_: object) -> NoReturn:
     os._exit(0)
 
 
-def _follow(parent: int) -> None:
-    """End when the engine is gone: one that was killed sends no signal."""
-    while os.getppid() == parent:
-        time.sleep(PARENT_SECONDS)
-    stop()
-
-
 def serve(engine: str) -> None:
     """Serve until the engine ends this process."""
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
-    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
+    # Only here, where no program of the user's could import something of this checkout by mistake.
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from sandbox.parent import end_with_parent  # noqa: PLC0415
+
+    end_with_parent(stop)
     limits = [("grpc.max_receive_message_length", MESSAGE_BYTES), ("grpc.max_send_message_length", MESSAGE_BYTES)]
     server = grpc.server(ThreadPoolExecutor(max_workers=8), options=limits)
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(engine), server)

@@ -18,7 +18,7 @@ from moto.iam.exceptions import (
 from moto.iam.models import AccountSummary, IAMBackend
 from moto.iam.responses import IamResponse
 
-from sandbox.faster_moto import number_of_own_policies, policy_named, role_named
+from sandbox.faster_moto import is_aws_policy, number_of_own_policies, policy_named, role_named
 
 # The most that is listed at a time here: IAM may return fewer items than MaxItems, and 100 is its default.
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html
@@ -88,7 +88,7 @@ def _details(response: IamResponse) -> ActionResult:
 
 
 def _policies(iam: IAMBackend, own: bool) -> Iterator[Any]:
-    return (each for arn, each in iam.managed_policies.items() if (f"::{iam.account_id}:" in arn) is own)
+    return (policy for policy in iam.managed_policies.values() if is_aws_policy(policy) is not own)
 
 
 # Where the answer has what a filter asks for, and where moto has it.

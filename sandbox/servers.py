@@ -16,7 +16,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -241,7 +241,7 @@ def choose_ports(sandbox: Sandbox, progress: StepProgress) -> dict[str, int]:
         for name in names:
             port = known.get(name)
             if port is None or not (ours or _free(port)):
-                ports[name] = _free_port(taken=set(ports.values()) | set(known.values()))
+                ports[name] = free_port(taken=set(ports.values()) | set(known.values()))
                 if port is not None:
                     progress.say(f"  {name}: port {port} is taken by another program, using {ports[name]}")
             else:
@@ -269,7 +269,8 @@ def _free(port: int) -> bool:
     return True
 
 
-def _free_port(taken: set[int]) -> int:
+def free_port(taken: Collection[int] = ()) -> int:
+    """Return a port of the loopback interface that nothing listens on, and that is none of those taken."""
     while True:
         with socket.socket() as probe:
             probe.bind((HOST, 0))

@@ -18,7 +18,7 @@ from pulumi.runtime import rpc
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
-PARENT_SECONDS = 1.0
+from sandbox.parent import end_with_parent
 
 
 class UnknownProperty:
@@ -165,7 +165,7 @@ def serve(provider: Provider, version: str) -> None:
 
 
 async def _serve(provider: Provider, version: str, engine: str) -> None:
-    parent = os.getppid()
+    end_with_parent(lambda: os._exit(0))
     server = grpc.aio.server(interceptors=[_PlainErrors()], options=_GRPC_CHANNEL_OPTIONS)
     servicer = _Servicer(sys.argv[1:], version, provider, engine_address=engine)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
@@ -173,7 +173,4 @@ async def _serve(provider: Provider, version: str, engine: str) -> None:
     await server.start()
     # The engine reads the port from the first line.
     print(port, flush=True)
-    # An engine that is killed sends no signal.
-    while os.getppid() == parent:
-        await asyncio.sleep(PARENT_SECONDS)
-    os._exit(0)
+    await server.wait_for_termination()

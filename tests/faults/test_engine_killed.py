@@ -5,10 +5,7 @@ The network to AWS and Kubernetes is as slow as a real one: so most kills meet a
 
 import json
 import random
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +13,11 @@ import pytest
 
 from config import live_rules
 from tests.faults.conftest import Amount, amounts
-from tests.faults.interruption import after, interrupt, recover, remove_empty_attributes
+from tests.faults.held import kill_while_held
+from tests.faults.interruption import Interrupted, after, interrupt
 from tests.faults.inventory import existing, recorded
+from tests.faults.recovery import recover, remove_empty_attributes
 from tests.faults.toxiproxy import Network
-from tests.sandbox.failing_api import Question, failing_aws, failing_kubernetes
 from tests.sandbox.irsa_command import irsa, report
 from tests.sandbox.project import STACK, Project
 
@@ -29,21 +27,23 @@ Deploy = Callable[..., Project]
 SQS = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"
 # Milliseconds until an answer arrives, which IAM takes about.
 AWS_LATENCY = 100
-LONGEST_HOLD = 300.0
+# Seconds; a creation takes two answers or three.
+LONGEST_STEP = 0.5
+UNDONE_BY = {"up": "destroy", "destroy": "up"}
 DOCUMENT = {
     "Version": "2012-10-17",
     "Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:${partition}:s3:::${region}/*"},
 }
 
 
-def settings() -> dict[str, Any]:
-    """Return ten bindings with every kind of resource that irsa creates, named by the user and by the plugins."""
-    plain = {
+def settings(plain: int = 4) -> dict[str, Any]:
+    """Return bindings with every kind of resource that irsa creates, named by the user and by the plugins."""
+    plain_bindings = {
         f"plain-{number}": {"serviceAccount": {"name": f"plain-{number}"}, "policy": {"document": DOCUMENT}}
-        for number in range(4)
+        for number in range(plain)
     }
     bindings = {
-        **plain,
+        **plain_bindings,
         "named": {
             "serviceAccount": {"name": "named"},
             "role": {"name": "faults-named", "path": "/faults/"},
@@ -62,6 +62,16 @@ def settings() -> dict[str, Any]:
     return {"defaults": {"retainNamespaces": False}, "bindings": bindings}
 
 
+def interrupt_within(project: Project, verb: str, lines: int, moments: random.Random) -> Interrupted:
+    """Kill the engine at a random moment; where it has ended before, undo that, and draw another moment."""
+    while True:
+        moment = after(project, moments.randrange(lines), moments.uniform(0, LONGEST_STEP))
+        interrupted = interrupt(project, verb, when=moment)
+        if interrupted.killed:
+            return interrupted
+        project.pulumi(UNDONE_BY[verb], "--yes", "--skip-preview")
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("amount", amounts(), ids=str)
 def test_a_killed_engine_leaves_nothing_behind(
@@ -73,17 +83,16 @@ def test_a_killed_engine_leaves_nothing_behind(
     cloud.kubectl("create", "serviceaccount", "helm-made")
     before = existing(cloud)
     project = deploy(settings(), AWS_ENDPOINT_URL=aws.address)
-    seconds = {verb: interrupt(project, verb, when=lambda: False).seconds for verb in ("up", "destroy")}
+    lines = {verb: interrupt(project, verb, when=lambda: False).lines for verb in UNDONE_BY}
     assert existing(cloud) == before, "an undisturbed destroy leaves something"
-    killed, unrecorded = dict.fromkeys(seconds, 0), 0
+    killed, unrecorded = dict.fromkeys(lines, 0), 0
     for number in amount.numbers:
         moments = random.Random(f"{amount.seed}/{number}")
-        for verb, longest in seconds.items():
-            moment = moments.uniform(0, longest)
-            where = f"seed {amount.seed}, kill {number} of `{verb}` after {moment:.2f} of {longest:.2f} s"
-            killed[verb] += bool(interrupt(project, verb, when=after(moment)).killed)
-            unrecorded += len(recover(project))
-            project.pulumi(verb, "--yes", "--skip-preview")
+        for verb, longest in lines.items():
+            interrupted = interrupt_within(project, verb, longest, moments)
+            where = f"seed {amount.seed}, kill {number} of `{verb}` after {interrupted.lines} of {longest} lines"
+            killed[verb] += 1
+            unrecorded += len(recover(project, interrupted))
             assert existing(cloud) - before == recorded(project), where
             if verb == "up":
                 assert report(project, "verify")[0] == 0, where
@@ -95,74 +104,28 @@ def test_a_killed_engine_leaves_nothing_behind(
     record_property("faults", text)
 
 
-class Held:
-    """Answers to what AWS or Kubernetes has created are held back: who asked for it is killed meanwhile."""
-
-    def __init__(self) -> None:
-        self.created: list[str] = []
-        self._since = time.monotonic()
-        self._released = threading.Event()
-
-    def hold(self, question: Question) -> None:
-        if question.action.startswith(("Create", "Attach", "Put")) or (
-            not question.action and question.method in {"POST", "PATCH"}
-        ):
-            self.created.append(question.action or question.path)
-            self._since = time.monotonic()
-            self._released.wait(LONGEST_HOLD)
-
-    def settled(self) -> bool:
-        """Return whether something is held, and for two seconds nothing more was created."""
-        return bool(self.created) and time.monotonic() - self._since > 2
-
-    def release(self) -> None:
-        self._released.set()
-
-
-@contextmanager
-def held(cloud: Any, folder: Path) -> Iterator[tuple[Held, dict[str, str]]]:
-    """Yield answers that are held back, and the variables that lead to the AWS and Kubernetes that hold them."""
-    holding = Held()
-    config = json.loads(cloud.sandbox.kubeconfig.read_text())
-    server = config["clusters"][0]["cluster"]["server"]
-    certificate = str(cloud.sandbox.kubernetes / "certificates" / "apiserver.crt")
-    with (
-        failing_aws({}, cloud.aws_address, holding.hold) as aws,
-        failing_kubernetes(lambda _: None, server, certificate, holding.hold) as kubernetes,
-    ):
-        config["clusters"][0]["cluster"] = {"server": kubernetes}
-        file = folder / "kubeconfig-that-holds"
-        file.write_text(json.dumps(config))
-        yield holding, {"AWS_ENDPOINT_URL": aws, "KUBECONFIG": str(file)}
-        holding.release()
-
-
 def test_what_was_created_and_not_recorded_is_named_and_taken_back(
     cloud: Any, deploy: Deploy, tmp_path: Path, record_property: Callable[..., None]
 ) -> None:
     """Protects from orphans at the worst moment: everything was created, and the engine heard of nothing.
 
-    The first kill meets what depends on nothing, the next one what depends on it, until an `up` is through.
+    The first kill meets what depends on nothing, the next ones what depends on it.
     """
     cloud.kubectl("create", "serviceaccount", "helm-made")
     before = existing(cloud)
-    project = deploy(settings())
+    project = deploy(settings(plain=1))
     created: list[str] = []
-    for _ in range(4):
-        with held(cloud, tmp_path) as (holding, variables):
-            interrupted = interrupt(project, "up", when=holding.settled, **variables)
-        if not interrupted.killed:
-            break
-        created += holding.created
-        unrecorded = existing(cloud) - before - recorded(project)
-        assert unrecorded, "a test that held nothing back"
-        recover(project)
-    project.up()
-    assert report(project, "verify")[0] == 0
-    assert existing(cloud) - before == recorded(project)
-    project.destroy()
-    assert existing(cloud) == before
+    for _ in range(3):
+        killed = kill_while_held(project, tmp_path, passed=created)
+        created += killed.held
+        assert existing(cloud) - before - recorded(project), "a test that held nothing back"
+        recover(project, killed.interrupted)
+        assert report(project, "verify")[0] == 0
+        assert existing(cloud) - before == recorded(project)
+        project.destroy()
+        assert existing(cloud) == before
     cloud.kubectl("delete", "serviceaccount", "helm-made")
+    assert set(created) >= {"CreateRole", "CreatePolicy", "AttachRolePolicy", "namespaces", "serviceaccounts"}
     record_property("faults", f"{len(created)} creations without an answer")
 
 

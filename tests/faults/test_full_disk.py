@@ -3,7 +3,9 @@
 A limit on the size of files stands for the disk, so that it needs no rights: a write past it fails, as on a full disk.
 """
 
+import errno
 import json
+import os
 import resource
 import sys
 import threading
@@ -46,8 +48,8 @@ def create(sandbox: Sandbox, port: int, name: str) -> None:
     kubernetes_client(sandbox).create(Namespace(metadata=ObjectMeta(name=name)))
 
 
-def written(folder: Path, name: str) -> bool:
-    return any(name.encode() in file.read_bytes() for file in folder.iterdir() if file.is_file())
+def written(state: Path, name: str) -> bool:
+    return state.exists() and name.encode() in state.read_bytes()
 
 
 def try_to_create(sandbox: Sandbox, port: int) -> None:
@@ -63,7 +65,7 @@ def test_a_full_disk_costs_nothing_that_was_written(sandbox: Sandbox) -> None:
     seed(sandbox, port)
     create(sandbox, port, "kept")
     until = time.monotonic() + WRITTEN_WITHIN
-    while not written(sandbox.folder / "aws", "kept"):
+    while not written(sandbox.folder / "aws" / "state.pickle", "kept"):
         assert time.monotonic() < until
         time.sleep(0.1)
 
@@ -99,3 +101,19 @@ def test_a_start_on_a_full_disk_is_one_line(
     assert str(sandbox.folder) in said
     assert "Free some space, then run the same command again." in said
     create(sandbox, start_servers(sandbox, StepProgress())["aws-api"], "new")
+
+
+def test_a_first_start_on_a_full_disk_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects the reader of the very first `make up`: the sandbox has not even its folders."""
+
+    class WithoutRoom(Sandbox):
+        def prepare(self) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder))
+
+    folder = tmp_path / "sandbox"
+    monkeypatch.setattr(commands, "checkout_sandbox", lambda: WithoutRoom(folder))
+    assert commands.main(["up"]) == 1
+    said = capsys.readouterr().err
+    assert said == f"No space left on device: {folder}. Free some space, then run the same command again.\n"

@@ -1,4 +1,4 @@
-"""Something else happens meanwhile: another `up`, a change by hand, an account made anew, a namespace that ends.
+"""Something else happens meanwhile: another `up`, a change by hand, a service account recreated, a namespace that ends.
 
 In tests/sandbox: two stacks that claim one role or one service account (test_ownership.py, test_check_live.py,
 test_conflicts.py), and a cluster that is rebuilt (test_broken_links.py).
@@ -99,13 +99,13 @@ def test_a_change_by_hand_between_preview_and_up(cloud: Cloud, deploy: Deploy) -
 
 
 @pytest.mark.long
-def test_an_account_that_is_made_anew_gets_its_annotation_back(cloud: Cloud, deploy: Deploy) -> None:
-    """Protects what Helm installs again: the new account has no role, which is found, and the advised command helps."""
-    cloud.kubectl("create", "serviceaccount", "made-anew")
-    project = deploy(one("made-anew", create=False))
+def test_a_service_account_that_is_recreated_gets_its_annotation_back(cloud: Cloud, deploy: Deploy) -> None:
+    """Protects what Helm installs again: that it has no role any more is found, and the advised command helps."""
+    cloud.kubectl("create", "serviceaccount", "recreated")
+    project = deploy(one("recreated", create=False))
     project.up()
-    cloud.kubectl("delete", "serviceaccount", "made-anew")
-    cloud.kubectl("create", "serviceaccount", "made-anew")
+    cloud.kubectl("delete", "serviceaccount", "recreated")
+    cloud.kubectl("create", "serviceaccount", "recreated")
     code, checks = report(project, "verify")
     (check,) = not_good(checks)
     assert (code, check["check"]) == (1, "account")
@@ -113,14 +113,14 @@ def test_an_account_that_is_made_anew_gets_its_annotation_back(cloud: Cloud, dep
 
     assert report(project, "verify")[0] == report(project, "prove")[0] == 0
     project.destroy()
-    left = cloud.kubectl("get", "serviceaccount", "made-anew", "-o", "yaml").stdout
+    left = cloud.kubectl("get", "serviceaccount", "recreated", "-o", "yaml").stdout
     assert ROLE_ARN not in left
-    cloud.kubectl("delete", "serviceaccount", "made-anew")
+    cloud.kubectl("delete", "serviceaccount", "recreated")
 
 
 @pytest.mark.long
 def test_a_namespace_that_ends(cloud: Cloud, deploy: Deploy) -> None:
-    """Protects from half a deployment: while it ends, all say so; when it is gone, `up --refresh` makes all anew."""
+    """Protects from half a deployment: while it ends, all say so; when it is gone, `up --refresh` recreates all."""
     project = deploy(one("ending", namespace="ending", createNamespace=True))
     project.up()
     kubernetes = cloud.kubernetes()

@@ -1,7 +1,6 @@
 """A network that is slow, resets connections, cuts answers or is gone: https://github.com/Shopify/toxiproxy."""
 
 import json
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
+
+from sandbox.servers import HOST, free_port
 
 MODULE = Path(__file__).parent / "go"
 # What answers on the loopback interface is never behind a proxy of the user's.
@@ -63,7 +64,7 @@ class Network:
     def link(self, server: str) -> Link:
         """Return a new way to the server of a URL, without faults yet."""
         url, self._links = urlsplit(server), self._links + 1
-        proxy = {"name": f"link-{self._links}", "listen": "127.0.0.1:0", "upstream": url.netloc, "enabled": True}
+        proxy = {"name": f"link-{self._links}", "listen": f"{HOST}:0", "upstream": url.netloc, "enabled": True}
         listening = _ask("POST", f"{self.api}/proxies", proxy)["listen"]
         return Link(f"{self.api}/proxies/{proxy['name']}", f"{url.scheme}://{listening}")
 
@@ -75,13 +76,11 @@ def running_network(folder: Path) -> Iterator[Network]:
     command = ["go", "build", "-o", str(program), "github.com/Shopify/toxiproxy/v2/cmd/server"]
     built = subprocess.run(command, cwd=MODULE, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     log = (folder / "toxiproxy.log").open("wb")
-    with log, subprocess.Popen([program, "-host", "127.0.0.1", "-port", str(port)], stdout=log, stderr=log) as process:
+    with log, subprocess.Popen([program, "-host", HOST, "-port", str(port)], stdout=log, stderr=log) as process:
         try:
-            api, until = f"http://127.0.0.1:{port}", time.monotonic() + STARTS_WITHIN
+            api, until = f"http://{HOST}:{port}", time.monotonic() + STARTS_WITHIN
             while True:
                 try:
                     _ask("GET", f"{api}/proxies")

@@ -4,6 +4,7 @@ import shlex
 import subprocess
 from typing import Any
 
+import jmespath
 from botocore import xform_name
 
 from tests.output_schemas import check_output
@@ -42,22 +43,25 @@ def follow(project: Project, command: str) -> None:
     for part in command.partition("  #")[0].split(" && "):
         words = shlex.split(part)
         if words[:2] == ["aws", "iam"]:
-            _call(project.cloud.aws("iam"), words[2], words[3:])
+            aws_iam(project.cloud, words[2:])
         else:
             answer = project.run("up", *words[2:], "--yes", "--skip-preview") if words[0] == "pulumi" else None
             answer = answer or project.cloud.run(*words, folder=project.folder)
             assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
-def _call(client: Any, operation: str, options: list[str]) -> None:
+def aws_iam(cloud: Any, words: list[str]) -> Any:
+    """Return what `aws iam` answers to an operation with its options, or what its --query selects of it."""
+    client, (operation, *options) = cloud.aws("iam"), words
     model = client.meta.service_model
     name = next(name for name in model.operation_names if xform_name(name, "-") == operation)
     members = {
         xform_name(member, "-"): (member, shape)
         for member, shape in model.operation_model(name).input_shape.members.items()
     }
-    values = {}
-    for option, value in zip(options[::2], options[1::2], strict=True):
+    given = dict(zip(options[::2], options[1::2], strict=True))
+    query, values = given.pop("--query", "@"), {}
+    for option, value in given.items():
         member, shape = members[option.removeprefix("--")]
         values[member] = [value] if shape.type_name == "list" else value
-    getattr(client, xform_name(name))(**values)
+    return jmespath.search(query, getattr(client, xform_name(name))(**values))

@@ -70,7 +70,8 @@ def test_a_name_is_found_in_whatever_case_for_as_long_as_it_is_taken(monkeypatch
     """IAM's names are unique without regard to case; those of AWS's policies, and of what was deleted, are free."""
     monkeypatch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
     iam: Any = IAMBackend("aws", ACCOUNT)
-    for path in ("/", "/team/"):
+    # The same ARN again, then another one.
+    for path in ("/", "/", "/team/"):
         assert (role_named(iam, "APP"), policy_named(iam, "APP")) == (None, None)
         role: Any = iam.create_role("App", DOCUMENT, path, None, "", [], 3600)
         policy: Any = iam.create_policy("", path, DOCUMENT, "App", [])

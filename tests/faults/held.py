@@ -1,0 +1,101 @@
+"""What an engine creates is held back, so that the kill meets it."""
+
+import json
+import threading
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.faults.interruption import Interrupted, interrupt
+from tests.sandbox.failing_api import Answer, Question, failing_api
+from tests.sandbox.project import Project
+
+LONGEST_HOLD = 300.0
+
+
+class Killed(NamedTuple):
+    """A kill, and what was held meanwhile."""
+
+    interrupted: Interrupted
+    held: list[str]
+
+
+def what(question: Question) -> str:
+    """Return what a request creates: IAM's action, or the collection of Kubernetes; empty if it creates nothing."""
+    if question.action:
+        return question.action if question.action.startswith(("Create", "Attach", "Put")) else ""
+    collections = [word for word in question.path.split("/") if word in {"namespaces", "serviceaccounts"}]
+    return collections[-1] if collections and question.method in {"POST", "PATCH"} else ""
+
+
+class Held:
+    """Requests that create something wait: who asked is killed meanwhile.
+
+    Attributes:
+        created: What is waiting.
+    """
+
+    def __init__(self, passed: Collection[str]) -> None:
+        self.created: list[str] = []
+        self._passed = {"", *passed}
+        self._since = time.monotonic()
+        self._released = threading.Event()
+
+    def hold(self, question: Question) -> None:
+        if what(question) not in self._passed:
+            self.created.append(what(question))
+            self._since = time.monotonic()
+            self._released.wait(LONGEST_HOLD)
+
+    def settled(self) -> bool:
+        """Return whether something is held, and for two seconds nothing more was."""
+        return bool(self.created) and time.monotonic() - self._since > 2
+
+    def release(self) -> None:
+        self._released.set()
+
+
+@contextmanager
+def held(
+    cloud: Any, folder: Path, passed: Collection[str] = (), *, before: bool = False
+) -> Iterator[tuple[Held, dict[str, str]]]:
+    """Yield what is held, and the variables that lead to the AWS and Kubernetes that hold it.
+
+    Args:
+        cloud: The sandbox.
+        folder: For a kubeconfig.
+        passed: What is not held.
+        before: Requests are held, so that nothing is created by the engine; otherwise their answers.
+    """
+    holding = Held(passed)
+    config = json.loads(cloud.sandbox.kubeconfig.read_text())
+    server = config["clusters"][0]["cluster"]["server"]
+    certificate = str(cloud.sandbox.kubernetes / "certificates" / "apiserver.crt")
+    at_first, at_last = (holding.hold, lambda _: None) if before else (lambda _: None, holding.hold)
+
+    def lost(question: Question) -> Answer | None:
+        # Who asked is gone: what was held does not happen any more.
+        at_first(question)
+        return Answer(503, "text/plain", "") if before and what(question) in holding.created else None
+
+    with (
+        failing_api(lost, cloud.aws_address, at_last) as aws,
+        failing_api(lost, server, at_last, certificate) as kubernetes,
+    ):
+        config["clusters"][0]["cluster"] = {"server": kubernetes}
+        file = folder / "kubeconfig-that-holds"
+        file.write_text(json.dumps(config))
+        try:
+            yield holding, {"AWS_ENDPOINT_URL": aws, "KUBECONFIG": str(file)}
+        finally:
+            holding.release()
+
+
+def kill_while_held(project: Project, folder: Path, passed: Collection[str] = (), *, before: bool = False) -> Killed:
+    """Kill an `up` while what it creates is held; return what is held."""
+    with held(project.cloud, folder, passed, before=before) as (holding, variables):
+        interrupted = interrupt(project, "up", when=holding.settled, **variables)
+    assert interrupted.killed, "a test that held nothing back"
+    return Killed(interrupted, holding.created)
