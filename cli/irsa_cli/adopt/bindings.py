@@ -19,13 +19,13 @@ from irsa.rules.annotations import (
     check_annotation_key,
     managers_of,
 )
-from irsa.rules.arns import issuer_host_path, oidc_provider_arn, parse_iam_arn, provider_of_role
+from irsa.rules.arns import issuer_host_path, oidc_provider_arn, parse_iam_arn
 from irsa.rules.grammar import document_mistakes, partition_mistakes
 from irsa.rules.mistakes import Mistake, listed, named, path_of
 from irsa.rules.names import RULES, check_name
 from irsa.rules.policies import split_document
-from irsa.rules.quotas import ATTACHED_POLICIES, SESSION_DURATION, TOKEN_EXPIRATION as EXPIRATION, TRUST_POLICY_SIZE
-from irsa.rules.quotas import check_usage
+from irsa.rules.quotas import ATTACHED_POLICIES, SESSION_DURATION, TRUST_POLICY_SIZE, check_usage
+from irsa.rules.quotas import TOKEN_EXPIRATION as EXPIRATION
 from irsa.rules.subjects import CLAIM_PREFIX, check_any_service_account, subject_claim, subject_of
 from irsa.rules.tags import role_tags_mistakes
 from irsa.rules.trust import DEFAULT_AUDIENCE
@@ -164,7 +164,9 @@ class _Adopting:
         self._roles = {role.arn: (account, role) for account in discovery.aws_accounts for role in account.roles}
         self._policies = {policy.arn: policy for account in discovery.aws_accounts for policy in account.policies}
         self._claims = {
-            cluster.issuer: tuple(sorted(subject_claim(subject_of(s.namespace, s.name)) for s in cluster.service_accounts))
+            cluster.issuer: tuple(
+                sorted(subject_claim(subject_of(s.namespace, s.name)) for s in cluster.service_accounts)
+            )
             for cluster in discovery.clusters
         }
         self._annotated: dict[str, list[FoundServiceAccount]] = {}
@@ -213,7 +215,9 @@ class _Adopting:
         self._adoption.several = "clusters" in present or len(new) > 1
         used = set(self._declared.issuers)
         for cluster in new:
-            key = _unique([_cluster_key(cluster.name)], cluster.issuer, used) if self._adoption.several else ONLY_CLUSTER
+            key = (
+                _unique([_cluster_key(cluster.name)], cluster.issuer, used) if self._adoption.several else ONLY_CLUSTER
+            )
             used.add(key)
             keys[cluster.name] = key
             self._adoption.clusters[key] = self._cluster(cluster)
@@ -561,7 +565,10 @@ class _Adopting:
 
     def _readable_service_account(self, found: FoundServiceAccount, owners: tuple[Owner, ...]) -> _ServiceAccount:
         settings: dict[str, Any] = {"name": found.name, "namespace": found.namespace}
-        for name, annotation in (("stsRegionalEndpoints", STS_REGIONAL_ENDPOINTS), ("tokenExpiration", TOKEN_EXPIRATION)):
+        for name, annotation in (
+            ("stsRegionalEndpoints", STS_REGIONAL_ENDPOINTS),
+            ("tokenExpiration", TOKEN_EXPIRATION),
+        ):
             if name in self._declared.defaults and annotation not in found.annotations:
                 raise Left(f"it has no annotation {annotation}, and irsa:defaults has {name}")
         problems = [*_problems(found)]
@@ -651,7 +658,17 @@ class _Adopting:
                 self._say_service_account(each, key, f"annotated with {named(arn)}, which is not changed")
 
     def _add(self, key: str, settings: Mapping[str, Any], imported: Sequence[str]) -> None:
-        order = ("serviceAccount", "role", "policy", "policyArns", "inlinePolicies", "trust", "audience", "clusters", "account")
+        order = (
+            "serviceAccount",
+            "role",
+            "policy",
+            "policyArns",
+            "inlinePolicies",
+            "trust",
+            "audience",
+            "clusters",
+            "account",
+        )
         binding = {name: settings[name] for name in order if settings.get(name)}
         # What was there before the stack outlives a mistake in it.
         adopted = {"import": list(imported)} if imported else {}

@@ -13,7 +13,6 @@ from irsa.evaluation.document import parse
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.grammar import (
-    TRUST_ELEMENTS,
     VERSION,
     condition_mistakes,
     sid_mistakes,
@@ -33,7 +32,7 @@ from irsa_cli.adopt.same_admission import Tokens, difference
 MOST_KEPT = 1
 
 
-class Left(Exception):  # noqa: N818 (it is no error: it says why something is left to its present owner)
+class Left(Exception):
     """Something that is not adopted, and why."""
 
 
@@ -135,7 +134,7 @@ def read_trust(
         raise Left(f"its trust policy changes: {', '.join(dropped)}")
     grants = [grant for index, each in enumerate(statements) for grant in _grants(index, each, surroundings)]
     if not grants:
-        raise Left(_why_no_grant(statements, surroundings))
+        raise Left(_why_no_grant(statements))
     kept = _kept(statements, grants, preferred)
     if kept and not dropped and _is_accepted(kept) and are_equivalent(kept.document, document):
         left_out = {grant.index for grant in grants if grant.pure} - _indexes(grants, kept)
@@ -308,7 +307,9 @@ def _best(candidates: Iterable[Settings], preferred: Collection[str]) -> Setting
     return max(candidates, key=worth)
 
 
-def _kept(statements: Sequence[Mapping[str, Any]], grants: Sequence[_Grant], preferred: Collection[str]) -> Settings | None:
+def _kept(
+    statements: Sequence[Mapping[str, Any]], grants: Sequence[_Grant], preferred: Collection[str]
+) -> Settings | None:
     """Return the settings with every statement as it is; None where none is one that irsa writes."""
     own = [grant for grant in grants if grant.pure and not grant.changes]
     candidates = []
@@ -393,14 +394,13 @@ def _check(settings: Settings) -> None:
         raise Left(f"irsa refuses a statement of its trust policy: {refused}")
 
 
-def _why_no_grant(statements: Sequence[Mapping[str, Any]], surroundings: Surroundings) -> str:
+def _why_no_grant(statements: Sequence[Mapping[str, Any]]) -> str:
     """Return why no statement is one that irsa could write."""
     for number, statement in enumerate(statements, 1):
         wrong = next(statement_mistakes(statement, trust=True), None)
         if wrong is not None:
             place, mistake = wrong
             return f"irsa refuses statement {number} of its trust policy: {path_of(place)}: {mistake.found}"
-    elements = {key for each in statements for key in each} & set(TRUST_ELEMENTS)
-    clusters = listed(sorted(surroundings.tokens)) or "no OIDC provider of the role's AWS account"
-    reason = "none of its statements says which service accounts of one cluster it admits" if elements else "it is empty"
-    return f"its trust policy is not one that irsa writes: {reason} (clusters by {clusters})"
+    if not statements:
+        return "without the clusters that are gone its trust policy trusts nobody"
+    return "none of its statements says which service accounts of one of the clusters it admits, as irsa's do"

@@ -140,7 +140,9 @@ def _settings_of_policies(live: "LiveAwsAccount") -> Any:
         found = live.policy(arn)
         if found is None:
             raise CouldNotLookError(f"policy {named(arn)} is gone")
-        return PolicySettings(found.get("Description", ""), {tag["Key"]: tag["Value"] for tag in found.get("Tags") or ()})
+        return PolicySettings(
+            found.get("Description", ""), {tag["Key"]: tag["Value"] for tag in found.get("Tags") or ()}
+        )
 
     return settings
 
