@@ -1,4 +1,4 @@
-"""Trust policies read back: the settings of a binding from which irsa writes the same document, or one that admits the same.
+"""Trust policies read back: the settings from which irsa writes the same document, or one that admits the same.
 
 Nothing is guessed: the settings are tried, by writing the document from them (irsa.rules.trust) and comparing it with
 the one that is there.
@@ -64,7 +64,7 @@ class ReadTrust:
 
     Attributes:
         settings: By which irsa writes it.
-        changes: What irsa writes differently, each as a part of a sentence; none where the AWS provider shows no change.
+        changes: What irsa writes differently, each as a part of a sentence; none where a preview shows no change.
     """
 
     settings: Settings
@@ -201,7 +201,7 @@ def _grants(index: int, statement: Mapping[str, Any], surroundings: Surroundings
     own = [Settings((provider,), tuple(sorted(set(subjects))), each, conditions or None) for each in audiences]
     if pure and len(own) == 1 and _is_written_alike(statement, own[0]):
         return [_Grant(index, own[0], pure, ())]
-    if "Sid" in statement:
+    if statement.get("Sid"):
         changes = (*changes, f"without the Sid {named(str(statement['Sid']))}")
     return [_Grant(index, each, pure, changes or ("each value stands there once",)) for each in own]
 
@@ -222,41 +222,70 @@ def _only_provider(statement: Mapping[str, Any]) -> str:
 _Parts = tuple[tuple[str, ...] | None, list[str], dict[str, Any], tuple[str, ...]]
 
 
+class _Comparison(NamedTuple):
+    """A condition operator of a claim, and the values that it compares the claim with."""
+
+    operator: str
+    values: list[str]
+
+    @property
+    def is_like(self) -> bool:
+        """Whether wildcards count."""
+        parts = split_operator(self.operator)
+        return parts is not None and parts.name == "StringLike"
+
+    @property
+    def has_wildcard(self) -> bool:
+        """Whether a value has a wildcard, which may not count."""
+        return any(map(is_pattern, self.values))
+
+
 def _conditions(condition: Mapping[str, Any], issuer: str) -> _Parts | None:
     """Return audiences, subjects, further conditions, and what irsa writes differently; None where it cannot."""
-    audiences: tuple[str, ...] | None = None
-    claims: list[str] | None = None
+    compared: dict[str, _Comparison] = {}
     rest: dict[str, dict[str, Any]] = {}
-    changes: list[str] = []
     for operator, keys in condition.items():
         parts = split_operator(operator)
-        like = parts is not None and parts.name == "StringLike"
         for key, value in keys.items():
-            values = [each if isinstance(each, str) else json.dumps(each) for each in items_of(value)]
-            compares = parts is not None and parts.name in ("StringEquals", "StringLike")
-            if compares and key.lower() == f"{issuer}:aud".lower() and audiences is None:
-                audiences = tuple(dict.fromkeys(values))
-                if (like and any(is_pattern(each) for each in values)) or not all(map(_is_audience, values)):
+            claim = key.lower().removeprefix(f"{issuer}:".lower())
+            if claim in ("aud", "sub") and claim not in compared:
+                if parts is None or parts.name not in ("StringEquals", "StringLike"):
                     return None
-                changes += [f"aud is compared with StringEquals, not {operator}"] if operator != "StringEquals" else []
-            elif compares and key.lower() == f"{issuer}:sub".lower() and claims is None:
-                claims = values
-                if not like and any(is_pattern(each) for each in values):
-                    return None
-                wanted = "StringLike" if any(is_pattern(each) for each in values) else "StringEquals"
-                changes += [f"sub is compared with {wanted}, not {operator}"] if operator != wanted else []
+                compared[claim] = _Comparison(operator, [_text(each) for each in items_of(value)])
             elif key.lower().endswith((":aud", ":sub")):
                 return None
             else:
                 rest.setdefault(operator, {})[key] = value
-    if [*condition_mistakes(rest)]:
+    if [*condition_mistakes(rest)] or not all(map(_is_readable, compared.items())):
         return None
-    if claims is None:
-        changes.append("sub is compared with every service account's, instead of not at all")
-    subjects = [_subject(each) for each in claims or [f"{CLAIM_PREFIX}{EVERY_SERVICE_ACCOUNT}"]]
+    subjects = [_subject(each) for each in compared["sub"].values] if "sub" in compared else [EVERY_SERVICE_ACCOUNT]
     if not all(subjects):
         return None
-    return audiences, subjects, rest, tuple(changes)
+    audiences = tuple(dict.fromkeys(compared["aud"].values)) if "aud" in compared else None
+    return audiences, subjects, rest, tuple(_changes(compared))
+
+
+def _is_readable(claim_and_comparison: tuple[str, _Comparison]) -> bool:
+    """Return whether irsa writes a comparison with these values: an audience has no wildcard, and one must count."""
+    claim, comparison = claim_and_comparison
+    if claim == "aud":
+        return not (comparison.is_like and comparison.has_wildcard) and all(map(_is_audience, comparison.values))
+    return comparison.is_like or not comparison.has_wildcard
+
+
+def _changes(compared: Mapping[str, _Comparison]) -> Iterator[str]:
+    """Yield how irsa compares the claims otherwise."""
+    for claim in sorted(compared):
+        comparison = compared[claim]
+        wanted = "StringLike" if claim == "sub" and comparison.has_wildcard else "StringEquals"
+        if comparison.operator != wanted:
+            yield f"{claim} is compared with {wanted}, not {named(comparison.operator)}"
+    if "sub" not in compared:
+        yield "sub is compared with every service account's, instead of not at all"
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _is_audience(text: str) -> bool:

@@ -381,21 +381,17 @@ def test_other_defaults_are_written_over(tmp_path: Path) -> None:
 
 
 def test_several_clusters(tmp_path: Path) -> None:
-    """Protects a second cluster: each binding says for which it is, and an account of one is not created in the other."""
+    """Protects a second cluster: each binding says for which it is, and an account of one stays out of the other."""
     both = role("both", statement("team-a:app"), statement("team-a:app", cluster="GREEN"))
     one = role("one", statement("team-a:one", cluster="GREEN"))
+    green = "arn:aws:eks:us-west-2:111122223333:cluster/green"
     service_accounts = [
         service_account("app", both.arn),
-        service_account("app", both.arn, cluster="green"),
-        service_account("one", one.arn, cluster="green"),
+        service_account("app", both.arn, cluster=green),
+        service_account("one", one.arn, cluster=green),
     ]
-    clusters = {"blue": "BLUE", "arn:aws:eks:us-west-2:111122223333:cluster/green": "GREEN"}
-    green = [each for each in clusters if each != "blue"][0]
-    service_accounts = [
-        each if each.cluster == "blue" else service_account(each.name, each.role_arn, cluster=green)
-        for each in service_accounts
-    ]
-    settings = written(adopted(found(service_accounts, [both, one], clusters=clusters)), tmp_path)
+    discovery = found(service_accounts, [both, one], clusters={"blue": "BLUE", green: "GREEN"})
+    settings = written(adopted(discovery), tmp_path)
 
     assert set(settings["irsa:clusters"]) == {"blue", "green"}
     assert settings["irsa:clusters"]["green"]["kubernetes"] == {"context": green}

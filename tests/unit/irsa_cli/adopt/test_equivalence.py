@@ -33,10 +33,17 @@ REVERSED = {
     [
         policy_document(*reversed(DOCUMENT["Statement"])),
         changed(Action=["sts:AssumeRoleWithWebIdentity"]),
+        changed(Sid=""),
         changed(Principal={"Federated": [DOCUMENT["Statement"][0]["Principal"]["Federated"]]}),
         changed(Condition=REVERSED),
     ],
-    ids=["order of statements", "list of one action", "list of one principal", "order of values, list of one value"],
+    ids=[
+        "order of statements",
+        "list of one action",
+        "empty Sid",
+        "list of one principal",
+        "order of values, list of one value",
+    ],
 )
 def test_the_same(other: dict[str, Any]) -> None:
     """Protects `exact`: these forms are no change in a preview."""

@@ -78,8 +78,10 @@ def test_eksctl_lets_go_of_the_stack_at_last() -> None:
     assert before == [
         "aws cloudformation get-template --stack-name s --query TemplateBody > template.json",
         'in that template, add "DeletionPolicy": "Retain" to the role and to its policies',
-        "aws cloudformation update-stack --stack-name s --template-body file://template.json "
-        "--capabilities CAPABILITY_NAMED_IAM",
+        (
+            "aws cloudformation update-stack --stack-name s --template-body file://template.json "
+            "--capabilities CAPABILITY_NAMED_IAM"
+        ),
         "kubectl label serviceaccount app app.kubernetes.io/managed-by- -n team-a",
     ]
     assert after[-1] == "aws cloudformation delete-stack --stack-name s"

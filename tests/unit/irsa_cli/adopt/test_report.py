@@ -20,7 +20,7 @@ def test_each_thing_is_said_once_under_its_heading() -> None:
     )
 
     assert said[:2] == [
-        "roles, tidied: a preview also shows the trust policy's update; the same service accounts are admitted (1)",
+        "roles, tidied: a preview also shows an update of the trust policy, which admits the same (1)",
         "  team-a-app: role arn:aws:iam::111122223333:role/app; without the Sid One",
     ]
     assert "  team-a-app: service account team-a/app in blue" in said

@@ -46,7 +46,8 @@ def test_a_new_file(tmp_path: Path) -> None:
 
 FILES = {
     "with comments": (
-        "# first\nconfig:\n  irsa:bindings:\n    # of a\n    a: {role: {name: 'a'}} # one\n    # last of the bindings\n\n"
+        "# first\nconfig:\n  irsa:bindings:\n    # of a\n    a: {role: {name: 'a'}} # one\n"
+        "    # last of the bindings\n\n"
         "  # of the region\n  aws:region:   us-west-2\n\nenvironment:\n  - x\n"
     ),
     "without a line break at the end": "config:\n  irsa:bindings:\n    a:\n      role:\n        name: a",

@@ -49,7 +49,10 @@ def test_the_page_of_aws_is_exact() -> None:
 
 
 def test_what_eksctl_writes_is_exact() -> None:
-    """Protects eksctl's roles: https://github.com/eksctl-io/eksctl/blob/main/pkg/iam/oidc/api.go writes lists of one."""
+    """Protects eksctl's roles: their action is a list of one.
+
+    MakeAssumeRoleWithWebIdentityPolicyDocument in https://github.com/eksctl-io/eksctl, pkg/cfn/template.
+    """
     assert read(statement("team-a:app", Action=["sts:AssumeRoleWithWebIdentity"])).exact
 
 

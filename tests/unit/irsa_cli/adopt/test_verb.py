@@ -10,10 +10,11 @@ import yaml
 
 from config.check import report_of
 from irsa_cli.adopt import verb
-from irsa_cli.exits import FINDINGS, GOOD, CouldNotLookError
+from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.found import Discovery, FoundPolicy
 from tests.unit.irsa_cli.adopt.scene import (
     ACCOUNT,
+    ELSEWHERE,
     found,
     host_path,
     permission,
@@ -42,7 +43,7 @@ def discovered(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Set what the discovery finds."""
 
     def discovered(discovery: Discovery, number: str = ACCOUNT) -> None:
-        monkeypatch.setattr("irsa_cli.discovery.discover", lambda *_, **__: discovery)
+        monkeypatch.setattr(verb, "discover", lambda *_, **__: discovery)
         monkeypatch.setattr(verb, "_current_account", lambda _: live(number))
 
     discovered(EVERYTHING)
@@ -105,7 +106,7 @@ def test_a_file_with_another_cluster_is_added_to_by_its_issuer(discovered: Any, 
 def test_a_cluster_by_its_name_is_looked_up(discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects a file that names the cluster as EKS does."""
     answer = {"identity": {"oidc": {"issuer": f"https://{host_path()}"}}}
-    monkeypatch.setattr("irsa_cli.live.aws.eks_cluster", lambda _, name, region: answer if name == "prod" else None)
+    monkeypatch.setattr(verb, "eks_cluster", lambda _, name, region: answer if name == "prod" else None)
     file = tmp_path / "Pulumi.prod.yaml"
     file.write_text("config:\n  irsa:cluster: {name: prod}\n")
 
@@ -131,13 +132,29 @@ def test_a_choice_that_chooses_nothing_is_refused(
         run(tmp_path, *words)
 
 
-@pytest.mark.parametrize(
-    "words", [("--service-account", "app"), ("--tag", "team"), ("--take-from", "magic"), ("--tag", "=x")]
-)
+@pytest.mark.parametrize("words", [("--service-account", "app"), ("--tag", "team"), ("--tag", "=x")])
 def test_a_misspelled_option_is_refused(words: tuple[str, ...], discovered: Any, tmp_path: Path) -> None:
     """Protects from an option that matches nothing, silently."""
     with pytest.raises(SystemExit):
         run(tmp_path, *words)
+
+
+def test_a_tool_that_manages_nothing_is_refused(discovered: Any, tmp_path: Path) -> None:
+    """Protects from a misspelled tool, from which nothing would be taken; any tool that labels its own may be named."""
+    with pytest.raises(CouldNotLookError, match="did you mean 'terraform'"):
+        run(tmp_path, "--all", "--take-from", "terrafrom")
+    assert not (tmp_path / "Pulumi.prod.yaml").exists()
+
+    labels = {"labels": {"app.kubernetes.io/managed-by": "my-operator"}}
+    discovered(found([service_account("app", ELSEWHERE, metadata=labels)]))
+    assert run(tmp_path, "--all", "--take-from", "my-operator") == GOOD
+
+
+def test_what_could_not_be_read_is_no_success(discovered: Any, tmp_path: Path) -> None:
+    """Protects a script: what was not looked at may have been chosen too."""
+    discovered(found([service_account("app", ELSEWHERE)], not_checked=("context green: no answer",)))
+
+    assert run(tmp_path, "--all") == COULD_NOT_LOOK
 
 
 def test_a_quota_that_the_file_sets_too_low_is_said(discovered: Any, tmp_path: Path) -> None:
