@@ -7,6 +7,7 @@ from irsa.rules import commands
 from irsa.rules.mistakes import named, visible
 from irsa_cli.adopt.bindings import Adoption, Item, Outcome
 from irsa_cli.adopt.owners import letting_go
+from irsa_cli.found import FoundServiceAccount
 
 COLORS = {
     Outcome.EXACT: "green",
@@ -88,7 +89,7 @@ def _whats(items: Iterable[Item], tool: str) -> list[str]:
     return [owner.what for each in items for owner in each.owners if owner.tool == tool]
 
 
-def _service_accounts(items: Iterable[Item], tool: str) -> list[object]:
+def _service_accounts(items: Iterable[Item], tool: str) -> list[FoundServiceAccount]:
     return [
         each.service_account
         for each in items

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ruamel.yaml import YAML, YAMLError
+import yaml
+from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
-from ruamel.yaml.util import load_yaml_guess_indent
 
 from irsa.rules.mistakes import named
 from irsa_cli.exits import CouldNotLookError
@@ -22,7 +21,9 @@ _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./+@=,-]*(:[A-Za-z0-9_./+@=,*?:-]*[A-Z
 _WORDS = re.compile(r"(?i:true|false|null|yes|no|on|off|y|n)")
 _NEW = "# yaml-language-server: $schema=config/schema.json\n"
 _WIDTH = 2**20
-_INDENT, _OFFSET = 4, 2
+_OFFSET = 2
+# The C parser, if PyYAML was built with it: ruamel takes a minute for some thousand bindings.
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Additions(NamedTuple):
@@ -93,8 +94,7 @@ class StackFile:
 
     def _inserted(self, text: str, place: tuple[str, ...], entries: Mapping[str, Any]) -> str:
         """Return the text with new entries at the end of a mapping, which may be missing."""
-        root = self._composed(text)
-        node, depth = _mapping_at(root, place)
+        node, depth = _mapping_at(yaml.compose(text, Loader=_LOADER), place)
         if node is None and depth < len(place):
             # The outer mapping gets the inner one.
             return (
@@ -102,7 +102,7 @@ class StackFile:
                 if depth
                 else (_appended(text, self._rendered({place[0]: _nested(place[1:], entries)}, 0)))
             )
-        if not isinstance(node, MappingNode) or not node.value or node.flow_style:
+        if not isinstance(node, yaml.MappingNode) or not node.value or node.flow_style:
             return self._inserted_by_ruamel(text, place, entries)
         column = node.value[0][0].start_mark.column
         lines = text.splitlines(keepends=True)
@@ -112,8 +112,8 @@ class StackFile:
 
     def _inserted_by_ruamel(self, text: str, place: tuple[str, ...], entries: Mapping[str, Any]) -> str:
         """Return the same where a mapping is empty, or within braces; only then other lines may change their form."""
-        yaml = self._yaml(text)
-        root = yaml.load(text)
+        ruamel = self._ruamel()
+        root = ruamel.load(text)
         outer = root
         for step in place[:-1]:
             outer = outer[step]
@@ -125,12 +125,12 @@ class StackFile:
         else:
             raise self._unusable(f"{place[-1]} is not a mapping that can be added to")
         stream = io.StringIO()
-        yaml.dump(root, stream)
+        ruamel.dump(root, stream)
         return stream.getvalue()
 
     def _rendered(self, entries: Mapping[str, Any], column: int) -> str:
         stream = io.StringIO()
-        self._yaml(self._text).dump(_for_ruamel(entries), stream)
+        self._ruamel().dump(_for_ruamel(entries), stream)
         newline = "\r\n" if "\r\n" in self._text else "\n"
         return "".join(f"{' ' * column}{line}{newline}" for line in stream.getvalue().splitlines())
 
@@ -146,26 +146,25 @@ class StackFile:
 
     def _config(self, text: str) -> dict[str, Any]:
         try:
-            root = self._yaml(text).load(text) if text.strip() else None
-        except (YAMLError, ValueError) as error:
+            root = yaml.load(text, Loader=_LOADER)  # noqa: S506 (it is the safe loader)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise self._unusable(f"it is not YAML: {str(error).splitlines()[0]}") from error
-        if root is not None and not isinstance(root, CommentedMap):
+        if root is not None and not isinstance(root, dict):
             raise self._unusable("it is not a mapping with `config:`")
         config = (root or {}).get("config")
-        if config is not None and not isinstance(config, CommentedMap):
+        if config is not None and not isinstance(config, dict):
             raise self._unusable("its `config:` is not a mapping")
         return {str(key): _plain(value) for key, value in (config or {}).items()}
 
-    def _composed(self, text: str) -> Any:
-        return self._yaml(text).compose(text)
-
-    def _yaml(self, text: str) -> YAML:
-        yaml = YAML()
-        yaml.preserve_quotes = True
-        yaml.width = _WIDTH
-        _, indent, offset = load_yaml_guess_indent(text) if "- " in text else (None, None, None)
-        yaml.indent(mapping=2, sequence=indent or _INDENT, offset=_OFFSET if offset is None else offset)
-        return yaml
+    def _ruamel(self) -> YAML:
+        ruamel = YAML()
+        ruamel.preserve_quotes = True
+        ruamel.width = _WIDTH
+        # As far as the file says it, items are indented as it does that.
+        item = re.search(r"^( *)(?:[^ #-][^#]*:|- .*)\n( *)- ", self._text, re.MULTILINE)
+        offset = max(0, min(len(item[2]) - len(item[1]), _OFFSET)) if item else _OFFSET
+        ruamel.indent(mapping=2, sequence=offset + 2, offset=offset)
+        return ruamel
 
     def _unusable(self, reason: str) -> CouldNotLookError:
         return CouldNotLookError(f"cannot add to {named(str(self.path))}: {named(reason)}; run `irsa check` on it")
@@ -205,13 +204,13 @@ def _nested(path: tuple[str, ...], value: Any) -> Any:
     return {path[0]: _nested(path[1:], value)} if path else value
 
 
-def _mapping_at(root: Node | None, place: tuple[str, ...]) -> tuple[Node | None, int]:
+def _mapping_at(root: yaml.Node | None, place: tuple[str, ...]) -> tuple[yaml.Node | None, int]:
     """Return the node at a place, and how many of its steps are there; None where one is missing."""
     node = root
     for depth, step in enumerate(place):
         found = (
             next((value for key, value in node.value if key.value == step), None)
-            if isinstance(node, MappingNode)
+            if isinstance(node, yaml.MappingNode)
             else None
         )
         if found is None:
@@ -220,7 +219,7 @@ def _mapping_at(root: Node | None, place: tuple[str, ...]) -> tuple[Node | None,
     return node, len(place)
 
 
-def _end_of(node: MappingNode, lines: list[str], column: int) -> int:
+def _end_of(node: yaml.MappingNode, lines: list[str], column: int) -> int:
     """Return the line before which something is added to a block mapping.
 
     Its end is where the next token starts. Blank lines before that, and comments that are indented less than its keys,
@@ -237,9 +236,9 @@ def _end_of(node: MappingNode, lines: list[str], column: int) -> int:
     return end
 
 
-def _last(node: Node) -> int:
+def _last(node: yaml.Node) -> int:
     """Return the last line on which a value of a node begins."""
-    if isinstance(node, ScalarNode) or not node.value:
+    if isinstance(node, yaml.ScalarNode) or not node.value:
         return int(node.start_mark.line)
     inner = node.value[-1]
     return max(_last(each) for each in (inner if isinstance(inner, tuple) else (inner,)))

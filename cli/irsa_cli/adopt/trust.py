@@ -93,13 +93,13 @@ class _Grant(NamedTuple):
     """A statement for service accounts of one cluster, as irsa could write it.
 
     Attributes:
-        index: Its place in the trust policy.
+        statement: Its place in the trust policy.
         settings: By which irsa writes it, with no further statement.
         pure: Whether it allows nothing but what irsa's own statements allow.
         changes: What irsa would write differently.
     """
 
-    index: int
+    statement: int
     settings: Settings
     pure: bool
     changes: tuple[str, ...]
@@ -137,7 +137,7 @@ def read_trust(
         raise Left(_why_no_grant(statements))
     kept = _kept(statements, grants, preferred)
     if kept and not dropped and _is_accepted(kept) and are_equivalent(kept.document, document):
-        left_out = {grant.index for grant in grants if grant.pure} - _indexes(grants, kept)
+        left_out = {grant.statement for grant in grants if grant.pure} - _indexes(grants, kept)
         if exact_only or len(left_out) <= MOST_KEPT:
             return ReadTrust(kept)
     merged, changes = _merged(statements, grants, preferred)
@@ -347,7 +347,7 @@ def _kept(
         for grant in same:
             by_subjects.setdefault(grant.settings.subjects, {}).setdefault(grant.settings.provider_arns[0], grant)
         for by_provider in by_subjects.values():
-            written = {grant.index for grant in by_provider.values()}
+            written = {grant.statement for grant in by_provider.values()}
             others = tuple(each for index, each in enumerate(statements) if index not in written)
             first = next(iter(by_provider.values())).settings
             candidates.append(replace(first, provider_arns=tuple(sorted(by_provider)), statements=others))
@@ -357,7 +357,7 @@ def _kept(
 def _indexes(grants: Iterable[_Grant], settings: Settings) -> set[int]:
     """Return the statements that irsa writes itself by these settings."""
     return {
-        grant.index
+        grant.statement
         for grant in grants
         if not grant.changes
         and _terms(grant.settings) == _terms(settings)
@@ -389,7 +389,7 @@ def _merged(
         # They allow more than irsa's statement does, which therefore comes beside them.
         added = "a statement that irsa writes is added; the others stay as they are"
         return replace(main, statements=tuple(statements)), (added,)
-    written = {grant.index for grant in pure}
+    written = {grant.statement for grant in pure}
     further = [each for index, each in enumerate(statements) if index not in written]
     further += [each for settings in united if settings is not main for each in settings.document["Statement"]]
     return replace(main, statements=tuple(further)), tuple(changes)

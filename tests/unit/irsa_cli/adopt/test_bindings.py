@@ -49,7 +49,11 @@ def reason(adoption: Adoption, about: str) -> str:
 def written(adoption: Adoption, folder: Path) -> dict[str, Any]:
     """Return the settings of the stack file, after irsa's own check has accepted it."""
     path = folder / "Pulumi.prod.yaml"
-    entries = {"variables": adoption.variables, "bindings": adoption.bindings, "quotas": adoption.quotas}
+    entries: dict[str, Any] = {
+        "variables": adoption.variables,
+        "bindings": adoption.bindings,
+        "quotas": adoption.quotas,
+    }
     single = {} if adoption.several else {"cluster": adoption.clusters["cluster"]}
     several = {"clusters": adoption.clusters} if adoption.several else {}
     path.write_text(StackFile(path).with_additions(Additions("us-west-2", single, {**several, **entries})))
@@ -277,12 +281,10 @@ def test_a_policy_that_would_change_stays_where_it_is(
     assert reason(adoption, "role") == f"policy {POLICY} stays in policyArns: {why}"
 
 
-TERRAFORM = {"tags": {"ManagedBy": "Terraform"}}
-
-
 def test_what_belongs_to_a_tool_is_left_unless_asked_for() -> None:
     """Protects from two owners: each would undo what the other does."""
-    discovery = found([service_account("app", role_arn("app"))], [role("app", statement("team-a:app"), **TERRAFORM)])
+    of_app = role("app", statement("team-a:app"), tags={"ManagedBy": "Terraform"})
+    discovery = found([service_account("app", of_app.arn)], [of_app])
 
     adoption = adopted(discovery)
     assert outcomes(adoption) == {"app": Outcome.LEFT, "team-a/app": Outcome.IMPORTED}

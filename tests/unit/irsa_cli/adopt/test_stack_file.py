@@ -116,7 +116,6 @@ def test_a_setting_of_another_spelling_is_added_to(tmp_path: Path) -> None:
         ("config: {\n", "it is not YAML"),
         ("config:\n  irsa:bindings: [x]\n", "is not a mapping that can be added to"),
         ("config:\n  irsa:bindings: {secure: v1:abc}\n", "is not a mapping that can be added to"),
-        ("config: {a: 1, a: 2}\n", "it is not YAML"),
     ],
 )
 def test_a_file_that_cannot_be_added_to_is_refused(text: str, why: str, tmp_path: Path) -> None:

@@ -28,14 +28,13 @@ foreign = st.sampled_from(
         {"Effect": "Deny", "Principal": "*", "Action": "*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
     )
 )
-further = st.sampled_from(
-    (
-        {},
-        {"StringEquals": {"aws:SourceVpc": "vpc-1"}},
-        {"StringLike": {"aws:RequestedRegion": ["us-*", "eu-*"]}},
-        {"StringNotEquals": {"aws:SourceVpc": ["vpc-2"]}},
-    )
+FURTHER: tuple[dict[str, dict[str, Any]], ...] = (
+    {},
+    {"StringEquals": {"aws:SourceVpc": "vpc-1"}},
+    {"StringLike": {"aws:RequestedRegion": ["us-*", "eu-*"]}},
+    {"StringNotEquals": {"aws:SourceVpc": ["vpc-2"]}},
 )
+further = st.sampled_from(FURTHER)
 
 
 @st.composite
