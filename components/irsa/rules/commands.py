@@ -286,12 +286,6 @@ def annotate(namespace: str, name: str, key: str, value: str, context: str | Non
     return _command(*words, *_arguments(name, options=(*where, f"{key}={value}")))
 
 
-def annotate(namespace: str, name: str, key: str, value: str) -> str:
-    """Return the command that sets an annotation of a service account."""
-    words = ("kubectl", "annotate", "--overwrite", "serviceaccount")
-    return _command(*words, *_arguments(name, f"{key}={value}", options=_option("-n", namespace)))
-
-
 def remove_label(namespace: str, name: str, key: str) -> str:
     """Return the command that removes a label of a service account."""
     words = ("kubectl", "label", "serviceaccount")
