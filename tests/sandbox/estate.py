@@ -277,7 +277,7 @@ def cdk(
     role = Role(
         f"EksStack-{logical[:41]}-{random}",
         json.dumps(trust, separators=(",", ":")),
-        "cloudformation",
+        "cdk",
         tags={
             "aws:cloudformation:stack-name": "EksStack",
             "aws:cloudformation:logical-id": logical,
