@@ -51,8 +51,17 @@ class Owner(NamedTuple):
 
 def _by_eksctl(tags: Words) -> str | None:
     # https://github.com/eksctl-io/eksctl/blob/main/pkg/apis/eksctl.io/v1alpha5/types.go
-    marks = ("alpha.eksctl.io/iamserviceaccount-name", "alpha.eksctl.io/cluster-name", "eksctl.cluster.k8s.io/v1alpha1/cluster-name")
-    return tags.get("aws:cloudformation:stack-name", "") if any(mark in tags for mark in marks) else None
+    names = [f"alpha.eksctl.io/{each}" for each in ("cluster-name", "iamserviceaccount-name")]
+    if not any(key in tags for key in (*names, "eksctl.cluster.k8s.io/v1alpha1/cluster-name")):
+        return None
+    stack = tags.get("aws:cloudformation:stack-name", "")
+    cluster, service_account = (tags.get(key, "") for key in names)
+    if stack or not cluster or not service_account:
+        return stack
+    # CloudFormation puts the tags of a stack on its roles, but not the stack's name:
+    # https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/277. eksctl derives it from these two:
+    # makeIAMServiceAccountStackName in https://github.com/eksctl-io/eksctl/tree/main/pkg/cfn/manager
+    return f"eksctl-{cluster}-addon-iamserviceaccount-{service_account.replace('/', '-', 1)}"
 
 
 def _by_cdk(tags: Words) -> str | None:
@@ -186,7 +195,9 @@ def _by_eksctl_stack(whats: Sequence[str], service_accounts: Sequence[FoundServi
 def _by_cdk_stack(whats: Sequence[str], _: Sequence[FoundServiceAccount]) -> LettingGo:
     stacks = ", ".join(map(named, whats))
     return LettingGo(
-        [f"in the CDK program, call applyRemovalPolicy(RemovalPolicy.RETAIN) on the role and its policies, and deploy {stacks}"],
+        [
+            f"in the CDK program, call applyRemovalPolicy(RemovalPolicy.RETAIN) on the role and its policies, and deploy {stacks}"
+        ],
         [f"remove the role and its policies from the CDK program, and deploy {stacks}: they stay"],
     )
 
@@ -203,7 +214,9 @@ def _by_terraform_state(_: Sequence[str], __: Sequence[FoundServiceAccount]) -> 
 
 
 def _by_helm(_: Sequence[str], service_accounts: Sequence[FoundServiceAccount]) -> LettingGo:
-    keep = [commands.annotate(each.namespace, each.name, "helm.sh/resource-policy", "keep") for each in service_accounts]
+    keep = [
+        commands.annotate(each.namespace, each.name, "helm.sh/resource-policy", "keep") for each in service_accounts
+    ]
     return LettingGo(
         keep,
         [
