@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -107,7 +108,10 @@ def _of_context(context: str | None = None) -> LiveCluster:
 
 def _of_eks(name: str) -> LiveCluster:
     session = session_of({})
-    region = str(session.region_name)
+    # boto3 reads only the second variable, and the AWS CLI the first one before it.
+    region = os.environ.get("AWS_REGION") or session.region_name
+    if not region:
+        raise CouldNotLookError("no region: set AWS_REGION, or the region of the AWS profile")
     found = eks_cluster(session, name, region)
     if found is None:
         raise CouldNotLookError(f"there is no such EKS cluster in {named(region)}")

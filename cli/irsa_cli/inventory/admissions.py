@@ -143,12 +143,10 @@ def _trusts_of(policy: TrustPolicy, clusters: Mapping[str, FoundCluster]) -> Ite
             continue
         trust = Trust(policy, arn, issuer, clusters.get(issuer), client_ids.get(arn), {})
         # The principal and the action depend on no token.
-        reasons = {each.index: each.reasons[:2] for each in trust.evaluated("any:any", "any").statements}
-        statements = {
-            index: policy.statements[index]
-            for index, of_statement in reasons.items()
-            if all(reason.outcome is not False for reason in of_statement)
-        }
+        bare = [each._replace(conditions=()) for each in policy.statements]
+        request = WebIdentityRequest(f"https://{issuer}", arn, subject_claim("any:any"), "any")
+        evaluated = evaluate_parsed(policy.version, bare, request).statements
+        statements = {each.index: policy.statements[each.index] for each in evaluated if each.matched is not False}
         trust = trust._replace(statements=statements)
         if trust.allowing:
             yield trust

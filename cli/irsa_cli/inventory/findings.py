@@ -108,7 +108,7 @@ def _is_of_kubernetes(trust: Trust) -> bool:
 class _Compared(NamedTuple):
     """A condition of an allowing statement that compares a claim with values, one of which it must be or match."""
 
-    index: int
+    place: int
     condition: Condition
     comparison: str
 
@@ -129,7 +129,7 @@ def _compared_in(trust: Trust, index: int, statement: Statement, claim: str) -> 
 def _exact_subjects(trust: Trust) -> dict[str, int]:
     """Return the values of `sub` that allowing statements name without a wildcard, each with the statement's place."""
     return {
-        value.lower() if each.comparison == "EqualsIgnoreCase" else value: each.index
+        value.lower() if each.comparison == "EqualsIgnoreCase" else value: each.place
         for each in _compared(trust, "sub")
         for value in each.condition.wanted
         if not WILDCARDS.search(value) and "${" not in value
@@ -178,7 +178,7 @@ def _unseen_account(facts: Facts) -> Iterator[Finding]:
 
 def _not_admitted(facts: Facts) -> Iterator[Finding]:
     by_place = {(each.policy.role.arn, each.provider_arn): each for each in facts.trusts}
-    undecided: dict[str, int] = {}
+    undecided: dict[tuple[str, str], int] = {}
     for cluster, each in facts.annotated:
         policy = facts.policies.get(each.role_arn)
         if policy is None:
@@ -212,12 +212,11 @@ def _not_admitted(facts: Facts) -> Iterator[Finding]:
         if evaluation.decision is Decision.DENIED:
             yield finding(_why_denied(trust, evaluation), expected, explain)
         elif evaluation.decision is Decision.CANNOT_DECIDE:
-            text = (
-                f"in {named(cluster.name)} annotated with {named(each.role_arn)}: the trust policy does not decide it"
-            )
-            undecided[text] = undecided.get(text, 0) + 1
-    for text, count in undecided.items():
-        facts.not_checked(f"{count:,} service account{'' if count == 1 else 's'} {text} here")
+            place = each.role_arn, cluster.name
+            undecided[place] = undecided.get(place, 0) + 1
+    for (arn, name), count in undecided.items():
+        whom = f"the service accounts of {named(name)} that are annotated with it ({count:,})"
+        facts.not_checked(f"whether {named(arn)} admits {whom} cannot be decided here")
 
 
 def _why_denied(trust: Trust, evaluation: Evaluation) -> str:
@@ -338,18 +337,18 @@ def _orphaned_issuer(facts: Facts) -> Iterator[Finding]:
             in_eks[region] = {*(before or ()), *map(issuer_host_path, issuers or ())} if known else None
     numbers = listed([each.number for each in facts.discovery.aws_accounts])
     for trust in facts.of_kubernetes:
-        region = REGION_OF_ISSUER.search(trust.issuer)
-        existing = in_eks.get(region[1]) if region else None
+        found = REGION_OF_ISSUER.search(trust.issuer)
+        region = found[1] if found else ""
+        existing = in_eks.get(region)
         if trust.client_ids is None or trust.cluster or existing is None or trust.issuer in existing:
             continue
-        where = f"EKS of AWS account {numbers} in {region[1]}" if region else ""
         yield Finding(
             "orphaned-issuer",
             "",
             "",
             trust.policy.role.arn,
             trust.provider_arn,
-            f"no cluster that was read, and none in {where}, has this issuer",
+            f"no cluster that was read, and none in EKS of AWS account {numbers} in {region}, has this issuer",
             "a cluster of this issuer, perhaps of another AWS account; or a trust policy without it",
             commands.read_issuer(f"https://{trust.issuer}"),
         )
@@ -419,7 +418,7 @@ def _wide_namespaces(trust: Trust) -> list[str]:
     """Return the namespaces of which a role admits, or may admit, every service account; `*` for all of them."""
     if not trust.client_ids:
         return []
-    bounded = {each.index for each in _compared(trust, "sub")}
+    bounded = {each.place for each in _compared(trust, "sub")}
     values = {value for each in _compared(trust, "sub") for value in each.condition.wanted}
     if bounded == trust.allowing.keys() and not any(map(is_pattern, values)):
         return []

@@ -1,5 +1,7 @@
 """An inventory as text: a table by service account or by role, then a line for each finding."""
 
+import heapq
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
@@ -11,6 +13,7 @@ from irsa_cli.report.text import aligned
 
 View = Literal["service-account", "role"]
 NONE = "-"
+DECISIONS = (Decision.ALLOWED, Decision.CANNOT_DECIDE)
 
 
 class Table(NamedTuple):
@@ -38,20 +41,12 @@ def table_of(inventory: Inventory, view: View) -> Table:
     return Table(headings, rows, [*lines, (summary(inventory), "bold")])
 
 
-class _Names(NamedTuple):
-    """Names for a cell: the first of them, and how many there are."""
-
-    first: list[str]
-    count: int
-
-    def add(self, name: str) -> "_Names":
-        if len(self.first) < LISTED:
-            self.first.append(name)
-        return _Names(self.first, self.count + 1)
-
-    def __str__(self) -> str:
-        more = f", and {self.count - len(self.first):,} more" if self.count > len(self.first) else ""
-        return listed(self.first) + more
+def _cell(groups: Iterable[Sequence[str]]) -> str:
+    """Return the first names of sorted groups for a cell, and how many more there are."""
+    groups = list(groups)
+    first = list(itertools.islice(heapq.merge(*groups), LISTED))
+    more = sum(map(len, groups)) - len(first)
+    return listed(first) + (f", and {more:,} more" if more else "")
 
 
 def _short(arns: Iterable[str], inventory: Inventory) -> dict[str, str]:
@@ -68,44 +63,41 @@ def _within(arn: str, number: str) -> str:
 
 
 def _by_service_account(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str]]:
-    admitting: dict[Decision, dict[tuple[str, str], _Names]] = {decision: {} for decision in Decision}
     short = _short((each.role for each in inventory.admissions), inventory)
+    # Many roles may admit the same service accounts: their names are put together once.
+    of_group: dict[tuple[Decision, str, Sequence[str]], list[str]] = {}
     for each in inventory.admissions:
-        names, role = admitting[each.decision], short[each.role]
-        for service_account in each.service_accounts:
-            place = each.cluster, service_account
-            names[place] = (names.get(place) or _Names([], 0)).add(role)
+        group = each.decision, each.cluster, tuple(each.service_accounts)
+        of_group.setdefault(group, []).append(short[each.role])
+    admitting: dict[tuple[Decision, str, str], list[Sequence[str]]] = {}
+    for (decision, cluster, service_accounts), roles in of_group.items():
+        roles.sort()
+        for service_account in service_accounts:
+            admitting.setdefault((decision, cluster, service_account), []).append(roles)
     rows, others = [], Counter[str]()
     for account in inventory.service_accounts:
-        place = account.cluster, f"{account.namespace}/{account.name}"
-        found = [str(admitting[each].get(place, "")) for each in (Decision.ALLOWED, Decision.CANNOT_DECIDE)]
+        name = f"{account.namespace}/{account.name}"
+        found = [_cell(admitting.get((each, account.cluster, name), ())) for each in DECISIONS]
         if account.annotated_role or any(found):
             annotated = _short([account.annotated_role], inventory)[account.annotated_role]
-            rows.append([named(account.cluster), named(place[1]), named(annotated) if annotated else NONE, *found])
+            rows.append([named(account.cluster), named(name), named(annotated) if annotated else NONE, *found])
         else:
             others[account.cluster] += 1
-    lines = [
-        f"{named(cluster)}: {count:,} more service accounts have no annotation, and no role admits them"
-        for cluster, count in others.items()
-    ]
+    what = "other service accounts, which have no annotation and which no role admits"
+    lines = [f"{named(cluster)}: {what}: {count:,}" for cluster, count in others.items()]
     return ["cluster", "service account", "annotated with", "may assume", "cannot decide"], rows, lines
 
 
 def _by_role(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str]]:
-    admitted: dict[tuple[str, str], dict[Decision, _Names]] = {}
+    admitted: dict[tuple[str, str], dict[Decision, list[Sequence[str]]]] = {}
     for each in inventory.admissions:
         of_role = admitted.setdefault((each.cluster, each.role), {})
-        names = of_role.get(each.decision, _Names([], 0))
-        room = max(0, LISTED - len(names.first))
-        of_role[each.decision] = _Names(
-            [*names.first, *each.service_accounts[:room]], names.count + len(each.service_accounts)
-        )
-    annotated: dict[tuple[str, str], _Names] = {}
+        of_role.setdefault(each.decision, []).append(sorted(each.service_accounts))
+    annotated: dict[tuple[str, str], list[str]] = {}
     for account in inventory.service_accounts:
         if account.annotated_role:
             place = account.cluster, account.annotated_role
-            name = f"{account.namespace}/{account.name}"
-            annotated[place] = (annotated.get(place) or _Names([], 0)).add(name)
+            annotated.setdefault(place, []).append(f"{account.namespace}/{account.name}")
     by_role: dict[str, list[str]] = {}
     for cluster, role in dict.fromkeys((*admitted, *annotated)):
         by_role.setdefault(role, []).append(cluster)
@@ -118,9 +110,8 @@ def _by_role(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str
             cells = [
                 named(cluster) if cluster else NONE,
                 named(short[role]),
-                str(of_role.get(Decision.ALLOWED, "")),
-                str(of_role.get(Decision.CANNOT_DECIDE, "")),
-                str(annotated.get((cluster, role), "")),
+                *(_cell(of_role.get(each, ())) for each in DECISIONS),
+                _cell([sorted(annotated.get((cluster, role), ()))]),
                 _last_used(known[role].last_used, known[role].last_used_known) if role in known else "no such role",
             ]
             rows.append(cells)
@@ -128,8 +119,8 @@ def _by_role(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str
     for aws_account in inventory.aws_accounts:
         here = sum(f":iam::{aws_account.number}:" in arn for arn in known)
         if aws_account.roles > here:
-            count = aws_account.roles - here
-            lines.append(f"{aws_account.number}: {count:,} more roles trust no cluster, and no annotation names them")
+            others = "other roles, which trust no cluster and which no annotation names"
+            lines.append(f"{aws_account.number}: {others}: {aws_account.roles - here:,}")
     return ["cluster", "role", "may be assumed by", "cannot decide", "annotated", "last used"], rows, lines
 
 
