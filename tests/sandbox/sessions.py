@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 from lightkube.models.authentication_v1 import TokenRequestSpec
+from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ServiceAccount, ServiceAccountToken
 
 # What STS answers to whoever may not: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
@@ -34,7 +35,8 @@ def tokens(client: Any, service_accounts: Iterable[str], audiences: Sequence[str
     def token(pair: tuple[str, str]) -> Token:
         service_account, audience = pair
         namespace, name = service_account.split("/")
-        request = ServiceAccountToken(spec=TokenRequestSpec(audiences=[audience], expirationSeconds=3600))
+        spec = TokenRequestSpec(audiences=[audience], expirationSeconds=3600)
+        request = ServiceAccountToken(metadata=ObjectMeta(name=name, namespace=namespace), spec=spec)
         answer = client.create(request, name, namespace=namespace)
         return Token(service_account, audience, answer.status.token)
 
