@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from irsa.evaluation.document import parse
 from irsa.rules.annotations import (
     AUDIENCE,
-    POD_ONLY,
     ROLE_ARN,
     STS_REGIONAL_ENDPOINTS,
     TOKEN_EXPIRATION,
@@ -19,16 +18,16 @@ from irsa.rules.annotations import (
     check_annotation_key,
     managers_of,
 )
-from irsa.rules.arns import issuer_host_path, oidc_provider_arn, parse_iam_arn, provider_of_role
+from irsa.rules.arns import issuer_host_path, oidc_provider_arn, parse_iam_arn
 from irsa.rules.grammar import document_mistakes, partition_mistakes
 from irsa.rules.mistakes import Mistake, listed, named, path_of
 from irsa.rules.names import RULES, check_name
 from irsa.rules.policies import split_document
-from irsa.rules.quotas import ATTACHED_POLICIES, SESSION_DURATION, TOKEN_EXPIRATION as EXPIRATION, TRUST_POLICY_SIZE
-from irsa.rules.quotas import check_usage
+from irsa.rules.quotas import ATTACHED_POLICIES, SESSION_DURATION, TRUST_POLICY_SIZE, check_usage
+from irsa.rules.quotas import TOKEN_EXPIRATION as EXPIRATION
 from irsa.rules.subjects import CLAIM_PREFIX, check_any_service_account, subject_claim, subject_of
 from irsa.rules.tags import role_tags_mistakes
-from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa.rules.trust import DEFAULT_AUDIENCE, minified
 from irsa.rules.usage import role_usages, tags_usage, trust_usage
 from irsa.rules.variables import literal
 from irsa_cli.adopt.choice import Choice
@@ -164,7 +163,9 @@ class _Adopting:
         self._roles = {role.arn: (account, role) for account in discovery.aws_accounts for role in account.roles}
         self._policies = {policy.arn: policy for account in discovery.aws_accounts for policy in account.policies}
         self._claims = {
-            cluster.issuer: tuple(sorted(subject_claim(subject_of(s.namespace, s.name)) for s in cluster.service_accounts))
+            cluster.issuer: tuple(
+                sorted(subject_claim(subject_of(s.namespace, s.name)) for s in cluster.service_accounts)
+            )
             for cluster in discovery.clusters
         }
         self._annotated: dict[str, list[FoundServiceAccount]] = {}
@@ -213,7 +214,9 @@ class _Adopting:
         self._adoption.several = "clusters" in present or len(new) > 1
         used = set(self._declared.issuers)
         for cluster in new:
-            key = _unique([_cluster_key(cluster.name)], cluster.issuer, used) if self._adoption.several else ONLY_CLUSTER
+            key = (
+                _unique([_cluster_key(cluster.name)], cluster.issuer, used) if self._adoption.several else ONLY_CLUSTER
+            )
             used.add(key)
             keys[cluster.name] = key
             self._adoption.clusters[key] = self._cluster(cluster)
@@ -231,20 +234,16 @@ class _Adopting:
         }
 
     def _provider(self, cluster: FoundCluster) -> str:
-        """Return the ARN of a cluster's OIDC provider in the stack's AWS account; where it is missing, as it would be."""
+        """Return the ARN of a cluster's OIDC provider in the stack's AWS account, whether or not it is there."""
         account = self._accounts.get(self._ways.aws_account)
         if account is None:
             return ""
-        wanted = f":oidc-provider/{issuer_host_path(cluster.issuer)}"
-        partitions = {arn.split(":")[1] for arn in [*account.client_ids, *(role.arn for role in account.roles)]}
-        there = next((arn for arn in account.client_ids if arn.endswith(wanted)), "")
-        return there or oidc_provider_arn(min(partitions, default="aws"), account.number, cluster.issuer)
+        return oidc_provider_arn(_partition(account), account.number, cluster.issuer)
 
     def _surroundings_of(self, account: FoundAwsAccount) -> Surroundings:
-        tokens = {}
-        partitions = {arn.split(":")[1] for arn in [*account.client_ids, *(role.arn for role in account.roles)]}
+        tokens, partition = {}, _partition(account)
         for cluster in self._discovery.clusters:
-            arn = oidc_provider_arn(min(partitions, default="aws"), account.number, cluster.issuer)
+            arn = oidc_provider_arn(partition, account.number, cluster.issuer)
             tokens[arn] = Tokens(self._claims[cluster.issuer], account.client_ids.get(arn, ()))
 
         def is_dead(arn: str) -> bool:
@@ -329,7 +328,7 @@ class _Adopting:
         """
         others = [each for each in owners if each.tool not in self._ways.take_from]
         if others:
-            options = " ".join(f"--take-from {each.tool}" for each in others)
+            options = " ".join(f"--take-from {named(each.tool)}" for each in others)
             raise Left(f"it belongs to {', '.join(map(str, others))}: {options}")
         return tuple(owners)
 
@@ -361,9 +360,10 @@ class _Adopting:
             drop_dead_issuers=self._ways.drop_dead_issuers,
         )
         self._check_clusters(account, trust)
+        settings |= self._trust(trust)
+        # What it adds to files and settings stays, so that nothing may be refused after it.
         permissions, notes = self._permissions(role, aws_account_key)
         settings |= permissions
-        settings |= self._trust(trust, role)
         if aws_account_key:
             settings["account"] = aws_account_key
         return _Role(role, trust, settings, owners, notes)
@@ -406,8 +406,13 @@ class _Adopting:
         issuer = provider_arn.partition(":oidc-provider/")[2]
         return next(each for each in self._discovery.clusters if issuer_host_path(each.issuer) == issuer)
 
-    def _trust(self, trust: ReadTrust, role: FoundRole) -> dict[str, Any]:
+    def _trust(self, trust: ReadTrust) -> dict[str, Any]:
         settings = trust.settings
+        used = trust_usage(settings.text).used
+        quota = next((each for each in TRUST_POLICY_SIZES if used <= each), 0)
+        if not quota:
+            raise Left(f"its trust policy would have {used:,} characters")
+        self._raise_quota("trustPolicySize", quota, TRUST_POLICY_SIZE)
         found: dict[str, Any] = {"subjects": list(settings.subjects)}
         try:
             check_any_service_account(settings.subjects)
@@ -417,11 +422,6 @@ class _Adopting:
             found["conditions"] = self._literal(settings.conditions)
         if settings.statements:
             found["statements"] = self._literal(list(settings.statements))
-        text = settings.text
-        quota = next((each for each in TRUST_POLICY_SIZES if trust_usage(text).used <= each), 0)
-        if not quota:
-            raise Left(f"its trust policy would have {trust_usage(text).used:,} characters")
-        self._raise_quota("trustPolicySize", quota, TRUST_POLICY_SIZE)
         result: dict[str, Any] = {"trust": found}
         if settings.audience != DEFAULT_AUDIENCE or "audience" in self._declared.defaults:
             result["audience"] = settings.audience
@@ -453,9 +453,7 @@ class _Adopting:
 
     def _permissions(self, role: FoundRole, aws_account_key: str) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Return the policies of a role as settings, and notes on them."""
-        arn_of = parse_iam_arn(role.arn, "role")
-        for arn in role.attached_policies:
-            parse_iam_arn(arn, "policy")
+        self._check_permissions(role)
         settings: dict[str, Any] = {}
         imported = ["role"]
         notes: list[str] = []
@@ -470,20 +468,26 @@ class _Adopting:
         if role.attached_policies:
             imported.append("attachments")
             self._raise_quota("attachedPolicies", len(role.attached_policies), ATTACHED_POLICIES)
-        inline = {name: role.inline_policies[name] for name in sorted(role.inline_policies)}
-        for name, document in inline.items():
-            check_name(name, RULES["inline policy"])
-            refused = _refused_in(document, arn_of.partition)
-            if refused:
-                raise Left(f"irsa refuses its inline policy {named(name)}: {refused}")
-        if inline:
+        if role.inline_policies:
             settings["inlinePolicies"] = {
-                name: self._document(f"{role.name}.{name}", document) for name, document in inline.items()
+                name: self._document(f"{role.name}.{name}", role.inline_policies[name])
+                for name in sorted(role.inline_policies)
             }
             imported.append("inlinePolicies")
-            for _, usage in role_usages(0, 0, [json.dumps(each) for each in inline.values()]):
-                check_usage(usage)
         return {**settings, "import": imported}, tuple(notes)
+
+    def _check_permissions(self, role: FoundRole) -> None:
+        partition = parse_iam_arn(role.arn, "role").partition
+        for arn in role.attached_policies:
+            parse_iam_arn(arn, "policy")
+        for name, document in sorted(role.inline_policies.items()):
+            check_name(name, RULES["inline policy"])
+            refused = _refused_in(document, partition)
+            if refused:
+                raise Left(f"irsa refuses its inline policy {named(name)}: {refused}")
+        documents = [minified(each) for each in role.inline_policies.values()]
+        for _, usage in role_usages(0, 0, documents):
+            check_usage(usage)
 
     def _document(self, name: str, document: Mapping[str, Any]) -> dict[str, Any]:
         """Return the setting that says what is in a policy: its document, or with --policies the name of its file."""
@@ -521,6 +525,8 @@ class _Adopting:
             raise Left(f"irsa refuses it: {refused}")
         if len(split_document(dict(policy.document))) > 1:
             raise Left("irsa would divide its document over two policies")
+        if arn.account_id != self._ways.aws_account:
+            raise Left(f"the current credentials cannot ask AWS account {arn.account_id} for its description")
         known = self._ways.policy_settings(policy.arn)
         defaults = self._declared.defaults
         tags = _own_tags(known.tags, mapping(defaults.get("tags")))
@@ -561,7 +567,10 @@ class _Adopting:
 
     def _readable_service_account(self, found: FoundServiceAccount, owners: tuple[Owner, ...]) -> _ServiceAccount:
         settings: dict[str, Any] = {"name": found.name, "namespace": found.namespace}
-        for name, annotation in (("stsRegionalEndpoints", STS_REGIONAL_ENDPOINTS), ("tokenExpiration", TOKEN_EXPIRATION)):
+        for name, annotation in (
+            ("stsRegionalEndpoints", STS_REGIONAL_ENDPOINTS),
+            ("tokenExpiration", TOKEN_EXPIRATION),
+        ):
             if name in self._declared.defaults and annotation not in found.annotations:
                 raise Left(f"it has no annotation {annotation}, and irsa:defaults has {name}")
         problems = [*_problems(found)]
@@ -594,7 +603,7 @@ class _Adopting:
         return _ServiceAccount(found, settings | webhook, found.audience, True, owners, ())
 
     def _home(self, taken: _Role, ready: Sequence[_ServiceAccount]) -> list[_ServiceAccount]:
-        """Return the service account that is declared with its role, once for each cluster; none where there is a choice.
+        """Return the service account that is declared with its role, once for each cluster; none if there are several.
 
         With the role, it is trusted in all of the binding's clusters, as an exact subject.
         """
@@ -629,7 +638,7 @@ class _Adopting:
         self._add(key, settings, imported)
         outcome = Outcome.EXACT if taken.trust.exact else Outcome.TIDIED
         about = f"role {named(taken.role.arn)}"
-        self._say(outcome, about, key, (*taken.trust.changes, *taken.notes), taken.owners)
+        self._say(outcome, about, key, (*taken.trust.changes, *taken.notes), owners=taken.owners)
         for each in home:
             self._say_service_account(each, key)
 
@@ -651,7 +660,17 @@ class _Adopting:
                 self._say_service_account(each, key, f"annotated with {named(arn)}, which is not changed")
 
     def _add(self, key: str, settings: Mapping[str, Any], imported: Sequence[str]) -> None:
-        order = ("serviceAccount", "role", "policy", "policyArns", "inlinePolicies", "trust", "audience", "clusters", "account")
+        order = (
+            "serviceAccount",
+            "role",
+            "policy",
+            "policyArns",
+            "inlinePolicies",
+            "trust",
+            "audience",
+            "clusters",
+            "account",
+        )
         binding = {name: settings[name] for name in order if settings.get(name)}
         # What was there before the stack outlives a mistake in it.
         adopted = {"import": list(imported)} if imported else {}
@@ -665,7 +684,7 @@ class _Adopting:
     def _say_service_account(self, each: _ServiceAccount, key: str, note: str = "") -> None:
         outcome = Outcome.IMPORTED if each.whole else Outcome.ANNOTATED
         notes = (*each.notes, *([note] if note else ()))
-        self._say(outcome, _about(each.found), key, notes, each.owners, each.found)
+        self._say(outcome, _about(each.found), key, notes, owners=each.owners, service_account=each.found)
 
     def _say(
         self,
@@ -673,6 +692,7 @@ class _Adopting:
         about: str,
         key: str = "",
         notes: tuple[str, ...] = (),
+        *,
         owners: tuple[Owner, ...] = (),
         service_account: FoundServiceAccount | None = None,
     ) -> None:
@@ -684,28 +704,27 @@ class _Adopting:
 
 def _problems(found: FoundServiceAccount) -> Iterator[str]:
     """Yield why irsa cannot declare a service account with all that it has."""
-    manifest = found.manifest
-    owners = (manifest.get("metadata") or {}).get("ownerReferences") or []
+    owners = (found.manifest.get("metadata") or {}).get("ownerReferences") or []
     if owners:
         yield f"it belongs to {named(str(owners[0].get('kind')))} {named(str(owners[0].get('name')))}"
-    if manifest.get("secrets"):
+    if found.manifest.get("secrets"):
         yield "it lists Secrets in `secrets`"
-    if found.annotations.get(AUDIENCE) == DEFAULT_AUDIENCE:
-        yield f"it has {AUDIENCE}: {DEFAULT_AUDIENCE}, which irsa does not write, as it is the default"
-    elif AUDIENCE in found.annotations and not found.annotations[AUDIENCE]:
-        yield f"it has an empty {AUDIENCE}"
-    if found.annotations.get(STS_REGIONAL_ENDPOINTS, "true") not in ("true", "false"):
-        yield f"it has {STS_REGIONAL_ENDPOINTS}: {named(found.annotations[STS_REGIONAL_ENDPOINTS])}"
-    if TOKEN_EXPIRATION in found.annotations and _expiration(found) is None:
-        yield f"it has {TOKEN_EXPIRATION}: {named(found.annotations[TOKEN_EXPIRATION])}"
+    audience = found.annotations.get(AUDIENCE)
+    not_written = {
+        # The default is not written.
+        AUDIENCE: audience in ("", DEFAULT_AUDIENCE),
+        STS_REGIONAL_ENDPOINTS: found.annotations.get(STS_REGIONAL_ENDPOINTS, "true") not in ("true", "false"),
+        TOKEN_EXPIRATION: TOKEN_EXPIRATION in found.annotations and _expiration(found) is None,
+    }
+    for key, is_not_written in not_written.items():
+        if is_not_written:
+            yield f"irsa writes no {key}: {named(found.annotations[key])}"
     for key in found.annotations:
         if key not in WRITTEN_FROM:
             try:
                 check_annotation_key(key)
             except Mistake as mistake:
                 yield mistake.found
-    if any(key in POD_ONLY for key in found.labels):
-        yield "it has a label of Pods"
 
 
 def _expiration(found: FoundServiceAccount) -> int | None:
@@ -724,6 +743,12 @@ def _about(found: FoundServiceAccount) -> str:
 
 
 # --- names, tags and documents ---------------------------------------------------------------------------------------
+
+
+def _partition(account: FoundAwsAccount) -> str:
+    """Return the partition of an AWS account: every ARN in it has it, and every AWS account has a role."""
+    arns = (*account.client_ids, *(role.arn for role in account.roles))
+    return next((arn.split(":")[1] for arn in arns), "aws")
 
 
 def _key_of(found: FoundServiceAccount) -> str:

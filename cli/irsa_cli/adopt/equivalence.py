@@ -1,8 +1,9 @@
 """Whether the AWS provider of Pulumi shows no change between two policy documents.
 
 It compares them as https://github.com/hashicorp/awspolicyequivalence does: the order of statements, and of the values
-in a list, makes no difference, nor does a list of one in place of the value. Everything else does, such as a Sid, the
-Version, and the case of an action. So it is stricter than what IAM decides by (irsa_cli.comparison).
+in a list, makes no difference, nor does a list of one in place of the value, or an empty Sid. Everything else does,
+such as a Sid, the Version, and the case of an action. So it is stricter than irsa_cli.comparison, which asks what IAM
+decides.
 """
 
 import json
@@ -29,7 +30,7 @@ def canonical_statement(statement: Any) -> Any:
     """Return the same of one statement."""
     if not isinstance(statement, Mapping):
         return statement
-    found = dict(statement)
+    found = {element: value for element, value in statement.items() if (element, value) != ("Sid", "")}
     for element in _LISTS:
         if element in found:
             found[element] = _strings(found[element])

@@ -194,10 +194,9 @@ def _by_eksctl_stack(whats: Sequence[str], service_accounts: Sequence[FoundServi
 
 def _by_cdk_stack(whats: Sequence[str], _: Sequence[FoundServiceAccount]) -> LettingGo:
     stacks = ", ".join(map(named, whats))
+    keep = "in the CDK program, call applyRemovalPolicy(RemovalPolicy.RETAIN) on the role and its policies"
     return LettingGo(
-        [
-            f"in the CDK program, call applyRemovalPolicy(RemovalPolicy.RETAIN) on the role and its policies, and deploy {stacks}"
-        ],
+        [f"{keep}, and deploy {stacks}"],
         [f"remove the role and its policies from the CDK program, and deploy {stacks}: they stay"],
     )
 
@@ -220,8 +219,7 @@ def _by_helm(_: Sequence[str], service_accounts: Sequence[FoundServiceAccount]) 
     return LettingGo(
         keep,
         [
-            "upgrade each release with serviceAccount.create=false and serviceAccount.name=NAME, "
-            "or the values by which its chart uses an existing service account",
+            "upgrade each release so that its chart uses an existing service account: see its values for how",
             *(
                 commands.remove_annotations(
                     each.namespace, each.name, "meta.helm.sh/release-name", "meta.helm.sh/release-namespace"

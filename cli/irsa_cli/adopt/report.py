@@ -18,7 +18,7 @@ COLORS = {
 }
 HEADINGS = {
     Outcome.EXACT: "roles, exact: a preview shows an import and no change",
-    Outcome.TIDIED: "roles, tidied: a preview also shows the trust policy's update; the same service accounts are admitted",
+    Outcome.TIDIED: "roles, tidied: a preview also shows an update of the trust policy, which admits the same",
     Outcome.IMPORTED: "service accounts, imported: a preview may also show an update of the metadata",
     Outcome.ANNOTATED: "service accounts, annotated only: a preview shows that the annotation is applied",
     Outcome.DECLARED: "declared already",

@@ -1,5 +1,6 @@
 """The stack file that is written or merged into: every line of what is there stays as it is."""
 
+import contextlib
 import io
 import re
 from collections.abc import Mapping
@@ -96,8 +97,10 @@ class StackFile:
         node, depth = _mapping_at(root, place)
         if node is None and depth < len(place):
             # The outer mapping gets the inner one.
-            return self._inserted(text, place[:depth], {place[depth]: _nested(place[depth + 1 :], entries)}) if depth else (
-                _appended(text, self._rendered({place[0]: _nested(place[1:], entries)}, 0))
+            return (
+                self._inserted(text, place[:depth], {place[depth]: _nested(place[depth + 1 :], entries)})
+                if depth
+                else (_appended(text, self._rendered({place[0]: _nested(place[1:], entries)}, 0)))
             )
         if not isinstance(node, MappingNode) or not node.value or node.flow_style:
             return self._inserted_by_ruamel(text, place, entries)
@@ -206,7 +209,11 @@ def _mapping_at(root: Node | None, place: tuple[str, ...]) -> tuple[Node | None,
     """Return the node at a place, and how many of its steps are there; None where one is missing."""
     node = root
     for depth, step in enumerate(place):
-        found = next((value for key, value in node.value if key.value == step), None) if isinstance(node, MappingNode) else None
+        found = (
+            next((value for key, value in node.value if key.value == step), None)
+            if isinstance(node, MappingNode)
+            else None
+        )
         if found is None:
             return None, depth
         node = found
@@ -265,5 +272,6 @@ def write(path: Path, text: str) -> None:
         new.write_text(text, encoding="utf-8", newline="")
         new.replace(path)
     except OSError as error:
-        new.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            new.unlink()
         raise CouldNotLookError(f"cannot write {named(str(path))}: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""Trust policies read back: the settings of a binding from which irsa writes the same document, or one that admits the same.
+"""Trust policies read back: the settings from which irsa writes the same document, or one that admits the same.
 
 Nothing is guessed: the settings are tried, by writing the document from them (irsa.rules.trust) and comparing it with
 the one that is there.
@@ -13,7 +13,6 @@ from irsa.evaluation.document import parse
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.grammar import (
-    TRUST_ELEMENTS,
     VERSION,
     condition_mistakes,
     sid_mistakes,
@@ -33,7 +32,7 @@ from irsa_cli.adopt.same_admission import Tokens, difference
 MOST_KEPT = 1
 
 
-class Left(Exception):  # noqa: N818 (it is no error: it says why something is left to its present owner)
+class Left(Exception):
     """Something that is not adopted, and why."""
 
 
@@ -65,7 +64,7 @@ class ReadTrust:
 
     Attributes:
         settings: By which irsa writes it.
-        changes: What irsa writes differently, each as a part of a sentence; none where the AWS provider shows no change.
+        changes: What irsa writes differently, each as a part of a sentence; none where a preview shows no change.
     """
 
     settings: Settings
@@ -135,7 +134,7 @@ def read_trust(
         raise Left(f"its trust policy changes: {', '.join(dropped)}")
     grants = [grant for index, each in enumerate(statements) for grant in _grants(index, each, surroundings)]
     if not grants:
-        raise Left(_why_no_grant(statements, surroundings))
+        raise Left(_why_no_grant(statements))
     kept = _kept(statements, grants, preferred)
     if kept and not dropped and _is_accepted(kept) and are_equivalent(kept.document, document):
         left_out = {grant.index for grant in grants if grant.pure} - _indexes(grants, kept)
@@ -202,7 +201,7 @@ def _grants(index: int, statement: Mapping[str, Any], surroundings: Surroundings
     own = [Settings((provider,), tuple(sorted(set(subjects))), each, conditions or None) for each in audiences]
     if pure and len(own) == 1 and _is_written_alike(statement, own[0]):
         return [_Grant(index, own[0], pure, ())]
-    if "Sid" in statement:
+    if statement.get("Sid"):
         changes = (*changes, f"without the Sid {named(str(statement['Sid']))}")
     return [_Grant(index, each, pure, changes or ("each value stands there once",)) for each in own]
 
@@ -223,41 +222,70 @@ def _only_provider(statement: Mapping[str, Any]) -> str:
 _Parts = tuple[tuple[str, ...] | None, list[str], dict[str, Any], tuple[str, ...]]
 
 
+class _Comparison(NamedTuple):
+    """A condition operator of a claim, and the values that it compares the claim with."""
+
+    operator: str
+    values: list[str]
+
+    @property
+    def is_like(self) -> bool:
+        """Whether wildcards count."""
+        parts = split_operator(self.operator)
+        return parts is not None and parts.name == "StringLike"
+
+    @property
+    def has_wildcard(self) -> bool:
+        """Whether a value has a wildcard, which may not count."""
+        return any(map(is_pattern, self.values))
+
+
 def _conditions(condition: Mapping[str, Any], issuer: str) -> _Parts | None:
     """Return audiences, subjects, further conditions, and what irsa writes differently; None where it cannot."""
-    audiences: tuple[str, ...] | None = None
-    claims: list[str] | None = None
+    compared: dict[str, _Comparison] = {}
     rest: dict[str, dict[str, Any]] = {}
-    changes: list[str] = []
     for operator, keys in condition.items():
         parts = split_operator(operator)
-        like = parts is not None and parts.name == "StringLike"
         for key, value in keys.items():
-            values = [each if isinstance(each, str) else json.dumps(each) for each in items_of(value)]
-            compares = parts is not None and parts.name in ("StringEquals", "StringLike")
-            if compares and key.lower() == f"{issuer}:aud".lower() and audiences is None:
-                audiences = tuple(dict.fromkeys(values))
-                if (like and any(is_pattern(each) for each in values)) or not all(map(_is_audience, values)):
+            claim = key.lower().removeprefix(f"{issuer}:".lower())
+            if claim in ("aud", "sub") and claim not in compared:
+                if parts is None or parts.name not in ("StringEquals", "StringLike"):
                     return None
-                changes += [f"aud is compared with StringEquals, not {operator}"] if operator != "StringEquals" else []
-            elif compares and key.lower() == f"{issuer}:sub".lower() and claims is None:
-                claims = values
-                if not like and any(is_pattern(each) for each in values):
-                    return None
-                wanted = "StringLike" if any(is_pattern(each) for each in values) else "StringEquals"
-                changes += [f"sub is compared with {wanted}, not {operator}"] if operator != wanted else []
+                compared[claim] = _Comparison(operator, [_text(each) for each in items_of(value)])
             elif key.lower().endswith((":aud", ":sub")):
                 return None
             else:
                 rest.setdefault(operator, {})[key] = value
-    if [*condition_mistakes(rest)]:
+    if [*condition_mistakes(rest)] or not all(map(_is_readable, compared.items())):
         return None
-    if claims is None:
-        changes.append("sub is compared with every service account's, instead of not at all")
-    subjects = [_subject(each) for each in claims or [f"{CLAIM_PREFIX}{EVERY_SERVICE_ACCOUNT}"]]
+    subjects = [_subject(each) for each in compared["sub"].values] if "sub" in compared else [EVERY_SERVICE_ACCOUNT]
     if not all(subjects):
         return None
-    return audiences, subjects, rest, tuple(changes)
+    audiences = tuple(dict.fromkeys(compared["aud"].values)) if "aud" in compared else None
+    return audiences, subjects, rest, tuple(_changes(compared))
+
+
+def _is_readable(claim_and_comparison: tuple[str, _Comparison]) -> bool:
+    """Return whether irsa writes a comparison with these values: an audience has no wildcard, and one must count."""
+    claim, comparison = claim_and_comparison
+    if claim == "aud":
+        return not (comparison.is_like and comparison.has_wildcard) and all(map(_is_audience, comparison.values))
+    return comparison.is_like or not comparison.has_wildcard
+
+
+def _changes(compared: Mapping[str, _Comparison]) -> Iterator[str]:
+    """Yield how irsa compares the claims otherwise."""
+    for claim in sorted(compared):
+        comparison = compared[claim]
+        wanted = "StringLike" if claim == "sub" and comparison.has_wildcard else "StringEquals"
+        if comparison.operator != wanted:
+            yield f"{claim} is compared with {wanted}, not {named(comparison.operator)}"
+    if "sub" not in compared:
+        yield "sub is compared with every service account's, instead of not at all"
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _is_audience(text: str) -> bool:
@@ -308,7 +336,9 @@ def _best(candidates: Iterable[Settings], preferred: Collection[str]) -> Setting
     return max(candidates, key=worth)
 
 
-def _kept(statements: Sequence[Mapping[str, Any]], grants: Sequence[_Grant], preferred: Collection[str]) -> Settings | None:
+def _kept(
+    statements: Sequence[Mapping[str, Any]], grants: Sequence[_Grant], preferred: Collection[str]
+) -> Settings | None:
     """Return the settings with every statement as it is; None where none is one that irsa writes."""
     own = [grant for grant in grants if grant.pure and not grant.changes]
     candidates = []
@@ -393,14 +423,13 @@ def _check(settings: Settings) -> None:
         raise Left(f"irsa refuses a statement of its trust policy: {refused}")
 
 
-def _why_no_grant(statements: Sequence[Mapping[str, Any]], surroundings: Surroundings) -> str:
+def _why_no_grant(statements: Sequence[Mapping[str, Any]]) -> str:
     """Return why no statement is one that irsa could write."""
     for number, statement in enumerate(statements, 1):
         wrong = next(statement_mistakes(statement, trust=True), None)
         if wrong is not None:
             place, mistake = wrong
             return f"irsa refuses statement {number} of its trust policy: {path_of(place)}: {mistake.found}"
-    elements = {key for each in statements for key in each} & set(TRUST_ELEMENTS)
-    clusters = listed(sorted(surroundings.tokens)) or "no OIDC provider of the role's AWS account"
-    reason = "none of its statements says which service accounts of one cluster it admits" if elements else "it is empty"
-    return f"its trust policy is not one that irsa writes: {reason} (clusters by {clusters})"
+    if not statements:
+        return "without the clusters that are gone its trust policy trusts nobody"
+    return "none of its statements says which service accounts of one of the clusters it admits, as irsa's do"

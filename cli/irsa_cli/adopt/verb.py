@@ -2,21 +2,24 @@
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from irsa.rules.mistakes import listed, named
+from irsa.rules.mistakes import listed, named, nearest
+from irsa_cli.adopt.bindings import Adoption, Outcome, PolicySettings, Ways, adopt
 from irsa_cli.adopt.choice import Choice
 from irsa_cli.adopt.declared import ONLY_CLUSTER, Declared, declared, mapping
 from irsa_cli.adopt.owners import TOOLS
-from irsa_cli.exits import FINDINGS, GOOD, CouldNotLookError
-
-if TYPE_CHECKING:
-    from irsa_cli.adopt.bindings import Adoption, PolicySettings
-    from irsa_cli.adopt.stack_file import StackFile
-    from irsa_cli.found import Discovery
-    from irsa_cli.live.iam import LiveAwsAccount
+from irsa_cli.adopt.policy_files import PolicyFiles
+from irsa_cli.adopt.report import lines
+from irsa_cli.adopt.stack_file import Additions, StackFile, write
+from irsa_cli.discovery import add_discovery_options, discover
+from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
+from irsa_cli.found import Discovery
+from irsa_cli.live.aws import LiveAwsAccounts, eks_cluster
+from irsa_cli.live.iam import LiveAwsAccount
+from irsa_cli.state import stack_outputs
 
 DESCRIPTION = """\
 Write a stack file for the roles and service accounts of a cluster, so that
@@ -40,8 +43,6 @@ FROM_HELP = f"also take what this tool manages: {', '.join(TOOLS)} (repeatable)"
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments to its parser."""
-    from irsa_cli.discovery import add_discovery_options  # noqa: PLC0415 (it imports boto3, which --help does not need)
-
     parser.description, parser.epilog = DESCRIPTION, EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_discovery_options(parser)
@@ -54,7 +55,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     choice.add_argument("--all", action="store_true", help="everything")
     parser.add_argument("--output", metavar="FILE", type=Path, required=True, help=OUTPUT_HELP)
     parser.add_argument("--policies", action="store_true", help="take over policies too, with their documents in files")
-    parser.add_argument("--take-from", metavar="TOOL", choices=TOOLS, **repeated, help=FROM_HELP)
+    parser.add_argument("--take-from", metavar="TOOL", **repeated, help=FROM_HELP)
     parser.add_argument("--exact-only", action="store_true", help=EXACT_HELP)
     parser.add_argument("--drop-dead-issuers", action="store_true", help=DEAD_HELP)
     parser.set_defaults(run=run)
@@ -79,11 +80,6 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         CouldNotLookError: Nothing is chosen, the stack file cannot be used, or something cannot be read.
     """
-    from irsa_cli.adopt.bindings import Outcome, Ways, adopt  # noqa: PLC0415 (these three take half a second to import)
-    from irsa_cli.adopt.policy_files import PolicyFiles  # noqa: PLC0415
-    from irsa_cli.adopt.stack_file import StackFile  # noqa: PLC0415
-    from irsa_cli.discovery import discover  # noqa: PLC0415
-
     choice = _choice(options)
     file = StackFile(options.output)
     discovery = discover(options.context, options.cluster, options.stack, policies=True)
@@ -103,10 +99,13 @@ def run(options: argparse.Namespace) -> int:
     adoption = adopt(discovery, choice, ways, _declared(file, live))
     if not adoption.items:
         raise CouldNotLookError("nothing that was found is chosen: see `irsa inventory` for what there is")
+    _check_tools(options.take_from, adoption)
     if adoption.bindings:
         _write(options.output, file, files, adoption, ways.region)
     _print(adoption, options.output, file.stack, discovery)
-    return FINDINGS if any(each.outcome is Outcome.LEFT for each in adoption.items) else GOOD
+    if any(each.outcome is Outcome.LEFT for each in adoption.items):
+        return FINDINGS
+    return COULD_NOT_LOOK if discovery.not_checked else GOOD
 
 
 def _choice(options: argparse.Namespace) -> Choice:
@@ -119,10 +118,18 @@ def _choice(options: argparse.Namespace) -> Choice:
     return choice
 
 
-def _current_account(discovery: "Discovery") -> "LiveAwsAccount":
-    """Return the AWS account of the current credentials, which is that of a stack's default provider."""
-    from irsa_cli.live.aws import LiveAwsAccounts  # noqa: PLC0415 (it imports boto3)
+def _check_tools(take_from: Collection[str], adoption: Adoption) -> None:
+    """Refuse a tool that is neither known nor the owner of something that was found."""
+    known = {*TOOLS, *(owner.tool for item in adoption.items for owner in item.owners)}
+    for tool in take_from:
+        if tool not in known:
+            raise CouldNotLookError(
+                f"--take-from {named(tool)}: it manages nothing that is chosen; {nearest(tool, TOOLS, '')}"
+            )
 
+
+def _current_account(discovery: Discovery) -> LiveAwsAccount:
+    """Return the AWS account of the current credentials, which is that of a stack's default provider."""
     live = LiveAwsAccounts({}).only()
     if live.number not in {each.number for each in discovery.aws_accounts}:
         known = listed([each.number for each in discovery.aws_accounts])
@@ -133,20 +140,20 @@ def _current_account(discovery: "Discovery") -> "LiveAwsAccount":
     return live
 
 
-def _settings_of_policies(live: "LiveAwsAccount") -> Any:
-    from irsa_cli.adopt.bindings import PolicySettings  # noqa: PLC0415 (it imports the discovery)
-
-    def settings(arn: str) -> "PolicySettings":
+def _settings_of_policies(live: LiveAwsAccount) -> Callable[[str], PolicySettings]:
+    def settings(arn: str) -> PolicySettings:
         found = live.policy(arn)
         if found is None:
             raise CouldNotLookError(f"policy {named(arn)} is gone")
-        return PolicySettings(found.get("Description", ""), {tag["Key"]: tag["Value"] for tag in found.get("Tags") or ()})
+        return PolicySettings(
+            found.get("Description", ""), {tag["Key"]: tag["Value"] for tag in found.get("Tags") or ()}
+        )
 
     return settings
 
 
-def _declared(file: "StackFile", live: "LiveAwsAccount") -> Declared:
-    """Return what the stack file declares, with the issuers of its clusters, which are looked up where it names them."""
+def _declared(file: StackFile, live: LiveAwsAccount) -> Declared:
+    """Return what the stack file declares; the issuer of a cluster that it only names is looked up."""
     clusters = {str(key): each for key, each in mapping(file.settings.get("clusters")).items()}
     if "cluster" in file.settings:
         clusters = {ONLY_CLUSTER: file.settings["cluster"]}
@@ -154,10 +161,7 @@ def _declared(file: "StackFile", live: "LiveAwsAccount") -> Declared:
     return declared(file.settings, issuers)
 
 
-def _issuer(key: str, cluster: Mapping[str, Any], file: "StackFile", live: "LiveAwsAccount") -> str:
-    from irsa_cli.live.aws import eks_cluster  # noqa: PLC0415 (it imports boto3)
-    from irsa_cli.state import stack_outputs  # noqa: PLC0415
-
+def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: LiveAwsAccount) -> str:
     where = f"cluster {named(key)} of {named(str(file.path))}"
     if isinstance(cluster.get("oidcIssuer"), str):
         return str(cluster["oidcIssuer"])
@@ -172,10 +176,8 @@ def _issuer(key: str, cluster: Mapping[str, Any], file: "StackFile", live: "Live
     return str(found["identity"]["oidc"]["issuer"])
 
 
-def _write(path: Path, file: "StackFile", files: Any, adoption: "Adoption", region: str) -> None:
+def _write(path: Path, file: StackFile, files: PolicyFiles, adoption: Adoption, region: str) -> None:
     """Write the policy files, and then the stack file that names them."""
-    from irsa_cli.adopt.stack_file import Additions, write  # noqa: PLC0415 (it imports ruamel.yaml)
-
     settings: dict[str, Any] = {}
     entries: dict[str, dict[str, Any]] = {}
     if adoption.several:
@@ -196,9 +198,7 @@ def _write(path: Path, file: "StackFile", files: Any, adoption: "Adoption", regi
     write(path, text)
 
 
-def _print(adoption: "Adoption", path: Path, stack: str, discovery: "Discovery") -> None:
-    from irsa_cli.adopt.report import lines  # noqa: PLC0415 (it imports the bindings)
-
+def _print(adoption: Adoption, path: Path, stack: str, discovery: Discovery) -> None:
     text = lines(adoption, path, stack, discovery.not_checked)
     if sys.stdout.isatty():
         from irsa_cli.report.terminal import show_lines  # noqa: PLC0415 (it imports rich, which a pipe does not need)
