@@ -187,6 +187,7 @@ def eksctl(
 # Terraform's `name_prefix` ends in a time of 18 digits and a counter of 8, so a prefix has at most 38 characters:
 # https://github.com/hashicorp/terraform-plugin-sdk/blob/main/helper/id/id.go
 SUFFIX = "2025031807150412340000000"
+MODULE_TAGS = {"Terraform": "true", "Environment": "prod"}
 
 
 def terraform_module(
@@ -213,8 +214,8 @@ def terraform_module(
         }
         for issuer in issuers
     ]
-    tags = {"Terraform": "true", "Environment": "prod"}
-    role = Role(f"{name}-{SUFFIX}{index}", json.dumps(document(*statements), indent=2), "terraform", tags=tags, **more)
+    trust = json.dumps(document(*statements), indent=2)
+    role = Role(f"{name}-{SUFFIX}{index}", trust, "terraform", tags=MODULE_TAGS, **more)
     return Made(role, tuple(replace(each, role=role.arn) for each in accounts))
 
 
@@ -647,7 +648,9 @@ def make(cloud: Any, only: Iterable[Made] = ESTATE, others: Iterable[Account] = 
     iam, only = cloud.aws("iam"), tuple(only)
     for arn, text in POLICIES.items():
         path, _, name = arn.partition(":policy")[2].rpartition("/")
-        iam.create_policy(PolicyName=name, Path=f"{path}/", PolicyDocument=json.dumps(text))
+        # The module gives its policy the tags of the role.
+        tags = [{"Key": key, "Value": value} for key, value in (MODULE_TAGS if arn == LOKI else {}).items()]
+        iam.create_policy(PolicyName=name, Path=f"{path}/", PolicyDocument=json.dumps(text), Tags=tags)
     iam.create_open_id_connect_provider(Url=f"https://{REPLACED_ISSUER}", ClientIDList=[AUDIENCE])
     iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=provider(), ClientID=OWN_AUDIENCE)
     for made in only:

@@ -58,9 +58,9 @@ def _by_eksctl(tags: Words) -> str | None:
     cluster, service_account = (tags.get(key, "") for key in names)
     if stack or not cluster or not service_account:
         return stack
-    # CloudFormation puts the tags of a stack on its roles, but not the stack's name:
-    # https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/277. eksctl derives it from these two:
-    # makeIAMServiceAccountStackName in https://github.com/eksctl-io/eksctl/tree/main/pkg/cfn/manager
+    # CloudFormation puts the tags of a stack on its roles, but not the stack's name, which eksctl derives from these two:
+    # https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/277
+    # https://github.com/eksctl-io/eksctl/tree/main/pkg/cfn/manager (makeIAMServiceAccountStackName)
     return f"eksctl-{cluster}-addon-iamserviceaccount-{service_account.replace('/', '-', 1)}"
 
 
