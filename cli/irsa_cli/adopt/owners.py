@@ -213,19 +213,17 @@ def _by_terraform_state(_: Sequence[str], __: Sequence[FoundServiceAccount]) -> 
 
 
 def _by_helm(_: Sequence[str], service_accounts: Sequence[FoundServiceAccount]) -> LettingGo:
+    # Not before `pulumi up`: it removes what kubectl has written and the stack file does not declare.
     keep = [
         commands.annotate(each.namespace, each.name, "helm.sh/resource-policy", "keep") for each in service_accounts
     ]
+    marks = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace", "helm.sh/resource-policy")
     return LettingGo(
-        keep,
+        ["run no `helm upgrade` of these releases until the last of these steps is done"],
         [
+            *keep,
             "upgrade each release so that its chart uses an existing service account: see its values for how",
-            *(
-                commands.remove_annotations(
-                    each.namespace, each.name, "meta.helm.sh/release-name", "meta.helm.sh/release-namespace"
-                )
-                for each in service_accounts
-            ),
+            *(commands.remove_annotations(each.namespace, each.name, *marks) for each in service_accounts),
         ],
     )
 
