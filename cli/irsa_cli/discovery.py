@@ -2,9 +2,12 @@
 
 import argparse
 import json
+import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -79,7 +82,7 @@ def discover(
     by_issuer = {each.issuer: each for each in reversed(clusters)}
     by_number = {each.number: each for each in reversed(aws_accounts)}
     return Discovery(
-        tuple(sorted(by_issuer.values(), key=lambda each: each.name)),
+        _with_distinct_names(sorted(by_issuer.values(), key=lambda each: (each.name, each.issuer))),
         tuple(sorted(by_number.values(), key=lambda each: each.number)),
         tuple(dict.fromkeys(not_checked)),
         tuple(each.stack for each in declared),
@@ -105,7 +108,10 @@ def _of_context(context: str | None = None) -> LiveCluster:
 
 def _of_eks(name: str) -> LiveCluster:
     session = session_of({})
-    region = str(session.region_name)
+    # boto3 reads only the second variable, and the AWS CLI the first one before it.
+    region = os.environ.get("AWS_REGION") or session.region_name
+    if not region:
+        raise CouldNotLookError("no region: set AWS_REGION, or the region of the AWS profile")
     found = eks_cluster(session, name, region)
     if found is None:
         raise CouldNotLookError(f"there is no such EKS cluster in {named(region)}")
@@ -161,6 +167,18 @@ def read_cluster(live: LiveCluster) -> FoundCluster:
     issuer = live.issuer
     found = [_service_account(live.context or "", each) for each in live.objects("serviceaccounts")]
     return FoundCluster(live.context or "", issuer, tuple(sorted(found, key=lambda each: (each.namespace, each.name))))
+
+
+def _with_distinct_names(clusters: Sequence[FoundCluster]) -> tuple[FoundCluster, ...]:
+    """Return clusters of which no two have one name: every kubeconfig in a stack may call its context `aws`."""
+    counts = Counter(each.name for each in clusters)
+    return tuple(_renamed(each) if counts[each.name] > 1 else each for each in clusters)
+
+
+def _renamed(cluster: FoundCluster) -> FoundCluster:
+    name = f"{cluster.name} ({cluster.issuer.removeprefix('https://')})"
+    service_accounts = tuple(replace(each, cluster=name) for each in cluster.service_accounts)
+    return FoundCluster(name, cluster.issuer, service_accounts)
 
 
 def _service_account(cluster: str, manifest: Mapping[str, Any]) -> FoundServiceAccount:

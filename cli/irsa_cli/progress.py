@@ -3,8 +3,9 @@
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 from irsa_cli.report.checks import Check
@@ -51,3 +52,25 @@ class BindingProgress:
             ending = ("\r" + " " * len(text) + "\r" if last else "") if terminal else "\n"
             sys.stderr.write(("\r" if terminal else "") + text + ending)
             sys.stderr.flush()
+
+
+@contextmanager
+def under_way(verb: str, what: str) -> Iterator[None]:
+    """Say on standard error what takes long: on a terminal a line that is removed at the end, in a log after 10 s."""
+    text = f"irsa {verb}: {what}"
+    if sys.stderr.isatty():
+        sys.stderr.write(text)
+        sys.stderr.flush()
+        try:
+            yield
+        finally:
+            sys.stderr.write("\r" + " " * len(text) + "\r")
+            sys.stderr.flush()
+        return
+    timer = threading.Timer(PROGRESS_LINE_SECONDS, lambda: sys.stderr.write(f"{text}\n"))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

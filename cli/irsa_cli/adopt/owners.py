@@ -51,12 +51,17 @@ class Owner(NamedTuple):
 
 def _by_eksctl(tags: Words) -> str | None:
     # https://github.com/eksctl-io/eksctl/blob/main/pkg/apis/eksctl.io/v1alpha5/types.go
-    marks = (
-        "alpha.eksctl.io/iamserviceaccount-name",
-        "alpha.eksctl.io/cluster-name",
-        "eksctl.cluster.k8s.io/v1alpha1/cluster-name",
-    )
-    return tags.get("aws:cloudformation:stack-name", "") if any(mark in tags for mark in marks) else None
+    names = [f"alpha.eksctl.io/{each}" for each in ("cluster-name", "iamserviceaccount-name")]
+    if not any(key in tags for key in (*names, "eksctl.cluster.k8s.io/v1alpha1/cluster-name")):
+        return None
+    stack = tags.get("aws:cloudformation:stack-name", "")
+    cluster, service_account = (tags.get(key, "") for key in names)
+    if stack or not cluster or not service_account:
+        return stack
+    # CloudFormation puts the tags of a stack on its roles, but not the stack's name, which eksctl derives from these two:
+    # https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/277
+    # https://github.com/eksctl-io/eksctl/tree/main/pkg/cfn/manager (makeIAMServiceAccountStackName)
+    return f"eksctl-{cluster}-addon-iamserviceaccount-{service_account.replace('/', '-', 1)}"
 
 
 def _by_cdk(tags: Words) -> str | None:
@@ -208,19 +213,17 @@ def _by_terraform_state(_: Sequence[str], __: Sequence[FoundServiceAccount]) -> 
 
 
 def _by_helm(_: Sequence[str], service_accounts: Sequence[FoundServiceAccount]) -> LettingGo:
+    # Not before `pulumi up`: it removes what kubectl has written and the stack file does not declare.
     keep = [
         commands.annotate(each.namespace, each.name, "helm.sh/resource-policy", "keep") for each in service_accounts
     ]
+    marks = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace", "helm.sh/resource-policy")
     return LettingGo(
-        keep,
+        ["run no `helm upgrade` of these releases until the last of these steps is done"],
         [
+            *keep,
             "upgrade each release so that its chart uses an existing service account: see its values for how",
-            *(
-                commands.remove_annotations(
-                    each.namespace, each.name, "meta.helm.sh/release-name", "meta.helm.sh/release-namespace"
-                )
-                for each in service_accounts
-            ),
+            *(commands.remove_annotations(each.namespace, each.name, *marks) for each in service_accounts),
         ],
     )
 

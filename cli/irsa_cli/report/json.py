@@ -53,6 +53,9 @@ def document(verb: str, good: bool, values: Mapping[str, Any]) -> str:
 
 def as_object(value: Any) -> Any:
     """Return a value as JSON has it; the fields of a dataclass become camelCase, the keys of a mapping stay."""
+    # Most of what is printed are strings, millions of them in an inventory: the other questions take longer.
+    if type(value) is str:
+        return value
     if is_dataclass(value):
         return {camel_case(each.name): as_object(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Outcome):

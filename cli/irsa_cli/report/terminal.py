@@ -21,16 +21,21 @@ COLORS = {
 def show(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a report as a table, then a line per failure."""
     console = Console(highlight=False)
+    show_table(headings, rows)
+    for outcome in WORST_FIRST[:-1]:
+        for text in outcome_lines(report, outcome):
+            console.print(Text(text, style=COLORS[outcome]), soft_wrap=True)
+    console.print(Text(summary(report), style="bold"), soft_wrap=True)
+
+
+def show_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table; a cell that is an outcome has its color."""
     table = Table()
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*(_colored(visible(cell)) for cell in row))
-    console.print(table)
-    for outcome in WORST_FIRST[:-1]:
-        for text in outcome_lines(report, outcome):
-            console.print(Text(text, style=COLORS[outcome]), soft_wrap=True)
-    console.print(Text(summary(report), style="bold"), soft_wrap=True)
+    Console(highlight=False).print(table)
 
 
 def _colored(cell: str) -> Text:

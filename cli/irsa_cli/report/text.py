@@ -1,7 +1,7 @@
 """A report as plain text: an aligned table, and one line for each failure."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from irsa.rules.mistakes import listed, named, visible
 from irsa_cli.report.checks import UNANSWERED, Check, Outcome, Report
@@ -12,13 +12,18 @@ NAMED = 5
 
 def plain(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the report as lines: an aligned table with a row per binding, then a line per failure."""
-    table = [headings, *([visible(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[column]) for row in table) for column in range(len(headings))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    lines = aligned(headings, rows)
     for outcomes in ((Outcome.FINDING, *UNANSWERED), (Outcome.NOT_CHECKED,)):
         block = [text for outcome in outcomes for text in outcome_lines(report, outcome)]
         lines += ["", *block] if block else []
     return [*lines, "", summary(report)]
+
+
+def aligned(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return a table as lines with aligned columns."""
+    table = [headings, *([visible(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(headings))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
 
 
 def outcome_lines(report: Report, outcome: Outcome) -> Iterator[str]:

@@ -136,8 +136,8 @@ def _tried(statements: Iterable[Statement], provider_arn: str) -> dict[str, Sequ
     """Return the patterns of service accounts that Allow statements name, and `*:*`, each with accounts to try."""
     key = f"{issuer_of_provider(provider_arn)}:sub"
     values = [*_values(statements, key)]
-    mentioned = {subject for _, value in values for subject in _subjects(value)}
-    named = {subject for names, value in values if names for subject in _subjects(value)}
+    mentioned = {subject for _, value in values for subject in subjects_of_claim(value)}
+    named = {subject for names, value in values if names for subject in subjects_of_claim(value)}
     fillings = [FILLING] if all(names for names, _ in values) else _fillings(value for _, value in values)
     tried: dict[str, Sequence[str]] = {subject: _filled(subject, fillings) for subject in named}
     unnamed = stranger(mentioned) or stranger(named)
@@ -178,7 +178,7 @@ def _values(statements: Iterable[Statement], key: str) -> Iterator[tuple[bool, s
                     yield statement.effect == "Allow" and "Not" not in operator.name, text
 
 
-def _subjects(claim: str) -> Iterator[str]:
+def subjects_of_claim(claim: str) -> Iterator[str]:
     """Yield the `namespace:name` patterns that a pattern of `sub` amounts to, whatever its wildcards stand for."""
     # As IAM reads it, `**` is `*`; each of very many would be a way of its own.
     claim = re.sub(r"\*+", "*", claim)

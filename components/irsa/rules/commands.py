@@ -270,18 +270,20 @@ def create_token(namespace: str, name: str, audience: str) -> str:
     return _command("kubectl", "create", "token", *_arguments(name, options=options))
 
 
-def remove_annotations(namespace: str, name: str, *keys: str) -> str:
-    """Return the command that removes annotations of a service account."""
+def remove_annotations(namespace: str, name: str, *keys: str, context: str | None = None) -> str:
+    """Return the command that removes annotations of a service account, in the cluster of a context if one is given."""
     words, removals = ("kubectl", "annotate", "serviceaccount"), [f"{key}-" for key in keys]
+    where = (*_option("-n", namespace), *_given("--context", context))
     if any(key.startswith("-") for key in keys):
-        return _command(*words, *_option("-n", namespace), "--", name, *removals)
-    return _command(*words, *_arguments(name, options=(*_option("-n", namespace), *removals)))
+        return _command(*words, *where, "--", name, *removals)
+    return _command(*words, *_arguments(name, options=(*where, *removals)))
 
 
-def annotate(namespace: str, name: str, key: str, value: str) -> str:
-    """Return the command that sets an annotation of a service account."""
-    words = ("kubectl", "annotate", "--overwrite", "serviceaccount")
-    return _command(*words, *_arguments(name, f"{key}={value}", options=_option("-n", namespace)))
+def annotate(namespace: str, name: str, key: str, value: str, context: str | None = None) -> str:
+    """Return the command that sets an annotation of a service account, whatever it is now."""
+    where = (*_option("-n", namespace), *_given("--context", context), "--overwrite")
+    words = ("kubectl", "annotate", "serviceaccount")
+    return _command(*words, *_arguments(name, options=(*where, f"{key}={value}")))
 
 
 def remove_label(namespace: str, name: str, key: str) -> str:
@@ -304,9 +306,10 @@ def delete_pod(name: str, namespace: str) -> str:
 # irsa
 
 
-def explain(service_account: str, role_arn: str, stack: str, issuer: str) -> str:
+def explain(service_account: str, role_arn: str, stack: str | None, issuer: str, audience: str | None = None) -> str:
     """Return the command that says why a service account (`namespace/name`) may assume a role, or may not."""
-    options = (*_option("--stack", stack), *_option("--issuer", issuer))
+    of_stack = () if stack is None else _option("--stack", stack)
+    options = (*of_stack, *_option("--issuer", issuer), *_given("--audience", audience))
     return _command("irsa", "explain", *_arguments(service_account, role_arn, options=options))
 
 

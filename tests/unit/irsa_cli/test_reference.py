@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from irsa_cli.inventory.findings import KINDS
 from irsa_cli.verify import CHECKS
 
 ROOT = Path(__file__).parents[3]
@@ -29,7 +30,7 @@ class Weather:
 
 
 def test_what_is_generated_is_up_to_date() -> None:
-    """Protects the published schemas and docs/verify.md from a change of the code: run `make generate`."""
+    """Protects the published schemas and the tables of docs from a change of the code: run `make generate`."""
     pages = dict(GENERATOR["pages"]())
 
     assert {file.name for file in pages} >= {
@@ -37,6 +38,8 @@ def test_what_is_generated_is_up_to_date() -> None:
         "prove.schema.json",
         "verify.schema.json",
         "verify.md",
+        "inventory.schema.json",
+        "inventory.md",
     }
     for file, text in pages.items():
         assert file.read_text(encoding="utf-8") == text, file.name
@@ -47,6 +50,14 @@ def test_every_check_is_documented_once() -> None:
     page = (ROOT / "docs" / "verify.md").read_text()
 
     for name in CHECKS:
+        assert page.count(f"\n| {name} | ") == 1
+
+
+def test_every_kind_of_finding_is_documented_once() -> None:
+    """Protects the reader of docs/inventory.md: the table has a row for each kind that --fail-on takes."""
+    page = (ROOT / "docs" / "inventory.md").read_text()
+
+    for name in KINDS:
         assert page.count(f"\n| {name} | ") == 1
 
 

@@ -91,6 +91,21 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
         lambda value: commands.remove_annotations("team-a", "app", value, "a/b"),
         ["kubectl", "annotate", "serviceaccount", "app", "-n", "team-a", "{}-", "a/b-"],
     ),
+    "remove_annotations in a context": (
+        lambda value: commands.remove_annotations("team-a", value, "a/b", context="blue"),
+        ["kubectl", "annotate", "serviceaccount", "{}", "-n", "team-a", "--context", "blue", "a/b-"],
+    ),
+    "annotate": (
+        lambda value: commands.annotate("team-a", "app", "a/b", value),
+        ["kubectl", "annotate", "serviceaccount", "app", "-n", "team-a", "--overwrite", "a/b={}"],
+    ),
+    "annotate in a context": (
+        lambda value: commands.annotate(value, "app", "a/b", "c", "blue"),
+        [
+            *("kubectl", "annotate", "serviceaccount", "app", "-n", "{}", "--context", "blue", "--overwrite"),
+            "a/b=c",
+        ],
+    ),
     "restart": (
         lambda value: commands.restart("Deployment", value, "team-a"),
         ["kubectl", "rollout", "restart", "deployment/{}", "-n", "team-a"],
@@ -102,6 +117,10 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
     "explain": (
         lambda value: commands.explain("team-a/app", "arn:r", value, ISSUER),
         ["irsa", "explain", "team-a/app", "arn:r", "--stack", "{}", "--issuer", ISSUER],
+    ),
+    "explain an audience": (
+        lambda value: commands.explain(value, "arn:r", None, ISSUER, "vault"),
+        ["irsa", "explain", "{}", "arn:r", "--issuer", ISSUER, "--audience", "vault"],
     ),
     "prove": (commands.prove, ["irsa", "prove", "{}"]),
     "check": (commands.check, [".venv/bin/irsa", "check", "{}"]),

@@ -1,0 +1,1 @@
+"""The verb `inventory`: who may assume what, as clusters and AWS accounts are now."""

@@ -1,0 +1,145 @@
+"""What `irsa inventory --json` prints; the HTML page has the same object in it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from irsa.evaluation import Decision
+
+
+@dataclass(frozen=True)
+class InventoriedCluster:
+    """A cluster that was read.
+
+    Attributes:
+        name: The context, the name in EKS, or the key in a stack file, by which it was reached.
+        issuer: The issuer of its tokens.
+        service_accounts: How many service accounts it has.
+    """
+
+    name: str
+    issuer: str
+    service_accounts: int
+
+
+@dataclass(frozen=True)
+class InventoriedAwsAccount:
+    """An AWS account that was read.
+
+    Attributes:
+        number: Its 12 digits.
+        roles: How many roles it has, whomever they trust.
+        providers: ARNs of its IAM OIDC providers.
+    """
+
+    number: str
+    roles: int
+    providers: Sequence[str]
+
+
+@dataclass(frozen=True)
+class InventoriedServiceAccount:
+    """A service account.
+
+    Attributes:
+        cluster: Name of its cluster.
+        namespace: Its namespace.
+        name: Its name.
+        annotated_role: The role of its annotation, as it is written there; empty where it has none.
+        audience: The audience of the token that the webhook mounts.
+        managed: Whether a stack of --stack declares it with that role.
+    """
+
+    cluster: str
+    namespace: str
+    name: str
+    annotated_role: str
+    audience: str
+    managed: bool
+
+
+@dataclass(frozen=True)
+class InventoriedRole:
+    """A role that trusts an OIDC provider of Kubernetes, may admit its tokens, or is in an annotation.
+
+    Attributes:
+        arn: Its ARN.
+        last_used: When it was last used, such as 2026-11-01T10:00:00Z; empty where it was not, or that is not known.
+        last_used_known: Whether IAM said when it was last used; it tracks 400 days.
+        managed: Whether a stack of --stack declares it.
+    """
+
+    arn: str
+    last_used: str
+    last_used_known: bool
+    managed: bool
+
+
+@dataclass(frozen=True)
+class Admission:
+    """Service accounts of one cluster that have the same answer from a role. No object: the role refuses them.
+
+    Attributes:
+        role: ARN of the role.
+        cluster: Name of the cluster.
+        decision: `allowed` or `cannot decide`.
+        audiences: The audiences of the tokens for which this is the answer.
+        reason: The statements that decide, with their conditions; and what is not known, where nothing is decided.
+        documentation: Page of AWS that states the rule.
+        service_accounts: The service accounts, each as NAMESPACE/NAME.
+    """
+
+    role: str
+    cluster: str
+    decision: Decision
+    audiences: Sequence[str]
+    reason: str
+    documentation: str
+    service_accounts: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is wrong, wide or unused.
+
+    Attributes:
+        kind: Its kind, such as `missing-role`. New versions may add some.
+        cluster: Name of the cluster; empty where it is about no single one.
+        service_account: The service account, as NAMESPACE/NAME; empty where it is about no single one.
+        role: ARN of the role, or what an annotation has in its place; empty where it is about none.
+        provider: ARN of the IAM OIDC provider; empty where it is about none.
+        found: What is there.
+        expected: What should be there.
+        fix: A command that fixes it, or shows more of it; empty where there is none.
+    """
+
+    kind: str
+    cluster: str = ""
+    service_account: str = ""
+    role: str = ""
+    provider: str = ""
+    found: str = ""
+    expected: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What `irsa inventory` found.
+
+    Attributes:
+        clusters: The clusters.
+        aws_accounts: The AWS accounts.
+        service_accounts: All service accounts of the clusters.
+        roles: The roles that have to do with Kubernetes.
+        admissions: Who may assume which role.
+        findings: What is wrong, wide or unused.
+        not_checked: What could not be read or decided, each as one sentence.
+    """
+
+    clusters: Sequence[InventoriedCluster]
+    aws_accounts: Sequence[InventoriedAwsAccount]
+    service_accounts: Sequence[InventoriedServiceAccount]
+    roles: Sequence[InventoriedRole]
+    admissions: Sequence[Admission]
+    findings: Sequence[Finding]
+    not_checked: Sequence[str]

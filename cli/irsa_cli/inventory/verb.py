@@ -1,0 +1,142 @@
+"""List who may assume which role, as clusters and AWS accounts are now."""
+
+import argparse
+import sys
+import textwrap
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+
+from irsa.rules.mistakes import named
+from irsa_cli.discovery import add_discovery_options, discover
+from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD
+from irsa_cli.inventory.findings import KINDS, TRACKED_DAYS
+from irsa_cli.inventory.output import Inventory
+from irsa_cli.inventory.spreadsheet import write_csv
+from irsa_cli.inventory.table import plain, table_of
+from irsa_cli.inventory.taking import take_inventory
+from irsa_cli.progress import under_way
+from irsa_cli.report.json import camel_case, document
+
+ALL = "all"
+UNUSED_DAYS = 90
+OUTPUT = Inventory
+
+
+def _help_line(name: str, text: str) -> str:
+    return textwrap.fill(f"{name:<24}{text.replace('`', '')}", 80, initial_indent="  ", subsequent_indent=" " * 26)
+
+
+_HELP_OF_KINDS = "\n".join(_help_line(name, kind.finds) for name, kind in KINDS.items())
+DESCRIPTION = f"""\
+List every service account of the cluster with the roles that it may assume, by
+the trust policies that the AWS account has now, and what is wrong with them.
+Nothing is changed, and no stack is needed. The cluster is that of the current
+context, the AWS account that of the current credentials.
+
+kinds of findings:
+{_HELP_OF_KINDS}
+
+The permissions that it needs are in docs/inventory.md.
+"""
+EXAMPLE = """\
+examples:
+  irsa inventory
+  irsa inventory --context blue --context green --by role
+  irsa inventory --html inventory.html --fail-on not-admitted
+
+exit codes: 0 good, 1 a finding of a kind of --fail-on, 2 not checked (nothing
+could be read; with --fail-on, also where something could not)"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments to its parser."""
+    parser.description, parser.epilog = DESCRIPTION, EXAMPLE
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add_discovery_options(parser)
+    parser.add_argument(
+        "--by", choices=["service-account", "role"], default="service-account", help="rows of the table"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument("--csv", action="store_true", help="print CSV: a row for each service account and role")
+    parser.add_argument("--html", metavar="FILE", type=Path, help="also write a page for a browser to FILE")
+    parser.add_argument(
+        "--fail-on",
+        metavar="KIND",
+        action="append",
+        default=[],
+        choices=[*KINDS, ALL],
+        help="exit code 1 if there is such a finding; all: any (repeatable)",
+    )
+    parser.add_argument(
+        "--unused-days",
+        metavar="N",
+        type=_days,
+        default=UNUSED_DAYS,
+        help=f"a role not used for N days is unused (default: {UNUSED_DAYS})",
+    )
+    parser.set_defaults(run=run)
+
+
+def _days(text: str) -> int:
+    """Return a number of days for which IAM can tell whether a role was used.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    if text.isascii() and text.isdigit() and 1 <= int(text[:10]) <= TRACKED_DAYS:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of days from 1 to {TRACKED_DAYS}, which IAM tracks")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Take the inventory, print it and return the exit code.
+
+    Raises:
+        CouldNotLookError: No cluster, or no AWS account, can be read.
+    """
+    with under_way("inventory", "reading clusters and AWS accounts"):
+        discovery = discover(options.context, options.cluster, options.stack)
+    with under_way("inventory", "evaluating trust policies"):
+        inventory = take_inventory(discovery, datetime.now(UTC), options.unused_days)
+    code = exit_code(inventory, options.fail_on)
+    _print(inventory, options, code)
+    return _write_page(inventory, options.html, code) if options.html else code
+
+
+def exit_code(inventory: Inventory, fail_on: list[str]) -> int:
+    """Return the exit code: with --fail-on, what was not checked is not good."""
+    kinds = {*KINDS} if ALL in fail_on else {*fail_on}
+    if any(each.kind in kinds for each in inventory.findings):
+        return FINDINGS
+    return COULD_NOT_LOOK if kinds and inventory.not_checked else GOOD
+
+
+def _print(inventory: Inventory, options: argparse.Namespace, code: int) -> None:
+    if options.json:
+        values = {camel_case(each.name): getattr(inventory, each.name) for each in fields(inventory)}
+        print(document("inventory", code == GOOD, values))
+    elif options.csv:
+        write_csv(inventory, sys.stdout)
+    else:
+        table = table_of(inventory, options.by)
+        if sys.stdout.isatty():
+            from irsa_cli.report.terminal import show_lines, show_table  # noqa: PLC0415 (rich, which a pipe does not need)
+
+            if table.rows:
+                show_table(table.headings, table.rows)
+            show_lines(table.lines)
+        else:
+            print("\n".join(plain(table)))
+
+
+def _write_page(inventory: Inventory, file: Path, code: int) -> int:
+    from irsa_cli.inventory.page import page  # noqa: PLC0415 (only this option needs it)
+
+    try:
+        file.write_text(page(inventory), encoding="utf-8")
+    except OSError as error:
+        sys.stderr.write(f"irsa inventory: cannot write {named(str(file))}: {error.strerror}\n")
+        return code or COULD_NOT_LOOK
+    return code

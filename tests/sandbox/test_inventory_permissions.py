@@ -1,0 +1,35 @@
+"""`irsa inventory` with no more rights in Kubernetes than its documentation names, against the real API server."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.output_schemas import check_output
+from tests.sandbox.irsa_command import ISSUER
+from tests.sandbox.test_verify import access
+
+pytestmark = pytest.mark.sandbox
+
+
+def test_the_documented_rights_are_enough(cloud: Any, tmp_path: Path) -> None:
+    """Protects least privilege: the lists of docs/permissions/kubernetes-inventory.yaml suffice."""
+    taking = access(cloud, tmp_path, "kubernetes-inventory.yaml", "taking-inventory")
+    answer = cloud.run("irsa", "inventory", "--json", **taking)
+    found = check_output("inventory", answer.stdout)
+    everybody = cloud.kubectl("get", "serviceaccounts", "--all-namespaces", "-o", "name").stdout.split()
+
+    assert (answer.returncode, found["notChecked"]) == (0, [])
+    assert [each["issuer"] for each in found["clusters"]] == [f"https://{ISSUER}"]
+    assert len(found["serviceAccounts"]) == len(everybody)
+
+
+def test_less_is_said(cloud: Any, tmp_path: Path) -> None:
+    """Protects from an empty inventory: with the rights in one namespace, the cluster's list is denied: exit code 2."""
+    narrow = access(cloud, tmp_path, "kubernetes-inventory.yaml", "taking-one-namespace", namespace="default")
+    answer = cloud.run("irsa", "inventory", "--json", **narrow)
+
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "list serviceaccounts in the whole cluster" in answer.stderr
+    assert answer.stderr.startswith("irsa inventory: the current context: ")
+    assert answer.stderr.count("\n") == 1

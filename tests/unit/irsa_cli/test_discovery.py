@@ -1,0 +1,413 @@
+"""Reading clusters and AWS accounts whole: what is denied, what is read twice, and what is not there."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from moto import mock_aws
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.iam.models import IAMBackend
+from moto.iam.responses import IamResponse
+
+from irsa_cli import discovery
+from irsa_cli.discovery import discover, read_aws_account
+from irsa_cli.exits import CouldNotLookError, NoPermissionError
+from irsa_cli.found import FoundCluster
+from irsa_cli.live.aws import LiveAwsAccounts
+from irsa_cli.live.iam import LiveAwsAccount
+from irsa_cli.live.kubernetes import LiveClusters
+from irsa_cli.state import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
+from sandbox import missing_in_moto
+
+BLUE, GREEN = (f"https://oidc.eks.us-west-2.amazonaws.com/id/{name}" for name in ("BLUE", "GREEN"))
+PROVIDER = f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:oidc-provider/{BLUE.removeprefix('https://')}"
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithWebIdentity"}],
+}
+PERMISSIONS = Path(__file__).parents[3] / "docs" / "permissions"
+POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}
+
+
+class Cluster:
+    """A cluster as LiveCluster shows it; the name of its context says which it is, and what it denies."""
+
+    def __init__(self, context: str | None) -> None:
+        self.context = context or "current"
+
+    @property
+    def issuer(self) -> str:
+        if self.context.startswith("denied issuer"):
+            raise NoPermissionError("get /.well-known/openid-configuration: forbidden")
+        return GREEN if "green" in self.context else BLUE
+
+    def objects(self, kind: str) -> list[Any]:
+        assert kind == "serviceaccounts"
+        if self.context.startswith("denied list"):
+            raise NoPermissionError("list serviceaccounts in the whole cluster: forbidden")
+        places = (("b", "x"), ("a", "y"), ("a", "x"))
+        annotations = {"eks.amazonaws.com/role-arn": "arn:x"}
+        return [
+            {"metadata": {"namespace": namespace, "name": name, "annotations": annotations if name == "y" else None}}
+            for namespace, name in places
+        ]
+
+
+@pytest.fixture
+def cluster_apis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clusters of any context, without a kubeconfig."""
+
+    def configuration(inputs: Any) -> Any:
+        if inputs.get("context") == "none":
+            raise CouldNotLookError("the kubeconfig: no context none")
+        return inputs.get("context")
+
+    monkeypatch.setattr(discovery, "configuration", configuration)
+    monkeypatch.setattr(discovery, "LiveCluster", Cluster)
+
+
+@pytest.fixture
+def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """IAM with a page of two; moto's classes are as before after the test."""
+    for owner, name in ((IAMBackend, "list_roles"), (IamResponse, "get_account_authorization_details")):
+        monkeypatch.setattr(owner, name, vars(owner)[name])
+    monkeypatch.setattr(missing_in_moto, "PAGE", 2)
+    missing_in_moto.page_as_iam()
+    for name, value in (
+        ("AWS_ACCESS_KEY_ID", "x"),
+        ("AWS_SECRET_ACCESS_KEY", "x"),
+        ("AWS_DEFAULT_REGION", "us-west-2"),
+    ):
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    with mock_aws():
+        client = boto3.client("iam")
+        client.create_open_id_connect_provider(
+            Url=BLUE, ThumbprintList=["0" * 40], ClientIDList=["sts.amazonaws.com", "vault"]
+        )
+        arn = client.create_policy(PolicyName="read", PolicyDocument=json.dumps(POLICY))["Policy"]["Arn"]
+        for number in range(5):
+            client.create_role(
+                RoleName=f"app-{number}",
+                Path="/team/",
+                AssumeRolePolicyDocument=json.dumps(TRUST),
+                Description=f"Reads {number}",
+                MaxSessionDuration=7200,
+                Tags=[{"Key": "team", "Value": "a"}],
+                PermissionsBoundary=arn,
+            )
+            client.attach_role_policy(RoleName=f"app-{number}", PolicyArn=arn)
+            client.put_role_policy(RoleName=f"app-{number}", PolicyName="inline", PolicyDocument=json.dumps(POLICY))
+        boto3.client("eks").create_cluster(
+            name="blue", roleArn="arn:aws:iam::123456789012:role/x", resourcesVpcConfig={}
+        )
+        yield client
+
+
+class Account:
+    """The AWS account as it is read, with operations that IAM or EKS denies."""
+
+    def __init__(self, *denied: str) -> None:
+        session = boto3.session.Session()
+        events = session._session.get_component("event_emitter")
+        self.asked: list[tuple[str, str]] = []
+        events.register("before-call", self._count)
+        for operation in denied:
+            events.register_first(f"before-send.*.{operation}", _refusal)
+        self.live = LiveAwsAccount(session, DEFAULT_ACCOUNT_ID)
+
+    def _count(self, model: Any, **_: Any) -> None:
+        self.asked.append((model.service_model.service_name, model.name))
+
+    @property
+    def calls(self) -> list[str]:
+        return [name for _, name in self.asked]
+
+
+def _refusal(request: Any, **_: Any) -> AWSResponse:
+    body = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>No</Message></Error></ErrorResponse>"
+    if "eks" in request.url:
+        body = '{"message": "No"}'
+
+    class Raw:
+        def stream(self) -> Iterator[bytes]:
+            yield body.encode()
+
+    return AWSResponse(request.url, 403, HTTPHeaders(), Raw())
+
+
+@pytest.fixture
+def accounts(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that sets what the current credentials reach: an AWS account, or an error."""
+
+    def set_accounts(found: Account | CouldNotLookError) -> None:
+        def only(_: Any) -> LiveAwsAccount:
+            if isinstance(found, CouldNotLookError):
+                raise found
+            return found.live
+
+        monkeypatch.setattr(LiveAwsAccounts, "only", only)
+
+    return set_accounts
+
+
+# --- An AWS account --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("iam")
+def test_an_aws_account_is_read_in_lists() -> None:
+    """Protects IAM's rate limits, and that each role has what only one of the two lists has of it."""
+    account, said = Account(), list[str]()
+    found = read_aws_account(account.live, policies=True, not_checked=said.append)
+
+    assert said == []
+    assert [role.arn.rpartition(":")[2] for role in found.roles] == [f"role/team/app-{number}" for number in range(5)]
+    first = found.roles[0]
+    assert (first.trust, first.description, first.max_session_duration) == (TRUST, "Reads 0", 7200)
+    assert (first.path, first.name, first.tags, first.has_details) == ("/team/", "app-0", {"team": "a"}, True)
+    assert first.inline_policies == {"inline": POLICY}
+    assert first.attached_policies == (first.permissions_boundary,)
+    assert isinstance(first.created, datetime)
+    assert first.created.tzinfo is not None
+    assert {arn: sorted(ids) for arn, ids in found.client_ids.items()} == {PROVIDER: ["sts.amazonaws.com", "vault"]}
+    assert [(policy.document, policy.attachments) for policy in found.policies] == [(POLICY, 5)]
+    assert "GetRole" not in account.calls
+    assert account.calls.count("ListRoles") <= 3
+
+
+@pytest.mark.usefixtures("iam")
+def test_the_clusters_of_the_providers_regions_are_listed() -> None:
+    """Protects the search for orphans: the regions that the OIDC providers name are asked, and no other."""
+    found = read_aws_account(Account().live)
+
+    assert found.eks_issuers.keys() == {"us-west-2"}
+    issuers = boto3.client("eks").describe_cluster(name="blue")["cluster"]["identity"]["oidc"]["issuer"]
+    assert found.eks_issuers["us-west-2"] == frozenset({issuers})
+
+
+@pytest.mark.usefixtures("iam")
+def test_without_the_details_the_roles_are_still_there() -> None:
+    """Protects who has no right to GetAccountAuthorizationDetails: the trust policies say who may what."""
+    said = list[str]()
+    found = read_aws_account(Account("GetAccountAuthorizationDetails").live, not_checked=said.append)
+
+    assert [role.trust for role in found.roles] == [TRUST] * 5
+    assert {role.has_details for role in found.roles} == {False}
+    assert found.roles[0].description == "Reads 0"
+    assert len(said) == 1
+    what = f"last use, tags and policies of the roles of AWS account {DEFAULT_ACCOUNT_ID}"
+    assert said[0].startswith(f"{what}: iam:GetAccountAuthorizationDetails: AccessDenied")
+
+
+@pytest.mark.usefixtures("iam")
+@pytest.mark.parametrize("operation", ["ListClusters", "DescribeCluster"])
+def test_a_denied_list_of_clusters_is_not_an_empty_one(operation: str) -> None:
+    """Protects from orphans that are none: where EKS cannot be asked, no issuer is called gone."""
+    said = list[str]()
+    found = read_aws_account(Account(operation).live, not_checked=said.append)
+
+    assert found.eks_issuers == {"us-west-2": None}
+    assert [text.partition(":")[0] for text in said] == [
+        f"EKS clusters in us-west-2 of AWS account {DEFAULT_ACCOUNT_ID}"
+    ]
+
+
+@pytest.mark.usefixtures("iam")
+@pytest.mark.parametrize("operation", ["ListRoles", "ListOpenIDConnectProviders", "GetOpenIDConnectProvider"])
+def test_what_an_inventory_needs_is_not_left_out(operation: str) -> None:
+    """Protects from an account that looks empty: without its roles or providers there is no answer."""
+    with pytest.raises(CouldNotLookError, match=f"iam:{operation}: AccessDenied"):
+        read_aws_account(Account(operation).live)
+
+
+@pytest.mark.usefixtures("iam")
+def test_what_is_asked_is_what_the_documented_policy_allows() -> None:
+    """Protects least privilege: an inventory needs exactly the actions of docs/permissions/iam-inventory.json."""
+    account = Account()
+    read_aws_account(account.live)
+    statements = json.loads((PERMISSIONS / "iam-inventory.json").read_text())["Statement"]
+    actions = {action for each in statements for action in _listed(each["Action"])}
+
+    assert {f"{service}:{call}" for service, call in account.asked} == actions
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def test_last_use() -> None:
+    """Protects the date of the last use, which only the details have; moto has none."""
+    used = datetime(2026, 11, 1, tzinfo=UTC)
+    listed = {"RoleName": "app", "Arn": "arn:aws:iam::1:role/app", "AssumeRolePolicyDocument": TRUST}
+    live: Any = SimpleNamespace(
+        number="1",
+        session=None,
+        oidc_providers=list,
+        client_ids=None,
+        listed_roles=lambda: [listed, {**listed, "RoleName": "new", "Arn": "arn:aws:iam::1:role/new"}],
+        role_details=lambda: [{"RoleName": "app", "RoleLastUsed": {"LastUsedDate": used, "Region": "us-west-2"}}],
+    )
+    found = read_aws_account(live)
+
+    assert [(role.name, role.last_used, role.has_details) for role in found.roles] == [
+        ("app", used, True),
+        # Created between the two lists.
+        ("new", None, False),
+    ]
+
+
+# --- Clusters --------------------------------------------------------------------------------------------------------
+
+
+def names(found: FoundCluster) -> list[str]:
+    return [str(each) for each in found.service_accounts]
+
+
+@pytest.mark.usefixtures("iam", "cluster_apis")
+def test_the_current_context_and_credentials(accounts: Any) -> None:
+    """Protects the first use: nothing is named, no stack is needed."""
+    accounts(Account())
+    found = discover([], [], [])
+
+    assert [(each.name, each.issuer, names(each)) for each in found.clusters] == [
+        ("current", BLUE, ["a/x", "a/y", "b/x"])
+    ]
+    assert [each.role_arn for each in found.clusters[0].service_accounts] == ["", "arn:x", ""]
+    assert [each.number for each in found.aws_accounts] == [DEFAULT_ACCOUNT_ID]
+    assert found.not_checked == ()
+
+
+@pytest.mark.usefixtures("iam", "cluster_apis")
+def test_two_contexts_of_one_cluster_are_one_cluster(accounts: Any) -> None:
+    """Protects the counts: a cluster that two contexts reach is there once, under the first."""
+    accounts(Account())
+    found = discover(["blue as admin", "green", "blue as reader"], [], [])
+
+    assert [(each.name, each.issuer) for each in found.clusters] == [("blue as admin", BLUE), ("green", GREEN)]
+
+
+@pytest.mark.usefixtures("iam", "cluster_apis")
+@pytest.mark.parametrize(
+    ("context", "said"),
+    [
+        ("none", "context none: the kubeconfig: no context none"),
+        ("denied list", 'context "denied list": list serviceaccounts in the whole cluster: forbidden'),
+        ("denied issuer", 'context "denied issuer": get /.well-known/openid-configuration: forbidden'),
+    ],
+)
+def test_a_cluster_that_cannot_be_read_is_said(accounts: Any, context: str, said: str) -> None:
+    """Protects several clusters: one that is denied is named, the others are there; one alone is no inventory."""
+    accounts(Account())
+
+    assert [each.name for each in discover(["green", context], [], []).clusters] == ["green"]
+    assert discover(["green", context], [], []).not_checked == (said,)
+    with pytest.raises(CouldNotLookError) as error:
+        discover([context], [], [])
+    assert str(error.value) == said
+
+
+@pytest.mark.usefixtures("cluster_apis")
+def test_without_an_aws_account_there_is_no_inventory(accounts: Any) -> None:
+    """Protects from a list of service accounts none of which may anything."""
+    accounts(CouldNotLookError("sts:GetCallerIdentity: ExpiredToken"))
+
+    with pytest.raises(CouldNotLookError) as error:
+        discover([], [], [])
+    assert str(error.value) == "the AWS account of the current credentials: sts:GetCallerIdentity: ExpiredToken"
+
+
+@pytest.mark.usefixtures("iam", "cluster_apis")
+def test_a_cluster_by_its_name_in_eks(accounts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects who has no kubeconfig: its endpoint and certificate are read from EKS; one that is not there is said."""
+    accounts(Account())
+    asked: list[Any] = []
+
+    def configuration(inputs: Any) -> str:
+        asked.append(json.loads(inputs["kubeconfig"]))
+        return "green"
+
+    monkeypatch.setattr(discovery, "configuration", configuration)
+    found = discover([], ["blue", "gone"], [])
+
+    assert [each.name for each in found.clusters] == ["green"]
+    endpoint = boto3.client("eks").describe_cluster(name="blue")["cluster"]["endpoint"]
+    assert asked[0]["clusters"][0]["cluster"]["server"] == endpoint
+    assert found.not_checked == ("EKS cluster gone: there is no such EKS cluster in us-west-2",)
+
+
+@pytest.mark.usefixtures("iam", "cluster_apis")
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"AWS_REGION": "eu-west-1"}, "there is no such EKS cluster in eu-west-1"),
+        ({"AWS_DEFAULT_REGION": ""}, "no region: set AWS_REGION, or the region of the AWS profile"),
+    ],
+)
+def test_the_region_of_a_cluster(
+    accounts: Any, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: str
+) -> None:
+    """Protects who sets AWS_REGION, which boto3 does not read: the cluster is looked for there, and not nowhere."""
+    accounts(Account())
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(CouldNotLookError, match=f"EKS cluster blue: {said}"):
+        discover([], ["blue"], [])
+
+
+# --- Stacks ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stack with two clusters, whose kubeconfigs both call their context `aws`, and a binding."""
+    service_account = DeclaredServiceAccount("a", "x", {}, True, "blue")
+    binding = DeclaredBinding("app", "arn:aws:iam::1:role/app", service_accounts=(service_account,))
+    declared = DeclaredStack("prod", (binding,), {"provider": {}}, {"blue": {}, "green": {}})
+    monkeypatch.setattr(discovery, "read_stack", lambda name: declared)
+    account = Account()
+
+    class Blue(Cluster):
+        issuer = BLUE
+
+    class Green(Cluster):
+        issuer = GREEN
+
+    clusters = {"blue": Blue("aws"), "green": Green("aws")}
+    monkeypatch.setattr(LiveClusters, "of", lambda _, reference: clusters[reference])
+    monkeypatch.setattr(LiveAwsAccounts, "of_provider", lambda _, reference: account.live)
+
+
+@pytest.mark.usefixtures("iam", "stack")
+def test_a_stack_names_its_clusters_and_what_it_manages() -> None:
+    """Protects the comparison with a stack: its own clusters are read, and what its bindings declare is known."""
+    found = discover([], [], ["prod"])
+
+    assert found.stacks == ("prod",)
+    assert found.managed_roles == {"arn:aws:iam::1:role/app"}
+    assert found.managed_service_accounts == {("arn:aws:iam::1:role/app", "a", "x")}
+
+
+@pytest.mark.usefixtures("iam", "stack")
+def test_no_two_clusters_have_one_name() -> None:
+    """Protects several clusters in one table: what is in one must not be taken for what is in the other."""
+    found = discover([], [], ["prod"])
+
+    assert [each.name for each in found.clusters] == [f"aws ({issuer[8:]})" for issuer in (BLUE, GREEN)]
+    assert [{each.cluster for each in cluster.service_accounts} for cluster in found.clusters] == [
+        {cluster.name} for cluster in found.clusters
+    ]
+
+
+@pytest.mark.usefixtures("iam", "stack", "cluster_apis")
+def test_a_context_takes_the_place_of_the_stacks_clusters() -> None:
+    """Protects who compares another cluster with a stack: --context says which clusters are read."""
+    assert [each.name for each in discover(["green"], [], ["prod"]).clusters] == ["green"]
