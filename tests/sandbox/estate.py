@@ -311,7 +311,7 @@ def cloudformation(
         indent=4,
     )
     full = f"{name}-{random}" if random else name
-    role = Role(full, trust, "cloudformation" if more.get("tags") else "", **more)
+    role = Role(full, trust, "cloudformation" if random or more.get("tags") else "", **more)
     return Made(role, (applied(Account(namespace, account, role.arn)),))
 
 

@@ -5,6 +5,7 @@ Nothing of what is adopted may change, and nobody may get in or be shut out, wha
 
 import json
 import re
+import shlex
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -33,8 +34,12 @@ PLAIN = tuple(
     for each in estate.ROLES
     if not each.name.startswith("hand-") and each.name not in (role("tempo").name, "orders-conditions")
 )
-# Each admits nobody, or somebody other than what irsa would write for the same subjects.
-NEVER_WIDER = ("hand-literal-wildcard", "hand-typo", "hand-no-audience", "hand-if-exists", "hand-deny")
+# Annotated with a role that has not let them in before either: adopted as it is, and found by verify and prove.
+BROKEN = {"payments-ledger", "payments-refunds", "vault-injector", "batch-old"}
+# The sandbox's STS has no rule for NotAction, and refuses it.
+BEYOND_THE_SANDBOX = "batch-export"
+# A condition on the caller's network, and a service account that does not exist.
+NOT_PROVABLE = {"batch-office", "hand-typo"}
 
 
 @dataclass
@@ -138,9 +143,24 @@ def live_accounts(cloud: Any) -> dict[str, Any]:
     return found
 
 
+def steps(said: str) -> list[str]:
+    """Return the steps that a report advises, in their order, without its remarks."""
+    found = (re.fullmatch(r"  \d+\. (.*?)(?:   \(.*\))?", line) for line in said.splitlines())
+    return [each[1] for each in found if each]
+
+
+def follow_kubectl(cloud: Any, advised: list[str]) -> None:
+    """Run those steps that are kubectl's."""
+    for step in advised:
+        words = shlex.split(step) if step.startswith("kubectl ") else []
+        if words:
+            answer = cloud.kubectl(*words[1:])
+            assert answer.returncode == 0, (step, answer.stderr)
+
+
 def without_marks(accounts: dict[str, Any]) -> dict[str, Any]:
     """Return service accounts without what says to whom they belong, which is irsa now, and kubectl's own note."""
-    marks = (estate.MANAGED_BY, "meta.helm.sh/", "kubectl.kubernetes.io/")
+    marks = (estate.MANAGED_BY, "meta.helm.sh/", "helm.sh/resource-policy", "kubectl.kubernetes.io/")
     return {
         name: {
             field: {key: each for key, each in values.items() if not key.startswith(marks)}
@@ -176,14 +196,16 @@ def adoption(planted: Any, tmp_path_factory: pytest.TempPathFactory) -> Adoption
     said = adopt(project, "--all", *TAKE_FROM)
     # Something is left: that is for those who read the exit code.
     assert said.returncode == 1, said.stdout + said.stderr
-    steps = planned(project)
+    advised = steps(said.stdout)
+    follow_kubectl(cloud, advised[: advised.index(f"pulumi preview --stack {STACK}")])
+    preview = planned(project)
     ups = [project.up(), project.up()]
     after = sessions(cloud), details(cloud), live_accounts(cloud)
     return Adoption(
         project,
         said.stdout + said.stderr,
         stack_file(project),
-        steps,
+        preview,
         ups,
         (before[0], after[0]),
         (before[1], after[1]),
@@ -204,7 +226,8 @@ def test_what_another_tool_manages_is_left_to_it(project: Project) -> None:
     """Protects from two owners: without --take-from, the roles of eksctl, Terraform and CloudFormation are left."""
     said = adopt(project, "--all")
     taken = {each["role"].get("name") for each in bindings_of(project).values()}
-    owned = {each.name: each.maker for each in estate.ROLES if each.maker and each.tags}
+    # Terraform leaves no mark where nobody tells it to; CloudFormation leaves one in the names that it makes.
+    owned = {each.name: each.maker for each in estate.ROLES if each.maker and each.name != "orders-untagged"}
 
     assert said.returncode == 1, said.stdout + said.stderr
     assert taken & owned.keys() == set()
@@ -409,17 +432,19 @@ def test_nothing_of_a_service_account_changes(adoption: Adoption) -> None:
 
 def test_verify_and_prove_are_green(adoption: Adoption) -> None:
     """Protects the hand-over: what was adopted is as declared, and works; what cannot be proven here is no finding."""
-    code, checks = report(adoption.project, "verify")
-    print(json.dumps(not_good(checks), indent=1))
-    print(json.dumps(not_good(report(adoption.project, "prove")[1]), indent=1))
-    print(adoption.said)
-    print((adoption.project.folder / FILE).read_text())
-    assert (code, not_good(checks)) == (0, [])
-    _, checks = report(adoption.project, "prove")
-    assert [check for check in checks if check["outcome"] == "finding"] == []
-    proven = {check["binding"] for check in checks if check["check"] == "assumes" and check["outcome"] == "ok"}
+    code, verified = report(adoption.project, "verify")
+    assert {(check["binding"], check["check"]) for check in not_good(verified)} == {(key, "trust") for key in BROKEN}
+    assert code == 1
+    _, proven = report(adoption.project, "prove")
+    by_outcome = {
+        outcome: {check["binding"] for check in proven if check["outcome"] == outcome}
+        for outcome in ("finding", "could not look")
+    }
+    assert by_outcome["finding"] == {*BROKEN, BEYOND_THE_SANDBOX}
+    assert by_outcome["could not look"] == NOT_PROVABLE
+    assumed = {check["binding"] for check in proven if check["check"] == "assumes" and check["outcome"] == "ok"}
     plain = {key for key, each in adoption.bindings.items() if each["role"].get("name") in PLAIN}
-    assert plain - proven == set()
+    assert plain - assumed == set()
 
 
 def test_what_is_left_is_named_with_its_reason(adoption: Adoption) -> None:
@@ -460,6 +485,28 @@ def test_it_takes_nothing_twice(adoption: Adoption) -> None:
     assert (adoption.project.folder / FILE).read_text() == before
 
 
+def test_the_old_owners_let_go_without_a_moment_without_a_role(adoption: Adoption) -> None:
+    """Protects Pods during the move: when a chart lets go of its account, the account tells Helm to keep it.
+
+    helm upgrade looks at the live object for that: https://github.com/helm/helm/blob/v3.14.0/pkg/kube/client.go.
+    """
+    cloud, advised = adoption.project.cloud, steps(adoption.said)
+    after = advised[advised.index(f"irsa prove --stack {STACK}") + 1 :]
+    upgrade = next(index for index, step in enumerate(after) if step.startswith("upgrade each release"))
+    follow_kubectl(cloud, after[:upgrade])
+    live = live_accounts(cloud)
+    of_helm = [str(each) for each in estate.ACCOUNTS if each.labels.get(estate.MANAGED_BY) == "Helm"]
+    assert {live[name]["annotations"].get("helm.sh/resource-policy") for name in of_helm} == {"keep"}
+    follow_kubectl(cloud, after[upgrade:])
+    live = live_accounts(cloud)
+
+    assert without_marks(live) == without_marks(adoption.accounts[0])
+    assert not [key for name in of_helm for key in live[name]["annotations"] if key.startswith("meta.helm.sh/")]
+    # eksctl deletes the accounts that have its label, with their stack.
+    assert not [name for name, each in live.items() if each["labels"].get(estate.MANAGED_BY) == "eksctl"]
+    assert adoption.project.up("--refresh") == {}
+
+
 # --- And back --------------------------------------------------------------------------------------------------------
 
 
@@ -470,4 +517,4 @@ def test_a_destroy_leaves_what_was_adopted(adoption: Adoption) -> None:
 
     assert "Traceback" not in answer.stdout + answer.stderr
     assert details(cloud).keys() == adoption.roles[0].keys()
-    assert live_accounts(cloud) == adoption.accounts[1]
+    assert without_marks(live_accounts(cloud)) == without_marks(adoption.accounts[0])

@@ -31,18 +31,30 @@ _TOOLS = {
     "argocd": "argocd",
     "flux": "flux",
 }
+# CloudFormation puts no tag of its own on a role (https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/277),
+# but without RoleName calls it by the stack, the logical ID and 12 characters, as in
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-iam-role.html (Return values).
+_GENERATED_NAME = re.compile(
+    r"[A-Za-z].*-([A-Za-z0-9]+)-(?=[a-z0-9]*[A-Z])(?=[A-Za-z]*[0-9])([A-Z0-9]{12,13}|[A-Za-z0-9]{12})"
+)
 # CDK appends a hash to the names that it gives: https://docs.aws.amazon.com/cdk/v2/guide/identifiers.html
 _CDK_LOGICAL_ID = re.compile(r".+[0-9A-F]{8}")
 
 
 class Owner(NamedTuple):
-    """A tool that manages something, and what it calls it, such as the name of a stack; empty where that is unknown."""
+    """A tool that manages something, and what it calls it, such as the name of a stack; empty where that is unknown.
+
+    Only the name of a role may say so: then it is not certain.
+    """
 
     tool: str
     what: str = ""
+    certain: bool = True
 
     def __str__(self) -> str:
         """Return it for a message."""
+        if not self.certain:
+            return f"{named(self.tool)}, by its name"
         return f"{named(self.tool)} ({named(self.what)})" if self.what else named(self.tool)
 
 
@@ -58,7 +70,7 @@ def _by_eksctl(tags: Words) -> str | None:
     cluster, service_account = (tags.get(key, "") for key in names)
     if stack or not cluster or not service_account:
         return stack
-    # CloudFormation puts the tags of a stack on its roles, but not the stack's name, which eksctl derives from these two:
+    # CloudFormation puts the tags of a stack on its roles, but not its name, which eksctl derives from these two:
     # https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/277
     # https://github.com/eksctl-io/eksctl/tree/main/pkg/cfn/manager (makeIAMServiceAccountStackName)
     return f"eksctl-{cluster}-addon-iamserviceaccount-{service_account.replace('/', '-', 1)}"
@@ -122,7 +134,14 @@ def owners_of_role(role: FoundRole) -> list[Owner]:
         what = mark(role.tags)
         if what is not None:
             return [Owner(tool, what)]
-    return list(dict.fromkeys(_tagged(role.tags)))
+    return list(dict.fromkeys(_tagged(role.tags))) or _by_name(role.name)
+
+
+def _by_name(name: str) -> list[Owner]:
+    generated = _GENERATED_NAME.fullmatch(name)
+    if not generated:
+        return []
+    return [Owner("cdk" if _CDK_LOGICAL_ID.fullmatch(generated[1]) else "cloudformation", certain=False)]
 
 
 def _tagged(tags: Words) -> Iterator[Owner]:
@@ -172,7 +191,19 @@ class LettingGo(NamedTuple):
     after: Sequence[str] = ()
 
 
+# The name of a role does not say which stack it is of.
+_FIND_STACK = (
+    "for each role: aws cloudformation describe-stack-resources --physical-resource-id ROLE, which names its stack"
+)
+
+
 def _by_cloudformation(whats: Sequence[str], _: Sequence[FoundServiceAccount]) -> LettingGo:
+    if not whats:
+        keep = (
+            'in the template of each stack, add "DeletionPolicy": "Retain" to the role and to its policies; update it'
+        )
+        drop = "remove the role and its policies from these templates, and update the stacks: they stay"
+        return LettingGo([_FIND_STACK, keep], [drop])
     before, after = [], []
     for stack in whats:
         before += [
@@ -185,15 +216,17 @@ def _by_cloudformation(whats: Sequence[str], _: Sequence[FoundServiceAccount]) -
 
 
 def _by_eksctl_stack(whats: Sequence[str], service_accounts: Sequence[FoundServiceAccount]) -> LettingGo:
-    before = [step for stack in whats for step in _by_cloudformation([stack], ()).before]
+    before = [step for stack in whats or [""] for step in _by_cloudformation([stack] if stack else [], ()).before]
     # With the label, eksctl would delete the service account together with its stack.
     before += [commands.remove_label(each.namespace, each.name, MANAGED_BY) for each in service_accounts]
-    after = ["remove the service accounts from iam.serviceAccounts of eksctl's configuration file"]
-    return LettingGo(before, [*after, *(commands.delete_cloudformation_stack(stack) for stack in whats)])
+    deletions = [commands.delete_cloudformation_stack(stack) for stack in whats] or ["delete these stacks"]
+    return LettingGo(
+        before, ["remove the service accounts from iam.serviceAccounts of eksctl's configuration file", *deletions]
+    )
 
 
 def _by_cdk_stack(whats: Sequence[str], _: Sequence[FoundServiceAccount]) -> LettingGo:
-    stacks = ", ".join(map(named, whats))
+    stacks = ", ".join(map(named, whats)) or "its stacks"
     keep = "in the CDK program, call applyRemovalPolicy(RemovalPolicy.RETAIN) on the role and its policies"
     return LettingGo(
         [f"{keep}, and deploy {stacks}"],
