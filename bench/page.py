@@ -17,6 +17,7 @@ BENCHMARKS = (
     "engine",
     "verify",
     "inventory",
+    "inventory_page",
     "check",
     "startup",
     "commands",
