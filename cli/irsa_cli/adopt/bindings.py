@@ -285,7 +285,7 @@ class _Adopting:
         home = self._home(taken, ready) if taken else []
         if taken:
             self._add_role(taken, home)
-        self._add_annotating(arn, [each for each in ready if each not in home])
+        self._add_annotating(arn, [each for each in ready if each not in home], taken is not None)
 
     def _of_missing_role(self, arn: str, ready: list[_ServiceAccount]) -> list[_ServiceAccount]:
         """Return the service accounts of a role that was not found, unless it is known not to exist."""
@@ -642,7 +642,7 @@ class _Adopting:
         for each in home:
             self._say_service_account(each, key)
 
-    def _add_annotating(self, arn: str, ready: Sequence[_ServiceAccount]) -> None:
+    def _add_annotating(self, arn: str, ready: Sequence[_ServiceAccount], taken: bool) -> None:
         """Add bindings that annotate service accounts with a role that exists; those of several clusters are one."""
         groups: dict[str, list[_ServiceAccount]] = {}
         for each in ready:
@@ -657,7 +657,9 @@ class _Adopting:
             key = self._key(_key_of(first.found), f"{arn} {first.found.cluster}", first.found.cluster)
             self._add(key, settings, ["serviceAccount"] if first.whole else [])
             for each in group:
-                self._say_service_account(each, key, f"annotated with {named(arn)}, which is not changed")
+                # A role that another binding declares may be tidied there.
+                unchanged = "" if taken else ", which is not changed"
+                self._say_service_account(each, key, f"annotated with {named(arn)}{unchanged}")
 
     def _add(self, key: str, settings: Mapping[str, Any], imported: Sequence[str]) -> None:
         order = (

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from irsa.evaluation import Evaluation, WebIdentityRequest
+from irsa.evaluation.admission import subjects_of_claim
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import Condition, Statement, parse
 from irsa.rules.arns import issuer_of_provider
@@ -132,12 +133,12 @@ def _expression(pattern: str) -> re.Pattern[str]:
 
 def _strangers(values: Collection[str]) -> Iterator[str]:
     """Yield service accounts that need not exist, as `namespace:name`: named ones, and ones that nobody named."""
-    subjects = {each.removeprefix(CLAIM_PREFIX) for each in values if each.startswith(CLAIM_PREFIX)}
-    in_two_parts = {each for each in subjects if each.count(":") == 1}
+    # `system:serviceaccount:*` is no subject, but every one: what its star stands for has the colon in it.
+    subjects = {subject for each in values for subject in subjects_of_claim(each)}
     yield from _filled(subjects)
-    namespaces = {each.partition(":")[0] for each in in_two_parts}
-    for namespace in [None, *sorted(each for each in namespaces if each and not is_pattern(each))]:
-        unnamed = stranger(in_two_parts, namespace)
+    namespaces = {each.partition(":")[0] for each in subjects}
+    for namespace in [None, *sorted(each for each in namespaces if not is_pattern(each))]:
+        unnamed = stranger(subjects, namespace)
         if unnamed:
             yield unnamed
 

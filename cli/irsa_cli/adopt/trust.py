@@ -134,7 +134,7 @@ def read_trust(
         raise Left(f"its trust policy changes: {', '.join(dropped)}")
     grants = [grant for index, each in enumerate(statements) for grant in _grants(index, each, surroundings)]
     if not grants:
-        raise Left(_why_no_grant(statements))
+        raise Left(_why_no_grant(statements, surroundings))
     kept = _kept(statements, grants, preferred)
     if kept and not dropped and _is_accepted(kept) and are_equivalent(kept.document, document):
         left_out = {grant.statement for grant in grants if grant.pure} - _indexes(grants, kept)
@@ -423,7 +423,7 @@ def _check(settings: Settings) -> None:
         raise Left(f"irsa refuses a statement of its trust policy: {refused}")
 
 
-def _why_no_grant(statements: Sequence[Mapping[str, Any]]) -> str:
+def _why_no_grant(statements: Sequence[Mapping[str, Any]], surroundings: Surroundings) -> str:
     """Return why no statement is one that irsa could write."""
     for number, statement in enumerate(statements, 1):
         wrong = next(statement_mistakes(statement, trust=True), None)
@@ -432,4 +432,25 @@ def _why_no_grant(statements: Sequence[Mapping[str, Any]]) -> str:
             return f"irsa refuses statement {number} of its trust policy: {path_of(place)}: {mistake.found}"
     if not statements:
         return "without the clusters that are gone its trust policy trusts nobody"
-    return "none of its statements says which service accounts of one of the clusters it admits, as irsa's do"
+    numbered = enumerate(statements, 1)
+    reasons = [f"statement {number} {why}" for number, each in numbered if (why := _why_not(each, surroundings))]
+    nobody = "none of its statements trusts one of the clusters, and nobody else, with sts:AssumeRoleWithWebIdentity"
+    return "; ".join(reasons) or nobody
+
+
+def _why_not(statement: Mapping[str, Any], surroundings: Surroundings) -> str:
+    """Return what irsa does not write in a statement for a cluster; empty where it is for another principal."""
+    provider = _only_provider(statement)
+    if statement["Effect"] != "Allow" or provider not in surroundings.tokens:
+        return ""
+    if "Action" not in statement:
+        return "has NotAction, which irsa does not write"
+    condition = statement.get("Condition") or {}
+    parts = _conditions(condition, issuer_of_provider(provider))
+    if parts is None:
+        comparisons = [f"{operator} {key.rpartition(':')[2]}" for operator, keys in condition.items() for key in keys]
+        return f"has conditions that irsa does not write: {listed(comparisons)}"
+    lists = surroundings.tokens[provider].audiences
+    if parts[0] is None and len(lists) != 1:
+        return f"has no condition on aud, and its OIDC provider lists {listed(lists) or 'no audience'}"
+    return ""

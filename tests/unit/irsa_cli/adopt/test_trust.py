@@ -3,6 +3,7 @@
 The documents are those of each tool's own source or documentation, as the tests name them.
 """
 
+import re
 from typing import Any
 
 import pytest
@@ -160,8 +161,35 @@ def test_an_old_version_and_an_id_are_tidied() -> None:
 def test_no_aud_is_left_where_the_provider_lists_two() -> None:
     """Protects who comes by the other audience: irsa's statement names one."""
     document = policy_document(statement("team-a:app", audience=None))
-    with pytest.raises(Left, match="none of its statements"):
+    reason = "statement 1 has no condition on aud, and its OIDC provider lists sts.amazonaws.com, other"
+    with pytest.raises(Left, match=re.escape(reason)):
         read_trust(document, surroundings(*ACCOUNTS, audiences=(STS, "other")))
+
+
+def test_every_service_account_by_one_star_is_tidied() -> None:
+    """Protects `system:serviceaccount:*`, which people write: it is `*:*`, as each subject has a colon."""
+    document = statement(operator="StringLike")
+    document["Condition"]["StringLike"] = {f"{host_path()}:sub": "system:serviceaccount:*"}
+
+    assert read(document).settings.subjects == ("*:*",)
+
+
+@pytest.mark.parametrize(
+    ("elements", "reason"),
+    [
+        ({"NotAction": "sts:AssumeRole"}, "statement 1 has NotAction, which irsa does not write"),
+        (
+            {"Condition": {**statement("team-a:app")["Condition"], "Null": {f"{host_path()}:sub": "false"}}},
+            'statement 1 has conditions that irsa does not write: "StringEquals aud", "StringEquals sub", "Null sub"',
+        ),
+    ],
+)
+def test_what_irsa_does_not_write_is_said(elements: dict[str, Any], reason: str) -> None:
+    """Protects whoever reads why a role is left: the statement and what is in it, not just that it is another."""
+    other = {**statement("team-a:app"), **elements}
+    other = {key: value for key, value in other.items() if not ("NotAction" in elements and key == "Action")}
+
+    assert left(other) == reason
 
 
 def test_two_audiences_are_two_statements() -> None:
