@@ -62,6 +62,7 @@ test: lint ## lint and run all tests, those with the real engine too
 	@$(PYTHON) -m sandbox programs
 	@command -v npm >/dev/null || { echo "Node.js 18 or newer, with npm, is needed for make test: https://nodejs.org" >&2; exit 1; }
 	@command -v jq >/dev/null || { echo "jq is needed for make test: https://jqlang.org/download, or your system's package jq" >&2; exit 1; }
+	@$(PYTHON) -m tests.page.browser
 	@cd tests/editor && npm ci --silent --no-audit --no-fund
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
 

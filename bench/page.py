@@ -10,7 +10,19 @@ from bench.plot import bars
 from bench.results import Figure, Result, read
 
 # In the order of the page; each is a module with a `main`.
-BENCHMARKS = ("floors", "growth", "organisation", "engine", "verify", "check", "startup", "commands", "sandbox")
+BENCHMARKS = (
+    "floors",
+    "growth",
+    "organisation",
+    "engine",
+    "verify",
+    "inventory",
+    "inventory_page",
+    "check",
+    "startup",
+    "commands",
+    "sandbox",
+)
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 PLOT = PAGE.with_suffix(".svg")
 PLOTTED = ("floors", "organisation")

@@ -42,7 +42,9 @@ def compile_pins(output: Path, *more: str) -> list[str]:
         cwd=CHECKOUT,
         check=True,
     )
-    return [line for line in output.read_text().splitlines() if line and not line.startswith(("#", "-"))]
+    # `dev` names the extra `lint` of this checkout: pip-tools pins the checkout itself, as a folder of this machine.
+    lines = [line for line in output.read_text().splitlines() if line and not line.startswith(("#", "-"))]
+    return [line for line in lines if " @ file:" not in line]
 
 
 if __name__ == "__main__":

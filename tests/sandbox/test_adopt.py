@@ -22,6 +22,7 @@ from tests.sandbox.estate import AUDIENCE, OWN_AUDIENCE, POLICIES, role
 from tests.sandbox.irsa_command import irsa, not_good, report
 from tests.sandbox.project import STACK, Project
 from tests.sandbox.sessions import admitted, all_service_accounts, tokens
+from tests.sandbox.test_verify import access
 
 pytestmark = pytest.mark.sandbox
 
@@ -173,10 +174,13 @@ def without_marks(accounts: dict[str, Any]) -> dict[str, Any]:
 
 
 def sessions(cloud: Any) -> set[tuple[str, str, str]]:
-    """Return who gets a session of which role of the estate, by STS, with the tokens that the provider accepts."""
+    """Return who gets a session of which role of the estate, by STS."""
     client = cloud.kubernetes()
-    of = tokens(client, all_service_accounts(client), (AUDIENCE, OWN_AUDIENCE))
-    return admitted(cloud, of, [each.arn for each in estate.ROLES])
+    service_accounts, arns = all_service_accounts(client), [each.arn for each in estate.ROLES]
+    # A token of another audience counts where a role wants it, or none.
+    of_another = [each for each in service_accounts if each.startswith(("vault/", "payments/", "shop/"))]
+    of = [*tokens(client, service_accounts, [AUDIENCE]), *tokens(client, of_another, [OWN_AUDIENCE])]
+    return admitted(cloud, of, arns)
 
 
 @pytest.fixture(scope="module")
@@ -332,6 +336,33 @@ def test_an_existing_file_is_merged_into(project: Project) -> None:
     assert names.count("backup-role") == 1
     assert "restore-role" in names
     assert kinds(planned(project))["import", "Role"] == len(names)
+
+
+def test_a_new_file_is_enough(project: Project) -> None:
+    """Protects the first step: a file that is not there yet is written so that it passes the check and imports only."""
+    said = irsa(project, "adopt", "--role", "my-role", "--output", "Pulumi.fresh.yaml")
+    assert said.returncode == 0, said.stdout + said.stderr
+    checked = irsa(project, "check", "Pulumi.fresh.yaml")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    project.pulumi("stack", "init", "fresh")
+    previewed: list[dict[str, Any]] = json.loads(project.pulumi("preview", "--json", "--stack", "fresh"))["steps"]
+    counted = Counter({kind: number for kind, number in kinds(previewed).items() if kind[0] in ("import", "update")})
+
+    assert {kind for _, kind in kinds(previewed)} >= {"Role", "RolePolicyAttachment", "ServiceAccount"}
+    assert counted["import", "Role"] == counted["import", "RolePolicyAttachment"] == 1
+    assert counted["import", "ServiceAccount"] == 1
+    assert {kind for op, kind in counted if op == "update"} <= {"ServiceAccount"}
+    assert not [step for step in previewed if step["op"] == "create" and kind_of(step) in ("Role", "ServiceAccount")]
+
+
+def test_reading_rights_are_enough(project: Project, tmp_path: Path) -> None:
+    """Protects least privilege: adopt only reads, with the permissions in Kubernetes of an inventory."""
+    looking = access(project.cloud, tmp_path, "kubernetes-inventory.yaml", "adopting")
+    said = adopt(project, "--role", "my-role", **looking)
+    project.cloud.kubernetes().delete(ServiceAccount, "adopting", namespace="kube-system")
+
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert [*bindings_of(project)] == ["default-my-service-account"]
 
 
 def test_policies_are_taken_over_into_files(project: Project) -> None:

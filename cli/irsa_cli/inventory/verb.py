@@ -115,8 +115,7 @@ def exit_code(inventory: Inventory, fail_on: list[str]) -> int:
 
 def _print(inventory: Inventory, options: argparse.Namespace, code: int) -> None:
     if options.json:
-        values = {camel_case(each.name): getattr(inventory, each.name) for each in fields(inventory)}
-        print(document("inventory", code == GOOD, values))
+        print(as_json(inventory, code))
     elif options.csv:
         write_csv(inventory, sys.stdout)
     else:
@@ -129,6 +128,12 @@ def _print(inventory: Inventory, options: argparse.Namespace, code: int) -> None
             show_lines(table.lines)
         else:
             print("\n".join(plain(table)))
+
+
+def as_json(inventory: Inventory, code: int) -> str:
+    """Return an inventory as JSON, with the exit code that decides whether it is good."""
+    values = {camel_case(each.name): getattr(inventory, each.name) for each in fields(inventory)}
+    return document("inventory", code == GOOD, values)
 
 
 def _write_page(inventory: Inventory, file: Path, code: int) -> int:

@@ -1,0 +1,164 @@
+"""The inventory as one HTML page: its data, style and script are in it, and it asks the network for nothing."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+from irsa.rules.mistakes import visible
+from irsa_cli.report.json import as_object
+
+# What a kind of finding is about, the worst first.
+FAMILIES = {
+    "access": "More access than needed",
+    "broken": "Does not work",
+    "unseen": "Not known",
+    "untidy": "To tidy up",
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How the page presents a kind of finding.
+
+    Attributes:
+        family: A key of FAMILIES.
+        title: Its heading.
+        meaning: What it means for the reader, in one sentence.
+    """
+
+    family: str
+    title: str
+    meaning: str
+
+
+# The worst first: what gives access to those who should not have it, then what keeps a Pod from its role.
+KINDS = {
+    "wide-trust": Kind(
+        "access",
+        "Role open to a whole namespace or more",
+        "Whoever may create a service account or a Pod there may assume the role.",
+    ),
+    "missing-service-account": Kind(
+        "access",
+        "Role trusts a service account that does not exist",
+        "Whoever creates a service account of that name may assume the role.",
+    ),
+    "no-audience": Kind(
+        "access",
+        "Trust policy without a condition on aud",
+        "It accepts a token for any audience that the OIDC provider lists.",
+    ),
+    "several-namespaces": Kind(
+        "access", "One role in several namespaces", "The namespaces share all permissions of the role."
+    ),
+    "not-annotated": Kind(
+        "access",
+        "Admitted, but not annotated",
+        "The service account may assume the role, although it does not name it.",
+    ),
+    "orphaned-issuer": Kind(
+        "access",
+        "Role trusts a cluster that is gone",
+        "No cluster that was found has this issuer, or its OIDC provider does not exist any more.",
+    ),
+    "missing-role": Kind("broken", "Annotated with a role that does not exist", "Its Pods get no credentials."),
+    "not-admitted": Kind(
+        "broken", "Annotated, but not admitted", "The role's trust policy refuses the service account."
+    ),
+    "missing-provider": Kind(
+        "broken", "No OIDC provider for the cluster", "No role of that AWS account admits a token of the cluster."
+    ),
+    "literal-wildcard": Kind(
+        "broken", "Wildcard under StringEquals", "StringEquals takes * and ? literally, so that nothing matches."
+    ),
+    "misspelled-annotation": Kind(
+        "broken", "Misspelled annotation", "The webhook does not know the key, so that Pods get no credentials."
+    ),
+    "unseen-account": Kind(
+        "unseen",
+        "Role in an AWS account that was not read",
+        "Whether the role admits the service account is not known.",
+    ),
+    "duplicate-provider": Kind(
+        "untidy", "Two OIDC providers for one issuer", "A trust policy must name the one that lists the audience."
+    ),
+    "unused": Kind("untidy", "Role not used for a long time", "IAM has no record of a recent session."),
+    "unmanaged": Kind("untidy", "In no irsa stack", "None of the stacks that were read declares it."),
+}
+
+
+def page(inventory: Any, written: datetime | None = None) -> str:
+    """Return the page as ASCII text, whatever the names in the inventory are.
+
+    Args:
+        inventory: An `Inventory`, or the object that `irsa inventory --json` prints.
+        written: The time that the page names, in UTC; now where it is not given.
+    """
+    style, script = _resource("page.css"), _resource("page.js")
+    return Template(_resource("page.html")).substitute(
+        policy="; ".join(
+            ("default-src 'none'", f"style-src {source(style)}", f"script-src {source(script)}", "base-uri 'none'",
+             "form-action 'none'")
+        ),
+        style=style,
+        script=script,
+        data=embedded(_values(as_object(inventory), (written or datetime.now(UTC)).astimezone(UTC))),
+    )  # fmt: skip
+
+
+def source(text: str) -> str:
+    """Return the hash by which a Content-Security-Policy allows an inline style or script.
+
+    https://www.w3.org/TR/CSP3/#match-element-to-source-list
+    """
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def embedded(value: Any) -> str:
+    """Return a value as JSON that is safe within a `script` element.
+
+    Only `<` could end the element or start a comment in it; JSON may write it, `>` and `&` as escapes:
+    https://html.spec.whatwg.org/multipage/scripting.html#restrictions-for-contents-of-script-elements
+    """
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+    return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
+
+
+def _values(inventory: Mapping[str, Any], written: datetime) -> dict[str, Any]:
+    """Return what the script reads: the inventory, with each group of service accounts once and as indexes."""
+    index = {
+        (each["cluster"], f"{each['namespace']}/{each['name']}"): number
+        for number, each in enumerate(inventory["serviceAccounts"])
+    }
+    groups: dict[tuple[int, ...], int] = {}
+    admissions = []
+    for each in inventory["admissions"]:
+        members = tuple(index[each["cluster"], name] for name in each["serviceAccounts"])
+        admissions.append({**each, "serviceAccounts": groups.setdefault(members, len(groups))})
+    return {
+        **_shown({**inventory, "admissions": admissions}),
+        "groups": list(groups),
+        "kinds": {name: asdict(kind) for name, kind in KINDS.items()},
+        "families": FAMILIES,
+        "written": f"{written:%Y-%m-%dT%H:%M:%SZ}",
+        "writtenText": f"{written.day} {written:%B %Y}, {written:%H:%M} UTC",
+    }
+
+
+def _shown(value: Any) -> Any:
+    """Return a value with escapes in place of characters that are invisible or turn the direction of writing."""
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, Mapping):
+        return {key: _shown(each) for key, each in value.items()}
+    return [_shown(each) for each in value] if isinstance(value, Sequence) else value
+
+
+def _resource(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
