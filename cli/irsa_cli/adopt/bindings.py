@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from irsa.evaluation import Decision, WebIdentityRequest, evaluate
 from irsa.evaluation.document import parse
 from irsa.rules.annotations import (
     AUDIENCE,
@@ -18,7 +19,7 @@ from irsa.rules.annotations import (
     check_annotation_key,
     managers_of,
 )
-from irsa.rules.arns import issuer_host_path, oidc_provider_arn, parse_iam_arn
+from irsa.rules.arns import issuer_host_path, oidc_provider_arn, parse_iam_arn, provider_of_role
 from irsa.rules.grammar import document_mistakes, partition_mistakes
 from irsa.rules.mistakes import Mistake, listed, named, path_of
 from irsa.rules.names import RULES, check_name
@@ -230,7 +231,8 @@ class _Adopting:
         return {
             "oidcIssuer": cluster.issuer,
             **({"oidcProviderArn": provider} if provider else {}),
-            "kubernetes": {"context": cluster.name},
+            # Of two contexts with one name the discovery adds the issuer.
+            "kubernetes": {"context": cluster.name.removesuffix(f" ({issuer_host_path(cluster.issuer)})")},
         }
 
     def _provider(self, cluster: FoundCluster) -> str:
@@ -279,9 +281,11 @@ class _Adopting:
         if not chosen and (role is None or not self._choice.has_one_of(annotated, _subjects_named(role))):
             return
         ready = [each for each in map(self._service_account, chosen) if each is not None]
-        taken = self._role(found[0], found[1], ready) if found else None
         if found is None:
             ready = self._of_missing_role(arn, ready)
+        else:
+            ready = [each for each in ready if self._is_admitted(found[0], found[1], each)]
+        taken = self._role(found[0], found[1], ready) if found else None
         home = self._home(taken, ready) if taken else []
         if taken:
             self._add_role(taken, home)
@@ -300,6 +304,15 @@ class _Adopting:
         for each in ready:
             self._say(Outcome.LEFT, _about(each.found), notes=(reason,), owners=each.owners)
         return []
+
+    def _is_admitted(self, account: FoundAwsAccount, role: FoundRole, each: _ServiceAccount) -> bool:
+        """Return whether a role admits a service account, or may: a stack with one that it refuses would be broken."""
+        cluster = next(cluster for cluster in self._discovery.clusters if cluster.name == each.found.cluster)
+        why = _why_denied(account, role, cluster, each)
+        if why:
+            note = f"annotated with {named(role.arn)}, which does not admit it: {why}"
+            self._say(Outcome.LEFT, _about(each.found), notes=(note,), owners=each.owners)
+        return not why
 
     def _role(self, account: FoundAwsAccount, role: FoundRole, ready: Sequence[_ServiceAccount]) -> _Role | None:
         """Return a role as a binding declares it; None where it is left, or declared already."""
@@ -742,6 +755,22 @@ def _managed(found: FoundServiceAccount) -> Iterator[tuple[str, Any]]:
 
 def _about(found: FoundServiceAccount) -> str:
     return f"service account {named(str(found))} in {named(found.cluster)}"
+
+
+def _why_denied(account: FoundAwsAccount, role: FoundRole, cluster: FoundCluster, each: _ServiceAccount) -> str:
+    """Return why STS gives a service account no session of a role; empty where it may give one."""
+    try:
+        provider = provider_of_role(role.arn, cluster.issuer)
+        subject = subject_claim(subject_of(each.found.namespace, each.found.name))
+        client_ids = account.client_ids.get(provider)
+        if client_ids is None:
+            return f"AWS account {account.number} has no OIDC provider {named(provider)}"
+        if each.audience not in client_ids:
+            return f"{named(provider)} does not list the audience {named(each.audience)}"
+        answer = evaluate(role.trust, WebIdentityRequest(cluster.issuer, provider, subject, each.audience))
+    except Mistake as mistake:
+        return mistake.found
+    return answer.explanation if answer.decision is Decision.DENIED else ""
 
 
 # --- names, tags and documents ---------------------------------------------------------------------------------------

@@ -112,7 +112,16 @@ _OF_SERVICE_ACCOUNTS = (
     ("flux", "labels", "kustomize.toolkit.fluxcd.io/name"),
     ("flux", "labels", "helm.toolkit.fluxcd.io/name"),
 )
-_MANAGERS = (("eks-add-on", "eks"), ("pulumi", "pulumi-kubernetes"))
+# Names of field managers, of which some add more after a hyphen.
+_MANAGERS = (
+    ("helm", "helm"),
+    ("terraform", "Terraform"),
+    ("argocd", "argocd-controller"),
+    ("flux", "kustomize-controller"),
+    ("flux", "helm-controller"),
+    ("eks-add-on", "eks"),
+    ("pulumi", "pulumi-kubernetes"),
+)
 # What says whose it is, and would be wrong once irsa manages it.
 MARKS = (
     MANAGED_BY,

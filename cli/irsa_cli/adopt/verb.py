@@ -1,6 +1,7 @@
 """Write a stack file that takes over roles and service accounts as they are."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -91,7 +92,8 @@ def run(options: argparse.Namespace) -> int:
         exact_only=options.exact_only,
         drop_dead_issuers=options.drop_dead_issuers,
         eks=frozenset(options.cluster) - frozenset(options.context),
-        region=str(live.session.region_name or ""),
+        # boto3 reads another variable than the AWS CLI and Pulumi do first.
+        region=os.environ.get("AWS_REGION") or str(live.session.region_name or ""),
         aws_account=live.number,
         file_name=files.name,
         policy_settings=_settings_of_policies(live),

@@ -446,6 +446,22 @@ def test_a_missing_role_is_no_binding() -> None:
     assert "not an ARN" in reason(adoption, "team-a/bad")
 
 
+def test_a_service_account_that_its_role_refuses_is_left() -> None:
+    """Protects `irsa verify` and `prove` from the first day: what is broken is named, and not declared."""
+    of_app = role("app", statement("team-a:other"))
+    other_audience = {"annotations": {"eks.amazonaws.com/audience": "other"}}
+    service_accounts = [
+        service_account("app", of_app.arn),
+        service_account("other", of_app.arn, metadata=other_audience),
+    ]
+    adoption = adopted(found(service_accounts, [of_app]))
+
+    assert outcomes(adoption) == {"app": Outcome.EXACT, "team-a/app": Outcome.LEFT, "team-a/other": Outcome.LEFT}
+    refused = f"annotated with {of_app.arn}, which does not admit it:"
+    assert reason(adoption, "team-a/app") == f"{refused} No statement allows it, and IAM denies by default."
+    assert reason(adoption, "team-a/other") == f"{refused} {provider()} does not list the audience other"
+
+
 @pytest.mark.parametrize(
     ("choice", "expected"),
     [

@@ -52,6 +52,8 @@ def test_of_a_role(tags: dict[str, str], owners: list[Owner]) -> None:
         ({"annotations": {"argocd.argoproj.io/tracking-id": "x"}}, ["argocd"]),
         ({"labels": {"kustomize.toolkit.fluxcd.io/name": "x"}}, ["flux"]),
         ({"managedFields": [{"manager": "eks"}]}, ["eks-add-on"]),
+        ({"managedFields": [{"manager": "Terraform"}]}, ["terraform"]),
+        ({"managedFields": [{"manager": "helm"}]}, ["helm"]),
         ({"managedFields": [{"manager": "pulumi-kubernetes-0123abcd"}]}, ["pulumi"]),
         ({"managedFields": [{"manager": "kubectl-create"}, {"manager": "eksctl"}]}, []),
     ],
