@@ -35,8 +35,8 @@ PLAIN = tuple(
     for each in estate.ROLES
     if not each.name.startswith("hand-") and each.name not in (role("tempo").name, "orders-conditions")
 )
-# Annotated with a role that has not let them in before either: adopted as it is, and found by verify and prove.
-BROKEN = {"payments-ledger", "payments-refunds", "vault-injector", "batch-old"}
+# Annotated with a role that does not let them in: left, or verify and prove would find them from the first day.
+BROKEN = {"payments/ledger", "payments/refunds", "vault/injector", "batch/old"}
 # The sandbox's STS has no rule for NotAction, and refuses it.
 BEYOND_THE_SANDBOX = "batch-export"
 # A condition on the caller's network, and a service account that does not exist.
@@ -464,14 +464,14 @@ def test_nothing_of_a_service_account_changes(adoption: Adoption) -> None:
 def test_verify_and_prove_are_green(adoption: Adoption) -> None:
     """Protects the hand-over: what was adopted is as declared, and works; what cannot be proven here is no finding."""
     code, verified = report(adoption.project, "verify")
-    assert {(check["binding"], check["check"]) for check in not_good(verified)} == {(key, "trust") for key in BROKEN}
-    assert code == 1
+    assert not_good(verified) == []
+    assert code == 0
     _, proven = report(adoption.project, "prove")
     by_outcome = {
         outcome: {check["binding"] for check in proven if check["outcome"] == outcome}
         for outcome in ("finding", "could not look")
     }
-    assert by_outcome["finding"] == {*BROKEN, BEYOND_THE_SANDBOX}
+    assert by_outcome["finding"] == {BEYOND_THE_SANDBOX}
     assert by_outcome["could not look"] == NOT_PROVABLE
     assumed = {check["binding"] for check in proven if check["check"] == "assumes" and check["outcome"] == "ok"}
     plain = {key for key, each in adoption.bindings.items() if each["role"].get("name") in PLAIN}
@@ -481,8 +481,11 @@ def test_verify_and_prove_are_green(adoption: Adoption) -> None:
 def test_what_is_left_is_named_with_its_reason(adoption: Adoption) -> None:
     """Protects from a silence that looks like success: each role of the estate is taken or named, with a reason."""
     left = adoption.sections["left"]
+    roles = [line for line in left if line.startswith("role ")]
     for each in estate.ROLES:
-        assert any_has(left, each.name) is (each.name not in adoption.taken), each.name
+        assert any_has(roles, each.name) is (each.name not in adoption.taken), each.name
+    refused = {line.split()[2] for line in left if "which does not admit it: " in line}
+    assert refused == BROKEN
     for line in left:
         about, _, reason = line.partition("; ")
         assert about.startswith(("role ", "service account "))
