@@ -93,8 +93,8 @@ class Facts:
         return [self.roles[arn] for arn in sorted(found)]
 
     @functools.cached_property
-    def wide(self) -> dict[int, list[str]]:
-        """The namespaces that a trust admits whole, by the trust's place; `*` for every one."""
+    def wide(self) -> dict[int, dict[str, Decision]]:
+        """The namespaces that a trust admits whole, or may, by the trust's place; `*` for every one."""
         found = ((index, _wide_namespaces(each)) for index, each in enumerate(self.trusts) if each.cluster)
         return {index: namespaces for index, namespaces in found if namespaces}
 
@@ -229,7 +229,8 @@ def _why_denied(trust: Trust, evaluation: Evaluation) -> str:
         for index in trust.allowing
     }
     index = min(lacking, key=lambda each: len(lacking[each]))
-    return f"{place_text(trust, index)}: {' '.join(reason.explanation for reason in lacking[index])}"
+    why = " ".join(reason.explanation for reason in lacking[index])
+    return f"{place_text(trust, index)}: {why.removesuffix('.')}"
 
 
 def _not_annotated(facts: Facts) -> Iterator[Finding]:
@@ -401,38 +402,39 @@ def _missing_service_account(facts: Facts) -> Iterator[Finding]:
 def _wide_trust(facts: Facts) -> Iterator[Finding]:
     for index, namespaces in facts.wide.items():
         trust = facts.trusts[index]
-        every = "every service account of"
-        whom = f"{every} the cluster" if "*" in namespaces else f"{every} {listed(namespaces)}"
+        certain = Decision.ALLOWED in namespaces.values()
+        whom = f"every service account of {'the cluster' if '*' in namespaces else listed(namespaces)}"
+        verb = "it admits" if certain else "under a condition that cannot be decided here, it admits"
         yield Finding(
             "wide-trust",
             trust.cluster.name if trust.cluster else "",
             "",
             trust.policy.role.arn,
             trust.provider_arn,
-            f"it admits, or may admit, {whom}, and those that are created there later",
+            f"{verb} {whom}, and those that are created there later",
             "named service accounts",
         )
 
 
-def _wide_namespaces(trust: Trust) -> list[str]:
+def _wide_namespaces(trust: Trust) -> dict[str, Decision]:
     """Return the namespaces of which a role admits, or may admit, every service account; `*` for all of them."""
     if not trust.client_ids:
-        return []
-    bounded = {each.place for each in _compared(trust, "sub")}
-    values = {value for each in _compared(trust, "sub") for value in each.condition.wanted}
-    if bounded == trust.allowing.keys() and not any(map(is_pattern, values)):
-        return []
+        return {}
+    compared = list(_compared(trust, "sub"))
+    values = {value for each in compared for value in each.condition.wanted}
+    if {each.place for each in compared} == trust.allowing.keys() and not any(map(is_pattern, values)):
+        return {}
     subjects = {
         subject
-        for each in _compared(trust, "sub")
+        for each in compared
         for value in each.condition.wanted
         if each.comparison == "Like"
         for subject in _subjects(value)
     }
-    if _admits(trust, _sample(subjects, None)):
-        return ["*"]
     namespaces = {subject.partition(":")[0] for subject in subjects if is_pattern(subject.partition(":")[2])}
-    return sorted(each for each in namespaces if _admits(trust, _sample(subjects, each)))
+    everywhere = _best(trust, _sample(subjects, None))
+    found = {"*": everywhere} if everywhere else {each: _best(trust, _sample(subjects, each)) for each in namespaces}
+    return {name: decision for name, decision in sorted(found.items()) if decision}
 
 
 @functools.lru_cache(10_000)
@@ -446,9 +448,10 @@ def _sample(subjects: Collection[str], namespace: str | None) -> str:
     return stranger(subjects, in_namespace) or f"{in_namespace or FILLING}:{FILLING}"
 
 
-def _admits(trust: Trust, subject: str) -> bool:
-    """Return whether a role admits a service account with a token of some audience, or may."""
-    return any(trust.evaluated(subject, each).decision is not Decision.DENIED for each in trust.client_ids or ())
+def _best(trust: Trust, subject: str) -> Decision | None:
+    """Return the best answer for a service account with any audience; None where it is refused with all of them."""
+    decisions = {trust.evaluated(subject, each).decision for each in trust.client_ids or ()}
+    return next((each for each in (Decision.ALLOWED, Decision.CANNOT_DECIDE) if each in decisions), None)
 
 
 def _several_namespaces(facts: Facts) -> Iterator[Finding]:
@@ -526,11 +529,8 @@ def _unused(facts: Facts) -> Iterator[Finding]:
     limit = facts.now - timedelta(days=facts.unused_days)
     for role in facts.kubernetes_roles:
         # A role that was created since then had no time to be unused.
-        if (
-            not role.has_details
-            or (role.created and role.created > limit)
-            or (role.last_used and role.last_used > limit)
-        ):
+        recent = [each for each in (role.created, role.last_used) if each and each > limit]
+        if recent or not role.has_details:
             continue
         if role.last_used:
             found = f"last used on {role.last_used.astimezone(UTC).strftime(DATE)}"

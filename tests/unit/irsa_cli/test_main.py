@@ -13,7 +13,7 @@ from irsa_cli.verbs import installed
 IRSA = Path(sys.executable).with_name("irsa")
 
 
-@pytest.mark.parametrize("verb", ["verify", "prove", "explain"])
+@pytest.mark.parametrize("verb", ["verify", "prove", "explain", "inventory"])
 def test_an_empty_stack_name_is_no_other_stack(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Protects CI with an unset variable: `--stack ""` would have meant whatever stack is selected."""
     with pytest.raises(SystemExit) as ended:

@@ -79,7 +79,7 @@ DOCUMENTS = st.builds(
     st.sampled_from(["2012-10-17", "2012-10-17", "2008-10-17"]),
     st.lists(STATEMENTS, max_size=4),
 )
-CLIENT_IDS = st.sampled_from([AUDIENCES, AUDIENCES[:1], ("other",), ()])
+CLIENT_IDS = st.sampled_from([AUDIENCES, AUDIENCES[:1], ("other", f"{PREFIX}a:b"), ()])
 
 
 def by_pair(document: dict[str, Any], client_ids: tuple[str, ...]) -> dict[str, tuple[Decision, tuple[str, ...]]]:
@@ -109,6 +109,20 @@ def by_pair(document: dict[str, Any], client_ids: tuple[str, ...]) -> dict[str, 
         }
     },
     AUDIENCES,
+    ACCOUNTS,
+)
+@example(
+    # A variable that names `sub` under another key.
+    {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Principal": {"Federated": PROVIDER},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {"StringEquals": {f"{ISSUER}:aud": f"${{{ISSUER}:sub}}"}},
+        },
+    },
+    (f"{PREFIX}a:b",),
     ACCOUNTS,
 )
 def test_groups_say_what_every_pair_would(

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -11,13 +12,23 @@ from typing import Any
 
 import pytest
 
+from irsa.rules.trust import trust_document
+from irsa_cli import progress
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.found import Discovery
 from irsa_cli.inventory import verb
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.main import main
 from tests.output_schemas import check_output
-from tests.unit.irsa_cli.inventory.estates import discovery, page_trust, role, role_arn, service_account
+from tests.unit.irsa_cli.inventory.estates import (
+    EC2_TRUST,
+    PROVIDER,
+    discovery,
+    page_trust,
+    role,
+    role_arn,
+    service_account,
+)
 
 GOOD = discovery([service_account("a", "app", "app")], [role("app", page_trust("a:app"))])
 BAD = discovery([service_account("a", "app", "gone")], [])
@@ -195,3 +206,60 @@ def test_each_kind_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
 
     assert [kind for kind in KINDS if f"\n  {kind} " not in said] == []
+
+
+def test_a_terminal_shows_what_takes_long_and_removes_it(
+    finds: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects who waits for a large AWS account; and what stays on the terminal is the inventory."""
+    finds(GOOD)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    main(["inventory"])
+    first, *_, last = capsys.readouterr().err.split("\r")
+
+    assert first == "irsa inventory: reading clusters and AWS accounts"
+    assert last == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(10.0, ""), (0.0, "irsa inventory: reading clusters and AWS accounts\n")]
+)
+def test_a_log_says_only_what_takes_long(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], seconds: float, said: str
+) -> None:
+    """Protects a log of CI: a quick run says nothing on standard error, a slow one says a line."""
+    monkeypatch.setattr(progress, "PROGRESS_LINE_SECONDS", seconds)
+
+    def discover(*_: Any) -> Discovery:
+        time.sleep(0.2)
+        raise CouldNotLookError("x")
+
+    monkeypatch.setattr(verb, "discover", discover)
+    main(["inventory"])
+
+    assert capsys.readouterr().err == f"{said}irsa inventory: x\n"
+
+
+def test_the_example_of_the_documentation(finds: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects the reader of docs/inventory.md: its first example is what the command prints."""
+    text = (Path(__file__).parents[4] / "docs" / "inventory.md").read_text()
+    shown = text.partition("$ irsa inventory\n")[2].partition("```")[0]
+    accounts = [
+        service_account("default", "reports", "reports"),
+        service_account("kube-system", "cert-bot", "cert-bot"),
+        service_account("team-a", "web", "team-a-web"),
+        service_account("team-a", "worker"),
+        *(service_account("team-b", f"app-{number}") for number in range(38)),
+    ]
+    roles = [
+        role("reports", page_trust("default:reports")),
+        role("cert-bot", page_trust("kube-sytem:cert-bot")),
+        role("team-a-web", page_trust("team-a:web")),
+        role("shared-logs", json.loads(trust_document([PROVIDER], ["team-a:*"]))),
+        *(role(f"ec2-{number}", EC2_TRUST) for number in range(53)),
+    ]
+    finds(discovery(accounts, roles))
+    main(["inventory"])
+
+    said = capsys.readouterr().out
+    assert said == shown, said
