@@ -61,6 +61,12 @@ const admissions = data.admissions.map((each) => ({
   undecided: each.decision === UNDECIDED,
 }));
 
+const places = new Map();
+for (const each of accounts) {
+  const place = `${each.cluster}\n${each.namespace}`;
+  if (!places.has(place)) places.set(place, places.size);
+  each.place = places.get(place);
+}
 data.groups.forEach((members, group) => members.forEach((index) => accounts[index].groups.push(group)));
 for (const each of admissions) {
   admissionsOfGroup[each.group].push(each);
@@ -83,7 +89,7 @@ for (const role of roles) {
       account[counter] += 1;
       if (account.first.length < 2) account.first.push(role.name);
       if (role.first.length < 2) role.first.push(account.id);
-      role.namespaces.add(`${account.cluster}\n${account.namespace}`);
+      role.namespaces.add(account.place);
     }
   }
 }
@@ -108,7 +114,7 @@ for (const each of findings) {
 }
 // How far a role reaches, the widest last.
 const REACHES = [
-  ["one service account each", "1 account"], ["several of one namespace", "1 namespace"],
+  ["one service account each", "1 account"], ["several of one namespace", "namespace"],
   ["several namespaces", "namespaces"], ["several clusters", "clusters"],
 ];
 const admitted = (role) => role.allowed + role.undecided;
@@ -321,7 +327,7 @@ function accountNodes(paired) {
   nodes.sort((a, b) => clusterNames.indexOf(a.cluster) - clusterNames.indexOf(b.cluster) || b.members.length - a.members.length);
   if (rest.length) {
     const name = `${number(rest.length)} more namespaces`;
-    nodes.push({ ...node(rest.flat(), name, name), cluster: null });
+    nodes.push({ ...node(rest.flat(), name, name), cluster: null, short: `${number(rest.length)} more` });
   }
   return nodes;
 }
@@ -373,7 +379,7 @@ function flowOf(pairs) {
   const nodeOfRole = new Int32Array(roles.length);
   right.forEach((node, index) => node.members.forEach((each) => { nodeOfRole[each.index] = index; }));
   const width = middle.length;
-  const amounts = new Map();
+  const amounts = new Float64Array(width * right.length * 2);
   let last = null;
   for (const each of pairs) {
     const target = nodeOfRole[each.role.index];
@@ -382,11 +388,10 @@ function flowOf(pairs) {
     for (const index of each.members) {
       if (stamps[index] === stamp) continue;
       stamps[index] = stamp;
-      const key = ((target * width) + nodeOfAccount[index]) * 2 + Number(each.undecided);
-      amounts.set(key, (amounts.get(key) || 0) + 1);
+      amounts[(target * width + nodeOfAccount[index]) * 2 + Number(each.undecided)] += 1;
     }
   }
-  const ribbons = [...amounts].map(([key, amount]) => ({
+  const ribbons = [...amounts.entries()].filter(([, amount]) => amount).map(([key, amount]) => ({
     undecided: key % 2 === 1, from: middle[(key >> 1) % width], to: right[Math.floor((key >> 1) / width)], amount,
   }));
   // A role stands where most of its accounts are, within its AWS account.
@@ -478,7 +483,7 @@ function drawFlow(pairs, keepFocus = false) {
       }
     }
   }
-  const root = draw("svg", { viewBox: `0 0 ${W} ${TOP + H + 2}`, role: "group", "aria-label": "Clusters, service accounts and roles. Arrow keys move, Enter filters." },
+  const root = draw("svg", { class: narrow ? "narrow" : null, viewBox: `0 0 ${W} ${TOP + H + 2}`, role: "group", "aria-label": "Clusters, service accounts and roles. Arrow keys move, Enter filters." },
     draw("defs", {}, draw("pattern", { id: "hatch", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
       draw("rect", { class: "hatch-ground", width: 6, height: 6 }), draw("path", { class: "hatch-line", d: "M0 0V6" }))));
   const single = columns[1][0] && columns[1][0].counted;
@@ -512,15 +517,19 @@ function drawFlow(pairs, keepFocus = false) {
     const pad = narrow ? 8 : 12;
     const counted = node.column === 0 ? "" : node.counted ? number(node.members.length) : "";
     ruler.font = "12px system-ui, sans-serif";
-    const room = counted && (!narrow || node.column === 2) ? ruler.measureText(counted).width + 10 : 0;
+    const wanted = counted ? ruler.measureText(counted).width + 10 : 0;
     const mark = node.wide ? 18 : 0;
+    const label = (narrow && node.short) || node.label;
+    const whole = fitted(label, node.w - 2 * pad - wanted - mark, size) === label;
+    // Where there is no place for both, the name is more than the number.
+    const room = whole || !narrow ? wanted : 0;
     const y = node.y + node.h / 2 + 4.2;
     node.element = draw("g", { class: `node ${node.hue}`, role: "button", tabindex: index ? "-1" : "0", "data-key": node.key, "aria-label": sentence(node),
       "aria-pressed": String(isPicked(node)) },
       draw("rect", { class: "box", x: node.x + 0.5, y: node.y + 0.5, width: node.w - 1, height: node.h - 1, rx: 5 }),
       draw("rect", { class: "stripe", x: node.column === 2 ? node.x : node.x + node.w - 4, y: node.y, width: 4, height: node.h, rx: 2 }),
       node.wide ? draw("svg", { class: "icon mark", x: node.x + pad, y: y - 11, width: 13, height: 13 }, draw("use", { href: "#icon-access" })) : null,
-      draw("text", { class: "label", x: node.x + pad + mark, y }, fitted((narrow && node.short) || node.label, node.w - 2 * pad - room - mark, size)),
+      draw("text", { class: "label", x: node.x + pad + mark, y }, fitted(label, node.w - 2 * pad - room - mark, size)),
       room ? draw("text", { class: "count", x: node.x + node.w - pad, y }, counted) : null,
       draw("title", {}, node.title));
     node.element.addEventListener("pointerenter", () => light(root, node));
@@ -531,7 +540,6 @@ function drawFlow(pairs, keepFocus = false) {
   });
   root.addEventListener("pointerleave", () => light(root, null));
   root.addEventListener("focusout", () => light(root, null));
-  root.style.setProperty("font-size", narrow ? "11.5px" : "12.5px");
   holder.replaceChildren(root);
   pictured = { pairs, width: holder.clientWidth };
   light(root, null);
@@ -691,7 +699,7 @@ function finding(each) {
   return make("div", { class: "finding" },
     make("div", { class: "subject", tabindex: "-1" }, subjects, each.cluster ? make("small", {}, "Cluster ", make("span", { class: "name" }, each.cluster)) : ""),
     facts([["Found", each.found], ["Expected", each.expected]]),
-    each.fix ? make("div", { class: "fix" }, make("span", {}, "Fix"), make("code", { class: "command" }, each.fix)) : null);
+    each.fix ? make("div", { class: "fix" }, make("span", {}, "Do"), make("code", { class: "command" }, each.fix)) : null);
 }
 
 // ---------------------------------------------------------------- tables

@@ -65,14 +65,14 @@ KINDS = {
     "orphaned-issuer": Kind(
         "access",
         "Role trusts a cluster that is gone",
-        "No cluster that was found has this issuer, or its OIDC provider does not exist any more.",
+        "No EKS cluster has this issuer any more.",
     ),
     "missing-role": Kind("broken", "Annotated with a role that does not exist", "Its Pods get no credentials."),
     "not-admitted": Kind(
         "broken", "Annotated, but not admitted", "The role's trust policy refuses the service account."
     ),
     "missing-provider": Kind(
-        "broken", "No OIDC provider for the cluster", "No role of that AWS account admits a token of the cluster."
+        "broken", "Role trusts an OIDC provider that does not exist", "It admits no token of that issuer."
     ),
     "literal-wildcard": Kind(
         "broken", "Wildcard under StringEquals", "StringEquals takes * and ? literally, so that nothing matches."
