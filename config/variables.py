@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from irsa.rules.mistakes import COMPARED, Located, Mistake, Place, listed, named, shortened
+from irsa.rules.variables import IAM_OWN, REFERENCE, reference
 
-# The name, or nothing where another `${` or the end of the string comes before the `}`.
-REFERENCE = re.compile(r"\$\{(?:((?:[^$}]|\$(?!\{))*)\})?")
-IAM_OWN = re.compile(r".*:.*|[*?$]")
 BUILT_IN = ("account", "region", "partition", "cluster")
 # Legal values, to check a string against AWS's rules before the real ones are known.
 SAMPLES = {"account": "111122223333", "region": "us-west-2", "partition": "aws", "cluster": "my-cluster"}
@@ -201,8 +199,3 @@ def _value_of(match: re.Match[str], variables: Mapping[str, str]) -> str:
     otherwise = f"define {named(name)} in irsa:variables" if name else "write the name of a variable"
     fix = f"did you mean {named(reference(close[0]))}?" if close else otherwise
     raise Mistake(f"unknown variable {named(match[0])}", listed(variables, reference), fix)
-
-
-def reference(name: str) -> str:
-    """Return how a variable is written where it is used."""
-    return f"${{{name}}}"

@@ -544,6 +544,7 @@ def test_inline_policies_have_their_version_in_front(engine: Engine) -> None:
         (statement(Action=["a:b", "c:d"]), statement(Action=["c:d", "a:b"])),
         (statement(Action=["a:b"]), statement(Action="a:b")),
         (statement(Effect="allow"), statement()),
+        (statement(Sid=""), statement()),
         (statement(Principal={"AWS": ACCOUNT}), statement(Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"})),
         (
             statement(Condition={"StringEquals": {"a:aud": ["x", "y"]}}),

@@ -144,6 +144,13 @@ class LiveAwsAccount:
         """Return the document of a managed policy's default version."""
         return self._once("GetPolicyVersion", policy_arn, lambda iam: _default_version(iam, policy_arn))
 
+    def policy(self, policy_arn: str) -> dict[str, Any] | None:
+        """Return a managed policy with its description and tags, without its document; None if it does not exist.
+
+        Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetPolicy.html
+        """
+        return self._once("GetPolicy", policy_arn, lambda iam: iam.get_policy(PolicyArn=policy_arn)["Policy"])
+
     def client_ids(self, provider_arn: str) -> list[str] | None:
         """Return the client ID list of an IAM OIDC provider, its audiences; None if it does not exist."""
         return self._once(

@@ -207,6 +207,30 @@ def delete_inline_policy(role_name: str, policy_name: str) -> str:
     return _command(*words, *_option("--policy-name", policy_name))
 
 
+def cloudformation_template(stack: str) -> str:
+    """Return the command that saves the template of a CloudFormation stack as template.json.
+
+    Source: https://docs.aws.amazon.com/cli/latest/reference/cloudformation/get-template.html
+    """
+    words = ("aws", "cloudformation", "get-template", *_option("--stack-name", stack))
+    command = _command(*words, "--query", "TemplateBody")
+    return f"{command} > template.json" if command else ""
+
+
+def update_cloudformation_stack(stack: str) -> str:
+    """Return the command that updates a CloudFormation stack, which has IAM roles, by template.json.
+
+    Source: https://docs.aws.amazon.com/cli/latest/reference/cloudformation/update-stack.html
+    """
+    words = ("aws", "cloudformation", "update-stack", *_option("--stack-name", stack))
+    return _command(*words, "--template-body", "file://template.json", "--capabilities", "CAPABILITY_NAMED_IAM")
+
+
+def delete_cloudformation_stack(stack: str) -> str:
+    """Return the command that deletes a CloudFormation stack, but for what it retains."""
+    return _command("aws", "cloudformation", "delete-stack", *_option("--stack-name", stack))
+
+
 def read_issuer(issuer: str) -> str:
     """Return the command that reads an issuer's discovery document, which says where its keys are."""
     return _command("curl", *_arguments(f"{issuer}/.well-known/openid-configuration"))
@@ -262,6 +286,12 @@ def annotate(namespace: str, name: str, key: str, value: str, context: str | Non
     return _command(*words, *_arguments(name, options=(*where, f"{key}={value}")))
 
 
+def remove_label(namespace: str, name: str, key: str) -> str:
+    """Return the command that removes a label of a service account."""
+    words = ("kubectl", "label", "serviceaccount")
+    return _command(*words, *_arguments(name, f"{key}-", options=_option("-n", namespace)))
+
+
 def restart(kind: str, name: str, namespace: str) -> str:
     """Return the command that recreates the Pods of a Deployment, StatefulSet or DaemonSet, for the webhook."""
     words = ("kubectl", "rollout", "restart", f"{kind.lower()}/{name}")
@@ -286,6 +316,21 @@ def explain(service_account: str, role_arn: str, stack: str | None, issuer: str,
 def prove(binding: str) -> str:
     """Return the command that shows whether the service accounts of a binding may assume its role."""
     return _command("irsa", "prove", *_arguments(binding))
+
+
+def preview(stack: str) -> str:
+    """Return the command that shows what `pulumi up` would change."""
+    return _command("pulumi", "preview", *_option("--stack", stack))
+
+
+def first_up(stack: str) -> str:
+    """Return the command that deploys a stack."""
+    return _command("pulumi", "up", *_option("--stack", stack))
+
+
+def of_stack(verb: str, stack: str) -> str:
+    """Return the command that runs a verb of irsa, such as verify, on a stack."""
+    return _command("irsa", verb, *_option("--stack", stack))
 
 
 def check(file: str) -> str:

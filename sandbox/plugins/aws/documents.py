@@ -56,7 +56,8 @@ def _canonical(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _statement(statement: dict[str, Any]) -> dict[str, Any]:
-    canonical = dict(statement)
+    # To it, an empty Sid is none: https://github.com/hashicorp/awspolicyequivalence, the type of a statement.
+    canonical = {key: value for key, value in statement.items() if (key, value) != ("Sid", "")}
     canonical["Effect"] = str(statement.get("Effect", "")).lower()
     for key in _UNORDERED:
         if key in canonical:

@@ -82,6 +82,24 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
         ["aws", "eks", "wait", "cluster-active", "--name", "{}", "--region", "eu-west-1"],
     ),
     "list_arns": (lambda _: commands.list_arns("oidc-provider"), ["aws", "iam", "list-open-id-connect-providers"]),
+    "cloudformation_template": (
+        commands.cloudformation_template,
+        [
+            *("aws", "cloudformation", "get-template", "--stack-name", "{}", "--query", "TemplateBody"),
+            *(">", "template.json"),
+        ],
+    ),
+    "update_cloudformation_stack": (
+        commands.update_cloudformation_stack,
+        [
+            *("aws", "cloudformation", "update-stack", "--stack-name", "{}", "--template-body"),
+            *("file://template.json", "--capabilities", "CAPABILITY_NAMED_IAM"),
+        ],
+    ),
+    "delete_cloudformation_stack": (
+        commands.delete_cloudformation_stack,
+        ["aws", "cloudformation", "delete-stack", "--stack-name", "{}"],
+    ),
     "read_issuer": (commands.read_issuer, ["curl", "{}/.well-known/openid-configuration"]),
     "create_token": (
         lambda value: commands.create_token("team-a", "app", value),
@@ -106,6 +124,10 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
             "a/b=c",
         ],
     ),
+    "remove_label": (
+        lambda value: commands.remove_label("team-a", value, "a/b"),
+        ["kubectl", "label", "serviceaccount", "{}", "a/b-", "-n", "team-a"],
+    ),
     "restart": (
         lambda value: commands.restart("Deployment", value, "team-a"),
         ["kubectl", "rollout", "restart", "deployment/{}", "-n", "team-a"],
@@ -123,6 +145,9 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
         ["irsa", "explain", "{}", "arn:r", "--issuer", ISSUER, "--audience", "vault"],
     ),
     "prove": (commands.prove, ["irsa", "prove", "{}"]),
+    "preview": (commands.preview, ["pulumi", "preview", "--stack", "{}"]),
+    "first_up": (commands.first_up, ["pulumi", "up", "--stack", "{}"]),
+    "of_stack": (lambda value: commands.of_stack("verify", value), ["irsa", "verify", "--stack", "{}"]),
     "check": (commands.check, [".venv/bin/irsa", "check", "{}"]),
 }
 

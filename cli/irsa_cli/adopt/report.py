@@ -1,0 +1,97 @@
+"""What `irsa adopt` prints: what it takes, what it only annotates, what it leaves and why, and what to do next."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from irsa.rules import commands
+from irsa.rules.mistakes import named, visible
+from irsa_cli.adopt.bindings import Adoption, Item, Outcome
+from irsa_cli.adopt.owners import letting_go
+from irsa_cli.found import FoundServiceAccount
+
+COLORS = {
+    Outcome.EXACT: "green",
+    Outcome.IMPORTED: "green",
+    Outcome.TIDIED: "yellow",
+    Outcome.ANNOTATED: "yellow",
+    Outcome.DECLARED: "dim",
+    Outcome.LEFT: "bold red",
+}
+HEADINGS = {
+    Outcome.EXACT: "roles, exact: a preview shows an import and no change",
+    Outcome.TIDIED: "roles, tidied: a preview also shows an update of the trust policy, which admits the same",
+    Outcome.IMPORTED: "service accounts, imported: a preview may also show an update of the metadata",
+    Outcome.ANNOTATED: "service accounts, annotated only: a preview shows that the annotation is applied",
+    Outcome.DECLARED: "declared already",
+    Outcome.LEFT: "left",
+}
+TAKEN = (Outcome.EXACT, Outcome.TIDIED, Outcome.IMPORTED, Outcome.ANNOTATED)
+
+Line = tuple[str, str]
+
+
+def lines(adoption: Adoption, file: Path, stack: str, not_checked: Sequence[str]) -> Iterator[Line]:
+    """Yield the report as lines of text, each with its style."""
+    for outcome, heading in HEADINGS.items():
+        items = [each for each in adoption.items if each.outcome is outcome]
+        if items:
+            yield f"{heading} ({len(items)})", "bold"
+            for item in items:
+                yield visible(f"  {_item(item)}"), COLORS[outcome]
+            yield "", ""
+    if not_checked:
+        yield "not checked", "bold"
+        yield from ((f"  {visible(each)}", "yellow") for each in not_checked)
+        yield "", ""
+    yield from _written(adoption, file)
+    if adoption.bindings:
+        yield "", ""
+        yield from _next(adoption, file, stack)
+
+
+def _item(item: Item) -> str:
+    where = f"{named(item.key)}: " if item.key else ""
+    return "; ".join([f"{where}{item.about}", *item.notes])
+
+
+def _written(adoption: Adoption, file: Path) -> Iterator[Line]:
+    count = len(adoption.bindings)
+    if not count:
+        yield f"{named(str(file))} is unchanged: there is nothing to add", "bold"
+        return
+    yield f"{named(str(file))}: {count} binding{'s' if count > 1 else ''} added", "bold"
+    for name, quota in adoption.quotas.items():
+        yield f"  irsa:quotas.{name} is {quota:,}: AWS has raised it for this AWS account", ""
+    for name in sorted(adoption.files):
+        yield visible(f"  {name}"), ""
+
+
+def _next(adoption: Adoption, file: Path, stack: str) -> Iterator[Line]:
+    taken = [each for each in adoption.items if each.outcome in TAKEN]
+    tools = sorted({owner.tool for each in taken for owner in each.owners})
+    going = {tool: letting_go(tool, _whats(taken, tool), _service_accounts(taken, tool)) for tool in tools}
+    steps = [(commands.check(str(file)), "")]
+    steps += [(step, tool) for tool in tools for step in going[tool].before]
+    steps += [
+        (commands.preview(stack), "imports, and no change but those named above"),
+        (commands.first_up(stack), ""),
+        ("remove every `import:` from the file, and run the same command again: 0 changes", ""),
+        (commands.of_stack("verify", stack), ""),
+        (commands.of_stack("prove", stack), ""),
+    ]
+    steps += [(step, tool) for tool in tools for step in going[tool].after]
+    yield "next, in this order", "bold"
+    for number, (step, note) in enumerate(((step, note) for step, note in steps if step), 1):
+        yield visible(f"  {number}. {step}{f'   ({note})' if note else ''}"), ""
+
+
+def _whats(items: Iterable[Item], tool: str) -> list[str]:
+    return [owner.what for each in items for owner in each.owners if owner.tool == tool]
+
+
+def _service_accounts(items: Iterable[Item], tool: str) -> list[FoundServiceAccount]:
+    return [
+        each.service_account
+        for each in items
+        if each.service_account is not None and tool in {owner.tool for owner in each.owners}
+    ]

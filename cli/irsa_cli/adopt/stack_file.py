@@ -1,0 +1,276 @@
+"""The stack file that is written or merged into: every line of what is there stays as it is."""
+
+import contextlib
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+from irsa.rules.mistakes import named
+from irsa_cli.exits import CouldNotLookError
+
+NAME = re.compile(r"Pulumi\.(.+)\.yaml")
+# What every reader of YAML takes for a string without quotes: Pulumi's own reads `yes`, 2012-10-17 and 0123 otherwise.
+_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./+@=,-]*(:[A-Za-z0-9_./+@=,*?:-]*[A-Za-z0-9_./+@=,*?-])?")
+_WORDS = re.compile(r"(?i:true|false|null|yes|no|on|off|y|n)")
+_NEW = "# yaml-language-server: $schema=config/schema.json\n"
+_WIDTH = 2**20
+_OFFSET = 2
+# The C parser, if PyYAML was built with it: ruamel takes a minute for some thousand bindings.
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Additions(NamedTuple):
+    """What is added to a stack file, by the names of its settings.
+
+    Attributes:
+        region: The region of a new file; empty where there is none.
+        settings: Whole settings, such as `cluster`, which the file does not have.
+        entries: New keys of settings that are mappings, such as `bindings`, which the file may have.
+    """
+
+    region: str
+    settings: Mapping[str, Any]
+    entries: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def anything(self) -> bool:
+        """Whether the file changes."""
+        return bool(self.settings) or any(self.entries.values())
+
+
+class StackFile:
+    """A stack file, which need not exist yet.
+
+    Attributes:
+        path: Where it is.
+        stack: Its stack, `prod` of `Pulumi.prod.yaml`.
+        exists: Whether it is there.
+        settings: Its `irsa:` settings, by their names without that prefix.
+        region: Its `aws:region`; empty where it has none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read the file.
+
+        Raises:
+            CouldNotLookError: It has another name than a stack file, cannot be read, or has no settings to add to.
+        """
+        name = NAME.fullmatch(path.name)
+        if name is None:
+            raise CouldNotLookError(f"{named(str(path))} is not the name of a stack file: write Pulumi.STACK.yaml")
+        self.path, self.stack = path, name[1]
+        self.exists, self._text = _read(path)
+        config = self._config(self._text)
+        self._keys = {_setting(key): key for key in config}
+        self.settings: dict[str, Any] = _settings(config)
+        region = config.get("aws:region")
+        self.region = region if isinstance(region, str) else ""
+
+    def with_additions(self, additions: Additions) -> str:
+        """Return the text of the file with what is added.
+
+        Raises:
+            CouldNotLookError: A setting of the file is of another shape than the addition.
+        """
+        text = self._text if self.exists else _NEW
+        if not self.exists and additions.region:
+            text = self._inserted(text, ("config",), {"aws:region": additions.region})
+        if additions.settings:
+            settings = {f"irsa:{name}": value for name, value in additions.settings.items()}
+            text = self._inserted(text, ("config",), settings)
+        for name, entries in additions.entries.items():
+            if entries:
+                key = self._keys.get(f"irsa:{name}", f"irsa:{name}")
+                text = self._inserted(text, ("config", key), entries)
+        self._check(text, additions)
+        return text
+
+    def _inserted(self, text: str, place: tuple[str, ...], entries: Mapping[str, Any]) -> str:
+        """Return the text with new entries at the end of a mapping, which may be missing."""
+        node, depth = _mapping_at(yaml.compose(text, Loader=_LOADER), place)
+        if node is None and depth < len(place):
+            # The outer mapping gets the inner one.
+            return (
+                self._inserted(text, place[:depth], {place[depth]: _nested(place[depth + 1 :], entries)})
+                if depth
+                else (_appended(text, self._rendered({place[0]: _nested(place[1:], entries)}, 0)))
+            )
+        if not isinstance(node, yaml.MappingNode) or not node.value or node.flow_style:
+            return self._inserted_by_ruamel(text, place, entries)
+        column = node.value[0][0].start_mark.column
+        lines = text.splitlines(keepends=True)
+        end = _end_of(node, lines, column)
+        before, after = "".join(lines[:end]), "".join(lines[end:])
+        return _appended(before, self._rendered(entries, column)) + after
+
+    def _inserted_by_ruamel(self, text: str, place: tuple[str, ...], entries: Mapping[str, Any]) -> str:
+        """Return the same where a mapping is empty, or within braces; only then other lines may change their form."""
+        ruamel = self._ruamel()
+        root = ruamel.load(text)
+        outer = root
+        for step in place[:-1]:
+            outer = outer[step]
+        found = outer[place[-1]]
+        if found is None or found == {}:
+            outer[place[-1]] = _for_ruamel(entries)
+        elif isinstance(found, CommentedMap) and "secure" not in found:
+            found.update({_for_ruamel(key): _for_ruamel(value) for key, value in entries.items()})
+        else:
+            raise self._unusable(f"{place[-1]} is not a mapping that can be added to")
+        stream = io.StringIO()
+        ruamel.dump(root, stream)
+        return stream.getvalue()
+
+    def _rendered(self, entries: Mapping[str, Any], column: int) -> str:
+        stream = io.StringIO()
+        self._ruamel().dump(_for_ruamel(entries), stream)
+        newline = "\r\n" if "\r\n" in self._text else "\n"
+        return "".join(f"{' ' * column}{line}{newline}" for line in stream.getvalue().splitlines())
+
+    def _check(self, text: str, additions: Additions) -> None:
+        """Raise where the new text is not what was there and what is added: nothing is lost by a form of YAML."""
+        wanted = {**self.settings, **additions.settings}
+        for name, entries in additions.entries.items():
+            if entries:
+                wanted[name] = {**(wanted.get(name) or {}), **entries}
+        found = _settings(self._config(text))
+        if found != _plain(wanted):
+            raise self._unusable("its form of YAML cannot be added to without changing it")
+
+    def _config(self, text: str) -> dict[str, Any]:
+        try:
+            root = yaml.load(text, Loader=_LOADER)  # noqa: S506 (it is the safe loader)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            raise self._unusable(f"it is not YAML: {str(error).splitlines()[0]}") from error
+        if root is not None and not isinstance(root, dict):
+            raise self._unusable("it is not a mapping with `config:`")
+        config = (root or {}).get("config")
+        if config is not None and not isinstance(config, dict):
+            raise self._unusable("its `config:` is not a mapping")
+        return {str(key): _plain(value) for key, value in (config or {}).items()}
+
+    def _ruamel(self) -> YAML:
+        ruamel = YAML()
+        ruamel.preserve_quotes = True
+        ruamel.width = _WIDTH
+        # As far as the file says it, items are indented as it does that.
+        item = re.search(r"^( *)(?:[^ #-][^#]*:|- .*)\n( *)- ", self._text, re.MULTILINE)
+        offset = max(0, min(len(item[2]) - len(item[1]), _OFFSET)) if item else _OFFSET
+        ruamel.indent(mapping=2, sequence=offset + 2, offset=offset)
+        return ruamel
+
+    def _unusable(self, reason: str) -> CouldNotLookError:
+        return CouldNotLookError(f"cannot add to {named(str(self.path))}: {named(reason)}; run `irsa check` on it")
+
+
+def _read(path: Path) -> tuple[bool, str]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return True, file.read()
+    except FileNotFoundError:
+        return False, ""
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise CouldNotLookError(f"cannot read {named(str(path))}: {reason}") from error
+
+
+def _setting(key: str) -> str:
+    """Return a key of `config:` as it is commonly written: a key without a namespace belongs to the project."""
+    parts = [part for part in key.split(":") if part != "config"] or [key]
+    return f"irsa:{parts[0]}" if len(parts) == 1 else ":".join(parts)
+
+
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    names = {_setting(key): value for key, value in config.items()}
+    return {name.removeprefix("irsa:"): value for name, value in names.items() if name.startswith("irsa:")}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return list(map(_plain, value))
+    return str(value) if isinstance(value, str) else value
+
+
+def _nested(path: tuple[str, ...], value: Any) -> Any:
+    return {path[0]: _nested(path[1:], value)} if path else value
+
+
+def _mapping_at(root: yaml.Node | None, place: tuple[str, ...]) -> tuple[yaml.Node | None, int]:
+    """Return the node at a place, and how many of its steps are there; None where one is missing."""
+    node = root
+    for depth, step in enumerate(place):
+        found = (
+            next((value for key, value in node.value if key.value == step), None)
+            if isinstance(node, yaml.MappingNode)
+            else None
+        )
+        if found is None:
+            return None, depth
+        node = found
+    return node, len(place)
+
+
+def _end_of(node: yaml.MappingNode, lines: list[str], column: int) -> int:
+    """Return the line before which something is added to a block mapping.
+
+    Its end is where the next token starts. Blank lines before that, and comments that are indented less than its keys,
+    belong to what follows.
+    """
+    last = _last(node)
+    end = node.end_mark.line if node.end_mark.line > last else last + 1
+    while end > last + 1:
+        line = lines[end - 1]
+        text = line.strip()
+        if text and not (text.startswith("#") and len(line) - len(line.lstrip()) < column):
+            break
+        end -= 1
+    return end
+
+
+def _last(node: yaml.Node) -> int:
+    """Return the last line on which a value of a node begins."""
+    if isinstance(node, yaml.ScalarNode) or not node.value:
+        return int(node.start_mark.line)
+    inner = node.value[-1]
+    return max(_last(each) for each in (inner if isinstance(inner, tuple) else (inner,)))
+
+
+def _appended(text: str, more: str) -> str:
+    return f"{text}{more}" if not text or text.endswith("\n") else f"{text}\n{more}"
+
+
+def _for_ruamel(value: Any) -> Any:
+    """Return a value in block style, with quotes around the strings that need some for any reader of YAML."""
+    if isinstance(value, str):
+        return value if _PLAIN.fullmatch(value) and not _WORDS.fullmatch(value) else DoubleQuotedScalarString(value)
+    if isinstance(value, Mapping):
+        return CommentedMap((_for_ruamel(key), _for_ruamel(each)) for key, each in value.items())
+    if isinstance(value, list | tuple):
+        return CommentedSeq(map(_for_ruamel, value))
+    return value
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file whole, or not at all.
+
+    Raises:
+        CouldNotLookError: It cannot be written.
+    """
+    new = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new.write_text(text, encoding="utf-8", newline="")
+        new.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            new.unlink()
+        raise CouldNotLookError(f"cannot write {named(str(path))}: {error.strerror}") from error

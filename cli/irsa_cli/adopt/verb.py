@@ -1,0 +1,210 @@
+"""Write a stack file that takes over roles and service accounts as they are."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from irsa.rules.mistakes import listed, named, nearest
+from irsa_cli.adopt.bindings import Adoption, Outcome, PolicySettings, Ways, adopt
+from irsa_cli.adopt.choice import Choice
+from irsa_cli.adopt.declared import ONLY_CLUSTER, Declared, declared, mapping
+from irsa_cli.adopt.owners import TOOLS
+from irsa_cli.adopt.policy_files import PolicyFiles
+from irsa_cli.adopt.report import lines
+from irsa_cli.adopt.stack_file import Additions, StackFile, write
+from irsa_cli.discovery import add_discovery_options, discover
+from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
+from irsa_cli.found import Discovery
+from irsa_cli.live.aws import LiveAwsAccounts, eks_cluster
+from irsa_cli.live.iam import LiveAwsAccount
+from irsa_cli.state import stack_outputs
+
+DESCRIPTION = """\
+Write a stack file for the roles and service accounts of a cluster, so that
+`pulumi preview` imports everything in AWS without a change, and each service
+account with the update of its metadata that the Kubernetes provider makes.
+
+It only reads AWS and Kubernetes. A stack file that exists is added to.
+"""
+EPILOG = """\
+examples:
+  irsa adopt --namespace team-a --output Pulumi.prod.yaml
+  irsa adopt --all --policies --take-from eksctl --output Pulumi.prod.yaml
+
+exit codes: 0 everything that was chosen is in the file, 1 something is left,
+2 not checked (no permission, no answer), or nothing is chosen"""
+OUTPUT_HELP = "the stack file, Pulumi.STACK.yaml, which need not exist"
+EXACT_HELP = "take trust policies statement by statement, and leave those of which a preview would show a change"
+DEAD_HELP = "adopt roles without the statements of their trust policies for clusters that are gone"
+FROM_HELP = f"also take what this tool manages: {', '.join(TOOLS)} (repeatable)"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments to its parser."""
+    parser.description, parser.epilog = DESCRIPTION, EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add_discovery_options(parser)
+    choice = parser.add_argument_group("what is adopted", "options of one kind add up; different kinds must all hold")
+    repeated: dict[str, Any] = {"action": "append", "default": []}
+    choice.add_argument("--namespace", metavar="N", **repeated, help="service accounts of a namespace, and their roles")
+    choice.add_argument("--service-account", metavar="NS/NAME", type=_service_account, **repeated, help="one of these")
+    choice.add_argument("--role", metavar="NAME", **repeated, help="name or ARN of a role; * and ? stand for any text")
+    choice.add_argument("--tag", metavar="KEY=VALUE", type=_tag, **repeated, help="roles with a tag")
+    choice.add_argument("--all", action="store_true", help="everything")
+    parser.add_argument("--output", metavar="FILE", type=Path, required=True, help=OUTPUT_HELP)
+    parser.add_argument("--policies", action="store_true", help="take over policies too, with their documents in files")
+    parser.add_argument("--take-from", metavar="TOOL", **repeated, help=FROM_HELP)
+    parser.add_argument("--exact-only", action="store_true", help=EXACT_HELP)
+    parser.add_argument("--drop-dead-issuers", action="store_true", help=DEAD_HELP)
+    parser.set_defaults(run=run)
+
+
+def _service_account(text: str) -> str:
+    if text.count("/") == 1 and all(text.split("/")):
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} is not NAMESPACE/NAME")
+
+
+def _tag(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if key and equals:
+        return key, value
+    raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the files, print what they have, and return the exit code.
+
+    Raises:
+        CouldNotLookError: Nothing is chosen, the stack file cannot be used, or something cannot be read.
+    """
+    choice = _choice(options)
+    file = StackFile(options.output)
+    discovery = discover(options.context, options.cluster, options.stack, policies=True)
+    live = _current_account(discovery)
+    files = PolicyFiles(options.output.parent)
+    ways = Ways(
+        policies=options.policies,
+        take_from=frozenset(options.take_from),
+        exact_only=options.exact_only,
+        drop_dead_issuers=options.drop_dead_issuers,
+        eks=frozenset(options.cluster) - frozenset(options.context),
+        # boto3 reads another variable than the AWS CLI and Pulumi do first.
+        region=os.environ.get("AWS_REGION") or str(live.session.region_name or ""),
+        aws_account=live.number,
+        file_name=files.name,
+        policy_settings=_settings_of_policies(live),
+    )
+    adoption = adopt(discovery, choice, ways, _declared(file, live))
+    if not adoption.items:
+        raise CouldNotLookError("nothing that was found is chosen: see `irsa inventory` for what there is")
+    _check_tools(options.take_from, adoption)
+    if adoption.bindings:
+        _write(options.output, file, files, adoption, ways.region)
+    _print(adoption, options.output, file.stack, discovery)
+    if any(each.outcome is Outcome.LEFT for each in adoption.items):
+        return FINDINGS
+    return COULD_NOT_LOOK if discovery.not_checked else GOOD
+
+
+def _choice(options: argparse.Namespace) -> Choice:
+    choice = Choice(options.namespace, options.service_account, options.role, options.tag)
+    if options.all == (choice != Choice([], [], [], [])):
+        allowed = "--namespace, --service-account, --role, --tag"
+        if options.all:
+            raise CouldNotLookError(f"--all takes everything: leave it out, or {allowed}")
+        raise CouldNotLookError(f"nothing is chosen: pass {allowed} or --all")
+    return choice
+
+
+def _check_tools(take_from: Collection[str], adoption: Adoption) -> None:
+    """Refuse a tool that is neither known nor the owner of something that was found."""
+    known = {*TOOLS, *(owner.tool for item in adoption.items for owner in item.owners)}
+    for tool in take_from:
+        if tool not in known:
+            raise CouldNotLookError(
+                f"--take-from {named(tool)}: it manages nothing that is chosen; {nearest(tool, TOOLS, '')}"
+            )
+
+
+def _current_account(discovery: Discovery) -> LiveAwsAccount:
+    """Return the AWS account of the current credentials, which is that of a stack's default provider."""
+    live = LiveAwsAccounts({}).only()
+    if live.number not in {each.number for each in discovery.aws_accounts}:
+        known = listed([each.number for each in discovery.aws_accounts])
+        raise CouldNotLookError(
+            f"the current AWS credentials are of AWS account {live.number}, and what was read is of {known}: "
+            "use credentials of the AWS account in which the stack is deployed"
+        )
+    return live
+
+
+def _settings_of_policies(live: LiveAwsAccount) -> Callable[[str], PolicySettings]:
+    def settings(arn: str) -> PolicySettings:
+        found = live.policy(arn)
+        if found is None:
+            raise CouldNotLookError(f"policy {named(arn)} is gone")
+        return PolicySettings(
+            found.get("Description", ""), {tag["Key"]: tag["Value"] for tag in found.get("Tags") or ()}
+        )
+
+    return settings
+
+
+def _declared(file: StackFile, live: LiveAwsAccount) -> Declared:
+    """Return what the stack file declares; the issuer of a cluster that it only names is looked up."""
+    clusters = {str(key): each for key, each in mapping(file.settings.get("clusters")).items()}
+    if "cluster" in file.settings:
+        clusters = {ONLY_CLUSTER: file.settings["cluster"]}
+    issuers = {key: _issuer(key, mapping(cluster), file, live) for key, cluster in clusters.items()}
+    return declared(file.settings, issuers)
+
+
+def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: LiveAwsAccount) -> str:
+    where = f"cluster {named(key)} of {named(str(file.path))}"
+    if isinstance(cluster.get("oidcIssuer"), str):
+        return str(cluster["oidcIssuer"])
+    if isinstance(cluster.get("stack"), str):
+        return str(stack_outputs(cluster["stack"], file.path.parent).get("oidcIssuer"))
+    if "account" in cluster or not isinstance(cluster.get("name"), str):
+        raise CouldNotLookError(f"{where}: its issuer is not known here: add oidcIssuer and oidcProviderArn to it")
+    region = str(cluster.get("region") or file.region or live.session.region_name or "")
+    found = eks_cluster(live.session, cluster["name"], region)
+    if found is None:
+        raise CouldNotLookError(f"{where}: there is no EKS cluster {named(cluster['name'])} in {named(region)}")
+    return str(found["identity"]["oidc"]["issuer"])
+
+
+def _write(path: Path, file: StackFile, files: PolicyFiles, adoption: Adoption, region: str) -> None:
+    """Write the policy files, and then the stack file that names them."""
+    settings: dict[str, Any] = {}
+    entries: dict[str, dict[str, Any]] = {}
+    if adoption.several:
+        entries["clusters"] = adoption.clusters
+    elif adoption.clusters:
+        settings["cluster"] = adoption.clusters[ONLY_CLUSTER]
+    entries |= {"variables": dict(adoption.variables), "bindings": adoption.bindings}
+    present = mapping(file.settings.get("quotas"))
+    raised = [name for name in adoption.quotas if name in present]
+    if raised:
+        wanted = ", ".join(f"{name}: {adoption.quotas[name]}" for name in raised)
+        raise CouldNotLookError(f"irsa:quotas of {named(str(path))} is below what roles use: set {wanted}")
+    entries["quotas"] = dict(adoption.quotas)
+    text = file.with_additions(Additions(region, settings, entries))
+    for name in sorted(adoption.files):
+        if files.missing(name):
+            write(path.parent / name, adoption.files[name])
+    write(path, text)
+
+
+def _print(adoption: Adoption, path: Path, stack: str, discovery: Discovery) -> None:
+    text = lines(adoption, path, stack, discovery.not_checked)
+    if sys.stdout.isatty():
+        from irsa_cli.report.terminal import show_lines  # noqa: PLC0415 (it imports rich, which a pipe does not need)
+
+        show_lines(text)
+    else:
+        print("\n".join(line for line, _ in text))

@@ -1,0 +1,43 @@
+"""How variables are written in documents and ARNs: `${account}`, and IAM's own, which irsa leaves as they are.
+
+Names with a colon, such as `${aws:PrincipalTag/team}`, and `${*}`, `${?}`, `${$}` are IAM's variables:
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+# The name, or nothing where another `${` or the end of the string comes before the `}`.
+REFERENCE = re.compile(r"\$\{(?:((?:[^$}]|\$(?!\{))*)\})?")
+IAM_OWN = re.compile(r".*:.*|[*?$]")
+
+
+def reference(name: str) -> str:
+    """Return how a variable is written where it is used."""
+    return f"${{{name}}}"
+
+
+def is_replaced(name: str | None) -> bool:
+    """Return whether irsa replaces what stands between `${` and `}`; None for a `${` without its `}`."""
+    return name is None or not IAM_OWN.fullmatch(name)
+
+
+def literal(value: Any, dollar: str) -> Any:
+    """Return a value in which nothing is replaced but the variable named `dollar`, whose value is `$`.
+
+    With that variable replaced, it is the value that was passed.
+
+    Args:
+        value: A string, or lists and mappings with strings at every depth.
+        dollar: The name of the variable.
+    """
+    if isinstance(value, str):
+
+        def escaped(match: re.Match[str]) -> str:
+            return f"{reference(dollar)}{match[0][1:]}" if is_replaced(match[1]) else match[0]
+
+        return REFERENCE.sub(escaped, value)
+    if isinstance(value, Mapping):
+        return {literal(key, dollar): literal(item, dollar) for key, item in value.items()}
+    return [literal(item, dollar) for item in value] if isinstance(value, list | tuple) else value

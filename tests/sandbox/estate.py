@@ -1,0 +1,729 @@
+"""What a cluster looks like before irsa: 60 service accounts and 50 roles, by everybody who makes such things.
+
+Each maker writes what it really writes: its names, documents, tags, labels, annotations and field managers. What no
+maker has in common is the point; the sources are in the comments. The makers are functions, the estate is one table.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from lightkube import ApiError
+from lightkube.models.core_v1 import LocalObjectReference
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import Namespace, ServiceAccount
+
+ACCOUNT, OTHER_ACCOUNT = "111122223333", "444455556666"
+CLUSTER = "my-cluster"
+ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
+# The cluster that my-cluster replaced. Its provider is still in IAM; that of the one before it is not.
+REPLACED_ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE5555555555555555REPLACED"
+DELETED_ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE66666666666666666DELETED"
+AUDIENCE, OWN_AUDIENCE = "sts.amazonaws.com", "vault.example.com"
+ACTION = "sts:AssumeRoleWithWebIdentity"
+ROLE_ARN, AUDIENCE_KEY = "eks.amazonaws.com/role-arn", "eks.amazonaws.com/audience"
+MANAGED_BY = "app.kubernetes.io/managed-by"
+AWS_POLICY = "arn:aws:iam::aws:policy/"
+# Labels and annotations of Helm: https://helm.sh/docs/topics/charts/ and
+# https://github.com/helm/helm/blob/v3.14.0/pkg/action/validate.go
+HELM = {MANAGED_BY: "Helm"}
+CONFLICT, NOT_FOUND = 409, 404
+
+
+def provider(issuer: str = ISSUER, aws_account: str = ACCOUNT) -> str:
+    return f"arn:aws:iam::{aws_account}:oidc-provider/{issuer}"
+
+
+def role_arn(name: str, path: str = "/", aws_account: str = ACCOUNT) -> str:
+    return f"arn:aws:iam::{aws_account}:role{path}{name}"
+
+
+def claim(service_account: str) -> str:
+    """Return the claim `sub` of the tokens of `namespace:name`."""
+    return f"system:serviceaccount:{service_account}"
+
+
+@dataclass(frozen=True)
+class Account:
+    """A service account, with the role that its annotation names."""
+
+    namespace: str
+    name: str
+    role: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    manager: str = "kubectl-create"
+    pull_secret: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    def manifest(self) -> ServiceAccount:
+        annotations = {**({ROLE_ARN: self.role} if self.role else {}), **self.annotations}
+        metadata = ObjectMeta(
+            name=self.name, namespace=self.namespace, annotations=annotations, labels=dict(self.labels)
+        )
+        secrets = [LocalObjectReference(name=self.pull_secret)] if self.pull_secret else None
+        return ServiceAccount(metadata=metadata, imagePullSecrets=secrets)
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role, with the text of its trust policy as its maker wrote it."""
+
+    name: str
+    trust: str
+    maker: str = ""
+    path: str = "/"
+    tags: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
+    session: int = 3600
+    boundary: str = ""
+    attached: Sequence[str] = ()
+    inline: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def arn(self) -> str:
+        return role_arn(self.name, self.path)
+
+
+class Made(NamedTuple):
+    """A role, and the service accounts that came with it."""
+
+    role: Role
+    accounts: tuple[Account, ...] = ()
+
+
+def statement(conditions: Mapping[str, Any], issuer: str = ISSUER, **more: Any) -> dict[str, Any]:
+    """Return a statement as AWS's page writes it, with these conditions."""
+    return {
+        "Effect": "Allow",
+        "Principal": {"Federated": provider(issuer)},
+        "Action": ACTION,
+        "Condition": conditions,
+        **more,
+    }
+
+
+def document(*statements: Mapping[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def page(*subjects: str, operator: str = "StringEquals", issuer: str = ISSUER) -> dict[str, Any]:
+    """Return the conditions of AWS's page for these subjects: `aud` and `sub` under one operator."""
+    claims = [claim(each) for each in subjects]
+    return {operator: {f"{issuer}:aud": AUDIENCE, f"{issuer}:sub": claims[0] if len(claims) == 1 else claims}}
+
+
+def permissions(action: str, resource: str = "*") -> dict[str, Any]:
+    return document({"Effect": "Allow", "Action": action, "Resource": resource})
+
+
+# --- eksctl ----------------------------------------------------------------------------------------------------------
+
+EKSCTL_VERSION = "0.215.0"
+
+
+def eksctl(
+    namespace: str,
+    name: str,
+    attach: Sequence[str] = (),
+    *,
+    inline: Mapping[str, Any] | None = None,
+    role_name: str = "",
+    subject_pattern: str = "",
+    boundary: str = "",
+    random: str = "1A2B3C4D5E6F",
+) -> Made:
+    """`eksctl create iamserviceaccount`: a CloudFormation stack with a role, and a labelled service account.
+
+    Template: eksctl-io/eksctl, pkg/cfn/builder/iam.go, its iam_test.go ("Role1", "Policy1", one managed policy) and
+    pkg/cfn/template/testdata/addon-example-1.json. Tags: pkg/apis/eksctl.io/v1alpha5/types.go; CloudFormation puts
+    those of the stack on the role, but none of its own `aws:cloudformation:*` (open since 2019:
+    aws-cloudformation/cloudformation-coverage-roadmap#277, #1159, #1966). It cuts the stack's name in that of the role,
+    as in eksctl-dev-eks-cluster-addon-iamserviceaccoun-Role1-Khm3TJWefsFZ. The service account's label is that of
+    pkg/kubernetes/serviceaccount.go.
+    """
+    stack = f"eksctl-{CLUSTER}-addon-iamserviceaccount-{namespace}-{name}"
+    if subject_pattern:
+        conditions: dict[str, Any] = {
+            "StringEquals": {f"{ISSUER}:aud": AUDIENCE},
+            "StringLike": {f"{ISSUER}:sub": claim(f"{namespace}:{subject_pattern}")},
+        }
+    else:
+        conditions = page(f"{namespace}:{name}")
+    trust = {
+        "Statement": [
+            {
+                "Action": [ACTION],
+                "Condition": conditions,
+                "Effect": "Allow",
+                "Principal": {"Federated": provider()},
+            }
+        ],
+        "Version": "2012-10-17",
+    }
+    role = Role(
+        role_name or f"{stack[:45]}-Role1-{random}",
+        json.dumps(trust, separators=(",", ":")),
+        "eksctl",
+        tags={
+            "alpha.eksctl.io/cluster-name": CLUSTER,
+            "eksctl.cluster.k8s.io/v1alpha1/cluster-name": CLUSTER,
+            "alpha.eksctl.io/eksctl-version": EKSCTL_VERSION,
+            "alpha.eksctl.io/iamserviceaccount-name": f"{namespace}/{name}",
+        },
+        boundary=boundary,
+        attached=attach,
+        inline={f"{stack}-Policy1": inline} if inline else {},
+    )
+    account = Account(namespace, name, role.arn, labels={MANAGED_BY: "eksctl"}, manager="eksctl")
+    return Made(role, (account,))
+
+
+# --- Terraform -------------------------------------------------------------------------------------------------------
+
+# Terraform's `name_prefix` ends in a time of 18 digits and a counter of 8, so a prefix has at most 38 characters:
+# https://github.com/hashicorp/terraform-plugin-sdk/blob/main/helper/id/id.go
+SUFFIX = "2025031807150412340000000"
+MODULE_TAGS = {"Terraform": "true", "Environment": "prod"}
+
+
+def terraform_module(
+    name: str,
+    *subjects: str,
+    test: str = "StringEquals",
+    issuers: Sequence[str] = (ISSUER,),
+    accounts: Iterable[Account] = (),
+    index: int = 1,
+    **more: Any,
+) -> Made:
+    """terraform-aws-modules/iam, modules/iam-role-for-service-accounts (v6).
+
+    main.tf: one statement for each entry of `oidc_providers`; `sub` before `aud`, both under `trust_condition_test`; a
+    name prefix; `aws_iam_policy_document` writes one value as a string and leaves out an empty Sid. The module makes no
+    service account: a Helm chart does.
+    """
+    statements = [
+        {
+            "Effect": "Allow",
+            "Action": ACTION,
+            "Principal": {"Federated": provider(issuer)},
+            "Condition": page(*subjects, operator=test, issuer=issuer),
+        }
+        for issuer in issuers
+    ]
+    trust = json.dumps(document(*statements), indent=2)
+    role = Role(f"{name}-{SUFFIX}{index}", trust, "terraform", tags=MODULE_TAGS, **more)
+    return Made(role, tuple(replace(each, role=role.arn) for each in accounts))
+
+
+def helm(namespace: str, name: str, release: str = "", **more: Any) -> Account:
+    """A service account of a Helm chart: its labels and annotations as `helm create` writes them."""
+    release = release or name
+    labels = {
+        **HELM,
+        "app.kubernetes.io/name": name,
+        "app.kubernetes.io/instance": release,
+        "helm.sh/chart": f"{name}-1.4.2",
+    }
+    annotations = {"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": namespace}
+    return Account(namespace, name, labels=labels, annotations=annotations, manager="helm", **more)
+
+
+def terraform_by_hand(name: str, *statements: Mapping[str, Any], accounts: Iterable[Account] = (), **more: Any) -> Made:
+    """An `aws_iam_role` with `jsonencode`, which sorts the keys, and often one statement for each service account.
+
+    https://developer.hashicorp.com/terraform/language/functions/jsonencode; the tag is that of
+    https://registry.terraform.io/providers/hashicorp/aws/latest/docs/guides/resource-tagging (`default_tags`).
+    """
+    trust = json.dumps(document(*statements), sort_keys=True, separators=(",", ":"))
+    role = Role(name, trust, "terraform", **{"tags": {"ManagedBy": "Terraform", "team": "orders"}, **more})
+    return Made(role, tuple(replace(each, role=role.arn) for each in accounts))
+
+
+def of_terraform(namespace: str, name: str) -> Account:
+    """A `kubernetes_service_account_v1`: no label of its own; its field manager says who made it."""
+    return Account(namespace, name, manager="Terraform")
+
+
+# --- CDK and CloudFormation ------------------------------------------------------------------------------------------
+
+PRUNE = "aws.cdk.eks/prune-c8f2c1d1b0d9a7e5f4c3b2a1908f7e6d5c4b3a2918"
+
+
+def cdk(
+    namespace: str, name: str, inline: Mapping[str, Any] | None = None, random: str = "Khm3TJWefsFZ", **more: Any
+) -> Made:
+    """`cluster.addServiceAccount(...)` of the AWS CDK.
+
+    aws/aws-cdk, packages/aws-cdk-lib/aws-eks/lib/service-account.ts: the conditions are a CfnJson with `aud` and `sub`
+    under StringEquals; the label app.kubernetes.io/name; `addToPrincipalPolicy` makes an inline DefaultPolicy. The
+    label for pruning and `kubectl apply`: lib/k8s-manifest.ts. With the tags that AWS's documentation promises:
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-resource-tags.html
+    """
+    logical = "".join(part.capitalize() for part in name.split("-")) + "Role7D1C4A0B"
+    trust = {
+        "Statement": [
+            {
+                "Action": ACTION,
+                "Condition": page(f"{namespace}:{name}"),
+                "Effect": "Allow",
+                "Principal": {"Federated": provider()},
+            }
+        ],
+        "Version": "2012-10-17",
+    }
+    role = Role(
+        f"EksStack-{logical[:41]}-{random}",
+        json.dumps(trust, separators=(",", ":")),
+        "cdk",
+        tags={
+            "aws:cloudformation:stack-name": "EksStack",
+            "aws:cloudformation:logical-id": logical,
+            "aws:cloudformation:stack-id": f"arn:aws:cloudformation:us-west-2:{ACCOUNT}:stack/EksStack/5f3ac2d0",
+        },
+        inline={f"{logical.removesuffix('7D1C4A0B')}DefaultPolicy3E9F1B22": inline} if inline else {},
+        **more,
+    )
+    labels = {"app.kubernetes.io/name": name, PRUNE: ""}
+    return Made(role, (applied(Account(namespace, name, role.arn, labels=labels)),))
+
+
+def cloudformation(
+    name: str, namespace: str, account: str, issuer: str = ISSUER, random: str = "", **more: Any
+) -> Made:
+    """A template by hand, whose trust policy is text for Fn::Sub, since a condition's key holds the issuer.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-iam-role.html: a role without
+    RoleName is called by the stack's name, the logical ID and 12 characters.
+    """
+    trust = json.dumps(
+        document(
+            {
+                "Effect": "Allow",
+                "Principal": {"Federated": [provider(issuer)]},
+                "Action": [ACTION],
+                "Condition": page(f"{namespace}:{account}", issuer=issuer),
+            }
+        ),
+        indent=4,
+    )
+    full = f"{name}-{random}" if random else name
+    role = Role(full, trust, "cloudformation" if random or more.get("tags") else "", **more)
+    return Made(role, (applied(Account(namespace, account, role.arn)),))
+
+
+# --- Scripts and hands -----------------------------------------------------------------------------------------------
+
+
+def applied(account: Account) -> Account:
+    """Return an account as `kubectl apply` makes it: the last manifest is an annotation.
+
+    https://kubernetes.io/docs/tasks/manage-kubernetes-objects/declarative-config/
+    """
+    annotations = {**({ROLE_ARN: account.role} if account.role else {}), **account.annotations}
+    metadata: dict[str, Any] = {"annotations": annotations, "labels": dict(account.labels)}
+    last = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {**metadata, "name": account.name, "namespace": account.namespace},
+    }
+    text = json.dumps(last, separators=(",", ":"), sort_keys=True) + "\n"
+    annotations = {**account.annotations, "kubectl.kubernetes.io/last-applied-configuration": text}
+    return replace(account, annotations=annotations, manager="kubectl-client-side-apply")
+
+
+def script(
+    name: str, *subjects: str, operator: str = "StringEquals", annotated: Iterable[str] = (), **more: Any
+) -> Made:
+    """A shell script after https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html."""
+    trust = json.dumps(document(statement(page(*subjects, operator=operator))), indent=2)
+    role = Role(
+        name,
+        trust,
+        "",
+        description="my-role-description",
+        **{"attached": [AWS_POLICY + "AmazonS3ReadOnlyAccess"], **more},
+    )
+    return Made(role, tuple(_annotated(role, each) for each in annotated or subjects))
+
+
+def hand(name: str, *statements: Mapping[str, Any], annotated: Iterable[str] = (), **more: Any) -> Made:
+    """A role by hand, in the console or with the AWS command line."""
+    role = Role(name, json.dumps(document(*statements)), "", **more)
+    return Made(role, tuple(_annotated(role, each) for each in annotated))
+
+
+def _annotated(role: Role, subject: str) -> Account:
+    namespace, name = subject.split(":")
+    return Account(namespace, name, role.arn, manager="kubectl-annotate")
+
+
+def _claims(operator: str, **values: Any) -> dict[str, Any]:
+    return {operator: {f"{ISSUER}:{name}": value for name, value in values.items()}}
+
+
+# --- The estate ------------------------------------------------------------------------------------------------------
+
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/workload-boundary"
+LOAD_BALANCER = f"arn:aws:iam::{ACCOUNT}:policy/AWSLoadBalancerControllerIAMPolicy"
+LOKI = f"arn:aws:iam::{ACCOUNT}:policy/eks/loki-chunks"
+POLICIES: Mapping[str, Mapping[str, Any]] = {
+    BOUNDARY: permissions("*"),
+    LOAD_BALANCER: permissions("elasticloadbalancing:Describe*"),
+    LOKI: document(
+        {
+            "Sid": "Chunks",
+            "Effect": "Allow",
+            "Action": ["s3:GetObject", "s3:PutObject"],
+            "Resource": "arn:aws:s3:::loki-chunks/${aws:PrincipalTag/tenant}/*",
+        }
+    ),
+}
+CHANGES = permissions("route53:ChangeResourceRecordSets", "arn:aws:route53:::hostedzone/*")
+
+ESTATE: tuple[Made, ...] = (
+    # eksctl: 8 roles
+    eksctl("kube-system", "aws-load-balancer-controller", [LOAD_BALANCER], random="Khm3TJWefsFA"),
+    eksctl(
+        "kube-system",
+        "ebs-csi-controller-sa",
+        [f"{AWS_POLICY}service-role/AmazonEBSCSIDriverPolicy"],
+        random="Khm3TJWefsFB",
+    ),
+    eksctl("external-dns", "external-dns", inline=CHANGES, random="1QTIMKUJAP5LS"[:12]),
+    eksctl("cert-manager", "cert-manager", inline=CHANGES, random="B0X7IM27Y8SQ"),
+    eksctl(
+        "kube-system", "cluster-autoscaler", inline=permissions("autoscaling:Describe*"), role_name="ClusterAutoscaler"
+    ),
+    eksctl(
+        "monitoring",
+        "prometheus",
+        [f"{AWS_POLICY}AmazonPrometheusRemoteWriteAccess"],
+        boundary=BOUNDARY,
+        random="4FFnJEKrQwDD",
+    ),
+    eksctl(
+        "ci",
+        "runner",
+        [f"{AWS_POLICY}AmazonEC2ContainerRegistryPowerUser"],
+        subject_pattern="runner*",
+        random="CU0Fr0EEn3hJ",
+    ),
+    eksctl(
+        "default",
+        "s3-reader",
+        [f"{AWS_POLICY}AmazonS3ReadOnlyAccess", f"{AWS_POLICY}AmazonSQSReadOnlyAccess"],
+        random="25e2ImigFFGB",
+    ),
+    # terraform-aws-iam: 8 roles
+    terraform_module("karpenter", "karpenter:karpenter", accounts=[helm("karpenter", "karpenter")], index=1),
+    terraform_module(
+        "external-secrets",
+        "external-secrets:external-secrets",
+        accounts=[helm("external-secrets", "external-secrets")],
+        inline={f"external-secrets-{SUFFIX}9": permissions("secretsmanager:GetSecretValue")},
+        index=2,
+    ),
+    terraform_module("velero", "velero:velero-server", accounts=[helm("velero", "velero-server", "velero")], index=3),
+    terraform_module(
+        "loki",
+        "monitoring:loki",
+        accounts=[helm("monitoring", "loki")],
+        path="/eks/",
+        boundary=BOUNDARY,
+        description="Loki's chunks, of all tenants",
+        session=7200,
+        attached=[LOKI],
+        index=4,
+    ),
+    terraform_module(
+        "airflow",
+        "data:airflow-worker",
+        "data:airflow-scheduler",
+        accounts=[helm("data", f"airflow-{each}", "airflow") for each in ("worker", "scheduler")],
+        index=5,
+    ),
+    # https://github.com/terraform-aws-modules/terraform-aws-iam/issues/424: wildcards, and `aud` under StringLike too.
+    terraform_module("web", "web:*", test="StringLike", accounts=[helm("web", "frontend")], index=6),
+    terraform_module(
+        "thanos", "monitoring:thanos", test="StringLike", accounts=[helm("monitoring", "thanos")], index=7
+    ),
+    terraform_module(
+        "tempo",
+        "monitoring:tempo",
+        issuers=(ISSUER, REPLACED_ISSUER),
+        accounts=[helm("monitoring", "tempo")],
+        index=8,
+    ),
+    # Terraform by hand: 6 roles
+    terraform_by_hand(
+        "orders-api",
+        *(
+            statement(page(f"orders:{each}"), Sid=f"AllowOrders{each.capitalize()}")
+            for each in ("worker", "api", "cron")
+        ),
+        accounts=[of_terraform("orders", each) for each in ("api", "worker", "cron")],
+        inline={"orders": permissions("sqs:SendMessage", f"arn:aws:sqs:us-west-2:{ACCOUNT}:orders")},
+    ),
+    terraform_by_hand(
+        "orders-archive",
+        *(statement(page(f"orders:{each}")) for each in ("archiver", "restorer")),
+        accounts=[of_terraform("orders", each) for each in ("archiver", "restorer")],
+        path="/teams/orders/",
+    ),
+    terraform_by_hand(
+        "orders-reports",
+        statement(page("orders:reports"), Sid=""),
+        accounts=[of_terraform("orders", "reports")],
+        tags={"managed-by": "terraform", "repository": "https://github.com/example/infra"},
+    ),
+    terraform_by_hand(
+        "orders-list-of-one",
+        statement({"StringEquals": {f"{ISSUER}:aud": [AUDIENCE], f"{ISSUER}:sub": [claim("orders:one")]}}),
+        accounts=[of_terraform("orders", "one")],
+    ),
+    terraform_by_hand(
+        "orders-conditions",
+        statement({**page("orders:events"), "Null": {f"{ISSUER}:sub": "false"}}),
+        accounts=[of_terraform("orders", "events")],
+    ),
+    # Nothing says that Terraform has made it.
+    terraform_by_hand(
+        "orders-untagged", statement(page("orders:untagged")), accounts=[of_terraform("orders", "untagged")], tags={}
+    ),
+    # CDK: 5 roles
+    cdk("default", "uploads", permissions("s3:PutObject", "arn:aws:s3:::uploads/*"), random="Khm3TJWefsFC"),
+    cdk("default", "thumbnails", permissions("s3:GetObject", "arn:aws:s3:::uploads/*"), random="Khm3TJWefsFD"),
+    cdk("search", "indexer", permissions("es:ESHttpPost"), random="Khm3TJWefsFE"),
+    cdk("search", "query", random="Khm3TJWefsFF"),
+    cdk("search", "suggestions", attached=[f"{AWS_POLICY}AmazonDynamoDBReadOnlyAccess"], random="Khm3TJWefsFG"),
+    # CloudFormation: 3 roles
+    cloudformation(
+        "billing-irsa-InvoiceRole",
+        "billing",
+        "invoices",
+        random="1X9QK2M4P7RTB"[:12],
+        inline={"root": permissions("ses:SendEmail")},
+    ),
+    cloudformation(
+        "billing-dunning", "billing", "dunning", tags={"aws:cloudformation:stack-name": "billing", "team": "billing"}
+    ),
+    cloudformation("billing-ledger", "billing", "ledger", path="/billing/", description="Reads the ledger"),
+    # A shell script after the AWS page: 5 roles
+    script("my-role", "default:my-service-account"),
+    script("backup-role", "ops:backup", attached=[f"{AWS_POLICY}AmazonS3FullAccess"]),
+    script("restore-role", "ops:restore", attached=[]),
+    script("ops-namespace-role", "ops:*", operator="StringLike", annotated=["ops:janitor"]),
+    script("shared-role", "team-a:shared", "team-b:shared"),
+    # Hands: 15 roles
+    hand("hand-literal-wildcard", statement(page("payments:*")), annotated=["payments:ledger"]),
+    hand("hand-typo", statement(page("payments:refund")), annotated=["payments:refunds"]),
+    hand(
+        "hand-string-like",
+        statement(page("payments:charges", operator="StringLike"), Sid="VisualEditor0"),
+        annotated=["payments:charges"],
+        description='Charges: "it\'s ours"; ${account} & <b>not</b> $(whoami) #payments',
+        tags={"cost-center": "42", "owner": "pay@example.com"},
+        inline={
+            "Charges": document(
+                {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::${aws:PrincipalTag/team}/*"}
+            )
+        },
+    ),
+    hand(
+        "hand-no-audience",
+        statement(_claims("StringEquals", sub=claim("payments:payouts"))),
+        annotated=["payments:payouts"],
+    ),
+    hand(
+        "hand-namespace",
+        statement({**_claims("StringEquals", aud=AUDIENCE), **_claims("StringLike", sub=claim("legacy:*"))}),
+        annotated=["legacy:monolith"],
+    ),
+    hand(
+        "hand-everybody",
+        statement({**_claims("StringEquals", aud=AUDIENCE), **_claims("StringLike", sub="system:serviceaccount:*")}),
+    ),
+    hand("hand-no-subject", statement(_claims("StringEquals", aud=AUDIENCE))),
+    hand(
+        "hand-own-audience",
+        statement(_claims("StringEquals", aud=OWN_AUDIENCE, sub=[claim("vault:agent"), claim("vault:injector")])),
+    ),
+    hand(
+        "hand-deny",
+        statement({**_claims("StringEquals", aud=AUDIENCE), **_claims("StringLike", sub=claim("batch:job-*"))}),
+        {
+            "Sid": "NotTheNightlyOne",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": ACTION,
+            "Condition": _claims("StringEquals", sub=claim("batch:job-nightly")),
+        },
+        annotated=["batch:job-hourly"],
+    ),
+    hand(
+        "hand-not-action",
+        {
+            "Effect": "Allow",
+            "Principal": {"Federated": provider()},
+            "NotAction": "sts:AssumeRole",
+            "Condition": page("batch:export"),
+        },
+        annotated=["batch:export"],
+    ),
+    hand(
+        "hand-if-exists",
+        statement(
+            {
+                **_claims("StringEqualsIfExists", aud=AUDIENCE),
+                **_claims("StringLikeIfExists", sub=claim("batch:import")),
+            }
+        ),
+        annotated=["batch:import"],
+    ),
+    hand(
+        "hand-for-any-value",
+        statement(
+            {**_claims("StringEquals", aud=AUDIENCE), **_claims("ForAnyValue:StringEquals", sub=claim("batch:merge"))}
+        ),
+        annotated=["batch:merge"],
+    ),
+    hand(
+        "hand-replaced-cluster",
+        statement(page("batch:old", issuer=REPLACED_ISSUER), issuer=REPLACED_ISSUER),
+        annotated=["batch:old"],
+    ),
+    hand("hand-deleted-provider", statement(page("batch:older", issuer=DELETED_ISSUER), issuer=DELETED_ISSUER)),
+    hand(
+        "hand-office",
+        statement({**page("batch:office"), "IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}),
+        annotated=["batch:office"],
+    ),
+)
+# Of nobody's role: plain ones, and those whose annotation is the mistake.
+OTHER_ACCOUNTS: tuple[Account, ...] = (
+    Account("ci", "runner-arm64", labels={"arch": "arm64"}),
+    Account("legacy", "cron"),
+    Account("batch", "job-nightly"),
+    Account("vault", "agent", role_arn("hand-own-audience"), {AUDIENCE_KEY: OWN_AUDIENCE}, manager="kubectl-annotate"),
+    # The role wants another audience than that of its tokens.
+    Account("vault", "injector", role_arn("hand-own-audience"), manager="kubectl-annotate"),
+    Account("shop", "cart", role_arn("cart-role-that-was-deleted"), manager="kubectl-annotate"),
+    # https://github.com/aws/amazon-eks-pod-identity-webhook/issues/200
+    Account(
+        "shop", "catalog", annotations={"eks.amazon.com/role-arn": role_arn("my-role")}, manager="kubectl-annotate"
+    ),
+    Account(
+        "team-b", "other-account", role_arn("other-account-role", aws_account=OTHER_ACCOUNT), manager="kubectl-annotate"
+    ),
+    Account(
+        "shop", "checkout", annotations={"example.com/contact": "#shop ${TEAM}, it's: 50 %"}, pull_secret="registry"
+    ),
+)
+# What nobody's service account trusts, by which a role admits nobody at all.
+ROLES = tuple(made.role for made in ESTATE)
+ACCOUNTS = (*(account for made in ESTATE for account in made.accounts), *OTHER_ACCOUNTS)
+
+
+def role(name: str) -> Role:
+    """Return the role whose name begins so."""
+    (found,) = (each for each in ROLES if each.name == name or each.name.startswith(f"{name}-{SUFFIX}"))
+    return found
+
+
+def role_of(service_account: str) -> Role:
+    """Return the role that a service account, `namespace/name`, is annotated with."""
+    (found,) = (each for each in ACCOUNTS if str(each) == service_account)
+    return next(each for each in ROLES if each.arn == found.role)
+
+
+# --- Made and removed ------------------------------------------------------------------------------------------------
+
+
+def make(cloud: Any, only: Iterable[Made] = ESTATE, others: Iterable[Account] = OTHER_ACCOUNTS) -> None:
+    """Create the estate, or a part of it, in a sandbox."""
+    iam, only = cloud.aws("iam"), tuple(only)
+    for arn, text in POLICIES.items():
+        path, _, name = arn.partition(":policy")[2].rpartition("/")
+        # The module gives its policy the tags of the role.
+        tags = [{"Key": key, "Value": value} for key, value in (MODULE_TAGS if arn == LOKI else {}).items()]
+        iam.create_policy(PolicyName=name, Path=f"{path}/", PolicyDocument=json.dumps(text), Tags=tags)
+    iam.create_open_id_connect_provider(Url=f"https://{REPLACED_ISSUER}", ClientIDList=[AUDIENCE])
+    iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=provider(), ClientID=OWN_AUDIENCE)
+    for made in only:
+        _make_role(iam, made.role)
+    client = cloud.kubernetes()
+    accounts = [*(account for made in only for account in made.accounts), *others]
+    for namespace in sorted({each.namespace for each in accounts}):
+        _unless(CONFLICT, client.create, Namespace(metadata=ObjectMeta(name=namespace)))
+    for account in accounts:
+        client.create(account.manifest(), field_manager=account.manager)
+
+
+def _make_role(iam: Any, role: Role) -> None:
+    optional = {"Description": role.description, "PermissionsBoundary": role.boundary}
+    iam.create_role(
+        RoleName=role.name,
+        Path=role.path,
+        AssumeRolePolicyDocument=role.trust,
+        MaxSessionDuration=role.session,
+        Tags=[{"Key": key, "Value": value} for key, value in role.tags.items()],
+        **{name: value for name, value in optional.items() if value},
+    )
+    for arn in role.attached:
+        iam.attach_role_policy(RoleName=role.name, PolicyArn=arn)
+    for name, text in role.inline.items():
+        iam.put_role_policy(RoleName=role.name, PolicyName=name, PolicyDocument=json.dumps(text))
+
+
+def remove(cloud: Any) -> None:
+    """Delete all of the estate that is there; its namespaces stay."""
+    iam, client = cloud.aws("iam"), cloud.kubernetes()
+    for each in ROLES:
+        _remove_role(iam, each.name)
+    for arn in POLICIES:
+        _if_there(iam, iam.delete_policy, PolicyArn=arn)
+    _if_there(iam, iam.delete_open_id_connect_provider, OpenIDConnectProviderArn=provider(REPLACED_ISSUER))
+    iam.remove_client_id_from_open_id_connect_provider(OpenIDConnectProviderArn=provider(), ClientID=OWN_AUDIENCE)
+    for account in ACCOUNTS:
+        _unless(NOT_FOUND, client.delete, ServiceAccount, account.name, namespace=account.namespace)
+
+
+def _remove_role(iam: Any, name: str) -> None:
+    missing = iam.exceptions.NoSuchEntityException
+    try:
+        for policy in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+            iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
+        for inline in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+            iam.delete_role_policy(RoleName=name, PolicyName=inline)
+        iam.delete_role(RoleName=name)
+    except missing:
+        return
+
+
+def _if_there(iam: Any, delete: Any, **arguments: str) -> None:
+    try:
+        delete(**arguments)
+    except iam.exceptions.NoSuchEntityException:
+        return
+
+
+def _unless(status: int, call: Any, *arguments: Any, **named: Any) -> None:
+    try:
+        call(*arguments, **named)
+    except ApiError as error:
+        if error.status.code != status:
+            raise
+
+
+def trust_policies(cloud: Any) -> dict[str, dict[str, Any]]:
+    """Return the trust policies of all roles of the AWS account, by ARN."""
+    return {each["Arn"]: each["AssumeRolePolicyDocument"] for each in _roles(cloud.aws("iam"))}
+
+
+def _roles(iam: Any) -> Iterator[dict[str, Any]]:
+    for page in iam.get_paginator("list_roles").paginate():
+        yield from page["Roles"]

@@ -1,0 +1,70 @@
+"""Who gets a session of which role, by asking STS for every pair with real tokens."""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from typing import Any, NamedTuple
+
+from botocore.exceptions import ClientError
+from lightkube.models.authentication_v1 import TokenRequestSpec
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import ServiceAccount, ServiceAccountToken
+
+# What STS answers to whoever may not: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
+REFUSED = {"AccessDenied", "InvalidIdentityToken"}
+AT_ONCE = 8
+
+
+class Token(NamedTuple):
+    """A token of a service account, `namespace/name`."""
+
+    service_account: str
+    audience: str
+    text: str
+
+
+def all_service_accounts(client: Any) -> list[str]:
+    """Return all service accounts of a cluster, as `namespace/name`."""
+    found = (each.metadata for each in client.list(ServiceAccount, namespace="*"))
+    return sorted(f"{each.namespace}/{each.name}" for each in found)
+
+
+def tokens(client: Any, service_accounts: Iterable[str], audiences: Sequence[str]) -> list[Token]:
+    """Return one token of each service account for each audience, by TokenRequest."""
+
+    def token(pair: tuple[str, str]) -> Token:
+        service_account, audience = pair
+        namespace, name = service_account.split("/")
+        spec = TokenRequestSpec(audiences=[audience], expirationSeconds=3600)
+        request = ServiceAccountToken(metadata=ObjectMeta(name=name, namespace=namespace), spec=spec)
+        answer = client.create(request, name, namespace=namespace)
+        return Token(service_account, audience, answer.status.token)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(token, product(service_accounts, audiences)))
+
+
+def admitted(cloud: Any, of: Iterable[Token], role_arns: Iterable[str]) -> set[tuple[str, str, str]]:
+    """Return the service account, audience and role of each session that STS gives."""
+    sts = cloud.aws("sts")
+
+    def gets_session(pair: tuple[Token, str]) -> bool:
+        token, role_arn = pair
+        try:
+            sts.assume_role_with_web_identity(
+                RoleArn=role_arn, RoleSessionName="estate", WebIdentityToken=token.text, DurationSeconds=900
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in REFUSED:
+                raise
+            return False
+        return True
+
+    pairs = list(product(of, role_arns))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = list(pool.map(gets_session, pairs))
+    return {
+        (token.service_account, token.audience, role_arn)
+        for (token, role_arn), given in zip(pairs, answers, strict=True)
+        if given
+    }

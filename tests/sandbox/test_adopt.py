@@ -1,0 +1,571 @@
+"""`irsa adopt` on an estate as eksctl, Terraform, CDK, scripts and hands make it, and then the real engine.
+
+Nothing of what is adopted may change, and nobody may get in or be shut out, whatever the report says: STS is asked.
+"""
+
+import json
+import re
+import shlex
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from lightkube.resources.core_v1 import ServiceAccount
+
+from tests.sandbox import estate
+from tests.sandbox.estate import AUDIENCE, OWN_AUDIENCE, POLICIES, role
+from tests.sandbox.irsa_command import irsa, not_good, report
+from tests.sandbox.project import STACK, Project
+from tests.sandbox.sessions import admitted, all_service_accounts, tokens
+from tests.sandbox.test_verify import access
+
+pytestmark = pytest.mark.sandbox
+
+FILE = f"Pulumi.{STACK}.yaml"
+OWNERS = ("eksctl", "terraform", "cloudformation", "cdk", "helm")
+TAKE_FROM = tuple(word for owner in OWNERS for word in ("--take-from", owner))
+# The roles that irsa can declare: eksctl's template, the modules, CDK and the AWS page write what irsa means.
+PLAIN = tuple(
+    each.name
+    for each in estate.ROLES
+    if not each.name.startswith("hand-") and each.name not in (role("tempo").name, "orders-conditions")
+)
+# Annotated with a role that does not let them in, or is not there: verify would find them from the first day.
+BROKEN = ("payments/ledger", "payments/refunds", "vault/injector", "batch/old", "shop/cart")
+# The sandbox's STS has no rule for NotAction, and refuses it.
+BEYOND_THE_SANDBOX = {"batch-export"}
+# A condition on the caller's network, and a service account that does not exist.
+NOT_PROVABLE = {"batch-office", "hand-typo"}
+
+
+@dataclass
+class Adoption:
+    """What was there, what the command said, what the engine planned and did, and what is there now."""
+
+    project: Project
+    said: str
+    file: dict[str, Any]
+    planned: list[dict[str, Any]]
+    ups: list[dict[str, int]]
+    sessions: tuple[set[tuple[str, str, str]], set[tuple[str, str, str]]]
+    roles: tuple[dict[str, Any], dict[str, Any]]
+    accounts: tuple[dict[str, Any], dict[str, Any]]
+
+    @property
+    def sections(self) -> dict[str, list[str]]:
+        """The lines of the report below each heading, by what the heading says before its colon or number."""
+        return sections(self.said)
+
+    @property
+    def bindings(self) -> dict[str, dict[str, Any]]:
+        bindings: dict[str, dict[str, Any]] = self.file["config"]["irsa:bindings"]
+        return bindings
+
+    @property
+    def taken(self) -> set[str]:
+        """Names of the roles that the stack declares."""
+        return {each["role"]["name"] for each in self.bindings.values() if "name" in each.get("role", {})}
+
+
+def adopt(project: Project, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Write what is there into the project's stack file."""
+    return irsa(project, "adopt", "--output", FILE, *arguments, **variables)
+
+
+def sections(said: str) -> dict[str, list[str]]:
+    """Return the lines below each heading of a report; `roles, exact: ... (12)` is `roles, exact`."""
+    found: dict[str, list[str]] = {}
+    lines: list[str] = []
+    for line in said.splitlines():
+        if line.startswith("  "):
+            lines.append(line.strip())
+        elif line:
+            lines = found.setdefault(line.partition(":")[0].partition(" (")[0], [])
+    return found
+
+
+def stack_file(project: Project) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((project.folder / FILE).read_text())
+    return found
+
+
+def bindings_of(project: Project) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = stack_file(project)["config"].get("irsa:bindings") or {}
+    return found
+
+
+def planned(project: Project) -> list[dict[str, Any]]:
+    """Return the steps of a preview that do something to a resource, without the stack and the components."""
+    steps: list[dict[str, Any]] = json.loads(project.pulumi("preview", "--json"))["steps"]
+    groups = ("ServiceAccountRole", "Stack", "aws", "kubernetes")
+    return [each for each in steps if each["op"] not in ("same", "read") and kind_of(each) not in groups]
+
+
+def any_has(lines: list[str], name: str) -> bool:
+    """Return whether one of the lines has this name, and not just a longer one."""
+    return any(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", line) for line in lines)
+
+
+def kind_of(step: dict[str, Any]) -> str:
+    return str(step["urn"]).split("::")[2].rpartition("$")[2].rpartition(":")[2]
+
+
+def kinds(steps: list[dict[str, Any]]) -> Counter[tuple[str, str]]:
+    return Counter((each["op"], kind_of(each)) for each in steps)
+
+
+def details(cloud: Any) -> dict[str, Any]:
+    """Return all roles of the AWS account with everything that belongs to them, by name, and the managed policies."""
+    iam = cloud.aws("iam")
+    found: dict[str, Any] = {}
+    for page in iam.get_paginator("get_account_authorization_details").paginate(Filter=["Role", "LocalManagedPolicy"]):
+        found |= {each["RoleName"]: each for each in page["RoleDetailList"]}
+        found |= {each["Arn"]: each for each in page["Policies"]}
+    for each in found.values():
+        # What changes by itself: when it was used, and to how many roles it is attached.
+        for volatile in ("RoleLastUsed", "AttachmentCount", "UpdateDate"):
+            each.pop(volatile, None)
+    return found
+
+
+def live_accounts(cloud: Any) -> dict[str, Any]:
+    """Return what people and Pods see of each service account: not who manages its fields, nor its version."""
+    found = {}
+    for each in cloud.kubernetes().list(ServiceAccount, namespace="*"):
+        manifest = each.to_dict()
+        metadata = {key: manifest["metadata"].get(key) or {} for key in ("uid", "annotations", "labels")}
+        secrets = manifest.get("imagePullSecrets") or []
+        found[f"{each.metadata.namespace}/{each.metadata.name}"] = {**metadata, "imagePullSecrets": secrets}
+    return found
+
+
+def steps(said: str) -> list[str]:
+    """Return the steps that a report advises, in their order, without its remarks."""
+    found = (re.fullmatch(r"  \d+\. (.*?)(?:   \(.*\))?", line) for line in said.splitlines())
+    return [each[1] for each in found if each]
+
+
+def follow_kubectl(cloud: Any, advised: list[str]) -> None:
+    """Run those steps that are kubectl's."""
+    for step in advised:
+        words = shlex.split(step) if step.startswith("kubectl ") else []
+        if words:
+            answer = cloud.kubectl(*words[1:])
+            assert answer.returncode == 0, (step, answer.stderr)
+
+
+def without_marks(accounts: dict[str, Any]) -> dict[str, Any]:
+    """Return service accounts without what says to whom they belong, which is irsa now, and kubectl's own note."""
+    marks = (estate.MANAGED_BY, "meta.helm.sh/", "helm.sh/resource-policy", "kubectl.kubernetes.io/")
+    return {
+        name: {
+            field: {key: each for key, each in values.items() if not key.startswith(marks)}
+            if isinstance(values, dict)
+            else values
+            for field, values in account.items()
+        }
+        for name, account in accounts.items()
+    }
+
+
+def sessions(cloud: Any) -> set[tuple[str, str, str]]:
+    """Return who gets a session of which role of the estate, by STS."""
+    client = cloud.kubernetes()
+    service_accounts, arns = all_service_accounts(client), [each.arn for each in estate.ROLES]
+    # A token of another audience counts where a role wants it, or none.
+    of_another = [each for each in service_accounts if each.startswith(("vault/", "payments/", "shop/"))]
+    of = [*tokens(client, service_accounts, [AUDIENCE]), *tokens(client, of_another, [OWN_AUDIENCE])]
+    return admitted(cloud, of, arns)
+
+
+@pytest.fixture(scope="module")
+def planted(cloud: Any) -> Iterator[Any]:
+    """Create the estate. The tests of some of it only preview; those of all of it come after them, and deploy."""
+    estate.make(cloud)
+    yield cloud
+    estate.remove(cloud)
+
+
+@pytest.fixture(scope="module")
+def adoption(planted: Any, tmp_path_factory: pytest.TempPathFactory) -> Adoption:
+    """Adopt all that may be adopted, deploy it twice, and ask STS before and after."""
+    cloud = planted
+    project = Project(cloud, tmp_path_factory.mktemp("adopt") / "project", {})
+    before = sessions(cloud), details(cloud), live_accounts(cloud)
+    said = adopt(project, "--all", *TAKE_FROM)
+    # Something is left: that is for those who read the exit code.
+    assert said.returncode == 1, said.stdout + said.stderr
+    advised = steps(said.stdout)
+    follow_kubectl(cloud, advised[: advised.index(f"pulumi preview --stack {STACK}")])
+    preview = planned(project)
+    ups = [project.up(), project.up()]
+    after = sessions(cloud), details(cloud), live_accounts(cloud)
+    return Adoption(
+        project,
+        said.stdout + said.stderr,
+        stack_file(project),
+        preview,
+        ups,
+        (before[0], after[0]),
+        (before[1], after[1]),
+        (before[2], after[2]),
+    )
+
+
+# --- Some of it ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def project(planted: Any, tmp_path: Path) -> Project:
+    """Return a new project beside the estate; nothing is deployed."""
+    return Project(planted, tmp_path / "project", {})
+
+
+def test_what_another_tool_manages_is_left_to_it(project: Project) -> None:
+    """Protects from two owners: without --take-from, the roles of eksctl, Terraform and CloudFormation are left."""
+    said = adopt(project, "--all")
+    taken = {each["role"].get("name") for each in bindings_of(project).values()}
+    # Terraform leaves no mark where nobody tells it to; CloudFormation leaves one in the names that it makes.
+    owned = {each.name: each.maker for each in estate.ROLES if each.maker and each.name != "orders-untagged"}
+
+    assert said.returncode == 1, said.stdout + said.stderr
+    assert taken & owned.keys() == set()
+    assert taken >= {"my-role", "backup-role", "restore-role", "shared-role"}
+    left = sections(said.stdout)["left"]
+    for name, maker in owned.items():
+        assert any_has([line for line in left if f"--take-from {maker}" in line], name), name
+
+
+def test_one_owner_at_a_time(project: Project) -> None:
+    """Protects a move in steps: --take-from eksctl takes its roles, tells how eksctl lets go, and leaves the rest."""
+    said = adopt(project, "--all", "--take-from", "eksctl")
+    taken = {each["role"].get("name") for each in bindings_of(project).values()}
+
+    assert {each.name for each in estate.ROLES if each.maker == "eksctl"} <= taken
+    assert not {each.name for each in estate.ROLES if each.maker == "terraform" and each.tags} & taken
+    assert "DeletionPolicy" in said.stdout + said.stderr
+
+
+def test_only_what_is_exact(project: Project) -> None:
+    """Protects those who will not have a trust policy touched: no preview step updates a role."""
+    said = adopt(project, "--all", *TAKE_FROM, "--exact-only")
+    assert said.returncode == 1, said.stdout + said.stderr
+    counted = kinds(planned(project))
+
+    assert counted["import", "Role"] > 20
+    assert counted["update", "Role"] == 0
+    taken = {each["role"].get("name") for each in bindings_of(project).values()}
+    # One statement for each account, and StringLike without a wildcard: irsa would write them in another way.
+    assert taken & {"orders-api", role("thanos").name, "hand-string-like"} == set()
+    # A list of one is the same to AWS, and so to the provider.
+    assert {each.name for each in estate.ROLES if each.maker == "eksctl" and "runner" not in each.trust} <= taken
+
+
+def test_a_dead_issuer_is_dropped_when_asked(project: Project) -> None:
+    """Protects blue/green leftovers: the statement of the cluster that is gone goes, the other admits whom it did."""
+    name = role("tempo").name
+    said = adopt(project, "--all", *TAKE_FROM, "--drop-dead-issuers")
+    assert said.returncode == 1, said.stdout + said.stderr
+    (binding,) = (each for each in bindings_of(project).values() if each["role"].get("name") == name)
+    (step,) = (
+        each
+        for each in planned(project)
+        if each["op"] == "update" and kind_of(each) == "Role" and each["newState"]["inputs"]["name"] == name
+    )
+    document = json.loads(step["newState"]["inputs"]["assumeRolePolicy"])
+
+    assert estate.REPLACED_ISSUER not in json.dumps([binding, document])
+    (kept,) = document["Statement"]
+    assert kept["Principal"] == {"Federated": estate.provider()}
+
+
+ORDERS = {each.name for each in estate.ROLES if each.name.startswith("orders-")}
+# A condition on `sub` beside that which irsa writes.
+LEFT_OF_ORDERS = "orders-conditions"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--namespace", "orders"), ORDERS),
+        (("--namespace", "orders", "--tag", "team=orders"), ORDERS - {"orders-reports", "orders-untagged"}),
+        (("--role", "orders-*"), ORDERS),
+        (("--role", role("loki").arn), {role("loki").name}),
+        (("--service-account", "ops/backup"), {"backup-role"}),
+    ],
+)
+def test_only_what_is_chosen_is_taken(project: Project, arguments: tuple[str, ...], expected: set[str]) -> None:
+    """Protects a move in steps: by namespace, by role, by service account, and nothing beside it."""
+    said = adopt(project, *arguments, *TAKE_FROM)
+    taken = {each["role"].get("name") for each in bindings_of(project).values()}
+
+    assert taken - {None} == expected - {LEFT_OF_ORDERS}
+    left = sections(said.stdout).get("left", [])
+    assert (said.returncode, len(left)) == ((1, 1) if LEFT_OF_ORDERS in expected else (0, 0)), said.stdout
+    # Each service account that is annotated with one of them, and nobody else's.
+    accounts = {each["serviceAccount"]["name"] for each in bindings_of(project).values() if "serviceAccount" in each}
+    arns = {each.arn for each in estate.ROLES if each.name in expected}
+    assert accounts == {each.name for each in estate.ACCOUNTS if each.role in arns}
+
+
+def test_an_existing_file_is_merged_into(project: Project) -> None:
+    """Protects a file that people keep: comments and order stay, and what it declares already is not taken twice."""
+    file = project.folder / FILE
+    text = file.read_text() + (
+        "  # The first team that moved.\n"
+        "  irsa:bindings:\n"
+        "    # Named by hand, not by a tool.\n"
+        "    the-backup:  # nightly\n"
+        "      serviceAccount: {name: backup, namespace: ops}\n"
+        "      role: {name: backup-role, description: my-role-description}\n"
+        "      policyArns: ['arn:aws:iam::aws:policy/AmazonS3FullAccess']\n"
+        "      import: [role, attachments, serviceAccount]\n"
+    )
+    file.write_text(text)
+    said = adopt(project, "--namespace", "ops")
+    merged = file.read_text()
+
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert merged.startswith(text)
+    names = [each["role"]["name"] for each in bindings_of(project).values() if "name" in each["role"]]
+    assert names.count("backup-role") == 1
+    assert "restore-role" in names
+    assert kinds(planned(project))["import", "Role"] == len(names)
+
+
+def test_a_new_file_is_enough(project: Project) -> None:
+    """Protects the first step: a file that is not there yet is written so that it passes the check and imports only."""
+    said = irsa(project, "adopt", "--role", "my-role", "--output", "Pulumi.fresh.yaml")
+    assert said.returncode == 0, said.stdout + said.stderr
+    checked = irsa(project, "check", "Pulumi.fresh.yaml")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    project.pulumi("stack", "init", "fresh")
+    previewed: list[dict[str, Any]] = json.loads(project.pulumi("preview", "--json", "--stack", "fresh"))["steps"]
+    counted = Counter({kind: number for kind, number in kinds(previewed).items() if kind[0] in ("import", "update")})
+
+    assert {kind for _, kind in kinds(previewed)} >= {"Role", "RolePolicyAttachment", "ServiceAccount"}
+    assert counted["import", "Role"] == counted["import", "RolePolicyAttachment"] == 1
+    assert counted["import", "ServiceAccount"] == 1
+    assert {kind for op, kind in counted if op == "update"} <= {"ServiceAccount"}
+    assert not [step for step in previewed if step["op"] == "create" and kind_of(step) in ("Role", "ServiceAccount")]
+
+
+def test_reading_rights_are_enough(project: Project, tmp_path: Path) -> None:
+    """Protects least privilege: adopt only reads, with the permissions in Kubernetes of an inventory."""
+    looking = access(project.cloud, tmp_path, "kubernetes-inventory.yaml", "adopting")
+    said = adopt(project, "--role", "my-role", **looking)
+    project.cloud.kubernetes().delete(ServiceAccount, "adopting", namespace="kube-system")
+
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert [*bindings_of(project)] == ["default-my-service-account"]
+
+
+def test_policies_are_taken_over_into_files(project: Project) -> None:
+    """Protects `--policies`: the document becomes a file, the policy an import, and nothing of it changes."""
+    said = adopt(project, "--role", role("loki").arn, *TAKE_FROM, "--policies")
+    assert said.returncode == 0, said.stdout + said.stderr
+    (binding,) = bindings_of(project).values()
+    document = json.loads((project.folder / binding["policy"]["file"]).read_text())
+    steps = kinds(planned(project))
+
+    assert document == POLICIES[estate.LOKI]
+    assert steps["import", "Policy"] == 1
+    assert {op for op, kind in steps if kind != "ServiceAccount"} == {"import"}
+
+
+def test_what_cannot_be_chosen_is_said_in_one_line(project: Project) -> None:
+    """Protects from an empty file: nothing chosen, nothing that matches and an unknown owner are no traceback."""
+    before = (project.folder / FILE).read_text()
+    nothing, nobody, owner = (
+        adopt(project),
+        adopt(project, "--namespace", "no-such-namespace"),
+        adopt(project, "--all", "--take-from", "eksclt"),
+    )
+
+    assert [each.returncode for each in (nothing, nobody, owner)] == [2, 2, 2]
+    assert "--namespace" in nothing.stderr
+    assert "nothing that was found is chosen" in nobody.stderr
+    assert "eksctl" in owner.stderr
+    assert (project.folder / FILE).read_text() == before
+
+
+# --- All of it -------------------------------------------------------------------------------------------------------
+
+
+def test_a_preview_only_imports(adoption: Adoption) -> None:
+    """Protects what is there: no role, policy or account is created, replaced or deleted; updates are those announced.
+
+    The update of a service account's metadata is the one that the Kubernetes plugin always makes after an import. A
+    role's is that of a trust policy that the report calls tidied.
+    """
+    counted = kinds(adoption.planned)
+
+    assert {op for op, _ in counted} <= {"import", "update", "create"}
+    # Only the annotation of a role that is elsewhere is new to Pulumi: a patch, which adds nothing to the account.
+    assert {kind for op, kind in counted if op == "create"} <= {"ServiceAccountPatch"}
+    assert {kind for op, kind in counted if op == "update"} <= {"Role", "ServiceAccount"}
+    assert counted["import", "Role"] == len(adoption.taken)
+    tidied = set()
+    for step in adoption.planned:
+        if step["op"] == "update" and kind_of(step) == "Role":
+            assert set(step["detailedDiff"]) == {"assumeRolePolicy"}, step["urn"]
+            tidied.add(step["newState"]["inputs"]["name"])
+        if step["op"] == "update" and kind_of(step) == "ServiceAccount":
+            assert {each.split(".")[0] for each in step["detailedDiff"]} == {"metadata"}, step["detailedDiff"]
+    for heading, names in (("roles, tidied", tidied), ("roles, exact", adoption.taken - tidied)):
+        assert {name for name in adoption.taken if any_has(adoption.sections[heading], name)} == names
+
+
+def test_the_plain_roles_of_every_maker_are_taken(adoption: Adoption) -> None:
+    """Protects the purpose: what eksctl, Terraform, CDK, CloudFormation and the AWS page make can be taken over."""
+    assert set(PLAIN) - adoption.taken == set()
+
+
+def test_a_second_up_changes_nothing(adoption: Adoption) -> None:
+    """Protects what was adopted from a stack that always has something to do."""
+    assert adoption.ups[1] == {}
+    assert adoption.ups[0].get("delete", 0) == 0
+    assert adoption.ups[0].get("replace", 0) == 0
+
+
+def test_the_same_service_accounts_get_sessions(adoption: Adoption) -> None:
+    """Protects everybody: STS gives the same sessions before and after, also where a trust policy was tidied."""
+    # The sandbox's STS has no rule for ForAnyValue, and so refused what AWS gives, and it gives now.
+    beyond = role("hand-for-any-value").arn
+    before, after = ({each for each in given if each[2] != beyond} for given in adoption.sessions)
+
+    assert after - before == set(), "somebody new gets in"
+    assert before - after == set(), "somebody is shut out"
+
+
+def test_nothing_else_of_a_role_changes(adoption: Adoption) -> None:
+    """Protects permissions: policies, boundary, tags, path, description and session duration are what they were."""
+    before, after = adoption.roles
+
+    assert before.keys() == after.keys()
+    for name, role_before in before.items():
+        role_after = after[name]
+        changed = {key for key in role_before if role_before[key] != role_after.get(key)}
+        assert changed <= ({"AssumeRolePolicyDocument"} if name in adoption.taken else set()), name
+
+
+def test_nothing_of_a_service_account_changes(adoption: Adoption) -> None:
+    """Protects Pods and the other tools: the same accounts, annotations, labels and pull secrets as before."""
+    before, after = (without_marks(each) for each in adoption.accounts)
+
+    assert after == before
+
+
+def test_verify_and_prove_are_green(adoption: Adoption) -> None:
+    """Protects the hand-over: what was adopted is as declared, and works; what cannot be proven here is no finding."""
+    code, checks = report(adoption.project, "verify")
+    assert (code, not_good(checks)) == (0, [])
+    _, proven = report(adoption.project, "prove")
+    by_outcome = {
+        outcome: {check["binding"] for check in proven if check["outcome"] == outcome}
+        for outcome in ("finding", "could not look")
+    }
+    assert by_outcome["finding"] == BEYOND_THE_SANDBOX
+    assert by_outcome["could not look"] == NOT_PROVABLE
+    assumed = {check["binding"] for check in proven if check["check"] == "assumes" and check["outcome"] == "ok"}
+    plain = {key for key, each in adoption.bindings.items() if each["role"].get("name") in PLAIN}
+    assert plain - assumed == set()
+
+
+def test_what_is_left_is_named_with_its_reason(adoption: Adoption) -> None:
+    """Protects from a silence that looks like success: each role of the estate is taken or named, with a reason."""
+    left = adoption.sections["left"]
+    of_roles = [line for line in left if line.startswith("role ")]
+    for each in estate.ROLES:
+        assert any_has(of_roles, each.name) is (each.name not in adoption.taken), each.name
+    for line in left:
+        about, _, reason = line.partition("; ")
+        assert about.startswith(("role ", "service account "))
+        assert len(reason) > len("a reason"), line
+    for name in BROKEN:
+        assert any_has(left, f"service account {name}"), name
+    # It trusts a cluster that is gone: without --drop-dead-issuers it stays.
+    for name in (role("tempo").name, "hand-replaced-cluster"):
+        assert name not in adoption.taken
+    # A role that is elsewhere can only be annotated, and its account is said to be.
+    assert "other-account-role" in adoption.said
+
+
+def test_the_stack_file_is_checked_and_readable(adoption: Adoption) -> None:
+    """Protects readers and CI: the file passes `irsa check`, AWS's own tags are not in it, and names are plain."""
+    checked = irsa(adoption.project, "check", FILE)
+    text = (adoption.project.folder / FILE).read_text()
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "aws:cloudformation:" not in text
+    assert "kubectl.kubernetes.io/last-applied-configuration" not in text
+    for key in adoption.bindings:
+        assert len(key) <= 64, key
+
+
+def test_it_takes_nothing_twice(adoption: Adoption) -> None:
+    """Protects the second run: what the stack declares already is not taken again, and the file stays as it is."""
+    before = (adoption.project.folder / FILE).read_text()
+    again = adopt(adoption.project, "--all", *TAKE_FROM)
+
+    # What was left is left again.
+    assert again.returncode == 1, again.stdout + again.stderr
+    assert (adoption.project.folder / FILE).read_text() == before
+
+
+def test_the_old_owners_let_go_without_a_moment_without_a_role(adoption: Adoption) -> None:
+    """Protects Pods during the move: when a chart lets go of its account, the account tells Helm to keep it.
+
+    helm upgrade looks at the live object for that: https://github.com/helm/helm/blob/v3.14.0/pkg/kube/client.go.
+    """
+    cloud, advised = adoption.project.cloud, steps(adoption.said)
+    after = advised[advised.index(f"irsa prove --stack {STACK}") + 1 :]
+    upgrade = next(index for index, step in enumerate(after) if step.startswith("upgrade each release"))
+    follow_kubectl(cloud, after[:upgrade])
+    live = live_accounts(cloud)
+    of_helm = [str(each) for each in estate.ACCOUNTS if each.labels.get(estate.MANAGED_BY) == "Helm"]
+    assert {live[name]["annotations"].get("helm.sh/resource-policy") for name in of_helm} == {"keep"}
+    follow_kubectl(cloud, after[upgrade:])
+    live = live_accounts(cloud)
+
+    assert without_marks(live) == without_marks(adoption.accounts[0])
+    assert not [key for name in of_helm for key in live[name]["annotations"] if key.startswith("meta.helm.sh/")]
+    # eksctl deletes the accounts that have its label, with their stack.
+    assert not [name for name, each in live.items() if each["labels"].get(estate.MANAGED_BY) == "eksctl"]
+    assert adoption.project.up("--refresh") == {}
+
+
+def test_the_lines_of_the_import_may_go(adoption: Adoption) -> None:
+    """Protects the file that stays: without its `import:` lines, it declares the same."""
+    file = adoption.project.folder / FILE
+    settings = stack_file(adoption.project)
+    for binding in settings["config"]["irsa:bindings"].values():
+        binding.pop("import", None)
+    file.write_text(yaml.safe_dump(settings, sort_keys=False))
+
+    assert adoption.project.up() == {}
+
+
+# --- And back --------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_adopted_outlives_the_stack(adoption: Adoption) -> None:
+    """Protects what existed before irsa: a destroy is refused, and what is given back stays, as docs/adopt.md says."""
+    project = adoption.project
+    refusal = project.refused("destroy", "--yes", "--skip-preview")
+    assert "protect" in refusal
+    file, settings = project.folder / FILE, stack_file(project)
+    for binding in settings["config"]["irsa:bindings"].values():
+        binding |= {"protect": False, "retainOnDelete": True}
+    file.write_text(yaml.safe_dump(settings, sort_keys=False))
+    project.up()
+    project.destroy()
+
+    after = details(project.cloud)
+    assert after == adoption.roles[1]
+    assert without_marks(live_accounts(project.cloud)) == without_marks(adoption.accounts[0])

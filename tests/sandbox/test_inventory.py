@@ -1,0 +1,346 @@
+"""`irsa inventory` on an estate as eksctl, Terraform, CDK, scripts and hands make it.
+
+It must agree with two that know nothing of it: an evaluation of every pair, and STS, which is asked for every pair.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from lightkube.resources.core_v1 import ServiceAccount
+
+from irsa.evaluation import Decision, WebIdentityRequest, evaluate
+from sandbox.showcase import GREEN_ISSUER
+from tests.output_schemas import check_output
+from tests.sandbox import estate
+from tests.sandbox.estate import AUDIENCE, ISSUER, OWN_AUDIENCE, claim, provider, role, role_arn
+from tests.sandbox.failing_api import failing_aws
+from tests.sandbox.sessions import admitted, all_service_accounts, tokens
+from tests.sandbox.test_verify import access
+
+pytestmark = pytest.mark.sandbox
+
+# The sandbox's STS refuses what it has no rule for; AWS has one, and so has irsa.
+# NotAction: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notaction.html
+# ForAnyValue: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
+BEYOND_THE_SANDBOX = {role("hand-not-action").arn, role("hand-for-any-value").arn}
+# Whether the caller is in the office is not known to anybody but STS.
+UNDECIDED = role("hand-office").arn
+GREEN_ROLE = "hand-green"
+
+
+class Finding(NamedTuple):
+    """What identifies a finding: its kind, and whom it is about; the role by its name."""
+
+    kind: str
+    service_account: str = ""
+    role: str = ""
+    provider: str = ""
+
+
+ABOUT_PROVIDERS = ("missing-provider", "orphaned-issuer", "duplicate-provider")
+WIDE = (role("web").name, "ops-namespace-role", "hand-namespace", "hand-everybody", "hand-no-subject")
+# Each planted mistake, and what follows from it. The role's ARN says where it is, its name is enough here.
+FINDINGS = {
+    Finding("missing-role", "shop/cart", "cart-role-that-was-deleted"),
+    Finding("unseen-account", "team-b/other-account", "other-account-role"),
+    Finding("not-admitted", "payments/ledger", "hand-literal-wildcard"),
+    Finding("not-admitted", "payments/refunds", "hand-typo"),
+    Finding("not-admitted", "vault/injector", "hand-own-audience"),
+    Finding("not-admitted", "batch/old", "hand-replaced-cluster"),
+    Finding("misspelled-annotation", "shop/catalog"),
+    Finding("missing-service-account", "payments/refund", "hand-typo"),
+    Finding("literal-wildcard", "", "hand-literal-wildcard"),
+    Finding("no-audience", "", "hand-no-audience"),
+    Finding("several-namespaces", "", "shared-role"),
+    Finding("orphaned-issuer", "", "hand-replaced-cluster", provider(estate.REPLACED_ISSUER)),
+    Finding("orphaned-issuer", "", role("tempo").name, provider(estate.REPLACED_ISSUER)),
+    Finding("missing-provider", "", "hand-deleted-provider", provider(estate.DELETED_ISSUER)),
+    *(Finding("wide-trust", "", name) for name in WIDE),
+    # A pattern has one finding, with all whom it admits besides those that are annotated: of a whole namespace, at
+    # least its `default`.
+    *(Finding("not-annotated", "", name) for name in (*WIDE, estate.role_of("ci/runner").name)),
+}
+
+
+@pytest.fixture(scope="module")
+def before(cloud: Any) -> dict[str, Any]:
+    """Return the inventory of the sandbox as it is without the estate; there is nothing of this kind."""
+    code, report = inventory(cloud, "--fail-on", "literal-wildcard")
+    assert (code, report["good"], report["notChecked"]) == (0, True, [])
+    return report
+
+
+@pytest.fixture(scope="module")
+def planted(cloud: Any, before: dict[str, Any]) -> Iterator[Any]:
+    """Create the estate for the tests of this file, which only look at it."""
+    estate.make(cloud)
+    yield cloud
+    estate.remove(cloud)
+
+
+def inventory(cloud: Any, *arguments: str, **variables: str) -> tuple[int, dict[str, Any]]:
+    """Return the exit code and the output, which must match the published schema."""
+    answer = cloud.run("irsa", "inventory", "--json", *arguments, **variables)
+    assert "Traceback" not in answer.stderr, answer.stderr
+    assert answer.stdout, answer.stderr
+    return answer.returncode, check_output("inventory", answer.stdout)
+
+
+def pairs(found: dict[str, Any], decision: str = "allowed") -> set[tuple[str, str]]:
+    """Return the pairs of service account and role that an inventory has with a decision."""
+    chosen = [each for each in found["admissions"] if each["decision"] == decision]
+    listed = [(account, each["role"]) for each in chosen for account in each["serviceAccounts"]]
+    assert len(listed) == len(set(listed)), "a pair is there twice"
+    return set(listed)
+
+
+def evaluated(cloud: Any, client: Any) -> dict[Decision, set[tuple[str, str]]]:
+    """Return every pair of the cluster and the AWS account, each evaluated by itself with each audience."""
+    service_accounts, policies = all_service_accounts(client), estate.trust_policies(cloud)
+    answers: dict[Decision, set[tuple[str, str]]] = {each: set() for each in Decision}
+    for service_account in service_accounts:
+        subject = claim(service_account.replace("/", ":"))
+        for arn, document in policies.items():
+            requests = (
+                WebIdentityRequest(f"https://{ISSUER}", provider(), subject, audience)
+                for audience in (AUDIENCE, OWN_AUDIENCE)
+            )
+            decisions = {evaluate(document, request).decision for request in requests}
+            # One audience that gets in is enough: a Pod chooses that of its token.
+            best = next(
+                each for each in (Decision.ALLOWED, Decision.CANNOT_DECIDE, Decision.DENIED) if each in decisions
+            )
+            answers[best].add((service_account, arn))
+    return answers
+
+
+def found_in(report: dict[str, Any], without: Iterable[dict[str, Any]] = ()) -> Counter[Finding]:
+    """Return the findings of an inventory, without those of another one."""
+    known = [json.dumps(each, sort_keys=True) for each in without]
+    return Counter(
+        Finding(
+            each["kind"],
+            each["serviceAccount"],
+            each["role"].rpartition("/")[2],
+            each["provider"] if each["kind"] in ABOUT_PROVIDERS else "",
+        )
+        for each in report["findings"]
+        if json.dumps(each, sort_keys=True) not in known
+    )
+
+
+def test_it_agrees_with_an_evaluation_of_every_pair(planted: Any) -> None:
+    """Protects the answer: what is grouped, indexed and not evaluated is what evaluating each pair says."""
+    _, report = inventory(planted)
+    exhaustive = evaluated(planted, planted.kubernetes())
+
+    assert pairs(report) == exhaustive[Decision.ALLOWED]
+    assert pairs(report, "cannot decide") == exhaustive[Decision.CANNOT_DECIDE]
+    assert exhaustive[Decision.CANNOT_DECIDE] == {("batch/office", UNDECIDED)}
+    listed = {f"{each['namespace']}/{each['name']}" for each in report["serviceAccounts"]}
+    assert listed == set(all_service_accounts(planted.kubernetes()))
+    assert listed >= {str(each) for each in estate.ACCOUNTS}
+    # Whoever is in no admission is refused: most of 50 roles for 60 service accounts and those of Kubernetes.
+    assert len(exhaustive[Decision.DENIED]) > 3000
+
+
+def test_it_agrees_with_the_answers_of_sts(planted: Any) -> None:
+    """Protects the answer: STS gives sessions to the pairs that are listed, with real tokens, and to no other pair."""
+    _, report = inventory(planted)
+    client = planted.kubernetes()
+    roles = estate.trust_policies(planted)
+    given = admitted(planted, tokens(client, all_service_accounts(client), (AUDIENCE, OWN_AUDIENCE)), roles)
+    audiences = {
+        (service_account, audience, each["role"])
+        for each in report["admissions"]
+        for service_account in each["serviceAccounts"]
+        for audience in each["audiences"]
+        if each["decision"] == "allowed" and each["role"] not in BEYOND_THE_SANDBOX
+    }
+
+    assert audiences == given
+    assert {(account, arn) for account, _, arn in given} == {
+        pair for pair in pairs(report) if pair[1] not in BEYOND_THE_SANDBOX
+    }
+    assert {arn for _, arn in pairs(report)} >= BEYOND_THE_SANDBOX
+
+
+def test_each_admission_says_why(planted: Any) -> None:
+    """Protects the security review: a reason by statement and condition, and the page of AWS's documentation."""
+    _, report = inventory(planted)
+
+    for each in report["admissions"]:
+        assert each["reason"], each
+        assert each["documentation"].startswith("https://docs.aws.amazon.com/"), each
+        assert each["cluster"] == report["clusters"][0]["name"]
+    (namespace,) = (each for each in report["admissions"] if each["role"] == role("hand-namespace").arn)
+    assert {"legacy/cron", "legacy/monolith"} <= set(namespace["serviceAccounts"])
+    assert "system:serviceaccount:legacy:*" in namespace["reason"]
+    # One group, however many service accounts there are.
+    assert sum(each["role"] == role("hand-everybody").arn for each in report["admissions"]) == 1
+
+
+def test_each_planted_mistake_is_found_and_nothing_else(planted: Any, before: dict[str, Any]) -> None:
+    """Protects from false alarms and from silence: 60 service accounts and 50 roles have these findings, no others."""
+    code, report = inventory(planted)
+    found = found_in(report, before["findings"])
+
+    assert set(found) - FINDINGS == set()
+    assert FINDINGS - set(found) == set()
+    assert max(found.values()) == 1
+    (of_runner,) = (
+        each
+        for each in report["findings"]
+        if each["kind"] == "not-annotated" and each["role"] == estate.role_of("ci/runner").arn
+    )
+    assert "ci/runner-arm64" in of_runner["found"]
+    # Without --fail-on, findings do not fail.
+    assert (code, report["good"]) == (0, True)
+    # Whether the caller is in the office is no finding, and no silence.
+    (undecided,) = report["notChecked"]
+    assert UNDECIDED in undecided
+    for each in report["findings"]:
+        assert each["found"], each
+        assert each["expected"], each
+
+
+def test_fail_on_decides_the_exit_code(planted: Any) -> None:
+    """Protects CI: only the kinds that are asked for fail, and a kind that does not exist is not silence."""
+    for kind in ("missing-role", "orphaned-issuer", "wide-trust"):
+        code, report = inventory(planted, "--fail-on", kind)
+        assert (kind, code, report["good"]) == (kind, 1, False)
+    # There is none of these, but not everything could be decided: that is not good either.
+    code, report = inventory(planted, "--fail-on", "duplicate-provider")
+    assert (code, report["good"]) == (2, False)
+    assert inventory(planted, "--fail-on", "duplicate-provider", "--fail-on", "no-audience")[0] == 1
+    assert inventory(planted, "--fail-on", "all")[0] == 1
+
+    unknown = planted.run("irsa", "inventory", "--fail-on", "no-audiences")
+    assert unknown.returncode == 2
+    assert "Traceback" not in unknown.stderr
+    assert "no-audience" in unknown.stderr
+
+
+def test_few_requests_are_sent(planted: Any) -> None:
+    """Protects AWS accounts from throttling: lists are read, never one role, and one question per OIDC provider."""
+    sent = planted.aws_requests()
+    assert inventory(planted)[0] == 0
+    sent = planted.aws_requests() - sent
+    providers = planted.aws("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"]
+
+    per_item = ("GetRole", "ListRoleTags", "ListAttachedRolePolicies", "ListRolePolicies", "GetRolePolicy", "GetPolicy")
+    assert not {request for request in sent if request.rpartition(" ")[2] in per_item}
+    assert sent["POST / GetOpenIDConnectProvider"] == len(providers)
+    # Two pages of 50 roles at most, once each, and questions about the caller and the clusters.
+    assert sum(sent.values()) - len(providers) <= 10, sent
+
+
+def test_the_documented_rights_are_enough(planted: Any, tmp_path: Path) -> None:
+    """Protects least privilege: docs/permissions/kubernetes-inventory.yaml suffices, and allows nothing else."""
+    looking = access(planted, tmp_path, "kubernetes-inventory.yaml", "looking")
+    code, report = inventory(planted, **looking)
+    everybody = inventory(planted)[1]
+    client = planted.kubernetes()
+    secret = planted.run("kubectl", "get", "secrets", "-A", **looking)
+    token = planted.run("kubectl", "create", "token", "default", "-n", "default", **looking)
+    client.delete(ServiceAccount, "looking", namespace="kube-system")
+
+    assert (code, report["notChecked"]) == (0, everybody["notChecked"])
+    # It is the same cluster by another user's context.
+    assert report["serviceAccounts"] == everybody["serviceAccounts"]
+    assert report["admissions"] == everybody["admissions"]
+    assert secret.returncode != 0
+    assert token.returncode != 0
+
+
+def test_what_iam_denies_is_said_and_the_rest_is_done(planted: Any) -> None:
+    """Protects from half an answer that looks whole: without the roles' details, unused roles are not said to be so."""
+    denied = (403, "AccessDenied", "User: arn:aws:iam::111122223333:user/auditor is not authorized to perform this")
+    with failing_aws({"GetAccountAuthorizationDetails": denied}, planted.aws_address) as address:
+        _, report = inventory(planted, AWS_ENDPOINT_URL=address)
+    with failing_aws({"ListRoles": denied}, planted.aws_address) as address:
+        refused = planted.run("irsa", "inventory", "--json", AWS_ENDPOINT_URL=address)
+
+    assert pairs(report) == pairs(inventory(planted)[1])
+    assert any("last use" in each for each in report["notChecked"]), report["notChecked"]
+    assert not any(each["lastUsedKnown"] for each in report["roles"])
+    assert not any(each["kind"] == "unused" for each in report["findings"])
+    assert refused.returncode == 2
+    assert "iam:ListRoles" in refused.stderr
+
+
+def test_every_form_has_the_same_service_accounts(planted: Any, tmp_path: Path) -> None:
+    """Protects readers of a pipe, of a spreadsheet and of the page: nobody is missing, and nothing is coloured."""
+    by_account, by_role = planted.run("irsa", "inventory"), planted.run("irsa", "inventory", "--by", "role")
+    sheet, page = planted.run("irsa", "inventory", "--csv"), tmp_path / "page.html"
+    written = planted.run("irsa", "inventory", "--html", str(page))
+
+    for answer in (by_account, by_role, sheet, written):
+        assert (answer.returncode, "Traceback" in answer.stderr) == (0, False), answer.stderr
+        assert "\x1b" not in answer.stdout
+    for account in estate.ACCOUNTS:
+        assert str(account) in by_account.stdout
+        assert account.name in sheet.stdout
+    for each in estate.ROLES:
+        assert each.name in by_role.stdout
+    text = page.read_text()
+    for what in (*(each.name for each in estate.ACCOUNTS), *(each.arn for each in estate.ROLES)):
+        assert what in text
+    # Of a description with markup, the page has none: that would be a place to run a stranger's script.
+    assert "<b>not</b>" not in text
+
+
+def test_two_clusters_are_one_table(planted: Any, green: str, tmp_path: Path) -> None:
+    """Protects blue and green: one table, each account with its cluster's issuer, and the other's roles no orphans."""
+    iam = planted.aws("iam")
+    issuer = GREEN_ISSUER.removeprefix("https://")
+    arn = iam.create_open_id_connect_provider(Url=GREEN_ISSUER, ClientIDList=[AUDIENCE])["OpenIDConnectProviderArn"]
+    iam.create_role(
+        RoleName=GREEN_ROLE,
+        AssumeRolePolicyDocument=json.dumps(
+            estate.document(estate.statement(estate.page("kube-system:default", issuer=issuer), issuer=issuer))
+        ),
+    )
+    kubeconfig = two_contexts(planted, green, tmp_path)
+    try:
+        both = inventory(planted, "--context", "blue", "--context", "green", KUBECONFIG=kubeconfig)[1]
+        alone = inventory(planted, "--context", "blue", KUBECONFIG=kubeconfig)[1]
+    finally:
+        iam.delete_role(RoleName=GREEN_ROLE)
+        iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+
+    assert [(each["name"], each["issuer"]) for each in both["clusters"]] == [
+        ("blue", f"https://{ISSUER}"),
+        ("green", GREEN_ISSUER),
+    ]
+    of_green = [each for each in both["admissions"] if each["cluster"] == "green"]
+    assert [(each["role"], each["serviceAccounts"]) for each in of_green] == [
+        (role_arn(GREEN_ROLE), ["kube-system/default"])
+    ]
+    assert [each for each in both["admissions"] if each["cluster"] == "blue"] == alone["admissions"]
+    assert {each["cluster"] for each in both["serviceAccounts"]} == {"blue", "green"}
+    # The green cluster is in EKS, so its role is nobody's orphan, whether it is looked at or not.
+    for report in (both, alone):
+        assert not [
+            each for each in report["findings"] if each["kind"] == "orphaned-issuer" and each["provider"] == arn
+        ]
+    admitted_in_green = Finding("not-annotated", "kube-system/default", GREEN_ROLE)
+    assert (admitted_in_green in found_in(both), admitted_in_green in found_in(alone)) == (True, False)
+
+
+def two_contexts(cloud: Any, green: str, folder: Path) -> str:
+    """Write a kubeconfig with the contexts `blue` and `green`, and return its path."""
+    both: dict[str, Any] = {"apiVersion": "v1", "kind": "Config", "current-context": "blue"}
+    both |= {"clusters": [], "users": [], "contexts": []}
+    for name, path in (("blue", cloud.folder / "kubeconfig"), ("green", Path(green))):
+        one = json.loads(path.read_text())
+        both["clusters"].append({"name": name, "cluster": one["clusters"][0]["cluster"]})
+        both["users"].append({"name": name, "user": one["users"][0]["user"]})
+        both["contexts"].append({"name": name, "context": {"cluster": name, "user": name}})
+    file = folder / "both.kubeconfig"
+    file.write_text(json.dumps(both))
+    return str(file)

@@ -1,0 +1,121 @@
+"""Clusters, roles and service accounts as a discovery finds them, in a few words."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from irsa_cli.adopt.bindings import Adoption, Ways, adopt
+from irsa_cli.adopt.choice import Choice
+from irsa_cli.adopt.declared import Declared
+from irsa_cli.adopt.same_admission import Tokens
+from irsa_cli.adopt.trust import Surroundings
+from irsa_cli.found import Discovery, FoundAwsAccount, FoundCluster, FoundPolicy, FoundRole, FoundServiceAccount
+
+ACCOUNT = "111122223333"
+ELSEWHERE = "arn:aws:iam::444455556666:role/elsewhere"
+STS = "sts.amazonaws.com"
+ROLE_ARN = "eks.amazonaws.com/role-arn"
+
+
+def host_path(cluster: str = "BLUE") -> str:
+    return f"oidc.eks.us-west-2.amazonaws.com/id/{cluster}"
+
+
+def provider(cluster: str = "BLUE") -> str:
+    return f"arn:aws:iam::{ACCOUNT}:oidc-provider/{host_path(cluster)}"
+
+
+BLUE, GREEN, GONE = provider("BLUE"), provider("GREEN"), provider("GONE")
+
+
+def role_arn(name: str) -> str:
+    return f"arn:aws:iam::{ACCOUNT}:role/{name}"
+
+
+def statement(
+    *subjects: str, cluster: str = "BLUE", audience: str | None = STS, operator: str = "StringEquals", **elements: Any
+) -> dict[str, Any]:
+    """Return the statement of AWS's page for some service accounts, `namespace:name`.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html
+    """
+    claims = [f"system:serviceaccount:{each}" for each in subjects]
+    condition: dict[str, dict[str, Any]] = {}
+    if audience:
+        condition.setdefault("StringEquals", {})[f"{host_path(cluster)}:aud"] = audience
+    if claims:
+        condition.setdefault(operator, {})[f"{host_path(cluster)}:sub"] = claims[0] if len(claims) == 1 else claims
+    return {
+        "Effect": "Allow",
+        "Principal": {"Federated": provider(cluster)},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": condition,
+        **elements,
+    }
+
+
+def policy_document(*statements: Mapping[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def permission(action: str = "s3:GetObject", resource: str = "arn:aws:s3:::my-bucket/*") -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": resource}
+
+
+def surroundings(
+    *accounts: str, clusters: Iterable[str] = ("BLUE",), audiences: tuple[str, ...] = (STS,)
+) -> Surroundings:
+    """Return clusters that all have these service accounts, `namespace:name`; the issuer GONE is of no cluster."""
+    claims = tuple(sorted(f"system:serviceaccount:{each}" for each in accounts))
+    return Surroundings({provider(each): Tokens(claims, audiences) for each in clusters}, lambda arn: arn == GONE)
+
+
+def service_account(
+    name: str, role: str = "", *, namespace: str = "team-a", cluster: str = "blue", **manifest: Any
+) -> FoundServiceAccount:
+    """Return a service account; `metadata` of the manifest may have annotations, labels and more."""
+    metadata = {"namespace": namespace, "name": name, **manifest.pop("metadata", {})}
+    annotations = {**({ROLE_ARN: role} if role else {}), **metadata.get("annotations", {})}
+    return FoundServiceAccount(
+        cluster, namespace, name, annotations, metadata.get("labels", {}), {"metadata": metadata, **manifest}
+    )
+
+
+def role(name: str, *statements: Mapping[str, Any], path: str = "/", **settings: Any) -> FoundRole:
+    return FoundRole(role_arn(f"{path}{name}".lstrip("/")), policy_document(*statements), **settings)
+
+
+def found(
+    service_accounts: Iterable[FoundServiceAccount] = (),
+    roles: Iterable[FoundRole] = (),
+    *,
+    policies: Iterable[FoundPolicy] = (),
+    clusters: Mapping[str, str] | None = None,
+    **more: Any,
+) -> Discovery:
+    """Return a discovery of one AWS account; the clusters are by context and the end of their issuer."""
+    of_cluster: dict[str, list[FoundServiceAccount]] = {}
+    for each in service_accounts:
+        of_cluster.setdefault(each.cluster, []).append(each)
+    names = clusters or {"blue": "BLUE"}
+    live = {f"https://{host_path(issuer)}" for issuer in names.values()}
+    aws_account = FoundAwsAccount(
+        ACCOUNT,
+        tuple(sorted(roles, key=lambda each: each.arn)),
+        {provider(each): (STS,) for each in (*names.values(), "GONE")},
+        {"us-west-2": frozenset(live)},
+        tuple(policies),
+    )
+    return Discovery(
+        tuple(
+            FoundCluster(name, f"https://{host_path(issuer)}", tuple(of_cluster.get(name, ())))
+            for name, issuer in names.items()
+        ),
+        (aws_account,),
+        **more,
+    )
+
+
+def adopted(discovery: Discovery, choice: Choice | None = None, file: Declared | None = None, **ways: Any) -> Adoption:
+    """Return what is adopted of a discovery, by default everything into a new file."""
+    given = Ways(aws_account=ACCOUNT, region="us-west-2", file_name=lambda name, _: f"policies/{name}.json", **ways)
+    return adopt(discovery, choice or Choice(), given, file or Declared())

@@ -1,0 +1,514 @@
+"""What a stack file says of what was found, and that irsa's own check accepts it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from config.check import report_of
+from irsa_cli.adopt.bindings import Adoption, Outcome, PolicySettings
+from irsa_cli.adopt.choice import Choice
+from irsa_cli.adopt.declared import declared
+from irsa_cli.adopt.stack_file import Additions, StackFile
+from irsa_cli.found import FoundPolicy
+from tests.unit.irsa_cli.adopt.scene import (
+    ACCOUNT,
+    ELSEWHERE,
+    GONE,
+    adopted,
+    found,
+    host_path,
+    permission,
+    policy_document,
+    provider,
+    role,
+    role_arn,
+    service_account,
+    statement,
+)
+
+POLICY = f"arn:aws:iam::{ACCOUNT}:policy/team/read"
+OF_AWS = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"
+
+
+def outcomes(adoption: Adoption) -> dict[str, Outcome]:
+    """Return what became of each role and service account, by its name."""
+    return {
+        item.about.split(" in ")[0].rpartition(" ")[2].removeprefix(role_arn("")): item.outcome
+        for item in adoption.items
+    }
+
+
+def reason(adoption: Adoption, about: str) -> str:
+    (item,) = (each for each in adoption.items if about in each.about)
+    return "; ".join(item.notes)
+
+
+def written(adoption: Adoption, folder: Path) -> dict[str, Any]:
+    """Return the settings of the stack file, after irsa's own check has accepted it."""
+    path = folder / "Pulumi.prod.yaml"
+    entries: dict[str, Any] = {
+        "variables": adoption.variables,
+        "bindings": adoption.bindings,
+        "quotas": adoption.quotas,
+    }
+    single = {} if adoption.several else {"cluster": adoption.clusters["cluster"]}
+    several = {"clusters": adoption.clusters} if adoption.several else {}
+    path.write_text(StackFile(path).with_additions(Additions("us-west-2", single, {**several, **entries})))
+    for name, text in adoption.files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    report = report_of(path)
+    assert [str(each) for each in report.mistakes] == []
+    settings: dict[str, Any] = yaml.safe_load(path.read_text())["config"]
+    return settings
+
+
+def test_a_role_and_its_service_account_are_one_binding(tmp_path: Path) -> None:
+    """Protects the common case: everything that was there is declared, imported and protected, and nothing else."""
+    app = service_account(
+        "app",
+        role_arn("team/app"),
+        metadata={"labels": {"app": "x"}, "annotations": {"example.com/owner": "team-a"}},
+        imagePullSecrets=[{"name": "registry"}],
+        automountServiceAccountToken=False,
+    )
+    of_app = role(
+        "app",
+        statement("team-a:app"),
+        path="/team/",
+        description="Reads the reports",
+        tags={"team": "payments", "aws:cloudtrail": "x"},
+        max_session_duration=7200,
+        permissions_boundary=POLICY,
+        attached_policies=(POLICY, OF_AWS),
+        inline_policies={"list": policy_document(permission("s3:ListBucket", "arn:aws:s3:::my-bucket"))},
+    )
+    settings = written(adopted(found([app], [of_app])), tmp_path)
+
+    assert settings["aws:region"] == "us-west-2"
+    assert settings["irsa:cluster"] == {
+        "oidcIssuer": f"https://{host_path()}",
+        "oidcProviderArn": provider(),
+        "kubernetes": {"context": "blue"},
+    }
+    assert settings["irsa:bindings"] == {
+        "team-a-app": {
+            "serviceAccount": {
+                "name": "app",
+                "namespace": "team-a",
+                "labels": {"app": "x"},
+                "annotations": {"example.com/owner": "team-a"},
+                "imagePullSecrets": ["registry"],
+                "automountServiceAccountToken": False,
+            },
+            "role": {
+                "name": "app",
+                "path": "/team/",
+                "description": "Reads the reports",
+                "permissionsBoundary": POLICY,
+                "maxSessionDuration": 7200,
+                "tags": {"team": "payments"},
+            },
+            "policyArns": [POLICY, OF_AWS],
+            "inlinePolicies": {"list": {"document": of_app.inline_policies["list"]}},
+            "import": ["role", "attachments", "inlinePolicies", "serviceAccount"],
+            "protect": True,
+        }
+    }
+
+
+def test_the_settings_of_the_webhook(tmp_path: Path) -> None:
+    """Protects the annotations: each is the setting from which irsa writes the same one."""
+    annotations = {
+        "eks.amazonaws.com/audience": "my-audience",
+        "eks.amazonaws.com/sts-regional-endpoints": "false",
+        "eks.amazonaws.com/token-expiration": "7200",
+    }
+    app = service_account("app", ELSEWHERE, metadata={"annotations": annotations})
+    (binding,) = written(adopted(found([app])), tmp_path)["irsa:bindings"].values()
+
+    assert binding["audience"] == "my-audience"
+    assert binding["serviceAccount"] == {
+        "name": "app",
+        "namespace": "team-a",
+        "stsRegionalEndpoints": False,
+        "tokenExpiration": 7200,
+    }
+
+
+def test_a_role_of_several_service_accounts_is_a_binding_of_its_own(tmp_path: Path) -> None:
+    """Protects a shared role: it is declared once, and each service account is annotated with it."""
+    shared = role("shared", statement("team-a:one", "team-b:two"))
+    service_accounts = [
+        service_account("one", shared.arn),
+        service_account("two", shared.arn, namespace="team-b"),
+        service_account("other"),
+    ]
+    bindings = written(adopted(found(service_accounts, [shared])), tmp_path)["irsa:bindings"]
+
+    assert bindings["shared"]["trust"] == {"subjects": ["team-a:one", "team-b:two"]}
+    assert "serviceAccount" not in bindings["shared"]
+    assert {key: bindings[key]["role"] for key in ("team-a-one", "team-b-two")} == {
+        "team-a-one": {"arn": shared.arn},
+        "team-b-two": {"arn": shared.arn},
+    }
+    assert set(bindings) == {"shared", "team-a-one", "team-b-two"}
+
+
+def test_an_account_that_a_wildcard_admits_does_not_change_the_trust(tmp_path: Path) -> None:
+    """Protects `exact`: declared with the role, the account would become a subject of its own."""
+    wide = role("wide", statement("team-a:*", operator="StringLike"))
+    bindings = written(adopted(found([service_account("app", wide.arn)], [wide])), tmp_path)["irsa:bindings"]
+
+    assert bindings["wide"]["trust"] == {"subjects": ["team-a:*"]}
+    assert bindings["team-a-app"]["role"] == {"arn": wide.arn}
+
+
+def test_every_service_account_is_said_so(tmp_path: Path) -> None:
+    """Protects a stack whose role is for the whole cluster: irsa wants that in words."""
+    bindings = written(adopted(found([], [role("all", statement("*:*", operator="StringLike"))])), tmp_path)[
+        "irsa:bindings"
+    ]
+
+    assert bindings["all"]["trust"] == {"subjects": ["*:*"], "anyServiceAccount": True}
+
+
+def test_a_role_elsewhere_is_named(tmp_path: Path) -> None:
+    """Protects a role in another AWS account: it is not changed, and its service account is imported."""
+    adoption = adopted(found([service_account("app", ELSEWHERE)]))
+    (binding,) = written(adoption, tmp_path)["irsa:bindings"].values()
+
+    assert (binding["role"], binding["import"]) == ({"arn": ELSEWHERE}, ["serviceAccount"])
+    assert outcomes(adoption) == {"team-a/app": Outcome.IMPORTED}
+
+
+def test_what_cannot_be_taken_whole_is_only_annotated(tmp_path: Path) -> None:
+    """Protects what irsa does not know: a service account with Secrets of its own keeps them."""
+    app = service_account("app", ELSEWHERE, metadata={"labels": {"app": "x"}}, secrets=[{"name": "token"}])
+    adoption = adopted(found([app]))
+    (binding,) = written(adoption, tmp_path)["irsa:bindings"].values()
+
+    assert binding["serviceAccount"] == {"name": "app", "namespace": "team-a", "create": False}
+    assert "import" not in binding
+    assert outcomes(adoption) == {"team-a/app": Outcome.ANNOTATED}
+    assert "it lists Secrets in `secrets`" in reason(adoption, "team-a/app")
+
+
+@pytest.mark.parametrize(
+    "annotations",
+    [
+        {"eks.amazonaws.com/audience": "sts.amazonaws.com"},
+        {"eks.amazonaws.com/sts-regional-endpoints": "True"},
+        {"eks.amazonaws.com/token-expiration": "60"},
+        {"eks.amazonaws.com/skip-containers": "x"},
+        {"eks.amazonaws.com/rolearn": "x"},
+    ],
+)
+def test_an_annotation_that_irsa_does_not_write_is_kept(annotations: dict[str, str], tmp_path: Path) -> None:
+    """Protects the live object: an import with another value, or without it, would change it."""
+    app = service_account("app", ELSEWHERE, metadata={"annotations": annotations})
+    (binding,) = written(adopted(found([app])), tmp_path)["irsa:bindings"].values()
+
+    assert binding["serviceAccount"]["create"] is False
+
+
+def test_what_kubectl_wrote_for_itself_is_not_declared(tmp_path: Path) -> None:
+    """Protects the stack file from a copy of the object: kubectl writes this annotation again when it needs it."""
+    annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{}"}
+    app = service_account("app", ELSEWHERE, metadata={"annotations": annotations})
+    (binding,) = written(adopted(found([app])), tmp_path)["irsa:bindings"].values()
+
+    assert "annotations" not in binding["serviceAccount"]
+
+
+def test_iams_variables_stay_and_others_are_escaped(tmp_path: Path) -> None:
+    """Protects `${...}` in documents: with irsa's variables replaced, the document is the one that is there."""
+    document = policy_document(permission("s3:GetObject", "arn:aws:s3:::${mine}/${aws:username}/${*}/*"))
+    of_app = role("app", statement("team-a:app"), inline_policies={"read": document})
+    settings = written(adopted(found([], [of_app])), tmp_path)
+
+    (inline,) = settings["irsa:bindings"]["app"]["inlinePolicies"].values()
+    resource = inline["document"]["Statement"][0]["Resource"]
+    assert settings["irsa:variables"] == {"dollar": "$"}
+    assert resource == "arn:aws:s3:::${dollar}{mine}/${aws:username}/${*}/*"
+
+
+def policies(*, tags: dict[str, str] | None = None) -> dict[str, Any]:
+    settings = PolicySettings("Reads", {"of": "policy"} if tags is None else tags)
+    return {"policies": True, "policy_settings": lambda _: settings}
+
+
+def with_policy(attachments: int = 1, **settings: Any) -> Any:
+    of_app = role("app", statement("team-a:app"), attached_policies=(OF_AWS, POLICY), **settings)
+    return found([], [of_app], policies=[FoundPolicy(POLICY, policy_document(permission()), attachments)])
+
+
+def test_a_policy_is_taken_over_with_its_document_in_a_file(tmp_path: Path) -> None:
+    """Protects `--policies`: the file is the live document, and path, description and tags stay."""
+    adoption = adopted(with_policy(), **policies())
+    (binding,) = written(adoption, tmp_path)["irsa:bindings"].values()
+
+    assert binding["policy"] == {
+        "name": "read",
+        "path": "/team/",
+        "description": "Reads",
+        "file": "policies/read.json",
+        "tags": {"of": "policy"},
+    }
+    assert binding["policyArns"] == [OF_AWS]
+    assert binding["import"] == ["role", "policy", "attachments"]
+    assert json.loads(adoption.files["policies/read.json"]) == policy_document(permission())
+
+
+@pytest.mark.parametrize(
+    ("discovery", "ways", "why"),
+    [
+        (with_policy(2), policies(), "it is attached 2 times"),
+        (with_policy(tags={"team": "x"}), policies(tags={}), "it has no tags, and irsa would give it the role's"),
+    ],
+)
+def test_a_policy_that_would_change_stays_where_it_is(
+    discovery: Any, ways: dict[str, Any], why: str, tmp_path: Path
+) -> None:
+    """Protects other roles that have it, and its tags."""
+    adoption = adopted(discovery, **ways)
+    (binding,) = written(adoption, tmp_path)["irsa:bindings"].values()
+
+    assert binding["policyArns"] == [POLICY, OF_AWS]
+    assert reason(adoption, "role") == f"policy {POLICY} stays in policyArns: {why}"
+
+
+def test_what_belongs_to_a_tool_is_left_unless_asked_for() -> None:
+    """Protects from two owners: each would undo what the other does."""
+    of_app = role("app", statement("team-a:app"), tags={"ManagedBy": "Terraform"})
+    discovery = found([service_account("app", of_app.arn)], [of_app])
+
+    adoption = adopted(discovery)
+    assert outcomes(adoption) == {"app": Outcome.LEFT, "team-a/app": Outcome.IMPORTED}
+    assert reason(adoption, "role") == "it belongs to terraform: --take-from terraform"
+    assert outcomes(adopted(discovery, take_from=["terraform"]))["app"] is Outcome.EXACT
+
+
+def test_helms_account_is_taken_without_helms_marks(tmp_path: Path) -> None:
+    """Protects from a mark that lies: what irsa manages is not said to be Helm's."""
+    metadata = {
+        "labels": {"app.kubernetes.io/managed-by": "Helm", "app": "x"},
+        "annotations": {"meta.helm.sh/release-name": "r", "meta.helm.sh/release-namespace": "team-a"},
+    }
+    discovery = found([service_account("app", ELSEWHERE, metadata=metadata)])
+
+    assert outcomes(adopted(discovery)) == {"team-a/app": Outcome.LEFT}
+    (binding,) = written(adopted(discovery, take_from=["helm"]), tmp_path)["irsa:bindings"].values()
+    assert binding["serviceAccount"] == {"name": "app", "namespace": "team-a", "labels": {"app": "x"}}
+
+
+def test_another_managers_annotation_is_taken_over_where_asked_for(tmp_path: Path) -> None:
+    """Protects the patch of an account that is not taken whole: the API server refuses it without takeOver."""
+    managed = {
+        "manager": "helm",
+        "operation": "Update",
+        "fieldsV1": {"f:metadata": {"f:annotations": {"f:eks.amazonaws.com/role-arn": {}}}},
+    }
+    metadata = {"labels": {"app.kubernetes.io/managed-by": "Helm"}, "managedFields": [managed]}
+    app = service_account("app", ELSEWHERE, metadata=metadata, secrets=[{"name": "token"}])
+    (binding,) = written(adopted(found([app]), take_from=["helm"]), tmp_path)["irsa:bindings"].values()
+
+    assert binding["serviceAccount"] == {"name": "app", "namespace": "team-a", "create": False, "takeOver": True}
+
+
+def test_what_is_declared_is_not_taken_twice() -> None:
+    """Protects a file that is added to, and a stack that is deployed: nothing gets two owners within irsa."""
+    discovery = found(
+        [service_account("app", role_arn("App")), service_account("two", role_arn("two"))],
+        [role("App", statement("team-a:app")), role("two", statement("team-a:two"))],
+        managed_roles=frozenset({role_arn("two")}),
+        managed_service_accounts=frozenset({(role_arn("two"), "team-a", "two")}),
+    )
+    settings = {
+        "cluster": {"name": "blue"},
+        "defaults": {"namespace": "team-a"},
+        "bindings": {"mine": {"serviceAccount": {"name": "app"}, "role": {"name": "app"}}},
+    }
+    adoption = adopted(discovery, file=declared(settings, {"cluster": f"https://{host_path()}"}))
+
+    assert adoption.bindings == {}
+    assert set(outcomes(adoption).values()) == {Outcome.DECLARED}
+
+
+def test_the_same_again_adds_nothing(tmp_path: Path) -> None:
+    """Protects a second run: everything that was taken is declared then."""
+    shared = role("shared", statement("team-a:one", "team-b:two"))
+    discovery = found(
+        [
+            service_account("one", shared.arn),
+            service_account("two", shared.arn, namespace="team-b"),
+            service_account("app", role_arn("app")),
+        ],
+        [shared, role("app", statement("team-a:app"))],
+    )
+    settings = written(adopted(discovery), tmp_path)
+    of_irsa = {name.removeprefix("irsa:"): value for name, value in settings.items() if name.startswith("irsa:")}
+    again = adopted(discovery, file=declared(of_irsa, {"cluster": f"https://{host_path()}"}))
+
+    assert (again.bindings, again.clusters) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("defaults", "why"),
+    [
+        ({"tags": {"stage": "prod"}}, "irsa:defaults would add the tag stage"),
+        ({"permissionsBoundary": POLICY}, "it has no permissions boundary, and irsa:defaults has one"),
+    ],
+)
+def test_defaults_that_would_change_a_role_leave_it(defaults: dict[str, Any], why: str) -> None:
+    """Protects the live role from values that the file gives to all bindings."""
+    file = declared({"cluster": {}, "defaults": defaults}, {"cluster": f"https://{host_path()}"})
+    adoption = adopted(found([], [role("app", statement("team-a:app"))]), file=file)
+
+    assert reason(adoption, "role") == why
+
+
+def test_other_defaults_are_written_over(tmp_path: Path) -> None:
+    """Protects the live role from values that a binding can set itself."""
+    defaults = {"path": "/irsa/", "maxSessionDuration": 7200, "audience": "other", "namespace": "x"}
+    file = declared({"cluster": {}, "defaults": defaults}, {"cluster": f"https://{host_path()}"})
+    adoption = adopted(found([], [role("app", statement("team-a:app"))]), file=file)
+
+    (binding,) = adoption.bindings.values()
+    assert binding["role"] == {"name": "app", "path": "/", "maxSessionDuration": 3600}
+    assert binding["audience"] == "sts.amazonaws.com"
+
+
+def test_several_clusters(tmp_path: Path) -> None:
+    """Protects a second cluster: each binding says for which it is, and an account of one stays out of the other."""
+    both = role("both", statement("team-a:app"), statement("team-a:app", cluster="GREEN"))
+    one = role("one", statement("team-a:one", cluster="GREEN"))
+    green = "arn:aws:eks:us-west-2:111122223333:cluster/green"
+    service_accounts = [
+        service_account("app", both.arn),
+        service_account("app", both.arn, cluster=green),
+        service_account("one", one.arn, cluster=green),
+    ]
+    discovery = found(service_accounts, [both, one], clusters={"blue": "BLUE", green: "GREEN"})
+    settings = written(adopted(discovery), tmp_path)
+
+    assert set(settings["irsa:clusters"]) == {"blue", "green"}
+    assert settings["irsa:clusters"]["green"]["kubernetes"] == {"context": green}
+    bindings = settings["irsa:bindings"]
+    assert {key: each["clusters"] for key, each in bindings.items()} == {
+        "team-a-app": ["blue", "green"],
+        "team-a-one": ["green"],
+    }
+
+
+def test_keys_are_unique_and_legal(tmp_path: Path) -> None:
+    """Protects the stack file from one key for two: `a` with `b-c`, and `a-b` with `c`; and from long names."""
+    service_accounts = [
+        service_account("b-c", ELSEWHERE, namespace="a"),
+        service_account("c", ELSEWHERE, namespace="a-b"),
+        service_account("x" * 120, ELSEWHERE, namespace="a"),
+    ]
+    roles = [role("with@sign", statement("a:b"))]
+    bindings = written(adopted(found(service_accounts, roles)), tmp_path)["irsa:bindings"]
+
+    assert set(bindings) >= {"a-b-c", "a-b-c-blue", "with-sign"}
+    assert len(bindings) == 4
+
+
+def test_a_raised_quota_is_written(tmp_path: Path) -> None:
+    """Protects the check of the file: AWS has raised a quota of which a live role uses more than the usual."""
+    arns = tuple(f"arn:aws:iam::aws:policy/P{number}" for number in range(12))
+    of_app = role("app", *[statement(f"team-{each}:a-rather-long-name") for each in range(40)], attached_policies=arns)
+    settings = written(adopted(found([], [of_app]), exact_only=False), tmp_path)
+
+    assert settings["irsa:quotas"] == {"trustPolicySize": 4096, "attachedPolicies": 12}
+
+
+def test_a_role_of_a_cluster_that_is_gone_is_left() -> None:
+    """Protects an orphan from being adopted unnoticed, and says what would adopt it."""
+    mixed = role("mixed", statement("team-a:app"), statement("team-a:app", cluster="GONE"))
+    adoption = adopted(found([], [mixed, role("gone", statement("team-a:app", cluster="GONE"))]))
+
+    assert outcomes(adoption) == {"gone": Outcome.LEFT, "mixed": Outcome.LEFT}
+    assert GONE in reason(adoption, "mixed")
+    assert outcomes(adopted(found([], [mixed]), drop_dead_issuers=True)) == {"mixed": Outcome.TIDIED}
+
+
+def test_a_missing_role_is_no_binding() -> None:
+    """Protects from adopting a broken service account: the report says what is wrong with it."""
+    adoption = adopted(found([service_account("app", role_arn("missing")), service_account("bad", "no-arn")]))
+
+    assert adoption.bindings == {}
+    assert reason(adoption, "team-a/app") == f"annotated with {role_arn('missing')}, which does not exist"
+    assert "not an ARN" in reason(adoption, "team-a/bad")
+
+
+def test_a_service_account_that_its_role_refuses_is_left() -> None:
+    """Protects `irsa verify` and `prove` from the first day: what is broken is named, and not declared."""
+    of_app = role("app", statement("team-a:other"))
+    other_audience = {"annotations": {"eks.amazonaws.com/audience": "other"}}
+    service_accounts = [
+        service_account("app", of_app.arn),
+        service_account("other", of_app.arn, metadata=other_audience),
+    ]
+    adoption = adopted(found(service_accounts, [of_app]))
+
+    assert outcomes(adoption) == {"app": Outcome.EXACT, "team-a/app": Outcome.LEFT, "team-a/other": Outcome.LEFT}
+    refused = f"annotated with {of_app.arn}, which does not admit it:"
+    assert reason(adoption, "team-a/app") == f"{refused} No statement allows it, and IAM denies by default."
+    assert reason(adoption, "team-a/other") == f"{refused} {provider()} does not list the audience other"
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        (Choice(namespaces=["team-b"]), {"two", "team-b/two"}),
+        (Choice(service_accounts=["team-a/one"]), {"one", "team-a/one"}),
+        (Choice(roles=["on?"]), {"one", "team-a/one"}),
+        (Choice(roles=[role_arn("two")]), {"two", "team-b/two"}),
+        (Choice(tags=[("team", "b")]), {"two", "team-b/two"}),
+        (Choice(namespaces=["team-a"], tags=[("team", "b")]), set()),
+    ],
+)
+def test_a_choice(choice: Choice, expected: set[str]) -> None:
+    """Protects what is not chosen: it is neither taken nor named."""
+    discovery = found(
+        [service_account("one", role_arn("one")), service_account("two", role_arn("two"), namespace="team-b")],
+        [role("one", statement("team-a:one")), role("two", statement("team-b:two"), tags={"team": "b"})],
+    )
+
+    assert set(outcomes(adopted(discovery, choice))) == expected
+
+
+def test_a_second_cluster_is_not_added_to_a_file_of_one() -> None:
+    """Protects the service accounts of that file: with `irsa:clusters` they would be recreated."""
+    file = declared({"cluster": {"name": "green"}}, {"cluster": f"https://{host_path('GREEN')}"})
+    adoption = adopted(found([service_account("app", ELSEWHERE)], [role("app", statement("team-a:app"))]), file=file)
+
+    assert adoption.bindings == adoption.clusters == {}
+    assert set(outcomes(adoption).values()) == {Outcome.LEFT}
+
+
+def test_an_inline_policy_that_irsa_refuses_leaves_the_role() -> None:
+    """Protects `irsa verify`: a role is declared with all its permissions, or not at all."""
+    old = {"Version": "2008-10-17", "Statement": [permission()]}
+    adoption = adopted(found([], [role("app", statement("team-a:app"), inline_policies={"old": old})]))
+
+    assert "irsa refuses its inline policy old: Version" in reason(adoption, "role")
+
+
+def test_a_role_whose_details_are_denied_is_left() -> None:
+    """Protects tags and policies that nobody could read: an import without them would remove them."""
+    adoption = adopted(found([], [role("app", statement("team-a:app"), has_details=False)]))
+
+    assert "IAM denied iam:GetAccountAuthorizationDetails" in reason(adoption, "role")
+
+
+def test_an_audience_that_the_provider_does_not_list_leaves_the_role() -> None:
+    """Protects the deployment, which would be refused for it."""
+    adoption = adopted(found([], [role("app", statement("team-a:app", audience="other"))]))
+
+    assert reason(adoption, "role") == f"{provider()} does not list the audience other"

@@ -1,0 +1,65 @@
+"""What `irsa adopt` prints."""
+
+from pathlib import Path
+
+from irsa_cli.adopt.report import lines
+from tests.unit.irsa_cli.adopt.scene import ELSEWHERE, adopted, found, role, role_arn, service_account, statement
+
+
+def printed(*service_accounts: object, roles: tuple[object, ...] = (), **ways: object) -> list[str]:
+    adoption = adopted(found(service_accounts, roles), **ways)  # type: ignore[arg-type]
+    return [text for text, _ in lines(adoption, Path("Pulumi.prod.yaml"), "prod", ["a list: denied"])]
+
+
+def test_each_thing_is_said_once_under_its_heading() -> None:
+    """Protects the reader: what is taken, what is tidied and how, what is left and why, and what could not be read."""
+    said = printed(
+        service_account("app", role_arn("app")),
+        service_account("gone", role_arn("gone")),
+        roles=(role("app", statement("team-a:app", Sid="One")),),
+    )
+
+    assert said[:2] == [
+        "roles, tidied: a preview also shows an update of the trust policy, which admits the same (1)",
+        "  team-a-app: role arn:aws:iam::111122223333:role/app; without the Sid One",
+    ]
+    assert "  team-a-app: service account team-a/app in blue" in said
+    assert f"  service account team-a/gone in blue; annotated with {role_arn('gone')}, which does not exist" in said
+    assert said[said.index("not checked") + 1] == "  a list: denied"
+    assert "Pulumi.prod.yaml: 1 binding added" in said
+
+
+def test_the_next_commands_are_in_the_order_that_keeps_permissions() -> None:
+    """Protects Pods: the old owner is told to keep what it has before `pulumi up`, and lets go after `irsa prove`."""
+    tags = {"alpha.eksctl.io/cluster-name": "c", "aws:cloudformation:stack-name": "stack-1"}
+    said = printed(roles=(role("app", statement("team-a:app"), tags=tags),), take_from=["eksctl"])
+    steps = [text.strip().partition(". ")[2] for text in said[said.index("next, in this order") + 1 :]]
+
+    def place(start: str) -> int:
+        return next(index for index, step in enumerate(steps) if step.startswith(start))
+
+    order = [
+        place(".venv/bin/irsa check Pulumi.prod.yaml"),
+        place("aws cloudformation update-stack --stack-name stack-1"),
+        place("pulumi preview --stack prod"),
+        place("pulumi up --stack prod"),
+        place("irsa verify --stack prod"),
+        place("irsa prove --stack prod"),
+        place("aws cloudformation delete-stack --stack-name stack-1"),
+    ]
+    assert order == sorted(order)
+
+
+def test_nothing_to_add_has_no_next_steps() -> None:
+    """Protects a second run from advice that is done."""
+    said = printed(service_account("gone", role_arn("gone")))
+
+    assert said[-1] == "Pulumi.prod.yaml is unchanged: there is nothing to add"
+
+
+def test_what_others_wrote_is_quoted() -> None:
+    """Protects the terminal and CI: names are hostile until quoted."""
+    hostile = service_account("app", f"{ELSEWHERE}\n::error::x")
+    said = "\n".join(printed(hostile))
+
+    assert "\n::error::" not in said

@@ -1,0 +1,142 @@
+"""The stack file: what is there stays line by line, and what is added is read back by irsa and by Pulumi."""
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from config.stack_file import StackFile as CheckedFile
+from irsa_cli.adopt.stack_file import Additions, StackFile, write
+from irsa_cli.exits import CouldNotLookError
+
+ROOT = Path(__file__).parents[4]
+BINDING = {
+    "role": {"name": "app", "tags": {"2012-10-17": "yes", "n": "0123", "e": "", "c": "a: b # c"}},
+    "clusters": ["*"],
+}
+ADDED = Additions("us-west-2", {}, {"bindings": {"new": BINDING}})
+
+
+def file(folder: Path, text: str | None = None) -> StackFile:
+    path = folder / "Pulumi.prod.yaml"
+    if text is not None:
+        path.write_bytes(text.encode())
+    return StackFile(path)
+
+
+def read_as_pulumi(folder: Path, text: str) -> dict[str, Any]:
+    """Return the settings as irsa's reader has them, which reads YAML as the engine does."""
+    path = folder / "Pulumi.read.yaml"
+    path.write_text(text)
+    checked = CheckedFile(path)
+    assert [str(each) for each in checked.mistakes] == []
+    return checked.settings
+
+
+def test_a_new_file(tmp_path: Path) -> None:
+    """Protects every string: the engine reads `yes`, a date and 0123 as something else where they have no quotes."""
+    text = file(tmp_path).with_additions(ADDED._replace(settings={"cluster": {"name": "blue"}}))
+
+    assert read_as_pulumi(tmp_path, text) == {"cluster": {"name": "blue"}, "bindings": {"new": BINDING}}
+    assert yaml.safe_load(text)["config"]["aws:region"] == "us-west-2"
+    assert text.startswith("# yaml-language-server: $schema=config/schema.json\n")
+
+
+FILES = {
+    "with comments": (
+        "# first\nconfig:\n  irsa:bindings:\n    # of a\n    a: {role: {name: 'a'}} # one\n"
+        "    # last of the bindings\n\n"
+        "  # of the region\n  aws:region:   us-west-2\n\nenvironment:\n  - x\n"
+    ),
+    "without a line break at the end": "config:\n  irsa:bindings:\n    a:\n      role:\n        name: a",
+    "with line breaks of Windows": "config:\r\n  irsa:bindings:\r\n    a:\r\n      role: {}\r\n",
+    "with lists that are not indented": "config:\n  irsa:bindings:\n    a:\n      policyArns:\n      - x\n",
+    "with a block of text at the end": "config:\n  irsa:bindings:\n    a:\n      x: |\n        one\n\n        # two\n",
+    "with an anchor": "config:\n  irsa:bindings:\n    a: &a\n      role: {}\n    b: *a\n",
+    "with wide indentation": "config:\n    irsa:bindings:\n        a:\n            role: {}\n    irsa:cluster: {}\n",
+}
+
+
+@pytest.mark.parametrize("text", FILES.values(), ids=FILES)
+def test_what_is_there_stays(text: str, tmp_path: Path) -> None:
+    """Protects comments, order, quotes and every other line of a file that somebody keeps."""
+    new = file(tmp_path, text).with_additions(ADDED)
+
+    before, after = text.splitlines(), new.splitlines()
+    assert [line for line in difflib.ndiff(before, after) if line.startswith(("-", "?"))] == []
+    bindings = yaml.safe_load(new)["config"]["irsa:bindings"]
+    assert bindings.pop("new") == BINDING
+    assert bindings == yaml.safe_load(text)["config"]["irsa:bindings"]
+    assert list(yaml.safe_load(new)["config"]) == list(yaml.safe_load(text)["config"])
+
+
+@pytest.mark.parametrize("name", ["Pulumi.dev.yaml", "Pulumi.showcase.yaml", "Pulumi.prod.yaml.example"])
+def test_the_stack_files_of_this_repository(name: str, tmp_path: Path) -> None:
+    """Protects real files with all settings: only lines are added."""
+    text = (ROOT / name).read_text()
+    new = file(tmp_path, text).with_additions(ADDED)
+
+    assert [each for each in difflib.ndiff(text.splitlines(), new.splitlines()) if each.startswith(("-", "?"))] == []
+    assert "new" in read_as_pulumi(tmp_path, new)["bindings"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# nothing yet\n",
+        "config:\n",
+        "config: {}\n",
+        "environment: [x]\n",
+        "config:\n  irsa:bindings: {}\n",
+        "config: {irsa:bindings: {a: {}}}\n",
+    ],
+)
+def test_what_is_missing_is_made(text: str, tmp_path: Path) -> None:
+    """Protects files without bindings, and those within braces."""
+    bindings = yaml.safe_load(file(tmp_path, text).with_additions(ADDED))["config"]["irsa:bindings"]
+
+    assert bindings["new"] == BINDING
+
+
+def test_a_setting_of_another_spelling_is_added_to(tmp_path: Path) -> None:
+    """Protects from a second `irsa:bindings`: Pulumi reads the key with `config:` in it, too."""
+    new = file(tmp_path, "config:\n  irsa:config:bindings:\n    a: {}\n").with_additions(ADDED)
+
+    assert list(yaml.safe_load(new)["config"]) == ["irsa:config:bindings"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("config: [x]\n", "its `config:` is not a mapping"),
+        ("- x\n", "it is not a mapping with `config:`"),
+        ("config: {\n", "it is not YAML"),
+        ("config:\n  irsa:bindings: [x]\n", "is not a mapping that can be added to"),
+        ("config:\n  irsa:bindings: {secure: v1:abc}\n", "is not a mapping that can be added to"),
+    ],
+)
+def test_a_file_that_cannot_be_added_to_is_refused(text: str, why: str, tmp_path: Path) -> None:
+    """Protects from losing what irsa does not understand, and from a traceback."""
+    with pytest.raises(CouldNotLookError, match="cannot add to") as error:
+        file(tmp_path, text).with_additions(ADDED)
+
+    assert why in str(error.value)
+
+
+def test_another_name_is_refused(tmp_path: Path) -> None:
+    """Protects from writing a file that Pulumi never reads."""
+    with pytest.raises(CouldNotLookError, match="is not the name of a stack file"):
+        StackFile(tmp_path / "prod.yaml")
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Protects the old file from a disk that is full, and says why it could not be written."""
+    (tmp_path / "folder").write_text("")
+
+    with pytest.raises(CouldNotLookError, match="cannot write"):
+        write(tmp_path / "folder" / "Pulumi.prod.yaml", "x")
+    write(tmp_path / "Pulumi.prod.yaml", "x")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["Pulumi.prod.yaml", "folder"]

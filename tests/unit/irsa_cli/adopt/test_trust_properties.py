@@ -1,0 +1,143 @@
+"""Trust policies read back, against what irsa writes, and against an evaluation of every service account."""
+
+import itertools
+import json
+from typing import Any
+
+from hypothesis import event, given
+from hypothesis import strategies as st
+
+from irsa.evaluation import WebIdentityRequest, evaluate
+from irsa.rules.trust import trust_document
+from irsa_cli.adopt.equivalence import are_equivalent
+from irsa_cli.adopt.same_admission import Tokens, difference
+from irsa_cli.adopt.trust import Left, Surroundings, read_trust
+from tests.unit.irsa_cli.adopt.scene import BLUE, GREEN, STS, host_path, policy_document, provider
+
+NAMESPACES, NAMES = ("a", "ab", "b"), ("x", "xy", "y")
+ACCOUNTS = tuple(f"system:serviceaccount:{ns}:{name}" for ns, name in itertools.product(NAMESPACES, NAMES))
+AUDIENCES = (STS, "other")
+SURROUNDINGS = Surroundings({each: Tokens(ACCOUNTS, AUDIENCES) for each in (BLUE, GREEN)}, lambda _: False)
+
+parts = st.sampled_from(("a", "ab", "b", "x", "xy", "y", "*", "a*", "?", "x?"))
+subjects = st.lists(st.builds("{}:{}".format, parts, parts), min_size=1, max_size=4)
+foreign = st.sampled_from(
+    (
+        {"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": ["sts:AssumeRole"]},
+        {"Sid": "Root", "Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "sts:AssumeRole"},
+        {"Effect": "Deny", "Principal": "*", "Action": "*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
+    )
+)
+FURTHER: tuple[dict[str, dict[str, Any]], ...] = (
+    {},
+    {"StringEquals": {"aws:SourceVpc": "vpc-1"}},
+    {"StringLike": {"aws:RequestedRegion": ["us-*", "eu-*"]}},
+    {"StringNotEquals": {"aws:SourceVpc": ["vpc-2"]}},
+)
+further = st.sampled_from(FURTHER)
+
+
+@st.composite
+def in_another_form(draw: st.DrawFn, document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document in a form that the AWS provider takes for the same."""
+    statements = [dict(each) for each in draw(st.permutations(document["Statement"]))]
+    for each in statements:
+        if isinstance(each["Action"], str) and draw(st.booleans()):
+            each["Action"] = [each["Action"]]
+    one = len(statements) == 1 and draw(st.booleans())
+    return {**document, "Statement": statements[0] if one else statements}
+
+
+@given(st.data())
+def test_what_irsa_writes_is_read_back_exactly(data: st.DataObject) -> None:
+    """Protects everybody whose trust policy is as irsa writes it: whatever its settings, no change."""
+    written = json.loads(
+        trust_document(
+            data.draw(st.lists(st.sampled_from((BLUE, GREEN)), min_size=1, max_size=2)),
+            data.draw(subjects),
+            data.draw(st.sampled_from(AUDIENCES)),
+            data.draw(further),
+            data.draw(st.lists(foreign, unique_by=json.dumps, max_size=2)),
+        )
+    )
+    document = data.draw(in_another_form(written))
+    found = read_trust(document, SURROUNDINGS)
+
+    assert found.exact
+    assert are_equivalent(found.settings.document, document)
+
+
+OPERATORS = (
+    "StringEquals",
+    "StringLike",
+    "ForAnyValue:StringLike",
+    "StringNotLike",
+    "StringEqualsIgnoreCase",
+    "StringLikeIfExists",
+)
+
+
+@st.composite
+def statements(draw: st.DrawFn) -> dict[str, Any]:
+    """Return a statement as somebody could have written it."""
+    cluster = draw(st.sampled_from(("BLUE", "GREEN")))
+    condition: dict[str, dict[str, Any]] = {}
+    if draw(st.integers(0, 4)):
+        audiences = draw(st.sampled_from((STS, STS, [STS], "other", [STS, "other"], "sts.*")))
+        condition.setdefault(draw(st.sampled_from(OPERATORS[:2])), {})[f"{host_path(cluster)}:aud"] = audiences
+    if draw(st.integers(0, 4)):
+        claims = [f"system:serviceaccount:{each}" for each in draw(subjects)]
+        fitting = OPERATORS[1:3] if any(set("*?") & set(each) for each in claims) else OPERATORS[:3]
+        operator = draw(st.sampled_from(fitting if draw(st.integers(0, 5)) else OPERATORS))
+        condition.setdefault(operator, {})[f"{host_path(cluster)}:sub"] = claims
+    for operator, keys in draw(further).items() if draw(st.booleans()) else ():
+        condition.setdefault(operator, {}).update(keys)
+    effect = "Allow" if draw(st.integers(0, 7)) else "Deny"
+    action = "sts:AssumeRoleWithWebIdentity"
+    actions = draw(st.sampled_from((action, [action], [action, "sts:TagSession"], "sts:*")))
+    return {
+        "Effect": effect,
+        "Principal": {"Federated": provider(cluster)},
+        "Action": actions,
+        "Condition": condition,
+        **({} if draw(st.booleans()) else {"Sid": draw(st.from_regex("[A-Z]{6}", fullmatch=True))}),
+    }
+
+
+def answers(document: dict[str, Any]) -> list[str]:
+    """Return the decision for every service account of every cluster, with every audience: nothing is left out."""
+    return [
+        evaluate(
+            document, WebIdentityRequest(f"https://{host_path(cluster)}", provider(cluster), claim, audience)
+        ).decision
+        for cluster in ("BLUE", "GREEN")
+        for claim in (*ACCOUNTS, "system:serviceaccount:stranger:stranger", "system:serviceaccount:a:stranger")
+        for audience in (*AUDIENCES, "sts.example")
+    ]
+
+
+@given(st.lists(statements(), min_size=1, max_size=4), st.booleans())
+def test_whatever_is_adopted_admits_the_same(found: list[dict[str, Any]], exact_only: bool) -> None:
+    """Protects every service account: none gains or loses a role by the tidying of a trust policy."""
+    document = policy_document(*found)
+    try:
+        trust = read_trust(document, SURROUNDINGS, exact_only=exact_only)
+    except Left:
+        event("left")
+        return
+    event("exact" if trust.exact else "tidied")
+
+    assert answers(trust.settings.document) == answers(document)
+    assert trust.exact == are_equivalent(trust.settings.document, document)
+    assert trust.exact or not exact_only
+
+
+@given(st.lists(statements(), min_size=1, max_size=3), st.lists(statements(), min_size=1, max_size=3))
+def test_a_difference_is_found(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> None:
+    """Protects the proof itself: of accounts that compare alike one is asked, and that misses nothing."""
+    before, after = policy_document(*one), policy_document(*other)
+    found = difference(before, after, SURROUNDINGS.tokens)
+    event("different" if found else "the same")
+
+    if answers(before) != answers(after):
+        assert found

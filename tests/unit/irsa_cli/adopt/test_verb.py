@@ -1,0 +1,175 @@
+"""The verb: what it reads, what it writes, and how it ends."""
+
+import argparse
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from config.check import report_of
+from irsa_cli.adopt import verb
+from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
+from irsa_cli.found import Discovery, FoundPolicy
+from tests.unit.irsa_cli.adopt.scene import (
+    ACCOUNT,
+    ELSEWHERE,
+    found,
+    host_path,
+    permission,
+    policy_document,
+    role,
+    role_arn,
+    service_account,
+    statement,
+)
+
+POLICY = f"arn:aws:iam::{ACCOUNT}:policy/read"
+EVERYTHING = found(
+    [service_account("app", role_arn("app"))],
+    [role("app", statement("team-a:app"), attached_policies=(POLICY,))],
+    policies=[FoundPolicy(POLICY, policy_document(permission()), 1)],
+)
+
+
+def live(number: str = ACCOUNT) -> Any:
+    policy = {"Description": "Reads", "Tags": [{"Key": "team", "Value": "a"}]}
+    return SimpleNamespace(number=number, session=SimpleNamespace(region_name="us-west-2"), policy=lambda _: policy)
+
+
+@pytest.fixture
+def discovered(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Set what the discovery finds."""
+
+    def discovered(discovery: Discovery, number: str = ACCOUNT) -> None:
+        monkeypatch.setattr(verb, "discover", lambda *_, **__: discovery)
+        monkeypatch.setattr(verb, "_current_account", lambda _: live(number))
+
+    discovered(EVERYTHING)
+    return discovered
+
+
+def run(folder: Path, *words: str) -> int:
+    parser = argparse.ArgumentParser()
+    verb.add(parser)
+    options = parser.parse_args(["--output", str(folder / "Pulumi.prod.yaml"), *words])
+    code: int = options.run(options)
+    return code
+
+
+def test_everything_is_written_and_passes_the_check(discovered: Any, tmp_path: Path) -> None:
+    """Protects the next command of the user: `irsa check` accepts the file and its policy file."""
+    assert run(tmp_path, "--all", "--policies") == GOOD
+
+    assert report_of(tmp_path / "Pulumi.prod.yaml").mistakes == []
+    settings = yaml.safe_load((tmp_path / "Pulumi.prod.yaml").read_text())["config"]
+    assert settings["irsa:bindings"]["team-a-app"]["policy"] == {
+        "name": "read",
+        "description": "Reads",
+        "file": "policies/read.json",
+        "tags": {"team": "a"},
+    }
+
+
+def test_a_second_run_changes_nothing(discovered: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects a file under version control: not one byte of it changes."""
+    run(tmp_path, "--all", "--policies")
+    before = (tmp_path / "Pulumi.prod.yaml").read_bytes()
+    capsys.readouterr()
+
+    assert run(tmp_path, "--all", "--policies") == GOOD
+    assert (tmp_path / "Pulumi.prod.yaml").read_bytes() == before
+    assert "is unchanged" in capsys.readouterr().out
+
+
+def test_what_is_left_is_a_finding(discovered: Any, tmp_path: Path) -> None:
+    """Protects a script that takes everything to be adopted: something is not."""
+    discovered(found([], [role("app", statement("team-a:app"), tags={"ManagedBy": "terraform"})]))
+
+    assert run(tmp_path, "--all") == FINDINGS
+    assert not (tmp_path / "Pulumi.prod.yaml").exists()
+    assert run(tmp_path, "--all", "--take-from", "terraform") == GOOD
+
+
+def test_a_file_with_another_cluster_is_added_to_by_its_issuer(discovered: Any, tmp_path: Path) -> None:
+    """Protects the cluster that is declared: it is recognized by its issuer, whatever its key."""
+    file = tmp_path / "Pulumi.prod.yaml"
+    file.write_text(f"config:\n  irsa:clusters:\n    mine: {{oidcIssuer: 'https://{host_path()}'}}\n")
+
+    assert run(tmp_path, "--all") == GOOD
+    settings = yaml.safe_load(file.read_text())["config"]
+    assert list(settings["irsa:clusters"]) == ["mine"]
+    assert settings["irsa:bindings"]["team-a-app"]["clusters"] == ["mine"]
+
+
+def test_a_cluster_by_its_name_is_looked_up(discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects a file that names the cluster as EKS does."""
+    answer = {"identity": {"oidc": {"issuer": f"https://{host_path()}"}}}
+    monkeypatch.setattr(verb, "eks_cluster", lambda _, name, region: answer if name == "prod" else None)
+    file = tmp_path / "Pulumi.prod.yaml"
+    file.write_text("config:\n  irsa:cluster: {name: prod}\n")
+
+    assert run(tmp_path, "--all") == GOOD
+    file.write_text("config:\n  irsa:cluster: {name: other}\n")
+    with pytest.raises(CouldNotLookError, match="there is no EKS cluster other in us-west-2"):
+        run(tmp_path, "--all")
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ((), "nothing is chosen"),
+        (("--all", "--namespace", "a"), "--all takes everything"),
+        (("--namespace", "nothing-here"), "nothing that was found is chosen"),
+    ],
+)
+def test_a_choice_that_chooses_nothing_is_refused(
+    words: tuple[str, ...], why: str, discovered: Any, tmp_path: Path
+) -> None:
+    """Protects from an empty file, and from taking more than was meant."""
+    with pytest.raises(CouldNotLookError, match=why):
+        run(tmp_path, *words)
+
+
+@pytest.mark.parametrize("words", [("--service-account", "app"), ("--tag", "team"), ("--tag", "=x")])
+def test_a_misspelled_option_is_refused(words: tuple[str, ...], discovered: Any, tmp_path: Path) -> None:
+    """Protects from an option that matches nothing, silently."""
+    with pytest.raises(SystemExit):
+        run(tmp_path, *words)
+
+
+def test_a_tool_that_manages_nothing_is_refused(discovered: Any, tmp_path: Path) -> None:
+    """Protects from a misspelled tool, from which nothing would be taken; any tool that labels its own may be named."""
+    with pytest.raises(CouldNotLookError, match="did you mean 'terraform'"):
+        run(tmp_path, "--all", "--take-from", "terrafrom")
+    assert not (tmp_path / "Pulumi.prod.yaml").exists()
+
+    labels = {"labels": {"app.kubernetes.io/managed-by": "my-operator"}}
+    discovered(found([service_account("app", ELSEWHERE, metadata=labels)]))
+    assert run(tmp_path, "--all", "--take-from", "my-operator") == GOOD
+
+
+def test_what_could_not_be_read_is_no_success(discovered: Any, tmp_path: Path) -> None:
+    """Protects a script: what was not looked at may have been chosen too."""
+    discovered(found([service_account("app", ELSEWHERE)], not_checked=("context green: no answer",)))
+
+    assert run(tmp_path, "--all") == COULD_NOT_LOOK
+
+
+def test_a_quota_that_the_file_sets_too_low_is_said(discovered: Any, tmp_path: Path) -> None:
+    """Protects the file's own value: it is somebody's decision, and is named instead of changed."""
+    arns = tuple(f"arn:aws:iam::aws:policy/P{number}" for number in range(12))
+    discovered(found([], [role("app", statement("team-a:app"), attached_policies=arns)]))
+    (tmp_path / "Pulumi.prod.yaml").write_text("config:\n  irsa:quotas: {attachedPolicies: 10}\n")
+
+    with pytest.raises(CouldNotLookError, match="set attachedPolicies: 12"):
+        run(tmp_path, "--all")
+
+
+def test_credentials_of_another_aws_account_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects from a file for an AWS account that the stack would not be deployed to."""
+    monkeypatch.setattr("irsa_cli.live.aws.LiveAwsAccounts.only", lambda _: live("999999999999"))
+
+    with pytest.raises(CouldNotLookError, match="999999999999"):
+        verb._current_account(EVERYTHING)
