@@ -46,8 +46,11 @@ class FoundServiceAccount:
 
     @property
     def audience(self) -> str:
-        """The audience of the token that the webhook mounts."""
-        return self.annotations.get(AUDIENCE) or DEFAULT_AUDIENCE
+        """The audience of the token that the webhook mounts; that of an empty annotation is the API server's own.
+
+        Source: https://github.com/aws/amazon-eks-pod-identity-webhook, pkg/cache/cache.go
+        """
+        return self.annotations.get(AUDIENCE, DEFAULT_AUDIENCE)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """An inventory as CSV: a row for each service account and role that have to do with each other."""
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from typing import TextIO
 
@@ -8,9 +9,12 @@ from irsa.rules.mistakes import visible
 from irsa_cli.inventory.output import Inventory
 
 HEADINGS = ("cluster", "namespace", "name", "role", "annotated", "decision", "audiences", "managed", "reason")
-REFUSED = "not admitted"
-# With these a cell would be a formula: https://owasp.org/www-community/attacks/CSV_Injection
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# What is said of an annotated role that does not admit the service account, by the kind of finding that says why.
+REFUSALS = {"not-admitted": "not admitted", "missing-role": "no such role"}
+NOT_KNOWN = "not known"
+# With these a cell would be a formula, also after what a spreadsheet may take for the end of a cell:
+# https://owasp.org/www-community/attacks/CSV_Injection
+FORMULA = re.compile("(^|[;,\t\r\n])(?=[=+@\t\r\uff1d\uff0b\uff0d\uff20-])")
 
 
 def write_csv(inventory: Inventory, file: TextIO) -> None:
@@ -26,20 +30,27 @@ def _rows(inventory: Inventory) -> Iterator[Sequence[str]]:
         cells = _cells(each.role, each.decision.value, " ".join(each.audiences), each.reason)
         for name in each.service_accounts:
             admitting.setdefault((each.cluster, name), []).append((each.role, cells))
-    for account in inventory.service_accounts:
-        found = admitting.get((account.cluster, f"{account.namespace}/{account.name}"), [])
-        place = _cells(account.cluster, account.namespace, account.name)
-        managed = "yes" if account.managed else "no"
-        for role, (shown, decision, audiences, reason) in found:
-            annotated = role == account.annotated_role
-            flags = ("yes", managed) if annotated else ("no", "no")
-            yield *place, shown, flags[0], decision, audiences, flags[1], reason
-        if account.annotated_role and account.annotated_role not in {role for role, _ in found}:
-            yield *place, *_cells(account.annotated_role), "yes", REFUSED, "", managed, ""
+    refused = {
+        (each.cluster, each.service_account, each.role): (REFUSALS[each.kind], each.found)
+        for each in inventory.findings
+        if each.kind in REFUSALS
+    }
+    for service_account in inventory.service_accounts:
+        name = f"{service_account.namespace}/{service_account.name}"
+        found = admitting.get((service_account.cluster, name), [])
+        place = _cells(service_account.cluster, service_account.namespace, service_account.name)
+        managed = "yes" if service_account.managed else "no"
+        annotated_role = service_account.annotated_role
+        for role, (role_cell, decision, audiences, reason) in found:
+            annotated, is_managed = ("yes", managed) if role == annotated_role else ("no", "no")
+            yield *place, role_cell, annotated, decision, audiences, is_managed, reason
+        if annotated_role and annotated_role not in {role for role, _ in found}:
+            decision, reason = refused.get((service_account.cluster, name, annotated_role), (NOT_KNOWN, ""))
+            yield *place, *_cells(annotated_role), "yes", decision, "", managed, *_cells(reason)
         elif not found:
             yield *place, "", "no", "", "", "no", ""
 
 
 def _cells(*values: str) -> Sequence[str]:
     """Return values as cells of which none is a formula, and none drives a terminal."""
-    return tuple(visible(f"'{each}" if each.startswith(FORMULA) else each) for each in values)
+    return tuple(visible(FORMULA.sub(r"\1'", each)) for each in values)
