@@ -16,6 +16,7 @@ from irsa_cli.inventory.of_roles import unmanaged, unused
 from irsa_cli.inventory.of_trust_policies import (
     literal_wildcard,
     missing_service_account,
+    misspelled_key,
     no_audience,
     several_namespaces,
     wide_trust,
@@ -45,6 +46,7 @@ KINDS = {
     "literal-wildcard": Kind("`*` or `?` under StringEquals, which compares it literally", literal_wildcard),
     "unused": Kind("a role was not used for --unused-days", unused),
     "misspelled-annotation": Kind("an annotation that the webhook does not read", misspelled_annotation),
+    "misspelled-key": Kind("a condition on `aud` or `sub` whose key is not the provider's", misspelled_key),
     "duplicate-provider": Kind("two OIDC providers of an AWS account are for one issuer", duplicate_provider),
     "unmanaged": Kind("with --stack: in no binding of these stacks", unmanaged),
 }

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from irsa.evaluation import Decision, Evaluation
 from irsa.rules import commands
 from irsa.rules.annotations import ROLE_ARN, WRITTEN_FROM, check_annotation_key
-from irsa.rules.arns import oidc_provider_arn, parse_iam_arn
+from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.subjects import subject_of
 from irsa_cli.found import FoundCluster, FoundServiceAccount
@@ -32,10 +32,9 @@ def missing_role(facts: Facts) -> Iterator[Finding]:
             continue
         near = by_name.get((arn.account_id, arn.name.lower()))
         if near:
-            fix = commands.annotate(each.namespace, each.name, ROLE_ARN, near, cluster.name)
-            yield finding(
-                found=f"there is no such role; one of that name is {named(near)}", expected=named(near), fix=fix
-            )
+            fix = commands.annotate(each.namespace, each.name, ROLE_ARN, near, cluster.context)
+            found = f"there is no such role; one of that name is {named(near)}"
+            yield finding(found=found, expected=f"{named(near)}{_for_which(cluster, fix)}", fix=fix)
         else:
             yield finding(found="there is no such role", expected=named(each.role_arn), fix=commands.list_roles())
 
@@ -62,8 +61,7 @@ def not_admitted(facts: Facts) -> Iterator[Finding]:
         policy = facts.policies.get(each.role_arn)
         if policy is None:
             continue
-        partition, number = each.role_arn.split(":")[1], policy.aws_account.number
-        provider = oidc_provider_arn(partition, number, cluster.issuer)
+        number, provider = policy.aws_account.number, policy.provider_arn(cluster.issuer)
         finding = functools.partial(Finding, "not-admitted", cluster.name, str(each), each.role_arn, provider)
         client_ids = policy.aws_account.client_ids.get(provider)
         if client_ids is None:
@@ -143,14 +141,15 @@ def _admitted_only(admitted: Admitted, cluster: FoundCluster, service_account: F
     arn, other = admitted.trust.policy.role.arn, service_account.role_arn
     fits = not other and service_account.audience in admitted.audiences
     place = service_account.namespace, service_account.name
+    fix = commands.annotate(*place, ROLE_ARN, arn, cluster.context) if fits else ""
     return Finding(
         "not-annotated",
         cluster.name,
         str(service_account),
         arn,
         found=f"admitted, but annotated with {named(other)}" if other else "admitted, but not annotated",
-        expected="the annotation, or a trust policy without it",
-        fix=commands.annotate(*place, ROLE_ARN, arn, cluster.name) if fits else "",
+        expected=f"the annotation, or a trust policy without it{_for_which(cluster, fix)}",
+        fix=fix,
     )
 
 
@@ -161,13 +160,13 @@ def misspelled_annotation(facts: Facts) -> Iterator[Finding]:
             for key in sorted(each.annotations):
                 mistake = _mistake_in(key)
                 if mistake:
-                    fix = commands.remove_annotations(each.namespace, each.name, key, context=cluster.name)
+                    fix = commands.remove_annotations(each.namespace, each.name, key, context=cluster.context)
                     yield Finding(
                         "misspelled-annotation",
                         cluster.name,
                         str(each),
                         found=f"{named(key)}: {named(each.annotations[key])}, which the webhook does not read",
-                        expected=f"an annotation that the webhook reads; {mistake}",
+                        expected=f"an annotation that the webhook reads; {mistake}{_for_which(cluster, fix)}",
                         fix=fix,
                     )
 
@@ -181,3 +180,10 @@ def _mistake_in(key: str) -> str:
     except Mistake as mistake:
         return mistake.fix
     return ""
+
+
+def _for_which(cluster: FoundCluster, command: str) -> str:
+    """Return words for the cluster of a command of kubectl, where that has no context to name."""
+    if cluster.context or not command:
+        return ""
+    return f"; the command is for cluster {named(cluster.name)}, whichever context kubectl has for it"

@@ -8,7 +8,7 @@ from irsa.rules.grammar import split_operator
 from irsa.rules.mistakes import listed, named
 from irsa.rules.subjects import CLAIM_PREFIX, WILDCARDS
 from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa_cli.inventory.admissions import COMPARED, Trust, place_text
+from irsa_cli.inventory.admissions import ANYBODY, COMPARED, Trust, place_text
 from irsa_cli.inventory.facts import Facts, comparisons_in, exact_subjects
 from irsa_cli.inventory.output import Finding
 
@@ -104,6 +104,38 @@ def _bounds_audience(trust: Trust, index: int, statement: Statement) -> bool:
         if not anything:
             return True
     return False
+
+
+def misspelled_key(facts: Facts) -> Iterator[Finding]:
+    """Yield the conditions on `aud` or `sub` that have another issuer in their key than the provider's.
+
+    No token has such a key, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html:
+    the URL of the provider stands before the claim, as in its ARN.
+    """
+    for trust in facts.of_kubernetes:
+        for index, statement in trust.statements.items():
+            issuers = _issuers_of(trust, statement)
+            for key in dict.fromkeys(each.key for each in statement.conditions):
+                prefix, _, claim = key.lower().rpartition(":")
+                if claim not in ("aud", "sub") or prefix in issuers or prefix.startswith("aws:"):
+                    continue
+                yield Finding(
+                    "misspelled-key",
+                    trust.cluster.name if trust.cluster else "",
+                    "",
+                    trust.policy.role.arn,
+                    trust.provider_arn,
+                    f"{place_text(trust, index)}: {named(key)}, which no token of this OIDC provider has",
+                    named(f"{trust.issuer}:{claim}"),
+                )
+
+
+def _issuers_of(trust: Trust, statement: Statement) -> set[str]:
+    """Return the issuers whose keys a statement may have, in lower case as IAM compares keys."""
+    arns = {name for _, name in statement.principals}
+    if ANYBODY & {*statement.principals}:
+        arns |= {*trust.policy.aws_account.client_ids}
+    return {trust.issuer.lower(), *(arn.partition(":oidc-provider/")[2].lower() for arn in arns)}
 
 
 def literal_wildcard(facts: Facts) -> Iterator[Finding]:
