@@ -186,4 +186,4 @@ def _for_which(cluster: FoundCluster, command: str) -> str:
     """Return words for the cluster of a command of kubectl, where that has no context to name."""
     if cluster.context or not command:
         return ""
-    return f"; the command is for cluster {named(cluster.name)}, whichever context kubectl has for it"
+    return f"; the command is for cluster {named(cluster.name)}: choose a context of it first"

@@ -135,7 +135,7 @@ def _issuers_of(trust: Trust, statement: Statement) -> set[str]:
     arns = {name for _, name in statement.principals}
     if ANYBODY & {*statement.principals}:
         arns |= {*trust.policy.aws_account.client_ids}
-    return {trust.issuer.lower(), *(arn.partition(":oidc-provider/")[2].lower() for arn in arns)}
+    return {arn.partition(":oidc-provider/")[2].lower() for arn in arns}
 
 
 def literal_wildcard(facts: Facts) -> Iterator[Finding]:

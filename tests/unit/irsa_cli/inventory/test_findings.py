@@ -490,7 +490,7 @@ def test_without_a_context_a_command_names_none() -> None:
     assert {each.kind for each in findings} == {*kinds}
     for each in findings:
         assert "--context" not in each.fix
-        assert each.expected.endswith("; the command is for cluster prod, whichever context kubectl has for it")
+        assert each.expected.endswith("; the command is for cluster prod: choose a context of it first")
     assert "--context prod" in of_kind("missing-role", found)[0].fix
     assert "cluster prod" not in of_kind("missing-role", found)[0].expected
 
