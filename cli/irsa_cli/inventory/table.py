@@ -72,8 +72,8 @@ def _by_service_account(inventory: Inventory) -> tuple[list[str], list[list[str]
     admitting: dict[tuple[Decision, str, str], list[Sequence[str]]] = {}
     for (decision, cluster, service_accounts), roles in of_group.items():
         roles.sort()
-        for service_account in service_accounts:
-            admitting.setdefault((decision, cluster, service_account), []).append(roles)
+        for name in service_accounts:
+            admitting.setdefault((decision, cluster, name), []).append(roles)
     rows, others = [], Counter[str]()
     for service_account in inventory.service_accounts:
         name = f"{service_account.namespace}/{service_account.name}"
