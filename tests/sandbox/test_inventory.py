@@ -277,11 +277,12 @@ def test_what_a_stack_declares_is_managed(planted: Any, deploy: Callable[..., Pr
         "own": {"serviceAccount": {"name": "declared"}, "role": {"name": "declared-role"}},
         "annotated": {"serviceAccount": {"name": "declared-too"}, "role": {"arn": everybody}},
     }})  # fmt: skip
+    project.up()
     answer = irsa(project, "inventory", "--stack", STACK, "--json")
+    assert answer.returncode == 0, answer.stderr
     report = check_output("inventory", answer.stdout)
     unmanaged = [each for each in report["findings"] if each["kind"] == "unmanaged"]
 
-    assert answer.returncode == 0, answer.stderr
     assert [each["issuer"] for each in report["clusters"]] == [f"https://{ISSUER}"]
     assert {each["arn"] for each in report["roles"] if each["managed"]} == {role_arn("declared-role")}
     assert {f"{each['namespace']}/{each['name']}" for each in report["serviceAccounts"] if each["managed"]} == {
