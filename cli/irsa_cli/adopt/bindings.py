@@ -36,8 +36,8 @@ from irsa_cli.adopt.declared import ONLY_CLUSTER, Declared, mapping
 from irsa_cli.adopt.owners import MARKS, Owner, managed_fields, owners_of_role, owners_of_service_account
 from irsa_cli.adopt.same_admission import Tokens
 from irsa_cli.adopt.trust import Left, ReadTrust, Surroundings, read_trust
-from irsa_cli.discovery import REGION_OF_ISSUER
 from irsa_cli.found import Discovery, FoundAwsAccount, FoundCluster, FoundPolicy, FoundRole, FoundServiceAccount
+from irsa_cli.issuers import Issuers, Standing
 
 # What AWS allows on request: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 TRUST_POLICY_SIZES = (TRUST_POLICY_SIZE, 4_096, 8_192)
@@ -87,7 +87,6 @@ class Ways:
         take_from: Tools from which roles and service accounts are taken.
         exact_only: Whether only those are taken of which a preview shows no change.
         drop_dead_issuers: Whether statements of trust policies go by which no token comes any more.
-        eks: Names of the clusters that were named by their names in EKS.
         region: The region of the current credentials.
         aws_account: Number of the stack's AWS account.
         file_name: Returns where a policy's document is written, for a preferred name and the document's text.
@@ -98,7 +97,6 @@ class Ways:
     take_from: Collection[str] = ()
     exact_only: bool = False
     drop_dead_issuers: bool = False
-    eks: Collection[str] = ()
     region: str = ""
     aws_account: str = ""
     file_name: Callable[[str, str], str] = lambda name, _: name
@@ -174,13 +172,9 @@ class _Adopting:
             for service_account in cluster.service_accounts:
                 if service_account.role_arn:
                     self._annotated.setdefault(service_account.role_arn, []).append(service_account)
+        self._issuers = Issuers(discovery.clusters, discovery.aws_accounts)
+        self._issuer_of = {each.name: each.issuer for each in discovery.clusters}
         self._surroundings = {each.number: self._surroundings_of(each) for each in discovery.aws_accounts}
-        self._issuers = {
-            issuer_host_path(issuer)
-            for account in discovery.aws_accounts
-            for issuers in account.eks_issuers.values()
-            for issuer in issuers or ()
-        }
         self._cluster_keys = self._keys_of_clusters()
         self._used_keys = set(declared.bindings)
         self._dollar = DOLLAR
@@ -224,15 +218,15 @@ class _Adopting:
         return keys
 
     def _cluster(self, cluster: FoundCluster) -> dict[str, Any]:
-        if cluster.name in self._ways.eks:
+        if cluster.eks_name:
             region = {"region": self._ways.region} if self._ways.region else {}
-            return {"name": cluster.name, **region, "kubernetes": {"eks": True}}
+            return {"name": cluster.eks_name, **region, "kubernetes": {"eks": True}}
         provider = self._provider(cluster)
         return {
             "oidcIssuer": cluster.issuer,
             **({"oidcProviderArn": provider} if provider else {}),
-            # Of two contexts with one name the discovery adds the issuer.
-            "kubernetes": {"context": cluster.name.removesuffix(f" ({issuer_host_path(cluster.issuer)})")},
+            # A preview refuses a context that there is not: better than another cluster, the current one.
+            "kubernetes": {"context": cluster.context or cluster.name},
         }
 
     def _provider(self, cluster: FoundCluster) -> str:
@@ -249,14 +243,7 @@ class _Adopting:
             tokens[arn] = Tokens(self._claims[cluster.issuer], account.client_ids.get(arn, ()))
 
         def is_dead(arn: str) -> bool:
-            if ":oidc-provider/" not in arn or arn in tokens:
-                return False
-            region = REGION_OF_ISSUER.search(arn)
-            if arn not in account.client_ids:
-                return True
-            if region is None or account.eks_issuers.get(region[1]) is None:
-                return False
-            return arn.partition(":oidc-provider/")[2] not in self._issuers
+            return self._issuers.standing(arn.partition(":oidc-provider/")[2]) is Standing.GONE
 
         return Surroundings(tokens, is_dead)
 
@@ -559,7 +546,8 @@ class _Adopting:
     def _service_account(self, found: FoundServiceAccount) -> _ServiceAccount | None:
         """Return a service account as a binding declares it; None where it is left, or declared already."""
         about = _about(found)
-        if (found.role_arn, found.namespace, found.name) in self._discovery.managed_service_accounts:
+        place = self._issuer_of[found.cluster], found.role_arn, found.namespace, found.name
+        if place in self._discovery.managed_service_accounts:
             self._say(Outcome.DECLARED, about, notes=("in a stack of --stack",))
             return None
         cluster = self._cluster_keys.get(found.cluster)

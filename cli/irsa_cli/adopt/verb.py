@@ -91,7 +91,6 @@ def run(options: argparse.Namespace) -> int:
         take_from=frozenset(options.take_from),
         exact_only=options.exact_only,
         drop_dead_issuers=options.drop_dead_issuers,
-        eks=frozenset(options.cluster) - frozenset(options.context),
         # boto3 reads another variable than the AWS CLI and Pulumi do first.
         region=os.environ.get("AWS_REGION") or str(live.session.region_name or ""),
         aws_account=live.number,

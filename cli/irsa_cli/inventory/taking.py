@@ -7,7 +7,8 @@ from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import Mistake, named
 from irsa_cli.found import Discovery, FoundRole
 from irsa_cli.inventory.admissions import Admitted, Claims, admitted, trust_policies, trusts
-from irsa_cli.inventory.findings import Facts, findings
+from irsa_cli.inventory.facts import Facts
+from irsa_cli.inventory.findings import findings
 from irsa_cli.inventory.output import (
     Admission,
     InventoriedAwsAccount,
@@ -60,7 +61,8 @@ def _unreadable_providers(discovery: Discovery) -> Iterator[str]:
 def _service_accounts(discovery: Discovery) -> Iterator[InventoriedServiceAccount]:
     for cluster in discovery.clusters:
         for each in cluster.service_accounts:
-            managed = (each.role_arn, each.namespace, each.name) in discovery.managed_service_accounts
+            place = cluster.issuer, each.role_arn, each.namespace, each.name
+            managed = place in discovery.managed_service_accounts
             yield InventoriedServiceAccount(
                 cluster.name, each.namespace, each.name, each.role_arn, each.audience, managed
             )

@@ -107,7 +107,7 @@ def found(
     )
     return Discovery(
         tuple(
-            FoundCluster(name, f"https://{host_path(issuer)}", tuple(of_cluster.get(name, ())))
+            FoundCluster(name, f"https://{host_path(issuer)}", tuple(of_cluster.get(name, ())), context=name)
             for name, issuer in names.items()
         ),
         (aws_account,),

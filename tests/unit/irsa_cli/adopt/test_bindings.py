@@ -1,6 +1,7 @@
 """What a stack file says of what was found, and that irsa's own check accepts it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from irsa_cli.adopt.bindings import Adoption, Outcome, PolicySettings
 from irsa_cli.adopt.choice import Choice
 from irsa_cli.adopt.declared import declared
 from irsa_cli.adopt.stack_file import Additions, StackFile
-from irsa_cli.found import FoundPolicy
+from irsa_cli.found import FoundAwsAccount, FoundPolicy
 from tests.unit.irsa_cli.adopt.scene import (
     ACCOUNT,
     ELSEWHERE,
@@ -325,7 +326,7 @@ def test_what_is_declared_is_not_taken_twice() -> None:
         [service_account("app", role_arn("App")), service_account("two", role_arn("two"))],
         [role("App", statement("team-a:app")), role("two", statement("team-a:two"))],
         managed_roles=frozenset({role_arn("two")}),
-        managed_service_accounts=frozenset({(role_arn("two"), "team-a", "two")}),
+        managed_service_accounts=frozenset({(f"https://{host_path()}", role_arn("two"), "team-a", "two")}),
     )
     settings = {
         "cluster": {"name": "blue"},
@@ -435,6 +436,26 @@ def test_a_role_of_a_cluster_that_is_gone_is_left() -> None:
     assert outcomes(adoption) == {"gone": Outcome.LEFT, "mixed": Outcome.LEFT}
     assert GONE in reason(adoption, "mixed")
     assert outcomes(adopted(found([], [mixed]), drop_dead_issuers=True)) == {"mixed": Outcome.TIDIED}
+
+
+def test_a_cluster_that_may_be_there_is_not_called_gone() -> None:
+    """Protects a trust policy from losing a statement: a list was denied, or the provider that is gone is GitHub's."""
+    of_gone = role("mixed", statement("team-a:app"), statement("team-a:app", cluster="GONE"))
+    discovery = found([], [of_gone])
+    denied = FoundAwsAccount("444455556666", (), {}, {"us-west-2": None})
+    github = {
+        "Effect": "Allow",
+        "Principal": {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringLike": {"token.actions.githubusercontent.com:sub": "repo:team/*"}},
+    }
+    of_github = found([], [role("mixed", statement("team-a:app"), github)])
+
+    for each in (replace(discovery, aws_accounts=(*discovery.aws_accounts, denied)), of_github):
+        adoption = adopted(each, drop_dead_issuers=True)
+        assert outcomes(adoption) == {"mixed": Outcome.EXACT}
+        (binding,) = adoption.bindings.values()
+        assert len(binding["trust"]["statements"]) == 1
 
 
 def test_a_missing_role_is_no_binding() -> None:
