@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 from irsa.evaluation import Decision, Evaluation
 from irsa.rules import commands
-from irsa.rules.annotations import ROLE_ARN, WRITTEN_FROM, check_annotation_key
+from irsa.rules.annotations import AUDIENCE, ROLE_ARN, WRITTEN_FROM, check_annotation_key
 from irsa.rules.arns import parse_iam_arn
-from irsa.rules.mistakes import Mistake, listed, named
+from irsa.rules.mistakes import Mistake, listed, named, path_of
 from irsa.rules.subjects import subject_of
 from irsa_cli.found import FoundCluster, FoundServiceAccount
 from irsa_cli.inventory.admissions import Admitted, Trust, place_text
@@ -63,6 +63,11 @@ def not_admitted(facts: Facts) -> Iterator[Finding]:
             continue
         number, provider = policy.aws_account.number, policy.provider_arn(cluster.issuer)
         finding = functools.partial(Finding, "not-admitted", cluster.name, str(each), each.role_arn, provider)
+        if not each.audience:
+            fix = commands.remove_annotations(each.namespace, each.name, AUDIENCE, context=cluster.context)
+            found = f"{AUDIENCE} is empty: the token is for the API server, not for STS"
+            yield finding(found, f"no such annotation, or an audience{_for_which(cluster, fix)}", fix)
+            continue
         client_ids = policy.aws_account.client_ids.get(provider)
         if client_ids is None:
             yield finding(
@@ -178,7 +183,7 @@ def _mistake_in(key: str) -> str:
     try:
         check_annotation_key(key)
     except Mistake as mistake:
-        return mistake.fix
+        return mistake.spelled(path_of).fix
     return ""
 
 

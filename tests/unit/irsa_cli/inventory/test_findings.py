@@ -305,6 +305,27 @@ def test_several_namespaces() -> None:
     assert found.found == "it admits service accounts of 2 namespaces: a, b"
 
 
+def test_an_empty_audience_is_not_that_of_sts() -> None:
+    """Protects from a wrong yes: the webhook takes an empty annotation, and Kubernetes then means its own API server.
+
+    https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/
+    """
+    accounts = [service_account("a", "app", "app", **{"eks.amazonaws.com/audience": ""})]
+    (found,) = of_kind("not-admitted", discovery(accounts, [role("app", page_trust("a:app"))]))
+
+    assert "is empty" in found.found
+    assert shlex.split(found.fix)[-1] == "eks.amazonaws.com/audience-"
+
+
+def test_advice_for_a_misspelled_annotation_is_whole() -> None:
+    """Protects who reads it: no `{}` is left where the name of a setting belongs."""
+    accounts = [service_account("a", "app", **{"eks.amazonaws.com/token-expiraton": "3600"})]
+    (found,) = of_kind("misspelled-annotation", discovery(accounts))
+
+    assert "eks.amazonaws.com/token-expiration" in found.expected
+    assert "{" not in found.expected
+
+
 def test_no_audience() -> None:
     """Protects from a token for somebody else, which STS would take as well."""
     sub = {SUB: f"{PREFIX}a:b"}
