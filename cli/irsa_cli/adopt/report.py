@@ -5,7 +5,7 @@ from pathlib import Path
 
 from irsa.rules import commands
 from irsa.rules.mistakes import named, visible
-from irsa_cli.adopt.bindings import Adoption, Item, Outcome
+from irsa_cli.adopt.outcomes import Adoption, Item, Outcome
 from irsa_cli.adopt.owners import letting_go
 from irsa_cli.found import FoundServiceAccount
 

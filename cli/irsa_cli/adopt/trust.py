@@ -25,15 +25,12 @@ from irsa.rules.subjects import CLAIM_PREFIX, EVERY_SERVICE_ACCOUNT, check_subje
 from irsa.rules.trust import ACTION, DEFAULT_AUDIENCE, trust_document
 from irsa_cli.adopt.equivalence import are_equivalent, canonical_statement
 from irsa_cli.adopt.equivalence import listed as items_of
+from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.same_admission import Tokens, difference
 
 # How many statements that irsa would write as part of another one are kept as they are for a preview without a change.
 # With more of them, the binding says less to a reader than its trust policy did.
 MOST_KEPT = 1
-
-
-class Left(Exception):
-    """Something that is not adopted, and why."""
 
 
 @dataclass(frozen=True)

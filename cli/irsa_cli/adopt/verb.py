@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from irsa.rules.mistakes import listed, named, nearest
-from irsa_cli.adopt.bindings import Adoption, Outcome, PolicySettings, Ways, adopt
+from irsa_cli.adopt.bindings import adopt
 from irsa_cli.adopt.choice import Choice
 from irsa_cli.adopt.declared import ONLY_CLUSTER, Declared, declared, mapping
+from irsa_cli.adopt.outcomes import Adoption, Outcome
 from irsa_cli.adopt.owners import TOOLS
 from irsa_cli.adopt.policy_files import PolicyFiles
 from irsa_cli.adopt.report import lines
 from irsa_cli.adopt.stack_file import Additions, StackFile, write
+from irsa_cli.adopt.task import PolicySettings, Ways
 from irsa_cli.discovery import add_discovery_options, discover
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.found import Discovery

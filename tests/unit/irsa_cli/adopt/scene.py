@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from irsa_cli.adopt.bindings import Adoption, Ways, adopt
+from irsa_cli.adopt.bindings import adopt
 from irsa_cli.adopt.choice import Choice
 from irsa_cli.adopt.declared import Declared
+from irsa_cli.adopt.outcomes import Adoption
 from irsa_cli.adopt.same_admission import Tokens
+from irsa_cli.adopt.task import Ways
 from irsa_cli.adopt.trust import Surroundings
 from irsa_cli.found import Discovery, FoundAwsAccount, FoundCluster, FoundPolicy, FoundRole, FoundServiceAccount
 

@@ -8,10 +8,11 @@ import pytest
 import yaml
 
 from config.check import report_of
-from irsa_cli.adopt.bindings import Adoption, Outcome, PolicySettings
 from irsa_cli.adopt.choice import Choice
 from irsa_cli.adopt.declared import declared
+from irsa_cli.adopt.outcomes import Adoption, Outcome
 from irsa_cli.adopt.stack_file import Additions, StackFile
+from irsa_cli.adopt.task import PolicySettings
 from irsa_cli.found import FoundPolicy
 from tests.unit.irsa_cli.adopt.scene import (
     ACCOUNT,

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from irsa.evaluation import WebIdentityRequest, evaluate
 from irsa.rules.trust import trust_document
 from irsa_cli.adopt.equivalence import are_equivalent
+from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.same_admission import Tokens, difference
-from irsa_cli.adopt.trust import Left, Surroundings, read_trust
+from irsa_cli.adopt.trust import Surroundings, read_trust
 from tests.unit.irsa_cli.adopt.scene import BLUE, GREEN, STS, host_path, policy_document, provider
 
 NAMESPACES, NAMES = ("a", "ab", "b"), ("x", "xy", "y")
