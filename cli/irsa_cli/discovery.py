@@ -2,8 +2,6 @@
 
 import argparse
 import json
-import os
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,25 +14,38 @@ from irsa.rules.mistakes import named
 from irsa.rules.quotas import SESSION_DURATION
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.found import Discovery, FoundAwsAccount, FoundCluster, FoundPolicy, FoundRole, FoundServiceAccount
-from irsa_cli.live.aws import LiveAwsAccounts, eks_cluster, eks_issuers, session_of
+from irsa_cli.issuers import eks_region
+from irsa_cli.live.aws import LiveAwsAccounts, eks_cluster, eks_issuers, region_of, session_of
 from irsa_cli.live.iam import LiveAwsAccount
 from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.kubernetes import LiveCluster, LiveClusters
 from irsa_cli.options import stack_name
 from irsa_cli.state import DeclaredStack, read_stack
 
-# `oidc.eks.us-west-2.amazonaws.com`, `oidc-eks.us-west-2.api.aws`:
-# https://docs.aws.amazon.com/general/latest/gr/eks.html
-REGION_OF_ISSUER = re.compile(r"oidc[.-]eks\.([a-z]{2,4}(?:-[a-z]+)+-[0-9]+)\.")
-
 Answer = TypeVar("Answer")
 
 
 class _Source(NamedTuple):
-    """A cluster or an AWS account to read: what messages call it, and how it is reached."""
+    """A cluster or an AWS account to read.
+
+    Attributes:
+        name: What messages call it.
+        reach: Returns it.
+        in_kubeconfig: Whether it is a cluster that is reached by a context of the user's kubeconfig.
+        eks_name: The name in EKS by which it is reached.
+    """
 
     name: str
     reach: Callable[[], Any]
+    in_kubeconfig: bool = False
+    eks_name: str | None = None
+
+
+class _Stack(NamedTuple):
+    """A stack, and its clusters, which are reached once."""
+
+    declared: DeclaredStack
+    clusters: LiveClusters
 
 
 def add_discovery_options(parser: argparse.ArgumentParser) -> None:
@@ -69,37 +80,45 @@ def discover(
         CouldNotLookError: A stack cannot be read; or no cluster, or no AWS account, can be.
     """
     declared = [read_stack(stack) for stack in stacks]
+    with_clusters = [_Stack(each, LiveClusters(each.clusters)) for each in declared]
     not_checked: list[str] = []
     with ThreadPoolExecutor() as pool:
-        of_clusters = [pool.submit(_read, each, read_cluster) for each in _clusters(contexts, eks_names, declared)]
+        of_clusters = [pool.submit(_cluster, each) for each in _clusters(contexts, eks_names, with_clusters)]
         aws_account = partial(read_aws_account, policies=policies, not_checked=not_checked.append)
         of_aws_accounts = [pool.submit(_read, each, aws_account) for each in _aws_accounts(declared)]
+        managed = [pool.submit(_managed_service_accounts, each, not_checked.append) for each in with_clusters]
         clusters = _found([each.result() for each in of_clusters], not_checked)
         aws_accounts = _found([each.result() for each in of_aws_accounts], not_checked)
+        managed_service_accounts = frozenset(place for each in managed for place in each.result())
     if not clusters or not aws_accounts:
-        raise CouldNotLookError("; ".join(not_checked))
+        raise CouldNotLookError("; ".join(_sentences(not_checked)))
     # Two contexts, or two providers of a stack, may lead to one cluster or AWS account.
     by_issuer = {each.issuer: each for each in reversed(clusters)}
     by_number = {each.number: each for each in reversed(aws_accounts)}
     return Discovery(
         _with_distinct_names(sorted(by_issuer.values(), key=lambda each: (each.name, each.issuer))),
         tuple(sorted(by_number.values(), key=lambda each: each.number)),
-        tuple(dict.fromkeys(not_checked)),
+        _sentences(not_checked),
         tuple(each.stack for each in declared),
-        frozenset(binding.role_arn for each in declared for binding in each.bindings),
-        frozenset(_managed_service_accounts(declared)),
+        frozenset(_managed_roles(declared)),
+        managed_service_accounts,
     )
+
+
+def _sentences(not_checked: Iterable[str]) -> tuple[str, ...]:
+    """Return each sentence once, sorted: threads wrote them, and two runs should print the same."""
+    return tuple(sorted(set(not_checked)))
 
 
 # --- Where to look ---------------------------------------------------------------------------------------------------
 
 
-def _clusters(contexts: Sequence[str], eks_names: Sequence[str], declared: Sequence[DeclaredStack]) -> list[_Source]:
-    chosen = [_Source(f"context {named(each)}", partial(_of_context, each)) for each in contexts]
-    chosen += [_Source(f"EKS cluster {named(each)}", partial(_of_eks, each)) for each in eks_names]
+def _clusters(contexts: Sequence[str], eks_names: Sequence[str], stacks: Sequence[_Stack]) -> list[_Source]:
+    chosen = [_Source(f"context {named(each)}", partial(_of_context, each), in_kubeconfig=True) for each in contexts]
+    chosen += [_Source(f"EKS cluster {named(each)}", partial(_of_eks, each), eks_name=each) for each in eks_names]
     if not chosen:
-        chosen = [each for stack in declared for each in _clusters_of(stack)]
-    return chosen or [_Source("the current context", _of_context)]
+        chosen = [each for stack in stacks for each in _clusters_of(stack)]
+    return chosen or [_Source("the current context", _of_context, in_kubeconfig=True)]
 
 
 def _of_context(context: str | None = None) -> LiveCluster:
@@ -108,8 +127,7 @@ def _of_context(context: str | None = None) -> LiveCluster:
 
 def _of_eks(name: str) -> LiveCluster:
     session = session_of({})
-    # boto3 reads only the second variable, and the AWS CLI the first one before it.
-    region = os.environ.get("AWS_REGION") or session.region_name
+    region = region_of(session)
     if not region:
         raise CouldNotLookError("no region: set AWS_REGION, or the region of the AWS profile")
     found = eks_cluster(session, name, region)
@@ -120,12 +138,17 @@ def _of_eks(name: str) -> LiveCluster:
     return LiveCluster(configuration({"kubeconfig": json.dumps(kubeconfig)}))
 
 
-def _clusters_of(stack: DeclaredStack) -> Iterator[_Source]:
-    live = LiveClusters(stack.clusters)
-    for reference in live.references:
-        key = stack.cluster_keys.get(reference)
-        where = f"cluster {named(key)}" if key else "the cluster"
-        yield _Source(f"{where} of stack {named(stack.stack)}", partial(live.of, reference))
+def _clusters_of(stack: _Stack) -> Iterator[_Source]:
+    for reference in stack.clusters.references:
+        inputs = stack.declared.clusters.get(reference, {})
+        # Such a provider reads the kubeconfig that kubectl reads.
+        in_kubeconfig = not (inputs.get("kubeconfig") or inputs.get("cluster"))
+        yield _Source(_name(stack.declared, reference), partial(stack.clusters.of, reference), in_kubeconfig)
+
+
+def _name(declared: DeclaredStack, reference: str) -> str:
+    key = declared.cluster_keys.get(reference)
+    return f"{f'cluster {named(key)}' if key else 'the cluster'} of stack {named(declared.stack)}"
 
 
 def _aws_accounts(declared: Sequence[DeclaredStack]) -> Iterator[_Source]:
@@ -158,15 +181,19 @@ def _found(answers: Iterable[Answer | str], not_checked: list[str]) -> list[Answ
     return found
 
 
-def read_cluster(live: LiveCluster) -> FoundCluster:
-    """Return a cluster with all of its service accounts.
+def _cluster(source: _Source) -> FoundCluster | str:
+    """Return a cluster with all of its service accounts; or why it cannot be read, as a sentence."""
+    found = _read(source, _read_cluster)
+    if isinstance(found, str):
+        return found
+    return replace(found, context=found.context if source.in_kubeconfig else None, eks_name=source.eks_name)
 
-    Raises:
-        CouldNotLookError: It does not answer, or denies the list or its issuer.
-    """
-    issuer = live.issuer
-    found = [_service_account(live.context or "", each) for each in live.objects("serviceaccounts")]
-    return FoundCluster(live.context or "", issuer, tuple(sorted(found, key=lambda each: (each.namespace, each.name))))
+
+def _read_cluster(live: LiveCluster) -> FoundCluster:
+    issuer, name = live.issuer, live.context or ""
+    found = [_service_account(name, each) for each in live.objects("serviceaccounts")]
+    service_accounts = tuple(sorted(found, key=lambda each: (each.namespace, each.name)))
+    return FoundCluster(name, issuer, service_accounts, live.context if live.is_in_file else None)
 
 
 def _with_distinct_names(clusters: Sequence[FoundCluster]) -> tuple[FoundCluster, ...]:
@@ -178,7 +205,7 @@ def _with_distinct_names(clusters: Sequence[FoundCluster]) -> tuple[FoundCluster
 def _renamed(cluster: FoundCluster) -> FoundCluster:
     name = f"{cluster.name} ({cluster.issuer.removeprefix('https://')})"
     service_accounts = tuple(replace(each, cluster=name) for each in cluster.service_accounts)
-    return FoundCluster(name, cluster.issuer, service_accounts)
+    return replace(cluster, name=name, service_accounts=service_accounts)
 
 
 def _service_account(cluster: str, manifest: Mapping[str, Any]) -> FoundServiceAccount:
@@ -231,7 +258,7 @@ def read_aws_account(
 
 def _regions(provider_arns: Iterable[str]) -> set[str]:
     """Return the regions of the EKS clusters that OIDC providers name."""
-    return {found[1] for arn in provider_arns if (found := REGION_OF_ISSUER.search(arn))}
+    return {region for arn in provider_arns if (region := eks_region(arn.partition(":oidc-provider/")[2]))}
 
 
 def _role(listed: Mapping[str, Any], detail: Mapping[str, Any] | None) -> FoundRole:
@@ -262,8 +289,26 @@ def _policies(details: Iterable[Mapping[str, Any]]) -> Iterator[FoundPolicy]:
                 yield FoundPolicy(policy["Arn"], version["Document"], policy.get("AttachmentCount", 0))
 
 
-def _managed_service_accounts(declared: Iterable[DeclaredStack]) -> Iterator[tuple[str, str, str]]:
+# --- What stacks declare ---------------------------------------------------------------------------------------------
+
+
+def _managed_roles(declared: Iterable[DeclaredStack]) -> Iterator[str]:
     for stack in declared:
         for binding in stack.bindings:
-            for each in binding.service_accounts:
-                yield binding.role_arn, each.namespace, each.name
+            # Of an unreadable one, nobody knows which it is.
+            if binding.role_arn and (binding.role or binding.unreadable):
+                yield binding.role_arn
+
+
+def _managed_service_accounts(stack: _Stack, not_checked: Callable[[str], None]) -> list[tuple[str, str, str, str]]:
+    """Return the service accounts of a stack, each as the issuer of its cluster, role, namespace and name."""
+    found = []
+    for binding in stack.declared.bindings:
+        if binding.unreadable:
+            not_checked(f"binding {named(binding.key)} of stack {named(stack.declared.stack)}: {binding.unreadable}")
+        for each in binding.service_accounts:
+            try:
+                found.append((stack.clusters.of(each.cluster).issuer, binding.role_arn, each.namespace, each.name))
+            except CouldNotLookError as error:
+                not_checked(f"{_name(stack.declared, each.cluster)}: {error}")
+    return found

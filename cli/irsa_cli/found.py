@@ -55,14 +55,19 @@ class FoundCluster:
     """A cluster.
 
     Attributes:
-        name: The context, the name in EKS, or the key in a stack file, by which it was reached.
+        name: What it is called: its context, in the kubeconfig of the user or of a stack, or its name in EKS. Where two
+            have one name, the issuer follows in parentheses.
         issuer: The issuer of its tokens, an https URL.
         service_accounts: All of its service accounts, sorted by namespace and name.
+        context: Its context in the user's kubeconfig, which kubectl takes; None where it was not reached by one.
+        eks_name: Its name in EKS; None where it was not reached by that.
     """
 
     name: str
     issuer: str
     service_accounts: tuple[FoundServiceAccount, ...]
+    context: str | None = None
+    eks_name: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,8 +156,9 @@ class Discovery:
         aws_accounts: The AWS accounts, each once.
         not_checked: What could not be read, and why, each as one sentence.
         stacks: Names of the irsa stacks that were read.
-        managed_roles: ARNs of the roles that these stacks declare.
-        managed_service_accounts: Their service accounts, each as the ARN of its role, namespace and name.
+        managed_roles: ARNs of the roles that these stacks create, without those that they only annotate with.
+        managed_service_accounts: Their service accounts, each as the issuer of its cluster, the ARN of its role,
+            namespace and name.
     """
 
     clusters: tuple[FoundCluster, ...]
@@ -160,4 +166,4 @@ class Discovery:
     not_checked: tuple[str, ...] = ()
     stacks: tuple[str, ...] = ()
     managed_roles: frozenset[str] = frozenset()
-    managed_service_accounts: frozenset[tuple[str, str, str]] = frozenset()
+    managed_service_accounts: frozenset[tuple[str, str, str, str]] = frozenset()

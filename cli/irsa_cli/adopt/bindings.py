@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from irsa.rules.arns import parse_iam_arn
-from irsa.rules.mistakes import Mistake, named
+from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.subjects import subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa_cli.adopt.choice import Choice
+from irsa_cli.adopt.choice import Candidate, Choice
 from irsa_cli.adopt.clusters import Clusters
 from irsa_cli.adopt.declared import Declared, mapping
 from irsa_cli.adopt.documents import Documents
@@ -22,6 +22,7 @@ from irsa_cli.adopt.service_accounts import (
     why_denied,
 )
 from irsa_cli.adopt.task import Task, Ways
+from irsa_cli.exits import CouldNotLookError
 from irsa_cli.found import Discovery, FoundAwsAccount, FoundRole, FoundServiceAccount
 
 # The order of a binding's keys in the file.
@@ -39,18 +40,46 @@ _ORDER = (
 
 
 def adopt(discovery: Discovery, choice: Choice, ways: Ways, declared: Declared) -> Adoption:
-    """Return the bindings for what was found and chosen, in a stable order."""
-    clusters = Clusters(discovery, declared, ways.eks, ways.region, ways.aws_account)
+    """Return the bindings for what was found and chosen, in a stable order.
+
+    Raises:
+        CouldNotLookError: A part of the choice chooses nothing.
+    """
+    clusters = Clusters(discovery, declared, ways.region, ways.aws_account, ways.dropped_issuers)
     documents = Documents(ways.file_name if ways.policies else None, mapping(declared.settings.get("variables")))
-    adoption = Adoption(clusters.new, clusters.several, variables=documents.variables, files=documents.files)
+    adoption = Adoption(
+        clusters.new,
+        clusters.several,
+        variables=documents.variables,
+        files=documents.files,
+        contexts={each.name: each.context for each in discovery.clusters},
+    )
     policies = {policy.arn: policy for each in discovery.aws_accounts for policy in each.policies}
     task = Task(discovery, ways, declared, clusters, documents, policies, adoption)
     roles = {role.arn: (each, role) for each in discovery.aws_accounts for role in each.roles}
     annotated = _annotated(discovery)
     trusting = (arn for arn, (aws_account, role) in roles.items() if clusters.trusts_one(aws_account, role))
-    for arn in sorted({*annotated, *trusting}):
-        _add_chosen(task, choice, arn, roles.get(arn), annotated.get(arn, []))
+    candidates = {
+        arn: _candidate(arn, roles.get(arn), annotated.get(arn, [])) for arn in sorted({*annotated, *trusting})
+    }
+    without_effect = [*choice.without_effect(candidates.values())]
+    if without_effect:
+        raise CouldNotLookError(
+            f"nothing that was found is chosen by {listed(without_effect)}: see `irsa inventory` for what there is"
+        )
+    for arn, candidate in candidates.items():
+        if choice.has(candidate):
+            chosen = [each for each in candidate.service_accounts if choice.has_service_account(each)]
+            _add_chosen(task, candidate, roles.get(arn), chosen)
     return adoption
+
+
+def _candidate(
+    arn: str, found: tuple[FoundAwsAccount, FoundRole] | None, annotated: Sequence[FoundServiceAccount]
+) -> Candidate:
+    if found is None:
+        return Candidate(arn, None, annotated, ())
+    return Candidate(arn, found[1].tags, annotated, subjects_named(found[1]))
 
 
 def _annotated(discovery: Discovery) -> dict[str, list[FoundServiceAccount]]:
@@ -65,24 +94,19 @@ def _annotated(discovery: Discovery) -> dict[str, list[FoundServiceAccount]]:
 
 def _add_chosen(
     task: Task,
-    choice: Choice,
-    arn: str,
+    candidate: Candidate,
     found: tuple[FoundAwsAccount, FoundRole] | None,
-    annotated: Sequence[FoundServiceAccount],
+    chosen: Sequence[FoundServiceAccount],
 ) -> None:
-    """Add a role and its service accounts, as far as they are chosen."""
-    role = found[1] if found else None
-    if not choice.has_role(arn, role.tags if role else None):
-        return
-    chosen = [each for each in annotated if choice.has_service_account(each)]
-    if not chosen and (role is None or not choice.has_one_of(annotated, subjects_named(role))):
-        return
+    """Add a role and those of its service accounts that are chosen."""
+    arn = candidate.role_arn
     ready = [each for each in (take_service_account(task, one) for one in chosen) if each is not None]
     if found is None:
         _add_annotating(task, arn, _of_unknown_role(task, arn, ready), taken=False)
         return
     ready = [each for each in ready if _is_admitted(task, *found, each)]
-    taken = take_role(task, *found, [subject_of(each.found.namespace, each.found.name) for each in ready])
+    preferred = [subject_of(each.found.namespace, each.found.name) for each in ready]
+    taken = take_role(task, *found, annotated=candidate.service_accounts, preferred=preferred)
     with_role = _with_role(task, taken, ready) if taken else []
     if taken:
         _add_role(task, taken, with_role)
@@ -148,7 +172,8 @@ def _add_role(task: Task, taken: TakenRole, with_role: Sequence[TakenServiceAcco
     _add(task, key, settings, imported)
     outcome = Outcome.EXACT if taken.trust.exact else Outcome.TIDIED
     notes = (*taken.trust.changes, *taken.notes)
-    task.adoption.say(outcome, f"role {named(taken.role.arn)}", key, notes, owners=taken.owners)
+    about = f"role {named(taken.role.arn)}"
+    task.adoption.say(outcome, about, key, notes, owners=taken.owners, role_name=taken.role.name)
     for each in with_role:
         _say_taken(task, each, key)
 
@@ -165,7 +190,7 @@ def _add_annotating(task: Task, arn: str, ready: Sequence[TakenServiceAccount], 
         if first.audience != DEFAULT_AUDIENCE or "audience" in task.declared.defaults:
             settings["audience"] = first.audience
         settings |= task.clusters.setting(task.clusters.keys[each.found.cluster] for each in group)
-        key = _key(task, _key_of(first.found), f"{arn} {first.found.cluster}", first.found.cluster)
+        key = _key(task, _key_of(first.found), f"{arn} {first.found.cluster} {first.found}", first.found.cluster)
         _add(task, key, settings, ["serviceAccount"] if first.whole else [])
         for each in group:
             # A role that another binding declares may be tidied there.
@@ -177,6 +202,8 @@ def _add(task: Task, key: str, settings: Mapping[str, Any], imported: Sequence[s
     binding = {name: settings[name] for name in _ORDER if settings.get(name)}
     # What was there before the stack outlives a mistake in it.
     adopted = {"import": list(imported)} if imported else {}
+    if key in task.adoption.bindings or key in task.declared.bindings:
+        raise AssertionError(f"binding {named(key)} would be there twice")
     task.adoption.bindings[key] = {**binding, **adopted, "protect": True}
 
 

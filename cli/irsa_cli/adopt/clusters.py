@@ -10,9 +10,9 @@ from irsa.rules.subjects import subject_claim, subject_of
 from irsa_cli.adopt.declared import ONLY_CLUSTER, Declared
 from irsa_cli.adopt.names import unique_key
 from irsa_cli.adopt.same_admission import Tokens
-from irsa_cli.adopt.trust import Surroundings
-from irsa_cli.discovery import REGION_OF_ISSUER
+from irsa_cli.adopt.trust import Provider, Surroundings
 from irsa_cli.found import Discovery, FoundAwsAccount, FoundCluster, FoundRole
+from irsa_cli.issuers import Issuers, Standing, eks_region
 
 
 class Clusters:
@@ -25,30 +25,31 @@ class Clusters:
     """
 
     def __init__(
-        self, discovery: Discovery, declared: Declared, eks: Collection[str], region: str, aws_account: str
+        self,
+        discovery: Discovery,
+        declared: Declared,
+        region: str,
+        aws_account: str,
+        dropped_issuers: Collection[str] = (),
     ) -> None:
         """Take what was found and what is declared.
 
         Args:
             discovery: What was found.
             declared: What the stack file declares.
-            eks: Names of the clusters that were named by their names in EKS.
             region: The region of the current credentials.
             aws_account: Number of the stack's AWS account.
+            dropped_issuers: Issuers that the user calls gone.
         """
-        self._declared, self._eks, self._region, self._aws_account = declared, eks, region, aws_account
+        self._declared, self._region, self._aws_account = declared, region, aws_account
+        self._dropped = {issuer_host_path(each) for each in dropped_issuers}
+        self._issuers = Issuers(discovery.clusters, discovery.aws_accounts)
         self._aws_accounts = {each.number: each for each in discovery.aws_accounts}
         self._by_issuer = {issuer_host_path(each.issuer): each for each in discovery.clusters}
         self._by_name = {each.name: each for each in discovery.clusters}
         self._claims = {
             issuer: tuple(sorted(subject_claim(subject_of(s.namespace, s.name)) for s in each.service_accounts))
             for issuer, each in self._by_issuer.items()
-        }
-        self._eks_issuers = {
-            issuer_host_path(issuer)
-            for each in discovery.aws_accounts
-            for issuers in each.eks_issuers.values()
-            for issuer in issuers or ()
         }
         self._surroundings = {each.number: self._surroundings_of(each) for each in discovery.aws_accounts}
         self.several = False
@@ -73,10 +74,12 @@ class Clusters:
         return self._surroundings[aws_account.number]
 
     def trusts_one(self, aws_account: FoundAwsAccount, role: FoundRole) -> bool:
-        """Return whether a role names an OIDC provider of one of the clusters, or of one that is gone."""
+        """Return whether a role names an OIDC provider of one of the clusters, or of one that was not found."""
         surroundings = self._surroundings[aws_account.number]
         providers = set(re.findall(r'"(arn:[^"]*:oidc-provider/[^"]*)"', json.dumps(role.trust)))
-        return any(each in surroundings.tokens or surroundings.is_dead(each) for each in providers)
+        return any(
+            each in surroundings.tokens or surroundings.standing(each) is not Provider.IN_USE for each in providers
+        )
 
     def _keys(self, clusters: Iterable[FoundCluster]) -> dict[str, str]:
         """Return the keys; what is new is added.
@@ -105,15 +108,15 @@ class Clusters:
         return keys
 
     def _settings(self, cluster: FoundCluster) -> dict[str, Any]:
-        if cluster.name in self._eks:
+        if cluster.eks_name:
             region = {"region": self._region} if self._region else {}
-            return {"name": cluster.name, **region, "kubernetes": {"eks": True}}
+            return {"name": cluster.eks_name, **region, "kubernetes": {"eks": True}}
         provider = self._provider(cluster)
         return {
             "oidcIssuer": cluster.issuer,
             **({"oidcProviderArn": provider} if provider else {}),
-            # Of two contexts with one name the discovery adds the issuer.
-            "kubernetes": {"context": cluster.name.removesuffix(f" ({issuer_host_path(cluster.issuer)})")},
+            # A preview refuses a context that there is not: better than another cluster, the current one.
+            "kubernetes": {"context": cluster.context or cluster.name},
         }
 
     def _provider(self, cluster: FoundCluster) -> str:
@@ -129,17 +132,18 @@ class Clusters:
             arn = oidc_provider_arn(partition, aws_account.number, f"https://{issuer}")
             tokens[arn] = Tokens(claims, aws_account.client_ids.get(arn, ()))
 
-        def is_dead(arn: str) -> bool:
-            if ":oidc-provider/" not in arn or arn in tokens:
-                return False
-            region = REGION_OF_ISSUER.search(arn)
-            if arn not in aws_account.client_ids:
-                return True
-            if region is None or aws_account.eks_issuers.get(region[1]) is None:
-                return False
-            return arn.partition(":oidc-provider/")[2] not in self._eks_issuers
+        def standing(arn: str) -> Provider:
+            issuer = arn.partition(":oidc-provider/")[2]
+            known = self._issuers.standing(issuer)
+            if not issuer or arn in tokens or known is Standing.KNOWN:
+                return Provider.IN_USE
+            # Of other issuers, such as GitHub's, nobody knows whether they are a cluster's.
+            if issuer in self._dropped or (eks_region(issuer) and arn not in aws_account.client_ids):
+                return Provider.DEAD
+            # Its cluster may be in another AWS account, of which nothing was read.
+            return Provider.WITHOUT_CLUSTER if known is Standing.GONE else Provider.IN_USE
 
-        return Surroundings(tokens, is_dead)
+        return Surroundings(tokens, standing)
 
 
 def _partition(aws_account: FoundAwsAccount) -> str:

@@ -1,6 +1,7 @@
 """Names in a stack file and beside it: plain, short enough, and each once."""
 
 import hashlib
+import itertools
 import re
 from collections.abc import Callable, Sequence
 
@@ -26,4 +27,6 @@ def unique_key(names: Sequence[str], identity: str, is_used: Callable[[str], boo
     for key in keys:
         if not is_used(key) and 0 < len(key) <= LONGEST_KEY:
             return key
-    return f"{keys[0][: LONGEST_KEY - DIGEST - 1]}-{digest(identity)}"
+    identities = itertools.chain([identity], (f"{identity} {number}" for number in itertools.count(2)))
+    shortened = (f"{keys[0][: LONGEST_KEY - DIGEST - 1]}-{digest(each)}" for each in identities)
+    return next(key for key in shortened if not is_used(key))

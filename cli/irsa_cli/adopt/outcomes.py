@@ -25,13 +25,24 @@ class Outcome(StrEnum):
 
 
 class Item(NamedTuple):
-    """What became of one of them: of what, in which binding (empty for none), and why or how."""
+    """What became of one of them.
+
+    Attributes:
+        outcome: What became of it.
+        about: What it is.
+        key: Its binding; empty where it has none.
+        notes: Why, or how.
+        owners: The tools that manage it.
+        role_name: Its name, if it is a role that a binding declares.
+        service_account: The service account, if it is one that a binding has.
+    """
 
     outcome: Outcome
     about: str
     key: str = ""
     notes: tuple[str, ...] = ()
     owners: tuple[Owner, ...] = ()
+    role_name: str = ""
     service_account: FoundServiceAccount | None = None
 
 
@@ -47,6 +58,7 @@ class Adoption:
         quotas: Quotas that AWS has raised.
         files: The text of policy files, by their names relative to the stack file's folder.
         items: What became of everything that was chosen.
+        contexts: The kubeconfig's context of each cluster that was read, by its name; None where it has none.
     """
 
     clusters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -56,19 +68,11 @@ class Adoption:
     quotas: dict[str, int] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     items: list[Item] = field(default_factory=list)
+    contexts: Mapping[str, str | None] = field(default_factory=dict)
 
-    def say(
-        self,
-        outcome: Outcome,
-        about: str,
-        key: str = "",
-        notes: tuple[str, ...] = (),
-        *,
-        owners: tuple[Owner, ...] = (),
-        service_account: FoundServiceAccount | None = None,
-    ) -> None:
-        """Add what became of something."""
-        self.items.append(Item(outcome, about, key, notes, owners, service_account))
+    def say(self, outcome: Outcome, about: str, key: str = "", notes: tuple[str, ...] = (), **more: Any) -> None:
+        """Add what became of something: see Item."""
+        self.items.append(Item(outcome, about, key, notes, **more))
 
     def raise_quota(self, name: str, needed: int, present: object) -> None:
         """Raise a quota to what a role uses, unless the file allows that."""

@@ -83,7 +83,9 @@ def _policy(task: Task, policy: FoundPolicy, role: FoundRole, aws_account_key: s
     arn = parse_iam_arn(policy.arn, "policy")
     if policy.attachments != 1:
         raise Left(f"it is attached {policy.attachments} times")
-    binding = task.declared.policies.get((aws_account_key, arn.name.lower()))
+    if policy.arn in task.declared.deployed:
+        raise Left("it is in the state of the stack")
+    binding = task.declared.binding_of_policy(aws_account_key, arn.name)
     if binding is not None:
         raise Left(f"binding {named(binding)} has it")
     refused = refused_in(policy.document, arn.partition)

@@ -1,14 +1,15 @@
 """Roles as bindings declare them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from irsa.evaluation.admission import subjects_of_claim
 from irsa.evaluation.document import parse
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.names import RULES, check_name
 from irsa.rules.quotas import SESSION_DURATION, TRUST_POLICY_SIZE, check_usage
-from irsa.rules.subjects import CLAIM_PREFIX, check_any_service_account
+from irsa.rules.subjects import check_any_service_account
 from irsa.rules.tags import role_tags_mistakes
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa.rules.usage import tags_usage, trust_usage
@@ -19,7 +20,7 @@ from irsa_cli.adopt.permissions import permissions
 from irsa_cli.adopt.tags import declarable_tags
 from irsa_cli.adopt.task import Task, asked_for
 from irsa_cli.adopt.trust import ReadTrust, read_trust
-from irsa_cli.found import FoundAwsAccount, FoundRole
+from irsa_cli.found import FoundAwsAccount, FoundRole, FoundServiceAccount
 
 # What AWS allows on request: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 TRUST_POLICY_SIZES = (TRUST_POLICY_SIZE, 4_096, 8_192)
@@ -35,31 +36,53 @@ class TakenRole(NamedTuple):
     notes: tuple[str, ...]
 
 
-def take_role(task: Task, aws_account: FoundAwsAccount, role: FoundRole, preferred: Iterable[str]) -> TakenRole | None:
+def take_role(
+    task: Task,
+    aws_account: FoundAwsAccount,
+    role: FoundRole,
+    *,
+    annotated: Collection[FoundServiceAccount],
+    preferred: Iterable[str],
+) -> TakenRole | None:
     """Return a role as a binding declares it; None where it is left, or declared already, which is said.
 
     Args:
         task: The adoption.
         aws_account: The role's AWS account.
         role: The role.
+        annotated: The service accounts that are annotated with it.
         preferred: Subjects that irsa's own statement should be for, if there is a choice.
     """
     about = f"role {named(role.arn)}"
     if role.arn in task.discovery.managed_roles:
         task.adoption.say(Outcome.DECLARED, about, notes=("in a stack of --stack",))
         return None
-    owners = owners_of_role(role)
+    if role.arn in task.declared.deployed:
+        task.adoption.say(Outcome.DECLARED, about, notes=("in the state of the stack",))
+        return None
+    owners = owners_of_role(role, annotated)
     try:
         key = _aws_account_key(task, aws_account)
-        declared = task.declared.roles.get((key, role.name.lower()))
+        declared = task.declared.binding_of_role(key, role.name) or _binding_of(task, annotated)
         if declared is not None:
             task.adoption.say(Outcome.DECLARED, about, declared)
             return None
-        return _taken(task, aws_account, role, key, asked_for(owners, task.ways.take_from), preferred)
+        settled = asked_for(owners, task.ways.take_from)
+        return _taken(task, aws_account, role, aws_account_key=key, owners=settled, preferred=preferred)
     except (Left, Mistake) as reason:
         text = reason.found if isinstance(reason, Mistake) else str(reason)
         task.adoption.say(Outcome.LEFT, about, notes=(text,), owners=tuple(owners))
         return None
+
+
+def _binding_of(task: Task, annotated: Iterable[FoundServiceAccount]) -> str | None:
+    """Return the binding of one of a role's service accounts whose role has an automatic name: it is this one."""
+    for each in annotated:
+        cluster = task.clusters.keys.get(each.cluster, "")
+        key = task.declared.service_accounts.get((cluster, each.namespace, each.name))
+        if key is not None and not task.declared.names_its_role(key):
+            return key
+    return None
 
 
 def _aws_account_key(task: Task, aws_account: FoundAwsAccount) -> str:
@@ -76,10 +99,14 @@ def _taken(
     task: Task,
     aws_account: FoundAwsAccount,
     role: FoundRole,
+    *,
     aws_account_key: str,
     owners: tuple[Owner, ...],
     preferred: Iterable[str],
 ) -> TakenRole:
+    if role.path.startswith("/aws-service-role/"):
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create-service-linked-role.html
+        raise Left("it is a service-linked role, which belongs to a service of AWS")
     if not role.has_details:
         raise Left("its tags and policies are not known: IAM denied iam:GetAccountAuthorizationDetails")
     settings: dict[str, Any] = {"role": _settings(role, task.declared.defaults)}
@@ -165,10 +192,10 @@ def subjects_named(role: FoundRole) -> set[str]:
     except Mistake:
         return set()
     return {
-        value.removeprefix(CLAIM_PREFIX)
+        subject
         for statement in statements
         for condition in statement.conditions
         if condition.key.lower().endswith(":sub")
         for value in condition.wanted
-        if value.startswith(CLAIM_PREFIX)
+        for subject in subjects_of_claim(value)
     }

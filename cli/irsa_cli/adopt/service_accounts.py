@@ -43,7 +43,8 @@ class TakenServiceAccount(NamedTuple):
 def take_service_account(task: Task, found: FoundServiceAccount) -> TakenServiceAccount | None:
     """Return a service account as a binding declares it; None where it is left, or declared already, which is said."""
     about = about_service_account(found)
-    if (found.role_arn, found.namespace, found.name) in task.discovery.managed_service_accounts:
+    issuer = task.clusters.of_name(found.cluster).issuer
+    if (issuer, found.role_arn, found.namespace, found.name) in task.discovery.managed_service_accounts:
         task.adoption.say(Outcome.DECLARED, about, notes=("in a stack of --stack",))
         return None
     cluster = task.clusters.keys.get(found.cluster)
@@ -86,6 +87,8 @@ def why_denied(aws_account: FoundAwsAccount, role: FoundRole, cluster: FoundClus
 
 def _taken(task: Task, found: FoundServiceAccount, owners: tuple[Owner, ...]) -> TakenServiceAccount:
     settings: dict[str, Any] = {"name": found.name, "namespace": found.namespace}
+    if found.annotations.get(AUDIENCE) == "":
+        raise Left(f"its annotation {AUDIENCE} is empty: remove it, or write the audience")
     for name, annotation in (
         ("stsRegionalEndpoints", STS_REGIONAL_ENDPOINTS),
         ("tokenExpiration", TOKEN_EXPIRATION),
@@ -131,10 +134,12 @@ def _problems(found: FoundServiceAccount) -> Iterator[str]:
         yield f"it belongs to {named(str(owners[0].get('kind')))} {named(str(owners[0].get('name')))}"
     if found.manifest.get("secrets"):
         yield "it lists Secrets in `secrets`"
+    if not all(each.get("name") for each in found.manifest.get("imagePullSecrets") or ()):
+        yield "an item of `imagePullSecrets` has no name"
     audience = found.annotations.get(AUDIENCE)
     not_written = {
         # The default is not written.
-        AUDIENCE: audience in ("", DEFAULT_AUDIENCE),
+        AUDIENCE: audience == DEFAULT_AUDIENCE,
         STS_REGIONAL_ENDPOINTS: found.annotations.get(STS_REGIONAL_ENDPOINTS, "true") not in ("true", "false"),
         TOKEN_EXPIRATION: TOKEN_EXPIRATION in found.annotations and _expiration(found) is None,
     }

@@ -29,7 +29,7 @@ class Ways:
         take_from: Tools from which roles and service accounts are taken.
         exact_only: Whether only those are taken of which a preview shows no change.
         drop_dead_issuers: Whether statements of trust policies go by which no token comes any more.
-        eks: Names of the clusters that were named by their names in EKS.
+        dropped_issuers: Issuers that the user calls gone, though their OIDC providers are there.
         region: The region of the current credentials.
         aws_account: Number of the stack's AWS account.
         file_name: Returns where a policy's document is written, for a preferred name and the document's text.
@@ -40,7 +40,7 @@ class Ways:
     take_from: Collection[str] = ()
     exact_only: bool = False
     drop_dead_issuers: bool = False
-    eks: Collection[str] = ()
+    dropped_issuers: Collection[str] = ()
     region: str = ""
     aws_account: str = ""
     file_name: Callable[[str, str], str] = lambda name, _: name

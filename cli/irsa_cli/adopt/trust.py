@@ -7,6 +7,7 @@ the one that is there.
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from irsa.evaluation.document import parse
@@ -73,17 +74,30 @@ class ReadTrust:
         return not self.changes
 
 
+class Provider(Enum):
+    """What is known of an OIDC provider that a trust policy names.
+
+    IN_USE: Its tokens are those of a cluster, or of something else such as GitHub.
+    DEAD: No token comes by it: the AWS account has no such provider, or the user calls its issuer gone.
+    WITHOUT_CLUSTER: The provider is there, and no cluster that was found has its issuer.
+    """
+
+    IN_USE = auto()
+    DEAD = auto()
+    WITHOUT_CLUSTER = auto()
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What a role's trust policy is read against.
 
     Attributes:
         tokens: The tokens of each cluster, by the ARN of its OIDC provider in the role's AWS account.
-        is_dead: Says of the ARN of an OIDC provider whether no token comes by it any more.
+        standing: Says of the ARN of an OIDC provider what is known of it.
     """
 
     tokens: Mapping[str, Tokens]
-    is_dead: Callable[[str], bool]
+    standing: Callable[[str], Provider]
 
 
 class _Grant(NamedTuple):
@@ -141,6 +155,9 @@ def read_trust(
     _check(merged)
     if not dropped and are_equivalent(merged.document, document):
         return ReadTrust(merged)
+    if document.get("Version") != VERSION and "${" in json.dumps([each.get("Condition") for each in statements]):
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+        raise Left(f"a condition of its trust policy has ${{...}}, which becomes a variable with Version {VERSION}")
     changes = (*dropped, *_of_document(document), *changes) or ("it is written in another form",)
     if exact_only:
         raise Left(f"its trust policy changes: {'; '.join(changes)}")
@@ -161,13 +178,23 @@ def _living(
     for number, statement in enumerate(statements, 1):
         principal = statement["Principal"]
         federated = items_of(principal.get("Federated")) if isinstance(principal, Mapping) else []
-        dead = [each for each in federated if surroundings.is_dead(each)]
-        if not dead or statement["Effect"] != "Allow":
+        standing = {each: surroundings.standing(each) for each in map(str, federated)}
+        dead = [each for each in standing if standing[each] is Provider.DEAD]
+        unknown = [each for each in standing if standing[each] is Provider.WITHOUT_CLUSTER]
+        if statement["Effect"] != "Allow" or not (dead or unknown):
             living.append(statement)
             continue
-        what = f"statement {number} trusts {listed(dead)}, of a cluster that is gone"
+        if unknown:
+            issuers = listed([f"https://{issuer_of_provider(each)}" for each in unknown])
+            raise Left(
+                f"statement {number} trusts {listed(unknown)}, and no cluster that was read has that issuer: pass the "
+                f"cluster's --context, or --drop-dead-issuers {issuers} if it is gone"
+            )
         if not drop:
-            raise Left(f"{what}: --drop-dead-issuers adopts it without that")
+            raise Left(
+                f"statement {number} trusts {listed(dead)}, of a cluster that is gone: "
+                "--drop-dead-issuers adopts it without that"
+            )
         dropped.append(f"without {listed(dead)}, of a cluster that is gone")
         rest = [each for each in federated if each not in dead]
         others = {kind: names for kind, names in principal.items() if kind != "Federated"}

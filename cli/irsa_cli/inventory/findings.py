@@ -11,13 +11,12 @@ from irsa.evaluation.admission import FILLING, subjects_of_claim
 from irsa.evaluation.document import Condition, Statement
 from irsa.rules import commands
 from irsa.rules.annotations import ROLE_ARN, WRITTEN_FROM, check_annotation_key
-from irsa.rules.arns import issuer_host_path, oidc_provider_arn, parse_iam_arn
+from irsa.rules.arns import oidc_provider_arn, parse_iam_arn
 from irsa.rules.grammar import split_operator
 from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import CLAIM_PREFIX, WILDCARDS, is_pattern, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa_cli.discovery import REGION_OF_ISSUER
 from irsa_cli.found import Discovery, FoundCluster, FoundRole, FoundServiceAccount
 from irsa_cli.inventory.admissions import (
     COMPARED,
@@ -28,6 +27,7 @@ from irsa_cli.inventory.admissions import (
     place_text,
 )
 from irsa_cli.inventory.output import Finding
+from irsa_cli.issuers import Issuers, Standing, eks_region
 
 # How long IAM tracks the last use:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_last-accessed.html
@@ -100,7 +100,7 @@ class Facts:
 
 
 def _is_of_kubernetes(trust: Trust) -> bool:
-    if trust.cluster or REGION_OF_ISSUER.search(trust.issuer):
+    if trust.cluster or eks_region(trust.issuer):
         return True
     return any(value.startswith(CLAIM_PREFIX) for each in _compared(trust, "sub") for value in each.condition.wanted)
 
@@ -330,26 +330,18 @@ def _missing_provider(facts: Facts) -> Iterator[Finding]:
 
 
 def _orphaned_issuer(facts: Facts) -> Iterator[Finding]:
-    in_eks: dict[str, set[str] | None] = {}
-    for aws_account in facts.discovery.aws_accounts:
-        for region, issuers in aws_account.eks_issuers.items():
-            before = in_eks.get(region, set())
-            known = before is not None and issuers is not None
-            in_eks[region] = {*(before or ()), *map(issuer_host_path, issuers or ())} if known else None
-    numbers = listed([each.number for each in facts.discovery.aws_accounts])
+    issuers = Issuers(facts.discovery.clusters, facts.discovery.aws_accounts)
     for trust in facts.of_kubernetes:
-        found = REGION_OF_ISSUER.search(trust.issuer)
-        region = found[1] if found else ""
-        existing = in_eks.get(region)
-        if trust.client_ids is None or trust.cluster or existing is None or trust.issuer in existing:
+        if trust.client_ids is None or issuers.standing(trust.issuer) is not Standing.GONE:
             continue
+        where = f"AWS account {listed(issuers.listed_by(trust.issuer))} in {eks_region(trust.issuer)}"
         yield Finding(
             "orphaned-issuer",
             "",
             "",
             trust.policy.role.arn,
             trust.provider_arn,
-            f"no cluster that was read, and none in EKS of AWS account {numbers} in {region}, has this issuer",
+            f"no cluster that was read, and none in EKS of {where}, has this issuer",
             "a cluster of this issuer, perhaps of another AWS account; or a trust policy without it",
             commands.read_issuer(f"https://{trust.issuer}"),
         )
@@ -549,7 +541,7 @@ def _unmanaged(facts: Facts) -> Iterator[Finding]:
             found = f"the role is in no binding of {stacks}"
             yield Finding("unmanaged", role=role.arn, found=found, expected=expected)
     for cluster, each in facts.annotated:
-        if (each.role_arn, each.namespace, each.name) not in discovery.managed_service_accounts:
+        if (cluster.issuer, each.role_arn, each.namespace, each.name) not in discovery.managed_service_accounts:
             found = f"no binding of {stacks} has this service account and role"
             yield Finding(
                 "unmanaged", cluster.name, str(each), each.role_arn, found=found, expected="a binding with it"

@@ -60,7 +60,8 @@ def _unreadable_providers(discovery: Discovery) -> Iterator[str]:
 def _service_accounts(discovery: Discovery) -> Iterator[InventoriedServiceAccount]:
     for cluster in discovery.clusters:
         for each in cluster.service_accounts:
-            managed = (each.role_arn, each.namespace, each.name) in discovery.managed_service_accounts
+            place = cluster.issuer, each.role_arn, each.namespace, each.name
+            managed = place in discovery.managed_service_accounts
             yield InventoriedServiceAccount(
                 cluster.name, each.namespace, each.name, each.role_arn, each.audience, managed
             )

@@ -54,6 +54,8 @@ class LiveCluster:
     def __init__(self, config: SingleConfig) -> None:
         """Create the client for a context of a kubeconfig."""
         self.context = config.context_name
+        # In a Pod there may be no kubeconfig: then the name is lightkube's own.
+        self.is_in_file = config.fname is not None
         self._first, self._met, self._problem = threading.Lock(), False, ""
         self._has_program = bool(config.user and config.user.exec)
         self._answers = Once()

@@ -23,7 +23,7 @@ from irsa_cli.found import FoundCluster
 from irsa_cli.live.aws import LiveAwsAccounts
 from irsa_cli.live.iam import LiveAwsAccount
 from irsa_cli.live.kubernetes import LiveClusters
-from irsa_cli.state import DeclaredBinding, DeclaredServiceAccount, DeclaredStack
+from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 from sandbox import missing_in_moto
 
 BLUE, GREEN = (f"https://oidc.eks.us-west-2.amazonaws.com/id/{name}" for name in ("BLUE", "GREEN"))
@@ -41,6 +41,7 @@ class Cluster:
 
     def __init__(self, context: str | None) -> None:
         self.context = context or "current"
+        self.is_in_file = True
 
     @property
     def issuer(self) -> str:
@@ -292,6 +293,7 @@ def test_two_contexts_of_one_cluster_are_one_cluster(accounts: Any) -> None:
     found = discover(["blue as admin", "green", "blue as reader"], [], [])
 
     assert [(each.name, each.issuer) for each in found.clusters] == [("blue as admin", BLUE), ("green", GREEN)]
+    assert [(each.context, each.eks_name) for each in found.clusters] == [("blue as admin", None), ("green", None)]
 
 
 @pytest.mark.usefixtures("iam", "cluster_apis")
@@ -337,7 +339,7 @@ def test_a_cluster_by_its_name_in_eks(accounts: Any, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(discovery, "configuration", configuration)
     found = discover([], ["blue", "gone"], [])
 
-    assert [each.name for each in found.clusters] == ["green"]
+    assert [(each.name, each.context, each.eks_name) for each in found.clusters] == [("green", None, "blue")]
     endpoint = boto3.client("eks").describe_cluster(name="blue")["cluster"]["endpoint"]
     assert asked[0]["clusters"][0]["cluster"]["server"] == endpoint
     assert found.not_checked == ("EKS cluster gone: there is no such EKS cluster in us-west-2",)
@@ -368,10 +370,24 @@ def test_the_region_of_a_cluster(
 
 @pytest.fixture
 def stack(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stack with two clusters, whose kubeconfigs both call their context `aws`, and a binding."""
-    service_account = DeclaredServiceAccount("a", "x", {}, True, "blue")
-    binding = DeclaredBinding("app", "arn:aws:iam::1:role/app", service_accounts=(service_account,))
-    declared = DeclaredStack("prod", (binding,), {"provider": {}}, {"blue": {}, "green": {}})
+    """A stack with two clusters, whose kubeconfigs both call their context `aws`, and three bindings.
+
+    Of one, the stack creates the role, and of one it only annotates; the third cannot be read.
+    """
+    own = DeclaredBinding(
+        "app",
+        "arn:aws:iam::1:role/app",
+        DeclaredRole("app", "{}"),
+        service_accounts=(DeclaredServiceAccount("a", "x", {}, True, "blue", "eu"),),
+    )
+    annotated = DeclaredBinding(
+        "other",
+        "arn:aws:iam::1:role/elsewhere",
+        service_accounts=(DeclaredServiceAccount("a", "y", {}, True, "green", "us"),),
+    )
+    half = DeclaredBinding("half", "arn:aws:iam::1:role/half", unreadable="the state keeps subjects as a secret")
+    of_clusters = {"blue": {"kubeconfig": "{}"}, "green": {"context": "aws"}}
+    declared = DeclaredStack("prod", (own, annotated, half), {"provider": {}}, of_clusters)
     monkeypatch.setattr(discovery, "read_stack", lambda name: declared)
     account = Account()
 
@@ -392,8 +408,43 @@ def test_a_stack_names_its_clusters_and_what_it_manages() -> None:
     found = discover([], [], ["prod"])
 
     assert found.stacks == ("prod",)
-    assert found.managed_roles == {"arn:aws:iam::1:role/app"}
-    assert found.managed_service_accounts == {("arn:aws:iam::1:role/app", "a", "x")}
+    # A role that a stack only annotates with belongs to somebody else; of an unreadable one that is not known.
+    assert found.managed_roles == {"arn:aws:iam::1:role/app", "arn:aws:iam::1:role/half"}
+    assert found.not_checked == ("binding half of stack prod: the state keeps subjects as a secret",)
+
+
+@pytest.mark.usefixtures("iam", "stack")
+def test_a_service_account_is_managed_in_its_own_cluster() -> None:
+    """Protects two clusters with accounts of the same names: a stack declares each in one of them."""
+    assert discover([], [], ["prod"]).managed_service_accounts == {
+        (BLUE, "arn:aws:iam::1:role/app", "a", "x"),
+        (GREEN, "arn:aws:iam::1:role/elsewhere", "a", "y"),
+    }
+
+
+@pytest.mark.usefixtures("iam", "stack", "cluster_apis")
+def test_a_cluster_of_a_stack_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the comparison of a context with a stack: what is in a cluster that is not known is managed nowhere."""
+    reach = LiveClusters.of
+
+    def of(live: Any, reference: str) -> Any:
+        if reference == "green":
+            raise CouldNotLookError("get /.well-known/openid-configuration: no answer")
+        return reach(live, reference)
+
+    monkeypatch.setattr(LiveClusters, "of", of)
+    found = discover(["blue"], [], ["prod"])
+
+    assert {issuer for issuer, *_ in found.managed_service_accounts} == {BLUE}
+    assert "cluster us of stack prod: get /.well-known/openid-configuration: no answer" in found.not_checked
+
+
+@pytest.mark.usefixtures("iam", "stack")
+def test_how_a_cluster_of_a_stack_is_reached() -> None:
+    """Protects printed commands: a context in a stack's own kubeconfig is not one of the user's."""
+    found = {each.issuer: (each.context, each.eks_name) for each in discover([], [], ["prod"]).clusters}
+
+    assert found == {BLUE: (None, None), GREEN: ("aws", None)}
 
 
 @pytest.mark.usefixtures("iam", "stack")

@@ -9,7 +9,7 @@ from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.outcomes import Adoption
 from irsa_cli.adopt.same_admission import Tokens
 from irsa_cli.adopt.task import Ways
-from irsa_cli.adopt.trust import Surroundings
+from irsa_cli.adopt.trust import Provider, Surroundings
 from irsa_cli.found import Discovery, FoundAwsAccount, FoundCluster, FoundPolicy, FoundRole, FoundServiceAccount
 
 ACCOUNT = "111122223333"
@@ -68,7 +68,10 @@ def surroundings(
 ) -> Surroundings:
     """Return clusters that all have these service accounts, `namespace:name`; the issuer GONE is of no cluster."""
     claims = tuple(sorted(f"system:serviceaccount:{each}" for each in accounts))
-    return Surroundings({provider(each): Tokens(claims, audiences) for each in clusters}, lambda arn: arn == GONE)
+    return Surroundings(
+        {provider(each): Tokens(claims, audiences) for each in clusters},
+        lambda arn: Provider.DEAD if arn == GONE else Provider.IN_USE,
+    )
 
 
 def service_account(
@@ -109,7 +112,7 @@ def found(
     )
     return Discovery(
         tuple(
-            FoundCluster(name, f"https://{host_path(issuer)}", tuple(of_cluster.get(name, ())))
+            FoundCluster(name, f"https://{host_path(issuer)}", tuple(of_cluster.get(name, ())), context=name)
             for name, issuer in names.items()
         ),
         (aws_account,),

@@ -45,6 +45,7 @@ def discovered(monkeypatch: pytest.MonkeyPatch) -> Any:
     def discovered(discovery: Discovery, number: str = ACCOUNT) -> None:
         monkeypatch.setattr(verb, "discover", lambda *_, **__: discovery)
         monkeypatch.setattr(verb, "_current_account", lambda _: live(number))
+        monkeypatch.setattr(verb, "exported_state", lambda *_: {})
 
     discovered(EVERYTHING)
     return discovered

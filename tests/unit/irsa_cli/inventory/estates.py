@@ -64,7 +64,7 @@ def discovery(
 ) -> Discovery:
     found = {PROVIDER: ("sts.amazonaws.com",)} if client_ids is None else client_ids
     return Discovery(
-        (FoundCluster("prod", f"https://{ISSUER}", tuple(service_accounts)),),
+        (FoundCluster("prod", f"https://{ISSUER}", tuple(service_accounts), context="prod"),),
         (FoundAwsAccount(NUMBER, tuple(roles), found, more.pop("eks_issuers", {})),),
         **more,
     )

@@ -401,7 +401,7 @@ def test_unmanaged() -> None:
         found,
         stacks=("prod",),
         managed_roles=frozenset({role_arn("ours")}),
-        managed_service_accounts=frozenset({(role_arn("ours"), "a", "ours")}),
+        managed_service_accounts=frozenset({(f"https://{ISSUER}", role_arn("ours"), "a", "ours")}),
     )
 
     assert of_kind("unmanaged", found) == []
