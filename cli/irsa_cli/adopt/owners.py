@@ -95,7 +95,7 @@ def _by_terraform(tags: Words) -> str | None:
     return next(("" for key, value in tags.items() if key.lower() == "terraform" and value.lower() != "false"), None)
 
 
-# In this order: what eksctl and CDK make is CloudFormation's too.
+# In this order: what eksctl and CDK create is CloudFormation's too.
 _OF_ROLES: Sequence[tuple[str, Callable[[Words], str | None]]] = (
     ("eksctl", _by_eksctl),
     ("cdk", _by_cdk),

@@ -24,8 +24,7 @@ from irsa.rules.mistakes import Mistake, listed, named, path_of
 from irsa.rules.names import AUDIENCE, check_name
 from irsa.rules.subjects import CLAIM_PREFIX, EVERY_SERVICE_ACCOUNT, check_subject, is_pattern
 from irsa.rules.trust import ACTION, DEFAULT_AUDIENCE, trust_document
-from irsa_cli.adopt.equivalence import are_equivalent, canonical_statement
-from irsa_cli.adopt.equivalence import listed as items_of
+from irsa_cli.adopt.equivalence import are_equivalent, canonical_statement, items_of
 from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.same_admission import Tokens, difference
 
@@ -222,12 +221,12 @@ def _grants(index: int, statement: Mapping[str, Any], surroundings: Surroundings
             return []
         audiences, changes = lists, (*changes, f"with the audience {named(lists[0])}, the only one of the provider")
     pure = set(actions) == {ACTION.lower()}
-    own = [Settings((provider,), tuple(sorted(set(subjects))), each, conditions or None) for each in audiences]
-    if pure and len(own) == 1 and _is_written_alike(statement, own[0]):
-        return [_Grant(index, own[0], pure, ())]
+    by_audience = [Settings((provider,), tuple(sorted(set(subjects))), each, conditions or None) for each in audiences]
+    if pure and len(by_audience) == 1 and _is_written_alike(statement, by_audience[0]):
+        return [_Grant(index, by_audience[0], pure, ())]
     if statement.get("Sid"):
         changes = (*changes, f"without the Sid {named(str(statement['Sid']))}")
-    return [_Grant(index, each, pure, changes or ("each value stands there once",)) for each in own]
+    return [_Grant(index, each, pure, changes or ("each value stands there once",)) for each in by_audience]
 
 
 def _is_written_alike(statement: Mapping[str, Any], settings: Settings) -> bool:
@@ -364,9 +363,9 @@ def _kept(
     statements: Sequence[Mapping[str, Any]], grants: Sequence[_Grant], preferred: Collection[str]
 ) -> Settings | None:
     """Return the settings with every statement as it is; None where none is one that irsa writes."""
-    own = [grant for grant in grants if grant.pure and not grant.changes]
+    unchanged = [grant for grant in grants if grant.pure and not grant.changes]
     candidates = []
-    for same in _by_terms(own):
+    for same in _by_terms(unchanged):
         by_subjects: dict[tuple[str, ...], dict[str, _Grant]] = {}
         for grant in same:
             by_subjects.setdefault(grant.settings.subjects, {}).setdefault(grant.settings.provider_arns[0], grant)

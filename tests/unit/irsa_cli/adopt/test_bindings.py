@@ -17,7 +17,7 @@ from irsa_cli.adopt.task import PolicySettings
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.found import FoundAwsAccount, FoundPolicy, FoundRole
 from tests.unit.irsa_cli.adopt.scene import (
-    ACCOUNT,
+    AWS_ACCOUNT,
     ELSEWHERE,
     GONE,
     adopted,
@@ -32,7 +32,7 @@ from tests.unit.irsa_cli.adopt.scene import (
     statement,
 )
 
-POLICY = f"arn:aws:iam::{ACCOUNT}:policy/team/read"
+POLICY = f"arn:aws:iam::{AWS_ACCOUNT}:policy/team/read"
 OF_AWS = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"
 
 
@@ -476,7 +476,7 @@ def test_a_cluster_that_may_be_there_is_not_called_gone() -> None:
     denied = FoundAwsAccount("444455556666", (), {}, {"us-west-2": None})
     github = {
         "Effect": "Allow",
-        "Principal": {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"},
+        "Principal": {"Federated": f"arn:aws:iam::{AWS_ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"},
         "Action": "sts:AssumeRoleWithWebIdentity",
         "Condition": {"StringLike": {"token.actions.githubusercontent.com:sub": "repo:team/*"}},
     }

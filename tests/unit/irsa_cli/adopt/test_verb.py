@@ -13,7 +13,7 @@ from irsa_cli.adopt import verb
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.found import Discovery, FoundPolicy
 from tests.unit.irsa_cli.adopt.scene import (
-    ACCOUNT,
+    AWS_ACCOUNT,
     ELSEWHERE,
     found,
     host_path,
@@ -25,7 +25,7 @@ from tests.unit.irsa_cli.adopt.scene import (
     statement,
 )
 
-POLICY = f"arn:aws:iam::{ACCOUNT}:policy/read"
+POLICY = f"arn:aws:iam::{AWS_ACCOUNT}:policy/read"
 EVERYTHING = found(
     [service_account("app", role_arn("app"))],
     [role("app", statement("team-a:app"), attached_policies=(POLICY,))],
@@ -33,7 +33,7 @@ EVERYTHING = found(
 )
 
 
-def live(number: str = ACCOUNT) -> Any:
+def live(number: str = AWS_ACCOUNT) -> Any:
     policy = {"Description": "Reads", "Tags": [{"Key": "team", "Value": "a"}]}
     return SimpleNamespace(number=number, session=SimpleNamespace(region_name="us-west-2"), policy=lambda _: policy)
 
@@ -42,7 +42,7 @@ def live(number: str = ACCOUNT) -> Any:
 def discovered(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Set what the discovery finds."""
 
-    def discovered(discovery: Discovery, number: str = ACCOUNT) -> None:
+    def discovered(discovery: Discovery, number: str = AWS_ACCOUNT) -> None:
         monkeypatch.setattr(verb, "discover", lambda *_, **__: discovery)
         monkeypatch.setattr(verb, "_current_account", lambda _: live(number))
         monkeypatch.setattr(verb, "exported_state", lambda *_: {})
