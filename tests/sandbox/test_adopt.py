@@ -230,7 +230,7 @@ def test_what_another_tool_manages_is_left_to_it(project: Project) -> None:
     """Protects from two owners: without --take-from, the roles of eksctl, Terraform and CloudFormation are left."""
     said = adopt(project, "--all")
     taken = {each["role"].get("name") for each in bindings_of(project).values()}
-    # Without a tag, Terraform leaves a mark on the service account, and CloudFormation one in the names that it creates.
+    # Without a tag, Terraform leaves a mark on the service account, and CloudFormation one in the role's name.
     owned = {each.name: each.maker for each in estate.ROLES if each.maker}
 
     assert said.returncode == 1, said.stdout + said.stderr

@@ -72,13 +72,15 @@ class Choice:
     def _has_subject(self, subjects: Iterable[str]) -> bool:
         """Return whether a role is meant for one of the chosen service accounts.
 
-        One for all namespaces belongs to none of them: it is chosen by its name, or with everything.
+        One for all namespaces belongs to none of them, and one for a whole namespace to no single service account:
+        these are chosen by their names, or with everything.
         """
         for subject in subjects:
             namespace, _, name = subject.partition(":")
             chosen = not self.namespaces or _overlaps_one(self.namespaces, namespace)
             if self.service_accounts:
-                chosen = chosen and _overlaps_one(self.service_accounts, f"{namespace}/{name}")
+                is_one = bool(name.strip("*")) and _overlaps_one(self.service_accounts, f"{namespace}/{name}")
+                chosen = chosen and is_one
             if chosen and namespace.strip("*"):
                 return True
         return False

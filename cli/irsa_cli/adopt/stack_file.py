@@ -73,9 +73,9 @@ class StackFile:
         config = self._config(self._text)
         self._keys = {_setting(key): key for key in config}
         self.settings: dict[str, Any] = _settings(config)
-        for name in ADDED_TO:
-            if is_encrypted(self.settings.get(name)):
-                raise self._unusable(f"irsa:{name} is encrypted, so what it has is not known here")
+        for setting in ADDED_TO:
+            if is_encrypted(self.settings.get(setting)):
+                raise self._unusable(f"irsa:{setting} is encrypted, so what it has is not known here")
         region = config.get("aws:region")
         self.region = region if isinstance(region, str) else ""
 

@@ -207,7 +207,7 @@ def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: LiveAws
 def _write(path: Path, file: StackFile, files: PolicyFiles, adoption: Adoption, region: str) -> None:
     """Write the policy files, and then the stack file that names them."""
     settings: dict[str, Any] = {}
-    entries: dict[str, dict[str, Any]] = {}
+    entries: dict[str, Mapping[str, Any]] = {}
     if adoption.several:
         entries["clusters"] = adoption.clusters
     elif adoption.clusters:

@@ -117,12 +117,84 @@ def test_a_cluster_by_its_name_is_looked_up(discovered: Any, tmp_path: Path, mon
         run(tmp_path, "--all")
 
 
+STACK_FILE = f"config:\n  irsa:cluster: {{oidcIssuer: 'https://{host_path()}'}}\n"
+
+
+def test_what_is_in_the_state_of_the_stack_is_not_taken_again(
+    discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects from two resources for one role, whatever it is called: the state of the file's stack is read."""
+    (tmp_path / "Pulumi.prod.yaml").write_text(STACK_FILE)
+    asked: list[Any] = []
+    state = {"deployment": {"resources": [{"urn": "urn:pulumi:prod::irsa::x::y", "type": "x"}]}}
+    binding = SimpleNamespace(role=object(), unreadable="", role_arn=role_arn("app"), documents={})
+    annotating = SimpleNamespace(role=None, unreadable="", role_arn=role_arn("other"), documents={})
+
+    def exported_state(*place: Any) -> dict[str, Any]:
+        asked.append(place)
+        return state
+
+    monkeypatch.setattr(verb, "exported_state", exported_state)
+    monkeypatch.setattr(verb, "parse_state", lambda *_: SimpleNamespace(bindings=[binding, annotating]))
+
+    assert run(tmp_path, "--role", "app") == GOOD
+    assert asked == [("prod", tmp_path)]
+    bindings = yaml.safe_load((tmp_path / "Pulumi.prod.yaml").read_text())["config"]["irsa:bindings"]
+    assert [each["role"] for each in bindings.values()] == [{"arn": role_arn("app")}]
+
+
+@pytest.mark.parametrize(
+    ("message", "code"), [("no stack named 'prod' found", GOOD), ("passphrase must be set", COULD_NOT_LOOK)]
+)
+def test_a_state_that_cannot_be_read_is_no_success(
+    message: str, code: int, discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects from a second declaration that nobody looked for; before the first `pulumi up` there is no stack."""
+
+    def refuse(*_: Any) -> None:
+        raise CouldNotLookError(message)
+
+    (tmp_path / "Pulumi.prod.yaml").write_text(STACK_FILE)
+    monkeypatch.setattr(verb, "exported_state", refuse)
+
+    assert run(tmp_path, "--all") == code
+
+
+def test_a_cluster_of_a_stack_without_an_issuer_is_refused(
+    discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects from a cluster whose issuer would be called None, and from a second one beside it."""
+    (tmp_path / "Pulumi.prod.yaml").write_text("config:\n  irsa:cluster: {stack: team/eks/prod}\n")
+    for outputs in ({}, {"oidcIssuer": None}, {"oidcIssuer": ["x"]}):
+        monkeypatch.setattr(verb, "stack_outputs", lambda *_, outputs=outputs: outputs)
+        with pytest.raises(CouldNotLookError, match="team/eks/prod has no output oidcIssuer that is a string"):
+            run(tmp_path, "--all")
+
+
+@pytest.mark.parametrize(("words", "expected"), [((), False), (("--policies",), True)])
+def test_policies_are_read_when_they_are_taken(
+    words: tuple[str, ...], expected: bool, discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects AWS's quotas, and who has no permission for it: a list of all policies is asked for only if needed."""
+    asked: list[bool] = []
+
+    def discover(*_: Any, policies: bool) -> Discovery:
+        asked.append(policies)
+        return EVERYTHING
+
+    monkeypatch.setattr(verb, "discover", discover)
+
+    assert run(tmp_path, "--all", *words) == GOOD
+    assert asked == [expected]
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
         ((), "nothing is chosen"),
         (("--all", "--namespace", "a"), "--all takes everything"),
-        (("--namespace", "nothing-here"), "nothing that was found is chosen"),
+        (("--namespace", "nothing-here"), 'nothing that was found is chosen by "--namespace nothing-here"'),
+        (("--namespace", "team-a", "--tag", "team=x"), "team=x"),
     ],
 )
 def test_a_choice_that_chooses_nothing_is_refused(
