@@ -41,6 +41,8 @@ LEFT = {
     "orders-conditions": "has conditions that irsa does not write",
     role("tempo").name: "no cluster that was read has that issuer: pass the cluster's --context",
     "hand-literal-wildcard": "compares * and ? literally",
+    # Its OIDC provider lists two audiences, and so nobody can say which one is meant.
+    "hand-no-audience": "has no condition on aud, and its OIDC provider lists",
     "hand-not-action": "has NotAction, which irsa does not write",
     "hand-replaced-cluster": "no cluster that was read has that issuer: pass the cluster's --context",
     "hand-deleted-provider": "of a cluster that is gone: --drop-dead-issuers adopts it without that",

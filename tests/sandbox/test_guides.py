@@ -37,7 +37,7 @@ EXPECTED = {
 def commands_of(guide: str) -> list[str]:
     """Return the commands in the console blocks of a guide, each as one line."""
     blocks = re.findall(r"^```console\n(.*?)^```$", (GUIDES / f"{guide}.md").read_text(), re.DOTALL | re.MULTILINE)
-    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
     assert all(line.startswith("$ ") for line in lines), lines
     return [re.sub(r" +", " ", line.removeprefix("$ ")) for line in lines]
 
