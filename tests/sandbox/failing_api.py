@@ -26,6 +26,9 @@ class Question(NamedTuple):
     """Of IAM and STS; empty for others."""
 
 
+Rewriting = Callable[[Question, bytes], bytes]
+
+
 class Answer(NamedTuple):
     """An answer in place of the server's."""
 
@@ -43,7 +46,10 @@ NOT_FORWARDED = {"host", "content-length", "connection", "transfer-encoding", "a
 
 @contextmanager
 def failing_aws(
-    failures: Failures, otherwise: str = "", passed_on: Callable[[Question], object] = lambda _: None
+    failures: Failures,
+    otherwise: str = "",
+    passed_on: Callable[[Question], object] = lambda _: None,
+    rewritten: Rewriting = lambda _, body: body,
 ) -> Iterator[str]:
     """Yield the address of an AWS API with these failures; other requests go to the address in `otherwise`.
 
@@ -51,6 +57,7 @@ def failing_aws(
         failures: What fails.
         otherwise: The address of the AWS API.
         passed_on: Called with each request that AWS has done, before its answer is given.
+        rewritten: Returns what is given in place of the body of AWS's answer.
     """
 
     def failure(question: Question) -> Answer | None:
@@ -63,7 +70,7 @@ def failing_aws(
             return Answer(status, "text/xml", XML.format(code, message))
         return Answer(status, "application/json", json.dumps({"message": message}), {"x-amzn-ErrorType": code})
 
-    with failing_api(failure, otherwise, passed_on) as address:
+    with failing_api(failure, otherwise, passed_on, rewritten=rewritten) as address:
         yield address
 
 
@@ -100,6 +107,7 @@ def failing_api(
     otherwise: str,
     passed_on: Callable[[Question], object] = lambda _: None,
     certificate: str | None = None,
+    rewritten: Rewriting = lambda _, body: body,
 ) -> Iterator[str]:
     """Yield the address of an API that answers as `failure` says, or passes a request on where that is None."""
     context = ssl.create_default_context(cafile=certificate)
@@ -126,7 +134,7 @@ def failing_api(
             request = Request(otherwise + self.path, body or None, headers, method=self.command)
             try:
                 with opener.open(request) as response:
-                    given = response.status, response.read(), dict(response.headers)
+                    given = response.status, rewritten(question, response.read()), dict(response.headers)
             except HTTPError as error:
                 given = error.code, error.read(), dict(error.headers)
             passed_on(question)

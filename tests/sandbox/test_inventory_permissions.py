@@ -13,15 +13,20 @@ pytestmark = pytest.mark.sandbox
 
 
 def test_the_documented_rights_are_enough(cloud: Any, tmp_path: Path) -> None:
-    """Protects least privilege: the lists of docs/permissions/kubernetes-inventory.yaml suffice."""
+    """Protects least privilege: docs/permissions/kubernetes-inventory.yaml suffices, and allows nothing else."""
     taking = access(cloud, tmp_path, "kubernetes-inventory.yaml", "taking-inventory")
     answer = cloud.run("irsa", "inventory", "--json", **taking)
     found = check_output("inventory", answer.stdout)
     everybody = cloud.kubectl("get", "serviceaccounts", "--all-namespaces", "-o", "name").stdout.split()
+    secrets = cloud.run("kubectl", "get", "secrets", "-A", **taking)
+    token = cloud.run("kubectl", "create", "token", "default", "-n", "default", **taking)
 
     assert (answer.returncode, found["notChecked"]) == (0, [])
     assert [each["issuer"] for each in found["clusters"]] == [f"https://{ISSUER}"]
     assert len(found["serviceAccounts"]) == len(everybody)
+    for refused in (secrets, token):
+        assert refused.returncode != 0
+        assert "forbidden" in refused.stderr.lower()
 
 
 def test_less_is_said(cloud: Any, tmp_path: Path) -> None:

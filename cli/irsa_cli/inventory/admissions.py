@@ -14,7 +14,7 @@ from irsa.evaluation import DOCUMENTATION, Decision, Evaluation, TrustDocumentEr
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import Condition, Statement, parse
 from irsa.evaluation.patterns import regular_expression
-from irsa.rules.arns import issuer_host_path, issuer_of_provider, oidc_provider_arn, parse_iam_arn
+from irsa.rules.arns import issuer_host_path, issuer_of_provider, oidc_provider_arn
 from irsa.rules.grammar import VERSION, split_operator
 from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.subjects import WILDCARDS, subject_claim, subject_of
@@ -38,6 +38,14 @@ class TrustPolicy(NamedTuple):
     aws_account: FoundAwsAccount
     version: str
     statements: tuple[Statement, ...]
+
+    def provider_arn(self, issuer: str) -> str:
+        """Return the ARN of the OIDC provider through which an issuer's tokens reach the role.
+
+        The role's ARN is IAM's own, and need not be one that irsa would write: a path may have any printable character,
+        https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+        """
+        return oidc_provider_arn(self.role.arn.split(":")[1], self.aws_account.number, issuer)
 
 
 class Trust(NamedTuple):
@@ -132,8 +140,7 @@ def _trusts_of(policy: TrustPolicy, clusters: Mapping[str, FoundCluster]) -> Ite
     providers = {name for type_, name in principals if type_ == "Federated"}
     client_ids = policy.aws_account.client_ids
     if principals & ANYBODY:
-        role = parse_iam_arn(policy.role.arn, "role")
-        own = (oidc_provider_arn(role.partition, role.account_id, issuer) for issuer in clusters)
+        own = map(policy.provider_arn, clusters)
         providers |= {arn for arn in own if arn in client_ids}
     for arn in sorted(providers):
         try:

@@ -11,7 +11,8 @@ class InventoriedCluster:
     """A cluster that was read.
 
     Attributes:
-        name: The context, the name in EKS, or the key in a stack file, by which it was reached.
+        name: Its context, in your kubeconfig or in that of a stack, or its name in EKS. Where two have one name, the
+            issuer follows in parentheses.
         issuer: The issuer of its tokens.
         service_accounts: How many service accounts it has.
     """

@@ -65,7 +65,7 @@ KINDS = {
     "orphaned-issuer": Kind(
         "access",
         "Role trusts a cluster that is gone",
-        "No EKS cluster has this issuer any more.",
+        "None of the clusters that were read or that EKS lists has this issuer.",
     ),
     "missing-role": Kind("broken", "Annotated with a role that does not exist", "Its Pods get no credentials."),
     "not-admitted": Kind(
@@ -75,10 +75,13 @@ KINDS = {
         "broken", "Role trusts an OIDC provider that does not exist", "It admits no token of that issuer."
     ),
     "literal-wildcard": Kind(
-        "broken", "Wildcard under StringEquals", "StringEquals takes * and ? literally, so that nothing matches."
+        "broken",
+        "Wildcard under StringEquals",
+        "It compares * and ? literally: they stand for no other characters.",
     ),
-    "misspelled-annotation": Kind(
-        "broken", "Misspelled annotation", "The webhook does not know the key, so that Pods get no credentials."
+    "misspelled-annotation": Kind("broken", "Misspelled annotation", "The webhook ignores it."),
+    "misspelled-key": Kind(
+        "broken", "Condition on a key of another issuer", "No token of the OIDC provider has this key."
     ),
     "unseen-account": Kind(
         "unseen",
@@ -142,7 +145,7 @@ def _values(inventory: Mapping[str, Any], written: datetime) -> dict[str, Any]:
         members = tuple(index[each["cluster"], name] for name in each["serviceAccounts"])
         admissions.append({**each, "serviceAccounts": groups.setdefault(members, len(groups))})
     return {
-        **_shown({**inventory, "admissions": admissions}),
+        **_visible({**inventory, "admissions": admissions}),
         "groups": list(groups),
         "kinds": {name: asdict(kind) for name, kind in KINDS.items()},
         "families": FAMILIES,
@@ -151,13 +154,13 @@ def _values(inventory: Mapping[str, Any], written: datetime) -> dict[str, Any]:
     }
 
 
-def _shown(value: Any) -> Any:
+def _visible(value: Any) -> Any:
     """Return a value with escapes in place of characters that are invisible or turn the direction of writing."""
     if isinstance(value, str):
         return visible(value)
     if isinstance(value, Mapping):
-        return {key: _shown(each) for key, each in value.items()}
-    return [_shown(each) for each in value] if isinstance(value, Sequence) else value
+        return {key: _visible(each) for key, each in value.items()}
+    return [_visible(each) for each in value] if isinstance(value, Sequence) else value
 
 
 def _resource(name: str) -> str:

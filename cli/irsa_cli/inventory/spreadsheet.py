@@ -26,16 +26,16 @@ def _rows(inventory: Inventory) -> Iterator[Sequence[str]]:
         cells = _cells(each.role, each.decision.value, " ".join(each.audiences), each.reason)
         for name in each.service_accounts:
             admitting.setdefault((each.cluster, name), []).append((each.role, cells))
-    for account in inventory.service_accounts:
-        found = admitting.get((account.cluster, f"{account.namespace}/{account.name}"), [])
-        place = _cells(account.cluster, account.namespace, account.name)
-        managed = "yes" if account.managed else "no"
-        for role, (shown, decision, audiences, reason) in found:
-            annotated = role == account.annotated_role
+    for service_account in inventory.service_accounts:
+        found = admitting.get((service_account.cluster, f"{service_account.namespace}/{service_account.name}"), [])
+        place = _cells(service_account.cluster, service_account.namespace, service_account.name)
+        managed = "yes" if service_account.managed else "no"
+        for role, (role_cell, decision, audiences, reason) in found:
+            annotated = role == service_account.annotated_role
             flags = ("yes", managed) if annotated else ("no", "no")
-            yield *place, shown, flags[0], decision, audiences, flags[1], reason
-        if account.annotated_role and account.annotated_role not in {role for role, _ in found}:
-            yield *place, *_cells(account.annotated_role), "yes", REFUSED, "", managed, ""
+            yield *place, role_cell, flags[0], decision, audiences, flags[1], reason
+        if service_account.annotated_role and service_account.annotated_role not in {role for role, _ in found}:
+            yield *place, *_cells(service_account.annotated_role), "yes", REFUSED, "", managed, ""
         elif not found:
             yield *place, "", "no", "", "", "no", ""
 

@@ -72,17 +72,17 @@ def _by_service_account(inventory: Inventory) -> tuple[list[str], list[list[str]
     admitting: dict[tuple[Decision, str, str], list[Sequence[str]]] = {}
     for (decision, cluster, service_accounts), roles in of_group.items():
         roles.sort()
-        for service_account in service_accounts:
-            admitting.setdefault((decision, cluster, service_account), []).append(roles)
+        for name in service_accounts:
+            admitting.setdefault((decision, cluster, name), []).append(roles)
     rows, others = [], Counter[str]()
-    for account in inventory.service_accounts:
-        name = f"{account.namespace}/{account.name}"
-        found = [_cell(admitting.get((each, account.cluster, name), ())) for each in DECISIONS]
-        if account.annotated_role or any(found):
-            annotated = _short([account.annotated_role], inventory)[account.annotated_role]
-            rows.append([named(account.cluster), named(name), named(annotated) if annotated else NONE, *found])
+    for service_account in inventory.service_accounts:
+        name = f"{service_account.namespace}/{service_account.name}"
+        found = [_cell(admitting.get((each, service_account.cluster, name), ())) for each in DECISIONS]
+        if service_account.annotated_role or any(found):
+            annotated = _short([service_account.annotated_role], inventory)[service_account.annotated_role]
+            rows.append([named(service_account.cluster), named(name), named(annotated) if annotated else NONE, *found])
         else:
-            others[account.cluster] += 1
+            others[service_account.cluster] += 1
     what = "other service accounts, which have no annotation and which no role admits"
     lines = [f"{named(cluster)}: {what}: {count:,}" for cluster, count in others.items()]
     return ["cluster", "service account", "annotated with", "may assume", "cannot decide"], rows, lines
@@ -94,10 +94,10 @@ def _by_role(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str
         of_role = admitted.setdefault((each.cluster, each.role), {})
         of_role.setdefault(each.decision, []).append(sorted(each.service_accounts))
     annotated: dict[tuple[str, str], list[str]] = {}
-    for account in inventory.service_accounts:
-        if account.annotated_role:
-            place = account.cluster, account.annotated_role
-            annotated.setdefault(place, []).append(f"{account.namespace}/{account.name}")
+    for service_account in inventory.service_accounts:
+        if service_account.annotated_role:
+            place = service_account.cluster, service_account.annotated_role
+            annotated.setdefault(place, []).append(f"{service_account.namespace}/{service_account.name}")
     by_role: dict[str, list[str]] = {}
     for cluster, role in dict.fromkeys((*admitted, *annotated)):
         by_role.setdefault(role, []).append(cluster)

@@ -7,7 +7,8 @@ from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import Mistake, named
 from irsa_cli.found import Discovery, FoundRole
 from irsa_cli.inventory.admissions import Admitted, Claims, admitted, trust_policies, trusts
-from irsa_cli.inventory.findings import Facts, findings
+from irsa_cli.inventory.facts import Facts
+from irsa_cli.inventory.findings import findings
 from irsa_cli.inventory.output import (
     Admission,
     InventoriedAwsAccount,

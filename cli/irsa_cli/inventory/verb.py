@@ -10,7 +10,8 @@ from pathlib import Path
 from irsa.rules.mistakes import named
 from irsa_cli.discovery import add_discovery_options, discover
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD
-from irsa_cli.inventory.findings import KINDS, TRACKED_DAYS
+from irsa_cli.inventory.findings import KINDS
+from irsa_cli.inventory.of_roles import TRACKED_DAYS
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.spreadsheet import write_csv
 from irsa_cli.inventory.table import plain, table_of

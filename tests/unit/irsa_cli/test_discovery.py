@@ -316,6 +316,20 @@ def test_a_cluster_that_cannot_be_read_is_said(accounts: Any, context: str, said
     assert str(error.value) == said
 
 
+@pytest.mark.usefixtures("iam", "cluster_apis")
+def test_what_was_not_checked_is_sorted(accounts: Any) -> None:
+    """Protects the comparison of two runs: threads read, and whichever is done first, the lines are the same."""
+    accounts(Account("GetAccountAuthorizationDetails", "ListClusters"))
+    said = discover(["none", "green", "denied list", "none"], [], []).not_checked
+
+    assert [text.partition(":")[0] for text in said] == [
+        f"EKS clusters in us-west-2 of AWS account {DEFAULT_ACCOUNT_ID}",
+        'context "denied list"',
+        "context none",
+        f"last use, tags and policies of the roles of AWS account {DEFAULT_ACCOUNT_ID}",
+    ]
+
+
 @pytest.mark.usefixtures("cluster_apis")
 def test_without_an_aws_account_there_is_no_inventory(accounts: Any) -> None:
     """Protects from a list of service accounts none of which may anything."""

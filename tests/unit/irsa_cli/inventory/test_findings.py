@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.found import FoundAwsAccount
+from irsa_cli.found import FoundAwsAccount, FoundCluster, FoundServiceAccount
 from irsa_cli.inventory.findings import KINDS
 from tests.unit.irsa_cli.inventory.estates import (
     EC2_TRUST,
@@ -340,6 +340,49 @@ def test_literal_wildcard() -> None:
     assert found[role_arn("not")].expected == "StringNotLikeIfExists"
 
 
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        (AUD, False),
+        # IAM does not tell upper from lower case in keys:
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition.html
+        (AUD.upper(), False),
+        ("aws:RequestTag/team:sub", False),
+        (f"{ISSUER}:amr", False),
+        (f"https://{AUD}", True),
+        (f"{ISSUER}/:aud", True),
+        (AUD.replace("EXAMPLE", "EXMAPLE"), True),
+        (f"{GONE}:sub", True),
+        ("oidc:sub", True),
+        ("sub", True),
+    ],
+)
+def test_misspelled_key(key: str, found: bool) -> None:
+    """Protects from a condition on nothing: a token has the keys of its own issuer, as the provider's ARN has it."""
+    document = trust({**equal("a:b"), "StringLike": {key: "x"}})
+    answer = of_kind("misspelled-key", discovery(roles=[role("app", document)]))
+
+    assert [(each.role, each.provider, each.cluster) for each in answer] == [
+        (role_arn("app"), PROVIDER, "prod")
+    ] * found
+    for each in answer:
+        assert "statement 1" in each.found
+        assert key in each.found
+        assert each.expected in (SUB, AUD)
+
+
+def test_a_key_of_another_provider_of_the_statement_is_not_misspelled() -> None:
+    """Protects statements for several OIDC providers, and those for all: a key may be of each of them."""
+    document = trust({**equal("a:b"), "StringLike": {f"{GONE}:sub": "x"}})
+    statement = document["Statement"][0]
+    client_ids = {PROVIDER: STS, GONE_PROVIDER: STS}
+
+    for principal in ({"Federated": [PROVIDER, GONE_PROVIDER]}, "*"):
+        several = {**document, "Statement": [{**statement, "Principal": principal}]}
+        found = discovery(roles=[role("app", several)], client_ids=client_ids)
+        assert of_kind("misspelled-key", found) == []
+
+
 def test_unused() -> None:
     """Protects the list of roles to delete: used, new and unknown ones are not on it, nor those of other services."""
     old, recent, limit = (NOW - timedelta(days=days) for days in (200, 10, 89))
@@ -412,6 +455,53 @@ def test_unmanaged() -> None:
     inventory = taken(managed)
     assert [each.managed for each in inventory.service_accounts] == [True, False, False]
     assert [each.managed for each in inventory.roles] == [True, False]
+
+
+def test_a_service_account_is_managed_in_one_cluster() -> None:
+    """Protects blue and green: a stack that declares an account in one of them declares no other of that name."""
+    found = discovery([service_account("a", "app", "app")], [role("app", page_trust("a:app"))])
+    green = FoundCluster(
+        "green", f"https://{GONE}", (FoundServiceAccount("green", "a", "app", {ROLE_ARN: role_arn("app")}),)
+    )
+    both = replace(
+        found,
+        clusters=(green, *found.clusters),
+        stacks=("prod",),
+        managed_roles=frozenset({role_arn("app")}),
+        managed_service_accounts=frozenset({(f"https://{ISSUER}", role_arn("app"), "a", "app")}),
+    )
+
+    assert [(each.cluster, each.service_account) for each in of_kind("unmanaged", both)] == [("green", "a/app")]
+    assert [(each.cluster, each.managed) for each in taken(both).service_accounts] == [("green", False), ("prod", True)]
+
+
+def test_without_a_context_a_command_names_none() -> None:
+    """Protects the reader's current cluster: one that no context reaches is named in words, not as a context."""
+    found = discovery(
+        [service_account("a", "gone", "app"), service_account("a", "odd", **{"eks.amazonaws.com/rolearn": "x"})],
+        [role("team/app", page_trust("a:gone")), role("odd", page_trust("a:odd"))],
+    )
+    (cluster,) = found.clusters
+    renamed = replace(found, clusters=(replace(cluster, context=None, eks_name="prod"),))
+    kinds = ("missing-role", "misspelled-annotation", "not-annotated")
+    findings = [each for each in taken(renamed).findings if each.kind in kinds and each.service_account != "a/gone"]
+    findings += of_kind("missing-role", renamed)
+
+    assert {each.kind for each in findings} == {*kinds}
+    for each in findings:
+        assert "--context" not in each.fix
+        assert each.expected.endswith("; the command is for cluster prod: choose a context of it first")
+    assert "--context prod" in of_kind("missing-role", found)[0].fix
+    assert "cluster prod" not in of_kind("missing-role", found)[0].expected
+
+
+def test_a_path_that_irsa_would_refuse() -> None:
+    """Protects from a traceback: IAM allows every printable character in a path, so its own ARNs have them."""
+    name = "a|b/app"
+    anybody = {**page_trust("a:b"), "Statement": [{**page_trust("a:b")["Statement"][0], "Principal": "*"}]}
+    found = discovery([service_account("a", "b", name)], [role(name, anybody)])
+
+    assert [each.service_accounts for each in taken(found).admissions] == [("a/b",)]
 
 
 def test_roles_that_have_nothing_to_do_with_kubernetes_are_counted_only() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from irsa_cli.inventory import findings
 from irsa_cli.inventory.page import FAMILIES, KINDS, page
 from tests.page.inventories import inventory
 from tests.page.parsed import Parsed, parsed
@@ -36,12 +37,6 @@ FORBIDDEN = [
     "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "setHTML", "parseFromString",
     "createContextualFragment", "eval(", "Function(", "import(", "fetch(", "XMLHttpRequest", "sendBeacon", "WebSocket",
 ]  # fmt: skip
-# The kinds that `irsa inventory --json` has; others may be added.
-PUBLISHED = {
-    "missing-role", "not-admitted", "unseen-account", "not-annotated", "missing-provider", "orphaned-issuer",
-    "missing-service-account", "wide-trust", "several-namespaces", "no-audience", "literal-wildcard", "unused",
-    "misspelled-annotation", "duplicate-provider", "unmanaged",
-}  # fmt: skip
 
 
 def with_text(value: Any, text: str, key: str = "") -> Any:
@@ -132,7 +127,7 @@ def test_page_is_ascii() -> None:
 
 def test_every_kind_of_finding_has_its_place_and_explanation() -> None:
     """A kind without an entry would stand last, under its bare name."""
-    assert set(KINDS) == PUBLISHED
+    assert set(KINDS) == set(findings.KINDS)
     assert [FAMILIES[kind.family] for kind in KINDS.values()] == sorted(
         (FAMILIES[kind.family] for kind in KINDS.values()), key=list(FAMILIES.values()).index
     )

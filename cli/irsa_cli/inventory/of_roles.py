@@ -1,0 +1,46 @@
+"""Findings about a role as a whole: its use, and the stacks that declare it."""
+
+from collections.abc import Iterator
+from datetime import UTC, timedelta
+
+from irsa.rules.mistakes import listed
+from irsa_cli.inventory.facts import Facts
+from irsa_cli.inventory.output import Finding
+
+# How long IAM tracks the last use:
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_last-accessed.html
+TRACKED_DAYS = 400
+DATE = "%Y-%m-%d"
+
+
+def unused(facts: Facts) -> Iterator[Finding]:
+    """Yield the roles that were not used for the given number of days."""
+    limit = facts.now - timedelta(days=facts.unused_days)
+    for role in facts.kubernetes_roles:
+        # A role that was created since then had no time to be unused.
+        recent = [each for each in (role.created, role.last_used) if each and each > limit]
+        if recent or not role.has_details:
+            continue
+        if role.last_used:
+            found = f"last used on {role.last_used.astimezone(UTC).strftime(DATE)}"
+        else:
+            found = f"not used in the {TRACKED_DAYS} days that IAM tracks"
+        yield Finding("unused", role=role.arn, found=found, expected=f"used in the last {facts.unused_days} days")
+
+
+def unmanaged(facts: Facts) -> Iterator[Finding]:
+    """Yield the roles and service accounts that no binding of the stacks declares."""
+    discovery = facts.discovery
+    if not discovery.stacks:
+        return
+    stacks, expected = f"stack {listed(discovery.stacks)}", "a binding with it"
+    for role in facts.kubernetes_roles:
+        if role.arn not in discovery.managed_roles:
+            found = f"the role is in no binding of {stacks}"
+            yield Finding("unmanaged", role=role.arn, found=found, expected=expected)
+    for cluster, each in facts.annotated:
+        if (cluster.issuer, each.role_arn, each.namespace, each.name) not in discovery.managed_service_accounts:
+            found = f"no binding of {stacks} has this service account and role"
+            yield Finding(
+                "unmanaged", cluster.name, str(each), each.role_arn, found=found, expected="a binding with it"
+            )

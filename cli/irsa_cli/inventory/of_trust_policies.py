@@ -1,0 +1,159 @@
+"""Findings about what a trust policy says: whom it admits, and what it compares."""
+
+from collections.abc import Iterator
+
+from irsa.evaluation import Decision
+from irsa.evaluation.document import Statement
+from irsa.rules.grammar import split_operator
+from irsa.rules.mistakes import listed, named
+from irsa.rules.subjects import CLAIM_PREFIX, WILDCARDS
+from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa_cli.inventory.admissions import ANYBODY, COMPARED, Trust, place_text
+from irsa_cli.inventory.facts import Facts, comparisons_in, exact_subjects
+from irsa_cli.inventory.output import Finding
+
+
+def missing_service_account(facts: Facts) -> Iterator[Finding]:
+    """Yield the names in trust policies of which there is no service account."""
+    for trust in facts.trusts:
+        if trust.cluster is None:
+            continue
+        claims, cluster = facts.claims[trust.cluster.issuer], trust.cluster.name
+        for value, index in exact_subjects(trust).items():
+            if claims.equal(value, "Equals"):
+                continue
+            parts = value.removeprefix(CLAIM_PREFIX).split(":")
+            is_subject = value.startswith(CLAIM_PREFIX) and len(parts) == 2 and all(parts)  # noqa: PLR2004 (namespace and name)
+            where = place_text(trust, index)
+            yield Finding(
+                "missing-service-account",
+                cluster,
+                "/".join(parts) if is_subject else "",
+                trust.policy.role.arn,
+                trust.provider_arn,
+                f"{where} names it, but there is no such service account"
+                if is_subject
+                else f"{where} names {named(value)}, which is the subject of no service account",
+                "a service account that exists, or a trust policy without it",
+            )
+
+
+def wide_trust(facts: Facts) -> Iterator[Finding]:
+    """Yield the roles that admit a whole namespace, or more."""
+    for index, namespaces in facts.wide.items():
+        trust = facts.trusts[index]
+        certain = Decision.ALLOWED in namespaces.values()
+        whom = f"every service account of {'the cluster' if '*' in namespaces else listed(namespaces)}"
+        verb = "it admits" if certain else "under a condition that cannot be decided here, it admits"
+        yield Finding(
+            "wide-trust",
+            trust.cluster.name if trust.cluster else "",
+            "",
+            trust.policy.role.arn,
+            trust.provider_arn,
+            f"{verb} {whom}, and those that are created there later",
+            "named service accounts",
+        )
+
+
+def several_namespaces(facts: Facts) -> Iterator[Finding]:
+    """Yield the roles that admit service accounts of several namespaces."""
+    whole = {id(facts.trusts[index]) for index, namespaces in facts.wide.items() if "*" in namespaces}
+    by_role: dict[str, tuple[set[str], set[str]]] = {}
+    known: dict[tuple[str, int], list[str]] = {}
+    for each in facts.admitted:
+        cluster = each.trust.cluster
+        if cluster is None or each.decision is not Decision.ALLOWED or id(each.trust) in whole:
+            continue
+        key = cluster.issuer, each.service_accounts
+        if key not in known:
+            of_namespaces = facts.claims[cluster.issuer].by_namespace
+            known[key] = [name for name, group in of_namespaces.items() if group & each.service_accounts]
+        namespaces, clusters = by_role.setdefault(each.trust.policy.role.arn, (set(), set()))
+        namespaces.update(known[key])
+        clusters.add(cluster.name)
+    for arn, (namespaces, clusters) in by_role.items():
+        if len(namespaces) > 1:
+            found = f"it admits service accounts of {len(namespaces):,} namespaces: {listed(sorted(namespaces))}"
+            cluster_name = next(iter(clusters)) if len(clusters) == 1 else ""
+            yield Finding(
+                "several-namespaces", cluster_name, "", arn, found=found, expected="a role for each namespace"
+            )
+
+
+def no_audience(facts: Facts) -> Iterator[Finding]:
+    """Yield the trust policies with a statement that takes a token of any audience."""
+    for trust in facts.of_kubernetes:
+        open_ones = [index for index, each in trust.allowing.items() if not _bounds_audience(trust, index, each)]
+        if open_ones:
+            where = ", ".join(place_text(trust, index) for index in open_ones)
+            yield Finding(
+                "no-audience",
+                trust.cluster.name if trust.cluster else "",
+                "",
+                trust.policy.role.arn,
+                trust.provider_arn,
+                f"no condition on aud: {where}",
+                f"StringEquals {named(f'{trust.issuer}:aud')} {DEFAULT_AUDIENCE}",
+            )
+
+
+def _bounds_audience(trust: Trust, index: int, statement: Statement) -> bool:
+    for each in comparisons_in(trust, index, statement, "aud"):
+        anything = each.comparison == "Like" and any(value and not value.strip("*") for value in each.condition.wanted)
+        if not anything:
+            return True
+    return False
+
+
+def misspelled_key(facts: Facts) -> Iterator[Finding]:
+    """Yield the conditions on `aud` or `sub` that have another issuer in their key than the provider's.
+
+    No token has such a key, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html:
+    the URL of the provider stands before the claim, as in its ARN.
+    """
+    for trust in facts.of_kubernetes:
+        for index, statement in trust.statements.items():
+            issuers = _issuers_of(trust, statement)
+            for key in dict.fromkeys(each.key for each in statement.conditions):
+                prefix, _, claim = key.lower().rpartition(":")
+                if claim not in ("aud", "sub") or prefix in issuers or prefix.startswith("aws:"):
+                    continue
+                yield Finding(
+                    "misspelled-key",
+                    trust.cluster.name if trust.cluster else "",
+                    "",
+                    trust.policy.role.arn,
+                    trust.provider_arn,
+                    f"{place_text(trust, index)}: {named(key)}, which no token of this OIDC provider has",
+                    named(f"{trust.issuer}:{claim}"),
+                )
+
+
+def _issuers_of(trust: Trust, statement: Statement) -> set[str]:
+    """Return the issuers whose keys a statement may have, in lower case as IAM compares keys."""
+    arns = {name for _, name in statement.principals}
+    if ANYBODY & {*statement.principals}:
+        arns |= {*trust.policy.aws_account.client_ids}
+    return {arn.partition(":oidc-provider/")[2].lower() for arn in arns}
+
+
+def literal_wildcard(facts: Facts) -> Iterator[Finding]:
+    """Yield the conditions that compare `*` or `?` literally."""
+    for trust in facts.of_kubernetes:
+        for index, statement in trust.statements.items():
+            for condition in (*trust.conditions(statement, "sub"), *trust.conditions(statement, "aud")):
+                operator = split_operator(condition.operator)
+                comparison, _ = COMPARED.get(operator.name if operator else "", ("Like", False))
+                values = [each for each in condition.wanted if WILDCARDS.search(each) and "${" not in each]
+                if comparison == "Like" or not values:
+                    continue
+                yield Finding(
+                    "literal-wildcard",
+                    trust.cluster.name if trust.cluster else "",
+                    "",
+                    trust.policy.role.arn,
+                    trust.provider_arn,
+                    f"{place_text(trust, index)}: {condition.operator} compares * and ? literally: {listed(values)}",
+                    condition.operator.replace("EqualsIgnoreCase", "Like").replace("Equals", "Like"),
+                )
