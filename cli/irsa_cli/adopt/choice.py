@@ -1,21 +1,39 @@
 """What the user chose: by namespace, service account, role, tag, or everything."""
 
-import fnmatch
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import NamedTuple
 
-from irsa.rules.subjects import subject_of
+from irsa.evaluation.patterns import matches, overlap, pattern_of
 from irsa_cli.found import FoundServiceAccount
+
+
+class Candidate(NamedTuple):
+    """A role that may be chosen, together with its service accounts.
+
+    Attributes:
+        role_arn: Its ARN.
+        tags: Its tags; None where they are not known, as those of a role in another AWS account.
+        service_accounts: Those that are annotated with it.
+        subjects: The `namespace:name` patterns that its trust policy names.
+    """
+
+    role_arn: str
+    tags: Mapping[str, str] | None
+    service_accounts: Collection[FoundServiceAccount]
+    subjects: Collection[str]
 
 
 @dataclass(frozen=True)
 class Choice:
     """What is adopted. Of one kind, any must hold; of different kinds, all must; a kind with nothing always holds.
 
+    In names, `*` stands for any text and `?` for one character, as in a trust policy.
+
     Attributes:
         namespaces: Names of namespaces.
         service_accounts: Service accounts, as `namespace/name`.
-        roles: Names or ARNs of roles, or patterns of them with `*` and `?`.
+        roles: Names or ARNs of roles.
         tags: Keys and values of tags of the roles.
     """
 
@@ -24,35 +42,54 @@ class Choice:
     roles: Collection[str] = ()
     tags: Collection[tuple[str, str]] = ()
 
+    def has(self, candidate: Candidate) -> bool:
+        """Return whether a role is chosen, with some of its service accounts or by itself."""
+        if not self._has_role(candidate.role_arn, candidate.tags):
+            return False
+        if not self.namespaces and not self.service_accounts:
+            return True
+        return any(map(self.has_service_account, candidate.service_accounts)) or self._has_subject(candidate.subjects)
+
     def has_service_account(self, service_account: FoundServiceAccount) -> bool:
         """Return whether a service account is chosen, as far as that depends on itself."""
-        if self.namespaces and service_account.namespace not in self.namespaces:
+        if self.namespaces and not _matches_one(self.namespaces, service_account.namespace):
             return False
-        return not self.service_accounts or str(service_account) in self.service_accounts
+        return not self.service_accounts or _matches_one(self.service_accounts, str(service_account))
 
-    def has_role(self, role_arn: str, tags: Mapping[str, str] | None) -> bool:
-        """Return whether a role is chosen, as far as that depends on itself.
+    def without_effect(self, candidates: Collection[Candidate]) -> Iterator[str]:
+        """Yield each option by which none of the candidates is chosen, as it was written."""
+        for field in fields(self):
+            for value in dict.fromkeys(getattr(self, field.name)):
+                if not any(map(replace(self, **{field.name: [value]}).has, candidates)):
+                    text = "=".join(value) if isinstance(value, tuple) else value
+                    yield f"--{field.name.removesuffix('s').replace('_', '-')} {text}"
 
-        Args:
-            role_arn: Its ARN.
-            tags: Its tags; None where they are not known, as those of a role in another AWS account.
-        """
-        name = role_arn.rpartition("/")[2]
-        if self.roles and not any(fnmatch.fnmatchcase(text, each) for each in self.roles for text in (name, role_arn)):
+    def _has_role(self, role_arn: str, tags: Mapping[str, str] | None) -> bool:
+        if self.roles and not any(_matches_one(self.roles, each) for each in (role_arn.rpartition("/")[2], role_arn)):
             return False
         return not self.tags or (tags is not None and any(tags.get(key) == value for key, value in self.tags))
 
-    def has_one_of(self, service_accounts: Iterable[FoundServiceAccount], subjects: Collection[str]) -> bool:
-        """Return whether one of a role's service accounts is chosen.
+    def _has_subject(self, subjects: Iterable[str]) -> bool:
+        """Return whether a role is meant for one of the chosen service accounts.
 
-        Args:
-            service_accounts: Those that are annotated with it.
-            subjects: The `namespace:name` patterns that its trust policy names.
+        One for all namespaces belongs to none of them, and one for a whole namespace to no single service account:
+        these are chosen by their names, or with everything.
         """
-        if not self.namespaces and not self.service_accounts:
-            return True
-        wanted = {subject_of(*each.split("/", 1)) for each in self.service_accounts if "/" in each}
-        named = any(
-            each in wanted if self.service_accounts else each.partition(":")[0] in self.namespaces for each in subjects
-        )
-        return named or any(map(self.has_service_account, service_accounts))
+        for subject in subjects:
+            namespace, _, name = subject.partition(":")
+            chosen = not self.namespaces or _overlaps_one(self.namespaces, namespace)
+            if self.service_accounts:
+                is_one = bool(name.strip("*")) and _overlaps_one(self.service_accounts, f"{namespace}/{name}")
+                chosen = chosen and is_one
+            if chosen and namespace.strip("*"):
+                return True
+        return False
+
+
+def _matches_one(patterns: Iterable[str], text: str) -> bool:
+    return any(matches(text, pattern_of(each, wildcards=True)) for each in patterns)
+
+
+def _overlaps_one(patterns: Iterable[str], pattern: str) -> bool:
+    mine = pattern_of(pattern, wildcards=True)
+    return any(overlap(mine, pattern_of(each, wildcards=True)) for each in patterns)

@@ -1,15 +1,41 @@
 """What a stack file declares already, so that nothing is declared twice."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from irsa.rules.arns import parse_iam_arn
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, named
+from irsa.rules.names import RULES, automatic_name_prefix
 from irsa.rules.subjects import DEFAULT_NAMESPACE
+from irsa_cli.exits import CouldNotLookError
 
 # The key of the one cluster of `irsa:cluster`.
 ONLY_CLUSTER = "cluster"
+# What Pulumi appends to the key of a binding without a name for its role or policy, and the AWS provider to a prefix:
+# https://www.pulumi.com/docs/iac/concepts/resources/names/#autonaming
+# https://github.com/hashicorp/terraform-plugin-sdk/blob/main/helper/id/id.go
+_RANDOM = re.compile(r"(.+-)[0-9a-f]{7}")
+_COUNTED = re.compile(r"(.+)[0-9]{18}[0-9a-f]{8}")
+# The names that say what a binding has; in the state of a stack they are plain, and here they must be.
+_PLAIN = (
+    (),
+    ("account",),
+    ("clusters",),
+    ("role",),
+    ("role", "name"),
+    ("role", "namePrefix"),
+    ("role", "arn"),
+    ("policy",),
+    ("policy", "name"),
+    ("policy", "namePrefix"),
+    ("serviceAccount",),
+    ("serviceAccount", "name"),
+    ("serviceAccount", "namespace"),
+)
+
+Names = Mapping[tuple[str, str], str]
 
 
 @dataclass(frozen=True)
@@ -21,17 +47,23 @@ class Declared:
         issuers: The issuer of each cluster, by its key; the key of `irsa:cluster` is `cluster`.
         roles: Keys of the bindings, by the key of the AWS account ("" for the stack's) and name of the role, in lower
             case as IAM compares it.
+        role_prefixes: The same where the name is an automatic one, by how it begins.
         policies: The same for the policies that the bindings create.
+        policy_prefixes: The same where the name is an automatic one, by how it begins.
         service_accounts: Keys of the bindings, by cluster key, namespace and name of the service account.
         aws_accounts: Keys of `irsa:accounts`, by the number of the AWS account, as far as the file says it.
+        deployed: ARNs of the roles and policies in the state of its stack.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     issuers: Mapping[str, str] = field(default_factory=dict)
-    roles: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    policies: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    roles: Names = field(default_factory=dict)
+    role_prefixes: Names = field(default_factory=dict)
+    policies: Names = field(default_factory=dict)
+    policy_prefixes: Names = field(default_factory=dict)
     service_accounts: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     aws_accounts: Mapping[str, str] = field(default_factory=dict)
+    deployed: frozenset[str] = frozenset()
 
     @property
     def bindings(self) -> Mapping[str, Any]:
@@ -43,14 +75,35 @@ class Declared:
         """Values for all bindings."""
         return mapping(self.settings.get("defaults"))
 
+    def binding_of_role(self, aws_account_key: str, name: str) -> str | None:
+        """Return the key of the binding that creates a role of this name, or may have; None if there is none."""
+        return _binding(self.roles, self.role_prefixes, aws_account_key, name)
 
-def declared(settings: Mapping[str, Any], issuers: Mapping[str, str]) -> Declared:
+    def binding_of_policy(self, aws_account_key: str, name: str) -> str | None:
+        """Return the same for a policy."""
+        return _binding(self.policies, self.policy_prefixes, aws_account_key, name)
+
+    def names_its_role(self, key: str) -> bool:
+        """Return whether a binding says which role it has; else its role has an automatic name."""
+        role = mapping(mapping(self.bindings.get(key)).get("role"))
+        return "name" in role or "arn" in role
+
+
+def declared(
+    settings: Mapping[str, Any], issuers: Mapping[str, str], deployed: frozenset[str] = frozenset()
+) -> Declared:
     """Return what a stack file declares; its settings may have any shape.
 
     Args:
         settings: The `irsa:` settings.
         issuers: The issuers of its clusters, by key.
+        deployed: ARNs of the roles and policies in the state of its stack.
+
+    Raises:
+        CouldNotLookError: A name in it is encrypted.
     """
+    for place in _encrypted(mapping(settings.get("bindings"))):
+        raise CouldNotLookError(f"{place} is encrypted, so what it declares is not known here: write it in plain text")
     bindings = {key: mapping(each) for key, each in mapping(settings.get("bindings")).items()}
     clusters = list(mapping(settings.get("clusters"))) or [ONLY_CLUSTER]
     namespace = str(mapping(settings.get("defaults")).get("namespace") or DEFAULT_NAMESPACE)
@@ -58,7 +111,9 @@ def declared(settings: Mapping[str, Any], issuers: Mapping[str, str]) -> Declare
         settings,
         issuers,
         dict(_named(bindings, "role")),
+        dict(_automatic(bindings, "role")),
         dict(_named(bindings, "policy")),
+        dict(_automatic(bindings, "policy")),
         {
             (cluster, str(service_account.get("namespace") or namespace), str(service_account["name"])): key
             for key, binding in bindings.items()
@@ -66,7 +121,45 @@ def declared(settings: Mapping[str, Any], issuers: Mapping[str, str]) -> Declare
             for cluster in map(str, binding.get("clusters") or clusters)
         },
         dict(_numbers(mapping(settings.get("accounts")))),
+        deployed,
     )
+
+
+def is_encrypted(value: object) -> bool:
+    """Return whether a setting is one that Pulumi encrypts: https://www.pulumi.com/docs/iac/concepts/secrets/."""
+    return isinstance(value, Mapping) and set(value) == {"secure"}
+
+
+def _encrypted(bindings: Mapping[str, Any]) -> Iterator[str]:
+    for key, binding in bindings.items():
+        for steps in _PLAIN:
+            value = binding
+            for step in steps:
+                value = mapping(value).get(step)
+            if is_encrypted(value):
+                yield ".".join(map(named, ("irsa:bindings", str(key), *steps)))
+
+
+def _binding(exact: Names, prefixes: Names, aws_account_key: str, name: str) -> str | None:
+    name = name.lower()
+    key = exact.get((aws_account_key, name))
+    for automatic in (_RANDOM, _COUNTED):
+        found = automatic.fullmatch(name)
+        if key is None and found:
+            key = prefixes.get((aws_account_key, found[1]))
+    return key
+
+
+def _automatic(bindings: Mapping[str, Mapping[str, Any]], kind: str) -> Iterator[tuple[tuple[str, str], str]]:
+    """Yield how automatic names begin. A role of an ARN, or a policy that is not declared, has none."""
+    for key, binding in bindings.items():
+        settings = mapping(binding.get(kind))
+        if settings.keys() & {"name", "arn"} or (kind == "policy" and not settings):
+            continue
+        aws_account_key, prefix = str(binding.get("account") or ""), settings.get("namePrefix")
+        shortened = automatic_name_prefix(str(key), RULES[kind], RULES[f"{kind} prefix"])
+        for each in [prefix] if isinstance(prefix, str) else [f"{key}-", *([shortened] if shortened else [])]:
+            yield (aws_account_key, each.lower()), key
 
 
 def _named(bindings: Mapping[str, Mapping[str, Any]], kind: str) -> Iterator[tuple[tuple[str, str], str]]:

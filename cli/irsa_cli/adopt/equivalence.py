@@ -22,7 +22,7 @@ def are_equivalent(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def canonical(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return a document in the one form that all documents have which the provider takes for the same."""
-    statements = [canonical_statement(each) for each in listed(document.get("Statement"))]
+    statements = [canonical_statement(each) for each in items_of(document.get("Statement"))]
     return {**document, "Statement": sorted(statements, key=_text)}
 
 
@@ -44,7 +44,7 @@ def canonical_statement(statement: Any) -> Any:
     return found
 
 
-def listed(value: Any) -> list[Any]:
+def items_of(value: Any) -> list[Any]:
     """Return the values of an element that may be a list, or one value in place of a list of one."""
     if value is None:
         return []
@@ -56,7 +56,7 @@ def _principals(names: Any) -> list[str]:
 
 
 def _strings(value: Any) -> list[str]:
-    values: Iterable[Any] = listed(value)
+    values: Iterable[Any] = items_of(value)
     return sorted(each if isinstance(each, str) else json.dumps(each) for each in values)
 
 

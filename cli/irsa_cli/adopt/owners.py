@@ -6,6 +6,7 @@ for (`--take-from`): two owners would each undo what the other does.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from irsa.rules import commands
@@ -31,8 +32,8 @@ _TOOLS = {
     "argocd": "argocd",
     "flux": "flux",
 }
-# CloudFormation puts no tag of its own on a role (https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/277),
-# but without RoleName calls it by the stack, the logical ID and 12 characters, as in
+# Without RoleName, CloudFormation calls a role by the stack, the logical ID and 12 characters, and puts none of its
+# aws:cloudformation:* tags on it (https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/277):
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-iam-role.html (Return values).
 _GENERATED_NAME = re.compile(
     r"[A-Za-z].*-([A-Za-z0-9]+)-(?=[a-z0-9]*[A-Z])(?=[A-Za-z]*[0-9])([A-Z0-9]{12,13}|[A-Za-z0-9]{12})"
@@ -42,19 +43,22 @@ _CDK_LOGICAL_ID = re.compile(r".+[0-9A-F]{8}")
 
 
 class Owner(NamedTuple):
-    """A tool that manages something, and what it calls it, such as the name of a stack; empty where that is unknown.
+    """A tool that manages something.
 
-    Only the name of a role may say so: then it is not certain.
+    Attributes:
+        tool: The tool.
+        what: What it calls that, such as the name of a stack; empty where that is unknown.
+        by: By what this is only likely, such as the name of the role; empty where the tool itself says so.
     """
 
     tool: str
     what: str = ""
-    certain: bool = True
+    by: str = ""
 
     def __str__(self) -> str:
         """Return it for a message."""
-        if not self.certain:
-            return f"{named(self.tool)}, by its name"
+        if self.by:
+            return f"{named(self.tool)}, by {self.by}"
         return f"{named(self.tool)} ({named(self.what)})" if self.what else named(self.tool)
 
 
@@ -91,7 +95,7 @@ def _by_terraform(tags: Words) -> str | None:
     return next(("" for key, value in tags.items() if key.lower() == "terraform" and value.lower() != "false"), None)
 
 
-# In this order: what eksctl and CDK make is CloudFormation's too.
+# In this order: what eksctl and CDK create is CloudFormation's too.
 _OF_ROLES: Sequence[tuple[str, Callable[[Words], str | None]]] = (
     ("eksctl", _by_eksctl),
     ("cdk", _by_cdk),
@@ -116,12 +120,18 @@ _OF_SERVICE_ACCOUNTS = (
 _MANAGERS = (
     ("helm", "helm"),
     ("terraform", "Terraform"),
+    # The Kubernetes provider's user agent up to its first slash, where it does not use server-side apply:
+    # https://github.com/hashicorp/terraform-provider-kubernetes/blob/main/kubernetes/provider.go
+    ("terraform", "HashiCorp"),
     ("argocd", "argocd-controller"),
+    ("argocd", "argocd-application-controller"),
     ("flux", "kustomize-controller"),
     ("flux", "helm-controller"),
     ("eks-add-on", "eks"),
     ("pulumi", "pulumi-kubernetes"),
 )
+# Tools that, if they create a service account, create its role too, often without a tag.
+_OF_BOTH = frozenset({"ack", "crossplane", "pulumi", "terraform"})
 # What says whose it is, and would be wrong once irsa manages it.
 MARKS = (
     MANAGED_BY,
@@ -137,20 +147,28 @@ MARKS = (
 )
 
 
-def owners_of_role(role: FoundRole) -> list[Owner]:
-    """Return who manages a role, by its tags; what eksctl or CDK made is not CloudFormation's alone."""
+def owners_of_role(role: FoundRole, annotated: Iterable[FoundServiceAccount] = ()) -> list[Owner]:
+    """Return who manages a role, by its tags, its name, or else the service accounts that are annotated with it.
+
+    What eksctl or CDK created is not CloudFormation's alone.
+    """
     for tool, mark in _OF_ROLES:
         what = mark(role.tags)
         if what is not None:
             return [Owner(tool, what)]
-    return list(dict.fromkeys(_tagged(role.tags))) or _by_name(role.name)
+    return list(dict.fromkeys(_tagged(role.tags))) or _by_name(role.name) or _by_service_accounts(annotated)
+
+
+def _by_service_accounts(annotated: Iterable[FoundServiceAccount]) -> list[Owner]:
+    tools = {owner.tool for each in annotated for owner in owners_of_service_account(each)}
+    return [Owner(tool, by="its service account") for tool in sorted(tools & _OF_BOTH)]
 
 
 def _by_name(name: str) -> list[Owner]:
     generated = _GENERATED_NAME.fullmatch(name)
     if not generated:
         return []
-    return [Owner("cdk" if _CDK_LOGICAL_ID.fullmatch(generated[1]) else "cloudformation", certain=False)]
+    return [Owner("cdk" if _CDK_LOGICAL_ID.fullmatch(generated[1]) else "cloudformation", by="its name")]
 
 
 def _tagged(tags: Words) -> Iterator[Owner]:
@@ -190,6 +208,28 @@ def managed_fields(service_account: FoundServiceAccount) -> list[Mapping[str, An
 # --- how they let go -------------------------------------------------------------------------------------------------
 
 
+class Taken(NamedTuple):
+    """What is adopted from one tool.
+
+    Attributes:
+        whats: What the tool calls it, such as the names of stacks, sorted.
+        roles: Names of the roles of which that is not known, sorted.
+        service_accounts: The service accounts.
+        contexts: The kubeconfig's context of each cluster, by its name; None where there is none.
+    """
+
+    whats: Sequence[str] = ()
+    roles: Sequence[str] = ()
+    service_accounts: Sequence[FoundServiceAccount] = ()
+    contexts: Mapping[str, str | None] = {}
+
+    def step(self, service_account: FoundServiceAccount, command: Callable[[str | None], str]) -> str:
+        """Return a command for a service account, with its context; or else in words in which cluster it is to run."""
+        context = self.contexts.get(service_account.cluster)
+        text = command(context)
+        return text if context or not text else f"in cluster {named(service_account.cluster)}: {text}"
+
+
 class LettingGo(NamedTuple):
     """What an owner's user does before `pulumi up` imports the resources, and after it.
 
@@ -200,50 +240,64 @@ class LettingGo(NamedTuple):
     after: Sequence[str] = ()
 
 
-# The name of a role does not say which stack it is of.
-_FIND_STACK = (
-    "for each role: aws cloudformation describe-stack-resources --physical-resource-id ROLE, which names its stack"
-)
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-using-console-create-stack-parameters.html
+_STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
+_RETAIN = "DeletionPolicy: Retain"
 
 
-def _by_cloudformation(whats: Sequence[str], _: Sequence[FoundServiceAccount]) -> LettingGo:
-    if not whats:
-        keep = (
-            'in the template of each stack, add "DeletionPolicy": "Retain" to the role and to its policies; update it'
-        )
-        drop = "remove the role and its policies from these templates, and update the stacks: they stay"
-        return LettingGo([_FIND_STACK, keep], [drop])
-    before, after = [], []
-    for stack in whats:
-        before += [
-            f"{commands.cloudformation_template(stack)}",
-            'in that template, add "DeletionPolicy": "Retain" to the role and to its policies',
-            f"{commands.update_cloudformation_stack(stack)}",
-        ]
-        after += [f"remove the role and its policies from the template, and update stack {named(stack)}: they stay"]
-    return LettingGo(before, after)
-
-
-def _by_eksctl_stack(whats: Sequence[str], service_accounts: Sequence[FoundServiceAccount]) -> LettingGo:
-    before = [step for stack in whats or [""] for step in _by_cloudformation([stack] if stack else [], ()).before]
-    # With the label, eksctl would delete the service account together with its stack.
-    before += [commands.remove_label(each.namespace, each.name, MANAGED_BY) for each in service_accounts]
-    deletions = [commands.delete_cloudformation_stack(stack) for stack in whats] or ["delete these stacks"]
+def _by_cloudformation(taken: Taken) -> LettingGo:
+    # A template may be YAML, and have parameters that a plain update would reset. Its owner knows how it is deployed.
+    stacks = [f"of stack {named(each)}" for each in taken.whats]
+    stacks += [f"of the stack of role {named(each)}" for each in taken.roles]
+    keep = f"set {_RETAIN} on the role and on each of its policies, deploy it as you usually do, and wait for the end"
     return LettingGo(
-        before, ["remove the service accounts from iam.serviceAccounts of eksctl's configuration file", *deletions]
+        [*_find_stacks(taken.roles), *(f"in the template {each}, {keep}" for each in stacks)],
+        [f"remove the role and its policies from the template {each}, and deploy it: they stay" for each in stacks],
     )
 
 
-def _by_cdk_stack(whats: Sequence[str], _: Sequence[FoundServiceAccount]) -> LettingGo:
-    stacks = ", ".join(map(named, whats)) or "its stacks"
+def _find_stacks(roles: Iterable[str]) -> list[str]:
+    return [commands.find_cloudformation_stack(each) for each in roles]
+
+
+def _by_eksctl_stack(taken: Taken) -> LettingGo:
+    # eksctl's own templates are JSON, and have no parameters:
+    # https://github.com/eksctl-io/eksctl/blob/main/pkg/cfn/builder/iam.go
+    known = [each for each in taken.whats if _STACK_NAME.fullmatch(each)]
+    others = _by_cloudformation(Taken([each for each in taken.whats if each not in known], taken.roles))
+    before: list[str] = []
+    after = ["remove the service accounts from iam.serviceAccounts of eksctl's configuration file"]
+    for stack in known:
+        file = f"{stack}.json"
+        before += [
+            commands.save_json_template(stack, file),
+            f'in {file}, add "DeletionPolicy": "Retain" beside the "Type" of the role and of each policy',
+            commands.update_stack_without_parameters(stack, file),
+        ]
+        after += [
+            "go on only if the next command prints nothing: it lists what would be deleted with the stack",
+            commands.list_not_retained(stack),
+            commands.delete_cloudformation_stack(stack),
+        ]
+    # With the label, eksctl would delete the service account together with its stack.
+    labels = [
+        taken.step(each, partial(commands.remove_label, each.namespace, each.name, MANAGED_BY))
+        for each in taken.service_accounts
+    ]
+    return LettingGo([*before, *others.before, *labels], [*after, *others.after])
+
+
+def _by_cdk_stack(taken: Taken) -> LettingGo:
+    stacks = [f"stack {named(each)}" for each in taken.whats] + [f"the stack of {named(each)}" for each in taken.roles]
+    where = ", ".join(stacks) or "its stacks"
     keep = "in the CDK program, call applyRemovalPolicy(RemovalPolicy.RETAIN) on the role and its policies"
     return LettingGo(
-        [f"{keep}, and deploy {stacks}"],
-        [f"remove the role and its policies from the CDK program, and deploy {stacks}: they stay"],
+        [*_find_stacks(taken.roles), f"{keep}, deploy {where}, and wait for the end"],
+        [f"remove the role and its policies from the CDK program, and deploy {where}: they stay"],
     )
 
 
-def _by_terraform_state(_: Sequence[str], __: Sequence[FoundServiceAccount]) -> LettingGo:
+def _by_terraform_state(_: Taken) -> LettingGo:
     return LettingGo(
         ["run no `terraform apply` until the last of these steps is done"],
         [
@@ -254,34 +308,36 @@ def _by_terraform_state(_: Sequence[str], __: Sequence[FoundServiceAccount]) -> 
     )
 
 
-def _by_helm(_: Sequence[str], service_accounts: Sequence[FoundServiceAccount]) -> LettingGo:
+def _by_helm(taken: Taken) -> LettingGo:
     # Not before `pulumi up`: it removes what kubectl has written and the stack file does not declare.
     keep = [
-        commands.annotate(each.namespace, each.name, "helm.sh/resource-policy", "keep") for each in service_accounts
+        taken.step(each, partial(commands.annotate, each.namespace, each.name, "helm.sh/resource-policy", "keep"))
+        for each in taken.service_accounts
     ]
     marks = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace", "helm.sh/resource-policy")
+
+    def without_marks(each: FoundServiceAccount, context: str | None) -> str:
+        return commands.remove_annotations(each.namespace, each.name, *marks, context=context)
+
     return LettingGo(
         ["run no `helm upgrade` of these releases until the last of these steps is done"],
         [
             *keep,
             "upgrade each release so that its chart uses an existing service account: see its values for how",
-            *(commands.remove_annotations(each.namespace, each.name, *marks) for each in service_accounts),
+            *(taken.step(each, partial(without_marks, each)) for each in taken.service_accounts),
         ],
     )
 
 
-def _of_another(tool: str) -> Callable[[Sequence[str], Sequence[FoundServiceAccount]], LettingGo]:
-    def steps(whats: Sequence[str], _: Sequence[FoundServiceAccount]) -> LettingGo:
-        of = f" of {', '.join(map(named, whats))}" if any(whats) else ""
-        return LettingGo(
-            [f"tell {named(tool)} to keep what it no longer declares"],
-            [f"remove what was adopted from what {named(tool)} declares{of}: it stays"],
-        )
-
-    return steps
+def _of_another(tool: str, taken: Taken) -> LettingGo:
+    of = f" of {', '.join(map(named, taken.whats))}" if taken.whats else ""
+    return LettingGo(
+        [f"tell {named(tool)} to keep what it no longer declares"],
+        [f"remove what was adopted from what {named(tool)} declares{of}: it stays"],
+    )
 
 
-_LETTING_GO: Mapping[str, Callable[[Sequence[str], Sequence[FoundServiceAccount]], LettingGo]] = {
+_LETTING_GO: Mapping[str, Callable[[Taken], LettingGo]] = {
     "eksctl": _by_eksctl_stack,
     "cloudformation": _by_cloudformation,
     "cdk": _by_cdk_stack,
@@ -291,13 +347,6 @@ _LETTING_GO: Mapping[str, Callable[[Sequence[str], Sequence[FoundServiceAccount]
 TOOLS = tuple(dict.fromkeys([*_LETTING_GO, *_TOOLS.values(), "ack", "eks-add-on"]))
 
 
-def letting_go(tool: str, whats: Iterable[str], service_accounts: Sequence[FoundServiceAccount]) -> LettingGo:
-    """Return how a tool lets go of what is adopted from it, so that no Pod is without permissions at any moment.
-
-    Args:
-        tool: The owner.
-        whats: What it calls that, such as the names of stacks.
-        service_accounts: The service accounts that are taken from it.
-    """
-    steps = _LETTING_GO.get(tool, _of_another(tool))
-    return steps(sorted({each for each in whats if each}), service_accounts)
+def letting_go(tool: str, taken: Taken) -> LettingGo:
+    """Return how a tool lets go of what is adopted from it, so that no Pod is without permissions at any moment."""
+    return _LETTING_GO.get(tool, partial(_of_another, tool))(taken)

@@ -1,14 +1,13 @@
 """The files of policy documents, beside the stack file: none that is there is overwritten."""
 
-import hashlib
 import json
 from pathlib import Path
 
 from irsa.rules.mistakes import named
+from irsa_cli.adopt.names import digest
 from irsa_cli.exits import CouldNotLookError
 
 FOLDER = "policies"
-DIGEST = 8
 
 
 class PolicyFiles:
@@ -24,8 +23,7 @@ class PolicyFiles:
         Raises:
             CouldNotLookError: A file cannot be read, or both names that would do are of other documents.
         """
-        digest = hashlib.sha256(text.encode()).hexdigest()[:DIGEST]
-        for each in (preferred, f"{preferred}-{digest}"):
+        for each in (preferred, f"{preferred}-{digest(text)}"):
             name = f"{FOLDER}/{each}.json"
             # Some file systems ignore case.
             present = self._new.get(name.lower()) or self._read(name)

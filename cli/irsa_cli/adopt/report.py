@@ -1,13 +1,12 @@
 """What `irsa adopt` prints: what it takes, what it only annotates, what it leaves and why, and what to do next."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from irsa.rules import commands
 from irsa.rules.mistakes import named, visible
-from irsa_cli.adopt.bindings import Adoption, Item, Outcome
-from irsa_cli.adopt.owners import letting_go
-from irsa_cli.found import FoundServiceAccount
+from irsa_cli.adopt.outcomes import Adoption, Item, Outcome
+from irsa_cli.adopt.owners import Taken, letting_go
 
 COLORS = {
     Outcome.EXACT: "green",
@@ -69,7 +68,7 @@ def _written(adoption: Adoption, file: Path) -> Iterator[Line]:
 def _next(adoption: Adoption, file: Path, stack: str) -> Iterator[Line]:
     taken = [each for each in adoption.items if each.outcome in TAKEN]
     tools = sorted({owner.tool for each in taken for owner in each.owners})
-    going = {tool: letting_go(tool, _whats(taken, tool), _service_accounts(taken, tool)) for tool in tools}
+    going = {tool: letting_go(tool, _taken_from(tool, taken, adoption.contexts)) for tool in tools}
     steps = [(commands.check(str(file)), "")]
     steps += [(step, tool) for tool in tools for step in going[tool].before]
     steps += [
@@ -85,13 +84,11 @@ def _next(adoption: Adoption, file: Path, stack: str) -> Iterator[Line]:
         yield visible(f"  {number}. {step}{f'   ({note})' if note else ''}"), ""
 
 
-def _whats(items: Iterable[Item], tool: str) -> list[str]:
-    return [owner.what for each in items for owner in each.owners if owner.tool == tool]
-
-
-def _service_accounts(items: Iterable[Item], tool: str) -> list[FoundServiceAccount]:
-    return [
-        each.service_account
-        for each in items
-        if each.service_account is not None and tool in {owner.tool for owner in each.owners}
-    ]
+def _taken_from(tool: str, items: Iterable[Item], contexts: Mapping[str, str | None]) -> Taken:
+    owned = [(each, owner) for each in items for owner in each.owners if owner.tool == tool]
+    return Taken(
+        sorted({owner.what for _, owner in owned if owner.what}),
+        sorted({each.role_name for each, owner in owned if each.role_name and not owner.what}),
+        [each.service_account for each, _ in owned if each.service_account is not None],
+        contexts,
+    )

@@ -6,15 +6,15 @@ with it, so that of the accounts for which these all come out alike, one is aske
 """
 
 import bisect
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from irsa.evaluation import Evaluation, WebIdentityRequest
-from irsa.evaluation.admission import subjects_of_claim
+from irsa.evaluation.admission import FILLING, subjects_of_claim
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import Condition, Statement, parse
+from irsa.evaluation.patterns import regular_expression
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.grammar import split_operator
 from irsa.rules.mistakes import named
@@ -22,8 +22,6 @@ from irsa.rules.strangers import stranger
 from irsa.rules.subjects import CLAIM_PREFIX, WILDCARDS, is_pattern
 from irsa.rules.trust import DEFAULT_AUDIENCE
 
-# What stands for a wildcard of a pattern where an account that nobody named is tried.
-FILLING = "strangerzq"
 COMPARING_TEXT = ("StringEquals", "StringNotEquals", "StringLike", "StringNotLike")
 
 Parsed = tuple[str, list[Statement]]
@@ -104,7 +102,7 @@ def _each_kind(claims: Sequence[str], values: Collection[str]) -> Iterator[str]:
     matched: dict[str, list[tuple[str, bool]]] = {}
     for value in sorted(values):
         prefix = WILDCARDS.split(value, maxsplit=1)[0]
-        matches = _expression(value).fullmatch
+        matches = regular_expression(value).fullmatch
         for claim in claims[bisect.bisect_left(claims, prefix) :]:
             if not claim.startswith(prefix) or (prefix == value and claim != value):
                 break
@@ -117,18 +115,6 @@ def _each_kind(claims: Sequence[str], values: Collection[str]) -> Iterator[str]:
         if kind not in seen:
             seen.add(kind)
             yield claim
-
-
-def _expression(pattern: str) -> re.Pattern[str]:
-    """Return a pattern with `*` and `?` as a regular expression that never tries a text twice.
-
-    What stands between two stars is taken where it is found first, for good: a later place never matches more.
-    """
-    first, *between = [re.escape(each).replace(r"\?", ".") for each in re.sub(r"\*+", "*", pattern).split("*")]
-    if not between:
-        return re.compile(first, re.DOTALL)
-    *middle, last = between
-    return re.compile(f"{first}{''.join(f'(?>.*?{each})' for each in middle)}.*{last}", re.DOTALL)
 
 
 def _strangers(values: Collection[str]) -> Iterator[str]:

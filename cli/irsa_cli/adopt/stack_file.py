@@ -13,12 +13,15 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from irsa.rules.mistakes import named
+from irsa_cli.adopt.declared import is_encrypted
 from irsa_cli.exits import CouldNotLookError
 
 NAME = re.compile(r"Pulumi\.(.+)\.yaml")
 # What every reader of YAML takes for a string without quotes: Pulumi's own reads `yes`, 2012-10-17 and 0123 otherwise.
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./+@=,-]*(:[A-Za-z0-9_./+@=,*?:-]*[A-Za-z0-9_./+@=,*?-])?")
 _WORDS = re.compile(r"(?i:true|false|null|yes|no|on|off|y|n)")
+# Settings that decide what is declared already, or to which something is added.
+ADDED_TO = ("accounts", "bindings", "cluster", "clusters", "defaults", "quotas", "variables")
 _NEW = "# yaml-language-server: $schema=config/schema.json\n"
 _WIDTH = 2**20
 _OFFSET = 2
@@ -70,6 +73,9 @@ class StackFile:
         config = self._config(self._text)
         self._keys = {_setting(key): key for key in config}
         self.settings: dict[str, Any] = _settings(config)
+        for setting in ADDED_TO:
+            if is_encrypted(self.settings.get(setting)):
+                raise self._unusable(f"irsa:{setting} is encrypted, so what it has is not known here")
         region = config.get("aws:region")
         self.region = region if isinstance(region, str) else ""
 
@@ -135,26 +141,37 @@ class StackFile:
         return "".join(f"{' ' * column}{line}{newline}" for line in stream.getvalue().splitlines())
 
     def _check(self, text: str, additions: Additions) -> None:
-        """Raise where the new text is not what was there and what is added: nothing is lost by a form of YAML."""
-        wanted = {**self.settings, **additions.settings}
+        """Raise where the new text is not what was there and what is added: nothing is lost by a form of YAML.
+
+        Not in another setting either, which may share an anchor.
+        """
+        root = self._root(self._text)
+        config = {**(root.get("config") or {})}
+        if not self.exists and additions.region:
+            config["aws:region"] = additions.region
+        config |= {f"irsa:{name}": value for name, value in additions.settings.items()}
         for name, entries in additions.entries.items():
             if entries:
-                wanted[name] = {**(wanted.get(name) or {}), **entries}
-        found = _settings(self._config(text))
-        if found != _plain(wanted):
+                key = self._keys.get(f"irsa:{name}", f"irsa:{name}")
+                config[key] = {**(config.get(key) or {}), **entries}
+        found = self._root(text)
+        if {**found, "config": found.get("config") or {}} != _plain({**root, "config": config}):
             raise self._unusable("its form of YAML cannot be added to without changing it")
 
     def _config(self, text: str) -> dict[str, Any]:
+        config = self._root(text).get("config")
+        if config is not None and not isinstance(config, dict):
+            raise self._unusable("its `config:` is not a mapping")
+        return config or {}
+
+    def _root(self, text: str) -> dict[str, Any]:
         try:
-            root = yaml.load(text, Loader=_LOADER)  # noqa: S506 (it is the safe loader)
+            root = _plain(yaml.load(text, Loader=_LOADER))  # noqa: S506 (it is the safe loader)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise self._unusable(f"it is not YAML: {str(error).splitlines()[0]}") from error
         if root is not None and not isinstance(root, dict):
             raise self._unusable("it is not a mapping with `config:`")
-        config = (root or {}).get("config")
-        if config is not None and not isinstance(config, dict):
-            raise self._unusable("its `config:` is not a mapping")
-        return {str(key): _plain(value) for key, value in (config or {}).items()}
+        return root or {}
 
     def _ruamel(self) -> YAML:
         ruamel = YAML()

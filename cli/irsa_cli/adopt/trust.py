@@ -7,6 +7,7 @@ the one that is there.
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from irsa.evaluation.document import parse
@@ -23,17 +24,13 @@ from irsa.rules.mistakes import Mistake, listed, named, path_of
 from irsa.rules.names import AUDIENCE, check_name
 from irsa.rules.subjects import CLAIM_PREFIX, EVERY_SERVICE_ACCOUNT, check_subject, is_pattern
 from irsa.rules.trust import ACTION, DEFAULT_AUDIENCE, trust_document
-from irsa_cli.adopt.equivalence import are_equivalent, canonical_statement
-from irsa_cli.adopt.equivalence import listed as items_of
+from irsa_cli.adopt.equivalence import are_equivalent, canonical_statement, items_of
+from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.same_admission import Tokens, difference
 
 # How many statements that irsa would write as part of another one are kept as they are for a preview without a change.
 # With more of them, the binding says less to a reader than its trust policy did.
 MOST_KEPT = 1
-
-
-class Left(Exception):
-    """Something that is not adopted, and why."""
 
 
 @dataclass(frozen=True)
@@ -76,17 +73,30 @@ class ReadTrust:
         return not self.changes
 
 
+class Provider(Enum):
+    """What is known of an OIDC provider that a trust policy names.
+
+    IN_USE: Its tokens are those of a cluster, or of something else such as GitHub.
+    DEAD: No token comes by it: the AWS account has no such provider, or the user calls its issuer gone.
+    WITHOUT_CLUSTER: The provider is there, and no cluster that was found has its issuer.
+    """
+
+    IN_USE = auto()
+    DEAD = auto()
+    WITHOUT_CLUSTER = auto()
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What a role's trust policy is read against.
 
     Attributes:
         tokens: The tokens of each cluster, by the ARN of its OIDC provider in the role's AWS account.
-        is_dead: Says of the ARN of an OIDC provider whether no token comes by it any more.
+        standing: Says of the ARN of an OIDC provider what is known of it.
     """
 
     tokens: Mapping[str, Tokens]
-    is_dead: Callable[[str], bool]
+    standing: Callable[[str], Provider]
 
 
 class _Grant(NamedTuple):
@@ -144,6 +154,9 @@ def read_trust(
     _check(merged)
     if not dropped and are_equivalent(merged.document, document):
         return ReadTrust(merged)
+    if document.get("Version") != VERSION and "${" in json.dumps([each.get("Condition") for each in statements]):
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+        raise Left(f"a condition of its trust policy has ${{...}}, which becomes a variable with Version {VERSION}")
     changes = (*dropped, *_of_document(document), *changes) or ("it is written in another form",)
     if exact_only:
         raise Left(f"its trust policy changes: {'; '.join(changes)}")
@@ -164,13 +177,23 @@ def _living(
     for number, statement in enumerate(statements, 1):
         principal = statement["Principal"]
         federated = items_of(principal.get("Federated")) if isinstance(principal, Mapping) else []
-        dead = [each for each in federated if surroundings.is_dead(each)]
-        if not dead or statement["Effect"] != "Allow":
+        standing = {each: surroundings.standing(each) for each in map(str, federated)}
+        dead = [each for each in standing if standing[each] is Provider.DEAD]
+        unknown = [each for each in standing if standing[each] is Provider.WITHOUT_CLUSTER]
+        if statement["Effect"] != "Allow" or not (dead or unknown):
             living.append(statement)
             continue
-        what = f"statement {number} trusts {listed(dead)}, of a cluster that is gone"
+        if unknown:
+            issuers = listed([f"https://{issuer_of_provider(each)}" for each in unknown])
+            raise Left(
+                f"statement {number} trusts {listed(unknown)}, and no cluster that was read has that issuer: pass the "
+                f"cluster's --context, or --drop-dead-issuers {issuers} if it is gone"
+            )
         if not drop:
-            raise Left(f"{what}: --drop-dead-issuers adopts it without that")
+            raise Left(
+                f"statement {number} trusts {listed(dead)}, of a cluster that is gone: "
+                "--drop-dead-issuers adopts it without that"
+            )
         dropped.append(f"without {listed(dead)}, of a cluster that is gone")
         rest = [each for each in federated if each not in dead]
         others = {kind: names for kind, names in principal.items() if kind != "Federated"}
@@ -198,12 +221,12 @@ def _grants(index: int, statement: Mapping[str, Any], surroundings: Surroundings
             return []
         audiences, changes = lists, (*changes, f"with the audience {named(lists[0])}, the only one of the provider")
     pure = set(actions) == {ACTION.lower()}
-    own = [Settings((provider,), tuple(sorted(set(subjects))), each, conditions or None) for each in audiences]
-    if pure and len(own) == 1 and _is_written_alike(statement, own[0]):
-        return [_Grant(index, own[0], pure, ())]
+    by_audience = [Settings((provider,), tuple(sorted(set(subjects))), each, conditions or None) for each in audiences]
+    if pure and len(by_audience) == 1 and _is_written_alike(statement, by_audience[0]):
+        return [_Grant(index, by_audience[0], pure, ())]
     if statement.get("Sid"):
         changes = (*changes, f"without the Sid {named(str(statement['Sid']))}")
-    return [_Grant(index, each, pure, changes or ("each value stands there once",)) for each in own]
+    return [_Grant(index, each, pure, changes or ("each value stands there once",)) for each in by_audience]
 
 
 def _is_written_alike(statement: Mapping[str, Any], settings: Settings) -> bool:
@@ -340,9 +363,9 @@ def _kept(
     statements: Sequence[Mapping[str, Any]], grants: Sequence[_Grant], preferred: Collection[str]
 ) -> Settings | None:
     """Return the settings with every statement as it is; None where none is one that irsa writes."""
-    own = [grant for grant in grants if grant.pure and not grant.changes]
+    unchanged = [grant for grant in grants if grant.pure and not grant.changes]
     candidates = []
-    for same in _by_terms(own):
+    for same in _by_terms(unchanged):
         by_subjects: dict[tuple[str, ...], dict[str, _Grant]] = {}
         for grant in same:
             by_subjects.setdefault(grant.settings.subjects, {}).setdefault(grant.settings.provider_arns[0], grant)

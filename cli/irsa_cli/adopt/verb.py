@@ -1,26 +1,28 @@
 """Write a stack file that takes over roles and service accounts as they are."""
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from irsa.rules.mistakes import listed, named, nearest
-from irsa_cli.adopt.bindings import Adoption, Outcome, PolicySettings, Ways, adopt
+from irsa_cli.adopt.bindings import adopt
 from irsa_cli.adopt.choice import Choice
 from irsa_cli.adopt.declared import ONLY_CLUSTER, Declared, declared, mapping
+from irsa_cli.adopt.outcomes import Adoption, Outcome
 from irsa_cli.adopt.owners import TOOLS
 from irsa_cli.adopt.policy_files import PolicyFiles
 from irsa_cli.adopt.report import lines
 from irsa_cli.adopt.stack_file import Additions, StackFile, write
+from irsa_cli.adopt.task import PolicySettings, Ways
 from irsa_cli.discovery import add_discovery_options, discover
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.found import Discovery
-from irsa_cli.live.aws import LiveAwsAccounts, eks_cluster
+from irsa_cli.live.aws import LiveAwsAccounts, eks_cluster, region_of
 from irsa_cli.live.iam import LiveAwsAccount
-from irsa_cli.state import stack_outputs
+from irsa_cli.state import exported_state, parse_state, stack_outputs
 
 DESCRIPTION = """\
 Write a stack file for the roles and service accounts of a cluster, so that
@@ -38,7 +40,8 @@ exit codes: 0 everything that was chosen is in the file, 1 something is left,
 2 not checked (no permission, no answer), or nothing is chosen"""
 OUTPUT_HELP = "the stack file, Pulumi.STACK.yaml, which need not exist"
 EXACT_HELP = "take trust policies statement by statement, and leave those of which a preview would show a change"
-DEAD_HELP = "adopt roles without the statements of their trust policies for clusters that are gone"
+DEAD_HELP = """adopt roles without the statements of their trust policies for OIDC providers that are gone, and for
+these issuers: https URLs of clusters that are gone, whose OIDC providers are there"""
 FROM_HELP = f"also take what this tool manages: {', '.join(TOOLS)} (repeatable)"
 
 
@@ -58,7 +61,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--policies", action="store_true", help="take over policies too, with their documents in files")
     parser.add_argument("--take-from", metavar="TOOL", **repeated, help=FROM_HELP)
     parser.add_argument("--exact-only", action="store_true", help=EXACT_HELP)
-    parser.add_argument("--drop-dead-issuers", action="store_true", help=DEAD_HELP)
+    parser.add_argument("--drop-dead-issuers", nargs="*", metavar="ISSUER", help=DEAD_HELP)
     parser.set_defaults(run=run)
 
 
@@ -83,21 +86,23 @@ def run(options: argparse.Namespace) -> int:
     """
     choice = _choice(options)
     file = StackFile(options.output)
-    discovery = discover(options.context, options.cluster, options.stack, policies=True)
+    deployed, unread = _deployed(file, options.stack)
+    discovery = discover(options.context, options.cluster, options.stack, policies=options.policies)
+    discovery = replace(discovery, not_checked=(*discovery.not_checked, *unread))
     live = _current_account(discovery)
     files = PolicyFiles(options.output.parent)
     ways = Ways(
         policies=options.policies,
         take_from=frozenset(options.take_from),
         exact_only=options.exact_only,
-        drop_dead_issuers=options.drop_dead_issuers,
-        # boto3 reads another variable than the AWS CLI and Pulumi do first.
-        region=os.environ.get("AWS_REGION") or str(live.session.region_name or ""),
+        drop_dead_issuers=options.drop_dead_issuers is not None,
+        dropped_issuers=frozenset(options.drop_dead_issuers or ()),
+        region=region_of(live.session),
         aws_account=live.number,
         file_name=files.name,
         policy_settings=_settings_of_policies(live),
     )
-    adoption = adopt(discovery, choice, ways, _declared(file, live))
+    adoption = adopt(discovery, choice, ways, _declared(file, live, deployed))
     if not adoption.items:
         raise CouldNotLookError("nothing that was found is chosen: see `irsa inventory` for what there is")
     _check_tools(options.take_from, adoption)
@@ -153,13 +158,30 @@ def _settings_of_policies(live: LiveAwsAccount) -> Callable[[str], PolicySetting
     return settings
 
 
-def _declared(file: StackFile, live: LiveAwsAccount) -> Declared:
+def _deployed(file: StackFile, stacks: Collection[str]) -> tuple[frozenset[str], list[str]]:
+    """Return the ARNs of the roles and policies in the state of the file's stack, and why it cannot be read."""
+    if not file.exists or file.stack in stacks:
+        return frozenset(), []
+    try:
+        state = exported_state(file.stack, file.path.parent)
+        if not mapping(state.get("deployment")).get("resources"):
+            return frozenset(), []
+        found = parse_state(state, file.stack)
+    except CouldNotLookError as error:
+        # Before the first `pulumi up` there may be no stack.
+        return frozenset(), [] if "no stack named" in str(error) else [f"state of stack {named(file.stack)}: {error}"]
+    created = (each for each in found.bindings if each.role or each.unreadable)
+    arns = {arn for each in created for arn in (each.role_arn, *each.documents)}
+    return frozenset(arns), []
+
+
+def _declared(file: StackFile, live: LiveAwsAccount, deployed: frozenset[str]) -> Declared:
     """Return what the stack file declares; the issuer of a cluster that it only names is looked up."""
     clusters = {str(key): each for key, each in mapping(file.settings.get("clusters")).items()}
     if "cluster" in file.settings:
         clusters = {ONLY_CLUSTER: file.settings["cluster"]}
     issuers = {key: _issuer(key, mapping(cluster), file, live) for key, cluster in clusters.items()}
-    return declared(file.settings, issuers)
+    return declared(file.settings, issuers, deployed)
 
 
 def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: LiveAwsAccount) -> str:
@@ -167,10 +189,15 @@ def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: LiveAws
     if isinstance(cluster.get("oidcIssuer"), str):
         return str(cluster["oidcIssuer"])
     if isinstance(cluster.get("stack"), str):
-        return str(stack_outputs(cluster["stack"], file.path.parent).get("oidcIssuer"))
+        issuer = stack_outputs(cluster["stack"], file.path.parent).get("oidcIssuer")
+        if not isinstance(issuer, str):
+            raise CouldNotLookError(
+                f"{where}: stack {named(cluster['stack'])} has no output oidcIssuer that is a string"
+            )
+        return issuer
     if "account" in cluster or not isinstance(cluster.get("name"), str):
         raise CouldNotLookError(f"{where}: its issuer is not known here: add oidcIssuer and oidcProviderArn to it")
-    region = str(cluster.get("region") or file.region or live.session.region_name or "")
+    region = str(cluster.get("region") or file.region or region_of(live.session))
     found = eks_cluster(live.session, cluster["name"], region)
     if found is None:
         raise CouldNotLookError(f"{where}: there is no EKS cluster {named(cluster['name'])} in {named(region)}")
@@ -180,7 +207,7 @@ def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: LiveAws
 def _write(path: Path, file: StackFile, files: PolicyFiles, adoption: Adoption, region: str) -> None:
     """Write the policy files, and then the stack file that names them."""
     settings: dict[str, Any] = {}
-    entries: dict[str, dict[str, Any]] = {}
+    entries: dict[str, Mapping[str, Any]] = {}
     if adoption.several:
         entries["clusters"] = adoption.clusters
     elif adoption.clusters:

@@ -7,13 +7,13 @@ provider lists: a Pod may ask for a token of any audience.
 
 import bisect
 import functools
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from irsa.evaluation import DOCUMENTATION, Decision, Evaluation, TrustDocumentError, WebIdentityRequest
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import Condition, Statement, parse
+from irsa.evaluation.patterns import regular_expression
 from irsa.rules.arns import issuer_host_path, issuer_of_provider, oidc_provider_arn
 from irsa.rules.grammar import VERSION, split_operator
 from irsa.rules.mistakes import Mistake, listed, named
@@ -200,7 +200,7 @@ class Claims:
         end = bisect.bisect_left(self._claims, beginning + LAST_CHARACTER)
         if not pattern[len(beginning) :].strip("*"):
             return (1 << end) - (1 << start)
-        match = re.compile(regular_expression(pattern), re.DOTALL).fullmatch
+        match = regular_expression(pattern).fullmatch
         return sum(1 << index for index in range(start, end) if match(self._claims[index]))
 
     def divided(self, sets: Iterable[int]) -> list[int]:
@@ -234,19 +234,6 @@ class Claims:
         for each in self.service_accounts:
             found[each.namespace] = found.get(each.namespace, 0) | self.bit(each)
         return found
-
-
-def regular_expression(pattern: str) -> str:
-    """Return a regular expression for a pattern of StringLike; it takes time proportional to text times pattern.
-
-    Where a part between two `*` matches first, it may stay: whatever follows is found behind it, if it is there at all.
-    So nothing is tried twice (an atomic group).
-    """
-    first, *others = (re.escape(part).replace(r"\?", ".") for part in re.split(r"\*+", pattern))
-    if not others:
-        return first
-    *between, last = others
-    return first + "".join(f"(?>.*?{part})" for part in between) + f".*{last}"
 
 
 def admitted(trust: Trust, claims: Claims) -> list[Admitted]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -192,6 +193,15 @@ def session_of(inputs: Inputs) -> Any:
     except (*NO_ANSWER, ClientError, ValueError) as error:
         raise CouldNotLookError(f"AWS credentials: {said(error)}") from error
     return session
+
+
+def region_of(session: Any) -> str:
+    """Return the region that the AWS CLI and Pulumi would take, or an empty string.
+
+    boto3 reads AWS_DEFAULT_REGION only, and the AWS CLI reads AWS_REGION before that:
+    https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html
+    """
+    return os.environ.get("AWS_REGION") or str(session.region_name or "")
 
 
 def _assumed(session: Any, role: Mapping[str, Any]) -> Any:

@@ -207,23 +207,45 @@ def delete_inline_policy(role_name: str, policy_name: str) -> str:
     return _command(*words, *_option("--policy-name", policy_name))
 
 
-def cloudformation_template(stack: str) -> str:
-    """Return the command that saves the template of a CloudFormation stack as template.json.
+def find_cloudformation_stack(role_name: str) -> str:
+    """Return the command that shows of which CloudFormation stack a role is.
+
+    Source: https://docs.aws.amazon.com/cli/latest/reference/cloudformation/describe-stack-resources.html
+    """
+    words = ("aws", "cloudformation", "describe-stack-resources", *_option("--physical-resource-id", role_name))
+    return _command(*words, "--query", "StackResources[].[StackName,LogicalResourceId]", "--output", "text")
+
+
+def save_json_template(stack: str, file: str) -> str:
+    """Return the command that saves the template of a CloudFormation stack; one that is YAML would become a string.
 
     Source: https://docs.aws.amazon.com/cli/latest/reference/cloudformation/get-template.html
     """
     words = ("aws", "cloudformation", "get-template", *_option("--stack-name", stack))
     command = _command(*words, "--query", "TemplateBody")
-    return f"{command} > template.json" if command else ""
+    return f"{command} > {_quoted(file)}" if command and file.isprintable() else ""
 
 
-def update_cloudformation_stack(stack: str) -> str:
-    """Return the command that updates a CloudFormation stack, which has IAM roles, by template.json.
+def update_stack_without_parameters(stack: str, file: str) -> str:
+    """Return the command that updates a CloudFormation stack, which has IAM roles and no parameters, and waits for it.
 
-    Source: https://docs.aws.amazon.com/cli/latest/reference/cloudformation/update-stack.html
+    Sources: https://docs.aws.amazon.com/cli/latest/reference/cloudformation/update-stack.html and
+    https://docs.aws.amazon.com/cli/latest/reference/cloudformation/wait/stack-update-complete.html
     """
     words = ("aws", "cloudformation", "update-stack", *_option("--stack-name", stack))
-    return _command(*words, "--template-body", "file://template.json", "--capabilities", "CAPABILITY_NAMED_IAM")
+    update = _command(*words, "--template-body", f"file://{file}", "--capabilities", "CAPABILITY_NAMED_IAM")
+    wait = _command("aws", "cloudformation", "wait", "stack-update-complete", *_option("--stack-name", stack))
+    return f"{update} && {wait}" if update and wait else ""
+
+
+def list_not_retained(stack: str) -> str:
+    """Return the command that lists what is deleted with a CloudFormation stack whose template is JSON.
+
+    Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
+    """
+    words = ("aws", "cloudformation", "get-template", *_option("--stack-name", stack))
+    query = "values(TemplateBody.Resources)[?DeletionPolicy!='Retain'].Type"
+    return _command(*words, "--query", query, "--output", "text")
 
 
 def delete_cloudformation_stack(stack: str) -> str:
@@ -286,10 +308,10 @@ def annotate(namespace: str, name: str, key: str, value: str, context: str | Non
     return _command(*words, *_arguments(name, options=(*where, f"{key}={value}")))
 
 
-def remove_label(namespace: str, name: str, key: str) -> str:
-    """Return the command that removes a label of a service account."""
-    words = ("kubectl", "label", "serviceaccount")
-    return _command(*words, *_arguments(name, f"{key}-", options=_option("-n", namespace)))
+def remove_label(namespace: str, name: str, key: str, context: str | None = None) -> str:
+    """Return the command that removes a label of a service account, in the cluster of a context if one is given."""
+    words, where = ("kubectl", "label", "serviceaccount"), (*_option("-n", namespace), *_given("--context", context))
+    return _command(*words, *_arguments(name, f"{key}-", options=where))
 
 
 def restart(kind: str, name: str, namespace: str) -> str:

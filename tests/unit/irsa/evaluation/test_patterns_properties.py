@@ -1,11 +1,12 @@
 """Wildcards against a matcher of another kind, and against Python's own."""
 
+import itertools
 import re
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from irsa.evaluation.patterns import matches, pattern_of
+from irsa.evaluation.patterns import matches, overlap, pattern_of, regular_expression
 from tests.unit.irsa.evaluation.glob_oracle import glob
 
 TEXTS = st.text("ab.\n", max_size=8)
@@ -20,3 +21,30 @@ def test_wildcards_agree_with_two_other_matchers(pattern: str, text: str) -> Non
     expected = re.fullmatch(translated, text, re.DOTALL) is not None
     assert glob(pattern, text) is expected
     assert matches(text, pattern_of(pattern, wildcards=True)) is expected
+
+
+@given(st.text("ab.:*?\n\\", max_size=12), st.text("ab.:\n\\", max_size=12))
+@settings(max_examples=500)
+def test_the_regular_expression_matches_what_the_evaluator_does(pattern: str, text: str) -> None:
+    """Protects searches in many service accounts: a pattern of a trust policy has one meaning."""
+    found = regular_expression(pattern).fullmatch(text) is not None
+
+    assert found == matches(text, pattern_of(pattern, wildcards=True))
+
+
+# Of two patterns this short that overlap, a text of this length matches both: each star stands for a part of the other.
+SHORT = st.text("ab*?", max_size=4)
+ALL_TEXTS = ["".join(each) for length in range(8) for each in itertools.product("ab", repeat=length)]
+
+
+@given(SHORT, SHORT)
+@example("a*", "*b")
+@example("*", "")
+@settings(max_examples=200)
+def test_two_patterns_overlap_if_a_text_matches_both(one: str, other: str) -> None:
+    """Protects a choice by a pattern: a role for `team-*` is one of those for `*-a`, and no other is."""
+    patterns = [pattern_of(each, wildcards=True) for each in (one, other)]
+    expected = any(all(matches(text, each) for each in patterns) for text in ALL_TEXTS)
+
+    assert overlap(*patterns) is expected
+    assert overlap(*reversed(patterns)) is expected

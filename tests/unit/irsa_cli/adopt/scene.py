@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from irsa_cli.adopt.bindings import Adoption, Ways, adopt
+from irsa_cli.adopt.bindings import adopt
 from irsa_cli.adopt.choice import Choice
 from irsa_cli.adopt.declared import Declared
+from irsa_cli.adopt.outcomes import Adoption
 from irsa_cli.adopt.same_admission import Tokens
-from irsa_cli.adopt.trust import Surroundings
+from irsa_cli.adopt.task import Ways
+from irsa_cli.adopt.trust import Provider, Surroundings
 from irsa_cli.found import Discovery, FoundAwsAccount, FoundCluster, FoundPolicy, FoundRole, FoundServiceAccount
 
-ACCOUNT = "111122223333"
+AWS_ACCOUNT = "111122223333"
 ELSEWHERE = "arn:aws:iam::444455556666:role/elsewhere"
 STS = "sts.amazonaws.com"
 ROLE_ARN = "eks.amazonaws.com/role-arn"
@@ -21,14 +23,14 @@ def host_path(cluster: str = "BLUE") -> str:
 
 
 def provider(cluster: str = "BLUE") -> str:
-    return f"arn:aws:iam::{ACCOUNT}:oidc-provider/{host_path(cluster)}"
+    return f"arn:aws:iam::{AWS_ACCOUNT}:oidc-provider/{host_path(cluster)}"
 
 
 BLUE, GREEN, GONE = provider("BLUE"), provider("GREEN"), provider("GONE")
 
 
 def role_arn(name: str) -> str:
-    return f"arn:aws:iam::{ACCOUNT}:role/{name}"
+    return f"arn:aws:iam::{AWS_ACCOUNT}:role/{name}"
 
 
 def statement(
@@ -66,7 +68,10 @@ def surroundings(
 ) -> Surroundings:
     """Return clusters that all have these service accounts, `namespace:name`; the issuer GONE is of no cluster."""
     claims = tuple(sorted(f"system:serviceaccount:{each}" for each in accounts))
-    return Surroundings({provider(each): Tokens(claims, audiences) for each in clusters}, lambda arn: arn == GONE)
+    return Surroundings(
+        {provider(each): Tokens(claims, audiences) for each in clusters},
+        lambda arn: Provider.DEAD if arn == GONE else Provider.IN_USE,
+    )
 
 
 def service_account(
@@ -99,7 +104,7 @@ def found(
     names = clusters or {"blue": "BLUE"}
     live = {f"https://{host_path(issuer)}" for issuer in names.values()}
     aws_account = FoundAwsAccount(
-        ACCOUNT,
+        AWS_ACCOUNT,
         tuple(sorted(roles, key=lambda each: each.arn)),
         {provider(each): (STS,) for each in (*names.values(), "GONE")},
         {"us-west-2": frozenset(live)},
@@ -117,5 +122,5 @@ def found(
 
 def adopted(discovery: Discovery, choice: Choice | None = None, file: Declared | None = None, **ways: Any) -> Adoption:
     """Return what is adopted of a discovery, by default everything into a new file."""
-    given = Ways(aws_account=ACCOUNT, region="us-west-2", file_name=lambda name, _: f"policies/{name}.json", **ways)
+    given = Ways(aws_account=AWS_ACCOUNT, region="us-west-2", file_name=lambda name, _: f"policies/{name}.json", **ways)
     return adopt(discovery, choice or Choice(), given, file or Declared())

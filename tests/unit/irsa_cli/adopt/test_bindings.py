@@ -9,13 +9,15 @@ import pytest
 import yaml
 
 from config.check import report_of
-from irsa_cli.adopt.bindings import Adoption, Outcome, PolicySettings
 from irsa_cli.adopt.choice import Choice
 from irsa_cli.adopt.declared import declared
+from irsa_cli.adopt.outcomes import Adoption, Outcome
 from irsa_cli.adopt.stack_file import Additions, StackFile
-from irsa_cli.found import FoundAwsAccount, FoundPolicy
+from irsa_cli.adopt.task import PolicySettings
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.found import FoundAwsAccount, FoundPolicy, FoundRole
 from tests.unit.irsa_cli.adopt.scene import (
-    ACCOUNT,
+    AWS_ACCOUNT,
     ELSEWHERE,
     GONE,
     adopted,
@@ -30,7 +32,7 @@ from tests.unit.irsa_cli.adopt.scene import (
     statement,
 )
 
-POLICY = f"arn:aws:iam::{ACCOUNT}:policy/team/read"
+POLICY = f"arn:aws:iam::{AWS_ACCOUNT}:policy/team/read"
 OF_AWS = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"
 
 
@@ -406,17 +408,24 @@ def test_several_clusters(tmp_path: Path) -> None:
 
 
 def test_keys_are_unique_and_legal(tmp_path: Path) -> None:
-    """Protects the stack file from one key for two: `a` with `b-c`, and `a-b` with `c`; and from long names."""
+    """Protects from a lost binding: `a` with `b-c` and `a-b` with `c` have one key, and long names begin alike."""
     service_accounts = [
         service_account("b-c", ELSEWHERE, namespace="a"),
         service_account("c", ELSEWHERE, namespace="a-b"),
         service_account("x" * 120, ELSEWHERE, namespace="a"),
+        service_account(f"{'x' * 120}y", ELSEWHERE, namespace="a"),
+        *(
+            service_account(name, ELSEWHERE, namespace=namespace)
+            for namespace, name in (("a-b-c", "d"), ("a", "b-c-d"))
+        ),
+        *(service_account(name, ELSEWHERE, namespace=namespace) for namespace, name in (("a-b", "c-d"),)),
     ]
     roles = [role("with@sign", statement("a:b"))]
     bindings = written(adopted(found(service_accounts, roles)), tmp_path)["irsa:bindings"]
 
     assert set(bindings) >= {"a-b-c", "a-b-c-blue", "with-sign"}
-    assert len(bindings) == 4
+    declared_accounts = [each["serviceAccount"] for each in bindings.values() if "serviceAccount" in each]
+    assert len(declared_accounts) == len(service_accounts)
 
 
 def test_a_raised_quota_is_written(tmp_path: Path) -> None:
@@ -435,7 +444,29 @@ def test_a_role_of_a_cluster_that_is_gone_is_left() -> None:
 
     assert outcomes(adoption) == {"gone": Outcome.LEFT, "mixed": Outcome.LEFT}
     assert GONE in reason(adoption, "mixed")
+    # Its provider is there: the cluster may be one of another AWS account, which was not read.
+    still = adopted(found([], [mixed]), drop_dead_issuers=True)
+    assert outcomes(still) == {"mixed": Outcome.LEFT}
+    assert "pass the cluster's --context" in reason(still, "mixed")
+    issuer = f"https://{host_path('GONE')}"
+    named_gone = adopted(found([], [mixed]), drop_dead_issuers=True, dropped_issuers=[issuer])
+    assert outcomes(named_gone) == {"mixed": Outcome.TIDIED}
+
+
+def test_a_provider_that_is_deleted_is_dropped_when_asked() -> None:
+    """Protects blue/green leftovers: no token comes by a provider that the AWS account does not have."""
+    mixed = role("mixed", statement("team-a:app"), statement("team-a:app", cluster="DELETED"))
+
+    assert outcomes(adopted(found([], [mixed]))) == {"mixed": Outcome.LEFT}
     assert outcomes(adopted(found([], [mixed]), drop_dead_issuers=True)) == {"mixed": Outcome.TIDIED}
+
+
+def test_the_issuer_of_a_cluster_that_is_there_is_never_dropped() -> None:
+    """Protects a live cluster from a misspelled option: its statement stays."""
+    of_blue = role("app", statement("team-a:app"))
+    adoption = adopted(found([], [of_blue]), drop_dead_issuers=True, dropped_issuers=[f"https://{host_path()}"])
+
+    assert outcomes(adoption) == {"app": Outcome.EXACT}
 
 
 def test_a_cluster_that_may_be_there_is_not_called_gone() -> None:
@@ -445,7 +476,7 @@ def test_a_cluster_that_may_be_there_is_not_called_gone() -> None:
     denied = FoundAwsAccount("444455556666", (), {}, {"us-west-2": None})
     github = {
         "Effect": "Allow",
-        "Principal": {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"},
+        "Principal": {"Federated": f"arn:aws:iam::{AWS_ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"},
         "Action": "sts:AssumeRoleWithWebIdentity",
         "Condition": {"StringLike": {"token.actions.githubusercontent.com:sub": "repo:team/*"}},
     }
@@ -491,17 +522,155 @@ def test_a_service_account_that_its_role_refuses_is_left() -> None:
         (Choice(roles=["on?"]), {"one", "team-a/one"}),
         (Choice(roles=[role_arn("two")]), {"two", "team-b/two"}),
         (Choice(tags=[("team", "b")]), {"two", "team-b/two"}),
-        (Choice(namespaces=["team-a"], tags=[("team", "b")]), set()),
+        (Choice(namespaces=["*-b"]), {"two", "team-b/two"}),
+        (Choice(service_accounts=["team-?/one"]), {"one", "team-a/one"}),
+        (Choice(namespaces=["team-a", "team-b"], tags=[("team", "b")], roles=["*"]), None),
+        (Choice(namespaces=["team-a"], tags=[("team", "b")]), None),
+        (Choice(namespaces=["team-a", "team-c"]), None),
+        (Choice(service_accounts=["team-a/one", "team-a/two"]), None),
+        (Choice(roles=["one", "three"]), None),
+        # No pattern of files: AWS's and Kubernetes' names have no brackets.
+        (Choice(roles=["one", "[t]wo"]), None),
+        (Choice(tags=[("team", "b"), ("team", "c")]), None),
     ],
 )
-def test_a_choice(choice: Choice, expected: set[str]) -> None:
-    """Protects what is not chosen: it is neither taken nor named."""
+def test_a_choice(choice: Choice, expected: set[str] | None) -> None:
+    """Protects what is not chosen: it is neither taken nor named. A part that chooses nothing is refused (None)."""
     discovery = found(
         [service_account("one", role_arn("one")), service_account("two", role_arn("two"), namespace="team-b")],
         [role("one", statement("team-a:one")), role("two", statement("team-b:two"), tags={"team": "b"})],
     )
 
-    assert set(outcomes(adopted(discovery, choice))) == expected
+    if expected is None:
+        with pytest.raises(CouldNotLookError, match="nothing that was found is chosen by"):
+            adopted(discovery, choice)
+    else:
+        assert set(outcomes(adopted(discovery, choice))) == expected
+
+
+def test_each_part_that_chooses_nothing_is_named() -> None:
+    """Protects from a misspelled name among many: all of them are named, as they were written, and no other."""
+    discovery = found([service_account("one", role_arn("one"))], [role("one", statement("team-a:one"))])
+    choice = Choice(["team-a", "team-x"], ["team-a/one", "team-a/on"], ["one", "tow"], [])
+
+    with pytest.raises(CouldNotLookError) as error:
+        adopted(discovery, choice)
+    for option in ("--namespace team-x", "--service-account team-a/on", "--role tow"):
+        assert f'"{option}"' in str(error.value)
+    assert str(error.value).count("--") == 3
+
+
+@pytest.mark.parametrize(
+    ("subject", "namespace", "is_chosen"),
+    [
+        ("team-*:web", "team-a", True),
+        ("team-?:*", "team-a", True),
+        ("team-*:web", "*-a", True),
+        ("team-a:web", "team-*", True),
+        ("team-*:web", "other", False),
+        # For every namespace, and so of none.
+        ("*:*", "team-a", False),
+    ],
+)
+def test_a_role_is_chosen_by_whom_it_trusts(subject: str, namespace: str, is_chosen: bool) -> None:
+    """Protects a team that moves: a role for a pattern of namespaces is one of theirs, annotated or not."""
+    roles = [
+        role("wide", statement(subject, operator="StringLike")),
+        role("beside", statement(f"{namespace.replace('*', 'x')}:beside")),
+    ]
+    chosen = outcomes(adopted(found([], roles), Choice(namespaces=[namespace])))
+
+    assert ("wide" in chosen) is is_chosen
+    assert "beside" in chosen
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        # The service account is annotated with it.
+        ("anything", {"serviceAccount": {"name": "app"}}),
+        ("web-1a2b3c4", {}),
+        ("web-1a2b3c4", {"role": {"description": "x"}}),
+        ("my-20250318071504123400000001", {"role": {"namePrefix": "my-"}}),
+    ],
+)
+def test_a_role_with_an_automatic_name_is_not_taken_twice(name: str, settings: dict[str, Any]) -> None:
+    """Protects from two resources for one role: the binding that created it has no name for it in the file.
+
+    https://www.pulumi.com/docs/iac/concepts/resources/names/#autonaming
+    """
+    discovery = found([service_account("app", role_arn(name))], [role(name, statement("team-a:app"))])
+    of_irsa = {"cluster": {}, "defaults": {"namespace": "team-a"}, "bindings": {"web": settings}}
+    file = declared(of_irsa, {"cluster": f"https://{host_path()}"})
+
+    assert outcomes(adopted(discovery, file=file))[name] is Outcome.DECLARED
+
+
+def test_what_is_in_the_state_is_not_taken_twice() -> None:
+    """Protects a stack whose binding was removed from the file, or renamed: its role and policy are its own still."""
+    discovery = with_policy()
+    in_state = adopted(discovery, file=declared({}, {}, frozenset({role_arn("app")})), **policies())
+    assert outcomes(in_state) == {"app": Outcome.DECLARED}
+    of_policy = adopted(discovery, file=declared({}, {}, frozenset({POLICY})), **policies())
+    assert reason(of_policy, "role") == f"policy {POLICY} stays in policyArns: it is in the state of the stack"
+
+
+def test_a_name_that_is_encrypted_is_refused() -> None:
+    """Protects from a second declaration: what an encrypted name declares is not known."""
+    for place in ({"role": {"name": {"secure": "v1:x"}}}, {"serviceAccount": {"secure": "v1:x"}}):
+        with pytest.raises(CouldNotLookError, match=r"irsa:bindings\.web"):
+            declared({"bindings": {"web": place}}, {})
+
+
+def test_the_role_of_another_tools_account_is_left_unless_asked_for() -> None:
+    """Protects the stacks of others: their roles often have no tag, and their service accounts say whose they are."""
+    app = service_account("app", role_arn("app"), metadata={"managedFields": [{"manager": "HashiCorp"}]})
+    discovery = found([app], [role("app", statement("team-a:app"))])
+    adoption = adopted(discovery)
+
+    assert set(outcomes(adoption).values()) == {Outcome.LEFT}
+    assert reason(adoption, "role") == "it belongs to terraform, by its service account: --take-from terraform"
+    assert outcomes(adopted(discovery, take_from=["terraform"]))["app"] is Outcome.EXACT
+
+
+def test_a_service_linked_role_is_left() -> None:
+    """Protects a role that only a service of AWS may change."""
+    linked = role("app", statement("team-a:app"), path="/aws-service-role/eks.amazonaws.com/")
+    adoption = adopted(found([], [linked]))
+
+    assert reason(adoption, "role") == "it is a service-linked role, which belongs to a service of AWS"
+
+
+def test_a_variable_that_a_new_version_would_replace_leaves_the_role() -> None:
+    """Protects a condition: with Version 2012-10-17, `${aws:PrincipalTag/x}` in it is no longer these characters.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html
+    """
+    condition = statement("team-a:app")["Condition"]
+    condition["StringEquals"]["aws:RequestTag/x"] = "${aws:PrincipalTag/x}"
+    for version in ({"Version": "2008-10-17"}, {}):
+        old = FoundRole(role_arn("app"), {**version, "Statement": [statement("team-a:app", Condition=condition)]})
+        assert "becomes a variable with Version 2012-10-17" in reason(adopted(found([], [old])), "role")
+    new = role("app", statement("team-a:app", Condition=condition))
+    assert outcomes(adopted(found([], [new]))) == {"app": Outcome.EXACT}
+
+
+def test_a_pull_secret_without_a_name_is_a_reason() -> None:
+    """Protects from a traceback: Kubernetes accepts such an item, and the stack file cannot say it."""
+    adoption = adopted(found([service_account("app", ELSEWHERE, imagePullSecrets=[{}])]))
+
+    assert outcomes(adoption) == {"team-a/app": Outcome.ANNOTATED}
+    assert "an item of `imagePullSecrets` has no name" in reason(adoption, "team-a/app")
+
+
+def test_an_empty_audience_leaves_the_service_account() -> None:
+    """Protects its Pods: the webhook mounts a token of the API server's own audience for it, and irsa cannot say that.
+
+    https://github.com/aws/amazon-eks-pod-identity-webhook#eks-walkthrough
+    """
+    app = service_account("app", ELSEWHERE, metadata={"annotations": {"eks.amazonaws.com/audience": ""}})
+
+    assert outcomes(adopted(found([app]))) == {"team-a/app": Outcome.LEFT}
 
 
 def test_a_second_cluster_is_not_added_to_a_file_of_one() -> None:

@@ -5,7 +5,7 @@ https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/277
 
 import pytest
 
-from irsa_cli.adopt.owners import Owner, letting_go, owners_of_role
+from irsa_cli.adopt.owners import Owner, Taken, letting_go, owners_of_role
 from tests.unit.irsa_cli.adopt.scene import role, service_account, statement
 
 
@@ -26,7 +26,7 @@ def test_a_generated_name_is_a_mark(name: str, tool: str) -> None:
     """Protects from two owners: a stack's role is not taken for a role of nobody's, because it has no tag."""
     (owner,) = owners(name)
 
-    assert (owner.tool, owner.certain) == (tool, False)
+    assert (owner.tool, owner.by) == (tool, "its name")
     assert str(owner) == f"{tool}, by its name"
 
 
@@ -65,7 +65,7 @@ def test_the_stack_of_an_eksctl_role_is_derived_from_its_tags() -> None:
 @pytest.mark.parametrize("tool", ["cloudformation", "cdk", "eksctl"])
 def test_an_unknown_stack_has_steps_too(tool: str) -> None:
     """Protects a role whose stack is not known: it is retained first, and let go of at last."""
-    before, after = letting_go(tool, [""], [])
+    before, after = letting_go(tool, Taken(roles=["app"]))
 
     assert any("Retain" in each or "RETAIN" in each for each in before)
     assert after
@@ -73,8 +73,10 @@ def test_an_unknown_stack_has_steps_too(tool: str) -> None:
 
 def test_helm_keeps_an_account_when_the_import_is_done() -> None:
     """Protects a chart's account: `pulumi up` removes what kubectl wrote before it, also what tells Helm to keep it."""
-    before, after = letting_go("helm", ["r"], [service_account("app")])
-    keep = "kubectl annotate serviceaccount app -n team-a --overwrite helm.sh/resource-policy=keep"
+    before, after = letting_go(
+        "helm", Taken(["r"], service_accounts=[service_account("app")], contexts={"blue": "blue"})
+    )
+    keep = "kubectl annotate serviceaccount app -n team-a --context blue --overwrite helm.sh/resource-policy=keep"
 
     assert keep not in before
     assert after[0] == keep

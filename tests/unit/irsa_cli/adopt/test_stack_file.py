@@ -115,7 +115,12 @@ def test_a_setting_of_another_spelling_is_added_to(tmp_path: Path) -> None:
         ("- x\n", "it is not a mapping with `config:`"),
         ("config: {\n", "it is not YAML"),
         ("config:\n  irsa:bindings: [x]\n", "is not a mapping that can be added to"),
-        ("config:\n  irsa:bindings: {secure: v1:abc}\n", "is not a mapping that can be added to"),
+        ("config:\n  irsa:bindings: {secure: v1:abc}\n", "irsa:bindings is encrypted"),
+        ("config:\n  irsa:bindings:\n    secure: v1:abc\n", "irsa:bindings is encrypted"),
+        ("config:\n  irsa:cluster:\n    secure: v1:abc\n", "irsa:cluster is encrypted"),
+        ("config:\n  irsa:accounts:\n    secure: v1:abc\n", "irsa:accounts is encrypted"),
+        ("config:\n  other:x: &a\n    b: {}\n  irsa:bindings: *a\n", "its form of YAML"),
+        ("shared: &a\n  b: {}\nconfig:\n  irsa:bindings: *a\n", "its form of YAML"),
     ],
 )
 def test_a_file_that_cannot_be_added_to_is_refused(text: str, why: str, tmp_path: Path) -> None:

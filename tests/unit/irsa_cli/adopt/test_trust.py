@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from irsa_cli.adopt.equivalence import are_equivalent
-from irsa_cli.adopt.trust import Left, ReadTrust, read_trust
+from irsa_cli.adopt.outcomes import Left
+from irsa_cli.adopt.trust import ReadTrust, read_trust
 from tests.unit.irsa_cli.adopt.scene import (
     BLUE,
     GONE,

@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 from irsa.evaluation import WebIdentityRequest, evaluate
 from irsa.rules.trust import trust_document
 from irsa_cli.adopt.equivalence import are_equivalent
+from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.same_admission import Tokens, difference
-from irsa_cli.adopt.trust import Left, Surroundings, read_trust
+from irsa_cli.adopt.trust import Provider, Surroundings, read_trust
 from tests.unit.irsa_cli.adopt.scene import BLUE, GREEN, STS, host_path, policy_document, provider
 
 NAMESPACES, NAMES = ("a", "ab", "b"), ("x", "xy", "y")
 ACCOUNTS = tuple(f"system:serviceaccount:{ns}:{name}" for ns, name in itertools.product(NAMESPACES, NAMES))
 AUDIENCES = (STS, "other")
-SURROUNDINGS = Surroundings({each: Tokens(ACCOUNTS, AUDIENCES) for each in (BLUE, GREEN)}, lambda _: False)
+SURROUNDINGS = Surroundings({each: Tokens(ACCOUNTS, AUDIENCES) for each in (BLUE, GREEN)}, lambda _: Provider.IN_USE)
 
 parts = st.sampled_from(("a", "ab", "b", "x", "xy", "y", "*", "a*", "?", "x?"))
 subjects = st.lists(st.builds("{}:{}".format, parts, parts), min_size=1, max_size=4)

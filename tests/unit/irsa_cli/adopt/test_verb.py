@@ -13,7 +13,7 @@ from irsa_cli.adopt import verb
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.found import Discovery, FoundPolicy
 from tests.unit.irsa_cli.adopt.scene import (
-    ACCOUNT,
+    AWS_ACCOUNT,
     ELSEWHERE,
     found,
     host_path,
@@ -25,7 +25,7 @@ from tests.unit.irsa_cli.adopt.scene import (
     statement,
 )
 
-POLICY = f"arn:aws:iam::{ACCOUNT}:policy/read"
+POLICY = f"arn:aws:iam::{AWS_ACCOUNT}:policy/read"
 EVERYTHING = found(
     [service_account("app", role_arn("app"))],
     [role("app", statement("team-a:app"), attached_policies=(POLICY,))],
@@ -33,7 +33,7 @@ EVERYTHING = found(
 )
 
 
-def live(number: str = ACCOUNT) -> Any:
+def live(number: str = AWS_ACCOUNT) -> Any:
     policy = {"Description": "Reads", "Tags": [{"Key": "team", "Value": "a"}]}
     return SimpleNamespace(number=number, session=SimpleNamespace(region_name="us-west-2"), policy=lambda _: policy)
 
@@ -42,9 +42,10 @@ def live(number: str = ACCOUNT) -> Any:
 def discovered(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Set what the discovery finds."""
 
-    def discovered(discovery: Discovery, number: str = ACCOUNT) -> None:
+    def discovered(discovery: Discovery, number: str = AWS_ACCOUNT) -> None:
         monkeypatch.setattr(verb, "discover", lambda *_, **__: discovery)
         monkeypatch.setattr(verb, "_current_account", lambda _: live(number))
+        monkeypatch.setattr(verb, "exported_state", lambda *_: {})
 
     discovered(EVERYTHING)
     return discovered
@@ -116,12 +117,84 @@ def test_a_cluster_by_its_name_is_looked_up(discovered: Any, tmp_path: Path, mon
         run(tmp_path, "--all")
 
 
+STACK_FILE = f"config:\n  irsa:cluster: {{oidcIssuer: 'https://{host_path()}'}}\n"
+
+
+def test_what_is_in_the_state_of_the_stack_is_not_taken_again(
+    discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects from two resources for one role, whatever it is called: the state of the file's stack is read."""
+    (tmp_path / "Pulumi.prod.yaml").write_text(STACK_FILE)
+    asked: list[Any] = []
+    state = {"deployment": {"resources": [{"urn": "urn:pulumi:prod::irsa::x::y", "type": "x"}]}}
+    binding = SimpleNamespace(role=object(), unreadable="", role_arn=role_arn("app"), documents={})
+    annotating = SimpleNamespace(role=None, unreadable="", role_arn=role_arn("other"), documents={})
+
+    def exported_state(*place: Any) -> dict[str, Any]:
+        asked.append(place)
+        return state
+
+    monkeypatch.setattr(verb, "exported_state", exported_state)
+    monkeypatch.setattr(verb, "parse_state", lambda *_: SimpleNamespace(bindings=[binding, annotating]))
+
+    assert run(tmp_path, "--role", "app") == GOOD
+    assert asked == [("prod", tmp_path)]
+    bindings = yaml.safe_load((tmp_path / "Pulumi.prod.yaml").read_text())["config"]["irsa:bindings"]
+    assert [each["role"] for each in bindings.values()] == [{"arn": role_arn("app")}]
+
+
+@pytest.mark.parametrize(
+    ("message", "code"), [("no stack named 'prod' found", GOOD), ("passphrase must be set", COULD_NOT_LOOK)]
+)
+def test_a_state_that_cannot_be_read_is_no_success(
+    message: str, code: int, discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects from a second declaration that nobody looked for; before the first `pulumi up` there is no stack."""
+
+    def refuse(*_: Any) -> None:
+        raise CouldNotLookError(message)
+
+    (tmp_path / "Pulumi.prod.yaml").write_text(STACK_FILE)
+    monkeypatch.setattr(verb, "exported_state", refuse)
+
+    assert run(tmp_path, "--all") == code
+
+
+def test_a_cluster_of_a_stack_without_an_issuer_is_refused(
+    discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects from a cluster whose issuer would be called None, and from a second one beside it."""
+    (tmp_path / "Pulumi.prod.yaml").write_text("config:\n  irsa:cluster: {stack: team/eks/prod}\n")
+    for outputs in ({}, {"oidcIssuer": None}, {"oidcIssuer": ["x"]}):
+        monkeypatch.setattr(verb, "stack_outputs", lambda *_, outputs=outputs: outputs)
+        with pytest.raises(CouldNotLookError, match="team/eks/prod has no output oidcIssuer that is a string"):
+            run(tmp_path, "--all")
+
+
+@pytest.mark.parametrize(("words", "expected"), [((), False), (("--policies",), True)])
+def test_policies_are_read_when_they_are_taken(
+    words: tuple[str, ...], expected: bool, discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects AWS's quotas, and who has no permission for it: a list of all policies is asked for only if needed."""
+    asked: list[bool] = []
+
+    def discover(*_: Any, policies: bool) -> Discovery:
+        asked.append(policies)
+        return EVERYTHING
+
+    monkeypatch.setattr(verb, "discover", discover)
+
+    assert run(tmp_path, "--all", *words) == GOOD
+    assert asked == [expected]
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
         ((), "nothing is chosen"),
         (("--all", "--namespace", "a"), "--all takes everything"),
-        (("--namespace", "nothing-here"), "nothing that was found is chosen"),
+        (("--namespace", "nothing-here"), 'nothing that was found is chosen by "--namespace nothing-here"'),
+        (("--namespace", "team-a", "--tag", "team=x"), "team=x"),
     ],
 )
 def test_a_choice_that_chooses_nothing_is_refused(

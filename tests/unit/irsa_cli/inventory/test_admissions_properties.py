@@ -1,6 +1,5 @@
 """Who is admitted, group by group, against the evaluation of every service account with every audience."""
 
-import re
 from typing import Any
 
 from hypothesis import example, given, settings
@@ -9,7 +8,7 @@ from hypothesis import strategies as st
 from irsa.evaluation import Decision, WebIdentityRequest, evaluate
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa_cli.found import FoundAwsAccount, FoundCluster, FoundRole, FoundServiceAccount
-from irsa_cli.inventory.admissions import Claims, admitted, regular_expression, trust_policies, trusts
+from irsa_cli.inventory.admissions import Claims, admitted, trust_policies, trusts
 from tests.unit.irsa_cli.inventory.estates import ISSUER, NUMBER, PROVIDER, role_arn
 
 OTHER_PROVIDER = f"arn:aws:iam::{NUMBER}:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/OTHER"
@@ -143,15 +142,6 @@ def test_groups_say_what_every_pair_would(
     assert {name: (group.decision, group.audiences) for name, group in pairs} == by_pair(document, client_ids)
     assert len(pairs) == len({name for name, _ in pairs})
     assert all(group.reason.startswith("statement ") for group in groups)
-
-
-@given(st.text("ab.:*?\n\\", max_size=12), st.text("ab.:\n\\", max_size=12))
-@settings(max_examples=500)
-def test_the_regular_expression_matches_what_the_evaluator_does(pattern: str, text: str) -> None:
-    """Protects the groups: a pattern of a trust policy has one meaning."""
-    found = re.compile(regular_expression(pattern), re.DOTALL).fullmatch(text) is not None
-
-    assert found == matches(text, pattern_of(pattern, wildcards=True))
 
 
 @given(st.lists(st.sampled_from(ACCOUNTS), unique=True), SUBJECTS)

@@ -1,0 +1,152 @@
+"""The clusters of an adoption: their keys in the stack file, and the tokens that come from them."""
+
+import json
+import re
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from irsa.rules.arns import issuer_host_path, oidc_provider_arn
+from irsa.rules.subjects import subject_claim, subject_of
+from irsa_cli.adopt.declared import ONLY_CLUSTER, Declared
+from irsa_cli.adopt.names import unique_key
+from irsa_cli.adopt.same_admission import Tokens
+from irsa_cli.adopt.trust import Provider, Surroundings
+from irsa_cli.found import Discovery, FoundAwsAccount, FoundCluster, FoundRole
+from irsa_cli.issuers import Issuers, Standing, eks_region
+
+
+class Clusters:
+    """The clusters that were found, and those of the stack file.
+
+    Attributes:
+        keys: The key of each found cluster in the stack file, by its name; without those that have no place there.
+        new: What is added to the file, by key.
+        several: Whether these are keys of `irsa:clusters`.
+    """
+
+    def __init__(
+        self,
+        discovery: Discovery,
+        declared: Declared,
+        region: str,
+        aws_account: str,
+        dropped_issuers: Collection[str] = (),
+    ) -> None:
+        """Take what was found and what is declared.
+
+        Args:
+            discovery: What was found.
+            declared: What the stack file declares.
+            region: The region of the current credentials.
+            aws_account: Number of the stack's AWS account.
+            dropped_issuers: Issuers that the user calls gone.
+        """
+        self._declared, self._region, self._aws_account = declared, region, aws_account
+        self._dropped = {issuer_host_path(each) for each in dropped_issuers}
+        self._issuers = Issuers(discovery.clusters, discovery.aws_accounts)
+        self._aws_accounts = {each.number: each for each in discovery.aws_accounts}
+        self._by_issuer = {issuer_host_path(each.issuer): each for each in discovery.clusters}
+        self._by_name = {each.name: each for each in discovery.clusters}
+        self._claims = {
+            issuer: tuple(sorted(subject_claim(subject_of(s.namespace, s.name)) for s in each.service_accounts))
+            for issuer, each in self._by_issuer.items()
+        }
+        self._surroundings = {each.number: self._surroundings_of(each) for each in discovery.aws_accounts}
+        self.several = False
+        self.new: dict[str, dict[str, Any]] = {}
+        self.keys = self._keys(discovery.clusters)
+
+    def of_provider(self, provider_arn: str) -> FoundCluster:
+        """Return the cluster of an OIDC provider."""
+        return self._by_issuer[provider_arn.partition(":oidc-provider/")[2]]
+
+    def of_name(self, name: str) -> FoundCluster:
+        """Return the cluster of a name."""
+        return self._by_name[name]
+
+    def setting(self, keys: Iterable[str]) -> dict[str, Any]:
+        """Return the setting that says which clusters a binding is for; a stack of one cluster has no such setting."""
+        several = self.several or "clusters" in self._declared.settings
+        return {"clusters": sorted(set(keys))} if several else {}
+
+    def surroundings(self, aws_account: FoundAwsAccount) -> Surroundings:
+        """Return what the trust policies of an AWS account are read against."""
+        return self._surroundings[aws_account.number]
+
+    def trusts_one(self, aws_account: FoundAwsAccount, role: FoundRole) -> bool:
+        """Return whether a role names an OIDC provider of one of the clusters, or of one that was not found."""
+        surroundings = self._surroundings[aws_account.number]
+        providers = set(re.findall(r'"(arn:[^"]*:oidc-provider/[^"]*)"', json.dumps(role.trust)))
+        return any(
+            each in surroundings.tokens or surroundings.standing(each) is not Provider.IN_USE for each in providers
+        )
+
+    def _keys(self, clusters: Iterable[FoundCluster]) -> dict[str, str]:
+        """Return the keys; what is new is added.
+
+        A file with one cluster gets no second one: with `irsa:clusters`, its service accounts would be recreated.
+        """
+        by_issuer = {issuer_host_path(issuer): key for key, issuer in self._declared.issuers.items()}
+        keys = {
+            each.name: by_issuer[issuer_host_path(each.issuer)]
+            for each in clusters
+            if issuer_host_path(each.issuer) in by_issuer
+        }
+        new = [each for each in clusters if each.name not in keys]
+        present = self._declared.settings
+        if "cluster" in present or not new:
+            return keys
+        self.several = "clusters" in present or len(new) > 1
+        used = set(self._declared.issuers)
+        for cluster in new:
+            # Of a context such as `arn:aws:eks:us-west-2:111122223333:cluster/prod`, `prod`.
+            name = cluster.name.rpartition("/")[2] or ONLY_CLUSTER
+            key = unique_key([name], cluster.issuer, used.__contains__) if self.several else ONLY_CLUSTER
+            used.add(key)
+            keys[cluster.name] = key
+            self.new[key] = self._settings(cluster)
+        return keys
+
+    def _settings(self, cluster: FoundCluster) -> dict[str, Any]:
+        if cluster.eks_name:
+            region = {"region": self._region} if self._region else {}
+            return {"name": cluster.eks_name, **region, "kubernetes": {"eks": True}}
+        provider = self._provider(cluster)
+        return {
+            "oidcIssuer": cluster.issuer,
+            **({"oidcProviderArn": provider} if provider else {}),
+            # A preview refuses a context that there is not: better than another cluster, the current one.
+            "kubernetes": {"context": cluster.context or cluster.name},
+        }
+
+    def _provider(self, cluster: FoundCluster) -> str:
+        """Return the ARN of a cluster's OIDC provider in the stack's AWS account, whether or not it is there."""
+        aws_account = self._aws_accounts.get(self._aws_account)
+        if aws_account is None:
+            return ""
+        return oidc_provider_arn(_partition(aws_account), aws_account.number, cluster.issuer)
+
+    def _surroundings_of(self, aws_account: FoundAwsAccount) -> Surroundings:
+        tokens, partition = {}, _partition(aws_account)
+        for issuer, claims in self._claims.items():
+            arn = oidc_provider_arn(partition, aws_account.number, f"https://{issuer}")
+            tokens[arn] = Tokens(claims, aws_account.client_ids.get(arn, ()))
+
+        def standing(arn: str) -> Provider:
+            issuer = arn.partition(":oidc-provider/")[2]
+            known = self._issuers.standing(issuer)
+            if not issuer or arn in tokens or known is Standing.KNOWN:
+                return Provider.IN_USE
+            # Of other issuers, such as GitHub's, nobody knows whether they are a cluster's.
+            if issuer in self._dropped or (eks_region(issuer) and arn not in aws_account.client_ids):
+                return Provider.DEAD
+            # Its cluster may be in another AWS account, of which nothing was read.
+            return Provider.WITHOUT_CLUSTER if known is Standing.GONE else Provider.IN_USE
+
+        return Surroundings(tokens, standing)
+
+
+def _partition(aws_account: FoundAwsAccount) -> str:
+    """Return the partition of an AWS account: every ARN in it has it, and every AWS account has a role."""
+    arns: Iterable[str] = (*aws_account.client_ids, *(role.arn for role in aws_account.roles))
+    return next((arn.split(":")[1] for arn in arns), "aws")

@@ -1,0 +1,110 @@
+"""The policies of a role as settings of its binding: where they are, in the file, or taken over."""
+
+from typing import Any
+
+from irsa.rules.arns import parse_iam_arn
+from irsa.rules.mistakes import Mistake, named
+from irsa.rules.names import RULES, check_name
+from irsa.rules.policies import split_document
+from irsa.rules.quotas import ATTACHED_POLICIES, check_usage
+from irsa.rules.trust import minified
+from irsa.rules.usage import role_usages
+from irsa_cli.adopt.declared import mapping
+from irsa_cli.adopt.documents import refused_in
+from irsa_cli.adopt.outcomes import Left
+from irsa_cli.adopt.tags import declarable_tags
+from irsa_cli.adopt.task import Task
+from irsa_cli.found import FoundPolicy, FoundRole
+
+
+def permissions(task: Task, role: FoundRole, aws_account_key: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the policies of a role as settings, and notes on them.
+
+    Raises:
+        Left: irsa refuses one of them.
+        Mistake: The same.
+    """
+    _check(role)
+    settings: dict[str, Any] = {}
+    imported = ["role"]
+    notes: list[str] = []
+    attached = sorted(role.attached_policies)
+    chosen = _policy_to_take(task, role, aws_account_key, notes) if task.ways.policies else None
+    if chosen is not None:
+        policy, settings["policy"] = chosen
+        attached.remove(policy.arn)
+        imported.append("policy")
+    if attached:
+        settings["policyArns"] = attached
+    if role.attached_policies:
+        imported.append("attachments")
+        present = task.quota("attachedPolicies", ATTACHED_POLICIES)
+        task.adoption.raise_quota("attachedPolicies", len(role.attached_policies), present)
+    if role.inline_policies:
+        settings["inlinePolicies"] = {
+            name: task.documents.setting(f"{role.name}.{name}", role.inline_policies[name])
+            for name in sorted(role.inline_policies)
+        }
+        imported.append("inlinePolicies")
+    return {**settings, "import": imported}, tuple(notes)
+
+
+def _check(role: FoundRole) -> None:
+    partition = parse_iam_arn(role.arn, "role").partition
+    for arn in role.attached_policies:
+        parse_iam_arn(arn, "policy")
+    for name, document in sorted(role.inline_policies.items()):
+        check_name(name, RULES["inline policy"])
+        refused = refused_in(document, partition)
+        if refused:
+            raise Left(f"irsa refuses its inline policy {named(name)}: {refused}")
+    documents = [minified(each) for each in role.inline_policies.values()]
+    for _, usage in role_usages(0, 0, documents):
+        check_usage(usage)
+
+
+def _policy_to_take(
+    task: Task, role: FoundRole, aws_account_key: str, notes: list[str]
+) -> tuple[FoundPolicy, dict[str, Any]] | None:
+    """Return the policy that a binding takes over; a binding has one at most, and others stay where they are."""
+    for arn in sorted(role.attached_policies):
+        policy = task.policies.get(arn)
+        if policy is None:
+            continue  # AWS's own
+        try:
+            return policy, _policy(task, policy, role, aws_account_key)
+        except (Left, Mistake) as reason:
+            why = reason.found if isinstance(reason, Mistake) else str(reason)
+            notes.append(f"policy {named(arn)} stays in policyArns: {why}")
+    return None
+
+
+def _policy(task: Task, policy: FoundPolicy, role: FoundRole, aws_account_key: str) -> dict[str, Any]:
+    arn = parse_iam_arn(policy.arn, "policy")
+    if policy.attachments != 1:
+        raise Left(f"it is attached {policy.attachments} times")
+    if policy.arn in task.declared.deployed:
+        raise Left("it is in the state of the stack")
+    binding = task.declared.binding_of_policy(aws_account_key, arn.name)
+    if binding is not None:
+        raise Left(f"binding {named(binding)} has it")
+    refused = refused_in(policy.document, arn.partition)
+    if refused:
+        raise Left(f"irsa refuses it: {refused}")
+    if len(split_document(dict(policy.document))) > 1:
+        raise Left("irsa would divide its document over two policies")
+    if arn.account_id != task.ways.aws_account:
+        raise Left(f"the current credentials cannot ask AWS account {arn.account_id} for its description")
+    known = task.ways.policy_settings(policy.arn)
+    defaults = task.declared.defaults
+    tags = declarable_tags(known.tags, mapping(defaults.get("tags")))
+    if not tags and declarable_tags(role.tags, {}):
+        raise Left("it has no tags, and irsa would give it the role's")
+    path = f"/{arn.resource[: -len(arn.name)]}"
+    settings: dict[str, Any] = {"name": check_name(arn.name, RULES["policy"])}
+    if path != "/" or "path" in defaults:
+        settings["path"] = check_name(path, RULES["policy path"])
+    if known.description:
+        settings["description"] = check_name(known.description, RULES["description"])
+    settings |= task.documents.setting(arn.name, policy.document)
+    return settings | ({"tags": tags} if tags else {})

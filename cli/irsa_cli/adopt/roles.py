@@ -1,0 +1,201 @@
+"""Roles as bindings declare them."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from irsa.evaluation.admission import subjects_of_claim
+from irsa.evaluation.document import parse
+from irsa.rules.arns import parse_iam_arn
+from irsa.rules.mistakes import Mistake, named
+from irsa.rules.names import RULES, check_name
+from irsa.rules.quotas import SESSION_DURATION, TRUST_POLICY_SIZE, check_usage
+from irsa.rules.subjects import check_any_service_account
+from irsa.rules.tags import role_tags_mistakes
+from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa.rules.usage import tags_usage, trust_usage
+from irsa_cli.adopt.declared import mapping
+from irsa_cli.adopt.outcomes import Left, Outcome
+from irsa_cli.adopt.owners import Owner, owners_of_role
+from irsa_cli.adopt.permissions import permissions
+from irsa_cli.adopt.tags import declarable_tags
+from irsa_cli.adopt.task import Task, asked_for
+from irsa_cli.adopt.trust import ReadTrust, read_trust
+from irsa_cli.found import FoundAwsAccount, FoundRole, FoundServiceAccount
+
+# What AWS allows on request: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+TRUST_POLICY_SIZES = (TRUST_POLICY_SIZE, 4_096, 8_192)
+
+
+class TakenRole(NamedTuple):
+    """A role that becomes a binding: its settings there, and how its trust policy is written."""
+
+    role: FoundRole
+    trust: ReadTrust
+    settings: Mapping[str, Any]
+    owners: tuple[Owner, ...]
+    notes: tuple[str, ...]
+
+
+def take_role(
+    task: Task,
+    aws_account: FoundAwsAccount,
+    role: FoundRole,
+    *,
+    annotated: Collection[FoundServiceAccount],
+    preferred: Iterable[str],
+) -> TakenRole | None:
+    """Return a role as a binding declares it; None where it is left, or declared already, which is said.
+
+    Args:
+        task: The adoption.
+        aws_account: The role's AWS account.
+        role: The role.
+        annotated: The service accounts that are annotated with it.
+        preferred: Subjects that irsa's own statement should be for, if there is a choice.
+    """
+    about = f"role {named(role.arn)}"
+    if role.arn in task.discovery.managed_roles:
+        task.adoption.say(Outcome.DECLARED, about, notes=("in a stack of --stack",))
+        return None
+    if role.arn in task.declared.deployed:
+        task.adoption.say(Outcome.DECLARED, about, notes=("in the state of the stack",))
+        return None
+    owners = owners_of_role(role, annotated)
+    try:
+        key = _aws_account_key(task, aws_account)
+        declared = task.declared.binding_of_role(key, role.name) or _binding_of(task, annotated)
+        if declared is not None:
+            task.adoption.say(Outcome.DECLARED, about, declared)
+            return None
+        settled = asked_for(owners, task.ways.take_from)
+        return _taken(task, aws_account, role, aws_account_key=key, owners=settled, preferred=preferred)
+    except (Left, Mistake) as reason:
+        text = reason.found if isinstance(reason, Mistake) else str(reason)
+        task.adoption.say(Outcome.LEFT, about, notes=(text,), owners=tuple(owners))
+        return None
+
+
+def _binding_of(task: Task, annotated: Iterable[FoundServiceAccount]) -> str | None:
+    """Return the binding of one of a role's service accounts whose role has an automatic name: it is this one."""
+    for each in annotated:
+        cluster = task.clusters.keys.get(each.cluster, "")
+        key = task.declared.service_accounts.get((cluster, each.namespace, each.name))
+        if key is not None and not task.declared.names_its_role(key):
+            return key
+    return None
+
+
+def _aws_account_key(task: Task, aws_account: FoundAwsAccount) -> str:
+    """Return the key of an AWS account in `irsa:accounts`; empty for the stack's own."""
+    if aws_account.number == task.ways.aws_account:
+        return ""
+    key = task.declared.aws_accounts.get(aws_account.number)
+    if key is None:
+        raise Left(f"it is in AWS account {aws_account.number}: add that to irsa:accounts with assumeRoleArn")
+    return key
+
+
+def _taken(
+    task: Task,
+    aws_account: FoundAwsAccount,
+    role: FoundRole,
+    *,
+    aws_account_key: str,
+    owners: tuple[Owner, ...],
+    preferred: Iterable[str],
+) -> TakenRole:
+    if role.path.startswith("/aws-service-role/"):
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create-service-linked-role.html
+        raise Left("it is a service-linked role, which belongs to a service of AWS")
+    if not role.has_details:
+        raise Left("its tags and policies are not known: IAM denied iam:GetAccountAuthorizationDetails")
+    settings: dict[str, Any] = {"role": _settings(role, task.declared.defaults)}
+    trust = read_trust(
+        role.trust,
+        task.clusters.surroundings(aws_account),
+        preferred=list(preferred),
+        exact_only=task.ways.exact_only,
+        drop_dead_issuers=task.ways.drop_dead_issuers,
+    )
+    _check_clusters(task, aws_account, trust)
+    settings |= _trust(task, trust)
+    # What it adds to files and settings stays, so that nothing may be refused after it.
+    of_permissions, notes = permissions(task, role, aws_account_key)
+    settings |= of_permissions
+    if aws_account_key:
+        settings["account"] = aws_account_key
+    return TakenRole(role, trust, settings, owners, notes)
+
+
+def _settings(role: FoundRole, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    check_name(role.name, RULES["role"])
+    parse_iam_arn(role.arn, "role")
+    settings: dict[str, Any] = {"name": role.name}
+    if role.path != "/" or "path" in defaults:
+        settings["path"] = check_name(role.path, RULES["role path"])
+    if role.description:
+        settings["description"] = check_name(role.description, RULES["description"])
+    if role.permissions_boundary:
+        parse_iam_arn(role.permissions_boundary, "policy")
+        settings["permissionsBoundary"] = role.permissions_boundary
+    elif "permissionsBoundary" in defaults:
+        raise Left("it has no permissions boundary, and irsa:defaults has one")
+    if role.max_session_duration != SESSION_DURATION.least or "maxSessionDuration" in defaults:
+        settings["maxSessionDuration"] = role.max_session_duration
+    tags = declarable_tags(role.tags, mapping(defaults.get("tags")))
+    for _, mistake in role_tags_mistakes(tags):
+        raise mistake
+    check_usage(tags_usage("role", tags))
+    return settings | ({"tags": tags} if tags else {})
+
+
+def _check_clusters(task: Task, aws_account: FoundAwsAccount, trust: ReadTrust) -> None:
+    """Raise where the stack could not reach a cluster, or the AWS account has no provider for it."""
+    for arn in trust.settings.provider_arns:
+        cluster = task.clusters.of_provider(arn)
+        if cluster.name not in task.clusters.keys:
+            raise Left(f"it trusts cluster {named(cluster.name)}, and the file has another one as irsa:cluster")
+        client_ids = aws_account.client_ids.get(arn)
+        if client_ids is None:
+            raise Left(f"AWS account {aws_account.number} has no OIDC provider {named(arn)}")
+        if trust.settings.audience not in client_ids:
+            raise Left(f"{named(arn)} does not list the audience {named(trust.settings.audience)}")
+
+
+def _trust(task: Task, trust: ReadTrust) -> dict[str, Any]:
+    settings = trust.settings
+    used = trust_usage(settings.text).used
+    quota = next((each for each in TRUST_POLICY_SIZES if used <= each), 0)
+    if not quota:
+        raise Left(f"its trust policy would have {used:,} characters")
+    task.adoption.raise_quota("trustPolicySize", quota, task.quota("trustPolicySize", TRUST_POLICY_SIZE))
+    found: dict[str, Any] = {"subjects": list(settings.subjects)}
+    try:
+        check_any_service_account(settings.subjects)
+    except Mistake:
+        found["anyServiceAccount"] = True
+    if settings.conditions:
+        found["conditions"] = task.documents.literal(settings.conditions)
+    if settings.statements:
+        found["statements"] = task.documents.literal(list(settings.statements))
+    result: dict[str, Any] = {"trust": found}
+    if settings.audience != DEFAULT_AUDIENCE or "audience" in task.declared.defaults:
+        result["audience"] = settings.audience
+    clusters = [task.clusters.keys[task.clusters.of_provider(arn).name] for arn in settings.provider_arns]
+    return result | task.clusters.setting(clusters)
+
+
+def subjects_named(role: FoundRole) -> set[str]:
+    """Return the `namespace:name` patterns that a trust policy compares `sub` with."""
+    try:
+        _, statements = parse(role.trust)
+    except Mistake:
+        return set()
+    return {
+        subject
+        for statement in statements
+        for condition in statement.conditions
+        if condition.key.lower().endswith(":sub")
+        for value in condition.wanted
+        for subject in subjects_of_claim(value)
+    }

@@ -1,0 +1,165 @@
+"""Service accounts as bindings declare them."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from irsa.evaluation import Decision, WebIdentityRequest, evaluate
+from irsa.rules.annotations import (
+    AUDIENCE,
+    ROLE_ARN,
+    STS_REGIONAL_ENDPOINTS,
+    TOKEN_EXPIRATION,
+    WRITTEN_FROM,
+    check_annotation_key,
+    managers_of,
+)
+from irsa.rules.arns import provider_of_role
+from irsa.rules.mistakes import Mistake, named
+from irsa.rules.quotas import TOKEN_EXPIRATION as EXPIRATION
+from irsa.rules.subjects import subject_claim, subject_of
+from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa_cli.adopt.outcomes import Left, Outcome
+from irsa_cli.adopt.owners import MARKS, Owner, managed_fields, owners_of_service_account
+from irsa_cli.adopt.task import Task, asked_for
+from irsa_cli.found import FoundAwsAccount, FoundCluster, FoundRole, FoundServiceAccount
+
+# What kubectl writes for itself, and writes again where it is missing.
+_OF_KUBECTL = "kubectl.kubernetes.io/last-applied-configuration"
+_BY_HAND = frozenset({"kubectl", "kubectl-annotate", "kubectl-create", "kubectl-client-side-apply"})
+
+
+class TakenServiceAccount(NamedTuple):
+    """A service account that becomes part of a binding."""
+
+    found: FoundServiceAccount
+    settings: dict[str, Any]
+    audience: str
+    whole: bool
+    owners: tuple[Owner, ...]
+    notes: tuple[str, ...]
+
+
+def take_service_account(task: Task, found: FoundServiceAccount) -> TakenServiceAccount | None:
+    """Return a service account as a binding declares it; None where it is left, or declared already, which is said."""
+    about = about_service_account(found)
+    issuer = task.clusters.of_name(found.cluster).issuer
+    if (issuer, found.role_arn, found.namespace, found.name) in task.discovery.managed_service_accounts:
+        task.adoption.say(Outcome.DECLARED, about, notes=("in a stack of --stack",))
+        return None
+    cluster = task.clusters.keys.get(found.cluster)
+    if cluster is None:
+        note = f"the file has another cluster than {named(found.cluster)} as irsa:cluster"
+        task.adoption.say(Outcome.LEFT, about, notes=(note,))
+        return None
+    declared = task.declared.service_accounts.get((cluster, found.namespace, found.name))
+    if declared is not None:
+        task.adoption.say(Outcome.DECLARED, about, declared)
+        return None
+    owners = owners_of_service_account(found)
+    try:
+        return _taken(task, found, asked_for(owners, task.ways.take_from))
+    except Left as reason:
+        task.adoption.say(Outcome.LEFT, about, notes=(str(reason),), owners=tuple(owners))
+        return None
+
+
+def about_service_account(found: FoundServiceAccount) -> str:
+    """Return what reports call a service account."""
+    return f"service account {named(str(found))} in {named(found.cluster)}"
+
+
+def why_denied(aws_account: FoundAwsAccount, role: FoundRole, cluster: FoundCluster, each: TakenServiceAccount) -> str:
+    """Return why STS gives a service account no session of a role; empty where it may give one."""
+    try:
+        provider = provider_of_role(role.arn, cluster.issuer)
+        subject = subject_claim(subject_of(each.found.namespace, each.found.name))
+        client_ids = aws_account.client_ids.get(provider)
+        if client_ids is None:
+            return f"AWS account {aws_account.number} has no OIDC provider {named(provider)}"
+        if each.audience not in client_ids:
+            return f"{named(provider)} does not list the audience {named(each.audience)}"
+        answer = evaluate(role.trust, WebIdentityRequest(cluster.issuer, provider, subject, each.audience))
+    except Mistake as mistake:
+        return mistake.found
+    return answer.explanation if answer.decision is Decision.DENIED else ""
+
+
+def _taken(task: Task, found: FoundServiceAccount, owners: tuple[Owner, ...]) -> TakenServiceAccount:
+    settings: dict[str, Any] = {"name": found.name, "namespace": found.namespace}
+    if found.annotations.get(AUDIENCE) == "":
+        raise Left(f"its annotation {AUDIENCE} is empty: remove it, or write the audience")
+    for name, annotation in (
+        ("stsRegionalEndpoints", STS_REGIONAL_ENDPOINTS),
+        ("tokenExpiration", TOKEN_EXPIRATION),
+    ):
+        if name in task.declared.defaults and annotation not in found.annotations:
+            raise Left(f"it has no annotation {annotation}, and irsa:defaults has {name}")
+    problems = [*_problems(found)]
+    webhook = _webhook_settings(found)
+    if problems:
+        managers = set(managers_of(ROLE_ARN, _managed(found)))
+        taken_over = {"takeOver": True} if managers - _BY_HAND and owners else {}
+        notes = (f"not taken whole: {'; '.join(problems)}",)
+        only = {**settings, "create": False, **taken_over, **webhook}
+        return TakenServiceAccount(found, only, found.audience, False, owners, notes)
+    labels = {key: value for key, value in found.labels.items() if not (owners and key in MARKS)}
+    annotations = {
+        key: value
+        for key, value in found.annotations.items()
+        if key not in WRITTEN_FROM and key != _OF_KUBECTL and not (owners and key in MARKS)
+    }
+    secrets = [each["name"] for each in found.manifest.get("imagePullSecrets") or ()]
+    token = found.manifest.get("automountServiceAccountToken")
+    settings |= {"labels": labels} if labels else {}
+    settings |= {"annotations": annotations} if annotations else {}
+    settings |= {"imagePullSecrets": secrets} if secrets else {}
+    settings |= {} if token is None else {"automountServiceAccountToken": token}
+    return TakenServiceAccount(found, settings | webhook, found.audience, True, owners, ())
+
+
+def _webhook_settings(found: FoundServiceAccount) -> dict[str, Any]:
+    endpoints = {"true": True, "false": False}.get(found.annotations.get(STS_REGIONAL_ENDPOINTS, ""))
+    expiration = _expiration(found)
+    return {
+        **({} if endpoints is None else {"stsRegionalEndpoints": endpoints}),
+        **({} if expiration is None else {"tokenExpiration": expiration}),
+    }
+
+
+def _problems(found: FoundServiceAccount) -> Iterator[str]:
+    """Yield why irsa cannot declare a service account with all that it has."""
+    owners = (found.manifest.get("metadata") or {}).get("ownerReferences") or []
+    if owners:
+        yield f"it belongs to {named(str(owners[0].get('kind')))} {named(str(owners[0].get('name')))}"
+    if found.manifest.get("secrets"):
+        yield "it lists Secrets in `secrets`"
+    if not all(each.get("name") for each in found.manifest.get("imagePullSecrets") or ()):
+        yield "an item of `imagePullSecrets` has no name"
+    audience = found.annotations.get(AUDIENCE)
+    not_written = {
+        # The default is not written.
+        AUDIENCE: audience == DEFAULT_AUDIENCE,
+        STS_REGIONAL_ENDPOINTS: found.annotations.get(STS_REGIONAL_ENDPOINTS, "true") not in ("true", "false"),
+        TOKEN_EXPIRATION: TOKEN_EXPIRATION in found.annotations and _expiration(found) is None,
+    }
+    for key, is_not_written in not_written.items():
+        if is_not_written:
+            yield f"irsa writes no {key}: {named(found.annotations[key])}"
+    for key in found.annotations:
+        if key not in WRITTEN_FROM:
+            try:
+                check_annotation_key(key)
+            except Mistake as mistake:
+                yield mistake.found
+
+
+def _expiration(found: FoundServiceAccount) -> int | None:
+    text = found.annotations.get(TOKEN_EXPIRATION, "")
+    is_canonical = re.fullmatch("[1-9][0-9]{2,9}", text) is not None
+    return int(text) if is_canonical and int(text) >= EXPIRATION.least else None
+
+
+def _managed(found: FoundServiceAccount) -> Iterator[tuple[str, Any]]:
+    for entry in managed_fields(found):
+        yield str(entry.get("manager", "")), entry.get("fieldsV1")
