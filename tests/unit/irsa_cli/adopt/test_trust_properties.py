@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import event, given
@@ -105,15 +106,15 @@ def statements(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-def answers(document: dict[str, Any]) -> list[str]:
-    """Return the decision for every service account of every cluster, with every audience: nothing is left out."""
+def answers(document: dict[str, Any], audiences: Sequence[str] = (*AUDIENCES, "sts.example")) -> list[str]:
+    """Return the decision for every service account of every cluster, with each of these audiences."""
     return [
         evaluate(
             document, WebIdentityRequest(f"https://{host_path(cluster)}", provider(cluster), claim, audience)
         ).decision
         for cluster in ("BLUE", "GREEN")
         for claim in (*ACCOUNTS, "system:serviceaccount:stranger:stranger", "system:serviceaccount:a:stranger")
-        for audience in (*AUDIENCES, "sts.example")
+        for audience in audiences
     ]
 
 
@@ -140,5 +141,6 @@ def test_a_difference_is_found(one: list[dict[str, Any]], other: list[dict[str, 
     found = difference(before, after, SURROUNDINGS.tokens)
     event("different" if found else "the same")
 
-    if answers(before) != answers(after):
+    # STS takes no token of an audience that the OIDC provider does not list.
+    if answers(before, AUDIENCES) != answers(after, AUDIENCES):
         assert found
