@@ -13,28 +13,32 @@ from irsa_cli.inventory.facts import Facts, comparisons_in, exact_subjects
 from irsa_cli.inventory.output import Finding
 
 
+def _of(trust: Trust, kind: str, found: str, expected: str, service_account: str = "") -> Finding:
+    """Return a finding about what a trust policy says to the tokens of an OIDC provider."""
+    cluster = trust.cluster.name if trust.cluster else ""
+    return Finding(kind, cluster, service_account, trust.policy.role.arn, trust.provider_arn, found, expected)
+
+
 def missing_service_account(facts: Facts) -> Iterator[Finding]:
     """Yield the names in trust policies of which there is no service account."""
     for trust in facts.trusts:
         if trust.cluster is None:
             continue
-        claims, cluster = facts.claims[trust.cluster.issuer], trust.cluster.name
+        claims = facts.claims[trust.cluster.issuer]
         for value, index in exact_subjects(trust).items():
             if claims.equal(value, "Equals"):
                 continue
             parts = value.removeprefix(CLAIM_PREFIX).split(":")
             is_subject = value.startswith(CLAIM_PREFIX) and len(parts) == 2 and all(parts)  # noqa: PLR2004 (namespace and name)
             where = place_text(trust, index)
-            yield Finding(
+            yield _of(
+                trust,
                 "missing-service-account",
-                cluster,
-                "/".join(parts) if is_subject else "",
-                trust.policy.role.arn,
-                trust.provider_arn,
                 f"{where} names it, but there is no such service account"
                 if is_subject
                 else f"{where} names {named(value)}, which is the subject of no service account",
                 "a service account that exists, or a trust policy without it",
+                "/".join(parts) if is_subject else "",
             )
 
 
@@ -45,12 +49,9 @@ def wide_trust(facts: Facts) -> Iterator[Finding]:
         certain = Decision.ALLOWED in namespaces.values()
         whom = f"every service account of {'the cluster' if '*' in namespaces else listed(namespaces)}"
         verb = "it admits" if certain else "under a condition that cannot be decided here, it admits"
-        yield Finding(
+        yield _of(
+            trust,
             "wide-trust",
-            trust.cluster.name if trust.cluster else "",
-            "",
-            trust.policy.role.arn,
-            trust.provider_arn,
             f"{verb} {whom}, and those that are created there later",
             "named service accounts",
         )
@@ -87,12 +88,9 @@ def no_audience(facts: Facts) -> Iterator[Finding]:
         open_ones = [index for index, each in trust.allowing.items() if not _bounds_audience(trust, index, each)]
         if open_ones:
             where = ", ".join(place_text(trust, index) for index in open_ones)
-            yield Finding(
+            yield _of(
+                trust,
                 "no-audience",
-                trust.cluster.name if trust.cluster else "",
-                "",
-                trust.policy.role.arn,
-                trust.provider_arn,
                 f"no condition on aud: {where}",
                 f"StringEquals {named(f'{trust.issuer}:aud')} {DEFAULT_AUDIENCE}",
             )
@@ -119,12 +117,9 @@ def misspelled_key(facts: Facts) -> Iterator[Finding]:
                 prefix, _, claim = key.lower().rpartition(":")
                 if claim not in ("aud", "sub") or prefix in issuers or prefix.startswith("aws:"):
                     continue
-                yield Finding(
+                yield _of(
+                    trust,
                     "misspelled-key",
-                    trust.cluster.name if trust.cluster else "",
-                    "",
-                    trust.policy.role.arn,
-                    trust.provider_arn,
                     f"{place_text(trust, index)}: {named(key)}, which no token of this OIDC provider has",
                     named(f"{trust.issuer}:{claim}"),
                 )
@@ -148,12 +143,9 @@ def literal_wildcard(facts: Facts) -> Iterator[Finding]:
                 values = [each for each in condition.wanted if WILDCARDS.search(each) and "${" not in each]
                 if comparison == "Like" or not values:
                     continue
-                yield Finding(
+                yield _of(
+                    trust,
                     "literal-wildcard",
-                    trust.cluster.name if trust.cluster else "",
-                    "",
-                    trust.policy.role.arn,
-                    trust.provider_arn,
                     f"{place_text(trust, index)}: {condition.operator} compares * and ? literally: {listed(values)}",
                     condition.operator.replace("EqualsIgnoreCase", "Like").replace("Equals", "Like"),
                 )
