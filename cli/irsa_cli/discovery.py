@@ -16,7 +16,7 @@ from irsa_cli.exits import CouldNotLookError
 from irsa_cli.found import Discovery, FoundAwsAccount, FoundCluster, FoundPolicy, FoundRole, FoundServiceAccount
 from irsa_cli.issuers import eks_region
 from irsa_cli.live.aws import LiveAwsAccounts, eks_cluster, eks_issuers, region_of, session_of
-from irsa_cli.live.iam import LiveAwsAccount
+from irsa_cli.live.iam import LiveAwsAccount, default_document
 from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.kubernetes import LiveCluster, LiveClusters
 from irsa_cli.options import stack_name
@@ -284,9 +284,9 @@ def _role(listed: Mapping[str, Any], detail: Mapping[str, Any] | None) -> FoundR
 
 def _policies(details: Iterable[Mapping[str, Any]]) -> Iterator[FoundPolicy]:
     for policy in details:
-        for version in policy["PolicyVersionList"]:
-            if version["VersionId"] == policy["DefaultVersionId"] and "Document" in version:
-                yield FoundPolicy(policy["Arn"], version["Document"], policy.get("AttachmentCount", 0))
+        document = default_document(policy)
+        if document is not None:
+            yield FoundPolicy(policy["Arn"], document, policy.get("AttachmentCount", 0))
 
 
 # --- What stacks declare ---------------------------------------------------------------------------------------------

@@ -107,9 +107,9 @@ class LiveAwsAccount:
 
     def _read_policies(self) -> None:
         for policy in self.policy_details():
-            for version in policy["PolicyVersionList"]:
-                if version["VersionId"] == policy["DefaultVersionId"] and "Document" in version:
-                    self._answers.keep(("GetPolicyVersion", policy["Arn"]), version["Document"])
+            document = default_document(policy)
+            if document is not None:
+                self._answers.keep(("GetPolicyVersion", policy["Arn"]), document)
 
     def role(self, name: str) -> dict[str, Any] | None:
         """Return a role; None if it does not exist."""
@@ -225,6 +225,15 @@ class LiveAwsAccount:
         return self._answers.answer(
             (operation, about), lambda: answered(operation, lambda: self._iam.ask(question, in_bulk))
         )
+
+
+def default_document(policy: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the document of the default version of one of `policy_details`; None where the answer lacks it.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ManagedPolicyDetail.html
+    """
+    versions = policy["PolicyVersionList"]
+    return next((each.get("Document") for each in versions if each["VersionId"] == policy["DefaultVersionId"]), None)
 
 
 def _default_version(iam: Any, policy_arn: str) -> Any:
