@@ -43,7 +43,7 @@ lint: environment ## check style, workflows and types
 	@$(PYTHON) -m ruff format --check .
 	@echo "  actionlint (the first time it is built: half a minute)"
 	@cd tests/actionlint && go tool actionlint ../../.github/workflows/*.yml
-	@$(PYTHON) -m mypy components/irsa components/readme.py config cli/irsa_cli cli/reference.py program sandbox tests bench __main__.py
+	@$(PYTHON) -m mypy components/irsa components/readme.py config cli/irsa_cli cli/reference.py docs/generate.py program sandbox tests bench __main__.py
 	@for example in examples/*/__main__.py; do $(PYTHON) -m mypy "$$example" || exit 1; done
 
 unit: environment ## run the tests that need neither the engine nor the sandbox, in less than a minute
@@ -72,6 +72,7 @@ generate: environment ## generate the schemas, the reference pages and tests/gol
 	@$(PYTHON) cli/reference.py
 	@$(PYTHON) components --schema > components/schema.json.new && mv components/schema.json.new components/schema.json
 	@$(PYTHON) components/readme.py
+	@$(PYTHON) docs/generate.py
 	@$(PYTHON) -m irsa_cli check tests/golden/mistakes.yaml > tests/golden/mistakes.txt || [ $$? -eq 1 ]
 
 bench: environment ## measure it all and write docs/performance.md: three quarters of an hour on two idle cores

@@ -76,7 +76,7 @@ def text() -> str:
         lines += [f"### {language}\n", f"```{language.lower()}\n{program}```\n"]
     lines += [ARGUMENTS, *_arguments(component["inputProperties"], component["requiredInputs"])]
     for token, nested in schema["types"].items():
-        lines += [f"### {_name(token)}\n", f"{nested['description']}\n"]
+        lines += [f"### {title(token)}\n", f"{nested['description']}\n"]
         lines += _arguments(nested["properties"], nested["required"])
     lines += ["## Outputs\n", *_table(("Output", "Type", "Meaning"), _outputs(component["properties"]))]
     lines.append(f"License: {project['license']}.")
@@ -87,8 +87,8 @@ def _arguments(properties: Mapping[str, Any], required: list[str]) -> Iterator[s
     rows = (
         (
             f"`{name}`",
-            _type(value) + (", required" if name in required else ""),
-            _takes_outputs(value),
+            type_name(value) + (", required" if name in required else ""),
+            takes_outputs(value),
             value["description"],
         )
         for name, value in properties.items()
@@ -98,7 +98,7 @@ def _arguments(properties: Mapping[str, Any], required: list[str]) -> Iterator[s
 
 def _outputs(properties: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     for name, value in properties.items():
-        yield f"`{name}`", _type(value), value["description"]
+        yield f"`{name}`", type_name(value), value["description"]
 
 
 def _table(heads: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
@@ -109,25 +109,28 @@ def _table(heads: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Iterator[
     yield ""
 
 
-def _takes_outputs(value: Mapping[str, Any]) -> str:
+def takes_outputs(value: Mapping[str, Any]) -> str:
+    """Return whether an argument can be an output of another resource: yes, no, or only inside of it."""
     if not value.get("plain"):
         return "yes"
     items = value.get("items") or value.get("additionalProperties")
     return "inside" if "$ref" in value or (items and not items.get("plain")) else "no"
 
 
-def _type(value: Mapping[str, Any]) -> str:
+def type_name(value: Mapping[str, Any]) -> str:
+    """Return a type in words that hold for every language."""
     if "$ref" in value:
-        name = _name(value["$ref"])
+        name = title(value["$ref"])
         return "any" if name == "Any" else f"[{name}](#{name.lower()})"
     if value["type"] == "array":
-        return f"list of {_type(value['items'])}"
+        return f"list of {type_name(value['items'])}"
     if value["type"] == "object":
-        return f"mapping to {_type(value['additionalProperties'])}"
+        return f"mapping to {type_name(value['additionalProperties'])}"
     return str(value["type"])
 
 
-def _name(token: str) -> str:
+def title(token: str) -> str:
+    """Return a type's name without its package."""
     return token.replace("/", ":").rsplit(":", 1)[-1]
 
 

@@ -14,7 +14,13 @@ from typing import Any
 from irsa.rules.mistakes import COMPARED, Located, Mistake, Place, listed, named, shortened
 from irsa.rules.variables import IAM_OWN, REFERENCE, reference
 
-BUILT_IN = ("account", "region", "partition", "cluster")
+# Each with its value, for docs/reference/variables.md.
+BUILT_IN: Mapping[str, str] = {
+    "account": "ID of the AWS account of the binding's role: that of its `account`, else the stack's",
+    "region": "The stack's region, `aws:region`, also for a binding in another AWS account",
+    "partition": "Partition of the AWS account of the binding's role, such as `aws`, `aws-cn` or `aws-us-gov`",
+    "cluster": "`name` of the binding's EKS cluster; only for a binding of one cluster, which has a name",
+}
 # Legal values, to check a string against AWS's rules before the real ones are known.
 SAMPLES = {"account": "111122223333", "region": "us-west-2", "partition": "aws", "cluster": "my-cluster"}
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html and botocore's partitions.json
