@@ -5,7 +5,7 @@ Arguments and outputs come from schema.json. The programs are those of examples/
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ def text() -> str:
     for token, nested in schema["types"].items():
         lines += [f"### {title(token)}\n", f"{nested['description']}\n"]
         lines += _arguments(nested["properties"], nested["required"])
-    lines += ["## Outputs\n", *_table(("Output", "Type", "Meaning"), _outputs(component["properties"]))]
+    lines += ["## Outputs\n", *table(("Output", "Type", "Meaning"), _outputs(component["properties"]))]
     lines.append(f"License: {project['license']}.")
     return "\n".join(lines) + "\n"
 
@@ -93,7 +93,7 @@ def _arguments(properties: Mapping[str, Any], required: list[str]) -> Iterator[s
         )
         for name, value in properties.items()
     )
-    return _table(("Argument", "Type", "Output", "Meaning"), rows)
+    return table(("Argument", "Type", "Output", "Meaning"), rows)
 
 
 def _outputs(properties: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -101,7 +101,8 @@ def _outputs(properties: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         yield f"`{name}`", type_name(value), value["description"]
 
 
-def _table(heads: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
+def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    """Yield the lines of a table in Markdown, and an empty one; what is in a cell stays in it."""
     yield "| " + " | ".join(heads) + " |"
     yield "|" + "---|" * len(heads)
     for row in rows:

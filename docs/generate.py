@@ -5,7 +5,9 @@ import json
 import re
 import runpy
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,72 +38,89 @@ BINDING_FIELDS = {
     "policyArns": outputs.POLICY_ARNS,
     "subjects": outputs.SUBJECTS,
 }
-# Pages of verbs; the other verbs have none.
-PAGES = {
-    "adopt": "adopt.md",
-    "inventory": "inventory.md",
-    "prove": "verify.md",
-    "verify": "verify.md",
+# A verb's page has its name, but for this one.
+PAGES = {"prove": "verify.md"}
+# The programs of the examples by the name of their section: the file, and the strings that begin and end the excerpt.
+PROGRAMS = {
+    "python-stack": ("python-stack/__main__.py", "", "labels = "),
+    "pods": ("python-stack/__main__.py", "labels = ", "pulumi.export"),
+    "tests": ("python-stack/test_program.py", "", ""),
+    "typescript-stack": ("typescript-stack/index.ts", "", ""),
+    "go-stack": ("go-stack/main.go", "", ""),
 }
-PROGRAMS = ("python-stack/__main__.py", "python-stack/test_program.py", "typescript-stack/index.ts", "go-stack/main.go")
 FENCES = {".py": "python", ".ts": "typescript", ".go": "go", ".yaml": "yaml"}
 
 
-def table(*heads: str, rows: Iterator[tuple[str, ...]]) -> str:
-    """Return a table in Markdown; a pipe in a cell stays in its cell."""
-    lines = [heads, ("---",) * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(' '.join(cell.split()).replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+def table(*heads: str, rows: Iterable[tuple[str, ...]]) -> str:
+    """Return a table in Markdown."""
+    lines: Iterator[str] = README["table"](heads, rows)
+    return "\n".join(lines).strip()
 
 
 def verbs() -> str:
-    """Return the verbs with what they do, where they are installed, their page and their schema."""
+    """Return the table of the verbs: what they do, where they are installed, their pages and their schemas."""
     rows = []
     for name, entry in installed().items():
         where = "this repository" if entry.dist and entry.dist.name == OF_THE_CHECKOUT else "everywhere"
-        schema = f"{name}.schema.json"
-        more = [f"[page](../{PAGES[name]})"] if name in PAGES else []
-        more += [f"[--json]({schema})"] if (DOCS / "reference" / schema).exists() else []
-        rows.append((f"[`{name}`](#irsa-{name})", help_line(entry).replace("%%", "%"), where, ", ".join(more)))
-    return table("verb", "what it does", "in", "more", rows=iter(rows))
+        page, schema = PAGES.get(name, f"{name}.md"), f"reference/{name}.schema.json"
+        links = {page: f"[page](../{page})", schema: f"[schema](../{schema})"}
+        more = ", ".join(link for path, link in links.items() if (DOCS / path).exists())
+        rows.append((f"[`{name}`](#irsa-{name})", help_line(entry).replace("%%", "%"), where, more))
+    return table("verb", "what it does", "in", "more", rows=rows)
 
 
 def help_of_verbs() -> str:
-    """Return a section for each verb: its help, its arguments, its examples and its exit codes."""
-    parsers = parser_of(*installed())._subparsers  # noqa: SLF001 (argparse lists its parts nowhere else)
-    assert parsers
-    (chosen,) = parsers._group_actions  # noqa: SLF001
-    return "\n\n".join("\n\n".join(_verb(name, parser)) for name, parser in dict(chosen.choices or {}).items())
+    """Return a section for each verb: its examples, what it says of itself, its arguments and its exit codes."""
+    # argparse lists the parts of a parser nowhere else.
+    subparsers = parser_of(*installed())._subparsers
+    (action,) = subparsers._group_actions if subparsers else ()
+    return "\n\n".join("\n\n".join(_verb(name, parser)) for name, parser in dict(action.choices or {}).items())
 
 
 def _verb(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
     examples, _, codes = (parser.epilog or "").partition("exit codes:")
-    lines = re.sub(r"^examples?:", "", examples.strip("; \n")).strip().splitlines()
-    commands = [re.sub(r"^irsa ", "$ irsa ", line.strip()) for line in lines]
+    lines = map(str.strip, re.sub(r"^examples?:", "", examples.strip("; \n")).strip().splitlines())
+    commands = "\n".join(f"$ {line}" if line.startswith("irsa ") else f"    {line}" for line in lines)
+    wrapped = parser.formatter_class is not argparse.RawDescriptionHelpFormatter
+    description = (parser.description or "").strip()
+    titled = [group for group in parser._action_groups if group.description]
+    in_a_group = [action for group in titled for action in group._group_actions]
     yield f"## irsa {name}"
-    yield "\n".join(["```console", *(line if line.startswith("$ ") else f"    {line}" for line in commands), "```"])
-    yield f"```text\n{(parser.description or '').strip()}\n```"
-    for group in parser._action_groups:  # noqa: SLF001
-        actions = [action for action in group._group_actions if action.dest != "help"]  # noqa: SLF001
-        if actions:
-            if group.description:
-                yield f"{(group.title or '').capitalize()}: {group.description}."
-            yield table("argument", "meaning", rows=((f"`{_spelled(each)}`", _meaning(each)) for each in actions))
-    rows = (each.split(" ", 1) for each in re.split(r", (?=\d )", " ".join(codes.split())))
-    yield table("exit code", "meaning", rows=((f"`{code}`", meaning) for code, meaning in rows))
+    yield f"```console\n{commands}\n```"
+    yield f"```text\n{textwrap.fill(description, 80) if wrapped else description}\n```"
+    yield _arguments_of_verb(parser, [action for action in parser._actions if action not in in_a_group])
+    for group in titled:
+        yield f"{group.title}: {group.description}.".capitalize()
+        yield _arguments_of_verb(parser, group._group_actions)
+    meanings = (each.split(" ", 1) for each in re.split(r", (?=\d )", " ".join(codes.split())))
+    yield table("exit code", "meaning", rows=((f"`{code}`", meaning) for code, meaning in meanings))
+
+
+def _arguments_of_verb(parser: argparse.ArgumentParser, actions: Sequence[argparse.Action]) -> str:
+    rows = []
+    for action in actions:
+        if action.dest == "help":
+            continue
+        excluded = [
+            f"`{other.option_strings[-1]}`"
+            for group in parser._mutually_exclusive_groups
+            for other in group._group_actions
+            if action in group._group_actions and other is not action
+        ]
+        # As argparse does.
+        meaning = (action.help or "") % {**vars(action), "prog": parser.prog}
+        required = "; required" if action.required and action.option_strings else ""
+        rows.append(
+            (f"`{_spelled(action)}`", meaning + required + (f"; not with {', '.join(excluded)}" if excluded else ""))
+        )
+    return table("argument", "meaning", rows=rows)
 
 
 def _spelled(action: argparse.Action) -> str:
-    """Return how an argument is written: `--stack S`, `[BINDING ...]`, `{bash,zsh,fish}`."""
-    value = str(action.metavar or f"{{{','.join(map(str, action.choices or [action.dest.upper()]))}}}")
-    value = value.strip("{}") if not action.choices else value
-    value = {"*": f"[{value} ...]", 0: ""}.get(action.nargs or "", value)
+    """Return how an argument is written: `--stack S`, `--json`, `[BINDING ...]`, `bash|zsh|fish`."""
+    value = str(action.metavar or "|".join(map(str, action.choices or [action.dest.upper()])))
+    value = "" if action.nargs == 0 else f"[{value} ...]" if action.nargs == "*" else value
     return " ".join([*action.option_strings[-1:], value]).strip()
-
-
-def _meaning(action: argparse.Action) -> str:
-    """Return an argument's help, with its default and whether it is required."""
-    text = (action.help or "") % {**vars(action), "prog": "irsa"}
-    return f"{text}; required" if action.required and action.option_strings else text
 
 
 def component_arguments() -> str:
@@ -166,14 +185,14 @@ def built_in_variables() -> str:
 
 def keys_with_variables() -> str:
     """Return the table of the keys of a binding in which variables are replaced."""
-    rows = ((f"`{path_of('NAME' if part == EACH else part for part in key)}`", _description(key)) for key in KEYS_WITH_VARIABLES)
-    return table("key of a binding", "what it is", rows=rows)
+    spelled = {key: path_of("NAME" if part == EACH else part for part in key) for key in KEYS_WITH_VARIABLES}
+    return table("key of a binding", "what it is", rows=((f"`{name}`", _description(k)) for k, name in spelled.items()))
 
 
 def _description(key: tuple[str, ...]) -> str:
     """Return what the stack file's reference says of a key of a binding."""
     schema = stack_file_schema()
-    found = {"$ref": "#/$defs/Binding"}
+    found: Any = {"$ref": "#/$defs/Binding"}
     for part in key:
         while "$ref" in found or "anyOf" in found:
             found = schema["$defs"][found["$ref"].rsplit("/", 1)[-1]] if "$ref" in found else found["anyOf"][0]
@@ -189,7 +208,7 @@ def iam_files() -> str:
             actions = statement["Action"]
             listed = ", ".join(f"`{each}`" for each in ([actions] if isinstance(actions, str) else actions))
             rows.append((_file(file), statement["Sid"], listed))
-    return table("file", "statement", "actions", rows=iter(rows))
+    return table("file", "statement", "actions", rows=rows)
 
 
 def kubernetes_files() -> str:
@@ -199,17 +218,20 @@ def kubernetes_files() -> str:
         for rule in yaml.safe_load(file.read_text(encoding="utf-8"))["rules"]:
             about = [*rule.get("resources", ()), *rule.get("nonResourceURLs", ())]
             rows.append((_file(file), *(", ".join(f"`{each}`" for each in cell) for cell in (about, rule["verbs"]))))
-    return table("file", "resources", "verbs", rows=iter(rows))
+    return table("file", "resources", "verbs", rows=rows)
 
 
 def _file(file: Path) -> str:
     return f"[{file.name}](../permissions/{file.name})"
 
 
-def program(path: str) -> str:
-    """Return a program of the examples, as a block of code."""
+def program(name: str) -> str:
+    """Return a program of the examples, or a part of one, as a block of code."""
+    path, first, end = PROGRAMS[name]
     file = ROOT / "examples" / path
-    return f"```{FENCES[file.suffix]}\n{file.read_text(encoding='utf-8')}```"
+    code = file.read_text(encoding="utf-8")
+    code = code[code.index(first) : code.index(end) if end else None]
+    return f"```{FENCES[file.suffix]}\n{code.strip()}\n```"
 
 
 def verify_checks() -> str:
@@ -223,9 +245,13 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "check-live.md": {"rules": lambda: table("rule", "found", rows=((f"`{k}`", v) for k, v in LIVE_RULES.items()))},
     "inventory.md": {"findings": lambda: table("kind", "what is found", rows=((k, v.finds) for k, v in KINDS.items()))},
     "verify.md": {"checks": verify_checks},
-    "guides/own-program.md": {path: lambda path=path: program(path) for path in PROGRAMS},
+    "guides/own-program.md": {name: partial(program, name) for name in PROGRAMS},
     "reference/command.md": {"verbs": verbs, "help": help_of_verbs},
-    "reference/component.md": {"arguments": component_arguments, "outputs": component_outputs},
+    "reference/component.md": {
+        "example": partial(program, "python-stack"),
+        "arguments": component_arguments,
+        "outputs": component_outputs,
+    },
     "reference/outputs.md": {"bindings": binding_outputs},
     "reference/permissions.md": {"iam": iam_files, "kubernetes": kubernetes_files},
     "reference/variables.md": {"built-in": built_in_variables, "keys": keys_with_variables},
