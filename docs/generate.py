@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from irsa import outputs
 from irsa.rules.mistakes import path_of
 from irsa.rules.variables import reference
 from irsa_cli.inventory.findings import KINDS
-from irsa_cli.verbs import help_line, installed, parser_of
+from irsa_cli.verbs import help_line, installed
 from irsa_cli.verify import CHECKS
 
 DOCS = Path(__file__).parent
@@ -42,7 +43,7 @@ BINDING_FIELDS = {
 PAGES = {"prove": "verify.md"}
 # The programs of the examples by the name of their section: the file, and the strings that begin and end the excerpt.
 PROGRAMS = {
-    "python-stack": ("python-stack/__main__.py", "", "labels = "),
+    "python-stack": ("python-stack/__main__.py", "import pulumi", "labels = "),
     "pods": ("python-stack/__main__.py", "labels = ", "pulumi.export"),
     "tests": ("python-stack/test_program.py", "", ""),
     "typescript-stack": ("typescript-stack/index.ts", "", ""),
@@ -71,13 +72,13 @@ def verbs() -> str:
 
 def help_of_verbs() -> str:
     """Return a section for each verb: its examples, what it says of itself, its arguments and its exit codes."""
-    # argparse lists the parts of a parser nowhere else.
-    subparsers = parser_of(*installed())._subparsers
-    (action,) = subparsers._group_actions if subparsers else ()
-    return "\n\n".join("\n\n".join(_verb(name, parser)) for name, parser in dict(action.choices or {}).items())
+    return "\n\n".join(part for name, entry in installed().items() for part in _verb(name, entry))
 
 
-def _verb(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
+def _verb(name: str, entry: EntryPoint) -> Iterator[str]:
+    # argparse prints all of a parser, and lists it nowhere else.
+    parser = argparse.ArgumentParser(f"irsa {name}")
+    entry.load().add(parser)
     examples, _, codes = (parser.epilog or "").partition("exit codes:")
     lines = map(str.strip, re.sub(r"^examples?:", "", examples.strip("; \n")).strip().splitlines())
     commands = "\n".join(f"$ {line}" if line.startswith("irsa ") else f"    {line}" for line in lines)
