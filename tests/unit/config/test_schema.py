@@ -51,7 +51,6 @@ def refused(model: type[pydantic.BaseModel], values: dict[str, Any]) -> list[Any
     [
         (schema.text, schema.FILE),
         (docs.text, docs.FILE),
-        (lambda: docs.live_text(docs.LIVE_FILE.read_text()), docs.LIVE_FILE),
     ],
 )
 def test_what_is_generated_is_fresh(generated: Any, file: Path) -> None:
