@@ -62,7 +62,7 @@ proven by one existing service account that matches.
 
 It shows who can assume the role, not what the role can do.
 Tokens and credentials are never printed or stored.
-The permissions that it needs are in docs/verify.md.
+The permissions that it needs: docs/reference/permissions.md.
 """
 OUTPUT = ReportOutput
 EXAMPLE = f"example: irsa prove --stack dev my-service-account\n\n{EXIT_CODES}"

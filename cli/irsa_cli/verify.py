@@ -104,7 +104,7 @@ is changed. For each binding:
 A role that the stack only names (role.arn) is checked if the stack's AWS
 credentials are of its AWS account.
 What is declared comes from the state of the last `pulumi up`.
-The permissions that it needs are in docs/verify.md.
+The permissions that it needs: docs/reference/permissions.md.
 """
 EXAMPLE = f"example: irsa verify --stack dev --junit verify.xml\n\n{EXIT_CODES}"
 

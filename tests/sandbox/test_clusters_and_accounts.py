@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -161,53 +159,3 @@ def test_a_cluster_from_another_stacks_outputs(deploy: Deploy, platform: Stack, 
     (statement,) = iam.get_role(RoleName="platform")["Role"]["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Federated": provider_arn(issuer)}
     assert stack.up() == {}
-
-
-def test_a_stack_of_somebody_else_uses_the_component(cloud: Any, tmp_path: Path) -> None:
-    """Protects pulumi-eks#1495 users: pip installs the component alone, typed, and the engine deploys their stack."""
-    folder = tmp_path / "python-stack"
-    shutil.copytree(ROOT / "examples" / "python-stack", folder)
-    subprocess.run([sys.executable, "-m", "venv", folder / ".venv"], check=True)
-    python = folder / ".venv" / "bin" / "python"
-    requirements = ROOT / "requirements.txt"
-    install: list[str | Path] = [
-        python,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--constraint",
-        _pins(requirements, tmp_path),
-        ROOT / "components",
-    ]
-    subprocess.run(install, check=True)
-    frozen = subprocess.run([python, "-m", "pip", "freeze"], check=True, capture_output=True, text=True).stdout
-    assert "pydantic" not in frozen
-    assert subprocess.run([python, "-c", "import config"], cwd=folder, check=False, capture_output=True).returncode != 0
-
-    stack = Stack(cloud, folder)
-    for key, value in {"aws:region": "us-west-2", "oidcProviderArn": provider_arn(ISSUER)}.items():
-        stack.pulumi("config", "set", key, value)
-    stack.up()
-    outputs = stack.outputs()
-    (policy,) = stack.resources("Policy").values()
-    (deployment,) = stack.resources("Deployment").values()
-
-    assert json.loads(policy["outputs"]["policy"])["Statement"][0]["Resource"] == f"{outputs['bucketArn']}/*"
-    assert deployment["outputs"]["spec"]["template"]["spec"]["serviceAccountName"] == "report-reader"
-    namespace = outputs["namespace"]
-    assert service_account(cloud, "report-reader", "-n", namespace)["metadata"]["annotations"] == {
-        ROLE_ARN_KEY: outputs["roleArn"]
-    }
-    (role,) = stack.resources("Role").values()
-    (statement,) = json.loads(role["outputs"]["assumeRolePolicy"])["Statement"]
-    assert statement["Condition"]["StringEquals"][f"{ISSUER}:sub"] == f"system:serviceaccount:{namespace}:report-reader"
-    assert stack.up() == {}
-    stack.destroy()
-
-
-def _pins(requirements: Path, folder: Path) -> Path:
-    """Return the pinned versions without the checkout's own packages."""
-    pins = folder / "constraints.txt"
-    pins.write_text("\n".join(line for line in requirements.read_text().splitlines() if not line.startswith("-e")))
-    return pins

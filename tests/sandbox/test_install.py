@@ -1,8 +1,9 @@
-"""The component and the command in an empty environment, installed as README says, from a clone of this checkout."""
+"""The guide for programs of one's own, in an empty environment, with a clone of this checkout as the repository."""
 
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import venv
 import zipfile
@@ -11,32 +12,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import yaml
 
 from irsa.version import VERSION
 from irsa_cli.verify import CHECKS, PODS
 from tests.output_schemas import check_output
-from tests.sandbox.irsa_command import ISSUER, PROVIDER
-from tests.sandbox.project import ROOT, STACK, Stack
+from tests.sandbox.irsa_command import ISSUER, PROVIDER, ROLE_ARN
+from tests.sandbox.project import ROOT, Stack
 
 pytestmark = pytest.mark.sandbox
 
+GUIDE = (ROOT / "docs" / "guides" / "own-program.md").read_text()
 DOCUMENTED = f"https://HOST/ORGANIZATION/irsa@v{VERSION}"
 TAG = "a-release"
-PROGRAM = f"""
-from irsa import ServiceAccountRole
-
-ServiceAccountRole(
-    "reader",
-    {{
-        "service_account": {{"name": "reader", "namespace": "default"}},
-        "oidc_provider_arns": ["{PROVIDER}"],
-        "role_name": "installed-reader",
-        "policy": {{"document": {{"Version": "2012-10-17", "Statement": {{
-            "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-bucket/*"}}}}}},
-    }},
-)
-"""
 
 
 class Environment(NamedTuple):
@@ -66,7 +53,7 @@ class Environment(NamedTuple):
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """Run README's line for pip in an empty environment."""
+    """Run the guide's line for pip in an empty environment."""
     folder = tmp_path_factory.mktemp("install")
     repository = folder / "irsa"
     subprocess.run(["git", "clone", "--quiet", ROOT, repository], check=True)
@@ -78,22 +65,28 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     made = Environment(folder / "empty", repository, pins)
     # An older pip takes no `NAME @ URL` of a repository on this machine, as it does of one elsewhere.
     made.pip("install", "--quiet", "--upgrade", "pip")
-    (line,) = re.findall(r"^\$ pip install ((?:.*\\\n)*.*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    (line,) = re.findall(r"^\$ pip install ((?:.*\\\n)*.*)$", GUIDE, re.MULTILINE)
     requirements = shlex.split(line.replace("\\\n", " "))
     assert len(requirements) == 2
     made.install(*(each.replace(DOCUMENTED, made.origin) for each in requirements))
     return made
 
 
-@pytest.fixture
-def stack(cloud: Any, environment: Environment, tmp_path: Path) -> Iterator[Stack]:
-    """Deploy somebody's program with the environment's own packages."""
-    runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(environment.folder)}}
-    (tmp_path / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "somebody", "runtime": runtime}))
-    (tmp_path / "__main__.py").write_text(PROGRAM)
-    stack = Stack(cloud, tmp_path)
-    stack.pulumi("config", "set", "aws:region", "us-west-2")
-    stack.up()
+@pytest.fixture(scope="module")
+def stack(cloud: Any, environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Deploy the guide's program by the guide's commands, with the environment's own packages."""
+    folder = tmp_path_factory.mktemp("own-program") / "python-stack"
+    shutil.copytree(ROOT / "examples" / "python-stack", folder)
+    (folder / ".venv").symlink_to(environment.folder)
+    _, _, section = GUIDE.partition("\n## Deploy it\n")
+    init, *commands = re.findall(r"^\$ (.*)$", section.partition("\n## ")[0], re.MULTILINE)
+    assert init == "pulumi stack init dev"
+    stack = Stack(cloud, folder, "dev")
+    for command in commands:
+        words = shlex.split(command)
+        more = ["--yes", "--skip-preview", "--non-interactive"] if words[:2] == ["pulumi", "up"] else []
+        answer = cloud.run(*words, *more, folder=folder, **stack.variables)
+        assert answer.returncode == 0, (command, answer.stdout + answer.stderr)
     yield stack
     stack.destroy()
 
@@ -126,27 +119,41 @@ def test_check_is_no_verb_outside_its_checkout(environment: Environment) -> None
     assert environment.run("irsa", "--version").stdout == f"irsa {VERSION}\n"
 
 
+def test_the_guide_deploys_what_it_says(stack: Stack, cloud: Any) -> None:
+    """Protects pulumi-eks#1495 users: outputs of their own stack reach AWS and Kubernetes, with 0 changes after it."""
+    outputs = stack.outputs()
+    (policy,) = stack.resources("Policy").values()
+    (role,) = stack.resources("Role").values()
+    (deployment,) = stack.resources("Deployment").values()
+    namespace = outputs["namespace"]
+    answer = cloud.kubectl("get", "serviceaccount", "report-reader", "-n", namespace, "-o", "json")
+    (statement,) = json.loads(role["outputs"]["assumeRolePolicy"])["Statement"]
+
+    assert json.loads(policy["outputs"]["policy"])["Statement"][0]["Resource"] == f"{outputs['bucketArn']}/*"
+    assert deployment["outputs"]["spec"]["template"]["spec"]["serviceAccountName"] == "report-reader"
+    assert json.loads(answer.stdout)["metadata"]["annotations"] == {ROLE_ARN: outputs["roleArn"]}
+    assert statement["Principal"] == {"Federated": PROVIDER}
+    assert statement["Condition"]["StringEquals"][f"{ISSUER}:sub"] == f"system:serviceaccount:{namespace}:report-reader"
+    assert stack.up() == {}
+
+
 def test_a_stack_that_uses_only_the_component_is_verified(stack: Stack, environment: Environment) -> None:
     """Protects application teams: the command works on their own stack, from their own environment."""
 
-    def irsa(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    def irsa(*arguments: str) -> Any:
         answer: subprocess.CompletedProcess[str] = stack.cloud.run(
-            str(environment.folder / "bin" / "irsa"), *arguments, folder=stack.folder, **stack.variables
+            str(environment.folder / "bin" / "irsa"), *arguments, "--json", folder=stack.folder, **stack.variables
         )
-        return answer
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        return check_output(arguments[0], answer.stdout)
 
-    verified = irsa("verify", "--stack", STACK, "--json")
-    assert verified.returncode == 0, verified.stdout + verified.stderr
-    outcomes = {check["check"]: check["outcome"] for check in check_output("verify", verified.stdout)["checks"]}
+    outcomes = {check["check"]: check["outcome"] for check in irsa("verify", "--stack", "dev")["checks"]}
     assert outcomes == dict.fromkeys((name for name in CHECKS if name != PODS), "ok")
+    assert [check["outcome"] for check in irsa("prove", "--stack", "dev")["checks"]] == ["ok", "ok"]
 
-    proven = irsa("prove", "--stack", STACK, "--json")
-    assert proven.returncode == 0, proven.stdout + proven.stderr
-    assert [check["outcome"] for check in check_output("prove", proven.stdout)["checks"]] == ["ok", "ok"]
-
-    explained = irsa("explain", "default/reader", "installed-reader", "--stack", STACK, "--json")
-    assert explained.returncode == 0, explained.stdout + explained.stderr
-    assert check_output("explain", explained.stdout)["request"]["issuer"] == f"https://{ISSUER}"
+    outputs = stack.outputs()
+    explained = irsa("explain", f"{outputs['namespace']}/report-reader", outputs["roleArn"], "--stack", "dev")
+    assert explained["request"]["issuer"] == f"https://{ISSUER}"
 
 
 def test_the_missing_component_is_named_with_what_to_install(environment: Environment) -> None:

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 OURS = frozenset({"irsa", "irsa-cli", "irsa-checkout"})
 DOCUMENTING = (
     "README.md",
+    "docs/guides/own-program.md",
     "docs/verify.md",
     "components/README.md",
     "components/pyproject.toml",

@@ -1,0 +1,89 @@
+"""The commands and programs of docs/reference, as they stand there.
+
+`helm` cannot run here: the sandbox has no charts. `aws` is not at hand: its commands are IAM's operations.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.sandbox.irsa_command import aws_iam
+from tests.sandbox.project import ROOT, STACK, Project, Stack
+
+pytestmark = pytest.mark.sandbox
+
+PAGES = ROOT / "docs" / "reference"
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", (PAGES / f"{page}.md").read_text(), re.DOTALL | re.MULTILINE)
+
+
+def commands(page: str) -> list[str]:
+    """Return the commands of the page's first example."""
+    return [line.removeprefix("$ ") for line in blocks(page, "console")[0].splitlines()]
+
+
+@pytest.fixture
+def project(deploy: Callable[..., Project]) -> Project:
+    """The stack file of the page about outputs, deployed."""
+    config = yaml.safe_load(blocks("outputs", "yaml")[0])["config"]
+    settings = {key.removeprefix("irsa:"): value for key, value in config.items() if key.startswith("irsa:")}
+    project = deploy(settings, config["aws:region"])
+    project.up()
+    return project
+
+
+def test_the_outputs_are_those_of_the_page(project: Project, tmp_path: Path) -> None:
+    """Protects other stacks and charts: names, shapes and values of the outputs; and how another stack reads them."""
+    (expected,) = map(json.loads, blocks("outputs", "json"))
+    first, second = commands("outputs")
+
+    assert project.outputs() == expected
+    assert (
+        json.loads(project.cloud.run(*shlex.split(first), folder=project.folder, **project.variables).stdout)
+        == (expected["bindings"])
+    )
+    piped = project.cloud.run("sh", "-c", second, folder=project.folder, **project.variables)
+    assert piped.returncode == 0, piped.stderr
+    values = json.loads((project.folder / "values.json").read_text())
+    assert values == expected["helmValues"]["web"]
+
+    folder = tmp_path / "other"
+    folder.mkdir()
+    runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(ROOT / ".venv")}}
+    (folder / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "other", "runtime": runtime}))
+    (program,) = blocks("outputs", "python")
+    (folder / "__main__.py").write_text(program.replace("organization/irsa/prod", f"organization/irsa/{STACK}"))
+    other = Stack(project.cloud, folder, variables=project.variables)
+    other.up()
+    assert other.outputs() == {"roleArn": expected["bindings"]["my-app"]["roleArn"]}
+
+
+def test_the_permissions_can_be_granted(cloud: Any) -> None:
+    """Protects who grants permissions: IAM and Kubernetes take the files by the page's commands."""
+    created = {}
+    try:
+        for command in commands("permissions"):
+            words = shlex.split(command)
+            if words[:2] == ["aws", "iam"]:
+                read = [(ROOT / w.removeprefix("file://")).read_text() if w.startswith("file://") else w for w in words]
+                created = aws_iam(cloud, read[2:])["Policy"]
+            else:
+                answer = cloud.run(*words, folder=ROOT)
+                assert answer.returncode == 0, answer.stderr
+        assert created["PolicyName"] == "irsa-deployer"
+        allowed = cloud.kubectl("auth", "can-i", "patch", "serviceaccounts", "--as", "deployer", "-n", "default")
+        assert allowed.stdout.strip() == "yes"
+        refused = cloud.kubectl("auth", "can-i", "create", "serviceaccounts/token", "--as", "deployer", "-n", "default")
+        assert refused.stdout.strip() == "no"
+    finally:
+        cloud.kubectl("delete", "clusterrolebinding,clusterrole", "irsa-deployer")
+        if created:
+            cloud.aws("iam").delete_policy(PolicyArn=created["Arn"])
