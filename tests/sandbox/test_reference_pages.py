@@ -81,7 +81,8 @@ def test_the_permissions_can_be_granted(cloud: Any) -> None:
         assert created["PolicyName"] == "irsa-deployer"
         allowed = cloud.kubectl("auth", "can-i", "patch", "serviceaccounts", "--as", "deployer", "-n", "default")
         assert allowed.stdout.strip() == "yes"
-        refused = cloud.kubectl("auth", "can-i", "create", "serviceaccounts/token", "--as", "deployer", "-n", "default")
+        token = ("create", "serviceaccounts", "--subresource", "token")
+        refused = cloud.kubectl("auth", "can-i", *token, "--as", "deployer", "-n", "default")
         assert refused.stdout.strip() == "no"
     finally:
         cloud.kubectl("delete", "clusterrolebinding,clusterrole", "irsa-deployer")
