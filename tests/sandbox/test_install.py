@@ -65,7 +65,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     made = Environment(folder / "empty", repository, pins)
     # An older pip takes no `NAME @ URL` of a repository on this machine, as it does of one elsewhere.
     made.pip("install", "--quiet", "--upgrade", "pip")
-    (line,) = re.findall(r"^\$ pip install ((?:.*\\\n)*.*)$", GUIDE, re.MULTILINE)
+    (line,) = re.findall(r"^\$ \.venv/bin/pip install ((?:.*\\\n)*.*)$", GUIDE, re.MULTILINE)
     requirements = shlex.split(line.replace("\\\n", " "))
     assert len(requirements) == 2
     made.install(*(each.replace(DOCUMENTED, made.origin) for each in requirements))
