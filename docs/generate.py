@@ -48,6 +48,7 @@ PROGRAMS = {
     "tests": ("python-stack/test_program.py", "", ""),
     "typescript-stack": ("typescript-stack/index.ts", "", ""),
     "go-stack": ("go-stack/main.go", "", ""),
+    "yaml-stack": ("yaml-stack/Pulumi.yaml", "", ""),
 }
 FENCES = {".py": "python", ".ts": "typescript", ".go": "go", ".yaml": "yaml"}
 

@@ -207,14 +207,14 @@ def test_the_program_in_yaml_is_of_the_schema() -> None:
     """Protects programs in YAML: the type and the properties are those of the component's schema."""
     schema = json.loads((ROOT / "components" / "schema.json").read_text())
     program = yaml.safe_load(blocks(section(GUIDE, "YAML"), "yaml")[0])
-    (reader,) = (each for each in program["resources"].values() if each["type"] in schema["resources"])
+    ((name, reader),) = ((n, each) for n, each in program["resources"].items() if each["type"] in schema["resources"])
     described = schema["resources"][reader["type"]]
 
     assert reader["properties"].keys() <= described["inputProperties"].keys()
-    for name, token in (("serviceAccount", "ServiceAccount"), ("policy", "Policy")):
+    for argument, token in (("serviceAccount", "ServiceAccount"), ("policy", "Policy")):
         nested = schema["types"][f"irsa:index:{token}"]
-        assert reader["properties"][name].keys() <= nested["properties"].keys()
-    assert "${reader.roleArn}" in program["outputs"].values()
+        assert reader["properties"][argument].keys() <= nested["properties"].keys()
+    assert f"${{{name}.roleArn}}" in program["outputs"].values()
     assert "roleArn" in described["properties"]
 
 
