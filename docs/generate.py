@@ -81,8 +81,12 @@ def _verb(name: str, entry: EntryPoint) -> Iterator[str]:
     parser = argparse.ArgumentParser(f"irsa {name}")
     entry.load().add(parser)
     examples, _, codes = (parser.epilog or "").partition("exit codes:")
-    lines = map(str.strip, re.sub(r"^examples?:", "", examples.strip("; \n")).strip().splitlines())
-    commands = "\n".join(f"$ {line}" if line.startswith("irsa ") else f"    {line}" for line in lines)
+    lines = re.sub(r"^examples?:", "", examples.strip("; \n")).strip().splitlines()
+    # A line that ends with a backslash goes on.
+    starts = (not before.endswith("\\") for before in ("", *lines))
+    commands = "\n".join(
+        f"{'$ ' if first else '    '}{line.strip()}" for first, line in zip(starts, lines, strict=False)
+    )
     wrapped = parser.formatter_class is not argparse.RawDescriptionHelpFormatter
     description = (parser.description or "").strip()
     titled = [group for group in parser._action_groups if group.description]

@@ -206,7 +206,7 @@ def test_the_options_of_the_guide_exist() -> None:
 def test_the_program_in_yaml_is_of_the_schema() -> None:
     """Protects programs in YAML: the type and the properties are those of the component's schema."""
     schema = json.loads((ROOT / "components" / "schema.json").read_text())
-    program = yaml.safe_load(blocks(section(GUIDE, "YAML"), "yaml")[0])
+    program = yaml.safe_load(blocks(GUIDE.partition("\n## YAML\n")[2], "yaml")[0])
     ((name, reader),) = ((n, each) for n, each in program["resources"].items() if each["type"] in schema["resources"])
     described = schema["resources"][reader["type"]]
 
