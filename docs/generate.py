@@ -123,10 +123,10 @@ def _arguments_of_verb(parser: argparse.ArgumentParser, actions: Sequence[argpar
 
 
 def _spelled(action: argparse.Action) -> str:
-    """Return how an argument is written: `--stack S`, `--json`, `[BINDING ...]`, `bash|zsh|fish`."""
+    """Return how an argument is written: `--stack S`, `-v, --verbose`, `[BINDING ...]`, `bash|zsh|fish`."""
     value = str(action.metavar or "|".join(map(str, action.choices or [action.dest.upper()])))
     value = "" if action.nargs == 0 else f"[{value} ...]" if action.nargs == "*" else value
-    return " ".join([*action.option_strings[-1:], value]).strip()
+    return f"{', '.join(action.option_strings)} {value}".strip()
 
 
 def component_arguments() -> str:
