@@ -99,10 +99,6 @@ def test_the_component_has_every_argument(heading: str, arguments: Any) -> None:
         assert (other or python) == first + "".join(word.capitalize() for word in words)
 
 
-def with_cluster(values: dict[str, Any]) -> dict[str, Any]:
-    return {"cluster": {"name": "my-cluster"}, **values}
-
-
 def irsa_settings(text: str) -> dict[str, Any]:
     """Return the settings `irsa:` of the first stack file on a page."""
     config = yaml.safe_load(blocks(text, "yaml")[0])["config"]
@@ -115,29 +111,50 @@ def test_the_stack_file_of_a_page_is_legal(name: str) -> None:
     assert load(irsa_settings(page(name)), ROOT)
 
 
-RESOURCE = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:GetObject"}}
+STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject"}
+SEVERAL = {"blue": {"name": "blue"}, "green": {"name": "green", "kubernetes": {"context": "green"}}}
+
+
+def document(resource: str, **more: Any) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": [{**STATEMENT, "Resource": resource, **more}]}
 
 
 @pytest.mark.parametrize(
-    ("bucket", "variables"),
+    ("row", "bucket", "settings"),
     [
-        ("${acount}", {}),
-        ("${bucket}", {"bucket": ""}),
-        ("${a${b}}", {"a": "a", "b": "b"}),
-        ("${bucket", {"bucket": "b"}),
-        ("${account}", {"account": "111122223333"}),
+        ("`${acount}`", "${acount}", {}),
+        ('`${bucket}` with `bucket: ""`', "${bucket}", {"variables": {"bucket": ""}}),
+        ("`${a${b}}`", "${a${b}}", {"variables": {"a": "a", "b": "b"}}),
+        ("`${bucket`", "${bucket", {"variables": {"bucket": "b"}}),
+        ("`account: ...` in `irsa:variables`", "${account}", {"variables": {"account": "111122223333"}}),
+        ("`${cluster}` in a binding of several clusters", "${cluster}", {"cluster": None, "clusters": SEVERAL}),
     ],
 )
-def test_what_the_page_calls_a_mistake_is_one(bucket: str, variables: dict[str, str]) -> None:
-    """Protects the page about variables: each row of its table of mistakes is refused, and is there."""
-    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
-    document = {"Version": "2012-10-17", "Statement": [statement]}
-    binding = {"serviceAccount": {"name": "app"}, "policy": {"document": document}}
-    written = "account: ..." if bucket == "${account}" else bucket
+def test_what_the_page_calls_a_mistake_is_one(row: str, bucket: str, settings: dict[str, Any]) -> None:
+    """Protects the page about variables: what a row of its table says is refused, and is allowed without it."""
+    binding = {"serviceAccount": {"name": "app"}, "policy": {"document": document(f"arn:aws:s3:::{bucket}/*")}}
+    values = {"cluster": {"name": "my-cluster"}, **settings, "bindings": {"app": binding}}
+    legal = json.loads(json.dumps(binding).replace(bucket, "my-bucket"))
 
-    assert f"| `{written}`" in section(page("variables"), "What is a mistake")
+    assert f"| {row} |" in section(page("variables"), "What is a mistake")
     with pytest.raises(StackFileError):
-        load(with_cluster({"variables": variables, "bindings": {"app": binding}}), ROOT)
+        load({key: value for key, value in values.items() if value is not None}, ROOT)
+    assert load({"cluster": {"name": "my-cluster"}, "bindings": {"app": legal}}, ROOT)
+
+
+def test_two_keys_that_become_the_same_are_a_mistake() -> None:
+    """Protects the page about variables: its row about two keys, of which one would replace the other."""
+    condition = {"StringEquals": {"aws:SourceVpc": "vpc-0abc", "aws:${key}": "vpc-0def"}}
+    binding = {
+        "policy": {"document": document("arn:aws:s3:::b/*", Condition=condition)},
+        "trust": {"subjects": ["a:b"]},
+    }
+    settings = {"cluster": {"name": "my-cluster"}, "bindings": {"app": binding}}
+
+    assert "| two keys of a mapping that become the same |" in page("variables")
+    assert load({**settings, "variables": {"key": "PrincipalOrgID"}}, ROOT)
+    with pytest.raises(StackFileError):
+        load({**settings, "variables": {"key": "SourceVpc"}}, ROOT)
 
 
 @pytest.mark.parametrize(
@@ -152,12 +169,14 @@ def test_a_variable_is_replaced_where_the_page_says(key: str) -> None:
         "trust.statements": [{"Effect": "Allow", "Principal": {"AWS": "${acount}"}, "Action": "sts:AssumeRole"}],
     }.get(key, "${acount}")
     if key.endswith("document"):
-        value = {**RESOURCE, "Statement": [{**RESOURCE["Statement"], "Resource": "${acount}"}]}  # type: ignore[dict-item]
+        value = document("${acount}")
     for part in reversed(key.split(".")):
         value = {part: value}
 
     with pytest.raises(StackFileError) as refused:
-        load(with_cluster({"bindings": {"app": {"serviceAccount": {"name": "app"}, **value}}}), ROOT)
+        load(
+            {"cluster": {"name": "my-cluster"}, "bindings": {"app": {"serviceAccount": {"name": "app"}, **value}}}, ROOT
+        )
     assert any("unknown variable ${acount}" in mistake.mistake.found for mistake in refused.value.mistakes)
 
 
@@ -234,3 +253,24 @@ def test_the_tests_of_the_example_pass(tmp_path: Path) -> None:
     program = tmp_path / "__main__.py"
     program.write_text(program.read_text().replace('{"name": "report-reader"', '{"name": "somebody"'))
     assert run().returncode != 0
+
+
+# By section of the guide: what runs its commands, or why none does.
+COMMANDS = {
+    "Install": "tests/sandbox/test_install.py",
+    "Deploy it": "tests/sandbox/test_install.py",
+    "Tests of your own": "test_the_tests_of_the_example_pass",
+    "TypeScript": "no language host in the sandbox; tests/sandbox/test_generated_sdks.py compiles the program",
+    "Go": "no language host in the sandbox; tests/sandbox/test_generated_sdks.py compiles the program",
+    "YAML": "no language host in the sandbox but that of make test-official, which deploys the program",
+}
+
+
+def test_every_command_of_the_guide_is_run_or_says_why_not() -> None:
+    """Protects the guide from commands that nobody has tried."""
+    sections = re.split(r"^## (.*)$", GUIDE, flags=re.MULTILINE)
+
+    with_commands = [
+        title for title, text in zip(sections[1::2], sections[2::2], strict=True) if blocks(text, "console")
+    ]
+    assert with_commands == [*COMMANDS]
