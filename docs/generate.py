@@ -44,7 +44,8 @@ PAGES = {"prove": "verify.md"}
 # The programs of the examples by the name of their section: the file, and the strings that begin and end the excerpt.
 PROGRAMS = {
     "python-stack": ("python-stack/__main__.py", "import pulumi", "labels = "),
-    "pods": ("python-stack/__main__.py", "labels = ", "pulumi.export"),
+    "pods": ("python-stack/__main__.py", "labels = ", ""),
+    "project": ("python-stack/Pulumi.yaml", "", ""),
     "tests": ("python-stack/test_program.py", "", ""),
     "typescript-stack": ("typescript-stack/index.ts", "", ""),
     "go-stack": ("go-stack/main.go", "", ""),

@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-import shutil
 import subprocess
 import venv
 import zipfile
@@ -72,11 +71,19 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return made
 
 
+def code_of(section: str) -> str:
+    """Return the block of code in a generated section of the guide."""
+    (code,) = re.findall(rf"^<!-- {section}: generated .*?^```\w+\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
+    return str(code)
+
+
 @pytest.fixture(scope="module")
 def stack(cloud: Any, environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Deploy the guide's program by the guide's commands, with the environment's own packages."""
-    folder = tmp_path_factory.mktemp("own-program") / "python-stack"
-    shutil.copytree(ROOT / "examples" / "python-stack", folder)
+    folder = tmp_path_factory.mktemp("own-program")
+    project, program, pods = (code_of(name) for name in ("project", "python-stack", "pods"))
+    (folder / "Pulumi.yaml").write_text(project)
+    (folder / "__main__.py").write_text(program + pods)
     (folder / ".venv").symlink_to(environment.folder)
     _, _, section = GUIDE.partition("\n## Deploy it\n")
     init, *commands = re.findall(r"^\$ (.*)$", section.partition("\n## ")[0], re.MULTILINE)
