@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[2]
 OURS = frozenset({"irsa", "irsa-cli", "irsa-checkout"})
 DOCUMENTING = (
     "README.md",
+    "docs/guides/first-role.md",
+    "docs/guides/install.md",
     "docs/verify.md",
     "components/README.md",
     "components/pyproject.toml",
