@@ -33,6 +33,8 @@ NOT_HERE = {
     "own-program": "tests/sandbox/test_package_consumer.py and the tests of the examples",
 }
 HOST = "https://HOST/ORGANIZATION/irsa"
+# `pulumi new` takes a folder, or a repository by HTTPS or SSH; of one with a tag, it makes a clone such as the test's.
+RELEASE = f"{HOST}.git/tree/v{VERSION}"
 # By the start of a command that does not run here, what runs in its place.
 # `pulumi install` would load all requirements anew: tests/sandbox/test_install.py tries an install.
 INSTALL = {"pulumi install": f"ln -sfn {ROOT / '.venv'} .venv"}
@@ -101,7 +103,7 @@ def follow(cloud: Any, tmp_path: Path, origin: Path) -> Iterator[Follow]:
 
     def run(name: str, instead: Mapping[str, str], folder: Path, **more: str) -> str:
         followed.append((folder, more))
-        text = guide.script(name, instead).replace(HOST, str(origin))
+        text = guide.script(name, instead).replace(RELEASE, str(origin)).replace(HOST, str(origin))
         answer = cloud.run("bash", "-c", text, folder=folder, timeout=600, **variables, **more)
         said: str = answer.stdout + answer.stderr
         assert answer.returncode == 0, said
