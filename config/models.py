@@ -438,7 +438,7 @@ class Stack(Settings):
     )
     """Several EKS clusters, keyed by a name you choose, instead of `cluster`.
 
-    Use it from the start if you will have several: switching recreates the service accounts."""
+    From `cluster` to `clusters` with the same cluster, nothing moves in AWS or Kubernetes."""
     bindings: dict[Key, Binding] = Field(examples=[{"my-app": {"serviceAccount": {"name": "my-app"}}}])
     """Roles and their service accounts, keyed by a name you choose. Do not change it: a new key replaces the role."""
     aws_accounts: dict[Key, AwsAccount] = Field(

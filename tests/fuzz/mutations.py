@@ -14,7 +14,9 @@ from irsa.rules.mistakes import Place
 from tests.places import at, places
 
 ROOT = Path(__file__).parents[2]
-BASES = tuple(ROOT / name for name in ("Pulumi.showcase.yaml", "Pulumi.dev.yaml", "Pulumi.prod.yaml.example"))
+BASES = tuple(
+    ROOT / name for name in ("Pulumi.showcase.yaml", "Pulumi.dev.yaml", "examples/stack-files/six-bindings.yaml")
+)
 DUMP = functools.partial(
     yaml.dump, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False, allow_unicode=True
 )

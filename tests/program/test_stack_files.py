@@ -11,6 +11,7 @@ import pulumi
 import pytest
 import yaml
 
+from config.check import report_of
 from config.loading import StackFileError, load
 from config.pydantic_errors import keys_at
 from irsa import ServiceAccountRole
@@ -155,9 +156,18 @@ def test_the_trust_policy_names_the_looked_up_issuer(monkeypatch: pytest.MonkeyP
     assert statement["Principal"] == {"Federated": PROVIDER}
 
 
-def test_the_example_for_production_holds_the_same_bindings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the example: it runs through the program, with the dev stack's bindings."""
+def test_the_file_to_start_with_has_one_binding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the first ten minutes: nothing but the cluster must exist, and nothing is left at a warning."""
     example = stack_values(ROOT / "Pulumi.prod.yaml.example")
+
+    assert {"irsa:sandbox", "irsa:lint"}.isdisjoint(example)
+    assert list(run_program(example, Answers(), monkeypatch)["bindings"]) == ["my-app"]
+    assert report_of(ROOT / "Pulumi.prod.yaml.example").warnings == []
+
+
+def test_the_example_of_six_bindings_holds_those_of_the_dev_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the example: it runs through the program, with the dev stack's bindings."""
+    example = stack_values(ROOT / "examples" / "stack-files" / "six-bindings.yaml")
 
     assert "irsa:sandbox" not in example
     exported = run_program(example, Answers(), monkeypatch)["bindings"]
@@ -219,7 +229,7 @@ def test_settings_may_come_by_the_environment(monkeypatch: pytest.MonkeyPatch) -
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps(texts))
 
-    assert "my-service-account" in run_program({}, Answers(), monkeypatch)["bindings"]
+    assert "my-app" in run_program({}, Answers(), monkeypatch)["bindings"]
 
 
 def test_a_missing_oidc_provider_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

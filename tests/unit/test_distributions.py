@@ -16,6 +16,9 @@ OURS = frozenset({"irsa", "irsa-cli", "irsa-checkout"})
 DOCUMENTING = (
     "README.md",
     "docs/guides/own-program.md",
+    "docs/guides/first-role.md",
+    "docs/guides/install.md",
+    "docs/guides/own-repository.md",
     "docs/verify.md",
     "components/README.md",
     "components/pyproject.toml",
@@ -60,7 +63,8 @@ LINE = r"\b(irsa(?:-\w+)?) @ git\+https://\S+?@v[\d.]+#subdirectory=(\w+)"
 def test_the_documented_lines_are_of_this_version() -> None:
     """Protects who installs a release by README's line: the tag in it is the release's own."""
     for file in DOCUMENTING:
-        assert set(re.findall(r"@v([0-9][\w.+-]*)", (ROOT / file).read_text())) <= {VERSION}, file
+        text = (ROOT / file).read_text()
+        assert set(re.findall(r"(?:@|/tree/|--branch )v([0-9][\w.+-]*)", text)) <= {VERSION}, file
     assert f"@v{VERSION}#subdirectory=components" in (ROOT / "README.md").read_text()
 
 

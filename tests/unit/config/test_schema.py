@@ -17,7 +17,12 @@ from config.loading import examine
 from config.models import Stack
 
 ROOT = Path(__file__).parents[3]
-STACK_FILES = ("Pulumi.dev.yaml", "Pulumi.prod.yaml.example", "Pulumi.showcase.yaml")
+STACK_FILES = (
+    "Pulumi.dev.yaml",
+    "Pulumi.prod.yaml.example",
+    "Pulumi.showcase.yaml",
+    "examples/stack-files/six-bindings.yaml",
+)
 MINIMAL: dict[str, Any] = {
     "config": {"irsa:cluster": {"name": "c"}, "irsa:bindings": {"a": {"serviceAccount": {"name": "a"}}}}
 }

@@ -72,7 +72,10 @@ def test_what_is_there_stays(text: str, tmp_path: Path) -> None:
     assert list(yaml.safe_load(new)["config"]) == list(yaml.safe_load(text)["config"])
 
 
-@pytest.mark.parametrize("name", ["Pulumi.dev.yaml", "Pulumi.showcase.yaml", "Pulumi.prod.yaml.example"])
+@pytest.mark.parametrize(
+    "name",
+    ["Pulumi.dev.yaml", "Pulumi.showcase.yaml", "Pulumi.prod.yaml.example", "examples/stack-files/six-bindings.yaml"],
+)
 def test_the_stack_files_of_this_repository(name: str, tmp_path: Path) -> None:
     """Protects real files with all settings: only lines are added."""
     text = (ROOT / name).read_text()
