@@ -79,9 +79,10 @@ def _nothing_allows(statements: tuple[StatementEvaluation, ...], request: WebIde
     if nearest is None:
         return "No statement allows it, and IAM denies by default."
     several = sum(each.effect == "Allow" for each in statements) > 1
-    which = f"the nearest, statement {_numbered(nearest)}," if several else f"statement {_numbered(nearest)}"
     elements = dict.fromkeys(short_key(each.key, request.issuer) or each.element for each in nearest.deciding)
-    return f"No statement allows it: {which} does not apply because of {listed(elements)}."
+    verb = "do" if len(elements) > 1 else "does"
+    which = f"{'the nearest, ' if several else ''}statement {_numbered(nearest)}"
+    return f"No statement allows it; in {which}, {listed(elements)} {verb} not match."
 
 
 def _numbered(statement: StatementEvaluation) -> str:
