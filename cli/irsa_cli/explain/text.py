@@ -1,6 +1,6 @@
 """The answer of `irsa explain` as lines of 80 columns: first what decides, then the rest, then the token."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from irsa.evaluation import Decision, Reason, StatementEvaluation, WebIdentityRequest, deciding_statement, short_key
 from irsa.rules.mistakes import named
@@ -11,6 +11,7 @@ MARKS = {True: "  yes  ", False: "  no   ", None: "  ?    "}
 APPLIES = {True: "applies", False: "does not apply", None: "may apply"}
 COLORS = {True: "green", False: "red", None: "yellow"}
 OUTCOMES = {Decision.ALLOWED: True, Decision.DENIED: False, Decision.CANNOT_DECIDE: None}
+CONDITION = "Condition"
 LINK = "dim"
 INDENT = " " * 7
 LABEL = 10
@@ -54,7 +55,8 @@ def _statement(statement: StatementEvaluation, request: WebIdentityRequest, verb
     # What decides comes first. The keys are those of the principal, so a wrong one explains them.
     keys_first = bool(statement.matched)
     for reason in sorted(
-        statement.reasons, key=lambda each: (each.outcome is not statement.matched, bool(each.key) is not keys_first)
+        statement.reasons,
+        key=lambda each: (each.outcome is not statement.matched, (each.element == CONDITION) is not keys_first),
     ):
         color = COLORS[reason.outcome]
         yield from ((line, color) for line in _reason(reason, request))
@@ -62,20 +64,25 @@ def _statement(statement: StatementEvaluation, request: WebIdentityRequest, verb
 
 
 def _reason(reason: Reason, request: WebIdentityRequest) -> Iterator[str]:
+    is_condition = reason.element == CONDITION
     key, result = named(short_key(reason.key, request.issuer)), _in_words(reason, request)
-    element = f"{named(reason.operator)} {key}" if reason.key else reason.element
+    element = f"{named(reason.operator)} {key}" if is_condition else reason.element
     if result:
         # A key may be longer than a line: it is there once.
-        element = named(reason.operator) if reason.key and key in result else element
-        yield from wrapped(f"{element}: {result}", MARKS[reason.outcome], INDENT)
-        return
-    yield from wrapped(element, MARKS[reason.outcome], INDENT)
-    negated = "Not" in reason.operator or reason.element == "NotAction"
-    for label, values in (("not" if negated else "wanted", reason.wanted), ("got", reason.found)):
-        for number, value in enumerate(values):
-            yield from wrapped(named(value), f"{INDENT}{'' if number else label:8}", INDENT)
-    if reason.hint:
-        yield from wrapped(reason.hint, INDENT, INDENT)
+        element = f"{named(reason.operator) if is_condition and key in result else element}:"
+    yield from wrapped(f"{element} {result}", MARKS[reason.outcome], INDENT)
+    uncompared = is_condition and (reason.outcome is None or (not any(reason.found) and reason.operator != "Null"))
+    if uncompared or not result:
+        negated = "Not" in reason.operator or reason.element == "NotAction"
+        yield from _values("not" if negated else "wanted", reason.wanted)
+    if not result:
+        yield from _values("got", reason.found)
+        yield from wrapped(reason.hint, INDENT, INDENT) if reason.hint else ()
+
+
+def _values(label: str, values: Iterable[str]) -> Iterator[str]:
+    for number, value in enumerate(values):
+        yield from wrapped(named(value), f"{INDENT}{'' if number else label:8}", INDENT)
 
 
 def _in_words(reason: Reason, request: WebIdentityRequest) -> str:
