@@ -150,7 +150,9 @@ def _role(
         aws_account = aws_accounts.only()
         found = aws_account.role(role)
         if found is None:
-            keys = f"stack {named(declared.stack)} has no such binding" if declared else "a binding's key needs --stack"
+            keys = (
+                f"stack {named(declared.stack)} no binding of that key" if declared else "a binding's key needs --stack"
+            )
             raise CouldNotLookError(f"AWS account {aws_account.number} has no role {named(role)}, and {keys}")
         return aws_account, found
     arn, by_arn = parse_iam_arn(role, "role"), aws_accounts.of_arn(role)

@@ -62,7 +62,8 @@ def test_nothing_of_a_reason_is_lost(statements: list[Any]) -> None:
     page = "".join(line for line, _ in lines(explanation, verbose=True)).replace(" ", "")
     for statement in explanation.statements:
         for reason in statement.reasons:
-            everybody = reason.element == "Principal" and reason.outcome
-            said = [] if everybody else [named(each) for each in reason.wanted if reason.outcome is not None]
+            # These are said in words: the OIDC provider or everybody, absent or present.
+            in_words = reason.outcome is not None and (reason.operator == "Null" or reason.element == "Principal")
+            said = [] if in_words and (reason.outcome or reason.operator) else [named(each) for each in reason.wanted]
             for text in (*said, named(reason.operator) if reason.operator else "", reason.hint, reason.documentation):
                 assert text.replace(" ", "") in page
