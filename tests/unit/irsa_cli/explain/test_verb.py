@@ -82,6 +82,16 @@ def test_a_service_account_is_spelled_either_way(
     assert json.loads(capsys.readouterr().out)["serviceAccount"] == "team-a/app"
 
 
+def test_the_example_of_the_documentation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects the reader of docs/explain.md: its first example is what the command prints."""
+    text = (Path(__file__).parents[4] / "docs" / "explain.md").read_text(encoding="utf-8")
+    shown = text.partition("```console\n$ irsa explain ")[2].partition("```")[0].partition("\n")[2]
+    claims = {f"{HOST_PATH}:aud": "sts.amazonaws.com", f"{HOST_PATH}:sub": "system:serviceaccount:team-a:*"}
+    explain(tmp_path, {"StringEquals": claims})
+
+    assert capsys.readouterr().out == shown
+
+
 def test_the_audience_can_be_given(tmp_path: Path) -> None:
     """Protects service accounts with an audience of their own."""
     condition = {"StringEquals": {f"{HOST_PATH}:aud": "vault"}}
