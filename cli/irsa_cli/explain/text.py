@@ -74,15 +74,15 @@ def _reason(reason: Reason, request: WebIdentityRequest) -> Iterator[str]:
     uncompared = is_condition and (reason.outcome is None or (not any(reason.found) and reason.operator != "Null"))
     if uncompared or not result:
         negated = "Not" in reason.operator or reason.element == "NotAction"
-        yield from _values("not" if negated else "wanted", reason.wanted)
+        yield from _values(*(("not", "nor") if negated else ("wanted", "or")), reason.wanted)
     if not result:
-        yield from _values("got", reason.found)
+        yield from _values("got", "and", reason.found)
         yield from wrapped(reason.hint, INDENT, INDENT) if reason.hint else ()
 
 
-def _values(label: str, values: Iterable[str]) -> Iterator[str]:
+def _values(first: str, further: str, values: Iterable[str]) -> Iterator[str]:
     for number, value in enumerate(values):
-        yield from wrapped(named(value), f"{INDENT}{'' if number else label:8}", INDENT)
+        yield from wrapped(named(value), f"{INDENT}{further if number else first:8}", INDENT)
 
 
 def _in_words(reason: Reason, request: WebIdentityRequest) -> str:

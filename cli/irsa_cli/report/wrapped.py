@@ -10,7 +10,7 @@ _WORD = re.compile(r'(?:"(?:[^"\\]|\\.)*"|\S)+')
 
 
 def wrapped(text: str, first: str = "", following: str = "") -> Iterator[str]:
-    """Yield a text as lines of at most 80 columns; only a name that is longer has a longer line, of its own.
+    """Yield a text as lines of at most 80 columns; only a name that is longer has a longer line, with its label alone.
 
     Args:
         text: The text, in which names are quoted as `named` does.
@@ -20,7 +20,8 @@ def wrapped(text: str, first: str = "", following: str = "") -> Iterator[str]:
     line = first
     for number, word in enumerate(_WORD.findall(text)):
         longer = f"{line} {word}" if number else line + word
-        if columns(longer) > WIDTH:
+        # A name that is too long for any line stays beside its label.
+        if columns(longer) > WIDTH and (number or columns(word) <= WIDTH):
             if line.strip():
                 yield line.rstrip()
             longer = _indented(word, following)

@@ -69,7 +69,7 @@ denied: No statement allows it; in statement 1, aud does not match.
 statement 1: Allow, does not apply
   no   StringEquals aud
        wanted  vault
-               consul
+       or      consul
        got     sts.amazonaws.com{REST}
   yes  StringEquals sub: {SUBJECT}""",
     ),
@@ -128,10 +128,8 @@ statement 1: Allow, does not apply
 denied: No statement allows it; in statement 1, Principal does not match.
 statement 1: Allow, does not apply
   no   Principal
-       wanted
-       arn:aws:iam::444455556666:oidc-provider/{HOST_PATH}
-       got
-       arn:aws:iam::111122223333:oidc-provider/{HOST_PATH}
+       wanted  arn:aws:iam::444455556666:oidc-provider/{HOST_PATH}
+       got     arn:aws:iam::111122223333:oidc-provider/{HOST_PATH}
        The issuer is the same, but the AWS account or partition differs; STS
        uses the role's AWS account.
   yes  Action: sts:AssumeRoleWithWebIdentity""",
