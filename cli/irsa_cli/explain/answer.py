@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from irsa.evaluation import Decision, Evaluation, StatementEvaluation, WebIdentityRequest, evaluate
+from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import listed, named
 
 PROVIDERS_PAGE = "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html"
@@ -58,14 +59,13 @@ def after_provider(answer: Explanation, client_ids: Collection[str] | None) -> E
         answer: The answer of the trust policy.
         client_ids: The audiences that the provider lists; None where there is no provider.
     """
-    provider, audience = named(answer.request.provider_arn), named(answer.request.audience)
+    request = answer.request
     if client_ids is None:
-        found = f"IAM has no OIDC provider {provider}, so STS refuses every token of this issuer."
-    elif answer.request.audience not in client_ids:
-        found = (
-            f"The OIDC provider {provider} does not list the audience {audience}, so STS refuses the token. "
-            f"It lists {listed(client_ids) or 'none'}."
-        )
+        aws_account = parse_iam_arn(request.provider_arn, "oidc-provider").account_id
+        found = f"AWS account {aws_account} has no IAM OIDC provider for this issuer."
+    elif request.audience not in client_ids:
+        others = f"only {listed(client_ids)}" if client_ids else "nor any other"
+        found = f"The IAM OIDC provider does not list the audience {named(request.audience)}, {others}."
     else:
         return answer
     return replace(answer, decision=Decision.DENIED, explanation=found, documentation=PROVIDERS_PAGE)

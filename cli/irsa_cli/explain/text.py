@@ -34,9 +34,9 @@ def lines(answer: Explanation, verbose: bool) -> Iterator[Line]:
     for statement in sorted(answer.statements, key=lambda each: each is not first):
         yield from _statement(statement, answer.request, verbose)
     yield "", ""
-    of_binding = f" (of the binding {named(answer.binding)})" if answer.binding else ""
     facts = {
-        "role": f"{named(answer.role)}{of_binding}",
+        **({"binding": named(answer.binding)} if answer.binding else {}),
+        "role": named(answer.role),
         "sub": named(answer.request.subject),
         "aud": named(answer.request.audience),
         "issuer": named(answer.request.issuer),
@@ -54,12 +54,17 @@ def _statement(statement: StatementEvaluation, request: WebIdentityRequest, verb
     yield from _styled("bold", text, following="  ")
     # What decides comes first. The keys are those of the principal, so a wrong one explains them.
     keys_first = bool(statement.matched)
+    hints = {""}
     for reason in sorted(
         statement.reasons,
         key=lambda each: (each.outcome is not statement.matched, (each.element == CONDITION) is not keys_first),
     ):
-        color = COLORS[reason.outcome]
-        yield from ((line, color) for line in _reason(reason, request))
+        style = COLORS[reason.outcome]
+        yield from ((line, style) for line in _reason(reason, request))
+        # That of a wrong issuer is the same for `aud` and `sub`.
+        if reason.hint not in hints:
+            yield from _styled(style, reason.hint, INDENT, INDENT)
+        hints.add(reason.hint)
         yield from _link(reason.documentation, INDENT, verbose)
 
 
@@ -77,7 +82,6 @@ def _reason(reason: Reason, request: WebIdentityRequest) -> Iterator[str]:
         yield from _values(*(("not", "nor") if negated else ("wanted", "or")), reason.wanted)
     if not result:
         yield from _values("got", "and", reason.found)
-        yield from wrapped(reason.hint, INDENT, INDENT) if reason.hint else ()
 
 
 def _values(first: str, further: str, values: Iterable[str]) -> Iterator[str]:
@@ -91,10 +95,9 @@ def _in_words(reason: Reason, request: WebIdentityRequest) -> str:
         return "the OIDC provider of the issuer" if request.provider_arn in reason.wanted else "everybody"
     compared = reason.outcome is not None and reason.operator != "Null" and reason.wanted and any(reason.found)
     if not compared:
-        return reason.explanation
-    return (
-        named(reason.wanted[0]) if reason.outcome and reason.found == reason.wanted and len(reason.wanted) == 1 else ""
-    )
+        return reason.explanation.removesuffix(reason.hint).rstrip()
+    same = reason.outcome and reason.found == reason.wanted and len(reason.wanted) == 1
+    return named(reason.wanted[0]) if same else ""
 
 
 def _link(page: str, indent: str, verbose: bool) -> Iterator[Line]:

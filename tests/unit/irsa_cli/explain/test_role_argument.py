@@ -54,7 +54,7 @@ def test_a_key_takes_precedence_over_a_role_of_its_name(
     ready(state)
     assert main(["explain", "web:app", "app", "--stack", "dev"]) == 0
 
-    assert f"role      {OTHER} (of the binding app)\n" in capsys.readouterr().out
+    assert f"binding   app\nrole      {OTHER}\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

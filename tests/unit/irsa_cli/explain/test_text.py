@@ -141,10 +141,11 @@ denied: No statement allows it; in statement 1, oidc.example.com/id/OTHER:sub
   does not match.
 statement 1: Allow, does not apply
   no   StringEquals: The request has no oidc.example.com/id/OTHER:sub, and a
-       condition on an absent key is false. The keys of this token start with
+       condition on an absent key is false.
+       wanted  {SUBJECT}
+       The keys of this token start with
        {HOST_PATH} (the issuer without
-       https://).
-       wanted  {SUBJECT}{REST}""",
+       https://).{REST}""",
     ),
     "no statement": ([], "denied: No statement allows it, and IAM denies by default."),
 }
@@ -159,33 +160,40 @@ def test_a_page_is_as_written_by_hand(name: str) -> None:
 
 def test_a_missing_provider_is_what_decides() -> None:
     """Protects from a search in the trust policy, which STS does not read where IAM has no provider of the issuer."""
-    page = printed(after_provider(answer(statement({"StringEquals": {SUB: SUBJECT}})), None))
+    page = printed(after_provider(answer(statement({"StringEquals": {SUB: SUBJECT}}, Sid="Pods")), None))
 
-    assert page.splitlines()[:3] == [
-        "denied: IAM has no OIDC provider",
-        f"  {PROVIDER},",
-        "  so STS refuses every token of this issuer.",
+    assert page.splitlines()[:2] == [
+        "denied: AWS account 111122223333 has no IAM OIDC provider for this issuer.",
+        "statement 1 (Pods): Allow, applies",
     ]
-    assert page.count(PROVIDER) == 1
 
 
-def test_an_audience_that_the_provider_does_not_list_is_what_decides() -> None:
+@pytest.mark.parametrize(
+    ("client_ids", "others"), [(["vault"], "only vault"), (["a", "b"], "only a, b"), ([], "nor any other")]
+)
+def test_an_audience_that_the_provider_does_not_list_is_what_decides(client_ids: list[str], others: str) -> None:
     """Protects from a search in the trust policy, which STS does not read where the provider lacks the audience."""
-    page = " ".join(printed(after_provider(answer(statement({"StringEquals": OF_AUD})), ["vault"])).split())
+    page = " ".join(printed(after_provider(answer(statement({"StringEquals": OF_AUD})), client_ids)).split())
 
-    said = (
-        f"denied: The OIDC provider {PROVIDER} does not list the audience sts.amazonaws.com, so STS refuses the token."
+    assert page.startswith(
+        f"denied: The IAM OIDC provider does not list the audience sts.amazonaws.com, {others}. statement 1: Allow, "
     )
-    assert page.startswith(f"{said} It lists vault.")
-    assert after_provider(answer(statement()), ["vault", "sts.amazonaws.com"]) == answer(statement())
+    assert after_provider(answer(statement()), [*client_ids, "sts.amazonaws.com"]) == answer(statement())
 
 
 def test_an_assumption_and_a_binding_are_said() -> None:
     """Protects from a silent guess: which role a key stood for, and which audience nobody wrote."""
     page = printed(replace(answer(statement()), assumed="team-a/app does not exist yet", binding="my-binding"))
 
-    assert f"role      {ROLE} (of the binding my-binding)\n" in page
+    assert f"\n\nbinding   my-binding\nrole      {ROLE}\n" in page
     assert page.endswith("\nassumed: team-a/app does not exist yet")
+
+
+def test_a_hint_is_said_once() -> None:
+    """Protects the reader of a policy of another cluster, where `aud` and `sub` are wrong in the same way."""
+    other = {f"oidc.example.com/id/OTHER:{claim}": "x" for claim in ("aud", "sub")}
+
+    assert printed(answer(statement({"StringEquals": other}))).count("The keys of this token start with") == 1
 
 
 def test_a_line_has_the_color_of_what_it_says() -> None:
