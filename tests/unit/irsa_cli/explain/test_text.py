@@ -147,6 +147,17 @@ statement 1: Allow, does not apply
        {HOST_PATH} (the issuer without
        https://).{REST}""",
     ),
+    "NotAction": (
+        [{"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "NotAction": ["iam:*", "sts:*"]}],
+        """\
+denied: No statement allows it; in statement 1, NotAction does not match.
+statement 1: Allow, does not apply
+  no   NotAction
+       not     iam:*
+       nor     sts:*
+       got     sts:AssumeRoleWithWebIdentity
+  yes  Principal: the OIDC provider of the issuer""",
+    ),
     "no statement": ([], "denied: No statement allows it, and IAM denies by default."),
 }
 

@@ -14,6 +14,7 @@ from irsa_cli.report.wrapped import columns, wrapped
         (f"{'x' * 40} {'y' * 40}", "", "  ", ["x" * 40, f"  {'y' * 40}"]),
         # A name that needs the room has less room before it.
         (f"a {'x' * 79}", "", "   ", ["a", f" {'x' * 79}"]),
+        ("x" * 79, "       ", "  ", [f" {'x' * 79}"]),
         ("x" * 75, "label     ", "  ", ["label", f"  {'x' * 75}"]),
         # One that is longer than a line stays beside its label.
         ("x" * 90, "label  ", "  ", [f"label  {'x' * 90}"]),
