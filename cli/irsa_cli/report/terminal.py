@@ -7,14 +7,14 @@ from rich.table import Table
 from rich.text import Text
 
 from irsa.rules.mistakes import visible
-from irsa_cli.report.checks import UNANSWERED, WORST_FIRST, Outcome, Report
+from irsa_cli.report.checks import ALLOWED, UNANSWERED, WORST_FIRST, Outcome, Report
 from irsa_cli.report.text import outcome_lines, summary
 
 COLORS = {
     Outcome.OK: "green",
     Outcome.FINDING: "bold red",
     **dict.fromkeys(UNANSWERED, "yellow"),
-    Outcome.NOT_CHECKED: "dim",
+    **dict.fromkeys(ALLOWED, "dim"),
 }
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from irsa.rules.mistakes import listed, named, visible
-from irsa_cli.report.checks import UNANSWERED, Check, Outcome, Report
+from irsa_cli.report.checks import ALLOWED, UNANSWERED, Check, Outcome, Report
 
 # How many bindings are named where all have the same reason.
 NAMED = 5
@@ -13,7 +13,7 @@ NAMED = 5
 def plain(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the report as lines: an aligned table with a row per binding, then a line per failure."""
     lines = aligned(headings, rows)
-    for outcomes in ((Outcome.FINDING, *UNANSWERED), (Outcome.NOT_CHECKED,)):
+    for outcomes in ((Outcome.FINDING, *UNANSWERED), ALLOWED):
         block = [text for outcome in outcomes for text in outcome_lines(report, outcome)]
         lines += ["", *block] if block else []
     return [*lines, "", summary(report)]

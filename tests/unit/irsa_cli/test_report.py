@@ -21,6 +21,7 @@ GOOD = Check("app", "role", Outcome.OK, "role app")
 BAD = Check("app", "trust", Outcome.FINDING, "role app", "this <one>", "that & that", "pulumi up --refresh")
 UNKNOWN = Check("web", "role", Outcome.NO_PERMISSION, "role web", "iam:GetRole: AccessDenied")
 OTHER_ACCOUNT = Check("web", "trust", Outcome.NOT_CHECKED, "role web", "another account's")
+ALLOWED = Check("later", "assumes", Outcome.UNPROVEN, "team-a/*", "no existing service account matches")
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,10 @@ OTHER_ACCOUNT = Check("web", "trust", Outcome.NOT_CHECKED, "role web", "another 
         ((BAD, UNKNOWN), 1),
         ((OTHER_ACCOUNT,), 2),
         ((), 2),
+        ((ALLOWED,), 0),
+        ((GOOD, ALLOWED, OTHER_ACCOUNT), 0),
+        ((ALLOWED, UNKNOWN), 2),
+        ((ALLOWED, BAD), 1),
     ],
 )
 def test_exit_codes(checks: tuple[Check, ...], code: int) -> None:
@@ -94,6 +99,20 @@ def test_what_is_found_cannot_break_the_report() -> None:
     assert failure is not None
     assert failure.text == text
     assert json.loads(as_json(report))["checks"][0]["found"] == check.found
+
+
+def test_what_is_allowed_to_be_unproven_is_seen_in_every_form() -> None:
+    """Protects who reads a green run: text, JSON and JUnit say what has no proof, and none counts it as a failure."""
+    report = Report("prove", "dev", (GOOD, ALLOWED))
+    lines, document = plain(report, ("binding",), ()), json.loads(as_json(report))
+    suite = xml.etree.ElementTree.fromstring(junit(report)).find("testsuite[@name='later']")
+
+    assert lines[2] == "later: assumes: team-a/*: unproven; no existing service account matches"
+    assert lines[-1] == "stack dev: 2 bindings, 2 checks: 1 ok, 1 unproven"
+    assert (document["good"], document["counts"]["unproven"], document["checks"][1]["outcome"]) == (True, 1, "unproven")
+    assert suite is not None
+    assert [suite.get(each) for each in ("failures", "errors", "skipped")] == ["0", "0", "1"]
+    assert suite.find("testcase/skipped") is not None
 
 
 def test_junit_has_a_suite_per_binding() -> None:
