@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from config.fixes import Fix
 from config.lint import RULES as LINT_RULES
 from config.live_rules import RULES as LIVE_RULES
 from config.located_mistake import LocatedMistake
@@ -26,6 +27,8 @@ class FileReport:
     could_not_read: str = ""
     has_looked: bool = True
     """Whether these credentials may ask AWS or Kubernetes something, and all of that was answered."""
+    fixes: Sequence[Fix] = ()
+    """What `--fix` has changed; the mistakes are those that are left."""
 
     @property
     def good(self) -> bool:
@@ -35,8 +38,11 @@ class FileReport:
     @property
     def summary(self) -> str:
         """The summary of the file, one line."""
-        parts = [counted(len(self.mistakes), "mistake")] if self.mistakes else []
-        parts = parts or ["good" if self.has_looked else "AWS or Kubernetes not checked"]
+        parts = [f"{len(self.fixes)} fixed"] if self.fixes else []
+        state = "good" if self.has_looked else "AWS or Kubernetes not checked"
+        parts += [counted(len(self.mistakes), "mistake") if self.mistakes else state]
+        fixable = sum(each.fixable for each in self.mistakes)
+        parts += [f"{fixable} fixable with --fix"] if fixable else []
         parts += [counted(len(self.warnings), "warning")] if self.warnings else []
         parts += [f"{len(self.silenced)} silenced"] if self.silenced else []
         return f"{named(self.file)}: {', '.join(parts)}, {counted(self.bindings, 'binding')}"
@@ -50,9 +56,11 @@ def counted(count: int, what: str) -> str:
 def plain(reports: Sequence[FileReport]) -> Iterator[str]:
     """Yield the lines of the report as plain text."""
     for report in reports:
+        yield from (f"fixed: {named(report.file)}:{fix.line}  {fix}" for fix in report.fixes)
+        if report.fixes:
+            yield ""
         for mistake in report.mistakes:
-            rule = "" if mistake.rule == "mistake" else f"  [{mistake.rule}]"
-            yield f"{mistake.where}{rule}"
+            yield f"{mistake.where}{marks_of(mistake)}"
             yield from (f"    {label:<9}{text}" for label, text in parts_of(mistake))
             yield ""
         for warning in report.warnings:
@@ -61,6 +69,12 @@ def plain(reports: Sequence[FileReport]) -> Iterator[str]:
             yield ""
         yield from (f"not checked: {visible(text)}" for text in report.not_checked)
         yield report.summary
+
+
+def marks_of(mistake: LocatedMistake) -> str:
+    """Return what follows the place of a mistake: the lint rule that found it, and whether `--fix` fixes it."""
+    rule = "" if mistake.rule == "mistake" else f"  [{mistake.rule}]"
+    return f"{rule}  fixable with --fix" if mistake.fixable else rule
 
 
 def parts_of(mistake: LocatedMistake) -> tuple[tuple[str, str], ...]:
@@ -81,6 +95,7 @@ def as_json(reports: Sequence[FileReport]) -> str:
             "warnings": [_as_object(warning) for warning in report.warnings],
             "silenced": [{**_as_object(warning), "reason": reason} for warning, reason in report.silenced],
             "couldNotSee": list(report.not_checked),
+            **({"fixed": [_fix_as_object(fix) for fix in report.fixes]} if report.fixes else {}),
         }
         for report in reports
     ]
@@ -98,8 +113,13 @@ def _as_object(mistake: LocatedMistake) -> dict[str, Any]:
         "found": mistake.mistake.found,
         "allowed": mistake.mistake.allowed,
         "fix": mistake.mistake.fix,
+        "fixable": mistake.fixable or None,
     }
     return {key: value for key, value in values.items() if value is not None}
+
+
+def _fix_as_object(fix: Fix) -> dict[str, Any]:
+    return {"line": fix.line, **({"path": fix.path} if fix.path else {}), "old": fix.old, "new": fix.new}
 
 
 def sarif(reports: Sequence[FileReport]) -> str:

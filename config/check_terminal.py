@@ -6,20 +6,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from config.check_report import FileReport, parts_of
-from irsa.rules.mistakes import visible
+from config.check_report import FileReport, marks_of, parts_of
+from irsa.rules.mistakes import named, visible
 
 
 def show_files(reports: Sequence[FileReport]) -> None:
     """Print the reports with colors and tables."""
     console = Console(highlight=False)
     for report in reports:
+        for fix in report.fixes:
+            console.print(Text(f"fixed: {named(report.file)}:{fix.line}  {fix}", style="green"), soft_wrap=True)
         findings = [(m, "bold red") for m in report.mistakes] + [(w, "bold yellow") for w in report.warnings]
         for finding, style in findings:
             place = finding.file_and_line
             heading = Text.assemble((place, style), (finding.where.removeprefix(place), "bold"))
-            if finding.rule != "mistake":
-                heading.append(f"  [{finding.rule}]", style="yellow")
+            heading.append(marks_of(finding), style="yellow")
             console.print(heading, soft_wrap=True)
             table = Table.grid(padding=(0, 2))
             table.add_column(style="dim")
