@@ -3,14 +3,16 @@
 import argparse
 import io
 import json
+import re
 import sys
+import threading
 import xml.etree.ElementTree
 from pathlib import Path
 
 import pytest
 
 from irsa_cli.exits import CouldNotLookError, SecretInStateError, failed_request
-from irsa_cli.progress import check_all
+from irsa_cli.progress import check_all, under_way
 from irsa_cli.report.checks import Check, Outcome, Report, outcome_of, worst
 from irsa_cli.report.json import as_json
 from irsa_cli.report.junit import junit
@@ -145,7 +147,8 @@ def test_a_terminal_gets_a_table_and_no_color_is_respected(
     code = publish(Report("verify", "dev", (GOOD, BAD)), ("binding", "trust"), (("app", "finding"),), options)
 
     assert code == 1
-    assert "┃" in terminal.getvalue()
+    plain_text = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
+    assert plain_text.splitlines()[:2] == ["binding  trust", "app      finding"]
     assert ("\x1b[31m" in terminal.getvalue() or "31m" in terminal.getvalue()) is colored
 
 
@@ -160,15 +163,53 @@ def test_json_is_for_programs(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert options.junit.exists()
 
 
-def test_long_work_shows_progress_and_keeps_the_order(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+class Log(io.StringIO):
+    """Standard error of a pipe, which tells when a line came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_line = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.has_line.set()
+        return super().write(text)
+
+
+def test_long_work_says_how_far_it_is_in_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects waiting people: how many are done, on standard error; the report is in the order of the bindings."""
-    monkeypatch.setattr("irsa_cli.progress.PROGRESS_LINE_SECONDS", 0.0)
-    checks = check_all("verify", list("abc"), lambda key: [Check(key, "role", Outcome.OK, key)], 3)
+    log = Log()
+    monkeypatch.setattr(sys, "stderr", log)
+    monkeypatch.setattr("irsa_cli.progress.PROGRESS_LINE_SECONDS", 0.01)
+
+    def check(key: str) -> list[Check]:
+        assert key != "c" or log.has_line.wait(timeout=60)
+        return [Check(key, "role", Outcome.OK, key)]
+
+    checks = check_all("verify", list("abc"), check, 3)
 
     assert [check.binding for check in checks] == ["a", "b", "c"]
-    assert capsys.readouterr().err.splitlines()[-1] == "irsa verify: 3 of 3 bindings"
+    assert re.fullmatch(r"(irsa verify: [0-3] of 3 bindings\n)+", log.getvalue())
+
+
+def test_short_work_says_nothing_in_a_log(capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects logs of CI: what takes less than ten seconds has no line."""
+    check_all("verify", list("abc"), lambda key: [Check(key, "role", Outcome.OK, key)], 3)
+
+    assert capsys.readouterr().err == ""
+
+
+def test_a_terminal_has_one_line_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the screen: the line of the progress is removed at the end; what is in it is text, and no markup."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    with under_way("diff", "stack [red]x") as show:
+        show("stack [red]y")
+
+    assert "irsa diff: stack [red]" in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue())
+    # Erase the line, and show the cursor again: https://invisible-island.net/xterm/ctlseqs/ctlseqs.html
+    assert "\x1b[2K" in terminal.getvalue()
+    assert terminal.getvalue().rindex("\x1b[?25h") > terminal.getvalue().rindex("\x1b[?25l")
 
 
 def test_a_report_that_cannot_be_written_is_still_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
