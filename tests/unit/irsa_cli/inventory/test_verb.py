@@ -219,8 +219,8 @@ def test_a_terminal_shows_what_takes_long_and_removes_it(
     said = capsys.readouterr().err
 
     assert "irsa inventory: reading clusters and AWS accounts" in said
-    # The last sequence shows the cursor again; on a real terminal the line is erased before it (test_report.py).
-    assert said.endswith("\x1b[?25h")
+    # Erase the line: https://invisible-island.net/xterm/ctlseqs/ctlseqs.html
+    assert said.endswith("\x1b[2K")
 
 
 @pytest.mark.parametrize(
