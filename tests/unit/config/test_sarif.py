@@ -31,7 +31,7 @@ HOSTILE = (
     "a\n::error::b",
     "\u202eforged",
     "{0}",
-    "\ud800",
+    "\udc80",
     "\0",
     "##[error]x",
     "<img src=x>",
