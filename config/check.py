@@ -11,7 +11,7 @@ from config.check_report import FileReport, as_json, plain, sarif
 from config.fixes import fixed, with_fixable
 from config.loading import Examination, examine
 from config.located_mistake import LocatedMistake
-from config.stack_file import ProjectSettings, StackFile, located, project_settings
+from config.stack_file import ProjectSettings, StackFile, located, project_settings, text_of
 from config.variables import SECRET, Secret
 from irsa.rules.mistakes import named
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
@@ -127,7 +127,7 @@ def report_of(path: Path, live: bool = False, fix: bool = False) -> FileReport:
     """
     found = examined(path)
     better, fixes = fixed(found, lambda text: examined(path, text))
-    if fix and fixes and _is_written(path, better.file.text):
+    if fix and fixes and _is_written(path, found.file.text, better.file.text):
         found = better
     else:
         found, fixes = found._replace(mistakes=with_fixable(found.mistakes, better.mistakes)), []
@@ -170,11 +170,14 @@ def report_of(path: Path, live: bool = False, fix: bool = False) -> FileReport:
     )
 
 
-def _is_written(path: Path, text: str) -> bool:
-    """Write a file and return True; say why where it cannot be written."""
+def _is_written(path: Path, old: str, new: str) -> bool:
+    """Write a file and return True; say why where it is not written."""
+    reason = f"{named(str(path))} was changed meanwhile: run it again" if text_of(path) != old else ""
     try:
-        write(path, text)
+        if not reason:
+            write(path, new)
     except CouldNotLookError as error:
-        print(f"irsa check: {error}", file=sys.stderr)
-        return False
-    return True
+        reason = str(error)
+    if reason:
+        print(f"irsa check: {reason}", file=sys.stderr)
+    return not reason

@@ -3,11 +3,13 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from config import fixes
 from irsa_cli.main import main
 from tests.output_schemas import check_output
 
@@ -197,6 +199,23 @@ def test_a_file_that_cannot_be_written_is_said(
     assert said.out.endswith("1 mistake, 1 fixable with --fix, 2 bindings\n")
     assert project.read_text() == text
     assert [each.name for each in project.parent.iterdir() if each.name.endswith(".new")] == []
+
+
+def test_a_file_that_was_changed_meanwhile_is_left(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects what an editor saves while the file is checked."""
+    project.write_text(GOOD.replace("create: false", "create: 'no'"))
+
+    def save_and_fix(*arguments: Any) -> Any:
+        project.write_text("saved")
+        return fixes.fixed(*arguments)
+
+    monkeypatch.setattr("config.check.fixed", save_and_fix)
+
+    assert check("--fix") == 1
+    assert capsys.readouterr().err == "irsa check: Pulumi.dev.yaml was changed meanwhile: run it again\n"
+    assert project.read_text() == "saved"
 
 
 def test_a_policy_file_and_the_project_stay_as_they_are(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
