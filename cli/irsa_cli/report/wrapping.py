@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-# A name that somebody chose may have spaces: it is in quotes then (irsa.rules.mistakes.named).
-WORD = re.compile(r'(?:"(?:[^"\\]|\\.)*"|\S)+')
+# A name that somebody chose may have spaces: it is in quotes then (named and shortened of irsa.rules.mistakes).
+WORD = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|(?<!\w)'(?:[^'\\]|\\.)*'|\S)+""")
 
 
 def wrapped(text: str, width: int) -> list[str]:

@@ -82,10 +82,14 @@ def test_a_message_beside_its_label(capsys: pytest.CaptureFixture[str]) -> None:
     """Protects the messages of `irsa check`: what is long goes on below, and a name that is too long, alone."""
     show_labeled("    do:      ", "write the ARN of a role in this AWS account")
     show_labeled("    found:   ", f"the role {LONG}")
+    show_labeled("    found:   ", "the cluster's role 'a role of two' and another's")
 
     assert lines(capsys) == [
         "    do:      write the ARN of a role in",
         "             this AWS account",
         "    found:   the role",
         LONG,
+        "    found:   the cluster's role",
+        "             'a role of two' and",
+        "             another's",
     ]

@@ -27,7 +27,7 @@ PLAIN = st.integers(1, 70).map(lambda length: "n" * length) | st.sampled_from(
 HOSTILE = st.text(max_size=90) | st.sampled_from(['a "b" c', "\\" * 3, '"', "日本 " * 30, "| a | b", "\x1b[31m\n", " "])
 NAME = PLAIN | HOSTILE.map(named)
 CELL = NAME | st.sampled_from([each.value for each in Outcome]) | st.lists(NAME, max_size=3).map(", ".join)
-UNBREAKABLE = re.compile(r'(?:"(?:[^"\\]|\\.)*"|\S)+')
+UNBREAKABLE = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|(?<!\w)'(?:[^'\\]|\\.)*'|\S)+""")
 
 
 def shown(monkeypatch: pytest.MonkeyPatch, show: Callable[[], Any]) -> list[str]:
