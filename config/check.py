@@ -3,18 +3,23 @@
 import argparse
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from config.check_report import FileReport, as_json, plain, sarif
-from config.loading import examine
+from config.fixes import fixed, with_fixable
+from config.loading import Examination, examine
 from config.located_mistake import LocatedMistake
-from config.stack_file import StackFile, located, project_settings
+from config.stack_file import ProjectSettings, StackFile, located, project_settings, text_of
 from config.variables import SECRET, Secret
 from irsa.rules.mistakes import named
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
+from irsa_cli.whole_file import write
 
 EXIT_CODES = "exit codes: 0 good (warnings included), 1 mistakes, 2 not checked: no file, or with --live no answer"
 LIVE = "also say what `pulumi up` would refuse: reads AWS, the clusters and the stack's state (docs/check-live.md)"
+FIX = "fix what is certain in the file: letter case, quotes, a misspelled key; the rest is reported (docs/check.md)"
 EPILOG = f"example: irsa check Pulumi.prod.yaml --json; {EXIT_CODES}"
 
 
@@ -24,6 +29,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     files = "stack files (default: all Pulumi.*.yaml beside Pulumi.yaml)"
     parser.add_argument("files", nargs="*", type=Path, metavar="Pulumi.STACK.yaml", help=files)
     parser.add_argument("--live", action="store_true", help=LIVE)
+    parser.add_argument("--fix", action="store_true", help=FIX)
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="print JSON, for programs")
     shape.add_argument("--sarif", action="store_true", help="print SARIF 2.1.0, for code scanning")
@@ -42,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     reports = []
     for file in files:
         try:
-            reports.append(report_of(file, live=arguments.live))
+            reports.append(report_of(file, live=arguments.live, fix=arguments.fix))
         except OSError as error:
             # The other files are reported all the same.
             reports.append(FileReport(str(file), 0, [], could_not_read=error.strerror or type(error).__name__))
@@ -76,37 +82,65 @@ def stack_name(file: Path) -> str:
     return found[1] if found else ""
 
 
-def report_of(path: Path, live: bool = False) -> FileReport:
+class Examined(NamedTuple):
+    """A stack file that was checked, without AWS or Kubernetes."""
+
+    file: StackFile
+    mistakes: Sequence[LocatedMistake]
+    project: ProjectSettings = ProjectSettings()
+    examination: Examination | None = None
+
+
+def placed(mistakes: Sequence[LocatedMistake], path: Path, file: StackFile) -> list[LocatedMistake]:
+    """Return mistakes with their lines in the stack file, and with paths from the working directory."""
+    prefix = "" if path.parent == Path() else f"{path.parent}/"
+    return located([each._replace(file=f"{prefix}{each.file}") if each.file else each for each in mistakes], file)
+
+
+def examined(path: Path, text: str | None = None) -> Examined:
+    """Return the result of checking a stack file, or another text in its place.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    file = StackFile(path, text=text)
+    if file.mistakes and not file.settings:
+        return Examined(file, file.mistakes)
+    project = project_settings(path.parent, file)
+    region = file.region or project.region
+    known_region = None if isinstance(region, Secret) else region
+    examination = examine({**project.settings, **file.settings}, path.parent, known_region, thorough=True)
+    mistakes = [*file.mistakes, *project.mistakes, *placed(examination.mistakes, path, file)]
+    return Examined(file, mistakes, project, examination)
+
+
+def report_of(path: Path, live: bool = False, fix: bool = False) -> FileReport:
     """Return the report of one stack file.
 
     Args:
         path: The stack file.
         live: Whether AWS, the clusters and the stack's state are asked what `pulumi up` would refuse.
+        fix: Whether the file is written with everything fixed that is certain.
 
     Raises:
         OSError: It cannot be read.
     """
-    file = StackFile(path)
-    if file.mistakes and not file.settings:
-        return FileReport(file.name, 0, file.mistakes)
-    project = project_settings(path.parent, file)
+    found = examined(path)
+    better, fixes = fixed(found, lambda text: examined(path, text))
+    if fix and fixes and _is_written(path, found.file.text, better.file.text):
+        found = better
+    else:
+        found, fixes = found._replace(mistakes=with_fixable(found.mistakes, better.mistakes)), []
+    file, mistakes, project, examination = found
+    if examination is None:
+        return FileReport(file.name, 0, mistakes)
     region = file.region or project.region
-    known_region = None if isinstance(region, Secret) else region
-    examination = examine({**project.settings, **file.settings}, path.parent, known_region, thorough=True)
-    # Paths in messages are relative to the working directory.
-    prefix = "" if path.parent == Path() else f"{path.parent}/"
-
-    def placed(mistakes: list[LocatedMistake]) -> list[LocatedMistake]:
-        from_here = [m._replace(file=f"{prefix}{m.file}") if m.file else m for m in mistakes]
-        return located(from_here, file)
-
     not_checked = [*filter(None, [project.not_checked]), *examination.not_checked]
     if region is SECRET:
         not_checked.append("aws:region: a secret")
     if file.imports_environments:
         not_checked.append("`environment:`: the values that Pulumi ESC adds to this file")
     bindings = file.settings.get("bindings")
-    mistakes = [*file.mistakes, *project.mistakes, *placed(examination.mistakes)]
     warnings, has_looked = list(examination.warnings), True
     name = stack_name(path)
     if live and (mistakes or examination.stack is None or not name):
@@ -118,17 +152,32 @@ def report_of(path: Path, live: bool = False) -> FileReport:
         from program.live.look import look  # noqa: PLC0415 (the clients take a second to import)
 
         providers = {**project.providers, **file.providers}
-        found = look(examination.stack, name, path.parent, providers, known_region)
-        mistakes += placed(found.mistakes)
-        warnings += found.warnings
-        not_checked += found.not_checked
-        has_looked = found.has_looked
+        known_region = None if isinstance(region, Secret) else region
+        seen = look(examination.stack, name, path.parent, providers, known_region)
+        mistakes = [*mistakes, *placed(seen.mistakes, path, file)]
+        warnings += seen.warnings
+        not_checked += seen.not_checked
+        has_looked = seen.has_looked
     return FileReport(
         file.name,
         len(bindings) if isinstance(bindings, dict) else 0,
         located(mistakes, file),
-        placed(warnings),
-        [(placed([warning])[0], reason) for warning, reason in examination.silenced],
+        placed(warnings, path, file),
+        [(placed([warning], path, file)[0], reason) for warning, reason in examination.silenced],
         not_checked,
         has_looked=has_looked,
+        fixes=fixes,
     )
+
+
+def _is_written(path: Path, old: str, new: str) -> bool:
+    """Write a file and return True; say why where it is not written."""
+    reason = f"{named(str(path))} was changed meanwhile: run it again" if text_of(path) != old else ""
+    try:
+        if not reason:
+            write(path, new)
+    except CouldNotLookError as error:
+        reason = str(error)
+    if reason:
+        print(f"irsa check: {reason}", file=sys.stderr)
+    return not reason

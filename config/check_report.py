@@ -1,16 +1,27 @@
 """The report of `irsa check`: as plain text, as JSON, and as SARIF for code scanning."""
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from config.fixes import Fix
 from config.lint import RULES as LINT_RULES
 from config.live_rules import RULES as LIVE_RULES
 from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import named, path_of, visible, visible_json
 from irsa_cli.report.json import document
+
+# Those that GitHub takes in one file.
+MOST_RESULTS = 25_000
+SARIF_RULES = (
+    ({"mistake": "a value that AWS, Kubernetes or irsa would refuse"}, "stack-file.md"),
+    ({name: rule.description for name, rule in LINT_RULES.items()}, "stack-file.md#lint-rules"),
+    (LIVE_RULES, "check-live.md"),
+)
 
 
 @dataclass(frozen=True)
@@ -26,6 +37,8 @@ class FileReport:
     could_not_read: str = ""
     has_looked: bool = True
     """Whether these credentials may ask AWS or Kubernetes something, and all of that was answered."""
+    fixes: Sequence[Fix] = ()
+    """What `--fix` has changed; the mistakes are those that are left."""
 
     @property
     def good(self) -> bool:
@@ -35,8 +48,11 @@ class FileReport:
     @property
     def summary(self) -> str:
         """The summary of the file, one line."""
-        parts = [counted(len(self.mistakes), "mistake")] if self.mistakes else []
-        parts = parts or ["good" if self.has_looked else "AWS or Kubernetes not checked"]
+        parts = [f"{len(self.fixes)} fixed"] if self.fixes else []
+        state = "good" if self.has_looked else "AWS or Kubernetes not checked"
+        parts += [counted(len(self.mistakes), "mistake") if self.mistakes else state]
+        fixable = sum(each.fixable for each in self.mistakes)
+        parts += [f"{fixable} fixable with --fix"] if fixable else []
         parts += [counted(len(self.warnings), "warning")] if self.warnings else []
         parts += [f"{len(self.silenced)} silenced"] if self.silenced else []
         return f"{named(self.file)}: {', '.join(parts)}, {counted(self.bindings, 'binding')}"
@@ -50,9 +66,11 @@ def counted(count: int, what: str) -> str:
 def plain(reports: Sequence[FileReport]) -> Iterator[str]:
     """Yield the lines of the report as plain text."""
     for report in reports:
+        yield from (f"fixed: {named(report.file)}:{fix.line}  {fix}" for fix in report.fixes)
+        if report.fixes:
+            yield ""
         for mistake in report.mistakes:
-            rule = "" if mistake.rule == "mistake" else f"  [{mistake.rule}]"
-            yield f"{mistake.where}{rule}"
+            yield f"{mistake.where}{marks_of(mistake)}"
             yield from (f"    {label:<9}{text}" for label, text in parts_of(mistake))
             yield ""
         for warning in report.warnings:
@@ -61,6 +79,12 @@ def plain(reports: Sequence[FileReport]) -> Iterator[str]:
             yield ""
         yield from (f"not checked: {visible(text)}" for text in report.not_checked)
         yield report.summary
+
+
+def marks_of(mistake: LocatedMistake) -> str:
+    """Return what follows the place of a mistake: the lint rule that found it, and whether `--fix` fixes it."""
+    rule = "" if mistake.rule == "mistake" else f"  [{mistake.rule}]"
+    return f"{rule}  fixable with --fix" if mistake.fixable else rule
 
 
 def parts_of(mistake: LocatedMistake) -> tuple[tuple[str, str], ...]:
@@ -81,6 +105,7 @@ def as_json(reports: Sequence[FileReport]) -> str:
             "warnings": [_as_object(warning) for warning in report.warnings],
             "silenced": [{**_as_object(warning), "reason": reason} for warning, reason in report.silenced],
             "couldNotSee": list(report.not_checked),
+            **({"fixed": [_fix_as_object(fix) for fix in report.fixes]} if report.fixes else {}),
         }
         for report in reports
     ]
@@ -98,54 +123,90 @@ def _as_object(mistake: LocatedMistake) -> dict[str, Any]:
         "found": mistake.mistake.found,
         "allowed": mistake.mistake.allowed,
         "fix": mistake.mistake.fix,
+        "fixable": mistake.fixable or None,
     }
     return {key: value for key, value in values.items() if value is not None}
 
 
+def _fix_as_object(fix: Fix) -> dict[str, Any]:
+    return {"line": fix.line, **({"path": fix.path} if fix.path else {}), "old": fix.old, "new": fix.new}
+
+
 def sarif(reports: Sequence[FileReport]) -> str:
-    """Return the reports as SARIF 2.1.0: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html."""
+    """Return the reports as SARIF 2.1.0: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html.
+
+    It has what GitHub requires, in its limits:
+    https://docs.github.com/en/code-security/reference/code-scanning/sarif-files/sarif-support
+    """
     from importlib.metadata import version  # noqa: PLC0415 (slow to import, and only SARIF needs it)
 
-    rules: dict[str, str] = {"mistake": "a value that AWS, Kubernetes or irsa would refuse"}
-    rules |= {name: rule.description for name, rule in LINT_RULES.items()} | LIVE_RULES
     results = [
-        result
-        for report in reports
-        for result in (
-            *(_result(mistake, "error") for mistake in report.mistakes),
-            *(_result(warning, "warning") for warning in report.warnings),
-            *(
-                {**_result(warning, "warning"), "suppressions": [{"kind": "external", "justification": reason}]}
-                for warning, reason in report.silenced
-            ),
-        )
+        *(_result(report, mistake, "error") for report in reports for mistake in report.mistakes),
+        *(_result(report, warning, "warning") for report in reports for warning in report.warnings),
+        *(
+            {**_result(report, warning, "warning"), "suppressions": [{"kind": "external", "justification": reason}]}
+            for report in reports
+            for warning, reason in report.silenced
+        ),
     ]
     unread = [
-        {"level": "error", "message": {"text": f"cannot read {named(report.file)}: {report.could_not_read}"}}
-        for report in reports
-        if report.could_not_read
+        f"cannot read {named(report.file)}: {report.could_not_read}" for report in reports if report.could_not_read
     ]
-    not_checked = [
-        {"level": "note", "message": {"text": f"{named(report.file)}: not checked: {text}"}}
-        for report in reports
-        for text in report.not_checked
-    ]
+    not_checked = [f"{named(report.file)}: not checked: {text}" for report in reports for text in report.not_checked]
+    if len(results) > MOST_RESULTS:
+        more = len(results) - MOST_RESULTS
+        not_checked.append(f"{more:,} more results, of which GitHub takes {MOST_RESULTS:,}: `irsa check` lists all")
+    notes = [*(("error", text) for text in unread), *(("note", text) for text in not_checked)]
     driver = {
         "name": "irsa check",
         "version": version("irsa-checkout"),
-        "rules": [{"id": rule, "shortDescription": {"text": text}} for rule, text in rules.items()],
+        "rules": [
+            {
+                "id": rule,
+                "shortDescription": {"text": text},
+                "fullDescription": {"text": text},
+                "help": {"text": f"docs/{page}"},
+            }
+            for rules, page in SARIF_RULES
+            for rule, text in rules.items()
+        ],
     }
-    invocation = {"executionSuccessful": not unread, "toolExecutionNotifications": [*unread, *not_checked]}
-    run = {"tool": {"driver": driver}, "invocations": [invocation], "results": results}
+    invocation = {
+        "executionSuccessful": not unread,
+        "toolExecutionNotifications": [{"level": level, "message": _message(text)} for level, text in notes],
+    }
+    run = {"tool": {"driver": driver}, "invocations": [invocation], "results": results[:MOST_RESULTS]}
     log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
     return visible_json(json.dumps(log, indent=2, ensure_ascii=False))
 
 
-def _result(mistake: LocatedMistake, level: str) -> dict[str, Any]:
+def _result(report: FileReport, mistake: LocatedMistake, level: str) -> dict[str, Any]:
     found = mistake.mistake
-    location: dict[str, Any] = {"logicalLocations": [{"fullyQualifiedName": f"irsa:{path_of(mistake.place)}"}]}
-    if mistake.file:
-        region = {"region": {"startLine": mistake.line}} if mistake.line else {}
-        location["physicalLocation"] = {"artifactLocation": {"uri": quote(mistake.file)}, **region}
-    text = f"found: {found.found}; allowed: {found.allowed}; do: {found.fix}"
-    return {"ruleId": mistake.rule, "level": level, "message": {"text": text}, "locations": [location]}
+    physical = {
+        "artifactLocation": {"uri": _uri(mistake.file or report.file)},
+        # What is not in the file has no line, and GitHub shows nothing without one.
+        "region": {"startLine": mistake.line or 1},
+    }
+    logical = [{"fullyQualifiedName": f"irsa:{path_of(mistake.place)}"}]
+    return {
+        "ruleId": mistake.rule,
+        "level": level,
+        "message": _message(f"found: {found.found}; allowed: {found.allowed}; do: {found.fix}"),
+        "locations": [{"physicalLocation": physical, "logicalLocations": logical}],
+    }
+
+
+def _message(text: str) -> dict[str, str]:
+    """Return a message in which nothing that others wrote becomes a link (SARIF, 3.11.6)."""
+    return {"text": text.replace("](", r"\](")}
+
+
+def _uri(file: str) -> str:
+    """Return a file as a URI from the working directory, which GitHub takes for the repository's top folder."""
+    path = Path(file)
+    if path.is_absolute():
+        if not path.is_relative_to(Path.cwd()):
+            return path.as_uri()
+        path = path.relative_to(Path.cwd())
+    # A name need not be UTF-8.
+    return quote(os.fsencode(path))

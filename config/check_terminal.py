@@ -2,32 +2,22 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from config.check_report import FileReport, parts_of
-from irsa.rules.mistakes import visible
+from config.check_report import FileReport, marks_of, parts_of
+from irsa.rules.mistakes import named, visible
+from irsa_cli.report.terminal import show_labeled, show_parts
 
 
 def show_files(reports: Sequence[FileReport]) -> None:
-    """Print the reports with colors and tables."""
-    console = Console(highlight=False)
+    """Print the reports with colors."""
     for report in reports:
+        for fix in report.fixes:
+            show_parts([f"fixed: {named(report.file)}:{fix.line}  {fix}"], "green")
         findings = [(m, "bold red") for m in report.mistakes] + [(w, "bold yellow") for w in report.warnings]
         for finding, style in findings:
-            place = finding.file_and_line
-            heading = Text.assemble((place, style), (finding.where.removeprefix(place), "bold"))
-            if finding.rule != "mistake":
-                heading.append(f"  [{finding.rule}]", style="yellow")
-            console.print(heading, soft_wrap=True)
-            table = Table.grid(padding=(0, 2))
-            table.add_column(style="dim")
-            table.add_column(overflow="fold")
+            show_parts([f"{finding.where}{marks_of(finding)}"], style)
             for label, text in parts_of(finding):
-                table.add_row(f"    {label}", Text(text, style="green" if label == "do:" else ""))
-            console.print(table)
-            console.print()
+                show_labeled(f"    {label:<9}", text, "green" if label == "do:" else "")
+            show_parts([""], "")
         for text in report.not_checked:
-            console.print(Text(f"not checked: {visible(text)}", style="dim"), soft_wrap=True)
-        console.print(Text(report.summary, style="bold green" if report.good else "bold red"), soft_wrap=True)
+            show_parts([f"not checked: {visible(text)}"], "dim")
+        show_parts([report.summary], "bold green" if report.good else "bold red")

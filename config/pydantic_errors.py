@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from types import UnionType
-from typing import Any, get_args
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -131,12 +131,12 @@ def _parent_of(key: str) -> str | None:
 
 def keys_at(place: Place) -> list[str]:
     """Return the keys that a mapping at this YAML path may have, in alphabetical order."""
-    annotation = _annotation(place)
+    annotation = annotation_at(place)
     fields = annotation.model_fields if _is_model(annotation) else {}
     return sorted(field.alias or name for name, field in fields.items())
 
 
-def _annotation(place: Place) -> Any:
+def annotation_at(place: Place) -> Any:
     """Return the type of the value at a YAML path."""
     annotation: Any = Stack
     for part in place:
@@ -158,5 +158,7 @@ def _is_model(annotation: Any) -> bool:
 
 
 def _without_none(annotation: Any) -> Any:
-    alternatives = [part for part in get_args(annotation) if part is not type(None)]
-    return alternatives[0] if isinstance(annotation, UnionType) else annotation
+    # With Annotated, `|` makes typing's own union.
+    if get_origin(annotation) not in (Union, UnionType):
+        return annotation
+    return next(part for part in get_args(annotation) if part is not type(None))

@@ -45,7 +45,7 @@ PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")}
 PROVIDERS = ("aws", "kubernetes")
 ACCOUNT_LISTS = ("allowedAccountIds", "forbiddenAccountIds")
 # In front of every value but the first.
-SEPARATORS = (b",", b"\n", b":", b"[", b"{", b"- ", b"?")
+SEPARATORS = (",", "\n", ":", "[", "{", "- ", "?")
 
 
 class StackFile:
@@ -53,28 +53,32 @@ class StackFile:
 
     Attributes:
         name: The file's name in messages.
+        text: Its text; empty where it could not be decoded.
         settings: The settings by their names without `irsa:`.
         region: `aws:region`; None where it is missing, `SECRET` where it is secret.
         providers: The settings `aws:...` and `kubernetes:...` of the stack's default providers, by these names.
+        account_ids: The nodes in the lists of AWS accounts of the `aws:` settings.
         mistakes: Mistakes in the YAML, misspelled prefixes of settings, and a wrong region.
         imports_environments: Whether Pulumi ESC adds values that are not in the file.
     """
 
-    def __init__(self, path: Path, name: str | None = None) -> None:
-        """Read the file.
+    def __init__(self, path: Path, name: str | None = None, text: str | None = None) -> None:
+        """Read the file, or this text in its place.
 
         Raises:
             OSError: It can't be read.
         """
-        self.name = name or str(path)
+        self.name, self.text = name or str(path), text or ""
         self.settings: dict[str, Any] = {}
         self.region: str | Secret | None = None
         self.providers: dict[str, Any] = {}
+        self.account_ids: list[Any] = []
         self.mistakes: list[LocatedMistake] = []
         self.imports_environments = False
         self._settings: dict[str, tuple[Any, Any]] = {}
         try:
-            self._read(composed(path))
+            self.text = text_of(path) if text is None else text
+            self._read(composed(self.text))
         except Mistake as mistake:
             self._complain(mistake, None)
         except UnicodeDecodeError as error:
@@ -84,7 +88,7 @@ class StackFile:
             problem = error.problem or error.context
             found = TOO_DEEP if problem in (TOO_DEEP, LIBYAML_TOO_DEEP) else f"not YAML: {problem}"
             fix = "fix that line: indentation, quotes, colons and brackets"
-            if mark and _has_leading_tab(path, mark.line):
+            if mark and _has_leading_tab(self.text, mark.line):
                 found, fix = "a tab before the first word of the line", "write spaces: YAML takes no tabs there"
             self._complain(Mistake(found, "a YAML file", fix), mark.line + 1 if mark else None)
         except (yaml.YAMLError, RecursionError) as error:
@@ -97,6 +101,18 @@ class StackFile:
             return None
         key, node = self._settings[str(place[0])]
         return line_in(node, place[1:], key)
+
+    def nodes_at(self, place: Place) -> tuple[Any, Any] | None:
+        """Return the nodes of the key and the value at a place, or None; of an item of a list, the item's twice.
+
+        What an anchor or `<<` brings from elsewhere is at no place of its own.
+        """
+        found = self._settings.get(str(place[0])) if place else None
+        for step in place[1:]:
+            if found is None or self.text.startswith("&", found[1].start_mark.index):
+                return None
+            found = _step(found[1], step, merged=False)
+        return found
 
     def _complain(self, mistake: Mistake, line: int | None) -> None:
         self.mistakes.append(LocatedMistake((), mistake, self.name, line))
@@ -144,6 +160,8 @@ class StackFile:
             if len(parts) > 1 and parts[0] in PROVIDERS:
                 self.providers[":".join(parts)] = _Reader(self.name, []).value(node)
             if parts[0] == "aws" and parts[-1] in ACCOUNT_LISTS:
+                items = node.value if isinstance(node, yaml.SequenceNode) else []
+                self.account_ids += [item for item in items if isinstance(item, yaml.ScalarNode)]
                 for item, mistake in account_id_mistakes(parts[-1], _Reader(self.name, []).setting(parts[-1], node)):
                     self._complain(mistake, line_in(node, item, key))
             if parts == ["aws", "region"]:
@@ -176,9 +194,9 @@ class ProjectSettings(NamedTuple):
     not_checked: str = ""
 
 
-def _has_leading_tab(path: Path, line: int) -> bool:
+def _has_leading_tab(text: str, line: int) -> bool:
     """Return whether a line has a tab in its indentation, or after the dash of an item."""
-    lines = path.read_text(encoding="utf-8").splitlines()[line : line + 1]
+    lines = text.splitlines()[line : line + 1]
     return any(re.match(r"[ -]*\t", text) for text in lines)
 
 
@@ -186,7 +204,7 @@ def project_settings(folder: Path, file: StackFile) -> ProjectSettings:
     """Return the settings of the Pulumi.yaml in the folder; without one, empty settings."""
     path = folder / "Pulumi.yaml"
     try:
-        return _project_settings(composed(path), str(path), file)
+        return _project_settings(composed(text_of(path)), str(path), file)
     except FileNotFoundError:
         return ProjectSettings()
     except OSError as error:
@@ -260,21 +278,30 @@ def _region(key: Any, node: Any, name: str, mistakes: list[LocatedMistake]) -> s
     return None
 
 
-def composed(path: Path) -> Any:
-    """Return the node of a YAML file, which may hold others many times over, but not so many that they fill the memory.
+def text_of(path: Path) -> str:
+    """Return the text of a YAML file, with its line endings.
 
     Raises:
-        Mistake: The file is too large, or stands for too many values.
-        OSError, UnicodeDecodeError, yaml.YAMLError: It can't be read.
+        Mistake: The file is too large.
+        OSError, UnicodeDecodeError: It can't be read.
     """
     content = read_at_most(path, LARGEST)
     if content is None:
         raise Mistake("a file of more than 16 MiB", "at most 16 MiB", "divide it over several stacks")
-    text = content.decode()
-    if sum(map(content.count, SEPARATORS)) >= MOST_VALUES:
+    return content.decode()
+
+
+def composed(text: str) -> Any:
+    """Return the node of a YAML text, which may hold others many times over, but not so many that they fill the memory.
+
+    Raises:
+        Mistake: The text stands for too many values.
+        yaml.YAMLError: It isn't YAML.
+    """
+    if sum(map(text.count, SEPARATORS)) >= MOST_VALUES:
         _check_number(sum(isinstance(event, yaml.NodeEvent) for event in yaml.parse(text, Loader=LOADER)), 0)
     root = yaml.compose(text, Loader=LOADER)
-    if b"&" in content:
+    if "&" in text:
         _check_number(*_numbers_of_values(root))
     return root
 
@@ -460,7 +487,7 @@ class _Reader:
             name = key.value
             is_merge = name == "<<" and not key.style
             line = key.start_mark.line + 1
-            wrong = repeated(name, lines[name], line) if name in lines else None if key.style else _other_key(name)
+            wrong = repeated(name, lines[name], line) if name in lines else None if key.style else other_key(name)
             if wrong:
                 self._complain(wrong, key, name)
             lines[name] = line
@@ -483,7 +510,7 @@ class _Reader:
         return {**merged, **values} if merged else values
 
 
-def _other_key(name: str) -> Mistake | None:
+def other_key(name: str) -> Mistake | None:
     """Return a mistake where the engine makes another key of one without quotes: 1227433179 of 011112222333."""
     value = scalar(name)
     if value == name or in_yaml_words(value) == name:
@@ -540,11 +567,14 @@ def line_in(node: Any, part: Place, key: Any = None) -> int | None:
     return int(mark.line) + 1 if mark else None
 
 
-def _step(node: Any, part: str | int) -> tuple[Any, Any] | None:
-    """Return the key and the value for a step; for an item of a list, the item twice."""
+def _step(node: Any, part: str | int, merged: bool = True) -> tuple[Any, Any] | None:
+    """Return the key and the value for a step, from `<<` too if `merged`; for an item of a list, the item twice."""
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
         return node.value[part], node.value[part]
-    return _keys(node).get(str(part)) if isinstance(node, yaml.MappingNode) else None
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    found = _keys(node).get(str(part))
+    return found if merged or found in node.value else None
 
 
 @functools.lru_cache(maxsize=64)

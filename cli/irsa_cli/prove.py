@@ -64,6 +64,7 @@ It shows who can assume the role, not what the role can do.
 Tokens and credentials are never printed or stored.
 The permissions that it needs: docs/reference/permissions.md.
 """
+ALLOW_UNPROVEN = "a trusted subject or pattern for which no service account exists yet is reported, and no failure"
 OUTPUT = ReportOutput
 EXAMPLE = f"example: irsa prove --stack dev my-service-account\n\n{EXIT_CODES}"
 
@@ -102,6 +103,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_stack_options(parser)
     add_report_options(parser)
+    parser.add_argument("--allow-unproven", action="store_true", help=ALLOW_UNPROVEN)
     parser.set_defaults(run=run)
 
 
@@ -114,7 +116,7 @@ def run(options: argparse.Namespace) -> int:
     declared = read_stack(options.stack)
     bindings = declared.chosen(options.bindings)
     clusters = LiveClusters(declared.clusters)
-    proof = Proof(declared, LiveAwsAccounts(declared.aws), clusters)
+    proof = Proof(declared, LiveAwsAccounts(declared.aws), clusters, options.allow_unproven)
     # The negative checks need all service accounts of a cluster.
     clusters.read_service_accounts((each for binding in bindings for each in binding.service_accounts), everything=True)
     checks = check_all("prove", bindings, proof.of_binding, CONCURRENT)
@@ -125,8 +127,15 @@ def run(options: argparse.Namespace) -> int:
 class Proof:
     """Proves bindings of one stack."""
 
-    def __init__(self, declared: DeclaredStack, aws_accounts: LiveAwsAccounts, clusters: LiveClusters) -> None:
+    def __init__(
+        self,
+        declared: DeclaredStack,
+        aws_accounts: LiveAwsAccounts,
+        clusters: LiveClusters,
+        allow_unproven: bool = False,
+    ) -> None:
         """Take what the stack declares; AWS accounts are only read to explain a refusal."""
+        self._without_proof = Outcome.UNPROVEN if allow_unproven else Outcome.CANNOT_TELL
         self._declared, self._aws_accounts, self._clusters = declared, aws_accounts, clusters
         self._repair = commands.up(declared.stack)
         self._lock = threading.Lock()
@@ -193,7 +202,7 @@ class Proof:
     def _prove_subject(self, binding: DeclaredBinding, subject: str) -> list[ProofResult]:
         """Return the proofs of another trusted subject, by an existing service account of each cluster."""
         about = named(subject.replace(":", "/"))
-        outcome = Outcome.CANNOT_TELL
+        outcome = self._without_proof
         problem = "no existing service account matches" if is_pattern(subject) else "the service account does not exist"
         answers: list[ProofResult] = []
         try:

@@ -73,6 +73,11 @@ def test_what_cannot_be_proven_here_is_not_a_finding(deploy: Callable[..., Proje
         found[name] = check["found"]
     assert found["nobody"] == "no existing service account matches, so there is no proof"
     assert found["later"] == "the service account does not exist, so there is no proof"
+    assert {name: report(project, "prove", name, "--allow-unproven")[0] for name in bindings} == {
+        "nobody": 0,
+        "later": 0,
+        "network": 2,
+    }
     assert found["network"].startswith('AccessDenied: "Not authorized to perform sts:AssumeRoleWithWebIdentity": ')
     assert "condition on the caller's network" in found["network"]
 

@@ -1,6 +1,5 @@
 """The stack file that is written or merged into: every line of what is there stays as it is."""
 
-import contextlib
 import io
 import re
 from collections.abc import Mapping
@@ -274,20 +273,3 @@ def _for_ruamel(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return CommentedSeq(map(_for_ruamel, value))
     return value
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file whole, or not at all.
-
-    Raises:
-        CouldNotLookError: It cannot be written.
-    """
-    new = path.with_name(f".{path.name}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new.write_text(text, encoding="utf-8", newline="")
-        new.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            new.unlink()
-        raise CouldNotLookError(f"cannot write {named(str(path))}: {error.strerror}") from error

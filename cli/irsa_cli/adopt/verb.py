@@ -15,7 +15,7 @@ from irsa_cli.adopt.outcomes import Adoption, Outcome
 from irsa_cli.adopt.owners import TOOLS
 from irsa_cli.adopt.policy_files import PolicyFiles
 from irsa_cli.adopt.report import lines
-from irsa_cli.adopt.stack_file import Additions, StackFile, write
+from irsa_cli.adopt.stack_file import Additions, StackFile
 from irsa_cli.adopt.task import PolicySettings, Ways
 from irsa_cli.discovery import add_discovery_options, discover
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
@@ -23,6 +23,7 @@ from irsa_cli.found import Discovery
 from irsa_cli.live.aws import LiveAwsAccounts, eks_cluster, region_of
 from irsa_cli.live.iam import LiveAwsAccount
 from irsa_cli.state import exported_state, parse_state, stack_outputs
+from irsa_cli.whole_file import write
 
 DESCRIPTION = """\
 Write a stack file for the roles and service accounts of a cluster, so that

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from irsa.evaluation import Decision
 from irsa.rules.mistakes import LISTED, listed, named, visible
 from irsa_cli.inventory.output import Finding, Inventory
-from irsa_cli.report.text import aligned
+from irsa_cli.report.text import FIX, aligned
 
 View = Literal["service-account", "role"]
 NONE = "-"
@@ -17,16 +17,19 @@ DECISIONS = (Decision.ALLOWED, Decision.CANNOT_DECIDE)
 
 
 class Table(NamedTuple):
-    """A table, and what is said below it, each line in its style."""
+    """A table, and what is said below it: the parts of each line, and its style."""
 
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
-    lines: Sequence[tuple[str, str]]
+    lines: Sequence[tuple[Sequence[str], str]]
 
 
 def plain(table: Table) -> list[str]:
     """Return a table and what is below it as lines for a pipe."""
-    return [*(aligned(table.headings, table.rows) if table.rows else ()), *(text for text, _ in table.lines)]
+    return [
+        *(aligned(table.headings, table.rows) if table.rows else ()),
+        *("; ".join(parts) for parts, _ in table.lines),
+    ]
 
 
 def table_of(inventory: Inventory, view: View) -> Table:
@@ -35,10 +38,10 @@ def table_of(inventory: Inventory, view: View) -> Table:
     if len(inventory.clusters) == 1:
         # One column less to read.
         headings, rows = headings[1:], [row[1:] for row in rows]
-    lines = [("", ""), *((each, "dim") for each in others)]
-    lines += [(finding_line(each, len(inventory.clusters) > 1), "bold red") for each in inventory.findings]
-    lines += [(visible(f"not checked: {each}"), "yellow") for each in inventory.not_checked]
-    return Table(headings, rows, [*lines, (summary(inventory), "bold")])
+    lines = [([""], ""), *(([each], "dim") for each in others)]
+    lines += [(finding_parts(each, len(inventory.clusters) > 1), "bold red") for each in inventory.findings]
+    lines += [([visible(f"not checked: {each}")], "yellow") for each in inventory.not_checked]
+    return Table(headings, rows, [*lines, ([summary(inventory)], "bold")])
 
 
 def _cell(groups: Iterable[Sequence[str]]) -> str:
@@ -133,14 +136,14 @@ def _last_used(last_used: str, known: bool) -> str:
 _BY = {"service-account": _by_service_account, "role": _by_role}
 
 
-def finding_line(finding: Finding, several_clusters: bool) -> str:
-    """Return a finding as one line."""
+def finding_parts(finding: Finding, several_clusters: bool) -> list[str]:
+    """Return the parts of a finding's line: what it is about, what was found and expected, and the fix."""
     about = [named(each) for each in (finding.service_account, finding.role) if each]
     about = about or [named(finding.provider)]
     where = f" in {named(finding.cluster)}" if several_clusters and finding.cluster else ""
     parts = [f"{finding.kind}: {', '.join(about)}{where}: found {finding.found}", f"expected {finding.expected}"]
-    parts += [f"fix: {finding.fix}"] if finding.fix else []
-    return visible("; ".join(parts))
+    parts += [f"{FIX}{finding.fix}"] if finding.fix else []
+    return [visible(part) for part in parts]
 
 
 def summary(inventory: Inventory) -> str:

@@ -15,18 +15,23 @@ from irsa_cli.exits import (
 
 
 class Outcome(StrEnum):
-    """The result of one check: `NOT_CHECKED` is by design, and no failure; three others say why there is no result."""
+    """The result of one check; three of them say why there is no result, and `NOT_CHECKED` is by design.
+
+    `UNPROVEN` is a trusted subject without a service account, where `irsa prove --allow-unproven` allows that.
+    """
 
     OK = "ok"
     FINDING = "finding"
     NO_PERMISSION = "no permission"
     NO_ANSWER = "no answer"
     CANNOT_TELL = "cannot tell"
+    UNPROVEN = "unproven"
     NOT_CHECKED = "not checked"
 
 
 UNANSWERED = (Outcome.NO_PERMISSION, Outcome.NO_ANSWER, Outcome.CANNOT_TELL)
-WORST_FIRST = (Outcome.FINDING, *UNANSWERED, Outcome.NOT_CHECKED, Outcome.OK)
+ALLOWED = (Outcome.UNPROVEN, Outcome.NOT_CHECKED)
+WORST_FIRST = (Outcome.FINDING, *UNANSWERED, *ALLOWED, Outcome.OK)
 
 
 def outcome_of(error: CouldNotLookError) -> Outcome:
@@ -74,7 +79,8 @@ class Report:
         if Outcome.FINDING in outcomes:
             return FINDINGS
         # Where nothing was checked, nothing is known to be good.
-        return GOOD if Outcome.OK in outcomes and outcomes.isdisjoint(UNANSWERED) else COULD_NOT_LOOK
+        looked = outcomes & {Outcome.OK, Outcome.UNPROVEN}
+        return GOOD if looked and outcomes.isdisjoint(UNANSWERED) else COULD_NOT_LOOK
 
 
 def by_binding(checks: Iterable[Check]) -> dict[str, list[Check]]:

@@ -21,6 +21,7 @@ class Counts:
     ok: int
     finding: int
     could_not_look: int
+    unproven: int
     not_checked: int
 
 

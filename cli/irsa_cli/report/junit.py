@@ -4,10 +4,10 @@ from collections import Counter
 from xml.etree import ElementTree
 
 from irsa.rules.mistakes import named, visible
-from irsa_cli.report.checks import UNANSWERED, Outcome, Report, by_binding
-from irsa_cli.report.text import line
+from irsa_cli.report.checks import ALLOWED, UNANSWERED, Outcome, Report, by_binding
+from irsa_cli.report.text import parts_of
 
-ELEMENTS = {Outcome.FINDING: "failure", **dict.fromkeys(UNANSWERED, "error"), Outcome.NOT_CHECKED: "skipped"}
+ELEMENTS = {Outcome.FINDING: "failure", **dict.fromkeys(UNANSWERED, "error"), **dict.fromkeys(ALLOWED, "skipped")}
 
 
 def junit(report: Report) -> str:
@@ -22,7 +22,7 @@ def junit(report: Report) -> str:
             tests=str(len(checks)),
             failures=str(counts[Outcome.FINDING]),
             errors=str(sum(counts[each] for each in UNANSWERED)),
-            skipped=str(counts[Outcome.NOT_CHECKED]),
+            skipped=str(sum(counts[each] for each in ALLOWED)),
         )
         for check in checks:
             case = ElementTree.SubElement(
@@ -34,6 +34,6 @@ def junit(report: Report) -> str:
             element = ELEMENTS.get(check.outcome)
             if element:
                 message = visible(check.found) or check.outcome.value
-                ElementTree.SubElement(case, element, message=message).text = line(check)
+                ElementTree.SubElement(case, element, message=message).text = "; ".join(parts_of(check))
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"

@@ -1,49 +1,112 @@
-"""Reports on a terminal, in color. Only this module imports rich."""
+"""Reports on a terminal, in color, each name whole. Only this module imports rich."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from irsa.rules.mistakes import visible
-from irsa_cli.report.checks import UNANSWERED, WORST_FIRST, Outcome, Report
-from irsa_cli.report.text import outcome_lines, summary
+from irsa_cli.report.checks import ALLOWED, UNANSWERED, WORST_FIRST, Outcome, Report
+from irsa_cli.report.text import FIX, outcome_parts, summary
+from irsa_cli.report.wrapping import column_widths, wrapped
 
 COLORS = {
     Outcome.OK: "green",
     Outcome.FINDING: "bold red",
     **dict.fromkeys(UNANSWERED, "yellow"),
-    Outcome.NOT_CHECKED: "dim",
+    **dict.fromkeys(ALLOWED, "dim"),
 }
+INDENT, GAP = "    ", "  "
 
 
 def show(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a report as a table, then a line per failure."""
-    console = Console(highlight=False)
+    """Print a report as a table, then each failure."""
     show_table(headings, rows)
+    show_parts([""], "")
     for outcome in WORST_FIRST[:-1]:
-        for text in outcome_lines(report, outcome):
-            console.print(Text(text, style=COLORS[outcome]), soft_wrap=True)
-    console.print(Text(summary(report), style="bold"), soft_wrap=True)
+        for parts in outcome_parts(report, outcome):
+            show_parts(parts, COLORS[outcome])
+    show_parts([summary(report)], "bold")
 
 
 def show_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table; a cell that is an outcome has its color."""
-    table = Table()
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(_colored(visible(cell)) for cell in row))
-    Console(highlight=False).print(table)
+    """Print a table whose names are whole; where they do not fit, a block of lines for each row.
+
+    A name in the first column that does not fit there has a line of its own, above the rest of its row.
+    """
+    console = Console(highlight=False)
+    cells = [[visible(cell) for cell in row] for row in rows]
+    room = console.width - len(GAP) * (len(headings) - 1)
+    widths = column_widths([headings, *cells], room)
+    if widths is None:
+        widths = column_widths([headings, *(["", *row[1:]] for row in cells)], room)
+        widths = widths and [widths[0] + room - sum(widths), *widths[1:]]
+    if widths:
+        _show_row(console, headings, widths, "bold")
+        for row in cells:
+            _show_row(console, row, widths)
+        return
+    label = max(map(len, headings)) + len(GAP)
+    for row in cells:
+        for heading, cell in zip(headings, row, strict=True):
+            _show_labeled(console, Text(heading.ljust(label), style="bold"), cell, _style(cell))
+        console.print()
 
 
-def _colored(cell: str) -> Text:
-    return Text(cell, style=COLORS[Outcome(cell)] if cell in list(Outcome) else "")
+def _show_row(console: Console, row: Sequence[str], widths: Sequence[int], style: str = "") -> None:
+    columns = [wrapped(cell, width) for cell, width in zip(row, widths, strict=True)]
+    if max(map(cell_len, columns[0])) > widths[0]:
+        console.print(Text(row[0], style=style), soft_wrap=True)
+        columns[0] = [""]
+    styles = [style or _style(cell) for cell in row]
+    for line in itertools.zip_longest(*columns, fillvalue=""):
+        parts = [
+            (cell + " " * (width - cell_len(cell)), each)
+            for cell, width, each in zip(line, widths, styles, strict=True)
+        ]
+        text = Text(GAP).join(Text(*part) for part in parts)
+        text.rstrip()
+        console.print(text, soft_wrap=True)
+
+
+def _style(cell: str) -> str:
+    return COLORS[Outcome(cell)] if cell in list(Outcome) else ""
+
+
+def show_labeled(label: str, text: str, style: str = "") -> None:
+    """Print a text beside its label."""
+    _show_labeled(Console(highlight=False), Text(label, style="dim"), text, style)
+
+
+def _show_labeled(console: Console, label: Text, text: str, style: str) -> None:
+    room = console.width - label.cell_len
+    lines = wrapped(text, room)
+    if cell_len(lines[0]) > room:
+        console.print(label[: len(label.plain.rstrip())])
+    for number, line in enumerate(lines):
+        # A name that does not fit beside the label has a line of its own, from its start.
+        first = Text("") if cell_len(line) > room else Text(" " * label.cell_len) if number else label
+        console.print(Text.assemble(first, (line, style)), soft_wrap=True)
+
+
+def show_parts(parts: Sequence[str], style: str) -> None:
+    """Print the parts of a line, each on lines of its own; a command stays one line, to be copied."""
+    console = Console(highlight=False)
+    for number, part in enumerate(parts):
+        indent = (len(INDENT) if number else 0) + len(part) - len(part.lstrip(" "))
+        lines = [part.strip(" ")] if part.startswith(FIX) else wrapped(part, console.width - indent - len(INDENT))
+        for line in lines:
+            console.print(Text(" " * indent + line, style=style), soft_wrap=True)
+            indent += len(INDENT) if line is lines[0] else 0
 
 
 def show_lines(lines: Iterable[tuple[str, str]]) -> None:
-    """Print lines of text, each in its style."""
+    """Print lines of text, each in its style; one without a style may be a command, and stays one line."""
     console = Console(highlight=False)
     for text, style in lines:
-        console.print(Text(text, style=style), soft_wrap=True)
+        if style:
+            show_parts([text], style)
+        else:
+            console.print(Text(text), soft_wrap=True)

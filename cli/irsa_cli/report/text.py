@@ -4,17 +4,19 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from irsa.rules.mistakes import listed, named, visible
-from irsa_cli.report.checks import UNANSWERED, Check, Outcome, Report
+from irsa_cli.report.checks import ALLOWED, UNANSWERED, Check, Outcome, Report
 
 # How many bindings are named where all have the same reason.
 NAMED = 5
+# What follows it is a command.
+FIX = "fix: "
 
 
 def plain(report: Report, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the report as lines: an aligned table with a row per binding, then a line per failure."""
     lines = aligned(headings, rows)
-    for outcomes in ((Outcome.FINDING, *UNANSWERED), (Outcome.NOT_CHECKED,)):
-        block = [text for outcome in outcomes for text in outcome_lines(report, outcome)]
+    for outcomes in ((Outcome.FINDING, *UNANSWERED), ALLOWED):
+        block = ["; ".join(parts) for outcome in outcomes for parts in outcome_parts(report, outcome)]
         lines += ["", *block] if block else []
     return [*lines, "", summary(report)]
 
@@ -26,8 +28,8 @@ def aligned(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
 
 
-def outcome_lines(report: Report, outcome: Outcome) -> Iterator[str]:
-    """Yield a line for each finding; checks without an answer share one line for each reason."""
+def outcome_parts(report: Report, outcome: Outcome) -> Iterator[list[str]]:
+    """Yield a line for each finding, in its parts; checks without an answer share one line for each reason."""
     selected = [check for check in report.checks if check.outcome is outcome]
     reasons: dict[str, list[Check]] = {}
     for number, check in enumerate(selected):
@@ -35,25 +37,25 @@ def outcome_lines(report: Report, outcome: Outcome) -> Iterator[str]:
         reasons.setdefault(str(number) if one_line_each else check.found, []).append(check)
     for reason, checks in reasons.items():
         if len(checks) == 1:
-            yield line(checks[0])
+            yield parts_of(checks[0])
             continue
         bindings = list(dict.fromkeys(check.binding for check in checks))
         first = listed(bindings[:NAMED]) + (f" and {len(bindings) - NAMED} more" if len(bindings) > NAMED else "")
         kinds = ", ".join(dict.fromkeys(check.check for check in checks))
         # Within one binding, the checks differ in what they are about.
         about = ": " + ", ".join(dict.fromkeys(check.about for check in checks)) if len(bindings) == 1 else ""
-        yield visible(f"{first}: {kinds}{about}: {_label(outcome)}; {reason}")
+        yield [visible(f"{first}: {kinds}{about}: {_label(outcome)}"), visible(reason)]
 
 
-def line(check: Check) -> str:
-    """Return a check as one line."""
+def parts_of(check: Check) -> list[str]:
+    """Return the parts of a check's line: what was checked, what was found and expected, and the fix."""
     parts = [f"{named(check.binding)}: {check.check}: {check.about}: {_label(check.outcome)}"]
     if check.outcome is Outcome.FINDING:
         parts += [f"found {check.found}", f"expected {check.expected}"]
     elif check.found:
         parts.append(check.found)
-    parts += [f"fix: {check.fix}"] if check.fix and check.outcome is not Outcome.OK else []
-    return visible("; ".join(parts))
+    parts += [f"{FIX}{check.fix}"] if check.fix and check.outcome is not Outcome.OK else []
+    return [visible(part) for part in parts]
 
 
 def _label(outcome: Outcome) -> str:

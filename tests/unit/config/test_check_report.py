@@ -85,7 +85,7 @@ def test_sarif_levels_places_and_suppressions() -> None:
     assert results[4]["suppressions"] == [{"kind": "external", "justification": "known"}]
     places = [result["locations"][0]["physicalLocation"] for result in results]
     assert [place["artifactLocation"]["uri"] for place in places] == ["P.yaml", "p.json", *["P.yaml"] * 3]
-    assert [place.get("region", {}).get("startLine") for place in places] == [3, 7, None, 9, 9]
+    assert [place.get("region", {}).get("startLine") for place in places] == [3, 7, 1, 9, 9]
     assert all(part in results[0]["message"]["text"] for part in ("F", "A", "D"))
     assert {rule["id"] for rule in run["tool"]["driver"]["rules"]} == {"mistake", *RULES, *LIVE_RULES}
     (invocation,) = run["invocations"]

@@ -75,6 +75,8 @@ def prove(
     modified: datetime | None = None,
     subjects: tuple[str, ...] = ("web:app",),
     document: dict[str, Any] | None = None,
+    allow_unproven: bool = False,
+    cluster: StubCluster | None = None,
 ) -> list[Check]:
     """Prove a binding of the service account web/app where STS answers so to a token's claims."""
 
@@ -93,9 +95,9 @@ def prove(
     mine = (own,) if "web:app" in subjects else ()
     binding = DeclaredBinding("app", ROLE, role, service_accounts=mine, subjects=subjects, modified=modified)
     declared = DeclaredStack("dev", (binding,), {}, {})
-    stub: Any = StubClusters(StubCluster(*service_accounts))
+    stub: Any = StubClusters(cluster or StubCluster(*service_accounts))
     reach: Any = StubAwsAccounts()
-    return Proof(declared, reach, stub).of_binding(binding)
+    return Proof(declared, reach, stub, allow_unproven).of_binding(binding)
 
 
 def admitting(*subjects: str, audience: str = "sts.amazonaws.com") -> Callable[[Mapping[str, str]], str]:
@@ -218,6 +220,31 @@ def test_a_pattern_is_proven_by_the_service_account_that_proves_most(monkeypatch
     assert [check.about for check in checks] == ["team-a/* by team-a/worker", "team-b/x, which is not trusted"]
     assert nobody[0].found == "no existing service account matches, so there is no proof"
     assert [check.outcome for check in nobody] == [Outcome.CANNOT_TELL, Outcome.NOT_CHECKED]
+
+
+@pytest.mark.parametrize("subject", ["team-a:*", "team-a:later"])
+def test_a_subject_without_a_service_account_may_be_allowed(monkeypatch: pytest.MonkeyPatch, subject: str) -> None:
+    """Protects CI where an application is not installed yet: that alone is allowed by --allow-unproven."""
+    service_accounts, subjects = ("team-b:x", "web:app"), (subject,)
+    allowed = prove(monkeypatch, admitting(), *service_accounts, subjects=subjects, allow_unproven=True)
+    exists = ("team-a:later", "team-b:x")
+    refused = prove(monkeypatch, admitting(), *exists, subjects=subjects, allow_unproven=True)
+    own_is_missing = prove(monkeypatch, admitting(), "team-b:x", allow_unproven=True)
+
+    assert [check.outcome for check in allowed] == [Outcome.UNPROVEN, Outcome.NOT_CHECKED]
+    assert allowed[0].found.endswith(", so there is no proof")
+    assert refused[0].outcome is Outcome.FINDING
+    # It is the stack's to create, so that it is no matter of waiting.
+    assert own_is_missing[0].outcome is Outcome.FINDING
+
+
+def test_what_is_denied_is_never_allowed_to_be_unproven(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the meaning of --allow-unproven: who may not list the service accounts does not know that none match."""
+    cluster = StubCluster("team-a:worker")
+    cluster.may_list = False
+    checks = prove(monkeypatch, admitting(), subjects=("team-a:*",), allow_unproven=True, cluster=cluster)
+
+    assert checks[0].outcome is Outcome.NO_ANSWER
 
 
 def test_one_binding_that_fails_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:

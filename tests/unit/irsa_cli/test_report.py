@@ -3,14 +3,16 @@
 import argparse
 import io
 import json
+import re
 import sys
+import threading
 import xml.etree.ElementTree
 from pathlib import Path
 
 import pytest
 
 from irsa_cli.exits import CouldNotLookError, SecretInStateError, failed_request
-from irsa_cli.progress import check_all
+from irsa_cli.progress import check_all, under_way
 from irsa_cli.report.checks import Check, Outcome, Report, outcome_of, worst
 from irsa_cli.report.json import as_json
 from irsa_cli.report.junit import junit
@@ -21,6 +23,7 @@ GOOD = Check("app", "role", Outcome.OK, "role app")
 BAD = Check("app", "trust", Outcome.FINDING, "role app", "this <one>", "that & that", "pulumi up --refresh")
 UNKNOWN = Check("web", "role", Outcome.NO_PERMISSION, "role web", "iam:GetRole: AccessDenied")
 OTHER_ACCOUNT = Check("web", "trust", Outcome.NOT_CHECKED, "role web", "another account's")
+ALLOWED = Check("later", "assumes", Outcome.UNPROVEN, "team-a/*", "no existing service account matches")
 
 
 @pytest.mark.parametrize(
@@ -33,6 +36,10 @@ OTHER_ACCOUNT = Check("web", "trust", Outcome.NOT_CHECKED, "role web", "another 
         ((BAD, UNKNOWN), 1),
         ((OTHER_ACCOUNT,), 2),
         ((), 2),
+        ((ALLOWED,), 0),
+        ((GOOD, ALLOWED, OTHER_ACCOUNT), 0),
+        ((ALLOWED, UNKNOWN), 2),
+        ((ALLOWED, BAD), 1),
     ],
 )
 def test_exit_codes(checks: tuple[Check, ...], code: int) -> None:
@@ -96,6 +103,20 @@ def test_what_is_found_cannot_break_the_report() -> None:
     assert json.loads(as_json(report))["checks"][0]["found"] == check.found
 
 
+def test_what_is_allowed_to_be_unproven_is_seen_in_every_form() -> None:
+    """Protects who reads a green run: text, JSON and JUnit say what has no proof, and none counts it as a failure."""
+    report = Report("prove", "dev", (GOOD, ALLOWED))
+    lines, document = plain(report, ("binding",), ()), json.loads(as_json(report))
+    suite = xml.etree.ElementTree.fromstring(junit(report)).find("testsuite[@name='later']")
+
+    assert lines[2] == "later: assumes: team-a/*: unproven; no existing service account matches"
+    assert lines[-1] == "stack dev: 2 bindings, 2 checks: 1 ok, 1 unproven"
+    assert (document["good"], document["counts"]["unproven"], document["checks"][1]["outcome"]) == (True, 1, "unproven")
+    assert suite is not None
+    assert [suite.get(each) for each in ("failures", "errors", "skipped")] == ["0", "0", "1"]
+    assert suite.find("testcase/skipped") is not None
+
+
 def test_junit_has_a_suite_per_binding() -> None:
     """Protects CI: failures, errors and skipped are counted as JUnit's readers do, and marks are escaped."""
     root = xml.etree.ElementTree.fromstring(junit(Report("verify", "dev", (GOOD, BAD, UNKNOWN, OTHER_ACCOUNT))))
@@ -126,7 +147,8 @@ def test_a_terminal_gets_a_table_and_no_color_is_respected(
     code = publish(Report("verify", "dev", (GOOD, BAD)), ("binding", "trust"), (("app", "finding"),), options)
 
     assert code == 1
-    assert "┃" in terminal.getvalue()
+    plain_text = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
+    assert plain_text.splitlines()[:2] == ["binding  trust", "app      finding"]
     assert ("\x1b[31m" in terminal.getvalue() or "31m" in terminal.getvalue()) is colored
 
 
@@ -141,15 +163,53 @@ def test_json_is_for_programs(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert options.junit.exists()
 
 
-def test_long_work_shows_progress_and_keeps_the_order(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+class Log(io.StringIO):
+    """Standard error of a pipe, which tells when a line came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_line = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.has_line.set()
+        return super().write(text)
+
+
+def test_long_work_says_how_far_it_is_in_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects waiting people: how many are done, on standard error; the report is in the order of the bindings."""
-    monkeypatch.setattr("irsa_cli.progress.PROGRESS_LINE_SECONDS", 0.0)
-    checks = check_all("verify", list("abc"), lambda key: [Check(key, "role", Outcome.OK, key)], 3)
+    log = Log()
+    monkeypatch.setattr(sys, "stderr", log)
+    monkeypatch.setattr("irsa_cli.progress.PROGRESS_LINE_SECONDS", 0.01)
+
+    def check(key: str) -> list[Check]:
+        assert key != "c" or log.has_line.wait(timeout=60)
+        return [Check(key, "role", Outcome.OK, key)]
+
+    checks = check_all("verify", list("abc"), check, 3)
 
     assert [check.binding for check in checks] == ["a", "b", "c"]
-    assert capsys.readouterr().err.splitlines()[-1] == "irsa verify: 3 of 3 bindings"
+    assert re.fullmatch(r"(irsa verify: [0-3] of 3 bindings\n)+", log.getvalue())
+
+
+def test_short_work_says_nothing_in_a_log(capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects logs of CI: what takes less than ten seconds has no line."""
+    check_all("verify", list("abc"), lambda key: [Check(key, "role", Outcome.OK, key)], 3)
+
+    assert capsys.readouterr().err == ""
+
+
+def test_a_terminal_has_one_line_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the screen: the line of the progress is removed at the end; what is in it is text, and no markup."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    with under_way("diff", "stack [red]x") as show:
+        show("stack [red]y")
+
+    assert "irsa diff: stack [red]" in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue())
+    # Erase the line, and show the cursor again: https://invisible-island.net/xterm/ctlseqs/ctlseqs.html
+    assert "\x1b[2K" in terminal.getvalue()
+    assert terminal.getvalue().rindex("\x1b[?25h") > terminal.getvalue().rindex("\x1b[?25l")
 
 
 def test_a_report_that_cannot_be_written_is_still_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from config.stack_file import StackFile as CheckedFile
-from irsa_cli.adopt.stack_file import Additions, StackFile, write
+from irsa_cli.adopt.stack_file import Additions, StackFile
 from irsa_cli.exits import CouldNotLookError
 
 ROOT = Path(__file__).parents[4]
@@ -138,13 +138,3 @@ def test_another_name_is_refused(tmp_path: Path) -> None:
     """Protects from writing a file that Pulumi never reads."""
     with pytest.raises(CouldNotLookError, match="is not the name of a stack file"):
         StackFile(tmp_path / "prod.yaml")
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    """Protects the old file from a disk that is full, and says why it could not be written."""
-    (tmp_path / "folder").write_text("")
-
-    with pytest.raises(CouldNotLookError, match="cannot write"):
-        write(tmp_path / "folder" / "Pulumi.prod.yaml", "x")
-    write(tmp_path / "Pulumi.prod.yaml", "x")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["Pulumi.prod.yaml", "folder"]

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import sys
 import time
 from dataclasses import replace
@@ -161,7 +162,7 @@ def test_a_terminal_gets_a_table_of_its_own(
     main(["inventory"])
     said = capsys.readouterr().out
 
-    assert "│ a/app" in said
+    assert any(line.startswith("a/app ") for line in said.splitlines())
     assert "missing-role: a/app" in said
 
 
@@ -215,19 +216,20 @@ def test_a_terminal_shows_what_takes_long_and_removes_it(
     finds(GOOD)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     main(["inventory"])
-    first, *_, last = capsys.readouterr().err.split("\r")
+    said = capsys.readouterr().err
 
-    assert first == "irsa inventory: reading clusters and AWS accounts"
-    assert last == ""
+    assert "irsa inventory: reading clusters and AWS accounts" in said
+    # Erase the line: https://invisible-island.net/xterm/ctlseqs/ctlseqs.html
+    assert said.endswith("\x1b[2K")
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(10.0, ""), (0.0, "irsa inventory: reading clusters and AWS accounts\n")]
+    ("seconds", "said"), [(10.0, ""), (0.01, "(irsa inventory: reading clusters and AWS accounts\n)+")]
 )
 def test_a_log_says_only_what_takes_long(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], seconds: float, said: str
 ) -> None:
-    """Protects a log of CI: a quick run says nothing on standard error, a slow one says a line."""
+    """Protects a log of CI: a quick run says nothing on standard error, a slow one says lines."""
     monkeypatch.setattr(progress, "PROGRESS_LINE_SECONDS", seconds)
 
     def discover(*_: Any) -> Discovery:
@@ -237,7 +239,7 @@ def test_a_log_says_only_what_takes_long(
     monkeypatch.setattr(verb, "discover", discover)
     main(["inventory"])
 
-    assert capsys.readouterr().err == f"{said}irsa inventory: x\n"
+    assert re.fullmatch(f"{said}irsa inventory: x\n", capsys.readouterr().err)
 
 
 def test_the_example_of_the_documentation(finds: Any, capsys: pytest.CaptureFixture[str]) -> None:

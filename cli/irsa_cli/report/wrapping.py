@@ -1,0 +1,36 @@
+"""Text for a terminal of some width: lines end between words, so that every name stays whole."""
+
+import re
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+
+# A name that somebody chose may have spaces: it is in quotes then (named and shortened of irsa.rules.mistakes).
+WORD = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|(?<!\w)'(?:[^'\\]|\\.)*'|\S)+""")
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Return a text as lines of at most this width; a longer word is a line of its own."""
+    if cell_len(text) <= width:
+        return [text]
+    lines = [""]
+    for word in WORD.findall(text):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if lines[-1] and cell_len(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def column_widths(table: Sequence[Sequence[str]], width: int) -> list[int] | None:
+    """Return the widths of a table's columns, which are this wide together at most; None where a word is too long."""
+    columns = list(zip(*table, strict=True))
+    least = [max(cell_len(word) for cell in column for word in WORD.findall(cell) or [""]) for column in columns]
+    if sum(least) > width:
+        return None
+    widths = [max(map(cell_len, column)) for column in columns]
+    while sum(widths) > width:
+        widest = max(range(len(widths)), key=lambda index: (widths[index] > least[index], widths[index]))
+        widths[widest] -= 1
+    return widths

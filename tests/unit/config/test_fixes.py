@@ -1,0 +1,237 @@
+"""What `irsa check --fix` writes, and what it leaves."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from config import fixes
+from irsa_cli.main import main
+from tests.output_schemas import check_output
+
+GOOD = """\
+# The team's bindings: do not sort.
+config:
+  aws:region: us-west-2
+  aws:allowedAccountIds: ["011112222333"]  # ours
+  irsa:cluster: {name: my-cluster}   # one
+  irsa:accounts:
+    data: {profile: data}
+  irsa:lint:
+    errors: [wide-trust]
+  irsa:bindings:
+    my-app:
+      serviceAccount:
+        name: "42"
+        create: false
+        tokenExpiration: 7200
+        annotations: {'example.com/Owner': "true"}
+
+      account: data
+      import: [role]
+      role: {name: my-role, tags: {Cost: "0815"}}   # kept
+      trust:
+        conditions: {StringEquals: {"aws:PrincipalAccount": "011112222333"}}
+      policy:
+        name: my-policy
+        document:
+          Version: "2012-10-17"
+          Statement:
+          - Effect: Allow
+            Action: s3:GetObject
+            Resource: "arn:aws:s3:::my-bucket/*"
+    # The last one.
+    other: {serviceAccount: {name: other, namespace: team-a}, policyArns: ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}
+"""
+# Common errors, by what is right: each is fixed to that, byte for byte.
+ERRORS = {
+    '["011112222333"]': "[011112222333]",
+    "irsa:cluster:": "irsa:Cluster:",
+    "irsa:accounts:": "irsa:Accounts:",
+    "irsa:lint:": "irsa:lints:",
+    "[wide-trust]": "[Wide-Trust]",
+    'name: "42"': "name: 42",
+    "create: false": 'create: "no"',
+    "tokenExpiration: 7200": "tokenExpiration: '7200'",
+    "        tokenExpiration": "        tokenexpiration",
+    '"true"': "true",
+    "account: data": "account: Data",
+    "[role]": "[Role]",
+    "{name: my-role": "{Name: my-role",
+    '"0815"': "0815",
+    "conditions:": "Conditions:",
+    "{StringEquals:": "{stringEquals:",
+    '"2012-10-17"': "2012-10-17",
+    "Version:": "version:",
+    "- Effect": "- effect",
+    ": Allow": ": allow",
+    "namespace: team-a": "namspace: team-a",
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a project, which is the working directory."""
+    (tmp_path / "Pulumi.yaml").write_text("name: irsa\nruntime: python\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "Pulumi.dev.yaml"
+
+
+def check(*arguments: str) -> int:
+    return main(["check", *arguments])
+
+
+def test_the_base_is_good(project: Path) -> None:
+    """Protects the tests below: what they make wrong is right before."""
+    project.write_text(GOOD)
+
+    assert check("--fix") == 0
+    assert project.read_text() == GOOD
+
+
+@pytest.mark.parametrize("right", ERRORS)
+def test_each_common_error_is_fixed(project: Path, right: str) -> None:
+    """Protects the promise of --fix: letter case, quotes and a misspelled key become what was meant."""
+    assert GOOD.count(right) == 1
+    project.write_text(GOOD.replace(right, ERRORS[right]))
+
+    assert check() == 1
+    assert check("--fix") == 0
+    assert project.read_text() == GOOD
+
+
+@given(st.sets(st.sampled_from([*ERRORS]), min_size=1), st.sampled_from(["\n", "\r\n"]))
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_errors_together_are_fixed_and_all_else_stays(project: Path, rights: set[str], ending: str) -> None:
+    """Protects comments, order and line endings: whatever is wrong together, the fixed file is the right one."""
+    text = GOOD
+    for right in rights:
+        # Where two are of one word, only one is made.
+        text = text.replace(right, ERRORS[right]) if right in text else text
+    project.write_bytes(text.replace("\n", ending).encode())
+
+    assert check("--fix") == 0
+    assert project.read_bytes() == GOOD.replace("\n", ending).encode()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        # What is not certain: two keys are near, nothing is near, or there are words for another meaning.
+        ("name: my-policy", "nam3s: my-policy"),
+        ("policyArns: [", "polices: ["),
+        ("policyArns: [", "policyarns: [], policyArns: ["),
+        ("policyArns: [", "policyarns: [], policyARNs: ["),
+        # A value with an anchor, which may stand elsewhere too, and one with a tag.
+        ("role: {name: my-role", "role: {name: &a 12"),
+        ("create: false", "create: !!str no"),
+        # Encrypted, and JSON in a string.
+        ("irsa:lint:\n    errors: [wide-trust]", 'irsa:lint: \'{"errors": ["Wide-Trust"]}\''),
+        # Other mistakes come to light.
+        ("other: {serviceAccount: {name: other,", "other: {serviceAcount: {name: A b,"),
+        ("account: data", "account: 011112222333"),
+        ("tokenExpiration: 7200", 'tokenExpiration: "010"'),
+        ("tokenExpiration: 7200", "tokenExpiration: 60"),
+        ("create: false", 'create: "maybe"'),
+    ],
+)
+def test_what_is_not_certain_is_left(project: Path, old: str, new: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects from a guess: the file stays as it is, byte for byte, and the mistake is reported."""
+    assert GOOD.count(old) == 1
+    text = GOOD.replace(old, new)
+    project.write_text(text)
+
+    assert check("--fix") == 1
+    assert project.read_text() == text
+    assert "fixed" not in capsys.readouterr().out
+
+
+def test_what_was_fixed_and_what_is_left_is_printed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects who runs it: each change with its line, then the mistakes that are left, for people and for programs."""
+    text = GOOD.replace("create: false", "create: 'no'").replace("profile: data", "profle: data, x: 1")
+    project.write_text(text)
+    assert check() == 1
+    before = capsys.readouterr().out
+    assert check("--json") == 1
+    marked = check_output("check", capsys.readouterr().out)["files"][0]["mistakes"]
+    assert check("--fix", "--json") == 1
+    fixed = check_output("check", capsys.readouterr().out)["files"][0]
+    project.write_text(text)
+    assert check("--fix") == 1
+    after = capsys.readouterr().out
+
+    assert "Pulumi.dev.yaml:14  irsa:bindings.my-app.serviceAccount.create  fixable with --fix\n" in before
+    assert before.endswith(": 4 mistakes, 3 fixable with --fix, 2 bindings\n")
+    # Without a profile that is spelled right, the AWS account has neither of two keys.
+    assert [each["path"] for each in marked if each.get("fixable")] == [
+        "irsa:accounts.data",
+        "irsa:accounts.data.profle",
+        "irsa:bindings.my-app.serviceAccount.create",
+    ]
+    assert fixed["fixed"] == [
+        {"line": 7, "path": "irsa:accounts.data.profle", "old": "profle", "new": "profile"},
+        {"line": 14, "path": "irsa:bindings.my-app.serviceAccount.create", "old": "'no'", "new": "false"},
+    ]
+    assert after.startswith("fixed: Pulumi.dev.yaml:7  irsa:accounts.data.profle: profle -> profile\nfixed: ")
+    assert after.endswith("Pulumi.dev.yaml: 2 fixed, 1 mistake, 2 bindings\n")
+    assert "irsa:accounts.data.x" in after
+
+
+def test_a_file_that_cannot_be_written_is_said(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects from a false `fixed`: the mistakes are reported as they are, with the reason."""
+    text = GOOD.replace("create: false", "create: 'no'")
+    project.write_text(text)
+
+    def full(*_: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(Path, "replace", full)
+    assert check("--fix") == 1
+    said = capsys.readouterr()
+
+    assert said.err == "irsa check: cannot write Pulumi.dev.yaml: No space left on device\n"
+    assert said.out.endswith("1 mistake, 1 fixable with --fix, 2 bindings\n")
+    assert project.read_text() == text
+    assert [each.name for each in project.parent.iterdir() if each.name.endswith(".new")] == []
+
+
+def test_a_file_that_was_changed_meanwhile_is_left(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects what an editor saves while the file is checked."""
+    project.write_text(GOOD.replace("create: false", "create: 'no'"))
+
+    def save_and_fix(*arguments: Any) -> Any:
+        project.write_text("saved")
+        return fixes.fixed(*arguments)
+
+    monkeypatch.setattr("config.check.fixed", save_and_fix)
+
+    assert check("--fix") == 1
+    assert capsys.readouterr().err == "irsa check: Pulumi.dev.yaml was changed meanwhile: run it again\n"
+    assert project.read_text() == "saved"
+
+
+def test_a_policy_file_and_the_project_stay_as_they_are(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects other files: --fix writes the stack file alone."""
+    document = json.dumps({"version": "2012-10-17", "Statement": []})
+    (project.parent / "p.json").write_text(document)
+    settings = "name: irsa\nruntime: python\nconfig:\n  irsa:lint: {errors: [Wide-Trust]}\n"
+    (project.parent / "Pulumi.yaml").write_text(settings)
+    bindings = "bindings: {a: {serviceAccount: {name: a}, policy: {file: p.json}}}"
+    text = f"config:\n  irsa:cluster: {{name: c}}\n  irsa:{bindings}\n"
+    project.write_text(text)
+
+    assert check("--fix") == 1
+    assert "fixable" not in capsys.readouterr().out
+    assert project.read_text() == text
+    assert ((project.parent / "p.json").read_text(), (project.parent / "Pulumi.yaml").read_text()) == (
+        document,
+        settings,
+    )

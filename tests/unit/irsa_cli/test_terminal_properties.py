@@ -1,0 +1,92 @@
+"""Everything that a terminal of 80 columns is shown: no line is too long, and no name is broken."""
+
+import io
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from config.check_report import FileReport
+from config.check_terminal import show_files
+from config.located_mistake import LocatedMistake
+from irsa.rules.mistakes import Mistake, named
+from irsa_cli.report import terminal
+from irsa_cli.report.checks import Check, Outcome, Report
+
+WIDTH = 80
+LABELS = "ab"
+# Limits: 63 for a namespace and 253 for a service account (https://kubernetes.io/docs/concepts/overview/working-with-objects/names),
+# 64 for a role's name, and 512 for its path (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
+PLAIN = st.integers(1, 70).map(lambda length: "n" * length) | st.sampled_from(
+    ["x" * 63 + "/" + "y" * 253, "arn:aws:iam::111122223333:role/" + "p" * 512 + "/" + "r" * 64]
+)
+HOSTILE = st.text(max_size=90) | st.sampled_from(['a "b" c', "\\" * 3, '"', "日本 " * 30, "| a | b", "\x1b[31m\n", " "])
+NAME = PLAIN | HOSTILE.map(named)
+CELL = NAME | st.sampled_from([each.value for each in Outcome]) | st.lists(NAME, max_size=3).map(", ".join)
+UNBREAKABLE = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|(?<!\w)'(?:[^'\\]|\\.)*'|\S)+""")
+
+
+def shown(monkeypatch: pytest.MonkeyPatch, show: Callable[[], Any]) -> list[str]:
+    """Return the lines of what is printed on a terminal of 80 columns, without colors."""
+    monkeypatch.setenv("COLUMNS", str(WIDTH))
+    monkeypatch.setenv("NO_COLOR", "1")
+    output = io.StringIO()
+    monkeypatch.setattr("sys.stdout", output)
+    show()
+    return output.getvalue().split("\n")
+
+
+def assert_whole(lines: list[str], names: list[str], extra: int = 0) -> None:
+    """Assert that each name is in a line as it is, and that a line is longer than 80 columns only by one name."""
+    text = "\n".join(lines)
+    for name in names:
+        assert name in text, name
+    for line in lines:
+        words = UNBREAKABLE.findall(line)
+        assert cell_len(line.rstrip()) <= WIDTH or max(map(cell_len, words)) > WIDTH - extra, line
+
+
+@given(st.integers(2, 8).flatmap(lambda size: st.lists(st.lists(CELL, min_size=size, max_size=size), min_size=1)))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_table_or_its_blocks(monkeypatch: pytest.MonkeyPatch, rows: list[list[str]]) -> None:
+    """Protects who copies a name from the screen: up to the limits of AWS and Kubernetes it is whole."""
+    headings = [f"heading {number}" for number in range(len(rows[0]))]
+    with monkeypatch.context() as context:
+        lines = shown(context, lambda: terminal.show_table(headings, rows))
+
+    names = [word for row in rows for cell in row for word in UNBREAKABLE.findall(cell)]
+    assert_whole(lines, names, extra=len(headings[0]) + 2)
+
+
+@given(NAME, NAME, NAME, st.sampled_from([*Outcome]))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_failure(monkeypatch: pytest.MonkeyPatch, about: str, found: str, name: str, outcome: Outcome) -> None:
+    """Protects who reads a failure: what was found, expected and advised, each from the start of a line; the command
+    that is advised is one line, so that it can be copied.
+    """
+    fix = f"kubectl annotate serviceaccount {'n' * 63} -n {'m' * 63} --overwrite"
+    check = Check("app", "trust", outcome, about, found, name, fix)
+    report = Report("verify", "dev", (check,))
+    with monkeypatch.context() as context:
+        lines = shown(context, lambda: terminal.show(report, ("binding",), (("app",),)))
+
+    others = [line for line in lines if fix not in line]
+    assert (f"    fix: {fix}" in lines) is (outcome is not Outcome.OK)
+    if outcome is not Outcome.OK:
+        assert_whole(others, [*UNBREAKABLE.findall(about), *UNBREAKABLE.findall(found)], extra=16)
+
+
+@given(NAME, NAME, NAME)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_mistake(monkeypatch: pytest.MonkeyPatch, found: str, allowed: str, fix: str) -> None:
+    """Protects who fixes a stack file: every word of a message is whole, beside its label or below it."""
+    mistake = LocatedMistake(("bindings", "a" * 63, "role"), Mistake(found, allowed, fix), "P.yaml", 3)
+    with monkeypatch.context() as context:
+        lines = shown(context, lambda: show_files([FileReport("P.yaml", 1, [mistake])]))
+
+    parts = [mistake.mistake.found, mistake.mistake.allowed, mistake.mistake.fix]
+    assert_whole(lines, [word for part in parts for word in UNBREAKABLE.findall(part)], extra=13)
