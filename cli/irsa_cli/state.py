@@ -3,6 +3,7 @@
 import difflib
 import functools
 import json
+import os
 import shutil
 import subprocess
 from collections import Counter
@@ -201,6 +202,20 @@ def stack_outputs(stack: str, folder: Path | None = None) -> dict[str, Any]:
     return _pulumi_object("stack", "output", "--json", "--stack", stack, folder=folder)
 
 
+def previewed(stack: str | None) -> str:
+    """Return what `pulumi preview --json` prints for a stack of the project in the current folder.
+
+    Raises:
+        CouldNotLookError: It printed nothing; what fails in the program is in what it prints.
+    """
+    # With this variable it prints the engine's events, one by one.
+    variables = {name: value for name, value in os.environ.items() if name != "PULUMI_ENABLE_STREAMING_JSON_PREVIEW"}
+    answer = _run("preview", "--json", *(("--stack", stack) if stack else ()), variables=variables)
+    if not answer.stdout.strip():
+        raise _failed("pulumi preview", answer)
+    return answer.stdout
+
+
 def _pulumi_object(*arguments: str, folder: Path | None) -> dict[str, Any]:
     text = _pulumi(*arguments, folder=folder)
     try:
@@ -213,16 +228,31 @@ def _pulumi_object(*arguments: str, folder: Path | None) -> dict[str, Any]:
 
 
 def _pulumi(*arguments: str, folder: Path | None = None) -> str:
+    answer = _run(*arguments, folder=folder)
+    if answer.returncode:
+        raise _failed(f"pulumi {arguments[0]} {arguments[1]}", answer)
+    return answer.stdout
+
+
+def _run(
+    *arguments: str, folder: Path | None = None, variables: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
     program = shutil.which("pulumi")
     if program is None:
         raise CouldNotLookError("pulumi is not on PATH (in the sandbox of irsa: `. .sandbox/env`)")
-    answer = subprocess.run(  # noqa: S603 (the caller's own pulumi)
-        [program, *arguments, "--non-interactive"], capture_output=True, text=True, check=False, cwd=folder
+    return subprocess.run(  # noqa: S603 (the caller's own pulumi)
+        [program, *arguments, "--non-interactive"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env=variables,
     )
-    if answer.returncode:
-        message = (answer.stderr.strip() or answer.stdout.strip()).removeprefix("error: ")
-        raise CouldNotLookError(f"pulumi {arguments[0]} {arguments[1]}: {named(' '.join(message.split()))}")
-    return answer.stdout
+
+
+def _failed(command: str, answer: "subprocess.CompletedProcess[str]") -> CouldNotLookError:
+    message = (answer.stderr.strip() or answer.stdout.strip()).removeprefix("error: ")
+    return CouldNotLookError(f"{command}: {named(' '.join(message.split()))}")
 
 
 def parse_state(state: Mapping[str, Any], stack: str | None = None) -> DeclaredStack:
