@@ -271,7 +271,9 @@ def parse_state(state: Mapping[str, Any], stack: str | None = None) -> DeclaredS
     for resource in resources:
         children.setdefault(resource.get("parent", ""), []).append(resource)
     bindings: dict[str, DeclaredBinding] = {}
-    components = [(*_keys(r), r) for r in resources if r["type"] == outputs.COMPONENT_TYPE]
+    components = [
+        (*component_keys(_name(r), r.get("outputs") or {}), r) for r in resources if r["type"] == outputs.COMPONENT_TYPE
+    ]
     names = Counter((key, cluster_key) for key, cluster_key, _ in components)
     # The components of a binding's clusters are merged into the one that has its role.
     for key, cluster_key, component in sorted(components, key=lambda each: (bool(each[1]), each[0], each[1])):
@@ -289,15 +291,18 @@ def parse_state(state: Mapping[str, Any], stack: str | None = None) -> DeclaredS
     )
 
 
-def _keys(component: Resource) -> tuple[str, str]:
+def component_keys(name: str, recorded: Mapping[str, Any]) -> tuple[str, str]:
     """Return the keys of a component's binding and of its cluster; the latter is empty for one cluster.
 
     Before these were outputs, they were the component's name, as they are in a program of one's own.
+
+    Args:
+        name: The component's name.
+        recorded: Its outputs.
     """
-    recorded = component.get("outputs") or {}
     if outputs.KEY in recorded:
         return recorded[outputs.KEY], recorded.get(outputs.CLUSTER) or ""
-    return outputs.binding_and_cluster(_name(component))
+    return outputs.binding_and_cluster(name)
 
 
 def _created_provider_arns(resources: Iterable[Resource]) -> Iterator[str]:

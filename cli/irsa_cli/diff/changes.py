@@ -134,39 +134,46 @@ class BindingChange:
     resources: tuple[ResourceChange, ...]
 
 
-def changes(steps: Iterable[Step]) -> tuple[list[BindingChange], list[ResourceChange]]:
-    """Return what changes of each binding, sorted by key, and of the resources that belong to none."""
+def changes(
+    steps: Iterable[Step], keys: Mapping[str, tuple[str, str]]
+) -> tuple[list[BindingChange], list[ResourceChange]]:
+    """Return what changes of each binding, sorted by key, and of the resources that belong to none.
+
+    Args:
+        steps: What happens.
+        keys: The keys of the binding and of the cluster of each component that has steps, by its URN.
+    """
     of_bindings: dict[str, list[tuple[str, Step]]] = {}
-    components: dict[str, set[str]] = {}
     others: list[tuple[str, Step]] = []
+    names: dict[tuple[str, str], set[str]] = {}
+    for urn, both in keys.items():
+        names.setdefault(both, set()).add(urn)
     for step in steps:
+        parent = step.resource.parent
         if step.resource.type in {STACK, outputs.COMPONENT_TYPE}:
             # Nothing in a cloud changes with these; what is in them has steps of its own.
             continue
-        parent = step.resource.parent
-        if _type(parent) != outputs.COMPONENT_TYPE:
+        if type_of(parent) != outputs.COMPONENT_TYPE:
             others.append(("", step))
             continue
-        key, cluster = outputs.binding_and_cluster(parent.rsplit("::", 1)[-1])
-        components.setdefault(f"{key}{outputs.SEPARATOR}{cluster}", set()).add(parent)
-        of_bindings.setdefault(key, []).append((cluster, step))
-    ambiguous = {name.partition(outputs.SEPARATOR)[0] for name, urns in components.items() if len(urns) > 1}
-    found: dict[str, list[tuple[str, Step]]] = {}
-    for key, those in of_bindings.items():
-        for cluster, step in those:
+        key, cluster = keys[parent]
+        if len(names[key, cluster]) > 1:
             # In another program, two components of one name have different parents.
-            name = step.resource.parent.split("::", 2)[2] if key in ambiguous else key
-            found.setdefault(name, []).append((cluster, step))
-    return [BindingChange(key, tuple(_resources(found[key]))) for key in sorted(found)], _resources(others)
+            key = parent.split("::", 2)[2]
+        of_bindings.setdefault(key, []).append((cluster, step))
+    return [BindingChange(key, tuple(_resources(of_bindings[key]))) for key in sorted(of_bindings)], _resources(others)
 
 
-def _type(urn: str) -> str:
+def type_of(urn: str) -> str:
     """Return the type token of the resource with this URN."""
     return urn.split("::")[2].rsplit("$", 1)[-1] if urn.count("::") > 2 else ""  # noqa: PLR2004 (four parts)
 
 
-def _resources(steps: Sequence[tuple[str, Step]]) -> list[ResourceChange]:
-    """Return the changes of resources among which statements may move."""
+def _resources(unsorted: Iterable[tuple[str, Step]]) -> list[ResourceChange]:
+    """Return the changes of resources among which statements may move: the role first, then its permissions."""
+    order = {type_: place for place, type_ in enumerate(KINDS)}
+    steps = sorted(unsorted, key=lambda each: order.get(each[1].resource.type, len(order)))
+    policies = {step.resource.urn: _name(step.resource) for _, step in steps if step.resource.type == POLICY}
     kinds = [KINDS.get(step.resource.type, Kind(step.resource.type, named=())) for _, step in steps]
     compared = [
         Documents(_name(step.resource), *(_document(kind, state) for state in (step.old, step.new)))
@@ -176,7 +183,7 @@ def _resources(steps: Sequence[tuple[str, Step]]) -> list[ResourceChange]:
     ]
     statements = iter(statement_changes([each for each in compared if each]))
     return [
-        _resource(kind, cluster, step, next(statements) if documents else None)
+        _resource(kind, cluster, step, next(statements) if documents else None, policies)
         for kind, (cluster, step), documents in zip(kinds, steps, compared, strict=True)
     ]
 
@@ -202,7 +209,13 @@ def _is_secret(value: Any) -> bool:
     return value == SECRET_TEXT or is_secret(value)
 
 
-def _resource(kind: Kind, cluster: str, step: Step, statements: list[StatementChange] | None) -> ResourceChange:
+def _resource(
+    kind: Kind,
+    cluster: str,
+    step: Step,
+    statements: list[StatementChange] | None,
+    policies: Mapping[str, str],
+) -> ResourceChange:
     skipped = {DEFAULTS, *(kind.named if step.operation in {CREATE, DELETE, IMPORT} else ())}
     if statements is not None:
         skipped.add(kind.document)
@@ -210,7 +223,8 @@ def _resource(kind: Kind, cluster: str, step: Step, statements: list[StatementCh
         step.operation,
         kind.words.get(step.operation) or WORDS.get(step.operation, step.operation),
         kind.word,
-        _name(step.resource),
+        # The ARN of a policy that is created is not known yet.
+        next((policies[urn] for urn in step.resource.policies if urn in policies), None) or _name(step.resource),
         cluster,
         step.resource.urn,
         bool(step.operation in {DELETE, REPLACE} and step.old and step.old.retained),

@@ -21,7 +21,7 @@ OWN_KINDS = {kind.word for kind in KINDS.values()}
 
 
 class Row(NamedTuple):
-    """A line; where it is longer than 80 columns, a line for each of its pieces.
+    """A line; where it is longer than 80 columns, several.
 
     Attributes:
         sign: What it says of the rest: added, removed, changed; empty for a heading.
@@ -37,10 +37,14 @@ class Row(NamedTuple):
     def lines(self) -> list[str]:
         """The row as lines of text."""
         start = f"{self.sign} {'  ' * self.depth}" if self.sign else ""
-        pieces = [visible(each) for each in self.pieces]
-        if len(start) + len(" ".join(pieces)) <= WIDTH:
-            return [start + " ".join(pieces)]
-        return [f"{start}{'    ' if index else ''}{each}" for index, each in enumerate(pieces)]
+        first, *others = map(visible, self.pieces)
+        lines = [start + first]
+        for piece in others:
+            if len(lines[-1]) + len(piece) < WIDTH:
+                lines[-1] += f" {piece}"
+            else:
+                lines.append(f"{start}    {piece}")
+        return lines
 
 
 def headline(diff: Diff) -> list[tuple[str, str]]:
@@ -104,7 +108,10 @@ def right_rows(diff: Diff) -> list[Row]:
         )
         for each in those
     ]
-    rows += [Row(CHANGED, 0, ["cannot tell:", f"{role(e.role, e.role_arn)}:", e.reason]) for e in diff.cannot_tell]
+    rows += [
+        Row(CHANGED, 0, ["cannot tell:", f"{role(each.role, each.role_arn)}:", *each.reason.split()])
+        for each in diff.cannot_tell
+    ]
     return rows + [Row(CHANGED, 0, ["other principals:", named(each)]) for each in diff.other_principals]
 
 
@@ -112,7 +119,7 @@ def _such_as(right: Right) -> Iterator[str]:
     if right.such_as:
         more = len(right.such_as) - NAMED
         names = ", ".join(map(named, right.such_as[:NAMED]))
-        yield f"(such as {names}{f' and {more:,} more' if more > 0 else ''})"
+        yield from f"(such as {names}{f' and {more:,} more' if more > 0 else ''})".split()
 
 
 def binding_rows(binding: BindingChange) -> list[Row]:
@@ -126,9 +133,9 @@ def resource_rows(change: ResourceChange) -> list[Row]:
     kind = change.kind if change.kind in OWN_KINDS else named(change.kind)
     pieces = [f"{kind} {named(change.name)}{where}:", named(change.word)]
     if change.replaced_for:
-        pieces.append(f"(cannot change in place: {', '.join(map(named, change.replaced_for))})")
+        pieces += ["(cannot change", "in place:", f"{', '.join(map(named, change.replaced_for))})"]
     if change.retained:
-        pieces.append("(it stays in the cloud: retainOnDelete)")
+        pieces += ["(it stays in", "the cloud:", "retainOnDelete)"]
     rows = [Row(SIGNS.get(change.operation, CHANGED), 0, pieces)]
     for statement in change.statements:
         rows += _statement_rows(change.document, statement)
@@ -144,7 +151,10 @@ def _statement_rows(document: str, change: StatementChange) -> Iterator[Row]:
         title.append(change.change)
     yield Row(sign, 1, title if change.statement else [document])
     for mark, elements in ((REMOVED, change.removed), (ADDED, change.added)):
-        yield from (Row(mark, 2, [f"{_place(each.place)}:", named(each.value)]) for each in elements)
+        for each in elements:
+            # Of a whole statement, the title says the effect.
+            if each.place != "Effect" or change.change == "changed":
+                yield Row(mark, 2, [f"{_place(each.place)}:", named(each.value)])
 
 
 def _place(place: str) -> str:
@@ -165,20 +175,21 @@ def _property_rows(change: PropertyChange) -> Iterator[Row]:
         yield Row(ADDED, 1, [place, named(change.after)])
 
 
-def summary(diff: Diff) -> str:
+def summary(diff: Diff) -> Row:
     """Return how many bindings and resources change."""
     resources = [*(each for binding in diff.bindings for each in binding.resources), *diff.other]
     words = Counter(each.word for each in resources)
     counts = ", ".join(f"{count:,} {named(word)}" for word, count in words.items()) or "no changes"
-    changing = f"{len(diff.bindings):,} binding{'' if len(diff.bindings) == 1 else 's'}"
-    return f"stack {named(diff.stack)}: {changing} changing: {counts}; {diff.unchanged:,} resources unchanged"
+    bindings = "binding changes" if len(diff.bindings) == 1 else "bindings change"
+    text = f"{len(diff.bindings):,} {bindings}: {counts}; {diff.unchanged:,} resources stay as they are"
+    return Row("", 0, [f"stack {named(diff.stack)}:", *text.split()])
 
 
 def note_rows(diff: Diff) -> list[Row]:
     """Return what the preview warns of, and what was not read."""
     return [
-        *(Row(CHANGED, 0, ["warning:", each]) for each in diff.warnings),
-        *(Row(CHANGED, 0, ["not read:", each]) for each in diff.not_read),
+        *(Row(CHANGED, 0, ["warning:", *each.split()]) for each in diff.warnings),
+        *(Row(CHANGED, 0, ["not read:", *each.split()]) for each in diff.not_read),
     ]
 
 
@@ -198,4 +209,4 @@ def rows_of(diff: Diff) -> Iterator[Row]:
     notes = note_rows(diff)
     if notes:
         yield from (Row("", 0, [""]), *notes)
-    yield from (Row("", 0, [""]), Row("", 0, [summary(diff)]))
+    yield from (Row("", 0, [""]), summary(diff))

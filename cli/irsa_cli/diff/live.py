@@ -1,15 +1,15 @@
 """The service accounts that a stack's clusters have now."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import named
-from irsa_cli.diff.preview import SECRET_TEXT, ResourceState, is_unknown
+from irsa_cli.diff.components import Provider
+from irsa_cli.diff.preview import SECRET_TEXT, is_unknown
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.kubernetes import LiveClusters
-from irsa_cli.state import KUBERNETES_PROVIDER
 
 
 class LiveServiceAccounts(NamedTuple):
@@ -26,28 +26,19 @@ class LiveServiceAccounts(NamedTuple):
     not_read: tuple[str, ...]
 
 
-def read_service_accounts(resources: Iterable[ResourceState], keys: Mapping[str, str]) -> LiveServiceAccounts:
-    """Return the service accounts of the clusters to which the Kubernetes providers of a stack lead.
-
-    Each cluster is asked once.
-
-    Args:
-        resources: The stack's resources, before and after.
-        keys: The clusters' keys in the stack file, by the reference of the provider.
-    """
-    providers = {f"{each.urn}::{each.id}": each.inputs for each in resources if each.type == KUBERNETES_PROVIDER}
+def read_service_accounts(providers: Mapping[str, Provider]) -> LiveServiceAccounts:
+    """Return the service accounts of the clusters to which Kubernetes providers lead; each cluster is asked once."""
     if not providers:
         return LiveServiceAccounts({}, {}, ("service accounts: the stack has no Kubernetes provider",))
-    live = LiveClusters({reference: _readable(inputs) for reference, inputs in providers.items()})
+    live = LiveClusters({reference: _readable(each.inputs) for reference, each in providers.items()})
 
     def read(reference: str) -> tuple[str, str, frozenset[str]] | str:
-        key = keys.get(reference, "")
+        provider = providers[reference]
         try:
             cluster = live.of(reference)
-            return issuer_host_path(cluster.issuer), key, frozenset(cluster.service_accounts(None))
+            return issuer_host_path(cluster.issuer), provider.cluster, frozenset(cluster.service_accounts(None))
         except CouldNotLookError as error:
-            name = reference.rsplit("::", 2)[-2]
-            return f"service accounts of the cluster of provider {named(name)}: {error}"
+            return f"service accounts of the cluster of provider {named(provider.name)}: {error}"
 
     names: dict[str, frozenset[str]] = {}
     clusters: dict[str, str] = {}

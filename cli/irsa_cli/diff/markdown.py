@@ -35,7 +35,7 @@ def markdown(diff: Diff, command: str, longest: int = LONGEST) -> str:
         "; ".join(f"**{name}:** {those if those in {'nobody'} else code(those)}" for name, those in parts),
         "",
     ]
-    end = ["", f"{code(summary(diff))}", ""]
+    end = ["", code(" ".join(summary(diff).pieces)), ""]
     # For the sentences about what does not fit.
     room = longest - _length([*lines, *end]) - 2_000
     notes = _block(note_rows(diff), room // 4, command)

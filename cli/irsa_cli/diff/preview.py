@@ -24,9 +24,11 @@ UNKNOWN_VALUES = frozenset(
     }
 )
 SECRET_TEXT = "[secret]"  # noqa: S105 (what a preview prints in place of a secret)
-REPLACEMENTS = frozenset({"replace", "create-replacement", "delete-replaced", "import-replacement", "discard-replaced"})
+REPLACEMENTS = frozenset({"replace", "create-replacement", "delete-replaced", "import-replacement"})
 # Nothing in a cloud changes with these.
-READS = frozenset({"same", "read", "read-replacement", "read-discard", "refresh", "remove-pending-replace"})
+READS = frozenset(
+    {"same", "read", "read-replacement", "discard", "discard-replaced", "refresh", "remove-pending-replace"}
+)
 CREATE, UPDATE, REPLACE, DELETE, IMPORT, SAME = "create", "update", "replace", "delete", "import", "same"
 
 
@@ -49,6 +51,7 @@ class ResourceState(NamedTuple):
         retained: Whether it stays in the cloud when the stack deletes it.
         protected: Whether `pulumi up` refuses to delete it.
         pending: Whether it was replaced earlier and only waits for its deletion.
+        policies: URNs of the policies whose ARN an attachment has.
     """
 
     urn: str
@@ -62,6 +65,7 @@ class ResourceState(NamedTuple):
     retained: bool = False
     protected: bool = False
     pending: bool = False
+    policies: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -103,6 +107,7 @@ class Preview(NamedTuple):
         unchanged: How many resources stay as they are.
         warnings: What the engine and the program warn of.
         errors: Why it failed; empty where it did not.
+        config: The stack's configuration; a secret is `[secret]`.
     """
 
     stack: str
@@ -110,6 +115,7 @@ class Preview(NamedTuple):
     unchanged: int
     warnings: tuple[str, ...]
     errors: tuple[str, ...]
+    config: Mapping[str, Any] = {}
 
 
 def parse_preview(text: str, source: str) -> Preview:
@@ -126,7 +132,7 @@ def parse_preview(text: str, source: str) -> Preview:
         digest = _digest(text)
         steps = [_step(each, f"steps[{index}]") for index, each in enumerate(_list(digest, "steps"))]
         said = [_object(each, f"diagnostics[{index}]") for index, each in enumerate(_list(digest, "diagnostics"))]
-        summary = _object(digest.get("changeSummary") or {}, "changeSummary")
+        summary, config = (_object(digest.get(key) or {}, key) for key in ("changeSummary", "config"))
     except OtherFormError as error:
         raise CouldNotLookError(f"{source} is not what `pulumi preview --json` prints: {error}") from None
     unchanged = summary.get(SAME, 0)
@@ -136,6 +142,7 @@ def parse_preview(text: str, source: str) -> Preview:
         unchanged if isinstance(unchanged, int) else 0,
         tuple(_messages(said, "warning")),
         tuple(_messages(said, "error")),
+        config,
     )
 
 
@@ -171,6 +178,7 @@ def parse_resource(value: Any, place: str) -> ResourceState:
         retained=bool(written.get("retainOnDelete")),
         protected=bool(written.get("protect")),
         pending=bool(written.get("delete")),
+        policies=tuple(map(str, _list(_object(written.get("propertyDependencies") or {}, place), "policyArn"))),
     )
 
 
@@ -248,9 +256,8 @@ def _messages(said: Iterable[Mapping[str, Any]], severity: str) -> Iterable[str]
     """Return what was said with a severity, each once, with the name of the resource that it is about."""
     found: dict[str, None] = {}
     for each in said:
-        if each.get("severity") != severity:
-            continue
-        text = " ".join(str(each.get("message") or "").split()).removeprefix(f"{severity}: ")
-        name = str(each.get("urn") or "").rsplit("::", 1)[-1]
-        found[f"{named(name)}: {text}" if name else text] = None
+        if each.get("severity") == severity:
+            text = str(each.get("message") or "").strip().removeprefix(f"{severity}: ")
+            name = str(each.get("urn") or "").rsplit("::", 1)[-1]
+            found[f"{named(name)}: {text}" if name else text] = None
     return found

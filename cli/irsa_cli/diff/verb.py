@@ -2,11 +2,13 @@
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from irsa.rules import commands
 from irsa.rules.mistakes import named, visible
 from irsa_cli.diff.changes import changes
+from irsa_cli.diff.components import component_keys_of, kubernetes_providers
 from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.preview import OtherFormError, Preview, ResourceState, parse_preview, parse_resource
@@ -16,7 +18,7 @@ from irsa_cli.exits import COULD_NOT_LOOK, GOOD, CouldNotLookError
 from irsa_cli.options import stack_name
 from irsa_cli.progress import under_way
 from irsa_cli.report.json import as_object, document
-from irsa_cli.state import exported_state, parse_state, previewed
+from irsa_cli.state import exported_state, previewed
 
 STREAM = "-"
 COLORS = {ADDED: "green", REMOVED: "red", CHANGED: "yellow", "": "bold"}
@@ -66,7 +68,8 @@ def run(options: argparse.Namespace) -> int:
     preview = _preview(options)
     if preview.errors:
         sys.stderr.write(f"irsa diff: the preview of stack {named(preview.stack or options.stack or '')} failed\n")
-        sys.stderr.writelines(f"  {visible(each)}\n" for each in preview.errors)
+        lines = (line for each in preview.errors for line in each.splitlines())
+        sys.stderr.writelines(f"  {visible(line.rstrip())}\n" for line in lines)
         return COULD_NOT_LOOK
     if options.stack and preview.stack and preview.stack != options.stack.rsplit("/", 1)[-1]:
         raise CouldNotLookError(f"the preview is of stack {named(preview.stack)}, not of {named(options.stack)}")
@@ -93,28 +96,27 @@ def _preview(options: argparse.Namespace) -> Preview:
 def _diff(preview: Preview, options: argparse.Namespace) -> Diff:
     stack = options.stack or ("" if options.preview else preview.stack)
     state: list[ResourceState] = []
-    keys: dict[str, str] = {}
     not_read = [] if stack else ["the state and the clusters: --preview without --stack reads the file alone"]
     if stack:
         try:
             with under_way("diff", "reading the stack's state"):
-                state, keys = _state(stack)
+                state = _state(stack)
         except CouldNotLookError as error:
             not_read.append(f"the state: {error}")
     before, after = before_and_after(state, preview.steps)
-    found, clusters = Rights(), {}
+    keys = component_keys_of(state, preview)
+    found = Rights()
+    names: Mapping[str, frozenset[str]] = {}
+    clusters: Mapping[str, str] = {}
     if changed_roles(before, after):
-        live = None
         if stack:
             from irsa_cli.diff.live import read_service_accounts  # noqa: PLC0415 (it imports lightkube)
 
-            everything = [*state, *(each for step in preview.steps for each in (step.old, step.new) if each)]
             with under_way("diff", "reading the service accounts of the clusters"):
-                live = read_service_accounts(everything, keys)
-            not_read += live.not_read
-            clusters = dict(live.clusters)
-        found = rights(before, after, live.names if live else {})
-    bindings, other = changes(preview.steps)
+                names, clusters, unread = read_service_accounts(kubernetes_providers(state, preview, keys))
+            not_read += unread
+        found = rights(before, after, names)
+    bindings, other = changes(preview.steps, keys)
     return Diff(
         preview.stack or stack,
         **vars(found),
@@ -127,18 +129,13 @@ def _diff(preview: Preview, options: argparse.Namespace) -> Diff:
     )
 
 
-def _state(stack: str) -> tuple[list[ResourceState], dict[str, str]]:
-    """Return the resources of a stack's state, and its clusters' keys by the reference of their provider."""
-    exported = exported_state(stack)
-    resources = (exported.get("deployment") or {}).get("resources") or []
-    if not resources:
-        # It was never deployed, or is destroyed: that is all that there is to know.
-        return [], {}
+def _state(stack: str) -> list[ResourceState]:
+    # A stack that was never deployed, or is destroyed, has no resources.
+    resources = (exported_state(stack).get("deployment") or {}).get("resources") or []
     try:
-        found = [parse_resource(each, f"resources[{index}]") for index, each in enumerate(resources)]
+        return [parse_resource(each, f"resources[{index}]") for index, each in enumerate(resources)]
     except OtherFormError as error:
         raise CouldNotLookError(f"pulumi stack export: {error}") from error
-    return found, dict(parse_state(exported, stack).cluster_keys)
 
 
 def _print(diff: Diff, options: argparse.Namespace) -> None:
