@@ -30,7 +30,10 @@ class Provider(NamedTuple):
 
 def component_keys_of(state: list[ResourceState], preview: Preview) -> Keys:
     """Return the keys of each component: as its last deployment recorded them, or as the stack file has them."""
-    found = {each.urn: component_keys(each.name, each.outputs) for each in state if each.type == outputs.COMPONENT_TYPE}
+    recorded = [*state, *(step.old for step in preview.steps if step.old)]
+    found = {
+        each.urn: component_keys(each.name, each.outputs) for each in recorded if each.type == outputs.COMPONENT_TYPE
+    }
     declared = dict(_declared(preview.config))
     for step in preview.steps:
         parent = step.resource.parent
@@ -38,9 +41,8 @@ def component_keys_of(state: list[ResourceState], preview: Preview) -> Keys:
             name = parent.rsplit("::", 1)[-1]
             what, _, where = name.partition(outputs.SEPARATOR)
             key = declared.get(what) or declared.get(what.partition("/")[2])
-            found[parent] = (
-                (key, where if "clusters" in _settings(preview.config) else "") if key else (component_keys(name, {}))
-            )
+            cluster = where if "clusters" in _settings(preview.config) else ""
+            found[parent] = (key, cluster) if key else component_keys(name, {})
     return found
 
 
