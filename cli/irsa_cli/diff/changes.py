@@ -105,7 +105,7 @@ class ResourceChange:
         replaced_for: The properties that cannot change in place.
         document: What its policy document is called; empty where none changes.
         statements: The statements of its policy document that change.
-        properties: Its properties that change.
+        settings: Its other properties that change.
     """
 
     operation: str
@@ -118,7 +118,7 @@ class ResourceChange:
     replaced_for: tuple[str, ...] = ()
     document: str = ""
     statements: tuple[StatementChange, ...] = ()
-    properties: tuple[PropertyChange, ...] = ()
+    settings: tuple[PropertyChange, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ def resource_rows(change: ResourceChange) -> list[Row]:
     rows = [Row(SIGNS.get(change.operation, CHANGED), 0, pieces)]
     for statement in change.statements:
         rows += _statement_rows(change.document, statement)
-    return rows + [row for each in change.properties for row in _property_rows(each)]
+    return rows + [row for each in change.settings for row in _property_rows(each)]
 
 
 def _statement_rows(document: str, change: StatementChange) -> Iterator[Row]:
