@@ -50,14 +50,14 @@ class Row(NamedTuple):
 def headline(diff: Diff) -> list[tuple[str, str]]:
     """Return who gains and who loses the right to assume a role: each part's name, and whom it names."""
     whole = [(name, ", ".join(those) or "nobody") for name, those in _parts(diff)]
-    if len(joined(whole)) <= WIDTH:
+    if len(_headline_row(whole).lines) == 1:
         return whole
     return [(name, f"{len(those):,} (below)" if those else "nobody") for name, those in _parts(diff)]
 
 
-def joined(parts: Iterable[tuple[str, str]]) -> str:
-    """Return the headline as one line."""
-    return "; ".join(f"{name}: {those}" for name, those in parts)
+def _headline_row(parts: Sequence[tuple[str, str]]) -> Row:
+    *some, last = (f"{name}: {those}" for name, those in parts)
+    return Row("", 0, [*(f"{each};" for each in some), last])
 
 
 def _parts(diff: Diff) -> list[tuple[str, list[str]]]:
@@ -202,7 +202,7 @@ def sections(diff: Diff) -> Iterator[tuple[str, list[Row]]]:
 
 def rows_of(diff: Diff) -> Iterator[Row]:
     """Yield the whole diff."""
-    yield Row("", 0, [joined(headline(diff))])
+    yield _headline_row(headline(diff))
     yield from right_rows(diff)
     for heading, rows in sections(diff):
         yield from (Row("", 0, [""]), Row("", 0, [heading]), *rows)
