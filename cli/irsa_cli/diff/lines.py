@@ -1,7 +1,7 @@
 """A diff as lines of text: a sign in the first column, as `diff` has it, and at most 80 columns. Pure."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from irsa.rules.mistakes import named, visible
