@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.state import exported_state, parse_state
+from irsa_cli.state import exported_state, parse_state, previewed
 
 STACK = "urn:pulumi:prod::irsa::"
 COMPONENT = "irsa:index:ServiceAccountRole"
@@ -225,3 +225,18 @@ def test_what_is_no_state_is_not_read(tmp_path: Path, monkeypatch: pytest.Monkey
 
     with pytest.raises(CouldNotLookError, match="pulumi stack export: it printed no JSON object"):
         exported_state("prod")
+
+
+def test_what_a_preview_prints_counts_and_not_its_exit_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects `irsa diff`: why a preview failed is in its JSON, which the engine's stream would not be."""
+    program = tmp_path / "pulumi"
+    program.write_text('#!/bin/sh\necho "$* stream=$PULUMI_ENABLE_STREAMING_JSON_PREVIEW"\nexit 255\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PULUMI_ENABLE_STREAMING_JSON_PREVIEW", "true")
+
+    assert previewed("dev") == "preview --json --stack dev --non-interactive stream=\n"
+
+    program.write_text("#!/bin/sh\necho 'error: no stack named dev' >&2\nexit 255\n")
+    with pytest.raises(CouldNotLookError, match='^pulumi preview: "no stack named dev"$'):
+        previewed("dev")
