@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from irsa import outputs
 from irsa.rules import commands
@@ -202,18 +202,27 @@ def stack_outputs(stack: str, folder: Path | None = None) -> dict[str, Any]:
     return _pulumi_object("stack", "output", "--json", "--stack", stack, folder=folder)
 
 
-def previewed(stack: str | None) -> str:
+class Previewed(NamedTuple):
+    """What `pulumi preview --json` prints, and why it failed; empty where it did not."""
+
+    text: str
+    problem: str
+
+
+def previewed(stack: str | None) -> Previewed:
     """Return what `pulumi preview --json` prints for a stack of the project in the current folder.
 
     Raises:
-        CouldNotLookError: It printed nothing; what fails in the program is in what it prints.
+        CouldNotLookError: It prints nothing.
     """
     # With this variable it prints the engine's events, one by one.
     variables = {name: value for name, value in os.environ.items() if name != "PULUMI_ENABLE_STREAMING_JSON_PREVIEW"}
     answer = _run("preview", "--json", *(("--stack", stack) if stack else ()), variables=variables)
     if not answer.stdout.strip():
-        raise _failed("pulumi preview", answer)
-    return answer.stdout
+        raise _failed("pulumi preview", answer.stderr, answer.returncode)
+    # The violation of a policy, for example, is not in the JSON.
+    problem = _failed("pulumi preview", answer.stderr, answer.returncode) if answer.returncode else ""
+    return Previewed(answer.stdout, str(problem))
 
 
 def _pulumi_object(*arguments: str, folder: Path | None) -> dict[str, Any]:
@@ -230,7 +239,8 @@ def _pulumi_object(*arguments: str, folder: Path | None) -> dict[str, Any]:
 def _pulumi(*arguments: str, folder: Path | None = None) -> str:
     answer = _run(*arguments, folder=folder)
     if answer.returncode:
-        raise _failed(f"pulumi {arguments[0]} {arguments[1]}", answer)
+        said = answer.stderr.strip() or answer.stdout
+        raise _failed(f"pulumi {arguments[0]} {arguments[1]}", said, answer.returncode)
     return answer.stdout
 
 
@@ -250,9 +260,9 @@ def _run(
     )
 
 
-def _failed(command: str, answer: "subprocess.CompletedProcess[str]") -> CouldNotLookError:
-    message = (answer.stderr.strip() or answer.stdout.strip()).removeprefix("error: ")
-    return CouldNotLookError(f"{command}: {named(' '.join(message.split()))}")
+def _failed(command: str, said: str, code: int) -> CouldNotLookError:
+    message = " ".join(said.split()).removeprefix("error: ")
+    return CouldNotLookError(f"{command}: {named(message) if message else f'exit code {code}'}")
 
 
 def parse_state(state: Mapping[str, Any], stack: str | None = None) -> DeclaredStack:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from irsa.rules.mistakes import named, visible
 from irsa_cli.diff.changes import KINDS, BindingChange, PropertyChange, ResourceChange
 from irsa_cli.diff.output import Diff
-from irsa_cli.diff.preview import DELETE
+from irsa_cli.diff.preview import DELETE, UPDATE
 from irsa_cli.diff.rights import Right
 from irsa_cli.diff.statements import StatementChange
 
@@ -136,6 +136,8 @@ def resource_rows(change: ResourceChange) -> list[Row]:
         pieces += ["(cannot change", "in place:", f"{', '.join(map(named, change.replaced_for))})"]
     if change.retained:
         pieces += ["(it stays in", "the cloud:", "retainOnDelete)"]
+    if change.operation == UPDATE and not change.statements and not change.settings:
+        pieces += ["(nothing differs", "in meaning)"]
     rows = [Row(SIGNS.get(change.operation, CHANGED), 0, pieces)]
     for statement in change.statements:
         rows += _statement_rows(change.document, statement)

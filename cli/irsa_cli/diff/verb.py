@@ -81,7 +81,9 @@ def run(options: argparse.Namespace) -> int:
 def _preview(options: argparse.Namespace) -> Preview:
     if options.preview is None:
         with under_way("diff", "pulumi preview"):
-            return parse_preview(previewed(options.stack), "what pulumi printed")
+            text, problem = previewed(options.stack)
+        preview = parse_preview(text, "what pulumi printed")
+        return preview._replace(errors=preview.errors or ((problem,) if problem else ()))
     source = "standard input" if options.preview == STREAM else named(options.preview)
     try:
         read = sys.stdin.buffer.read() if options.preview == STREAM else Path(options.preview).read_bytes()
@@ -94,13 +96,15 @@ def _preview(options: argparse.Namespace) -> Preview:
 
 
 def _diff(preview: Preview, options: argparse.Namespace) -> Diff:
-    stack = options.stack or ("" if options.preview else preview.stack)
+    is_file_alone = options.preview is not None and not options.stack
     state: list[ResourceState] = []
-    not_read = [] if stack else ["the state and the clusters: --preview without --stack reads the file alone"]
-    if stack:
+    not_read = []
+    if is_file_alone:
+        not_read.append("the state and the clusters: --preview without --stack reads the file alone")
+    else:
         try:
             with under_way("diff", "reading the stack's state"):
-                state = _state(stack)
+                state = _state(options.stack)
         except CouldNotLookError as error:
             not_read.append(f"the state: {error}")
     before, after = before_and_after(state, preview.steps)
@@ -109,7 +113,7 @@ def _diff(preview: Preview, options: argparse.Namespace) -> Diff:
     names: Mapping[str, frozenset[str]] = {}
     clusters: Mapping[str, str] = {}
     if changed_roles(before, after):
-        if stack:
+        if not is_file_alone:
             from irsa_cli.diff.live import read_service_accounts  # noqa: PLC0415 (it imports lightkube)
 
             with under_way("diff", "reading the service accounts of the clusters"):
@@ -118,7 +122,7 @@ def _diff(preview: Preview, options: argparse.Namespace) -> Diff:
         found = rights(before, after, names)
     bindings, other = changes(preview.steps, keys)
     return Diff(
-        preview.stack or stack,
+        options.stack or preview.stack,
         **vars(found),
         clusters=clusters,
         bindings=bindings,
@@ -129,7 +133,7 @@ def _diff(preview: Preview, options: argparse.Namespace) -> Diff:
     )
 
 
-def _state(stack: str) -> list[ResourceState]:
+def _state(stack: str | None) -> list[ResourceState]:
     # A stack that was never deployed, or is destroyed, has no resources.
     resources = (exported_state(stack).get("deployment") or {}).get("resources") or []
     try:

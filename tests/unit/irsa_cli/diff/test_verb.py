@@ -10,6 +10,7 @@ import pytest
 
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.main import main
+from irsa_cli.state import Previewed
 from tests.output_schemas import check_output
 from tests.unit.irsa_cli.diff.previews import digest, role, step, trust, without_outputs
 
@@ -184,14 +185,14 @@ def test_no_cluster_is_asked_where_no_role_changes(
 
 
 def test_the_preview_is_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Protects `irsa diff` alone: it takes the stack that pulumi names, and reads its state."""
+    """Protects `irsa diff` alone: it takes the selected stack, whose full name only pulumi knows."""
     asked: list[Any] = []
 
-    def previewed(stack: str | None) -> str:
+    def previewed(stack: str | None) -> Previewed:
         asked.append(stack)
-        return PREVIEW
+        return Previewed(PREVIEW, "")
 
-    def exported_state(stack: str) -> dict[str, Any]:
+    def exported_state(stack: str | None) -> dict[str, Any]:
         asked.append(stack)
         return {}
 
@@ -199,5 +200,19 @@ def test_the_preview_is_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     monkeypatch.setattr("irsa_cli.diff.verb.exported_state", exported_state)
 
     assert main(["diff"]) == 0
-    assert asked == [None, "dev"]
+    assert asked == [None, None]
     assert capsys.readouterr().out.startswith(FIRST)
+
+
+def test_a_preview_that_fails_without_a_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects policy packs: a mandatory policy that is violated ends the preview, and its JSON does not say so."""
+    monkeypatch.setattr("irsa_cli.diff.verb.previewed", lambda _: Previewed(PREVIEW, "pulumi preview: exit code 255"))
+
+    assert main(["diff"]) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == (
+        "",
+        "irsa diff: the preview of stack dev failed\n  pulumi preview: exit code 255\n",
+    )
