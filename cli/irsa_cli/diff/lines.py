@@ -1,0 +1,214 @@
+"""A diff as lines of text: a sign in the first column, as `diff` has it, and at most 80 columns. Pure."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from irsa.rules.mistakes import named, visible
+from irsa_cli.diff.changes import KINDS, BindingChange, PropertyChange, ResourceChange
+from irsa_cli.diff.output import Diff
+from irsa_cli.diff.preview import DELETE, UPDATE
+from irsa_cli.diff.rights import Right
+from irsa_cli.diff.statements import StatementChange
+
+WIDTH = 80
+NAMED = 5
+EVERYBODY = "*/*"
+ADDED, REMOVED, CHANGED, SAME = "+", "-", "~", " "
+SIGNS = {"create": ADDED, "import": ADDED, DELETE: REMOVED}
+STATEMENT_SIGNS = {"added": ADDED, "removed": REMOVED, "changed": SAME, "moved": CHANGED}
+OWN_KINDS = {kind.word for kind in KINDS.values()}
+
+
+class Row(NamedTuple):
+    """A line; where it is longer than 80 columns, several.
+
+    Attributes:
+        sign: What it says of the rest: added, removed, changed; empty for a heading.
+        depth: How far it is indented.
+        pieces: Its parts, none of which is broken.
+    """
+
+    sign: str
+    depth: int
+    pieces: Sequence[str]
+
+    @property
+    def lines(self) -> list[str]:
+        """The row as lines of text."""
+        start = f"{self.sign} {'  ' * self.depth}" if self.sign else ""
+        first, *others = map(visible, self.pieces)
+        lines = [start + first]
+        for piece in others:
+            if len(lines[-1]) + len(piece) < WIDTH:
+                lines[-1] += f" {piece}"
+            else:
+                lines.append(f"{start}    {piece}")
+        return lines
+
+
+def headline(diff: Diff) -> list[tuple[str, str]]:
+    """Return who gains and who loses the right to assume a role: each part's name, and whom it names."""
+    whole = [(name, ", ".join(those) or "nobody") for name, those in _parts(diff)]
+    if len(_headline_row(whole).lines) == 1:
+        return whole
+    return [(name, f"{len(those):,} (below)" if those else "nobody") for name, those in _parts(diff)]
+
+
+def _headline_row(parts: Sequence[tuple[str, str]]) -> Row:
+    *some, last = (f"{name}: {those}" for name, those in parts)
+    return Row("", 0, [*(f"{each};" for each in some), last])
+
+
+def _parts(diff: Diff) -> list[tuple[str, list[str]]]:
+    right, role = _written(diff)
+    found = [
+        ("gains", [right(each) for each in diff.gains]),
+        ("loses", [right(each) for each in diff.loses]),
+        ("may gain", [right(each) for each in diff.may_gain]),
+        ("may lose", [right(each) for each in diff.may_lose]),
+        ("cannot tell", [role(each.role, each.role_arn) for each in diff.cannot_tell]),
+        ("other principals", [named(each) for each in diff.other_principals]),
+    ]
+    return [(name, those) for name, those in found if those or name in {"gains", "loses"}]
+
+
+def _written(diff: Diff) -> tuple[Callable[[Right], str], Callable[[str, str], str]]:
+    """Return the functions that write a right, and a role: by its ARN where two have one name."""
+    everything = [*diff.gains, *diff.loses, *diff.may_gain, *diff.may_lose]
+    arns = {(each.role, each.role_arn) for each in everything} | {(e.role, e.role_arn) for e in diff.cannot_tell}
+    names = Counter(name for name, _ in arns)
+    several = len({each.issuer for each in everything}) > 1
+
+    def role(name: str, arn: str) -> str:
+        return named(arn if arn and names[name] > 1 else name)
+
+    def right(each: Right) -> str:
+        who = "every service account" if each.service_account == EVERYBODY else named(each.service_account)
+        where = f" in {named(diff.clusters.get(each.issuer) or each.issuer)}" if several else ""
+        return f"{who}{where} -> {role(each.role, each.role_arn)}"
+
+    return right, role
+
+
+def right_rows(diff: Diff) -> list[Row]:
+    """Return who gains and who loses the right, a line each, where the headline does not say it all."""
+    says_all = all("(below)" not in those for _, those in headline(diff))
+    everything = [*diff.gains, *diff.loses, *diff.may_gain, *diff.may_lose]
+    if says_all and not diff.cannot_tell and not any(each.such_as for each in everything):
+        return []
+    right, role = _written(diff)
+    rows = [
+        Row(sign, 0, [f"{word}{right(each)}", *_such_as(each)])
+        for sign, word, those in (
+            (ADDED, "", diff.gains),
+            (REMOVED, "", diff.loses),
+            (CHANGED, "may gain: ", diff.may_gain),
+            (CHANGED, "may lose: ", diff.may_lose),
+        )
+        for each in those
+    ]
+    rows += [
+        Row(CHANGED, 0, ["cannot tell:", f"{role(each.role, each.role_arn)}:", *each.reason.split()])
+        for each in diff.cannot_tell
+    ]
+    return rows + [Row(CHANGED, 0, ["other principals:", named(each)]) for each in diff.other_principals]
+
+
+def _such_as(right: Right) -> Iterator[str]:
+    if right.such_as:
+        more = len(right.such_as) - NAMED
+        names = ", ".join(map(named, right.such_as[:NAMED]))
+        yield from f"(such as {names}{f' and {more:,} more' if more > 0 else ''})".split()
+
+
+def binding_rows(binding: BindingChange) -> list[Row]:
+    """Return what changes of a binding, without a heading."""
+    return [row for each in binding.resources for row in resource_rows(each)]
+
+
+def resource_rows(change: ResourceChange) -> list[Row]:
+    """Return what changes of a resource."""
+    where = f" in {named(change.cluster)}" if change.cluster else ""
+    kind = change.kind if change.kind in OWN_KINDS else named(change.kind)
+    pieces = [f"{kind} {named(change.name)}{where}:", named(change.word)]
+    if change.replaced_for:
+        pieces += ["(cannot change", "in place:", f"{', '.join(map(named, change.replaced_for))})"]
+    if change.retained:
+        pieces += ["(it stays in", "the cloud:", "retainOnDelete)"]
+    if change.operation == UPDATE and not change.statements and not change.settings:
+        pieces += ["(nothing differs", "in meaning)"]
+    rows = [Row(SIGNS.get(change.operation, CHANGED), 0, pieces)]
+    for statement in change.statements:
+        rows += _statement_rows(change.document, statement)
+    return rows + [row for each in change.settings for row in _property_rows(each)]
+
+
+def _statement_rows(document: str, change: StatementChange) -> Iterator[Row]:
+    sign = STATEMENT_SIGNS[change.change]
+    title = [f"{document}:", f"statement {named(change.statement)} ({named(change.effect)})"]
+    if change.change == "moved":
+        title.append(f"moved here from {named(change.moved_from)}")
+    elif change.change != "changed":
+        title.append(change.change)
+    yield Row(sign, 1, title if change.statement else [document])
+    for mark, elements in ((REMOVED, change.removed), (ADDED, change.added)):
+        for each in elements:
+            # Of a whole statement, the title says the effect.
+            if each.place != "Effect" or change.change == "changed":
+                yield Row(mark, 2, [f"{_place(each.place)}:", named(each.value)])
+
+
+def _place(place: str) -> str:
+    """Return where a value stands in a statement; what somebody wrote in it is quoted, where it is not plain."""
+    return " ".join(map(named, place.split(" ", 2)))
+
+
+def _property_rows(change: PropertyChange) -> Iterator[Row]:
+    place = f"{visible(change.property.removeprefix('metadata.'))}:"
+    if change.secret:
+        yield Row(CHANGED, 1, [place, "a secret, which is not shown"])
+        return
+    if change.before is not None:
+        yield Row(REMOVED, 1, [place, named(change.before)])
+    if change.unknown:
+        yield Row(ADDED, 1, [place, "(not known until `pulumi up`)"])
+    elif change.after is not None:
+        yield Row(ADDED, 1, [place, named(change.after)])
+
+
+def summary(diff: Diff) -> Row:
+    """Return how many bindings and resources change."""
+    resources = [*(each for binding in diff.bindings for each in binding.resources), *diff.other]
+    words = Counter(each.word for each in resources)
+    counts = ", ".join(f"{count:,} {named(word)}" for word, count in words.items()) or "no changes"
+    bindings = "binding changes" if len(diff.bindings) == 1 else "bindings change"
+    text = f"{len(diff.bindings):,} {bindings}: {counts}; {diff.unchanged:,} resources stay as they are"
+    return Row("", 0, [f"stack {named(diff.stack)}:", *text.split()])
+
+
+def note_rows(diff: Diff) -> list[Row]:
+    """Return what the preview warns of, and what was not read."""
+    return [
+        *(Row(CHANGED, 0, ["warning:", *each.split()]) for each in diff.warnings),
+        *(Row(CHANGED, 0, ["not read:", *each.split()]) for each in diff.not_read),
+    ]
+
+
+def sections(diff: Diff) -> Iterator[tuple[str, list[Row]]]:
+    """Yield each binding that changes, and the resources of none, with a heading."""
+    yield from ((named(each.key), binding_rows(each)) for each in diff.bindings)
+    if diff.other:
+        yield "resources of no binding", [row for each in diff.other for row in resource_rows(each)]
+
+
+def rows_of(diff: Diff) -> Iterator[Row]:
+    """Yield the whole diff."""
+    yield _headline_row(headline(diff))
+    yield from right_rows(diff)
+    for heading, rows in sections(diff):
+        yield from (Row("", 0, [""]), Row("", 0, [heading]), *rows)
+    notes = note_rows(diff)
+    if notes:
+        yield from (Row("", 0, [""]), *notes)
+    yield from (Row("", 0, [""]), summary(diff))

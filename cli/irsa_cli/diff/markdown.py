@@ -1,0 +1,97 @@
+"""A diff as Markdown, for the comment of a pull request. Pure.
+
+What others wrote stands in code spans and code blocks alone: GitHub reads neither Markdown nor HTML nor mentions there.
+https://github.github.com/gfm/#code-spans, https://github.github.com/gfm/#fenced-code-blocks
+"""
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+
+from irsa.rules.mistakes import visible
+from irsa_cli.diff.lines import Row, headline, note_rows, right_rows, sections, summary
+from irsa_cli.diff.output import Diff
+
+# GitHub takes 65,536 characters; the rest is for a marker, by which a workflow finds its comment again.
+LONGEST = 65_000
+# With more sections than these, each is closed until the reader opens it.
+OPEN_SECTIONS = 5
+LONGEST_LINE = 5_000
+LEAST_ROOM = 500
+
+
+def markdown(diff: Diff, command: str, longest: int = LONGEST) -> str:
+    """Return a diff as Markdown; what does not fit is counted.
+
+    Args:
+        diff: The diff.
+        command: The command that shows all of it.
+        longest: The number of characters at most.
+    """
+    parts = headline(diff)
+    lines = [
+        f"### irsa diff: stack {code(diff.stack)}",
+        "",
+        "; ".join(f"**{name}:** {those if those in {'nobody'} else code(those)}" for name, those in parts),
+        "",
+    ]
+    end = ["", code(" ".join(summary(diff).pieces)), ""]
+    # For the sentences about what does not fit.
+    room = longest - _length([*lines, *end]) - 2_000
+    notes = _block(note_rows(diff), room // 4, command)
+    rights = _block(right_rows(diff), room // 2, command)
+    room -= _length([*notes, *rights])
+    every = list(sections(diff))
+    found: list[str] = []
+    left = 0
+    for heading, rows in every:
+        section = _section(heading, rows, room, command, len(every) <= OPEN_SECTIONS) if not left else []
+        left += not section
+        room -= _length(section)
+        found += section
+    if left:
+        found += [f"**{left:,} of {len(every):,} sections are not shown**: {code(command)} shows them.", ""]
+    return "\n".join([*lines, *rights, *found, *notes, *end])
+
+
+def _section(heading: str, rows: Sequence[Row], room: int, command: str, is_open: bool) -> list[str]:
+    """Return a section as lines; none where not even its beginning fits."""
+    opened = " open" if is_open else ""
+    start = [f"<details{opened}><summary><code>{html.escape(visible(heading))}</code></summary>", ""]
+    room -= _length([*start, "</details>", ""])
+    return [*start, *_block(rows, room, command), "</details>", ""] if room >= LEAST_ROOM else []
+
+
+def _block(rows: Iterable[Row], room: int, command: str) -> list[str]:
+    """Return rows as a code block; where they do not all fit, with the number of those that do not."""
+    lines = [_at_most(line) for row in rows for line in row.lines]
+    if not lines:
+        return []
+    fence = "`" * (max(map(len, re.findall("`{3,}", "\n".join(lines))), default=2) + 1)
+    more = f"more lines are not shown**: {code(command)} shows them."
+    room -= 2 * len(fence) + len(more) + 40
+    fitting = 0
+    for line in lines:
+        room -= len(line) + 1
+        if room < 0:
+            break
+        fitting += 1
+    block = [f"{fence}diff", *lines[:fitting], fence, ""]
+    return block if fitting == len(lines) else [*block, f"**{len(lines) - fitting:,} {more}", ""]
+
+
+def _at_most(line: str) -> str:
+    more = len(line) - LONGEST_LINE
+    return line if more <= 0 else f"{line[:LONGEST_LINE]}... ({more:,} more characters)"
+
+
+def _length(lines: Iterable[str]) -> int:
+    return sum(len(line) + 1 for line in lines)
+
+
+def code(text: str) -> str:
+    """Return a text of one line as a code span, whatever backticks it has."""
+    shown = visible(text) or " "
+    fence = "`" * (max(map(len, re.findall("`+", shown)), default=0) + 1)
+    pad = " " if shown[0] in "` " or shown[-1] in "` " else ""
+    return f"{fence}{pad}{shown}{pad}{fence}"

@@ -1,0 +1,42 @@
+"""What `irsa diff` found: the dataclass that --json prints."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from irsa_cli.diff.changes import BindingChange, ResourceChange
+from irsa_cli.diff.rights import Right, Undecided
+
+
+@dataclass(frozen=True)
+class Diff:
+    """What a preview would change.
+
+    Attributes:
+        stack: Name of the stack.
+        gains: Who gains the right to assume a role.
+        loses: Who loses it.
+        may_gain: Who may gain it: that depends on conditions that irsa cannot evaluate.
+        may_lose: Who may lose it, likewise.
+        cannot_tell: Roles of which irsa cannot tell who gains or loses the right to assume them.
+        other_principals: Names of roles whose trust in others than service accounts changes.
+        clusters: Keys of the clusters in the stack file, by issuer without https://; without those that were not read.
+        bindings: The bindings that change, sorted by key.
+        other: Resources that change and belong to no binding.
+        unchanged: Number of resources that stay as they are.
+        warnings: What the preview warns of.
+        not_read: What was not read, and why, each as one sentence: then there may be more who gain or lose the right.
+    """
+
+    stack: str
+    gains: Sequence[Right] = ()
+    loses: Sequence[Right] = ()
+    may_gain: Sequence[Right] = ()
+    may_lose: Sequence[Right] = ()
+    cannot_tell: Sequence[Undecided] = ()
+    other_principals: Sequence[str] = ()
+    clusters: Mapping[str, str] = field(default_factory=dict)
+    bindings: Sequence[BindingChange] = ()
+    other: Sequence[ResourceChange] = ()
+    unchanged: int = 0
+    warnings: Sequence[str] = ()
+    not_read: Sequence[str] = ()

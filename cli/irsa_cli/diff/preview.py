@@ -1,0 +1,263 @@
+"""What `pulumi preview --json` prints, as typed values: what happens to each resource, and what the engine said. Pure.
+
+Format: https://pkg.go.dev/github.com/pulumi/pulumi/pkg/v3/display#PreviewDigest
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from irsa.rules.mistakes import named
+from irsa_cli.exits import CouldNotLookError
+
+# The strings that stand for a value that is known only during the deployment:
+# https://pkg.go.dev/github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin#pkg-constants
+UNKNOWN_VALUES = frozenset(
+    {
+        "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
+        "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
+        "3eeb2bf0-c639-47a8-9e75-3b44932eb421",
+        "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",
+        "030794c1-ac77-496b-92df-f27374a8bd58",
+        "e48ece36-62e2-4504-bad9-02848725956a",
+        "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
+    }
+)
+SECRET_TEXT = "[secret]"  # noqa: S105 (what a preview prints in place of a secret)
+REPLACEMENTS = frozenset({"replace", "create-replacement", "delete-replaced", "import-replacement"})
+# Nothing in a cloud changes with these.
+READS = frozenset(
+    {"same", "read", "read-replacement", "discard", "discard-replaced", "refresh", "remove-pending-replace"}
+)
+CREATE, UPDATE, REPLACE, DELETE, IMPORT, SAME = "create", "update", "replace", "delete", "import", "same"
+
+
+class OtherFormError(Exception):
+    """A document that does not have the form of a preview; the message says where."""
+
+
+class ResourceState(NamedTuple):
+    """A resource, as the state has it or is going to have it.
+
+    Attributes:
+        urn: Its URN.
+        type: Its type token.
+        id: Its ID in the cloud; empty where it has none yet.
+        parent: URN of its parent; empty without one.
+        provider: Reference of its provider.
+        inputs: Its inputs.
+        outputs: Its outputs, as far as they are known.
+        external: Whether the stack only reads it.
+        retained: Whether it stays in the cloud when the stack deletes it.
+        protected: Whether `pulumi up` refuses to delete it.
+        pending: Whether it was replaced earlier and only waits for its deletion.
+        policies: URNs of the policies whose ARN an attachment has.
+    """
+
+    urn: str
+    type: str
+    id: str = ""
+    parent: str = ""
+    provider: str = ""
+    inputs: Mapping[str, Any] = {}
+    outputs: Mapping[str, Any] = {}
+    external: bool = False
+    retained: bool = False
+    protected: bool = False
+    pending: bool = False
+    policies: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Its logical name."""
+        return self.urn.rsplit("::", 1)[-1]
+
+
+class Step(NamedTuple):
+    """What happens to a resource.
+
+    Attributes:
+        operation: The engine's word; one word for all steps of a replacement.
+        old: The resource before; None where there is none.
+        new: The resource afterwards; None where there is none.
+        reasons: The properties by which the provider tells that it changes.
+        replaced_for: The properties that cannot change in place.
+    """
+
+    operation: str
+    old: ResourceState | None
+    new: ResourceState | None
+    reasons: tuple[str, ...] = ()
+    replaced_for: tuple[str, ...] = ()
+
+    @property
+    def resource(self) -> ResourceState:
+        """The resource afterwards, or the one that is gone."""
+        found = self.new or self.old
+        assert found
+        return found
+
+
+class Preview(NamedTuple):
+    """A preview.
+
+    Attributes:
+        stack: Name of the stack; empty where the preview ended before the engine named a resource.
+        steps: What happens, one step for each resource, in the engine's order.
+        unchanged: How many resources stay as they are.
+        warnings: What the engine and the program warn of.
+        errors: Why it failed; empty where it did not.
+        config: The stack's configuration; a secret is `[secret]`.
+    """
+
+    stack: str
+    steps: tuple[Step, ...]
+    unchanged: int
+    warnings: tuple[str, ...]
+    errors: tuple[str, ...]
+    config: Mapping[str, Any] = {}
+
+
+def parse_preview(text: str, source: str) -> Preview:
+    """Return a preview.
+
+    Args:
+        text: What `pulumi preview --json` printed.
+        source: Where it comes from, for messages.
+
+    Raises:
+        CouldNotLookError: It is something else.
+    """
+    try:
+        digest = _digest(text)
+        steps = [_step(each, f"steps[{index}]") for index, each in enumerate(_list(digest, "steps"))]
+        said = [_object(each, f"diagnostics[{index}]") for index, each in enumerate(_list(digest, "diagnostics"))]
+        summary, config = (_object(digest.get(key) or {}, key) for key in ("changeSummary", "config"))
+    except OtherFormError as error:
+        raise CouldNotLookError(f"{source} is not what `pulumi preview --json` prints: {error}") from None
+    unchanged = summary.get(SAME, 0)
+    return Preview(
+        stack_of(each.resource.urn for each in steps),
+        tuple(_one_per_resource(steps)),
+        unchanged if isinstance(unchanged, int) else 0,
+        tuple(_messages(said, "warning")),
+        tuple(_messages(said, "error")),
+        config,
+    )
+
+
+def stack_of(urns: Iterable[str]) -> str:
+    """Return the name of the stack in the first of these URNs, `urn:pulumi:STACK::PROJECT::TYPE::NAME`."""
+    return next(iter(urns), "").partition("::")[0].removeprefix("urn:pulumi:")
+
+
+def is_unknown(value: Any) -> bool:
+    """Return whether a value is one that is known only during the deployment."""
+    return isinstance(value, str) and value in UNKNOWN_VALUES
+
+
+def parse_resource(value: Any, place: str) -> ResourceState:
+    """Return a resource of a preview, or of an exported state, which have the same form.
+
+    Raises:
+        OtherFormError: It is none; the message says where.
+    """
+    written = _object(value, place)
+    urn = _text(written, "urn", place)
+    if urn.count("::") < 3:  # noqa: PLR2004 (four parts)
+        raise OtherFormError(f"{place}.urn is not a URN")
+    return ResourceState(
+        urn,
+        _text(written, "type", place),
+        id=str(written.get("id") or ""),
+        parent=str(written.get("parent") or ""),
+        provider=str(written.get("provider") or ""),
+        inputs=_object(written.get("inputs") or {}, f"{place}.inputs"),
+        outputs=_object(written.get("outputs") or {}, f"{place}.outputs"),
+        external=bool(written.get("external")),
+        retained=bool(written.get("retainOnDelete")),
+        protected=bool(written.get("protect")),
+        pending=bool(written.get("delete")),
+        policies=tuple(map(str, _list(_object(written.get("propertyDependencies") or {}, place), "policyArn"))),
+    )
+
+
+def _step(value: Any, place: str) -> Step:
+    written = _object(value, place)
+    old, new = (
+        parse_resource(written[key], f"{place}.{key}") if written.get(key) is not None else None
+        for key in ("oldState", "newState")
+    )
+    if old is None and new is None:
+        raise OtherFormError(f"{place} has neither oldState nor newState")
+    reasons, replaced_for = (tuple(map(str, _list(written, key))) for key in ("diffReasons", "replaceReasons"))
+    return Step(_text(written, "op", place), old, new, reasons, replaced_for)
+
+
+def _digest(text: str) -> Mapping[str, Any]:
+    try:
+        digest = _object(json.loads(text), "the document")
+    except (ValueError, RecursionError):
+        hint = "with PULUMI_ENABLE_STREAMING_JSON_PREVIEW it is a stream, which irsa does not read"
+        raise OtherFormError(f"not JSON ({hint})") from None
+    if not {"steps", "diagnostics", "changeSummary"} & digest.keys():
+        raise OtherFormError("it has no steps, diagnostics or changeSummary")
+    return digest
+
+
+def _object(value: Any, place: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise OtherFormError(f"{place} is not a JSON object")
+    return value
+
+
+def _list(value: Mapping[str, Any], key: str) -> list[Any]:
+    found = value.get(key) or []
+    if not isinstance(found, list):
+        raise OtherFormError(f"{key} is not a list")
+    return found
+
+
+def _text(value: Mapping[str, Any], key: str, place: str) -> str:
+    found = value.get(key)
+    if not isinstance(found, str):
+        raise OtherFormError(f"{place}.{key} is not a string")
+    return found
+
+
+def _one_per_resource(steps: Iterable[Step]) -> Iterable[Step]:
+    """Return one step for each resource: from what is there before its first step, to what is there after its last."""
+    found: dict[tuple[str, bool], Step] = {}
+    for step in steps:
+        if step.operation in READS and not _changes_protection(step):
+            continue
+        # What an earlier replacement left is deleted beside the resource that has its URN now.
+        key = step.resource.urn, step.operation == DELETE and step.resource.pending
+        before = found.get(key)
+        operation = REPLACE if step.operation in REPLACEMENTS else step.operation
+        if before is None:
+            found[key] = step._replace(operation=operation)
+            continue
+        found[key] = Step(
+            REPLACE if REPLACE in (before.operation, operation) else operation,
+            before.old or step.old,
+            step.new if step.new or operation == DELETE else before.new,
+            tuple(dict.fromkeys((*before.reasons, *step.reasons))),
+            tuple(dict.fromkeys((*before.replaced_for, *step.replaced_for))),
+        )
+    return found.values()
+
+
+def _changes_protection(step: Step) -> bool:
+    return bool(step.operation == SAME and step.old and step.new and step.old.protected != step.new.protected)
+
+
+def _messages(said: Iterable[Mapping[str, Any]], severity: str) -> Iterable[str]:
+    """Return what was said with a severity, each once, with the name of the resource that it is about."""
+    found: dict[str, None] = {}
+    for each in said:
+        if each.get("severity") == severity:
+            text = str(each.get("message") or "").strip().removeprefix(f"{severity}: ")
+            name = str(each.get("urn") or "").rsplit("::", 1)[-1]
+            found[f"{named(name)}: {text}" if name else text] = None
+    return found

@@ -1,0 +1,377 @@
+"""Who gains and who loses the right to assume a role: two worlds, evaluated for the same service accounts. Pure.
+
+The right is AWS's: the role exists, the IAM OIDC provider of the cluster exists and lists the audience of some token,
+and the trust policy allows it. What runs in the cluster makes no difference: who can create a service account of that
+name, or a token of it, has the right.
+"""
+
+import string
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from irsa.evaluation import Decision, TrustDocumentError
+from irsa.evaluation.admission import FILLING, subjects_of_claim
+from irsa.evaluation.document import Statement, parse
+from irsa.evaluation.patterns import regular_expression
+from irsa.rules.arns import parse_iam_arn
+from irsa.rules.mistakes import Mistake
+from irsa.rules.strangers import stranger
+from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_of
+from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa_cli.diff.worlds import Role, World
+from irsa_cli.found import FoundAwsAccount, FoundCluster, FoundRole, FoundServiceAccount
+from irsa_cli.inventory.admissions import ANYBODY, Claims, Trust, TrustPolicy, admitted, trusts
+from irsa_cli.inventory.facts import is_of_kubernetes
+
+# What stands for a wildcard where a pattern is tried: one is likely to match no other pattern of the role.
+FILLINGS = [FILLING, *(letter * length for length in (9, 1, 30) for letter in string.ascii_lowercase + string.digits)]
+# With more patterns than these, each is tried with fewer fillings.
+MANY_PATTERNS, FEW_FILLINGS = 40, 37
+MOST_FILLED = 8
+UNDECIDED = "its trust policy has conditions that irsa cannot evaluate"
+
+
+@dataclass(frozen=True)
+class Right:
+    """A service account that gains or loses the right to assume a role.
+
+    Attributes:
+        service_account: NAMESPACE/NAME; with wildcards for those that no narrower pattern of the trust policy names;
+            `*/*` for those that nobody named.
+        role: Name of the role; of a role whose name IAM is going to choose, its logical name.
+        role_arn: ARN of the role; empty where IAM is going to choose its name.
+        issuer: The issuer of the cluster, without https://.
+        such_as: Service accounts that a pattern stands for, sorted.
+    """
+
+    service_account: str
+    role: str
+    role_arn: str
+    issuer: str
+    such_as: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """A role of which irsa cannot tell who gains or loses the right to assume it.
+
+    Attributes:
+        role: Name of the role.
+        role_arn: ARN of the role; empty where IAM is going to choose its name.
+        reason: Why.
+    """
+
+    role: str
+    role_arn: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Rights:
+    """Who gains and who loses the right to assume a role.
+
+    Attributes:
+        gains: Who gains it.
+        loses: Who loses it.
+        may_gain: Who may gain it: that depends on conditions that irsa cannot evaluate.
+        may_lose: Who may lose it, likewise.
+        cannot_tell: Roles of which irsa cannot tell.
+        other_principals: Names of roles whose trust in others than service accounts changes.
+    """
+
+    gains: Sequence[Right] = ()
+    loses: Sequence[Right] = ()
+    may_gain: Sequence[Right] = ()
+    may_lose: Sequence[Right] = ()
+    cannot_tell: Sequence[Undecided] = ()
+    other_principals: Sequence[str] = ()
+
+
+def changed_roles(before: World, after: World) -> list[str]:
+    """Return the keys of the roles whose trust policy, or an OIDC provider that they trust, changes; sorted."""
+    providers = [
+        arn
+        for arn in {**before.client_ids, **after.client_ids}
+        if before.client_ids.get(arn, ()) != after.client_ids.get(arn, ())
+    ]
+    return sorted(
+        key
+        for key in {*before.roles, *after.roles}
+        if before.roles.get(key) != after.roles.get(key)
+        or (providers and _trusts_any(_parsed(after.roles[key])[1], providers))
+    )
+
+
+def rights(before: World, after: World, live: Mapping[str, Iterable[str]]) -> Rights:
+    """Return who gains and who loses the right to assume a role of the stack.
+
+    Args:
+        before: What the stack has.
+        after: What it is going to have.
+        live: The service accounts of each cluster that was read, as `namespace:name`, by its issuer without https://.
+    """
+    cannot_tell: list[Undecided] = []
+    compared: list[_Compared] = []
+    for key in changed_roles(before, after):
+        roles = before.roles.get(key), after.roles.get(key)
+        role = roles[1] or roles[0]
+        assert role
+        if problem := _problem(roles, (before, after)):
+            cannot_tell.append(Undecided(role.name, role.arn, problem))
+        else:
+            compared.append(_compared(role, roles, (before, after), live))
+    everybody = _everybody(compared, before.service_accounts | after.service_accounts, live)
+    found: dict[str, list[Right]] = {name: [] for name in ("gains", "loses", "may_gain", "may_lose")}
+    for each in compared:
+        undecided = False
+        for issuer in each.names:
+            one, other = (_answers(side, issuer, everybody[issuer]) for side in each.sides)
+            undecided |= bool(one.may & ~one.allowed & other.may & ~other.allowed)
+            for name, group in _differences(one, other).items():
+                found[name] += _rights(each, issuer, everybody[issuer], group)
+        if undecided and each.sides[0].statements != each.sides[1].statements:
+            cannot_tell.append(Undecided(each.role.name, each.role.arn, UNDECIDED))
+    return Rights(
+        **found,
+        cannot_tell=cannot_tell,
+        other_principals=[each.role.name for each in compared if each.sides[0].others != each.sides[1].others],
+    )
+
+
+def _problem(roles: Iterable[Role | None], worlds: Iterable[World]) -> str:
+    """Return why nobody can tell who may assume a role; empty where irsa can."""
+    for role, world in zip(roles, worlds, strict=True):
+        if role is None:
+            continue
+        if role.trust is None:
+            return role.problem
+        try:
+            _, statements = parse(role.trust)
+        except TrustDocumentError as error:
+            return f"its trust policy: {error}"
+        if _trusts_any(statements, [arn for arn, client_ids in world.client_ids.items() if client_ids is None]):
+            return "the client IDs of its OIDC provider are not known until `pulumi up`"
+    return ""
+
+
+def _parsed(role: Role | None) -> tuple[str, tuple[Statement, ...]]:
+    """Return version and statements of a role's trust policy; none where it has none, or IAM would refuse it."""
+    try:
+        version, statements = parse(role.trust) if role and role.trust is not None else ("", [])
+    except TrustDocumentError:
+        return "", ()
+    return version, tuple(statements)
+
+
+def _trusts_any(statements: Iterable[Statement], provider_arns: Collection[str]) -> bool:
+    principals = {each for statement in statements if statement.effect == "Allow" for each in statement.principals}
+    return any(("Federated", arn) in principals or principals & ANYBODY for arn in provider_arns)
+
+
+class _Answers(NamedTuple):
+    """The service accounts that a role admits, and those that it may admit: sets of Claims."""
+
+    allowed: int
+    may: int
+
+
+def _answers(side: "_Side", issuer: str, claims: Claims) -> _Answers:
+    allowed = may = 0
+    for trust in side.trusts:
+        for each in admitted(trust, claims) if trust.issuer == issuer else ():
+            may |= each.service_accounts
+            allowed |= each.service_accounts if each.decision is Decision.ALLOWED else 0
+    return _Answers(allowed, may)
+
+
+def _differences(before: _Answers, after: _Answers) -> dict[str, int]:
+    return {
+        "gains": after.allowed & ~before.may,
+        "loses": before.allowed & ~after.may,
+        "may_gain": (after.allowed & before.may & ~before.allowed) | (after.may & ~after.allowed & ~before.may),
+        "may_lose": (before.allowed & after.may & ~after.allowed) | (before.may & ~before.allowed & ~after.may),
+    }
+
+
+class _Side(NamedTuple):
+    """A role at one time.
+
+    Attributes:
+        trusts: What it says to the tokens of each cluster that matters to it.
+        statements: Its statements, without what makes no difference to IAM.
+        others: Those of them that are not for service accounts.
+    """
+
+    trusts: Sequence[Trust] = ()
+    statements: frozenset[object] = frozenset()
+    others: frozenset[object] = frozenset()
+
+
+class _Compared(NamedTuple):
+    """A role before and after.
+
+    Attributes:
+        role: The role.
+        sides: What it was before and is after.
+        names: The service accounts that it names, as `namespace:name`, by the issuer of their cluster.
+        invented: For each issuer, service accounts that nobody named, each with the pattern that it stands for.
+    """
+
+    role: Role
+    sides: tuple[_Side, _Side]
+    names: Mapping[str, frozenset[str]]
+    invented: Mapping[str, Mapping[str, str]]
+
+
+def _compared(
+    role: Role, roles: Iterable[Role | None], worlds: tuple[World, World], issuers: Collection[str]
+) -> _Compared:
+    parsed = [_parsed(each) for each in roles]
+    assumed = _assumed_client_ids([each for _, statements in parsed for each in statements], role.aws_account)
+    managed = worlds[0].client_ids.keys() | worlds[1].client_ids.keys()
+    assumed = {arn: client_ids for arn, client_ids in assumed.items() if arn not in managed}
+    before, after = (
+        _side(role, *each, {**assumed, **{arn: ids or () for arn, ids in world.client_ids.items()}}, issuers)
+        for each, world in zip(parsed, worlds, strict=True)
+    )
+    subjects: dict[str, set[str]] = {}
+    for trust in (*before.trusts, *after.trusts):
+        conditions = (each for statement in trust.statements.values() for each in trust.conditions(statement, "sub"))
+        values = {value for each in conditions for value in each.wanted}
+        subjects.setdefault(trust.issuer, set()).update(s for value in values for s in subjects_of_claim(value))
+    return _Compared(
+        role,
+        (before, after),
+        {issuer: frozenset(each for each in those if not is_pattern(each)) for issuer, those in subjects.items()},
+        {issuer: _invented(those) for issuer, those in subjects.items()},
+    )
+
+
+def _side(
+    role: Role,
+    version: str,
+    statements: tuple[Statement, ...],
+    client_ids: Mapping[str, tuple[str, ...]],
+    issuers: Collection[str],
+) -> _Side:
+    aws_account = FoundAwsAccount(role.aws_account, (), client_ids)
+    policy = TrustPolicy(FoundRole(f"arn:{role.partition}:iam::", {}), aws_account, version, statements)
+    clusters = [FoundCluster(each, f"https://{each}", ()) for each in issuers]
+    found = [each for each in trusts([policy], clusters) if is_of_kubernetes(each)]
+    of_kubernetes = {("Federated", each.provider_arn) for each in found}
+    others = (each for each in statements if not of_kubernetes.issuperset(each.principals))
+    return _Side(found, frozenset(map(_comparable, statements)), frozenset(map(_comparable, others)))
+
+
+def _rights(compared: _Compared, issuer: str, claims: Claims, group: int) -> list[Right]:
+    """Return the rights of a group of service accounts; whom a pattern stands for is within it."""
+    if not group:
+        return []
+    names, patterns = [], set()
+    for each in claims.members(group):
+        subject = subject_of(each.namespace, each.name)
+        if each.cluster:
+            names.append(subject)
+        elif subject in compared.invented[issuer]:
+            patterns.add(compared.invented[issuer][subject])
+    widest = [each for each in sorted(patterns) if not any(_covers(other, each) for other in patterns - {each})]
+    such_as: dict[str, list[str]] = {each: [] for each in widest}
+    for name in names:
+        such_as.setdefault(next((each for each in widest if _covers(each, name)), name), []).append(name)
+    role = compared.role
+    return [
+        Right(_written(each), role.name, role.arn, issuer, tuple(_written(name) for name in those if name != each))
+        for each, those in such_as.items()
+    ]
+
+
+def _written(subject: str) -> str:
+    """Return a subject as NAMESPACE/NAME."""
+    return subject.replace(":", "/", 1)
+
+
+def _covers(pattern: str, subject: str) -> bool:
+    """Return whether a pattern matches a service account, or whatever another pattern matches."""
+    return regular_expression(pattern).fullmatch(subject) is not None
+
+
+def _assumed_client_ids(statements: Iterable[Statement], aws_account: str) -> dict[str, tuple[str, ...]]:
+    """Return audiences of the OIDC providers that the statements name: for those that the stack does not create."""
+    audiences: dict[str, set[str]] = {}
+    for statement in statements:
+        for type_, name in statement.principals:
+            try:
+                provider = parse_iam_arn(name, "oidc-provider") if type_ == "Federated" else None
+            except Mistake:
+                continue
+            if provider and provider.account_id == aws_account:
+                key = f"{provider.resource}:aud".lower()
+                wanted = (
+                    v for c in statement.conditions if c.key.lower() == key for v in c.wanted if not is_pattern(v)
+                )
+                audiences.setdefault(name, {DEFAULT_AUDIENCE}).update(wanted)
+    return {arn: tuple(sorted(those)) for arn, those in audiences.items()}
+
+
+def _invented(subjects: Set[str]) -> dict[str, str]:
+    """Return service accounts that nobody named, each with the pattern that it stands for.
+
+    Of those that the same patterns match, one is enough. It stands for the narrowest of them.
+    """
+    patterns = {each: regular_expression(each).fullmatch for each in subjects if is_pattern(each)}
+    fillings = FILLINGS[: FEW_FILLINGS if len(patterns) > MANY_PATTERNS else None]
+    tried = [name for pattern in sorted(patterns) for name in _filled(pattern, fillings)]
+    namespaces = sorted({each.partition(":")[0] for each in patterns if not is_pattern(each.partition(":")[0])})
+    tried += [found for each in namespaces if (found := stranger(subjects - {f"{each}:*"}, each))]
+    found_by: dict[tuple[str, ...], str] = {}
+    for name in tried:
+        if name not in subjects:
+            matching = tuple(sorted(pattern for pattern, match in patterns.items() if match(name)))
+            found_by.setdefault(matching, name)
+    unnamed = stranger(subjects)
+    named = {name: max(matching, key=_literal) for matching, name in found_by.items() if matching}
+    return {**named, **({unnamed: EVERY_SERVICE_ACCOUNT} if unnamed else {})}
+
+
+def _literal(pattern: str) -> tuple[int, str]:
+    return len(pattern.replace("*", "").replace("?", "")), pattern
+
+
+def _filled(pattern: str, fillings: Iterable[str]) -> Iterator[str]:
+    for filling in fillings:
+        yield pattern.replace("*", filling, MOST_FILLED).replace("*", "").replace("?", filling[0])
+
+
+def _everybody(
+    compared: Iterable[_Compared], declared: Iterable[str], live: Mapping[str, Iterable[str]]
+) -> dict[str, Claims]:
+    """Return who is asked about, by issuer: those that somebody named or that exist, and invented ones."""
+    real: dict[str, set[str]] = {}
+    invented: dict[str, set[str]] = {}
+    for each in compared:
+        for issuer, names in each.names.items():
+            if issuer not in real:
+                real[issuer] = {*declared, *live.get(issuer, ())}
+            real[issuer] |= names
+            invented.setdefault(issuer, set()).update(each.invented[issuer])
+    return {
+        issuer: Claims(
+            # Who was invented has no cluster.
+            FoundServiceAccount(issuer if name in names else "", name.partition(":")[0], name.partition(":")[2])
+            for name in names | invented[issuer]
+        )
+        for issuer, names in real.items()
+    }
+
+
+def _comparable(statement: Statement) -> object:
+    """Return a statement without what makes no difference to IAM: its Sid, and any order."""
+    conditions = frozenset((each.operator, each.key.lower(), frozenset(each.wanted)) for each in statement.conditions)
+    return (
+        statement.effect,
+        frozenset(statement.principals),
+        statement.action_element,
+        frozenset(map(str.lower, statement.actions)),
+        conditions,
+    )

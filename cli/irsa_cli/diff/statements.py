@@ -1,0 +1,214 @@
+"""Which statements of policy documents differ, and in what. Pure."""
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from irsa.rules.arns import issuer_of_provider
+from irsa.rules.grammar import DEFAULT_VERSION
+from irsa.rules.mistakes import Mistake
+from irsa.rules.policies import parse_object
+from irsa_cli.comparison import statements
+
+# Statements with less in common are two statements, and not one that changes.
+LEAST_IN_COMMON = 0.25
+
+
+@dataclass(frozen=True, order=True)
+class Element:
+    """One value of a statement.
+
+    Attributes:
+        place: Where it stands: `Action`, `Resource`, `Condition StringEquals sub`.
+        value: The value.
+    """
+
+    place: str
+    value: str
+
+
+@dataclass(frozen=True)
+class StatementChange:
+    """A statement of a policy document that differs.
+
+    Attributes:
+        statement: Its Sid, or its number in the document.
+        effect: Allow or Deny.
+        change: Whether it is added, removed, changed or moved.
+        moved_from: The name of the policy that had it; empty where it was not moved.
+        added: The values that it gets.
+        removed: The values that it loses.
+    """
+
+    statement: str
+    effect: str
+    change: Literal["added", "removed", "changed", "moved"]
+    moved_from: str = ""
+    added: tuple[Element, ...] = ()
+    removed: tuple[Element, ...] = ()
+
+
+class Documents(NamedTuple):
+    """A document before and after; None where there is none."""
+
+    policy: str
+    before: str | Mapping[str, Any] | None
+    after: str | Mapping[str, Any] | None
+
+
+class _Statement(NamedTuple):
+    label: str
+    sid: str
+    effect: str
+    key: str
+    elements: frozenset[Element]
+
+
+def statement_changes(documents: Sequence[Documents]) -> list[list[StatementChange] | None]:
+    """Return the statements that differ, for each document; None for what is not a policy document.
+
+    A statement that one document loses and another one gets has moved.
+    """
+    # Where IAM ignores case, the first spelling is used for all.
+    spelling: dict[str, str] = {}
+    compared = [_compared(each, spelling) for each in documents]
+    moved: dict[str, list[tuple[int, _Statement]]] = {}
+    for index, both in enumerate(compared):
+        for statement in both.lost if both else ():
+            moved.setdefault(statement.key, []).append((index, statement))
+    found: list[list[StatementChange] | None] = [[] if both else None for both in compared]
+    for changes, both in zip(found, compared, strict=True):
+        for statement in list(both.got) if both and changes is not None else ():
+            if both and changes is not None and moved.get(statement.key):
+                source, gone = moved[statement.key].pop()
+                _lost_by(compared, source).remove(gone)
+                both.got.remove(statement)
+                changes.append(StatementChange(statement.label, statement.effect, "moved", documents[source].policy))
+    for changes, both in zip(found, compared, strict=True):
+        if both and changes is not None:
+            changes += [*both.version, *_changed(both)]
+    return found
+
+
+class _Compared(NamedTuple):
+    """What a document loses and gets."""
+
+    lost: list[_Statement]
+    got: list[_Statement]
+    version: list[StatementChange]
+
+
+def _lost_by(compared: Sequence[_Compared | None], index: int) -> list[_Statement]:
+    both = compared[index]
+    assert both
+    return both.lost
+
+
+def _compared(documents: Documents, spelling: dict[str, str]) -> _Compared | None:
+    try:
+        before, after = (_statements(each, spelling) for each in (documents.before, documents.after))
+        versions = [None if each is None else _version(each) for each in (documents.before, documents.after)]
+    except (Mistake, RecursionError):
+        return None
+    kept = {each.key for each in before} & {each.key for each in after}
+    version = []
+    if None not in versions and versions[0] != versions[1]:
+        one, other = ((Element("Version", str(each)),) for each in versions)
+        version = [StatementChange("", "", "changed", added=other, removed=one)]
+    return _Compared(
+        [each for each in before if each.key not in kept], [each for each in after if each.key not in kept], version
+    )
+
+
+def _version(document: str | Mapping[str, Any]) -> str:
+    parsed = parse_object(document) if isinstance(document, str) else document
+    return str(parsed.get("Version", DEFAULT_VERSION))
+
+
+def _statements(document: str | Mapping[str, Any] | None, spelling: dict[str, str]) -> list[_Statement]:
+    found: dict[str, _Statement] = {}
+    for number, (sid, statement) in enumerate(statements(document, spelling) if document is not None else (), 1):
+        key = json.dumps(statement, sort_keys=True)
+        elements = frozenset(_elements(statement))
+        found.setdefault(key, _Statement(sid or str(number), sid, str(statement.get("Effect", "")), key, elements))
+    return list(found.values())
+
+
+def _elements(statement: Mapping[str, Any]) -> Iterator[Element]:
+    issuer = _issuer(statement)
+    for element, value in statement.items():
+        if element == "Condition":
+            for operator, keys in value.items():
+                for key, values in keys.items():
+                    place = f"Condition {operator} {_short(key, issuer)}"
+                    yield from (Element(place, each) for each in values or [""])
+        elif isinstance(value, Mapping):
+            yield from (Element(f"{element} {type_}", each) for type_, names in value.items() for each in names)
+        else:
+            yield from (Element(element, each) for each in (value if isinstance(value, list) else [value]))
+
+
+def _issuer(statement: Mapping[str, Any]) -> str:
+    """Return the issuer of the statement's only OIDC provider; empty without one."""
+    principal = statement.get("Principal")
+    names = [name for of_type in principal.values() for name in of_type] if isinstance(principal, Mapping) else []
+    try:
+        return issuer_of_provider(names[0]).lower() if len(names) == 1 else ""
+    except Mistake:
+        return ""
+
+
+def _short(key: str, issuer: str) -> str:
+    """Return `aud` or `sub` for these claims of the statement's own provider, and any other key as it is."""
+    prefix, _, claim = key.rpartition(":")
+    return claim.lower() if issuer and prefix.lower() == issuer and claim.lower() in {"aud", "sub"} else key
+
+
+def _changed(both: _Compared) -> Iterator[StatementChange]:
+    """Yield the statements of a document that differ, those that are alike together."""
+    lost, got = dict(enumerate(both.lost)), dict(enumerate(both.got))
+    for source, target in [*_with_same_sid(lost, got), *_most_alike(lost, got)]:
+        if source in lost and target in got:
+            old, new = lost.pop(source), got.pop(target)
+            added, removed = _in_order(new.elements - old.elements), _in_order(old.elements - new.elements)
+            if not added and not removed:
+                # Such as a principal of nothing: no value of theirs differs, and yet they do.
+                added, removed = (Element("Statement", new.key),), (Element("Statement", old.key),)
+            yield StatementChange(new.label, new.effect, "changed", "", added, removed)
+    yield from (StatementChange(e.label, e.effect, "removed", removed=_in_order(e.elements)) for e in lost.values())
+    yield from (StatementChange(e.label, e.effect, "added", added=_in_order(e.elements)) for e in got.values())
+
+
+def _with_same_sid(lost: Mapping[int, _Statement], got: Mapping[int, _Statement]) -> list[tuple[int, int]]:
+    by_sid = {each.sid: index for index, each in got.items() if each.sid}
+    return [(index, by_sid[each.sid]) for index, each in lost.items() if each.sid in by_sid]
+
+
+def _most_alike(lost: Mapping[int, _Statement], got: Mapping[int, _Statement]) -> list[tuple[int, int]]:
+    scores = [
+        (score, -source, -target)
+        for (source, old), (target, new) in itertools.product(lost.items(), got.items())
+        if (score := _in_common(old.elements, new.elements)) >= LEAST_IN_COMMON
+    ]
+    return [(-source, -target) for _, source, target in sorted(scores, reverse=True)]
+
+
+def _in_common(one: frozenset[Element], other: frozenset[Element]) -> float:
+    """Return which part of all their values two statements share, without the effect."""
+    all_values = {each for each in one | other if each.place != "Effect"}
+    return len({each for each in one & other if each.place != "Effect"}) / len(all_values) if all_values else 0.0
+
+
+ORDER = ("Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition")
+
+
+def _in_order(elements: Iterable[Element]) -> tuple[Element, ...]:
+    """Return values in the order of a statement's elements."""
+
+    def order(element: Element) -> tuple[int, Element]:
+        first = element.place.partition(" ")[0]
+        return ORDER.index(first) if first in ORDER else len(ORDER), element
+
+    return tuple(sorted(elements, key=order))

@@ -1,0 +1,172 @@
+"""Show what a preview would change, and who gains or loses the right to assume a role."""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from irsa.rules import commands
+from irsa.rules.mistakes import named, visible
+from irsa_cli.diff.changes import changes
+from irsa_cli.diff.components import component_keys_of, kubernetes_providers
+from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
+from irsa_cli.diff.output import Diff
+from irsa_cli.diff.preview import OtherFormError, Preview, ResourceState, parse_preview, parse_resource
+from irsa_cli.diff.rights import Rights, changed_roles, rights
+from irsa_cli.diff.worlds import before_and_after
+from irsa_cli.exits import COULD_NOT_LOOK, GOOD, CouldNotLookError
+from irsa_cli.options import stack_name
+from irsa_cli.progress import under_way
+from irsa_cli.report.json import as_object, document
+from irsa_cli.state import exported_state, previewed
+
+STREAM = "-"
+COLORS = {ADDED: "green", REMOVED: "red", CHANGED: "yellow", "": "bold"}
+OUTPUT = Diff
+DESCRIPTION = """\
+Show what `pulumi up` would change, in words: first who gains and who loses the
+right to assume a role, then the statements, annotations, tags and settings that
+change of each binding. Nothing is changed.
+
+It runs `pulumi preview --json`, or reads what that printed. Who may assume a
+role is evaluated for the service accounts that the stack or a trust policy
+names, for those that the clusters have, and for ones that nobody named. With
+--preview and without --stack, only the file is read.
+"""
+EXAMPLE = """\
+examples:
+  irsa diff --stack dev
+  pulumi preview --json --stack dev > preview.json
+  irsa diff --stack dev --preview preview.json --markdown comment.md
+
+exit codes: 0 shown, 2 the preview failed, or cannot be read"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments to its parser."""
+    parser.description, parser.epilog = DESCRIPTION, EXAMPLE
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--stack", metavar="S", type=stack_name, help="name of the stack (default: the selected one)")
+    parser.add_argument(
+        "--preview", metavar="FILE", help="read what `pulumi preview --json` printed; - is standard input"
+    )
+    parser.add_argument(
+        "--markdown", metavar="FILE", help="also write Markdown for a comment to FILE; - prints it in place of the text"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show the diff and return the exit code.
+
+    Raises:
+        CouldNotLookError: The preview cannot be read, or is of another stack.
+    """
+    if options.json and options.markdown == STREAM:
+        raise CouldNotLookError("--json and --markdown - both print: use one of them, or write the Markdown to a file")
+    preview = _preview(options)
+    if preview.errors:
+        sys.stderr.write(f"irsa diff: the preview of stack {named(preview.stack or options.stack or '')} failed\n")
+        lines = (line for each in preview.errors for line in each.splitlines())
+        sys.stderr.writelines(f"  {visible(line.rstrip())}\n" for line in lines)
+        return COULD_NOT_LOOK
+    if options.stack and preview.stack and preview.stack != options.stack.rsplit("/", 1)[-1]:
+        raise CouldNotLookError(f"the preview is of stack {named(preview.stack)}, not of {named(options.stack)}")
+    diff = _diff(preview, options)
+    _print(diff, options)
+    return _write_markdown(diff, options)
+
+
+def _preview(options: argparse.Namespace) -> Preview:
+    if options.preview is None:
+        with under_way("diff", "pulumi preview"):
+            text, problem = previewed(options.stack)
+        preview = parse_preview(text, "what pulumi printed")
+        return preview._replace(errors=preview.errors or ((problem,) if problem else ()))
+    source = "standard input" if options.preview == STREAM else named(options.preview)
+    try:
+        read = sys.stdin.buffer.read() if options.preview == STREAM else Path(options.preview).read_bytes()
+        # Windows PowerShell writes a byte order mark, and UTF-16.
+        return parse_preview(read.decode("utf-16" if read[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"), source)
+    except OSError as error:
+        raise CouldNotLookError(f"cannot read {source}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise CouldNotLookError(f"{source} is not UTF-8 text") from error
+
+
+def _diff(preview: Preview, options: argparse.Namespace) -> Diff:
+    is_file_alone = options.preview is not None and not options.stack
+    state: list[ResourceState] = []
+    not_read = []
+    if is_file_alone:
+        not_read.append("the state and the clusters: --preview without --stack reads the file alone")
+    else:
+        try:
+            with under_way("diff", "reading the stack's state"):
+                state = _state(options.stack)
+        except CouldNotLookError as error:
+            not_read.append(f"the state: {error}")
+    before, after = before_and_after(state, preview.steps)
+    keys = component_keys_of(state, preview)
+    found = Rights()
+    names: Mapping[str, frozenset[str]] = {}
+    clusters: Mapping[str, str] = {}
+    if changed_roles(before, after):
+        if not is_file_alone:
+            from irsa_cli.diff.live import read_service_accounts  # noqa: PLC0415 (it imports lightkube)
+
+            with under_way("diff", "reading the service accounts of the clusters"):
+                names, clusters, unread = read_service_accounts(kubernetes_providers(state, preview, keys))
+            not_read += unread
+        found = rights(before, after, names)
+    bindings, other = changes(preview.steps, keys)
+    return Diff(
+        options.stack or preview.stack,
+        **vars(found),
+        clusters=clusters,
+        bindings=bindings,
+        other=other,
+        unchanged=preview.unchanged,
+        warnings=preview.warnings,
+        not_read=not_read,
+    )
+
+
+def _state(stack: str | None) -> list[ResourceState]:
+    # A stack that was never deployed, or is destroyed, has no resources.
+    resources = (exported_state(stack).get("deployment") or {}).get("resources") or []
+    try:
+        return [parse_resource(each, f"resources[{index}]") for index, each in enumerate(resources)]
+    except OtherFormError as error:
+        raise CouldNotLookError(f"pulumi stack export: {error}") from error
+
+
+def _print(diff: Diff, options: argparse.Namespace) -> None:
+    if options.json:
+        print(document("diff", True, as_object(diff)))
+    elif options.markdown == STREAM:
+        print(_markdown(diff))
+    elif sys.stdout.isatty():
+        from irsa_cli.report.terminal import show_lines  # noqa: PLC0415 (it imports rich, which a pipe does not need)
+
+        show_lines((line, COLORS.get(row.sign, "")) for row in rows_of(diff) for line in row.lines)
+    else:
+        print("\n".join(line for row in rows_of(diff) for line in row.lines))
+
+
+def _markdown(diff: Diff) -> str:
+    from irsa_cli.diff.markdown import markdown  # noqa: PLC0415 (only this option needs it)
+
+    return markdown(diff, commands.of_stack("diff", diff.stack))
+
+
+def _write_markdown(diff: Diff, options: argparse.Namespace) -> int:
+    if options.markdown in {None, STREAM}:
+        return GOOD
+    try:
+        Path(options.markdown).write_text(_markdown(diff), encoding="utf-8")
+    except OSError as error:
+        sys.stderr.write(f"irsa diff: cannot write {named(options.markdown)}: {error.strerror}\n")
+        return COULD_NOT_LOOK
+    return GOOD

@@ -1,0 +1,182 @@
+"""The roles and IAM OIDC providers of a stack, before and after a deployment. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from irsa.rules.arns import Arn, issuer_host_path, oidc_provider_arn, parse_iam_arn
+from irsa.rules.mistakes import Mistake
+from irsa.rules.policies import parse_object
+from irsa_cli.diff.preview import DELETE, IMPORT, REPLACE, SECRET_TEXT, UPDATE, ResourceState, Step, is_unknown
+from irsa_cli.state import OIDC_PROVIDER, ROLE, SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH, is_secret
+
+UNKNOWN_UNTIL_UP = "its trust policy is not known until `pulumi up`"
+SECRET_TRUST = "its trust policy is a secret"  # noqa: S105 (a sentence)
+
+
+class Role(NamedTuple):
+    """A role of the stack.
+
+    Attributes:
+        name: Its name; while IAM has yet to choose it, its logical name.
+        arn: Its ARN; empty while IAM has yet to choose its name.
+        partition: The partition of its AWS account.
+        aws_account: The number of its AWS account; empty where it is not known.
+        trust: Its trust policy; None where it is not known.
+        problem: Why it is not known.
+    """
+
+    name: str
+    arn: str
+    partition: str
+    aws_account: str
+    trust: Mapping[str, Any] | None
+    problem: str = ""
+
+
+class World(NamedTuple):
+    """What a stack has at one time.
+
+    Attributes:
+        roles: Its roles, by ARN, or by URN where IAM has yet to choose the name.
+        client_ids: The audiences of the IAM OIDC providers that it creates, by ARN; None where they are not known.
+        service_accounts: Its service accounts, as `namespace:name`.
+    """
+
+    roles: Mapping[str, Role]
+    client_ids: Mapping[str, tuple[str, ...] | None]
+    service_accounts: frozenset[str]
+
+
+def before_and_after(state: Iterable[ResourceState], steps: Iterable[Step]) -> tuple[World, World]:
+    """Return what a stack has before a preview's steps and after them.
+
+    Args:
+        state: The resources of its state; none where it was not read.
+        steps: What happens.
+    """
+    old = {each.urn: each for each in state if not each.pending}
+    steps = [each for each in steps if not (each.operation == DELETE and each.resource.pending)]
+    old |= {each.old.urn: each.old for each in steps if each.old}
+    new = dict(old)
+    for step in steps:
+        if step.old:
+            del new[step.old.urn]
+            if step.old.retained and step.operation in {DELETE, REPLACE}:
+                new[f"retained {step.old.urn}"] = step.old
+        if step.new:
+            # What is imported must be as it is declared, or the import fails.
+            old |= {step.new.urn: step.new} if step.operation == IMPORT else {}
+            kept = step.old.outputs if step.old and step.operation == UPDATE else {}
+            new[step.new.urn] = step.new._replace(outputs={**kept, **step.new.outputs})
+    aws_accounts = _aws_accounts([*old.values(), *new.values()])
+    return _world(old.values(), aws_accounts), _world(new.values(), aws_accounts)
+
+
+def _world(resources: Iterable[ResourceState], aws_accounts: Mapping[str, tuple[str, str]]) -> World:
+    roles, client_ids, service_accounts = {}, {}, set()
+    for each in resources:
+        if each.external:
+            continue
+        if each.type == ROLE:
+            role = _role(each, aws_accounts)
+            roles[role.arn or each.urn] = role
+        elif each.type == OIDC_PROVIDER:
+            arn = _provider_arn(each, aws_accounts)
+            if arn:
+                listed = each.inputs.get("clientIdLists")
+                known = isinstance(listed, list) and all(isinstance(one, str) and _is_known(one) for one in listed)
+                client_ids[arn] = tuple(listed) if known and isinstance(listed, list) else None
+        elif each.type in {SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH}:
+            service_accounts |= {*_subjects(each)}
+    return World(roles, client_ids, frozenset(service_accounts))
+
+
+def _is_known(value: Any) -> bool:
+    return not (is_unknown(value) or value == SECRET_TEXT or is_secret(value))
+
+
+def known_text(value: Any) -> str:
+    """Return a value that is a known string; empty for any other."""
+    return value if isinstance(value, str) and _is_known(value) else ""
+
+
+def _subjects(resource: ResourceState) -> Iterator[str]:
+    metadata = resource.inputs.get("metadata")
+    if isinstance(metadata, Mapping):
+        name = known_text(metadata.get("name"))
+        namespace = known_text(metadata.get("namespace", "default"))
+        if name and namespace:
+            yield f"{namespace}:{name}"
+
+
+def _aws_accounts(resources: Iterable[ResourceState]) -> dict[str, tuple[str, str]]:
+    """Return partition and number of the AWS accounts, by the reference of the provider that leads there."""
+    found: dict[str, tuple[str, str]] = {}
+    trusted: dict[str, tuple[str, str]] = {}
+    for each in resources:
+        if each.type == ROLE:
+            # A role trusts OIDC providers of its own AWS account alone.
+            for arn in _federated(_trust(each)[0]):
+                trusted.setdefault(each.provider, (arn.partition, arn.account_id))
+        if each.type in {ROLE, OIDC_PROVIDER} and (own := _arn(each)):
+            found.setdefault(each.provider, (own.partition, own.account_id))
+    return {**trusted, **found}
+
+
+def _arn(resource: ResourceState) -> Arn | None:
+    kind = "role" if resource.type == ROLE else "oidc-provider"
+    try:
+        return parse_iam_arn(known_text(resource.outputs.get("arn")), kind)
+    except Mistake:
+        return None
+
+
+def _federated(trust: Mapping[str, Any] | None) -> Iterator[Arn]:
+    statements = (trust or {}).get("Statement", [])
+    for statement in statements if isinstance(statements, list) else [statements]:
+        principal = statement.get("Principal") if isinstance(statement, Mapping) else None
+        names = principal.get("Federated", []) if isinstance(principal, Mapping) else []
+        for name in names if isinstance(names, list) else [names]:
+            try:
+                yield parse_iam_arn(str(name), "oidc-provider")
+            except Mistake:
+                continue
+
+
+def _role(resource: ResourceState, aws_accounts: Mapping[str, tuple[str, str]]) -> Role:
+    arn = _arn(resource)
+    partition, aws_account = aws_accounts.get(resource.provider, ("aws", ""))
+    name = known_text(resource.inputs.get("name"))
+    if arn is None and name and aws_account:
+        path = known_text(resource.inputs.get("path")) or "/"
+        arn = Arn(partition, aws_account, "role", f"{path}{name}".removeprefix("/"))
+    if arn:
+        name, partition, aws_account = arn.name, arn.partition, arn.account_id
+    return Role(name or resource.name, str(arn) if arn else "", partition, aws_account, *_trust(resource))
+
+
+def _trust(resource: ResourceState) -> tuple[Mapping[str, Any] | None, str]:
+    """Return a role's trust policy; or None, and why it is not known."""
+    written = resource.inputs.get("assumeRolePolicy")
+    if written == SECRET_TEXT or is_secret(written):
+        return None, SECRET_TRUST
+    if is_unknown(written) or _has_unknown(written):
+        return None, UNKNOWN_UNTIL_UP
+    try:
+        return written if isinstance(written, Mapping) else parse_object(str(written)), ""
+    except Mistake as mistake:
+        return None, f"its trust policy: {mistake.found}"
+
+
+def _has_unknown(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_has_unknown, value.values()))
+    return any(map(_has_unknown, value)) if isinstance(value, list) else is_unknown(value)
+
+
+def _provider_arn(resource: ResourceState, aws_accounts: Mapping[str, tuple[str, str]]) -> str:
+    if own := _arn(resource):
+        return str(own)
+    url = known_text(resource.inputs.get("url"))
+    partition, aws_account = aws_accounts.get(resource.provider, ("", ""))
+    return oidc_provider_arn(partition, aws_account, issuer_host_path(url)) if url and aws_account else ""

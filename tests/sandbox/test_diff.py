@@ -1,0 +1,132 @@
+"""`irsa diff` of previews of the real engine, held against what STS answers before and after."""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.output_schemas import check_output
+from tests.sandbox.irsa_command import irsa, report
+from tests.sandbox.project import STACK, Project
+from tests.sandbox.sessions import admitted, all_service_accounts, tokens
+
+pytestmark = pytest.mark.sandbox
+
+AUDIENCES = ["sts.amazonaws.com"]
+
+
+def bucket(*names: str) -> dict[str, Any]:
+    resources = [f"arn:aws:s3:::{name}/*" for name in names]
+    return {
+        "Version": "2012-10-17",
+        "Statement": [{"Sid": "Read", "Effect": "Allow", "Action": "s3:GetObject", "Resource": resources}],
+    }
+
+
+def binding(name: str, **more: Any) -> dict[str, Any]:
+    return {"serviceAccount": {"name": name}, "role": {"name": f"{name}-role"}, "policyArns": [], **more}
+
+
+BEFORE = {
+    "wide": binding(
+        "wide", trust={"subjects": ["diff-a:worker"]}, policy={"name": "wide-policy", "document": bucket("a", "b")}
+    ),
+    "narrow": binding("narrow", trust={"subjects": ["diff-a:*"]}),
+    "gone": binding("gone"),
+    "tagged": binding("tagged"),
+}
+AFTER = {
+    "wide": binding(
+        "wide", trust={"subjects": ["diff-a:*"]}, policy={"name": "wide-policy", "document": bucket("a", "c")}
+    ),
+    "narrow": binding("narrow", trust={"subjects": ["diff-a:worker"]}),
+    "new": {"serviceAccount": {"name": "builder", "namespace": "diff-a", "create": False}, "policyArns": []},
+    "tagged": {**binding("tagged"), "role": {"name": "tagged-role", "tags": {"team": "payments"}}},
+}
+
+
+def sessions(cloud: Any) -> set[tuple[str, str]]:
+    """Return each existing service account with the name of each role of which STS gives it a session."""
+    client = cloud.kubernetes()
+    roles = [each["Arn"] for page in cloud.aws("iam").get_paginator("list_roles").paginate() for each in page["Roles"]]
+    found = admitted(cloud, tokens(client, all_service_accounts(client), AUDIENCES), roles)
+    return {(service_account, arn.rpartition("/")[2]) for service_account, _, arn in found}
+
+
+def rights(found: Iterable[dict[str, Any]]) -> set[tuple[str, str]]:
+    return {(name, each["role"]) for each in found for name in (each["serviceAccount"], *each["suchAs"])}
+
+
+def test_who_gains_and_who_loses_is_what_sts_then_says(
+    cloud: Any, deploy: Callable[..., Project], tmp_path: Path
+) -> None:
+    """Protects reviewers: of every service account that exists, the first line says what a real token then gets."""
+    cloud.kubectl("create", "namespace", "diff-a")
+    for name in ("worker", "builder"):
+        cloud.kubectl("create", "serviceaccount", name, "-n", "diff-a")
+    project = deploy({"bindings": BEFORE})
+    first = irsa(project, "diff", "--stack", STACK)
+    project.up()
+    before = sessions(cloud)
+
+    project.set({"bindings": AFTER})
+    preview = tmp_path / "preview.json"
+    preview.write_text(project.run("preview", "--json", "--stack", STACK).stdout)
+    comment = tmp_path / "comment.md"
+    answer = irsa(project, "diff", "--stack", STACK, "--preview", str(preview), "--markdown", str(comment))
+    output = irsa(project, "diff", "--stack", STACK, "--json")
+    project.up()
+    after = sessions(cloud)
+
+    assert first.returncode == answer.returncode == output.returncode == 0, answer.stderr + output.stderr
+    assert "+ default/gone -> gone-role" in first.stdout
+    assert "not read" not in first.stdout + answer.stdout
+    found = check_output("diff", output.stdout)
+    gains, loses = rights(found["gains"]), rights(found["loses"])
+    # Automatic names end differently in each preview.
+    ours = {*BEFORE, *AFTER}
+
+    def named(those: set[tuple[str, str]]) -> set[tuple[str, str]]:
+        known = {(who, role.rpartition("-")[0] if role.startswith("new-") else role) for who, role in those}
+        return {(who, role) for who, role in known if role.partition("-")[0] in ours}
+
+    assert named(after - before) == {each for each in named(gains) if "*" not in each[0]}
+    # Who is deleted has no token any more: its right goes with its role.
+    assert named(before - after) == {each for each in named(loses) if "*" not in each[0]}
+    assert ("diff-a/builder", "wide-role") in gains
+    assert {("diff-a/*", "wide-role"), ("diff-a/*", "narrow-role")} <= gains | loses
+    assert ("diff-a/worker", "narrow-role") not in loses
+
+    text = answer.stdout
+    assert text.startswith("gains: ")
+    assert "~ role wide-role: update\n    trust policy: statement 1 (Allow)\n" in text
+    assert "+     Condition StringLike sub: system:serviceaccount:diff-a:*\n" in text
+    assert "-     Resource: arn:aws:s3:::b/*\n+     Resource: arn:aws:s3:::c/*\n" in text
+    assert "+   tags.team: payments\n" in text
+    assert [line for line in text.splitlines() if line in {*ours, "resources of no binding"}] == sorted(ours)
+    assert "unknown" not in text
+    assert "**gains:**" in comment.read_text()
+
+    code, checks = report(project, "prove", "wide", "narrow", "tagged")
+    assert code == 0, checks
+    unchanged = irsa(project, "diff", "--stack", STACK)
+    assert unchanged.stdout.splitlines()[0] == "gains: nobody; loses: nobody"
+
+
+def test_a_preview_that_fails(deploy: Callable[..., Project]) -> None:
+    """Protects pipelines: exit code 2, and the program's own mistakes as it wrote them, whoever ran the preview."""
+    project = deploy({"bindings": {"app": binding("app")}})
+    project.set({"bindings": {"app": binding("APP")}})
+    failed = project.run("preview", "--json", "--stack", STACK)
+    file = project.folder / "preview.json"
+    file.write_text(failed.stdout)
+    answers = [irsa(project, "diff", "--stack", STACK, *more) for more in ((), ("--preview", str(file)))]
+    project.set({"bindings": {}})
+
+    assert "error" in {each["severity"] for each in json.loads(failed.stdout)["diagnostics"]}
+    for answer in answers:
+        assert (answer.returncode, answer.stdout) == (2, "")
+        assert "irsa diff: the preview of stack test failed\n" in answer.stderr
+        assert "      found:   'APP' is not a service account name\n" in answer.stderr

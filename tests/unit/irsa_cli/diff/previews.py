@@ -1,0 +1,120 @@
+"""Previews as `pulumi preview --json` prints them: https://pkg.go.dev/github.com/pulumi/pulumi/pkg/v3/display#PreviewDigest."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from irsa_cli.diff.output import Diff
+from irsa_cli.diff.preview import Preview, parse_preview, parse_resource
+from irsa_cli.diff.rights import Right, Rights, rights
+from irsa_cli.diff.worlds import before_and_after
+
+ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
+OTHER_ISSUER = "oidc.eks.us-east-1.amazonaws.com/id/EXAMPLEA0000000000000000EXAMPLE"
+ACCOUNT = "111122223333"
+PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"
+COMPONENT = "irsa:index:ServiceAccountRole"
+ROLE, POLICY = "aws:iam/role:Role", "aws:iam/policy:Policy"
+ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
+OIDC_PROVIDER = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
+SERVICE_ACCOUNT = "kubernetes:core/v1:ServiceAccount"
+# sdk/go/common/resource/plugin/rpc.go of Pulumi: the string for a value that is known only during the deployment.
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+SECRET = "[secret]"
+
+
+def urn(type_: str, name: str, component: str = "app") -> str:
+    """Return the URN of a child of a component; without one, of a resource of the stack's own."""
+    parent = f"{COMPONENT}$" if component else ""
+    return f"urn:pulumi:dev::irsa::{parent}{type_}::{name}"
+
+
+def resource(type_: str, name: str, inputs: Mapping[str, Any], component: str = "app", **more: Any) -> dict[str, Any]:
+    """Return a resource as a preview has it."""
+    parent = urn(COMPONENT, component, "") if component else "urn:pulumi:dev::irsa::pulumi:pulumi:Stack::irsa-dev"
+    return {
+        "urn": urn(type_, name, component),
+        "custom": True,
+        "type": type_,
+        "parent": parent,
+        "inputs": dict(inputs),
+        "outputs": {},
+        "provider": "urn:pulumi:dev::irsa::pulumi:providers:aws::default::id",
+        **more,
+    }
+
+
+def step(op: str, old: Any = None, new: Any = None, **more: Any) -> dict[str, Any]:
+    """Return a step of a preview."""
+    states = {"oldState": old, "newState": new}
+    return {
+        "op": op,
+        "urn": (new or old)["urn"],
+        **{k: v for k, v in states.items() if v},
+        "detailedDiff": None,
+        **more,
+    }
+
+
+def digest(steps: Iterable[Any], **more: Any) -> str:
+    """Return a preview as text."""
+    return json.dumps({"steps": list(steps), "changeSummary": {"same": 7}, **more})
+
+
+def preview(*steps: Any, **more: Any) -> Preview:
+    """Return a preview, as irsa reads it."""
+    return parse_preview(digest(steps, **more), "test")
+
+
+def trust(*subjects: str, provider: str = PROVIDER, audience: str = "sts.amazonaws.com", **more: Any) -> dict[str, Any]:
+    """Return a trust policy as AWS's page has it, for patterns of service accounts, `namespace:name`."""
+    issuer = provider.partition(":oidc-provider/")[2]
+    claims = [f"system:serviceaccount:{each}" for each in subjects]
+    condition = {"StringEquals": {f"{issuer}:aud": audience}, "StringLike": {f"{issuer}:sub": claims}}
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": provider},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {**condition, **more},
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def role(document: Any, name: str = "my-role", logical: str = "app", **more: Any) -> dict[str, Any]:
+    """Return a role that exists."""
+    written = document if isinstance(document, str) else json.dumps(document)
+    arn = f"arn:aws:iam::{ACCOUNT}:role/{name}"
+    inputs = {"name": name, "assumeRolePolicy": written, "path": "/"}
+    return resource(ROLE, logical, inputs, **{"outputs": {"arn": arn, "name": name}, **more})
+
+
+def without_outputs(found: dict[str, Any]) -> dict[str, Any]:
+    """Return a resource as a preview has it that is going to exist."""
+    return {**found, "outputs": {}}
+
+
+def oidc_provider(*client_ids: str, issuer: str = ISSUER) -> dict[str, Any]:
+    """Return an IAM OIDC provider that exists."""
+    arn = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{issuer}"
+    inputs = {"url": f"https://{issuer}", "clientIdLists": list(client_ids)}
+    return resource(OIDC_PROVIDER, issuer, inputs, "", outputs={"arn": arn})
+
+
+def rights_of(
+    *steps: Any, state: Sequence[Mapping[str, Any]] = (), live: Sequence[str] = (), issuer: str = ISSUER
+) -> Rights:
+    """Return who gains and who loses, with these service accounts in the cluster, `namespace:name`."""
+    found = preview(*steps)
+
+    before, after = before_and_after([parse_resource(each, "state") for each in state], found.steps)
+    return rights(before, after, {issuer: live})
+
+
+def pairs(found: Iterable[Right]) -> set[tuple[str, str]]:
+    """Return service accounts and roles."""
+    return {(each.service_account, each.role) for each in found}
+
+
+def diff(**values: Any) -> Diff:
+    """Return a diff of the stack dev."""
+    return Diff(**{"stack": "dev", **values})

@@ -1,0 +1,244 @@
+"""What changes of each binding: its resources, their annotations, tags and settings."""
+
+import json
+from typing import Any
+
+import pytest
+
+from irsa_cli.diff.changes import BindingChange, PropertyChange, ResourceChange, changes
+from irsa_cli.diff.components import component_keys_of, kubernetes_providers
+from irsa_cli.diff.preview import parse_resource
+from tests.unit.irsa_cli.diff.previews import (
+    ATTACHMENT,
+    COMPONENT,
+    OIDC_PROVIDER,
+    POLICY,
+    ROLE,
+    SECRET,
+    SERVICE_ACCOUNT,
+    UNKNOWN,
+    preview,
+    resource,
+    role,
+    step,
+    trust,
+    urn,
+)
+
+BUCKET = "aws:s3/bucket:Bucket"
+
+
+def all_changes(*steps: Any, **more: Any) -> tuple[list[BindingChange], list[ResourceChange]]:
+    found = preview(*steps, **more)
+    return changes(found.steps, component_keys_of([], found))
+
+
+def only(*steps: Any) -> ResourceChange:
+    (binding,), others = all_changes(*steps)
+    assert not others
+    (found,) = binding.resources
+    return found
+
+
+def settings(before: Any, after: Any, type_: str = ROLE, **more: Any) -> list[tuple[str, str | None, str | None]]:
+    found = only(step("update", resource(type_, "x", before), resource(type_, "x", after), **more))
+    return [(each.property, each.before, each.after) for each in found.settings]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({"description": "a"}, {"description": "b"}, [("description", "a", "b")]),
+        ({}, {"maxSessionDuration": 7200}, [("maxSessionDuration", None, "7200")]),
+        ({"permissionsBoundary": "x"}, {}, [("permissionsBoundary", "x", None)]),
+        (
+            {"tags": {"a": "1", "b": "2"}},
+            {"tags": {"a": "1", "c": "3"}},
+            [("tags.b", "2", None), ("tags.c", None, "3")],
+        ),
+        ({"tags": {"b c": "1"}}, {"tags": {}}, [('tags["b c"]', "1", None)]),
+        ({"list": ["a", "b"]}, {"list": ["b", "c"]}, [("list", "a", None), ("list", None, "c")]),
+        ({"list": ["a", "b"]}, {"list": ["b", "a"]}, [("list", '["a", "b"]', '["b", "a"]')]),
+        (
+            {"list": [{"n": "a"}]},
+            {"list": [{"n": "b"}, {"n": "c"}]},
+            [("list[0].n", "a", "b"), ("list[1].n", None, "c")],
+        ),
+        ({"flag": True}, {"flag": "true"}, [("flag", "true", "true")]),
+        ({"a": "x", "__defaults": []}, {"a": "x", "__defaults": ["a"]}, []),
+        ({"a": "x", "b": ["1"]}, {"a": "x", "b": ["1"]}, []),
+    ],
+)
+def test_settings_that_change(before: Any, after: Any, expected: Any) -> None:
+    """Protects readers: every setting that changes, and none that does not."""
+    assert settings(before, after) == expected
+
+
+def test_tags_are_listed_once() -> None:
+    """Protects readers: `tagsAll` repeats the tags; what the provider's defaults add is only there."""
+    before, after = (
+        {"tags": {"a": "1"}, "tagsAll": {"a": "1"}},
+        {"tags": {"a": "2"}, "tagsAll": {"a": "2", "team": "x"}},
+    )
+
+    assert settings(before, after) == [("tags.a", "1", "2"), ("tagsAll.team", None, "x")]
+
+
+def test_a_value_that_is_not_known_yet() -> None:
+    """Protects readers: of what changes it is said, and of what is created it says nothing."""
+    old, new = (resource(ROLE, "x", {"description": each}) for each in ("a", UNKNOWN))
+    (found,) = only(step("update", old, new)).settings
+
+    assert found == PropertyChange("description", "a", None, unknown=True)
+    assert only(step("create", None, new)).settings == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("a", SECRET), (SECRET, "b"), (SECRET, SECRET), ({"x": SECRET}, {"x": SECRET})]
+)
+def test_a_secret_is_named_and_not_shown(before: Any, after: Any) -> None:
+    """Protects secrets; two of them look alike, so that the engine's reason tells that one changes."""
+    found = only(
+        step("update", resource(ROLE, "x", {"a": before}), resource(ROLE, "x", {"a": after}), diffReasons=["a"])
+    )
+
+    (setting,) = found.settings
+    assert setting.secret
+    assert (setting.before, setting.after) == (None, None)
+
+
+def test_a_secret_that_stays_is_not_named() -> None:
+    """Protects readers from noise."""
+    old, new = (resource(ROLE, "x", {"a": SECRET, "description": each}) for each in "ab")
+
+    assert [each.property for each in only(step("update", old, new, diffReasons=["description"])).settings] == [
+        "description"
+    ]
+
+
+def test_what_drifted_is_compared_with_what_the_cloud_had() -> None:
+    """Protects repairs: after a refresh, only what was read differs from the stack's own inputs."""
+    inputs = {"description": "declared"}
+    old = resource(ROLE, "x", inputs, outputs={"description": "by hand"})
+    found = only(step("update", old, resource(ROLE, "x", inputs), diffReasons=["description"]))
+
+    assert found.settings == (PropertyChange("description", "by hand", "declared"),)
+
+
+def test_defaults_of_what_is_created_are_left_out() -> None:
+    """Protects readers from what nobody wrote."""
+    inputs = {"name": "x", "path": "/", "description": "d", "__defaults": ["path"], "tags": {"a": "1"}}
+    found = only(step("create", None, resource(ROLE, "x", inputs)))
+
+    assert [each.property for each in found.settings] == ["description", "tags.a"]
+
+
+def test_a_document_that_is_no_policy_is_shown_whole() -> None:
+    """Protects reviewers: what irsa cannot compare it does not hide."""
+    old, new = (resource(POLICY, "p", {"name": "p", "policy": each}) for each in ("{}", "x"))
+    found = only(step("update", old, new))
+
+    assert (found.statements, found.settings) == ((), (PropertyChange("policy", "{}", "x"),))
+
+
+def test_an_annotation_that_changes_keeps_the_others() -> None:
+    """Protects readers of service accounts."""
+
+    def service_account(role_arn: str) -> dict[str, Any]:
+        metadata = {
+            "name": "app",
+            "namespace": "team-a",
+            "annotations": {"eks.amazonaws.com/role-arn": role_arn, "x": "y"},
+        }
+        return resource(SERVICE_ACCOUNT, "app", {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+
+    found = only(step("update", service_account("a"), service_account("b")))
+
+    assert (found.kind, found.name, found.word) == ("service account", "team-a/app", "update")
+    assert [each.property for each in found.settings] == ['metadata.annotations["eks.amazonaws.com/role-arn"]']
+
+
+@pytest.mark.parametrize(
+    ("op", "type_", "word"),
+    [
+        ("create", ROLE, "create"),
+        ("import", ROLE, "import"),
+        ("create", ATTACHMENT, "attach"),
+        ("delete", ATTACHMENT, "detach"),
+        ("create", "kubernetes:core/v1:ServiceAccountPatch", "adopt"),
+        ("delete", "kubernetes:core/v1:ServiceAccountPatch", "release"),
+        ("some-new-op", ROLE, "some-new-op"),
+    ],
+)
+def test_words_for_operations(op: str, type_: str, word: str) -> None:
+    """Protects readers: an attachment is attached, and what a stack only annotates is not created."""
+    states = [resource(type_, "x", {})]
+    found = only(step(op, *states) if op == "delete" else step(op, None, *states))
+
+    assert (found.operation, found.word) == (op, word)
+
+
+def test_an_attachment_has_the_name_of_its_policy() -> None:
+    """Protects readers: the ARN of a policy that is created is not known yet."""
+    policy = resource(POLICY, "policy/app-policy", {"name": "app-policy", "policy": json.dumps(trust())})
+    inputs = {"policyArn": UNKNOWN, "role": "my-role"}
+    attachment = resource(ATTACHMENT, "x", inputs, propertyDependencies={"policyArn": [policy["urn"]]})
+    (binding,), _ = all_changes(step("create", None, attachment), step("create", None, policy))
+
+    assert [(each.kind, each.name, each.word) for each in binding.resources] == [
+        ("policy", "app-policy", "create"),
+        ("policy", "app-policy", "attach"),
+    ]
+
+
+def test_bindings_have_the_keys_of_the_stack_file() -> None:
+    """Protects readers: components are named after their role, and people know the key."""
+    old = {**role(trust(), "old-role"), "parent": urn(COMPONENT, "role/old-role", "")}
+    component = {"urn": old["parent"], "type": COMPONENT, "outputs": {"key": "old-key"}}
+    new = {
+        **role(trust(), "new-role"),
+        "parent": urn(COMPONENT, "role/new-role", ""),
+        "urn": urn(ROLE, "role/new-role"),
+    }
+    config = {"irsa:bindings": json.dumps({"new-key": {"role": {"name": "New-Role"}}})}
+    bindings, _ = all_changes(step("delete", old), step("delete", component), step("create", None, new), config=config)
+
+    assert [each.key for each in bindings] == ["new-key", "old-key"]
+
+
+def test_components_of_one_name_stay_apart() -> None:
+    """Protects programs of one's own, where two components of one name have different parents."""
+    parents = [f"urn:pulumi:dev::irsa::my:app:{each}${COMPONENT}::app" for each in ("One", "Two")]
+    bindings, _ = all_changes(
+        *(step("create", None, {**role(trust()), "parent": each, "urn": f"{each}-role"}) for each in parents)
+    )
+
+    assert [each.key for each in bindings] == [f"my:app:{each}${COMPONENT}::app" for each in ("One", "Two")]
+
+
+def test_what_belongs_to_no_binding() -> None:
+    """Protects readers: nothing that changes is left out, and the stack itself is no change."""
+    stack = {"urn": "urn:pulumi:dev::irsa::pulumi:pulumi:Stack::irsa-dev", "type": "pulumi:pulumi:Stack"}
+    bucket = resource(BUCKET, "logs", {"bucket": "logs"}, "")
+    provider = resource(OIDC_PROVIDER, "x", {"url": "https://x.example", "clientIdLists": ["a"]}, "")
+    bindings, others = all_changes(*(step("create", None, each) for each in (stack, bucket, provider)))
+
+    assert not bindings
+    assert [(each.kind, each.name) for each in others] == [("OIDC provider", "x.example"), (BUCKET, "logs")]
+
+
+def test_the_providers_that_lead_to_clusters() -> None:
+    """Protects the look into clusters: by the providers; before the first deployment, by the configuration."""
+    first = preview(
+        step("create", None, resource(SERVICE_ACCOUNT, "x", {})),
+        config={"kubernetes:context": "blue", "aws:region": "x"},
+    )
+    (default,) = kubernetes_providers([], first, {}).values()
+    assert default.inputs == {"context": "blue"}
+    assert kubernetes_providers([], preview(step("create", None, role(trust()))), {}) == {}
+
+    provider = resource("pulumi:providers:kubernetes", "green", {"context": "green"}, "", id="1")
+    used = resource(SERVICE_ACCOUNT, "x", {}, provider=f"{provider['urn']}::1")
+    keys = {used["parent"]: ("app", "green-key")}
+    found = kubernetes_providers([parse_resource(each, "") for each in (provider, used)], first, keys)
+    assert [(each.name, each.cluster) for each in found.values()] == [("green", "green-key")]

@@ -1,0 +1,197 @@
+"""A diff as lines of text."""
+
+import re
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irsa_cli.diff.changes import BindingChange, PropertyChange, ResourceChange
+from irsa_cli.diff.lines import rows_of
+from irsa_cli.diff.output import Diff
+from irsa_cli.diff.rights import Right, Undecided
+from irsa_cli.diff.statements import Element, StatementChange
+from tests.unit.irsa_cli.diff.previews import ISSUER, OTHER_ISSUER, diff
+
+ARN = "arn:aws:iam::111122223333:role/my-role"
+WORKER = Right("team-a/worker", "my-role", ARN, ISSUER)
+
+
+def text(found: Diff) -> str:
+    return "\n".join(line for row in rows_of(found) for line in row.lines)
+
+
+def change(**values: Any) -> ResourceChange:
+    return ResourceChange(
+        **{
+            "operation": "update",
+            "word": "update",
+            "kind": "role",
+            "name": "my-role",
+            "cluster": "",
+            "urn": "",
+            **values,
+        }
+    )
+
+
+def test_one_role() -> None:
+    """Protects the form: who gains and loses first, then the statement with what is added and removed."""
+    sub = "Condition StringLike sub"
+    statement = StatementChange(
+        "1", "Allow", "changed", "", (Element(sub, "system:serviceaccount:team-a:worker"),), (Element(sub, "a b"),)
+    )
+    resource = change(
+        document="trust policy",
+        statements=(statement,),
+        settings=(PropertyChange("tags.team", "a", "b"), PropertyChange("description", None, None, unknown=True)),
+    )
+    found = diff(gains=[WORKER], bindings=[BindingChange("my-app", (resource,))], unchanged=3, warnings=["wide trust"])
+
+    assert (
+        text(found)
+        == """\
+gains: team-a/worker -> my-role; loses: nobody
+
+my-app
+~ role my-role: update
+    trust policy: statement 1 (Allow)
+-     Condition StringLike sub: "a b"
++     Condition StringLike sub: system:serviceaccount:team-a:worker
+-   tags.team: a
++   tags.team: b
++   description: (not known until `pulumi up`)
+
+~ warning: wide trust
+
+stack dev: 1 binding changes: 1 update; 3 resources stay as they are"""
+    )
+
+
+def test_nothing_changes() -> None:
+    """Protects who deploys nothing: it is said, not left empty."""
+    assert (
+        text(diff(unchanged=7))
+        == """\
+gains: nobody; loses: nobody
+
+stack dev: 0 bindings change: no changes; 7 resources stay as they are"""
+    )
+
+
+def test_a_whole_statement_has_its_effect_in_the_title() -> None:
+    """Protects readers from one line too many; of an effect that changes, both are shown."""
+    elements = (Element("Effect", "Allow"), Element("Action", "s3:GetObject"))
+    added = change(document="policy document", statements=(StatementChange("Read", "Allow", "added", "", elements),))
+    moved = change(document="policy document", statements=(StatementChange("Read", "Allow", "moved", "app-2"),))
+    found = text(diff(bindings=[BindingChange("app", (added, moved))]))
+
+    assert "+   policy document: statement Read (Allow) added\n+     Action: s3:GetObject\n" in found
+    assert "~   policy document: statement Read (Allow) moved here from app-2\n" in found
+
+
+def test_many_rights_are_counted_in_the_first_line() -> None:
+    """Protects the first line: it fits 80 columns, and each right has a line below."""
+    many = [Right(f"team-a/{index}", "my-role", ARN, ISSUER) for index in range(1_000)]
+    lines = text(diff(gains=many, loses=[WORKER])).splitlines()
+
+    assert lines[0] == "gains: 1,000 (below); loses: 1 (below)"
+    assert lines[1:1001] == [f"+ team-a/{index} -> my-role" for index in range(1_000)]
+    assert lines[1001] == "- team-a/worker -> my-role"
+
+
+def test_what_is_not_certain() -> None:
+    """Protects reviewers: what may be is said apart from what is, with the reason."""
+    found = diff(
+        may_gain=[WORKER],
+        cannot_tell=[Undecided("other-role", "", "its trust policy is not known until `pulumi up`")],
+        other_principals=["third-role"],
+    )
+    lines = text(found).splitlines()
+
+    assert lines[:2] == [
+        "gains: nobody; loses: nobody; may gain: 1 (below); cannot tell: 1 (below);",
+        "    other principals: 1 (below)",
+    ]
+    assert "~ may gain: team-a/worker -> my-role" in lines
+    assert "~ cannot tell: other-role: its trust policy is not known until `pulumi up`" in lines
+    assert "~ other principals: third-role" in lines
+
+
+def test_a_pattern_has_examples() -> None:
+    """Protects reviewers: whom a pattern admits today, and how many more."""
+    names = tuple(f"a/{index}" for index in range(7))
+    found = text(diff(gains=[Right("a/*", "my-role", ARN, ISSUER, names), Right("*/*", "my-role", ARN, ISSUER)]))
+
+    assert "+ a/* -> my-role (such as a/0, a/1, a/2, a/3, a/4 and 2 more)\n" in found
+    assert "+ every service account -> my-role\n" in found
+
+
+def test_clusters_and_accounts_are_told_apart() -> None:
+    """Protects several clusters, and roles of one name in two AWS accounts."""
+    other = ARN.replace("111122223333", "444455556666")
+    rights = [WORKER, Right("team-a/worker", "my-role", other, OTHER_ISSUER)]
+    found = text(diff(gains=rights, clusters={ISSUER: "blue"}))
+
+    assert f"+ team-a/worker in blue -> {ARN}\n" in found
+    assert f"+ team-a/worker in {OTHER_ISSUER} -> {other}\n".replace("\n", "") in re.sub(r"\n\+     ", " ", found)
+
+
+TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=200)
+ELEMENTS = st.lists(st.builds(Element, TEXTS, TEXTS), max_size=3).map(tuple)
+STATEMENTS = st.builds(
+    StatementChange,
+    TEXTS,
+    st.sampled_from(["Allow", "Deny"]),
+    st.sampled_from(["added", "removed", "changed", "moved"]),
+    TEXTS,
+    ELEMENTS,
+    ELEMENTS,
+)
+SETTINGS = st.builds(PropertyChange, TEXTS, st.none() | TEXTS, st.none() | TEXTS, st.booleans(), st.booleans())
+RESOURCES = st.builds(
+    ResourceChange,
+    *[TEXTS] * 6,
+    st.booleans(),
+    st.lists(TEXTS, max_size=3).map(tuple),
+    TEXTS,
+    st.lists(STATEMENTS, max_size=2).map(tuple),
+    st.lists(SETTINGS, max_size=2).map(tuple),
+)
+RIGHTS = st.lists(st.builds(Right, TEXTS, TEXTS, TEXTS, TEXTS, st.lists(TEXTS, max_size=7).map(tuple)), max_size=3)
+DIFFS = st.builds(
+    Diff,
+    TEXTS,
+    RIGHTS,
+    RIGHTS,
+    RIGHTS,
+    RIGHTS,
+    st.lists(st.builds(Undecided, TEXTS, TEXTS, TEXTS), max_size=2),
+    st.lists(TEXTS, max_size=2),
+    st.just({}),
+    st.lists(st.builds(BindingChange, TEXTS, st.lists(RESOURCES, max_size=2).map(tuple)), max_size=3),
+    st.lists(RESOURCES, max_size=2),
+    st.integers(0, 10**6),
+    st.lists(TEXTS, max_size=2),
+    st.lists(TEXTS, max_size=2),
+)
+
+
+@given(DIFFS)
+def test_lines_of_any_text(found: Diff) -> None:
+    """Protects terminals and logs: 80 columns, unless one text alone is longer, and no control characters."""
+    for row in rows_of(found):
+        assert row.lines
+        for line in row.lines:
+            assert line.isprintable()
+            # No line has two pieces and more than 80 columns: what is after its indentation is one of the pieces.
+            assert len(line) <= 80 or line.lstrip("+-~ ") in {
+                piece.lstrip("+-~ ") for piece in map(printed, row.pieces)
+            }
+            assert not row.sign or line.startswith(f"{row.sign} ")
+
+
+def printed(piece: str) -> str:
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in piece).replace(
+        "##[", r"#\x23["
+    )

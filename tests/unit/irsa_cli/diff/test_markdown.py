@@ -1,0 +1,173 @@
+"""A diff as Markdown, read by a CommonMark parser."""
+
+import re
+
+import pytest
+from hypothesis import given
+from markdown_it import MarkdownIt
+
+from irsa_cli.diff.changes import BindingChange, PropertyChange
+from irsa_cli.diff.lines import rows_of
+from irsa_cli.diff.markdown import LONGEST, code, markdown
+from irsa_cli.diff.output import Diff
+from irsa_cli.diff.rights import Right
+from irsa_cli.diff.statements import Element, StatementChange
+from tests.unit.irsa_cli.diff.previews import ISSUER, diff
+from tests.unit.irsa_cli.diff.test_lines import DIFFS, WORKER, change
+
+COMMAND = "irsa diff --stack dev"
+# "Maximum is 65536 characters": what GitHub's API answers to a longer comment.
+GITHUB = 65_536
+OWN_WORDS = re.compile(
+    r"irsa diff: stack|\d[\d,]* more lines|\d[\d,]* of \d[\d,]* sections|are not shown|shows them\.|nobody|[;:.\s]|"
+    r"(gains|loses|may gain|may lose|cannot tell|other principals):|</?details( open)?>|</?summary>"
+)
+HOSTILE = [
+    "@octocat",
+    "<img src=x onerror=alert(1)>",
+    "</details></code><b>",
+    "a|b|c",
+    "`@octocat`",
+    "``` @octocat",
+    "```\n\n# @octocat",
+    "````",
+    "![x](https://example.org/x.png)",
+    "[x](javascript:alert(1))",
+    "https://example.org/#1",
+    "&lt;b&gt; &#64;octocat",
+    "-->",
+    "x\n\n<b>@octocat</b>\n",
+    "\\`@octocat\\`",
+]
+
+
+def outside_of_code(text: str) -> str:
+    """Return what a reader of the Markdown gets as text, or as HTML: all but code spans and code blocks."""
+    every = [
+        each for token in MarkdownIt("gfm-like", {"linkify": False}).parse(text) for each in token.children or [token]
+    ]
+    # HTML blocks are ours, and escape what is within <code>.
+    return "\n".join(
+        re.sub(r"<code>[^<]*</code>", "", each.content) for each in every if each.type not in {"code_inline", "fence"}
+    )
+
+
+def everywhere(text: str) -> Diff:
+    """Return a diff with a text in all places that others write."""
+    statement = StatementChange(text, "Allow", "added", text, (Element(text, text),), (Element(text, text),))
+    resource = change(
+        kind=text,
+        name=text,
+        cluster=text,
+        document="policy document",
+        statements=(statement,),
+        word=text,
+        replaced_for=(text,),
+        settings=(PropertyChange(text, text, text),),
+    )
+    right = Right(text, text, text, text, (text,))
+    return diff(
+        stack=text,
+        gains=[right],
+        loses=[WORKER],
+        other_principals=[text],
+        bindings=[BindingChange(text, (resource,))],
+        other=[resource],
+        warnings=[text],
+        not_read=[text],
+    )
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_what_others_wrote_stays_in_code(text: str) -> None:
+    """The attack: names and policies that mention people, close our elements, or become HTML, links or images."""
+    found = outside_of_code(markdown(everywhere(text), COMMAND))
+
+    for sign in ("octocat", "onerror", "<b>", "javascript", "example.org", "a|b", "<img"):
+        assert sign not in found, found
+    assert found.count("<details") == found.count("</details>") == 2
+
+
+@given(DIFFS)
+def test_any_text_stays_in_code(found: Diff) -> None:
+    """Protects comments: outside of code there are only our own words, and the elements are closed."""
+    text = markdown(found, COMMAND)
+    outside = outside_of_code(text)
+
+    assert OWN_WORDS.sub("", outside) == "", outside
+    assert outside.count("<details") == outside.count("</details>")
+    assert len(text) <= LONGEST
+
+
+def test_the_form() -> None:
+    """Protects the comment: GitHub colors lines of a diff that begin with + and -."""
+    resource = change(settings=(PropertyChange("tags.team", "a", "b"),))
+    found = markdown(diff(gains=[WORKER], bindings=[BindingChange("my-app", (resource,))]), COMMAND)
+
+    assert (
+        found
+        == """\
+### irsa diff: stack `dev`
+
+**gains:** `team-a/worker -> my-role`; **loses:** nobody
+
+<details open><summary><code>my-app</code></summary>
+
+```diff
+~ role my-role: update
+-   tags.team: a
++   tags.team: b
+```
+
+</details>
+
+
+`stack dev: 1 binding changes: 1 update; 0 resources stay as they are`
+"""
+    )
+
+
+def test_all_that_fits_is_there() -> None:
+    """Protects readers: every line of the text is in the comment."""
+    resource = change(settings=tuple(PropertyChange(f"tags.t{index}", "a", "b") for index in range(100)))
+    found = diff(gains=[WORKER], bindings=[BindingChange(f"app-{index}", (resource,)) for index in range(4)])
+    text = markdown(found, COMMAND)
+
+    assert all(line in text for row in rows_of(found) if row.sign for line in row.lines)
+    assert "not shown" not in text
+
+
+def test_what_does_not_fit_is_counted() -> None:
+    """Protects against a comment that GitHub refuses, and one that is silently cut."""
+    rights = [Right(f"team-{index}/app", "my-role", "", ISSUER) for index in range(5_000)]
+    resource = change(settings=tuple(PropertyChange(f"tags.t{index}", "a", "b") for index in range(100)))
+    bindings = [BindingChange(f"app-{index}", (resource,)) for index in range(1_000)]
+    text = markdown(diff(gains=rights, bindings=bindings), COMMAND)
+
+    shown = len(re.findall("^\\+ team-", text, re.MULTILINE))
+    assert 0 < shown < 5_000
+    assert f"**{5_000 - shown:,} more lines are not shown**: `{COMMAND}` shows them." in text
+    opened = text.count("<details")
+    assert 0 < opened < 1_000
+    assert f"**{1_000 - opened:,} of 1,000 sections are not shown**: `{COMMAND}` shows them." in text
+    assert len(text) + 200 <= GITHUB
+
+
+def test_one_line_that_is_too_long() -> None:
+    """Protects against one value that leaves no room for anything else."""
+    resource = change(settings=tuple(PropertyChange("x" * 9_000 + str(index), "a", "b") for index in range(50)))
+    text = markdown(diff(bindings=[BindingChange("app", (resource,))], warnings=["y" * 90_000]), COMMAND)
+
+    assert "more characters)" in text
+    assert "more lines are not shown" in text
+    assert len(text) + 200 <= GITHUB
+
+
+@pytest.mark.parametrize("text", ["a", "`", "``a`", " ", "a`b``c", "\\`"])
+def test_a_code_span_has_the_text(text: str) -> None:
+    """Protects names with backticks: https://spec.commonmark.org/0.31.2/#code-spans."""
+    (paragraph,) = [each for each in MarkdownIt().parse(code(text)) if each.type == "inline"]
+
+    assert [(each.type, each.content.strip() or " ") for each in paragraph.children or ()] == [
+        ("code_inline", text.strip() or " ")
+    ]

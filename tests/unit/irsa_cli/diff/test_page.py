@@ -1,0 +1,58 @@
+"""The example of docs/diff.md."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from irsa_cli.main import main
+from irsa_cli.state import Previewed
+from tests.unit.irsa_cli.diff.previews import POLICY, digest, resource, role, step, trust, without_outputs
+from tests.unit.irsa_cli.diff.test_verb import Cluster
+
+PAGE = Path(__file__).parents[4] / "docs" / "diff.md"
+
+
+def policy(actions: list[str], *buckets: str) -> dict[str, Any]:
+    statement = {
+        "Sid": "Read",
+        "Effect": "Allow",
+        "Action": actions,
+        "Resource": [f"arn:aws:s3:::{b}/*" for b in buckets],
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return resource(POLICY, "reports", {"name": "reports", "policy": document}, "reports")
+
+
+def named(name: str, *subjects: str, **tags: str) -> dict[str, Any]:
+    found = role(trust(*subjects), name, name)
+    parent = {"parent": found["parent"].replace("::app", f"::{name}")}
+    return {**found, **parent, "inputs": {**found["inputs"], "tags": tags}}
+
+
+def test_the_example_is_what_the_command_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects readers of the page."""
+    created = {**without_outputs(named("mailer", "team-b:mailer"))}
+    created["inputs"]["__defaults"] = ["path"]
+    steps = [
+        step(
+            "update", named("reports", "team-a:reports"), without_outputs(named("reports", "team-a:*", team="payments"))
+        ),
+        step("update", policy(["s3:GetObject"], "a", "drafts"), policy(["s3:GetObject", "s3:ListBucket"], "a")),
+        step("create", None, created),
+        step("delete", named("old", "default:old")),
+    ]
+    warning = {"severity": "warning", "message": "warning: 'team-a:*' trusts all service accounts of team-a"}
+    text = digest(steps, diagnostics=[warning], changeSummary={"same": 40}).replace("urn:pulumi:dev", "urn:pulumi:prod")
+    provider = {"urn": "urn:pulumi:prod::irsa::pulumi:providers:kubernetes::k", "type": "pulumi:providers:kubernetes"}
+    monkeypatch.setattr("irsa_cli.diff.verb.previewed", lambda _: Previewed(text, ""))
+    monkeypatch.setattr("irsa_cli.diff.verb.exported_state", lambda _: {"deployment": {"resources": [provider]}})
+    monkeypatch.setattr(Cluster, "service_accounts", lambda *_: ["team-a:builder", "team-a:reports", "team-a:default"])
+    monkeypatch.setattr("irsa_cli.live.kubernetes.LiveClusters.of", lambda *_: Cluster())
+
+    assert main(["diff", "--stack", "prod"]) == 0
+    example = PAGE.read_text().partition("$ irsa diff --stack prod\n")[2].partition("```")[0]
+    assert capsys.readouterr().out == example

@@ -1,0 +1,97 @@
+"""What `pulumi preview --json` prints, read."""
+
+import json
+from typing import Any
+
+import pytest
+
+from irsa_cli.diff.preview import parse_preview
+from irsa_cli.exits import CouldNotLookError
+from tests.unit.irsa_cli.diff.previews import POLICY, digest, preview, resource, role, step, trust
+
+OLD, NEW = (resource(POLICY, "p", {"name": name}) for name in ("old", "new"))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "not JSON"),
+        ('{"sequence":0}\n{"sequence":1}\n', "PULUMI_ENABLE_STREAMING_JSON_PREVIEW"),
+        ("[]", "the document is not a JSON object"),
+        ("{}", "no steps, diagnostics or changeSummary"),
+        ('{"steps": {"op": "x"}}', "steps is not a list"),
+        ('{"steps": ["x"]}', "steps[0] is not a JSON object"),
+        (digest([{"op": "create"}]), "steps[0] has neither oldState nor newState"),
+        (digest([{"op": "create", "newState": {"type": "t"}}]), "steps[0].newState.urn is not a string"),
+        (digest([{"op": "create", "newState": {"type": "t", "urn": "x"}}]), "steps[0].newState.urn is not a URN"),
+        (digest([{"newState": NEW}]), "steps[0].op is not a string"),
+        (digest([], diagnostics=["x"]), "diagnostics[0] is not a JSON object"),
+        ("[" * 100_000, "not JSON"),
+    ],
+)
+def test_what_is_no_preview_is_said(text: str, says: str) -> None:
+    """Protects who passes a wrong file, or one that a failed command left empty: where, and never a traceback."""
+    with pytest.raises(
+        CouldNotLookError, match=r"^preview\.json is not what `pulumi preview --json` prints: "
+    ) as error:
+        parse_preview(text, "preview.json")
+
+    assert says in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [step("replace", OLD, NEW, replaceReasons=["name"])],
+        [step("create-replacement", OLD, NEW), step("replace", OLD, NEW), step("delete-replaced", OLD)],
+        [step("delete-replaced", OLD), step("replace", OLD, NEW), step("create-replacement", OLD, NEW)],
+    ],
+)
+def test_a_replacement_is_one_step(steps: list[Any]) -> None:
+    """Protects readers: the engine may list three steps for one resource, and it is one change."""
+    (found,) = preview(*steps).steps
+
+    assert (found.operation, found.old and found.old.inputs["name"]) == ("replace", "old")
+    assert found.new
+    assert found.new.inputs["name"] == "new"
+
+
+@pytest.mark.parametrize("op", ["same", "read", "refresh", "discard", "read-replacement"])
+def test_what_changes_nothing_is_no_step(op: str) -> None:
+    """Protects readers from resources that stay as they are, which --show-sames and --refresh list."""
+    assert preview(step(op, OLD, OLD)).steps == ()
+
+
+def test_a_protection_that_changes_is_a_step() -> None:
+    """Protects the one change that the engine calls `same`."""
+    (found,) = preview(step("same", OLD, {**OLD, "protect": True})).steps
+
+    assert found.new
+    assert found.new.protected
+
+
+def test_what_an_earlier_replacement_left_is_beside_its_successor() -> None:
+    """Protects the resource that lives: the one that is deleted has the same URN."""
+    found = preview(step("update", OLD, NEW), step("delete", {**OLD, "delete": True})).steps
+
+    assert [each.operation for each in found] == ["update", "delete"]
+
+
+def test_messages_are_listed_by_severity() -> None:
+    """Protects warnings: each once, without the words that the engine puts before them; others are left out."""
+    said = [
+        {"severity": "warning", "message": "warning: wide trust\n", "urn": role(trust())["urn"]},
+        {"severity": "warning", "message": "warning: wide trust\n", "urn": role(trust())["urn"]},
+        {"severity": "error", "message": "error: update failed"},
+        {"severity": "info", "message": "hello"},
+    ]
+    found = parse_preview(json.dumps({"diagnostics": said}), "test")
+
+    assert (found.warnings, found.errors) == (("app: wide trust",), ("update failed",))
+
+
+def test_stack_and_what_is_unchanged() -> None:
+    """Protects the last line of the report."""
+    found = preview(step("update", OLD, NEW))
+
+    assert (found.stack, found.unchanged) == ("dev", 7)

@@ -1,0 +1,241 @@
+"""Who gains and who loses the right to assume a role, case by case, as IAM's documentation decides."""
+
+import json
+from typing import Any
+
+import pytest
+
+from irsa_cli.diff.rights import UNDECIDED
+from tests.unit.irsa_cli.diff.previews import (
+    ACCOUNT,
+    ISSUER,
+    OTHER_ISSUER,
+    PROVIDER,
+    SECRET,
+    UNKNOWN,
+    oidc_provider,
+    pairs,
+    rights_of,
+    role,
+    step,
+    trust,
+    without_outputs,
+)
+
+WORKER = ("team-a/worker", "my-role")
+DENY = {
+    "Effect": "Deny",
+    "Principal": {"Federated": PROVIDER},
+    "Action": "sts:AssumeRoleWithWebIdentity",
+    "Condition": {"StringLike": {f"{ISSUER}:sub": "system:serviceaccount:team-a:s*"}},
+}
+
+
+def changed(before: Any, after: Any) -> dict[str, Any]:
+    return step("update", role(before), without_outputs(role(after)))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "gains", "loses"),
+    [
+        (["a:one"], ["a:one", "a:two"], {"a/two"}, set()),
+        (["a:one", "a:two"], ["a:one"], set(), {"a/two"}),
+        (["a:one"], ["a:*"], {"a/*"}, set()),
+        (["a:*"], ["a:one"], set(), {"a/*"}),
+        (["a:s*"], ["a:*"], {"a/*"}, set()),
+        (["a:*"], ["a:s*"], set(), {"a/*"}),
+        (["a:*"], ["b:*"], {"b/*"}, {"a/*"}),
+        (["a:one"], ["*:*"], {"*/*"}, set()),
+        (["a:*"], ["*"], {"*/*"}, set()),
+        (["a*:*"], ["ab*:*"], set(), {"a*/*"}),
+        (["a:?"], ["a:*"], {"a/*"}, set()),
+        (["a:one"], ["a:one"], set(), set()),
+        (["a:one", "a:*"], ["a:*"], set(), set()),
+        (["a:*"], ["a:*", "a:one", "a:t*"], set(), set()),
+    ],
+)
+def test_a_changed_trust(before: list[str], after: list[str], gains: set[str], loses: set[str]) -> None:
+    """Protects reviewers: a pattern that grows is seen though no service account of it exists, and no more than it."""
+    found = rights_of(changed(trust(*before), trust(*after)))
+
+    assert {each.service_account for each in found.gains} == gains
+    assert {each.service_account for each in found.loses} == loses
+    assert not found.may_gain
+    assert not found.may_lose
+    assert not found.cannot_tell
+
+
+def test_a_pattern_names_those_that_exist() -> None:
+    """Protects reviewers: whom the pattern admits today, without who was admitted before."""
+    found = rights_of(changed(trust("a:one"), trust("a:one", "a:*")), live=["a:one", "a:two", "a:default", "b:default"])
+
+    (right,) = found.gains
+    assert (right.service_account, right.such_as, right.issuer) == ("a/*", ("a/default", "a/two"), ISSUER)
+    assert right.role_arn == f"arn:aws:iam::{ACCOUNT}:role/my-role"
+
+
+def test_a_deny_takes_away_a_part() -> None:
+    """Protects reviewers: an explicit Deny wins over every Allow."""
+    before = trust("team-a:*")
+    after = {**before, "Statement": [*before["Statement"], DENY]}
+    found = rights_of(changed(before, after), live=["team-a:sun", "team-a:moon"])
+
+    (right,) = found.loses
+    assert (right.service_account, right.such_as) == ("team-a/s*", ("team-a/sun",))
+    assert not found.gains
+
+
+def test_a_role_that_comes_and_goes() -> None:
+    """Protects both ends: without the role nobody may assume it."""
+    there = role(trust("team-a:worker"))
+
+    assert pairs(rights_of(step("create", None, without_outputs(there))).gains) == {WORKER}
+    assert pairs(rights_of(step("delete", there)).loses) == {WORKER}
+    assert not rights_of(step("delete", {**there, "retainOnDelete": True})).loses
+    assert not rights_of(step("import", None, without_outputs(there))).gains
+
+
+def test_a_renamed_role_is_another_one() -> None:
+    """Protects who uses the ARN: the right is on the new one, and not on the old one any more."""
+    old, new = role(trust("team-a:worker")), role(trust("team-a:worker"), "new-role")
+    found = rights_of(step("replace", old, without_outputs(new), replaceReasons=["name"]))
+
+    assert pairs(found.gains) == {("team-a/worker", "new-role")}
+    assert pairs(found.loses) == {WORKER}
+    assert not rights_of(step("replace", old, without_outputs(old))).gains
+
+
+def test_a_role_whose_name_iam_chooses() -> None:
+    """Protects automatic names: the role has its logical name, and no ARN."""
+    new = without_outputs(role(trust("team-a:worker")))
+    del new["inputs"]["name"]
+    (right,) = rights_of(step("create", None, new)).gains
+
+    assert (right.role, right.role_arn, right.service_account) == ("app", "", "team-a/worker")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "gains", "loses"),
+    [
+        (oidc_provider("sts.amazonaws.com"), None, set(), {WORKER}),
+        (None, oidc_provider("sts.amazonaws.com"), {WORKER}, set()),
+        (oidc_provider("sts.amazonaws.com"), oidc_provider("other"), set(), {WORKER}),
+        (oidc_provider("other"), oidc_provider("other", "sts.amazonaws.com"), {WORKER}, set()),
+        (oidc_provider("sts.amazonaws.com"), oidc_provider("other", "sts.amazonaws.com"), set(), set()),
+        (oidc_provider("sts.amazonaws.com", issuer=OTHER_ISSUER), None, set(), set()),
+    ],
+)
+def test_an_oidc_provider_that_changes(old: Any, new: Any, gains: set[Any], loses: set[Any]) -> None:
+    """Protects roles that stay: without the provider, or with an audience that it does not list, STS refuses."""
+    op = "update" if old and new else "create" if new else "delete"
+    found = rights_of(
+        step(op, old, without_outputs(new) if new else None),
+        state=[role(trust("team-a:worker")), *([old] if old else [])],
+    )
+
+    assert (pairs(found.gains), pairs(found.loses)) == (gains, loses)
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        (UNKNOWN, "its trust policy is not known until `pulumi up`"),
+        (SECRET, "its trust policy is a secret"),
+        ("{}", "its trust policy: there is no Statement"),
+        ("no JSON", "its trust policy: "),
+    ],
+)
+def test_a_trust_policy_that_cannot_be_read(written: str, reason: str) -> None:
+    """Protects reviewers: nobody gains or loses on a guess."""
+    found = rights_of(changed(trust("team-a:worker"), written))
+
+    (undecided,) = found.cannot_tell
+    assert undecided.role == "my-role"
+    assert reason in undecided.reason
+    assert not found.gains
+    assert not found.loses
+
+
+def test_client_ids_that_are_not_known() -> None:
+    """Protects reviewers: a list that depends on another resource is no empty list."""
+    old, new = oidc_provider("sts.amazonaws.com"), oidc_provider(UNKNOWN)
+    found = rights_of(step("update", old, without_outputs(new)), state=[role(trust("team-a:worker")), old])
+
+    assert [each.reason for each in found.cannot_tell] == [
+        "the client IDs of its OIDC provider are not known until `pulumi up`"
+    ]
+    assert not found.loses
+
+
+def test_conditions_that_cannot_be_evaluated() -> None:
+    """Protects reviewers: a condition on the network is neither granted nor refused."""
+    one, other = (trust("team-a:worker", IpAddress={"aws:SourceIp": f"203.0.113.0/{size}"}) for size in (24, 28))
+    plain = trust("team-a:worker")
+
+    assert pairs(rights_of(changed(plain, one)).may_lose) == {WORKER}
+    assert pairs(rights_of(changed(one, plain)).may_gain) == {WORKER}
+    assert pairs(rights_of(step("create", None, without_outputs(role(one)))).may_gain) == {WORKER}
+    assert [each.reason for each in rights_of(changed(one, other)).cannot_tell] == [UNDECIDED]
+    assert not rights_of(changed(one, {**one, "Id": "x"})).cannot_tell
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"},
+        {"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": "sts:AssumeRole"},
+        {
+            "Effect": "Allow",
+            "Principal": {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+        },
+    ],
+)
+def test_others_than_service_accounts_are_not_forgotten(statement: Any) -> None:
+    """The attack: a role opened for everybody by another principal, of which `gains: nobody` would be the truth."""
+    before = trust("team-a:worker")
+    after = {**before, "Statement": [*before["Statement"], statement]}
+    found = rights_of(changed(before, after))
+
+    assert found.other_principals == ["my-role"]
+    assert not found.gains
+    assert not rights_of(changed(after, json.loads(json.dumps(after)))).other_principals
+
+
+def test_a_statement_for_everybody() -> None:
+    """The attack: the principal `*`, by which the tokens of every OIDC provider of the account come."""
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRoleWithWebIdentity"}
+    before = trust("team-a:worker")
+    found = rights_of(changed(before, {**before, "Statement": [*before["Statement"], statement]}))
+
+    assert ("*/*", "my-role") in pairs(found.gains)
+    assert found.other_principals == ["my-role"]
+
+
+def test_a_second_cluster() -> None:
+    """Protects blue and green: the rights of one cluster's service accounts are not those of the other's."""
+    other = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{OTHER_ISSUER}"
+    both = {
+        "Version": "2012-10-17",
+        "Statement": [*trust("a:one")["Statement"], *trust("a:one", provider=other)["Statement"]],
+    }
+    found = rights_of(changed(trust("a:one"), both))
+
+    assert [(each.service_account, each.issuer) for each in found.gains] == [("a/one", OTHER_ISSUER)]
+
+
+def test_a_provider_of_another_account_admits_nobody() -> None:
+    """Protects the rule that STS takes the provider in the role's own AWS account."""
+    foreign = PROVIDER.replace(ACCOUNT, "444455556666")
+
+    assert not rights_of(changed(trust("a:one"), trust("a:one", "a:two", provider=foreign))).gains
+    assert pairs(rights_of(changed(trust("a:one"), trust("a:two", provider=foreign))).loses) == {("a/one", "my-role")}
+
+
+def test_what_a_statement_says_in_other_words_changes_nothing() -> None:
+    """Protects from noise: order, Sid, and one value or a list of one."""
+    before = trust("a:one", "a:two")
+    after = trust("a:two", "a:one")
+    after["Statement"][0] |= {"Sid": "Pods", "Action": ["STS:AssumeRoleWithWebIdentity"]}
+
+    assert rights_of(changed(before, after)) == rights_of()

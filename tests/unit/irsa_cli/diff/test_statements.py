@@ -1,0 +1,164 @@
+"""Which statements of policy documents differ, and in what."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irsa_cli.diff.statements import Documents, StatementChange, statement_changes
+
+READ = {
+    "Sid": "Read",
+    "Effect": "Allow",
+    "Action": "s3:GetObject",
+    "Resource": ["arn:aws:s3:::a/*", "arn:aws:s3:::b/*"],
+}
+SEND = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}
+
+
+def document(*statements: Any, version: str = "2012-10-17") -> dict[str, Any]:
+    return {"Version": version, "Statement": list(statements)}
+
+
+def between(before: Any, after: Any) -> list[StatementChange]:
+    (found,) = statement_changes([Documents("p", before, after)])
+    assert found is not None
+    return found
+
+
+def values(elements: Sequence[Any]) -> list[str]:
+    return [f"{each.place}: {each.value}" for each in elements]
+
+
+def test_a_statement_is_known_by_its_sid() -> None:
+    """Protects readers: a statement keeps its name, though another statement is more alike."""
+    alike = {**READ, "Sid": "More", "Action": ["s3:GetObject", "s3:PutObject"]}
+    found = between(document(READ), document({**READ, "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::a"}, alike))
+
+    assert [(each.statement, each.effect, each.change) for each in found] == [
+        ("Read", "Allow", "changed"),
+        ("More", "Allow", "added"),
+    ]
+    assert values(found[0].added) == ["Action: s3:ListBucket", "Resource: arn:aws:s3:::a"]
+    assert values(found[0].removed) == [
+        "Action: s3:GetObject",
+        "Resource: arn:aws:s3:::a/*",
+        "Resource: arn:aws:s3:::b/*",
+    ]
+
+
+def test_a_statement_without_a_sid_is_known_by_what_it_has_in_common() -> None:
+    """Protects readers of policies without Sid; the number is that of the new document."""
+    new = {**SEND, "Action": ["sqs:SendMessage", "sqs:GetQueueUrl"]}
+    other = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::a"}
+    found = {each.statement: each for each in between(document(SEND), document(other, new))}
+
+    assert {name: each.change for name, each in found.items()} == {"1": "added", "2": "changed"}
+    assert values(found["2"].added) == ["Action: sqs:GetQueueUrl"]
+
+
+def test_what_has_little_in_common_is_two_statements() -> None:
+    """Protects readers from a change in which nothing stays."""
+    assert [each.change for each in between(document(READ), document(SEND))] == ["removed", "added"]
+
+
+def test_an_effect_that_turns_round() -> None:
+    """The attack: a Deny that becomes an Allow, which has all else in common."""
+    (found,) = between(document({**SEND, "Effect": "Deny"}), document(SEND))
+
+    assert (values(found.removed), values(found.added)) == (["Effect: Deny"], ["Effect: Allow"])
+
+
+def test_conditions_of_a_trust_policy_have_short_names() -> None:
+    """Protects readers of trust policies: `aud` and `sub` of the statement's own provider, every other key whole."""
+    host = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": f"arn:aws:iam::111122223333:oidc-provider/{host}"},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": {f"{host}:sub": "a", "oidc.example.org:sub": "b"}},
+    }
+    (found,) = between(None, document(statement))
+
+    assert values(found.added)[-2:] == [
+        "Condition StringEquals oidc.example.org:sub: b",
+        "Condition StringEquals sub: a",
+    ]
+
+
+def test_a_statement_moves_between_parts_of_a_policy() -> None:
+    """Protects split policies: what one part loses and the next one gets is no new right."""
+    found = statement_changes(
+        [
+            Documents("app", document(READ, SEND), document(SEND)),
+            Documents("app-2", None, document({**READ, "Sid": "Other", "Action": ["S3:getobject"]})),
+        ]
+    )
+
+    assert found == [[], [StatementChange("Other", "Allow", "moved", "app")]]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (document(READ, SEND), document(SEND, READ)),
+        (document(READ), document({**READ, "Resource": READ["Resource"][::-1]})),
+        (document(READ), document({**READ, "Sid": "Other"})),
+        (document(SEND), document({**SEND, "Action": ["SQS:sendmessage"]})),
+        (document(SEND), {"Version": "2012-10-17", "Statement": SEND}),
+    ],
+)
+def test_what_means_the_same_is_no_change(before: Any, after: Any) -> None:
+    """Protects readers from noise: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html."""
+    assert between(before, after) == []
+
+
+def test_the_version_counts() -> None:
+    """Protects readers: with the version of 2008, variables are plain text."""
+    (found,) = between(document(SEND, version="2008-10-17"), document(SEND))
+
+    assert (values(found.removed), values(found.added)) == (["Version: 2008-10-17"], ["Version: 2012-10-17"])
+
+
+@pytest.mark.parametrize(
+    "other", ["no JSON", "[]", '{"Statement": ["x"]}', '{"Statement": {"Condition": 1}}', "[" * 9999]
+)
+def test_what_is_no_document_is_not_compared(other: str) -> None:
+    """Protects from a traceback: what is no policy is shown as it is."""
+    assert statement_changes([Documents("p", document(SEND), other)]) == [None]
+
+
+STATEMENTS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "Sid": st.sampled_from(["", "A", "B"]),
+            "Effect": st.sampled_from(["Allow", "Deny"]),
+            "Action": st.lists(st.sampled_from(["s3:Get*", "s3:Put*", "sqs:*"]), min_size=1, unique=True),
+            "Resource": st.lists(st.sampled_from(["a", "b", "*"]), min_size=1, unique=True),
+        }
+    ),
+    max_size=4,
+)
+
+
+def meant(statement: Any) -> frozenset[tuple[str, str]]:
+    parts = {(key, value) for key in ("Action", "Resource") for value in statement[key]}
+    return frozenset({("Effect", statement["Effect"]), *parts})
+
+
+@given(STATEMENTS, STATEMENTS)
+def test_the_changes_lead_from_one_document_to_the_other(before: list[Any], after: list[Any]) -> None:
+    """Protects reviewers: no right appears or goes without its line, and no line is about a right that stays."""
+    gone, come = {meant(each) for each in before}, {meant(each) for each in after}
+    kept = gone & come
+    removed = [value for each in gone - kept for value in each]
+    added = [value for each in come - kept for value in each]
+    for each in between(document(*before), document(*after)):
+        for elements, those, others in ((each.removed, removed, added), (each.added, added, removed)):
+            for element in elements:
+                those.remove((element.place, element.value))
+            del others
+    # What a changed statement keeps is on both sides.
+    assert sorted(removed) == sorted(added)

@@ -1,0 +1,218 @@
+"""The verb diff, without the engine: what it reads, prints and writes, and its exit codes."""
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.main import main
+from irsa_cli.state import Previewed
+from tests.output_schemas import check_output
+from tests.unit.irsa_cli.diff.previews import digest, role, step, trust, without_outputs
+
+PREVIEW = digest(
+    [step("update", role(trust("team-a:worker")), without_outputs(role(trust("team-a:worker", "team-a:builder"))))]
+)
+FIRST = "gains: team-a/builder -> my-role; loses: nobody"
+FAILED = json.dumps({"diagnostics": [{"severity": "error", "message": "error: first\n  second\x1b[31m"}]})
+
+
+@pytest.fixture
+def preview(tmp_path: Path) -> Path:
+    file = tmp_path / "preview.json"
+    file.write_text(PREVIEW)
+    return file
+
+
+def test_a_file(preview: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects who has no stack at hand: only the file is read, and that is said."""
+    assert main(["diff", "--preview", str(preview)]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == FIRST
+    assert any(line.startswith("~ not read: the state and the clusters") for line in lines)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_standard_input(encoding: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects pipes, those of Windows PowerShell too, whose files are UTF-16."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(PREVIEW.encode(encoding))))
+
+    assert main(["diff", "--preview", "-"]) == 0
+    assert capsys.readouterr().out.startswith(FIRST)
+
+
+def test_json(preview: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects programs: what is printed matches the published schema."""
+    assert main(["diff", "--preview", str(preview), "--json"]) == 0
+
+    found = check_output("diff", capsys.readouterr().out)
+    assert [each["serviceAccount"] for each in found["gains"]] == ["team-a/builder"]
+    assert found["bindings"][0]["resources"][0]["statements"][0]["added"] == [
+        {"place": "Condition StringLike sub", "value": "system:serviceaccount:team-a:builder"}
+    ]
+
+
+def test_markdown(preview: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects workflows: the comment beside the text, or in its place."""
+    comment = tmp_path / "comment.md"
+    assert main(["diff", "--preview", str(preview), "--markdown", str(comment)]) == 0
+    assert capsys.readouterr().out.startswith(FIRST)
+    assert main(["diff", "--preview", str(preview), "--markdown", "-"]) == 0
+
+    assert capsys.readouterr().out == comment.read_text() + "\n"
+    assert comment.read_text().startswith("### irsa diff: stack `dev`\n\n**gains:** `team-a/builder -> my-role`")
+
+
+def test_a_preview_that_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects pipelines: exit code 2, the lines of the message as they were, and no escape sequence of a terminal."""
+    file = tmp_path / "preview.json"
+    file.write_text(FAILED)
+    code, printed = main(["diff", "--stack", "dev", "--preview", str(file)]), capsys.readouterr()
+
+    assert (code, printed.out) == (2, "")
+    assert printed.err == "irsa diff: the preview of stack dev failed\n  first\n    second\\x1b[31m\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--preview", "missing.json"], "cannot read missing.json: No such file"),
+        (["--preview", "."], "cannot read .: Is a directory"),
+        (["--preview", "latin.json"], "latin.json is not UTF-8 text"),
+        (["--preview", "empty.json"], "empty.json is not what `pulumi preview --json` prints: not JSON"),
+        (["--preview", "preview.json", "--stack", "prod"], "the preview is of stack dev, not of prod"),
+        (["--preview", "preview.json", "--json", "--markdown", "-"], "--json and --markdown - both print"),
+        (["--preview", "preview.json", "--markdown", "no/such.md"], "cannot write no/such.md: No such file"),
+    ],
+)
+def test_wrong_arguments(
+    arguments: list[str],
+    says: str,
+    preview: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Protects users: exit code 2 and one line."""
+    monkeypatch.chdir(preview.parent)
+    Path("latin.json").write_bytes("{é}".encode("latin-1"))
+    Path("empty.json").touch()
+
+    assert main(["diff", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert says in said
+    assert said.count("\n") == 1
+
+
+def test_the_stack_may_be_given_with_its_owner(
+    preview: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects Pulumi Cloud, where a stack's full name has organisation and project; URNs have the last part."""
+
+    def refused(*_: Any) -> Any:
+        raise CouldNotLookError("no credentials")
+
+    monkeypatch.setattr("irsa_cli.diff.verb.exported_state", refused)
+    assert main(["diff", "--stack", "org/irsa/dev", "--preview", str(preview)]) == 0
+
+    found = " ".join(capsys.readouterr().out.split())
+    assert found.startswith(FIRST)
+    assert "not read: the state: no credentials" in found
+    assert "not read: service accounts: the stack has no Kubernetes provider" in found
+
+
+class Cluster:
+    """A cluster that counts the lists."""
+
+    lists = 0
+    issuer = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
+
+    def service_accounts(self, _: None) -> list[str]:
+        Cluster.lists += 1
+        return ["team-a:builder", "team-a:worker", "team-a:default"]
+
+
+def test_a_thousand_bindings_ask_the_cluster_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects large stacks: one list of service accounts, whatever the number of bindings."""
+    steps = [
+        step(
+            "update",
+            role(trust("team-a:worker"), f"role-{index}", f"app-{index}"),
+            without_outputs(role(trust("team-a:*"), f"role-{index}", f"app-{index}")),
+        )
+        for index in range(1_000)
+    ]
+    provider = {
+        "urn": "urn:pulumi:dev::irsa::pulumi:providers:kubernetes::k",
+        "type": "pulumi:providers:kubernetes",
+        "id": "1",
+    }
+    file = tmp_path / "preview.json"
+    file.write_text(digest(steps))
+    monkeypatch.setattr("irsa_cli.diff.verb.exported_state", lambda _: {"deployment": {"resources": [provider]}})
+    monkeypatch.setattr("irsa_cli.live.kubernetes.LiveClusters.of", lambda *_: Cluster())
+    Cluster.lists = 0
+
+    assert main(["diff", "--stack", "dev", "--preview", str(file), "--json"]) == 0
+    gains = json.loads(capsys.readouterr().out)["gains"]
+    assert Cluster.lists == 1
+    assert len(gains) == 1_000
+    assert gains[0]["suchAs"] == ["team-a/builder", "team-a/default"]
+
+
+def test_no_cluster_is_asked_where_no_role_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects who only changes tags, perhaps without access to the cluster."""
+    file = tmp_path / "preview.json"
+    before = role(trust("team-a:worker"))
+    file.write_text(digest([step("update", before, {**before, "inputs": {**before["inputs"], "tags": {"a": "b"}}})]))
+    monkeypatch.setattr("irsa_cli.diff.verb.exported_state", lambda _: {})
+    Cluster.lists = 0
+    monkeypatch.setattr("irsa_cli.live.kubernetes.LiveClusters.of", lambda *_: Cluster())
+
+    assert main(["diff", "--stack", "dev", "--preview", str(file)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("gains: nobody; loses: nobody\n")
+    assert "not read" not in printed
+    assert Cluster.lists == 0
+
+
+def test_the_preview_is_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects `irsa diff` alone: it takes the selected stack, whose full name only pulumi knows."""
+    asked: list[Any] = []
+
+    def previewed(stack: str | None) -> Previewed:
+        asked.append(stack)
+        return Previewed(PREVIEW, "")
+
+    def exported_state(stack: str | None) -> dict[str, Any]:
+        asked.append(stack)
+        return {}
+
+    monkeypatch.setattr("irsa_cli.diff.verb.previewed", previewed)
+    monkeypatch.setattr("irsa_cli.diff.verb.exported_state", exported_state)
+
+    assert main(["diff"]) == 0
+    assert asked == [None, None]
+    assert capsys.readouterr().out.startswith(FIRST)
+
+
+def test_a_preview_that_fails_without_a_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects policy packs: a mandatory policy that is violated ends the preview, and its JSON does not say so."""
+    monkeypatch.setattr("irsa_cli.diff.verb.previewed", lambda _: Previewed(PREVIEW, "pulumi preview: exit code 255"))
+
+    assert main(["diff"]) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == (
+        "",
+        "irsa diff: the preview of stack dev failed\n  pulumi preview: exit code 255\n",
+    )
