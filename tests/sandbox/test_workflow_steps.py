@@ -1,0 +1,119 @@
+"""The workflows' own commands, in their order, on the sandbox: what they deploy, and what they post to GitHub."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sandbox.gh import BOT
+from tests.sandbox.project import STACK, Project
+from tests.sandbox.test_verify import PERMISSIONS, access
+from tests.sandbox.workflow_run import Repository
+
+pytestmark = pytest.mark.sandbox
+
+BINDING = {"serviceAccount": {"name": "continuous"}, "role": {"name": "continuous-role"}, "policyArns": []}
+MARKER = f"<!-- irsa preview of {STACK} -->"
+
+
+@pytest.fixture
+def repository(cloud: Any, tmp_path: Path) -> Iterator[Repository]:
+    project = Project(cloud, tmp_path / "project", {"bindings": {"app": BINDING}})
+    yield Repository(project, tmp_path)
+    project.destroy()
+
+
+@pytest.fixture
+def users(cloud: Any, tmp_path: Path) -> dict[str, dict[str, str]]:
+    """The users of the cluster, with the roles that docs/guides/ci.md names and no more."""
+    reading = access(cloud, tmp_path, "kubernetes-preview.yaml", "ci-preview")
+    deploying = access(cloud, tmp_path, "kubernetes-deployer.yaml", "ci-deploy")
+    for role in ("check-live", "prove"):
+        cloud.kubectl("apply", "-f", str(PERMISSIONS / f"kubernetes-{role}.yaml"))
+        granted = ("--serviceaccount=kube-system:ci-deploy", f"--clusterrole=irsa-{role}")
+        answer = cloud.kubectl("create", "clusterrolebinding", f"ci-deploy-{role}", *granted)
+        assert answer.returncode == 0, answer.stderr
+    return {"preview": reading, "deploy": deploying, "drift": reading}
+
+
+def test_from_a_pull_request_to_drift(repository: Repository, users: dict[str, dict[str, str]], cloud: Any) -> None:
+    """Protects who relies on CI: a comment is edited and not repeated, main is deployed, drift has one issue.
+
+    Each job runs as a user of the cluster who has the documented rights and no others.
+    """
+    # Somebody who writes the marker does not have their comment edited; the second page has ours.
+    foreign = {"user": {"login": "mallory"}, "issue": 7, "body": f"{MARKER}\nApprove this."}
+    for number in (1, 2):
+        repository.record_more("comments", id=number, **foreign)
+
+    first = repository.run("preview.yml", "preview", **users["preview"])
+    assert first.failed == [], first.printed
+    *_, comment = repository.record["comments"]
+    assert comment["body"].startswith(MARKER)
+    assert "continuous-role" in comment["body"]
+    assert comment["body"] in first.summary
+
+    repository.project.set({"bindings": {"app": BINDING, "polciy": {"serviceAccount": {"nam": "wrong"}}}})
+    refused = repository.run("preview.yml", "preview", **users["preview"])
+    assert refused.failed == ["Check the stack file, without credentials"], refused.printed
+    assert "No preview of stack" in repository.record["comments"][-1]["body"]
+
+    repository.project.set({"bindings": {"app": BINDING}})
+    assert repository.run("preview.yml", "preview", **users["preview"]).failed == []
+    assert [each["user"]["login"] for each in repository.record["comments"]] == ["mallory", "mallory", BOT]
+    assert [each["body"] for each in repository.record["comments"]][:2] == [foreign["body"]] * 2
+    assert repository.record["comments"][-1]["body"] == comment["body"]
+
+    deployed = repository.run("deploy.yml", "deploy", **users["deploy"])
+    assert deployed.failed == [], deployed.printed
+    assert list(deployed.steps)[-3:] == ["Deploy", "Verify", "Prove"]
+    assert "continuous-role" in deployed.summary
+    assert cloud.aws("iam").get_role(RoleName="continuous-role")
+
+    clean = repository.run("drift.yml", "drift", **users["drift"])
+    assert clean.failed == [], clean.printed
+    assert repository.record["issues"] == []
+
+    # Somebody adds a statement: reported once, however often it is looked at.
+    widen(cloud, "default:mallory")
+    for _ in range(2):
+        assert repository.run("drift.yml", "drift", **users["drift"]).failed == ["Compare"]
+    (issue,) = repository.record["issues"]
+    assert issue["title"] == f"Stack {STACK} is not as declared"
+    assert "default:mallory" in issue["body"]
+    assert of_issue(repository, issue) == []
+
+    widen(cloud, "default:eve")
+    repository.run("drift.yml", "drift", **users["drift"])
+    (changed,) = of_issue(repository, issue)
+    assert "default:eve" in changed["body"]
+
+    repository.project.up("--refresh")
+    assert repository.run("drift.yml", "drift", **users["drift"]).failed == []
+    (closed,) = repository.record["issues"]
+    assert (closed["number"], closed["state"], closed["state_reason"]) == (issue["number"], "closed", "completed")
+
+
+def test_what_main_has_left_behind_is_not_deployed(repository: Repository) -> None:
+    """Protects a newer deployment: a run that waited for its reviewers is refused when main has gone on."""
+    repository.record_file.write_text(json.dumps({**repository.record, "main": "deadbeef"}))
+    old = repository.run("deploy.yml", "deploy")
+
+    assert list(old.steps) == ["Refuse a commit that is not the latest"] == old.failed
+    assert "::error::main is at deadbeef by now" in old.printed
+
+
+def widen(cloud: Any, subject: str) -> None:
+    """Let one more service account assume the role, as somebody might by hand."""
+    iam = cloud.aws("iam")
+    document = iam.get_role(RoleName="continuous-role")["Role"]["AssumeRolePolicyDocument"]
+    (statement,) = document["Statement"]
+    condition = json.loads(json.dumps(statement["Condition"]).replace("default:continuous", subject))
+    document["Statement"] = [statement, {**statement, "Sid": "ByHand", "Condition": condition}]
+    iam.update_assume_role_policy(RoleName="continuous-role", PolicyDocument=json.dumps(document))
+
+
+def of_issue(repository: Repository, issue: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each for each in repository.record["comments"] if each["issue"] == issue["number"]]
