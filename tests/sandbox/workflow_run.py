@@ -55,6 +55,7 @@ class Repository:
             (programs / name).chmod(0o755)
         # What the action `install` creates.
         (project.folder / ".venv").symlink_to(ROOT / ".venv")
+        self.checked_out = {*project.folder.iterdir()}
 
     @property
     def record(self) -> dict[str, Any]:
@@ -67,8 +68,10 @@ class Repository:
         record[kind].append(fields)
         self.record_file.write_text(json.dumps(record))
 
-    def run(self, name: str, job: str, **variables: str) -> Run:
-        """Run a job for this project's stack."""
+    def run(self, name: str, by_hand: bool = False, **variables: str) -> Run:
+        """Run the job of a workflow that is for this project's stack."""
+        for left in {*self.project.folder.iterdir()} - self.checked_out:
+            left.unlink()
         values = {
             "matrix.stack": STACK,
             "github.token": "token",
@@ -87,11 +90,12 @@ class Repository:
             "secrets.PULUMI_CONFIG_PASSPHRASE": self.project.cloud.environment()["PULUMI_CONFIG_PASSPHRASE"],
             "secrets.PULUMI_ACCESS_TOKEN": "",
             "steps.compare.outcome": "skipped",
+            "github.event_name == 'workflow_dispatch'": "true" if by_hand else "false",
         }
         files = {each: self.folder / each for each in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
         for file in files.values():
             file.write_text("")
-        described = workflow(name)["jobs"][job]
+        described = workflow(f"{name}.yml")["jobs"][name]
         inherited = self.project.cloud.environment()
         environment = {
             **{key: value for key, value in inherited.items() if key not in OF_THE_BACKEND},
