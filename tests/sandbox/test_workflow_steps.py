@@ -1,6 +1,7 @@
 """The workflows' own commands, in their order, on the sandbox: what they deploy, and what they post to GitHub."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,19 +9,22 @@ from typing import Any
 import pytest
 
 from tests.sandbox.gh import BOT
-from tests.sandbox.project import STACK, Project
+from tests.sandbox.project import ROOT, STACK, Project
 from tests.sandbox.test_verify import PERMISSIONS, access
 from tests.sandbox.workflow_run import Repository
 
 pytestmark = pytest.mark.sandbox
 
-BINDING = {"serviceAccount": {"name": "continuous"}, "role": {"name": "continuous-role"}, "policyArns": []}
+SQS, S3 = (f"arn:aws:iam::aws:policy/Amazon{service}ReadOnlyAccess" for service in ("SQS", "S3"))
+BINDING = {"serviceAccount": {"name": "reports"}, "role": {"name": "reports-role"}, "policyArns": [SQS]}
+CHANGED = {**BINDING, "policyArns": [SQS, S3], "trust": {"subjects": ["team-b:worker"]}}
+GUIDE = ROOT / "docs" / "guides" / "ci.md"
 MARKER = f"<!-- irsa preview of {STACK} -->"
 
 
 @pytest.fixture
 def repository(cloud: Any, tmp_path: Path) -> Iterator[Repository]:
-    project = Project(cloud, tmp_path / "project", {"bindings": {"app": BINDING}})
+    project = Project(cloud, tmp_path / "project", {"bindings": {"reports": BINDING}})
     yield Repository(project, tmp_path)
     project.destroy()
 
@@ -48,25 +52,25 @@ def test_from_a_pull_request_to_drift(repository: Repository, users: dict[str, d
     for number in (1, 2):
         repository.record_more("comments", id=number, **foreign)
 
-    repository.project.set({"bindings": {"app": BINDING, "polciy": {"serviceAccount": {"nam": "wrong"}}}})
+    deployed = repository.run("deploy", **users["deploy"])
+    assert deployed.failed == [], deployed.printed
+    assert list(deployed.steps)[-3:] == ["Deploy", "Verify", "Prove"]
+    assert "`default/reports -> reports-role`" in deployed.summary
+
+    repository.project.set({"bindings": {"reports": {**CHANGED, "polciy": {}}}})
     refused = repository.run("preview", **users["preview"])
     assert refused.failed == ["Check the stack file, without credentials"], refused.printed
     *others, comment = repository.record["comments"]
     assert comment["body"].startswith(f"{MARKER}\nNo preview of stack `{STACK}`")
 
-    repository.project.set({"bindings": {"app": BINDING}})
+    repository.project.set({"bindings": {"reports": CHANGED}})
     previewed = repository.run("preview", **users["preview"])
     assert previewed.failed == [], previewed.printed
     *same, edited = repository.record["comments"]
     assert (same, edited["id"], edited["user"]["login"]) == (others, comment["id"], BOT)
-    assert edited["body"].startswith(MARKER)
-    assert "`default/continuous -> continuous-role`" in edited["body"]
     assert edited["body"] in previewed.summary
-
-    deployed = repository.run("deploy", **users["deploy"])
-    assert deployed.failed == [], deployed.printed
-    assert list(deployed.steps)[-3:] == ["Deploy", "Verify", "Prove"]
-    assert "`default/continuous -> continuous-role`" in deployed.summary
+    assert edited["body"].removeprefix(MARKER).partition("Preview of")[0].strip() == example()
+    repository.project.set({"bindings": {"reports": BINDING}})
 
     # Somebody adds a statement: it is reported once, however often it is found.
     widen(cloud, "default:mallory")
@@ -100,14 +104,20 @@ def test_what_main_has_left_behind_is_not_deployed(repository: Repository) -> No
     assert "::error::main is at deadbeef by now" in old.printed
 
 
+def example() -> str:
+    """Return the comment that the guide shows, for the stack of the tests."""
+    (found,) = re.findall(r"<!-- example -->\n(.*?)<!-- example end -->", GUIDE.read_text(), re.DOTALL)
+    return str(found).strip().replace("stack `prod`", f"stack `{STACK}`").replace("stack prod:", f"stack {STACK}:")
+
+
 def widen(cloud: Any, subject: str) -> None:
     """Let one more service account assume the role, as somebody might by hand."""
     iam = cloud.aws("iam")
-    document = iam.get_role(RoleName="continuous-role")["Role"]["AssumeRolePolicyDocument"]
+    document = iam.get_role(RoleName="reports-role")["Role"]["AssumeRolePolicyDocument"]
     statement = document["Statement"][0]
-    condition = json.loads(json.dumps(statement["Condition"]).replace("default:continuous", subject))
+    condition = json.loads(json.dumps(statement["Condition"]).replace("default:reports", subject))
     document["Statement"] = [statement, {**statement, "Condition": condition}]
-    iam.update_assume_role_policy(RoleName="continuous-role", PolicyDocument=json.dumps(document))
+    iam.update_assume_role_policy(RoleName="reports-role", PolicyDocument=json.dumps(document))
 
 
 def of_issue(repository: Repository, issue: dict[str, Any]) -> list[dict[str, Any]]:
