@@ -52,19 +52,19 @@ def test_from_a_pull_request_to_drift(repository: Repository, users: dict[str, d
     for number in (1, 2):
         repository.record_more("comments", id=number, **foreign)
 
-    deployed = repository.run("deploy", **users["deploy"])
+    deployed = repository.run("deploy", users["deploy"])
     assert deployed.failed == [], deployed.printed
     assert list(deployed.steps)[-3:] == ["Deploy", "Verify", "Prove"]
     assert "`default/reports -> reports-role`" in deployed.summary
 
     repository.project.set({"bindings": {"reports": {**CHANGED, "polciy": {}}}})
-    refused = repository.run("preview", **users["preview"])
+    refused = repository.run("preview", users["preview"])
     assert refused.failed == ["Check the stack file, without credentials"], refused.printed
     *others, comment = repository.record["comments"]
     assert comment["body"].startswith(f"{MARKER}\nNo preview of stack `{STACK}`")
 
     repository.project.set({"bindings": {"reports": CHANGED}})
-    previewed = repository.run("preview", **users["preview"])
+    previewed = repository.run("preview", users["preview"])
     assert previewed.failed == [], previewed.printed
     *same, edited = repository.record["comments"]
     assert (same, edited["id"], edited["user"]["login"]) == (others, comment["id"], BOT)
@@ -75,21 +75,21 @@ def test_from_a_pull_request_to_drift(repository: Repository, users: dict[str, d
     # Somebody adds a statement: it is reported once, however often it is found.
     widen(cloud, "default:mallory")
     for _ in range(2):
-        assert repository.run("drift", **users["drift"]).failed == ["Compare"]
+        assert repository.run("drift", users["drift"]).failed == ["Compare"]
     (issue,) = repository.record["issues"]
     assert issue["title"] == f"Stack {STACK} is not as declared"
     assert "default:mallory" in issue["body"]
     assert of_issue(repository, issue) == []
 
     widen(cloud, "default:eve")
-    assert repository.run("drift", **users["drift"]).failed == ["Compare"]
+    assert repository.run("drift", users["drift"]).failed == ["Compare"]
     (changed,) = of_issue(repository, issue)
     assert "default:eve" in changed["body"]
 
     # A push deploys what its pull request showed, and leaves it; by hand, it is repaired.
-    repaired = repository.run("deploy", by_hand=True, **users["deploy"])
+    repaired = repository.run("deploy", users["deploy"], by_hand=True)
     assert repaired.failed == [], repaired.printed
-    clean = repository.run("drift", **users["drift"])
+    clean = repository.run("drift", users["drift"])
     assert clean.failed == [], clean.printed
     (closed,) = repository.record["issues"]
     assert (closed["number"], closed["state"], closed["state_reason"]) == (issue["number"], "closed", "completed")
@@ -98,7 +98,7 @@ def test_from_a_pull_request_to_drift(repository: Repository, users: dict[str, d
 def test_what_main_has_left_behind_is_not_deployed(repository: Repository) -> None:
     """Protects a newer deployment: a run that waited for its reviewers is refused when main has gone on."""
     repository.record_file.write_text(json.dumps({**repository.record, "main": "deadbeef"}))
-    old = repository.run("deploy")
+    old = repository.run("deploy", {})
 
     assert list(old.steps) == ["Refuse a commit that is not the latest"] == old.failed
     assert "::error::main is at deadbeef by now" in old.printed

@@ -68,7 +68,7 @@ class Repository:
         record[kind].append(fields)
         self.record_file.write_text(json.dumps(record))
 
-    def run(self, name: str, by_hand: bool = False, **variables: str) -> Run:
+    def run(self, name: str, user: Mapping[str, str], by_hand: bool = False) -> Run:
         """Run the job of a workflow that is for this project's stack."""
         for left in {*self.project.folder.iterdir()} - self.checked_out:
             left.unlink()
@@ -104,7 +104,7 @@ class Repository:
             "GH_RECORD": str(self.record_file),
             "GITHUB_REPOSITORY": "organization/irsa",
             "GITHUB_SHA": "c0ffee",
-            **variables,
+            **user,
             **_filled(described.get("env", {}), values),
         }
         run = Run()
