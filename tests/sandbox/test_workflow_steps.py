@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,15 @@ from typing import Any
 import pytest
 
 from tests.sandbox.gh import BOT
+from tests.sandbox.irsa_command import ACCOUNT, aws_iam
 from tests.sandbox.project import ROOT, STACK, Project
+from tests.sandbox.test_guides import commands_of
 from tests.sandbox.test_verify import PERMISSIONS, access
 from tests.sandbox.workflow_run import Repository
 
 pytestmark = pytest.mark.sandbox
 
+GITHUB_PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
 SQS, S3 = (f"arn:aws:iam::aws:policy/Amazon{service}ReadOnlyAccess" for service in ("SQS", "S3"))
 BINDING = {"serviceAccount": {"name": "reports"}, "role": {"name": "reports-role"}, "policyArns": [SQS]}
 CHANGED = {**BINDING, "policyArns": [SQS, S3], "trust": {"subjects": ["team-b:worker"]}}
@@ -47,10 +51,12 @@ def test_from_a_pull_request_to_drift(repository: Repository, users: dict[str, d
 
     Each job runs as a user of the cluster who has the documented rights and no others.
     """
-    # Somebody who writes the marker does not have their comment edited; the second page has ours.
+    # Whoever else writes the markers has nothing edited; ours are on the second page.
     foreign = {"user": {"login": "mallory"}, "issue": 7, "body": f"{MARKER}\nApprove this."}
     for number in (1, 2):
         repository.record_more("comments", id=number, **foreign)
+        written = {"body": f"<!-- irsa drift of {STACK}, -->", "user": {"login": "mallory"}}
+        repository.record_more("issues", number=number, state="open", **written)
 
     deployed = repository.run("deploy", users["deploy"])
     assert deployed.failed == [], deployed.printed
@@ -76,7 +82,8 @@ def test_from_a_pull_request_to_drift(repository: Repository, users: dict[str, d
     widen(cloud, "default:mallory")
     for _ in range(2):
         assert repository.run("drift", users["drift"]).failed == ["Compare"]
-    (issue,) = repository.record["issues"]
+    *_, issue = repository.record["issues"]
+    assert len(repository.record["issues"]) == 3
     assert issue["title"] == f"Stack {STACK} is not as declared"
     assert "default:mallory" in issue["body"]
     assert of_issue(repository, issue) == []
@@ -91,7 +98,8 @@ def test_from_a_pull_request_to_drift(repository: Repository, users: dict[str, d
     assert repaired.failed == [], repaired.printed
     clean = repository.run("drift", users["drift"])
     assert clean.failed == [], clean.printed
-    (closed,) = repository.record["issues"]
+    *others, closed = repository.record["issues"]
+    assert {each["state"] for each in others} == {"open"}
     assert (closed["number"], closed["state"], closed["state_reason"]) == (issue["number"], "closed", "completed")
 
 
@@ -122,3 +130,37 @@ def widen(cloud: Any, subject: str) -> None:
 
 def of_issue(repository: Repository, issue: dict[str, Any]) -> list[dict[str, Any]]:
     return [each for each in repository.record["comments"] if each["issue"] == issue["number"]]
+
+
+def test_the_guides_commands_create_the_roles_and_their_rights(cloud: Any) -> None:
+    """Protects who sets up a fork: each command of the guide runs as it stands, in the guide's order.
+
+    `gh` needs a repository on GitHub, and there are no access entries of EKS behind the sandbox's AWS API.
+    """
+    created = []
+    for command in commands_of("ci"):
+        words = [file_text(word) for word in shlex.split(command)]
+        if words[:2] == ["aws", "iam"]:
+            aws_iam(cloud, words[2:])
+            created.append(words[2])
+        elif words[0] == "kubectl":
+            answer = cloud.run(*words, folder=ROOT)
+            assert answer.returncode == 0, (command, answer.stderr)
+        else:
+            assert words[0] == "gh" or words[:3] == ["aws", "eks", "create-access-entry"], command
+    iam = cloud.aws("iam")
+    policies = iam.list_role_policies(RoleName="irsa-deploy-prod")["PolicyNames"]
+    may = cloud.kubectl("auth", "can-i", "create", "serviceaccounts/token", "--as=somebody", "--as-group=irsa-deploy")
+    for policy in policies:
+        iam.delete_role_policy(RoleName="irsa-deploy-prod", PolicyName=policy)
+    iam.delete_role(RoleName="irsa-deploy-prod")
+    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=GITHUB_PROVIDER)
+
+    assert created == ["create-open-id-connect-provider", "create-role", "put-role-policy", "put-role-policy"]
+    assert policies == ["check-live", "deployer"]
+    assert may.stdout == "yes\n"
+
+
+def file_text(word: str) -> str:
+    """Return what the AWS command line reads for a word of a command."""
+    return (ROOT / word.removeprefix("file://")).read_text() if word.startswith("file://") else word

@@ -207,6 +207,8 @@ def test_the_preview_role_is_not_the_deployers() -> None:
 
     assert [each for each in reading if not re.fullmatch(r"(iam:(Get|List)|eks:Describe)\w+", each)] == []
     assert reading < actions_of("iam-deployer.json")
+    # Both also run `irsa verify`, each with its own role.
+    assert actions_of("iam-verify.json") <= reading
 
 
 @pytest.mark.parametrize("name", FOR_A_STACK)
