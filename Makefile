@@ -43,6 +43,7 @@ lint: environment ## check style, workflows and types
 	@$(PYTHON) -m ruff format --check .
 	@echo "  actionlint (the first time it is built: half a minute)"
 	@cd tests/actionlint && go tool actionlint ../../.github/workflows/*.yml
+	@.venv/bin/zizmor --offline --pedantic --quiet .github
 	@$(PYTHON) -m mypy components/irsa components/readme.py config cli/irsa_cli cli/reference.py docs/generate.py program sandbox tests bench __main__.py
 	@for example in examples/*/__main__.py; do $(PYTHON) -m mypy "$$example" || exit 1; done
 

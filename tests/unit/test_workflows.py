@@ -11,17 +11,16 @@ from typing import Any
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
-WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.y*ml"))
+from tests.workflows import ACTIONS, ROOT, WORKFLOWS, steps_of, workflow
+
 PERMISSIONS = ROOT / "docs" / "permissions"
+GUIDE = ROOT / "docs" / "guides" / "ci.md"
 # A commit, and the version that a reader and an updating bot know it by.
 PIN = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 GITHUB = "token.actions.githubusercontent.com"
-
-
-def workflow(name: str) -> dict[str, Any]:
-    read: dict[str, Any] = yaml.safe_load((ROOT / ".github" / "workflows" / name).read_text())
-    return read
+# Those that act for a stack, each in an environment of its own.
+FOR_A_STACK = ("preview", "deploy", "drift")
+JOBS = [(file, name) for file in WORKFLOWS for name in yaml.safe_load(file.read_text())["jobs"]]
 
 
 def document(name: str) -> dict[str, Any]:
@@ -35,22 +34,26 @@ def actions_of(name: str) -> set[str]:
 
 
 def used(file: Path) -> list[str]:
-    """Return what each `uses:` of a workflow names, its comment included; those of this repository have no commit."""
+    """Return what each `uses:` of a file names, its comment included; those of this repository have no commit."""
     lines = re.findall(r"^\s*(?:-\s*)?uses:\s*(.*?)\s*$", file.read_text(), re.MULTILINE)
     return [line for line in lines if not line.startswith("./")]
 
 
-@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", [*WORKFLOWS, *ACTIONS], ids=lambda file: f"{file.parent.name}/{file.name}")
 def test_every_action_is_pinned_to_the_commit_of_a_release(file: Path) -> None:
     """Protects from a foreign commit: GitHub runs any commit of a repository's forks under the repository's name.
 
     The attack: `pulumi/actions@<merge commit of an outside pull request> # main` looked pinned, and was in no branch
     and no tag. Only the form can be tested offline; that the commit is the tag's is looked up when it changes.
     """
-    pins = used(file)
+    assert [pin for pin in used(file) if not PIN.fullmatch(pin)] == []
 
-    assert pins
-    assert [pin for pin in pins if not PIN.fullmatch(pin)] == []
+
+def test_pins_are_found() -> None:
+    """Protects the test above: files without a pin would show nothing; one action has one pin everywhere."""
+    pins = {pin for file in [*WORKFLOWS, *ACTIONS] for pin in used(file)}
+
+    assert len(pins) == len({pin.partition("@")[0] for pin in pins}) >= 4
 
 
 def test_the_pin_of_pulumis_action() -> None:
@@ -58,7 +61,7 @@ def test_the_pin_of_pulumis_action() -> None:
 
     https://github.com/pulumi/actions/releases/tag/v7.0.0
     """
-    (pin,) = {each for each in used(ROOT / ".github" / "workflows" / "preview.yml") if each.startswith("pulumi/")}
+    (pin,) = {each for file in ACTIONS for each in used(file) if each.startswith("pulumi/")}
 
     assert pin == "pulumi/actions@8e5e406f4007fca908480587cb9893c07090f58d # v7.0.0"
 
@@ -70,7 +73,7 @@ def test_no_job_has_more_of_github_than_it_names(file: Path) -> None:
     The attack: `pull_request_target` runs with the base repository's secrets for everybody's fork.
     """
     read = yaml.safe_load(file.read_text())
-    steps = [step for job in read["jobs"].values() for step in job["steps"]]
+    steps = [step for job in read["jobs"].values() for step in steps_of(job)]
 
     assert read["permissions"] == {}
     assert all("permissions" in job for job in read["jobs"].values())
@@ -81,27 +84,105 @@ def test_no_job_has_more_of_github_than_it_names(file: Path) -> None:
             assert step["with"]["persist-credentials"] is False
 
 
-def test_credentials_wait_for_a_review() -> None:
+@pytest.mark.parametrize(("file", "name"), JOBS, ids=lambda each: getattr(each, "name", each))
+def test_credentials_wait_for_an_environment(file: Path, name: str) -> None:
     """Protects AWS and the state from a branch that anybody may push: its code gets nothing before the environment.
 
-    The attack: a pull request whose program prints `PULUMI_ACCESS_TOKEN`, or writes with the role's credentials.
+    The attack: a pull request whose program prints `PULUMI_ACCESS_TOKEN`, or writes with the role's credentials. What
+    reviewers or the branch decide is the environment's, so that each workflow has one of its own for each stack.
     """
-    jobs = workflow("preview.yml")["jobs"]
-    with_credentials = {
-        name: job
-        for name, job in jobs.items()
-        if "secrets." in json.dumps(job) or job["permissions"].get("id-token") == "write"
+    job = yaml.safe_load(file.read_text())["jobs"][name]
+    has_credentials = "secrets." in json.dumps(job) or job["permissions"].get("id-token") == "write"
+
+    assert has_credentials == (name in FOR_A_STACK)
+    assert job.get("environment") == (f"{file.stem}-${{{{ matrix.stack }}}}" if has_credentials else None)
+
+
+@pytest.mark.parametrize("name", FOR_A_STACK)
+def test_secrets_are_given_to_few_steps(name: str) -> None:
+    """Protects the secrets from what is installed: only a step that reads the state has them, never a whole job.
+
+    The attack: a package's build, or an action, reads the environment of its process.
+    """
+    job = workflow(f"{name}.yml")["jobs"][name]
+    holders = [step for step in steps_of(job) if "secrets." in json.dumps(step)]
+
+    assert "secrets." not in json.dumps(job.get("env", {}))
+    assert holders
+    assert all(re.search(r"pulumi (preview|up)|irsa (check --live|verify|prove)", step["run"]) for step in holders)
+
+
+@pytest.mark.parametrize("file", [*WORKFLOWS, *ACTIONS], ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_no_value_becomes_a_part_of_a_script(file: Path) -> None:
+    """Protects from the name of a branch, a stack or a variable that a shell would run: values are in `env:`.
+
+    https://docs.github.com/en/actions/concepts/security/script-injections
+    """
+    read = yaml.safe_load(file.read_text())
+    steps = [step for job in read.get("jobs", {}).values() for step in job.get("steps", [])]
+    scripts = [step["run"] for step in [*steps, *read.get("runs", {}).get("steps", [])] if "run" in step]
+
+    assert [script for script in scripts if "${{" in script] == []
+
+
+def test_who_may_write_to_the_repository() -> None:
+    """Protects the repository: a pull request's job may comment, the nightly one write issues, and no job pushes."""
+    rights = {
+        (right, name)
+        for file, name in JOBS
+        for right, value in yaml.safe_load(file.read_text())["jobs"][name]["permissions"].items()
+        if value == "write" and right != "id-token"
     }
 
-    assert {name: job.get("environment") for name, job in with_credentials.items()} == {"preview": "preview"}
+    assert rights == {("pull-requests", "preview"), ("issues", "drift")}
+
+
+@pytest.mark.parametrize("name", ["deploy", "drift"])
+def test_only_main_is_deployed_and_compared(name: str) -> None:
+    """Protects AWS from another branch: started by hand on it, the workflow does nothing."""
+    jobs = workflow(f"{name}.yml")["jobs"]
+
+    assert jobs["stacks"]["if"] == "github.ref == 'refs/heads/main'"
+    assert jobs[name]["needs"] == "stacks"
+
+
+def test_a_deployment_is_never_cancelled() -> None:
+    """Protects the state: an engine that is killed leaves resources that no state has; one runs at a time."""
+    assert workflow("deploy.yml")["jobs"]["deploy"]["concurrency"] == {
+        "group": "deploy-${{ matrix.stack }}",
+        "cancel-in-progress": False,
+    }
+    assert "concurrency" not in workflow("deploy.yml")
+
+
+def test_the_guide_names_every_variable_and_secret() -> None:
+    """Protects who sets up a fork: the table of docs/guides/ci.md has what the workflows read, and nothing else."""
+    files = [*WORKFLOWS, *ACTIONS]
+    read = {found for file in files for found in re.findall(r"\b(vars|secrets)\.(\w+)", file.read_text())}
+    rows = re.findall(r"^\|.*\|$", GUIDE.read_text(), re.MULTILINE)
+    named = {found for row in rows for found in re.findall(r"\b(variable|secret) `(\w+)`", row)}
+
+    assert {("variable" if kind == "vars" else "secret", name) for kind, name in read} == named
+
+
+@pytest.mark.parametrize("name", FOR_A_STACK)
+def test_the_guide_names_every_environment_and_its_files(name: str) -> None:
+    """Protects who sets up a fork: its table has each environment, with the trust policy of the environment's role."""
+    table = "\n".join(re.findall(r"^\|.*\|$", GUIDE.read_text(), re.MULTILINE))
+
+    assert f"`{name}-prod`" in table
+    assert f"(../permissions/iam-{name}-trust.json)" in table
 
 
 @pytest.mark.parametrize(
     ("file", "context"),
-    [("iam-preview-trust.json", "environment:preview"), ("iam-preview-trust-unreviewed.json", "pull_request")],
+    [
+        *((f"iam-{name}-trust.json", f"environment:{name}-prod") for name in FOR_A_STACK),
+        ("iam-preview-trust-unreviewed.json", "pull_request"),
+    ],
 )
-def test_the_trust_policy_of_the_preview_role_admits_one_repository(file: str, context: str) -> None:
-    """Protects the role: one audience, and one subject that GitHub gives to this repository's previews alone.
+def test_each_trust_policy_admits_one_environment_of_one_repository(file: str, context: str) -> None:
+    """Protects the role: one audience, and one subject that GitHub gives to one kind of job of this repository alone.
 
     Ids keep a recycled name out: https://docs.github.com/en/actions/reference/security/oidc#immutable-subject-claims
     """
@@ -126,16 +207,21 @@ def test_the_preview_role_is_not_the_deployers() -> None:
 
     assert [each for each in reading if not re.fullmatch(r"(iam:(Get|List)|eks:Describe)\w+", each)] == []
     assert reading < actions_of("iam-deployer.json")
-    (sign_in,) = [
-        step
-        for step in workflow("preview.yml")["jobs"]["preview"]["steps"]
-        if step.get("uses", "").startswith("aws-actions/configure-aws-credentials@")
-    ]
-    assert sign_in["with"]["role-to-assume"] == "${{ vars.AWS_PREVIEW_ROLE_ARN }}"
+    # Both also run `irsa verify`, each with its own role.
+    assert actions_of("iam-verify.json") <= reading
 
 
-@pytest.mark.parametrize("job", ["stacks", "preview"])
-def test_what_is_installed_beside_credentials_has_a_hash(job: str) -> None:
+@pytest.mark.parametrize("name", FOR_A_STACK)
+def test_each_workflow_has_a_role_of_its_own(name: str) -> None:
+    """Protects AWS: a variable of the whole repository, set by mistake, gives no preview the deployer's role."""
+    (sign_in,) = [step for step in workflow(f"{name}.yml")["jobs"][name]["steps"] if "role" in step.get("with", {})]
+
+    assert sign_in["uses"] == "./.github/actions/access"
+    assert sign_in["with"]["role"] == f"${{{{ vars.AWS_{name.upper()}_ROLE_ARN }}}}"
+
+
+@pytest.mark.parametrize("name", ["stacks", *FOR_A_STACK])
+def test_what_is_installed_beside_credentials_has_a_hash(name: str) -> None:
     """Protects from another file under a known version: pip takes only what requirements-hashes.txt names.
 
     The attack: an index, or a mirror, serves another wheel of a pinned version to the job that has the credentials, or
@@ -143,7 +229,7 @@ def test_what_is_installed_beside_credentials_has_a_hash(job: str) -> None:
     """
     commands = [
         command
-        for step in workflow("preview.yml")["jobs"][job]["steps"]
+        for step in steps_of(workflow(f"{name}.yml")["jobs"][name])
         for command in step.get("run", "").splitlines()
         if "pip install" in command
     ]
@@ -159,7 +245,7 @@ def test_no_stack_of_the_sandbox_is_previewed(tmp_path: Path) -> None:
 
     The error: it searched the files for `irsa:sandbox: true`, and Pulumi writes "true".
     """
-    (step,) = [each for each in workflow("preview.yml")["jobs"]["stacks"]["steps"] if each.get("id") == "list"]
+    (step,) = [each for each in workflow("stacks.yml")["jobs"]["stacks"]["steps"] if each.get("id") == "list"]
     (tmp_path / "Pulumi.yaml").write_text("name: irsa\nruntime: python\n")
     (tmp_path / "Pulumi.dev.yaml").write_text('config:\n  irsa:sandbox: "true"\n')
     (tmp_path / "Pulumi.prod.yaml").write_text("config:\n  aws:region: us-west-2\n")

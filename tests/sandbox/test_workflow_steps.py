@@ -1,0 +1,166 @@
+"""The workflows' own commands, in their order, on the sandbox: what they deploy, and what they post to GitHub."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sandbox.gh import BOT
+from tests.sandbox.irsa_command import ACCOUNT, aws_iam
+from tests.sandbox.project import ROOT, STACK, Project
+from tests.sandbox.test_guides import commands_of
+from tests.sandbox.test_verify import PERMISSIONS, access
+from tests.sandbox.workflow_run import Repository
+
+pytestmark = pytest.mark.sandbox
+
+GITHUB_PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
+SQS, S3 = (f"arn:aws:iam::aws:policy/Amazon{service}ReadOnlyAccess" for service in ("SQS", "S3"))
+BINDING = {"serviceAccount": {"name": "reports"}, "role": {"name": "reports-role"}, "policyArns": [SQS]}
+CHANGED = {**BINDING, "policyArns": [SQS, S3], "trust": {"subjects": ["team-b:worker"]}}
+GUIDE = ROOT / "docs" / "guides" / "ci.md"
+MARKER = f"<!-- irsa preview of {STACK} -->"
+
+
+@pytest.fixture
+def repository(cloud: Any, tmp_path: Path) -> Iterator[Repository]:
+    project = Project(cloud, tmp_path / "project", {"bindings": {"reports": BINDING}})
+    yield Repository(project, tmp_path)
+    project.destroy()
+
+
+@pytest.fixture
+def users(cloud: Any, tmp_path: Path) -> dict[str, dict[str, str]]:
+    """The users of the cluster, with the roles that docs/guides/ci.md names and no more."""
+    reading = access(cloud, tmp_path, "kubernetes-preview.yaml", "ci-preview")
+    deploying = access(cloud, tmp_path, "kubernetes-deployer.yaml", "ci-deploy")
+    for role in ("check-live", "prove"):
+        cloud.kubectl("apply", "-f", str(PERMISSIONS / f"kubernetes-{role}.yaml"))
+        granted = ("--serviceaccount=kube-system:ci-deploy", f"--clusterrole=irsa-{role}")
+        answer = cloud.kubectl("create", "clusterrolebinding", f"ci-deploy-{role}", *granted)
+        assert answer.returncode == 0, answer.stderr
+    return {"preview": reading, "deploy": deploying, "drift": reading}
+
+
+def test_from_a_pull_request_to_drift(repository: Repository, users: dict[str, dict[str, str]], cloud: Any) -> None:
+    """Protects who relies on CI: a comment is edited and not repeated, main is deployed, drift has one issue.
+
+    Each job runs as a user of the cluster who has the documented rights and no others.
+    """
+    # Whoever else writes the markers has nothing edited; ours are on the second page.
+    foreign = {"user": {"login": "mallory"}, "issue": 7, "body": f"{MARKER}\nApprove this."}
+    for number in (1, 2):
+        repository.record_more("comments", id=number, **foreign)
+        written = {"body": f"<!-- irsa drift of {STACK}, -->", "user": {"login": "mallory"}}
+        repository.record_more("issues", number=number, state="open", **written)
+
+    deployed = repository.run("deploy", users["deploy"])
+    assert deployed.failed == [], deployed.printed
+    assert list(deployed.steps)[-3:] == ["Deploy", "Verify", "Prove"]
+    assert "`default/reports -> reports-role`" in deployed.summary
+
+    repository.project.set({"bindings": {"reports": {**CHANGED, "polciy": {}}}})
+    refused = repository.run("preview", users["preview"])
+    assert refused.failed == ["Check the stack file, without credentials"], refused.printed
+    *others, comment = repository.record["comments"]
+    assert comment["body"].startswith(f"{MARKER}\nNo preview of stack `{STACK}`")
+
+    repository.project.set({"bindings": {"reports": CHANGED}})
+    previewed = repository.run("preview", users["preview"])
+    assert previewed.failed == [], previewed.printed
+    *same, edited = repository.record["comments"]
+    assert (same, edited["id"], edited["user"]["login"]) == (others, comment["id"], BOT)
+    assert edited["body"] in previewed.summary
+    assert edited["body"].removeprefix(MARKER).partition("Preview of")[0].strip() == example()
+    repository.project.set({"bindings": {"reports": BINDING}})
+
+    # Somebody adds a statement: it is reported once, however often it is found.
+    widen(cloud, "default:mallory")
+    for _ in range(2):
+        assert repository.run("drift", users["drift"]).failed == ["Compare"]
+    *_, issue = repository.record["issues"]
+    assert len(repository.record["issues"]) == 3
+    assert issue["title"] == f"Stack {STACK} is not as declared"
+    assert "default:mallory" in issue["body"]
+    assert of_issue(repository, issue) == []
+
+    widen(cloud, "default:eve")
+    assert repository.run("drift", users["drift"]).failed == ["Compare"]
+    (changed,) = of_issue(repository, issue)
+    assert "default:eve" in changed["body"]
+
+    # A push deploys what its pull request showed, and leaves it; by hand, it is repaired.
+    repaired = repository.run("deploy", users["deploy"], by_hand=True)
+    assert repaired.failed == [], repaired.printed
+    clean = repository.run("drift", users["drift"])
+    assert clean.failed == [], clean.printed
+    *others, closed = repository.record["issues"]
+    assert {each["state"] for each in others} == {"open"}
+    assert (closed["number"], closed["state"], closed["state_reason"]) == (issue["number"], "closed", "completed")
+
+
+def test_what_main_has_left_behind_is_not_deployed(repository: Repository) -> None:
+    """Protects a newer deployment: a run that waited for its reviewers is refused when main has gone on."""
+    repository.record_file.write_text(json.dumps({**repository.record, "main": "deadbeef"}))
+    old = repository.run("deploy", {})
+
+    assert list(old.steps) == ["Refuse a commit that is not the latest"] == old.failed
+    assert "::error::main is at deadbeef by now" in old.printed
+
+
+def example() -> str:
+    """Return the comment that the guide shows, for the stack of the tests."""
+    (found,) = re.findall(r"<!-- example -->\n(.*?)<!-- example end -->", GUIDE.read_text(), re.DOTALL)
+    return str(found).strip().replace("stack `prod`", f"stack `{STACK}`").replace("stack prod:", f"stack {STACK}:")
+
+
+def widen(cloud: Any, subject: str) -> None:
+    """Let one more service account assume the role, as somebody might by hand."""
+    iam = cloud.aws("iam")
+    document = iam.get_role(RoleName="reports-role")["Role"]["AssumeRolePolicyDocument"]
+    statement = document["Statement"][0]
+    condition = json.loads(json.dumps(statement["Condition"]).replace("default:reports", subject))
+    document["Statement"] = [statement, {**statement, "Condition": condition}]
+    iam.update_assume_role_policy(RoleName="reports-role", PolicyDocument=json.dumps(document))
+
+
+def of_issue(repository: Repository, issue: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each for each in repository.record["comments"] if each["issue"] == issue["number"]]
+
+
+def test_the_guides_commands_create_the_roles_and_their_rights(cloud: Any) -> None:
+    """Protects who sets up a fork: each command of the guide runs as it stands, in the guide's order.
+
+    `gh` needs a repository on GitHub, and there are no access entries of EKS behind the sandbox's AWS API.
+    """
+    created = []
+    for command in commands_of("ci"):
+        words = [file_text(word) for word in shlex.split(command)]
+        if words[:2] == ["aws", "iam"]:
+            aws_iam(cloud, words[2:])
+            created.append(words[2])
+        elif words[0] == "kubectl":
+            answer = cloud.run(*words, folder=ROOT)
+            assert answer.returncode == 0, (command, answer.stderr)
+        else:
+            assert words[0] == "gh" or words[:3] == ["aws", "eks", "create-access-entry"], command
+    iam = cloud.aws("iam")
+    policies = iam.list_role_policies(RoleName="irsa-deploy-prod")["PolicyNames"]
+    may = cloud.kubectl("auth", "can-i", "create", "serviceaccounts/token", "--as=somebody", "--as-group=irsa-deploy")
+    for policy in policies:
+        iam.delete_role_policy(RoleName="irsa-deploy-prod", PolicyName=policy)
+    iam.delete_role(RoleName="irsa-deploy-prod")
+    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=GITHUB_PROVIDER)
+
+    assert created == ["create-open-id-connect-provider", "create-role", "put-role-policy", "put-role-policy"]
+    assert policies == ["check-live", "deployer"]
+    assert may.stdout == "yes\n"
+
+
+def file_text(word: str) -> str:
+    """Return what the AWS command line reads for a word of a command."""
+    return (ROOT / word.removeprefix("file://")).read_text() if word.startswith("file://") else word
