@@ -10,6 +10,7 @@ from sandbox.layout import CHECKOUT, cache_folder, machine
 
 MODULES = CHECKOUT / "sandbox" / "go"
 MAJOR = re.compile(r"/v\d+$")
+DIGEST = re.compile(r"-[0-9a-f]{12}$")
 PULUMI, ETCD, KUBERNETES, YAML = "3.259.0", "3.7.0", "1.37.2", "1.25.0"
 
 # What `go build` is told for a module. A part of the time goes into debugging information, which -s -w drops again.
@@ -79,7 +80,7 @@ class Part:
         return Path(MAJOR.sub("", self.package)).name
 
     def __str__(self) -> str:
-        return f"{self.name} {self.version.partition('-')[0]}"
+        return f"{self.name} {DIGEST.sub('', self.version)}"
 
 
 def _digest(source: str) -> str:

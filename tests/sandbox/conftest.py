@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,8 @@ from sandbox.seed import aws_client, kubernetes_client, seed
 from sandbox.servers import start_servers, stop_servers
 from sandbox.showcase import second_cluster, seed_clusters, start_second_cluster, stop_second_cluster
 from sandbox.step_progress import StepProgress
+from sandbox.versions import official_parts
+from tests.sandbox.official_differences import expected_difference
 from tests.sandbox.project import Project
 
 # A line of the AWS API's log: time, method and path, protocol, for IAM and STS the operation, status.
@@ -141,3 +143,14 @@ def deploy(cloud: Cloud, tmp_path: Path) -> Iterator[Callable[..., Project]]:
     yield run
     for project in reversed(projects):
         project.destroy()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Expect the differences of the official Kubernetes plugin of January 2026 where it is in use."""
+    difference = expected_difference(pyfuncitem.name) if official_parts(os.environ) else None
+    if difference is None:
+        return (yield)
+    with pytest.raises(Exception, match=difference.failure):
+        yield
+    pytest.xfail(difference.built)
