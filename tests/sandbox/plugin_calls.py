@@ -99,7 +99,7 @@ class Engine:
 
     def check(self, urn: str, inputs: Any, old: Properties | None = None) -> Properties:
         request = provider_pb2.CheckRequest(
-            urn=urn, olds=_sent(old or {}), news=_sent(properties_of(inputs)), randomSeed=b"seed" + urn.encode()
+            urn=urn, olds=_sent(old or {}), news=_sent(_given(inputs)), randomSeed=b"seed" + urn.encode()
         )
         response = self.call("Check", request)
         if response.failures:
@@ -166,6 +166,12 @@ class Engine:
         response = self.call("DiffConfig", request)
         some = bool(response.diffs) or response.changes == provider_pb2.DiffResponse.DIFF_SOME
         return Difference(some, {}, list(response.replaces), response.deleteBeforeReplace)
+
+
+def _given(inputs: Mapping[str, Any]) -> Properties:
+    """Return the inputs as property values, with those that are some already, such as secrets, as they are."""
+    ready = {key: value for key, value in inputs.items() if isinstance(value, PropertyValue)}
+    return {**properties_of({key: value for key, value in inputs.items() if key not in ready}), **ready}
 
 
 def _sent(properties: Properties) -> Any:

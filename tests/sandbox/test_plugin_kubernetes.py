@@ -255,7 +255,7 @@ def test_a_preview_creates_nothing_and_keeps_unknown_values(engine: Engine, live
 
 def test_secret_values_stay_secret_under_their_other_name(engine: Engine, live: Client, name: str) -> None:
     """Protects the state file: the API server moves stringData into data, encoded; both must stay encrypted."""
-    secret = {"password": PropertyValue("geheim", is_secret=True)}
+    secret = PropertyValue({"password": PropertyValue("geheim", is_secret=True)})
     resource = engine.create("core/v1:Secret", manifest("Secret", {"name": name}, stringData=secret))
     assert live.get(Secret, name).data == {"password": "Z2VoZWlt"}
     for state in (resource, engine.refresh(resource)):
