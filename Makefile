@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 # Each worker has a sandbox of its own, which mostly waits.
 WORKERS := 3
 .DEFAULT_GOAL := help
-.PHONY: bench bench-real clean clean-cache destroy down environment faults fuzz generate help lint preview requirements second-cluster showcase test test-official tools unit up
+.PHONY: bench bench-real clean clean-cache destroy down environment faults fuzz generate help lint preview requirements second-cluster showcase test test-official unit up
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -61,18 +61,17 @@ faults: environment ## kill the engine 50 times, and let AWS and Kubernetes fail
 	@seed=$${SEED:-$$(date +%s)}; echo "SEED=$$seed"; \
 	  FAULTS=all SEED=$$seed KILLS=$${KILLS:-50} $(PYTHON) -m pytest -q -n $(WORKERS) --timeout=1500 --session-timeout=1800 tests/faults
 
-tools:
-	@command -v npm >/dev/null || { echo "Node.js 18 or newer, with npm, is needed for the tests: https://nodejs.org" >&2; exit 1; }
-	@command -v jq >/dev/null || { echo "jq is needed for the tests: https://jqlang.org/download, or your system's package jq" >&2; exit 1; }
-
-test: lint tools ## lint and run all tests, those with the real engine too
+test: lint ## lint and run all tests, those with the real engine too
 	@$(PYTHON) -m sandbox programs
+	@command -v npm >/dev/null || { echo "Node.js 18 or newer, with npm, is needed for make test: https://nodejs.org" >&2; exit 1; }
+	@command -v jq >/dev/null || { echo "jq is needed for make test: https://jqlang.org/download, or your system's package jq" >&2; exit 1; }
 	@$(PYTHON) -m tests.page.browser
 	@cd tests/editor && npm ci --silent --no-audit --no-fund
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
 
-test-official: environment tools ## build the official Kubernetes plugin and YAML host, and run the sandbox's tests with them
+test-official: environment ## build the official Kubernetes plugin and YAML host, and run the sandbox's tests with them
 	@OFFICIAL=built $(PYTHON) -m sandbox programs
+	@command -v jq >/dev/null || { echo "jq is needed: https://jqlang.org/download, or your system's package jq" >&2; exit 1; }
 	@OFFICIAL=built $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile -m sandbox tests/sandbox tests/official
 
 generate: environment ## generate the schemas, the reference pages and tests/golden/mistakes.txt from the code
