@@ -4,13 +4,13 @@ PYTHON := .venv/bin/python
 # Each worker has a sandbox of its own, which mostly waits.
 WORKERS := 3
 .DEFAULT_GOAL := help
-.PHONY: bench bench-real clean clean-cache destroy down environment faults fuzz generate help lint preview requirements showcase test unit up
+.PHONY: bench bench-real clean clean-cache destroy down environment faults fuzz generate help lint preview requirements second-cluster showcase test test-official unit up
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 # What needs the sandbox's programs has them built beside the environment, the first time.
-up preview destroy showcase test: PARTS := parts
+up preview destroy second-cluster showcase test test-official: PARTS := parts
 
 environment:
 	@command -v python3 >/dev/null || { echo "Python 3.11 or newer is needed: https://www.python.org/downloads, or your system's package python3" >&2; exit 1; }
@@ -27,6 +27,9 @@ destroy: environment ## destroy what `make up` deployed; the servers keep runnin
 
 showcase: environment ## deploy a stack that uses every key, see that a second `up` changes nothing, and destroy it
 	@$(PYTHON) -m sandbox showcase
+
+second-cluster: environment ## start a second cluster beside the sandbox's first: docs/sandbox.md has something to try
+	@$(PYTHON) -m sandbox second-cluster
 
 down: ## stop the servers; what was deployed is kept for the next `make up`
 	@if [ -d .sandbox ]; then $(MAKE) --no-print-directory environment && $(PYTHON) -m sandbox down; fi
@@ -66,6 +69,11 @@ test: lint ## lint and run all tests, those with the real engine too
 	@$(PYTHON) -m tests.page.browser
 	@cd tests/editor && npm ci --silent --no-audit --no-fund
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
+
+test-official: environment ## build the official Kubernetes plugin and YAML host, and run the sandbox's tests with them
+	@OFFICIAL=built $(PYTHON) -m sandbox programs
+	@command -v jq >/dev/null || { echo "jq is needed: https://jqlang.org/download, or your system's package jq" >&2; exit 1; }
+	@OFFICIAL=built $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile -m sandbox tests/sandbox tests/official
 
 generate: environment ## generate the schemas, the reference pages and tests/golden/mistakes.txt from the code
 	@$(PYTHON) -m config.schema

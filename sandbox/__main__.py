@@ -1,4 +1,4 @@
-"""The commands of the Makefile: python -m sandbox up|down|preview|destroy|showcase|programs|clean-cache."""
+"""The commands of the Makefile, as `python -m sandbox COMMAND`."""
 
 import argparse
 import errno
@@ -19,12 +19,18 @@ from sandbox.engine import (
     stack_output,
 )
 from sandbox.environment import environment, write_environment_file
-from sandbox.layout import STACK, Sandbox, SandboxError, cache_folder, checkout_sandbox
+from sandbox.layout import CHECKOUT, STACK, Sandbox, SandboxError, cache_folder, checkout_sandbox
 from sandbox.locks import held
 from sandbox.parts import prepare_parts
 from sandbox.seed import seed
-from sandbox.servers import start_servers, stop_servers
-from sandbox.showcase import show_every_key, stop_second_cluster
+from sandbox.servers import read_ports, start_servers, stop_servers
+from sandbox.showcase import (
+    second_cluster,
+    seed_clusters,
+    show_every_key,
+    start_second_cluster,
+    stop_second_cluster,
+)
 from sandbox.step_progress import StepProgress
 
 NO_VALUE = "-"
@@ -83,6 +89,16 @@ def showcase(sandbox: Sandbox, progress: StepProgress) -> None:
     show_every_key(sandbox, variables, progress)
 
 
+def second(sandbox: Sandbox, progress: StepProgress) -> None:
+    """Start the showcase's second cluster and leave it running."""
+    start(sandbox, progress)
+    with progress.step("second cluster", "started"):
+        start_second_cluster(sandbox, progress)
+        seed_clusters(sandbox, read_ports(sandbox)["aws-api"])
+    green = second_cluster(sandbox).kubeconfig.relative_to(CHECKOUT)
+    progress.say(f"Try it: . .sandbox/env; kubectl --kubeconfig {green} get serviceaccounts -A")
+
+
 def destroy(sandbox: Sandbox, progress: StepProgress) -> None:
     pulumi_in_terminal(sandbox, start(sandbox, progress), "destroy", "--yes", "--skip-preview", "--refresh")
 
@@ -124,6 +140,7 @@ COMMANDS: dict[str, Callable[[Sandbox, StepProgress], None]] = {
     "down": down,
     "preview": preview,
     "destroy": destroy,
+    "second-cluster": second,
     "showcase": showcase,
     "programs": programs,
     "clean-cache": clean_cache,

@@ -16,7 +16,7 @@ from typing import Any
 from sandbox.layout import Sandbox, SandboxError, cache_folder, checkout_sandbox
 from sandbox.locks import held
 from sandbox.step_progress import StepProgress
-from sandbox.versions import FLAGS, MODULES, PARTS, SDK_GENERATOR, Part
+from sandbox.versions import FLAGS, MODULES, PARTS, SDK_GENERATOR, YAML_HOST, Part, official_parts
 
 VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 
@@ -24,7 +24,13 @@ VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 def prepare_parts(sandbox: Sandbox, progress: StepProgress, environment: Mapping[str, str] = os.environ) -> None:
     """Link every program into the sandbox's folder, and build those that are not installed."""
     installed = find_all(environment, sandbox.programs)
-    build(to_build(installed), progress, environment)
+    official = official_parts(environment)
+    build([*to_build(installed), *official], progress, environment)
+    host = sandbox.programs / YAML_HOST.name
+    if official:
+        _place(YAML_HOST.program(environment), host)
+    else:
+        host.unlink(missing_ok=True)
     for part, program in installed.items():
         if program is not None:
             _place(program, sandbox.programs / part.name)

@@ -1,4 +1,7 @@
-"""Resource plugins: the official ones where the engine can install them, else the stand-ins of the sandbox."""
+"""Resource plugins: the official ones where the engine can install them, else the stand-ins of the sandbox.
+
+With OFFICIAL=built the Kubernetes plugin is the official one built from its Go module.
+"""
 
 import importlib.metadata
 import json
@@ -13,6 +16,7 @@ from pathlib import Path
 
 from sandbox.layout import CHECKOUT, Sandbox, write_atomically
 from sandbox.step_progress import StepProgress
+from sandbox.versions import OFFICIAL_KUBERNETES, official_parts
 
 SDKS = {"aws": "pulumi-aws", "kubernetes": "pulumi-kubernetes"}
 STALLED_SECONDS = 20.0
@@ -21,22 +25,37 @@ STALLED_SECONDS = 20.0
 def install_plugins(sandbox: Sandbox, environment: Mapping[str, str], progress: StepProgress) -> None:
     """Install what is missing and say which plugins are in use."""
     lines = []
-    for name, package in SDKS.items():
-        version = importlib.metadata.version(package)
-        folder = sandbox.pulumi_home / "plugins" / f"resource-{name}-v{version}"
-        if not (folder / f"pulumi-resource-{name}").exists():
+    built = {"kubernetes": OFFICIAL_KUBERNETES.program(environment)} if official_parts(environment) else {}
+    for name, version in plugin_versions().items():
+        program = plugin_program(sandbox, name)
+        if (program.readlink() if program.is_symlink() else None) != built.get(name):
+            _empty(program.parent)
+            if name in built:
+                program.symlink_to(built[name])
+            else:
+                program.parent.rmdir()
+        if name in built:
+            lines.append(f"{name} of January 2026 (official, built) for SDK {version}")
+            continue
+        if not program.exists():
             with progress.step("plugins", f"pulumi plugin install resource {name} {version}") as detail:
                 official = _install_official(sandbox, name, version, environment)
                 if not official:
-                    _install_stand_in(folder, name)
+                    _install_stand_in(program)
                 detail[:] = [f"{name} {version} installed" if official else f"{name} {version} cannot be downloaded"]
-        kind = "stand-in" if _is_stand_in(folder) else "official"
+        kind = "stand-in" if program.with_name("stand-in.json").exists() else "official"
         lines.append(f"{name} {version} ({kind})")
     progress.say(f"  plugins in use: {', '.join(lines)}")
 
 
-def _is_stand_in(folder: Path) -> bool:
-    return (folder / "stand-in.json").exists()
+def plugin_versions() -> dict[str, str]:
+    """Return each plugin's version, which is that of its installed SDK: the engine pairs them."""
+    return {name: importlib.metadata.version(package) for name, package in SDKS.items()}
+
+
+def plugin_program(sandbox: Sandbox, name: str) -> Path:
+    """Return the plugin's program, where the engine looks for it."""
+    return sandbox.pulumi_home / "plugins" / f"resource-{name}-v{plugin_versions()[name]}" / f"pulumi-resource-{name}"
 
 
 def _install_official(sandbox: Sandbox, name: str, version: str, environment: Mapping[str, str]) -> bool:
@@ -81,18 +100,23 @@ def _downloaded(*folders: Path) -> int:
     return size
 
 
-def _install_stand_in(folder: Path, name: str) -> None:
+def _install_stand_in(program: Path) -> None:
     """Write a launcher where the engine looks for the plugin of this version."""
+    module = f"sandbox.plugins.{program.name.removeprefix('pulumi-resource-')}"
+    _empty(program.parent)
+    program.with_name("stand-in.json").write_text(json.dumps({"module": module}))
+    # A module of this checkout, whatever the current folder and the caller's PYTHONPATH are.
+    code = "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); runpy.run_module(sys.argv.pop(1), None, '__main__')"
+    write_launcher(program, "-c", code, CHECKOUT, module)
+
+
+def _empty(folder: Path) -> None:
+    """Empty a plugin's folder, or make it."""
     shutil.rmtree(folder, ignore_errors=True)
     # A download that was cut off leaves these beside it, and the engine then takes the folder for incomplete.
     for leftover in (folder.with_name(f"{folder.name}.partial"), folder.with_name(f"{folder.name}.lock")):
         leftover.unlink(missing_ok=True)
     folder.mkdir(parents=True)
-    (folder / "stand-in.json").write_text(json.dumps({"module": f"sandbox.plugins.{name}"}))
-    launcher = folder / f"pulumi-resource-{name}"
-    # A module of this checkout, whatever the current folder and the caller's PYTHONPATH are.
-    code = "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); runpy.run_module(sys.argv.pop(1), None, '__main__')"
-    write_launcher(launcher, "-c", code, CHECKOUT, f"sandbox.plugins.{name}")
 
 
 def write_launcher(path: Path, *arguments: str | Path) -> None:

@@ -10,7 +10,8 @@ from sandbox.layout import CHECKOUT, cache_folder, machine
 
 MODULES = CHECKOUT / "sandbox" / "go"
 MAJOR = re.compile(r"/v\d+$")
-PULUMI, ETCD, KUBERNETES = "3.259.0", "3.7.0", "1.37.2"
+DIGEST = re.compile(r"-[0-9a-f]{12}$")
+PULUMI, ETCD, KUBERNETES, YAML = "3.259.0", "3.7.0", "1.37.2", "1.25.0"
 
 # What `go build` is told for a module. A part of the time goes into debugging information, which -s -w drops again.
 # Without inlining (-l) a package takes a quarter less to build, and runs slower. The engine is measured against, so its
@@ -39,6 +40,12 @@ FLAGS = {
         ),
         "-gcflags=all=-l -dwarf=false",
         # The same as in the engine: it is compiled once.
+        "-gcflags=std=-dwarf=false",
+    ),
+    "pulumi-kubernetes": ("-ldflags=-s -w", "-gcflags=all=-l -dwarf=false", "-gcflags=std=-dwarf=false"),
+    "pulumi-yaml": (
+        f"-ldflags=-s -w -X github.com/pulumi/pulumi-yaml/pkg/version.Version=v{YAML}",
+        "-gcflags=all=-l -dwarf=false",
         "-gcflags=std=-dwarf=false",
     ),
 }
@@ -73,7 +80,7 @@ class Part:
         return Path(MAJOR.sub("", self.package)).name
 
     def __str__(self) -> str:
-        return f"{self.name} {self.version.partition('-')[0]}"
+        return f"{self.name} {DIGEST.sub('', self.version)}"
 
 
 def _digest(source: str) -> str:
@@ -140,3 +147,24 @@ SDK_GENERATOR = Part(
     module="pulumi",
     package="./sdk-generator",
 )
+
+# What `make test-official` runs. The Kubernetes plugin is the newest that the Go module proxy serves: that of
+# January 2026, before release 4.29.
+OFFICIAL_KUBERNETES = Part(
+    name="pulumi-resource-kubernetes",
+    version=f"4.0.0-20260115033456-f47bc2d6f199-{_digest('pulumi-kubernetes/plugin/main.go')}",
+    module="pulumi-kubernetes",
+    package="./plugin",
+)
+YAML_HOST = Part(
+    name="pulumi-language-yaml",
+    version=YAML,
+    module="pulumi-yaml",
+    package="github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml",
+)
+OFFICIAL = (OFFICIAL_KUBERNETES, YAML_HOST)
+
+
+def official_parts(environment: Mapping[str, str]) -> tuple[Part, ...]:
+    """Return the official programs that are built and used with OFFICIAL=built, none without it."""
+    return OFFICIAL if environment.get("OFFICIAL") == "built" else ()

@@ -3,6 +3,8 @@
 import json
 import shutil
 import subprocess
+import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,23 @@ def blue_and_green(kubeconfig: str) -> dict[str, Any]:
         "kubernetes": {"kubeconfig": kubeconfig, "context": "irsa-sandbox"},
     }
     return {"blue": {"name": "my-cluster"}, "green": green}
+
+
+def make_environment(folder: Path) -> None:
+    """Make a virtual environment that has this one's packages, and none of this checkout's modules."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    own = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
+    # Of a folder that is named so, Python reads no further .pth: those that install this checkout.
+    (own / "packages.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+
+
+def copied_plugin(folder: Path) -> Path:
+    """Copy the component's plugin into a folder, with an environment of its own as `pulumi install` makes it."""
+    plugin = folder / "components"
+    leave_out = shutil.ignore_patterns("venv", "__pycache__", "*.egg-info")
+    shutil.copytree(ROOT / "components", plugin, ignore=leave_out)
+    make_environment(plugin / "venv")
+    return plugin
 
 
 class Stack:

@@ -5,10 +5,6 @@ one story and run in their order.
 """
 
 import json
-import shutil
-import subprocess
-import sys
-import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.sandbox.project import ROOT, Stack
+from tests.sandbox.project import Stack, copied_plugin, make_environment
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600), pytest.mark.xdist_group("package-consumer")]
 
@@ -65,23 +61,12 @@ ACCOUNT = """irsa.ServiceAccountArgs(
     )"""
 
 
-def make_environment(folder: Path) -> None:
-    """Make a virtual environment that has this one's packages, and none of this checkout's modules."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-    own = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
-    # Of a folder that is named so, Python reads no further .pth: those that install this checkout.
-    (own / "packages.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
-
-
 class Consumer(Stack):
     """A project that has added the plugin from a folder beside it."""
 
     def __init__(self, cloud: Any, folder: Path) -> None:
-        self.plugin = folder / "components"
-        leave_out = shutil.ignore_patterns("venv", "__pycache__", "*.egg-info")
-        shutil.copytree(ROOT / "components", self.plugin, ignore=leave_out)
-        self.files = {path.name for path in self.plugin.iterdir()}
-        make_environment(self.plugin / "venv")
+        self.plugin = copied_plugin(folder)
+        self.files = {path.name for path in self.plugin.iterdir()} - {"venv"}
         project = folder / "project"
         project.mkdir()
         make_environment(project / "venv")

@@ -1,13 +1,17 @@
 """`irsa verify`, `prove` and `explain` where a stack has two clusters, each with its own issuer and keys."""
 
+import re
+import shlex
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sandbox.showcase import GREEN_ISSUER
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, irsa, not_good, report
-from tests.sandbox.project import STACK, Project, blue_and_green
+from tests.sandbox.project import ROOT, STACK, Project, blue_and_green
 
 pytestmark = pytest.mark.sandbox
 
@@ -83,3 +87,25 @@ def test_explain_asks_which_cluster_is_meant(both: Project) -> None:
     for issuer, answer in answers.items():
         assert answer.returncode == 0, answer.stderr
         assert f"issuer {issuer}" in " ".join(answer.stdout.split())
+
+
+def test_the_commands_of_the_page_run_in_their_order(cloud: Any, green: str, tmp_path: Path) -> None:
+    """Protects who tries two clusters as docs/sandbox.md says; the fixtures do what its `make` commands do."""
+    project = Project(cloud, tmp_path / "project", {})
+    (project.folder / ".sandbox").symlink_to(cloud.folder)
+    shutil.copytree(ROOT / "examples" / "stack-files", project.folder / "examples" / "stack-files")
+    section = (ROOT / "docs" / "sandbox.md").read_text().partition("## Two clusters")[2]
+    commands = re.findall(r"^\$ (.*)", section.partition("## ")[0], re.MULTILINE)
+    done = {"make up", "make second-cluster", ". .sandbox/env", "make down"}
+    ran = []
+    for words in (shlex.split(command, comments=True) for command in commands):
+        if " ".join(words) in done:
+            continue
+        ran.append(words[:2])
+        yes = ["--yes"] if words[0] == "pulumi" and words[2] != "init" else []
+        answer = cloud.run(*words, *yes, folder=project.folder, **project.variables)
+        assert answer.returncode == 0, (words, answer.stdout + answer.stderr)
+        if words[0] == "kubectl":
+            assert f"eks.amazonaws.com/role-arn: arn:aws:iam::{ACCOUNT}:role/worker-" in answer.stdout
+    assert ["irsa", "prove"] in ran
+    assert not (project.folder / "Pulumi.two-clusters.yaml").exists()

@@ -72,7 +72,7 @@ _SWITCHES = {
     "skipUpdateUnreachable": "PULUMI_K8S_SKIP_UPDATE_UNREACHABLE",
 }
 # The namespace may be created at the same time. The official plugin waits half a minute.
-_PAUSES_FOR_A_NAMESPACE = (0.25, 0.5, 1.0, 2.0)
+_PAUSES_FOR_A_NAMESPACE = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 
 def _without_nulls(value: Any) -> Any:

@@ -12,7 +12,7 @@ import pytest
 from sandbox.layout import Sandbox, SandboxError, machine
 from sandbox.parts import build, find_installed, prepare_parts
 from sandbox.step_progress import StepProgress
-from sandbox.versions import MODULES, PARTS, SDK_GENERATOR, Part
+from sandbox.versions import MODULES, OFFICIAL, PARTS, SDK_GENERATOR, YAML_HOST, Part
 
 MODULE_OF = {
     "pulumi": "github.com/pulumi/pulumi/pkg/v3",
@@ -20,6 +20,8 @@ MODULE_OF = {
     "kube-apiserver": "k8s.io/kubernetes",
     "kube-controller-manager": "k8s.io/kubernetes",
     "kubectl": "k8s.io/kubernetes",
+    "pulumi-resource-kubernetes": "github.com/pulumi/pulumi-kubernetes/provider/v4",
+    "pulumi-language-yaml": "github.com/pulumi/pulumi-yaml",
 }
 # https://kubernetes.io/releases/version-skew-policy/ for an API server of 1.37.
 SKEW = [
@@ -76,14 +78,14 @@ def toolchain(tmp_path: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("entry", PARTS, ids=lambda entry: entry.name)
+@pytest.mark.parametrize("entry", [*PARTS, *OFFICIAL], ids=lambda entry: entry.name)
 def test_the_version_in_the_table_is_the_one_that_go_builds(entry: Part) -> None:
     """A cache folder named after a version must hold that version."""
     module = (MODULES / entry.module / "go.mod").read_text()
     required = re.search(rf"^\s*(?:require )?{re.escape(MODULE_OF[entry.name])} v(\S+)", module, re.MULTILINE)
     assert required is not None
     # A program of our own has a digest after it.
-    assert required[1] == entry.version.partition("-")[0]
+    assert re.fullmatch(f"{re.escape(required[1])}(-[0-9a-f]{{12}})?", entry.version)
 
 
 def test_the_generator_of_sdks_comes_with_an_engine_that_is_built(toolchain: dict[str, str], tmp_path: Path) -> None:
@@ -93,6 +95,19 @@ def test_the_generator_of_sdks_comes_with_an_engine_that_is_built(toolchain: dic
     prepare_parts(sandbox, StepProgress(), toolchain)
     assert (sandbox.programs / SDK_GENERATOR.name).exists()
     assert "/cmd/pulumi ./sdk-generator\n" in Path(toolchain["GO_CALLS"]).read_text()
+
+
+def test_the_official_programs_are_built_only_where_they_are_asked_for(
+    toolchain: dict[str, str], tmp_path: Path
+) -> None:
+    """Nobody waits a quarter of an hour for programs that `make up` does not run; and none of them is left in use."""
+    sandbox = Sandbox(tmp_path / "sandbox")
+    sandbox.prepare()
+    for asked, expected in (("", False), ("built", True), ("", False)):
+        prepare_parts(sandbox, StepProgress(), {**toolchain, "OFFICIAL": asked})
+        assert (sandbox.programs / YAML_HOST.name).exists() is expected
+    built = Path(toolchain["GO_CALLS"]).read_text()
+    assert built.count("/ ./plugin\n") == built.count("/cmd/pulumi-language-yaml\n") == 1
 
 
 @pytest.mark.parametrize(("name", "version", "fits"), SKEW)

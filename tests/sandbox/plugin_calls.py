@@ -1,0 +1,178 @@
+"""A plugin's own process, and calls to it in the engine's order and protocol."""
+
+import subprocess
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc  # type: ignore[import-untyped]
+from google.protobuf.empty_pb2 import Empty  # type: ignore[import-untyped]
+from pulumi.provider.experimental.property_value import PropertyValue
+from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
+from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2, provider_pb2_grpc
+
+from sandbox.plugins.serving import plain, properties_of
+
+Properties = dict[str, PropertyValue]
+# A deletion waits for the API server; what has no answer by then hangs.
+SECONDS = 60
+
+
+class PluginError(Exception):
+    """What the plugin refused, in its words."""
+
+
+@dataclass
+class Resource:
+    """What the engine keeps of a resource."""
+
+    urn: str
+    id: str
+    inputs: Properties
+    state: Properties
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        return plain(self.state)
+
+
+@dataclass
+class Difference:
+    """What a plugin answers to Diff: the kind of each path's change, and the paths that replace the resource."""
+
+    changes: bool
+    kinds: dict[str, str]
+    replaces: list[str]
+    delete_before_replace: bool
+
+
+class _Log(engine_pb2_grpc.EngineServicer):
+    """The engine's side: plugins send it what they warn about."""
+
+    def Log(self, request: Any, context: Any) -> Empty:  # noqa: N802 - the protocol's own name
+        return Empty()
+
+
+@contextmanager
+def started(program: Path, environment: Mapping[str, str]) -> Iterator[Any]:
+    """Start a plugin as the engine does, and yield the stub by which it is called."""
+    server = grpc.server(ThreadPoolExecutor(max_workers=2))
+    engine_pb2_grpc.add_EngineServicer_to_server(_Log(), server)
+    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    with subprocess.Popen([program, address], stdout=subprocess.PIPE, text=True, env=dict(environment)) as process:
+        try:
+            assert process.stdout is not None
+            port = int(process.stdout.readline())
+            with grpc.insecure_channel(f"127.0.0.1:{port}", options=_GRPC_CHANNEL_OPTIONS) as channel:
+                yield provider_pb2_grpc.ResourceProviderStub(channel)
+        finally:
+            process.kill()
+            server.stop(None)
+
+
+class Engine:
+    """Calls a Kubernetes plugin that is configured with these settings."""
+
+    def __init__(self, stub: Any, settings: Mapping[str, str]) -> None:
+        self.stub = stub
+        variables = {f"kubernetes:config:{key}": value for key, value in settings.items()}
+        arguments = PropertyValue.marshal_map(properties_of(settings))
+        request = provider_pb2.ConfigureRequest(
+            variables=variables, args=arguments, acceptSecrets=True, acceptResources=True, sends_old_inputs=True,
+            sends_old_inputs_to_delete=True,
+        )  # fmt: skip
+        self.call("Configure", request)
+
+    def call(self, name: str, request: Any) -> Any:
+        try:
+            return getattr(self.stub, name)(request, timeout=SECONDS)
+        except grpc.RpcError as error:
+            raise PluginError(error.details()) from error
+
+    def urn(self, kind: str, name: str = "my-app") -> str:
+        # The types of the parents stand in front of a `$`.
+        return f"urn:pulumi:dev::p::irsa:index:ServiceAccountRole$kubernetes:{kind}::{name}"
+
+    def check(self, urn: str, inputs: Any, old: Properties | None = None) -> Properties:
+        request = provider_pb2.CheckRequest(
+            urn=urn, olds=_sent(old or {}), news=_sent(_given(inputs)), randomSeed=b"seed" + urn.encode()
+        )
+        response = self.call("Check", request)
+        if response.failures:
+            raise PluginError("\n".join(failure.reason for failure in response.failures))
+        return PropertyValue.unmarshal_map(response.inputs)
+
+    def create(self, kind: str, inputs: Any, name: str = "my-app") -> Resource:
+        urn = self.urn(kind, name)
+        checked = self.check(urn, inputs)
+        response = self.call("Create", provider_pb2.CreateRequest(urn=urn, properties=_sent(checked)))
+        return Resource(urn, response.id, checked, PropertyValue.unmarshal_map(response.properties))
+
+    def preview(self, kind: str, inputs: Any) -> Resource:
+        urn = self.urn(kind)
+        checked = self.check(urn, inputs)
+        response = self.call("Create", provider_pb2.CreateRequest(urn=urn, properties=_sent(checked), preview=True))
+        return Resource(urn, response.id, checked, PropertyValue.unmarshal_map(response.properties))
+
+    def diff(self, resource: Resource, inputs: Any, ignore: tuple[str, ...] = ()) -> Difference:
+        response = self.call("Diff", provider_pb2.DiffRequest(**self._change(resource, inputs, ignore)))
+        kinds = {path: provider_pb2.PropertyDiff.Kind.Name(each.kind) for path, each in response.detailedDiff.items()}
+        some = response.changes == provider_pb2.DiffResponse.DIFF_SOME
+        return Difference(some, kinds, list(response.replaces), response.deleteBeforeReplace)
+
+    def update(self, resource: Resource, inputs: Any, ignore: tuple[str, ...] = (), preview: bool = False) -> Resource:
+        request = provider_pb2.UpdateRequest(**self._change(resource, inputs, ignore), preview=preview)
+        response = self.call("Update", request)
+        checked = PropertyValue.unmarshal_map(request.news)
+        return Resource(resource.urn, resource.id, checked, PropertyValue.unmarshal_map(response.properties))
+
+    def _change(self, resource: Resource, inputs: Any, ignore: tuple[str, ...]) -> dict[str, Any]:
+        return {
+            "id": resource.id,
+            "urn": resource.urn,
+            "olds": _sent(resource.state),
+            "old_inputs": _sent(resource.inputs),
+            "news": _sent(self.check(resource.urn, inputs, resource.inputs)),
+            "ignoreChanges": ignore,
+        }
+
+    def refresh(self, resource: Resource) -> Resource:
+        request = provider_pb2.ReadRequest(
+            urn=resource.urn, id=resource.id, properties=_sent(resource.state), inputs=_sent(resource.inputs)
+        )
+        response = self.call("Read", request)
+        inputs, state = (PropertyValue.unmarshal_map(each) for each in (response.inputs, response.properties))
+        return Resource(resource.urn, response.id, inputs, state)
+
+    def read(self, kind: str, resource_id: str) -> Resource:
+        return self.refresh(Resource(self.urn(kind), resource_id, {}, {}))
+
+    def delete(self, resource: Resource) -> None:
+        request = provider_pb2.DeleteRequest(
+            urn=resource.urn, id=resource.id, properties=_sent(resource.state), old_inputs=_sent(resource.inputs)
+        )
+        self.call("Delete", request)
+
+    def replacing_settings(self, old: Any, new: Any) -> Difference:
+        """Return which changes of the provider's own settings replace what it holds."""
+        olds, news = _sent(properties_of(old)), _sent(properties_of(new))
+        request = provider_pb2.DiffRequest(
+            urn="urn:pulumi:dev::p::pulumi:providers:kubernetes::cluster", id="1", olds=olds, old_inputs=olds, news=news
+        )
+        response = self.call("DiffConfig", request)
+        some = bool(response.diffs) or response.changes == provider_pb2.DiffResponse.DIFF_SOME
+        return Difference(some, {}, list(response.replaces), response.deleteBeforeReplace)
+
+
+def _given(inputs: Mapping[str, Any]) -> Properties:
+    """Return the inputs as property values, with those that are some already, such as secrets, as they are."""
+    ready = {key: value for key, value in inputs.items() if isinstance(value, PropertyValue)}
+    return {**properties_of({key: value for key, value in inputs.items() if key not in ready}), **ready}
+
+
+def _sent(properties: Properties) -> Any:
+    return PropertyValue.marshal_map(properties)
