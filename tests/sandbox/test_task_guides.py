@@ -74,7 +74,7 @@ BACKENDS = {
 @pytest.fixture
 def origin(tmp_path: Path) -> Path:
     """Clone this repository, with the tag of the release, as its users have it from its address."""
-    folder = tmp_path / "origin"
+    folder = tmp_path / "origin" / "irsa"
     subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True)
     git(folder, "tag", f"v{VERSION}")
     return folder
@@ -106,6 +106,7 @@ def follow(cloud: Any, tmp_path: Path, origin: Path) -> Iterator[Follow]:
         text = guide.script(name, instead).replace(RELEASE, str(origin)).replace(HOST, str(origin))
         answer = cloud.run("bash", "-c", text, folder=folder, timeout=600, **variables, **more)
         said: str = answer.stdout + answer.stderr
+        print(said)
         assert answer.returncode == 0, said
         assert "Traceback" not in said, said
         return said
@@ -160,7 +161,7 @@ def test_a_repository_of_its_own_and_its_upgrade(
     own = tmp_path / "my-roles"
     project = yaml.safe_load((own / "Pulumi.yaml").read_text())
     assert (project["name"], "template" in project) == ("irsa", False)
-    assert {"awskms", "encryptedkey"} <= {*yaml.safe_load((own / "Pulumi.prod.yaml").read_text())}
+    assert {"secretsprovider", "encryptedkey"} <= {*yaml.safe_load((own / "Pulumi.prod.yaml").read_text())}
     assert git(own, "log", "--format=%s").splitlines() == ["Roles of staging and prod", "irsa"]
 
     said = follow("upgrade", INSTALL, own, PULUMI_BACKEND_URL=PATH_STYLE)
