@@ -162,7 +162,7 @@ def test_a_repository_of_its_own_and_its_upgrade(
     project = yaml.safe_load((own / "Pulumi.yaml").read_text())
     assert (project["name"], "template" in project) == ("irsa", False)
     assert {"secretsprovider", "encryptedkey"} <= {*yaml.safe_load((own / "Pulumi.prod.yaml").read_text())}
-    assert git(own, "log", "--format=%s").splitlines() == ["Roles of staging and prod", "irsa"]
+    assert git(own, "log", "--format=%s").splitlines() == ["The stack prod", "Roles of staging and prod", "irsa"]
 
     follow("upgrade", {**INSTALL, **UP}, own, PULUMI_BACKEND_URL=PATH_STYLE)
     released = git(own, "show", "--name-status", "--format=", "HEAD~1").splitlines()
