@@ -2,7 +2,7 @@
 
 A step is a file or a command. A YAML block whose first line is a comment with a file's name is that whole file, and so
 is a JSON block below a line that ends with its name: `policies/my-policy.json`. Each `$ ` line of a console block is a
-command; the lines below it are what it prints, and are not run.
+command; the lines below it are what it prints.
 """
 
 import re
@@ -14,15 +14,21 @@ from tests.sandbox.project import ROOT
 
 GUIDES = ROOT / "docs" / "guides"
 BLOCK = re.compile(r"(?:`([\w./-]+\.json)`:\n\n)?^```(console|yaml|json)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-COMMAND = re.compile(r"^\$ (.*(?:(?<=\\)\n.*)*)$", re.MULTILINE)
 FILE = re.compile(r"# ([\w./-]+\.yaml)\n")
 
 
 class Step(NamedTuple):
-    """A file to write, or a command to run."""
+    """A file to write, or a command to run.
+
+    Attributes:
+        text: The content of the file, or the command on one line.
+        file: The name of the file; None for a command.
+        printed: What the guide says that the command prints.
+    """
 
     text: str
     file: str | None = None
+    printed: str = ""
 
 
 def steps(guide: str) -> Iterator[Step]:
@@ -30,7 +36,8 @@ def steps(guide: str) -> Iterator[Step]:
     for json_file, kind, block in BLOCK.findall((GUIDES / f"{guide}.md").read_text()):
         named = FILE.match(block)
         if kind == "console":
-            yield from (Step(re.sub(r"\\\n *", "", command)) for command in COMMAND.findall(block))
+            commands = re.split(r"^\$ ", re.sub(r"\\\n *", "", block), flags=re.MULTILINE)[1:]
+            yield from (Step(command, printed=printed) for command, _, printed in (c.partition("\n") for c in commands))
         elif json_file or named:
             yield Step(block, json_file or (named and named[1]))
 
@@ -50,11 +57,15 @@ def script(guide: str, instead: Mapping[str, str]) -> str:
         if step.file:
             lines.append(f"cat > {shlex.quote(step.file)} <<'END OF FILE'\n{step.text}END OF FILE")
             continue
-        # The longest start wins: `pulumi login 's3://...'` is not `pulumi login`.
-        start = max((start for start in instead if step.text.startswith(start)), key=len, default=None)
+        start = start_of(step, instead)
         command = step.text if start is None else instead[start]
         left.discard(start or "")
         lines += [f"echo {shlex.quote(f'$ {command}')}", command or ":", "[ $? -eq 0 ] || exit 1"]
     if left:
         raise ValueError(f"{guide}.md has no command that starts with {', '.join(sorted(left))}")
     return "\n".join(lines)
+
+
+def start_of(step: Step, instead: Mapping[str, str]) -> str | None:
+    """Return the start by which a step is replaced; the longest, as `pulumi login 's3://...'` is not `pulumi login`."""
+    return max((start for start in instead if step.text.startswith(start)), key=len, default=None)

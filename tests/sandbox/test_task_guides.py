@@ -20,7 +20,7 @@ from tests.sandbox.project import ROOT
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(900)]
 
-Follow = Callable[..., str]
+Follow = Callable[..., None]
 # Guides that other tests follow, or that describe no task with commands of their own.
 NOT_HERE = {
     "from-eksctl": "tests/sandbox/test_guides.py",
@@ -89,7 +89,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def follow(cloud: Any, tmp_path: Path, origin: Path) -> Iterator[Follow]:
-    """Yield a function that follows a guide in a folder, and returns what was printed; its stack is destroyed."""
+    """Yield a function that follows a guide in a folder, and compares what the guide shows; its stack is destroyed."""
     (tmp_path / "state").mkdir()
     green = second_cluster(cloud.sandbox).kubeconfig
     contexts = {CLUSTER: cloud.environment()["KUBECONFIG"], **({GREEN_CLUSTER: str(green)} if green.exists() else {})}
@@ -103,14 +103,16 @@ def follow(cloud: Any, tmp_path: Path, origin: Path) -> Iterator[Follow]:
     }
     followed = []
 
-    def run(name: str, instead: Mapping[str, str], folder: Path, **more: str) -> str:
+    def run(name: str, instead: Mapping[str, str], folder: Path, **more: str) -> None:
         followed.append((folder, more))
         text = guide.script(name, instead).replace(RELEASE, str(origin)).replace(HOST, str(origin))
         answer = cloud.run("bash", "-c", text, folder=folder, timeout=600, **{**variables, **more})
         said: str = answer.stdout + answer.stderr
         assert answer.returncode == 0, said
         assert "Traceback" not in said, said
-        return said
+        as_it_stands = [step for step in guide.steps(name) if guide.start_of(step, instead) is None]
+        shown = [line for step in as_it_stands for line in step.printed.splitlines()]
+        assert [line for line in shown if line not in said.splitlines()] == []
 
     yield run
     for folder, more in followed:
