@@ -2,6 +2,7 @@
 
 import copy
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,9 @@ from irsa_cli.exits import CouldNotLookError, SecretInStateError
 SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 Inputs = Mapping[str, Any]
+
+# msgspec, by which lightkube reads a kubeconfig, crashes where two threads are the first to read a type.
+_parsing = threading.Lock()
 
 
 @contextmanager
@@ -100,7 +104,8 @@ def _parsed(where: str, text: str, file: Path | None = None) -> KubeConfig:
     try:
         document = yaml.safe_load(text) or {}
         lists = {name: document.get(name) or [] for name in ("clusters", "contexts", "users")}
-        return KubeConfig.from_dict({**document, **lists}, file)
+        with _parsing:
+            return KubeConfig.from_dict({**document, **lists}, file)
     except yaml.MarkedYAMLError as error:
         # Its message quotes the text, which may have a token in it.
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
+from lightkube import KubeConfig
 
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.kubeconfig import configuration
@@ -419,3 +420,20 @@ def test_a_broken_kubeconfig_is_named_and_its_secrets_are_not(tmp_path: Path, te
         # Nor in what a traceback would print.
         assert "secret" not in str(error).lower()
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def test_one_thread_at_a_time_reads_a_kubeconfig(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects stacks of several clusters from a crash of the interpreter: two first readers of a type at once."""
+    together, read = threading.Barrier(2), KubeConfig.from_dict
+
+    def slow(*arguments: Any) -> KubeConfig:
+        with pytest.raises(threading.BrokenBarrierError):
+            together.wait(timeout=0.2)
+        return read(*arguments)
+
+    monkeypatch.setattr(KubeConfig, "from_dict", slow)
+    texts = [json.dumps(kubeconfig(f"https://{name}.example.com")) for name in ("one", "two")]
+    with ThreadPoolExecutor() as pool:
+        found = list(pool.map(lambda text: configuration({"kubeconfig": text}), texts))
+
+    assert [each.cluster.server for each in found] == ["https://one.example.com", "https://two.example.com"]
