@@ -22,7 +22,8 @@ def problems(text: str) -> list[str]:
     lines = COLOR.sub("", text).split("\n")
     found = [f"hidden character: {line!r}" for line in hidden_in(lines)]
     for line in lines:
-        if re.match(rf"\s*{MARK}|\s*(?:::|##\[)", line):
+        # A line that is indented continues one of ours: a word there, alone or in quotes, is no line of its own.
+        if re.match(rf"{MARK}|\s*(?:::|##\[)", line):
             found.append(f"begins a line: {line!r}")
         if FORGED.search(QUOTED.sub("", line)):
             found.append(f"passes for a word of ours: {line!r}")

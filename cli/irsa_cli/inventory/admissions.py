@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from irsa.evaluation import DOCUMENTATION, Decision, Evaluation, TrustDocumentError, WebIdentityRequest
+from irsa.evaluation import DOCUMENTATION, Decision, Evaluation, TrustDocumentError, WebIdentityRequest, short_key
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import Condition, Statement, parse
 from irsa.evaluation.patterns import regular_expression
@@ -339,6 +339,5 @@ def _conditions_text(trust: Trust, index: int) -> str:
 
 
 def _condition_text(trust: Trust, condition: Condition) -> str:
-    prefix, _, claim = condition.key.rpartition(":")
-    key = claim.lower() if prefix.lower() == trust.issuer.lower() else named(condition.key)
-    return f"{named(condition.operator)} {named(key)} {listed(condition.wanted) or 'no value'}"
+    key = named(short_key(condition.key, trust.issuer))
+    return f"{named(condition.operator)} {key} {listed(condition.wanted) or 'no value'}"

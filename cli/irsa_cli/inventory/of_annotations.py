@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Iterator
 
-from irsa.evaluation import Decision, Evaluation
+from irsa.evaluation import Decision, Evaluation, deciding_statement
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN, WRITTEN_FROM, check_annotation_key
 from irsa.rules.arns import parse_iam_arn
@@ -103,16 +103,14 @@ def not_admitted(facts: Facts) -> Iterator[Finding]:
 
 def _why_denied(trust: Trust, evaluation: Evaluation) -> str:
     """Return why a trust policy refuses: what denies, or what the nearest statement lacks."""
-    denying = [each for each in evaluation.statements if each.effect == "Deny" and each.matched]
-    if denying:
-        return f"{place_text(trust, denying[0].index)} denies it"
-    lacking = {
-        index: [reason for reason in evaluation.statements[index].reasons if reason.outcome is False]
-        for index in trust.allowing
-    }
-    index = min(lacking, key=lambda each: len(lacking[each]))
-    why = " ".join(reason.explanation for reason in lacking[index])
-    return f"{place_text(trust, index)}: {why.removesuffix('.')}"
+    eligible = (each for each in evaluation.statements if each.effect == "Deny" or each.index in trust.allowing)
+    nearest = deciding_statement(evaluation.decision, eligible)
+    if nearest is None:
+        return evaluation.explanation
+    if nearest.matched:
+        return f"{place_text(trust, nearest.index)} denies it"
+    why = " ".join(reason.explanation for reason in nearest.deciding)
+    return f"{place_text(trust, nearest.index)}: {why.removesuffix('.')}"
 
 
 def not_annotated(facts: Facts) -> Iterator[Finding]:

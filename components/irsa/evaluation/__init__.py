@@ -15,8 +15,9 @@ from irsa.evaluation.answers import (
     Reason,
     StatementEvaluation,
     WebIdentityRequest,
+    short_key,
 )
-from irsa.evaluation.decision import evaluate
+from irsa.evaluation.decision import deciding_statement, evaluate
 from irsa.evaluation.document import TrustDocumentError
 
 __all__ = [
@@ -27,5 +28,7 @@ __all__ = [
     "StatementEvaluation",
     "TrustDocumentError",
     "WebIdentityRequest",
+    "deciding_statement",
     "evaluate",
+    "short_key",
 ]

@@ -84,8 +84,9 @@ class Reason:
         outcome: Whether it holds; None where that cannot be decided.
         found: The values of the request.
         wanted: The values of the statement.
-        explanation: Why, in one sentence.
+        explanation: Why, in one sentence; a hint follows it where there is one.
         documentation: Page of AWS that states the rule.
+        hint: The common error that it looks like; empty where it looks like none.
     """
 
     element: Literal["Principal", "Action", "NotAction", "Condition"]
@@ -96,6 +97,7 @@ class Reason:
     wanted: tuple[str, ...]
     explanation: str
     documentation: str
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,11 @@ class StatementEvaluation:
     effect: Literal["Allow", "Deny"]
     matched: bool | None
     reasons: tuple[Reason, ...]
+
+    @property
+    def deciding(self) -> tuple[Reason, ...]:
+        """The reasons why it applies, does not apply, or may."""
+        return tuple(reason for reason in self.reasons if reason.outcome is self.matched)
 
 
 @dataclass(frozen=True)
@@ -145,6 +152,12 @@ def any_of(outcomes: Iterable[bool | None]) -> bool | None:
 def opposite(outcome: bool | None) -> bool | None:
     """Return the opposite; that of None is None."""
     return None if outcome is None else not outcome
+
+
+def short_key(key: str, issuer: str) -> str:
+    """Return the claim (`aud`, `sub`) for a condition key of this issuer's tokens, any other key as written."""
+    prefix, _, claim = key.rpartition(":")
+    return claim.lower() if claim and prefix.lower() == issuer_host_path(issuer).lower() else key
 
 
 def joined(values: Iterable[str]) -> str:

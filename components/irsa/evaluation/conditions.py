@@ -4,7 +4,16 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from irsa.evaluation.answers import DOCUMENTATION, Reason, WebIdentityRequest, all_of, any_of, joined, opposite
+from irsa.evaluation.answers import (
+    DOCUMENTATION,
+    Reason,
+    WebIdentityRequest,
+    all_of,
+    any_of,
+    joined,
+    opposite,
+    short_key,
+)
 from irsa.evaluation.document import Condition
 from irsa.evaluation.patterns import WILDCARDS, Pattern, matches, pattern_of
 from irsa.rules.arns import issuer_host_path
@@ -174,7 +183,8 @@ class _Outcome(NamedTuple):
 def evaluate_condition(condition: Condition, known: Known) -> Reason:
     """Return the result of a condition, with the reason."""
     found = _values_of(condition.key, known.context)
-    outcome, rule, explanation = _outcome(condition, found, known)
+    in_words = condition._replace(key=short_key(condition.key, known.request.issuer))
+    outcome, rule, explanation = _outcome(in_words, found, known)
     hint = _hint(condition, found, outcome, known.request)
     return Reason(
         "Condition",
@@ -185,6 +195,7 @@ def evaluate_condition(condition: Condition, known: Known) -> Reason:
         condition.wanted,
         f"{explanation}.{hint and f' {hint}'}",
         DOCUMENTATION[rule],
+        hint,
     )
 
 
@@ -267,7 +278,7 @@ def _hint(
     """Return a sentence about the common error that this looks like; empty where it looks like none."""
     prefix, _, claim = condition.key.lower().rpartition(":")
     issuer = issuer_host_path(request.issuer)
-    if found == () and claim in ("aud", "sub"):
+    if not found and claim in ("aud", "sub"):
         return f"The keys of this token start with {named(issuer)} (the issuer without https://)."
     parts = _comparison(condition.operator)
     if outcome is not False or not parts or _COMPARISONS[parts.name].negated or prefix != issuer.lower():

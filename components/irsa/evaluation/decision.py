@@ -12,13 +12,14 @@ from irsa.evaluation.answers import (
     all_of,
     any_of,
     joined,
+    short_key,
 )
 from irsa.evaluation.conditions import Known, evaluate_condition, known_of
 from irsa.evaluation.document import Statement, parse
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.grammar import VERSION
-from irsa.rules.mistakes import named
+from irsa.rules.mistakes import listed, named
 from irsa.rules.trust import ACTION
 
 
@@ -35,29 +36,57 @@ def evaluate_parsed(version: str, statements: Iterable[Statement], request: WebI
     """Return the same for a document that is parsed already."""
     known = known_of(request, version == VERSION)
     evaluated = tuple(_evaluate_statement(index, statement, known) for index, statement in enumerate(statements))
-    decision, explanation = _decide(evaluated)
+    decision, explanation = _decide(evaluated, request)
     return Evaluation(decision, explanation, DOCUMENTATION["decision"], evaluated)
 
 
-def _decide(statements: tuple[StatementEvaluation, ...]) -> tuple[Decision, str]:
+# Which statements decide, by their Effect and whether they apply.
+_DECIDING = {
+    Decision.ALLOWED: (("Allow", True),),
+    Decision.DENIED: (("Deny", True), ("Allow", False)),
+    Decision.CANNOT_DECIDE: (("Deny", None), ("Allow", None)),
+}
+
+
+def deciding_statement(decision: Decision, statements: Iterable[StatementEvaluation]) -> StatementEvaluation | None:
+    """Return the statement that decides; where none allows it, the Allow statement with the fewest failures."""
+    of_kind: dict[tuple[str, bool | None], list[StatementEvaluation]] = {}
+    for each in statements:
+        of_kind.setdefault((each.effect, each.matched), []).append(each)
+    found = next((of_kind[kind] for kind in _DECIDING[decision] if kind in of_kind), None)
+    return min(found, key=lambda each: sum(reason.outcome is False for reason in each.reasons)) if found else None
+
+
+def _decide(statements: tuple[StatementEvaluation, ...], request: WebIdentityRequest) -> tuple[Decision, str]:
     def those(effect: str, matched: bool | None) -> str:
-        return ", ".join(
-            f"{s.index + 1}{f' ({named(s.sid)})' if s.sid else ''}"
-            for s in statements
-            if s.effect == effect and s.matched is matched
-        )
+        return ", ".join(_numbered(s) for s in statements if s.effect == effect and s.matched is matched)
 
     deny, allow = those("Deny", True), those("Allow", True)
     perhaps_deny, perhaps_allow = those("Deny", None), those("Allow", None)
     if deny:
         return Decision.DENIED, f"Statement {deny} denies it, and an explicit Deny wins over every Allow."
     if not allow and not perhaps_allow:
-        return Decision.DENIED, "No statement allows it, and IAM denies by default."
+        return Decision.DENIED, _nothing_allows(statements, request)
     if perhaps_deny:
         return Decision.CANNOT_DECIDE, f"Statement {perhaps_deny} may deny it; that cannot be decided here."
     if allow:
         return Decision.ALLOWED, f"Statement {allow} allows it, and no statement denies it."
     return Decision.CANNOT_DECIDE, f"Only statement {perhaps_allow} may allow it; that cannot be decided here."
+
+
+def _nothing_allows(statements: tuple[StatementEvaluation, ...], request: WebIdentityRequest) -> str:
+    nearest = deciding_statement(Decision.DENIED, statements)
+    if nearest is None:
+        return "No statement allows it, and IAM denies by default."
+    several = sum(each.effect == "Allow" for each in statements) > 1
+    elements = dict.fromkeys(short_key(each.key, request.issuer) or each.element for each in nearest.deciding)
+    verb = "do" if len(elements) > 1 else "does"
+    which = f"{'the nearest, ' if several else ''}statement {_numbered(nearest)}"
+    return f"No statement allows it; in {which}, {listed(elements)} {verb} not match."
+
+
+def _numbered(statement: StatementEvaluation) -> str:
+    return f"{statement.index + 1}{f' ({named(statement.sid)})' if statement.sid else ''}"
 
 
 def _evaluate_statement(index: int, statement: Statement, known: Known) -> StatementEvaluation:
@@ -71,30 +100,33 @@ def _evaluate_statement(index: int, statement: Statement, known: Known) -> State
 
 
 def _principal(statement: Statement, request: WebIdentityRequest) -> Reason:
-    listed = any_of(_is_principal(statement, type_, name, request.provider_arn) for type_, name in statement.principals)
+    is_named = any_of(
+        _is_principal(statement, type_, name, request.provider_arn) for type_, name in statement.principals
+    )
     names = tuple(name for _, name in statement.principals)
     everybody = {("*", "*"), ("AWS", "*")}.intersection(statement.principals)
     who = "everybody" if everybody else joined(names) or "nobody"
-    if listed is None and ("Federated", "*") in statement.principals:
+    if is_named is None and ("Federated", "*") in statement.principals:
         explanation = 'AWS\'s documentation does not say what "*" means under Federated.'
-    elif listed is None:
+    elif is_named is None:
         explanation = (
             f"The statement's principal is {who}, the role's own AWS account; AWS's documentation does not say whether "
             "a Deny for an AWS account applies to web identities."
         )
     else:
         explanation = f"The statement's principal is {who}; the token's provider is {named(request.provider_arn)}."
-        explanation += "" if listed else _principal_hint(names, request.provider_arn)
+    hint = _principal_hint(names, request.provider_arn) if is_named is False else ""
     rule = "anybody" if everybody else "principal"
     return Reason(
         "Principal",
         "",
         "",
-        listed,
+        is_named,
         (request.provider_arn,),
         names,
-        explanation,
+        f"{explanation}{hint and f' {hint}'}",
         DOCUMENTATION[rule],
+        hint,
     )
 
 
@@ -113,24 +145,24 @@ def _is_principal(statement: Statement, type_: str, name: str, provider_arn: str
 def _principal_hint(names: tuple[str, ...], provider_arn: str) -> str:
     issuer = provider_arn.partition(":oidc-provider/")[2]
     if provider_arn.lower() in (name.lower() for name in names):
-        return " They differ only in letter case."
+        return "They differ only in letter case."
     if any(name.endswith(f":oidc-provider/{issuer}") for name in names):
-        return " The issuer is the same, but the AWS account or partition differs; STS uses the role's AWS account."
+        return "The issuer is the same, but the AWS account or partition differs; STS uses the role's AWS account."
     return ""
 
 
 def _action(statement: Statement) -> Reason:
     # IAM ignores letter case in both the service's prefix and the name of an action.
-    listed = any(matches(ACTION.lower(), pattern_of(action.lower(), wildcards=True)) for action in statement.actions)
+    is_named = any(matches(ACTION.lower(), pattern_of(action.lower(), wildcards=True)) for action in statement.actions)
     negated = statement.action_element == "NotAction"
     names = joined(statement.actions) or "nothing"
     scope = f"all actions except {names}" if negated else names
-    verb = "includes" if listed != negated else "does not include"
+    verb = "includes" if is_named != negated else "does not include"
     return Reason(
         statement.action_element,
         "",
         "",
-        listed != negated,
+        is_named != negated,
         (ACTION,),
         statement.actions,
         f"The statement covers {scope}, which {verb} {ACTION}.",

@@ -202,6 +202,7 @@ def test_arn_and_bool_operators(condition: dict[str, Any], value: str, decision:
 HINTS = [
     ({"StringEquals": {SUB: "system:serviceaccount:default:*"}}, "only StringLike"),
     ({"StringEquals": {f"{PROVIDER}:sub": SUBJECT}}, f"start with {HOST_PATH} (the issuer without https://)"),
+    ({"StringEquals": {"sub": SUBJECT}}, f"start with {HOST_PATH} (the issuer without https://)"),
     ({"StringEquals": {AUD: SUBJECT}}, "under sub, not aud"),
     ({"StringEquals": {SUB: AUDIENCE}}, "under aud, not sub"),
     ({"StringEquals": {SUB: f"system:serviceaccount:{SUBJECT}"}}, "twice"),
@@ -218,6 +219,8 @@ def test_known_slips_are_named(condition: dict[str, Any], words: str) -> None:
     ((_, keys),) = condition.items()
     ((key, wanted),) = keys.items()
     assert (reason.key, reason.wanted) == (key, (wanted,))
+    assert words in reason.hint
+    assert reason.explanation.endswith(reason.hint)
 
 
 def test_a_condition_that_holds_gets_no_hint() -> None:

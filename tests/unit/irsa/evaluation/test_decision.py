@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from irsa.evaluation import Decision, WebIdentityRequest, evaluate
+from irsa.evaluation import Decision, WebIdentityRequest, deciding_statement, evaluate, short_key
 from tests.unit.irsa.evaluation.page_example import (
     AUD,
     AUDIENCE,
@@ -205,8 +205,23 @@ def test_what_a_statement_covers_is_said(elements: dict[str, Any], words: str) -
     [
         ([statement(Sid="A"), statement("Deny", Sid="D")], NOT_MATCHED, "Statement 2 (D) denies it"),
         ([statement("Deny"), statement(Action="iam:*")], NOT_MATCHED, "Statement 1 denies it"),
-        ([statement(Action="iam:*")], NOT_MATCHED, "No statement allows it"),
-        ([], NOT_MATCHED, "No statement allows it"),
+        ([statement(Action="iam:*")], NOT_MATCHED, "No statement allows it; in statement 1, Action does not match."),
+        ([], NOT_MATCHED, "No statement allows it, and IAM denies by default."),
+        (
+            [
+                statement(Sid="A", Action="iam:*", Condition={"StringEquals": {SUB: "x"}}),
+                statement(Sid="B", Condition={"StringEquals": {SUB: "x"}, "StringLike": {SUB: "y"}}),
+                statement(Sid="C", Condition={"StringEquals": {SUB: "x", "other.example:aud": "y"}}),
+                statement(Sid="D", Condition={"StringEquals": {AUD: "x"}}),
+            ],
+            NOT_MATCHED,
+            "No statement allows it; in the nearest, statement 4 (D), aud does not match.",
+        ),
+        (
+            [statement(Action="iam:*", Condition={"StringEquals": {SUB: "x", "other.example:aud": "y"}})],
+            NOT_MATCHED,
+            "No statement allows it; in statement 1, Action, sub, other.example:aud do not match.",
+        ),
         ([statement(Sid="A"), statement()], MATCHED, "Statement 1 (A), 2 allows it"),
         ([statement(Principal={"Federated": "*"}, Sid="A")], UNKNOWN, "Only statement 1 (A) may allow it"),
         ([statement("Deny", Principal={"Federated": "*"}), statement()], UNKNOWN, "Statement 1 may deny it"),
@@ -219,3 +234,37 @@ def test_the_explanation_names_the_statements_that_decide(
     evaluation = evaluate(document(*statements), REQUEST)
     assert evaluation.decision is decision
     assert evaluation.explanation.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("statements", "index"),
+    [
+        ([], None),
+        ([statement(), statement("Deny")], 1),
+        ([statement("Deny", Action="iam:*"), statement(), statement()], 1),
+        ([statement("Deny", Action="iam:*"), statement(Action="iam:*")], 1),
+        ([statement(), statement("Deny", Principal={"Federated": "*"})], 1),
+        ([statement(Action="iam:*"), statement(Principal={"Federated": "*"})], 1),
+    ],
+)
+def test_the_statement_that_decides(statements: list[dict[str, Any]], index: int | None) -> None:
+    """Protects where the reader looks first, in the order of AWS's page: a Deny, an Allow, and what may be either."""
+    evaluation = evaluate(document(*statements), REQUEST)
+    found = deciding_statement(evaluation.decision, evaluation.statements)
+    assert (found.index if found else None) == index
+
+
+@pytest.mark.parametrize(
+    ("key", "short"),
+    [
+        (SUB, "sub"),
+        (AUD.upper(), "aud"),
+        ("oidc.eks.us-west-2.amazonaws.com/id/OTHER:sub", "oidc.eks.us-west-2.amazonaws.com/id/OTHER:sub"),
+        (f"{REQUEST.issuer}:sub", f"{REQUEST.issuer}:sub"),
+        ("aws:SourceIp", "aws:SourceIp"),
+        (AUD.removesuffix("aud"), AUD.removesuffix("aud")),
+    ],
+)
+def test_only_a_key_of_this_issuer_has_a_short_name(key: str, short: str) -> None:
+    """Protects from taking another cluster's `sub` for this one's: IAM ignores letter case, and a key has no https://."""
+    assert short_key(key, REQUEST.issuer) == short

@@ -510,7 +510,7 @@ def test_a_service_account_that_its_role_refuses_is_left() -> None:
 
     assert outcomes(adoption) == {"app": Outcome.EXACT, "team-a/app": Outcome.LEFT, "team-a/other": Outcome.LEFT}
     refused = f"annotated with {of_app.arn}, which does not admit it:"
-    assert reason(adoption, "team-a/app") == f"{refused} No statement allows it, and IAM denies by default."
+    assert reason(adoption, "team-a/app") == f"{refused} No statement allows it; in statement 1, sub does not match."
     assert reason(adoption, "team-a/other") == f"{refused} {provider()} does not list the audience other"
 
 

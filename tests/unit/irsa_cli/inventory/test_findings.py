@@ -113,9 +113,7 @@ def test_not_admitted() -> None:
     found = {each.service_account: each for each in inventory.findings if each.kind == "not-admitted"}
 
     assert found.keys() == {"a/typo", "a/audience", "a/ec2", "a/denied"}
-    assert found["a/typo"].found.startswith(
-        f"statement 1: {ISSUER}:sub is {PREFIX}a:typo; it must be exactly {PREFIX}a:tpyo"
-    )
+    assert found["a/typo"].found.startswith(f"statement 1: sub is {PREFIX}a:typo; it must be exactly {PREFIX}a:tpyo")
     assert shlex.split(found["a/typo"].fix) == [
         *("irsa", "explain", "a/typo", role_arn("typo"), "--issuer", f"https://{ISSUER}"),
         *("--audience", "sts.amazonaws.com"),

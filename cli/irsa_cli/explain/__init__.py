@@ -1,0 +1,1 @@
+"""`irsa explain`: whether a service account could assume a role, and why."""

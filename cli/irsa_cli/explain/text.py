@@ -1,0 +1,108 @@
+"""The answer of `irsa explain` as lines of 80 columns: first what decides, then the rest, then the token."""
+
+from collections.abc import Iterable, Iterator
+
+from irsa.evaluation import Decision, Reason, StatementEvaluation, WebIdentityRequest, deciding_statement, short_key
+from irsa.rules.mistakes import named
+from irsa_cli.explain.answer import Explanation
+from irsa_cli.report.wrapped import wrapped
+
+MARKS = {True: "  yes  ", False: "  no   ", None: "  ?    "}
+APPLIES = {True: "applies", False: "does not apply", None: "may apply"}
+COLORS = {True: "green", False: "red", None: "yellow"}
+OUTCOMES = {Decision.ALLOWED: True, Decision.DENIED: False, Decision.CANNOT_DECIDE: None}
+CONDITION = "Condition"
+LINK = "dim"
+INDENT = " " * 7
+LABEL = 10
+
+Line = tuple[str, str]
+"""A line, and its style on a terminal."""
+
+
+def lines(answer: Explanation, verbose: bool) -> Iterator[Line]:
+    """Yield the answer as lines.
+
+    Args:
+        answer: The answer.
+        verbose: Whether the OIDC provider, and AWS's page for each rule, are among them.
+    """
+    color = f"bold {COLORS[OUTCOMES[answer.decision]]}"
+    yield from _styled(color, f"{answer.decision.value}: {answer.explanation}", following="  ")
+    yield from _link(answer.documentation, "  ", verbose)
+    first = deciding_statement(answer.decision, answer.statements)
+    for statement in sorted(answer.statements, key=lambda each: each is not first):
+        yield from _statement(statement, answer.request, verbose)
+    yield "", ""
+    facts = {
+        **({"binding": named(answer.binding)} if answer.binding else {}),
+        "role": named(answer.role),
+        "sub": named(answer.request.subject),
+        "aud": named(answer.request.audience),
+        "issuer": named(answer.request.issuer),
+        **({"provider": named(answer.request.provider_arn)} if verbose else {}),
+    }
+    for label, value in facts.items():
+        yield from _styled("", value, label.ljust(LABEL), "  ")
+    if answer.assumed:
+        yield from _styled(COLORS[None], f"assumed: {answer.assumed}", following="  ")
+
+
+def _statement(statement: StatementEvaluation, request: WebIdentityRequest, verbose: bool) -> Iterator[Line]:
+    name = f" ({named(statement.sid)})" if statement.sid else ""
+    text = f"statement {statement.index + 1}{name}: {statement.effect}, {APPLIES[statement.matched]}"
+    yield from _styled("bold", text, following="  ")
+    # What decides comes first. The keys are those of the principal, so a wrong one explains them.
+    keys_first = bool(statement.matched)
+    hints = {""}
+    for reason in sorted(
+        statement.reasons,
+        key=lambda each: (each.outcome is not statement.matched, (each.element == CONDITION) is not keys_first),
+    ):
+        style = COLORS[reason.outcome]
+        yield from ((line, style) for line in _reason(reason, request))
+        # That of a wrong issuer is the same for `aud` and `sub`.
+        if reason.hint not in hints:
+            yield from _styled(style, reason.hint, INDENT, INDENT)
+        hints.add(reason.hint)
+        yield from _link(reason.documentation, INDENT, verbose)
+
+
+def _reason(reason: Reason, request: WebIdentityRequest) -> Iterator[str]:
+    is_condition = reason.element == CONDITION
+    key, result = named(short_key(reason.key, request.issuer)), _in_words(reason, request)
+    element = f"{named(reason.operator)} {key}" if is_condition else reason.element
+    if result:
+        # A key may be longer than a line: it is there once.
+        element = f"{named(reason.operator) if is_condition and key in result else element}:"
+    yield from wrapped(f"{element} {result}", MARKS[reason.outcome], INDENT)
+    uncompared = is_condition and (reason.outcome is None or (not any(reason.found) and reason.operator != "Null"))
+    if uncompared or not result:
+        negated = "Not" in reason.operator or reason.element == "NotAction"
+        yield from _values(*(("not", "nor") if negated else ("wanted", "or")), reason.wanted)
+    if not result:
+        yield from _values("got", "and", reason.found)
+
+
+def _values(first: str, further: str, values: Iterable[str]) -> Iterator[str]:
+    for number, value in enumerate(values):
+        yield from wrapped(named(value), f"{INDENT}{further if number else first:8}", INDENT)
+
+
+def _in_words(reason: Reason, request: WebIdentityRequest) -> str:
+    """Return the result of an element in words; empty where values were compared, and differ."""
+    if reason.element == "Principal" and reason.outcome:
+        return "the OIDC provider of the issuer" if request.provider_arn in reason.wanted else "everybody"
+    compared = reason.outcome is not None and reason.operator != "Null" and reason.wanted and any(reason.found)
+    if not compared:
+        return reason.explanation.removesuffix(reason.hint).rstrip()
+    same = reason.outcome and reason.found == reason.wanted and len(reason.wanted) == 1
+    return named(reason.wanted[0]) if same else ""
+
+
+def _link(page: str, indent: str, verbose: bool) -> Iterator[Line]:
+    yield from _styled(LINK, page, indent, indent) if verbose else ()
+
+
+def _styled(style: str, text: str, first: str = "", following: str = "") -> Iterator[Line]:
+    yield from ((line, style) for line in wrapped(text, first, following))

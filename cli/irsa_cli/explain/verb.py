@@ -1,0 +1,205 @@
+"""Explain whether a service account could assume a role, and why."""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from irsa.evaluation import Decision, TrustDocumentError, WebIdentityRequest
+from irsa.rules.annotations import AUDIENCE
+from irsa.rules.arns import parse_iam_arn, provider_of_role
+from irsa.rules.mistakes import Mistake, listed, named, visible
+from irsa.rules.subjects import check_subject, is_pattern, subject_claim
+from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
+from irsa_cli.explain.answer import Explanation, after_provider, by_trust_policy
+from irsa_cli.explain.text import lines
+from irsa_cli.options import stack_name
+from irsa_cli.report.json import as_object, document
+from irsa_cli.state import DeclaredBinding, DeclaredStack, read_stack
+
+if TYPE_CHECKING:
+    from irsa_cli.live.aws import LiveAwsAccounts
+    from irsa_cli.live.iam import LiveAwsAccount
+    from irsa_cli.live.kubernetes import LiveCluster
+
+DESCRIPTION = """\
+Explain whether a Kubernetes service account could assume an IAM role: which
+statement, condition and value decides. With -v also the AWS page that states
+each rule.
+
+The trust policy and the OIDC provider are read from AWS, the issuer and the
+audience from the cluster of the current context (or of --stack).
+With --trust and --issuer, only the file is read.
+
+With --stack, ROLE may be the key of a binding. A key takes precedence over a
+role of that name; to mean the role, pass its ARN.
+"""
+EXAMPLE = """\
+examples:
+  irsa explain default/app my-role
+  irsa explain default:app arn:aws:iam::111122223333:role/my-role
+  irsa explain default/app my-binding --stack prod
+  irsa explain default/app arn:aws:iam::111122223333:role/my-role \\
+      --trust trust.json \\
+      --issuer https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE
+
+exit codes: 0 allowed, 1 denied, 2 cannot decide, or not checked"""
+EXIT_CODES = {Decision.ALLOWED: GOOD, Decision.DENIED: FINDINGS, Decision.CANNOT_DECIDE: COULD_NOT_LOOK}
+OUTPUT = Explanation
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments to its parser."""
+    parser.description, parser.epilog = DESCRIPTION, EXAMPLE
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "service_account", metavar="NAMESPACE/SERVICEACCOUNT", help="the service account; NAMESPACE:SERVICEACCOUNT, too"
+    )
+    parser.add_argument(
+        "role", metavar="ROLE", help="ARN of the role; without --trust also its name; with --stack also a binding's key"
+    )
+    parser.add_argument("--trust", metavar="FILE", type=Path, help="read the trust policy from FILE, not from AWS")
+    parser.add_argument("--issuer", metavar="URL", help="OIDC issuer of the cluster")
+    parser.add_argument("--audience", help=f"audience of the token (default: as annotated, or {DEFAULT_AUDIENCE})")
+    parser.add_argument("--stack", metavar="S", type=stack_name, help="use the providers of this stack")
+    parser.add_argument("-v", "--verbose", action="store_true", help="also show AWS's page for each rule (JSON has it)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the answer and return the exit code.
+
+    Raises:
+        CouldNotLookError: An argument is wrong, or something cannot be read.
+    """
+    try:
+        answer = _offline(options) if options.trust else _live(options)
+    except (Mistake, OSError) as error:
+        raise CouldNotLookError(str(error)) from error
+    escaped = [(visible(text), style) for text, style in lines(answer, options.verbose)]
+    if options.json:
+        print(document("explain", answer.decision is Decision.ALLOWED, as_object(answer)))
+    elif sys.stdout.isatty():
+        from irsa_cli.report.terminal import show_lines  # noqa: PLC0415 (it imports rich, which a pipe does not need)
+
+        show_lines(escaped)
+    else:
+        print("\n".join(text for text, _ in escaped))
+    return EXIT_CODES[answer.decision]
+
+
+def _offline(options: argparse.Namespace) -> Explanation:
+    if options.stack:
+        raise CouldNotLookError("--trust reads a file, --stack reads AWS and Kubernetes: use one of them")
+    if not options.issuer:
+        raise CouldNotLookError("--trust needs --issuer, the OIDC issuer of the cluster")
+    subject = _subject(options.service_account)
+    request = _request(subject, options.role, options.issuer, options.audience or DEFAULT_AUDIENCE)
+    file = named(str(options.trust))
+    try:
+        return by_trust_policy(_place(subject), options.role, options.trust.read_text(encoding="utf-8"), request)
+    except UnicodeDecodeError as error:
+        raise CouldNotLookError(f"{file} is not UTF-8 text") from error
+    except TrustDocumentError as error:
+        raise CouldNotLookError(f"{file}: not a trust policy: {error}") from error
+
+
+def _live(options: argparse.Namespace) -> Explanation:
+    from irsa_cli.live.aws import LiveAwsAccounts  # noqa: PLC0415 (it imports boto3, which a file does not need)
+
+    subject = _subject(options.service_account)
+    declared = read_stack(options.stack) if options.stack else None
+    binding = _binding(options.role, declared)
+    aws_account, role = _role(
+        binding.role_arn if binding else options.role, LiveAwsAccounts(declared.aws if declared else {}), declared
+    )
+    cluster = None if options.issuer and options.audience else _cluster(_place(subject), options.issuer, declared)
+    issuer = options.issuer or (cluster.issuer if cluster else "")
+    audience, assumed = options.audience, ""
+    if cluster and not audience:
+        annotations = cluster.service_account(*subject.split(":"))
+        audience = (annotations or {}).get(AUDIENCE)
+        if annotations is None:
+            assumed = f"{named(_place(subject))} does not exist yet, so its audience is {DEFAULT_AUDIENCE}"
+    request = _request(subject, role["Arn"], issuer, audience or DEFAULT_AUDIENCE)
+    try:
+        answer = by_trust_policy(_place(subject), role["Arn"], role["AssumeRolePolicyDocument"], request)
+    except TrustDocumentError as error:
+        raise CouldNotLookError(f"not a trust policy: {error}") from error
+    answer = replace(answer, assumed=assumed, binding=binding.key if binding else "")
+    return after_provider(answer, aws_account.client_ids(request.provider_arn))
+
+
+def _binding(key: str, declared: DeclaredStack | None) -> DeclaredBinding | None:
+    """Return the binding of a stack with this key; None where there is none."""
+    found = next((each for each in declared.bindings if each.key == key), None) if declared else None
+    if found and not found.role_arn:
+        raise CouldNotLookError(f"the binding {named(key)}: {found.unreadable}")
+    return found
+
+
+def _role(
+    role: str, aws_accounts: "LiveAwsAccounts", declared: DeclaredStack | None
+) -> tuple["LiveAwsAccount", Mapping[str, Any]]:
+    """Return a role, given by its ARN or its name, and the AWS account that has it."""
+    if not role.startswith("arn:"):
+        aws_account = aws_accounts.only()
+        found = aws_account.role(role)
+        if found is None:
+            keys = (
+                f"stack {named(declared.stack)} no binding of that key" if declared else "a binding's key needs --stack"
+            )
+            raise CouldNotLookError(f"AWS account {aws_account.number} has no role {named(role)}, and {keys}")
+        return aws_account, found
+    arn, by_arn = parse_iam_arn(role, "role"), aws_accounts.of_arn(role)
+    if by_arn is None:
+        raise CouldNotLookError(
+            f"these AWS credentials are not of AWS account {arn.account_id}; --trust reads a file instead"
+        )
+    found = by_arn.role(arn.name)
+    if found is None:
+        raise CouldNotLookError(f"AWS account {by_arn.number} has no role {named(role)}")
+    if found["Arn"] != role:
+        raise CouldNotLookError(f"role {named(role)} does not exist; a role of that name is {named(found['Arn'])}")
+    return by_arn, found
+
+
+def _cluster(service_account: str, issuer: str | None, declared: DeclaredStack | None) -> "LiveCluster":
+    """Return the cluster in which the stack declares the service account, else the only cluster."""
+    from irsa_cli.live.kubernetes import LiveClusters  # noqa: PLC0415 (it imports lightkube, which a file does not need)
+
+    clusters = LiveClusters(declared.clusters if declared else {})
+    bindings = declared.bindings if declared else ()
+    references = [
+        each.cluster for binding in bindings for each in binding.service_accounts if str(each) == service_account
+    ]
+    found = [clusters.of(reference) for reference in dict.fromkeys(references or clusters.references)]
+    if len(found) > 1:
+        issuers = sorted(cluster.issuer for cluster in found)
+        found = [cluster for cluster in found if cluster.issuer == issuer]
+        if not found:
+            raise CouldNotLookError(f"the stack has several clusters: pass --issuer with one of {listed(issuers)}")
+    return found[0]
+
+
+def _subject(service_account: str) -> str:
+    """Return `namespace:name` for `namespace/name`, or for that itself."""
+    subject = service_account.replace("/", ":", 1)
+    if is_pattern(subject) or ":" not in subject:
+        raise CouldNotLookError(f"{service_account!r} is not a service account: write NAMESPACE/SERVICEACCOUNT")
+    return check_subject(subject)
+
+
+def _place(subject: str) -> str:
+    return subject.replace(":", "/")
+
+
+def _request(subject: str, role_arn: str, issuer: str, audience: str) -> WebIdentityRequest:
+    provider = provider_of_role(role_arn, issuer)
+    if not issuer.startswith("https://"):
+        raise CouldNotLookError(f"the issuer {issuer!r} does not begin with https://")
+    return WebIdentityRequest(issuer, provider, subject_claim(subject), audience)

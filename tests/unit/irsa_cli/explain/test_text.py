@@ -1,0 +1,216 @@
+"""What `irsa explain` prints, against pages written by hand: what decides comes first, and 80 columns are enough."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from irsa.evaluation import WebIdentityRequest
+from irsa_cli.explain.answer import Explanation, after_provider, by_trust_policy
+from irsa_cli.explain.text import COLORS, lines
+
+HOST_PATH = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{HOST_PATH}"
+ROLE = "arn:aws:iam::111122223333:role/my-role"
+AUD, SUB = f"{HOST_PATH}:aud", f"{HOST_PATH}:sub"
+SUBJECT = "system:serviceaccount:team-a:app"
+REQUEST = WebIdentityRequest(f"https://{HOST_PATH}", PROVIDER, SUBJECT, "sts.amazonaws.com")
+OF_AUD = {AUD: "sts.amazonaws.com"}
+FACTS = f"""
+
+role      {ROLE}
+sub       {SUBJECT}
+aud       sts.amazonaws.com
+issuer    https://{HOST_PATH}"""
+REST = """
+  yes  Principal: the OIDC provider of the issuer
+  yes  Action: sts:AssumeRoleWithWebIdentity"""
+
+
+def statement(condition: Any = None, effect: str = "Allow", **elements: Any) -> dict[str, Any]:
+    known = {"Effect": effect, "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithWebIdentity"}
+    return {**known, **({"Condition": condition} if condition else {}), **elements}
+
+
+def answer(*statements: Any) -> Explanation:
+    return by_trust_policy("team-a/app", ROLE, {"Version": "2012-10-17", "Statement": [*statements]}, REQUEST)
+
+
+def printed(explanation: Explanation, verbose: bool = False) -> str:
+    return "\n".join(line for line, _ in lines(explanation, verbose))
+
+
+OTHER_SUB = {SUB: "system:serviceaccount:team-a:other"}
+PAGES: dict[str, tuple[list[Any], str]] = {
+    "allowed": (
+        [statement({"StringEquals": OF_AUD, "StringLike": {SUB: "system:serviceaccount:team-a:*"}}, Sid="Pods")],
+        f"""\
+allowed: Statement 1 (Pods) allows it, and no statement denies it.
+statement 1 (Pods): Allow, applies
+  yes  StringEquals aud: sts.amazonaws.com
+  yes  StringLike sub
+       wanted  system:serviceaccount:team-a:*
+       got     {SUBJECT}{REST}""",
+    ),
+    "denied by sub": (
+        [statement({"StringEquals": {**OF_AUD, **OTHER_SUB}}, Sid="Pods")],
+        f"""\
+denied: No statement allows it; in statement 1 (Pods), sub does not match.
+statement 1 (Pods): Allow, does not apply
+  no   StringEquals sub
+       wanted  system:serviceaccount:team-a:other
+       got     {SUBJECT}{REST}
+  yes  StringEquals aud: sts.amazonaws.com""",
+    ),
+    "denied by aud, one of several": (
+        [statement({"StringEquals": {AUD: ["vault", "consul"], SUB: SUBJECT}})],
+        f"""\
+denied: No statement allows it; in statement 1, aud does not match.
+statement 1: Allow, does not apply
+  no   StringEquals aud
+       wanted  vault
+       or      consul
+       got     sts.amazonaws.com{REST}
+  yes  StringEquals sub: {SUBJECT}""",
+    ),
+    "a Deny": (
+        [statement(Sid="All"), statement({"StringNotEquals": OTHER_SUB}, "Deny", Sid="Rest", Principal="*")],
+        f"""\
+denied: Statement 2 (Rest) denies it, and an explicit Deny wins over every
+  Allow.
+statement 2 (Rest): Deny, applies
+  yes  StringNotEquals sub
+       not     system:serviceaccount:team-a:other
+       got     {SUBJECT}
+  yes  Principal: everybody
+  yes  Action: sts:AssumeRoleWithWebIdentity
+statement 1 (All): Allow, applies{REST}""",
+    ),
+    "the nearest of several": (
+        [
+            statement({"StringEquals": {AUD: "vault", **OTHER_SUB}}, Sid="Far"),
+            statement({"StringEquals": OTHER_SUB}, Sid="Near"),
+        ],
+        f"""\
+denied: No statement allows it; in the nearest, statement 2 (Near), sub does not
+  match.
+statement 2 (Near): Allow, does not apply
+  no   StringEquals sub
+       wanted  system:serviceaccount:team-a:other
+       got     {SUBJECT}{REST}
+statement 1 (Far): Allow, does not apply
+  no   StringEquals aud
+       wanted  vault
+       got     sts.amazonaws.com
+  no   StringEquals sub
+       wanted  system:serviceaccount:team-a:other
+       got     {SUBJECT}{REST}""",
+    ),
+    "cannot decide": (
+        [statement({"StringEquals": {SUB: SUBJECT}, "IpAddress": {"aws:SourceIp": "203.0.113.0/24"}})],
+        f"""\
+cannot decide: Only statement 1 may allow it; that cannot be decided here.
+statement 1: Allow, may apply
+  ?    IpAddress aws:SourceIp: irsa cannot evaluate the operator IpAddress.
+       wanted  203.0.113.0/24{REST}
+  yes  StringEquals sub: {SUBJECT}""",
+    ),
+    "Null": (
+        [statement({"Null": {SUB: "true"}})],
+        f"""\
+denied: No statement allows it; in statement 1, sub does not match.
+statement 1: Allow, does not apply
+  no   Null: Null requires sub to be absent; it is present.{REST}""",
+    ),
+    "another AWS account's provider": (
+        [statement(Principal={"Federated": PROVIDER.replace("111122223333", "444455556666")})],
+        f"""\
+denied: No statement allows it; in statement 1, Principal does not match.
+statement 1: Allow, does not apply
+  no   Principal
+       wanted  arn:aws:iam::444455556666:oidc-provider/{HOST_PATH}
+       got     arn:aws:iam::111122223333:oidc-provider/{HOST_PATH}
+       The issuer is the same, but the AWS account or partition differs; STS
+       uses the role's AWS account.
+  yes  Action: sts:AssumeRoleWithWebIdentity""",
+    ),
+    "another issuer's key": (
+        [statement({"StringEquals": {"oidc.example.com/id/OTHER:sub": SUBJECT}})],
+        f"""\
+denied: No statement allows it; in statement 1, oidc.example.com/id/OTHER:sub
+  does not match.
+statement 1: Allow, does not apply
+  no   StringEquals: The request has no oidc.example.com/id/OTHER:sub, and a
+       condition on an absent key is false.
+       wanted  {SUBJECT}
+       The keys of this token start with
+       {HOST_PATH} (the issuer without
+       https://).{REST}""",
+    ),
+    "NotAction": (
+        [{"Effect": "Allow", "Principal": {"Federated": PROVIDER}, "NotAction": ["iam:*", "sts:*"]}],
+        """\
+denied: No statement allows it; in statement 1, NotAction does not match.
+statement 1: Allow, does not apply
+  no   NotAction
+       not     iam:*
+       nor     sts:*
+       got     sts:AssumeRoleWithWebIdentity
+  yes  Principal: the OIDC provider of the issuer""",
+    ),
+    "no statement": ([], "denied: No statement allows it, and IAM denies by default."),
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_as_written_by_hand(name: str) -> None:
+    """Protects the reader: the decision, the element and its two values lead, and each name and ARN is there once."""
+    statements, page = PAGES[name]
+    assert printed(answer(*statements)) == page + FACTS
+
+
+def test_a_missing_provider_is_what_decides() -> None:
+    """Protects from a search in the trust policy, which STS does not read where IAM has no provider of the issuer."""
+    page = printed(after_provider(answer(statement({"StringEquals": {SUB: SUBJECT}}, Sid="Pods")), None))
+
+    assert page.splitlines()[:2] == [
+        "denied: AWS account 111122223333 has no IAM OIDC provider for this issuer.",
+        "statement 1 (Pods): Allow, applies",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("client_ids", "others"), [(["vault"], "only vault"), (["a", "b"], "only a, b"), ([], "nor any other")]
+)
+def test_an_audience_that_the_provider_does_not_list_is_what_decides(client_ids: list[str], others: str) -> None:
+    """Protects from a search in the trust policy, which STS does not read where the provider lacks the audience."""
+    page = " ".join(printed(after_provider(answer(statement({"StringEquals": OF_AUD})), client_ids)).split())
+
+    assert page.startswith(
+        f"denied: The IAM OIDC provider does not list the audience sts.amazonaws.com, {others}. statement 1: Allow, "
+    )
+    assert after_provider(answer(statement()), [*client_ids, "sts.amazonaws.com"]) == answer(statement())
+
+
+def test_an_assumption_and_a_binding_are_said() -> None:
+    """Protects from a silent guess: which role a key stood for, and which audience nobody wrote."""
+    page = printed(replace(answer(statement()), assumed="team-a/app does not exist yet", binding="my-binding"))
+
+    assert f"\n\nbinding   my-binding\nrole      {ROLE}\n" in page
+    assert page.endswith("\nassumed: team-a/app does not exist yet")
+
+
+def test_a_hint_is_said_once() -> None:
+    """Protects the reader of a policy of another cluster, where `aud` and `sub` are wrong in the same way."""
+    other = {f"oidc.example.com/id/OTHER:{claim}": "x" for claim in ("aud", "sub")}
+
+    assert printed(answer(statement({"StringEquals": other}))).count("The keys of this token start with") == 1
+
+
+def test_a_line_has_the_color_of_what_it_says() -> None:
+    """Protects the eye: yes is green, no is red, and what cannot be decided is neither."""
+    unknown = statement({"StringEquals": {**OTHER_SUB, "aws:SourceVpc": "vpc-1"}})
+    styles = {f"{line} ".split()[0]: style for line, style in lines(answer(unknown), verbose=True) if line}
+
+    assert (styles["yes"], styles["no"], styles["?"]) == (COLORS[True], COLORS[False], COLORS[None])
+    assert COLORS[False] in styles["denied:"]

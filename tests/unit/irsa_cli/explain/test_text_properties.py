@@ -1,0 +1,71 @@
+"""Whatever a trust policy holds: no line is longer than it must be, and nothing of a reason is lost."""
+
+import re
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from irsa.evaluation import WebIdentityRequest
+from irsa.rules.mistakes import named
+from irsa_cli.explain.answer import Explanation, by_trust_policy
+from irsa_cli.explain.text import lines
+
+HOST_PATH = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{HOST_PATH}"
+NAME = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^\s"])+')
+TEXTS = st.one_of(
+    st.text(st.one_of(st.characters(max_codepoint=0x2FF), st.sampled_from("漢字\u0301\u202e")), max_size=120),
+    st.sampled_from(["x" * 300, "a b " * 40, '"\\" "', "漢字 " * 30, "e\u0301" * 90, "\nno   Principal", "\x1b[2K"]),
+)
+VALUES = st.lists(st.one_of(TEXTS, st.sampled_from(["system:serviceaccount:a:b", "true"])), max_size=3)
+KEYS = st.one_of(TEXTS, st.sampled_from([f"{HOST_PATH}:sub", f"{HOST_PATH}:aud", "oidc.example.com:sub", "sub"]))
+OPERATORS = st.one_of(TEXTS, st.sampled_from(["StringEquals", "StringNotLike", "Null", "ForAnyValue:StringEquals"]))
+STATEMENTS = st.builds(
+    lambda sid, effect, federated, actions, condition: {
+        "Sid": sid,
+        "Effect": effect,
+        "Principal": {"Federated": federated},
+        "Action": actions,
+        "Condition": condition,
+    },
+    TEXTS,
+    st.sampled_from(["Allow", "Deny"]),
+    st.one_of(VALUES, st.just([PROVIDER])),
+    st.one_of(VALUES, st.just(["sts:AssumeRoleWithWebIdentity"])),
+    st.dictionaries(OPERATORS, st.dictionaries(KEYS, VALUES, max_size=2), max_size=2),
+)
+
+
+def answer(statements: list[Any]) -> Explanation:
+    request = WebIdentityRequest(f"https://{HOST_PATH}", PROVIDER, "system:serviceaccount:a:b", "sts.amazonaws.com")
+    return by_trust_policy("a/b", "arn:aws:iam::111122223333:role/r", {"Statement": statements}, request)
+
+
+@given(st.lists(STATEMENTS, max_size=3), st.booleans())
+def test_only_a_name_that_is_longer_than_a_line_has_a_longer_line(statements: list[Any], verbose: bool) -> None:
+    """Protects a terminal of 80 columns, and who copies a name: it is whole.
+
+    A line of a longer name holds nothing else but its label. The name is one word, or one text in quotes.
+    """
+    for line, _ in lines(answer(statements), verbose):
+        assert "\n" not in line
+        if cell_len(line) > 80:
+            names = [name for name in NAME.findall(line) if cell_len(name) > 80]
+            assert len(names) == 1
+            assert len(line.replace(names[0], "").split()) <= 2
+
+
+@given(st.lists(STATEMENTS, max_size=3))
+def test_nothing_of_a_reason_is_lost(statements: list[Any]) -> None:
+    """Protects the answer: every value, operator and hint of every element is on the page, as `named` spells it."""
+    explanation = answer(statements)
+    page = "".join(line for line, _ in lines(explanation, verbose=True)).replace(" ", "")
+    for statement in explanation.statements:
+        for reason in statement.reasons:
+            # These are said in words: the OIDC provider or everybody, absent or present.
+            in_words = reason.outcome is not None and (reason.operator == "Null" or reason.element == "Principal")
+            said = [] if in_words and (reason.outcome or reason.operator) else [named(each) for each in reason.wanted]
+            for text in (*said, named(reason.operator) if reason.operator else "", reason.hint, reason.documentation):
+                assert text.replace(" ", "") in page
