@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from irsa.rules.mistakes import visible
+from irsa_cli.report.cells import column_widths, lines_of
 from irsa_cli.report.checks import ALLOWED, UNANSWERED, WORST_FIRST, Outcome, Report
 from irsa_cli.report.text import FIX, outcome_parts, summary
-from irsa_cli.report.wrapping import column_widths, wrapped
 
 COLORS = {
     Outcome.OK: "green",
@@ -56,7 +56,7 @@ def show_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def _show_row(console: Console, row: Sequence[str], widths: Sequence[int], style: str = "") -> None:
-    columns = [wrapped(cell, width) for cell, width in zip(row, widths, strict=True)]
+    columns = [lines_of(cell, width) for cell, width in zip(row, widths, strict=True)]
     if max(map(cell_len, columns[0])) > widths[0]:
         console.print(Text(row[0], style=style), soft_wrap=True)
         columns[0] = [""]
@@ -82,7 +82,7 @@ def show_labeled(label: str, text: str, style: str = "") -> None:
 
 def _show_labeled(console: Console, label: Text, text: str, style: str) -> None:
     room = console.width - label.cell_len
-    lines = wrapped(text, room)
+    lines = lines_of(text, room)
     if cell_len(lines[0]) > room:
         console.print(label[: len(label.plain.rstrip())])
     for number, line in enumerate(lines):
@@ -96,9 +96,14 @@ def show_parts(parts: Sequence[str], style: str) -> None:
     console = Console(highlight=False)
     for number, part in enumerate(parts):
         indent = (len(INDENT) if number else 0) + len(part) - len(part.lstrip(" "))
-        lines = [part.strip(" ")] if part.startswith(FIX) else wrapped(part, console.width - indent - len(INDENT))
+        text, room = part.strip(" "), console.width - indent
+        whole = part.startswith(FIX) or cell_len(text) <= room
+        lines = [text] if whole else lines_of(text, room - len(INDENT))
         for line in lines:
-            console.print(Text(" " * indent + line, style=style), soft_wrap=True)
+            # A name that fits on a line is not pushed out of it.
+            left = console.width - cell_len(line)
+            spaces = " " * (min(indent, left) if left >= 0 else indent)
+            console.print(Text(spaces + line, style=style), soft_wrap=True)
             indent += len(INDENT) if line is lines[0] else 0
 
 

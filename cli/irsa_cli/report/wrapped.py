@@ -5,8 +5,8 @@ import unicodedata
 from collections.abc import Iterator
 
 WIDTH = 80
-# A name is one word, or is in quotes: `irsa.rules.mistakes.named`.
-_WORD = re.compile(r'(?:"(?:[^"\\]|\\.)*"|\S)+')
+# A name is one word, or is in quotes: `named` and `shortened` of irsa.rules.mistakes.
+WORD = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|(?<!\w)'(?:[^'\\]|\\.)*'|\S)+""")
 
 
 def wrapped(text: str, first: str = "", following: str = "") -> Iterator[str]:
@@ -18,7 +18,7 @@ def wrapped(text: str, first: str = "", following: str = "") -> Iterator[str]:
         following: Spaces before the other lines; fewer where a name needs the room.
     """
     line = first
-    for number, word in enumerate(_WORD.findall(text)):
+    for number, word in enumerate(WORD.findall(text)):
         longer = f"{line} {word}" if number else line + word
         # A name that is too long for any line stays beside its label.
         if columns(longer) > WIDTH and (number or columns(word) <= WIDTH):

@@ -1,15 +1,13 @@
-"""Text for a terminal of some width: lines end between words, so that every name stays whole."""
+"""Cells of a table for a terminal of some width: their lines end between words, so that every name stays whole."""
 
-import re
 from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-# A name that somebody chose may have spaces: it is in quotes then (named and shortened of irsa.rules.mistakes).
-WORD = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|(?<!\w)'(?:[^'\\]|\\.)*'|\S)+""")
+from irsa_cli.report.wrapped import WORD
 
 
-def wrapped(text: str, width: int) -> list[str]:
+def lines_of(text: str, width: int) -> list[str]:
     """Return a text as lines of at most this width; a longer word is a line of its own."""
     if cell_len(text) <= width:
         return [text]

@@ -75,7 +75,10 @@ def test_a_line_without_a_style_stays_one(capsys: pytest.CaptureFixture[str]) ->
     command = "  1. pulumi preview --stack organization/platform/production"
     show_lines([(command, ""), ("left: default/app; the role has another trust policy", "bold red")])
 
-    assert lines(capsys) == [command, "left: default/app; the role has", "    another trust policy"]
+    show_lines([(f"  {'n' * 38}", "green")])
+
+    expected = [command, "left: default/app; the role has", "    another trust policy", f"  {'n' * 38}"]
+    assert lines(capsys) == expected
 
 
 def test_a_message_beside_its_label(capsys: pytest.CaptureFixture[str]) -> None:
