@@ -183,7 +183,8 @@ def summary(diff: Diff) -> Row:
     words = Counter(each.word for each in resources)
     counts = ", ".join(f"{count:,} {named(word)}" for word, count in words.items()) or "no changes"
     bindings = "binding changes" if len(diff.bindings) == 1 else "bindings change"
-    text = f"{len(diff.bindings):,} {bindings}: {counts}; {diff.unchanged:,} resources stay as they are"
+    resources_stay = "resource stays as it is" if diff.unchanged == 1 else "resources stay as they are"
+    text = f"{len(diff.bindings):,} {bindings}: {counts}; {diff.unchanged:,} {resources_stay}"
     return Row("", 0, [f"stack {named(diff.stack)}:", *text.split()])
 
 
