@@ -32,7 +32,9 @@ def component_keys_of(state: list[ResourceState], preview: Preview) -> Keys:
     """Return the keys of each component: as its last deployment recorded them, or as the stack file has them."""
     recorded = [*state, *(step.old for step in preview.steps if step.old)]
     found = {
-        each.urn: component_keys(each.name, each.outputs) for each in recorded if each.type == outputs.COMPONENT_TYPE
+        each.urn: component_keys(each.name, {name: text for name, text in each.outputs.items() if known_text(text)})
+        for each in recorded
+        if each.type == outputs.COMPONENT_TYPE
     }
     clusters = clusters_by_issuer(found)
     declared = dict(_declared(preview.config))
