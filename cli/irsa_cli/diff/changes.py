@@ -1,6 +1,7 @@
 """What changes of each binding: its resources, and the statements, annotations, tags and settings of each. Pure."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -23,7 +24,9 @@ from irsa_cli.diff.statements import Documents, StatementChange, statement_chang
 from irsa_cli.diff.worlds import known_text
 from irsa_cli.state import (
     ATTACHMENT,
+    AWS_PROVIDER,
     INLINE_POLICY,
+    KUBERNETES_PROVIDER,
     OIDC_PROVIDER,
     POLICY,
     ROLE,
@@ -33,7 +36,8 @@ from irsa_cli.state import (
 )
 
 STACK = "pulumi:pulumi:Stack"
-PROVIDERS = "pulumi:providers:"
+# It may have tokens in it, whether the program says that it is a secret or not.
+HIDDEN = frozenset({"kubeconfig"})
 # What a plugin notes of defaults, and tags with those of the provider: they change with what is shown.
 DEFAULTS, ALL_TAGS = "__defaults", "tagsAll"
 WORDS = {CREATE: "create", UPDATE: "update", REPLACE: "replace", DELETE: "delete", IMPORT: "import", SAME: "update"}
@@ -65,6 +69,8 @@ KINDS = {
     ATTACHMENT: Kind("policy", named=("role", "policyArn"), words={CREATE: "attach", DELETE: "detach"}),
     OIDC_PROVIDER: Kind("OIDC provider", named=("url",)),
     SERVICE_ACCOUNT: Kind("service account", named=_OBJECT),
+    AWS_PROVIDER: Kind("AWS provider", named=()),
+    KUBERNETES_PROVIDER: Kind("Kubernetes provider", named=()),
     SERVICE_ACCOUNT_PATCH: Kind("service account", named=_OBJECT, words={CREATE: "adopt", DELETE: "release"}),
     "kubernetes:core/v1:Namespace": Kind("namespace", named=_OBJECT),
     "kubernetes:core/v1:NamespacePatch": Kind("namespace", named=_OBJECT, words={CREATE: "adopt", DELETE: "release"}),
@@ -145,9 +151,7 @@ def changes(
     """
     of_bindings: dict[str, list[tuple[str, Step]]] = {}
     others: list[tuple[str, Step]] = []
-    names: dict[tuple[str, str], set[str]] = {}
-    for urn, both in keys.items():
-        names.setdefault(both, set()).add(urn)
+    alike = Counter((each, _name_in(urn)) for urn, each in keys.items())
     for step in steps:
         parent = step.resource.parent
         if step.resource.type in {STACK, outputs.COMPONENT_TYPE}:
@@ -157,11 +161,15 @@ def changes(
             others.append(("", step))
             continue
         key, cluster = keys[parent]
-        if len(names[key, cluster]) > 1:
+        if alike[keys[parent], _name_in(parent)] > 1:
             # In another program, two components of one name have different parents.
             key = parent.split("::", 2)[2]
         of_bindings.setdefault(key, []).append((cluster, step))
     return [BindingChange(key, tuple(_resources(of_bindings[key]))) for key in sorted(of_bindings)], _resources(others)
+
+
+def _name_in(urn: str) -> str:
+    return urn.rsplit("::", 1)[-1]
 
 
 def type_of(urn: str) -> str:
@@ -172,7 +180,9 @@ def type_of(urn: str) -> str:
 def _resources(unsorted: Iterable[tuple[str, Step]]) -> list[ResourceChange]:
     """Return the changes of resources among which statements may move: the role first, then its permissions."""
     order = {type_: place for place, type_ in enumerate(KINDS)}
-    steps = sorted(unsorted, key=lambda each: order.get(each[1].resource.type, len(order)))
+    steps = sorted(
+        unsorted, key=lambda each: (order.get(each[1].resource.type, len(order)), _name(each[1].resource), each[0])
+    )
     policies = {step.resource.urn: _name(step.resource) for _, step in steps if step.resource.type == POLICY}
     kinds = [KINDS.get(step.resource.type, Kind(step.resource.type, named=())) for _, step in steps]
     compared = [
@@ -297,7 +307,7 @@ def _between(before: Any, after: Any, place: tuple[str | int, ...], skipped: set
     where = path_of(place)
     if before == after or where in skipped or place[-1:] == (DEFAULTS,):
         return
-    if _is_secret(before) or _is_secret(after):
+    if _is_secret(before) or _is_secret(after) or where in HIDDEN:
         yield PropertyChange(where, None, None, secret=True)
     elif is_unknown(after):
         yield PropertyChange(where, _text(before), None, unknown=True)

@@ -32,8 +32,11 @@ def component_keys_of(state: list[ResourceState], preview: Preview) -> Keys:
     """Return the keys of each component: as its last deployment recorded them, or as the stack file has them."""
     recorded = [*state, *(step.old for step in preview.steps if step.old)]
     found = {
-        each.urn: component_keys(each.name, each.outputs) for each in recorded if each.type == outputs.COMPONENT_TYPE
+        each.urn: component_keys(each.name, {name: text for name, text in each.outputs.items() if known_text(text)})
+        for each in recorded
+        if each.type == outputs.COMPONENT_TYPE
     }
+    clusters = clusters_by_issuer(found)
     declared = dict(_declared(preview.config))
     for step in preview.steps:
         parent = step.resource.parent
@@ -41,9 +44,15 @@ def component_keys_of(state: list[ResourceState], preview: Preview) -> Keys:
             name = parent.rsplit("::", 1)[-1]
             what, _, where = name.partition(outputs.SEPARATOR)
             key = declared.get(what) or declared.get(what.partition("/")[2])
-            cluster = where if "clusters" in _settings(preview.config) else ""
+            cluster = clusters.get(where, where) if "clusters" in _settings(preview.config) else ""
             found[parent] = (key, cluster) if key else component_keys(name, {})
     return found
+
+
+def clusters_by_issuer(keys: Keys) -> dict[str, str]:
+    """Return the keys of clusters by issuer: the component of one of several clusters is named after its issuer."""
+    found = ((urn.rsplit(outputs.SEPARATOR, 1)[-1], cluster) for urn, (_, cluster) in keys.items())
+    return {issuer: cluster for issuer, cluster in found if cluster not in {"", issuer}}
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,15 +1,17 @@
 """A diff as lines of text: a sign in the first column, as `diff` has it, and at most 80 columns. Pure."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from irsa.rules.mistakes import named, visible
+from irsa.rules.arns import parse_iam_arn
+from irsa.rules.mistakes import Mistake, named, visible
 from irsa_cli.diff.changes import KINDS, BindingChange, PropertyChange, ResourceChange
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.preview import DELETE, UPDATE
 from irsa_cli.diff.rights import Right
-from irsa_cli.diff.statements import StatementChange
+from irsa_cli.diff.statements import Element, StatementChange
 
 WIDTH = 80
 NAMED = 5
@@ -63,18 +65,18 @@ def _headline_row(parts: Sequence[tuple[str, str]]) -> Row:
 def _parts(diff: Diff) -> list[tuple[str, list[str]]]:
     right, role = _written(diff)
     found = [
-        ("gains", [right(each) for each in diff.gains]),
-        ("loses", [right(each) for each in diff.loses]),
-        ("may gain", [right(each) for each in diff.may_gain]),
-        ("may lose", [right(each) for each in diff.may_lose]),
+        ("gains", [" ".join(right(each)) for each in diff.gains]),
+        ("loses", [" ".join(right(each)) for each in diff.loses]),
+        ("may gain", [" ".join(right(each)) for each in diff.may_gain]),
+        ("may lose", [" ".join(right(each)) for each in diff.may_lose]),
         ("cannot tell", [role(each.role, each.role_arn) for each in diff.cannot_tell]),
         ("other principals", [named(each) for each in diff.other_principals]),
     ]
     return [(name, those) for name, those in found if those or name in {"gains", "loses"}]
 
 
-def _written(diff: Diff) -> tuple[Callable[[Right], str], Callable[[str, str], str]]:
-    """Return the functions that write a right, and a role: by its ARN where two have one name."""
+def _written(diff: Diff) -> tuple[Callable[[Right], list[str]], Callable[[str, str], str]]:
+    """Return the functions that write a right, in pieces, and a role: by its ARN where two have one name."""
     everything = [*diff.gains, *diff.loses, *diff.may_gain, *diff.may_lose]
     arns = {(each.role, each.role_arn) for each in everything} | {(e.role, e.role_arn) for e in diff.cannot_tell}
     names = Counter(name for name, _ in arns)
@@ -83,10 +85,10 @@ def _written(diff: Diff) -> tuple[Callable[[Right], str], Callable[[str, str], s
     def role(name: str, arn: str) -> str:
         return named(arn if arn and names[name] > 1 else name)
 
-    def right(each: Right) -> str:
+    def right(each: Right) -> list[str]:
         who = "every service account" if each.service_account == EVERYBODY else named(each.service_account)
-        where = f" in {named(diff.clusters.get(each.issuer) or each.issuer)}" if several else ""
-        return f"{who}{where} -> {role(each.role, each.role_arn)}"
+        where = ["in", named(diff.clusters.get(each.issuer) or each.issuer)] if several else []
+        return [who, *where, "->", role(each.role, each.role_arn)]
 
     return right, role
 
@@ -99,12 +101,12 @@ def right_rows(diff: Diff) -> list[Row]:
         return []
     right, role = _written(diff)
     rows = [
-        Row(sign, 0, [f"{word}{right(each)}", *_such_as(each)])
+        Row(sign, 0, [*word, *right(each), *_such_as(each)])
         for sign, word, those in (
-            (ADDED, "", diff.gains),
-            (REMOVED, "", diff.loses),
-            (CHANGED, "may gain: ", diff.may_gain),
-            (CHANGED, "may lose: ", diff.may_lose),
+            (ADDED, [], diff.gains),
+            (REMOVED, [], diff.loses),
+            (CHANGED, ["may gain:"], diff.may_gain),
+            (CHANGED, ["may lose:"], diff.may_lose),
         )
         for each in those
     ]
@@ -129,9 +131,9 @@ def binding_rows(binding: BindingChange) -> list[Row]:
 
 def resource_rows(change: ResourceChange) -> list[Row]:
     """Return what changes of a resource."""
-    where = f" in {named(change.cluster)}" if change.cluster else ""
     kind = change.kind if change.kind in OWN_KINDS else named(change.kind)
-    pieces = [f"{kind} {named(change.name)}{where}:", named(change.word)]
+    name = [named(change.name), "in", named(change.cluster)] if change.cluster else [named(change.name)]
+    pieces = [kind, *name[:-1], f"{name[-1]}:", named(change.word)]
     if change.replaced_for:
         pieces += ["(cannot change", "in place:", f"{', '.join(map(named, change.replaced_for))})"]
     if change.retained:
@@ -156,7 +158,17 @@ def _statement_rows(document: str, change: StatementChange) -> Iterator[Row]:
         for each in elements:
             # Of a whole statement, the title says the effect.
             if each.place != "Effect" or change.change == "changed":
-                yield Row(mark, 2, [f"{_place(each.place)}:", named(each.value)])
+                yield Row(mark, 2, [f"{_place(each.place)}:", *_value(each)])
+
+
+def _value(element: Element) -> list[str]:
+    """Return a value in pieces: the ARN of an OIDC provider has 110 characters, most of them its issuer."""
+    if element.place == "Principal Federated":
+        with contextlib.suppress(Mistake):
+            arn = parse_iam_arn(element.value, "oidc-provider")
+            partition = "" if arn.partition == "aws" else f", {arn.partition}"
+            return [named(arn.resource), "(OIDC provider of", "AWS account", f"{arn.account_id}{partition})"]
+    return [named(element.value)]
 
 
 def _place(place: str) -> str:
@@ -183,7 +195,8 @@ def summary(diff: Diff) -> Row:
     words = Counter(each.word for each in resources)
     counts = ", ".join(f"{count:,} {named(word)}" for word, count in words.items()) or "no changes"
     bindings = "binding changes" if len(diff.bindings) == 1 else "bindings change"
-    text = f"{len(diff.bindings):,} {bindings}: {counts}; {diff.unchanged:,} resources stay as they are"
+    resources_stay = "resource stays as it is" if diff.unchanged == 1 else "resources stay as they are"
+    text = f"{len(diff.bindings):,} {bindings}: {counts}; {diff.unchanged:,} {resources_stay}"
     return Row("", 0, [f"stack {named(diff.stack)}:", *text.split()])
 
 

@@ -14,7 +14,7 @@ from irsa.evaluation import Decision, TrustDocumentError
 from irsa.evaluation.admission import FILLING, subjects_of_claim
 from irsa.evaluation.document import Statement, parse
 from irsa.evaluation.patterns import regular_expression
-from irsa.rules.arns import parse_iam_arn
+from irsa.rules.arns import issuer_of_provider, oidc_provider_arn
 from irsa.rules.mistakes import Mistake
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_of
@@ -130,12 +130,14 @@ def rights(before: World, after: World, live: Mapping[str, Iterable[str]]) -> Ri
             undecided |= bool(one.may & ~one.allowed & other.may & ~other.allowed)
             for name, group in _differences(one, other).items():
                 found[name] += _rights(each, issuer, everybody[issuer], group)
-        if undecided and each.sides[0].statements != each.sides[1].statements:
+        if undecided and _differ(*each.sides):
             cannot_tell.append(Undecided(each.role.name, each.role.arn, UNDECIDED))
     return Rights(
         **found,
         cannot_tell=cannot_tell,
-        other_principals=[each.role.name for each in compared if each.sides[0].others != each.sides[1].others],
+        other_principals=[
+            each.role.name for each in compared if _other_statements(each.sides[0]) != _other_statements(each.sides[1])
+        ],
     )
 
 
@@ -198,14 +200,12 @@ class _Side(NamedTuple):
     """A role at one time.
 
     Attributes:
-        trusts: What it says to the tokens of each cluster that matters to it.
-        statements: Its statements, without what makes no difference to IAM.
-        others: Those of them that are not for service accounts.
+        trusts: What it says to the tokens of each OIDC provider of its AWS account that matters to it.
+        statements: Its statements.
     """
 
-    trusts: Sequence[Trust] = ()
-    statements: frozenset[object] = frozenset()
-    others: frozenset[object] = frozenset()
+    trusts: Sequence[Trust]
+    statements: Sequence[Statement]
 
 
 class _Compared(NamedTuple):
@@ -228,17 +228,22 @@ def _compared(
     role: Role, roles: Iterable[Role | None], worlds: tuple[World, World], issuers: Collection[str]
 ) -> _Compared:
     parsed = [_parsed(each) for each in roles]
-    assumed = _assumed_client_ids([each for _, statements in parsed for each in statements], role.aws_account)
+    assumed = _assumed_client_ids([each for _, statements in parsed for each in statements], role, issuers)
     managed = worlds[0].client_ids.keys() | worlds[1].client_ids.keys()
     assumed = {arn: client_ids for arn, client_ids in assumed.items() if arn not in managed}
     before, after = (
         _side(role, *each, {**assumed, **{arn: ids or () for arn, ids in world.client_ids.items()}}, issuers)
         for each, world in zip(parsed, worlds, strict=True)
     )
+    # Where one side names service accounts, the issuer is a cluster's for the other side too, which may name nobody.
+    of_kubernetes = {each.issuer for each in (*before.trusts, *after.trusts) if is_of_kubernetes(each)}
+    before, after = (
+        side._replace(trusts=[each for each in side.trusts if each.issuer in of_kubernetes]) for side in (before, after)
+    )
     subjects: dict[str, set[str]] = {}
     for trust in (*before.trusts, *after.trusts):
         conditions = (each for statement in trust.statements.values() for each in trust.conditions(statement, "sub"))
-        values = {value for each in conditions for value in each.wanted}
+        values = {_as_compared(value, each.operator) for each in conditions for value in each.wanted}
         subjects.setdefault(trust.issuer, set()).update(s for value in values for s in subjects_of_claim(value))
     return _Compared(
         role,
@@ -248,20 +253,24 @@ def _compared(
     )
 
 
+def _as_compared(value: str, operator: str) -> str:
+    """Return a value as service accounts have it: their names have no upper case."""
+    return value.lower() if "ignorecase" in operator.lower() else value
+
+
 def _side(
     role: Role,
     version: str,
     statements: tuple[Statement, ...],
     client_ids: Mapping[str, tuple[str, ...]],
-    issuers: Collection[str],
+    issuers: Iterable[str],
 ) -> _Side:
-    aws_account = FoundAwsAccount(role.aws_account, (), client_ids)
+    # STS takes the OIDC provider of the role's own AWS account.
+    own = {arn: ids for arn, ids in client_ids.items() if arn.split(":")[4] == role.aws_account}
+    aws_account = FoundAwsAccount(role.aws_account, (), own)
     policy = TrustPolicy(FoundRole(f"arn:{role.partition}:iam::", {}), aws_account, version, statements)
     clusters = [FoundCluster(each, f"https://{each}", ()) for each in issuers]
-    found = [each for each in trusts([policy], clusters) if is_of_kubernetes(each)]
-    of_kubernetes = {("Federated", each.provider_arn) for each in found}
-    others = (each for each in statements if not of_kubernetes.issuperset(each.principals))
-    return _Side(found, frozenset(map(_comparable, statements)), frozenset(map(_comparable, others)))
+    return _Side(trusts([policy], clusters), statements)
 
 
 def _rights(compared: _Compared, issuer: str, claims: Claims, group: int) -> list[Right]:
@@ -296,21 +305,23 @@ def _covers(pattern: str, subject: str) -> bool:
     return regular_expression(pattern).fullmatch(subject) is not None
 
 
-def _assumed_client_ids(statements: Iterable[Statement], aws_account: str) -> dict[str, tuple[str, ...]]:
-    """Return audiences of the OIDC providers that the statements name: for those that the stack does not create."""
-    audiences: dict[str, set[str]] = {}
+def _assumed_client_ids(
+    statements: Iterable[Statement], role: Role, issuers: Iterable[str]
+) -> dict[str, tuple[str, ...]]:
+    """Return audiences of the OIDC providers that may matter to a role: for those that the stack does not create."""
+    own = (oidc_provider_arn(role.partition, role.aws_account, each) for each in issuers)
+    # Where some audience is denied, another one may not be.
+    audiences = {arn: {DEFAULT_AUDIENCE, FILLING} for arn in own}
     for statement in statements:
         for type_, name in statement.principals:
             try:
-                provider = parse_iam_arn(name, "oidc-provider") if type_ == "Federated" else None
+                key = f"{issuer_of_provider(name)}:aud".lower() if type_ == "Federated" else ""
             except Mistake:
                 continue
-            if provider and provider.account_id == aws_account:
-                key = f"{provider.resource}:aud".lower()
-                wanted = (
-                    v for c in statement.conditions if c.key.lower() == key for v in c.wanted if not is_pattern(v)
-                )
-                audiences.setdefault(name, {DEFAULT_AUDIENCE}).update(wanted)
+            if key:
+                wanted = {value for each in statement.conditions if each.key.lower() == key for value in each.wanted}
+                tried = {filled for value in wanted for filled in _filled(value, [FILLING])}
+                audiences.setdefault(name, {DEFAULT_AUDIENCE, FILLING}).update(tried)
     return {arn: tuple(sorted(those)) for arn, those in audiences.items()}
 
 
@@ -363,6 +374,16 @@ def _everybody(
         )
         for issuer, names in real.items()
     }
+
+
+def _other_statements(side: _Side) -> set[object]:
+    """Return the statements that are not for service accounts."""
+    of_kubernetes = {("Federated", each.provider_arn) for each in side.trusts}
+    return {_comparable(each) for each in side.statements if not of_kubernetes.issuperset(each.principals)}
+
+
+def _differ(one: _Side, other: _Side) -> bool:
+    return {*map(_comparable, one.statements)} != {*map(_comparable, other.statements)}
 
 
 def _comparable(statement: Statement) -> object:

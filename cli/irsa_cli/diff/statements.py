@@ -10,8 +10,10 @@ from irsa.rules.arns import issuer_of_provider
 from irsa.rules.grammar import DEFAULT_VERSION
 from irsa.rules.mistakes import Mistake
 from irsa.rules.policies import parse_object
+from irsa.rules.subjects import is_pattern
 from irsa_cli.comparison import statements
 
+_OTHER_OPERATOR = {"StringEquals": "StringLike", "StringLike": "StringEquals"}
 # Statements with less in common are two statements, and not one that changes.
 LEAST_IN_COMMON = 0.25
 
@@ -172,13 +174,35 @@ def _changed(both: _Compared) -> Iterator[StatementChange]:
     for source, target in [*_with_same_sid(lost, got), *_most_alike(lost, got)]:
         if source in lost and target in got:
             old, new = lost.pop(source), got.pop(target)
-            added, removed = _in_order(new.elements - old.elements), _in_order(old.elements - new.elements)
+            added, removed = map(_in_order, _without_alike(old.elements, new.elements))
             if not added and not removed:
                 # Such as a principal of nothing: no value of theirs differs, and yet they do.
                 added, removed = (Element("Statement", new.key),), (Element("Statement", old.key),)
             yield StatementChange(new.label, new.effect, "changed", "", added, removed)
     yield from (StatementChange(e.label, e.effect, "removed", removed=_in_order(e.elements)) for e in lost.values())
     yield from (StatementChange(e.label, e.effect, "added", added=_in_order(e.elements)) for e in got.values())
+
+
+def _without_alike(old: frozenset[Element], new: frozenset[Element]) -> tuple[set[Element], set[Element]]:
+    """Return what is added and removed, without values for which StringEquals and StringLike are the same.
+
+    A pattern turns the operator of all values of a key, since they stand in one condition.
+    """
+    added, removed = {*new} - old, {*old} - new
+    # With both operators on one key, both must hold: then they are not the same.
+    places = [{each.place for each in those} for those in (old, new)]
+    alike = set()
+    for each in removed:
+        _, operator, key = [*each.place.split(" ", 2), "", ""][:3]
+        other = Element(f"Condition {_OTHER_OPERATOR.get(operator, '')} {key}", each.value)
+        if (
+            other in added
+            and not is_pattern(each.value)
+            and not any({each.place, other.place} <= those for those in places)
+        ):
+            alike |= {each, other}
+    rest = added - alike, removed - alike
+    return rest if any(rest) else (added, removed)
 
 
 def _with_same_sid(lost: Mapping[int, _Statement], got: Mapping[int, _Statement]) -> list[tuple[int, int]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from irsa.rules import commands
 from irsa.rules.mistakes import named, visible
 from irsa_cli.diff.changes import changes
-from irsa_cli.diff.components import component_keys_of, kubernetes_providers
+from irsa_cli.diff.components import clusters_by_issuer, component_keys_of, kubernetes_providers
 from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.preview import OtherFormError, Preview, ResourceState, parse_preview, parse_resource
@@ -124,7 +124,7 @@ def _diff(preview: Preview, options: argparse.Namespace) -> Diff:
     return Diff(
         options.stack or preview.stack,
         **vars(found),
-        clusters=clusters,
+        clusters={**clusters_by_issuer(keys), **clusters},
         bindings=bindings,
         other=other,
         unchanged=preview.unchanged,

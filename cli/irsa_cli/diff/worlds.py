@@ -57,12 +57,11 @@ def before_and_after(state: Iterable[ResourceState], steps: Iterable[Step]) -> t
     old = {each.urn: each for each in state if not each.pending}
     steps = [each for each in steps if not (each.operation == DELETE and each.resource.pending)]
     old |= {each.old.urn: each.old for each in steps if each.old}
-    new = dict(old)
+    gone = {each.old.urn for each in steps if each.old}
+    new = {name: each for name, each in old.items() if name not in gone}
     for step in steps:
-        if step.old:
-            del new[step.old.urn]
-            if step.old.retained and step.operation in {DELETE, REPLACE}:
-                new[f"retained {step.old.urn}"] = step.old
+        if step.old and step.old.retained and step.operation in {DELETE, REPLACE}:
+            new[f"retained {step.old.urn}"] = step.old
         if step.new:
             # What is imported must be as it is declared, or the import fails.
             old |= {step.new.urn: step.new} if step.operation == IMPORT else {}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from irsa_cli.diff.changes import BindingChange, PropertyChange, ResourceChange, changes
-from irsa_cli.diff.components import component_keys_of, kubernetes_providers
+from irsa_cli.diff.components import clusters_by_issuer, component_keys_of, kubernetes_providers
 from irsa_cli.diff.preview import parse_resource
 from tests.unit.irsa_cli.diff.previews import (
     ATTACHMENT,
@@ -242,3 +242,38 @@ def test_the_providers_that_lead_to_clusters() -> None:
     keys = {used["parent"]: ("app", "green-key")}
     found = kubernetes_providers([parse_resource(each, "") for each in (provider, used)], first, keys)
     assert [(each.name, each.cluster) for each in found.values()] == [("green", "green-key")]
+
+
+def test_a_kubeconfig_is_never_shown() -> None:
+    """Protects tokens in a kubeconfig that the program does not say is a secret."""
+    old, new = (
+        resource("pulumi:providers:kubernetes", "green", {"kubeconfig": text, "context": text}, "") for text in "ab"
+    )
+    _, (found,) = all_changes(step("update", old, new))
+
+    assert [(each.property, each.secret) for each in found.settings] == [("kubeconfig", True), ("context", False)]
+
+
+def test_a_renamed_role_stays_in_its_binding() -> None:
+    """Protects readers: the component has another name then, and the key is the same."""
+    old, new = ({**role(trust(), name), "parent": urn(COMPONENT, f"role/{name}", "")} for name in ("one", "two"))
+    component = {"urn": old["parent"], "type": COMPONENT, "outputs": {"key": "app"}}
+    config = {"irsa:bindings": json.dumps({"app": {"role": {"name": "two"}}})}
+    new["urn"] = urn(ROLE, "role/two")
+    steps = [step("create", None, new), step("delete", old), step("delete", component)]
+    (binding,), _ = all_changes(*steps, config=config)
+
+    assert (binding.key, [each.word for each in binding.resources]) == ("app", ["delete", "create"])
+
+
+def test_a_component_of_one_of_several_clusters_has_its_key() -> None:
+    """Protects readers of several clusters: what is new in a cluster that the stack knows has the cluster's key."""
+    urns = [urn(COMPONENT, f"default/{name}@oidc.example", "") for name in "ab"]
+    known = {"urn": urns[0], "type": COMPONENT, "outputs": {"key": "a", "cluster": "green"}}
+    new = resource(SERVICE_ACCOUNT, "b", {"metadata": {"name": "b"}}, parent=urns[1])
+    config = {"irsa:bindings": json.dumps({"app": {"serviceAccount": {"name": "b"}}}), "irsa:clusters": "{}"}
+    found = preview(step("create", None, new), config=config)
+
+    keys = component_keys_of([parse_resource(known, "")], found)
+    assert keys[urns[1]] == ("app", "green")
+    assert clusters_by_issuer(keys) == {"oidc.example": "green"}

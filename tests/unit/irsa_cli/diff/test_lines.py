@@ -90,6 +90,22 @@ def test_a_whole_statement_has_its_effect_in_the_title() -> None:
     assert "~   policy document: statement Read (Allow) moved here from app-2\n" in found
 
 
+def test_the_arn_of_an_oidc_provider_fits() -> None:
+    """Protects terminals of 80 columns: the issuer and the AWS account are all that such an ARN says."""
+    arns = [f"arn:{partition}:iam::111122223333:oidc-provider/{ISSUER}" for partition in ("aws", "aws-cn")]
+    elements = tuple(Element("Principal Federated", each) for each in (*arns, f"x{arns[0]}"))
+    statement = StatementChange("1", "Allow", "added", "", elements)
+    found = text(diff(bindings=[BindingChange("app", (change(document="trust policy", statements=(statement,)),))]))
+
+    for partition in ("", ", aws-cn"):
+        assert (
+            "+     Principal Federated:\n"
+            f"+         {ISSUER}\n"
+            f"+         (OIDC provider of AWS account 111122223333{partition})\n"
+        ) in found
+    assert f"+         x{arns[0]}\n" in found
+
+
 def test_many_rights_are_counted_in_the_first_line() -> None:
     """Protects the first line: it fits 80 columns, and each right has a line below."""
     many = [Right(f"team-a/{index}", "my-role", ARN, ISSUER) for index in range(1_000)]

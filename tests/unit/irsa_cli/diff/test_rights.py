@@ -239,3 +239,63 @@ def test_what_a_statement_says_in_other_words_changes_nothing() -> None:
     after["Statement"][0] |= {"Sid": "Pods", "Action": ["STS:AssumeRoleWithWebIdentity"]}
 
     assert rights_of(changed(before, after)) == rights_of()
+
+
+def test_a_cluster_outside_of_eks_that_loses_its_condition() -> None:
+    """The attack: without `sub`, every service account of the cluster gets in, though the trust names none any more."""
+    own = f"arn:aws:iam::{ACCOUNT}:oidc-provider/oidc.example.org"
+    before, after = (trust("a:one", provider=own) for _ in range(2))
+    del after["Statement"][0]["Condition"]["StringLike"]
+    found = rights_of(changed(before, after))
+
+    assert pairs(found.gains) == {("*/*", "my-role")}
+    assert not found.loses
+    assert not found.other_principals
+
+
+def test_an_audience_that_is_a_pattern() -> None:
+    """The attack: a condition on `aud` that no usual audience meets; some audience of the provider may."""
+    for operator, value in (("StringLike", "my-*"), ("StringNotEquals", "sts.amazonaws.com")):
+        after = trust("a:two")
+        del after["Statement"][0]["Condition"]["StringEquals"]
+        after["Statement"][0]["Condition"].setdefault(operator, {})[f"{ISSUER}:aud"] = value
+        assert pairs(rights_of(changed(trust("a:one"), after)).gains) == {("a/two", "my-role")}
+
+
+def test_everybody_alone() -> None:
+    """The attack: a trust policy that names no OIDC provider, and takes those of every cluster."""
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRoleWithWebIdentity"}
+    opened = {"Version": "2012-10-17", "Statement": [statement]}
+    found = rights_of(changed(trust("a:one"), opened), live=["a:two"])
+
+    assert pairs(found.gains) == {("*/*", "my-role")}
+    assert found.gains[0].such_as == ("a/two",)
+
+
+def test_a_provider_of_the_stack_in_another_account_admits_nobody() -> None:
+    """Protects stacks of two AWS accounts: the provider that one of them has is none of the other's."""
+    foreign = oidc_provider("sts.amazonaws.com")
+    foreign["outputs"]["arn"] = PROVIDER.replace(ACCOUNT, "444455556666")
+    before, after = trust("a:one"), trust("a:one", "a:two", provider=foreign["outputs"]["arn"])
+
+    assert not rights_of(changed(before, after), state=[foreign]).gains
+
+
+def test_letter_case_that_does_not_count() -> None:
+    """The attack: an operator that ignores case, with a value that no service account has."""
+    after = trust("A:Two")
+    after["Statement"][0]["Condition"]["StringEqualsIgnoreCase"] = after["Statement"][0]["Condition"].pop("StringLike")
+
+    assert pairs(rights_of(changed(trust("a:one"), after)).gains) == {("a/two", "my-role")}
+
+
+def test_two_resources_that_change_their_urns() -> None:
+    """Protects moved resources: one may take the URN that another one leaves."""
+    one, two = role(trust("a:one"), "one", "x"), role(trust("a:two"), "two", "y")
+    moved = {**two, "urn": one["urn"]}
+    found = rights_of(
+        step("update", two, without_outputs(moved)), step("update", one, {**without_outputs(one), "urn": "a::b::c::z"})
+    )
+
+    assert not found.gains
+    assert not found.loses

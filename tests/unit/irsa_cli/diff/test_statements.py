@@ -88,6 +88,47 @@ def test_conditions_of_a_trust_policy_have_short_names() -> None:
     ]
 
 
+def when(**condition: Any) -> dict[str, Any]:
+    return document({**SEND, "Condition": condition})
+
+
+def test_a_pattern_turns_the_operator_of_the_other_values() -> None:
+    """Protects readers: for a value without a wildcard, StringLike is StringEquals, and the value stays."""
+    (found,) = between(when(StringEquals={"k": ["a", "b"]}), when(StringLike={"k": ["a", "c*"]}))
+
+    assert values(found.removed) == ["Condition StringEquals k: b"]
+    assert values(found.added) == ["Condition StringLike k: c*"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "removed", "added"),
+    [
+        # Nothing else differs.
+        (when(StringEquals={"k": "a"}), when(StringLike={"k": "a"}), ["StringEquals k: a"], ["StringLike k: a"]),
+        # A star is a plain character for StringEquals.
+        (
+            when(StringEquals={"k": "a*"}),
+            when(StringLike={"k": ["a*", "b"]}),
+            ["StringEquals k: a*"],
+            ["StringLike k: a*", "StringLike k: b"],
+        ),
+        # Both conditions must hold.
+        (
+            when(StringLike={"k": ["a", "b", "c"]}),
+            when(StringEquals={"k": "a"}, StringLike={"k": "b"}),
+            ["StringLike k: a", "StringLike k: c"],
+            ["StringEquals k: a"],
+        ),
+    ],
+)
+def test_an_operator_that_makes_a_difference(before: Any, after: Any, removed: list[str], added: list[str]) -> None:
+    """The attack: a condition that means something else, and of which nothing is shown."""
+    (found,) = between(before, after)
+
+    assert [each.removeprefix("Condition ") for each in values(found.removed)] == removed
+    assert [each.removeprefix("Condition ") for each in values(found.added)] == added
+
+
 def test_a_statement_moves_between_parts_of_a_policy() -> None:
     """Protects split policies: what one part loses and the next one gets is no new right."""
     found = statement_changes(

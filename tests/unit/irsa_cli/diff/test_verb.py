@@ -216,3 +216,19 @@ def test_a_preview_that_fails_without_a_message(
         "",
         "irsa diff: the preview of stack dev failed\n  pulumi preview: exit code 255\n",
     )
+
+
+def test_a_terminal_has_colors(
+    preview: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects people: what is added is green, what is removed is red, and no line is broken."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    preview.write_text(PREVIEW.replace("team-a:builder", "team-b:*"))
+
+    assert main(["diff", "--preview", str(preview)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "\x1b[32m+     Condition StringLike sub: system:serviceaccount:team-b:*\x1b[0m" in lines
+    assert "\x1b[33m~ role my-role: update\x1b[0m" in lines
