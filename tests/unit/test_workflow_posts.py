@@ -130,15 +130,17 @@ def test_a_failure_that_is_too_long_leads_to_the_run(steps: Steps) -> None:
 def test_why_a_preview_fails_is_a_block_of_code(steps: Steps, name: str) -> None:
     """Protects readers: each line of the reason is indented, so that GitHub formats none and mentions nobody.
 
+    Where pulumi prints no JSON at all, its own error is the reason.
     https://github.github.com/gfm/#indented-code-blocks
     """
     said = f"irsa diff: the preview of stack prod failed\n  {HOSTILE}\n{HOSTILE}\n"
     (steps.folder / "said").write_text(said)
-    write_programs(steps.programs, {"pulumi": "exit 255"})
+    write_programs(steps.programs, {"pulumi": "echo error: no such stack >&2; exit 255"})
     write_programs(steps.folder / ".venv" / "bin", {"irsa": "cat said >&2; exit 2"})
 
     assert steps.run(name, "Preview", REPAIR="false") == 2
-    assert (steps.folder / "changes.md").read_text() == "".join(f"    {line}\n" for line in said.splitlines())
+    reasons = ["error: no such stack", *said.splitlines()]
+    assert (steps.folder / "changes.md").read_text() == "".join(f"    {line}\n" for line in reasons)
 
 
 def test_drift_is_reported_once(steps: Steps) -> None:
