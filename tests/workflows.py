@@ -1,5 +1,8 @@
 """The workflows and the actions of this repository, as GitHub reads them."""
 
+import json
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +10,9 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.y*ml"))
+GH = f'exec "{sys.executable}" "{ROOT / "tests" / "gh.py"}" "$@"'
+# https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#jobsjob_idstepsshell
+BASH = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c")
 ACTIONS = sorted((ROOT / ".github" / "actions").glob("*/action.yml"))
 
 
@@ -30,3 +36,16 @@ def steps_of(job: dict[str, Any]) -> list[dict[str, Any]]:
         action = own_action(step.get("uses", ""))
         steps += [step] if action is None else action["runs"]["steps"]
     return steps
+
+
+def write_programs(folder: Path, scripts: Mapping[str, str]) -> None:
+    """Write programs for a step: by the name of each, what it does in sh."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, script in scripts.items():
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+
+
+def write_record(file: Path, **record: Any) -> None:
+    """Write what the stand-in of `gh` answers with."""
+    file.write_text(json.dumps({"main": "c0ffee", "issues": [], "comments": [], **record}))

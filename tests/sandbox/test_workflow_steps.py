@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.gh import BOT
 from tests.sandbox.irsa_command import ACCOUNT, aws_iam
 from tests.sandbox.project import ROOT, STACK, Project
 from tests.sandbox.test_guides import commands_of
@@ -51,13 +50,6 @@ def test_from_a_pull_request_to_drift(repository: Repository, users: dict[str, d
 
     Each job runs as a user of the cluster who has the documented rights and no others.
     """
-    # Whoever else writes the markers has nothing edited; ours are on the second page.
-    foreign = {"user": {"login": "mallory"}, "issue": 7, "body": f"{MARKER}\nApprove this."}
-    for number in (1, 2):
-        repository.record_more("comments", id=number, **foreign)
-        written = {"body": f"<!-- irsa drift of {STACK}, -->", "user": {"login": "mallory"}}
-        repository.record_more("issues", number=number, state="open", **written)
-
     deployed = repository.run("deploy", users["deploy"])
     assert deployed.failed == [], deployed.printed
     assert list(deployed.steps)[-3:] == ["Deploy", "Verify", "Prove"]
@@ -66,40 +58,31 @@ def test_from_a_pull_request_to_drift(repository: Repository, users: dict[str, d
     repository.project.set({"bindings": {"reports": {**CHANGED, "polciy": {}}}})
     refused = repository.run("preview", users["preview"])
     assert refused.failed == ["Check the stack file, without credentials"], refused.printed
-    *others, comment = repository.record["comments"]
+    (comment,) = repository.record["comments"]
     assert comment["body"].startswith(f"{MARKER}\nNo preview of stack `{STACK}`")
 
     repository.project.set({"bindings": {"reports": CHANGED}})
     previewed = repository.run("preview", users["preview"])
     assert previewed.failed == [], previewed.printed
-    *same, edited = repository.record["comments"]
-    assert (same, edited["id"], edited["user"]["login"]) == (others, comment["id"], BOT)
+    (edited,) = repository.record["comments"]
+    assert edited["id"] == comment["id"]
     assert edited["body"] in previewed.summary
     assert edited["body"].removeprefix(MARKER).partition("Preview of")[0].strip() == example()
     repository.project.set({"bindings": {"reports": BINDING}})
 
-    # Somebody adds a statement: it is reported once, however often it is found.
     widen(cloud, "default:mallory")
-    for _ in range(2):
-        assert repository.run("drift", users["drift"]).failed == ["Compare"]
-    *_, issue = repository.record["issues"]
-    assert len(repository.record["issues"]) == 3
-    assert issue["title"] == f"Stack {STACK} is not as declared"
+    drifted = repository.run("drift", users["drift"])
+    assert drifted.failed == ["Compare"], drifted.printed
+    (issue,) = repository.record["issues"]
+    assert (issue["title"], issue["state"]) == (f"Stack {STACK} is not as declared", "open")
     assert "default:mallory" in issue["body"]
-    assert of_issue(repository, issue) == []
-
-    widen(cloud, "default:eve")
-    assert repository.run("drift", users["drift"]).failed == ["Compare"]
-    (changed,) = of_issue(repository, issue)
-    assert "default:eve" in changed["body"]
 
     # A push deploys what its pull request showed, and leaves it; by hand, it is repaired.
     repaired = repository.run("deploy", users["deploy"], by_hand=True)
     assert repaired.failed == [], repaired.printed
     clean = repository.run("drift", users["drift"])
     assert clean.failed == [], clean.printed
-    *others, closed = repository.record["issues"]
-    assert {each["state"] for each in others} == {"open"}
+    (closed,) = repository.record["issues"]
     assert (closed["number"], closed["state"], closed["state_reason"]) == (issue["number"], "closed", "completed")
 
 
@@ -128,10 +111,6 @@ def widen(cloud: Any, subject: str) -> None:
     iam.update_assume_role_policy(RoleName="reports-role", PolicyDocument=json.dumps(document))
 
 
-def of_issue(repository: Repository, issue: dict[str, Any]) -> list[dict[str, Any]]:
-    return [each for each in repository.record["comments"] if each["issue"] == issue["number"]]
-
-
 def test_the_guides_commands_create_the_roles_and_their_rights(cloud: Any) -> None:
     """Protects who sets up a fork: each command of the guide runs as it stands, in the guide's order.
 
@@ -157,7 +136,7 @@ def test_the_guides_commands_create_the_roles_and_their_rights(cloud: Any) -> No
     iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=GITHUB_PROVIDER)
 
     assert created == ["create-open-id-connect-provider", "create-role", "put-role-policy", "put-role-policy"]
-    assert policies == ["check-live", "deployer"]
+    assert {*policies} == {"deployer", "check-live"}
     assert may.stdout == "yes\n"
 
 

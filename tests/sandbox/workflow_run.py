@@ -4,19 +4,16 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.sandbox.project import ROOT, STACK, Project
-from tests.workflows import own_action, workflow
+from tests.workflows import BASH, GH, own_action, workflow, write_programs, write_record
 
 EXPRESSION = re.compile(r"\$\{\{ *(.+?) *\}\}")
 ALWAYS = "${{ !cancelled() }}"
-# https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#jobsjob_idstepsshell
-BASH = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c")
 # What a program is given by GitHub alone is not in the environment of a step that does not pass it on.
 OF_THE_BACKEND = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_ACCESS_TOKEN")
 
@@ -46,13 +43,9 @@ class Repository:
     def __init__(self, project: Project, folder: Path) -> None:
         self.project, self.folder = project, folder
         self.record_file = folder / "github.json"
-        self.record_file.write_text(json.dumps({"main": "c0ffee", "issues": [], "comments": []}))
-        programs = folder / "programs"
-        programs.mkdir()
-        stand_ins = {"gh": f'exec "{sys.executable}" "{Path(__file__).parent / "gh.py"}" "$@"', "aws": "exit 0"}
-        for name, script in stand_ins.items():
-            (programs / name).write_text(f"#!/bin/sh\n{script}\n")
-            (programs / name).chmod(0o755)
+        write_record(self.record_file)
+        self.programs = folder / "programs"
+        write_programs(self.programs, {"gh": GH, "aws": "exit 0"})
         # What the action `install` creates.
         (project.folder / ".venv").symlink_to(ROOT / ".venv")
         self.checked_out = {*project.folder.iterdir()}
@@ -61,12 +54,6 @@ class Repository:
     def record(self) -> dict[str, Any]:
         read: dict[str, Any] = json.loads(self.record_file.read_text())
         return read
-
-    def record_more(self, kind: str, **fields: Any) -> None:
-        """Add what somebody else wrote."""
-        record = self.record
-        record[kind].append(fields)
-        self.record_file.write_text(json.dumps(record))
 
     def run(self, name: str, user: Mapping[str, str], by_hand: bool = False) -> Run:
         """Run the job of a workflow that is for this project's stack."""
@@ -100,7 +87,7 @@ class Repository:
         environment = {
             **{key: value for key, value in inherited.items() if key not in OF_THE_BACKEND},
             **{each: str(file) for each, file in files.items()},
-            "PATH": os.pathsep.join([str(self.folder / "programs"), inherited["PATH"]]),
+            "PATH": os.pathsep.join([str(self.programs), inherited["PATH"]]),
             "GH_RECORD": str(self.record_file),
             "GITHUB_REPOSITORY": "organization/irsa",
             "GITHUB_SHA": "c0ffee",

@@ -1,0 +1,221 @@
+"""What the workflows post to GitHub: their own steps, run in bash with a stand-in of `gh`."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.gh import BOT, LONGEST_BODY
+from tests.workflows import BASH, GH, workflow, write_programs, write_record
+
+MALLORY = {"login": "mallory"}
+# Whatever somebody else may write: nobody is mentioned, and nothing is opened, closed or formatted.
+HOSTILE = "@everyone </details> ``` <!-- <img src=x> | # heading"
+
+
+class Steps:
+    """The steps of a workflow's job, run in a folder of their own.
+
+    Attributes:
+        folder: The checkout.
+        stack: The name of the stack.
+    """
+
+    def __init__(self, folder: Path, stack: str = "prod") -> None:
+        self.folder, self.stack = folder / "checkout", stack
+        self.folder.mkdir()
+        self.record_file = folder / "github.json"
+        write_record(self.record_file)
+        self.programs = folder / "programs"
+        write_programs(self.programs, {"gh": GH})
+
+    @property
+    def record(self) -> dict[str, Any]:
+        read: dict[str, Any] = json.loads(self.record_file.read_text())
+        return read
+
+    def run(self, name: str, step: str, **variables: str) -> int:
+        """Run a step of a workflow, and return its exit code."""
+        (found,) = [each for each in workflow(f"{name}.yml")["jobs"][name]["steps"] if each.get("name") == step]
+        environment = {
+            **os.environ,
+            "PATH": os.pathsep.join([str(self.programs), os.environ["PATH"]]),
+            "GH_RECORD": str(self.record_file),
+            "GH_TOKEN": "token",
+            "GITHUB_REPOSITORY": "organization/irsa",
+            "GITHUB_STEP_SUMMARY": str(self.folder.parent / "summary"),
+            "STACK": self.stack,
+            "NUMBER": "7",
+            "COMMIT": "c0ffee",
+            "RUN": "https://github.com/organization/irsa/actions/runs/1",
+            **variables,
+        }
+        answer = subprocess.run([*BASH, found["run"]], cwd=self.folder, env=environment, check=False, timeout=60)
+        return answer.returncode
+
+    def comment(self, text: str) -> list[dict[str, Any]]:
+        """Comment a diff, and return all comments."""
+        (self.folder / "changes.md").write_text(f"{text}\n")
+        assert self.run("preview", "Comment") == 0
+        comments: list[dict[str, Any]] = self.record["comments"]
+        return comments
+
+    def report(self, text: str | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Report what differs, or that nothing does, and return all issues and all comments."""
+        if text is not None:
+            (self.folder / "report.md").write_text(f"{text}\n")
+        assert self.run("drift", "Report", COMPARED="success" if text is None else "failure") == 0
+        return self.record["issues"], self.record["comments"]
+
+
+@pytest.fixture
+def steps(tmp_path: Path) -> Steps:
+    return Steps(tmp_path)
+
+
+def test_a_comment_is_edited_and_not_repeated(steps: Steps) -> None:
+    """Protects the pull request's page: one comment for each stack, with the latest preview."""
+    first = steps.comment("first")
+    second = steps.comment("second")
+    steps.stack = "prod-eu"
+    *others, third = steps.comment("third")
+
+    assert len(first) == len(second) == 1
+    assert first[0]["id"] == second[0]["id"]
+    assert second[0]["body"] == (
+        "<!-- irsa preview of prod -->\nsecond\n\n"
+        "Preview of c0ffee: [run](https://github.com/organization/irsa/actions/runs/1)\n"
+    )
+    assert others == second
+    assert third["body"].startswith("<!-- irsa preview of prod-eu -->\nthird")
+
+
+def test_the_comment_of_somebody_else_is_not_edited(steps: Steps) -> None:
+    """Protects what others wrote: whoever may comment may write the marker. The second page has the workflow's own."""
+    others = [
+        {"id": number, "issue": 7, "user": MALLORY, "body": "<!-- irsa preview of prod -->\nApprove this."}
+        for number in (1, 2)
+    ]
+    write_record(steps.record_file, comments=others)
+    steps.comment("first")
+    found = steps.comment("second")
+
+    assert found[:2] == others
+    assert [each["user"]["login"] for each in found[2:]] == [BOT]
+
+
+@pytest.mark.parametrize("letter", ["a", "ä"])
+def test_the_longest_diff_is_a_comment(steps: Steps, letter: str) -> None:
+    """Protects a large preview: 65,000 characters, which `irsa diff` writes at most, are posted with what is added."""
+    (found,) = steps.comment(letter * 65_000)
+
+    assert found["body"].count(letter) >= 65_000
+
+
+def test_a_failure_that_is_too_long_leads_to_the_run(steps: Steps) -> None:
+    """Protects from a comment that GitHub refuses, so that an earlier one would stay."""
+    (found,) = steps.comment("a" * LONGEST_BODY)
+
+    assert found["body"] == (
+        "<!-- irsa preview of prod -->\nThe preview of stack `prod` failed: "
+        "the [run](https://github.com/organization/irsa/actions/runs/1) says why.\n"
+    )
+    assert "a" * LONGEST_BODY in (steps.folder.parent / "summary").read_text()
+
+
+@pytest.mark.parametrize("name", ["preview", "deploy"])
+def test_why_a_preview_fails_is_a_block_of_code(steps: Steps, name: str) -> None:
+    """Protects readers: each line of the reason is indented, so that GitHub formats none and mentions nobody.
+
+    Where pulumi prints no JSON at all, its own error is the reason.
+    https://github.github.com/gfm/#indented-code-blocks
+    """
+    said = f"irsa diff: the preview of stack prod failed\n  {HOSTILE}\n{HOSTILE}\n"
+    (steps.folder / "said").write_text(said)
+    write_programs(steps.programs, {"pulumi": "echo error: no such stack >&2; exit 255"})
+    write_programs(steps.folder / ".venv" / "bin", {"irsa": "cat said >&2; exit 2"})
+
+    assert steps.run(name, "Preview", REPAIR="false") == 2
+    reasons = ["error: no such stack", *said.splitlines()]
+    assert (steps.folder / "changes.md").read_text() == "".join(f"    {line}\n" for line in reasons)
+
+
+def test_drift_is_reported_once(steps: Steps) -> None:
+    """Protects the readers of issues: one for each stack, and a comment only when something else differs."""
+    issues, comments = steps.report("one thing")
+    assert [each["title"] for each in issues] == ["Stack prod is not as declared"]
+    assert "one thing\n\n[Run](https://github.com/organization/irsa/actions/runs/1)\n" in issues[0]["body"]
+    assert comments == []
+
+    assert steps.report("one thing") == (issues, [])
+    same, comments = steps.report("another thing")
+    assert same == issues
+    assert ["another thing" in each["body"] for each in comments] == [True]
+    assert steps.report("another thing") == (issues, comments)
+
+    steps.stack = "prod-eu"
+    both, _ = steps.report("one thing")
+    assert [each["title"] for each in both] == [f"Stack {stack} is not as declared" for stack in ("prod", "prod-eu")]
+
+
+def test_what_is_as_declared_again_is_closed(steps: Steps) -> None:
+    """Protects the list of issues: only the stack's own is closed, and a later difference opens a new one."""
+    assert steps.report(None) == ([], [])
+    steps.report("one thing")
+    (closed,), (comment,) = steps.report(None)
+    assert (closed["state"], closed["state_reason"]) == ("closed", "completed")
+    assert comment["body"].startswith("As declared again: ")
+
+    issues, _ = steps.report("one thing")
+    assert [each["state"] for each in issues] == ["closed", "open"]
+
+
+def test_the_issue_of_somebody_else_is_left(steps: Steps) -> None:
+    """Protects what others wrote: whoever may open an issue may write the marker."""
+    others = [
+        {"number": number, "state": "open", "user": MALLORY, "body": body}
+        for number, body in ((1, "<!-- irsa drift of prod, -->"), (2, None), (3, ""))
+    ]
+    write_record(steps.record_file, issues=others)
+    steps.report("one thing")
+    issues, _ = steps.report(None)
+
+    assert issues[:3] == others
+    assert [each["state"] for each in issues[3:]] == ["closed"]
+
+
+def test_a_report_that_is_too_long_leads_to_the_run(steps: Steps) -> None:
+    """Protects from an issue that GitHub refuses; what differs otherwise is still told."""
+    long = "a" * LONGEST_BODY
+    (issue,), _ = steps.report(long)
+    _, same = steps.report(long)
+    _, comments = steps.report(long + "b")
+
+    assert "The report is too long for an issue.\n\n[Run](https://github.com/" in issue["body"]
+    assert (len(same), len(comments)) == (0, 1)
+
+
+def test_a_night_without_an_answer_is_reported(steps: Steps) -> None:
+    """Protects from silence: a stack that could not be compared is not as declared."""
+    assert steps.run("drift", "Report", COMPARED="skipped") == 0
+    (issue,) = steps.record["issues"]
+
+    assert "Nothing was compared: an earlier step failed." in issue["body"]
+
+
+def test_what_verify_found_is_a_block_of_code(steps: Steps) -> None:
+    """Protects readers: the findings without the table of all bindings, each line indented."""
+    (steps.folder / "said").write_text(f"binding  role\nprod     ok\n\nprod: role: {HOSTILE}\n{HOSTILE}\n")
+    write_programs(steps.programs, {"pulumi": "exit 0"})
+    irsa = '[ "$1" = diff ] && echo changes > changes.md && exit; cat said; exit 1'
+    write_programs(steps.folder / ".venv" / "bin", {"irsa": irsa})
+
+    assert steps.run("drift", "Compare") == 1
+    report = (steps.folder / "report.md").read_text()
+    assert report.startswith(
+        f"What `irsa verify` found:\n\n    prod: role: {HOSTILE}\n    {HOSTILE}\n\nWhat `pulumi up"
+    )
+    assert report.endswith("\n\nchanges\n")
