@@ -1,8 +1,7 @@
 """Where the official Kubernetes plugin of January 2026 does otherwise than the tests ask.
 
-They ask what was recorded of 4.34, which wins, or where nothing was recorded what the stand-in does. With
-OFFICIAL=built each of these tests must fail, and in this way: a difference that has gone fails too. docs/sandbox.md has this
-table.
+They ask what was recorded of 4.34, which wins, or where nothing was recorded what the stand-in does. With OFFICIAL=built
+each of these tests must fail, and in this way: a difference that has gone fails too. docs/sandbox.md has the table.
 """
 
 from typing import NamedTuple
@@ -22,7 +21,7 @@ class Difference(NamedTuple):
 
 DIFFERENCES: tuple[Difference, ...] = (
     Difference(
-        'test_creation_fails_with_the_api_servers_own_words[metadata0-serviceaccounts "default" already exists-True]',
+        "test_creation_fails_with_the_api_servers_own_words[exists]",
         "creating what exists is refused: `already exists`",
         RECORDED,
         "takes the existing object over, without a word",

@@ -210,6 +210,7 @@ def test_check_refuses(engine: Engine, kind: str, inputs: Any, text: str) -> Non
         ({"name": "x", "namespace": "nope"}, 'namespaces "nope" not found', True),
         ({"name": "Bad_"}, 'ServiceAccount "Bad_" is invalid: metadata.name: Invalid value: "Bad_"', False),
     ],
+    ids=["exists", "no namespace", "bad name"],
 )
 def test_creation_fails_with_the_api_servers_own_words(
     engine: Engine, live: Client, metadata: Any, text: str, previews: bool
