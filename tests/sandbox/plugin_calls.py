@@ -17,8 +17,8 @@ from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2, provider_pb2_grp
 from sandbox.plugins.serving import plain, properties_of
 
 Properties = dict[str, PropertyValue]
-# A deletion waits for the API server; what has no answer by then hangs.
-SECONDS = 60
+# The official plugin tries for a minute to create something in a namespace that does not exist.
+SECONDS = 120
 
 
 class PluginError(Exception):

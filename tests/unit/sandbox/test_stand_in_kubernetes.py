@@ -14,8 +14,9 @@ import pytest
 
 from sandbox.plugins.kubernetes import ownership
 from sandbox.plugins.kubernetes.differences import detailed_diff, path_of, text_of
-from sandbox.plugins.kubernetes.kinds import replaced_by
+from sandbox.plugins.kubernetes.kinds import kind_of, replaced_by
 from sandbox.plugins.kubernetes.kubernetes_api import UnreachableError, active_configuration, kubeconfig_content
+from sandbox.plugins.serving import ProviderError
 
 ROLE_ARN = "eks.amazonaws.com/role-arn"
 ACCOUNT, PATCH = "core/v1:ServiceAccount", "core/v1:ServiceAccountPatch"
@@ -76,6 +77,12 @@ def test_data_changes_in_place_where_the_provider_is_told_so() -> None:
 def test_paths_are_written_as_they_are_read(path: Any) -> None:
     """Protects keys with dots and slashes, as every annotation of EKS has."""
     assert path_of(text_of(path)) == path
+
+
+def test_an_unknown_type_is_named() -> None:
+    """Protects a program that uses more than the stand-in has: it reads which type that is."""
+    with pytest.raises(ProviderError, match='does not know the resource type "kubernetes:core/v1:Unheard"'):
+        kind_of("kubernetes:core/v1:Unheard")
 
 
 # Ownership.
