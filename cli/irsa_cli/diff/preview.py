@@ -191,7 +191,20 @@ def _step(value: Any, place: str) -> Step:
     if old is None and new is None:
         raise OtherFormError(f"{place} has neither oldState nor newState")
     reasons, replaced_for = (tuple(map(str, _list(written, key))) for key in ("diffReasons", "replaceReasons"))
+    if old:
+        old = old._replace(inputs={**old.inputs, **_found_instead(old, written.get("detailedDiff"))})
     return Step(_text(written, "op", place), old, new, reasons, replaced_for)
+
+
+def _found_instead(old: ResourceState, differences: Any) -> Mapping[str, Any]:
+    """Return what the cloud has in the place of inputs, by their names.
+
+    A refresh leaves the text of a policy document in the inputs; what the cloud has now is in the outputs alone. Then
+    the difference is not one of the inputs: https://pkg.go.dev/github.com/pulumi/pulumi/pkg/v3/display#PropertyDiff
+    """
+    written = differences if isinstance(differences, dict) else {}
+    outside = {key for key, each in written.items() if isinstance(each, dict) and each.get("inputDiff") is False}
+    return {key: old.outputs[key] for key in outside & old.inputs.keys() & old.outputs.keys()}
 
 
 def _digest(text: str) -> Mapping[str, Any]:

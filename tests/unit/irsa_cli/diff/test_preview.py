@@ -7,7 +7,7 @@ import pytest
 
 from irsa_cli.diff.preview import parse_preview
 from irsa_cli.exits import CouldNotLookError
-from tests.unit.irsa_cli.diff.previews import POLICY, digest, preview, resource, role, step, trust
+from tests.unit.irsa_cli.diff.previews import POLICY, ROLE, digest, preview, resource, role, step, trust
 
 OLD, NEW = (resource(POLICY, "p", {"name": name}) for name in ("old", "new"))
 
@@ -95,3 +95,20 @@ def test_stack_and_what_is_unchanged() -> None:
     found = preview(step("update", OLD, NEW))
 
     assert (found.stack, found.unchanged) == ("dev", 7)
+
+
+def test_what_a_refresh_found_is_what_was_there() -> None:
+    """Protects who looks for drift: a service account that was let in by hand loses the right by the repair.
+
+    The error: after a refresh, the AWS provider keeps the text of a document in the inputs, and what IAM has is in the
+    outputs alone, so that nothing seemed to differ.
+    """
+    declared, live = json.dumps(trust("default:app")), json.dumps(trust("default:app", "default:mallory"))
+    old = resource(ROLE, "app", {"name": "app", "assumeRolePolicy": declared}, outputs={"assumeRolePolicy": live})
+    new = resource(ROLE, "app", {"name": "app", "assumeRolePolicy": declared})
+    drift = {"assumeRolePolicy": {"kind": "update", "inputDiff": False}, "tags": None}
+    (found,) = preview(step("update", old, new, detailedDiff=drift)).steps
+
+    assert found.old
+    assert found.new
+    assert (found.old.inputs["assumeRolePolicy"], found.new.inputs["assumeRolePolicy"]) == (live, declared)
