@@ -63,7 +63,8 @@ def test_a_damaged_preview_has_no_traceback(
     damaged = copy.deepcopy(PREVIEW)
     for place, value in damages:
         try:
-            at(damaged, place[:-1])[place[-1]] = value
+            # A copy: a later damage may be inside of this one.
+            at(damaged, place[:-1])[place[-1]] = copy.deepcopy(value)
         except (KeyError, IndexError, TypeError):
             # An earlier damage took the place away.
             continue
