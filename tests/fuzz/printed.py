@@ -14,6 +14,10 @@ SHELL = frozenset("$`;&|<>(){}*?[]!~\\")
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
 # The words that divide a finding's line, before text of somebody else: a fix is believed in any line.
 FORGED = re.compile(rf"; fix: ?{MARK}|: finding; .*; (?:expected|found) ?{MARK}")
+# A name of somebody else without quotes: one word, in which nothing ends it, a sentence or a part of our line.
+NAME = re.compile(r"""[^\s"'\\;|<>&`!#()[\]^%?]*[^\s"'\\;|<>&`!#()[\]^%?:]""")
+# What we write behind a name.
+PUNCTUATION = ",.;:)"
 QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'')
 
 
@@ -22,8 +26,10 @@ def problems(text: str) -> list[str]:
     lines = COLOR.sub("", text).split("\n")
     found = [f"hidden character: {line!r}" for line in hidden_in(lines)]
     for line in lines:
-        # A line that is indented continues one of ours: a word there, alone or in quotes, is no line of its own.
-        if re.match(rf"{MARK}|\s*(?:::|##\[)", line):
+        # A line that is indented may continue one of ours, with a name alone that somebody else wrote.
+        if re.match(rf"{MARK}|\s*(?:::|##\[)", line) or (
+            (first := re.match(rf"\s+({MARK}\S*)", line)) and not NAME.fullmatch(first[1].rstrip(PUNCTUATION))
+        ):
             found.append(f"begins a line: {line!r}")
         if FORGED.search(QUOTED.sub("", line)):
             found.append(f"passes for a word of ours: {line!r}")

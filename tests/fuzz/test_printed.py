@@ -12,6 +12,8 @@ FINDING = "app: pods: web/web-0: finding; found {}; expected x; fix: {}"
     [
         ("app  ok\nEVIL  ok", "begins a line"),
         ("\x1b[32mEVIL", "begins a line"),
+        ("expected x\n    EVIL;fix: x", "begins a line"),
+        ("expected x\n    EVIL\\", "begins a line"),
         ("::error::EVIL", "begins a line"),
         ("  ##[error]EVIL", "begins a line"),
         ("app: \x1b[2KEVIL", "hidden character"),
@@ -37,6 +39,8 @@ def test_what_is_found(line: str, found: str) -> None:
     "line",
     [
         "app  finding  ok",
+        "expected one of x,\n    EVIL/app, y",
+        'expected one of x,\n    "EVIL; fix: x", y',
         FINDING.format("'AWS_ROLE_ARN=x; fix: EVIL'", "pulumi up --refresh --stack dev"),
         FINDING.format("x", "kubectl delete pod 'web; EVIL|sh' -n web  # and create it again from its own manifest"),
         FINDING.format("x", "kubectl create serviceaccount app -n web && pulumi up --refresh --stack dev"),

@@ -44,6 +44,7 @@ AFTER = {
     "new": {"serviceAccount": {"name": "builder", "namespace": "diff-a", "create": False}, "policyArns": []},
     "tagged": {**binding("tagged"), "role": {"name": "tagged-role", "tags": {"team": "payments"}}},
 }
+OURS = {*BEFORE, *AFTER}
 
 
 def sessions(cloud: Any) -> set[tuple[str, str]]:
@@ -84,16 +85,9 @@ def test_who_gains_and_who_loses_is_what_sts_then_says(
     assert "not read" not in first.stdout + answer.stdout
     found = check_output("diff", output.stdout)
     gains, loses = rights(found["gains"]), rights(found["loses"])
-    ours = {*BEFORE, *AFTER}
-
-    def named(those: set[tuple[str, str]]) -> set[tuple[str, str]]:
-        # The automatic name of the preview is not the one that it gets.
-        known = {(who, "new" if role.startswith("new-") else role) for who, role in those}
-        return {(who, role) for who, role in known if role.partition("-")[0] in ours and "*" not in who}
-
-    assert named(after - before) == named(gains)
+    assert named(after - before) == {each for each in named(gains) if "*" not in each[0]}
     # Who is deleted has no token any more: its right goes with its role.
-    assert named(before - after) == named(loses)
+    assert named(before - after) == {each for each in named(loses) if "*" not in each[0]}
     assert ("diff-a/builder", "wide-role") in gains
     assert {("diff-a/*", "wide-role"), ("diff-a/*", "narrow-role")} <= gains | loses
     assert ("diff-a/worker", "narrow-role") not in loses
@@ -104,9 +98,43 @@ def test_who_gains_and_who_loses_is_what_sts_then_says(
     assert "+     Condition StringLike sub: system:serviceaccount:diff-a:*\n" in text
     assert "-     Resource: arn:aws:s3:::b/*\n+     Resource: arn:aws:s3:::c/*\n" in text
     assert "+   tags.team: payments\n" in text
-    assert [line for line in text.splitlines() if line in {*ours, "resources of no binding"}] == sorted(ours)
+    assert [line for line in text.splitlines() if line in {*OURS, "resources of no binding"}] == sorted(OURS)
     assert "unknown" not in text
     assert "**gains:**" in comment.read_text()
+
+    assert_repairs(cloud, project, preview)
+
+
+def named(those: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return the rights of these bindings alone, with automatic names without their end, which each preview chooses."""
+    known = {(who, role.rpartition("-")[0] if role.startswith("new-") else role) for who, role in those}
+    return {(who, role) for who, role in known if role.partition("-")[0] in OURS}
+
+
+def assert_repairs(cloud: Any, project: Project, preview: Path) -> None:
+    """Assert that a refreshed preview shows what somebody did by hand: one role given to another, and one deleted."""
+    iam = cloud.aws("iam")
+    trusted = iam.get_role(RoleName="narrow-role")["Role"]["AssumeRolePolicyDocument"]
+    moved = json.dumps(trusted).replace(":diff-a:worker", ":diff-a:builder")
+    iam.update_assume_role_policy(RoleName="narrow-role", PolicyDocument=moved)
+    iam.delete_role(RoleName="tagged-role")
+    before = sessions(cloud)
+    preview.write_text(project.run("preview", "--refresh", "--json", "--stack", STACK).stdout)
+    repair = irsa(project, "diff", "--stack", STACK, "--preview", str(preview), "--json")
+    project.up("--refresh")
+    after = sessions(cloud)
+
+    assert repair.returncode == 0, repair.stderr
+    found = check_output("diff", repair.stdout)
+    assert (
+        named(after - before)
+        == rights(found["gains"])
+        == {
+            ("default/tagged", "tagged-role"),
+            ("diff-a/worker", "narrow-role"),
+        }
+    )
+    assert named(before - after) == rights(found["loses"]) == {("diff-a/builder", "narrow-role")}
 
 
 def test_a_preview_that_fails(deploy: Callable[..., Project]) -> None:

@@ -26,6 +26,7 @@ from pulumi.provider.experimental.property_value import PropertyValue
 
 from sandbox.plugins.serving import UNKNOWN, plain, properties_of
 from sandbox.plugins_install import plugin_program
+from tests.sandbox.kubeconfigs import kubeconfig_for
 from tests.sandbox.plugin_calls import Engine, PluginError, Resource, started
 
 pytestmark = pytest.mark.sandbox
@@ -48,20 +49,6 @@ def manifest(kind: str, metadata: Mapping[str, Any], **content: Any) -> dict[str
 def service_account(name: str | None = None, namespace: str | None = None, **metadata: Any) -> dict[str, Any]:
     given = {"name": name, "namespace": namespace, **metadata}
     return manifest("ServiceAccount", {key: value for key, value in given.items() if value is not None})
-
-
-def kubeconfig_for(server: str, *contexts: str, namespace: str = "") -> str:
-    context: dict[str, Any] = {"cluster": "one", "user": "one", **({"namespace": namespace} if namespace else {})}
-    return json.dumps(
-        {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": contexts[0],
-            "clusters": [{"name": "one", "cluster": {"server": server}}],
-            "users": [{"name": "one", "user": {"token": "secret"}}],
-            "contexts": [{"name": name, "context": context} for name in contexts],
-        }
-    )
 
 
 @pytest.fixture(scope="module")

@@ -18,10 +18,12 @@ from irsa_cli.diff.preview import (
     UPDATE,
     ResourceState,
     Step,
+    contains_secret,
+    is_secret,
     is_unknown,
 )
+from irsa_cli.diff.snapshots import known_text
 from irsa_cli.diff.statements import Documents, StatementChange, statement_changes
-from irsa_cli.diff.worlds import known_text
 from irsa_cli.state import (
     ATTACHMENT,
     AWS_PROVIDER,
@@ -32,7 +34,6 @@ from irsa_cli.state import (
     ROLE,
     SERVICE_ACCOUNT,
     SERVICE_ACCOUNT_PATCH,
-    is_secret,
 )
 
 STACK = "pulumi:pulumi:Stack"
@@ -212,11 +213,7 @@ def _has_known_documents(kind: Kind, step: Step) -> bool:
 
 
 def _is_hidden(value: Any) -> bool:
-    return is_unknown(value) or _is_secret(value)
-
-
-def _is_secret(value: Any) -> bool:
-    return value == SECRET_TEXT or is_secret(value)
+    return is_unknown(value) or is_secret(value)
 
 
 def _resource(
@@ -275,7 +272,7 @@ def _properties(step: Step, skipped: set[str]) -> Iterator[PropertyChange]:
     found += [
         PropertyChange(name, None, None, secret=True)
         for name in step.reasons
-        if name not in skipped and _contains_secret(new.inputs.get(name)) and name not in {e.property for e in found}
+        if name not in skipped and contains_secret(new.inputs.get(name)) and name not in {e.property for e in found}
     ]
     tags = {each.property.removeprefix("tags"): each for each in found if each.property.startswith("tags")}
     for each in found:
@@ -284,22 +281,6 @@ def _properties(step: Step, skipped: set[str]) -> Iterator[PropertyChange]:
             step.operation == CREATE and each.unknown
         ):
             yield each
-    if not found and old and step.operation != CREATE:
-        yield from _from_outputs(step, skipped)
-
-
-def _from_outputs(step: Step, skipped: set[str]) -> Iterator[PropertyChange]:
-    """Yield what differs from what the cloud had when it was last read, where the stack's own inputs stay."""
-    assert step.old
-    assert step.new
-    for name in step.reasons:
-        if name in skipped:
-            continue
-        before, after = step.old.outputs.get(name), step.new.inputs.get(name)
-        if _is_secret(before) or _is_secret(after):
-            yield PropertyChange(name, None, None, secret=True)
-        elif before != after:
-            yield from _between({name: before}, {name: after}, (), skipped)
 
 
 def _between(before: Any, after: Any, place: tuple[str | int, ...], skipped: set[str]) -> Iterator[PropertyChange]:
@@ -307,7 +288,7 @@ def _between(before: Any, after: Any, place: tuple[str | int, ...], skipped: set
     where = path_of(place)
     if before == after or where in skipped or place[-1:] == (DEFAULTS,):
         return
-    if _is_secret(before) or _is_secret(after) or where in HIDDEN:
+    if is_secret(before) or is_secret(after) or where in HIDDEN:
         yield PropertyChange(where, None, None, secret=True)
     elif is_unknown(after):
         yield PropertyChange(where, _text(before), None, unknown=True)
@@ -346,12 +327,6 @@ def _between_lists(
 def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    if _contains_secret(value):
+    if contains_secret(value):
         return SECRET_TEXT
     return json.dumps(value, ensure_ascii=False)
-
-
-def _contains_secret(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return any(map(_contains_secret, value.values()))
-    return any(map(_contains_secret, value)) if isinstance(value, list | tuple) else _is_secret(value)

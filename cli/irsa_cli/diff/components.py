@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from irsa import outputs
 from irsa_cli.diff.changes import type_of
 from irsa_cli.diff.preview import Preview, ResourceState
-from irsa_cli.diff.worlds import known_text
+from irsa_cli.diff.snapshots import known_text
 from irsa_cli.state import KUBERNETES_PROVIDER, component_keys
 
 Keys = Mapping[str, tuple[str, str]]

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from irsa.rules.mistakes import named
 from irsa_cli.exits import CouldNotLookError
+from irsa_cli.state import is_secret as is_secret_in_state
 
 # The strings that stand for a value that is known only during the deployment:
 # https://pkg.go.dev/github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin#pkg-constants
@@ -78,7 +79,7 @@ class Step(NamedTuple):
 
     Attributes:
         operation: The engine's word; one word for all steps of a replacement.
-        old: The resource before; None where there is none.
+        old: The resource before, as the cloud had it where that is why it changes; None where there is none.
         new: The resource afterwards; None where there is none.
         reasons: The properties by which the provider tells that it changes.
         replaced_for: The properties that cannot change in place.
@@ -156,6 +157,18 @@ def is_unknown(value: Any) -> bool:
     return isinstance(value, str) and value in UNKNOWN_VALUES
 
 
+def is_secret(value: Any) -> bool:
+    """Return whether a value is a secret, in a preview or in a state."""
+    return value == SECRET_TEXT or is_secret_in_state(value)
+
+
+def contains_secret(value: Any) -> bool:
+    """Return whether a value is a secret, or has one within it."""
+    if isinstance(value, Mapping):
+        return any(map(contains_secret, value.values())) or is_secret(value)
+    return any(map(contains_secret, value)) if isinstance(value, list | tuple) else is_secret(value)
+
+
 def parse_resource(value: Any, place: str) -> ResourceState:
     """Return a resource of a preview, or of an exported state, which have the same form.
 
@@ -191,20 +204,18 @@ def _step(value: Any, place: str) -> Step:
     if old is None and new is None:
         raise OtherFormError(f"{place} has neither oldState nor newState")
     reasons, replaced_for = (tuple(map(str, _list(written, key))) for key in ("diffReasons", "replaceReasons"))
-    if old:
-        old = old._replace(inputs={**old.inputs, **_found_instead(old, written.get("detailedDiff"))})
+    if old and new:
+        old = old._replace(inputs={**old.inputs, **_read(old, new, reasons)})
     return Step(_text(written, "op", place), old, new, reasons, replaced_for)
 
 
-def _found_instead(old: ResourceState, differences: Any) -> Mapping[str, Any]:
-    """Return what the cloud has in the place of inputs, by their names.
-
-    A refresh leaves the text of a policy document in the inputs; what the cloud has now is in the outputs alone. Then
-    the difference is not one of the inputs: https://pkg.go.dev/github.com/pulumi/pulumi/pkg/v3/display#PropertyDiff
-    """
-    written = differences if isinstance(differences, dict) else {}
-    outside = {key for key, each in written.items() if isinstance(each, dict) and each.get("inputDiff") is False}
-    return {key: old.outputs[key] for key in outside & old.inputs.keys() & old.outputs.keys()}
+def _read(old: ResourceState, new: ResourceState, reasons: Iterable[str]) -> Mapping[str, Any]:
+    """Return what the cloud had when it was last read, of what changes although the stack's own inputs stay."""
+    return {
+        name: old.outputs.get(name)
+        for name in reasons
+        if name in new.inputs and old.inputs.get(name) == new.inputs[name] and not contains_secret(new.inputs[name])
+    }
 
 
 def _digest(text: str) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Who gains and who loses the right to assume a role: two worlds, evaluated for the same service accounts. Pure.
+"""Who gains and who loses the right to assume a role: two snapshots, evaluated for the same service accounts. Pure.
 
 The right is AWS's: the role exists, the IAM OIDC provider of the cluster exists and lists the audience of some token,
 and the trust policy allows it. What runs in the cluster makes no difference: who can create a service account of that
@@ -19,7 +19,7 @@ from irsa.rules.mistakes import Mistake
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa_cli.diff.worlds import Role, World
+from irsa_cli.diff.snapshots import Role, Snapshot
 from irsa_cli.found import FoundAwsAccount, FoundCluster, FoundRole, FoundServiceAccount
 from irsa_cli.inventory.admissions import ANYBODY, Claims, Trust, TrustPolicy, admitted, trusts
 from irsa_cli.inventory.facts import is_of_kubernetes
@@ -27,7 +27,7 @@ from irsa_cli.inventory.facts import is_of_kubernetes
 # What stands for a wildcard where a pattern is tried: one is likely to match no other pattern of the role.
 FILLINGS = [FILLING, *(letter * length for length in (9, 1, 30) for letter in string.ascii_lowercase + string.digits)]
 # With more patterns than these, each is tried with fewer fillings.
-MANY_PATTERNS, FEW_FILLINGS = 40, 37
+MANY_PATTERNS, FEW_FILLINGS = 10, 37
 MOST_FILLED = 8
 UNDECIDED = "its trust policy has conditions that irsa cannot evaluate"
 
@@ -88,7 +88,7 @@ class Rights:
     other_principals: Sequence[str] = ()
 
 
-def changed_roles(before: World, after: World) -> list[str]:
+def changed_roles(before: Snapshot, after: Snapshot) -> list[str]:
     """Return the keys of the roles whose trust policy, or an OIDC provider that they trust, changes; sorted."""
     providers = [
         arn
@@ -103,7 +103,7 @@ def changed_roles(before: World, after: World) -> list[str]:
     )
 
 
-def rights(before: World, after: World, live: Mapping[str, Iterable[str]]) -> Rights:
+def rights(before: Snapshot, after: Snapshot, live: Mapping[str, Iterable[str]]) -> Rights:
     """Return who gains and who loses the right to assume a role of the stack.
 
     Args:
@@ -141,9 +141,9 @@ def rights(before: World, after: World, live: Mapping[str, Iterable[str]]) -> Ri
     )
 
 
-def _problem(roles: Iterable[Role | None], worlds: Iterable[World]) -> str:
+def _problem(roles: Iterable[Role | None], snapshots: Iterable[Snapshot]) -> str:
     """Return why nobody can tell who may assume a role; empty where irsa can."""
-    for role, world in zip(roles, worlds, strict=True):
+    for role, snapshot in zip(roles, snapshots, strict=True):
         if role is None:
             continue
         if role.trust is None:
@@ -152,7 +152,7 @@ def _problem(roles: Iterable[Role | None], worlds: Iterable[World]) -> str:
             _, statements = parse(role.trust)
         except TrustDocumentError as error:
             return f"its trust policy: {error}"
-        if _trusts_any(statements, [arn for arn, client_ids in world.client_ids.items() if client_ids is None]):
+        if _trusts_any(statements, [arn for arn, client_ids in snapshot.client_ids.items() if client_ids is None]):
             return "the client IDs of its OIDC provider are not known until `pulumi up`"
     return ""
 
@@ -225,15 +225,15 @@ class _Compared(NamedTuple):
 
 
 def _compared(
-    role: Role, roles: Iterable[Role | None], worlds: tuple[World, World], issuers: Collection[str]
+    role: Role, roles: Iterable[Role | None], snapshots: tuple[Snapshot, Snapshot], issuers: Collection[str]
 ) -> _Compared:
     parsed = [_parsed(each) for each in roles]
     assumed = _assumed_client_ids([each for _, statements in parsed for each in statements], role, issuers)
-    managed = worlds[0].client_ids.keys() | worlds[1].client_ids.keys()
+    managed = snapshots[0].client_ids.keys() | snapshots[1].client_ids.keys()
     assumed = {arn: client_ids for arn, client_ids in assumed.items() if arn not in managed}
     before, after = (
-        _side(role, *each, {**assumed, **{arn: ids or () for arn, ids in world.client_ids.items()}}, issuers)
-        for each, world in zip(parsed, worlds, strict=True)
+        _side(role, *each, {**assumed, **{arn: ids or () for arn, ids in snapshot.client_ids.items()}}, issuers)
+        for each, snapshot in zip(parsed, snapshots, strict=True)
     )
     # Where one side names service accounts, the issuer is a cluster's for the other side too, which may name nobody.
     of_kubernetes = {each.issuer for each in (*before.trusts, *after.trusts) if is_of_kubernetes(each)}

@@ -13,7 +13,7 @@ from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.preview import OtherFormError, Preview, ResourceState, parse_preview, parse_resource
 from irsa_cli.diff.rights import Rights, changed_roles, rights
-from irsa_cli.diff.worlds import before_and_after
+from irsa_cli.diff.snapshots import before_and_after
 from irsa_cli.exits import COULD_NOT_LOOK, GOOD, CouldNotLookError
 from irsa_cli.options import stack_name
 from irsa_cli.progress import under_way

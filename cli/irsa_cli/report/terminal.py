@@ -3,14 +3,14 @@
 import itertools
 from collections.abc import Iterable, Sequence
 
-from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from irsa.rules.mistakes import visible
-from irsa_cli.report.cells import column_widths, lines_of
+from irsa_cli.report.cells import column_widths
 from irsa_cli.report.checks import ALLOWED, UNANSWERED, WORST_FIRST, Outcome, Report
 from irsa_cli.report.text import FIX, outcome_parts, summary
+from irsa_cli.report.wrapped import columns, indented, lines_of
 
 COLORS = {
     Outcome.OK: "green",
@@ -56,15 +56,14 @@ def show_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def _show_row(console: Console, row: Sequence[str], widths: Sequence[int], style: str = "") -> None:
-    columns = [lines_of(cell, width) for cell, width in zip(row, widths, strict=True)]
-    if max(map(cell_len, columns[0])) > widths[0]:
+    cells = [lines_of(cell, width) for cell, width in zip(row, widths, strict=True)]
+    if max(map(columns, cells[0])) > widths[0]:
         console.print(Text(row[0], style=style), soft_wrap=True)
-        columns[0] = [""]
+        cells[0] = [""]
     styles = [style or _style(cell) for cell in row]
-    for line in itertools.zip_longest(*columns, fillvalue=""):
+    for line in itertools.zip_longest(*cells, fillvalue=""):
         parts = [
-            (cell + " " * (width - cell_len(cell)), each)
-            for cell, width, each in zip(line, widths, styles, strict=True)
+            (cell + " " * (width - columns(cell)), each) for cell, width, each in zip(line, widths, styles, strict=True)
         ]
         text = Text(GAP).join(Text(*part) for part in parts)
         text.rstrip()
@@ -81,13 +80,14 @@ def show_labeled(label: str, text: str, style: str = "") -> None:
 
 
 def _show_labeled(console: Console, label: Text, text: str, style: str) -> None:
-    room = console.width - label.cell_len
+    width = columns(label.plain)
+    room = console.width - width
     lines = lines_of(text, room)
-    if cell_len(lines[0]) > room:
+    if columns(lines[0]) > room:
         console.print(label[: len(label.plain.rstrip())])
     for number, line in enumerate(lines):
         # A name that does not fit beside the label has a line of its own, from its start.
-        first = Text("") if cell_len(line) > room else Text(" " * label.cell_len) if number else label
+        first = Text("") if columns(line) > room else Text(" " * width) if number else label
         console.print(Text.assemble(first, (line, style)), soft_wrap=True)
 
 
@@ -97,13 +97,10 @@ def show_parts(parts: Sequence[str], style: str) -> None:
     for number, part in enumerate(parts):
         indent = (len(INDENT) if number else 0) + len(part) - len(part.lstrip(" "))
         text, room = part.strip(" "), console.width - indent
-        whole = part.startswith(FIX) or cell_len(text) <= room
+        whole = part.startswith(FIX) or columns(text) <= room
         lines = [text] if whole else lines_of(text, room - len(INDENT))
         for line in lines:
-            # A name that fits on a line is not pushed out of it.
-            left = console.width - cell_len(line)
-            spaces = " " * (min(indent, left) if left >= 0 else indent)
-            console.print(Text(spaces + line, style=style), soft_wrap=True)
+            console.print(Text(indented(line, " " * indent, console.width), style=style), soft_wrap=True)
             indent += len(INDENT) if line is lines[0] else 0
 
 

@@ -9,29 +9,36 @@ WIDTH = 80
 WORD = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|(?<!\w)'(?:[^'\\]|\\.)*'|\S)+""")
 
 
-def wrapped(text: str, first: str = "", following: str = "") -> Iterator[str]:
-    """Yield a text as lines of at most 80 columns; only a name that is longer has a longer line, with its label alone.
+def wrapped(text: str, first: str = "", following: str = "", width: int = WIDTH) -> Iterator[str]:
+    """Yield a text as lines of at most this width; only a name that is longer has a longer line, with its label alone.
 
     Args:
         text: The text, in which names are quoted as `named` does.
         first: What the first line begins with, such as a label.
         following: Spaces before the other lines; fewer where a name needs the room.
+        width: The most columns of a line.
     """
     line = first
     for number, word in enumerate(WORD.findall(text)):
         longer = f"{line} {word}" if number else line + word
         # A name that is too long for any line stays beside its label.
-        if columns(longer) > WIDTH and (number or columns(word) <= WIDTH):
+        if columns(longer) > width and (number or columns(word) <= width):
             if line.strip():
                 yield line.rstrip()
-            longer = _indented(word, following)
+            longer = indented(word, following, width)
         line = longer
     yield line.rstrip()
 
 
-def _indented(word: str, indent: str) -> str:
-    room = WIDTH - columns(word)
-    return f"{indent[:room] if room >= 0 else indent}{word}"
+def lines_of(text: str, width: int) -> list[str]:
+    """Return a text as lines of at most this width, as it is where it fits; a longer name is a line of its own."""
+    return [text] if columns(text) <= width else [*wrapped(text, width=width)]
+
+
+def indented(line: str, indent: str, width: int) -> str:
+    """Return a line behind spaces, fewer where it would not fit with all of them, and all where it is too long."""
+    room = width - columns(line)
+    return f"{indent[:room] if room >= 0 else indent}{line}"
 
 
 def columns(text: str) -> int:

@@ -1,5 +1,6 @@
 """Strings with the wildcards * and ?, and what they match."""
 
+import functools
 import re
 from collections.abc import Mapping
 from enum import Enum
@@ -39,6 +40,7 @@ def matches(text: str, pattern: Pattern) -> bool:
     return all(part is Wildcard.MANY for part in pattern[position:])
 
 
+@functools.lru_cache(10_000)
 def regular_expression(pattern: str) -> re.Pattern[str]:
     """Return a pattern of StringLike as a regular expression; it takes time proportional to text times pattern.
 

@@ -17,6 +17,7 @@ from sandbox.plugins.kubernetes.differences import detailed_diff, path_of, text_
 from sandbox.plugins.kubernetes.kinds import kind_of, replaced_by
 from sandbox.plugins.kubernetes.kubernetes_api import UnreachableError, active_configuration, kubeconfig_content
 from sandbox.plugins.serving import ProviderError
+from tests.sandbox.kubeconfigs import kubeconfig_for
 
 ROLE_ARN = "eks.amazonaws.com/role-arn"
 ACCOUNT, PATCH = "core/v1:ServiceAccount", "core/v1:ServiceAccountPatch"
@@ -116,20 +117,6 @@ def test_kubectl_and_the_creation_are_taken_over_and_others_are_not() -> None:
 
 
 # Configuration.
-
-
-def kubeconfig_for(server: str, *contexts: str, namespace: str = "") -> str:
-    context: dict[str, Any] = {"cluster": "one", "user": "one", **({"namespace": namespace} if namespace else {})}
-    return json.dumps(
-        {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": contexts[0],
-            "clusters": [{"name": "one", "cluster": {"server": server}}],
-            "users": [{"name": "one", "user": {"token": "secret"}}],
-            "contexts": [{"name": name, "context": context} for name in contexts],
-        }
-    )
 
 
 def test_kubeconfig_files_are_merged_as_kubectl_merges_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

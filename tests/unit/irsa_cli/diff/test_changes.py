@@ -8,6 +8,7 @@ import pytest
 from irsa_cli.diff.changes import BindingChange, PropertyChange, ResourceChange, changes
 from irsa_cli.diff.components import clusters_by_issuer, component_keys_of, kubernetes_providers
 from irsa_cli.diff.preview import parse_resource
+from irsa_cli.diff.statements import Element
 from tests.unit.irsa_cli.diff.previews import (
     ATTACHMENT,
     COMPONENT,
@@ -123,6 +124,20 @@ def test_what_drifted_is_compared_with_what_the_cloud_had() -> None:
     found = only(step("update", old, resource(ROLE, "x", inputs), diffReasons=["description"]))
 
     assert found.settings == (PropertyChange("description", "by hand", "declared"),)
+
+
+def test_a_document_that_drifted_is_compared_statement_by_statement() -> None:
+    """Protects repairs of policies: what somebody added by hand is named, and not that nothing differs."""
+    declared, live = (
+        json.dumps({"Statement": {"Effect": "Allow", "Action": actions, "Resource": "*"}})
+        for actions in (["s3:GetObject"], ["s3:GetObject", "s3:*"])
+    )
+    inputs = {"policy": declared}
+    old = resource(POLICY, "x", inputs, outputs={"policy": live})
+    found = only(step("update", old, resource(POLICY, "x", inputs), diffReasons=["policy"]))
+
+    assert [each.removed for each in found.statements] == [(Element("Action", "s3:*"),)]
+    assert not found.settings
 
 
 def test_defaults_of_what_is_created_are_left_out() -> None:

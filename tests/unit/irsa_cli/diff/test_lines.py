@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irsa_cli.diff.changes import BindingChange, PropertyChange, ResourceChange
-from irsa_cli.diff.lines import rows_of
+from irsa_cli.diff.lines import Row, rows_of
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.rights import Right, Undecided
 from irsa_cli.diff.statements import Element, StatementChange
@@ -211,3 +211,10 @@ def printed(piece: str) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in piece).replace(
         "##[", r"#\x23["
     )
+
+
+def test_a_wide_character_takes_two_columns() -> None:
+    """Protects the layout where a tag is not ASCII: two parts of 60 columns are two lines."""
+    wide = "\u6f22" * 30
+
+    assert Row("+", 0, [wide, wide]).lines == [f"+ {wide}", f"+     {wide}"]

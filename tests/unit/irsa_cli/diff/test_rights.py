@@ -156,6 +156,44 @@ def test_a_trust_policy_that_cannot_be_read(written: str, reason: str) -> None:
     assert not found.loses
 
 
+def test_a_secret_trust_policy_that_changes() -> None:
+    """Protects reviewers: a preview has the same text for two secrets, and names the property that changes."""
+    secret = role(SECRET)
+    tagged = {**secret, "inputs": {**secret["inputs"], "tags": {"team": "payments"}}}
+    changes = rights_of(step("update", secret, without_outputs(secret), diffReasons=["assumeRolePolicy"]))
+
+    assert [each.reason for each in changes.cannot_tell] == ["its trust policy is a secret"]
+    assert not rights_of(step("update", secret, without_outputs(tagged), diffReasons=["tags"])).cannot_tell
+
+
+@pytest.mark.parametrize("gone", [role(trust("team-a:worker")), oidc_provider("sts.amazonaws.com")])
+def test_what_a_refresh_finds_deleted(gone: Any) -> None:
+    """Protects nightly checks: the state still has what somebody deleted, and `pulumi up` creates it again."""
+    state = [role(trust("team-a:worker")), oidc_provider("sts.amazonaws.com")]
+    found = rights_of(step("refresh", gone), step("create", None, without_outputs(gone)), state=state)
+
+    assert (pairs(found.gains), pairs(found.loses)) == ({WORKER}, set())
+
+
+def test_a_trust_policy_that_somebody_changed_by_hand() -> None:
+    """Protects nightly checks: only what AWS answered differs from what the stack declares, then and now."""
+    declared = role(trust("team-a:worker"))
+    opened = {**declared, "outputs": {**declared["outputs"], "assumeRolePolicy": json.dumps(trust("team-a:*"))}}
+    found = rights_of(
+        step("update", opened, without_outputs(declared), diffReasons=["assumeRolePolicy"]), state=[opened]
+    )
+
+    assert (pairs(found.gains), pairs(found.loses)) == (set(), {("team-a/*", "my-role")})
+
+
+def test_a_role_that_another_resource_takes_over() -> None:
+    """Protects moved bindings: the stack releases the role under one name, and imports it under another one."""
+    old, new = role(trust("team-a:worker"), retainOnDelete=True), role(trust("team-a:worker", "team-a:two"))
+    taken = {**without_outputs(new), "urn": "urn:pulumi:dev::irsa::aws:iam/role:Role::other"}
+
+    assert rights_of(step("import", None, taken), step("delete", old), state=[old]) == rights_of()
+
+
 def test_client_ids_that_are_not_known() -> None:
     """Protects reviewers: a list that depends on another resource is no empty list."""
     old, new = oidc_provider("sts.amazonaws.com"), oidc_provider(UNKNOWN)

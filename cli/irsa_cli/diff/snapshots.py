@@ -1,14 +1,15 @@
 """The roles and IAM OIDC providers of a stack, before and after a deployment. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any, NamedTuple
 
 from irsa.rules.arns import Arn, issuer_host_path, oidc_provider_arn, parse_iam_arn
 from irsa.rules.mistakes import Mistake
 from irsa.rules.policies import parse_object
-from irsa_cli.diff.preview import DELETE, IMPORT, REPLACE, SECRET_TEXT, UPDATE, ResourceState, Step, is_unknown
-from irsa_cli.state import OIDC_PROVIDER, ROLE, SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH, is_secret
+from irsa_cli.diff.preview import CREATE, DELETE, IMPORT, REPLACE, UPDATE, ResourceState, Step, is_secret, is_unknown
+from irsa_cli.state import OIDC_PROVIDER, ROLE, SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH
 
+TRUST_POLICY = "assumeRolePolicy"
 UNKNOWN_UNTIL_UP = "its trust policy is not known until `pulumi up`"
 SECRET_TRUST = "its trust policy is a secret"  # noqa: S105 (a sentence)
 
@@ -23,6 +24,7 @@ class Role(NamedTuple):
         aws_account: The number of its AWS account; empty where it is not known.
         trust: Its trust policy; None where it is not known.
         problem: Why it is not known.
+        trust_changes: Whether the engine says that it gets another trust policy: two secrets look alike.
     """
 
     name: str
@@ -31,9 +33,10 @@ class Role(NamedTuple):
     aws_account: str
     trust: Mapping[str, Any] | None
     problem: str = ""
+    trust_changes: bool = False
 
 
-class World(NamedTuple):
+class Snapshot(NamedTuple):
     """What a stack has at one time.
 
     Attributes:
@@ -47,37 +50,43 @@ class World(NamedTuple):
     service_accounts: frozenset[str]
 
 
-def before_and_after(state: Iterable[ResourceState], steps: Iterable[Step]) -> tuple[World, World]:
+def before_and_after(state: Iterable[ResourceState], steps: Iterable[Step]) -> tuple[Snapshot, Snapshot]:
     """Return what a stack has before a preview's steps and after them.
 
     Args:
         state: The resources of its state; none where it was not read.
         steps: What happens.
     """
-    old = {each.urn: each for each in state if not each.pending}
     steps = [each for each in steps if not (each.operation == DELETE and each.resource.pending)]
+    # What is created is not there, whatever the state has: `--refresh` found it deleted.
+    created = {each.resource.urn for each in steps if each.operation == CREATE}
+    old = {each.urn: each for each in state if not each.pending and each.urn not in created}
     old |= {each.old.urn: each.old for each in steps if each.old}
     gone = {each.old.urn for each in steps if each.old}
     new = {name: each for name, each in old.items() if name not in gone}
     for step in steps:
         if step.old and step.old.retained and step.operation in {DELETE, REPLACE}:
-            new[f"retained {step.old.urn}"] = step.old
+            # If another resource takes it over, that one says what it becomes.
+            new = {f"retained {step.old.urn}": step.old, **new}
         if step.new:
             # What is imported must be as it is declared, or the import fails.
             old |= {step.new.urn: step.new} if step.operation == IMPORT else {}
             kept = step.old.outputs if step.old and step.operation == UPDATE else {}
             new[step.new.urn] = step.new._replace(outputs={**kept, **step.new.outputs})
     aws_accounts = _aws_accounts([*old.values(), *new.values()])
-    return _world(old.values(), aws_accounts), _world(new.values(), aws_accounts)
+    changing = {each.new.urn for each in steps if each.new and TRUST_POLICY in each.reasons}
+    return _snapshot(old.values(), aws_accounts), _snapshot(new.values(), aws_accounts, changing)
 
 
-def _world(resources: Iterable[ResourceState], aws_accounts: Mapping[str, tuple[str, str]]) -> World:
+def _snapshot(
+    resources: Iterable[ResourceState], aws_accounts: Mapping[str, tuple[str, str]], changing: Set[str] = frozenset()
+) -> Snapshot:
     roles, client_ids, service_accounts = {}, {}, set()
     for each in resources:
         if each.external:
             continue
         if each.type == ROLE:
-            role = _role(each, aws_accounts)
+            role = _role(each, aws_accounts)._replace(trust_changes=each.urn in changing)
             roles[role.arn or each.urn] = role
         elif each.type == OIDC_PROVIDER:
             arn = _provider_arn(each, aws_accounts)
@@ -87,11 +96,11 @@ def _world(resources: Iterable[ResourceState], aws_accounts: Mapping[str, tuple[
                 client_ids[arn] = tuple(listed) if known and isinstance(listed, list) else None
         elif each.type in {SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH}:
             service_accounts |= {*_subjects(each)}
-    return World(roles, client_ids, frozenset(service_accounts))
+    return Snapshot(roles, client_ids, frozenset(service_accounts))
 
 
 def _is_known(value: Any) -> bool:
-    return not (is_unknown(value) or value == SECRET_TEXT or is_secret(value))
+    return not (is_unknown(value) or is_secret(value))
 
 
 def known_text(value: Any) -> str:
@@ -156,8 +165,8 @@ def _role(resource: ResourceState, aws_accounts: Mapping[str, tuple[str, str]]) 
 
 def _trust(resource: ResourceState) -> tuple[Mapping[str, Any] | None, str]:
     """Return a role's trust policy; or None, and why it is not known."""
-    written = resource.inputs.get("assumeRolePolicy")
-    if written == SECRET_TEXT or is_secret(written):
+    written = resource.inputs.get(TRUST_POLICY)
+    if is_secret(written):
         return None, SECRET_TRUST
     if is_unknown(written) or _has_unknown(written):
         return None, UNKNOWN_UNTIL_UP
