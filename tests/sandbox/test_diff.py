@@ -1,5 +1,6 @@
 """`irsa diff` of previews of the real engine, held against what STS answers before and after."""
 
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any

@@ -107,7 +107,7 @@ def test_what_a_refresh_found_is_what_was_there() -> None:
     old = resource(ROLE, "app", {"name": "app", "assumeRolePolicy": declared}, outputs={"assumeRolePolicy": live})
     new = resource(ROLE, "app", {"name": "app", "assumeRolePolicy": declared})
     drift = {"assumeRolePolicy": {"kind": "update", "inputDiff": False}, "tags": None}
-    (found,) = preview(step("update", old, new, detailedDiff=drift)).steps
+    (found,) = preview(step("update", old, new, diffReasons=["assumeRolePolicy"], detailedDiff=drift)).steps
 
     assert found.old
     assert found.new
