@@ -46,6 +46,6 @@ def test_a_read_only_file_stays(tmp_path: Path) -> None:
     file.write_text("old")
     file.chmod(0o444)
 
-    with pytest.raises(CouldNotLookError, match="cannot write .*: Permission denied"):
+    with pytest.raises(CouldNotLookError, match=r"cannot write .*: Permission denied"):
         write(file, "new")
     assert file.read_text() == "old"
