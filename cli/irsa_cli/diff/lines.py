@@ -12,8 +12,8 @@ from irsa_cli.diff.output import Diff
 from irsa_cli.diff.preview import DELETE, UPDATE
 from irsa_cli.diff.rights import Right
 from irsa_cli.diff.statements import Element, StatementChange
+from irsa_cli.report.wrapped import WIDTH, columns
 
-WIDTH = 80
 NAMED = 5
 EVERYBODY, NOBODY = "*/*", "nobody"
 ADDED, REMOVED, CHANGED, SAME = "+", "-", "~", " "
@@ -42,7 +42,7 @@ class Row(NamedTuple):
         first, *others = map(visible, self.pieces)
         lines = [start + first]
         for piece in others:
-            if len(lines[-1]) + len(piece) < WIDTH:
+            if columns(lines[-1]) + columns(piece) < WIDTH:
                 lines[-1] += f" {piece}"
             else:
                 lines.append(f"{start}    {piece}")
