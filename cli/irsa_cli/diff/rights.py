@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from irsa.evaluation import Decision, TrustDocumentError
 from irsa.evaluation.admission import FILLING, subjects_of_claim
-from irsa.evaluation.document import Statement, parse
+from irsa.evaluation.document import Condition, Statement, parse
 from irsa.evaluation.patterns import regular_expression
 from irsa.rules.arns import issuer_of_provider, oidc_provider_arn
 from irsa.rules.mistakes import Mistake
@@ -418,11 +418,16 @@ def _is_for_others(statement: Statement, issuer: str) -> bool:
     for each in statement.conditions:
         prefix, _, claim = each.key.lower().rpartition(":")
         if prefix == issuer.lower() and (
-            claim not in {"aud", "sub"}
-            or (claim == "sub" and not all(any(subjects_of_claim(value)) for value in each.wanted))
+            claim not in {"aud", "sub"} or (claim == "sub" and not _names_service_accounts(each))
         ):
             return True
     return False
+
+
+def _names_service_accounts(condition: Condition) -> bool:
+    """Return whether some service account could have each value of a condition on `sub`; Null has values of its own."""
+    values = (_as_compared(each, condition.operator) for each in condition.wanted)
+    return condition.operator.lower() == "null" or all(any(subjects_of_claim(each)) for each in values)
 
 
 def _with_variables(side: _Side) -> set[object]:

@@ -362,6 +362,17 @@ def test_an_issuer_is_no_cluster_for_one_service_account(added: str) -> None:
     assert rights_of(changed(before, after)).other_principals == ["my-role"]
 
 
+@pytest.mark.parametrize(
+    "conditions", [{"Null": {SUB: "false"}}, {"StringEqualsIgnoreCase": {SUB: "SYSTEM:serviceaccount:team-b:worker"}}]
+)
+def test_service_accounts_alone_are_no_others(conditions: Any) -> None:
+    """Protects readers: what only service accounts meet is told of them, and of nobody else."""
+    found = rights_of(changed(trust("team-a:worker"), for_conditions(conditions)))
+
+    assert found.gains
+    assert not found.other_principals
+
+
 def test_another_aws_account_hides_nobody() -> None:
     """The attack: in a new stack, a provider of somebody else's AWS account comes first, and nobody gains by it."""
     other = "arn:aws:iam::999999999999:oidc-provider/oidc.example.com"
