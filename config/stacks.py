@@ -1,17 +1,20 @@
 """List the stacks that are deployed to AWS, without those of the sandbox."""
 
 import argparse
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from config.check import stack_files, stack_name
 from config.stack_file import StackFile, project_settings
-from irsa.rules.mistakes import named
+from irsa.rules.mistakes import listed, named
 from irsa_cli.exits import GOOD, CouldNotLookError
 from irsa_cli.report.json import as_object, document
 
-EXIT_CODES = "exit codes: 0 listed (or none), 2 not listed: a file cannot be read"
+EXIT_CODES = "exit codes: 0 listed (or none), 2 not listed: a file cannot be read, or is of no stack"
+# https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming
+STACK_NAME = re.compile("[A-Za-z0-9_.-]{1,100}")
 EPILOG = f"example: irsa stacks --json; {EXIT_CODES}"
 
 
@@ -40,9 +43,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the names of the stacks, and return the exit code.
 
     Raises:
-        CouldNotLookError: A stack file cannot be read.
+        CouldNotLookError: A stack file cannot be read, or has a name that no stack has.
     """
-    stacks = [stack_name(file) for file in stack_files(Path()) if not is_of_sandbox(file)]
+    files = stack_files(Path())
+    # CI takes the names for those of environments, and writes them into comments.
+    if wrong := [file.name for file in files if not STACK_NAME.fullmatch(stack_name(file))]:
+        allowed = "letters, digits, -, _ and ., at most 100 of them"
+        raise CouldNotLookError(f"stack files of no stack: {listed(wrong)}; allowed in a stack's name: {allowed}")
+    stacks = [stack_name(file) for file in files if not is_of_sandbox(file)]
     if arguments.json:
         print(document("stacks", True, as_object(OUTPUT(stacks))))
     else:

@@ -1,15 +1,22 @@
 """Write a file whole, or not at all."""
 
 import contextlib
+import errno
+import os
 import shutil
+import stat
 from pathlib import Path
 
 from irsa.rules.mistakes import named
 from irsa_cli.exits import CouldNotLookError
 
+WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+
 
 def write(path: Path, text: str) -> None:
     """Write a file whole, or not at all; one that exists keeps its permissions, and a link to it stays one.
+
+    A file that is read-only is not written, though its folder would let it be replaced.
 
     Raises:
         CouldNotLookError: It cannot be written.
@@ -18,7 +25,12 @@ def write(path: Path, text: str) -> None:
     new = target.with_name(f".{target.name}.new")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        new.write_text(text, encoding="utf-8", newline="")
+        if target.exists() and not target.stat().st_mode & WRITABLE:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        # A repository may bring a link of this name, through which another file would be written.
+        new.unlink(missing_ok=True)
+        with new.open("x", encoding="utf-8", newline="") as file:
+            file.write(text)
         if target.exists():
             shutil.copymode(target, new)
         new.replace(target)

@@ -77,6 +77,7 @@ class Repository:
             "secrets.PULUMI_CONFIG_PASSPHRASE": self.project.cloud.environment()["PULUMI_CONFIG_PASSPHRASE"],
             "secrets.PULUMI_ACCESS_TOKEN": "",
             "steps.compare.outcome": "skipped",
+            "steps.preview.outcome": "skipped",
             "github.event_name == 'workflow_dispatch'": "true" if by_hand else "false",
         }
         files = {each: self.folder / each for each in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}

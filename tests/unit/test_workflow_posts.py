@@ -49,6 +49,7 @@ class Steps:
             "GITHUB_STEP_SUMMARY": str(self.folder.parent / "summary"),
             "STACK": self.stack,
             "NUMBER": "7",
+            "PREVIEWED": "success",
             "COMMIT": "c0ffee",
             "RUN": "https://github.com/organization/irsa/actions/runs/1",
             **variables,
@@ -126,15 +127,29 @@ def test_a_failure_that_is_too_long_leads_to_the_run(steps: Steps) -> None:
     assert "a" * LONGEST_BODY in (steps.folder.parent / "summary").read_text()
 
 
+def test_a_file_of_the_branch_is_no_preview(steps: Steps) -> None:
+    """The attack: a branch with a changes.md that says that nobody gains, and a preview that fails or never runs."""
+    forged = steps.folder / "changes.md"
+    forged.write_text("**gains:** nobody\n")
+    assert steps.run("preview", "Comment", PREVIEWED="skipped") == 0
+    write_programs(steps.programs, {"pulumi": "echo error: no such stack >&2; exit 255"})
+    write_programs(steps.folder / ".venv" / "bin", {"irsa": "exit 2"})
+    (comment,) = steps.record["comments"]
+
+    assert "No preview of stack `prod`: an earlier step failed." in comment["body"]
+    assert steps.run("preview", "Preview") == 2
+    assert "gains" not in comment["body"] + forged.read_text()
+
+
 @pytest.mark.parametrize("name", ["preview", "deploy"])
 def test_why_a_preview_fails_is_a_block_of_code(steps: Steps, name: str) -> None:
     """Protects readers: each line of the reason is indented, so that GitHub formats none and mentions nobody.
 
-    Where pulumi prints no JSON at all, its own error is the reason.
-    https://github.github.com/gfm/#indented-code-blocks
+    Where pulumi prints no JSON at all, its own error is the reason. A carriage return would end a line, too:
+    https://github.github.com/gfm/#indented-code-blocks, https://github.github.com/gfm/#line-ending
     """
     said = f"irsa diff: the preview of stack prod failed\n  {HOSTILE}\n{HOSTILE}\n"
-    (steps.folder / "said").write_text(said)
+    (steps.folder / "said").write_text(said.replace(HOSTILE, HOSTILE.replace(" ", "\r", 1)))
     write_programs(steps.programs, {"pulumi": "echo error: no such stack >&2; exit 255"})
     write_programs(steps.folder / ".venv" / "bin", {"irsa": "cat said >&2; exit 2"})
 

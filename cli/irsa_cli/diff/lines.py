@@ -15,7 +15,7 @@ from irsa_cli.diff.statements import Element, StatementChange
 from irsa_cli.report.wrapped import WIDTH, columns
 
 NAMED = 5
-EVERYBODY = "*/*"
+EVERYBODY, NOBODY = "*/*", "nobody"
 ADDED, REMOVED, CHANGED, SAME = "+", "-", "~", " "
 SIGNS = {"create": ADDED, "import": ADDED, DELETE: REMOVED}
 STATEMENT_SIGNS = {"added": ADDED, "removed": REMOVED, "changed": SAME, "moved": CHANGED}
@@ -51,10 +51,10 @@ class Row(NamedTuple):
 
 def headline(diff: Diff) -> list[tuple[str, str]]:
     """Return who gains and who loses the right to assume a role: each part's name, and whom it names."""
-    whole = [(name, ", ".join(those) or "nobody") for name, those in _parts(diff)]
+    whole = [(name, ", ".join(those) or NOBODY) for name, those in _parts(diff)]
     if len(_headline_row(whole).lines) == 1:
         return whole
-    return [(name, f"{len(those):,} (below)" if those else "nobody") for name, those in _parts(diff)]
+    return [(name, f"{len(those):,} (below)" if those else NOBODY) for name, those in _parts(diff)]
 
 
 def _headline_row(parts: Sequence[tuple[str, str]]) -> Row:
@@ -70,7 +70,7 @@ def _parts(diff: Diff) -> list[tuple[str, list[str]]]:
         ("may gain", [" ".join(right(each)) for each in diff.may_gain]),
         ("may lose", [" ".join(right(each)) for each in diff.may_lose]),
         ("cannot tell", [role(each.role, each.role_arn) for each in diff.cannot_tell]),
-        ("other principals", [named(each) for each in diff.other_principals]),
+        ("other principals", [role(each, "") for each in diff.other_principals]),
     ]
     return [(name, those) for name, those in found if those or name in {"gains", "loses"}]
 
@@ -83,7 +83,8 @@ def _written(diff: Diff) -> tuple[Callable[[Right], list[str]], Callable[[str, s
     several = len({each.issuer for each in everything}) > 1
 
     def role(name: str, arn: str) -> str:
-        return named(arn if arn and names[name] > 1 else name)
+        # IAM takes that name, too.
+        return f'"{name}"' if name == NOBODY else named(arn if arn and names[name] > 1 else name)
 
     def right(each: Right) -> list[str]:
         who = "every service account" if each.service_account == EVERYBODY else named(each.service_account)
@@ -114,7 +115,7 @@ def right_rows(diff: Diff) -> list[Row]:
         Row(CHANGED, 0, ["cannot tell:", f"{role(each.role, each.role_arn)}:", *each.reason.split()])
         for each in diff.cannot_tell
     ]
-    return rows + [Row(CHANGED, 0, ["other principals:", named(each)]) for each in diff.other_principals]
+    return rows + [Row(CHANGED, 0, ["other principals:", role(each, "")]) for each in diff.other_principals]
 
 
 def _such_as(right: Right) -> Iterator[str]:

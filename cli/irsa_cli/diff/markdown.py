@@ -8,8 +8,8 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
-from irsa.rules.mistakes import visible
-from irsa_cli.diff.lines import Row, headline, note_rows, right_rows, sections, summary
+from irsa.rules.mistakes import named, visible
+from irsa_cli.diff.lines import NOBODY, Row, headline, note_rows, right_rows, sections, summary
 from irsa_cli.diff.output import Diff
 
 # GitHub takes 65,536 characters; the rest is for a marker, by which a workflow finds its comment again.
@@ -30,9 +30,9 @@ def markdown(diff: Diff, command: str, longest: int = LONGEST) -> str:
     """
     parts = headline(diff)
     lines = [
-        f"### irsa diff: stack {code(diff.stack)}",
+        f"### irsa diff: stack {code(named(diff.stack))}",
         "",
-        "; ".join(f"**{name}:** {those if those in {'nobody'} else code(those)}" for name, those in parts),
+        "; ".join(f"**{name}:** {those if those == NOBODY else code(those)}" for name, those in parts),
         "",
     ]
     end = ["", code(" ".join(summary(diff).pieces)), ""]

@@ -30,6 +30,8 @@ REPLACEMENTS = frozenset({"replace", "create-replacement", "delete-replaced", "i
 READS = frozenset(
     {"same", "read", "read-replacement", "discard", "discard-replaced", "refresh", "remove-pending-replace"}
 )
+# https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming
+LONGEST_STACK = 100
 CREATE, UPDATE, REPLACE, DELETE, IMPORT, SAME = "create", "update", "replace", "delete", "import", "same"
 
 
@@ -134,11 +136,12 @@ def parse_preview(text: str, source: str) -> Preview:
         steps = [_step(each, f"steps[{index}]") for index, each in enumerate(_list(digest, "steps"))]
         said = [_object(each, f"diagnostics[{index}]") for index, each in enumerate(_list(digest, "diagnostics"))]
         summary, config = (_object(digest.get(key) or {}, key) for key in ("changeSummary", "config"))
+        stack = _stack_of(each.resource.urn for each in steps)
     except OtherFormError as error:
         raise CouldNotLookError(f"{source} is not what `pulumi preview --json` prints: {error}") from None
     unchanged = summary.get(SAME, 0)
     return Preview(
-        stack_of(each.resource.urn for each in steps),
+        stack,
         tuple(_one_per_resource(steps)),
         unchanged if isinstance(unchanged, int) else 0,
         tuple(_messages(said, "warning")),
@@ -147,9 +150,12 @@ def parse_preview(text: str, source: str) -> Preview:
     )
 
 
-def stack_of(urns: Iterable[str]) -> str:
+def _stack_of(urns: Iterable[str]) -> str:
     """Return the name of the stack in the first of these URNs, `urn:pulumi:STACK::PROJECT::TYPE::NAME`."""
-    return next(iter(urns), "").partition("::")[0].removeprefix("urn:pulumi:")
+    found = next(iter(urns), "").partition("::")[0].removeprefix("urn:pulumi:")
+    if len(found) > LONGEST_STACK:
+        raise OtherFormError(f"the stack's name has {len(found):,} characters, and at most {LONGEST_STACK} are allowed")
+    return found
 
 
 def is_unknown(value: Any) -> bool:

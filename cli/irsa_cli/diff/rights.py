@@ -6,19 +6,20 @@ name, or a token of it, has the right.
 """
 
 import string
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from irsa.evaluation import Decision, TrustDocumentError
 from irsa.evaluation.admission import FILLING, subjects_of_claim
-from irsa.evaluation.document import Statement, parse
+from irsa.evaluation.document import Condition, Statement, parse
 from irsa.evaluation.patterns import regular_expression
 from irsa.rules.arns import issuer_of_provider, oidc_provider_arn
 from irsa.rules.mistakes import Mistake
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa_cli.diff.representatives import AUDIENCE, SERVICE_ACCOUNT, representatives
 from irsa_cli.diff.snapshots import Role, Snapshot
 from irsa_cli.found import FoundAwsAccount, FoundCluster, FoundRole, FoundServiceAccount
 from irsa_cli.inventory.admissions import ANYBODY, Claims, Trust, TrustPolicy, admitted, trusts
@@ -30,6 +31,8 @@ FILLINGS = [FILLING, *(letter * length for length in (9, 1, 30) for letter in st
 MANY_PATTERNS, FEW_FILLINGS = 10, 37
 MOST_FILLED = 8
 UNDECIDED = "its trust policy has conditions that irsa cannot evaluate"
+VARIABLES = "its trust policy has policy variables, which irsa does not try"
+TOO_MANY = "the patterns of its trust policy combine in too many ways for irsa to try"
 
 
 @dataclass(frozen=True)
@@ -130,8 +133,9 @@ def rights(before: Snapshot, after: Snapshot, live: Mapping[str, Iterable[str]])
             undecided |= bool(one.may & ~one.allowed & other.may & ~other.allowed)
             for name, group in _differences(one, other).items():
                 found[name] += _rights(each, issuer, everybody[issuer], group)
-        if undecided and _differ(*each.sides):
-            cannot_tell.append(Undecided(each.role.name, each.role.arn, UNDECIDED))
+        reason = UNDECIDED if undecided and _differ(*each.sides) else each.problem
+        if reason:
+            cannot_tell.append(Undecided(each.role.name, each.role.arn, reason))
     return Rights(
         **found,
         cannot_tell=cannot_tell,
@@ -216,12 +220,14 @@ class _Compared(NamedTuple):
         sides: What it was before and is after.
         names: The service accounts that it names, as `namespace:name`, by the issuer of their cluster.
         invented: For each issuer, service accounts that nobody named, each with the pattern that it stands for.
+        problem: Why others may gain or lose the right than those who are asked about; empty where nobody may.
     """
 
     role: Role
     sides: tuple[_Side, _Side]
     names: Mapping[str, frozenset[str]]
     invented: Mapping[str, Mapping[str, str]]
+    problem: str
 
 
 def _compared(
@@ -245,11 +251,17 @@ def _compared(
         conditions = (each for statement in trust.statements.values() for each in trust.conditions(statement, "sub"))
         values = {_as_compared(value, each.operator) for each in conditions for value in each.wanted}
         subjects.setdefault(trust.issuer, set()).update(s for value in values for s in subjects_of_claim(value))
+    audiences = _audiences_by_provider([each for _, statements in parsed for each in statements])
+    too_many = any(representatives(frozenset(each), SERVICE_ACCOUNT) is None for each in subjects.values()) or any(
+        representatives(frozenset(each), AUDIENCE) is None for each in audiences.values()
+    )
+    problem = VARIABLES if _with_variables(before) != _with_variables(after) else ""
     return _Compared(
         role,
         (before, after),
         {issuer: frozenset(each for each in those if not is_pattern(each)) for issuer, those in subjects.items()},
-        {issuer: _invented(those) for issuer, those in subjects.items()},
+        {issuer: _invented(frozenset(those)) for issuer, those in subjects.items()},
+        problem or (TOO_MANY if too_many and _differ(before, after) else ""),
     )
 
 
@@ -266,7 +278,7 @@ def _side(
     issuers: Iterable[str],
 ) -> _Side:
     # STS takes the OIDC provider of the role's own AWS account.
-    own = {arn: ids for arn, ids in client_ids.items() if arn.split(":")[4] == role.aws_account}
+    own = {arn: ids for arn, ids in client_ids.items() if role.aws_account in {"", arn.split(":")[4]}}
     aws_account = FoundAwsAccount(role.aws_account, (), own)
     policy = TrustPolicy(FoundRole(f"arn:{role.partition}:iam::", {}), aws_account, version, statements)
     clusters = [FoundCluster(each, f"https://{each}", ()) for each in issuers]
@@ -312,6 +324,16 @@ def _assumed_client_ids(
     own = (oidc_provider_arn(role.partition, role.aws_account, each) for each in issuers)
     # Where some audience is denied, another one may not be.
     audiences = {arn: {DEFAULT_AUDIENCE, FILLING} for arn in own}
+    for arn, values in _audiences_by_provider(statements).items():
+        audiences.setdefault(arn, {DEFAULT_AUDIENCE, FILLING}).update(
+            *(_filled(value, [FILLING]) for value in values), representatives(frozenset(values), AUDIENCE) or ()
+        )
+    return {arn: tuple(sorted(those)) for arn, those in audiences.items()}
+
+
+def _audiences_by_provider(statements: Iterable[Statement]) -> dict[str, set[str]]:
+    """Return the values of conditions on `aud`, by the ARN of the OIDC provider that their statement names."""
+    found: dict[str, set[str]] = {}
     for statement in statements:
         for type_, name in statement.principals:
             try:
@@ -320,12 +342,11 @@ def _assumed_client_ids(
                 continue
             if key:
                 wanted = {value for each in statement.conditions if each.key.lower() == key for value in each.wanted}
-                tried = {filled for value in wanted for filled in _filled(value, [FILLING])}
-                audiences.setdefault(name, {DEFAULT_AUDIENCE, FILLING}).update(tried)
-    return {arn: tuple(sorted(those)) for arn, those in audiences.items()}
+                found.setdefault(name, set()).update(wanted)
+    return found
 
 
-def _invented(subjects: Set[str]) -> dict[str, str]:
+def _invented(subjects: frozenset[str]) -> dict[str, str]:
     """Return service accounts that nobody named, each with the pattern that it stands for.
 
     Of those that the same patterns match, one is enough. It stands for the narrowest of them.
@@ -335,12 +356,13 @@ def _invented(subjects: Set[str]) -> dict[str, str]:
     tried = [name for pattern in sorted(patterns) for name in _filled(pattern, fillings)]
     namespaces = sorted({each.partition(":")[0] for each in patterns if not is_pattern(each.partition(":")[0])})
     tried += [found for each in namespaces if (found := stranger(subjects - {f"{each}:*"}, each))]
+    tried += representatives(subjects, SERVICE_ACCOUNT) or ()
     found_by: dict[tuple[str, ...], str] = {}
     for name in tried:
         if name not in subjects:
             matching = tuple(sorted(pattern for pattern, match in patterns.items() if match(name)))
             found_by.setdefault(matching, name)
-    unnamed = stranger(subjects)
+    unnamed = stranger(subjects) or found_by.get(())
     named = {name: max(matching, key=_literal) for matching, name in found_by.items() if matching}
     return {**named, **({unnamed: EVERY_SERVICE_ACCOUNT} if unnamed else {})}
 
@@ -377,9 +399,44 @@ def _everybody(
 
 
 def _other_statements(side: _Side) -> set[object]:
-    """Return the statements that are not for service accounts."""
-    of_kubernetes = {("Federated", each.provider_arn) for each in side.trusts}
-    return {_comparable(each) for each in side.statements if not of_kubernetes.issuperset(each.principals)}
+    """Return the statements that are not for service accounts, or not for them alone."""
+    of_kubernetes = {("Federated", each.provider_arn): each.issuer for each in side.trusts}
+    return {
+        _comparable(each)
+        for each in side.statements
+        if not of_kubernetes.keys() >= {*each.principals}
+        or any(_is_for_others(each, of_kubernetes[principal]) for principal in each.principals)
+    }
+
+
+def _is_for_others(statement: Statement, issuer: str) -> bool:
+    """Return whether a statement asks for claims that no token of a service account has: its issuer may be no cluster.
+
+    Of these tokens, IAM has `aud` and `sub` alone:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html
+    """
+    for each in statement.conditions:
+        prefix, _, claim = each.key.lower().rpartition(":")
+        if prefix == issuer.lower() and (
+            claim not in {"aud", "sub"} or (claim == "sub" and not _names_service_accounts(each))
+        ):
+            return True
+    return False
+
+
+def _names_service_accounts(condition: Condition) -> bool:
+    """Return whether some service account could have each value of a condition on `sub`; Null has values of its own."""
+    values = (_as_compared(each, condition.operator) for each in condition.wanted)
+    return condition.operator.lower() == "null" or all(any(subjects_of_claim(each)) for each in values)
+
+
+def _with_variables(side: _Side) -> set[object]:
+    """Return the statements with policy variables in the values of a condition."""
+    return {
+        _comparable(each)
+        for each in side.statements
+        if any("${" in value for condition in each.conditions for value in condition.wanted)
+    }
 
 
 def _differ(one: _Side, other: _Side) -> bool:

@@ -11,6 +11,7 @@ from irsa_cli.state import OIDC_PROVIDER, ROLE, SERVICE_ACCOUNT, SERVICE_ACCOUNT
 
 TRUST_POLICY = "assumeRolePolicy"
 UNKNOWN_UNTIL_UP = "its trust policy is not known until `pulumi up`"
+SEVERAL = "several resources of the stack are this role, with different trust policies"
 SECRET_TRUST = "its trust policy is a secret"  # noqa: S105 (a sentence)
 
 
@@ -81,19 +82,23 @@ def before_and_after(state: Iterable[ResourceState], steps: Iterable[Step]) -> t
 def _snapshot(
     resources: Iterable[ResourceState], aws_accounts: Mapping[str, tuple[str, str]], changing: Set[str] = frozenset()
 ) -> Snapshot:
-    roles, client_ids, service_accounts = {}, {}, set()
+    roles: dict[str, Role] = {}
+    client_ids: dict[str, tuple[str, ...] | None] = {}
+    service_accounts: set[str] = set()
     for each in resources:
         if each.external:
             continue
         if each.type == ROLE:
             role = _role(each, aws_accounts)._replace(trust_changes=each.urn in changing)
-            roles[role.arn or each.urn] = role
+            key = role.arn or each.urn
+            known = roles.get(key, role)
+            roles[key] = role if known.trust == role.trust else role._replace(trust=None, problem=SEVERAL)
         elif each.type == OIDC_PROVIDER:
             arn = _provider_arn(each, aws_accounts)
             if arn:
                 listed = each.inputs.get("clientIdLists")
-                known = isinstance(listed, list) and all(isinstance(one, str) and _is_known(one) for one in listed)
-                client_ids[arn] = tuple(listed) if known and isinstance(listed, list) else None
+                are_known = isinstance(listed, list) and all(isinstance(one, str) and _is_known(one) for one in listed)
+                client_ids[arn] = tuple(listed) if are_known and isinstance(listed, list) else None
         elif each.type in {SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH}:
             service_accounts |= {*_subjects(each)}
     return Snapshot(roles, client_ids, frozenset(service_accounts))
@@ -120,15 +125,16 @@ def _subjects(resource: ResourceState) -> Iterator[str]:
 def _aws_accounts(resources: Iterable[ResourceState]) -> dict[str, tuple[str, str]]:
     """Return partition and number of the AWS accounts, by the reference of the provider that leads there."""
     found: dict[str, tuple[str, str]] = {}
-    trusted: dict[str, tuple[str, str]] = {}
+    trusted: dict[str, set[tuple[str, str]]] = {}
     for each in resources:
         if each.type == ROLE:
             # A role trusts OIDC providers of its own AWS account alone.
             for arn in _federated(_trust(each)[0]):
-                trusted.setdefault(each.provider, (arn.partition, arn.account_id))
+                trusted.setdefault(each.provider, set()).add((arn.partition, arn.account_id))
         if each.type in {ROLE, OIDC_PROVIDER} and (own := _arn(each)):
             found.setdefault(each.provider, (own.partition, own.account_id))
-    return {**trusted, **found}
+    # Of several, one that somebody made up could hide whom the others admit.
+    return {**{provider: each.pop() for provider, each in trusted.items() if len(each) == 1}, **found}
 
 
 def _arn(resource: ResourceState) -> Arn | None:

@@ -1,6 +1,7 @@
 """Show what a preview would change, and who gains or loses the right to assume a role."""
 
 import argparse
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -69,11 +70,16 @@ def run(options: argparse.Namespace) -> int:
     if preview.errors:
         sys.stderr.write(f"irsa diff: the preview of stack {named(preview.stack or options.stack or '')} failed\n")
         lines = (line for each in preview.errors for line in each.splitlines())
-        sys.stderr.writelines(f"  {visible(line.rstrip())}\n" for line in lines)
+        # GitHub's runner takes `::` for a command behind spaces, too.
+        escaped = (re.sub(r"^\s*:(?=:)", r"\\x3a", visible(line.rstrip())) for line in lines)
+        sys.stderr.writelines(f"  {line}\n" for line in escaped)
         return COULD_NOT_LOOK
     if options.stack and preview.stack and preview.stack != options.stack.rsplit("/", 1)[-1]:
         raise CouldNotLookError(f"the preview is of stack {named(preview.stack)}, not of {named(options.stack)}")
-    diff = _diff(preview, options)
+    try:
+        diff = _diff(preview, options)
+    except RecursionError:
+        raise CouldNotLookError("the preview has values that are nested too deeply") from None
     _print(diff, options)
     return _write_markdown(diff, options)
 

@@ -16,7 +16,7 @@ SHORTEST, LONGEST = 8, 20
 MOST_WAYS = 64
 
 
-class _Automaton(NamedTuple):
+class Automaton(NamedTuple):
     """All patterns at once: a bit says that a pattern's first tokens have matched so far.
 
     Attributes:
@@ -40,7 +40,8 @@ class _Automaton(NamedTuple):
         return bits
 
 
-def _automaton(patterns: Iterable[str]) -> _Automaton:
+def automaton(patterns: Iterable[str]) -> Automaton:
+    """Return an automaton that compares a text with all patterns at once."""
     start = other = stays = ends = 0
     named: dict[str, int] = {}
     bit = 1
@@ -57,7 +58,7 @@ def _automaton(patterns: Iterable[str]) -> _Automaton:
             bit <<= 1
         ends |= bit
         bit <<= 1
-    return _Automaton(start, {character: bits | other for character, bits in named.items()}, other, stays, ends)
+    return Automaton(start, {character: bits | other for character, bits in named.items()}, other, stays, ends)
 
 
 def stranger(subjects: Collection[str], namespace: str | None = None) -> str | None:
@@ -67,21 +68,21 @@ def stranger(subjects: Collection[str], namespace: str | None = None) -> str | N
         subjects: `namespace:name` patterns, with the wildcards `*` and `?`.
         namespace: Its namespace, where it may be in no other one.
     """
-    automaton = _automaton(subjects)
-    letters = [letter for letter in string.ascii_lowercase if letter in automaton.steps]
-    unnamed = next((letter for letter in string.ascii_lowercase if letter not in automaton.steps), None)
+    compared = automaton(subjects)
+    letters = [letter for letter in string.ascii_lowercase if letter in compared.steps]
+    unnamed = next((letter for letter in string.ascii_lowercase if letter not in compared.steps), None)
     alphabet = [*([unnamed] if unnamed else []), *letters]
-    starts = {automaton.start: ""}
+    starts = {compared.start: ""}
     if namespace is None:
-        starts = _names(automaton, starts, alphabet)
+        starts = _names(compared, starts, alphabet)
     else:
-        starts = {automaton.after(automaton.start, namespace): namespace}
-    in_namespace = {automaton.after(bits, ":"): f"{text}:" for bits, text in starts.items()}
-    found = _names(automaton, in_namespace, alphabet)
-    return next((text for bits, text in found.items() if not bits & automaton.ends), None)
+        starts = {compared.after(compared.start, namespace): namespace}
+    in_namespace = {compared.after(bits, ":"): f"{text}:" for bits, text in starts.items()}
+    found = _names(compared, in_namespace, alphabet)
+    return next((text for bits, text in found.items() if not bits & compared.ends), None)
 
 
-def _names(automaton: _Automaton, starts: Mapping[int, str], alphabet: Sequence[str]) -> dict[int, str]:
+def _names(compared: Automaton, starts: Mapping[int, str], alphabet: Sequence[str]) -> dict[int, str]:
     """Return the bits that names lead to, each with a text that does."""
     found: dict[int, str] = {}
     now = dict(starts)
@@ -89,7 +90,7 @@ def _names(automaton: _Automaton, starts: Mapping[int, str], alphabet: Sequence[
         following: dict[int, str] = {}
         for bits, text in now.items():
             for letter in alphabet:
-                following.setdefault(automaton.after(bits, letter), text + letter)
+                following.setdefault(compared.after(bits, letter), text + letter)
         now = _least(following)
         if length >= SHORTEST:
             found = {**now, **found}

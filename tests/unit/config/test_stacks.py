@@ -115,3 +115,21 @@ def test_a_file_without_a_stacks_name_is_no_stack_file(project: Path, capsys: py
     add(project, "", "config: {}\n")
 
     assert listed(capsys) == []
+
+
+@pytest.mark.parametrize(
+    "stack", ["prod --><!--", "prod\n@team", "`x`", "prod ", "${{ github.token }}", "ä", "a" * 101]
+)
+def test_a_name_that_no_stack_has(project: Path, capsys: pytest.CaptureFixture[str], stack: str) -> None:
+    """The attack: a name that closes the marker of a comment, and makes it that of another stack.
+
+    https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming
+    """
+    add(project, "prod", "config: {}\n")
+    add(project, stack, "config: {}\n")
+
+    assert main(["stacks", "--json"]) == 2
+    answer = capsys.readouterr()
+    assert answer.out == ""
+    assert answer.err.startswith("irsa stacks: stack files of no stack: ")
+    assert answer.err.count("\n") == 1

@@ -27,3 +27,25 @@ def test_permissions_and_links_stay(tmp_path: Path) -> None:
     write(link, "new\r\n")
 
     assert (target.read_bytes(), target.stat().st_mode & 0o777, link.is_symlink()) == (b"new\r\n", 0o640, True)
+
+
+def test_a_link_in_place_of_the_new_file_is_not_followed(tmp_path: Path) -> None:
+    """Protects a user's other files: a repository can bring a link of the name under which irsa writes first."""
+    other = tmp_path / "other"
+    other.write_text("precious")
+    (tmp_path / ".Pulumi.prod.yaml.new").symlink_to(other)
+    write(tmp_path / "Pulumi.prod.yaml", "x")
+
+    assert (other.read_text(), (tmp_path / "Pulumi.prod.yaml").read_text()) == ("precious", "x")
+    assert not (tmp_path / "Pulumi.prod.yaml").is_symlink()
+
+
+def test_a_read_only_file_stays(tmp_path: Path) -> None:
+    """Protects files that somebody made read-only: a rename would replace them all the same."""
+    file = tmp_path / "Pulumi.prod.yaml"
+    file.write_text("old")
+    file.chmod(0o444)
+
+    with pytest.raises(CouldNotLookError, match=r"cannot write .*: Permission denied"):
+        write(file, "new")
+    assert file.read_text() == "old"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irsa_cli.diff.changes import BindingChange, PropertyChange, ResourceChange
-from irsa_cli.diff.lines import Row, rows_of
+from irsa_cli.diff.lines import Row, headline, rows_of
 from irsa_cli.diff.output import Diff
 from irsa_cli.diff.rights import Right, Undecided
 from irsa_cli.diff.statements import Element, StatementChange
@@ -132,6 +132,29 @@ def test_what_is_not_certain() -> None:
     assert "~ may gain: team-a/worker -> my-role" in lines
     assert "~ cannot tell: other-role: its trust policy is not known until `pulumi up`" in lines
     assert "~ other principals: third-role" in lines
+
+
+def test_a_role_of_the_name_nobody() -> None:
+    """The attack: `other principals: nobody`, of a role that is called so and trusts somebody else."""
+    undecided = [Undecided("nobody", "", "its trust policy is a secret")]
+    found = diff(other_principals=["nobody"], cannot_tell=undecided)
+
+    assert dict(headline(found)) == {
+        "gains": "nobody",
+        "loses": "nobody",
+        "cannot tell": '"nobody"',
+        "other principals": '"nobody"',
+    }
+
+
+def test_wide_characters_fit() -> None:
+    """Protects terminals of 80 columns: a wide character takes two, https://www.unicode.org/reports/tr11/."""
+    found = diff(warnings=["\u6f22" * 20 + " " + "\u6f22" * 20])
+
+    assert [line for line in text(found).splitlines() if "\u6f22" in line] == [
+        "~ warning: " + "\u6f22" * 20,
+        "~     " + "\u6f22" * 20,
+    ]
 
 
 def test_a_pattern_has_examples() -> None:

@@ -112,3 +112,12 @@ def test_what_a_refresh_found_is_what_was_there() -> None:
     assert found.old
     assert found.new
     assert (found.old.inputs["assumeRolePolicy"], found.new.inputs["assumeRolePolicy"]) == (live, declared)
+
+
+def test_a_stack_name_that_pulumi_would_not_take() -> None:
+    """Protects the comment: a name without end, of a preview that nobody made, is in its heading and its commands."""
+    steps = [step("create", None, role(trust("team-a:worker")))]
+    text = digest(steps).replace("urn:pulumi:dev:", f"urn:pulumi:{'x' * 101}:")
+
+    with pytest.raises(CouldNotLookError, match="the stack's name has 101 characters, and at most 100 are allowed"):
+        parse_preview(text, "preview.json")

@@ -337,3 +337,94 @@ def test_two_resources_that_change_their_urns() -> None:
 
     assert not found.gains
     assert not found.loses
+
+
+SUB, AUD = f"{ISSUER}:sub", f"{ISSUER}:aud"
+CLAIM = "system:serviceaccount:"
+GITHUB = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
+
+
+def for_conditions(conditions: Any, provider: str = PROVIDER) -> dict[str, Any]:
+    (statement,) = trust("team-a:worker", provider=provider)["Statement"]
+    return {"Version": "2012-10-17", "Statement": [{**statement, "Condition": conditions}]}
+
+
+@pytest.mark.parametrize(
+    ("conditions", "who"),
+    [
+        (
+            {"StringLike": {SUB: f"{CLAIM}team-b:ab*"}, "StringLikeIfExists": {SUB: f"{CLAIM}team-b:*cd"}},
+            "team-b/ab*",
+        ),
+        (
+            {"StringLike": {AUD: "ab*", SUB: f"{CLAIM}team-b:worker"}, "StringLikeIfExists": {AUD: "*cd"}},
+            "team-b/worker",
+        ),
+        ({"StringNotLike": {SUB: f"{CLAIM}??*:*"}}, "every service account"),
+    ],
+)
+def test_nobody_gains_unseen_where_patterns_combine(conditions: Any, who: str) -> None:
+    """The attack: two patterns that only a name meets which stands for neither of them."""
+    found = rights_of(changed(trust("team-a:worker"), for_conditions(conditions)))
+
+    assert {each.service_account.replace("*/*", "every service account") for each in found.gains} == {who}
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        {"StringLike": {SUB: f"{CLAIM}${{{AUD}}}:x"}},
+        {"StringEquals": {AUD: f"${{{SUB}}}"}},
+        {
+            "StringLike": {SUB: f"{CLAIM}b:q*"},
+            "StringNotLike": {SUB: [f"*:q{'?' * size}{letter}*" for size, letter in enumerate("abcdefghijklmnopqr")]},
+        },
+    ],
+)
+def test_who_cannot_be_tried_is_no_nobody(conditions: Any) -> None:
+    """The attack: policy variables, or patterns without end, behind which somebody gains unseen."""
+    found = rights_of(changed(trust("team-a:worker"), for_conditions(conditions)))
+
+    assert [each.role for each in found.cannot_tell] == ["my-role"]
+
+
+@pytest.mark.parametrize("added", ["repo:stranger/*", "r?po:stranger/*"])
+def test_an_issuer_is_no_cluster_for_one_service_account(added: str) -> None:
+    """The attack: a subject of Kubernetes among those of GitHub, beside which another repository gains unseen."""
+    key = "token.actions.githubusercontent.com:sub"
+    before, after = (
+        for_conditions({"StringLike": {key: ["repo:us/app:*", f"{CLAIM}team-a:worker", *more]}}, GITHUB)
+        for more in ([], [added])
+    )
+
+    assert rights_of(changed(before, after)).other_principals == ["my-role"]
+
+
+@pytest.mark.parametrize(
+    "conditions", [{"Null": {SUB: "false"}}, {"StringEqualsIgnoreCase": {SUB: "SYSTEM:serviceaccount:team-b:worker"}}]
+)
+def test_service_accounts_alone_are_no_others(conditions: Any) -> None:
+    """Protects readers: what only service accounts meet is told of them, and of nobody else."""
+    found = rights_of(changed(trust("team-a:worker"), for_conditions(conditions)))
+
+    assert found.gains
+    assert not found.other_principals
+
+
+def test_another_aws_account_hides_nobody() -> None:
+    """The attack: in a new stack, a provider of somebody else's AWS account comes first, and nobody gains by it."""
+    other = "arn:aws:iam::999999999999:oidc-provider/oidc.example.com"
+    (statement,) = trust("team-b:worker", provider=other)["Statement"]
+    never = {**statement, "Condition": {"StringEquals": {"oidc.example.com:sub": "nobody"}}}
+    document = {"Version": "2012-10-17", "Statement": [never, *trust("team-a:worker")["Statement"]]}
+
+    assert WORKER in pairs(rights_of(step("create", None, without_outputs(role(document)))).gains)
+
+
+def test_two_resources_that_are_one_role() -> None:
+    """The attack: what one resource gives away, another one of the same role, as it was, hides."""
+    old = {**role(trust("team-a:worker")), "retainOnDelete": True}
+    new = role(trust("team-b:stranger"), logical="again")
+    found = rights_of(step("create", None, without_outputs(new)), step("delete", old), state=[old])
+
+    assert [each.role for each in found.cannot_tell] == ["my-role"]

@@ -68,6 +68,33 @@ def test_markdown(preview: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert comment.read_text().startswith("### irsa diff: stack `dev`\n\n**gains:** `team-a/builder -> my-role`")
 
 
+def test_a_failure_commands_no_ci(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The attack: a message that annotates the pull request, or silences the log, as a command of GitHub's runner."""
+    file = tmp_path / "preview.json"
+    said = "error: first\n  ::notice::nobody gains\n::stop-commands::x"
+    file.write_text(json.dumps({"diagnostics": [{"severity": "error", "message": said}]}))
+
+    assert main(["diff", "--stack", "dev", "--preview", str(file)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert not any(line.lstrip().startswith("::") for line in lines)
+    assert lines[-1].endswith(":stop-commands::x")
+
+
+@pytest.mark.parametrize("depth", [480, 900])
+def test_a_preview_that_is_nested_too_deeply(depth: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects from a traceback: JSON is read deeper than its values are compared."""
+    inner: Any = "x"
+    for _ in range(depth):
+        inner = {"a": inner}
+    new = without_outputs(role(trust("team-a:worker")))
+    new["inputs"]["tags"] = inner
+    file = tmp_path / "preview.json"
+    file.write_text(digest([step("update", role(trust("team-a:worker")), new)]))
+
+    assert main(["diff", "--preview", str(file)]) == 2
+    assert "nested too deeply" in capsys.readouterr().err
+
+
 def test_a_preview_that_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Protects pipelines: exit code 2, the lines of the message as they were, and no escape sequence of a terminal."""
     file = tmp_path / "preview.json"
