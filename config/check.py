@@ -52,7 +52,9 @@ def run(arguments: argparse.Namespace) -> int:
         except OSError as error:
             # The other files are reported all the same.
             reports.append(FileReport(str(file), 0, [], could_not_read=error.strerror or type(error).__name__))
-            print(f"irsa check: cannot read {named(str(file))}: {reports[-1].could_not_read}", file=sys.stderr)
+            of_stack = file.with_name(f"Pulumi.{file.name}.yaml")
+            advice = f"; did you mean {named(of_stack.name)}?" if of_stack.is_file() else ""
+            print(f"irsa check: cannot read {named(str(file))}: {reports[-1].could_not_read}{advice}", file=sys.stderr)
     readable = [report for report in reports if not report.could_not_read]
     if arguments.json:
         print(as_json(reports))

@@ -207,17 +207,18 @@ def kubeconfig_mistake(
     Source: https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
 
     Args:
-        place: The setting of the cluster's Kubernetes API.
+        place: The cluster's own setting `kubernetes`, or what has none: the provider's settings `kubernetes:` hold.
         files: The kubeconfig; none for that of the environment.
         context: The context. Default: the kubeconfig's current one.
         variables: The environment variables.
     """
+    own = place[-1:] == ("kubernetes",)
     named = [Path(file) for file in variables.get("KUBECONFIG", "").split(os.pathsep) if file]
     listed = [*files] or named or [Path("~/.kube/config").expanduser()]
     contents = [_content(file) for file in listed if file.is_file()]
     if not contents:
         in_cluster = not files and not context and IN_CLUSTER_VARIABLE in variables
-        where = (*place, "kubeconfig") if files else place
+        where = (*place, "kubeconfig") if files and own else place
         return None if in_cluster else mistakes.kubeconfig_missing(where, [str(file) for file in listed])
     if None in contents:
         return None
@@ -225,7 +226,7 @@ def kubeconfig_mistake(
     contexts = [entry.get("name") for content in contents if content for entry in content.get("contexts") or []]
     if selected is None or selected in contexts:
         return None
-    return mistakes.context_missing((*place, "context") if place and context else place, selected, contexts)
+    return mistakes.context_missing((*place, "context") if context and own else place, selected, contexts)
 
 
 def _content(file: Path) -> dict[str, Any] | None:

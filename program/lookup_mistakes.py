@@ -456,7 +456,8 @@ def kubeconfig_missing(place: Place, files: Collection[str]) -> LocatedMistake:
 def context_missing(place: Place, context: str, contexts: Collection[str]) -> LocatedMistake:
     """Return the mistake for a context that no kubeconfig has."""
     found = f"the kubeconfig has no context {named(context)}; it has: {listed(sorted(contexts)) or 'none'}"
-    fix = nearest(context, contexts, f"correct it; these exist: {commands.list_contexts()}")
+    setting = "it" if place[-1:] == ("context",) else "kubernetes:context"
+    fix = nearest(context, contexts, f"correct {setting}; these exist: {commands.list_contexts()}")
     return LocatedMistake(place, Mistake(found, "a context of the kubeconfig", fix), rule=live_rules.CONTEXT_MISSING)
 
 

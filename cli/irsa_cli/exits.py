@@ -3,7 +3,9 @@
 from http import HTTPStatus
 
 GOOD, FINDINGS, COULD_NOT_LOOK = 0, 1, 2
-EXIT_CODES = "exit codes: 0 all good, 1 findings, 2 not checked (no permission, no answer)"
+EXIT_CODES = """\
+exit codes: 0 all good, 1 findings, 2 a check has no result (no permission, no
+answer, cannot tell)"""
 
 
 class CouldNotLookError(Exception):

@@ -17,11 +17,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     words = list(sys.argv[1:] if arguments is None else arguments)
     # The command itself has only options that end it, so that a verb is the first word.
-    asked = words[0] if words and words[0] in verbs.installed() else ""
+    asked = words[0] if words and words[0] in (*verbs.installed(), *verbs.OF_A_CHECKOUT) else ""
     try:
         # Only this verb is imported: the clients of AWS and Kubernetes take longest.
         parser = verbs.parser_of(asked) if asked else verbs.parser_of_all()
-        chosen = parser.parse_args(words)
+        chosen, unknown = parser.parse_known_args(words)
+        if unknown:
+            chosen.refuse(f"unrecognized arguments: {' '.join(map(repr, unknown))}")
         code: int = chosen.run(chosen)
         sys.stdout.flush()
     except BrokenPipeError:

@@ -16,6 +16,8 @@ from irsa_cli.component import COMMAND, COMPONENT, missing, require_component
 from irsa_cli.exits import CouldNotLookError
 
 GROUP = "irsa.verbs"
+# Entry points of a checkout, about its own stack files.
+OF_A_CHECKOUT = ("check", "stacks")
 
 
 @functools.cache
@@ -37,19 +39,24 @@ def parser_of(*names: str) -> argparse.ArgumentParser:
     """Return a parser with all arguments of these verbs.
 
     Raises:
-        CouldNotLookError: The component's package is missing, or another project has its name.
+        CouldNotLookError: The component's package is missing, or another project has its name; or a verb works in a
+            checkout only, and this is none.
     """
     require_component()
     parser, add = _parser()
     for name in names:
-        entry = installed()[name]
+        entry = installed().get(name)
+        if entry is None:
+            raise CouldNotLookError("it works in a checkout of irsa only: run `pulumi install` there")
         try:
             verb = entry.load()
         except ImportError as error:
             if (error.name or "").partition(".")[0] != COMPONENT:
                 raise
             raise CouldNotLookError(missing(f"another project named {COMPONENT} is installed")) from error
-        verb.add(add(name, help=help_line(entry)))
+        parser_of_verb = add(name, help=help_line(entry))
+        verb.add(parser_of_verb)
+        parser_of_verb.set_defaults(refuse=parser_of_verb.error)
     return parser
 
 

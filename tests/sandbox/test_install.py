@@ -122,7 +122,7 @@ def test_check_is_no_verb_outside_its_checkout(environment: Environment) -> None
     assert {"completion", "explain", "prove", "verify"} <= {*verbs}
     assert "check" not in verbs
     assert refused.returncode == 2
-    assert "invalid choice: 'check'" in refused.stderr
+    assert refused.stderr.startswith("irsa check: it works in a checkout of irsa only")
     assert environment.run("irsa", "--version").stdout == f"irsa {VERSION}\n"
 
 

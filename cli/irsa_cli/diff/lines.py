@@ -194,10 +194,11 @@ def summary(diff: Diff) -> Row:
     """Return how many bindings and resources change."""
     resources = [*(each for binding in diff.bindings for each in binding.resources), *diff.other]
     words = Counter(each.word for each in resources)
-    counts = ", ".join(f"{count:,} {named(word)}" for word, count in words.items()) or "no changes"
+    counts = ", ".join(f"{count:,} {named(word)}" for word, count in words.items())
     bindings = "binding changes" if len(diff.bindings) == 1 else "bindings change"
+    changes = f"{len(diff.bindings):,} {bindings}: {counts}" if counts else "no changes"
     resources_stay = "resource stays as it is" if diff.unchanged == 1 else "resources stay as they are"
-    text = f"{len(diff.bindings):,} {bindings}: {counts}; {diff.unchanged:,} {resources_stay}"
+    text = f"{changes}; {diff.unchanged:,} {resources_stay}"
     return Row("", 0, [f"stack {named(diff.stack)}:", *text.split()])
 
 

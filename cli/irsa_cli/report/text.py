@@ -67,6 +67,9 @@ def summary(report: Report) -> str:
     counts = Counter(check.outcome for check in report.checks)
     bindings = len({check.binding for check in report.checks})
     parts = [f"{counts[outcome]} {outcome.value}" for outcome in Outcome if counts[outcome]]
-    return (
-        f"stack {named(report.stack)}: {bindings} bindings, {len(report.checks)} checks: {', '.join(parts) or 'none'}"
-    )
+    looked_at = f"{_count(bindings, 'binding')}, {_count(len(report.checks), 'check')}"
+    return f"stack {named(report.stack)}: {looked_at}: {', '.join(parts) or 'none'}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

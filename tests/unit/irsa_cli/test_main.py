@@ -23,6 +23,32 @@ def test_an_empty_stack_name_is_no_other_stack(verb: str, capsys: pytest.Capture
     assert "argument --stack: the name of the stack is empty" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("verb", ["check", "verify"])
+def test_an_unknown_option_shows_those_of_the_verb(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects who writes `irsa check --stack prod`: the usage of the verb has what can be written, not that of all."""
+    with pytest.raises(SystemExit) as ended:
+        main([verb, "--no-such-option"])
+
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"usage: irsa {verb} ")
+    assert "unrecognized arguments: '--no-such-option'" in said
+
+
+def test_a_stack_in_place_of_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects who knows the other verbs: `irsa check prod` says which file that is, and reads none unasked."""
+    (tmp_path / "Pulumi.prod.yaml").write_text("config: {}\n")
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["check", "prod", "staging"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "irsa check: cannot read prod: No such file or directory; did you mean Pulumi.prod.yaml?",
+        "irsa check: cannot read staging: No such file or directory",
+    ]
+
+
 @pytest.mark.parametrize("words", [[], *([verb] for verb in installed())], ids=" ".join)
 def test_help_fits_a_terminal(
     words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -64,6 +64,11 @@ def test_plain_text_is_aligned_and_has_a_line_per_failure() -> None:
     assert lines[-1] == "stack dev: 2 bindings, 3 checks: 1 ok, 1 finding, 1 no permission"
 
 
+def test_one_is_counted_as_one() -> None:
+    """Protects the first line that a newcomer reads of a stack with one binding: it is English."""
+    assert plain(Report("verify", "dev", (GOOD,)), ("binding",), ())[-1] == "stack dev: 1 binding, 1 check: 1 ok"
+
+
 def test_one_reason_is_said_once() -> None:
     """Protects readers of 1,000 bindings: where AWS cannot be asked, that is one line; every finding has its own."""
     reason = "sts:GetCallerIdentity: ExpiredToken: The security token included in the request is expired"

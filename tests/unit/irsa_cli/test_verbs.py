@@ -46,6 +46,17 @@ def test_a_verb_whose_module_is_not_there_is_not_offered(monkeypatch: pytest.Mon
     assert list(verbs.installed.__wrapped__()) == ["verify"]
 
 
+@pytest.mark.parametrize("verb", ["check", "stacks"])
+def test_a_verb_of_a_checkout_says_so(
+    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects who has the command without a checkout, and read of `irsa check`: where it works is said."""
+    monkeypatch.setattr(verbs, "installed", dict)
+
+    assert main([verb, "--json"]) == 2
+    assert capsys.readouterr().err.startswith(f"irsa {verb}: it works in a checkout of irsa only")
+
+
 def comes_from(monkeypatch: pytest.MonkeyPatch, **direct_url: Any) -> None:
     text = json.dumps({"url": URL, **direct_url})
     monkeypatch.setattr(component, "distribution", lambda _: SimpleNamespace(read_text=lambda _: text))

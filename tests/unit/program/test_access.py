@@ -54,6 +54,18 @@ def test_a_missing_context_has_its_place(kubeconfig: Path) -> None:
     assert found.mistake.fix == "did you mean 'prod'?"
 
 
+def test_a_context_of_the_provider_has_no_key_of_the_cluster(kubeconfig: Path, tmp_path: Path) -> None:
+    """Protects who wrote `kubernetes:context`: the message names that, and no key that the file does not have."""
+    context = kubeconfig_mistake(("cluster",), [kubeconfig], "gone", {})
+    file = kubeconfig_mistake(("cluster",), [tmp_path / "none"], None, {})
+
+    assert context is not None
+    assert context.place == ("cluster",)
+    assert "correct kubernetes:context" in context.mistake.fix
+    assert file is not None
+    assert file.place == ("cluster",)
+
+
 def test_a_current_context_that_does_not_exist(tmp_path: Path) -> None:
     """Protects from a kubeconfig whose current context was deleted."""
     file = tmp_path / "config"

@@ -75,7 +75,7 @@ def test_nothing_changes() -> None:
         == """\
 gains: nobody; loses: nobody
 
-stack dev: 0 bindings change: no changes; 7 resources stay as they are"""
+stack dev: no changes; 7 resources stay as they are"""
     )
 
 
