@@ -63,6 +63,28 @@ DIFFERENCES: tuple[Difference, ...] = (
         "`timed out waiting for the condition`",
         "timed out waiting for the condition",
     ),
+    *(
+        Difference(
+            test,
+            f"{change}: the service account is updated in place",
+            STAND_IN,
+            "it is deleted and created again: the engine asks what an unknown `metadata` would do, and that replaces it",
+            failure,
+        )
+        for test, change, failure in (
+            ("test_the_page_has_what_a_change_does[name]", "an automatic role gets a name", "Give the role a name"),
+            (
+                "test_the_page_has_what_a_change_does[path]",
+                "a named role gets another path",
+                "Change the path of a role",
+            ),
+            (
+                "test_the_page_has_what_other_defaults_do[defaultnamed]",
+                "named roles get another default path",
+                "Change `path` of `irsa:defaults`",
+            ),
+        )
+    ),
 )
 
 
