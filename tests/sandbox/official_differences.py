@@ -39,6 +39,13 @@ DIFFERENCES: tuple[Difference, ...] = (
         for case in ("sa-by-hand", "sa-of-helm", "sa-in-an-existing-ns", "sa-in-green", "sa-renamed-to-a-taken-name")
     ),
     Difference(
+        "test_a_stack_that_the_engine_refuses[ns-to-own]",
+        "`pulumi up` refuses a namespace that exists",
+        RECORDED,
+        "takes it over, and `pulumi destroy` deletes it with all that is in it",
+        "'namespace-exists' is not None",
+    ),
+    Difference(
         "test_states_are_those_of_the_official_plugin",
         "what is created belongs to the manager `pulumi-kubernetes`, by an update",
         RECORDED,
