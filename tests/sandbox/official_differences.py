@@ -28,6 +28,23 @@ DIFFERENCES: tuple[Difference, ...] = (
         "takes the existing object over, without a word",
         "DID NOT RAISE",
     ),
+    *(
+        Difference(
+            f"test_the_engine_refuses_what_the_check_names[{case}]",
+            f"`pulumi up` refuses a service account that exists: {case}",
+            RECORDED,
+            "takes it over, and `irsa check --live` alone warns",
+            "'service-account-exists' is not None",
+        )
+        for case in ("sa-by-hand", "sa-of-helm", "sa-in-an-existing-ns", "sa-in-green", "sa-renamed-to-a-taken-name")
+    ),
+    Difference(
+        "test_a_stack_that_the_engine_refuses[ns-to-own]",
+        "`pulumi up` refuses a namespace that exists",
+        RECORDED,
+        "takes it over, and `pulumi destroy` deletes it with all that is in it",
+        "'namespace-exists' is not None",
+    ),
     Difference(
         "test_states_are_those_of_the_official_plugin",
         "what is created belongs to the manager `pulumi-kubernetes`, by an update",
@@ -62,6 +79,28 @@ DIFFERENCES: tuple[Difference, ...] = (
         STAND_IN,
         "`timed out waiting for the condition`",
         "timed out waiting for the condition",
+    ),
+    *(
+        Difference(
+            test,
+            f"{change}: the service account is updated in place",
+            STAND_IN,
+            "it is deleted and created: the engine asks what an unknown `metadata` would do, and it replaces",
+            failure,
+        )
+        for test, change, failure in (
+            ("test_the_page_has_what_a_change_does[name]", "a role gets a name", "Give the role a name"),
+            (
+                "test_the_page_has_what_a_change_does[path]",
+                "a role gets another path",
+                "Change the path of a role",
+            ),
+            (
+                "test_the_page_has_what_other_defaults_do[defaultnamed]",
+                "named roles get another default path",
+                "Change `path` of `irsa:defaults`",
+            ),
+        )
     ),
 )
 

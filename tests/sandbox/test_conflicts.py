@@ -646,7 +646,8 @@ STACKS = (
     StackCase(
         "ns-to-own",
         "namespace-exists",
-        others={"defaults": {"retainNamespaces": False, "namespace": "team-b"}},
+        # One that the API server creates again, should a plugin take it over and delete it.
+        others={"defaults": {"retainNamespaces": False, "namespace": "kube-node-lease"}},
     ),
     StackCase(
         "ns-to-own-and-free",
