@@ -52,11 +52,13 @@ def service_account(name: str | None = None, namespace: str | None = None, **met
 
 
 @pytest.fixture(scope="module")
-def live(cloud: Any) -> Client:
+def live(cloud: Any) -> Iterator[Client]:
     """The cluster behind the plugin, as kubectl sees it, with a namespace of these tests."""
     client: Client = cloud.kubernetes(NAMESPACE)
     client.create(Namespace(metadata=ObjectMeta(name=NAMESPACE)))
-    return client
+    yield client
+    # What no stack manages would be found by the tests that read the whole cluster, as `irsa adopt` does.
+    cloud.kubectl("delete", "namespace", NAMESPACE, "--timeout=60s")
 
 
 @pytest.fixture(scope="module")
