@@ -7,6 +7,7 @@ gRPC service. Like that one, it runs each program in a process of its own with t
     python language_host.py --run <descriptor>   run one program; its RunRequest comes on standard input
 """
 
+import asyncio
 import contextlib
 import importlib.metadata
 import json
@@ -61,8 +62,9 @@ def run_program(descriptor: int) -> None:
     host: Any = LanguageServer(lambda: _run_file(program, request.info.root_directory))
     try:
         answer = host.Run(request, None)
-    except pulumi.RunError as error:
-        # The service logs the first error, and cancels what is pending, which may fail once more for the same reason.
+    except (pulumi.RunError, asyncio.InvalidStateError) as error:
+        # The service logs the first error, and cancels what is pending, in the order of a set: that may fail once more
+        # for the same reason, or set the result of what was cancelled before.
         answer = language_pb2.RunResponse(error=str(error))
     # What went wrong has been logged to the engine already; a second report of it would only be noise.
     answer.bail, answer.error = bool(answer.error), ""
