@@ -549,9 +549,11 @@ def test_deletion_that_cannot_end_says_what_holds_the_object(engine: Engine, liv
     """Protects from waiting for ever on somebody's finalizer."""
     held = {"pulumi.com/timeoutSeconds": "1"}
     made = engine.create(ACCOUNT, service_account(name, annotations=held, finalizers=["example.com/held"]))
-    with pytest.raises(PluginError, match=r"was not deleted within 1 seconds; its finalizers: .*example\.com/held"):
-        engine.delete(made)
-    live.patch(ServiceAccount, name, {"metadata": {"finalizers": None}}, patch_type=PatchType.MERGE)
+    try:
+        with pytest.raises(PluginError, match=r"was not deleted within 1 seconds; its finalizers: .*example\.com/held"):
+            engine.delete(made)
+    finally:
+        live.patch(ServiceAccount, name, {"metadata": {"finalizers": None}}, patch_type=PatchType.MERGE)
 
 
 def cluster_of(client: Client, namespace: str) -> Client:
