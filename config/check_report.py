@@ -14,6 +14,7 @@ from config.live_rules import RULES as LIVE_RULES
 from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import named, path_of, visible, visible_json
 from irsa_cli.report.json import document
+from irsa_cli.report.text import counted
 
 # Those that GitHub takes in one file.
 MOST_RESULTS = 25_000
@@ -56,11 +57,6 @@ class FileReport:
         parts += [counted(len(self.warnings), "warning")] if self.warnings else []
         parts += [f"{len(self.silenced)} silenced"] if self.silenced else []
         return f"{named(self.file)}: {', '.join(parts)}, {counted(self.bindings, 'binding')}"
-
-
-def counted(count: int, what: str) -> str:
-    """Return a count with its noun."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def plain(reports: Sequence[FileReport]) -> Iterator[str]:

@@ -67,9 +67,10 @@ def summary(report: Report) -> str:
     counts = Counter(check.outcome for check in report.checks)
     bindings = len({check.binding for check in report.checks})
     parts = [f"{counts[outcome]} {outcome.value}" for outcome in Outcome if counts[outcome]]
-    looked_at = f"{_count(bindings, 'binding')}, {_count(len(report.checks), 'check')}"
+    looked_at = f"{counted(bindings, 'binding')}, {counted(len(report.checks), 'check')}"
     return f"stack {named(report.stack)}: {looked_at}: {', '.join(parts) or 'none'}"
 
 
-def _count(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
+    """Return a count with its noun."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
