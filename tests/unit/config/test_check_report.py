@@ -3,9 +3,7 @@
 import json
 from typing import Any
 
-import pytest
-
-from config.check_report import FileReport, as_json, counted, plain, sarif
+from config.check_report import FileReport, as_json, plain, sarif
 from config.lint import RULES
 from config.live_rules import RULES as LIVE_RULES
 from config.located_mistake import LocatedMistake
@@ -18,12 +16,6 @@ ERROR = WARNING._replace(line=None)
 REPORT = FileReport("P.yaml", 2, [MISTAKE, IN_FILE, ERROR], [WARNING], [(WARNING, "known")], ["a secret"])
 GOOD = FileReport("G.yaml", 1, [])
 UNREAD = FileReport("U.yaml", 0, [], could_not_read="No such file")
-
-
-@pytest.mark.parametrize(("count", "words"), [(0, "0 mistakes"), (1, "1 mistake"), (2, "2 mistakes")])
-def test_a_number_of_things(count: int, words: str) -> None:
-    """Protects the summary's grammar."""
-    assert counted(count, "mistake") == words
 
 
 def test_the_line_about_a_file() -> None:
