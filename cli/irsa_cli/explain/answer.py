@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from irsa.evaluation import Decision, Evaluation, StatementEvaluation, WebIdentityRequest, evaluate
+from irsa.rules.annotations import ROLE_ARN
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import listed, named
 
@@ -25,6 +26,9 @@ class Explanation:
         statements: Each statement of the trust policy.
         assumed: What was assumed, because the service account does not exist yet; else empty.
         binding: Key of the stack's binding that was named in place of the role; else empty.
+        annotation: Why Pods of the service account do not ask for this role: its annotation is missing or names
+            another one. Empty where it names this role, and where the service account was not read.
+        fix: The command to run about the annotation; else empty.
     """
 
     service_account: str
@@ -36,6 +40,8 @@ class Explanation:
     statements: tuple[StatementEvaluation, ...] = ()
     assumed: str = ""
     binding: str = ""
+    annotation: str = ""
+    fix: str = ""
 
 
 def by_trust_policy(
@@ -69,3 +75,17 @@ def after_provider(answer: Explanation, client_ids: Collection[str] | None) -> E
     else:
         return answer
     return replace(answer, decision=Decision.DENIED, explanation=found, documentation=PROVIDERS_PAGE)
+
+
+def wrong_annotation(service_account: str, role_arn: str, annotations: Mapping[str, str]) -> str:
+    """Return why Pods of a service account do not ask for a role, by its annotations; empty where they do.
+
+    The webhook gives a Pod the role of the annotation alone, and without one nothing:
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-configuration.html
+    """
+    annotated = annotations.get(ROLE_ARN)
+    if not annotated:
+        return f"{named(service_account)} has no {ROLE_ARN}, so its Pods get no credentials"
+    if annotated != role_arn:
+        return f"{named(service_account)} has the {ROLE_ARN} {named(annotated)}, so its Pods ask for that role"
+    return ""

@@ -46,6 +46,10 @@ def lines(answer: Explanation, verbose: bool) -> Iterator[Line]:
         yield from _styled("", value, label.ljust(LABEL), "  ")
     if answer.assumed:
         yield from _styled(COLORS[None], f"assumed: {answer.assumed}", following="  ")
+    if answer.annotation:
+        yield from _styled(COLORS[None], f"annotation: {answer.annotation}", following="  ")
+    if answer.fix:
+        yield f"  {answer.fix}", COLORS[None]
 
 
 def _statement(statement: StatementEvaluation, request: WebIdentityRequest, verbose: bool) -> Iterator[Line]:

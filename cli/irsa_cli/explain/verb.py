@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from irsa.evaluation import Decision, TrustDocumentError, WebIdentityRequest
-from irsa.rules.annotations import AUDIENCE
+from irsa.rules import commands
+from irsa.rules.annotations import AUDIENCE, ROLE_ARN
 from irsa.rules.arns import parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake, listed, named, visible
 from irsa.rules.subjects import check_subject, is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
-from irsa_cli.explain.answer import Explanation, after_provider, by_trust_policy
+from irsa_cli.explain.answer import Explanation, after_provider, by_trust_policy, wrong_annotation
 from irsa_cli.explain.text import lines
 from irsa_cli.options import stack_name
 from irsa_cli.report.json import as_object, document
@@ -119,7 +120,7 @@ def _live(options: argparse.Namespace) -> Explanation:
     )
     cluster = None if options.issuer and options.audience else _cluster(_place(subject), options.issuer, declared)
     issuer = options.issuer or (cluster.issuer if cluster else "")
-    audience, assumed = options.audience, ""
+    audience, assumed, annotations = options.audience, "", None
     if cluster and not audience:
         annotations = cluster.service_account(*subject.split(":"))
         audience = (annotations or {}).get(AUDIENCE)
@@ -131,7 +132,28 @@ def _live(options: argparse.Namespace) -> Explanation:
     except TrustDocumentError as error:
         raise CouldNotLookError(f"not a trust policy: {error}") from error
     answer = replace(answer, assumed=assumed, binding=binding.key if binding else "")
-    return after_provider(answer, aws_account.client_ids(request.provider_arn))
+    answer = after_provider(answer, aws_account.client_ids(request.provider_arn))
+    if cluster is None or annotations is None:
+        return answer
+    found = wrong_annotation(answer.service_account, answer.role, annotations)
+    is_next = found and answer.decision is Decision.ALLOWED
+    fix = _command_to_annotate(answer, annotations, cluster, declared) if is_next else ""
+    return replace(answer, annotation=found, fix=fix)
+
+
+def _command_to_annotate(
+    answer: Explanation, annotations: Mapping[str, str], cluster: "LiveCluster", declared: DeclaredStack | None
+) -> str:
+    """Return the command by which a service account gets the role; empty where that is somebody's choice."""
+    if declared:
+        bindings = (binding for binding in declared.bindings if binding.role_arn == answer.role)
+        service_accounts = (each for binding in bindings for each in binding.service_accounts)
+        of_stack = next((each for each in service_accounts if str(each) == answer.service_account), None)
+        return of_stack.command_to_restore(declared.stack, annotations) if of_stack else ""
+    if annotations.get(ROLE_ARN):
+        return ""
+    namespace, name = answer.service_account.split("/")
+    return commands.annotate(namespace, name, ROLE_ARN, answer.role, cluster.context if cluster.is_in_file else None)
 
 
 def _binding(key: str, declared: DeclaredStack | None) -> DeclaredBinding | None:

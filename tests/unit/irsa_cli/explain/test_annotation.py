@@ -1,0 +1,90 @@
+"""What `irsa explain` says of a service account's annotation, without which no Pod asks for the role.
+
+The webhook reads the annotation alone: https://docs.aws.amazon.com/eks/latest/userguide/pod-configuration.html
+"""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from irsa_cli.main import main
+from tests.fuzz.live_states import ROLE, State
+from tests.fuzz.test_live_states import live
+from tests.unit.irsa_cli.test_hostile_text import calm_number
+
+KEY = "eks.amazonaws.com/role-arn"
+OTHER = "arn:aws:iam::111122223333:role/other"
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
+    """Return a state in which the role `app` admits web/app."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    return State(0, calm_number())
+
+
+@pytest.fixture
+def explain(state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    def explained(annotations: dict[str, str] | None, *words: str) -> tuple[int, str]:
+        state.annotations = annotations
+        live(state, tmp_path, monkeypatch)
+        code = main(["explain", "web/app", ROLE, *words])
+        return code, capsys.readouterr().out
+
+    return explained
+
+
+@pytest.mark.parametrize("annotations", [{}, {KEY: ""}])
+def test_a_missing_annotation_is_said_with_the_command_that_sets_it(
+    state: State, explain: Any, annotations: dict[str, str]
+) -> None:
+    """Protects a newcomer whose trust policy is right: without the annotation the Pods still get nothing."""
+    code, page = explain(annotations)
+    _, document = explain(annotations, "--json")
+
+    command = page.splitlines()[-1].strip()
+    said = f"web/app has no {KEY}, so its Pods get no credentials"
+    assert code == 0
+    assert " ".join(page.split()).endswith(f"annotation: {said} {command}")
+    assert shlex.split(command) == [
+        *("kubectl", "annotate", "serviceaccount", "app", "-n", "web", "--context", state.context, "--overwrite"),
+        f"{KEY}={ROLE}",
+    ]
+    answer = json.loads(document)
+    assert (answer["annotation"], answer["fix"]) == (said, command)
+
+
+def test_another_role_is_said_and_left(explain: Any) -> None:
+    """Protects a service account at work: which of two roles it needs is for its owner to say."""
+    _, page = explain({KEY: OTHER})
+
+    assert "".join(page.split("annotation: ")[1:]).split() == (
+        f"web/app has the {KEY} {OTHER}, so its Pods ask for that role".split()
+    )
+
+
+def test_of_a_stack_the_stack_restores_it(explain: Any) -> None:
+    """Protects from drift: what the stack declares is not written by hand."""
+    _, page = explain({}, "--stack", "dev")
+
+    assert page.splitlines()[-1].strip().startswith("pulumi up ")
+
+
+def test_who_is_denied_gets_no_command(state: State, explain: Any) -> None:
+    """Protects from an annotation that would help nobody: the role refuses the service account first."""
+    assert state.live_role
+    state.live_role["AssumeRolePolicyDocument"]["Statement"] = []
+    code, page = explain({})
+
+    assert code == 1
+    assert " ".join(page.split()).endswith(f"annotation: web/app has no {KEY}, so its Pods get no credentials")
+
+
+def test_the_right_annotation_needs_no_word(explain: Any) -> None:
+    """Protects the reader: what is as it should be is not mentioned."""
+    assert "annotation:" not in explain({KEY: ROLE})[1]
+    assert "annotation:" not in explain(None)[1]
