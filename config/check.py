@@ -1,6 +1,7 @@
 """Check stack files against every rule, without engine, credentials or network; with --live, against AWS too."""
 
 import argparse
+import codecs
 import re
 import sys
 from collections.abc import Sequence
@@ -177,7 +178,8 @@ def _is_written(path: Path, old: str, new: str) -> bool:
     reason = f"{named(str(path))} was changed meanwhile: run it again" if text_of(path) != old else ""
     try:
         if not reason:
-            write(path, new)
+            mark = "\ufeff" if path.read_bytes().startswith(codecs.BOM_UTF8) else ""
+            write(path, mark + new)
     except CouldNotLookError as error:
         reason = str(error)
     if reason:

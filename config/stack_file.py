@@ -279,7 +279,7 @@ def _region(key: Any, node: Any, name: str, mistakes: list[LocatedMistake]) -> s
 
 
 def text_of(path: Path) -> str:
-    """Return the text of a YAML file, with its line endings.
+    """Return the text of a YAML file, with its line endings and without the byte order mark of Windows' editors.
 
     Raises:
         Mistake: The file is too large.
@@ -288,7 +288,7 @@ def text_of(path: Path) -> str:
     content = read_at_most(path, LARGEST)
     if content is None:
         raise Mistake("a file of more than 16 MiB", "at most 16 MiB", "divide it over several stacks")
-    return content.decode()
+    return content.decode("utf-8-sig")
 
 
 def composed(text: str) -> Any:

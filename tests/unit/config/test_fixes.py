@@ -104,18 +104,22 @@ def test_each_common_error_is_fixed(project: Path, right: str) -> None:
     assert project.read_text() == GOOD
 
 
-@given(st.sets(st.sampled_from([*ERRORS]), min_size=1), st.sampled_from(["\n", "\r\n"]))
+@given(
+    st.sets(st.sampled_from([*ERRORS]), min_size=1), st.sampled_from(["\n", "\r\n"]), st.sampled_from(["", "\ufeff"])
+)
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_errors_together_are_fixed_and_all_else_stays(project: Path, rights: set[str], ending: str) -> None:
-    """Protects comments, order and line endings: whatever is wrong together, the fixed file is the right one."""
+def test_errors_together_are_fixed_and_all_else_stays(
+    project: Path, rights: set[str], ending: str, byte_order_mark: str
+) -> None:
+    """Protects comments, order, line endings and the mark of Windows' editors: the fixed file is the right one."""
     text = GOOD
     for right in rights:
         # Where two are of one word, only one is made.
         text = text.replace(right, ERRORS[right]) if right in text else text
-    project.write_bytes(text.replace("\n", ending).encode())
+    project.write_bytes((byte_order_mark + text.replace("\n", ending)).encode())
 
     assert check("--fix") == 0
-    assert project.read_bytes() == GOOD.replace("\n", ending).encode()
+    assert project.read_bytes() == (byte_order_mark + GOOD.replace("\n", ending)).encode()
 
 
 @pytest.mark.parametrize(
