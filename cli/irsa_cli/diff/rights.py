@@ -25,10 +25,8 @@ from irsa_cli.found import FoundAwsAccount, FoundCluster, FoundRole, FoundServic
 from irsa_cli.inventory.admissions import ANYBODY, Claims, Trust, TrustPolicy, admitted, trusts
 from irsa_cli.inventory.facts import is_of_kubernetes
 
-# What stands for a wildcard where a pattern is tried: one is likely to match no other pattern of the role.
-FILLINGS = [FILLING, *(letter * length for length in (9, 1, 30) for letter in string.ascii_lowercase + string.digits)]
-# With more patterns than these, each is tried with fewer fillings.
-MANY_PATTERNS, FEW_FILLINGS = 10, 37
+# What stands for a wildcard where patterns combine in too many ways: one is likely to match no other pattern.
+FILLINGS = [FILLING, *(letter * 9 for letter in string.ascii_lowercase + string.digits)]
 MOST_FILLED = 8
 UNDECIDED = "its trust policy has conditions that irsa cannot evaluate"
 VARIABLES = "its trust policy has policy variables, which irsa does not try"
@@ -294,7 +292,8 @@ def _rights(compared: _Compared, issuer: str, claims: Claims, group: int) -> lis
         subject = subject_of(each.namespace, each.name)
         if each.cluster:
             names.append(subject)
-        elif subject in compared.invented[issuer]:
+        # Some service account may exist that has an invented name.
+        if subject in compared.invented[issuer]:
             patterns.add(compared.invented[issuer][subject])
     widest = [each for each in sorted(patterns) if not any(_covers(other, each) for other in patterns - {each})]
     such_as: dict[str, list[str]] = {each: [] for each in widest}
@@ -352,11 +351,9 @@ def _invented(subjects: frozenset[str]) -> dict[str, str]:
     Of those that the same patterns match, one is enough. It stands for the narrowest of them.
     """
     patterns = {each: regular_expression(each).fullmatch for each in subjects if is_pattern(each)}
-    fillings = FILLINGS[: FEW_FILLINGS if len(patterns) > MANY_PATTERNS else None]
-    tried = [name for pattern in sorted(patterns) for name in _filled(pattern, fillings)]
-    namespaces = sorted({each.partition(":")[0] for each in patterns if not is_pattern(each.partition(":")[0])})
-    tried += [found for each in namespaces if (found := stranger(subjects - {f"{each}:*"}, each))]
-    tried += representatives(subjects, SERVICE_ACCOUNT) or ()
+    tried = representatives(subjects, SERVICE_ACCOUNT)
+    if tried is None:
+        tried = tuple(name for pattern in sorted(patterns) for name in _filled(pattern, FILLINGS))
     found_by: dict[tuple[str, ...], str] = {}
     for name in tried:
         if name not in subjects:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from irsa.evaluation.answers import Decision, WebIdentityRequest
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import Statement, parse
-from irsa.evaluation.patterns import matches, pattern_of
+from irsa.evaluation.patterns import ends_of_match, pattern_of
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.grammar import split_operator
 from irsa.rules.mistakes import Mistake
@@ -182,11 +182,10 @@ def subjects_of_claim(claim: str) -> Iterator[str]:
     """Yield the `namespace:name` patterns that a pattern of `sub` amounts to, whatever its wildcards stand for."""
     # As IAM reads it, `**` is `*`; each of very many would be a way of its own.
     claim = re.sub(r"\*+", "*", claim)
-    for end in range(1, len(claim) + 1):
-        if matches(CLAIM_PREFIX, pattern_of(claim[:end], wildcards=True)):
-            yield from _with_one_colon(claim[end:])
-            if claim[end - 1] == "*":
-                yield from _with_one_colon(claim[end - 1 :])
+    for end in ends_of_match(CLAIM_PREFIX, pattern_of(claim, wildcards=True)):
+        yield from _with_one_colon(claim[end:])
+        if claim[end - 1] == "*":
+            yield from _with_one_colon(claim[end - 1 :])
 
 
 def _with_one_colon(rest: str) -> Iterator[str]:

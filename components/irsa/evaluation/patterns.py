@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 
 
@@ -38,6 +38,21 @@ def matches(text: str, pattern: Pattern) -> bool:
         else:
             return False
     return all(part is Wildcard.MANY for part in pattern[position:])
+
+
+def ends_of_match(text: str, pattern: Pattern) -> Iterator[int]:
+    """Yield the lengths of the pattern's beginnings that match the whole text, which is not empty; shortest first."""
+    # The lengths of the text's beginnings that the pattern's beginning matches.
+    reached = {0}
+    for length, part in enumerate(pattern, start=1):
+        if part is Wildcard.MANY:
+            reached = set(range(min(reached), len(text) + 1))
+        else:
+            reached = {at + 1 for at in reached if at < len(text) and part in (Wildcard.ONE, text[at])}
+        if not reached:
+            return
+        if len(text) in reached:
+            yield length
 
 
 @functools.lru_cache(10_000)

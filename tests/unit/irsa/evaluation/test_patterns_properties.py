@@ -6,7 +6,7 @@ import re
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from irsa.evaluation.patterns import matches, overlap, pattern_of, regular_expression
+from irsa.evaluation.patterns import ends_of_match, matches, overlap, pattern_of, regular_expression
 from tests.unit.irsa.evaluation.glob_oracle import glob
 
 TEXTS = st.text("ab.\n", max_size=8)
@@ -30,6 +30,16 @@ def test_the_regular_expression_matches_what_the_evaluator_does(pattern: str, te
     found = regular_expression(pattern).fullmatch(text) is not None
 
     assert found == matches(text, pattern_of(pattern, wildcards=True))
+
+
+@given(st.text("ab:", min_size=1, max_size=5), st.text("ab:*?", max_size=8))
+@example("ab", "a*b")
+@example("ab", "**")
+def test_the_beginnings_that_match_are_all_found(text: str, pattern: str) -> None:
+    """Protects rights by a wildcard in front of the colon: where `system:serviceaccount:` may end, a name may begin."""
+    expected = [end for end in range(1, len(pattern) + 1) if glob(pattern[:end], text)]
+
+    assert list(ends_of_match(text, pattern_of(pattern, wildcards=True))) == expected
 
 
 # Of two patterns this short that overlap, a text of this length matches both: each star stands for a part of the other.

@@ -1,6 +1,7 @@
 """Who gains and who loses the right to assume a role, case by case, as IAM's documentation decides."""
 
 import json
+import string
 from typing import Any
 
 import pytest
@@ -63,6 +64,14 @@ def test_a_changed_trust(before: list[str], after: list[str], gains: set[str], l
     assert not found.may_gain
     assert not found.may_lose
     assert not found.cannot_tell
+
+
+def test_a_pattern_is_seen_whatever_exists() -> None:
+    """Protects reviewers: a service account of the name that stands for the others hides none of them."""
+    everyone = [f"a:{letter}" for letter in string.ascii_lowercase + string.digits]
+    (right,) = rights_of(changed(trust("a:*"), trust("b:one")), live=everyone).loses
+
+    assert (right.service_account, len(right.such_as)) == ("a/*", len(everyone))
 
 
 def test_a_pattern_names_those_that_exist() -> None:
