@@ -262,7 +262,8 @@ def _run(
 
 def _failed(command: str, said: str, code: int) -> CouldNotLookError:
     message = " ".join(said.split()).removeprefix("error: ")
-    return CouldNotLookError(f"{command}: {named(message) if message else f'exit code {code}'}")
+    advice = "; `pulumi stack ls` lists the stacks" if message.startswith("no stack named") else ""
+    return CouldNotLookError(f"{command}: {named(message) if message else f'exit code {code}'}{advice}")
 
 
 def parse_state(state: Mapping[str, Any], stack: str | None = None) -> DeclaredStack:

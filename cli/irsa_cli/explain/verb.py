@@ -11,7 +11,7 @@ from irsa.evaluation import Decision, TrustDocumentError, WebIdentityRequest
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
 from irsa.rules.arns import parse_iam_arn, provider_of_role
-from irsa.rules.mistakes import Mistake, listed, named, visible
+from irsa.rules.mistakes import Mistake, listed, named, nearest, visible
 from irsa.rules.subjects import check_subject, is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
@@ -172,10 +172,12 @@ def _role(
         aws_account = aws_accounts.only()
         found = aws_account.role(role)
         if found is None:
-            keys = (
-                f"stack {named(declared.stack)} no binding of that key" if declared else "a binding's key needs --stack"
-            )
-            raise CouldNotLookError(f"AWS account {aws_account.number} has no role {named(role)}, and {keys}")
+            text = f"AWS account {aws_account.number} has no role {named(role)}, and "
+            if declared is None:
+                raise CouldNotLookError(f"{text}a binding's key needs --stack")
+            near = nearest(role, [each.key for each in declared.bindings], "")
+            text += f"stack {named(declared.stack)} no binding of that key"
+            raise CouldNotLookError(f"{text}; {near}" if near else text)
         return aws_account, found
     arn, by_arn = parse_iam_arn(role, "role"), aws_accounts.of_arn(role)
     if by_arn is None:

@@ -240,5 +240,5 @@ def test_a_preview_that_fails_may_print_json(tmp_path: Path, monkeypatch: pytest
     assert answer.problem == "pulumi preview: exit code 255"
 
     program.write_text("#!/bin/sh\necho 'error: no stack named dev' >&2\nexit 255\n")
-    with pytest.raises(CouldNotLookError, match=r'^pulumi preview: "no stack named dev"$'):
+    with pytest.raises(CouldNotLookError, match=r'^pulumi preview: "no stack named dev"; `pulumi stack ls` lists'):
         previewed("dev")

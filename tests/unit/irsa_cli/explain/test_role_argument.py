@@ -61,14 +61,21 @@ def test_a_key_takes_precedence_over_a_role_of_its_name(
     ("words", "said"),
     [
         (["apq"], "AWS account 111122223333 has no role apq, and a binding's key needs --stack"),
-        (["apq", "--stack", "dev"], "AWS account 111122223333 has no role apq, and stack dev no binding of that key"),
+        (
+            ["apq", "--stack", "dev"],
+            "AWS account 111122223333 has no role apq, and stack dev no binding of that key; did you mean 'app'?",
+        ),
+        (
+            ["other", "--stack", "dev"],
+            "AWS account 111122223333 has no role other, and stack dev no binding of that key",
+        ),
         ([ROLE], f"AWS account 111122223333 has no role {ROLE}"),
     ],
 )
 def test_what_is_neither_a_role_nor_a_key_is_said(
     state: State, ready: Ready, capsys: pytest.CaptureFixture[str], words: list[str], said: str
 ) -> None:
-    """Protects who misspells it: what was looked for, and where."""
+    """Protects who misspells it: what was looked for, and where, and the key that is near."""
     state.live_role = None
     ready(state)
 
