@@ -56,13 +56,13 @@ class ServiceAccountRole(pulumi.ComponentResource):
         for warning in spec.warnings:
             pulumi.log.warn(warning, self)
         self._spec = spec
-        role = self._role(spec.role) if spec.role else None
+        policies = [(policy, self._policy(policy)) for policy in spec.policies]
+        role = self._role(spec.role, [resource for _, resource in policies]) if spec.role else None
         if role:
             self.role_arn, self.role_name = role.arn, role.name
         else:
             self.role_arn = pulumi.Output.from_input(_input(spec.role_arn))
             self.role_name = self.role_arn.apply(lambda arn: arn.rsplit("/", 1)[-1])
-        policies = [(policy, self._policy(policy)) for policy in spec.policies]
         attached = self._permissions(role, policies) if role else []
         self.annotations = self._webhook_annotations()
         if spec.service_account:
@@ -126,7 +126,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
             retain_on_delete=self._spec.retain_on_delete,
         )
 
-    def _role(self, role: CreatedRole) -> aws.iam.Role:
+    def _role(self, role: CreatedRole, policies: Sequence[aws.iam.Policy]) -> aws.iam.Role:
         return aws.iam.Role(
             role.logical_name.name,
             assume_role_policy=_input(role.trust_policy),
@@ -135,7 +135,9 @@ class ServiceAccountRole(pulumi.ComponentResource):
             # Without the merge, a role whose name turns out wrong fails a step of the event loop earlier, and the SDK
             # adds an InvalidStateError to the mistake.
             opts=pulumi.ResourceOptions.merge(
-                self._child(aws.iam.Role, role.logical_name, role.import_id),
+                # With a role that is replaced go its attachments, and the engine lets nothing else wait for them. IAM
+                # refuses to delete a policy that is still attached, if that is replaced too.
+                self._child(aws.iam.Role, role.logical_name, role.import_id, after=policies),
                 pulumi.ResourceOptions(ignore_changes=list(role.ignored_changes)),
             ),
             **{setting: _input(value) for setting, value in role.settings.items()},

@@ -83,6 +83,13 @@ def test_the_account_waits_for_every_permission(deploy: Any) -> None:
     assert permissions <= set(deployed.one(ACCOUNT).dependencies)
 
 
+def test_the_role_waits_for_its_policies(deploy: Any) -> None:
+    """Protects an `up` that replaces both: the engine deletes the policy only once the role's attachments are gone."""
+    deployed = deploy({**PAGE, "policy_arns": {"a": "arn:aws:iam::aws:policy/A"}})
+
+    assert deployed.one(ROLE).dependencies == [deployed.one(POLICY).urn]
+
+
 def test_an_existing_account_is_read_before_it_is_patched(deploy: Any) -> None:
     """Protects a misspelled name: a patch of a missing account would create it, so it is read first, which fails."""
     deployed = deploy({**PAGE, "service_account": {"name": "theirs", "namespace": "team-a", "create": False}})

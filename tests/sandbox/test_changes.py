@@ -1,6 +1,7 @@
 """Each change of a stack file in docs/reference/changes.md, on the real engine."""
 
 from collections.abc import Callable, Iterator
+from time import sleep
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from tests.sandbox.changes import (
     up,
     walk,
 )
+from tests.sandbox.failing_api import failing_aws
 from tests.sandbox.project import Project
 from tests.sandbox.test_changes_clusters import GROWING, MOVING
 
@@ -460,6 +462,20 @@ def test_what_is_not_kept_first_is_deleted(deploy: Callable[..., Project], cloud
     assert did == rows()["`create: true` to `false` at once"].counts
     assert cloud.kubectl("get", "serviceaccount", "gone-sa").returncode != 0
     assert "gone-sa" in project.refused("preview")
+
+
+def test_a_role_and_its_policy_are_replaced_together(deploy: Callable[..., Project], cloud: Any) -> None:
+    """Protects an `up` of other paths: IAM refuses to delete a policy until it is detached, however long that takes."""
+    project = deploy({"bindings": {"app": named("both")}})
+    project.up()
+    project.set({"defaults": {"path": "/irsa/"}, "bindings": {"app": named("both")}})
+    with failing_aws({"DetachRolePolicy": lambda: sleep(4)}, cloud.aws_address) as address:
+        arguments = ("up", "--yes", "--skip-preview")
+        answer = cloud.pulumi(project.folder, *arguments, **project.variables, AWS_ENDPOINT_URL=address)
+
+    assert answer.returncode == 0, answer.stdout
+    assert cloud.aws("iam").get_role(RoleName="both-role")["Role"]["Path"] == "/irsa/"
+    assert project.up() == {}
 
 
 def test_every_row_is_walked() -> None:
