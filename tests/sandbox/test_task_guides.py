@@ -69,6 +69,8 @@ BACKENDS = {
     f"pulumi login '{S3}'": f"export PULUMI_BACKEND_URL='{PATH_STYLE}'",
     # These need an account of Pulumi Cloud.
     "pulumi login": "",
+    "pulumi org set-default ": "",
+    "pulumi env run ": "",
     "pulumi stack init my-organization/prod": "",
 }
 
