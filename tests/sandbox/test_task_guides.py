@@ -1,6 +1,7 @@
 """The guides that begin with nothing: their commands as they stand, in one shell, on a copy of this repository."""
 
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -33,6 +34,22 @@ NOT_HERE = {
     "own-program": "tests/sandbox/test_package_consumer.py and the tests of the examples",
 }
 HOST = "https://HOST/ORGANIZATION/irsa"
+# What troubleshooting.md quotes of the engine, without names and numbers.
+ENGINE_TEXTS = (
+    "is missing configuration",
+    "passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE environment variables",
+    "incorrect passphrase",
+    "no stack selected",
+    "no stack named",
+    "must be set for login during non-interactive CLI sessions",
+    "found in the workspace at version",
+    "the stack is currently locked by",
+    "failed to load checkpoint",
+    "pending operations from previous deployment",
+    "violates plan",
+)
+# The language host's, and ours.
+OTHER_TEXTS = ("The 'virtualenv' option in Pulumi.yaml is set to", "is for the sandbox only")
 # `pulumi new` takes a folder, or a repository by HTTPS or SSH; of one with a tag, it makes a clone such as the test's.
 RELEASE = f"{HOST}.git/tree/v{VERSION}"
 # By the start of a command that does not run here, what runs in its place.
@@ -69,6 +86,8 @@ BACKENDS = {
     f"pulumi login '{S3}'": f"export PULUMI_BACKEND_URL='{PATH_STYLE}'",
     # These need an account of Pulumi Cloud.
     "pulumi login": "",
+    "pulumi org set-default ": "",
+    "pulumi env run ": "",
     "pulumi stack init my-organization/prod": "",
 }
 
@@ -184,6 +203,18 @@ def test_several_clusters_and_one_less(follow: Follow, green: str, project: Path
 def test_roles_in_other_accounts(follow: Follow, green: str, project: Path) -> None:
     """Protects each of the three ways; the OIDC provider of the other AWS account, and its roles, exist."""
     follow("aws-accounts", UP, project)
+
+
+def test_the_engine_says_what_troubleshooting_quotes(cloud: Any) -> None:
+    """Protects who searches the page for a message: it has the words of this engine, not of an earlier one."""
+    section = (guide.GUIDES / "troubleshooting.md").read_text().partition("\n## Pulumi\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+    assert [row for row in rows if not any(text in row for text in ENGINE_TEXTS + OTHER_TEXTS)] == []
+
+    pulumi = shutil.which("pulumi", path=cloud.environment()["PATH"])
+    assert pulumi
+    engine = Path(pulumi).read_bytes()
+    assert [text for text in ENGINE_TEXTS if text.encode() not in engine] == []
 
 
 def test_every_guide_is_followed() -> None:

@@ -134,7 +134,9 @@ def test_the_guides_commands_create_the_roles_and_their_rights(cloud: Any) -> No
             assert words[0] == "gh" or words[:3] == ["aws", "eks", "create-access-entry"], command
     iam = cloud.aws("iam")
     policies = iam.list_role_policies(RoleName="irsa-deploy-prod")["PolicyNames"]
-    may = cloud.kubectl("auth", "can-i", "create", "serviceaccounts/token", "--as=somebody", "--as-group=irsa-deploy")
+    # `serviceaccounts/token` would ask about a service account of the name `token`.
+    create_token = ("auth", "can-i", "create", "serviceaccounts", "--subresource=token")
+    may = cloud.kubectl(*create_token, "--as=somebody", "--as-group=irsa-deploy")
     for policy in policies:
         iam.delete_role_policy(RoleName="irsa-deploy-prod", PolicyName=policy)
     iam.delete_role(RoleName="irsa-deploy-prod")

@@ -1,5 +1,8 @@
 """What STS's answers mean: AWS's own words, of the reference's table Error -> cause and the STS API's errors."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from irsa_cli.live.sts import Refused
@@ -104,3 +107,15 @@ def test_every_row_can_be_reached_and_named() -> None:
         assert "{" not in answer.meaning + answer.fix
         assert answer.outcome is cause.outcome
         assert cause.meaning.format_map(NAMES) in answer.meaning
+
+
+def test_the_troubleshooting_page_has_each_answer() -> None:
+    """Protects who searches the page for what STS said: each answer that prove knows has a row, and none only there."""
+    page = (Path(__file__).parents[3] / "docs/guides/troubleshooting.md").read_text()
+    table = page.partition("## Answers of STS to a Pod")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)(?:: ([^`]*))?` \|", table, re.MULTILINE)
+    # No message of its own: what STS says of a token that it cannot read.
+    known = [cause for cause in CAUSES if cause.code and (cause.code, cause.words) != ("InvalidIdentityToken", "")]
+
+    assert [c for c in known if not any(c.code == code and c.words in words for code, words in rows)] == []
+    assert {code for code, _ in rows} == {cause.code for cause in known}
