@@ -225,6 +225,8 @@ def _read(old: ResourceState, new: ResourceState, reasons: Iterable[str]) -> Map
 
 
 def _digest(text: str) -> Mapping[str, Any]:
+    if not text.strip():
+        raise OtherFormError("it is empty, as after a command that failed: what pulumi said is on standard error")
     try:
         digest = _object(json.loads(text), "the document")
     except (ValueError, RecursionError):

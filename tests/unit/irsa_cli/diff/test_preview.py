@@ -15,7 +15,8 @@ OLD, NEW = (resource(POLICY, "p", {"name": name}) for name in ("old", "new"))
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "not JSON"),
+        ("\n", "it is empty, as after a command that failed"),
+        ("Previewing update (dev)", "not JSON"),
         ('{"sequence":0}\n{"sequence":1}\n', "PULUMI_ENABLE_STREAMING_JSON_PREVIEW"),
         ("[]", "the document is not a JSON object"),
         ("{}", "no steps, diagnostics or changeSummary"),

@@ -111,7 +111,7 @@ def test_a_preview_that_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str
         (["--preview", "missing.json"], "cannot read missing.json: No such file"),
         (["--preview", "."], "cannot read .: Is a directory"),
         (["--preview", "latin.json"], "latin.json is not UTF-8 text"),
-        (["--preview", "empty.json"], "empty.json is not what `pulumi preview --json` prints: not JSON"),
+        (["--preview", "empty.json"], "empty.json is not what `pulumi preview --json` prints: it is empty"),
         (["--preview", "preview.json", "--stack", "prod"], "the preview is of stack dev, not of prod"),
         (["--preview", "preview.json", "--json", "--markdown", "-"], "--json and --markdown - both print"),
         (["--preview", "preview.json", "--markdown", "no/such.md"], "cannot write no/such.md: No such file"),
