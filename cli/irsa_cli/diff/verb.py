@@ -69,7 +69,8 @@ def run(options: argparse.Namespace) -> int:
         raise CouldNotLookError("--json and --markdown - both print: use one of them, or write the Markdown to a file")
     preview = _preview(options)
     if preview.errors:
-        sys.stderr.write(f"irsa diff: the preview of stack {named(preview.stack or options.stack or '')} failed\n")
+        stack = preview.stack or options.stack
+        sys.stderr.write(f"irsa diff: the preview{f' of stack {named(stack)}' if stack else ''} failed\n")
         lines = (line for each in preview.errors for line in each.splitlines())
         # GitHub's runner takes `::` for a command behind spaces, too.
         escaped = (re.sub(r"^\s*:(?=:)", r"\\x3a", visible(line.rstrip())) for line in lines)
