@@ -15,6 +15,7 @@ from irsa.evaluation.admission import FILLING, subjects_of_claim
 from irsa.evaluation.document import Condition, Statement, parse
 from irsa.evaluation.patterns import regular_expression
 from irsa.rules.arns import issuer_of_provider, oidc_provider_arn
+from irsa.rules.grammar import VERSION
 from irsa.rules.mistakes import Mistake
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_of
@@ -256,13 +257,16 @@ def _compared(
     too_many = any(representatives(frozenset(each), SERVICE_ACCOUNT) is None for each in subjects.values()) or any(
         representatives(frozenset(each), AUDIENCE) is None for each in audiences.values()
     )
-    problem = VARIABLES if _with_variables(before) != _with_variables(after) else ""
+    with_variables = [_with_variables(*each) for each in parsed]
+    client_ids = [{each.provider_arn: each.client_ids for each in side.trusts} for side in (before, after)]
+    # A variable may stand for an audience.
+    has_variables = with_variables[0] != with_variables[1] or (with_variables[0] and client_ids[0] != client_ids[1])
     return _Compared(
         role,
         (before, after),
         {issuer: frozenset(each for each in those if not is_pattern(each)) for issuer, those in subjects.items()},
         {issuer: _invented(frozenset(those)) for issuer, those in subjects.items()},
-        problem or (TOO_MANY if too_many and before != after else ""),
+        VARIABLES if has_variables else TOO_MANY if too_many and before != after else "",
     )
 
 
@@ -463,12 +467,12 @@ def _names_service_accounts(condition: Condition) -> bool:
     return condition.operator.lower() == "null" or all(any(subjects_of_claim(each)) for each in values)
 
 
-def _with_variables(side: _Side) -> set[object]:
-    """Return the statements with policy variables in the values of a condition."""
+def _with_variables(version: str, statements: Iterable[Statement]) -> set[object]:
+    """Return the statements with policy variables in the values of a condition; an older version has none."""
     return {
         _comparable(each)
-        for each in side.statements
-        if any("${" in value for condition in each.conditions for value in condition.wanted)
+        for each in statements
+        if version == VERSION and any("${" in value for condition in each.conditions for value in condition.wanted)
     }
 
 

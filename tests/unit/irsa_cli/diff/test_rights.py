@@ -445,6 +445,22 @@ def test_who_cannot_be_tried_is_no_nobody(conditions: Any) -> None:
     assert [each.role for each in found.cannot_tell] == ["my-role"]
 
 
+def test_a_version_that_brings_variables() -> None:
+    """The attack: only the Version changes, and what was plain text stands for the token's audience."""
+    new = for_conditions({"StringLike": {SUB: f"{CLAIM}${{{AUD}}}:x"}})
+
+    assert [each.role for each in rights_of(changed({**new, "Version": "2008-10-17"}, new)).cannot_tell] == ["my-role"]
+    assert rights_of(changed(new, new)) == rights_of()
+
+
+def test_a_client_id_that_a_variable_stands_for() -> None:
+    """The attack: no trust policy changes, and a client ID is the namespace of whom a variable lets in."""
+    there = role(for_conditions({"StringLike": {SUB: f"{CLAIM}${{{AUD}}}:x"}}))
+    found = rights_of(step("update", oidc_provider("team-a"), oidc_provider("team-a", "team-b")), state=[there])
+
+    assert [each.role for each in found.cannot_tell] == ["my-role"]
+
+
 @pytest.mark.parametrize("added", ["repo:stranger/*", "r?po:stranger/*"])
 def test_an_issuer_is_no_cluster_for_one_service_account(added: str) -> None:
     """The attack: a subject of Kubernetes among those of GitHub, beside which another repository gains unseen."""
