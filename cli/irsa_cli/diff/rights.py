@@ -234,26 +234,13 @@ def _compared(
     role: Role, roles: Iterable[Role | None], snapshots: tuple[Snapshot, Snapshot], issuers: Collection[str]
 ) -> _Compared:
     parsed = [_parsed(each) for each in roles]
-    managed = {arn for snapshot in snapshots for arn in snapshot.client_ids if _is_own(arn, role)}
-    issuers = {*issuers, *filter(eks_region, (arn.partition(":oidc-provider/")[2] for arn in managed))}
-    # Where one side names service accounts, the issuer is a cluster's for the other side too, which may name nobody,
-    # or anybody.
-    of_kubernetes = {
-        each.issuer
-        for side in _sides(role, parsed, snapshots, issuers)
-        for each in side.trusts
-        if is_of_kubernetes(each)
-    }
-    before, after = (
-        side._replace(trusts=[each for each in side.trusts if each.issuer in of_kubernetes])
-        for side in _sides(role, parsed, snapshots, of_kubernetes)
-    )
+    before, after = _of_kubernetes(role, parsed, snapshots, issuers)
     subjects: dict[str, set[str]] = {}
     for trust in (*before.trusts, *after.trusts):
         conditions = (each for statement in trust.statements.values() for each in trust.conditions(statement, "sub"))
         values = {_as_compared(value, each.operator) for each in conditions for value in each.wanted}
         subjects.setdefault(trust.issuer, set()).update(s for value in values for s in subjects_of_claim(value))
-    audiences = _audiences_by_provider([each for _, those in parsed for each in those], role, of_kubernetes)
+    audiences = _audiences_by_provider([each for _, those in parsed for each in those], role, subjects)
     too_many = any(representatives(frozenset(each), SERVICE_ACCOUNT) is None for each in subjects.values()) or any(
         representatives(frozenset(each), AUDIENCE) is None for each in audiences.values()
     )
@@ -273,6 +260,23 @@ def _compared(
 def _as_compared(value: str, operator: str) -> str:
     """Return a value as service accounts have it: their names have no upper case."""
     return value.lower() if "ignorecase" in operator.lower() else value
+
+
+def _of_kubernetes(
+    role: Role,
+    parsed: Collection[tuple[str, tuple[Statement, ...]]],
+    snapshots: Collection[Snapshot],
+    issuers: Collection[str],
+) -> Iterator[_Side]:
+    """Yield a role before and after, as to the OIDC providers of clusters alone."""
+    managed = {arn for snapshot in snapshots for arn in snapshot.client_ids if _is_own(arn, role)}
+    issuers = {*issuers, *filter(eks_region, (arn.partition(":oidc-provider/")[2] for arn in managed))}
+    # Where one side names service accounts, the issuer is a cluster's for the other side too, which may name nobody,
+    # or anybody.
+    sides = _sides(role, parsed, snapshots, issuers)
+    clusters = {each.issuer for side in sides for each in side.trusts if is_of_kubernetes(each)}
+    for side in _sides(role, parsed, snapshots, clusters):
+        yield side._replace(trusts=[each for each in side.trusts if each.issuer in clusters])
 
 
 def _sides(
