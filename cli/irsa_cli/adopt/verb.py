@@ -20,7 +20,7 @@ from irsa_cli.adopt.task import PolicySettings, Ways
 from irsa_cli.discovery import add_discovery_options, discover
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.found import Discovery
-from irsa_cli.live.aws import LiveAwsAccounts, eks_cluster, region_of
+from irsa_cli.live.aws import LiveAwsAccounts, eks_cluster
 from irsa_cli.live.iam import LiveAwsAccount
 from irsa_cli.state import exported_state, parse_state, stack_outputs
 from irsa_cli.whole_file import write
@@ -98,7 +98,7 @@ def run(options: argparse.Namespace) -> int:
         exact_only=options.exact_only,
         drop_dead_issuers=options.drop_dead_issuers is not None,
         dropped_issuers=frozenset(options.drop_dead_issuers or ()),
-        region=region_of(live.session),
+        region=live.session.region_name or "",
         aws_account=live.number,
         file_name=files.name,
         policy_settings=_settings_of_policies(live),
@@ -198,7 +198,7 @@ def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: LiveAws
         return issuer
     if "account" in cluster or not isinstance(cluster.get("name"), str):
         raise CouldNotLookError(f"{where}: its issuer is not known here: add oidcIssuer and oidcProviderArn to it")
-    region = str(cluster.get("region") or file.region or region_of(live.session))
+    region = str(cluster.get("region") or file.region or live.session.region_name or "")
     found = eks_cluster(live.session, cluster["name"], region)
     if found is None:
         raise CouldNotLookError(f"{where}: there is no EKS cluster {named(cluster['name'])} in {named(region)}")

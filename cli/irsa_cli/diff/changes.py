@@ -213,7 +213,7 @@ def _has_known_documents(kind: Kind, step: Step) -> bool:
 
 
 def _is_hidden(value: Any) -> bool:
-    return is_unknown(value) or is_secret(value)
+    return is_unknown(value) or contains_secret(value)
 
 
 def _resource(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from irsa.rules.mistakes import named
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.state import is_secret as is_secret_in_state
+from irsa_cli.state import SECRET
 
 # The strings that stand for a value that is known only during the deployment:
 # https://pkg.go.dev/github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin#pkg-constants
@@ -164,15 +164,14 @@ def is_unknown(value: Any) -> bool:
 
 
 def is_secret(value: Any) -> bool:
-    """Return whether a value is a secret, in a preview or in a state."""
-    return value == SECRET_TEXT or is_secret_in_state(value)
+    """Return whether a value is a secret: in a state, and with --show-secrets in a preview, it is a mapping."""
+    return value == SECRET_TEXT or (isinstance(value, Mapping) and SECRET in value)
 
 
 def contains_secret(value: Any) -> bool:
     """Return whether a value is a secret, or has one within it."""
-    if isinstance(value, Mapping):
-        return any(map(contains_secret, value.values())) or is_secret(value)
-    return any(map(contains_secret, value)) if isinstance(value, list | tuple) else is_secret(value)
+    within = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return is_secret(value) or any(map(contains_secret, within))
 
 
 def parse_resource(value: Any, place: str) -> ResourceState:
@@ -225,9 +224,13 @@ def _read(old: ResourceState, new: ResourceState, reasons: Iterable[str]) -> Map
 
 
 def _digest(text: str) -> Mapping[str, Any]:
+    if not text.strip():
+        raise OtherFormError("it is empty, as after a command that failed: what pulumi said is on standard error")
     try:
         digest = _object(json.loads(text), "the document")
-    except (ValueError, RecursionError):
+    except RecursionError:
+        raise OtherFormError("its values are nested too deeply") from None
+    except ValueError:
         hint = "with PULUMI_ENABLE_STREAMING_JSON_PREVIEW it is a stream, which irsa does not read"
         raise OtherFormError(f"not JSON ({hint})") from None
     if not {"steps", "diagnostics", "changeSummary"} & digest.keys():

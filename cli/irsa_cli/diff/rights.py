@@ -15,6 +15,7 @@ from irsa.evaluation.admission import FILLING, subjects_of_claim
 from irsa.evaluation.document import Condition, Statement, parse
 from irsa.evaluation.patterns import regular_expression
 from irsa.rules.arns import issuer_of_provider, oidc_provider_arn
+from irsa.rules.grammar import VERSION
 from irsa.rules.mistakes import Mistake
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_of
@@ -24,6 +25,7 @@ from irsa_cli.diff.snapshots import Role, Snapshot
 from irsa_cli.found import FoundAwsAccount, FoundCluster, FoundRole, FoundServiceAccount
 from irsa_cli.inventory.admissions import ANYBODY, Claims, Trust, TrustPolicy, admitted, trusts
 from irsa_cli.inventory.facts import is_of_kubernetes
+from irsa_cli.issuers import eks_region
 
 # What stands for a wildcard where patterns combine in too many ways: one is likely to match no other pattern.
 FILLINGS = [FILLING, *(letter * 9 for letter in string.ascii_lowercase + string.digits)]
@@ -232,40 +234,64 @@ def _compared(
     role: Role, roles: Iterable[Role | None], snapshots: tuple[Snapshot, Snapshot], issuers: Collection[str]
 ) -> _Compared:
     parsed = [_parsed(each) for each in roles]
-    assumed = _assumed_client_ids([each for _, statements in parsed for each in statements], role, issuers)
-    managed = snapshots[0].client_ids.keys() | snapshots[1].client_ids.keys()
-    assumed = {arn: client_ids for arn, client_ids in assumed.items() if arn not in managed}
-    before, after = (
-        _side(role, *each, {**assumed, **{arn: ids or () for arn, ids in snapshot.client_ids.items()}}, issuers)
-        for each, snapshot in zip(parsed, snapshots, strict=True)
-    )
-    # Where one side names service accounts, the issuer is a cluster's for the other side too, which may name nobody.
-    of_kubernetes = {each.issuer for each in (*before.trusts, *after.trusts) if is_of_kubernetes(each)}
-    before, after = (
-        side._replace(trusts=[each for each in side.trusts if each.issuer in of_kubernetes]) for side in (before, after)
-    )
+    before, after = _of_kubernetes(role, parsed, snapshots, issuers)
     subjects: dict[str, set[str]] = {}
     for trust in (*before.trusts, *after.trusts):
         conditions = (each for statement in trust.statements.values() for each in trust.conditions(statement, "sub"))
         values = {_as_compared(value, each.operator) for each in conditions for value in each.wanted}
         subjects.setdefault(trust.issuer, set()).update(s for value in values for s in subjects_of_claim(value))
-    audiences = _audiences_by_provider([each for _, statements in parsed for each in statements])
+    audiences = _audiences_by_provider([each for _, those in parsed for each in those], role, subjects)
     too_many = any(representatives(frozenset(each), SERVICE_ACCOUNT) is None for each in subjects.values()) or any(
         representatives(frozenset(each), AUDIENCE) is None for each in audiences.values()
     )
-    problem = VARIABLES if _with_variables(before) != _with_variables(after) else ""
+    with_variables = [_with_variables(*each) for each in parsed]
+    client_ids = [{each.provider_arn: each.client_ids for each in side.trusts} for side in (before, after)]
+    # A variable may stand for an audience.
+    has_variables = with_variables[0] != with_variables[1] or (with_variables[0] and client_ids[0] != client_ids[1])
     return _Compared(
         role,
         (before, after),
         {issuer: frozenset(each for each in those if not is_pattern(each)) for issuer, those in subjects.items()},
         {issuer: _invented(frozenset(those)) for issuer, those in subjects.items()},
-        problem or (TOO_MANY if too_many and _differ(before, after) else ""),
+        VARIABLES if has_variables else TOO_MANY if too_many and before != after else "",
     )
 
 
 def _as_compared(value: str, operator: str) -> str:
     """Return a value as service accounts have it: their names have no upper case."""
     return value.lower() if "ignorecase" in operator.lower() else value
+
+
+def _of_kubernetes(
+    role: Role,
+    parsed: Collection[tuple[str, tuple[Statement, ...]]],
+    snapshots: Collection[Snapshot],
+    issuers: Collection[str],
+) -> Iterator[_Side]:
+    """Yield a role before and after, as to the OIDC providers of clusters alone."""
+    managed = {arn for snapshot in snapshots for arn in snapshot.client_ids if _is_own(arn, role)}
+    issuers = {*issuers, *filter(eks_region, (arn.partition(":oidc-provider/")[2] for arn in managed))}
+    # Where one side names service accounts, the issuer is a cluster's for the other side too, which may name nobody,
+    # or anybody.
+    sides = _sides(role, parsed, snapshots, issuers)
+    clusters = {each.issuer for side in sides for each in side.trusts if is_of_kubernetes(each)}
+    for side in _sides(role, parsed, snapshots, clusters):
+        yield side._replace(trusts=[each for each in side.trusts if each.issuer in clusters])
+
+
+def _sides(
+    role: Role,
+    parsed: Collection[tuple[str, tuple[Statement, ...]]],
+    snapshots: Collection[Snapshot],
+    issuers: Collection[str],
+) -> list[_Side]:
+    assumed = _assumed_client_ids([each for _, statements in parsed for each in statements], role, issuers)
+    managed = {arn for snapshot in snapshots for arn in snapshot.client_ids}
+    assumed = {arn: client_ids for arn, client_ids in assumed.items() if arn not in managed}
+    return [
+        _side(role, *each, {**assumed, **{arn: ids or () for arn, ids in snapshot.client_ids.items()}}, issuers)
+        for each, snapshot in zip(parsed, snapshots, strict=True)
+    ]
 
 
 def _side(
@@ -275,12 +301,16 @@ def _side(
     client_ids: Mapping[str, tuple[str, ...]],
     issuers: Iterable[str],
 ) -> _Side:
-    # STS takes the OIDC provider of the role's own AWS account.
-    own = {arn: ids for arn, ids in client_ids.items() if role.aws_account in {"", arn.split(":")[4]}}
+    own = {arn: ids for arn, ids in client_ids.items() if _is_own(arn, role)}
     aws_account = FoundAwsAccount(role.aws_account, (), own)
     policy = TrustPolicy(FoundRole(f"arn:{role.partition}:iam::", {}), aws_account, version, statements)
     clusters = [FoundCluster(each, f"https://{each}", ()) for each in issuers]
     return _Side(trusts([policy], clusters), statements)
+
+
+def _is_own(provider_arn: str, role: Role) -> bool:
+    """Return whether an OIDC provider is of the role's own AWS account: STS takes no other one."""
+    return role.aws_account in {"", provider_arn.split(":")[4]}
 
 
 def _rights(compared: _Compared, issuer: str, claims: Claims, group: int) -> list[Right]:
@@ -312,36 +342,50 @@ def _written(subject: str) -> str:
 
 
 def _covers(pattern: str, subject: str) -> bool:
-    """Return whether a pattern matches a service account, or whatever another pattern matches."""
-    return regular_expression(pattern).fullmatch(subject) is not None
+    """Return whether a pattern matches a service account, or whatever another pattern matches.
+
+    A `?` stands for no `*`: that may be nothing, or several characters.
+    """
+    return regular_expression(pattern, "[^*]").fullmatch(subject) is not None
 
 
 def _assumed_client_ids(
-    statements: Iterable[Statement], role: Role, issuers: Iterable[str]
+    statements: Collection[Statement], role: Role, issuers: Iterable[str]
 ) -> dict[str, tuple[str, ...]]:
     """Return audiences of the OIDC providers that may matter to a role: for those that the stack does not create."""
-    own = (oidc_provider_arn(role.partition, role.aws_account, each) for each in issuers)
-    # Where some audience is denied, another one may not be.
-    audiences = {arn: {DEFAULT_AUDIENCE, FILLING} for arn in own}
-    for arn, values in _audiences_by_provider(statements).items():
-        audiences.setdefault(arn, {DEFAULT_AUDIENCE, FILLING}).update(
-            *(_filled(value, [FILLING]) for value in values), representatives(frozenset(values), AUDIENCE) or ()
+    return {
+        arn: tuple(
+            # Where some audience is denied, another one may not be.
+            sorted(
+                {DEFAULT_AUDIENCE, FILLING}.union(
+                    *(_filled(value, [FILLING]) for value in values), representatives(frozenset(values), AUDIENCE) or ()
+                )
+            )
         )
-    return {arn: tuple(sorted(those)) for arn, those in audiences.items()}
+        for arn, values in _audiences_by_provider(statements, role, issuers).items()
+    }
 
 
-def _audiences_by_provider(statements: Iterable[Statement]) -> dict[str, set[str]]:
-    """Return the values of conditions on `aud`, by the ARN of the OIDC provider that their statement names."""
+def _audiences_by_provider(
+    statements: Collection[Statement], role: Role, issuers: Iterable[str]
+) -> dict[str, set[str]]:
+    """Return the values of conditions on `aud`, by the ARN of the OIDC provider for which their statement may be."""
+    arns = {oidc_provider_arn(role.partition, role.aws_account, each) for each in issuers}
+    arns |= {name for each in statements for type_, name in each.principals if type_ == "Federated"}
     found: dict[str, set[str]] = {}
-    for statement in statements:
-        for type_, name in statement.principals:
-            try:
-                key = f"{issuer_of_provider(name)}:aud".lower() if type_ == "Federated" else ""
-            except Mistake:
-                continue
-            if key:
-                wanted = {value for each in statement.conditions if each.key.lower() == key for value in each.wanted}
-                found.setdefault(name, set()).update(wanted)
+    for arn in arns:
+        try:
+            key = f"{issuer_of_provider(arn)}:aud".lower()
+        except Mistake:
+            continue
+        found[arn] = {
+            value
+            for statement in statements
+            if {("Federated", arn), *ANYBODY} & {*statement.principals}
+            for each in statement.conditions
+            if each.key.lower() == key
+            for value in each.wanted
+        }
     return found
 
 
@@ -427,12 +471,12 @@ def _names_service_accounts(condition: Condition) -> bool:
     return condition.operator.lower() == "null" or all(any(subjects_of_claim(each)) for each in values)
 
 
-def _with_variables(side: _Side) -> set[object]:
-    """Return the statements with policy variables in the values of a condition."""
+def _with_variables(version: str, statements: Iterable[Statement]) -> set[object]:
+    """Return the statements with policy variables in the values of a condition; an older version has none."""
     return {
         _comparable(each)
-        for each in side.statements
-        if any("${" in value for condition in each.conditions for value in condition.wanted)
+        for each in statements
+        if version == VERSION and any("${" in value for condition in each.conditions for value in condition.wanted)
     }
 
 

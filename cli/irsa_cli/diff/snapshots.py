@@ -6,7 +6,18 @@ from typing import Any, NamedTuple
 from irsa.rules.arns import Arn, issuer_host_path, oidc_provider_arn, parse_iam_arn
 from irsa.rules.mistakes import Mistake
 from irsa.rules.policies import parse_object
-from irsa_cli.diff.preview import CREATE, DELETE, IMPORT, REPLACE, UPDATE, ResourceState, Step, is_secret, is_unknown
+from irsa_cli.diff.preview import (
+    CREATE,
+    DELETE,
+    IMPORT,
+    REPLACE,
+    UPDATE,
+    ResourceState,
+    Step,
+    contains_secret,
+    is_secret,
+    is_unknown,
+)
 from irsa_cli.state import OIDC_PROVIDER, ROLE, SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH
 
 TRUST_POLICY = "assumeRolePolicy"
@@ -172,7 +183,7 @@ def _role(resource: ResourceState, aws_accounts: Mapping[str, tuple[str, str]]) 
 def _trust(resource: ResourceState) -> tuple[Mapping[str, Any] | None, str]:
     """Return a role's trust policy; or None, and why it is not known."""
     written = resource.inputs.get(TRUST_POLICY)
-    if is_secret(written):
+    if contains_secret(written):
         return None, SECRET_TRUST
     if is_unknown(written) or _has_unknown(written):
         return None, UNKNOWN_UNTIL_UP

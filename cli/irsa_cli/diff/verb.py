@@ -20,6 +20,7 @@ from irsa_cli.options import stack_name
 from irsa_cli.progress import under_way
 from irsa_cli.report.json import as_object, document
 from irsa_cli.state import exported_state, previewed
+from irsa_cli.text_files import text_of
 
 STREAM = "-"
 COLORS = {ADDED: "green", REMOVED: "red", CHANGED: "yellow", "": "bold"}
@@ -68,7 +69,8 @@ def run(options: argparse.Namespace) -> int:
         raise CouldNotLookError("--json and --markdown - both print: use one of them, or write the Markdown to a file")
     preview = _preview(options)
     if preview.errors:
-        sys.stderr.write(f"irsa diff: the preview of stack {named(preview.stack or options.stack or '')} failed\n")
+        stack = preview.stack or options.stack
+        sys.stderr.write(f"irsa diff: the preview{f' of stack {named(stack)}' if stack else ''} failed\n")
         lines = (line for each in preview.errors for line in each.splitlines())
         # GitHub's runner takes `::` for a command behind spaces, too.
         escaped = (re.sub(r"^\s*:(?=:)", r"\\x3a", visible(line.rstrip())) for line in lines)
@@ -91,14 +93,8 @@ def _preview(options: argparse.Namespace) -> Preview:
         preview = parse_preview(text, "what pulumi printed")
         return preview._replace(errors=preview.errors or ((problem,) if problem else ()))
     source = "standard input" if options.preview == STREAM else named(options.preview)
-    try:
-        read = sys.stdin.buffer.read() if options.preview == STREAM else Path(options.preview).read_bytes()
-        # Windows PowerShell writes a byte order mark, and UTF-16.
-        return parse_preview(read.decode("utf-16" if read[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"), source)
-    except OSError as error:
-        raise CouldNotLookError(f"cannot read {source}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise CouldNotLookError(f"{source} is not UTF-8 text") from error
+    read = sys.stdin.buffer.read if options.preview == STREAM else Path(options.preview).read_bytes
+    return parse_preview(text_of(read, source), source)
 
 
 def _diff(preview: Preview, options: argparse.Namespace) -> Diff:

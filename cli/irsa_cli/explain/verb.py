@@ -20,6 +20,7 @@ from irsa_cli.explain.text import lines
 from irsa_cli.options import stack_name
 from irsa_cli.report.json import as_object, document
 from irsa_cli.state import DeclaredBinding, DeclaredStack, read_stack
+from irsa_cli.text_files import text_of
 
 if TYPE_CHECKING:
     from irsa_cli.live.aws import LiveAwsAccounts
@@ -102,9 +103,7 @@ def _offline(options: argparse.Namespace) -> Explanation:
     request = _request(subject, options.role, options.issuer, options.audience or DEFAULT_AUDIENCE)
     file = named(str(options.trust))
     try:
-        return by_trust_policy(_place(subject), options.role, options.trust.read_text(encoding="utf-8"), request)
-    except UnicodeDecodeError as error:
-        raise CouldNotLookError(f"{file} is not UTF-8 text") from error
+        return by_trust_policy(_place(subject), options.role, text_of(options.trust.read_bytes, file), request)
     except TrustDocumentError as error:
         raise CouldNotLookError(f"{file}: not a trust policy: {error}") from error
 

@@ -187,21 +187,15 @@ def session_of(inputs: Inputs) -> Any:
             f"the stack's AWS provider has {', '.join(unsupported)}, which irsa does not read from the state"
         )
     try:
-        session: Any = boto3.session.Session(profile_name=inputs.get("profile"), region_name=inputs.get("region"))
+        # boto3 reads AWS_DEFAULT_REGION alone, and the AWS CLI and Pulumi read AWS_REGION before that:
+        # https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html
+        region = inputs.get("region") or os.environ.get("AWS_REGION")
+        session: Any = boto3.session.Session(profile_name=inputs.get("profile"), region_name=region)
         for role in _listed(inputs.get("assumeRoles")):
             session = _assumed(session, role)
     except (*NO_ANSWER, ClientError, ValueError) as error:
         raise CouldNotLookError(f"AWS credentials: {said(error)}") from error
     return session
-
-
-def region_of(session: Any) -> str:
-    """Return the region that the AWS CLI and Pulumi would take, or an empty string.
-
-    boto3 reads AWS_DEFAULT_REGION only, and the AWS CLI reads AWS_REGION before that:
-    https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html
-    """
-    return os.environ.get("AWS_REGION") or str(session.region_name or "")
 
 
 def _assumed(session: Any, role: Mapping[str, Any]) -> Any:

@@ -56,13 +56,17 @@ def ends_of_match(text: str, pattern: Pattern) -> Iterator[int]:
 
 
 @functools.lru_cache(10_000)
-def regular_expression(pattern: str) -> re.Pattern[str]:
+def regular_expression(pattern: str, one: str = ".") -> re.Pattern[str]:
     """Return a pattern of StringLike as a regular expression; it takes time proportional to text times pattern.
 
     Where a part between two `*` matches first, it may stay: whatever follows is found behind it, if it is there at all.
     So nothing is tried twice (an atomic group).
+
+    Args:
+        pattern: The pattern.
+        one: What `?` stands for, as a regular expression.
     """
-    first, *others = (re.escape(part).replace(r"\?", ".") for part in re.split(r"\*+", pattern))
+    first, *others = (re.escape(part).replace(r"\?", one) for part in re.split(r"\*+", pattern))
     if not others:
         return re.compile(first, re.DOTALL)
     *between, last = others

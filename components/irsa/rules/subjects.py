@@ -43,8 +43,9 @@ def check_subject(subject: str) -> str:
         )
     parts = subject.split(":")
     if len(parts) != 2:  # noqa: PLR2004 (a namespace and a name)
-        example = subject.replace("/", ":") if subject.count("/") == 1 and len(parts) == 1 else f"{subject}:*"
-        raise Mistake(f"{subject!r} is not namespace:name", allowed, f"did you mean {example!r}?")
+        example = subject.replace("/", ":") if subject.count("/") == 1 else f"{subject}:*"
+        hint = "write one colon, after the namespace" if len(parts) > 1 else f"did you mean {example!r}?"
+        raise Mistake(f"{subject!r} is not namespace:name", allowed, hint)
     for part, rule in zip(parts, (NAMESPACE, SERVICE_ACCOUNT), strict=True):
         # A wildcard matches any legal characters; `x` is legal at every place.
         check_name(WILDCARDS.sub("x", part), rule) if is_pattern(part) else check_name(part, rule)

@@ -20,7 +20,7 @@ def test_subjects_that_can_match(subject: str) -> None:
         ("a/b/c", "'a/b/c:*'"),
         ("a/b:c:d", "not namespace:name"),
         ("default/my-service-account", "default:my-service-account"),
-        ("a:b:c", "not namespace:name"),
+        ("a:b:c", "write one colon, after the namespace"),
         ("system:serviceaccount:a:b", "'a:b'"),
         ("Team:a", "namespace"),
         ("a:B", "service account"),

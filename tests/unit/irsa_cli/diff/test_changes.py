@@ -108,6 +108,17 @@ def test_a_secret_is_named_and_not_shown(before: Any, after: Any) -> None:
     assert (setting.before, setting.after) == (None, None)
 
 
+def test_a_secret_with_show_secrets() -> None:
+    """Protects secrets of `pulumi preview --show-secrets`, which are mappings: named with their place, and not shown.
+
+    https://pkg.go.dev/github.com/pulumi/pulumi/sdk/v3/go/common/resource#SecretSig
+    """
+    secret = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "plaintext": '"s3cr3t"'}
+    old, new = (resource(ROLE, "x", {"tags": {"key": each}}) for each in (secret, "plain"))
+
+    assert only(step("update", old, new)).settings == (PropertyChange("tags.key", None, None, secret=True),)
+
+
 def test_a_secret_that_stays_is_not_named() -> None:
     """Protects readers from noise."""
     old, new = (resource(ROLE, "x", {"a": SECRET, "description": each}) for each in "ab")

@@ -15,7 +15,8 @@ OLD, NEW = (resource(POLICY, "p", {"name": name}) for name in ("old", "new"))
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "not JSON"),
+        ("\n", "it is empty, as after a command that failed"),
+        ("Previewing update (dev)", "not JSON"),
         ('{"sequence":0}\n{"sequence":1}\n', "PULUMI_ENABLE_STREAMING_JSON_PREVIEW"),
         ("[]", "the document is not a JSON object"),
         ("{}", "no steps, diagnostics or changeSummary"),
@@ -26,7 +27,7 @@ OLD, NEW = (resource(POLICY, "p", {"name": name}) for name in ("old", "new"))
         (digest([{"op": "create", "newState": {"type": "t", "urn": "x"}}]), "steps[0].newState.urn is not a URN"),
         (digest([{"newState": NEW}]), "steps[0].op is not a string"),
         (digest([], diagnostics=["x"]), "diagnostics[0] is not a JSON object"),
-        ("[" * 100_000, "not JSON"),
+        ("[" * 100_000, "nested too deeply"),
     ],
 )
 def test_what_is_no_preview_is_said(text: str, says: str) -> None:

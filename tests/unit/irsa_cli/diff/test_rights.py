@@ -50,6 +50,9 @@ def changed(before: Any, after: Any) -> dict[str, Any]:
         (["a:*"], ["*"], {"*/*"}, set()),
         (["a*:*"], ["ab*:*"], set(), {"a*/*"}),
         (["a:?"], ["a:*"], {"a/*"}, set()),
+        (["a:one"], ["a:?", "a:*"], {"a/*"}, set()),
+        (["dev-?:app", "dev-*:app"], ["a:one"], {"a/one"}, {"dev-*/app"}),
+        (["a:bb"], ["a:b*", "a:b?*"], {"a/b*"}, set()),
         (["a:one"], ["a:one"], set(), set()),
         (["a:one", "a:*"], ["a:*"], set(), set()),
         (["a:*"], ["a:*", "a:one", "a:t*"], set(), set()),
@@ -319,6 +322,51 @@ def test_everybody_alone() -> None:
     assert found.gains[0].such_as == ("a/two",)
 
 
+def anybody(**condition: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRoleWithWebIdentity", "Condition": condition}
+
+
+@pytest.mark.parametrize("state", [[], [oidc_provider("sts.amazonaws.com", issuer=OTHER_ISSUER)]])
+def test_everybody_has_what_a_named_provider_has(state: Any) -> None:
+    """Protects reviewers: `*` is for an OIDC provider, too, that one side alone names and no cluster was read of."""
+    other = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{OTHER_ISSUER}"
+    before = trust("a:one", provider=other)
+    same = {f"{OTHER_ISSUER}:sub": f"{CLAIM}a:one"}
+    after = {**before, "Statement": [anybody(StringEquals=same)]}
+
+    for one, two in ((before, after), (after, before)):
+        found = rights_of(changed(one, two), state=state)
+        assert not (*found.gains, *found.loses)
+        assert found.other_principals == ["my-role"]
+
+
+def test_everybody_with_the_stacks_own_provider() -> None:
+    """The attack: `*` where no cluster was read, though the stack itself has an OIDC provider of one."""
+    state = [oidc_provider("sts.amazonaws.com", issuer=OTHER_ISSUER)]
+    before = trust("a:one")
+    found = rights_of(changed(before, {**before, "Statement": [*before["Statement"], anybody()]}), state=state)
+
+    assert {(each.service_account, each.issuer) for each in found.gains} == {("*/*", ISSUER), ("*/*", OTHER_ISSUER)}
+
+
+def test_everybody_with_another_audience() -> None:
+    """The attack: a statement for `*` and an audience that no statement for a named provider has."""
+    before = trust("team-a:worker")
+    added = anybody(StringEquals={AUD: "hidden", SUB: f"{CLAIM}team-b:stranger"})
+    found = rights_of(changed(before, {**before, "Statement": [*before["Statement"], added]}))
+
+    assert pairs(found.gains) == {("team-b/stranger", "my-role")}
+
+
+def test_a_provider_that_goes_where_patterns_combine_too_much() -> None:
+    """The attack: patterns without end, behind which somebody loses unseen though no trust policy changes."""
+    patterns = [f"*:q{'?' * size}{letter}*" for size, letter in enumerate("abcdefghijklmnopqr")]
+    there = role(for_conditions({"StringLike": {SUB: [f"{CLAIM}{each}" for each in patterns]}}))
+    found = rights_of(step("delete", oidc_provider("sts.amazonaws.com")), state=[there])
+
+    assert [each.role for each in found.cannot_tell] == ["my-role"]
+
+
 def test_a_provider_of_the_stack_in_another_account_admits_nobody() -> None:
     """Protects stacks of two AWS accounts: the provider that one of them has is none of the other's."""
     foreign = oidc_provider("sts.amazonaws.com")
@@ -393,6 +441,22 @@ def test_nobody_gains_unseen_where_patterns_combine(conditions: Any, who: str) -
 def test_who_cannot_be_tried_is_no_nobody(conditions: Any) -> None:
     """The attack: policy variables, or patterns without end, behind which somebody gains unseen."""
     found = rights_of(changed(trust("team-a:worker"), for_conditions(conditions)))
+
+    assert [each.role for each in found.cannot_tell] == ["my-role"]
+
+
+def test_a_version_that_brings_variables() -> None:
+    """The attack: only the Version changes, and what was plain text stands for the token's audience."""
+    new = for_conditions({"StringLike": {SUB: f"{CLAIM}${{{AUD}}}:x"}})
+
+    assert [each.role for each in rights_of(changed({**new, "Version": "2008-10-17"}, new)).cannot_tell] == ["my-role"]
+    assert rights_of(changed(new, new)) == rights_of()
+
+
+def test_a_client_id_that_a_variable_stands_for() -> None:
+    """The attack: no trust policy changes, and a client ID is the namespace of whom a variable lets in."""
+    there = role(for_conditions({"StringLike": {SUB: f"{CLAIM}${{{AUD}}}:x"}}))
+    found = rights_of(step("update", oidc_provider("team-a"), oidc_provider("team-a", "team-b")), state=[there])
 
     assert [each.role for each in found.cannot_tell] == ["my-role"]
 

@@ -1,20 +1,34 @@
 """Who gains and who loses, against shell patterns: https://docs.python.org/3/library/fnmatch.html.
 
 StringLike has the same `*` and `?`; neither brackets nor anything else is special in the names that are drawn here.
+And against what IAM decides for each service account of a small cluster, one by one.
 """
 
+import itertools
 from fnmatch import fnmatchcase
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.irsa_cli.diff.previews import rights_of, role, step, trust, without_outputs
+from irsa.evaluation import Decision, WebIdentityRequest, evaluate
+from tests.unit.irsa_cli.diff.previews import (
+    ISSUER,
+    OTHER_ISSUER,
+    PROVIDER,
+    oidc_provider,
+    rights_of,
+    role,
+    step,
+    trust,
+    without_outputs,
+)
 
 WORDS = st.text("abs", min_size=1, max_size=3)
 NAMES = st.builds("{}:{}".format, WORDS, WORDS)
 # What platform teams write: a whole namespace, names or namespaces with a beginning, and single ones.
 PATTERNS = st.one_of(
-    NAMES, *(st.builds(form.format, WORDS, WORDS) for form in ("{0}:*", "{0}:{1}*", "{0}*:*", "{0}*:{1}"))
+    NAMES, *(st.builds(form.format, WORDS, WORDS) for form in ("{0}:*", "{0}:{1}*", "{0}*:*", "{0}*:{1}", "{0}?:{1}"))
 )
 SUBJECTS = st.lists(PATTERNS, min_size=1, max_size=4)
 
@@ -49,3 +63,65 @@ def test_back_is_the_other_way_round(before: list[str], after: list[str]) -> Non
     back = rights_of(step("update", new, without_outputs(old)))
 
     assert (there.gains, there.loses) == (back.loses, back.gains)
+
+
+OTHER_PROVIDER = PROVIDER.replace(ISSUER, OTHER_ISSUER)
+PROVIDERS = {ISSUER: PROVIDER, OTHER_ISSUER: OTHER_PROVIDER}
+AUDIENCES = ["sts.amazonaws.com", "x", "xy"]
+EVERYONE = [":".join(each) for each in itertools.product(["a", "b", "ab", "aab"], repeat=2)]
+PARTS = st.sampled_from(["a", "b", "ab", "*", "?", "a*", "a?", "*b", "?*"])
+CLAIMS = st.one_of(
+    st.builds("system:serviceaccount:{}:{}".format, PARTS, PARTS),
+    st.sampled_from(
+        ["*", "system:*", "*:a", "system:serviceaccount:a*", "*a:b*", "SYSTEM:serviceaccount:a:b", "repo:x"]
+    ),
+)
+SET = st.sampled_from(["", "", "", "ForAnyValue:", "ForAllValues:"])
+COMPARED = st.sampled_from(["Equals", "EqualsIgnoreCase", "Like", "Like"])
+OPERATORS = st.builds("{}String{}{}".format, SET, st.sampled_from(["", "", "Not"]), COMPARED)
+
+
+def statements(issuer: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Return statements about the service accounts of a cluster, for its OIDC provider or for everybody."""
+    keys = {
+        f"{issuer}:sub": st.lists(CLAIMS, min_size=1, max_size=3),
+        f"{issuer}:aud": st.lists(st.sampled_from([*AUDIENCES, "x*", "?"]), min_size=1, max_size=2),
+    }
+    return st.fixed_dictionaries(
+        {
+            "Effect": st.sampled_from(["Allow", "Allow", "Deny"]),
+            "Principal": st.sampled_from([*[{"Federated": PROVIDERS[issuer]}] * 3, "*"]),
+            "Action": st.just("sts:AssumeRoleWithWebIdentity"),
+            "Condition": st.dictionaries(OPERATORS, st.fixed_dictionaries({}, optional=keys), min_size=1, max_size=3),
+        }
+    )
+
+
+POLICIES = st.lists(st.sampled_from(list(PROVIDERS)).flatmap(statements), min_size=1, max_size=3).map(
+    lambda each: {"Version": "2012-10-17", "Statement": each}
+)
+
+
+@given(POLICIES, POLICIES, st.lists(st.sampled_from(AUDIENCES), min_size=1, max_size=2, unique=True))
+def test_each_service_account_is_told_as_iam_decides(before: Any, after: Any, audiences: list[str]) -> None:
+    """Protects reviewers: whoever gains or loses is in a line, and who is named in one does gain, or lose."""
+    state = [oidc_provider(*audiences, issuer=each) for each in PROVIDERS]
+    found = rights_of(step("update", role(before), without_outputs(role(after))), state=state, live=EVERYONE)
+
+    def has(document: Any, issuer: str, name: str) -> bool:
+        requests = (
+            WebIdentityRequest(f"https://{issuer}", PROVIDERS[issuer], f"system:serviceaccount:{name}", each)
+            for each in audiences
+        )
+        return any(evaluate(document, each).decision is Decision.ALLOWED for each in requests)
+
+    for those, one, other in ((found.gains, before, after), (found.loses, after, before)):
+        for issuer in PROVIDERS:
+            changed = {each for each in EVERYONE if has(other, issuer, each) and not has(one, issuer, each)}
+            lines = [each for each in those if each.issuer == issuer]
+            listed = {name.replace("/", ":") for each in lines for name in (each.service_account, *each.such_as)}
+            patterns = [each.service_account.replace("/", ":") for each in lines]
+            assert all(any(fnmatchcase(name, each) for each in patterns) for name in changed)
+            assert listed & {*EVERYONE} <= changed
+            if issuer == ISSUER:
+                assert changed <= listed

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from irsa.rules.trust import trust_document
 from irsa_cli.main import main
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -107,7 +108,10 @@ def test_the_audience_can_be_given(tmp_path: Path) -> None:
         (["team-a/*", ROLE], "is not a service account"),
         (["team-a:app:x", ROLE], "is not namespace:name"),
         (["system:serviceaccount:team-a:app", ROLE], "write 'team-a:app'"),
-        (["team-a/app", ROLE, "--trust", "/nowhere.json", "--issuer", ISSUER], "No such file"),
+        (
+            ["team-a/app", ROLE, "--trust", "/nowhere.json", "--issuer", ISSUER],
+            "cannot read /nowhere.json: No such file",
+        ),
         (["team-a/app", ROLE, "--trust", "/nowhere.json"], "--trust needs --issuer"),
         (["team-a/app", "my-role", "--trust", "/nowhere.json", "--issuer", ISSUER], "'my-role': not an ARN"),
         (["team-a/app", ROLE, "--trust", "/nowhere.json", "--issuer", "oidc.example.com"], "begin with https://"),
@@ -133,7 +137,12 @@ def test_no_trust_policy_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"\xff\xfe{}", "is not UTF-8 text"), (b"[" * 100_000, "nested too deeply"), (b"{", "not JSON")],
+    [
+        (b"\xff{}", "trust.json is not UTF-8 text"),
+        (b"\xff\xfe{", "trust.json is not UTF-8 text"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b"{", "not JSON"),
+    ],
 )
 def test_a_file_that_cannot_be_read_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, words: str
@@ -146,6 +155,16 @@ def test_a_file_that_cannot_be_read_is_one_line(
     said = capsys.readouterr().err
     assert words in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_of_windows_powershell(tmp_path: Path, encoding: str) -> None:
+    """Protects who redirects the output of the AWS CLI there: about_character_encoding of PowerShell."""
+    file = tmp_path / "trust.json"
+    document = trust_document([f"arn:aws:iam::111122223333:oidc-provider/{HOST_PATH}"], ["a:b"])
+    file.write_text(document, encoding=encoding)
+
+    assert main(["explain", "a/b", ROLE, "--trust", str(file), "--issuer", ISSUER]) == 0
 
 
 def test_what_a_policy_holds_cannot_pass_for_our_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

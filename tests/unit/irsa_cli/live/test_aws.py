@@ -314,3 +314,16 @@ def test_a_failure_of_sts_never_quotes_the_token(monkeypatch: pytest.MonkeyPatch
         service.identity("secret-token", "arn:aws:iam::111122223333:role/app")
 
     assert str(refused.value) == "STS: QuotingError"
+
+
+def test_the_region_is_that_of_the_aws_cli(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects who sets AWS_REGION, in China above all: boto3 does not read it, and asks the STS of another partition.
+
+    https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html
+    """
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+    monkeypatch.setenv("AWS_REGION", "cn-north-1")
+
+    assert session_of({}).client("sts").meta.endpoint_url == "https://sts.cn-north-1.amazonaws.com.cn"
+    assert session_of({"region": "eu-west-1"}).region_name == "eu-west-1"
