@@ -66,6 +66,21 @@ def test_the_pin_of_pulumis_action() -> None:
     assert pin == "pulumi/actions@8e5e406f4007fca908480587cb9893c07090f58d # v7.0.0"
 
 
+def test_pulumi_is_of_the_version_of_its_sdk() -> None:
+    """Protects the job with the credentials: what runs there is what a commit names, not what was released today.
+
+    Without a version the action installs the newest: https://github.com/pulumi/actions#configuration
+    """
+    (version,) = {
+        step["with"]["pulumi-version"]
+        for file in ACTIONS
+        for step in yaml.safe_load(file.read_text())["runs"]["steps"]
+        if step.get("uses", "").startswith("pulumi/actions@")
+    }
+
+    assert f"pulumi=={version}" in (ROOT / "requirements.txt").read_text().splitlines()
+
+
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
 def test_no_job_has_more_of_github_than_it_names(file: Path) -> None:
     """Protects the repository: the workflow's own token has no right that a job does not ask for, nor stays on disk.
