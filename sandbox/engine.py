@@ -69,7 +69,7 @@ def irsa_in_terminal(
     """
     sys.stdout.flush()
     # pip's own `irsa` does not start where the path has a quote or a dollar sign.
-    command = [sys.executable, "-m", "irsa_cli", verb, *arguments]
+    command = [sys.executable, "-P", "-m", "irsa_cli", verb, *arguments]
     code = subprocess.run(command, cwd=folder, env=dict(environment), check=False).returncode
     if code:
         raise SandboxError(
