@@ -12,7 +12,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from config.check import report_of
+from config.check import Examined, examined, report_of
+from config.fixes import fixed
 from tests.unit.config.test_fixes import GOOD
 
 FILE = Path("Pulumi.dev.yaml")
@@ -126,13 +127,41 @@ def test_in_any_style_only_errors_change_and_become_what_was_right(
     fixes = report_of(FILE, fix=True).fixes
     once = FILE.read_bytes()
     structure, written, read, between = parts(text)
-    fixed = parts(once.decode().removeprefix(mark))
+    after = parts(once.decode().removeprefix(mark))
 
     assert once.startswith(mark.encode())
-    assert (fixed[0], fixed[3]) == (structure, between)
-    changed = [index for index, each in enumerate(written) if each != fixed[1][index]]
-    assert [(fix.old, fix.new) for fix in fixes] == [(written[index], fixed[1][index]) for index in changed]
+    assert (after[0], after[3]) == (structure, between)
+    changed = [index for index, each in enumerate(written) if each != after[1][index]]
+    assert [(fix.old, fix.new) for fix in fixes] == [(written[index], after[1][index]) for index in changed]
     # Of an error that got quotes, the text stays; every other change is what was there before the error.
-    assert [i for i in changed if fixed[2][i] not in {read[i], right[i]}] == []
+    assert [i for i in changed if after[2][i] not in {read[i], right[i]}] == []
     assert report_of(FILE, fix=True).fixes == []
     assert FILE.read_bytes() == once
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_many_mistakes_need_few_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    """Protects who waits: what is below a misspelled key is not tried anew for each mistake beside that key.
+
+    The error: 142 checks of 100 bindings, each of the whole file, and more with each level of keys.
+    """
+    monkeypatch.chdir(tmp_path)
+    Path("Pulumi.yaml").write_text("name: irsa\nruntime: python\n")
+    chance = random.Random(seed)
+    binding = RIGHT["config"]["irsa:bindings"]["my-app"]
+    bindings = {}
+    for number in range(60):
+        # A tag that IAM refuses, which comes to light where `tags` was misspelled.
+        role = {"name": f"role-{number}", "tags": {"a": "x", "b: c": "# no"}}
+        names = {"serviceAccount": {**binding["serviceAccount"], "name": f"app-{number}"}, "role": role}
+        own = {**binding, **names, "policy": {**binding["policy"], "name": f"policy-{number}"}}
+        bindings[f"app-{number}"] = damaged(own, chance)
+    FILE.write_text(json.dumps({"config": {**RIGHT["config"], "irsa:bindings": bindings}}))
+    checked = []
+
+    def counted(text: str) -> Examined:
+        checked.append(text)
+        return examined(FILE, text)
+
+    assert len(fixed(examined(FILE), counted)[1]) > 60
+    assert len(checked) < 30
