@@ -12,7 +12,7 @@ from config.check_report import FileReport, as_json, plain, sarif
 from config.fixes import fixed, with_fixable
 from config.loading import Examination, examine
 from config.located_mistake import LocatedMistake
-from config.stack_file import ProjectSettings, StackFile, located, project_settings, text_of
+from config.stack_file import ProjectSettings, StackFile, located, project_settings
 from config.variables import SECRET, Secret
 from irsa.rules.mistakes import named
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
@@ -136,7 +136,7 @@ def report_of(path: Path, live: bool = False, fix: bool = False) -> FileReport:
         found, fixes = found._replace(mistakes=with_fixable(found.mistakes, better.mistakes)), []
     file, mistakes, project, examination = found
     if examination is None:
-        return FileReport(file.name, 0, mistakes)
+        return FileReport(file.name, 0, mistakes, fixes=fixes)
     region = file.region or project.region
     not_checked = [*filter(None, [project.not_checked]), *examination.not_checked]
     if region is SECRET:
@@ -175,11 +175,15 @@ def report_of(path: Path, live: bool = False, fix: bool = False) -> FileReport:
 
 def _is_written(path: Path, old: str, new: str) -> bool:
     """Write a file and return True; say why where it is not written."""
-    reason = f"{named(str(path))} was changed meanwhile: run it again" if text_of(path) != old else ""
+    # What a pipe held is read already; reading on would wait for more.
+    reason = "" if path.is_file() else f"{named(str(path))} is not a file, so nothing is written"
     try:
         if not reason:
-            mark = "\ufeff" if path.read_bytes().startswith(codecs.BOM_UTF8) else ""
-            write(path, mark + new)
+            content = path.read_bytes()
+            if content.decode("utf-8-sig", "surrogateescape") == old:
+                write(path, ("\ufeff" if content.startswith(codecs.BOM_UTF8) else "") + new)
+            else:
+                reason = f"{named(str(path))} was changed meanwhile: run it again"
     except CouldNotLookError as error:
         reason = str(error)
     if reason:

@@ -87,9 +87,20 @@ def fixed(examined: ExaminedFile, check: Callable[[str], ExaminedFile]) -> tuple
         examined: The stack file as it is.
         check: Checks the file with another text.
     """
+    return _fixed(examined, check, set())
+
+
+def _fixed(
+    examined: ExaminedFile, check: Callable[[str], ExaminedFile], refused: set[tuple[Place, str]]
+) -> tuple[ExaminedFile, list[Fix]]:
+    """Return the same, without the changes that were unsure before; those that are now are added to them.
+
+    Each check is of the whole file: what is below a key is not tried anew for each change beside that key.
+    """
     done: list[Fix] = []
+    inherited = frozenset(refused)
     before = _identities(examined.mistakes)
-    candidates = _candidates(examined)
+    candidates = _candidates(examined, refused)
     while candidates:
         after = check(_changed(examined.file.text, candidates))
         more: list[Fix] = []
@@ -97,16 +108,18 @@ def fixed(examined: ExaminedFile, check: Callable[[str], ExaminedFile]) -> tuple
         keys = {each.new_place for each in candidates if each.is_key}
         if new and all(keys & _above(place) for place in new):
             # What is below a misspelled key comes to light with the right one.
-            after, more = fixed(after, check)
+            after, more = _fixed(after, check, refused)
         now = _identities(after.mistakes)
         gone, new = _places(before - now), _places(now - before)
         unsure = [each for each in candidates if each.place not in gone] or _behind(new, candidates)
         if unsure:
+            refused |= {(each.place, each.new) for each in unsure}
             candidates = [each for each in candidates if each not in unsure]
         else:
             done += [*candidates, *more]
             # What was unsure beside another fix may be certain now.
-            examined, before, candidates = after, now, _candidates(after)
+            refused &= inherited
+            examined, before, candidates = after, now, _candidates(after, refused)
     return examined, sorted(done, key=lambda each: (each.line, each.start))
 
 
@@ -158,15 +171,19 @@ def _changed(text: str, fixes: Iterable[Fix]) -> str:
     return "".join([*parts, text[end:]])
 
 
-def _candidates(examined: Examined) -> list[Fix]:
-    """Return the changes that may fix the mistakes, each of another part of the text."""
+def _candidates(examined: Examined, refused: Collection[tuple[Place, str]]) -> list[Fix]:
+    """Return the changes that may fix the mistakes, each of another part of the text, without those refused."""
     found: dict[int, Fix] = {}
     for each in examined.mistakes:
         if each.file == examined.file.name and not each.within:
             found |= {fix.start: fix for fix in _changes(each, examined.file)}
     # Of two keys that would become one, neither is certain.
     results = Counter((fix.place[:-1], fix.new) for fix in found.values() if fix.is_key)
-    return [fix for fix in found.values() if not fix.is_key or results[fix.place[:-1], fix.new] == 1]
+    return [
+        fix
+        for fix in found.values()
+        if (not fix.is_key or results[fix.place[:-1], fix.new] == 1) and (fix.place, fix.new) not in refused
+    ]
 
 
 def _changes(mistake: LocatedMistake, file: StackFile) -> Iterator[Fix]:

@@ -1,7 +1,6 @@
 """The commands of the Makefile, as `python -m sandbox COMMAND`."""
 
 import argparse
-import errno
 import os
 import shutil
 import sys
@@ -19,7 +18,7 @@ from sandbox.engine import (
     stack_output,
 )
 from sandbox.environment import environment, write_environment_file
-from sandbox.layout import CHECKOUT, STACK, Sandbox, SandboxError, cache_folder, checkout_sandbox
+from sandbox.layout import CHECKOUT, STACK, Sandbox, SandboxError, cache_folder, checkout_sandbox, refused_by_disk
 from sandbox.locks import held
 from sandbox.parts import prepare_parts
 from sandbox.seed import seed
@@ -34,8 +33,6 @@ from sandbox.showcase import (
 from sandbox.step_progress import StepProgress
 
 NO_VALUE = "-"
-# A full disk, a user's quota, a limit on the size of files.
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def start(sandbox: Sandbox, progress: StepProgress) -> dict[str, str]:
@@ -160,10 +157,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     except OSError as error:
-        if error.errno not in FULL:
-            raise
-        where = error.filename or sandbox.folder
-        sys.stderr.write(f"{error.strerror}: {where}. Free some space, then run the same command again.\n")
+        sys.stderr.write(refused_by_disk(error, sandbox.folder))
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted. Run the same command again to continue; `make down` stops the servers.\n")

@@ -1,6 +1,7 @@
 """Run the Pulumi engine in the sandbox."""
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -67,12 +68,13 @@ def irsa_in_terminal(
         SandboxError: It failed, or found something.
     """
     sys.stdout.flush()
-    command = [str(Path(sys.executable).with_name("irsa")), verb, *arguments]
+    # pip's own `irsa` does not start where the path has a quote or a dollar sign.
+    command = [sys.executable, "-P", "-m", "irsa_cli", verb, *arguments]
     code = subprocess.run(command, cwd=folder, env=dict(environment), check=False).returncode
     if code:
         raise SandboxError(
             f"irsa {verb} ended with code {code}; its findings are above. "
-            f"Run it again: . {sandbox.environment_file}; irsa {' '.join((verb, *arguments))}"
+            f"Run it again: . {shlex.quote(str(sandbox.environment_file))}; irsa {' '.join((verb, *arguments))}"
         )
 
 

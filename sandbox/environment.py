@@ -22,7 +22,7 @@ def sandbox_variables(sandbox: Sandbox, aws_port: int) -> dict[str, str]:
         "IRSA_SANDBOX": str(sandbox.folder),
         "PULUMI_HOME": str(sandbox.pulumi_home),
         # With metadata, an engine that is killed may leave an empty file beside its state, and cannot read it any more.
-        "PULUMI_BACKEND_URL": f"file://{sandbox.state}?metadata=skip",
+        "PULUMI_BACKEND_URL": f"{sandbox.state.as_uri()}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         # Each command would keep one more copy of the state, which nobody goes back to here.

@@ -1,5 +1,6 @@
 """The sandbox's folders and files, and the names of its cloud."""
 
+import errno
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ AUDIENCE = "sts.amazonaws.com"
 CONTEXT = "irsa-sandbox"
 STACK = "dev"
 PASSPHRASE = "irsa-sandbox"  # noqa: S105 - it protects nothing: the sandbox holds no real secret
+# A full disk, a user's quota, a limit on the size of files.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# A folder or a file of somebody else, and a disk that is read-only.
+NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class SandboxError(Exception):
@@ -88,6 +93,21 @@ def write_atomically(path: Path, content: str | bytes, mode: int = 0o600) -> Non
     temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     temporary.chmod(mode)
     temporary.replace(path)
+
+
+def refused_by_disk(error: OSError, folder: Path) -> str:
+    """Return the line that says what a disk refuses, and what to do; of the folder, where the error names no file.
+
+    Raises:
+        OSError: The error itself, where it is no disk's.
+    """
+    if error.errno in FULL:
+        do = "Free some space"
+    elif error.errno in NOT_WRITABLE and error.filename:
+        do = "Make it writable, or for built programs set XDG_CACHE_HOME to another folder"
+    else:
+        raise error
+    return f"{error.strerror}: {error.filename or folder}. {do}, then run the same command again.\n"
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from sandbox.layout import Sandbox, SandboxError, cache_folder, checkout_sandbox
+from sandbox.layout import Sandbox, SandboxError, cache_folder, checkout_sandbox, refused_by_disk
 from sandbox.locks import held
 from sandbox.step_progress import StepProgress
 from sandbox.versions import FLAGS, MODULES, PARTS, SDK_GENERATOR, YAML_HOST, Part, official_parts
@@ -211,6 +211,9 @@ def main() -> int:
         build(to_build(find_all(os.environ, checkout_sandbox().programs)), StepProgress())
     except SandboxError as error:
         sys.stderr.write(f"{error}\n")
+        return 1
+    except OSError as error:
+        sys.stderr.write(refused_by_disk(error, cache_folder(os.environ)))
         return 1
     except KeyboardInterrupt:
         return 130

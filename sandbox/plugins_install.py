@@ -41,10 +41,14 @@ def install_plugins(sandbox: Sandbox, environment: Mapping[str, str], progress: 
             with progress.step("plugins", f"pulumi plugin install resource {name} {version}") as detail:
                 official = _install_official(sandbox, name, version, environment)
                 if not official:
-                    _install_stand_in(program)
+                    _empty(program.parent)
+                    _write_stand_in(program)
                 detail[:] = [f"{name} {version} installed" if official else f"{name} {version} cannot be downloaded"]
-        kind = "stand-in" if program.with_name("stand-in.json").exists() else "official"
-        lines.append(f"{name} {version} ({kind})")
+        is_stand_in = program.with_name("stand-in.json").exists()
+        if is_stand_in:
+            # Each time: the checkout may have been moved since.
+            _write_stand_in(program)
+        lines.append(f"{name} {version} ({'stand-in' if is_stand_in else 'official'})")
     progress.say(f"  plugins in use: {', '.join(lines)}")
 
 
@@ -100,10 +104,9 @@ def _downloaded(*folders: Path) -> int:
     return size
 
 
-def _install_stand_in(program: Path) -> None:
+def _write_stand_in(program: Path) -> None:
     """Write a launcher where the engine looks for the plugin of this version."""
     module = f"sandbox.plugins.{program.name.removeprefix('pulumi-resource-')}"
-    _empty(program.parent)
     program.with_name("stand-in.json").write_text(json.dumps({"module": module}))
     # A module of this checkout, whatever the current folder and the caller's PYTHONPATH are.
     code = "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); runpy.run_module(sys.argv.pop(1), None, '__main__')"

@@ -82,7 +82,7 @@ def edit_comment(request: Request) -> Any:
 
 
 ANSWERS: dict[tuple[str, str], Callable[[Request], Any]] = {
-    ("GET", "/commits/main"): latest_commit,
+    ("GET", "/commits/heads/main"): latest_commit,
     ("GET", "/issues"): list_issues,
     ("POST", "/issues"): open_issue,
     ("GET", "/issues/N"): issue,

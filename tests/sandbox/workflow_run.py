@@ -74,7 +74,7 @@ class Repository:
                 for role in ("PREVIEW", "DEPLOY", "DRIFT")
             },
             "vars.PULUMI_DEFAULT_ORGANIZATION": "",
-            "vars.PULUMI_BACKEND_URL": self.project.variables["PULUMI_BACKEND_URL"],
+            "vars.PULUMI_BACKEND_URL || 'https://api.pulumi.com'": self.project.variables["PULUMI_BACKEND_URL"],
             "secrets.PULUMI_CONFIG_PASSPHRASE": self.project.cloud.environment()["PULUMI_CONFIG_PASSPHRASE"],
             "secrets.PULUMI_ACCESS_TOKEN": "",
             "steps.compare.outcome": "skipped",

@@ -234,3 +234,14 @@ def test_what_verify_found_is_a_block_of_code(steps: Steps) -> None:
         f"What `irsa verify` found:\n\n    prod: role: {HOSTILE}\n    {HOSTILE}\n\nWhat `pulumi up"
     )
     assert report.endswith("\n\nchanges\n")
+
+
+def test_why_there_is_no_report_is_told(steps: Steps) -> None:
+    """Protects who reads the issue: where `irsa verify` could not look, its reason is there and not an empty block."""
+    write_programs(steps.programs, {"pulumi": "exit 0"})
+    irsa = '[ "$1" = diff ] && echo changes > changes.md && exit; echo "irsa verify: no credentials" >&2; exit 2'
+    write_programs(steps.folder / ".venv" / "bin", {"irsa": irsa})
+
+    assert steps.run("drift", "Compare") == 1
+    report = (steps.folder / "report.md").read_text()
+    assert report.startswith("What `irsa verify` found:\n\n    irsa verify: no credentials\n\nWhat `pulumi up")

@@ -66,6 +66,21 @@ def test_the_pin_of_pulumis_action() -> None:
     assert pin == "pulumi/actions@8e5e406f4007fca908480587cb9893c07090f58d # v7.0.0"
 
 
+def test_pulumi_is_of_the_version_of_its_sdk() -> None:
+    """Protects the job with the credentials: what runs there is what a commit names, not what was released today.
+
+    Without a version the action installs the newest: https://github.com/pulumi/actions#configuration
+    """
+    (version,) = {
+        step["with"]["pulumi-version"]
+        for file in ACTIONS
+        for step in yaml.safe_load(file.read_text())["runs"]["steps"]
+        if step.get("uses", "").startswith("pulumi/actions@")
+    }
+
+    assert f"pulumi=={version}" in (ROOT / "requirements.txt").read_text().splitlines()
+
+
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
 def test_no_job_has_more_of_github_than_it_names(file: Path) -> None:
     """Protects the repository: the workflow's own token has no right that a job does not ask for, nor stays on disk.
@@ -110,6 +125,21 @@ def test_secrets_are_given_to_few_steps(name: str) -> None:
     assert "secrets." not in json.dumps(job.get("env", {}))
     assert holders
     assert all(re.search(r"pulumi (preview|up)|irsa (check --live|verify|prove)", step["run"]) for step in holders)
+
+
+@pytest.mark.parametrize("name", FOR_A_STACK)
+def test_the_token_goes_to_no_server_of_a_pull_request(name: str) -> None:
+    """Protects the token of Pulumi Cloud: beside it, the address is the environment's, and never empty.
+
+    The attack: a pull request that only writes `backend: {url: https://evil.example}` into Pulumi.yaml. The variable
+    comes first: https://www.pulumi.com/docs/iac/concepts/state-and-backends/#logging-into-and-out-of-state-backends
+    """
+    steps = steps_of(workflow(f"{name}.yml")["jobs"][name])
+    addresses = {
+        step["env"].get("PULUMI_BACKEND_URL") for step in steps if "PULUMI_ACCESS_TOKEN" in step.get("env", {})
+    }
+
+    assert addresses == {"${{ vars.PULUMI_BACKEND_URL || 'https://api.pulumi.com' }}"}
 
 
 @pytest.mark.parametrize("file", [*WORKFLOWS, *ACTIONS], ids=lambda file: f"{file.parent.name}/{file.name}")

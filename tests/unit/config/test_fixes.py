@@ -2,6 +2,7 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +221,46 @@ def test_a_file_that_was_changed_meanwhile_is_left(
     assert check("--fix") == 1
     assert capsys.readouterr().err == "irsa check: Pulumi.dev.yaml was changed meanwhile: run it again\n"
     assert project.read_text() == "saved"
+
+
+@pytest.mark.parametrize("saved", [b"\xff", None], ids=["not UTF-8", "removed"])
+def test_whatever_became_of_the_file_meanwhile_is_said(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, saved: bytes | None
+) -> None:
+    """Protects from a traceback: the file is no text any more, or gone."""
+    project.write_text(GOOD.replace("create: false", "create: 'no'"))
+
+    def save_and_fix(*arguments: Any) -> Any:
+        project.unlink() if saved is None else project.write_bytes(saved)
+        return fixes.fixed(*arguments)
+
+    monkeypatch.setattr("config.check.fixed", save_and_fix)
+
+    assert check("--fix") == 1
+    assert capsys.readouterr().err.startswith("irsa check: Pulumi.dev.yaml ")
+    assert (project.read_bytes() if project.exists() else None) == saved
+
+
+def test_a_pipe_is_not_written(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects who pipes a stack file in: a pipe that was read is not read again, which would never end."""
+    os.mkfifo(project)
+    text = GOOD.replace("create: false", "create: 'no'")
+    with ThreadPoolExecutor() as threads:
+        written = threads.submit(project.write_text, text)
+
+        assert check("--fix", str(project)) == 1
+        assert written.result() == len(text)
+    assert capsys.readouterr().err == f"irsa check: {project} is not a file, so nothing is written\n"
+
+
+def test_what_was_fixed_is_said_of_a_file_without_settings(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects from a silent change: what stops the check of the settings hides no fix of what is beside them."""
+    rest = "  irsa:cluster: &a {name: *a}\n"
+    project.write_text(f"config:\n  aws:allowedAccountIds: [011112222333]\n{rest}")
+
+    assert check("--fix") == 1
+    assert project.read_text() == f'config:\n  aws:allowedAccountIds: ["011112222333"]\n{rest}'
+    assert capsys.readouterr().out.startswith('fixed: Pulumi.dev.yaml:2  011112222333 -> "011112222333"\n')
 
 
 def test_a_policy_file_and_the_project_stay_as_they_are(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

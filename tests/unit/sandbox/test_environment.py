@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -27,7 +28,7 @@ HOSTILE = {
 }
 
 
-@pytest.fixture(params=["plain", "with space and 'quote'"])
+@pytest.fixture(params=["plain", "with space and 'quote'", "100% #1 ? & $x"])
 def sandbox(request: pytest.FixtureRequest, tmp_path: Path) -> Sandbox:
     """A folder whose name the shell would take apart must do as well."""
     made = Sandbox(tmp_path / request.param)
@@ -57,7 +58,10 @@ def test_nothing_of_the_callers_own_accounts_is_left(sandbox: Sandbox) -> None:
         assert variables["AWS_CONFIG_FILE"].startswith(str(sandbox.folder))
         assert variables["AWS_SHARED_CREDENTIALS_FILE"].startswith(str(sandbox.folder))
         assert variables["KUBECONFIG"] == str(sandbox.folder / "kubeconfig")
-        assert variables["PULUMI_BACKEND_URL"] == f"file://{sandbox.folder}/state?metadata=skip"
+        # As a URL is read, by which the engine finds its state.
+        backend = urlsplit(variables["PULUMI_BACKEND_URL"])
+        assert (backend.scheme, backend.netloc, backend.query) == ("file", "", "metadata=skip")
+        assert unquote(backend.path) == f"{sandbox.folder}/state"
         assert variables["PULUMI_HOME"] == str(sandbox.folder / "pulumi-home")
 
 

@@ -1,14 +1,19 @@
 """Where the sandbox's programs come from."""
 
+import errno
 import json
 import os
 import re
 import stat
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+import sandbox.__main__ as commands
+from sandbox import parts
 from sandbox.layout import Sandbox, SandboxError, machine
 from sandbox.parts import build, find_installed, prepare_parts
 from sandbox.step_progress import StepProgress
@@ -195,6 +200,32 @@ def test_without_go_one_line_says_what_to_install(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match=r"^pulumi 3\.259\.0, .*: not installed.*https://go\.dev/dl") as raised:
         prepare_parts(Sandbox(tmp_path / "sandbox"), StepProgress(), environment)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("refusal", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+@pytest.mark.parametrize("main", [parts.main, lambda: commands.main(["programs"])], ids=["parts", "programs"])
+def test_a_cache_that_cannot_be_written_is_one_line(
+    main: Callable[[], int],
+    refusal: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Protects from a traceback: a home that is read-only, or a lock file of another user, is named with a way out."""
+
+    def held(path: Path, *_: object) -> NoReturn:
+        raise OSError(refusal, os.strerror(refusal), str(path))
+
+    for module in (parts, commands):
+        monkeypatch.setattr(module, "checkout_sandbox", lambda: Sandbox(tmp_path / "sandbox"))
+    monkeypatch.setattr(parts, "held", held)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", "")
+    do = "Free some space" if refusal == errno.ENOSPC else "Make it writable, or .* set XDG_CACHE_HOME to .*"
+
+    assert main() == 1
+    said = capsys.readouterr().err
+    assert re.fullmatch(f"{os.strerror(refusal)}: {tmp_path}/irsa/.*\\.lock. {do}, then run the same .* again.\n", said)
 
 
 def test_a_failed_build_shows_what_go_said_and_leaves_nothing(toolchain: dict[str, str]) -> None:

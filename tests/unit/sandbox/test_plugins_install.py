@@ -37,3 +37,16 @@ def test_the_built_plugin_is_used_only_where_it_is_asked_for(
             assert "sandbox.plugins.kubernetes" in program.read_text()
             assert f"kubernetes {program.parent.name.partition('-v')[2]} (stand-in)" in said
     assert "sandbox.plugins.aws" in plugin_program(sandbox, "aws").read_text()
+
+
+def test_the_plugins_run_where_the_checkout_is_now(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects who moves a checkout: the engine started the interpreter of the old place, and called it a bug."""
+    install_plugins(sandbox, os.environ, StepProgress())
+    monkeypatch.setattr("sandbox.plugins_install.CHECKOUT", Path("/moved"))
+    monkeypatch.setattr("sys.executable", "/moved/.venv/bin/python")
+    install_plugins(sandbox, os.environ, StepProgress())
+
+    for name in ("aws", "kubernetes"):
+        launcher = plugin_program(sandbox, name).read_text()
+        assert "exec /moved/.venv/bin/python -P -c " in launcher
+        assert f" /moved sandbox.plugins.{name} " in launcher
