@@ -30,7 +30,10 @@ def create(binding: dict[str, Any], wrapped: bool, namespaces: dict[str, pulumi.
         opts=pulumi.ResourceOptions(parent=parent),
     )
     role = aws.iam.Role(
-        name, name=name, assume_role_policy=binding["trust"], opts=pulumi.ResourceOptions(parent=parent)
+        name,
+        name=name,
+        assume_role_policy=binding["trust"],
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[policy]),
     )
     attached: list[pulumi.Resource] = [
         aws.iam.RolePolicyAttachment(
