@@ -1,4 +1,4 @@
-"""Check stack files against every rule, without engine, credentials or network; with --live, against AWS too."""
+"""Check stack files against every rule, without engine, credentials or network; --live also asks AWS and clusters."""
 
 import argparse
 import codecs

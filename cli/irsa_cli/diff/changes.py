@@ -290,6 +290,9 @@ def _between(before: Any, after: Any, place: tuple[str | int, ...], skipped: set
         return
     if is_secret(before) or is_secret(after) or where in HIDDEN:
         yield PropertyChange(where, None, None, secret=True)
+    elif is_unknown(after) and before and isinstance(before, Mapping):
+        for key, value in before.items():
+            yield from _between(value, after, (*place, key), skipped)
     elif is_unknown(after):
         yield PropertyChange(where, _text(before), None, unknown=True)
     elif _are(Mapping, before, after):

@@ -30,6 +30,11 @@ def lines(answer: Explanation, verbose: bool) -> Iterator[Line]:
     color = f"bold {COLORS[OUTCOMES[answer.decision]]}"
     yield from _styled(color, f"{answer.decision.value}: {answer.explanation}", following="  ")
     yield from _link(answer.documentation, "  ", verbose)
+    # It decides, too: of an answer that is `allowed`, nobody reads on to the end.
+    if answer.annotation:
+        yield from _styled(COLORS[None], f"annotation: {answer.annotation}", following="  ")
+    if answer.fix:
+        yield f"  {answer.fix}", COLORS[None]
     first = deciding_statement(answer.decision, answer.statements)
     for statement in sorted(answer.statements, key=lambda each: each is not first):
         yield from _statement(statement, answer.request, verbose)
@@ -46,10 +51,6 @@ def lines(answer: Explanation, verbose: bool) -> Iterator[Line]:
         yield from _styled("", value, label.ljust(LABEL), "  ")
     if answer.assumed:
         yield from _styled(COLORS[None], f"assumed: {answer.assumed}", following="  ")
-    if answer.annotation:
-        yield from _styled(COLORS[None], f"annotation: {answer.annotation}", following="  ")
-    if answer.fix:
-        yield f"  {answer.fix}", COLORS[None]
 
 
 def _statement(statement: StatementEvaluation, request: WebIdentityRequest, verbose: bool) -> Iterator[Line]:

@@ -94,6 +94,19 @@ def test_a_value_that_is_not_known_yet() -> None:
     assert only(step("create", None, new)).settings == ()
 
 
+def test_annotations_that_are_not_known_yet_are_named_one_by_one() -> None:
+    """Protects readers of a renamed role: which annotation has which value today, and no JSON of all of them."""
+    before = {"annotations": {"eks.amazonaws.com/role-arn": "arn:a", "team": "b"}}
+    old, new = (resource(ROLE, "x", {"metadata": each}) for each in (before, {"annotations": UNKNOWN}))
+    found = only(step("update", old, new)).settings
+
+    assert [each.property for each in found] == [
+        'metadata.annotations["eks.amazonaws.com/role-arn"]',
+        "metadata.annotations.team",
+    ]
+    assert [(each.before, each.after, each.unknown) for each in found] == [("arn:a", None, True), ("b", None, True)]
+
+
 @pytest.mark.parametrize(
     ("before", "after"), [("a", SECRET), (SECRET, "b"), (SECRET, SECRET), ({"x": SECRET}, {"x": SECRET})]
 )
