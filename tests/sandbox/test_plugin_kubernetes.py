@@ -37,6 +37,8 @@ FORCE = "pulumi.com/patchForce"
 AUTONAMED = "pulumi.com/autonamed"
 ACCOUNT, PATCH = "core/v1:ServiceAccount", "core/v1:ServiceAccountPatch"
 RECORDED = Path(__file__).with_name("recorded") / "kubernetes-plugin-states.json"
+# What the recordings are in, and the service account that one of them patches.
+RECORDED_NAMESPACE, RECORDED_PATCH = "recorded-a", "existing"
 NAMESPACE = "plugin"
 _numbers = count()
 
@@ -58,7 +60,8 @@ def live(cloud: Any) -> Iterator[Client]:
     client.create(Namespace(metadata=ObjectMeta(name=NAMESPACE)))
     yield client
     # What no stack manages would be found by the tests that read the whole cluster, as `irsa adopt` does.
-    cloud.kubectl("delete", "namespace", NAMESPACE, "--timeout=60s")
+    cloud.kubectl("delete", "namespace", NAMESPACE, RECORDED_NAMESPACE, "--ignore-not-found", "--timeout=60s")
+    cloud.kubectl("delete", "serviceaccount", RECORDED_PATCH, "-n", "default", "--ignore-not-found")
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +112,7 @@ def overwritten(cloud: Any, name: str) -> None:
 
 def recorded_states() -> list[dict[str, Any]]:
     # The sandbox's seed holds a namespace team-a already.
-    return list(json.loads(RECORDED.read_text().replace("team-a", "recorded-a")))
+    return list(json.loads(RECORDED.read_text().replace("team-a", RECORDED_NAMESPACE)))
 
 
 def without_chance(outputs: dict[str, Any], manager: str) -> dict[str, Any]:
@@ -132,7 +135,7 @@ def test_states_are_those_of_the_official_plugin(engine: Engine, live: Client) -
         live,
         ServiceAccount(
             metadata=ObjectMeta(
-                name="existing", namespace="default", labels={"owner": "helm"}, annotations={"keep": "me"}
+                name=RECORDED_PATCH, namespace="default", labels={"owner": "helm"}, annotations={"keep": "me"}
             )
         ),
         field_manager="helm",
