@@ -34,7 +34,8 @@ def lines(answer: Explanation, verbose: bool) -> Iterator[Line]:
     if answer.annotation:
         yield from _styled(COLORS[None], f"annotation: {answer.annotation}", following="  ")
     if answer.fix:
-        yield f"  {answer.fix}", COLORS[None]
+        # Without a style it is one line on a terminal, to be copied.
+        yield f"  {answer.fix}", ""
     first = deciding_statement(answer.decision, answer.statements)
     for statement in sorted(answer.statements, key=lambda each: each is not first):
         yield from _statement(statement, answer.request, verbose)

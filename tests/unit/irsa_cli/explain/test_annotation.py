@@ -55,6 +55,7 @@ def test_a_missing_annotation_is_said_with_the_command_that_sets_it(
     command, said = answer["fix"], answer["annotation"]
     assert (code, said) == (0, f"web/app has no {KEY}, so its Pods get no credentials")
     assert beginning(page).endswith(f"annotation: {said} {command}")
+    assert f"\n  {command}\n" in page
     assert shlex.split(command) == [
         *("kubectl", "annotate", "serviceaccount", "app", "-n", "web", "--context", state.context, "--overwrite"),
         f"{KEY}={ROLE}",

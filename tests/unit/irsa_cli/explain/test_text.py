@@ -200,6 +200,15 @@ def test_an_assumption_and_a_binding_are_said() -> None:
     assert page.endswith("\nassumed: team-a/app does not exist yet")
 
 
+def test_the_command_is_one_line() -> None:
+    """Protects who copies it from a terminal, where a line with a style is broken into lines of 80 columns."""
+    command = f"kubectl annotate serviceaccount app -n team-a --overwrite eks.amazonaws.com/role-arn={ROLE}"
+    found = list(lines(replace(answer(statement()), annotation="none", fix=command), verbose=False))
+
+    assert found[1][0] == "annotation: none"
+    assert found[2] == (f"  {command}", "")
+
+
 def test_a_hint_is_said_once() -> None:
     """Protects the reader of a policy of another cluster, where `aud` and `sub` are wrong in the same way."""
     other = {f"oidc.example.com/id/OTHER:{claim}": "x" for claim in ("aud", "sub")}
