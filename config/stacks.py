@@ -10,11 +10,12 @@ from config.check import stack_files, stack_name
 from config.stack_file import StackFile, project_settings
 from irsa.rules.mistakes import listed, named
 from irsa_cli.exits import GOOD, CouldNotLookError
+from irsa_cli.options import LONGEST_STACK
 from irsa_cli.report.json import as_object, document
 
 EXIT_CODES = "exit codes: 0 listed (or none), 2 not listed: a file cannot be read, or is of no stack"
 # https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming
-STACK_NAME = re.compile("[A-Za-z0-9_.-]{1,100}")
+STACK_NAME = re.compile(f"[A-Za-z0-9_.-]{{1,{LONGEST_STACK}}}")
 EPILOG = f"example: irsa stacks --json; {EXIT_CODES}"
 
 
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     files = stack_files(Path())
     # CI takes the names for those of environments, and writes them into comments.
     if wrong := [file.name for file in files if not STACK_NAME.fullmatch(stack_name(file))]:
-        allowed = "letters, digits, -, _ and ., at most 100 of them"
+        allowed = f"letters, digits, -, _ and ., at most {LONGEST_STACK} of them"
         raise CouldNotLookError(f"stack files of no stack: {listed(wrong)}; allowed in a stack's name: {allowed}")
     stacks = [stack_name(file) for file in files if not is_of_sandbox(file)]
     if arguments.json:

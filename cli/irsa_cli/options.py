@@ -3,6 +3,9 @@
 import argparse
 from pathlib import Path
 
+# Characters of a stack's name: https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming
+LONGEST_STACK = 100
+
 
 def add_stack_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose a stack and bindings of it."""

@@ -12,7 +12,7 @@ from irsa.evaluation import Decision, Evaluation, WebIdentityRequest, evaluate
 from irsa.evaluation.admission import admission
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules import commands
-from irsa.rules.annotations import AUDIENCE, ROLE_ARN
+from irsa.rules.annotations import AUDIENCE, NO_ROLE, ROLE_ARN
 from irsa.rules.arns import issuer_host_path, issuer_of_provider, parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.strangers import stranger
@@ -186,7 +186,7 @@ class Proof:
         restore = service_account.command_to_restore(self._declared.stack, annotations)
         role_arn = annotations.get(ROLE_ARN)
         if role_arn != binding.role_arn:
-            found = f"{ROLE_ARN}: {named(role_arn)}" if role_arn else f"no {ROLE_ARN}, so its Pods get no credentials"
+            found = f"{ROLE_ARN}: {named(role_arn)}" if role_arn else NO_ROLE
             return ProofResult(check(Outcome.FINDING, about, found, expected, restore))
         audience = annotations.get(AUDIENCE, DEFAULT_AUDIENCE)
         if audience != binding.audience:

@@ -4,11 +4,12 @@ Format: https://pkg.go.dev/github.com/pulumi/pulumi/pkg/v3/display#PreviewDigest
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from irsa.rules.mistakes import named
 from irsa_cli.exits import CouldNotLookError
+from irsa_cli.options import LONGEST_STACK
 from irsa_cli.state import SECRET
 
 # The strings that stand for a value that is known only during the deployment:
@@ -30,8 +31,6 @@ REPLACEMENTS = frozenset({"replace", "create-replacement", "delete-replaced", "i
 READS = frozenset(
     {"same", "read", "read-replacement", "discard", "discard-replaced", "refresh", "remove-pending-replace"}
 )
-# https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming
-LONGEST_STACK = 100
 CREATE, UPDATE, REPLACE, DELETE, IMPORT, SAME = "create", "update", "replace", "delete", "import", "same"
 
 
@@ -170,8 +169,17 @@ def is_secret(value: Any) -> bool:
 
 def contains_secret(value: Any) -> bool:
     """Return whether a value is a secret, or has one within it."""
+    return _contains(value, is_secret)
+
+
+def contains_unknown(value: Any) -> bool:
+    """Return whether a value is known only during the deployment, or has one within it that is."""
+    return _contains(value, is_unknown)
+
+
+def _contains(value: Any, is_it: Callable[[Any], bool]) -> bool:
     within = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-    return is_secret(value) or any(map(contains_secret, within))
+    return is_it(value) or any(_contains(each, is_it) for each in within)
 
 
 def parse_resource(value: Any, place: str) -> ResourceState:

@@ -15,6 +15,7 @@ from irsa_cli.diff.preview import (
     ResourceState,
     Step,
     contains_secret,
+    contains_unknown,
     is_secret,
     is_unknown,
 )
@@ -185,18 +186,12 @@ def _trust(resource: ResourceState) -> tuple[Mapping[str, Any] | None, str]:
     written = resource.inputs.get(TRUST_POLICY)
     if contains_secret(written):
         return None, SECRET_TRUST
-    if is_unknown(written) or _has_unknown(written):
+    if contains_unknown(written):
         return None, UNKNOWN_UNTIL_UP
     try:
         return written if isinstance(written, Mapping) else parse_object(str(written)), ""
     except Mistake as mistake:
         return None, f"its trust policy: {mistake.found}"
-
-
-def _has_unknown(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return any(map(_has_unknown, value.values()))
-    return any(map(_has_unknown, value)) if isinstance(value, list) else is_unknown(value)
 
 
 def _provider_arn(resource: ResourceState, aws_accounts: Mapping[str, tuple[str, str]]) -> str:

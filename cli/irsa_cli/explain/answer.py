@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from irsa.evaluation import Decision, Evaluation, StatementEvaluation, WebIdentityRequest, evaluate
-from irsa.rules.annotations import ROLE_ARN
+from irsa.rules.annotations import NO_ROLE, ROLE_ARN
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import listed, named
 
@@ -85,7 +85,7 @@ def wrong_annotation(service_account: str, role_arn: str, annotations: Mapping[s
     """
     annotated = annotations.get(ROLE_ARN)
     if not annotated:
-        return f"{named(service_account)} has no {ROLE_ARN}, so its Pods get no credentials"
+        return f"{named(service_account)} has {NO_ROLE}"
     if annotated != role_arn:
         return f"{named(service_account)} has the {ROLE_ARN} {named(annotated)}, so its Pods ask for that role"
     return ""
