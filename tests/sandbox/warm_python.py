@@ -2,8 +2,8 @@
 
 An engine run starts Python four times: for the language host, the program and two plugins. More than half of its
 processor time is the import of the same packages. Here one process imports them, and is forked for each start. The copy
-gets the arguments, variables, folder and open files of a client (warm_client.py), which stands in the place of `python`,
-hands on its signals, and ends with the copy's exit code.
+gets the arguments, variables, folder and open files of a client (warm_client.py), which stands in the place of
+`python`, hands on its signals, and ends with the copy's exit code.
 """
 
 import array
