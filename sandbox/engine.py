@@ -17,10 +17,9 @@ from sandbox.step_progress import StepProgress
 
 def prepare_engine(sandbox: Sandbox, environment: Mapping[str, str], progress: StepProgress) -> None:
     """Install the engine's Python language host and its plugins."""
-    host = sandbox.programs / "pulumi-language-python"
-    if not host.is_symlink():
+    if not (sandbox.programs / "pulumi").is_symlink():
         # Where an official engine is installed, its host is beside it, and parts.py has linked both.
-        write_launcher(host, CHECKOUT / "sandbox" / "language_host.py")
+        write_launcher(sandbox.programs / "pulumi-language-python", CHECKOUT / "sandbox" / "language_host.py")
     install_plugins(sandbox, environment, progress)
 
 
