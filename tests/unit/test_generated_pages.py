@@ -47,7 +47,7 @@ def test_what_is_generated_is_up_to_date() -> None:
 
 
 def test_every_commit_generates() -> None:
-    """Protects from a list of what feeds `make generate`: code, examples, permissions, pages; one had a file too few."""
+    """Protects from a list of what feeds `make generate`, which is code, examples, permissions and pages."""
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
     (generated,) = [hook for hook in hooks if "make --no-print-directory generate" in hook["entry"]]
 
