@@ -11,6 +11,7 @@ from collections import Counter
 from typing import Any
 
 from irsa.rules.grammar import VERSION
+from irsa.rules.json_slips import slip_in
 from irsa.rules.mistakes import Mistake
 from irsa.rules.quotas import MANAGED_POLICY_SIZE
 from irsa.rules.trust import minified
@@ -62,17 +63,9 @@ def parse_object(text: str) -> dict[str, Any]:
         Mistake: It is not JSON, not an object, or has a duplicate key or a number that is too long.
     """
     try:
-        document = json.loads(text, object_pairs_hook=each_key_once, parse_constant=_finite, parse_float=_finite)
+        document = _parsed(text)
     except Mistake:
         raise
-    except json.JSONDecodeError as error:
-        place = f"at line {error.lineno}, column {error.colno}"
-        found, fix = f"not JSON: {error.msg} {place}", "add the quote, comma or bracket that is missing there"
-        if text[: error.pos].rstrip().endswith(",") and text[error.pos : error.pos + 1] in ("]", "}"):
-            fix = "remove the comma before it"
-        elif text.startswith(("//", "/*", "#"), error.pos):
-            found, fix = f"a comment {place}", "remove it: JSON has none; a statement's Sid may say what it is for"
-        raise Mistake(found, "an IAM policy document in JSON", fix) from error
     except ValueError as error:
         # Python refuses longer numbers.
         found = f"a number of more than {sys.get_int_max_str_digits():,} digits"
@@ -82,6 +75,15 @@ def parse_object(text: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise _not_a_policy_document()
     return document
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=each_key_once, parse_constant=_finite, parse_float=_finite)
+    except json.JSONDecodeError as error:
+        slip, fix = slip_in(text, error.pos)
+        found = f"not JSON: {slip.msg} at line {slip.lineno}, column {slip.colno}"
+        raise Mistake(found, "an IAM policy document in JSON", fix) from slip
 
 
 def _finite(number: str) -> float:
