@@ -18,6 +18,9 @@ from irsa.rules.trust import minified
 
 # The name of the inline policy that lets a role assume further roles.
 CHAINING_POLICY = "assume-roles"
+# Deeper than any setting or policy, and low enough for recursive functions.
+DEEPEST = 100
+TOO_DEEP = f"values nested more than {DEEPEST} deep"
 
 
 # AWS says that white space is not counted, and not whether that within a string is. So a document is divided by the
@@ -70,8 +73,13 @@ def parse_object(text: str) -> dict[str, Any]:
         # Python refuses longer numbers.
         found = f"a number of more than {sys.get_int_max_str_digits():,} digits"
         raise Mistake(found, "an IAM policy document in JSON", "fix the number") from error
-    except RecursionError as error:
-        raise Mistake("JSON that is nested too deeply", "an IAM policy document in JSON", "remove levels") from error
+    except RecursionError:
+        too_deep = True
+    else:
+        # How deep the parser goes differs from one Python to the next.
+        too_deep = is_too_deep(document)
+    if too_deep:
+        raise Mistake(TOO_DEEP, "an IAM policy document in JSON", "remove levels")
     if not isinstance(document, dict):
         raise _not_a_policy_document()
     return document
@@ -84,6 +92,20 @@ def _parsed(text: str) -> Any:
         slip, fix = slip_in(text, error.pos)
         found = f"not JSON: {slip.msg} at line {slip.lineno}, column {slip.colno}"
         raise Mistake(found, "an IAM policy document in JSON", fix) from slip
+
+
+def is_too_deep(value: Any) -> bool:
+    """Return whether lists and dicts are nested deeper than what anything here needs."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            item
+            for outer in level
+            for item in (outer.values() if isinstance(outer, dict) else outer if isinstance(outer, list) else ())
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _finite(number: str) -> float:

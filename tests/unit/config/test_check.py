@@ -133,7 +133,7 @@ def test_files_that_are_no_text(project: Path, capsys: pytest.CaptureFixture[str
     ("policy", "words"),
     [
         (f'{{"Version": "2012-10-17", "Statement": {"[" * 600}{"]" * 600}}}', "values nested more than 100 deep"),
-        (f'{{"Version": "2012-10-17", "Statement": {"[" * 50_000}{"]" * 50_000}}}', "JSON that is nested too deeply"),
+        (f'{{"Version": "2012-10-17", "Statement": {"[" * 50_000}{"]" * 50_000}}}', "values nested more than 100 deep"),
         (r'{"Version": "2012-10-17", "Statement": {"Sid": "\ud800"}}', r"'\ud800', an unpaired surrogate"),
         (f'{{"Version": "2012-10-17", "Statement": {"9" * 5_000}}}', "a number of more than 4,300 digits"),
     ],

@@ -109,5 +109,5 @@ def test_what_was_removed_is_what_is_missing(character: str, name: str) -> None:
 def test_levels_up_to_the_parsers_limit() -> None:
     """Protects from a traceback: near the depth that Python's parser takes, an unfinished text is still told."""
     for depth in range(sys.getrecursionlimit() - 250, sys.getrecursionlimit()):
-        with pytest.raises(Mistake, match=r"not JSON: a missing \]|nested too deeply"):
+        with pytest.raises(Mistake, match=r"not JSON: a missing \]|nested more than 100 deep"):
             parse_object("[" * depth)

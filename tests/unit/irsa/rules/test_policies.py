@@ -45,7 +45,8 @@ def test_what_is_no_policy_document(text: str, word: str) -> None:
         ('{"a": -Infinity}', "-Infinity", "write a JSON number"),
         ('{"a": 1e999}', "1e999", "write a JSON number"),
         ('{"a": ' + "9" * 5000 + "}", "digits", ""),
-        ("[" * 100_000, "too deeply", ""),
+        ("[" * 100_000, "nested more than 100 deep", "remove levels"),
+        ('{"a": ' + "[" * 500 + "]" * 500 + "}", "nested more than 100 deep", "remove levels"),
     ],
 )
 def test_what_is_no_object_of_json(text: str, word: str, advice: str) -> None:
