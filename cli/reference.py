@@ -3,6 +3,7 @@
 It stands outside the package: only this repository needs it.
 """
 
+import inspect
 import json
 import re
 import sys
@@ -92,8 +93,9 @@ def _choices(type_: Any) -> list[str]:
 
 def _descriptions(dataclass: type) -> dict[str, str]:
     """Return the descriptions of a dataclass's fields, from the section `Attributes` of its docstring."""
-    _, _, section = (dataclass.__doc__ or "").partition("Attributes:\n")
-    found = re.findall(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", section, re.MULTILINE)
+    # Up to Python 3.12 a docstring has the indentation of its source.
+    _, _, section = inspect.cleandoc(dataclass.__doc__ or "").partition("Attributes:\n")
+    found = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section, re.MULTILINE)
     return {name: re.sub(r"\bNone\b", "null", " ".join(text.split())) for name, text in found}
 
 

@@ -18,7 +18,7 @@ from config.located_mistake import LocatedMistake
 from config.variables import SECRET, Secret
 from irsa.rules.mistakes import Mistake, Place, named, shortened
 from irsa.rules.names import REGION, check_name
-from irsa.rules.policies import each_key_once
+from irsa.rules.policies import DEEPEST, TOO_DEEP, each_key_once, is_too_deep
 
 PREFIX = "irsa"
 # The C parser, if PyYAML was built with it. It resolves no types; this module does.
@@ -32,9 +32,6 @@ INTEGER = re.compile(r"[-+]?(0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|0[0-7_]+|[0-9][0
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 DATE = re.compile("([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})")
 BASES = {"0b": 2, "0o": 8, "0x": 16}
-# Deeper than any setting or policy, and low enough for recursive functions.
-DEEPEST = 100
-TOO_DEEP = f"values nested more than {DEEPEST} deep"
 # What libyaml says beyond a thousand levels.
 LIBYAML_TOO_DEEP = "exceeded maximum nesting depth"
 LARGEST = 16 * 2**20
@@ -397,16 +394,7 @@ def in_yaml_words(value: object) -> str:
 
 def reason_not_to_use(value: Any) -> str | None:
     """Return why a JSON value cannot be used; None where it can."""
-    level = [value]
-    for _ in range(DEEPEST):
-        level = [
-            item
-            for outer in level
-            for item in (outer.values() if isinstance(outer, dict) else outer if isinstance(outer, list) else ())
-        ]
-        if not level:
-            break
-    else:
+    if is_too_deep(value):
         return TOO_DEEP
     try:
         json.dumps(value, ensure_ascii=False).encode()

@@ -13,6 +13,7 @@ from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS, Field, Found, colle
 from irsa.rules.combinations import ARGUMENTS_BY_OTHER_WORDS
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, described, nearest, path_of, shortened
 from irsa.rules.names import NameRule, check_name
+from irsa.rules.policies import DEEPEST, TOO_DEEP
 from irsa.rules.unknown import UNKNOWN, has_unknown
 
 SECRET = Mistake(
@@ -20,7 +21,7 @@ SECRET = Mistake(
 )
 T = TypeVar("T")
 U = TypeVar("U")
-DEEPEST, LARGEST_BITS = 100, 64
+LARGEST_BITS = 64
 # The text that Python and JavaScript put into a string for an output, or for a whole resource.
 OBJECT_AS_TEXT = re.compile(
     r"Calling __str__ on an Output\[T\] is not supported|Calling \[toString\] on an \[Output<T>\] is not supported"
@@ -238,7 +239,7 @@ def _marked(value: Any, place: Place, found: Found, depth: int = 0) -> Any:
     if isinstance(value, str):
         return _plain_string(value, place, found)
     if depth == DEEPEST:
-        found.append((place, Mistake(f"values nested more than {DEEPEST} deep", "fewer levels", "check the value")))
+        found.append((place, Mistake(TOO_DEEP, "fewer levels", "check the value")))
         return UNKNOWN
     if isinstance(value, Mapping):
         if any(map(is_output, value)):

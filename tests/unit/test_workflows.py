@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,19 @@ def test_pulumi_is_of_the_version_of_its_sdk() -> None:
     }
 
     assert f"pulumi=={version}" in (ROOT / "requirements.txt").read_text().splitlines()
+
+
+def test_the_oldest_python_and_a_newer_one_are_tested() -> None:
+    """Protects users of the oldest Python that the packages name, and of newer ones, in which some tests failed."""
+    job = workflow("test.yml")["jobs"]["test"]
+    (setup,) = (step for step in job["steps"] if step.get("uses", "").startswith("actions/setup-python@"))
+    oldest, newest = (tuple(map(int, each.split("."))) for each in job["strategy"]["matrix"]["python"])
+    projects = [tomllib.loads((ROOT / name / "pyproject.toml").read_text()) for name in (".", "components", "cli")]
+    versions = {each["project"]["requires-python"] for each in projects}
+
+    assert setup["with"]["python-version"] == "${{ matrix.python }}"
+    assert versions == {f">={oldest[0]}.{oldest[1]}"}
+    assert oldest < (3, 13) < newest
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)

@@ -11,12 +11,16 @@ from collections import Counter
 from typing import Any
 
 from irsa.rules.grammar import VERSION
+from irsa.rules.json_slips import slip_in
 from irsa.rules.mistakes import Mistake
 from irsa.rules.quotas import MANAGED_POLICY_SIZE
 from irsa.rules.trust import minified
 
 # The name of the inline policy that lets a role assume further roles.
 CHAINING_POLICY = "assume-roles"
+# Deeper than any setting or policy, and low enough for recursive functions.
+DEEPEST = 100
+TOO_DEEP = f"values nested more than {DEEPEST} deep"
 
 
 # AWS says that white space is not counted, and not whether that within a string is. So a document is divided by the
@@ -62,26 +66,46 @@ def parse_object(text: str) -> dict[str, Any]:
         Mistake: It is not JSON, not an object, or has a duplicate key or a number that is too long.
     """
     try:
-        document = json.loads(text, object_pairs_hook=each_key_once, parse_constant=_finite, parse_float=_finite)
+        document = _parsed(text)
     except Mistake:
         raise
-    except json.JSONDecodeError as error:
-        place = f"at line {error.lineno}, column {error.colno}"
-        found, fix = f"not JSON: {error.msg} {place}", "add the quote, comma or bracket that is missing there"
-        if text[: error.pos].rstrip().endswith(",") and text[error.pos : error.pos + 1] in ("]", "}"):
-            fix = "remove the comma before it"
-        elif text.startswith(("//", "/*", "#"), error.pos):
-            found, fix = f"a comment {place}", "remove it: JSON has none; a statement's Sid may say what it is for"
-        raise Mistake(found, "an IAM policy document in JSON", fix) from error
     except ValueError as error:
         # Python refuses longer numbers.
         found = f"a number of more than {sys.get_int_max_str_digits():,} digits"
         raise Mistake(found, "an IAM policy document in JSON", "fix the number") from error
-    except RecursionError as error:
-        raise Mistake("JSON that is nested too deeply", "an IAM policy document in JSON", "remove levels") from error
+    except RecursionError:
+        too_deep = True
+    else:
+        # How deep the parser goes differs from one Python to the next.
+        too_deep = is_too_deep(document)
+    if too_deep:
+        raise Mistake(TOO_DEEP, "an IAM policy document in JSON", "remove levels")
     if not isinstance(document, dict):
         raise _not_a_policy_document()
     return document
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=each_key_once, parse_constant=_finite, parse_float=_finite)
+    except json.JSONDecodeError as error:
+        slip, fix = slip_in(text, error.pos)
+        found = f"not JSON: {slip.msg} at line {slip.lineno}, column {slip.colno}"
+        raise Mistake(found, "an IAM policy document in JSON", fix) from slip
+
+
+def is_too_deep(value: Any) -> bool:
+    """Return whether lists and dicts are nested deeper than what anything here needs."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            item
+            for outer in level
+            for item in (outer.values() if isinstance(outer, dict) else outer if isinstance(outer, list) else ())
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _finite(number: str) -> float:

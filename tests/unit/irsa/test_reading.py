@@ -6,8 +6,9 @@ from typing import Any
 import pulumi
 import pytest
 
-from irsa.reading import DEEPEST, InvalidArgumentsError, Later, Reading, is_output
+from irsa.reading import InvalidArgumentsError, Later, Reading, is_output
 from irsa.rules.mistakes import Mistake, Place, path_of
+from irsa.rules.policies import DEEPEST
 from irsa.rules.unknown import UNKNOWN
 
 ROLE = "arn:aws:iam::111122223333:role/r"

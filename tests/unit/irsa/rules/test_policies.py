@@ -38,14 +38,6 @@ def test_what_is_no_policy_document(text: str, word: str) -> None:
 @pytest.mark.parametrize(
     ("text", "word", "advice"),
     [
-        ("", "not JSON", "missing there"),
-        ('{"a": 1,}', "line 1", "comma before it"),
-        ('{"a": 1, // one\n"b": 2}', "a comment at line 1, column 10", "JSON has none"),
-        ('{\n# one\n"a": 1}', "a comment at line 2, column 1", "JSON has none"),
-        ('/* one */ {"a": 1}', "a comment at line 1, column 1", "JSON has none"),
-        ('{"a":\n [1,\n ]}', "line 3", "comma before it"),
-        ('{"a" 1}', "not JSON", "missing there"),
-        ('{"a": 1, b}', "line 1", "missing there"),
         ("5", "not a policy document", ""),
         ("null", "not a policy document", ""),
         ('"text"', "not a policy document", ""),
@@ -53,7 +45,8 @@ def test_what_is_no_policy_document(text: str, word: str) -> None:
         ('{"a": -Infinity}', "-Infinity", "write a JSON number"),
         ('{"a": 1e999}', "1e999", "write a JSON number"),
         ('{"a": ' + "9" * 5000 + "}", "digits", ""),
-        ("[" * 100_000, "too deeply", ""),
+        ("[" * 100_000, "nested more than 100 deep", "remove levels"),
+        ('{"a": ' + "[" * 500 + "]" * 500 + "}", "nested more than 100 deep", "remove levels"),
     ],
 )
 def test_what_is_no_object_of_json(text: str, word: str, advice: str) -> None:

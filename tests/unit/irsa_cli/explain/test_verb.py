@@ -140,7 +140,7 @@ def test_no_trust_policy_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
     [
         (b"\xff{}", "trust.json is not UTF-8 text"),
         (b"\xff\xfe{", "trust.json is not UTF-8 text"),
-        (b"[" * 100_000, "nested too deeply"),
+        (b"[" * 100_000, "nested more than 100 deep"),
         (b"{", "not JSON"),
     ],
 )

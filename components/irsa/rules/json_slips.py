@@ -1,0 +1,67 @@
+"""What is wrong with a text that is not JSON, and what to do.
+
+The words of Python's parser, and where it stops at a trailing comma, differ from one Python to the next: only that
+place is used. None of the text is repeated, since another file could have been named.
+"""
+
+import json
+import re
+
+# By what is where the parser stops.
+_SLIPS = tuple(
+    (re.compile(pattern, re.DOTALL), found, fix)
+    for pattern, found, fix in (
+        (r"//|/\*|#", "a comment", "remove it: JSON has none; a statement's Sid may say what it is for"),
+        (r",[ \t\n\r]*([]},])", "a comma before {}", "remove the comma"),
+        (r"\ufeff", "a byte order mark", "save it as UTF-8 without a byte order mark"),
+        (r"(['\u2018\u2019\u201c\u201d])", "the quote {}", 'write straight double quotes: "'),
+        (r"[\n\r]", "a line break in a string", 'add the " that is missing before it, or write \\n'),
+        (r"\t", "a tab in a string", 'add the " that is missing before it, or write \\t'),
+        (r"[\0-\x1f]", "a control character", "remove it"),
+        (r"\s", "white space that JSON does not have", "write a plain space"),
+        (r"(?<=\\)u|\\", "a \\ that escapes nothing", "write \\\\ for a backslash"),
+        (r'"(?!(?:[^"\\]|\\.)*+")', "a string that does not end", 'add the " that is missing at its end'),
+        (r'(?<=")\w', "text right after a string", 'add the " that is missing before it, or write \\" for a quote'),
+        (r"(?<=\d)[\w.]", "a number that JSON does not have", "write it in double quotes"),
+    )
+)
+_NAMES = {"]": "]", "}": "}", ":": "colon", ",": "comma", '""': "value"}
+# What may be missing before an end, before a comma or a colon, and before anything else.
+_BEFORE_END, _BEFORE_NEXT, _BEFORE_MORE = ("]", "}", ":", '""'), (":", '""'), (":", ",")
+
+
+def slip_in(text: str, stopped: int) -> tuple[json.JSONDecodeError, str]:
+    """Return what is wrong and where, and what to do.
+
+    Args:
+        text: A text that is not JSON.
+        stopped: Where the parser stopped.
+    """
+    before, here = text[:stopped].rstrip(" \t\n\r"), text[stopped : stopped + 1]
+    end = len(before)
+    if before.endswith(",") and here in ("]", "}", ","):
+        stopped = end - 1
+    for pattern, found, fix in _SLIPS:
+        if match := pattern.match(text, stopped):
+            return json.JSONDecodeError(found.format(*match.groups()), text, stopped), fix
+    if not before and not here:
+        return json.JSONDecodeError("an empty text", text, 0), "write the document"
+    if _stop(before) > end:
+        return json.JSONDecodeError("text after the end", text, stopped), "remove it"
+    for part in _BEFORE_END if here in ("", "]", "}") else _BEFORE_NEXT if here in (",", ":") else _BEFORE_MORE:
+        # What is missing is what the parser reads on with.
+        if _stop(before + part) > end:
+            return json.JSONDecodeError(f"a missing {_NAMES[part]}", text, end), "add it there"
+    if here.isalnum():
+        fix = "write it in double quotes; the words of JSON are true, false and null"
+        return json.JSONDecodeError("text without quotes", text, stopped), fix
+    return json.JSONDecodeError(f"an unexpected {here!r}", text, stopped), "remove it, or add what is missing before it"
+
+
+def _stop(text: str) -> int:
+    """Return where the parser stops in a text: after its end, if that is JSON."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return error.pos
+    return len(text) + 1
