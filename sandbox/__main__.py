@@ -13,7 +13,6 @@ from sandbox.engine import (
     irsa_in_terminal,
     prepare_engine,
     pulumi_in_terminal,
-    release_stale_lock,
     select_stack,
     stack_output,
 )
@@ -45,8 +44,7 @@ def start(sandbox: Sandbox, progress: StepProgress) -> dict[str, str]:
     variables = environment(sandbox, ports["aws-api"])
     prepare_engine(sandbox, variables, progress)
     with progress.step("stack", "selected", quiet_below=1.0):
-        release_stale_lock(sandbox, variables, progress)
-        select_stack(sandbox, variables)
+        select_stack(sandbox, variables, progress)
     return variables
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import yaml
 
 from sandbox.layout import CHECKOUT, STACK, Sandbox, SandboxError
 from sandbox.plugins_install import install_plugins, write_launcher
@@ -17,10 +18,9 @@ from sandbox.step_progress import StepProgress
 
 def prepare_engine(sandbox: Sandbox, environment: Mapping[str, str], progress: StepProgress) -> None:
     """Install the engine's Python language host and its plugins."""
-    host = sandbox.programs / "pulumi-language-python"
-    if not host.is_symlink():
+    if not (sandbox.programs / "pulumi").is_symlink():
         # Where an official engine is installed, its host is beside it, and parts.py has linked both.
-        write_launcher(host, CHECKOUT / "sandbox" / "language_host.py")
+        write_launcher(sandbox.programs / "pulumi-language-python", CHECKOUT / "sandbox" / "language_host.py")
     install_plugins(sandbox, environment, progress)
 
 
@@ -78,30 +78,34 @@ def irsa_in_terminal(
         )
 
 
-def release_stale_lock(
-    sandbox: Sandbox, environment: Mapping[str, str], progress: StepProgress, folder: Path = CHECKOUT
+def select_stack(
+    sandbox: Sandbox,
+    environment: Mapping[str, str],
+    progress: StepProgress,
+    stack: str = STACK,
+    folder: Path = CHECKOUT,
 ) -> None:
-    """Unlock the stack if the engine that locked it was killed: the lock names a process that is gone."""
-    for lock in (sandbox.state / ".pulumi" / "locks").rglob("*.json"):
-        try:
-            owner = psutil.Process(json.loads(lock.read_text())["pid"])
-            if owner.name().startswith("pulumi"):
-                continue
-        except (psutil.NoSuchProcess, ValueError, KeyError, TypeError):
-            pass
-        progress.say("  stack: locked by an engine that no longer runs, unlocking it")
-        pulumi(sandbox, environment, "cancel", "--yes", "--stack", STACK, folder=folder)
-        return
-
-
-def select_stack(sandbox: Sandbox, environment: Mapping[str, str], stack: str = STACK, folder: Path = CHECKOUT) -> None:
-    """Create the stack unless it exists."""
-    state = sandbox.state / ".pulumi" / "stacks"
-    if any(state.rglob(f"{stack}.json*")):
+    """Create the stack unless it exists, and unlock it if the engine that locked it was killed."""
+    state = sandbox.state / ".pulumi"
+    project = yaml.safe_load((folder / "Pulumi.yaml").read_text(encoding="utf-8"))["name"]
+    for lock in (state / "locks" / "organization" / project / stack).glob("*.json"):
+        if not _is_held(lock):
+            progress.say(f"  stack {stack}: locked by an engine that no longer runs, unlocking it")
+            lock.unlink(missing_ok=True)
+    # Not every file of the stack: what `pulumi stack rm` leaves ends with .bak.
+    if any((state / "stacks" / project / f"{stack}.json{ending}").exists() for ending in ("", ".gz", ".zst")):
         return
     answer = pulumi(sandbox, environment, "stack", "init", stack, folder=folder)
     if answer.returncode:
         raise SandboxError(f"pulumi stack init {stack} failed: {answer.stderr.strip()}")
+
+
+def _is_held(lock: Path) -> bool:
+    """Return whether the process that the lock names is an engine that runs."""
+    try:
+        return psutil.Process(json.loads(lock.read_text())["pid"]).name().startswith("pulumi")
+    except (FileNotFoundError, psutil.NoSuchProcess, ValueError, KeyError, TypeError):
+        return False
 
 
 def stack_output(sandbox: Sandbox, environment: Mapping[str, str], name: str) -> Any:

@@ -75,10 +75,14 @@ class Sandbox:
     def environment_file(self) -> Path:
         return self.folder / "env"
 
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        return self.programs, self.logs, self.records, self.pulumi_home, self.state, self.kubernetes
+
     def prepare(self) -> None:
         """Create the folders; only their owner may read them, since they hold keys."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (self.programs, self.logs, self.records, self.pulumi_home, self.state, self.kubernetes):
+        for folder in self.folders:
             folder.mkdir(exist_ok=True)
 
 

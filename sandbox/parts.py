@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from sandbox.layout import Sandbox, SandboxError, cache_folder, checkout_sandbox, refused_by_disk
+from sandbox.layout import Sandbox, SandboxError, cache_folder, refused_by_disk
 from sandbox.locks import held
 from sandbox.step_progress import StepProgress
 from sandbox.toolchains import LOCAL, find_go, program_version
@@ -21,7 +21,7 @@ from sandbox.versions import FLAGS, MODULES, PARTS, SDK_GENERATOR, YAML_HOST, Pa
 
 def prepare_parts(sandbox: Sandbox, progress: StepProgress, environment: Mapping[str, str] = os.environ) -> None:
     """Link every program into the sandbox's folder, and build those that are not installed."""
-    installed = find_all(environment, sandbox.programs)
+    installed = find_all(environment)
     official = official_parts(environment)
     build([*to_build(installed), *official], progress, environment)
     host = sandbox.programs / YAML_HOST.name
@@ -48,16 +48,17 @@ def to_build(installed: Mapping[Part, Path | None]) -> list[Part]:
     return absent + [SDK_GENERATOR] * any(part.beside for part in absent)
 
 
-def find_all(environment: Mapping[str, str], exclude: Path) -> dict[Part, Path | None]:
-    return {part: find_installed(part, environment, exclude) for part in PARTS}
+def find_all(environment: Mapping[str, str]) -> dict[Part, Path | None]:
+    return {part: find_installed(part, environment) for part in PARTS}
 
 
-def find_installed(part: Part, environment: Mapping[str, str], exclude: Path) -> Path | None:
+def find_installed(part: Part, environment: Mapping[str, str]) -> Path | None:
     """Return an installed program of a version that fits, else None."""
     assets = environment.get("KUBEBUILDER_ASSETS", "")
     folders = [*filter(None, [assets]), *environment.get("PATH", "").split(os.pathsep)]
     for folder in dict.fromkeys(folders):
-        if not folder or Path(folder).resolve() == exclude.resolve():
+        # What a sandbox has, this one or that of another checkout, is removed with it.
+        if not folder or all(each.is_dir() for each in Sandbox(Path(folder).resolve().parent).folders):
             continue
         program = Path(folder) / part.name
         if not os.access(program, os.X_OK) or not program.is_file():
@@ -189,7 +190,7 @@ def _place(program: Path, target: Path, *, copy: bool = False) -> None:
 def main() -> int:
     """Build what is not installed, before anything else is: of other packages only filelock and rich are needed."""
     try:
-        build(to_build(find_all(os.environ, checkout_sandbox().programs)), StepProgress())
+        build(to_build(find_all(os.environ)), StepProgress())
     except SandboxError as error:
         sys.stderr.write(f"{error}\n")
         return 1

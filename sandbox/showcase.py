@@ -176,7 +176,7 @@ def show_every_key(
         before = what_exists(sandbox, port)
         seed_by_hand(sandbox, port)
         for folder, stack in ((platform, "sandbox"), (project, "showcase")):
-            select_stack(sandbox, variables, stack, folder)
+            select_stack(sandbox, variables, progress, stack, folder)
             pulumi_in_terminal(sandbox, variables, "up", "--yes", "--skip-preview", stack=stack, folder=folder)
         irsa_in_terminal(sandbox, variables, "verify", "--stack", "showcase", folder=project)
         irsa_in_terminal(sandbox, variables, "prove", "--stack", "showcase", *PROVABLE, folder=project)

@@ -6,20 +6,17 @@ names of all that it declares: by it, what moves is its own.
 
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sandbox.showcase import GREEN_ISSUER
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, ROLE_ARN, irsa
-from tests.sandbox.project import ROOT, STACK, Project
+from tests.sandbox.project import ROOT, STACK, Project, counts
 
 OTHER_ACCOUNT = "444455556666"
 PAGE = ROOT / "docs" / "reference" / "changes.md"
 Settings = dict[str, Any]
-# Nothing is written: what is as it was, and what is only read, or not read any more.
-UNCOUNTED = ("same", "read", "discard")
 
 
 class Row(NamedTuple):
@@ -132,7 +129,7 @@ def walk(
             bindings |= [scenario.bindings, *(step.bindings for step in scenario.steps)][: index + 1][-1]
         project.set({**settings[: index + 1][-1], "bindings": bindings})
         before = look(project.cloud, scenarios, green)
-        events = up(project)
+        events = project.events("up", "--yes", "--skip-preview")
         after = look(project.cloud, scenarios, green)
         own = by_scenario(scenarios, events if index else (), lambda event: str(event["urn"]).split("::", 3)[3])
         for word, of_scenario in steps.items():
@@ -157,24 +154,6 @@ def by_scenario(
         own.setdefault(word, []).append(each)
     assert "" in words or not counts(own.get("", [])), own[""]
     return own
-
-
-def up(project: Project, *arguments: str) -> list[dict[str, Any]]:
-    """Deploy, and return what happened to each resource, in order."""
-    answer = project.run("up", "--yes", "--skip-preview", "--json", *arguments)
-    events = [json.loads(line) for line in answer.stdout.splitlines() if line.startswith("{")]
-    said = [event["diagnosticEvent"] for event in events if "diagnosticEvent" in event]
-    assert answer.returncode == 0, "".join(each["message"] for each in said if each["severity"] == "error")
-    happened = [event["resOutputsEvent"]["metadata"] for event in events if "resOutputsEvent" in event]
-    (summary,) = [event["summaryEvent"] for event in events if "summaryEvent" in event]
-    changes = {name: count for name, count in summary["resourceChanges"].items() if name not in UNCOUNTED}
-    assert counts(happened) == changes
-    return happened
-
-
-def counts(events: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """Return the number of resources per operation, as Pulumi's summary has it."""
-    return dict(Counter(event["op"] for event in events if event.get("logical") and event["op"] not in UNCOUNTED))
 
 
 def measured(events: Sequence[Mapping[str, Any]], before: Seen, after: Seen) -> Measured:

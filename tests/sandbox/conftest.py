@@ -2,7 +2,9 @@
 
 import os
 import re
+import shlex
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ from sandbox.engine import prepare_engine
 from sandbox.environment import environment, write_environment_file
 from sandbox.layout import Sandbox
 from sandbox.parts import prepare_parts
+from sandbox.plugins_install import SDKS, plugin_program, write_launcher
 from sandbox.seed import aws_client, kubernetes_client, seed
 from sandbox.servers import start_servers, stop_servers
 from sandbox.showcase import second_cluster, seed_clusters, start_second_cluster, stop_second_cluster
@@ -24,6 +27,7 @@ from sandbox.step_progress import StepProgress
 from sandbox.versions import official_parts
 from tests.sandbox.official_differences import expected_difference
 from tests.sandbox.project import Project
+from tests.sandbox.warm_python import warm_python
 
 # No Kubernetes plugin runs in these: they say nothing of the official one.
 WITHOUT_PLUGIN = (
@@ -58,7 +62,14 @@ class Cloud:
     def environment(self) -> dict[str, str]:
         """Return the environment variables that point every tool at this sandbox."""
         own = {name: value for name, value in os.environ.items() if name != "IRSA_SANDBOX"}
-        return environment(self.sandbox, self.ports["aws-api"], own)
+        variables = environment(self.sandbox, self.ports["aws-api"], own)
+        # Before this checkout's own `irsa`.
+        return {**variables, "PATH": os.pathsep.join([str(self.sandbox.programs), variables["PATH"]])}
+
+    @property
+    def virtualenv(self) -> Path:
+        """The virtual environment that programs of this checkout run in."""
+        return self.folder / "warm"
 
     @property
     def aws_address(self) -> str:
@@ -125,7 +136,20 @@ def running_cloud(folder: Path) -> Iterator[Cloud]:
         seed(sandbox, started.ports["aws-api"])
         write_environment_file(sandbox, started.ports["aws-api"])
         prepare_engine(sandbox, started.environment(), progress)
-        yield started
+        with warm_python(started.virtualenv) as python:
+            start_by(python, sandbox)
+            yield started
+
+
+def start_by(python: Path, sandbox: Sandbox) -> None:
+    """Have this Python run the sandbox's programs and the irsa command."""
+    write_launcher(sandbox.programs / "irsa", "-m", "irsa_cli")
+    plugins = [plugin_program(sandbox, name) for name in SDKS]
+    host = sandbox.programs / "pulumi-language-python"
+    for program in (sandbox.programs / "irsa", host, *plugins):
+        # Official ones are no scripts.
+        if not program.is_symlink() and (script := program.read_bytes()).startswith(b"#!"):
+            program.write_bytes(script.replace(shlex.quote(sys.executable).encode(), shlex.quote(str(python)).encode()))
 
 
 @pytest.fixture(scope="session")

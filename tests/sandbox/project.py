@@ -5,6 +5,8 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 STACK = "test"
+# Nothing is written: what is as it was, and what is only read, or not read any more.
+UNCOUNTED = ("same", "read", "discard")
 
 
 def blue_and_green(kubeconfig: str) -> dict[str, Any]:
@@ -42,14 +46,27 @@ def copied_plugin(folder: Path) -> Path:
     return plugin
 
 
+def counts(events: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Return the number of resources per operation, as Pulumi's summary has it."""
+    return dict(Counter(event["op"] for event in events if event.get("logical") and event["op"] not in UNCOUNTED))
+
+
 class Stack:
     """A new stack of the project in a folder, with a state of its own beside it."""
 
     def __init__(self, cloud: Any, folder: Path, name: str = STACK, variables: dict[str, str] | None = None) -> None:
         self.cloud, self.folder = cloud, folder
-        (folder / "state").mkdir()
-        self.variables = {"PULUMI_BACKEND_URL": f"file://{folder / 'state'}", **(variables or {})}
-        self.pulumi("stack", "init", name)
+        state = {"PULUMI_BACKEND_URL": f"file://{folder / 'state'}", "PULUMI_STACK": name}
+        self.variables = {**state, **(variables or {})}
+        project = yaml.safe_load((folder / "Pulumi.yaml").read_text())["name"]
+        # What `pulumi stack init` writes; the first `up` adds the salt.
+        backend = folder / "state" / ".pulumi"
+        self.checkpoint = backend / "stacks" / project / f"{name}.json"
+        self.checkpoint.parent.mkdir(parents=True)
+        (backend / "meta.yaml").write_text("version: 1\n")
+        self.checkpoint.write_text(
+            json.dumps({"version": 3, "checkpoint": {"stack": f"organization/{project}/{name}"}})
+        )
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run pulumi; it may fail."""
@@ -72,19 +89,35 @@ class Stack:
 
     def up(self, *arguments: str) -> dict[str, int]:
         """Deploy, and return the number of resources per operation, without those read or unchanged."""
-        self.pulumi("up", "--yes", "--skip-preview", *arguments)
-        history = json.loads(self.pulumi("stack", "history", "--json", "--page-size", "1"))
-        changes = history[0]["resourceChanges"]
-        return {operation: count for operation, count in changes.items() if operation not in ("same", "read")}
+        return counts(self.events("up", "--yes", "--skip-preview", *arguments))
+
+    def events(self, *arguments: str) -> list[dict[str, Any]]:
+        """Run an update, which must succeed, and return what happened to each resource, in order."""
+        answer = self.run(*arguments, "--json")
+        events = [json.loads(line) for line in answer.stdout.splitlines() if line.startswith("{")]
+        said = [event["diagnosticEvent"] for event in events if "diagnosticEvent" in event]
+        errors = "".join(each["message"] for each in said if each["severity"] == "error")
+        assert answer.returncode == 0, errors or answer.stdout + answer.stderr
+        happened = [event["resOutputsEvent"]["metadata"] for event in events if "resOutputsEvent" in event]
+        (summary,) = [event["summaryEvent"] for event in events if "summaryEvent" in event]
+        changes = {name: count for name, count in summary["resourceChanges"].items() if name not in UNCOUNTED}
+        assert counts(happened) == changes
+        return happened
+
+    def state(self) -> list[dict[str, Any]]:
+        """Return the state's resources."""
+        latest = json.loads(self.checkpoint.read_text())["checkpoint"].get("latest") or {}
+        resources: list[dict[str, Any]] = latest.get("resources", [])
+        return resources
 
     def outputs(self) -> dict[str, Any]:
-        outputs: dict[str, Any] = json.loads(self.pulumi("stack", "output", "--json"))
+        (stack,) = [each for each in self.state() if each["type"] == "pulumi:pulumi:Stack"]
+        outputs: dict[str, Any] = stack.get("outputs", {})
         return outputs
 
     def resources(self, kind: str) -> dict[str, dict[str, Any]]:
         """Return the state's resources of a kind, such as `Role`, by logical name."""
-        state = json.loads(self.pulumi("stack", "export"))["deployment"].get("resources", [])
-        return {r["urn"].rsplit("::", 1)[-1]: r for r in state if r["type"].rsplit(":", 1)[-1] == kind}
+        return {r["urn"].rsplit("::", 1)[-1]: r for r in self.state() if r["type"].rsplit(":", 1)[-1] == kind}
 
     def destroy(self) -> None:
         self.pulumi("destroy", "--yes", "--skip-preview")
@@ -104,7 +137,7 @@ class Project(Stack):
         self.region = region
         folder.mkdir(parents=True, exist_ok=True)
         project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
-        project["runtime"]["options"]["virtualenv"] = str(ROOT / ".venv")
+        project["runtime"]["options"]["virtualenv"] = str(cloud.virtualenv)
         (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project))
         shutil.copy(ROOT / "__main__.py", folder)
         shutil.copytree(ROOT / "policies", folder / "policies", dirs_exist_ok=True)

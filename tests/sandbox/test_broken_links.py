@@ -19,7 +19,7 @@ from joserfc import jwk, jws
 
 from irsa_cli.live.kubernetes import LiveCluster
 from irsa_cli.main import main
-from tests.sandbox.changes import counts, named, rows, up
+from tests.sandbox.changes import named, rows
 from tests.sandbox.failing_api import failing_aws
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, ROLE_ARN, follow, irsa, not_good, report
 from tests.sandbox.project import ROOT, STACK, Project
@@ -371,7 +371,7 @@ def test_a_wrong_issuer(links: Links, of_another_issuer: Project) -> None:
         ("3. Remove `retainOnDelete` and `import`", named("issuer"), {}),
     ):
         project.set({"bindings": {"issuer": binding}, **more})
-        did[step] = counts(up(project))
+        did[step] = project.up()
 
     require(*verified, (Finding("provider", f"issuer https://{ISSUER}", OTHER_PROVIDER, UP),))
     # The provider of the cluster's real issuer is still there, so it is the trust policy that refuses.
@@ -390,7 +390,7 @@ def test_a_rebuilt_cluster(links: Links, of_another_issuer: Project) -> None:
     links.kubectl("delete", "serviceaccount", "issuer-sa")
     project.set({"bindings": {"issuer": named("issuer")}})
     checked = irsa(project, "check", "--live", f"Pulumi.{STACK}.yaml")
-    did = counts(up(project, "--refresh"))
+    did = project.up("--refresh")
 
     assert "if the cluster was rebuilt: pulumi up --refresh" in checked.stdout, checked.stdout + checked.stderr
     assert did == rows()["Rebuild a cluster, then `pulumi up --refresh` with its issuer"].counts

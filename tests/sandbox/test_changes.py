@@ -12,7 +12,6 @@ from tests.sandbox.changes import (
     Walk,
     automatic,
     check,
-    counts,
     create_role,
     document,
     existing,
@@ -21,7 +20,6 @@ from tests.sandbox.changes import (
     role_only,
     rows,
     scenario,
-    up,
     walk,
 )
 from tests.sandbox.failing_api import failing_aws
@@ -444,7 +442,7 @@ def test_formerly_helps_after_a_failed_up(deploy: Callable[..., Project], cloud:
     project.refused("up", "--yes", "--skip-preview")
     between = look(cloud, words, None)["failed"]
     project.set({"bindings": {"failed-new": {**binding, "formerly": "failed-old"}}})
-    did = counts(up(project))
+    did = project.up()
 
     assert before.things < between.things
     assert did == rows()["Add `formerly` after an `up` that failed"].counts
@@ -457,7 +455,7 @@ def test_what_is_not_kept_first_is_deleted(deploy: Callable[..., Project], cloud
     project = deploy({"bindings": {"app": named("gone")}})
     project.up()
     project.set({"bindings": {"app": named("gone", serviceAccount={"name": "gone-sa", "create": False})}})
-    did = counts(up(project))
+    did = project.up()
 
     assert did == rows()["`create: true` to `false` at once"].counts
     assert cloud.kubectl("get", "serviceaccount", "gone-sa").returncode != 0

@@ -138,7 +138,7 @@ def platform(cloud: Any, tmp_path: Path) -> Iterator[Stack]:
     folder = tmp_path / "platform"
     shutil.copytree(ROOT / "examples" / "platform-stack", folder)
     project = yaml.safe_load((folder / "Pulumi.yaml").read_text())
-    project["runtime"]["options"]["virtualenv"] = str(ROOT / ".venv")
+    project["runtime"]["options"]["virtualenv"] = str(cloud.virtualenv)
     (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project))
     stack = Stack(cloud, folder, "sandbox")
     yield stack

@@ -9,7 +9,7 @@ import yaml
 
 from tests.sandbox.changes import look, scenario
 from tests.sandbox.irsa_command import PROVIDER
-from tests.sandbox.project import ROOT, Stack
+from tests.sandbox.project import Stack
 
 pytestmark = pytest.mark.sandbox
 
@@ -34,7 +34,7 @@ NEW = 'ServiceAccountRole("alias-new", args, pulumi.ResourceOptions(aliases=[pul
 @pytest.fixture
 def stack(cloud: Any, tmp_path: Path) -> Iterator[Stack]:
     """The stack of a program that has the component under its old name."""
-    runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(ROOT / ".venv")}}
+    runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(cloud.virtualenv)}}
     (tmp_path / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "somebody", "runtime": runtime}))
     (tmp_path / "__main__.py").write_text(PROGRAM + OLD)
     made = Stack(cloud, tmp_path)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.sandbox.irsa_command import ISSUER, PROVIDER
-from tests.sandbox.project import ROOT, Stack
+from tests.sandbox.project import Stack
 
 pytestmark = pytest.mark.sandbox
 
@@ -32,7 +32,7 @@ CREATE = '\nServiceAccountRole("app", args)\n'
 @pytest.fixture
 def write(cloud: Any, tmp_path: Path) -> Iterator[Callable[[str], Stack]]:
     """Write a program that changes the arguments, and give its stack."""
-    runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(ROOT / ".venv")}}
+    runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(cloud.virtualenv)}}
     (tmp_path / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "somebody", "runtime": runtime}))
     stack = Stack(cloud, tmp_path)
     stack.pulumi("config", "set", "aws:region", "us-west-2")

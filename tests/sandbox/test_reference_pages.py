@@ -57,7 +57,7 @@ def test_the_outputs_are_those_of_the_page(project: Project, tmp_path: Path) -> 
 
     folder = tmp_path / "other"
     folder.mkdir()
-    runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(ROOT / ".venv")}}
+    runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": str(project.cloud.virtualenv)}}
     (folder / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "other", "runtime": runtime}))
     (program,) = blocks("outputs", "python")
     (folder / "__main__.py").write_text(program.replace("organization/irsa/prod", f"organization/irsa/{STACK}"))

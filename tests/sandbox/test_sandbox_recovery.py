@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Namespace, ServiceAccount
 
-from sandbox.engine import pulumi, release_stale_lock
+from sandbox.engine import pulumi, select_stack
 from sandbox.environment import environment
 from sandbox.layout import AWS_ACCOUNT, ISSUER, Sandbox, SandboxError
 from sandbox.parts import prepare_parts
@@ -26,7 +26,6 @@ from sandbox.servers import (
     aws_api,
     choose_ports,
     kill,
-    read_ports,
     running,
     start,
     start_servers,
@@ -274,23 +273,34 @@ def test_two_sandboxes_do_not_disturb_each_other(sandbox: Sandbox, tmp_path: Pat
     assert len(before) == len(ORDER)
 
 
-def test_a_lock_left_by_a_killed_engine_is_released(sandbox: Sandbox) -> None:
-    """An engine that was killed leaves its stack locked; a lock whose engine lives is respected."""
-    started(sandbox)
+def test_a_lock_left_by_a_killed_engine_is_released_and_a_removed_stack_created_again(sandbox: Sandbox) -> None:
+    """After a killed `make showcase` the next one runs, and after `pulumi stack rm` the stack is made anew."""
     project = sandbox.folder / "program"
     project.mkdir(exist_ok=True)
     (project / "Pulumi.yaml").write_text("name: locked\nruntime: python\n")
-    variables = environment(sandbox, read_ports(sandbox)["aws-api"])
-    assert pulumi(sandbox, variables, "stack", "init", "dev", folder=project).returncode == 0
-    locks = sandbox.state / ".pulumi" / "locks" / "organization" / "locked" / "dev"
-    locks.mkdir(parents=True, exist_ok=True)
+    variables = environment(sandbox, 1)
+
+    def select() -> None:
+        select_stack(sandbox, variables, StepProgress(), "showcase", project)
+
+    def remove() -> subprocess.CompletedProcess[str]:
+        return pulumi(sandbox, variables, "stack", "rm", "showcase", "--yes", folder=project)
+
+    select()
+    locks = sandbox.state / ".pulumi" / "locks" / "organization" / "locked"
     dead = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True).stdout
-    lock = locks / "1b0d7ff3-d0f4-4a4c-8f5b-0f6b8d7a1c11.json"
-    lock.write_text(
-        json.dumps({"pid": int(dead), "username": "u", "hostname": "h", "timestamp": "2026-01-01T00:00:00Z"})
-    )
-    release_stale_lock(sandbox, variables, StepProgress(), project)
-    assert list(locks.glob("*.json")) == []
+    content = {"pid": int(dead), "username": "u", "hostname": "h", "timestamp": "2026-01-01T00:00:00Z"}
+    for stack in ("dev", "showcase"):
+        (locks / stack).mkdir(parents=True, exist_ok=True)
+        (locks / stack / "1b0d7ff3-d0f4-4a4c-8f5b-0f6b8d7a1c11.json").write_text(json.dumps(content))
+    assert "the stack is currently locked by 1 lock(s)" in remove().stderr
+    select()
+    assert [lock.parent.name for lock in locks.rglob("*.json")] == ["dev"]
+    assert remove().returncode == 0
+    file = sandbox.state / ".pulumi" / "stacks" / "locked" / "showcase.json"
+    assert not file.exists()
+    select()
+    assert file.exists()
 
 
 def test_folders_are_closed_to_others(sandbox: Sandbox) -> None:

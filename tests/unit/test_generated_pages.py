@@ -46,6 +46,14 @@ def test_what_is_generated_is_up_to_date() -> None:
         assert file.read_text() == text, file.name
 
 
+def test_every_commit_generates() -> None:
+    """Protects from a list of what feeds `make generate`, which is code, examples, permissions and pages."""
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    (generated,) = [hook for hook in hooks if "make --no-print-directory generate" in hook["entry"]]
+
+    assert generated.keys() & {"files", "exclude", "types", "types_or", "exclude_types", "stages"} == set()
+
+
 @pytest.mark.parametrize(
     "file", [*sorted(REFERENCE.glob("*.md")), ROOT / "docs/guides/own-program.md"], ids=lambda file: file.stem
 )

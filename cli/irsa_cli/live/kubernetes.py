@@ -2,6 +2,8 @@
 
 Requests are plain JSON: lightkube reads the kubeconfig, but its models are not thread-safe. The first
 use of one by two threads at once ends the process (seen: lightkube 1.0.1 with msgspec, in decode_object).
+So did the TLS handshakes of eight threads on one HTTP client (seen: Python 3.11.7 with OpenSSL 3.0.19), which is why
+no two threads use one at a time.
 """
 
 import base64
@@ -53,6 +55,7 @@ class LiveCluster:
 
     def __init__(self, config: SingleConfig) -> None:
         """Create the client for a context of a kubeconfig."""
+        self._config = config
         self.context = config.context_name
         # In a Pod there may be no kubeconfig: then the name is lightkube's own.
         self.is_in_file = config.fname is not None
@@ -63,7 +66,9 @@ class LiveCluster:
         self._everything: list[str] | None = None
         self._wanted_of_namespace: dict[str, set[tuple[str, str]]] = {}
         with as_could_not_look("connect"):
-            self._client: httpx2.Client = HttpClient(config, ConnectionParams(timeout=TIMEOUT))
+            self._idle = [self._new_client()]
+        # All clients send the token of one run of the kubeconfig's credential program.
+        self._auth = self._idle[0].auth
 
     def read_service_accounts(self, wanted: Collection[tuple[str, str]], everything: bool = False) -> None:
         """Read what is going to be asked, by namespace and name, in lists where they take fewer requests.
@@ -210,7 +215,7 @@ class LiveCluster:
 
     def _answer(self, method: str, path: str, parameters: Mapping[str, str] | None, body: Any) -> httpx2.Response:
         for attempt in range(1, ATTEMPTS + 1):
-            answer = self._request(method, path, params=parameters, json=body)
+            answer = self._request(method, path, params=parameters, json=body, auth=self._auth)
             if answer.status_code != HTTPStatus.TOO_MANY_REQUESTS or attempt == ATTEMPTS:
                 break
             time.sleep(_pause(answer.headers.get("Retry-After", "")))
@@ -238,15 +243,31 @@ class LiveCluster:
                 self._met = False
             raise
 
+    def _new_client(self) -> httpx2.Client:
+        return HttpClient(self._config, ConnectionParams(timeout=TIMEOUT))
+
+    @contextlib.contextmanager
+    def _client(self) -> Iterator[httpx2.Client]:
+        """Yield a client that no other thread uses meanwhile."""
+        try:
+            client = self._idle.pop()
+        except IndexError:
+            client = self._new_client()
+        try:
+            yield client
+        finally:
+            self._idle.append(client)
+
     def _attempt(self, method: str, path: str, **values: Any) -> httpx2.Response:
         try:
-            try:
-                return self._client.request(method, path, **values)
-            except httpx2.TimeoutException:
-                raise
-            except httpx2.TransportError:
-                # The server may have closed a kept connection.
-                return self._client.request(method, path, **values)
+            with self._client() as client:
+                try:
+                    return client.request(method, path, **values)
+                except httpx2.TimeoutException:
+                    raise
+                except httpx2.TransportError:
+                    # The server may have closed a kept connection.
+                    return client.request(method, path, **values)
         except (httpx2.ProtocolError, UnicodeError) as error:
             # Its message may quote a header, and one of them is the token.
             raise CouldNotLookError(f"cluster {named(self.context)}: {type(error).__name__}") from None

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import stat
 import threading
 from collections.abc import Callable
@@ -14,7 +15,8 @@ import pytest
 
 import sandbox.__main__ as commands
 from sandbox import parts
-from sandbox.layout import Sandbox, SandboxError, machine
+from sandbox.engine import prepare_engine
+from sandbox.layout import CHECKOUT, Sandbox, SandboxError, machine
 from sandbox.parts import build, find_installed, prepare_parts
 from sandbox.step_progress import StepProgress
 from sandbox.versions import MODULES, OFFICIAL, PARTS, SDK_GENERATOR, YAML_HOST, Part
@@ -128,23 +130,41 @@ def test_an_installed_program_of_another_version_is_passed_over(tmp_path: Path) 
     old = program(tmp_path / "old", "kubectl", "Client Version: v1.20.0")
     new = program(tmp_path / "new", "kubectl", "Client Version: v1.37.1")
     environment = {"PATH": f"{old.parent}:{new.parent}"}
-    assert find_installed(part("kubectl"), environment, exclude=tmp_path) == new
+    assert find_installed(part("kubectl"), environment) == new
 
 
 def test_assets_of_envtest_are_found(tmp_path: Path) -> None:
     """Users of controller-runtime's envtest have the API server in KUBEBUILDER_ASSETS, not on PATH."""
     server = program(tmp_path / "assets", "kube-apiserver", "Kubernetes v1.37.0")
     environment = {"PATH": "", "KUBEBUILDER_ASSETS": str(server.parent)}
-    assert find_installed(part("kube-apiserver"), environment, exclude=tmp_path) == server
+    assert find_installed(part("kube-apiserver"), environment) == server
 
 
 def test_an_engine_without_its_language_host_is_not_used(tmp_path: Path) -> None:
     """An engine from a package that leaves the Python language host out could not run our program."""
     engine = program(tmp_path / "bin", "pulumi", "v3.260.0")
     environment = {"PATH": str(engine.parent)}
-    assert find_installed(part("pulumi"), environment, exclude=tmp_path) is None
+    assert find_installed(part("pulumi"), environment) is None
     program(engine.parent, "pulumi-language-python", "")
-    assert find_installed(part("pulumi"), environment, exclude=tmp_path) == engine
+    assert find_installed(part("pulumi"), environment) == engine
+
+
+def test_a_clone_is_whole_when_the_one_that_its_shell_had_sourced_is_gone(
+    toolchain: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another sandbox has is not installed: it is removed with its clone. Links to it are replaced."""
+    mine, other = Sandbox(tmp_path / "mine"), Sandbox(tmp_path / "other")
+    for sandbox in (mine, other):
+        sandbox.prepare()
+    for name, says in (("kubectl", "v1.37.1"), ("pulumi", "v3.260.0"), ("pulumi-language-python", "")):
+        (mine.programs / name).symlink_to(program(other.programs, name, says))
+    environment = {**toolchain, "PATH": f"{other.programs}:{toolchain['PATH']}"}
+    monkeypatch.setattr("sandbox.engine.install_plugins", lambda *_: None)
+    prepare_parts(mine, StepProgress(), environment)
+    prepare_engine(mine, environment, StepProgress())
+    shutil.rmtree(other.folder)
+    assert [each.name for each in mine.programs.iterdir() if not each.exists()] == []
+    assert str(CHECKOUT / "sandbox" / "language_host.py") in (mine.programs / "pulumi-language-python").read_text()
 
 
 def test_a_program_is_built_once_for_all_clones(toolchain: dict[str, str]) -> None:
@@ -216,8 +236,7 @@ def test_a_cache_that_cannot_be_written_is_one_line(
     def held(path: Path, *_: object) -> NoReturn:
         raise OSError(refusal, os.strerror(refusal), str(path))
 
-    for module in (parts, commands):
-        monkeypatch.setattr(module, "checkout_sandbox", lambda: Sandbox(tmp_path / "sandbox"))
+    monkeypatch.setattr(commands, "checkout_sandbox", lambda: Sandbox(tmp_path / "sandbox"))
     monkeypatch.setattr(parts, "held", held)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", "")

@@ -137,6 +137,37 @@ def test_the_first_request_goes_alone_and_the_others_together(api: Api, cluster:
     assert (api.beside_the_first, api.meet.broken) == (0, False)
 
 
+def test_no_two_threads_use_one_client_at_a_time(api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects from a crash: TLS handshakes of threads on one client ended the process.
+
+    The next threads use the same clients, and the kubeconfig's credential program runs once for all of them.
+    """
+    runs, program = tmp_path / "runs", tmp_path / "program"
+    program.write_text(f"#!/bin/sh\necho run >> {runs}\necho '{json.dumps({'status': {'token': 't'}})}'\n")
+    program.chmod(0o700)
+    document = kubeconfig(f"http://127.0.0.1:{api.server_port}")
+    document["users"][0]["user"] = {
+        "exec": {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": str(program)}
+    }
+    cluster = LiveCluster(configuration({"kubeconfig": json.dumps(document)}))
+    assert cluster.service_account("a", "first") is not None
+    used: list[httpx2.Client] = []
+    together, genuine = threading.Barrier(8), httpx2.Client.request
+
+    def request(client: httpx2.Client, *arguments: Any, **values: Any) -> Any:
+        used.append(client)
+        together.wait(timeout=10)
+        return genuine(client, *arguments, **values)
+
+    monkeypatch.setattr(httpx2.Client, "request", request)
+    for _ in range(2):
+        with ThreadPoolExecutor(8) as pool:
+            assert None not in pool.map(lambda name: cluster.service_account("a", name), "bcdefghi")
+
+    assert [len({*clients}) for clients in (used[:8], used[8:], used)] == [8, 8, 8]
+    assert runs.read_text().count("run") == 1
+
+
 def test_refused_and_missing_are_told_apart(cluster: LiveCluster) -> None:
     """Protects the meaning of a finding: what may not be seen is not said to be missing."""
     assert cluster.service_account("a", "missing") is None
@@ -184,13 +215,13 @@ def test_a_cluster_that_falls_silent_is_waited_for_once(
     asked: list[str] = []
     under_way = threading.Barrier(16)
 
-    def silent(_: str, path: str, **__: Any) -> Any:
+    def silent(_client: Any, _method: str, path: str, **_: Any) -> Any:
         asked.append(path)
         if len(asked) <= 16:
             under_way.wait(timeout=10)
         raise error("no answer")
 
-    monkeypatch.setattr(cluster._client, "request", silent)
+    monkeypatch.setattr(httpx2.Client, "request", silent)
 
     def ask(number: int) -> str:
         with pytest.raises(CouldNotLookError) as raised:
@@ -213,12 +244,12 @@ def test_the_issuer_is_asked_for_once_whatever_the_answer(
     assert cluster.service_account("a", "b") is not None
     asked: list[str] = []
 
-    def broken(_: str, path: str, **__: Any) -> Any:
+    def broken(_client: Any, _method: str, path: str, **_: Any) -> Any:
         asked.append(path)
         time.sleep(0.05)
         return httpx2.Response(500, json={"message": "etcd is gone"})
 
-    monkeypatch.setattr(cluster._client, "request", broken)
+    monkeypatch.setattr(httpx2.Client, "request", broken)
 
     def issuer(_number: int) -> str:
         with pytest.raises(CouldNotLookError) as raised:
@@ -258,7 +289,7 @@ def test_a_busy_server_may_say_when_in_both_forms(
     pauses: list[float] = []
     after = said if isinstance(said, str) else format_datetime(datetime.now(UTC) + timedelta(seconds=said), usegmt=True)
     answers = iter([httpx2.Response(429, headers={"Retry-After": after}), httpx2.Response(200, json={"metadata": {}})])
-    monkeypatch.setattr(cluster._client, "request", lambda *_, **__: next(answers))
+    monkeypatch.setattr(httpx2.Client, "request", lambda *_, **__: next(answers))
     monkeypatch.setattr("irsa_cli.live.kubernetes.time.sleep", pauses.append)
 
     assert cluster.service_account("a", "b") == {}
@@ -290,14 +321,14 @@ def test_a_credential_program_that_gives_no_token_is_one_sentence(tmp_path: Path
 def test_a_slow_answer_costs_no_other_one(api: Api, cluster: LiveCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects the rest of a run: a cluster that has answered is asked on, whatever one question met."""
     assert cluster.service_account("a", "b") is not None
-    genuine = cluster._client.request
+    genuine = httpx2.Client.request
 
-    def slow(method: str, path: str, **values: Any) -> Any:
+    def slow(client: Any, method: str, path: str, **values: Any) -> Any:
         if "pods" in path:
             raise httpx2.ReadTimeout("timed out")
-        return genuine(method, path, **values)
+        return genuine(client, method, path, **values)
 
-    monkeypatch.setattr(cluster._client, "request", slow)
+    monkeypatch.setattr(httpx2.Client, "request", slow)
     with pytest.raises(CouldNotLookError, match="cluster test: timed out"):
         cluster.pods("a", "b")
     assert cluster.service_account("a", "b") is not None

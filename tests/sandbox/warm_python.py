@@ -1,0 +1,207 @@
+"""A Python whose packages are imported already: the one of the sandbox that the tests start.
+
+An engine run starts Python four times: for the language host, the program and two plugins. More than half of its
+processor time is the import of the same packages. Here one process imports them, and is forked for each start. The copy
+gets the arguments, variables, folder and open files of a client (warm_client.py), which stands in the place of
+`python`, hands on its signals, and ends with the copy's exit code.
+"""
+
+import array
+import atexit
+import fcntl
+import gc
+import importlib
+import json
+import os
+import runpy
+import select
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from tests.sandbox import warm_client
+from tests.sandbox.warm_client import CODE, LENGTH
+
+# What the programs of the sandbox and the irsa command import.
+PRELOADED = (
+    "config.check",
+    "irsa_cli.adopt",
+    "irsa_cli.diff",
+    "irsa_cli.explain",
+    "irsa_cli.inventory",
+    "irsa_cli.main",
+    "irsa_cli.prove",
+    "irsa_cli.verbs",
+    "irsa_cli.verify",
+    "lightkube",
+    "program.create",
+    "program.resolve",
+    "program.settings",
+    "pulumi.automation._server",
+    "pulumi_aws.iam",
+    "sandbox.plugins.aws.aws_provider",
+    "sandbox.plugins.kubernetes.kubernetes_provider",
+    "sandbox.plugins.serving",
+)
+
+
+def launcher(folder: Path) -> Path:
+    """Return the program that stands in the place of `python`."""
+    return folder / "bin" / "python"
+
+
+@contextmanager
+def warm_python(folder: Path) -> Iterator[Path]:
+    """Start the process that is forked, and yield the program that stands in the place of `python`.
+
+    Elsewhere than on Linux it is this process's own Python: forking after an import is not safe everywhere.
+    """
+    program = launcher(folder)
+    program.parent.mkdir(parents=True)
+    if sys.platform != "linux":
+        program.symlink_to(sys.executable)
+        yield program
+        return
+    address = folder / "socket"
+    command = shlex.join([sys.executable, "-IS", warm_client.__file__, str(address), str(program)])
+    program.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    program.chmod(0o755)
+    reading, writing = os.pipe()
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", __name__, str(address)], stdin=reading, stdout=subprocess.PIPE
+    ) as server:
+        os.close(reading)
+        assert server.stdout is not None
+        assert server.stdout.readline() == b"ready\n"
+        try:
+            yield program
+        finally:
+            # It ends with whoever holds the other end, so that it outlives no killed test run.
+            os.close(writing)
+
+
+# --- the process that is forked ---------------------------------------------------------------------------------------
+
+
+def serve(address: str) -> None:
+    """Import the packages, and fork for each client until standard input ends."""
+    for name in PRELOADED:
+        importlib.import_module(name)
+    gc.freeze()
+    # The kernel reaps the copies.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(address)
+        listening.listen(128)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        while True:
+            readable, _, _ = select.select([listening.fileno(), sys.stdin.fileno()], [], [])
+            if sys.stdin.fileno() in readable:
+                return
+            client, _ = listening.accept()
+            if os.fork() == 0:
+                listening.close()
+                run_for(client)
+            client.close()
+
+
+def run_for(client: socket.socket) -> None:
+    """Run what the client asks for in a further copy; end it with the client, and answer with its exit code."""
+    # Signals come by the client alone.
+    os.setsid()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    request, files = received(client)
+    child = os.fork()
+    if child == 0:
+        client.close()
+        become(request, files)
+    for file in files:
+        os.close(file)
+    ended = os.pidfd_open(child)
+    while True:
+        readable, _, _ = select.select([client.fileno(), ended], [], [])
+        if ended in readable:
+            _, status = os.waitpid(child, 0)
+            with suppress(OSError):
+                client.sendall(CODE.pack(os.waitstatus_to_exitcode(status)))
+            os._exit(0)
+        number = client.recv(1)
+        os.kill(child, number[0] if number else signal.SIGKILL)
+        if not number:
+            os._exit(0)
+
+
+def received(client: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """Return the client's request, and its open files."""
+    header, ancillary, _, _ = client.recvmsg(LENGTH.size, socket.CMSG_SPACE(1024))
+    files = array.array("i")
+    for _, _, data in ancillary:
+        files.frombytes(data)
+    (length,) = LENGTH.unpack(header)
+    content = b""
+    while len(content) < length:
+        content += client.recv(length - len(content))
+    return json.loads(content), list(files)
+
+
+def become(request: dict[str, Any], files: list[int]) -> None:
+    """Be the Python process that the client asks for, and end."""
+    # First out of the way of the numbers that they get.
+    high = [fcntl.fcntl(file, fcntl.F_DUPFD, 512) for file in files]
+    for file in files:
+        os.close(file)
+    for file, number in zip(high, request["files"], strict=True):
+        os.dup2(file, number, inheritable=True)
+        os.close(file)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.chdir(request["folder"])
+    os.umask(request["umask"])
+    signal.set_wakeup_fd(-1)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=os.isatty(stream.fileno()) or stream is sys.stderr)  # type: ignore[union-attr]
+    sys.executable = request["executable"]
+    sys.orig_argv = [sys.executable, *request["arguments"]]
+    code = 0
+    try:
+        run(request["arguments"])
+    except SystemExit as error:
+        if isinstance(error.code, str):
+            sys.stderr.write(f"{error.code}\n")
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code & 0xFF)
+
+
+def run(arguments: list[str]) -> None:
+    """Run what Python's arguments name. The current folder is never on the module path, as with -P."""
+    kind, *rest = arguments[1:] if arguments[0] == "-P" else arguments
+    if kind == "-m":
+        sys.argv = rest
+        runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
+    elif kind == "-c":
+        sys.argv = ["-c", *rest[1:]]
+        exec(compile(rest[0], "<string>", "exec"), {"__name__": "__main__", "__builtins__": __builtins__})
+    else:
+        sys.argv = [kind, *rest]
+        runpy.run_path(kind, run_name="__main__")
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
