@@ -102,10 +102,10 @@ def _complete(part: Part, environment: Mapping[str, str]) -> bool:
 
 
 def _download_ahead(
-    go: Path, module: str, parts: Sequence[Part], environment: Mapping[str, str], ahead: ExitStack
+    go: str, module: str, parts: Sequence[Part], environment: Mapping[str, str], ahead: ExitStack
 ) -> None:
     """Download a module's packages while another one is built; the build itself reports what fails."""
-    command = [str(go), "list", *FLAGS[module], "-deps", *(part.package for part in parts)]
+    command = [go, "list", *FLAGS[module], "-deps", *(part.package for part in parts)]
     process = ahead.enter_context(subprocess.Popen(command, **_surroundings(module, environment)))
     ahead.callback(process.terminate)
 
@@ -120,7 +120,7 @@ def _surroundings(module: str, environment: Mapping[str, str]) -> dict[str, Any]
 
 
 def _build_module(
-    go: Path, module: str, parts: Sequence[Part], progress: StepProgress, environment: Mapping[str, str]
+    go: str, module: str, parts: Sequence[Part], progress: StepProgress, environment: Mapping[str, str]
 ) -> None:
     names = ", ".join(map(str, parts))
     cache = cache_folder(environment)
@@ -129,7 +129,7 @@ def _build_module(
         shutil.rmtree(stale, ignore_errors=True)
     # Beside its final place, so that the rename at the end is atomic; a build that is cut off leaves no folder.
     with tempfile.TemporaryDirectory(prefix=f"{module}.partial-", dir=cache) as output:
-        command = [str(go), "build", "-v", "-trimpath", *FLAGS[module], "-o", f"{output}/"]
+        command = [go, "build", "-v", "-trimpath", *FLAGS[module], "-o", f"{output}/"]
         with progress.step(module, f"building {names} with Go") as detail:
             failed = _run([*command, *(part.package for part in parts)], module, detail, environment)
             if failed or not all((Path(output) / part.file_name).exists() for part in parts):

