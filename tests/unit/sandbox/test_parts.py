@@ -220,7 +220,7 @@ def test_the_rest_of_a_killed_build_is_removed(toolchain: dict[str, str]) -> Non
 def test_a_cache_that_cannot_be_written_is_one_line(
     main: Callable[[], int],
     refusal: int,
-    tmp_path: Path,
+    toolchain: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -229,15 +229,16 @@ def test_a_cache_that_cannot_be_written_is_one_line(
     def held(path: Path, *_: object) -> NoReturn:
         raise OSError(refusal, os.strerror(refusal), str(path))
 
-    monkeypatch.setattr(commands, "checkout_sandbox", lambda: Sandbox(tmp_path / "sandbox"))
+    folder, cache = toolchain["PATH"].split(":")[0], Path(toolchain["XDG_CACHE_HOME"])
+    monkeypatch.setattr(commands, "checkout_sandbox", lambda: Sandbox(cache / "sandbox"))
     monkeypatch.setattr(parts, "held", held)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    monkeypatch.setenv("PATH", folder)
     do = "Free some space" if refusal == errno.ENOSPC else "Make it writable, or .* set XDG_CACHE_HOME to .*"
 
     assert main() == 1
     said = capsys.readouterr().err
-    assert re.fullmatch(f"{os.strerror(refusal)}: {tmp_path}/irsa/.*\\.lock. {do}, then run the same .* again.\n", said)
+    assert re.fullmatch(f"{os.strerror(refusal)}: {cache}/irsa/.*\\.lock. {do}, then run the same .* again.\n", said)
 
 
 def test_a_failed_build_shows_what_go_said_and_leaves_nothing(toolchain: dict[str, str]) -> None:
