@@ -45,7 +45,7 @@ lint: environment ## check style, workflows and types
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@echo "  actionlint (the first time it is built: half a minute)"
-	@cd tests/actionlint && go tool actionlint ../../.github/workflows/*.yml
+	@$(PYTHON) -m sandbox.toolchains tests/actionlint tool actionlint "$(CURDIR)"/.github/workflows/*.yml
 	@.venv/bin/zizmor --offline --pedantic --quiet .github
 	@$(PYTHON) -m mypy components/irsa components/readme.py config cli/irsa_cli cli/reference.py docs/generate.py program sandbox tests bench __main__.py
 	@for example in examples/*/__main__.py; do $(PYTHON) -m mypy "$$example" || exit 1; done
@@ -58,21 +58,16 @@ fuzz: environment ## try 10,000 damaged stack files and 2,000 hostile live state
 
 faults: environment ## kill the engine 50 times, and let AWS and Kubernetes fail: 30 minutes at most; KILLS= and SEED= change it
 	@$(PYTHON) -m sandbox programs
-	@command -v jq >/dev/null || { echo "jq is needed: https://jqlang.org/download, or your system's package jq" >&2; exit 1; }
 	@seed=$${SEED:-$$(date +%s)}; echo "SEED=$$seed"; \
 	  FAULTS=all SEED=$$seed KILLS=$${KILLS:-50} $(PYTHON) -m pytest -q -n $(WORKERS) --timeout=1500 --session-timeout=1800 tests/faults
 
 test: lint ## lint and run all tests, those with the real engine too
 	@$(PYTHON) -m sandbox programs
-	@command -v npm >/dev/null || { echo "Node.js 18 or newer, with npm, is needed for make test: https://nodejs.org" >&2; exit 1; }
-	@command -v jq >/dev/null || { echo "jq is needed for make test: https://jqlang.org/download, or your system's package jq" >&2; exit 1; }
 	@$(PYTHON) -m tests.page.browser
-	@cd tests/editor && npm ci --silent --no-audit --no-fund
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
 
 test-official: environment ## build the official Kubernetes plugin and YAML host, and run the sandbox's tests with them
 	@OFFICIAL=built $(PYTHON) -m sandbox programs
-	@command -v jq >/dev/null || { echo "jq is needed: https://jqlang.org/download, or your system's package jq" >&2; exit 1; }
 	@OFFICIAL=built $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile -m sandbox tests/sandbox tests/official
 
 generate: environment ## generate the schemas, the reference pages and tests/golden/mistakes.txt from the code
@@ -91,5 +86,4 @@ bench-real: environment ## measure the size of a large organisation, 6,688 resou
 	@$(PYTHON) -m bench organisation engine
 
 requirements: environment ## compile requirements*.txt from the ranges in pyproject.toml
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check pip-tools
 	@$(PYTHON) -m sandbox.requirements

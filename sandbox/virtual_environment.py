@@ -1,10 +1,11 @@
 """Create the virtual environment of this checkout, and update it when its requirements have changed.
 
-With the argument `parts`, the sandbox's programs are built beside it: Go needs no environment, and pip mostly waits.
+With the argument `parts`, the sandbox's programs are built beside it: Go needs no environment.
 It runs before anything is installed, on whatever `python3` there is: the standard library only, and no syntax that an
 old interpreter cannot parse before it can say that it is too old.
 """
 
+import ast
 import hashlib
 import os
 import shutil
@@ -19,30 +20,27 @@ NEWER = ("python3.14", "python3.13", "python3.12", "python3.11")
 CHECKOUT = Path(__file__).resolve().parent.parent
 FOLDER = CHECKOUT / ".venv"
 PYTHON = FOLDER / "bin" / "python"
+UV = FOLDER / "bin" / "uv"
+TOOLS = CHECKOUT / "sandbox" / "tools"
 STAMP = FOLDER / "irsa-requirements.sha256"
+PINS = ("requirements-hashes.txt", "requirements-dev.txt")
 CONTENT = (
-    "requirements.txt",
-    "requirements-dev.txt",
+    *PINS,
+    "sandbox/tools/uv.txt",
     "pyproject.toml",
     "components/pyproject.toml",
     "cli/pyproject.toml",
     "components/irsa/version.py",
 )
-# What sandbox.parts imports, and what builds this checkout's own packages (else pip installs it for each of them).
-FIRST = (
-    "filelock",
-    "markdown-it-py",
-    "mdurl",
-    "pygments",
-    "rich",
-    "editables",
-    "hatchling",
-    "packaging",
-    "pathspec",
-    "pluggy",
-    "trove-classifiers",
-)
+# What sandbox.parts imports.
+FIRST = ("filelock", "rich")
 OWN = ("-e", "./components", "-e", "./cli", "-e", ".")
+# What pip is configured with, in the words of uv, which does not read pip's files.
+OF_PIP = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "cert": "SSL_CERT_FILE"}
+NOT_INSTALLED = (
+    "The requirements could not be installed; the reason is above. They come from the index that pip is set to "
+    "(`pip config set global.index-url URL`), by the proxy in HTTPS_PROXY. Then run the same command again."
+)
 TICK_SECONDS = 20
 
 
@@ -73,18 +71,23 @@ def main() -> int:
 
 
 def install(wanted: str, started: float) -> int:
-    say("installing the requirements (the first time takes a minute or two)")
-    # pip compiles what it installs: where PYTHONDONTWRITEBYTECODE is set, each process would otherwise do it again.
+    say("installing the requirements")
     pip = (str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input")
-    pins = pinned("requirements-hashes.txt", "requirements.txt", "requirements-dev.txt")
-    first = [pin for pin in pins if pin.split("==")[0] in FIRST]
+    uv = (str(UV), "pip", "install", "--quiet", "--python", str(PYTHON))
+    os.environ.update(package_index())
     parts = None
     try:
-        for step in (("--no-deps", *first), pins, ("--no-deps", "--no-build-isolation", *OWN)):
-            code, output = run(*pip, *step)
+        for step in (
+            (*pip, "--require-hashes", "--requirement", str(TOOLS / "uv.txt")),
+            (*uv, *FIRST, *(f"--constraint={name}" for name in PINS)),
+            # Where PYTHONDONTWRITEBYTECODE is set, each process would compile what it imports.
+            (*uv, "--compile-bytecode", "--require-hashes", *(f"--requirement={name}" for name in PINS)),
+            (*uv, "--no-deps", "--no-build-isolation", *OWN),
+        ):
+            code, output = run(*step)
             if code:
-                return complain(f"{output.strip()}\nThe requirements could not be installed; the reason is above.")
-            if parts is None and sys.argv[1:] == ["parts"]:
+                return complain(f"{output.strip()}\n{NOT_INSTALLED}")
+            if parts is None and FIRST[0] in step and sys.argv[1:] == ["parts"]:
                 parts = start_parts()
         STAMP.write_text(wanted)
         say(f"requirements installed ({time.monotonic() - started:.0f} s)")
@@ -111,10 +114,18 @@ def start_parts() -> "subprocess.Popen[str]":
     )
 
 
-def pinned(*names: str) -> "list[str]":
-    """Return the exact versions in these files."""
-    lines = [line.split(" \\")[0] for name in names for line in (CHECKOUT / name).read_text().splitlines()]
-    return list(dict.fromkeys(line for line in lines if "==" in line and line[0].isalnum()))
+def package_index() -> "dict[str, str]":
+    """Return the environment's variables for uv: it finds packages where pip is configured to."""
+    listed = subprocess.run(
+        (str(PYTHON), "-m", "pip", "config", "list"), stdout=subprocess.PIPE, text=True, check=False
+    ).stdout
+    found = {}  # type: "dict[str, str]"
+    for line in listed.splitlines():
+        key, _, value = line.partition("=")
+        name = OF_PIP.get(key.rpartition(".")[2])
+        if name:
+            found.setdefault(name, " ".join(ast.literal_eval(value).split()))
+    return {**found, **os.environ}
 
 
 def digest() -> str:

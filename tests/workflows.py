@@ -11,8 +11,10 @@ import yaml
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.y*ml"))
 GH = f'exec "{sys.executable}" "{ROOT / "tests" / "gh.py"}" "$@"'
+# Without -P, the stand-in would import itself in place of the library.
+JQ = f'exec "{sys.executable}" -P "{ROOT / "tests" / "jq.py"}" "$@"'
 # https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#jobsjob_idstepsshell
-BASH = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c")
+BASH = ("/bin/bash", "--noprofile", "--norc", "-eo", "pipefail", "-c")
 ACTIONS = sorted((ROOT / ".github" / "actions").glob("*/action.yml"))
 
 

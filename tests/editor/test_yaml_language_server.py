@@ -3,7 +3,6 @@
 import itertools
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +10,13 @@ from typing import Any
 
 import pytest
 
+from sandbox.toolchains import with_node
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SERVER = HERE / "node_modules" / "yaml-language-server" / "bin" / "yaml-language-server"
+# The first test installs the server.
+pytestmark = pytest.mark.timeout(300)
 DOCUMENT = (ROOT / "Pulumi.dev.yaml").as_uri()
 
 
@@ -69,19 +72,22 @@ class Server:
         return message
 
 
+@pytest.fixture(scope="module")
+def environment() -> dict[str, str]:
+    """Install the language server, and return the variables with which Node.js is found."""
+    found = with_node(os.environ)
+    command = ["npm", "ci", "--silent", "--no-audit", "--no-fund"]
+    subprocess.run(command, cwd=HERE, env=found, stdin=subprocess.DEVNULL, check=True)
+    return found
+
+
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server(environment: dict[str, str]) -> Iterator[Server]:
     """Return a running language server."""
-    node = shutil.which("node")
-    if node is None or not SERVER.is_file():
-        missing = (
-            f"{'node (18 or newer) is' if node is None else 'yaml-language-server is'} missing: make test installs it"
-        )
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    command = [node, str(SERVER), "--stdio"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    command = ["node", str(SERVER), "--stdio"]
+    process = subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
     try:
         started = Server(process)
         capabilities = {"textDocument": {"completion": {"completionItem": {"snippetSupport": True}}}}
@@ -99,13 +105,11 @@ def server() -> Iterator[Server]:
                 stream.close()
 
 
-@pytest.mark.timeout(60)
 def test_a_good_file_has_no_marks(server: Server) -> None:
     """Protects the trust in the marks: our own stack file has none."""
     assert server.open((ROOT / "Pulumi.dev.yaml").read_text()) == []
 
 
-@pytest.mark.timeout(60)
 def test_a_mistake_is_marked_where_it_is(server: Server) -> None:
     """Protects the fastest way to a good file: a wrong key and a wrong value are marked on their lines."""
     text = (ROOT / "Pulumi.dev.yaml").read_text().replace("role: {name: my-role,", "roel: {name: my-role,", 1)
@@ -118,7 +122,6 @@ def test_a_mistake_is_marked_where_it_is(server: Server) -> None:
     assert any("64" in message for message in marks.values())
 
 
-@pytest.mark.timeout(60)
 def test_keys_are_completed_with_their_descriptions(server: Server) -> None:
     """Protects newcomers: the editor offers every key of a role, with the sentence about it."""
     modeline = "# yaml-language-server: $schema=config/schema.json"

@@ -1,6 +1,7 @@
 """A network that is slow, resets connections, cuts answers or is gone: https://github.com/Shopify/toxiproxy."""
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
 
 from sandbox.servers import HOST, free_port
+from sandbox.step_progress import StepProgress
+from sandbox.toolchains import find_go
 
 MODULE = Path(__file__).parent / "go"
 # What answers on the loopback interface is never behind a proxy of the user's.
@@ -73,7 +76,8 @@ class Network:
 def running_network(folder: Path) -> Iterator[Network]:
     """Build toxiproxy, or take it from Go's cache, and run it."""
     program = folder / "toxiproxy"
-    command = ["go", "build", "-o", str(program), "github.com/Shopify/toxiproxy/v2/cmd/server"]
+    go = find_go(MODULE, os.environ, StepProgress())
+    command = [go, "build", "-o", str(program), "github.com/Shopify/toxiproxy/v2/cmd/server"]
     built = subprocess.run(command, cwd=MODULE, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
     port = free_port()

@@ -16,7 +16,8 @@ from pulumi.runtime.proto import language_pb2
 from sandbox.layout import CHECKOUT
 from sandbox.parts import build
 from sandbox.step_progress import StepProgress
-from sandbox.versions import SDK_GENERATOR
+from sandbox.toolchains import LOCAL, find_go, with_node
+from sandbox.versions import FLAGS, SDK_GENERATOR
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(900)]
 
@@ -34,13 +35,6 @@ new irsa.ServiceAccountRole("type", { maxSessionDuration: "3600" });
 // @ts-expect-error an output in place of a value that decides which resources exist
 new irsa.ServiceAccountRole("plain", { retainOnDelete: pulumi.output(true) });
 """
-
-
-def program(name: str, install: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        pytest.fail(f"{name} is missing: install {install}")
-    return found
 
 
 def run(folder: Path, *command: str, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -85,26 +79,26 @@ def example(name: str, language: str, folder: Path) -> Path:
 
 def test_typescript_compiles(tmp_path: Path) -> None:
     """Protects programs in TypeScript: outputs fit where the example has them, and mistakes are errors of tsc."""
-    npm = program("npm", "Node.js 20 or newer, with npm: https://nodejs.org")
+    node = with_node(os.environ)
     project = example("typescript-stack", "nodejs", tmp_path)
     # The scripts of other packages are not asked for; ours compiles the SDK.
-    succeed(project, npm, "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund")
-    succeed(project / "sdks" / "irsa", npm, "run", "postinstall")
+    succeed(project, "npm", "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", **node)
+    succeed(project / "sdks" / "irsa", "npm", "run", "postinstall", **node)
     (project / "wrong.ts").write_text(WRONG)
     both = {"extends": "./tsconfig.json", "files": ["index.ts", "wrong.ts"]}
     (project / "tsconfig.test.json").write_text(json.dumps(both))
-    succeed(project, npm, "exec", "--", "tsc", "--project", "tsconfig.test.json")
+    succeed(project, "npm", "exec", "--", "tsc", "--project", "tsconfig.test.json", **node)
 
 
 def test_go_compiles(tmp_path: Path) -> None:
     """Protects programs in Go: outputs fit where the example has them, and an unknown argument does not compile."""
-    go = program("go", "Go 1.26 or newer: https://go.dev/dl")
     project = example("go-stack", "go", tmp_path)
+    go = find_go(project, os.environ, StepProgress())
     # Built as the engine is, which has the same modules: what is compiled for it is not compiled again. The types of
     # Kubernetes are not optimized, which takes half of the time.
     quick = "-gcflags=github.com/pulumi/pulumi-kubernetes/sdk/v4/...=-N -l"
-    command = [go, "build", "-trimpath", quick, "-o", os.devnull, "."]
-    variables = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
+    command = [go, "build", "-trimpath", *FLAGS["pulumi"], quick, "-o", os.devnull, "."]
+    variables = {**LOCAL, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
     succeed(project, *command, **variables)
     main = project / "main.go"
     main.write_text(main.read_text().replace("OidcProviderArns:", "OidcProviderArn:"))

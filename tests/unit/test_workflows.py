@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.workflows import ACTIONS, ROOT, WORKFLOWS, steps_of, workflow
+from tests.workflows import ACTIONS, BASH, ROOT, WORKFLOWS, steps_of, workflow
 
 PERMISSIONS = ROOT / "docs" / "permissions"
 GUIDE = ROOT / "docs" / "guides" / "ci.md"
@@ -298,11 +298,11 @@ def test_no_stack_of_the_sandbox_is_previewed(tmp_path: Path) -> None:
     output = tmp_path / "output"
     environment = {**os.environ, "GITHUB_OUTPUT": str(output)}
     # The shell of a step: https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#exit-codes-and-error-action-preference
-    subprocess.run(["bash", "-e", "-c", step["run"]], cwd=tmp_path, env=environment, check=True, timeout=60)
+    subprocess.run([BASH[0], "-e", "-c", step["run"]], cwd=tmp_path, env=environment, check=True, timeout=60)
 
     assert output.read_text() == 'stacks=["prod","stage"]\n'
     (tmp_path / "Pulumi.link.yaml").symlink_to("none")
-    failed = subprocess.run(["bash", "-e", "-c", step["run"]], cwd=tmp_path, env=environment, check=False, timeout=60)
+    failed = subprocess.run([BASH[0], "-e", "-c", step["run"]], cwd=tmp_path, env=environment, check=False, timeout=60)
     assert failed.returncode != 0
 
 

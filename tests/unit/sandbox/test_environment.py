@@ -1,6 +1,7 @@
 """The shell file and the process environment that point every tool at the sandbox."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -94,12 +95,64 @@ def test_a_python_that_is_too_old_is_named_with_the_way_out(
     assert "https://www.python.org/downloads" in said
 
 
-def test_what_is_installed_first_has_exact_versions() -> None:
-    """Without one of them, the programs are not built beside pip, or our own packages not at all."""
-    pins = virtual_environment.pinned("requirements-hashes.txt", "requirements.txt", "requirements-dev.txt")
-    assert {*virtual_environment.FIRST} <= {pin.partition("==")[0] for pin in pins}
-    assert len({pin.partition("==")[0] for pin in pins}) == len(pins)
-    assert [pin for pin in pins if " " in pin.partition(";")[0].strip()] == []
+def test_all_that_is_installed_has_a_hash() -> None:
+    """The attack: an index, or a mirror, serves another file under a known version to whoever tries this checkout."""
+    files = [CHECKOUT / name for name in virtual_environment.PINS] + sorted(virtual_environment.TOOLS.iterdir())
+    entries = [line for file in files for line in file.read_text().replace("\\\n", " ").splitlines() if line[0] != "#"]
+    for entry in entries:
+        assert re.fullmatch(r"[\w.-]+==\S+( +--hash=sha256:[0-9a-f]{64})+ *", entry)
+    names = [entry.partition("==")[0] for entry in entries]
+    assert len({*names}) == len(names)
+    # What is installed before the rest is of these versions too.
+    assert {*virtual_environment.FIRST} <= {*names}
+
+
+def test_every_step_of_the_installation_checks_hashes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Protects the check of the hashes: uv, pip and the index are told to take nothing else, by each step."""
+    steps: list[tuple[str, ...]] = []
+    monkeypatch.setattr(virtual_environment, "STAMP", tmp_path / "stamp")
+
+    def run(*step: str) -> tuple[int, str]:
+        steps.append(step)
+        return 0, ""
+
+    monkeypatch.setattr(virtual_environment, "run", run)
+    assert virtual_environment.install("digest", 0.0) == 0
+    assert (tmp_path / "stamp").read_text() == "digest"
+    uv, first, rest, own = steps
+    assert "--require-hashes" in uv
+    assert {f"--constraint={name}" for name in virtual_environment.PINS} <= {*first}
+    assert "--require-hashes" in rest
+    # Else the index is asked for what our packages need, and for what they are built with.
+    assert {"--no-deps", "--no-build-isolation"} <= {*own}
+
+
+def test_an_installation_that_fails_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects newcomers without a network: the reason, then the way out, and the next run tries again."""
+    monkeypatch.setattr(virtual_environment, "STAMP", tmp_path / "stamp")
+    monkeypatch.setattr(virtual_environment, "run", lambda *_: (1, "no route to host\n"))
+    assert virtual_environment.install("digest", 0.0) == 1
+    reason, way_out = capsys.readouterr().err.splitlines()
+    assert reason == "no route to host"
+    assert "pip config set global.index-url" in way_out
+    assert not (tmp_path / "stamp").exists()
+
+
+def test_uv_finds_packages_where_pip_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Protects companies with a mirror: pip's file names it, which uv does not read; uv's own settings come first."""
+    (tmp_path / "pip.conf").write_text(
+        "[global]\nindex-url = https://mirror.example/simple\nextra-index-url =\n    https://a.example\n    https://b.example\n"
+    )
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    for name in ("UV_DEFAULT_INDEX", "UV_INDEX"):
+        monkeypatch.delenv(name, raising=False)
+    found = virtual_environment.package_index()
+    assert found["UV_DEFAULT_INDEX"] == "https://mirror.example/simple"
+    assert found["UV_INDEX"] == "https://a.example https://b.example"
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://own.example")
+    assert virtual_environment.package_index()["UV_DEFAULT_INDEX"] == "https://own.example"
 
 
 def test_the_first_script_is_read_by_old_interpreters() -> None:
