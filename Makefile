@@ -50,8 +50,8 @@ lint: environment ## check style, workflows and types
 	@$(PYTHON) -m mypy components/irsa components/readme.py config cli/irsa_cli cli/reference.py docs/generate.py program sandbox tests bench __main__.py
 	@for example in examples/*/__main__.py; do $(PYTHON) -m mypy "$$example" || exit 1; done
 
-unit: environment ## run the tests that need neither the engine nor the sandbox, in three minutes
-	@$(PYTHON) -m pytest -q -n auto tests/unit tests/component tests/program tests/fuzz
+unit: environment ## run the tests that need neither the engine nor the sandbox, in a minute and a half
+	@$(PYTHON) -m pytest -q -n auto --dist worksteal tests/unit tests/component tests/program tests/fuzz
 
 fuzz: environment ## try 10,000 damaged stack files and 2,000 hostile live states: ten minutes at most; SEED= repeats a run
 	@FUZZ=all SEED=$${SEED:-$$(date +%s)} $(PYTHON) -m pytest -q -n auto --timeout=600 --session-timeout=600 tests/fuzz

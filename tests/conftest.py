@@ -1,12 +1,16 @@
 """What every test needs."""
 
 import asyncio
+import functools
+import gc
 import os
 from collections.abc import Iterator
 
+import botocore.session
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.progress import Progress
 from tests.workflows import JQ, write_programs
 
 # A busy machine is no failure: how long an example takes, or its making, is not what a test asserts.
@@ -16,6 +20,21 @@ settings.load_profile("tests")
 # Set while tests are collected too: some make outputs as their parameters, which belong to the current loop.
 LOOP = asyncio.new_event_loop()
 asyncio.set_event_loop(LOOP)
+
+# Each session of boto3 reads the models of AWS's services anew, which took half the time of the tests that ask moto.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say what fails, and end, in the process that has no other one above it."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Progress(config))
+
+
+def pytest_collection_finish() -> None:
+    """Leave out of each garbage collection what lives until the end: the tests and what they import."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

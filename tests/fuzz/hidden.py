@@ -10,4 +10,7 @@ HIDDEN = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
 
 def hidden_in(lines: Iterable[str]) -> list[str]:
     """Return the lines that hold such a character; each is taken as one line, without its end."""
-    return [line for line in lines if any(unicodedata.category(each) in HIDDEN for each in line)]
+    # What is printable has none of these, and is most of what is printed.
+    return [
+        line for line in lines if not line.isprintable() and any(unicodedata.category(each) in HIDDEN for each in line)
+    ]

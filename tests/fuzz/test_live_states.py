@@ -65,6 +65,9 @@ def live(state: State, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the state where pulumi, AWS and the cluster are asked."""
     (folder / "kubeconfig").write_text(kubeconfig(state.context))
     (folder / TRUST).write_text(json.dumps(state.hostile_trust))
+    # They read the packages' metadata each time, and have tests of their own.
+    monkeypatch.setattr("irsa_cli.verbs.require_component", lambda: None)
+    monkeypatch.setattr("irsa_cli.verbs.version", lambda _: "")
     monkeypatch.setattr("irsa_cli.state._pulumi", lambda *_, **__: json.dumps(state.exported))
     monkeypatch.setattr("irsa_cli.live.aws.boto3.session.Session", lambda **names: Session(state, **names))
     monkeypatch.setattr("irsa_cli.live.kubernetes.HttpClient", lambda *_: Http(state))

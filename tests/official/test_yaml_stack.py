@@ -9,7 +9,7 @@ import yaml
 
 from tests.sandbox.project import ROOT, Stack, copied_plugin
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600), pytest.mark.xdist_group("yaml-stack")]
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"

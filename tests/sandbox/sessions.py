@@ -1,5 +1,6 @@
 """Who gets a session of which role, by asking STS for every pair with real tokens."""
 
+import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
@@ -29,18 +30,23 @@ def all_service_accounts(client: Any) -> list[str]:
     return sorted(f"{each.namespace}/{each.name}" for each in found)
 
 
-def tokens(client: Any, service_accounts: Iterable[str], audiences: Sequence[str]) -> list[Token]:
+def tokens(cloud: Any, service_accounts: Iterable[str], audiences: Sequence[str]) -> list[Token]:
     """Return one token of each service account for each audience, by TokenRequest."""
+    # Threads that shared one client ended Python in its TLS, where the machine was busy.
+    own = threading.local()
+
+    def connect() -> None:
+        own.client = cloud.kubernetes()
 
     def token(pair: tuple[str, str]) -> Token:
         service_account, audience = pair
         namespace, name = service_account.split("/")
         spec = TokenRequestSpec(audiences=[audience], expirationSeconds=3600)
         request = ServiceAccountToken(metadata=ObjectMeta(name=name, namespace=namespace), spec=spec)
-        answer = client.create(request, name, namespace=namespace)
+        answer = own.client.create(request, name, namespace=namespace)
         return Token(service_account, audience, answer.status.token)
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(AT_ONCE, initializer=connect) as pool:
         return list(pool.map(token, product(service_accounts, audiences)))
 
 

@@ -193,11 +193,10 @@ def without_marks(accounts: dict[str, Any]) -> dict[str, Any]:
 
 def sessions(cloud: Any) -> set[tuple[str, str, str]]:
     """Return who gets a session of which role of the estate, by STS."""
-    client = cloud.kubernetes()
-    service_accounts, arns = all_service_accounts(client), [each.arn for each in estate.ROLES]
+    service_accounts, arns = all_service_accounts(cloud.kubernetes()), [each.arn for each in estate.ROLES]
     # A token of another audience counts where a role wants it, or none.
     of_another = [each for each in service_accounts if each.startswith(("vault/", "payments/", "shop/"))]
-    of = [*tokens(client, service_accounts, [AUDIENCE]), *tokens(client, of_another, [OWN_AUDIENCE])]
+    of = [*tokens(cloud, service_accounts, [AUDIENCE]), *tokens(cloud, of_another, [OWN_AUDIENCE])]
     return admitted(cloud, of, arns)
 
 

@@ -166,9 +166,9 @@ def test_it_agrees_with_an_evaluation_of_every_pair(planted: Any) -> None:
 def test_it_agrees_with_the_answers_of_sts(planted: Any) -> None:
     """Protects the answer: STS gives sessions to the pairs that are listed, with real tokens, and to no other pair."""
     _, report = inventory(planted)
-    client = planted.kubernetes()
+    service_accounts = all_service_accounts(planted.kubernetes())
     roles = estate.trust_policies(planted)
-    given = admitted(planted, tokens(client, all_service_accounts(client), (AUDIENCE, OWN_AUDIENCE)), roles)
+    given = admitted(planted, tokens(planted, service_accounts, (AUDIENCE, OWN_AUDIENCE)), roles)
     audiences = {
         (service_account, audience, each["role"])
         for each in report["admissions"]

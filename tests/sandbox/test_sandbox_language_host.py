@@ -29,7 +29,7 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
         wheel.writestr(f"{info}/RECORD", "")
     return "of_the_project-1.2.3-py3-none-any.whl"
 """
-pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(180), pytest.mark.xdist_group("sandbox")]
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(180)]
 
 
 @pytest.fixture

@@ -57,16 +57,6 @@ def test_pins_are_found() -> None:
     assert len(pins) == len({pin.partition("@")[0] for pin in pins}) >= 4
 
 
-def test_the_pin_of_pulumis_action() -> None:
-    """Protects the job with the credentials: this is the commit of the tag v7.0.0 of pulumi/actions.
-
-    https://github.com/pulumi/actions/releases/tag/v7.0.0
-    """
-    (pin,) = {each for file in ACTIONS for each in used(file) if each.startswith("pulumi/")}
-
-    assert pin == "pulumi/actions@8e5e406f4007fca908480587cb9893c07090f58d # v7.0.0"
-
-
 def test_pulumi_is_of_the_version_of_its_sdk() -> None:
     """Protects the job with the credentials: what runs there is what a commit names, not what was released today.
 

@@ -40,12 +40,73 @@ def check(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str
 
 
 def test_every_class_of_mistake_at_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Protects the texts, which were read and judged one by one: a change of one is seen in a diff."""
+    """Protects the texts, which were read and judged one by one: a change of one is seen in a diff.
+
+    The code itself wrote mistakes.txt (make generate): this shows what changed, and the tests around it what is right.
+    """
     monkeypatch.chdir(ROOT)
     code, text = check(capsys, "tests/golden/mistakes.yaml")
 
     assert code == 1
     assert text == (GOLDEN / "mistakes.txt").read_text()
+
+
+# What AWS and Kubernetes document, for a key of mistakes.yaml, and the advice; each is in one place of the file.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html: quotas, lengths and characters
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html: session duration, path, description
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_Tag.html: lengths of tags
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html: no region, 12 digits
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/: DNS subdomains and labels
+# https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/: 10 minutes
+DOCUMENTED = {
+    "cluster.nam": ("", "did you mean 'name'?"),
+    "defaults.maxSessionDuration": ("at least 3,600", ""),
+    "bindings.wrong-types.serviceAccount.create": ("true or false", "write false"),
+    "bindings.wrong-types.policyArns": ("a list", '["arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"]'),
+    "bindings.wrong-levels.role.policy": ("", "irsa:bindings.wrong-levels"),
+    "bindings.wrong-levels.role.permissionsBoundary": (
+        "arn:aws:iam::111122223333:policy/",
+        "arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy",
+    ),
+    "bindings.arns.policyArns[2]": ("arn:aws:iam::111122223333:policy/", "aws iam list-policies"),
+    "bindings.arns.policyArns[3]": ("arn:aws:iam::111122223333:policy/", "aws iam list-policies"),
+    "bindings.names.serviceAccount.name": ("at most 253 characters", "my-app"),
+    "bindings.names.serviceAccount.namespace": ("at most 63 characters", "trust.subjects"),
+    "bindings.names.role.name": ("at most 64 characters", "a-role"),
+    "bindings.names.role.description": ("at most 1000 characters", ""),
+    "bindings.names.role.path": ("at most 512 characters", "/team/"),
+    "bindings.wildcards.trust.subjects": ("", "trust.anyServiceAccount"),
+    "bindings.annotations.serviceAccount.tokenExpiration": ("at least 600", ""),
+    "bindings.a-date.policy.document.Version": ('"2012-10-17"', '"2012-10-17"'),
+    "bindings.too-many-attachments.policyArns": ("at most 10", "irsa:quotas.attachedPolicies"),
+    "bindings.too-many-tags.role.tags": ("at most 50", "use fewer"),
+    "bindings.too-long-trust.trust": ("at most 2,048", "irsa:quotas.trustPolicySize"),
+    "bindings.too-long-statement.policy.document.Statement": ("at most 6,144", "split"),
+    "bindings.too-long-inline.inlinePolicies": ("at most 10,240", "use fewer"),
+    "bindings.trust-statements.trust.statements[0].NotPrincipal": ("Principal", "IAM refuses NotPrincipal"),
+    'bindings.reserved-tags.role.tags["AWS:owner"]': ("at most 128 characters", ""),
+    "bindings.reserved-tags.role.tags.owner": ("at most 256 characters", ""),
+    "serviceAccount": ("bindings", "below irsa:bindings"),
+}
+
+
+def test_what_is_allowed_is_what_is_documented(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects from limits and advice that are only our own: these were written by hand, from the pages above."""
+    monkeypatch.chdir(ROOT)
+    _, text = check(capsys, "--json", "tests/golden/mistakes.yaml")
+    said = {each["path"]: each for each in json.loads(text)["files"][0]["mistakes"]}
+
+    found = {place: said[f"irsa:{place}"] for place in DOCUMENTED if f"irsa:{place}" in said}
+    assert found.keys() == DOCUMENTED.keys()
+    wrong = {
+        place: (each["allowed"], each["fix"])
+        for place, each in found.items()
+        if DOCUMENTED[place][0] not in each["allowed"] or DOCUMENTED[place][1] not in each["fix"]
+    }
+    assert wrong == {}
 
 
 def test_the_lines_are_true(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,8 +41,11 @@ HOSTILE = (
 def valid_run(text: str) -> dict[str, Any]:
     """Return the run of a SARIF log that is valid, and that GitHub takes."""
     log = json.loads(text)
-    assert [f"{error.json_path}: {error.message}" for error in SCHEMA.iter_errors(log)] == []
     (run,) = log["runs"]
+    # The schema says nothing of how many results there are: one of each is held against it.
+    distinct = list({json.dumps(result): result for result in run["results"]}.values())
+    errors = SCHEMA.iter_errors({**log, "runs": [{**run, "results": distinct}]})
+    assert [f"{error.json_path}: {error.message}" for error in errors] == []
     # https://docs.github.com/en/code-security/reference/code-scanning/sarif-files/sarif-support, "Supported SARIF
     # output file properties" and "Validating your SARIF file"
     assert (log["version"], urlsplit(log["$schema"]).scheme, bool(run["tool"]["driver"]["name"])) == (

@@ -75,7 +75,7 @@ def cluster_apis(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def iam(faster_moto: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """IAM with a page of two; moto's classes are as before after the test."""
     for owner, name in ((IAMBackend, "list_roles"), (IamResponse, "get_account_authorization_details")):
         monkeypatch.setattr(owner, name, vars(owner)[name])

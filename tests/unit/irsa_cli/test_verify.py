@@ -47,22 +47,35 @@ def document(*statements: Any) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
+POLICY = "arn:aws:iam::111122223333:policy/app"
+GET = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+
+
 class StubAwsAccount:
-    """An AWS account with one role, which has its declared trust policy and no policies, and these OIDC providers."""
+    """An AWS account with one role, which has its declared trust policy, these policies and these OIDC providers."""
 
     number = "111122223333"
 
     def __init__(self, trust: str, client_ids: dict[str, list[str]], **settings: Any) -> None:
         self.trust, self.ids, self.settings = trust, client_ids, settings
+        self.documents: dict[str, Any] = {}
+        self.inline: dict[str, Any] = {}
 
     def role(self, _: str) -> dict[str, Any]:
         return {"Arn": ROLE, "AssumeRolePolicyDocument": json.loads(self.trust), **self.settings}
 
     def attached_policies(self, _: str) -> list[str]:
-        return []
+        return list(self.documents)
 
     def inline_policies(self, _: str) -> list[str]:
-        return []
+        return list(self.inline)
+
+    def document(self, arn: str) -> Any:
+        return self.documents[arn]
+
+    def inline_document(self, _: str, name: str) -> Any:
+        return self.inline.get(name)
 
     def client_ids(self, arn: str) -> list[str] | None:
         return self.ids.get(arn)
@@ -175,6 +188,44 @@ def test_one_look_that_fails_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> 
 
     assert (policies.check, policies.found) == ("policies", "unexpected LookupError; please report it")
     assert (service_account.check, service_account.found) == ("account", "iam:ListRolePolicies: AccessDenied")
+
+
+@pytest.mark.parametrize(
+    ("declared", "live", "outcome", "expected"),
+    [
+        (document(GET), json.loads(document(GET)), Outcome.OK, ""),
+        # The order of keys and the case of an action say nothing.
+        (document(GET), json.loads(document({**GET, "Action": "S3:GETOBJECT"})), Outcome.OK, ""),
+        (document(GET), json.loads(document(EVERYTHING)), Outcome.FINDING, "s3:GetObject"),
+        (document(GET), None, Outcome.FINDING, "s3:GetObject"),
+        (None, json.loads(document(EVERYTHING)), Outcome.CANNOT_TELL, ""),
+    ],
+    ids=["as declared", "the same", "widened", "gone", "secret"],
+)
+@pytest.mark.parametrize("kind", ["managed", "inline"])
+def test_a_document_that_somebody_changed_is_found(
+    kind: str, declared: str | None, live: Any, outcome: Outcome, expected: str
+) -> None:
+    """Protects from an attacker who widens a policy by hand: each document is held against what was declared."""
+    aws_account = StubAwsAccount(document(STATEMENT), {PROVIDER: ["sts.amazonaws.com"]})
+    if kind == "managed":
+        binding = DeclaredBinding(
+            "app", ROLE, DeclaredRole("app", document(STATEMENT), {}), (POLICY,), {POLICY: declared}
+        )
+        aws_account.documents = {POLICY: live}
+    else:
+        role = DeclaredRole("app", document(STATEMENT), {})
+        binding = DeclaredBinding("app", ROLE, role, inline_policies={"read": declared})
+        aws_account.inline = {"read": live}
+    aws_accounts: Any = StubAwsAccounts(aws_account)
+    clusters: Any = StubClusters()
+    stack = DeclaredStack("dev", (binding,), {}, {})
+    checks = Verification(stack, aws_accounts, clusters, pods=False).of_binding(binding)
+    (found,) = [check for check in checks if check.check == "documents"]
+
+    assert (found.about, found.outcome) == (POLICY if kind == "managed" else "inline read", outcome)
+    assert expected in found.expected
+    assert found.fix == ("pulumi up --refresh --stack dev" if outcome is Outcome.FINDING else "")
 
 
 BOUNDARY = "arn:aws:iam::111122223333:policy/boundary"

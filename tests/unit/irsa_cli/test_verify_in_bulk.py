@@ -19,6 +19,7 @@ from irsa_cli.report.checks import Check, Outcome
 from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 from irsa_cli.verify import Verification
 from sandbox import missing_in_moto
+from sandbox.faster_moto import replacements
 
 OTHER_ACCOUNT = "444455556666"
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -72,6 +73,8 @@ SECRETS = ("none", "trust", "document", "settings")
 def moto_as_iam() -> Iterator[None]:
     """moto that lists two at a time and changes roles as IAM does; its classes are as before after the tests."""
     with pytest.MonkeyPatch.context() as patch:
+        for owner, name, replacement in replacements():
+            patch.setattr(owner, name, replacement)
         for owner, name in (
             (IAMBackend, "list_roles"),
             (IAMBackend, "attach_role_policy"),

@@ -7,7 +7,8 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
-from moto.iam.models import IAMBackend
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.iam.models import IAMBackend, iam_backends
 from moto.iam.responses import IamResponse
 
 from sandbox.missing_in_moto import page_as_iam
@@ -16,7 +17,7 @@ POLICY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", 
 
 
 @pytest.fixture
-def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def iam(faster_moto: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """IAM with 150 roles and 60 policies; moto's classes are as before after the test."""
     for owner, name in ((IAMBackend, "list_roles"), (IamResponse, "get_account_authorization_details")):
         monkeypatch.setattr(owner, name, vars(owner)[name])
@@ -26,12 +27,12 @@ def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         monkeypatch.delenv(name, raising=False)
     page_as_iam()
     with mock_aws(config={"iam": {"load_aws_managed_policies": True}}):
-        client: Any = boto3.client("iam")
+        model = iam_backends[DEFAULT_ACCOUNT_ID]["aws"]
         for number in range(150):
-            client.create_role(RoleName=f"role-{number}", AssumeRolePolicyDocument=POLICY)
+            model.create_role(f"role-{number}", POLICY, "/", None, "", [], "3600")
         for number in range(60):
-            client.create_policy(PolicyName=f"policy-{number}", PolicyDocument=POLICY)
-        yield client
+            model.create_policy("", "/", POLICY, f"policy-{number}", [])
+        yield boto3.client("iam")
 
 
 def test_a_page_has_no_more_than_iam_gives(iam: Any) -> None:

@@ -31,7 +31,7 @@ DEFAULT_QUOTAS = {
 
 
 @pytest.fixture
-def quotas(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def quotas(faster_moto: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The file of quotas, which does not exist yet; moto's classes are as before after the test."""
     for name in REFUSALS:
         monkeypatch.setattr(IAMBackend, name, vars(IAMBackend)[name])

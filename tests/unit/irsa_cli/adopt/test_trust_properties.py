@@ -8,7 +8,9 @@ from typing import Any
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from irsa.evaluation import WebIdentityRequest, evaluate
+from irsa.evaluation import WebIdentityRequest
+from irsa.evaluation.decision import evaluate_parsed
+from irsa.evaluation.document import parse
 from irsa.rules.trust import trust_document
 from irsa_cli.adopt.equivalence import are_equivalent
 from irsa_cli.adopt.outcomes import Left
@@ -108,9 +110,10 @@ def statements(draw: st.DrawFn) -> dict[str, Any]:
 
 def answers(document: dict[str, Any], audiences: Sequence[str] = (*AUDIENCES, "sts.example")) -> list[str]:
     """Return the decision for every service account of every cluster, with each of these audiences."""
+    parsed = parse(document)
     return [
-        evaluate(
-            document, WebIdentityRequest(f"https://{host_path(cluster)}", provider(cluster), claim, audience)
+        evaluate_parsed(
+            *parsed, WebIdentityRequest(f"https://{host_path(cluster)}", provider(cluster), claim, audience)
         ).decision
         for cluster in ("BLUE", "GREEN")
         for claim in (*ACCOUNTS, "system:serviceaccount:stranger:stranger", "system:serviceaccount:a:stranger")

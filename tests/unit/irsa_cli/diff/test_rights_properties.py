@@ -11,7 +11,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irsa.evaluation import Decision, WebIdentityRequest, evaluate
+from irsa.evaluation import Decision, WebIdentityRequest
+from irsa.evaluation.decision import evaluate_parsed
+from irsa.evaluation.document import Statement, parse
 from tests.unit.irsa_cli.diff.previews import (
     ISSUER,
     OTHER_ISSUER,
@@ -108,14 +110,15 @@ def test_each_service_account_is_told_as_iam_decides(before: Any, after: Any, au
     state = [oidc_provider(*audiences, issuer=each) for each in PROVIDERS]
     found = rights_of(step("update", role(before), without_outputs(role(after))), state=state, live=EVERYONE)
 
-    def has(document: Any, issuer: str, name: str) -> bool:
+    def has(document: tuple[str, list[Statement]], issuer: str, name: str) -> bool:
         requests = (
             WebIdentityRequest(f"https://{issuer}", PROVIDERS[issuer], f"system:serviceaccount:{name}", each)
             for each in audiences
         )
-        return any(evaluate(document, each).decision is Decision.ALLOWED for each in requests)
+        return any(evaluate_parsed(*document, each).decision is Decision.ALLOWED for each in requests)
 
-    for those, one, other in ((found.gains, before, after), (found.loses, after, before)):
+    old, new = parse(before), parse(after)
+    for those, one, other in ((found.gains, old, new), (found.loses, new, old)):
         for issuer in PROVIDERS:
             changed = {each for each in EVERYONE if has(other, issuer, each) and not has(one, issuer, each)}
             lines = [each for each in those if each.issuer == issuer]

@@ -5,7 +5,9 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from irsa.evaluation import Decision, WebIdentityRequest, evaluate
+from irsa.evaluation import Decision, WebIdentityRequest
+from irsa.evaluation.decision import evaluate_parsed
+from irsa.evaluation.document import parse
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa_cli.found import FoundAwsAccount, FoundCluster, FoundRole, FoundServiceAccount
 from irsa_cli.inventory.admissions import Claims, admitted, trust_policies, trusts
@@ -84,11 +86,12 @@ CLIENT_IDS = st.sampled_from([AUDIENCES, AUDIENCES[:1], ("other", f"{PREFIX}a:b"
 def by_pair(document: dict[str, Any], client_ids: tuple[str, ...]) -> dict[str, tuple[Decision, tuple[str, ...]]]:
     """Return the answer for each service account, with all of the document and every audience of the provider."""
     found: dict[str, tuple[Decision, tuple[str, ...]]] = {}
+    parsed = parse(document)
     for namespace, name in ACCOUNTS:
         answers: dict[Decision, list[str]] = {}
         for audience in sorted(client_ids):
             request = WebIdentityRequest(f"https://{ISSUER}", PROVIDER, f"{PREFIX}{namespace}:{name}", audience)
-            answers.setdefault(evaluate(document, request).decision, []).append(audience)
+            answers.setdefault(evaluate_parsed(*parsed, request).decision, []).append(audience)
         for decision in (Decision.ALLOWED, Decision.CANNOT_DECIDE):
             if decision in answers:
                 found[f"{namespace}/{name}"] = decision, tuple(answers[decision])

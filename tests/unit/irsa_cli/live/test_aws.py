@@ -32,7 +32,7 @@ PERMISSIONS = Path(__file__).parents[4] / "docs" / "permissions"
 
 
 @pytest.fixture
-def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def iam(faster_moto: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     for name, value in {
@@ -77,12 +77,9 @@ def test_paging_is_followed(iam: Any, aws_account: LiveAwsAccount) -> None:
 
 
 @pytest.mark.parametrize(("status", "code"), [(400, "Throttling"), (503, "ServiceFailure")])
-def test_throttling_is_retried(
-    iam: Any, aws_account: LiveAwsAccount, monkeypatch: pytest.MonkeyPatch, status: int, code: str
-) -> None:
+def test_throttling_is_retried(iam: Any, aws_account: LiveAwsAccount, no_pauses: None, status: int, code: str) -> None:
     """Protects big stacks: IAM's Throttling, or a service out of order, is no answer; the question is asked again."""
     iam.create_role(RoleName="app", AssumeRolePolicyDocument="{}")
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
     throttled = iter(range(5))
 
     def throttle(request: Any, **_: Any) -> Any:

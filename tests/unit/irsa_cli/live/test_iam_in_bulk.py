@@ -36,7 +36,7 @@ DETAILS, ROLES, SUMMARY = "GetAccountAuthorizationDetails", "ListRoles", "GetAcc
 
 
 @pytest.fixture
-def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def iam(faster_moto: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """IAM that lists three at a time; moto's classes are as before after the test."""
     for owner, name in ((IAMBackend, "list_roles"), (IamResponse, "get_account_authorization_details")):
         monkeypatch.setattr(owner, name, vars(owner)[name])
@@ -261,11 +261,8 @@ def test_what_is_denied_is_asked_by_itself(iam: Any, denied: set[str]) -> None:
     ("status", "code"),
     [(400, "Throttling"), (503, "ServiceUnavailable"), (500, "ServiceFailure"), (403, "AccessDenied")],
 )
-def test_a_list_that_ends_half_way_says_nothing(
-    iam: Any, monkeypatch: pytest.MonkeyPatch, status: int, code: str
-) -> None:
+def test_a_list_that_ends_half_way_says_nothing(iam: Any, no_pauses: None, status: int, code: str) -> None:
     """Protects from a false "missing": where the second page fails for good, nothing of the list is relied on."""
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
     wanted = create(iam, 7)
     account = Account()
     for operation in (DETAILS, ROLES):
@@ -277,10 +274,9 @@ def test_a_list_that_ends_half_way_says_nothing(
 
 @pytest.mark.parametrize("error", [ReadTimeoutError, ConnectionClosedError])
 def test_a_list_without_an_answer_costs_no_other_question(
-    iam: Any, monkeypatch: pytest.MonkeyPatch, error: Callable[..., Exception]
+    iam: Any, no_pauses: None, error: Callable[..., Exception]
 ) -> None:
     """Protects a big account behind a slow or nervous proxy: its large pages fail, its small answers do not."""
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
     wanted = create(iam, 7)
     account, sent = Account(), Counter[str]()
 
@@ -301,9 +297,8 @@ def test_a_list_without_an_answer_costs_no_other_question(
     assert sent[DETAILS] <= 6
 
 
-def test_throttling_between_pages_is_waited_for(iam: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_throttling_between_pages_is_waited_for(iam: Any, no_pauses: None) -> None:
     """Protects big accounts: IAM's Throttling in the middle of a list is retried, and the list goes on where it was."""
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
     wanted = create(iam, 7)
     account = Account()
     throttled = iter(range(3))

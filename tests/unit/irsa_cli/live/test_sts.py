@@ -17,13 +17,12 @@ ROLE = "arn:aws:iam::123456789012:role/app"
 
 
 @pytest.mark.parametrize("operation", ["AssumeRoleWithWebIdentity", "GetCallerIdentity"])
-def test_throttling_is_waited_for(monkeypatch: pytest.MonkeyPatch, operation: str) -> None:
+def test_throttling_is_waited_for(no_pauses: None, monkeypatch: pytest.MonkeyPatch, operation: str) -> None:
     """Protects a proof of many bindings: STS takes 600 requests per second, and says Throttling to more.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
     """
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
     throttled: Iterator[int] = iter(range(5))
 
     def throttle(**_: Any) -> Any:
