@@ -54,6 +54,7 @@ class Cloud:
     sandbox: Sandbox
     ports: dict[str, int]
     progress: StepProgress = field(default_factory=StepProgress)
+    _aws: dict[str, Any] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -77,8 +78,12 @@ class Cloud:
         return self.environment()["AWS_ENDPOINT_URL"]
 
     def aws(self, service: str, credentials: dict[str, Any] | None = None) -> Any:
-        """Return a boto3 client."""
-        return aws_client(self.sandbox, self.ports["aws-api"], service, credentials)
+        """Return a boto3 client, with the administrator's credentials always the same one: each loads AWS's models."""
+        if credentials:
+            return aws_client(self.sandbox, self.ports["aws-api"], service, credentials)
+        if service not in self._aws:
+            self._aws[service] = aws_client(self.sandbox, self.ports["aws-api"], service)
+        return self._aws[service]
 
     def kubernetes(self, namespace: str = "default") -> Client:
         """Return a lightkube client."""
