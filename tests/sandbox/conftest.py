@@ -30,17 +30,7 @@ from tests.sandbox.project import Project
 from tests.sandbox.warm_python import warm_python
 
 # No Kubernetes plugin runs in these: they say nothing of the official one.
-WITHOUT_PLUGIN = (
-    "test_generated_sdks.py",
-    "test_install.py",
-    "test_inventory.py",
-    "test_inventory_permissions.py",
-    "test_plugin_aws.py",
-    "test_sandbox_language_host.py",
-    "test_sandbox_recovery.py",
-    "test_sandbox_seed.py",
-    "test_web_identity.py",
-)
+WITHOUT_PLUGIN = ("test_inventory.py", "test_inventory_permissions.py")
 collect_ignore = WITHOUT_PLUGIN if official_parts(os.environ) else ()
 
 # A line of the AWS API's log: time, method and path, protocol, for IAM and STS the operation, status.

@@ -12,7 +12,7 @@ from lightkube.resources.core_v1 import Namespace, ServiceAccount
 from sandbox.seed import seed
 from tests.sandbox.conftest import Cloud
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(120), pytest.mark.xdist_group("sandbox")]
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(120)]
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 
 
