@@ -1,4 +1,4 @@
-"""The examples in TypeScript and Go, compiled against the SDKs that are generated from components/schema.json.
+"""The examples in TypeScript and Go, with the types of the SDKs that are generated from components/schema.json.
 
 No sandbox runs here: the generator is the one that the sandbox's engine has beside it.
 """
