@@ -68,7 +68,7 @@ test: lint ## lint and run all tests, those with the real engine too
 
 test-official: environment ## build the official Kubernetes plugin and YAML host, and run the sandbox's tests with them
 	@OFFICIAL=built $(PYTHON) -m sandbox programs
-	@OFFICIAL=built $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile -m sandbox tests/sandbox tests/official
+	@OFFICIAL=built $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile -m sandbox tests/sandbox tests/all/sandbox tests/official
 
 generate: environment ## generate the schemas, the reference pages and tests/golden/mistakes.txt from the code
 	@$(PYTHON) -m config.schema

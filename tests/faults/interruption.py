@@ -56,7 +56,7 @@ def interrupt(stack: Stack, verb: str, when: Callable[[], bool], **variables: st
                 time.sleep(0.005)
         finally:
             # Also after an error in `when`, a timeout of the test or Ctrl-C.
-            killed = _kill(process.pid) if process.poll() is None else 0
+            killed = _kill(process.pid, stack.folder) if process.poll() is None else 0
             process.wait(ENDS_WITHIN)
     return Interrupted(verb, killed, _lines(stack), date)
 
@@ -85,11 +85,15 @@ def _lines(stack: Stack) -> int:
     return output.read_bytes().count(b"\n") if output.exists() else 0
 
 
-def _kill(pid: int) -> int:
-    """Kill a process, then its children, so that none sees the end of another; return how many."""
+def _kill(pid: int, folder: Path) -> int:
+    """Kill an engine, then what it started, so that none sees the end of another; return how many.
+
+    Python is forked from a process that is no child of the engine's (warm_python.py): it is known by the folder.
+    """
     with suppress(psutil.NoSuchProcess):
         engine = psutil.Process(pid)
-        processes = [engine, *engine.children(recursive=True)]
+        forked = [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(folder)]
+        processes = list(dict.fromkeys([engine, *engine.children(recursive=True), *forked]))
         for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.kill()

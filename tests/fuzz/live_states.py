@@ -372,6 +372,8 @@ class Pages:
 class Http:
     """lightkube's HTTP client, for a cluster that has what the case says."""
 
+    auth = None
+
     def __init__(self, state: State) -> None:
         self.state = state
 

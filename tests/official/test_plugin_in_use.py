@@ -6,7 +6,7 @@ import pytest
 from google.protobuf.empty_pb2 import Empty  # type: ignore[import-untyped]
 
 from sandbox.plugins_install import plugin_program
-from tests.sandbox.plugin_calls import started
+from tests.all.sandbox.plugin_calls import started
 
 
 @pytest.mark.sandbox

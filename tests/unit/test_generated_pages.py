@@ -265,11 +265,11 @@ def test_the_tests_of_the_example_pass(tmp_path: Path) -> None:
 
 # By section of the guide: what runs its commands, or why none does.
 COMMANDS = {
-    "Install": "tests/sandbox/test_install.py",
-    "Deploy it": "tests/sandbox/test_install.py",
+    "Install": "tests/all/sandbox/test_install.py",
+    "Deploy it": "tests/all/sandbox/test_install.py",
     "Tests of your own": "test_the_tests_of_the_example_pass",
-    "TypeScript": "no language host in the sandbox; tests/sandbox/test_generated_sdks.py compiles the program",
-    "Go": "no language host in the sandbox; tests/sandbox/test_generated_sdks.py compiles the program",
+    "TypeScript": "no language host in the sandbox; tests/all/sandbox/test_generated_sdks.py compiles the program",
+    "Go": "no language host in the sandbox; tests/all/sandbox/test_generated_sdks.py compiles the program",
     "YAML": "no language host in the sandbox but that of make test-official, which deploys the program",
 }
 

@@ -29,6 +29,7 @@ from sandbox.servers import (
     running,
     start,
     start_servers,
+    stop,
     stop_servers,
     write_credentials,
 )
@@ -187,7 +188,7 @@ def test_a_stale_record_never_stops_a_stranger(sandbox: Sandbox) -> None:
                 (sandbox.records / f"{name}.json").write_text(json.dumps(record))
             assert stop_servers(sandbox, StepProgress()) == 0
             started(sandbox)
-            assert set(processes(sandbox)) == set(ORDER)
+            assert set(processes(sandbox)) == {*ORDER}
             assert stranger.pid not in processes(sandbox).values()
             assert stranger.poll() is None
         finally:
@@ -225,7 +226,7 @@ def test_a_port_taken_meanwhile_is_replaced_and_said(sandbox: Sandbox, capsys: p
 def test_a_damaged_state_of_the_aws_api_is_put_aside(sandbox: Sandbox) -> None:
     """A state file that cannot be read costs what was in it, never the start; the seeds are there again."""
     started(sandbox)
-    stop_servers(sandbox, StepProgress())
+    stop(sandbox, "aws-api")
     state = sandbox.folder / "aws" / "state.pickle"
     state.write_bytes(state.read_bytes()[:1000])
     port = started(sandbox)["aws-api"]
@@ -238,7 +239,7 @@ def test_a_damaged_state_of_the_aws_api_is_put_aside(sandbox: Sandbox) -> None:
 def test_a_server_that_cannot_start_says_so_in_one_line(sandbox: Sandbox) -> None:
     """A server that ends at once: its name, its last words and its log, not a wait of a minute."""
     started(sandbox)
-    stop_servers(sandbox, StepProgress())
+    stop(sandbox, "etcd")
     program = sandbox.programs / "etcd"
     real = program.readlink()
     program.unlink()

@@ -35,6 +35,8 @@ NO_KEY_WORDS = (
 )
 NO_KEY = ("InvalidIdentityToken", NO_KEY_WORDS)
 
+TOKENS: dict[tuple[str, str], str] = {}
+
 
 def trust(condition: dict[str, Any], **statement: Any) -> str:
     whole = {
@@ -65,9 +67,12 @@ def role(cloud: Any) -> Iterator[Any]:
 
 
 def token(cloud: Any, audience: str = AUDIENCE, name: str = "worker") -> str:
-    answer = cloud.kubectl("create", "token", name, "-n", "team-b", "--audience", audience)
-    assert answer.returncode == 0, answer.stderr
-    return str(answer.stdout).strip()
+    """Return a token of a service account of team-b; one serves all tests, which is good for an hour."""
+    if (audience, name) not in TOKENS:
+        answer = cloud.kubectl("create", "token", name, "-n", "team-b", "--audience", audience)
+        assert answer.returncode == 0, answer.stderr
+        TOKENS[audience, name] = answer.stdout.strip()
+    return TOKENS[audience, name]
 
 
 def decoded(web_identity: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -26,8 +26,8 @@ from pulumi.provider.experimental.property_value import PropertyValue
 
 from sandbox.plugins.serving import UNKNOWN, plain, properties_of
 from sandbox.plugins_install import plugin_program
+from tests.all.sandbox.plugin_calls import Engine, PluginError, Resource, started
 from tests.sandbox.kubeconfigs import kubeconfig_for
-from tests.sandbox.plugin_calls import Engine, PluginError, Resource, started
 
 pytestmark = pytest.mark.sandbox
 

@@ -46,8 +46,11 @@ class Environment(NamedTuple):
         assert done.returncode == 0, done.stdout + done.stderr
 
     def install(self, *requirements: str) -> None:
-        """Install from the repository; only what others wrote comes from an index, at our versions."""
-        self.pip("install", "--quiet", "--constraint", self.pins, *requirements)
+        """Install from the repository; only what others wrote comes from an index, at our versions.
+
+        Few of its thousands of modules are imported, so pip compiles none.
+        """
+        self.pip("install", "--quiet", "--no-compile", "--constraint", self.pins, *requirements)
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,7 @@ from pulumi.provider.experimental.provider import (
     UpdateRequest,
 )
 
+from sandbox.layout import CHECKOUT
 from sandbox.plugins.aws import calls, documents
 from sandbox.plugins.aws.aws_provider import AwsProvider
 from sandbox.plugins.serving import UNKNOWN, InitializationError, Plain, ProviderError, plain, properties_of
@@ -1377,7 +1378,7 @@ def test_a_signal_ends_it_at_once(number: int) -> None:
     """The engine waits up to five seconds for a plugin that does not end."""
     process = subprocess.Popen(
         [sys.executable, "-m", "sandbox.plugins.aws", "127.0.0.1:1"],
-        cwd=Path(__file__).parents[2],
+        cwd=CHECKOUT,
         stdout=subprocess.PIPE,
     )
     assert process.stdout is not None

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import grpc  # type: ignore[import-untyped]
@@ -14,9 +15,12 @@ import pytest
 from pulumi.runtime.proto import language_pb2, plugin_pb2
 
 from sandbox import language_host
+from sandbox.engine import prepare_engine
 from sandbox.layout import CHECKOUT
 from sandbox.versions import SDK_GENERATOR
-from tests.sandbox.conftest import Cloud
+from tests.sandbox.conftest import Cloud, start_by
+from tests.sandbox.project import Project, Stack
+from tests.sandbox.warm_python import launcher
 
 # A build backend without dependencies: a package that installs without any registry.
 BACKEND = """
@@ -33,33 +37,29 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(180)]
 
 
 @pytest.fixture
-def project(cloud: Cloud, tmp_path: Path) -> Path:
-    """A project without resources, with a stack of its own."""
-    (tmp_path / "Pulumi.yaml").write_text(
-        json.dumps({"name": "tiny", "runtime": {"name": "python", "options": {"virtualenv": sys.prefix}}})
-    )
+def project(cloud: Cloud, tmp_path: Path) -> Stack:
+    """A project without resources."""
+    use(tmp_path, sys.prefix)
     (tmp_path / "__main__.py").write_text("")
-    stack = f"s{abs(hash(tmp_path))}"
-    answer = cloud.pulumi(tmp_path, "stack", "init", stack)
-    assert answer.returncode == 0, answer.stderr
-    return tmp_path
+    return Stack(cloud, tmp_path)
 
 
-def run(cloud: Cloud, project: Path, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    (project / "__main__.py").write_text(program)
-    return cloud.pulumi(project, *(arguments or ("up", "--yes", "--skip-preview", "--suppress-progress")))
+def use(folder: Path, virtualenv: str) -> None:
+    """Name the virtual environment of a project."""
+    runtime = {"name": "python", "options": {"virtualenv": virtualenv}}
+    (folder / "Pulumi.yaml").write_text(json.dumps({"name": "tiny", "runtime": runtime}))
 
 
-def outputs(cloud: Cloud, project: Path) -> dict[str, object]:
-    return dict(json.loads(cloud.pulumi(project, "stack", "output", "--json").stdout))
+def run(project: Stack, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    (project.folder / "__main__.py").write_text(program)
+    return project.run(*(arguments or ("up", "--yes", "--skip-preview", "--suppress-progress")))
 
 
-def test_a_program_runs_in_its_folder_with_its_own_modules(cloud: Cloud, project: Path) -> None:
+def test_a_program_runs_in_its_folder_with_its_own_modules(project: Stack) -> None:
     """As with the official host: current folder, module search path, root directory and configuration."""
-    (project / "beside.py").write_text("VALUE = 'beside'\n")
-    cloud.pulumi(project, "config", "set", "colour", "blue")
+    (project.folder / "beside.py").write_text("VALUE = 'beside'\n")
+    project.run("config", "set", "colour", "blue")
     answer = run(
-        cloud,
         project,
         "import os, pulumi, beside\n"
         "from pulumi.runtime import get_root_directory\n"
@@ -70,9 +70,9 @@ def test_a_program_runs_in_its_folder_with_its_own_modules(cloud: Cloud, project
         "pulumi.export('name', __name__)\n",
     )
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert outputs(cloud, project) == {
-        "folder": str(project),
-        "root": str(project),
+    assert project.outputs() == {
+        "folder": str(project.folder),
+        "root": str(project.folder),
         "beside": "beside",
         "colour": "blue",
         "name": "__main__",
@@ -80,17 +80,36 @@ def test_a_program_runs_in_its_folder_with_its_own_modules(cloud: Cloud, project
     assert "warning" not in (answer.stdout + answer.stderr).lower()
 
 
-def test_preview_and_update_do_not_share_modules(cloud: Cloud, project: Path) -> None:
+@pytest.fixture
+def cold(cloud: Cloud) -> Iterator[None]:
+    """Have the host and the plugins started as `make up` has them."""
+    prepare_engine(cloud.sandbox, cloud.environment(), cloud.progress)
+    yield
+    start_by(launcher(cloud.virtualenv), cloud.sandbox)
+
+
+@pytest.mark.usefixtures("cold")
+def test_host_and_plugins_start_in_a_new_python(cloud: Cloud, tmp_path: Path) -> None:
+    """Protects `make up`: in all other tests what they import is there already (tests/sandbox/warm_python.py)."""
+    project = Project(cloud, tmp_path, {"bindings": {"cold": {"serviceAccount": {"name": "cold"}, "policyArns": []}}})
+    settings = tmp_path / "Pulumi.yaml"
+    settings.write_text(settings.read_text().replace(str(cloud.virtualenv), sys.prefix))
+    # The stack, the component, a role and a service account; the stand-ins' providers are not counted.
+    assert project.up() == {"create": 4}
+    project.destroy()
+
+
+def test_preview_and_update_do_not_share_modules(project: Stack) -> None:
     """`pulumi up` runs the program twice; what the first run left in a module must not be there in the second."""
-    (project / "counter.py").write_text("runs = 0\n")
+    (project.folder / "counter.py").write_text("runs = 0\n")
     program = "import counter, pulumi\ncounter.runs += 1\npulumi.export('runs', counter.runs)\n"
-    assert run(cloud, project, program, "up", "--yes").returncode == 0
-    assert outputs(cloud, project) == {"runs": 1}
+    assert run(project, program, "up", "--yes").returncode == 0
+    assert project.outputs() == {"runs": 1}
 
 
-def test_an_error_of_the_program_is_one_message(cloud: Cloud, project: Path) -> None:
+def test_an_error_of_the_program_is_one_message(project: Stack) -> None:
     """pulumi.RunError is a message for the reader: said once, without a traceback."""
-    answer = run(cloud, project, "import pulumi\nraise pulumi.RunError('namespace is missing')\n")
+    answer = run(project, "import pulumi\nraise pulumi.RunError('namespace is missing')\n")
     said = answer.stdout + answer.stderr
     assert answer.returncode != 0
     # Above its diagnostics the engine repeats an error in the line of progress.
@@ -99,79 +118,71 @@ def test_an_error_of_the_program_is_one_message(cloud: Cloud, project: Path) -> 
     assert "unhandled" not in said
 
 
-def test_a_bug_shows_where_it_is(cloud: Cloud, project: Path) -> None:
+def test_a_bug_shows_where_it_is(project: Stack) -> None:
     """Any other exception is a bug: its traceback starts in the program, not in the host."""
-    answer = run(cloud, project, "def broken():\n    return {}['key']\n\nbroken()\n")
+    answer = run(project, "def broken():\n    return {}['key']\n\nbroken()\n")
     said = answer.stdout + answer.stderr
     assert answer.returncode != 0
-    assert f'File "{project}/__main__.py", line 2, in broken' in said
+    assert f'File "{project.folder}/__main__.py", line 2, in broken' in said
     assert "KeyError: 'key'" in said
     assert "language_host" not in said
     assert "runpy" not in said
 
 
-def test_a_program_that_dies_is_an_error(cloud: Cloud, project: Path) -> None:
+def test_a_program_that_dies_is_an_error(project: Stack) -> None:
     """A program that the system ends must not look like one that went well."""
-    answer = run(cloud, project, "import os\nos._exit(7)\n")
+    answer = run(project, "import os\nos._exit(7)\n")
     assert answer.returncode != 0
     assert "the program ended with code 7" in answer.stdout + answer.stderr
 
 
-def test_what_the_program_prints_is_shown(cloud: Cloud, project: Path) -> None:
+def test_what_the_program_prints_is_shown(project: Stack) -> None:
     """print is the first tool of whoever looks for a mistake."""
-    answer = run(cloud, project, "print('looking for it')\n")
+    answer = run(project, "print('looking for it')\n")
     assert "looking for it" in answer.stdout
 
 
-def test_another_virtual_environment_is_used_where_the_project_names_one(
-    cloud: Cloud, project: Path, tmp_path: Path
-) -> None:
+def test_another_virtual_environment_is_used_where_the_project_names_one(project: Stack, tmp_path: Path) -> None:
     """A project with an environment of its own runs in that one."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "own"], check=True)
     site = next((tmp_path / "own" / "lib").glob("python*")) / "site-packages"
     ours = next(folder for folder in sys.path if folder.endswith("site-packages"))
     (site / "ours.pth").write_text(ours + "\n")
-    (project / "Pulumi.yaml").write_text(
-        json.dumps({"name": "tiny", "runtime": {"name": "python", "options": {"virtualenv": "own"}}})
-    )
-    answer = run(cloud, project, "import sys, pulumi\npulumi.export('prefix', sys.prefix)\n")
+    use(project.folder, "own")
+    answer = run(project, "import sys, pulumi\npulumi.export('prefix', sys.prefix)\n")
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert outputs(cloud, project) == {"prefix": str(tmp_path / "own")}
+    assert project.outputs() == {"prefix": str(tmp_path / "own")}
 
 
-def test_a_missing_virtual_environment_is_named(cloud: Cloud, project: Path) -> None:
+def test_a_missing_virtual_environment_is_named(project: Stack) -> None:
     """Whoever forgot `pulumi install` reads that, not an exception."""
-    (project / "Pulumi.yaml").write_text(
-        json.dumps({"name": "tiny", "runtime": {"name": "python", "options": {"virtualenv": "gone"}}})
-    )
-    answer = cloud.pulumi(project, "preview")
+    use(project.folder, "gone")
+    answer = project.run("preview")
     said = answer.stdout + answer.stderr
     assert answer.returncode != 0
     assert "run `pulumi install`" in said
     assert "Traceback" not in said
 
 
-def test_pulumi_install_makes_the_virtual_environment(cloud: Cloud, project: Path) -> None:
+def test_pulumi_install_makes_the_virtual_environment(project: Stack) -> None:
     """A newcomer's `pulumi install` makes the environment that Pulumi.yaml names and installs requirements.txt."""
-    package = project / "package"
+    package = project.folder / "package"
     package.mkdir()
     (package / "pyproject.toml").write_text(
         "[project]\nname = 'of-the-project'\nversion = '1.2.3'\n"
         "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
     )
     (package / "backend.py").write_text(BACKEND)
-    (project / "requirements.txt").write_text("./package\n")
-    (project / "Pulumi.yaml").write_text(
-        json.dumps({"name": "tiny", "runtime": {"name": "python", "options": {"virtualenv": "made"}}})
-    )
-    answer = cloud.pulumi(project, "install", "--no-plugins")
+    (project.folder / "requirements.txt").write_text("./package\n")
+    use(project.folder, "made")
+    answer = project.run("install", "--no-plugins")
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert list((project / "made" / "lib").glob("python*/site-packages/of_the_project-1.2.3.dist-info"))
+    assert list((project.folder / "made" / "lib").glob("python*/site-packages/of_the_project-1.2.3.dist-info"))
 
 
-def test_the_engine_learns_which_plugins_the_sdks_need(cloud: Cloud, project: Path) -> None:
+def test_the_engine_learns_which_plugins_the_sdks_need(project: Stack) -> None:
     """Without it the engine would look for a plugin only when the first resource of a package is created."""
-    about = json.loads(cloud.pulumi(project, "about", "--json").stdout)
+    about = json.loads(project.run("about", "--json").stdout)
     plugins = {plugin["name"]: plugin["version"] for plugin in about["plugins"]}
     assert {"aws", "kubernetes"} <= plugins.keys()
     dependencies = {entry["name"] for entry in about["dependencies"]}
@@ -294,9 +305,8 @@ def test_the_host_ends_at_once(number: signal.Signals) -> None:
         assert process.wait(timeout=5) == 0
 
 
-def test_an_interrupted_program_is_no_error_of_its_own(project: Path) -> None:
+def test_an_interrupted_program_is_no_error_of_its_own() -> None:
     """The engine interrupts its plugins' process groups when it is done: no traceback of asyncio may come of it."""
-    (project / "__main__.py").write_text("")
     receiving, sending = os.pipe()
     with subprocess.Popen(
         [sys.executable, "-P", language_host.__file__, language_host.RUN, str(sending)],

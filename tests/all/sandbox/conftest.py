@@ -1,0 +1,20 @@
+"""Which of these `make test-official` runs, too."""
+
+import os
+
+from sandbox.versions import official_parts
+from tests.sandbox.conftest import pytest_pyfunc_call
+
+__all__ = ["pytest_pyfunc_call"]
+
+# No Kubernetes plugin runs in these: they say nothing of the official one.
+WITHOUT_PLUGIN = (
+    "test_generated_sdks.py",
+    "test_install.py",
+    "test_plugin_aws.py",
+    "test_sandbox_language_host.py",
+    "test_sandbox_recovery.py",
+    "test_sandbox_seed.py",
+    "test_web_identity.py",
+)
+collect_ignore = WITHOUT_PLUGIN if official_parts(os.environ) else ()
