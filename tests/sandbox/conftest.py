@@ -180,7 +180,8 @@ def deploy(cloud: Cloud, tmp_path: Path) -> Iterator[Callable[..., Project]]:
 
     yield run
     for project in reversed(projects):
-        project.destroy()
+        if project.state():
+            project.destroy()
 
 
 @pytest.hookimpl(wrapper=True)

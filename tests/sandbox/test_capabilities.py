@@ -54,6 +54,7 @@ LONG = [f"arn:aws:s3:::{'x' * 1400}-{index}" for index in range(5)]
 STATEMENT = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
 OTHER_ROLE = "arn:aws:iam::444455556666:role/other-account-role"
 SUBJECTS = [f"team-a:service-account-of-some-length-{index}" for index in range(40)]
+QUOTA = {"role": {"name": "quota-role"}, "trust": {"subjects": SUBJECTS}}
 ANY = {"role": {"name": "any-role"}, "trust": {"subjects": ["*:*"]}}
 
 
@@ -83,7 +84,6 @@ BINDINGS: dict[str, dict[str, Any]] = {
     },
     "several": several(SEVERAL),
     "long": long(LONG),
-    "quota": {"role": {"name": "quota-role"}, "trust": {"subjects": SUBJECTS}},
     "conditions": {
         "serviceAccount": {"name": "conditions"},
         "role": {"name": "conditions-role"},
@@ -134,7 +134,7 @@ BINDINGS: dict[str, dict[str, Any]] = {
         "retainOnDelete": True,
     },
 }
-SETTINGS = {"variables": {"bucket": "filled"}, "quotas": {"trustPolicySize": 3500}}
+VARIABLES = {"bucket": "filled"}
 
 
 class Deployed(NamedTuple):
@@ -182,7 +182,9 @@ def deployed(cloud: Any, iam: Any, tmp_path_factory: pytest.TempPathFactory) -> 
     make_by_hand(iam, cloud)
     before = service_account(cloud, "by-hand")["metadata"]
     iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER, ClientID="my-audience")
-    stack = Project(cloud, tmp_path_factory.mktemp("capabilities") / "project", {**SETTINGS, "bindings": BINDINGS})
+    stack = Project(
+        cloud, tmp_path_factory.mktemp("capabilities") / "project", {"variables": VARIABLES, "bindings": BINDINGS}
+    )
     first = stack.events("up", "--yes", "--skip-preview")
     said = stack.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
     yield Deployed(stack, first, said, before)
@@ -201,10 +203,12 @@ def test_what_is_refused_before_anything_is_made(deploy: Callable[..., Project])
     """
     stack = deploy({"bindings": {"any": ANY}})
     assert "anyServiceAccount" in stack.refused("preview")
-    stack.set({"bindings": {"quota": BINDINGS["quota"]}})
+    stack.set({"bindings": {"quota": QUOTA}})
     said = stack.refused("preview")
     for words in ("characters of the trust policy", "2,048", "irsa:quotas.trustPolicySize"):
         assert words in said
+    stack.set({"quotas": {"trustPolicySize": 3500}, "bindings": {"quota": QUOTA}})
+    assert "more than 80% of a quota" in stack.pulumi("preview")
     stack.set({"bindings": {"audience": BINDINGS["audience"]}})
     said = stack.refused("preview")
     assert "does not list the audience my-audience" in said
@@ -217,7 +221,6 @@ def test_what_is_refused_before_anything_is_made(deploy: Callable[..., Project])
 def test_a_second_up_changes_nothing_and_warns_again(deployed: Deployed) -> None:
     """Protects stable documents, of each capability; a warning is there as long as its cause is."""
     assert {each["op"] for each in deployed.first} <= {"create", "import", "update", "read", "same"}
-    assert "more than 80% of a quota" in deployed.said
     assert "90,000 seconds is longer than the default of 86,400" in deployed.said
 
 
@@ -362,7 +365,7 @@ def test_policies_are_detached_and_grow_without_moves(deployed: Deployed, iam: A
     assert len(attached(iam, "long-role")) == 2
     more = [*LONG, "arn:aws:s3:::one-more"]
     changed = {**BINDINGS, "long": long(more), "several": several(SEVERAL[:0:-1])}
-    deployed.stack.set({**SETTINGS, "bindings": changed})
+    deployed.stack.set({"variables": VARIABLES, "bindings": changed})
     events = deployed.stack.events("up", "--yes", "--skip-preview")
 
     assert {key: counts(of_binding(events, key)) for key in ("long", "several")} == {
