@@ -4,6 +4,7 @@ Capabilities that do not exclude each other are bindings of one stack: deployed 
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -153,9 +154,8 @@ class Deployed(NamedTuple):
 
 
 def of_binding(events: Events, key: str) -> Events:
-    """Return the events of a binding's resources, whose names are its key, or start with it and a dash."""
-    names = ((each, each["urn"].rpartition("::")[2]) for each in events)
-    return [each for each, name in names if name == key or name.startswith(f"{key}-")]
+    """Return the events of a binding's resources, in whose names is a word that starts with its key."""
+    return [each for each in events if re.search(rf"(?<![\w-]){key}(?![a-z])", each["urn"].rpartition("::")[2])]
 
 
 def make_by_hand(iam: Any, cloud: Any) -> None:
