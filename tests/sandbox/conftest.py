@@ -180,8 +180,7 @@ def deploy(cloud: Cloud, tmp_path: Path) -> Iterator[Callable[..., Project]]:
 
     yield run
     for project in reversed(projects):
-        if project.state():
-            project.destroy()
+        project.destroy()
 
 
 @pytest.hookimpl(wrapper=True)
