@@ -5,6 +5,7 @@ one story and run in their order.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -164,37 +165,48 @@ def test_a_change_is_made_in_place(consumer: Consumer, cloud: Any) -> None:
     assert consumer.outputs()["roleArn"] == before
 
 
-WRONG = (
-    "path=bucket.arn.apply(lambda _: 'no-slash'), max_session_duration=60, permissions_boundary='boundary',"
-    "inline_policies={'more': {'Statement': {'Effect': 'Allow', 'Action': '*', 'Resource': bucket.id}}},"
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("path=bucket.arn.apply(lambda _: 'no-slash'),", ["path\n", "no-slash"]),
+        (
+            "inline_policies={'more': {'Statement': {'Effect': 'Allow', 'Action': '*', 'Resource': bucket.id}}},",
+            ["inlinePolicies.more", "Resource"],
+        ),
+    ],
 )
-
-
-def test_wrong_values_are_refused_in_the_words_of_the_schema(consumer: Consumer) -> None:
-    """Protects callers: known at once or only when its output is, a wrong value is named, without a stack."""
-    consumer.write(["s3:GetObject", "s3:ListBucket"], WRONG)
+def test_a_wrong_output_is_refused_in_the_words_of_the_schema(consumer: Consumer, more: str, words: list[str]) -> None:
+    """Protects callers: a value that is wrong when its output is known is named, without a stack."""
+    consumer.write(["s3:GetObject", "s3:ListBucket"], more)
     said = consumer.refused("up", "--yes", "--skip-preview")
-    assert "irsa:index:ServiceAccountRole resource 'reader' has a problem: 4 mistakes in the arguments" in said
+    assert "irsa:index:ServiceAccountRole resource 'reader' has a problem: 1 mistake in the arguments" in said
+    for word in words:
+        assert word in said
+    assert "Unexpected" not in said
+    assert 'File "' not in said
+
+
+def test_what_is_known_at_once_is_refused_at_once(consumer: Consumer) -> None:
+    """Protects against a trust that nobody wanted: a misspelled namespace is no default namespace.
+
+    Wrong values are in the same error, in the words of the schema.
+    """
+    more = "max_session_duration=60, permissions_boundary='boundary',"
+    service_account = '{"name": "reader", "namespce": namespace.metadata.name}'
+    consumer.write(["s3:GetObject"], more, service_account)
+    program = consumer.folder / "__main__.py"
+    program.write_text(program.read_text().replace('"document":', '"documnt":'))
+    said = consumer.refused("preview")
+    assert re.search(r"resource 'reader' has a problem: \d mistakes in the arguments", said), said
     for words in (
-        ("path\n", "no-slash"),
+        ("serviceAccount.namespce\n", "did you mean 'namespace'?"),
+        ("policy.documnt\n", "did you mean 'document'?"),
         ("maxSessionDuration\n", "60"),
-        ("inlinePolicies.more", "Resource"),
         ("permissionsBoundary\n", "'boundary'"),
     ):
         for word in words:
             assert word in said
     assert "Unexpected" not in said
-    assert 'File "' not in said
-
-
-def test_an_unknown_key_is_refused(consumer: Consumer) -> None:
-    """Protects against a trust that nobody wanted: a misspelled namespace is no default namespace."""
-    consumer.write(["s3:GetObject"], service_account='{"name": "reader", "namespce": namespace.metadata.name}')
-    program = consumer.folder / "__main__.py"
-    program.write_text(program.read_text().replace('"document":', '"documnt":'))
-    said = consumer.refused("preview")
-    for word in ["serviceAccount.namespce", "did you mean 'namespace'?", "policy.documnt", "did you mean 'document'?"]:
-        assert word in said
     assert 'File "' not in said
 
 
