@@ -63,13 +63,12 @@ NOT_PROVABLE = {"batch-office", "hand-typo"}
 
 @dataclass
 class Adoption:
-    """What was there, what the command said, what the engine planned and did, and what is there now."""
+    """What was there, what the command said, what the engine did, and what is there now."""
 
     project: Project
     said: str
     file: dict[str, Any]
-    planned: list[dict[str, Any]]
-    first: dict[str, int]
+    done: list[dict[str, Any]]
     sessions: tuple[set[tuple[str, str, str]], set[tuple[str, str, str]]]
     roles: tuple[dict[str, Any], dict[str, Any]]
     accounts: tuple[dict[str, Any], dict[str, Any]]
@@ -88,6 +87,12 @@ class Adoption:
     def taken(self) -> set[str]:
         """Names of the roles that the stack declares."""
         return {each["role"]["name"] for each in self.bindings.values() if "name" in each.get("role", {})}
+
+    @property
+    def updated(self) -> set[str]:
+        """Names of the roles whose trust policy the stack has changed."""
+        updates = (each for each in self.done if (each["op"], kind_of(each)) == ("update", "Role"))
+        return {each["new"]["inputs"]["name"] for each in updates}
 
 
 def adopt(project: Project, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -118,8 +123,12 @@ def bindings_of(project: Project) -> dict[str, dict[str, Any]]:
 
 
 def planned(project: Project) -> list[dict[str, Any]]:
-    """Return the steps of a preview that do something to a resource, without the stack and the components."""
-    steps: list[dict[str, Any]] = json.loads(project.pulumi("preview", "--json"))["steps"]
+    """Return the steps of a preview that do something to a resource."""
+    return without_groups(json.loads(project.pulumi("preview", "--json"))["steps"])
+
+
+def without_groups(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the steps that do something to a resource, without the stack and the components."""
     groups = ("ServiceAccountRole", "Stack", "aws", "kubernetes")
     return [each for each in steps if each["op"] not in ("same", "read") and kind_of(each) not in groups]
 
@@ -191,12 +200,6 @@ def without_marks(accounts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def tidied(planned: list[dict[str, Any]]) -> set[str]:
-    """Return the names of the roles that a preview updates."""
-    updates = (each for each in planned if each["op"] == "update" and kind_of(each) == "Role")
-    return {each["newState"]["inputs"]["name"] for each in updates}
-
-
 def sessions(cloud: Any, arns: list[str]) -> set[tuple[str, str, str]]:
     """Return who gets a session of these roles, by STS."""
     client = cloud.kubernetes()
@@ -226,17 +229,16 @@ def adoption(planted: Any, tmp_path_factory: pytest.TempPathFactory) -> Adoption
     assert said.returncode == 1, said.stdout + said.stderr
     advised = steps(said.stdout)
     follow_kubectl(cloud, advised[: advised.index(f"pulumi preview --stack {STACK}")])
-    preview = planned(project)
-    arns = [each.arn for each in estate.ROLES if each.name in tidied(preview)]
+    tidied = sections(said.stdout)["roles, tidied"]
+    arns = [each.arn for each in estate.ROLES if any_has(tidied, each.name)]
     sessions_before = sessions(cloud, arns)
-    first = project.up()
+    done = without_groups(project.events("up", "--yes", "--skip-preview"))
     after = details(cloud), live_accounts(cloud)
     return Adoption(
         project,
         said.stdout + said.stderr,
         stack_file(project),
-        preview,
-        first,
+        done,
         (sessions_before, sessions(cloud, arns)),
         (before[0], after[0]),
         (before[1], after[1]),
@@ -280,7 +282,7 @@ def test_one_owner_at_a_time(project: Project) -> None:
 def test_only_what_is_exact(project: Project) -> None:
     """Protects those who will not have a trust policy touched: what is taken is what the report of all calls exact.
 
-    A preview of all updates none of these: test_a_preview_only_imports.
+    An `up` of all updates none of these: test_it_only_imports.
     """
     everything = adopt(project, "--all", *TAKE_FROM, "--output", "Pulumi.everything.yaml")
     said = adopt(project, "--all", *TAKE_FROM, "--exact-only")
@@ -425,25 +427,24 @@ def test_what_cannot_be_chosen_is_said_in_one_line(project: Project) -> None:
 # --- All of it -------------------------------------------------------------------------------------------------------
 
 
-def test_a_preview_only_imports(adoption: Adoption) -> None:
+def test_it_only_imports(adoption: Adoption) -> None:
     """Protects what is there: no role, policy or account is created, replaced or deleted; updates are those announced.
 
     The update of a service account's metadata is the one that the Kubernetes plugin always makes after an import. A
     role's is that of a trust policy that the report calls tidied.
     """
-    counted = kinds(adoption.planned)
+    counted = kinds(adoption.done)
 
     assert {op for op, _ in counted} <= {"import", "update", "create"}
     # Only the annotation of a role that is elsewhere is new to Pulumi: a patch, which adds nothing to the account.
     assert {kind for op, kind in counted if op == "create"} <= {"ServiceAccountPatch"}
     assert {kind for op, kind in counted if op == "update"} <= {"Role", "ServiceAccount"}
     assert counted["import", "Role"] == len(adoption.taken)
-    updated = tidied(adoption.planned)
-    for step in adoption.planned:
-        if step["op"] == "update" and kind_of(step) == "Role":
-            assert set(step["detailedDiff"]) == {"assumeRolePolicy"}, step["urn"]
-        if step["op"] == "update" and kind_of(step) == "ServiceAccount":
-            assert {each.split(".")[0] for each in step["detailedDiff"]} == {"metadata"}, step["detailedDiff"]
+    for step in adoption.done:
+        if step["op"] == "update":
+            changed = {"Role": "assumeRolePolicy", "ServiceAccount": "metadata"}[kind_of(step)]
+            assert {each.split(".")[0] for each in step["detailedDiff"]} == {changed}, step["urn"]
+    updated = adoption.updated
     for heading, names in (("roles, tidied", updated), ("roles, exact", adoption.taken - updated)):
         assert {name for name in adoption.taken if any_has(adoption.sections[heading], name)} == names
 
@@ -451,11 +452,6 @@ def test_a_preview_only_imports(adoption: Adoption) -> None:
 def test_the_plain_roles_of_every_maker_are_taken(adoption: Adoption) -> None:
     """Protects the purpose: what eksctl, Terraform, CDK, CloudFormation and the AWS page make can be taken over."""
     assert set(PLAIN) - adoption.taken == set()
-
-
-def test_nothing_is_deleted_or_replaced(adoption: Adoption) -> None:
-    """Protects what was adopted: the `up` does as its preview says."""
-    assert adoption.first.keys() <= {"import", "update", "create"}
 
 
 def test_the_same_service_accounts_get_sessions(adoption: Adoption) -> None:
@@ -477,7 +473,7 @@ def test_nothing_else_of_a_role_changes(adoption: Adoption) -> None:
     for name, role_before in before.items():
         role_after = after[name]
         changed = {key for key in role_before if role_before[key] != role_after.get(key)}
-        assert changed <= ({"AssumeRolePolicyDocument"} if name in tidied(adoption.planned) else set()), name
+        assert changed <= ({"AssumeRolePolicyDocument"} if name in adoption.updated else set()), name
 
 
 def test_nothing_of_a_service_account_changes(adoption: Adoption) -> None:
@@ -542,10 +538,16 @@ def test_it_takes_nothing_twice(adoption: Adoption) -> None:
     assert (adoption.project.folder / FILE).read_text() == before
 
 
+def test_a_destroy_is_refused(adoption: Adoption) -> None:
+    """Protects what existed before irsa: what was adopted is protected."""
+    assert "protect" in adoption.project.refused("destroy", "--yes", "--skip-preview")
+
+
 def test_the_old_owners_let_go_without_a_moment_without_a_role(adoption: Adoption) -> None:
     """Protects Pods during the move: when a chart lets go of its account, the account tells Helm to keep it.
 
-    None of it is a change to the stack, whose second `up` this is.
+    None of it is a change to the stack, whose second `up` this is; nor is a file without its `import:` lines, which
+    gives back what it declares, as docs/adopt.md says.
 
     helm upgrade looks at the live object for that: https://github.com/helm/helm/blob/v3.14.0/pkg/kube/client.go.
     """
@@ -563,28 +565,18 @@ def test_the_old_owners_let_go_without_a_moment_without_a_role(adoption: Adoptio
     assert not [key for name in of_helm for key in live[name]["annotations"] if key.startswith("meta.helm.sh/")]
     # eksctl deletes the accounts that have its label, with their stack.
     assert not [name for name, each in live.items() if each["labels"].get(estate.MANAGED_BY) == "eksctl"]
-    assert adoption.project.up("--refresh") == {}
-
-
-# --- And back --------------------------------------------------------------------------------------------------------
-
-
-def test_what_was_adopted_outlives_the_stack(adoption: Adoption) -> None:
-    """Protects what existed before irsa: a destroy is refused, and what is given back stays, as docs/adopt.md says.
-
-    Without its `import:` lines, the file declares the same.
-    """
-    project = adoption.project
-    refusal = project.refused("destroy", "--yes", "--skip-preview")
-    assert "protect" in refusal
-    file, settings = project.folder / FILE, stack_file(project)
+    file, settings = adoption.project.folder / FILE, stack_file(adoption.project)
     for binding in settings["config"]["irsa:bindings"].values():
         binding |= {"protect": False, "retainOnDelete": True}
         binding.pop("import", None)
     file.write_text(yaml.safe_dump(settings, sort_keys=False))
-    assert project.up() == {}
-    project.destroy()
+    assert adoption.project.up("--refresh") == {}
 
-    after = details(project.cloud)
-    assert after == adoption.roles[1]
-    assert without_marks(live_accounts(project.cloud)) == without_marks(adoption.accounts[0])
+
+def test_what_was_adopted_outlives_the_stack(adoption: Adoption) -> None:
+    """Protects what existed before irsa: what is given back stays."""
+    cloud = adoption.project.cloud
+    adoption.project.destroy()
+
+    assert details(cloud) == adoption.roles[1]
+    assert without_marks(live_accounts(cloud)) == without_marks(adoption.accounts[0])
