@@ -1,5 +1,5 @@
 """What only `make test-all` runs: it protects stand-ins, packages, pages and exhaustive lists."""
 
-from tests.sandbox.conftest import cloud, deploy, green
+from tests.sandbox.conftest import cloud, deploy, green, pytest_pyfunc_call
 
-__all__ = ["cloud", "deploy", "green"]
+__all__ = ["cloud", "deploy", "green", "pytest_pyfunc_call"]

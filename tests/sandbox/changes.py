@@ -122,13 +122,13 @@ def walk(
         green: The second cluster's kubeconfig.
     """
     done = Walk({}, {}, {})
+    before = look(project.cloud, scenarios, green)
     for index in range(max(len(scenario.steps) for scenario in scenarios) + 2):
         steps = {scenario.word: (None, *scenario.steps)[index : index + 1] for scenario in scenarios}
         bindings: Settings = {}
         for scenario in scenarios:
             bindings |= [scenario.bindings, *(step.bindings for step in scenario.steps)][: index + 1][-1]
         project.set({**settings[: index + 1][-1], "bindings": bindings})
-        before = look(project.cloud, scenarios, green)
         events = project.events("up", "--yes", "--skip-preview")
         after = look(project.cloud, scenarios, green)
         own = by_scenario(scenarios, events if index else (), lambda event: str(event["urn"]).split("::", 3)[3])
@@ -137,6 +137,7 @@ def walk(
                 done.idle[word] = {**done.idle.get(word, {}), **counts(own[word])}
             elif of_scenario[0]:
                 done.steps[word, of_scenario[0].change] = measured(own[word], before[word], after[word])
+        before = after
     checks = json.loads(irsa(project, "verify", "--stack", STACK, "--json").stdout)["checks"]
     found = [check for check in checks if check["outcome"] in ("finding", "could not look")]
     done.verified = by_scenario(scenarios, found, lambda check: str(check["binding"]))

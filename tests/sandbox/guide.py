@@ -42,6 +42,11 @@ def steps(guide: str) -> Iterator[Step]:
             yield Step(block, json_file or (named and named[1]))
 
 
+def commands_of(guide: str) -> list[str]:
+    """Return the commands of a guide, each as one line."""
+    return [re.sub(r" +", " ", step.text) for step in steps(guide) if step.file is None]
+
+
 def script(guide: str, instead: Mapping[str, str]) -> str:
     """Return a bash script that runs the steps of a guide, and stops at the first that fails.
 

@@ -63,13 +63,12 @@ NOT_PROVABLE = {"batch-office", "hand-typo"}
 
 @dataclass
 class Adoption:
-    """What was there, what the command said, what the engine planned and did, and what is there now."""
+    """What was there, what the command said, what the engine did, and what is there now."""
 
     project: Project
     said: str
     file: dict[str, Any]
-    planned: list[dict[str, Any]]
-    ups: list[dict[str, int]]
+    done: list[dict[str, Any]]
     sessions: tuple[set[tuple[str, str, str]], set[tuple[str, str, str]]]
     roles: tuple[dict[str, Any], dict[str, Any]]
     accounts: tuple[dict[str, Any], dict[str, Any]]
@@ -88,6 +87,12 @@ class Adoption:
     def taken(self) -> set[str]:
         """Names of the roles that the stack declares."""
         return {each["role"]["name"] for each in self.bindings.values() if "name" in each.get("role", {})}
+
+    @property
+    def updated(self) -> set[str]:
+        """Names of the roles whose trust policy the stack has changed."""
+        updates = (each for each in self.done if (each["op"], kind_of(each)) == ("update", "Role"))
+        return {each["new"]["inputs"]["name"] for each in updates}
 
 
 def adopt(project: Project, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -118,8 +123,12 @@ def bindings_of(project: Project) -> dict[str, dict[str, Any]]:
 
 
 def planned(project: Project) -> list[dict[str, Any]]:
-    """Return the steps of a preview that do something to a resource, without the stack and the components."""
-    steps: list[dict[str, Any]] = json.loads(project.pulumi("preview", "--json"))["steps"]
+    """Return the steps of a preview that do something to a resource."""
+    return without_groups(json.loads(project.pulumi("preview", "--json"))["steps"])
+
+
+def without_groups(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the steps that do something to a resource, without the stack and the components."""
     groups = ("ServiceAccountRole", "Stack", "aws", "kubernetes")
     return [each for each in steps if each["op"] not in ("same", "read") and kind_of(each) not in groups]
 
@@ -191,9 +200,9 @@ def without_marks(accounts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def sessions(cloud: Any) -> set[tuple[str, str, str]]:
-    """Return who gets a session of which role of the estate, by STS."""
-    service_accounts, arns = all_service_accounts(cloud.kubernetes()), [each.arn for each in estate.ROLES]
+def sessions(cloud: Any, arns: list[str]) -> set[tuple[str, str, str]]:
+    """Return who gets a session of these roles, by STS."""
+    service_accounts = all_service_accounts(cloud.kubernetes())
     # A token of another audience counts where a role wants it, or none.
     of_another = [each for each in service_accounts if each.startswith(("vault/", "payments/", "shop/"))]
     of = [*tokens(cloud, service_accounts, [AUDIENCE]), *tokens(cloud, of_another, [OWN_AUDIENCE])]
@@ -213,24 +222,25 @@ def adoption(planted: Any, tmp_path_factory: pytest.TempPathFactory) -> Adoption
     """Adopt all that may be adopted, deploy it twice, and ask STS before and after."""
     cloud = planted
     project = Project(cloud, tmp_path_factory.mktemp("adopt") / "project", {})
-    before = sessions(cloud), details(cloud), live_accounts(cloud)
+    before = details(cloud), live_accounts(cloud)
     said = adopt(project, "--all", *TAKE_FROM)
     # Something is left: that is for those who read the exit code.
     assert said.returncode == 1, said.stdout + said.stderr
     advised = steps(said.stdout)
     follow_kubectl(cloud, advised[: advised.index(f"pulumi preview --stack {STACK}")])
-    preview = planned(project)
-    ups = [project.up(), project.up()]
-    after = sessions(cloud), details(cloud), live_accounts(cloud)
+    tidied = sections(said.stdout)["roles, tidied"]
+    arns = [each.arn for each in estate.ROLES if any_has(tidied, each.name)]
+    sessions_before = sessions(cloud, arns)
+    done = without_groups(project.events("up", "--yes", "--skip-preview"))
+    after = details(cloud), live_accounts(cloud)
     return Adoption(
         project,
         said.stdout + said.stderr,
         stack_file(project),
-        preview,
-        ups,
+        done,
+        (sessions_before, sessions(cloud, arns)),
         (before[0], after[0]),
         (before[1], after[1]),
-        (before[2], after[2]),
     )
 
 
@@ -269,14 +279,22 @@ def test_one_owner_at_a_time(project: Project) -> None:
 
 
 def test_only_what_is_exact(project: Project) -> None:
-    """Protects those who will not have a trust policy touched: no preview step updates a role."""
+    """Protects those who will not have a trust policy touched: what is taken is what the report of all calls exact.
+
+    An `up` of all updates none of these: test_it_only_imports.
+    """
+    everything = adopt(project, "--all", *TAKE_FROM, "--output", "Pulumi.everything.yaml")
     said = adopt(project, "--all", *TAKE_FROM, "--exact-only")
     assert said.returncode == 1, said.stdout + said.stderr
-    counted = kinds(planned(project))
+    taken = {each["role"]["name"] for each in bindings_of(project).values() if "name" in each["role"]}
 
-    assert counted["import", "Role"] > 20
-    assert counted["update", "Role"] == 0
-    taken = {each["role"].get("name") for each in bindings_of(project).values()}
+    exact = sections(everything.stdout)["roles, exact"]
+    assert {each.name for each in estate.ROLES if any_has(exact, each.name)} == taken
+    assert len(taken) > 20
+    all_of_it = yaml.safe_load((project.folder / "Pulumi.everything.yaml").read_text())["config"]["irsa:bindings"]
+    # An account whose role is left is only annotated.
+    exactly = {key: each for key, each in bindings_of(project).items() if "name" in each["role"]}
+    assert {key: each for key, each in exactly.items() if each != all_of_it[key]} == {}
     # One statement for each account, and StringLike without a wildcard: irsa would write them in another way.
     assert taken & {"orders-api", role("thanos").name, "hand-string-like"} == set()
     # A list of one is the same to AWS, and so to the provider.
@@ -286,20 +304,18 @@ def test_only_what_is_exact(project: Project) -> None:
 def test_a_dead_issuer_is_dropped_when_asked(project: Project) -> None:
     """Protects blue/green leftovers: the statement of the cluster that is gone goes, the other admits whom it did."""
     name, before = role("tempo").name, (project.folder / FILE).read_text()
-    unsure = adopt(project, "--all", *TAKE_FROM, "--drop-dead-issuers")
+    chosen = ("--role", role("tempo").arn, *TAKE_FROM, "--drop-dead-issuers")
+    unsure = adopt(project, *chosen)
     # The provider is there: the cluster may be one of an AWS account that was not read.
     assert any_has([each for each in sections(unsure.stdout)["left"] if "--context" in each], name)
     (project.folder / FILE).write_text(before)
-    said = adopt(project, "--all", *TAKE_FROM, "--drop-dead-issuers", f"https://{estate.REPLACED_ISSUER}")
-    assert said.returncode == 1, said.stdout + said.stderr
-    (binding,) = (each for each in bindings_of(project).values() if each["role"].get("name") == name)
-    (step,) = (
-        each
-        for each in planned(project)
-        if each["op"] == "update" and kind_of(each) == "Role" and each["newState"]["inputs"]["name"] == name
-    )
+    said = adopt(project, *chosen, f"https://{estate.REPLACED_ISSUER}")
+    assert said.returncode == 0, said.stdout + said.stderr
+    (binding,) = bindings_of(project).values()
+    (step,) = (each for each in planned(project) if each["op"] == "update" and kind_of(each) == "Role")
     document = json.loads(step["newState"]["inputs"]["assumeRolePolicy"])
 
+    assert binding["role"]["name"] == step["newState"]["inputs"]["name"] == name
     assert estate.REPLACED_ISSUER not in json.dumps([binding, document])
     (kept,) = document["Statement"]
     assert kept["Principal"] == {"Federated": estate.provider()}
@@ -360,8 +376,12 @@ def test_an_existing_file_is_merged_into(project: Project) -> None:
 
 
 def test_a_new_file_is_enough(project: Project) -> None:
-    """Protects the first step: a file that is not there yet is written so that it passes the check and imports only."""
-    said = irsa(project, "adopt", "--role", "my-role", "--output", "Pulumi.fresh.yaml")
+    """Protects the first step: a file that is not there yet is written so that it passes the check and imports only.
+
+    With `--policies`, the document becomes a file, the policy an import, and nothing of it changes.
+    """
+    chosen = ("--role", role("loki").arn, *TAKE_FROM, "--policies")
+    said = irsa(project, "adopt", *chosen, "--output", "Pulumi.fresh.yaml")
     assert said.returncode == 0, said.stdout + said.stderr
     checked = irsa(project, "check", "Pulumi.fresh.yaml")
     assert checked.returncode == 0, checked.stdout + checked.stderr
@@ -369,11 +389,12 @@ def test_a_new_file_is_enough(project: Project) -> None:
     previewed: list[dict[str, Any]] = json.loads(project.pulumi("preview", "--json", "--stack", "fresh"))["steps"]
     counted = Counter({kind: number for kind, number in kinds(previewed).items() if kind[0] in ("import", "update")})
 
-    assert {kind for _, kind in kinds(previewed)} >= {"Role", "RolePolicyAttachment", "ServiceAccount"}
-    assert counted["import", "Role"] == counted["import", "RolePolicyAttachment"] == 1
-    assert counted["import", "ServiceAccount"] == 1
+    for kind in ("Policy", "Role", "RolePolicyAttachment", "ServiceAccount"):
+        assert counted["import", kind] == 1
     assert {kind for op, kind in counted if op == "update"} <= {"ServiceAccount"}
     assert not [step for step in previewed if step["op"] == "create" and kind_of(step) in ("Role", "ServiceAccount")]
+    (binding,) = yaml.safe_load((project.folder / "Pulumi.fresh.yaml").read_text())["config"]["irsa:bindings"].values()
+    assert json.loads((project.folder / binding["policy"]["file"]).read_text()) == POLICIES[estate.LOKI]
 
 
 def test_reading_rights_are_enough(project: Project, tmp_path: Path) -> None:
@@ -384,19 +405,6 @@ def test_reading_rights_are_enough(project: Project, tmp_path: Path) -> None:
 
     assert said.returncode == 0, said.stdout + said.stderr
     assert [*bindings_of(project)] == ["default-my-service-account"]
-
-
-def test_policies_are_taken_over_into_files(project: Project) -> None:
-    """Protects `--policies`: the document becomes a file, the policy an import, and nothing of it changes."""
-    said = adopt(project, "--role", role("loki").arn, *TAKE_FROM, "--policies")
-    assert said.returncode == 0, said.stdout + said.stderr
-    (binding,) = bindings_of(project).values()
-    document = json.loads((project.folder / binding["policy"]["file"]).read_text())
-    steps = kinds(planned(project))
-
-    assert document == POLICIES[estate.LOKI]
-    assert steps["import", "Policy"] == 1
-    assert {op for op, kind in steps if kind != "ServiceAccount"} == {"import"}
 
 
 def test_what_cannot_be_chosen_is_said_in_one_line(project: Project) -> None:
@@ -418,27 +426,25 @@ def test_what_cannot_be_chosen_is_said_in_one_line(project: Project) -> None:
 # --- All of it -------------------------------------------------------------------------------------------------------
 
 
-def test_a_preview_only_imports(adoption: Adoption) -> None:
+def test_it_only_imports(adoption: Adoption) -> None:
     """Protects what is there: no role, policy or account is created, replaced or deleted; updates are those announced.
 
     The update of a service account's metadata is the one that the Kubernetes plugin always makes after an import. A
     role's is that of a trust policy that the report calls tidied.
     """
-    counted = kinds(adoption.planned)
+    counted = kinds(adoption.done)
 
     assert {op for op, _ in counted} <= {"import", "update", "create"}
     # Only the annotation of a role that is elsewhere is new to Pulumi: a patch, which adds nothing to the account.
     assert {kind for op, kind in counted if op == "create"} <= {"ServiceAccountPatch"}
     assert {kind for op, kind in counted if op == "update"} <= {"Role", "ServiceAccount"}
     assert counted["import", "Role"] == len(adoption.taken)
-    tidied = set()
-    for step in adoption.planned:
-        if step["op"] == "update" and kind_of(step) == "Role":
-            assert set(step["detailedDiff"]) == {"assumeRolePolicy"}, step["urn"]
-            tidied.add(step["newState"]["inputs"]["name"])
-        if step["op"] == "update" and kind_of(step) == "ServiceAccount":
-            assert {each.split(".")[0] for each in step["detailedDiff"]} == {"metadata"}, step["detailedDiff"]
-    for heading, names in (("roles, tidied", tidied), ("roles, exact", adoption.taken - tidied)):
+    for step in adoption.done:
+        if step["op"] == "update":
+            changed = {"Role": "assumeRolePolicy", "ServiceAccount": "metadata"}[kind_of(step)]
+            assert {each.split(".")[0] for each in step["detailedDiff"]} == {changed}, step["urn"]
+    updated = adoption.updated
+    for heading, names in (("roles, tidied", updated), ("roles, exact", adoption.taken - updated)):
         assert {name for name in adoption.taken if any_has(adoption.sections[heading], name)} == names
 
 
@@ -447,19 +453,13 @@ def test_the_plain_roles_of_every_maker_are_taken(adoption: Adoption) -> None:
     assert set(PLAIN) - adoption.taken == set()
 
 
-def test_a_second_up_changes_nothing(adoption: Adoption) -> None:
-    """Protects what was adopted from a stack that always has something to do."""
-    assert adoption.ups[1] == {}
-    assert adoption.ups[0].get("delete", 0) == 0
-    assert adoption.ups[0].get("replace", 0) == 0
-
-
 def test_the_same_service_accounts_get_sessions(adoption: Adoption) -> None:
-    """Protects everybody: STS gives the same sessions before and after, also where a trust policy was tidied."""
+    """Protects everybody: STS gives the same sessions before and after, where a trust policy was tidied."""
     # The sandbox's STS has no rule for ForAnyValue, and so refused what AWS gives, and it gives now.
     beyond = role("hand-for-any-value").arn
     before, after = ({each for each in given if each[2] != beyond} for given in adoption.sessions)
 
+    assert before
     assert after - before == set(), "somebody new gets in"
     assert before - after == set(), "somebody is shut out"
 
@@ -472,7 +472,7 @@ def test_nothing_else_of_a_role_changes(adoption: Adoption) -> None:
     for name, role_before in before.items():
         role_after = after[name]
         changed = {key for key in role_before if role_before[key] != role_after.get(key)}
-        assert changed <= ({"AssumeRolePolicyDocument"} if name in adoption.taken else set()), name
+        assert changed <= ({"AssumeRolePolicyDocument"} if name in adoption.updated else set()), name
 
 
 def test_nothing_of_a_service_account_changes(adoption: Adoption) -> None:
@@ -537,8 +537,16 @@ def test_it_takes_nothing_twice(adoption: Adoption) -> None:
     assert (adoption.project.folder / FILE).read_text() == before
 
 
+def test_a_destroy_is_refused(adoption: Adoption) -> None:
+    """Protects what existed before irsa: what was adopted is protected."""
+    assert "protect" in adoption.project.refused("destroy", "--yes", "--skip-preview")
+
+
 def test_the_old_owners_let_go_without_a_moment_without_a_role(adoption: Adoption) -> None:
     """Protects Pods during the move: when a chart lets go of its account, the account tells Helm to keep it.
+
+    None of it is a change to the stack, whose second `up` this is; nor is a file without its `import:` lines, which
+    gives back what it declares, as docs/adopt.md says.
 
     helm upgrade looks at the live object for that: https://github.com/helm/helm/blob/v3.14.0/pkg/kube/client.go.
     """
@@ -556,35 +564,18 @@ def test_the_old_owners_let_go_without_a_moment_without_a_role(adoption: Adoptio
     assert not [key for name in of_helm for key in live[name]["annotations"] if key.startswith("meta.helm.sh/")]
     # eksctl deletes the accounts that have its label, with their stack.
     assert not [name for name, each in live.items() if each["labels"].get(estate.MANAGED_BY) == "eksctl"]
+    file, settings = adoption.project.folder / FILE, stack_file(adoption.project)
+    for binding in settings["config"]["irsa:bindings"].values():
+        binding |= {"protect": False, "retainOnDelete": True}
+        binding.pop("import", None)
+    file.write_text(yaml.safe_dump(settings, sort_keys=False))
     assert adoption.project.up("--refresh") == {}
 
 
-def test_the_lines_of_the_import_may_go(adoption: Adoption) -> None:
-    """Protects the file that stays: without its `import:` lines, it declares the same."""
-    file = adoption.project.folder / FILE
-    settings = stack_file(adoption.project)
-    for binding in settings["config"]["irsa:bindings"].values():
-        binding.pop("import", None)
-    file.write_text(yaml.safe_dump(settings, sort_keys=False))
-
-    assert adoption.project.up() == {}
-
-
-# --- And back --------------------------------------------------------------------------------------------------------
-
-
 def test_what_was_adopted_outlives_the_stack(adoption: Adoption) -> None:
-    """Protects what existed before irsa: a destroy is refused, and what is given back stays, as docs/adopt.md says."""
-    project = adoption.project
-    refusal = project.refused("destroy", "--yes", "--skip-preview")
-    assert "protect" in refusal
-    file, settings = project.folder / FILE, stack_file(project)
-    for binding in settings["config"]["irsa:bindings"].values():
-        binding |= {"protect": False, "retainOnDelete": True}
-    file.write_text(yaml.safe_dump(settings, sort_keys=False))
-    project.up()
-    project.destroy()
+    """Protects what existed before irsa: what is given back stays."""
+    cloud = adoption.project.cloud
+    adoption.project.destroy()
 
-    after = details(project.cloud)
-    assert after == adoption.roles[1]
-    assert without_marks(live_accounts(project.cloud)) == without_marks(adoption.accounts[0])
+    assert details(cloud) == adoption.roles[1]
+    assert without_marks(live_accounts(cloud)) == without_marks(adoption.accounts[0])

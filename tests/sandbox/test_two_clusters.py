@@ -1,34 +1,168 @@
-"""`irsa verify`, `prove` and `explain` where a stack has two clusters, each with its own issuer and keys."""
+"""The verbs of irsa where there are two clusters, each with its own issuer and keys."""
 
-import re
-import shlex
-import shutil
-from collections.abc import Callable
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from sandbox.showcase import GREEN_ISSUER
-from tests.sandbox.irsa_command import ACCOUNT, ISSUER, irsa, not_good, report
-from tests.sandbox.project import ROOT, STACK, Project, blue_and_green
+from tests.output_schemas import check_output
+from tests.sandbox.changes import role_arn
+from tests.sandbox.irsa_command import ACCOUNT, ISSUER, ROLE_ARN, irsa, not_good, report
+from tests.sandbox.kubeconfigs import kubeconfig_of
+from tests.sandbox.project import STACK, Project, blue_and_green
+from tests.sandbox.test_adopt import kind_of, kinds
 
 pytestmark = pytest.mark.sandbox
 
 BOTH = f"arn:aws:iam::{ACCOUNT}:role/both-role"
+GREEN = GREEN_ISSUER.removeprefix("https://")
+MANAGED_BY = "app.kubernetes.io/managed-by"
+# By role, the service account that it trusts, and in which clusters. Those of `default` are annotated with it.
+TRUSTED = {
+    "adopted-both": ("default:adopted-both", (ISSUER, GREEN)),
+    "adopted-green": ("default:adopted-green", (GREEN,)),
+    "hand-green": ("kube-system:default", (GREEN,)),
+}
+# Context and name.
+ANNOTATED = (("blue", "adopted-both"), ("green", "adopted-both"), ("green", "adopted-green"))
 
 
-@pytest.fixture
-def both(deploy: Callable[..., Project], green: str) -> Project:
-    """One role for a blue and a green cluster, and a role of the green one for a namespace."""
+def provider(issuer: str) -> str:
+    return f"arn:aws:iam::{ACCOUNT}:oidc-provider/{issuer}"
+
+
+def statement(issuer: str, subject: str) -> dict[str, Any]:
+    """Return the statement of https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html."""
+    claims = {f"{issuer}:aud": "sts.amazonaws.com", f"{issuer}:sub": f"system:serviceaccount:{subject}"}
+    return {
+        "Effect": "Allow",
+        "Principal": {"Federated": provider(issuer)},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": claims},
+    }
+
+
+# --- What others have made -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def kubeconfig(cloud: Any, green: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Create roles and service accounts in both clusters, and yield a kubeconfig with both."""
+    iam = cloud.aws("iam")
+    contexts = {"blue": cloud.environment()["KUBECONFIG"], "green": green}
+    kubeconfig = kubeconfig_of(tmp_path_factory.mktemp("contexts"), contexts)
+    iam.create_open_id_connect_provider(Url=GREEN_ISSUER, ClientIDList=["sts.amazonaws.com"])
+    for name, (subject, issuers) in TRUSTED.items():
+        document = {"Version": "2012-10-17", "Statement": [statement(issuer, subject) for issuer in issuers]}
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(document))
+    for context, name in ANNOTATED:
+        where = ("--context", context, "--kubeconfig", kubeconfig)
+        for words in (
+            ("create", "sa", name),
+            ("annotate", "sa", name, f"{ROLE_ARN}=arn:aws:iam::{ACCOUNT}:role/{name}"),
+            ("label", "sa", name, f"{MANAGED_BY}=eksctl"),
+        ):
+            assert cloud.kubectl(*words, *where).returncode == 0
+    yield kubeconfig
+    for context, name in ANNOTATED:
+        cloud.kubectl("delete", "sa", name, "--context", context, "--kubeconfig", kubeconfig)
+    for name in TRUSTED:
+        iam.delete_role(RoleName=name)
+    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=provider(GREEN))
+
+
+def test_an_adoption_only_imports(cloud: Any, kubeconfig: str, tmp_path: Path) -> None:
+    """Protects blue/green: each account is imported in its own cluster, the role once, and each command names one."""
+    project = Project(cloud, tmp_path / "project", {}, variables={"KUBECONFIG": kubeconfig})
+    contexts = ("--context", "blue", "--context", "green")
+    chosen = ("--role", "adopted-*", "--take-from", "eksctl", "--output", "Pulumi.two.yaml")
+    said = irsa(project, "adopt", *contexts, *chosen)
+    assert said.returncode == 0, said.stdout + said.stderr
+
+    settings = yaml.safe_load((project.folder / "Pulumi.two.yaml").read_text())["config"]
+    assert {key: each["kubernetes"] for key, each in settings["irsa:clusters"].items()} == {
+        "blue": {"context": "blue"},
+        "green": {"context": "green"},
+    }
+    assert {key: each["clusters"] for key, each in settings["irsa:bindings"].items()} == {
+        "default-adopted-both": ["blue", "green"],
+        "default-adopted-green": ["green"],
+    }
+    labels = [line for line in said.stdout.splitlines() if "kubectl label" in line]
+    assert sorted(line.partition("serviceaccount ")[2].partition(" ")[0] for line in labels) == [
+        "adopted-both",
+        "adopted-both",
+        "adopted-green",
+    ]
+    assert sum("--context blue" in line for line in labels) == 1
+    assert sum("--context green" in line for line in labels) == 2
+
+    assert irsa(project, "check", "Pulumi.two.yaml").returncode == 0
+    project.pulumi("stack", "init", "two")
+    steps = json.loads(project.pulumi("preview", "--json", "--stack", "two"))["steps"]
+    counted = kinds([each for each in steps if kind_of(each) in ("Role", "ServiceAccount")])
+    assert counted["import", "Role"] == 2
+    assert counted["import", "ServiceAccount"] == 3
+    # The update of the metadata that the Kubernetes plugin makes after an import.
+    assert set(counted) <= {("import", "Role"), ("import", "ServiceAccount"), ("update", "ServiceAccount")}
+
+
+def test_an_inventory_is_one_table(cloud: Any, kubeconfig: str) -> None:
+    """Protects blue and green: one table, each account with its cluster's issuer, and the other's roles no orphans."""
+
+    def inventory(*contexts: str) -> dict[str, Any]:
+        words = [word for context in contexts for word in ("--context", context)]
+        answer = cloud.run("irsa", "inventory", "--json", *words, KUBECONFIG=kubeconfig)
+        assert answer.stdout, answer.stderr
+        return check_output("inventory", answer.stdout)
+
+    both, alone = inventory("blue", "green"), inventory("blue")
+
+    assert [(each["name"], each["issuer"]) for each in both["clusters"]] == [
+        ("blue", f"https://{ISSUER}"),
+        ("green", GREEN_ISSUER),
+    ]
+    of_green = [each for each in both["admissions"] if each["cluster"] == "green"]
+    assert [(each["role"], each["serviceAccounts"]) for each in of_green] == [
+        (role_arn(name), [subject.replace(":", "/")]) for name, (subject, _) in TRUSTED.items()
+    ]
+    assert [each for each in both["admissions"] if each["cluster"] == "blue"] == alone["admissions"]
+    assert {each["cluster"] for each in both["serviceAccounts"]} == {"blue", "green"}
+    # The green cluster is in EKS, so its roles are nobody's orphans, whether it is looked at or not.
+    for found in (both, alone):
+        orphans = [each["provider"] for each in found["findings"] if each["kind"] == "orphaned-issuer"]
+        assert provider(GREEN) not in orphans
+    not_annotated = [
+        [
+            each["serviceAccount"]
+            for each in found["findings"]
+            if each["kind"] == "not-annotated" and each["role"] == role_arn("hand-green")
+        ]
+        for found in (both, alone)
+    ]
+    assert not_annotated == [["kube-system/default"], []]
+
+
+# --- A stack of both -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def both(cloud: Any, green: str, kubeconfig: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """One role for a blue and a green cluster, whose OIDC providers exist, and a role of the green one."""
     clusters = blue_and_green(green)
+    clusters["green"].pop("createOidcProvider")
     bindings = {
         "both": {"serviceAccount": {"name": "both"}, "role": {"name": "both-role"}, "policyArns": []},
         "green-only": {"clusters": ["green"], "trust": {"subjects": ["kube-system:*"]}, "policyArns": []},
     }
-    stack = deploy({"clusters": clusters, "bindings": bindings})
+    stack = Project(cloud, tmp_path_factory.mktemp("both") / "project", {"clusters": clusters, "bindings": bindings})
     stack.up()
-    return stack
+    yield stack
+    stack.destroy()
 
 
 def test_each_cluster_is_looked_at_and_proven_with_its_own_tokens(both: Project, cloud: Any, green: str) -> None:
@@ -47,13 +181,12 @@ def test_each_cluster_is_looked_at_and_proven_with_its_own_tokens(both: Project,
     refused = [check["about"] for check in proven[1] if check["check"] == "is refused"]
     assert [about.partition(" in ")[2].partition(",")[0] for about in refused] == ["blue", "green", "green"]
 
-    key = "eks.amazonaws.com/role-arn"
-    assert cloud.kubectl("annotate", "sa", "both", f"{key}-", "--kubeconfig", green).returncode == 0
+    assert cloud.kubectl("annotate", "sa", "both", f"{ROLE_ARN}-", "--kubeconfig", green).returncode == 0
     for verb, kind in (("verify", "account"), ("prove", "assumes")):
         code, checks = report(both, verb, "both")
         (bad,) = not_good(checks)
         assert (code, bad["check"], bad["outcome"]) == (1, kind, "finding")
-        assert bad["found"].startswith(f"no {key}")
+        assert bad["found"].startswith(f"no {ROLE_ARN}")
 
 
 def test_an_account_that_a_refresh_forgot_is_looked_for_in_no_other_cluster(
@@ -87,25 +220,3 @@ def test_explain_asks_which_cluster_is_meant(both: Project) -> None:
     for issuer, answer in answers.items():
         assert answer.returncode == 0, answer.stderr
         assert f"issuer {issuer}" in " ".join(answer.stdout.split())
-
-
-def test_the_commands_of_the_page_run_in_their_order(cloud: Any, green: str, tmp_path: Path) -> None:
-    """Protects who tries two clusters as docs/sandbox.md says; the fixtures do what its `make` commands do."""
-    project = Project(cloud, tmp_path / "project", {})
-    (project.folder / ".sandbox").symlink_to(cloud.folder)
-    shutil.copytree(ROOT / "examples" / "stack-files", project.folder / "examples" / "stack-files")
-    section = (ROOT / "docs" / "sandbox.md").read_text().partition("## Two clusters")[2]
-    commands = re.findall(r"^\$ (.*)", section.partition("## ")[0], re.MULTILINE)
-    done = {"make up", "make second-cluster", ". .sandbox/env", "make down"}
-    ran = []
-    for words in (shlex.split(command, comments=True) for command in commands):
-        if " ".join(words) in done:
-            continue
-        ran.append(words[:2])
-        yes = ["--yes"] if words[0] == "pulumi" and words[2] != "init" else []
-        answer = cloud.run(*words, *yes, folder=project.folder, **project.variables)
-        assert answer.returncode == 0, (words, answer.stdout + answer.stderr)
-        if words[0] == "kubectl":
-            assert f"eks.amazonaws.com/role-arn: arn:aws:iam::{ACCOUNT}:role/worker-" in answer.stdout
-    assert ["irsa", "prove"] in ran
-    assert not (project.folder / "Pulumi.two-clusters.yaml").exists()

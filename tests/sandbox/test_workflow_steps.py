@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.sandbox.guide import commands_of
 from tests.sandbox.irsa_command import ACCOUNT, aws_iam
 from tests.sandbox.project import ROOT, STACK, Project
-from tests.sandbox.test_guides import commands_of
 from tests.sandbox.test_verify import PERMISSIONS, access
 from tests.sandbox.workflow_run import Repository
 

@@ -4,7 +4,6 @@
 Terraform state. What they would do to a role is nothing, which is what the guides say of them.
 """
 
-import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,13 +15,13 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ServiceAccount
 
 from tests.sandbox import estate
+from tests.sandbox.guide import GUIDES, commands_of
 from tests.sandbox.irsa_command import irsa
 from tests.sandbox.kubeconfigs import kubeconfig_of
-from tests.sandbox.project import ROOT, STACK, Project
+from tests.sandbox.project import STACK, Project
 
 pytestmark = pytest.mark.sandbox
 
-GUIDES = ROOT / "docs" / "guides"
 CANNOT_RUN = ("aws cloudformation ", "terraform ")
 # By guide, the exit codes of what does not end with 0. Of `--all`, something is left (adopt), and a role of the estate
 # has NotAction, which the sandbox's STS refuses (prove).
@@ -32,14 +31,6 @@ EXPECTED = {
     # One of its roles has a condition that irsa does not write.
     "from-terraform": {"irsa adopt": 1},
 }
-
-
-def commands_of(guide: str) -> list[str]:
-    """Return the commands in the console blocks of a guide, each as one line."""
-    blocks = re.findall(r"^```console\n(.*?)^```$", (GUIDES / f"{guide}.md").read_text(), re.DOTALL | re.MULTILINE)
-    lines = "".join(blocks).replace("\\\n", " ").splitlines()
-    assert all(line.startswith("$ ") for line in lines), lines
-    return [re.sub(r" +", " ", line.removeprefix("$ ")) for line in lines]
 
 
 @pytest.fixture

@@ -1,0 +1,69 @@
+"""Each change of clusters and AWS accounts in docs/reference/changes.md, on the real engine."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.sandbox.changes import OTHER_ACCOUNT, Scenario, Walk, automatic, check, look, role_arn, scenario, walk
+from tests.sandbox.project import Project, blue_and_green
+from tests.sandbox.scenarios import ACCOUNTS, GROWING, MOVING
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def grown(cloud: Any, green: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
+    """A stack from one cluster to two and back."""
+    blue, teal = blue_and_green(green).values()
+    settings = [
+        {"cluster": blue},
+        {"clusters": {"blue": blue}},
+        {"clusters": {"blue": blue, "green": teal}},
+        {"clusters": {"blue": blue, "teal": teal}},
+        {"clusters": {"blue": blue}},
+        {"cluster": blue},
+    ]
+    project = Project(cloud, tmp_path_factory.mktemp("grown"), {**settings[0], "bindings": {}})
+    yield walk(project, GROWING, settings, green)
+    project.destroy()
+
+
+@pytest.fixture(scope="module")
+def moved(cloud: Any, green: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
+    """A stack with two clusters and two AWS accounts."""
+    settings = {
+        "clusters": blue_and_green(green),
+        "accounts": {"data": {"assumeRoleArn": role_arn("deployer", OTHER_ACCOUNT)}},
+    }
+    project = Project(cloud, tmp_path_factory.mktemp("moved"), {**settings, "bindings": {}})
+    yield walk(project, MOVING, [settings], green)
+    project.destroy()
+
+
+@pytest.mark.parametrize("scenario", GROWING, ids=[each.word or "stack" for each in GROWING])
+def test_the_page_has_what_a_cluster_more_does(grown: Walk, scenario: Scenario) -> None:
+    """Protects the way from one cluster to several: nothing moves in AWS or in the first cluster."""
+    check(grown, scenario)
+
+
+@pytest.mark.parametrize("scenario", MOVING, ids=[each.word for each in MOVING])
+def test_the_page_has_what_a_move_does(moved: Walk, scenario: Scenario) -> None:
+    """Protects Pods when a binding moves to another cluster or AWS account."""
+    check(moved, scenario)
+
+
+def test_an_automatic_role_does_not_move_to_another_account(
+    deploy: Callable[..., Project], green: str, cloud: Any
+) -> None:
+    """Protects the page's advice of a new key: Pulumi does not move a resource to another AWS account."""
+    project = deploy({"accounts": ACCOUNTS, "bindings": {"stays-app": automatic("stays")}})
+    project.up()
+    words = [scenario("stays", {})]
+    before = look(cloud, words, None)
+    project.set({"accounts": ACCOUNTS, "bindings": {"stays-app": automatic("stays", account="data")}})
+
+    assert "NoSuchEntity" in project.refused("up", "--yes", "--skip-preview")
+    assert look(cloud, words, None) == before
+    project.set({"accounts": ACCOUNTS, "bindings": {"stays-app": automatic("stays")}})
+    project.up()
