@@ -1,8 +1,8 @@
 """What `pulumi up` refuses of a stack file, and what `irsa check --live` says before: the one if and only if the other.
 
-Each line of the tables is one prepared conflict, or what looks like one. Most of those of single bindings are in one
-stack, which is deployed with --continue-on-error, so that the engine refuses each by itself. The others have a stack
-each: a failed look-up stops the whole stack, and so does an attachment whose policy failed.
+Each line of the tables is one prepared conflict, or what looks like one. As many as can share a stack: those of single
+bindings are deployed with --continue-on-error, so that the engine refuses each by itself, and failed look-ups are
+reported together. What stops a whole stack with another message has a stack of its own.
 
 The sandbox cannot refuse for want of an access entry, which is part of EKS's control plane: tests/unit/program/live
 shows `access-entry-missing` with recorded answers. Nor does it end or throttle credentials.
@@ -366,7 +366,7 @@ CONFLICTS = (
     ),
 )
 
-# Deployed alone: the attachment of a policy that failed ends the deployment of the others.
+# Deployed in another stack: the attachment of a policy that failed ends the deployment of what is not under way yet.
 CONFLICTS_OF_POLICIES = (
     Case("policy-taken", "policy-exists", with_policy("policy-taken"), policy("policy-taken")),
     Case("policy-in-capitals", "policy-exists", with_policy("policy-in-capitals"), policy("POLICY-IN-CAPITALS")),
@@ -521,29 +521,6 @@ LOOK_ALIKES = (
 )
 
 
-class StackCase(NamedTuple):
-    """A stack that meets something as a whole.
-
-    Attributes:
-        name: Name of the case, and of the role and the service account of its binding.
-        kind: The rule that `irsa check --live` reports; None if nothing is in the way.
-        cluster: The settings of its one cluster, with the kubeconfig of the second cluster in place of GREEN, and the
-            one that the test wrote in place of DEAD.
-        binding: Settings of its one binding, besides its role; with `trust`, it has no service account.
-        others: Other settings of the stack, without `irsa:`.
-        providers: Settings of the providers.
-        variables: Environment variables.
-    """
-
-    name: str
-    kind: str | None
-    cluster: Mapping[str, Any] = MappingProxyType({"name": "my-cluster"})
-    binding: Mapping[str, Any] = MappingProxyType({})
-    others: Mapping[str, Any] = MappingProxyType({})
-    providers: Mapping[str, Any] = MappingProxyType({})
-    variables: Mapping[str, str] = MappingProxyType({})
-
-
 # The cluster's API is not asked.
 WITHOUT_PODS = {"trust": {"subjects": ["team-a:worker"]}}
 GREEN, DEAD = "green.kubeconfig", "dead.kubeconfig"
@@ -558,68 +535,132 @@ NO_PROVIDER = {
     "oidcIssuer": UNKNOWN_ISSUER,
     "oidcProviderArn": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{UNKNOWN_ISSUER.removeprefix('https://')}",
 }
+DATA = {"assumeRoleArn": f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/deployer"}
+ISSUER_1, ISSUER_2, ISSUER_3 = (
+    {"oidcIssuer": f"https://oidc.eks.us-west-2.amazonaws.com/id/{number}", "createOidcProvider": True}
+    for number in (1, 2, 3)
+)
 NO_KEYS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
 
 
-def data(**settings: str) -> Settings:
-    """The settings of another AWS account."""
-    return {"accounts": {"data": settings}}
+class LookUp(NamedTuple):
+    """A look-up that fails.
+
+    Attributes:
+        name: Key of the cluster or the AWS account, and of its binding.
+        kind: The rule that `irsa check --live` reports.
+        place: The setting that both name.
+        settings: The settings of the cluster or the AWS account, with the kubeconfig of the second cluster in place of
+            GREEN.
+        binding: Settings of the binding, besides its role.
+    """
+
+    name: str
+    kind: str
+    place: str
+    settings: Mapping[str, Any]
+    binding: Mapping[str, Any] = WITHOUT_PODS
+
+
+LOOK_UPS = (
+    # OIDC providers
+    LookUp("provider-unknown", "provider-missing", "clusters.provider-unknown", OF_GREEN),
+    LookUp("provider-unknown-by-arn", "provider-missing", "clusters.provider-unknown-by-arn", NO_PROVIDER),
+    LookUp(
+        "provider-of-another-cluster",
+        "provider-missing",
+        "clusters.provider-of-another-cluster",
+        {**MY_CLUSTER, "oidcProviderArn": ELSEWHERE["oidcProviderArn"]},
+    ),
+    LookUp(
+        "provider-unknown-in-data",
+        "provider-missing",
+        "clusters.provider-unknown-in-data",
+        ELSEWHERE,
+        {**WITHOUT_PODS, "account": "data"},
+    ),
+    LookUp(
+        "provider-without-audience",
+        "audience-missing",
+        "clusters.provider-without-audience",
+        {"name": "data-cluster", "account": "data"},
+        {**WITHOUT_PODS, "account": "data", "audience": "my-audience"},
+    ),
+    # Clusters
+    LookUp(
+        "stack-unknown",
+        "cluster-unreachable",
+        "clusters.stack-unknown.stack",
+        {"stack": "organization/platform/none"},
+    ),
+    LookUp(
+        "context-unknown-here",
+        "context-missing",
+        "clusters.context-unknown-here.kubernetes.context",
+        {**ISSUER_1, "kubernetes": {"kubeconfig": GREEN, "context": "no-such-context"}},
+        annotated("context-unknown-here"),
+    ),
+    LookUp(
+        "kubeconfig-unknown",
+        "context-missing",
+        "clusters.kubeconfig-unknown.kubernetes.kubeconfig",
+        {**ISSUER_2, "kubernetes": {"kubeconfig": "no-such-file"}},
+        annotated("kubeconfig-unknown"),
+    ),
+    LookUp("cluster-unknown", "cluster-unreachable", "clusters.cluster-unknown.name", {"name": "my-clusters"}),
+    LookUp(
+        "cluster-in-another-region",
+        "cluster-unreachable",
+        "clusters.cluster-in-another-region.name",
+        {**MY_CLUSTER, "region": "us-east-1"},
+    ),
+    LookUp(
+        "cluster-of-another-account",
+        "cluster-unreachable",
+        "clusters.cluster-of-another-account.name",
+        {"name": "data-cluster"},
+    ),
+    # AWS accounts
+    LookUp("data-profile-unknown", "credentials", "accounts.data-profile-unknown", {"profile": "no-such-profile"}),
+    LookUp(
+        "data-role-unknown",
+        "account-unreachable",
+        "accounts.data-role-unknown.assumeRoleArn",
+        {"assumeRoleArn": f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/deploier"},
+    ),
+)
+
+
+class StackCase(NamedTuple):
+    """A stack that meets something as a whole.
+
+    Attributes:
+        name: Name of the case, and of the role and the service account of its binding.
+        kind: The rule that `irsa check --live` reports.
+        cluster: The settings of its one cluster, with the kubeconfig that the test wrote in place of DEAD.
+        others: Other settings of the stack, without `irsa:`.
+        providers: Settings of the providers.
+        variables: Environment variables.
+    """
+
+    name: str
+    kind: str
+    cluster: Mapping[str, Any] = MappingProxyType(MY_CLUSTER)
+    others: Mapping[str, Any] = MappingProxyType({})
+    providers: Mapping[str, Any] = MappingProxyType({})
+    variables: Mapping[str, str] = MappingProxyType({})
 
 
 STACKS = (
-    # OIDC providers
-    StackCase("provider-unknown", "provider-missing", OF_GREEN, WITHOUT_PODS),
-    StackCase("provider-unknown-by-arn", "provider-missing", NO_PROVIDER, WITHOUT_PODS),
-    StackCase(
-        "provider-of-another-cluster",
-        "provider-missing",
-        {**MY_CLUSTER, "oidcProviderArn": ELSEWHERE["oidcProviderArn"]},
-        WITHOUT_PODS,
-    ),
-    StackCase(
-        "provider-unknown-in-data",
-        "provider-missing",
-        ELSEWHERE,
-        {**WITHOUT_PODS, "account": "data"},
-        data(assumeRoleArn=f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/deployer"),
-    ),
     StackCase("provider-taken", "provider-exists", {**MY_CLUSTER, "createOidcProvider": True}),
-    StackCase("provider-without-audience", "audience-missing", binding={"audience": "my-audience"}),
-    StackCase("stack-unknown", "cluster-unreachable", {"stack": "organization/platform/none"}, WITHOUT_PODS),
-    StackCase("provider-to-create", None, {**OF_GREEN, "createOidcProvider": True}, WITHOUT_PODS),
-    StackCase(
-        "provider-in-data",
-        None,
-        MY_CLUSTER,
-        {"account": "data"},
-        data(assumeRoleArn=f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/deployer"),
-    ),
-    # Clusters
-    StackCase("context-unknown", "context-missing", providers={"kubernetes:context": "no-such-context"}),
-    StackCase(
-        "context-unknown-here",
-        "context-missing",
-        {**MY_CLUSTER, "kubernetes": {"kubeconfig": GREEN, "context": "no-such-context"}},
-    ),
-    StackCase("kubeconfig-unknown", "context-missing", {**MY_CLUSTER, "kubernetes": {"kubeconfig": "no-such-file"}}),
     StackCase("cluster-dead", "cluster-unreachable", {**MY_CLUSTER, "kubernetes": {"kubeconfig": DEAD}}),
-    StackCase("cluster-unknown", "cluster-unreachable", {"name": "my-clusters"}),
-    StackCase("cluster-in-another-region", "cluster-unreachable", {**MY_CLUSTER, "region": "us-east-1"}),
-    StackCase("cluster-of-another-account", "cluster-unreachable", {"name": "data-cluster"}),
     StackCase(
-        "context-not-needed",
-        None,
-        MY_CLUSTER,
-        WITHOUT_PODS,
-        providers={"kubernetes:context": "no-such-context"},
+        "ns-to-own",
+        "namespace-exists",
+        # One that the API server creates again, should a plugin take it over and delete it.
+        others={"defaults": {"retainNamespaces": False, "namespace": "kube-node-lease"}},
     ),
-    StackCase(
-        "cluster-of-a-context",
-        None,
-        {**MY_CLUSTER, "kubernetes": {"context": "irsa-sandbox"}},
-        providers={"kubernetes:context": "no-such-context"},
-    ),
-    # Credentials
+    StackCase("context-unknown", "context-missing", providers={"kubernetes:context": "no-such-context"}),
     StackCase("credentials-missing", "credentials", variables=NO_KEYS),
     StackCase("profile-unknown", "credentials", providers={"aws:profile": "no-such-profile"}),
     StackCase("account-not-allowed", "wrong-account", providers={"aws:allowedAccountIds": [OTHER_AWS_ACCOUNT]}),
@@ -628,37 +669,6 @@ STACKS = (
         "wrong-account",
         providers={"aws:allowedAccountIds": [], "aws:forbiddenAccountIds": [ACCOUNT]},
     ),
-    StackCase(
-        "data-profile-unknown",
-        "credentials",
-        MY_CLUSTER,
-        {"account": "data"},
-        data(profile="no-such-profile"),
-    ),
-    StackCase(
-        "data-role-unknown",
-        "account-unreachable",
-        MY_CLUSTER,
-        {"account": "data"},
-        data(assumeRoleArn=f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/deploier"),
-    ),
-    # Namespaces that the stack owns
-    StackCase(
-        "ns-to-own",
-        "namespace-exists",
-        # One that the API server creates again, should a plugin take it over and delete it.
-        others={"defaults": {"retainNamespaces": False, "namespace": "kube-node-lease"}},
-    ),
-    StackCase(
-        "ns-to-own-and-free",
-        None,
-        others={"defaults": {"retainNamespaces": False, "namespace": "conflicts-owned"}},
-    ),
-)
-
-WRONG_CLUSTERS = (
-    StackCase("cluster-green-for-blue", "wrong-cluster", {**MY_CLUSTER, "kubernetes": {"kubeconfig": GREEN}}),
-    StackCase("cluster-blue-for-green", "wrong-cluster", {**OF_GREEN, "createOidcProvider": True}),
 )
 
 
@@ -670,8 +680,8 @@ class Outcome(NamedTuple):
         refused: What the engine says of the resources that it could not deploy.
     """
 
-    found: Mapping[str, set[str]]
-    refused: Mapping[str, list[str]]
+    found: dict[str, set[str]]
+    refused: dict[str, list[str]]
 
 
 @pytest.fixture(scope="module")
@@ -687,31 +697,39 @@ def live(cloud: Any, green: str) -> Live:
 
 
 @pytest.fixture(scope="module")
-def outcome(cloud: Any, green: str, live: Live, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
-    """Deploy all cases in one stack, each as far as it goes, after `irsa check --live` has looked at it."""
-    cases = (*CONFLICTS, *LOOK_ALIKES)
+def outcome(cloud: Any, green: str, live: Live, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """Deploy all cases, each as far as it goes, after `irsa check --live` has looked at it."""
 
     def settings(bindings: Settings) -> Settings:
-        own = {key: {"clusters": ["blue"], **binding} for key, binding in bindings.items()}
         return {
             "clusters": blue_and_green(green),
-            "accounts": {"data": {"assumeRoleArn": f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/deployer"}},
+            "accounts": {"data": DATA},
             "quotas": {"trustPolicySize": 4096, "attachedPolicies": 20},
-            "bindings": own,
+            "bindings": {key: {"clusters": ["blue"], **binding} for key, binding in bindings.items()},
         }
 
-    before = settings({key: binding for case in cases for key, binding in case.before.items()})
-    project = Project(cloud, tmp_path_factory.mktemp("conflicts") / "project", before)
-    for case in cases:
-        case.at_first(live)
-    project.up()
-    for case in cases:
-        case.prepare(live)
-    project.set(settings({case.name: case.binding for case in cases}))
-    found = found_by_binding(project)
-    yield Outcome(found, refused_by_binding(project, [case.name for case in cases]))
+    whole = Outcome({}, {})
+    for cases in ((*CONFLICTS, *LOOK_ALIKES), CONFLICTS_OF_POLICIES):
+        before = {key: binding for case in cases for key, binding in case.before.items()}
+        with deployed(cloud, tmp_path_factory.mktemp("conflicts") / "project", settings(before)) as project:
+            for case in cases:
+                case.at_first(live)
+            if before:
+                project.up()
+            for case in cases:
+                case.prepare(live)
+            project.set(settings({case.name: case.binding for case in cases}))
+            whole.found.update(found_by_binding(project))
+            whole.refused.update(refused_by_binding(project, [case.name for case in cases]))
     live.clusters["blue"].patch(Namespace, "ending", {"metadata": {"finalizers": None}})
-    project.destroy()
+    return whole
+
+
+@pytest.mark.parametrize("case", [*CONFLICTS, *CONFLICTS_OF_POLICIES, *LOOK_ALIKES], ids=lambda case: case.name)
+def test_the_engine_refuses_what_the_check_names(case: Case, outcome: Outcome) -> None:
+    """Protects from an `up` that fails half-way after a check that said good, and from a check that cries wolf."""
+    assert (case.name in outcome.refused) == (case.kind is not None), outcome.refused.get(case.name)
+    assert outcome.found.get(case.name, set()) == ({case.kind} if case.kind else set()), outcome.refused.get(case.name)
 
 
 def reported(project: Project, **variables: str) -> list[tuple[str, str]]:
@@ -755,50 +773,91 @@ def key_of(urn: str, keys: list[str]) -> str:
     return key
 
 
-@pytest.mark.parametrize("case", CONFLICTS_OF_POLICIES, ids=lambda case: case.name)
-def test_a_policy_that_the_engine_refuses(case: Case, cloud: Any, live: Live, tmp_path: Path) -> None:
-    """Protects the same of policies that a stack creates or adopts."""
-    accounts = {"data": {"assumeRoleArn": f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/deployer"}}
-    used = accounts if "account" in case.binding else {}
-    with deployed(cloud, tmp_path / "project", {"accounts": used, "bindings": {case.name: case.binding}}) as project:
-        case.prepare(live)
-        found = found_by_binding(project)
+def test_failed_look_ups_are_those_of_the_check(cloud: Any, green: str, tmp_path: Path) -> None:
+    """Protects the same of clusters, OIDC providers and AWS accounts, all in one error: both name the same settings."""
+    clusters = {case.name: dict(case.settings) for case in LOOK_UPS if case.place.startswith("clusters")}
+    accounts = {case.name: dict(case.settings) for case in LOOK_UPS if case.name not in clusters}
+    bindings = {
+        case.name: {
+            **({"clusters": [case.name]} if case.name in clusters else {"clusters": ["known"], "account": case.name}),
+            "role": {"name": case.name},
+            **case.binding,
+        }
+        for case in LOOK_UPS
+    }
+    settings = {
+        "clusters": {**clusters, "known": ISSUER_3},
+        "accounts": {"data": DATA, **accounts},
+        "bindings": bindings,
+    }
+    with deployed(cloud, tmp_path / "project", settings) as project:
+        (project.folder / GREEN).write_text(Path(green).read_text())
+        found = reported(project)
         said = project.refused("up", "--yes", "--skip-preview")
 
-    assert found == {case.name: {case.kind}}, said
+    assert sorted(found) == sorted((case.kind, f"irsa:{case.place}") for case in LOOK_UPS)
+    refused = re.findall(r"Pulumi\.test\.yaml:\d+  (\S+)$", said.partition("look-ups failed")[2], re.MULTILINE)
+    assert sorted(refused) == sorted(place for _, place in found)
 
 
 @pytest.mark.parametrize("case", STACKS, ids=lambda case: case.name)
 def test_a_stack_that_the_engine_refuses(case: StackCase, cloud: Any, green: str, tmp_path: Path) -> None:
-    """Protects the same of what stops a whole stack: its clusters, OIDC providers and credentials."""
-    found, code, said = checked_and_deployed(case, cloud, green, tmp_path)
-
-    assert (code != 0) == (case.kind is not None), said
-    assert found == ({case.kind} if case.kind else set()), said
-
-
-@pytest.mark.parametrize("case", WRONG_CLUSTERS, ids=lambda case: case.name)
-def test_a_cluster_that_only_the_check_tells(case: StackCase, cloud: Any, green: str, tmp_path: Path) -> None:
-    """Protects from the one mistake here that the engine deploys: the service account is in another cluster."""
-    found, code, said = checked_and_deployed(case, cloud, green, tmp_path)
-
-    assert (found, code) == ({"wrong-cluster"}, 0), said
-
-
-def checked_and_deployed(case: StackCase, cloud: Any, green: str, folder: Path) -> tuple[set[str], int, str]:
-    """Return the rules that the check reports, and then the exit code and the output of `pulumi up`."""
-    pods = {} if "trust" in case.binding else {"serviceAccount": {"name": case.name, "createNamespace": True}}
-    binding = {**pods, "role": {"name": case.name}, **case.binding}
-    # A stack with `irsa:cluster` asks for its Kubernetes API in any case.
-    cluster = {"cluster": dict(case.cluster)} if pods else {"clusters": {"only": dict(case.cluster)}}
-    settings = {**cluster, "bindings": {case.name: binding}, **case.others}
-    with deployed(cloud, folder / "project", settings, case.providers) as project:
-        (project.folder / GREEN).write_text(Path(green).read_text())
+    """Protects the same of what stops a whole stack."""
+    binding = {"serviceAccount": {"name": case.name, "createNamespace": True}, "role": {"name": case.name}}
+    settings = {"cluster": dict(case.cluster), "bindings": {case.name: binding}, **case.others}
+    with deployed(cloud, tmp_path / "project", settings, case.providers) as project:
         (project.folder / DEAD).write_text(unanswered(Path(green)))
-        found = {rule for rule, _ in reported(project, **case.variables)}
         project.variables |= case.variables
+        found = {rule for rule, _ in reported(project)}
         answer = project.run("up", "--yes", "--skip-preview")
-    return found, answer.returncode, answer.stdout + answer.stderr
+
+    assert answer.returncode != 0
+    assert found == {case.kind}, answer.stdout + answer.stderr
+
+
+def test_a_good_stack_that_looks_like_a_wrong_one(cloud: Any, green: str, tmp_path: Path) -> None:
+    """Protects from a check that cries wolf about a whole stack."""
+    settings = {
+        "accounts": {"data": DATA},
+        "defaults": {"retainNamespaces": False},
+        "clusters": {
+            "blue": {**MY_CLUSTER, "kubernetes": {"context": "irsa-sandbox"}},
+            # Its API is not asked.
+            "green": {**OF_GREEN, "createOidcProvider": True},
+        },
+        "bindings": {
+            "cluster-of-a-context": {**annotated("cluster-of-a-context"), "clusters": ["blue"]},
+            "provider-in-data": {**annotated("provider-in-data"), "clusters": ["blue"], "account": "data"},
+            "ns-to-own-and-free": {
+                **annotated("ns-to-own-and-free", namespace="conflicts-owned", createNamespace=True),
+                "clusters": ["blue"],
+            },
+            "context-not-needed": {**WITHOUT_PODS, "clusters": ["green"]},
+        },
+    }
+    with deployed(cloud, tmp_path / "project", settings, {"kubernetes:context": "no-such-context"}) as project:
+        assert reported(project) == []
+        project.up()
+
+
+def test_a_cluster_that_only_the_check_tells(cloud: Any, green: str, tmp_path: Path) -> None:
+    """Protects from the one mistake here that the engine deploys: the service account is in another cluster."""
+    settings = {
+        "clusters": {
+            "blue": {**MY_CLUSTER, "kubernetes": {"kubeconfig": GREEN}},
+            "green": {**OF_GREEN, "createOidcProvider": True},
+        },
+        "bindings": {
+            "in-green": {**annotated("in-green"), "clusters": ["blue"]},
+            "in-blue": {**annotated("in-blue"), "clusters": ["green"]},
+        },
+    }
+    with deployed(cloud, tmp_path / "project", settings) as project:
+        (project.folder / GREEN).write_text(Path(green).read_text())
+        found = reported(project)
+        project.up()
+
+    assert found == [("wrong-cluster", "irsa:clusters.blue.kubernetes"), ("wrong-cluster", "irsa:clusters.green")]
 
 
 def unanswered(kubeconfig: Path) -> str:
@@ -820,111 +879,92 @@ def deployed(
     try:
         yield project
     finally:
-        (state,) = (folder / "state").glob(".pulumi/stacks/*/*.json")
-        # A stack that was stopped by a look-up needs no destroy, which would need the look-up's credentials.
-        latest = json.loads(state.read_text())["checkpoint"]["latest"] or {}
-        if any(each["type"].startswith(("aws:", "kubernetes:")) for each in latest.get("resources", ())):
-            project.destroy()
+        project.clean_up()
 
 
-class QuotaCase(NamedTuple):
-    """A quota of the AWS account, by how many it leaves free.
+class QuotaStep(NamedTuple):
+    """A change of one stack under the quotas of AWS accounts.
 
     Attributes:
-        name: Name of the case.
-        quotas: The quotas, by their names in GetAccountSummary, as what is left of them.
-        fails: Whether the stack exceeds one.
-        binding: Its binding.
-        before: The binding of the same key that is deployed before; none for an empty mapping.
-        aws_account: The AWS account whose quotas they are.
+        left: What is left of the quotas, by AWS account and their names in GetAccountSummary.
+        bindings: The bindings.
+        exceeding: The keys of those that exceed a quota.
     """
 
-    name: str
-    quotas: Mapping[str, int]
-    fails: bool
-    binding: Settings
-    before: Mapping[str, Any] = MappingProxyType({})
-    aws_account: str = ACCOUNT
+    left: Mapping[str, Mapping[str, int]]
+    bindings: Settings
+    exceeding: frozenset[str] = frozenset()
 
 
 PREFIXED = {"trust": {"subjects": ["team-a:worker"]}}
-QUOTAS = (
-    QuotaCase("quota-of-roles", {"Roles": 0}, True, roles_only("quota-of-roles")),
-    QuotaCase("quota-of-roles-left", {"Roles": 1}, False, roles_only("quota-of-roles-left")),
-    QuotaCase("quota-of-policies", {"Policies": 0}, True, with_policy("quota-of-policies")),
-    QuotaCase("quota-of-policies-left", {"Policies": 1}, False, with_policy("quota-of-policies-left")),
-    QuotaCase(
-        "quota-of-divided-policies",
-        {"Policies": 1},
-        True,
-        {**PREFIXED, "policy": {"document": long_document(90)}},
+IN_USE = {
+    "quota-in-use": with_policy("quota-in-use"),
+    "quota-of-replaced-roles": {**PREFIXED, "role": {"namePrefix": "one-"}},
+}
+LATER = {
+    **IN_USE,
+    "quota-in-use": {**with_policy("quota-in-use"), "role": {"name": "quota-in-use", "description": "later"}},
+}
+EXACTLY = {
+    **LATER,
+    "quota-of-roles-left": roles_only("quota-of-roles-left"),
+    "quota-of-policies-left": with_policy("quota-of-policies-left"),
+    "quota-of-another-account": with_policy("quota-of-another-account"),
+}
+QUOTA_STEPS = (
+    QuotaStep({ACCOUNT: {"Roles": 0, "Policies": 0}}, LATER),
+    QuotaStep({ACCOUNT: {"Roles": 3, "Policies": 2}, OTHER_AWS_ACCOUNT: {"Roles": 0, "Policies": 0}}, EXACTLY),
+    QuotaStep(
+        {ACCOUNT: {"Roles": 0}, OTHER_AWS_ACCOUNT: {"Roles": 0}},
+        {
+            **EXACTLY,
+            "quota-of-replaced-roles": {**PREFIXED, "role": {"namePrefix": "another-"}},
+            "quota-of-roles-of-data": {**roles_only("quota-of-roles-of-data"), "account": "data"},
+        },
+        frozenset({"quota-of-replaced-roles", "quota-of-roles-of-data"}),
     ),
-    QuotaCase(
-        "quota-in-use",
-        {"Roles": 0, "Policies": 0},
-        False,
-        {**with_policy("quota-in-use"), "role": {"name": "quota-in-use", "description": "later"}},
-        with_policy("quota-in-use"),
+    QuotaStep(
+        {ACCOUNT: {"Roles": 0}},
+        {**EXACTLY, "quota-of-roles": roles_only("quota-of-roles")},
+        frozenset({"quota-of-roles"}),
     ),
-    QuotaCase(
-        "quota-of-replaced-roles",
-        {"Roles": 0},
-        True,
-        {**PREFIXED, "role": {"namePrefix": "another-"}},
-        {**PREFIXED, "role": {"namePrefix": "one-"}},
+    QuotaStep(
+        {ACCOUNT: {"Policies": 0}},
+        {**EXACTLY, "quota-of-policies": with_policy("quota-of-policies")},
+        frozenset({"quota-of-policies"}),
     ),
-    QuotaCase(
-        "quota-of-roles-of-data",
-        {"Roles": 0},
-        True,
-        {**roles_only("quota-of-roles-of-data"), "account": "data"},
-        aws_account=OTHER_AWS_ACCOUNT,
-    ),
-    QuotaCase(
-        "quota-of-another-account",
-        {"Roles": 0, "Policies": 0},
-        False,
-        with_policy("quota-of-another-account"),
-        aws_account=OTHER_AWS_ACCOUNT,
+    QuotaStep(
+        {ACCOUNT: {"Policies": 1}},
+        {**EXACTLY, "quota-of-divided-policies": {**PREFIXED, "policy": {"document": long_document(90)}}},
+        frozenset({"quota-of-divided-policies"}),
     ),
 )
 
 
 @pytest.fixture
-def leave(cloud: Any, live: Live) -> Iterator[Callable[[str, Mapping[str, int]], None]]:
-    """A function that lowers the quotas of an AWS account, so that so many roles or policies are left."""
+def leave(cloud: Any, live: Live) -> Iterator[Callable[[Mapping[str, Mapping[str, int]]], None]]:
+    """A function that lowers the quotas of AWS accounts, so that so many roles or policies are left."""
 
-    def lower(aws_account: str, left: Mapping[str, int]) -> None:
-        used = live.iam[aws_account].get_account_summary()["SummaryMap"]
-        quotas = {f"{kind}Quota": used[kind] + count for kind, count in left.items()}
-        cloud.sandbox.quotas.write_text(json.dumps({aws_account: quotas}))
+    def lower(left: Mapping[str, Mapping[str, int]]) -> None:
+        quotas = {}
+        for aws_account, kinds in left.items():
+            used = live.iam[aws_account].get_account_summary()["SummaryMap"]
+            quotas[aws_account] = {f"{kind}Quota": used[kind] + count for kind, count in kinds.items()}
+        cloud.sandbox.quotas.write_text(json.dumps(quotas))
 
     yield lower
     cloud.sandbox.quotas.unlink(missing_ok=True)
 
 
-@pytest.mark.parametrize("case", QUOTAS, ids=lambda case: case.name)
-def test_a_quota_of_the_aws_account(case: QuotaCase, cloud: Any, leave: Callable[..., None], tmp_path: Path) -> None:
+def test_quotas_of_an_aws_account(cloud: Any, leave: Callable[..., None], tmp_path: Path) -> None:
     """Protects the same of quotas of a whole AWS account: neither one too few nor one too many is reported."""
-    accounts = (
-        data(assumeRoleArn=f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/deployer") if "account" in case.binding else {}
-    )
-    with deployed(cloud, tmp_path / "project", {**accounts, "bindings": {case.name: dict(case.before)}}) as project:
-        if case.before:
-            project.up()
-        project.set({**accounts, "bindings": {case.name: case.binding}})
-        leave(case.aws_account, case.quotas)
-        found = found_by_binding(project)
-        answer = project.run("up", "--yes", "--skip-preview")
-        cloud.sandbox.quotas.unlink()
+    with deployed(cloud, tmp_path / "project", {"accounts": {"data": DATA}, "bindings": IN_USE}) as project:
+        project.up()
+        for step in QUOTA_STEPS:
+            project.set({"accounts": {"data": DATA}, "bindings": step.bindings})
+            leave(step.left)
+            found = found_by_binding(project)
+            refused = refused_by_binding(project, list(step.bindings))
 
-    said = answer.stdout + answer.stderr
-    assert (answer.returncode != 0) == case.fails, said
-    assert found == ({case.name: {"quota-reached"}} if case.fails else {}), said
-
-
-@pytest.mark.parametrize("case", [*CONFLICTS, *LOOK_ALIKES], ids=lambda case: case.name)
-def test_the_engine_refuses_what_the_check_names(case: Case, outcome: Outcome) -> None:
-    """Protects from an `up` that fails half-way after a check that said good, and from a check that cries wolf."""
-    assert (case.name in outcome.refused) == (case.kind is not None), outcome.refused.get(case.name)
-    assert outcome.found.get(case.name, set()) == ({case.kind} if case.kind else set()), outcome.refused.get(case.name)
+            assert refused.keys() == step.exceeding, refused
+            assert found == {key: {"quota-reached"} for key in step.exceeding}, refused
