@@ -86,7 +86,7 @@ def test_clusters_and_roles_wherever_they_are(deploy: Deploy, green: str, iam: A
     """
     role = {"name": "data-role", "permissionsBoundary": "arn:${partition}:iam::${account}:policy/boundary"}
     known = {"oidcIssuer": ELSEWHERE_ISSUER, "oidcProviderArn": provider_arn(ELSEWHERE_ISSUER)}
-    settings = {
+    settings: dict[str, Any] = {
         "accounts": {"data": {"assumeRoleArn": f"arn:aws:iam::{OTHER}:role/deployer"}},
         "clusters": {
             "blue": {"name": "my-cluster"},

@@ -10,29 +10,45 @@ shows `access-entry-missing` with recorded answers. Nor does it end or throttle 
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
-import yaml
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Namespace, ServiceAccount
 
 from sandbox.layout import AUDIENCE, ISSUER, OTHER_AWS_ACCOUNT
 from sandbox.seed import CLUSTER_ROLE_TRUST, kubernetes_client
 from sandbox.showcase import ELSEWHERE_ISSUER, second_cluster
-from tests.output_schemas import check_output
-from tests.sandbox.irsa_command import ACCOUNT, PROVIDER, ROLE_ARN, irsa
-from tests.sandbox.project import ROOT, STACK, Project, blue_and_green
+from tests.sandbox.conflicts import (
+    DATA,
+    GREEN,
+    MY_CLUSTER,
+    MY_POLICY,
+    NO_KEYS,
+    OF_GREEN,
+    WITHOUT_PODS,
+    Settings,
+    StackCase,
+    annotated,
+    aws_accounts,
+    checked_and_deployed,
+    deployed,
+    found_by_binding,
+    long_document,
+    refused_by_binding,
+    reported,
+    roles_only,
+    with_policy,
+)
+from tests.sandbox.irsa_command import ACCOUNT, PROVIDER, ROLE_ARN
+from tests.sandbox.project import ROOT, blue_and_green
 
 pytestmark = pytest.mark.sandbox
 
-Settings = dict[str, Any]
 FREE_ROLE = f"arn:aws:iam::{ACCOUNT}:role/somebody"
-MY_POLICY = {"file": "policies/my-policy.json"}
 READ_ONLY = tuple(
     f"arn:aws:iam::aws:policy/{name}"
     for name in (
@@ -152,23 +168,9 @@ def trust_of(subject: str) -> Settings:
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
-def annotated(name: str, **settings: Any) -> Settings:
-    """A binding with a service account of that name."""
-    return {"serviceAccount": {"name": name, **settings}}
-
-
 def existing(name: str, **settings: Any) -> Settings:
     """A binding that annotates an existing service account with a role of its own."""
     return {"serviceAccount": {"name": name, "create": False, **settings}, "role": {"name": f"{name}-of-irsa"}}
-
-
-def roles_only(name: str, **settings: Any) -> Settings:
-    """A binding with a named role, and no service account."""
-    return {"role": {"name": name, **settings}, "trust": {"subjects": ["team-a:worker"]}}
-
-
-def with_policy(name: str, **settings: Any) -> Settings:
-    return {**roles_only(name), "policy": {"name": name, **MY_POLICY, **settings}}
 
 
 def with_arns(name: str, *arns: str) -> Settings:
@@ -179,12 +181,6 @@ def trusting(name: str, count: int) -> Settings:
     """A binding whose trust policy has about 65 characters per subject."""
     subjects = [f"team-a:service-account-of-some-length-{index:03}" for index in range(count)]
     return {"role": {"name": name}, "trust": {"subjects": subjects}}
-
-
-def long_document(statements: int) -> Settings:
-    buckets = [f"arn:aws:s3:::a-bucket-with-a-rather-long-name-{index:04}/*" for index in range(statements)]
-    listed = [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": bucket} for bucket in buckets]
-    return {"Version": "2012-10-17", "Statement": listed}
 
 
 CONFLICTS = (
@@ -521,11 +517,6 @@ LOOK_ALIKES = (
 )
 
 
-# The cluster's API is not asked.
-WITHOUT_PODS = {"trust": {"subjects": ["team-a:worker"]}}
-GREEN, DEAD = "green.kubeconfig", "dead.kubeconfig"
-MY_CLUSTER = {"name": "my-cluster"}
-OF_GREEN = {"name": "my-other-cluster", "region": "us-east-1"}
 ELSEWHERE = {
     "oidcIssuer": ELSEWHERE_ISSUER,
     "oidcProviderArn": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ELSEWHERE_ISSUER.removeprefix('https://')}",
@@ -535,12 +526,10 @@ NO_PROVIDER = {
     "oidcIssuer": UNKNOWN_ISSUER,
     "oidcProviderArn": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{UNKNOWN_ISSUER.removeprefix('https://')}",
 }
-DATA = {"assumeRoleArn": f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/deployer"}
 ISSUER_1, ISSUER_2, ISSUER_3 = (
     {"oidcIssuer": f"https://oidc.eks.us-west-2.amazonaws.com/id/{number}", "createOidcProvider": True}
     for number in (1, 2, 3)
 )
-NO_KEYS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
 
 
 class LookUp(NamedTuple):
@@ -631,44 +620,16 @@ LOOK_UPS = (
 )
 
 
-class StackCase(NamedTuple):
-    """A stack that meets something as a whole.
-
-    Attributes:
-        name: Name of the case, and of the role and the service account of its binding.
-        kind: The rule that `irsa check --live` reports.
-        cluster: The settings of its one cluster, with the kubeconfig that the test wrote in place of DEAD.
-        others: Other settings of the stack, without `irsa:`.
-        providers: Settings of the providers.
-        variables: Environment variables.
-    """
-
-    name: str
-    kind: str
-    cluster: Mapping[str, Any] = MappingProxyType(MY_CLUSTER)
-    others: Mapping[str, Any] = MappingProxyType({})
-    providers: Mapping[str, Any] = MappingProxyType({})
-    variables: Mapping[str, str] = MappingProxyType({})
-
-
 STACKS = (
     StackCase("provider-taken", "provider-exists", {**MY_CLUSTER, "createOidcProvider": True}),
-    StackCase("cluster-dead", "cluster-unreachable", {**MY_CLUSTER, "kubernetes": {"kubeconfig": DEAD}}),
     StackCase(
         "ns-to-own",
         "namespace-exists",
         # One that the API server creates again, should a plugin take it over and delete it.
         others={"defaults": {"retainNamespaces": False, "namespace": "kube-node-lease"}},
     ),
-    StackCase("context-unknown", "context-missing", providers={"kubernetes:context": "no-such-context"}),
     StackCase("credentials-missing", "credentials", variables=NO_KEYS),
-    StackCase("profile-unknown", "credentials", providers={"aws:profile": "no-such-profile"}),
     StackCase("account-not-allowed", "wrong-account", providers={"aws:allowedAccountIds": [OTHER_AWS_ACCOUNT]}),
-    StackCase(
-        "account-forbidden",
-        "wrong-account",
-        providers={"aws:allowedAccountIds": [], "aws:forbiddenAccountIds": [ACCOUNT]},
-    ),
 )
 
 
@@ -687,13 +648,8 @@ class Outcome(NamedTuple):
 @pytest.fixture(scope="module")
 def live(cloud: Any, green: str) -> Live:
     """What somebody else may change; both clusters run."""
-    session = cloud.aws("sts").assume_role(
-        RoleArn=f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/administrator", RoleSessionName="test"
-    )
-    return Live(
-        {ACCOUNT: cloud.aws("iam"), OTHER_AWS_ACCOUNT: cloud.aws("iam", session["Credentials"])},
-        {"blue": cloud.kubernetes(), "green": kubernetes_client(second_cluster(cloud.sandbox))},
-    )
+    green_client = kubernetes_client(second_cluster(cloud.sandbox))
+    return Live(aws_accounts(cloud), {"blue": cloud.kubernetes(), "green": green_client})
 
 
 @pytest.fixture(scope="module")
@@ -732,47 +688,6 @@ def test_the_engine_refuses_what_the_check_names(case: Case, outcome: Outcome) -
     assert outcome.found.get(case.name, set()) == ({case.kind} if case.kind else set()), outcome.refused.get(case.name)
 
 
-def reported(project: Project, **variables: str) -> list[tuple[str, str]]:
-    """Return the rule and the path of each mistake of `irsa check --live`."""
-    answer = irsa(project, "check", "--live", "--json", f"Pulumi.{STACK}.yaml", **variables)
-    assert answer.stdout, answer.stderr
-    (file,) = check_output("check", answer.stdout)["files"]
-    mistakes = [(mistake["rule"], mistake.get("path", "")) for mistake in file["mistakes"]]
-    assert bool(mistakes) == (answer.returncode == 1), answer.stdout
-    return mistakes
-
-
-def found_by_binding(project: Project) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for rule, path in reported(project):
-        found.setdefault(path.removeprefix("irsa:bindings.").split(".")[0], set()).add(rule)
-    return found
-
-
-def refused_by_binding(project: Project, keys: list[str]) -> dict[str, list[str]]:
-    """Deploy as far as it goes, and return what the engine says of each binding that it could not deploy."""
-    answer = project.run("up", "--yes", "--skip-preview", "--continue-on-error", "--json")
-    events = [json.loads(line) for line in answer.stdout.splitlines() if line.startswith("{")]
-    errors = [
-        event["diagnosticEvent"] for event in events if event.get("diagnosticEvent", {}).get("severity") == "error"
-    ]
-    refused: dict[str, list[str]] = {}
-    for error in errors:
-        # Every error of a resource is of one binding; the last one is the update's own.
-        if error.get("urn"):
-            refused.setdefault(key_of(error["urn"], keys), []).append(" ".join(error["message"].split()))
-    assert bool(refused) == (answer.returncode != 0), [error["message"] for error in errors]
-    return refused
-
-
-def key_of(urn: str, keys: list[str]) -> str:
-    """Return the case of a resource: one part of its logical name."""
-    name = urn.rsplit("::", 1)[-1].lower()
-    parts = {part for text in (name, re.sub(r"-\d+\b", "", name)) for part in re.split(r"[/@:]", text)}
-    (key,) = parts.intersection(keys)
-    return key
-
-
 def test_failed_look_ups_are_those_of_the_check(cloud: Any, green: str, tmp_path: Path) -> None:
     """Protects the same of clusters, OIDC providers and AWS accounts, all in one error: both name the same settings."""
     clusters = {case.name: dict(case.settings) for case in LOOK_UPS if case.place.startswith("clusters")}
@@ -800,21 +715,6 @@ def test_failed_look_ups_are_those_of_the_check(cloud: Any, green: str, tmp_path
     assert sorted(refused) == sorted(place for _, place in found)
 
 
-@pytest.mark.parametrize("case", STACKS, ids=lambda case: case.name)
-def test_a_stack_that_the_engine_refuses(case: StackCase, cloud: Any, green: str, tmp_path: Path) -> None:
-    """Protects the same of what stops a whole stack."""
-    binding = {"serviceAccount": {"name": case.name, "createNamespace": True}, "role": {"name": case.name}}
-    settings = {"cluster": dict(case.cluster), "bindings": {case.name: binding}, **case.others}
-    with deployed(cloud, tmp_path / "project", settings, case.providers) as project:
-        (project.folder / DEAD).write_text(unanswered(Path(green)))
-        project.variables |= case.variables
-        found = {rule for rule, _ in reported(project)}
-        answer = project.run("up", "--yes", "--skip-preview")
-
-    assert answer.returncode != 0
-    assert found == {case.kind}, answer.stdout + answer.stderr
-
-
 def test_a_good_stack_that_looks_like_a_wrong_one(cloud: Any, green: str, tmp_path: Path) -> None:
     """Protects from a check that cries wolf about a whole stack."""
     settings = {
@@ -840,131 +740,10 @@ def test_a_good_stack_that_looks_like_a_wrong_one(cloud: Any, green: str, tmp_pa
         project.up()
 
 
-def test_a_cluster_that_only_the_check_tells(cloud: Any, green: str, tmp_path: Path) -> None:
-    """Protects from the one mistake here that the engine deploys: the service account is in another cluster."""
-    settings = {
-        "clusters": {
-            "blue": {**MY_CLUSTER, "kubernetes": {"kubeconfig": GREEN}},
-            "green": {**OF_GREEN, "createOidcProvider": True},
-        },
-        "bindings": {
-            "in-green": {**annotated("in-green"), "clusters": ["blue"]},
-            "in-blue": {**annotated("in-blue"), "clusters": ["green"]},
-        },
-    }
-    with deployed(cloud, tmp_path / "project", settings) as project:
-        (project.folder / GREEN).write_text(Path(green).read_text())
-        found = reported(project)
-        project.up()
+@pytest.mark.parametrize("case", STACKS, ids=lambda case: case.name)
+def test_a_stack_that_the_engine_refuses(case: StackCase, cloud: Any, green: str, tmp_path: Path) -> None:
+    """Protects the same of what stops a whole stack."""
+    found, code, said = checked_and_deployed(case, cloud, green, tmp_path)
 
-    assert found == [("wrong-cluster", "irsa:clusters.blue.kubernetes"), ("wrong-cluster", "irsa:clusters.green")]
-
-
-def unanswered(kubeconfig: Path) -> str:
-    """Return a kubeconfig whose server does not answer."""
-    config = json.loads(kubeconfig.read_text())
-    config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
-    return json.dumps(config)
-
-
-@contextmanager
-def deployed(
-    cloud: Any, folder: Path, settings: Settings, providers: Mapping[str, Any] = MappingProxyType({})
-) -> Iterator[Project]:
-    """A stack of its own; what it deployed is destroyed afterwards."""
-    project = Project(cloud, folder, settings)
-    file = folder / f"Pulumi.{STACK}.yaml"
-    content = yaml.safe_load(file.read_text())
-    file.write_text(yaml.safe_dump({**content, "config": {**content["config"], **providers}}, sort_keys=False))
-    try:
-        yield project
-    finally:
-        project.clean_up()
-
-
-class QuotaStep(NamedTuple):
-    """A change of one stack under the quotas of AWS accounts.
-
-    Attributes:
-        left: What is left of the quotas, by AWS account and their names in GetAccountSummary.
-        bindings: The bindings.
-        exceeding: The keys of those that exceed a quota.
-    """
-
-    left: Mapping[str, Mapping[str, int]]
-    bindings: Settings
-    exceeding: frozenset[str] = frozenset()
-
-
-PREFIXED = {"trust": {"subjects": ["team-a:worker"]}}
-IN_USE = {
-    "quota-in-use": with_policy("quota-in-use"),
-    "quota-of-replaced-roles": {**PREFIXED, "role": {"namePrefix": "one-"}},
-}
-LATER = {
-    **IN_USE,
-    "quota-in-use": {**with_policy("quota-in-use"), "role": {"name": "quota-in-use", "description": "later"}},
-}
-EXACTLY = {
-    **LATER,
-    "quota-of-roles-left": roles_only("quota-of-roles-left"),
-    "quota-of-policies-left": with_policy("quota-of-policies-left"),
-    "quota-of-another-account": with_policy("quota-of-another-account"),
-}
-QUOTA_STEPS = (
-    QuotaStep({ACCOUNT: {"Roles": 0, "Policies": 0}}, LATER),
-    QuotaStep({ACCOUNT: {"Roles": 3, "Policies": 2}, OTHER_AWS_ACCOUNT: {"Roles": 0, "Policies": 0}}, EXACTLY),
-    QuotaStep(
-        {ACCOUNT: {"Roles": 0}, OTHER_AWS_ACCOUNT: {"Roles": 0}},
-        {
-            **EXACTLY,
-            "quota-of-replaced-roles": {**PREFIXED, "role": {"namePrefix": "another-"}},
-            "quota-of-roles-of-data": {**roles_only("quota-of-roles-of-data"), "account": "data"},
-        },
-        frozenset({"quota-of-replaced-roles", "quota-of-roles-of-data"}),
-    ),
-    QuotaStep(
-        {ACCOUNT: {"Roles": 0}},
-        {**EXACTLY, "quota-of-roles": roles_only("quota-of-roles")},
-        frozenset({"quota-of-roles"}),
-    ),
-    QuotaStep(
-        {ACCOUNT: {"Policies": 0}},
-        {**EXACTLY, "quota-of-policies": with_policy("quota-of-policies")},
-        frozenset({"quota-of-policies"}),
-    ),
-    QuotaStep(
-        {ACCOUNT: {"Policies": 1}},
-        {**EXACTLY, "quota-of-divided-policies": {**PREFIXED, "policy": {"document": long_document(90)}}},
-        frozenset({"quota-of-divided-policies"}),
-    ),
-)
-
-
-@pytest.fixture
-def leave(cloud: Any, live: Live) -> Iterator[Callable[[Mapping[str, Mapping[str, int]]], None]]:
-    """A function that lowers the quotas of AWS accounts, so that so many roles or policies are left."""
-
-    def lower(left: Mapping[str, Mapping[str, int]]) -> None:
-        quotas = {}
-        for aws_account, kinds in left.items():
-            used = live.iam[aws_account].get_account_summary()["SummaryMap"]
-            quotas[aws_account] = {f"{kind}Quota": used[kind] + count for kind, count in kinds.items()}
-        cloud.sandbox.quotas.write_text(json.dumps(quotas))
-
-    yield lower
-    cloud.sandbox.quotas.unlink(missing_ok=True)
-
-
-def test_quotas_of_an_aws_account(cloud: Any, leave: Callable[..., None], tmp_path: Path) -> None:
-    """Protects the same of quotas of a whole AWS account: neither one too few nor one too many is reported."""
-    with deployed(cloud, tmp_path / "project", {"accounts": {"data": DATA}, "bindings": IN_USE}) as project:
-        project.up()
-        for step in QUOTA_STEPS:
-            project.set({"accounts": {"data": DATA}, "bindings": step.bindings})
-            leave(step.left)
-            found = found_by_binding(project)
-            refused = refused_by_binding(project, list(step.bindings))
-
-            assert refused.keys() == step.exceeding, refused
-            assert found == {key: {"quota-reached"} for key in step.exceeding}, refused
+    assert (code != 0) == (case.kind is not None), said
+    assert found == {case.kind}, said

@@ -55,13 +55,18 @@ class ServiceAccounts:
     def overwrite(self, role_arn: str, *names: str) -> None:
         self.kubectl("annotate", "--overwrite", "serviceaccount", *names, f"{ROLE_ARN}={role_arn}")
 
+    def metadata(self, name: str) -> ObjectMeta:
+        metadata = self.cloud.kubernetes().get(ServiceAccount, name).metadata
+        assert metadata
+        return metadata
+
     def annotations(self, name: str) -> dict[str, str]:
-        return dict(self.cloud.kubernetes().get(ServiceAccount, name).metadata.annotations or {})
+        return dict(self.metadata(name).annotations or {})
 
     def owners(self, name: str) -> list[str]:
         """The managers of the role's annotation."""
-        managed = self.cloud.kubernetes().get(ServiceAccount, name).metadata.managedFields or []
-        return sorted(each.manager for each in managed if f"f:{ROLE_ARN}" in str(each.fieldsV1))
+        managed = self.metadata(name).managedFields or []
+        return sorted(str(each.manager) for each in managed if f"f:{ROLE_ARN}" in str(each.fieldsV1))
 
 
 def manager_of(stack: Project, name: str) -> str:

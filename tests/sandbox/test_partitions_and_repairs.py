@@ -17,35 +17,44 @@ def reading(resource: str) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
-@pytest.mark.parametrize(
-    ("partition", "region", "host"),
-    [
-        ("aws", "us-west-2", "oidc-eks.us-west-2.api.aws"),
-        ("aws-cn", "cn-north-1", "oidc.eks.cn-north-1.amazonaws.com.cn"),
-        ("aws-us-gov", "us-gov-west-1", "oidc.eks.us-gov-west-1.amazonaws.com"),
-    ],
-)
-def test_every_partition(deploy: Deploy, partition: str, region: str, host: str) -> None:
-    """Protects tf-eks#1704 and #2700: ARNs of the partition, dual-stack issuers, the audience as in every partition."""
-    issuer = f"{host}/id/EXAMPLE666666666666666666666666PART"
-    binding = {
-        "role": {"name": "partition-role"},
-        "policyArns": ["arn:${partition}:iam::aws:policy/AmazonSQSReadOnlyAccess"],
-        "policy": {"document": reading("arn:${partition}:s3:::my-pod-secrets-bucket")},
-        "trust": {"subjects": ["a:b"]},
-    }
-    cluster = {"oidcIssuer": f"https://{issuer}", "createOidcProvider": True}
-    stack = deploy({"cluster": cluster, "bindings": {"app": binding}}, region=region)
-    stack.up()
-    output = stack.outputs()["bindings"]["app"]
-    (role,) = stack.resources("Role").values()
+PARTITIONS = {
+    "aws": ("us-west-2", "oidc-eks.us-west-2.api.aws"),
+    "aws-cn": ("cn-north-1", "oidc.eks.cn-north-1.amazonaws.com.cn"),
+    "aws-us-gov": ("us-gov-west-1", "oidc.eks.us-gov-west-1.amazonaws.com"),
+}
 
-    assert output["roleArn"] == f"arn:{partition}:iam::111122223333:role/partition-role"
-    assert f"arn:{partition}:iam::aws:policy/AmazonSQSReadOnlyAccess" in output["policyArns"]
-    assert (
-        f'"Federated":"arn:{partition}:iam::111122223333:oidc-provider/{issuer}"' in role["outputs"]["assumeRolePolicy"]
-    )
-    assert f'"{issuer}:aud":"sts.amazonaws.com"' in role["outputs"]["assumeRolePolicy"]
+
+def test_every_partition(deploy: Deploy) -> None:
+    """Protects tf-eks#1704 and #2700: ARNs of the partition, dual-stack issuers, the audience as in every partition."""
+    issuers = {
+        partition: f"{host}/id/EXAMPLE666666666666666666666666PART" for partition, (_, host) in PARTITIONS.items()
+    }
+    bindings = {
+        partition: {
+            "account": partition,
+            "clusters": [partition],
+            "role": {"name": f"partition-{partition}"},
+            "policyArns": ["arn:${partition}:iam::aws:policy/AmazonSQSReadOnlyAccess"],
+            "policy": {"document": reading("arn:${partition}:s3:::my-pod-secrets-bucket")},
+            "trust": {"subjects": ["a:b"]},
+        }
+        for partition in PARTITIONS
+    }
+    clusters = {
+        partition: {"oidcIssuer": f"https://{issuer}", "createOidcProvider": True}
+        for partition, issuer in issuers.items()
+    }
+    accounts = {partition: {"region": region} for partition, (region, _) in PARTITIONS.items()}
+    stack = deploy({"accounts": accounts, "clusters": clusters, "bindings": bindings})
+    stack.up()
+    trusts = {each["outputs"]["name"]: each["outputs"]["assumeRolePolicy"] for each in stack.resources("Role").values()}
+
+    for partition, issuer in issuers.items():
+        output, trust = stack.outputs()["bindings"][partition], trusts[f"partition-{partition}"]
+        assert output["roleArn"] == f"arn:{partition}:iam::111122223333:role/partition-{partition}"
+        assert f"arn:{partition}:iam::aws:policy/AmazonSQSReadOnlyAccess" in output["policyArns"]
+        assert f'"Federated":"arn:{partition}:iam::111122223333:oidc-provider/{issuer}"' in trust
+        assert f'"{issuer}:aud":"sts.amazonaws.com"' in trust
     assert stack.up() == {}
 
 
