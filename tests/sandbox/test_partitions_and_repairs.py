@@ -1,6 +1,7 @@
 """Partitions of AWS, and what other tools leave broken or take away, with the real engine."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ PARTITIONS = {
 }
 
 
-def test_every_partition(deploy: Deploy) -> None:
+def test_every_partition(deploy: Deploy, cloud: Any, tmp_path: Path) -> None:
     """Protects tf-eks#1704 and #2700: ARNs of the partition, dual-stack issuers, the audience as in every partition."""
     issuers = {
         partition: f"{host}/id/EXAMPLE666666666666666666666666PART" for partition, (_, host) in PARTITIONS.items()
@@ -44,8 +45,12 @@ def test_every_partition(deploy: Deploy) -> None:
         partition: {"oidcIssuer": f"https://{issuer}", "createOidcProvider": True}
         for partition, issuer in issuers.items()
     }
-    accounts = {partition: {"region": region} for partition, (region, _) in PARTITIONS.items()}
-    stack = deploy({"accounts": accounts, "clusters": clusters, "bindings": bindings})
+    accounts = {partition: {"profile": "partitions", "region": region} for partition, (region, _) in PARTITIONS.items()}
+    credentials = tmp_path / "credentials"
+    keys = {f"aws_{key}": cloud.environment()[f"AWS_{key.upper()}"] for key in ("access_key_id", "secret_access_key")}
+    credentials.write_text("[partitions]\n" + "".join(f"{name} = {value}\n" for name, value in keys.items()))
+    settings = {"accounts": accounts, "clusters": clusters, "bindings": bindings}
+    stack = deploy(settings, AWS_SHARED_CREDENTIALS_FILE=str(credentials))
     stack.up()
     trusts = {each["outputs"]["name"]: each["outputs"]["assumeRolePolicy"] for each in stack.resources("Role").values()}
 
