@@ -175,7 +175,7 @@ def deploy(cloud: Cloud, tmp_path: Path) -> Iterator[Callable[..., Project]]:
 
     yield run
     for project in reversed(projects):
-        project.destroy()
+        project.clean_up()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -56,13 +56,13 @@ class Stack:
 
     def __init__(self, cloud: Any, folder: Path, name: str = STACK, variables: dict[str, str] | None = None) -> None:
         self.cloud, self.folder = cloud, folder
-        state = {"PULUMI_BACKEND_URL": f"file://{folder / 'state'}", "PULUMI_STACK": name}
-        self.variables = {**state, **(variables or {})}
+        own = {"PULUMI_BACKEND_URL": f"file://{folder / 'state'}", "PULUMI_STACK": name}
+        self.variables = {**own, **(variables or {})}
         project = yaml.safe_load((folder / "Pulumi.yaml").read_text())["name"]
         # What `pulumi stack init` writes; the first `up` adds the salt.
-        backend = folder / "state" / ".pulumi"
+        backend = Path(self.variables["PULUMI_BACKEND_URL"].removeprefix("file://")) / ".pulumi"
         self.checkpoint = backend / "stacks" / project / f"{name}.json"
-        self.checkpoint.parent.mkdir(parents=True)
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         (backend / "meta.yaml").write_text("version: 1\n")
         self.checkpoint.write_text(
             json.dumps({"version": 3, "checkpoint": {"stack": f"organization/{project}/{name}"}})
@@ -121,6 +121,11 @@ class Stack:
 
     def destroy(self) -> None:
         self.pulumi("destroy", "--yes", "--skip-preview")
+
+    def clean_up(self) -> None:
+        """Destroy what is left; a stack that was stopped by a look-up has nothing, nor the look-up's credentials."""
+        if any(each["type"].startswith(("aws:", "kubernetes:")) for each in self.state()):
+            self.destroy()
 
 
 class Project(Stack):

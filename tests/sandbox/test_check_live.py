@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,26 +45,6 @@ def bindings(number: int) -> dict[str, Any]:
     }
 
 
-def test_a_good_stack_has_no_findings_before_and_after(deploy: Callable[..., Project], cloud: Any) -> None:
-    """Protects every deployment: what is not in the way is not reported, nor what this stack created itself."""
-    project = deploy({"bindings": bindings(3)})
-
-    assert checked(project) == (0, {**checked(project)[1], "good": True, "mistakes": [], "couldNotSee": []})
-    project.up()
-    code, report = checked(project)
-    assert (code, report["mistakes"], report["warnings"], report["couldNotSee"]) == (0, [], [], [])
-    # A second stack of the same names: everything that the first one has is in its way.
-    other = deploy({"bindings": bindings(1)})
-    code, report = checked(other)
-    assert code == 1
-    assert rules(report) == [
-        ("service-account-exists", "bindings.live-0.serviceAccount.name"),
-        ("role-exists", "bindings.live-0.role.name"),
-        ("policy-exists", "bindings.live-0.policy.name"),
-    ]
-    assert "already exists" in other.refused("up", "--yes", "--skip-preview")
-
-
 def test_it_asks_the_same_for_3_and_for_300_bindings(deploy: Callable[..., Project], cloud: Any) -> None:
     """Protects large stacks, whose AWS account would throttle: reads are lists, never one per binding."""
     asked: dict[int, Counter[str]] = {}
@@ -92,10 +72,34 @@ def test_the_documented_rights_are_enough(deploy: Callable[..., Project], cloud:
     assert [text.partition(":")[0].rpartition(", ")[2] for text in report["couldNotSee"]] == ["namespaces"]
 
 
-def test_what_pods_would_lose(deploy: Callable[..., Project], cloud: Any) -> None:
-    """Protects running Pods: create: true to false deletes the service account; the way that is told keeps it."""
-    project = deploy({"bindings": bindings(1)})
+@pytest.fixture(scope="module")
+def deployed(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A stack that was good before it was deployed."""
+    project = Project(cloud, tmp_path_factory.mktemp("check-live") / "project", {"bindings": bindings(1)})
+    code, report = checked(project)
+    assert (code, report) == (0, {**report, "good": True, "mistakes": [], "couldNotSee": []})
     project.up()
+    yield project
+    project.destroy()
+
+
+def test_a_good_stack_has_no_findings_before_and_after(deployed: Project, deploy: Callable[..., Project]) -> None:
+    """Protects every deployment: what is not in the way is not reported, nor what this stack created itself."""
+    code, report = checked(deployed)
+    assert (code, report["mistakes"], report["warnings"], report["couldNotSee"]) == (0, [], [], [])
+    # A second stack of the same names: everything that the first one has is in its way.
+    code, report = checked(deploy({"bindings": bindings(1)}))
+    assert code == 1
+    assert rules(report) == [
+        ("service-account-exists", "bindings.live-0.serviceAccount.name"),
+        ("role-exists", "bindings.live-0.role.name"),
+        ("policy-exists", "bindings.live-0.policy.name"),
+    ]
+
+
+def test_what_pods_would_lose(deployed: Project, cloud: Any) -> None:
+    """Protects running Pods: create: true to false deletes the service account; the way that is told keeps it."""
+    project = deployed
     changed = bindings(1)
     changed["live-0"]["serviceAccount"].update(create=False)
     project.set({"bindings": changed})

@@ -77,18 +77,41 @@ def test_one_role_for_a_blue_and_a_green_cluster(deploy: Deploy, green: str, iam
     assert service_account(cloud, "both", "--kubeconfig", green)
 
 
-def test_a_role_created_in_another_account(deploy: Deploy, green: str, other_iam: Any, cloud: Any) -> None:
-    """Protects the cross-account page's first way: the role is there, trusted through that account's own provider."""
+def test_clusters_and_roles_wherever_they_are(deploy: Deploy, green: str, iam: Any, other_iam: Any, cloud: Any) -> None:
+    """Protects stacks across AWS accounts.
+
+    - data: the cross-account page's first way: the role is there, trusted through that account's own provider.
+    - there: a cluster and its roles that both live elsewhere: EKS is asked with that account's credentials.
+    - elsewhere: a cluster that EKS can't be asked for: issuer and provider are set.
+    """
     role = {"name": "data-role", "permissionsBoundary": "arn:${partition}:iam::${account}:policy/boundary"}
-    settings = {
+    known = {"oidcIssuer": ELSEWHERE_ISSUER, "oidcProviderArn": provider_arn(ELSEWHERE_ISSUER)}
+    settings: dict[str, Any] = {
         "accounts": {"data": {"assumeRoleArn": f"arn:aws:iam::{OTHER}:role/deployer"}},
+        "clusters": {
+            "blue": {"name": "my-cluster"},
+            "data": {"name": "data-cluster", "account": "data"},
+            "elsewhere": known,
+        },
         "bindings": {
-            "app": {
+            "data": {
                 "account": "data",
+                "clusters": ["blue"],
                 "serviceAccount": {"name": "data"},
                 "role": role,
                 "policy": {"name": "data-policy", "file": "policies/my-policy.json"},
-            }
+            },
+            "there": {
+                "account": "data",
+                "clusters": ["data"],
+                "role": {"name": "there"},
+                "trust": {"subjects": ["a:b"]},
+            },
+            "elsewhere": {
+                "clusters": ["elsewhere"],
+                "role": {"name": "elsewhere"},
+                "trust": {"subjects": ["a:b"]},
+            },
         },
     }
     stack = deploy(settings)
@@ -97,39 +120,24 @@ def test_a_role_created_in_another_account(deploy: Deploy, green: str, other_iam
 
     assert found["Arn"] == f"arn:aws:iam::{OTHER}:role/data-role"
     assert found["PermissionsBoundary"]["PermissionsBoundaryArn"] == f"arn:aws:iam::{OTHER}:policy/boundary"
-    (statement,) = found["AssumeRolePolicyDocument"]["Statement"]
-    assert statement["Principal"] == {"Federated": provider_arn(ISSUER, OTHER)}
     attached = other_iam.list_attached_role_policies(RoleName="data-role")["AttachedPolicies"]
     assert [policy["PolicyArn"] for policy in attached] == [f"arn:aws:iam::{OTHER}:policy/data-policy"]
     assert service_account(cloud, "data")["metadata"]["annotations"] == {ROLE_ARN_KEY: found["Arn"]}
+    for name, client, provider in (
+        ("data-role", other_iam, provider_arn(ISSUER, OTHER)),
+        ("there", other_iam, provider_arn(DATA_ISSUER, OTHER)),
+        ("elsewhere", iam, provider_arn(ELSEWHERE_ISSUER)),
+    ):
+        (statement,) = client.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Federated": provider}
     assert stack.up() == {}
-
-
-def test_a_cluster_of_another_account(deploy: Deploy, green: str, other_iam: Any) -> None:
-    """Protects a cluster and its roles that both live elsewhere: EKS is asked with that account's credentials."""
-    stack = deploy(
+    stack.set(
         {
-            "accounts": {"data": {"assumeRoleArn": f"arn:aws:iam::{OTHER}:role/deployer"}},
-            "cluster": {"name": "data-cluster", "account": "data"},
-            "bindings": {"app": {"account": "data", "role": {"name": "there"}, "trust": {"subjects": ["a:b"]}}},
+            **settings,
+            "clusters": {**settings["clusters"], "elsewhere": {**known, "oidcProviderArn": provider_arn(ISSUER)}},
         }
     )
-    stack.up()
-    (statement,) = other_iam.get_role(RoleName="there")["Role"]["AssumeRolePolicyDocument"]["Statement"]
-
-    assert statement["Principal"] == {"Federated": provider_arn(DATA_ISSUER, OTHER)}
-
-
-def test_an_explicit_issuer(deploy: Deploy, green: str, iam: Any) -> None:
-    """Protects clusters that EKS can't be asked for: issuer and provider are set."""
-    cluster = {"oidcIssuer": ELSEWHERE_ISSUER, "oidcProviderArn": provider_arn(ELSEWHERE_ISSUER)}
-    binding = {"role": {"name": "elsewhere"}, "trust": {"subjects": ["a:b"]}}
-    deploy({"cluster": cluster, "bindings": {"app": binding}}).up()
-    (statement,) = iam.get_role(RoleName="elsewhere")["Role"]["AssumeRolePolicyDocument"]["Statement"]
-
-    assert statement["Principal"] == {"Federated": provider_arn(ELSEWHERE_ISSUER)}
-    wrong = deploy({"cluster": {**cluster, "oidcProviderArn": provider_arn(ISSUER)}, "bindings": {"app": binding}})
-    assert "a provider for another issuer" in wrong.refused("preview")
+    assert "a provider for another issuer" in stack.refused("preview")
 
 
 @pytest.fixture
@@ -142,14 +150,14 @@ def platform(cloud: Any, tmp_path: Path) -> Iterator[Stack]:
     (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project))
     stack = Stack(cloud, folder, "sandbox")
     yield stack
-    stack.destroy()
+    stack.clean_up()
 
 
 def test_a_cluster_from_another_stacks_outputs(deploy: Deploy, platform: Stack, iam: Any) -> None:
     """Protects platform teams: issuer and provider come from their stack's outputs, or one clean error."""
     binding = {"role": {"name": "platform"}, "trust": {"subjects": ["a:b"]}}
     values = {"cluster": {"stack": "organization/platform/sandbox"}, "bindings": {"app": binding}}
-    stack = deploy(values, **platform.variables)
+    stack = deploy(values, PULUMI_BACKEND_URL=platform.variables["PULUMI_BACKEND_URL"])
     early = stack.refused("preview")
     assert "irsa:cluster.stack" in early
 

@@ -9,7 +9,7 @@ import yaml
 
 from tests.sandbox.changes import look, scenario
 from tests.sandbox.irsa_command import PROVIDER
-from tests.sandbox.project import Stack
+from tests.sandbox.project import STACK, Stack
 
 pytestmark = pytest.mark.sandbox
 
@@ -38,7 +38,7 @@ def stack(cloud: Any, tmp_path: Path) -> Iterator[Stack]:
     (tmp_path / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "somebody", "runtime": runtime}))
     (tmp_path / "__main__.py").write_text(PROGRAM + OLD)
     made = Stack(cloud, tmp_path)
-    made.pulumi("config", "set", "aws:region", "us-west-2")
+    (tmp_path / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": {"aws:region": "us-west-2"}}))
     made.up()
     yield made
     made.destroy()

@@ -1,8 +1,8 @@
 """What `pulumi up` refuses of a stack file, and what `irsa check --live` says before: the one if and only if the other.
 
-Each line of the tables is one prepared conflict, or what looks like one. Most of those of single bindings are in one
-stack, which is deployed with --continue-on-error, so that the engine refuses each by itself. The others have a stack
-each: a failed look-up stops the whole stack, and so does an attachment whose policy failed.
+Each line of the tables is one prepared conflict, or what looks like one. As many as can share a stack: those of single
+bindings are deployed with --continue-on-error, so that the engine refuses each by itself, and failed look-ups are
+reported together. What stops a whole stack with another message has a stack of its own.
 
 The sandbox cannot refuse for want of an access entry, which is part of EKS's control plane: tests/unit/program/live
 shows `access-entry-missing` with recorded answers. Nor does it end or throttle credentials.
@@ -10,29 +10,45 @@ shows `access-entry-missing` with recorded answers. Nor does it end or throttle 
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
-import yaml
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Namespace, ServiceAccount
 
 from sandbox.layout import AUDIENCE, ISSUER, OTHER_AWS_ACCOUNT
 from sandbox.seed import CLUSTER_ROLE_TRUST, kubernetes_client
 from sandbox.showcase import ELSEWHERE_ISSUER, second_cluster
-from tests.output_schemas import check_output
-from tests.sandbox.irsa_command import ACCOUNT, PROVIDER, ROLE_ARN, irsa
-from tests.sandbox.project import ROOT, STACK, Project, blue_and_green
+from tests.sandbox.conflicts import (
+    DATA,
+    GREEN,
+    MY_CLUSTER,
+    MY_POLICY,
+    NO_KEYS,
+    OF_GREEN,
+    WITHOUT_PODS,
+    Settings,
+    StackCase,
+    annotated,
+    aws_accounts,
+    checked_and_deployed,
+    deployed,
+    found_by_binding,
+    long_document,
+    refused_by_binding,
+    reported,
+    roles_only,
+    with_policy,
+)
+from tests.sandbox.irsa_command import ACCOUNT, PROVIDER, ROLE_ARN
+from tests.sandbox.project import ROOT, blue_and_green
 
 pytestmark = pytest.mark.sandbox
 
-Settings = dict[str, Any]
 FREE_ROLE = f"arn:aws:iam::{ACCOUNT}:role/somebody"
-MY_POLICY = {"file": "policies/my-policy.json"}
 READ_ONLY = tuple(
     f"arn:aws:iam::aws:policy/{name}"
     for name in (
@@ -152,23 +168,9 @@ def trust_of(subject: str) -> Settings:
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
-def annotated(name: str, **settings: Any) -> Settings:
-    """A binding with a service account of that name."""
-    return {"serviceAccount": {"name": name, **settings}}
-
-
 def existing(name: str, **settings: Any) -> Settings:
     """A binding that annotates an existing service account with a role of its own."""
     return {"serviceAccount": {"name": name, "create": False, **settings}, "role": {"name": f"{name}-of-irsa"}}
-
-
-def roles_only(name: str, **settings: Any) -> Settings:
-    """A binding with a named role, and no service account."""
-    return {"role": {"name": name, **settings}, "trust": {"subjects": ["team-a:worker"]}}
-
-
-def with_policy(name: str, **settings: Any) -> Settings:
-    return {**roles_only(name), "policy": {"name": name, **MY_POLICY, **settings}}
 
 
 def with_arns(name: str, *arns: str) -> Settings:
@@ -179,12 +181,6 @@ def trusting(name: str, count: int) -> Settings:
     """A binding whose trust policy has about 65 characters per subject."""
     subjects = [f"team-a:service-account-of-some-length-{index:03}" for index in range(count)]
     return {"role": {"name": name}, "trust": {"subjects": subjects}}
-
-
-def long_document(statements: int) -> Settings:
-    buckets = [f"arn:aws:s3:::a-bucket-with-a-rather-long-name-{index:04}/*" for index in range(statements)]
-    listed = [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": bucket} for bucket in buckets]
-    return {"Version": "2012-10-17", "Statement": listed}
 
 
 CONFLICTS = (
@@ -366,7 +362,7 @@ CONFLICTS = (
     ),
 )
 
-# Deployed alone: the attachment of a policy that failed ends the deployment of the others.
+# Deployed in another stack: the attachment of a policy that failed ends the deployment of what is not under way yet.
 CONFLICTS_OF_POLICIES = (
     Case("policy-taken", "policy-exists", with_policy("policy-taken"), policy("policy-taken")),
     Case("policy-in-capitals", "policy-exists", with_policy("policy-in-capitals"), policy("POLICY-IN-CAPITALS")),
@@ -521,34 +517,6 @@ LOOK_ALIKES = (
 )
 
 
-class StackCase(NamedTuple):
-    """A stack that meets something as a whole.
-
-    Attributes:
-        name: Name of the case, and of the role and the service account of its binding.
-        kind: The rule that `irsa check --live` reports; None if nothing is in the way.
-        cluster: The settings of its one cluster, with the kubeconfig of the second cluster in place of GREEN, and the
-            one that the test wrote in place of DEAD.
-        binding: Settings of its one binding, besides its role; with `trust`, it has no service account.
-        others: Other settings of the stack, without `irsa:`.
-        providers: Settings of the providers.
-        variables: Environment variables.
-    """
-
-    name: str
-    kind: str | None
-    cluster: Mapping[str, Any] = MappingProxyType({"name": "my-cluster"})
-    binding: Mapping[str, Any] = MappingProxyType({})
-    others: Mapping[str, Any] = MappingProxyType({})
-    providers: Mapping[str, Any] = MappingProxyType({})
-    variables: Mapping[str, str] = MappingProxyType({})
-
-
-# The cluster's API is not asked.
-WITHOUT_PODS = {"trust": {"subjects": ["team-a:worker"]}}
-GREEN, DEAD = "green.kubeconfig", "dead.kubeconfig"
-MY_CLUSTER = {"name": "my-cluster"}
-OF_GREEN = {"name": "my-other-cluster", "region": "us-east-1"}
 ELSEWHERE = {
     "oidcIssuer": ELSEWHERE_ISSUER,
     "oidcProviderArn": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ELSEWHERE_ISSUER.removeprefix('https://')}",
@@ -558,107 +526,110 @@ NO_PROVIDER = {
     "oidcIssuer": UNKNOWN_ISSUER,
     "oidcProviderArn": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{UNKNOWN_ISSUER.removeprefix('https://')}",
 }
-NO_KEYS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+ISSUER_1, ISSUER_2, ISSUER_3 = (
+    {"oidcIssuer": f"https://oidc.eks.us-west-2.amazonaws.com/id/{number}", "createOidcProvider": True}
+    for number in (1, 2, 3)
+)
 
 
-def data(**settings: str) -> Settings:
-    """The settings of another AWS account."""
-    return {"accounts": {"data": settings}}
+class LookUp(NamedTuple):
+    """A look-up that fails.
+
+    Attributes:
+        name: Key of the cluster or the AWS account, and of its binding.
+        kind: The rule that `irsa check --live` reports.
+        place: The setting that both name.
+        settings: The settings of the cluster or the AWS account, with the kubeconfig of the second cluster in place of
+            GREEN.
+        binding: Settings of the binding, besides its role.
+    """
+
+    name: str
+    kind: str
+    place: str
+    settings: Mapping[str, Any]
+    binding: Mapping[str, Any] = WITHOUT_PODS
+
+
+LOOK_UPS = (
+    # OIDC providers
+    LookUp("provider-unknown", "provider-missing", "clusters.provider-unknown", OF_GREEN),
+    LookUp("provider-unknown-by-arn", "provider-missing", "clusters.provider-unknown-by-arn", NO_PROVIDER),
+    LookUp(
+        "provider-of-another-cluster",
+        "provider-missing",
+        "clusters.provider-of-another-cluster",
+        {**MY_CLUSTER, "oidcProviderArn": ELSEWHERE["oidcProviderArn"]},
+    ),
+    LookUp(
+        "provider-unknown-in-data",
+        "provider-missing",
+        "clusters.provider-unknown-in-data",
+        ELSEWHERE,
+        {**WITHOUT_PODS, "account": "data"},
+    ),
+    LookUp(
+        "provider-without-audience",
+        "audience-missing",
+        "clusters.provider-without-audience",
+        {"name": "data-cluster", "account": "data"},
+        {**WITHOUT_PODS, "account": "data", "audience": "my-audience"},
+    ),
+    # Clusters
+    LookUp(
+        "stack-unknown",
+        "cluster-unreachable",
+        "clusters.stack-unknown.stack",
+        {"stack": "organization/platform/none"},
+    ),
+    LookUp(
+        "context-unknown-here",
+        "context-missing",
+        "clusters.context-unknown-here.kubernetes.context",
+        {**ISSUER_1, "kubernetes": {"kubeconfig": GREEN, "context": "no-such-context"}},
+        annotated("context-unknown-here"),
+    ),
+    LookUp(
+        "kubeconfig-unknown",
+        "context-missing",
+        "clusters.kubeconfig-unknown.kubernetes.kubeconfig",
+        {**ISSUER_2, "kubernetes": {"kubeconfig": "no-such-file"}},
+        annotated("kubeconfig-unknown"),
+    ),
+    LookUp("cluster-unknown", "cluster-unreachable", "clusters.cluster-unknown.name", {"name": "my-clusters"}),
+    LookUp(
+        "cluster-in-another-region",
+        "cluster-unreachable",
+        "clusters.cluster-in-another-region.name",
+        {**MY_CLUSTER, "region": "us-east-1"},
+    ),
+    LookUp(
+        "cluster-of-another-account",
+        "cluster-unreachable",
+        "clusters.cluster-of-another-account.name",
+        {"name": "data-cluster"},
+    ),
+    # AWS accounts
+    LookUp("data-profile-unknown", "credentials", "accounts.data-profile-unknown", {"profile": "no-such-profile"}),
+    LookUp(
+        "data-role-unknown",
+        "account-unreachable",
+        "accounts.data-role-unknown.assumeRoleArn",
+        {"assumeRoleArn": f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/deploier"},
+    ),
+)
 
 
 STACKS = (
-    # OIDC providers
-    StackCase("provider-unknown", "provider-missing", OF_GREEN, WITHOUT_PODS),
-    StackCase("provider-unknown-by-arn", "provider-missing", NO_PROVIDER, WITHOUT_PODS),
-    StackCase(
-        "provider-of-another-cluster",
-        "provider-missing",
-        {**MY_CLUSTER, "oidcProviderArn": ELSEWHERE["oidcProviderArn"]},
-        WITHOUT_PODS,
-    ),
-    StackCase(
-        "provider-unknown-in-data",
-        "provider-missing",
-        ELSEWHERE,
-        {**WITHOUT_PODS, "account": "data"},
-        data(assumeRoleArn=f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/deployer"),
-    ),
     StackCase("provider-taken", "provider-exists", {**MY_CLUSTER, "createOidcProvider": True}),
-    StackCase("provider-without-audience", "audience-missing", binding={"audience": "my-audience"}),
-    StackCase("stack-unknown", "cluster-unreachable", {"stack": "organization/platform/none"}, WITHOUT_PODS),
-    StackCase("provider-to-create", None, {**OF_GREEN, "createOidcProvider": True}, WITHOUT_PODS),
-    StackCase(
-        "provider-in-data",
-        None,
-        MY_CLUSTER,
-        {"account": "data"},
-        data(assumeRoleArn=f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/deployer"),
-    ),
-    # Clusters
-    StackCase("context-unknown", "context-missing", providers={"kubernetes:context": "no-such-context"}),
-    StackCase(
-        "context-unknown-here",
-        "context-missing",
-        {**MY_CLUSTER, "kubernetes": {"kubeconfig": GREEN, "context": "no-such-context"}},
-    ),
-    StackCase("kubeconfig-unknown", "context-missing", {**MY_CLUSTER, "kubernetes": {"kubeconfig": "no-such-file"}}),
-    StackCase("cluster-dead", "cluster-unreachable", {**MY_CLUSTER, "kubernetes": {"kubeconfig": DEAD}}),
-    StackCase("cluster-unknown", "cluster-unreachable", {"name": "my-clusters"}),
-    StackCase("cluster-in-another-region", "cluster-unreachable", {**MY_CLUSTER, "region": "us-east-1"}),
-    StackCase("cluster-of-another-account", "cluster-unreachable", {"name": "data-cluster"}),
-    StackCase(
-        "context-not-needed",
-        None,
-        MY_CLUSTER,
-        WITHOUT_PODS,
-        providers={"kubernetes:context": "no-such-context"},
-    ),
-    StackCase(
-        "cluster-of-a-context",
-        None,
-        {**MY_CLUSTER, "kubernetes": {"context": "irsa-sandbox"}},
-        providers={"kubernetes:context": "no-such-context"},
-    ),
-    # Credentials
-    StackCase("credentials-missing", "credentials", variables=NO_KEYS),
-    StackCase("profile-unknown", "credentials", providers={"aws:profile": "no-such-profile"}),
-    StackCase("account-not-allowed", "wrong-account", providers={"aws:allowedAccountIds": [OTHER_AWS_ACCOUNT]}),
-    StackCase(
-        "account-forbidden",
-        "wrong-account",
-        providers={"aws:allowedAccountIds": [], "aws:forbiddenAccountIds": [ACCOUNT]},
-    ),
-    StackCase(
-        "data-profile-unknown",
-        "credentials",
-        MY_CLUSTER,
-        {"account": "data"},
-        data(profile="no-such-profile"),
-    ),
-    StackCase(
-        "data-role-unknown",
-        "account-unreachable",
-        MY_CLUSTER,
-        {"account": "data"},
-        data(assumeRoleArn=f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/deploier"),
-    ),
-    # Namespaces that the stack owns
     StackCase(
         "ns-to-own",
         "namespace-exists",
         # One that the API server creates again, should a plugin take it over and delete it.
         others={"defaults": {"retainNamespaces": False, "namespace": "kube-node-lease"}},
     ),
-    StackCase(
-        "ns-to-own-and-free",
-        None,
-        others={"defaults": {"retainNamespaces": False, "namespace": "conflicts-owned"}},
-    ),
-)
-
-WRONG_CLUSTERS = (
-    StackCase("cluster-green-for-blue", "wrong-cluster", {**MY_CLUSTER, "kubernetes": {"kubeconfig": GREEN}}),
-    StackCase("cluster-blue-for-green", "wrong-cluster", {**OF_GREEN, "createOidcProvider": True}),
+    StackCase("credentials-missing", "credentials", variables=NO_KEYS),
+    StackCase("account-not-allowed", "wrong-account", providers={"aws:allowedAccountIds": [OTHER_AWS_ACCOUNT]}),
 )
 
 
@@ -670,261 +641,109 @@ class Outcome(NamedTuple):
         refused: What the engine says of the resources that it could not deploy.
     """
 
-    found: Mapping[str, set[str]]
-    refused: Mapping[str, list[str]]
+    found: dict[str, set[str]]
+    refused: dict[str, list[str]]
 
 
 @pytest.fixture(scope="module")
 def live(cloud: Any, green: str) -> Live:
     """What somebody else may change; both clusters run."""
-    session = cloud.aws("sts").assume_role(
-        RoleArn=f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/administrator", RoleSessionName="test"
-    )
-    return Live(
-        {ACCOUNT: cloud.aws("iam"), OTHER_AWS_ACCOUNT: cloud.aws("iam", session["Credentials"])},
-        {"blue": cloud.kubernetes(), "green": kubernetes_client(second_cluster(cloud.sandbox))},
-    )
+    green_client = kubernetes_client(second_cluster(cloud.sandbox))
+    return Live(aws_accounts(cloud), {"blue": cloud.kubernetes(), "green": green_client})
 
 
 @pytest.fixture(scope="module")
-def outcome(cloud: Any, green: str, live: Live, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
-    """Deploy all cases in one stack, each as far as it goes, after `irsa check --live` has looked at it."""
-    cases = (*CONFLICTS, *LOOK_ALIKES)
+def outcome(cloud: Any, green: str, live: Live, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """Deploy all cases, each as far as it goes, after `irsa check --live` has looked at it."""
 
     def settings(bindings: Settings) -> Settings:
-        own = {key: {"clusters": ["blue"], **binding} for key, binding in bindings.items()}
         return {
             "clusters": blue_and_green(green),
-            "accounts": {"data": {"assumeRoleArn": f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/deployer"}},
+            "accounts": {"data": DATA},
             "quotas": {"trustPolicySize": 4096, "attachedPolicies": 20},
-            "bindings": own,
+            "bindings": {key: {"clusters": ["blue"], **binding} for key, binding in bindings.items()},
         }
 
-    before = settings({key: binding for case in cases for key, binding in case.before.items()})
-    project = Project(cloud, tmp_path_factory.mktemp("conflicts") / "project", before)
-    for case in cases:
-        case.at_first(live)
-    project.up()
-    for case in cases:
-        case.prepare(live)
-    project.set(settings({case.name: case.binding for case in cases}))
-    found = found_by_binding(project)
-    yield Outcome(found, refused_by_binding(project, [case.name for case in cases]))
+    whole = Outcome({}, {})
+    for cases in ((*CONFLICTS, *LOOK_ALIKES), CONFLICTS_OF_POLICIES):
+        before = {key: binding for case in cases for key, binding in case.before.items()}
+        with deployed(cloud, tmp_path_factory.mktemp("conflicts") / "project", settings(before)) as project:
+            for case in cases:
+                case.at_first(live)
+            if before:
+                project.up()
+            for case in cases:
+                case.prepare(live)
+            project.set(settings({case.name: case.binding for case in cases}))
+            whole.found.update(found_by_binding(project))
+            whole.refused.update(refused_by_binding(project, [case.name for case in cases]))
     live.clusters["blue"].patch(Namespace, "ending", {"metadata": {"finalizers": None}})
-    project.destroy()
+    return whole
 
 
-def reported(project: Project, **variables: str) -> list[tuple[str, str]]:
-    """Return the rule and the path of each mistake of `irsa check --live`."""
-    answer = irsa(project, "check", "--live", "--json", f"Pulumi.{STACK}.yaml", **variables)
-    assert answer.stdout, answer.stderr
-    (file,) = check_output("check", answer.stdout)["files"]
-    mistakes = [(mistake["rule"], mistake.get("path", "")) for mistake in file["mistakes"]]
-    assert bool(mistakes) == (answer.returncode == 1), answer.stdout
-    return mistakes
-
-
-def found_by_binding(project: Project) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for rule, path in reported(project):
-        found.setdefault(path.removeprefix("irsa:bindings.").split(".")[0], set()).add(rule)
-    return found
-
-
-def refused_by_binding(project: Project, keys: list[str]) -> dict[str, list[str]]:
-    """Deploy as far as it goes, and return what the engine says of each binding that it could not deploy."""
-    answer = project.run("up", "--yes", "--skip-preview", "--continue-on-error", "--json")
-    events = [json.loads(line) for line in answer.stdout.splitlines() if line.startswith("{")]
-    errors = [
-        event["diagnosticEvent"] for event in events if event.get("diagnosticEvent", {}).get("severity") == "error"
-    ]
-    refused: dict[str, list[str]] = {}
-    for error in errors:
-        # Every error of a resource is of one binding; the last one is the update's own.
-        if error.get("urn"):
-            refused.setdefault(key_of(error["urn"], keys), []).append(" ".join(error["message"].split()))
-    assert bool(refused) == (answer.returncode != 0), [error["message"] for error in errors]
-    return refused
-
-
-def key_of(urn: str, keys: list[str]) -> str:
-    """Return the case of a resource: one part of its logical name."""
-    name = urn.rsplit("::", 1)[-1].lower()
-    parts = {part for text in (name, re.sub(r"-\d+\b", "", name)) for part in re.split(r"[/@:]", text)}
-    (key,) = parts.intersection(keys)
-    return key
-
-
-@pytest.mark.parametrize("case", CONFLICTS_OF_POLICIES, ids=lambda case: case.name)
-def test_a_policy_that_the_engine_refuses(case: Case, cloud: Any, live: Live, tmp_path: Path) -> None:
-    """Protects the same of policies that a stack creates or adopts."""
-    accounts = {"data": {"assumeRoleArn": f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/deployer"}}
-    used = accounts if "account" in case.binding else {}
-    with deployed(cloud, tmp_path / "project", {"accounts": used, "bindings": {case.name: case.binding}}) as project:
-        case.prepare(live)
-        found = found_by_binding(project)
-        said = project.refused("up", "--yes", "--skip-preview")
-
-    assert found == {case.name: {case.kind}}, said
-
-
-@pytest.mark.parametrize("case", STACKS, ids=lambda case: case.name)
-def test_a_stack_that_the_engine_refuses(case: StackCase, cloud: Any, green: str, tmp_path: Path) -> None:
-    """Protects the same of what stops a whole stack: its clusters, OIDC providers and credentials."""
-    found, code, said = checked_and_deployed(case, cloud, green, tmp_path)
-
-    assert (code != 0) == (case.kind is not None), said
-    assert found == ({case.kind} if case.kind else set()), said
-
-
-@pytest.mark.parametrize("case", WRONG_CLUSTERS, ids=lambda case: case.name)
-def test_a_cluster_that_only_the_check_tells(case: StackCase, cloud: Any, green: str, tmp_path: Path) -> None:
-    """Protects from the one mistake here that the engine deploys: the service account is in another cluster."""
-    found, code, said = checked_and_deployed(case, cloud, green, tmp_path)
-
-    assert (found, code) == ({"wrong-cluster"}, 0), said
-
-
-def checked_and_deployed(case: StackCase, cloud: Any, green: str, folder: Path) -> tuple[set[str], int, str]:
-    """Return the rules that the check reports, and then the exit code and the output of `pulumi up`."""
-    pods = {} if "trust" in case.binding else {"serviceAccount": {"name": case.name, "createNamespace": True}}
-    binding = {**pods, "role": {"name": case.name}, **case.binding}
-    # A stack with `irsa:cluster` asks for its Kubernetes API in any case.
-    cluster = {"cluster": dict(case.cluster)} if pods else {"clusters": {"only": dict(case.cluster)}}
-    settings = {**cluster, "bindings": {case.name: binding}, **case.others}
-    with deployed(cloud, folder / "project", settings, case.providers) as project:
-        (project.folder / GREEN).write_text(Path(green).read_text())
-        (project.folder / DEAD).write_text(unanswered(Path(green)))
-        found = {rule for rule, _ in reported(project, **case.variables)}
-        project.variables |= case.variables
-        answer = project.run("up", "--yes", "--skip-preview")
-    return found, answer.returncode, answer.stdout + answer.stderr
-
-
-def unanswered(kubeconfig: Path) -> str:
-    """Return a kubeconfig whose server does not answer."""
-    config = json.loads(kubeconfig.read_text())
-    config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
-    return json.dumps(config)
-
-
-@contextmanager
-def deployed(
-    cloud: Any, folder: Path, settings: Settings, providers: Mapping[str, Any] = MappingProxyType({})
-) -> Iterator[Project]:
-    """A stack of its own; what it deployed is destroyed afterwards."""
-    project = Project(cloud, folder, settings)
-    file = folder / f"Pulumi.{STACK}.yaml"
-    content = yaml.safe_load(file.read_text())
-    file.write_text(yaml.safe_dump({**content, "config": {**content["config"], **providers}}, sort_keys=False))
-    try:
-        yield project
-    finally:
-        (state,) = (folder / "state").glob(".pulumi/stacks/*/*.json")
-        # A stack that was stopped by a look-up needs no destroy, which would need the look-up's credentials.
-        latest = json.loads(state.read_text())["checkpoint"]["latest"] or {}
-        if any(each["type"].startswith(("aws:", "kubernetes:")) for each in latest.get("resources", ())):
-            project.destroy()
-
-
-class QuotaCase(NamedTuple):
-    """A quota of the AWS account, by how many it leaves free.
-
-    Attributes:
-        name: Name of the case.
-        quotas: The quotas, by their names in GetAccountSummary, as what is left of them.
-        fails: Whether the stack exceeds one.
-        binding: Its binding.
-        before: The binding of the same key that is deployed before; none for an empty mapping.
-        aws_account: The AWS account whose quotas they are.
-    """
-
-    name: str
-    quotas: Mapping[str, int]
-    fails: bool
-    binding: Settings
-    before: Mapping[str, Any] = MappingProxyType({})
-    aws_account: str = ACCOUNT
-
-
-PREFIXED = {"trust": {"subjects": ["team-a:worker"]}}
-QUOTAS = (
-    QuotaCase("quota-of-roles", {"Roles": 0}, True, roles_only("quota-of-roles")),
-    QuotaCase("quota-of-roles-left", {"Roles": 1}, False, roles_only("quota-of-roles-left")),
-    QuotaCase("quota-of-policies", {"Policies": 0}, True, with_policy("quota-of-policies")),
-    QuotaCase("quota-of-policies-left", {"Policies": 1}, False, with_policy("quota-of-policies-left")),
-    QuotaCase(
-        "quota-of-divided-policies",
-        {"Policies": 1},
-        True,
-        {**PREFIXED, "policy": {"document": long_document(90)}},
-    ),
-    QuotaCase(
-        "quota-in-use",
-        {"Roles": 0, "Policies": 0},
-        False,
-        {**with_policy("quota-in-use"), "role": {"name": "quota-in-use", "description": "later"}},
-        with_policy("quota-in-use"),
-    ),
-    QuotaCase(
-        "quota-of-replaced-roles",
-        {"Roles": 0},
-        True,
-        {**PREFIXED, "role": {"namePrefix": "another-"}},
-        {**PREFIXED, "role": {"namePrefix": "one-"}},
-    ),
-    QuotaCase(
-        "quota-of-roles-of-data",
-        {"Roles": 0},
-        True,
-        {**roles_only("quota-of-roles-of-data"), "account": "data"},
-        aws_account=OTHER_AWS_ACCOUNT,
-    ),
-    QuotaCase(
-        "quota-of-another-account",
-        {"Roles": 0, "Policies": 0},
-        False,
-        with_policy("quota-of-another-account"),
-        aws_account=OTHER_AWS_ACCOUNT,
-    ),
-)
-
-
-@pytest.fixture
-def leave(cloud: Any, live: Live) -> Iterator[Callable[[str, Mapping[str, int]], None]]:
-    """A function that lowers the quotas of an AWS account, so that so many roles or policies are left."""
-
-    def lower(aws_account: str, left: Mapping[str, int]) -> None:
-        used = live.iam[aws_account].get_account_summary()["SummaryMap"]
-        quotas = {f"{kind}Quota": used[kind] + count for kind, count in left.items()}
-        cloud.sandbox.quotas.write_text(json.dumps({aws_account: quotas}))
-
-    yield lower
-    cloud.sandbox.quotas.unlink(missing_ok=True)
-
-
-@pytest.mark.parametrize("case", QUOTAS, ids=lambda case: case.name)
-def test_a_quota_of_the_aws_account(case: QuotaCase, cloud: Any, leave: Callable[..., None], tmp_path: Path) -> None:
-    """Protects the same of quotas of a whole AWS account: neither one too few nor one too many is reported."""
-    accounts = (
-        data(assumeRoleArn=f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/deployer") if "account" in case.binding else {}
-    )
-    with deployed(cloud, tmp_path / "project", {**accounts, "bindings": {case.name: dict(case.before)}}) as project:
-        if case.before:
-            project.up()
-        project.set({**accounts, "bindings": {case.name: case.binding}})
-        leave(case.aws_account, case.quotas)
-        found = found_by_binding(project)
-        answer = project.run("up", "--yes", "--skip-preview")
-        cloud.sandbox.quotas.unlink()
-
-    said = answer.stdout + answer.stderr
-    assert (answer.returncode != 0) == case.fails, said
-    assert found == ({case.name: {"quota-reached"}} if case.fails else {}), said
-
-
-@pytest.mark.parametrize("case", [*CONFLICTS, *LOOK_ALIKES], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*CONFLICTS, *CONFLICTS_OF_POLICIES, *LOOK_ALIKES], ids=lambda case: case.name)
 def test_the_engine_refuses_what_the_check_names(case: Case, outcome: Outcome) -> None:
     """Protects from an `up` that fails half-way after a check that said good, and from a check that cries wolf."""
     assert (case.name in outcome.refused) == (case.kind is not None), outcome.refused.get(case.name)
     assert outcome.found.get(case.name, set()) == ({case.kind} if case.kind else set()), outcome.refused.get(case.name)
+
+
+def test_failed_look_ups_are_those_of_the_check(cloud: Any, green: str, tmp_path: Path) -> None:
+    """Protects the same of clusters, OIDC providers and AWS accounts, all in one error: both name the same settings."""
+    clusters = {case.name: dict(case.settings) for case in LOOK_UPS if case.place.startswith("clusters")}
+    accounts = {case.name: dict(case.settings) for case in LOOK_UPS if case.name not in clusters}
+    bindings = {
+        case.name: {
+            **({"clusters": [case.name]} if case.name in clusters else {"clusters": ["known"], "account": case.name}),
+            "role": {"name": case.name},
+            **case.binding,
+        }
+        for case in LOOK_UPS
+    }
+    settings = {
+        "clusters": {**clusters, "known": ISSUER_3},
+        "accounts": {"data": DATA, **accounts},
+        "bindings": bindings,
+    }
+    with deployed(cloud, tmp_path / "project", settings) as project:
+        (project.folder / GREEN).write_text(Path(green).read_text())
+        found = reported(project)
+        said = project.refused("up", "--yes", "--skip-preview")
+
+    assert sorted(found) == sorted((case.kind, f"irsa:{case.place}") for case in LOOK_UPS)
+    refused = re.findall(r"Pulumi\.test\.yaml:\d+  (\S+)$", said.partition("look-ups failed")[2], re.MULTILINE)
+    assert sorted(refused) == sorted(place for _, place in found)
+
+
+def test_a_good_stack_that_looks_like_a_wrong_one(cloud: Any, green: str, tmp_path: Path) -> None:
+    """Protects from a check that cries wolf about a whole stack."""
+    settings = {
+        "accounts": {"data": DATA},
+        "defaults": {"retainNamespaces": False},
+        "clusters": {
+            "blue": {**MY_CLUSTER, "kubernetes": {"context": "irsa-sandbox"}},
+            # Its API is not asked.
+            "green": {**OF_GREEN, "createOidcProvider": True},
+        },
+        "bindings": {
+            "cluster-of-a-context": {**annotated("cluster-of-a-context"), "clusters": ["blue"]},
+            "provider-in-data": {**annotated("provider-in-data"), "clusters": ["blue"], "account": "data"},
+            "ns-to-own-and-free": {
+                **annotated("ns-to-own-and-free", namespace="conflicts-owned", createNamespace=True),
+                "clusters": ["blue"],
+            },
+            "context-not-needed": {**WITHOUT_PODS, "clusters": ["green"]},
+        },
+    }
+    with deployed(cloud, tmp_path / "project", settings, {"kubernetes:context": "no-such-context"}) as project:
+        assert reported(project) == []
+        project.up()
+
+
+@pytest.mark.parametrize("case", STACKS, ids=lambda case: case.name)
+def test_a_stack_that_the_engine_refuses(case: StackCase, cloud: Any, green: str, tmp_path: Path) -> None:
+    """Protects the same of what stops a whole stack."""
+    found, code, said = checked_and_deployed(case, cloud, green, tmp_path)
+
+    assert code != 0, said
+    assert found == {case.kind}, said

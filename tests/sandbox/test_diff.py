@@ -49,9 +49,10 @@ OURS = {*BEFORE, *AFTER}
 
 
 def sessions(cloud: Any) -> set[tuple[str, str]]:
-    """Return each existing service account with the name of each role of which STS gives it a session."""
-    roles = [each["Arn"] for page in cloud.aws("iam").get_paginator("list_roles").paginate() for each in page["Roles"]]
-    found = admitted(cloud, tokens(cloud, all_service_accounts(cloud.kubernetes()), AUDIENCES), roles)
+    """Return each existing service account with each role of the bindings of which STS gives it a session."""
+    roles = [each for page in cloud.aws("iam").get_paginator("list_roles").paginate() for each in page["Roles"]]
+    arns = [each["Arn"] for each in roles if each["RoleName"].partition("-")[0] in OURS]
+    found = admitted(cloud, tokens(cloud, all_service_accounts(cloud.kubernetes()), AUDIENCES), arns)
     return {(service_account, arn.rpartition("/")[2]) for service_account, _, arn in found}
 
 

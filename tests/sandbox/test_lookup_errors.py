@@ -1,5 +1,6 @@
 """What a preview says where AWS or a cluster cannot be reached: our own lines, never a traceback."""
 
+import re
 import ssl
 import threading
 from collections.abc import Iterator
@@ -19,7 +20,8 @@ pytestmark = pytest.mark.sandbox
 BINDINGS = {"app": {"serviceAccount": {"name": "app"}, "policyArns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}}
 # Nothing is looked up of this cluster: the first question to AWS would be its provider's creation.
 KNOWN = {"x": {"oidcIssuer": "https://oidc.eks.us-west-2.amazonaws.com/id/A", "createOidcProvider": True}}
-NOTHING_TO_LOOK_UP: dict[str, Any] = {"clusters": KNOWN, "bindings": {"app": {"trust": {"subjects": ["a:b"]}}}}
+ROLE_ONLY: dict[str, Any] = {"trust": {"subjects": ["a:b"]}}
+NOTHING_TO_LOOK_UP: dict[str, Any] = {"clusters": KNOWN, "bindings": {"app": ROLE_ONLY}}
 ME = "User: arn:aws:iam::111122223333:user/me is not authorized to perform:"
 WORDS = ("found:", "allowed:", "do:")
 
@@ -40,19 +42,26 @@ def given(project: Project, values: dict[str, Any] | None = None, config: dict[s
     file.write_text(yaml.safe_dump(read, sort_keys=False))
 
 
-def refused(project: Project, *words: str, verb: str = "preview", **variables: str) -> str:
-    """Run pulumi, which must fail with one message in our form that has these words."""
+def failures_of(project: Project, verb: str = "preview", **variables: str) -> list[str]:
+    """Run pulumi, which must fail with one error in our form, and return what it says of each look-up."""
     project.variables |= variables
     said = project.refused(verb, *(["--yes", "--skip-preview"] if verb == "up" else []))
     project.variables = {name: value for name, value in project.variables.items() if name not in variables}
     message = said.partition("Diagnostics:")[2]
 
     assert message.count("error: ") == 1, said
-    assert "1 look-up failed" in message, said
-    assert [message.count(f"    {word}") for word in WORDS] == [1, 1, 1], said
+    heading, *failures = re.split(r"^      (?=\S)", message.partition("error: ")[2], flags=re.MULTILINE)
+    assert heading.startswith(f"{len(failures)} look-up{'s' if len(failures) > 1 else ''} failed\n"), said
+    for failure in failures:
+        assert [failure.count(f"    {word}") for word in WORDS] == [1, 1, 1], said
+    return failures
+
+
+def refused(project: Project, *words: str, verb: str = "preview", **variables: str) -> None:
+    """Run pulumi, which must fail with one look-up in our form that has these words."""
+    (failure,) = failures_of(project, verb, **variables)
     for word in words:
-        assert word in message
-    return message
+        assert word in failure
 
 
 @pytest.mark.parametrize("verb", ["preview", "up"])
@@ -104,19 +113,6 @@ def test_no_region(project: Project) -> None:
     refused(project, "no AWS region is set", "pulumi config set aws:region us-west-2", **none)
 
 
-def test_a_region_without_the_cluster(project: Project) -> None:
-    """Protects from a search in the wrong region: it is named, and so is the AWS account."""
-    given(project, config={"aws:region": "eu-central-1"})
-
-    refused(
-        project,
-        "there is no EKS cluster 'my-cluster' in AWS account 111122223333, region eu-central-1",
-        "aws eks list-clusters --region eu-central-1",
-        "Pulumi.test.yaml:",
-        "irsa:cluster.name",
-    )
-
-
 EXPIRED = (403, "ExpiredToken", "The security token included in the request is expired")
 INVALID = (403, "InvalidClientTokenId", "The security token included in the request is invalid")
 THROTTLED = (400, "ThrottlingException", "Rate exceeded")
@@ -134,14 +130,8 @@ NO_IDENTITY = (403, "AccessDenied", f"{ME} sts:AssumeRole on resource: arn:aws:i
     [
         ({"GetCallerIdentity": EXPIRED}, ["credentials", "have expired", "region us-west-2", "get-caller-identity"]),
         ({"GetCallerIdentity": INVALID}, ["AWS does not accept the credentials", "region us-west-2"]),
-        (
-            {"/clusters/my-cluster": NO_PERMISSION},
-            ["AWS denies eks:DescribeCluster", "arn:aws:iam::111122223333:user/me", "irsa:cluster.name", "us-west-2"],
-        ),
-        ({"GetOpenIDConnectProvider": NO_PROVIDER}, ["AWS denies iam:GetOpenIDConnectProvider", "docs/permissions"]),
-        ({"/clusters/my-cluster": THROTTLED}, ["AWS throttles the requests", "region us-west-2", "run again"]),
     ],
-    ids=["expired", "invalid", "denied EKS", "denied IAM", "throttled"],
+    ids=["expired", "invalid"],
 )
 def test_what_aws_refuses(project: Project, cloud: Cloud, failures: Failures, words: list[str]) -> None:
     """Protects from raw texts of AWS: the cause, who was asked, and what to do."""
@@ -150,19 +140,85 @@ def test_what_aws_refuses(project: Project, cloud: Cloud, failures: Failures, wo
         refused(project, *words, AWS_ENDPOINT_URL=address)
 
 
-def test_a_role_that_cannot_be_assumed(project: Project, cloud: Cloud) -> None:
-    """Protects several AWS accounts: the setting of the role is named, with the command that shows why."""
-    accounts = {"data": {"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"}}
-    bindings = {"data": {"account": "data", "trust": {"subjects": ["a:b"]}}}
-    given(project, {"accounts": accounts, "bindings": bindings})
-    with failing_aws({"AssumeRole": NO_IDENTITY}, cloud.aws_address) as address:
-        refused(
-            project,
-            "the role arn:aws:iam::444455556666:role/deployer cannot be assumed",
-            "irsa:accounts.data.assumeRoleArn",
-            "aws sts assume-role --role-arn arn:aws:iam::444455556666:role/deployer",
-            AWS_ENDPOINT_URL=address,
-        )
+def unasked(number: int, **kubernetes: str) -> dict[str, Any]:
+    """A cluster of which nothing is looked up but its kubeconfig."""
+    return {**KNOWN["x"], "oidcIssuer": f"{KNOWN['x']['oidcIssuer']}{number}", "kubernetes": kubernetes}
+
+
+def test_what_is_said_of_each_look_up(project: Project, cloud: Cloud, tmp_path: Path) -> None:
+    """Protects from raw texts of AWS, and from a stack that stops half-way: the cause, who was asked, what to do."""
+    missing, role = str(tmp_path / "none"), "arn:aws:iam::444455556666:role/deployer"
+    cases: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
+        # The cluster is searched in the wrong region: it is named, and so is the AWS account.
+        "elsewhere": (
+            {"name": "my-cluster", "region": "eu-central-1"},
+            ROLE_ONLY,
+            [
+                "there is no EKS cluster 'my-cluster' in AWS account 111122223333, region eu-central-1",
+                "aws eks list-clusters --region eu-central-1",
+                "irsa:clusters.elsewhere.name",
+            ],
+        ),
+        "denied": (
+            {"name": "denied"},
+            ROLE_ONLY,
+            [
+                "AWS denies eks:DescribeCluster",
+                "arn:aws:iam::111122223333:user/me",
+                "irsa:clusters.denied.name",
+                "us-west-2",
+            ],
+        ),
+        "throttled": (
+            {"name": "throttled"},
+            ROLE_ONLY,
+            ["AWS throttles the requests", "region us-west-2", "run again"],
+        ),
+        # Of the stack's own context, which has no key of the cluster.
+        "provider": (
+            {"name": "my-cluster"},
+            {"serviceAccount": {"name": "app"}},
+            ["AWS denies iam:GetOpenIDConnectProvider", "docs/permissions", "irsa:clusters.provider"],
+        ),
+        "context": (
+            unasked(1, context="irsa-sandbx"),
+            {"serviceAccount": {"name": "app"}},
+            ["irsa:clusters.context.kubernetes.context", "did you mean 'irsa-sandbox'?"],
+        ),
+        "kubeconfig": (
+            unasked(2, kubeconfig=missing),
+            {"serviceAccount": {"name": "app"}},
+            [f"there is no kubeconfig {missing}", "irsa:clusters.kubeconfig.kubernetes.kubeconfig"],
+        ),
+    }
+    role_of_data = [
+        f"the role {role} cannot be assumed",
+        "irsa:accounts.data.assumeRoleArn",
+        f"aws sts assume-role --role-arn {role}",
+    ]
+    own_context = ["the settings of the stack", "no context nope; it has: irsa-sandbox", "kubectl config get-contexts"]
+    expected = [*(words for _, _, words in cases.values()), role_of_data, own_context]
+    settings = {
+        "clusters": {**{key: cluster for key, (cluster, _, _) in cases.items()}, **KNOWN},
+        "accounts": {"data": {"assumeRoleArn": role}},
+        "bindings": {
+            **{key: {**binding, "clusters": [key]} for key, (_, binding, _) in cases.items()},
+            "data": {**ROLE_ONLY, "account": "data", "clusters": ["x"]},
+        },
+    }
+    given(project, settings, {"kubernetes:context": "nope", "aws:maxRetries": 0})
+    failures = {
+        "/clusters/denied": NO_PERMISSION,
+        "/clusters/throttled": THROTTLED,
+        "GetOpenIDConnectProvider": NO_PROVIDER,
+        "AssumeRole": NO_IDENTITY,
+    }
+    with failing_aws(failures, cloud.aws_address) as address:
+        said = failures_of(project, AWS_ENDPOINT_URL=address)
+
+    for words in expected:
+        assert any(all(word in failure for word in words) for failure in said), (words, said)
+    assert len(said) == len(expected)
 
 
 class Silent(BaseHTTPRequestHandler):
@@ -214,22 +270,8 @@ def test_a_certificate_that_is_not_trusted(project: Project, untrusted: str) -> 
     refused(project, "is not trusted", "AWS_CA_BUNDLE", AWS_ENDPOINT_URL=untrusted)
 
 
-def test_a_context_that_does_not_exist(project: Project) -> None:
-    """Protects from a stack that stops half-way: found by the preview, with the contexts that there are."""
-    given(project, config={"kubernetes:context": "nope"})
-    refused(project, "no context nope; it has: irsa-sandbox", "kubectl config get-contexts")
-    access = {"context": "irsa-sandbx"}
-    given(project, {"cluster": {"name": "my-cluster", "kubernetes": access}, "bindings": BINDINGS})
-
-    refused(project, "irsa:cluster.kubernetes.context", "did you mean 'irsa-sandbox'?")
-
-
 def test_a_kubeconfig_that_does_not_exist(project: Project, tmp_path: Path) -> None:
     """Protects from a stack that stops half-way: the file that was read is named."""
     given(project)
     missing = str(tmp_path / "none")
     refused(project, f"there is no kubeconfig {missing}", "aws eks update-kubeconfig", KUBECONFIG=missing)
-    access = {"kubeconfig": missing}
-    given(project, {"cluster": {"name": "my-cluster", "kubernetes": access}, "bindings": BINDINGS})
-
-    refused(project, f"there is no kubeconfig {missing}", "irsa:cluster.kubernetes.kubeconfig")

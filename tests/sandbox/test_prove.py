@@ -2,13 +2,14 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.sandbox.irsa_command import ISSUER, irsa, not_good, report
+from sandbox.layout import AUDIENCE
+from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, irsa, not_good, report
 from tests.sandbox.project import Project
 
 pytestmark = pytest.mark.sandbox
@@ -32,11 +33,10 @@ def test_tokens_and_credentials_are_never_shown_or_kept(
     for secret in (token, keys["AccessKeyId"], keys["SessionToken"]):
         assert SECRETS.search(secret), "this test would see nothing"
 
-    provider = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
     runs = []
     for broken in (False, True):
         if broken:
-            cloud.aws("iam").delete_open_id_connect_provider(OpenIDConnectProviderArn=provider)
+            cloud.aws("iam").delete_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER)
         junit = tmp_path / f"{broken}.xml"
         runs += [
             irsa(project, verb, "--junit", str(junit), *form)
@@ -53,89 +53,83 @@ def test_tokens_and_credentials_are_never_shown_or_kept(
         assert not SECRETS.search(text)
 
 
-def test_what_cannot_be_proven_here_is_not_a_finding(deploy: Callable[..., Project]) -> None:
-    """Protects the meaning of 1: no account that matches, or a condition on the caller's network, is exit code 2."""
-    network = {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}
-    bindings = {
-        "nobody": {"trust": {"subjects": ["team-z:*"]}, "policyArns": []},
-        "later": {"trust": {"subjects": ["team-b:not-there-yet"]}, "policyArns": []},
-        "network": {"serviceAccount": {"name": "inside"}, "trust": {"conditions": network}, "policyArns": []},
+NETWORK = {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}
+BINDINGS: dict[str, Any] = {
+    "nobody": {"trust": {"subjects": ["team-z:*"]}, "policyArns": []},
+    "later": {"trust": {"subjects": ["team-b:not-there-yet"]}, "policyArns": []},
+    "network": {"serviceAccount": {"name": "inside"}, "trust": {"conditions": NETWORK}, "policyArns": []},
+    "added": {"serviceAccount": {"name": "added"}, "role": {"name": "added-role"}, "policyArns": []},
+    "named": {"serviceAccount": {"name": "visitor"}, "role": {"arn": f"arn:aws:iam::{ACCOUNT}:role/fenced"}},
+    "refused": {"serviceAccount": {"name": "stranger"}, "role": {"arn": f"arn:aws:iam::{ACCOUNT}:role/fenced-off"}},
+    "own": {"serviceAccount": {"name": "own"}, "audience": "vault", "policyArns": []},
+}
+
+
+def fenced(service_account: str) -> str:
+    """Return a trust policy with a condition on the caller's network."""
+    claims = {f"{ISSUER}:aud": AUDIENCE, f"{ISSUER}:sub": f"system:serviceaccount:default:{service_account}"}
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": PROVIDER},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": claims, **NETWORK},
     }
-    project = deploy({"bindings": bindings})
-    project.up()
-
-    assert report(project, "verify")[0] == 0
-    found = {}
-    for name in bindings:
-        code, checks = report(project, "prove", name)
-        (check,) = not_good(checks)
-        assert (code, check["check"], check["outcome"]) == (2, "assumes", "could not look")
-        found[name] = check["found"]
-    assert found["nobody"] == "no existing service account matches, so there is no proof"
-    assert found["later"] == "the service account does not exist, so there is no proof"
-    assert {name: report(project, "prove", name, "--allow-unproven")[0] for name in bindings} == {
-        "nobody": 0,
-        "later": 0,
-        "network": 2,
-    }
-    assert found["network"].startswith('AccessDenied: "Not authorized to perform sts:AssumeRoleWithWebIdentity": ')
-    assert "condition on the caller's network" in found["network"]
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def test_a_network_condition_is_seen_wherever_it_stands(cloud: Any, deploy: Callable[..., Project]) -> None:
-    """Protects the meaning of 1: added by hand, or of a role that is only named, it refuses whoever is elsewhere.
-
-    What is refused for another reason as well is still a finding.
-    """
-    iam = cloud.aws("iam")
-
-    def document(service_account: str) -> str:
-        subject = f"system:serviceaccount:default:{service_account}"
-        claims = {f"{ISSUER}:aud": "sts.amazonaws.com", f"{ISSUER}:sub": subject}
-        statement = {
-            "Effect": "Allow",
-            "Principal": {"Federated": f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"},
-            "Action": "sts:AssumeRoleWithWebIdentity",
-            "Condition": {"StringEquals": claims, "IpAddress": {"aws:SourceIp": "203.0.113.0/24"}},
-        }
-        return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-    arns = [
-        iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(service_account))["Role"]["Arn"]
-        for name, service_account in (("fenced", "visitor"), ("fenced-off", "somebody-else"))
-    ]
-    bindings = {
-        "added": {"serviceAccount": {"name": "added"}, "role": {"name": "added-role"}, "policyArns": []},
-        "named": {"serviceAccount": {"name": "visitor"}, "role": {"arn": arns[0]}},
-        "refused": {"serviceAccount": {"name": "stranger"}, "role": {"arn": arns[1]}},
-    }
-    project = deploy({"bindings": bindings})
-    project.up()
-    iam.update_assume_role_policy(RoleName="added-role", PolicyDocument=document("added"))
-    found = {name: report(project, "prove", name) for name in bindings}
-    for name in ("fenced", "fenced-off"):
+@pytest.fixture(scope="module")
+def project(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A stack of what can and cannot be proven."""
+    iam, roles = cloud.aws("iam"), {"fenced": "visitor", "fenced-off": "somebody-else"}
+    for name, service_account in roles.items():
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=fenced(service_account))
+    iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER, ClientID="vault")
+    deployed = Project(cloud, tmp_path_factory.mktemp("prove") / "project", {"bindings": BINDINGS})
+    deployed.up()
+    iam.update_assume_role_policy(RoleName="added-role", PolicyDocument=fenced("added"))
+    yield deployed
+    deployed.destroy()
+    for name in roles:
         iam.delete_role(RoleName=name)
 
-    for name, code, outcome in (
-        ("added", 2, "could not look"),
-        ("named", 2, "could not look"),
-        ("refused", 1, "finding"),
-    ):
-        (check,) = not_good(found[name][1])
-        assert (found[name][0], check["check"], check["outcome"]) == (code, "assumes", outcome)
-        assert ("condition on the caller's network" in check["found"]) is (code == 2)
+
+def not_proven(project: Project, name: str, *options: str) -> tuple[int, str, str]:
+    """Return the exit code, the outcome and what was found of the one check of a binding that is not good."""
+    code, checks = report(project, "prove", name, *options)
+    (check,) = not_good(checks)
+    assert check["check"] == "assumes"
+    return code, check["outcome"], check["found"]
 
 
-def test_an_own_audience_is_the_one_of_the_token(cloud: Any, deploy: Callable[..., Project]) -> None:
+def test_what_cannot_be_proven_here_is_not_a_finding(project: Project) -> None:
+    """Protects the meaning of 1: no account that matches, or a condition on the caller's network, is exit code 2.
+
+    The condition counts wherever it stands: added by hand, or of a role that is only named. What is refused for another
+    reason as well is still a finding.
+    """
+    missing = {
+        "nobody": "no existing service account matches, so there is no proof",
+        "later": "the service account does not exist, so there is no proof",
+    }
+    assert report(project, "verify", *missing, "network")[0] == 0
+    for name, found in missing.items():
+        assert not_proven(project, name) == (2, "could not look", found)
+        assert report(project, "prove", name, "--allow-unproven")[0] == 0
+    assert report(project, "prove", "network", "--allow-unproven")[0] == 2
+    for name in ("network", "added", "named"):
+        code, outcome, found = not_proven(project, name)
+        assert (code, outcome) == (2, "could not look")
+        assert found.startswith('AccessDenied: "Not authorized to perform sts:AssumeRoleWithWebIdentity": ')
+        assert "condition on the caller's network" in found
+    code, outcome, found = not_proven(project, "refused")
+    assert (code, outcome) == (1, "finding")
+    assert "condition on the caller's network" not in found
+
+
+def test_an_own_audience_is_the_one_of_the_token(cloud: Any, project: Project) -> None:
     """Protects `audience`: the annotation, the token, the provider's client ids and the trust policy agree."""
-    provider = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
-    iam = cloud.aws("iam")
-    iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=provider, ClientID="vault")
-    project = deploy({"bindings": {"own": {"serviceAccount": {"name": "own"}, "audience": "vault", "policyArns": []}}})
-    project.up()
-    proven = report(project, "prove")
-    iam.remove_client_id_from_open_id_connect_provider(OpenIDConnectProviderArn=provider, ClientID="vault")
-
-    assert (proven[0], not_good(proven[1])) == (0, [])
-    code, checks = report(project, "verify")
+    code, checks = report(project, "prove", "own")
+    assert (code, not_good(checks)) == (0, [])
+    cloud.aws("iam").remove_client_id_from_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER, ClientID="vault")
+    code, checks = report(project, "verify", "own")
     assert (code, [check["expected"] for check in not_good(checks)]) == (1, ["vault in the client ID list"])

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.sandbox.project import ROOT, STACK, Project
+from tests.sandbox.project import STACK, Project
 from tests.workflows import BASH, GH, own_action, workflow, write_programs, write_record
 
 EXPRESSION = re.compile(r"\$\{\{ *(.+?) *\}\}")
@@ -47,7 +47,9 @@ class Repository:
         self.programs = folder / "programs"
         write_programs(self.programs, {"gh": GH, "aws": "exit 0"})
         # What the action `install` creates.
-        (project.folder / ".venv").symlink_to(ROOT / ".venv")
+        installed = project.folder / ".venv" / "bin"
+        installed.mkdir(parents=True)
+        (installed / "irsa").symlink_to(project.cloud.sandbox.programs / "irsa")
         self.checked_out = {*project.folder.iterdir()}
 
     @property

@@ -1,0 +1,148 @@
+"""Stacks of the tests of conflicts: what `irsa check --live` says of each, and what the engine refuses."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import yaml
+
+from sandbox.layout import OTHER_AWS_ACCOUNT
+from tests.output_schemas import check_output
+from tests.sandbox.irsa_command import ACCOUNT, irsa
+from tests.sandbox.project import STACK, Project
+
+Settings = dict[str, Any]
+MY_POLICY = {"file": "policies/my-policy.json"}
+# The cluster's API is not asked.
+WITHOUT_PODS = {"trust": {"subjects": ["team-a:worker"]}}
+GREEN, DEAD = "green.kubeconfig", "dead.kubeconfig"
+MY_CLUSTER = {"name": "my-cluster"}
+OF_GREEN = {"name": "my-other-cluster", "region": "us-east-1"}
+DATA = {"assumeRoleArn": f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/deployer"}
+NO_KEYS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+
+
+def annotated(name: str, **settings: Any) -> Settings:
+    """A binding with a service account of that name."""
+    return {"serviceAccount": {"name": name, **settings}}
+
+
+def roles_only(name: str, **settings: Any) -> Settings:
+    """A binding with a named role, and no service account."""
+    return {"role": {"name": name, **settings}, "trust": {"subjects": ["team-a:worker"]}}
+
+
+def with_policy(name: str, **settings: Any) -> Settings:
+    return {**roles_only(name), "policy": {"name": name, **MY_POLICY, **settings}}
+
+
+def long_document(statements: int) -> Settings:
+    buckets = [f"arn:aws:s3:::a-bucket-with-a-rather-long-name-{index:04}/*" for index in range(statements)]
+    listed = [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": bucket} for bucket in buckets]
+    return {"Version": "2012-10-17", "Statement": listed}
+
+
+def aws_accounts(cloud: Any) -> dict[str, Any]:
+    """Return a client of IAM for each AWS account, by its number."""
+    role = f"arn:aws:iam::{OTHER_AWS_ACCOUNT}:role/administrator"
+    session = cloud.aws("sts").assume_role(RoleArn=role, RoleSessionName="test")
+    return {ACCOUNT: cloud.aws("iam"), OTHER_AWS_ACCOUNT: cloud.aws("iam", session["Credentials"])}
+
+
+class StackCase(NamedTuple):
+    """A stack that meets something as a whole.
+
+    Attributes:
+        name: Name of the case, and of the role and the service account of its binding.
+        kind: The rule that `irsa check --live` reports.
+        cluster: The settings of its one cluster, with the kubeconfig that the test wrote in place of DEAD.
+        others: Other settings of the stack, without `irsa:`.
+        providers: Settings of the providers.
+        variables: Environment variables.
+    """
+
+    name: str
+    kind: str
+    cluster: Mapping[str, Any] = MappingProxyType(MY_CLUSTER)
+    others: Mapping[str, Any] = MappingProxyType({})
+    providers: Mapping[str, Any] = MappingProxyType({})
+    variables: Mapping[str, str] = MappingProxyType({})
+
+
+def reported(project: Project, **variables: str) -> list[tuple[str, str]]:
+    """Return the rule and the path of each mistake of `irsa check --live`."""
+    answer = irsa(project, "check", "--live", "--json", f"Pulumi.{STACK}.yaml", **variables)
+    assert answer.stdout, answer.stderr
+    (file,) = check_output("check", answer.stdout)["files"]
+    mistakes = [(mistake["rule"], mistake.get("path", "")) for mistake in file["mistakes"]]
+    assert bool(mistakes) == (answer.returncode == 1), answer.stdout
+    return mistakes
+
+
+def found_by_binding(project: Project) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for rule, path in reported(project):
+        found.setdefault(path.removeprefix("irsa:bindings.").split(".")[0], set()).add(rule)
+    return found
+
+
+def refused_by_binding(project: Project, keys: list[str]) -> dict[str, list[str]]:
+    """Deploy as far as it goes, and return what the engine says of each binding that it could not deploy."""
+    answer = project.run("up", "--yes", "--skip-preview", "--continue-on-error", "--json")
+    events = [json.loads(line) for line in answer.stdout.splitlines() if line.startswith("{")]
+    errors = [
+        event["diagnosticEvent"] for event in events if event.get("diagnosticEvent", {}).get("severity") == "error"
+    ]
+    refused: dict[str, list[str]] = {}
+    for error in errors:
+        # Every error of a resource is of one binding; the last one is the update's own.
+        if error.get("urn"):
+            refused.setdefault(key_of(error["urn"], keys), []).append(" ".join(error["message"].split()))
+    assert bool(refused) == (answer.returncode != 0), [error["message"] for error in errors]
+    return refused
+
+
+def key_of(urn: str, keys: list[str]) -> str:
+    """Return the case of a resource: one part of its logical name."""
+    name = urn.rsplit("::", 1)[-1].lower()
+    parts = {part for text in (name, re.sub(r"-\d+\b", "", name)) for part in re.split(r"[/@:]", text)}
+    (key,) = parts.intersection(keys)
+    return key
+
+
+def checked_and_deployed(case: StackCase, cloud: Any, green: str, folder: Path) -> tuple[set[str], int, str]:
+    """Return the rules that the check reports, and then the exit code and the output of `pulumi up`."""
+    binding = {"serviceAccount": {"name": case.name, "createNamespace": True}, "role": {"name": case.name}}
+    settings = {"cluster": dict(case.cluster), "bindings": {case.name: binding}, **case.others}
+    with deployed(cloud, folder / "project", settings, case.providers) as project:
+        (project.folder / DEAD).write_text(unanswered(Path(green)))
+        project.variables |= case.variables
+        found = {rule for rule, _ in reported(project)}
+        answer = project.run("up", "--yes", "--skip-preview")
+    return found, answer.returncode, answer.stdout + answer.stderr
+
+
+def unanswered(kubeconfig: Path) -> str:
+    """Return a kubeconfig whose server does not answer."""
+    config = json.loads(kubeconfig.read_text())
+    config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
+    return json.dumps(config)
+
+
+@contextmanager
+def deployed(
+    cloud: Any, folder: Path, settings: Settings, providers: Mapping[str, Any] = MappingProxyType({})
+) -> Iterator[Project]:
+    """A stack of its own; what it deployed is destroyed afterwards."""
+    project = Project(cloud, folder, settings)
+    file = folder / f"Pulumi.{STACK}.yaml"
+    content = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump({**content, "config": {**content["config"], **providers}}, sort_keys=False))
+    try:
+        yield project
+    finally:
+        project.clean_up()
