@@ -3,14 +3,16 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 # Each worker has a sandbox of its own, which mostly waits.
 WORKERS := 3
+# The tests that need neither the engine nor the sandbox.
+UNIT := tests/unit tests/component tests/program tests/fuzz
 .DEFAULT_GOAL := help
-.PHONY: bench bench-real clean clean-cache destroy down environment faults fuzz generate help lint preview requirements second-cluster showcase test test-official unit up
+.PHONY: bench bench-real clean clean-cache destroy down environment faults fuzz generate help lint preview requirements second-cluster showcase test test-all test-official unit up
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 # What needs the sandbox's programs has them built beside the environment, the first time.
-up preview destroy second-cluster showcase test test-official: PARTS := parts
+up preview destroy second-cluster showcase test test-all test-official: PARTS := parts
 
 environment:
 	@command -v python3 >/dev/null || { echo "Python 3.11 or newer is needed: https://www.python.org/downloads, or your system's package python3" >&2; exit 1; }
@@ -35,7 +37,7 @@ down: ## stop the servers; what was deployed is kept for the next `make up`
 	@if [ -d .sandbox ]; then $(MAKE) --no-print-directory environment && $(PYTHON) -m sandbox down; fi
 
 clean: down ## stop the servers and remove everything that `make up` and `make test` created here
-	@rm -rf .sandbox .venv tests/editor/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .sandbox .venv tests/all/editor/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-cache: environment ## remove the built programs that all clones of this user share
@@ -51,7 +53,7 @@ lint: environment ## check style, workflows and types
 	@for example in examples/*/__main__.py; do $(PYTHON) -m mypy "$$example" || exit 1; done
 
 unit: environment ## run the tests that need neither the engine nor the sandbox, in a minute and a half
-	@$(PYTHON) -m pytest -q -n auto --dist worksteal tests/unit tests/component tests/program tests/fuzz
+	@$(PYTHON) -m pytest -q -n auto --dist worksteal $(UNIT)
 
 fuzz: environment ## try 10,000 damaged stack files and 2,000 hostile live states: ten minutes at most; SEED= repeats a run
 	@FUZZ=all SEED=$${SEED:-$$(date +%s)} $(PYTHON) -m pytest -q -n auto --timeout=600 --session-timeout=600 tests/fuzz
@@ -59,12 +61,15 @@ fuzz: environment ## try 10,000 damaged stack files and 2,000 hostile live state
 faults: environment ## kill the engine 50 times, and let AWS and Kubernetes fail: 30 minutes at most; KILLS= and SEED= change it
 	@$(PYTHON) -m sandbox programs
 	@seed=$${SEED:-$$(date +%s)}; echo "SEED=$$seed"; \
-	  FAULTS=all SEED=$$seed KILLS=$${KILLS:-50} $(PYTHON) -m pytest -q -n $(WORKERS) --timeout=1500 --session-timeout=1800 tests/faults
+	  FAULTS=all SEED=$$seed KILLS=$${KILLS:-50} $(PYTHON) -m pytest -q -n $(WORKERS) --timeout=1500 --session-timeout=1800 tests/all/faults
 
-test: lint ## lint and run all tests, those with the real engine too
+test: lint ## lint, and run the tests that protect users, those with the real engine too: in ten minutes on two cores
 	@$(PYTHON) -m sandbox programs
-	@$(PYTHON) -m tests.page.browser
-	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile $(UNIT) tests/sandbox
+
+test-all: test ## what `make test` does, then all other tests: in twenty minutes
+	@$(PYTHON) -m tests.all.page.browser
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile tests/all
 
 test-official: environment ## build the official Kubernetes plugin and YAML host, and run the sandbox's tests with them
 	@OFFICIAL=built $(PYTHON) -m sandbox programs

@@ -11,8 +11,8 @@ from playwright.sync_api import Browser
 from bench.harness import in_turn, report, seconds
 from bench.results import Figure
 from irsa_cli.inventory.page import page
-from tests.page.browser import chromium
-from tests.page.inventories import inventory
+from tests.all.page.browser import chromium
+from tests.all.page.inventories import inventory
 
 TITLE = "The page of the inventory"
 DESCRIPTION = """\

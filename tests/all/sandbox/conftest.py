@@ -3,9 +3,6 @@
 import os
 
 from sandbox.versions import official_parts
-from tests.sandbox.conftest import pytest_pyfunc_call
-
-__all__ = ["pytest_pyfunc_call"]
 
 # No Kubernetes plugin runs in these: they say nothing of the official one.
 WITHOUT_PLUGIN = (

@@ -12,8 +12,8 @@ import pytest
 
 from irsa_cli.inventory import findings
 from irsa_cli.inventory.page import FAMILIES, KINDS, page
-from tests.page.inventories import inventory
-from tests.page.parsed import Parsed, parsed
+from tests.all.page.inventories import inventory
+from tests.all.page.parsed import Parsed, parsed
 
 WRITTEN = datetime(2026, 11, 26, 0, 19, tzinfo=UTC)
 # What would end the element, start a comment in it, or hide what follows.

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irsa_cli.inventory.page import embedded, page
-from tests.page.inventories import inventory
-from tests.page.parsed import parsed
+from tests.all.page.inventories import inventory
+from tests.all.page.parsed import parsed
 from tests.unit.irsa_cli.inventory.test_page import with_text
 
 WRITTEN = datetime(2026, 11, 26, 0, 19, tzinfo=UTC)

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.faults.toxiproxy import Link, Network
+from tests.all.faults.toxiproxy import Link, Network
 from tests.sandbox.conftest import Cloud
 from tests.sandbox.failing_api import Failure, Question, failing_aws, failing_kubernetes
 

@@ -6,10 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.faults.toxiproxy import Network, running_network
-from tests.sandbox.conftest import cloud, deploy
-
-__all__ = ["cloud", "deploy", "network"]
+from tests.all.faults.toxiproxy import Network, running_network
 
 SHARDS = 4
 

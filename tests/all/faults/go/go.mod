@@ -1,4 +1,4 @@
-module irsa/tests/faults/go
+module irsa/tests/all/faults/go
 
 go 1.26.0
 

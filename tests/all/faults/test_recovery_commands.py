@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from sandbox.layout import write_atomically
-from tests.faults.interruption import OIDC_PROVIDER, PATCH, ROLE
-from tests.faults.recovery import ANSWERS, EDITED, RECORD, page_command
+from tests.all.faults.interruption import OIDC_PROVIDER, PATCH, ROLE
+from tests.all.faults.recovery import ANSWERS, EDITED, RECORD, page_command
 
 STEPS = ["pulumi stack import", "pulumi refresh --stack", "pulumi up --stack", "irsa verify --stack"]
 STATE, CALLS, REFUSED = "state-of-the-stack.json", "calls", "refused"

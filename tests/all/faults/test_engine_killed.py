@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from config import live_rules
-from tests.faults.conftest import Amount, amounts
-from tests.faults.held import kill_while_held
-from tests.faults.interruption import Interrupted, after, interrupt
-from tests.faults.inventory import existing, recorded
-from tests.faults.recovery import recover, remove_empty_attributes
-from tests.faults.toxiproxy import Network
+from tests.all.faults.conftest import Amount, amounts
+from tests.all.faults.held import kill_while_held
+from tests.all.faults.interruption import Interrupted, after, interrupt
+from tests.all.faults.inventory import existing, recorded
+from tests.all.faults.recovery import recover, remove_empty_attributes
+from tests.all.faults.toxiproxy import Network
 from tests.sandbox.irsa_command import irsa, report
 from tests.sandbox.project import STACK, Project
 

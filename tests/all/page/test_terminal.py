@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.page.terminal import picture, printed
+from tests.all.page.terminal import picture, printed
 
 
 def test_a_command_is_run_on_a_terminal_and_drawn(tmp_path: Path) -> None:

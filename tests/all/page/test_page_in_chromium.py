@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect
 
 from irsa_cli.inventory.page import KINDS, page
-from tests.page.browser import chromium
-from tests.page.inventories import inventory
+from tests.all.page.browser import chromium
+from tests.all.page.inventories import inventory
 from tests.unit.irsa_cli.inventory.test_page import DANGERS, with_text
 
 WRITTEN = datetime(2026, 11, 26, 0, 19, tzinfo=UTC)

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from config import live_rules
-from tests.faults.faulty_cloud import BROKEN, THROTTLED, UNAVAILABLE, FaultyCloud
-from tests.faults.toxiproxy import Link, Network
+from tests.all.faults.faulty_cloud import BROKEN, THROTTLED, UNAVAILABLE, FaultyCloud
+from tests.all.faults.toxiproxy import Link, Network
 from tests.sandbox.conftest import Cloud
 from tests.sandbox.irsa_command import ROLE_ARN, irsa
 from tests.sandbox.project import STACK, Project

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from tests.faults.interruption import PATCH, Interrupted
+from tests.all.faults.interruption import PATCH, Interrupted
 from tests.sandbox.irsa_command import ACCOUNT, aws_iam
 from tests.sandbox.project import ROOT, STACK, Stack
 

@@ -13,7 +13,7 @@ import pytest
 from sandbox.toolchains import with_node
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
+ROOT = HERE.parents[2]
 SERVER = HERE / "node_modules" / "yaml-language-server" / "bin" / "yaml-language-server"
 # The first test installs the server.
 pytestmark = pytest.mark.timeout(300)

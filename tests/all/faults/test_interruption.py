@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from sandbox.layout import write_atomically
-from tests.faults import interruption
-from tests.faults.interruption import interrupt
+from tests.all.faults import interruption
+from tests.all.faults.interruption import interrupt
 
 ENGINE = """#!/bin/sh
 sleep 300 &

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
-from tests.faults.held import kill_while_held
-from tests.faults.interruption import OIDC_PROVIDER, PATCH, ROLE, deployment
-from tests.faults.inventory import existing, recorded
-from tests.faults.recovery import (
+from tests.all.faults.held import kill_while_held
+from tests.all.faults.interruption import OIDC_PROVIDER, PATCH, ROLE, deployment
+from tests.all.faults.inventory import existing, recorded
+from tests.all.faults.recovery import (
     RECORD,
     created,
     go_on,

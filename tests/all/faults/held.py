@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.faults.interruption import Interrupted, interrupt
+from tests.all.faults.interruption import Interrupted, interrupt
 from tests.sandbox.failing_api import Answer, Question, failing_api
 from tests.sandbox.project import Project
 

@@ -1,8 +1,8 @@
 """Take a picture of what a command prints on a terminal of 80 columns.
 
-    python -m tests.page.terminal explain.png irsa explain team-a/app my-role
+    python -m tests.all.page.terminal explain.png irsa explain team-a/app my-role
 
-Chromium draws it: tests/page/browser.py. Needs a Unix terminal device (pty).
+Chromium draws it: tests/all/page/browser.py. Needs a Unix terminal device (pty).
 """
 
 import os
@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from tests.page.browser import chromium
+from tests.all.page.browser import chromium
 
 COLUMNS = 80
 

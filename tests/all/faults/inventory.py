@@ -6,7 +6,7 @@ from typing import Any
 from lightkube.resources.core_v1 import Namespace, ServiceAccount
 
 from irsa.rules.annotations import ROLE_ARN
-from tests.faults.interruption import NAMESPACE, OIDC_PROVIDER, PATCH, POLICY, ROLE, SERVICE_ACCOUNT, deployment
+from tests.all.faults.interruption import NAMESPACE, OIDC_PROVIDER, PATCH, POLICY, ROLE, SERVICE_ACCOUNT, deployment
 from tests.sandbox.project import Stack
 
 Thing = tuple[str, ...]
