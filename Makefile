@@ -6,7 +6,7 @@ WORKERS := 3
 # The tests that need neither the engine nor the sandbox.
 UNIT := tests/unit tests/component tests/program tests/fuzz
 .DEFAULT_GOAL := help
-.PHONY: bench bench-real clean clean-cache destroy down environment faults fuzz generate help lint preview requirements second-cluster showcase test test-all test-official unit up
+.PHONY: bench bench-real chromium clean clean-cache destroy down environment faults fuzz generate help lint preview requirements second-cluster showcase test test-all test-official unit up
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -67,9 +67,12 @@ test: lint ## lint, and run the tests that protect users, those with the real en
 	@$(PYTHON) -m sandbox programs
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile $(UNIT) tests/sandbox
 
-test-all: test ## what `make test` does, then all other tests: in twenty minutes
-	@$(PYTHON) -m tests.all.page.browser
+test-all: environment chromium test ## what `make test` does, then all other tests: in twenty minutes
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile tests/all
+
+# What only a package of the system brings is asked for before anything takes long.
+chromium: environment
+	@$(PYTHON) -m tests.all.page.browser
 
 test-official: environment ## build the official Kubernetes plugin and YAML host, and run the sandbox's tests with them
 	@OFFICIAL=built $(PYTHON) -m sandbox programs

@@ -113,7 +113,7 @@ def _download_ahead(
 def _surroundings(module: str, environment: Mapping[str, str]) -> dict[str, Any]:
     """Return where and how Go runs: no C compiler is needed, and the caller's Go settings change nothing."""
     fixed = {**LOCAL, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off", "GO111MODULE": "on"}
-    # The compiler frees no memory below the limit: that takes a quarter of the time, and is needed by few packages.
+    # A compiler collects no garbage below the limit, which took a quarter of its time; few of them get as far.
     quick = {"GOGC": "off", "GOMEMLIMIT": "512MiB"}
     quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
     return {**quiet, "cwd": MODULES / module, "env": {**environment, **fixed, **quick}}

@@ -17,8 +17,8 @@ from sandbox.virtual_environment import TOOLS, UV, package_index
 
 VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 NODE_FROM = (20, 0, 0)
-# Another Go is never downloaded by Go itself: its proxy may not have it.
-LOCAL = {"GOTOOLCHAIN": "local"}
+# Another Go is never downloaded by Go itself, whose proxy may not have it; and none has the library of another.
+LOCAL = {"GOTOOLCHAIN": "local", "GOROOT": ""}
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _folder(
 ) -> Path:
     """Return the folder of a toolchain's programs."""
     path = environment.get("PATH", os.defpath)
-    for folder in map(Path, filter(None, path.split(os.pathsep))):
+    for folder in map(Path.absolute, map(Path, filter(None, path.split(os.pathsep)))):
         if all(shutil.which(name, path=str(folder)) for name in tool.programs):
             version = program_version(folder / tool.programs[0], tool.version_command)
             if version is not None and version >= oldest:
@@ -121,7 +121,7 @@ def _installed(
 def _install(tool: Toolchain, wanted: str, folder: Path) -> None:
     command = [str(UV), "pip", "install", "--quiet", "--require-hashes", "--requirement", str(tool.requirement)]
     done = subprocess.run(
-        [*command, "--target", str(folder)],
+        [*command, "--python", sys.executable, "--target", str(folder)],
         env=package_index(),
         stdin=subprocess.DEVNULL,
         capture_output=True,

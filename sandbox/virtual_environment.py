@@ -36,7 +36,15 @@ CONTENT = (
 FIRST = ("filelock", "rich")
 OWN = ("-e", "./components", "-e", "./cli", "-e", ".")
 # What pip is configured with, in the words of uv, which does not read pip's files.
-OF_PIP = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "cert": "SSL_CERT_FILE"}
+OF_PIP = {
+    "cert": "SSL_CERT_FILE",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "index-url": "UV_DEFAULT_INDEX",
+    "no-index": "UV_OFFLINE",
+    "proxy": "ALL_PROXY",
+    "trusted-host": "UV_INSECURE_HOST",
+}
 NOT_INSTALLED = (
     "The requirements could not be installed; the reason is above. They come from the index that pip is set to "
     "(`pip config set global.index-url URL`), by the proxy in HTTPS_PROXY. Then run the same command again."
@@ -58,10 +66,12 @@ def main() -> int:
     if stamped() == wanted and answers("pass"):
         return 0
     started = time.monotonic()
-    if not answers(f"import sys, pip; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"):
+    # Of what was interrupted, uv would take for installed what is there in part.
+    if not STAMP.exists() or not answers(f"import sys, pip; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"):
         say(f"creating .venv with Python {version}")
         shutil.rmtree(str(FOLDER), ignore_errors=True)
-        code, output = run(sys.executable, "-m", "venv", str(FOLDER))
+        # The Python of a shell that has activated .venv is the one that is removed.
+        code, output = run(getattr(sys, "_base_executable", sys.executable), "-m", "venv", str(FOLDER))
         if code:
             return complain(
                 f"{output.strip()}\npython3 -m venv failed: on Debian and Ubuntu install it with `apt-get install "
@@ -72,6 +82,8 @@ def main() -> int:
 
 def install(wanted: str, started: float) -> int:
     say("installing the requirements")
+    if STAMP.exists():
+        STAMP.unlink()
     pip = (str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input")
     uv = (str(UV), "pip", "install", "--quiet", "--python", str(PYTHON))
     os.environ.update(package_index())
@@ -124,8 +136,10 @@ def package_index() -> "dict[str, str]":
         key, _, value = line.partition("=")
         name = OF_PIP.get(key.rpartition(".")[2])
         if name:
-            found.setdefault(name, " ".join(ast.literal_eval(value).split()))
-    return {**found, **os.environ}
+            separator = "," if name == "UV_FIND_LINKS" else " "
+            found.setdefault(name, separator.join(ast.literal_eval(value).split()))
+    # pip takes the best version of all indexes, and what is installed is pinned by hash.
+    return {"UV_INDEX_STRATEGY": "unsafe-best-match", **found, **os.environ}
 
 
 def digest() -> str:

@@ -32,12 +32,13 @@ class Progress:
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
-            self._say(f"FAILED {report.nodeid}: {report.longreprtext.strip().splitlines()[-1]}")
+            last = "".join(report.longreprtext.strip().splitlines()[-1:])
+            self._say(f"FAILED {report.nodeid}: {last}")
 
     def _end(self) -> None:
         capture: Any = self._config.pluginmanager.get_plugin("capturemanager")
         capture.suspend_global_capture()
-        self._say(f"ended after {self._limit + GRACE_SECONDS:g} s; these tests had not:", *sorted(self._running))
+        self._say(f"ended after {self._limit + GRACE_SECONDS:g} s; these tests had not:", *sorted(self._running.copy()))
         os._exit(1)
 
     def _say(self, *lines: str) -> None:

@@ -339,7 +339,7 @@ def test_role_only_gives_the_helm_values(deployed: Deployed) -> None:
     annotations = {ROLE_ARN: f"arn:aws:iam::{ACCOUNT}:role/helm-role"}
     values = deployed.stack.outputs()["helmValues"]
     assert values["helm"] == {"serviceAccount": {"create": True, "annotations": annotations}}
-    assert "ServiceAccount" not in {kind for _, kind in deployed.happened("helm")}
+    assert not [name for name in deployed.stack.resources("ServiceAccount") if name.startswith("team-a/")]
 
 
 def test_a_namespace_is_created_once(deployed: Deployed) -> None:
@@ -427,6 +427,7 @@ def test_every_setting_of_a_role_and_the_defaults(deploy: Callable[..., Project]
     assert outputs["app"]["namespace"] == "team-a"
     assert outputs["prefix"]["roleArn"].startswith(f"arn:aws:iam::{ACCOUNT}:role/irsa/prefixed-")
     assert outputs["x" * 60]["roleArn"].startswith(f"arn:aws:iam::{ACCOUNT}:role/irsa/xxxx")
+    assert stack.up() == {}
     # Somebody else's policy does not keep the role from going.
     iam.attach_role_policy(RoleName="settings-role", PolicyArn=SEVERAL[1])
     stack.destroy()

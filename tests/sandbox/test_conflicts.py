@@ -362,7 +362,7 @@ CONFLICTS = (
     ),
 )
 
-# Deployed in another stack: the attachment of a policy that failed ends the deployment of what is not under way yet.
+# Deployed one after the other: the attachment of a policy that failed ends the deployment of what is not under way.
 CONFLICTS_OF_POLICIES = (
     Case("policy-taken", "policy-exists", with_policy("policy-taken"), policy("policy-taken")),
     Case("policy-in-capitals", "policy-exists", with_policy("policy-in-capitals"), policy("POLICY-IN-CAPITALS")),
@@ -676,7 +676,9 @@ def outcome(cloud: Any, green: str, live: Live, tmp_path_factory: pytest.TempPat
                 case.prepare(live)
             project.set(settings({case.name: case.binding for case in cases}))
             whole.found.update(found_by_binding(project))
-            whole.refused.update(refused_by_binding(project, [case.name for case in cases]))
+            for together in [[case] for case in cases] if cases is CONFLICTS_OF_POLICIES else [cases]:
+                project.set(settings({case.name: case.binding for case in together}))
+                whole.refused.update(refused_by_binding(project, [case.name for case in together]))
     live.clusters["blue"].patch(Namespace, "ending", {"metadata": {"finalizers": None}})
     return whole
 

@@ -81,6 +81,19 @@ def test_credentials_of_another_account_at_the_first_resource(project: Project) 
     refused(project, "are of AWS account 111122223333", "aws:forbiddenAccountIds", verb="up")
 
 
+def test_a_region_without_the_cluster(project: Project) -> None:
+    """Protects from a search in the wrong region: it is named, and so is the AWS account."""
+    given(project, config={"aws:region": "eu-central-1"})
+
+    refused(
+        project,
+        "there is no EKS cluster 'my-cluster' in AWS account 111122223333, region eu-central-1",
+        "aws eks list-clusters --region eu-central-1",
+        "Pulumi.test.yaml:",
+        "irsa:cluster.name",
+    )
+
+
 @pytest.mark.parametrize("verb", ["preview", "up"])
 def test_no_credentials(project: Project, verb: str) -> None:
     """Protects the first run on a new machine: what is missing, for which region, and how to check it."""

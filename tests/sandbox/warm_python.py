@@ -143,13 +143,19 @@ def run_for(client: socket.socket) -> None:
 def received(client: socket.socket) -> tuple[dict[str, Any], list[int]]:
     """Return the client's request, and its open files."""
     header, ancillary, _, _ = client.recvmsg(LENGTH.size, socket.CMSG_SPACE(1024))
+    if len(header) < LENGTH.size:
+        os._exit(0)
     files = array.array("i")
     for _, _, data in ancillary:
         files.frombytes(data)
     (length,) = LENGTH.unpack(header)
     content = b""
     while len(content) < length:
-        content += client.recv(length - len(content))
+        part = client.recv(length - len(content))
+        if not part:
+            # The client was killed.
+            os._exit(0)
+        content += part
     return json.loads(content), list(files)
 
 

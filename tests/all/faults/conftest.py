@@ -32,7 +32,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave to `make faults` what takes too long for `make test`."""
+    """Leave to `make faults` what takes too long for `make test-all`."""
     if os.environ.get("FAULTS") != "all":
         items[:] = [item for item in items if not item.get_closest_marker("long")]
 

@@ -127,7 +127,7 @@ class Case(NamedTuple):
     Attributes:
         lead: Returns the variables that lead through it.
         exact: Whether the answer must be the one without a fault.
-        short: Whether it is part of `make test`.
+        short: Whether it is part of `make test-all`.
     """
 
     lead: Callable[[FaultyCloud], dict[str, str]]

@@ -8,6 +8,7 @@ from sandbox.versions import official_parts
 WITHOUT_PLUGIN = (
     "test_generated_sdks.py",
     "test_install.py",
+    "test_inventory_by_sts.py",
     "test_plugin_aws.py",
     "test_sandbox_language_host.py",
     "test_sandbox_recovery.py",

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import grpc  # type: ignore[import-untyped]
@@ -15,12 +14,10 @@ import pytest
 from pulumi.runtime.proto import language_pb2, plugin_pb2
 
 from sandbox import language_host
-from sandbox.engine import prepare_engine
 from sandbox.layout import CHECKOUT
 from sandbox.versions import SDK_GENERATOR
-from tests.sandbox.conftest import Cloud, start_by
-from tests.sandbox.project import Project, Stack
-from tests.sandbox.warm_python import launcher
+from tests.sandbox.conftest import Cloud
+from tests.sandbox.project import Stack
 
 # A build backend without dependencies: a package that installs without any registry.
 BACKEND = """
@@ -78,25 +75,6 @@ def test_a_program_runs_in_its_folder_with_its_own_modules(project: Stack) -> No
         "name": "__main__",
     }
     assert "warning" not in (answer.stdout + answer.stderr).lower()
-
-
-@pytest.fixture
-def cold(cloud: Cloud) -> Iterator[None]:
-    """Have the host and the plugins started as `make up` has them."""
-    prepare_engine(cloud.sandbox, cloud.environment(), cloud.progress)
-    yield
-    start_by(launcher(cloud.virtualenv), cloud.sandbox)
-
-
-@pytest.mark.usefixtures("cold")
-def test_host_and_plugins_start_in_a_new_python(cloud: Cloud, tmp_path: Path) -> None:
-    """Protects `make up`: in all other tests what they import is there already (tests/sandbox/warm_python.py)."""
-    project = Project(cloud, tmp_path, {"bindings": {"cold": {"serviceAccount": {"name": "cold"}, "policyArns": []}}})
-    settings = tmp_path / "Pulumi.yaml"
-    settings.write_text(settings.read_text().replace(str(cloud.virtualenv), sys.prefix))
-    # The stack, the component, a role and a service account; the stand-ins' providers are not counted.
-    assert project.up() == {"create": 4}
-    project.destroy()
 
 
 def test_preview_and_update_do_not_share_modules(project: Stack) -> None:

