@@ -44,10 +44,13 @@ def current_event_loop() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def jq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Put `jq` on PATH, which the pages and the workflows call: that of the environment, whatever is installed."""
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Put `jq` on PATH, which the pages and the workflows call: that of the environment, whatever is installed.
+
+    They also call bash, grep and others, which the system has where it has its own programs.
+    """
     folder = tmp_path_factory.mktemp("programs")
     write_programs(folder, {"jq": JQ})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", str(folder), prepend=os.pathsep)
+        patch.setenv("PATH", os.pathsep.join([str(folder), os.environ.get("PATH", ""), os.defpath]))
         yield
