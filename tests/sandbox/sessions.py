@@ -1,6 +1,5 @@
 """Who gets a session of which role, by asking STS for every pair with real tokens."""
 
-import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
@@ -32,22 +31,15 @@ def all_service_accounts(client: Any) -> list[str]:
 
 def tokens(cloud: Any, service_accounts: Iterable[str], audiences: Sequence[str]) -> list[Token]:
     """Return one token of each service account for each audience, by TokenRequest."""
-    # Threads that shared one client ended Python in its TLS, where the machine was busy.
-    own = threading.local()
-
-    def connect() -> None:
-        own.client = cloud.kubernetes()
-
-    def token(pair: tuple[str, str]) -> Token:
-        service_account, audience = pair
+    # One after the other: lightkube's models are not thread-safe (cli/irsa_cli/live/kubernetes.py).
+    client, found = cloud.kubernetes(), []
+    for service_account, audience in product(service_accounts, audiences):
         namespace, name = service_account.split("/")
         spec = TokenRequestSpec(audiences=[audience], expirationSeconds=3600)
         request = ServiceAccountToken(metadata=ObjectMeta(name=name, namespace=namespace), spec=spec)
-        answer = own.client.create(request, name, namespace=namespace)
-        return Token(service_account, audience, answer.status.token)
-
-    with ThreadPoolExecutor(AT_ONCE, initializer=connect) as pool:
-        return list(pool.map(token, product(service_accounts, audiences)))
+        answer = client.create(request, name, namespace=namespace)
+        found.append(Token(service_account, audience, answer.status.token))
+    return found
 
 
 def admitted(cloud: Any, of: Iterable[Token], role_arns: Iterable[str]) -> set[tuple[str, str, str]]:

@@ -2,8 +2,7 @@
 
 Requests are plain JSON: lightkube reads the kubeconfig, but its models are not thread-safe. The first
 use of one by two threads at once ends the process (seen: lightkube 1.0.1 with msgspec, in decode_object).
-So did the TLS handshakes of eight threads on one HTTP client (seen: Python 3.11.7 with OpenSSL 3.0.19), which is why
-no two threads use one at a time.
+No two threads use one HTTP client at a time either: others were in its TLS handshake when that was seen.
 """
 
 import base64
