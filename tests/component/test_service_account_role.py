@@ -74,13 +74,29 @@ def test_the_callers_options_stay_with_the_component(deploy: Any) -> None:
         assert not child.request.deleteBeforeReplace
 
 
-def test_the_account_waits_for_every_permission(deploy: Any) -> None:
-    """Protects Pods: none starts with a role that can do nothing yet."""
-    deployed = deploy({**PAGE, "policy_arns": {"a": "arn:aws:iam::aws:policy/A"}, "inline_policies": {"i": DOCUMENT}})
-    permissions = {r.urn for r in deployed.registrations if r.type in (ATTACHMENT, INLINE)}
+@pytest.mark.parametrize(("create", "kind"), [(True, ACCOUNT), (False, PATCH)])
+def test_the_account_waits_for_every_permission(deploy: Any, create: bool, kind: str) -> None:
+    """Protects Pods: none starts with a role that can do nothing yet, whoever made the service account."""
+    permissions = {"policy_arns": {"a": "arn:aws:iam::aws:policy/A"}, "inline_policies": {"i": DOCUMENT}}
+    deployed = deploy({**PAGE, **permissions, "service_account": {"name": "app", "create": create}})
+    attached = {r.urn for r in deployed.registrations if r.type in (ATTACHMENT, INLINE)}
 
-    assert len(permissions) == 3
-    assert permissions <= set(deployed.one(ACCOUNT).dependencies)
+    assert len(attached) == 3
+    assert attached <= set(deployed.one(kind).dependencies)
+
+
+def test_a_policy_is_adopted_under_its_own_path(deploy: Any) -> None:
+    """Protects an adoption where the paths differ: an attachment's ID is its role's name and the policy's ARN.
+
+    https://www.pulumi.com/registry/packages/aws/api-docs/iam/rolepolicyattachment/#import
+    """
+    policy = {**PAGE["policy"], "path": "/of-policies/"}
+    adopted = ["policy", "attachments", "role"]
+    deployed = deploy({**PAGE, "path": "/of-roles/", "policy": policy, "import_existing": adopted})
+    arn = f"arn:aws:iam::111122223333:policy/of-policies/{policy['name']}"
+
+    assert deployed.one(POLICY).request.importId == arn
+    assert deployed.one(ATTACHMENT).request.importId == f"my-role/{arn}"
 
 
 def test_the_role_waits_for_its_policies(deploy: Any) -> None:

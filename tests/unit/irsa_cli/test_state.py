@@ -1,5 +1,6 @@
 """What a stack's state declares."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,17 @@ def test_a_binding_of_several_clusters_is_one() -> None:
         ("green", "web/app in green"),
     ]
     assert dict(declared.cluster_keys) == {"blue": "blue", "green": "green"}
+
+
+def test_a_binding_is_as_fresh_as_its_latest_change() -> None:
+    """Protects an `up` that updates: IAM may not show yet what was changed, however old the role is.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
+    """
+    times = {"created": "2026-01-01T00:00:00Z", "modified": "2026-11-01T12:00:00Z"}
+    (binding,) = parse_state(state(component("app"), {**role(), **times})).bindings
+
+    assert binding.modified == datetime(2026, 11, 1, 12, tzinfo=UTC)
 
 
 def test_only_a_provider_that_the_stack_makes_is_the_stacks() -> None:

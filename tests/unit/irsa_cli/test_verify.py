@@ -141,6 +141,17 @@ def test_each_provider_is_held_to_the_audience_that_is_asked_of_its_tokens() -> 
     assert missing.fix == f"aws iam create-open-id-connect-provider --url https://{CI_ISSUER} --client-id-list my-ci"
 
 
+def test_one_of_several_audiences_is_enough() -> None:
+    """Protects a statement with alternatives: a token with the audience that the provider lists is admitted.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_multi-value-conditions.html
+    """
+    condition = {"StringEquals": {f"{CI_ISSUER}:aud": ["my-ci", "another"]}}
+    trust = document(STATEMENT, {**CI_STATEMENT, "Condition": condition})
+
+    assert verify(trust, {PROVIDER: ["sts.amazonaws.com"], CI_PROVIDER: ["my-ci"]}) == []
+
+
 def test_a_provider_that_is_denied_is_nobody_to_let_in() -> None:
     """Protects from advice to open what a Deny closes: only what an Allow lets in must exist and admit an audience."""
     legacy = {**CI_STATEMENT, "Effect": "Deny"}

@@ -41,6 +41,13 @@ def test_irsas_own_statements_admit_their_subjects_and_nobody_else() -> None:
     assert opening_statements(found.admitted, 2) == {}
 
 
+def test_a_subject_that_one_cluster_shuts_out_is_refused() -> None:
+    """Protects a role of several clusters: a Deny for the tokens of one of them alone is told."""
+    found = judged(allow({"StringEquals": {SUB: f"{PREFIX}team-a:app"}}, Effect="Deny"), providers=(PROVIDER, OTHER))
+
+    assert found.refused == ("team-a:app",)
+
+
 OPENING = {
     "no condition": allow(),
     "an audience alone": allow({"StringEquals": {AUD: AUDIENCE}}),
