@@ -92,6 +92,17 @@ def test_every_question_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     }
 
 
+def test_a_role_is_assumed_with_the_credentials_of_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects from other credentials: an explicit provider does not inherit aws:profile by itself."""
+    values = {**settings(1), "aws:profile": "of-the-stack"}
+    role = {"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"}
+    for account, profile in ((role, "of-the-stack"), ({**role, "profile": "its-own"}, "its-own")):
+        answers = CountingAnswers()
+        run_program({**values, "irsa:accounts": {"data": account}}, answers, monkeypatch)
+        (provider,) = [inputs for kind, _, inputs in answers.resources if kind == "pulumi:providers:aws"]
+        assert provider["profile"] == profile
+
+
 def test_a_provider_is_held_against_the_audiences_of_all_bindings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects from one error per run: the provider is read once, and every audience that it lacks is told."""
     bindings = {
