@@ -116,6 +116,19 @@ print(json.dumps([found, sorted({file.parts[0] for file in files}), importlib.me
     assert [name for name in requires if re.match(r"irsa\b", name)] == []
 
 
+@pytest.mark.parametrize("package", ["components/irsa", "cli/irsa_cli"])
+def test_each_file_of_a_package_is_installed(environment: Environment, package: str) -> None:
+    """Protects the inventory's page and the schemas: nothing misses a file that is no module until it is read."""
+    packages = environment.run("python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").stdout.strip()
+    installed = Path(packages) / Path(package).name
+    tracked = subprocess.run(
+        ["git", "-C", environment.repository / package, "ls-files"], capture_output=True, text=True, check=True
+    ).stdout.split()
+
+    assert len(tracked) > 10
+    assert [name for name in tracked if not (installed / name).is_file()] == []
+
+
 def test_check_is_no_verb_outside_its_checkout(environment: Environment) -> None:
     """Protects users of the component: `check` is about this checkout's stack file, and they have none."""
     said = environment.run("irsa", "--help")
