@@ -1,7 +1,7 @@
 # Every command is one of `python -m sandbox`, run with this checkout's own virtual environment.
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
-# Each worker has a sandbox of its own, which mostly waits.
+# One more than cores: a worker mostly waits for its sandbox, and for the next test.
 WORKERS := 3
 # The tests that need neither the engine nor the sandbox.
 UNIT := tests/unit tests/component tests/program tests/fuzz
@@ -53,7 +53,7 @@ lint: environment ## check style, workflows and types
 	@for example in examples/*/__main__.py; do $(PYTHON) -m mypy "$$example" || exit 1; done
 
 unit: environment ## run the tests that need neither the engine nor the sandbox, in a minute and a half
-	@$(PYTHON) -m pytest -q -n auto --dist worksteal $(UNIT)
+	@$(PYTHON) -m pytest -q -n $(WORKERS) --dist worksteal $(UNIT)
 
 fuzz: environment ## try 10,000 damaged stack files and 2,000 hostile live states: ten minutes at most; SEED= repeats a run
 	@FUZZ=all SEED=$${SEED:-$$(date +%s)} $(PYTHON) -m pytest -q -n auto --timeout=600 --session-timeout=600 tests/fuzz
