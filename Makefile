@@ -1,7 +1,7 @@
 # Every command is one of `python -m sandbox`, run with this checkout's own virtual environment.
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
-# One more than cores: a worker mostly waits for its sandbox, and for the next test.
+# On two cores three pay: a worker often waits, for its sandbox or for the next test.
 WORKERS := 3
 # The tests that need neither the engine nor the sandbox.
 UNIT := tests/unit tests/component tests/program tests/fuzz
