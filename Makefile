@@ -63,11 +63,11 @@ faults: environment ## kill the engine 50 times, and let AWS and Kubernetes fail
 	@seed=$${SEED:-$$(date +%s)}; echo "SEED=$$seed"; \
 	  FAULTS=all SEED=$$seed KILLS=$${KILLS:-50} $(PYTHON) -m pytest -q -n $(WORKERS) --timeout=1500 --session-timeout=1800 tests/all/faults
 
-test: lint ## lint, and run the tests that protect users, those with the real engine too: in ten minutes on two cores
+test: lint ## lint, and run the tests that protect users, those with the real engine too: in six minutes on two cores
 	@$(PYTHON) -m sandbox programs
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile $(UNIT) tests/sandbox
 
-test-all: environment chromium test ## what `make test` does, then all other tests: in twenty minutes
+test-all: environment chromium test ## what `make test` does, then all other tests: in a quarter of an hour
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile tests/all
 
 # What only a package of the system brings is asked for before anything takes long.
