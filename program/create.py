@@ -3,15 +3,15 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
 from config.models import ServiceAccount
 from irsa.component import ServiceAccountRole, earlier_urns
+from irsa.later import Later
 from irsa.outputs import COMPONENT_TYPE
-from irsa.reading import Later
 from program.lookups import Lookups
 from program.plan import Plan, PlannedComponent, PlannedNamespace
 
@@ -37,7 +37,7 @@ async def create(plan: Plan, lookups: Lookups) -> None:
         if planned.takes_role:
             spec = replace(parsed, role_arn=Later(roles[planned.binding].role_arn, lambda arn, _secret: str(arn)))
         options = _options(planned, lookups, roles, namespaces)
-        roles.setdefault(planned.binding, ServiceAccountRole(planned.name.name, cast("Any", spec), options))
+        roles.setdefault(planned.binding, ServiceAccountRole(planned.name.name, {}, options, spec=spec))
         # The engine works on this one while the next is made, and what is done with leaves the memory.
         await asyncio.sleep(0)
     pulumi.export("bindings", {key: _output(plan.service_accounts[key], role) for key, role in roles.items()})

@@ -93,6 +93,8 @@ class ServiceAccountRoleArgs(TypedDict):
     """ARNs of existing policies to attach, each under a key that you choose; do not change the key."""
     inline_policies: NotRequired[Mapping[str, pulumi.Input[Any]]]
     """Inline policies of the role: name, and document as a mapping or JSON text."""
+    assume_role_arns: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """ARNs of further roles that this role may assume, usually in other AWS accounts (role chaining)."""
     import_existing: NotRequired[Sequence[str]]
     """Existing resources to adopt instead of creating them; they are found by the names given here.
 

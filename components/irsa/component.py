@@ -9,10 +9,40 @@ import pulumi_kubernetes as kubernetes
 
 from irsa import outputs
 from irsa.args import ServiceAccountRoleArgs
+from irsa.later import ArgumentMistakes, Later
 from irsa.outputs import LogicalName
-from irsa.reading import Later
 from irsa.rules.annotations import PATCH_FORCE, conflicts, webhook_annotations
+from irsa.rules.mistakes import Spelling, path_of
 from irsa.spec import AnnotatedServiceAccount, CreatedRole, ManagedPolicy, Spec, parse
+
+
+class InvalidArgumentsError(pulumi.RunError):
+    """All mistakes in the arguments of one component.
+
+    Attributes:
+        mistakes: Each with the argument's path.
+    """
+
+    def __init__(self, found: ArgumentMistakes) -> None:
+        super().__init__(str(found))
+        self.mistakes = found.mistakes
+
+
+def parsed(name: str, args: Any, spelling: Spelling = path_of) -> Spec:
+    """Return what the arguments of a component declare.
+
+    Args:
+        name: Its logical name.
+        args: ServiceAccountRoleArgs.
+        spelling: How the caller spells an argument, for messages.
+
+    Raises:
+        InvalidArgumentsError: All mistakes in them.
+    """
+    try:
+        return parse(name, args, spelling)
+    except ArgumentMistakes as found:
+        raise InvalidArgumentsError(found) from None
 
 
 class ServiceAccountRole(pulumi.ComponentResource):
@@ -38,20 +68,28 @@ class ServiceAccountRole(pulumi.ComponentResource):
     annotations: pulumi.Output[dict[str, str]]
     """The annotations that a service account needs to use this role."""
 
-    def __init__(self, name: str, args: ServiceAccountRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        args: ServiceAccountRoleArgs,
+        opts: pulumi.ResourceOptions | None = None,
+        *,
+        spec: Spec | None = None,
+    ) -> None:
         """Create the role, its policies and the service account.
 
         Args:
             name: Logical name; automatic names start with it.
             args: See ServiceAccountRoleArgs.
             opts: Options of the component; its children use the `providers`.
+            spec: What the arguments declare, where they are parsed already: then `args` are not read.
 
         Raises:
             InvalidArgumentsError: All arguments that AWS, Kubernetes or this component would refuse.
         """
-        # Nothing is registered before all arguments are checked. The callers in this project pass what is parsed: a
-        # class method for them would be one more stack frame, and the engine keeps those of each resource in the state.
-        spec = args if isinstance(args, Spec) else parse(name, args)
+        # Nothing is registered before all arguments are checked. A class method for what is parsed already would be one
+        # more stack frame, and the engine keeps those of each resource in the state.
+        spec = spec or parsed(name, args)
         super().__init__(outputs.COMPONENT_TYPE, name, {}, opts)
         for warning in spec.warnings:
             pulumi.log.warn(warning, self)
@@ -283,8 +321,14 @@ def _input(value: Any) -> Any:
     if not isinstance(value, Later):
         return value
     source: pulumi.Output[Any] = pulumi.Output.from_input(value.source)
-    known = pulumi.Output.all(source, source.is_secret())
-    return known.apply(lambda both: value.parse(both[0], bool(both[1])))
+
+    def checked(known: Sequence[Any]) -> Any:
+        try:
+            return value.parse(known[0], bool(known[1]))
+        except ArgumentMistakes as found:
+            raise InvalidArgumentsError(found) from None
+
+    return pulumi.Output.all(source, source.is_secret()).apply(checked)
 
 
 def _applied(function: Callable[[dict[str, Any]], Any], **values: Any) -> Any:

@@ -1,7 +1,7 @@
 """How each argument of ServiceAccountRole is read: a table of parsers and rules.
 
-A parser takes a value with UNKNOWN in place of outputs, adds the mistakes in the rest of it, and returns the value that
-the component uses.
+A parser takes a value with a marker in place of what is not known, adds the mistakes in the rest of it, and returns the
+value that the component uses.
 """
 
 import math
@@ -19,7 +19,7 @@ from irsa.rules.quotas import SESSION_DURATION, TOKEN_EXPIRATION, TRUST_POLICY_S
 from irsa.rules.subjects import check_subject
 from irsa.rules.tags import role_tags_mistakes
 from irsa.rules.trust import check_conditions
-from irsa.rules.unknown import UNKNOWN
+from irsa.rules.unknown import Unknown
 
 Found = list[Located]
 Parser = Callable[[Any, Place, Found], Any]
@@ -37,7 +37,7 @@ def _string(check: Callable[[str], object]) -> Parser:
     def parser(value: Any, place: Place, found: Found) -> Any:
         if isinstance(value, str):
             collect(lambda: check(value), place, found)
-        elif value is not UNKNOWN:
+        elif not isinstance(value, Unknown):
             fix = f'put it in quotes: "{value}"' if isinstance(value, bool | int | float) else "write a string"
             found.append((place, Mistake(shortened(value), "a string", fix)))
         return value
@@ -54,7 +54,7 @@ def _arn(kind: str) -> Parser:
 
 
 def _flag(value: Any, place: Place, found: Found) -> Any:
-    if not isinstance(value, bool) and value is not UNKNOWN:
+    if not isinstance(value, bool) and not isinstance(value, Unknown):
         found.append((place, Mistake(shortened(value), "true or false", "write one of them, without quotes")))
     return value
 
@@ -86,7 +86,7 @@ def _at_least(least: int) -> Parser:
 
 def _list(item: Parser) -> Parser:
     def parser(value: Any, place: Place, found: Found) -> Any:
-        if value is UNKNOWN:
+        if isinstance(value, Unknown):
             return value
         if not isinstance(value, list):
             fix = f"write [{shortened(value)}]" if isinstance(value, str) else "write a list"
@@ -108,7 +108,7 @@ def _at_least_one(several: Parser) -> Parser:
 
 def _mapping(key_check: Callable[[str], object], item: Parser) -> Parser:
     def parser(value: Any, place: Place, found: Found) -> Any:
-        if value is UNKNOWN:
+        if isinstance(value, Unknown):
             return value
         if not isinstance(value, Mapping):
             found.append((place, Mistake(shortened(value), "a mapping of keys and values", "write key: value")))
@@ -131,7 +131,7 @@ class Document(NamedTuple):
 
 
 def _document(value: Any, place: Place, found: Found) -> Any:
-    if value is UNKNOWN:
+    if isinstance(value, Unknown):
         return value
     text = value if isinstance(value, str) else None
     content: Any = value
@@ -152,8 +152,8 @@ def _document(value: Any, place: Place, found: Found) -> Any:
 def _conditions(value: Any, place: Place, found: Found) -> Any:
     mistakes = [*_not_json(value, place)] or [(place + part, each) for part, each in condition_mistakes(value)]
     found += mistakes
-    if not mistakes and value is not UNKNOWN:
-        known = {operator: keys for operator, keys in value.items() if keys is not UNKNOWN}
+    if not mistakes and not isinstance(value, Unknown):
+        known = {operator: keys for operator, keys in value.items() if not isinstance(keys, Unknown)}
         collect(lambda: check_conditions(known), place, found)
     return value
 
@@ -165,7 +165,7 @@ def _statement(value: Any, place: Place, found: Found) -> Any:
 
 def _statements(value: Any, place: Place, found: Found) -> Any:
     statements = _list(_statement)(value, place, found)
-    if statements is not UNKNOWN:
+    if not isinstance(statements, Unknown):
         found += [(place + part, each) for part, each in sid_mistakes(statements)]
     return statements
 
@@ -182,7 +182,7 @@ def _not_json(value: Any, place: Place) -> Iterator[Located]:
             yield from _not_json(item, (*place, index))
     elif isinstance(value, float) and not math.isfinite(value):
         yield place, Mistake(f"the number {value}", "a JSON number", "write a number, or a string")
-    elif not isinstance(value, str | bool | int | float) and value is not None and value is not UNKNOWN:
+    elif not isinstance(value, str | bool | int | float) and value is not None and not isinstance(value, Unknown):
         yield place, Mistake(shortened(value), "a JSON value: string, number, list or mapping", "write it as a string")
 
 
@@ -259,6 +259,7 @@ FIELDS: Mapping[str, Field] = {
     "audience": Field(_named("audience")),
     "trust_conditions": Field(_conditions),
     "trust_statements": Field(_statements),
+    "assume_role_arns": Field(_list(_arn("role"))),
     "role_name": Field(_named("role")),
     "role_name_prefix": Field(_named("role prefix")),
     **ROLE_SETTINGS,

@@ -3,14 +3,15 @@
 Arguments are read here only: the component creates resources from this value.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from irsa.evaluation.admission import Admission, admission, opening_statements
 from irsa.fields import ROLE_SETTINGS, Document, Found, collect
+from irsa.later import NEVER, ArgumentMistakes, Later, Reading, Value
 from irsa.outputs import LogicalName, child_name, part_name
-from irsa.reading import Later, Reading, Value
 from irsa.rules.arns import Arn, parse_iam_arn
 from irsa.rules.combinations import combination_mistakes
 from irsa.rules.grammar import partition_mistakes, wrong_partition
@@ -26,7 +27,7 @@ from irsa.rules.names import (
     automatic_name_prefix,
     check_name,
 )
-from irsa.rules.policies import policy_part_name, split_document
+from irsa.rules.policies import CHAINING_POLICY, chaining_policy, policy_part_name, policy_size, split_document
 from irsa.rules.quotas import (
     ATTACHED_POLICIES,
     TRUST_POLICY_SIZE,
@@ -36,7 +37,7 @@ from irsa.rules.quotas import (
 )
 from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, minified, trust_document
-from irsa.rules.unknown import has_unknown
+from irsa.rules.unknown import has_output, least, sampled
 from irsa.rules.usage import document_usage, role_usages, tags_usage, trust_usage
 
 Usages = Sequence[tuple[Place, Usage]]
@@ -67,6 +68,8 @@ class CreatedRole:
     logical_name: LogicalName
     trust_policy: Value[str]
     subjects: Value[list[str]] | Value[list[str] | None]
+    admission: Value[Admission] | None
+    """Whom the trust policy admits, where it has statements of the caller's."""
     trust_warnings: Value[Sequence[str]]
     name: Value[str] | None
     name_prefix: Value[str] | None
@@ -133,6 +136,8 @@ class Spec:
     service_account: AnnotatedServiceAccount | None
     webhook: Webhook
     retain_on_delete: bool | None
+    usages: Usages
+    """How much it uses of each quota, at least, with the argument that adds to it."""
     warnings: tuple[str, ...]
     recorded: Mapping[str, str | None] = field(default_factory=dict)
     """Further outputs that are recorded in the state: the keys of a stack file."""
@@ -141,36 +146,43 @@ class Spec:
 def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> Spec:
     """Return what the arguments of a ServiceAccountRole declare.
 
+    Raises:
+        ArgumentMistakes: All mistakes, in single arguments and between them.
+    """
+    spec, mistakes = read(name, args, spelling)
+    if mistakes:
+        raise ArgumentMistakes(name, mistakes, spelling)
+    return spec
+
+
+def read(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> tuple[Spec, Sequence[Located]]:
+    """Return what the arguments of a ServiceAccountRole declare, and all mistakes in and between them.
+
+    What is wrong is left out, or never known, and the rest is judged all the same.
+
     Args:
         name: The component's logical name.
-        args: ServiceAccountRoleArgs.
+        args: ServiceAccountRoleArgs; a marker (irsa.rules.unknown) may stand for any value that is not known.
         spelling: How the caller spells an argument, for messages.
-
-    Raises:
-        InvalidArgumentsError: All mistakes, in single arguments and between them.
     """
     reading = Reading(name, spelling)
     if not isinstance(name, str):
-        reading.require_none(
-            [(("name",), Mistake(shortened(name), "a string: the component's name", "write a string"))]
-        )
+        wrong = Mistake(shortened(name), "a string: the component's name", "write a string")
+        raise ArgumentMistakes(repr(name), [(("name",), wrong)], spelling)
     values = reading.arguments(args)
-    reading.found += combination_mistakes(reading.given, spelling)
-    reading.found += _between(reading, values)
-    # Wrong arguments are left out from here on, so that sizes and AWS accounts are reported in the same run.
-    wrong = {place[0] for place, _ in reading.found if place}
-    values = {name: value for name, value in values.items() if name not in wrong}
+    if isinstance(args, Mapping):
+        reading.found += combination_mistakes(reading.given, spelling)
+        reading.found += _between(reading, values)
     creates = "role_arn" not in values and "oidc_provider_arns" in values
     in_aws_account = _in_aws_account(reading, values) if creates else {}
     role = _role(reading, values, in_aws_account) if creates else None
     policies = _policies(reading, values, in_aws_account) if creates else ()
     inline_policies = _inline_policies(reading, values, in_aws_account) if creates else ()
     attachments = _attachments(reading, values, in_aws_account, policies) if creates else ()
-    usages = tuple(_usages(values, policies, inline_policies))
+    usages = tuple(_usages(reading, values, role, policies, inline_policies))
     for place, usage in usages:
         collect(lambda usage=usage: check_usage(usage), place, reading.found)  # type: ignore[misc]
-    reading.require_none()
-    return Spec(
+    spec = Spec(
         role=role,
         role_arn=values.get("role_arn"),
         policies=policies,
@@ -179,8 +191,10 @@ def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> S
         service_account=_service_account(reading, values),
         webhook=_webhook(values),
         retain_on_delete=values.get("retain_on_delete"),
-        warnings=tuple(_warnings(reading, values, role, (*usages, *_trust_usage(role, values)))),
+        usages=usages,
+        warnings=() if reading.found else tuple(_warnings(reading, values, role, usages)),
     )
+    return spec, reading.found
 
 
 def _warnings(reading: Reading, values: Mapping[str, Any], role: CreatedRole | None, usages: Usages) -> Iterator[str]:
@@ -199,7 +213,7 @@ def _warnings(reading: Reading, values: Mapping[str, Any], role: CreatedRole | N
 def _between(reading: Reading, values: Mapping[str, Any]) -> Iterator[Located]:
     """Yield what is wrong between arguments, where that is not the same in a stack file."""
     spelling = reading.spelling
-    if reading.given.get(("any_service_account",)) is not True:
+    if reading.given.get(("any_service_account",), False) is False:
         plain = [subject for subject in _list(reading.given.get(("subjects",))) if isinstance(subject, str)]
         found_wide: Found = []
         collect(lambda: check_any_service_account(plain), ("subjects",), found_wide)
@@ -212,21 +226,18 @@ def _between(reading: Reading, values: Mapping[str, Any]) -> Iterator[Located]:
     found_by: Mapping[str, Sequence[Place]] = {
         "policy": [created, ("policy", "path")],
         "serviceAccount": [("service_account", "namespace")],
-        "attachments": [
-            *(("policy_arns", key) for key in values.get("policy_arns") or ()),
-            *((created, ("policy", "name"), ("policy", "path")) if "policy" in values else ()),
-        ],
+        "attachments": [("policy_arns", key) for key in values.get("policy_arns", ())],
     }
     adopted = reading.given.get(("import_existing",))
     for kind in adopted if isinstance(adopted, list) else ():
         for argument in found_by.get(str(kind), ()):
-            if has_unknown(reading.given.get(argument)):
+            if has_output(reading.given.get(argument)):
                 found = f"an output, together with {kind!r} in {spelling(('import_existing',))}"
                 fix = "write the value, or deploy its source first"
                 yield argument, Mistake(found, "a plain value, by which the existing resource is found", fix)
     automatic = not {("role_name",), ("role_name_prefix",)} & reading.given.keys()
     automatic = automatic or ("policy" in values and ("policy", "name") not in reading.given)
-    if "role_arn" not in values and automatic:
+    if existing not in reading.given and automatic:
         rule = NameRule("the start of an automatic name in IAM", len(reading.name), IAM_NAME, IAM_WORDS)
         try:
             check_name(reading.name, rule)
@@ -239,43 +250,69 @@ def _between(reading: Reading, values: Mapping[str, Any]) -> Iterator[Located]:
 # --- values that depend on the role's AWS account --------------------------------------------------------------------
 
 
-def _aws_account_of(provider_arns: Sequence[str], found: Found) -> Arn:
-    """Return the ARN of the first provider; all must be in the AWS account in which the role is created."""
-    known = [(index, text) for index, text in enumerate(provider_arns) if isinstance(text, str)]
-    first = parse_iam_arn(known[0][1], "oidc-provider")
-    for index, text in known:
-        arn = parse_iam_arn(text, "oidc-provider")
-        if (arn.partition, arn.account_id) != (first.partition, first.account_id):
-            found_here = f"a provider in the AWS account {arn.account_id} ({arn.partition}): {text}"
+class _AwsAccount(NamedTuple):
+    """The AWS account of the role, as far as it is known."""
+
+    partition: str | None = None
+    account_id: str | None = None
+
+
+def _known_of(text: Any, kind: str) -> _AwsAccount:
+    """Return the AWS account in an ARN, as far as that is known; an AWS managed policy is in every one."""
+    if not isinstance(text, str):
+        return _AwsAccount()
+    arn, samples = parse_iam_arn(text, kind), sampled(text)
+    return _AwsAccount(
+        None if "partition" in samples else arn.partition,
+        None if "account" in samples or arn.account_id == "aws" else arn.account_id,
+    )
+
+
+def _first_known(aws_accounts: Iterable[_AwsAccount]) -> _AwsAccount:
+    several = list(aws_accounts)
+    partitions, account_ids = ([each[index] for each in several if each[index]] for index in (0, 1))
+    return _AwsAccount(next(iter(partitions), None), next(iter(account_ids), None))
+
+
+def _aws_account_of(provider_arns: Any, found: Found) -> _AwsAccount:
+    """Return the AWS account in which the role is created, that of the OIDC providers: all must be in one."""
+    known = [_known_of(text, "oidc-provider") for text in _list(provider_arns)]
+    first = _first_known(known)
+    for index, each in enumerate(known):
+        if any(own and own != other for own, other in zip(each, first, strict=True)):
+            where = f"the AWS account {each.account_id or '?'} ({each.partition or '?'})"
+            found_here = f"a provider in {where}: {provider_arns[index]}"
             allowed = f"providers in one AWS account, that of the role; the first is in {first.account_id}"
             fix = f"create a provider for this issuer in {first.account_id}, or one component per AWS account"
             found.append((("oidc_provider_arns", index), Mistake(found_here, allowed, fix)))
     return first
 
 
-def _check_policy_arn(text: str, place: Place, aws_account: Arn) -> Iterator[Located]:
+def _check_policy_arn(text: Any, place: Place, aws_account: _AwsAccount) -> Iterator[Located]:
     """Yield what is wrong with the ARN of a policy that is attached to a role in this AWS account."""
-    arn = parse_iam_arn(text, "policy")
-    partition = wrong_partition(text, arn.partition, aws_account.partition)
+    own = _known_of(text, "policy")
+    partition = wrong_partition(text, own.partition, aws_account.partition) if own.partition else None
     if partition:
         yield place, partition
-    elif arn.account_id not in ("aws", aws_account.account_id):
+    elif own.account_id and aws_account.account_id and own.account_id != aws_account.account_id:
         # https://docs.aws.amazon.com/IAM/latest/APIReference/API_AttachRolePolicy.html
-        found = f"{text!r}, a policy in the AWS account {arn.account_id}"
+        found = f"{text!r}, a policy in the AWS account {own.account_id}"
         allowed = f"an AWS managed policy, or a policy in the role's AWS account {aws_account.account_id}"
         yield place, Mistake(found, allowed, f"create the policy in {aws_account.account_id}")
 
 
-def _check_document(document: Document, place: Place, aws_account: Arn) -> Iterator[Located]:
-    for part, mistake in partition_mistakes(document.content, aws_account.partition):
-        yield place + part, mistake
+def _check_document(document: Any, place: Place, aws_account: _AwsAccount) -> Iterator[Located]:
+    content = document.content if isinstance(document, Document) else document
+    if aws_account.partition and isinstance(content, dict):
+        for part, mistake in partition_mistakes(content, aws_account.partition):
+            yield place + part, mistake
 
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-AwsAccountRule = Callable[[Any, Place, Arn], Iterator[Located]]
+AwsAccountRule = Callable[[Any, Place, _AwsAccount], Iterator[Located]]
 
 
 def _values_in_aws_account(values: Mapping[str, Any]) -> Iterator[tuple[Place, Any, AwsAccountRule]]:
@@ -294,27 +331,24 @@ def _in_aws_account(reading: Reading, values: Mapping[str, Any]) -> Mapping[Plac
     """Return the values that depend on the role's AWS account; one that is known later is checked then.
 
     Plain values stay plain, so that a preview shows them: where only the AWS account is known later, the trust policy,
-    which needs it too, carries their checks.
+    which needs it too, carries their checks. Until then, what names one AWS account speaks for the others.
     """
     providers = values["oidc_provider_arns"]
-    marked = _list(reading.given["oidc_provider_arns",])
-    aws_account = _aws_account_of(marked, reading.found) if any(isinstance(arn, str) for arn in marked) else None
+    in_account = list(_values_in_aws_account(values))
+    arns = [reading.given.get(place) for place, _, rule in in_account if rule is _check_policy_arn]
+    of_providers = _aws_account_of(reading.given.get(("oidc_provider_arns",)), reading.found)
+    aws_account = _first_known([of_providers, *(_known_of(text, "policy") for text in arns)])
 
     def checked(place: Place, value: Any, rule: AwsAccountRule) -> Any:
         def compute(parts: Mapping[str, Any], found: Found) -> Any:
             found += rule(parts["value"], place, _aws_account_of(parts["providers"], []))
             return parts["value"]
 
-        if isinstance(value, Later):
-            document = reading.given[place]
-            if aws_account and isinstance(document, dict):
-                reading.found += _check_document(Document(None, document), place, aws_account)
-            return reading.combined({"value": value, "providers": providers}, compute)
-        if aws_account:
-            reading.found += rule(value, place, aws_account)
-        return value  # without an AWS account, it is checked together with the trust policy
+        is_later = isinstance(value, Later)
+        reading.found += rule(reading.given.get(place) if is_later else value, place, aws_account)
+        return reading.combined({"value": value, "providers": providers}, compute) if is_later else value
 
-    return {place: checked(place, value, rule) for place, value, rule in _values_in_aws_account(values)}
+    return {place: checked(place, value, rule) for place, value, rule in in_account}
 
 
 # --- the role --------------------------------------------------------------------------------------------------------
@@ -342,21 +376,19 @@ def _subjects(reading: Reading, values: Mapping[str, Any]) -> Value[list[str]]:
 
 def _role(reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[Place, Any]) -> CreatedRole:
     subjects = _subjects(reading, values)
-    quota = values.get("trust_policy_size_quota", TRUST_POLICY_SIZE)
 
     def trust_policy(parts: Mapping[str, Any], found: Found) -> str:
-        late = isinstance(values["oidc_provider_arns"], Later)
-        aws_account = _aws_account_of(parts["provider_arns"], found if late else [])
-        if late:
+        late: Found = []
+        if isinstance(values["oidc_provider_arns"], Later):
+            aws_account = _aws_account_of(parts["provider_arns"], late)
             for place, value, rule in _values_in_aws_account(values):
-                found += () if isinstance(value, Later) else rule(value, place, aws_account)
-        if not parts["subjects"] and not found:
-            found.append((("subjects",), Mistake("no subject", "at least one", "add one")))
-        if found:
+                late += () if isinstance(value, Later) else rule(value, place, aws_account)
+        if not parts["subjects"] and isinstance(subjects, Later):
+            late.append((("subjects",), Mistake("no subject", "at least one", "add one")))
+        found += late
+        if late or not parts["subjects"]:
             return ""
-        document = trust_document(**parts)
-        collect(lambda: check_usage(trust_usage(document, quota)), ("subjects",), found)
-        return document
+        return trust_document(**parts)
 
     parts = {
         "provider_arns": values["oidc_provider_arns"],
@@ -370,8 +402,11 @@ def _role(reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[P
         prefix = automatic_name_prefix(reading.name, ROLE, ROLE_PREFIX)
     settings = {key: in_aws_account.get((key,), values.get(key)) for key in ROLE_SETTINGS}
     document = reading.combined(parts, trust_policy)
+    if isinstance(document, Later):
+        quota = _trust_quota(reading, values)
+        document = reading.checked(document, ("subjects",), lambda text: check_usage(trust_usage(text, quota)))
     # Without statements of the caller's, the trust policy admits its subjects and nobody else.
-    judged = _admission(reading, parts, document) if values.get("trust_statements") else None
+    judged = _admission(reading, values, parts, document) if values.get("trust_statements") else None
     admitted: Value[list[str]] | Value[list[str] | None] = subjects
     if judged is not None:
         admitted = reading.combined({"judged": judged}, _admitted_subjects)
@@ -379,6 +414,7 @@ def _role(reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[P
         logical_name=LogicalName(reading.name),
         trust_policy=document,
         subjects=admitted,
+        admission=judged,
         trust_warnings=() if judged is None else _trust_warnings(reading, parts, judged),
         name=name,
         name_prefix=prefix,
@@ -387,12 +423,15 @@ def _role(reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[P
     )
 
 
-def _admission(reading: Reading, parts: Mapping[str, Any], document: Value[str]) -> Value[Admission]:
+def _admission(
+    reading: Reading, values: Mapping[str, Any], parts: Mapping[str, Any], document: Value[str]
+) -> Value[Admission]:
     """Return whom the final trust policy admits."""
 
     def compute(known: Mapping[str, Any], found: Found) -> Admission:
         nothing = Admission((), (), None)
-        if found:
+        # One that is too long for IAM is a mistake already, and would take long.
+        if not known["document"] or policy_size(known["document"]) > _trust_quota(reading, values):
             return nothing
         try:
             return admission(known["document"], known["provider_arns"], known["subjects"], known["audience"])
@@ -434,11 +473,9 @@ def _tags(reading: Reading, tags: Any, place: Place) -> Any:
     """Return the tags; their number is checked at once where only their values are outputs."""
     if not isinstance(tags, Later):
         return tags
-    what = "policy" if place[0] == "policy" else "role"
-    marked = reading.given.get(place)
-    if isinstance(marked, dict):
-        collect(lambda: check_usage(tags_usage(what, marked)), place, reading.found)
+    if isinstance(reading.given.get(place), dict):
         return tags
+    what = "policy" if place[0] == "policy" else "role"
     return reading.checked(tags, place, lambda known: check_usage(tags_usage(what, known)))
 
 
@@ -457,12 +494,18 @@ def _policies(
     texts: list[Value[str]] = []
     if isinstance(document, Later):
         # A document that is known only later cannot decide how many policies there are.
+        known = reading.given.get(place)
+
         def whole(parts: Mapping[str, Any], found: Found) -> str:
             text = minified(parts["document"].content)
             collect(lambda: check_usage(document_usage(text)), place, found)
             return text
 
         texts = [reading.combined({"document": document}, whole)]
+        if has_output(known):
+            collect(lambda: check_usage(document_usage(minified(least(known)))), place, reading.found)
+        elif isinstance(known, dict) and "Statement" in known:
+            collect(lambda: texts.extend([NEVER] * (len(split_document(least(known))) - 1)), place, reading.found)
     else:
         collect(lambda: texts.extend(split_document(document.content)), place, reading.found)
     return tuple(_policy(reading, values, index, text) for index, text in enumerate(texts))
@@ -485,7 +528,9 @@ def _policy(reading: Reading, values: Mapping[str, Any], index: int, text: Value
         description=settings.get("description"),
         tags=_tags(reading, settings.get("tags", values.get("tags")), ("policy", "tags")),
         import_id=arn if "policy" in adopted else None,
-        attachment_import_id=f"{values.get('role_name')}/{arn}" if arn and "attachments" in adopted else None,
+        attachment_import_id=f"{values.get('role_name')}/{arn}"
+        if arn and {"attachments", "policy"} <= set(adopted)
+        else None,
     )
 
 
@@ -493,8 +538,10 @@ def _policy_arn(name: Any, path: Any, providers: Any) -> str | None:
     """Return the ARN of a policy to create, where that is known: it is in the OIDC providers' AWS account."""
     if name is None or any(isinstance(each, Later) for each in (name, path, providers)):
         return None
-    aws_account = _aws_account_of(providers, [])
-    return str(Arn(aws_account.partition, aws_account.account_id, "policy", f"{path}{name}".lstrip("/")))
+    partition, account_id = _aws_account_of(providers, [])
+    if not partition or not account_id:
+        return None
+    return str(Arn(partition, account_id, "policy", f"{path}{name}".lstrip("/")))
 
 
 def _attachments(
@@ -525,10 +572,13 @@ def _inline_policies(
         document: Document = parts["document"]
         return document.text if document.text is not None else minified(document.content)
 
-    texts = {
+    texts: dict[str, Value[str]] = {
         key: reading.combined({"document": in_aws_account["inline_policies", key]}, text)
         for key in values.get("inline_policies", {})
     }
+    if values.get("assume_role_arns"):
+        parts = {"role_arns": values["assume_role_arns"]}
+        texts[CHAINING_POLICY] = reading.combined(parts, lambda known, _found: chaining_policy(known["role_arns"]))
 
     # The last one checks the size of all: so the others do not become unknown or secret.
     last = next((key for key in reversed(texts) if isinstance(texts[key], Later)), None)
@@ -586,20 +636,69 @@ def _webhook(values: Mapping[str, Any]) -> Webhook:
 # --- quotas ----------------------------------------------------------------------------------------------------------
 
 
+def _quota(reading: Reading, values: Mapping[str, Any], argument: str, usual: int) -> int:
+    """Return the quota of an AWS account; one that is not known refuses nothing."""
+    quota: int = values.get(argument, sys.maxsize if (argument,) in reading.given else usual)
+    return quota
+
+
+def _trust_quota(reading: Reading, values: Mapping[str, Any]) -> int:
+    return _quota(reading, values, "trust_policy_size_quota", TRUST_POLICY_SIZE)
+
+
 def _usages(
-    values: Mapping[str, Any], policies: Sequence[ManagedPolicy], inline: Sequence[InlinePolicy]
+    reading: Reading,
+    values: Mapping[str, Any],
+    role: CreatedRole | None,
+    policies: Sequence[ManagedPolicy],
+    inline: Sequence[InlinePolicy],
 ) -> Iterator[tuple[Place, Usage]]:
-    """Yield how much of each quota the role uses, as far as known; without the size of the trust policy."""
-    tags, policy_tags = values.get("tags", {}), values.get("policy", {}).get("tags", {})
-    if not isinstance(tags, Later):
-        yield ("tags",), tags_usage("role", tags)
-    if not isinstance(policy_tags, Later):
-        yield ("policy", "tags"), tags_usage("policy", policy_tags)
-    known = [policy.document for policy in inline if not isinstance(policy.document, Later)]
-    quota = values.get("attached_policies_quota", ATTACHED_POLICIES)
-    yield from role_usages(len(policies), len(values.get("policy_arns", {})), known, quota)
+    """Yield how much of each quota the role uses, at least."""
+    if role is None:
+        return
+    yield ("subjects",), _trust_usage(reading, values, role)
+    for what, place in (("role", ("tags",)), ("policy", ("policy", "tags"))):
+        tags = reading.given.get(place)
+        if isinstance(tags, dict):
+            yield place, tags_usage(what, tags)
+    documents = [
+        policy.document
+        if isinstance(policy.document, str)
+        else minified(least(reading.given.get(("inline_policies", policy.name), {})))
+        for policy in inline
+    ]
+    quota = _quota(reading, values, "attached_policies_quota", ATTACHED_POLICIES)
+    yield from role_usages(len(policies), len(values.get("policy_arns", {})), documents, quota)
 
 
-def _trust_usage(role: CreatedRole | None, values: Mapping[str, Any]) -> Iterator[tuple[Place, Usage]]:
-    if role is not None and not isinstance(role.trust_policy, Later):
-        yield ("subjects",), trust_usage(role.trust_policy, values.get("trust_policy_size_quota", TRUST_POLICY_SIZE))
+def _trust_usage(reading: Reading, values: Mapping[str, Any], role: CreatedRole) -> Usage:
+    """Return how much the trust policy uses of its quota, at least: without what is not known of it."""
+    quota = _trust_quota(reading, values)
+    if not isinstance(role.trust_policy, Later):
+        return trust_usage(role.trust_policy, quota)
+    given = reading.given
+    namespace = given.get(("service_account", "namespace"), DEFAULT_NAMESPACE)
+    own = [subject_of(namespace, each) for each in _strings([given.get(("service_account", "name"))])]
+    audience, conditions = given.get(("audience",), DEFAULT_AUDIENCE), given.get(("trust_conditions",))
+    return trust_usage(
+        trust_document(
+            _strings(given.get(("oidc_provider_arns",))) or [SHORTEST_PROVIDER],
+            [*_strings(given.get(("subjects",))), *(own if isinstance(namespace, str) else ())] or [SHORTEST_SUBJECT],
+            audience if isinstance(audience, str) else SHORTEST_AUDIENCE,
+            {operator: least(keys) for operator, keys in _items(conditions) if isinstance(keys, Mapping)},
+            least(_list(given.get(("trust_statements",)))),
+        ),
+        quota,
+    )
+
+
+# In place of what is not known, so that a length is a lower bound.
+SHORTEST_PROVIDER, SHORTEST_SUBJECT, SHORTEST_AUDIENCE = "arn:aws:iam::111122223333:oidc-provider/a", "a:a", "a"
+
+
+def _strings(value: Any) -> list[str]:
+    return [item for item in _list(value) if isinstance(item, str)]
+
+
+def _items(value: Any) -> Iterable[tuple[str, Any]]:
+    return value.items() if isinstance(value, Mapping) else ()

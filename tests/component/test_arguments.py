@@ -10,7 +10,7 @@ import pytest
 
 from irsa.args import PolicyArgs, ServiceAccountArgs, ServiceAccountRoleArgs
 from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
-from irsa.reading import InvalidArgumentsError
+from irsa.later import ArgumentMistakes
 from irsa.spec import parse
 
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -33,7 +33,7 @@ def output(value: Any) -> pulumi.Output[Any]:
 
 def mistakes(args: Any) -> dict[str, str]:
     """Return what is found wrong, by the argument's name."""
-    with pytest.raises(InvalidArgumentsError) as error:
+    with pytest.raises(ArgumentMistakes) as error:
         parse("my-app", args)
     text = str(error.value)
     lines = text.splitlines()[1:]
@@ -179,7 +179,7 @@ def test_an_output_inside_an_f_string_is_named() -> None:
 def test_all_mistakes_at_once_before_anything_is_registered(deploy: Callable[..., Any]) -> None:
     """Protects a half-made stack: no run per mistake, and not even the component is registered."""
     registered: list[Any] = []
-    with pytest.raises(InvalidArgumentsError) as error:
+    with pytest.raises(ArgumentMistakes) as error:
         deploy({**GOOD, "role_name": "x" * 65, "subjects": ["nonsense"], "pth": "/"}, registered=registered)
 
     assert {place for place, _ in error.value.mistakes} == {("role_name",), ("subjects", 0), ("pth",)}
@@ -200,7 +200,7 @@ def test_other_languages_read_their_own_names() -> None:
     def spelling(argument: Any) -> str:
         return ".".join(str(part).upper() for part in argument)
 
-    with pytest.raises(InvalidArgumentsError) as error:
+    with pytest.raises(ArgumentMistakes) as error:
         parse("my-app", {**GOOD, "service_account": {"name": "a", "namespce": "b"}, "subjects": ["*:*"]}, spelling)
 
     assert "SERVICE_ACCOUNT.NAMESPCE" in str(error.value)
@@ -280,7 +280,7 @@ def test_a_value_within_itself_is_refused() -> None:
 
 def test_a_key_forges_no_line() -> None:
     """Protects readers of an error: a line break within a key begins no mistake of its own."""
-    with pytest.raises(InvalidArgumentsError) as error:
+    with pytest.raises(ArgumentMistakes) as error:
         parse("my-app", {**GOOD, "tags": {"a\n    found:   x;\n::error::": "b"}})
 
     assert "\n    found:   x" not in str(error.value)
@@ -293,7 +293,7 @@ def test_a_key_forges_no_line() -> None:
 def test_the_components_name_starts_automatic_names(change: dict[str, Any]) -> None:
     """Protects against IAM's own refusal of an automatic name, half-way through a deployment."""
     args = {name: value for name, value in GOOD.items() if name != "role_name"}
-    with pytest.raises(InvalidArgumentsError) as error:
+    with pytest.raises(ArgumentMistakes) as error:
         parse("my app", {**args, **change})
 
     assert "set role_name and policy.name" in str(error.value)
@@ -310,7 +310,7 @@ def test_arguments_that_are_no_mapping(args: Any) -> None:
 
 def test_a_name_that_is_no_string() -> None:
     """Protects against a TypeError of Python's."""
-    with pytest.raises(InvalidArgumentsError) as error:
+    with pytest.raises(ArgumentMistakes) as error:
         parse(5, GOOD)  # type: ignore[arg-type]
 
     assert "the component's name" in str(error.value)

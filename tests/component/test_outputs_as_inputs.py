@@ -14,8 +14,8 @@ from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
 from config.loading import load
+from irsa.component import InvalidArgumentsError
 from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
-from irsa.reading import InvalidArgumentsError
 from irsa.rules.mistakes import Place
 from program.plan import arguments
 from tests.component.test_arguments import DOCUMENT, GOOD, PROVIDER, STATEMENT, output

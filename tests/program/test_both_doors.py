@@ -14,7 +14,7 @@ from config.argument_places import place_of
 from config.loading import examine
 from config.located_mistake import LocatedMistake
 from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
-from irsa.reading import InvalidArgumentsError
+from irsa.later import ArgumentMistakes
 from irsa.rules.mistakes import Located, Place
 from irsa.spec import parse
 
@@ -109,7 +109,7 @@ def changed(value: dict[str, Any], place: Place, new: Any) -> dict[str, Any]:
 def component_mistakes(args: dict[str, Any]) -> Sequence[Located]:
     try:
         parse("my-app", args)
-    except InvalidArgumentsError as error:
+    except ArgumentMistakes as error:
         return error.mistakes
     return ()
 

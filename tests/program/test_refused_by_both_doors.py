@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from config.loading import examine
-from irsa.reading import InvalidArgumentsError
+from irsa.later import ArgumentMistakes
 from irsa.spec import parse
 
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -19,7 +19,7 @@ TWO_POLICIES = {"Version": "2012-10-17", "Statement": [{**STATEMENT, "Action": f
 def component_refuses(args: dict[str, Any]) -> str:
     try:
         parse("app", {"service_account": {"name": "app"}, "oidc_provider_arns": [PROVIDER], **args})
-    except InvalidArgumentsError as error:
+    except ArgumentMistakes as error:
         return str(error)
     return ""
 

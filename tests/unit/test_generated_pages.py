@@ -14,7 +14,7 @@ import yaml
 
 from config.loading import StackFileError, load
 from irsa.args import PolicyArgs, ServiceAccountArgs, ServiceAccountRoleArgs
-from irsa.reading import InvalidArgumentsError
+from irsa.component import InvalidArgumentsError
 from irsa.spec import parse
 from irsa_cli.main import main
 from irsa_cli.verbs import installed

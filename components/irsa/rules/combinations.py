@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, nearest, shortened
-from irsa.rules.unknown import UNKNOWN
+from irsa.rules.policies import CHAINING_POLICY
+from irsa.rules.unknown import OUTPUT
 
 # What can be adopted, and the argument that says which one it is.
 ADOPTABLE: Mapping[str, Place] = {
@@ -71,10 +72,13 @@ def combination_mistakes(
             found = f"false, together with {dropped}"
             fix = f"remove {dropped}: an existing service account keeps what it has"
             yield ("service_account", "create"), Mistake(found, "one or the other", fix)
-    elif given.get(("service_account", "take_over")) is True:
+    elif given.get(("service_account", "take_over")) is True and given.get(("service_account", "create"), True) is True:
         create = spelling(("service_account", "create"))
         found, fix = "true, for a service account that irsa creates", f"remove it, or set {create} to false"
         yield ("service_account", "take_over"), Mistake(found, f"true with {create} false", fix)
+    if {("assume_role_arns",), ("inline_policies", CHAINING_POLICY)} <= given.keys():
+        found = f"{CHAINING_POLICY!r}, which is the name of the inline policy of {spelling(('assume_role_arns',))}"
+        yield ("inline_policies", CHAINING_POLICY), Mistake(found, "another name", "rename it")
     yield from _adoption_mistakes(given, spelling, existing_role)
 
 
@@ -91,7 +95,7 @@ def _adoption_mistakes(given: Mapping[Place, Any], spelling: Spelling, existing_
         elif name not in given:
             allowed = f"{kind!r} with {spelling(name)}, by which it is found"
             yield place, Mistake(f"{kind!r} without {spelling(name)}", allowed, f"add {spelling(name)}")
-        elif given[name] is UNKNOWN:
+        elif given[name] is OUTPUT:
             found = f"{kind!r}, with {spelling(name)} known only during the deployment"
             yield place, Mistake(found, f"a plain {spelling(name)}, by which it is found", "write the name")
         if kind == "serviceAccount" and given.get(("service_account", "create")) is False:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from irsa.rules.arns import PARTITIONS
 from irsa.rules.mistakes import Located, Mistake, Place, named, nearest, shortened
 from irsa.rules.subjects import WILDCARDS
-from irsa.rules.unknown import UNKNOWN
+from irsa.rules.unknown import Unknown
 
 # Policy variables work since this version; a document without a version is of the other one.
 VERSION, DEFAULT_VERSION = "2012-10-17", "2008-10-17"
@@ -45,13 +45,13 @@ def document_mistakes(document: Mapping[str, Any]) -> Iterator[Located]:
     """Yield what IAM would refuse in a policy of a role, each with its place in the document."""
     yield from character_mistakes(document)
     yield from _unknown_elements((), document, DOCUMENT_ELEMENTS)
-    if not isinstance(document.get("Id", ""), str) and document["Id"] is not UNKNOWN:
+    if not isinstance(document.get("Id", ""), str) and not isinstance(document["Id"], Unknown):
         yield ("Id",), Mistake(shortened(document["Id"]), "a string", "write a string, or remove it")
     version = document.get("Version")
-    if version not in (VERSION, UNKNOWN):
+    if version != VERSION and not isinstance(version, Unknown):
         yield ("Version",), _wrong_version(version)
     statements = document.get("Statement")
-    if statements is UNKNOWN:
+    if isinstance(statements, Unknown):
         return
     if isinstance(statements, Mapping):
         yield from statement_mistakes(statements, ("Statement",))
@@ -95,7 +95,7 @@ def character_mistakes(value: Any, place: Place = ()) -> Iterator[Located]:
 
 def statement_mistakes(statement: Any, place: Place = (), trust: bool = False) -> Iterator[Located]:
     """Yield what IAM would refuse in one statement, of a policy or of a trust policy."""
-    if statement is UNKNOWN:
+    if isinstance(statement, Unknown):
         return
     if not isinstance(statement, Mapping):
         allowed = "a statement: a mapping with Effect and Action"
@@ -104,11 +104,11 @@ def statement_mistakes(statement: Any, place: Place = (), trust: bool = False) -
     yield from character_mistakes(statement, place) if trust else ()
     yield from _unknown_elements(place, statement, TRUST_ELEMENTS if trust else STATEMENT_ELEMENTS)
     effect = statement.get("Effect")
-    if effect not in (*EFFECTS, UNKNOWN):
+    if effect not in EFFECTS and not isinstance(effect, Unknown):
         found = "no Effect" if "Effect" not in statement else f"the Effect {shortened(effect)}"
         yield (*place, "Effect"), Mistake(found, "Allow or Deny, so spelled", nearest(effect, EFFECTS, "add Effect"))
     sid = statement.get("Sid")
-    if "Sid" in statement and sid is not UNKNOWN and not (isinstance(sid, str) and SID.fullmatch(sid)):
+    if "Sid" in statement and not isinstance(sid, Unknown) and not (isinstance(sid, str) and SID.fullmatch(sid)):
         yield (*place, "Sid"), Mistake(f"the Sid {shortened(sid)}", "letters A-Z, a-z and digits", "remove the rest")
     yield from _element_mistakes(place, statement, "Action", _not_an_action)
     if trust:
@@ -153,7 +153,7 @@ def condition_mistakes(conditions: Any, place: Place = ()) -> Iterator[Located]:
 
 def _condition_mistakes(conditions: Any, place: Place) -> Iterator[Located]:
     shape = "a mapping of operators, each a mapping of keys and values"
-    if conditions is UNKNOWN:
+    if isinstance(conditions, Unknown):
         return
     if not isinstance(conditions, Mapping):
         yield place, Mistake(shortened(conditions), shape, "write, for example, StringEquals: {aws:SourceAccount: ...}")
@@ -165,7 +165,7 @@ def _condition_mistakes(conditions: Any, place: Place) -> Iterator[Located]:
             plain = str(operator).removeprefix("ForAnyValue:").removeprefix("ForAllValues:").removesuffix("IfExists")
             fix = nearest(plain, OPERATORS, "see IAM's list of condition operators")
             yield here, Mistake(f"{operator!r} is not a condition operator", "an operator such as StringEquals", fix)
-        if keys is UNKNOWN:
+        if isinstance(keys, Unknown):
             continue
         if not isinstance(keys, Mapping):
             yield here, Mistake(shortened(keys), "a mapping of condition keys and their values", "write key: value")
@@ -176,7 +176,7 @@ def _condition_mistakes(conditions: Any, place: Place) -> Iterator[Located]:
 
 def _value_mistakes(place: Place, operator: str, value: Any) -> Iterator[Located]:
     values = value if isinstance(value, list) else [value]
-    if not values or not all(isinstance(item, str | bool | int | float) or item is UNKNOWN for item in values):
+    if not values or not all(isinstance(item, str | bool | int | float | Unknown) for item in values):
         yield place, Mistake(shortened(value), "a string, or a list of strings", "write the value as a string")
     elif operator.startswith(TEXT_OPERATORS) and any(isinstance(item, int | float) for item in values):
         # YAML reads 011112222333 without quotes as another number, or drops the zero.
@@ -226,7 +226,7 @@ def _element_mistakes(
         several = isinstance(value, list) and value
         items = enumerate(value) if several else [(None, value)] if name in statement else []
         for index, item in items:
-            mistake = None if item is UNKNOWN else mistake_in(item)
+            mistake = None if isinstance(item, Unknown) else mistake_in(item)
             if mistake:
                 yield (*place, name) if index is None else (*place, name, index), mistake
 
@@ -293,7 +293,7 @@ def wrong_partition(arn: str, found: str, partition: str | None) -> Mistake | No
 
 
 def _principal(place: Place, principal: Any) -> Iterator[Located]:
-    if principal in ("*", UNKNOWN):
+    if principal == "*" or isinstance(principal, Unknown):
         return
     if not isinstance(principal, Mapping) or not principal:
         yield place, Mistake(shortened(principal), '"*", or a mapping such as {AWS: ARN}', "write AWS: ARN")
@@ -303,7 +303,7 @@ def _principal(place: Place, principal: Any) -> Iterator[Located]:
             fix = nearest(kind, PRINCIPALS, "name one of these")
             yield (*place, kind), Mistake(f"unknown principal {kind!r}", ", ".join(PRINCIPALS), fix)
         several = value if isinstance(value, list) else [value]
-        if not several or not all(item is UNKNOWN or (isinstance(item, str) and item) for item in several):
+        if not several or not all(isinstance(item, Unknown) or (isinstance(item, str) and item) for item in several):
             numbers = any(isinstance(item, int | float) for item in several)
             fix = "put it in quotes" if numbers else "write it as a string"
             yield (*place, kind), Mistake(shortened(value), "a string, or a list of strings", fix)

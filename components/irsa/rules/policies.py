@@ -8,6 +8,7 @@ import math
 import re
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from irsa.rules.grammar import VERSION
@@ -101,7 +102,9 @@ def is_too_deep(value: Any) -> bool:
         level = [
             item
             for outer in level
-            for item in (outer.values() if isinstance(outer, dict) else outer if isinstance(outer, list) else ())
+            for item in (
+                outer.values() if isinstance(outer, Mapping) else outer if isinstance(outer, list | tuple) else ()
+            )
         ]
         if not level:
             return False

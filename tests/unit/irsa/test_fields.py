@@ -9,7 +9,7 @@ import pytest
 
 from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS, Document, Field, Found, collect
 from irsa.rules.mistakes import Mistake, Place
-from irsa.rules.unknown import UNKNOWN
+from irsa.rules.unknown import OUTPUT
 
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
 DOCUMENT = {"Version": "2012-10-17", "Statement": [STATEMENT]}
@@ -104,10 +104,10 @@ def test_a_field_refuses_what_is_not(name: str, bad: Any) -> None:
 def test_an_output_may_stand_for_the_value(name: str) -> None:
     """Protects outputs as arguments: what is known later is no mistake now, as a whole or within a list or mapping."""
     field, (good, _) = ALL[name], VALUES[name]
-    within: list[Any] = [[UNKNOWN]] if isinstance(good, list) else []
+    within: list[Any] = [[OUTPUT]] if isinstance(good, list) else []
     if isinstance(good, dict) and "Statement" not in good:
-        within = [dict.fromkeys(good, UNKNOWN)]
-    for value in (UNKNOWN, *within):
+        within = [dict.fromkeys(good, OUTPUT)]
+    for value in (OUTPUT, *within):
         assert read(field, value) == (value, [])
 
 

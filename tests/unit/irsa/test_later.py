@@ -6,10 +6,10 @@ from typing import Any
 import pulumi
 import pytest
 
-from irsa.reading import InvalidArgumentsError, Later, Reading, is_output
+from irsa.later import ArgumentMistakes, Later, Reading, is_output
 from irsa.rules.mistakes import Mistake, Place, path_of
 from irsa.rules.policies import DEEPEST
-from irsa.rules.unknown import UNKNOWN
+from irsa.rules.unknown import OUTPUT
 
 ROLE = "arn:aws:iam::111122223333:role/r"
 
@@ -82,7 +82,7 @@ def test_a_misplaced_argument_is_told_where_it_belongs(args: Any, fix: str) -> N
 @pytest.mark.parametrize("args", [None, [], "x", output({"role_arn": ROLE})])
 def test_arguments_that_are_no_mapping_stop_at_once(args: Any) -> None:
     """Protects from a second wave of mistakes: without keys nothing else can be checked."""
-    with pytest.raises(InvalidArgumentsError) as error:
+    with pytest.raises(ArgumentMistakes) as error:
         Reading("my-app").arguments(args)
     assert [place for place, _ in error.value.mistakes] == [()]
 
@@ -112,9 +112,9 @@ def test_an_output_is_read_when_it_is_known() -> None:
     later = reading.arguments({"role_name": output("x")})["role_name"]
 
     assert isinstance(later, Later)
-    assert reading.given == {("role_name",): UNKNOWN}
+    assert reading.given == {("role_name",): OUTPUT}
     assert later.parse("my-role", False) == "my-role"
-    with pytest.raises(InvalidArgumentsError) as error:
+    with pytest.raises(ArgumentMistakes) as error:
         later.parse("a b", False)
     assert [place for place, _ in error.value.mistakes] == [("role_name",)]
     assert "'a b'" in str(error.value)
@@ -123,20 +123,20 @@ def test_an_output_is_read_when_it_is_known() -> None:
 def test_an_output_without_a_value_is_reported() -> None:
     """Protects from a role without a name: an output of None can no more be left out."""
     later = Reading("my-app").arguments({"role_name": output("x")})["role_name"]
-    with pytest.raises(InvalidArgumentsError, match="without a value"):
+    with pytest.raises(ArgumentMistakes, match="without a value"):
         later.parse(None, False)
 
 
 def test_a_secret_that_is_refused_is_not_shown() -> None:
     """Protects secrets: the message names the argument, not what is in it, and no key within it."""
     later = Reading("my-app").arguments({"tags": output({})})["tags"]
-    with pytest.raises(InvalidArgumentsError) as error:
+    with pytest.raises(ArgumentMistakes) as error:
         later.parse({"s,ecret": "hunter2", "b": 5}, True)
     assert "hunter2" not in str(error.value)
     assert {mistake.found for _, mistake in error.value.mistakes} == {
         "a secret value that breaks a rule of the argument"
     }
-    with pytest.raises(InvalidArgumentsError, match="s,ecret"):
+    with pytest.raises(ArgumentMistakes, match="s,ecret"):
         later.parse({"s,ecret": "hunter2"}, False)
 
 
@@ -168,7 +168,7 @@ def test_a_value_of_several_parts_waits_for_the_last() -> None:
     assert isinstance(later, Later)
     assert set(later.source) == {"name"}
     assert later.parse({"name": "r"}, False) == "a/r"
-    with pytest.raises(InvalidArgumentsError) as error:
+    with pytest.raises(ArgumentMistakes) as error:
         later.parse({"name": "a b"}, False)
     assert [place for place, _ in error.value.mistakes] == [("role_name",)]
 
@@ -185,7 +185,7 @@ def test_one_more_check_is_done_when_the_value_is_there() -> None:
     assert [(place, mistake.found) for place, mistake in reading.found] == [(("a",), "plain")]
     checked = reading.checked(later, ("b",), refuse)
     assert isinstance(checked, Later)
-    with pytest.raises(InvalidArgumentsError) as error:
+    with pytest.raises(ArgumentMistakes) as error:
         checked.parse({"value": "r"}, False)
     assert [(place, mistake.found) for place, mistake in error.value.mistakes] == [(("b",), "r")]
 
@@ -193,7 +193,7 @@ def test_one_more_check_is_done_when_the_value_is_there() -> None:
 def test_the_message_names_the_component_and_each_place() -> None:
     """Protects the reader of `pulumi up`: how many, of which component, and each in the caller's spelling."""
     reading = Reading("my-app", lambda part: path_of(part).upper())
-    with pytest.raises(InvalidArgumentsError) as error:
+    with pytest.raises(ArgumentMistakes) as error:
         reading.require_none(
             [(("role_name",), Mistake("F", "A", "set {}", ("audience",))), ((), Mistake("G", "A", "D"))]
         )
@@ -201,7 +201,7 @@ def test_the_message_names_the_component_and_each_place() -> None:
     assert lines[0] == "2 mistakes in the arguments of ServiceAccountRole 'my-app'"
     assert [line.strip() for line in lines if line.strip().isupper()] == ["ROLE_NAME"]
     assert "set AUDIENCE" in str(error.value)
-    with pytest.raises(InvalidArgumentsError, match=r"^1 mistake in"):
+    with pytest.raises(ArgumentMistakes, match=r"^1 mistake in"):
         Reading("my-app").require_none([((), Mistake("F", "A", "D"))])
 
 

@@ -1,0 +1,42 @@
+"""Walks through values of lists and mappings: their strings, numbers and keys, each with its place."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from irsa.rules.mistakes import Place
+
+
+def leaves(value: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
+    """Yield what is no list and no mapping, and each key of a mapping, with its place; a key before its value."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            inner: Place = (*place, step_of(key))
+            yield inner, key
+            yield from leaves(item, inner)
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from leaves(item, (*place, index))
+    else:
+        yield place, value
+
+
+def map_leaves(
+    value: Any, leaf: Callable[[Place, Any], Any], key: Callable[[Place, Any], Any] | None = None, place: Place = ()
+) -> Any:
+    """Return a copy, in dicts and lists, with another value in place of each leaf and, with `key`, of each key."""
+    if isinstance(value, Mapping):
+        mapped = {}
+        for name, item in value.items():
+            inner: Place = (*place, step_of(name))
+            mapped[key(inner, name) if key else name] = map_leaves(item, leaf, key, inner)
+        return mapped
+    if isinstance(value, list | tuple):
+        return [map_leaves(item, leaf, key, (*place, index)) for index, item in enumerate(value)]
+    return leaf(place, value)
+
+
+def step_of(key: object) -> str:
+    """Return a key as a step of a place; the text of an object, such as an output, is no name."""
+    if isinstance(key, str):
+        return key
+    return str(key) if isinstance(key, int | float | None) else type(key).__name__.lower()
