@@ -14,7 +14,6 @@ from typing import Any
 
 import yaml
 
-from config.live_rules import RULES as LIVE_RULES
 from config.schema import stack_file_schema
 from config.variable_keys import EACH, KEYS_WITH_VARIABLES
 from config.variables import BUILT_IN, SAMPLES
@@ -24,6 +23,7 @@ from irsa.rules.variables import reference
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.verbs import help_line, installed
 from irsa_cli.verify import CHECKS
+from program.live.rules import RULES as LIVE_RULES
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
