@@ -182,10 +182,10 @@ class Reading:
         read = marked if found else each.parse(marked, place, found)
         self.found += found
         self.given[place] = without_places(marked, [at[len(place) :] for at, _ in found])
-        if is_known and not found:
-            return read
-        if each.plain:
+        if each.plain and (found or not is_known):
             return None
+        if found or is_known:
+            return NEVER if found else read
 
         def parse_known(known: Any, found: Found) -> Any:
             if known is None:

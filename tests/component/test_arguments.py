@@ -10,6 +10,7 @@ import pytest
 
 from irsa.args import PolicyArgs, ServiceAccountArgs, ServiceAccountRoleArgs
 from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
+from irsa.component import InvalidArgumentsError
 from irsa.later import ArgumentMistakes
 from irsa.spec import parse
 
@@ -179,7 +180,7 @@ def test_an_output_inside_an_f_string_is_named() -> None:
 def test_all_mistakes_at_once_before_anything_is_registered(deploy: Callable[..., Any]) -> None:
     """Protects a half-made stack: no run per mistake, and not even the component is registered."""
     registered: list[Any] = []
-    with pytest.raises(ArgumentMistakes) as error:
+    with pytest.raises(InvalidArgumentsError) as error:
         deploy({**GOOD, "role_name": "x" * 65, "subjects": ["nonsense"], "pth": "/"}, registered=registered)
 
     assert {place for place, _ in error.value.mistakes} == {("role_name",), ("subjects", 0), ("pth",)}
