@@ -132,7 +132,7 @@ def _parent_of(key: str) -> str | None:
 def keys_at(place: Place) -> list[str]:
     """Return the keys that a mapping at this YAML path may have, in alphabetical order."""
     annotation = annotation_at(place)
-    fields = annotation.model_fields if _is_model(annotation) else {}
+    fields = annotation.model_fields if is_model(annotation) else {}
     return sorted(field.alias or name for name, field in fields.items())
 
 
@@ -140,20 +140,21 @@ def annotation_at(place: Place) -> Any:
     """Return the type of the value at a YAML path."""
     annotation: Any = Stack
     for part in place:
-        annotation = _step(annotation, part)
+        annotation = step(annotation, part)
     return annotation
 
 
-def _step(annotation: Any, part: str | int) -> Any:
+def step(annotation: Any, part: str | int) -> Any:
     """Return the type of a key or an item of a value of this type."""
-    if _is_model(annotation):
+    if is_model(annotation):
         field = next((field for field in annotation.model_fields.values() if field.alias == part), None)
         return _without_none(field.annotation) if field else None
     arguments = get_args(annotation)
     return arguments[-1] if arguments else None
 
 
-def _is_model(annotation: Any) -> bool:
+def is_model(annotation: Any) -> bool:
+    """Return whether a type is one of the models."""
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 

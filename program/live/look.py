@@ -3,16 +3,16 @@
 import os
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from config.loading import StackFileError
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from config.stack_file import parsed
-from config.variables import SECRET
 from irsa.outputs import LogicalName
 from irsa.rules.mistakes import listed
+from irsa.rules.unknown import SECRET
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import NOT_FOLLOWED
 from irsa_cli.state import exported_state
@@ -158,12 +158,10 @@ def _held_or_reason(export: "Future[dict[str, Any]]") -> tuple[Held | None, list
 
 def _planned(stack: Stack, lookups: Lookups) -> tuple[Plan, list[LocatedMistake]]:
     """Return the plan of the bindings that have no mistake with what was looked up, and the mistakes of the others."""
-    try:
-        return plan(stack, lookups), []
-    except StackFileError as error:
-        wrong = {mistake.place[1] for mistake in error.mistakes}
-        right = _of_bindings(stack, [key for key in stack.bindings if key not in wrong])
-        return plan(right, lookups), error.mistakes
+    planned = plan(stack, lookups)
+    wrong = {mistake.place[1] for mistake in planned.mistakes}
+    right = [each for each in planned.components if each[0].binding not in wrong]
+    return replace(planned, components=right), [*planned.mistakes]
 
 
 def _has_answers(reads: Reads) -> bool:

@@ -9,8 +9,8 @@ import pulumi
 import pytest
 
 from irsa.args import PolicyArgs, ServiceAccountArgs, ServiceAccountRoleArgs
-from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
 from irsa.component import InvalidArgumentsError
+from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
 from irsa.later import ArgumentMistakes
 from irsa.spec import parse
 
