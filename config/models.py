@@ -456,7 +456,7 @@ class Stack(Settings):
     @property
     def clusters_by_key(self) -> Mapping[str, Cluster]:
         """The clusters by their key in `clusters`; the one of `cluster` has the key `cluster`."""
-        return self.clusters if self.cluster is None else {"cluster": self.cluster}
+        return self.clusters or ({"cluster": self.cluster} if self.cluster else {})
 
     def clusters_of(self, binding: Binding) -> Sequence[str]:
         """Return the keys of the clusters whose service accounts a binding's role trusts."""
@@ -466,4 +466,4 @@ class Stack(Settings):
 
     def place_of_cluster(self, key: str) -> tuple[str, ...]:
         """Return where a cluster of `clusters_by_key` stands in the stack file."""
-        return ("clusters", key) if self.cluster is None else ("cluster",)
+        return ("clusters", key) if self.clusters else ("cluster",)

@@ -80,7 +80,8 @@ class Plan:
     """All that the stack creates.
 
     Attributes:
-        components: In the order of creation, each with its arguments parsed; the first one of a binding has its role.
+        components: Of bindings without mistakes, in the order of creation, each with its arguments parsed; the first of
+            a binding has its role.
         bindings: What each binding declares, by its key.
         mistakes: What is wrong in the bindings, each with its place in the settings; then nothing may be created.
         service_accounts: The service account of each binding, by its key.
@@ -103,6 +104,7 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
     for key, binding in stack.bindings.items():
         variables = _variables(binding, stack, lookups)
         args, found = _arguments(binding, stack, lookups, variables)
+        planned: list[tuple[PlannedComponent, Spec]] = []
         for index, component in enumerate(_components(key, binding, args, stack, lookups)):
             spec, wrong = read(component.automatic_name, component.args, spelled)
             found += [(_written(argument, binding, variables), each) for argument, each in wrong]
@@ -111,7 +113,9 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
                 if "policy_arns" in marked:
                     marked["policy_arns"] = _unkeyed(marked["policy_arns"], filled(binding.policy_arns, variables, []))
                 bindings[key] = PlannedBinding(binding, marked, spec)
-            components.append(_identified(component, spec, stack, lookups))
+            planned.append((component, spec))
+        if not found and not isinstance(binding.aws_account, Unknown):
+            components += [_identified(*each, stack, lookups) for each in planned]
         for place, mistake in found:
             mistakes[key, place, mistake.found] = LocatedMistake(("bindings", key, *place), mistake)
     service_accounts = {key: binding.service_account for key, binding in stack.bindings.items()}
@@ -210,8 +214,9 @@ def _variables(binding: Binding, stack: Stack, lookups: Lookups) -> Values:
     """Return what the variables of a binding stand for. What is not looked up is not used."""
     identity = lookups.aws_accounts.get(binding.aws_account, NOBODY).identity
     return {
-        **({"account": identity.account_id, "partition": identity.partition} if identity else {}),
+        **({"account": identity.account_id} if identity else {}),
         **({"region": lookups.region} if lookups.region else {}),
+        **({"partition": identity.partition} if identity else {}),
         "cluster": _cluster_name(stack.clusters_of(binding), stack, lookups),
         **stack.variables,
     }

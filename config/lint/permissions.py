@@ -5,6 +5,7 @@ import re
 
 from config.lint import actions
 from config.lint.checked import CheckedBinding, Statement, Warnings, statements
+from config.pydantic_errors import keys_at
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, Place, path_of
@@ -87,6 +88,8 @@ def grants_nothing(checked: CheckedBinding) -> Warnings:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
     """
     args = checked.args
+    if not set(checked.written) <= set(keys_at(checked.place)):
+        return  # a misspelled key may be that of a policy
     if "role_arn" in args or args.get("policy_arns") or args.get("assume_role_arns"):
         return
     inline = args.get("inline_policies", {})

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +24,7 @@ from program.live.planned import planned_components
 from program.live.reader import Reader
 from program.live.reads import Reads
 from program.lookups import Lookups, needs_of
-from program.plan import Plan, plan
+from program.plan import plan
 
 # The words of `pulumi` for a stack that is not in the backend yet.
 NEW_STACK = "no stack named"
@@ -78,7 +77,8 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
         lookups = reader.lookups()
     held, not_checked = _held_or_reason(export)
     usable = _with_look_ups(stack, lookups)
-    planned, mistakes = _planned(usable, lookups)
+    planned = plan(usable, lookups)
+    mistakes = planned.mistakes
     adopted: dict[str | None, set[str]] = {}
     for component, spec in planned.components:
         if spec.role and isinstance(spec.role.import_id, str):
@@ -154,14 +154,6 @@ def _held_or_reason(export: "Future[dict[str, Any]]") -> tuple[Held | None, list
         if NEW_STACK in str(error):
             return Held(), []
         return None, [f"the stack's state, so that what exists may be its own: {error}"]
-
-
-def _planned(stack: Stack, lookups: Lookups) -> tuple[Plan, list[LocatedMistake]]:
-    """Return the plan of the bindings that have no mistake with what was looked up, and the mistakes of the others."""
-    planned = plan(stack, lookups)
-    wrong = {mistake.place[1] for mistake in planned.mistakes}
-    right = [each for each in planned.components if each[0].binding not in wrong]
-    return replace(planned, components=right), [*planned.mistakes]
 
 
 def _has_answers(reads: Reads) -> bool:
