@@ -70,7 +70,8 @@ def examine(
         else:
             (mistakes if warning.rule in stack.lint.errors else remaining).append(warning)
     not_checked = [*settings.not_checked, *_secret_variables(settings), *missing]
-    return Examination(None if mistakes or settings.not_checked else stack, settings, mistakes, remaining, silenced, not_checked)
+    good = None if mistakes or settings.not_checked else stack
+    return Examination(good, settings, mistakes, remaining, silenced, not_checked)
 
 
 def _checked(settings: Settings, planned: Plan, complete: bool) -> CheckedStack:
