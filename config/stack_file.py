@@ -1,7 +1,6 @@
 """A stack file as the engine reads it, with the line of every value.
 
-The engine reads YAML with Go's yaml.v3, whose plain scalars differ from PyYAML's: `yes` is a string, 0o17 a number, a
-date a timestamp. So PyYAML reads the nodes and their lines, and this module reads their values.
+PyYAML reads the nodes and their lines, and this module their values.
 """
 
 import functools
@@ -15,23 +14,16 @@ from typing import Any, NamedTuple
 import yaml
 
 from config.located_mistake import LocatedMistake
+from config.pydantic_errors import annotation_at
+from config.scalars import in_yaml_words, other_key, parsed, scalar
 from config.variables import SECRET, Secret
-from irsa.rules.mistakes import Mistake, Place, named, shortened
+from irsa.rules.mistakes import Mistake, Place, named
 from irsa.rules.names import REGION, check_name
-from irsa.rules.policies import DEEPEST, TOO_DEEP, each_key_once, is_too_deep
+from irsa.rules.policies import DEEPEST, TOO_DEEP, each_key_once
 
 PREFIX = "irsa"
-# The C parser, if PyYAML was built with it. It resolves no types; this module does.
+# The C parser, if PyYAML was built with it. It resolves no types; scalars.py does.
 LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-WORDS = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-}
-INTEGER = re.compile(r"[-+]?(0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|0[0-7_]+|[0-9][0-9_]*)")
-FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-DATE = re.compile("([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})")
-BASES = {"0b": 2, "0o": 8, "0x": 16}
 # What libyaml says beyond a thousand levels.
 LIBYAML_TOO_DEEP = "exceeded maximum nesting depth"
 LARGEST = 16 * 2**20
@@ -120,7 +112,11 @@ class StackFile:
             self._complain(Mistake(found, "a stack file: a mapping with `config:`", "see docs/stack-file.md"), 1)
             return
         reader = _Reader(self.name, self.mistakes)
-        top = {key.value: (key, node) for key, node in _items(root)}
+        top = {}
+        for key, node, again in _items(root):
+            if again:
+                self._complain(again, key.start_mark.line + 1)
+            top[key.value] = (key, node)
         self.imports_environments = "environment" in top
         if "config" not in top:
             near = next(
@@ -147,30 +143,31 @@ class StackFile:
 
     def _config(self, config: Any) -> Iterator[tuple[Any, Any, str]]:
         """Yield the irsa settings with their names; look at the other keys."""
-        lines: dict[str, int] = {}
-        for key, node in _items(config):
+        reader = _Reader(self.name, self.mistakes, is_ours=False)
+        for key, node, again in _items(config):
             line = key.start_mark.line + 1
-            if key.value in lines:
-                self._complain(repeated(key.value, lines[key.value], line), line)
-            lines[key.value] = line
+            if again:
+                self._complain(again, line)
             parts = [part for part in str(key.value).split(":") if part != "config"] or [str(key.value)]
-            if len(parts) > 1 and parts[0] in PROVIDERS:
-                self.providers[":".join(parts)] = _Reader(self.name, []).value(node)
+            if len(parts) == 1 or parts[0] == PREFIX:
+                # A key without a namespace belongs to the project.
+                yield key, node, ":".join(parts[-1:] if len(parts) == 1 else parts[1:])
+                continue
+            value = reader.value(node)
+            if parts[0] in PROVIDERS:
+                self.providers[":".join(parts)] = value
             if parts[0] == "aws" and parts[-1] in ACCOUNT_LISTS:
                 items = node.value if isinstance(node, yaml.SequenceNode) else []
                 self.account_ids += [item for item in items if isinstance(item, yaml.ScalarNode)]
-                for item, mistake in account_id_mistakes(parts[-1], _Reader(self.name, []).setting(parts[-1], node)):
+                for item, mistake in account_id_mistakes(parts[-1], parsed(value) if isinstance(value, str) else value):
                     self._complain(mistake, line_in(node, item, key))
             if parts == ["aws", "region"]:
-                self.region = _region(key, node, self.name, self.mistakes)
-            elif len(parts) > 1 and parts[0] != PREFIX and sorted(parts[0]) == sorted(PREFIX):
+                self.region = _region(key, value, self.name, self.mistakes)
+            elif sorted(parts[0]) == sorted(PREFIX):
                 fix = f"did you mean {PREFIX}:{named(parts[1])}?"
                 self._complain(
                     Mistake(f"a key of {parts[0]!r}", "keys of irsa, aws, kubernetes, pulumi, ...", fix), line
                 )
-            if len(parts) == 1 or parts[0] == PREFIX:
-                # A key without a namespace belongs to the project.
-                yield key, node, ":".join(parts[-1:] if len(parts) == 1 else parts[1:])
 
 
 class ProjectSettings(NamedTuple):
@@ -213,7 +210,7 @@ def project_settings(folder: Path, file: StackFile) -> ProjectSettings:
 def _project_settings(root: Any, name: str, file: StackFile) -> ProjectSettings:
     if not isinstance(root, yaml.MappingNode):
         return ProjectSettings(not_checked=f"the settings in {named(name)}: not a mapping")
-    config = next((node for key, node in _items(root) if key.value == "config"), None)
+    config = next((node for key, node, _ in _items(root) if key.value == "config"), None)
     if isinstance(config, yaml.SequenceNode):
         return ProjectSettings(not_checked=f"the settings in {named(name)}: a list in `config:`")
     settings: dict[str, Any] = {}
@@ -222,19 +219,19 @@ def _project_settings(root: Any, name: str, file: StackFile) -> ProjectSettings:
     mistakes: list[LocatedMistake] = []
     reader = _Reader(name, mistakes)
     # A string in `config:` is the folder that older engines kept stack files in.
-    for key, declared in _items(config) if isinstance(config, yaml.MappingNode) else ():
+    for key, declared, _ in _items(config) if isinstance(config, yaml.MappingNode) else ():
         node = declared
         if isinstance(declared, yaml.MappingNode):
             # Beside a value there may be its type and its description.
-            parts = {part.value: item for part, item in _items(declared)}
+            parts = {part.value: item for part, item, _ in _items(declared)}
             node = parts.get("value", parts.get("default"))
         setting = str(key.value).removeprefix(f"{PREFIX}:")
         if node is None:
             continue
         if setting.partition(":")[0] in PROVIDERS and ":" in setting:
-            providers[setting] = _Reader(name, []).value(node)
+            providers[setting] = _Reader(name, mistakes, is_ours=False).value(node)
         if setting == "aws:region":
-            region = None if file.region else _region(key, node, name, mistakes)
+            region = None if file.region else _region(key, providers[setting], name, mistakes)
         elif ":" not in setting:
             value = reader.setting(setting, node)
             if value is not None:
@@ -257,12 +254,11 @@ def account_id_mistakes(setting: str, values: Any) -> Iterator[tuple[Place, Mist
             yield (index,), Mistake(found, "account IDs: strings of 12 digits", fix)
 
 
-def _region(key: Any, node: Any, name: str, mistakes: list[LocatedMistake]) -> str | Secret | None:
+def _region(key: Any, value: Any, name: str, mistakes: list[LocatedMistake]) -> str | Secret | None:
     """Return `aws:region`; None where it is empty or not a region, which is a mistake.
 
     The engine turns any value into a string, and the AWS provider refuses it later, without naming the key.
     """
-    value = _Reader(name, []).value(node)
     if value is None or value == "" or value is SECRET:
         return value or None
     mistake = Mistake(f"{in_yaml_words(value)} as aws:region", f"a string: {REGION.words}", "write the region's name")
@@ -372,54 +368,29 @@ def repeated(key: str, first: int, second: int) -> Mistake:
     )
 
 
-def parsed(text: str) -> Any:
-    """Return a value that the engine passed as a string."""
-    try:
-        value = json.loads(text, object_pairs_hook=each_key_once)
-    except (ValueError, RecursionError):
-        return text
-    return text if reason_not_to_use(value) else value
-
-
-def in_yaml_words(value: object) -> str:
-    """Return a value for a message, in YAML's terms; a long one is shortened."""
-    if value is None or value == "":
-        return "nothing" if value is None else "an empty string"
-    if isinstance(value, Mapping):
-        return f"a mapping ({shortened(', '.join(map(str, value)))})" if value else "an empty mapping"
-    if isinstance(value, list):
-        return f"a list of {len(value)}"
-    return str(value).lower() if isinstance(value, bool) else shortened(value)
-
-
-def reason_not_to_use(value: Any) -> str | None:
-    """Return why a JSON value cannot be used; None where it can."""
-    if is_too_deep(value):
-        return TOO_DEEP
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        return f"{error.object[error.start]!r}, an unpaired surrogate"
-    return None
-
-
-def _items(node: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield the keys and values of a mapping's node.
+def _items(node: Any) -> Iterator[tuple[Any, Any, Mistake | None]]:
+    """Yield the keys and values of a mapping's node, each with the mistake that its key is there already.
 
     Raises:
         yaml.composer.ComposerError: A key is not a scalar.
     """
+    lines: dict[str, int] = {}
     for key, value in node.value:
         if not isinstance(key, yaml.ScalarNode):
             raise yaml.composer.ComposerError(None, None, "a key that is a list or a mapping", key.start_mark)
-        yield key, value
+        first = lines.get(key.value)
+        lines[key.value] = line = key.start_mark.line + 1
+        yield key, value, repeated(key.value, first, line) if first else None
 
 
 class _Reader:
-    """Reads values of YAML nodes, and adds to the mistakes of the file."""
+    """Reads values of YAML nodes, and adds to the mistakes of the file.
 
-    def __init__(self, name: str, mistakes: list[LocatedMistake]) -> None:
-        self._name, self._mistakes = name, mistakes
+    Of other projects' settings, these are only what the engine refuses.
+    """
+
+    def __init__(self, name: str, mistakes: list[LocatedMistake], is_ours: bool = True) -> None:
+        self._name, self._mistakes, self._is_ours = name, mistakes, is_ours
         self._open: set[int] = set()
         self._path: list[str | int] = []
 
@@ -439,17 +410,17 @@ class _Reader:
         return parsed(value)
 
     def _complain(self, mistake: Mistake, node: Any, *steps: str) -> None:
-        place = (*self._path, *steps)
+        place = (*self._path, *steps) if self._is_ours else ()
         self._mistakes.append(LocatedMistake(place, mistake, self._name, node.start_mark.line + 1))
 
     def value(self, node: Any) -> Any:
         """Return the value of a node."""
-        if node.tag not in PLAIN_TAGS:
+        if self._is_ours and node.tag not in PLAIN_TAGS:
             # The engine decodes !!binary, and makes nothing of what !!null tags: another value than the one written.
             tag = node.tag.replace("tag:yaml.org,2002:", "!!")
             self._complain(Mistake(f"the tag {named(tag)}", "values without a tag", "remove the tag"), node)
         if isinstance(node, yaml.ScalarNode):
-            return scalar(node.value) if not node.style else node.value
+            return node.value if node.style else self._scalar(node)
         if id(node) in self._open:
             raise yaml.composer.ComposerError(None, None, "a recursive alias", node.start_mark)
         if len(self._open) == DEEPEST:
@@ -458,6 +429,20 @@ class _Reader:
         value = self._list(node) if isinstance(node, yaml.SequenceNode) else self._map(node)
         self._open.discard(id(node))
         return value
+
+    def _scalar(self, node: Any) -> Any:
+        """Return the value of a scalar without quotes; where these are missing, its text, which is what is meant."""
+        value = scalar(node.value)
+        if value is None or isinstance(value, bool) or str(value) == node.value:
+            return value
+        is_refused = isinstance(value, float) and not math.isfinite(value)
+        # What takes no strings takes numbers in any spelling, and its model refuses the rest.
+        if annotation_at(tuple(self._path)) not in (str, Any) if self._is_ours else not is_refused:
+            return value
+        why = "for which the engine refuses the whole file" if is_refused else f"which YAML reads as {value}"
+        found = f"{node.value} without quotes, {why}"
+        self._complain(Mistake(found, "a string", f'put it in quotes: "{node.value}"'), node)
+        return node.value
 
     def _list(self, node: Any) -> list[Any]:
         values = []
@@ -470,15 +455,12 @@ class _Reader:
     def _map(self, node: Any) -> Any:
         values: dict[str, Any] = {}
         merged: dict[str, Any] = {}
-        lines: dict[str, int] = {}
-        for key, item in _items(node):
+        for key, item, again in _items(node):
             name = key.value
             is_merge = name == "<<" and not key.style
-            line = key.start_mark.line + 1
-            wrong = repeated(name, lines[name], line) if name in lines else None if key.style else other_key(name)
+            wrong = again or (other_key(name) if self._is_ours and not key.style else None)
             if wrong:
                 self._complain(wrong, key, name)
-            lines[name] = line
             if is_merge:
                 for part in item.value if isinstance(item, yaml.SequenceNode) else [item]:
                     more = self.value(part)
@@ -496,52 +478,6 @@ class _Reader:
         if values.keys() == {"secure"} and isinstance(values["secure"], str):
             return SECRET
         return {**merged, **values} if merged else values
-
-
-def other_key(name: str) -> Mistake | None:
-    """Return a mistake where the engine makes another key of one without quotes: 1227433179 of 011112222333."""
-    value = scalar(name)
-    if value == name or in_yaml_words(value) == name:
-        return None
-    found = f"the key {name} without quotes, which YAML reads as {in_yaml_words(value)}"
-    return Mistake(found, "keys that are strings", f'put it in quotes: "{name}"')
-
-
-def scalar(text: str) -> Any:
-    """Return the value of a scalar without quotes."""
-    if text in WORDS:
-        return WORDS[text]
-    if text[0] not in "0123456789-+.":
-        return text
-    if INTEGER.fullmatch(text):
-        return _integer(text)
-    if FLOAT.fullmatch(text):
-        return _float(text)
-    date = DATE.fullmatch(text)
-    # Pulumi's string for a date.
-    return f"{date[1]}-{date[2]:0>2}-{date[3]:0>2} 00:00:00 +0000 UTC" if date else text
-
-
-def _integer(text: str) -> Any:
-    digits = text.replace("_", "").lstrip("+-")
-    sign = -1 if text.startswith("-") else 1
-    base = BASES.get(digits[:2]) or (8 if re.fullmatch("0[0-7]+", digits) else 10)
-    try:
-        number = sign * int(digits[2:] if digits[:2] in BASES else digits, base)
-    except ValueError:
-        return text
-    if -(2**63) <= number < 2**64:
-        return number
-    # Go reads a larger number without prefix as a float.
-    return text if digits[:2] in BASES else _float(text)
-
-
-def _float(text: str) -> Any:
-    """Return a number as the engine writes it: with an exponent from 1e21 on; beyond its range, the string."""
-    number = float(text.replace("_", ""))
-    if math.isinf(number):
-        return text
-    return int(number) if number.is_integer() and abs(number) < 1e21 else number  # noqa: PLR2004 (as said above)
 
 
 def line_in(node: Any, part: Place, key: Any = None) -> int | None:

@@ -12,7 +12,8 @@ import pulumi
 from config.loading import StackFileError, examine
 from config.located_mistake import LocatedMistake
 from config.models import Stack
-from config.stack_file import ACCOUNT_LISTS, StackFile, account_id_mistakes, located, parsed
+from config.scalars import parsed
+from config.stack_file import ACCOUNT_LISTS, StackFile, account_id_mistakes, located
 from irsa.rules import commands
 from irsa.rules.mistakes import path_of
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from config.loading import StackFileError
 from config.located_mistake import LocatedMistake
 from config.models import Stack
-from config.stack_file import parsed
+from config.scalars import parsed
 from config.variables import SECRET
 from irsa.outputs import LogicalName
 from irsa.rules.mistakes import listed

@@ -1,11 +1,15 @@
 """What `irsa check` finds, as `pulumi preview` tells it with the real engine."""
 
+import json
+import random
 import shutil
 from collections.abc import Callable
 
 import pytest
 
+from config.scalars import other_key, scalar
 from tests.sandbox.project import Project
+from tests.unit.config.test_scalars import ENGINE
 
 pytestmark = pytest.mark.sandbox
 
@@ -63,3 +67,23 @@ def test_a_warning_is_shown_and_stops_nothing(deploy: Deploy) -> None:
 
     assert f"warning: Pulumi.test.yaml:{line_of(project, 'team-a:*')}  irsa:bindings.wide.trust.subjects[0]" in said
     assert "[wide-trust]" in said
+
+
+def test_the_engine_reads_scalars_as_check_does(deploy: Deploy) -> None:
+    """Protects the agreement of check and up where a text looks like a number or a date, by the engine itself."""
+    seeded = random.Random(24)
+    times = ["2026-", "0000-", "02-", "2-", "30", "T", "t", " ", "23:", "5:", "59", "60", ".25", "Z", "+02:00"]
+    parts = (list("0178bBoxX_.e+-f"), times)
+    texts = {"".join(seeded.choices(each, k=seeded.randint(2, 8))) for each in parts for _ in range(2_000)}
+    recorded = [text for text, (value, _) in ENGINE.items() if value != "refused"]
+    others = (text for text in sorted(texts) if text[0] in "0123456789." and ": " not in f"{text} ")
+    plain = [*recorded, *map(str.strip, others)]
+    project = deploy({"bindings": {}})
+    lines = "".join(f"  - {{v: {text} , k: {{? {text} : x}}}}\n" for text in plain)
+    (project.folder / "Pulumi.test.yaml").write_text(f"config:\n  irsa:scalars:\n{lines}")
+    read = json.loads(json.loads(project.pulumi("config", "--json"))["irsa:scalars"]["value"])
+
+    for text, each in zip(plain, read, strict=True):
+        mistake = other_key(text)
+        key = mistake.found.partition(" reads as ")[2] if mistake else text
+        assert (text, each) == (text, {"v": scalar(text), "k": {key: "x"}})

@@ -78,7 +78,7 @@ DOCUMENTED = {
     "bindings.names.role.path": ("at most 512 characters", "/team/"),
     "bindings.wildcards.trust.subjects": ("", "trust.anyServiceAccount"),
     "bindings.annotations.serviceAccount.tokenExpiration": ("at least 600", ""),
-    "bindings.a-date.policy.document.Version": ('"2012-10-17"', '"2012-10-17"'),
+    "bindings.a-date.policy.document.Version": ("a string", 'put it in quotes: "2012-10-17"'),
     "bindings.too-many-attachments.policyArns": ("at most 10", "irsa:quotas.attachedPolicies"),
     "bindings.too-many-tags.role.tags": ("at most 50", "use fewer"),
     "bindings.too-long-trust.trust": ("at most 2,048", "irsa:quotas.trustPolicySize"),
