@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from config.located_mistake import LocatedMistake
+from config.nodes import LOADER, line_in, read_at_most
 from config.scalars import reason_not_to_use
-from config.stack_file import LOADER, line_in, read_at_most
 from config.variables import SECRET, CheckVariables, as_written, fill, variable_mistakes
 from irsa.rules.grammar import (
     condition_mistakes,

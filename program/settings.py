@@ -12,8 +12,10 @@ import pulumi
 from config.loading import StackFileError, examine
 from config.located_mistake import LocatedMistake
 from config.models import Stack
+from config.project_file import stack_folder
+from config.provider_settings import ACCOUNT_LISTS, account_id_mistakes
 from config.scalars import parsed
-from config.stack_file import ACCOUNT_LISTS, StackFile, account_id_mistakes, located
+from config.stack_file import StackFile, located
 from irsa.rules import commands
 from irsa.rules.mistakes import path_of
 
@@ -63,8 +65,9 @@ def placed(mistakes: Iterable[LocatedMistake], folder: Path) -> list[LocatedMist
 
 def _stack_file(folder: Path) -> StackFile | None:
     """Return the stack file, for the lines of mistakes; None where it is elsewhere (`--config-file`)."""
+    name = os.path.normpath(f"{stack_folder(folder)}/Pulumi.{pulumi.get_stack()}.yaml")
     try:
-        return StackFile(folder / f"Pulumi.{pulumi.get_stack()}.yaml", f"Pulumi.{pulumi.get_stack()}.yaml")
+        return StackFile(folder / name, name)
     except OSError:
         return None
 

@@ -12,7 +12,8 @@ from config.check import report_of
 from config.check_report import FileReport, as_json, plain, sarif
 from config.loading import StackFileError, examine
 from config.located_mistake import LocatedMistake
-from config.stack_file import StackFile, project_settings
+from config.project_file import project_settings
+from config.stack_file import StackFile
 from tests.fuzz.conftest import SHARDS, amount_of
 from tests.fuzz.deployment import deploy
 from tests.fuzz.hidden import hidden_in
@@ -67,7 +68,7 @@ def outcome() -> str:
         assert_told(report)
         return "refused"
     file = StackFile(FILE)
-    stack = examine({**project_settings(Path(), file).settings, **file.settings}, Path(), "us-west-2").stack
+    stack = examine({**project_settings(Path()).settings, **file.settings}, Path(), "us-west-2").stack
     if stack is None:
         # Pulumi has them as text when the program runs.
         return "accepted, with secrets"

@@ -48,6 +48,21 @@ def test_every_mistake_with_its_line_in_one_error(deploy: Deploy) -> None:
     assert said.partition("Diagnostics:")[2].count("error: ") == 1
 
 
+def test_lines_of_a_stack_file_in_a_folder_of_its_own(deploy: Deploy) -> None:
+    """Protects the project whose Pulumi.yaml names a folder of the stack files: the engine reads the file there."""
+    project = deploy(BAD)
+    settings = project.folder / "Pulumi.yaml"
+    settings.write_text(f"{settings.read_text()}\nstackConfigDir: stacks\n")
+    (project.folder / "stacks").mkdir()
+    file = (project.folder / "Pulumi.test.yaml").rename(project.folder / "stacks" / "Pulumi.test.yaml")
+    said = project.refused("preview")
+    file.rename(project.folder / "Pulumi.test.yaml")
+
+    line = line_of(project, "serviceAccont")
+    assert f"stacks/Pulumi.test.yaml:{line}  irsa:bindings.my-app.serviceAccont" in said
+    assert "irsa check stacks/Pulumi.test.yaml" in said
+
+
 def test_a_config_file_elsewhere_has_paths_without_lines(deploy: Deploy) -> None:
     """Protects --config-file: a line of the file beside Pulumi.yaml would be a wrong one."""
     project = deploy(BAD)
