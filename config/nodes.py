@@ -11,7 +11,7 @@ import yaml
 
 from config.located_mistake import LocatedMistake
 from config.pydantic_errors import annotation_at
-from config.scalars import in_yaml_words, other_key, parsed, scalar
+from config.scalars import in_yaml_words, key_of, other_key, parsed, scalar, time_in
 from config.variables import SECRET
 from irsa.rules.mistakes import Mistake, Place, named
 from irsa.rules.policies import DEEPEST, TOO_DEEP, each_key_once
@@ -152,7 +152,7 @@ class Reader:
             tag = node.tag.replace("tag:yaml.org,2002:", "!!")
             self.complain(Mistake(f"the tag {named(tag)}", "values without a tag", "remove the tag"), node)
         if isinstance(node, yaml.ScalarNode):
-            return node.value if node.style else self._scalar(node)
+            return self._scalar(node)
         if id(node) in self._open:
             raise yaml.composer.ComposerError(None, None, "a recursive alias", node.start_mark)
         if len(self._open) == DEEPEST:
@@ -164,18 +164,20 @@ class Reader:
         return value
 
     def _scalar(self, node: Any) -> Any:
-        """Return the value of a scalar without quotes; where these are missing, its text, which is what is meant."""
-        value = scalar(node.value)
-        if value is None or isinstance(value, bool) or str(value) == node.value:
+        """Return the value of a scalar; where its quotes are missing, the text that is meant."""
+        text = node.value
+        value = text if node.style else scalar(text)
+        meant = time_in(text) if str(value) == text else text
+        if value is None or isinstance(value, bool) or meant is None:
             return value
         is_refused = isinstance(value, float) and not math.isfinite(value)
         # What takes no strings takes numbers in any spelling, and its model refuses the rest.
         if annotation_at(tuple(self._path)) not in (str, Any) if self._is_ours else not is_refused:
             return value
         why = "for which the engine refuses the whole file" if is_refused else f"which YAML reads as {value}"
-        found = f"{node.value} without quotes, {why}"
-        self.complain(Mistake(found, "a string", f'put it in quotes: "{node.value}"'), node)
-        return node.value
+        found = f"{meant} without quotes, {why}"
+        self.complain(Mistake(found, "a string", f'put it in quotes: "{meant}"'), node)
+        return meant
 
     def _below(self, step: str | int, node: Any) -> Any:
         self._path.append(step)
@@ -201,7 +203,7 @@ class Reader:
                     for name_below, value_below in more.items():
                         merged.setdefault(name_below, value_below)
                 continue
-            values[name] = self._below(name, item)
+            values[name if self._is_ours or key.style else key_of(name)] = self._below(name, item)
         if values.keys() == {"secure"} and isinstance(values["secure"], str):
             return SECRET
         return {**merged, **values} if merged else values

@@ -30,6 +30,11 @@ TIME = re.compile(
     "(?:(?:([Tt])| +)([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[.,]([0-9]+))?"
     "(?(4)(?:Z|([-+](?:[01][0-9]|2[0-4])):([0-5][0-9]|60))))?"
 )
+# The same as Go prints it.
+PRINTED = re.compile(
+    "([0-9]{4}-[0-9]{2}-[0-9]{2}) ([0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.][0-9]+)?)"
+    " (?:[+]0000 UTC|([-+][0-9]{2})([0-9]{2}) (?:[-+][0-9]{4}|[A-Z]+))"
+)
 
 
 def scalar(text: str) -> Any:
@@ -46,7 +51,7 @@ def scalar(text: str) -> Any:
 
 def other_key(name: str) -> Mistake | None:
     """Return a mistake where the engine makes another key of one without quotes: 1227433179 of 011112222333."""
-    read = _printed(_resolved(name))
+    read = key_of(name)
     if read == name:
         return None
     found = f"the key {name} without quotes, which YAML reads as {read}"
@@ -93,8 +98,20 @@ def _time(found: re.Match[str]) -> str | None:
     return f"{year}-{moment:%m-%d %H:%M:%S}{parts} {f'{offset} {offset}' if int(offset) else '+0000 UTC'}"
 
 
-def _printed(value: Any) -> str:
-    """Return a value as Go's fmt prints it."""
+def time_in(printed: str) -> str | None:
+    """Return the date or the time that Go has printed so; None of any other text.
+
+    The engine writes it into the stack file in place of one without quotes: `pulumi config set` saves the whole file.
+    """
+    if not (found := PRINTED.fullmatch(printed)):
+        return None
+    day, time, hours, minutes = found.groups()
+    return day if not hours and time == "00:00:00" else f"{day}T{time}{f'{hours}:{minutes}' if hours else 'Z'}"
+
+
+def key_of(text: str) -> str:
+    """Return the key that the engine makes of one without quotes, as Go's fmt prints it."""
+    value = _resolved(text)
     if value is None or isinstance(value, bool):
         return "<nil>" if value is None else str(value).lower()
     if not isinstance(value, float) or value == 0:

@@ -72,6 +72,10 @@ class StackFile:
         """The folder of Pulumi.yaml, to which the paths in the file are relative."""
         return project_folder(self.path)
 
+    def as_sent(self, name: str) -> Any:
+        """Return the value of a setting as the engine sends it, where quotes are missing too."""
+        return Reader(self.name, [], is_ours=False).setting(name, self._settings[name][1])
+
     def line(self, place: Place) -> int | None:
         """Return the line of a setting, or of the nearest parent that is in the file."""
         if not place or place[0] not in self._settings:

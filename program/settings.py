@@ -26,11 +26,11 @@ def load_settings(folder: Path) -> Stack:
     Raises:
         pulumi.RunError: All mistakes of the stack file, or a sandbox that is not running.
     """
-    values = _values()
-    examination = examine(values, folder, pulumi.Config("aws").get("region"))
-    settings, mistakes = examination.stack, [*examination.mistakes, *_mistakes_in_account_ids()]
+    values, file = _values(), _stack_file(folder)
+    meant, wrong = _as_meant(values, file)
+    examination = examine(meant, folder, pulumi.Config("aws").get("region"))
+    settings, mistakes = examination.stack, [*wrong, *examination.mistakes, *_mistakes_in_account_ids()]
     if settings is None or mistakes:
-        file = _stack_file(folder)
         hint = f"\nto check it without the engine: {commands.check(file.name)}" if file else ""
         raise pulumi.RunError(f"{refusal(mistakes, folder)}{hint}")
     for key in sorted(values):
@@ -60,7 +60,7 @@ def placed(mistakes: Iterable[LocatedMistake], folder: Path) -> list[LocatedMist
     """Return the mistakes with their lines, where the stack file can be read."""
     found = list(mistakes)
     file = _stack_file(folder) if found else None
-    return located(found, file, _values()) if file else found
+    return located(found, file, _as_meant(_values(), file)[0]) if file else found
 
 
 def _stack_file(folder: Path) -> StackFile | None:
@@ -70,6 +70,18 @@ def _stack_file(folder: Path) -> StackFile | None:
         return StackFile(folder / name, name)
     except OSError:
         return None
+
+
+def _as_meant(values: dict[str, Any], file: StackFile | None) -> tuple[dict[str, Any], list[LocatedMistake]]:
+    """Return the values with the strings that lack quotes in the stack file as they are meant, and its mistakes.
+
+    Values that are not from that file stay as they are: those of `--config-file`, or of Pulumi ESC.
+    """
+    if file is None or not file.mistakes:
+        return values, []
+    same = {name for name in file.settings if name in values and values[name] == file.as_sent(name)}
+    wrong = [mistake for mistake in file.mistakes if mistake.place and mistake.place[0] in same]
+    return {**values, **{name: file.settings[name] for name in same}}, wrong
 
 
 def _values() -> dict[str, Any]:

@@ -135,6 +135,23 @@ def test_a_string_that_the_engine_changes(tmp_path: Path, place: str, text: str,
     assert mistakes(tmp_path, file.replace("X", f'"{text}"')) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("2026-12-31", "2026-12-31 00:00:00 +0000 UTC"),
+        ("2026-12-31T23:59:59.5Z", "2026-12-31 23:59:59.5 +0000 UTC"),
+        ("2026-12-31T23:59:59-05:30", "2026-12-31 23:59:59 -0530 -0530"),
+        ("2026-12-31T23:59:59+01:00", "'2026-12-31 23:59:59 +0100 CET'"),
+    ],
+)
+def test_a_date_that_the_engine_has_written_over(tmp_path: Path, text: str, written: str) -> None:
+    """Refuses what `pulumi config set`, or the first `up`, makes in the file of a date without quotes."""
+    file = f"{HEAD}  irsa:bindings:\n    app: {{serviceAccount: {{name: app}}, {PLACES['a tag']}}}\n"
+    (mistake,) = mistakes(tmp_path, file.replace("X", written))
+
+    assert mistake.mistake.fix == f'put it in quotes: "{text}"'
+
+
 @pytest.mark.parametrize("text", ["5", "3600", "-1", "1.5", "true", "2026-02-30", "1:30"])
 def test_what_the_engine_leaves_as_it_is_needs_no_quotes(tmp_path: Path, text: str) -> None:
     """Protects documents that are good: IAM gets what is written."""
