@@ -8,11 +8,11 @@ from collections.abc import Callable, Collection, Mapping
 from enum import Enum, auto
 from typing import NamedTuple
 
-from config import live_rules
 from config.located_mistake import LocatedMistake
 from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path, parse_iam_arn
 from irsa.rules.mistakes import Mistake, Place, listed, named, nearest, path_of
+from program.live import rules as live_rules
 
 LONGEST_ANSWER = 300
 # https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html

@@ -11,11 +11,11 @@ import pulumi
 import pytest
 import yaml
 
-from config.check import report_of
 from config.loading import StackFileError, load
 from config.pydantic_errors import keys_at
 from irsa import ServiceAccountRole
 from program.access import Access
+from program.check import report_of
 from program.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
