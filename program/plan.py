@@ -10,7 +10,7 @@ from config.located_mistake import LocatedMistake
 from config.models import Binding, ServiceAccount, Stack
 from config.variable_keys import with_variables_replaced
 from config.variables import fill
-from irsa.outputs import CLUSTER, KEY, LogicalName, component_name
+from irsa.outputs import CLUSTER, KEY, component_name
 from irsa.reading import InvalidArgumentsError
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, Place
@@ -38,7 +38,7 @@ class PlannedNamespace(NamedTuple):
 
     cluster: str
     name: str
-    logical_name: LogicalName
+    logical_name: str
 
 
 class PlannedComponent(NamedTuple):
@@ -48,8 +48,6 @@ class PlannedComponent(NamedTuple):
     """The binding's key."""
     automatic_name: str
     """With it start the automatic names of its role and its policies."""
-    earlier_names: tuple[str, ...]
-    """Logical names that it had in earlier versions."""
     args: Mapping[str, Any]
     """The arguments of ServiceAccountRole."""
     takes_role: bool
@@ -61,7 +59,7 @@ class PlannedComponent(NamedTuple):
     namespace: PlannedNamespace | None
     """The namespace that is created for it."""
     protect: bool
-    name: LogicalName = LogicalName("")
+    name: str = ""
     """Its logical name, which comes from what it creates (program.identity)."""
 
 
@@ -126,11 +124,7 @@ def _identified(
         component.automatic_name,
         lookups.clusters[cluster].issuer if cluster else None,
         aws_account_id(stack, component.aws_account),
-        component.earlier_names,
     )
-    if spec.role and stack.bindings[component.binding].formerly and "role_name_prefix" not in component.args:
-        # The prefix of a long key is a hash of it: an earlier version took it from the new key.
-        spec = replace(spec, role=replace(spec.role, ignored_changes=("namePrefix",)))
     recorded = {KEY: component.binding, CLUSTER: None if stack.cluster else cluster}
     return component._replace(name=name), replace(spec, recorded=recorded)
 
@@ -179,15 +173,10 @@ def _component(
     service_account, namespace = binding.service_account, None
     if cluster is not None and service_account and service_account.create_namespace:
         name = service_account.namespace or DEFAULT_NAMESPACE
-        logical_name = LogicalName(
-            in_cluster(name, lookups.clusters[cluster].issuer), (component_name(name, one_of_several),)
-        )
-        namespace = PlannedNamespace(cluster, name, logical_name)
-    keys = [key, *([binding.formerly] if binding.formerly else ())]
+        namespace = PlannedNamespace(cluster, name, in_cluster(name, lookups.clusters[cluster].issuer))
     return PlannedComponent(
         key,
-        component_name(keys[-1], one_of_several),
-        tuple(component_name(each, one_of_several) for each in keys),
+        component_name(binding.formerly or key, one_of_several),
         args,
         False,
         binding.aws_account,

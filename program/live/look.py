@@ -11,7 +11,6 @@ from config.located_mistake import LocatedMistake
 from config.models import Stack
 from config.stack_file import parsed
 from config.variables import SECRET
-from irsa.outputs import LogicalName
 from irsa.rules.mistakes import listed
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import NOT_FOLLOWED
@@ -101,10 +100,10 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     )
 
 
-def _providers(stack: Stack, lookups: Lookups) -> list[LogicalName]:
+def _providers(stack: Stack, lookups: Lookups) -> list[str]:
     """Return the names of the IAM OIDC providers that the stack creates."""
     return [
-        oidc_provider(stack, cluster, aws_account, lookups.clusters[cluster].issuer)
+        oidc_provider(stack, aws_account, lookups.clusters[cluster].issuer)
         for cluster, aws_account in lookups.oidc_providers
         if stack.clusters_by_key[cluster].create_oidc_provider
     ]

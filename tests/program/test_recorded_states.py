@@ -28,7 +28,7 @@ FOLDER = "FOLDER"
 # What the state keeps of a resource, and what the engine does otherwise because of it.
 KEPT = (
     *("parent", "object", "dependencies", "propertyDependencies", "provider", "providers"),
-    *("protect", "retainOnDelete", "ignoreChanges", "importId", "id"),
+    *("protect", "retainOnDelete", "importId", "id"),
 )
 
 
