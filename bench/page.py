@@ -74,7 +74,7 @@ def page(results: Sequence[Result]) -> str:
 
 
 def _tried() -> Iterator[str]:
-    yield "## What was tried\n\nOn the program, by what a profile showed. Not tried: fewer earlier names.\n"
+    yield "## What was tried\n\nOn the program, by what a profile showed.\n"
     yield "| tried | gave | kept |\n|---|---|---|"
     yield from (f"| {' | '.join(row)} |" for row in TRIED)
     yield ""

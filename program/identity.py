@@ -4,6 +4,7 @@ What has an automatic name in IAM keeps its binding's key, with which that name 
 what each change of a stack file does.
 """
 
+import re
 from dataclasses import replace
 
 from config.models import Stack
@@ -67,7 +68,9 @@ def identified(spec: Spec, automatic: str, issuer: str | None, account_id: str |
     role = _role(spec.role, account_id) or automatic
     key_at = len(child_name(automatic, ""))
     service_account = _service_account(spec.service_account, issuer) or automatic
-    return role if spec.role else service_account, replace(
+    # In a namespace called `role`, of an issuer without a path, it looks like the name of a role.
+    alone = f"{service_account}/" if re.fullmatch("role/[^/]+", service_account) else service_account
+    return role if spec.role else alone, replace(
         spec,
         role=spec.role and replace(spec.role, logical_name=role),
         policies=tuple(policy_of(policy) for policy in spec.policies),

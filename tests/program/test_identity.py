@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -26,8 +27,10 @@ ACCOUNTS = {
 }
 
 
-def named(args: dict[str, Any], key: str = "key", account_id: str | None = None) -> tuple[str, Spec]:
-    return identified(parse(key, args), key, f"https://{ISSUER}", account_id)
+def named(
+    args: dict[str, Any], key: str = "key", account_id: str | None = None, issuer: str = ISSUER
+) -> tuple[str, Spec]:
+    return identified(parse(key, args), key, f"https://{issuer}", account_id)
 
 
 def names(component: str, spec: Spec) -> Iterator[tuple[str, str]]:
@@ -136,6 +139,30 @@ def bindings(draw: st.DrawFn) -> dict[str, Any]:
         "policy_arns": {"aws:AmazonSQSReadOnlyAccess": SQS},
         "inline_policies": {draw(IAM_NAMES): ALLOW},
     }
+
+
+# Parts of one name may look like those of another kind of thing.
+NAMESPACES, NAMES, ISSUERS = ("role", "policy", "a"), ("a", "a.b", "role"), ("a", "a.b", "a.b/a", "role/a")
+ROLES, ACCOUNT_IDS = ("a", "A", "role", "a@a", "a@a.b", "role@a", None), (None, "444455556666", "local")
+
+
+def test_names_never_meet() -> None:
+    """Protects from two resources of one URN, which the engine refuses: a namespace may be called `role`.
+
+    As IAM and Kubernetes tell things apart, so do the names; a role of None exists already.
+    """
+    found: dict[tuple[str, str], set[Any]] = {}
+    for namespace, name, issuer, role, account_id in product(NAMESPACES, NAMES, ISSUERS, ROLES, ACCOUNT_IDS):
+        args: dict[str, Any] = {"service_account": {"name": name, "namespace": namespace}}
+        existing = {"role_arn": "arn:aws:iam::444455556666:role/theirs"}
+        args |= {"oidc_provider_arns": [BLUE], "role_name": role, "inline_policies": {"a": ALLOW}} if role else existing
+        of_role, service_account = (account_id, str(role).lower()), (namespace, name, issuer)
+        for kind, logical_name in names(*named(args, "key", account_id, issuer)):
+            is_account = kind == "service account" or not role
+            found.setdefault((kind, logical_name), set()).add(service_account if is_account else of_role)
+
+    assert {names: things for names, things in found.items() if len(things) > 1} == {}
+    assert len({name for kind, name in found if kind == "role"}) == (len(ROLES) - 2) * len(ACCOUNT_IDS)
 
 
 @given(args=bindings(), one=KEYS, other=KEYS)
