@@ -9,10 +9,11 @@ from typing import Any
 from config import argument_places
 from config.lint import check_rule_name
 from config.located_mistake import LocatedMistake
+from config.models import account_id
 from config.pydantic_errors import keys_at
 from config.variables import BUILT_IN
 from irsa.rules import combinations
-from irsa.rules.arns import issuer_host_path, parse_iam_arn
+from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import Mistake, Place, listed, nearest, path_of, shortened
 from irsa.rules.policies import CHAINING_POLICY
 from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, subject_of
@@ -157,8 +158,9 @@ def _repeated(bindings: Mapping[str, Any], values: Mapping[str, Any]) -> Iterato
     """Yield service accounts, roles and policies in two bindings; IAM compares names without letter case."""
     default_namespace = _mapping(values.get("defaults")).get("namespace") or DEFAULT_NAMESPACE
     clusters = list(_mapping(values.get("clusters"))) or ["cluster"]
-    account_ids = {key: _account_id(key, each) for key, each in _mapping(values.get("accounts")).items()}
-    binding_of: dict[tuple[str, ...], str] = {}
+    accounts = _mapping(values.get("accounts")).items()
+    account_ids = {key: account_id(key, _mapping(each).get("assumeRoleArn")) for key, each in accounts}
+    binding_of: dict[tuple[str | None, ...], str] = {}
     for key, binding in bindings.items():
         for place, claimed, identities in _claims(key, _mapping(binding), default_namespace, clusters, account_ids):
             others = [first for identity in identities if (first := binding_of.setdefault(identity, key)) != key]
@@ -173,32 +175,25 @@ def _claims(
     default_namespace: Any,
     clusters: Sequence[str],
     account_ids: Mapping[str, str],
-) -> Iterator[tuple[Place, str, list[tuple[str, ...]]]]:
+) -> Iterator[tuple[Place, str, list[tuple[str | None, ...]]]]:
     """Yield what a binding uses alone: the place, a name for messages, and the identities to compare."""
     service_account = _mapping(binding.get("serviceAccount"))
     name, namespace = service_account.get("name"), service_account.get("namespace", default_namespace)
     if isinstance(name, str) and isinstance(namespace, str):
         chosen = [str(cluster) for cluster in _list(binding.get("clusters")) or clusters]
-        identities: list[tuple[str, ...]] = [("service account", cluster, namespace, name) for cluster in chosen]
+        identities: list[tuple[str | None, ...]] = [("service account", cluster, namespace, name) for cluster in chosen]
         claimed = f"service account {shortened(subject_of(namespace, name))}"
         yield ("bindings", key, "serviceAccount"), claimed, identities
     for kind in ("role", "policy"):
         name = _mapping(binding.get(kind)).get("name")
         if isinstance(name, str):
-            account = str(binding.get("account"))
-            identity = (kind, account_ids.get(account, account), name.lower())
+            account = binding.get("account")
+            of_account = None if account is None else account_ids.get(str(account), str(account))
+            identity = (kind, of_account, name.lower())
             yield ("bindings", key, kind, "name"), f"{kind} {shortened(name)}", [identity]
     former = binding.get("formerly")
     if isinstance(former, str):
         yield ("bindings", key, "formerly"), f"the previous key {shortened(former)}", [("formerly", former)]
-
-
-def _account_id(key: str, aws_account: Any) -> str:
-    """Return the ID of an AWS account, where its role has it, else its key: two keys may be of one AWS account."""
-    try:
-        return parse_iam_arn(str(_mapping(aws_account).get("assumeRoleArn")), "role").account_id
-    except Mistake:
-        return key
 
 
 def _misspelled(place: Place, value: Mapping[str, Any]) -> bool:

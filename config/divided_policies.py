@@ -13,7 +13,7 @@ from irsa.rules.policies import policy_part_name
 def divided_policy_mistakes(stack: Stack, sources: PolicySources) -> Iterator[LocatedMistake]:
     """Yield the policies of which a part has a name that is too long, or another binding's; IAM ignores case."""
     named = [
-        (key, str(binding.aws_account), binding.policy.name, binding.policy.document)
+        (key, stack.account_id(binding.aws_account), binding.policy.name, binding.policy.document)
         for key, binding in stack.bindings.items()
         if binding.policy and binding.policy.name and binding.policy.document
     ]

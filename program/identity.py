@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from config.models import Stack
 from irsa.outputs import child_name
-from irsa.rules.arns import issuer_host_path, parse_iam_arn
+from irsa.rules.arns import issuer_host_path
 from irsa.spec import AnnotatedServiceAccount, CreatedRole, ManagedPolicy, Spec
 
 
@@ -23,22 +23,16 @@ def in_aws_account(name: str, account_id: str | None) -> str:
     return name if account_id is None else f"{account_id}/{name}"
 
 
-def aws_account_id(stack: Stack, aws_account: str | None) -> str | None:
-    """Return the ID of an AWS account, where the stack file has it, else its key; None for the stack's."""
-    role_arn = stack.aws_accounts[aws_account].assume_role_arn if aws_account else None
-    return parse_iam_arn(role_arn, "role").account_id if role_arn else aws_account
-
-
 def aws_provider(stack: Stack, aws_account: str) -> str:
     """Return the name of an AWS account's provider: its ID, where one key alone has that."""
-    account_id = aws_account_id(stack, aws_account)
-    is_alone = [aws_account_id(stack, key) for key in stack.aws_accounts].count(account_id) == 1
+    account_id = stack.account_id(aws_account)
+    is_alone = [stack.account_id(key) for key in stack.aws_accounts].count(account_id) == 1
     return account_id if account_id and is_alone else aws_account
 
 
 def oidc_provider(stack: Stack, aws_account: str | None, issuer: str) -> str:
     """Return the name of an IAM OIDC provider that the stack creates for a cluster in an AWS account."""
-    return in_aws_account(issuer_host_path(issuer), aws_account_id(stack, aws_account))
+    return in_aws_account(issuer_host_path(issuer), stack.account_id(aws_account))
 
 
 def identified(spec: Spec, automatic: str, issuer: str | None, account_id: str | None) -> tuple[str, Spec]:

@@ -18,7 +18,7 @@ from irsa.rules.policies import CHAINING_POLICY, chaining_policy
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.unknown import UNKNOWN
 from irsa.spec import Spec, parse
-from program.identity import aws_account_id, identified, in_cluster
+from program.identity import identified, in_cluster
 from program.lookups import Lookups
 
 # The keys of a binding for which the component has no argument, or one of another shape.
@@ -123,7 +123,7 @@ def _identified(
         spec,
         component.automatic_name,
         lookups.clusters[cluster].issuer if cluster else None,
-        aws_account_id(stack, component.aws_account),
+        stack.account_id(component.aws_account),
     )
     recorded = {KEY: component.binding, CLUSTER: None if stack.cluster else cluster}
     return component._replace(name=name), replace(spec, recorded=recorded)

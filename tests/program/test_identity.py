@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irsa.spec import Spec, parse
-from program.identity import aws_account_id, aws_provider, identified, oidc_provider
+from program.identity import aws_provider, identified, oidc_provider
 from tests.program.test_plan import BLUE, ISSUER, stack_of
 
 STATEMENT = {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}
@@ -192,10 +192,10 @@ def test_two_things_have_two_names(one: dict[str, Any], other: dict[str, Any]) -
 def test_another_aws_account_is_told_by_its_id_where_the_file_has_it() -> None:
     """Protects a renamed key of `accounts`: the roles stay, and those of one name in two accounts are two."""
     stack = stack_of({"accounts": ACCOUNTS, "bindings": {"app": {"trust": {"subjects": ["a:b"]}}}})
-    component, _ = named({**OF_A_ROLE, "role_name": "app"}, account_id=aws_account_id(stack, "data"))
+    component, _ = named({**OF_A_ROLE, "role_name": "app"}, account_id=stack.account_id("data"))
 
     assert component == "444455556666/role/app"
-    assert [aws_account_id(stack, key) for key in (None, "local")] == [None, "local"]
+    assert [stack.account_id(key) for key in (None, "local")] == [None, "local"]
     assert aws_provider(stack, "data") == "444455556666"
     # Two ways into one AWS account are two providers.
     assert [aws_provider(stack, key) for key in ("lake", "lake-2", "local")] == ["lake", "lake-2", "local"]

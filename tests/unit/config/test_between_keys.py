@@ -167,12 +167,15 @@ def test_a_misspelled_key_is_not_reported_as_a_missing_one() -> None:
     assert [place for place, _ in found(bindings={"app": {}})] == [("bindings", "app")]
 
 
+OTHER_ACCOUNT = {"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"}
 REPEATED: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
     ({"serviceAccount": {"name": "a"}}, {"serviceAccount": {"name": "a", "namespace": "team-a"}}, ["serviceAccount"]),
     ({"serviceAccount": {"name": "a"}}, {"serviceAccount": {"name": "a", "namespace": "default"}}, []),
     ({"serviceAccount": {"name": "a"}}, {"serviceAccount": {"name": "b"}}, []),
     ({"role": {"name": "Shared"}}, {"role": {"name": "SHARED"}}, ["role"]),
     ({"role": {"name": "a"}, "account": "x"}, {"role": {"name": "a"}, "account": "y"}, []),
+    ({"role": {"name": "a"}, "account": "x"}, {"role": {"name": "a"}, "account": "x-too"}, ["role"]),
+    ({"role": {"name": "a"}}, {"role": {"name": "a"}, "account": "None"}, []),
     ({"policy": {"name": "a", "file": "p"}}, {"policy": {"name": "A", "file": "p"}}, ["policy"]),
     ({"role": {"name": "a"}}, {"policy": {"name": "a", "file": "p"}}, []),
 ]
@@ -187,7 +190,7 @@ def test_two_bindings_claim_one_thing(one: dict[str, Any], other: dict[str, Any]
     somebody = {"trust": {"subjects": ["a:b"]}}
     values = {
         "cluster": CLUSTER,
-        "accounts": {"x": {"profile": "p"}, "y": {"profile": "q"}},
+        "accounts": {"x": OTHER_ACCOUNT, "x-too": OTHER_ACCOUNT, "y": {"profile": "q"}, "None": {"profile": "n"}},
         "defaults": {"namespace": "team-a"},
         "bindings": {"one": {**somebody, **one}, "other": {**somebody, **other}},
     }
