@@ -23,8 +23,12 @@ def mistakes_between_keys(values: Mapping[str, Any]) -> Iterator[LocatedMistake]
     """Yield the mistakes of a stack's `irsa:` values."""
     yield from _of_the_top(values)
     yield from _of_cluster(("cluster",), values.get("cluster"), values)
+    with_issuer: dict[str, str] = {}
     for key, cluster in _mapping(values.get("clusters")).items():
         yield from _of_cluster(("clusters", key), cluster, values)
+        issuer = _mapping(cluster).get("oidcIssuer")
+        if isinstance(issuer, str) and (other := with_issuer.setdefault(issuer_host_path(issuer), key)) != key:
+            yield issuer_twice(("clusters", key, "oidcIssuer"), issuer, ("clusters", other))
     for key, aws_account in _mapping(values.get("accounts")).items():
         ways = {"profile", "assumeRoleArn"} & _mapping(aws_account).keys()
         if isinstance(aws_account, dict) and len(ways) != 1:
@@ -39,6 +43,14 @@ def mistakes_between_keys(values: Mapping[str, Any]) -> Iterator[LocatedMistake]
             yield from _references(key, binding, values)
     yield from _repeated(bindings, values)
     yield from _of_lint(_mapping(values.get("lint")), bindings)
+
+
+def issuer_twice(place: Place, issuer: str, other: Place) -> LocatedMistake:
+    """Return the mistake for a cluster that is another one of the stack file; a slash at the end makes no other."""
+    found = f"the issuer {shortened(issuer)}, which is that of irsa:{path_of(other)}"
+    return _mistake(
+        place, found, "each cluster once: its service accounts are known by its issuer", "remove one of the two"
+    )
 
 
 def _of_the_top(values: Mapping[str, Any]) -> Iterator[LocatedMistake]:

@@ -52,7 +52,7 @@ def resolve(stack: Stack, folder: Path, access: Access) -> Lookups:
             *(partial(plugins.aws_provider, aws_account) for aws_account in needs.variables),
             *(partial(ask.identity, aws_account) for aws_account in identified),
             *(partial(ask.issuer, cluster) for cluster, _ in needs.audiences),
-            *(partial(ask.own_issuer, cluster) for cluster in needs.kubernetes),
+            *(partial(ask.issuer, cluster) for cluster in needs.kubernetes),
             *(partial(ask.oidc_provider, *pair) for pair in existing),
             *(partial(ask.eks_kubeconfig, cluster) for cluster in by_eks),
         ],
@@ -64,12 +64,14 @@ def resolve(stack: Stack, folder: Path, access: Access) -> Lookups:
     providers: dict[tuple[str, str | None], str | pulumi.Output[str]] = {
         pair: ask.oidc_provider(*pair) for pair in existing
     }
-    for cluster, aws_account in created:
+    # Two keys may be of one AWS account: the first of the file creates its provider, in whichever order bindings are.
+    made: dict[str, pulumi.Output[str]] = {}
+    for cluster, aws_account in sorted(created, key=lambda pair: [None, *stack.aws_accounts].index(pair[1])):
         issuer = ask.issuer(cluster)
         name = oidc_provider(stack, aws_account, issuer)
-        providers[cluster, aws_account] = _created_provider(
-            name, issuer, all_audiences, plugins.aws_provider(aws_account)
-        )
+        if name not in made:
+            made[name] = _created_provider(name, issuer, all_audiences, plugins.aws_provider(aws_account))
+        providers[cluster, aws_account] = made[name]
     kubeconfigs = {cluster: ask.eks_kubeconfig(cluster) for cluster in by_eks}
     return Lookups(
         region=ask.region() if with_region else None,
@@ -80,7 +82,7 @@ def resolve(stack: Stack, folder: Path, access: Access) -> Lookups:
             for aws_account in needs.variables
         },
         clusters={
-            key: _resolved_cluster(cluster, ask.own_issuer(key), kubeconfigs.get(key), folder)
+            key: _resolved_cluster(cluster, ask.issuer(key), kubeconfigs.get(key), folder)
             if key in needs.kubernetes
             else ResolvedCluster(cluster.name or "", None)
             for key, cluster in clusters.items()

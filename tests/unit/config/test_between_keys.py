@@ -12,6 +12,7 @@ from irsa.rules.mistakes import Place
 CLUSTER = {"name": "c"}
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/A"
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/A"
+WITH_ISSUER = {"oidcIssuer": ISSUER, "createOidcProvider": True, "kubernetes": {"context": "c"}}
 APP = {"serviceAccount": {"name": "app"}}
 TWO = {key: {"name": key, "kubernetes": {"context": key}} for key in ("blue", "green")}
 
@@ -82,6 +83,17 @@ def test_what_goes_together(values: dict[str, Any]) -> None:
             {"cluster": {"oidcIssuer": ISSUER, "oidcProviderArn": f"{PROVIDER}B"}},
             ("cluster", "oidcProviderArn"),
             "another issuer",
+        ),
+        *(
+            (
+                {
+                    "cluster": ...,
+                    "clusters": {"a": WITH_ISSUER, "b": {**WITH_ISSUER, "oidcIssuer": f"{ISSUER}{slash}"}},
+                },
+                ("clusters", "b", "oidcIssuer"),
+                "which is that of irsa:clusters.a",
+            )
+            for slash in ("", "/")
         ),
         ({"accounts": {"a": {}}}, ("accounts", "a"), "neither profile nor assumeRoleArn"),
         ({"accounts": {"a": {"profile": "p", "assumeRoleArn": "x"}}}, ("accounts", "a"), "both"),
