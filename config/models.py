@@ -222,6 +222,14 @@ class Cluster(Settings):
     """How to reach the cluster's Kubernetes API."""
 
 
+def account_id(key: str, role_arn: object) -> str:
+    """Return the ID of an AWS account, where its role has it, else its key: two keys may be of one AWS account."""
+    try:
+        return parse_iam_arn(str(role_arn), "role").account_id
+    except Mistake:
+        return key
+
+
 class AwsAccount(Settings):
     """Another AWS account, accessed with a `profile` or by assuming a role, `assumeRoleArn`."""
 
@@ -463,6 +471,11 @@ class Stack(Settings):
         known = self.clusters_by_key
         chosen = binding.clusters if isinstance(binding.clusters, list) else []
         return [key for key in chosen if key in known] if chosen else list(known)
+
+    def account_id(self, aws_account: str | None) -> str | None:
+        """Return the ID of an AWS account, where the file has it, else its key; None for the stack's."""
+        settings = self.aws_accounts.get(aws_account or "")
+        return aws_account and account_id(aws_account, settings and settings.assume_role_arn)
 
     def place_of_cluster(self, key: str) -> tuple[str, ...]:
         """Return where a cluster of `clusters_by_key` stands in the stack file."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from config.located_mistake import LocatedMistake
 from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path, parse_iam_arn
-from irsa.rules.mistakes import Mistake, Place, listed, named, nearest, path_of
+from irsa.rules.mistakes import Mistake, Place, listed, named, nearest
 from program.live import rules as live_rules
 
 LONGEST_ANSWER = 300
@@ -376,13 +376,6 @@ def cluster_without_issuer(place: Place, name: str) -> LocatedMistake:
     """Return the mistake for an EKS cluster that has no OIDC issuer, as one that is being created."""
     found = f"the EKS cluster {name!r} has no OIDC issuer"
     return LocatedMistake(place, Mistake(found, "a cluster that has one", "set its `oidcIssuer`"))
-
-
-def issuer_twice(place: Place, issuer: str, other: Place) -> LocatedMistake:
-    """Return the mistake for a cluster that is another one of the stack file."""
-    found = f"the issuer {issuer}, which is that of irsa:{path_of(other)}"
-    allowed = "each cluster once: its service accounts are known by its issuer"
-    return LocatedMistake(place, Mistake(found, allowed, "remove one of the two"))
 
 
 def cluster_not_active(place: Place, name: str, status: str, region: str | None) -> LocatedMistake:

@@ -13,14 +13,14 @@ from config.located_mistake import LocatedMistake
 from config.models import Binding, ServiceAccount, Stack
 from config.variable_keys import with_variables_replaced
 from config.variables import Values, as_written, filled
-from irsa.outputs import CLUSTER, KEY, LogicalName, component_name
+from irsa.outputs import CLUSTER, KEY, component_name
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.grammar import wrong_partition
 from irsa.rules.mistakes import Located, Mistake, Place, listed, path_of
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.unknown import OUTPUT, WRONG, Unknown, has_unknown, sampled, without_places
 from irsa.spec import Spec, read
-from program.identity import aws_account_id, identified, in_cluster
+from program.identity import identified, in_cluster
 from program.lookups import NOBODY, UNKNOWN_PROVIDER, Lookups
 
 # The keys of a binding for which the component has no argument, or one of another shape.
@@ -39,7 +39,7 @@ class PlannedNamespace(NamedTuple):
 
     cluster: str
     name: str
-    logical_name: LogicalName
+    logical_name: str
 
 
 class PlannedComponent(NamedTuple):
@@ -49,8 +49,6 @@ class PlannedComponent(NamedTuple):
     """The binding's key."""
     automatic_name: str
     """With it start the automatic names of its role and its policies."""
-    earlier_names: tuple[str, ...]
-    """Logical names that it had in earlier versions."""
     args: Mapping[str, Any]
     """The arguments of ServiceAccountRole."""
     takes_role: bool
@@ -62,7 +60,7 @@ class PlannedComponent(NamedTuple):
     namespace: PlannedNamespace | None
     """The namespace that is created for it."""
     protect: bool
-    name: LogicalName = LogicalName("")
+    name: str = ""
     """Its logical name, which comes from what it creates (program.identity)."""
 
 
@@ -118,8 +116,30 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
             components += [_identified(*each, stack, lookups) for each in planned]
         for place, mistake in found:
             mistakes[key, place, mistake.found] = LocatedMistake(("bindings", key, *place), mistake)
+    for key, mistake in _taken(bindings, stack):
+        mistakes[key, mistake.found] = LocatedMistake(("bindings", key, "policy", "name"), mistake)
     service_accounts = {key: binding.service_account for key, binding in stack.bindings.items()}
     return Plan(components, bindings, list(mistakes.values()), service_accounts, stack.defaults.retain_namespaces)
+
+
+def _taken(bindings: Mapping[str, PlannedBinding], stack: Stack) -> Iterator[tuple[str, Mistake]]:
+    """Yield the policies that are divided over several, of which one has another binding's name; IAM ignores case.
+
+    That two bindings name the same policy is a mistake between keys already.
+    """
+    policies = [
+        (key, index, policy) for key, each in bindings.items() for index, policy in enumerate(each.spec.policies)
+    ]
+    owners: dict[tuple[str | None, str], str] = {}
+    for key, index, policy in sorted(policies, key=lambda each: each[1]):
+        if isinstance(policy.name, str):
+            account_id = stack.account_id(bindings[key].binding.aws_account)
+            other = owners.setdefault((account_id, policy.name.lower()), key)
+            if other != key and index:
+                used = f"{policy.name!r} is already used by irsa:{path_of(('bindings', other))}"
+                parts = len(bindings[key].spec.policies)
+                found = f"a document divided over {parts} policies, and {used}"
+                yield key, Mistake(found, "one binding each", "rename one of them")
 
 
 def _identified(
@@ -131,12 +151,8 @@ def _identified(
         spec,
         component.automatic_name,
         lookups.clusters[cluster].issuer if cluster else None,
-        aws_account_id(stack, component.aws_account),
-        component.earlier_names,
+        stack.account_id(component.aws_account),
     )
-    if spec.role and stack.bindings[component.binding].formerly and "role_name_prefix" not in component.args:
-        # The prefix of a long key is a hash of it: an earlier version took it from the new key.
-        spec = replace(spec, role=replace(spec.role, ignored_changes=("namePrefix",)))
     recorded = {KEY: component.binding, CLUSTER: None if stack.cluster else cluster}
     return component._replace(name=name), replace(spec, recorded=recorded)
 
@@ -192,15 +208,10 @@ def _component(
     service_account, namespace = binding.service_account, None
     if cluster is not None and isinstance(service_account, ServiceAccount) and service_account.create_namespace is True:
         name = service_account.namespace or DEFAULT_NAMESPACE
-        logical_name = LogicalName(
-            in_cluster(name, lookups.clusters[cluster].issuer), (component_name(name, one_of_several),)
-        )
-        namespace = PlannedNamespace(cluster, name, logical_name)
-    keys = [key, *([binding.formerly] if isinstance(binding.formerly, str) else ())]
+        namespace = PlannedNamespace(cluster, name, in_cluster(name, lookups.clusters[cluster].issuer))
     return PlannedComponent(
         key,
-        component_name(keys[-1], one_of_several),
-        tuple(component_name(each, one_of_several) for each in keys),
+        component_name(binding.formerly if isinstance(binding.formerly, str) else key, one_of_several),
         args,
         False,
         binding.aws_account,

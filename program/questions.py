@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
+from config.between_keys import issuer_twice
 from config.located_mistake import LocatedMistake
 from config.models import AwsAccount, Cluster, Stack
 from irsa.rules import commands
@@ -96,7 +97,8 @@ class Questions:
         """Take the settings, what they need, who asks, and the stack's `aws:` settings by their names without it."""
         self.answers: dict[Any, Any] = {}
         self._stack, self._clusters, self._audiences = stack, stack.clusters_by_key, needs.audiences
-        self._in_kubernetes = [cluster for cluster in self._clusters if cluster in needs.kubernetes]
+        used = {*needs.kubernetes, *(cluster for cluster, _ in needs.audiences)}
+        self._used = [cluster for cluster in self._clusters if cluster in used]
         self._cloud, self._aws_settings = cloud, aws_settings
 
     @once
@@ -121,7 +123,22 @@ class Questions:
 
     @once
     def issuer(self, cluster: str) -> str:
-        """The OIDC issuer of a cluster's service account tokens."""
+        """The OIDC issuer of a cluster's service account tokens; no other cluster that is used may have it."""
+        issuer = self._issuer(cluster)
+        for other in self._used[: self._used.index(cluster)]:
+            if self._is_of(other, issuer):
+                place, other_place = map(self._stack.place_of_cluster, (cluster, other))
+                raise LookupFailure(issuer_twice(place, issuer, other_place))
+        return issuer
+
+    def _is_of(self, cluster: str, issuer: str) -> bool:
+        try:
+            return issuer_host_path(self._issuer(cluster)) == issuer_host_path(issuer)
+        except LookupFailure:
+            return False  # reported where that cluster is asked for
+
+    @once
+    def _issuer(self, cluster: str) -> str:
         settings = self._clusters[cluster]
         if settings.oidc_issuer:
             return settings.oidc_issuer
@@ -131,16 +148,6 @@ class Questions:
         if not found.issuer:
             raise LookupFailure(self._not_ready(cluster, found.status))
         return found.issuer
-
-    @once
-    def own_issuer(self, cluster: str) -> str:
-        """The issuer of a cluster whose Kubernetes API is used; no other cluster of the stack file may have it."""
-        issuer = self.issuer(cluster)
-        for other in self._in_kubernetes[: self._in_kubernetes.index(cluster)]:
-            if self.issuer(other) == issuer:
-                place, other_place = (self._stack.place_of_cluster(key) for key in (cluster, other))
-                raise LookupFailure(mistakes.issuer_twice(place, issuer, other_place))
-        return issuer
 
     @once
     def created_provider(self, cluster: str, aws_account: str | None) -> str:

@@ -14,7 +14,6 @@ import pulumi_kubernetes as kubernetes
 
 from config.located_mistake import LocatedMistake
 from config.models import Cluster, Stack
-from irsa.outputs import LogicalName
 from irsa.rules.arns import issuer_host_path
 from program.access import Access, aws_settings
 from program.identity import aws_provider, oidc_provider
@@ -53,7 +52,7 @@ def resolve(settings: StackSettings, access: Access) -> Lookups:
             *(partial(plugins.aws_provider, aws_account) for aws_account in needs.variables),
             *(partial(ask.identity, aws_account) for aws_account in identified),
             *(partial(ask.issuer, cluster) for cluster, _ in needs.audiences),
-            *(partial(ask.own_issuer, cluster) for cluster in needs.kubernetes),
+            *(partial(ask.issuer, cluster) for cluster in needs.kubernetes),
             *(partial(ask.oidc_provider, *pair) for pair in existing),
             *(partial(ask.eks_kubeconfig, cluster) for cluster in by_eks),
         ],
@@ -65,12 +64,14 @@ def resolve(settings: StackSettings, access: Access) -> Lookups:
     providers: dict[tuple[str, str | None], str | pulumi.Output[str]] = {
         pair: ask.oidc_provider(*pair) for pair in existing
     }
-    for cluster, aws_account in created:
+    # Two keys may be of one AWS account: the first of the file creates its provider, in whichever order bindings are.
+    made: dict[str, pulumi.Output[str]] = {}
+    for cluster, aws_account in sorted(created, key=lambda pair: [None, *stack.aws_accounts].index(pair[1])):
         issuer = ask.issuer(cluster)
-        name = oidc_provider(stack, cluster, aws_account, issuer)
-        providers[cluster, aws_account] = _created_provider(
-            name, issuer, all_audiences, plugins.aws_provider(aws_account)
-        )
+        name = oidc_provider(stack, aws_account, issuer)
+        if name not in made:
+            made[name] = _created_provider(name, issuer, all_audiences, plugins.aws_provider(aws_account))
+        providers[cluster, aws_account] = made[name]
     kubeconfigs = {cluster: ask.eks_kubeconfig(cluster) for cluster in by_eks}
     return Lookups(
         region=ask.region() if with_region else None,
@@ -81,7 +82,7 @@ def resolve(settings: StackSettings, access: Access) -> Lookups:
             for aws_account in needs.variables
         },
         clusters={
-            key: _resolved_cluster(key, cluster, ask.own_issuer(key), kubeconfigs.get(key), settings.folder)
+            key: _resolved_cluster(cluster, ask.issuer(key), kubeconfigs.get(key), settings.folder)
             if key in needs.kubernetes
             else ResolvedCluster(cluster.name or "", None)
             for key, cluster in clusters.items()
@@ -134,7 +135,7 @@ class _Plugins:
         # The default provider's profile is not inherited; a role is assumed with the same credentials as the stack's.
         profile = settings.profile or pulumi.Config("aws").get("profile")
         name, region = aws_provider(self._stack, aws_account), settings.region or self.region()
-        return aws.Provider(name.name, region=region, profile=profile, assume_roles=roles, opts=_options(name))
+        return aws.Provider(name, region=region, profile=profile, assume_roles=roles)
 
     def identity(self, aws_account: str | None) -> Identity:
         """Return the ID of an AWS account, and its partition."""
@@ -186,32 +187,24 @@ def _by_eks(cluster: Cluster) -> bool:
     return cluster.kubernetes is not None and cluster.kubernetes.eks
 
 
-def _resolved_cluster(
-    key: str, cluster: Cluster, issuer: str, eks_kubeconfig: str | None, folder: Path
-) -> ResolvedCluster:
+def _resolved_cluster(cluster: Cluster, issuer: str, eks_kubeconfig: str | None, folder: Path) -> ResolvedCluster:
     """Return a cluster with the provider of its Kubernetes API; None for the stack's default one."""
     access = cluster.kubernetes
     if access is None:
         return ResolvedCluster(cluster.name or "", None, issuer)
     kubeconfig = str(folder / Path(access.kubeconfig).expanduser()) if access.kubeconfig else None
-    name = LogicalName(issuer_host_path(issuer), (key,))
     provider = kubernetes.Provider(
-        name.name,
+        issuer_host_path(issuer),
         kubeconfig=eks_kubeconfig if access.eks else kubeconfig,
         context=None if access.eks else access.context,
-        opts=_options(name),
     )
     return ResolvedCluster(cluster.name or "", provider, issuer)
 
 
 def _created_provider(
-    name: LogicalName, issuer: str, audiences: Sequence[str], provider: aws.Provider | None
+    name: str, issuer: str, audiences: Sequence[str], provider: aws.Provider | None
 ) -> pulumi.Output[str]:
     """Create an AWS account's IAM OIDC provider for a cluster, and return its ARN."""
     return aws.iam.OpenIdConnectProvider(
-        name.name, url=issuer, client_id_lists=audiences, opts=_options(name, provider=provider)
+        name, url=issuer, client_id_lists=audiences, opts=pulumi.ResourceOptions(provider=provider)
     ).arn
-
-
-def _options(name: LogicalName, provider: pulumi.ProviderResource | None = None) -> pulumi.ResourceOptions:
-    return pulumi.ResourceOptions(provider=provider, aliases=[pulumi.Alias(name=alias) for alias in name.aliases])

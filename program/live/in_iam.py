@@ -220,8 +220,7 @@ def _is_created(resource: CreatedRole | ManagedPolicy, fixed: Mapping[str, Any],
         return True
     if plain(resource.name) is not None:
         return False
-    if isinstance(resource, ManagedPolicy) or "namePrefix" not in resource.ignored_changes:
-        fixed = {**fixed, "namePrefix": resource.name_prefix}
+    fixed = {**fixed, "namePrefix": resource.name_prefix}
     unset = {"path": "/"}
     return any(
         (plain(value) or unset.get(key, "")) != (before.text(key) or unset.get(key, "")) for key, value in fixed.items()

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from config.scalars import parsed
-from irsa.outputs import LogicalName
 from irsa.rules.mistakes import listed
 from irsa.rules.unknown import SECRET
 from irsa_cli.exits import CouldNotLookError
@@ -101,10 +100,10 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     )
 
 
-def _providers(stack: Stack, lookups: Lookups) -> list[LogicalName]:
+def _providers(stack: Stack, lookups: Lookups) -> list[str]:
     """Return the names of the IAM OIDC providers that the stack creates."""
     return [
-        oidc_provider(stack, cluster, aws_account, lookups.clusters[cluster].issuer)
+        oidc_provider(stack, aws_account, lookups.clusters[cluster].issuer)
         for cluster, aws_account in lookups.oidc_providers
         if stack.clusters_by_key[cluster].create_oidc_provider
     ]

@@ -57,7 +57,7 @@ class Reader:
         clusters = self._clusters.items()
         with_region = any("region" in names for names in self._needs.variables.values())
         in_kubernetes = [key for key in self._clusters if key in self._needs.kubernetes]
-        issuers = self._answers(live_rules.CLUSTER_UNREACHABLE, self._ask.own_issuer, in_kubernetes)
+        issuers = self._answers(live_rules.CLUSTER_UNREACHABLE, self._ask.issuer, in_kubernetes)
         used = used_aws_accounts(self._stack)
         # `pulumi up` has no credentials to fail with where nothing is asked or created in the stack's own account.
         unused = {key: ResolvedAwsAccount(None, None) for key in self._needs.variables if key not in used}
