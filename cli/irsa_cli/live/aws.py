@@ -15,7 +15,7 @@ from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, named
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.iam import LiveAwsAccount, Wanted
-from irsa_cli.live.service import CONCURRENT, FIRST_REQUEST, NO_ANSWER, PATIENT, Answer, failure, said
+from irsa_cli.live.service import CONCURRENT, FIRST_REQUEST, NO_ANSWER, PATIENT, Answer, answered, failure
 from irsa_cli.live.sts import SESSION_NAME
 from irsa_cli.state import DeclaredBinding, is_secret
 
@@ -167,11 +167,11 @@ def _want(wanted: Wanted, binding: DeclaredBinding) -> None:
 def _aws_account(inputs: Inputs) -> LiveAwsAccount | CouldNotLookError:
     try:
         session = session_of(inputs)
-        return LiveAwsAccount(session, number_of(session))
+        return LiveAwsAccount(session, caller(session).account_id)
     except CouldNotLookError as error:
         return error
-    except (*NO_ANSWER, ValueError) as error:
-        return CouldNotLookError(f"AWS: {said(error)}")
+    except NO_ANSWER as error:
+        return failure("AWS", error)
 
 
 def session_of(inputs: Inputs) -> Any:
@@ -193,8 +193,8 @@ def session_of(inputs: Inputs) -> Any:
         session: Any = boto3.session.Session(profile_name=inputs.get("profile"), region_name=region)
         for role in _listed(inputs.get("assumeRoles")):
             session = _assumed(session, role)
-    except (*NO_ANSWER, ClientError, ValueError) as error:
-        raise CouldNotLookError(f"AWS credentials: {said(error)}") from error
+    except NO_ANSWER as error:
+        raise failure("AWS credentials", error) from error
     return session
 
 
@@ -208,9 +208,9 @@ def _assumed(session: Any, role: Mapping[str, Any]) -> Any:
     try:
         keys = session.client("sts", config=FIRST_REQUEST).assume_role(**given)["Credentials"]
     except ClientError as error:
-        # The words of Pulumi's AWS plugin.
-        reason = f"IAM Role ({role.get('roleArn')}) cannot be assumed: {said(error)}"
-        raise CouldNotLookError(f"AWS credentials: {reason}") from error
+        reason = failure(f"AWS credentials: IAM Role ({role.get('roleArn')}) cannot be assumed", error)
+        reason.about = str(role.get("roleArn"))
+        raise reason from error
     return boto3.session.Session(
         aws_access_key_id=keys["AccessKeyId"],
         aws_secret_access_key=keys["SecretAccessKey"],
@@ -240,20 +240,8 @@ def caller(session: Any) -> Caller:
     try:
         found = session.client("sts", config=FIRST_REQUEST).get_caller_identity()
         return Caller(str(found["Account"]), str(found["Arn"]))
-    except ClientError as error:
+    except NO_ANSWER as error:
         raise failure("sts:GetCallerIdentity", error) from error
-    except (*NO_ANSWER, ValueError) as error:
-        # ValueError: boto3 raises it for an AWS_ENDPOINT_URL that is not a URL.
-        raise CouldNotLookError(f"sts:GetCallerIdentity: {said(error)}") from error
-
-
-def number_of(session: Any) -> str:
-    """Return the number of a session's AWS account.
-
-    Raises:
-        CouldNotLookError: AWS does not accept the credentials, or does not answer.
-    """
-    return caller(session).account_id
 
 
 def eks_cluster(session: Any, name: str, region: str | None) -> dict[str, Any] | None:
@@ -297,14 +285,7 @@ def _cluster_names(eks: Any) -> list[str]:
 
 
 def _eks(operation: str, session: Any, region: str | None, question: Callable[[Any], Answer]) -> Answer | None:
-    try:
-        return question(session.client("eks", region_name=region, config=PATIENT))
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ResourceNotFoundException":
-            return None
-        raise failure(f"eks:{operation}", error) from error
-    except (*NO_ANSWER, ValueError) as error:
-        raise CouldNotLookError(f"eks:{operation}: {said(error)}") from error
+    return answered(f"eks:{operation}", lambda: question(session.client("eks", region_name=region, config=PATIENT)))
 
 
 def _listed(value: Any) -> list[Mapping[str, Any]]:
