@@ -1,12 +1,14 @@
 """Whether the stack reaches its AWS accounts and clusters: asked before there is a provider.
 
-The AWS plugin checks the credentials too, but where AWS does not accept them, the engine ends the program and shows the
-words of the plugin alone. The Kubernetes plugin misses a context only when it creates something.
+The AWS plugin checks the credentials too, but for each cause in CERTAIN the engine ends the program, and shows the
+plugin's words alone, without the AWS account and what to do. One comes back to the program: an AWS account that the
+stack refuses, if something is looked up in it. The Kubernetes plugin misses a context only when it creates something.
 """
 
 import os
 import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +19,10 @@ from config.located_mistake import LocatedMistake
 from config.models import AwsAccount, Cluster, Stack
 from config.stack_file import ACCOUNT_LISTS, parsed
 from irsa.rules.mistakes import Place
+from irsa_cli.causes import Cause
+from irsa_cli.exits import CouldNotLookError
 from program import lookup_mistakes as mistakes
-from program.lookup_mistakes import AskedAwsAccount, Cause, Failure, Question, aws_mistake, failure_of
+from program.lookup_mistakes import AskedAwsAccount, Question, aws_mistake
 from program.lookups import needs_of
 
 # The variables that the AWS plugin reads where the setting is missing, by precedence.
@@ -98,13 +102,15 @@ def asked_aws_account(
 
 
 def _credential_mistakes(stack: Stack) -> Iterator[tuple[str | None, LocatedMistake]]:
-    for aws_account in sorted(used_aws_accounts(stack), key=lambda key: key or ""):
-        asked = asked_aws_account(stack.aws_accounts, aws_account, aws_settings())
-        # The stack's own account may be reached in a way that boto3 does not follow.
-        failure = _failure(asked) if aws_account or not _unfollowed() else None
-        if failure and failure.cause in CERTAIN:
-            question = Question(asked.place, "the identity", "sts:GetCallerIdentity", asked)
-            yield aws_account, aws_mistake(failure, question)
+    settings = aws_settings()
+    # The stack's own account may be reached in a way that boto3 does not follow.
+    keys = [key for key in sorted(used_aws_accounts(stack), key=str) if key or not _unfollowed()]
+    asked = [asked_aws_account(stack.aws_accounts, key, settings) for key in keys]
+    with ThreadPoolExecutor() as pool:
+        for key, account, refusal in zip(keys, asked, pool.map(_refusal, asked), strict=True):
+            if refusal and refusal.cause in CERTAIN:
+                question = Question(account.place, "the identity", "sts:GetCallerIdentity", account)
+                yield key, aws_mistake(refusal, question)
 
 
 def used_aws_accounts(stack: Stack) -> set[str | None]:
@@ -132,44 +138,37 @@ def _unfollowed() -> set[str]:
     return keys - FOLLOWED
 
 
-def _failure(asked: AskedAwsAccount) -> Failure | None:
+def _refusal(asked: AskedAwsAccount) -> CouldNotLookError | None:
     """Return why AWS refuses the credentials, or the stack refuses their AWS account; None where neither does."""
-    if not asked.region and not _region_of_profile(asked.profile):
-        return Failure(Cause.REGION_MISSING, "", {})
-    found = _identified(asked)
-    authorities = ssl.get_default_verify_paths().cafile
-    if isinstance(found, Failure) and found.cause is Cause.NOT_TRUSTED and authorities and OWN_BUNDLE not in os.environ:
-        # The AWS plugin trusts the certificates of the system; boto3 has its own.
-        os.environ[OWN_BUNDLE] = str(authorities)
-        found = _identified(asked)
-        del os.environ[OWN_BUNDLE]
-    if isinstance(found, Failure):
-        return found
-    return Failure(Cause.WRONG_AWS_ACCOUNT, "", {"number": found}) if asked.refuses(found) else None
-
-
-def _region_of_profile(profile: str | None) -> str | None:
-    """Return the region that the AWS configuration files have for a profile; None where there is no such profile."""
-    from irsa_cli.exits import CouldNotLookError  # noqa: PLC0415 (with boto3, it takes half a second to import)
-    from irsa_cli.live.aws import session_of  # noqa: PLC0415
-
-    try:
-        region: str | None = session_of({"profile": profile}).region_name
-    except CouldNotLookError:
-        return None
-    return region
-
-
-def _identified(asked: AskedAwsAccount) -> str | Failure:
-    """Return the ID of the AWS account that the credentials are of, or why there is none."""
-    from irsa_cli.exits import CouldNotLookError  # noqa: PLC0415 (with boto3, it takes half a second to import)
-    from irsa_cli.live.aws import number_of, session_of  # noqa: PLC0415
-
     roles = [{"roleArn": asked.role_arn}] if asked.role_arn else []
+    inputs = {"profile": asked.profile, "region": asked.region, "assumeRoles": roles}
+    authorities = ssl.get_default_verify_paths().cafile
     try:
-        return number_of(session_of({"profile": asked.profile, "region": asked.region, "assumeRoles": roles}))
+        try:
+            account_id = _account_id(inputs)
+        except CouldNotLookError as error:
+            if error.cause is not Cause.NOT_TRUSTED or not authorities or OWN_BUNDLE in os.environ:
+                raise
+            # The AWS plugin trusts the certificates of the system; boto3 has its own.
+            account_id = _account_id({**inputs, "customCaBundle": authorities})
     except CouldNotLookError as error:
-        return failure_of(str(error))
+        return error
+    refused = asked.refuses(account_id)
+    return CouldNotLookError("not allowed", Cause.WRONG_AWS_ACCOUNT, account_id) if refused else None
+
+
+def _account_id(inputs: Mapping[str, Any]) -> str:
+    """Return the ID of the AWS account of a provider's credentials.
+
+    Raises:
+        CouldNotLookError: There is none.
+    """
+    from irsa_cli.live import aws  # noqa: PLC0415 (with boto3, it takes a tenth of a second to import)
+
+    session = aws.session_of(inputs)
+    if session.region_name is None:
+        raise CouldNotLookError("no region", Cause.REGION_MISSING)
+    return aws.caller(session).account_id
 
 
 def first_variable(names: Iterable[str]) -> str | None:

@@ -52,7 +52,7 @@ CODES: Mapping[Cause, tuple[str, ...]] = {
     Cause.DENIED: ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation"),
 }
 # STS has one code for a wrong key and for a wrong clock.
-OF_A_WRONG_CLOCK = "signature (expired|not yet current)"
+OF_A_WRONG_CLOCK = "signature (?:expired|not yet current)"
 
 
 def cause_of(code: str, message: str = "") -> Cause:

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from config.models import Cluster, Stack
+from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import Caller, caller, eks_access_entries, eks_cluster, session_of
 from irsa_cli.live.iam import LiveAwsAccount
 from irsa_cli.state import stack_outputs
 from program.access import asked_aws_account
 from program.lookups import Identity
-from program.questions import EksCluster, NoAnswerError
+from program.questions import EksCluster
 
 
 class LiveCloud:
@@ -28,7 +29,7 @@ class LiveCloud:
         """Return the region of the stack: that of its settings, the environment, or the AWS configuration files."""
         region: str | None = self._settings.get("region") or self._session(None).region_name
         if region is None:
-            raise NoAnswerError("missing region")
+            raise CouldNotLookError("no region", Cause.REGION_MISSING)
         return region
 
     def identity(self, aws_account: str | None) -> Identity:
@@ -39,25 +40,18 @@ class LiveCloud:
         return Identity(found.account_id, found.partition)
 
     def _reach(self, aws_account: str | None) -> None:
-        try:
-            session = session_of(self._inputs(aws_account))
-            found = caller(session)
-        except CouldNotLookError as error:
-            raise NoAnswerError(str(error)) from error
+        session = session_of(self._inputs(aws_account))
+        found = caller(session)
         if asked_aws_account(self._aws_accounts, aws_account, self._settings).refuses(found.account_id):
-            # The words of the AWS plugin.
-            raise NoAnswerError(f"AWS account ID not allowed: {found.account_id}")
+            raise CouldNotLookError("AWS account ID not allowed", Cause.WRONG_AWS_ACCOUNT, found.account_id)
         self._sessions[aws_account], self._callers[aws_account] = session, found
         self.reached[aws_account] = LiveAwsAccount(session, found.account_id)
 
     def eks_cluster(self, cluster: Cluster) -> EksCluster:
         """Return the description of a cluster."""
-        try:
-            found = eks_cluster(self._session(cluster.aws_account), cluster.name or "", cluster.region)
-        except CouldNotLookError as error:
-            raise NoAnswerError(str(error)) from error
+        found = eks_cluster(self._session(cluster.aws_account), cluster.name or "", cluster.region)
         if found is None:
-            raise NoAnswerError("ResourceNotFoundException")
+            raise CouldNotLookError("no such cluster", Cause.NOT_FOUND)
         return EksCluster(
             str(found.get("status")),
             found.get("identity", {}).get("oidc", {}).get("issuer"),
@@ -69,20 +63,14 @@ class LiveCloud:
     def client_ids(self, provider_arn: str, aws_account: str | None) -> Collection[str]:
         """Return the client ID list of an IAM OIDC provider."""
         self._session(aws_account)
-        try:
-            found = self.reached[aws_account].client_ids(provider_arn)
-        except CouldNotLookError as error:
-            raise NoAnswerError(str(error)) from error
+        found = self.reached[aws_account].client_ids(provider_arn)
         if found is None:
-            raise NoAnswerError("NoSuchEntity")
+            raise CouldNotLookError("no such provider", Cause.NOT_FOUND)
         return found
 
     def stack_outputs(self, stack: str) -> Mapping[str, Any]:
         """Return the outputs of another stack."""
-        try:
-            return stack_outputs(stack, self._folder)
-        except CouldNotLookError as error:
-            raise NoAnswerError(str(error)) from error
+        return stack_outputs(stack, self._folder)
 
     def principal(self, aws_account: str | None) -> str:
         """Return the ARN of the IAM principal whose credentials are in use: of a session, that of its role.

@@ -21,7 +21,7 @@ from program.access import kubeconfig_mistake, used_aws_accounts
 from program.live.cloud import LiveCloud
 from program.live.planned import finding
 from program.live.reads import AwsReads, ClusterReads, Reads, service_account_of
-from program.lookup_mistakes import failure_of, kubernetes_mistake
+from program.lookup_mistakes import kubernetes_mistake
 from program.lookups import Lookups, Needs, ResolvedAwsAccount, ResolvedCluster
 from program.questions import LookupFailure, Questions
 
@@ -226,7 +226,7 @@ class Reader:
 
     def _no_cluster(self, rule: str, place: Place, context: str, error: CouldNotLookError) -> LocatedMistake:
         which = f"the context {named(context)}" if context else "the current context"
-        return kubernetes_mistake(failure_of(str(error)), place, which)._replace(rule=rule)
+        return kubernetes_mistake(error, place, which, rule)
 
     def _not_authenticated(self, key: str, place: Place, context: str, error: CouldNotLookError) -> LocatedMistake:
         """Return the mistake for credentials that the cluster does not know: EKS may lack their access entry."""

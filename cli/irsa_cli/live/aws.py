@@ -9,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import boto3
+import botocore.session
 from botocore.exceptions import ClientError
+from botocore.loaders import create_loader
 
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, named
@@ -21,7 +23,7 @@ from irsa_cli.state import DeclaredBinding, is_secret
 
 # Inputs of the AWS provider that decide who asks and where; a secret one is an object in the state.
 # https://www.pulumi.com/registry/packages/aws/api-docs/provider/
-FOLLOWED = ("profile", "region", "assumeRoles")
+FOLLOWED = ("profile", "region", "assumeRoles", "customCaBundle")
 NOT_FOLLOWED = (
     "accessKey",
     "secretKey",
@@ -33,6 +35,7 @@ NOT_FOLLOWED = (
 )
 
 Inputs = Mapping[str, Any]
+LOADER = create_loader(os.environ.get("AWS_DATA_PATH"))
 
 
 class LiveAwsAccounts:
@@ -190,15 +193,24 @@ def session_of(inputs: Inputs) -> Any:
         # boto3 reads AWS_DEFAULT_REGION alone, and the AWS CLI and Pulumi read AWS_REGION before that:
         # https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html
         region = inputs.get("region") or os.environ.get("AWS_REGION")
-        session: Any = boto3.session.Session(profile_name=inputs.get("profile"), region_name=region)
+        session = _session(inputs, profile_name=inputs.get("profile"), region_name=region)
         for role in _listed(inputs.get("assumeRoles")):
-            session = _assumed(session, role)
+            session = _assumed(session, role, inputs)
     except NO_ANSWER as error:
         raise failure("AWS credentials", error) from error
     return session
 
 
-def _assumed(session: Any, role: Mapping[str, Any]) -> Any:
+def _session(inputs: Inputs, **settings: Any) -> Any:
+    core = botocore.session.Session()
+    # Each session would read the list of all services and the models again: 40 ms.
+    core.register_component("data_loader", LOADER)
+    if inputs.get("customCaBundle"):
+        core.set_config_variable("ca_bundle", inputs["customCaBundle"])
+    return boto3.session.Session(botocore_session=core, **settings)
+
+
+def _assumed(session: Any, role: Mapping[str, Any], inputs: Inputs) -> Any:
     parameters = {
         "RoleArn": role.get("roleArn"),
         "RoleSessionName": role.get("sessionName") or SESSION_NAME,
@@ -211,7 +223,8 @@ def _assumed(session: Any, role: Mapping[str, Any]) -> Any:
         reason = failure(f"AWS credentials: IAM Role ({role.get('roleArn')}) cannot be assumed", error)
         reason.about = str(role.get("roleArn"))
         raise reason from error
-    return boto3.session.Session(
+    return _session(
+        inputs,
         aws_access_key_id=keys["AccessKeyId"],
         aws_secret_access_key=keys["SecretAccessKey"],
         aws_session_token=keys["SessionToken"],

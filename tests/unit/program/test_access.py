@@ -9,7 +9,9 @@ import pytest
 
 from config.located_mistake import LocatedMistake
 from config.models import Stack
+from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
+from irsa_cli.live.aws import Caller
 from program import access
 from program.access import access_of, kubeconfig_mistake
 
@@ -153,12 +155,12 @@ def asked(monkeypatch: pytest.MonkeyPatch, answer: str | Exception, config: dict
     """Return what is said about a stack, where AWS answers so."""
     pulumi.runtime.set_all_config({"aws:region": "us-west-2", **config})
 
-    def number_of(_: Any) -> str:
+    def caller(_: Any) -> Caller:
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return Caller(answer, f"arn:aws:iam::{answer}:user/ci")
 
-    monkeypatch.setattr("irsa_cli.live.aws.number_of", number_of)
+    monkeypatch.setattr("irsa_cli.live.aws.caller", caller)
     return "\n".join(map(str, access_of(stack(**VALUES), Path()).aws_accounts.values()))
 
 
@@ -182,22 +184,18 @@ def test_credentials_of_another_account(monkeypatch: pytest.MonkeyPatch, setting
 
 def test_expired_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects the form of the message: the AWS plugin's own ends the program."""
-    expired = CouldNotLookError(
-        'sts:GetCallerIdentity: ExpiredToken: "The security token included in the request is expired"'
-    )
-
-    assert "have expired" in asked(monkeypatch, expired, {})
+    assert "have expired" in asked(monkeypatch, CouldNotLookError("ExpiredToken", Cause.EXPIRED), {})
 
 
-@pytest.mark.parametrize("said", ["AccessDenied: no", "login requires botocore[crt]", "Throttling: Rate exceeded"])
-def test_what_is_not_certain_is_left_to_the_plugin(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+@pytest.mark.parametrize("cause", [Cause.DENIED, Cause.UNKNOWN, Cause.THROTTLED])
+def test_what_is_not_certain_is_left_to_the_plugin(monkeypatch: pytest.MonkeyPatch, cause: Cause) -> None:
     """Protects a stack that would be deployed: boto3 may fail where the AWS plugin does not."""
-    assert asked(monkeypatch, CouldNotLookError(said), {}) == ""
+    assert asked(monkeypatch, CouldNotLookError("no", cause), {}) == ""
 
 
 def test_a_provider_that_boto3_does_not_follow_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects keys in the stack file, endpoints and proxies: boto3 would ask with other ones."""
-    missing = CouldNotLookError("Unable to locate credentials")
+    missing = CouldNotLookError("Unable to locate credentials", Cause.NO_CREDENTIALS)
 
     assert "no AWS credentials" in asked(monkeypatch, missing, {})
     assert asked(monkeypatch, missing, {"aws:accessKey": "AKIA"}) == ""

@@ -14,6 +14,7 @@ import pytest
 from moto import mock_aws
 
 from config.variables import SECRET
+from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.aws import Caller
 from irsa_cli.live.kubeconfig import configuration
@@ -251,7 +252,7 @@ def test_the_role_of_another_account_cannot_be_assumed(
 
     def session_of(inputs: Mapping[str, Any]) -> Any:
         if inputs.get("assumeRoles"):
-            raise CouldNotLookError("AWS credentials: IAM Role (x) cannot be assumed: AccessDenied: no")
+            raise CouldNotLookError("AccessDenied: no", Cause.ROLE_NOT_ASSUMABLE, inputs["assumeRoles"][0]["roleArn"])
         return boto3.session.Session()
 
     monkeypatch.setattr(cloud, "session_of", session_of)
