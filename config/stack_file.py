@@ -156,6 +156,7 @@ class StackFile:
             parts = [part for part in str(key.value).split(":") if part != "config"] or [str(key.value)]
             if len(parts) > 1 and parts[0] in PROVIDERS:
                 self.providers[":".join(parts)] = _Reader(self.name, []).value(node)
+                self._settings[":".join(parts)] = (key, node)
             if parts[0] == "aws" and parts[-1] in ACCOUNT_LISTS:
                 items = node.value if isinstance(node, yaml.SequenceNode) else []
                 self.account_ids += [item for item in items if isinstance(item, yaml.ScalarNode)]
@@ -356,6 +357,7 @@ def located(
     """
     found = []
     same = {name: values is None or value == values.get(name) for name, value in file.settings.items()}
+    same |= dict.fromkeys(file.providers, True)
     for mistake in mistakes:
         setting = str(mistake.place[0]) if mistake.place else ""
         is_in_file = values is None or same.get(setting, False)

@@ -211,21 +211,25 @@ def kubeconfig_mistake(
         context: The context. Default: the kubeconfig's current one.
         variables: The environment variables.
     """
-    own = place[-1:] == ("kubernetes",)
     named = [Path(file) for file in variables.get("KUBECONFIG", "").split(os.pathsep) if file]
     listed = [*files] or named or [Path("~/.kube/config").expanduser()]
     contents = [_content(file) for file in listed if file.is_file()]
     if not contents:
         in_cluster = not files and not context and IN_CLUSTER_VARIABLE in variables
-        where = (*place, "kubeconfig") if files and own else place
+        where = kubernetes_setting(place, "kubeconfig") if files else place
         return None if in_cluster else mistakes.kubeconfig_missing(where, [str(file) for file in listed])
     if None in contents:
         return None
     selected = context or next(filter(None, (content.get("current-context") for content in contents if content)), None)
     contexts = [entry.get("name") for content in contents if content for entry in content.get("contexts") or []]
-    if selected is None or selected in contexts:
+    if selected in contexts or (selected is None and IN_CLUSTER_VARIABLE in variables):
         return None
-    return mistakes.context_missing((*place, "context") if context and own else place, selected, contexts)
+    return mistakes.context_missing(kubernetes_setting(place, "context") if context else place, selected, contexts)
+
+
+def kubernetes_setting(place: Place, name: str) -> Place:
+    """Return the place of a setting of the cluster's own `kubernetes`, or of the provider's settings `kubernetes:`."""
+    return (*place, name) if place[-1:] == ("kubernetes",) else (f"kubernetes:{name}",)
 
 
 def _content(file: Path) -> dict[str, Any] | None:

@@ -278,11 +278,13 @@ def kubeconfig_missing(place: Place, files: Collection[str]) -> LocatedMistake:
     return LocatedMistake(place, Mistake(found, "an existing kubeconfig", fix), rule=live_rules.CONTEXT_MISSING)
 
 
-def context_missing(place: Place, context: str, contexts: Collection[str]) -> LocatedMistake:
-    """Return the mistake for a context that no kubeconfig has."""
-    found = f"the kubeconfig has no context {named(context)}; it has: {listed(sorted(contexts)) or 'none'}"
-    setting = "it" if place[-1:] == ("context",) else "kubernetes:context"
-    fix = nearest(context, contexts, f"correct {setting}; these exist: {commands.list_contexts()}")
+def context_missing(place: Place, context: str | None, contexts: Collection[str]) -> LocatedMistake:
+    """Return the mistake for a context that no kubeconfig has; None for a current one that none names."""
+    which = "current context" if context is None else f"context {named(context)}"
+    found = f"the kubeconfig has no {which}; it has: {listed(sorted(contexts)) or 'none'}"
+    known = place[-1:] in (("context",), ("kubernetes:context",))
+    fix = f"{'correct it' if known else 'set kubernetes:context'}; these exist: {commands.list_contexts()}"
+    fix = nearest(context, contexts, fix) if context else fix
     return LocatedMistake(place, Mistake(found, "a context of the kubeconfig", fix), rule=live_rules.CONTEXT_MISSING)
 
 

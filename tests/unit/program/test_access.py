@@ -57,15 +57,34 @@ def test_a_missing_context_has_its_place(kubeconfig: Path) -> None:
 
 
 def test_a_context_of_the_provider_has_no_key_of_the_cluster(kubeconfig: Path, tmp_path: Path) -> None:
-    """Protects who wrote `kubernetes:context`: the message names that, and no key that the file does not have."""
+    """Protects who wrote `kubernetes:context`: the place is that setting, and no key that the file does not have."""
     context = kubeconfig_mistake(("cluster",), [kubeconfig], "gone", {})
     file = kubeconfig_mistake(("cluster",), [tmp_path / "none"], None, {})
+    of_environment = kubeconfig_mistake(("cluster",), [], None, {"KUBECONFIG": str(tmp_path / "none")})
 
     assert context is not None
-    assert context.place == ("cluster",)
-    assert "correct kubernetes:context" in context.mistake.fix
+    assert context.where == "kubernetes:context"
     assert file is not None
-    assert file.place == ("cluster",)
+    assert file.where == "kubernetes:kubeconfig"
+    assert of_environment is not None
+    assert of_environment.place == ("cluster",)
+
+
+def test_a_kubeconfig_without_a_current_context(tmp_path: Path) -> None:
+    """Protects from a stack that stops half-way: without `kubernetes:context`, no context is chosen.
+
+    In a Pod its service account is used then:
+    https://pkg.go.dev/k8s.io/client-go/tools/clientcmd#DeferredLoadingClientConfig.ClientConfig
+    """
+    file = tmp_path / "config"
+    file.write_text(KUBECONFIG.format(name="prod", current='""'))
+    found = kubeconfig_mistake(("cluster",), [], None, {"KUBECONFIG": str(file)})
+
+    assert found is not None
+    assert found.mistake.found == "the kubeconfig has no current context; it has: prod"
+    assert found.mistake.fix == "set kubernetes:context; these exist: kubectl config get-contexts"
+    in_pod = {"KUBECONFIG": str(file), "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+    assert kubeconfig_mistake(("cluster",), [], None, in_pod) is None
 
 
 def test_a_current_context_that_does_not_exist(tmp_path: Path) -> None:

@@ -23,37 +23,52 @@ SAID: tuple[tuple[Cause, str, str, str], ...] = (
     (
         Cause.NO_CREDENTIALS,
         "",
-        "failed to refresh cached credentials, no EC2 IMDS role found, operation error ec2imds: GetMetadata, exceeded "
-        'maximum number of attempts, 3, request send failed, Get "http://169.254.169.254/latest/meta-data/": dial tcp '
-        "169.254.169.254:80: connect: host is down",
+        (
+            "failed to refresh cached credentials, no EC2 IMDS role found, operation error ec2imds: "
+            "GetMetadata, exceeded "
+            "maximum number of attempts, 3, request send failed, Get "
+            '"http://169.254.169.254/latest/meta-data/": dial tcp '
+            "169.254.169.254:80: connect: host is down"
+        ),
         "https://github.com/aws/aws-sdk-go-v2/issues/2392",
     ),
     (
         Cause.EXPIRED,
         "",
-        "validating provider credentials: retrieving caller identity from STS: operation error STS: GetCallerIdentity, "
-        f"{ANSWERED}api error ExpiredToken: The security token included in the request is expired",
+        (
+            "validating provider credentials: retrieving caller identity from STS: operation error STS: "
+            "GetCallerIdentity, "
+            f"{ANSWERED}api error ExpiredToken: The security token included in the request is expired"
+        ),
         "https://github.com/pulumi/pulumi-aws/issues/3866",
     ),
     (
         Cause.EXPIRED,
         "",
-        "failed to refresh cached credentials, the SSO session has expired or is invalid: failed to read cached SSO "
-        "token",
+        (
+            "failed to refresh cached credentials, the SSO session has expired or is invalid: failed to "
+            "read cached SSO "
+            "token"
+        ),
         "https://github.com/aws/aws-sdk-go-v2/blob/main/credentials/ssocreds/sso_cached_token.go",
     ),
     (
         Cause.CLOCK,
         "",
-        f"{ANSWERED}api error SignatureDoesNotMatch: Signature expired: 20261125T120000Z is now earlier than "
-        "20261125T121500Z",
+        (
+            f"{ANSWERED}api error SignatureDoesNotMatch: Signature expired: 20261125T120000Z is now earlier than "
+            "20261125T121500Z"
+        ),
         "https://github.com/aws/aws-cli/issues/5249",
     ),
     (
         Cause.INVALID_CREDENTIALS,
         "",
-        f"operation error EKS: DescribeCluster, {ANSWERED}api error UnrecognizedClientException: The security token "
-        "included in the request is invalid.",
+        (
+            f"operation error EKS: DescribeCluster, {ANSWERED}api error UnrecognizedClientException: The "
+            "security token "
+            "included in the request is invalid."
+        ),
         "https://github.com/aws/aws-cli/issues/5823",
     ),
     (
@@ -75,38 +90,49 @@ SAID: tuple[tuple[Cause, str, str, str], ...] = (
     (
         Cause.NO_CONNECTION,
         "",
-        f"operation error STS: GetCallerIdentity, exceeded maximum number of attempts, 3, {SENT}dial tcp: lookup "
-        "sts.us-west-2.amazonaws.com: no such host",
+        (
+            f"operation error STS: GetCallerIdentity, exceeded maximum number of attempts, 3, {SENT}dial tcp: lookup "
+            "sts.us-west-2.amazonaws.com: no such host"
+        ),
         "https://github.com/GoogleCloudPlatform/terraformer/issues/1831",
     ),
     (
         Cause.NO_CONNECTION,
         "",
-        f"Cannot assume IAM Role\n{ASSUME}operation error STS: AssumeRole, exceeded maximum number of attempts, 3, "
-        f"{SENT}net/http: TLS handshake timeout",
+        (
+            f"Cannot assume IAM Role\n{ASSUME}operation error STS: AssumeRole, exceeded maximum number of attempts, 3, "
+            f"{SENT}net/http: TLS handshake timeout"
+        ),
         "https://github.com/hashicorp/terraform-provider-aws/issues/39125",
     ),
     (
         Cause.NOT_TRUSTED,
         "",
-        f"operation error STS: GetCallerIdentity, {SENT}tls: failed to verify certificate: x509: certificate signed by "
-        "unknown authority",
+        (
+            f"operation error STS: GetCallerIdentity, {SENT}tls: failed to verify certificate: x509: "
+            "certificate signed by "
+            "unknown authority"
+        ),
         "Go crypto/x509",
     ),
     (
         Cause.ROLE_NOT_ASSUMABLE,
         "arn:aws:iam::444455556666:role/deployer",
-        f"Cannot assume IAM Role\n{ASSUME}operation error STS: AssumeRole, {ANSWERED}api error AccessDenied: User: "
-        "arn:aws:iam::111122223333:user/ci is not authorized to perform: sts:AssumeRole on resource: "
-        "arn:aws:iam::444455556666:role/deployer",
+        (
+            f"Cannot assume IAM Role\n{ASSUME}operation error STS: AssumeRole, {ANSWERED}api error AccessDenied: User: "
+            "arn:aws:iam::111122223333:user/ci is not authorized to perform: sts:AssumeRole on resource: "
+            "arn:aws:iam::444455556666:role/deployer"
+        ),
         "https://github.com/hashicorp/terraform-provider-aws/issues/39125",
     ),
     (
         Cause.DENIED,
         "",
-        f"reading EKS Cluster (my-cluster): operation error EKS: DescribeCluster, {ANSWERED}api error "
-        "AccessDeniedException: User: arn:aws:iam::111122223333:user/me is not authorized to perform: "
-        "eks:DescribeCluster on resource: arn:aws:eks:ap-northeast-2:111122223333:cluster/my-cluster",
+        (
+            f"reading EKS Cluster (my-cluster): operation error EKS: DescribeCluster, {ANSWERED}api error "
+            "AccessDeniedException: User: arn:aws:iam::111122223333:user/me is not authorized to perform: "
+            "eks:DescribeCluster on resource: arn:aws:eks:ap-northeast-2:111122223333:cluster/my-cluster"
+        ),
         "https://github.com/eksctl-io/eksctl/issues/5831",
     ),
     (Cause.UNKNOWN, "", "something new", ""),

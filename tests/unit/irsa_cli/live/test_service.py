@@ -30,7 +30,7 @@ def answer(code: str, message: str = "", operation: str = "DescribeCluster") -> 
         (exceptions.ReadTimeoutError(endpoint_url=URL), Cause.NO_CONNECTION),
         (exceptions.ProxyConnectionError(proxy_url=URL), Cause.NO_CONNECTION),
         (exceptions.ConnectionClosedError(endpoint_url=URL), Cause.NO_CONNECTION),
-        (exceptions.SSLError(endpoint_url=URL, error="certificate verify failed"), Cause.NOT_TRUSTED),
+        (exceptions.SSLError(endpoint_url=URL, error=OSError("certificate verify failed")), Cause.NOT_TRUSTED),
         (exceptions.MissingDependencyException(msg="botocore[crt]"), Cause.UNKNOWN),
         # https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
         (answer("ExpiredToken"), Cause.EXPIRED),
