@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pulumi
 import yaml
@@ -24,6 +24,9 @@ from irsa_cli.exits import CouldNotLookError
 from program import lookup_mistakes as mistakes
 from program.lookup_mistakes import AskedAwsAccount, Question, aws_mistake
 from program.lookups import needs_of
+
+if TYPE_CHECKING:
+    from irsa_cli.live.aws import Caller
 
 # The variables that the AWS plugin reads where the setting is missing, by precedence.
 REGION_VARIABLES, PROFILE_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION"), ("AWS_PROFILE",)
@@ -139,36 +142,37 @@ def _unfollowed() -> set[str]:
 
 
 def _refusal(asked: AskedAwsAccount) -> CouldNotLookError | None:
-    """Return why AWS refuses the credentials, or the stack refuses their AWS account; None where neither does."""
-    roles = [{"roleArn": asked.role_arn}] if asked.role_arn else []
-    inputs = {"profile": asked.profile, "region": asked.region, "assumeRoles": roles}
-    authorities = ssl.get_default_verify_paths().cafile
     try:
-        try:
-            account_id = _account_id(inputs)
-        except CouldNotLookError as error:
-            if error.cause is not Cause.NOT_TRUSTED or not authorities or OWN_BUNDLE in os.environ:
-                raise
-            # The AWS plugin trusts the certificates of the system; boto3 has its own.
-            account_id = _account_id({**inputs, "customCaBundle": authorities})
+        reached(asked, asked.inputs)
     except CouldNotLookError as error:
         return error
-    refused = asked.refuses(account_id)
-    return CouldNotLookError("not allowed", Cause.WRONG_AWS_ACCOUNT, account_id) if refused else None
+    return None
 
 
-def _account_id(inputs: Mapping[str, Any]) -> str:
-    """Return the ID of the AWS account of a provider's credentials.
+def reached(asked: AskedAwsAccount, inputs: Mapping[str, Any]) -> "tuple[Any, Caller]":
+    """Return a boto3 session like that of an AWS provider of these inputs, and whose credentials it has.
 
     Raises:
-        CouldNotLookError: There is none.
+        CouldNotLookError: AWS refuses the credentials, or the stack refuses their AWS account.
     """
-    from irsa_cli.live import aws  # noqa: PLC0415 (with boto3, it takes a tenth of a second to import)
+    # With boto3, it takes a tenth of a second to import.
+    from irsa_cli.live.aws import caller, session_of  # noqa: PLC0415
 
-    session = aws.session_of(inputs)
-    if session.region_name is None:
+    authorities = ssl.get_default_verify_paths().cafile
+    try:
+        session = session_of(inputs)
+        found = caller(session)
+    except CouldNotLookError as error:
+        if error.cause is not Cause.NOT_TRUSTED or not authorities or OWN_BUNDLE in os.environ:
+            raise
+        # The AWS plugin trusts the certificates of the system; boto3 has its own.
+        session = session_of({"customCaBundle": authorities, **inputs})
+        found = caller(session)
+    if not session.region_name:
         raise CouldNotLookError("no region", Cause.REGION_MISSING)
-    return aws.caller(session).account_id
+    if asked.refuses(found.account_id):
+        raise CouldNotLookError("not allowed", Cause.WRONG_AWS_ACCOUNT, found.account_id)
+    return session, found
 
 
 def first_variable(names: Iterable[str]) -> str | None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from config import live_rules
 from config.located_mistake import LocatedMistake
@@ -34,6 +34,12 @@ class AskedAwsAccount(NamedTuple):
     """`aws:allowedAccountIds`."""
     forbidden: Collection[str] = ()
     """`aws:forbiddenAccountIds`."""
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """The inputs of its provider, as `program.plugins` creates it."""
+        roles = [{"roleArn": self.role_arn}] if self.role_arn else []
+        return {"profile": self.profile, "region": self.region, "assumeRoles": roles}
 
     def refuses(self, number: str) -> bool:
         """Return whether the AWS provider refuses credentials of the AWS account with this ID."""

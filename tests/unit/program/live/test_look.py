@@ -298,7 +298,7 @@ def test_the_role_of_another_account_cannot_be_assumed(
             raise CouldNotLookError("AccessDenied: no", Cause.ROLE_NOT_ASSUMABLE, inputs["assumeRoles"][0]["roleArn"])
         return boto3.session.Session()
 
-    monkeypatch.setattr(cloud, "session_of", session_of)
+    monkeypatch.setattr("irsa_cli.live.aws.session_of", session_of)
     iam.create_role(RoleName="app-role", AssumeRolePolicyDocument=json.dumps(TRUST))
     data = {"account": "data", "trust": {"subjects": ["a:b"]}}
     role = "arn:aws:iam::444455556666:role/deployer"
@@ -512,7 +512,7 @@ def test_an_access_entry_that_is_missing(
     session = f"arn:aws:sts::{NUMBER}:assumed-role/deployer/me"
     monkeypatch.setattr(cloud, "eks_cluster", lambda *_: description)
     monkeypatch.setattr(cloud, "eks_access_entries", lambda *_: entries)
-    monkeypatch.setattr(cloud, "caller", lambda _: Caller(NUMBER, session))
+    monkeypatch.setattr("irsa_cli.live.aws.caller", lambda _: Caller(NUMBER, session))
     monkeypatch.setattr(reader, "configuration", lambda _: configuration({"context": "test"}))
     cluster = {**CLUSTER, "name": "my-cluster", "kubernetes": {"eks": True}}
     found_rule, place, found = one(looked({"cluster": cluster, "bindings": {"app": APP}}))
