@@ -110,10 +110,12 @@ def _credential_mistakes(stack: Stack) -> Iterator[tuple[str | None, LocatedMist
     keys = [key for key in sorted(used_aws_accounts(stack), key=str) if key or not _unfollowed()]
     asked = [asked_aws_account(stack.aws_accounts, key, settings) for key in keys]
     with ThreadPoolExecutor() as pool:
-        for key, account, refusal in zip(keys, asked, pool.map(_refusal, asked), strict=True):
-            if refusal and refusal.cause in CERTAIN:
-                question = Question(account.place, "the identity", "sts:GetCallerIdentity", account)
-                yield key, aws_mistake(refusal, question)
+        # The first one loads boto3 and its models for the others: together, each would load them.
+        refusals = [*map(_refusal, asked[:1]), *pool.map(_refusal, asked[1:])]
+    for key, account, refusal in zip(keys, asked, refusals, strict=True):
+        if refusal and refusal.cause in CERTAIN:
+            question = Question(account.place, "the identity", "sts:GetCallerIdentity", account)
+            yield key, aws_mistake(refusal, question)
 
 
 def used_aws_accounts(stack: Stack) -> set[str | None]:
