@@ -80,9 +80,6 @@ class Advice(NamedTuple):
     rule: str = live_rules.CREDENTIALS
 
 
-UNKNOWN = Advice(
-    "cannot read {subject} ({account}): {said}", "an answer to {action}", "check the credentials: {check}", "mistake"
-)
 # A mistake of the credentials, the account or the connection is the same for every question to the same AWS account,
 # so that it is reported once: it names no subject.
 OF_ACCOUNT: Mapping[Cause, Advice] = {
@@ -140,16 +137,16 @@ OF_ACCOUNT: Mapping[Cause, Advice] = {
     ),
 }
 OF_SUBJECT: Mapping[Cause, Advice] = {
-    Cause.NOT_FOUND: Advice(
-        "there is no {subject} in {account}",
-        "one that exists there",
-        "correct it; these credentials are in use: {check}",
-        "mistake",
-    ),
     Cause.DENIED: Advice(
         "AWS denies {action} for {subject} ({account}){to_whom}",
         "credentials that may call {action}",
         "allow it to these credentials: docs/permissions/iam-deployer.json lists what a stack needs",
+        "mistake",
+    ),
+    Cause.UNKNOWN: Advice(
+        "cannot read {subject} ({account}): {said}",
+        "an answer to {action}",
+        "check the credentials: {check}",
         "mistake",
     ),
 }
@@ -161,7 +158,7 @@ def aws_mistake(error: CouldNotLookError, asked: Question) -> LocatedMistake:
     if error.cause is Cause.ROLE_NOT_ASSUMABLE:
         return _role_not_assumable(error, account)
     denied = DENIED.search(str(error))
-    advice = OF_ACCOUNT.get(error.cause) or OF_SUBJECT.get(error.cause, UNKNOWN)
+    advice = OF_ACCOUNT.get(error.cause) or OF_SUBJECT.get(error.cause, OF_SUBJECT[Cause.UNKNOWN])
     words = {
         "about": named(error.about),
         "account": account,
