@@ -18,8 +18,8 @@ from program.access import REGION_VARIABLES, first_variable
 from program.identity import oidc_provider
 from program.live.changes import pod_losses
 from program.live.conflicts import WARNINGS, conflicts, each_once
-from program.live.held import Held, held_by
-from program.live.planned import planned_components
+from program.live.held import Held, account_and_name, held_by
+from program.live.planned import plain, planned_components
 from program.live.reader import Reader
 from program.live.reads import Reads
 from program.lookups import Lookups, needs_of
@@ -83,7 +83,12 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
         if spec.role and isinstance(spec.role.import_id, str):
             adopted.setdefault(component.aws_account, set()).add(spec.role.import_id)
     with_roles = [component.aws_account for component, spec in planned.components if spec.role]
-    reads = reader.reads({key: frozenset(names) for key, names in adopted.items()}, with_roles)
+    named_roles = [plain(spec.role_arn) for component, spec in planned.components if not spec.role]
+    reads = reader.reads(
+        {key: frozenset(names) for key, names in adopted.items()},
+        with_roles,
+        {account_and_name(arn, "role")[0] for arn in named_roles if arn},
+    )
     left_out = sorted(stack.bindings.keys() - usable.bindings.keys())
     components = planned_components(stack, planned, lookups, reads)
     # What a binding without a plan has would look like what is deleted.

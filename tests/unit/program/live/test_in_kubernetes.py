@@ -233,6 +233,19 @@ def test_who_wrote_an_annotation() -> None:
     assert read.managers == {ROLE_ARN: {"kubectl"}, "keep": {"before-first-apply"}}
 
 
+def test_an_annotation_that_nobody_is_known_to_own() -> None:
+    """`kubectl create serviceaccount` and `kubectl annotate` leave no managedFields.
+
+    The API server refuses a patch all the same: conflict with "before-first-apply" (tests/sandbox/test_conflicts.py).
+    """
+    written = {ROLE_ARN: arn("role", "theirs")}
+    key, read = service_account_of({"metadata": {"name": "app", "namespace": "team-a", "annotations": written}})
+    (mistake,) = found(stack(ANNOTATED), in_cluster=cluster({"/".join(key): read}))
+
+    assert rules([mistake]) == [("service-account-taken", SERVICE_ACCOUNT)]
+    assert "written by before-first-apply" in mistake.mistake.found
+
+
 def test_a_cluster_that_could_not_be_asked_has_no_findings() -> None:
     """Protects from invented conflicts: what is not known is not said."""
     from program.live.reads import ClusterReads
