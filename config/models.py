@@ -15,7 +15,13 @@ from irsa.rules.combinations import ADOPTABLE, check_adoptable
 from irsa.rules.mistakes import Located, Mistake, shortened
 from irsa.rules.names import AUDIENCE, check_name
 from irsa.rules.names import RULES as NAME_RULES
-from irsa.rules.quotas import ATTACHED_POLICIES, SESSION_DURATION, TOKEN_EXPIRATION, TRUST_POLICY_SIZE
+from irsa.rules.quotas import (
+    ATTACHED_POLICIES,
+    LARGEST_TRUST_POLICY_SIZE,
+    SESSION_DURATION,
+    TOKEN_EXPIRATION,
+    TRUST_POLICY_SIZE,
+)
 from irsa.rules.subjects import check_subject
 
 
@@ -403,7 +409,9 @@ class Defaults(Settings):
 class Quotas(Settings):
     """Quotas that AWS raised for your AWS account."""
 
-    trust_policy_size: Annotated[int, Field(ge=TRUST_POLICY_SIZE, examples=[4096])] = TRUST_POLICY_SIZE
+    trust_policy_size: Annotated[int, Field(ge=TRUST_POLICY_SIZE, le=LARGEST_TRUST_POLICY_SIZE, examples=[4096])] = (
+        TRUST_POLICY_SIZE
+    )
     """Characters of a role's trust policy, without white space."""
     attached_policies: Annotated[int, Field(ge=1, examples=[20])] = ATTACHED_POLICIES
     """Managed policies per role."""

@@ -302,6 +302,15 @@ def _check_policy_arn(text: Any, place: Place, aws_account: _AwsAccount) -> Iter
         yield place, Mistake(found, allowed, f"create the policy in {aws_account.account_id}")
 
 
+def _check_role_arns(role_arns: Any, place: Place, aws_account: _AwsAccount) -> Iterator[Located]:
+    """Yield the roles to assume that are in another partition, where no role of this AWS account can assume them."""
+    for index, text in enumerate(_list(role_arns)):
+        own = _known_of(text, "role")
+        partition = wrong_partition(text, own.partition, aws_account.partition) if own.partition else None
+        if partition:
+            yield (*place, index), partition
+
+
 def _check_document(document: Any, place: Place, aws_account: _AwsAccount) -> Iterator[Located]:
     content = document.content if isinstance(document, Document) else document
     if aws_account.partition and isinstance(content, dict):
@@ -322,6 +331,8 @@ def _values_in_aws_account(values: Mapping[str, Any]) -> Iterator[tuple[Place, A
         yield ("permissions_boundary",), values["permissions_boundary"], _check_policy_arn
     for key, arn in values.get("policy_arns", {}).items():
         yield ("policy_arns", key), arn, _check_policy_arn
+    if "assume_role_arns" in values:
+        yield ("assume_role_arns",), values["assume_role_arns"], _check_role_arns
     for key, document in values.get("inline_policies", {}).items():
         yield ("inline_policies", key), document, _check_document
     if "policy" in values:
@@ -579,7 +590,7 @@ def _inline_policies(
         for key in values.get("inline_policies", {})
     }
     if values.get("assume_role_arns"):
-        parts = {"role_arns": values["assume_role_arns"]}
+        parts = {"role_arns": in_aws_account["assume_role_arns",]}
         texts[CHAINING_POLICY] = reading.combined(parts, lambda known, _found: chaining_policy(known["role_arns"]))
 
     # The last one checks the size of all: so the others do not become unknown or secret.
