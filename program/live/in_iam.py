@@ -9,6 +9,7 @@ from config.located_mistake import LocatedMistake
 from config.models import Stack
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import Place, named
+from irsa.rules.policies import policy_size
 from irsa.spec import CreatedRole, ManagedPolicy
 from irsa_cli.state import ATTACHMENT, INLINE_POLICY, POLICY, ROLE
 from program.live import rules as live_rules
@@ -205,8 +206,8 @@ def _quotas_of_role(planned: Planned, role: CreatedRole, account: AwsReads, held
         allowed = f"at most {quota:,} in the AWS account {where}"
         yield finding(live_rules.QUOTA_REACHED, planned.place("policyArns"), found, allowed, fix)
     trust, quota = plain(role.trust_policy), account.summary.get("AssumeRolePolicySizeQuota")
-    if quota is not None and trust is not None and len(trust) > quota:
-        found = f"characters of the trust policy: {len(trust):,}"
+    if quota is not None and trust is not None and (used := policy_size(trust)) > quota:
+        found = f"characters of the trust policy: {used:,}"
         allowed = f"at most {quota:,} in the AWS account {where}"
         yield finding(live_rules.QUOTA_REACHED, planned.place("trust"), found, allowed, ask)
 
