@@ -129,7 +129,7 @@ def _model(model: type[BaseModel], values: Mapping[str, Any]) -> BaseModel:
 def _unknown_setting(annotation: Any) -> Any:
     """Return a setting of the stack of which nothing is known: each of its keys is a marker."""
     if is_model(annotation):
-        return annotation.model_construct(**dict.fromkeys(annotation.model_fields, WRONG))
+        return _model(annotation, {field.alias or name: WRONG for name, field in annotation.model_fields.items()})
     return (get_origin(annotation) or (lambda: WRONG))()
 
 

@@ -163,7 +163,7 @@ def report_of(path: Path, live: bool = False, fix: bool = False) -> FileReport:
         providers = {**project.providers, **file.providers}
         known_region = region if isinstance(region, str) else None
         seen = look(examination.stack, name, path.parent, providers, known_region)
-        mistakes = [*mistakes, *placed(seen.mistakes, path, file)]
+        mistakes = [*mistakes, *placed(examination.settings.placed(seen.mistakes), path, file)]
         warnings += seen.warnings
         not_checked += seen.not_checked
         has_looked = seen.has_looked

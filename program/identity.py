@@ -26,7 +26,7 @@ def in_aws_account(name: str, account_id: str | None) -> str:
 def aws_account_id(stack: Stack, aws_account: str | None) -> str | None:
     """Return the ID of an AWS account, where the stack file has it, else its key; None for the stack's."""
     role_arn = stack.aws_accounts[aws_account].assume_role_arn if aws_account else None
-    return parse_iam_arn(role_arn, "role").account_id if role_arn else aws_account
+    return parse_iam_arn(role_arn, "role").account_id if isinstance(role_arn, str) else aws_account
 
 
 def aws_provider(stack: Stack, aws_account: str) -> LogicalName:

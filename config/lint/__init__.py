@@ -74,7 +74,7 @@ def silence_reason(warning: LocatedMistake, settings: Lint) -> str | None:
     if silence is None:
         return None
     of_binding = warning.place[1] if warning.place[0] == "bindings" else None
-    return silence.reason if not silence.bindings or of_binding in silence.bindings else None
+    return str(silence.reason) if not silence.bindings or of_binding in silence.bindings else None
 
 
 def check_rule_name(name: str) -> str:
