@@ -58,11 +58,12 @@ class Settings:
         value: Any = self.written
         for index, key in enumerate(place):
             if not isinstance(value, Mapping) or key not in value:
-                # `tags` of the defaults are merged one by one into those of a binding.
-                name = index - 1 if place[index - 1 : index] == ("tags",) else index
                 defaults = self.written.get("defaults")
-                is_default = place[:1] == ("bindings",) and isinstance(defaults, Mapping) and place[name] in defaults
-                return ("defaults", *place[name:]) if is_default else place
+                known = defaults if place[:1] == ("bindings",) and isinstance(defaults, Mapping) else {}
+                # `tags` of the defaults are merged one by one into those of a binding, which may have no `role`.
+                first = index - 1 if place[index - 1 : index] == ("tags",) else index
+                names = (at for at in range(first, min(index + 2, len(place))) if place[at] in known)
+                return next((("defaults", *place[at:]) for at in names), place)
             value = value[key]
         return place
 
