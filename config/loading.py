@@ -33,7 +33,7 @@ class Settings:
             (irsa.rules.unknown), whatever the type of the field is.
         written: The values as in the file, with the file of each policy read into its document.
         mistakes: What is wrong with single values, and between keys.
-        not_checked: What could not be checked, for messages.
+        not_checked: The secrets, for messages.
     """
 
     stack: Stack

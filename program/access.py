@@ -15,7 +15,8 @@ import yaml
 
 from config.located_mistake import LocatedMistake
 from config.models import AwsAccount, Cluster, Stack
-from config.stack_file import ACCOUNT_LISTS, parsed
+from config.provider_settings import ACCOUNT_LISTS
+from config.scalars import parsed
 from irsa.rules.mistakes import Place
 from program import lookup_mistakes as mistakes
 from program.lookup_mistakes import AskedAwsAccount, Cause, Failure, Question, aws_mistake, failure_of

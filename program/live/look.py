@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from config.located_mistake import LocatedMistake
 from config.models import Stack
-from config.stack_file import parsed
+from config.scalars import parsed
 from irsa.outputs import LogicalName
 from irsa.rules.mistakes import listed
 from irsa.rules.unknown import SECRET

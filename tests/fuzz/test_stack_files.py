@@ -9,7 +9,8 @@ import pulumi
 import pytest
 
 from config.located_mistake import LocatedMistake
-from config.stack_file import StackFile, project_settings
+from config.project_file import project_settings
+from config.stack_file import StackFile
 from program.check import report_of
 from program.check_report import FileReport, as_json, plain, sarif
 from program.examine import examine
@@ -68,7 +69,7 @@ def outcome() -> str:
         assert_told(report)
         return "refused"
     file = StackFile(FILE)
-    found = examine({**project_settings(Path(), file).settings, **file.settings}, Path(), "us-west-2")
+    found = examine({**project_settings(Path()).settings, **file.settings}, Path(), "us-west-2")
     if found.stack is None:
         # Pulumi has them as text when the program runs.
         return "accepted, with secrets"
