@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from config.argument_places import spelled
 from config.between_keys import mistakes_between_keys
 from config.defaults import with_defaults
+from config.lint import RULES
 from config.located_mistake import LocatedMistake
 from config.models import Lint, Silence, Stack
 from config.policy_sources import PolicySources
@@ -48,8 +49,9 @@ class Settings:
         for mistake in mistakes:
             each = self.sources.in_file(mistake._replace(place=self._where_written(mistake.place)))
             each = each._replace(mistake=each.mistake.spelled(spelled))
-            # A file is the same for all its bindings.
-            where = (each.file, each.within) if each.within else (each.place, each.file)
+            # A mistake in a file is the same for all its bindings; a warning may be silenced for one of them.
+            of_file = each.within and each.rule not in RULES
+            where = (each.file, each.within) if of_file else (each.place, each.file, each.within)
             found.setdefault((*where, each.rule, each.mistake.found), each)
         return list(found.values())
 
