@@ -72,12 +72,12 @@ def test_a_secret_is_not_checked_and_is_no_mistake(tmp_path: Path) -> None:
     assert examination.stack is None
 
 
-def test_a_mistake_in_one_binding_hides_no_warning_of_another(tmp_path: Path) -> None:
-    """Protects the reader from a second round: lint asks about the bindings that have no mistake."""
+def test_a_mistake_in_a_binding_hides_no_warning(tmp_path: Path) -> None:
+    """Protects the reader from a second round: lint asks about what is not wrong of this binding, and the others."""
     wide = {"trust": {"subjects": ["team-a:*"]}, **READS}
     values = {**GOOD, "bindings": {"wrong": {"serviceAccount": {"name": "A"}}, "wide": wide}}
     examination = examine(values, tmp_path)
-    assert [warning.place[:2] for warning in examination.warnings] == [("bindings", "wide")]
+    assert [warning.place[:2] for warning in examination.warnings] == [("bindings", "wrong"), ("bindings", "wide")]
 
 
 EVERYTHING = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
