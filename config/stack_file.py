@@ -140,6 +140,7 @@ class StackFile:
             value = theirs.value(node)
             if parts[0] in PROVIDERS:
                 self.providers[":".join(parts)] = value
+                self._settings[":".join(parts)] = (key, node)
             if parts[0] == "aws" and parts[-1] in ACCOUNT_LISTS:
                 items = node.value if isinstance(node, yaml.SequenceNode) else []
                 self.account_ids += [item for item in items if isinstance(item, yaml.ScalarNode)]
@@ -174,6 +175,7 @@ def located(
     """
     found = []
     same = {name: values is None or value == values.get(name) for name, value in file.settings.items()}
+    same |= dict.fromkeys(file.providers, True)
     for mistake in mistakes:
         setting = str(mistake.place[0]) if mistake.place else ""
         is_in_file = values is None or same.get(setting, False)

@@ -94,7 +94,8 @@ def deploy(settings: StackSettings) -> list[tuple[str, str]]:
         pulumi.RunError: A look-up failed, or the plan found mistakes in what was looked up.
         Refused: A resource is not one that AWS or Kubernetes would take.
     """
-    cloud = Cloud(sorted({audience for audiences in needs_of(settings.stack).audiences.values() for audience in audiences}))
+    audiences = needs_of(settings.stack).audiences.values()
+    cloud = Cloud(sorted({audience for each in audiences for audience in each}))
     pulumi.runtime.set_mocks(cloud, project="irsa", stack="test", preview=False)
 
     @pulumi.runtime.test

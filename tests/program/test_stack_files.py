@@ -10,6 +10,7 @@ from typing import Any
 import pulumi
 import pytest
 import yaml
+from pulumi.runtime.mocks import MockMonitor
 
 from config.pydantic_errors import keys_at
 from irsa import ServiceAccountRole
@@ -60,12 +61,14 @@ def stack_values(file: Path) -> dict[str, Any]:
     return values
 
 
-def run_program(values: dict[str, Any], answers: Answers, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def run_program(
+    values: dict[str, Any], answers: Answers, monkeypatch: pytest.MonkeyPatch, monitor: MockMonitor | None = None
+) -> dict[str, Any]:
     """Run `__main__.py` as the engine would and give what it exports."""
     exported: dict[str, Any] = {}
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(pulumi, "export", exported.__setitem__)
-    pulumi.runtime.set_mocks(answers, project="irsa", stack="test", preview=False)
+    pulumi.runtime.set_mocks(answers, project="irsa", stack="test", preview=False, monitor=monitor)
     config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
     pulumi.runtime.set_all_config({key: value for key, value in config.items() if key != "irsa:sandbox"})
     # It asks AWS and reads the user's kubeconfig.
