@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from config.argument_places import spelled
 from config.located_mistake import LocatedMistake
 from config.models import Binding, ServiceAccount, Stack
-from config.variables import filled
+from config.variables import Written, filled
 from irsa.outputs import CLUSTER, KEY, component_name
 from irsa.rules.mistakes import Mistake, path_of
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
@@ -91,9 +91,10 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
         variables = variables_of(binding, stack, lookups)
         args, found = arguments(binding, stack, lookups, variables)
         planned: list[tuple[PlannedComponent, Spec]] = []
+        written: Written = {}
         for index, component in enumerate(_components(key, binding, args, stack, lookups)):
             spec, wrong = read(component.automatic_name, component.args, spelled)
-            found += [(place_in_binding(argument, binding, variables), each) for argument, each in wrong]
+            found += [(place_in_binding(argument, binding, variables, written), each) for argument, each in wrong]
             if not index:
                 marked = without_places(args, [argument for argument, _ in wrong if argument[1:]])
                 if "policy_arns" in marked:
