@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from config.loading import load
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from irsa_cli.state import (
@@ -16,6 +15,7 @@ from irsa_cli.state import (
     SERVICE_ACCOUNT,
     SERVICE_ACCOUNT_PATCH,
 )
+from program.examine import examine
 from program.live.changes import pod_losses
 from program.live.conflicts import conflicts
 from program.live.held import Held, held_by
@@ -49,7 +49,9 @@ def arn(kind: str, name: str, number: str = NUMBER) -> str:
 
 def stack_of(values: Mapping[str, Any]) -> Stack:
     clusters = {} if "clusters" in values else {"cluster": {"name": "my-cluster"}}
-    return load({**clusters, **values}, ROOT)
+    stack = examine({**clusters, **values}, ROOT).stack
+    assert stack is not None
+    return stack
 
 
 def lookups_of(stack: Stack) -> Lookups:
