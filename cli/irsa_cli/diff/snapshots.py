@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any, NamedTuple
 
 from irsa.rules.arns import Arn, issuer_host_path, oidc_provider_arn, parse_iam_arn
+from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake
 from irsa.rules.policies import parse_object
 from irsa_cli.diff.preview import (
@@ -158,11 +159,9 @@ def _arn(resource: ResourceState) -> Arn | None:
 
 
 def _federated(trust: Mapping[str, Any] | None) -> Iterator[Arn]:
-    statements = (trust or {}).get("Statement", [])
-    for statement in statements if isinstance(statements, list) else [statements]:
+    for statement in items_of((trust or {}).get("Statement", [])):
         principal = statement.get("Principal") if isinstance(statement, Mapping) else None
-        names = principal.get("Federated", []) if isinstance(principal, Mapping) else []
-        for name in names if isinstance(names, list) else [names]:
+        for name in items_of(principal.get("Federated", [])) if isinstance(principal, Mapping) else ():
             try:
                 yield parse_iam_arn(str(name), "oidc-provider")
             except Mistake:
