@@ -1,6 +1,5 @@
 """What `irsa check --fix` writes: fixes that are certain, as changes of the text, so that all else stays as it is."""
 
-import difflib
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from config.pydantic_errors import annotation_at, keys_at
 from config.stack_file import StackFile, other_key, scalar
 from irsa.rules import grammar
 from irsa.rules.combinations import ADOPTABLE
-from irsa.rules.mistakes import Place, nearest, path_of, visible
+from irsa.rules.mistakes import Place, nearest, nearest_name, path_of, visible
 
 # Below it, a key that looks like another one may be something else.
 ALIKE = 0.8
@@ -259,5 +258,5 @@ def _same_but_for_case(text: str, known: Iterable[str]) -> str | None:
 
 
 def _only_one_alike(text: str, known: Iterable[str]) -> str | None:
-    found = difflib.get_close_matches(text.lower(), [each.lower() for each in known], cutoff=ALIKE)
-    return next(each for each in known if each.lower() == found[0]) if len(found) == 1 else None
+    found = nearest_name(text, known, ALIKE)
+    return None if nearest_name(text, [each for each in known if each != found], ALIKE) else found

@@ -1,6 +1,5 @@
 """What IAM would refuse: names that are taken, policies that do not exist, what is to be adopted, and quotas."""
 
-import difflib
 import functools
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from irsa.rules.arns import issuer_of_provider
-from irsa.rules.mistakes import Place, named
+from irsa.rules.mistakes import Place, named, nearest_name
 from irsa.spec import CreatedRole, ManagedPolicy
 from irsa_cli.state import ATTACHMENT, INLINE_POLICY, POLICY, ROLE
 from program.live import rules as live_rules
@@ -113,8 +112,8 @@ def _existing_policies(planned: Planned, role: CreatedRole) -> Iterator[tuple[st
 def _nearest(arn: str, known: tuple[str, ...]) -> str:
     """Return the advice to use the policy whose name is most similar, by its whole ARN."""
     names = {account_and_name(each, "policy")[1]: each for each in known}
-    close = difflib.get_close_matches(account_and_name(arn, "policy")[1], names, n=1)
-    return f"did you mean {named(names[close[0]])}?" if close else "list them: aws iam list-policies"
+    name = nearest_name(account_and_name(arn, "policy")[1], names)
+    return f"did you mean {named(names[name])}?" if name else "list them: aws iam list-policies"
 
 
 # What is to be adopted

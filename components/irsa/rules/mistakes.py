@@ -61,14 +61,20 @@ class Mistake(ValueError):
 Located = tuple[Place, Mistake]
 
 
-def nearest(text: object, known: Collection[str], otherwise: str) -> str:
+def nearest_name(text: object, known: Iterable[str], least: float = 0.6) -> str | None:
+    """Return the known name with the most similar spelling, where it is at least so similar; 1 is the same."""
+    lower = {item.lower(): item for item in known}
+    close = difflib.get_close_matches(str(text).lower(), lower, n=1, cutoff=least)
+    return lower[close[0]] if close else None
+
+
+def nearest(text: object, known: Iterable[str], otherwise: str) -> str:
     """Return the advice to use the known name with the most similar spelling, or `otherwise`.
 
     Of many names, only the first are compared.
     """
-    lower = {item.lower(): item for item in itertools.islice(known, COMPARED)}
-    close = difflib.get_close_matches(str(text).lower(), lower, n=1)
-    return f"did you mean {lower[close[0]]!r}?" if close else otherwise
+    name = nearest_name(text, itertools.islice(known, COMPARED))
+    return otherwise if name is None else f"did you mean {name!r}?"
 
 
 def visible(text: str) -> str:
