@@ -6,7 +6,7 @@ from typing import Any
 
 from config.located_mistake import LocatedMistake
 from config.models import Stack
-from irsa.rules.arns import issuer_of_provider
+from irsa.rules.arns import Arn, issuer_of_provider
 from irsa.rules.mistakes import Place, named, nearest_name
 from irsa.spec import CreatedRole, ManagedPolicy
 from irsa_cli.state import ATTACHMENT, INLINE_POLICY, POLICY, ROLE
@@ -62,9 +62,9 @@ def _role_name(
             fix = "write another name; or import: [role] to adopt it; or role.arn, if it stays another stack's"
             allowed = "a name that no role of the AWS account has, in upper or lower case"
             yield finding(live_rules.ROLE_EXISTS, place, found, allowed, fix)
-    elif existing is None or existing.rsplit("/", 1)[-1] != role.import_id:
+    elif existing is None or Arn.name_in(existing) != role.import_id:
         found = f"the role {role.import_id} does not exist in the AWS account {key[0]}"
-        fix = f"write it as {named(existing.rsplit('/', 1)[-1])}" if existing else "remove role from import"
+        fix = f"write it as {named(Arn.name_in(existing))}" if existing else "remove role from import"
         yield finding(live_rules.IMPORT_MISSING, place, found, "an existing role to import", fix)
 
 

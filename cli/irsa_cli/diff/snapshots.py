@@ -173,8 +173,8 @@ def _role(resource: ResourceState, aws_accounts: Mapping[str, tuple[str, str]]) 
     partition, aws_account = aws_accounts.get(resource.provider, ("aws", ""))
     name = known_text(resource.inputs.get("name"))
     if arn is None and name and aws_account:
-        path = known_text(resource.inputs.get("path")) or "/"
-        arn = Arn(partition, aws_account, "role", f"{path}{name}".removeprefix("/"))
+        path = known_text(resource.inputs.get("path"))
+        arn = Arn(partition, aws_account, "role", Arn.with_path(path, name))
     if arn:
         name, partition, aws_account = arn.name, arn.partition, arn.account_id
     return Role(name or resource.name, str(arn) if arn else "", partition, aws_account, *_trust(resource))
