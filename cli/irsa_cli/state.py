@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from irsa import outputs
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
+from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import listed, named, nearest
 from irsa.rules.subjects import subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE
@@ -426,9 +427,7 @@ def _documents(declared: Any, kept: Iterable[str]) -> dict[str, str | None]:
 
 def is_secret(value: Any) -> bool:
     """Return whether a value of the state, or something within it, is a secret."""
-    if isinstance(value, Mapping):
-        return SECRET in value or any(is_secret(each) for each in value.values())
-    return isinstance(value, list) and any(is_secret(each) for each in value)
+    return any(leaf == SECRET for _, leaf in leaves(value))
 
 
 def _name(resource: Resource) -> str:

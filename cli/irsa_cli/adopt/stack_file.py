@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
+from irsa.rules.leaves import map_leaves
 from irsa.rules.mistakes import named
 from irsa_cli.adopt.declared import is_encrypted
 from irsa_cli.exits import CouldNotLookError
@@ -209,11 +210,7 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return list(map(_plain, value))
-    return str(value) if isinstance(value, str) else value
+    return map_leaves(value, lambda _, leaf: str(leaf) if isinstance(leaf, str) else leaf, lambda _, key: str(key))
 
 
 def _nested(path: tuple[str, ...], value: Any) -> Any:
