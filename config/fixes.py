@@ -33,7 +33,7 @@ VALUES: dict[str, Collection[str]] = {"import": ADOPTABLE, "errors": RULES, "Eff
 REFERENCES = {"account": "accounts", "clusters": "clusters"}
 
 
-class Examined(Protocol):
+class WithMistakes(Protocol):
     """A stack file that was checked, and all mistakes of that check."""
 
     @property
@@ -45,7 +45,7 @@ class Examined(Protocol):
         """Its mistakes."""
 
 
-ExaminedFile = TypeVar("ExaminedFile", bound=Examined)
+T = TypeVar("T", bound=WithMistakes)
 
 
 class Fix(NamedTuple):
@@ -77,7 +77,7 @@ class Fix(NamedTuple):
         return visible(": ".join(filter(None, [self.path, f"{self.old} -> {self.new}"])))
 
 
-def fixed(examined: ExaminedFile, check: Callable[[str], ExaminedFile]) -> tuple[ExaminedFile, list[Fix]]:
+def fixed(examined: T, check: Callable[[str], T]) -> tuple[T, list[Fix]]:
     """Return the stack file with everything fixed that is certain, and the fixes.
 
     A fix stays only where a mistake at its place is gone, and where it brings no other mistake.
@@ -89,26 +89,24 @@ def fixed(examined: ExaminedFile, check: Callable[[str], ExaminedFile]) -> tuple
     return _fixed(examined, check, set())
 
 
-def _fixed(
-    examined: ExaminedFile, check: Callable[[str], ExaminedFile], refused: set[tuple[Place, str]]
-) -> tuple[ExaminedFile, list[Fix]]:
+def _fixed(examined: T, check: Callable[[str], T], refused: set[tuple[Place, str]]) -> tuple[T, list[Fix]]:
     """Return the same, without the changes that were unsure before; those that are now are added to them.
 
     Each check is of the whole file: what is below a key is not tried anew for each change beside that key.
     """
     done: list[Fix] = []
     inherited = frozenset(refused)
-    before = _identities(examined.mistakes)
+    before = _signatures(examined.mistakes)
     candidates = _candidates(examined, refused)
     while candidates:
         after = check(_changed(examined.file.text, candidates))
         more: list[Fix] = []
-        new = _places(_identities(after.mistakes) - before)
+        new = _places(_signatures(after.mistakes) - before)
         keys = {each.new_place for each in candidates if each.is_key}
         if new and all(keys & _above(place) for place in new):
             # What is below a misspelled key comes to light with the right one.
             after, more = _fixed(after, check, refused)
-        now = _identities(after.mistakes)
+        now = _signatures(after.mistakes)
         gone, new = _places(before - now), _places(now - before)
         unsure = [each for each in candidates if each.place not in gone] or _behind(new, candidates)
         if unsure:
@@ -124,12 +122,12 @@ def _fixed(
 
 def with_fixable(before: Iterable[LocatedMistake], after: Iterable[LocatedMistake]) -> list[LocatedMistake]:
     """Return the mistakes before the fixes; those that are gone after them are marked."""
-    left = _identities(after)
-    return [each._replace(fixable=_identity(each) not in left) for each in before]
+    left = _signatures(after)
+    return [each._replace(fixable=_signature(each) not in left) for each in before]
 
 
-def _places(identities: Iterable[tuple[Any, ...]]) -> set[Place]:
-    return {place for place, *_ in identities}
+def _places(signatures: Iterable[tuple[Any, ...]]) -> set[Place]:
+    return {place for place, *_ in signatures}
 
 
 def _above(place: Place) -> set[Place]:
@@ -153,13 +151,13 @@ def _spot(mistake: LocatedMistake) -> Place:
     return mistake.place or (mistake.line or 0,)
 
 
-def _identity(each: LocatedMistake) -> tuple[Any, ...]:
+def _signature(each: LocatedMistake) -> tuple[Any, ...]:
     """Return what tells a mistake from others, its place first; what is allowed may name a key that was fixed."""
     return _spot(each), each.within, each.file, each.rule, each.mistake.found
 
 
-def _identities(mistakes: Iterable[LocatedMistake]) -> set[tuple[Any, ...]]:
-    return set(map(_identity, mistakes))
+def _signatures(mistakes: Iterable[LocatedMistake]) -> set[tuple[Any, ...]]:
+    return set(map(_signature, mistakes))
 
 
 def _changed(text: str, fixes: Iterable[Fix]) -> str:
@@ -170,7 +168,7 @@ def _changed(text: str, fixes: Iterable[Fix]) -> str:
     return "".join([*parts, text[end:]])
 
 
-def _candidates(examined: Examined, refused: Collection[tuple[Place, str]]) -> list[Fix]:
+def _candidates(examined: WithMistakes, refused: Collection[tuple[Place, str]]) -> list[Fix]:
     """Return the changes that may fix the mistakes, each of another part of the text, without those refused."""
     found: dict[int, Fix] = {}
     for each in examined.mistakes:

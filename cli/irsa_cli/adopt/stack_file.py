@@ -155,7 +155,7 @@ class StackFile:
                 key = self._keys.get(f"irsa:{name}", f"irsa:{name}")
                 config[key] = {**(config.get(key) or {}), **entries}
         found = self._root(text)
-        if {**found, "config": found.get("config") or {}} != _plain({**root, "config": config}):
+        if {**found, "config": found.get("config") or {}} != _python_values({**root, "config": config}):
             raise self._unusable("its form of YAML cannot be added to without changing it")
 
     def _config(self, text: str) -> dict[str, Any]:
@@ -166,7 +166,7 @@ class StackFile:
 
     def _root(self, text: str) -> dict[str, Any]:
         try:
-            root = _plain(yaml.load(text, Loader=_LOADER))  # noqa: S506 (it is the safe loader)
+            root = _python_values(yaml.load(text, Loader=_LOADER))  # noqa: S506 (it is the safe loader)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise self._unusable(f"it is not YAML: {str(error).splitlines()[0]}") from error
         if root is not None and not isinstance(root, dict):
@@ -209,7 +209,7 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name.removeprefix("irsa:"): value for name, value in names.items() if name.startswith("irsa:")}
 
 
-def _plain(value: Any) -> Any:
+def _python_values(value: Any) -> Any:
     return map_leaves(value, lambda _, leaf: str(leaf) if isinstance(leaf, str) else leaf, lambda _, key: str(key))
 
 

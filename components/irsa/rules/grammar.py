@@ -173,8 +173,8 @@ def _condition_mistakes(conditions: Any, place: Place, live: bool) -> Iterator[L
         here = (*place, operator)
         parts = None if live else split_operator(str(operator))
         if parts is None and not live:
-            plain = str(operator).removeprefix("ForAnyValue:").removeprefix("ForAllValues:").removesuffix("IfExists")
-            fix = nearest(plain, OPERATORS, "see IAM's list of condition operators")
+            name = str(operator).removeprefix("ForAnyValue:").removeprefix("ForAllValues:").removesuffix("IfExists")
+            fix = nearest(name, OPERATORS, "see IAM's list of condition operators")
             yield here, Mistake(f"{operator!r} is not a condition operator", "an operator such as StringEquals", fix)
         if isinstance(keys, Unknown):
             continue
