@@ -6,16 +6,13 @@ The values may have any shape here; the models report what is wrong with a singl
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from config import argument_places
 from config.lint import check_rule_name
 from config.located_mistake import LocatedMistake
 from config.pydantic_errors import keys_at
 from config.variables import BUILT_IN
-from irsa.rules import combinations
 from irsa.rules.arns import issuer_host_path, parse_iam_arn
 from irsa.rules.mistakes import Mistake, Place, listed, nearest, path_of, shortened
-from irsa.rules.policies import CHAINING_POLICY
-from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, subject_of
+from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 
 
 def mistakes_between_keys(values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
@@ -92,13 +89,6 @@ def _of_cluster(place: Place, cluster: Any, values: Mapping[str, Any]) -> Iterat
 
 def _of_binding(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     place: Place = ("bindings", key)
-    # The clusters are those of the service account that is annotated with an existing role.
-    existing = (*combinations.OF_AN_EXISTING_ROLE, "oidc_provider_arns")
-    given = argument_places.arguments_of(binding)
-    for argument, mistake in combinations.combination_mistakes(given, argument_places.spelled, existing):
-        # The models report a misspelled key; to report it as missing too would be two mistakes for one error.
-        if argument or not _misspelled(place, binding):
-            yield LocatedMistake((*place, *argument_places.place_of(argument)), mistake)
     inline = _mapping(binding.get("inlinePolicies")).items()
     sources = [(("policy",), binding.get("policy")), *((("inlinePolicies", name), source) for name, source in inline)]
     for name, source in sources:
@@ -107,16 +97,6 @@ def _of_binding(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake
             if "file" in source:
                 found, fix = "both file and document", "remove one of them"
             yield _mistake((*place, *name), found, "exactly one of file and document", fix)
-    trust = _mapping(binding.get("trust"))
-    subjects = [subject for subject in _list(trust.get("subjects")) if isinstance(subject, str)]
-    if trust.get("anyServiceAccount") is not True:
-        try:
-            check_any_service_account(subjects)
-        except Mistake as mistake:
-            yield LocatedMistake((*place, "trust", "subjects"), mistake)
-    if "assumeRoleArns" in binding and CHAINING_POLICY in _mapping(binding.get("inlinePolicies")):
-        found = f"{CHAINING_POLICY!r}, which is the name of the inline policy of assumeRoleArns"
-        yield _mistake((*place, "inlinePolicies", CHAINING_POLICY), found, "another name", "rename it")
 
 
 def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[LocatedMistake]:

@@ -13,7 +13,7 @@ from config.pydantic_errors import annotation_at, keys_at
 from config.stack_file import StackFile, other_key, scalar
 from irsa.rules import grammar
 from irsa.rules.combinations import ADOPTABLE
-from irsa.rules.mistakes import Place, nearest, nearest_name, path_of, visible
+from irsa.rules.mistakes import Place, likely, nearest, path_of, visible
 
 # Below it, a key that looks like another one may be something else.
 ALIKE = 0.8
@@ -256,5 +256,5 @@ def _same_but_for_case(text: str, known: Iterable[str]) -> str | None:
 
 
 def _only_one_alike(text: str, known: Iterable[str]) -> str | None:
-    found = nearest_name(text, known, ALIKE)
-    return None if nearest_name(text, [each for each in known if each != found], ALIKE) else found
+    found = likely(text, known, ALIKE)
+    return None if likely(text, [each for each in known if each != found], ALIKE) else found

@@ -7,13 +7,12 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-from config.variables import check_variables, fill
+from config.variables import filled
 from irsa.rules import commands
 from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import EXAMPLES, LONGEST_ISSUER, check_issuer, parse_iam_arn
 from irsa.rules.combinations import ADOPTABLE, check_adoptable
-from irsa.rules.grammar import wrong_partition
-from irsa.rules.mistakes import Mistake, shortened
+from irsa.rules.mistakes import Located, Mistake, shortened
 from irsa.rules.names import AUDIENCE, check_name
 from irsa.rules.names import RULES as NAME_RULES
 from irsa.rules.quotas import ATTACHED_POLICIES, SESSION_DURATION, TOKEN_EXPIRATION, TRUST_POLICY_SIZE
@@ -37,13 +36,9 @@ def _arn(kind: str, variables_allowed: bool = True) -> AfterValidator:
             raise Mistake(
                 f"{value!r}, in which variables are not replaced", "an ARN without variables", "write the ARN"
             )
-        variables = info.context or check_variables({}, None)
-        if not variables.are_readable(value):
-            return value
-        arn = parse_iam_arn(fill(value, variables.values), kind, variables.partition)
-        mistake = wrong_partition(value, arn.partition, variables.partition)
-        if mistake:
-            raise mistake
+        # With a variable in it, it is judged when that is replaced.
+        if "${" not in value:
+            parse_iam_arn(value, kind, info.context)
         return value
 
     return AfterValidator(check)
@@ -82,11 +77,11 @@ def _kubeconfig_path(value: str) -> str:
 
 
 def _variable_value(value: str) -> str:
-    try:
-        fill(value, {})
-    except Mistake:
+    found: list[Located] = []
+    filled(value, {}, found)
+    if found:
         fix = "write the value out"
-        raise Mistake(f"{shortened(value)}, in which nothing is replaced", "a value without variables", fix) from None
+        raise Mistake(f"{shortened(value)}, in which nothing is replaced", "a value without variables", fix)
     return value
 
 
@@ -461,12 +456,14 @@ class Stack(Settings):
     @property
     def clusters_by_key(self) -> Mapping[str, Cluster]:
         """The clusters by their key in `clusters`; the one of `cluster` has the key `cluster`."""
-        return self.clusters if self.cluster is None else {"cluster": self.cluster}
+        return self.clusters or ({"cluster": self.cluster} if self.cluster else {})
 
     def clusters_of(self, binding: Binding) -> Sequence[str]:
         """Return the keys of the clusters whose service accounts a binding's role trusts."""
-        return binding.clusters or [*self.clusters_by_key]
+        known = self.clusters_by_key
+        chosen = binding.clusters if isinstance(binding.clusters, list) else []
+        return [key for key in chosen if key in known] if chosen else list(known)
 
     def place_of_cluster(self, key: str) -> tuple[str, ...]:
         """Return where a cluster of `clusters_by_key` stands in the stack file."""
-        return ("clusters", key) if self.cluster is None else ("cluster",)
+        return ("clusters", key) if self.clusters else ("cluster",)

@@ -13,7 +13,7 @@ from config.located_mistake import LocatedMistake
 from config.models import Stack
 from config.stack_file import in_yaml_words
 from irsa.rules.combinations import ARGUMENTS_BY_OTHER_WORDS
-from irsa.rules.mistakes import LINE, Mistake, Place, nearest, nearest_name, path_of, visible
+from irsa.rules.mistakes import LINE, Mistake, Place, likely, nearest, path_of, visible
 
 # What a value must be, by the type of pydantic's error.
 KINDS = {
@@ -48,7 +48,7 @@ def mistakes_of(errors: Iterable[Any]) -> Iterator[LocatedMistake]:
             extra.setdefault(place[:-1], []).append(str(place[-1]))
     for error in errors:
         place = _place(error)
-        if error["type"] != "missing" or nearest_name(place[-1], extra.get(place[:-1], ())) is None:
+        if error["type"] != "missing" or likely(place[-1], extra.get(place[:-1], ())) is None:
             yield LocatedMistake(place, _mistake(error, place))
 
 
@@ -128,7 +128,7 @@ def _parent_of(key: str) -> str | None:
 def keys_at(place: Place) -> list[str]:
     """Return the keys that a mapping at this YAML path may have, in alphabetical order."""
     annotation = annotation_at(place)
-    fields = annotation.model_fields if _is_model(annotation) else {}
+    fields = annotation.model_fields if is_model(annotation) else {}
     return sorted(field.alias or name for name, field in fields.items())
 
 
@@ -136,20 +136,21 @@ def annotation_at(place: Place) -> Any:
     """Return the type of the value at a YAML path."""
     annotation: Any = Stack
     for part in place:
-        annotation = _step(annotation, part)
+        annotation = step(annotation, part)
     return annotation
 
 
-def _step(annotation: Any, part: str | int) -> Any:
+def step(annotation: Any, part: str | int) -> Any:
     """Return the type of a key or an item of a value of this type."""
-    if _is_model(annotation):
+    if is_model(annotation):
         field = next((field for field in annotation.model_fields.values() if field.alias == part), None)
         return _without_none(field.annotation) if field else None
     arguments = get_args(annotation)
     return arguments[-1] if arguments else None
 
 
-def _is_model(annotation: Any) -> bool:
+def is_model(annotation: Any) -> bool:
+    """Return whether a type is one of the models."""
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import yaml
 
 from config.located_mistake import LocatedMistake
-from config.variables import SECRET, Secret
 from irsa.rules.mistakes import Mistake, Place, named, shortened
 from irsa.rules.names import REGION, check_name
 from irsa.rules.policies import DEEPEST, TOO_DEEP, each_key_once, is_too_deep
+from irsa.rules.unknown import SECRET, Unknown
 
 PREFIX = "irsa"
 # The C parser, if PyYAML was built with it. It resolves no types; this module does.
@@ -67,7 +67,7 @@ class StackFile:
         """
         self.name, self.text = name or str(path), text or ""
         self.settings: dict[str, Any] = {}
-        self.region: str | Secret | None = None
+        self.region: str | Unknown | None = None
         self.providers: dict[str, Any] = {}
         self.account_ids: list[Any] = []
         self.mistakes: list[LocatedMistake] = []
@@ -185,7 +185,7 @@ class ProjectSettings(NamedTuple):
     """
 
     settings: Mapping[str, Any] = {}
-    region: str | Secret | None = None
+    region: str | Unknown | None = None
     providers: Mapping[str, Any] = {}
     mistakes: Sequence[LocatedMistake] = ()
     not_checked: str = ""
@@ -217,7 +217,7 @@ def _project_settings(root: Any, name: str, file: StackFile) -> ProjectSettings:
     if isinstance(config, yaml.SequenceNode):
         return ProjectSettings(not_checked=f"the settings in {named(name)}: a list in `config:`")
     settings: dict[str, Any] = {}
-    region: str | Secret | None = None
+    region: str | Unknown | None = None
     providers: dict[str, Any] = {}
     mistakes: list[LocatedMistake] = []
     reader = _Reader(name, mistakes)
@@ -257,7 +257,7 @@ def account_id_mistakes(setting: str, values: Any) -> Iterator[tuple[Place, Mist
             yield (index,), Mistake(found, "account IDs: strings of 12 digits", fix)
 
 
-def _region(key: Any, node: Any, name: str, mistakes: list[LocatedMistake]) -> str | Secret | None:
+def _region(key: Any, node: Any, name: str, mistakes: list[LocatedMistake]) -> str | Unknown | None:
     """Return `aws:region`; None where it is empty or not a region, which is a mistake.
 
     The engine turns any value into a string, and the AWS provider refuses it later, without naming the key.

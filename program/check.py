@@ -2,6 +2,7 @@
 
 import argparse
 import codecs
+import gc
 import re
 import sys
 from collections.abc import Sequence
@@ -9,14 +10,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from config.fixes import fixed, with_fixable
-from config.loading import Examination, examine
 from config.located_mistake import LocatedMistake
 from config.stack_file import ProjectSettings, StackFile, located, project_settings
-from config.variables import SECRET, Secret
 from irsa.rules.mistakes import named
+from irsa.rules.unknown import SECRET
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.whole_file import write
 from program.check_report import FileReport, as_json, plain, sarif
+from program.examine import Examination, examine
 
 EXIT_CODES = "exit codes: 0 good (warnings included), 1 mistakes, 2 not checked: no file, or with --live no answer"
 LIVE = "also say what `pulumi up` would refuse: reads AWS, the clusters and the stack's state (docs/check-live.md)"
@@ -106,13 +107,27 @@ def examined(path: Path, text: str | None = None) -> Examined:
     Raises:
         OSError: It cannot be read.
     """
-    file = StackFile(path, text=text)
+    # What is read lives until it is reported: to look for garbage takes a third of the time.
+    gc.disable()
+    try:
+        return _examined(path, StackFile(path, text=text))
+    finally:
+        gc.enable()
+
+
+def _examined(path: Path, file: StackFile) -> Examined:
     if file.mistakes and not file.settings:
         return Examined(file, file.mistakes)
     project = project_settings(path.parent, file)
     region = file.region or project.region
-    known_region = None if isinstance(region, Secret) else region
-    examination = examine({**project.settings, **file.settings}, path.parent, known_region, thorough=True)
+    known_region = region if isinstance(region, str) else None
+    examination = examine(
+        {**project.settings, **file.settings},
+        path.parent,
+        known_region,
+        thorough=True,
+        allowed={**project.providers, **file.providers}.get("aws:allowedAccountIds"),
+    )
     mistakes = [*file.mistakes, *project.mistakes, *placed(examination.mistakes, path, file)]
     return Examined(file, mistakes, project, examination)
 
@@ -155,7 +170,7 @@ def report_of(path: Path, live: bool = False, fix: bool = False) -> FileReport:
         from program.live.look import look  # noqa: PLC0415 (the clients take a second to import)
 
         providers = {**project.providers, **file.providers}
-        known_region = None if isinstance(region, Secret) else region
+        known_region = region if isinstance(region, str) else None
         seen = look(examination.stack, name, path.parent, providers, known_region)
         mistakes = [*mistakes, *placed(seen.mistakes, path, file)]
         warnings += seen.warnings

@@ -1,18 +1,29 @@
 """What must be looked up for a stack's bindings, and what was found."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from config.models import Binding, Stack
+from config.models import Binding, Cluster, Stack
 from config.variable_keys import values_with_variables
-from config.variables import references
+from config.variables import partition_of, references
+from irsa.rules.arns import oidc_provider_arn, parse_iam_arn
 from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa.rules.unknown import Sample, sampled
 
 if TYPE_CHECKING:
     import pulumi
     import pulumi_aws as aws
     import pulumi_kubernetes as kubernetes
+
+
+# What stands for an answer that nobody gives, in AWS's form and no longer than any:
+# https://docs.aws.amazon.com/general/latest/gr/rande.html
+SAMPLES = {
+    "account": Sample("111122223333", ["account"]),
+    "partition": Sample("aws", ["partition"]),
+    "region": Sample("us-west-2", ["region"]),
+}
 
 
 class Identity(NamedTuple):
@@ -42,6 +53,11 @@ class ResolvedCluster(NamedTuple):
     """The provider of its Kubernetes API; None for the stack's default provider."""
     issuer: str = ""
     """Its OIDC issuer; empty where its Kubernetes API is not used."""
+
+
+# What is known of an AWS account that the stack file does not have, and of a cluster.
+NOBODY = ResolvedAwsAccount(Identity(SAMPLES["account"], SAMPLES["partition"]), None)
+UNKNOWN_PROVIDER = Sample("arn:aws:iam::111122223333:oidc-provider/a", [*SAMPLES, "issuer"])
 
 
 @dataclass(frozen=True)
@@ -98,3 +114,67 @@ def needs_of(stack: Stack) -> Needs:
         if binding.service_account or stack.cluster:
             kubernetes.update(clusters)
     return Needs(variables, audiences, kubernetes)
+
+
+def unanswered(stack: Stack, region: str | None, allowed: Any = None) -> Lookups:
+    """Return what is known of the look-ups when nobody answers them: from the file, else samples.
+
+    Args:
+        stack: The settings, which may hold markers.
+        region: The stack's `aws:region`, where it is known.
+        allowed: The stack's `aws:allowedAccountIds`, of whatever shape.
+    """
+    account_ids = allowed if isinstance(allowed, list) and all(isinstance(each, str) for each in allowed) else []
+    clusters = stack.clusters_by_key
+    identities = {
+        aws_account: _known_identity(stack, aws_account, region, account_ids)
+        for aws_account in (None, *stack.aws_accounts)
+    }
+    issuers = {key: _known_issuer(clusters[key], region, index) for index, key in enumerate(clusters)}
+    return Lookups(
+        region=region or SAMPLES["region"],
+        aws_accounts={key: ResolvedAwsAccount(identity, None) for key, identity in identities.items()},
+        clusters={key: ResolvedCluster(_text(clusters[key].name) or "", None, issuers[key]) for key in clusters},
+        oidc_providers={
+            (key, aws_account): _known_provider(cluster, aws_account, identity, issuers[key])
+            for key, cluster in clusters.items()
+            for aws_account, identity in identities.items()
+        },
+    )
+
+
+def _known_identity(stack: Stack, aws_account: str | None, region: str | None, account_ids: Sequence[str]) -> Identity:
+    """Return the identity of an AWS account, as far as ARNs in its settings, and its region, say it."""
+    settings = stack.aws_accounts.get(aws_account or "")
+    arns = [("role", settings.assume_role_arn if settings else None)]
+    clusters = stack.clusters_by_key.values()
+    arns += [("oidc-provider", each.oidc_provider_arn) for each in clusters if each.aws_account == aws_account]
+    known = [parse_iam_arn(arn, kind) for kind, arn in arns if isinstance(arn, str)]
+    its_region = _text(settings.region if settings else None) or region
+    account_id = known[0].account_id if known else account_ids[0] if not settings and len(account_ids) == 1 else None
+    partition = known[0].partition if known else partition_of(its_region) if its_region else None
+    return Identity(account_id or SAMPLES["account"], partition or SAMPLES["partition"])
+
+
+def _known_issuer(cluster: Cluster, region: str | None, index: int) -> str:
+    if isinstance(cluster.oidc_issuer, str):
+        return cluster.oidc_issuer
+    if isinstance(cluster.oidc_provider_arn, str):
+        return f"https://{parse_iam_arn(cluster.oidc_provider_arn, 'oidc-provider').resource}"
+    if cluster.stack:
+        # It may be of any provider.
+        return Sample(f"https://a/{index}", ["issuer"])
+    its_region = _text(cluster.region) or region or SAMPLES["region"]
+    return Sample(f"https://oidc.eks.{its_region}.amazonaws.com/id/{index:0>32}", ["issuer"])
+
+
+def _known_provider(cluster: Cluster, aws_account: str | None, identity: Identity, issuer: str) -> str:
+    if isinstance(cluster.oidc_provider_arn, str) and cluster.aws_account == aws_account:
+        return cluster.oidc_provider_arn
+    arn = oidc_provider_arn(identity.partition, identity.account_id, issuer)
+    samples = sampled(identity.partition) | sampled(identity.account_id) | sampled(issuer)
+    return Sample(arn, samples) if samples else arn
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -21,24 +21,24 @@ from program.identity import aws_provider, oidc_provider
 from program.lookup_mistakes import Cause, failure_of
 from program.lookups import Identity, Lookups, ResolvedAwsAccount, ResolvedCluster, audience_of, needs_of
 from program.questions import EksCluster, LookupFailure, NoAnswerError, Questions, once
-from program.settings import placed
+from program.settings import StackSettings
 
 # The engine's function behind StackReference. It returns plain values, so that mistakes are reported together.
 READ_STACK_OUTPUTS = "pulumi:pulumi:readStackOutputs"
 ANSWER = TypeVar("ANSWER")
 
 
-def resolve(stack: Stack, folder: Path, access: Access) -> Lookups:
+def resolve(settings: StackSettings, access: Access) -> Lookups:
     """Return what the bindings need, each part looked up once.
 
     Args:
-        stack: The settings.
-        folder: The folder of Pulumi.yaml, to which the paths of kubeconfigs are relative.
+        settings: The settings of the stack.
         access: The AWS accounts and clusters that cannot be reached.
 
     Raises:
         pulumi.RunError: All look-ups that failed; no provider was created for a cluster.
     """
+    stack = settings.stack
     needs, clusters = needs_of(stack), stack.clusters_by_key
     plugins = _Plugins(stack, access)
     ask = Questions(stack, needs, plugins, aws_settings())
@@ -58,7 +58,7 @@ def resolve(stack: Stack, folder: Path, access: Access) -> Lookups:
             *(partial(ask.eks_kubeconfig, cluster) for cluster in by_eks),
         ],
         [*access.aws_accounts.values(), *access.clusters],
-        folder,
+        settings,
     )
     # No look-up fails from here on: no provider is created for a stack that stops.
     all_audiences = sorted({audience_of(binding) for binding in stack.bindings.values()})
@@ -81,7 +81,7 @@ def resolve(stack: Stack, folder: Path, access: Access) -> Lookups:
             for aws_account in needs.variables
         },
         clusters={
-            key: _resolved_cluster(key, cluster, ask.own_issuer(key), kubeconfigs.get(key), folder)
+            key: _resolved_cluster(key, cluster, ask.own_issuer(key), kubeconfigs.get(key), settings.folder)
             if key in needs.kubernetes
             else ResolvedCluster(cluster.name or "", None)
             for key, cluster in clusters.items()
@@ -90,7 +90,9 @@ def resolve(stack: Stack, folder: Path, access: Access) -> Lookups:
     )
 
 
-def _ask_all(questions: Iterable[Callable[[], object]], known: Iterable[LocatedMistake], folder: Path) -> None:
+def _ask_all(
+    questions: Iterable[Callable[[], object]], known: Iterable[LocatedMistake], settings: StackSettings
+) -> None:
     """Ask every question.
 
     Raises:
@@ -104,7 +106,7 @@ def _ask_all(questions: Iterable[Callable[[], object]], known: Iterable[LocatedM
             failures[str(failure.mistake)] = failure.mistake
     if failures:
         heading = f"{len(failures)} look-up{'s' if len(failures) > 1 else ''} failed"
-        raise pulumi.RunError("\n".join([heading, *(f"  {mistake}" for mistake in placed(failures.values(), folder))]))
+        raise pulumi.RunError("\n".join([heading, *(f"  {mistake}" for mistake in settings.placed(failures.values()))]))
 
 
 class _Plugins:

@@ -2,34 +2,54 @@
 
 import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pulumi
 
-from config.loading import StackFileError, examine
+from config.loading import Settings
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from config.stack_file import ACCOUNT_LISTS, StackFile, account_id_mistakes, located, parsed
 from irsa.rules import commands
-from irsa.rules.mistakes import path_of
+from irsa.rules.mistakes import named, path_of
+from program.examine import examine
 
 
-def load_settings(folder: Path) -> Stack:
+class StackSettings(NamedTuple):
+    """The settings of the running stack, without a mistake that can be found before anything is looked up."""
+
+    stack: Stack
+    settings: Settings
+    folder: Path
+
+    def placed(self, mistakes: Iterable[LocatedMistake]) -> list[LocatedMistake]:
+        """Return mistakes with their places in the stack's files, with lines where the stack file can be read."""
+        return _with_lines(self.settings.placed(mistakes), self.folder)
+
+    def refusal(self, mistakes: Iterable[LocatedMistake]) -> pulumi.RunError:
+        """Return the error that reports the mistakes."""
+        return _refusal(self.placed(mistakes), self.folder)
+
+
+def load_settings(folder: Path) -> StackSettings:
     """Return the settings of the running stack; file paths in them are relative to the folder.
 
     Raises:
         pulumi.RunError: All mistakes of the stack file, or a sandbox that is not running.
     """
-    values = _values()
-    examination = examine(values, folder, pulumi.Config("aws").get("region"))
-    settings, mistakes = examination.stack, [*examination.mistakes, *_mistakes_in_account_ids()]
-    if settings is None or mistakes:
+    values, account_ids = _values(), {name: parsed(pulumi.Config("aws").get(name) or "[]") for name in ACCOUNT_LISTS}
+    examination = examine(values, folder, pulumi.Config("aws").get("region"), allowed=account_ids[ACCOUNT_LISTS[0]])
+    wrong_ids = [
+        LocatedMistake((), each) for name in account_ids for _, each in account_id_mistakes(name, account_ids[name])
+    ]
+    mistakes = [*examination.mistakes, *wrong_ids]
+    if examination.stack is None or mistakes:
         file = _stack_file(folder)
         hint = f"\nto check it without the engine: {commands.check(file.name)}" if file else ""
-        raise pulumi.RunError(f"{refusal(mistakes, folder)}{hint}")
+        raise pulumi.RunError(f"{_refusal(_with_lines(mistakes, folder), folder)}{hint}")
     for key in sorted(values):
         if pulumi.runtime.is_config_secret(f"{pulumi.get_project()}:{key}"):
             pulumi.log.warn(
@@ -38,26 +58,25 @@ def load_settings(folder: Path) -> Stack:
             )
     for text in examination.not_checked:
         pulumi.log.warn(f"not checked: {text}")
-    for warning in placed(examination.warnings, folder):
+    for warning in _with_lines(examination.warnings, folder):
         # The component reports the sizes itself, with the real issuer.
         if warning.rule != "near-limit":
             pulumi.log.warn(f"{warning.where}: {warning.mistake.found}; {warning.mistake.fix} [{warning.rule}]")
-    if settings.sandbox:
+    if examination.stack.sandbox:
         _require_sandbox()
-    return settings
+    return StackSettings(examination.stack, examination.settings, folder)
 
 
-def refusal(mistakes: Iterable[LocatedMistake], folder: Path) -> pulumi.RunError:
-    """Return the error that reports the mistakes, with their lines where the stack file can be read."""
+def _refusal(mistakes: Sequence[LocatedMistake], folder: Path) -> pulumi.RunError:
     file = _stack_file(folder)
-    return pulumi.RunError(str(StackFileError(placed(mistakes, folder), file.name if file else None)))
+    where = named(file.name) if file else "the settings of the stack"
+    count = f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''} in {where}"
+    return pulumi.RunError("\n".join([count, *(f"  {mistake}" for mistake in mistakes)]))
 
 
-def placed(mistakes: Iterable[LocatedMistake], folder: Path) -> list[LocatedMistake]:
-    """Return the mistakes with their lines, where the stack file can be read."""
-    found = list(mistakes)
-    file = _stack_file(folder) if found else None
-    return located(found, file, _values()) if file else found
+def _with_lines(mistakes: list[LocatedMistake], folder: Path) -> list[LocatedMistake]:
+    file = _stack_file(folder) if mistakes else None
+    return located(mistakes, file, _values()) if file else mistakes
 
 
 def _stack_file(folder: Path) -> StackFile | None:
@@ -77,13 +96,6 @@ def _values() -> dict[str, Any]:
         if key.startswith(prefix):
             values[key.removeprefix(prefix)] = parsed(text)
     return values
-
-
-def _mistakes_in_account_ids() -> Iterator[LocatedMistake]:
-    for setting in ACCOUNT_LISTS:
-        values = parsed(pulumi.Config("aws").get(setting) or "[]")
-        for _, mistake in account_id_mistakes(setting, values):
-            yield LocatedMistake((), mistake)
 
 
 def _require_sandbox() -> None:

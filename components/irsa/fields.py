@@ -61,6 +61,8 @@ def _flag(value: Any, place: Place, found: Found) -> Any:
 
 def _integer(check: Callable[[int], object]) -> Parser:
     def parser(value: Any, place: Place, found: Found) -> Any:
+        if isinstance(value, Unknown):
+            return value
         whole = isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
         if not whole:
             found.append((place, Mistake(shortened(value), "an integer", "write an integer, without quotes")))
@@ -152,8 +154,8 @@ def _document(value: Any, place: Place, found: Found) -> Any:
 def _conditions(value: Any, place: Place, found: Found) -> Any:
     mistakes = [*_not_json(value, place)] or [(place + part, each) for part, each in condition_mistakes(value)]
     found += mistakes
-    if not mistakes and not isinstance(value, Unknown):
-        known = {operator: keys for operator, keys in value.items() if not isinstance(keys, Unknown)}
+    if isinstance(value, Mapping):
+        known = {operator: keys for operator, keys in value.items() if isinstance(keys, Mapping)}
         collect(lambda: check_conditions(known), place, found)
     return value
 

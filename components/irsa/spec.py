@@ -214,10 +214,13 @@ def _between(reading: Reading, values: Mapping[str, Any]) -> Iterator[Located]:
     """Yield what is wrong between arguments, where that is not the same in a stack file."""
     spelling = reading.spelling
     if reading.given.get(("any_service_account",), False) is False:
-        plain = [subject for subject in _list(reading.given.get(("subjects",))) if isinstance(subject, str)]
-        found_wide: Found = []
-        collect(lambda: check_any_service_account(plain), ("subjects",), found_wide)
-        yield from found_wide
+        given: list[Any] = _list(reading.given.get(("subjects",)))
+        wide: Found = []
+        for index, subject in enumerate(given):
+            collect(lambda subject=subject: check_any_service_account(_strings([subject])), ("subjects", index), wide)  # type: ignore[misc]
+        if not wide:
+            collect(lambda: check_any_service_account(_strings(given)), ("subjects",), wide)
+        yield from wide
     existing, created = ("role_arn",), ("oidc_provider_arns",)
     if created not in reading.given and existing not in reading.given:
         found = f"neither {spelling(existing)} nor {spelling(created)}"
@@ -505,9 +508,10 @@ def _policies(
         if has_output(known):
             collect(lambda: check_usage(document_usage(minified(least(known)))), place, reading.found)
         elif isinstance(known, dict) and "Statement" in known:
-            collect(lambda: texts.extend([NEVER] * (len(split_document(least(known))) - 1)), place, reading.found)
+            parts = (*place, "Statement")
+            collect(lambda: texts.extend([NEVER] * (len(split_document(least(known))) - 1)), parts, reading.found)
     else:
-        collect(lambda: texts.extend(split_document(document.content)), place, reading.found)
+        collect(lambda: texts.extend(split_document(document.content)), (*place, "Statement"), reading.found)
     return tuple(_policy(reading, values, index, text) for index, text in enumerate(texts))
 
 

@@ -4,16 +4,17 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from config.lint.checked import CheckedStack, Warnings
-from config.models import Binding
+from config.argument_places import place_of
+from config.lint.checked import CheckedBinding, CheckedStack, Warnings
 from irsa.rules.mistakes import Mistake
 from irsa.rules.quotas import check_usage
 
 
-def near_limit(key: str, _binding: Binding, checked: CheckedStack) -> Warnings:
+def near_limit(checked: CheckedBinding) -> Warnings:
     """Yield the quotas of which more than 80% is used."""
-    for place, usage in checked.quota_usages.get(key, ()):
-        if check_usage(usage):
+    for argument, usage in checked.spec.usages:
+        place = (*checked.place, *place_of(argument))
+        if usage.used <= usage.quota and check_usage(usage):
             found = f"{usage} ({usage.share:.0%})"
             yield (
                 place,

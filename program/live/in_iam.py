@@ -7,7 +7,7 @@ from typing import Any
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from irsa.rules.arns import Arn, issuer_of_provider
-from irsa.rules.mistakes import Place, named, nearest_name
+from irsa.rules.mistakes import Place, likely, named
 from irsa.spec import CreatedRole, ManagedPolicy
 from irsa_cli.state import ATTACHMENT, INLINE_POLICY, POLICY, ROLE
 from program.live import rules as live_rules
@@ -112,7 +112,7 @@ def _existing_policies(planned: Planned, role: CreatedRole) -> Iterator[tuple[st
 def _nearest(arn: str, known: tuple[str, ...]) -> str:
     """Return the advice to use the policy whose name is most similar, by its whole ARN."""
     names = {account_and_name(each, "policy")[1]: each for each in known}
-    name = nearest_name(account_and_name(arn, "policy")[1], names)
+    name = likely(account_and_name(arn, "policy")[1], names, most=len(names))
     return f"did you mean {named(names[name])}?" if name else "list them: aws iam list-policies"
 
 

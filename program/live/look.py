@@ -6,13 +6,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from config.loading import StackFileError
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from config.stack_file import parsed
-from config.variables import SECRET
 from irsa.outputs import LogicalName
 from irsa.rules.mistakes import listed
+from irsa.rules.unknown import SECRET
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import NOT_FOLLOWED
 from irsa_cli.state import exported_state
@@ -25,7 +24,7 @@ from program.live.planned import planned_components
 from program.live.reader import Reader
 from program.live.reads import Reads
 from program.lookups import Lookups, needs_of
-from program.plan import Plan, plan
+from program.plan import plan
 
 # The words of `pulumi` for a stack that is not in the backend yet.
 NEW_STACK = "no stack named"
@@ -78,7 +77,8 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
         lookups = reader.lookups()
     held, not_checked = _held_or_reason(export)
     usable = _with_look_ups(stack, lookups)
-    planned, mistakes = _planned(usable, lookups)
+    planned = plan(usable, lookups)
+    mistakes = planned.mistakes
     adopted: dict[str | None, set[str]] = {}
     for component, spec in planned.components:
         if spec.role and isinstance(spec.role.import_id, str):
@@ -154,16 +154,6 @@ def _held_or_reason(export: "Future[dict[str, Any]]") -> tuple[Held | None, list
         if NEW_STACK in str(error):
             return Held(), []
         return None, [f"the stack's state, so that what exists may be its own: {error}"]
-
-
-def _planned(stack: Stack, lookups: Lookups) -> tuple[Plan, list[LocatedMistake]]:
-    """Return the plan of the bindings that have no mistake with what was looked up, and the mistakes of the others."""
-    try:
-        return plan(stack, lookups), []
-    except StackFileError as error:
-        wrong = {mistake.place[1] for mistake in error.mistakes}
-        right = _of_bindings(stack, [key for key in stack.bindings if key not in wrong])
-        return plan(right, lookups), error.mistakes
 
 
 def _has_answers(reads: Reads) -> bool:

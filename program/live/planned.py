@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 from config.located_mistake import LocatedMistake
 from config.models import Binding, Stack
-from irsa.reading import Later
+from irsa.later import Later
 from irsa.rules.arns import Arn
 from irsa.rules.mistakes import Mistake, Place, named
-from irsa.rules.unknown import UNKNOWN
+from irsa.rules.unknown import Unknown, sampled
 from irsa.spec import ManagedPolicy, Spec
 from program.live.reads import AwsReads, ClusterReads, Reads
 from program.lookups import Identity, Lookups
@@ -80,7 +80,7 @@ def _arn(identity: Identity | None, kind: str, path: Any, name: Any) -> str | No
 
 def plain(value: Any) -> Any:
     """Return a value that is known; None for another."""
-    return None if isinstance(value, Later) or value is UNKNOWN else value
+    return None if isinstance(value, Later | Unknown) or (isinstance(value, str) and sampled(value)) else value
 
 
 def finding(rule: str, place: Place, found: str, allowed: str, fix: str) -> LocatedMistake:

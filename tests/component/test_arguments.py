@@ -9,6 +9,7 @@ import pulumi
 import pytest
 
 from irsa.args import PolicyArgs, ServiceAccountArgs, ServiceAccountRoleArgs
+from irsa.component import InvalidArgumentsError
 from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
 from irsa.later import ArgumentMistakes
 from irsa.spec import parse
@@ -100,7 +101,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ("what JSON can't hold", {"policy": {"document": {**DOCUMENT, "Id": {1, 2}}}}, "policy.document.Id", ["JSON"]),
     ("a key that JSON can't hold", {"policy": {"document": {**DOCUMENT, 5: "x"}}}, "policy.document", ["the key 5"]),
     ("an empty audience", {"audience": ""}, "audience", ["audience"]),
-    ("everybody", {"subjects": ["*:*"]}, "subjects", ["every service account", "set any_service_account to true"]),
+    ("everybody", {"subjects": ["*:*"]}, "subjects[0]", ["every service account", "set any_service_account to true"]),
     ("the token's own conditions", {"trust_conditions": {"StringEquals": {"x:sub": "y"}}}, "trust_conditions", ["sub"]),
     ("a number that is an account", {"trust_statements": [{"Effect": "Allow", "Action": "sts:AssumeRole"}]},
      "trust_statements[0]", ["no Principal"]),
@@ -179,7 +180,7 @@ def test_an_output_inside_an_f_string_is_named() -> None:
 def test_all_mistakes_at_once_before_anything_is_registered(deploy: Callable[..., Any]) -> None:
     """Protects a half-made stack: no run per mistake, and not even the component is registered."""
     registered: list[Any] = []
-    with pytest.raises(ArgumentMistakes) as error:
+    with pytest.raises(InvalidArgumentsError) as error:
         deploy({**GOOD, "role_name": "x" * 65, "subjects": ["nonsense"], "pth": "/"}, registered=registered)
 
     assert {place for place, _ in error.value.mistakes} == {("role_name",), ("subjects", 0), ("pth",)}

@@ -11,12 +11,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from config.argument_places import place_of
-from config.loading import examine
 from config.located_mistake import LocatedMistake
 from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
 from irsa.later import ArgumentMistakes
 from irsa.rules.mistakes import Located, Place
 from irsa.spec import parse
+from program.examine import examine
 
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-bucket/*"}

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from config.loading import examine
 from irsa.later import ArgumentMistakes
 from irsa.spec import parse
+from program.examine import examine
 
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 CLUSTER = {"name": "my-cluster", "oidcIssuer": f"https://{PROVIDER.split('/', 1)[1]}", "oidcProviderArn": PROVIDER}

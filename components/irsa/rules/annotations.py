@@ -6,7 +6,7 @@ Source: https://github.com/aws/amazon-eks-pod-identity-webhook (README, "EKS Wal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from irsa.rules.mistakes import Mistake, Place, listed, named, nearest_name
+from irsa.rules.mistakes import Mistake, Place, likely, listed, named
 from irsa.rules.trust import DEFAULT_AUDIENCE
 
 PREFIX = "eks.amazonaws.com/"
@@ -48,9 +48,9 @@ def check_annotation_key(key: str) -> str:
         raise Mistake(f"{key!r}, which irsa writes itself", "your own annotations", fix, *WRITTEN_FROM[key])
     prefix, slash, name = key.partition("/")
     # A typo or two in it.
-    if not slash or nearest_name(f"{prefix}/", [PREFIX], least=0.85) is None:
+    if not slash or likely(f"{prefix}/", [PREFIX], least=0.85) is None:
         return key
-    close = nearest_name(f"{PREFIX}{name}", [*WRITTEN_FROM, *POD_ONLY], least=0) or ""
+    close = likely(f"{PREFIX}{name}", [*WRITTEN_FROM, *POD_ONLY], least=0) or ""
     arguments = WRITTEN_FROM.get(close, ())
     meaning = POD_ONLY.get(close) or ("irsa writes it from {}" if arguments else "irsa writes it")
     fix = f"did you mean {close!r} ({meaning})?"

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from config.between_keys import mistakes_between_keys
-from config.loading import examine
 from irsa.rules.mistakes import Place
+from program.examine import examine
 
 CLUSTER = {"name": "c"}
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/A"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from config.loading import StackFileError, examine, load
-from config.variables import SECRET
 from irsa.rules.mistakes import path_of
+from irsa.rules.unknown import SECRET
 
 APP = {"serviceAccount": {"name": "app"}}
 READS = {"policyArns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}

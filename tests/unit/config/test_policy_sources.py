@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from config.policy_sources import PolicySources
-from config.variables import SECRET, check_variables
 from irsa.rules.mistakes import Mistake, Place
+from irsa.rules.unknown import SECRET, check_variables
 
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::${bucket}/*"}
 DOCUMENT = {"Version": "2012-10-17", "Statement": [STATEMENT]}

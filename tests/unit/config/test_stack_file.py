@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from config.loading import examine
 from config.stack_file import StackFile, located, parsed, scalar
-from config.variables import SECRET
+from irsa.rules.unknown import SECRET
+from program.examine import examine
 
 # What `pulumi config --json` of Pulumi 3.259.0 makes of each plain scalar, as recorded from it.
 ENGINE = {

@@ -33,6 +33,7 @@ VALUES: dict[str, tuple[Any, list[Any]]] = {
         [[], {"X": {"a": "b"}}, {"StringEquals": {"issuer.example:sub": "a"}}],
     ),
     "trust_statements": ([TRUSTING], [TRUSTING, [STATEMENT], ["x"]]),
+    "assume_role_arns": (["arn:aws:iam::444455556666:role/r"], ["r", ["r"], [5]]),
     "role_name": ("my-role", ["", "a b", "x" * 65, 5]),
     "role_name_prefix": ("my-", ["x" * 39]),
     "description": ("Reads", ["日本", "x" * 1001]),

@@ -31,7 +31,6 @@ def test_plain_values_are_read_at_once() -> None:
     assert reading.arguments(given) == given
     assert reading.found == []
     assert reading.given[("service_account", "name")] == "app"
-    reading.require_none()
 
 
 def test_all_mistakes_are_found_in_one_reading() -> None:
@@ -82,9 +81,9 @@ def test_a_misplaced_argument_is_told_where_it_belongs(args: Any, fix: str) -> N
 @pytest.mark.parametrize("args", [None, [], "x", output({"role_arn": ROLE})])
 def test_arguments_that_are_no_mapping_stop_at_once(args: Any) -> None:
     """Protects from a second wave of mistakes: without keys nothing else can be checked."""
-    with pytest.raises(ArgumentMistakes) as error:
-        Reading("my-app").arguments(args)
-    assert [place for place, _ in error.value.mistakes] == [()]
+    reading = Reading("my-app")
+    assert reading.arguments(args) == {}
+    assert places(reading) == [()]
 
 
 @pytest.mark.parametrize("value", [[], "x", output({})])
@@ -192,17 +191,12 @@ def test_one_more_check_is_done_when_the_value_is_there() -> None:
 
 def test_the_message_names_the_component_and_each_place() -> None:
     """Protects the reader of `pulumi up`: how many, of which component, and each in the caller's spelling."""
-    reading = Reading("my-app", lambda part: path_of(part).upper())
-    with pytest.raises(ArgumentMistakes) as error:
-        reading.require_none(
-            [(("role_name",), Mistake("F", "A", "set {}", ("audience",))), ((), Mistake("G", "A", "D"))]
-        )
-    lines = str(error.value).splitlines()
+    mistakes = [(("role_name",), Mistake("F", "A", "set {}", ("audience",))), ((), Mistake("G", "A", "D"))]
+    lines = str(ArgumentMistakes("my-app", mistakes, lambda part: path_of(part).upper())).splitlines()
     assert lines[0] == "2 mistakes in the arguments of ServiceAccountRole 'my-app'"
     assert [line.strip() for line in lines if line.strip().isupper()] == ["ROLE_NAME"]
-    assert "set AUDIENCE" in str(error.value)
-    with pytest.raises(ArgumentMistakes, match=r"^1 mistake in"):
-        Reading("my-app").require_none([((), Mistake("F", "A", "D"))])
+    assert any("set AUDIENCE" in line for line in lines)
+    assert str(ArgumentMistakes("my-app", mistakes[1:], path_of)).startswith("1 mistake in")
 
 
 @pytest.mark.parametrize(

@@ -76,12 +76,12 @@ DOCUMENTED = {
     "bindings.names.role.name": ("at most 64 characters", "a-role"),
     "bindings.names.role.description": ("at most 1000 characters", ""),
     "bindings.names.role.path": ("at most 512 characters", "/team/"),
-    "bindings.wildcards.trust.subjects": ("", "trust.anyServiceAccount"),
+    "bindings.wildcards.trust.subjects[0]": ("", "trust.anyServiceAccount"),
     "bindings.annotations.serviceAccount.tokenExpiration": ("at least 600", ""),
     "bindings.a-date.policy.document.Version": ('"2012-10-17"', '"2012-10-17"'),
     "bindings.too-many-attachments.policyArns": ("at most 10", "irsa:quotas.attachedPolicies"),
     "bindings.too-many-tags.role.tags": ("at most 50", "use fewer"),
-    "bindings.too-long-trust.trust": ("at most 2,048", "irsa:quotas.trustPolicySize"),
+    "bindings.too-long-trust.trust.subjects": ("at most 2,048", "irsa:quotas.trustPolicySize"),
     "bindings.too-long-statement.policy.document.Statement": ("at most 6,144", "split"),
     "bindings.too-long-inline.inlinePolicies": ("at most 10,240", "use fewer"),
     "bindings.trust-statements.trust.statements[0].NotPrincipal": ("Principal", "IAM refuses NotPrincipal"),
@@ -429,7 +429,11 @@ def test_what_is_beside_a_secret_is_checked(project: Path, capsys: pytest.Captur
     assert [head.split("  ", 1)[1] for head in heads] == [
         "irsa:bindings.beside.role.name",
         "irsa:bindings.beside.policyArns[1]",
+        "irsa:bindings.beside.trust.subjects[0]  warning [wide-trust]",
         "irsa:bindings.wide.trust.subjects[0]  warning [wide-trust]",
+        "irsa:bindings.nobody  warning [grants-nothing]",
+        "irsa:bindings.nameless  warning [grants-nothing]",
+        "irsa:bindings.nameless.trust.subjects[0]  warning [wide-trust]",
     ], output
     assert output.count(": a secret") == 6
 
@@ -485,7 +489,7 @@ LINT = {
     "attached-twice": "irsa:bindings.wide.policyArns[1]",
     "write-everything": "irsa:bindings.writes.policy.document.Statement[1].Resource",
     "unknown-action": "irsa:bindings.writes.policy.document.Statement[2].Action",
-    "near-limit": "irsa:bindings.near.trust",
+    "near-limit": "irsa:bindings.near.trust.subjects",
     "grants-nothing": "irsa:bindings.near",
     "administrator-access": "irsa:bindings.powerful.policyArns[0]",
     "default-service-account": "irsa:bindings.powerful.trust.subjects[0]",

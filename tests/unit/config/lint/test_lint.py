@@ -15,11 +15,11 @@ from config.lint import RULES, check_rule_name, silence_reason
 from config.lint.actions import applicability
 from config.lint.checked import Statement
 from config.lint.settings import TAKES_DEFAULT
-from config.loading import examine
 from config.located_mistake import LocatedMistake
 from config.models import Defaults, Stack
-from config.variables import SECRET
 from irsa.rules.mistakes import Mistake, Place
+from irsa.rules.unknown import SECRET
+from program.examine import examine
 
 APP = {"serviceAccount": {"name": "app"}}
 READ = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from config import trust_policies
-from config.loading import examine
+from program.examine import examine
 
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 ISSUER = PROVIDER.split("oidc-provider/")[1]

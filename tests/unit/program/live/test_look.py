@@ -13,7 +13,7 @@ import botocore.client
 import pytest
 from moto import mock_aws
 
-from config.variables import SECRET
+from irsa.rules.unknown import SECRET
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.aws import Caller
 from irsa_cli.live.kubeconfig import configuration
