@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from config.models import Cluster, Stack
+from irsa.rules.arns import Arn
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import Caller, eks_access_entries, eks_cluster
@@ -87,4 +88,4 @@ class LiveCloud:
 
 
 def _account_and_name(arn: str) -> tuple[str, str]:
-    return arn.split(":")[4], arn.rsplit("/", 1)[-1]
+    return arn.split(":")[4], Arn.name_in(arn)

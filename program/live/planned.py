@@ -75,7 +75,7 @@ def planned_components(stack: Stack, plan: Plan, lookups: Lookups, reads: Reads)
 def _arn(identity: Identity | None, kind: str, path: Any, name: Any) -> str | None:
     if identity is None or plain(name) is None:
         return None
-    return str(Arn(identity.partition, identity.account_id, kind, f"{plain(path) or '/'}{name}".lstrip("/")))
+    return str(Arn(identity.partition, identity.account_id, kind, Arn.with_path(plain(path), name)))
 
 
 def plain(value: Any) -> Any:
