@@ -21,9 +21,9 @@ from config.stack_file import ACCOUNT_LISTS, parsed
 from irsa.rules.mistakes import Place
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
-from program import lookup_mistakes as mistakes
-from program.lookup_mistakes import AskedAwsAccount, Question, aws_mistake
-from program.lookups import needs_of
+from program.lookups import failures as mistakes
+from program.lookups.failures import AskedAwsAccount, Question, aws_mistake
+from program.lookups.values import needs_of
 
 if TYPE_CHECKING:
     from irsa_cli.live.aws import Caller

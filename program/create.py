@@ -12,7 +12,7 @@ from config.models import ServiceAccount
 from irsa.component import ServiceAccountRole, earlier_urns
 from irsa.outputs import COMPONENT_TYPE
 from irsa.reading import Later
-from program.lookups import Lookups
+from program.lookups.values import Lookups
 from program.plan import Plan, PlannedComponent, PlannedNamespace
 
 

@@ -19,7 +19,7 @@ from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.unknown import UNKNOWN
 from irsa.spec import Spec, parse
 from program.identity import aws_account_id, identified, in_cluster
-from program.lookups import Lookups
+from program.lookups.values import Lookups
 
 # The keys of a binding for which the component has no argument, or one of another shape.
 OF_THE_STACK_FILE: Collection[Place] = {

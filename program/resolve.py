@@ -17,9 +17,9 @@ from irsa.outputs import LogicalName
 from irsa.rules.arns import issuer_host_path
 from program.access import Access, aws_settings
 from program.identity import oidc_provider
-from program.lookups import Lookups, ResolvedAwsAccount, ResolvedCluster, audience_of, needs_of
-from program.plugins import Plugins, options
-from program.questions import LookupFailure, Questions
+from program.lookups.plugins import Plugins, options
+from program.lookups.questions import LookupFailure, Questions
+from program.lookups.values import Lookups, ResolvedAwsAccount, ResolvedCluster, audience_of, needs_of
 from program.settings import placed
 
 

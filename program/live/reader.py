@@ -22,9 +22,9 @@ from program.access import kubeconfig_mistake, kubernetes_setting, used_aws_acco
 from program.live.cloud import LiveCloud
 from program.live.planned import finding
 from program.live.reads import AwsReads, ClusterReads, Reads, service_account_of
-from program.lookup_mistakes import kubernetes_mistake
-from program.lookups import Identity, Lookups, Needs, ResolvedAwsAccount, ResolvedCluster
-from program.questions import LookupFailure, Questions
+from program.lookups.failures import kubernetes_mistake
+from program.lookups.questions import LookupFailure, Questions
+from program.lookups.values import Identity, Lookups, Needs, ResolvedAwsAccount, ResolvedCluster
 
 CONCURRENT = 8
 Answer = TypeVar("Answer")

@@ -9,7 +9,7 @@ import pytest
 from config.loading import StackFileError, load
 from config.models import Stack
 from irsa.outputs import LogicalName
-from program.lookups import Identity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
+from program.lookups.values import Identity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
 from program.plan import Plan, PlannedComponent, PlannedNamespace, plan, policy_key
 
 ROOT = Path(__file__).parents[2]
