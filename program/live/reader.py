@@ -70,31 +70,22 @@ class Reader:
                 self._notes.not_checked.append(f"whether the roles in role.arn exist: {failure}")
         providers: dict[tuple[str, str | None], str] = {}
         for cluster, aws_account in self._needs.audiences:
-            if aws_account not in identities:
+            issuer = self._answer(live_rules.CLUSTER_UNREACHABLE, partial(self._ask.issuer, cluster))
+            if aws_account not in identities or issuer is None:
                 continue
-            created = self._ask.created_provider(cluster, aws_account) if self._issuer(cluster) else None
-            if created is None:
-                continue
-            providers[cluster, aws_account] = created
-            if not self._clusters[cluster].create_oidc_provider:
-                existing = self._answer(
-                    live_rules.PROVIDER_MISSING, partial(self._ask.oidc_provider, cluster, aws_account)
-                )
-                providers[cluster, aws_account] = existing or self._declared_provider(cluster, aws_account) or created
+            settings = self._clusters[cluster]
+            declared = settings.oidc_provider_arn if aws_account == settings.aws_account else None
+            arn = declared or self._ask.created_provider(cluster, aws_account)
+            if not settings.create_oidc_provider:
+                ask = partial(self._ask.oidc_provider, cluster, aws_account)
+                arn = self._answer(live_rules.PROVIDER_MISSING, ask) or arn
+            providers[cluster, aws_account] = arn
         return Lookups(
             self._answer(live_rules.CREDENTIALS, self._ask.region) if with_region else None,
             {key: ResolvedAwsAccount(identity, None) for key, identity in identities.items()} | unused,
             {key: ResolvedCluster(cluster.name or "", None, issuers.get(key, "")) for key, cluster in clusters},
             providers,
         )
-
-    def _issuer(self, cluster: str) -> str:
-        """Return the issuer of a cluster; an empty string where it cannot be known."""
-        return self._answer(live_rules.CLUSTER_UNREACHABLE, partial(self._ask.issuer, cluster)) or ""
-
-    def _declared_provider(self, cluster: str, aws_account: str | None) -> str | None:
-        settings = self._clusters[cluster]
-        return settings.oidc_provider_arn if aws_account == settings.aws_account else None
 
     def reads(
         self,

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pulumi
@@ -218,6 +219,25 @@ def test_a_provider_that_boto3_does_not_follow_is_not_asked(monkeypatch: pytest.
 
     assert "no AWS credentials" in asked(monkeypatch, missing, {})
     assert asked(monkeypatch, missing, {"aws:accessKey": "AKIA"}) == ""
+
+
+def test_the_certificates_of_the_system_are_trusted_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Protects those behind a proxy whose CA the system knows: the AWS plugin trusts it, and boto3 has its own list."""
+    authorities = tmp_path / "ca.pem"
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    monkeypatch.setattr("ssl.get_default_verify_paths", lambda: SimpleNamespace(cafile=str(authorities)))
+    seen: list[Any] = []
+
+    def session_of(inputs: Any) -> Any:
+        seen.append(inputs.get("customCaBundle"))
+        if not seen[-1]:
+            raise CouldNotLookError("SSL validation failed", Cause.NOT_TRUSTED)
+        return SimpleNamespace(region_name="us-west-2")
+
+    monkeypatch.setattr("irsa_cli.live.aws.session_of", session_of)
+
+    assert asked(monkeypatch, "111122223333", {}) == ""
+    assert seen == [None, str(authorities)]
 
 
 def test_no_region(monkeypatch: pytest.MonkeyPatch) -> None:
