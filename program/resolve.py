@@ -15,7 +15,7 @@ from config.located_mistake import LocatedMistake
 from config.models import Cluster, Stack
 from irsa.outputs import LogicalName
 from irsa.rules.arns import issuer_host_path
-from program.access import Access, aws_settings
+from program.access import Access, aws_settings, kubernetes_inputs
 from program.identity import oidc_provider
 from program.lookups.plugins import Plugins, options
 from program.lookups.questions import LookupFailure, Questions
@@ -113,12 +113,12 @@ def _resolved_cluster(
     access = cluster.kubernetes
     if access is None:
         return ResolvedCluster(cluster.name or "", None, issuer)
-    kubeconfig = str(folder / Path(access.kubeconfig).expanduser()) if access.kubeconfig else None
+    inputs = {"kubeconfig": eks_kubeconfig} if access.eks else kubernetes_inputs(cluster, {}, folder)
     name = LogicalName(issuer_host_path(issuer), (key,))
     provider = kubernetes.Provider(
         name.name,
-        kubeconfig=eks_kubeconfig if access.eks else kubeconfig,
-        context=None if access.eks else access.context,
+        kubeconfig=inputs["kubeconfig"],
+        context=inputs.get("context"),
         opts=options(name),
     )
     return ResolvedCluster(cluster.name or "", provider, issuer)

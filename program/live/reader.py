@@ -18,7 +18,7 @@ from irsa_cli.exits import CouldNotLookError, NoPermissionError, NotAuthenticate
 from irsa_cli.live.iam import LiveAwsAccount
 from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.kubernetes import LiveCluster
-from program.access import kubeconfig_mistake, kubernetes_setting, used_aws_accounts
+from program.access import kubeconfig_mistake, kubernetes_inputs, kubernetes_setting, used_aws_accounts
 from program.live.cloud import LiveCloud
 from program.live.planned import finding
 from program.live.reads import AwsReads, ClusterReads, Reads, service_account_of
@@ -167,10 +167,7 @@ class Reader:
         inputs, place = self._inputs(key), self._place(key)
         if inputs is None:
             return None
-        kubeconfig, context = inputs.get("kubeconfig"), inputs.get("context")
-        missing = None
-        if kubeconfig is None or (isinstance(kubeconfig, str) and not _is_content(kubeconfig)):
-            missing = kubeconfig_mistake(place, [Path(kubeconfig)] if kubeconfig else [], context, os.environ)
+        context, missing = inputs.get("context"), kubeconfig_mistake(place, inputs, os.environ)
         try:
             if missing is None:
                 return LiveCluster(configuration(inputs))
@@ -191,13 +188,7 @@ class Reader:
         if access and access.eks:
             kubeconfig = self._answer(live_rules.CLUSTER_UNREACHABLE, partial(self._ask.eks_kubeconfig, key))
             return None if kubeconfig is None else {"kubeconfig": kubeconfig}
-        inputs = dict(self._kubernetes)
-        if access:
-            inputs = {"kubeconfig": access.kubeconfig, "context": access.context}
-        kubeconfig = inputs.get("kubeconfig")
-        if isinstance(kubeconfig, str) and not _is_content(kubeconfig):
-            inputs["kubeconfig"] = str(self._folder / Path(kubeconfig).expanduser())
-        return inputs
+        return kubernetes_inputs(self._clusters[key], self._kubernetes, self._folder)
 
     def _unreached(self, key: str, place: Place, context: str, error: CouldNotLookError) -> LocatedMistake:
         """Return the mistake for a cluster without an answer; EKS may say why it does not know the credentials."""
@@ -296,8 +287,3 @@ def _cluster_reads(live: LiveCluster) -> tuple[ClusterReads | CouldNotLookError,
 def _no_cluster(rule: str, place: Place, context: str, error: CouldNotLookError) -> LocatedMistake:
     which = f"the context {named(context)}" if context else "the current context"
     return kubernetes_mistake(error, place, which, rule)
-
-
-def _is_content(kubeconfig: str) -> bool:
-    """Return whether a provider's kubeconfig is one, and not the path of one."""
-    return "\n" in kubeconfig or kubeconfig.startswith("{")
