@@ -49,7 +49,7 @@ lint: environment ## check style, workflows and types
 	@echo "  actionlint (the first time it is built: half a minute)"
 	@$(PYTHON) -m sandbox.toolchains tests/actionlint tool actionlint "$(CURDIR)"/.github/workflows/*.yml
 	@.venv/bin/zizmor --offline --pedantic --quiet .github
-	@$(PYTHON) -m mypy components/irsa components/readme.py config cli/irsa_cli cli/reference.py docs/generate.py program sandbox tests bench __main__.py
+	@$(PYTHON) -m mypy components/irsa config cli/irsa_cli docs/generate program sandbox tests bench __main__.py
 	@for example in examples/*/__main__.py; do $(PYTHON) -m mypy "$$example" || exit 1; done
 
 unit: environment ## run the tests that need neither the engine nor the sandbox, in a minute and a half
@@ -79,12 +79,8 @@ test-official: environment ## build the official Kubernetes plugin and YAML host
 	@OFFICIAL=built $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile -m sandbox tests/sandbox tests/all/sandbox tests/official
 
 generate: environment ## generate the schemas, the reference pages and tests/golden/mistakes.txt from the code
-	@$(PYTHON) -m config.schema
-	@$(PYTHON) -m config.docs
-	@$(PYTHON) cli/reference.py
 	@$(PYTHON) components --schema > components/schema.json.new && mv components/schema.json.new components/schema.json
-	@$(PYTHON) components/readme.py
-	@$(PYTHON) docs/generate.py
+	@$(PYTHON) -m docs.generate
 	@$(PYTHON) -m irsa_cli check tests/golden/mistakes.yaml > tests/golden/mistakes.txt || [ $$? -eq 1 ]
 
 bench: environment ## measure it all and write docs/performance.md: three quarters of an hour on two idle cores

@@ -8,7 +8,7 @@ import yaml
 
 from bench.harness import compared, in_turn, report, seconds
 from bench.results import Figure
-from config.check import report_of
+from program.check import report_of
 
 TITLE = "irsa check"
 DESCRIPTION = """\

@@ -12,7 +12,8 @@ from config.between_keys import mistakes_between_keys
 from config.cluster_variable import cluster_variable_mistakes
 from config.defaults import with_defaults
 from config.divided_policies import divided_policy_mistakes
-from config.lint import CheckedStack, lint, silence_reason
+from config.lint import lint, silence_reason
+from config.lint.checked import CheckedStack
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from config.policy_sources import PolicySources

@@ -1,7 +1,7 @@
 """The settings of a stack file. Docstrings of attributes become the descriptions in editors and docs."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema
@@ -462,6 +462,10 @@ class Stack(Settings):
     def clusters_by_key(self) -> Mapping[str, Cluster]:
         """The clusters by their key in `clusters`; the one of `cluster` has the key `cluster`."""
         return self.clusters if self.cluster is None else {"cluster": self.cluster}
+
+    def clusters_of(self, binding: Binding) -> Sequence[str]:
+        """Return the keys of the clusters whose service accounts a binding's role trusts."""
+        return binding.clusters or [*self.clusters_by_key]
 
     def place_of_cluster(self, key: str) -> tuple[str, ...]:
         """Return where a cluster of `clusters_by_key` stands in the stack file."""

@@ -5,11 +5,11 @@ docs/reference/changes.md has the same for every kind of change.
 
 from collections.abc import Collection, Iterable, Iterator
 
-from config import live_rules
 from config.located_mistake import LocatedMistake
 from irsa.outputs import LogicalName
 from irsa.rules.mistakes import Place, named
 from irsa_cli.state import OIDC_PROVIDER, POLICY, ROLE, SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH
+from program.live import rules as live_rules
 from program.live.held import KUBERNETES_NAMESPACE, Held, HeldResource
 from program.live.planned import Planned, finding, plain
 

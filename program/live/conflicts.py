@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Iterable
 
-from config import live_rules
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from irsa.rules.mistakes import Place
+from program.live import rules as live_rules
 from program.live.held import Held
 from program.live.in_iam import account_quotas, iam_conflicts, missing_roles, provider_conflicts
 from program.live.in_kubernetes import kubernetes_conflicts

@@ -5,13 +5,13 @@ import functools
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from config import live_rules
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import Place, named
 from irsa.spec import CreatedRole, ManagedPolicy
 from irsa_cli.state import ATTACHMENT, INLINE_POLICY, POLICY, ROLE
+from program.live import rules as live_rules
 from program.live.held import Held, HeldResource, account_and_name
 from program.live.planned import Planned, finding, plain
 from program.live.reads import AwsReads, Reads

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from config import live_rules
 from config.located_mistake import LocatedMistake
 from irsa.rules import commands
 from irsa.rules.annotations import ROLE_ARN, webhook_annotations
@@ -11,6 +10,7 @@ from irsa.rules.mistakes import listed, named
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.spec import AnnotatedServiceAccount
 from irsa_cli.state import SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH
+from program.live import rules as live_rules
 from program.live.changes import CORRECTED_ISSUER
 from program.live.held import KUBERNETES_NAMESPACE, Held, HeldResource
 from program.live.planned import Planned, finding, plain

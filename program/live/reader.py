@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from config import live_rules
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from irsa.rules import commands
@@ -19,6 +18,7 @@ from irsa_cli.live.iam import LiveAwsAccount
 from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.kubernetes import LiveCluster
 from program.access import kubeconfig_mistake, kubernetes_inputs, kubernetes_setting, used_aws_accounts
+from program.live import rules as live_rules
 from program.live.cloud import LiveCloud
 from program.live.planned import finding
 from program.live.reads import AwsReads, ClusterReads, Reads, service_account_of

@@ -4,13 +4,13 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from config import live_rules
 from config.located_mistake import LocatedMistake
 from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path, parse_iam_arn
 from irsa.rules.mistakes import Mistake, Place, listed, named, nearest, path_of
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
+from program.live import rules as live_rules
 
 LONGEST_ANSWER = 300
 # https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html

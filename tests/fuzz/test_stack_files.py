@@ -8,11 +8,11 @@ from typing import Any
 import pulumi
 import pytest
 
-from config.check import report_of
-from config.check_report import FileReport, as_json, plain, sarif
 from config.loading import StackFileError, examine
 from config.located_mistake import LocatedMistake
 from config.stack_file import StackFile, project_settings
+from program.check import report_of
+from program.check_report import FileReport, as_json, plain, sarif
 from tests.fuzz.conftest import SHARDS, amount_of
 from tests.fuzz.deployment import deploy
 from tests.fuzz.hidden import hidden_in

@@ -11,11 +11,11 @@ import pulumi
 import pytest
 import yaml
 
-from config.check import report_of
 from config.loading import StackFileError, load
 from config.pydantic_errors import keys_at
 from irsa import ServiceAccountRole
 from program.access import Access
+from program.check import report_of
 
 ROOT = Path(__file__).parents[2]
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"

@@ -32,7 +32,6 @@ from tests.sandbox.warm_client import CODE, LENGTH
 
 # What the programs of the sandbox and the irsa command import.
 PRELOADED = (
-    "config.check",
     "irsa_cli.adopt",
     "irsa_cli.diff",
     "irsa_cli.explain",
@@ -42,6 +41,7 @@ PRELOADED = (
     "irsa_cli.verbs",
     "irsa_cli.verify",
     "lightkube",
+    "program.check",
     "program.create",
     "program.resolve",
     "program.settings",

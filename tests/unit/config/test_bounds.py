@@ -15,12 +15,12 @@ import yaml
 
 import config.stack_file
 from config import policy_sources, variables
-from config.check import report_of
-from config.check_report import FileReport, as_json, plain
 from config.loading import examine
 from config.located_mistake import LocatedMistake
 from config.stack_file import StackFile, located
 from irsa.rules.trust import minified
+from program.check import report_of
+from program.check_report import FileReport, as_json, plain
 
 MIB = 2**20
 GOOD = """config:

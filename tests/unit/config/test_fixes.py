@@ -216,7 +216,7 @@ def test_a_file_that_was_changed_meanwhile_is_left(
         project.write_text("saved")
         return fixes.fixed(*arguments)
 
-    monkeypatch.setattr("config.check.fixed", save_and_fix)
+    monkeypatch.setattr("program.check.fixed", save_and_fix)
 
     assert check("--fix") == 1
     assert capsys.readouterr().err == "irsa check: Pulumi.dev.yaml was changed meanwhile: run it again\n"
@@ -234,7 +234,7 @@ def test_whatever_became_of_the_file_meanwhile_is_said(
         project.unlink() if saved is None else project.write_bytes(saved)
         return fixes.fixed(*arguments)
 
-    monkeypatch.setattr("config.check.fixed", save_and_fix)
+    monkeypatch.setattr("program.check.fixed", save_and_fix)
 
     assert check("--fix") == 1
     assert capsys.readouterr().err.startswith("irsa check: Pulumi.dev.yaml ")

@@ -12,8 +12,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from config.check import Examined, examined, report_of
 from config.fixes import fixed
+from program.check import Examined, examined, report_of
 from tests.unit.config.test_fixes import GOOD
 
 FILE = Path("Pulumi.dev.yaml")

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from config.check import report_of
 from config.located_mistake import LocatedMistake
+from program.check import report_of
 
 HEAD = """config:
   irsa:cluster: {name: my-cluster}

@@ -3,9 +3,9 @@
 import copy
 from typing import Any
 
-from config.schema import stack_file_schema
 from config.variable_keys import KEYS_WITH_VARIABLES, values_with_variables, with_variables_replaced
 from config.variables import fill, references
+from docs.generate.schema import stack_file_schema
 
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::${bucket}/*"}
 BINDING: dict[str, Any] = {

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.check import report_of
 from config.loading import examine
 from config.located_mistake import LocatedMistake
 from config.variables import fill, references
 from irsa.rules.grammar import document_mistakes
 from irsa.rules.mistakes import Mistake, Place
+from program.check import report_of
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"

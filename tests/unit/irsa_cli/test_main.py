@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from config import check
 from irsa_cli.main import main
 from irsa_cli.verbs import installed
+from program import check
 
 IRSA = Path(sys.executable).with_name("irsa")
 

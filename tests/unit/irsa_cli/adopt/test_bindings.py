@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import yaml
 
-from config.check import report_of
 from irsa_cli.adopt.choice import Choice
 from irsa_cli.adopt.declared import declared
 from irsa_cli.adopt.outcomes import Adoption, Outcome
@@ -16,6 +15,7 @@ from irsa_cli.adopt.stack_file import Additions, StackFile
 from irsa_cli.adopt.task import PolicySettings
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.found import FoundAwsAccount, FoundPolicy, FoundRole
+from program.check import report_of
 from tests.unit.irsa_cli.adopt.scene import (
     AWS_ACCOUNT,
     ELSEWHERE,

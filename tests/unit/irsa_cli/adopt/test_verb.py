@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from config.check import report_of
 from irsa_cli.adopt import verb
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.found import Discovery, FoundPolicy
+from program.check import report_of
 from tests.unit.irsa_cli.adopt.scene import (
     AWS_ACCOUNT,
     ELSEWHERE,

@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from config.check_report import FileReport
-from config.check_terminal import show_files
 from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Mistake, named
 from irsa_cli.report import terminal
 from irsa_cli.report.checks import Check, Outcome, Report
+from program.check_report import FileReport
+from program.check_terminal import show_files
 
 WIDTH = 80
 LABELS = "ab"

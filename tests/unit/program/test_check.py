@@ -591,7 +591,7 @@ def test_without_the_list_of_actions_it_says_so(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Protects honesty: what was not looked at is named, when policy-sentry is not installed."""
-    monkeypatch.setattr("config.aws_actions.are_known", lambda: False)
+    monkeypatch.setattr("config.lint.actions.are_known", lambda: False)
     (project / "Pulumi.dev.yaml").write_text(GOOD)
     code, output = check(capsys)
 

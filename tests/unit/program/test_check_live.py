@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from config.live_rules import RULES
 from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Mistake
 from irsa_cli.main import main
 from program.live import look
 from program.live.look import LiveReport
+from program.live.rules import RULES
 
 FILE = """config:
   aws:profile: deployer

@@ -1,4 +1,4 @@
-"""The JSON schema of a stack file, for editors: `python -m config.schema` writes config/schema.json."""
+"""The JSON schema of a stack file, for editors: config/schema.json."""
 
 import ast
 import inspect
@@ -11,7 +11,7 @@ from config import models
 from config.lint import RULES as LINT_RULES
 from config.models import Stack
 
-FILE = Path(__file__).parent / "schema.json"
+FILE = Path(models.__file__).with_name("schema.json")
 # An encrypted value, which only the engine can read; it may replace any string.
 SECRET = {
     "type": "object",
@@ -120,7 +120,3 @@ def _plain_values(schemas: dict[str, Any]) -> dict[str, Any]:
 def text() -> str:
     """Return the text of config/schema.json."""
     return json.dumps(stack_file_schema(), indent=2, ensure_ascii=False) + "\n"
-
-
-if __name__ == "__main__":
-    FILE.write_text(text(), encoding="utf-8")

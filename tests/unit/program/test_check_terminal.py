@@ -2,10 +2,10 @@
 
 import pytest
 
-from config.check_report import FileReport
-from config.check_terminal import show_files
 from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Mistake
+from program.check_report import FileReport
+from program.check_terminal import show_files
 
 LONG = "arn:aws:iam::111122223333:policy/" + "x" * 150
 MISTAKE = LocatedMistake(("bindings", "a", "role"), Mistake("found [bold]F[/bold]", "A", LONG), "P.yaml", 3)

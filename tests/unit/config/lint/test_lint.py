@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from config.aws_actions import applicability
-from config.lint import RULES, TAKES_DEFAULT, Statement, check_rule_name, silence_reason
+from config.lint import RULES, check_rule_name, silence_reason
+from config.lint.actions import applicability
+from config.lint.checked import Statement
+from config.lint.settings import TAKES_DEFAULT
 from config.loading import examine
 from config.located_mistake import LocatedMistake
 from config.models import Defaults, Stack
@@ -467,7 +469,7 @@ def test_a_rule_that_takes_a_moment_is_asked_where_it_matters(tmp_path: Path) ->
 
 def test_missing_data_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects honesty: a rule without its data says so, and only when it is asked."""
-    monkeypatch.setattr("config.aws_actions.are_known", lambda: False)
+    monkeypatch.setattr("config.lint.actions.are_known", lambda: False)
     values = {"cluster": {"name": "c"}, "bindings": {"app": {**APP, **READS}}}
     assert examine(values, tmp_path).not_checked == []
     (missing,) = examine(values, tmp_path, thorough=True).not_checked

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from config.aws_actions import are_known, nearest_action, service, services
+from config.lint.actions import are_known, nearest_action, service, services
 
 
 def test_every_service_is_what_the_whole_file_says() -> None:

@@ -3,11 +3,11 @@
 import json
 from typing import Any
 
-from config.check_report import FileReport, as_json, plain, sarif
 from config.lint import RULES
-from config.live_rules import RULES as LIVE_RULES
 from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Mistake
+from program.check_report import FileReport, as_json, plain, sarif
+from program.live.rules import RULES as LIVE_RULES
 
 MISTAKE = LocatedMistake(("bindings", "a", "role"), Mistake("F", "A", "D"), "P.yaml", 3)
 IN_FILE = LocatedMistake(("bindings", "a", "policy", "file"), Mistake("F2", "A2", "D2"), "p.json", 7, ("Statement", 0))

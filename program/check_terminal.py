@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from config.check_report import FileReport, marks_of, parts_of
 from irsa.rules.mistakes import named, visible
 from irsa_cli.report.terminal import show_labeled, show_parts
+from program.check_report import FileReport, marks_of, parts_of
 
 
 def show_files(reports: Sequence[FileReport]) -> None:

@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 from config.fixes import Fix
 from config.lint import RULES as LINT_RULES
-from config.live_rules import RULES as LIVE_RULES
 from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import named, path_of, visible, visible_json
 from irsa_cli.report.json import document
 from irsa_cli.report.text import counted
+from program.live.rules import RULES as LIVE_RULES
 
 # Those that GitHub takes in one file.
 MOST_RESULTS = 25_000

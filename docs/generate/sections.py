@@ -1,10 +1,8 @@
-"""Write what the pages have from the code: tables, programs and help, each between two comments of its page."""
+"""What pages have from the code: tables, programs and help, each between two comments of its page."""
 
 import argparse
 import json
 import re
-import runpy
-import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -14,22 +12,23 @@ from typing import Any
 
 import yaml
 
-from config.live_rules import RULES as LIVE_RULES
-from config.schema import stack_file_schema
 from config.variable_keys import EACH, KEYS_WITH_VARIABLES
 from config.variables import BUILT_IN, SAMPLES
+from docs.generate.component_page import table as lines_of_table
+from docs.generate.component_page import takes_outputs, title, type_name
+from docs.generate.schema import stack_file_schema
 from irsa import outputs
 from irsa.rules.mistakes import path_of
 from irsa.rules.variables import reference
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.verbs import help_line, installed
 from irsa_cli.verify import CHECKS
+from program.live.rules import RULES as LIVE_RULES
 
-DOCS = Path(__file__).parent
+DOCS = Path(__file__).parents[1]
 ROOT = DOCS.parent
 COMPONENTS = ROOT / "components"
 PERMISSIONS = DOCS / "permissions"
-README = runpy.run_path(str(COMPONENTS / "readme.py"))
 OF_THE_CHECKOUT = "irsa-checkout"
 # Fields of a binding in the stack output `bindings`, and the component's outputs with the same meaning.
 BINDING_FIELDS = {
@@ -56,8 +55,7 @@ FENCES = {".py": "python", ".ts": "typescript", ".go": "go", ".yaml": "yaml"}
 
 def table(*heads: str, rows: Iterable[tuple[str, ...]]) -> str:
     """Return a table in Markdown."""
-    lines: Iterator[str] = README["table"](heads, rows)
-    return "\n".join(lines).strip()
+    return "\n".join(lines_of_table(heads, rows)).strip()
 
 
 def verbs() -> str:
@@ -136,7 +134,7 @@ def component_arguments() -> str:
     component = schema["resources"][outputs.COMPONENT_TYPE]
     parts = [_arguments(component)]
     for token, nested in schema["types"].items():
-        parts += [f"### {README['title'](token)}", nested["description"], _arguments(nested)]
+        parts += [f"### {title(token)}", nested["description"], _arguments(nested)]
     return "\n\n".join(parts)
 
 
@@ -147,8 +145,8 @@ def _arguments(described: Mapping[str, Any]) -> str:
     rows = (
         (
             _both_spellings(name),
-            README["type_name"](value) + (", required" if name in required else ""),
-            README["takes_outputs"](value),
+            type_name(value) + (", required" if name in required else ""),
+            takes_outputs(value),
             value["description"],
         )
         for name, value in properties.items()
@@ -159,7 +157,7 @@ def _arguments(described: Mapping[str, Any]) -> str:
 def component_outputs() -> str:
     """Return the table of the component's outputs."""
     properties = _schema()["resources"][outputs.COMPONENT_TYPE]["properties"].items()
-    rows = ((_both_spellings(name), README["type_name"](value), value["description"]) for name, value in properties)
+    rows = ((_both_spellings(name), type_name(value), value["description"]) for name, value in properties)
     return table("output", "type", "meaning", rows=rows)
 
 
@@ -173,7 +171,7 @@ def binding_outputs() -> str:
     """Return the table of what the stack output `bindings` has for each binding."""
     properties = _schema()["resources"][outputs.COMPONENT_TYPE]["properties"]
     rows = (
-        (f"`{field}`", README["type_name"](properties[output]), properties[output]["description"])
+        (f"`{field}`", type_name(properties[output]), properties[output]["description"])
         for field, output in BINDING_FIELDS.items()
     )
     return table("field", "type", "meaning", rows=rows)
@@ -282,9 +280,3 @@ def pages() -> Iterator[tuple[Path, str]]:
                 raise ValueError(f"docs/{name} needs one section between {begin.strip()} and {end.strip()}") from None
             text = f"{before}{begin}\n{generated()}\n\n{end}{after}"
         yield DOCS / name, text
-
-
-if __name__ == "__main__":
-    for file, text in pages():
-        file.write_text(text, encoding="utf-8")
-        sys.stdout.write(f"{file.relative_to(ROOT)}\n")

@@ -16,12 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 
-from config.check import report_of
-from config.check_report import FileReport, sarif
 from config.lint import RULES
-from config.live_rules import RULES as LIVE_RULES
 from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Mistake
+from program.check import report_of
+from program.check_report import FileReport, sarif
+from program.live.rules import RULES as LIVE_RULES
 
 ROOT = Path(__file__).parents[3]
 GOLDEN = Path("tests/golden/mistakes.yaml")

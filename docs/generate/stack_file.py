@@ -1,4 +1,4 @@
-"""The reference of all keys: `python -m config.docs` writes docs/stack-file.md from the models."""
+"""The reference of all keys of a stack file: docs/stack-file.md."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,13 +7,13 @@ from typing import Any
 import yaml
 
 from config.lint import RULES as LINT_RULES
-from config.schema import stack_file_schema
+from docs.generate.schema import stack_file_schema
 
-FILE = Path(__file__).parent.parent / "docs" / "stack-file.md"
+FILE = Path(__file__).parents[1] / "stack-file.md"
 INTRODUCTION = """# The stack file
 
 All keys of `Pulumi.<stack>.yaml` that belong to irsa, with type, default, limits and an example.
-This page is generated from `config/models.py` by `python -m config.docs`. Editors use
+This page is generated from `config/models.py` by `make generate`. Editors use
 [config/schema.json](../config/schema.json), which has the same content, if the first line of the file is:
 
 ```yaml
@@ -105,7 +105,3 @@ def _limits(value: Mapping[str, Any]) -> Iterator[str]:
             limits = "; ".join(_limits(value[name]))
             if limits:
                 yield words + limits
-
-
-if __name__ == "__main__":
-    FILE.write_text(text(), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The component's page for a registry: `python components/readme.py` writes README.md.
+"""The component's page for a registry: components/README.md.
 
 Arguments and outputs come from schema.json. The programs are those of examples/, which tests compile or run.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 from irsa.version import VERSION
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parents[2] / "components"
 FILE = FOLDER / "README.md"
 COMPONENT = "irsa:index:ServiceAccountRole"
 # Language, program, and where the excerpt ends.
@@ -133,7 +133,3 @@ def type_name(value: Mapping[str, Any]) -> str:
 def title(token: str) -> str:
     """Return a type's name without its package."""
     return token.replace("/", ":").rsplit(":", 1)[-1]
-
-
-if __name__ == "__main__":
-    FILE.write_text(text(), encoding="utf-8")

@@ -11,11 +11,11 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from config.check import report_of
-from config.check_report import FileReport, as_json, plain, sarif
-from config.check_terminal import show_files
 from config.loading import StackFileError
 from irsa.rules.mistakes import Mistake, listed, named, visible, visible_json
+from program.check import report_of
+from program.check_report import FileReport, as_json, plain, sarif
+from program.check_terminal import show_files
 
 EVIL = "EVIL"
 PAYLOADS = [

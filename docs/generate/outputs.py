@@ -1,12 +1,8 @@
-"""Write the schemas of what the verbs print with --json.
-
-It stands outside the package: only this repository needs it.
-"""
+"""The schemas of what the verbs print with --json: docs/reference/*.schema.json."""
 
 import inspect
 import json
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -18,7 +14,7 @@ from irsa_cli.report.checks import Outcome
 from irsa_cli.report.json import PUBLISHED, camel_case
 from irsa_cli.verbs import installed
 
-DOCS = Path(__file__).parents[1] / "docs"
+REFERENCE = Path(__file__).parents[1] / "reference"
 PLAIN_TYPES: Mapping[Any, dict[str, Any]] = {
     str: {"type": "string"},
     bool: {"type": "boolean"},
@@ -33,7 +29,7 @@ def pages() -> Iterator[tuple[Path, str]]:
         output = getattr(entry.load(), "OUTPUT", None)
         if output:
             schema = json.dumps(schema_of(name, output), indent=2)
-            yield DOCS / "reference" / f"{name}.schema.json", f"{schema}\n"
+            yield REFERENCE / f"{name}.schema.json", f"{schema}\n"
 
 
 def schema_of(verb: str, output: type) -> dict[str, Any]:
@@ -97,9 +93,3 @@ def _descriptions(dataclass: type) -> dict[str, str]:
     _, _, section = inspect.cleandoc(dataclass.__doc__ or "").partition("Attributes:\n")
     found = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section, re.MULTILINE)
     return {name: re.sub(r"\bNone\b", "null", " ".join(text.split())) for name, text in found}
-
-
-if __name__ == "__main__":
-    for file, text in pages():
-        file.write_text(text, encoding="utf-8")
-        sys.stdout.write(f"{file.relative_to(DOCS.parent)}\n")

@@ -1,0 +1,132 @@
+"""Lint rules: what is legal in a stack file, but likely an error. `RULES` is the registry."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from config.lint import actions, permissions, settings, trust
+from config.lint.checked import CheckedStack, Warnings, documents, statements
+from config.located_mistake import LocatedMistake
+from config.models import Stack
+from config.policy_sources import PolicySources
+from irsa.rules.mistakes import Mistake, Place, nearest, shortened
+
+
+class LintRule(NamedTuple):
+    """A registered rule."""
+
+    description: str
+    """When it warns."""
+    scope: Literal["statement", "binding", "stack"]
+    """Whether it runs for each statement of a policy document, for each binding, or once."""
+    warnings: Callable[..., Warnings]
+    """Yields its warnings, each with its place in the settings, or in the statement.
+
+    Takes the Statement, or else the CheckedStack, for the scope `binding` after the key and the binding.
+    """
+    missing_data: Callable[[], str] | None = None
+    """For a slow rule that needs data of another package: returns what to install, or an empty string."""
+
+
+def lint(checked: CheckedStack, thorough: bool) -> tuple[list[LocatedMistake], list[str]]:
+    """Return the warnings of all rules, and what could not be checked.
+
+    Args:
+        checked: The stack.
+        thorough: Whether slow rules run too; they always run if their warnings are errors.
+    """
+    selected, not_checked = _selected(checked, thorough)
+    warnings: list[LocatedMistake] = []
+    of_scope = {scope: [each for each in selected if each[1].scope == scope] for scope in ("statement", "binding")}
+    found_in: dict[Place | str, list[tuple[Place, Mistake, str]]] = {}
+    for key, binding in checked.stack.bindings.items():
+        for name, rule in of_scope["binding"]:
+            warnings += [LocatedMistake(*found, rule=name) for found in rule.warnings(key, binding, checked)]
+        for source, document in documents(key, binding):
+            origin = checked.sources.origin(source)
+            if origin not in found_in:
+                found_in[origin] = [*_warnings_in(document, of_scope["statement"], checked.sources)]
+            warnings += [checked.sources.locate(source, *found) for found in found_in[origin]]
+    for name, rule in selected:
+        if rule.scope == "stack":
+            warnings += [LocatedMistake(*found, rule=name) for found in rule.warnings(checked)]
+    return warnings, not_checked
+
+
+def _selected(checked: CheckedStack, thorough: bool) -> tuple[list[tuple[str, LintRule]], list[str]]:
+    """Return the rules to run with their names, and what is not checked for want of data."""
+    selected: list[tuple[str, LintRule]] = []
+    missing: dict[str, None] = {}
+    for name, rule in RULES.items():
+        slow = rule.missing_data is not None
+        if slow and not thorough and name not in checked.stack.lint.errors:
+            continue
+        lacks = rule.missing_data() if rule.missing_data else ""
+        if lacks:
+            missing[lacks] = None
+        else:
+            selected.append((name, rule))
+    return selected, list(missing)
+
+
+def _warnings_in(
+    document: Any, rules: Sequence[tuple[str, LintRule]], sources: PolicySources
+) -> Iterator[tuple[Place, Mistake, str]]:
+    """Yield the warnings about the statements of a document, each with its place in it, and its rule."""
+    for part, statement in statements(document, sources):
+        for name, rule in rules:
+            for inner, mistake in rule.warnings(statement):
+                yield (*part, *inner), mistake, name
+
+
+def silence_reason(warning: LocatedMistake, stack: Stack) -> str | None:
+    """Return the reason why a warning is silenced; None where it is not."""
+    silence = stack.lint.silence.get(warning.rule)
+    if silence is None:
+        return None
+    of_binding = warning.place[1] if warning.place[0] == "bindings" else None
+    return silence.reason if not silence.bindings or of_binding in silence.bindings else None
+
+
+def check_rule_name(name: str) -> str:
+    """Return the name of a rule.
+
+    Raises:
+        Mistake: There is no such rule.
+    """
+    if name in RULES:
+        return name
+    raise Mistake(shortened(name), ", ".join(RULES), nearest(name, RULES, "name one of these"))
+
+
+RULES: Mapping[str, LintRule] = {
+    "wide-trust": LintRule("a role trusts a whole namespace, or more", "binding", trust.wide_trust),
+    "refused-subject": LintRule("a role's own trust policy refuses a subject", "binding", trust.refused_subject),
+    "write-everything": LintRule(
+        'write actions are allowed on every resource ("*")', "statement", permissions.write_everything
+    ),
+    "pass-any-role": LintRule("iam:PassRole is allowed on every role", "statement", permissions.pass_any_role),
+    "administrator-access": LintRule(
+        f"a role has {', '.join(permissions.POWER_OF_POLICY)}".replace(", IAM", " or IAM"),
+        "binding",
+        permissions.administrator_access,
+    ),
+    "grants-nothing": LintRule("a role has no permissions", "binding", permissions.grants_nothing),
+    "default-service-account": LintRule(
+        "a role trusts the service account that Pods have by default", "binding", trust.default_service_account
+    ),
+    "kube-system-wildcard": LintRule(
+        "a role for kube-system trusts subjects with wildcards", "binding", trust.kube_system_wildcard
+    ),
+    "near-limit": LintRule("more than 80% of a quota is used", "binding", settings.near_limit),
+    "unknown-action": LintRule(
+        "an action does not exist, so it allows nothing", "statement", actions.unknown_action, actions.missing
+    ),
+    "wrong-resource": LintRule(
+        "an action applies to none of its resources, so it allows nothing",
+        "statement",
+        actions.wrong_resource,
+        actions.missing,
+    ),
+    "attached-twice": LintRule("a role has the same policy twice", "binding", permissions.attached_twice),
+    "unused-setting": LintRule("a default or a variable is not used", "stack", settings.unused_setting),
+}

@@ -1,0 +1,61 @@
+"""Lint rules about what the settings leave: room below the quotas, and defaults and variables without a use."""
+
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from config.lint.checked import CheckedStack, Warnings
+from config.models import Binding
+from irsa.rules.mistakes import Mistake
+from irsa.rules.quotas import check_usage
+
+
+def near_limit(key: str, _binding: Binding, checked: CheckedStack) -> Warnings:
+    """Yield the quotas of which more than 80% is used."""
+    for place, usage in checked.quota_usages.get(key, ()):
+        if check_usage(usage):
+            found = f"{usage} ({usage.share:.0%})"
+            yield (
+                place,
+                Mistake(found, "at most 80%, so that it can grow", "split the binding before it reaches the quota"),
+            )
+
+
+def unused_setting(checked: CheckedStack) -> Warnings:
+    """Yield the variables that nothing contains, and the defaults that no binding takes."""
+    if not checked.complete:
+        return
+    for name in checked.stack.variables:
+        if name not in checked.used_variables:
+            close = difflib.get_close_matches(name, checked.used_variables, n=1)
+            instead = f" instead of ${{{close[0]}}}" if close else ""
+            fix = f"remove it, or use ${{{name}}}{instead}"
+            found = f"no document and no ARN contains ${{{name}}}"
+            yield ("variables", name), Mistake(found, "a variable that is used", fix)
+    bindings = [binding for binding in checked.settings["bindings"].values() if isinstance(binding, dict)]
+    for name in checked.settings.get("defaults", {}):
+        if not any(map(TAKES_DEFAULT[name], bindings)):
+            found = f"every binding sets {name}, or does not need it"
+            yield ("defaults", name), Mistake(found, "a default that is used", "remove it")
+
+
+def _creates_role_without(setting: str) -> Callable[[Mapping[str, Any]], bool]:
+    return lambda binding: "arn" not in binding.get("role", {}) and setting not in binding.get("role", {})
+
+
+def _has_service_account_without(setting: str) -> Callable[[Mapping[str, Any]], bool]:
+    return lambda binding: "serviceAccount" in binding and setting not in binding["serviceAccount"]
+
+
+# Whether a binding, as it is in the file, uses a default.
+TAKES_DEFAULT: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+    "namespace": _has_service_account_without("namespace"),
+    "audience": lambda binding: "audience" not in binding,
+    "path": lambda binding: _creates_role_without("path")(binding) or "path" not in binding.get("policy", {"path": ""}),
+    "permissionsBoundary": _creates_role_without("permissionsBoundary"),
+    "tags": lambda binding: "arn" not in binding.get("role", {}),
+    "maxSessionDuration": _creates_role_without("maxSessionDuration"),
+    "stsRegionalEndpoints": _has_service_account_without("stsRegionalEndpoints"),
+    "tokenExpiration": _has_service_account_without("tokenExpiration"),
+    "retainNamespaces": lambda binding: bool(binding.get("serviceAccount", {}).get("createNamespace")),
+}

@@ -1,0 +1,145 @@
+"""Lint rules about who may assume a role."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from config.lint.checked import CheckedStack, Warnings, items
+from config.models import Binding
+from irsa.evaluation.patterns import matches, pattern_of
+from irsa.rules.mistakes import Mistake, Place, shortened
+from irsa.rules.strangers import stranger
+from irsa.rules.subjects import DEFAULT_NAMESPACE, is_pattern, subject_of
+
+DEFAULT_SERVICE_ACCOUNT = "default"
+SYSTEM_NAMESPACE = "kube-system"
+# Operators that ask for a value, on a key that must be there.
+_ASKS_WHO = re.compile(r"(ForAnyValue:)?((String|Binary)Equals(IgnoreCase)?|(String|Arn)Like|ArnEquals|IpAddress)")
+# What remains of a pattern that names nobody: `arn:aws:iam::*:role/*`, or every IP address.
+_EVERYBODY = re.compile(r"[*?:/]|arn|aws(-[a-z]+)*|iam|sts|assumed-role|role|user|root|[0.]+/0")
+
+
+def wide_trust(key: str, binding: Binding, checked: CheckedStack) -> Warnings:
+    """Yield what lets in the service accounts of whole namespaces, or anybody."""
+    place: Place = ("bindings", key, "trust")
+    fix = "name the service accounts, or silence the rule with a reason"
+    together: dict[str, set[str]] = {}
+    for where, subject, certain in _trusted(key, binding, checked):
+        whom = _whole(subject)
+        if whom:
+            found = f"{subject!r} {'trusts' if certain else 'may trust'} {whom}"
+            yield where, Mistake(found, "only the service accounts that need the role", fix)
+        else:
+            together.setdefault(subject.partition(":")[0], set()).add(subject)
+    for namespace, subjects in together.items():
+        if any(map(is_pattern, subjects)) and stranger(subjects, namespace) is None:
+            found = f"{shortened(', '.join(sorted(subjects)))} together trust all service accounts of {namespace}"
+            where = (*place, "subjects" if binding.trust.subjects else "statements")
+            yield where, Mistake(found, "only the service accounts that need the role", fix)
+    for index, statement in enumerate(binding.trust.statements):
+        principal = statement.get("Principal")
+        anybody = principal == "*" or (isinstance(principal, dict) and "*" in items(principal.get("AWS")))
+        if anybody and statement.get("Effect") == "Allow" and not _says_who(statement.get("Condition")):
+            fix = "name the principal, or add a Condition that does, such as on aws:PrincipalOrgID"
+            yield (*place, "statements", index), Mistake("anybody may assume the role", "named principals", fix)
+
+
+def _whole(subject: str) -> str:
+    """Return whose service accounts a pattern trusts, where they are those of a namespace, or of several."""
+    namespace, _, name = subject.partition(":")
+    if not is_pattern(subject):
+        return ""
+    if stranger([subject]) is None:
+        return "all service accounts of the cluster"
+    if is_pattern(namespace):
+        every = stranger([f"*:{name}"]) is None
+        return f"{'all service accounts' if every else 'service accounts'} of several namespaces"
+    whole = is_pattern(name) and stranger([subject], namespace) is None
+    return f"all service accounts of {namespace}" if whole else ""
+
+
+def _trusted(key: str, binding: Binding, checked: CheckedStack) -> Iterator[tuple[Place, str, bool]]:
+    """Yield whom the trust policy of a binding names besides its service account: the place, who, how certainly."""
+    place: Place = ("bindings", key, "trust")
+    yield from (((*place, "subjects", index), subject, True) for index, subject in enumerate(binding.trust.subjects))
+    yield from (((*place, "statements", index), *each) for index, each in _let_in_by_statements(key, checked))
+
+
+def _let_in_by_statements(key: str, checked: CheckedStack) -> Iterator[tuple[int, tuple[str, bool]]]:
+    """Yield whom the statements of a binding let in besides its subjects: the statement's index, who, how certainly."""
+    trust = checked.trusts.get(key)
+    if trust is None:
+        return
+    for each in trust.admission.admitted:
+        if each.statements[0] >= trust.first_statement:
+            yield from ((index - trust.first_statement, (each.subject, each.certain)) for index in each.statements)
+
+
+def _says_who(condition: Any) -> bool:
+    """Return whether one comparison of a condition is of a kind and with values that not everybody fulfils.
+
+    A negation, `IfExists`, `ForAllValues`, Null, Bool, numbers and dates leave anybody in, or nearly.
+    """
+    return any(
+        _ASKS_WHO.fullmatch(str(operator)) and all(_EVERYBODY.sub("", str(item)) for item in items(value))
+        for operator, keys in (condition or {}).items()
+        for value in keys.values()
+    )
+
+
+def refused_subject(key: str, _binding: Binding, checked: CheckedStack) -> Warnings:
+    """Yield the subjects that a statement of the trust policy denies."""
+    trust = checked.trusts.get(key)
+    if trust is not None:
+        for subject in trust.admission.refused:
+            found = f"{subject!r} can't assume the role: a statement denies it"
+            fix = "narrow the Deny statement, or leave out the subject"
+            yield ("bindings", key, "trust", "statements"), Mistake(found, "subjects that the trust policy admits", fix)
+
+
+def default_service_account(key: str, binding: Binding, checked: CheckedStack) -> Warnings:
+    """Yield the roles for the service account that Pods have which name none.
+
+    Source: https://kubernetes.io/docs/concepts/security/service-accounts/#default-service-accounts
+    """
+    service_account = binding.service_account
+    places: list[tuple[Place, str]] = []
+    if service_account and service_account.name == DEFAULT_SERVICE_ACCOUNT:
+        subject = subject_of(service_account.namespace or DEFAULT_NAMESPACE, service_account.name)
+        places.append((("bindings", key, "serviceAccount", "name"), subject))
+    if not binding.role.arn:
+        places += [(where, subject) for where, subject, _ in _trusted(key, binding, checked)]
+    for where, subject in places:
+        namespace, _, name = subject.partition(":")
+        if name == DEFAULT_SERVICE_ACCOUNT:
+            found = f"{subject!r}, which every Pod of {namespace} has that names no service account"
+            fix = "create a service account for the Pods that need the role, and name it in them"
+            yield where, Mistake(found, "a service account of its own", fix)
+
+
+def kube_system_wildcard(key: str, binding: Binding, checked: CheckedStack) -> Warnings:
+    """Yield the wildcards by which others get the role of a service account of kube-system, or more of kube-system.
+
+    Roles of the cluster's own components (network, volumes, load balancers, nodes) may change what all Pods run on:
+    https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/#initial-namespaces and
+    https://docs.aws.amazon.com/eks/latest/best-practices/identity-and-access-management.html
+    """
+    if binding.role.arn:
+        return
+    trusted = [*_trusted(key, binding, checked)]
+    service_account = binding.service_account
+    system = [subject for _, subject, _ in trusted if _names_kube_system(subject)]
+    if service_account and service_account.namespace == SYSTEM_NAMESPACE:
+        system.insert(0, subject_of(SYSTEM_NAMESPACE, service_account.name))
+    for where, subject, _ in trusted if system else ():
+        if is_pattern(subject):
+            others = "" if subject == system[0] else f", on the role of {system[0]!r}"
+            found = f"the wildcard {subject!r}{others}, in a role for {SYSTEM_NAMESPACE}"
+            fix = "name the service accounts, and give others a binding of their own"
+            yield where, Mistake(found, f"in a role for {SYSTEM_NAMESPACE}, subjects without wildcards", fix)
+
+
+def _names_kube_system(subject: str) -> bool:
+    """Return whether a subject is of kube-system; a pattern is too, unless its namespace is wildcards only."""
+    namespace = subject.partition(":")[0]
+    return bool(namespace.strip("*?")) and matches(SYSTEM_NAMESPACE, pattern_of(namespace, wildcards=True))

@@ -1,0 +1,16 @@
+"""What is generated from the code: `python -m docs.generate` writes the schemas and the reference pages."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from docs.generate import component_page, outputs, schema, sections, stack_file
+
+ROOT = Path(__file__).parents[2]
+
+
+def files() -> Iterator[tuple[Path, str]]:
+    """Yield each generated file and its text."""
+    for module in (schema, stack_file, component_page):
+        yield module.FILE, module.text()
+    yield from outputs.pages()
+    yield from sections.pages()
