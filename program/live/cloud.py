@@ -12,8 +12,8 @@ from irsa_cli.live.aws import Caller, eks_access_entries, eks_cluster
 from irsa_cli.live.iam import LiveAwsAccount
 from irsa_cli.state import stack_outputs
 from program.access import asked_aws_account, reached
-from program.lookups import Identity
-from program.questions import EksCluster
+from program.lookups.questions import EksCluster
+from program.lookups.values import Identity
 
 
 class LiveCloud:

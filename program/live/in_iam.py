@@ -15,7 +15,7 @@ from program.live import rules as live_rules
 from program.live.held import Held, HeldResource, account_and_name
 from program.live.planned import Planned, finding, plain
 from program.live.reads import AwsReads, Reads
-from program.lookups import Lookups
+from program.lookups.values import Lookups
 
 # The most to which AWS raises the quota of 100, of which GetAccountSummary says nothing.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html

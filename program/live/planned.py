@@ -11,7 +11,7 @@ from irsa.rules.mistakes import Mistake, Place, named
 from irsa.rules.unknown import Unknown, sampled
 from irsa.spec import ManagedPolicy, Spec
 from program.live.reads import AwsReads, ClusterReads, Reads
-from program.lookups import Identity, Lookups
+from program.lookups.values import Identity, Lookups
 from program.plan import Plan, PlannedComponent
 
 

@@ -78,5 +78,3 @@ def test_a_quota_that_aws_does_not_give() -> None:
         for mistake in examined({"trust": {"subjects": subjects}, **READS}, quotas={"trustPolicySize": 10**8}).mistakes
     ]
     assert (place, found) == (("quotas", "trustPolicySize"), "100000000")
-
-
