@@ -41,8 +41,10 @@ LAST_CHARACTER = "\xff"
 IAM_VARIABLE = re.compile(r"\$\{[^{}]*\}")
 
 
-def document_mistakes(document: Mapping[str, Any]) -> Iterator[Located]:
+def document_mistakes(document: Mapping[str, Any] | Unknown) -> Iterator[Located]:
     """Yield what IAM would refuse in a policy of a role, each with its place in the document."""
+    if isinstance(document, Unknown):
+        return
     yield from character_mistakes(document)
     yield from _unknown_elements((), document, DOCUMENT_ELEMENTS)
     if not isinstance(document.get("Id", ""), str) and not isinstance(document["Id"], Unknown):
