@@ -8,9 +8,10 @@ from typing import Any
 
 from config.lint import check_rule_name
 from config.located_mistake import LocatedMistake
+from config.models import account_id
 from config.pydantic_errors import keys_at
 from config.variables import BUILT_IN
-from irsa.rules.arns import issuer_host_path, parse_iam_arn
+from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import Mistake, Place, listed, nearest, path_of, shortened
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 
@@ -19,8 +20,12 @@ def mistakes_between_keys(values: Mapping[str, Any]) -> Iterator[LocatedMistake]
     """Yield the mistakes of a stack's `irsa:` values."""
     yield from _of_the_top(values)
     yield from _of_cluster(("cluster",), values.get("cluster"), values)
+    with_issuer: dict[str, str] = {}
     for key, cluster in _mapping(values.get("clusters")).items():
         yield from _of_cluster(("clusters", key), cluster, values)
+        issuer = _mapping(cluster).get("oidcIssuer")
+        if isinstance(issuer, str) and (other := with_issuer.setdefault(issuer_host_path(issuer), key)) != key:
+            yield issuer_twice(("clusters", key, "oidcIssuer"), issuer, ("clusters", other))
     for key, aws_account in _mapping(values.get("accounts")).items():
         ways = {"profile", "assumeRoleArn"} & _mapping(aws_account).keys()
         if isinstance(aws_account, dict) and len(ways) != 1:
@@ -35,6 +40,14 @@ def mistakes_between_keys(values: Mapping[str, Any]) -> Iterator[LocatedMistake]
             yield from _references(key, binding, values)
     yield from _repeated(bindings, values)
     yield from _of_lint(_mapping(values.get("lint")), bindings)
+
+
+def issuer_twice(place: Place, issuer: str, other: Place) -> LocatedMistake:
+    """Return the mistake for a cluster that is another one of the stack file; a slash at the end makes no other."""
+    found = f"the issuer {shortened(issuer)}, which is that of irsa:{path_of(other)}"
+    return _mistake(
+        place, found, "each cluster once: its service accounts are known by its issuer", "remove one of the two"
+    )
 
 
 def _of_the_top(values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
@@ -137,8 +150,9 @@ def _repeated(bindings: Mapping[str, Any], values: Mapping[str, Any]) -> Iterato
     """Yield service accounts, roles and policies in two bindings; IAM compares names without letter case."""
     default_namespace = _mapping(values.get("defaults")).get("namespace") or DEFAULT_NAMESPACE
     clusters = list(_mapping(values.get("clusters"))) or ["cluster"]
-    account_ids = {key: _account_id(key, each) for key, each in _mapping(values.get("accounts")).items()}
-    binding_of: dict[tuple[str, ...], str] = {}
+    accounts = _mapping(values.get("accounts")).items()
+    account_ids = {key: account_id(key, _mapping(each).get("assumeRoleArn")) for key, each in accounts}
+    binding_of: dict[tuple[str | None, ...], str] = {}
     for key, binding in bindings.items():
         for place, claimed, identities in _claims(key, _mapping(binding), default_namespace, clusters, account_ids):
             others = [first for identity in identities if (first := binding_of.setdefault(identity, key)) != key]
@@ -153,32 +167,25 @@ def _claims(
     default_namespace: Any,
     clusters: Sequence[str],
     account_ids: Mapping[str, str],
-) -> Iterator[tuple[Place, str, list[tuple[str, ...]]]]:
+) -> Iterator[tuple[Place, str, list[tuple[str | None, ...]]]]:
     """Yield what a binding uses alone: the place, a name for messages, and the identities to compare."""
     service_account = _mapping(binding.get("serviceAccount"))
     name, namespace = service_account.get("name"), service_account.get("namespace", default_namespace)
     if isinstance(name, str) and isinstance(namespace, str):
         chosen = [str(cluster) for cluster in _list(binding.get("clusters")) or clusters]
-        identities: list[tuple[str, ...]] = [("service account", cluster, namespace, name) for cluster in chosen]
+        identities: list[tuple[str | None, ...]] = [("service account", cluster, namespace, name) for cluster in chosen]
         claimed = f"service account {shortened(subject_of(namespace, name))}"
         yield ("bindings", key, "serviceAccount"), claimed, identities
     for kind in ("role", "policy"):
         name = _mapping(binding.get(kind)).get("name")
         if isinstance(name, str):
-            account = str(binding.get("account"))
-            identity = (kind, account_ids.get(account, account), name.lower())
+            account = binding.get("account")
+            of_account = None if account is None else account_ids.get(str(account), str(account))
+            identity = (kind, of_account, name.lower())
             yield ("bindings", key, kind, "name"), f"{kind} {shortened(name)}", [identity]
     former = binding.get("formerly")
     if isinstance(former, str):
         yield ("bindings", key, "formerly"), f"the previous key {shortened(former)}", [("formerly", former)]
-
-
-def _account_id(key: str, aws_account: Any) -> str:
-    """Return the ID of an AWS account, where its role has it, else its key: two keys may be of one AWS account."""
-    try:
-        return parse_iam_arn(str(_mapping(aws_account).get("assumeRoleArn")), "role").account_id
-    except Mistake:
-        return key
 
 
 def _misspelled(place: Place, value: Mapping[str, Any]) -> bool:

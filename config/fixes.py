@@ -11,7 +11,8 @@ import yaml
 from config.lint import RULES
 from config.located_mistake import LocatedMistake
 from config.pydantic_errors import annotation_at, keys_at
-from config.stack_file import StackFile, other_key, scalar
+from config.scalars import other_key, scalar
+from config.stack_file import StackFile
 from irsa.rules import grammar
 from irsa.rules.combinations import ADOPTABLE
 from irsa.rules.mistakes import Place, nearest, path_of, visible
@@ -236,8 +237,7 @@ def _other_key(mistake: LocatedMistake, node: Any, file: StackFile) -> str | Non
 
 
 def _other_value(place: Place, node: Any, file: StackFile) -> str | None:
-    annotation, name = annotation_at(place), _last_key(place)
-    kind = getattr(annotation, "__origin__", annotation)
+    kind, name = annotation_at(place), _last_key(place)
     if kind is bool:
         return BOOLEANS.get(node.value.lower())
     if kind is int:

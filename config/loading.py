@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -11,12 +11,12 @@ from config.argument_places import spelled
 from config.between_keys import mistakes_between_keys
 from config.defaults import with_defaults
 from config.located_mistake import LocatedMistake
-from config.models import Stack
+from config.models import Lint, Silence, Stack
 from config.policy_sources import PolicySources
 from config.pydantic_errors import is_model, mistakes_of, step
 from config.variables import partition_of
 from irsa.rules.leaves import leaves
-from irsa.rules.mistakes import Mistake, Place, path_of
+from irsa.rules.mistakes import Mistake, Place, likely, path_of
 from irsa.rules.unknown import SECRET, WRONG, Unknown, without_places
 
 EMPTY = Mistake("an empty value", "a value", "write a value, or remove the key")
@@ -33,7 +33,7 @@ class Settings:
             (irsa.rules.unknown), whatever the type of the field is.
         written: The values as in the file, with the file of each policy read into its document.
         mistakes: What is wrong with single values, and between keys.
-        not_checked: What could not be checked, for messages.
+        not_checked: The secrets, for messages.
     """
 
     stack: Stack
@@ -113,14 +113,16 @@ def _constructed(annotation: Any, value: Any) -> Any:
 
 def _model(model: type[BaseModel], values: Mapping[str, Any]) -> BaseModel:
     fields: dict[str, Any] = {}
+    known = {field.alias or name for name, field in model.model_fields.items()}
+    misspelled = [likely(key, known - values.keys()) for key in values.keys() - known]
     for name, field in model.model_fields.items():
         key = field.alias or name
         if key in values:
             fields[key] = _constructed(step(model, key), values[key])
-            if model is Stack and isinstance(fields[key], Unknown):
-                fields[key] = _unknown_setting(step(model, key))
-        elif field.is_required():
+        elif field.is_required() or key in misspelled:
             fields[key] = WRONG
+        if model in (Stack, Lint, Silence) and isinstance(fields.get(key), Unknown):
+            fields[key] = _unknown_setting(step(model, key))
     return model.model_construct(**fields)
 
 
@@ -128,7 +130,7 @@ def _unknown_setting(annotation: Any) -> Any:
     """Return a setting of the stack of which nothing is known: each of its keys is a marker."""
     if is_model(annotation):
         return annotation.model_construct(**dict.fromkeys(annotation.model_fields, WRONG))
-    return {} if get_args(annotation) else None
+    return (get_origin(annotation) or (lambda: WRONG))()
 
 
 def _at(value: Any, place: Place) -> Any:

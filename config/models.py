@@ -15,7 +15,13 @@ from irsa.rules.combinations import ADOPTABLE, check_adoptable
 from irsa.rules.mistakes import Located, Mistake, shortened
 from irsa.rules.names import AUDIENCE, check_name
 from irsa.rules.names import RULES as NAME_RULES
-from irsa.rules.quotas import ATTACHED_POLICIES, SESSION_DURATION, TOKEN_EXPIRATION, TRUST_POLICY_SIZE
+from irsa.rules.quotas import (
+    ATTACHED_POLICIES,
+    LARGEST_TRUST_POLICY_SIZE,
+    SESSION_DURATION,
+    TOKEN_EXPIRATION,
+    TRUST_POLICY_SIZE,
+)
 from irsa.rules.subjects import check_subject
 
 
@@ -222,6 +228,14 @@ class Cluster(Settings):
     """How to reach the cluster's Kubernetes API."""
 
 
+def account_id(key: str, role_arn: object) -> str:
+    """Return the ID of an AWS account, where its role has it, else its key: two keys may be of one AWS account."""
+    try:
+        return parse_iam_arn(str(role_arn), "role").account_id
+    except Mistake:
+        return key
+
+
 class AwsAccount(Settings):
     """Another AWS account, accessed with a `profile` or by assuming a role, `assumeRoleArn`."""
 
@@ -395,7 +409,9 @@ class Defaults(Settings):
 class Quotas(Settings):
     """Quotas that AWS raised for your AWS account."""
 
-    trust_policy_size: Annotated[int, Field(ge=TRUST_POLICY_SIZE, examples=[4096])] = TRUST_POLICY_SIZE
+    trust_policy_size: Annotated[int, Field(ge=TRUST_POLICY_SIZE, le=LARGEST_TRUST_POLICY_SIZE, examples=[4096])] = (
+        TRUST_POLICY_SIZE
+    )
     """Characters of a role's trust policy, without white space."""
     attached_policies: Annotated[int, Field(ge=1, examples=[20])] = ATTACHED_POLICIES
     """Managed policies per role."""
@@ -463,6 +479,11 @@ class Stack(Settings):
         known = self.clusters_by_key
         chosen = binding.clusters if isinstance(binding.clusters, list) else []
         return [key for key in chosen if key in known] if chosen else list(known)
+
+    def account_id(self, aws_account: str | None) -> str | None:
+        """Return the ID of an AWS account, where the file has it, else its key; None for the stack's."""
+        settings = self.aws_accounts.get(aws_account or "")
+        return aws_account and account_id(aws_account, settings and settings.assume_role_arn)
 
     def place_of_cluster(self, key: str) -> tuple[str, ...]:
         """Return where a cluster of `clusters_by_key` stands in the stack file."""

@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 
 from config.located_mistake import LocatedMistake
-from config.stack_file import LOADER, line_in, read_at_most, reason_not_to_use
+from config.nodes import LOADER, line_in, read_at_most
+from config.scalars import reason_not_to_use
 from irsa.rules.mistakes import Mistake, Place, shortened
 from irsa.rules.policies import parse_object
 from irsa.rules.unknown import WRONG

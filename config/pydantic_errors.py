@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from config.argument_places import place_of
 from config.located_mistake import LocatedMistake
 from config.models import Stack
-from config.stack_file import in_yaml_words
+from config.scalars import in_yaml_words
 from irsa.rules.combinations import ARGUMENTS_BY_OTHER_WORDS
 from irsa.rules.mistakes import LINE, Mistake, Place, nearest, path_of, visible
 
@@ -137,11 +137,11 @@ def keys_at(place: Place) -> list[str]:
 
 
 def annotation_at(place: Place) -> Any:
-    """Return the type of the value at a YAML path."""
+    """Return the type of the value at a YAML path: `Any` in documents, None at an unknown key."""
     annotation: Any = Stack
     for part in place:
         annotation = step(annotation, part)
-    return annotation
+    return getattr(annotation, "__origin__", annotation)
 
 
 def step(annotation: Any, part: str | int) -> Any:
@@ -150,7 +150,7 @@ def step(annotation: Any, part: str | int) -> Any:
         field = next((field for field in annotation.model_fields.values() if field.alias == part), None)
         return _without_none(field.annotation) if field else None
     arguments = get_args(annotation)
-    return arguments[-1] if arguments else None
+    return arguments[-1] if arguments else annotation if annotation is Any else None
 
 
 def is_model(annotation: Any) -> bool:

@@ -57,17 +57,17 @@ def filled(value: Any, variables: Values, found: list[Located], place: Place = (
         place: The place of the value.
     """
     if isinstance(value, str):
-        return _filled(value, variables, found, place)
+        return _filled(value, variables, found, place) if "${" in value else value
     if isinstance(value, list):
         return [filled(item, variables, found, (*place, index)) for index, item in enumerate(value)]
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return value
     written: dict[str, str] = {}
     result: dict[str, Any] = {}
     unknown: Unknown | None = None
     for key, item in value.items():
-        name = _filled(key, variables, found, (*place, key)) if isinstance(key, str) else key
         inner = filled(item, variables, found, (*place, key))
+        name = _filled(key, variables, found, (*place, key)) if "${" in key else key
         if isinstance(name, Unknown):
             unknown = name
         elif written.setdefault(name, key) != key:
@@ -79,17 +79,18 @@ def filled(value: Any, variables: Values, found: list[Located], place: Place = (
 
 
 def _filled(text: str, variables: Values, found: list[Located], place: Place) -> str | Unknown:
-    if "${" not in text:
-        return text
-    used = {name: variables.get(name) for name in references(text)}
-    unknown = next((value for value in used.values() if isinstance(value, Unknown)), None)
+    used: list[str | Unknown] = []
     try:
-        result = REFERENCE.sub(lambda match: _value_of(match, variables), text)
+        result = REFERENCE.sub(lambda match: _value_of(match, variables, used), text)
     except Mistake as mistake:
         found.append((place, mistake))
         return WRONG
-    samples = frozenset().union(*(sampled(value) for value in used.values() if isinstance(value, str)))
-    return unknown or (Sample(result, samples) if samples else result)
+    samples: set[str] = set()
+    for value in used:
+        if isinstance(value, Unknown):
+            return value
+        samples |= sampled(value)
+    return Sample(result, samples) if samples else result
 
 
 def _same_key(first: str, second: str, filled: str) -> Mistake:
@@ -103,7 +104,7 @@ def as_written(value: Any, place: Place, variables: Values) -> Place:
     written = list(place)
     for index, step in enumerate(place):
         if isinstance(value, Mapping):
-            keys = {_filled(key, variables, [], ()): key for key in value if isinstance(key, str)}
+            keys = {filled(key, variables, []): key for key in value}
             written[index] = keys.get(str(step), step)
             value = value.get(written[index])
         else:
@@ -115,12 +116,13 @@ def as_written(value: Any, place: Place, variables: Values) -> Place:
 def references(value: Any) -> Iterator[str]:
     """Yield the names of the variables in a value, without IAM's variables."""
     for _, text in leaves(value):
-        if isinstance(text, str) and "${" in text:
-            names = (match[1] for match in REFERENCE.finditer(text))
-            yield from (name for name in names if name is not None and not IAM_OWN.fullmatch(name))
+        for match in REFERENCE.finditer(text) if isinstance(text, str) and "${" in text else ():
+            name: str | None = match[1]
+            if name is not None and not IAM_OWN.fullmatch(name):
+                yield name
 
 
-def _value_of(match: re.Match[str], variables: Values) -> str:
+def _value_of(match: re.Match[str], variables: Values, used: list[str | Unknown]) -> str:
     name: str | None = match[1]
     if name is None:
         rest = match.string[match.end() :]
@@ -134,6 +136,7 @@ def _value_of(match: re.Match[str], variables: Values) -> str:
     if isinstance(value, Mistake):
         raise value
     if value:
+        used.append(value)
         return str(value)
     if name in variables:
         # arn:aws:s3:::${name}* would be every bucket.

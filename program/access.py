@@ -1,25 +1,33 @@
 """Whether the stack reaches its AWS accounts and clusters: asked before there is a provider.
 
-The AWS plugin checks the credentials too, but where AWS does not accept them, the engine ends the program and shows the
-words of the plugin alone. The Kubernetes plugin misses a context only when it creates something.
+The AWS plugin checks the credentials too, but for each cause in CERTAIN the engine ends the program, and shows the
+plugin's words alone, without the AWS account and what to do. One comes back to the program: an AWS account that the
+stack refuses, if something is looked up in it. The Kubernetes plugin misses a context only when it creates something.
 """
 
 import os
 import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pulumi
 import yaml
 
 from config.located_mistake import LocatedMistake
 from config.models import AwsAccount, Cluster, Stack
-from config.stack_file import ACCOUNT_LISTS, parsed
+from config.provider_settings import ACCOUNT_LISTS
+from config.scalars import parsed
 from irsa.rules.mistakes import Place
+from irsa_cli.causes import Cause
+from irsa_cli.exits import CouldNotLookError
 from program import lookup_mistakes as mistakes
-from program.lookup_mistakes import AskedAwsAccount, Cause, Failure, Question, aws_mistake, failure_of
+from program.lookup_mistakes import AskedAwsAccount, Question, aws_mistake
 from program.lookups import needs_of
+
+if TYPE_CHECKING:
+    from irsa_cli.live.aws import Caller
 
 # The variables that the AWS plugin reads where the setting is missing, by precedence.
 REGION_VARIABLES, PROFILE_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION"), ("AWS_PROFILE",)
@@ -98,13 +106,17 @@ def asked_aws_account(
 
 
 def _credential_mistakes(stack: Stack) -> Iterator[tuple[str | None, LocatedMistake]]:
-    for aws_account in sorted(used_aws_accounts(stack), key=lambda key: key or ""):
-        asked = asked_aws_account(stack.aws_accounts, aws_account, aws_settings())
-        # The stack's own account may be reached in a way that boto3 does not follow.
-        failure = _failure(asked) if aws_account or not _unfollowed() else None
-        if failure and failure.cause in CERTAIN:
-            question = Question(asked.place, "the identity", "sts:GetCallerIdentity", asked)
-            yield aws_account, aws_mistake(failure, question)
+    settings = aws_settings()
+    # The stack's own account may be reached in a way that boto3 does not follow.
+    keys = [key for key in sorted(used_aws_accounts(stack), key=str) if key or not _unfollowed()]
+    asked = [asked_aws_account(stack.aws_accounts, key, settings) for key in keys]
+    with ThreadPoolExecutor() as pool:
+        # The first one loads boto3 and its models for the others: together, each would load them.
+        refusals = [*map(_refusal, asked[:1]), *pool.map(_refusal, asked[1:])]
+    for key, account, refusal in zip(keys, asked, refusals, strict=True):
+        if refusal and refusal.cause in CERTAIN:
+            question = Question(account.place, "the identity", "sts:GetCallerIdentity", account)
+            yield key, aws_mistake(refusal, question)
 
 
 def used_aws_accounts(stack: Stack) -> set[str | None]:
@@ -132,44 +144,38 @@ def _unfollowed() -> set[str]:
     return keys - FOLLOWED
 
 
-def _failure(asked: AskedAwsAccount) -> Failure | None:
-    """Return why AWS refuses the credentials, or the stack refuses their AWS account; None where neither does."""
-    if not asked.region and not _region_of_profile(asked.profile):
-        return Failure(Cause.REGION_MISSING, "", {})
-    found = _identified(asked)
-    authorities = ssl.get_default_verify_paths().cafile
-    if isinstance(found, Failure) and found.cause is Cause.NOT_TRUSTED and authorities and OWN_BUNDLE not in os.environ:
-        # The AWS plugin trusts the certificates of the system; boto3 has its own.
-        os.environ[OWN_BUNDLE] = str(authorities)
-        found = _identified(asked)
-        del os.environ[OWN_BUNDLE]
-    if isinstance(found, Failure):
-        return found
-    return Failure(Cause.WRONG_AWS_ACCOUNT, "", {"number": found}) if asked.refuses(found) else None
-
-
-def _region_of_profile(profile: str | None) -> str | None:
-    """Return the region that the AWS configuration files have for a profile; None where there is no such profile."""
-    from irsa_cli.exits import CouldNotLookError  # noqa: PLC0415 (with boto3, it takes half a second to import)
-    from irsa_cli.live.aws import session_of  # noqa: PLC0415
-
+def _refusal(asked: AskedAwsAccount) -> CouldNotLookError | None:
     try:
-        region: str | None = session_of({"profile": profile}).region_name
-    except CouldNotLookError:
-        return None
-    return region
-
-
-def _identified(asked: AskedAwsAccount) -> str | Failure:
-    """Return the ID of the AWS account that the credentials are of, or why there is none."""
-    from irsa_cli.exits import CouldNotLookError  # noqa: PLC0415 (with boto3, it takes half a second to import)
-    from irsa_cli.live.aws import number_of, session_of  # noqa: PLC0415
-
-    roles = [{"roleArn": asked.role_arn}] if asked.role_arn else []
-    try:
-        return number_of(session_of({"profile": asked.profile, "region": asked.region, "assumeRoles": roles}))
+        reached(asked, asked.inputs)
     except CouldNotLookError as error:
-        return failure_of(str(error))
+        return error
+    return None
+
+
+def reached(asked: AskedAwsAccount, inputs: Mapping[str, Any]) -> "tuple[Any, Caller]":
+    """Return a boto3 session like that of an AWS provider of these inputs, and whose credentials it has.
+
+    Raises:
+        CouldNotLookError: AWS refuses the credentials, or the stack refuses their AWS account.
+    """
+    # With boto3, it takes a tenth of a second to import.
+    from irsa_cli.live.aws import caller, session_of  # noqa: PLC0415
+
+    authorities = ssl.get_default_verify_paths().cafile
+    try:
+        session = session_of(inputs)
+        found = caller(session)
+    except CouldNotLookError as error:
+        if error.cause is not Cause.NOT_TRUSTED or not authorities or OWN_BUNDLE in os.environ:
+            raise
+        # The AWS plugin trusts the certificates of the system; boto3 has its own.
+        session = session_of({"customCaBundle": authorities, **inputs})
+        found = caller(session)
+    if not session.region_name:
+        raise CouldNotLookError("no region", Cause.REGION_MISSING)
+    if asked.refuses(found.account_id):
+        raise CouldNotLookError("not allowed", Cause.WRONG_AWS_ACCOUNT, found.account_id)
+    return session, found
 
 
 def first_variable(names: Iterable[str]) -> str | None:
@@ -212,21 +218,25 @@ def kubeconfig_mistake(
         context: The context. Default: the kubeconfig's current one.
         variables: The environment variables.
     """
-    own = place[-1:] == ("kubernetes",)
     named = [Path(file) for file in variables.get("KUBECONFIG", "").split(os.pathsep) if file]
     listed = [*files] or named or [Path("~/.kube/config").expanduser()]
     contents = [_content(file) for file in listed if file.is_file()]
     if not contents:
         in_cluster = not files and not context and IN_CLUSTER_VARIABLE in variables
-        where = (*place, "kubeconfig") if files and own else place
+        where = kubernetes_setting(place, "kubeconfig") if files else place
         return None if in_cluster else mistakes.kubeconfig_missing(where, [str(file) for file in listed])
     if None in contents:
         return None
     selected = context or next(filter(None, (content.get("current-context") for content in contents if content)), None)
     contexts = [entry.get("name") for content in contents if content for entry in content.get("contexts") or []]
-    if selected is None or selected in contexts:
+    if selected in contexts or (selected is None and IN_CLUSTER_VARIABLE in variables):
         return None
-    return mistakes.context_missing((*place, "context") if context and own else place, selected, contexts)
+    return mistakes.context_missing(kubernetes_setting(place, "context") if context else place, selected, contexts)
+
+
+def kubernetes_setting(place: Place, name: str) -> Place:
+    """Return the place of a setting of the cluster's own `kubernetes`, or of the provider's settings `kubernetes:`."""
+    return (*place, name) if place[-1:] == ("kubernetes",) else (f"kubernetes:{name}",)
 
 
 def _content(file: Path) -> dict[str, Any] | None:

@@ -114,7 +114,7 @@ def _as_object(mistake: LocatedMistake) -> dict[str, Any]:
         "rule": mistake.rule,
         "file": mistake.file,
         "line": mistake.line,
-        "path": f"irsa:{path_of(mistake.place)}" if mistake.place else None,
+        "path": mistake.path or None,
         "within": path_of(mistake.within) or None,
         "found": mistake.mistake.found,
         "allowed": mistake.mistake.allowed,
@@ -183,7 +183,7 @@ def _result(report: FileReport, mistake: LocatedMistake, level: str) -> dict[str
         # What is not in the file has no line, and GitHub shows nothing without one.
         "region": {"startLine": mistake.line or 1},
     }
-    logical = [{"fullyQualifiedName": f"irsa:{path_of(mistake.place)}"}]
+    logical = [{"fullyQualifiedName": mistake.path or "irsa:"}]
     return {
         "ruleId": mistake.rule,
         "level": level,

@@ -9,9 +9,8 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from config.models import ServiceAccount
-from irsa.component import ServiceAccountRole, earlier_urns
+from irsa.component import ServiceAccountRole
 from irsa.later import Later
-from irsa.outputs import COMPONENT_TYPE
 from program.lookups import Lookups
 from program.plan import Plan, PlannedComponent, PlannedNamespace
 
@@ -37,7 +36,7 @@ async def create(plan: Plan, lookups: Lookups) -> None:
         if planned.takes_role:
             spec = replace(parsed, role_arn=Later(roles[planned.binding].role_arn, lambda arn, _secret: str(arn)))
         options = _options(planned, lookups, roles, namespaces)
-        roles.setdefault(planned.binding, ServiceAccountRole(planned.name.name, {}, options, spec=spec))
+        roles.setdefault(planned.binding, ServiceAccountRole(planned.name, {}, options, spec=spec))
         # The engine works on this one while the next is made, and what is done with leaves the memory.
         await asyncio.sleep(0)
     pulumi.export("bindings", {key: _output(plan.service_accounts[key], role) for key, role in roles.items()})
@@ -49,16 +48,12 @@ async def create(plan: Plan, lookups: Lookups) -> None:
 def _namespace(planned: PlannedNamespace, retain: bool, lookups: Lookups) -> pulumi.Resource:
     """Create a namespace unless it exists."""
     # A patch creates a missing namespace, uses an existing one, and leaves it when the stack is destroyed.
-    kind: Any = kubernetes.core.v1.NamespacePatch if retain else kubernetes.core.v1.Namespace
-    options = pulumi.ResourceOptions(
-        provider=lookups.clusters[planned.cluster].provider,
-        aliases=earlier_urns(planned.logical_name, kind.pulumi_type),
-    )
+    options = pulumi.ResourceOptions(provider=lookups.clusters[planned.cluster].provider)
     if retain:
         patch = kubernetes.meta.v1.ObjectMetaPatchArgs(name=planned.name)
-        return kubernetes.core.v1.NamespacePatch(planned.logical_name.name, metadata=patch, opts=options)
+        return kubernetes.core.v1.NamespacePatch(planned.logical_name, metadata=patch, opts=options)
     metadata = kubernetes.meta.v1.ObjectMetaArgs(name=planned.name)
-    return kubernetes.core.v1.Namespace(planned.logical_name.name, metadata=metadata, opts=options)
+    return kubernetes.core.v1.Namespace(planned.logical_name, metadata=metadata, opts=options)
 
 
 def _options(
@@ -77,7 +72,6 @@ def _options(
         providers=[provider for provider in providers if provider],
         protect=planned.protect or None,
         depends_on=depends_on,
-        aliases=earlier_urns(planned.name, COMPONENT_TYPE),
     )
 
 

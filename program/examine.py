@@ -70,8 +70,8 @@ def examine(
         else:
             (mistakes if warning.rule in stack.lint.errors else remaining).append(warning)
     not_checked = [*settings.not_checked, *_secret_variables(settings), *missing]
-    secret = any(leaf is SECRET for _, leaf in leaves(values))
-    return Examination(None if mistakes or secret else stack, settings, mistakes, remaining, silenced, not_checked)
+    good = None if mistakes or settings.not_checked else stack
+    return Examination(good, settings, mistakes, remaining, silenced, not_checked)
 
 
 def _checked(settings: Settings, planned: Plan, complete: bool) -> CheckedStack:
@@ -79,7 +79,7 @@ def _checked(settings: Settings, planned: Plan, complete: bool) -> CheckedStack:
         key: CheckedBinding(key, each.binding, settings.written["bindings"][key], each.args, each.spec)
         for key, each in planned.bindings.items()
     }
-    used = set(_used_variables(settings.written)) if complete else set()
+    used = set(_used_variables(settings.written)) if complete and settings.stack.variables else set()
     return CheckedStack(settings.stack, settings.written, bindings, complete, used)
 
 

@@ -1,15 +1,15 @@
 """The logical names of a stack's resources: each comes from the thing itself, so that no key of a stack file moves it.
 
-What has an automatic name in IAM keeps its binding's key, with which that name starts. The names that earlier versions
-gave are aliases. docs/reference/changes.md has what each change of a stack file does.
+What has an automatic name in IAM keeps its binding's key, with which that name starts. docs/reference/changes.md has
+what each change of a stack file does.
 """
 
-from collections.abc import Sequence
+import re
 from dataclasses import replace
 
 from config.models import Stack
-from irsa.outputs import LogicalName, child_name
-from irsa.rules.arns import issuer_host_path, parse_iam_arn
+from irsa.outputs import child_name
+from irsa.rules.arns import issuer_host_path
 from irsa.spec import AnnotatedServiceAccount, CreatedRole, ManagedPolicy, Spec
 
 
@@ -23,30 +23,19 @@ def in_aws_account(name: str, account_id: str | None) -> str:
     return name if account_id is None else f"{account_id}/{name}"
 
 
-def aws_account_id(stack: Stack, aws_account: str | None) -> str | None:
-    """Return the ID of an AWS account, where the stack file has it, else its key; None for the stack's."""
-    role_arn = stack.aws_accounts[aws_account].assume_role_arn if aws_account else None
-    return parse_iam_arn(role_arn, "role").account_id if role_arn else aws_account
-
-
-def aws_provider(stack: Stack, aws_account: str) -> LogicalName:
+def aws_provider(stack: Stack, aws_account: str) -> str:
     """Return the name of an AWS account's provider: its ID, where one key alone has that."""
-    account_id = aws_account_id(stack, aws_account)
-    is_alone = [aws_account_id(stack, key) for key in stack.aws_accounts].count(account_id) == 1
-    if account_id in (None, aws_account) or not is_alone:
-        return LogicalName(aws_account)
-    return LogicalName(str(account_id), (aws_account,))
+    account_id = stack.account_id(aws_account)
+    is_alone = [stack.account_id(key) for key in stack.aws_accounts].count(account_id) == 1
+    return account_id if account_id and is_alone else aws_account
 
 
-def oidc_provider(stack: Stack, cluster: str, aws_account: str | None, issuer: str) -> LogicalName:
+def oidc_provider(stack: Stack, aws_account: str | None, issuer: str) -> str:
     """Return the name of an IAM OIDC provider that the stack creates for a cluster in an AWS account."""
-    name = in_aws_account(issuer_host_path(issuer), aws_account_id(stack, aws_account))
-    return LogicalName(name, ("-".join(part for part in (cluster, aws_account) if part),))
+    return in_aws_account(issuer_host_path(issuer), stack.account_id(aws_account))
 
 
-def identified(
-    spec: Spec, automatic: str, issuer: str | None, account_id: str | None, earlier: Sequence[str]
-) -> tuple[LogicalName, Spec]:
+def identified(spec: Spec, automatic: str, issuer: str | None, account_id: str | None) -> tuple[str, Spec]:
     """Return the logical name of a component, and what it creates, each resource under a name of its own.
 
     Args:
@@ -54,48 +43,36 @@ def identified(
         automatic: The component's name there, with which automatic names start.
         issuer: Issuer of the service account's cluster; None without a service account.
         account_id: ID of the AWS account of the role; None for the stack's.
-        earlier: Names of the component in the states of earlier versions.
     """
 
-    def moved(former: LogicalName, name: str) -> LogicalName:
-        part = former.name.removeprefix(automatic)
-        return LogicalName(name, tuple(dict.fromkeys(old + part for old in earlier if old + part != name)))
-
-    def permission(former: LogicalName, policy: str) -> LogicalName:
-        return moved(former, child_name(automatic, policy) if role == automatic else f"{role}/{policy}")
+    def permission(policy: str) -> str:
+        return child_name(automatic, policy) if role == automatic else f"{role}/{policy}"
 
     def policy_of(policy: ManagedPolicy) -> ManagedPolicy:
-        name, attachment = policy.logical_name.name, policy.attachment_name
+        name, attachment = policy.logical_name, policy.attachment_name
         if isinstance(policy.name, str):
             name, key = _policy(policy.name, account_id), f"{policy.path or '/'}{policy.name}".lstrip("/")
         else:
             key = f"automatic:{name}"
-        unchanged = name == policy.logical_name.name and role == automatic
+        unchanged = name == policy.logical_name and role == automatic
         # What is attached by its ARN as well has that name already.
-        unchanged = unchanged or any(each.logical_name.name == child_name(automatic, key) for each in spec.attachments)
-        attachment = moved(attachment, attachment.name) if unchanged else permission(attachment, key)
-        return replace(policy, logical_name=moved(policy.logical_name, name), attachment_name=attachment)
+        unchanged = unchanged or any(each.logical_name == child_name(automatic, key) for each in spec.attachments)
+        return replace(policy, logical_name=name, attachment_name=attachment if unchanged else permission(key))
 
     role = _role(spec.role, account_id) or automatic
     key_at = len(child_name(automatic, ""))
-    service_account = _service_account(spec.service_account, issuer)
-    component = role if spec.role else service_account or automatic
-    return moved(LogicalName(automatic), component), replace(
+    service_account = _service_account(spec.service_account, issuer) or automatic
+    # In a namespace called `role`, of an issuer without a path, it looks like the name of a role.
+    alone = f"{service_account}/" if re.fullmatch("role/[^/]+", service_account) else service_account
+    return role if spec.role else alone, replace(
         spec,
-        role=spec.role and replace(spec.role, logical_name=moved(spec.role.logical_name, role)),
+        role=spec.role and replace(spec.role, logical_name=role),
         policies=tuple(policy_of(policy) for policy in spec.policies),
         attachments=tuple(
-            replace(each, logical_name=permission(each.logical_name, each.logical_name.name[key_at:]))
-            for each in spec.attachments
+            replace(each, logical_name=permission(each.logical_name[key_at:])) for each in spec.attachments
         ),
-        inline_policies=tuple(
-            replace(each, logical_name=permission(each.logical_name, each.name)) for each in spec.inline_policies
-        ),
-        service_account=spec.service_account
-        and replace(
-            spec.service_account,
-            logical_name=moved(spec.service_account.logical_name, service_account or automatic),
-        ),
+        inline_policies=tuple(replace(each, logical_name=permission(each.name)) for each in spec.inline_policies),
+        service_account=spec.service_account and replace(spec.service_account, logical_name=service_account),
     )
 
 

@@ -1,174 +1,22 @@
-"""What a failed look-up says: its cause, by the words of AWS, Kubernetes, their SDKs and Pulumi's plugins; what to do.
-
-Pure: it takes what was asked, and the error's text. The Go SDK's texts come from the AWS plugin, botocore's from boto3.
-"""
+"""What a failed look-up says: what was asked, of which AWS account and region, why it failed, and what to do; pure."""
 
 import re
-from collections.abc import Callable, Collection, Mapping
-from enum import Enum, auto
-from typing import NamedTuple
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
 
 from config.located_mistake import LocatedMistake
 from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path, parse_iam_arn
-from irsa.rules.mistakes import Mistake, Place, listed, named, nearest, path_of
+from irsa.rules.mistakes import Mistake, Place, listed, named, nearest
+from irsa_cli.causes import Cause
+from irsa_cli.exits import CouldNotLookError
 from program.live import rules as live_rules
 
 LONGEST_ANSWER = 300
 # https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html
 ACTIVE, CHANGING = "ACTIVE", ("CREATING", "PENDING", "UPDATING")
-
-
-class Cause(Enum):
-    """Why a question to AWS or Kubernetes has no answer."""
-
-    STOPPED = auto()
-    """The engine stopped the program, and has said why."""
-    NOT_FOUND = auto()
-    PROFILE_MISSING = auto()
-    REGION_MISSING = auto()
-    EXPIRED = auto()
-    NO_CREDENTIALS = auto()
-    CLOCK = auto()
-    INVALID_CREDENTIALS = auto()
-    WRONG_AWS_ACCOUNT = auto()
-    CONTEXT_MISSING = auto()
-    KUBECONFIG_MISSING = auto()
-    NOT_TRUSTED = auto()
-    NO_CONNECTION = auto()
-    THROTTLED = auto()
-    ROLE_NOT_ASSUMABLE = auto()
-    DENIED = auto()
-    UNKNOWN = auto()
-
-
-def _pattern(*words: str) -> re.Pattern[str]:
-    return re.compile("|".join(words), re.IGNORECASE)
-
-
-# The first one that matches counts: a text may end with its own cause, as `Cannot assume IAM Role ... dial tcp`.
-CAUSES: tuple[tuple[Cause, re.Pattern[str]], ...] = (
-    (Cause.STOPPED, _pattern("resource monitor shut down", "the engine has stopped the program")),
-    # Without the API's words; a name before it may be anything.
-    (Cause.NOT_FOUND, _pattern(r"couldn't find resource\W*$", r"\b(ResourceNotFoundException|NoSuchEntity)\b")),
-    (
-        Cause.PROFILE_MISSING,
-        _pattern(
-            r"failed to get shared config profile, (?P<go>\S+)",
-            r'AWS profile "(?P<plugin>[^"]*)" was not found',
-            r"config profile \((?P<botocore>[^)]*)\) could not be found",
-        ),
-    ),
-    (Cause.REGION_MISSING, _pattern("missing region", "must specify a region")),
-    (
-        Cause.EXPIRED,
-        _pattern(
-            r"\bExpiredToken(Exception)?\b",
-            "token included in the request is expired",
-            "credentials have expired",
-            "SSO session (associated with this profile )?(has|is) (expired|invalid)",
-            "cached SSO (credentials|token)",
-            "retrieving token from sso",
-            r"login session .*has expired",
-            "your session has expired",
-        ),
-    ),
-    (
-        Cause.NO_CREDENTIALS,
-        _pattern(
-            "no valid credential sources",
-            "no EC2 IMDS role found",
-            "unable to locate credentials",
-            "failed to retrieve credentials",
-            "partial credentials found",
-        ),
-    ),
-    (Cause.CLOCK, _pattern(r"signature (expired|not yet current)", r"\b(RequestTimeTooSkewed|RequestExpired)\b")),
-    (
-        Cause.INVALID_CREDENTIALS,
-        _pattern(
-            r"\b(InvalidClientTokenId|UnrecognizedClientException|InvalidAccessKeyId|SignatureDoesNotMatch)\b",
-            r"\b(InvalidSignatureException|IncompleteSignature|MissingAuthenticationToken|AuthFailure)\b",
-            "token included in the request is invalid",
-            "AWS credentials are invalid",
-            "invalid credentials configured",
-        ),
-    ),
-    (Cause.WRONG_AWS_ACCOUNT, _pattern(r"AWS account ID not allowed: (?P<number>\d{12})")),
-    (
-        Cause.CONTEXT_MISSING,
-        _pattern(
-            r'context "(?P<clientcmd>[^"]*)" does not exist',
-            r"context was not found for specified context: (?P<older>\S+)",
-            r"Context '(?P<lightkube>[^']*)' not found",
-        ),
-    ),
-    (
-        Cause.KUBECONFIG_MISSING,
-        _pattern(
-            "no configuration has been provided",
-            "error loading config file",
-            "Configuration file .* not found",
-            "unable to load Kubernetes client configuration",
-        ),
-    ),
-    (
-        Cause.NOT_TRUSTED,
-        _pattern(r"\bx509:", "certificate verify failed", "SSL validation failed", "unknown authority"),
-    ),
-    (
-        Cause.NO_CONNECTION,
-        _pattern(
-            "dial tcp",
-            "no such host",
-            "connection refused",
-            "network is unreachable",
-            "no route to host",
-            "request send failed",
-            "proxyconnect",
-            "could not connect to the endpoint",
-            "failed to connect to proxy",
-            "connection was closed",
-            r"\btime(d )?out\b",
-            "deadline exceeded",
-        ),
-    ),
-    (
-        Cause.THROTTLED,
-        _pattern(r"Throttl(ing|ed)", "rate exceeded", "TooManyRequests", "RequestLimitExceeded", r"\bSlowDown\b"),
-    ),
-    (
-        Cause.ROLE_NOT_ASSUMABLE,
-        _pattern(
-            r"IAM Role \((?P<role>[^)]*)\) cannot be assumed",
-            "cannot assume IAM role",
-            r"\bSTS: AssumeRole\b",
-            r"not authorized to perform: sts:AssumeRole\b",
-            "calling the AssumeRole operation",
-        ),
-    ),
-    (
-        Cause.DENIED,
-        _pattern(
-            r"(?P<who>\S+) is not authorized to perform: (?P<action>[\w-]+:\w+)",
-            r"\b(AccessDenied|AccessDeniedException|UnauthorizedOperation)\b",
-            "not authorized",
-            r"\bis forbidden:",
-            r"\bUnauthorized\b",
-            "client to provide credentials",
-        ),
-    ),
-)
-
-
-class Failure(NamedTuple):
-    """A failed look-up, understood."""
-
-    cause: Cause
-    said: str
-    """What the plugin, the SDK or the engine said, on one line, without the chain of functions before it."""
-    details: Mapping[str, str]
-    """What the text names: a profile, a role, an action, an AWS account."""
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+DENIED = re.compile(r"(?P<who>\S+) is not authorized to perform: (?P<action>[\w-]+:\w+)")
 
 
 class AskedAwsAccount(NamedTuple):
@@ -187,9 +35,21 @@ class AskedAwsAccount(NamedTuple):
     forbidden: Collection[str] = ()
     """`aws:forbiddenAccountIds`."""
 
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """The inputs of its provider, as `program.plugins` creates it."""
+        roles = [{"roleArn": self.role_arn}] if self.role_arn else []
+        return {"profile": self.profile, "region": self.region, "assumeRoles": roles}
+
     def refuses(self, number: str) -> bool:
         """Return whether the AWS provider refuses credentials of the AWS account with this ID."""
         return number in self.forbidden or bool(self.allowed and number not in self.allowed)
+
+    def not_refused(self, number: str) -> str:
+        """Return which AWS accounts the provider takes that refuses this one."""
+        if not self.allowed or number in self.forbidden:
+            return "an AWS account that aws:forbiddenAccountIds does not list"
+        return f"AWS account {listed(sorted(self.allowed))} (aws:allowedAccountIds)"
 
     def __str__(self) -> str:
         """Return how a message names it, with the region."""
@@ -211,153 +71,121 @@ class Question(NamedTuple):
     aws_account: AskedAwsAccount
 
 
-def failure_of(text: str) -> Failure:
-    """Return the cause that an error's text names, and what else it says."""
-    said = " ".join(text.split()).split(" returned an error: ", 1)[-1]
-    for cause, pattern in CAUSES:
-        match = pattern.search(said)
-        if match:
-            return Failure(cause, said, {name: value for name, value in match.groupdict().items() if value})
-    return Failure(Cause.UNKNOWN, said, {})
+class Advice(NamedTuple):
+    """What a message says of a cause; `{}` stand for what was asked and what was answered."""
+
+    found: str
+    allowed: str
+    fix: str
+    rule: str = live_rules.CREDENTIALS
 
 
-def aws_mistake(failure: Failure, asked: Question) -> LocatedMistake:
-    """Return the mistake for a question that AWS did not answer.
-
-    A mistake of the credentials, the account or the connection is the same for every question to the same AWS account,
-    so that it is reported once.
-    """
-    tell = AWS_MISTAKES.get(failure.cause, _unknown)
-    return tell(failure, asked)
-
-
-def _no_credentials(_: Failure, asked: Question) -> LocatedMistake:
-    found = f"no AWS credentials for {asked.aws_account}"
-    allowed = "a profile, environment variables or a role that pulumi finds"
-    return _of_account(
-        asked, found, allowed, f"sign in, or set aws:profile or AWS_PROFILE; then check: {_check(asked)}"
-    )
-
-
-def _expired(_: Failure, asked: Question) -> LocatedMistake:
-    found = f"the AWS credentials for {asked.aws_account} have expired"
-    fix = f"sign in again, or renew the temporary keys; then check: {_check(asked)}"
-    return _of_account(asked, found, "credentials that are valid now", fix)
-
-
-def _clock(failure: Failure, asked: Question) -> LocatedMistake:
-    found = f"AWS refuses the time of this machine: {_quoted(failure)}"
-    return _of_account(
-        asked, found, "a clock within 5 minutes of AWS's", "set the clock of this machine, and run again"
-    )
-
-
-def _invalid_credentials(failure: Failure, asked: Question) -> LocatedMistake:
-    found = f"AWS does not accept the credentials for {asked.aws_account}: {_quoted(failure)}"
-    fix = f"correct the access keys, the profile or the region; then check: {_check(asked)}"
-    return _of_account(asked, found, "valid credentials", fix)
-
-
-def _profile_missing(failure: Failure, asked: Question) -> LocatedMistake:
-    profile = "".join(failure.details.values())
-    found, allowed = f"the AWS profile {named(profile)} does not exist", "a profile of the AWS configuration files"
-    return _of_account(asked, found, allowed, f"correct its name; these exist: {commands.list_profiles()}")
-
-
-def _region_missing(_: Failure, asked: Question) -> LocatedMistake:
-    found, allowed = "no AWS region is set", "a region in aws:region or AWS_REGION"
-    return _of_account(asked, found, allowed, f"set it: {commands.set_region()}", "mistake")
-
-
-def _wrong_aws_account(failure: Failure, asked: Question) -> LocatedMistake:
-    number, allowed = failure.details["number"], asked.aws_account.allowed
-    found = f"the AWS credentials are of AWS account {number}, which the stack refuses"
-    words = f"AWS account {listed(sorted(allowed))} (aws:allowedAccountIds)"
-    if not allowed or number in asked.aws_account.forbidden:
-        words = "an AWS account that aws:forbiddenAccountIds does not list"
-    fix = f"use credentials of that account, or correct the list; these are in use: {_check(asked)}"
-    return _of_account(asked, found, words, fix, live_rules.WRONG_ACCOUNT)
-
-
-def _not_trusted(failure: Failure, asked: Question) -> LocatedMistake:
-    found = f"the certificate of AWS's endpoint is not trusted: {_quoted(failure)}"
-    fix = "where a proxy replaces certificates, set aws:customCaBundle and AWS_CA_BUNDLE to the file of its CA"
-    return _of_account(asked, found, "a certificate that this machine trusts", fix, "mistake")
-
-
-def _no_connection(failure: Failure, asked: Question) -> LocatedMistake:
-    found = f"no connection to AWS for {asked.aws_account}: {_quoted(failure)}"
-    fix = "check the network, HTTPS_PROXY, AWS_ENDPOINT_URL and the name of the region, and run again"
-    return _of_account(asked, found, "an answer of AWS", fix, "mistake")
-
-
-def _throttled(failure: Failure, asked: Question) -> LocatedMistake:
-    found = f"AWS throttles the requests to {asked.aws_account}: {_quoted(failure)}"
-    fix = "run again in a minute; what else uses the AWS account's API now slows it down"
-    return _of_account(asked, found, "fewer requests at one time", fix, "mistake")
+# A mistake of the credentials, the account or the connection is the same for every question to the same AWS account,
+# so that it is reported once: it names no subject.
+OF_ACCOUNT: Mapping[Cause, Advice] = {
+    Cause.PROFILE_MISSING: Advice(
+        "the AWS profile {about} does not exist",
+        "a profile of the AWS configuration files",
+        f"correct its name; these exist: {commands.list_profiles()}",
+    ),
+    Cause.REGION_MISSING: Advice(
+        "no AWS region is set", "a region in aws:region or AWS_REGION", f"set it: {commands.set_region()}", "mistake"
+    ),
+    Cause.EXPIRED: Advice(
+        "the AWS credentials for {account} have expired",
+        "credentials that are valid now",
+        "sign in again, or renew the temporary keys; then check: {check}",
+    ),
+    Cause.NO_CREDENTIALS: Advice(
+        "no AWS credentials for {account}",
+        "a profile, environment variables or a role that pulumi finds",
+        "sign in, or set aws:profile or AWS_PROFILE; then check: {check}",
+    ),
+    Cause.CLOCK: Advice(
+        "AWS refuses the time of this machine: {said}",
+        "a clock within 5 minutes of AWS's",
+        "set the clock of this machine, and run again",
+    ),
+    Cause.INVALID_CREDENTIALS: Advice(
+        "AWS does not accept the credentials for {account}: {said}",
+        "valid credentials",
+        "correct the access keys, the profile or the region; then check: {check}",
+    ),
+    Cause.WRONG_AWS_ACCOUNT: Advice(
+        "the AWS credentials are of AWS account {about}, which the stack refuses",
+        "{not_refused}",
+        "use credentials of that account, or correct the list; these are in use: {check}",
+        live_rules.WRONG_ACCOUNT,
+    ),
+    Cause.NOT_TRUSTED: Advice(
+        "the certificate of AWS's endpoint is not trusted: {said}",
+        "a certificate that this machine trusts",
+        "where a proxy replaces certificates, set aws:customCaBundle and AWS_CA_BUNDLE to the file of its CA",
+        "mistake",
+    ),
+    Cause.NO_CONNECTION: Advice(
+        "no connection to AWS for {account}: {said}",
+        "an answer of AWS",
+        "check the network, HTTPS_PROXY, AWS_ENDPOINT_URL and the name of the region, and run again",
+        "mistake",
+    ),
+    Cause.THROTTLED: Advice(
+        "AWS throttles the requests to {account}: {said}",
+        "fewer requests at one time",
+        "run again in a minute; what else uses the AWS account's API now slows it down",
+        "mistake",
+    ),
+}
+OF_SUBJECT: Mapping[Cause, Advice] = {
+    Cause.DENIED: Advice(
+        "AWS denies {action} for {subject} ({account}){to_whom}",
+        "credentials that may call {action}",
+        "allow it to these credentials: docs/permissions/iam-deployer.json lists what a stack needs",
+        "mistake",
+    ),
+    Cause.UNKNOWN: Advice(
+        "cannot read {subject} ({account}): {said}",
+        "an answer to {action}",
+        "check the credentials: {check}",
+        "mistake",
+    ),
+}
 
 
-def _role_not_assumable(failure: Failure, asked: Question) -> LocatedMistake:
-    role = failure.details.get("role") or asked.aws_account.role_arn
-    place = (*asked.aws_account.place, "assumeRoleArn") if asked.aws_account.place and role else asked.aws_account.place
-    found = f"the role {named(role) if role else 'of the AWS provider'} cannot be assumed: {_quoted(failure)}"
+def aws_mistake(error: CouldNotLookError, asked: Question) -> LocatedMistake:
+    """Return the mistake for a question that AWS did not answer."""
+    account = asked.aws_account
+    if error.cause is Cause.ROLE_NOT_ASSUMABLE:
+        return _role_not_assumable(error, account)
+    denied = DENIED.search(str(error))
+    advice = OF_ACCOUNT.get(error.cause) or OF_SUBJECT.get(error.cause, OF_SUBJECT[Cause.UNKNOWN])
+    words = {
+        "about": named(error.about),
+        "account": account,
+        "action": denied["action"] if denied else asked.action,
+        "check": commands.who_am_i(account.profile),
+        "not_refused": account.not_refused(error.about),
+        "said": _quoted(error),
+        "subject": asked.subject,
+        "to_whom": f" to {named(denied['who'])}" if denied else f": {_quoted(error)}",
+    }
+    found, allowed, fix = (text.format_map(words) for text in advice[:3])
+    place = account.place if error.cause in OF_ACCOUNT else asked.place
+    return LocatedMistake(place, Mistake(found, allowed, fix), rule=advice.rule)
+
+
+def _role_not_assumable(error: CouldNotLookError, account: AskedAwsAccount) -> LocatedMistake:
+    role = error.about or account.role_arn
+    place = (*account.place, "assumeRoleArn") if account.place and role else account.place
+    found = f"the role {named(role) if role else 'of the AWS provider'} cannot be assumed: {_quoted(error)}"
     allowed = "a role whose trust policy admits the stack's credentials, which may call sts:AssumeRole"
     fix = f"correct the two: {commands.assume_role(role)}" if role else "correct aws:assumeRoles"
     return LocatedMistake(place, Mistake(found, allowed, fix), rule=live_rules.ACCOUNT_UNREACHABLE)
 
 
-def _denied(failure: Failure, asked: Question) -> LocatedMistake:
-    action = failure.details.get("action") or asked.action
-    who = failure.details.get("who")
-    found = f"AWS denies {action} for {asked.subject} ({asked.aws_account})"
-    found += f" to {named(who)}" if who else f": {_quoted(failure)}"
-    fix = "allow it to these credentials: docs/permissions/iam-deployer.json lists what a stack needs"
-    return LocatedMistake(asked.place, Mistake(found, f"credentials that may call {action}", fix))
-
-
-def _not_found(_: Failure, asked: Question) -> LocatedMistake:
-    found, allowed = f"there is no {asked.subject} in {asked.aws_account}", "one that exists there"
-    return LocatedMistake(
-        asked.place, Mistake(found, allowed, f"correct it; these credentials are in use: {_check(asked)}")
-    )
-
-
-def _unknown(failure: Failure, asked: Question) -> LocatedMistake:
-    found = f"cannot read {asked.subject} ({asked.aws_account}): {_quoted(failure)}"
-    allowed = f"an answer to {asked.action}"
-    return LocatedMistake(asked.place, Mistake(found, allowed, f"check the credentials: {_check(asked)}"))
-
-
-AWS_MISTAKES: Mapping[Cause, Callable[[Failure, Question], LocatedMistake]] = {
-    Cause.NOT_FOUND: _not_found,
-    Cause.PROFILE_MISSING: _profile_missing,
-    Cause.REGION_MISSING: _region_missing,
-    Cause.EXPIRED: _expired,
-    Cause.NO_CREDENTIALS: _no_credentials,
-    Cause.CLOCK: _clock,
-    Cause.INVALID_CREDENTIALS: _invalid_credentials,
-    Cause.WRONG_AWS_ACCOUNT: _wrong_aws_account,
-    Cause.NOT_TRUSTED: _not_trusted,
-    Cause.NO_CONNECTION: _no_connection,
-    Cause.THROTTLED: _throttled,
-    Cause.ROLE_NOT_ASSUMABLE: _role_not_assumable,
-    Cause.DENIED: _denied,
-}
-
-
-def _of_account(
-    asked: Question, found: str, allowed: str, fix: str, rule: str = live_rules.CREDENTIALS
-) -> LocatedMistake:
-    return LocatedMistake(asked.aws_account.place, Mistake(found, allowed, fix), rule=rule)
-
-
-def _check(asked: Question) -> str:
-    return commands.who_am_i(asked.aws_account.profile)
-
-
-def _quoted(failure: Failure) -> str:
+def _quoted(error: CouldNotLookError) -> str:
     """Return what was said, in quotes: it may repeat names that somebody else wrote."""
-    said = failure.said
+    said = str(error)
     return named(said if len(said) <= LONGEST_ANSWER else f"{said[:LONGEST_ANSWER]}...")
 
 
@@ -376,13 +204,6 @@ def cluster_without_issuer(place: Place, name: str) -> LocatedMistake:
     """Return the mistake for an EKS cluster that has no OIDC issuer, as one that is being created."""
     found = f"the EKS cluster {name!r} has no OIDC issuer"
     return LocatedMistake(place, Mistake(found, "a cluster that has one", "set its `oidcIssuer`"))
-
-
-def issuer_twice(place: Place, issuer: str, other: Place) -> LocatedMistake:
-    """Return the mistake for a cluster that is another one of the stack file."""
-    found = f"the issuer {issuer}, which is that of irsa:{path_of(other)}"
-    allowed = "each cluster once: its service accounts are known by its issuer"
-    return LocatedMistake(place, Mistake(found, allowed, "remove one of the two"))
 
 
 def cluster_not_active(place: Place, name: str, status: str, region: str | None) -> LocatedMistake:
@@ -425,9 +246,9 @@ def audience_missing(place: Place, arn: str, missing: Collection[str], client_id
     return LocatedMistake(place, mistake, rule=live_rules.AUDIENCE_MISSING)
 
 
-def stack_unreadable(place: Place, stack: str, failure: Failure) -> LocatedMistake:
+def stack_unreadable(place: Place, stack: str, error: CouldNotLookError) -> LocatedMistake:
     """Return the mistake for another stack whose outputs cannot be read."""
-    found = f"cannot read the outputs of {stack}: {_quoted(failure)}"
+    found = f"cannot read the outputs of {stack}: {_quoted(error)}"
     return LocatedMistake(place, Mistake(found, "a stack of this backend", f"`{commands.list_stacks()}` lists them"))
 
 
@@ -453,35 +274,29 @@ def kubeconfig_missing(place: Place, files: Collection[str]) -> LocatedMistake:
     return LocatedMistake(place, Mistake(found, "an existing kubeconfig", fix), rule=live_rules.CONTEXT_MISSING)
 
 
-def context_missing(place: Place, context: str, contexts: Collection[str]) -> LocatedMistake:
-    """Return the mistake for a context that no kubeconfig has."""
-    found = f"the kubeconfig has no context {named(context)}; it has: {listed(sorted(contexts)) or 'none'}"
-    setting = "it" if place[-1:] == ("context",) else "kubernetes:context"
-    fix = nearest(context, contexts, f"correct {setting}; these exist: {commands.list_contexts()}")
+def context_missing(place: Place, context: str | None, contexts: Collection[str]) -> LocatedMistake:
+    """Return the mistake for a context that no kubeconfig has; None for a current one that none names."""
+    which = "current context" if context is None else f"context {named(context)}"
+    found = f"the kubeconfig has no {which}; it has: {listed(sorted(contexts)) or 'none'}"
+    known = place[-1:] in (("context",), ("kubernetes:context",))
+    fix = f"{'correct it' if known else 'set kubernetes:context'}; these exist: {commands.list_contexts()}"
+    fix = nearest(context, contexts, fix) if context else fix
     return LocatedMistake(place, Mistake(found, "a context of the kubeconfig", fix), rule=live_rules.CONTEXT_MISSING)
 
 
-def kubernetes_mistake(failure: Failure, place: Place, cluster: str) -> LocatedMistake:
+def kubernetes_mistake(error: CouldNotLookError, place: Place, cluster: str, rule: str) -> LocatedMistake:
     """Return the mistake for a cluster, named as in a message, whose Kubernetes API does not answer."""
-    found = f"no answer from the Kubernetes API of {cluster}: {_quoted(failure)}"
-    allowed, fix = KUBERNETES_FIXES.get(failure.cause, KUBERNETES_FIXES[Cause.UNKNOWN])
-    rule = (
-        live_rules.CONTEXT_MISSING
-        if failure.cause in (Cause.CONTEXT_MISSING, Cause.KUBECONFIG_MISSING)
-        else live_rules.CLUSTER_UNREACHABLE
-    )
+    found = f"no answer from the Kubernetes API of {cluster}: {_quoted(error)}"
+    allowed, fix = KUBERNETES_ADVICE.get(error.cause, KUBERNETES_ADVICE[Cause.UNKNOWN])
     return LocatedMistake(place, Mistake(found, allowed, fix), rule=rule)
 
 
-KUBERNETES_FIXES: Mapping[Cause, tuple[str, str]] = {
-    Cause.CONTEXT_MISSING: ("a context of the kubeconfig", f"correct it; these exist: {commands.list_contexts()}"),
-    Cause.KUBECONFIG_MISSING: ("an existing kubeconfig", f"write it: {commands.update_kubeconfig()}"),
+KUBERNETES_ADVICE: Mapping[Cause, tuple[str, str]] = {
     Cause.NOT_TRUSTED: (
         "the certificate authority of the cluster in the kubeconfig",
         f"write the kubeconfig again: {commands.update_kubeconfig()}",
     ),
-    Cause.EXPIRED: ("valid credentials", f"sign in to AWS again; then check: {commands.who_am_i()}"),
-    Cause.NO_CREDENTIALS: ("valid credentials", f"sign in to AWS; then check: {commands.who_am_i()}"),
+    Cause.NO_CREDENTIALS: ("valid credentials", f"sign in to AWS again; then check: {commands.who_am_i()}"),
     Cause.DENIED: (
         "credentials that the cluster knows (EKS access entries) and allows (RBAC)",
         f"check them: {commands.can_i()}",

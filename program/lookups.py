@@ -1,6 +1,6 @@
 """What must be looked up for a stack's bindings, and what was found."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -69,12 +69,14 @@ class Lookups:
         aws_accounts: AWS accounts by their key; None is the key of the stack's account.
         clusters: Clusters by their key in `Stack.clusters_by_key`.
         oidc_providers: ARNs of the IAM OIDC providers by cluster and AWS account; outputs where the stack creates them.
+        account_ids: IDs that the stack's own AWS account may have; empty for any.
     """
 
     region: str | None
     aws_accounts: Mapping[str | None, ResolvedAwsAccount]
     clusters: Mapping[str, ResolvedCluster]
     oidc_providers: Mapping[tuple[str, str | None], "str | pulumi.Output[str]"]
+    account_ids: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,7 @@ def unanswered(stack: Stack, region: str | None, allowed: Any = None) -> Lookups
             for key, cluster in clusters.items()
             for aws_account, identity in identities.items()
         },
+        account_ids=account_ids,
     )
 
 

@@ -4,34 +4,22 @@
 looked up or created here. What is not known is a marker or a sample (irsa.rules.unknown), and no mistake only for that.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from config.argument_places import KEYS_OF_A_CREATED_ROLE, arguments_of, place_of, spelled
+from config.argument_places import spelled
 from config.located_mistake import LocatedMistake
 from config.models import Binding, ServiceAccount, Stack
-from config.variable_keys import with_variables_replaced
-from config.variables import Values, as_written, filled
-from irsa.outputs import CLUSTER, KEY, LogicalName, component_name
-from irsa.rules.arns import parse_iam_arn
-from irsa.rules.grammar import wrong_partition
-from irsa.rules.mistakes import Located, Mistake, Place, listed, path_of
+from config.variables import filled
+from irsa.outputs import CLUSTER, KEY, component_name
+from irsa.rules.mistakes import Mistake, path_of
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
-from irsa.rules.unknown import OUTPUT, WRONG, Unknown, has_unknown, sampled, without_places
+from irsa.rules.unknown import OUTPUT, WRONG, Unknown, has_unknown, without_places
 from irsa.spec import Spec, read
-from program.identity import aws_account_id, identified, in_cluster
-from program.lookups import NOBODY, UNKNOWN_PROVIDER, Lookups
-
-# The keys of a binding for which the component has no argument, or one of another shape.
-OF_THE_STACK_FILE: Collection[Place] = {
-    ("service_account", "create_namespace"),
-    ("policy", "file"),
-    ("service_account",),
-    ("policy",),
-    ("oidc_provider_arns",),
-    *KEYS_OF_A_CREATED_ROLE,
-}
+from program.arguments import arguments, place_in_binding, unkeyed, variables_of
+from program.identity import identified, in_cluster
+from program.lookups import Lookups
 
 
 class PlannedNamespace(NamedTuple):
@@ -39,7 +27,7 @@ class PlannedNamespace(NamedTuple):
 
     cluster: str
     name: str
-    logical_name: LogicalName
+    logical_name: str
 
 
 class PlannedComponent(NamedTuple):
@@ -49,8 +37,6 @@ class PlannedComponent(NamedTuple):
     """The binding's key."""
     automatic_name: str
     """With it start the automatic names of its role and its policies."""
-    earlier_names: tuple[str, ...]
-    """Logical names that it had in earlier versions."""
     args: Mapping[str, Any]
     """The arguments of ServiceAccountRole."""
     takes_role: bool
@@ -62,7 +48,7 @@ class PlannedComponent(NamedTuple):
     namespace: PlannedNamespace | None
     """The namespace that is created for it."""
     protect: bool
-    name: LogicalName = LogicalName("")
+    name: str = ""
     """Its logical name, which comes from what it creates (program.identity)."""
 
 
@@ -102,24 +88,46 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
     # The service accounts in several clusters have the same settings, and so the same mistakes.
     mistakes: dict[tuple[Any, ...], LocatedMistake] = {}
     for key, binding in stack.bindings.items():
-        variables = _variables(binding, stack, lookups)
-        args, found = _arguments(binding, stack, lookups, variables)
+        variables = variables_of(binding, stack, lookups)
+        args, found = arguments(binding, stack, lookups, variables)
         planned: list[tuple[PlannedComponent, Spec]] = []
         for index, component in enumerate(_components(key, binding, args, stack, lookups)):
             spec, wrong = read(component.automatic_name, component.args, spelled)
-            found += [(_written(argument, binding, variables), each) for argument, each in wrong]
+            found += [(place_in_binding(argument, binding, variables), each) for argument, each in wrong]
             if not index:
                 marked = without_places(args, [argument for argument, _ in wrong if argument[1:]])
                 if "policy_arns" in marked:
-                    marked["policy_arns"] = _unkeyed(marked["policy_arns"], filled(binding.policy_arns, variables, []))
+                    marked["policy_arns"] = unkeyed(marked["policy_arns"], filled(binding.policy_arns, variables, []))
                 bindings[key] = PlannedBinding(binding, marked, spec)
             planned.append((component, spec))
         if not found and not isinstance(binding.aws_account, Unknown):
             components += [_identified(*each, stack, lookups) for each in planned]
         for place, mistake in found:
             mistakes[key, place, mistake.found] = LocatedMistake(("bindings", key, *place), mistake)
+    for key, mistake in _taken(bindings, stack):
+        mistakes[key, mistake.found] = LocatedMistake(("bindings", key, "policy", "name"), mistake)
     service_accounts = {key: binding.service_account for key, binding in stack.bindings.items()}
     return Plan(components, bindings, list(mistakes.values()), service_accounts, stack.defaults.retain_namespaces)
+
+
+def _taken(bindings: Mapping[str, PlannedBinding], stack: Stack) -> Iterator[tuple[str, Mistake]]:
+    """Yield the policies that are divided over several, of which one has another binding's name; IAM ignores case.
+
+    That two bindings name the same policy is a mistake between keys already.
+    """
+    policies = [
+        (key, index, policy) for key, each in bindings.items() for index, policy in enumerate(each.spec.policies)
+    ]
+    owners: dict[tuple[str | None, str], str] = {}
+    for key, index, policy in sorted(policies, key=lambda each: each[1]):
+        if isinstance(policy.name, str):
+            account_id = stack.account_id(bindings[key].binding.aws_account)
+            other = owners.setdefault((account_id, policy.name.lower()), key)
+            if other != key and index:
+                used = f"{policy.name!r} is already used by irsa:{path_of(('bindings', other))}"
+                parts = len(bindings[key].spec.policies)
+                found = f"a document divided over {parts} policies, and {used}"
+                yield key, Mistake(found, "one binding each", "rename one of them")
 
 
 def _identified(
@@ -131,31 +139,10 @@ def _identified(
         spec,
         component.automatic_name,
         lookups.clusters[cluster].issuer if cluster else None,
-        aws_account_id(stack, component.aws_account),
-        component.earlier_names,
+        stack.account_id(component.aws_account),
     )
-    if spec.role and stack.bindings[component.binding].formerly and "role_name_prefix" not in component.args:
-        # The prefix of a long key is a hash of it: an earlier version took it from the new key.
-        spec = replace(spec, role=replace(spec.role, ignored_changes=("namePrefix",)))
     recorded = {KEY: component.binding, CLUSTER: None if stack.cluster else cluster}
     return component._replace(name=name), replace(spec, recorded=recorded)
-
-
-def _written(argument: Place, binding: Binding, variables: Values) -> Place:
-    """Return the place of an argument in the binding, as it is written there."""
-    if argument[:1] == ("policy_arns",) and argument[1:]:
-        # The first of several with the same name.
-        keys = _policy_keys(filled(binding.policy_arns, variables, []))
-        return ("policyArns", keys.index(str(argument[1])))
-    place = place_of(argument)
-    if place[:2] == ("policy", "document") and binding.policy:
-        return (*place[:2], *as_written(binding.policy.document, place[2:], variables))
-    if place[:1] == ("inlinePolicies",) and place[2:]:
-        document = binding.inline_policies[str(place[1])].document
-        return (*place[:2], "document", *as_written(document, place[2:], variables))
-    if place[:2] in (("trust", "conditions"), ("trust", "statements")):
-        return (*place[:2], *as_written(getattr(binding.trust, str(place[1])), place[2:], variables))
-    return place
 
 
 def _components(
@@ -192,15 +179,10 @@ def _component(
     service_account, namespace = binding.service_account, None
     if cluster is not None and isinstance(service_account, ServiceAccount) and service_account.create_namespace is True:
         name = service_account.namespace or DEFAULT_NAMESPACE
-        logical_name = LogicalName(
-            in_cluster(name, lookups.clusters[cluster].issuer), (component_name(name, one_of_several),)
-        )
-        namespace = PlannedNamespace(cluster, name, logical_name)
-    keys = [key, *([binding.formerly] if isinstance(binding.formerly, str) else ())]
+        namespace = PlannedNamespace(cluster, name, in_cluster(name, lookups.clusters[cluster].issuer))
     return PlannedComponent(
         key,
-        component_name(keys[-1], one_of_several),
-        tuple(component_name(each, one_of_several) for each in keys),
+        component_name(binding.formerly if isinstance(binding.formerly, str) else key, one_of_several),
         args,
         False,
         binding.aws_account,
@@ -208,118 +190,3 @@ def _component(
         namespace,
         binding.protect,
     )
-
-
-def _variables(binding: Binding, stack: Stack, lookups: Lookups) -> Values:
-    """Return what the variables of a binding stand for. What is not looked up is not used."""
-    identity = lookups.aws_accounts.get(binding.aws_account, NOBODY).identity
-    return {
-        **({"account": identity.account_id} if identity else {}),
-        **({"region": lookups.region} if lookups.region else {}),
-        **({"partition": identity.partition} if identity else {}),
-        "cluster": _cluster_name(stack.clusters_of(binding), stack, lookups),
-        **stack.variables,
-    }
-
-
-def _cluster_name(clusters: Sequence[str], stack: Stack, lookups: Lookups) -> "str | Unknown | Mistake":
-    """Return the name of a binding's only cluster, or why there is none."""
-    if len(clusters) > 1:
-        found = f"${{cluster}}, with several clusters: {listed(clusters)}"
-        return Mistake(found, "the name of one cluster", "write the name itself, or a binding for each cluster")
-    name = lookups.clusters[clusters[0]].name if clusters else None
-    if name or not clusters or has_unknown(stack.clusters_by_key[clusters[0]].name):
-        return name or WRONG
-    place = path_of(stack.place_of_cluster(clusters[0]))
-    found, fix = f"${{cluster}}, and irsa:{place} has no name", f"add name to irsa:{place}, or write the name itself"
-    return Mistake(found, "the name of the EKS cluster", fix)
-
-
-def _arguments(
-    binding: Binding, stack: Stack, lookups: Lookups, variables: Values
-) -> tuple[dict[str, Any], list[Located]]:
-    """Return the component's arguments for a binding, with its variables replaced, and what is wrong with these."""
-    declared = binding.model_dump(by_alias=True, exclude_defaults=True, warnings=False)
-    found: list[Located] = []
-    keys = with_variables_replaced(declared, lambda place, value: filled(value, variables, found, place))
-    args: dict[str, Any] = {}
-    for argument, value in arguments_of(keys).items():
-        if argument not in OF_THE_STACK_FILE:
-            *outer, name = map(str, argument)
-            inner = args.setdefault(outer[0], {}) if outer else args
-            inner[name] = value
-    for name in ("service_account", "policy"):
-        if isinstance(getattr(binding, name), Unknown):
-            args[name] = WRONG
-    if isinstance(binding.trust, Unknown):
-        args |= {"subjects": WRONG, "trust_conditions": WRONG, "trust_statements": WRONG}
-    if isinstance(binding.role, Unknown):
-        args["role_name"] = WRONG
-    if "role_arn" in args:
-        found += _partition_of_role(args["role_arn"], lookups)
-        return args, found
-    if isinstance(args.get("policy_arns"), list):
-        args["policy_arns"] = _keyed(args["policy_arns"], found)
-    if isinstance(args.get("inline_policies"), dict):
-        args["inline_policies"] = {
-            name: source.get("document", WRONG) if isinstance(source, dict) else source
-            for name, source in args["inline_policies"].items()
-        }
-    providers = [
-        lookups.oidc_providers.get((cluster, binding.aws_account), UNKNOWN_PROVIDER)
-        for cluster in stack.clusters_of(binding)
-    ]
-    args |= {
-        "oidc_provider_arns": providers or [UNKNOWN_PROVIDER],
-        "trust_policy_size_quota": stack.quotas.trust_policy_size,
-        "attached_policies_quota": stack.quotas.attached_policies,
-    }
-    return args, found
-
-
-def _partition_of_role(role_arn: Any, lookups: Lookups) -> Iterator[Located]:
-    """Yield the mistake of an existing role in another partition than the stack."""
-    own = lookups.aws_accounts.get(None, NOBODY).identity
-    try:
-        role = parse_iam_arn(role_arn, "role") if isinstance(role_arn, str) else None
-    except Mistake:
-        return  # reported with the argument
-    if role and own and not {"partition"} & (sampled(own.partition) | sampled(role_arn)):
-        mistake = wrong_partition(role_arn, role.partition, own.partition)
-        if mistake:
-            yield ("role", "arn"), mistake
-
-
-def _keyed(policy_arns: Sequence[Any], found: list[Located]) -> dict[str, Any]:
-    keyed: dict[str, Any] = {}
-    for index, (key, arn) in enumerate(zip(_policy_keys(policy_arns), policy_arns, strict=True)):
-        other = keyed.setdefault(key, arn)
-        if other != arn:
-            found_here = f"{arn}, which has the same name as {other}"
-            mistake = Mistake(found_here, "policies of one AWS account", "remove one of them")
-            found.append((("policyArns", index), mistake))
-    return keyed
-
-
-def _unkeyed(keyed: Any, policy_arns: Sequence[Any]) -> Any:
-    """Return the ARNs as a list again; what is wrong in the mapping is a marker."""
-    if not isinstance(keyed, dict):
-        return keyed
-    by_key = zip(_policy_keys(policy_arns), policy_arns, strict=True)
-    return [arn if keyed.get(key) == arn else WRONG for key, arn in by_key]
-
-
-def _policy_keys(policy_arns: Sequence[Any]) -> list[str]:
-    return [policy_key(arn) if isinstance(arn, str) else f"unknown-{index}" for index, arn in enumerate(policy_arns)]
-
-
-def policy_key(arn: str) -> str:
-    """Return the part of an attachment's logical name for a policy.
-
-    It is the policy's path and name, with `aws:` before those of AWS managed policies.
-    """
-    try:
-        parsed = parse_iam_arn(arn, "policy")
-    except Mistake:
-        return arn
-    return f"aws:{parsed.resource}" if parsed.account_id == "aws" else parsed.resource

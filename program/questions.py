@@ -5,25 +5,25 @@ Who asks is a `Cloud`: Pulumi's plugins during `pulumi up`, or the AWS SDK for `
 
 import json
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
+from config.between_keys import issuer_twice
 from config.located_mistake import LocatedMistake
 from config.models import AwsAccount, Cluster, Stack
 from irsa.rules import commands
 from irsa.rules.arns import check_issuer, issuer_host_path, oidc_provider_arn, parse_iam_arn
 from irsa.rules.eks_access import eks_kubeconfig
 from irsa.rules.mistakes import Mistake
+from irsa_cli.causes import Cause
+from irsa_cli.exits import CouldNotLookError
 from program import lookup_mistakes as mistakes
 from program.access import asked_aws_account
-from program.lookup_mistakes import AskedAwsAccount, Cause, Question, aws_mistake, failure_of
+from program.lookup_mistakes import AskedAwsAccount, Question, aws_mistake
 from program.lookups import Identity, Needs
 
 KEY = ParamSpec("KEY")
 ANSWER = TypeVar("ANSWER")
-
-
-class NoAnswerError(Exception):
-    """A question that AWS or Pulumi did not answer, with what they said."""
 
 
 class LookupFailure(Exception):
@@ -46,7 +46,7 @@ class EksCluster(NamedTuple):
 
 
 class Cloud(Protocol):
-    """Who asks AWS and Pulumi; each method raises NoAnswerError with what was said, or LookupFailure."""
+    """Who asks AWS and Pulumi; each method raises CouldNotLookError, or LookupFailure."""
 
     def region(self) -> str:
         """Return the region of the stack."""
@@ -96,32 +96,42 @@ class Questions:
         """Take the settings, what they need, who asks, and the stack's `aws:` settings by their names without it."""
         self.answers: dict[Any, Any] = {}
         self._stack, self._clusters, self._audiences = stack, stack.clusters_by_key, needs.audiences
-        self._in_kubernetes = [cluster for cluster in self._clusters if cluster in needs.kubernetes]
+        used = {*needs.kubernetes, *(cluster for cluster, _ in needs.audiences)}
+        self._used = [cluster for cluster in self._clusters if cluster in used]
         self._cloud, self._aws_settings = cloud, aws_settings
 
     @once
     def region(self) -> str:
         """Region of the stack."""
-        try:
-            return self._cloud.region()
-        except NoAnswerError as error:
-            # It calls no API: what fails is the configuration of the provider, which asks whose credentials it has.
-            question = Question((), "the region of the stack", "sts:GetCallerIdentity", self._asked(None))
-            raise LookupFailure(aws_mistake(failure_of(str(error)), question)) from None
+        # It calls no API: what fails is the configuration of the provider, which asks whose credentials it has.
+        question = Question((), "the region of the stack", "sts:GetCallerIdentity", self._asked(None))
+        return _answer(self._cloud.region, question)
 
     @once
     def identity(self, aws_account: str | None) -> Identity:
         """The ID of an AWS account, and its partition."""
-        try:
-            return self._cloud.identity(aws_account)
-        except NoAnswerError as error:
-            asked = self._asked(aws_account)
-            question = Question(asked.place, "the identity", "sts:GetCallerIdentity", asked)
-            raise LookupFailure(aws_mistake(failure_of(str(error)), question)) from None
+        asked = self._asked(aws_account)
+        question = Question(asked.place, "the identity", "sts:GetCallerIdentity", asked)
+        return _answer(partial(self._cloud.identity, aws_account), question)
 
     @once
     def issuer(self, cluster: str) -> str:
-        """The OIDC issuer of a cluster's service account tokens."""
+        """The OIDC issuer of a cluster's service account tokens; no other cluster that is used may have it."""
+        issuer = self._issuer(cluster)
+        for other in self._used[: self._used.index(cluster)]:
+            if self._is_of(other, issuer):
+                place, other_place = map(self._stack.place_of_cluster, (cluster, other))
+                raise LookupFailure(issuer_twice(place, issuer, other_place))
+        return issuer
+
+    def _is_of(self, cluster: str, issuer: str) -> bool:
+        try:
+            return issuer_host_path(self._issuer(cluster)) == issuer_host_path(issuer)
+        except LookupFailure:
+            return False  # reported where that cluster is asked for
+
+    @once
+    def _issuer(self, cluster: str) -> str:
         settings = self._clusters[cluster]
         if settings.oidc_issuer:
             return settings.oidc_issuer
@@ -131,16 +141,6 @@ class Questions:
         if not found.issuer:
             raise LookupFailure(self._not_ready(cluster, found.status))
         return found.issuer
-
-    @once
-    def own_issuer(self, cluster: str) -> str:
-        """The issuer of a cluster whose Kubernetes API is used; no other cluster of the stack file may have it."""
-        issuer = self.issuer(cluster)
-        for other in self._in_kubernetes[: self._in_kubernetes.index(cluster)]:
-            if self.issuer(other) == issuer:
-                place, other_place = (self._stack.place_of_cluster(key) for key in (cluster, other))
-                raise LookupFailure(mistakes.issuer_twice(place, issuer, other_place))
-        return issuer
 
     @once
     def created_provider(self, cluster: str, aws_account: str | None) -> str:
@@ -163,16 +163,14 @@ class Questions:
         provider = parse_iam_arn(arn, "oidc-provider")
         if provider.resource != issuer_host_path(issuer):
             raise LookupFailure(mistakes.provider_of_other_issuer(place, arn, issuer))
-        try:
-            client_ids = self._cloud.client_ids(arn, aws_account)
-        except NoAnswerError as error:
-            failure = failure_of(str(error))
-            if failure.cause is Cause.NOT_FOUND:
-                command = _creating_command(settings, aws_account, issuer, audiences)
-                raise LookupFailure(mistakes.provider_missing(place, provider.account_id, issuer, command)) from None
-            asked = self._asked(aws_account)
-            question = Question(place, f"the IAM OIDC provider {arn}", "iam:GetOpenIDConnectProvider", asked)
-            raise LookupFailure(aws_mistake(failure, question)) from None
+
+        def missing_provider() -> LocatedMistake:
+            command = _creating_command(settings, aws_account, issuer, audiences)
+            return mistakes.provider_missing(place, provider.account_id, issuer, command)
+
+        asked = self._asked(aws_account)
+        question = Question(place, f"the IAM OIDC provider {arn}", "iam:GetOpenIDConnectProvider", asked)
+        client_ids = _answer(partial(self._cloud.client_ids, arn, aws_account), question, missing_provider)
         missing = sorted(audiences - set(client_ids))
         if missing:
             raise LookupFailure(mistakes.audience_missing(place, arn, missing, client_ids))
@@ -181,17 +179,15 @@ class Questions:
     @once
     def eks_cluster(self, cluster: str) -> EksCluster:
         """The description of a cluster in EKS."""
-        settings = self._clusters[cluster]
-        try:
-            return self._cloud.eks_cluster(settings)
-        except NoAnswerError as error:
-            failure, place = failure_of(str(error)), (*self._stack.place_of_cluster(cluster), "name")
-            asked = self._asked(settings.aws_account, settings.region)
-            if failure.cause is Cause.NOT_FOUND:
-                asked = asked._replace(number=self._number(settings.aws_account) or asked.number)
-                raise LookupFailure(mistakes.cluster_missing(place, settings.name or "", asked)) from None
-            question = Question(place, f"the EKS cluster {settings.name!r}", "eks:DescribeCluster", asked)
-            raise LookupFailure(aws_mistake(failure, question)) from None
+        settings, place = self._clusters[cluster], (*self._stack.place_of_cluster(cluster), "name")
+        asked = self._asked(settings.aws_account, settings.region)
+
+        def missing_cluster() -> LocatedMistake:
+            number = self._number(settings.aws_account) or asked.number
+            return mistakes.cluster_missing(place, settings.name or "", asked._replace(number=number))
+
+        question = Question(place, f"the EKS cluster {settings.name!r}", "eks:DescribeCluster", asked)
+        return _answer(partial(self._cloud.eks_cluster, settings), question, missing_cluster)
 
     @once
     def eks_kubeconfig(self, cluster: str) -> str:
@@ -218,9 +214,9 @@ class Questions:
         stack = self._clusters[cluster].stack or ""
         try:
             return self._cloud.stack_outputs(stack)
-        except NoAnswerError as error:
+        except CouldNotLookError as error:
             place = (*self._stack.place_of_cluster(cluster), "stack")
-            raise LookupFailure(mistakes.stack_unreadable(place, stack, failure_of(str(error)))) from None
+            raise LookupFailure(mistakes.stack_unreadable(place, stack, error)) from None
 
     def _stack_output(self, cluster: str, name: str, checked: Callable[[str], str]) -> str:
         """Return another stack's output, checked: it was not known when the stack file was checked."""
@@ -253,6 +249,20 @@ class Questions:
 
     def _settings_of(self, aws_account: str | None) -> AwsAccount:
         return self._stack.aws_accounts[aws_account] if aws_account else AwsAccount()
+
+
+def _answer(ask: Callable[[], ANSWER], asked: Question, missing: Callable[[], LocatedMistake] | None = None) -> ANSWER:
+    """Return the answer of AWS; what it does not have is the mistake of `missing`.
+
+    Raises:
+        LookupFailure: There is none.
+    """
+    try:
+        return ask()
+    except CouldNotLookError as error:
+        raise LookupFailure(
+            missing() if missing and error.cause is Cause.NOT_FOUND else aws_mistake(error, asked)
+        ) from None
 
 
 def _creating_command(cluster: Cluster, aws_account: str | None, issuer: str, audiences: Collection[str]) -> str:

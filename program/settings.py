@@ -12,7 +12,10 @@ import pulumi
 from config.loading import Settings
 from config.located_mistake import LocatedMistake
 from config.models import Stack
-from config.stack_file import ACCOUNT_LISTS, StackFile, account_id_mistakes, located, parsed
+from config.project_file import stack_folder
+from config.provider_settings import ACCOUNT_LISTS, account_id_mistakes
+from config.scalars import parsed
+from config.stack_file import StackFile, located
 from irsa.rules import commands
 from irsa.rules.mistakes import named, path_of
 from program.examine import examine
@@ -40,14 +43,14 @@ def load_settings(folder: Path) -> StackSettings:
     Raises:
         pulumi.RunError: All mistakes of the stack file, or a sandbox that is not running.
     """
-    values, account_ids = _values(), {name: parsed(pulumi.Config("aws").get(name) or "[]") for name in ACCOUNT_LISTS}
-    examination = examine(values, folder, pulumi.Config("aws").get("region"), allowed=account_ids[ACCOUNT_LISTS[0]])
-    wrong_ids = [
-        LocatedMistake((), each) for name in account_ids for _, each in account_id_mistakes(name, account_ids[name])
-    ]
-    mistakes = [*examination.mistakes, *wrong_ids]
+    values, file = _values(), _stack_file(folder)
+    meant, wrong = _as_meant(values, file)
+    account_ids = {name: parsed(pulumi.Config("aws").get(name) or "[]") for name in ACCOUNT_LISTS}
+    examination = examine(meant, folder, pulumi.Config("aws").get("region"), allowed=account_ids[ACCOUNT_LISTS[0]])
+    for name, ids in account_ids.items():
+        wrong += [LocatedMistake((), each) for _, each in account_id_mistakes(name, ids)]
+    mistakes = [*wrong, *examination.mistakes]
     if examination.stack is None or mistakes:
-        file = _stack_file(folder)
         hint = f"\nto check it without the engine: {commands.check(file.name)}" if file else ""
         raise pulumi.RunError(f"{_refusal(_with_lines(mistakes, folder), folder)}{hint}")
     for key in sorted(values):
@@ -76,15 +79,28 @@ def _refusal(mistakes: Sequence[LocatedMistake], folder: Path) -> pulumi.RunErro
 
 def _with_lines(mistakes: list[LocatedMistake], folder: Path) -> list[LocatedMistake]:
     file = _stack_file(folder) if mistakes else None
-    return located(mistakes, file, _values()) if file else mistakes
+    return located(mistakes, file, _as_meant(_values(), file)[0]) if file else mistakes
 
 
 def _stack_file(folder: Path) -> StackFile | None:
     """Return the stack file, for the lines of mistakes; None where it is elsewhere (`--config-file`)."""
+    name = os.path.normpath(f"{stack_folder(folder)}/Pulumi.{pulumi.get_stack()}.yaml")
     try:
-        return StackFile(folder / f"Pulumi.{pulumi.get_stack()}.yaml", f"Pulumi.{pulumi.get_stack()}.yaml")
+        return StackFile(folder / name, name)
     except OSError:
         return None
+
+
+def _as_meant(values: dict[str, Any], file: StackFile | None) -> tuple[dict[str, Any], list[LocatedMistake]]:
+    """Return the values with the strings that lack quotes in the stack file as they are meant, and its mistakes.
+
+    Values that are not from that file stay as they are: those of `--config-file`, or of Pulumi ESC.
+    """
+    if file is None or not file.mistakes:
+        return values, []
+    same = {name for name in file.settings if name in values and values[name] == file.as_sent(name)}
+    wrong = [mistake for mistake in file.mistakes if mistake.place and mistake.place[0] in same]
+    return {**values, **{name: file.settings[name] for name in same}}, wrong
 
 
 def _values() -> dict[str, Any]:

@@ -102,6 +102,6 @@ class ServiceAccountRoleArgs(TypedDict):
     retain_on_delete: NotRequired[bool]
     """True: the resources in AWS and Kubernetes are kept when the component is removed. Default: false."""
     trust_policy_size_quota: NotRequired[int]
-    """Quota of the AWS account: characters of a trust policy, at least 2,048. Default: 2,048."""
+    """Quota of the AWS account: characters of a trust policy, 2,048 to 8,192. Default: 2,048."""
     attached_policies_quota: NotRequired[int]
     """Quota of the AWS account: managed policies per role, at least 1. Default: 10."""

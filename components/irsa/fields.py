@@ -15,7 +15,14 @@ from irsa.rules.grammar import condition_mistakes, document_mistakes, sid_mistak
 from irsa.rules.mistakes import Located, Mistake, Place, shortened
 from irsa.rules.names import RULES, NameRule, check_name
 from irsa.rules.policies import parse_document
-from irsa.rules.quotas import SESSION_DURATION, TOKEN_EXPIRATION, TRUST_POLICY_SIZE, Seconds, check_seconds
+from irsa.rules.quotas import (
+    LARGEST_TRUST_POLICY_SIZE,
+    SESSION_DURATION,
+    TOKEN_EXPIRATION,
+    TRUST_POLICY_SIZE,
+    Seconds,
+    check_seconds,
+)
 from irsa.rules.subjects import check_subject
 from irsa.rules.tags import role_tags_mistakes
 from irsa.rules.trust import check_conditions
@@ -91,10 +98,11 @@ def _seconds(limits: Seconds) -> Parser:
     return _integer(lambda seconds: check_seconds(seconds, limits))
 
 
-def _at_least(least: int) -> Parser:
+def _quota(least: int, most: int | None = None) -> Parser:
     def check(number: int) -> None:
-        if number < least:
-            raise Mistake(f"{number:,}", f"at least {least:,}", "write the quota of your AWS account")
+        if number < least or (most and number > most):
+            allowed = f"at least {least:,}" if number < least else f"at most {most:,}"
+            raise Mistake(f"{number:,}", allowed, "write the quota of your AWS account")
 
     return _integer(check)
 
@@ -279,8 +287,8 @@ FIELDS: Mapping[str, Field] = {
     **ROLE_SETTINGS,
     "import_existing": Field(_list(_string(check_adoptable)), DECIDES),
     "retain_on_delete": Field(_flag, "it is an option of the resources"),
-    "trust_policy_size_quota": Field(_at_least(TRUST_POLICY_SIZE), NUMBER),
-    "attached_policies_quota": Field(_at_least(1), NUMBER),
+    "trust_policy_size_quota": Field(_quota(TRUST_POLICY_SIZE, LARGEST_TRUST_POLICY_SIZE), NUMBER),
+    "attached_policies_quota": Field(_quota(1), NUMBER),
 }
 # Mappings whose keys become names of resources; their values are read one by one.
 KEYED_FIELDS: Mapping[str, tuple[NameRule, Field]] = {

@@ -172,18 +172,22 @@ class Reading:
     def _value(self, value: Any, each: Field, place: Place) -> Any:
         """Return the value of an argument, which may be Later; None where it decides something and is not known."""
         found: Found = []
-        marked = _marked(value, place, found)
-        is_known = not has_unknown(marked)
+        is_plain = isinstance(value, str | int)
+        marked = _marked_leaf(value, place, found) if is_plain else _marked(value, place, found)
+        is_known = is_plain or not has_unknown(marked)
         if not found and each.plain and has_output(marked):
             fix = "write the value, or read it from the stack's configuration"
             found.append((place, Mistake(OUTPUT.reason, f"a plain value: {each.plain}", fix)))
-        read = each.parse(without_mistakes(marked, found, place), place, found)
+        read = each.parse(without_mistakes(marked, found, place) if found else marked, place, found)
+        self.given[place] = marked
+        if is_known and not found:
+            return read
         self.found += found
         self.given[place] = without_mistakes(marked, found, place)
-        if each.plain and (found or not is_known):
+        if each.plain:
             return None
-        if found or is_known:
-            return NEVER if found else read
+        if found:
+            return NEVER
 
         def parse_known(known: Any, found: Found) -> Any:
             if known is None:
@@ -238,16 +242,6 @@ NEVER: Later[Any] = Later(WRONG, lambda known, _secret: known)
 def _marked(value: Any, place: Place, found: Found) -> Any:
     """Return a copy of the value, in lists and dicts, with a marker in place of each output."""
 
-    def marked(at: Place, leaf: Any) -> Any:
-        if isinstance(leaf, str):
-            return _plain_string(leaf, at, found)
-        if not isinstance(leaf, int):
-            return OUTPUT if is_output(leaf) else leaf
-        if leaf.bit_length() > LARGEST_BITS:
-            # Python refuses to write very large ones, and no language reads them all.
-            found.append((at, Mistake(f"an integer of {leaf.bit_length()} bits", "64 bits", "write it as a string")))
-        return leaf
-
     def plain_key(at: Place, key: Any) -> Any:
         if is_output(key):
             found.append((at[:-1], Mistake("an output as a key", "keys that are strings", "write a string")))
@@ -256,7 +250,18 @@ def _marked(value: Any, place: Place, found: Found) -> Any:
     if is_too_deep(value):
         found.append((place, Mistake(TOO_DEEP, "fewer levels", "check the value")))
         return WRONG
-    return map_leaves(value, marked, plain_key, place)
+    return map_leaves(value, lambda at, leaf: _marked_leaf(leaf, at, found), plain_key, place)
+
+
+def _marked_leaf(leaf: Any, place: Place, found: Found) -> Any:
+    if isinstance(leaf, str):
+        return _plain_string(leaf, place, found)
+    if not isinstance(leaf, int):
+        return OUTPUT if is_output(leaf) else leaf
+    if leaf.bit_length() > LARGEST_BITS:
+        # Python refuses to write very large ones, and no language reads them all.
+        found.append((place, Mistake(f"an integer of {leaf.bit_length()} bits", "64 bits", "write it as a string")))
+    return leaf
 
 
 def _plain_string(text: str, place: Place, found: Found) -> str:
@@ -267,7 +272,7 @@ def _plain_string(text: str, place: Place, found: Found) -> str:
     if OBJECT_AS_TEXT.search(plain):
         fix = "use pulumi.Output.format or concat (Python), pulumi.interpolate (TypeScript), pulumi.Sprintf (Go)"
         found.append((place, Mistake("an output inside a string, as in an f-string", "an output of the string", fix)))
-    elif any("\ud800" <= letter <= "\udfff" for letter in plain):
+    elif not plain.isascii() and any("\ud800" <= letter <= "\udfff" for letter in plain):
         found.append(
             (place, Mistake(f"{shortened(plain)}, with an unpaired surrogate", "Unicode text", "check the value"))
         )

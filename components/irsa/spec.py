@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from irsa.evaluation.admission import Admission, admission, opening_statements
 from irsa.fields import ROLE_SETTINGS, Document, Found, collect
 from irsa.later import NEVER, ArgumentMistakes, Later, Reading, Value
-from irsa.outputs import LogicalName, child_name, part_name
+from irsa.outputs import child_name, part_name
 from irsa.rules.arns import Arn, parse_iam_arn
 from irsa.rules.combinations import combination_mistakes
 from irsa.rules.grammar import partition_mistakes, wrong_partition
@@ -47,7 +47,7 @@ Usages = Sequence[tuple[Place, Usage]]
 class AnnotatedServiceAccount:
     """The Kubernetes service account."""
 
-    logical_name: LogicalName
+    logical_name: str
     name: Value[str]
     namespace: Value[str]
     create: bool
@@ -65,7 +65,7 @@ class AnnotatedServiceAccount:
 class CreatedRole:
     """The role to create."""
 
-    logical_name: LogicalName
+    logical_name: str
     trust_policy: Value[str]
     subjects: Value[list[str]] | Value[list[str] | None]
     admission: Value[Admission] | None
@@ -76,16 +76,14 @@ class CreatedRole:
     settings: Mapping[str, Value[Any]]
     """Further inputs of `aws.iam.Role` by their names, which are those of the arguments (irsa.fields)."""
     import_id: str | None
-    ignored_changes: tuple[str, ...] = ()
-    """Inputs whose change is ignored, as Pulumi spells them."""
 
 
 @dataclass(frozen=True)
 class ManagedPolicy:
     """A managed policy to create and to attach."""
 
-    logical_name: LogicalName
-    attachment_name: LogicalName
+    logical_name: str
+    attachment_name: str
     document: Value[str]
     name: Value[str] | None
     name_prefix: str | None
@@ -100,7 +98,7 @@ class ManagedPolicy:
 class Attachment:
     """The attachment of an existing managed policy."""
 
-    logical_name: LogicalName
+    logical_name: str
     policy_arn: Value[str]
     import_id: str | None
 
@@ -109,7 +107,7 @@ class Attachment:
 class InlinePolicy:
     """An inline policy of the role."""
 
-    logical_name: LogicalName
+    logical_name: str
     name: str
     document: Value[str]
     import_id: str | None
@@ -304,6 +302,15 @@ def _check_policy_arn(text: Any, place: Place, aws_account: _AwsAccount) -> Iter
         yield place, Mistake(found, allowed, f"create the policy in {aws_account.account_id}")
 
 
+def _check_role_arns(role_arns: Any, place: Place, aws_account: _AwsAccount) -> Iterator[Located]:
+    """Yield the roles to assume that are in another partition, where no role of this AWS account can assume them."""
+    for index, text in enumerate(_list(role_arns)):
+        own = _known_of(text, "role")
+        partition = wrong_partition(text, own.partition, aws_account.partition) if own.partition else None
+        if partition:
+            yield (*place, index), partition
+
+
 def _check_document(document: Any, place: Place, aws_account: _AwsAccount) -> Iterator[Located]:
     content = document.content if isinstance(document, Document) else document
     if aws_account.partition and isinstance(content, dict):
@@ -324,6 +331,8 @@ def _values_in_aws_account(values: Mapping[str, Any]) -> Iterator[tuple[Place, A
         yield ("permissions_boundary",), values["permissions_boundary"], _check_policy_arn
     for key, arn in values.get("policy_arns", {}).items():
         yield ("policy_arns", key), arn, _check_policy_arn
+    if "assume_role_arns" in values:
+        yield ("assume_role_arns",), values["assume_role_arns"], _check_role_arns
     for key, document in values.get("inline_policies", {}).items():
         yield ("inline_policies", key), document, _check_document
     if "policy" in values:
@@ -414,7 +423,7 @@ def _role(reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[P
     if judged is not None:
         admitted = reading.combined({"judged": judged}, _admitted_subjects)
     return CreatedRole(
-        logical_name=LogicalName(reading.name),
+        logical_name=reading.name,
         trust_policy=document,
         subjects=admitted,
         admission=judged,
@@ -523,8 +532,8 @@ def _policy(reading: Reading, values: Mapping[str, Any], index: int, text: Value
         name = reading.checked(name, ("policy", "name"), lambda whole: check_name(whole, POLICY))
     arn = _policy_arn(name, settings.get("path", "/"), values["oidc_provider_arns"])
     return ManagedPolicy(
-        logical_name=LogicalName(logical_name),
-        attachment_name=LogicalName(logical_name),
+        logical_name=logical_name,
+        attachment_name=logical_name,
         document=text,
         name=name,
         name_prefix=None if name is not None else automatic_name_prefix(logical_name, POLICY, POLICY_PREFIX),
@@ -552,14 +561,14 @@ def _attachments(
     reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[Place, Any], policies: Sequence[ManagedPolicy]
 ) -> tuple[Attachment, ...]:
     adopted = "attachments" in values.get("import_existing", ())
-    parts = {policy.logical_name.name for policy in policies}
+    parts = {policy.logical_name for policy in policies}
     for key in values.get("policy_arns", {}):
         if child_name(reading.name, key) in parts:
             found = f"the key {key!r}, which is the name of a part of the split policy"
             reading.found.append((("policy_arns", key), Mistake(found, "another key", "rename it")))
     return tuple(
         Attachment(
-            LogicalName(child_name(reading.name, key)),
+            child_name(reading.name, key),
             in_aws_account["policy_arns", key],
             f"{values.get('role_name')}/{arn}" if adopted else None,
         )
@@ -581,7 +590,7 @@ def _inline_policies(
         for key in values.get("inline_policies", {})
     }
     if values.get("assume_role_arns"):
-        parts = {"role_arns": values["assume_role_arns"]}
+        parts = {"role_arns": in_aws_account["assume_role_arns",]}
         texts[CHAINING_POLICY] = reading.combined(parts, lambda known, _found: chaining_policy(known["role_arns"]))
 
     # The last one checks the size of all: so the others do not become unknown or secret.
@@ -596,7 +605,7 @@ def _inline_policies(
         texts[last] = reading.combined(texts, checked)
     return tuple(
         InlinePolicy(
-            LogicalName(child_name(reading.name, key)),
+            child_name(reading.name, key),
             key,
             document,
             f"{values.get('role_name')}:{key}" if adopted else None,
@@ -614,7 +623,7 @@ def _service_account(reading: Reading, values: Mapping[str, Any]) -> AnnotatedSe
         return None
     name, namespace = settings["name"], settings.get("namespace", DEFAULT_NAMESPACE)
     return AnnotatedServiceAccount(
-        logical_name=LogicalName(reading.name),
+        logical_name=reading.name,
         name=name,
         namespace=namespace,
         create=settings.get("create", True),

@@ -5,7 +5,6 @@ import re
 
 from config.lint import actions
 from config.lint.checked import CheckedBinding, Statement, Warnings, statements
-from config.pydantic_errors import keys_at
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, Place, path_of
@@ -88,8 +87,6 @@ def grants_nothing(checked: CheckedBinding) -> Warnings:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
     """
     args = checked.args
-    if not set(checked.written) <= set(keys_at(checked.place)):
-        return  # a misspelled key may be that of a policy
     if "role_arn" in args or args.get("policy_arns") or args.get("assume_role_arns"):
         return
     inline = args.get("inline_policies", {})
@@ -108,9 +105,10 @@ def grants_nothing(checked: CheckedBinding) -> Warnings:
 def attached_twice(checked: CheckedBinding) -> Warnings:
     """Yield the policies and the documents that a role has already."""
     index_of: dict[str, int] = {}
-    policy = checked.binding.policy
+    policy = checked.args.get("policy")
+    name, path = (policy.get("name"), policy.get("path", "/")) if isinstance(policy, dict) else (None, None)
+    created = f"{path}{name}".lstrip("/") if isinstance(name, str) and isinstance(path, str) else None
     of_role = {_account_of(arn, "oidc-provider") for _, arn in checked.strings("oidc_provider_arns")}
-    created = f"{policy.path or '/'}{policy.name}".lstrip("/") if policy and policy.name else None
     for index, arn in checked.strings("policy_arns"):
         here = (*checked.place, "policyArns", index)
         if index_of.setdefault(arn, index) != index:

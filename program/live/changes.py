@@ -6,7 +6,6 @@ docs/reference/changes.md has the same for every kind of change.
 from collections.abc import Collection, Iterable, Iterator
 
 from config.located_mistake import LocatedMistake
-from irsa.outputs import LogicalName
 from irsa.rules.mistakes import Place, named
 from irsa_cli.state import OIDC_PROVIDER, POLICY, ROLE, SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH
 from program.live import rules as live_rules
@@ -23,9 +22,7 @@ DELETED_WITH = {
 NOTHING_LOST = "a change after which every Pod has its role"
 
 
-def pod_losses(
-    components: Collection[Planned], providers: Iterable[LogicalName], held: Held
-) -> Iterator[LocatedMistake]:
+def pod_losses(components: Collection[Planned], providers: Iterable[str], held: Held) -> Iterator[LocatedMistake]:
     """Yield what the change takes from Pods: service accounts, annotations, roles, and policies for a moment.
 
     Args:
@@ -51,7 +48,7 @@ def pod_losses(
         yield from _replaced_policies(planned, held)
 
 
-def _planned_resources(components: Collection[Planned]) -> Iterator[tuple[str, LogicalName]]:
+def _planned_resources(components: Collection[Planned]) -> Iterator[tuple[str, str]]:
     for planned in components:
         role, service_account = planned.spec.role, planned.spec.service_account
         if planned.component.namespace:
@@ -136,14 +133,12 @@ def _replaced_role(planned: Planned, held: Held) -> Iterator[LocatedMistake]:
             found = f"{about} is replaced, which running Pods use until they restart: its path changes"
             fix = "keep the path, or restart the Pods at once after `pulumi up`"
             yield finding(live_rules.PODS_LOSE_ROLE, planned.place("role", "path"), found, NOTHING_LOST, fix)
-    elif name != before.text("name"):
-        found = f"{about} is deleted before {name} is created: in between Pods have no role"
-        fix = "give the binding another key in the same change, without `formerly`: then the new role comes first"
-        yield finding(live_rules.PODS_LOSE_ROLE, planned.place("role", "name"), found, NOTHING_LOST, fix)
-    elif path != (before.text("path") or "/"):
-        found = f"{about} is deleted and recreated, because its path changes: in between Pods have no role"
+    elif (name, path) != (before.text("name"), before.text("path") or "/"):
+        # Under one logical name, names differ in letter case alone.
+        changed = "path" if name == before.text("name") else "name"
+        found = f"{about} is deleted and recreated, because its {changed} changes: in between Pods have no role"
         fix = "write another name in the same change: then the new role comes first"
-        yield finding(live_rules.PODS_LOSE_ROLE, planned.place("role", "path"), found, NOTHING_LOST, fix)
+        yield finding(live_rules.PODS_LOSE_ROLE, planned.place("role", changed), found, NOTHING_LOST, fix)
 
 
 def _replaced_policies(planned: Planned, held: Held) -> Iterator[LocatedMistake]:

@@ -11,7 +11,6 @@ from irsa.outputs import (
     NAMESPACE,
     ROLE_ARN,
     SERVICE_ACCOUNT_NAME,
-    LogicalName,
     binding_and_cluster,
 )
 from irsa.rules.arns import parse_iam_arn
@@ -64,10 +63,9 @@ class Held:
     resources: Mapping[tuple[str, str], HeldResource] = field(default_factory=dict)
     """By type and logical name."""
 
-    def find(self, kind: str, name: LogicalName) -> HeldResource | None:
-        """Return the resource that a planned one continues: it has its type, and its logical name or an earlier one."""
-        found = (self.resources.get((kind, each)) for each in (name.name, *name.aliases))
-        return next((resource for resource in found if resource), None)
+    def find(self, kind: str, name: str) -> HeldResource | None:
+        """Return the resource that a planned one continues."""
+        return self.resources.get((kind, name))
 
     def of(self, kind: str) -> list[HeldResource]:
         """Return the resources of a type."""

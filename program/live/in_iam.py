@@ -38,7 +38,7 @@ def iam_conflicts(components: Collection[Planned], held: Held) -> Iterator[Locat
             for rule, place, arn in _existing_policies(planned, role):
                 known = account.policies.get(arn)
                 if known is None and arn not in created:
-                    fix = nearest(arn, tuple(account.policies))
+                    fix = nearest(arn, "policy", tuple(account.policies))
                     yield finding(rule, place, f"there is no policy {named(arn)}", "the ARN of an existing policy", fix)
                 elif known is False:
                     found = f"the policy {named(arn)} cannot be attached any more"
@@ -110,11 +110,26 @@ def _existing_policies(planned: Planned, role: CreatedRole) -> Iterator[tuple[st
         yield live_rules.BOUNDARY_MISSING, planned.place("role", "permissionsBoundary"), boundary
 
 
-def _nearest(arn: str, known: tuple[str, ...]) -> str:
-    """Return the advice to use the policy whose name is most similar, by its whole ARN."""
-    names = {account_and_name(each, "policy")[1]: each for each in known}
-    close = difflib.get_close_matches(account_and_name(arn, "policy")[1], names, n=1)
-    return f"did you mean {named(names[close[0]])}?" if close else "list them: aws iam list-policies"
+def missing_roles(components: Collection[Planned], reads: Reads) -> Iterator[LocatedMistake]:
+    """Yield the roles that bindings only name, and that their AWS account does not have."""
+    accounts = {each.identity.account_id: each for each in reads.aws_accounts.values() if each.roles is not None}
+    created = {planned.role_arn for planned in components if planned.spec.role}
+    for planned in components:
+        arn = planned.role_arn
+        account_id, name = account_and_name(arn or "", "role")
+        account = accounts.get(account_id)
+        if account and arn and arn not in created and account.roles_by_name.get(name) != arn:
+            found = f"there is no role {named(arn)}: Pods get no credentials"
+            fix = _nearest(arn, "role", tuple(account.roles or ()))
+            yield finding(live_rules.ROLE_MISSING, planned.place("role", "arn"), found, "an existing role", fix)
+
+
+def _nearest(arn: str, kind: str, known: tuple[str, ...]) -> str:
+    """Return the advice to use the role or policy whose name is most similar, by its whole ARN."""
+    names = {account_and_name(each, kind)[1]: each for each in known}
+    close = difflib.get_close_matches(account_and_name(arn, kind)[1], names, n=1)
+    what = "roles" if kind == "role" else "policies"
+    return f"did you mean {named(names[close[0]])}?" if close else f"list them: aws iam list-{what}"
 
 
 # What is to be adopted
@@ -220,8 +235,7 @@ def _is_created(resource: CreatedRole | ManagedPolicy, fixed: Mapping[str, Any],
         return True
     if plain(resource.name) is not None:
         return False
-    if isinstance(resource, ManagedPolicy) or "namePrefix" not in resource.ignored_changes:
-        fixed = {**fixed, "namePrefix": resource.name_prefix}
+    fixed = {**fixed, "namePrefix": resource.name_prefix}
     unset = {"path": "/"}
     return any(
         (plain(value) or unset.get(key, "")) != (before.text(key) or unset.get(key, "")) for key, value in fixed.items()

@@ -74,7 +74,7 @@ def _ours(found: HeldResource | None, place: str) -> HeldResource | None:
 
 def _of_other_issuers(components: Collection[Planned], held: Held) -> Mapping[str, HeldResource]:
     """Return the service accounts that the stack created for an issuer that their binding has no more."""
-    names = {planned.spec.service_account.logical_name.name for planned in components if planned.spec.service_account}
+    names = {planned.spec.service_account.logical_name for planned in components if planned.spec.service_account}
     return {each.object_name: each for each in held.of(SERVICE_ACCOUNT) if each.cluster and each.name not in names}
 
 

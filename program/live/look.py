@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 from config.located_mistake import LocatedMistake
 from config.models import Stack
-from config.stack_file import parsed
-from irsa.outputs import LogicalName
+from config.scalars import parsed
 from irsa.rules.mistakes import listed
 from irsa.rules.unknown import SECRET
 from irsa_cli.exits import CouldNotLookError
@@ -19,8 +18,8 @@ from program.access import REGION_VARIABLES, first_variable
 from program.identity import oidc_provider
 from program.live.changes import pod_losses
 from program.live.conflicts import WARNINGS, conflicts, each_once
-from program.live.held import Held, held_by
-from program.live.planned import planned_components
+from program.live.held import Held, account_and_name, held_by
+from program.live.planned import plain, planned_components
 from program.live.reader import Reader
 from program.live.reads import Reads
 from program.lookups import Lookups, needs_of
@@ -84,7 +83,12 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
         if spec.role and isinstance(spec.role.import_id, str):
             adopted.setdefault(component.aws_account, set()).add(spec.role.import_id)
     with_roles = [component.aws_account for component, spec in planned.components if spec.role]
-    reads = reader.reads({key: frozenset(names) for key, names in adopted.items()}, with_roles)
+    named_roles = [plain(spec.role_arn) for component, spec in planned.components if not spec.role]
+    reads = reader.reads(
+        {key: frozenset(names) for key, names in adopted.items()},
+        with_roles,
+        {account_and_name(arn, "role")[0] for arn in named_roles if arn},
+    )
     left_out = sorted(stack.bindings.keys() - usable.bindings.keys())
     components = planned_components(stack, planned, lookups, reads)
     # What a binding without a plan has would look like what is deleted.
@@ -101,10 +105,10 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     )
 
 
-def _providers(stack: Stack, lookups: Lookups) -> list[LogicalName]:
+def _providers(stack: Stack, lookups: Lookups) -> list[str]:
     """Return the names of the IAM OIDC providers that the stack creates."""
     return [
-        oidc_provider(stack, cluster, aws_account, lookups.clusters[cluster].issuer)
+        oidc_provider(stack, aws_account, lookups.clusters[cluster].issuer)
         for cluster, aws_account in lookups.oidc_providers
         if stack.clusters_by_key[cluster].create_oidc_provider
     ]

@@ -10,6 +10,10 @@ from irsa.rules.annotations import managers_of
 from program.live.held import account_and_name
 from program.lookups import Identity
 
+# Who owns each field of an object without managedFields, as it is after `kubectl create serviceaccount` and `kubectl
+# annotate`: so the API server says at the first server-side apply (managedfields/internal/skipnonapplied.go).
+UNTRACKED = "before-first-apply"
+
 
 class LiveServiceAccount(NamedTuple):
     """A service account of a cluster."""
@@ -92,5 +96,5 @@ def service_account_of(found: Mapping[str, Any]) -> tuple[tuple[str, str], LiveS
     metadata = found["metadata"]
     annotations = metadata.get("annotations") or {}
     managed = [(each.get("manager") or "", each.get("fieldsV1")) for each in metadata.get("managedFields") or ()]
-    managers = {key: frozenset(managers_of(key, managed)) for key in annotations}
+    managers = {key: frozenset(managers_of(key, managed) if managed else {UNTRACKED}) for key in annotations}
     return (metadata["namespace"], metadata["name"]), LiveServiceAccount(annotations, managers)

@@ -6,6 +6,7 @@ SERVICE_ACCOUNT_EXISTS = "service-account-exists"
 SERVICE_ACCOUNT_MISSING = "service-account-missing"
 SERVICE_ACCOUNT_TAKEN = "service-account-taken"
 ROLE_EXISTS = "role-exists"
+ROLE_MISSING = "role-missing"
 POLICY_EXISTS = "policy-exists"
 INLINE_POLICY_EXISTS = "inline-policy-exists"
 POLICY_MISSING = "policy-missing"
@@ -31,6 +32,7 @@ RULES = {
     SERVICE_ACCOUNT_MISSING: "a service account to annotate does not exist",
     SERVICE_ACCOUNT_TAKEN: "a service account to annotate has these annotations from another manager",
     ROLE_EXISTS: "the name of a role is taken in the AWS account",
+    ROLE_MISSING: "the role of a binding that only names it does not exist",
     POLICY_EXISTS: "the name of a policy is taken in the AWS account",
     INLINE_POLICY_EXISTS: "an adopted role has an inline policy of that name, which would be overwritten",
     POLICY_MISSING: "a policy to attach does not exist",

@@ -101,7 +101,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ("what JSON can't hold", {"policy": {"document": {**DOCUMENT, "Id": {1, 2}}}}, "policy.document.Id", ["JSON"]),
     ("a key that JSON can't hold", {"policy": {"document": {**DOCUMENT, 5: "x"}}}, "policy.document", ["the key 5"]),
     ("an empty audience", {"audience": ""}, "audience", ["audience"]),
-    ("everybody", {"subjects": ["*:*"]}, "subjects", ["every service account", "set any_service_account to true"]),
+    ("everybody", {"subjects": ["*:*"]}, "subjects[0]", ["every service account", "set any_service_account to true"]),
     ("the token's own conditions", {"trust_conditions": {"StringEquals": {"x:sub": "y"}}}, "trust_conditions", ["sub"]),
     ("a number that is an account", {"trust_statements": [{"Effect": "Allow", "Action": "sts:AssumeRole"}]},
      "trust_statements[0]", ["no Principal"]),

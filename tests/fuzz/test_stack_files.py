@@ -10,7 +10,8 @@ import pytest
 
 from config.loading import StackFileError, examine
 from config.located_mistake import LocatedMistake
-from config.stack_file import StackFile, project_settings
+from config.project_file import project_settings
+from config.stack_file import StackFile
 from program.check import report_of
 from program.check_report import FileReport, as_json, plain, sarif
 from tests.fuzz.conftest import SHARDS, amount_of
@@ -67,7 +68,7 @@ def outcome() -> str:
         assert_told(report)
         return "refused"
     file = StackFile(FILE)
-    stack = examine({**project_settings(Path(), file).settings, **file.settings}, Path(), "us-west-2").stack
+    stack = examine({**project_settings(Path()).settings, **file.settings}, Path(), "us-west-2").stack
     if stack is None:
         # Pulumi has them as text when the program runs.
         return "accepted, with secrets"

@@ -8,7 +8,6 @@ import pytest
 
 from config.loading import StackFileError, load
 from config.models import Stack
-from irsa.outputs import LogicalName
 from program.lookups import Identity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
 from program.plan import Plan, PlannedComponent, PlannedNamespace, plan, policy_key
 
@@ -45,11 +44,6 @@ def planned(values: dict[str, Any], **lookups: Any) -> Plan:
     return plan(stack, Lookups(**found))
 
 
-def named(issuer: str, cluster: str) -> LogicalName:
-    """Return the logical name of the namespace team-a in a cluster, with the name that earlier versions gave it."""
-    return LogicalName(f"team-a@{issuer}", (f"team-a@{cluster}",))
-
-
 def components(found: Plan) -> list[PlannedComponent]:
     return [component for component, _ in found.components]
 
@@ -64,9 +58,9 @@ def test_a_binding_of_one_cluster_is_one_component() -> None:
     found = planned({"bindings": {"app": APP}})
     component = only(found)
 
-    assert (component.binding, component.name.name, component.cluster) == ("app", "app", "cluster")
+    assert (component.binding, component.name, component.cluster) == ("app", "app", "cluster")
     assert (component.aws_account, component.takes_role) == (None, False)
-    assert (component.namespace, component.protect, component.name.aliases) == (None, False, ())
+    assert (component.namespace, component.protect) == (None, False)
     assert component.args["oidc_provider_arns"] == [BLUE]
     assert component.args["service_account"] == {"name": "app", "namespace": "team-a"}
     service_account = found.service_accounts["app"]
@@ -145,9 +139,9 @@ def test_several_clusters_have_one_role_and_an_account_each() -> None:
         ("green", True, True),
     ]
     assert [c.name for c in components(found)] == [
-        ("role/app-role", ("app", "old")),
-        (f"team-a/app@{ISSUER}", ("app@blue", "old@blue")),
-        (f"team-a/app@{GREEN_ISSUER}", ("app@green", "old@green")),
+        "role/app-role",
+        f"team-a/app@{ISSUER}",
+        f"team-a/app@{GREEN_ISSUER}",
     ]
     assert [spec.recorded for _, spec in found.components] == [
         {"key": "app", "cluster": cluster} for cluster in (None, "blue", "green")
@@ -156,8 +150,8 @@ def test_several_clusters_have_one_role_and_an_account_each() -> None:
     assert role.args["subjects"] == ["team-b:*", "team-a:app"]
     assert "service_account" not in role.args
     assert role.args["import_existing"] == ["role"]
-    assert (role.namespace, blue.namespace) == (None, PlannedNamespace("blue", "team-a", named(ISSUER, "blue")))
-    assert green.namespace == PlannedNamespace("green", "team-a", named(GREEN_ISSUER, "green"))
+    assert (role.namespace, blue.namespace) == (None, PlannedNamespace("blue", "team-a", f"team-a@{ISSUER}"))
+    assert green.namespace == PlannedNamespace("green", "team-a", f"team-a@{GREEN_ISSUER}")
     for service_account in (blue, green):
         # The role's ARN is known when that component is created; a legal one stands for it.
         assert {name: value for name, value in service_account.args.items() if name != "role_arn"} == {
@@ -173,8 +167,8 @@ def test_an_existing_role_of_several_clusters_has_no_component_of_its_own() -> N
     found = planned({"clusters": SEVERAL, "bindings": {"app": {**APP, "role": {"arn": arn}}}}, oidc_providers={})
 
     assert [component.name for component in components(found)] == [
-        (f"team-a/app@{ISSUER}", ("app@blue",)),
-        (f"team-a/app@{GREEN_ISSUER}", ("app@green",)),
+        f"team-a/app@{ISSUER}",
+        f"team-a/app@{GREEN_ISSUER}",
     ]
     assert [component.args["role_arn"] for component in components(found)] == [arn, arn]
     assert {component.takes_role for component in components(found)} == {False}
@@ -186,7 +180,7 @@ def test_a_role_only_uses_no_cluster_of_several() -> None:
     found = planned({"clusters": SEVERAL, "bindings": {"app": binding}})
     component = only(found)
 
-    assert component.name.name == "app"
+    assert component.name == "app"
     assert (component.cluster, component.args["oidc_provider_arns"]) == (None, [GREEN])
     assert found.service_accounts == {"app": None}
 

@@ -88,3 +88,24 @@ def test_a_divided_policys_name_that_is_taken() -> None:
     (mistake,) = stack_file_refuses(divided, whole)
     assert "'app-2' is already used by irsa:bindings.app-1" in mistake
     assert stack_file_refuses(divided, other) == []
+
+
+@pytest.mark.parametrize(
+    ("account", "another", "is_one"),
+    [
+        ({"account": "data"}, "data-too", True),
+        ({}, "None", False),
+        ({}, "data", False),
+        ({"account": "data"}, "None", False),
+    ],
+)
+def test_a_divided_policys_name_that_is_taken_in_the_aws_account(
+    account: dict[str, str], another: str, is_one: bool
+) -> None:
+    """The attack: two keys of one AWS account; and a key that is called None, which is another AWS account."""
+    role = {"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"}
+    accounts = {"data": role, "data-too": role, "None": {"profile": "none"}}
+    divided = {**account, "policy": {"name": "app", "document": TWO_POLICIES}}
+    whole = {"account": another, "policy": {"name": "app-2", "document": {**TWO_POLICIES, "Statement": [STATEMENT]}}}
+
+    assert len(stack_file_refuses(divided, whole, accounts=accounts)) == is_one

@@ -10,12 +10,14 @@ from typing import Any
 import pulumi
 import pytest
 import yaml
+from pulumi.runtime.mocks import MockMonitor
 
 from config.loading import StackFileError, load
 from config.pydantic_errors import keys_at
 from irsa import ServiceAccountRole
 from program.access import Access
 from program.check import report_of
+from program.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
@@ -59,12 +61,14 @@ def stack_values(file: Path) -> dict[str, Any]:
     return values
 
 
-def run_program(values: dict[str, Any], answers: Answers, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def run_program(
+    values: dict[str, Any], answers: Answers, monkeypatch: pytest.MonkeyPatch, monitor: MockMonitor | None = None
+) -> dict[str, Any]:
     """Run `__main__.py` as the engine would and give what it exports."""
     exported: dict[str, Any] = {}
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(pulumi, "export", exported.__setitem__)
-    pulumi.runtime.set_mocks(answers, project="irsa", stack="test", preview=False)
+    pulumi.runtime.set_mocks(answers, project="irsa", stack="test", preview=False, monitor=monitor)
     config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
     pulumi.runtime.set_all_config({key: value for key, value in config.items() if key != "irsa:sandbox"})
     # It asks AWS and reads the user's kubeconfig.
@@ -221,6 +225,35 @@ def test_a_number_that_was_an_account_id_stops_the_deployment(setting: str, monk
     with pytest.raises(pulumi.RunError, match=f"1227433179 in aws:{setting}"):
         run_program({**values, f"aws:{setting}": [1227433179]}, Answers(), monkeypatch)
     run_program({**values, f"aws:{setting}": ["011112222333"]}, Answers(), monkeypatch)
+
+
+def test_a_string_without_quotes_stops_the_deployment(tmp_path: Path) -> None:
+    """Refuses a date and a key that the engine sends otherwise than they are written: the file says what was meant.
+
+    What comes from another file, by `--config-file`, is not taken for a mistake of this one.
+    """
+    tags = "{until: 2026-12-31, 0X1F: x, team: A}"
+    binding = f"{{serviceAccount: {{name: App}}, role: {{tags: {tags}}}}}"
+    text = f"config:\n  irsa:cluster: {{name: c}}\n  irsa:bindings:\n    app: {binding}\n"
+    (tmp_path / "Pulumi.test.yaml").write_text(text)
+    # As `pulumi config --json` 3.259.0 has it.
+    sent = {"until": "2026-12-31 00:00:00 +0000 UTC", "31": "x", "team": "A"}
+
+    def places(tags: dict[str, str]) -> list[tuple[str, str]]:
+        bindings = {"app": {"serviceAccount": {"name": "App"}, "role": {"tags": tags}}}
+        pulumi.runtime.set_mocks(Answers(), project="irsa", stack="test", preview=False)
+        pulumi.runtime.set_all_config({"irsa:cluster": '{"name": "c"}', "irsa:bindings": json.dumps(bindings)})
+        with pytest.raises(pulumi.RunError) as error:
+            load_settings(tmp_path)
+        lines = str(error.value).splitlines()
+        return [(line.strip(), lines[lines.index(line) + 3].strip()) for line in lines if "irsa:bindings" in line]
+
+    said = dict(places(sent))
+    at = "Pulumi.test.yaml:4  irsa:bindings.app"
+    assert said[f"{at}.role.tags.until"] == 'do:      put it in quotes: "2026-12-31"'
+    assert said[f"{at}.role.tags.0X1F"] == 'do:      put it in quotes: "0X1F"'
+    assert f"{at}.serviceAccount.name" in said
+    assert [place for place, _ in places({**sent, "team": "B"})] == ["irsa:bindings.app.serviceAccount.name"]
 
 
 def test_settings_may_come_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

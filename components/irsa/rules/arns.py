@@ -4,6 +4,7 @@ Formats: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.
 Characters of names and paths: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 """
 
+import functools
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -50,6 +51,8 @@ class Arn(NamedTuple):
         return self.resource.rsplit("/", 1)[-1]
 
 
+# The same ones occur in many bindings of a stack.
+@functools.lru_cache(maxsize=4096)
 def parse_iam_arn(text: str, resource_type: str, partition: str | None = None) -> Arn:
     """Return the parts of an IAM ARN of the given type (`role`, `policy`, `oidc-provider`).
 

@@ -1,38 +1,49 @@
 """Walks through values of lists and mappings: their strings, numbers and keys, each with its place."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from irsa.rules.mistakes import Place
 
 
-def leaves(value: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
-    """Yield what is no list and no mapping, and each key of a mapping, with its place; a key before its value."""
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            inner: Place = (*place, step_of(key))
-            yield inner, key
-            yield from leaves(item, inner)
+def leaves(value: Any, place: Place = ()) -> list[tuple[Place, Any]]:
+    """Return what is no list and no mapping, and each key of a mapping, with its place; a key before its value."""
+    found: list[tuple[Place, Any]] = []
+    _add_leaves(value, place, found)
+    return found
+
+
+def _add_leaves(value: Any, place: Place, found: list[tuple[Place, Any]]) -> None:
+    # Most are strings, and a test for an abstract class takes long.
+    if isinstance(value, str):
+        found.append((place, value))
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            yield from leaves(item, (*place, index))
+            _add_leaves(item, (*place, index), found)
+    elif isinstance(value, dict | Mapping):
+        for key, item in value.items():
+            inner: Place = (*place, step_of(key))
+            found.append((inner, key))
+            _add_leaves(item, inner, found)
     else:
-        yield place, value
+        found.append((place, value))
 
 
 def map_leaves(
     value: Any, leaf: Callable[[Place, Any], Any], key: Callable[[Place, Any], Any] | None = None, place: Place = ()
 ) -> Any:
     """Return a copy, in dicts and lists, with another value in place of each leaf and, with `key`, of each key."""
-    if isinstance(value, Mapping):
-        mapped = {}
-        for name, item in value.items():
-            inner: Place = (*place, step_of(name))
-            mapped[key(inner, name) if key else name] = map_leaves(item, leaf, key, inner)
-        return mapped
+    if isinstance(value, str):
+        return leaf(place, value)
     if isinstance(value, list | tuple):
         return [map_leaves(item, leaf, key, (*place, index)) for index, item in enumerate(value)]
-    return leaf(place, value)
+    if not isinstance(value, dict | Mapping):
+        return leaf(place, value)
+    mapped = {}
+    for name, item in value.items():
+        inner: Place = (*place, step_of(name))
+        mapped[key(inner, name) if key else name] = map_leaves(item, leaf, key, inner)
+    return mapped
 
 
 def step_of(key: object) -> str:

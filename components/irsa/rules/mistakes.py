@@ -66,9 +66,15 @@ def nearest(text: object, known: Collection[str], otherwise: str) -> str:
 
     Of many names, only the first are compared.
     """
+    close = likely(text, known)
+    return f"did you mean {close!r}?" if close is not None else otherwise
+
+
+def likely(text: object, known: Iterable[str]) -> str | None:
+    """Return the known name with the most similar spelling; None where none is similar. Case does not count."""
     lower = {item.lower(): item for item in itertools.islice(known, COMPARED)}
     close = difflib.get_close_matches(str(text).lower(), lower, n=1)
-    return f"did you mean {lower[close[0]]!r}?" if close else otherwise
+    return lower[close[0]] if close else None
 
 
 def visible(text: str) -> str:

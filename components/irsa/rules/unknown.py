@@ -54,7 +54,10 @@ def sampled(text: str) -> frozenset[str]:
 
 def has_unknown(value: Any) -> bool:
     """Return whether a value is not known, or contains one that is not."""
-    return any(isinstance(leaf, Unknown) for _, leaf in leaves(value))
+    # Asked of every value: leaves() would take several times as long.
+    if isinstance(value, dict):
+        return any(map(has_unknown, value.values()))
+    return any(map(has_unknown, value)) if isinstance(value, list) else isinstance(value, Unknown)
 
 
 def has_output(value: Any) -> bool:
@@ -74,6 +77,8 @@ def without_places(value: Any, places: Iterable[Place], unknown: Unknown = WRONG
         if not place:
             return unknown
         inner.setdefault(place[0], []).append(place[1:])
+    if not inner:
+        return value
     if isinstance(value, dict):
         return {key: without_places(item, inner[key], unknown) if key in inner else item for key, item in value.items()}
     if isinstance(value, list):

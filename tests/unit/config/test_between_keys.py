@@ -12,6 +12,7 @@ from program.examine import examine
 CLUSTER = {"name": "c"}
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/A"
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/A"
+WITH_ISSUER = {"oidcIssuer": ISSUER, "createOidcProvider": True, "kubernetes": {"context": "c"}}
 APP = {"serviceAccount": {"name": "app"}}
 TWO = {key: {"name": key, "kubernetes": {"context": key}} for key in ("blue", "green")}
 
@@ -82,6 +83,17 @@ def test_what_goes_together(values: dict[str, Any]) -> None:
             {"cluster": {"oidcIssuer": ISSUER, "oidcProviderArn": f"{PROVIDER}B"}},
             ("cluster", "oidcProviderArn"),
             "another issuer",
+        ),
+        *(
+            (
+                {
+                    "cluster": ...,
+                    "clusters": {"a": WITH_ISSUER, "b": {**WITH_ISSUER, "oidcIssuer": f"{ISSUER}{slash}"}},
+                },
+                ("clusters", "b", "oidcIssuer"),
+                "which is that of irsa:clusters.a",
+            )
+            for slash in ("", "/")
         ),
         ({"accounts": {"a": {}}}, ("accounts", "a"), "neither profile nor assumeRoleArn"),
         ({"accounts": {"a": {"profile": "p", "assumeRoleArn": "x"}}}, ("accounts", "a"), "both"),
@@ -167,12 +179,15 @@ def test_a_misspelled_key_is_not_reported_as_a_missing_one() -> None:
     assert [place for place, _ in found(bindings={"app": {}})] == [("bindings", "app")]
 
 
+OTHER_ACCOUNT = {"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"}
 REPEATED: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
     ({"serviceAccount": {"name": "a"}}, {"serviceAccount": {"name": "a", "namespace": "team-a"}}, ["serviceAccount"]),
     ({"serviceAccount": {"name": "a"}}, {"serviceAccount": {"name": "a", "namespace": "default"}}, []),
     ({"serviceAccount": {"name": "a"}}, {"serviceAccount": {"name": "b"}}, []),
     ({"role": {"name": "Shared"}}, {"role": {"name": "SHARED"}}, ["role"]),
     ({"role": {"name": "a"}, "account": "x"}, {"role": {"name": "a"}, "account": "y"}, []),
+    ({"role": {"name": "a"}, "account": "x"}, {"role": {"name": "a"}, "account": "x-too"}, ["role"]),
+    ({"role": {"name": "a"}}, {"role": {"name": "a"}, "account": "None"}, []),
     ({"policy": {"name": "a", "file": "p"}}, {"policy": {"name": "A", "file": "p"}}, ["policy"]),
     ({"role": {"name": "a"}}, {"policy": {"name": "a", "file": "p"}}, []),
 ]
@@ -187,7 +202,7 @@ def test_two_bindings_claim_one_thing(one: dict[str, Any], other: dict[str, Any]
     somebody = {"trust": {"subjects": ["a:b"]}}
     values = {
         "cluster": CLUSTER,
-        "accounts": {"x": {"profile": "p"}, "y": {"profile": "q"}},
+        "accounts": {"x": OTHER_ACCOUNT, "x-too": OTHER_ACCOUNT, "y": {"profile": "q"}, "None": {"profile": "n"}},
         "defaults": {"namespace": "team-a"},
         "bindings": {"one": {**somebody, **one}, "other": {**somebody, **other}},
     }

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-import config.stack_file
+import config.nodes
 from config import policy_sources, variables
 from config.located_mistake import LocatedMistake
 from config.stack_file import StackFile, located
@@ -107,7 +107,7 @@ def test_a_chain_of_aliases_is_only_deep(tmp_path: Path) -> None:
 
 def test_a_parser_without_libyaml_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects PyYAML without its C parser, which ends in a RecursionError."""
-    monkeypatch.setattr(config.stack_file, "LOADER", yaml.BaseLoader)
+    monkeypatch.setattr(config.nodes, "LOADER", yaml.BaseLoader)
     text = f"config:\n  irsa:bindings: {'[' * 2_000}{']' * 2_000}\n"
 
     assert only_mistake(report(tmp_path, text)).mistake.found == "values nested more than 100 deep"
@@ -132,7 +132,7 @@ def test_a_file_of_any_size(tmp_path: Path) -> None:
 
 def test_more_values_than_ten_thousand_bindings_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refuses a value too many before it is composed: 8 MiB of commas were gigabytes of nodes."""
-    monkeypatch.setattr(config.stack_file, "MOST_VALUES", 40_000)
+    monkeypatch.setattr(config.nodes, "MOST_VALUES", 40_000)
     tracemalloc.start()
     found = report(tmp_path, GOOD + "  a: [" + "x," * 40_001 + "]\n")
     _, peak = tracemalloc.get_traced_memory()

@@ -9,7 +9,9 @@ import pytest
 
 from config.located_mistake import LocatedMistake
 from config.models import Stack
+from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
+from irsa_cli.live.aws import Caller
 from program import access
 from program.access import access_of, kubeconfig_mistake
 
@@ -55,15 +57,34 @@ def test_a_missing_context_has_its_place(kubeconfig: Path) -> None:
 
 
 def test_a_context_of_the_provider_has_no_key_of_the_cluster(kubeconfig: Path, tmp_path: Path) -> None:
-    """Protects who wrote `kubernetes:context`: the message names that, and no key that the file does not have."""
+    """Protects who wrote `kubernetes:context`: the place is that setting, and no key that the file does not have."""
     context = kubeconfig_mistake(("cluster",), [kubeconfig], "gone", {})
     file = kubeconfig_mistake(("cluster",), [tmp_path / "none"], None, {})
+    of_environment = kubeconfig_mistake(("cluster",), [], None, {"KUBECONFIG": str(tmp_path / "none")})
 
     assert context is not None
-    assert context.place == ("cluster",)
-    assert "correct kubernetes:context" in context.mistake.fix
+    assert context.where == "kubernetes:context"
     assert file is not None
-    assert file.place == ("cluster",)
+    assert file.where == "kubernetes:kubeconfig"
+    assert of_environment is not None
+    assert of_environment.place == ("cluster",)
+
+
+def test_a_kubeconfig_without_a_current_context(tmp_path: Path) -> None:
+    """Protects from a stack that stops half-way: without `kubernetes:context`, no context is chosen.
+
+    In a Pod its service account is used then:
+    https://pkg.go.dev/k8s.io/client-go/tools/clientcmd#DeferredLoadingClientConfig.ClientConfig
+    """
+    file = tmp_path / "config"
+    file.write_text(KUBECONFIG.format(name="prod", current='""'))
+    found = kubeconfig_mistake(("cluster",), [], None, {"KUBECONFIG": str(file)})
+
+    assert found is not None
+    assert found.mistake.found == "the kubeconfig has no current context; it has: prod"
+    assert found.mistake.fix == "set kubernetes:context; these exist: kubectl config get-contexts"
+    in_pod = {"KUBECONFIG": str(file), "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+    assert kubeconfig_mistake(("cluster",), [], None, in_pod) is None
 
 
 def test_a_current_context_that_does_not_exist(tmp_path: Path) -> None:
@@ -153,12 +174,12 @@ def asked(monkeypatch: pytest.MonkeyPatch, answer: str | Exception, config: dict
     """Return what is said about a stack, where AWS answers so."""
     pulumi.runtime.set_all_config({"aws:region": "us-west-2", **config})
 
-    def number_of(_: Any) -> str:
+    def caller(_: Any) -> Caller:
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return Caller(answer, f"arn:aws:iam::{answer}:user/ci")
 
-    monkeypatch.setattr("irsa_cli.live.aws.number_of", number_of)
+    monkeypatch.setattr("irsa_cli.live.aws.caller", caller)
     return "\n".join(map(str, access_of(stack(**VALUES), Path()).aws_accounts.values()))
 
 
@@ -182,22 +203,18 @@ def test_credentials_of_another_account(monkeypatch: pytest.MonkeyPatch, setting
 
 def test_expired_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects the form of the message: the AWS plugin's own ends the program."""
-    expired = CouldNotLookError(
-        'sts:GetCallerIdentity: ExpiredToken: "The security token included in the request is expired"'
-    )
-
-    assert "have expired" in asked(monkeypatch, expired, {})
+    assert "have expired" in asked(monkeypatch, CouldNotLookError("ExpiredToken", Cause.EXPIRED), {})
 
 
-@pytest.mark.parametrize("said", ["AccessDenied: no", "login requires botocore[crt]", "Throttling: Rate exceeded"])
-def test_what_is_not_certain_is_left_to_the_plugin(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+@pytest.mark.parametrize("cause", [Cause.DENIED, Cause.UNKNOWN, Cause.THROTTLED])
+def test_what_is_not_certain_is_left_to_the_plugin(monkeypatch: pytest.MonkeyPatch, cause: Cause) -> None:
     """Protects a stack that would be deployed: boto3 may fail where the AWS plugin does not."""
-    assert asked(monkeypatch, CouldNotLookError(said), {}) == ""
+    assert asked(monkeypatch, CouldNotLookError("no", cause), {}) == ""
 
 
 def test_a_provider_that_boto3_does_not_follow_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects keys in the stack file, endpoints and proxies: boto3 would ask with other ones."""
-    missing = CouldNotLookError("Unable to locate credentials")
+    missing = CouldNotLookError("Unable to locate credentials", Cause.NO_CREDENTIALS)
 
     assert "no AWS credentials" in asked(monkeypatch, missing, {})
     assert asked(monkeypatch, missing, {"aws:accessKey": "AKIA"}) == ""

@@ -97,6 +97,18 @@ def test_findings_have_their_lines_and_rules(
     assert RULES.keys() <= {rule["id"] for rule in run["tool"]["driver"]["rules"]}
 
 
+def test_a_provider_s_setting_has_its_line(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects who reads the line: a wrong `kubernetes:context` is at its own, not at that of a cluster."""
+    wrong = LocatedMistake(("kubernetes:context",), Mistake("none", "one", "correct it"), rule="context-missing")
+    _, text, _ = check(monkeypatch, capsys, LiveReport([wrong], [], [], True))
+    assert text.splitlines()[0] == "Pulumi.prod.yaml:4  kubernetes:context  [context-missing]"
+    _, text, _ = check(monkeypatch, capsys, LiveReport([wrong], [], [], True), "--json")
+    (report,) = json.loads(text)["files"]
+    assert (report["mistakes"][0]["path"], report["mistakes"][0]["line"]) == ("kubernetes:context", 4)
+
+
 def test_what_it_looks_with(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Protects from other credentials than `up` has: the stack file's settings, and Pulumi.yaml's where it has none."""
     _, _, (stack, name, folder, providers, region) = check(monkeypatch, capsys, LiveReport([], [], [], True))
