@@ -55,7 +55,7 @@ LATIN_1 = Characters(re.compile("[^\0-\xff]"), "characters up to U+00FF (Latin-1
 UNICODE = Characters(re.compile("[\ud800-\udfff]"), "Unicode characters; an unpaired surrogate is none", "remove it")
 
 
-def document_mistakes(document: Mapping[str, Any], live_trust: bool = False) -> Iterator[Located]:
+def document_mistakes(document: Mapping[str, Any] | Unknown, live_trust: bool = False) -> Iterator[Located]:
     """Yield what IAM would refuse in a policy of a role, each with its place in the document.
 
     Args:
@@ -63,6 +63,8 @@ def document_mistakes(document: Mapping[str, Any], live_trust: bool = False) -> 
         live_trust: Whether it is a trust policy that IAM has taken. It may be of the old version and have values that
             never match: only that without which it can't be read is a mistake.
     """
+    if isinstance(document, Unknown):
+        return
     yield from character_mistakes(document, (), UNICODE if live_trust else LATIN_1)
     yield from _unknown_elements((), document, DOCUMENT_ELEMENTS)
     if not live_trust and not isinstance(document.get("Id", ""), str | Unknown):
