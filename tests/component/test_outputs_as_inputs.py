@@ -17,9 +17,10 @@ from pulumi.runtime import rpc
 from irsa.component import InvalidArgumentsError
 from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
 from irsa.rules.mistakes import Place
+from program.arguments import policy_key
 from program.examine import examine
 from program.lookups import Identity, ResolvedAwsAccount, unanswered
-from program.plan import plan, policy_key
+from program.plan import plan
 from tests.component.test_arguments import DOCUMENT, GOOD, PROVIDER, STATEMENT, output
 from tests.places import places
 

@@ -10,8 +10,9 @@ from config.loading import read_settings
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from program.examine import examine
+from program.arguments import policy_key
 from program.lookups import Identity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
-from program.plan import Plan, PlannedComponent, PlannedNamespace, plan, policy_key
+from program.plan import Plan, PlannedComponent, PlannedNamespace, plan
 
 ROOT = Path(__file__).parents[2]
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
@@ -242,7 +243,9 @@ def test_a_mistake_of_several_clusters_accounts_is_told_once() -> None:
     aws_accounts = {None: ResolvedAwsAccount(Identity("12", "aws"), None)}
     values = {"clusters": SEVERAL, "bindings": {"app": {**APP, "role": {"arn": arn}}}}
 
-    assert [mistake.where for mistake in planned(values, aws_accounts=aws_accounts).mistakes] == ["irsa:bindings.app.role.arn"]
+    assert [mistake.where for mistake in planned(values, aws_accounts=aws_accounts).mistakes] == [
+        "irsa:bindings.app.role.arn"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,9 @@ def test_what_is_looked_up_is_what_is_replaced() -> None:
 
     assert asked == seen
     assert set(references(list(asked.values()))) == {"bucket"}
-    assert not set(references([value for _, value in values_with_variables(with_variables_replaced(BINDING, with_values))]))
+    assert not set(
+        references([value for _, value in values_with_variables(with_variables_replaced(BINDING, with_values))])
+    )
 
 
 def test_every_arn_whose_schema_allows_a_variable_has_it_replaced() -> None:

@@ -67,5 +67,3 @@ def test_the_names_in_a_value() -> None:
     """Protects the rule unused-setting, and secrets: each name, of keys too, without those of IAM."""
     value = {"${a}": ["${b}-${aws:c}", 5, {"x": "${*}${d}"}], "y": None}
     assert [*references(value)] == ["a", "b", "d"]
-
-
