@@ -11,7 +11,7 @@ from irsa.rules.arns import parse_iam_arn
 from irsa.rules.grammar import wrong_partition
 from irsa.rules.mistakes import Located, Mistake, Place, listed, path_of
 from irsa.rules.unknown import WRONG, Unknown, has_unknown, sampled
-from program.lookups import NOBODY, UNKNOWN_PROVIDER, Lookups
+from program.lookups.values import NOBODY, UNKNOWN_PROVIDER, Lookups
 
 # The keys of a binding for which the component has no argument, or one of another shape.
 OF_THE_STACK_FILE: Collection[Place] = {

@@ -15,7 +15,7 @@ from config.variables import references
 from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import path_of
 from irsa.rules.unknown import SECRET
-from program.lookups import unanswered
+from program.lookups.values import unanswered
 from program.plan import Plan, plan
 
 

@@ -19,7 +19,7 @@ from irsa.rules.unknown import OUTPUT, WRONG, Unknown, has_unknown, without_plac
 from irsa.spec import Spec, read
 from program.arguments import arguments, place_in_binding, unkeyed, variables_of
 from program.identity import identified, in_cluster
-from program.lookups import Lookups
+from program.lookups.values import Lookups
 
 
 class PlannedNamespace(NamedTuple):

@@ -5,7 +5,7 @@ value that the component uses.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from irsa.rules.annotations import check_annotation_key
@@ -26,7 +26,7 @@ from irsa.rules.quotas import (
 from irsa.rules.subjects import check_subject
 from irsa.rules.tags import role_tags_mistakes
 from irsa.rules.trust import check_conditions
-from irsa.rules.unknown import Unknown
+from irsa.rules.unknown import Unknown, without_places
 
 Found = list[Located]
 Parser = Callable[[Any, Place, Found], Any]
@@ -38,6 +38,19 @@ def collect(check: Callable[[], object], place: Place, found: Found) -> None:
         check()
     except Mistake as mistake:
         found.append((place, mistake))
+
+
+def without_mistakes(value: Any, found: Found, place: Place) -> Any:
+    """Return the value with a marker in place of each mistake in it."""
+    return without_places(value, [at[len(place) :] for at, _ in found])
+
+
+def _in_json(value: Any, place: Place, found: Found, mistakes: Callable[[Any], Iterable[Located]]) -> Any:
+    """Return what JSON can express, so that nothing is lost or changed on the way to IAM; add the mistakes in it."""
+    not_json = [*_not_json(value, place)]
+    rest = without_mistakes(value, not_json, place)
+    found += [*not_json, *((place + part, mistake) for part, mistake in mistakes(rest))]
+    return rest
 
 
 def _string(check: Callable[[str], object]) -> Parser:
@@ -155,21 +168,20 @@ def _document(value: Any, place: Place, found: Found) -> Any:
         fix = "write the document as a mapping, or as JSON text"
         found.append((place, Mistake(shortened(content), "a policy document: a mapping, or JSON text", fix)))
         return Document(text, {})
-    found += [*_not_json(content, place)] or [(place + part, each) for part, each in document_mistakes(content)]
+    _in_json(content, place, found, document_mistakes)
     return Document(text, content)
 
 
 def _conditions(value: Any, place: Place, found: Found) -> Any:
-    mistakes = [*_not_json(value, place)] or [(place + part, each) for part, each in condition_mistakes(value)]
-    found += mistakes
-    if isinstance(value, Mapping):
-        known = {operator: keys for operator, keys in value.items() if isinstance(keys, Mapping)}
+    in_json = _in_json(value, place, found, condition_mistakes)
+    if isinstance(in_json, Mapping):
+        known = {operator: keys for operator, keys in in_json.items() if isinstance(keys, Mapping)}
         collect(lambda: check_conditions(known), place, found)
     return value
 
 
 def _statement(value: Any, place: Place, found: Found) -> Any:
-    found += [*_not_json(value, place)] or [(place + p, each) for p, each in statement_mistakes(value, trust=True)]
+    _in_json(value, place, found, lambda statement: statement_mistakes(statement, trust=True))
     return value
 
 
@@ -181,7 +193,7 @@ def _statements(value: Any, place: Place, found: Found) -> Any:
 
 
 def _not_json(value: Any, place: Place) -> Iterator[Located]:
-    """Yield what JSON cannot express, so that nothing is lost or changed on the way to IAM."""
+    """Yield what JSON cannot express."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             if not isinstance(key, str):

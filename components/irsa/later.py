@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS, Field, Found, collect
+from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS, Field, Found, collect, without_mistakes
 from irsa.rules.combinations import ARGUMENTS_BY_OTHER_WORDS
 from irsa.rules.leaves import map_leaves, step_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, described, nearest, path_of, shortened
 from irsa.rules.names import NameRule, check_name
 from irsa.rules.policies import TOO_DEEP, is_too_deep
-from irsa.rules.unknown import OUTPUT, WRONG, Sample, Unknown, has_output, has_unknown, without_places
+from irsa.rules.unknown import OUTPUT, WRONG, Sample, Unknown, has_output, has_unknown
 
 REDACTED = Mistake(
     "a secret value that breaks a rule of the argument", "see the argument's description", "check where it comes from"
@@ -112,11 +112,9 @@ class Reading:
                 unknown = Mistake(what, ", ".join(names), self._advice_for(here, names))
                 self.found.append((here, unknown))
                 continue
-            self.given[here] = value
+            self.given[here] = value if isinstance(value, Mapping) else WRONG
             read = self._argument(key, value, fields, here)
-            if read is None:
-                self.given[here] = WRONG
-            else:
+            if read is not None:
                 values[key] = read
         for key, each in fields.items():
             if each.required and key not in args:
@@ -180,12 +178,12 @@ class Reading:
         if not found and each.plain and has_output(marked):
             fix = "write the value, or read it from the stack's configuration"
             found.append((place, Mistake(OUTPUT.reason, f"a plain value: {each.plain}", fix)))
-        read = marked if found else each.parse(marked, place, found)
+        read = each.parse(without_mistakes(marked, found, place) if found else marked, place, found)
         self.given[place] = marked
         if is_known and not found:
             return read
         self.found += found
-        self.given[place] = without_places(marked, [at[len(place) :] for at, _ in found])
+        self.given[place] = without_mistakes(marked, found, place)
         if each.plain:
             return None
         if found:

@@ -22,7 +22,7 @@ from program.live.held import Held, account_and_name, held_by
 from program.live.planned import plain, planned_components
 from program.live.reader import Reader
 from program.live.reads import Reads
-from program.lookups import Lookups, needs_of
+from program.lookups.values import Lookups, needs_of
 from program.plan import plan
 
 # The words of `pulumi` for a stack that is not in the backend yet.

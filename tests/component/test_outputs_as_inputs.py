@@ -19,7 +19,7 @@ from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
 from irsa.rules.mistakes import Place
 from program.arguments import policy_key
 from program.examine import examine
-from program.lookups import Identity, ResolvedAwsAccount, unanswered
+from program.lookups.values import Identity, ResolvedAwsAccount, unanswered
 from program.plan import plan
 from tests.component.test_arguments import DOCUMENT, GOOD, PROVIDER, STATEMENT, output
 from tests.places import places

@@ -12,7 +12,7 @@ from moto.iam.policy_validation import IAMPolicyDocumentValidator, IAMTrustPolic
 
 from program.access import Access
 from program.create import create
-from program.lookups import needs_of
+from program.lookups.values import needs_of
 from program.plan import plan
 from program.resolve import resolve
 from program.settings import StackSettings

@@ -9,9 +9,9 @@ import pytest
 from config.loading import read_settings
 from config.located_mistake import LocatedMistake
 from config.models import Stack
-from program.examine import examine
 from program.arguments import policy_key
-from program.lookups import Identity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
+from program.examine import examine
+from program.lookups.values import Identity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
 from program.plan import Plan, PlannedComponent, PlannedNamespace, plan
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from typing import Any
 
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, nearest, shortened
 from irsa.rules.policies import CHAINING_POLICY
-from irsa.rules.unknown import OUTPUT
+from irsa.rules.unknown import OUTPUT, Unknown
 
 # What can be adopted, and the argument that says which one it is.
 ADOPTABLE: Mapping[str, Place] = {
@@ -92,10 +92,10 @@ def _adoption_mistakes(given: Mapping[Place, Any], spelling: Spelling, existing_
             continue  # reported where the value itself is checked
         if existing_role and kind != "serviceAccount":
             yield place, Mistake(f"{kind!r} of an existing role", "serviceAccount", "remove it")
-        elif name not in given:
+        elif name not in given and not isinstance(given.get(name[:1]), Unknown):
             allowed = f"{kind!r} with {spelling(name)}, by which it is found"
             yield place, Mistake(f"{kind!r} without {spelling(name)}", allowed, f"add {spelling(name)}")
-        elif given[name] is OUTPUT:
+        elif given.get(name) is OUTPUT:
             found = f"{kind!r}, with {spelling(name)} known only during the deployment"
             yield place, Mistake(found, f"a plain {spelling(name)}, by which it is found", "write the name")
         if kind == "serviceAccount" and given.get(("service_account", "create")) is False:

@@ -171,7 +171,11 @@ def test_a_value_of_another_kind_says_how_to_write_it(name: str, value: Any, adv
         ),
         ("trust_conditions", {"StringEquals": {"a": None}}, ("StringEquals", "a")),
         ("trust_statements", [TRUSTING, {**TRUSTING, "Effect": "x"}], (1, "Effect")),
-        ("policy.document", {**DOCUMENT, "Id": [1, {"a": {1}}]}, ("Id", 1, "a")),
+        (
+            "policy.document",
+            {**DOCUMENT, "Statement": {**STATEMENT, "Resource": ["*", {1}]}},
+            ("Statement", "Resource", 1),
+        ),
     ],
 )
 def test_a_mistake_is_placed_where_it_is(name: str, value: Any, place: Place) -> None:

@@ -22,7 +22,7 @@ from program.live.held import Held, held_by
 from program.live.look import _providers as providers
 from program.live.planned import planned_components
 from program.live.reads import AwsReads, ClusterReads, LiveServiceAccount, Reads
-from program.lookups import Identity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
+from program.lookups.values import Identity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
 from program.plan import plan
 
 ROOT = Path(__file__).parents[4]

@@ -9,7 +9,7 @@ from config.loading import read_settings
 from config.variables import BUILT_IN
 from irsa.rules.unknown import SECRET, sampled
 from program.examine import examine
-from program.lookups import Identity, unanswered
+from program.lookups.values import Identity, unanswered
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/A"
 PROVIDER = f"arn:aws-cn:iam::444455556666:oidc-provider/{ISSUER}"
