@@ -60,7 +60,7 @@ def examine(
     stack = settings.stack
     planned = plan(stack, unanswered(stack, region, allowed))
     mistakes = settings.placed([*settings.mistakes, *planned.mistakes])
-    warnings, missing = lint(_checked(settings, planned, complete=not mistakes), thorough)
+    warnings, missing = lint(_checked(settings, planned, complete=not mistakes and not settings.not_checked), thorough)
     remaining: list[LocatedMistake] = []
     silenced: list[tuple[LocatedMistake, str]] = []
     for warning in settings.placed(warnings):

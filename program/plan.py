@@ -156,7 +156,8 @@ def _components(
         return
     annotating: dict[str, Any] = {name: args[name] for name in ("audience", "retain_on_delete") if name in args}
     annotating |= {"service_account": service_account, "role_arn": args.get("role_arn", OUTPUT)}
-    if "serviceAccount" in args.get("import_existing", ()):
+    adopted = args["import_existing"] if isinstance(args.get("import_existing"), list) else []
+    if "serviceAccount" in adopted:
         annotating["import_existing"] = ["serviceAccount"]
     if "role_arn" not in args:
         of_role = {name: value for name, value in args.items() if name != "service_account"}
@@ -164,8 +165,8 @@ def _components(
         subject = WRONG if has_unknown([namespace, name]) else subject_of(namespace, name)
         subjects = args.get("subjects", [])
         of_role["subjects"] = [*subjects, subject] if isinstance(subjects, list) else subjects
-        if "import_existing" in args:
-            of_role["import_existing"] = [what for what in args["import_existing"] if what != "serviceAccount"]
+        if adopted:
+            of_role["import_existing"] = [what for what in adopted if what != "serviceAccount"]
         yield _component(key, of_role, stack, lookups, None)
     for cluster in clusters:
         yield _component(key, annotating, stack, lookups, cluster)._replace(takes_role="role_arn" not in args)

@@ -72,7 +72,7 @@ def nearest(text: object, known: Collection[str], otherwise: str) -> str:
 
 def likely(text: object, known: Iterable[str]) -> str | None:
     """Return the known name with the most similar spelling; None where none is similar. Case does not count."""
-    lower = {item.lower(): item for item in itertools.islice(known, COMPARED)}
+    lower = {str(item).lower(): item for item in itertools.islice(known, COMPARED)}
     close = difflib.get_close_matches(str(text).lower(), lower, n=1)
     return lower[close[0]] if close else None
 
