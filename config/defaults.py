@@ -34,8 +34,9 @@ def _binding(binding: Binding, defaults: Defaults) -> Binding:
 
 
 def _merged(defaults: Any, own: Any) -> Any:
-    known = isinstance(defaults, Mapping) and isinstance(own, Mapping)
-    return {**defaults, **own} if known else own if isinstance(defaults, Mapping) else defaults
+    if not isinstance(defaults, Mapping):
+        return defaults
+    return {**defaults, **own} if isinstance(own, Mapping) else defaults
 
 
 def _values_or_defaults(model: Any, defaults: Defaults, settings: tuple[str, ...]) -> dict[str, Any]:

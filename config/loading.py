@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from config.argument_places import spelled
 from config.between_keys import mistakes_between_keys
 from config.defaults import with_defaults
+from config.lint import RULES
 from config.located_mistake import LocatedMistake
 from config.models import Lint, Silence, Stack
 from config.policy_sources import PolicySources
@@ -48,8 +49,9 @@ class Settings:
         for mistake in mistakes:
             each = self.sources.in_file(mistake._replace(place=self._where_written(mistake.place)))
             each = each._replace(mistake=each.mistake.spelled(spelled))
-            # A file is the same for all its bindings.
-            where = (each.file, each.within) if each.within else (each.place, each.file)
+            # A mistake in a file is the same for all its bindings; a warning may be silenced for one of them.
+            of_file = each.within and each.rule not in RULES
+            where = (each.file, each.within) if of_file else (each.place, each.file, each.within)
             found.setdefault((*where, each.rule, each.mistake.found), each)
         return list(found.values())
 
@@ -58,11 +60,12 @@ class Settings:
         value: Any = self.written
         for index, key in enumerate(place):
             if not isinstance(value, Mapping) or key not in value:
-                # `tags` of the defaults are merged one by one into those of a binding.
-                name = index - 1 if place[index - 1 : index] == ("tags",) else index
                 defaults = self.written.get("defaults")
-                is_default = place[:1] == ("bindings",) and isinstance(defaults, Mapping) and place[name] in defaults
-                return ("defaults", *place[name:]) if is_default else place
+                known = defaults if place[:1] == ("bindings",) and isinstance(defaults, Mapping) else {}
+                # `tags` of the defaults are merged one by one into those of a binding, which may have no `role`.
+                first = index - 1 if place[index - 1 : index] == ("tags",) else index
+                names = (at for at in range(first, min(index + 2, len(place))) if place[at] in known)
+                return next((("defaults", *place[at:]) for at in names), place)
             value = value[key]
         return place
 
@@ -129,7 +132,7 @@ def _model(model: type[BaseModel], values: Mapping[str, Any]) -> BaseModel:
 def _unknown_setting(annotation: Any) -> Any:
     """Return a setting of the stack of which nothing is known: each of its keys is a marker."""
     if is_model(annotation):
-        return annotation.model_construct(**dict.fromkeys(annotation.model_fields, WRONG))
+        return _model(annotation, {field.alias or name: WRONG for name, field in annotation.model_fields.items()})
     return (get_origin(annotation) or (lambda: WRONG))()
 
 

@@ -1,6 +1,5 @@
 """pydantic's errors as mistakes in a stack file."""
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -14,7 +13,7 @@ from config.located_mistake import LocatedMistake
 from config.models import Stack
 from config.scalars import in_yaml_words
 from irsa.rules.combinations import ARGUMENTS_BY_OTHER_WORDS
-from irsa.rules.mistakes import LINE, Mistake, Place, nearest, path_of, visible
+from irsa.rules.mistakes import LINE, Mistake, Place, likely, nearest, path_of, visible
 
 # What a value must be, by the type of pydantic's error.
 KINDS = {
@@ -49,10 +48,7 @@ def mistakes_of(errors: Iterable[Any]) -> Iterator[LocatedMistake]:
             extra.setdefault(place[:-1], []).append(str(place[-1]))
     for error in errors:
         place = _place(error)
-        misspelled = error["type"] == "missing" and difflib.get_close_matches(
-            str(place[-1]), extra.get(place[:-1], ()), n=1
-        )
-        if not misspelled:
+        if error["type"] != "missing" or likely(place[-1], extra.get(place[:-1], ())) is None:
             yield LocatedMistake(place, _mistake(error, place))
 
 

@@ -36,6 +36,8 @@ PARTITION_OF_REGION_PREFIX = {
 
 # What a variable stands for: its value, why that is not known, or why it has none here.
 Values = Mapping[str, "str | Unknown | Mistake"]
+# By the identity of a mapping or a list: what it has as it is written, by what that becomes.
+Written = dict[int, dict[Any, Any]]
 
 
 def partition_of(region: str) -> str:
@@ -99,18 +101,19 @@ def _same_key(first: str, second: str, filled: str) -> Mistake:
     return Mistake(found, "each key once", "merge the two, or remove one")
 
 
-def as_written(value: Any, place: Place, variables: Values) -> Place:
+def as_written(value: Any, place: Place, variables: Values, written: Written) -> Place:
     """Return the place in the value itself of a place in the filled value: a key in it may hold variables."""
-    written = list(place)
+    found = list(place)
     for index, step in enumerate(place):
         if isinstance(value, Mapping):
-            keys = {filled(key, variables, []): key for key in value}
-            written[index] = keys.get(str(step), step)
-            value = value.get(written[index])
+            if id(value) not in written:
+                written[id(value)] = {filled(key, variables, []): key for key in value}
+            found[index] = written[id(value)].get(str(step), step)
+            value = value.get(found[index])
         else:
             several = isinstance(value, list) and isinstance(step, int) and step < len(value)
             value = value[step] if several else None
-    return tuple(written)
+    return tuple(found)
 
 
 def references(value: Any) -> Iterator[str]:

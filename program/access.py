@@ -22,9 +22,9 @@ from config.scalars import parsed
 from irsa.rules.mistakes import Place
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
-from program import lookup_mistakes as mistakes
-from program.lookup_mistakes import AskedAwsAccount, Question, aws_mistake
-from program.lookups import needs_of
+from program.lookups import failures as mistakes
+from program.lookups.failures import AskedAwsAccount, Question, aws_mistake
+from program.lookups.values import needs_of
 
 if TYPE_CHECKING:
     from irsa_cli.live.aws import Caller
@@ -196,28 +196,48 @@ def _kubeconfig_mistakes(stack: Stack, folder: Path) -> Iterator[LocatedMistake]
 
 
 def _kubeconfig_mistake(cluster: Cluster, place: Place, folder: Path) -> LocatedMistake | None:
-    access, config = cluster.kubernetes, pulumi.Config("kubernetes")
-    if access and not access.eks:
-        files = [folder / Path(access.kubeconfig).expanduser()] if access.kubeconfig else []
-        return kubeconfig_mistake((*place, "kubernetes"), files, access.context, os.environ)
-    if access or config.get("kubeconfig") or config.get("cluster") or config.get("renderYamlToDirectory"):
+    own, config = cluster.kubernetes, pulumi.Config("kubernetes")
+    if own.eks if own else config.get("cluster") or config.get("renderYamlToDirectory"):
         return None
-    return kubeconfig_mistake((), [], config.get("context"), os.environ)
+    settings = {name: config.get(name) for name in ("kubeconfig", "context")}
+    inputs = kubernetes_inputs(cluster, settings, folder)
+    return kubeconfig_mistake((*place, "kubernetes") if own else (), inputs, os.environ)
 
 
-def kubeconfig_mistake(
-    place: Place, files: Sequence[Path], context: str | None, variables: Mapping[str, str]
-) -> LocatedMistake | None:
-    """Return the mistake for a kubeconfig or a context that does not exist; None where both do.
+def kubernetes_inputs(cluster: Cluster, settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the inputs of a cluster's Kubernetes provider: its own settings, else those of the stack's `kubernetes:`.
+
+    Args:
+        cluster: The cluster, without `eks: true`.
+        settings: The settings of the stack's default provider, by their names without `kubernetes:`.
+        folder: The folder of Pulumi.yaml, to which the paths of kubeconfigs are relative.
+    """
+    own = cluster.kubernetes
+    inputs: dict[str, Any] = {"kubeconfig": own.kubeconfig, "context": own.context} if own else dict(settings)
+    if _is_path(inputs.get("kubeconfig")):
+        inputs["kubeconfig"] = str(folder / Path(inputs["kubeconfig"]).expanduser())
+    return inputs
+
+
+def _is_path(kubeconfig: Any) -> bool:
+    """Return whether a provider's kubeconfig is the path of one, and not its content, or a secret."""
+    return isinstance(kubeconfig, str) and kubeconfig != "" and "\n" not in kubeconfig and kubeconfig[0] != "{"
+
+
+def kubeconfig_mistake(place: Place, inputs: Mapping[str, Any], variables: Mapping[str, str]) -> LocatedMistake | None:
+    """Return the mistake for a kubeconfig or a context that does not exist; None where both do, or it is no file.
 
     Source: https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
 
     Args:
         place: The cluster's own setting `kubernetes`, or what has none: the provider's settings `kubernetes:` hold.
-        files: The kubeconfig; none for that of the environment.
-        context: The context. Default: the kubeconfig's current one.
+        inputs: The inputs of the Kubernetes provider. Default: the kubeconfig of the environment, its current context.
         variables: The environment variables.
     """
+    kubeconfig, context = inputs.get("kubeconfig"), inputs.get("context")
+    if kubeconfig and not _is_path(kubeconfig):
+        return None
+    files = [Path(kubeconfig)] if kubeconfig else []
     named = [Path(file) for file in variables.get("KUBECONFIG", "").split(os.pathsep) if file]
     listed = [*files] or named or [Path("~/.kube/config").expanduser()]
     contents = [_content(file) for file in listed if file.is_file()]

@@ -6,12 +6,12 @@ from typing import Any
 from config.argument_places import KEYS_OF_A_CREATED_ROLE, arguments_of, place_of
 from config.models import Binding, Stack
 from config.variable_keys import with_variables_replaced
-from config.variables import Values, as_written, filled
+from config.variables import Values, Written, as_written, filled
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.grammar import wrong_partition
 from irsa.rules.mistakes import Located, Mistake, Place, listed, path_of
 from irsa.rules.unknown import WRONG, Unknown, has_unknown, sampled
-from program.lookups import NOBODY, UNKNOWN_PROVIDER, Lookups
+from program.lookups.values import NOBODY, UNKNOWN_PROVIDER, Lookups
 
 # The keys of a binding for which the component has no argument, or one of another shape.
 OF_THE_STACK_FILE: Collection[Place] = {
@@ -167,18 +167,21 @@ def policy_key(arn: str) -> str:
     return f"aws:{parsed.resource}" if parsed.account_id == "aws" else parsed.resource
 
 
-def place_in_binding(argument: Place, binding: Binding, variables: Values) -> Place:
+def place_in_binding(argument: Place, binding: Binding, variables: Values, written: Written) -> Place:
     """Return the place of an argument in the binding, as it is written there."""
     if argument[:1] == ("policy_arns",) and argument[1:]:
-        # The first of several with the same name.
-        keys = _policy_keys(filled(binding.policy_arns, variables, []))
-        return ("policyArns", keys.index(str(argument[1])))
+        arns = binding.policy_arns
+        if id(arns) not in written:
+            keys = _policy_keys(filled(arns, variables, []))
+            # The first of several with the same name.
+            written[id(arns)] = {key: index for index, key in reversed([*enumerate(keys)])}
+        return ("policyArns", written[id(arns)][str(argument[1])])
     place = place_of(argument)
     if place[:2] == ("policy", "document") and binding.policy:
-        return (*place[:2], *as_written(binding.policy.document, place[2:], variables))
+        return (*place[:2], *as_written(binding.policy.document, place[2:], variables, written))
     if place[:1] == ("inlinePolicies",) and place[2:]:
         document = binding.inline_policies[str(place[1])].document
-        return (*place[:2], "document", *as_written(document, place[2:], variables))
+        return (*place[:2], "document", *as_written(document, place[2:], variables, written))
     if place[:2] in (("trust", "conditions"), ("trust", "statements")):
-        return (*place[:2], *as_written(getattr(binding.trust, str(place[1])), place[2:], variables))
+        return (*place[:2], *as_written(getattr(binding.trust, str(place[1])), place[2:], variables, written))
     return place

@@ -11,7 +11,7 @@ import pulumi_kubernetes as kubernetes
 from config.models import ServiceAccount
 from irsa.component import ServiceAccountRole
 from irsa.later import Later
-from program.lookups import Lookups
+from program.lookups.values import Lookups
 from program.plan import Plan, PlannedComponent, PlannedNamespace
 
 

@@ -15,7 +15,7 @@ from config.variables import references
 from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import path_of
 from irsa.rules.unknown import SECRET
-from program.lookups import unanswered
+from program.lookups.values import unanswered
 from program.plan import Plan, plan
 
 
@@ -60,7 +60,7 @@ def examine(
     stack = settings.stack
     planned = plan(stack, unanswered(stack, region, allowed))
     mistakes = settings.placed([*settings.mistakes, *planned.mistakes])
-    warnings, missing = lint(_checked(settings, planned, complete=not mistakes and not settings.not_checked), thorough)
+    warnings, missing = lint(_checked(settings, planned, complete=not (mistakes or settings.not_checked)), thorough)
     remaining: list[LocatedMistake] = []
     silenced: list[tuple[LocatedMistake, str]] = []
     for warning in settings.placed(warnings):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from config.models import Stack
 from irsa.outputs import child_name
 from irsa.rules.arns import issuer_host_path
-from irsa.spec import AnnotatedServiceAccount, CreatedRole, ManagedPolicy, Spec
+from irsa.spec import CreatedRole, ManagedPolicy, Spec
 
 
 def in_cluster(name: str, issuer: str) -> str:
@@ -51,7 +51,8 @@ def identified(spec: Spec, automatic: str, issuer: str | None, account_id: str |
     def policy_of(policy: ManagedPolicy) -> ManagedPolicy:
         name, attachment = policy.logical_name, policy.attachment_name
         if isinstance(policy.name, str):
-            name, key = _policy(policy.name, account_id), f"{policy.path or '/'}{policy.name}".lstrip("/")
+            name = in_aws_account(f"policy/{policy.name.lower()}", account_id)
+            key = f"{policy.path or '/'}{policy.name}".lstrip("/")
         else:
             key = f"automatic:{name}"
         unchanged = name == policy.logical_name and role == automatic
@@ -61,7 +62,8 @@ def identified(spec: Spec, automatic: str, issuer: str | None, account_id: str |
 
     role = _role(spec.role, account_id) or automatic
     key_at = len(child_name(automatic, ""))
-    service_account = _service_account(spec.service_account, issuer) or automatic
+    account = spec.service_account
+    service_account = in_cluster(f"{account.namespace}/{account.name}", issuer) if account and issuer else automatic
     # In a namespace called `role`, of an issuer without a path, it looks like the name of a role.
     alone = f"{service_account}/" if re.fullmatch("role/[^/]+", service_account) else service_account
     return role if spec.role else alone, replace(
@@ -72,20 +74,10 @@ def identified(spec: Spec, automatic: str, issuer: str | None, account_id: str |
             replace(each, logical_name=permission(each.logical_name[key_at:])) for each in spec.attachments
         ),
         inline_policies=tuple(replace(each, logical_name=permission(each.name)) for each in spec.inline_policies),
-        service_account=spec.service_account and replace(spec.service_account, logical_name=service_account),
+        service_account=account and replace(account, logical_name=service_account),
     )
 
 
 def _role(role: CreatedRole | None, account_id: str | None) -> str | None:
     """Return the name of a role that is not automatic. IAM compares names without letter case."""
     return in_aws_account(f"role/{role.name.lower()}", account_id) if role and isinstance(role.name, str) else None
-
-
-def _policy(name: str, account_id: str | None) -> str:
-    return in_aws_account(f"policy/{name.lower()}", account_id)
-
-
-def _service_account(service_account: AnnotatedServiceAccount | None, issuer: str | None) -> str | None:
-    if service_account is None or issuer is None:
-        return None
-    return in_cluster(f"{service_account.namespace}/{service_account.name}", issuer)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from config.argument_places import spelled
 from config.located_mistake import LocatedMistake
 from config.models import Binding, ServiceAccount, Stack
-from config.variables import filled
+from config.variables import Written, filled
 from irsa.outputs import CLUSTER, KEY, component_name
 from irsa.rules.mistakes import Mistake, path_of
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
@@ -19,7 +19,7 @@ from irsa.rules.unknown import OUTPUT, WRONG, Unknown, has_unknown, without_plac
 from irsa.spec import Spec, read
 from program.arguments import arguments, place_in_binding, unkeyed, variables_of
 from program.identity import identified, in_cluster
-from program.lookups import Lookups
+from program.lookups.values import Lookups
 
 
 class PlannedNamespace(NamedTuple):
@@ -91,9 +91,10 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
         variables = variables_of(binding, stack, lookups)
         args, found = arguments(binding, stack, lookups, variables)
         planned: list[tuple[PlannedComponent, Spec]] = []
+        written: Written = {}
         for index, component in enumerate(_components(key, binding, args, stack, lookups)):
             spec, wrong = read(component.automatic_name, component.args, spelled)
-            found += [(place_in_binding(argument, binding, variables), each) for argument, each in wrong]
+            found += [(place_in_binding(argument, binding, variables, written), each) for argument, each in wrong]
             if not index:
                 marked = without_places(args, [argument for argument, _ in wrong if argument[1:]])
                 if "policy_arns" in marked:
@@ -156,8 +157,8 @@ def _components(
         return
     annotating: dict[str, Any] = {name: args[name] for name in ("audience", "retain_on_delete") if name in args}
     annotating |= {"service_account": service_account, "role_arn": args.get("role_arn", OUTPUT)}
-    adopted = args["import_existing"] if isinstance(args.get("import_existing"), list) else []
-    if "serviceAccount" in adopted:
+    adopted = args.get("import_existing", [])
+    if isinstance(adopted, list) and "serviceAccount" in adopted:
         annotating["import_existing"] = ["serviceAccount"]
     if "role_arn" not in args:
         of_role = {name: value for name, value in args.items() if name != "service_account"}
@@ -165,7 +166,7 @@ def _components(
         subject = WRONG if has_unknown([namespace, name]) else subject_of(namespace, name)
         subjects = args.get("subjects", [])
         of_role["subjects"] = [*subjects, subject] if isinstance(subjects, list) else subjects
-        if adopted:
+        if isinstance(adopted, list) and adopted:
             of_role["import_existing"] = [what for what in adopted if what != "serviceAccount"]
         yield _component(key, of_role, stack, lookups, None)
     for cluster in clusters:

@@ -14,11 +14,11 @@ import pulumi_kubernetes as kubernetes
 from config.located_mistake import LocatedMistake
 from config.models import Cluster
 from irsa.rules.arns import issuer_host_path
-from program.access import Access, aws_settings
+from program.access import Access, aws_settings, kubernetes_inputs
 from program.identity import oidc_provider
-from program.lookups import Lookups, ResolvedAwsAccount, ResolvedCluster, audience_of, needs_of
-from program.plugins import Plugins
-from program.questions import LookupFailure, Questions
+from program.lookups.plugins import Plugins
+from program.lookups.questions import LookupFailure, Questions
+from program.lookups.values import Lookups, ResolvedAwsAccount, ResolvedCluster, audience_of, needs_of
 from program.settings import StackSettings
 
 
@@ -114,11 +114,11 @@ def _resolved_cluster(cluster: Cluster, issuer: str, eks_kubeconfig: str | None,
     access = cluster.kubernetes
     if access is None:
         return ResolvedCluster(cluster.name or "", None, issuer)
-    kubeconfig = str(folder / Path(access.kubeconfig).expanduser()) if access.kubeconfig else None
+    inputs = {"kubeconfig": eks_kubeconfig} if access.eks else kubernetes_inputs(cluster, {}, folder)
     provider = kubernetes.Provider(
         issuer_host_path(issuer),
-        kubeconfig=eks_kubeconfig if access.eks else kubeconfig,
-        context=None if access.eks else access.context,
+        kubeconfig=inputs["kubeconfig"],
+        context=inputs.get("context"),
     )
     return ResolvedCluster(cluster.name or "", provider, issuer)
 

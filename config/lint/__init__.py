@@ -35,17 +35,22 @@ def lint(checked: CheckedStack, thorough: bool) -> tuple[list[LocatedMistake], l
     """
     selected, not_checked = _selected(checked, thorough)
     warnings: list[LocatedMistake] = []
+    judged: dict[str, list[LocatedMistake]] = {}
     of_scope = {scope: [each for each in selected if each[1].scope == scope] for scope in ("statement", "binding")}
     for binding in checked.bindings.values():
         for name, rule in of_scope["binding"]:
             warnings += [LocatedMistake(*found, rule=name) for found in rule.warnings(binding)]
         for source, document, written in binding.documents:
-            for part, statement in statements(document, written):
-                for name, rule in of_scope["statement"]:
-                    warnings += [
-                        LocatedMistake((*source, "document", *part, *inner), mistake, rule=name)
-                        for inner, mistake in rule.warnings(statement)
-                    ]
+            # Thousands of bindings may have one document.
+            content = repr((document, written))
+            if content not in judged:
+                judged[content] = [
+                    LocatedMistake((*part, *inner), mistake, rule=name)
+                    for part, statement in statements(document, written)
+                    for name, rule in of_scope["statement"]
+                    for inner, mistake in rule.warnings(statement)
+                ]
+            warnings += [each._replace(place=(*source, "document", *each.place)) for each in judged[content]]
     for name, rule in selected:
         if rule.scope == "stack":
             warnings += [LocatedMistake(*found, rule=name) for found in rule.warnings(checked)]
@@ -74,7 +79,7 @@ def silence_reason(warning: LocatedMistake, settings: Lint) -> str | None:
     if silence is None:
         return None
     of_binding = warning.place[1] if warning.place[0] == "bindings" else None
-    return silence.reason if not silence.bindings or of_binding in silence.bindings else None
+    return str(silence.reason) if not silence.bindings or of_binding in silence.bindings else None
 
 
 def check_rule_name(name: str) -> str:

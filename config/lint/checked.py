@@ -58,7 +58,7 @@ class CheckedStack(NamedTuple):
     """The settings as they are in the file."""
     bindings: Mapping[str, CheckedBinding]
     complete: bool
-    """Whether it has no mistake."""
+    """Whether it has no mistake and no secret."""
     used_variables: Set[str]
     """Names of the variables that documents and ARNs of the whole file use."""
 

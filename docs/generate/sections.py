@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from config.variable_keys import EACH, KEYS_WITH_VARIABLES
-from config.variables import BUILT_IN, SAMPLES
+from config.variables import BUILT_IN
 from docs.generate.component_page import table as lines_of_table
 from docs.generate.component_page import takes_outputs, title, type_name
 from docs.generate.schema import stack_file_schema
@@ -24,6 +24,7 @@ from irsa_cli.inventory.findings import KINDS
 from irsa_cli.verbs import help_line, installed
 from irsa_cli.verify import CHECKS
 from program.live.rules import RULES as LIVE_RULES
+from program.lookups.values import SAMPLES
 
 DOCS = Path(__file__).parents[1]
 ROOT = DOCS.parent
@@ -184,7 +185,8 @@ def _schema() -> dict[str, Any]:
 
 def built_in_variables() -> str:
     """Return the table of the variables that irsa defines."""
-    rows = ((f"`{reference(name)}`", meaning, f"`{SAMPLES[name]}`") for name, meaning in BUILT_IN.items())
+    example = {**SAMPLES, "cluster": "my-cluster"}
+    rows = ((f"`{reference(name)}`", meaning, f"`{example[name]}`") for name, meaning in BUILT_IN.items())
     return table("variable", "value", "example", rows=rows)
 
 

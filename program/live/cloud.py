@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from config.models import Cluster, Stack
+from irsa.rules.arns import Arn
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import Caller, eks_access_entries, eks_cluster
 from irsa_cli.live.iam import LiveAwsAccount
 from irsa_cli.state import stack_outputs
 from program.access import asked_aws_account, reached
-from program.lookups import Identity
-from program.questions import EksCluster
+from program.lookups.questions import EksCluster
+from program.lookups.values import Identity
 
 
 class LiveCloud:
@@ -87,4 +88,4 @@ class LiveCloud:
 
 
 def _account_and_name(arn: str) -> tuple[str, str]:
-    return arn.split(":")[4], arn.rsplit("/", 1)[-1]
+    return arn.split(":")[4], Arn.name_in(arn)

@@ -11,7 +11,7 @@ from program.live.in_iam import account_quotas, iam_conflicts, missing_roles, pr
 from program.live.in_kubernetes import kubernetes_conflicts
 from program.live.planned import Planned
 from program.live.reads import Reads
-from program.lookups import Lookups
+from program.lookups.values import Lookups
 
 # What `pulumi up` does without refusing.
 WARNINGS = frozenset({live_rules.INLINE_POLICY_EXISTS, live_rules.PODS_LOSE_ROLE, live_rules.ROLE_MISSING})

@@ -1,21 +1,21 @@
 """What IAM would refuse: names that are taken, policies that do not exist, what is to be adopted, and quotas."""
 
-import difflib
 import functools
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from config.located_mistake import LocatedMistake
 from config.models import Stack
-from irsa.rules.arns import issuer_of_provider
-from irsa.rules.mistakes import Place, named
+from irsa.rules.arns import Arn, issuer_of_provider
+from irsa.rules.mistakes import Place, likely, named
+from irsa.rules.policies import policy_size
 from irsa.spec import CreatedRole, ManagedPolicy
 from irsa_cli.state import ATTACHMENT, INLINE_POLICY, POLICY, ROLE
 from program.live import rules as live_rules
 from program.live.held import Held, HeldResource, account_and_name
 from program.live.planned import Planned, finding, plain
 from program.live.reads import AwsReads, Reads
-from program.lookups import Lookups
+from program.lookups.values import Lookups
 
 # The most to which AWS raises the quota of 100, of which GetAccountSummary says nothing.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
@@ -63,9 +63,9 @@ def _role_name(
             fix = "write another name; or import: [role] to adopt it; or role.arn, if it stays another stack's"
             allowed = "a name that no role of the AWS account has, in upper or lower case"
             yield finding(live_rules.ROLE_EXISTS, place, found, allowed, fix)
-    elif existing is None or existing.rsplit("/", 1)[-1] != role.import_id:
+    elif existing is None or Arn.name_in(existing) != role.import_id:
         found = f"the role {role.import_id} does not exist in the AWS account {key[0]}"
-        fix = f"write it as {named(existing.rsplit('/', 1)[-1])}" if existing else "remove role from import"
+        fix = f"write it as {named(Arn.name_in(existing))}" if existing else "remove role from import"
         yield finding(live_rules.IMPORT_MISSING, place, found, "an existing role to import", fix)
 
 
@@ -127,9 +127,9 @@ def missing_roles(components: Collection[Planned], reads: Reads) -> Iterator[Loc
 def _nearest(arn: str, kind: str, known: tuple[str, ...]) -> str:
     """Return the advice to use the role or policy whose name is most similar, by its whole ARN."""
     names = {account_and_name(each, kind)[1]: each for each in known}
-    close = difflib.get_close_matches(account_and_name(arn, kind)[1], names, n=1)
+    name = likely(account_and_name(arn, kind)[1], names, most=len(names))
     what = "roles" if kind == "role" else "policies"
-    return f"did you mean {named(names[close[0]])}?" if close else f"list them: aws iam list-{what}"
+    return f"did you mean {named(names[name])}?" if name else f"list them: aws iam list-{what}"
 
 
 # What is to be adopted
@@ -205,8 +205,8 @@ def _quotas_of_role(planned: Planned, role: CreatedRole, account: AwsReads, held
         allowed = f"at most {quota:,} in the AWS account {where}"
         yield finding(live_rules.QUOTA_REACHED, planned.place("policyArns"), found, allowed, fix)
     trust, quota = plain(role.trust_policy), account.summary.get("AssumeRolePolicySizeQuota")
-    if quota is not None and trust is not None and len(trust) > quota:
-        found = f"characters of the trust policy: {len(trust):,}"
+    if quota is not None and trust is not None and (used := policy_size(trust)) > quota:
+        found = f"characters of the trust policy: {used:,}"
         allowed = f"at most {quota:,} in the AWS account {where}"
         yield finding(live_rules.QUOTA_REACHED, planned.place("trust"), found, allowed, ask)
 

@@ -11,7 +11,7 @@ from irsa.rules.mistakes import Mistake, Place, named
 from irsa.rules.unknown import Unknown, sampled
 from irsa.spec import ManagedPolicy, Spec
 from program.live.reads import AwsReads, ClusterReads, Reads
-from program.lookups import Identity, Lookups
+from program.lookups.values import Identity, Lookups
 from program.plan import Plan, PlannedComponent
 
 
@@ -75,7 +75,7 @@ def planned_components(stack: Stack, plan: Plan, lookups: Lookups, reads: Reads)
 def _arn(identity: Identity | None, kind: str, path: Any, name: Any) -> str | None:
     if identity is None or plain(name) is None:
         return None
-    return str(Arn(identity.partition, identity.account_id, kind, f"{plain(path) or '/'}{name}".lstrip("/")))
+    return str(Arn(identity.partition, identity.account_id, kind, Arn.with_path(plain(path), name)))
 
 
 def plain(value: Any) -> Any:

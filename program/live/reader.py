@@ -17,14 +17,14 @@ from irsa_cli.exits import CouldNotLookError, NoPermissionError, NotAuthenticate
 from irsa_cli.live.iam import LiveAwsAccount
 from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.kubernetes import LiveCluster
-from program.access import kubeconfig_mistake, kubernetes_setting, used_aws_accounts
+from program.access import kubeconfig_mistake, kubernetes_inputs, kubernetes_setting, used_aws_accounts
 from program.live import rules as live_rules
 from program.live.cloud import LiveCloud
 from program.live.planned import finding
 from program.live.reads import AwsReads, ClusterReads, Reads, service_account_of
-from program.lookup_mistakes import kubernetes_mistake
-from program.lookups import Identity, Lookups, Needs, ResolvedAwsAccount, ResolvedCluster
-from program.questions import LookupFailure, Questions
+from program.lookups.failures import kubernetes_mistake
+from program.lookups.questions import LookupFailure, Questions
+from program.lookups.values import Identity, Lookups, Needs, ResolvedAwsAccount, ResolvedCluster
 
 CONCURRENT = 8
 Answer = TypeVar("Answer")
@@ -70,31 +70,22 @@ class Reader:
                 self._notes.not_checked.append(f"whether the roles in role.arn exist: {failure}")
         providers: dict[tuple[str, str | None], str] = {}
         for cluster, aws_account in self._needs.audiences:
-            if aws_account not in identities:
+            issuer = self._answer(live_rules.CLUSTER_UNREACHABLE, partial(self._ask.issuer, cluster))
+            if aws_account not in identities or issuer is None:
                 continue
-            created = self._ask.created_provider(cluster, aws_account) if self._issuer(cluster) else None
-            if created is None:
-                continue
-            providers[cluster, aws_account] = created
-            if not self._clusters[cluster].create_oidc_provider:
-                existing = self._answer(
-                    live_rules.PROVIDER_MISSING, partial(self._ask.oidc_provider, cluster, aws_account)
-                )
-                providers[cluster, aws_account] = existing or self._declared_provider(cluster, aws_account) or created
+            settings = self._clusters[cluster]
+            declared = settings.oidc_provider_arn if aws_account == settings.aws_account else None
+            arn = declared or self._ask.created_provider(cluster, aws_account)
+            if not settings.create_oidc_provider:
+                ask = partial(self._ask.oidc_provider, cluster, aws_account)
+                arn = self._answer(live_rules.PROVIDER_MISSING, ask) or arn
+            providers[cluster, aws_account] = arn
         return Lookups(
             self._answer(live_rules.CREDENTIALS, self._ask.region) if with_region else None,
             {key: ResolvedAwsAccount(identity, None) for key, identity in identities.items()} | unused,
             {key: ResolvedCluster(cluster.name or "", None, issuers.get(key, "")) for key, cluster in clusters},
             providers,
         )
-
-    def _issuer(self, cluster: str) -> str:
-        """Return the issuer of a cluster; an empty string where it cannot be known."""
-        return self._answer(live_rules.CLUSTER_UNREACHABLE, partial(self._ask.issuer, cluster)) or ""
-
-    def _declared_provider(self, cluster: str, aws_account: str | None) -> str | None:
-        settings = self._clusters[cluster]
-        return settings.oidc_provider_arn if aws_account == settings.aws_account else None
 
     def reads(
         self,
@@ -176,10 +167,7 @@ class Reader:
         inputs, place = self._inputs(key), self._place(key)
         if inputs is None:
             return None
-        kubeconfig, context = inputs.get("kubeconfig"), inputs.get("context")
-        missing = None
-        if kubeconfig is None or (isinstance(kubeconfig, str) and not _is_content(kubeconfig)):
-            missing = kubeconfig_mistake(place, [Path(kubeconfig)] if kubeconfig else [], context, os.environ)
+        context, missing = inputs.get("context"), kubeconfig_mistake(place, inputs, os.environ)
         try:
             if missing is None:
                 return LiveCluster(configuration(inputs))
@@ -200,13 +188,7 @@ class Reader:
         if access and access.eks:
             kubeconfig = self._answer(live_rules.CLUSTER_UNREACHABLE, partial(self._ask.eks_kubeconfig, key))
             return None if kubeconfig is None else {"kubeconfig": kubeconfig}
-        inputs = dict(self._kubernetes)
-        if access:
-            inputs = {"kubeconfig": access.kubeconfig, "context": access.context}
-        kubeconfig = inputs.get("kubeconfig")
-        if isinstance(kubeconfig, str) and not _is_content(kubeconfig):
-            inputs["kubeconfig"] = str(self._folder / Path(kubeconfig).expanduser())
-        return inputs
+        return kubernetes_inputs(self._clusters[key], self._kubernetes, self._folder)
 
     def _unreached(self, key: str, place: Place, context: str, error: CouldNotLookError) -> LocatedMistake:
         """Return the mistake for a cluster without an answer; EKS may say why it does not know the credentials."""
@@ -305,8 +287,3 @@ def _cluster_reads(live: LiveCluster) -> tuple[ClusterReads | CouldNotLookError,
 def _no_cluster(rule: str, place: Place, context: str, error: CouldNotLookError) -> LocatedMistake:
     which = f"the context {named(context)}" if context else "the current context"
     return kubernetes_mistake(error, place, which, rule)
-
-
-def _is_content(kubeconfig: str) -> bool:
-    """Return whether a provider's kubeconfig is one, and not the path of one."""
-    return "\n" in kubeconfig or kubeconfig.startswith("{")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from config.located_mistake import LocatedMistake
 from irsa.rules.annotations import managers_of
 from program.live.held import account_and_name
-from program.lookups import Identity
+from program.lookups.values import Identity
 
 # Who owns each field of an object without managedFields, as it is after `kubectl create serviceaccount` and `kubectl
 # annotate`: so the API server says at the first server-side apply (managedfields/internal/skipnonapplied.go).

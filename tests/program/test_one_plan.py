@@ -17,7 +17,7 @@ from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Place
 from irsa.rules.unknown import SECRET, WRONG
 from program.examine import Examination, examine
-from program.lookups import Identity, Lookups, ResolvedAwsAccount, ResolvedCluster, unanswered
+from program.lookups.values import Identity, Lookups, ResolvedAwsAccount, ResolvedCluster, unanswered
 from program.plan import plan
 from tests.fuzz.mutations import BY_KEY, VALUES
 from tests.places import at, places

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
-from config.loading import StackFileError, load
+from config.loading import read_settings
+from config.located_mistake import LocatedMistake
 from config.models import Stack
-from program.lookups import Identity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
-from program.plan import Plan, PlannedComponent, PlannedNamespace, plan, policy_key
+from program.arguments import policy_key
+from program.examine import examine
+from program.lookups.values import Identity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
+from program.plan import Plan, PlannedComponent, PlannedNamespace, plan
 
 ROOT = Path(__file__).parents[2]
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
@@ -23,7 +26,9 @@ SEVERAL = {"blue": {"name": "my-cluster"}, "green": {"name": "other", "kubernete
 
 def stack_of(values: dict[str, Any]) -> Stack:
     clusters = {} if "clusters" in values else {"cluster": {"name": "my-cluster"}}
-    return load({**clusters, **values}, ROOT)
+    stack = examine({**clusters, **values}, ROOT).stack
+    assert stack is not None
+    return stack
 
 
 def planned(values: dict[str, Any], **lookups: Any) -> Plan:
@@ -42,6 +47,12 @@ def planned(values: dict[str, Any], **lookups: Any) -> Plan:
         **lookups,
     }
     return plan(stack, Lookups(**found))
+
+
+def told(values: dict[str, Any], **lookups: Any) -> list[LocatedMistake]:
+    """Return the plan's mistakes in the words of the stack file, each once, as `pulumi up` tells them."""
+    clusters = {} if "clusters" in values else {"cluster": {"name": "my-cluster"}}
+    return read_settings({**clusters, **values}, ROOT).placed(planned(values, **lookups).mistakes)
 
 
 def components(found: Plan) -> list[PlannedComponent]:
@@ -218,23 +229,23 @@ def test_the_mistakes_of_all_bindings_are_told_together_in_the_stack_files_names
         }
     }
     long_issuer = f"{BLUE}{'X' * 150}"
-    with pytest.raises(StackFileError) as error:
-        planned(values, oidc_providers={("cluster", None): long_issuer})
-    told = {mistake.where: mistake.mistake for mistake in error.value.mistakes}
+    mistakes = told(values, oidc_providers={("cluster", None): long_issuer})
+    found = {mistake.where: mistake.mistake for mistake in mistakes}
 
-    assert set(told) == {"irsa:bindings.long.trust.subjects", "irsa:bindings.china.policyArns[1]"}
-    assert "2,048" in told["irsa:bindings.long.trust.subjects"].allowed
-    assert "irsa:quotas.trustPolicySize" in told["irsa:bindings.long.trust.subjects"].fix
+    assert set(found) == {"irsa:bindings.long.trust.subjects", "irsa:bindings.china.policyArns[1]"}
+    assert "2,048" in found["irsa:bindings.long.trust.subjects"].allowed
+    assert "irsa:quotas.trustPolicySize" in found["irsa:bindings.long.trust.subjects"].fix
 
 
 def test_a_mistake_of_several_clusters_accounts_is_told_once() -> None:
     """Protects readers: one setting of a binding is one mistake, in however many clusters its account is."""
     arn = "arn:aws:iam::${account}:role/theirs"
     aws_accounts = {None: ResolvedAwsAccount(Identity("12", "aws"), None)}
-    with pytest.raises(StackFileError) as error:
-        planned({"clusters": SEVERAL, "bindings": {"app": {**APP, "role": {"arn": arn}}}}, aws_accounts=aws_accounts)
+    values = {"clusters": SEVERAL, "bindings": {"app": {**APP, "role": {"arn": arn}}}}
 
-    assert [mistake.where for mistake in error.value.mistakes] == ["irsa:bindings.app.role.arn"]
+    assert [mistake.where for mistake in planned(values, aws_accounts=aws_accounts).mistakes] == [
+        "irsa:bindings.app.role.arn"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -282,24 +293,23 @@ def test_a_cluster_without_accounts_has_no_kubernetes_api_in_use() -> None:
 def test_two_policies_of_one_name_are_a_mistake() -> None:
     """Protects the first of them, which was dropped: its attachment has the name of the second one's."""
     arns = ["arn:aws:iam::444455556666:policy/x", "arn:aws:iam::111122223333:policy/x"]
-    with pytest.raises(StackFileError) as error:
-        planned({"bindings": {"app": {"serviceAccount": {"name": "app"}, "policyArns": arns}}})
+    binding = {"serviceAccount": {"name": "app"}, "policyArns": arns}
+    values = {"cluster": {"name": "my-cluster"}, "bindings": {"app": binding}}
+    (mistake, *_) = examine(values, ROOT).mistakes
 
-    (mistake,) = error.value.mistakes
-    assert mistake.place == ("bindings", "app", "policyArns")
+    assert mistake.place == ("bindings", "app", "policyArns", 1)
     assert arns[0] in mistake.mistake.found
 
 
 def test_two_keys_that_the_looked_up_account_makes_one_are_a_mistake() -> None:
     """Refuses what shows with the real account ID alone: one of the two conditions would be dropped."""
+    part = ("Statement", 0, "Condition", "StringEquals", "aws:PrincipalTag/999955556666")
     keys = {"aws:PrincipalTag/${account}": "x", "aws:PrincipalTag/999955556666": "y"}
     statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*", "Condition": {"StringEquals": keys}}
     document = {"Version": "2012-10-17", "Statement": [statement]}
     binding = {**APP, "inlinePolicies": {"p": {"document": document}}}
     aws_account = ResolvedAwsAccount(Identity("999955556666", "aws"), None)
-    with pytest.raises(StackFileError) as refused:
-        planned({"bindings": {"app": binding}}, aws_accounts={None: aws_account})
+    (mistake,) = planned({"bindings": {"app": binding}}, aws_accounts={None: aws_account}).mistakes
 
-    (mistake,) = refused.value.mistakes
-    assert mistake.place == ("bindings", "app", "inlinePolicies", "p", "document")
+    assert mistake.place == ("bindings", "app", "inlinePolicies", "p", "document", *part)
     assert "with their variables replaced" in mistake.mistake.found

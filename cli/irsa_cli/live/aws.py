@@ -207,7 +207,10 @@ def _session(inputs: Inputs, **settings: Any) -> Any:
     core.register_component("data_loader", LOADER)
     if inputs.get("customCaBundle"):
         core.set_config_variable("ca_bundle", inputs["customCaBundle"])
-    return boto3.session.Session(botocore_session=core, **settings)
+    session = boto3.session.Session(botocore_session=core, **settings)
+    # A profile that does not exist would be told by the first client.
+    core.get_scoped_config()
+    return session
 
 
 def _assumed(session: Any, role: Mapping[str, Any], inputs: Inputs) -> Any:

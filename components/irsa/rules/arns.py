@@ -48,7 +48,17 @@ class Arn(NamedTuple):
     @property
     def name(self) -> str:
         """The name of the resource, without its path."""
-        return self.resource.rsplit("/", 1)[-1]
+        return self.name_in(self.resource)
+
+    @staticmethod
+    def name_in(text: str) -> str:
+        """Return the name in the text of an ARN, without the path."""
+        return text.rpartition("/")[2]
+
+    @staticmethod
+    def with_path(path: str | None, name: str) -> str:
+        """Return the resource of this path, `/` where it is None, and this name."""
+        return f"{path or '/'}{name}".removeprefix("/")
 
 
 # The same ones occur in many bindings of a stack.

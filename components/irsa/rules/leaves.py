@@ -1,6 +1,6 @@
 """Walks through values of lists and mappings: their strings, numbers and keys, each with its place."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from irsa.rules.mistakes import Place
@@ -51,3 +51,8 @@ def step_of(key: object) -> str:
     if isinstance(key, str):
         return key
     return str(key) if isinstance(key, int | float | None) else type(key).__name__.lower()
+
+
+def items_of(value: Any) -> Sequence[Any]:
+    """Return the items of a list, or the one value that stands in place of a list, as IAM takes it."""
+    return value if isinstance(value, list | tuple) else [value]

@@ -11,6 +11,7 @@ from typing import Any
 
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.grammar import VERSION
+from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.subjects import is_pattern, subject_claim
 
@@ -84,21 +85,17 @@ def federated_providers(document: str) -> dict[str, list[list[str]]]:
     Each has, for every such statement, the audiences in its StringEquals condition; a token must have one of them.
     """
     found: dict[str, list[list[str]]] = {}
-    for statement in _items(json.loads(document).get("Statement", [])):
+    for statement in items_of(json.loads(document).get("Statement", [])):
         principal = statement.get("Principal") if statement.get("Effect") == "Allow" else None
-        for arn in _items(principal.get("Federated", [])) if isinstance(principal, dict) else ():
+        for arn in items_of(principal.get("Federated", [])) if isinstance(principal, dict) else ():
             if ":oidc-provider/" in arn:
                 key = f"{issuer_of_provider(arn)}:aud"
                 conditions = (statement.get("Condition") or {}).get("StringEquals") or {}
                 audiences = [
-                    each for name in conditions if name.lower() == key.lower() for each in _items(conditions[name])
+                    each for name in conditions if name.lower() == key.lower() for each in items_of(conditions[name])
                 ]
                 found.setdefault(arn, []).append(audiences)
     return found
-
-
-def _items(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def minified(document: object) -> str:

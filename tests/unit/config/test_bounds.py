@@ -163,7 +163,10 @@ def test_a_policy_with_many_mistakes_is_composed_once(tmp_path: Path, monkeypatc
     calls = counted_calls(monkeypatch, yaml, "compose")
     found = report(tmp_path, GOOD.replace("my-app}}", "my-app}, policy: {file: p.json}}"))
 
-    assert [mistake.line for mistake in found.mistakes] == list(range(2, 2_002))
+    in_file = [mistake.line for mistake in found.mistakes if mistake.within]
+    assert in_file == list(range(2, 2_002))
+    (other,) = [each for each in found.mistakes if not each.within]
+    assert other.mistake.found.startswith("managed policies of the role: ")
     # The stack file itself, and the policy.
     assert calls[0] == 2
 
@@ -318,13 +321,14 @@ def test_many_mistakes_compare_the_settings_once(tmp_path: Path) -> None:
 
 def test_the_places_of_filled_keys_are_found_in_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refuses thousands of mistakes behind keys with variables, for each of which all keys were filled in again."""
-    calls = counted_calls(monkeypatch, variables, "fill")
+    calls = counted_calls(monkeypatch, variables, "filled")
     keys = {f"aws:RequestTag/{n}${{v}}": n for n in range(300)}
     binding = {"serviceAccount": {"name": "a"}, "trust": {"conditions": {"StringEquals": keys}}}
     values = {"cluster": {"name": "c"}, "variables": {"v": "x"}, "bindings": {"a": binding}}
-    mistakes = examine(values, tmp_path).mistakes
+    *mistakes, too_long = examine(values, tmp_path).mistakes
 
     assert [mistake.place[-1] for mistake in mistakes] == list(keys)
+    assert too_long.mistake.found.startswith("characters of the trust policy")
     assert calls[0] < 20 * len(keys)
 
 

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pulumi
@@ -36,7 +37,8 @@ def kubeconfig(tmp_path: Path) -> Path:
 
 
 def checked(files: list[Path], context: str | None = None, **variables: str) -> LocatedMistake | None:
-    return kubeconfig_mistake(PLACE, files, context, variables)
+    inputs = {"kubeconfig": str(files[0]) if files else None, "context": context}
+    return kubeconfig_mistake(PLACE, inputs, variables)
 
 
 def test_a_context_that_exists(kubeconfig: Path) -> None:
@@ -58,9 +60,9 @@ def test_a_missing_context_has_its_place(kubeconfig: Path) -> None:
 
 def test_a_context_of_the_provider_has_no_key_of_the_cluster(kubeconfig: Path, tmp_path: Path) -> None:
     """Protects who wrote `kubernetes:context`: the place is that setting, and no key that the file does not have."""
-    context = kubeconfig_mistake(("cluster",), [kubeconfig], "gone", {})
-    file = kubeconfig_mistake(("cluster",), [tmp_path / "none"], None, {})
-    of_environment = kubeconfig_mistake(("cluster",), [], None, {"KUBECONFIG": str(tmp_path / "none")})
+    context = kubeconfig_mistake(("cluster",), {"kubeconfig": str(kubeconfig), "context": "gone"}, {})
+    file = kubeconfig_mistake(("cluster",), {"kubeconfig": str(tmp_path / "none")}, {})
+    of_environment = kubeconfig_mistake(("cluster",), {}, {"KUBECONFIG": str(tmp_path / "none")})
 
     assert context is not None
     assert context.where == "kubernetes:context"
@@ -78,13 +80,13 @@ def test_a_kubeconfig_without_a_current_context(tmp_path: Path) -> None:
     """
     file = tmp_path / "config"
     file.write_text(KUBECONFIG.format(name="prod", current='""'))
-    found = kubeconfig_mistake(("cluster",), [], None, {"KUBECONFIG": str(file)})
+    found = kubeconfig_mistake(("cluster",), {}, {"KUBECONFIG": str(file)})
 
     assert found is not None
     assert found.mistake.found == "the kubeconfig has no current context; it has: prod"
     assert found.mistake.fix == "set kubernetes:context; these exist: kubectl config get-contexts"
     in_pod = {"KUBECONFIG": str(file), "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
-    assert kubeconfig_mistake(("cluster",), [], None, in_pod) is None
+    assert kubeconfig_mistake(("cluster",), {}, in_pod) is None
 
 
 def test_a_current_context_that_does_not_exist(tmp_path: Path) -> None:
@@ -218,6 +220,25 @@ def test_a_provider_that_boto3_does_not_follow_is_not_asked(monkeypatch: pytest.
 
     assert "no AWS credentials" in asked(monkeypatch, missing, {})
     assert asked(monkeypatch, missing, {"aws:accessKey": "AKIA"}) == ""
+
+
+def test_the_certificates_of_the_system_are_trusted_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Protects those behind a proxy whose CA the system knows: the AWS plugin trusts it, and boto3 has its own list."""
+    authorities = tmp_path / "ca.pem"
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    monkeypatch.setattr("ssl.get_default_verify_paths", lambda: SimpleNamespace(cafile=str(authorities)))
+    seen: list[Any] = []
+
+    def session_of(inputs: Any) -> Any:
+        seen.append(inputs.get("customCaBundle"))
+        if not seen[-1]:
+            raise CouldNotLookError("SSL validation failed", Cause.NOT_TRUSTED)
+        return SimpleNamespace(region_name="us-west-2")
+
+    monkeypatch.setattr("irsa_cli.live.aws.session_of", session_of)
+
+    assert asked(monkeypatch, "111122223333", {}) == ""
+    assert seen == [None, str(authorities)]
 
 
 def test_no_region(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -493,7 +493,7 @@ def test_a_silence_is_for_its_rule_and_its_bindings(
     bindings = {name: {"serviceAccount": {"name": name}} for name in ("a", "b")}
     stack = Stack.model_validate({"cluster": {"name": "c"}, "bindings": bindings, "lint": {"silence": silence}})
     warning = LocatedMistake(("bindings", binding, "trust"), Mistake("F", "A", "D"), rule=rule)
-    assert silence_reason(warning, stack) == reason
+    assert silence_reason(warning, stack.lint) == reason
 
 
 def test_a_silence_of_some_bindings_is_not_one_of_the_stack() -> None:
@@ -501,7 +501,7 @@ def test_a_silence_of_some_bindings_is_not_one_of_the_stack() -> None:
     silence = {"unused-setting": {"reason": "r", "bindings": ["a"]}}
     values = {"cluster": {"name": "c"}, "bindings": {"a": APP}, "lint": {"silence": silence}}
     warning = LocatedMistake(("variables", "a"), Mistake("F", "A", "D"), rule="unused-setting")
-    assert silence_reason(warning, Stack.model_validate(values)) is None
+    assert silence_reason(warning, Stack.model_validate(values).lint) is None
 
 
 def test_names_of_rules() -> None:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from config.loading import load
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from irsa_cli.state import (
@@ -16,13 +15,14 @@ from irsa_cli.state import (
     SERVICE_ACCOUNT,
     SERVICE_ACCOUNT_PATCH,
 )
+from program.examine import examine
 from program.live.changes import pod_losses
 from program.live.conflicts import conflicts
 from program.live.held import Held, held_by
 from program.live.look import _providers as providers
 from program.live.planned import planned_components
 from program.live.reads import AwsReads, ClusterReads, LiveServiceAccount, Reads
-from program.lookups import Identity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
+from program.lookups.values import Identity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
 from program.plan import plan
 
 ROOT = Path(__file__).parents[4]
@@ -49,7 +49,9 @@ def arn(kind: str, name: str, number: str = NUMBER) -> str:
 
 def stack_of(values: Mapping[str, Any]) -> Stack:
     clusters = {} if "clusters" in values else {"cluster": {"name": "my-cluster"}}
-    return load({**clusters, **values}, ROOT)
+    stack = examine({**clusters, **values}, ROOT).stack
+    assert stack is not None
+    return stack
 
 
 def lookups_of(stack: Stack) -> Lookups:

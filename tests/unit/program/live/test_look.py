@@ -566,9 +566,12 @@ def test_a_binding_that_is_wrong_in_this_account_does_not_hide_the_others(iam: A
     iam.create_role(RoleName="app-role", AssumeRolePolicyDocument=json.dumps(TRUST))
     wrong = {"serviceAccount": {"name": "b"}, "policyArns": ["arn:aws:iam::444455556666:policy/theirs"]}
 
-    assert rules(looked({"bindings": {"app": APP, "wrong": wrong}}).mistakes) == [
+    cluster = {"oidcIssuer": f"https://{HOST}", "createOidcProvider": True}
+
+    assert rules(looked({"cluster": cluster, "bindings": {"app": APP, "wrong": wrong}}).mistakes) == [
         ("mistake", "bindings.wrong.policyArns[0]"),
         ("role-exists", "bindings.app.role.name"),
+        ("provider-exists", "cluster.createOidcProvider"),
     ]
 
 

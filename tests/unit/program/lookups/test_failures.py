@@ -5,8 +5,8 @@ import pytest
 from irsa.rules.mistakes import Mistake
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
-from program import lookup_mistakes
-from program.lookup_mistakes import AskedAwsAccount, Question, aws_mistake, kubernetes_mistake
+from program.lookups import failures
+from program.lookups.failures import AskedAwsAccount, Question, aws_mistake, kubernetes_mistake
 
 DEPLOYER = "arn:aws:iam::444455556666:role/deployer"
 OWN = AskedAwsAccount(region="us-west-2", allowed=["999999999999"])
@@ -41,7 +41,7 @@ def test_every_cause_has_its_own_advice() -> None:
     """Protects from a cause without advice: it would be told like one that nobody knows."""
     elsewhere = {Cause.NOT_FOUND, Cause.ROLE_NOT_ASSUMABLE}
 
-    assert {*Cause} - elsewhere == lookup_mistakes.OF_ACCOUNT.keys() | lookup_mistakes.OF_SUBJECT.keys()
+    assert {*Cause} - elsewhere == failures.OF_ACCOUNT.keys() | failures.OF_SUBJECT.keys()
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_role_that_cannot_be_assumed_is_the_accounts() -> None:
 def test_a_missing_cluster_names_region_and_account() -> None:
     """Protects from a search in the wrong region: "couldn't find resource" says neither."""
     asked = AskedAwsAccount(number="111122223333", region="eu-central-1")
-    located = lookup_mistakes.cluster_missing(CLUSTER, "my-cluster", asked)
+    located = failures.cluster_missing(CLUSTER, "my-cluster", asked)
 
     assert (
         located.mistake.found == "there is no EKS cluster 'my-cluster' in AWS account 111122223333, region eu-central-1"
@@ -127,13 +127,13 @@ def test_a_missing_cluster_names_region_and_account() -> None:
 @pytest.mark.parametrize(("status", "words"), [("CREATING", "wait for it"), ("DELETING", "name another cluster")])
 def test_nobody_waits_for_a_cluster_that_goes(status: str, words: str) -> None:
     """Protects from waiting for ever."""
-    located = lookup_mistakes.cluster_not_active(CLUSTER, "prod", status, None)
+    located = failures.cluster_not_active(CLUSTER, "prod", status, None)
 
     assert status in located.mistake.found
     assert words in located.mistake.fix
 
 
-@pytest.mark.parametrize("cause", [*lookup_mistakes.KUBERNETES_ADVICE, Cause.NO_CONNECTION], ids=lambda each: each.name)
+@pytest.mark.parametrize("cause", [*failures.KUBERNETES_ADVICE, Cause.NO_CONNECTION], ids=lambda each: each.name)
 def test_a_cluster_that_does_not_answer(cause: Cause) -> None:
     """Protects the one form of all messages for a cluster too: which one, and what to do."""
     located = kubernetes_mistake(
@@ -147,7 +147,7 @@ def test_a_cluster_that_does_not_answer(cause: Cause) -> None:
 
 def test_a_misspelled_context_has_the_right_one() -> None:
     """Protects a common error: the nearest context of the kubeconfig is named."""
-    located = lookup_mistakes.context_missing(("cluster", "kubernetes", "context"), "prd", ["prod", "dev"])
+    located = failures.context_missing(("cluster", "kubernetes", "context"), "prd", ["prod", "dev"])
 
     assert located.mistake.found == "the kubeconfig has no context prd; it has: dev, prod"
     assert located.mistake.fix == "did you mean 'prod'?"
@@ -175,7 +175,7 @@ def test_a_long_answer_is_shortened() -> None:
 
 def test_an_output_keeps_its_own_rule() -> None:
     """Protects the cause: what is wrong in another stack's output is said by the rule of the value."""
-    located = lookup_mistakes.output_wrong(CLUSTER, "o/p/s", "oidcIssuer", Mistake("found", "allowed", "fix"))
+    located = failures.output_wrong(CLUSTER, "o/p/s", "oidcIssuer", Mistake("found", "allowed", "fix"))
 
     assert located.mistake.found == "the output 'oidcIssuer' of o/p/s: found"
     assert located.mistake.allowed == "allowed"

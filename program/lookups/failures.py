@@ -37,7 +37,7 @@ class AskedAwsAccount(NamedTuple):
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """The inputs of its provider, as `program.plugins` creates it."""
+        """The inputs of its provider, as `program.lookups.plugins` creates it."""
         roles = [{"roleArn": self.role_arn}] if self.role_arn else []
         return {"profile": self.profile, "region": self.region, "assumeRoles": roles}
 

@@ -17,8 +17,8 @@ from irsa_cli.causes import CODES, OF_A_WRONG_CLOCK, Cause
 from irsa_cli.exits import CouldNotLookError
 from program.access import Access
 from program.identity import aws_provider
-from program.lookups import Identity
-from program.questions import EksCluster, LookupFailure, once
+from program.lookups.questions import EksCluster, LookupFailure, once
+from program.lookups.values import Identity
 
 # The engine's function behind StackReference. It returns plain values, so that mistakes are reported together.
 READ_STACK_OUTPUTS = "pulumi:pulumi:readStackOutputs"

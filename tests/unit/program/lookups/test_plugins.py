@@ -3,7 +3,7 @@
 import pytest
 
 from irsa_cli.causes import Cause
-from program.plugins import understood
+from program.lookups.plugins import understood
 
 ASSUME = (
     "IAM Role (arn:aws:iam::444455556666:role/deployer) cannot be assumed.\n\nThere are a number of possible causes of "

@@ -17,10 +17,10 @@ from irsa.rules.eks_access import eks_kubeconfig
 from irsa.rules.mistakes import Mistake
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
-from program import lookup_mistakes as mistakes
 from program.access import asked_aws_account
-from program.lookup_mistakes import AskedAwsAccount, Question, aws_mistake
-from program.lookups import Identity, Needs
+from program.lookups import failures as mistakes
+from program.lookups.failures import AskedAwsAccount, Question, aws_mistake
+from program.lookups.values import Identity, Needs
 
 KEY = ParamSpec("KEY")
 ANSWER = TypeVar("ANSWER")
