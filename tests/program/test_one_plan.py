@@ -1,6 +1,5 @@
 """One plan for who answers look-ups and who does not, and one judgement beside a value that is wrong or secret."""
 
-import functools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from program.examine import Examination, examine
 from program.lookups.values import Identity, Lookups, ResolvedAwsAccount, ResolvedCluster, unanswered
 from program.plan import plan
 from tests.fuzz.mutations import BY_KEY, VALUES
-from tests.places import at, places
+from tests.places import places
 from tests.unit.irsa.test_markers import copied, put, within
 
 NOWHERE = Path("/nowhere")
