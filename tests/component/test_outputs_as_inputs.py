@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 SHOWCASE = yaml.safe_load((ROOT / "Pulumi.showcase.yaml").read_text())["config"]
 VALUES = {key.removeprefix("irsa:"): value for key, value in SHOWCASE.items() if key.startswith("irsa:")}
 STACK = examine(VALUES, ROOT).settings.stack
-KNOWN = {None: ResolvedAwsAccount(Identity("111122223333", "aws"), None)}
+KNOWN: dict[str | None, ResolvedAwsAccount] = {None: ResolvedAwsAccount(Identity("111122223333", "aws"), None)}
 LOOKUPS = replace(unanswered(STACK, "us-west-2"), aws_accounts=KNOWN)
 ARGS = plan(STACK, LOOKUPS).bindings["everything"].args
 EVERYTHING = {
