@@ -1,7 +1,6 @@
 """YAML's nodes, with their lines, and the values that the engine reads from them."""
 
 import functools
-import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from config.located_mistake import LocatedMistake
 from config.pydantic_errors import annotation_at
 from config.scalars import in_yaml_words, key_of, other_key, parsed, scalar, time_in
 from irsa.rules.mistakes import Mistake, Place, named
-from irsa.rules.policies import DEEPEST, TOO_DEEP, each_key_once
+from irsa.rules.policies import DEEPEST, TOO_DEEP
 from irsa.rules.unknown import SECRET
 
 # The C parser, if PyYAML was built with it. It resolves no types; scalars.py does.
@@ -113,16 +112,8 @@ class Reader:
         """Return the value of a setting as the program gets it."""
         self._path = [name]
         value = self.value(node)
-        if not isinstance(value, str):
-            return value
-        try:
-            json.loads(value, object_pairs_hook=each_key_once)
-        except Mistake as mistake:
-            self.complain(mistake, node)
-        except (ValueError, RecursionError):
-            pass
         # The engine passes every value as a string, and the program reads it as JSON.
-        return parsed(value)
+        return parsed(value, lambda mistake: self.complain(mistake, node)) if isinstance(value, str) else value
 
     def items(self, node: Any) -> Iterator[tuple[Any, Any]]:
         """Yield the nodes of a mapping's keys and values; a key that is there twice is a mistake.

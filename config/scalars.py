@@ -6,7 +6,7 @@ Go reads them otherwise than PyYAML: `yes` is a string, 0o17 a number, and a dat
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -112,6 +112,8 @@ def time_in(printed: str) -> str | None:
 def key_of(text: str) -> str:
     """Return the key that the engine makes of one without quotes, as Go's fmt prints it."""
     value = _resolved(text)
+    if isinstance(value, str):
+        return value
     if value is None or isinstance(value, bool):
         return "<nil>" if value is None else str(value).lower()
     if not isinstance(value, float) or value == 0:
@@ -134,11 +136,13 @@ def in_yaml_words(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else shortened(value)
 
 
-def parsed(text: str) -> Any:
-    """Return a value that the engine passed as a string."""
+def parsed(text: str, complain: Callable[[Mistake], None] = lambda _: None) -> Any:
+    """Return a value that the engine passed as a string; of JSON with a key twice, the string and the mistake."""
     try:
         value = json.loads(text, object_pairs_hook=each_key_once)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, Mistake):
+            complain(error)
         return text
     return text if reason_not_to_use(value) else value
 

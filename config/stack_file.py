@@ -40,7 +40,7 @@ class StackFile:
         Raises:
             OSError: It can't be read.
         """
-        self.path, self.name, self.text = path, name or str(path), text or ""
+        self._path, self.name, self.text = path, name or str(path), text or ""
         self.settings: dict[str, Any] = {}
         self.region: str | Unknown | None = None
         self.providers: dict[str, Any] = {}
@@ -60,7 +60,8 @@ class StackFile:
             problem = error.problem or error.context
             found = TOO_DEEP if problem in (TOO_DEEP, LIBYAML_TOO_DEEP) else f"not YAML: {problem}"
             fix = "fix that line: indentation, quotes, colons and brackets"
-            if mark and _has_leading_tab(self.text, mark.line):
+            lines = self.text.splitlines()
+            if mark and mark.line < len(lines) and re.match(r"[ -]*\t", lines[mark.line]):
                 found, fix = "a tab before the first word of the line", "write spaces: YAML takes no tabs there"
             self._complain(Mistake(found, "a YAML file", fix), mark.line + 1 if mark else None)
         except (yaml.YAMLError, RecursionError) as error:
@@ -70,7 +71,7 @@ class StackFile:
     @functools.cached_property
     def folder(self) -> Path:
         """The folder of Pulumi.yaml, to which the paths in the file are relative."""
-        return project_folder(self.path)
+        return project_folder(self._path)
 
     def as_sent(self, name: str) -> Any:
         """Return the value of a setting as the engine sends it, where quotes are missing too."""
@@ -116,15 +117,13 @@ class StackFile:
         key, config = top["config"]
         if not isinstance(config, yaml.MappingNode):
             found = "nothing" if not config.value else "not a mapping"
-            self._complain(
-                Mistake(f"{found} in `config:`", "keys such as irsa:bindings", "add them"), key.start_mark.line + 1
-            )
+            theirs.complain(Mistake(f"{found} in `config:`", "keys such as irsa:bindings", "add them"), key)
             return
         settings = {}
         for setting, node, name in self._config(config, theirs):
             if name in self._settings and self._settings[name][0].value != setting.value:
                 first, line = (each.start_mark.line + 1 for each in (self._settings[name][0], setting))
-                self._complain(repeated(f"{PREFIX}:{name}", first, line), line)
+                theirs.complain(repeated(f"{PREFIX}:{name}", first, line), setting)
             self._settings[name] = (setting, node)
             settings[name] = ours.setting(name, node)
         self.settings = settings
@@ -155,12 +154,6 @@ class StackFile:
                 fix = f"did you mean {PREFIX}:{named(parts[1])}?"
                 allowed = "keys of irsa, aws, kubernetes, pulumi, ..."
                 theirs.complain(Mistake(f"a key of {parts[0]!r}", allowed, fix), key)
-
-
-def _has_leading_tab(text: str, line: int) -> bool:
-    """Return whether a line has a tab in its indentation, or after the dash of an item."""
-    lines = text.splitlines()[line : line + 1]
-    return any(re.match(r"[ -]*\t", text) for text in lines)
 
 
 def located(

@@ -69,7 +69,7 @@ def filled(value: Any, variables: Values, found: list[Located], place: Place = (
     unknown: Unknown | None = None
     for key, item in value.items():
         inner = filled(item, variables, found, (*place, key))
-        name = _filled(key, variables, found, (*place, key)) if "${" in key else key
+        name = _filled(key, variables, found, (*place, key)) if isinstance(key, str) and "${" in key else key
         if isinstance(name, Unknown):
             unknown = name
         elif written.setdefault(name, key) != key:

@@ -3,11 +3,12 @@
 import os
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from config.located_mistake import LocatedMistake
-from config.models import Stack
+from config.models import Binding, Stack
 from config.scalars import parsed
 from irsa.rules.mistakes import listed
 from irsa.rules.unknown import SECRET
@@ -22,7 +23,7 @@ from program.live.held import Held, account_and_name, held_by
 from program.live.planned import plain, planned_components
 from program.live.reader import Reader
 from program.live.reads import Reads
-from program.lookups.values import Lookups, needs_of
+from program.lookups.values import Lookups, completed, needs_of, unanswered
 from program.plan import plan
 
 # The words of `pulumi` for a stack that is not in the backend yet.
@@ -73,10 +74,12 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     reader = Reader(stack, needs_of(stack), aws, kubernetes, folder)
     with ThreadPoolExecutor(1) as pool:
         export = pool.submit(exported_state, name, folder)
-        lookups = reader.lookups()
+        answers = reader.lookups()
     held, not_checked = _held_or_reason(export)
-    usable = _with_look_ups(stack, lookups)
-    planned = plan(usable, lookups)
+    left_out = _without_answers(stack, answers)
+    lookups = completed(answers, unanswered(stack, region))
+    planned = plan(stack, lookups)
+    planned = replace(planned, components=[each for each in planned.components if each[0].binding not in left_out])
     mistakes = planned.mistakes
     adopted: dict[str | None, set[str]] = {}
     for component, spec in planned.components:
@@ -89,11 +92,10 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
         with_roles,
         {account_and_name(arn, "role")[0] for arn in named_roles if arn},
     )
-    left_out = sorted(stack.bindings.keys() - usable.bindings.keys())
     components = planned_components(stack, planned, lookups, reads)
     # What a binding without a plan has would look like what is deleted.
-    losses = [] if held is None or left_out or mistakes else pod_losses(components, _providers(stack, lookups), held)
-    in_the_way = conflicts(stack, components, lookups, reads, held)
+    losses = [] if held is None or left_out or mistakes else pod_losses(components, _providers(stack, answers), held)
+    in_the_way = conflicts(stack, components, answers, reads, held)
     found = each_once([*reads.failures, *mistakes, *in_the_way, *losses])
     if left_out:
         not_checked.append(f"bindings whose look-ups failed: {listed(left_out)}")
@@ -130,24 +132,19 @@ def _has_secret(setting: Any) -> bool:
     return SECRET in setting if isinstance(setting, list) else setting is SECRET
 
 
-def _with_look_ups(stack: Stack, lookups: Lookups) -> Stack:
-    """Return the stack with those bindings whose look-ups have an answer."""
+def _without_answers(stack: Stack, answers: Lookups) -> list[str]:
+    """Return the bindings of which a look-up failed, sorted: they are judged, but not compared with what is live."""
 
-    def has_answers(key: str) -> bool:
-        binding = stack.bindings[key]
-        pairs = [(cluster, binding.aws_account) for cluster in binding.clusters or stack.clusters_by_key]
-        in_kubernetes = binding.clusters or stack.clusters_by_key if binding.service_account else ()
+    def has_answers(binding: Binding) -> bool:
+        clusters = stack.clusters_of(binding)
+        providers = [(key, binding.aws_account) in answers.oidc_providers for key in clusters]
         return (
-            binding.aws_account in lookups.aws_accounts
-            and all(lookups.clusters[cluster].issuer for cluster in in_kubernetes)
-            and (bool(binding.role.arn) or all(pair in lookups.oidc_providers for pair in pairs))
+            binding.aws_account in answers.aws_accounts
+            and all(answers.clusters[cluster].issuer for cluster in clusters if binding.service_account)
+            and (bool(binding.role.arn) or all(providers))
         )
 
-    return _of_bindings(stack, [key for key in stack.bindings if has_answers(key)])
-
-
-def _of_bindings(stack: Stack, keys: list[str]) -> Stack:
-    return stack.model_copy(update={"bindings": {key: stack.bindings[key] for key in keys}})
+    return sorted(key for key, binding in stack.bindings.items() if not has_answers(binding))
 
 
 def _held_or_reason(export: "Future[dict[str, Any]]") -> tuple[Held | None, list[str]]:

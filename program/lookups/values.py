@@ -146,6 +146,17 @@ def unanswered(stack: Stack, region: str | None, allowed: Any = None) -> Lookups
     )
 
 
+def completed(answers: Lookups, known: Lookups) -> Lookups:
+    """Return the answers and, where a look-up has none, what is known without it."""
+    clusters = {key: each if each.issuer else known.clusters[key] for key, each in answers.clusters.items()}
+    return Lookups(
+        answers.region or known.region,
+        {**known.aws_accounts, **answers.aws_accounts},
+        clusters,
+        {**known.oidc_providers, **answers.oidc_providers},
+    )
+
+
 def _known_identity(stack: Stack, aws_account: str | None, region: str | None, account_ids: Sequence[str]) -> Identity:
     """Return the identity of an AWS account, as far as ARNs in its settings, and its region, say it."""
     settings = stack.aws_accounts.get(aws_account or "")

@@ -76,7 +76,7 @@ def likely(text: object, known: Iterable[str], least: float = 0.6, most: int = C
         least: How similar it must be; 1 is the same.
         most: How many names are compared, since thousands take long.
     """
-    lower = {item.lower(): item for item in itertools.islice(known, most)}
+    lower = {str(item).lower(): item for item in itertools.islice(known, most)}
     close = difflib.get_close_matches(str(text).lower(), lower, n=1, cutoff=least)
     return lower[close[0]] if close else None
 
