@@ -78,10 +78,8 @@ def _is_held(resource: HeldResource | None, arn: str, kind: str) -> bool:
 
 def _held_otherwise(rule: str, place: Place, what: str, other: HeldResource) -> LocatedMistake:
     """Return the finding for a name that this stack has already in another place, or by an automatic name."""
-    found = (
-        f"{what} is in this stack's state already, as {named(other.name)}: `pulumi up` would create it, or import it"
-    )
-    allowed = "a name of its own: what the state no longer names is deleted at the end, by that name"
+    found = f"{what} is in this stack's state already, as {named(other.name)}, which goes at the end of `pulumi up`"
+    allowed = "a name of its own, also with import: what goes is deleted by its name"
     return finding(rule, place, found, allowed, "write another name; or leave the name out where it is automatic")
 
 
