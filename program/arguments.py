@@ -40,7 +40,7 @@ def variables_of(binding: Binding, stack: Stack, lookups: Lookups) -> Values:
         **({"account": identity.account_id} if identity else {}),
         **({"region": lookups.region} if lookups.region else {}),
         **({"partition": identity.partition} if identity else {}),
-        "cluster": _cluster_name(stack.clusters_of(binding), stack, lookups),
+        "cluster": WRONG if has_unknown(binding.clusters) else _cluster_name(stack.clusters_of(binding), stack, lookups),
         **stack.variables,
     }
 
