@@ -40,13 +40,16 @@ def variables_of(binding: Binding, stack: Stack, lookups: Lookups) -> Values:
         **({"account": identity.account_id} if identity else {}),
         **({"region": lookups.region} if lookups.region else {}),
         **({"partition": identity.partition} if identity else {}),
-        "cluster": WRONG if has_unknown(binding.clusters) else _cluster_name(stack.clusters_of(binding), stack, lookups),
+        "cluster": _cluster_name(binding, stack, lookups),
         **stack.variables,
     }
 
 
-def _cluster_name(clusters: Sequence[str], stack: Stack, lookups: Lookups) -> "str | Unknown | Mistake":
+def _cluster_name(binding: Binding, stack: Stack, lookups: Lookups) -> "str | Unknown | Mistake":
     """Return the name of a binding's only cluster, or why there is none."""
+    clusters = stack.clusters_of(binding)
+    if has_unknown(binding.clusters):
+        return WRONG
     if len(clusters) > 1:
         found = f"${{cluster}}, with several clusters: {listed(clusters)}"
         return Mistake(found, "the name of one cluster", "write the name itself, or a binding for each cluster")

@@ -192,7 +192,7 @@ def read(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> tu
         usages=usages,
         warnings=() if reading.found else tuple(_warnings(reading, values, role, usages)),
     )
-    return spec, reading.found
+    return spec, [*{(place, str(mistake)): (place, mistake) for place, mistake in reading.found}.values()]
 
 
 def _warnings(reading: Reading, values: Mapping[str, Any], role: CreatedRole | None, usages: Usages) -> Iterator[str]:

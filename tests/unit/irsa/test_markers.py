@@ -273,7 +273,9 @@ def test_what_an_output_hides_is_found_when_it_is_known(case: tuple[dict[str, An
     args, place = case
     value = at(args, place)
     before = mistakes(args)
-    spec, after = read("my-app", put(args, place, pulumi.Output.from_input(value)))
+    # Pulumi lifts no mapping with a key that is no string: that task would fail in whichever test comes next.
+    later_known = pulumi.Output.from_input(None).apply(lambda _: value)
+    spec, after = read("my-app", put(args, place, later_known))
     if after:
         assert_none_appears(before, not_only_plain(after))
         return

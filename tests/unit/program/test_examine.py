@@ -164,9 +164,27 @@ def test_bindings_of_any_shape(tmp_path: Path, value: Any) -> None:
     assert ("bindings",) in places({"cluster": {"name": "c"}}, tmp_path)
 
 
-@pytest.mark.parametrize("role", [SECRET, {"tags": SECRET}])
-def test_a_secret_in_place_of_tags(tmp_path: Path, role: Any) -> None:
-    """The attack: a secret role or secret tags, with defaults whose tag keys collide, which ended in a traceback."""
+@pytest.mark.parametrize(("role", "found"), [(SECRET, set()), ({"tags": SECRET}, {("defaults", "tags", "A")})])
+def test_a_secret_in_place_of_tags(tmp_path: Path, role: Any, found: Any) -> None:
+    """The attack: a secret role or secret tags, with defaults whose tag keys collide, which ended in a traceback.
+
+    A role that is secret may be an existing one, which gets no tags.
+    """
     values = {**GOOD, "defaults": {"tags": {"a": "x", "A": "y"}}, "bindings": {"app": {**APP, "role": role}}}
 
-    assert places(values, tmp_path) == {("defaults", "tags", "A")}
+    assert places(values, tmp_path) == found
+
+
+@pytest.mark.parametrize(
+    ("binding", "place"),
+    [
+        ({"import": 5}, ("bindings", "app", "import")),
+        ({"account": "data"}, ("accounts", "data", "assumeRoleArn")),
+    ],
+)
+def test_a_wrong_setting_in_several_clusters(tmp_path: Path, binding: dict[str, Any], place: Any) -> None:
+    """Protects from a traceback: what is not known of a role is not known of its service accounts either."""
+    clusters = {key: {"name": key, "kubernetes": {"context": key}} for key in ("blue", "green")}
+    accounts = {"data": {"assumeRoleArn": 5 if "account" in binding else "arn:aws:iam::111122223333:role/r"}}
+    values = {"clusters": clusters, "accounts": accounts, "bindings": {"app": {**APP, **binding}}}
+    assert places(values, tmp_path) == {place}

@@ -496,6 +496,36 @@ def test_a_silence_is_for_its_rule_and_its_bindings(
     assert silence_reason(warning, stack.lint) == reason
 
 
+def test_a_silence_of_one_binding_hides_no_warning_of_another_with_the_same_file(tmp_path: Path) -> None:
+    """Protects the other bindings of a shared policy file: who allows it for one has not allowed it for all."""
+    (tmp_path / "p.json").write_text(json.dumps(policy({**READ, "Action": "s3:*"})["policy"]["document"]))
+    bindings = {key: {"serviceAccount": {"name": key}, "policy": {"file": "p.json"}} for key in ("a", "b")}
+    silence = {"write-everything": {"reason": "r", "bindings": ["a"]}}
+    found = examine({"cluster": {"name": "c"}, "bindings": bindings, "lint": {"silence": silence}}, tmp_path)
+    assert [warning.place[1] for warning, _ in found.silenced] == ["a"]
+    assert [warning.place[1] for warning in found.warnings] == ["b"]
+
+
+@pytest.mark.parametrize(
+    "lint",
+    [
+        [],
+        {"errors": 5},
+        {"errors": [5, "wide-trust"]},
+        {"silence": []},
+        {"silence": {"wide-trust": 5}},
+        {"silence": {"wide-trust": {"reason": 5}}},
+        {"silence": {"wide-trust": {"reason": "r", "bindings": 5}}},
+    ],
+)
+def test_lint_settings_of_any_shape(tmp_path: Path, lint: Any) -> None:
+    """Protects from a traceback where there is a warning, and from a silence without effect for its own mistake."""
+    wide = {"trust": {"subjects": ["team-a:*"]}, **READS}
+    found = examine({"cluster": {"name": "c"}, "bindings": {"a": wide}, "lint": lint}, tmp_path)
+    assert found.mistakes[0].place[0] == "lint"
+    assert all(isinstance(reason, str) for _, reason in found.silenced)
+
+
 def test_a_silence_of_some_bindings_is_not_one_of_the_stack() -> None:
     """Protects a warning about the stack as a whole from a silence that names bindings."""
     silence = {"unused-setting": {"reason": "r", "bindings": ["a"]}}
