@@ -27,7 +27,11 @@ ALLOW = {"Sid": "Read", "Effect": "Allow", "Action": ["s3:GetObject", "s3:Put*"]
 DENY = {"Effect": "Deny", "NotAction": "s3:*", "NotResource": ["arn:${partition}:s3:::${bucket}-${account}/*"]}
 WHERE = {"StringEquals": {"aws:RequestedRegion": ["${region}", "eu-west-1"], "aws:PrincipalTag/${bucket}": "a"}}
 DOCUMENT = {"Version": "2012-10-17", "Statement": [ALLOW, {**DENY, "Condition": WHERE}]}
-TRUSTED = {"Effect": "Allow", "Principal": {"AWS": "arn:${partition}:iam::${account}:role/a"}, "Action": "sts:AssumeRole"}
+TRUSTED = {
+    "Effect": "Allow",
+    "Principal": {"AWS": "arn:${partition}:iam::${account}:role/a"},
+    "Action": "sts:AssumeRole",
+}
 ADMINISTRATOR = "arn:${partition}:iam::aws:policy/AdministratorAccess"
 # Several clusters and AWS accounts, each key of a binding, and a warning of most lint rules.
 FILE: dict[str, Any] = {
@@ -236,10 +240,16 @@ def may_go(mistake: LocatedMistake, replaced: Place) -> bool:
         return True
     if replaced[0] != "bindings" or place[:2] != replaced[:2]:
         # What is of two bindings, or of a binding and the rest of the file.
-        return replaced[0] != "bindings" or "used by" in mistake.mistake.found or "still a binding" in mistake.mistake.found
+        return (
+            replaced[0] != "bindings"
+            or "used by" in mistake.mistake.found
+            or "still a binding" in mistake.mistake.found
+        )
     keys = OF_RULE.get(mistake.rule, ())
     if mistake.rule == "mistake":
-        keys = [key for said, several in OF_MISTAKE.items() if re.search(said, mistake.mistake.found) for key in several]
+        keys = [
+            key for said, several in OF_MISTAKE.items() if re.search(said, mistake.mistake.found) for key in several
+        ]
     in_statement = mistake.rule in OF_STATEMENT and within(replaced, place[: place.index("Resource")])
     return in_statement or within(replaced, place) or (len(replaced) > 2 and replaced[2] in keys)
 
