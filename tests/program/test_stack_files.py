@@ -248,7 +248,7 @@ def test_a_string_without_quotes_stops_the_deployment(tmp_path: Path) -> None:
         with pytest.raises(pulumi.RunError) as error:
             load_settings(tmp_path)
         lines = str(error.value).splitlines()
-        assert lines[0].endswith(" mistakes in Pulumi.test.yaml")
+        assert lines[0].endswith(" in Pulumi.test.yaml")
         return [(line.strip(), lines[lines.index(line) + 3].strip()) for line in lines if "irsa:bindings" in line]
 
     said = dict(places(sent))
