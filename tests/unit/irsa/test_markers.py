@@ -144,7 +144,7 @@ def copied(value: Any) -> Any:
 def put(value: Any, place: Place, new: Any) -> Any:
     """Return a copy of a value with another one at a place; where there is no such place, nothing changes."""
     step, rest = place[0], place[1:]
-    if isinstance(value, dict):
+    if isinstance(value, dict) and (isinstance(step, str) or step in value):
         return {**copied(value), step: put(value.get(step, {}), rest, new) if rest else copied(new)}
     if not isinstance(value, list):
         return value
@@ -206,7 +206,8 @@ def parts_of(mistake: Mistake) -> Iterator[Place]:
 
 
 def within(place: Place, outer: Place) -> bool:
-    return place[: len(outer)] == outer
+    """Return whether a place is in another one; a key that is no string is its text in a mistake's place."""
+    return [*map(str, place)][: len(outer)] == [*map(str, outer)]
 
 
 def may_go(args: dict[str, Any], located: Located, replaced: Place) -> bool:
