@@ -32,6 +32,7 @@ TRUSTED = {
     "Principal": {"AWS": "arn:${partition}:iam::${account}:role/a"},
     "Action": "sts:AssumeRole",
 }
+IN_CHINA = {**ALLOW, "Resource": "arn:aws-cn:s3:::b"}
 ADMINISTRATOR = "arn:${partition}:iam::aws:policy/AdministratorAccess"
 # Several clusters and AWS accounts, each key of a binding, and a warning of most lint rules.
 FILE: dict[str, Any] = {
@@ -96,6 +97,12 @@ TOGETHER: Sequence[Mapping[Place, Any]] = (
     {("bindings", "far", "policyArns"): ["arn:aws-cn:iam::111122223333:policy/p", "arn:aws:iam::1:policy/p"]},
     {("bindings", "far", "policyArns"): ["arn:aws:iam::111122223333:policy/p", "arn:aws:iam::444455556666:policy/q"]},
     {("bindings", "several", "policyArns"): ["arn:aws:iam::111122223333:policy/p"]},
+    {("bindings", "far", "policyArns"): ["arn:aws:iam::444455556666:policy/p"]},
+    {("bindings", "far", "inlinePolicies"): {"p": {"document": {**DOCUMENT, "Statement": IN_CHINA}}}},
+    {
+        ("bindings", "far", "policyArns"): ["arn:aws-cn:iam::444455556666:policy/p"],
+        ("bindings", "far", "policy"): {"document": DOCUMENT},
+    },
     {("bindings", "app", "trust", "conditions", "StringEquals", "aws:${account}:sub"): "x*"},
     {("bindings", "app", "trust", "subjects"): [f"ns-{number}:{'x' * 40}" for number in range(39)]},
     {("bindings", "several", "trust"): {"subjects": [f"ns-{number}:{'x' * 40}" for number in range(28)]}},
@@ -124,7 +131,7 @@ def files(draw: st.DrawFn, most: int = 2) -> dict[str, Any]:
 # --- look-ups --------------------------------------------------------------------------------------------------------
 
 REGIONS = {"us-west-2": "aws", "ap-southeast-7": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov"}
-ACCOUNT_IDS = st.text("0123456789", min_size=12, max_size=12)
+ACCOUNT_IDS = st.sampled_from(["111122223333", "444455556666"]) | st.text("0123456789", min_size=12, max_size=12)
 # What only the look-ups know: AWS accounts and partitions, names of which they are a part, and how long these are.
 ONLY_LOOKED_UP = re.compile(
     "in the partition|in the AWS account|same name as|variables replaced|characters (of|without)|known only"
