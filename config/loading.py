@@ -15,7 +15,7 @@ from config.located_mistake import LocatedMistake
 from config.models import Lint, Silence, Stack
 from config.policy_sources import PolicySources
 from config.pydantic_errors import is_model, mistakes_of, step
-from config.variables import partition_of
+from config.variables import BUILT_IN, partition_of, references
 from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import Mistake, Place, likely, path_of
 from irsa.rules.unknown import SECRET, WRONG, Unknown, without_places
@@ -95,6 +95,8 @@ def read_settings(values: Mapping[str, Any], folder: Path, region: str | None = 
         mistakes += errors
         keys = [each["loc"][:-1] for each in error.errors() if each["loc"][-1:] == ("[key]",)]
         marked = without_places(without_places(marked, [*wrong, *(each.place for each in errors)]), keys, WRONG_KEY)
+        if isinstance(marked.get("variables"), Unknown):
+            marked = {**marked, "variables": dict.fromkeys({*references(written)} - BUILT_IN.keys(), WRONG)}
         stack = _constructed(Stack, marked)
     secrets = [place for place, leaf in all_leaves if leaf is SECRET]
     return Settings(
