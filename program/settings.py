@@ -100,8 +100,8 @@ def _as_meant(values: dict[str, Any], file: StackFile | None) -> tuple[dict[str,
     """
     if file is None:
         return values, []
-    names = {mistake.place[0] for mistake in file.mistakes if mistake.place} & file.settings.keys() & values.keys()
-    same = {name for name in names if _is_sent(values[name], file.as_sent(name))}
+    names = {str(mistake.place[0]) for mistake in file.mistakes if mistake.place} & file.settings.keys()
+    same = {name for name in names & values.keys() if _is_sent(values[name], file.as_sent(name))}
     wrong = [mistake for mistake in file.mistakes if mistake.place and mistake.place[0] in same]
     return {**values, **{name: file.settings[name] for name in same}}, wrong
 
