@@ -94,6 +94,8 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
         written: Written = {}
         for index, component in enumerate(_components(key, binding, args, stack, lookups)):
             spec, wrong = read(component.automatic_name, component.args, spelled)
+            # An automatic name starts with the binding's key, which has a rule of its own.
+            wrong = [each for each in wrong if each[0] != ("role_name",) or "role_name" in component.args]
             found += [(place_in_binding(argument, binding, variables, written), each) for argument, each in wrong]
             if not index:
                 marked = without_places(args, [argument for argument, _ in wrong if argument[1:]])

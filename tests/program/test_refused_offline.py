@@ -94,6 +94,26 @@ def test_lint_of_secret_bindings_refuses_nothing() -> None:
     assert examine({"cluster": CLUSTER, "bindings": SECRET, "lint": lint}, Path("/nowhere"), "us-west-2").mistakes == []
 
 
+def test_what_has_a_wrong_key_is_judged() -> None:
+    """Protects all mistakes at once, and from false ones: "unknown variable", "a role without policies"."""
+    every = {"Effect": "Allow", "Action": "s3:*", "Resource": ["*", "arn:aws:s3:::${my-bucket}"]}
+    document = {"Version": "2012-10-17", "Statement": every}
+    bindings = {
+        "a b": {"serviceAccount": {"name": "a", "takeOver": True}, "policy": {"document": document}},
+        "c": {"serviceAccount": {"name": "c"}, "inlinePolicies": {"d e": {"document": document}}},
+    }
+    values = {"cluster": CLUSTER, "variables": {"my-bucket": "x"}, "bindings": bindings}
+    examination = examine(values, Path("/nowhere"), "us-west-2")
+
+    assert {mistake.place for mistake in examination.mistakes} == {
+        ("variables", "my-bucket"),
+        ("bindings", "a b"),
+        ("bindings", "a b", "serviceAccount", "takeOver"),
+        ("bindings", "c", "inlinePolicies", "d e"),
+    }
+    assert [warning.rule for warning in examination.warnings] == ["write-everything"]
+
+
 def test_a_service_account_in_no_cluster_that_is_known() -> None:
     """Protects all mistakes at once: what is wrong with the service account is said beside its wrong cluster."""
     binding = {**APP, "serviceAccount": {"name": "a", "create": False, "labels": {"a": "b"}}, "clusters": ["x"]}
