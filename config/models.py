@@ -174,9 +174,7 @@ Conditions = Annotated[
     ),
 ]
 Importable = Annotated[
-    str,
-    AfterValidator(check_adoptable),
-    WithJsonSchema({"type": "string", "enum": list(ADOPTABLE)}),
+    str, AfterValidator(check_adoptable), WithJsonSchema({"type": "string", "enum": list(ADOPTABLE)})
 ]
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:${partition}:s3:::my-bucket/*"}
 DOCUMENT = {"Version": "2012-10-17", "Statement": [STATEMENT]}

@@ -116,9 +116,7 @@ def _resolved_cluster(cluster: Cluster, issuer: str, eks_kubeconfig: str | None,
         return ResolvedCluster(cluster.name or "", None, issuer)
     inputs = {"kubeconfig": eks_kubeconfig} if access.eks else kubernetes_inputs(cluster, {}, folder)
     provider = kubernetes.Provider(
-        issuer_host_path(issuer),
-        kubeconfig=inputs["kubeconfig"],
-        context=inputs.get("context"),
+        issuer_host_path(issuer), kubeconfig=inputs["kubeconfig"], context=inputs.get("context")
     )
     return ResolvedCluster(cluster.name or "", provider, issuer)
 

@@ -150,10 +150,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
     def _child(self, import_id: str | None = None, after: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
         """Return a child's options: parent, dependencies, import ID; none of the caller's."""
         return pulumi.ResourceOptions(
-            parent=self,
-            depends_on=list(after),
-            import_=import_id,
-            retain_on_delete=self._spec.retain_on_delete,
+            parent=self, depends_on=list(after), import_=import_id, retain_on_delete=self._spec.retain_on_delete
         )
 
     def _role(self, role: CreatedRole, policies: Sequence[aws.iam.Policy]) -> aws.iam.Role:
@@ -188,12 +185,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         ]
         attachments += [(each.logical_name, _input(each.policy_arn), each.import_id) for each in self._spec.attachments]
         attached: list[pulumi.Resource] = [
-            aws.iam.RolePolicyAttachment(
-                logical_name,
-                role=role.name,
-                policy_arn=arn,
-                opts=self._child(import_id),
-            )
+            aws.iam.RolePolicyAttachment(logical_name, role=role.name, policy_arn=arn, opts=self._child(import_id))
             for logical_name, arn, import_id in attachments
         ]
         attached += [

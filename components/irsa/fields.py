@@ -295,7 +295,4 @@ KEYED_FIELDS: Mapping[str, tuple[NameRule, Field]] = {
     "policy_arns": (RULES["attachment key"], Field(_arn("policy"))),
     "inline_policies": (RULES["inline policy"], Field(_document)),
 }
-NESTED_FIELDS: Mapping[str, Mapping[str, Field]] = {
-    "service_account": SERVICE_ACCOUNT_FIELDS,
-    "policy": POLICY_FIELDS,
-}
+NESTED_FIELDS: Mapping[str, Mapping[str, Field]] = {"service_account": SERVICE_ACCOUNT_FIELDS, "policy": POLICY_FIELDS}

@@ -28,13 +28,7 @@ from irsa.rules.names import (
     check_name,
 )
 from irsa.rules.policies import CHAINING_POLICY, chaining_policy, policy_part_name, policy_size, split_document
-from irsa.rules.quotas import (
-    ATTACHED_POLICIES,
-    TRUST_POLICY_SIZE,
-    USUAL_TOKEN_EXPIRATION,
-    Usage,
-    check_usage,
-)
+from irsa.rules.quotas import ATTACHED_POLICIES, TRUST_POLICY_SIZE, USUAL_TOKEN_EXPIRATION, Usage, check_usage
 from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, minified, trust_document
 from irsa.rules.unknown import has_output, least, sampled
@@ -605,10 +599,7 @@ def _inline_policies(
         texts[last] = reading.combined(texts, checked)
     return tuple(
         InlinePolicy(
-            child_name(reading.name, key),
-            key,
-            document,
-            f"{values.get('role_name')}:{key}" if adopted else None,
+            child_name(reading.name, key), key, document, f"{values.get('role_name')}:{key}" if adopted else None
         )
         for key, document in texts.items()
     )

@@ -35,10 +35,7 @@ def pages() -> Iterator[tuple[Path, str]]:
 def schema_of(verb: str, output: type) -> dict[str, Any]:
     """Return the JSON schema of what a verb prints: `verb`, `good`, and the fields of a dataclass."""
     definitions: dict[str, Any] = {}
-    first = {
-        "verb": {"const": verb},
-        "good": {"type": "boolean", "description": "Whether the exit code is 0."},
-    }
+    first = {"verb": {"const": verb}, "good": {"type": "boolean", "description": "Whether the exit code is 0."}}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"What `irsa {verb} --json` prints",

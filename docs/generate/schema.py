@@ -106,10 +106,7 @@ def _for_editors(schema: Any) -> Any:
     if patterns and "additionalProperties" not in kept:
         # pydantic's schema allows keys that do not match the pattern; here they are wrong.
         ((pattern, values),) = patterns.items()
-        kept |= {
-            "propertyNames": {**kept.get("propertyNames", {}), "pattern": pattern},
-            "additionalProperties": values,
-        }
+        kept |= {"propertyNames": {**kept.get("propertyNames", {}), "pattern": pattern}, "additionalProperties": values}
     return kept
 
 

@@ -5,14 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from irsa.outputs import (
-    COMPONENT_TYPE,
-    KEY,
-    NAMESPACE,
-    ROLE_ARN,
-    SERVICE_ACCOUNT_NAME,
-    binding_and_cluster,
-)
+from irsa.outputs import COMPONENT_TYPE, KEY, NAMESPACE, ROLE_ARN, SERVICE_ACCOUNT_NAME, binding_and_cluster
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake
 from irsa_cli.state import ATTACHMENT, OIDC_PROVIDER, POLICY, ROLE

@@ -293,10 +293,7 @@ def _common_error(claim: str, operator: str, wanted: tuple[str, ...], request: W
             claim == "aud" and any(each.startswith(CLAIM_PREFIX) for each in wanted),
             "The value is a subject, which belongs under sub, not aud.",
         ),
-        (
-            claim == "sub" and request.audience in wanted,
-            "The value is the audience, which belongs under aud, not sub.",
-        ),
+        (claim == "sub" and request.audience in wanted, "The value is the audience, which belongs under aud, not sub."),
         (any(each.startswith(CLAIM_PREFIX * 2) for each in wanted), f"The value has the prefix {CLAIM_PREFIX} twice."),
         (
             operator.startswith("StringEquals")

@@ -21,7 +21,7 @@ ADOPTABLE: Mapping[str, Place] = {
 }
 # Arguments that are meant by a word that no argument has, and what each is.
 ARGUMENTS_BY_OTHER_WORDS: Mapping[str, Mapping[str, str]] = {
-    "policies": {"policy": "a document", "policy_arns": "policies that exist"},
+    "policies": {"policy": "a document", "policy_arns": "policies that exist"}
 }
 # What a binding of an existing role may say; everything else would change that role.
 OF_AN_EXISTING_ROLE: Collection[str] = (

@@ -95,10 +95,7 @@ AUDIENCE = NameRule(
 )
 # It becomes part of a logical name, in which Pulumi reserves `::`.
 ATTACHMENT_KEY = NameRule(
-    "a key of an attached policy",
-    640,
-    r"[\w+=,.@/-]+(:[\w+=,.@/-]+)*",
-    "letters, digits and _+=,.@/-:",
+    "a key of an attached policy", 640, r"[\w+=,.@/-]+(:[\w+=,.@/-]+)*", "letters, digits and _+=,.@/-:"
 )
 RULES = {
     "audience": AUDIENCE,

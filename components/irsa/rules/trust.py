@@ -71,12 +71,7 @@ def _statement(provider_arn: str, subjects: Sequence[str], audience: str, condit
     condition: dict[str, dict[str, Any]] = {name: dict(keys) for name, keys in conditions.items()}
     condition.setdefault("StringEquals", {})[f"{issuer}:aud"] = audience
     condition.setdefault(operator, {})[f"{issuer}:sub"] = claims[0] if len(claims) == 1 else claims
-    return {
-        "Effect": "Allow",
-        "Principal": {"Federated": provider_arn},
-        "Action": ACTION,
-        "Condition": condition,
-    }
+    return {"Effect": "Allow", "Principal": {"Federated": provider_arn}, "Action": ACTION, "Condition": condition}
 
 
 def federated_providers(document: str) -> dict[str, list[list[str]]]:
