@@ -61,7 +61,7 @@ def _stack_name(value: str) -> str:
     raise Mistake(
         f"{value!r} is not the full name of a stack",
         "organization/project/stack",
-        f"copy it from `{commands.list_stacks()}`",
+        f"copy it from `{commands.LIST_STACKS}`",
     )
 
 

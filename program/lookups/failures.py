@@ -89,7 +89,7 @@ OF_ACCOUNT: Mapping[Cause, Advice] = {
         f"correct its name; these exist: {commands.list_profiles()}",
     ),
     Cause.REGION_MISSING: Advice(
-        "no AWS region is set", "a region in aws:region or AWS_REGION", f"set it: {commands.set_region()}", "mistake"
+        "no AWS region is set", "a region in aws:region or AWS_REGION", f"set it: {commands.SET_REGION}", "mistake"
     ),
     Cause.EXPIRED: Advice(
         "the AWS credentials for {account} have expired",
@@ -249,7 +249,7 @@ def audience_missing(place: Place, arn: str, missing: Collection[str], client_id
 def stack_unreadable(place: Place, stack: str, error: CouldNotLookError) -> LocatedMistake:
     """Return the mistake for another stack whose outputs cannot be read."""
     found = f"cannot read the outputs of {stack}: {_quoted(error)}"
-    return LocatedMistake(place, Mistake(found, "a stack of this backend", f"`{commands.list_stacks()}` lists them"))
+    return LocatedMistake(place, Mistake(found, "a stack of this backend", f"`{commands.LIST_STACKS}` lists them"))
 
 
 def output_missing(place: Place, stack: str, name: str, outputs: Collection[str]) -> LocatedMistake:
@@ -270,7 +270,7 @@ def output_wrong(place: Place, stack: str, name: str, mistake: Mistake) -> Locat
 def kubeconfig_missing(place: Place, files: Collection[str]) -> LocatedMistake:
     """Return the mistake for a kubeconfig of which no file exists."""
     found = f"there is no kubeconfig {listed(files)}"
-    fix = "correct the path, or write it: " + commands.update_kubeconfig()
+    fix = "correct the path, or write it: " + commands.UPDATE_KUBECONFIG
     return LocatedMistake(place, Mistake(found, "an existing kubeconfig", fix), rule=live_rules.CONTEXT_MISSING)
 
 
@@ -294,12 +294,12 @@ def kubernetes_mistake(error: CouldNotLookError, place: Place, cluster: str, rul
 KUBERNETES_ADVICE: Mapping[Cause, tuple[str, str]] = {
     Cause.NOT_TRUSTED: (
         "the certificate authority of the cluster in the kubeconfig",
-        f"write the kubeconfig again: {commands.update_kubeconfig()}",
+        f"write the kubeconfig again: {commands.UPDATE_KUBECONFIG}",
     ),
     Cause.NO_CREDENTIALS: ("valid credentials", f"sign in to AWS again; then check: {commands.who_am_i()}"),
     Cause.DENIED: (
         "credentials that the cluster knows (EKS access entries) and allows (RBAC)",
-        f"check them: {commands.can_i()}",
+        f"check them: {commands.CAN_I}",
     ),
-    Cause.UNKNOWN: ("an answer of the cluster", f"check the connection: {commands.cluster_version()}"),
+    Cause.UNKNOWN: ("an answer of the cluster", f"check the connection: {commands.CLUSTER_VERSION}"),
 }

@@ -143,7 +143,7 @@ def check_issuer(issuer: str) -> str:
     raise Mistake(
         f"{shortened(issuer)} is not an OIDC issuer",
         f"an https URL without a query, at most {LONGEST_ISSUER} characters",
-        f"copy it from `{commands.show_issuer()}`",
+        f"copy it from `{commands.SHOW_ISSUER}`",
     )
 
 

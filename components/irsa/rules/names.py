@@ -13,6 +13,8 @@ from irsa.rules.mistakes import Mistake, shortened
 LONGEST_PATH = 512
 IAM_NAME = "[A-Za-z0-9_+=,.@-]+"
 LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+SUBDOMAIN = rf"{LABEL}(\.{LABEL})*"
+ENDS = "starting and ending with a letter or digit"
 # The API takes more signs in a role's path; the page above and the webhook of EKS, which reads the role's ARN, do not:
 # https://github.com/aws/amazon-eks-pod-identity-webhook
 PATH = "/([A-Za-z0-9_+=,.@/-]+/)?"
@@ -45,44 +47,18 @@ MANAGED_POLICY_PATH = NameRule(
 DESCRIPTION = NameRule(
     "an IAM description", 1000, r"[\t\n\r\x20-\x7e\xa1-\xff]*", "letters, digits and signs of Latin-1"
 )
-TAG_KEY = NameRule(
-    "a tag key",
-    128,
-    r"(?!(?i:aws):)[\w .:/=+\-@]+",
-    "letters, digits, spaces and _.:/=+-@, not starting with aws:",
-    True,
-)
-TAG_VALUE = NameRule(
-    "a tag value",
-    256,
-    r"(?!(?i:aws):)[\w .:/=+\-@]*",
-    "letters, digits, spaces and _.:/=+-@, not starting with aws:",
-    True,
-)
-NAMESPACE = NameRule(
-    "a namespace", 63, LABEL, "lower-case letters, digits and -, starting and ending with a letter or digit"
-)
-SERVICE_ACCOUNT = NameRule(
-    "a service account name",
-    253,
-    rf"{LABEL}(\.{LABEL})*",
-    "lower-case letters, digits, - and ., starting and ending with a letter or digit",
-)
+TAG_WORDS = "letters, digits, spaces and _.:/=+-@, not starting with aws:"
+TAG_KEY = NameRule("a tag key", 128, r"(?!(?i:aws):)[\w .:/=+\-@]+", TAG_WORDS, letters_of_any_script=True)
+TAG_VALUE = NameRule("a tag value", 256, r"(?!(?i:aws):)[\w .:/=+\-@]*", TAG_WORDS, letters_of_any_script=True)
+NAMESPACE = NameRule("a namespace", 63, LABEL, f"lower-case letters, digits and -, {ENDS}")
+SERVICE_ACCOUNT = NameRule("a service account name", 253, SUBDOMAIN, f"lower-case letters, digits, - and ., {ENDS}")
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
 QUALIFIED = r"[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?"
-KUBERNETES_KEY = NameRule(
-    "a Kubernetes label or annotation key",
-    317,
-    rf"((?=[^/]{{1,253}}/){LABEL}(\.{LABEL})*/)?{QUALIFIED}",
-    "letters, digits and -_. (at most 63), optionally after a DNS subdomain and /",
-)
-LABEL_VALUE = NameRule(
-    "a Kubernetes label value",
-    63,
-    rf"({QUALIFIED})?",
-    "letters, digits and -_., starting and ending with a letter or digit",
-)
-SECRET = NameRule("the name of a Secret", 253, rf"{LABEL}(\.{LABEL})*", "lower-case letters, digits, - and .")
+KEY_WORDS = "letters, digits and -_. (at most 63), optionally after a DNS subdomain and /"
+KEY_PATTERN = rf"((?=[^/]{{1,253}}/){SUBDOMAIN}/)?{QUALIFIED}"
+KUBERNETES_KEY = NameRule("a Kubernetes label or annotation key", 317, KEY_PATTERN, KEY_WORDS)
+LABEL_VALUE = NameRule("a Kubernetes label value", 63, rf"({QUALIFIED})?", f"letters, digits and -_., {ENDS}")
+SECRET = NameRule("the name of a Secret", 253, SUBDOMAIN, "lower-case letters, digits, - and .")
 # https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateCluster.html
 CLUSTER = NameRule("the name of an EKS cluster", 100, r"[0-9A-Za-z][A-Za-z0-9_-]*", "letters, digits, - and _")
 REGION = NameRule("an AWS region", 32, r"[a-z]+(-[a-z]+)+-\d+", "a region, such as us-west-2")
