@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from config.located_mistake import LocatedMistake
 from irsa.rules import commands
-from irsa.rules.arns import issuer_host_path, parse_iam_arn
+from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, Place, listed, named, nearest
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
@@ -54,10 +54,8 @@ class AskedAwsAccount(NamedTuple):
     def __str__(self) -> str:
         """Return how a message names it, with the region."""
         number = self.number or (parse_iam_arn(self.role_arn, "role").account_id if self.role_arn else None)
-        by_profile = (
-            f"the AWS account of the profile {named(self.profile)}" if self.profile else "the stack's AWS account"
-        )
-        return (f"AWS account {number}" if number else by_profile) + (f", region {self.region}" if self.region else "")
+        account = f"the AWS account of the profile {named(self.profile)}" if self.profile else "the stack's AWS account"
+        return (f"AWS account {number}" if number else account) + (f", region {self.region}" if self.region else "")
 
 
 class Question(NamedTuple):
@@ -165,9 +163,9 @@ def aws_mistake(error: CouldNotLookError, asked: Question) -> LocatedMistake:
         "action": denied["action"] if denied else asked.action,
         "check": commands.who_am_i(account.profile),
         "not_refused": account.not_refused(error.about),
-        "said": _quoted(error),
+        "said": quoted(error),
         "subject": asked.subject,
-        "to_whom": f" to {named(denied['who'])}" if denied else f": {_quoted(error)}",
+        "to_whom": f" to {named(denied['who'])}" if denied else f": {quoted(error)}",
     }
     found, allowed, fix = (text.format_map(words) for text in advice[:3])
     place = account.place if error.cause in OF_ACCOUNT else asked.place
@@ -177,13 +175,13 @@ def aws_mistake(error: CouldNotLookError, asked: Question) -> LocatedMistake:
 def _role_not_assumable(error: CouldNotLookError, account: AskedAwsAccount) -> LocatedMistake:
     role = error.about or account.role_arn
     place = (*account.place, "assumeRoleArn") if account.place and role else account.place
-    found = f"the role {named(role) if role else 'of the AWS provider'} cannot be assumed: {_quoted(error)}"
+    found = f"the role {named(role) if role else 'of the AWS provider'} cannot be assumed: {quoted(error)}"
     allowed = "a role whose trust policy admits the stack's credentials, which may call sts:AssumeRole"
     fix = f"correct the two: {commands.assume_role(role)}" if role else "correct aws:assumeRoles"
     return LocatedMistake(place, Mistake(found, allowed, fix), rule=live_rules.ACCOUNT_UNREACHABLE)
 
 
-def _quoted(error: CouldNotLookError) -> str:
+def quoted(error: CouldNotLookError) -> str:
     """Return what was said, in quotes: it may repeat names that somebody else wrote."""
     said = str(error)
     return named(said if len(said) <= LONGEST_ANSWER else f"{said[:LONGEST_ANSWER]}...")
@@ -198,12 +196,6 @@ def cluster_missing(place: Place, name: str, aws_account: AskedAwsAccount) -> Lo
     command = commands.list_clusters(aws_account.region, aws_account.profile)
     fix = f"correct the name, the region or the account; these exist: {command}"
     return LocatedMistake(place, Mistake(found, "the name of a cluster of this AWS account and region", fix))
-
-
-def cluster_without_issuer(place: Place, name: str) -> LocatedMistake:
-    """Return the mistake for an EKS cluster that has no OIDC issuer, as one that is being created."""
-    found = f"the EKS cluster {name!r} has no OIDC issuer"
-    return LocatedMistake(place, Mistake(found, "a cluster that has one", "set its `oidcIssuer`"))
 
 
 def cluster_not_active(place: Place, name: str, status: str, region: str | None) -> LocatedMistake:
@@ -227,35 +219,6 @@ def provider_missing(place: Place, number: str, issuer: str, command: str) -> Lo
     fix = f"let this stack create it with createOidcProvider: true, or create it: {command}"
     mistake = Mistake(found, "a provider, before the first role for the cluster", fix)
     return LocatedMistake(place, mistake, rule=live_rules.PROVIDER_MISSING)
-
-
-def provider_of_other_issuer(place: Place, arn: str, issuer: str) -> LocatedMistake:
-    """Return the mistake for an IAM OIDC provider that is not of the cluster's issuer."""
-    found = f"the OIDC provider {arn} is not for the issuer {issuer}"
-    allowed = f"the provider of that issuer: its ARN ends with {issuer_host_path(issuer)}"
-    return LocatedMistake(place, Mistake(found, allowed, "correct one of the two"), rule=live_rules.PROVIDER_MISSING)
-
-
-def audience_missing(place: Place, arn: str, missing: Collection[str], client_ids: Collection[str]) -> LocatedMistake:
-    """Return the mistake for an IAM OIDC provider whose client ID list lacks audiences of bindings."""
-    found = f"the OIDC provider {arn} does not list the audience {', '.join(missing)}"
-    fix = "add it: " + " && ".join(commands.add_client_id(arn, audience) for audience in missing)
-    mistake = Mistake(
-        f"{found}; it lists: {', '.join(client_ids)}", "the audiences of the bindings in its client ID list", fix
-    )
-    return LocatedMistake(place, mistake, rule=live_rules.AUDIENCE_MISSING)
-
-
-def stack_unreadable(place: Place, stack: str, error: CouldNotLookError) -> LocatedMistake:
-    """Return the mistake for another stack whose outputs cannot be read."""
-    found = f"cannot read the outputs of {stack}: {_quoted(error)}"
-    return LocatedMistake(place, Mistake(found, "a stack of this backend", f"`{commands.LIST_STACKS}` lists them"))
-
-
-def output_missing(place: Place, stack: str, name: str, outputs: Collection[str]) -> LocatedMistake:
-    """Return the mistake for another stack that lacks an output."""
-    found = f"stack {stack} has no output {name!r}; it has: {', '.join(sorted(outputs)) or 'none'}"
-    return LocatedMistake(place, Mistake(found, "oidcIssuer and oidcProviderArn", "export it in that stack"))
 
 
 def output_wrong(place: Place, stack: str, name: str, mistake: Mistake) -> LocatedMistake:
@@ -286,7 +249,7 @@ def context_missing(place: Place, context: str | None, contexts: Collection[str]
 
 def kubernetes_mistake(error: CouldNotLookError, place: Place, cluster: str, rule: str) -> LocatedMistake:
     """Return the mistake for a cluster, named as in a message, whose Kubernetes API does not answer."""
-    found = f"no answer from the Kubernetes API of {cluster}: {_quoted(error)}"
+    found = f"no answer from the Kubernetes API of {cluster}: {quoted(error)}"
     allowed, fix = KUBERNETES_ADVICE.get(error.cause, KUBERNETES_ADVICE[Cause.UNKNOWN])
     return LocatedMistake(place, Mistake(found, allowed, fix), rule=rule)
 
