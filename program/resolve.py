@@ -40,7 +40,8 @@ def resolve(settings: StackSettings, access: Access) -> Lookups:
     identified = [aws_account for aws_account, names in needs.variables.items() if names & {"account", "partition"}]
     created = [pair for pair in needs.audiences if clusters[pair[0]].create_oidc_provider]
     existing = [pair for pair in needs.audiences if pair not in created]
-    by_eks = [key for key, cluster in clusters.items() if key in needs.kubernetes and _by_eks(cluster)]
+    in_use = [(key, cluster.kubernetes) for key, cluster in clusters.items() if key in needs.kubernetes]
+    by_eks = [key for key, access in in_use if access and access.eks]
     _ask_all(
         [
             *([ask.region] if with_region else ()),
@@ -105,19 +106,14 @@ def _ask_all(
         raise pulumi.RunError("\n".join([heading, *(f"  {mistake}" for mistake in settings.placed(failures.values()))]))
 
 
-def _by_eks(cluster: Cluster) -> bool:
-    return cluster.kubernetes is not None and cluster.kubernetes.eks
-
-
 def _resolved_cluster(cluster: Cluster, issuer: str, eks_kubeconfig: str | None, folder: Path) -> ResolvedCluster:
     """Return a cluster with the provider of its Kubernetes API; None for the stack's default one."""
     access = cluster.kubernetes
     if access is None:
         return ResolvedCluster(cluster.name or "", None, issuer)
     inputs = {"kubeconfig": eks_kubeconfig} if access.eks else kubernetes_inputs(cluster, {}, folder)
-    provider = kubernetes.Provider(
-        issuer_host_path(issuer), kubeconfig=inputs["kubeconfig"], context=inputs.get("context")
-    )
+    name, kubeconfig, context = issuer_host_path(issuer), inputs["kubeconfig"], inputs.get("context")
+    provider = kubernetes.Provider(name, kubeconfig=kubeconfig, context=context)
     return ResolvedCluster(cluster.name or "", provider, issuer)
 
 
@@ -125,6 +121,5 @@ def _created_provider(
     name: str, issuer: str, audiences: Sequence[str], provider: aws.Provider | None
 ) -> pulumi.Output[str]:
     """Create an AWS account's IAM OIDC provider for a cluster, and return its ARN."""
-    return aws.iam.OpenIdConnectProvider(
-        name, url=issuer, client_id_lists=audiences, opts=pulumi.ResourceOptions(provider=provider)
-    ).arn
+    options = pulumi.ResourceOptions(provider=provider)
+    return aws.iam.OpenIdConnectProvider(name, url=issuer, client_id_lists=audiences, opts=options).arn

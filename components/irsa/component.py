@@ -212,12 +212,8 @@ class ServiceAccountRole(pulumi.ComponentResource):
 
     def _service_account(self, service_account: AnnotatedServiceAccount, attached: Sequence[pulumi.Resource]) -> None:
         name, namespace = _input(service_account.name), _input(service_account.namespace)
-        logical_name = service_account.logical_name
-        annotations = _applied(
-            lambda known: {**known["declared"], **known["webhook"]},
-            declared=_input(service_account.annotations),
-            webhook=self.annotations,
-        )
+        logical_name, declared = service_account.logical_name, _input(service_account.annotations)
+        annotations = _applied(lambda known: known["own"] | known["webhook"], own=declared, webhook=self.annotations)
         if service_account.create:
             metadata = kubernetes.meta.v1.ObjectMetaArgs(
                 name=name, namespace=namespace, labels=_input(service_account.labels), annotations=annotations
@@ -256,9 +252,8 @@ class ServiceAccountRole(pulumi.ComponentResource):
         def warned(known: Mapping[str, Any]) -> Any:
             # Without an answer of the API, as in a program's own mocks, there is nothing to compare.
             if found := known["live"]:
-                managed = [
-                    (each.get("manager", ""), each.get("fields_v1")) for each in found.get("managed_fields") or ()
-                ]
+                fields = found.get("managed_fields") or ()
+                managed = [(each.get("manager", ""), each.get("fields_v1")) for each in fields]
                 about, values = f"{found.get('namespace')}/{found.get('name')}", found.get("annotations") or {}
                 argument = service_account.take_over_argument
                 for warning in conflicts(about, known["annotations"], values, managed, argument):

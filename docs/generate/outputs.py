@@ -48,11 +48,8 @@ def _object(dataclass: type, definitions: dict[str, Any], first: Mapping[str, An
     types, texts = get_type_hints(dataclass), _descriptions(dataclass)
     properties = dict(first or {})
     for each in fields(dataclass):
-        text = texts.get(each.name)
-        properties[camel_case(each.name)] = {
-            **_value(types[each.name], definitions),
-            **({"description": text} if text else {}),
-        }
+        text = {"description": texts[each.name]} if texts.get(each.name) else {}
+        properties[camel_case(each.name)] = {**_value(types[each.name], definitions), **text}
     return {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
 
 

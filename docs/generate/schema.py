@@ -90,12 +90,13 @@ def _for_editors(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     kept: dict[str, Any] = {
-        name: _each_for_editors(item) if name in ("properties", "$defs") else _for_editors(item)
+        name: {key: _for_editors(each) for key, each in item.items()}
+        if name in ("properties", "$defs")
+        else _for_editors(item)
         for name, item in schema.items()
         if name not in ("title", "examples")
     }
-    if "examples" in schema:
-        kept["examples"] = schema["examples"]
+    kept |= {"examples": schema["examples"]} if "examples" in schema else {}
     alternatives = [item for item in kept.get("anyOf", ()) if item != {"type": "null"}]
     if len(alternatives) == 1:
         kept.pop("anyOf")

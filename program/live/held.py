@@ -67,11 +67,8 @@ class Held:
     @functools.cached_property
     def by_name(self) -> Mapping[tuple[str, str, str], HeldResource]:
         """Roles and managed policies by type, ID of the AWS account and name in lower case."""
-        return {
-            (kind, *account_and_name(each.text("arn"), word)): each
-            for kind, word in ((ROLE, "role"), (POLICY, "policy"))
-            for each in self.of(kind)
-        }
+        kinds = [(each, word) for kind, word in ((ROLE, "role"), (POLICY, "policy")) for each in self.of(kind)]
+        return {(each.type, *account_and_name(each.text("arn"), word)): each for each, word in kinds}
 
     @functools.cached_property
     def _components(self) -> Mapping[str, list[HeldResource]]:

@@ -142,9 +142,8 @@ def _to_adopt(planned: Planned, role: CreatedRole, account: AwsReads, held: Held
         return
     attached, inline = account.attached.get(name), account.inline.get(name)
     wanted = [(each.import_id, each.logical_name, plain(each.policy_arn)) for each in planned.spec.attachments]
-    wanted += [
-        (each.attachment_import_id, each.attachment_name, planned.policy_arn(each)) for each in planned.spec.policies
-    ]
+    policies = planned.spec.policies
+    wanted += [(each.attachment_import_id, each.attachment_name, planned.policy_arn(each)) for each in policies]
     for import_id, logical_name, arn in wanted:
         if not import_id or attached is None or held.find(ATTACHMENT, logical_name):
             continue
@@ -235,11 +234,9 @@ def _is_created(resource: CreatedRole | ManagedPolicy, fixed: Mapping[str, Any],
         return True
     if plain(resource.name) is not None:
         return False
-    fixed = {**fixed, "namePrefix": resource.name_prefix}
-    unset = {"path": "/"}
-    return any(
-        (plain(value) or unset.get(key, "")) != (before.text(key) or unset.get(key, "")) for key, value in fixed.items()
-    )
+    pairs = [(key, value, "/" if key == "path" else "") for key, value in fixed.items()]
+    pairs.append(("namePrefix", resource.name_prefix, ""))
+    return any((plain(value) or unset) != (before.text(key) or unset) for key, value, unset in pairs)
 
 
 def account_quotas(components: Collection[Planned], held: Held) -> Iterator[LocatedMistake]:
@@ -253,9 +250,8 @@ def account_quotas(components: Collection[Planned], held: Held) -> Iterator[Loca
         accounts[account.identity.account_id] = account
         kinds = new.setdefault(account.identity.account_id, {})
         role = planned.spec.role
-        if not role.import_id and _is_created(
-            role, {"path": role.settings.get("path")}, held.find(ROLE, role.logical_name)
-        ):
+        fixed = {"path": role.settings.get("path")}
+        if not role.import_id and _is_created(role, fixed, held.find(ROLE, role.logical_name)):
             kinds.setdefault("Roles", []).append(planned)
         for policy in planned.spec.policies:
             fixed = {"path": policy.path, "description": policy.description}

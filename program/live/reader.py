@@ -17,7 +17,13 @@ from irsa_cli.exits import CouldNotLookError, NoPermissionError, NotAuthenticate
 from irsa_cli.live.iam import LiveAwsAccount
 from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.kubernetes import LiveCluster
-from program.access import kubeconfig_mistake, kubernetes_inputs, kubernetes_setting, used_aws_accounts
+from program.access import (
+    clusters_with_service_accounts,
+    kubeconfig_mistake,
+    kubernetes_inputs,
+    kubernetes_setting,
+    used_aws_accounts,
+)
 from program.live import rules as live_rules
 from program.live.cloud import LiveCloud
 from program.live.planned import finding
@@ -102,7 +108,8 @@ class Reader:
         """
         identity, whole = self._ask.identity, set(with_roles)
         reached = self._cloud.reached
-        clusters = {key: live for key in self._clusters_with_service_accounts() if (live := self._connected(key))}
+        used = clusters_with_service_accounts(self._stack)
+        clusters = {key: live for key in self._clusters if key in used and (live := self._connected(key))}
         with ThreadPoolExecutor(CONCURRENT) as pool:
             in_iam = {
                 key: pool.submit(_aws_reads, identity(key), live, key in whole, adopted.get(key, frozenset()))
@@ -124,12 +131,6 @@ class Reader:
         self._notes.not_checked += notes.not_checked
         self._notes.unanswered |= notes.unanswered
         return answer
-
-    def _clusters_with_service_accounts(self) -> list[str]:
-        """Return the clusters in which something is created: a stack of roles alone needs no Kubernetes API."""
-        bindings = [binding for binding in self._stack.bindings.values() if binding.service_account]
-        in_use = {cluster for binding in bindings for cluster in binding.clusters or self._clusters}
-        return [cluster for cluster in self._clusters if cluster in in_use]
 
     def _answers(self, rule: str, question: Callable[[Any], Answer], keys: Iterable[Any]) -> dict[Any, Answer]:
         answers = {key: self._answer(rule, partial(question, key)) for key in keys}

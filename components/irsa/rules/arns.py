@@ -140,11 +140,8 @@ def check_issuer(issuer: str) -> str:
     """
     if len(issuer) <= LONGEST_ISSUER and re.fullmatch(f"https://{HOST_PATH}/?", issuer):
         return issuer
-    raise Mistake(
-        f"{shortened(issuer)} is not an OIDC issuer",
-        f"an https URL without a query, at most {LONGEST_ISSUER} characters",
-        f"copy it from `{commands.SHOW_ISSUER}`",
-    )
+    allowed = f"an https URL without a query, at most {LONGEST_ISSUER} characters"
+    raise Mistake(f"{shortened(issuer)} is not an OIDC issuer", allowed, f"copy it from `{commands.SHOW_ISSUER}`")
 
 
 def issuer_host_path(issuer: str) -> str:

@@ -36,11 +36,8 @@ def check_subject(subject: str) -> str:
     """
     allowed = "namespace:name, such as default:my-service-account or team-a:*"
     if subject.startswith(CLAIM_PREFIX):
-        raise Mistake(
-            f"{subject!r} starts with {CLAIM_PREFIX!r}",
-            allowed,
-            f"write {subject.removeprefix(CLAIM_PREFIX)!r}; irsa adds the prefix",
-        )
+        fix = f"write {subject.removeprefix(CLAIM_PREFIX)!r}; irsa adds the prefix"
+        raise Mistake(f"{subject!r} starts with {CLAIM_PREFIX!r}", allowed, fix)
     parts = subject.split(":")
     if len(parts) != 2:  # noqa: PLR2004 (a namespace and a name)
         example = subject.replace("/", ":") if subject.count("/") == 1 else f"{subject}:*"

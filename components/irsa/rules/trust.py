@@ -86,10 +86,8 @@ def federated_providers(document: str) -> dict[str, list[list[str]]]:
             if ":oidc-provider/" in arn:
                 key = f"{issuer_of_provider(arn)}:aud"
                 conditions = (statement.get("Condition") or {}).get("StringEquals") or {}
-                audiences = [
-                    each for name in conditions if name.lower() == key.lower() for each in items_of(conditions[name])
-                ]
-                found.setdefault(arn, []).append(audiences)
+                values = [items_of(conditions[name]) for name in conditions if name.lower() == key.lower()]
+                found.setdefault(arn, []).append([each for several in values for each in several])
     return found
 
 
