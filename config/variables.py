@@ -33,7 +33,6 @@ PARTITION_OF_REGION_PREFIX = {
     "eusc-": "aws-eusc",
 }
 
-
 # What a variable stands for: its value, why that is not known, or why it has none here.
 Values = Mapping[str, "str | Unknown | Mistake"]
 # By the identity of a mapping or a list: what it has as it is written, by what that becomes.

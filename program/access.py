@@ -60,12 +60,7 @@ class Access(NamedTuple):
 
 
 def access_of(stack: Stack, folder: Path) -> Access:
-    """Return which AWS accounts and clusters of the bindings cannot be reached.
-
-    Args:
-        stack: The settings.
-        folder: The folder of Pulumi.yaml, to which the paths of kubeconfigs are relative.
-    """
+    """Return which AWS accounts and clusters of the bindings cannot be reached."""
     return Access(dict(_credential_mistakes(stack)), list(_kubeconfig_mistakes(stack, folder)))
 
 

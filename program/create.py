@@ -42,10 +42,8 @@ async def create(plan: Plan, lookups: Lookups) -> None:
     pulumi.export("bindings", {key: _output(plan.service_accounts[key], role) for key, role in roles.items()})
     without = {key: role for key, role in roles.items() if plan.service_accounts[key] is None}
     # The values with which a Helm chart creates the service account itself.
-    values = {
-        key: {"serviceAccount": {"create": True, "annotations": role.annotations}} for key, role in without.items()
-    }
-    pulumi.export("helmValues", values)
+    values = {key: {"create": True, "annotations": role.annotations} for key, role in without.items()}
+    pulumi.export("helmValues", {key: {"serviceAccount": each} for key, each in values.items()})
 
 
 def _namespace(planned: PlannedNamespace, retain: bool, lookups: Lookups) -> pulumi.Resource:

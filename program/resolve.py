@@ -25,10 +25,6 @@ from program.settings import StackSettings
 def resolve(settings: StackSettings, access: Access) -> Lookups:
     """Return what the bindings need, each part looked up once.
 
-    Args:
-        settings: The settings of the stack.
-        access: The AWS accounts and clusters that cannot be reached.
-
     Raises:
         pulumi.RunError: All look-ups that failed; no provider was created for a cluster.
     """

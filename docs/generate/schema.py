@@ -111,10 +111,6 @@ def _for_editors(schema: Any) -> Any:
     return kept
 
 
-def _each_for_editors(schemas: dict[str, Any]) -> dict[str, Any]:
-    return {name: _for_editors(item) for name, item in schemas.items()}
-
-
 def text() -> str:
     """Return the text of config/schema.json."""
     return json.dumps(stack_file_schema(), indent=2, ensure_ascii=False) + "\n"

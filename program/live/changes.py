@@ -22,13 +22,7 @@ DELETED_WITH = {
 
 
 def pod_losses(components: Collection[Planned], providers: Iterable[str], held: Held) -> Iterator[LocatedMistake]:
-    """Yield what the change takes from Pods: service accounts, annotations, roles, and policies for a moment.
-
-    Args:
-        components: The components of the plan.
-        providers: Names of the IAM OIDC providers that the stack creates.
-        held: What the stack's state holds.
-    """
+    """Yield what the change takes from Pods: service accounts, annotations, roles, and policies for a moment."""
     planned_resources = [*_planned_resources(components), *((OIDC_PROVIDER, name) for name in providers)]
     continued = {id(found) for kind, name in planned_resources if (found := held.find(kind, name))}
     for resource in held.resources.values():

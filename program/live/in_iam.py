@@ -223,13 +223,7 @@ def _attachments(planned: Planned, role: CreatedRole, account: AwsReads, held: H
 
 
 def _is_created(resource: CreatedRole | ManagedPolicy, fixed: Mapping[str, Any], before: HeldResource | None) -> bool:
-    """Return whether there is one more for a time: one with an automatic name is replaced before it is deleted.
-
-    Args:
-        resource: What is planned.
-        fixed: Its inputs that IAM cannot change.
-        before: What the state holds of it.
-    """
+    """Return whether there is one more for a time: one with an automatic name is replaced before it is deleted."""
     if before is None:
         return True
     if plain(resource.name) is not None:

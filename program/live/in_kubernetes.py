@@ -20,13 +20,7 @@ from program.live.reads import ClusterReads, LiveServiceAccount
 def kubernetes_conflicts(
     components: Collection[Planned], held: Held, retain_namespaces: bool
 ) -> Iterator[LocatedMistake]:
-    """Yield what the clusters would refuse.
-
-    Args:
-        components: The components of the plan.
-        held: What the stack's state holds.
-        retain_namespaces: Whether a namespace to create may exist already.
-    """
+    """Yield what the clusters would refuse."""
     created = {(each.cluster, each.name): key for key, _, component, *_ in components if (each := component.namespace)}
     # The service accounts that the stack created for an issuer that their binding has no more.
     names = {planned.spec.service_account.logical_name for planned in components if planned.spec.service_account}
@@ -100,15 +94,7 @@ def _to_create(
     former: HeldResource | None,
     about: str,
 ) -> Iterator[LocatedMistake]:
-    """Yield what is wrong with a service account that the state does not have: it is created, or adopted.
-
-    Args:
-        planned: Its component.
-        service_account: The service account.
-        live: What the cluster has of this name.
-        former: What the state has of this name for another issuer.
-        about: What messages call it.
-    """
+    """Yield what is wrong with a service account that the state does not have: it is created, or adopted."""
     if service_account.import_id and live is None:
         fix = "remove serviceAccount from import: then irsa creates it"
         found = f"{about} does not exist{planned.where}"

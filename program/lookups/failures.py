@@ -206,14 +206,7 @@ def cluster_not_active(place: Place, name: str, status: str, region: str | None)
 
 
 def provider_missing(place: Place, number: str, issuer: str, command: str) -> LocatedMistake:
-    """Return the mistake for an AWS account, by its ID, without an IAM OIDC provider for an issuer.
-
-    Args:
-        place: The setting of the cluster.
-        number: ID of the AWS account.
-        issuer: OIDC issuer of the cluster.
-        command: The command that creates the provider.
-    """
+    """Return the mistake for an AWS account, by its ID, without an IAM OIDC provider for an issuer."""
     found = f"the AWS account {number} has no IAM OIDC provider for the issuer {issuer}"
     # The command has the end of the line, so that it can be pasted.
     fix = f"let this stack create it with createOidcProvider: true, or create it: {command}"

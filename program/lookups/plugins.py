@@ -32,6 +32,7 @@ def _pattern(cause: Cause, *words: str) -> re.Pattern[str]:
     return re.compile("|".join([*words, *(rf"\b{code}\b" for code in CODES.get(cause, ()))]), re.IGNORECASE)
 
 
+NOT_ALLOWED = "not authorized to perform"
 # The first one that matches counts: a text may end with its own cause, as `Cannot assume IAM Role ... dial tcp`.
 WORDS: Mapping[Cause, re.Pattern[str]] = {
     cause: _pattern(cause, *words)
@@ -47,11 +48,8 @@ WORDS: Mapping[Cause, re.Pattern[str]] = {
         Cause.NOT_TRUSTED: (r"\bx509:",),
         Cause.NO_CONNECTION: ("request send failed", "dial tcp", r"\btime(?:d )?out\b", "deadline exceeded"),
         Cause.THROTTLED: ("rate exceeded",),
-        Cause.ROLE_NOT_ASSUMABLE: (
-            r"IAM Role \(([^)]*)\) cannot be assumed",
-            r"not authorized to perform: sts:AssumeRole\b",
-        ),
-        Cause.DENIED: ("not authorized to perform",),
+        Cause.ROLE_NOT_ASSUMABLE: (r"IAM Role \(([^)]*)\) cannot be assumed", rf"{NOT_ALLOWED}: sts:AssumeRole\b"),
+        Cause.DENIED: (NOT_ALLOWED,),
     }.items()
 }
 

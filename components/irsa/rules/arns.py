@@ -23,8 +23,6 @@ EXAMPLES = {
     "policy": "arn:aws:iam::111122223333:policy/my-policy",
     "oidc-provider": "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE",
 }
-
-
 # AWS's policies for the drivers that run on EKS, whose ARNs have a path:
 # https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEBSCSIDriverPolicy.html
 # https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEFSCSIDriverPolicy.html

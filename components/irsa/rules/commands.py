@@ -70,14 +70,7 @@ def up(stack: str) -> str:
 
 
 def up_with_service_account(stack: str, namespace: str, name: str, created: bool) -> str:
-    """Return the command that creates a missing service account; where the stack only annotates it, kubectl does.
-
-    Args:
-        stack: The stack that declares it.
-        namespace: Its namespace.
-        name: Its name.
-        created: Whether the stack creates it.
-    """
+    """Return the command that creates a missing service account; where the stack only annotates it, kubectl does."""
     if created:
         return up(stack)
     create = create_service_account(namespace, name)
@@ -87,14 +80,7 @@ def up_with_service_account(stack: str, namespace: str, name: str, created: bool
 def up_with_annotations(stack: str, namespace: str, name: str, overwritten: Collection[str]) -> str:
     """Return the command that restores the annotations of an existing service account.
 
-    The API server refuses to overwrite what another manager wrote, so those are removed first.
-
-    Args:
-        stack: The stack that annotates it.
-        namespace: Its namespace.
-        name: Its name.
-        overwritten: The keys of the annotations that somebody overwrote.
-    """
+    The API server refuses to overwrite what another manager wrote, so those are removed first."""
     if not overwritten:
         return up(stack)
     remove = remove_annotations(namespace, name, *overwritten)

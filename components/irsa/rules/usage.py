@@ -28,14 +28,7 @@ def document_usage(document: str) -> Usage:
 def role_usages(
     policy_parts: int, policy_arns: int, inline_policies: Iterable[str], quota: int = quotas.ATTACHED_POLICIES
 ) -> Iterator[tuple[Place, Usage]]:
-    """Yield how much a role's permissions use of each quota, with the argument that adds to it.
-
-    Args:
-        policy_parts: Number of managed policies that are created.
-        policy_arns: Number of existing managed policies.
-        inline_policies: The documents of the inline policies.
-        quota: Managed policies that the AWS account allows on a role.
-    """
+    """Yield how much a role's permissions use of each quota, at least, with the argument that adds to it."""
     attached = Usage("managed policies of the role", policy_parts + policy_arns, quota, ("attached_policies_quota",))
     yield ("policy_arns",), attached
     sizes = [(policy_size(document), largest_policy_size(document)) for document in inline_policies]
