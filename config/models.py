@@ -142,6 +142,8 @@ Importable = Annotated[
 ]
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:${partition}:s3:::my-bucket/*"}
 DOCUMENT = {"Version": "2012-10-17", "Statement": [STATEMENT]}
+SERVICE_ACCOUNT = {"name": "my-service-account", "namespace": "default"}
+SILENCE = {"bindings": ["team-a"], "reason": "the namespace belongs to one team"}
 PRINCIPAL = {"AWS": "arn:aws:iam::111122223333:role/deployer"}
 TRUSTED_ROLE = {"Effect": "Allow", "Principal": PRINCIPAL, "Action": "sts:AssumeRole"}
 
@@ -298,9 +300,7 @@ class Trust(Settings):
 class Binding(Settings):
     """One role and the service account that assumes it."""
 
-    service_account: ServiceAccount | None = Field(
-        default=None, examples=[{"name": "my-service-account", "namespace": "default"}]
-    )
+    service_account: ServiceAccount | None = Field(default=None, examples=[SERVICE_ACCOUNT])
     """The service account to create or to annotate. Without it, only the role is created."""
     role: Role = Field(default=Role(), examples=[{"name": "my-role", "description": "my-role-description"}])
     """The role."""
@@ -388,10 +388,7 @@ class Lint(Settings):
 
     errors: list[str] = Field(default_factory=list, examples=[["wide-trust"]])
     """Rules whose warnings are mistakes, with which nothing is deployed."""
-    silence: dict[str, Silence] = Field(
-        default_factory=dict,
-        examples=[{"wide-trust": {"bindings": ["team-a"], "reason": "the namespace belongs to one team"}}],
-    )
+    silence: dict[str, Silence] = Field(default_factory=dict, examples=[{"wide-trust": SILENCE}])
     """Rules whose warnings are not shown, each with the reason."""
 
 

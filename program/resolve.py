@@ -3,7 +3,7 @@
 They block, and each blocking call runs all waiting tasks of the SDK. So they come before the resources of any binding.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -52,17 +52,17 @@ def resolve(settings: StackSettings, access: Access) -> Lookups:
         settings,
     )
     # No look-up fails from here on: no provider is created for a stack that stops.
-    all_audiences = sorted({audience_of(binding) for binding in stack.bindings.values()})
-    providers: dict[tuple[str, str | None], str | pulumi.Output[str]] = {
-        pair: ask.oidc_provider(*pair) for pair in existing
-    }
+    audiences = sorted({audience_of(binding) for binding in stack.bindings.values()})
+    providers: dict[tuple[str, str | None], str | pulumi.Output[str]]
+    providers = {pair: ask.oidc_provider(*pair) for pair in existing}
     # Two keys may be of one AWS account: the first of the file creates its provider, in whichever order bindings are.
     made: dict[str, pulumi.Output[str]] = {}
     for cluster, aws_account in sorted(created, key=lambda pair: [None, *stack.aws_accounts].index(pair[1])):
         issuer = ask.issuer(cluster)
         name = oidc_provider(stack, aws_account, issuer)
         if name not in made:
-            made[name] = _created_provider(name, issuer, all_audiences, plugins.aws_provider(aws_account))
+            options = pulumi.ResourceOptions(provider=plugins.aws_provider(aws_account))
+            made[name] = aws.iam.OpenIdConnectProvider(name, url=issuer, client_id_lists=audiences, opts=options).arn
         providers[cluster, aws_account] = made[name]
     kubeconfigs = {cluster: ask.eks_kubeconfig(cluster) for cluster in by_eks}
     return Lookups(
@@ -111,11 +111,3 @@ def _resolved_cluster(cluster: Cluster, issuer: str, eks_kubeconfig: str | None,
     name, kubeconfig, context = issuer_host_path(issuer), inputs["kubeconfig"], inputs.get("context")
     provider = kubernetes.Provider(name, kubeconfig=kubeconfig, context=context)
     return ResolvedCluster(cluster.name or "", provider, issuer)
-
-
-def _created_provider(
-    name: str, issuer: str, audiences: Sequence[str], provider: aws.Provider | None
-) -> pulumi.Output[str]:
-    """Create an AWS account's IAM OIDC provider for a cluster, and return its ARN."""
-    options = pulumi.ResourceOptions(provider=provider)
-    return aws.iam.OpenIdConnectProvider(name, url=issuer, client_id_lists=audiences, opts=options).arn

@@ -149,9 +149,8 @@ class ServiceAccountRole(pulumi.ComponentResource):
 
     def _child(self, import_id: str | None = None, after: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
         """Return a child's options: parent, dependencies, import ID; none of the caller's."""
-        return pulumi.ResourceOptions(
-            parent=self, depends_on=list(after), import_=import_id, retain_on_delete=self._spec.retain_on_delete
-        )
+        retain = self._spec.retain_on_delete
+        return pulumi.ResourceOptions(parent=self, depends_on=[*after], import_=import_id, retain_on_delete=retain)
 
     def _role(self, role: CreatedRole, policies: Sequence[aws.iam.Policy]) -> aws.iam.Role:
         return aws.iam.Role(

@@ -175,14 +175,15 @@ def provider_conflicts(stack: Stack, lookups: Lookups, reads: Reads, held: Held)
         account = reads.aws_accounts.get(aws_account)
         if account is None or not stack.clusters_by_key[cluster].create_oidc_provider or arn in held.oidc_providers:
             continue
-        providers = account.oidc_providers or frozenset()
+        providers, place = (
+            account.oidc_providers or frozenset(),
+            (*stack.place_of_cluster(cluster), "createOidcProvider"),
+        )
         if len(providers) >= MOST_OIDC_PROVIDERS:
-            place = (*stack.place_of_cluster(cluster), "createOidcProvider")
             found = f"IAM OIDC providers of the AWS account {account.identity.account_id}: {len(providers):,}"
             allowed, fix = f"at most {MOST_OIDC_PROVIDERS}", "remove some that are not in use"
             yield finding(live_rules.QUOTA_REACHED, place, found, allowed, fix)
         elif arn in providers:
-            place = (*stack.place_of_cluster(cluster), "createOidcProvider")
             found = f"the IAM OIDC provider {named(str(arn))} exists already, and this stack did not create it"
             allowed = f"an AWS account without a provider for {named(issuer_of_provider(str(arn)))}"
             yield finding(live_rules.PROVIDER_EXISTS, place, found, allowed, "remove createOidcProvider")

@@ -55,13 +55,9 @@ def check_conditions(conditions: Conditions) -> None:
     for operator, keys in conditions.items():
         for key in keys:
             if key.lower().endswith((":aud", ":sub")):
-                raise Mistake(
-                    f"the condition {named(operator)} on {key!r}, which irsa writes itself",
-                    "conditions on keys other than aud and sub",
-                    "remove it, and set {} or {}",
-                    ("audience",),
-                    ("subjects",),
-                )
+                found = f"the condition {named(operator)} on {key!r}, which irsa writes itself"
+                allowed, arguments = "conditions on keys other than aud and sub", (("audience",), ("subjects",))
+                raise Mistake(found, allowed, "remove it, and set {} or {}", *arguments)
 
 
 def _statement(provider_arn: str, subjects: Sequence[str], audience: str, conditions: Conditions) -> dict[str, Any]:
