@@ -3,7 +3,7 @@
 The values may have any shape here; the models report what is wrong with a single key.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from config.lint import check_rule_name
@@ -120,8 +120,8 @@ def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any])
             found = f"{shortened(cluster)} a second time"
             yield _mistake((*place, "clusters", index), found, "each cluster once", "remove it")
     declared = _mapping(values.get("clusters"))
-    chosen = [name for name in _list(binding.get("clusters")) if isinstance(name, str)] or list(declared)
-    default_access = [name for name in chosen if "kubernetes" not in _mapping(declared.get(name))]
+    chosen = [name for name in _clusters_of(binding, declared) if isinstance(declared.get(name), dict)]
+    default_access = [name for name in chosen if "kubernetes" not in declared[name]]
     if len(default_access) > 1 and "serviceAccount" in binding:
         found = f"the clusters {listed(default_access)} without `kubernetes`: all would use the same Kubernetes API"
         allowed = "at most one cluster of a binding without `kubernetes`, which uses the stack's `kubernetes:` settings"
@@ -168,20 +168,26 @@ def _claims(
     service_account = _mapping(binding.get("serviceAccount"))
     name, namespace = service_account.get("name"), service_account.get("namespace", default_namespace)
     if isinstance(name, str) and isinstance(namespace, str):
-        chosen = [str(cluster) for cluster in _list(binding.get("clusters")) or clusters]
+        chosen = _clusters_of(binding, clusters)
         identities: list[tuple[str | None, ...]] = [("service account", cluster, namespace, name) for cluster in chosen]
         claimed = f"service account {shortened(subject_of(namespace, name))}"
         yield ("bindings", key, "serviceAccount"), claimed, identities
     for kind in ("role", "policy"):
         name = _mapping(binding.get(kind)).get("name")
-        if isinstance(name, str):
-            account = binding.get("account")
-            of_account = None if account is None else account_ids.get(str(account), str(account))
+        account = binding.get("account")
+        if isinstance(name, str) and (account is None or isinstance(account, str)):
+            of_account = None if account is None else account_ids.get(account, account)
             identity = (kind, of_account, name.lower())
             yield ("bindings", key, kind, "name"), f"{kind} {shortened(name)}", [identity]
     former = binding.get("formerly")
     if isinstance(former, str):
         yield ("bindings", key, "formerly"), f"the previous key {shortened(former)}", [("formerly", former)]
+
+
+def _clusters_of(binding: Mapping[str, Any], every: Iterable[str]) -> list[str]:
+    """Return the keys of a binding's clusters, as far as they are known."""
+    chosen = binding.get("clusters", [])
+    return list(every) if chosen == [] else [name for name in _list(chosen) if isinstance(name, str)]
 
 
 def _mistake(place: Place, found: str, allowed: str, fix: str) -> LocatedMistake:

@@ -431,7 +431,7 @@ class Stack(Settings):
     def clusters_of(self, binding: Binding) -> Sequence[str]:
         """Return the keys of the clusters whose service accounts a binding's role trusts."""
         known = self.clusters_by_key
-        chosen = binding.clusters if isinstance(binding.clusters, list) else []
+        chosen = binding.clusters if isinstance(binding.clusters, list) else [binding.clusters]
         return [key for key in chosen if key in known] if chosen else list(known)
 
     def account_id(self, aws_account: str | None) -> str | None:

@@ -96,16 +96,7 @@ def as_json(reports: Sequence[FileReport]) -> str:
             "warnings": [_as_object(warning) for warning in report.warnings],
             "silenced": [{**_as_object(warning), "reason": reason} for warning, reason in report.silenced],
             "couldNotSee": list(report.not_checked),
-            **(
-                {
-                    "fixed": [
-                        {"line": fix.line, **({"path": fix.path} if fix.path else {}), "old": fix.old, "new": fix.new}
-                        for fix in report.fixes
-                    ]
-                }
-                if report.fixes
-                else {}
-            ),
+            **({"fixed": [_fix_as_object(fix) for fix in report.fixes]} if report.fixes else {}),
         }
         for report in reports
     ]
@@ -126,6 +117,10 @@ def _as_object(mistake: LocatedMistake) -> dict[str, Any]:
         "fixable": mistake.fixable or None,
     }
     return {key: value for key, value in values.items() if value is not None}
+
+
+def _fix_as_object(fix: Fix) -> dict[str, Any]:
+    return {"line": fix.line, **({"path": fix.path} if fix.path else {}), "old": fix.old, "new": fix.new}
 
 
 def sarif(reports: Sequence[FileReport]) -> str:

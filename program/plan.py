@@ -165,7 +165,7 @@ def _components(
         if isinstance(adopted, list) and adopted:
             of_role["import_existing"] = [what for what in adopted if what != "serviceAccount"]
         yield _component(key, of_role, stack, lookups, None)
-    for cluster in clusters:
+    for cluster in clusters or [None]:
         yield _component(key, annotating, stack, lookups, cluster)._replace(takes_role="role_arn" not in args)
 
 

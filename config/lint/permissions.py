@@ -9,7 +9,7 @@ from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, Place, path_of
 from irsa.rules.trust import minified
-from irsa.rules.unknown import has_unknown, sampled
+from irsa.rules.unknown import Unknown, has_unknown, sampled
 
 # https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html
 POWER_OF_POLICY = {
@@ -83,6 +83,8 @@ def grants_nothing(checked: CheckedBinding) -> Warnings:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
     """
     args = checked.args
+    if isinstance(checked.binding.role, Unknown):
+        return  # it may be an existing one
     if "role_arn" in args or args.get("policy_arns") or args.get("assume_role_arns"):
         return
     inline = args.get("inline_policies", {})

@@ -57,9 +57,11 @@ def _role_name(
     existing, place = account.roles_by_name.get(key[1]), planned.place("role", "name")
     if _is_held(held.find(ROLE, role.logical_name), arn, "role"):
         return
-    if not role.import_id:
+    if existing and (other := held.by_name.get((ROLE, *key))):
+        yield _held_otherwise(live_rules.ROLE_EXISTS, place, f"the role {named(existing)}", other)
+    elif not role.import_id:
         if existing:
-            found = f"the role {named(existing)} exists already, and {_whose(held.by_name.get((ROLE, *key)))}"
+            found = f"the role {named(existing)} exists already, and this stack did not create it"
             fix = "write another name; or import: [role] to adopt it; or role.arn, if it stays another stack's"
             allowed = "a name that no role of the AWS account has, in upper or lower case"
             yield finding(live_rules.ROLE_EXISTS, place, found, allowed, fix)
@@ -74,10 +76,11 @@ def _is_held(resource: HeldResource | None, arn: str, kind: str) -> bool:
     return resource is not None and account_and_name(resource.text("arn"), kind) == account_and_name(arn, kind)
 
 
-def _whose(resource: HeldResource | None) -> str:
-    if resource is None:
-        return "this stack did not create it"
-    return f"this stack holds it for another binding, as {named(resource.name)}"
+def _held_otherwise(rule: str, place: Place, what: str, other: HeldResource) -> LocatedMistake:
+    """Return the finding for a name that this stack has already in another place, or by an automatic name."""
+    found = f"{what} is in this stack's state already, as {named(other.name)}, which goes at the end of `pulumi up`"
+    allowed = "a name of its own, also with import: what goes is deleted by its name"
+    return finding(rule, place, found, allowed, "write another name; or leave the name out where it is automatic")
 
 
 def _policy_name(planned: Planned, policy: ManagedPolicy, account: AwsReads, held: Held) -> Iterator[LocatedMistake]:
@@ -86,9 +89,11 @@ def _policy_name(planned: Planned, policy: ManagedPolicy, account: AwsReads, hel
         return
     key = account_and_name(arn, "policy")
     existing = account.policies_by_name.get(key[1])
-    if not policy.import_id:
+    if existing and (other := held.by_name.get((POLICY, *key))):
+        yield _held_otherwise(live_rules.POLICY_EXISTS, place, f"the policy {named(existing)}", other)
+    elif not policy.import_id:
         if existing:
-            found = f"the policy {named(existing)} exists already, and {_whose(held.by_name.get((POLICY, *key)))}"
+            found = f"the policy {named(existing)} exists already, and this stack did not create it"
             fix = "write another name; or import: [policy] to adopt it; or name its ARN in policyArns to attach it"
             allowed = "a name that no policy of the AWS account has, in upper or lower case"
             yield finding(live_rules.POLICY_EXISTS, place, found, allowed, fix)
@@ -175,10 +180,8 @@ def provider_conflicts(stack: Stack, lookups: Lookups, reads: Reads, held: Held)
         account = reads.aws_accounts.get(aws_account)
         if account is None or not stack.clusters_by_key[cluster].create_oidc_provider or arn in held.oidc_providers:
             continue
-        providers, place = (
-            account.oidc_providers or frozenset(),
-            (*stack.place_of_cluster(cluster), "createOidcProvider"),
-        )
+        place = (*stack.place_of_cluster(cluster), "createOidcProvider")
+        providers = account.oidc_providers or frozenset()
         if len(providers) >= MOST_OIDC_PROVIDERS:
             found = f"IAM OIDC providers of the AWS account {account.identity.account_id}: {len(providers):,}"
             allowed, fix = f"at most {MOST_OIDC_PROVIDERS}", "remove some that are not in use"

@@ -177,6 +177,20 @@ def test_an_output_is_checked_when_it_is_known(
         ({"policy": {"document": {**DOCUMENT, "Statement": [
             {**STATEMENT, "Resource": ["arn:aws-cn:s3:::b/*", output("arn:aws:s3:::c/*")]}]}}},
          "policy.document.Statement[0].Resource[0]"),
+        # The role's AWS account is not known; two policies of which one can't be attached are, and partitions.
+        ({"oidc_provider_arns": [output(PROVIDER)], "policy_arns": {
+            "a": "arn:aws:iam::111122223333:policy/a", "b": "arn:aws:iam::444455556666:policy/b"}}, "policy_arns.b"),
+        ({"oidc_provider_arns": output([PROVIDER]), "policy_arns": {"a": "arn:aws:iam::aws:policy/ReadOnlyAccess"},
+          "policy": {"document": {**DOCUMENT, "Statement": [{**STATEMENT, "Resource": "arn:aws-cn:s3:::b/*"}]}}},
+         "policy.document.Statement[0].Resource"),
+        ({"oidc_provider_arns": [output(PROVIDER)],
+          "policy": {"document": {**DOCUMENT, "Statement": [{**STATEMENT, "Resource": "str/*"}]}}},
+         "policy.document.Statement[0].Resource"),
+        # What is known alone exceeds a quota.
+        ({"subjects": [output("a:b"), *(f"ns-{number}:{'x' * 60}" for number in range(30))]}, "subjects"),
+        ({"policy": {"document": {**DOCUMENT, "Statement": [
+            {**STATEMENT, "Resource": [f"arn:aws:s3:::{'x' * 6200}", output("arn:aws:s3:::c/*")]}]}}},
+         "policy.document"),
     ],
 )  # fmt: skip
 def test_what_is_plain_beside_an_output_is_checked_at_once(

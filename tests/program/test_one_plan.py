@@ -14,7 +14,7 @@ from config.located_mistake import LocatedMistake
 from config.models import Stack
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Place
-from irsa.rules.unknown import SECRET, WRONG
+from irsa.rules.unknown import SECRET
 from program.examine import Examination, examine
 from program.lookups.values import Identity, Lookups, ResolvedAwsAccount, ResolvedCluster, unanswered
 from program.plan import plan
@@ -27,7 +27,11 @@ ALLOW = {"Sid": "Read", "Effect": "Allow", "Action": ["s3:GetObject", "s3:Put*"]
 DENY = {"Effect": "Deny", "NotAction": "s3:*", "NotResource": ["arn:${partition}:s3:::${bucket}-${account}/*"]}
 WHERE = {"StringEquals": {"aws:RequestedRegion": ["${region}", "eu-west-1"], "aws:PrincipalTag/${bucket}": "a"}}
 DOCUMENT = {"Version": "2012-10-17", "Statement": [ALLOW, {**DENY, "Condition": WHERE}]}
-TRUSTED = {"Effect": "Allow", "Principal": {"AWS": "arn:${partition}:iam::${account}:role/a"}, "Action": "sts:AssumeRole"}
+TRUSTED = {
+    "Effect": "Allow",
+    "Principal": {"AWS": "arn:${partition}:iam::${account}:role/a"},
+    "Action": "sts:AssumeRole",
+}
 ADMINISTRATOR = "arn:${partition}:iam::aws:policy/AdministratorAccess"
 # Several clusters and AWS accounts, each key of a binding, and a warning of most lint rules.
 FILE: dict[str, Any] = {
@@ -215,6 +219,7 @@ OF_RULE: Mapping[str, Sequence[str]] = {
     "attached-twice": (*POLICIES, "account", "clusters"),
     "unused-setting": (),
 }
+OF_STATEMENT = ("write-everything", "pass-any-role")
 OF_MISTAKE: Mapping[str, Sequence[str]] = {
     "in the partition|in the AWS account|same name as": (*POLICIES, "role", "clusters", "account"),
     "characters of|managed policies|tags of|alone has": (*POLICIES, *TRUST, "role"),
@@ -223,7 +228,9 @@ OF_MISTAKE: Mapping[str, Sequence[str]] = {
     "service account": ("trust", "serviceAccount"),
     "^'|together with|both": ("role", "policy", "serviceAccount", "policyArns"),
 }
-SHAPES = st.sampled_from([SECRET, WRONG, None, 5, True, "", "x", [], {}, [SECRET], [[5]], {"x": WRONG}, {5: SECRET}])
+# Wrong for every key, or partly unknown.
+WRONG_OR_SECRET = st.sampled_from([SECRET, SECRET, 5, [[5]], [SECRET]])
+SHAPES = st.sampled_from([SECRET, None, 5, True, "", "x", [], {}, [SECRET], [[5]], {"x": SECRET}, {5: "a"}])
 
 
 def may_go(mistake: LocatedMistake, replaced: Place) -> bool:
@@ -233,12 +240,18 @@ def may_go(mistake: LocatedMistake, replaced: Place) -> bool:
         return True
     if replaced[0] != "bindings" or place[:2] != replaced[:2]:
         # What is of two bindings, or of a binding and the rest of the file.
-        return replaced[0] != "bindings" or "used by" in mistake.mistake.found or "still a binding" in mistake.mistake.found
+        return (
+            replaced[0] != "bindings"
+            or "used by" in mistake.mistake.found
+            or "still a binding" in mistake.mistake.found
+        )
     keys = OF_RULE.get(mistake.rule, ())
-    if not mistake.rule:
-        keys = [key for pattern, several in OF_MISTAKE.items() if re.search(pattern, mistake.mistake.found) for key in several]
-    statement = mistake.rule and within(replaced, place[:-1])
-    return bool(statement) or within(replaced, place) or (len(replaced) > 2 and replaced[2] in keys)
+    if mistake.rule == "mistake":
+        keys = [
+            key for said, several in OF_MISTAKE.items() if re.search(said, mistake.mistake.found) for key in several
+        ]
+    in_statement = mistake.rule in OF_STATEMENT and within(replaced, place[: place.index("Resource")])
+    return in_statement or within(replaced, place) or (len(replaced) > 2 and replaced[2] in keys)
 
 
 def all_of(examined: Examination) -> Sequence[LocatedMistake]:
@@ -252,9 +265,9 @@ def test_a_wrong_value_hides_nothing_elsewhere(values: dict[str, Any], data: st.
 
     A secret adds nothing at all. What is wrong adds what is said of it, at its place or at what contains it.
     """
-    every = [place for place in places(values) if place]
-    place = data.draw(st.sampled_from([each for each in every if each[0] == "bindings"]))
-    new = data.draw(SHAPES)
+    inner = [place for place in places(values) if place[:1] == ("bindings",)]
+    place = data.draw(st.sampled_from(inner) | st.sampled_from([each for each in inner if len(each) < 5]))
+    new = data.draw(WRONG_OR_SECRET)
     before = all_of(examine(values, NOWHERE, "us-west-2"))
     after = all_of(examine(put(values, place, new), NOWHERE, "us-west-2"))
 

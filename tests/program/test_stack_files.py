@@ -222,7 +222,9 @@ def test_secret_settings_are_told_to_become_text(monkeypatch: pytest.MonkeyPatch
 def test_a_number_that_was_an_account_id_stops_the_deployment(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refuses `aws:forbiddenAccountIds: [011112222333]`, which YAML reads as another account."""
     values = stack_values(ROOT / "Pulumi.prod.yaml.example")
-    with pytest.raises(pulumi.RunError, match=f"1227433179 in aws:{setting}"):
+    with pytest.raises(
+        pulumi.RunError, match=f"^1 mistake in the settings of the stack\n(?s:.*)1227433179 in aws:{setting}"
+    ):
         run_program({**values, f"aws:{setting}": [1227433179]}, Answers(), monkeypatch)
     run_program({**values, f"aws:{setting}": ["011112222333"]}, Answers(), monkeypatch)
 
@@ -246,6 +248,7 @@ def test_a_string_without_quotes_stops_the_deployment(tmp_path: Path) -> None:
         with pytest.raises(pulumi.RunError) as error:
             load_settings(tmp_path)
         lines = str(error.value).splitlines()
+        assert lines[0].endswith(" mistakes in Pulumi.test.yaml")
         return [(line.strip(), lines[lines.index(line) + 3].strip()) for line in lines if "irsa:bindings" in line]
 
     said = dict(places(sent))
