@@ -29,9 +29,8 @@ def mistakes_between_keys(values: Mapping[str, Any]) -> Iterator[LocatedMistake]
     for key, aws_account in _mapping(values.get("accounts")).items():
         ways = {"profile", "assumeRoleArn"} & _mapping(aws_account).keys()
         if isinstance(aws_account, dict) and len(ways) != 1:
-            found, fix = "neither profile nor assumeRoleArn", "add one of them"
-            if ways:
-                found, fix = "both profile and assumeRoleArn", "remove one of them"
+            found = f"{'both' if ways else 'neither'} profile {'and' if ways else 'nor'} assumeRoleArn"
+            fix = f"{'remove' if ways else 'add'} one of them"
             yield _mistake(("accounts", key), found, "exactly one of them", fix)
     bindings = _mapping(values.get("bindings"))
     for key, binding in bindings.items():
@@ -45,9 +44,8 @@ def mistakes_between_keys(values: Mapping[str, Any]) -> Iterator[LocatedMistake]
 def issuer_twice(place: Place, issuer: str, other: Place) -> LocatedMistake:
     """Return the mistake for a cluster that is another one of the stack file; a slash at the end makes no other."""
     found = f"the issuer {shortened(issuer)}, which is that of irsa:{path_of(other)}"
-    return _mistake(
-        place, found, "each cluster once: its service accounts are known by its issuer", "remove one of the two"
-    )
+    allowed = "each cluster once: its service accounts are known by its issuer"
+    return _mistake(place, found, allowed, "remove one of the two")
 
 
 def _of_the_top(values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
@@ -80,7 +78,7 @@ def _of_cluster(place: Place, cluster: Any, values: Mapping[str, Any]) -> Iterat
     if not isinstance(cluster, dict):
         return
     explicit = "oidcIssuer" in cluster and ("oidcProviderArn" in cluster or cluster.get("createOidcProvider"))
-    if not ("name" in cluster or "stack" in cluster or explicit or _misspelled(place, cluster)):
+    if not ("name" in cluster or "stack" in cluster or explicit or cluster.keys() - set(keys_at(place))):
         found = f"only {listed(list(map(str, cluster)))}" if cluster else "nothing"
         allowed = "name; or stack; or oidcIssuer with oidcProviderArn or with createOidcProvider: true"
         yield _mistake(place, found, allowed, "add the missing keys")
@@ -106,9 +104,8 @@ def _of_binding(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake
     sources = [(("policy",), binding.get("policy")), *((("inlinePolicies", name), source) for name, source in inline)]
     for name, source in sources:
         if isinstance(source, dict) and ("file" in source) == ("document" in source):
-            found, fix = "neither file nor document", "add file, or document"
-            if "file" in source:
-                found, fix = "both file and document", "remove one of them"
+            both = "both file and document", "remove one of them"
+            found, fix = both if "file" in source else ("neither file nor document", "add file, or document")
             yield _mistake((*place, *name), found, "exactly one of file and document", fix)
 
 
@@ -117,10 +114,9 @@ def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any])
     place: Place = ("bindings", key)
     for index, cluster in enumerate(_list(binding.get("clusters"))):
         yield from _unknown((*place, "clusters", index), cluster, "irsa:clusters", values.get("clusters"))
-    names = [cluster if isinstance(cluster, str) else None for cluster in _list(binding.get("clusters"))]
     first: dict[str, int] = {}
-    for index, cluster in enumerate(names):
-        if cluster and first.setdefault(cluster, index) != index:
+    for index, cluster in enumerate(_list(binding.get("clusters"))):
+        if isinstance(cluster, str) and cluster and first.setdefault(cluster, index) != index:
             found = f"{shortened(cluster)} a second time"
             yield _mistake((*place, "clusters", index), found, "each cluster once", "remove it")
     declared = _mapping(values.get("clusters"))
@@ -192,10 +188,6 @@ def _clusters_of(binding: Mapping[str, Any], every: Iterable[str]) -> list[str]:
     """Return the keys of a binding's clusters, as far as they are known."""
     chosen = binding.get("clusters", [])
     return list(every) if chosen == [] else [name for name in _list(chosen) if isinstance(name, str)]
-
-
-def _misspelled(place: Place, value: Mapping[str, Any]) -> bool:
-    return bool(value.keys() - set(keys_at(place)))
 
 
 def _mistake(place: Place, found: str, allowed: str, fix: str) -> LocatedMistake:

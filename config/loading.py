@@ -99,9 +99,8 @@ def read_settings(values: Mapping[str, Any], folder: Path, region: str | None = 
             marked = {**marked, "variables": dict.fromkeys({*references(written)} - BUILT_IN.keys(), WRONG)}
         stack = _constructed(Stack, marked)
     secrets = [place for place, leaf in all_leaves if leaf is SECRET]
-    return Settings(
-        with_defaults(stack), written, mistakes, [f"irsa:{path_of(place)}: a secret" for place in secrets], sources
-    )
+    not_checked = [f"irsa:{path_of(place)}: a secret" for place in secrets]
+    return Settings(with_defaults(stack), written, mistakes, not_checked, sources)
 
 
 def _constructed(annotation: Any, value: Any) -> Any:

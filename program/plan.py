@@ -137,13 +137,9 @@ def _identified(
     component: PlannedComponent, spec: Spec, stack: Stack, lookups: Lookups
 ) -> tuple[PlannedComponent, Spec]:
     """Return a component and what it creates under their logical names."""
-    cluster = component.cluster
-    name, spec = identified(
-        spec,
-        component.automatic_name,
-        lookups.clusters[cluster].issuer if cluster else None,
-        stack.account_id(component.aws_account),
-    )
+    cluster, account_id = component.cluster, stack.account_id(component.aws_account)
+    issuer = lookups.clusters[cluster].issuer if cluster else None
+    name, spec = identified(spec, component.automatic_name, issuer, account_id)
     recorded = {KEY: component.binding, CLUSTER: None if stack.cluster else cluster}
     return component._replace(name=name), replace(spec, recorded=recorded)
 

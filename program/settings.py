@@ -57,10 +57,8 @@ def load_settings(folder: Path) -> StackSettings:
         raise pulumi.RunError(f"{_refusal(_with_lines(mistakes, folder), folder)}{hint}")
     for key in sorted(values):
         if pulumi.runtime.is_config_secret(f"{pulumi.get_project()}:{key}"):
-            pulumi.log.warn(
-                f"irsa:{path_of((key,))} is secret, "
-                "but names, ARNs and documents are plain text in AWS and in the state"
-            )
+            about = "names, ARNs and documents are plain text in AWS and in the state"
+            pulumi.log.warn(f"irsa:{path_of((key,))} is secret, but {about}")
     for text in examination.not_checked:
         pulumi.log.warn(f"not checked: {text}")
     for warning in _with_lines(examination.warnings, folder):
@@ -131,10 +129,8 @@ def _require_sandbox() -> None:
     """
     address = urlsplit(os.environ.get("AWS_ENDPOINT_URL", ""))
     if "IRSA_SANDBOX" not in os.environ or address.hostname is None:
-        raise pulumi.RunError(
-            f"stack {pulumi.get_stack()!r} is for the sandbox only: "
-            "run `make up` once, then `. .sandbox/env` in this shell"
-        )
+        fix = "run `make up` once, then `. .sandbox/env` in this shell"
+        raise pulumi.RunError(f"stack {pulumi.get_stack()!r} is for the sandbox only: {fix}")
     try:
         socket.create_connection((address.hostname, address.port or 80), timeout=5).close()
     except OSError:

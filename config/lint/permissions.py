@@ -29,14 +29,10 @@ def write_everything(statement: Statement) -> Warnings:
     writing = [action for action in statement.items("Action") if actions.writes_anywhere(action)]
     writing += ["all but NotAction"] if "NotAction" in statement.values else []
     if writing:
-        yield (
-            ("Resource",),
-            Mistake(
-                f'{", ".join(writing[:3])}{", ..." if writing[3:] else ""} on every resource ("*") of the AWS account',
-                "only the resources that the role needs",
-                "name them in Resource, such as arn:${partition}:s3:::my-bucket/*, or silence the rule with a reason",
-            ),
-        )
+        which = ", ".join(writing[:3]) + (", ..." if writing[3:] else "")
+        found, allowed = f'{which} on every resource ("*") of the AWS account', "only the resources that the role needs"
+        fix = "name them in Resource, such as arn:${partition}:s3:::my-bucket/*, or silence the rule with a reason"
+        yield ("Resource",), Mistake(found, allowed, fix)
 
 
 def pass_any_role(statement: Statement) -> Warnings:
@@ -126,7 +122,5 @@ def attached_twice(checked: CheckedBinding) -> Warnings:
             continue
         first = source_of.setdefault(minified(document), source)
         if first != source:
-            yield (
-                source,
-                Mistake(f"the same document as {path_of(first[2:])}", "each policy once", "remove one of them"),
-            )
+            found = f"the same document as {path_of(first[2:])}"
+            yield source, Mistake(found, "each policy once", "remove one of them")

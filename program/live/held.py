@@ -5,14 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from irsa.outputs import (
-    COMPONENT_TYPE,
-    KEY,
-    NAMESPACE,
-    ROLE_ARN,
-    SERVICE_ACCOUNT_NAME,
-    binding_and_cluster,
-)
+from irsa.outputs import COMPONENT_TYPE, KEY, NAMESPACE, ROLE_ARN, SERVICE_ACCOUNT_NAME, binding_and_cluster
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake
 from irsa_cli.state import ATTACHMENT, OIDC_PROVIDER, POLICY, ROLE
@@ -74,11 +67,8 @@ class Held:
     @functools.cached_property
     def by_name(self) -> Mapping[tuple[str, str, str], HeldResource]:
         """Roles and managed policies by type, ID of the AWS account and name in lower case."""
-        return {
-            (kind, *account_and_name(each.text("arn"), word)): each
-            for kind, word in ((ROLE, "role"), (POLICY, "policy"))
-            for each in self.of(kind)
-        }
+        kinds = [(each, word) for kind, word in ((ROLE, "role"), (POLICY, "policy")) for each in self.of(kind)]
+        return {(each.type, *account_and_name(each.text("arn"), word)): each for each, word in kinds}
 
     @functools.cached_property
     def _components(self) -> Mapping[str, list[HeldResource]]:
