@@ -39,7 +39,7 @@ def mistakes_between_keys(values: Mapping[str, Any]) -> Iterator[LocatedMistake]
             yield from _of_binding(key, binding)
             yield from _references(key, binding, values)
     yield from _repeated(bindings, values)
-    yield from _of_lint(mapping_of(values.get("lint")), bindings)
+    yield from _of_lint(mapping_of(values.get("lint")), values.get("bindings"))
 
 
 def issuer_twice(place: Place, issuer: str, other: Place) -> LocatedMistake:
@@ -61,7 +61,7 @@ def _of_the_top(values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
             yield _mistake(("variables", name), found, f"names other than {', '.join(BUILT_IN)}", "rename it")
 
 
-def _of_lint(lint: Mapping[str, Any], bindings: Mapping[str, Any]) -> Iterator[LocatedMistake]:
+def _of_lint(lint: Mapping[str, Any], bindings: Any) -> Iterator[LocatedMistake]:
     silence = mapping_of(lint.get("silence"))
     named: list[tuple[Place, Any]] = [(("silence", name), name) for name in silence]
     named += [(("errors", index), name) for index, name in enumerate(list_of(lint.get("errors")))]
@@ -137,8 +137,8 @@ def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any])
 
 def _unknown(place: Place, name: Any, where: str, declared: Any) -> Iterator[LocatedMistake]:
     known = mapping_of(declared)
-    if not isinstance(name, str) or name in known:
-        return  # a value that is not a string is reported by the models
+    if not isinstance(name, str) or name in known or not isinstance(declared, dict | None):
+        return  # a value of another type is reported by the models; of a secret nothing is known
     fix = nearest(name, known, f"add it to {where}")
     yield _mistake(place, f"{name!r} is not in {where}", listed(known) or f"nothing: {where} is empty", fix)
 

@@ -105,7 +105,7 @@ def _partition_of_role(role_arn: Any, lookups: Lookups) -> Iterator[Located]:
         role = parse_iam_arn(role_arn, "role") if isinstance(role_arn, str) else None
     except Mistake:
         return  # reported with the argument
-    if role and own and not {"partition"} & (sampled(own.partition) | sampled(role_arn)):
+    if role and own and "partition" not in sampled(own.partition):
         mistake = wrong_partition(role_arn, role.partition, own.partition)
         if mistake:
             yield ("role", "arn"), mistake

@@ -17,7 +17,9 @@ from config.provider_settings import ACCOUNT_LISTS, account_id_mistakes
 from config.scalars import parsed
 from config.stack_file import StackFile, located
 from irsa.rules import commands
+from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import named, path_of
+from irsa.rules.unknown import SECRET, without_places
 from program.examine import examine
 
 
@@ -94,11 +96,18 @@ def _as_meant(values: dict[str, Any], file: StackFile | None) -> tuple[dict[str,
 
     Values that are not from that file stay as they are: those of `--config-file`, or of Pulumi ESC.
     """
-    if file is None or not file.mistakes:
+    if file is None:
         return values, []
-    same = {name for name in file.settings if name in values and values[name] == file.as_sent(name)}
+    names = {str(mistake.place[0]) for mistake in file.mistakes if mistake.place} & file.settings.keys()
+    same = {name for name in names & values.keys() if _is_sent(values[name], file.as_sent(name))}
     wrong = [mistake for mistake in file.mistakes if mistake.place and mistake.place[0] in same]
     return {**values, **{name: file.settings[name] for name in same}}, wrong
+
+
+def _is_sent(value: Any, sent: Any) -> bool:
+    """Return whether a value is what the engine sends; a secret, which the file does not show, may be anything."""
+    secrets = [place for place, leaf in leaves(sent) if leaf is SECRET]
+    return bool(without_places(value, secrets, SECRET) == sent)
 
 
 def _values() -> dict[str, Any]:

@@ -264,8 +264,6 @@ def _marked_leaf(leaf: Any, place: Place, found: Found) -> Any:
 
 def _plain_string(text: str, place: Place, found: Found) -> str:
     """Return the characters of a string, or of the value of an enum's member."""
-    if isinstance(text, Sample):
-        return text
     plain = str(text.value) if isinstance(text, Enum) else str.__str__(text)
     if OBJECT_AS_TEXT.search(plain):
         fix = "use pulumi.Output.format or concat (Python), pulumi.interpolate (TypeScript), pulumi.Sprintf (Go)"
@@ -273,7 +271,7 @@ def _plain_string(text: str, place: Place, found: Found) -> str:
     elif not plain.isascii() and any("\ud800" <= letter <= "\udfff" for letter in plain):
         surrogate = Mistake(f"{shortened(plain)}, with an unpaired surrogate", "Unicode text", "check the value")
         found.append((place, surrogate))
-    return plain
+    return text if isinstance(text, Sample) else plain
 
 
 def _source(_place: Place, leaf: Any) -> Any:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from config.models import Binding, Cluster, Stack
+from config.scalars import parsed
 from config.variable_keys import values_with_variables
 from config.variables import partition_of, references
 from irsa.rules.arns import oidc_provider_arn, parse_iam_arn
@@ -124,7 +125,9 @@ def unanswered(stack: Stack, region: str | None, allowed: Any = None) -> Lookups
         region: The stack's `aws:region`, where it is known.
         allowed: The stack's `aws:allowedAccountIds`, of whatever shape.
     """
-    account_ids = allowed if isinstance(allowed, list) and all(isinstance(each, str) for each in allowed) else []
+    # `pulumi config set` writes a list as JSON text.
+    ids = parsed(allowed) if isinstance(allowed, str) else allowed
+    account_ids = ids if isinstance(ids, list) and all(isinstance(each, str) for each in ids) else []
     clusters = stack.clusters_by_key
     keys = (None, *stack.aws_accounts)
     identities = {key: _known_identity(stack, key, region, account_ids) for key in keys}

@@ -32,6 +32,7 @@ TRUSTED = {
     "Principal": {"AWS": "arn:${partition}:iam::${account}:role/a"},
     "Action": "sts:AssumeRole",
 }
+IN_CHINA = {**ALLOW, "Resource": "arn:aws-cn:s3:::b"}
 ADMINISTRATOR = "arn:${partition}:iam::aws:policy/AdministratorAccess"
 # Several clusters and AWS accounts, each key of a binding, and a warning of most lint rules.
 FILE: dict[str, Any] = {
@@ -62,7 +63,7 @@ FILE: dict[str, Any] = {
             "role": {"name": "my-role", "description": "x", "tags": {"x": "y"}, "maxSessionDuration": 3600},
             "policy": {"name": "my-policy", "document": DOCUMENT},
             "policyArns": [ADMINISTRATOR, "arn:${partition}:iam::${account}:policy/team/my-policy", ADMINISTRATOR],
-            "inlinePolicies": {"first": {"document": DOCUMENT}, "second": {"document": {**DOCUMENT, "Statement": DENY}}},
+            "inlinePolicies": {"first": {"document": DOCUMENT}, "x": {"document": {**DOCUMENT, "Statement": DENY}}},
             "assumeRoleArns": ["arn:aws:iam::444455556666:role/${cluster}"],
             "trust": {"subjects": ["team-a:*", "team-b:x"], "conditions": WHERE, "statements": [TRUSTED, TRUSTED]},
             "clusters": ["blue"],
@@ -83,21 +84,30 @@ FILE: dict[str, Any] = {
             "policyArns": ["arn:${partition}:iam::${account}:policy/${region}"],
         },
         "own": {"clusters": ["own"], "role": {"name": "own"}, "trust": {"subjects": ["a:b"]}},
-        "existing": {"serviceAccount": {"name": "existing"}, "role": {"arn": "arn:aws:iam::444455556666:role/r"}, "clusters": ["blue"]},
+        "existing": {
+            "serviceAccount": {"name": "existing"},
+            "role": {"arn": "arn:aws:iam::444455556666:role/r"},
+            "clusters": ["blue"],
+        },
     },
 }  # fmt: skip
 # What two files say together.
 TOGETHER: Sequence[Mapping[Place, Any]] = (
     {("clusters", "blue", "oidcProviderArn"): "arn:aws:iam::111122223333:oidc-provider/a/b"},
-    # {("bindings", "own", "import"): ["policy", "role"], ("bindings", "own", "policy"): {"document": DOCUMENT, "name": "p"}},
     {("bindings", "far", "policyArns"): ["arn:aws-cn:iam::111122223333:policy/p", "arn:aws:iam::1:policy/p"]},
     {("bindings", "far", "policyArns"): ["arn:aws:iam::111122223333:policy/p", "arn:aws:iam::444455556666:policy/q"]},
     {("bindings", "several", "policyArns"): ["arn:aws:iam::111122223333:policy/p"]},
+    {("bindings", "far", "policyArns"): ["arn:aws:iam::444455556666:policy/p"]},
+    {("bindings", "far", "inlinePolicies"): {"p": {"document": {**DOCUMENT, "Statement": IN_CHINA}}}},
+    {
+        ("bindings", "far", "policyArns"): ["arn:aws-cn:iam::444455556666:policy/p"],
+        ("bindings", "far", "policy"): {"document": DOCUMENT},
+    },
     {("bindings", "app", "trust", "conditions", "StringEquals", "aws:${account}:sub"): "x*"},
     {("bindings", "app", "trust", "subjects"): [f"ns-{number}:{'x' * 40}" for number in range(39)]},
     {("bindings", "several", "trust"): {"subjects": [f"ns-{number}:{'x' * 40}" for number in range(28)]}},
     {("bindings", "app", "role", "name"): "own"},
-    {("bindings", "app", "policy", "document", "Statement"): [{**ALLOW, "Sid": "", "Resource": "arn:aws:s3:::${account}" * 200}]},
+    {("bindings", "app", "policy", "document", "Statement"): [{**ALLOW, "Resource": "arn:aws:s3:::${account}" * 200}]},
     {("bindings", "app", "assumeRoleArns"): ["arn:${partition}:iam::${account}:role/" + "x" * 200] * 50},
     {("bindings", "existing", "role", "arn"): "arn:aws-cn:iam::444455556666:role/r"},
     {("bindings", "existing", "role", "arn"): "arn:${partition}:iam::${account}:role/${region}"},
@@ -107,7 +117,7 @@ TOGETHER: Sequence[Mapping[Place, Any]] = (
 @st.composite
 def files(draw: st.DrawFn, most: int = 2) -> dict[str, Any]:
     """The `irsa:` values of a stack file, with some changes, of which most are mistakes."""
-    values = copied(FILE)
+    values: dict[str, Any] = copied(FILE)
     for _ in range(draw(st.integers(0, most))):
         if draw(st.booleans()):
             for place, value in draw(st.sampled_from(TOGETHER)).items():
@@ -121,10 +131,10 @@ def files(draw: st.DrawFn, most: int = 2) -> dict[str, Any]:
 # --- look-ups --------------------------------------------------------------------------------------------------------
 
 REGIONS = {"us-west-2": "aws", "ap-southeast-7": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov"}
-ACCOUNT_IDS = st.text("0123456789", min_size=12, max_size=12)
+ACCOUNT_IDS = st.sampled_from(["111122223333", "444455556666"]) | st.text("0123456789", min_size=12, max_size=12)
 # What only the look-ups know: AWS accounts and partitions, names of which they are a part, and how long these are.
 ONLY_LOOKED_UP = re.compile(
-    r"in the partition|in the AWS account|same name as|variables replaced|characters (of|without)|more than \d+|known only"
+    "in the partition|in the AWS account|same name as|variables replaced|characters (of|without)|known only"
 )
 MOVES = re.compile("in the partition|in the AWS account")
 
@@ -178,7 +188,7 @@ def _provider(cluster: Any, aws_account: str | None, identity: Identity, issuer:
     return pulumi.Output.from_input(arn) if cluster.create_oidc_provider is True else arn
 
 
-@settings(max_examples=150)
+@settings(max_examples=120)
 @given(values=files(), region=st.sampled_from([None, "us-west-2", "cn-north-1"]), data=st.data())
 def test_who_answers_the_look_ups_changes_only_what_they_say(
     values: dict[str, Any], region: str | None, data: st.DataObject
@@ -223,7 +233,8 @@ OF_STATEMENT = ("write-everything", "pass-any-role")
 OF_MISTAKE: Mapping[str, Sequence[str]] = {
     "in the partition|in the AWS account|same name as": (*POLICIES, "role", "clusters", "account"),
     "characters of|managed policies|tags of|alone has": (*POLICIES, *TRUST, "role"),
-    r"\$\{cluster\}": ("clusters",),
+    # A key of a condition may hold ${cluster}.
+    r"\$\{cluster\}|which irsa writes itself": ("clusters",),
     "already used|same Kubernetes API": ("clusters", "account", "serviceAccount"),
     "service account": ("trust", "serviceAccount"),
     "^'|together with|both": ("role", "policy", "serviceAccount", "policyArns"),
@@ -258,7 +269,7 @@ def all_of(examined: Examination) -> Sequence[LocatedMistake]:
     return [*examined.mistakes, *examined.warnings]
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(values=files(1), data=st.data())
 def test_a_wrong_value_hides_nothing_elsewhere(values: dict[str, Any], data: st.DataObject) -> None:
     """Protects who fixes a file: all mistakes and warnings are told at once, and no more than the file has.
@@ -281,7 +292,7 @@ def test_a_wrong_value_hides_nothing_elsewhere(values: dict[str, Any], data: st.
     assert not [each for each in new_ones if not within(each.place, place) and not within(place, each.place)]
 
 
-@settings(max_examples=600)
+@settings(max_examples=250)
 @given(values=files(1), data=st.data())
 def test_no_shape_of_a_value_ends_in_a_traceback(values: dict[str, Any], data: st.DataObject) -> None:
     """The attack: any value at any place, lists for mappings, numbers for strings, secrets for whole settings."""

@@ -66,7 +66,7 @@ EXISTING: dict[str, Any] = {
     "retain_on_delete": False,
 }
 # What several arguments, or parts of them, say together.
-TOGETHER: Sequence[Mapping[Place, Any]] = (
+TOGETHER: Sequence[Any] = (
     *({(name,): "x"} for name in ("role_name_prefix", "policies", "nmae")),
     {("role_arn",): "arn:aws:iam::111122223333:role/r"},
     {("any_service_account",): True, ("subjects",): ["*:*"]},
@@ -128,7 +128,10 @@ WHOLE = "compares as a string|compares . and|a string, or a list of strings|wild
 ONLY_PLAIN = "a plain|at most 6,144"
 
 UNKNOWN = st.sampled_from([SECRET, WRONG, OUTPUT])
-ODD = st.sampled_from([5, True, 2.5, "x", "*", "", [], {}, [5], {"a": 5}, {5: "a"}, "日本", "a b", "arn:aws:x", DENY])
+# Of any kind; the last ones are wrong for every argument, and what is beside them is judged all the same.
+ODD = st.sampled_from(
+    [5, True, 2.5, "x", "*", "", [], {}, [5], {"a": 5}, "日本", "a b", "arn:aws:x", DENY]
+) | st.sampled_from([{5: "a"}, 10**30, float("nan"), {"a"}, "<pulumi.Output object at 0x1f>"])
 
 
 def copied(value: Any) -> Any:
@@ -140,19 +143,19 @@ def copied(value: Any) -> Any:
 
 def put(value: Any, place: Place, new: Any) -> Any:
     """Return a copy of a value with another one at a place; where there is no such place, nothing changes."""
-    result = inner = copied(value)
-    for step in place[:-1]:
-        if isinstance(inner, dict):
-            inner = inner.setdefault(step, {})
-        elif isinstance(inner, list) and step in range(len(inner)):
-            inner = inner[step]
-    if isinstance(inner, dict) or (isinstance(inner, list) and place[-1] in range(len(inner))):
-        inner[place[-1]] = copied(new)
-    return result
+    step, rest = place[0], place[1:]
+    if isinstance(value, dict) and (isinstance(step, str) or step in value):
+        return {**copied(value), step: put(value.get(step, {}), rest, new) if rest else copied(new)}
+    if not isinstance(value, list):
+        return value
+    return [
+        (put(each, rest, new) if rest else copied(new)) if index == step else copied(each)
+        for index, each in enumerate(value)
+    ]
 
 
 def without(value: dict[str, Any], place: Place) -> dict[str, Any]:
-    result = copied(value)
+    result: dict[str, Any] = copied(value)
     del at(result, place[:-1])[place[-1]]
     return result
 
@@ -203,7 +206,8 @@ def parts_of(mistake: Mistake) -> Iterator[Place]:
 
 
 def within(place: Place, outer: Place) -> bool:
-    return place[: len(outer)] == outer
+    """Return whether a place is in another one; a key that is no string is its text in a mistake's place."""
+    return [*map(str, place)][: len(outer)] == [*map(str, outer)]
 
 
 def may_go(args: dict[str, Any], located: Located, replaced: Place) -> bool:
@@ -233,7 +237,7 @@ def assert_none_appears(before: Sequence[Located], after: Sequence[Located]) -> 
     assert not new
 
 
-@settings(max_examples=1000)
+@settings(max_examples=400)
 @given(case=CASES, unknown=UNKNOWN)
 def test_a_marker_causes_no_mistake_and_hides_none(case: tuple[dict[str, Any], Place], unknown: Unknown) -> None:
     """Protects previews and `check`: beside what is not known all is judged, and nothing more is found than is wrong.
@@ -263,7 +267,7 @@ def laters(value: Any) -> Iterator[Later[Any]]:
             yield from laters(item)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(case=cases([NOT_ADOPTED, EXISTING], 1))
 def test_what_an_output_hides_is_found_when_it_is_known(case: tuple[dict[str, Any], Place]) -> None:
     """Protects the deployment: the values of outputs are judged by the rules that plain values have, none left out.
@@ -280,7 +284,7 @@ def test_what_an_output_hides_is_found_when_it_is_known(case: tuple[dict[str, An
         assert_none_appears(before, not_only_plain(after))
         return
 
-    refused = []
+    refused: list[Located] = []
     for later in laters(spec):
         try:
             later.parse(map_leaves(later.source, lambda _, leaf: value if is_output(leaf) else leaf), False)
@@ -290,7 +294,7 @@ def test_what_an_output_hides_is_found_when_it_is_known(case: tuple[dict[str, An
     assert bool(not_only_plain(refused)) == bool(not_only_plain(before))
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(case=CASES, of=st.sampled_from([["account"], ["partition"], ["account", "partition"]]))
 def test_a_sample_changes_nothing_but_comparisons_with_it(case: tuple[dict[str, Any], Place], of: list[str]) -> None:
     """Protects `check`: a string that holds a sample is judged as the string, but not compared with other accounts."""
@@ -303,4 +307,7 @@ def test_a_sample_changes_nothing_but_comparisons_with_it(case: tuple[dict[str, 
     assert_none_appears(before, after)
     told = {(where, mistake.found) for where, mistake in after}
     lost = [mistake.found for where, mistake in before if (where, mistake.found) not in told]
-    assert all(re.search("in the partition|in the AWS account", found) for found in lost)
+    compared = re.compile("in the partition|in the AWS account")
+    assert all(compared.search(found) for found in lost)
+    if len(of) > 1:
+        assert not [mistake for where, mistake in after if where == place and compared.search(mistake.found)]
