@@ -118,15 +118,13 @@ def check_name(text: str, rule: NameRule) -> str:
     raise Mistake(found, allowed, fix)
 
 
-def automatic_name_prefix(
-    logical_name: str, rule: NameRule, prefix_rule: NameRule, random_characters: int = 8
-) -> str | None:
+def automatic_name_prefix(logical_name: str, rule: NameRule, prefix_rule: NameRule) -> str | None:
     """Return the prefix for a logical name that is too long for Pulumi's automatic name, or None when it fits.
 
     Pulumi appends `-` and 7 random characters, and fails when the name becomes too long. The prefix is shortened and
     contains a hash of the whole name, so that two long names never share one.
     """
-    if len(logical_name) + random_characters <= rule.longest:
+    if len(logical_name) + len("-1234567") <= rule.longest:
         return None
     digest = hashlib.sha256(logical_name.encode()).hexdigest()[:8]
     return f"{logical_name[: prefix_rule.longest - len(digest) - 2]}-{digest}-"
