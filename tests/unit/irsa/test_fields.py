@@ -11,7 +11,7 @@ from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS, Document, Field, Fo
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.unknown import OUTPUT
 
-STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+STATEMENT: dict[str, Any] = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
 DOCUMENT = {"Version": "2012-10-17", "Statement": [STATEMENT]}
 TRUSTING = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.example/id/A"
