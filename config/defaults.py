@@ -9,10 +9,8 @@ from irsa.rules.subjects import DEFAULT_NAMESPACE
 
 def with_defaults(stack: Stack) -> Stack:
     """Return the stack with `irsa:defaults` merged into every binding; what is not known stays so."""
-    bindings = {
-        key: _binding(binding, stack.defaults) if isinstance(binding, Binding) else binding
-        for key, binding in stack.bindings.items()
-    }
+    known = {key: each for key, each in stack.bindings.items() if isinstance(each, Binding)}
+    bindings = {**stack.bindings, **{key: _binding(each, stack.defaults) for key, each in known.items()}}
     return stack.model_copy(update={"bindings": bindings})
 
 

@@ -78,23 +78,18 @@ class Fix(NamedTuple):
         return visible(": ".join(filter(None, [self.path, f"{self.old} -> {self.new}"])))
 
 
-def fixed(examined: T, check: Callable[[str], T]) -> tuple[T, list[Fix]]:
+def fixed(examined: T, check: Callable[[str], T], refused: set[tuple[Place, str]] | None = None) -> tuple[T, list[Fix]]:
     """Return the stack file with everything fixed that is certain, and the fixes.
 
-    A fix stays only where a mistake at its place is gone, and where it brings no other mistake.
+    A fix stays only where a mistake at its place is gone, and where it brings no other mistake. Each check is of the
+    whole file: what is below a key is not tried anew for each change beside that key.
 
     Args:
         examined: The stack file as it is.
         check: Checks the file with another text.
+        refused: Changes that were unsure before; those that are now are added to them.
     """
-    return _fixed(examined, check, set())
-
-
-def _fixed(examined: T, check: Callable[[str], T], refused: set[tuple[Place, str]]) -> tuple[T, list[Fix]]:
-    """Return the same, without the changes that were unsure before; those that are now are added to them.
-
-    Each check is of the whole file: what is below a key is not tried anew for each change beside that key.
-    """
+    refused = set() if refused is None else refused
     done: list[Fix] = []
     inherited = frozenset(refused)
     before = _signatures(examined.mistakes)
@@ -106,7 +101,7 @@ def _fixed(examined: T, check: Callable[[str], T], refused: set[tuple[Place, str
         keys = {each.new_place for each in candidates if each.is_key}
         if new and all(keys & _above(place) for place in new):
             # What is below a misspelled key comes to light with the right one.
-            after, more = _fixed(after, check, refused)
+            after, more = fixed(after, check, refused)
         now = _signatures(after.mistakes)
         gone, new = _places(before - now), _places(now - before)
         unsure = [each for each in candidates if each.place not in gone] or _behind(new, candidates)

@@ -15,14 +15,12 @@ from config.located_mistake import LocatedMistake
 from config.models import Lint, Silence, Stack
 from config.policy_sources import PolicySources
 from config.pydantic_errors import is_model, mistakes_of, step
-from config.variables import partition_of
+from config.variables import BUILT_IN, partition_of, references
 from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import Mistake, Place, likely, path_of
 from irsa.rules.unknown import SECRET, WRONG, Unknown, without_places
 
 EMPTY = Mistake("an empty value", "a value", "write a value, or remove the key")
-# Of an entry with a wrong key.
-WRONG_KEY = Unknown("the value of a wrong key")
 
 
 @dataclass(frozen=True)
@@ -91,15 +89,18 @@ def read_settings(values: Mapping[str, Any], folder: Path, region: str | None = 
         if wrong:
             stack = _constructed(Stack, without_places(marked, wrong))
     except ValidationError as error:
-        errors = [each for each in mistakes_of(error.errors()) if not isinstance(_at(marked, each.place), Unknown)]
-        mistakes += errors
-        keys = [each["loc"][:-1] for each in error.errors() if each["loc"][-1:] == ("[key]",)]
-        marked = without_places(without_places(marked, [*wrong, *(each.place for each in errors)]), keys, WRONG_KEY)
+        errors = error.errors()
+        mistakes += [each for each in mistakes_of(errors) if not isinstance(_at(marked, each.place), Unknown)]
+        # The value of a wrong key is judged as that of any other.
+        of_values = mistakes_of(each for each in errors if each["loc"][-1:] != ("[key]",))
+        wrong += [each.place for each in of_values if not isinstance(_at(marked, each.place), Unknown)]
+        marked = without_places(marked, wrong)
+        if isinstance(marked.get("variables"), Unknown):
+            marked = {**marked, "variables": dict.fromkeys({*references(written)} - BUILT_IN.keys(), WRONG)}
         stack = _constructed(Stack, marked)
     secrets = [place for place, leaf in all_leaves if leaf is SECRET]
-    return Settings(
-        with_defaults(stack), written, mistakes, [f"irsa:{path_of(place)}: a secret" for place in secrets], sources
-    )
+    not_checked = [f"irsa:{path_of(place)}: a secret" for place in secrets]
+    return Settings(with_defaults(stack), written, mistakes, not_checked, sources)
 
 
 def _constructed(annotation: Any, value: Any) -> Any:
@@ -108,7 +109,7 @@ def _constructed(annotation: Any, value: Any) -> Any:
         return _model(annotation, value) if isinstance(value, dict) else value
     item = step(annotation, 0)
     if isinstance(value, dict) and get_args(annotation):
-        read = {key: _constructed(item, each) for key, each in value.items() if each is not WRONG_KEY}
+        read = {key: _constructed(item, each) for key, each in value.items() if isinstance(key, str)}
         of_models = is_model(item)
         return {k: _unknown_setting(item) if of_models and isinstance(v, Unknown) else v for k, v in read.items()}
     return [_constructed(item, each) for each in value] if isinstance(value, list) else value

@@ -202,9 +202,8 @@ class Reader:
 
 def repeated(key: str, first: int, second: int) -> Mistake:
     """Return the mistake for a duplicate key."""
-    return Mistake(
-        f"the key {key!r} twice, on lines {first} and {second}", "each key once", "merge the two, or remove one"
-    )
+    found = f"the key {key!r} twice, on lines {first} and {second}"
+    return Mistake(found, "each key once", "merge the two, or remove one")
 
 
 def line_in(node: Any, part: Place, key: Any = None) -> int | None:

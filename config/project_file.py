@@ -59,12 +59,7 @@ def project_folder(file: Path) -> Path:
 
 
 def project_settings(folder: Path, region_is_set: bool = False) -> ProjectSettings:
-    """Return the settings of the Pulumi.yaml in the folder; without one, empty settings.
-
-    Args:
-        folder: The folder.
-        region_is_set: Whether the stack has a region of its own.
-    """
+    """Return the settings of the Pulumi.yaml in the folder; without one, empty settings."""
     path = folder / NAME
     try:
         return _project_settings(composed(text_of(path)), str(path), region_is_set)

@@ -62,7 +62,8 @@ def _mistake(error: Any, place: Place) -> Mistake:
     if isinstance(cause, Mistake):
         return cause
     if kind == "extra_forbidden":
-        return _unknown_key(str(place[-1]), place[:-1])
+        key, known = str(place[-1]), keys_at(place[:-1])
+        return Mistake(f"unknown key {key!r}", ", ".join(known) or "no key", _advice_for_key(key, place[:-1], known))
     if kind == "missing":
         return Mistake(f"no {place[-1]}", f"{place[-1]} is required", f"add {place[-1]}")
     if kind in LIMITS:
@@ -101,11 +102,6 @@ def _key_of(value: str, known: Iterable[str]) -> str | None:
     return "name" if "name" in known and "file" not in known and re.fullmatch(r"[\w+=,.@-]+", value) else None
 
 
-def _unknown_key(key: str, place: Place) -> Mistake:
-    known = keys_at(place)
-    return Mistake(f"unknown key {key!r}", ", ".join(known) or "no key", _advice_for_key(key, place, known))
-
-
 def _advice_for_key(key: str, place: Place, known: list[str]) -> str:
     for levels in range(1, len(place)):
         outer = place[:-levels]
@@ -115,14 +111,10 @@ def _advice_for_key(key: str, place: Place, known: list[str]) -> str:
         return f"write {' or '.join(f'{name} ({what})' for name, what in OTHER_WORDS[key].items())}"
     if not place and key in keys_at(("bindings", "")):
         return "move it to the binding that it is for, below irsa:bindings"
-    parent = f"irsa:{key}" if key in keys_at(()) else _parent_of(key)
-    return nearest(key, known, f"move it to {parent}" if parent else "remove it")
-
-
-def _parent_of(key: str) -> str | None:
-    """Return the only key of a binding that may contain this key; None where there is none, or several."""
+    # The only key of a binding that may contain this key.
     parents = [parent for parent in keys_at(("bindings", "")) if key in keys_at(("bindings", "", parent))]
-    return parents[0] if len(parents) == 1 else None
+    parent = f"irsa:{key}" if key in keys_at(()) else parents[0] if len(parents) == 1 else None
+    return nearest(key, known, f"move it to {parent}" if parent else "remove it")
 
 
 def keys_at(place: Place) -> list[str]:

@@ -108,9 +108,8 @@ class StackFile:
         top = {key.value: (key, node) for key, node in theirs.items(root)}
         self.imports_environments = "environment" in top
         if "config" not in top:
-            near = next(
-                (key for key in top if key.lower().strip("_") in ("config", "confg", "conifg", "configs")), None
-            )
+            meant = ("config", "confg", "conifg", "configs")
+            near = next((key for key in top if key.lower().strip("_") in meant), None)
             fix = f"did you mean config instead of {near}?" if near else "add `config:` with the settings"
             self._complain(Mistake("no `config:`", "a stack file: a mapping with `config:`", fix), 1)
             return

@@ -33,7 +33,6 @@ PARTITION_OF_REGION_PREFIX = {
     "eusc-": "aws-eusc",
 }
 
-
 # What a variable stands for: its value, why that is not known, or why it has none here.
 Values = Mapping[str, "str | Unknown | Mistake"]
 # By the identity of a mapping or a list: what it has as it is written, by what that becomes.
@@ -74,7 +73,9 @@ def filled(value: Any, variables: Values, found: list[Located], place: Place = (
             unknown = name
         elif written.setdefault(name, key) != key:
             # The later one would replace the earlier: a condition, and so a restriction, less.
-            found.append(((*place, key), _same_key(written[name], key, name)))
+            same = f"the keys {shortened(written[name])} and {shortened(key)}, which are both {shortened(name)}"
+            fix = "merge the two, or remove one"
+            found.append(((*place, key), Mistake(f"{same} with their variables replaced", "each key once", fix)))
         else:
             result[name] = inner
     return unknown or result
@@ -93,12 +94,6 @@ def _filled(text: str, variables: Values, found: list[Located], place: Place) ->
             return value
         samples |= sampled(value)
     return Sample(result, samples) if samples else result
-
-
-def _same_key(first: str, second: str, filled: str) -> Mistake:
-    keys = f"the keys {shortened(first)} and {shortened(second)}"
-    found = f"{keys}, which are both {shortened(filled)} with their variables replaced"
-    return Mistake(found, "each key once", "merge the two, or remove one")
 
 
 def as_written(value: Any, place: Place, variables: Values, written: Written) -> Place:
@@ -143,9 +138,8 @@ def _value_of(match: re.Match[str], variables: Values, used: list[str | Unknown]
         return str(value)
     if name in variables:
         # arn:aws:s3:::${name}* would be every bucket.
-        raise Mistake(
-            f"{named(match[0])}, which is empty", "a variable that has a value", "give it one, or remove it here"
-        )
+        found, fix = f"{named(match[0])}, which is empty", "give it one, or remove it here"
+        raise Mistake(found, "a variable that has a value", fix)
     close = difflib.get_close_matches(name, itertools.islice(variables, COMPARED), n=1)
     otherwise = f"define {named(name)} in irsa:variables" if name else "write the name of a variable"
     fix = f"did you mean {named(reference(close[0]))}?" if close else otherwise

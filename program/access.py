@@ -60,12 +60,7 @@ class Access(NamedTuple):
 
 
 def access_of(stack: Stack, folder: Path) -> Access:
-    """Return which AWS accounts and clusters of the bindings cannot be reached.
-
-    Args:
-        stack: The settings.
-        folder: The folder of Pulumi.yaml, to which the paths of kubeconfigs are relative.
-    """
+    """Return which AWS accounts and clusters of the bindings cannot be reached."""
     return Access(dict(_credential_mistakes(stack)), list(_kubeconfig_mistakes(stack, folder)))
 
 
@@ -107,8 +102,9 @@ def asked_aws_account(
 
 def _credential_mistakes(stack: Stack) -> Iterator[tuple[str | None, LocatedMistake]]:
     settings = aws_settings()
+    given = {key.removeprefix("aws:") for key in pulumi.runtime.config.CONFIG.get() if key.startswith("aws:")}
     # The stack's own account may be reached in a way that boto3 does not follow.
-    keys = [key for key in sorted(used_aws_accounts(stack), key=str) if key or not _unfollowed()]
+    keys = [key for key in sorted(used_aws_accounts(stack), key=str) if key or given <= FOLLOWED]
     asked = [asked_aws_account(stack.aws_accounts, key, settings) for key in keys]
     with ThreadPoolExecutor() as pool:
         # The first one loads boto3 and its models for the others: together, each would load them.
@@ -136,12 +132,6 @@ def used_aws_accounts(stack: Stack) -> set[str | None]:
 def _by_name(cluster: Cluster) -> bool:
     """Return whether EKS is asked about the cluster."""
     return bool(cluster.name) and (not cluster.oidc_issuer or bool(cluster.kubernetes and cluster.kubernetes.eks))
-
-
-def _unfollowed() -> set[str]:
-    """Return the settings of the default provider that boto3 does not follow."""
-    keys = {key.removeprefix("aws:") for key in pulumi.runtime.config.CONFIG.get() if key.startswith("aws:")}
-    return keys - FOLLOWED
 
 
 def _refusal(asked: AskedAwsAccount) -> CouldNotLookError | None:
@@ -187,21 +177,21 @@ def first_variable(names: Iterable[str]) -> str | None:
 
 
 def _kubeconfig_mistakes(stack: Stack, folder: Path) -> Iterator[LocatedMistake]:
-    with_accounts = [binding for binding in stack.bindings.values() if binding.service_account]
-    used = {key for binding in with_accounts for key in binding.clusters or stack.clusters_by_key}
-    found = (
-        _kubeconfig_mistake(stack.clusters_by_key[key], stack.place_of_cluster(key), folder) for key in sorted(used)
-    )
-    yield from filter(None, found)
-
-
-def _kubeconfig_mistake(cluster: Cluster, place: Place, folder: Path) -> LocatedMistake | None:
-    own, config = cluster.kubernetes, pulumi.Config("kubernetes")
-    if own.eks if own else config.get("cluster") or config.get("renderYamlToDirectory"):
-        return None
+    config = pulumi.Config("kubernetes")
     settings = {name: config.get(name) for name in ("kubeconfig", "context")}
-    inputs = kubernetes_inputs(cluster, settings, folder)
-    return kubeconfig_mistake((*place, "kubernetes") if own else (), inputs, os.environ)
+    for key in sorted(clusters_with_service_accounts(stack)):
+        cluster, place = stack.clusters_by_key[key], (*stack.place_of_cluster(key), "kubernetes")
+        own = cluster.kubernetes
+        if not (own.eks if own else config.get("cluster") or config.get("renderYamlToDirectory")):
+            inputs = kubernetes_inputs(cluster, settings, folder)
+            if mistake := kubeconfig_mistake(place if own else (), inputs, os.environ):
+                yield mistake
+
+
+def clusters_with_service_accounts(stack: Stack) -> set[str]:
+    """Return the clusters in which something is created: a stack of roles alone needs no Kubernetes API."""
+    bindings = [binding for binding in stack.bindings.values() if binding.service_account]
+    return {key for binding in bindings for key in binding.clusters or stack.clusters_by_key}
 
 
 def kubernetes_inputs(cluster: Cluster, settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:

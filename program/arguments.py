@@ -23,7 +23,6 @@ OF_THE_STACK_FILE: Collection[Place] = {
     *KEYS_OF_A_CREATED_ROLE,
 }
 
-
 # The arguments of keys that hold several, where such a key as a whole is not known.
 OF_A_WHOLE_KEY = {
     "service_account": ("service_account",),
@@ -89,10 +88,8 @@ def arguments(
             name: source.get("document", WRONG) if isinstance(source, dict) else source
             for name, source in args["inline_policies"].items()
         }
-    providers = [
-        lookups.oidc_providers.get((cluster, binding.aws_account), UNKNOWN_PROVIDER)
-        for cluster in stack.clusters_of(binding)
-    ]
+    pairs = ((cluster, binding.aws_account) for cluster in stack.clusters_of(binding))
+    providers = [lookups.oidc_providers.get(pair, UNKNOWN_PROVIDER) for pair in pairs]
     args |= {
         "oidc_provider_arns": providers or [UNKNOWN_PROVIDER],
         "trust_policy_size_quota": stack.quotas.trust_policy_size,
@@ -140,9 +137,8 @@ def _keyed(policy_arns: Sequence[Any], found: list[Located]) -> dict[str, Any]:
     for index, (key, arn) in enumerate(zip(_policy_keys(policy_arns), policy_arns, strict=True)):
         other = keyed.setdefault(key, arn)
         if other != arn:
-            found_here = f"{arn}, which has the same name as {other}"
-            mistake = Mistake(found_here, "policies of one AWS account", "remove one of them")
-            found.append((("policyArns", index), mistake))
+            same = f"{arn}, which has the same name as {other}"
+            found.append((("policyArns", index), Mistake(same, "policies of one AWS account", "remove one of them")))
     return keyed
 
 

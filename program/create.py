@@ -40,9 +40,10 @@ async def create(plan: Plan, lookups: Lookups) -> None:
         # The engine works on this one while the next is made, and what is done with leaves the memory.
         await asyncio.sleep(0)
     pulumi.export("bindings", {key: _output(plan.service_accounts[key], role) for key, role in roles.items()})
-    pulumi.export(
-        "helmValues", {key: _helm_values(role) for key, role in roles.items() if plan.service_accounts[key] is None}
-    )
+    without = {key: role for key, role in roles.items() if plan.service_accounts[key] is None}
+    # The values with which a Helm chart creates the service account itself.
+    values = {key: {"create": True, "annotations": role.annotations} for key, role in without.items()}
+    pulumi.export("helmValues", {key: {"serviceAccount": each} for key, each in values.items()})
 
 
 def _namespace(planned: PlannedNamespace, retain: bool, lookups: Lookups) -> pulumi.Resource:
@@ -68,11 +69,8 @@ def _options(
     depends_on: list[pulumi.Resource] = [roles[planned.binding]] if planned.takes_role else []
     if planned.namespace:
         depends_on.append(namespaces[planned.namespace])
-    return pulumi.ResourceOptions(
-        providers=[provider for provider in providers if provider],
-        protect=planned.protect or None,
-        depends_on=depends_on,
-    )
+    used = [provider for provider in providers if provider]
+    return pulumi.ResourceOptions(providers=used, protect=planned.protect or None, depends_on=depends_on)
 
 
 def _output(service_account: ServiceAccount | None, role: ServiceAccountRole) -> dict[str, Any]:
@@ -84,8 +82,3 @@ def _output(service_account: ServiceAccount | None, role: ServiceAccountRole) ->
         "policyArns": role.policy_arns,
         "subjects": role.subjects,
     }
-
-
-def _helm_values(role: ServiceAccountRole) -> dict[str, Any]:
-    """Return the values with which a Helm chart creates the service account itself."""
-    return {"serviceAccount": {"create": True, "annotations": role.annotations}}

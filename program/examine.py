@@ -41,11 +41,7 @@ class Examination:
 
 
 def examine(
-    values: Mapping[str, Any],
-    folder: Path,
-    region: str | None = None,
-    thorough: bool = False,
-    allowed: Any = None,
+    values: Mapping[str, Any], folder: Path, region: str | None = None, thorough: bool = False, allowed: Any = None
 ) -> Examination:
     """Return the result of checking the settings against every rule that needs no look-up.
 

@@ -94,6 +94,8 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
         written: Written = {}
         for index, component in enumerate(_components(key, binding, args, stack, lookups)):
             spec, wrong = read(component.automatic_name, component.args, spelled)
+            # An automatic name starts with the binding's key, which has a rule of its own.
+            wrong = [each for each in wrong if each[0] != ("role_name",) or "role_name" in component.args]
             found += [(place_in_binding(argument, binding, variables, written), each) for argument, each in wrong]
             if not index:
                 marked = without_places(args, [argument for argument, _ in wrong if argument[1:]])
@@ -135,13 +137,9 @@ def _identified(
     component: PlannedComponent, spec: Spec, stack: Stack, lookups: Lookups
 ) -> tuple[PlannedComponent, Spec]:
     """Return a component and what it creates under their logical names."""
-    cluster = component.cluster
-    name, spec = identified(
-        spec,
-        component.automatic_name,
-        lookups.clusters[cluster].issuer if cluster else None,
-        stack.account_id(component.aws_account),
-    )
+    cluster, account_id = component.cluster, stack.account_id(component.aws_account)
+    issuer = lookups.clusters[cluster].issuer if cluster else None
+    name, spec = identified(spec, component.automatic_name, issuer, account_id)
     recorded = {KEY: component.binding, CLUSTER: None if stack.cluster else cluster}
     return component._replace(name=name), replace(spec, recorded=recorded)
 
@@ -169,6 +167,7 @@ def _components(
         if isinstance(adopted, list) and adopted:
             of_role["import_existing"] = [what for what in adopted if what != "serviceAccount"]
         yield _component(key, of_role, stack, lookups, None)
+    # Where no key of a cluster is right, the service account is judged all the same.
     for cluster in clusters or (None,):
         yield _component(key, annotating, stack, lookups, cluster)._replace(takes_role="role_arn" not in args)
 

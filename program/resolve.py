@@ -3,7 +3,7 @@
 They block, and each blocking call runs all waiting tasks of the SDK. So they come before the resources of any binding.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -25,10 +25,6 @@ from program.settings import StackSettings
 def resolve(settings: StackSettings, access: Access) -> Lookups:
     """Return what the bindings need, each part looked up once.
 
-    Args:
-        settings: The settings of the stack.
-        access: The AWS accounts and clusters that cannot be reached.
-
     Raises:
         pulumi.RunError: All look-ups that failed; no provider was created for a cluster.
     """
@@ -40,7 +36,8 @@ def resolve(settings: StackSettings, access: Access) -> Lookups:
     identified = [aws_account for aws_account, names in needs.variables.items() if names & {"account", "partition"}]
     created = [pair for pair in needs.audiences if clusters[pair[0]].create_oidc_provider]
     existing = [pair for pair in needs.audiences if pair not in created]
-    by_eks = [key for key, cluster in clusters.items() if key in needs.kubernetes and _by_eks(cluster)]
+    in_use = [(key, cluster.kubernetes) for key, cluster in clusters.items() if key in needs.kubernetes]
+    by_eks = [key for key, access in in_use if access and access.eks]
     _ask_all(
         [
             *([ask.region] if with_region else ()),
@@ -55,17 +52,17 @@ def resolve(settings: StackSettings, access: Access) -> Lookups:
         settings,
     )
     # No look-up fails from here on: no provider is created for a stack that stops.
-    all_audiences = sorted({audience_of(binding) for binding in stack.bindings.values()})
-    providers: dict[tuple[str, str | None], str | pulumi.Output[str]] = {
-        pair: ask.oidc_provider(*pair) for pair in existing
-    }
+    audiences = sorted({audience_of(binding) for binding in stack.bindings.values()})
+    providers: dict[tuple[str, str | None], str | pulumi.Output[str]]
+    providers = {pair: ask.oidc_provider(*pair) for pair in existing}
     # Two keys may be of one AWS account: the first of the file creates its provider, in whichever order bindings are.
     made: dict[str, pulumi.Output[str]] = {}
     for cluster, aws_account in sorted(created, key=lambda pair: [None, *stack.aws_accounts].index(pair[1])):
         issuer = ask.issuer(cluster)
         name = oidc_provider(stack, aws_account, issuer)
         if name not in made:
-            made[name] = _created_provider(name, issuer, all_audiences, plugins.aws_provider(aws_account))
+            options = pulumi.ResourceOptions(provider=plugins.aws_provider(aws_account))
+            made[name] = aws.iam.OpenIdConnectProvider(name, url=issuer, client_id_lists=audiences, opts=options).arn
         providers[cluster, aws_account] = made[name]
     kubeconfigs = {cluster: ask.eks_kubeconfig(cluster) for cluster in by_eks}
     return Lookups(
@@ -105,28 +102,12 @@ def _ask_all(
         raise pulumi.RunError("\n".join([heading, *(f"  {mistake}" for mistake in settings.placed(failures.values()))]))
 
 
-def _by_eks(cluster: Cluster) -> bool:
-    return cluster.kubernetes is not None and cluster.kubernetes.eks
-
-
 def _resolved_cluster(cluster: Cluster, issuer: str, eks_kubeconfig: str | None, folder: Path) -> ResolvedCluster:
     """Return a cluster with the provider of its Kubernetes API; None for the stack's default one."""
     access = cluster.kubernetes
     if access is None:
         return ResolvedCluster(cluster.name or "", None, issuer)
     inputs = {"kubeconfig": eks_kubeconfig} if access.eks else kubernetes_inputs(cluster, {}, folder)
-    provider = kubernetes.Provider(
-        issuer_host_path(issuer),
-        kubeconfig=inputs["kubeconfig"],
-        context=inputs.get("context"),
-    )
+    name, kubeconfig, context = issuer_host_path(issuer), inputs["kubeconfig"], inputs.get("context")
+    provider = kubernetes.Provider(name, kubeconfig=kubeconfig, context=context)
     return ResolvedCluster(cluster.name or "", provider, issuer)
-
-
-def _created_provider(
-    name: str, issuer: str, audiences: Sequence[str], provider: aws.Provider | None
-) -> pulumi.Output[str]:
-    """Create an AWS account's IAM OIDC provider for a cluster, and return its ARN."""
-    return aws.iam.OpenIdConnectProvider(
-        name, url=issuer, client_id_lists=audiences, opts=pulumi.ResourceOptions(provider=provider)
-    ).arn

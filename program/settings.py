@@ -17,7 +17,9 @@ from config.provider_settings import ACCOUNT_LISTS, account_id_mistakes
 from config.scalars import parsed
 from config.stack_file import StackFile, located
 from irsa.rules import commands
+from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import named, path_of
+from irsa.rules.unknown import SECRET, without_places
 from program.examine import examine
 
 
@@ -55,10 +57,8 @@ def load_settings(folder: Path) -> StackSettings:
         raise pulumi.RunError(f"{_refusal(_with_lines(mistakes, folder), folder)}{hint}")
     for key in sorted(values):
         if pulumi.runtime.is_config_secret(f"{pulumi.get_project()}:{key}"):
-            pulumi.log.warn(
-                f"irsa:{path_of((key,))} is secret, "
-                "but names, ARNs and documents are plain text in AWS and in the state"
-            )
+            about = "names, ARNs and documents are plain text in AWS and in the state"
+            pulumi.log.warn(f"irsa:{path_of((key,))} is secret, but {about}")
     for text in examination.not_checked:
         pulumi.log.warn(f"not checked: {text}")
     for warning in _with_lines(examination.warnings, folder):
@@ -96,11 +96,18 @@ def _as_meant(values: dict[str, Any], file: StackFile | None) -> tuple[dict[str,
 
     Values that are not from that file stay as they are: those of `--config-file`, or of Pulumi ESC.
     """
-    if file is None or not file.mistakes:
+    if file is None:
         return values, []
-    same = {name for name in file.settings if name in values and values[name] == file.as_sent(name)}
+    names = {str(mistake.place[0]) for mistake in file.mistakes if mistake.place} & file.settings.keys()
+    same = {name for name in names & values.keys() if _is_sent(values[name], file.as_sent(name))}
     wrong = [mistake for mistake in file.mistakes if mistake.place and mistake.place[0] in same]
     return {**values, **{name: file.settings[name] for name in same}}, wrong
+
+
+def _is_sent(value: Any, sent: Any) -> bool:
+    """Return whether a value is what the engine sends; a secret, which the file does not show, may be anything."""
+    secrets = [place for place, leaf in leaves(sent) if leaf is SECRET]
+    return bool(without_places(value, secrets, SECRET) == sent)
 
 
 def _values() -> dict[str, Any]:
@@ -122,10 +129,8 @@ def _require_sandbox() -> None:
     """
     address = urlsplit(os.environ.get("AWS_ENDPOINT_URL", ""))
     if "IRSA_SANDBOX" not in os.environ or address.hostname is None:
-        raise pulumi.RunError(
-            f"stack {pulumi.get_stack()!r} is for the sandbox only: "
-            "run `make up` once, then `. .sandbox/env` in this shell"
-        )
+        fix = "run `make up` once, then `. .sandbox/env` in this shell"
+        raise pulumi.RunError(f"stack {pulumi.get_stack()!r} is for the sandbox only: {fix}")
     try:
         socket.create_connection((address.hostname, address.port or 80), timeout=5).close()
     except OSError:

@@ -30,11 +30,6 @@ class InvalidArgumentsError(pulumi.RunError):
 def parsed(name: str, args: Any, spelling: Spelling = path_of) -> Spec:
     """Return what the arguments of a component declare.
 
-    Args:
-        name: Its logical name.
-        args: ServiceAccountRoleArgs.
-        spelling: How the caller spells an argument, for messages.
-
     Raises:
         InvalidArgumentsError: All mistakes in them.
     """
@@ -149,12 +144,8 @@ class ServiceAccountRole(pulumi.ComponentResource):
 
     def _child(self, import_id: str | None = None, after: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
         """Return a child's options: parent, dependencies, import ID; none of the caller's."""
-        return pulumi.ResourceOptions(
-            parent=self,
-            depends_on=list(after),
-            import_=import_id,
-            retain_on_delete=self._spec.retain_on_delete,
-        )
+        retain = self._spec.retain_on_delete
+        return pulumi.ResourceOptions(parent=self, depends_on=[*after], import_=import_id, retain_on_delete=retain)
 
     def _role(self, role: CreatedRole, policies: Sequence[aws.iam.Policy]) -> aws.iam.Role:
         return aws.iam.Role(
@@ -188,12 +179,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
         ]
         attachments += [(each.logical_name, _input(each.policy_arn), each.import_id) for each in self._spec.attachments]
         attached: list[pulumi.Resource] = [
-            aws.iam.RolePolicyAttachment(
-                logical_name,
-                role=role.name,
-                policy_arn=arn,
-                opts=self._child(import_id),
-            )
+            aws.iam.RolePolicyAttachment(logical_name, role=role.name, policy_arn=arn, opts=self._child(import_id))
             for logical_name, arn, import_id in attachments
         ]
         attached += [
@@ -220,12 +206,8 @@ class ServiceAccountRole(pulumi.ComponentResource):
 
     def _service_account(self, service_account: AnnotatedServiceAccount, attached: Sequence[pulumi.Resource]) -> None:
         name, namespace = _input(service_account.name), _input(service_account.namespace)
-        logical_name = service_account.logical_name
-        annotations = _applied(
-            lambda known: {**known["declared"], **known["webhook"]},
-            declared=_input(service_account.annotations),
-            webhook=self.annotations,
-        )
+        logical_name, declared = service_account.logical_name, _input(service_account.annotations)
+        annotations = _applied(lambda known: known["own"] | known["webhook"], own=declared, webhook=self.annotations)
         if service_account.create:
             metadata = kubernetes.meta.v1.ObjectMetaArgs(
                 name=name, namespace=namespace, labels=_input(service_account.labels), annotations=annotations
@@ -264,9 +246,8 @@ class ServiceAccountRole(pulumi.ComponentResource):
         def warned(known: Mapping[str, Any]) -> Any:
             # Without an answer of the API, as in a program's own mocks, there is nothing to compare.
             if found := known["live"]:
-                managed = [
-                    (each.get("manager", ""), each.get("fields_v1")) for each in found.get("managed_fields") or ()
-                ]
+                fields = found.get("managed_fields") or ()
+                managed = [(each.get("manager", ""), each.get("fields_v1")) for each in fields]
                 about, values = f"{found.get('namespace')}/{found.get('name')}", found.get("annotations") or {}
                 argument = service_account.take_over_argument
                 for warning in conflicts(about, known["annotations"], values, managed, argument):

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from irsa.rules import quotas
 from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.combinations import check_adoptable
@@ -15,14 +16,6 @@ from irsa.rules.grammar import condition_mistakes, document_mistakes, sid_mistak
 from irsa.rules.mistakes import Located, Mistake, Place, shortened
 from irsa.rules.names import RULES, NameRule, check_name
 from irsa.rules.policies import parse_document
-from irsa.rules.quotas import (
-    LARGEST_TRUST_POLICY_SIZE,
-    SESSION_DURATION,
-    TOKEN_EXPIRATION,
-    TRUST_POLICY_SIZE,
-    Seconds,
-    check_seconds,
-)
 from irsa.rules.subjects import check_subject
 from irsa.rules.tags import role_tags_mistakes
 from irsa.rules.trust import check_conditions
@@ -94,8 +87,8 @@ def _integer(check: Callable[[int], object]) -> Parser:
     return parser
 
 
-def _seconds(limits: Seconds) -> Parser:
-    return _integer(lambda seconds: check_seconds(seconds, limits))
+def _seconds(limits: quotas.Seconds) -> Parser:
+    return _integer(lambda seconds: quotas.check_seconds(seconds, limits))
 
 
 def _quota(least: int, most: int | None = None) -> Parser:
@@ -255,7 +248,7 @@ SERVICE_ACCOUNT_FIELDS: Mapping[str, Field] = {
     "image_pull_secrets": Field(_list(_named("secret"))),
     "automount_service_account_token": Field(_flag),
     "sts_regional_endpoints": Field(_flag),
-    "token_expiration": Field(_seconds(TOKEN_EXPIRATION), NUMBER),
+    "token_expiration": Field(_seconds(quotas.TOKEN_EXPIRATION), NUMBER),
 }
 POLICY_FIELDS: Mapping[str, Field] = {
     "document": Field(_document, required=True),
@@ -269,7 +262,7 @@ ROLE_SETTINGS: Mapping[str, Field] = {
     "description": Field(_named("description")),
     "path": Field(_named("role path")),
     "permissions_boundary": Field(_arn("policy")),
-    "max_session_duration": Field(_seconds(SESSION_DURATION), NUMBER),
+    "max_session_duration": Field(_seconds(quotas.SESSION_DURATION), NUMBER),
     "force_detach_policies": Field(_flag),
     "tags": Field(_role_tags),
 }
@@ -287,7 +280,7 @@ FIELDS: Mapping[str, Field] = {
     **ROLE_SETTINGS,
     "import_existing": Field(_list(_string(check_adoptable)), DECIDES),
     "retain_on_delete": Field(_flag, "it is an option of the resources"),
-    "trust_policy_size_quota": Field(_quota(TRUST_POLICY_SIZE, LARGEST_TRUST_POLICY_SIZE), NUMBER),
+    "trust_policy_size_quota": Field(_quota(quotas.TRUST_POLICY_SIZE, quotas.LARGEST_TRUST_POLICY_SIZE), NUMBER),
     "attached_policies_quota": Field(_quota(1), NUMBER),
 }
 # Mappings whose keys become names of resources; their values are read one by one.
@@ -295,7 +288,4 @@ KEYED_FIELDS: Mapping[str, tuple[NameRule, Field]] = {
     "policy_arns": (RULES["attachment key"], Field(_arn("policy"))),
     "inline_policies": (RULES["inline policy"], Field(_document)),
 }
-NESTED_FIELDS: Mapping[str, Mapping[str, Field]] = {
-    "service_account": SERVICE_ACCOUNT_FIELDS,
-    "policy": POLICY_FIELDS,
-}
+NESTED_FIELDS: Mapping[str, Mapping[str, Field]] = {"service_account": SERVICE_ACCOUNT_FIELDS, "policy": POLICY_FIELDS}

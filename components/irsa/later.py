@@ -38,9 +38,7 @@ class ArgumentMistakes(Exception):
     def __init__(self, name: str, mistakes: Iterable[Located], spelling: Spelling) -> None:
         self.mistakes = tuple(mistakes)
         count = f"{len(self.mistakes)} mistake{'s' if len(self.mistakes) > 1 else ''}"
-        lines = (
-            described(spelling(place) or "arguments", mistake.spelled(spelling)) for place, mistake in self.mistakes
-        )
+        lines = (described(spelling(at) or "arguments", each.spelled(spelling)) for at, each in self.mistakes)
         super().__init__("\n  ".join([f"{count} in the arguments of ServiceAccountRole {name!r}", *lines]))
 
 
@@ -271,9 +269,8 @@ def _plain_string(text: str, place: Place, found: Found) -> str:
         fix = "use pulumi.Output.format or concat (Python), pulumi.interpolate (TypeScript), pulumi.Sprintf (Go)"
         found.append((place, Mistake("an output inside a string, as in an f-string", "an output of the string", fix)))
     elif not plain.isascii() and any("\ud800" <= letter <= "\udfff" for letter in plain):
-        found.append(
-            (place, Mistake(f"{shortened(plain)}, with an unpaired surrogate", "Unicode text", "check the value"))
-        )
+        surrogate = Mistake(f"{shortened(plain)}, with an unpaired surrogate", "Unicode text", "check the value")
+        found.append((place, surrogate))
     return text if isinstance(text, Sample) else plain
 
 

@@ -87,10 +87,8 @@ class Plugin(ComponentProvider):
     def _named(
         self, inputs: Mapping[str, Any], properties: Mapping[str, PropertyDefinition], names: Mapping[str, str]
     ) -> dict[str, Any]:
-        return {
-            names[key] if key in names else UnknownKey(key): self._value(value, properties.get(key))
-            for key, value in inputs.items()
-        }
+        read = {key: self._value(value, properties.get(key)) for key, value in inputs.items()}
+        return {names[key] if key in names else UnknownKey(key): value for key, value in read.items()}
 
     def _value(self, value: Any, definition: PropertyDefinition | None) -> Any:
         """Return a value with the keys of the schema's types renamed; the keys of other mappings stay unchanged."""

@@ -12,29 +12,14 @@ from irsa.evaluation.admission import Admission, admission, opening_statements
 from irsa.fields import ROLE_SETTINGS, Document, Found, collect
 from irsa.later import NEVER, ArgumentMistakes, Later, Reading, Value
 from irsa.outputs import child_name, part_name
+from irsa.rules import names
 from irsa.rules.arns import Arn, parse_iam_arn
 from irsa.rules.combinations import combination_mistakes
 from irsa.rules.grammar import partition_mistakes, wrong_partition
+from irsa.rules.leaves import list_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of, shortened
-from irsa.rules.names import (
-    IAM_NAME,
-    IAM_WORDS,
-    POLICY,
-    POLICY_PREFIX,
-    ROLE,
-    ROLE_PREFIX,
-    NameRule,
-    automatic_name_prefix,
-    check_name,
-)
 from irsa.rules.policies import CHAINING_POLICY, chaining_policy, policy_part_name, policy_size, split_document
-from irsa.rules.quotas import (
-    ATTACHED_POLICIES,
-    TRUST_POLICY_SIZE,
-    USUAL_TOKEN_EXPIRATION,
-    Usage,
-    check_usage,
-)
+from irsa.rules.quotas import ATTACHED_POLICIES, TRUST_POLICY_SIZE, USUAL_TOKEN_EXPIRATION, Usage, check_usage
 from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, minified, trust_document
 from irsa.rules.unknown import has_output, least, sampled
@@ -212,7 +197,7 @@ def _between(reading: Reading, values: Mapping[str, Any]) -> Iterator[Located]:
     """Yield what is wrong between arguments, where that is not the same in a stack file."""
     spelling = reading.spelling
     if reading.given.get(("any_service_account",), False) is False:
-        given: list[Any] = _list(reading.given.get(("subjects",)))
+        given = list_of(reading.given.get(("subjects",)))
         wide: Found = []
         for index, subject in enumerate(given):
             collect(lambda subject=subject: check_any_service_account(_strings([subject])), ("subjects", index), wide)  # type: ignore[misc]
@@ -229,8 +214,7 @@ def _between(reading: Reading, values: Mapping[str, Any]) -> Iterator[Located]:
         "serviceAccount": [("service_account", "namespace")],
         "attachments": [("policy_arns", key) for key in values.get("policy_arns", ())],
     }
-    adopted = reading.given.get(("import_existing",))
-    for kind in adopted if isinstance(adopted, list) else ():
+    for kind in list_of(reading.given.get(("import_existing",))):
         for argument in found_by.get(str(kind), ()):
             if has_output(reading.given.get(argument)):
                 found = f"an output, together with {kind!r} in {spelling(('import_existing',))}"
@@ -239,9 +223,10 @@ def _between(reading: Reading, values: Mapping[str, Any]) -> Iterator[Located]:
     automatic = not {("role_name",), ("role_name_prefix",)} & reading.given.keys()
     automatic = automatic or ("policy" in values and ("policy", "name") not in reading.given)
     if existing not in reading.given and automatic:
-        rule = NameRule("the start of an automatic name in IAM", len(reading.name), IAM_NAME, IAM_WORDS)
+        kind = "the start of an automatic name in IAM"
+        rule = names.NameRule(kind, len(reading.name), names.IAM_NAME, names.IAM_WORDS)
         try:
-            check_name(reading.name, rule)
+            names.check_name(reading.name, rule)
         except Mistake as mistake:
             named = (("role_name",), ("policy", "name"))
             fix = "rename the component, or set {} and {}"
@@ -263,10 +248,8 @@ def _known_of(text: Any, kind: str) -> _AwsAccount:
     if not isinstance(text, str):
         return _AwsAccount()
     arn, samples = parse_iam_arn(text, kind), sampled(text)
-    return _AwsAccount(
-        None if "partition" in samples else arn.partition,
-        None if "account" in samples or arn.account_id == "aws" else arn.account_id,
-    )
+    account_id = None if "account" in samples or arn.account_id == "aws" else arn.account_id
+    return _AwsAccount(None if "partition" in samples else arn.partition, account_id)
 
 
 def _first_known(aws_accounts: Iterable[_AwsAccount]) -> _AwsAccount:
@@ -277,7 +260,7 @@ def _first_known(aws_accounts: Iterable[_AwsAccount]) -> _AwsAccount:
 
 def _aws_account_of(provider_arns: Any, found: Found) -> _AwsAccount:
     """Return the AWS account in which the role is created, that of the OIDC providers: all must be in one."""
-    known = [_known_of(text, "oidc-provider") for text in _list(provider_arns)]
+    known = [_known_of(text, "oidc-provider") for text in list_of(provider_arns)]
     first = _first_known(known)
     for index, each in enumerate(known):
         if any(own and own != other for own, other in zip(each, first, strict=True)):
@@ -304,10 +287,9 @@ def _check_policy_arn(text: Any, place: Place, aws_account: _AwsAccount) -> Iter
 
 def _check_role_arns(role_arns: Any, place: Place, aws_account: _AwsAccount) -> Iterator[Located]:
     """Yield the roles to assume that are in another partition, where no role of this AWS account can assume them."""
-    for index, text in enumerate(_list(role_arns)):
-        own = _known_of(text, "role")
-        partition = wrong_partition(text, own.partition, aws_account.partition) if own.partition else None
-        if partition:
+    for index, text in enumerate(list_of(role_arns)):
+        own = _known_of(text, "role").partition
+        if partition := wrong_partition(text, own, aws_account.partition) if own else None:
             yield (*place, index), partition
 
 
@@ -316,10 +298,6 @@ def _check_document(document: Any, place: Place, aws_account: _AwsAccount) -> It
     if aws_account.partition and isinstance(content, dict):
         for part, mistake in partition_mistakes(content, aws_account.partition):
             yield place + part, mistake
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 AwsAccountRule = Callable[[Any, Place, _AwsAccount], Iterator[Located]]
@@ -374,16 +352,11 @@ def _subjects(reading: Reading, values: Mapping[str, Any]) -> Value[list[str]]:
     service_account = values.get("service_account")
     if service_account is None:
         return reading.combined({"further": further}, lambda parts, _found: sorted(set(parts["further"])))
-    parts = {
-        "further": further,
-        "namespace": service_account.get("namespace", DEFAULT_NAMESPACE),
-        "name": service_account["name"],
-    }
-
-    def compute(known: Mapping[str, Any], _found: Found) -> list[str]:
-        return sorted({*known["further"], subject_of(known["namespace"], known["name"])})
-
-    return reading.combined(parts, compute)
+    parts = {"further": further, "namespace": DEFAULT_NAMESPACE, **service_account}
+    return reading.combined(
+        {name: parts[name] for name in ("further", "namespace", "name")},
+        lambda known, _found: sorted({*known["further"], subject_of(known["namespace"], known["name"])}),
+    )
 
 
 def _role(reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[Place, Any]) -> CreatedRole:
@@ -411,7 +384,7 @@ def _role(reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[P
     }
     name, prefix = values.get("role_name"), values.get("role_name_prefix")
     if name is None and prefix is None:
-        prefix = automatic_name_prefix(reading.name, ROLE, ROLE_PREFIX)
+        prefix = names.automatic_name_prefix(reading.name, names.ROLE, names.ROLE_PREFIX)
     settings = {key: in_aws_account.get((key,), values.get(key)) for key in ROLE_SETTINGS}
     document = reading.combined(parts, trust_policy)
     if isinstance(document, Later):
@@ -419,9 +392,9 @@ def _role(reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[P
         document = reading.checked(document, ("subjects",), lambda text: check_usage(trust_usage(text, quota)))
     # Without statements of the caller's, the trust policy admits its subjects and nobody else.
     judged = _admission(reading, values, parts, document) if values.get("trust_statements") else None
-    admitted: Value[list[str]] | Value[list[str] | None] = subjects
+    admitted: Any = subjects
     if judged is not None:
-        admitted = reading.combined({"judged": judged}, _admitted_subjects)
+        admitted = reading.combined({"judged": judged}, lambda known, _found: known["judged"].subjects)
     return CreatedRole(
         logical_name=reading.name,
         trust_policy=document,
@@ -454,11 +427,6 @@ def _admission(
     return reading.combined({**parts, "document": document}, compute)
 
 
-def _admitted_subjects(known: Mapping[str, Any], _found: Found) -> list[str] | None:
-    judged: Admission = known["judged"]
-    return judged.subjects
-
-
 def _trust_warnings(reading: Reading, parts: Mapping[str, Any], judged: Value[Admission]) -> Value[Sequence[str]]:
     """Return in words whom the trust policy admits or refuses, against what the subjects say."""
     spelling = reading.spelling
@@ -483,9 +451,7 @@ def _trust_warnings(reading: Reading, parts: Mapping[str, Any], judged: Value[Ad
 
 def _tags(reading: Reading, tags: Any, place: Place) -> Any:
     """Return the tags; their number is checked at once where only their values are outputs."""
-    if not isinstance(tags, Later):
-        return tags
-    if isinstance(reading.given.get(place), dict):
+    if not isinstance(tags, Later) or isinstance(reading.given.get(place), dict):
         return tags
     what = "policy" if place[0] == "policy" else "role"
     return reading.checked(tags, place, lambda known: check_usage(tags_usage(what, known)))
@@ -526,24 +492,24 @@ def _policies(
 
 def _policy(reading: Reading, values: Mapping[str, Any], index: int, text: Value[str]) -> ManagedPolicy:
     settings, adopted = values["policy"], values.get("import_existing", ())
+    both = {"attachments", "policy"} <= set(adopted)
     logical_name, name = part_name(reading.name, index), settings.get("name")
     if name is not None and index:
         name = reading.combined({"name": name}, lambda known, _found: policy_part_name(known["name"], index))
-        name = reading.checked(name, ("policy", "name"), lambda whole: check_name(whole, POLICY))
+        name = reading.checked(name, ("policy", "name"), lambda whole: names.check_name(whole, names.POLICY))
     arn = _policy_arn(name, settings.get("path", "/"), values["oidc_provider_arns"])
+    prefix = names.automatic_name_prefix(logical_name, names.POLICY, names.POLICY_PREFIX)
     return ManagedPolicy(
         logical_name=logical_name,
         attachment_name=logical_name,
         document=text,
         name=name,
-        name_prefix=None if name is not None else automatic_name_prefix(logical_name, POLICY, POLICY_PREFIX),
+        name_prefix=prefix if name is None else None,
         path=settings.get("path"),
         description=settings.get("description"),
         tags=_tags(reading, settings.get("tags", values.get("tags")), ("policy", "tags")),
         import_id=arn if "policy" in adopted else None,
-        attachment_import_id=f"{values.get('role_name')}/{arn}"
-        if arn and {"attachments", "policy"} <= set(adopted)
-        else None,
+        attachment_import_id=f"{values.get('role_name')}/{arn}" if arn and both else None,
     )
 
 
@@ -566,13 +532,11 @@ def _attachments(
         if child_name(reading.name, key) in parts:
             found = f"the key {key!r}, which is the name of a part of the split policy"
             reading.found.append((("policy_arns", key), Mistake(found, "another key", "rename it")))
+    arns = {key: in_aws_account["policy_arns", key] for key in values.get("policy_arns", {})}
+    role = f"{values.get('role_name')}/" if adopted else ""
     return tuple(
-        Attachment(
-            child_name(reading.name, key),
-            in_aws_account["policy_arns", key],
-            f"{values.get('role_name')}/{arn}" if adopted else None,
-        )
-        for key, arn in values.get("policy_arns", {}).items()
+        Attachment(child_name(reading.name, key), arn, f"{role}{values['policy_arns'][key]}" if role else None)
+        for key, arn in arns.items()
     )
 
 
@@ -603,13 +567,9 @@ def _inline_policies(
             return known[last]
 
         texts[last] = reading.combined(texts, checked)
+    role = f"{values.get('role_name')}:" if adopted else ""
     return tuple(
-        InlinePolicy(
-            child_name(reading.name, key),
-            key,
-            document,
-            f"{values.get('role_name')}:{key}" if adopted else None,
-        )
+        InlinePolicy(child_name(reading.name, key), key, document, f"{role}{key}" if role else None)
         for key, document in texts.items()
     )
 
@@ -622,6 +582,7 @@ def _service_account(reading: Reading, values: Mapping[str, Any]) -> AnnotatedSe
     if settings is None:
         return None
     name, namespace = settings["name"], settings.get("namespace", DEFAULT_NAMESPACE)
+    optional = ("labels", "image_pull_secrets", "automount_service_account_token")
     return AnnotatedServiceAccount(
         logical_name=reading.name,
         name=name,
@@ -630,20 +591,14 @@ def _service_account(reading: Reading, values: Mapping[str, Any]) -> AnnotatedSe
         take_over=settings.get("take_over", False),
         take_over_argument=reading.spelling(("service_account", "take_over")),
         annotations=settings.get("annotations", {}),
-        labels=settings.get("labels"),
-        image_pull_secrets=settings.get("image_pull_secrets"),
-        automount_service_account_token=settings.get("automount_service_account_token"),
+        **{argument: settings.get(argument) for argument in optional},
         import_id=f"{namespace}/{name}" if "serviceAccount" in values.get("import_existing", ()) else None,
     )
 
 
 def _webhook(values: Mapping[str, Any]) -> Webhook:
     settings = values.get("service_account", {})
-    return Webhook(
-        audience=values.get("audience"),
-        sts_regional_endpoints=settings.get("sts_regional_endpoints"),
-        token_expiration=settings.get("token_expiration"),
-    )
+    return Webhook(values.get("audience"), settings.get("sts_regional_endpoints"), settings.get("token_expiration"))
 
 
 # --- quotas ----------------------------------------------------------------------------------------------------------
@@ -693,13 +648,14 @@ def _trust_usage(reading: Reading, values: Mapping[str, Any], role: CreatedRole)
     namespace = given.get(("service_account", "namespace"), DEFAULT_NAMESPACE)
     own = [subject_of(namespace, each) for each in _strings([given.get(("service_account", "name"))])]
     audience, conditions = given.get(("audience",), DEFAULT_AUDIENCE), given.get(("trust_conditions",))
+    conditions = conditions if isinstance(conditions, Mapping) else {}
     return trust_usage(
         trust_document(
             _strings(given.get(("oidc_provider_arns",))) or [SHORTEST_PROVIDER],
             [*_strings(given.get(("subjects",))), *(own if isinstance(namespace, str) else ())] or [SHORTEST_SUBJECT],
             audience if isinstance(audience, str) else SHORTEST_AUDIENCE,
-            {operator: least(keys) for operator, keys in _items(conditions) if isinstance(keys, Mapping)},
-            least(_list(given.get(("trust_statements",)))),
+            {name: least(keys) for name, keys in conditions.items() if isinstance(keys, Mapping)},
+            least(list_of(given.get(("trust_statements",)))),
         ),
         quota,
     )
@@ -710,8 +666,4 @@ SHORTEST_PROVIDER, SHORTEST_SUBJECT, SHORTEST_AUDIENCE = "arn:aws:iam::111122223
 
 
 def _strings(value: Any) -> list[str]:
-    return [item for item in _list(value) if isinstance(item, str)]
-
-
-def _items(value: Any) -> Iterable[tuple[str, Any]]:
-    return value.items() if isinstance(value, Mapping) else ()
+    return [item for item in list_of(value) if isinstance(item, str)]

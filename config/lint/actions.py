@@ -26,7 +26,6 @@ READING_VERBS = (
     *("Read", "Filter", "Preview", "Simulate", "Test", "Validate", "Estimate", "Receive", "Decrypt", "Assume"),
 )
 
-
 # Between the prefix of a service and its data: JSON without white space. No string contains it: quotes are escaped.
 BEGINNING = b'":{"service_name":'
 

@@ -9,7 +9,7 @@ from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, Place, path_of
 from irsa.rules.trust import minified
-from irsa.rules.unknown import Unknown, has_unknown, sampled
+from irsa.rules.unknown import Unknown, has_unknown
 
 # https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html
 POWER_OF_POLICY = {
@@ -29,14 +29,10 @@ def write_everything(statement: Statement) -> Warnings:
     writing = [action for action in statement.items("Action") if actions.writes_anywhere(action)]
     writing += ["all but NotAction"] if "NotAction" in statement.values else []
     if writing:
-        yield (
-            ("Resource",),
-            Mistake(
-                f'{", ".join(writing[:3])}{", ..." if writing[3:] else ""} on every resource ("*") of the AWS account',
-                "only the resources that the role needs",
-                "name them in Resource, such as arn:${partition}:s3:::my-bucket/*, or silence the rule with a reason",
-            ),
-        )
+        which = ", ".join(writing[:3]) + (", ..." if writing[3:] else "")
+        found, allowed = f'{which} on every resource ("*") of the AWS account', "only the resources that the role needs"
+        fix = "name them in Resource, such as arn:${partition}:s3:::my-bucket/*, or silence the rule with a reason"
+        yield ("Resource",), Mistake(found, allowed, fix)
 
 
 def pass_any_role(statement: Statement) -> Warnings:
@@ -110,13 +106,14 @@ def attached_twice(checked: CheckedBinding) -> Warnings:
     policy = checked.args.get("policy")
     name, path = (policy.get("name"), policy.get("path", "/")) if isinstance(policy, dict) else (None, None)
     created = f"{path}{name}".lstrip("/") if isinstance(name, str) and isinstance(path, str) else None
-    of_role = {_account_of(arn, "oidc-provider") for _, arn in checked.strings("oidc_provider_arns")}
     for index, arn in checked.strings("policy_arns"):
         here = (*checked.place, "policyArns", index)
         if index_of.setdefault(arn, index) != index:
             found = f"{arn!r} is also policyArns[{index_of[arn]}]"
             yield here, Mistake(found, "each policy once", "remove one of them")
-        if parse_iam_arn(arn, "policy").resource == created and _account_of(arn, "policy") in of_role:
+        policy_arn = parse_iam_arn(arn, "policy")
+        # Any other policy that can be attached is in the role's AWS account.
+        if policy_arn.resource == created and policy_arn.account_id != "aws":
             found = f"{arn!r} is the policy that this binding creates and attaches"
             yield here, Mistake(found, "each policy once", "remove it from policyArns")
     source_of: dict[str, Place] = {}
@@ -125,12 +122,5 @@ def attached_twice(checked: CheckedBinding) -> Warnings:
             continue
         first = source_of.setdefault(minified(document), source)
         if first != source:
-            yield (
-                source,
-                Mistake(f"the same document as {path_of(first[2:])}", "each policy once", "remove one of them"),
-            )
-
-
-def _account_of(arn: str, kind: str) -> tuple[str, bool]:
-    """Return the AWS account of an ARN, and whether that is known; what is not is the same one within a binding."""
-    return parse_iam_arn(arn, kind).account_id, "account" not in sampled(arn)
+            found = f"the same document as {path_of(first[2:])}"
+            yield source, Mistake(found, "each policy once", "remove one of them")

@@ -16,10 +16,8 @@ def near_limit(checked: CheckedBinding) -> Warnings:
         place = (*checked.place, *place_of(argument))
         if usage.used <= usage.quota and check_usage(usage):
             found = f"{usage} ({usage.share:.0%})"
-            yield (
-                place,
-                Mistake(found, "at most 80%, so that it can grow", "split the binding before it reaches the quota"),
-            )
+            fix = "split the binding before it reaches the quota"
+            yield place, Mistake(found, "at most 80%, so that it can grow", fix)
 
 
 def unused_setting(checked: CheckedStack) -> Warnings:

@@ -90,12 +90,13 @@ def _for_editors(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     kept: dict[str, Any] = {
-        name: _each_for_editors(item) if name in ("properties", "$defs") else _for_editors(item)
+        name: {key: _for_editors(each) for key, each in item.items()}
+        if name in ("properties", "$defs")
+        else _for_editors(item)
         for name, item in schema.items()
         if name not in ("title", "examples")
     }
-    if "examples" in schema:
-        kept["examples"] = schema["examples"]
+    kept |= {"examples": schema["examples"]} if "examples" in schema else {}
     alternatives = [item for item in kept.get("anyOf", ()) if item != {"type": "null"}]
     if len(alternatives) == 1:
         kept.pop("anyOf")
@@ -106,15 +107,8 @@ def _for_editors(schema: Any) -> Any:
     if patterns and "additionalProperties" not in kept:
         # pydantic's schema allows keys that do not match the pattern; here they are wrong.
         ((pattern, values),) = patterns.items()
-        kept |= {
-            "propertyNames": {**kept.get("propertyNames", {}), "pattern": pattern},
-            "additionalProperties": values,
-        }
+        kept |= {"propertyNames": {**kept.get("propertyNames", {}), "pattern": pattern}, "additionalProperties": values}
     return kept
-
-
-def _each_for_editors(schemas: dict[str, Any]) -> dict[str, Any]:
-    return {name: _for_editors(item) for name, item in schemas.items()}
 
 
 def text() -> str:

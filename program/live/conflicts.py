@@ -16,7 +16,6 @@ from program.lookups.values import Lookups
 # What `pulumi up` does without refusing.
 WARNINGS = frozenset({live_rules.INLINE_POLICY_EXISTS, live_rules.PODS_LOSE_ROLE, live_rules.ROLE_MISSING})
 
-
 # What exists and is the stack's own is no conflict.
 OF_OTHERS = frozenset(
     {

@@ -147,9 +147,8 @@ def _to_adopt(planned: Planned, role: CreatedRole, account: AwsReads, held: Held
         return
     attached, inline = account.attached.get(name), account.inline.get(name)
     wanted = [(each.import_id, each.logical_name, plain(each.policy_arn)) for each in planned.spec.attachments]
-    wanted += [
-        (each.attachment_import_id, each.attachment_name, planned.policy_arn(each)) for each in planned.spec.policies
-    ]
+    policies = planned.spec.policies
+    wanted += [(each.attachment_import_id, each.attachment_name, planned.policy_arn(each)) for each in policies]
     for import_id, logical_name, arn in wanted:
         if not import_id or attached is None or held.find(ATTACHMENT, logical_name):
             continue
@@ -181,14 +180,13 @@ def provider_conflicts(stack: Stack, lookups: Lookups, reads: Reads, held: Held)
         account = reads.aws_accounts.get(aws_account)
         if account is None or not stack.clusters_by_key[cluster].create_oidc_provider or arn in held.oidc_providers:
             continue
+        place = (*stack.place_of_cluster(cluster), "createOidcProvider")
         providers = account.oidc_providers or frozenset()
         if len(providers) >= MOST_OIDC_PROVIDERS:
-            place = (*stack.place_of_cluster(cluster), "createOidcProvider")
             found = f"IAM OIDC providers of the AWS account {account.identity.account_id}: {len(providers):,}"
             allowed, fix = f"at most {MOST_OIDC_PROVIDERS}", "remove some that are not in use"
             yield finding(live_rules.QUOTA_REACHED, place, found, allowed, fix)
         elif arn in providers:
-            place = (*stack.place_of_cluster(cluster), "createOidcProvider")
             found = f"the IAM OIDC provider {named(str(arn))} exists already, and this stack did not create it"
             allowed = f"an AWS account without a provider for {named(issuer_of_provider(str(arn)))}"
             yield finding(live_rules.PROVIDER_EXISTS, place, found, allowed, "remove createOidcProvider")
@@ -229,22 +227,14 @@ def _attachments(planned: Planned, role: CreatedRole, account: AwsReads, held: H
 
 
 def _is_created(resource: CreatedRole | ManagedPolicy, fixed: Mapping[str, Any], before: HeldResource | None) -> bool:
-    """Return whether there is one more for a time: one with an automatic name is replaced before it is deleted.
-
-    Args:
-        resource: What is planned.
-        fixed: Its inputs that IAM cannot change.
-        before: What the state holds of it.
-    """
+    """Return whether there is one more for a time: one with an automatic name is replaced before it is deleted."""
     if before is None:
         return True
     if plain(resource.name) is not None:
         return False
-    fixed = {**fixed, "namePrefix": resource.name_prefix}
-    unset = {"path": "/"}
-    return any(
-        (plain(value) or unset.get(key, "")) != (before.text(key) or unset.get(key, "")) for key, value in fixed.items()
-    )
+    pairs = [(key, value, "/" if key == "path" else "") for key, value in fixed.items()]
+    pairs.append(("namePrefix", resource.name_prefix, ""))
+    return any((plain(value) or unset) != (before.text(key) or unset) for key, value, unset in pairs)
 
 
 def account_quotas(components: Collection[Planned], held: Held) -> Iterator[LocatedMistake]:
@@ -258,9 +248,8 @@ def account_quotas(components: Collection[Planned], held: Held) -> Iterator[Loca
         accounts[account.identity.account_id] = account
         kinds = new.setdefault(account.identity.account_id, {})
         role = planned.spec.role
-        if not role.import_id and _is_created(
-            role, {"path": role.settings.get("path")}, held.find(ROLE, role.logical_name)
-        ):
+        fixed = {"path": role.settings.get("path")}
+        if not role.import_id and _is_created(role, fixed, held.find(ROLE, role.logical_name)):
             kinds.setdefault("Roles", []).append(planned)
         for policy in planned.spec.policies:
             fixed = {"path": policy.path, "description": policy.description}

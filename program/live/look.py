@@ -63,12 +63,10 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     unsupported = [f"aws:{name}" for name in NOT_FOLLOWED if name in aws]
     if unsupported:
         return LiveReport([], [], [f"AWS and Kubernetes: irsa does not use {listed(unsupported)}"], False)
-    secret = [f"aws:{key}" for key in sorted(aws) if _has_secret(aws[key])]
     # A kubeconfig that is a secret is a matter of its cluster alone.
-    secret += [
-        f"kubernetes:{key}" for key in sorted(kubernetes.keys() - {"kubeconfig"}) if _has_secret(kubernetes[key])
-    ]
-    if secret:
+    settings = [(f"aws:{key}", aws[key]) for key in sorted(aws)]
+    settings += [(f"kubernetes:{key}", kubernetes[key]) for key in sorted(kubernetes) if key != "kubeconfig"]
+    if secret := [name for name, value in settings if SECRET in (value if isinstance(value, list) else [value])]:
         return LiveReport([], [], [f"AWS and Kubernetes: {listed(secret)}: a secret"], False)
     aws["region"] = region or first_variable(REGION_VARIABLES)
     reader = Reader(stack, needs_of(stack), aws, kubernetes, folder)
@@ -81,17 +79,13 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     planned = plan(stack, lookups)
     planned = replace(planned, components=[each for each in planned.components if each[0].binding not in left_out])
     mistakes = planned.mistakes
-    adopted: dict[str | None, set[str]] = {}
+    adopted: dict[str | None, frozenset[str]] = {}
     for component, spec in planned.components:
         if spec.role and isinstance(spec.role.import_id, str):
-            adopted.setdefault(component.aws_account, set()).add(spec.role.import_id)
+            adopted[component.aws_account] = adopted.get(component.aws_account, frozenset()) | {spec.role.import_id}
     with_roles = [component.aws_account for component, spec in planned.components if spec.role]
     named_roles = [plain(spec.role_arn) for component, spec in planned.components if not spec.role]
-    reads = reader.reads(
-        {key: frozenset(names) for key, names in adopted.items()},
-        with_roles,
-        {account_and_name(arn, "role")[0] for arn in named_roles if arn},
-    )
+    reads = reader.reads(adopted, with_roles, {account_and_name(arn, "role")[0] for arn in named_roles if arn})
     components = planned_components(stack, planned, lookups, reads)
     # What a binding without a plan has would look like what is deleted.
     losses = [] if held is None or left_out or mistakes else pod_losses(components, _providers(stack, answers), held)
@@ -99,12 +93,9 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     found = each_once([*reads.failures, *mistakes, *in_the_way, *losses])
     if left_out:
         not_checked.append(f"bindings whose look-ups failed: {listed(left_out)}")
-    return LiveReport(
-        [mistake for mistake in found if mistake.rule not in WARNINGS],
-        [mistake for mistake in found if mistake.rule in WARNINGS],
-        [*not_checked, *reads.not_checked],
-        not reads.unanswered and (bool(found) or _has_answers(reads)),
-    )
+    refused, warned = ([each for each in found if (each.rule in WARNINGS) == warns] for warns in (False, True))
+    has_looked = not reads.unanswered and (bool(found) or _has_answers(reads))
+    return LiveReport(refused, warned, [*not_checked, *reads.not_checked], has_looked)
 
 
 def _providers(stack: Stack, lookups: Lookups) -> list[str]:
@@ -126,10 +117,6 @@ def _settings_of(provider: str, settings: Mapping[str, Any]) -> dict[str, Any]:
             read = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
             found[name.removeprefix(f"{provider}:")] = parsed(value) if is_list else read
     return found
-
-
-def _has_secret(setting: Any) -> bool:
-    return SECRET in setting if isinstance(setting, list) else setting is SECRET
 
 
 def _without_answers(stack: Stack, answers: Lookups) -> list[str]:

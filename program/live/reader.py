@@ -17,7 +17,7 @@ from irsa_cli.exits import CouldNotLookError, NoPermissionError, NotAuthenticate
 from irsa_cli.live.iam import LiveAwsAccount
 from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.kubernetes import LiveCluster
-from program.access import kubeconfig_mistake, kubernetes_inputs, kubernetes_setting, used_aws_accounts
+from program import access
 from program.live import rules as live_rules
 from program.live.cloud import LiveCloud
 from program.live.planned import finding
@@ -58,7 +58,7 @@ class Reader:
         with_region = any("region" in names for names in self._needs.variables.values())
         in_kubernetes = [key for key in self._clusters if key in self._needs.kubernetes]
         issuers = self._answers(live_rules.CLUSTER_UNREACHABLE, self._ask.issuer, in_kubernetes)
-        used = used_aws_accounts(self._stack)
+        used = access.used_aws_accounts(self._stack)
         # `pulumi up` has no credentials to fail with where nothing is asked or created in the stack's own account.
         unused = {key: ResolvedAwsAccount(None, None) for key in self._needs.variables if key not in used}
         asked = [key for key in self._needs.variables if key in used]
@@ -102,7 +102,8 @@ class Reader:
         """
         identity, whole = self._ask.identity, set(with_roles)
         reached = self._cloud.reached
-        clusters = {key: live for key in self._clusters_with_service_accounts() if (live := self._connected(key))}
+        used = access.clusters_with_service_accounts(self._stack)
+        clusters = {key: live for key in self._clusters if key in used and (live := self._connected(key))}
         with ThreadPoolExecutor(CONCURRENT) as pool:
             in_iam = {
                 key: pool.submit(_aws_reads, identity(key), live, key in whole, adopted.get(key, frozenset()))
@@ -124,12 +125,6 @@ class Reader:
         self._notes.not_checked += notes.not_checked
         self._notes.unanswered |= notes.unanswered
         return answer
-
-    def _clusters_with_service_accounts(self) -> list[str]:
-        """Return the clusters in which something is created: a stack of roles alone needs no Kubernetes API."""
-        bindings = [binding for binding in self._stack.bindings.values() if binding.service_account]
-        in_use = {cluster for binding in bindings for cluster in binding.clusters or self._clusters}
-        return [cluster for cluster in self._clusters if cluster in in_use]
 
     def _answers(self, rule: str, question: Callable[[Any], Answer], keys: Iterable[Any]) -> dict[Any, Answer]:
         answers = {key: self._answer(rule, partial(question, key)) for key in keys}
@@ -167,7 +162,7 @@ class Reader:
         inputs, place = self._inputs(key), self._place(key)
         if inputs is None:
             return None
-        context, missing = inputs.get("context"), kubeconfig_mistake(place, inputs, os.environ)
+        context, missing = inputs.get("context"), access.kubeconfig_mistake(place, inputs, os.environ)
         try:
             if missing is None:
                 return LiveCluster(configuration(inputs))
@@ -177,24 +172,24 @@ class Reader:
             return None
         except CouldNotLookError as error:
             name = "context" if context else "kubeconfig"
-            place = kubernetes_setting(place, name) if inputs.get(name) else place
+            place = access.kubernetes_setting(place, name) if inputs.get(name) else place
             missing = _no_cluster(live_rules.CONTEXT_MISSING, place, context or "", error)
         self._failures.append(missing)
         return None
 
     def _inputs(self, key: str) -> dict[str, Any] | None:
         """Return the inputs of the cluster's Kubernetes provider, as `program.resolve` creates it."""
-        access = self._clusters[key].kubernetes
-        if access and access.eks:
+        own = self._clusters[key].kubernetes
+        if own and own.eks:
             kubeconfig = self._answer(live_rules.CLUSTER_UNREACHABLE, partial(self._ask.eks_kubeconfig, key))
             return None if kubeconfig is None else {"kubeconfig": kubeconfig}
-        return kubernetes_inputs(self._clusters[key], self._kubernetes, self._folder)
+        return access.kubernetes_inputs(self._clusters[key], self._kubernetes, self._folder)
 
     def _unreached(self, key: str, place: Place, context: str, error: CouldNotLookError) -> LocatedMistake:
         """Return the mistake for a cluster without an answer; EKS may say why it does not know the credentials."""
         cluster = self._clusters[key]
-        name, access = cluster.name or "", cluster.kubernetes
-        is_unknown = isinstance(error, NotAuthenticatedError) and access and access.eks
+        name, own = cluster.name or "", cluster.kubernetes
+        is_unknown = isinstance(error, NotAuthenticatedError) and own and own.eks
         if is_unknown and "API" in self._ask.eks_cluster(key).authentication_mode:
             about = f"EKS cluster {named(name)}, access entries"
             if self._notes.answer(about, partial(self._cloud.has_access_entry, cluster)) is False:

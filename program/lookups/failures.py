@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from config.located_mistake import LocatedMistake
 from irsa.rules import commands
-from irsa.rules.arns import issuer_host_path, parse_iam_arn
+from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, Place, listed, named, nearest
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
@@ -54,10 +54,8 @@ class AskedAwsAccount(NamedTuple):
     def __str__(self) -> str:
         """Return how a message names it, with the region."""
         number = self.number or (parse_iam_arn(self.role_arn, "role").account_id if self.role_arn else None)
-        by_profile = (
-            f"the AWS account of the profile {named(self.profile)}" if self.profile else "the stack's AWS account"
-        )
-        return (f"AWS account {number}" if number else by_profile) + (f", region {self.region}" if self.region else "")
+        account = f"the AWS account of the profile {named(self.profile)}" if self.profile else "the stack's AWS account"
+        return (f"AWS account {number}" if number else account) + (f", region {self.region}" if self.region else "")
 
 
 class Question(NamedTuple):
@@ -89,7 +87,7 @@ OF_ACCOUNT: Mapping[Cause, Advice] = {
         f"correct its name; these exist: {commands.list_profiles()}",
     ),
     Cause.REGION_MISSING: Advice(
-        "no AWS region is set", "a region in aws:region or AWS_REGION", f"set it: {commands.set_region()}", "mistake"
+        "no AWS region is set", "a region in aws:region or AWS_REGION", f"set it: {commands.SET_REGION}", "mistake"
     ),
     Cause.EXPIRED: Advice(
         "the AWS credentials for {account} have expired",
@@ -165,9 +163,9 @@ def aws_mistake(error: CouldNotLookError, asked: Question) -> LocatedMistake:
         "action": denied["action"] if denied else asked.action,
         "check": commands.who_am_i(account.profile),
         "not_refused": account.not_refused(error.about),
-        "said": _quoted(error),
+        "said": quoted(error),
         "subject": asked.subject,
-        "to_whom": f" to {named(denied['who'])}" if denied else f": {_quoted(error)}",
+        "to_whom": f" to {named(denied['who'])}" if denied else f": {quoted(error)}",
     }
     found, allowed, fix = (text.format_map(words) for text in advice[:3])
     place = account.place if error.cause in OF_ACCOUNT else asked.place
@@ -177,13 +175,13 @@ def aws_mistake(error: CouldNotLookError, asked: Question) -> LocatedMistake:
 def _role_not_assumable(error: CouldNotLookError, account: AskedAwsAccount) -> LocatedMistake:
     role = error.about or account.role_arn
     place = (*account.place, "assumeRoleArn") if account.place and role else account.place
-    found = f"the role {named(role) if role else 'of the AWS provider'} cannot be assumed: {_quoted(error)}"
+    found = f"the role {named(role) if role else 'of the AWS provider'} cannot be assumed: {quoted(error)}"
     allowed = "a role whose trust policy admits the stack's credentials, which may call sts:AssumeRole"
     fix = f"correct the two: {commands.assume_role(role)}" if role else "correct aws:assumeRoles"
     return LocatedMistake(place, Mistake(found, allowed, fix), rule=live_rules.ACCOUNT_UNREACHABLE)
 
 
-def _quoted(error: CouldNotLookError) -> str:
+def quoted(error: CouldNotLookError) -> str:
     """Return what was said, in quotes: it may repeat names that somebody else wrote."""
     said = str(error)
     return named(said if len(said) <= LONGEST_ANSWER else f"{said[:LONGEST_ANSWER]}...")
@@ -200,12 +198,6 @@ def cluster_missing(place: Place, name: str, aws_account: AskedAwsAccount) -> Lo
     return LocatedMistake(place, Mistake(found, "the name of a cluster of this AWS account and region", fix))
 
 
-def cluster_without_issuer(place: Place, name: str) -> LocatedMistake:
-    """Return the mistake for an EKS cluster that has no OIDC issuer, as one that is being created."""
-    found = f"the EKS cluster {name!r} has no OIDC issuer"
-    return LocatedMistake(place, Mistake(found, "a cluster that has one", "set its `oidcIssuer`"))
-
-
 def cluster_not_active(place: Place, name: str, status: str, region: str | None) -> LocatedMistake:
     """Return the mistake for an EKS cluster that cannot be reached yet, or any more."""
     wait = f"wait for it: {commands.wait_for_cluster(name, region)}"
@@ -214,48 +206,12 @@ def cluster_not_active(place: Place, name: str, status: str, region: str | None)
 
 
 def provider_missing(place: Place, number: str, issuer: str, command: str) -> LocatedMistake:
-    """Return the mistake for an AWS account, by its ID, without an IAM OIDC provider for an issuer.
-
-    Args:
-        place: The setting of the cluster.
-        number: ID of the AWS account.
-        issuer: OIDC issuer of the cluster.
-        command: The command that creates the provider.
-    """
+    """Return the mistake for an AWS account, by its ID, without an IAM OIDC provider for an issuer."""
     found = f"the AWS account {number} has no IAM OIDC provider for the issuer {issuer}"
     # The command has the end of the line, so that it can be pasted.
     fix = f"let this stack create it with createOidcProvider: true, or create it: {command}"
     mistake = Mistake(found, "a provider, before the first role for the cluster", fix)
     return LocatedMistake(place, mistake, rule=live_rules.PROVIDER_MISSING)
-
-
-def provider_of_other_issuer(place: Place, arn: str, issuer: str) -> LocatedMistake:
-    """Return the mistake for an IAM OIDC provider that is not of the cluster's issuer."""
-    found = f"the OIDC provider {arn} is not for the issuer {issuer}"
-    allowed = f"the provider of that issuer: its ARN ends with {issuer_host_path(issuer)}"
-    return LocatedMistake(place, Mistake(found, allowed, "correct one of the two"), rule=live_rules.PROVIDER_MISSING)
-
-
-def audience_missing(place: Place, arn: str, missing: Collection[str], client_ids: Collection[str]) -> LocatedMistake:
-    """Return the mistake for an IAM OIDC provider whose client ID list lacks audiences of bindings."""
-    found = f"the OIDC provider {arn} does not list the audience {', '.join(missing)}"
-    fix = "add it: " + " && ".join(commands.add_client_id(arn, audience) for audience in missing)
-    mistake = Mistake(
-        f"{found}; it lists: {', '.join(client_ids)}", "the audiences of the bindings in its client ID list", fix
-    )
-    return LocatedMistake(place, mistake, rule=live_rules.AUDIENCE_MISSING)
-
-
-def stack_unreadable(place: Place, stack: str, error: CouldNotLookError) -> LocatedMistake:
-    """Return the mistake for another stack whose outputs cannot be read."""
-    found = f"cannot read the outputs of {stack}: {_quoted(error)}"
-    return LocatedMistake(place, Mistake(found, "a stack of this backend", f"`{commands.list_stacks()}` lists them"))
-
-
-def output_missing(place: Place, stack: str, name: str, outputs: Collection[str]) -> LocatedMistake:
-    """Return the mistake for another stack that lacks an output."""
-    found = f"stack {stack} has no output {name!r}; it has: {', '.join(sorted(outputs)) or 'none'}"
-    return LocatedMistake(place, Mistake(found, "oidcIssuer and oidcProviderArn", "export it in that stack"))
 
 
 def output_wrong(place: Place, stack: str, name: str, mistake: Mistake) -> LocatedMistake:
@@ -270,7 +226,7 @@ def output_wrong(place: Place, stack: str, name: str, mistake: Mistake) -> Locat
 def kubeconfig_missing(place: Place, files: Collection[str]) -> LocatedMistake:
     """Return the mistake for a kubeconfig of which no file exists."""
     found = f"there is no kubeconfig {listed(files)}"
-    fix = "correct the path, or write it: " + commands.update_kubeconfig()
+    fix = "correct the path, or write it: " + commands.UPDATE_KUBECONFIG
     return LocatedMistake(place, Mistake(found, "an existing kubeconfig", fix), rule=live_rules.CONTEXT_MISSING)
 
 
@@ -286,7 +242,7 @@ def context_missing(place: Place, context: str | None, contexts: Collection[str]
 
 def kubernetes_mistake(error: CouldNotLookError, place: Place, cluster: str, rule: str) -> LocatedMistake:
     """Return the mistake for a cluster, named as in a message, whose Kubernetes API does not answer."""
-    found = f"no answer from the Kubernetes API of {cluster}: {_quoted(error)}"
+    found = f"no answer from the Kubernetes API of {cluster}: {quoted(error)}"
     allowed, fix = KUBERNETES_ADVICE.get(error.cause, KUBERNETES_ADVICE[Cause.UNKNOWN])
     return LocatedMistake(place, Mistake(found, allowed, fix), rule=rule)
 
@@ -294,12 +250,12 @@ def kubernetes_mistake(error: CouldNotLookError, place: Place, cluster: str, rul
 KUBERNETES_ADVICE: Mapping[Cause, tuple[str, str]] = {
     Cause.NOT_TRUSTED: (
         "the certificate authority of the cluster in the kubeconfig",
-        f"write the kubeconfig again: {commands.update_kubeconfig()}",
+        f"write the kubeconfig again: {commands.UPDATE_KUBECONFIG}",
     ),
     Cause.NO_CREDENTIALS: ("valid credentials", f"sign in to AWS again; then check: {commands.who_am_i()}"),
     Cause.DENIED: (
         "credentials that the cluster knows (EKS access entries) and allows (RBAC)",
-        f"check them: {commands.can_i()}",
+        f"check them: {commands.CAN_I}",
     ),
-    Cause.UNKNOWN: ("an answer of the cluster", f"check the connection: {commands.cluster_version()}"),
+    Cause.UNKNOWN: ("an answer of the cluster", f"check the connection: {commands.CLUSTER_VERSION}"),
 }

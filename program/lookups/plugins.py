@@ -27,14 +27,11 @@ ANSWER = TypeVar("ANSWER")
 STOPPED = re.compile("resource monitor shut down|the engine has stopped the program", re.IGNORECASE)
 
 
-def _pattern(cause: Cause, *words: str) -> re.Pattern[str]:
-    """Return what tells a cause: these words of the Go SDK, or one of AWS's codes."""
-    return re.compile("|".join([*words, *(rf"\b{code}\b" for code in CODES.get(cause, ()))]), re.IGNORECASE)
-
-
-# The first one that matches counts: a text may end with its own cause, as `Cannot assume IAM Role ... dial tcp`.
+NOT_ALLOWED = "not authorized to perform"
+# What tells a cause: words of the Go SDK, or one of AWS's codes. The first one that matches counts: a text may end with
+# its own cause, as `Cannot assume IAM Role ... dial tcp`.
 WORDS: Mapping[Cause, re.Pattern[str]] = {
-    cause: _pattern(cause, *words)
+    cause: re.compile("|".join([*words, *(rf"\b{code}\b" for code in CODES.get(cause, ()))]), re.IGNORECASE)
     for cause, words in {
         # Without the API's words; a name before it may be anything.
         Cause.NOT_FOUND: (r"couldn't find resource\W*$",),
@@ -47,11 +44,8 @@ WORDS: Mapping[Cause, re.Pattern[str]] = {
         Cause.NOT_TRUSTED: (r"\bx509:",),
         Cause.NO_CONNECTION: ("request send failed", "dial tcp", r"\btime(?:d )?out\b", "deadline exceeded"),
         Cause.THROTTLED: ("rate exceeded",),
-        Cause.ROLE_NOT_ASSUMABLE: (
-            r"IAM Role \(([^)]*)\) cannot be assumed",
-            r"not authorized to perform: sts:AssumeRole\b",
-        ),
-        Cause.DENIED: ("not authorized to perform",),
+        Cause.ROLE_NOT_ASSUMABLE: (r"IAM Role \(([^)]*)\) cannot be assumed", rf"{NOT_ALLOWED}: sts:AssumeRole\b"),
+        Cause.DENIED: (NOT_ALLOWED,),
     }.items()
 }
 

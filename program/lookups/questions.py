@@ -14,14 +14,16 @@ from config.models import AwsAccount, Cluster, Stack
 from irsa.rules import commands
 from irsa.rules.arns import check_issuer, issuer_host_path, oidc_provider_arn, parse_iam_arn
 from irsa.rules.eks_access import eks_kubeconfig
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, Place
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
 from program.access import asked_aws_account
+from program.live import rules as live_rules
 from program.lookups import failures as mistakes
-from program.lookups.failures import AskedAwsAccount, Question, aws_mistake
+from program.lookups.failures import AskedAwsAccount, Question, aws_mistake, quoted
 from program.lookups.values import Identity, Needs
 
+AUDIENCES = "the audiences of the bindings in its client ID list"
 KEY = ParamSpec("KEY")
 ANSWER = TypeVar("ANSWER")
 
@@ -32,6 +34,11 @@ class LookupFailure(Exception):
     def __init__(self, mistake: LocatedMistake) -> None:
         super().__init__(mistake.mistake.found)
         self.mistake = mistake
+
+    @classmethod
+    def of(cls, place: Place, found: str, allowed: str, fix: str, rule: str = "mistake") -> "LookupFailure":
+        """Return the failure of an answer that is a mistake."""
+        return cls(LocatedMistake(place, Mistake(found, allowed, fix), rule=rule))
 
 
 class EksCluster(NamedTuple):
@@ -156,24 +163,30 @@ class Questions:
         if is_of_cluster and settings.oidc_provider_arn:
             arn = settings.oidc_provider_arn
         elif is_of_cluster and settings.stack:
-            arn = self._stack_output(cluster, "oidcProviderArn", _checked_provider)
+            arn = self._stack_output(cluster, "oidcProviderArn", lambda text: str(parse_iam_arn(text, "oidc-provider")))
         else:
             arn = self.created_provider(cluster, aws_account)
         issuer, place = self.issuer(cluster), self._stack.place_of_cluster(cluster)
         provider = parse_iam_arn(arn, "oidc-provider")
         if provider.resource != issuer_host_path(issuer):
-            raise LookupFailure(mistakes.provider_of_other_issuer(place, arn, issuer))
+            found = f"the OIDC provider {arn} is not for the issuer {issuer}"
+            allowed = f"the provider of that issuer: its ARN ends with {issuer_host_path(issuer)}"
+            raise LookupFailure.of(place, found, allowed, "correct one of the two", live_rules.PROVIDER_MISSING)
 
         def missing_provider() -> LocatedMistake:
-            command = _creating_command(settings, aws_account, issuer, audiences)
+            command = commands.create_provider(issuer, audiences)
+            if settings.name and is_of_cluster:
+                command = commands.associate_provider(settings.name, issuer, audiences, settings.region)
             return mistakes.provider_missing(place, provider.account_id, issuer, command)
 
         asked = self._asked(aws_account)
         question = Question(place, f"the IAM OIDC provider {arn}", "iam:GetOpenIDConnectProvider", asked)
         client_ids = _answer(partial(self._cloud.client_ids, arn, aws_account), question, missing_provider)
-        missing = sorted(audiences - set(client_ids))
-        if missing:
-            raise LookupFailure(mistakes.audience_missing(place, arn, missing, client_ids))
+        if missing := sorted(audiences - set(client_ids)):
+            lacks = f"the OIDC provider {arn} does not list the audience {', '.join(missing)}"
+            found, allowed = f"{lacks}; it lists: {', '.join(client_ids)}", AUDIENCES
+            fix = "add it: " + " && ".join(commands.add_client_id(arn, audience) for audience in missing)
+            raise LookupFailure.of(place, found, allowed, fix, live_rules.AUDIENCE_MISSING)
         return arn
 
     @once
@@ -193,20 +206,12 @@ class Questions:
     def eks_kubeconfig(self, cluster: str) -> str:
         """The kubeconfig, as JSON, of a cluster with `kubernetes.eks`."""
         settings, found = self._clusters[cluster], self.eks_cluster(cluster)
-        if not found.certificate_authority:
+        if not (authority := found.certificate_authority):
             raise LookupFailure(self._not_ready(cluster, found.status))
-        aws_account = self._settings_of(settings.aws_account)
-        region = settings.region or aws_account.region or self.region()
-        authority = found.certificate_authority
-        kubeconfig = eks_kubeconfig(
-            settings.name or "",
-            region,
-            found.endpoint,
-            authority,
-            profile=aws_account.profile,
-            role_arn=aws_account.assume_role_arn,
-        )
-        return json.dumps(kubeconfig)
+        aws_account = self._stack.aws_accounts[settings.aws_account] if settings.aws_account else AwsAccount()
+        region, role_arn = settings.region or aws_account.region or self.region(), aws_account.assume_role_arn
+        access = {"profile": aws_account.profile, "role_arn": role_arn}
+        return json.dumps(eks_kubeconfig(settings.name or "", region, found.endpoint, authority, **access))
 
     @once
     def _outputs_of(self, cluster: str) -> Mapping[str, Any]:
@@ -216,14 +221,16 @@ class Questions:
             return self._cloud.stack_outputs(stack)
         except CouldNotLookError as error:
             place = (*self._stack.place_of_cluster(cluster), "stack")
-            raise LookupFailure(mistakes.stack_unreadable(place, stack, error)) from None
+            found, fix = f"cannot read the outputs of {stack}: {quoted(error)}", f"`{commands.LIST_STACKS}` lists them"
+            raise LookupFailure.of(place, found, "a stack of this backend", fix) from None
 
     def _stack_output(self, cluster: str, name: str, checked: Callable[[str], str]) -> str:
         """Return another stack's output, checked: it was not known when the stack file was checked."""
         outputs, stack = self._outputs_of(cluster), self._clusters[cluster].stack or ""
         place = (*self._stack.place_of_cluster(cluster), "stack")
         if name not in outputs:
-            raise LookupFailure(mistakes.output_missing(place, stack, name, outputs))
+            found = f"stack {stack} has no output {name!r}; it has: {', '.join(sorted(outputs)) or 'none'}"
+            raise LookupFailure.of(place, found, "oidcIssuer and oidcProviderArn", "export it in that stack")
         try:
             return checked(str(outputs[name]))
         except Mistake as mistake:
@@ -234,7 +241,8 @@ class Questions:
         name, region = self._clusters[cluster].name or "", self._clusters[cluster].region
         place = (*self._stack.place_of_cluster(cluster), "name")
         if status == mistakes.ACTIVE:
-            return mistakes.cluster_without_issuer(place, name)
+            found = f"the EKS cluster {name!r} has no OIDC issuer"
+            return LocatedMistake(place, Mistake(found, "a cluster that has one", "set its `oidcIssuer`"))
         return mistakes.cluster_not_active(place, name, status, region)
 
     def _asked(self, aws_account: str | None, region: str | None = None) -> AskedAwsAccount:
@@ -247,9 +255,6 @@ class Questions:
         except LookupFailure:
             return None
 
-    def _settings_of(self, aws_account: str | None) -> AwsAccount:
-        return self._stack.aws_accounts[aws_account] if aws_account else AwsAccount()
-
 
 def _answer(ask: Callable[[], ANSWER], asked: Question, missing: Callable[[], LocatedMistake] | None = None) -> ANSWER:
     """Return the answer of AWS; what it does not have is the mistake of `missing`.
@@ -260,16 +265,5 @@ def _answer(ask: Callable[[], ANSWER], asked: Question, missing: Callable[[], Lo
     try:
         return ask()
     except CouldNotLookError as error:
-        raise LookupFailure(
-            missing() if missing and error.cause is Cause.NOT_FOUND else aws_mistake(error, asked)
-        ) from None
-
-
-def _creating_command(cluster: Cluster, aws_account: str | None, issuer: str, audiences: Collection[str]) -> str:
-    if cluster.name and aws_account == cluster.aws_account:
-        return commands.associate_provider(cluster.name, issuer, audiences, cluster.region)
-    return commands.create_provider(issuer, audiences)
-
-
-def _checked_provider(text: str) -> str:
-    return str(parse_iam_arn(text, "oidc-provider"))
+        is_missing = missing and error.cause is Cause.NOT_FOUND
+        raise LookupFailure(missing() if missing and is_missing else aws_mistake(error, asked)) from None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from config.models import Binding, Cluster, Stack
+from config.scalars import parsed
 from config.variable_keys import values_with_variables
 from config.variables import partition_of, references
 from irsa.rules.arns import oidc_provider_arn, parse_iam_arn
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     import pulumi
     import pulumi_aws as aws
     import pulumi_kubernetes as kubernetes
-
 
 # What stands for an answer that nobody gives, in AWS's form and no longer than any:
 # https://docs.aws.amazon.com/general/latest/gr/rande.html
@@ -107,9 +107,8 @@ def needs_of(stack: Stack) -> Needs:
     for binding in stack.bindings.values():
         clusters = binding.clusters or stack.clusters_by_key
         keys = binding.model_dump(by_alias=True, exclude_defaults=True)
-        variables.setdefault(binding.aws_account, set()).update(
-            references([value for _, value in values_with_variables(keys)])
-        )
+        used = references([value for _, value in values_with_variables(keys)])
+        variables.setdefault(binding.aws_account, set()).update(used)
         # The trust policy of an existing role is not changed.
         for cluster in () if binding.role.arn else clusters:
             audiences.setdefault((cluster, binding.aws_account), set()).add(audience_of(binding))
@@ -126,12 +125,12 @@ def unanswered(stack: Stack, region: str | None, allowed: Any = None) -> Lookups
         region: The stack's `aws:region`, where it is known.
         allowed: The stack's `aws:allowedAccountIds`, of whatever shape.
     """
-    account_ids = allowed if isinstance(allowed, list) and all(isinstance(each, str) for each in allowed) else []
+    # `pulumi config set` writes a list as JSON text.
+    ids = parsed(allowed) if isinstance(allowed, str) else allowed
+    account_ids = ids if isinstance(ids, list) and all(isinstance(each, str) for each in ids) else []
     clusters = stack.clusters_by_key
-    identities = {
-        aws_account: _known_identity(stack, aws_account, region, account_ids)
-        for aws_account in (None, *stack.aws_accounts)
-    }
+    keys = (None, *stack.aws_accounts)
+    identities = {key: _known_identity(stack, key, region, account_ids) for key in keys}
     issuers = {key: _known_issuer(clusters[key], region, index) for index, key in enumerate(clusters)}
     return Lookups(
         region=region or SAMPLES["region"],

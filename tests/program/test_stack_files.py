@@ -229,26 +229,27 @@ def test_a_number_that_was_an_account_id_stops_the_deployment(setting: str, monk
     run_program({**values, f"aws:{setting}": ["011112222333"]}, Answers(), monkeypatch)
 
 
-def test_a_string_without_quotes_stops_the_deployment(tmp_path: Path) -> None:
+@pytest.mark.parametrize("description", ["A", "{secure: v1:abc}"])
+def test_a_string_without_quotes_stops_the_deployment(tmp_path: Path, description: str) -> None:
     """Refuses a date and a key that the engine sends otherwise than they are written: the file says what was meant.
 
     What comes from another file, by `--config-file`, is not taken for a mistake of this one.
     """
     tags = "{until: 2026-12-31, 0X1F: x, team: A}"
-    binding = f"{{serviceAccount: {{name: App}}, role: {{tags: {tags}}}}}"
+    binding = f"{{serviceAccount: {{name: App}}, role: {{description: {description}, tags: {tags}}}}}"
     text = f"config:\n  irsa:cluster: {{name: c}}\n  irsa:bindings:\n    app: {binding}\n"
     (tmp_path / "Pulumi.test.yaml").write_text(text)
     # As `pulumi config --json` 3.259.0 has it.
     sent = {"until": "2026-12-31 00:00:00 +0000 UTC", "31": "x", "team": "A"}
 
     def places(tags: dict[str, str]) -> list[tuple[str, str]]:
-        bindings = {"app": {"serviceAccount": {"name": "App"}, "role": {"tags": tags}}}
+        bindings = {"app": {"serviceAccount": {"name": "App"}, "role": {"description": "A", "tags": tags}}}
         pulumi.runtime.set_mocks(Answers(), project="irsa", stack="test", preview=False)
         pulumi.runtime.set_all_config({"irsa:cluster": '{"name": "c"}', "irsa:bindings": json.dumps(bindings)})
         with pytest.raises(pulumi.RunError) as error:
             load_settings(tmp_path)
         lines = str(error.value).splitlines()
-        assert lines[0].endswith(" mistakes in Pulumi.test.yaml")
+        assert lines[0].endswith(" in Pulumi.test.yaml")
         return [(line.strip(), lines[lines.index(line) + 3].strip()) for line in lines if "irsa:bindings" in line]
 
     said = dict(places(sent))

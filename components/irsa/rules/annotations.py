@@ -125,12 +125,9 @@ def conflicts(
         managers = managers_of(key, managed)
         by = f", written by {listed(managers)}" if managers else ""
         # A program cannot know whether the one manager is its own.
-        condition = "if that is another stack or component, " if [*map(_is_of_a_patch, managers)] == [True] else ""
+        alone = [each.startswith(_PATCH_MANAGER) for each in managers] == [True]
+        condition = "if that is another stack or component, " if alone else ""
         yield (
             f"service account {named(service_account)} has {key}: {named(live[key])}{by}; "
             f"{condition}Kubernetes refuses to overwrite it, unless {take_over} is true"
         )
-
-
-def _is_of_a_patch(manager: str) -> bool:
-    return manager.startswith(_PATCH_MANAGER)

@@ -23,8 +23,6 @@ EXAMPLES = {
     "policy": "arn:aws:iam::111122223333:policy/my-policy",
     "oidc-provider": "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE",
 }
-
-
 # AWS's policies for the drivers that run on EKS, whose ARNs have a path:
 # https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEBSCSIDriverPolicy.html
 # https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEFSCSIDriverPolicy.html
@@ -140,11 +138,8 @@ def check_issuer(issuer: str) -> str:
     """
     if len(issuer) <= LONGEST_ISSUER and re.fullmatch(f"https://{HOST_PATH}/?", issuer):
         return issuer
-    raise Mistake(
-        f"{shortened(issuer)} is not an OIDC issuer",
-        f"an https URL without a query, at most {LONGEST_ISSUER} characters",
-        f"copy it from `{commands.show_issuer()}`",
-    )
+    allowed = f"an https URL without a query, at most {LONGEST_ISSUER} characters"
+    raise Mistake(f"{shortened(issuer)} is not an OIDC issuer", allowed, f"copy it from `{commands.SHOW_ISSUER}`")
 
 
 def issuer_host_path(issuer: str) -> str:

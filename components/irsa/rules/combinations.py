@@ -4,7 +4,7 @@ An argument is named by its path among those of ServiceAccountRole; a stack file
 of their own.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, nearest, shortened
@@ -21,16 +21,10 @@ ADOPTABLE: Mapping[str, Place] = {
 }
 # Arguments that are meant by a word that no argument has, and what each is.
 ARGUMENTS_BY_OTHER_WORDS: Mapping[str, Mapping[str, str]] = {
-    "policies": {"policy": "a document", "policy_arns": "policies that exist"},
+    "policies": {"policy": "a document", "policy_arns": "policies that exist"}
 }
 # What a binding of an existing role may say; everything else would change that role.
-OF_AN_EXISTING_ROLE: Collection[str] = (
-    "service_account",
-    "role_arn",
-    "audience",
-    "import_existing",
-    "retain_on_delete",
-)
+OF_AN_EXISTING_ROLE = ("service_account", "role_arn", "audience", "import_existing", "retain_on_delete")
 OF_A_CREATED_SERVICE_ACCOUNT: Sequence[Place] = (
     ("service_account", "labels"),
     ("service_account", "image_pull_secrets"),
@@ -38,20 +32,17 @@ OF_A_CREATED_SERVICE_ACCOUNT: Sequence[Place] = (
 )
 
 
-def combination_mistakes(
-    given: Mapping[Place, Any], spelling: Spelling, of_an_existing_role: Collection[str] = OF_AN_EXISTING_ROLE
-) -> Iterator[Located]:
+def combination_mistakes(given: Mapping[Place, Any], spelling: Spelling) -> Iterator[Located]:
     """Yield what is wrong between the arguments, each with the argument to look at; () stands for them all.
 
     Args:
         given: The arguments that are there, with their values, of whatever shape these are.
         spelling: How the caller spells an argument.
-        of_an_existing_role: The arguments that are allowed beside an existing role.
     """
     existing_role = ("role_arn",) in given
     if existing_role:
         arguments = dict.fromkeys(argument[:1] for argument in given)
-        changing = ", ".join(spelling(argument) for argument in arguments if argument[0] not in of_an_existing_role)
+        changing = ", ".join(spelling(argument) for argument in arguments if argument[0] not in OF_AN_EXISTING_ROLE)
         if changing:
             found = f"{spelling(('role_arn',))} together with {changing}"
             fix = f"remove {changing}, or {spelling(('role_arn',))}"

@@ -196,14 +196,10 @@ def _value_mistakes(place: Place, operator: str, value: Any, live: bool) -> Iter
         found = f"{shortened(value)}, which {operator} compares as a string"
         yield place, Mistake(found, "strings", "put it in quotes")
     elif operator.startswith("StringEquals") and str(place[-1]).endswith(":sub"):
-        yield from _wildcards_that_do_not_work(place, values)
-
-
-def _wildcards_that_do_not_work(place: Place, values: Sequence[Any]) -> Iterator[Located]:
-    for value in values:
-        if isinstance(value, str) and WILDCARDS.search(value):
-            found = f"{value!r}, where StringEquals compares * and ? literally"
-            yield place, Mistake(found, "one exact subject", "use {}, or StringLike", ("subjects",))
+        for item in values:
+            if isinstance(item, str) and WILDCARDS.search(item):
+                found = f"{item!r}, where StringEquals compares * and ? literally"
+                yield place, Mistake(found, "one exact subject", "use {}, or StringLike", ("subjects",))
 
 
 def _unknown_elements(place: Place, elements: Mapping[str, Any], known: Collection[str]) -> Iterator[Located]:
@@ -223,10 +219,8 @@ def _unknown_elements(place: Place, elements: Mapping[str, Any], known: Collecti
 def _one_of(place: Place, statement: Mapping[str, Any], one: str, other: str) -> Iterator[Located]:
     if (one in statement) == (other in statement):
         found = f"both {one} and {other}" if one in statement else f"no {one}"
-        yield (
-            place,
-            Mistake(found, f"{one}, or {other}: all but those", f"add {one}" if "no " in found else f"remove {other}"),
-        )
+        fix = f"remove {other}" if one in statement else f"add {one}"
+        yield place, Mistake(found, f"{one}, or {other}: all but those", fix)
 
 
 def _element_mistakes(
@@ -337,8 +331,6 @@ def _wrong_version(version: Any) -> Mistake:
     fix = 'write "Version": "2012-10-17"'
     if isinstance(version, str) and version.startswith(VERSION):
         # Pulumi reads a date without quotes as a timestamp.
-        found, fix = (
-            "the Version 2012-10-17 without quotes, which YAML reads as a date",
-            'put it in quotes: "2012-10-17"',
-        )
+        found = "the Version 2012-10-17 without quotes, which YAML reads as a date"
+        fix = 'put it in quotes: "2012-10-17"'
     return Mistake(found, '"2012-10-17", the current version of the policy language', fix)

@@ -20,11 +20,6 @@ def reference(name: str) -> str:
     return f"${{{name}}}"
 
 
-def is_replaced(name: str | None) -> bool:
-    """Return whether irsa replaces what stands between `${` and `}`; None for a `${` without its `}`."""
-    return name is None or not IAM_OWN.fullmatch(name)
-
-
 def literal(value: Any, dollar: str) -> Any:
     """Return a value in which nothing is replaced but the variable named `dollar`, whose value is `$`.
 
@@ -36,7 +31,9 @@ def literal(value: Any, dollar: str) -> Any:
     """
 
     def escaped(match: re.Match[str]) -> str:
-        return f"{reference(dollar)}{match[0][1:]}" if is_replaced(match[1]) else match[0]
+        # None is a `${` without its `}`.
+        is_replaced = match[1] is None or not IAM_OWN.fullmatch(match[1])
+        return f"{reference(dollar)}{match[0][1:]}" if is_replaced else match[0]
 
     def literal_leaf(_place: Place, leaf: Any) -> Any:
         return REFERENCE.sub(escaped, leaf) if isinstance(leaf, str) else leaf

@@ -407,6 +407,8 @@ def test_attached_twice(tmp_path: Path) -> None:
     assert warnings("attached-twice", tmp_path, {"policyArns": arns}) == ["policyArns.2"]
     own = ["arn:aws:iam::${account}:policy/p", "arn:aws:iam::${account}:policy/other", "arn:aws:iam::aws:policy/p"]
     assert warnings("attached-twice", tmp_path, {**policy(READ), "policyArns": own}) == ["policyArns.0"]
+    by_id = ["arn:aws:iam::444455556666:policy/p"]
+    assert warnings("attached-twice", tmp_path, {**policy(READ), "policyArns": by_id}) == ["policyArns.0"]
     same = policy(READ)["policy"]["document"]
     again = {"a": {"document": same}, "b": {"document": {**same, "Id": "x"}}}
     assert warnings("attached-twice", tmp_path, {**policy(READ), "inlinePolicies": again}) == ["inlinePolicies.a"]
