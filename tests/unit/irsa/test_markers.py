@@ -10,13 +10,14 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 import pulumi
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
 from irsa.later import ArgumentMistakes, Later, is_output
 from irsa.rules.leaves import map_leaves
-from irsa.rules.mistakes import Located, Mistake, Place
+from irsa.rules.mistakes import Located, Mistake, Place, path_of
 from irsa.rules.unknown import OUTPUT, SECRET, WRONG, Sample, Unknown
 from irsa.spec import read
 from tests.places import at, places
@@ -93,6 +94,8 @@ TOGETHER: Sequence[Any] = (
     {("trust_statements", 0, "Condition"): {"StringEquals": {"x:sub": ["a*", 5]}, "Nothing": {"a": []}}},
     {("trust_conditions",): {"StringEquals": {"x:sub": "a*"}, "StringLike": {"x:AUD": "b", "aws:x": [5, "y"]}}},
     {("trust_conditions",): {"StringEquals": {f"aws:{number}": "x" * 40 for number in range(50)}}},
+    {("tags",): {"a": 10**30, "aws:x": "y"}},
+    {("policy", "document"): {**DOCUMENT, "Version": "x", "Id": {1}}},
     {("tags",): {"Team": "a", "team": "b", "TEAM": "c"}},
     {("tags",): {f"t{number}": "" for number in range(51)}},
     {("service_account", "create"): False},
@@ -237,22 +240,38 @@ def assert_none_appears(before: Sequence[Located], after: Sequence[Located]) -> 
     assert not new
 
 
-@settings(max_examples=400)
-@given(case=CASES, unknown=UNKNOWN)
-def test_a_marker_causes_no_mistake_and_hides_none(case: tuple[dict[str, Any], Place], unknown: Unknown) -> None:
-    """Protects previews and `check`: beside what is not known all is judged, and nothing more is found than is wrong.
+def assert_beside_a_marker(args: dict[str, Any], place: Place, unknown: Unknown) -> None:
+    """Assert that a marker causes no mistake, and hides none of those that are not about it.
 
     Only an argument that must be plain may not be an output.
     """
-    args, place = case
     before, after = mistakes(args), mistakes(put(args, place, unknown))
-
     if unknown is OUTPUT and is_plain(place):
         place = place[:2] if place[0] in NESTED_FIELDS else place[:1]
     told = {(where, mistake.allowed) for where, mistake in after}
     lost = [each for each in before if (each[0], each[1].allowed) not in told and not may_go(args, each, place)]
     assert not lost
     assert_none_appears(before, not_only_plain(after) if unknown is OUTPUT else after)
+
+
+@settings(max_examples=300)
+@given(case=CASES, unknown=UNKNOWN)
+def test_a_marker_causes_no_mistake_and_hides_none(case: tuple[dict[str, Any], Place], unknown: Unknown) -> None:
+    """Protects previews and `check`: beside what is not known all is judged, and nothing else is found."""
+    assert_beside_a_marker(*case, unknown)
+
+
+@pytest.mark.parametrize("changes", TOGETHER, ids=lambda changes: " ".join(map(path_of, changes)))
+def test_a_marker_in_what_is_said_together(changes: Mapping[Place, Any]) -> None:
+    """Protects the rules over several arguments, and several mistakes in one: the same, for a marker in each part."""
+    args = CREATED
+    for place, value in changes.items():
+        args = put(args, place, value)
+    for changed, value in changes.items():
+        parts = [changed[:length] for length in range(1, len(changed))]
+        for part in [*parts, *(changed + inner for inner in [*places(value)][:9])]:
+            for unknown in (SECRET, OUTPUT):
+                assert_beside_a_marker(args, part, unknown)
 
 
 def laters(value: Any) -> Iterator[Later[Any]]:
