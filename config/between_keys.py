@@ -12,6 +12,7 @@ from config.models import account_id
 from config.pydantic_errors import keys_at
 from config.variables import BUILT_IN
 from irsa.rules.arns import issuer_host_path
+from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Mistake, Place, listed, nearest, path_of, shortened
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 
@@ -21,24 +22,24 @@ def mistakes_between_keys(values: Mapping[str, Any]) -> Iterator[LocatedMistake]
     yield from _of_the_top(values)
     yield from _of_cluster(("cluster",), values.get("cluster"), values)
     with_issuer: dict[str, str] = {}
-    for key, cluster in _mapping(values.get("clusters")).items():
+    for key, cluster in mapping_of(values.get("clusters")).items():
         yield from _of_cluster(("clusters", key), cluster, values)
-        issuer = _mapping(cluster).get("oidcIssuer")
+        issuer = mapping_of(cluster).get("oidcIssuer")
         if isinstance(issuer, str) and (other := with_issuer.setdefault(issuer_host_path(issuer), key)) != key:
             yield issuer_twice(("clusters", key, "oidcIssuer"), issuer, ("clusters", other))
-    for key, aws_account in _mapping(values.get("accounts")).items():
-        ways = {"profile", "assumeRoleArn"} & _mapping(aws_account).keys()
+    for key, aws_account in mapping_of(values.get("accounts")).items():
+        ways = {"profile", "assumeRoleArn"} & mapping_of(aws_account).keys()
         if isinstance(aws_account, dict) and len(ways) != 1:
             found = f"{'both' if ways else 'neither'} profile {'and' if ways else 'nor'} assumeRoleArn"
             fix = f"{'remove' if ways else 'add'} one of them"
             yield _mistake(("accounts", key), found, "exactly one of them", fix)
-    bindings = _mapping(values.get("bindings"))
+    bindings = mapping_of(values.get("bindings"))
     for key, binding in bindings.items():
         if isinstance(binding, dict):
             yield from _of_binding(key, binding)
             yield from _references(key, binding, values)
     yield from _repeated(bindings, values)
-    yield from _of_lint(_mapping(values.get("lint")), values.get("bindings"))
+    yield from _of_lint(mapping_of(values.get("lint")), values.get("bindings"))
 
 
 def issuer_twice(place: Place, issuer: str, other: Place) -> LocatedMistake:
@@ -55,22 +56,22 @@ def _of_the_top(values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     if values.get("clusters") == {}:
         yield _mistake(("clusters",), "no cluster", "at least one", "add a cluster, or use `cluster`")
     for name in BUILT_IN:
-        if name in _mapping(values.get("variables")):
+        if name in mapping_of(values.get("variables")):
             found = f"{name!r}, which is a built-in variable"
             yield _mistake(("variables", name), found, f"names other than {', '.join(BUILT_IN)}", "rename it")
 
 
 def _of_lint(lint: Mapping[str, Any], bindings: Any) -> Iterator[LocatedMistake]:
-    silence = _mapping(lint.get("silence"))
+    silence = mapping_of(lint.get("silence"))
     named: list[tuple[Place, Any]] = [(("silence", name), name) for name in silence]
-    named += [(("errors", index), name) for index, name in enumerate(_list(lint.get("errors")))]
+    named += [(("errors", index), name) for index, name in enumerate(list_of(lint.get("errors")))]
     for place, name in named:
         try:
             check_rule_name(name) if isinstance(name, str) else None
         except Mistake as mistake:
             yield LocatedMistake(("lint", *place), mistake)
     for name, silenced in silence.items():
-        for index, key in enumerate(_list(_mapping(silenced).get("bindings"))):
+        for index, key in enumerate(list_of(mapping_of(silenced).get("bindings"))):
             yield from _unknown(("lint", "silence", name, "bindings", index), key, "irsa:bindings", bindings)
 
 
@@ -85,7 +86,7 @@ def _of_cluster(place: Place, cluster: Any, values: Mapping[str, Any]) -> Iterat
     if cluster.get("createOidcProvider") and "oidcProviderArn" in cluster:
         found = "both createOidcProvider and oidcProviderArn"
         yield _mistake(place, found, "one of them", "remove one of them")
-    if _mapping(cluster.get("kubernetes")).get("eks") and "name" not in cluster:
+    if mapping_of(cluster.get("kubernetes")).get("eks") and "name" not in cluster:
         yield _mistake((*place, "kubernetes", "eks"), "true, without name", "true, with name", "add name")
     if "account" in cluster:
         yield from _unknown((*place, "account"), cluster["account"], "irsa:accounts", values.get("accounts"))
@@ -100,7 +101,7 @@ def _of_cluster(place: Place, cluster: Any, values: Mapping[str, Any]) -> Iterat
 
 def _of_binding(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     place: Place = ("bindings", key)
-    inline = _mapping(binding.get("inlinePolicies")).items()
+    inline = mapping_of(binding.get("inlinePolicies")).items()
     sources = [(("policy",), binding.get("policy")), *((("inlinePolicies", name), source) for name, source in inline)]
     for name, source in sources:
         if isinstance(source, dict) and ("file" in source) == ("document" in source):
@@ -112,14 +113,14 @@ def _of_binding(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake
 def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     """Yield what is wrong with references to clusters, AWS accounts and bindings in the file."""
     place: Place = ("bindings", key)
-    for index, cluster in enumerate(_list(binding.get("clusters"))):
+    for index, cluster in enumerate(list_of(binding.get("clusters"))):
         yield from _unknown((*place, "clusters", index), cluster, "irsa:clusters", values.get("clusters"))
     first: dict[str, int] = {}
-    for index, cluster in enumerate(_list(binding.get("clusters"))):
+    for index, cluster in enumerate(list_of(binding.get("clusters"))):
         if isinstance(cluster, str) and cluster and first.setdefault(cluster, index) != index:
             found = f"{shortened(cluster)} a second time"
             yield _mistake((*place, "clusters", index), found, "each cluster once", "remove it")
-    declared = _mapping(values.get("clusters"))
+    declared = mapping_of(values.get("clusters"))
     chosen = [name for name in _clusters_of(binding, declared) if isinstance(declared.get(name), dict)]
     default_access = [name for name in chosen if "kubernetes" not in declared[name]]
     if len(default_access) > 1 and "serviceAccount" in binding:
@@ -129,13 +130,13 @@ def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any])
     if "account" in binding:
         yield from _unknown((*place, "account"), binding["account"], "irsa:accounts", values.get("accounts"))
     former = binding.get("formerly")
-    if isinstance(former, str) and former in _mapping(values.get("bindings")):
+    if isinstance(former, str) and former in mapping_of(values.get("bindings")):
         found = f"{former!r}, which is still a binding"
         yield _mistake((*place, "formerly"), found, "a previous key that is no longer used", "remove one of the two")
 
 
 def _unknown(place: Place, name: Any, where: str, declared: Any) -> Iterator[LocatedMistake]:
-    known = _mapping(declared)
+    known = mapping_of(declared)
     if not isinstance(name, str) or name in known or not isinstance(declared, dict | None):
         return  # a value of another type is reported by the models; of a secret nothing is known
     fix = nearest(name, known, f"add it to {where}")
@@ -144,13 +145,13 @@ def _unknown(place: Place, name: Any, where: str, declared: Any) -> Iterator[Loc
 
 def _repeated(bindings: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     """Yield service accounts, roles and policies in two bindings; IAM compares names without letter case."""
-    default_namespace = _mapping(values.get("defaults")).get("namespace") or DEFAULT_NAMESPACE
-    clusters = list(_mapping(values.get("clusters"))) or ["cluster"]
-    accounts = _mapping(values.get("accounts")).items()
-    account_ids = {key: account_id(key, _mapping(each).get("assumeRoleArn")) for key, each in accounts}
+    default_namespace = mapping_of(values.get("defaults")).get("namespace") or DEFAULT_NAMESPACE
+    clusters = list(mapping_of(values.get("clusters"))) or ["cluster"]
+    accounts = mapping_of(values.get("accounts")).items()
+    account_ids = {key: account_id(key, mapping_of(each).get("assumeRoleArn")) for key, each in accounts}
     binding_of: dict[tuple[str | None, ...], str] = {}
     for key, binding in bindings.items():
-        for place, claimed, identities in _claims(key, _mapping(binding), default_namespace, clusters, account_ids):
+        for place, claimed, identities in _claims(key, mapping_of(binding), default_namespace, clusters, account_ids):
             others = [first for identity in identities if (first := binding_of.setdefault(identity, key)) != key]
             if others:
                 found = f"{claimed} is already used by irsa:{path_of(('bindings', others[0]))}"
@@ -165,7 +166,7 @@ def _claims(
     account_ids: Mapping[str, str],
 ) -> Iterator[tuple[Place, str, list[tuple[str | None, ...]]]]:
     """Yield what a binding uses alone: the place, a name for messages, and the identities to compare."""
-    service_account = _mapping(binding.get("serviceAccount"))
+    service_account = mapping_of(binding.get("serviceAccount"))
     name, namespace = service_account.get("name"), service_account.get("namespace", default_namespace)
     if isinstance(name, str) and isinstance(namespace, str):
         chosen = _clusters_of(binding, clusters)
@@ -173,7 +174,7 @@ def _claims(
         claimed = f"service account {shortened(subject_of(namespace, name))}"
         yield ("bindings", key, "serviceAccount"), claimed, identities
     for kind in ("role", "policy"):
-        name = _mapping(binding.get(kind)).get("name")
+        name = mapping_of(binding.get(kind)).get("name")
         account = binding.get("account")
         if isinstance(name, str) and (account is None or isinstance(account, str)):
             of_account = None if account is None else account_ids.get(account, account)
@@ -187,16 +188,8 @@ def _claims(
 def _clusters_of(binding: Mapping[str, Any], every: Iterable[str]) -> list[str]:
     """Return the keys of a binding's clusters, as far as they are known."""
     chosen = binding.get("clusters", [])
-    return list(every) if chosen == [] else [name for name in _list(chosen) if isinstance(name, str)]
+    return list(every) if chosen == [] else [name for name in list_of(chosen) if isinstance(name, str)]
 
 
 def _mistake(place: Place, found: str, allowed: str, fix: str) -> LocatedMistake:
     return LocatedMistake(place, Mistake(found, allowed, fix))
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []

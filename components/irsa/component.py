@@ -30,11 +30,6 @@ class InvalidArgumentsError(pulumi.RunError):
 def parsed(name: str, args: Any, spelling: Spelling = path_of) -> Spec:
     """Return what the arguments of a component declare.
 
-    Args:
-        name: Its logical name.
-        args: ServiceAccountRoleArgs.
-        spelling: How the caller spells an argument, for messages.
-
     Raises:
         InvalidArgumentsError: All mistakes in them.
     """

@@ -16,6 +16,7 @@ from irsa.rules import names
 from irsa.rules.arns import Arn, parse_iam_arn
 from irsa.rules.combinations import combination_mistakes
 from irsa.rules.grammar import partition_mistakes, wrong_partition
+from irsa.rules.leaves import list_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of, shortened
 from irsa.rules.policies import CHAINING_POLICY, chaining_policy, policy_part_name, policy_size, split_document
 from irsa.rules.quotas import ATTACHED_POLICIES, TRUST_POLICY_SIZE, USUAL_TOKEN_EXPIRATION, Usage, check_usage
@@ -196,7 +197,7 @@ def _between(reading: Reading, values: Mapping[str, Any]) -> Iterator[Located]:
     """Yield what is wrong between arguments, where that is not the same in a stack file."""
     spelling = reading.spelling
     if reading.given.get(("any_service_account",), False) is False:
-        given: list[Any] = _list(reading.given.get(("subjects",)))
+        given = list_of(reading.given.get(("subjects",)))
         wide: Found = []
         for index, subject in enumerate(given):
             collect(lambda subject=subject: check_any_service_account(_strings([subject])), ("subjects", index), wide)  # type: ignore[misc]
@@ -213,8 +214,7 @@ def _between(reading: Reading, values: Mapping[str, Any]) -> Iterator[Located]:
         "serviceAccount": [("service_account", "namespace")],
         "attachments": [("policy_arns", key) for key in values.get("policy_arns", ())],
     }
-    adopted = reading.given.get(("import_existing",))
-    for kind in adopted if isinstance(adopted, list) else ():
+    for kind in list_of(reading.given.get(("import_existing",))):
         for argument in found_by.get(str(kind), ()):
             if has_output(reading.given.get(argument)):
                 found = f"an output, together with {kind!r} in {spelling(('import_existing',))}"
@@ -260,7 +260,7 @@ def _first_known(aws_accounts: Iterable[_AwsAccount]) -> _AwsAccount:
 
 def _aws_account_of(provider_arns: Any, found: Found) -> _AwsAccount:
     """Return the AWS account in which the role is created, that of the OIDC providers: all must be in one."""
-    known = [_known_of(text, "oidc-provider") for text in _list(provider_arns)]
+    known = [_known_of(text, "oidc-provider") for text in list_of(provider_arns)]
     first = _first_known(known)
     for index, each in enumerate(known):
         if any(own and own != other for own, other in zip(each, first, strict=True)):
@@ -287,7 +287,7 @@ def _check_policy_arn(text: Any, place: Place, aws_account: _AwsAccount) -> Iter
 
 def _check_role_arns(role_arns: Any, place: Place, aws_account: _AwsAccount) -> Iterator[Located]:
     """Yield the roles to assume that are in another partition, where no role of this AWS account can assume them."""
-    for index, text in enumerate(_list(role_arns)):
+    for index, text in enumerate(list_of(role_arns)):
         own = _known_of(text, "role").partition
         if partition := wrong_partition(text, own, aws_account.partition) if own else None:
             yield (*place, index), partition
@@ -298,10 +298,6 @@ def _check_document(document: Any, place: Place, aws_account: _AwsAccount) -> It
     if aws_account.partition and isinstance(content, dict):
         for part, mistake in partition_mistakes(content, aws_account.partition):
             yield place + part, mistake
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 AwsAccountRule = Callable[[Any, Place, _AwsAccount], Iterator[Located]]
@@ -659,7 +655,7 @@ def _trust_usage(reading: Reading, values: Mapping[str, Any], role: CreatedRole)
             [*_strings(given.get(("subjects",))), *(own if isinstance(namespace, str) else ())] or [SHORTEST_SUBJECT],
             audience if isinstance(audience, str) else SHORTEST_AUDIENCE,
             {name: least(keys) for name, keys in conditions.items() if isinstance(keys, Mapping)},
-            least(_list(given.get(("trust_statements",)))),
+            least(list_of(given.get(("trust_statements",)))),
         ),
         quota,
     )
@@ -670,4 +666,4 @@ SHORTEST_PROVIDER, SHORTEST_SUBJECT, SHORTEST_AUDIENCE = "arn:aws:iam::111122223
 
 
 def _strings(value: Any) -> list[str]:
-    return [item for item in _list(value) if isinstance(item, str)]
+    return [item for item in list_of(value) if isinstance(item, str)]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 from config.models import Binding, Stack
-from irsa.rules.leaves import leaves
+from irsa.rules.leaves import leaves, list_of
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.unknown import has_unknown
 from irsa.spec import Spec
@@ -43,10 +43,7 @@ class CheckedBinding(NamedTuple):
 
     def strings(self, argument: str) -> Iterator[tuple[int, str]]:
         """Yield the known items of an argument that is a list, with their indexes."""
-        value = self.args.get(argument)
-        for index, item in enumerate(value if isinstance(value, list) else ()):
-            if isinstance(item, str):
-                yield index, item
+        yield from ((i, item) for i, item in enumerate(list_of(self.args.get(argument))) if isinstance(item, str))
 
 
 class CheckedStack(NamedTuple):

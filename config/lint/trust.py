@@ -7,6 +7,7 @@ from typing import Any
 from config.lint.checked import CheckedBinding, Warnings, strings
 from irsa.evaluation.admission import Admission
 from irsa.evaluation.patterns import matches, pattern_of
+from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Mistake, Place, shortened
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import DEFAULT_NAMESPACE, is_pattern, subject_of
@@ -62,8 +63,7 @@ def _whole(subject: str) -> str:
 
 def _statements(checked: CheckedBinding) -> Iterator[Mapping[str, Any]]:
     """Yield the binding's own statements, an empty one for each that is not known."""
-    several = checked.args.get("trust_statements")
-    yield from (each if isinstance(each, dict) else {} for each in (several if isinstance(several, list) else ()))
+    yield from map(mapping_of, list_of(checked.args.get("trust_statements")))
 
 
 def _trusted(checked: CheckedBinding) -> Iterator[tuple[Place, str, bool]]:

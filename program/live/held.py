@@ -7,6 +7,7 @@ from typing import Any
 
 from irsa.outputs import COMPONENT_TYPE, KEY, NAMESPACE, ROLE_ARN, SERVICE_ACCOUNT_NAME, binding_and_cluster
 from irsa.rules.arns import parse_iam_arn
+from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake
 from irsa_cli.state import ATTACHMENT, OIDC_PROVIDER, POLICY, ROLE
 
@@ -109,23 +110,19 @@ class Held:
 
 def held_by(state: Mapping[str, Any]) -> Held:
     """Return what an exported state holds."""
-    deployment = _mapping(state.get("deployment"))
+    deployment = mapping_of(state.get("deployment"))
     resources = [
         HeldResource(
             str(resource.get("type")),
             str(resource.get("urn")).rsplit("::", 1)[-1],
-            {**_mapping(resource.get("inputs")), **_mapping(resource.get("outputs"))},
+            {**mapping_of(resource.get("inputs")), **mapping_of(resource.get("outputs"))},
             resource.get("retainOnDelete") is True,
-            _mapping(resource.get("inputs")),
+            mapping_of(resource.get("inputs")),
         )
-        for resource in map(_mapping, deployment.get("resources") or ())
+        for resource in map(mapping_of, deployment.get("resources") or ())
         if not resource.get("external") and not resource.get("delete")
     ]
     return Held({(resource.type, resource.name): resource for resource in resources})
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def account_and_name(arn: str, kind: str) -> tuple[str, str]:

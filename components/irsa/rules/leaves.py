@@ -53,6 +53,16 @@ def step_of(key: object) -> str:
     return str(key) if isinstance(key, int | float | None) else type(key).__name__.lower()
 
 
+def list_of(value: object) -> list[Any]:
+    """Return a value that should be a list, of any other an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def mapping_of(value: object) -> Mapping[str, Any]:
+    """Return a value that should be a mapping, of any other an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
 def items_of(value: Any) -> Sequence[Any]:
     """Return the items of a list, or the one value that stands in place of a list, as IAM takes it."""
     return value if isinstance(value, list | tuple) else [value]

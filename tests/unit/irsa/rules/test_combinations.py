@@ -7,7 +7,6 @@ import pytest
 from irsa.rules.combinations import (
     ADOPTABLE,
     OF_A_CREATED_SERVICE_ACCOUNT,
-    OF_AN_EXISTING_ROLE,
     check_adoptable,
     combination_mistakes,
 )
@@ -76,15 +75,6 @@ def test_what_is_below_an_argument_is_reported_as_that() -> None:
     """Protects the reader: a policy with three settings is one thing to leave out."""
     policy: dict[Place, Any] = {("policy",): {}, ("policy", "name"): "p", ("policy", "path"): "/"}
     assert found({**EXISTING_ROLE, **policy}) == [(("role_arn",), "role_arn together with policy")]
-
-
-def test_a_stack_files_own_list_is_asked() -> None:
-    """Protects bindings of an existing role, which name clusters for their service accounts."""
-    given = {**EXISTING_ROLE, ("oidc_provider_arns",): ["x"]}
-    assert [place for place, _ in combination_mistakes(given, path_of)] == [("role_arn",)]
-    allowed = (*OF_AN_EXISTING_ROLE, "oidc_provider_arns")
-    assert [*combination_mistakes(given, path_of, allowed)] == []
-    assert [*combination_mistakes({**given, ("assumeRoleArns",): ["x"]}, path_of, allowed)] != []
 
 
 def test_an_existing_role_needs_an_account() -> None:
