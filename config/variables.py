@@ -92,7 +92,7 @@ def _filled(text: str, variables: Values, found: list[Located], place: Place) ->
         if isinstance(value, Unknown):
             return value
         samples |= sampled(value)
-    return Sample(result, samples) if samples else result
+    return Sample(result, samples, text) if samples else result
 
 
 def _same_key(first: str, second: str, filled: str) -> Mistake:
