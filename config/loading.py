@@ -12,7 +12,7 @@ from config.between_keys import mistakes_between_keys
 from config.defaults import with_defaults
 from config.lint import RULES
 from config.located_mistake import LocatedMistake
-from config.models import Lint, Silence, Stack
+from config.models import Lint, Stack
 from config.policy_sources import PolicySources
 from config.pydantic_errors import is_model, mistakes_of, step
 from config.variables import BUILT_IN, partition_of, references
@@ -125,7 +125,7 @@ def _model(model: type[BaseModel], values: Mapping[str, Any]) -> BaseModel:
             fields[key] = _constructed(step(model, key), values[key])
         elif field.is_required() or key in misspelled:
             fields[key] = WRONG
-        if model in (Stack, Lint, Silence) and isinstance(fields.get(key), Unknown):
+        if model in (Stack, Lint) and isinstance(fields.get(key), Unknown):
             fields[key] = _unknown_setting(step(model, key))
     return model.model_construct(**fields)
 

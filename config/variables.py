@@ -93,7 +93,7 @@ def _filled(text: str, variables: Values, found: list[Located], place: Place) ->
         if isinstance(value, Unknown):
             return value
         samples |= sampled(value)
-    return Sample(result, samples) if samples else result
+    return Sample(result, samples, text) if samples else result
 
 
 def as_written(value: Any, place: Place, variables: Values, written: Written) -> Place:

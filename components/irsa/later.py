@@ -200,8 +200,8 @@ class Reading:
             found: Found = []
             value = parse_known(known, found)
             if found:
-                redacted = [(place[:2], REDACTED) for place, _ in found] if secret else found
-                raise ArgumentMistakes(self.name, redacted, self.spelling)
+                redacted = dict.fromkeys((_argument_at(place), REDACTED) for place, _ in found)
+                raise ArgumentMistakes(self.name, redacted if secret else found, self.spelling)
             return value
 
         return Later(source, parse)
@@ -231,6 +231,11 @@ class Reading:
             return parts["value"]
 
         return self.combined({"value": value}, compute)
+
+
+def _argument_at(place: Place) -> Place:
+    """Return the argument's own part of a place: what is below it may be a secret."""
+    return place[: 2 if place[0] in (*NESTED_FIELDS, *KEYED_FIELDS) else 1]
 
 
 # What is wrong, or missing, is never known.

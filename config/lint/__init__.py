@@ -79,7 +79,9 @@ def silence_reason(warning: LocatedMistake, settings: Lint) -> str | None:
     if silence is None:
         return None
     of_binding = warning.place[1] if warning.place[0] == "bindings" else None
-    return str(silence.reason) if not silence.bindings or of_binding in silence.bindings else None
+    # For whom it is meant may not be known: then it is meant for nobody.
+    is_meant = isinstance(silence.bindings, list) and (not silence.bindings or of_binding in silence.bindings)
+    return str(silence.reason) if is_meant else None
 
 
 def check_rule_name(name: str) -> str:

@@ -105,7 +105,7 @@ def needs_of(stack: Stack) -> Needs:
     audiences: dict[tuple[str, str | None], set[str]] = {}
     kubernetes: set[str] = set()
     for binding in stack.bindings.values():
-        clusters = binding.clusters or stack.clusters_by_key
+        clusters = stack.clusters_of(binding)
         keys = binding.model_dump(by_alias=True, exclude_defaults=True)
         used = references([value for _, value in values_with_variables(keys)])
         variables.setdefault(binding.aws_account, set()).update(used)

@@ -36,15 +36,21 @@ class Sample(str):
 
     Attributes:
         of: What they stand for: `account`, `partition`, `region`, `issuer`; `output` where the stack creates it.
+        written: The text with variables in their place, for messages.
     """
 
     of: frozenset[str]
+    written: str
 
-    def __new__(cls, text: str, of: Iterable[str]) -> "Sample":
+    def __new__(cls, text: str, of: Iterable[str], written: str | None = None) -> "Sample":
         """Return the string."""
         sample = super().__new__(cls, text)
-        sample.of = frozenset(of)
+        sample.of, sample.written = frozenset(of), written or text
         return sample
+
+    def __repr__(self) -> str:
+        """Return what is written, in quotes: nobody has written the sample."""
+        return repr(self.written)
 
 
 def sampled(text: str) -> frozenset[str]:

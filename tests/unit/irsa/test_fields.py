@@ -11,8 +11,8 @@ from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS, Document, Field, Fo
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.unknown import OUTPUT
 
-STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
-DOCUMENT = {"Version": "2012-10-17", "Statement": [STATEMENT]}
+STATEMENT: dict[str, Any] = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+DOCUMENT: dict[str, Any] = {"Version": "2012-10-17", "Statement": [STATEMENT]}
 TRUSTING = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.example/id/A"
 ALL: dict[str, Field] = {
@@ -173,7 +173,7 @@ def test_a_value_of_another_kind_says_how_to_write_it(name: str, value: Any, adv
         ("trust_statements", [TRUSTING, {**TRUSTING, "Effect": "x"}], (1, "Effect")),
         (
             "policy.document",
-            {**DOCUMENT, "Statement": {**STATEMENT, "Resource": ["*", {1}]}},
+            DOCUMENT | {"Statement": STATEMENT | {"Resource": ["*", {1}]}},
             ("Statement", "Resource", 1),
         ),
     ],

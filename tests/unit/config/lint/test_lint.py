@@ -528,6 +528,16 @@ def test_lint_settings_of_any_shape(tmp_path: Path, lint: Any) -> None:
     assert all(isinstance(reason, str) for _, reason in found.silenced)
 
 
+@pytest.mark.parametrize("bindings", ["b", [5], {"secure": "v1:abc"}, SECRET])
+def test_a_silence_for_whom_it_is_not_known_is_for_nobody(tmp_path: Path, bindings: Any) -> None:
+    """Protects a rule that is an error: with a secret, nothing else would stop the deployment."""
+    wide = {"trust": {"subjects": ["team-a:*"]}, **READS}
+    lint = {"errors": ["wide-trust"], "silence": {"wide-trust": {"reason": "r", "bindings": bindings}}}
+    found = examine({"cluster": {"name": "c"}, "bindings": {"a": wide}, "lint": lint}, tmp_path)
+    assert "wide-trust" in {mistake.rule for mistake in found.mistakes}
+    assert not found.silenced
+
+
 def test_a_silence_of_some_bindings_is_not_one_of_the_stack() -> None:
     """Protects a warning about the stack as a whole from a silence that names bindings."""
     silence = {"unused-setting": {"reason": "r", "bindings": ["a"]}}
