@@ -186,6 +186,7 @@ def _known_provider(cluster: Cluster, aws_account: str | None, identity: Identit
         return cluster.oidc_provider_arn
     arn = oidc_provider_arn(identity.partition, identity.account_id, issuer)
     samples = sampled(identity.partition) | sampled(identity.account_id) | sampled(issuer)
+    samples |= {"output"} if cluster.create_oidc_provider is True else set()
     return Sample(arn, samples) if samples else arn
 
 

@@ -95,6 +95,7 @@ FILE: dict[str, Any] = {
 # What two files say together.
 TOGETHER: Sequence[Mapping[Place, Any]] = (
     {("clusters", "blue", "oidcProviderArn"): "arn:aws:iam::111122223333:oidc-provider/a/b"},
+    {("bindings", "own", "import"): ["policy"], ("bindings", "own", "policy"): {"document": DOCUMENT, "name": "p"}},
     {("bindings", "far", "policyArns"): ["arn:aws-cn:iam::111122223333:policy/p", "arn:aws:iam::1:policy/p"]},
     {("bindings", "far", "policyArns"): ["arn:aws:iam::111122223333:policy/p", "arn:aws:iam::444455556666:policy/q"]},
     {("bindings", "several", "policyArns"): ["arn:aws:iam::111122223333:policy/p"]},
@@ -135,7 +136,7 @@ REGIONS = {"us-west-2": "aws", "ap-southeast-7": "aws", "cn-north-1": "aws-cn"}
 ACCOUNT_IDS = st.sampled_from(["111122223333", "444455556666"]) | st.text("0123456789", min_size=12, max_size=12)
 # What only the look-ups know: AWS accounts and partitions, names of which they are a part, and how long these are.
 ONLY_LOOKED_UP = re.compile(
-    "in the partition|in the AWS account|same name as|variables replaced|characters (of|without)|known only"
+    "in the partition|in the AWS account|same name as|variables replaced|characters (of|without)"
 )
 MOVES = re.compile("in the partition|in the AWS account")
 

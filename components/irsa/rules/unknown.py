@@ -35,7 +35,7 @@ class Sample(str):
     """A string in which samples stand for what is looked up later: of the same form as what will be, and not longer.
 
     Attributes:
-        of: What they stand for: `account`, `partition`, `region`, `issuer`.
+        of: What they stand for: `account`, `partition`, `region`, `issuer`; `output` where the stack creates it.
         written: The text with variables in their place, for messages.
     """
 
@@ -67,8 +67,8 @@ def has_unknown(value: Any) -> bool:
 
 
 def has_output(value: Any) -> bool:
-    """Return whether a value is an output, or contains one."""
-    return any(leaf is OUTPUT for _, leaf in leaves(value))
+    """Return whether a value is an output, or contains one, or what stands for one."""
+    return any(leaf is OUTPUT or "output" in sampled(leaf) for _, leaf in leaves(value))
 
 
 def least(value: Any) -> Any:
