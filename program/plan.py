@@ -99,7 +99,9 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
             wrong = [each for each in wrong if each[0] != ("role_name",) or "role_name" in component.args]
             found += [(place_in_binding(argument, binding, variables, written), each) for argument, each in wrong]
             if not index:
-                marked = without_places(args, [argument for argument, _ in wrong if argument[1:]])
+                # A list of statements that is too long is still a list of statements.
+                places = [argument for argument, _ in wrong if argument[1:] and argument[-1] != "Statement"]
+                marked = without_places(args, places)
                 if "policy_arns" in marked:
                     marked["policy_arns"] = unkeyed(marked["policy_arns"], filled(binding.policy_arns, variables, []))
                 bindings[key] = PlannedBinding(binding, marked, spec)
