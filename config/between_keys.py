@@ -26,7 +26,7 @@ def mistakes_between_keys(values: Mapping[str, Any]) -> Iterator[LocatedMistake]
         yield from _of_cluster(("clusters", key), cluster, values)
         for setting in ("oidcIssuer", "oidcProviderArn"):
             written = mapping_of(cluster).get(setting)
-            issuer = written.rpartition(":oidc-provider/")[2] if isinstance(written, str) else key
+            issuer = written.rpartition(":oidc-provider/")[2] if isinstance(written, str) else str(key)
             if (other := with_issuer.setdefault(issuer_host_path(issuer), key)) != key:
                 yield issuer_twice(("clusters", key, setting), issuer, ("clusters", other))
                 break
