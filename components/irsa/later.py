@@ -191,7 +191,8 @@ class Reading:
             if known is None:
                 found.append((place, Mistake("an output without a value", "a value", "check where it comes from")))
                 return None
-            return each.parse(_marked(known, place, found), place, found)
+            marked = _marked(known, place, found)
+            return each.parse(without_mistakes(marked, found, place), place, found)
 
         return self._later(map_leaves(value, _source), parse_known)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pulumi
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
@@ -287,6 +287,9 @@ def laters(value: Any) -> Iterator[Later[Any]]:
 
 
 @settings(max_examples=150)
+@example(
+    case=({**NOT_ADOPTED, "trust_statements": [{**TRUSTED, "Principal": {"AWS": [10**30]}}]}, ("trust_statements",))
+)
 @given(case=cases([NOT_ADOPTED, EXISTING], 1))
 def test_what_an_output_hides_is_found_when_it_is_known(case: tuple[dict[str, Any], Place]) -> None:
     """Protects the deployment: the values of outputs are judged by the rules that plain values have, none left out.
