@@ -19,7 +19,7 @@ from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.unknown import OUTPUT, WRONG, Unknown, has_unknown, without_places
 from irsa.spec import Spec, read
 from program.arguments import arguments, place_in_binding, unkeyed, variables_of
-from program.identity import identified, in_cluster
+from program.logical_names import identified, in_cluster
 from program.lookups.values import Lookups
 
 
@@ -50,7 +50,7 @@ class PlannedComponent(NamedTuple):
     """The namespace that is created for it."""
     protect: bool
     name: str = ""
-    """Its logical name, which comes from what it creates (program.identity)."""
+    """Its logical name, which comes from what it creates (program.logical_names)."""
 
 
 class PlannedBinding(NamedTuple):

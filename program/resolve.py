@@ -15,7 +15,7 @@ from config.located_mistake import LocatedMistake
 from config.models import Cluster
 from irsa.rules.arns import issuer_host_path
 from program.access import Access, aws_settings, kubernetes_inputs
-from program.identity import oidc_provider
+from program.logical_names import oidc_provider
 from program.lookups.plugins import Plugins
 from program.lookups.questions import LookupFailure, Questions
 from program.lookups.values import Lookups, ResolvedAwsAccount, ResolvedCluster, audience_of, needs_of

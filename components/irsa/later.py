@@ -1,4 +1,4 @@
-"""Reading one component's arguments: plain values at once, values with outputs when known, by the same rules.
+"""Arguments one component's arguments: plain values at once, values with outputs when known, by the same rules.
 
 Pulumi's SDK is not loaded here: a value can be an output only where a program has loaded it.
 """
@@ -66,8 +66,8 @@ def is_output(value: object) -> bool:
 
 
 @dataclass
-class Reading:
-    """The reading of one component's arguments.
+class Arguments:
+    """The arguments of one component, as they are read.
 
     Attributes:
         name: The component's logical name.
@@ -81,7 +81,7 @@ class Reading:
     found: Found = field(default_factory=list)
     given: dict[Place, Any] = field(default_factory=dict)
 
-    def arguments(self, args: Any) -> dict[str, Any]:
+    def read(self, args: Any) -> dict[str, Any]:
         """Return the arguments by their names, each checked on its own; unknown ones are mistakes.
 
         One that is wrong is never known. One that decides which resources exist, or that is a mapping of arguments, is

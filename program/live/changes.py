@@ -9,7 +9,7 @@ from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Place, named
 from irsa_cli.state import OIDC_PROVIDER, POLICY, ROLE, SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH
 from program.live.held import KUBERNETES_NAMESPACE, Held, HeldResource
-from program.live.planned import Planned, finding, plain
+from program.live.planned import Planned, finding, known
 from program.lookups import rules as live_rules
 
 RETAIN = "first run `pulumi up` with retainOnDelete: true"
@@ -67,7 +67,7 @@ def _loss(place: Place, found: str, fix: str) -> LocatedMistake:
 
 def _object_name(planned: Planned) -> str | None:
     service_account = planned.spec.service_account
-    return f"{plain(service_account.namespace)}/{plain(service_account.name)}" if service_account else None
+    return f"{known(service_account.namespace)}/{known(service_account.name)}" if service_account else None
 
 
 def _deleted_role(role: HeldResource, successor: Planned | None, held: Held) -> LocatedMistake:
@@ -118,7 +118,7 @@ def _replaced_role(planned: Planned, held: Held) -> Iterator[LocatedMistake]:
     before = held.find(ROLE, role.logical_name) if role else None
     if role is None or before is None or role.import_id:
         return
-    name, path = plain(role.name), plain(role.settings.get("path")) or "/"
+    name, path = known(role.name), known(role.settings.get("path")) or "/"
     about = f"the role {named(before.text('arn'))}"
     if name is None:
         if path != (before.text("path") or "/"):
@@ -136,10 +136,10 @@ def _replaced_role(planned: Planned, held: Held) -> Iterator[LocatedMistake]:
 def _replaced_policies(planned: Planned, held: Held) -> Iterator[LocatedMistake]:
     """Yield the policies of a given name that are deleted first: IAM changes neither path nor description."""
     for policy in planned.spec.policies:
-        before, name = held.find(POLICY, policy.logical_name), plain(policy.name)
+        before, name = held.find(POLICY, policy.logical_name), known(policy.name)
         if before is None or name is None or policy.import_id:
             continue
-        wanted = {"name": name, "path": plain(policy.path) or "/", "description": plain(policy.description) or ""}
+        wanted = {"name": name, "path": known(policy.path) or "/", "description": known(policy.description) or ""}
         has = {key: before.text(key) or ("/" if key == "path" else "") for key in wanted}
         changed = [key for key, value in wanted.items() if has[key] != value]
         if changed:

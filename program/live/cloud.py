@@ -13,7 +13,7 @@ from irsa_cli.live.iam import LiveAwsAccount
 from irsa_cli.state import stack_outputs
 from program.access import asked_aws_account, reached
 from program.lookups.questions import EksCluster
-from program.lookups.values import Identity
+from program.lookups.values import AwsIdentity
 
 
 class LiveCloud:
@@ -29,14 +29,14 @@ class LiveCloud:
         """Return the region of the stack: that of its settings, the environment, or the AWS configuration files."""
         return str(self._settings.get("region") or self._session(None).region_name)
 
-    def identity(self, aws_account: str | None) -> Identity:
+    def identity(self, aws_account: str | None) -> AwsIdentity:
         """Return the ID of an AWS account, by its key, and its partition."""
         if aws_account not in self.reached:
             asked = asked_aws_account(self._aws_accounts, aws_account, self._settings)
             session, found = reached(asked, asked.inputs if aws_account else self._settings)
             self.reached[aws_account], self._callers[aws_account] = LiveAwsAccount(session, found.account_id), found
         caller = self._callers[aws_account]
-        return Identity(caller.account_id, caller.partition)
+        return AwsIdentity(caller.account_id, caller.partition)
 
     def eks_cluster(self, cluster: Cluster) -> EksCluster:
         """Return the description of a cluster."""

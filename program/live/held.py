@@ -46,7 +46,7 @@ class HeldResource:
 
     @property
     def cluster(self) -> str:
-        """The issuer of a service account's cluster, as its logical name has it (program/identity.py), or nothing."""
+        """The issuer of a service account's cluster, as its logical name has it, or nothing."""
         return self.name.partition("@")[2]
 
 

@@ -12,7 +12,7 @@ from irsa.rules.policies import policy_size
 from irsa.spec import CreatedRole, ManagedPolicy
 from irsa_cli.state import ATTACHMENT, INLINE_POLICY, POLICY, ROLE
 from program.live.held import Held, HeldResource, account_and_name
-from program.live.planned import Planned, finding, plain
+from program.live.planned import Planned, finding, known
 from program.live.reads import AwsReads, Reads
 from program.lookups import rules as live_rules
 from program.lookups.values import Lookups
@@ -105,12 +105,12 @@ def _policy_name(planned: Planned, policy: ManagedPolicy, account: AwsReads, hel
 
 def _existing_policies(planned: Planned, role: CreatedRole) -> Iterator[tuple[str, Place, str]]:
     """Yield the ARN of each policy that must exist, with its rule and its place."""
-    arns = [plain(attachment.policy_arn) for attachment in planned.spec.attachments]
+    arns = [known(attachment.policy_arn) for attachment in planned.spec.attachments]
     one_each = len(arns) == len(planned.binding.policy_arns)
     for index, arn in enumerate(arns):
         if arn is not None:
             yield live_rules.POLICY_MISSING, planned.place("policyArns", *((index,) if one_each else ())), arn
-    boundary = plain(role.settings.get("permissions_boundary"))
+    boundary = known(role.settings.get("permissions_boundary"))
     if boundary is not None:
         yield live_rules.BOUNDARY_MISSING, planned.place("role", "permissionsBoundary"), boundary
 
@@ -142,11 +142,11 @@ def _nearest(arn: str, kind: str, known: tuple[str, ...]) -> str:
 
 def _to_adopt(planned: Planned, role: CreatedRole, account: AwsReads, held: Held) -> Iterator[LocatedMistake]:
     """Yield what is wrong with the policies of a role that exists: it is adopted with them, or without."""
-    name = plain(role.name)
+    name = known(role.name)
     if name is None:
         return
     attached, inline = account.attached.get(name), account.inline.get(name)
-    wanted = [(each.import_id, each.logical_name, plain(each.policy_arn)) for each in planned.spec.attachments]
+    wanted = [(each.import_id, each.logical_name, known(each.policy_arn)) for each in planned.spec.attachments]
     policies = planned.spec.policies
     wanted += [(each.attachment_import_id, each.attachment_name, planned.policy_arn(each)) for each in policies]
     for import_id, logical_name, arn in wanted:
@@ -207,7 +207,7 @@ def _quotas_of_role(planned: Planned, role: CreatedRole, account: AwsReads, held
         fix = f"{ask}; or remove the old ones first, in a change of its own" if detached else ask
         allowed = f"at most {quota:,} in the AWS account {where}"
         yield finding(live_rules.QUOTA_REACHED, planned.place("policyArns"), found, allowed, fix)
-    trust, quota = plain(role.trust_policy), account.summary.get("AssumeRolePolicySizeQuota")
+    trust, quota = known(role.trust_policy), account.summary.get("AssumeRolePolicySizeQuota")
     if quota is not None and trust is not None and (used := policy_size(trust)) > quota:
         found = f"characters of the trust policy: {used:,}"
         allowed = f"at most {quota:,} in the AWS account {where}"
@@ -217,8 +217,8 @@ def _quotas_of_role(planned: Planned, role: CreatedRole, account: AwsReads, held
 def _attachments(planned: Planned, role: CreatedRole, account: AwsReads, held: Held) -> tuple[int, int]:
     """Return how many policies the role gets, and how many more it has until the engine detaches those at the end."""
     policies = [planned.policy_arn(policy) for policy in planned.spec.policies]
-    policies += [plain(attachment.policy_arn) for attachment in planned.spec.attachments]
-    name = plain(role.name)
+    policies += [known(attachment.policy_arn) for attachment in planned.spec.attachments]
+    name = known(role.name)
     before = held.attached.get(name, frozenset()) | account.attached.get(name, frozenset())
     # One with an automatic name is among those that the state holds, or new.
     automatic = min(policies.count(None), len((before & held.policies) - {*policies}))
@@ -230,11 +230,11 @@ def _is_created(resource: CreatedRole | ManagedPolicy, fixed: Mapping[str, Any],
     """Return whether there is one more for a time: one with an automatic name is replaced before it is deleted."""
     if before is None:
         return True
-    if plain(resource.name) is not None:
+    if known(resource.name) is not None:
         return False
     pairs = [(key, value, "/" if key == "path" else "") for key, value in fixed.items()]
     pairs.append(("namePrefix", resource.name_prefix, ""))
-    return any((plain(value) or unset) != (before.text(key) or unset) for key, value, unset in pairs)
+    return any((known(value) or unset) != (before.text(key) or unset) for key, value, unset in pairs)
 
 
 def account_quotas(components: Collection[Planned], held: Held) -> Iterator[LocatedMistake]:

@@ -12,7 +12,7 @@ from irsa.spec import AnnotatedServiceAccount
 from irsa_cli.state import SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH
 from program.live.changes import CORRECTED_ISSUER
 from program.live.held import KUBERNETES_NAMESPACE, Held, HeldResource
-from program.live.planned import Planned, finding, plain
+from program.live.planned import Planned, finding, known
 from program.live.reads import ClusterReads, LiveServiceAccount
 from program.lookups import rules as live_rules
 
@@ -29,7 +29,7 @@ def kubernetes_conflicts(
         service_account, cluster = planned.spec.service_account, planned.cluster
         if service_account is None or cluster is None:
             continue
-        namespace, name = plain(service_account.namespace) or DEFAULT_NAMESPACE, plain(service_account.name)
+        namespace, name = known(service_account.namespace) or DEFAULT_NAMESPACE, known(service_account.name)
         creator = created.get((planned.component.cluster or "", namespace))
         if cluster.namespaces is not None:
             yield from _namespace(planned, cluster, namespace, creator)
@@ -157,8 +157,8 @@ def _annotations(planned: Planned, service_account: AnnotatedServiceAccount) -> 
     webhook = planned.spec.webhook
     written = webhook_annotations(
         role_arn=planned.role_arn or "",
-        audience=plain(webhook.audience),
-        sts_regional_endpoints=plain(webhook.sts_regional_endpoints),
+        audience=known(webhook.audience),
+        sts_regional_endpoints=known(webhook.sts_regional_endpoints),
         token_expiration=webhook.token_expiration,
     )
-    return {**(plain(service_account.annotations) or {}), **written}
+    return {**(known(service_account.annotations) or {}), **written}

@@ -16,13 +16,13 @@ from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import NOT_FOLLOWED
 from irsa_cli.state import exported_state
 from program.access import REGION_VARIABLES, first_variable
-from program.identity import oidc_provider
 from program.live.changes import pod_losses
 from program.live.conflicts import WARNINGS, conflicts, each_once
 from program.live.held import Held, account_and_name, held_by
-from program.live.planned import plain, planned_components
+from program.live.planned import known, planned_components
 from program.live.reader import Reader
 from program.live.reads import Reads
+from program.logical_names import oidc_provider
 from program.lookups.values import Lookups, completed, needs_of, unanswered
 from program.plan import plan
 
@@ -84,7 +84,7 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
         if spec.role and isinstance(spec.role.import_id, str):
             adopted[component.aws_account] = adopted.get(component.aws_account, frozenset()) | {spec.role.import_id}
     with_roles = [component.aws_account for component, spec in planned.components if spec.role]
-    named_roles = [plain(spec.role_arn) for component, spec in planned.components if not spec.role]
+    named_roles = [known(spec.role_arn) for component, spec in planned.components if not spec.role]
     reads = reader.reads(adopted, with_roles, {account_and_name(arn, "role")[0] for arn in named_roles if arn})
     components = planned_components(stack, planned, lookups, reads)
     # What a binding without a plan has would look like what is deleted.

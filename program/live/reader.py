@@ -24,7 +24,7 @@ from program.live.reads import AwsReads, ClusterReads, Reads, service_account_of
 from program.lookups import rules as live_rules
 from program.lookups.failures import kubernetes_mistake
 from program.lookups.questions import LookupFailure, Questions
-from program.lookups.values import Identity, Lookups, Needs, ResolvedAwsAccount, ResolvedCluster
+from program.lookups.values import AwsIdentity, Lookups, Needs, ResolvedAwsAccount, ResolvedCluster
 
 CONCURRENT = 8
 Answer = TypeVar("Answer")
@@ -231,7 +231,7 @@ class _Notes:
 
 
 def _aws_reads(
-    identity: Identity, live: LiveAwsAccount, whole: bool, adopted: frozenset[str]
+    identity: AwsIdentity, live: LiveAwsAccount, whole: bool, adopted: frozenset[str]
 ) -> tuple[AwsReads, _Notes]:
     """Return what an AWS account has: all that matters for roles that are created, or the names of roles alone."""
     notes, where = _Notes(), f"AWS account {live.number}"

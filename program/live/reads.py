@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from config.located_mistake import LocatedMistake
 from irsa.rules.annotations import managers_of
 from program.live.held import account_and_name
-from program.lookups.values import Identity
+from program.lookups.values import AwsIdentity
 
 # Who owns each field of an object without managedFields, as it is after `kubectl create serviceaccount` and `kubectl
 # annotate`: so the API server says at the first server-side apply (managedfields/internal/skipnonapplied.go).
@@ -52,7 +52,7 @@ class AwsReads:
         inline: Names of the inline policies of roles to adopt, by the role's name.
     """
 
-    identity: Identity
+    identity: AwsIdentity
     roles: Sequence[str] | None = None
     policies: Mapping[str, bool] | None = None
     oidc_providers: frozenset[str] | None = None

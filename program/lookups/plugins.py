@@ -16,9 +16,9 @@ from config.models import Cluster, Stack
 from irsa_cli.causes import CODES, OF_A_WRONG_CLOCK, Cause
 from irsa_cli.exits import CouldNotLookError
 from program.access import Access
-from program.identity import aws_provider
+from program.logical_names import aws_provider
 from program.lookups.questions import EksCluster, LookupFailure, once
-from program.lookups.values import Identity
+from program.lookups.values import AwsIdentity
 
 # The engine's function behind StackReference. It returns plain values, so that mistakes are reported together.
 READ_STACK_OUTPUTS = "pulumi:pulumi:readStackOutputs"
@@ -77,11 +77,11 @@ class Plugins:
         name, region = aws_provider(self._stack, aws_account), settings.region or self.region()
         return aws.Provider(name, region=region, profile=profile, assume_roles=roles)
 
-    def identity(self, aws_account: str | None) -> Identity:
+    def identity(self, aws_account: str | None) -> AwsIdentity:
         """Return the ID of an AWS account, and its partition."""
         options = self._options(aws_account)
         account_id = _answer(partial(aws.get_caller_identity, opts=options)).account_id
-        return Identity(account_id, _answer(partial(aws.get_partition, opts=options)).partition)
+        return AwsIdentity(account_id, _answer(partial(aws.get_partition, opts=options)).partition)
 
     def eks_cluster(self, cluster: Cluster) -> EksCluster:
         """Return the description of a cluster."""

@@ -21,7 +21,7 @@ from program.access import asked_aws_account
 from program.lookups import failures as mistakes
 from program.lookups import rules as live_rules
 from program.lookups.failures import AskedAwsAccount, Question, aws_mistake, quoted
-from program.lookups.values import Identity, Needs
+from program.lookups.values import AwsIdentity, Needs
 
 AUDIENCES = "the audiences of the bindings in its client ID list"
 KEY = ParamSpec("KEY")
@@ -58,7 +58,7 @@ class Cloud(Protocol):
     def region(self) -> str:
         """Return the region of the stack."""
 
-    def identity(self, aws_account: str | None) -> Identity:
+    def identity(self, aws_account: str | None) -> AwsIdentity:
         """Return the ID of an AWS account, by its key, and its partition."""
 
     def eks_cluster(self, cluster: Cluster) -> EksCluster:
@@ -115,7 +115,7 @@ class Questions:
         return _answer(self._cloud.region, question)
 
     @once
-    def identity(self, aws_account: str | None) -> Identity:
+    def identity(self, aws_account: str | None) -> AwsIdentity:
         """The ID of an AWS account, and its partition."""
         asked = self._asked(aws_account)
         question = Question(asked.place, "the identity", "sts:GetCallerIdentity", asked)

@@ -26,7 +26,7 @@ SAMPLES = {
 }
 
 
-class Identity(NamedTuple):
+class AwsIdentity(NamedTuple):
     """The identity of an AWS account."""
 
     account_id: str
@@ -38,7 +38,7 @@ class Identity(NamedTuple):
 class ResolvedAwsAccount(NamedTuple):
     """An AWS account that bindings use."""
 
-    identity: Identity | None
+    identity: AwsIdentity | None
     """Its identity; None where no document and no ARN needs it."""
     provider: "aws.Provider | None"
     """Its provider; None for the stack's default provider."""
@@ -56,7 +56,7 @@ class ResolvedCluster(NamedTuple):
 
 
 # What is known of an AWS account that the stack file does not have, and of a cluster.
-NOBODY = ResolvedAwsAccount(Identity(SAMPLES["account"], SAMPLES["partition"]), None)
+NOBODY = ResolvedAwsAccount(AwsIdentity(SAMPLES["account"], SAMPLES["partition"]), None)
 UNKNOWN_PROVIDER = Sample("arn:aws:iam::111122223333:oidc-provider/a", [*SAMPLES, "issuer"])
 
 
@@ -162,7 +162,9 @@ def completed(answers: Lookups, known: Lookups) -> Lookups:
     )
 
 
-def _known_identity(stack: Stack, aws_account: str | None, region: str | None, account_ids: Sequence[str]) -> Identity:
+def _known_identity(
+    stack: Stack, aws_account: str | None, region: str | None, account_ids: Sequence[str]
+) -> AwsIdentity:
     """Return the identity of an AWS account, as far as ARNs in its settings, and its region, say it."""
     settings = stack.aws_accounts.get(aws_account or "")
     arns = [("role", settings.assume_role_arn if settings else None)]
@@ -172,7 +174,7 @@ def _known_identity(stack: Stack, aws_account: str | None, region: str | None, a
     its_region = _text(settings.region if settings else None) or region
     account_id = known[0].account_id if known else account_ids[0] if not settings and len(account_ids) == 1 else None
     partition = known[0].partition if known else partition_of(its_region) if its_region else None
-    return Identity(account_id or SAMPLES["account"], partition or SAMPLES["partition"])
+    return AwsIdentity(account_id or SAMPLES["account"], partition or SAMPLES["partition"])
 
 
 def _known_issuer(cluster: Cluster, region: str | None, index: int) -> str:
@@ -187,7 +189,7 @@ def _known_issuer(cluster: Cluster, region: str | None, index: int) -> str:
     return Sample(f"https://oidc.eks.{its_region}.amazonaws.com/id/{index:0>32}", ["issuer"])
 
 
-def _known_provider(cluster: Cluster, aws_account: str | None, identity: Identity, issuer: str) -> str:
+def _known_provider(cluster: Cluster, aws_account: str | None, identity: AwsIdentity, issuer: str) -> str:
     if isinstance(cluster.oidc_provider_arn, str) and cluster.aws_account == aws_account:
         return cluster.oidc_provider_arn
     arn = oidc_provider_arn(identity.partition, identity.account_id, issuer)

@@ -19,7 +19,7 @@ from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
 from irsa.rules.mistakes import Place
 from program.arguments import policy_key
 from program.examine import examine
-from program.lookups.values import Identity, ResolvedAwsAccount, unanswered
+from program.lookups.values import AwsIdentity, ResolvedAwsAccount, unanswered
 from program.plan import plan
 from tests.component.test_arguments import DOCUMENT, GOOD, PROVIDER, STATEMENT, output
 from tests.places import places
@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 SHOWCASE = yaml.safe_load((ROOT / "Pulumi.showcase.yaml").read_text())["config"]
 VALUES = {key.removeprefix("irsa:"): value for key, value in SHOWCASE.items() if key.startswith("irsa:")}
 STACK = examine(VALUES, ROOT).settings.stack
-KNOWN: dict[str | None, ResolvedAwsAccount] = {None: ResolvedAwsAccount(Identity("111122223333", "aws"), None)}
+KNOWN: dict[str | None, ResolvedAwsAccount] = {None: ResolvedAwsAccount(AwsIdentity("111122223333", "aws"), None)}
 LOOKUPS = replace(unanswered(STACK, "us-west-2"), aws_accounts=KNOWN)
 ARGS = plan(STACK, LOOKUPS).bindings["everything"].args
 EVERYTHING = {

@@ -17,7 +17,7 @@ from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Place, path_of
 from irsa.rules.unknown import SECRET
 from program.examine import Examination, examine
-from program.lookups.values import Identity, Lookups, ResolvedAwsAccount, ResolvedCluster, unanswered
+from program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, unanswered
 from program.plan import plan
 from tests.fuzz.mutations import BY_KEY, VALUES
 from tests.places import places
@@ -146,7 +146,7 @@ def truths(draw: st.DrawFn, stack: Stack, region: str | None) -> Lookups:
     """Answers to all look-ups, as AWS and Kubernetes give them, which what the file says does not contradict."""
     region = region or draw(st.sampled_from(sorted(REGIONS)))
     clusters = stack.clusters_by_key
-    identities: dict[str | None, Identity] = {}
+    identities: dict[str | None, AwsIdentity] = {}
     for key in (None, *stack.aws_accounts):
         settings = stack.aws_accounts.get(key or "")
         arns = [("role", settings.assume_role_arn if settings else None)]
@@ -155,7 +155,7 @@ def truths(draw: st.DrawFn, stack: Stack, region: str | None) -> Lookups:
         its_region = settings.region if settings and isinstance(settings.region, str) else region
         partition = REGIONS.get(its_region, "aws")
         own = [known[0].account_id, known[0].partition] if known else [draw(ACCOUNT_IDS), partition]
-        identities[key] = Identity(*own)
+        identities[key] = AwsIdentity(*own)
     issuers = {}
     for key, each in clusters.items():
         its_region = each.region if isinstance(each.region, str) else region
@@ -182,7 +182,7 @@ def truths(draw: st.DrawFn, stack: Stack, region: str | None) -> Lookups:
     )
 
 
-def _provider(cluster: Any, aws_account: str | None, identity: Identity, issuer: str) -> Any:
+def _provider(cluster: Any, aws_account: str | None, identity: AwsIdentity, issuer: str) -> Any:
     if isinstance(cluster.oidc_provider_arn, str) and cluster.aws_account == aws_account:
         return cluster.oidc_provider_arn
     host_path = issuer.removeprefix("https://").removesuffix("/")

@@ -11,7 +11,7 @@ from config.located_mistake import LocatedMistake
 from config.models import Stack
 from program.arguments import policy_key
 from program.examine import examine
-from program.lookups.values import Identity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
+from program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
 from program.plan import Plan, PlannedComponent, PlannedNamespace, plan
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +20,7 @@ BLUE = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
 GREEN = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/EXAMPLE22222222222222222222GREEN"
 GREEN_ISSUER = GREEN.partition("/")[2]
 APP = {"serviceAccount": {"name": "app", "namespace": "team-a"}}
-OWN = ResolvedAwsAccount(Identity("111122223333", "aws"), None)
+OWN = ResolvedAwsAccount(AwsIdentity("111122223333", "aws"), None)
 SEVERAL = {"blue": {"name": "my-cluster"}, "green": {"name": "other", "kubernetes": {"context": "green"}}}
 
 
@@ -105,7 +105,7 @@ def test_variables_are_what_was_looked_up_for_the_bindings_account() -> None:
             "data": data,
         },
     }
-    aws_accounts = {None: OWN, "data": ResolvedAwsAccount(Identity("444455556666", "aws-cn"), None)}
+    aws_accounts = {None: OWN, "data": ResolvedAwsAccount(AwsIdentity("444455556666", "aws-cn"), None)}
     theirs = BLUE.replace("arn:aws:iam::111122223333", "arn:aws-cn:iam::444455556666")
     found = planned(
         values, aws_accounts=aws_accounts, oidc_providers={("cluster", None): BLUE, ("cluster", "data"): theirs}
@@ -240,7 +240,7 @@ def test_the_mistakes_of_all_bindings_are_told_together_in_the_stack_files_names
 def test_a_mistake_of_several_clusters_accounts_is_told_once() -> None:
     """Protects readers: one setting of a binding is one mistake, in however many clusters its account is."""
     arn = "arn:aws:iam::${account}:role/theirs"
-    aws_accounts = {None: ResolvedAwsAccount(Identity("12", "aws"), None)}
+    aws_accounts = {None: ResolvedAwsAccount(AwsIdentity("12", "aws"), None)}
     values = {"clusters": SEVERAL, "bindings": {"app": {**APP, "role": {"arn": arn}}}}
 
     assert [mistake.where for mistake in planned(values, aws_accounts=aws_accounts).mistakes] == [
@@ -325,7 +325,7 @@ def test_two_keys_that_the_looked_up_account_makes_one_are_a_mistake() -> None:
     statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*", "Condition": {"StringEquals": keys}}
     document = {"Version": "2012-10-17", "Statement": [statement]}
     binding = {**APP, "inlinePolicies": {"p": {"document": document}}}
-    aws_account = ResolvedAwsAccount(Identity("999955556666", "aws"), None)
+    aws_account = ResolvedAwsAccount(AwsIdentity("999955556666", "aws"), None)
     (mistake,) = planned({"bindings": {"app": binding}}, aws_accounts={None: aws_account}).mistakes
 
     assert mistake.place == ("bindings", "app", "inlinePolicies", "p", "document", *part)

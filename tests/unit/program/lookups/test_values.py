@@ -9,13 +9,15 @@ from config.loading import read_settings
 from config.variables import BUILT_IN
 from irsa.rules.unknown import SECRET, sampled
 from program.examine import examine
-from program.lookups.values import Identity, unanswered
+from program.lookups.values import AwsIdentity, unanswered
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/A"
 PROVIDER = f"arn:aws-cn:iam::444455556666:oidc-provider/{ISSUER}"
 
 
-def identities(settings: dict[str, Any], region: str | None, allowed: Any = None) -> dict[str | None, Identity | None]:
+def identities(
+    settings: dict[str, Any], region: str | None, allowed: Any = None
+) -> dict[str | None, AwsIdentity | None]:
     stack = read_settings({"cluster": {"name": "c"}, "bindings": {}, **settings}, Path("/nowhere"), region).stack
     return {key: each.identity for key, each in unanswered(stack, region, allowed).aws_accounts.items()}
 

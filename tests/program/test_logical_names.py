@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irsa.spec import Spec, parse
-from program.identity import aws_provider, identified, oidc_provider
+from program.logical_names import aws_provider, identified, oidc_provider
 from tests.program.test_plan import BLUE, ISSUER, stack_of
 
 STATEMENT = {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}
