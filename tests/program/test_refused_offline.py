@@ -105,3 +105,43 @@ def test_a_quota_that_aws_does_not_give() -> None:
         for mistake in examined({"trust": {"subjects": subjects}, **READS}, quotas={"trustPolicySize": 10**8}).mistakes
     ]
     assert (place, found) == (("quotas", "trustPolicySize"), "100000000")
+
+
+@pytest.mark.parametrize(
+    ("settings", "allowed"),
+    [
+        (
+            {
+                "accounts": {"data": {"assumeRoleArn": "arn:aws:iam::444455556666:role/r"}},
+                "cluster": {**CLUSTER, "account": "data"},
+            },
+            None,
+        ),
+        ({}, ["444455556666", "555566667777"]),
+        ({}, ["444455556666"]),
+    ],
+)
+def test_a_provider_of_another_aws_account_than_its_clusters(settings: dict[str, Any], allowed: Any) -> None:
+    """Protects the policies, which are right, from the blame for the provider: `pulumi up` finds none there."""
+    account = {"account": "data"} if "accounts" in settings else {}
+    examination = examined(
+        {**APP, **account, "policyArns": ["arn:aws:iam::444455556666:policy/p"]}, allowed, **settings
+    )
+    assert ("cluster", "oidcProviderArn") in [mistake.place for mistake in examination.mistakes]
+    assert not account or len(examination.mistakes) == 1
+
+
+def test_one_issuer_of_two_clusters_in_whatever_setting() -> None:
+    """Protects from two resources of one name: an OIDC provider's ARN says the issuer too; a slash makes no other."""
+    clusters = {"a": {"oidcIssuer": f"{ISSUER}/", "createOidcProvider": True}, "b": CLUSTER}
+    places = [mistake.place for mistake in examined({**APP, "clusters": ["b"]}, clusters=clusters).mistakes]
+    assert places == [("clusters", "b", "oidcProviderArn")]
+
+
+def test_a_condition_beside_a_variable_that_is_unknown_is_judged() -> None:
+    """Protects from a second round, and from a `sub` that hides beside a key that nobody can read yet."""
+    conditions = {"StringEquals": {"x:${nope}": "a", "x:sub": "b"}}
+    assert [place for place, _ in refused(examined({**APP, "trust": {"conditions": conditions}}))] == [
+        ("trust", "conditions", "StringEquals", "x:${nope}"),
+        ("trust", "conditions"),
+    ]
