@@ -11,7 +11,7 @@ from config.located_mistake import LocatedMistake
 from config.models import account_id
 from config.pydantic_errors import keys_at
 from config.variables import BUILT_IN
-from irsa.rules.arns import issuer_host_path
+from irsa.rules.arns import issuer_host_path, parse_iam_arn
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Mistake, Place, listed, nearest, path_of, shortened
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
@@ -24,9 +24,12 @@ def mistakes_between_keys(values: Mapping[str, Any]) -> Iterator[LocatedMistake]
     with_issuer: dict[str, str] = {}
     for key, cluster in mapping_of(values.get("clusters")).items():
         yield from _of_cluster(("clusters", key), cluster, values)
-        issuer = mapping_of(cluster).get("oidcIssuer")
-        if isinstance(issuer, str) and (other := with_issuer.setdefault(issuer_host_path(issuer), key)) != key:
-            yield issuer_twice(("clusters", key, "oidcIssuer"), issuer, ("clusters", other))
+        for setting in ("oidcIssuer", "oidcProviderArn"):
+            written = mapping_of(cluster).get(setting)
+            issuer = written.rpartition(":oidc-provider/")[2] if isinstance(written, str) else str(key)
+            if (other := with_issuer.setdefault(issuer_host_path(issuer), key)) != key:
+                yield issuer_twice(("clusters", key, setting), issuer, ("clusters", other))
+                break
     for key, aws_account in mapping_of(values.get("accounts")).items():
         ways = {"profile", "assumeRoleArn"} & mapping_of(aws_account).keys()
         if isinstance(aws_account, dict) and len(ways) != 1:
@@ -90,13 +93,25 @@ def _of_cluster(place: Place, cluster: Any, values: Mapping[str, Any]) -> Iterat
         yield _mistake((*place, "kubernetes", "eks"), "true, without name", "true, with name", "add name")
     if "account" in cluster:
         yield from _unknown((*place, "account"), cluster["account"], "irsa:accounts", values.get("accounts"))
-    issuer, provider = cluster.get("oidcIssuer"), cluster.get("oidcProviderArn")
+    issuer, provider, key = (cluster.get(each) for each in ("oidcIssuer", "oidcProviderArn", "account"))
+    aws_account = mapping_of(values.get("accounts")).get(key) if isinstance(key, str) else None
+    owner, known = _owner(provider, "oidc-provider"), _owner(mapping_of(aws_account).get("assumeRoleArn"), "role")
+    if owner and known and owner != known:
+        found, allowed = f"{provider!r}, a provider in the AWS account {owner}", f"one in {known}: irsa:accounts.{key}"
+        yield _mistake((*place, "oidcProviderArn"), found, allowed, "fix one of the two")
     if isinstance(issuer, str) and isinstance(provider, str) and ":oidc-provider/" in provider:
         wanted = issuer_host_path(issuer)
         if provider.split(":oidc-provider/", 1)[1] != wanted:
             found = f"{provider!r}, a provider for another issuer"
             allowed = f"the provider of oidcIssuer: its ARN ends with {wanted}"
             yield _mistake((*place, "oidcProviderArn"), found, allowed, "fix one of the two")
+
+
+def _owner(arn: Any, kind: str) -> str | None:
+    try:
+        return parse_iam_arn(str(arn), kind).account_id
+    except Mistake:
+        return None  # missing, or reported by the models
 
 
 def _of_binding(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake]:

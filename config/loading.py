@@ -14,7 +14,7 @@ from config.lint import RULES
 from config.located_mistake import LocatedMistake
 from config.models import Lint, Stack
 from config.policy_sources import PolicySources
-from config.pydantic_errors import is_model, mistakes_of, step
+from config.pydantic_errors import is_model, mistakes_of, secret_mistake, step
 from config.variables import BUILT_IN, partition_of, references
 from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import Mistake, Place, likely, path_of
@@ -99,7 +99,9 @@ def read_settings(values: Mapping[str, Any], folder: Path, region: str | None = 
             marked = {**marked, "variables": dict.fromkeys({*references(written)} - BUILT_IN.keys(), WRONG)}
         stack = _constructed(Stack, marked)
     secrets = [place for place, leaf in all_leaves if leaf is SECRET]
-    not_checked = [f"irsa:{path_of(place)}: a secret" for place in secrets]
+    refused = {place: mistake for place in secrets if (mistake := secret_mistake(place))}
+    mistakes += [LocatedMistake(*each) for each in refused.items()]
+    not_checked = [f"irsa:{path_of(place)}: a secret" for place in secrets if place not in refused]
     return Settings(with_defaults(stack), written, mistakes, not_checked, sources)
 
 

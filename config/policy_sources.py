@@ -1,6 +1,5 @@
 """Policy documents of a stack file, inline or in files: reads the files, and finds the lines of mistakes in them."""
 
-import difflib
 import json
 import os
 import stat
@@ -13,7 +12,7 @@ import yaml
 from config.located_mistake import LocatedMistake
 from config.nodes import LOADER, line_in, read_at_most
 from config.scalars import reason_not_to_use
-from irsa.rules.mistakes import Mistake, Place, shortened
+from irsa.rules.mistakes import Mistake, Place, likely, shortened
 from irsa.rules.policies import parse_object
 from irsa.rules.unknown import WRONG
 
@@ -106,8 +105,8 @@ def _text_of(folder: Path, name: str) -> str:
     except FileNotFoundError:
         file = folder / name
         near = [path.name for path in file.parent.glob("*")] if file.parent.is_dir() else []
-        close = difflib.get_close_matches(file.name, near, n=1)
-        fix = f"did you mean {close[0]!r}?" if close else "create it"
+        close = likely(file.name, near)
+        fix = f"did you mean {close!r}?" if close else "create it"
         raise Mistake(f"no file {shortened(name)}", FILE, fix) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
@@ -134,7 +133,7 @@ def _content_of(folder: Path, name: str) -> bytes:
 
 def _document_of(text: str) -> dict[str, Any]:
     document = parse_object(text)
-    if not difflib.get_close_matches("Statement", document, n=1):
+    if likely("Statement", document) is None:
         # Another file was named, whose contents are nobody's business here.
         found, allowed = "JSON that is not a policy document", 'an object with "Version" and "Statement"'
         raise Mistake(found, allowed, "check which file is meant")

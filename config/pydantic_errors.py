@@ -117,6 +117,19 @@ def _advice_for_key(key: str, place: Place, known: list[str]) -> str:
     return nearest(key, known, f"move it to {parent}" if parent else "remove it")
 
 
+def secret_mistake(place: Place) -> Mistake | None:
+    """Return the mistake of a secret in place of what is no string: the engine makes a string of each within a setting.
+
+    A whole setting may be one: its text is read as JSON.
+    """
+    annotation = annotation_at(place)
+    kind = "model_type" if is_model(annotation) else f"{getattr(annotation, '__name__', '')}_type"
+    if not place[1:] or kind not in KINDS or kind == "string_type":
+        return None
+    fix = "write it out; a string within it may be a secret"
+    return Mistake("a secret, which Pulumi passes as a string", KINDS[kind], fix)
+
+
 def keys_at(place: Place) -> list[str]:
     """Return the keys that a mapping at this YAML path may have, in alphabetical order."""
     annotation = annotation_at(place)

@@ -4,14 +4,12 @@ Names with a colon, such as `${aws:PrincipalTag/team}`, and `${*}`, `${?}`, `${$
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
 """
 
-import difflib
-import itertools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from irsa.rules.leaves import leaves
-from irsa.rules.mistakes import COMPARED, Located, Mistake, Place, listed, named, shortened
+from irsa.rules.mistakes import Located, Mistake, Place, likely, listed, named, shortened
 from irsa.rules.unknown import WRONG, Sample, Unknown, sampled
 from irsa.rules.variables import IAM_OWN, REFERENCE, reference
 
@@ -70,7 +68,9 @@ def filled(value: Any, variables: Values, found: list[Located], place: Place = (
         inner = filled(item, variables, found, (*place, key))
         name = _filled(key, variables, found, (*place, key)) if isinstance(key, str) and "${" in key else key
         if isinstance(name, Unknown):
-            unknown = name
+            # A key of a condition is judged no further, and those beside it are; another may be one that is missing.
+            in_condition = place[-2:-1] in (("Condition",), ("conditions",))
+            unknown, result = (unknown, {**result, key: name}) if in_condition else (name, result)
         elif written.setdefault(name, key) != key:
             # The later one would replace the earlier: a condition, and so a restriction, less.
             same = f"the keys {shortened(written[name])} and {shortened(key)}, which are both {shortened(name)}"
@@ -140,7 +140,7 @@ def _value_of(match: re.Match[str], variables: Values, used: list[str | Unknown]
         # arn:aws:s3:::${name}* would be every bucket.
         found, fix = f"{named(match[0])}, which is empty", "give it one, or remove it here"
         raise Mistake(found, "a variable that has a value", fix)
-    close = difflib.get_close_matches(name, itertools.islice(variables, COMPARED), n=1)
+    close = likely(name, variables)
     otherwise = f"define {named(name)} in irsa:variables" if name else "write the name of a variable"
-    fix = f"did you mean {named(reference(close[0]))}?" if close else otherwise
+    fix = f"did you mean {named(reference(close))}?" if close is not None else otherwise
     raise Mistake(f"unknown variable {named(match[0])}", listed(variables, reference), fix)

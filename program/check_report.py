@@ -14,7 +14,7 @@ from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import named, path_of, visible, visible_json
 from irsa_cli.report.json import document
 from irsa_cli.report.text import counted
-from program.live.rules import RULES as LIVE_RULES
+from program.lookups.rules import RULES as LIVE_RULES
 
 # Those that GitHub takes in one file.
 MOST_RESULTS = 25_000

@@ -13,7 +13,8 @@ from config.located_mistake import LocatedMistake
 from config.models import Binding, ServiceAccount, Stack
 from config.variables import Written, filled
 from irsa.outputs import CLUSTER, KEY, component_name
-from irsa.rules.mistakes import Mistake, path_of
+from irsa.rules.arns import parse_iam_arn
+from irsa.rules.mistakes import Located, Mistake, listed, path_of
 from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 from irsa.rules.unknown import OUTPUT, WRONG, Unknown, has_unknown, without_places
 from irsa.spec import Spec, read
@@ -98,7 +99,9 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
             wrong = [each for each in wrong if each[0] != ("role_name",) or "role_name" in component.args]
             found += [(place_in_binding(argument, binding, variables, written), each) for argument, each in wrong]
             if not index:
-                marked = without_places(args, [argument for argument, _ in wrong if argument[1:]])
+                # A list of statements that is too long is still a list of statements.
+                places = [argument for argument, _ in wrong if argument[1:] and argument[-1] != "Statement"]
+                marked = without_places(args, places)
                 if "policy_arns" in marked:
                     marked["policy_arns"] = unkeyed(marked["policy_arns"], filled(binding.policy_arns, variables, []))
                 bindings[key] = PlannedBinding(binding, marked, spec)
@@ -107,10 +110,23 @@ def plan(stack: Stack, lookups: Lookups) -> Plan:
             components += [_identified(*each, stack, lookups) for each in planned]
         for place, mistake in found:
             mistakes[key, place, mistake.found] = LocatedMistake(("bindings", key, *place), mistake)
+    for place, mistake in _providers_not_allowed(stack, lookups):
+        mistakes[place] = LocatedMistake(place, mistake)
     for key, mistake in _taken(bindings, stack):
         mistakes[key, mistake.found] = LocatedMistake(("bindings", key, "policy", "name"), mistake)
     service_accounts = {key: binding.service_account for key, binding in stack.bindings.items()}
     return Plan(components, bindings, list(mistakes.values()), service_accounts, stack.defaults.retain_namespaces)
+
+
+def _providers_not_allowed(stack: Stack, lookups: Lookups) -> Iterator[Located]:
+    """Yield the OIDC providers of an AWS account that the stack's own cannot be."""
+    for key, cluster in stack.clusters_by_key.items():
+        arn = cluster.oidc_provider_arn if cluster.aws_account is None and lookups.account_ids else None
+        owner = parse_iam_arn(arn, "oidc-provider").account_id if isinstance(arn, str) else None
+        if owner and owner not in lookups.account_ids:
+            allowed = f"one in an AWS account of aws:allowedAccountIds: {listed(lookups.account_ids)}"
+            found = f"{arn!r}, a provider in the AWS account {owner}"
+            yield (*stack.place_of_cluster(key), "oidcProviderArn"), Mistake(found, allowed, "fix one of the two")
 
 
 def _taken(bindings: Mapping[str, PlannedBinding], stack: Stack) -> Iterator[tuple[str, Mistake]]:

@@ -81,7 +81,7 @@ def silence_reason(warning: LocatedMistake, settings: Lint) -> str | None:
     of_binding = warning.place[1] if warning.place[0] == "bindings" else None
     # For whom it is meant may not be known: then it is meant for nobody.
     is_meant = isinstance(silence.bindings, list) and (not silence.bindings or of_binding in silence.bindings)
-    return str(silence.reason) if is_meant else None
+    return silence.reason if is_meant and isinstance(silence.reason, str) else None
 
 
 def check_rule_name(name: str) -> str:

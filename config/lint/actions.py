@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from config.lint.checked import Statement, Warnings, strings
 from irsa.evaluation.patterns import matches, pattern_of
-from irsa.rules.mistakes import Mistake, shortened
+from irsa.rules.mistakes import Mistake, likely, shortened
 
 WRITING = ("Write", "Permissions management", "Tagging")
 # The verbs of actions that only read, used without the data.
@@ -88,9 +88,8 @@ def nearest_action(action: str) -> str | None:
     near = [prefix] if service(prefix) else difflib.get_close_matches(prefix, services(), n=3)
     for each in near:
         known = service(each)["privileges_lower_name"]
-        close = difflib.get_close_matches(name, known, n=1)
-        if close:
-            return f"{each}:{known[close[0]]}"
+        if close := likely(name, known):
+            return f"{each}:{known[close]}"
     return None
 
 

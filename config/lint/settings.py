@@ -1,12 +1,11 @@
 """Lint rules about what the settings leave: room below the quotas, and defaults and variables without a use."""
 
-import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from config.argument_places import place_of
 from config.lint.checked import CheckedBinding, CheckedStack, Warnings
-from irsa.rules.mistakes import Mistake
+from irsa.rules.mistakes import Mistake, likely
 from irsa.rules.quotas import check_usage
 
 
@@ -26,8 +25,8 @@ def unused_setting(checked: CheckedStack) -> Warnings:
         return
     for name in checked.stack.variables:
         if name not in checked.used_variables:
-            close = difflib.get_close_matches(name, checked.used_variables, n=1)
-            instead = f" instead of ${{{close[0]}}}" if close else ""
+            close = likely(name, checked.used_variables)
+            instead = f" instead of ${{{close}}}" if close else ""
             fix = f"remove it, or use ${{{name}}}{instead}"
             found = f"no document and no ARN contains ${{{name}}}"
             yield ("variables", name), Mistake(found, "a variable that is used", fix)

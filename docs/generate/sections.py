@@ -23,7 +23,7 @@ from irsa.rules.variables import reference
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.verbs import help_line, installed
 from irsa_cli.verify import CHECKS
-from program.live.rules import RULES as LIVE_RULES
+from program.lookups.rules import RULES as LIVE_RULES
 from program.lookups.values import SAMPLES
 
 DOCS = Path(__file__).parents[1]

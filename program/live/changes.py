@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Iterator
 from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Place, named
 from irsa_cli.state import OIDC_PROVIDER, POLICY, ROLE, SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH
-from program.live import rules as live_rules
 from program.live.held import KUBERNETES_NAMESPACE, Held, HeldResource
 from program.live.planned import Planned, finding, plain
+from program.lookups import rules as live_rules
 
 RETAIN = "first run `pulumi up` with retainOnDelete: true"
 CORRECTED_ISSUER = f"if oidcIssuer was corrected: {RETAIN}, then import: [serviceAccount]"

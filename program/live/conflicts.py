@@ -5,12 +5,12 @@ from collections.abc import Collection, Iterable
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from irsa.rules.mistakes import Place
-from program.live import rules as live_rules
 from program.live.held import Held
 from program.live.in_iam import account_quotas, iam_conflicts, missing_roles, provider_conflicts
 from program.live.in_kubernetes import kubernetes_conflicts
 from program.live.planned import Planned
 from program.live.reads import Reads
+from program.lookups import rules as live_rules
 from program.lookups.values import Lookups
 
 # What `pulumi up` does without refusing.

@@ -11,10 +11,10 @@ from irsa.rules.mistakes import Place, likely, named
 from irsa.rules.policies import policy_size
 from irsa.spec import CreatedRole, ManagedPolicy
 from irsa_cli.state import ATTACHMENT, INLINE_POLICY, POLICY, ROLE
-from program.live import rules as live_rules
 from program.live.held import Held, HeldResource, account_and_name
 from program.live.planned import Planned, finding, plain
 from program.live.reads import AwsReads, Reads
+from program.lookups import rules as live_rules
 from program.lookups.values import Lookups
 
 # The most to which AWS raises the quota of 100, of which GetAccountSummary says nothing.

@@ -10,11 +10,11 @@ from irsa.rules.mistakes import listed, named
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.spec import AnnotatedServiceAccount
 from irsa_cli.state import SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH
-from program.live import rules as live_rules
 from program.live.changes import CORRECTED_ISSUER
 from program.live.held import KUBERNETES_NAMESPACE, Held, HeldResource
 from program.live.planned import Planned, finding, plain
 from program.live.reads import ClusterReads, LiveServiceAccount
+from program.lookups import rules as live_rules
 
 
 def kubernetes_conflicts(

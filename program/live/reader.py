@@ -18,10 +18,10 @@ from irsa_cli.live.iam import LiveAwsAccount
 from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.kubernetes import LiveCluster
 from program import access
-from program.live import rules as live_rules
 from program.live.cloud import LiveCloud
 from program.live.planned import finding
 from program.live.reads import AwsReads, ClusterReads, Reads, service_account_of
+from program.lookups import rules as live_rules
 from program.lookups.failures import kubernetes_mistake
 from program.lookups.questions import LookupFailure, Questions
 from program.lookups.values import Identity, Lookups, Needs, ResolvedAwsAccount, ResolvedCluster

@@ -10,7 +10,7 @@ from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, Place, listed, named, nearest
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
-from program.live import rules as live_rules
+from program.lookups import rules as live_rules
 
 LONGEST_ANSWER = 300
 # https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html

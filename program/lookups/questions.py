@@ -18,8 +18,8 @@ from irsa.rules.mistakes import Mistake, Place
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
 from program.access import asked_aws_account
-from program.live import rules as live_rules
 from program.lookups import failures as mistakes
+from program.lookups import rules as live_rules
 from program.lookups.failures import AskedAwsAccount, Question, aws_mistake, quoted
 from program.lookups.values import Identity, Needs
 

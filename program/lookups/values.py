@@ -136,13 +136,19 @@ def unanswered(stack: Stack, region: str | None, allowed: Any = None) -> Lookups
         region=region or SAMPLES["region"],
         aws_accounts={key: ResolvedAwsAccount(identity, None) for key, identity in identities.items()},
         clusters={key: ResolvedCluster(_text(clusters[key].name) or "", None, issuers[key]) for key in clusters},
+        # Not of each cluster in each AWS account: of a thousand each, that is a million.
         oidc_providers={
-            (key, aws_account): _known_provider(cluster, aws_account, identity, issuers[key])
-            for key, cluster in clusters.items()
-            for aws_account, identity in identities.items()
+            (key, aws_account): _known_provider(clusters[key], aws_account, identities[aws_account], issuers[key])
+            for key, aws_account in _pairs(stack)
+            if aws_account in identities
         },
         account_ids=account_ids,
     )
+
+
+def _pairs(stack: Stack) -> Collection[tuple[str, str | None]]:
+    """Return the clusters of the bindings' roles, each with the AWS account of such a role."""
+    return dict.fromkeys((key, each.aws_account) for each in stack.bindings.values() for key in stack.clusters_of(each))
 
 
 def completed(answers: Lookups, known: Lookups) -> Lookups:

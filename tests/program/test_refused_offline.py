@@ -65,60 +65,36 @@ def test_what_is_looked_up_later_refuses_nothing(cluster: dict[str, Any], policy
     assert refused(examined({**APP, "policyArns": [FOREIGN]}, cluster={"name": "c"})) == []
 
 
-def test_secret_inline_policies_are_not_checked() -> None:
-    """The attack: `inlinePolicies: {secure: ...}` on a role without other policies ended in a TypeError of lint."""
-    examination = examined({"serviceAccount": {"name": "app"}, "inlinePolicies": SECRET})
-    assert (refused(examination), [each.rule for each in examination.warnings]) == ([], [])
-    assert examination.not_checked == ["irsa:bindings.app.inlinePolicies: a secret"]
+@pytest.mark.parametrize(
+    ("key", "allowed"),
+    [
+        (("inlinePolicies",), "a mapping of keys to values"),
+        (("policyArns",), "a list, such as [one, two]"),
+        (("serviceAccount", "create"), "true or false"),
+        (("serviceAccount", "tokenExpiration"), "an integer"),
+        (("role", "tags"), "a mapping of keys to values"),
+        (("policy", "document"), "a mapping of keys to values"),
+    ],
+)
+def test_a_secret_where_no_string_belongs(key: tuple[str, ...], allowed: str) -> None:
+    """The attack: `inlinePolicies: {secure: ...}` on a role without other policies ended in a TypeError of lint.
+
+    Pulumi decrypts each secret within a setting to a string, which `pulumi up` refuses there.
+    """
+    binding: dict[str, Any] = {"serviceAccount": {"name": "app"}}
+    inner = binding
+    for step in key[:-1]:
+        inner = inner.setdefault(step, {})
+    inner[key[-1]] = SECRET
+    (mistake,) = examined(binding).mistakes
+    assert (mistake.place[2:], mistake.mistake.allowed) == (key, allowed)
 
 
-@pytest.mark.parametrize("unknown", [SECRET, ["data"]])
-@pytest.mark.parametrize("key", ["accounts", "clusters", "variables"])
-def test_what_cannot_be_read_refuses_nothing_else(key: str, unknown: Any) -> None:
-    """The attack: a secret `irsa:accounts` "is empty", and what bindings name in it "is not in" it."""
-    names: dict[str, dict[str, Any]] = {
-        "accounts": {"account": "data"},
-        "clusters": {"clusters": ["data"]},
-        "variables": {},
-    }
-    binding = {**APP, "policyArns": ["arn:aws:iam::${account}:policy/${data}"], **names[key]}
-    known = {"variables": {"data": "x"}} if key != "variables" else {}
-
-    places = [mistake.place for mistake in examined(binding, **known, **{key: unknown}).mistakes]
-    assert places == ([] if unknown is SECRET else [(key,)])
-
-
-def test_lint_of_secret_bindings_refuses_nothing() -> None:
-    """The attack: a warning silenced for one of the bindings that are a secret is for "a binding that is not there"."""
-    lint = {"silence": {"wide-trust": {"bindings": ["app"], "reason": "x"}}}
-    assert examine({"cluster": CLUSTER, "bindings": SECRET, "lint": lint}, Path("/nowhere"), "us-west-2").mistakes == []
-
-
-def test_what_has_a_wrong_key_is_judged() -> None:
-    """Protects all mistakes at once, and from false ones: "unknown variable", "a role without policies"."""
-    every = {"Effect": "Allow", "Action": "s3:*", "Resource": ["*", "arn:aws:s3:::${my-bucket}"]}
-    document = {"Version": "2012-10-17", "Statement": every}
-    bindings = {
-        "a b": {"serviceAccount": {"name": "a", "takeOver": True}, "policy": {"document": document}},
-        "c": {"serviceAccount": {"name": "c"}, "inlinePolicies": {"d e": {"document": document}}},
-    }
-    values = {"cluster": CLUSTER, "variables": {"my-bucket": "x"}, "bindings": bindings}
-    examination = examine(values, Path("/nowhere"), "us-west-2")
-
-    assert {mistake.place for mistake in examination.mistakes} == {
-        ("variables", "my-bucket"),
-        ("bindings", "a b"),
-        ("bindings", "a b", "serviceAccount", "takeOver"),
-        ("bindings", "c", "inlinePolicies", "d e"),
-    }
-    assert [warning.rule for warning in examination.warnings] == ["write-everything"]
-
-
-def test_a_service_account_in_no_cluster_that_is_known() -> None:
-    """Protects all mistakes at once: what is wrong with the service account is said beside its wrong cluster."""
-    binding = {**APP, "serviceAccount": {"name": "a", "create": False, "labels": {"a": "b"}}, "clusters": ["x"]}
-    places = [place for place, _ in refused(examined(binding, clusters={"c": CLUSTER}))]
-    assert places == [("clusters", 0), ("serviceAccount", "create")]
+def test_a_secret_string_is_not_checked() -> None:
+    """Protects secrets where a string belongs: each is named as not checked, and is no mistake."""
+    examination = examined({**APP, "role": {"description": SECRET}})
+    assert (refused(examination), examination.warnings) == ([], [])
+    assert examination.not_checked == ["irsa:bindings.app.role.description: a secret"]
 
 
 def test_a_quota_that_aws_does_not_give() -> None:

@@ -22,8 +22,8 @@ class Unknown:
         self.reason = reason
 
     def __repr__(self) -> str:
-        """Return the reason."""
-        return self.reason
+        """Return what a message shows of it within a value."""
+        return "..."
 
 
 OUTPUT = Unknown("an output, which is known only during the deployment")

@@ -11,7 +11,7 @@ from irsa.rules.mistakes import Mistake
 from irsa_cli.main import main
 from program.live import look
 from program.live.look import LiveReport
-from program.live.rules import RULES
+from program.lookups.rules import RULES
 
 FILE = """config:
   aws:profile: deployer

@@ -164,7 +164,9 @@ def test_bindings_of_any_shape(tmp_path: Path, value: Any) -> None:
     assert ("bindings",) in places({"cluster": {"name": "c"}}, tmp_path)
 
 
-@pytest.mark.parametrize(("role", "found"), [(SECRET, set()), ({"tags": SECRET}, {("defaults", "tags", "A")})])
+@pytest.mark.parametrize(
+    ("role", "found"), [(SECRET, set()), ({"tags": SECRET, "description": SECRET}, {("defaults", "tags", "A")})]
+)
 def test_a_secret_in_place_of_tags(tmp_path: Path, role: Any, found: Any) -> None:
     """The attack: a secret role or secret tags, with defaults whose tag keys collide, which ended in a traceback.
 
@@ -172,7 +174,8 @@ def test_a_secret_in_place_of_tags(tmp_path: Path, role: Any, found: Any) -> Non
     """
     values = {**GOOD, "defaults": {"tags": {"a": "x", "A": "y"}}, "bindings": {"app": {**APP, "role": role}}}
 
-    assert places(values, tmp_path) == found
+    secret = ("bindings", "app", "role") if role is SECRET else ("bindings", "app", "role", "tags")
+    assert places(values, tmp_path) == {*found, secret}
 
 
 @pytest.mark.parametrize(

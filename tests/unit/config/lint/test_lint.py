@@ -528,6 +528,16 @@ def test_lint_settings_of_any_shape(tmp_path: Path, lint: Any) -> None:
     assert all(isinstance(reason, str) for _, reason in found.silenced)
 
 
+def test_a_statement_that_is_too_long_hides_no_warning(tmp_path: Path) -> None:
+    """Protects from a right that comes to light only after the other mistake of its document is mended."""
+    wide = {**READ, "Action": "s3:*", "Resource": "*"}
+    longest = {**READ, "Condition": {"StringEquals": {"aws:PrincipalOrgID": "x" * 7000}}}
+    binding = {**APP, "policy": {"document": {"Version": "2012-10-17", "Statement": [longest, wide]}}}
+    found = examine({"cluster": {"name": "c"}, "bindings": {"app": binding}}, tmp_path)
+    assert len(found.mistakes) == 1
+    assert [each.place[-2] for each in found.warnings if each.rule == "write-everything"] == [1]
+
+
 @pytest.mark.parametrize("bindings", ["b", [5], {"secure": "v1:abc"}, SECRET])
 def test_a_silence_for_whom_it_is_not_known_is_for_nobody(tmp_path: Path, bindings: Any) -> None:
     """Protects a rule that is an error: with a secret, nothing else would stop the deployment."""

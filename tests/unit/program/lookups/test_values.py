@@ -82,3 +82,17 @@ def test_a_variable_that_cannot_be_read_is_no_mistake_where_it_is_used(value: An
     assert [mistake.place for mistake in examination.mistakes] == [("variables", "v")] * mistakes
     assert len(examination.not_checked) == secrets
     assert examination.stack is None
+
+
+def test_a_provider_is_of_a_cluster_and_an_aws_account_that_a_binding_has_together() -> None:
+    """Protects large stacks, and `--live` from asking for a provider that the stack does not create."""
+    values = {
+        "clusters": {name: {"name": name, "createOidcProvider": True} for name in ("blue", "green")},
+        "accounts": {"data": {"profile": "data"}, "idle": {"profile": "idle"}},
+        "bindings": {
+            "own": {"trust": {"subjects": ["a:b"]}, "clusters": ["blue"]},
+            "theirs": {"trust": {"subjects": ["a:c"]}, "clusters": ["green"], "account": "data"},
+        },
+    }
+    stack = read_settings(values, Path("/nowhere")).stack
+    assert [*unanswered(stack, None).oidc_providers] == [("blue", None), ("green", "data")]
