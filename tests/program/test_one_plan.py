@@ -243,6 +243,7 @@ OF_MISTAKE: Mapping[str, Sequence[str]] = {
     r"\$\{cluster\}|which irsa writes itself": ("clusters",),
     "already used|same Kubernetes API": ("clusters", "account", "serviceAccount"),
     "service account": ("trust", "serviceAccount"),
+    "an output, together": ("clusters", "import"),
     "^'|together with|both": ("role", "policy", "serviceAccount", "policyArns"),
 }
 # Wrong for every key, or partly unknown.
