@@ -15,17 +15,15 @@ from typing import Any
 
 import yaml
 
-from sandbox.showcase import second_cluster, seed_by_hand, seed_clusters, start_second_cluster
+from sandbox.showcase import seed_by_hand
 from tests.program.test_recorded_states import FOLDER, RECORDED, kept, question
-from tests.sandbox.conftest import Cloud, running_cloud
+from tests.sandbox.conftest import Cloud, running_cloud, running_second_cluster
 from tests.sandbox.project import ROOT, STACK, Project
 from tests.sandbox.test_clusters_and_accounts import platform_stack
 
 
-def record(cloud: Cloud, name: str) -> None:
+def record(cloud: Cloud, green: Path, name: str) -> None:
     """Deploy a stack, and write what was said."""
-    start_second_cluster(cloud.sandbox, cloud.progress)
-    seed_clusters(cloud.sandbox, cloud.ports["aws-api"])
     seed_by_hand(cloud.sandbox, cloud.ports["aws-api"])
     # The showcase reads its outputs.
     platform = platform_stack(cloud, cloud.folder / "platform")
@@ -38,7 +36,7 @@ def record(cloud: Cloud, name: str) -> None:
     (project.folder / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": config}))
     kubeconfig = project.folder / ".sandbox" / "green" / "kubeconfig"
     kubeconfig.parent.mkdir(parents=True)
-    shutil.copy(second_cluster(cloud.sandbox).kubeconfig, kubeconfig)
+    shutil.copy(green, kubeconfig)
     log = project.folder / "said.json"
     project.variables["PULUMI_DEBUG_GRPC"] = str(log)
     project.up()
@@ -71,5 +69,9 @@ def record_of(config: Mapping[str, Any], calls: Iterable[Mapping[str, Any]]) -> 
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder, running_cloud(Path(folder)) as cloud:
-        record(cloud, sys.argv[1])
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_cloud(Path(folder)) as cloud,
+        running_second_cluster(cloud) as green,
+    ):
+        record(cloud, green, sys.argv[1])
