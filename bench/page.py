@@ -50,19 +50,9 @@ TRIED = (
         "yes",
     ),
     (
-        "earlier names as URNs in place of aliases, and known outputs registered as they are",
-        "300 bindings: 8.4 to 7.3 s of processor time, for both together",
-        "the URNs",
-    ),
-    (
         "one stack frame less in the making of each resource: the engine keeps them in the state",
         "3% of the state of 1,000 bindings",
         "yes",
-    ),
-    (
-        "a resource's options without `ResourceOptions.merge`",
-        "not measured: a role name that turns out wrong was reported together with an error of the SDK's own",
-        "no",
     ),
     (
         "a profile of the sandbox's stand-in plugins",
@@ -84,7 +74,7 @@ def page(results: Sequence[Result]) -> str:
 
 
 def _tried() -> Iterator[str]:
-    yield "## What was tried\n\nOn the program, by what a profile showed. Not tried: fewer earlier names.\n"
+    yield "## What was tried\n\nOn the program, by what a profile showed.\n"
     yield "| tried | gave | kept |\n|---|---|---|"
     yield from (f"| {' | '.join(row)} |" for row in TRIED)
     yield ""

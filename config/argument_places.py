@@ -23,11 +23,12 @@ PLACES: Mapping[Place, Place] = {
     ("policy",): ("policy",),
     ("policy_arns",): ("policyArns",),
     ("inline_policies",): ("inlinePolicies",),
+    ("assume_role_arns",): ("assumeRoleArns",),
     ("import_existing",): ("import",),
     ("retain_on_delete",): ("retainOnDelete",),
 }
 # Keys of a binding that are not arguments of the component, and need a created role.
-KEYS_OF_A_CREATED_ROLE: tuple[Place, ...] = (("assumeRoleArns",), ("account",))
+KEYS_OF_A_CREATED_ROLE: tuple[Place, ...] = (("account",),)
 QUOTAS: Mapping[Place, str] = {
     ("trust_policy_size_quota",): "irsa:quotas.trustPolicySize",
     ("attached_policies_quota",): "irsa:quotas.attachedPolicies",

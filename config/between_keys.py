@@ -3,41 +3,53 @@
 The values may have any shape here; the models report what is wrong with a single key.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from config import argument_places
 from config.lint import check_rule_name
 from config.located_mistake import LocatedMistake
+from config.models import account_id
 from config.pydantic_errors import keys_at
 from config.variables import BUILT_IN
-from irsa.rules import combinations
 from irsa.rules.arns import issuer_host_path, parse_iam_arn
+from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Mistake, Place, listed, nearest, path_of, shortened
-from irsa.rules.policies import CHAINING_POLICY
-from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, subject_of
+from irsa.rules.subjects import DEFAULT_NAMESPACE, subject_of
 
 
 def mistakes_between_keys(values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     """Yield the mistakes of a stack's `irsa:` values."""
     yield from _of_the_top(values)
     yield from _of_cluster(("cluster",), values.get("cluster"), values)
-    for key, cluster in _mapping(values.get("clusters")).items():
+    with_issuer: dict[str, str] = {}
+    for key, cluster in mapping_of(values.get("clusters")).items():
         yield from _of_cluster(("clusters", key), cluster, values)
-    for key, aws_account in _mapping(values.get("accounts")).items():
-        ways = {"profile", "assumeRoleArn"} & _mapping(aws_account).keys()
+        for setting in ("oidcIssuer", "oidcProviderArn"):
+            written = mapping_of(cluster).get(setting)
+            issuer = written.rpartition(":oidc-provider/")[2] if isinstance(written, str) else str(key)
+            if (other := with_issuer.setdefault(issuer_host_path(issuer), key)) != key:
+                yield issuer_twice(("clusters", key, setting), issuer, ("clusters", other))
+                break
+    for key, aws_account in mapping_of(values.get("accounts")).items():
+        ways = {"profile", "assumeRoleArn"} & mapping_of(aws_account).keys()
         if isinstance(aws_account, dict) and len(ways) != 1:
-            found, fix = "neither profile nor assumeRoleArn", "add one of them"
-            if ways:
-                found, fix = "both profile and assumeRoleArn", "remove one of them"
+            found = f"{'both' if ways else 'neither'} profile {'and' if ways else 'nor'} assumeRoleArn"
+            fix = f"{'remove' if ways else 'add'} one of them"
             yield _mistake(("accounts", key), found, "exactly one of them", fix)
-    bindings = _mapping(values.get("bindings"))
+    bindings = mapping_of(values.get("bindings"))
     for key, binding in bindings.items():
         if isinstance(binding, dict):
             yield from _of_binding(key, binding)
             yield from _references(key, binding, values)
     yield from _repeated(bindings, values)
-    yield from _of_lint(_mapping(values.get("lint")), bindings)
+    yield from _of_lint(mapping_of(values.get("lint")), values.get("bindings"))
+
+
+def issuer_twice(place: Place, issuer: str, other: Place) -> LocatedMistake:
+    """Return the mistake for a cluster that is another one of the stack file; a slash at the end makes no other."""
+    found = f"the issuer {shortened(issuer)}, which is that of irsa:{path_of(other)}"
+    allowed = "each cluster once: its service accounts are known by its issuer"
+    return _mistake(place, found, allowed, "remove one of the two")
 
 
 def _of_the_top(values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
@@ -47,22 +59,22 @@ def _of_the_top(values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     if values.get("clusters") == {}:
         yield _mistake(("clusters",), "no cluster", "at least one", "add a cluster, or use `cluster`")
     for name in BUILT_IN:
-        if name in _mapping(values.get("variables")):
+        if name in mapping_of(values.get("variables")):
             found = f"{name!r}, which is a built-in variable"
             yield _mistake(("variables", name), found, f"names other than {', '.join(BUILT_IN)}", "rename it")
 
 
-def _of_lint(lint: Mapping[str, Any], bindings: Mapping[str, Any]) -> Iterator[LocatedMistake]:
-    silence = _mapping(lint.get("silence"))
+def _of_lint(lint: Mapping[str, Any], bindings: Any) -> Iterator[LocatedMistake]:
+    silence = mapping_of(lint.get("silence"))
     named: list[tuple[Place, Any]] = [(("silence", name), name) for name in silence]
-    named += [(("errors", index), name) for index, name in enumerate(_list(lint.get("errors")))]
+    named += [(("errors", index), name) for index, name in enumerate(list_of(lint.get("errors")))]
     for place, name in named:
         try:
             check_rule_name(name) if isinstance(name, str) else None
         except Mistake as mistake:
             yield LocatedMistake(("lint", *place), mistake)
     for name, silenced in silence.items():
-        for index, key in enumerate(_list(_mapping(silenced).get("bindings"))):
+        for index, key in enumerate(list_of(mapping_of(silenced).get("bindings"))):
             yield from _unknown(("lint", "silence", name, "bindings", index), key, "irsa:bindings", bindings)
 
 
@@ -70,18 +82,23 @@ def _of_cluster(place: Place, cluster: Any, values: Mapping[str, Any]) -> Iterat
     if not isinstance(cluster, dict):
         return
     explicit = "oidcIssuer" in cluster and ("oidcProviderArn" in cluster or cluster.get("createOidcProvider"))
-    if not ("name" in cluster or "stack" in cluster or explicit or _misspelled(place, cluster)):
+    if not ("name" in cluster or "stack" in cluster or explicit or cluster.keys() - set(keys_at(place))):
         found = f"only {listed(list(map(str, cluster)))}" if cluster else "nothing"
         allowed = "name; or stack; or oidcIssuer with oidcProviderArn or with createOidcProvider: true"
         yield _mistake(place, found, allowed, "add the missing keys")
     if cluster.get("createOidcProvider") and "oidcProviderArn" in cluster:
         found = "both createOidcProvider and oidcProviderArn"
         yield _mistake(place, found, "one of them", "remove one of them")
-    if _mapping(cluster.get("kubernetes")).get("eks") and "name" not in cluster:
+    if mapping_of(cluster.get("kubernetes")).get("eks") and "name" not in cluster:
         yield _mistake((*place, "kubernetes", "eks"), "true, without name", "true, with name", "add name")
     if "account" in cluster:
         yield from _unknown((*place, "account"), cluster["account"], "irsa:accounts", values.get("accounts"))
-    issuer, provider = cluster.get("oidcIssuer"), cluster.get("oidcProviderArn")
+    issuer, provider, key = (cluster.get(each) for each in ("oidcIssuer", "oidcProviderArn", "account"))
+    aws_account = mapping_of(values.get("accounts")).get(key) if isinstance(key, str) else None
+    owner, known = _owner(provider, "oidc-provider"), _owner(mapping_of(aws_account).get("assumeRoleArn"), "role")
+    if owner and known and owner != known:
+        found, allowed = f"{provider!r}, a provider in the AWS account {owner}", f"one in {known}: irsa:accounts.{key}"
+        yield _mistake((*place, "oidcProviderArn"), found, allowed, "fix one of the two")
     if isinstance(issuer, str) and isinstance(provider, str) and ":oidc-provider/" in provider:
         wanted = issuer_host_path(issuer)
         if provider.split(":oidc-provider/", 1)[1] != wanted:
@@ -90,49 +107,37 @@ def _of_cluster(place: Place, cluster: Any, values: Mapping[str, Any]) -> Iterat
             yield _mistake((*place, "oidcProviderArn"), found, allowed, "fix one of the two")
 
 
+def _owner(arn: Any, kind: str) -> str | None:
+    try:
+        return parse_iam_arn(str(arn), kind).account_id
+    except Mistake:
+        return None  # missing, or reported by the models
+
+
 def _of_binding(key: str, binding: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     place: Place = ("bindings", key)
-    # The clusters are those of the service account that is annotated with an existing role.
-    existing = (*combinations.OF_AN_EXISTING_ROLE, "oidc_provider_arns")
-    given = argument_places.arguments_of(binding)
-    for argument, mistake in combinations.combination_mistakes(given, argument_places.spelled, existing):
-        # The models report a misspelled key; to report it as missing too would be two mistakes for one error.
-        if argument or not _misspelled(place, binding):
-            yield LocatedMistake((*place, *argument_places.place_of(argument)), mistake)
-    inline = _mapping(binding.get("inlinePolicies")).items()
+    inline = mapping_of(binding.get("inlinePolicies")).items()
     sources = [(("policy",), binding.get("policy")), *((("inlinePolicies", name), source) for name, source in inline)]
     for name, source in sources:
         if isinstance(source, dict) and ("file" in source) == ("document" in source):
-            found, fix = "neither file nor document", "add file, or document"
-            if "file" in source:
-                found, fix = "both file and document", "remove one of them"
+            both = "both file and document", "remove one of them"
+            found, fix = both if "file" in source else ("neither file nor document", "add file, or document")
             yield _mistake((*place, *name), found, "exactly one of file and document", fix)
-    trust = _mapping(binding.get("trust"))
-    subjects = [subject for subject in _list(trust.get("subjects")) if isinstance(subject, str)]
-    if trust.get("anyServiceAccount") is not True:
-        try:
-            check_any_service_account(subjects)
-        except Mistake as mistake:
-            yield LocatedMistake((*place, "trust", "subjects"), mistake)
-    if "assumeRoleArns" in binding and CHAINING_POLICY in _mapping(binding.get("inlinePolicies")):
-        found = f"{CHAINING_POLICY!r}, which is the name of the inline policy of assumeRoleArns"
-        yield _mistake((*place, "inlinePolicies", CHAINING_POLICY), found, "another name", "rename it")
 
 
 def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     """Yield what is wrong with references to clusters, AWS accounts and bindings in the file."""
     place: Place = ("bindings", key)
-    for index, cluster in enumerate(_list(binding.get("clusters"))):
+    for index, cluster in enumerate(list_of(binding.get("clusters"))):
         yield from _unknown((*place, "clusters", index), cluster, "irsa:clusters", values.get("clusters"))
-    names = [cluster if isinstance(cluster, str) else None for cluster in _list(binding.get("clusters"))]
     first: dict[str, int] = {}
-    for index, cluster in enumerate(names):
-        if cluster and first.setdefault(cluster, index) != index:
+    for index, cluster in enumerate(list_of(binding.get("clusters"))):
+        if isinstance(cluster, str) and cluster and first.setdefault(cluster, index) != index:
             found = f"{shortened(cluster)} a second time"
             yield _mistake((*place, "clusters", index), found, "each cluster once", "remove it")
-    declared = _mapping(values.get("clusters"))
-    chosen = [name for name in _list(binding.get("clusters")) if isinstance(name, str)] or list(declared)
-    default_access = [name for name in chosen if "kubernetes" not in _mapping(declared.get(name))]
+    declared = mapping_of(values.get("clusters"))
+    chosen = [name for name in _clusters_of(binding, declared) if isinstance(declared.get(name), dict)]
+    default_access = [name for name in chosen if "kubernetes" not in declared[name]]
     if len(default_access) > 1 and "serviceAccount" in binding:
         found = f"the clusters {listed(default_access)} without `kubernetes`: all would use the same Kubernetes API"
         allowed = "at most one cluster of a binding without `kubernetes`, which uses the stack's `kubernetes:` settings"
@@ -140,27 +145,28 @@ def _references(key: str, binding: Mapping[str, Any], values: Mapping[str, Any])
     if "account" in binding:
         yield from _unknown((*place, "account"), binding["account"], "irsa:accounts", values.get("accounts"))
     former = binding.get("formerly")
-    if isinstance(former, str) and former in _mapping(values.get("bindings")):
+    if isinstance(former, str) and former in mapping_of(values.get("bindings")):
         found = f"{former!r}, which is still a binding"
         yield _mistake((*place, "formerly"), found, "a previous key that is no longer used", "remove one of the two")
 
 
 def _unknown(place: Place, name: Any, where: str, declared: Any) -> Iterator[LocatedMistake]:
-    known = _mapping(declared)
-    if not isinstance(name, str) or name in known:
-        return  # a value that is not a string is reported by the models
+    known = mapping_of(declared)
+    if not isinstance(name, str) or name in known or not isinstance(declared, dict | None):
+        return  # a value of another type is reported by the models; of a secret nothing is known
     fix = nearest(name, known, f"add it to {where}")
     yield _mistake(place, f"{name!r} is not in {where}", listed(known) or f"nothing: {where} is empty", fix)
 
 
 def _repeated(bindings: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[LocatedMistake]:
     """Yield service accounts, roles and policies in two bindings; IAM compares names without letter case."""
-    default_namespace = _mapping(values.get("defaults")).get("namespace") or DEFAULT_NAMESPACE
-    clusters = list(_mapping(values.get("clusters"))) or ["cluster"]
-    account_ids = {key: _account_id(key, each) for key, each in _mapping(values.get("accounts")).items()}
-    binding_of: dict[tuple[str, ...], str] = {}
+    default_namespace = mapping_of(values.get("defaults")).get("namespace") or DEFAULT_NAMESPACE
+    clusters = list(mapping_of(values.get("clusters"))) or ["cluster"]
+    accounts = mapping_of(values.get("accounts")).items()
+    account_ids = {key: account_id(key, mapping_of(each).get("assumeRoleArn")) for key, each in accounts}
+    binding_of: dict[tuple[str | None, ...], str] = {}
     for key, binding in bindings.items():
-        for place, claimed, identities in _claims(key, _mapping(binding), default_namespace, clusters, account_ids):
+        for place, claimed, identities in _claims(key, mapping_of(binding), default_namespace, clusters, account_ids):
             others = [first for identity in identities if (first := binding_of.setdefault(identity, key)) != key]
             if others:
                 found = f"{claimed} is already used by irsa:{path_of(('bindings', others[0]))}"
@@ -173,45 +179,32 @@ def _claims(
     default_namespace: Any,
     clusters: Sequence[str],
     account_ids: Mapping[str, str],
-) -> Iterator[tuple[Place, str, list[tuple[str, ...]]]]:
+) -> Iterator[tuple[Place, str, list[tuple[str | None, ...]]]]:
     """Yield what a binding uses alone: the place, a name for messages, and the identities to compare."""
-    service_account = _mapping(binding.get("serviceAccount"))
+    service_account = mapping_of(binding.get("serviceAccount"))
     name, namespace = service_account.get("name"), service_account.get("namespace", default_namespace)
     if isinstance(name, str) and isinstance(namespace, str):
-        chosen = [str(cluster) for cluster in _list(binding.get("clusters")) or clusters]
-        identities: list[tuple[str, ...]] = [("service account", cluster, namespace, name) for cluster in chosen]
+        chosen = _clusters_of(binding, clusters)
+        identities: list[tuple[str | None, ...]] = [("service account", cluster, namespace, name) for cluster in chosen]
         claimed = f"service account {shortened(subject_of(namespace, name))}"
         yield ("bindings", key, "serviceAccount"), claimed, identities
     for kind in ("role", "policy"):
-        name = _mapping(binding.get(kind)).get("name")
-        if isinstance(name, str):
-            account = str(binding.get("account"))
-            identity = (kind, account_ids.get(account, account), name.lower())
+        name = mapping_of(binding.get(kind)).get("name")
+        account = binding.get("account")
+        if isinstance(name, str) and (account is None or isinstance(account, str)):
+            of_account = None if account is None else account_ids.get(account, account)
+            identity = (kind, of_account, name.lower())
             yield ("bindings", key, kind, "name"), f"{kind} {shortened(name)}", [identity]
     former = binding.get("formerly")
     if isinstance(former, str):
         yield ("bindings", key, "formerly"), f"the previous key {shortened(former)}", [("formerly", former)]
 
 
-def _account_id(key: str, aws_account: Any) -> str:
-    """Return the ID of an AWS account, where its role has it, else its key: two keys may be of one AWS account."""
-    try:
-        return parse_iam_arn(str(_mapping(aws_account).get("assumeRoleArn")), "role").account_id
-    except Mistake:
-        return key
-
-
-def _misspelled(place: Place, value: Mapping[str, Any]) -> bool:
-    return bool(value.keys() - set(keys_at(place)))
+def _clusters_of(binding: Mapping[str, Any], every: Iterable[str]) -> list[str]:
+    """Return the keys of a binding's clusters, as far as they are known."""
+    chosen = binding.get("clusters", [])
+    return list(every) if chosen == [] else [name for name in list_of(chosen) if isinstance(name, str)]
 
 
 def _mistake(place: Place, found: str, allowed: str, fix: str) -> LocatedMistake:
     return LocatedMistake(place, Mistake(found, allowed, fix))
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []

@@ -1,45 +1,40 @@
 """`irsa:defaults`, merged into the bindings."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from config.models import Binding, Defaults, Stack
+from config.models import Binding, Defaults, Policy, Role, ServiceAccount, Stack
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 
 
 def with_defaults(stack: Stack) -> Stack:
-    """Return the stack with `irsa:defaults` merged into every binding."""
-    bindings = {key: _binding(binding, stack.defaults) for key, binding in stack.bindings.items()}
+    """Return the stack with `irsa:defaults` merged into every binding; what is not known stays so."""
+    known = {key: each for key, each in stack.bindings.items() if isinstance(each, Binding)}
+    bindings = {**stack.bindings, **{key: _binding(each, stack.defaults) for key, each in known.items()}}
     return stack.model_copy(update={"bindings": bindings})
 
 
 def _binding(binding: Binding, defaults: Defaults) -> Binding:
-    role = binding.role
-    if not role.arn:
-        role = role.model_copy(
-            update={
-                **_values_or_defaults(role, defaults, ("path", "permissions_boundary", "max_session_duration")),
-                "tags": {**defaults.tags, **role.tags},
-            }
-        )
-    policy = binding.policy and binding.policy.model_copy(
-        update={
-            **_values_or_defaults(binding.policy, defaults, ("path",)),
-            "tags": {**defaults.tags, **binding.policy.tags},
-        }
-    )
-    service_account = binding.service_account
-    if service_account:
+    role, policy, service_account = binding.role, binding.policy, binding.service_account
+    if isinstance(role, Role) and not role.arn:
+        settings = ("path", "permissions_boundary", "max_session_duration")
+        tags = _merged(defaults.tags, role.tags)
+        role = role.model_copy(update={**_values_or_defaults(role, defaults, settings), "tags": tags})
+    if isinstance(policy, Policy):
+        tags = _merged(defaults.tags, policy.tags)
+        policy = policy.model_copy(update={**_values_or_defaults(policy, defaults, ("path",)), "tags": tags})
+    if isinstance(service_account, ServiceAccount):
         settings = ("namespace", "sts_regional_endpoints", "token_expiration")
         update = {"namespace": DEFAULT_NAMESPACE, **_values_or_defaults(service_account, defaults, settings)}
         service_account = service_account.model_copy(update=update)
-    return binding.model_copy(
-        update={
-            "role": role,
-            "policy": policy,
-            "service_account": service_account,
-            **_values_or_defaults(binding, defaults, ("audience",)),
-        }
-    )
+    update = _values_or_defaults(binding, defaults, ("audience",))
+    return binding.model_copy(update={**update, "role": role, "policy": policy, "service_account": service_account})
+
+
+def _merged(defaults: Any, own: Any) -> Any:
+    if not isinstance(defaults, Mapping):
+        return defaults
+    return {**defaults, **own} if isinstance(own, Mapping) else defaults
 
 
 def _values_or_defaults(model: Any, defaults: Defaults, settings: tuple[str, ...]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """What `irsa check --fix` writes: fixes that are certain, as changes of the text, so that all else stays as it is."""
 
-import difflib
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -11,10 +10,11 @@ import yaml
 from config.lint import RULES
 from config.located_mistake import LocatedMistake
 from config.pydantic_errors import annotation_at, keys_at
-from config.stack_file import StackFile, other_key, scalar
+from config.scalars import other_key, scalar
+from config.stack_file import StackFile
 from irsa.rules import grammar
 from irsa.rules.combinations import ADOPTABLE
-from irsa.rules.mistakes import Place, nearest, path_of, visible
+from irsa.rules.mistakes import Place, likely, nearest, path_of, visible
 
 # Below it, a key that looks like another one may be something else.
 ALIKE = 0.8
@@ -34,7 +34,7 @@ VALUES: dict[str, Collection[str]] = {"import": ADOPTABLE, "errors": RULES, "Eff
 REFERENCES = {"account": "accounts", "clusters": "clusters"}
 
 
-class Examined(Protocol):
+class WithMistakes(Protocol):
     """A stack file that was checked, and all mistakes of that check."""
 
     @property
@@ -46,7 +46,7 @@ class Examined(Protocol):
         """Its mistakes."""
 
 
-ExaminedFile = TypeVar("ExaminedFile", bound=Examined)
+T = TypeVar("T", bound=WithMistakes)
 
 
 class Fix(NamedTuple):
@@ -78,38 +78,31 @@ class Fix(NamedTuple):
         return visible(": ".join(filter(None, [self.path, f"{self.old} -> {self.new}"])))
 
 
-def fixed(examined: ExaminedFile, check: Callable[[str], ExaminedFile]) -> tuple[ExaminedFile, list[Fix]]:
+def fixed(examined: T, check: Callable[[str], T], refused: set[tuple[Place, str]] | None = None) -> tuple[T, list[Fix]]:
     """Return the stack file with everything fixed that is certain, and the fixes.
 
-    A fix stays only where a mistake at its place is gone, and where it brings no other mistake.
+    A fix stays only where a mistake at its place is gone, and where it brings no other mistake. Each check is of the
+    whole file: what is below a key is not tried anew for each change beside that key.
 
     Args:
         examined: The stack file as it is.
         check: Checks the file with another text.
+        refused: Changes that were unsure before; those that are now are added to them.
     """
-    return _fixed(examined, check, set())
-
-
-def _fixed(
-    examined: ExaminedFile, check: Callable[[str], ExaminedFile], refused: set[tuple[Place, str]]
-) -> tuple[ExaminedFile, list[Fix]]:
-    """Return the same, without the changes that were unsure before; those that are now are added to them.
-
-    Each check is of the whole file: what is below a key is not tried anew for each change beside that key.
-    """
+    refused = set() if refused is None else refused
     done: list[Fix] = []
     inherited = frozenset(refused)
-    before = _identities(examined.mistakes)
+    before = _signatures(examined.mistakes)
     candidates = _candidates(examined, refused)
     while candidates:
         after = check(_changed(examined.file.text, candidates))
         more: list[Fix] = []
-        new = _places(_identities(after.mistakes) - before)
+        new = _places(_signatures(after.mistakes) - before)
         keys = {each.new_place for each in candidates if each.is_key}
         if new and all(keys & _above(place) for place in new):
             # What is below a misspelled key comes to light with the right one.
-            after, more = _fixed(after, check, refused)
-        now = _identities(after.mistakes)
+            after, more = fixed(after, check, refused)
+        now = _signatures(after.mistakes)
         gone, new = _places(before - now), _places(now - before)
         unsure = [each for each in candidates if each.place not in gone] or _behind(new, candidates)
         if unsure:
@@ -125,12 +118,12 @@ def _fixed(
 
 def with_fixable(before: Iterable[LocatedMistake], after: Iterable[LocatedMistake]) -> list[LocatedMistake]:
     """Return the mistakes before the fixes; those that are gone after them are marked."""
-    left = _identities(after)
-    return [each._replace(fixable=_identity(each) not in left) for each in before]
+    left = _signatures(after)
+    return [each._replace(fixable=_signature(each) not in left) for each in before]
 
 
-def _places(identities: Iterable[tuple[Any, ...]]) -> set[Place]:
-    return {place for place, *_ in identities}
+def _places(signatures: Iterable[tuple[Any, ...]]) -> set[Place]:
+    return {place for place, *_ in signatures}
 
 
 def _above(place: Place) -> set[Place]:
@@ -154,13 +147,13 @@ def _spot(mistake: LocatedMistake) -> Place:
     return mistake.place or (mistake.line or 0,)
 
 
-def _identity(each: LocatedMistake) -> tuple[Any, ...]:
+def _signature(each: LocatedMistake) -> tuple[Any, ...]:
     """Return what tells a mistake from others, its place first; what is allowed may name a key that was fixed."""
     return _spot(each), each.within, each.file, each.rule, each.mistake.found
 
 
-def _identities(mistakes: Iterable[LocatedMistake]) -> set[tuple[Any, ...]]:
-    return set(map(_identity, mistakes))
+def _signatures(mistakes: Iterable[LocatedMistake]) -> set[tuple[Any, ...]]:
+    return set(map(_signature, mistakes))
 
 
 def _changed(text: str, fixes: Iterable[Fix]) -> str:
@@ -171,7 +164,7 @@ def _changed(text: str, fixes: Iterable[Fix]) -> str:
     return "".join([*parts, text[end:]])
 
 
-def _candidates(examined: Examined, refused: Collection[tuple[Place, str]]) -> list[Fix]:
+def _candidates(examined: WithMistakes, refused: Collection[tuple[Place, str]]) -> list[Fix]:
     """Return the changes that may fix the mistakes, each of another part of the text, without those refused."""
     found: dict[int, Fix] = {}
     for each in examined.mistakes:
@@ -236,8 +229,7 @@ def _other_key(mistake: LocatedMistake, node: Any, file: StackFile) -> str | Non
 
 
 def _other_value(place: Place, node: Any, file: StackFile) -> str | None:
-    annotation, name = annotation_at(place), _last_key(place)
-    kind = getattr(annotation, "__origin__", annotation)
+    kind, name = annotation_at(place), _last_key(place)
     if kind is bool:
         return BOOLEANS.get(node.value.lower())
     if kind is int:
@@ -259,5 +251,5 @@ def _same_but_for_case(text: str, known: Iterable[str]) -> str | None:
 
 
 def _only_one_alike(text: str, known: Iterable[str]) -> str | None:
-    found = difflib.get_close_matches(text.lower(), [each.lower() for each in known], cutoff=ALIKE)
-    return next(each for each in known if each.lower() == found[0]) if len(found) == 1 else None
+    found = likely(text, known, ALIKE)
+    return None if likely(text, [each for each in known if each != found], ALIKE) else found

@@ -12,7 +12,7 @@ class LocatedMistake(NamedTuple):
     """A mistake and where it is."""
 
     place: Place
-    """YAML path in the `irsa:` settings."""
+    """YAML path in the `irsa:` settings; of a provider's setting, its whole name: `kubernetes:context`."""
     mistake: Mistake
     file: str | None = None
     """The file that contains it: the stack file, where known, or a policy file."""
@@ -30,9 +30,17 @@ class LocatedMistake(NamedTuple):
         return f"{named(self.file)}{f':{self.line}' if self.line else ''}" if self.file is not None else ""
 
     @property
+    def path(self) -> str:
+        """Path in the stack file's settings."""
+        if not self.place:
+            return ""
+        first = str(self.place[0])
+        return first if first.startswith("kubernetes:") else f"irsa:{path_of(self.place)}"
+
+    @property
     def where(self) -> str:
         """File, line and path."""
-        path = f"irsa:{path_of(self.place)}" if self.place else ""
+        path = self.path
         if self.within:
             path = f"{path_of(self.within)} ({path})"
         return f"{self.file_and_line}  {path}".rstrip() if self.file is not None else path or ELSEWHERE

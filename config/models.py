@@ -7,16 +7,14 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-from config.variables import check_variables, fill
-from irsa.rules import commands
+from config.variables import filled
+from irsa.rules import commands, quotas
 from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import EXAMPLES, LONGEST_ISSUER, check_issuer, parse_iam_arn
 from irsa.rules.combinations import ADOPTABLE, check_adoptable
-from irsa.rules.grammar import wrong_partition
-from irsa.rules.mistakes import Mistake, shortened
+from irsa.rules.mistakes import Located, Mistake, shortened
 from irsa.rules.names import AUDIENCE, check_name
 from irsa.rules.names import RULES as NAME_RULES
-from irsa.rules.quotas import ATTACHED_POLICIES, SESSION_DURATION, TOKEN_EXPIRATION, TRUST_POLICY_SIZE
 from irsa.rules.subjects import check_subject
 
 
@@ -24,26 +22,21 @@ def _name(kind: str) -> AfterValidator:
     return AfterValidator(lambda value: check_name(value, NAME_RULES[kind]))
 
 
-def _name_schema(kind: str, *examples: str) -> WithJsonSchema:
+def _name_schema(kind: str, example: str) -> WithJsonSchema:
     rule = NAME_RULES[kind]
     # Python's \w matches letters of every script, that of an editor does not.
     pattern = {} if rule.letters_of_any_script else {"pattern": f"^(?:{rule.pattern})$"}
-    return WithJsonSchema({"type": "string", "maxLength": rule.longest, **pattern, "examples": list(examples)})
+    return _schema(example, maxLength=rule.longest, **pattern)
 
 
 def _arn(kind: str, variables_allowed: bool = True) -> AfterValidator:
     def check(value: str, info: ValidationInfo) -> str:
         if not variables_allowed and "${" in value:
-            raise Mistake(
-                f"{value!r}, in which variables are not replaced", "an ARN without variables", "write the ARN"
-            )
-        variables = info.context or check_variables({}, None)
-        if not variables.are_readable(value):
-            return value
-        arn = parse_iam_arn(fill(value, variables.values), kind, variables.partition)
-        mistake = wrong_partition(value, arn.partition, variables.partition)
-        if mistake:
-            raise mistake
+            found = f"{value!r}, in which variables are not replaced"
+            raise Mistake(found, "an ARN without variables", "write the ARN")
+        # With a variable in it, it is judged when that is replaced.
+        if "${" not in value:
+            parse_iam_arn(value, kind, info.context)
         return value
 
     return AfterValidator(check)
@@ -51,42 +44,41 @@ def _arn(kind: str, variables_allowed: bool = True) -> AfterValidator:
 
 def _arn_schema(kind: str, variables_allowed: bool = True) -> WithJsonSchema:
     pattern = rf"^arn:[^:]+:iam::[^:]+:{kind}/.+$" + (r"|\$\{" if variables_allowed else "")
-    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [EXAMPLES[kind]]})
+    return _schema(EXAMPLES[kind], pattern=pattern)
+
+
+def _schema(example: str, **limits: str | int) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", **limits, "examples": [example]})
 
 
 def _stack_name(value: str) -> str:
     if re.fullmatch(STACK_NAME, value):
         return value
-    raise Mistake(
-        f"{value!r} is not the full name of a stack",
-        "organization/project/stack",
-        f"copy it from `{commands.list_stacks()}`",
-    )
+    fix = f"copy it from `{commands.LIST_STACKS}`"
+    raise Mistake(f"{value!r} is not the full name of a stack", "organization/project/stack", fix)
 
 
 def _variable_name(value: str) -> str:
     if re.fullmatch(VARIABLE_NAME, value):
         return value
-    raise Mistake(
-        f"{value!r} is not a variable name", "letters, digits and _, not starting with a digit", "write another name"
-    )
+    allowed = "letters, digits and _, not starting with a digit"
+    raise Mistake(f"{value!r} is not a variable name", allowed, "write another name")
 
 
 def _kubeconfig_path(value: str) -> str:
     if "\n" in value or value.lstrip().startswith("{"):
         # Nothing of it is shown: it holds credentials.
-        raise Mistake(
-            "the contents of a kubeconfig", "the path of a kubeconfig file", "save it as a file, and name that"
-        )
+        fix = "save it as a file, and name that"
+        raise Mistake("the contents of a kubeconfig", "the path of a kubeconfig file", fix)
     return value
 
 
 def _variable_value(value: str) -> str:
-    try:
-        fill(value, {})
-    except Mistake:
+    found: list[Located] = []
+    filled(value, {}, found)
+    if found:
         fix = "write the value out"
-        raise Mistake(f"{shortened(value)}, in which nothing is replaced", "a value without variables", fix) from None
+        raise Mistake(f"{shortened(value)}, in which nothing is replaced", "a value without variables", fix)
     return value
 
 
@@ -101,18 +93,10 @@ PolicyArn = Annotated[str, _arn("policy"), _arn_schema("policy")]
 ProviderArn = Annotated[
     str, _arn("oidc-provider", variables_allowed=False), _arn_schema("oidc-provider", variables_allowed=False)
 ]
-Issuer = Annotated[
-    str,
-    AfterValidator(check_issuer),
-    WithJsonSchema(
-        {"type": "string", "pattern": r"^https://[^?]+$", "maxLength": LONGEST_ISSUER, "examples": [ISSUER_EXAMPLE]}
-    ),
-]
-StackName = Annotated[
-    str,
-    AfterValidator(_stack_name),
-    WithJsonSchema({"type": "string", "pattern": f"^{STACK_NAME}$", "examples": ["organization/platform/prod"]}),
-]
+_issuer_schema = _schema(ISSUER_EXAMPLE, pattern=r"^https://[^?]+$", maxLength=LONGEST_ISSUER)
+Issuer = Annotated[str, AfterValidator(check_issuer), _issuer_schema]
+_stack_name_schema = _schema("organization/platform/prod", pattern=f"^{STACK_NAME}$")
+StackName = Annotated[str, AfterValidator(_stack_name), _stack_name_schema]
 VariableName = Annotated[
     str, AfterValidator(_variable_name), WithJsonSchema({"type": "string", "pattern": f"^{VARIABLE_NAME}$"})
 ]
@@ -136,54 +120,32 @@ ServiceAccountName = Annotated[str, _name("service account"), _name_schema("serv
 SecretName = Annotated[str, _name("secret"), _name_schema("secret", "registry")]
 KubernetesKey = Annotated[str, _name("Kubernetes key"), _name_schema("Kubernetes key", "app.kubernetes.io/name")]
 LabelValue = Annotated[str, _name("label value"), _name_schema("label value", "my-app")]
-Subject = Annotated[
-    str,
-    AfterValidator(check_subject),
-    WithJsonSchema({"type": "string", "pattern": r"^[a-z0-9.*?-]+:[a-z0-9.*?-]+$", "examples": ["team-a:*"]}),
-]
-AnnotationKey = Annotated[
-    str,
-    AfterValidator(check_annotation_key),
-    _name("Kubernetes key"),
-    _name_schema("Kubernetes key", "example.com/owner"),
-]
-Audience = Annotated[
-    str,
-    _name("audience"),
-    WithJsonSchema(
-        {"type": "string", "minLength": 1, "maxLength": AUDIENCE.longest, "examples": ["sts.amazonaws.com"]}
-    ),
-]
-SessionDuration = Annotated[int, Field(ge=SESSION_DURATION.least, le=SESSION_DURATION.longest, examples=[7200])]
-TokenExpiration = Annotated[int, Field(ge=TOKEN_EXPIRATION.least, examples=[3600])]
+_subject_schema = _schema("team-a:*", pattern=r"^[a-z0-9.*?-]+:[a-z0-9.*?-]+$")
+Subject = Annotated[str, AfterValidator(check_subject), _subject_schema]
+_AnyKey = Annotated[str, AfterValidator(check_annotation_key), _name("Kubernetes key")]
+AnnotationKey = Annotated[_AnyKey, _name_schema("Kubernetes key", "example.com/owner")]
+_audience_schema = _schema("sts.amazonaws.com", minLength=1, maxLength=AUDIENCE.longest)
+Audience = Annotated[str, _name("audience"), _audience_schema]
+_least, _most = quotas.SESSION_DURATION[:2]
+SessionDuration = Annotated[int, Field(ge=_least, le=_most, examples=[7200])]
+TokenExpiration = Annotated[int, Field(ge=quotas.TOKEN_EXPIRATION.least, examples=[3600])]
+_least, _most = quotas.TRUST_POLICY_SIZE, quotas.LARGEST_TRUST_POLICY_SIZE
+TrustPolicySize = Annotated[int, Field(ge=_least, le=_most, examples=[4096])]
 # Their keys and values are checked against IAM's grammar (irsa.rules.grammar), whose messages use IAM's terms.
-Conditions = Annotated[
-    dict[str, Any],
-    WithJsonSchema(
-        {
-            "type": "object",
-            "additionalProperties": {
-                "type": "object",
-                "additionalProperties": {
-                    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
-                },
-            },
-            "examples": [{"StringEquals": {"aws:SourceVpc": "vpc-0abc"}}],
-        }
-    ),
-]
+CONDITIONS = {"StringEquals": {"aws:SourceVpc": "vpc-0abc"}}
+_values = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+_keys = {"type": "object", "additionalProperties": _values}
+_conditions = WithJsonSchema({"type": "object", "additionalProperties": _keys, "examples": [CONDITIONS]})
+Conditions = Annotated[dict[str, Any], _conditions]
 Importable = Annotated[
-    str,
-    AfterValidator(check_adoptable),
-    WithJsonSchema({"type": "string", "enum": list(ADOPTABLE)}),
+    str, AfterValidator(check_adoptable), WithJsonSchema({"type": "string", "enum": list(ADOPTABLE)})
 ]
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:${partition}:s3:::my-bucket/*"}
 DOCUMENT = {"Version": "2012-10-17", "Statement": [STATEMENT]}
-TRUSTED_ROLE = {
-    "Effect": "Allow",
-    "Principal": {"AWS": "arn:aws:iam::111122223333:role/deployer"},
-    "Action": "sts:AssumeRole",
-}
+SERVICE_ACCOUNT = {"name": "my-service-account", "namespace": "default"}
+SILENCE = {"bindings": ["team-a"], "reason": "the namespace belongs to one team"}
+PRINCIPAL = {"AWS": "arn:aws:iam::111122223333:role/deployer"}
+TRUSTED_ROLE = {"Effect": "Allow", "Principal": PRINCIPAL, "Action": "sts:AssumeRole"}
 
 
 class Settings(BaseModel):
@@ -225,6 +187,14 @@ class Cluster(Settings):
     """true: this stack creates the IAM OIDC provider in every AWS account that has a role for the cluster."""
     kubernetes: KubernetesAccess | None = Field(default=None, examples=[{"context": "my-cluster"}])
     """How to reach the cluster's Kubernetes API."""
+
+
+def account_id(key: str, role_arn: object) -> str:
+    """Return the ID of an AWS account, where its role has it, else its key: two keys may be of one AWS account."""
+    try:
+        return parse_iam_arn(str(role_arn), "role").account_id
+    except Mistake:
+        return key
 
 
 class AwsAccount(Settings):
@@ -321,7 +291,7 @@ class Trust(Settings):
     """Service accounts as `namespace:name`; both may contain the wildcards * and ?."""
     any_service_account: bool = Field(default=False, examples=[True])
     """true: subjects may contain `*:*`, every service account of the cluster."""
-    conditions: Conditions = Field(default_factory=dict, examples=[{"StringEquals": {"aws:SourceVpc": "vpc-0abc"}}])
+    conditions: Conditions = Field(default_factory=dict, examples=[CONDITIONS])
     """Further conditions of the statements that irsa writes, in IAM's format: operator, key, value or values."""
     statements: list[dict[str, Any]] = Field(default_factory=list, examples=[[TRUSTED_ROLE]])
     """Further statements, in IAM's format."""
@@ -330,9 +300,7 @@ class Trust(Settings):
 class Binding(Settings):
     """One role and the service account that assumes it."""
 
-    service_account: ServiceAccount | None = Field(
-        default=None, examples=[{"name": "my-service-account", "namespace": "default"}]
-    )
+    service_account: ServiceAccount | None = Field(default=None, examples=[SERVICE_ACCOUNT])
     """The service account to create or to annotate. Without it, only the role is created."""
     role: Role = Field(default=Role(), examples=[{"name": "my-role", "description": "my-role-description"}])
     """The role."""
@@ -400,9 +368,9 @@ class Defaults(Settings):
 class Quotas(Settings):
     """Quotas that AWS raised for your AWS account."""
 
-    trust_policy_size: Annotated[int, Field(ge=TRUST_POLICY_SIZE, examples=[4096])] = TRUST_POLICY_SIZE
+    trust_policy_size: TrustPolicySize = quotas.TRUST_POLICY_SIZE
     """Characters of a role's trust policy, without white space."""
-    attached_policies: Annotated[int, Field(ge=1, examples=[20])] = ATTACHED_POLICIES
+    attached_policies: Annotated[int, Field(ge=1, examples=[20])] = quotas.ATTACHED_POLICIES
     """Managed policies per role."""
 
 
@@ -420,10 +388,7 @@ class Lint(Settings):
 
     errors: list[str] = Field(default_factory=list, examples=[["wide-trust"]])
     """Rules whose warnings are mistakes, with which nothing is deployed."""
-    silence: dict[str, Silence] = Field(
-        default_factory=dict,
-        examples=[{"wide-trust": {"bindings": ["team-a"], "reason": "the namespace belongs to one team"}}],
-    )
+    silence: dict[str, Silence] = Field(default_factory=dict, examples=[{"wide-trust": SILENCE}])
     """Rules whose warnings are not shown, each with the reason."""
 
 
@@ -461,12 +426,19 @@ class Stack(Settings):
     @property
     def clusters_by_key(self) -> Mapping[str, Cluster]:
         """The clusters by their key in `clusters`; the one of `cluster` has the key `cluster`."""
-        return self.clusters if self.cluster is None else {"cluster": self.cluster}
+        return self.clusters or ({"cluster": self.cluster} if self.cluster else {})
 
     def clusters_of(self, binding: Binding) -> Sequence[str]:
         """Return the keys of the clusters whose service accounts a binding's role trusts."""
-        return binding.clusters or [*self.clusters_by_key]
+        known = self.clusters_by_key
+        chosen = binding.clusters if isinstance(binding.clusters, list) else [binding.clusters]
+        return [key for key in chosen if key in known] if chosen else list(known)
+
+    def account_id(self, aws_account: str | None) -> str | None:
+        """Return the ID of an AWS account, where the file has it, else its key; None for the stack's."""
+        settings = self.aws_accounts.get(aws_account or "")
+        return aws_account and account_id(aws_account, settings and settings.assume_role_arn)
 
     def place_of_cluster(self, key: str) -> tuple[str, ...]:
         """Return where a cluster of `clusters_by_key` stands in the stack file."""
-        return ("clusters", key) if self.cluster is None else ("cluster",)
+        return ("clusters", key) if self.clusters else ("cluster",)

@@ -1,29 +1,20 @@
-"""Policy documents of a stack file, inline or in files: reads them and checks them against IAM's grammar."""
+"""Policy documents of a stack file, inline or in files: reads the files, and finds the lines of mistakes in them."""
 
-import difflib
 import json
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from config.located_mistake import LocatedMistake
-from config.stack_file import LOADER, line_in, read_at_most, reason_not_to_use
-from config.variables import SECRET, CheckVariables, as_written, fill, variable_mistakes
-from irsa.rules.grammar import (
-    condition_mistakes,
-    document_mistakes,
-    partition_mistakes,
-    sid_mistakes,
-    statement_mistakes,
-)
-from irsa.rules.mistakes import Located, Mistake, Place, shortened
-from irsa.rules.policies import parse_object, split_document
-from irsa.rules.trust import check_conditions
+from config.nodes import LOADER, line_in, read_at_most
+from config.scalars import reason_not_to_use
+from irsa.rules.mistakes import Mistake, Place, likely, shortened
+from irsa.rules.policies import parse_object
+from irsa.rules.unknown import WRONG
 
 FILE = "a JSON file below the folder of Pulumi.yaml, of at most 1 MiB"
 LARGEST = 2**20
@@ -35,204 +26,75 @@ class PolicySources:
     File paths are relative to the folder, which is that of Pulumi.yaml.
 
     Attributes:
-        mistakes: The mistakes in the documents and their files.
-        not_checked: Places of documents that contain a secret.
-        remainders: What can still be linted of a document with a mistake or a secret, by the place of its policy.
-        unusable_bindings: Keys of the bindings with a secret in a trust policy.
+        mistakes: Why files cannot be read, or are not JSON.
     """
 
-    def __init__(self, folder: Path, variables: CheckVariables) -> None:
-        self._folder, self._variables = folder, variables
-        self._files: dict[str, tuple[str, dict[str, Any]]] = {}
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        # By name: the text of a file and its document; None where it can't be used.
+        self._files: dict[str, tuple[str, dict[str, Any]] | None] = {}
         self._nodes: dict[str, Any] = {}
-        self._checked_files: set[str] = set()
-        self._remainder_of_file: dict[str, dict[str, Any]] = {}
         self._file_of: dict[Place, str] = {}
-        self._parts: dict[Place | str, int] = {}
         self.mistakes: list[LocatedMistake] = []
-        self.not_checked: list[Place] = []
-        self.remainders: dict[Place, dict[str, Any]] = {}
-        self.unusable_bindings: set[str] = set()
 
     def with_documents(self, bindings: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the bindings with each policy file as an inline document."""
+        """Return the bindings with each policy file as an inline document, or a marker where it can't be read."""
         return {
             key: self._with_documents(("bindings", key), binding) if isinstance(binding, dict) else binding
             for key, binding in bindings.items()
         }
 
-    def with_remainders(self, bindings: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the bindings, each document with a mistake or a secret replaced by what can still be linted."""
-        replaced = dict(bindings)
-        for (_, key, *path), remainder in self.remainders.items():
-            replaced[str(key)] = _with(replaced[str(key)], [*path, "document"], remainder)
-        return replaced
-
-    def origin(self, source: Place) -> Place | str:
-        """Return what identifies the document of a policy: its file, or else the policy's place."""
-        return self._file_of.get(source, source)
-
-    def with_samples(self, document: Any) -> Any:
-        """Return a document without mistakes, its variables replaced by sample values."""
-        return fill(document, self._variables.values)
-
-    def parts(self, source: Place, document: Any) -> int:
-        """Return the number of managed policies into which a document is split.
-
-        Raises:
-            Mistake: One statement alone is too long.
-        """
-        key = self.origin(source)
-        if key not in self._parts:
-            self._parts[key] = len(split_document(self.with_samples(document)))
-        return self._parts[key]
-
-    def locate(self, source: Place, part: Place, mistake: Mistake, rule: str = "mistake") -> LocatedMistake:
-        """Return a mistake in a document with its place in the policy file, or in the stack file."""
-        name = self._file_of.get(source)
-        if name is None:
-            return LocatedMistake((*source, "document", *part), mistake, rule=rule)
+    def in_file(self, mistake: LocatedMistake) -> LocatedMistake:
+        """Return a mistake within a document with its place in the policy file, if that has the document."""
+        depth = 4 if mistake.place[2:3] == ("policy",) else 5
+        source, part = mistake.place[: depth - 1], mistake.place[depth:]
+        name = self._file_of.get(source) if mistake.place[depth - 1 : depth] == ("document",) else None
+        file = self._files[name] if name is not None else None
+        if name is None or file is None:
+            return mistake
         if name not in self._nodes:
-            self._nodes[name] = _node_of(self._files[name][0])
-        return LocatedMistake((*source, "file"), mistake, name, line_in(self._nodes[name], part), part, rule)
+            self._nodes[name] = _node_of(file[0])
+        return mistake._replace(place=(*source, "file"), file=name, line=line_in(self._nodes[name], part), within=part)
 
     def _with_documents(self, place: Place, binding: dict[str, Any]) -> dict[str, Any]:
         complete = dict(binding)
         if "policy" in binding:
-            complete["policy"] = self._with_document((*place, "policy"), binding["policy"], split=True)
+            complete["policy"] = self._with_document((*place, "policy"), binding["policy"])
         inline = binding.get("inlinePolicies")
         if isinstance(inline, dict):
             complete["inlinePolicies"] = {
                 name: self._with_document((*place, "inlinePolicies", name), source) for name, source in inline.items()
             }
-        self._check_trust((*place, "trust"), binding.get("trust"))
         return complete
 
-    def _with_document(self, place: Place, source: Any, split: bool = False) -> Any:
-        if not isinstance(source, dict):
+    def _with_document(self, place: Place, source: Any) -> Any:
+        if not isinstance(source, dict) or "document" in source:
             return source
         name = source.get("file")
-        if "document" in source or not isinstance(name, str):
-            document = source.get("document")
-            remainder = self._check(place, document, split) if isinstance(document, dict) else None
-            if remainder is not None:
-                self.remainders[place] = remainder
-            return source
-        if name not in self._files and not self._open(place, name):
-            self.remainders[place] = {}
-            return source
-        document = self._files[name][1]
+        if not isinstance(name, str):
+            return {**source, "document": WRONG}
+        if self._files.get(name) is None:
+            self._open(place, name)
+        file = self._files.get(name)
         self._file_of[place] = name
-        if name not in self._checked_files:
-            self._checked_files.add(name)
-            remainder = self._check(place, document, split)
-            if remainder is not None:
-                self._remainder_of_file[name] = remainder
-        if name in self._remainder_of_file:
-            self.remainders[place] = self._remainder_of_file[name]
-        return {**source, "document": document}
+        return {**source, "document": file[1] if file else WRONG}
 
-    def _open(self, place: Place, name: str) -> bool:
-        """Read a file, and return whether it could be read. A missing file is a mistake on the line that names it."""
+    def _open(self, place: Place, name: str) -> None:
+        """Read a file. A missing file is a mistake on each line that names it; what is wrong in one, is one mistake."""
         try:
             text = _text_of(self._folder, name)
         except Mistake as mistake:
             self.mistakes.append(LocatedMistake((*place, "file"), mistake))
-            return False
+            return
+        if name in self._files:
+            return
         try:
             self._files[name] = (text, _document_of(text))
         except Mistake as mistake:
+            self._files[name] = None
             cause = mistake.__cause__
             line = cause.lineno if isinstance(cause, json.JSONDecodeError) else _line_of_repeated(text) or 1
-            if name not in self._checked_files:
-                self.mistakes.append(LocatedMistake((*place, "file"), mistake, name, line))
-            self._checked_files.add(name)
-            return False
-        return True
-
-    def _check(self, source: Place, document: dict[str, Any], split: bool) -> dict[str, Any] | None:
-        """Check a document; where it has a mistake or a secret, return what can still be linted of it."""
-        if self._holds_secret(document):
-            self.not_checked.append(source)
-            return {}
-        found, checkable = self._found_in(document, self._document_mistakes)
-        if split and not found:
-            try:
-                self._parts[self.origin(source)] = len(split_document(checkable))
-            except Mistake as mistake:
-                found = [(("Statement",), mistake)]
-        self.mistakes += [self.locate(source, part, mistake) for part, mistake in found]
-        return _remainder(document, [part for part, _ in found]) if found else None
-
-    def _found_in(self, value: Any, mistakes_in: Callable[[Any], Iterable[Located]]) -> tuple[list[Located], Any]:
-        """Return what is wrong with a value, its variables included, and the value with them filled in."""
-        found = [*variable_mistakes(value, self._variables.values)]
-        if found:
-            # What a key is only with its variables filled in can't be judged yet.
-            others = ((part, mistake) for part, mistake in mistakes_in(value) if "${" not in "".join(map(str, part)))
-            return [*found, *others], value
-        filled = self.with_samples(value)
-        return [*as_written(value, mistakes_in(filled), self._variables.values)], filled
-
-    def _document_mistakes(self, document: Mapping[str, Any]) -> Iterator[Located]:
-        yield from document_mistakes(document)
-        if self._variables.partition:
-            yield from partition_mistakes(document, self._variables.partition)
-
-    def _check_trust(self, place: Place, trust: Any) -> None:
-        if not isinstance(trust, dict):
-            return
-        conditions, statements = trust.get("conditions"), trust.get("statements")
-        if isinstance(conditions, dict):
-            self._check_trust_part((*place, "conditions"), conditions, _trust_condition_mistakes)
-        if isinstance(statements, list):
-            for index, statement in enumerate(statements):
-                if isinstance(statement, dict):
-                    here = (*place, "statements", index)
-                    self._check_trust_part(here, statement, partial(statement_mistakes, trust=True))
-            found = sid_mistakes(statements, (*place, "statements"))
-            self.mistakes += [LocatedMistake(here, mistake) for here, mistake in found]
-
-    def _check_trust_part(self, place: Place, part: Any, mistakes_in: Callable[[Any], Iterable[Located]]) -> None:
-        if self._holds_secret(part):
-            self.not_checked.append(place)
-            self.unusable_bindings.add(str(place[1]))
-            return
-        found, _ = self._found_in(part, mistakes_in)
-        self.mistakes += [LocatedMistake((*place, *inner), mistake) for inner, mistake in found]
-
-    def _holds_secret(self, value: Any) -> bool:
-        """Return whether a value contains a secret, and so cannot be checked."""
-        return _has_secret(value) or not self._variables.are_readable(value)
-
-
-def _with(value: Any, path: Sequence[str | int], inner: Any) -> Any:
-    """Return a mapping with another value at a path in it."""
-    return {**value, path[0]: _with(value.get(path[0]), path[1:], inner)} if path else inner
-
-
-def _remainder(document: Mapping[str, Any], wrong: Sequence[Place]) -> dict[str, Any]:
-    """Return the statements of a document without those in which something is wrong, the others in their places."""
-    statements = document.get("Statement")
-    steps = {part[1] for part in wrong if part[0] == "Statement" and len(part) > 1} if all(wrong) else set()
-    if isinstance(statements, list):
-        kept = [each if isinstance(each, dict) and i not in steps else {} for i, each in enumerate(statements)]
-        return {"Statement": kept}
-    return {"Statement": statements} if isinstance(statements, dict) and not steps else {}
-
-
-def _trust_condition_mistakes(conditions: Mapping[str, Any]) -> Iterator[Located]:
-    yield from condition_mistakes(conditions)
-    try:
-        check_conditions({operator: keys for operator, keys in conditions.items() if isinstance(keys, dict)})
-    except Mistake as mistake:
-        yield (), mistake
-
-
-def _has_secret(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(map(_has_secret, value.values()))
-    return any(map(_has_secret, value)) if isinstance(value, list) else value is SECRET
+            self.mistakes.append(LocatedMistake((*place, "file"), mistake, name, line))
 
 
 def _text_of(folder: Path, name: str) -> str:
@@ -243,8 +105,8 @@ def _text_of(folder: Path, name: str) -> str:
     except FileNotFoundError:
         file = folder / name
         near = [path.name for path in file.parent.glob("*")] if file.parent.is_dir() else []
-        close = difflib.get_close_matches(file.name, near, n=1)
-        fix = f"did you mean {close[0]!r}?" if close else "create it"
+        close = likely(file.name, near)
+        fix = f"did you mean {close!r}?" if close else "create it"
         raise Mistake(f"no file {shortened(name)}", FILE, fix) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
@@ -271,7 +133,7 @@ def _content_of(folder: Path, name: str) -> bytes:
 
 def _document_of(text: str) -> dict[str, Any]:
     document = parse_object(text)
-    if not difflib.get_close_matches("Statement", document, n=1):
+    if likely("Statement", document) is None:
         # Another file was named, whose contents are nobody's business here.
         found, allowed = "JSON that is not a policy document", 'an object with "Version" and "Statement"'
         raise Mistake(found, allowed, "check which file is meant")

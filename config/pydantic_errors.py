@@ -1,6 +1,5 @@
 """pydantic's errors as mistakes in a stack file."""
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -12,9 +11,9 @@ from pydantic import BaseModel
 from config.argument_places import place_of
 from config.located_mistake import LocatedMistake
 from config.models import Stack
-from config.stack_file import in_yaml_words
+from config.scalars import in_yaml_words
 from irsa.rules.combinations import ARGUMENTS_BY_OTHER_WORDS
-from irsa.rules.mistakes import LINE, Mistake, Place, nearest, path_of, visible
+from irsa.rules.mistakes import LINE, Mistake, Place, likely, nearest, path_of, visible
 
 # What a value must be, by the type of pydantic's error.
 KINDS = {
@@ -49,10 +48,7 @@ def mistakes_of(errors: Iterable[Any]) -> Iterator[LocatedMistake]:
             extra.setdefault(place[:-1], []).append(str(place[-1]))
     for error in errors:
         place = _place(error)
-        misspelled = error["type"] == "missing" and difflib.get_close_matches(
-            str(place[-1]), extra.get(place[:-1], ()), n=1
-        )
-        if not misspelled:
+        if error["type"] != "missing" or likely(place[-1], extra.get(place[:-1], ())) is None:
             yield LocatedMistake(place, _mistake(error, place))
 
 
@@ -66,7 +62,8 @@ def _mistake(error: Any, place: Place) -> Mistake:
     if isinstance(cause, Mistake):
         return cause
     if kind == "extra_forbidden":
-        return _unknown_key(str(place[-1]), place[:-1])
+        key, known = str(place[-1]), keys_at(place[:-1])
+        return Mistake(f"unknown key {key!r}", ", ".join(known) or "no key", _advice_for_key(key, place[:-1], known))
     if kind == "missing":
         return Mistake(f"no {place[-1]}", f"{place[-1]} is required", f"add {place[-1]}")
     if kind in LIMITS:
@@ -105,11 +102,6 @@ def _key_of(value: str, known: Iterable[str]) -> str | None:
     return "name" if "name" in known and "file" not in known and re.fullmatch(r"[\w+=,.@-]+", value) else None
 
 
-def _unknown_key(key: str, place: Place) -> Mistake:
-    known = keys_at(place)
-    return Mistake(f"unknown key {key!r}", ", ".join(known) or "no key", _advice_for_key(key, place, known))
-
-
 def _advice_for_key(key: str, place: Place, known: list[str]) -> str:
     for levels in range(1, len(place)):
         outer = place[:-levels]
@@ -119,41 +111,51 @@ def _advice_for_key(key: str, place: Place, known: list[str]) -> str:
         return f"write {' or '.join(f'{name} ({what})' for name, what in OTHER_WORDS[key].items())}"
     if not place and key in keys_at(("bindings", "")):
         return "move it to the binding that it is for, below irsa:bindings"
-    parent = f"irsa:{key}" if key in keys_at(()) else _parent_of(key)
+    # The only key of a binding that may contain this key.
+    parents = [parent for parent in keys_at(("bindings", "")) if key in keys_at(("bindings", "", parent))]
+    parent = f"irsa:{key}" if key in keys_at(()) else parents[0] if len(parents) == 1 else None
     return nearest(key, known, f"move it to {parent}" if parent else "remove it")
 
 
-def _parent_of(key: str) -> str | None:
-    """Return the only key of a binding that may contain this key; None where there is none, or several."""
-    parents = [parent for parent in keys_at(("bindings", "")) if key in keys_at(("bindings", "", parent))]
-    return parents[0] if len(parents) == 1 else None
+def secret_mistake(place: Place) -> Mistake | None:
+    """Return the mistake of a secret in place of what is no string: the engine makes a string of each within a setting.
+
+    A whole setting may be one: its text is read as JSON.
+    """
+    annotation = annotation_at(place)
+    kind = "model_type" if is_model(annotation) else f"{getattr(annotation, '__name__', '')}_type"
+    if not place[1:] or kind not in KINDS or kind == "string_type":
+        return None
+    fix = "write it out; a string within it may be a secret"
+    return Mistake("a secret, which Pulumi passes as a string", KINDS[kind], fix)
 
 
 def keys_at(place: Place) -> list[str]:
     """Return the keys that a mapping at this YAML path may have, in alphabetical order."""
     annotation = annotation_at(place)
-    fields = annotation.model_fields if _is_model(annotation) else {}
+    fields = annotation.model_fields if is_model(annotation) else {}
     return sorted(field.alias or name for name, field in fields.items())
 
 
 def annotation_at(place: Place) -> Any:
-    """Return the type of the value at a YAML path."""
+    """Return the type of the value at a YAML path: `Any` in documents, None at an unknown key."""
     annotation: Any = Stack
     for part in place:
-        annotation = _step(annotation, part)
-    return annotation
+        annotation = step(annotation, part)
+    return getattr(annotation, "__origin__", annotation)
 
 
-def _step(annotation: Any, part: str | int) -> Any:
+def step(annotation: Any, part: str | int) -> Any:
     """Return the type of a key or an item of a value of this type."""
-    if _is_model(annotation):
+    if is_model(annotation):
         field = next((field for field in annotation.model_fields.values() if field.alias == part), None)
         return _without_none(field.annotation) if field else None
     arguments = get_args(annotation)
-    return arguments[-1] if arguments else None
+    return arguments[-1] if arguments else annotation if annotation is Any else None
 
 
-def _is_model(annotation: Any) -> bool:
+def is_model(annotation: Any) -> bool:
+    """Return whether a type is one of the models."""
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 

@@ -21,13 +21,7 @@ _KEYS = frozenset(KEYS_WITH_VARIABLES)
 
 
 def with_variables_replaced(value: Any, replaced: Callable[[Place, Any], Any], place: Place = ()) -> Any:
-    """Return a binding as in a stack file, with the values of these keys replaced.
-
-    Args:
-        value: The binding, or a part of it.
-        replaced: Returns the new value for the place and the value of a key.
-        place: The place of the part in the binding.
-    """
+    """Return a binding as in a stack file, where the function replaces the values of these keys, given their places."""
     if _takes_variables(place):
         return replaced(place, value)
     if isinstance(value, Mapping):

@@ -1,25 +1,33 @@
 """Whether the stack reaches its AWS accounts and clusters: asked before there is a provider.
 
-The AWS plugin checks the credentials too, but where AWS does not accept them, the engine ends the program and shows the
-words of the plugin alone. The Kubernetes plugin misses a context only when it creates something.
+The AWS plugin checks the credentials too, but for each cause in CERTAIN the engine ends the program, and shows the
+plugin's words alone, without the AWS account and what to do. One comes back to the program: an AWS account that the
+stack refuses, if something is looked up in it. The Kubernetes plugin misses a context only when it creates something.
 """
 
 import os
 import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pulumi
 import yaml
 
 from config.located_mistake import LocatedMistake
 from config.models import AwsAccount, Cluster, Stack
-from config.stack_file import ACCOUNT_LISTS, parsed
+from config.provider_settings import ACCOUNT_LISTS
+from config.scalars import parsed
 from irsa.rules.mistakes import Place
-from program import lookup_mistakes as mistakes
-from program.lookup_mistakes import AskedAwsAccount, Cause, Failure, Question, aws_mistake, failure_of
-from program.lookups import needs_of
+from irsa_cli.causes import Cause
+from irsa_cli.exits import CouldNotLookError
+from program.lookups import failures as mistakes
+from program.lookups.failures import AskedAwsAccount, Question, aws_mistake
+from program.lookups.values import needs_of
+
+if TYPE_CHECKING:
+    from irsa_cli.live.aws import Caller
 
 # The variables that the AWS plugin reads where the setting is missing, by precedence.
 REGION_VARIABLES, PROFILE_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION"), ("AWS_PROFILE",)
@@ -52,12 +60,7 @@ class Access(NamedTuple):
 
 
 def access_of(stack: Stack, folder: Path) -> Access:
-    """Return which AWS accounts and clusters of the bindings cannot be reached.
-
-    Args:
-        stack: The settings.
-        folder: The folder of Pulumi.yaml, to which the paths of kubeconfigs are relative.
-    """
+    """Return which AWS accounts and clusters of the bindings cannot be reached."""
     return Access(dict(_credential_mistakes(stack)), list(_kubeconfig_mistakes(stack, folder)))
 
 
@@ -98,13 +101,18 @@ def asked_aws_account(
 
 
 def _credential_mistakes(stack: Stack) -> Iterator[tuple[str | None, LocatedMistake]]:
-    for aws_account in sorted(used_aws_accounts(stack), key=lambda key: key or ""):
-        asked = asked_aws_account(stack.aws_accounts, aws_account, aws_settings())
-        # The stack's own account may be reached in a way that boto3 does not follow.
-        failure = _failure(asked) if aws_account or not _unfollowed() else None
-        if failure and failure.cause in CERTAIN:
-            question = Question(asked.place, "the identity", "sts:GetCallerIdentity", asked)
-            yield aws_account, aws_mistake(failure, question)
+    settings = aws_settings()
+    given = {key.removeprefix("aws:") for key in pulumi.runtime.config.CONFIG.get() if key.startswith("aws:")}
+    # The stack's own account may be reached in a way that boto3 does not follow.
+    keys = [key for key in sorted(used_aws_accounts(stack), key=str) if key or given <= FOLLOWED]
+    asked = [asked_aws_account(stack.aws_accounts, key, settings) for key in keys]
+    with ThreadPoolExecutor() as pool:
+        # The first one loads boto3 and its models for the others: together, each would load them.
+        refusals = [*map(_refusal, asked[:1]), *pool.map(_refusal, asked[1:])]
+    for key, account, refusal in zip(keys, asked, refusals, strict=True):
+        if refusal and refusal.cause in CERTAIN:
+            question = Question(account.place, "the identity", "sts:GetCallerIdentity", account)
+            yield key, aws_mistake(refusal, question)
 
 
 def used_aws_accounts(stack: Stack) -> set[str | None]:
@@ -126,50 +134,38 @@ def _by_name(cluster: Cluster) -> bool:
     return bool(cluster.name) and (not cluster.oidc_issuer or bool(cluster.kubernetes and cluster.kubernetes.eks))
 
 
-def _unfollowed() -> set[str]:
-    """Return the settings of the default provider that boto3 does not follow."""
-    keys = {key.removeprefix("aws:") for key in pulumi.runtime.config.CONFIG.get() if key.startswith("aws:")}
-    return keys - FOLLOWED
-
-
-def _failure(asked: AskedAwsAccount) -> Failure | None:
-    """Return why AWS refuses the credentials, or the stack refuses their AWS account; None where neither does."""
-    if not asked.region and not _region_of_profile(asked.profile):
-        return Failure(Cause.REGION_MISSING, "", {})
-    found = _identified(asked)
-    authorities = ssl.get_default_verify_paths().cafile
-    if isinstance(found, Failure) and found.cause is Cause.NOT_TRUSTED and authorities and OWN_BUNDLE not in os.environ:
-        # The AWS plugin trusts the certificates of the system; boto3 has its own.
-        os.environ[OWN_BUNDLE] = str(authorities)
-        found = _identified(asked)
-        del os.environ[OWN_BUNDLE]
-    if isinstance(found, Failure):
-        return found
-    return Failure(Cause.WRONG_AWS_ACCOUNT, "", {"number": found}) if asked.refuses(found) else None
-
-
-def _region_of_profile(profile: str | None) -> str | None:
-    """Return the region that the AWS configuration files have for a profile; None where there is no such profile."""
-    from irsa_cli.exits import CouldNotLookError  # noqa: PLC0415 (with boto3, it takes half a second to import)
-    from irsa_cli.live.aws import session_of  # noqa: PLC0415
-
+def _refusal(asked: AskedAwsAccount) -> CouldNotLookError | None:
     try:
-        region: str | None = session_of({"profile": profile}).region_name
-    except CouldNotLookError:
-        return None
-    return region
-
-
-def _identified(asked: AskedAwsAccount) -> str | Failure:
-    """Return the ID of the AWS account that the credentials are of, or why there is none."""
-    from irsa_cli.exits import CouldNotLookError  # noqa: PLC0415 (with boto3, it takes half a second to import)
-    from irsa_cli.live.aws import number_of, session_of  # noqa: PLC0415
-
-    roles = [{"roleArn": asked.role_arn}] if asked.role_arn else []
-    try:
-        return number_of(session_of({"profile": asked.profile, "region": asked.region, "assumeRoles": roles}))
+        reached(asked, asked.inputs)
     except CouldNotLookError as error:
-        return failure_of(str(error))
+        return error
+    return None
+
+
+def reached(asked: AskedAwsAccount, inputs: Mapping[str, Any]) -> "tuple[Any, Caller]":
+    """Return a boto3 session like that of an AWS provider of these inputs, and whose credentials it has.
+
+    Raises:
+        CouldNotLookError: AWS refuses the credentials, or the stack refuses their AWS account.
+    """
+    # With boto3, it takes a tenth of a second to import.
+    from irsa_cli.live.aws import caller, session_of  # noqa: PLC0415
+
+    authorities = ssl.get_default_verify_paths().cafile
+    try:
+        session = session_of(inputs)
+        found = caller(session)
+    except CouldNotLookError as error:
+        if error.cause is not Cause.NOT_TRUSTED or not authorities or OWN_BUNDLE in os.environ:
+            raise
+        # The AWS plugin trusts the certificates of the system; boto3 has its own.
+        session = session_of({"customCaBundle": authorities, **inputs})
+        found = caller(session)
+    if not session.region_name:
+        raise CouldNotLookError("no region", Cause.REGION_MISSING)
+    if asked.refuses(found.account_id):
+        raise CouldNotLookError("not allowed", Cause.WRONG_AWS_ACCOUNT, found.account_id)
+    return session, found
 
 
 def first_variable(names: Iterable[str]) -> str | None:
@@ -181,52 +177,76 @@ def first_variable(names: Iterable[str]) -> str | None:
 
 
 def _kubeconfig_mistakes(stack: Stack, folder: Path) -> Iterator[LocatedMistake]:
-    with_accounts = [binding for binding in stack.bindings.values() if binding.service_account]
-    used = {key for binding in with_accounts for key in binding.clusters or stack.clusters_by_key}
-    found = (
-        _kubeconfig_mistake(stack.clusters_by_key[key], stack.place_of_cluster(key), folder) for key in sorted(used)
-    )
-    yield from filter(None, found)
+    config = pulumi.Config("kubernetes")
+    settings = {name: config.get(name) for name in ("kubeconfig", "context")}
+    for key in sorted(clusters_with_service_accounts(stack)):
+        cluster, place = stack.clusters_by_key[key], (*stack.place_of_cluster(key), "kubernetes")
+        own = cluster.kubernetes
+        if not (own.eks if own else config.get("cluster") or config.get("renderYamlToDirectory")):
+            inputs = kubernetes_inputs(cluster, settings, folder)
+            if mistake := kubeconfig_mistake(place if own else (), inputs, os.environ):
+                yield mistake
 
 
-def _kubeconfig_mistake(cluster: Cluster, place: Place, folder: Path) -> LocatedMistake | None:
-    access, config = cluster.kubernetes, pulumi.Config("kubernetes")
-    if access and not access.eks:
-        files = [folder / Path(access.kubeconfig).expanduser()] if access.kubeconfig else []
-        return kubeconfig_mistake((*place, "kubernetes"), files, access.context, os.environ)
-    if access or config.get("kubeconfig") or config.get("cluster") or config.get("renderYamlToDirectory"):
-        return None
-    return kubeconfig_mistake((), [], config.get("context"), os.environ)
+def clusters_with_service_accounts(stack: Stack) -> set[str]:
+    """Return the clusters in which something is created: a stack of roles alone needs no Kubernetes API."""
+    bindings = [binding for binding in stack.bindings.values() if binding.service_account]
+    return {key for binding in bindings for key in stack.clusters_of(binding)}
 
 
-def kubeconfig_mistake(
-    place: Place, files: Sequence[Path], context: str | None, variables: Mapping[str, str]
-) -> LocatedMistake | None:
-    """Return the mistake for a kubeconfig or a context that does not exist; None where both do.
+def kubernetes_inputs(cluster: Cluster, settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the inputs of a cluster's Kubernetes provider: its own settings, else those of the stack's `kubernetes:`.
+
+    Args:
+        cluster: The cluster, without `eks: true`.
+        settings: The settings of the stack's default provider, by their names without `kubernetes:`.
+        folder: The folder of Pulumi.yaml, to which the paths of kubeconfigs are relative.
+    """
+    own = cluster.kubernetes
+    inputs: dict[str, Any] = {"kubeconfig": own.kubeconfig, "context": own.context} if own else dict(settings)
+    if _is_path(inputs.get("kubeconfig")):
+        inputs["kubeconfig"] = str(folder / Path(inputs["kubeconfig"]).expanduser())
+    return inputs
+
+
+def _is_path(kubeconfig: Any) -> bool:
+    """Return whether a provider's kubeconfig is the path of one, and not its content, or a secret."""
+    return isinstance(kubeconfig, str) and kubeconfig != "" and "\n" not in kubeconfig and kubeconfig[0] != "{"
+
+
+def kubeconfig_mistake(place: Place, inputs: Mapping[str, Any], variables: Mapping[str, str]) -> LocatedMistake | None:
+    """Return the mistake for a kubeconfig or a context that does not exist; None where both do, or it is no file.
 
     Source: https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
 
     Args:
         place: The cluster's own setting `kubernetes`, or what has none: the provider's settings `kubernetes:` hold.
-        files: The kubeconfig; none for that of the environment.
-        context: The context. Default: the kubeconfig's current one.
+        inputs: The inputs of the Kubernetes provider. Default: the kubeconfig of the environment, its current context.
         variables: The environment variables.
     """
-    own = place[-1:] == ("kubernetes",)
+    kubeconfig, context = inputs.get("kubeconfig"), inputs.get("context")
+    if kubeconfig and not _is_path(kubeconfig):
+        return None
+    files = [Path(kubeconfig)] if kubeconfig else []
     named = [Path(file) for file in variables.get("KUBECONFIG", "").split(os.pathsep) if file]
     listed = [*files] or named or [Path("~/.kube/config").expanduser()]
     contents = [_content(file) for file in listed if file.is_file()]
     if not contents:
         in_cluster = not files and not context and IN_CLUSTER_VARIABLE in variables
-        where = (*place, "kubeconfig") if files and own else place
+        where = kubernetes_setting(place, "kubeconfig") if files else place
         return None if in_cluster else mistakes.kubeconfig_missing(where, [str(file) for file in listed])
     if None in contents:
         return None
     selected = context or next(filter(None, (content.get("current-context") for content in contents if content)), None)
     contexts = [entry.get("name") for content in contents if content for entry in content.get("contexts") or []]
-    if selected is None or selected in contexts:
+    if selected in contexts or (selected is None and IN_CLUSTER_VARIABLE in variables):
         return None
-    return mistakes.context_missing((*place, "context") if context and own else place, selected, contexts)
+    return mistakes.context_missing(kubernetes_setting(place, "context") if context else place, selected, contexts)
+
+
+def kubernetes_setting(place: Place, name: str) -> Place:
+    """Return the place of a setting of the cluster's own `kubernetes`, or of the provider's settings `kubernetes:`."""
+    return (*place, name) if place[-1:] == ("kubernetes",) else (f"kubernetes:{name}",)
 
 
 def _content(file: Path) -> dict[str, Any] | None:

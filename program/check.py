@@ -2,6 +2,7 @@
 
 import argparse
 import codecs
+import gc
 import re
 import sys
 from collections.abc import Sequence
@@ -9,14 +10,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from config.fixes import fixed, with_fixable
-from config.loading import Examination, examine
 from config.located_mistake import LocatedMistake
-from config.stack_file import ProjectSettings, StackFile, located, project_settings
-from config.variables import SECRET, Secret
+from config.project_file import ProjectSettings, project_settings, stack_folder
+from config.stack_file import StackFile, located
 from irsa.rules.mistakes import named
+from irsa.rules.unknown import SECRET
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.whole_file import write
 from program.check_report import FileReport, as_json, plain, sarif
+from program.examine import Examination, examine
 
 EXIT_CODES = "exit codes: 0 good (warnings included), 1 mistakes, 2 not checked: no file, or with --live no answer"
 LIVE = "also say what `pulumi up` would refuse: reads AWS, the clusters and the stack's state (docs/check-live.md)"
@@ -27,7 +29,7 @@ EPILOG = f"example: irsa check Pulumi.prod.yaml --json; {EXIT_CODES}"
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments to its parser."""
     parser.description, parser.epilog = __doc__, EPILOG
-    files = "stack files (default: all Pulumi.*.yaml beside Pulumi.yaml)"
+    files = "stack files (default: all of the project)"
     parser.add_argument("files", nargs="*", type=Path, metavar="Pulumi.STACK.yaml", help=files)
     parser.add_argument("--live", action="store_true", help=LIVE)
     parser.add_argument("--fix", action="store_true", help=FIX)
@@ -45,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     files: list[Path] = arguments.files or stack_files(Path())
     if not files:
-        raise CouldNotLookError("no Pulumi.*.yaml beside a Pulumi.yaml in this folder or above it: name the files")
+        raise CouldNotLookError("no Pulumi.*.yaml of a Pulumi.yaml in this folder or above it: name the files")
     reports = []
     for file in files:
         try:
@@ -76,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
 def stack_files(folder: Path) -> list[Path]:
     """Return the stack files of the project that contains the folder."""
     project = next((near for near in (folder, *folder.resolve().parents) if (near / "Pulumi.yaml").is_file()), None)
-    return sorted(project.glob("Pulumi.?*.yaml")) if project else []
+    return sorted((project / stack_folder(project)).glob("Pulumi.?*.yaml")) if project else []
 
 
 def stack_name(file: Path) -> str:
@@ -94,9 +96,9 @@ class Examined(NamedTuple):
     examination: Examination | None = None
 
 
-def placed(mistakes: Sequence[LocatedMistake], path: Path, file: StackFile) -> list[LocatedMistake]:
+def placed(mistakes: Sequence[LocatedMistake], file: StackFile) -> list[LocatedMistake]:
     """Return mistakes with their lines in the stack file, and with paths from the working directory."""
-    prefix = "" if path.parent == Path() else f"{path.parent}/"
+    prefix = "" if file.folder == Path() else f"{file.folder}/"
     return located([each._replace(file=f"{prefix}{each.file}") if each.file else each for each in mistakes], file)
 
 
@@ -106,14 +108,27 @@ def examined(path: Path, text: str | None = None) -> Examined:
     Raises:
         OSError: It cannot be read.
     """
-    file = StackFile(path, text=text)
+    # What is read lives until it is reported: to look for garbage takes a third of the time.
+    gc.disable()
+    try:
+        return _examined(StackFile(path, text=text))
+    finally:
+        gc.enable()
+
+
+def _examined(file: StackFile) -> Examined:
     if file.mistakes and not file.settings:
         return Examined(file, file.mistakes)
-    project = project_settings(path.parent, file)
+    project = project_settings(file.folder, region_is_set=bool(file.region))
     region = file.region or project.region
-    known_region = None if isinstance(region, Secret) else region
-    examination = examine({**project.settings, **file.settings}, path.parent, known_region, thorough=True)
-    mistakes = [*file.mistakes, *project.mistakes, *placed(examination.mistakes, path, file)]
+    examination = examine(
+        {**project.settings, **file.settings},
+        file.folder,
+        region if isinstance(region, str) else None,
+        thorough=True,
+        allowed={**project.providers, **file.providers}.get("aws:allowedAccountIds"),
+    )
+    mistakes = [*file.mistakes, *project.mistakes, *placed(examination.mistakes, file)]
     return Examined(file, mistakes, project, examination)
 
 
@@ -155,9 +170,9 @@ def report_of(path: Path, live: bool = False, fix: bool = False) -> FileReport:
         from program.live.look import look  # noqa: PLC0415 (the clients take a second to import)
 
         providers = {**project.providers, **file.providers}
-        known_region = None if isinstance(region, Secret) else region
-        seen = look(examination.stack, name, path.parent, providers, known_region)
-        mistakes = [*mistakes, *placed(seen.mistakes, path, file)]
+        known_region = region if isinstance(region, str) else None
+        seen = look(examination.stack, name, file.folder, providers, known_region)
+        mistakes = [*mistakes, *placed(examination.settings.placed(seen.mistakes), file)]
         warnings += seen.warnings
         not_checked += seen.not_checked
         has_looked = seen.has_looked
@@ -165,8 +180,8 @@ def report_of(path: Path, live: bool = False, fix: bool = False) -> FileReport:
         file.name,
         len(bindings) if isinstance(bindings, dict) else 0,
         located(mistakes, file),
-        placed(warnings, path, file),
-        [(placed([warning], path, file)[0], reason) for warning, reason in examination.silenced],
+        placed(warnings, file),
+        [(placed([warning], file)[0], reason) for warning, reason in examination.silenced],
         not_checked,
         has_looked=has_looked,
         fixes=fixes,

@@ -14,7 +14,7 @@ from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import named, path_of, visible, visible_json
 from irsa_cli.report.json import document
 from irsa_cli.report.text import counted
-from program.live.rules import RULES as LIVE_RULES
+from program.lookups.rules import RULES as LIVE_RULES
 
 # Those that GitHub takes in one file.
 MOST_RESULTS = 25_000
@@ -63,16 +63,11 @@ def plain(reports: Sequence[FileReport]) -> Iterator[str]:
     """Yield the lines of the report as plain text."""
     for report in reports:
         yield from (f"fixed: {named(report.file)}:{fix.line}  {fix}" for fix in report.fixes)
-        if report.fixes:
-            yield ""
-        for mistake in report.mistakes:
-            yield f"{mistake.where}{marks_of(mistake)}"
-            yield from (f"    {label:<9}{text}" for label, text in parts_of(mistake))
-            yield ""
-        for warning in report.warnings:
-            yield f"{warning.where}  warning [{warning.rule}]"
-            yield from (f"    {label:<9}{text}" for label, text in parts_of(warning))
-            yield ""
+        yield from [""] if report.fixes else []
+        headings = [(each, f"{each.where}{marks_of(each)}") for each in report.mistakes]
+        headings += [(each, f"{each.where}  warning [{each.rule}]") for each in report.warnings]
+        for each, heading in headings:
+            yield from (heading, *(f"    {label:<9}{text}" for label, text in parts_of(each)), "")
         yield from (f"not checked: {visible(text)}" for text in report.not_checked)
         yield report.summary
 
@@ -114,7 +109,7 @@ def _as_object(mistake: LocatedMistake) -> dict[str, Any]:
         "rule": mistake.rule,
         "file": mistake.file,
         "line": mistake.line,
-        "path": f"irsa:{path_of(mistake.place)}" if mistake.place else None,
+        "path": mistake.path or None,
         "within": path_of(mistake.within) or None,
         "found": mistake.mistake.found,
         "allowed": mistake.mistake.allowed,
@@ -136,18 +131,13 @@ def sarif(reports: Sequence[FileReport]) -> str:
     """
     from importlib.metadata import version  # noqa: PLC0415 (slow to import, and only SARIF needs it)
 
-    results = [
-        *(_result(report, mistake, "error") for report in reports for mistake in report.mistakes),
-        *(_result(report, warning, "warning") for report in reports for warning in report.warnings),
-        *(
-            {**_result(report, warning, "warning"), "suppressions": [{"kind": "external", "justification": reason}]}
-            for report in reports
-            for warning, reason in report.silenced
-        ),
-    ]
-    unread = [
-        f"cannot read {named(report.file)}: {report.could_not_read}" for report in reports if report.could_not_read
-    ]
+    results = [_result(report, mistake, "error") for report in reports for mistake in report.mistakes]
+    results += [_result(report, warning, "warning") for report in reports for warning in report.warnings]
+    for report in reports:
+        for warning, reason in report.silenced:
+            suppressions = [{"kind": "external", "justification": reason}]
+            results.append({**_result(report, warning, "warning"), "suppressions": suppressions})
+    unread = [f"cannot read {named(each.file)}: {each.could_not_read}" for each in reports if each.could_not_read]
     not_checked = [f"{named(report.file)}: not checked: {text}" for report in reports for text in report.not_checked]
     if len(results) > MOST_RESULTS:
         more = len(results) - MOST_RESULTS
@@ -156,24 +146,18 @@ def sarif(reports: Sequence[FileReport]) -> str:
     driver = {
         "name": "irsa check",
         "version": version("irsa-checkout"),
-        "rules": [
-            {
-                "id": rule,
-                "shortDescription": {"text": text},
-                "fullDescription": {"text": text},
-                "help": {"text": f"docs/{page}"},
-            }
-            for rules, page in SARIF_RULES
-            for rule, text in rules.items()
-        ],
+        "rules": [_rule(rule, text, page) for rules, page in SARIF_RULES for rule, text in rules.items()],
     }
-    invocation = {
-        "executionSuccessful": not unread,
-        "toolExecutionNotifications": [{"level": level, "message": _message(text)} for level, text in notes],
-    }
+    notifications = [{"level": level, "message": _message(text)} for level, text in notes]
+    invocation = {"executionSuccessful": not unread, "toolExecutionNotifications": notifications}
     run = {"tool": {"driver": driver}, "invocations": [invocation], "results": results[:MOST_RESULTS]}
     log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
     return visible_json(json.dumps(log, indent=2, ensure_ascii=False))
+
+
+def _rule(name: str, text: str, page: str) -> dict[str, Any]:
+    words = {"text": text}
+    return {"id": name, "shortDescription": words, "fullDescription": words, "help": {"text": f"docs/{page}"}}
 
 
 def _result(report: FileReport, mistake: LocatedMistake, level: str) -> dict[str, Any]:
@@ -183,7 +167,7 @@ def _result(report: FileReport, mistake: LocatedMistake, level: str) -> dict[str
         # What is not in the file has no line, and GitHub shows nothing without one.
         "region": {"startLine": mistake.line or 1},
     }
-    logical = [{"fullyQualifiedName": f"irsa:{path_of(mistake.place)}"}]
+    logical = [{"fullyQualifiedName": mistake.path or "irsa:"}]
     return {
         "ruleId": mistake.rule,
         "level": level,

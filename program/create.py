@@ -3,16 +3,15 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
 from config.models import ServiceAccount
-from irsa.component import ServiceAccountRole, earlier_urns
-from irsa.outputs import COMPONENT_TYPE
-from irsa.reading import Later
-from program.lookups import Lookups
+from irsa.component import ServiceAccountRole
+from irsa.later import Later
+from program.lookups.values import Lookups
 from program.plan import Plan, PlannedComponent, PlannedNamespace
 
 
@@ -37,28 +36,25 @@ async def create(plan: Plan, lookups: Lookups) -> None:
         if planned.takes_role:
             spec = replace(parsed, role_arn=Later(roles[planned.binding].role_arn, lambda arn, _secret: str(arn)))
         options = _options(planned, lookups, roles, namespaces)
-        roles.setdefault(planned.binding, ServiceAccountRole(planned.name.name, cast("Any", spec), options))
+        roles.setdefault(planned.binding, ServiceAccountRole(planned.name, {}, options, spec=spec))
         # The engine works on this one while the next is made, and what is done with leaves the memory.
         await asyncio.sleep(0)
     pulumi.export("bindings", {key: _output(plan.service_accounts[key], role) for key, role in roles.items()})
-    pulumi.export(
-        "helmValues", {key: _helm_values(role) for key, role in roles.items() if plan.service_accounts[key] is None}
-    )
+    without = {key: role for key, role in roles.items() if plan.service_accounts[key] is None}
+    # The values with which a Helm chart creates the service account itself.
+    values = {key: {"create": True, "annotations": role.annotations} for key, role in without.items()}
+    pulumi.export("helmValues", {key: {"serviceAccount": each} for key, each in values.items()})
 
 
 def _namespace(planned: PlannedNamespace, retain: bool, lookups: Lookups) -> pulumi.Resource:
     """Create a namespace unless it exists."""
     # A patch creates a missing namespace, uses an existing one, and leaves it when the stack is destroyed.
-    kind: Any = kubernetes.core.v1.NamespacePatch if retain else kubernetes.core.v1.Namespace
-    options = pulumi.ResourceOptions(
-        provider=lookups.clusters[planned.cluster].provider,
-        aliases=earlier_urns(planned.logical_name, kind.pulumi_type),
-    )
+    options = pulumi.ResourceOptions(provider=lookups.clusters[planned.cluster].provider)
     if retain:
         patch = kubernetes.meta.v1.ObjectMetaPatchArgs(name=planned.name)
-        return kubernetes.core.v1.NamespacePatch(planned.logical_name.name, metadata=patch, opts=options)
+        return kubernetes.core.v1.NamespacePatch(planned.logical_name, metadata=patch, opts=options)
     metadata = kubernetes.meta.v1.ObjectMetaArgs(name=planned.name)
-    return kubernetes.core.v1.Namespace(planned.logical_name.name, metadata=metadata, opts=options)
+    return kubernetes.core.v1.Namespace(planned.logical_name, metadata=metadata, opts=options)
 
 
 def _options(
@@ -73,12 +69,8 @@ def _options(
     depends_on: list[pulumi.Resource] = [roles[planned.binding]] if planned.takes_role else []
     if planned.namespace:
         depends_on.append(namespaces[planned.namespace])
-    return pulumi.ResourceOptions(
-        providers=[provider for provider in providers if provider],
-        protect=planned.protect or None,
-        depends_on=depends_on,
-        aliases=earlier_urns(planned.name, COMPONENT_TYPE),
-    )
+    used = [provider for provider in providers if provider]
+    return pulumi.ResourceOptions(providers=used, protect=planned.protect or None, depends_on=depends_on)
 
 
 def _output(service_account: ServiceAccount | None, role: ServiceAccountRole) -> dict[str, Any]:
@@ -90,8 +82,3 @@ def _output(service_account: ServiceAccount | None, role: ServiceAccountRole) ->
         "policyArns": role.policy_arns,
         "subjects": role.subjects,
     }
-
-
-def _helm_values(role: ServiceAccountRole) -> dict[str, Any]:
-    """Return the values with which a Helm chart creates the service account itself."""
-    return {"serviceAccount": {"create": True, "annotations": role.annotations}}

@@ -2,70 +2,112 @@
 
 import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pulumi
 
-from config.loading import StackFileError, examine
+from config.loading import Settings
 from config.located_mistake import LocatedMistake
 from config.models import Stack
-from config.stack_file import ACCOUNT_LISTS, StackFile, account_id_mistakes, located, parsed
+from config.project_file import stack_folder
+from config.provider_settings import ACCOUNT_LISTS, account_id_mistakes
+from config.scalars import parsed
+from config.stack_file import StackFile, located
 from irsa.rules import commands
-from irsa.rules.mistakes import path_of
+from irsa.rules.leaves import leaves
+from irsa.rules.mistakes import named, path_of
+from irsa.rules.unknown import SECRET, without_places
+from program.examine import examine
 
 
-def load_settings(folder: Path) -> Stack:
+class StackSettings(NamedTuple):
+    """The settings of the running stack, without a mistake that can be found before anything is looked up."""
+
+    stack: Stack
+    settings: Settings
+    folder: Path
+
+    def placed(self, mistakes: Iterable[LocatedMistake]) -> list[LocatedMistake]:
+        """Return mistakes with their places in the stack's files, with lines where the stack file can be read."""
+        return _with_lines(self.settings.placed(mistakes), self.folder)
+
+    def refusal(self, mistakes: Iterable[LocatedMistake]) -> pulumi.RunError:
+        """Return the error that reports the mistakes."""
+        return _refusal(self.placed(mistakes), self.folder)
+
+
+def load_settings(folder: Path) -> StackSettings:
     """Return the settings of the running stack; file paths in them are relative to the folder.
 
     Raises:
         pulumi.RunError: All mistakes of the stack file, or a sandbox that is not running.
     """
-    values = _values()
-    examination = examine(values, folder, pulumi.Config("aws").get("region"))
-    settings, mistakes = examination.stack, [*examination.mistakes, *_mistakes_in_account_ids()]
-    if settings is None or mistakes:
-        file = _stack_file(folder)
+    values, file = _values(), _stack_file(folder)
+    meant, wrong = _as_meant(values, file)
+    account_ids = {name: parsed(pulumi.Config("aws").get(name) or "[]") for name in ACCOUNT_LISTS}
+    examination = examine(meant, folder, pulumi.Config("aws").get("region"), allowed=account_ids[ACCOUNT_LISTS[0]])
+    for name, ids in account_ids.items():
+        wrong += [LocatedMistake((), each) for _, each in account_id_mistakes(name, ids)]
+    mistakes = [*wrong, *examination.mistakes]
+    if examination.stack is None or mistakes:
         hint = f"\nto check it without the engine: {commands.check(file.name)}" if file else ""
-        raise pulumi.RunError(f"{refusal(mistakes, folder)}{hint}")
+        raise pulumi.RunError(f"{_refusal(_with_lines(mistakes, folder), folder)}{hint}")
     for key in sorted(values):
         if pulumi.runtime.is_config_secret(f"{pulumi.get_project()}:{key}"):
-            pulumi.log.warn(
-                f"irsa:{path_of((key,))} is secret, "
-                "but names, ARNs and documents are plain text in AWS and in the state"
-            )
+            about = "names, ARNs and documents are plain text in AWS and in the state"
+            pulumi.log.warn(f"irsa:{path_of((key,))} is secret, but {about}")
     for text in examination.not_checked:
         pulumi.log.warn(f"not checked: {text}")
-    for warning in placed(examination.warnings, folder):
+    for warning in _with_lines(examination.warnings, folder):
         # The component reports the sizes itself, with the real issuer.
         if warning.rule != "near-limit":
             pulumi.log.warn(f"{warning.where}: {warning.mistake.found}; {warning.mistake.fix} [{warning.rule}]")
-    if settings.sandbox:
+    if examination.stack.sandbox:
         _require_sandbox()
-    return settings
+    return StackSettings(examination.stack, examination.settings, folder)
 
 
-def refusal(mistakes: Iterable[LocatedMistake], folder: Path) -> pulumi.RunError:
-    """Return the error that reports the mistakes, with their lines where the stack file can be read."""
+def _refusal(mistakes: Sequence[LocatedMistake], folder: Path) -> pulumi.RunError:
     file = _stack_file(folder)
-    return pulumi.RunError(str(StackFileError(placed(mistakes, folder), file.name if file else None)))
+    where = named(file.name) if file else "the settings of the stack"
+    count = f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''} in {where}"
+    return pulumi.RunError("\n".join([count, *(f"  {mistake}" for mistake in mistakes)]))
 
 
-def placed(mistakes: Iterable[LocatedMistake], folder: Path) -> list[LocatedMistake]:
-    """Return the mistakes with their lines, where the stack file can be read."""
-    found = list(mistakes)
-    file = _stack_file(folder) if found else None
-    return located(found, file, _values()) if file else found
+def _with_lines(mistakes: list[LocatedMistake], folder: Path) -> list[LocatedMistake]:
+    file = _stack_file(folder) if mistakes else None
+    return located(mistakes, file, _as_meant(_values(), file)[0]) if file else mistakes
 
 
 def _stack_file(folder: Path) -> StackFile | None:
     """Return the stack file, for the lines of mistakes; None where it is elsewhere (`--config-file`)."""
+    name = os.path.normpath(f"{stack_folder(folder)}/Pulumi.{pulumi.get_stack()}.yaml")
     try:
-        return StackFile(folder / f"Pulumi.{pulumi.get_stack()}.yaml", f"Pulumi.{pulumi.get_stack()}.yaml")
+        return StackFile(folder / name, name)
     except OSError:
         return None
+
+
+def _as_meant(values: dict[str, Any], file: StackFile | None) -> tuple[dict[str, Any], list[LocatedMistake]]:
+    """Return the values with the strings that lack quotes in the stack file as they are meant, and its mistakes.
+
+    Values that are not from that file stay as they are: those of `--config-file`, or of Pulumi ESC.
+    """
+    if file is None:
+        return values, []
+    names = {str(mistake.place[0]) for mistake in file.mistakes if mistake.place} & file.settings.keys()
+    same = {name for name in names & values.keys() if _is_sent(values[name], file.as_sent(name))}
+    wrong = [mistake for mistake in file.mistakes if mistake.place and mistake.place[0] in same]
+    return {**values, **{name: file.settings[name] for name in same}}, wrong
+
+
+def _is_sent(value: Any, sent: Any) -> bool:
+    """Return whether a value is what the engine sends; a secret, which the file does not show, may be anything."""
+    secrets = [place for place, leaf in leaves(sent) if leaf is SECRET]
+    return bool(without_places(value, secrets, SECRET) == sent)
 
 
 def _values() -> dict[str, Any]:
@@ -79,13 +121,6 @@ def _values() -> dict[str, Any]:
     return values
 
 
-def _mistakes_in_account_ids() -> Iterator[LocatedMistake]:
-    for setting in ACCOUNT_LISTS:
-        values = parsed(pulumi.Config("aws").get(setting) or "[]")
-        for _, mistake in account_id_mistakes(setting, values):
-            yield LocatedMistake((), mistake)
-
-
 def _require_sandbox() -> None:
     """Stop unless the AWS API in use is the sandbox's and answers.
 
@@ -94,10 +129,8 @@ def _require_sandbox() -> None:
     """
     address = urlsplit(os.environ.get("AWS_ENDPOINT_URL", ""))
     if "IRSA_SANDBOX" not in os.environ or address.hostname is None:
-        raise pulumi.RunError(
-            f"stack {pulumi.get_stack()!r} is for the sandbox only: "
-            "run `make up` once, then `. .sandbox/env` in this shell"
-        )
+        fix = "run `make up` once, then `. .sandbox/env` in this shell"
+        raise pulumi.RunError(f"stack {pulumi.get_stack()!r} is for the sandbox only: {fix}")
     try:
         socket.create_connection((address.hostname, address.port or 80), timeout=5).close()
     except OSError:

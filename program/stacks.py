@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from config.stack_file import StackFile, project_settings
+from config.project_file import project_settings
+from config.stack_file import StackFile
 from irsa.rules.mistakes import listed, named
 from irsa_cli.exits import GOOD, CouldNotLookError
 from irsa_cli.options import LONGEST_STACK
@@ -73,4 +74,4 @@ def is_of_sandbox(file: Path) -> bool:
         stack = StackFile(file)
     except OSError as error:
         raise CouldNotLookError(f"cannot read {named(str(file))}: {error.strerror}") from None
-    return {**project_settings(file.parent, stack).settings, **stack.settings}.get("sandbox") is True
+    return {**project_settings(stack.folder).settings, **stack.settings}.get("sandbox") is True

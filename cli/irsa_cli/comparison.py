@@ -6,10 +6,11 @@ Order, one-element lists, statement ids and the case of actions and condition ke
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from irsa.rules.grammar import DEFAULT_VERSION
+from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake, named, visible_json
 from irsa.rules.policies import parse_object
 from irsa.rules.trust import minified
@@ -95,7 +96,7 @@ def statements(document: str | Mapping[str, Any], spelling: dict[str, str]) -> l
         Mistake: It is not a policy document.
     """
     parsed = parse_object(document) if isinstance(document, str) else document
-    written = [_object(each, "a statement") for each in _listed(parsed.get("Statement", []))]
+    written = [_object(each, "a statement") for each in items_of(parsed.get("Statement", []))]
     return [(str(each.get("Sid") or ""), _statement(each, spelling)) for each in written]
 
 
@@ -152,8 +153,4 @@ def _spelled(text: str, spelling: dict[str, str]) -> str:
 
 
 def _texts(value: Any) -> list[str]:
-    return sorted({each if isinstance(each, str) else json.dumps(each) for each in _listed(value)})
-
-
-def _listed(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list | tuple) else [value]
+    return sorted({each if isinstance(each, str) else json.dumps(each) for each in items_of(value)})

@@ -2,6 +2,8 @@
 
 from http import HTTPStatus
 
+from irsa_cli.causes import Cause
+
 GOOD, FINDINGS, COULD_NOT_LOOK = 0, 1, 2
 EXIT_CODES = """\
 exit codes: 0 all good, 1 findings, 2 a check has no result (no permission, no
@@ -11,13 +13,20 @@ answer, cannot tell)"""
 class CouldNotLookError(Exception):
     """A question without an answer, and why: no credentials, no connection, or a wrong argument."""
 
-    def __init__(self, reason: str) -> None:
+    cause = Cause.UNKNOWN
+    about = ""
+    """What the cause is about: a profile, a role, an AWS account."""
+
+    def __init__(self, reason: str, cause: Cause | None = None, about: str = "") -> None:
         """Keep the reason as one line: a report has one line for each."""
         super().__init__(" ".join(reason.split()))
+        self.cause, self.about = cause or self.cause, about
 
 
 class NoPermissionError(CouldNotLookError):
     """A question that AWS or Kubernetes does not allow these credentials to ask."""
+
+    cause = Cause.DENIED
 
 
 class NotAuthenticatedError(NoPermissionError):
@@ -28,7 +37,7 @@ class SecretInStateError(CouldNotLookError):
     """A question about a value that the state keeps as a secret, which stays encrypted."""
 
 
-def failed_request(reason: str, status: int) -> CouldNotLookError:
+def failed_request(reason: str, status: int, cause: Cause | None = None, about: str = "") -> CouldNotLookError:
     """Return the error for a request that was answered with this HTTP status.
 
     Sources: https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html,
@@ -38,7 +47,7 @@ def failed_request(reason: str, status: int) -> CouldNotLookError:
         HTTPStatus.UNAUTHORIZED: NotAuthenticatedError,
         HTTPStatus.FORBIDDEN: NoPermissionError,
     }
-    return errors.get(status, CouldNotLookError)(reason)
+    return errors.get(status, CouldNotLookError)(reason, cause, about)
 
 
 def unexpected(error: Exception) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
-from irsa.rules.arns import parse_iam_arn
+from irsa.rules.arns import Arn, parse_iam_arn
 from irsa.rules.trust import DEFAULT_AUDIENCE
 
 
@@ -106,7 +106,7 @@ class FoundRole:
     @property
     def name(self) -> str:
         """Its name, without its path."""
-        return self.arn.rpartition("/")[2]
+        return Arn.name_in(self.arn)
 
     @functools.cached_property
     def path(self) -> str:

@@ -1,6 +1,5 @@
 """What a stack declares: its bindings, as the last `pulumi up` recorded them in the state."""
 
-import difflib
 import functools
 import json
 import os
@@ -16,7 +15,8 @@ from typing import Any, NamedTuple
 from irsa import outputs
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE
-from irsa.rules.mistakes import listed, named
+from irsa.rules.leaves import leaves
+from irsa.rules.mistakes import listed, named, nearest
 from irsa.rules.subjects import subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.exits import CouldNotLookError
@@ -168,8 +168,7 @@ class DeclaredStack:
         known = {binding.key: binding for binding in self.bindings}
         for key in keys:
             if key not in known:
-                near = difflib.get_close_matches(key, known, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"it has: {listed(sorted(known))}"
+                hint = nearest(key, known, f"it has: {listed(sorted(known))}")
                 raise CouldNotLookError(f"stack {named(self.stack)} has no binding {key!r}; {hint}")
         return tuple(known[key] for key in dict.fromkeys(keys)) if keys else self.bindings
 
@@ -428,9 +427,7 @@ def _documents(declared: Any, kept: Iterable[str]) -> dict[str, str | None]:
 
 def is_secret(value: Any) -> bool:
     """Return whether a value of the state, or something within it, is a secret."""
-    if isinstance(value, Mapping):
-        return SECRET in value or any(is_secret(each) for each in value.values())
-    return isinstance(value, list) and any(is_secret(each) for each in value)
+    return any(leaf == SECRET for _, leaf in leaves(value))
 
 
 def _name(resource: Resource) -> str:

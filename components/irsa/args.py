@@ -93,6 +93,8 @@ class ServiceAccountRoleArgs(TypedDict):
     """ARNs of existing policies to attach, each under a key that you choose; do not change the key."""
     inline_policies: NotRequired[Mapping[str, pulumi.Input[Any]]]
     """Inline policies of the role: name, and document as a mapping or JSON text."""
+    assume_role_arns: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """ARNs of further roles that this role may assume, usually in other AWS accounts (role chaining)."""
     import_existing: NotRequired[Sequence[str]]
     """Existing resources to adopt instead of creating them; they are found by the names given here.
 
@@ -100,6 +102,6 @@ class ServiceAccountRoleArgs(TypedDict):
     retain_on_delete: NotRequired[bool]
     """True: the resources in AWS and Kubernetes are kept when the component is removed. Default: false."""
     trust_policy_size_quota: NotRequired[int]
-    """Quota of the AWS account: characters of a trust policy, at least 2,048. Default: 2,048."""
+    """Quota of the AWS account: characters of a trust policy, 2,048 to 8,192. Default: 2,048."""
     attached_policies_quota: NotRequired[int]
     """Quota of the AWS account: managed policies per role, at least 1. Default: 10."""

@@ -9,10 +9,34 @@ import pulumi_kubernetes as kubernetes
 
 from irsa import outputs
 from irsa.args import ServiceAccountRoleArgs
-from irsa.outputs import LogicalName
-from irsa.reading import Later
+from irsa.later import ArgumentMistakes, Later
 from irsa.rules.annotations import PATCH_FORCE, conflicts, webhook_annotations
+from irsa.rules.mistakes import Spelling, path_of
 from irsa.spec import AnnotatedServiceAccount, CreatedRole, ManagedPolicy, Spec, parse
+
+
+class InvalidArgumentsError(pulumi.RunError):
+    """All mistakes in the arguments of one component.
+
+    Attributes:
+        mistakes: Each with the argument's path.
+    """
+
+    def __init__(self, found: ArgumentMistakes) -> None:
+        super().__init__(str(found))
+        self.mistakes = found.mistakes
+
+
+def parsed(name: str, args: Any, spelling: Spelling = path_of) -> Spec:
+    """Return what the arguments of a component declare.
+
+    Raises:
+        InvalidArgumentsError: All mistakes in them.
+    """
+    try:
+        return parse(name, args, spelling)
+    except ArgumentMistakes as found:
+        raise InvalidArgumentsError(found) from None
 
 
 class ServiceAccountRole(pulumi.ComponentResource):
@@ -38,20 +62,28 @@ class ServiceAccountRole(pulumi.ComponentResource):
     annotations: pulumi.Output[dict[str, str]]
     """The annotations that a service account needs to use this role."""
 
-    def __init__(self, name: str, args: ServiceAccountRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        args: ServiceAccountRoleArgs,
+        opts: pulumi.ResourceOptions | None = None,
+        *,
+        spec: Spec | None = None,
+    ) -> None:
         """Create the role, its policies and the service account.
 
         Args:
             name: Logical name; automatic names start with it.
             args: See ServiceAccountRoleArgs.
             opts: Options of the component; its children use the `providers`.
+            spec: What the arguments declare, where they are parsed already: then `args` are not read.
 
         Raises:
             InvalidArgumentsError: All arguments that AWS, Kubernetes or this component would refuse.
         """
-        # Nothing is registered before all arguments are checked. The callers in this project pass what is parsed: a
-        # class method for them would be one more stack frame, and the engine keeps those of each resource in the state.
-        spec = args if isinstance(args, Spec) else parse(name, args)
+        # Nothing is registered before all arguments are checked. A class method for what is parsed already would be one
+        # more stack frame, and the engine keeps those of each resource in the state.
+        spec = spec or parsed(name, args)
         super().__init__(outputs.COMPONENT_TYPE, name, {}, opts)
         for warning in spec.warnings:
             pulumi.log.warn(warning, self)
@@ -110,74 +142,53 @@ class ServiceAccountRole(pulumi.ComponentResource):
 
         return _applied(warned, subjects=subjects, warnings=_input(role.trust_warnings))
 
-    def _child(
-        self,
-        kind: Any,
-        name: LogicalName,
-        import_id: str | None = None,
-        after: Sequence[pulumi.Resource] = (),
-    ) -> pulumi.ResourceOptions:
-        """Return a child's options: parent, earlier names, dependencies, import ID; none of the caller's."""
-        return pulumi.ResourceOptions(
-            parent=self,
-            aliases=earlier_urns(name, outputs.COMPONENT_TYPE, kind.pulumi_type),
-            depends_on=list(after),
-            import_=import_id,
-            retain_on_delete=self._spec.retain_on_delete,
-        )
+    def _child(self, import_id: str | None = None, after: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
+        """Return a child's options: parent, dependencies, import ID; none of the caller's."""
+        retain = self._spec.retain_on_delete
+        return pulumi.ResourceOptions(parent=self, depends_on=[*after], import_=import_id, retain_on_delete=retain)
 
     def _role(self, role: CreatedRole, policies: Sequence[aws.iam.Policy]) -> aws.iam.Role:
         return aws.iam.Role(
-            role.logical_name.name,
+            role.logical_name,
             assume_role_policy=_input(role.trust_policy),
             name=_input(role.name),
             name_prefix=_input(role.name_prefix),
-            # Without the merge, a role whose name turns out wrong fails a step of the event loop earlier, and the SDK
-            # adds an InvalidStateError to the mistake.
-            opts=pulumi.ResourceOptions.merge(
-                # With a role that is replaced go its attachments, and the engine lets nothing else wait for them. IAM
-                # refuses to delete a policy that is still attached, if that is replaced too.
-                self._child(aws.iam.Role, role.logical_name, role.import_id, after=policies),
-                pulumi.ResourceOptions(ignore_changes=list(role.ignored_changes)),
-            ),
+            # With a role that is replaced go its attachments, and the engine lets nothing else wait for them. IAM
+            # refuses to delete a policy that is still attached, if that is replaced too.
+            opts=self._child(role.import_id, after=policies),
             **{setting: _input(value) for setting, value in role.settings.items()},
         )
 
     def _policy(self, policy: ManagedPolicy) -> aws.iam.Policy:
         return aws.iam.Policy(
-            policy.logical_name.name,
+            policy.logical_name,
             policy=_input(policy.document),
             name=_input(policy.name),
             name_prefix=policy.name_prefix,
             path=_input(policy.path),
             description=_input(policy.description),
             tags=_input(policy.tags),
-            opts=self._child(aws.iam.Policy, policy.logical_name, policy.import_id),
+            opts=self._child(policy.import_id),
         )
 
     def _permissions(
         self, role: aws.iam.Role, policies: Sequence[tuple[ManagedPolicy, aws.iam.Policy]]
     ) -> list[pulumi.Resource]:
-        attachments: list[tuple[LogicalName, pulumi.Input[str], str | None]] = [
+        attachments: list[tuple[str, pulumi.Input[str], str | None]] = [
             (policy.attachment_name, resource.arn, policy.attachment_import_id) for policy, resource in policies
         ]
         attachments += [(each.logical_name, _input(each.policy_arn), each.import_id) for each in self._spec.attachments]
         attached: list[pulumi.Resource] = [
-            aws.iam.RolePolicyAttachment(
-                logical_name.name,
-                role=role.name,
-                policy_arn=arn,
-                opts=self._child(aws.iam.RolePolicyAttachment, logical_name, import_id),
-            )
+            aws.iam.RolePolicyAttachment(logical_name, role=role.name, policy_arn=arn, opts=self._child(import_id))
             for logical_name, arn, import_id in attachments
         ]
         attached += [
             aws.iam.RolePolicy(
-                policy.logical_name.name,
+                policy.logical_name,
                 role=role.name,
                 name=policy.name,
                 policy=_input(policy.document),
-                opts=self._child(aws.iam.RolePolicy, policy.logical_name, policy.import_id),
+                opts=self._child(policy.import_id),
             )
             for policy in self._spec.inline_policies
         ]
@@ -195,42 +206,36 @@ class ServiceAccountRole(pulumi.ComponentResource):
 
     def _service_account(self, service_account: AnnotatedServiceAccount, attached: Sequence[pulumi.Resource]) -> None:
         name, namespace = _input(service_account.name), _input(service_account.namespace)
-        logical_name = service_account.logical_name
-        annotations = _applied(
-            lambda known: {**known["declared"], **known["webhook"]},
-            declared=_input(service_account.annotations),
-            webhook=self.annotations,
-        )
+        logical_name, declared = service_account.logical_name, _input(service_account.annotations)
+        annotations = _applied(lambda known: known["own"] | known["webhook"], own=declared, webhook=self.annotations)
         if service_account.create:
             metadata = kubernetes.meta.v1.ObjectMetaArgs(
                 name=name, namespace=namespace, labels=_input(service_account.labels), annotations=annotations
             )
             secrets = _input(service_account.image_pull_secrets)
             kubernetes.core.v1.ServiceAccount(
-                logical_name.name,
+                logical_name,
                 metadata=metadata,
                 image_pull_secrets=None if secrets is None else _applied(_references, secrets=secrets),
                 automount_service_account_token=_input(service_account.automount_service_account_token),
                 # A Pod must not start before its role has permissions.
-                opts=self._child(
-                    kubernetes.core.v1.ServiceAccount, logical_name, service_account.import_id, after=attached
-                ),
+                opts=self._child(service_account.import_id, after=attached),
             )
             return
         # A patch would create a missing service account; reading it first fails when it does not exist.
         existing = kubernetes.core.v1.ServiceAccount.get(
-            outputs.existing_name(logical_name.name),
+            outputs.existing_name(logical_name),
             _applied(lambda known: f"{known['namespace']}/{known['name']}", namespace=namespace, name=name),
             opts=pulumi.ResourceOptions(parent=self),
         )
         kubernetes.core.v1.ServiceAccountPatch(
-            logical_name.name,
+            logical_name,
             metadata=kubernetes.meta.v1.ObjectMetaPatchArgs(
                 name=name,
                 namespace=namespace,
                 annotations=self._patched(annotations, existing.metadata, service_account),
             ),
-            opts=self._child(kubernetes.core.v1.ServiceAccountPatch, logical_name, after=[*attached, existing]),
+            opts=self._child(after=[*attached, existing]),
         )
 
     def _patched(self, annotations: Any, live: Any, service_account: AnnotatedServiceAccount) -> Any:
@@ -241,9 +246,8 @@ class ServiceAccountRole(pulumi.ComponentResource):
         def warned(known: Mapping[str, Any]) -> Any:
             # Without an answer of the API, as in a program's own mocks, there is nothing to compare.
             if found := known["live"]:
-                managed = [
-                    (each.get("manager", ""), each.get("fields_v1")) for each in found.get("managed_fields") or ()
-                ]
+                fields = found.get("managed_fields") or ()
+                managed = [(each.get("manager", ""), each.get("fields_v1")) for each in fields]
                 about, values = f"{found.get('namespace')}/{found.get('name')}", found.get("annotations") or {}
                 argument = service_account.take_over_argument
                 for warning in conflicts(about, known["annotations"], values, managed, argument):
@@ -252,19 +256,6 @@ class ServiceAccountRole(pulumi.ComponentResource):
 
         # As part of the annotations, it is reported before the patch is sent.
         return _applied(warned, annotations=annotations, live=live)
-
-
-def earlier_urns(name: LogicalName, *types: str) -> list[str | pulumi.Alias]:
-    """Return the URNs that a resource without a parent had before, or the child of a component without one.
-
-    From an alias that is a name, the SDK makes a URN in eight tasks of its event loop.
-
-    Args:
-        name: Its name, with the names that it had.
-        types: Its type token; for a child, first that of its parent.
-    """
-    place = f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::{'$'.join(types)}"
-    return [f"{place}::{alias}" for alias in name.aliases]
 
 
 def _recorded_settings(role: CreatedRole | None) -> dict[str, Any] | None:
@@ -283,8 +274,14 @@ def _input(value: Any) -> Any:
     if not isinstance(value, Later):
         return value
     source: pulumi.Output[Any] = pulumi.Output.from_input(value.source)
-    known = pulumi.Output.all(source, source.is_secret())
-    return known.apply(lambda both: value.parse(both[0], bool(both[1])))
+
+    def checked(known: Sequence[Any]) -> Any:
+        try:
+            return value.parse(known[0], bool(known[1]))
+        except ArgumentMistakes as found:
+            raise InvalidArgumentsError(found) from None
+
+    return pulumi.Output.all(source, source.is_secret()).apply(checked)
 
 
 def _applied(function: Callable[[dict[str, Any]], Any], **values: Any) -> Any:

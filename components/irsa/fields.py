@@ -1,13 +1,14 @@
 """How each argument of ServiceAccountRole is read: a table of parsers and rules.
 
-A parser takes a value with UNKNOWN in place of outputs, adds the mistakes in the rest of it, and returns the value that
-the component uses.
+A parser takes a value with a marker in place of what is not known, adds the mistakes in the rest of it, and returns the
+value that the component uses.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from irsa.rules import quotas
 from irsa.rules.annotations import check_annotation_key
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.combinations import check_adoptable
@@ -15,11 +16,10 @@ from irsa.rules.grammar import condition_mistakes, document_mistakes, sid_mistak
 from irsa.rules.mistakes import Located, Mistake, Place, shortened
 from irsa.rules.names import RULES, NameRule, check_name
 from irsa.rules.policies import parse_document
-from irsa.rules.quotas import SESSION_DURATION, TOKEN_EXPIRATION, TRUST_POLICY_SIZE, Seconds, check_seconds
 from irsa.rules.subjects import check_subject
 from irsa.rules.tags import role_tags_mistakes
 from irsa.rules.trust import check_conditions
-from irsa.rules.unknown import UNKNOWN
+from irsa.rules.unknown import Unknown, without_places
 
 Found = list[Located]
 Parser = Callable[[Any, Place, Found], Any]
@@ -33,11 +33,24 @@ def collect(check: Callable[[], object], place: Place, found: Found) -> None:
         found.append((place, mistake))
 
 
+def without_mistakes(value: Any, found: Found, place: Place) -> Any:
+    """Return the value with a marker in place of each mistake in it."""
+    return without_places(value, [at[len(place) :] for at, _ in found])
+
+
+def _in_json(value: Any, place: Place, found: Found, mistakes: Callable[[Any], Iterable[Located]]) -> Any:
+    """Return what JSON can express, so that nothing is lost or changed on the way to IAM; add the mistakes in it."""
+    not_json = [*_not_json(value, place)]
+    rest = without_mistakes(value, not_json, place)
+    found += [*not_json, *((place + part, mistake) for part, mistake in mistakes(rest))]
+    return rest
+
+
 def _string(check: Callable[[str], object]) -> Parser:
     def parser(value: Any, place: Place, found: Found) -> Any:
         if isinstance(value, str):
             collect(lambda: check(value), place, found)
-        elif value is not UNKNOWN:
+        elif not isinstance(value, Unknown):
             fix = f'put it in quotes: "{value}"' if isinstance(value, bool | int | float) else "write a string"
             found.append((place, Mistake(shortened(value), "a string", fix)))
         return value
@@ -54,13 +67,15 @@ def _arn(kind: str) -> Parser:
 
 
 def _flag(value: Any, place: Place, found: Found) -> Any:
-    if not isinstance(value, bool) and value is not UNKNOWN:
+    if not isinstance(value, bool) and not isinstance(value, Unknown):
         found.append((place, Mistake(shortened(value), "true or false", "write one of them, without quotes")))
     return value
 
 
 def _integer(check: Callable[[int], object]) -> Parser:
     def parser(value: Any, place: Place, found: Found) -> Any:
+        if isinstance(value, Unknown):
+            return value
         whole = isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
         if not whole:
             found.append((place, Mistake(shortened(value), "an integer", "write an integer, without quotes")))
@@ -72,21 +87,22 @@ def _integer(check: Callable[[int], object]) -> Parser:
     return parser
 
 
-def _seconds(limits: Seconds) -> Parser:
-    return _integer(lambda seconds: check_seconds(seconds, limits))
+def _seconds(limits: quotas.Seconds) -> Parser:
+    return _integer(lambda seconds: quotas.check_seconds(seconds, limits))
 
 
-def _at_least(least: int) -> Parser:
+def _quota(least: int, most: int | None = None) -> Parser:
     def check(number: int) -> None:
-        if number < least:
-            raise Mistake(f"{number:,}", f"at least {least:,}", "write the quota of your AWS account")
+        if number < least or (most and number > most):
+            allowed = f"at least {least:,}" if number < least else f"at most {most:,}"
+            raise Mistake(f"{number:,}", allowed, "write the quota of your AWS account")
 
     return _integer(check)
 
 
 def _list(item: Parser) -> Parser:
     def parser(value: Any, place: Place, found: Found) -> Any:
-        if value is UNKNOWN:
+        if isinstance(value, Unknown):
             return value
         if not isinstance(value, list):
             fix = f"write [{shortened(value)}]" if isinstance(value, str) else "write a list"
@@ -108,7 +124,7 @@ def _at_least_one(several: Parser) -> Parser:
 
 def _mapping(key_check: Callable[[str], object], item: Parser) -> Parser:
     def parser(value: Any, place: Place, found: Found) -> Any:
-        if value is UNKNOWN:
+        if isinstance(value, Unknown):
             return value
         if not isinstance(value, Mapping):
             found.append((place, Mistake(shortened(value), "a mapping of keys and values", "write key: value")))
@@ -131,7 +147,7 @@ class Document(NamedTuple):
 
 
 def _document(value: Any, place: Place, found: Found) -> Any:
-    if value is UNKNOWN:
+    if isinstance(value, Unknown):
         return value
     text = value if isinstance(value, str) else None
     content: Any = value
@@ -145,33 +161,32 @@ def _document(value: Any, place: Place, found: Found) -> Any:
         fix = "write the document as a mapping, or as JSON text"
         found.append((place, Mistake(shortened(content), "a policy document: a mapping, or JSON text", fix)))
         return Document(text, {})
-    found += [*_not_json(content, place)] or [(place + part, each) for part, each in document_mistakes(content)]
+    _in_json(content, place, found, document_mistakes)
     return Document(text, content)
 
 
 def _conditions(value: Any, place: Place, found: Found) -> Any:
-    mistakes = [*_not_json(value, place)] or [(place + part, each) for part, each in condition_mistakes(value)]
-    found += mistakes
-    if not mistakes and value is not UNKNOWN:
-        known = {operator: keys for operator, keys in value.items() if keys is not UNKNOWN}
+    in_json = _in_json(value, place, found, condition_mistakes)
+    if isinstance(in_json, Mapping):
+        known = {operator: keys for operator, keys in in_json.items() if isinstance(keys, Mapping)}
         collect(lambda: check_conditions(known), place, found)
     return value
 
 
 def _statement(value: Any, place: Place, found: Found) -> Any:
-    found += [*_not_json(value, place)] or [(place + p, each) for p, each in statement_mistakes(value, trust=True)]
+    _in_json(value, place, found, lambda statement: statement_mistakes(statement, trust=True))
     return value
 
 
 def _statements(value: Any, place: Place, found: Found) -> Any:
     statements = _list(_statement)(value, place, found)
-    if statements is not UNKNOWN:
+    if not isinstance(statements, Unknown):
         found += [(place + part, each) for part, each in sid_mistakes(statements)]
     return statements
 
 
 def _not_json(value: Any, place: Place) -> Iterator[Located]:
-    """Yield what JSON cannot express, so that nothing is lost or changed on the way to IAM."""
+    """Yield what JSON cannot express."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             if not isinstance(key, str):
@@ -182,7 +197,7 @@ def _not_json(value: Any, place: Place) -> Iterator[Located]:
             yield from _not_json(item, (*place, index))
     elif isinstance(value, float) and not math.isfinite(value):
         yield place, Mistake(f"the number {value}", "a JSON number", "write a number, or a string")
-    elif not isinstance(value, str | bool | int | float) and value is not None and value is not UNKNOWN:
+    elif not isinstance(value, str | bool | int | float) and value is not None and not isinstance(value, Unknown):
         yield place, Mistake(shortened(value), "a JSON value: string, number, list or mapping", "write it as a string")
 
 
@@ -233,7 +248,7 @@ SERVICE_ACCOUNT_FIELDS: Mapping[str, Field] = {
     "image_pull_secrets": Field(_list(_named("secret"))),
     "automount_service_account_token": Field(_flag),
     "sts_regional_endpoints": Field(_flag),
-    "token_expiration": Field(_seconds(TOKEN_EXPIRATION), NUMBER),
+    "token_expiration": Field(_seconds(quotas.TOKEN_EXPIRATION), NUMBER),
 }
 POLICY_FIELDS: Mapping[str, Field] = {
     "document": Field(_document, required=True),
@@ -247,7 +262,7 @@ ROLE_SETTINGS: Mapping[str, Field] = {
     "description": Field(_named("description")),
     "path": Field(_named("role path")),
     "permissions_boundary": Field(_arn("policy")),
-    "max_session_duration": Field(_seconds(SESSION_DURATION), NUMBER),
+    "max_session_duration": Field(_seconds(quotas.SESSION_DURATION), NUMBER),
     "force_detach_policies": Field(_flag),
     "tags": Field(_role_tags),
 }
@@ -259,20 +274,18 @@ FIELDS: Mapping[str, Field] = {
     "audience": Field(_named("audience")),
     "trust_conditions": Field(_conditions),
     "trust_statements": Field(_statements),
+    "assume_role_arns": Field(_list(_arn("role"))),
     "role_name": Field(_named("role")),
     "role_name_prefix": Field(_named("role prefix")),
     **ROLE_SETTINGS,
     "import_existing": Field(_list(_string(check_adoptable)), DECIDES),
     "retain_on_delete": Field(_flag, "it is an option of the resources"),
-    "trust_policy_size_quota": Field(_at_least(TRUST_POLICY_SIZE), NUMBER),
-    "attached_policies_quota": Field(_at_least(1), NUMBER),
+    "trust_policy_size_quota": Field(_quota(quotas.TRUST_POLICY_SIZE, quotas.LARGEST_TRUST_POLICY_SIZE), NUMBER),
+    "attached_policies_quota": Field(_quota(1), NUMBER),
 }
 # Mappings whose keys become names of resources; their values are read one by one.
 KEYED_FIELDS: Mapping[str, tuple[NameRule, Field]] = {
     "policy_arns": (RULES["attachment key"], Field(_arn("policy"))),
     "inline_policies": (RULES["inline policy"], Field(_document)),
 }
-NESTED_FIELDS: Mapping[str, Mapping[str, Field]] = {
-    "service_account": SERVICE_ACCOUNT_FIELDS,
-    "policy": POLICY_FIELDS,
-}
+NESTED_FIELDS: Mapping[str, Mapping[str, Field]] = {"service_account": SERVICE_ACCOUNT_FIELDS, "policy": POLICY_FIELDS}

@@ -3,8 +3,6 @@
 Stacks that an older version deployed have the same names: do not change them.
 """
 
-from typing import NamedTuple
-
 COMPONENT_TYPE = "irsa:index:ServiceAccountRole"
 
 # The registered outputs: they keep what the program declared, while a refresh rewrites the inputs of the children.
@@ -40,13 +38,6 @@ RECORDED_SETTINGS = {
 # Between a component's name and the part for one of its children, or for a cluster. Keys of bindings cannot contain it,
 # so that no two names collide. IAM's names can: automatic names start with the component's.
 SEPARATOR = "@"
-
-
-class LogicalName(NamedTuple):
-    """The logical name of a resource, and those that it had before."""
-
-    name: str
-    aliases: tuple[str, ...] = ()
 
 
 def child_name(component: str, key: str) -> str:

@@ -8,7 +8,7 @@ import inspect
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import grpc  # type: ignore[import-untyped]
 import pulumi
@@ -18,10 +18,9 @@ from pulumi.provider.experimental.analyzer import ComponentDefinition, PropertyD
 from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.server import ProviderServicer
 
-from irsa.component import ServiceAccountRole
+from irsa.component import ServiceAccountRole, parsed
 from irsa.outputs import COMPONENT_TYPE
 from irsa.rules.mistakes import Place, path_of
-from irsa.spec import parse
 
 NAME = "irsa"
 
@@ -63,8 +62,8 @@ class Plugin(ComponentProvider):
         """
         if resource_type != COMPONENT_TYPE:
             raise pulumi.RunError(f"unknown resource type {resource_type}; the plugin irsa has {COMPONENT_TYPE} only")
-        spec = parse(name, self.map_inputs(inputs, self.definition), self.spelled)
-        component = ServiceAccountRole(name, cast("Any", spec), options)
+        spec = parsed(name, self.map_inputs(inputs, self.definition), self.spelled)
+        component = ServiceAccountRole(name, {}, options, spec=spec)
         return ConstructResult(component.urn, self.get_state(component, self.definition))
 
     def map_inputs(self, inputs: pulumi.Inputs, component_def: ComponentDefinition) -> pulumi.Inputs:
@@ -88,10 +87,8 @@ class Plugin(ComponentProvider):
     def _named(
         self, inputs: Mapping[str, Any], properties: Mapping[str, PropertyDefinition], names: Mapping[str, str]
     ) -> dict[str, Any]:
-        return {
-            names[key] if key in names else UnknownKey(key): self._value(value, properties.get(key))
-            for key, value in inputs.items()
-        }
+        read = {key: self._value(value, properties.get(key)) for key, value in inputs.items()}
+        return {names[key] if key in names else UnknownKey(key): value for key, value in read.items()}
 
     def _value(self, value: Any, definition: PropertyDefinition | None) -> Any:
         """Return a value with the keys of the schema's types renamed; the keys of other mappings stay unchanged."""

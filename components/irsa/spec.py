@@ -3,40 +3,26 @@
 Arguments are read here only: the component creates resources from this value.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from irsa.evaluation.admission import Admission, admission, opening_statements
 from irsa.fields import ROLE_SETTINGS, Document, Found, collect
-from irsa.outputs import LogicalName, child_name, part_name
-from irsa.reading import Later, Reading, Value
-from irsa.rules.arns import Arn, parse_iam_arn
+from irsa.in_aws_account import aws_account_of, in_aws_account, values_in_aws_account
+from irsa.later import NEVER, ArgumentMistakes, Arguments, Later, Value
+from irsa.outputs import child_name, part_name
+from irsa.rules import names
+from irsa.rules.arns import Arn
 from irsa.rules.combinations import combination_mistakes
-from irsa.rules.grammar import partition_mistakes, wrong_partition
+from irsa.rules.leaves import list_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, path_of, shortened
-from irsa.rules.names import (
-    IAM_NAME,
-    IAM_WORDS,
-    POLICY,
-    POLICY_PREFIX,
-    ROLE,
-    ROLE_PREFIX,
-    NameRule,
-    automatic_name_prefix,
-    check_name,
-)
-from irsa.rules.policies import policy_part_name, split_document
-from irsa.rules.quotas import (
-    ATTACHED_POLICIES,
-    TRUST_POLICY_SIZE,
-    USUAL_TOKEN_EXPIRATION,
-    Usage,
-    check_usage,
-)
+from irsa.rules.policies import CHAINING_POLICY, chaining_policy, policy_part_name, policy_size, split_document
+from irsa.rules.quotas import ATTACHED_POLICIES, TRUST_POLICY_SIZE, USUAL_TOKEN_EXPIRATION, Usage, check_usage
 from irsa.rules.subjects import DEFAULT_NAMESPACE, check_any_service_account, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, minified, trust_document
-from irsa.rules.unknown import has_unknown
+from irsa.rules.unknown import has_output, least
 from irsa.rules.usage import document_usage, role_usages, tags_usage, trust_usage
 
 Usages = Sequence[tuple[Place, Usage]]
@@ -46,7 +32,7 @@ Usages = Sequence[tuple[Place, Usage]]
 class AnnotatedServiceAccount:
     """The Kubernetes service account."""
 
-    logical_name: LogicalName
+    logical_name: str
     name: Value[str]
     namespace: Value[str]
     create: bool
@@ -64,25 +50,25 @@ class AnnotatedServiceAccount:
 class CreatedRole:
     """The role to create."""
 
-    logical_name: LogicalName
+    logical_name: str
     trust_policy: Value[str]
     subjects: Value[list[str]] | Value[list[str] | None]
+    admission: Value[Admission] | None
+    """Whom the trust policy admits, where it has statements of the caller's."""
     trust_warnings: Value[Sequence[str]]
     name: Value[str] | None
     name_prefix: Value[str] | None
     settings: Mapping[str, Value[Any]]
     """Further inputs of `aws.iam.Role` by their names, which are those of the arguments (irsa.fields)."""
     import_id: str | None
-    ignored_changes: tuple[str, ...] = ()
-    """Inputs whose change is ignored, as Pulumi spells them."""
 
 
 @dataclass(frozen=True)
 class ManagedPolicy:
     """A managed policy to create and to attach."""
 
-    logical_name: LogicalName
-    attachment_name: LogicalName
+    logical_name: str
+    attachment_name: str
     document: Value[str]
     name: Value[str] | None
     name_prefix: str | None
@@ -97,7 +83,7 @@ class ManagedPolicy:
 class Attachment:
     """The attachment of an existing managed policy."""
 
-    logical_name: LogicalName
+    logical_name: str
     policy_arn: Value[str]
     import_id: str | None
 
@@ -106,7 +92,7 @@ class Attachment:
 class InlinePolicy:
     """An inline policy of the role."""
 
-    logical_name: LogicalName
+    logical_name: str
     name: str
     document: Value[str]
     import_id: str | None
@@ -133,6 +119,8 @@ class Spec:
     service_account: AnnotatedServiceAccount | None
     webhook: Webhook
     retain_on_delete: bool | None
+    usages: Usages
+    """How much it uses of each quota, at least, with the argument that adds to it."""
     warnings: tuple[str, ...]
     recorded: Mapping[str, str | None] = field(default_factory=dict)
     """Further outputs that are recorded in the state: the keys of a stack file."""
@@ -141,49 +129,60 @@ class Spec:
 def parse(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> Spec:
     """Return what the arguments of a ServiceAccountRole declare.
 
+    Raises:
+        ArgumentMistakes: All mistakes, in single arguments and between them.
+    """
+    spec, mistakes = read(name, args, spelling)
+    if mistakes:
+        raise ArgumentMistakes(name, mistakes, spelling)
+    return spec
+
+
+def read(name: str, args: Mapping[str, Any], spelling: Spelling = path_of) -> tuple[Spec, Sequence[Located]]:
+    """Return what the arguments of a ServiceAccountRole declare, and all mistakes in and between them.
+
+    What is wrong is left out, or never known, and the rest is judged all the same.
+
     Args:
         name: The component's logical name.
-        args: ServiceAccountRoleArgs.
+        args: ServiceAccountRoleArgs; a marker (irsa.rules.unknown) may stand for any value that is not known.
         spelling: How the caller spells an argument, for messages.
-
-    Raises:
-        InvalidArgumentsError: All mistakes, in single arguments and between them.
     """
-    reading = Reading(name, spelling)
+    arguments = Arguments(name, spelling)
     if not isinstance(name, str):
-        reading.require_none(
-            [(("name",), Mistake(shortened(name), "a string: the component's name", "write a string"))]
-        )
-    values = reading.arguments(args)
-    reading.found += combination_mistakes(reading.given, spelling)
-    reading.found += _between(reading, values)
-    # Wrong arguments are left out from here on, so that sizes and AWS accounts are reported in the same run.
-    wrong = {place[0] for place, _ in reading.found if place}
-    values = {name: value for name, value in values.items() if name not in wrong}
+        wrong = Mistake(shortened(name), "a string: the component's name", "write a string")
+        raise ArgumentMistakes(repr(name), [(("name",), wrong)], spelling)
+    values = arguments.read(args)
+    if isinstance(args, Mapping):
+        arguments.found += combination_mistakes(arguments.given, spelling)
+        arguments.found += _between(arguments, values)
     creates = "role_arn" not in values and "oidc_provider_arns" in values
-    in_aws_account = _in_aws_account(reading, values) if creates else {}
-    role = _role(reading, values, in_aws_account) if creates else None
-    policies = _policies(reading, values, in_aws_account) if creates else ()
-    inline_policies = _inline_policies(reading, values, in_aws_account) if creates else ()
-    attachments = _attachments(reading, values, in_aws_account, policies) if creates else ()
-    usages = tuple(_usages(values, policies, inline_policies))
+    in_account = in_aws_account(arguments, values) if creates else {}
+    role = _role(arguments, values, in_account) if creates else None
+    policies = _policies(arguments, values, in_account) if creates else ()
+    inline_policies = _inline_policies(arguments, values, in_account) if creates else ()
+    attachments = _attachments(arguments, values, in_account, policies) if creates else ()
+    usages = tuple(_usages(arguments, values, role, policies, inline_policies))
     for place, usage in usages:
-        collect(lambda usage=usage: check_usage(usage), place, reading.found)  # type: ignore[misc]
-    reading.require_none()
-    return Spec(
+        collect(lambda usage=usage: check_usage(usage), place, arguments.found)  # type: ignore[misc]
+    spec = Spec(
         role=role,
         role_arn=values.get("role_arn"),
         policies=policies,
         attachments=attachments,
         inline_policies=inline_policies,
-        service_account=_service_account(reading, values),
+        service_account=_service_account(arguments, values),
         webhook=_webhook(values),
         retain_on_delete=values.get("retain_on_delete"),
-        warnings=tuple(_warnings(reading, values, role, (*usages, *_trust_usage(role, values)))),
+        usages=usages,
+        warnings=() if arguments.found else tuple(_warnings(arguments, values, role, usages)),
     )
+    return spec, [*{(place, str(mistake)): (place, mistake) for place, mistake in arguments.found}.values()]
 
 
-def _warnings(reading: Reading, values: Mapping[str, Any], role: CreatedRole | None, usages: Usages) -> Iterator[str]:
+def _warnings(
+    arguments: Arguments, values: Mapping[str, Any], role: CreatedRole | None, usages: Usages
+) -> Iterator[str]:
     """Yield warnings: what is legal, but likely not intended, as far as it is known."""
     for _, usage in usages:
         if check_usage(usage):
@@ -192,171 +191,83 @@ def _warnings(reading: Reading, values: Mapping[str, Any], role: CreatedRole | N
         yield from role.trust_warnings
     expiration = _webhook(values).token_expiration
     if expiration is not None and expiration > USUAL_TOKEN_EXPIRATION:
-        argument = reading.spelling(("service_account", "token_expiration"))
+        argument = arguments.spelling(("service_account", "token_expiration"))
         yield f"{argument}: {expiration:,} seconds is longer than the default of {USUAL_TOKEN_EXPIRATION:,}"
 
 
-def _between(reading: Reading, values: Mapping[str, Any]) -> Iterator[Located]:
+def _between(arguments: Arguments, values: Mapping[str, Any]) -> Iterator[Located]:
     """Yield what is wrong between arguments, where that is not the same in a stack file."""
-    spelling = reading.spelling
-    if reading.given.get(("any_service_account",)) is not True:
-        plain = [subject for subject in _list(reading.given.get(("subjects",))) if isinstance(subject, str)]
-        found_wide: Found = []
-        collect(lambda: check_any_service_account(plain), ("subjects",), found_wide)
-        yield from found_wide
+    spelling = arguments.spelling
+    if arguments.given.get(("any_service_account",), False) is False:
+        given = list_of(arguments.given.get(("subjects",)))
+        wide: Found = []
+        for index, subject in enumerate(given):
+            collect(lambda subject=subject: check_any_service_account(_strings([subject])), ("subjects", index), wide)  # type: ignore[misc]
+        if not wide:
+            collect(lambda: check_any_service_account(_strings(given)), ("subjects",), wide)
+        yield from wide
     existing, created = ("role_arn",), ("oidc_provider_arns",)
-    if created not in reading.given and existing not in reading.given:
+    if created not in arguments.given and existing not in arguments.given:
         found = f"neither {spelling(existing)} nor {spelling(created)}"
         fix = f"set {spelling(existing)} for an existing role, or {spelling(created)} for a new one"
         yield created, Mistake(found, "exactly one of them", fix)
     found_by: Mapping[str, Sequence[Place]] = {
         "policy": [created, ("policy", "path")],
         "serviceAccount": [("service_account", "namespace")],
-        "attachments": [
-            *(("policy_arns", key) for key in values.get("policy_arns") or ()),
-            *((created, ("policy", "name"), ("policy", "path")) if "policy" in values else ()),
-        ],
+        "attachments": [("policy_arns", key) for key in values.get("policy_arns", ())],
     }
-    adopted = reading.given.get(("import_existing",))
-    for kind in adopted if isinstance(adopted, list) else ():
+    for kind in list_of(arguments.given.get(("import_existing",))):
         for argument in found_by.get(str(kind), ()):
-            if has_unknown(reading.given.get(argument)):
+            if has_output(arguments.given.get(argument)):
                 found = f"an output, together with {kind!r} in {spelling(('import_existing',))}"
                 fix = "write the value, or deploy its source first"
                 yield argument, Mistake(found, "a plain value, by which the existing resource is found", fix)
-    automatic = not {("role_name",), ("role_name_prefix",)} & reading.given.keys()
-    automatic = automatic or ("policy" in values and ("policy", "name") not in reading.given)
-    if "role_arn" not in values and automatic:
-        rule = NameRule("the start of an automatic name in IAM", len(reading.name), IAM_NAME, IAM_WORDS)
+    automatic = not {("role_name",), ("role_name_prefix",)} & arguments.given.keys()
+    automatic = automatic or ("policy" in values and ("policy", "name") not in arguments.given)
+    if existing not in arguments.given and automatic:
+        kind = "the start of an automatic name in IAM"
+        rule = names.NameRule(kind, len(arguments.name), names.IAM_NAME, names.IAM_WORDS)
         try:
-            check_name(reading.name, rule)
+            names.check_name(arguments.name, rule)
         except Mistake as mistake:
             named = (("role_name",), ("policy", "name"))
             fix = "rename the component, or set {} and {}"
             yield ("role_name",), Mistake(mistake.found, mistake.allowed, fix, *named)
 
 
-# --- values that depend on the role's AWS account --------------------------------------------------------------------
-
-
-def _aws_account_of(provider_arns: Sequence[str], found: Found) -> Arn:
-    """Return the ARN of the first provider; all must be in the AWS account in which the role is created."""
-    known = [(index, text) for index, text in enumerate(provider_arns) if isinstance(text, str)]
-    first = parse_iam_arn(known[0][1], "oidc-provider")
-    for index, text in known:
-        arn = parse_iam_arn(text, "oidc-provider")
-        if (arn.partition, arn.account_id) != (first.partition, first.account_id):
-            found_here = f"a provider in the AWS account {arn.account_id} ({arn.partition}): {text}"
-            allowed = f"providers in one AWS account, that of the role; the first is in {first.account_id}"
-            fix = f"create a provider for this issuer in {first.account_id}, or one component per AWS account"
-            found.append((("oidc_provider_arns", index), Mistake(found_here, allowed, fix)))
-    return first
-
-
-def _check_policy_arn(text: str, place: Place, aws_account: Arn) -> Iterator[Located]:
-    """Yield what is wrong with the ARN of a policy that is attached to a role in this AWS account."""
-    arn = parse_iam_arn(text, "policy")
-    partition = wrong_partition(text, arn.partition, aws_account.partition)
-    if partition:
-        yield place, partition
-    elif arn.account_id not in ("aws", aws_account.account_id):
-        # https://docs.aws.amazon.com/IAM/latest/APIReference/API_AttachRolePolicy.html
-        found = f"{text!r}, a policy in the AWS account {arn.account_id}"
-        allowed = f"an AWS managed policy, or a policy in the role's AWS account {aws_account.account_id}"
-        yield place, Mistake(found, allowed, f"create the policy in {aws_account.account_id}")
-
-
-def _check_document(document: Document, place: Place, aws_account: Arn) -> Iterator[Located]:
-    for part, mistake in partition_mistakes(document.content, aws_account.partition):
-        yield place + part, mistake
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-AwsAccountRule = Callable[[Any, Place, Arn], Iterator[Located]]
-
-
-def _values_in_aws_account(values: Mapping[str, Any]) -> Iterator[tuple[Place, Any, AwsAccountRule]]:
-    """Yield each value that depends on the role's AWS account, and its rule."""
-    if "permissions_boundary" in values:
-        yield ("permissions_boundary",), values["permissions_boundary"], _check_policy_arn
-    for key, arn in values.get("policy_arns", {}).items():
-        yield ("policy_arns", key), arn, _check_policy_arn
-    for key, document in values.get("inline_policies", {}).items():
-        yield ("inline_policies", key), document, _check_document
-    if "policy" in values:
-        yield ("policy", "document"), values["policy"]["document"], _check_document
-
-
-def _in_aws_account(reading: Reading, values: Mapping[str, Any]) -> Mapping[Place, Any]:
-    """Return the values that depend on the role's AWS account; one that is known later is checked then.
-
-    Plain values stay plain, so that a preview shows them: where only the AWS account is known later, the trust policy,
-    which needs it too, carries their checks.
-    """
-    providers = values["oidc_provider_arns"]
-    marked = _list(reading.given["oidc_provider_arns",])
-    aws_account = _aws_account_of(marked, reading.found) if any(isinstance(arn, str) for arn in marked) else None
-
-    def checked(place: Place, value: Any, rule: AwsAccountRule) -> Any:
-        def compute(parts: Mapping[str, Any], found: Found) -> Any:
-            found += rule(parts["value"], place, _aws_account_of(parts["providers"], []))
-            return parts["value"]
-
-        if isinstance(value, Later):
-            document = reading.given[place]
-            if aws_account and isinstance(document, dict):
-                reading.found += _check_document(Document(None, document), place, aws_account)
-            return reading.combined({"value": value, "providers": providers}, compute)
-        if aws_account:
-            reading.found += rule(value, place, aws_account)
-        return value  # without an AWS account, it is checked together with the trust policy
-
-    return {place: checked(place, value, rule) for place, value, rule in _values_in_aws_account(values)}
-
-
 # --- the role --------------------------------------------------------------------------------------------------------
 
 
-def _subjects(reading: Reading, values: Mapping[str, Any]) -> Value[list[str]]:
+def _subjects(arguments: Arguments, values: Mapping[str, Any]) -> Value[list[str]]:
     """Return the sorted `namespace:name` patterns that the role trusts, those of its service account included."""
     further = values.get("subjects", [])
     if isinstance(further, Later) and not values.get("any_service_account"):
-        further = reading.checked(further, ("subjects",), check_any_service_account)
+        further = arguments.checked(further, ("subjects",), check_any_service_account)
     service_account = values.get("service_account")
     if service_account is None:
-        return reading.combined({"further": further}, lambda parts, _found: sorted(set(parts["further"])))
-    parts = {
-        "further": further,
-        "namespace": service_account.get("namespace", DEFAULT_NAMESPACE),
-        "name": service_account["name"],
-    }
-
-    def compute(known: Mapping[str, Any], _found: Found) -> list[str]:
-        return sorted({*known["further"], subject_of(known["namespace"], known["name"])})
-
-    return reading.combined(parts, compute)
+        return arguments.combined({"further": further}, lambda parts, _found: sorted(set(parts["further"])))
+    parts = {"further": further, "namespace": DEFAULT_NAMESPACE, **service_account}
+    return arguments.combined(
+        {name: parts[name] for name in ("further", "namespace", "name")},
+        lambda known, _found: sorted({*known["further"], subject_of(known["namespace"], known["name"])}),
+    )
 
 
-def _role(reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[Place, Any]) -> CreatedRole:
-    subjects = _subjects(reading, values)
-    quota = values.get("trust_policy_size_quota", TRUST_POLICY_SIZE)
+def _role(arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[Place, Any]) -> CreatedRole:
+    subjects = _subjects(arguments, values)
 
     def trust_policy(parts: Mapping[str, Any], found: Found) -> str:
-        late = isinstance(values["oidc_provider_arns"], Later)
-        aws_account = _aws_account_of(parts["provider_arns"], found if late else [])
-        if late:
-            for place, value, rule in _values_in_aws_account(values):
-                found += () if isinstance(value, Later) else rule(value, place, aws_account)
-        if not parts["subjects"] and not found:
-            found.append((("subjects",), Mistake("no subject", "at least one", "add one")))
-        if found:
+        late: Found = []
+        if isinstance(values["oidc_provider_arns"], Later):
+            aws_account = aws_account_of(parts["provider_arns"], late)
+            for place, value, rule in values_in_aws_account(values):
+                late += () if isinstance(value, Later) else rule(value, place, aws_account)
+        if not parts["subjects"] and isinstance(subjects, Later):
+            late.append((("subjects",), Mistake("no subject", "at least one", "add one")))
+        found += late
+        if late or not parts["subjects"]:
             return ""
-        document = trust_document(**parts)
-        collect(lambda: check_usage(trust_usage(document, quota)), ("subjects",), found)
-        return document
+        return trust_document(**parts)
 
     parts = {
         "provider_arns": values["oidc_provider_arns"],
@@ -367,32 +278,39 @@ def _role(reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[P
     }
     name, prefix = values.get("role_name"), values.get("role_name_prefix")
     if name is None and prefix is None:
-        prefix = automatic_name_prefix(reading.name, ROLE, ROLE_PREFIX)
-    settings = {key: in_aws_account.get((key,), values.get(key)) for key in ROLE_SETTINGS}
-    document = reading.combined(parts, trust_policy)
+        prefix = names.automatic_name_prefix(arguments.name, names.ROLE, names.ROLE_PREFIX)
+    settings = {key: in_account.get((key,), values.get(key)) for key in ROLE_SETTINGS}
+    document = arguments.combined(parts, trust_policy)
+    if isinstance(document, Later):
+        quota = _trust_quota(arguments, values)
+        document = arguments.checked(document, ("subjects",), lambda text: check_usage(trust_usage(text, quota)))
     # Without statements of the caller's, the trust policy admits its subjects and nobody else.
-    judged = _admission(reading, parts, document) if values.get("trust_statements") else None
-    admitted: Value[list[str]] | Value[list[str] | None] = subjects
+    judged = _admission(arguments, values, parts, document) if values.get("trust_statements") else None
+    admitted: Any = subjects
     if judged is not None:
-        admitted = reading.combined({"judged": judged}, _admitted_subjects)
+        admitted = arguments.combined({"judged": judged}, lambda known, _found: known["judged"].subjects)
     return CreatedRole(
-        logical_name=LogicalName(reading.name),
+        logical_name=arguments.name,
         trust_policy=document,
         subjects=admitted,
-        trust_warnings=() if judged is None else _trust_warnings(reading, parts, judged),
+        admission=judged,
+        trust_warnings=() if judged is None else _trust_warnings(arguments, parts, judged),
         name=name,
         name_prefix=prefix,
-        settings={**settings, "tags": _tags(reading, values.get("tags"), ("tags",))},
+        settings={**settings, "tags": _tags(arguments, values.get("tags"), ("tags",))},
         import_id=name if "role" in values.get("import_existing", ()) else None,
     )
 
 
-def _admission(reading: Reading, parts: Mapping[str, Any], document: Value[str]) -> Value[Admission]:
+def _admission(
+    arguments: Arguments, values: Mapping[str, Any], parts: Mapping[str, Any], document: Value[str]
+) -> Value[Admission]:
     """Return whom the final trust policy admits."""
 
     def compute(known: Mapping[str, Any], found: Found) -> Admission:
         nothing = Admission((), (), None)
-        if found:
+        # One that is too long for IAM is a mistake already, and would take long.
+        if not known["document"] or policy_size(known["document"]) > _trust_quota(arguments, values):
             return nothing
         try:
             return admission(known["document"], known["provider_arns"], known["subjects"], known["audience"])
@@ -400,17 +318,12 @@ def _admission(reading: Reading, parts: Mapping[str, Any], document: Value[str])
             found.append((("trust_statements",), mistake))
             return nothing
 
-    return reading.combined({**parts, "document": document}, compute)
+    return arguments.combined({**parts, "document": document}, compute)
 
 
-def _admitted_subjects(known: Mapping[str, Any], _found: Found) -> list[str] | None:
-    judged: Admission = known["judged"]
-    return judged.subjects
-
-
-def _trust_warnings(reading: Reading, parts: Mapping[str, Any], judged: Value[Admission]) -> Value[Sequence[str]]:
+def _trust_warnings(arguments: Arguments, parts: Mapping[str, Any], judged: Value[Admission]) -> Value[Sequence[str]]:
     """Return in words whom the trust policy admits or refuses, against what the subjects say."""
-    spelling = reading.spelling
+    spelling = arguments.spelling
 
     def compute(known: Mapping[str, Any], _found: Found) -> Sequence[str]:
         its_own = len(set(known["provider_arns"]))
@@ -427,65 +340,70 @@ def _trust_warnings(reading: Reading, parts: Mapping[str, Any], judged: Value[Ad
             warnings.append(f"{spelling(('subjects',))}: the trust policy refuses {which}: see the Deny statements")
         return warnings
 
-    return reading.combined({"provider_arns": parts["provider_arns"], "judged": judged}, compute)
+    return arguments.combined({"provider_arns": parts["provider_arns"], "judged": judged}, compute)
 
 
-def _tags(reading: Reading, tags: Any, place: Place) -> Any:
+def _tags(arguments: Arguments, tags: Any, place: Place) -> Any:
     """Return the tags; their number is checked at once where only their values are outputs."""
-    if not isinstance(tags, Later):
+    if not isinstance(tags, Later) or isinstance(arguments.given.get(place), dict):
         return tags
     what = "policy" if place[0] == "policy" else "role"
-    marked = reading.given.get(place)
-    if isinstance(marked, dict):
-        collect(lambda: check_usage(tags_usage(what, marked)), place, reading.found)
-        return tags
-    return reading.checked(tags, place, lambda known: check_usage(tags_usage(what, known)))
+    return arguments.checked(tags, place, lambda known: check_usage(tags_usage(what, known)))
 
 
 # --- its permissions -------------------------------------------------------------------------------------------------
 
 
 def _policies(
-    reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[Place, Any]
+    arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[Place, Any]
 ) -> tuple[ManagedPolicy, ...]:
     """Return the managed policies to create: several for a large document that is known already."""
     settings = values.get("policy")
     if settings is None:
         return ()
-    document = in_aws_account["policy", "document"]
+    document = in_account["policy", "document"]
     place: Place = ("policy", "document")
     texts: list[Value[str]] = []
     if isinstance(document, Later):
         # A document that is known only later cannot decide how many policies there are.
+        known = arguments.given.get(place)
+
         def whole(parts: Mapping[str, Any], found: Found) -> str:
             text = minified(parts["document"].content)
             collect(lambda: check_usage(document_usage(text)), place, found)
             return text
 
-        texts = [reading.combined({"document": document}, whole)]
+        texts = [arguments.combined({"document": document}, whole)]
+        if has_output(known):
+            collect(lambda: check_usage(document_usage(minified(least(known)))), place, arguments.found)
+        elif isinstance(known, dict) and "Statement" in known:
+            parts = (*place, "Statement")
+            collect(lambda: texts.extend([NEVER] * (len(split_document(least(known))) - 1)), parts, arguments.found)
     else:
-        collect(lambda: texts.extend(split_document(document.content)), place, reading.found)
-    return tuple(_policy(reading, values, index, text) for index, text in enumerate(texts))
+        collect(lambda: texts.extend(split_document(document.content)), (*place, "Statement"), arguments.found)
+    return tuple(_policy(arguments, values, index, text) for index, text in enumerate(texts))
 
 
-def _policy(reading: Reading, values: Mapping[str, Any], index: int, text: Value[str]) -> ManagedPolicy:
+def _policy(arguments: Arguments, values: Mapping[str, Any], index: int, text: Value[str]) -> ManagedPolicy:
     settings, adopted = values["policy"], values.get("import_existing", ())
-    logical_name, name = part_name(reading.name, index), settings.get("name")
+    both = {"attachments", "policy"} <= set(adopted)
+    logical_name, name = part_name(arguments.name, index), settings.get("name")
     if name is not None and index:
-        name = reading.combined({"name": name}, lambda known, _found: policy_part_name(known["name"], index))
-        name = reading.checked(name, ("policy", "name"), lambda whole: check_name(whole, POLICY))
+        name = arguments.combined({"name": name}, lambda known, _found: policy_part_name(known["name"], index))
+        name = arguments.checked(name, ("policy", "name"), lambda whole: names.check_name(whole, names.POLICY))
     arn = _policy_arn(name, settings.get("path", "/"), values["oidc_provider_arns"])
+    prefix = names.automatic_name_prefix(logical_name, names.POLICY, names.POLICY_PREFIX)
     return ManagedPolicy(
-        logical_name=LogicalName(logical_name),
-        attachment_name=LogicalName(logical_name),
+        logical_name=logical_name,
+        attachment_name=logical_name,
         document=text,
         name=name,
-        name_prefix=None if name is not None else automatic_name_prefix(logical_name, POLICY, POLICY_PREFIX),
+        name_prefix=prefix if name is None else None,
         path=settings.get("path"),
         description=settings.get("description"),
-        tags=_tags(reading, settings.get("tags", values.get("tags")), ("policy", "tags")),
+        tags=_tags(arguments, settings.get("tags", values.get("tags")), ("policy", "tags")),
         import_id=arn if "policy" in adopted else None,
-        attachment_import_id=f"{values.get('role_name')}/{arn}" if arn and "attachments" in adopted else None,
+        attachment_import_id=f"{values.get('role_name')}/{arn}" if arn and both else None,
     )
 
 
@@ -493,31 +411,34 @@ def _policy_arn(name: Any, path: Any, providers: Any) -> str | None:
     """Return the ARN of a policy to create, where that is known: it is in the OIDC providers' AWS account."""
     if name is None or any(isinstance(each, Later) for each in (name, path, providers)):
         return None
-    aws_account = _aws_account_of(providers, [])
-    return str(Arn(aws_account.partition, aws_account.account_id, "policy", f"{path}{name}".lstrip("/")))
+    partition, account_id = aws_account_of(providers, [])
+    if not partition or not account_id:
+        return None
+    return str(Arn(partition, account_id, "policy", f"{path}{name}".lstrip("/")))
 
 
 def _attachments(
-    reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[Place, Any], policies: Sequence[ManagedPolicy]
+    arguments: Arguments,
+    values: Mapping[str, Any],
+    in_account: Mapping[Place, Any],
+    policies: Sequence[ManagedPolicy],
 ) -> tuple[Attachment, ...]:
     adopted = "attachments" in values.get("import_existing", ())
-    parts = {policy.logical_name.name for policy in policies}
+    parts = {policy.logical_name for policy in policies}
     for key in values.get("policy_arns", {}):
-        if child_name(reading.name, key) in parts:
+        if child_name(arguments.name, key) in parts:
             found = f"the key {key!r}, which is the name of a part of the split policy"
-            reading.found.append((("policy_arns", key), Mistake(found, "another key", "rename it")))
+            arguments.found.append((("policy_arns", key), Mistake(found, "another key", "rename it")))
+    arns = {key: in_account["policy_arns", key] for key in values.get("policy_arns", {})}
+    role = f"{values.get('role_name')}/" if adopted else ""
     return tuple(
-        Attachment(
-            LogicalName(child_name(reading.name, key)),
-            in_aws_account["policy_arns", key],
-            f"{values.get('role_name')}/{arn}" if adopted else None,
-        )
-        for key, arn in values.get("policy_arns", {}).items()
+        Attachment(child_name(arguments.name, key), arn, f"{role}{values['policy_arns'][key]}" if role else None)
+        for key, arn in arns.items()
     )
 
 
 def _inline_policies(
-    reading: Reading, values: Mapping[str, Any], in_aws_account: Mapping[Place, Any]
+    arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[Place, Any]
 ) -> tuple[InlinePolicy, ...]:
     adopted = "inlinePolicies" in values.get("import_existing", ())
 
@@ -525,10 +446,13 @@ def _inline_policies(
         document: Document = parts["document"]
         return document.text if document.text is not None else minified(document.content)
 
-    texts = {
-        key: reading.combined({"document": in_aws_account["inline_policies", key]}, text)
+    texts: dict[str, Value[str]] = {
+        key: arguments.combined({"document": in_account["inline_policies", key]}, text)
         for key in values.get("inline_policies", {})
     }
+    if values.get("assume_role_arns"):
+        parts = {"role_arns": in_account["assume_role_arns",]}
+        texts[CHAINING_POLICY] = arguments.combined(parts, lambda known, _found: chaining_policy(known["role_arns"]))
 
     # The last one checks the size of all: so the others do not become unknown or secret.
     last = next((key for key in reversed(texts) if isinstance(texts[key], Later)), None)
@@ -539,14 +463,10 @@ def _inline_policies(
                 collect(lambda usage=usage: check_usage(usage), place, found)  # type: ignore[misc]
             return known[last]
 
-        texts[last] = reading.combined(texts, checked)
+        texts[last] = arguments.combined(texts, checked)
+    role = f"{values.get('role_name')}:" if adopted else ""
     return tuple(
-        InlinePolicy(
-            LogicalName(child_name(reading.name, key)),
-            key,
-            document,
-            f"{values.get('role_name')}:{key}" if adopted else None,
-        )
+        InlinePolicy(child_name(arguments.name, key), key, document, f"{role}{key}" if role else None)
         for key, document in texts.items()
     )
 
@@ -554,52 +474,93 @@ def _inline_policies(
 # --- the service account ---------------------------------------------------------------------------------------------
 
 
-def _service_account(reading: Reading, values: Mapping[str, Any]) -> AnnotatedServiceAccount | None:
+def _service_account(arguments: Arguments, values: Mapping[str, Any]) -> AnnotatedServiceAccount | None:
     settings = values.get("service_account")
     if settings is None:
         return None
     name, namespace = settings["name"], settings.get("namespace", DEFAULT_NAMESPACE)
+    optional = ("labels", "image_pull_secrets", "automount_service_account_token")
     return AnnotatedServiceAccount(
-        logical_name=LogicalName(reading.name),
+        logical_name=arguments.name,
         name=name,
         namespace=namespace,
         create=settings.get("create", True),
         take_over=settings.get("take_over", False),
-        take_over_argument=reading.spelling(("service_account", "take_over")),
+        take_over_argument=arguments.spelling(("service_account", "take_over")),
         annotations=settings.get("annotations", {}),
-        labels=settings.get("labels"),
-        image_pull_secrets=settings.get("image_pull_secrets"),
-        automount_service_account_token=settings.get("automount_service_account_token"),
+        **{argument: settings.get(argument) for argument in optional},
         import_id=f"{namespace}/{name}" if "serviceAccount" in values.get("import_existing", ()) else None,
     )
 
 
 def _webhook(values: Mapping[str, Any]) -> Webhook:
     settings = values.get("service_account", {})
-    return Webhook(
-        audience=values.get("audience"),
-        sts_regional_endpoints=settings.get("sts_regional_endpoints"),
-        token_expiration=settings.get("token_expiration"),
-    )
+    return Webhook(values.get("audience"), settings.get("sts_regional_endpoints"), settings.get("token_expiration"))
 
 
 # --- quotas ----------------------------------------------------------------------------------------------------------
 
 
+def _quota(arguments: Arguments, values: Mapping[str, Any], argument: str, usual: int) -> int:
+    """Return the quota of an AWS account; one that is not known refuses nothing."""
+    quota: int = values.get(argument, sys.maxsize if (argument,) in arguments.given else usual)
+    return quota
+
+
+def _trust_quota(arguments: Arguments, values: Mapping[str, Any]) -> int:
+    return _quota(arguments, values, "trust_policy_size_quota", TRUST_POLICY_SIZE)
+
+
 def _usages(
-    values: Mapping[str, Any], policies: Sequence[ManagedPolicy], inline: Sequence[InlinePolicy]
+    arguments: Arguments,
+    values: Mapping[str, Any],
+    role: CreatedRole | None,
+    policies: Sequence[ManagedPolicy],
+    inline: Sequence[InlinePolicy],
 ) -> Iterator[tuple[Place, Usage]]:
-    """Yield how much of each quota the role uses, as far as known; without the size of the trust policy."""
-    tags, policy_tags = values.get("tags", {}), values.get("policy", {}).get("tags", {})
-    if not isinstance(tags, Later):
-        yield ("tags",), tags_usage("role", tags)
-    if not isinstance(policy_tags, Later):
-        yield ("policy", "tags"), tags_usage("policy", policy_tags)
-    known = [policy.document for policy in inline if not isinstance(policy.document, Later)]
-    quota = values.get("attached_policies_quota", ATTACHED_POLICIES)
-    yield from role_usages(len(policies), len(values.get("policy_arns", {})), known, quota)
+    """Yield how much of each quota the role uses, at least."""
+    if role is None:
+        return
+    yield ("subjects",), _trust_usage(arguments, values, role)
+    for what, place in (("role", ("tags",)), ("policy", ("policy", "tags"))):
+        tags = arguments.given.get(place)
+        if isinstance(tags, dict):
+            yield place, tags_usage(what, tags)
+    documents = [
+        policy.document
+        if isinstance(policy.document, str)
+        else minified(least(arguments.given.get(("inline_policies", policy.name), {})))
+        for policy in inline
+    ]
+    quota = _quota(arguments, values, "attached_policies_quota", ATTACHED_POLICIES)
+    yield from role_usages(len(policies), len(values.get("policy_arns", {})), documents, quota)
 
 
-def _trust_usage(role: CreatedRole | None, values: Mapping[str, Any]) -> Iterator[tuple[Place, Usage]]:
-    if role is not None and not isinstance(role.trust_policy, Later):
-        yield ("subjects",), trust_usage(role.trust_policy, values.get("trust_policy_size_quota", TRUST_POLICY_SIZE))
+def _trust_usage(arguments: Arguments, values: Mapping[str, Any], role: CreatedRole) -> Usage:
+    """Return how much the trust policy uses of its quota, at least: without what is not known of it."""
+    quota = _trust_quota(arguments, values)
+    if not isinstance(role.trust_policy, Later):
+        return trust_usage(role.trust_policy, quota)
+    given = arguments.given
+    namespace = given.get(("service_account", "namespace"), DEFAULT_NAMESPACE)
+    own = [subject_of(namespace, each) for each in _strings([given.get(("service_account", "name"))])]
+    audience, conditions = given.get(("audience",), DEFAULT_AUDIENCE), given.get(("trust_conditions",))
+    conditions = conditions if isinstance(conditions, Mapping) else {}
+    return trust_usage(
+        trust_document(
+            _strings(given.get(("oidc_provider_arns",))) or [SHORTEST_PROVIDER],
+            [*_strings(given.get(("subjects",))), *(own if isinstance(namespace, str) else ())] or [SHORTEST_SUBJECT],
+            audience if isinstance(audience, str) else SHORTEST_AUDIENCE,
+            {name: least(keys) for name, keys in conditions.items() if isinstance(keys, Mapping)},
+            least(list_of(given.get(("trust_statements",)))),
+        ),
+        quota,
+    )
+
+
+# In place of what is not known, so that a length is a lower bound.
+SHORTEST_PROVIDER, SHORTEST_SUBJECT, SHORTEST_AUDIENCE = "arn:aws:iam::111122223333:oidc-provider/a", "a:a", "a"
+
+
+def _strings(value: Any) -> list[str]:
+    return [item for item in list_of(value) if isinstance(item, str)]

@@ -1,14 +1,13 @@
 """Lint rules: what is legal in a stack file, but likely an error. `RULES` is the registry."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple
 
 from config.lint import actions, permissions, settings, trust
-from config.lint.checked import CheckedStack, Warnings, documents, statements
+from config.lint.checked import CheckedStack, Warnings, statements
 from config.located_mistake import LocatedMistake
-from config.models import Stack
-from config.policy_sources import PolicySources
-from irsa.rules.mistakes import Mistake, Place, nearest, shortened
+from config.models import Lint
+from irsa.rules.mistakes import Mistake, nearest, shortened
 
 
 class LintRule(NamedTuple):
@@ -21,7 +20,7 @@ class LintRule(NamedTuple):
     warnings: Callable[..., Warnings]
     """Yields its warnings, each with its place in the settings, or in the statement.
 
-    Takes the Statement, or else the CheckedStack, for the scope `binding` after the key and the binding.
+    Takes the Statement, the CheckedBinding or the CheckedStack.
     """
     missing_data: Callable[[], str] | None = None
     """For a slow rule that needs data of another package: returns what to install, or an empty string."""
@@ -36,16 +35,22 @@ def lint(checked: CheckedStack, thorough: bool) -> tuple[list[LocatedMistake], l
     """
     selected, not_checked = _selected(checked, thorough)
     warnings: list[LocatedMistake] = []
+    judged: dict[str, list[LocatedMistake]] = {}
     of_scope = {scope: [each for each in selected if each[1].scope == scope] for scope in ("statement", "binding")}
-    found_in: dict[Place | str, list[tuple[Place, Mistake, str]]] = {}
-    for key, binding in checked.stack.bindings.items():
+    for binding in checked.bindings.values():
         for name, rule in of_scope["binding"]:
-            warnings += [LocatedMistake(*found, rule=name) for found in rule.warnings(key, binding, checked)]
-        for source, document in documents(key, binding):
-            origin = checked.sources.origin(source)
-            if origin not in found_in:
-                found_in[origin] = [*_warnings_in(document, of_scope["statement"], checked.sources)]
-            warnings += [checked.sources.locate(source, *found) for found in found_in[origin]]
+            warnings += [LocatedMistake(*found, rule=name) for found in rule.warnings(binding)]
+        for source, document, written in binding.documents:
+            # Thousands of bindings may have one document.
+            content = repr((document, written))
+            if content not in judged:
+                judged[content] = [
+                    LocatedMistake((*part, *inner), mistake, rule=name)
+                    for part, statement in statements(document, written)
+                    for name, rule in of_scope["statement"]
+                    for inner, mistake in rule.warnings(statement)
+                ]
+            warnings += [each._replace(place=(*source, "document", *each.place)) for each in judged[content]]
     for name, rule in selected:
         if rule.scope == "stack":
             warnings += [LocatedMistake(*found, rule=name) for found in rule.warnings(checked)]
@@ -68,23 +73,15 @@ def _selected(checked: CheckedStack, thorough: bool) -> tuple[list[tuple[str, Li
     return selected, list(missing)
 
 
-def _warnings_in(
-    document: Any, rules: Sequence[tuple[str, LintRule]], sources: PolicySources
-) -> Iterator[tuple[Place, Mistake, str]]:
-    """Yield the warnings about the statements of a document, each with its place in it, and its rule."""
-    for part, statement in statements(document, sources):
-        for name, rule in rules:
-            for inner, mistake in rule.warnings(statement):
-                yield (*part, *inner), mistake, name
-
-
-def silence_reason(warning: LocatedMistake, stack: Stack) -> str | None:
+def silence_reason(warning: LocatedMistake, settings: Lint) -> str | None:
     """Return the reason why a warning is silenced; None where it is not."""
-    silence = stack.lint.silence.get(warning.rule)
+    silence = settings.silence.get(warning.rule)
     if silence is None:
         return None
     of_binding = warning.place[1] if warning.place[0] == "bindings" else None
-    return silence.reason if not silence.bindings or of_binding in silence.bindings else None
+    # For whom it is meant may not be known: then it is meant for nobody.
+    is_meant = isinstance(silence.bindings, list) and (not silence.bindings or of_binding in silence.bindings)
+    return silence.reason if is_meant and isinstance(silence.reason, str) else None
 
 
 def check_rule_name(name: str) -> str:

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from config.lint.checked import Statement, Warnings, items
+from config.lint.checked import Statement, Warnings, strings
 from irsa.evaluation.patterns import matches, pattern_of
-from irsa.rules.mistakes import Mistake, shortened
+from irsa.rules.mistakes import Mistake, likely, shortened
 
 WRITING = ("Write", "Permissions management", "Tagging")
 # The verbs of actions that only read, used without the data.
@@ -25,7 +25,6 @@ READING_VERBS = (
     *("Get", "List", "Describe", "BatchGet", "Head", "Query", "Scan", "Search", "Select", "Lookup", "View", "Check"),
     *("Read", "Filter", "Preview", "Simulate", "Test", "Validate", "Estimate", "Receive", "Decrypt", "Assume"),
 )
-
 
 # Between the prefix of a service and its data: JSON without white space. No string contains it: quotes are escaped.
 BEGINNING = b'":{"service_name":'
@@ -89,9 +88,8 @@ def nearest_action(action: str) -> str | None:
     near = [prefix] if service(prefix) else difflib.get_close_matches(prefix, services(), n=3)
     for each in near:
         known = service(each)["privileges_lower_name"]
-        close = difflib.get_close_matches(name, known, n=1)
-        if close:
-            return f"{each}:{known[close[0]]}"
+        if close := likely(name, known):
+            return f"{each}:{known[close]}"
     return None
 
 
@@ -237,14 +235,14 @@ def _share_a_character(first: str | Run, second: str | Run) -> bool:
 def unknown_action(statement: Statement) -> Warnings:
     """Yield the actions that AWS does not have."""
     for element in ("Action", "NotAction"):
-        for index, action in enumerate(statement.items(element)):
+        for place, action in statement.placed(element):
             if action == "*" or matching(action):
                 continue
             near = nearest_action(action)
             fix = f"did you mean {near!r}?" if near else "see the service's list of actions"
             found = f"{action!r}, which is not an action of AWS"
             mistake = Mistake(found, "actions of AWS's service authorization reference", fix)
-            yield statement.place_of(element, index), mistake
+            yield place, mistake
 
 
 def wrong_resource(statement: Statement) -> Warnings:
@@ -253,7 +251,7 @@ def wrong_resource(statement: Statement) -> Warnings:
     Source: https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
     """
     resources = [_IAM_VARIABLE.sub("*", resource) for resource in statement.items("Resource")]
-    actions = statement.items("Action")
+    actions = statement.items("Action") if statement.is_known("Resource") else ()
     groups: dict[tuple[str, str], list[str]] = {}
     for action in actions if resources and "*" not in resources else ():
         applies = None if action == "*" else applicability(action)
@@ -261,7 +259,7 @@ def wrong_resource(statement: Statement) -> Warnings:
             groups.setdefault((_applies_to(applies), _instead(applies, statement)), []).append(action)
     for (allowed, instead), wrong in groups.items():
         verb = "denies" if statement.values.get("Effect") == "Deny" else "allows"
-        found = f"{_some(wrong)} on {_some(items(statement.written.get('Resource')))}, which {verb} nothing"
+        found = f"{_some(wrong)} on {_some(strings(statement.written.get('Resource')))}, which {verb} nothing"
         alone = len(wrong) == len(actions)
         fix = f"write {instead}{' instead' if alone else ' in a statement of its own, or add it to Resource'}"
         yield ("Resource",), Mistake(found, allowed, fix)
@@ -283,7 +281,7 @@ def _applies_to(applies: Applicability) -> str:
 
 def _instead(applies: Applicability, statement: Statement) -> str:
     """Return the resource to write: one that is there with what it lacks, or without what is too much."""
-    for written in items(statement.written.get("Resource")):
+    for written in strings(statement.written.get("Resource")):
         for near in (f"{written}/*", f"{written}:*", _BELOW.sub("", written)):
             known = _IAM_VARIABLE.sub("x", near)
             if (near in written or not written.endswith("*")) and applies.expression.fullmatch(known):

@@ -4,76 +4,99 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 from config.models import Binding, Stack
-from config.policy_sources import PolicySources
-from config.quota_use import PlacedUsage
-from config.trust_policies import JudgedTrust
-from config.variables import CheckVariables
+from irsa.rules.leaves import leaves, list_of
 from irsa.rules.mistakes import Mistake, Place
+from irsa.rules.unknown import has_unknown
+from irsa.spec import Spec
 
 # Each with its place in the settings, or in the statement.
 Warnings = Iterator[tuple[Place, Mistake]]
 
 
+class CheckedBinding(NamedTuple):
+    """A binding; what is wrong or not known in it is a marker."""
+
+    key: str
+    binding: Binding
+    """Its settings, `irsa:defaults` merged into them."""
+    written: Mapping[str, Any]
+    """Its settings as they are in the file."""
+    args: Mapping[str, Any]
+    """The arguments of its component, with their variables replaced."""
+    spec: Spec
+    """What its component creates."""
+
+    @property
+    def place(self) -> Place:
+        """Its place in the settings."""
+        return ("bindings", self.key)
+
+    @property
+    def documents(self) -> Iterator[tuple[Place, Any, Any]]:
+        """Its policies' documents that are known, each with the policy's place, and as it is in the file."""
+        policy, inline = self.args.get("policy"), self.args.get("inline_policies")
+        if isinstance(policy, dict) and isinstance(policy.get("document"), dict):
+            yield (*self.place, "policy"), policy["document"], self.binding.policy and self.binding.policy.document
+        for name, document in inline.items() if isinstance(inline, dict) else ():
+            if isinstance(document, dict):
+                yield (*self.place, "inlinePolicies", name), document, self.binding.inline_policies[name].document
+
+    def strings(self, argument: str) -> Iterator[tuple[int, str]]:
+        """Yield the known items of an argument that is a list, with their indexes."""
+        yield from ((i, item) for i, item in enumerate(list_of(self.args.get(argument))) if isinstance(item, str))
+
+
 class CheckedStack(NamedTuple):
-    """The part of a stack file without mistakes, and what the rules need besides the bindings."""
+    """A stack file, and what the rules need besides the bindings."""
 
     stack: Stack
     """The settings, with `irsa:defaults` merged into the bindings."""
     settings: Mapping[str, Any]
     """The settings as they are in the file."""
+    bindings: Mapping[str, CheckedBinding]
     complete: bool
-    """Whether that part is the whole file."""
+    """Whether it has no mistake and no secret."""
     used_variables: Set[str]
     """Names of the variables that documents and ARNs of the whole file use."""
-    sources: PolicySources
-    variables: CheckVariables
-    quota_usages: Mapping[str, Sequence[PlacedUsage]]
-    """By binding, for those whose documents have no mistake."""
-    trusts: Mapping[str, JudgedTrust]
-    """By binding, for those with statements of their own."""
 
 
 class Statement(NamedTuple):
     """A statement of a policy document."""
 
     values: Mapping[str, Any]
-    """Its elements, variables replaced by sample values."""
+    """Its elements, variables replaced, with a marker for what is not known."""
     written: Mapping[str, Any]
     """Its elements as they are in the document."""
 
-    def items(self, element: str) -> Sequence[Any]:
-        """Return the values of an element."""
-        return items(self.values.get(element))
+    def items(self, element: str) -> Sequence[str]:
+        """Return the values of an element that are known."""
+        return strings(self.values.get(element))
+
+    def placed(self, element: str) -> Iterator[tuple[Place, str]]:
+        """Yield the same with their places in the statement."""
+        value = self.values.get(element)
+        yield from ((place, item) for place, item in leaves(value, (element,)) if isinstance(item, str))
+
+    def is_known(self, element: str) -> bool:
+        """Return whether all values of an element are known."""
+        return not has_unknown(self.values.get(element))
 
     @property
     def allows(self) -> bool:
         """Whether it allows what it names."""
         return bool(self.values.get("Effect") == "Allow")
 
-    def place_of(self, element: str, index: int) -> Place:
-        """Return the place of one of those values."""
-        return (element, index) if isinstance(self.values.get(element), list) else (element,)
 
-
-def documents(key: str, binding: Binding) -> Iterator[tuple[Place, Any]]:
-    """Yield the documents of a binding's policies, each with the policy's place."""
-    place: Place = ("bindings", key)
-    if binding.policy and binding.policy.document:
-        yield (*place, "policy"), binding.policy.document
-    for name, source in binding.inline_policies.items():
-        if source.document:
-            yield (*place, "inlinePolicies", name), source.document
-
-
-def statements(document: Any, sources: PolicySources) -> Iterator[tuple[Place, Statement]]:
+def statements(document: Any, written: Any) -> Iterator[tuple[Place, Statement]]:
     """Yield each statement of a document with its place."""
-    written = document.get("Statement")
-    if isinstance(written, dict):
-        yield ("Statement",), Statement(sources.with_samples(written), written)
-    for index, each in enumerate(written if isinstance(written, list) else ()):
-        yield ("Statement", index), Statement(sources.with_samples(each), each)
+    several = document.get("Statement")
+    if isinstance(several, dict):
+        yield ("Statement",), Statement(several, written["Statement"])
+    for index, each in enumerate(several if isinstance(several, list) else ()):
+        if isinstance(each, dict):
+            yield ("Statement", index), Statement(each, written["Statement"][index])
 
 
-def items(value: Any) -> Sequence[Any]:
-    """Return the values of an element that may be one or a list."""
-    return value if isinstance(value, list) else [] if value is None else [value]
+def strings(value: Any) -> Sequence[str]:
+    """Return the strings of an element that may be one or a list."""
+    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]

@@ -1,24 +1,22 @@
 """Lint rules about what the settings leave: room below the quotas, and defaults and variables without a use."""
 
-import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from config.lint.checked import CheckedStack, Warnings
-from config.models import Binding
-from irsa.rules.mistakes import Mistake
+from config.argument_places import place_of
+from config.lint.checked import CheckedBinding, CheckedStack, Warnings
+from irsa.rules.mistakes import Mistake, likely
 from irsa.rules.quotas import check_usage
 
 
-def near_limit(key: str, _binding: Binding, checked: CheckedStack) -> Warnings:
+def near_limit(checked: CheckedBinding) -> Warnings:
     """Yield the quotas of which more than 80% is used."""
-    for place, usage in checked.quota_usages.get(key, ()):
-        if check_usage(usage):
+    for argument, usage in checked.spec.usages:
+        place = (*checked.place, *place_of(argument))
+        if usage.used <= usage.quota and check_usage(usage):
             found = f"{usage} ({usage.share:.0%})"
-            yield (
-                place,
-                Mistake(found, "at most 80%, so that it can grow", "split the binding before it reaches the quota"),
-            )
+            fix = "split the binding before it reaches the quota"
+            yield place, Mistake(found, "at most 80%, so that it can grow", fix)
 
 
 def unused_setting(checked: CheckedStack) -> Warnings:
@@ -27,8 +25,8 @@ def unused_setting(checked: CheckedStack) -> Warnings:
         return
     for name in checked.stack.variables:
         if name not in checked.used_variables:
-            close = difflib.get_close_matches(name, checked.used_variables, n=1)
-            instead = f" instead of ${{{close[0]}}}" if close else ""
+            close = likely(name, checked.used_variables)
+            instead = f" instead of ${{{close}}}" if close else ""
             fix = f"remove it, or use ${{{name}}}{instead}"
             found = f"no document and no ARN contains ${{{name}}}"
             yield ("variables", name), Mistake(found, "a variable that is used", fix)

@@ -1,15 +1,17 @@
 """Lint rules about who may assume a role."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from config.lint.checked import CheckedStack, Warnings, items
-from config.models import Binding
+from config.lint.checked import CheckedBinding, Warnings, strings
+from irsa.evaluation.admission import Admission
 from irsa.evaluation.patterns import matches, pattern_of
+from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Mistake, Place, shortened
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import DEFAULT_NAMESPACE, is_pattern, subject_of
+from irsa.rules.unknown import has_unknown
 
 DEFAULT_SERVICE_ACCOUNT = "default"
 SYSTEM_NAMESPACE = "kube-system"
@@ -19,12 +21,12 @@ _ASKS_WHO = re.compile(r"(ForAnyValue:)?((String|Binary)Equals(IgnoreCase)?|(Str
 _EVERYBODY = re.compile(r"[*?:/]|arn|aws(-[a-z]+)*|iam|sts|assumed-role|role|user|root|[0.]+/0")
 
 
-def wide_trust(key: str, binding: Binding, checked: CheckedStack) -> Warnings:
+def wide_trust(checked: CheckedBinding) -> Warnings:
     """Yield what lets in the service accounts of whole namespaces, or anybody."""
-    place: Place = ("bindings", key, "trust")
+    place: Place = (*checked.place, "trust")
     fix = "name the service accounts, or silence the rule with a reason"
     together: dict[str, set[str]] = {}
-    for where, subject, certain in _trusted(key, binding, checked):
+    for where, subject, certain in _trusted(checked):
         whom = _whole(subject)
         if whom:
             found = f"{subject!r} {'trusts' if certain else 'may trust'} {whom}"
@@ -34,12 +36,13 @@ def wide_trust(key: str, binding: Binding, checked: CheckedStack) -> Warnings:
     for namespace, subjects in together.items():
         if any(map(is_pattern, subjects)) and stranger(subjects, namespace) is None:
             found = f"{shortened(', '.join(sorted(subjects)))} together trust all service accounts of {namespace}"
-            where = (*place, "subjects" if binding.trust.subjects else "statements")
+            where = (*place, "subjects" if [*checked.strings("subjects")] else "statements")
             yield where, Mistake(found, "only the service accounts that need the role", fix)
-    for index, statement in enumerate(binding.trust.statements):
+    for index, statement in enumerate(_statements(checked)):
         principal = statement.get("Principal")
-        anybody = principal == "*" or (isinstance(principal, dict) and "*" in items(principal.get("AWS")))
-        if anybody and statement.get("Effect") == "Allow" and not _says_who(statement.get("Condition")):
+        anybody = principal == "*" or (isinstance(principal, dict) and "*" in strings(principal.get("AWS")))
+        condition = statement.get("Condition")
+        if anybody and statement.get("Effect") == "Allow" and not has_unknown(condition) and not _says_who(condition):
             fix = "name the principal, or add a Condition that does, such as on aws:PrincipalOrgID"
             yield (*place, "statements", index), Mistake("anybody may assume the role", "named principals", fix)
 
@@ -58,21 +61,26 @@ def _whole(subject: str) -> str:
     return f"all service accounts of {namespace}" if whole else ""
 
 
-def _trusted(key: str, binding: Binding, checked: CheckedStack) -> Iterator[tuple[Place, str, bool]]:
+def _statements(checked: CheckedBinding) -> Iterator[Mapping[str, Any]]:
+    """Yield the binding's own statements, an empty one for each that is not known."""
+    yield from map(mapping_of, list_of(checked.args.get("trust_statements")))
+
+
+def _trusted(checked: CheckedBinding) -> Iterator[tuple[Place, str, bool]]:
     """Yield whom the trust policy of a binding names besides its service account: the place, who, how certainly."""
-    place: Place = ("bindings", key, "trust")
-    yield from (((*place, "subjects", index), subject, True) for index, subject in enumerate(binding.trust.subjects))
-    yield from (((*place, "statements", index), *each) for index, each in _let_in_by_statements(key, checked))
+    place: Place = (*checked.place, "trust")
+    yield from (((*place, "subjects", index), subject, True) for index, subject in checked.strings("subjects"))
+    # Of the statements, those that irsa writes come first: one for each provider.
+    its_own = len({arn for _, arn in checked.strings("oidc_provider_arns")})
+    for each in _admission(checked).admitted:
+        if each.statements[0] >= its_own:
+            yield from (((*place, "statements", i - its_own), each.subject, each.certain) for i in each.statements)
 
 
-def _let_in_by_statements(key: str, checked: CheckedStack) -> Iterator[tuple[int, tuple[str, bool]]]:
-    """Yield whom the statements of a binding let in besides its subjects: the statement's index, who, how certainly."""
-    trust = checked.trusts.get(key)
-    if trust is None:
-        return
-    for each in trust.admission.admitted:
-        if each.statements[0] >= trust.first_statement:
-            yield from ((index - trust.first_statement, (each.subject, each.certain)) for index in each.statements)
+def _admission(checked: CheckedBinding) -> Admission:
+    """Return whom the trust policy admits that has statements of the binding's; nobody where that is not known."""
+    admission = checked.spec.role.admission if checked.spec.role else None
+    return admission if isinstance(admission, Admission) else Admission((), (), None)
 
 
 def _says_who(condition: Any) -> bool:
@@ -81,34 +89,28 @@ def _says_who(condition: Any) -> bool:
     A negation, `IfExists`, `ForAllValues`, Null, Bool, numbers and dates leave anybody in, or nearly.
     """
     return any(
-        _ASKS_WHO.fullmatch(str(operator)) and all(_EVERYBODY.sub("", str(item)) for item in items(value))
+        _ASKS_WHO.fullmatch(str(operator)) and all(_EVERYBODY.sub("", item) for item in strings(value))
         for operator, keys in (condition or {}).items()
         for value in keys.values()
     )
 
 
-def refused_subject(key: str, _binding: Binding, checked: CheckedStack) -> Warnings:
+def refused_subject(checked: CheckedBinding) -> Warnings:
     """Yield the subjects that a statement of the trust policy denies."""
-    trust = checked.trusts.get(key)
-    if trust is not None:
-        for subject in trust.admission.refused:
-            found = f"{subject!r} can't assume the role: a statement denies it"
-            fix = "narrow the Deny statement, or leave out the subject"
-            yield ("bindings", key, "trust", "statements"), Mistake(found, "subjects that the trust policy admits", fix)
+    for subject in _admission(checked).refused:
+        found = f"{subject!r} can't assume the role: a statement denies it"
+        fix = "narrow the Deny statement, or leave out the subject"
+        yield (*checked.place, "trust", "statements"), Mistake(found, "subjects that the trust policy admits", fix)
 
 
-def default_service_account(key: str, binding: Binding, checked: CheckedStack) -> Warnings:
+def default_service_account(checked: CheckedBinding) -> Warnings:
     """Yield the roles for the service account that Pods have which name none.
 
     Source: https://kubernetes.io/docs/concepts/security/service-accounts/#default-service-accounts
     """
-    service_account = binding.service_account
-    places: list[tuple[Place, str]] = []
-    if service_account and service_account.name == DEFAULT_SERVICE_ACCOUNT:
-        subject = subject_of(service_account.namespace or DEFAULT_NAMESPACE, service_account.name)
-        places.append((("bindings", key, "serviceAccount", "name"), subject))
-    if not binding.role.arn:
-        places += [(where, subject) for where, subject, _ in _trusted(key, binding, checked)]
+    places = [((*checked.place, "serviceAccount", "name"), own)] if (own := _own_subject(checked)) else []
+    if "role_arn" not in checked.args:
+        places += [(where, subject) for where, subject, _ in _trusted(checked)]
     for where, subject in places:
         namespace, _, name = subject.partition(":")
         if name == DEFAULT_SERVICE_ACCOUNT:
@@ -117,20 +119,19 @@ def default_service_account(key: str, binding: Binding, checked: CheckedStack) -
             yield where, Mistake(found, "a service account of its own", fix)
 
 
-def kube_system_wildcard(key: str, binding: Binding, checked: CheckedStack) -> Warnings:
+def kube_system_wildcard(checked: CheckedBinding) -> Warnings:
     """Yield the wildcards by which others get the role of a service account of kube-system, or more of kube-system.
 
     Roles of the cluster's own components (network, volumes, load balancers, nodes) may change what all Pods run on:
     https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/#initial-namespaces and
     https://docs.aws.amazon.com/eks/latest/best-practices/identity-and-access-management.html
     """
-    if binding.role.arn:
+    if "role_arn" in checked.args:
         return
-    trusted = [*_trusted(key, binding, checked)]
-    service_account = binding.service_account
+    trusted, own = [*_trusted(checked)], _own_subject(checked)
     system = [subject for _, subject, _ in trusted if _names_kube_system(subject)]
-    if service_account and service_account.namespace == SYSTEM_NAMESPACE:
-        system.insert(0, subject_of(SYSTEM_NAMESPACE, service_account.name))
+    if own and own.startswith(f"{SYSTEM_NAMESPACE}:"):
+        system.insert(0, own)
     for where, subject, _ in trusted if system else ():
         if is_pattern(subject):
             others = "" if subject == system[0] else f", on the role of {system[0]!r}"
@@ -143,3 +144,10 @@ def _names_kube_system(subject: str) -> bool:
     """Return whether a subject is of kube-system; a pattern is too, unless its namespace is wildcards only."""
     namespace = subject.partition(":")[0]
     return bool(namespace.strip("*?")) and matches(SYSTEM_NAMESPACE, pattern_of(namespace, wildcards=True))
+
+
+def _own_subject(checked: CheckedBinding) -> str | None:
+    """Return the binding's service account as a subject, where it has one that is known."""
+    settings = checked.args.get("service_account")
+    names = [settings.get("namespace", DEFAULT_NAMESPACE), settings.get("name")] if isinstance(settings, dict) else []
+    return subject_of(*names) if names and all(isinstance(name, str) for name in names) else None

@@ -5,7 +5,7 @@ Arguments and outputs come from schema.json. The programs are those of examples/
 
 import json
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,27 +78,23 @@ def text() -> str:
     for token, nested in schema["types"].items():
         lines += [f"### {title(token)}\n", f"{nested['description']}\n"]
         lines += _arguments(nested["properties"], nested["required"])
-    lines += ["## Outputs\n", *table(("Output", "Type", "Meaning"), _outputs(component["properties"]))]
+    outputs = ((f"`{name}`", type_name(each), each["description"]) for name, each in component["properties"].items())
+    lines += ["## Outputs\n", *table(("Output", "Type", "Meaning"), outputs)]
     lines.append(f"License: {project['license']}.")
     return "\n".join(lines) + "\n"
 
 
 def _arguments(properties: Mapping[str, Any], required: list[str]) -> Iterator[str]:
-    rows = (
-        (
-            f"`{name}`",
-            type_name(value) + (", required" if name in required else ""),
-            takes_outputs(value),
-            value["description"],
-        )
-        for name, value in properties.items()
-    )
-    return table(("Argument", "Type", "Output", "Meaning"), rows)
+    return table(("Argument", "Type", "Output", "Meaning"), rows_of_arguments(properties, required))
 
 
-def _outputs(properties: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+def rows_of_arguments(
+    properties: Mapping[str, Any], required: Sequence[str], spelled: Callable[[str], str] = "`{}`".format
+) -> Iterator[tuple[str, ...]]:
+    """Yield name, type, whether it can be an output, and meaning of each argument."""
     for name, value in properties.items():
-        yield f"`{name}`", type_name(value), value["description"]
+        type_ = type_name(value) + (", required" if name in required else "")
+        yield spelled(name), type_, takes_outputs(value), value["description"]
 
 
 def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:

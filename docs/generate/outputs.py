@@ -35,10 +35,7 @@ def pages() -> Iterator[tuple[Path, str]]:
 def schema_of(verb: str, output: type) -> dict[str, Any]:
     """Return the JSON schema of what a verb prints: `verb`, `good`, and the fields of a dataclass."""
     definitions: dict[str, Any] = {}
-    first = {
-        "verb": {"const": verb},
-        "good": {"type": "boolean", "description": "Whether the exit code is 0."},
-    }
+    first = {"verb": {"const": verb}, "good": {"type": "boolean", "description": "Whether the exit code is 0."}}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"What `irsa {verb} --json` prints",
@@ -51,11 +48,8 @@ def _object(dataclass: type, definitions: dict[str, Any], first: Mapping[str, An
     types, texts = get_type_hints(dataclass), _descriptions(dataclass)
     properties = dict(first or {})
     for each in fields(dataclass):
-        text = texts.get(each.name)
-        properties[camel_case(each.name)] = {
-            **_value(types[each.name], definitions),
-            **({"description": text} if text else {}),
-        }
+        text = {"description": texts[each.name]} if texts.get(each.name) else {}
+        properties[camel_case(each.name)] = {**_value(types[each.name], definitions), **text}
     return {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
 
 

@@ -24,7 +24,7 @@ SECRET = {
 
 def stack_file_schema() -> dict[str, Any]:
     """Return the schema of a whole stack file; keys that do not start with irsa: may have any value."""
-    stack = _plain(_described(Stack.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")))
+    stack = _for_editors(_described(Stack.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")))
     lint = stack["$defs"]["Lint"]["properties"]
     lint["errors"]["items"] = {"enum": list(LINT_RULES), "type": "string"}
     lint["silence"]["propertyNames"] = {"enum": list(LINT_RULES)}
@@ -83,38 +83,32 @@ def _described(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def _plain(schema: Any) -> Any:
+def _for_editors(schema: Any) -> Any:
     """Return a schema without what editors do not need: null, titles, defaults that are lists or mappings."""
     if isinstance(schema, list):
-        return [_plain(item) for item in schema]
+        return [_for_editors(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    plain: dict[str, Any] = {
-        name: _plain_values(item) if name in ("properties", "$defs") else _plain(item)
+    kept: dict[str, Any] = {
+        name: {key: _for_editors(each) for key, each in item.items()}
+        if name in ("properties", "$defs")
+        else _for_editors(item)
         for name, item in schema.items()
         if name not in ("title", "examples")
     }
-    if "examples" in schema:
-        plain["examples"] = schema["examples"]
-    alternatives = [item for item in plain.get("anyOf", ()) if item != {"type": "null"}]
+    kept |= {"examples": schema["examples"]} if "examples" in schema else {}
+    alternatives = [item for item in kept.get("anyOf", ()) if item != {"type": "null"}]
     if len(alternatives) == 1:
-        plain.pop("anyOf")
-        plain = {**alternatives[0], **plain}
-    if not isinstance(plain.get("default"), bool | int | str):
-        plain.pop("default", None)
-    patterns = plain.pop("patternProperties", None)
-    if patterns and "additionalProperties" not in plain:
+        kept.pop("anyOf")
+        kept = {**alternatives[0], **kept}
+    if not isinstance(kept.get("default"), bool | int | str):
+        kept.pop("default", None)
+    patterns = kept.pop("patternProperties", None)
+    if patterns and "additionalProperties" not in kept:
         # pydantic's schema allows keys that do not match the pattern; here they are wrong.
         ((pattern, values),) = patterns.items()
-        plain |= {
-            "propertyNames": {**plain.get("propertyNames", {}), "pattern": pattern},
-            "additionalProperties": values,
-        }
-    return plain
-
-
-def _plain_values(schemas: dict[str, Any]) -> dict[str, Any]:
-    return {name: _plain(item) for name, item in schemas.items()}
+        kept |= {"propertyNames": {**kept.get("propertyNames", {}), "pattern": pattern}, "additionalProperties": values}
+    return kept
 
 
 def text() -> str:

@@ -13,9 +13,9 @@ from typing import Any
 import yaml
 
 from config.variable_keys import EACH, KEYS_WITH_VARIABLES
-from config.variables import BUILT_IN, SAMPLES
+from config.variables import BUILT_IN
+from docs.generate.component_page import rows_of_arguments, title, type_name
 from docs.generate.component_page import table as lines_of_table
-from docs.generate.component_page import takes_outputs, title, type_name
 from docs.generate.schema import stack_file_schema
 from irsa import outputs
 from irsa.rules.mistakes import path_of
@@ -23,7 +23,8 @@ from irsa.rules.variables import reference
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.verbs import help_line, installed
 from irsa_cli.verify import CHECKS
-from program.live.rules import RULES as LIVE_RULES
+from program.lookups.rules import RULES as LIVE_RULES
+from program.lookups.values import SAMPLES
 
 DOCS = Path(__file__).parents[1]
 ROOT = DOCS.parent
@@ -83,9 +84,8 @@ def _verb(name: str, entry: EntryPoint) -> Iterator[str]:
     lines = re.sub(r"^examples?:", "", examples.strip("; \n")).strip().splitlines()
     # A line that ends with a backslash goes on.
     starts = (not before.endswith("\\") for before in ("", *lines))
-    commands = "\n".join(
-        f"{'$ ' if first else '    '}{line.strip()}" for first, line in zip(starts, lines, strict=False)
-    )
+    marked = zip(starts, lines, strict=False)
+    commands = "\n".join(f"{'$ ' if first else '    '}{line.strip()}" for first, line in marked)
     wrapped = parser.formatter_class is not argparse.RawDescriptionHelpFormatter
     description = (parser.description or "").strip()
     titled = [group for group in parser._action_groups if group.description]
@@ -115,9 +115,8 @@ def _arguments_of_verb(parser: argparse.ArgumentParser, actions: Sequence[argpar
         # As argparse does.
         meaning = (action.help or "") % {**vars(action), "prog": parser.prog}
         required = "; required" if action.required and action.option_strings else ""
-        rows.append(
-            (f"`{_spelled(action)}`", meaning + required + (f"; not with {', '.join(excluded)}" if excluded else ""))
-        )
+        meaning += required + (f"; not with {', '.join(excluded)}" if excluded else "")
+        rows.append((f"`{_spelled(action)}`", meaning))
     return table("argument", "meaning", rows=rows)
 
 
@@ -132,49 +131,31 @@ def component_arguments() -> str:
     """Return the tables of the component's arguments, and of the types that they have."""
     schema = _schema()
     component = schema["resources"][outputs.COMPONENT_TYPE]
-    parts = [_arguments(component)]
+    parts = [_arguments(component["inputProperties"], component["requiredInputs"])]
     for token, nested in schema["types"].items():
-        parts += [f"### {title(token)}", nested["description"], _arguments(nested)]
+        arguments = _arguments(nested["properties"], nested.get("required", ()))
+        parts += [f"### {title(token)}", nested["description"], arguments]
     return "\n\n".join(parts)
 
 
-def _arguments(described: Mapping[str, Any]) -> str:
-    properties, required = described.get("inputProperties") or described["properties"], described.get("required", ())
-    if "inputProperties" in described:
-        required = described["requiredInputs"]
-    rows = (
-        (
-            _both_spellings(name),
-            type_name(value) + (", required" if name in required else ""),
-            takes_outputs(value),
-            value["description"],
-        )
-        for name, value in properties.items()
-    )
+def _arguments(properties: Mapping[str, Any], required: Sequence[str]) -> str:
+    rows = rows_of_arguments(properties, required, _both_spellings)
     return table("argument", "type", "output", "meaning", rows=rows)
 
 
-def component_outputs() -> str:
-    """Return the table of the component's outputs."""
-    properties = _schema()["resources"][outputs.COMPONENT_TYPE]["properties"].items()
-    rows = ((_both_spellings(name), type_name(value), value["description"]) for name, value in properties)
-    return table("output", "type", "meaning", rows=rows)
+def component_outputs(head: str, names: Mapping[str, str] | None = None) -> str:
+    """Return the table of the component's outputs, or of the fields that have the meaning of some."""
+    properties = _schema()["resources"][outputs.COMPONENT_TYPE]["properties"]
+    spelled = {f"`{field}`": output for field, output in names.items()} if names else {}
+    spelled = spelled or {_both_spellings(name): name for name in properties}
+    rows = ((name, type_name(properties[of]), properties[of]["description"]) for name, of in spelled.items())
+    return table(head, "type", "meaning", rows=rows)
 
 
 def _both_spellings(name: str) -> str:
     """Return a name in Python, and in other languages where that differs."""
     python = re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
     return f"`{python}`" if python == name else f"`{python}`<br>`{name}`"
-
-
-def binding_outputs() -> str:
-    """Return the table of what the stack output `bindings` has for each binding."""
-    properties = _schema()["resources"][outputs.COMPONENT_TYPE]["properties"]
-    rows = (
-        (f"`{field}`", type_name(properties[output]), properties[output]["description"])
-        for field, output in BINDING_FIELDS.items()
-    )
-    return table("field", "type", "meaning", rows=rows)
 
 
 def _schema() -> dict[str, Any]:
@@ -184,7 +165,8 @@ def _schema() -> dict[str, Any]:
 
 def built_in_variables() -> str:
     """Return the table of the variables that irsa defines."""
-    rows = ((f"`{reference(name)}`", meaning, f"`{SAMPLES[name]}`") for name, meaning in BUILT_IN.items())
+    example = {**SAMPLES, "cluster": "my-cluster"}
+    rows = ((f"`{reference(name)}`", meaning, f"`{example[name]}`") for name, meaning in BUILT_IN.items())
     return table("variable", "value", "example", rows=rows)
 
 
@@ -255,9 +237,9 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "reference/component.md": {
         "example": partial(program, "python-stack"),
         "arguments": component_arguments,
-        "outputs": component_outputs,
+        "outputs": partial(component_outputs, "output"),
     },
-    "reference/outputs.md": {"bindings": binding_outputs},
+    "reference/outputs.md": {"bindings": partial(component_outputs, "field", BINDING_FIELDS)},
     "reference/permissions.md": {"iam": iam_files, "kubernetes": kubernetes_files},
     "reference/variables.md": {"built-in": built_in_variables, "keys": keys_with_variables},
 }

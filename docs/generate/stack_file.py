@@ -49,7 +49,8 @@ def _section(title: str, description: str, properties: Mapping[str, Any], requir
     yield "| Key | Type | Default | Limits | Meaning |"
     yield "|---|---|---|---|---|"
     for key, value in properties.items():
-        default = "required" if key in required else _default(value)
+        default = f"`{_flow(value['default'])}`" if "default" in value else "none"
+        default = "required" if key in required else default
         cells = (f"`{key}`", _type(value), default, "; ".join(_limits(value)), value.get("description", ""))
         yield "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
     yield "\n```yaml"
@@ -83,12 +84,6 @@ def _type(value: Mapping[str, Any]) -> str:
         items = value.get("additionalProperties")
         return f"mapping to {_type(items)}" if isinstance(items, dict) else "mapping"
     return {"string": "string", "boolean": "true or false", "integer": "integer"}.get(kind, str(kind))
-
-
-def _default(value: Mapping[str, Any]) -> str:
-    if "default" in value:
-        return f"`{_flow(value['default'])}`"
-    return "none"
 
 
 def _limits(value: Mapping[str, Any]) -> Iterator[str]:

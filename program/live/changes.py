@@ -6,12 +6,11 @@ docs/reference/changes.md has the same for every kind of change.
 from collections.abc import Collection, Iterable, Iterator
 
 from config.located_mistake import LocatedMistake
-from irsa.outputs import LogicalName
 from irsa.rules.mistakes import Place, named
 from irsa_cli.state import OIDC_PROVIDER, POLICY, ROLE, SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH
-from program.live import rules as live_rules
 from program.live.held import KUBERNETES_NAMESPACE, Held, HeldResource
-from program.live.planned import Planned, finding, plain
+from program.live.planned import Planned, finding, known
+from program.lookups import rules as live_rules
 
 RETAIN = "first run `pulumi up` with retainOnDelete: true"
 CORRECTED_ISSUER = f"if oidcIssuer was corrected: {RETAIN}, then import: [serviceAccount]"
@@ -20,19 +19,10 @@ DELETED_WITH = {
     KUBERNETES_NAMESPACE: ("the namespace {} is deleted, and all its Pods", "createNamespace"),
     OIDC_PROVIDER: ("the IAM OIDC provider {} is deleted: no role admits its cluster any more", "createOidcProvider"),
 }
-NOTHING_LOST = "a change after which every Pod has its role"
 
 
-def pod_losses(
-    components: Collection[Planned], providers: Iterable[LogicalName], held: Held
-) -> Iterator[LocatedMistake]:
-    """Yield what the change takes from Pods: service accounts, annotations, roles, and policies for a moment.
-
-    Args:
-        components: The components of the plan.
-        providers: Names of the IAM OIDC providers that the stack creates.
-        held: What the stack's state holds.
-    """
+def pod_losses(components: Collection[Planned], providers: Iterable[str], held: Held) -> Iterator[LocatedMistake]:
+    """Yield what the change takes from Pods: service accounts, annotations, roles, and policies for a moment."""
     planned_resources = [*_planned_resources(components), *((OIDC_PROVIDER, name) for name in providers)]
     continued = {id(found) for kind, name in planned_resources if (found := held.find(kind, name))}
     for resource in held.resources.values():
@@ -45,13 +35,13 @@ def pod_losses(
             elif resource.type in DELETED_WITH:
                 about, key = DELETED_WITH[resource.type]
                 text = about.format(named(resource.text("arn") or resource.text("metadata", "name")))
-                yield finding(live_rules.PODS_LOSE_ROLE, (), text, NOTHING_LOST, f"keep {key}: true")
+                yield _loss((), text, f"keep {key}: true")
     for planned in components:
         yield from _replaced_role(planned, held)
         yield from _replaced_policies(planned, held)
 
 
-def _planned_resources(components: Collection[Planned]) -> Iterator[tuple[str, LogicalName]]:
+def _planned_resources(components: Collection[Planned]) -> Iterator[tuple[str, str]]:
     for planned in components:
         role, service_account = planned.spec.role, planned.spec.service_account
         if planned.component.namespace:
@@ -71,13 +61,13 @@ def _successor(resource: HeldResource, components: Collection[Planned], held: He
     return next(by_place, next(by_key, None))
 
 
+def _loss(place: Place, found: str, fix: str) -> LocatedMistake:
+    return finding(live_rules.PODS_LOSE_ROLE, place, found, "a change after which every Pod has its role", fix)
+
+
 def _object_name(planned: Planned) -> str | None:
     service_account = planned.spec.service_account
-    return f"{plain(service_account.namespace)}/{plain(service_account.name)}" if service_account else None
-
-
-def _creates(planned: Planned) -> bool:
-    return planned.spec.service_account is not None and planned.spec.service_account.create
+    return f"{known(service_account.namespace)}/{known(service_account.name)}" if service_account else None
 
 
 def _deleted_role(role: HeldResource, successor: Planned | None, held: Held) -> LocatedMistake:
@@ -94,7 +84,7 @@ def _deleted_role(role: HeldResource, successor: Planned | None, held: Held) -> 
             found = f"the role {named(arn)} is deleted and recreated: its name starts with the key {named(key)}"
             fix = f"set formerly: {key}"
             place = successor.place()
-    return finding(live_rules.PODS_LOSE_ROLE, place, found, NOTHING_LOST, fix)
+    return _loss(place, found, fix)
 
 
 def _deleted_service_account(resource: HeldResource, successor: Planned | None) -> Iterator[LocatedMistake]:
@@ -104,24 +94,23 @@ def _deleted_service_account(resource: HeldResource, successor: Planned | None) 
         # To create the one that it annotated is refused.
         if not is_same:
             found = f"the annotations of {about} are removed: new Pods get no role"
-            fix = f"{RETAIN} for its binding, if they are to stay"
-            yield finding(live_rules.PODS_LOSE_ROLE, ("bindings",), found, NOTHING_LOST, fix)
-    elif successor and is_same and _creates(successor):
+            yield _loss(("bindings",), found, f"{RETAIN} for its binding, if they are to stay")
+    elif successor and is_same and successor.spec.service_account and successor.spec.service_account.create:
         # The plugin deletes by namespace and name, after what is created: in a rebuilt cluster, it is the new one.
         where = f" of the issuer {named(resource.cluster)}" if resource.cluster else ""
         found = f"{about}{where} is deleted: its Pods lose their role, and new ones do not start"
         moved = "keep both clusters in its binding until the Pods have moved"
         fix = f"{moved}; if the cluster was rebuilt: pulumi up --refresh; {CORRECTED_ISSUER}"
-        yield finding(live_rules.PODS_LOSE_ROLE, successor.place("serviceAccount"), found, NOTHING_LOST, fix)
+        yield _loss(successor.place("serviceAccount"), found, fix)
     elif successor and is_same:
         found = f"{about} is deleted after it was annotated, because this stack created it"
-        fix = f"{RETAIN} and create: true; after it, create: false"
-        yield finding(live_rules.PODS_LOSE_ROLE, successor.place("serviceAccount", "create"), found, NOTHING_LOST, fix)
+        place = successor.place("serviceAccount", "create")
+        yield _loss(place, found, f"{RETAIN} and create: true; after it, create: false")
     else:
         found = f"{about} is deleted: its Pods lose their role, and new ones do not start"
         fix = f"remove its binding when no Pod uses it; or, to keep it, {RETAIN}"
         place = successor.place("serviceAccount") if successor else ("bindings",)
-        yield finding(live_rules.PODS_LOSE_ROLE, place, found, NOTHING_LOST, fix)
+        yield _loss(place, found, fix)
 
 
 def _replaced_role(planned: Planned, held: Held) -> Iterator[LocatedMistake]:
@@ -129,34 +118,32 @@ def _replaced_role(planned: Planned, held: Held) -> Iterator[LocatedMistake]:
     before = held.find(ROLE, role.logical_name) if role else None
     if role is None or before is None or role.import_id:
         return
-    name, path = plain(role.name), plain(role.settings.get("path")) or "/"
+    name, path = known(role.name), known(role.settings.get("path")) or "/"
     about = f"the role {named(before.text('arn'))}"
     if name is None:
         if path != (before.text("path") or "/"):
             found = f"{about} is replaced, which running Pods use until they restart: its path changes"
             fix = "keep the path, or restart the Pods at once after `pulumi up`"
-            yield finding(live_rules.PODS_LOSE_ROLE, planned.place("role", "path"), found, NOTHING_LOST, fix)
-    elif name != before.text("name"):
-        found = f"{about} is deleted before {name} is created: in between Pods have no role"
-        fix = "give the binding another key in the same change, without `formerly`: then the new role comes first"
-        yield finding(live_rules.PODS_LOSE_ROLE, planned.place("role", "name"), found, NOTHING_LOST, fix)
-    elif path != (before.text("path") or "/"):
-        found = f"{about} is deleted and recreated, because its path changes: in between Pods have no role"
+            yield _loss(planned.place("role", "path"), found, fix)
+    elif (name, path) != (before.text("name"), before.text("path") or "/"):
+        # Under one logical name, names differ in letter case alone.
+        changed = "path" if name == before.text("name") else "name"
+        found = f"{about} is deleted and recreated, because its {changed} changes: in between Pods have no role"
         fix = "write another name in the same change: then the new role comes first"
-        yield finding(live_rules.PODS_LOSE_ROLE, planned.place("role", "path"), found, NOTHING_LOST, fix)
+        yield _loss(planned.place("role", changed), found, fix)
 
 
 def _replaced_policies(planned: Planned, held: Held) -> Iterator[LocatedMistake]:
     """Yield the policies of a given name that are deleted first: IAM changes neither path nor description."""
     for policy in planned.spec.policies:
-        before, name = held.find(POLICY, policy.logical_name), plain(policy.name)
+        before, name = held.find(POLICY, policy.logical_name), known(policy.name)
         if before is None or name is None or policy.import_id:
             continue
-        wanted = {"name": name, "path": plain(policy.path) or "/", "description": plain(policy.description) or ""}
+        wanted = {"name": name, "path": known(policy.path) or "/", "description": known(policy.description) or ""}
         has = {key: before.text(key) or ("/" if key == "path" else "") for key in wanted}
         changed = [key for key, value in wanted.items() if has[key] != value]
         if changed:
             about = f"the policy {named(before.text('arn'))}"
             found = f"{about} is deleted and recreated, because its {changed[0]} changes: in between Pods lack it"
             fix = "write another name in the same change: then the new policy comes first"
-            yield finding(live_rules.PODS_LOSE_ROLE, planned.place("policy", changed[0]), found, NOTHING_LOST, fix)
+            yield _loss(planned.place("policy", changed[0]), found, fix)

@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from config.models import Cluster, Stack
+from irsa.rules.arns import Arn
+from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.aws import Caller, caller, eks_access_entries, eks_cluster, session_of
+from irsa_cli.live.aws import Caller, eks_access_entries, eks_cluster
 from irsa_cli.live.iam import LiveAwsAccount
 from irsa_cli.state import stack_outputs
-from program.access import asked_aws_account
-from program.lookups import Identity
-from program.questions import EksCluster, NoAnswerError
+from program.access import asked_aws_account, reached
+from program.lookups.questions import EksCluster
+from program.lookups.values import AwsIdentity
 
 
 class LiveCloud:
@@ -21,43 +23,26 @@ class LiveCloud:
         """Take the settings, the stack's `aws:` settings by their names without it, and the folder of Pulumi.yaml."""
         self._aws_accounts, self._settings, self._folder = stack.aws_accounts, aws_settings, folder
         self.reached: dict[str | None, LiveAwsAccount] = {}
-        self._sessions: dict[str | None, Any] = {}
         self._callers: dict[str | None, Caller] = {}
 
     def region(self) -> str:
         """Return the region of the stack: that of its settings, the environment, or the AWS configuration files."""
-        region: str | None = self._settings.get("region") or self._session(None).region_name
-        if region is None:
-            raise NoAnswerError("missing region")
-        return region
+        return str(self._settings.get("region") or self._session(None).region_name)
 
-    def identity(self, aws_account: str | None) -> Identity:
+    def identity(self, aws_account: str | None) -> AwsIdentity:
         """Return the ID of an AWS account, by its key, and its partition."""
-        if aws_account not in self._callers:
-            self._reach(aws_account)
-        found = self._callers[aws_account]
-        return Identity(found.account_id, found.partition)
-
-    def _reach(self, aws_account: str | None) -> None:
-        try:
-            session = session_of(self._inputs(aws_account))
-            found = caller(session)
-        except CouldNotLookError as error:
-            raise NoAnswerError(str(error)) from error
-        if asked_aws_account(self._aws_accounts, aws_account, self._settings).refuses(found.account_id):
-            # The words of the AWS plugin.
-            raise NoAnswerError(f"AWS account ID not allowed: {found.account_id}")
-        self._sessions[aws_account], self._callers[aws_account] = session, found
-        self.reached[aws_account] = LiveAwsAccount(session, found.account_id)
+        if aws_account not in self.reached:
+            asked = asked_aws_account(self._aws_accounts, aws_account, self._settings)
+            session, found = reached(asked, asked.inputs if aws_account else self._settings)
+            self.reached[aws_account], self._callers[aws_account] = LiveAwsAccount(session, found.account_id), found
+        caller = self._callers[aws_account]
+        return AwsIdentity(caller.account_id, caller.partition)
 
     def eks_cluster(self, cluster: Cluster) -> EksCluster:
         """Return the description of a cluster."""
-        try:
-            found = eks_cluster(self._session(cluster.aws_account), cluster.name or "", cluster.region)
-        except CouldNotLookError as error:
-            raise NoAnswerError(str(error)) from error
+        found = eks_cluster(self._session(cluster.aws_account), cluster.name or "", cluster.region)
         if found is None:
-            raise NoAnswerError("ResourceNotFoundException")
+            raise CouldNotLookError("no such cluster", Cause.NOT_FOUND)
         return EksCluster(
             str(found.get("status")),
             found.get("identity", {}).get("oidc", {}).get("issuer"),
@@ -69,20 +54,14 @@ class LiveCloud:
     def client_ids(self, provider_arn: str, aws_account: str | None) -> Collection[str]:
         """Return the client ID list of an IAM OIDC provider."""
         self._session(aws_account)
-        try:
-            found = self.reached[aws_account].client_ids(provider_arn)
-        except CouldNotLookError as error:
-            raise NoAnswerError(str(error)) from error
+        found = self.reached[aws_account].client_ids(provider_arn)
         if found is None:
-            raise NoAnswerError("NoSuchEntity")
+            raise CouldNotLookError("no such provider", Cause.NOT_FOUND)
         return found
 
     def stack_outputs(self, stack: str) -> Mapping[str, Any]:
         """Return the outputs of another stack."""
-        try:
-            return stack_outputs(stack, self._folder)
-        except CouldNotLookError as error:
-            raise NoAnswerError(str(error)) from error
+        return stack_outputs(stack, self._folder)
 
     def principal(self, aws_account: str | None) -> str:
         """Return the ARN of the IAM principal whose credentials are in use: of a session, that of its role.
@@ -105,19 +84,8 @@ class LiveCloud:
 
     def _session(self, aws_account: str | None) -> Any:
         self.identity(aws_account)
-        return self._sessions[aws_account]
-
-    def _inputs(self, aws_account: str | None) -> dict[str, Any]:
-        """Return the inputs of an AWS account's provider, as `program.resolve` creates it."""
-        if aws_account is None:
-            return dict(self._settings)
-        settings = self._aws_accounts[aws_account]
-        return {
-            "profile": settings.profile or self._settings.get("profile"),
-            "region": settings.region or self._settings.get("region"),
-            "assumeRoles": [{"roleArn": settings.assume_role_arn}] if settings.assume_role_arn else [],
-        }
+        return self.reached[aws_account].session
 
 
 def _account_and_name(arn: str) -> tuple[str, str]:
-    return arn.split(":")[4], arn.rsplit("/", 1)[-1]
+    return arn.split(":")[4], Arn.name_in(arn)

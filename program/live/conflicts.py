@@ -5,17 +5,16 @@ from collections.abc import Collection, Iterable
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from irsa.rules.mistakes import Place
-from program.live import rules as live_rules
 from program.live.held import Held
-from program.live.in_iam import account_quotas, iam_conflicts, provider_conflicts
+from program.live.in_iam import account_quotas, iam_conflicts, missing_roles, provider_conflicts
 from program.live.in_kubernetes import kubernetes_conflicts
 from program.live.planned import Planned
 from program.live.reads import Reads
-from program.lookups import Lookups
+from program.lookups import rules as live_rules
+from program.lookups.values import Lookups
 
 # What `pulumi up` does without refusing.
-WARNINGS = frozenset({live_rules.INLINE_POLICY_EXISTS, live_rules.PODS_LOSE_ROLE})
-
+WARNINGS = frozenset({live_rules.INLINE_POLICY_EXISTS, live_rules.PODS_LOSE_ROLE, live_rules.ROLE_MISSING})
 
 # What exists and is the stack's own is no conflict.
 OF_OTHERS = frozenset(
@@ -50,6 +49,7 @@ def conflicts(
         *kubernetes_conflicts(components, known, stack.defaults.retain_namespaces),
         *iam_conflicts(components, known),
         *provider_conflicts(stack, lookups, reads, known),
+        *missing_roles(components, reads),
         *account_quotas(components, known),
     ]
     return each_once(conflict for conflict in found if held is not None or conflict.rule not in OF_OTHERS)

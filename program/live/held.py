@@ -5,16 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from irsa.outputs import (
-    COMPONENT_TYPE,
-    KEY,
-    NAMESPACE,
-    ROLE_ARN,
-    SERVICE_ACCOUNT_NAME,
-    LogicalName,
-    binding_and_cluster,
-)
+from irsa.outputs import COMPONENT_TYPE, KEY, NAMESPACE, ROLE_ARN, SERVICE_ACCOUNT_NAME, binding_and_cluster
 from irsa.rules.arns import parse_iam_arn
+from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake
 from irsa_cli.state import ATTACHMENT, OIDC_PROVIDER, POLICY, ROLE
 
@@ -53,7 +46,7 @@ class HeldResource:
 
     @property
     def cluster(self) -> str:
-        """The issuer of a service account's cluster, as its logical name has it (program/identity.py), or nothing."""
+        """The issuer of a service account's cluster, as its logical name has it, or nothing."""
         return self.name.partition("@")[2]
 
 
@@ -64,10 +57,9 @@ class Held:
     resources: Mapping[tuple[str, str], HeldResource] = field(default_factory=dict)
     """By type and logical name."""
 
-    def find(self, kind: str, name: LogicalName) -> HeldResource | None:
-        """Return the resource that a planned one continues: it has its type, and its logical name or an earlier one."""
-        found = (self.resources.get((kind, each)) for each in (name.name, *name.aliases))
-        return next((resource for resource in found if resource), None)
+    def find(self, kind: str, name: str) -> HeldResource | None:
+        """Return the resource that a planned one continues."""
+        return self.resources.get((kind, name))
 
     def of(self, kind: str) -> list[HeldResource]:
         """Return the resources of a type."""
@@ -76,11 +68,8 @@ class Held:
     @functools.cached_property
     def by_name(self) -> Mapping[tuple[str, str, str], HeldResource]:
         """Roles and managed policies by type, ID of the AWS account and name in lower case."""
-        return {
-            (kind, *account_and_name(each.text("arn"), word)): each
-            for kind, word in ((ROLE, "role"), (POLICY, "policy"))
-            for each in self.of(kind)
-        }
+        kinds = [(each, word) for kind, word in ((ROLE, "role"), (POLICY, "policy")) for each in self.of(kind)]
+        return {(each.type, *account_and_name(each.text("arn"), word)): each for each, word in kinds}
 
     @functools.cached_property
     def _components(self) -> Mapping[str, list[HeldResource]]:
@@ -121,23 +110,19 @@ class Held:
 
 def held_by(state: Mapping[str, Any]) -> Held:
     """Return what an exported state holds."""
-    deployment = _mapping(state.get("deployment"))
+    deployment = mapping_of(state.get("deployment"))
     resources = [
         HeldResource(
             str(resource.get("type")),
             str(resource.get("urn")).rsplit("::", 1)[-1],
-            {**_mapping(resource.get("inputs")), **_mapping(resource.get("outputs"))},
+            {**mapping_of(resource.get("inputs")), **mapping_of(resource.get("outputs"))},
             resource.get("retainOnDelete") is True,
-            _mapping(resource.get("inputs")),
+            mapping_of(resource.get("inputs")),
         )
-        for resource in map(_mapping, deployment.get("resources") or ())
+        for resource in map(mapping_of, deployment.get("resources") or ())
         if not resource.get("external") and not resource.get("delete")
     ]
     return Held({(resource.type, resource.name): resource for resource in resources})
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def account_and_name(arn: str, kind: str) -> tuple[str, str]:

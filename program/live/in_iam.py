@@ -1,21 +1,21 @@
 """What IAM would refuse: names that are taken, policies that do not exist, what is to be adopted, and quotas."""
 
-import difflib
 import functools
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from config.located_mistake import LocatedMistake
 from config.models import Stack
-from irsa.rules.arns import issuer_of_provider
-from irsa.rules.mistakes import Place, named
+from irsa.rules.arns import Arn, issuer_of_provider
+from irsa.rules.mistakes import Place, likely, named
+from irsa.rules.policies import policy_size
 from irsa.spec import CreatedRole, ManagedPolicy
 from irsa_cli.state import ATTACHMENT, INLINE_POLICY, POLICY, ROLE
-from program.live import rules as live_rules
 from program.live.held import Held, HeldResource, account_and_name
-from program.live.planned import Planned, finding, plain
+from program.live.planned import Planned, finding, known
 from program.live.reads import AwsReads, Reads
-from program.lookups import Lookups
+from program.lookups import rules as live_rules
+from program.lookups.values import Lookups
 
 # The most to which AWS raises the quota of 100, of which GetAccountSummary says nothing.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
@@ -38,7 +38,7 @@ def iam_conflicts(components: Collection[Planned], held: Held) -> Iterator[Locat
             for rule, place, arn in _existing_policies(planned, role):
                 known = account.policies.get(arn)
                 if known is None and arn not in created:
-                    fix = nearest(arn, tuple(account.policies))
+                    fix = nearest(arn, "policy", tuple(account.policies))
                     yield finding(rule, place, f"there is no policy {named(arn)}", "the ARN of an existing policy", fix)
                 elif known is False:
                     found = f"the policy {named(arn)} cannot be attached any more"
@@ -57,15 +57,17 @@ def _role_name(
     existing, place = account.roles_by_name.get(key[1]), planned.place("role", "name")
     if _is_held(held.find(ROLE, role.logical_name), arn, "role"):
         return
-    if not role.import_id:
+    if existing and (other := held.by_name.get((ROLE, *key))):
+        yield _held_otherwise(live_rules.ROLE_EXISTS, place, f"the role {named(existing)}", other)
+    elif not role.import_id:
         if existing:
-            found = f"the role {named(existing)} exists already, and {_whose(held.by_name.get((ROLE, *key)))}"
+            found = f"the role {named(existing)} exists already, and this stack did not create it"
             fix = "write another name; or import: [role] to adopt it; or role.arn, if it stays another stack's"
             allowed = "a name that no role of the AWS account has, in upper or lower case"
             yield finding(live_rules.ROLE_EXISTS, place, found, allowed, fix)
-    elif existing is None or existing.rsplit("/", 1)[-1] != role.import_id:
+    elif existing is None or Arn.name_in(existing) != role.import_id:
         found = f"the role {role.import_id} does not exist in the AWS account {key[0]}"
-        fix = f"write it as {named(existing.rsplit('/', 1)[-1])}" if existing else "remove role from import"
+        fix = f"write it as {named(Arn.name_in(existing))}" if existing else "remove role from import"
         yield finding(live_rules.IMPORT_MISSING, place, found, "an existing role to import", fix)
 
 
@@ -74,10 +76,11 @@ def _is_held(resource: HeldResource | None, arn: str, kind: str) -> bool:
     return resource is not None and account_and_name(resource.text("arn"), kind) == account_and_name(arn, kind)
 
 
-def _whose(resource: HeldResource | None) -> str:
-    if resource is None:
-        return "this stack did not create it"
-    return f"this stack holds it for another binding, as {named(resource.name)}"
+def _held_otherwise(rule: str, place: Place, what: str, other: HeldResource) -> LocatedMistake:
+    """Return the finding for a name that this stack has already in another place, or by an automatic name."""
+    found = f"{what} is in this stack's state already, as {named(other.name)}, which goes at the end of `pulumi up`"
+    allowed = "a name of its own, also with import: what goes is deleted by its name"
+    return finding(rule, place, found, allowed, "write another name; or leave the name out where it is automatic")
 
 
 def _policy_name(planned: Planned, policy: ManagedPolicy, account: AwsReads, held: Held) -> Iterator[LocatedMistake]:
@@ -86,9 +89,11 @@ def _policy_name(planned: Planned, policy: ManagedPolicy, account: AwsReads, hel
         return
     key = account_and_name(arn, "policy")
     existing = account.policies_by_name.get(key[1])
-    if not policy.import_id:
+    if existing and (other := held.by_name.get((POLICY, *key))):
+        yield _held_otherwise(live_rules.POLICY_EXISTS, place, f"the policy {named(existing)}", other)
+    elif not policy.import_id:
         if existing:
-            found = f"the policy {named(existing)} exists already, and {_whose(held.by_name.get((POLICY, *key)))}"
+            found = f"the policy {named(existing)} exists already, and this stack did not create it"
             fix = "write another name; or import: [policy] to adopt it; or name its ARN in policyArns to attach it"
             allowed = "a name that no policy of the AWS account has, in upper or lower case"
             yield finding(live_rules.POLICY_EXISTS, place, found, allowed, fix)
@@ -100,21 +105,36 @@ def _policy_name(planned: Planned, policy: ManagedPolicy, account: AwsReads, hel
 
 def _existing_policies(planned: Planned, role: CreatedRole) -> Iterator[tuple[str, Place, str]]:
     """Yield the ARN of each policy that must exist, with its rule and its place."""
-    arns = [plain(attachment.policy_arn) for attachment in planned.spec.attachments]
+    arns = [known(attachment.policy_arn) for attachment in planned.spec.attachments]
     one_each = len(arns) == len(planned.binding.policy_arns)
     for index, arn in enumerate(arns):
         if arn is not None:
             yield live_rules.POLICY_MISSING, planned.place("policyArns", *((index,) if one_each else ())), arn
-    boundary = plain(role.settings.get("permissions_boundary"))
+    boundary = known(role.settings.get("permissions_boundary"))
     if boundary is not None:
         yield live_rules.BOUNDARY_MISSING, planned.place("role", "permissionsBoundary"), boundary
 
 
-def _nearest(arn: str, known: tuple[str, ...]) -> str:
-    """Return the advice to use the policy whose name is most similar, by its whole ARN."""
-    names = {account_and_name(each, "policy")[1]: each for each in known}
-    close = difflib.get_close_matches(account_and_name(arn, "policy")[1], names, n=1)
-    return f"did you mean {named(names[close[0]])}?" if close else "list them: aws iam list-policies"
+def missing_roles(components: Collection[Planned], reads: Reads) -> Iterator[LocatedMistake]:
+    """Yield the roles that bindings only name, and that their AWS account does not have."""
+    accounts = {each.identity.account_id: each for each in reads.aws_accounts.values() if each.roles is not None}
+    created = {planned.role_arn for planned in components if planned.spec.role}
+    for planned in components:
+        arn = planned.role_arn
+        account_id, name = account_and_name(arn or "", "role")
+        account = accounts.get(account_id)
+        if account and arn and arn not in created and account.roles_by_name.get(name) != arn:
+            found = f"there is no role {named(arn)}: Pods get no credentials"
+            fix = _nearest(arn, "role", tuple(account.roles or ()))
+            yield finding(live_rules.ROLE_MISSING, planned.place("role", "arn"), found, "an existing role", fix)
+
+
+def _nearest(arn: str, kind: str, known: tuple[str, ...]) -> str:
+    """Return the advice to use the role or policy whose name is most similar, by its whole ARN."""
+    names = {account_and_name(each, kind)[1]: each for each in known}
+    name = likely(account_and_name(arn, kind)[1], names, most=len(names))
+    what = "roles" if kind == "role" else "policies"
+    return f"did you mean {named(names[name])}?" if name else f"list them: aws iam list-{what}"
 
 
 # What is to be adopted
@@ -122,14 +142,13 @@ def _nearest(arn: str, known: tuple[str, ...]) -> str:
 
 def _to_adopt(planned: Planned, role: CreatedRole, account: AwsReads, held: Held) -> Iterator[LocatedMistake]:
     """Yield what is wrong with the policies of a role that exists: it is adopted with them, or without."""
-    name = plain(role.name)
+    name = known(role.name)
     if name is None:
         return
     attached, inline = account.attached.get(name), account.inline.get(name)
-    wanted = [(each.import_id, each.logical_name, plain(each.policy_arn)) for each in planned.spec.attachments]
-    wanted += [
-        (each.attachment_import_id, each.attachment_name, planned.policy_arn(each)) for each in planned.spec.policies
-    ]
+    wanted = [(each.import_id, each.logical_name, known(each.policy_arn)) for each in planned.spec.attachments]
+    policies = planned.spec.policies
+    wanted += [(each.attachment_import_id, each.attachment_name, planned.policy_arn(each)) for each in policies]
     for import_id, logical_name, arn in wanted:
         if not import_id or attached is None or held.find(ATTACHMENT, logical_name):
             continue
@@ -161,14 +180,13 @@ def provider_conflicts(stack: Stack, lookups: Lookups, reads: Reads, held: Held)
         account = reads.aws_accounts.get(aws_account)
         if account is None or not stack.clusters_by_key[cluster].create_oidc_provider or arn in held.oidc_providers:
             continue
+        place = (*stack.place_of_cluster(cluster), "createOidcProvider")
         providers = account.oidc_providers or frozenset()
         if len(providers) >= MOST_OIDC_PROVIDERS:
-            place = (*stack.place_of_cluster(cluster), "createOidcProvider")
             found = f"IAM OIDC providers of the AWS account {account.identity.account_id}: {len(providers):,}"
             allowed, fix = f"at most {MOST_OIDC_PROVIDERS}", "remove some that are not in use"
             yield finding(live_rules.QUOTA_REACHED, place, found, allowed, fix)
         elif arn in providers:
-            place = (*stack.place_of_cluster(cluster), "createOidcProvider")
             found = f"the IAM OIDC provider {named(str(arn))} exists already, and this stack did not create it"
             allowed = f"an AWS account without a provider for {named(issuer_of_provider(str(arn)))}"
             yield finding(live_rules.PROVIDER_EXISTS, place, found, allowed, "remove createOidcProvider")
@@ -189,9 +207,9 @@ def _quotas_of_role(planned: Planned, role: CreatedRole, account: AwsReads, held
         fix = f"{ask}; or remove the old ones first, in a change of its own" if detached else ask
         allowed = f"at most {quota:,} in the AWS account {where}"
         yield finding(live_rules.QUOTA_REACHED, planned.place("policyArns"), found, allowed, fix)
-    trust, quota = plain(role.trust_policy), account.summary.get("AssumeRolePolicySizeQuota")
-    if quota is not None and trust is not None and len(trust) > quota:
-        found = f"characters of the trust policy: {len(trust):,}"
+    trust, quota = known(role.trust_policy), account.summary.get("AssumeRolePolicySizeQuota")
+    if quota is not None and trust is not None and (used := policy_size(trust)) > quota:
+        found = f"characters of the trust policy: {used:,}"
         allowed = f"at most {quota:,} in the AWS account {where}"
         yield finding(live_rules.QUOTA_REACHED, planned.place("trust"), found, allowed, ask)
 
@@ -199,8 +217,8 @@ def _quotas_of_role(planned: Planned, role: CreatedRole, account: AwsReads, held
 def _attachments(planned: Planned, role: CreatedRole, account: AwsReads, held: Held) -> tuple[int, int]:
     """Return how many policies the role gets, and how many more it has until the engine detaches those at the end."""
     policies = [planned.policy_arn(policy) for policy in planned.spec.policies]
-    policies += [plain(attachment.policy_arn) for attachment in planned.spec.attachments]
-    name = plain(role.name)
+    policies += [known(attachment.policy_arn) for attachment in planned.spec.attachments]
+    name = known(role.name)
     before = held.attached.get(name, frozenset()) | account.attached.get(name, frozenset())
     # One with an automatic name is among those that the state holds, or new.
     automatic = min(policies.count(None), len((before & held.policies) - {*policies}))
@@ -209,23 +227,14 @@ def _attachments(planned: Planned, role: CreatedRole, account: AwsReads, held: H
 
 
 def _is_created(resource: CreatedRole | ManagedPolicy, fixed: Mapping[str, Any], before: HeldResource | None) -> bool:
-    """Return whether there is one more for a time: one with an automatic name is replaced before it is deleted.
-
-    Args:
-        resource: What is planned.
-        fixed: Its inputs that IAM cannot change.
-        before: What the state holds of it.
-    """
+    """Return whether there is one more for a time: one with an automatic name is replaced before it is deleted."""
     if before is None:
         return True
-    if plain(resource.name) is not None:
+    if known(resource.name) is not None:
         return False
-    if isinstance(resource, ManagedPolicy) or "namePrefix" not in resource.ignored_changes:
-        fixed = {**fixed, "namePrefix": resource.name_prefix}
-    unset = {"path": "/"}
-    return any(
-        (plain(value) or unset.get(key, "")) != (before.text(key) or unset.get(key, "")) for key, value in fixed.items()
-    )
+    pairs = [(key, value, "/" if key == "path" else "") for key, value in fixed.items()]
+    pairs.append(("namePrefix", resource.name_prefix, ""))
+    return any((known(value) or unset) != (before.text(key) or unset) for key, value, unset in pairs)
 
 
 def account_quotas(components: Collection[Planned], held: Held) -> Iterator[LocatedMistake]:
@@ -239,9 +248,8 @@ def account_quotas(components: Collection[Planned], held: Held) -> Iterator[Loca
         accounts[account.identity.account_id] = account
         kinds = new.setdefault(account.identity.account_id, {})
         role = planned.spec.role
-        if not role.import_id and _is_created(
-            role, {"path": role.settings.get("path")}, held.find(ROLE, role.logical_name)
-        ):
+        fixed = {"path": role.settings.get("path")}
+        if not role.import_id and _is_created(role, fixed, held.find(ROLE, role.logical_name)):
             kinds.setdefault("Roles", []).append(planned)
         for policy in planned.spec.policies:
             fixed = {"path": policy.path, "description": policy.description}

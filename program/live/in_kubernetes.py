@@ -10,34 +10,26 @@ from irsa.rules.mistakes import listed, named
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.spec import AnnotatedServiceAccount
 from irsa_cli.state import SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH
-from program.live import rules as live_rules
 from program.live.changes import CORRECTED_ISSUER
 from program.live.held import KUBERNETES_NAMESPACE, Held, HeldResource
-from program.live.planned import Planned, finding, plain
+from program.live.planned import Planned, finding, known
 from program.live.reads import ClusterReads, LiveServiceAccount
+from program.lookups import rules as live_rules
 
 
 def kubernetes_conflicts(
     components: Collection[Planned], held: Held, retain_namespaces: bool
 ) -> Iterator[LocatedMistake]:
-    """Yield what the clusters would refuse.
-
-    Args:
-        components: The components of the plan.
-        held: What the stack's state holds.
-        retain_namespaces: Whether a namespace to create may exist already.
-    """
-    created = {
-        (planned.component.namespace.cluster, planned.component.namespace.name): planned.key
-        for planned in components
-        if planned.component.namespace
-    }
-    former = _of_other_issuers(components, held)
+    """Yield what the clusters would refuse."""
+    created = {(each.cluster, each.name): key for key, _, component, *_ in components if (each := component.namespace)}
+    # The service accounts that the stack created for an issuer that their binding has no more.
+    names = {planned.spec.service_account.logical_name for planned in components if planned.spec.service_account}
+    former = {each.object_name: each for each in held.of(SERVICE_ACCOUNT) if each.cluster and each.name not in names}
     for planned in components:
         service_account, cluster = planned.spec.service_account, planned.cluster
         if service_account is None or cluster is None:
             continue
-        namespace, name = plain(service_account.namespace) or DEFAULT_NAMESPACE, plain(service_account.name)
+        namespace, name = known(service_account.namespace) or DEFAULT_NAMESPACE, known(service_account.name)
         creator = created.get((planned.component.cluster or "", namespace))
         if cluster.namespaces is not None:
             yield from _namespace(planned, cluster, namespace, creator)
@@ -47,7 +39,9 @@ def kubernetes_conflicts(
             continue
         live = cluster.service_accounts.get((namespace, name))
         kind = SERVICE_ACCOUNT if service_account.create else SERVICE_ACCOUNT_PATCH
-        ours = _ours(held.find(kind, service_account.logical_name), f"{namespace}/{name}")
+        ours = held.find(kind, service_account.logical_name)
+        # One of another service account is to be replaced.
+        ours = ours if ours and ours.object_name == f"{namespace}/{name}" else None
         about = f"the service account {named(f'{namespace}/{name}')}"
         if service_account.create:
             if not ours:
@@ -67,33 +61,17 @@ def _missing(planned: Planned, cluster: ClusterReads, namespace: str, name: str)
     yield finding(live_rules.SERVICE_ACCOUNT_MISSING, place, found, allowed, fix)
 
 
-def _ours(found: HeldResource | None, place: str) -> HeldResource | None:
-    """Return the state's resource if it is of this service account, and not of one that is to be replaced."""
-    return found if found and found.object_name == place else None
-
-
-def _of_other_issuers(components: Collection[Planned], held: Held) -> Mapping[str, HeldResource]:
-    """Return the service accounts that the stack created for an issuer that their binding has no more."""
-    names = {planned.spec.service_account.logical_name.name for planned in components if planned.spec.service_account}
-    return {each.object_name: each for each in held.of(SERVICE_ACCOUNT) if each.cluster and each.name not in names}
-
-
 def _namespace(planned: Planned, cluster: ClusterReads, name: str, creator: str | None) -> Iterator[LocatedMistake]:
-    about = f"the namespace {named(name)}"
+    found, allowed = f"the namespace {named(name)} does not exist{planned.where}", "a namespace that exists"
+    fix = f"set createNamespace: true, or create it: {commands.create_namespace(name)}"
     if name in cluster.ending:
-        found, allowed, fix = (
-            f"{about} is being deleted{planned.where}",
-            "a namespace that stays",
-            "wait until it is gone",
-        )
+        found = f"the namespace {named(name)} is being deleted{planned.where}"
+        allowed, fix = "a namespace that stays", "wait until it is gone"
     elif planned.component.namespace or name in (cluster.namespaces or ()):
         return
     elif creator:
-        found = f"{about} does not exist{planned.where}; bindings.{creator} creates it, but this binding does not wait"
-        allowed, fix = "a namespace that exists", "set createNamespace: true here too"
-    else:
-        found, allowed = f"{about} does not exist{planned.where}", "a namespace that exists"
-        fix = f"set createNamespace: true, or create it: {commands.create_namespace(name)}"
+        found += f"; bindings.{creator} creates it, but this binding does not wait"
+        fix = "set createNamespace: true here too"
     yield finding(live_rules.NAMESPACE_MISSING, planned.place("serviceAccount", "namespace"), found, allowed, fix)
 
 
@@ -116,15 +94,7 @@ def _to_create(
     former: HeldResource | None,
     about: str,
 ) -> Iterator[LocatedMistake]:
-    """Yield what is wrong with a service account that the state does not have: it is created, or adopted.
-
-    Args:
-        planned: Its component.
-        service_account: The service account.
-        live: What the cluster has of this name.
-        former: What the state has of this name for another issuer.
-        about: What messages call it.
-    """
+    """Yield what is wrong with a service account that the state does not have: it is created, or adopted."""
     if service_account.import_id and live is None:
         fix = "remove serviceAccount from import: then irsa creates it"
         found = f"{about} does not exist{planned.where}"
@@ -187,8 +157,8 @@ def _annotations(planned: Planned, service_account: AnnotatedServiceAccount) -> 
     webhook = planned.spec.webhook
     written = webhook_annotations(
         role_arn=planned.role_arn or "",
-        audience=plain(webhook.audience),
-        sts_regional_endpoints=plain(webhook.sts_regional_endpoints),
+        audience=known(webhook.audience),
+        sts_regional_endpoints=known(webhook.sts_regional_endpoints),
         token_expiration=webhook.token_expiration,
     )
-    return {**(plain(service_account.annotations) or {}), **written}
+    return {**(known(service_account.annotations) or {}), **written}

@@ -3,29 +3,28 @@
 import os
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from config.loading import StackFileError
 from config.located_mistake import LocatedMistake
-from config.models import Stack
-from config.stack_file import parsed
-from config.variables import SECRET
-from irsa.outputs import LogicalName
+from config.models import Binding, Stack
+from config.scalars import parsed
 from irsa.rules.mistakes import listed
+from irsa.rules.unknown import SECRET
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import NOT_FOLLOWED
 from irsa_cli.state import exported_state
 from program.access import REGION_VARIABLES, first_variable
-from program.identity import oidc_provider
 from program.live.changes import pod_losses
 from program.live.conflicts import WARNINGS, conflicts, each_once
-from program.live.held import Held, held_by
-from program.live.planned import planned_components
+from program.live.held import Held, account_and_name, held_by
+from program.live.planned import known, planned_components
 from program.live.reader import Reader
 from program.live.reads import Reads
-from program.lookups import Lookups, needs_of
-from program.plan import Plan, plan
+from program.logical_names import oidc_provider
+from program.lookups.values import Lookups, completed, needs_of, unanswered
+from program.plan import plan
 
 # The words of `pulumi` for a stack that is not in the backend yet.
 NEW_STACK = "no stack named"
@@ -64,47 +63,45 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     unsupported = [f"aws:{name}" for name in NOT_FOLLOWED if name in aws]
     if unsupported:
         return LiveReport([], [], [f"AWS and Kubernetes: irsa does not use {listed(unsupported)}"], False)
-    secret = [f"aws:{key}" for key in sorted(aws) if _has_secret(aws[key])]
     # A kubeconfig that is a secret is a matter of its cluster alone.
-    secret += [
-        f"kubernetes:{key}" for key in sorted(kubernetes.keys() - {"kubeconfig"}) if _has_secret(kubernetes[key])
-    ]
-    if secret:
+    settings = [(f"aws:{key}", aws[key]) for key in sorted(aws)]
+    settings += [(f"kubernetes:{key}", kubernetes[key]) for key in sorted(kubernetes) if key != "kubeconfig"]
+    if secret := [name for name, value in settings if SECRET in (value if isinstance(value, list) else [value])]:
         return LiveReport([], [], [f"AWS and Kubernetes: {listed(secret)}: a secret"], False)
     aws["region"] = region or first_variable(REGION_VARIABLES)
     reader = Reader(stack, needs_of(stack), aws, kubernetes, folder)
     with ThreadPoolExecutor(1) as pool:
         export = pool.submit(exported_state, name, folder)
-        lookups = reader.lookups()
+        answers = reader.lookups()
     held, not_checked = _held_or_reason(export)
-    usable = _with_look_ups(stack, lookups)
-    planned, mistakes = _planned(usable, lookups)
-    adopted: dict[str | None, set[str]] = {}
+    left_out = _without_answers(stack, answers)
+    lookups = completed(answers, unanswered(stack, region))
+    planned = plan(stack, lookups)
+    planned = replace(planned, components=[each for each in planned.components if each[0].binding not in left_out])
+    mistakes = planned.mistakes
+    adopted: dict[str | None, frozenset[str]] = {}
     for component, spec in planned.components:
         if spec.role and isinstance(spec.role.import_id, str):
-            adopted.setdefault(component.aws_account, set()).add(spec.role.import_id)
+            adopted[component.aws_account] = adopted.get(component.aws_account, frozenset()) | {spec.role.import_id}
     with_roles = [component.aws_account for component, spec in planned.components if spec.role]
-    reads = reader.reads({key: frozenset(names) for key, names in adopted.items()}, with_roles)
-    left_out = sorted(stack.bindings.keys() - usable.bindings.keys())
+    named_roles = [known(spec.role_arn) for component, spec in planned.components if not spec.role]
+    reads = reader.reads(adopted, with_roles, {account_and_name(arn, "role")[0] for arn in named_roles if arn})
     components = planned_components(stack, planned, lookups, reads)
     # What a binding without a plan has would look like what is deleted.
-    losses = [] if held is None or left_out or mistakes else pod_losses(components, _providers(stack, lookups), held)
-    in_the_way = conflicts(stack, components, lookups, reads, held)
+    losses = [] if held is None or left_out or mistakes else pod_losses(components, _providers(stack, answers), held)
+    in_the_way = conflicts(stack, components, answers, reads, held)
     found = each_once([*reads.failures, *mistakes, *in_the_way, *losses])
     if left_out:
         not_checked.append(f"bindings whose look-ups failed: {listed(left_out)}")
-    return LiveReport(
-        [mistake for mistake in found if mistake.rule not in WARNINGS],
-        [mistake for mistake in found if mistake.rule in WARNINGS],
-        [*not_checked, *reads.not_checked],
-        not reads.unanswered and (bool(found) or _has_answers(reads)),
-    )
+    refused, warned = ([each for each in found if (each.rule in WARNINGS) == warns] for warns in (False, True))
+    has_looked = not reads.unanswered and (bool(found) or _has_answers(reads))
+    return LiveReport(refused, warned, [*not_checked, *reads.not_checked], has_looked)
 
 
-def _providers(stack: Stack, lookups: Lookups) -> list[LogicalName]:
+def _providers(stack: Stack, lookups: Lookups) -> list[str]:
     """Return the names of the IAM OIDC providers that the stack creates."""
     return [
-        oidc_provider(stack, cluster, aws_account, lookups.clusters[cluster].issuer)
+        oidc_provider(stack, aws_account, lookups.clusters[cluster].issuer)
         for cluster, aws_account in lookups.oidc_providers
         if stack.clusters_by_key[cluster].create_oidc_provider
     ]
@@ -122,28 +119,19 @@ def _settings_of(provider: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _has_secret(setting: Any) -> bool:
-    return SECRET in setting if isinstance(setting, list) else setting is SECRET
+def _without_answers(stack: Stack, answers: Lookups) -> list[str]:
+    """Return the bindings of which a look-up failed, sorted: they are judged, but not compared with what is live."""
 
-
-def _with_look_ups(stack: Stack, lookups: Lookups) -> Stack:
-    """Return the stack with those bindings whose look-ups have an answer."""
-
-    def has_answers(key: str) -> bool:
-        binding = stack.bindings[key]
-        pairs = [(cluster, binding.aws_account) for cluster in binding.clusters or stack.clusters_by_key]
-        in_kubernetes = binding.clusters or stack.clusters_by_key if binding.service_account else ()
+    def has_answers(binding: Binding) -> bool:
+        clusters = stack.clusters_of(binding)
+        providers = [(key, binding.aws_account) in answers.oidc_providers for key in clusters]
         return (
-            binding.aws_account in lookups.aws_accounts
-            and all(lookups.clusters[cluster].issuer for cluster in in_kubernetes)
-            and (bool(binding.role.arn) or all(pair in lookups.oidc_providers for pair in pairs))
+            binding.aws_account in answers.aws_accounts
+            and all(answers.clusters[cluster].issuer for cluster in clusters if binding.service_account)
+            and (bool(binding.role.arn) or all(providers))
         )
 
-    return _of_bindings(stack, [key for key in stack.bindings if has_answers(key)])
-
-
-def _of_bindings(stack: Stack, keys: list[str]) -> Stack:
-    return stack.model_copy(update={"bindings": {key: stack.bindings[key] for key in keys}})
+    return sorted(key for key, binding in stack.bindings.items() if not has_answers(binding))
 
 
 def _held_or_reason(export: "Future[dict[str, Any]]") -> tuple[Held | None, list[str]]:
@@ -154,16 +142,6 @@ def _held_or_reason(export: "Future[dict[str, Any]]") -> tuple[Held | None, list
         if NEW_STACK in str(error):
             return Held(), []
         return None, [f"the stack's state, so that what exists may be its own: {error}"]
-
-
-def _planned(stack: Stack, lookups: Lookups) -> tuple[Plan, list[LocatedMistake]]:
-    """Return the plan of the bindings that have no mistake with what was looked up, and the mistakes of the others."""
-    try:
-        return plan(stack, lookups), []
-    except StackFileError as error:
-        wrong = {mistake.place[1] for mistake in error.mistakes}
-        right = _of_bindings(stack, [key for key in stack.bindings if key not in wrong])
-        return plan(right, lookups), error.mistakes
 
 
 def _has_answers(reads: Reads) -> bool:

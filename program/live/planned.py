@@ -5,13 +5,13 @@ from typing import Any, NamedTuple
 
 from config.located_mistake import LocatedMistake
 from config.models import Binding, Stack
-from irsa.reading import Later
+from irsa.later import Later
 from irsa.rules.arns import Arn
 from irsa.rules.mistakes import Mistake, Place, named
-from irsa.rules.unknown import UNKNOWN
+from irsa.rules.unknown import Unknown, sampled
 from irsa.spec import ManagedPolicy, Spec
 from program.live.reads import AwsReads, ClusterReads, Reads
-from program.lookups import Identity, Lookups
+from program.lookups.values import AwsIdentity, Lookups
 from program.plan import Plan, PlannedComponent
 
 
@@ -53,7 +53,7 @@ def planned_components(stack: Stack, plan: Plan, lookups: Lookups, reads: Reads)
         if component.takes_role:
             role_arn = role_arns[key]
         elif spec.role is None:
-            role_arn = plain(spec.role_arn)
+            role_arn = known(spec.role_arn)
         else:
             role_arn = _arn(identity, "role", spec.role.settings.get("path"), spec.role.name)
         role_arns.setdefault(key, role_arn)
@@ -72,15 +72,15 @@ def planned_components(stack: Stack, plan: Plan, lookups: Lookups, reads: Reads)
     return found
 
 
-def _arn(identity: Identity | None, kind: str, path: Any, name: Any) -> str | None:
-    if identity is None or plain(name) is None:
+def _arn(identity: AwsIdentity | None, kind: str, path: Any, name: Any) -> str | None:
+    if identity is None or known(name) is None:
         return None
-    return str(Arn(identity.partition, identity.account_id, kind, f"{plain(path) or '/'}{name}".lstrip("/")))
+    return str(Arn(identity.partition, identity.account_id, kind, Arn.with_path(known(path), name)))
 
 
-def plain(value: Any) -> Any:
+def known(value: Any) -> Any:
     """Return a value that is known; None for another."""
-    return None if isinstance(value, Later) or value is UNKNOWN else value
+    return None if isinstance(value, Later | Unknown) or (isinstance(value, str) and sampled(value)) else value
 
 
 def finding(rule: str, place: Place, found: str, allowed: str, fix: str) -> LocatedMistake:

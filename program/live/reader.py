@@ -1,9 +1,9 @@
 """Read AWS and Kubernetes: few bulk reads, however many bindings there are. Nothing here writes."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,16 +14,17 @@ from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import Place, named, path_of
 from irsa_cli.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError, SecretInStateError
+from irsa_cli.live.iam import LiveAwsAccount
 from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.kubernetes import LiveCluster
-from program.access import kubeconfig_mistake, used_aws_accounts
-from program.live import rules as live_rules
+from program import access
 from program.live.cloud import LiveCloud
 from program.live.planned import finding
 from program.live.reads import AwsReads, ClusterReads, Reads, service_account_of
-from program.lookup_mistakes import failure_of, kubernetes_mistake
-from program.lookups import Lookups, Needs, ResolvedAwsAccount, ResolvedCluster
-from program.questions import LookupFailure, Questions
+from program.lookups import rules as live_rules
+from program.lookups.failures import kubernetes_mistake
+from program.lookups.questions import LookupFailure, Questions
+from program.lookups.values import AwsIdentity, Lookups, Needs, ResolvedAwsAccount, ResolvedCluster
 
 CONCURRENT = 8
 Answer = TypeVar("Answer")
@@ -49,33 +50,36 @@ class Reader:
         self._cloud = LiveCloud(stack, aws, folder)
         self._ask = Questions(stack, needs, self._cloud, aws)
         self._failures: list[LocatedMistake] = []
-        self._not_checked: list[str] = []
-        self._unanswered = False
+        self._notes = _Notes()
 
     def lookups(self) -> Lookups:
         """Return the look-ups of `pulumi up`, without Pulumi's objects, as far as they have an answer."""
         clusters = self._clusters.items()
         with_region = any("region" in names for names in self._needs.variables.values())
         in_kubernetes = [key for key in self._clusters if key in self._needs.kubernetes]
-        issuers = self._answers(live_rules.CLUSTER_UNREACHABLE, self._ask.own_issuer, in_kubernetes)
-        used = used_aws_accounts(self._stack)
+        issuers = self._answers(live_rules.CLUSTER_UNREACHABLE, self._ask.issuer, in_kubernetes)
+        used = access.used_aws_accounts(self._stack)
         # `pulumi up` has no credentials to fail with where nothing is asked or created in the stack's own account.
         unused = {key: ResolvedAwsAccount(None, None) for key in self._needs.variables if key not in used}
         asked = [key for key in self._needs.variables if key in used]
         identities = self._answers(live_rules.CREDENTIALS, self._ask.identity, asked)
+        for key in unused:
+            try:
+                self._ask.identity(key)
+            except LookupFailure as failure:
+                self._notes.not_checked.append(f"whether the roles in role.arn exist: {failure}")
         providers: dict[tuple[str, str | None], str] = {}
         for cluster, aws_account in self._needs.audiences:
-            if aws_account not in identities:
+            issuer = self._answer(live_rules.CLUSTER_UNREACHABLE, partial(self._ask.issuer, cluster))
+            if aws_account not in identities or issuer is None:
                 continue
-            created = self._ask.created_provider(cluster, aws_account) if self._issuer(cluster) else None
-            if created is None:
-                continue
-            providers[cluster, aws_account] = created
-            if not self._clusters[cluster].create_oidc_provider:
-                existing = self._answer(
-                    live_rules.PROVIDER_MISSING, partial(self._ask.oidc_provider, cluster, aws_account)
-                )
-                providers[cluster, aws_account] = existing or self._declared_provider(cluster, aws_account) or created
+            settings = self._clusters[cluster]
+            declared = settings.oidc_provider_arn if aws_account == settings.aws_account else None
+            arn = declared or self._ask.created_provider(cluster, aws_account)
+            if not settings.create_oidc_provider:
+                ask = partial(self._ask.oidc_provider, cluster, aws_account)
+                arn = self._answer(live_rules.PROVIDER_MISSING, ask) or arn
+            providers[cluster, aws_account] = arn
         return Lookups(
             self._answer(live_rules.CREDENTIALS, self._ask.region) if with_region else None,
             {key: ResolvedAwsAccount(identity, None) for key, identity in identities.items()} | unused,
@@ -83,41 +87,44 @@ class Reader:
             providers,
         )
 
-    def _issuer(self, cluster: str) -> str:
-        """Return the issuer of a cluster; an empty string where it cannot be known."""
-        return self._answer(live_rules.CLUSTER_UNREACHABLE, partial(self._ask.issuer, cluster)) or ""
-
-    def _declared_provider(self, cluster: str, aws_account: str | None) -> str | None:
-        settings = self._clusters[cluster]
-        return settings.oidc_provider_arn if aws_account == settings.aws_account else None
-
-    def reads(self, adopted: Mapping[str | None, frozenset[str]], with_roles: Iterable[str | None]) -> Reads:
+    def reads(
+        self,
+        adopted: Mapping[str | None, frozenset[str]],
+        with_roles: Iterable[str | None],
+        with_named_roles: Collection[str],
+    ) -> Reads:
         """Return what IAM and the clusters have.
 
         Args:
             adopted: Names of the roles to adopt, by the key of the AWS account.
             with_roles: Keys of the AWS accounts in which roles are created.
+            with_named_roles: IDs of the AWS accounts of roles that bindings only name.
         """
-        reached = [key for key in dict.fromkeys(with_roles) if key in self._cloud.reached]
+        identity, whole = self._ask.identity, set(with_roles)
+        reached = self._cloud.reached
+        used = access.clusters_with_service_accounts(self._stack)
+        clusters = {key: live for key in self._clusters if key in used and (live := self._connected(key))}
         with ThreadPoolExecutor(CONCURRENT) as pool:
-            in_iam = pool.map(lambda key: self._of_account(key, adopted.get(key, frozenset())), reached)
-            in_use = self._clusters_with_service_accounts()
-            in_clusters = pool.map(self._of_cluster, in_use)
-            aws_accounts = dict(zip(reached, in_iam, strict=True))
-            clusters = dict(zip(in_use, in_clusters, strict=True))
+            in_iam = {
+                key: pool.submit(_aws_reads, identity(key), live, key in whole, adopted.get(key, frozenset()))
+                for key, live in reached.items()
+                if key in whole or live.number in with_named_roles
+            }
+            in_clusters = {key: pool.submit(_cluster_reads, live) for key, live in clusters.items()}
+        found = {key: self._judged(key, live.context, *in_clusters[key].result()) for key, live in clusters.items()}
         return Reads(
-            aws_accounts,
-            {key: reads for key, reads in clusters.items() if reads},
+            {key: self._noted(*future.result()) for key, future in in_iam.items()},
+            {key: reads for key, reads in found.items() if reads},
             self._failures,
-            sorted(dict.fromkeys(self._not_checked)),
-            self._unanswered,
+            sorted(dict.fromkeys(self._notes.not_checked)),
+            self._notes.unanswered,
         )
 
-    def _clusters_with_service_accounts(self) -> list[str]:
-        """Return the clusters in which something is created: a stack of roles alone needs no Kubernetes API."""
-        bindings = [binding for binding in self._stack.bindings.values() if binding.service_account]
-        in_use = {cluster for binding in bindings for cluster in binding.clusters or self._clusters}
-        return [cluster for cluster in self._clusters if cluster in in_use]
+    def _noted(self, answer: Answer, notes: "_Notes") -> Answer:
+        """Return what a thread found, and keep what it could not ask."""
+        self._notes.not_checked += notes.not_checked
+        self._notes.unanswered |= notes.unanswered
+        return answer
 
     def _answers(self, rule: str, question: Callable[[Any], Answer], keys: Iterable[Any]) -> dict[Any, Answer]:
         answers = {key: self._answer(rule, partial(question, key)) for key in keys}
@@ -132,129 +139,146 @@ class Reader:
             self._failures.append(mistake._replace(rule=rule) if mistake.rule == "mistake" else mistake)
             return None
 
-    def _asked(self, what: str, question: Callable[[], Answer]) -> Answer | None:
-        """Return the answer to a question that `pulumi up` does not ask."""
-        try:
-            return question()
-        except CouldNotLookError as error:
-            self._not_checked.append(f"{what}: {error}")
-            self._unanswered |= not isinstance(error, NoPermissionError)
-            return None
-
-    def _of_account(self, key: str | None, adopted: frozenset[str]) -> AwsReads:
-        live, where = self._cloud.reached[key], f"AWS account {self._cloud.reached[key].number}"
-        providers = self._asked(f"{where}, OIDC providers", live.oidc_providers)
-        reads = AwsReads(
-            self._ask.identity(key),
-            self._asked(f"{where}, names of roles", live.role_arns),
-            self._asked(f"{where}, managed policies", live.policies),
-            None if providers is None else frozenset(providers),
-            self._asked(f"{where}, quotas", live.summary),
-        )
-        existing = [name for name in sorted(adopted) if name.lower() in reads.roles_by_name]
-        about = f"{where}, policies of roles to adopt"
-        attached = {name: self._asked(about, partial(live.attached_policies, name)) for name in existing}
-        inline = {name: self._asked(about, partial(live.inline_policies, name)) for name in existing}
-        return replace(
-            reads,
-            attached={name: frozenset(found) for name, found in attached.items() if found is not None},
-            inline={name: frozenset(found) for name, found in inline.items() if found is not None},
-        )
-
     # Kubernetes
 
-    def _of_cluster(self, key: str) -> ClusterReads | None:
-        place: Place = self._stack.place_of_cluster(key)
-        place = (*place, "kubernetes") if self._clusters[key].kubernetes else place
-        live = self._connected(key, place)
-        if live is None:
-            return None
-        where = f"cluster {named(live.context)}"
-        try:
-            namespaces = live.objects("namespaces")
-        except NotAuthenticatedError as error:
-            self._failures.append(self._not_authenticated(key, place, live.context, error))
-            return None
-        except NoPermissionError as error:
-            self._not_checked.append(f"{where}, namespaces: {error}")
-            namespaces = None
-        except CouldNotLookError as error:
-            self._failures.append(self._no_cluster(live_rules.CLUSTER_UNREACHABLE, place, live.context, error))
-            return None
-        self._compare_issuers(key, live, place)
-        service_accounts = self._asked(f"{where}, service accounts", partial(live.objects, "serviceaccounts"))
-        metadata = [each["metadata"] for each in namespaces or ()]
-        return ClusterReads(
-            None if namespaces is None else frozenset(each["name"] for each in metadata),
-            frozenset(each["name"] for each in metadata if each.get("deletionTimestamp")),
-            None if service_accounts is None else dict(map(service_account_of, service_accounts)),
-        )
+    def _place(self, key: str) -> Place:
+        """Return the place of the settings by which a cluster is reached."""
+        place = self._stack.place_of_cluster(key)
+        return (*place, "kubernetes") if self._clusters[key].kubernetes else place
 
-    def _connected(self, key: str, place: Place) -> LiveCluster | None:
+    def _judged(
+        self, key: str, context: str, found: "ClusterReads | CouldNotLookError", issuer: str | None, notes: "_Notes"
+    ) -> ClusterReads | None:
+        """Return what a cluster has; None where it is not reached, which is kept as a failure."""
+        place = self._place(key)
+        if isinstance(found, CouldNotLookError):
+            self._failures.append(self._unreached(key, place, context, found))
+            return None
+        self._compare_issuers(key, context, self._noted(issuer, notes), place)
+        return found
+
+    def _connected(self, key: str) -> LiveCluster | None:
         """Return the cluster of a kubeconfig's context; it is not asked anything yet."""
-        inputs = self._inputs(key)
+        inputs, place = self._inputs(key), self._place(key)
         if inputs is None:
             return None
-        kubeconfig, context = inputs.get("kubeconfig"), inputs.get("context")
-        missing = None
-        if kubeconfig is None or (isinstance(kubeconfig, str) and not _is_content(kubeconfig)):
-            missing = kubeconfig_mistake(place, [Path(kubeconfig)] if kubeconfig else [], context, os.environ)
+        context, missing = inputs.get("context"), access.kubeconfig_mistake(place, inputs, os.environ)
         try:
             if missing is None:
                 return LiveCluster(configuration(inputs))
         except SecretInStateError:
-            self._not_checked.append(f"the cluster of irsa:{path_of(place)}: its kubeconfig is a secret")
+            self._notes.not_checked.append(f"the cluster of irsa:{path_of(place)}: its kubeconfig is a secret")
+            self._notes.unanswered = True
             return None
         except CouldNotLookError as error:
-            missing = self._no_cluster(live_rules.CONTEXT_MISSING, place, context or "", error)
+            name = "context" if context else "kubeconfig"
+            place = access.kubernetes_setting(place, name) if inputs.get(name) else place
+            missing = _no_cluster(live_rules.CONTEXT_MISSING, place, context or "", error)
         self._failures.append(missing)
         return None
 
     def _inputs(self, key: str) -> dict[str, Any] | None:
         """Return the inputs of the cluster's Kubernetes provider, as `program.resolve` creates it."""
-        access = self._clusters[key].kubernetes
-        if access and access.eks:
+        own = self._clusters[key].kubernetes
+        if own and own.eks:
             kubeconfig = self._answer(live_rules.CLUSTER_UNREACHABLE, partial(self._ask.eks_kubeconfig, key))
             return None if kubeconfig is None else {"kubeconfig": kubeconfig}
-        inputs = dict(self._kubernetes)
-        if access:
-            inputs = {"kubeconfig": access.kubeconfig, "context": access.context}
-        kubeconfig = inputs.get("kubeconfig")
-        if isinstance(kubeconfig, str) and not _is_content(kubeconfig):
-            inputs["kubeconfig"] = str(self._folder / Path(kubeconfig).expanduser())
-        return inputs
+        return access.kubernetes_inputs(self._clusters[key], self._kubernetes, self._folder)
 
-    def _no_cluster(self, rule: str, place: Place, context: str, error: CouldNotLookError) -> LocatedMistake:
-        which = f"the context {named(context)}" if context else "the current context"
-        return kubernetes_mistake(failure_of(str(error)), place, which)._replace(rule=rule)
-
-    def _not_authenticated(self, key: str, place: Place, context: str, error: CouldNotLookError) -> LocatedMistake:
-        """Return the mistake for credentials that the cluster does not know: EKS may lack their access entry."""
+    def _unreached(self, key: str, place: Place, context: str, error: CouldNotLookError) -> LocatedMistake:
+        """Return the mistake for a cluster without an answer; EKS may say why it does not know the credentials."""
         cluster = self._clusters[key]
-        access = cluster.kubernetes
-        if access and access.eks and "API" in self._ask.eks_cluster(key).authentication_mode:
-            about = f"EKS cluster {named(cluster.name or '')}, access entries"
-            if self._asked(about, partial(self._cloud.has_access_entry, cluster)) is False:
+        name, own = cluster.name or "", cluster.kubernetes
+        is_unknown = isinstance(error, NotAuthenticatedError) and own and own.eks
+        if is_unknown and "API" in self._ask.eks_cluster(key).authentication_mode:
+            about = f"EKS cluster {named(name)}, access entries"
+            if self._notes.answer(about, partial(self._cloud.has_access_entry, cluster)) is False:
                 principal = self._cloud.principal(cluster.aws_account)
-                found = f"{named(principal)} has no access entry in the EKS cluster {named(cluster.name or '')}"
+                found = f"{named(principal)} has no access entry in the EKS cluster {named(name)}"
                 allowed = "an access entry that may write service accounts"
-                fix = f"create it: {commands.create_access_entry(cluster.name or '', principal, cluster.region)}"
+                fix = f"create it: {commands.create_access_entry(name, principal, cluster.region)}"
                 return finding(live_rules.ACCESS_ENTRY_MISSING, place, found, allowed, fix)
-        return self._no_cluster(live_rules.CLUSTER_UNREACHABLE, place, context, error)
+        return _no_cluster(live_rules.CLUSTER_UNREACHABLE, place, context, error)
 
-    def _compare_issuers(self, key: str, live: LiveCluster, place: Place) -> None:
-        issuer = self._asked(f"cluster {named(live.context)}, its issuer", lambda: live.issuer)
+    def _compare_issuers(self, key: str, context: str, issuer: str | None, place: Place) -> None:
         try:
             expected = self._ask.issuer(key)
         except LookupFailure:
             return
         if issuer and issuer_host_path(issuer) != issuer_host_path(expected):
-            found = f"the context {named(live.context)} is of another cluster: its issuer is {named(issuer)}"
+            found = f"the context {named(context)} is of another cluster: its issuer is {named(issuer)}"
             allowed = f"the cluster of irsa:{path_of(self._stack.place_of_cluster(key))}: {named(expected)}"
             fix = f"name the context of that cluster; these exist: {commands.list_contexts()}"
             self._failures.append(finding(live_rules.WRONG_CLUSTER, place, found, allowed, fix))
 
 
-def _is_content(kubeconfig: str) -> bool:
-    """Return whether a provider's kubeconfig is one, and not the path of one."""
-    return "\n" in kubeconfig or kubeconfig.startswith("{")
+@dataclass
+class _Notes:
+    """Why questions that `pulumi up` does not ask have no answer; each thread has its own."""
+
+    not_checked: list[str] = field(default_factory=list)
+    unanswered: bool = False
+    """Whether one of them was allowed."""
+
+    def answer(self, what: str, question: Callable[[], Answer]) -> Answer | None:
+        """Return the answer to a question; None where there is none."""
+        try:
+            return question()
+        except CouldNotLookError as error:
+            self.not_checked.append(f"{what}: {error}")
+            self.unanswered |= not isinstance(error, NoPermissionError)
+            return None
+
+
+def _aws_reads(
+    identity: AwsIdentity, live: LiveAwsAccount, whole: bool, adopted: frozenset[str]
+) -> tuple[AwsReads, _Notes]:
+    """Return what an AWS account has: all that matters for roles that are created, or the names of roles alone."""
+    notes, where = _Notes(), f"AWS account {live.number}"
+    roles = notes.answer(f"{where}, names of roles", live.role_arns)
+    if not whole:
+        return AwsReads(identity, roles), notes
+    providers = notes.answer(f"{where}, OIDC providers", live.oidc_providers)
+    reads = AwsReads(
+        identity,
+        roles,
+        notes.answer(f"{where}, managed policies", live.policies),
+        None if providers is None else frozenset(providers),
+        notes.answer(f"{where}, quotas", live.summary),
+    )
+    existing = [name for name in sorted(adopted) if name.lower() in reads.roles_by_name]
+
+    def of_each(question: Callable[[str], Iterable[str] | None]) -> dict[str, frozenset[str]]:
+        about = f"{where}, policies of roles to adopt"
+        answers = {name: notes.answer(about, partial(question, name)) for name in existing}
+        return {name: frozenset(found) for name, found in answers.items() if found is not None}
+
+    return replace(reads, attached=of_each(live.attached_policies), inline=of_each(live.inline_policies)), notes
+
+
+def _cluster_reads(live: LiveCluster) -> tuple[ClusterReads | CouldNotLookError, str | None, _Notes]:
+    """Return what a cluster has, or why it is not reached; and its issuer."""
+    notes, where = _Notes(), f"cluster {named(live.context)}"
+    try:
+        namespaces = live.objects("namespaces")
+    except NotAuthenticatedError as error:
+        return error, None, notes
+    except NoPermissionError as error:
+        notes.not_checked.append(f"{where}, namespaces: {error}")
+        namespaces = None
+    except CouldNotLookError as error:
+        return error, None, notes
+    issuer = notes.answer(f"{where}, its issuer", lambda: live.issuer)
+    service_accounts = notes.answer(f"{where}, service accounts", partial(live.objects, "serviceaccounts"))
+    metadata = [each["metadata"] for each in namespaces or ()]
+    reads = ClusterReads(
+        None if namespaces is None else frozenset(each["name"] for each in metadata),
+        frozenset(each["name"] for each in metadata if each.get("deletionTimestamp")),
+        None if service_accounts is None else dict(map(service_account_of, service_accounts)),
+    )
+    return reads, issuer, notes
+
+
+def _no_cluster(rule: str, place: Place, context: str, error: CouldNotLookError) -> LocatedMistake:
+    which = f"the context {named(context)}" if context else "the current context"
+    return kubernetes_mistake(error, place, which, rule)

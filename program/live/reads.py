@@ -8,7 +8,11 @@ from typing import Any, NamedTuple
 from config.located_mistake import LocatedMistake
 from irsa.rules.annotations import managers_of
 from program.live.held import account_and_name
-from program.lookups import Identity
+from program.lookups.values import AwsIdentity
+
+# Who owns each field of an object without managedFields, as it is after `kubectl create serviceaccount` and `kubectl
+# annotate`: so the API server says at the first server-side apply (managedfields/internal/skipnonapplied.go).
+UNTRACKED = "before-first-apply"
 
 
 class LiveServiceAccount(NamedTuple):
@@ -48,7 +52,7 @@ class AwsReads:
         inline: Names of the inline policies of roles to adopt, by the role's name.
     """
 
-    identity: Identity
+    identity: AwsIdentity
     roles: Sequence[str] | None = None
     policies: Mapping[str, bool] | None = None
     oidc_providers: frozenset[str] | None = None
@@ -92,5 +96,5 @@ def service_account_of(found: Mapping[str, Any]) -> tuple[tuple[str, str], LiveS
     metadata = found["metadata"]
     annotations = metadata.get("annotations") or {}
     managed = [(each.get("manager") or "", each.get("fieldsV1")) for each in metadata.get("managedFields") or ()]
-    managers = {key: frozenset(managers_of(key, managed)) for key in annotations}
+    managers = {key: frozenset(managers_of(key, managed) if managed else {UNTRACKED}) for key in annotations}
     return (metadata["namespace"], metadata["name"]), LiveServiceAccount(annotations, managers)

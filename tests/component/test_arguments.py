@@ -9,8 +9,9 @@ import pulumi
 import pytest
 
 from irsa.args import PolicyArgs, ServiceAccountArgs, ServiceAccountRoleArgs
+from irsa.component import InvalidArgumentsError
 from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
-from irsa.reading import InvalidArgumentsError
+from irsa.later import ArgumentMistakes
 from irsa.spec import parse
 
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -33,7 +34,7 @@ def output(value: Any) -> pulumi.Output[Any]:
 
 def mistakes(args: Any) -> dict[str, str]:
     """Return what is found wrong, by the argument's name."""
-    with pytest.raises(InvalidArgumentsError) as error:
+    with pytest.raises(ArgumentMistakes) as error:
         parse("my-app", args)
     text = str(error.value)
     lines = text.splitlines()[1:]
@@ -100,7 +101,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ("what JSON can't hold", {"policy": {"document": {**DOCUMENT, "Id": {1, 2}}}}, "policy.document.Id", ["JSON"]),
     ("a key that JSON can't hold", {"policy": {"document": {**DOCUMENT, 5: "x"}}}, "policy.document", ["the key 5"]),
     ("an empty audience", {"audience": ""}, "audience", ["audience"]),
-    ("everybody", {"subjects": ["*:*"]}, "subjects", ["every service account", "set any_service_account to true"]),
+    ("everybody", {"subjects": ["*:*"]}, "subjects[0]", ["every service account", "set any_service_account to true"]),
     ("the token's own conditions", {"trust_conditions": {"StringEquals": {"x:sub": "y"}}}, "trust_conditions", ["sub"]),
     ("a number that is an account", {"trust_statements": [{"Effect": "Allow", "Action": "sts:AssumeRole"}]},
      "trust_statements[0]", ["no Principal"]),
@@ -200,7 +201,7 @@ def test_other_languages_read_their_own_names() -> None:
     def spelling(argument: Any) -> str:
         return ".".join(str(part).upper() for part in argument)
 
-    with pytest.raises(InvalidArgumentsError) as error:
+    with pytest.raises(ArgumentMistakes) as error:
         parse("my-app", {**GOOD, "service_account": {"name": "a", "namespce": "b"}, "subjects": ["*:*"]}, spelling)
 
     assert "SERVICE_ACCOUNT.NAMESPCE" in str(error.value)
@@ -280,7 +281,7 @@ def test_a_value_within_itself_is_refused() -> None:
 
 def test_a_key_forges_no_line() -> None:
     """Protects readers of an error: a line break within a key begins no mistake of its own."""
-    with pytest.raises(InvalidArgumentsError) as error:
+    with pytest.raises(ArgumentMistakes) as error:
         parse("my-app", {**GOOD, "tags": {"a\n    found:   x;\n::error::": "b"}})
 
     assert "\n    found:   x" not in str(error.value)
@@ -293,7 +294,7 @@ def test_a_key_forges_no_line() -> None:
 def test_the_components_name_starts_automatic_names(change: dict[str, Any]) -> None:
     """Protects against IAM's own refusal of an automatic name, half-way through a deployment."""
     args = {name: value for name, value in GOOD.items() if name != "role_name"}
-    with pytest.raises(InvalidArgumentsError) as error:
+    with pytest.raises(ArgumentMistakes) as error:
         parse("my app", {**args, **change})
 
     assert "set role_name and policy.name" in str(error.value)
@@ -310,7 +311,7 @@ def test_arguments_that_are_no_mapping(args: Any) -> None:
 
 def test_a_name_that_is_no_string() -> None:
     """Protects against a TypeError of Python's."""
-    with pytest.raises(InvalidArgumentsError) as error:
+    with pytest.raises(ArgumentMistakes) as error:
         parse(5, GOOD)  # type: ignore[arg-type]
 
     assert "the component's name" in str(error.value)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from hypothesis import strategies as st
 from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
-from config.loading import load
+from irsa.component import InvalidArgumentsError
 from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
-from irsa.reading import InvalidArgumentsError
 from irsa.rules.mistakes import Place
-from program.plan import arguments
+from program.arguments import policy_key
+from program.examine import examine
+from program.lookups.values import AwsIdentity, ResolvedAwsAccount, unanswered
+from program.plan import plan
 from tests.component.test_arguments import DOCUMENT, GOOD, PROVIDER, STATEMENT, output
 from tests.places import places
 
@@ -26,9 +29,16 @@ ACCOUNT, PATCH = "kubernetes:core/v1:ServiceAccount", "kubernetes:core/v1:Servic
 ROOT = Path(__file__).parents[2]
 # The binding of the showcase that has every key (tests/program/test_showcase.py), as the component's arguments.
 SHOWCASE = yaml.safe_load((ROOT / "Pulumi.showcase.yaml").read_text())["config"]
-STACK = load({key.removeprefix("irsa:"): value for key, value in SHOWCASE.items() if key.startswith("irsa:")}, ROOT)
-VARIABLES = {"account": "111122223333", "partition": "aws", "bucket": "my-bucket"}
-EVERYTHING = {**arguments(STACK.bindings["everything"], STACK, VARIABLES), "oidc_provider_arns": [PROVIDER]}
+VALUES = {key.removeprefix("irsa:"): value for key, value in SHOWCASE.items() if key.startswith("irsa:")}
+STACK = examine(VALUES, ROOT).settings.stack
+KNOWN: dict[str | None, ResolvedAwsAccount] = {None: ResolvedAwsAccount(AwsIdentity("111122223333", "aws"), None)}
+LOOKUPS = replace(unanswered(STACK, "us-west-2"), aws_accounts=KNOWN)
+ARGS = plan(STACK, LOOKUPS).bindings["everything"].args
+EVERYTHING = {
+    **ARGS,
+    "oidc_provider_arns": [PROVIDER],
+    "policy_arns": {policy_key(arn): arn for arn in ARGS["policy_arns"]},
+}
 # Of an existing role, instead of a name, and what the showcase says for its other bindings.
 OTHERWISE = {"role_arn", "role_name_prefix"}
 LONG = "x" * 6200
@@ -167,6 +177,20 @@ def test_an_output_is_checked_when_it_is_known(
         ({"policy": {"document": {**DOCUMENT, "Statement": [
             {**STATEMENT, "Resource": ["arn:aws-cn:s3:::b/*", output("arn:aws:s3:::c/*")]}]}}},
          "policy.document.Statement[0].Resource[0]"),
+        # The role's AWS account is not known; two policies of which one can't be attached are, and partitions.
+        ({"oidc_provider_arns": [output(PROVIDER)], "policy_arns": {
+            "a": "arn:aws:iam::111122223333:policy/a", "b": "arn:aws:iam::444455556666:policy/b"}}, "policy_arns.b"),
+        ({"oidc_provider_arns": output([PROVIDER]), "policy_arns": {"a": "arn:aws:iam::aws:policy/ReadOnlyAccess"},
+          "policy": {"document": {**DOCUMENT, "Statement": [{**STATEMENT, "Resource": "arn:aws-cn:s3:::b/*"}]}}},
+         "policy.document.Statement[0].Resource"),
+        ({"oidc_provider_arns": [output(PROVIDER)],
+          "policy": {"document": {**DOCUMENT, "Statement": [{**STATEMENT, "Resource": "str/*"}]}}},
+         "policy.document.Statement[0].Resource"),
+        # What is known alone exceeds a quota.
+        ({"subjects": [output("a:b"), *(f"ns-{number}:{'x' * 60}" for number in range(30))]}, "subjects"),
+        ({"policy": {"document": {**DOCUMENT, "Statement": [
+            {**STATEMENT, "Resource": [f"arn:aws:s3:::{'x' * 6200}", output("arn:aws:s3:::c/*")]}]}}},
+         "policy.document"),
     ],
 )  # fmt: skip
 def test_what_is_plain_beside_an_output_is_checked_at_once(

@@ -4,19 +4,18 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pulumi
 from moto.iam.exceptions import MalformedPolicyDocument
 from moto.iam.policy_validation import IAMPolicyDocumentValidator, IAMTrustPolicyDocumentValidator
 
-from config.models import Stack
 from program.access import Access
 from program.create import create
-from program.lookups import needs_of
+from program.lookups.values import needs_of
 from program.plan import plan
 from program.resolve import resolve
+from program.settings import StackSettings
 from sandbox.plugins.aws.aws_provider import TYPES, failures
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
@@ -88,21 +87,25 @@ class Cloud(pulumi.runtime.Mocks):
         return answers[args.token], []
 
 
-def deploy(stack: Stack, folder: Path) -> list[tuple[str, str]]:
+def deploy(settings: StackSettings) -> list[tuple[str, str]]:
     """Run what the stack's program does with its settings, and return the types and names of what was created.
 
     Raises:
-        StackFileError: The plan found mistakes in what was looked up.
-        pulumi.RunError: A look-up failed.
+        pulumi.RunError: A look-up failed, or the plan found mistakes in what was looked up.
         Refused: A resource is not one that AWS or Kubernetes would take.
     """
-    cloud = Cloud(sorted({audience for audiences in needs_of(stack).audiences.values() for audience in audiences}))
+    audiences = needs_of(settings.stack).audiences.values()
+    cloud = Cloud(sorted({audience for each in audiences for audience in each}))
     pulumi.runtime.set_mocks(cloud, project="irsa", stack="test", preview=False)
 
     @pulumi.runtime.test
     async def program() -> None:
-        lookups = resolve(stack, folder, Access())
-        await create(plan(stack, lookups), lookups)
+        lookups = resolve(settings, Access())
+        planned = plan(settings.stack, lookups)
+        if planned.mistakes:
+            assert all(mistake.place for mistake in planned.mistakes)
+            raise settings.refusal(planned.mistakes)
+        await create(planned, lookups)
 
     program()
     return cloud.resources

@@ -8,11 +8,13 @@ from typing import Any
 import pulumi
 import pytest
 
-from config.loading import StackFileError, examine
 from config.located_mistake import LocatedMistake
-from config.stack_file import StackFile, project_settings
+from config.project_file import project_settings
+from config.stack_file import StackFile
 from program.check import report_of
 from program.check_report import FileReport, as_json, plain, sarif
+from program.examine import examine
+from program.settings import StackSettings
 from tests.fuzz.conftest import SHARDS, amount_of
 from tests.fuzz.deployment import deploy
 from tests.fuzz.hidden import hidden_in
@@ -67,14 +69,12 @@ def outcome() -> str:
         assert_told(report)
         return "refused"
     file = StackFile(FILE)
-    stack = examine({**project_settings(Path(), file).settings, **file.settings}, Path(), "us-west-2").stack
-    if stack is None:
+    found = examine({**project_settings(Path()).settings, **file.settings}, Path(), "us-west-2")
+    if found.stack is None:
         # Pulumi has them as text when the program runs.
         return "accepted, with secrets"
     try:
-        deploy(stack, Path())
-    except StackFileError as error:
-        return "refused when the account was known" if all(each.place for each in error.mistakes) else "no place"
+        deploy(StackSettings(found.stack, found.settings, Path()))
     except pulumi.RunError as error:
         return "refused by a look-up" if "irsa:" in str(error) else "no place"
     return "deployed"

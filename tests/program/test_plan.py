@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from config.loading import StackFileError, load
+from config.loading import read_settings
+from config.located_mistake import LocatedMistake
 from config.models import Stack
-from irsa.outputs import LogicalName
-from program.lookups import Identity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
-from program.plan import Plan, PlannedComponent, PlannedNamespace, plan, policy_key
+from program.arguments import policy_key
+from program.examine import examine
+from program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
+from program.plan import Plan, PlannedComponent, PlannedNamespace, plan
 
 ROOT = Path(__file__).parents[2]
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
@@ -18,13 +20,15 @@ BLUE = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
 GREEN = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/EXAMPLE22222222222222222222GREEN"
 GREEN_ISSUER = GREEN.partition("/")[2]
 APP = {"serviceAccount": {"name": "app", "namespace": "team-a"}}
-OWN = ResolvedAwsAccount(Identity("111122223333", "aws"), None)
+OWN = ResolvedAwsAccount(AwsIdentity("111122223333", "aws"), None)
 SEVERAL = {"blue": {"name": "my-cluster"}, "green": {"name": "other", "kubernetes": {"context": "green"}}}
 
 
 def stack_of(values: dict[str, Any]) -> Stack:
     clusters = {} if "clusters" in values else {"cluster": {"name": "my-cluster"}}
-    return load({**clusters, **values}, ROOT)
+    stack = examine({**clusters, **values}, ROOT).stack
+    assert stack is not None
+    return stack
 
 
 def planned(values: dict[str, Any], **lookups: Any) -> Plan:
@@ -45,9 +49,10 @@ def planned(values: dict[str, Any], **lookups: Any) -> Plan:
     return plan(stack, Lookups(**found))
 
 
-def named(issuer: str, cluster: str) -> LogicalName:
-    """Return the logical name of the namespace team-a in a cluster, with the name that earlier versions gave it."""
-    return LogicalName(f"team-a@{issuer}", (f"team-a@{cluster}",))
+def told(values: dict[str, Any], **lookups: Any) -> list[LocatedMistake]:
+    """Return the plan's mistakes in the words of the stack file, each once, as `pulumi up` tells them."""
+    clusters = {} if "clusters" in values else {"cluster": {"name": "my-cluster"}}
+    return read_settings({**clusters, **values}, ROOT).placed(planned(values, **lookups).mistakes)
 
 
 def components(found: Plan) -> list[PlannedComponent]:
@@ -64,9 +69,9 @@ def test_a_binding_of_one_cluster_is_one_component() -> None:
     found = planned({"bindings": {"app": APP}})
     component = only(found)
 
-    assert (component.binding, component.name.name, component.cluster) == ("app", "app", "cluster")
+    assert (component.binding, component.name, component.cluster) == ("app", "app", "cluster")
     assert (component.aws_account, component.takes_role) == (None, False)
-    assert (component.namespace, component.protect, component.name.aliases) == (None, False, ())
+    assert (component.namespace, component.protect) == (None, False)
     assert component.args["oidc_provider_arns"] == [BLUE]
     assert component.args["service_account"] == {"name": "app", "namespace": "team-a"}
     service_account = found.service_accounts["app"]
@@ -100,7 +105,7 @@ def test_variables_are_what_was_looked_up_for_the_bindings_account() -> None:
             "data": data,
         },
     }
-    aws_accounts = {None: OWN, "data": ResolvedAwsAccount(Identity("444455556666", "aws-cn"), None)}
+    aws_accounts = {None: OWN, "data": ResolvedAwsAccount(AwsIdentity("444455556666", "aws-cn"), None)}
     theirs = BLUE.replace("arn:aws:iam::111122223333", "arn:aws-cn:iam::444455556666")
     found = planned(
         values, aws_accounts=aws_accounts, oidc_providers={("cluster", None): BLUE, ("cluster", "data"): theirs}
@@ -145,9 +150,9 @@ def test_several_clusters_have_one_role_and_an_account_each() -> None:
         ("green", True, True),
     ]
     assert [c.name for c in components(found)] == [
-        ("role/app-role", ("app", "old")),
-        (f"team-a/app@{ISSUER}", ("app@blue", "old@blue")),
-        (f"team-a/app@{GREEN_ISSUER}", ("app@green", "old@green")),
+        "role/app-role",
+        f"team-a/app@{ISSUER}",
+        f"team-a/app@{GREEN_ISSUER}",
     ]
     assert [spec.recorded for _, spec in found.components] == [
         {"key": "app", "cluster": cluster} for cluster in (None, "blue", "green")
@@ -156,8 +161,8 @@ def test_several_clusters_have_one_role_and_an_account_each() -> None:
     assert role.args["subjects"] == ["team-b:*", "team-a:app"]
     assert "service_account" not in role.args
     assert role.args["import_existing"] == ["role"]
-    assert (role.namespace, blue.namespace) == (None, PlannedNamespace("blue", "team-a", named(ISSUER, "blue")))
-    assert green.namespace == PlannedNamespace("green", "team-a", named(GREEN_ISSUER, "green"))
+    assert (role.namespace, blue.namespace) == (None, PlannedNamespace("blue", "team-a", f"team-a@{ISSUER}"))
+    assert green.namespace == PlannedNamespace("green", "team-a", f"team-a@{GREEN_ISSUER}")
     for service_account in (blue, green):
         # The role's ARN is known when that component is created; a legal one stands for it.
         assert {name: value for name, value in service_account.args.items() if name != "role_arn"} == {
@@ -173,8 +178,8 @@ def test_an_existing_role_of_several_clusters_has_no_component_of_its_own() -> N
     found = planned({"clusters": SEVERAL, "bindings": {"app": {**APP, "role": {"arn": arn}}}}, oidc_providers={})
 
     assert [component.name for component in components(found)] == [
-        (f"team-a/app@{ISSUER}", ("app@blue",)),
-        (f"team-a/app@{GREEN_ISSUER}", ("app@green",)),
+        f"team-a/app@{ISSUER}",
+        f"team-a/app@{GREEN_ISSUER}",
     ]
     assert [component.args["role_arn"] for component in components(found)] == [arn, arn]
     assert {component.takes_role for component in components(found)} == {False}
@@ -186,7 +191,7 @@ def test_a_role_only_uses_no_cluster_of_several() -> None:
     found = planned({"clusters": SEVERAL, "bindings": {"app": binding}})
     component = only(found)
 
-    assert component.name.name == "app"
+    assert component.name == "app"
     assert (component.cluster, component.args["oidc_provider_arns"]) == (None, [GREEN])
     assert found.service_accounts == {"app": None}
 
@@ -224,23 +229,40 @@ def test_the_mistakes_of_all_bindings_are_told_together_in_the_stack_files_names
         }
     }
     long_issuer = f"{BLUE}{'X' * 150}"
-    with pytest.raises(StackFileError) as error:
-        planned(values, oidc_providers={("cluster", None): long_issuer})
-    told = {mistake.where: mistake.mistake for mistake in error.value.mistakes}
+    mistakes = told(values, oidc_providers={("cluster", None): long_issuer})
+    found = {mistake.where: mistake.mistake for mistake in mistakes}
 
-    assert set(told) == {"irsa:bindings.long.trust.subjects", "irsa:bindings.china.policyArns[1]"}
-    assert "2,048" in told["irsa:bindings.long.trust.subjects"].allowed
-    assert "irsa:quotas.trustPolicySize" in told["irsa:bindings.long.trust.subjects"].fix
+    assert set(found) == {"irsa:bindings.long.trust.subjects", "irsa:bindings.china.policyArns[1]"}
+    assert "2,048" in found["irsa:bindings.long.trust.subjects"].allowed
+    assert "irsa:quotas.trustPolicySize" in found["irsa:bindings.long.trust.subjects"].fix
 
 
 def test_a_mistake_of_several_clusters_accounts_is_told_once() -> None:
     """Protects readers: one setting of a binding is one mistake, in however many clusters its account is."""
     arn = "arn:aws:iam::${account}:role/theirs"
-    aws_accounts = {None: ResolvedAwsAccount(Identity("12", "aws"), None)}
-    with pytest.raises(StackFileError) as error:
-        planned({"clusters": SEVERAL, "bindings": {"app": {**APP, "role": {"arn": arn}}}}, aws_accounts=aws_accounts)
+    aws_accounts = {None: ResolvedAwsAccount(AwsIdentity("12", "aws"), None)}
+    values = {"clusters": SEVERAL, "bindings": {"app": {**APP, "role": {"arn": arn}}}}
 
-    assert [mistake.where for mistake in error.value.mistakes] == ["irsa:bindings.app.role.arn"]
+    assert [mistake.where for mistake in planned(values, aws_accounts=aws_accounts).mistakes] == [
+        "irsa:bindings.app.role.arn"
+    ]
+
+
+def test_an_account_that_is_not_known_is_like_any_other(tmp_path: Path) -> None:
+    """Protects a good stack file: whether both name one policy is known with the account, and `up` compares them."""
+    arns = ["arn:aws:iam::${account}:policy/q", "arn:aws:iam::555566667777:policy/q"]
+    values = {"cluster": {"name": "c"}, "bindings": {"app": {**APP, "policyArns": arns}}}
+    assert examine(values, tmp_path).mistakes == []
+
+
+def test_a_message_has_what_is_written_and_no_sample(tmp_path: Path) -> None:
+    """Protects readers from an AWS account that they have never seen, and from two mistakes for one."""
+    values = {
+        "cluster": {"name": "c"},
+        "bindings": {"app": {**APP, "policyArns": ["arn:aws:iam::${account}:polcy/q"]}},
+    }
+    (mistake,) = examine(values, tmp_path).mistakes
+    assert mistake.mistake.found.startswith("'arn:aws:iam::${account}:polcy/q': ")
 
 
 @pytest.mark.parametrize(
@@ -288,24 +310,23 @@ def test_a_cluster_without_accounts_has_no_kubernetes_api_in_use() -> None:
 def test_two_policies_of_one_name_are_a_mistake() -> None:
     """Protects the first of them, which was dropped: its attachment has the name of the second one's."""
     arns = ["arn:aws:iam::444455556666:policy/x", "arn:aws:iam::111122223333:policy/x"]
-    with pytest.raises(StackFileError) as error:
-        planned({"bindings": {"app": {"serviceAccount": {"name": "app"}, "policyArns": arns}}})
+    binding = {"serviceAccount": {"name": "app"}, "policyArns": arns}
+    values = {"cluster": {"name": "my-cluster"}, "bindings": {"app": binding}}
+    (mistake, *_) = examine(values, ROOT).mistakes
 
-    (mistake,) = error.value.mistakes
-    assert mistake.place == ("bindings", "app", "policyArns")
+    assert mistake.place == ("bindings", "app", "policyArns", 1)
     assert arns[0] in mistake.mistake.found
 
 
 def test_two_keys_that_the_looked_up_account_makes_one_are_a_mistake() -> None:
     """Refuses what shows with the real account ID alone: one of the two conditions would be dropped."""
+    part = ("Statement", 0, "Condition", "StringEquals", "aws:PrincipalTag/999955556666")
     keys = {"aws:PrincipalTag/${account}": "x", "aws:PrincipalTag/999955556666": "y"}
     statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*", "Condition": {"StringEquals": keys}}
     document = {"Version": "2012-10-17", "Statement": [statement]}
     binding = {**APP, "inlinePolicies": {"p": {"document": document}}}
-    aws_account = ResolvedAwsAccount(Identity("999955556666", "aws"), None)
-    with pytest.raises(StackFileError) as refused:
-        planned({"bindings": {"app": binding}}, aws_accounts={None: aws_account})
+    aws_account = ResolvedAwsAccount(AwsIdentity("999955556666", "aws"), None)
+    (mistake,) = planned({"bindings": {"app": binding}}, aws_accounts={None: aws_account}).mistakes
 
-    (mistake,) = refused.value.mistakes
-    assert mistake.place == ("bindings", "app", "inlinePolicies", "p", "document")
+    assert mistake.place == ("bindings", "app", "inlinePolicies", "p", "document", *part)
     assert "with their variables replaced" in mistake.mistake.found

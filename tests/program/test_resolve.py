@@ -6,7 +6,8 @@ from typing import Any
 import pulumi
 import pytest
 
-from tests.program.test_stack_files import ISSUER, Answers, run_program
+from tests.component.conftest import RecordingMonitor
+from tests.program.test_stack_files import ISSUER, PROVIDER, Answers, run_program
 
 OTHER_ISSUER = ISSUER.replace("EXAMPLED539D", "EXAMPLEGREEN")
 OIDC_PROVIDER = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
@@ -157,6 +158,45 @@ def test_no_provider_is_created_for_a_stack_that_gets_no_further(monkeypatch: py
 
     assert made == [(OTHER_ISSUER.removeprefix("https://"), OTHER_ISSUER)]
     assert [name for kind, name, _ in bad.resources if kind == OIDC_PROVIDER] == []
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_two_keys_of_one_aws_account_share_its_oidc_provider(order: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects from two resources of one URN: IAM has one provider of an issuer in an AWS account."""
+    role = "arn:aws:iam::444455556666:role/"
+    values = {
+        "irsa:accounts": {name: {"assumeRoleArn": role + name, "region": "us-west-2"} for name in ("data", "data-too")},
+        "irsa:cluster": {"name": "my-cluster", "createOidcProvider": True},
+        "irsa:bindings": {
+            name: {"account": name, "trust": {"subjects": ["a:b"]}} for name in ("data", "data-too")[::order]
+        },
+    }
+    answers = CountingAnswers()
+    engine = RecordingMonitor(answers)
+    run_program(values, answers, monkeypatch, engine)
+    (created,) = [each for each in engine.registrations if each.type == OIDC_PROVIDER]
+
+    assert created.name == f"444455556666/{ISSUER.removeprefix('https://')}"
+    assert created.request.provider.split("::")[-2] == "data"
+    roles = [each.inputs for each in engine.registrations if each.type == "aws:iam/role:Role"]
+    assert len(roles) == 2
+    assert roles[0]["assumeRolePolicy"] == roles[1]["assumeRolePolicy"]
+
+
+def test_two_clusters_of_one_issuer_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects from two resources of one URN, where the issuers are looked up: a slash at the end makes no other."""
+    values = {
+        "irsa:clusters": {"blue": {"name": "my-cluster"}, "green": {"stack": "organization/platform/prod"}},
+        "irsa:bindings": {name: {"trust": {"subjects": ["a:b"]}, "clusters": [name]} for name in ("blue", "green")},
+    }
+    answers = CountingAnswers()
+    answers.stack_outputs = {"oidcIssuer": f"{ISSUER}/", "oidcProviderArn": PROVIDER}
+    with pytest.raises(pulumi.RunError) as error:
+        run_program(values, answers, monkeypatch)
+
+    assert f"irsa:clusters.green\n    found:   the issuer '{ISSUER}/', which is that of irsa:clusters.blue" in str(
+        error.value
+    )
 
 
 def test_an_issuer_that_can_be_no_arn_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,12 +10,14 @@ from typing import Any
 import pulumi
 import pytest
 import yaml
+from pulumi.runtime.mocks import MockMonitor
 
-from config.loading import StackFileError, load
 from config.pydantic_errors import keys_at
 from irsa import ServiceAccountRole
 from program.access import Access
 from program.check import report_of
+from program.examine import examine
+from program.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
@@ -59,12 +61,14 @@ def stack_values(file: Path) -> dict[str, Any]:
     return values
 
 
-def run_program(values: dict[str, Any], answers: Answers, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def run_program(
+    values: dict[str, Any], answers: Answers, monkeypatch: pytest.MonkeyPatch, monitor: MockMonitor | None = None
+) -> dict[str, Any]:
     """Run `__main__.py` as the engine would and give what it exports."""
     exported: dict[str, Any] = {}
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(pulumi, "export", exported.__setitem__)
-    pulumi.runtime.set_mocks(answers, project="irsa", stack="test", preview=False)
+    pulumi.runtime.set_mocks(answers, project="irsa", stack="test", preview=False, monitor=monitor)
     config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
     pulumi.runtime.set_all_config({key: value for key, value in config.items() if key != "irsa:sandbox"})
     # It asks AWS and reads the user's kubeconfig.
@@ -124,9 +128,9 @@ def test_the_first_bindings_are_registered_while_the_last_are_made(monkeypatch: 
     answers, registered = Answers(), list[int]()
 
     class Counted(ServiceAccountRole):
-        def __init__(self, *arguments: Any) -> None:
+        def __init__(self, *arguments: Any, **named: Any) -> None:
             registered.append(len(answers.resources))
-            super().__init__(*arguments)
+            super().__init__(*arguments, **named)
 
     monkeypatch.setattr("program.create.ServiceAccountRole", Counted)
     run_program(values, answers, monkeypatch)
@@ -218,9 +222,42 @@ def test_secret_settings_are_told_to_become_text(monkeypatch: pytest.MonkeyPatch
 def test_a_number_that_was_an_account_id_stops_the_deployment(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refuses `aws:forbiddenAccountIds: [011112222333]`, which YAML reads as another account."""
     values = stack_values(ROOT / "Pulumi.prod.yaml.example")
-    with pytest.raises(pulumi.RunError, match=f"1227433179 in aws:{setting}"):
+    with pytest.raises(
+        pulumi.RunError, match=f"^1 mistake in the settings of the stack\n(?s:.*)1227433179 in aws:{setting}"
+    ):
         run_program({**values, f"aws:{setting}": [1227433179]}, Answers(), monkeypatch)
     run_program({**values, f"aws:{setting}": ["011112222333"]}, Answers(), monkeypatch)
+
+
+@pytest.mark.parametrize("description", ["A", "{secure: v1:abc}"])
+def test_a_string_without_quotes_stops_the_deployment(tmp_path: Path, description: str) -> None:
+    """Refuses a date and a key that the engine sends otherwise than they are written: the file says what was meant.
+
+    What comes from another file, by `--config-file`, is not taken for a mistake of this one.
+    """
+    tags = "{until: 2026-12-31, 0X1F: x, team: A}"
+    binding = f"{{serviceAccount: {{name: App}}, role: {{description: {description}, tags: {tags}}}}}"
+    text = f"config:\n  irsa:cluster: {{name: c}}\n  irsa:bindings:\n    app: {binding}\n"
+    (tmp_path / "Pulumi.test.yaml").write_text(text)
+    # As `pulumi config --json` 3.259.0 has it.
+    sent = {"until": "2026-12-31 00:00:00 +0000 UTC", "31": "x", "team": "A"}
+
+    def places(tags: dict[str, str]) -> list[tuple[str, str]]:
+        bindings = {"app": {"serviceAccount": {"name": "App"}, "role": {"description": "A", "tags": tags}}}
+        pulumi.runtime.set_mocks(Answers(), project="irsa", stack="test", preview=False)
+        pulumi.runtime.set_all_config({"irsa:cluster": '{"name": "c"}', "irsa:bindings": json.dumps(bindings)})
+        with pytest.raises(pulumi.RunError) as error:
+            load_settings(tmp_path)
+        lines = str(error.value).splitlines()
+        assert lines[0].endswith(" in Pulumi.test.yaml")
+        return [(line.strip(), lines[lines.index(line) + 3].strip()) for line in lines if "irsa:bindings" in line]
+
+    said = dict(places(sent))
+    at = "Pulumi.test.yaml:4  irsa:bindings.app"
+    assert said[f"{at}.role.tags.until"] == 'do:      put it in quotes: "2026-12-31"'
+    assert said[f"{at}.role.tags.0X1F"] == 'do:      put it in quotes: "0X1F"'
+    assert f"{at}.serviceAccount.name" in said
+    assert [place for place, _ in places({**sent, "team": "B"})] == ["irsa:bindings.app.serviceAccount.name"]
 
 
 def test_settings_may_come_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,10 +290,10 @@ def test_every_mistake_at_once_with_its_path() -> None:
             "e": {},
         },
     }
-    with pytest.raises(StackFileError) as error:
-        load(values, ROOT)
+    mistakes = examine(values, ROOT).mistakes
+    told = "\n".join(map(str, mistakes))
 
-    places = [str(mistake).splitlines()[0] for mistake in error.value.mistakes]
+    places = [str(mistake).splitlines()[0] for mistake in mistakes]
     assert sorted(places) == [
         "irsa:bindings.a.polcyArns",
         "irsa:bindings.a.serviceAccount.name",
@@ -269,8 +306,8 @@ def test_every_mistake_at_once_with_its_path() -> None:
         "irsa:bindings.e",
         "irsa:cluster.nam",
     ]
-    assert "did you mean 'policyArns'?" in str(error.value)
-    assert "did you mean 'my-policy.json'?" in str(error.value)
+    assert "did you mean 'policyArns'?" in told
+    assert "did you mean 'my-policy.json'?" in told
 
 
 def test_keys_of_a_map_within_a_map() -> None:

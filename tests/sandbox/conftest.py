@@ -154,13 +154,22 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         yield started
 
 
+@contextmanager
+def running_second_cluster(cloud: Cloud) -> Iterator[Path]:
+    """Start the second cluster, yield the path of its kubeconfig, and stop it."""
+    try:
+        start_second_cluster(cloud.sandbox, cloud.progress)
+        seed_clusters(cloud.sandbox, cloud.ports["aws-api"])
+        yield second_cluster(cloud.sandbox).kubeconfig
+    finally:
+        stop_second_cluster(cloud.sandbox, cloud.progress)
+
+
 @pytest.fixture(scope="module")
 def green(cloud: Cloud) -> Iterator[str]:
     """Start the second cluster, and yield the path of its kubeconfig."""
-    start_second_cluster(cloud.sandbox, cloud.progress)
-    seed_clusters(cloud.sandbox, cloud.ports["aws-api"])
-    yield str(second_cluster(cloud.sandbox).kubeconfig)
-    stop_second_cluster(cloud.sandbox, cloud.progress)
+    with running_second_cluster(cloud) as kubeconfig:
+        yield str(kubeconfig)
 
 
 @pytest.fixture

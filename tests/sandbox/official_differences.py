@@ -89,7 +89,6 @@ DIFFERENCES: tuple[Difference, ...] = (
             failure,
         )
         for test, change, failure in (
-            ("test_the_page_has_what_a_change_does[name]", "a role gets a name", "Give the role a name"),
             (
                 "test_the_page_has_what_a_change_does[path]",
                 "a role gets another path",

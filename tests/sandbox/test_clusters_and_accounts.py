@@ -140,15 +140,19 @@ def test_clusters_and_roles_wherever_they_are(deploy: Deploy, green: str, iam: A
     assert "a provider for another issuer" in stack.refused("preview")
 
 
-@pytest.fixture
-def platform(cloud: Any, tmp_path: Path) -> Iterator[Stack]:
-    """The example of a platform team's stack."""
-    folder = tmp_path / "platform"
+def platform_stack(cloud: Any, folder: Path) -> Stack:
+    """Return the example of a platform team's stack."""
     shutil.copytree(ROOT / "examples" / "platform-stack", folder)
     project = yaml.safe_load((folder / "Pulumi.yaml").read_text())
     project["runtime"]["options"]["virtualenv"] = str(cloud.virtualenv)
     (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project))
-    stack = Stack(cloud, folder, "sandbox")
+    return Stack(cloud, folder, "sandbox")
+
+
+@pytest.fixture
+def platform(cloud: Any, tmp_path: Path) -> Iterator[Stack]:
+    """The example of a platform team's stack."""
+    stack = platform_stack(cloud, tmp_path / "platform")
     yield stack
     stack.clean_up()
 

@@ -99,6 +99,12 @@ def service_account(
     return lambda live: live.clusters[cluster].apply(ServiceAccount(metadata=metadata), field_manager=manager)
 
 
+def service_account_of_nobody(name: str) -> Preparation:
+    """A service account as `kubectl create serviceaccount` makes it: it has no field that a manager would own."""
+    resource = ServiceAccount(metadata=ObjectMeta(name=name, namespace="default"))
+    return lambda live: live.clusters["blue"].create(resource)
+
+
 def namespace(name: str, cluster: str = "blue", **settings: Any) -> Preparation:
     """A namespace of somebody else."""
     resource = Namespace(metadata=ObjectMeta(name=name, **settings))
@@ -250,6 +256,12 @@ CONFLICTS = (
         "service-account-taken",
         existing("sa-annotated-by-kubectl"),
         service_account("default/sa-annotated-by-kubectl", {ROLE_ARN: FREE_ROLE}, "kubectl-annotate"),
+    ),
+    Case(
+        "sa-without-managed-fields",
+        "service-account-taken",
+        existing("sa-without-managed-fields"),
+        all_of(service_account_of_nobody("sa-without-managed-fields"), overwritten("sa-without-managed-fields")),
     ),
     Case(
         "sa-annotated-by-a-stack",

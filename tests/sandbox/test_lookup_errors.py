@@ -209,7 +209,7 @@ def test_what_is_said_of_each_look_up(project: Project, cloud: Cloud, tmp_path: 
         "irsa:accounts.data.assumeRoleArn",
         f"aws sts assume-role --role-arn {role}",
     ]
-    own_context = ["the settings of the stack", "no context nope; it has: irsa-sandbox", "kubectl config get-contexts"]
+    own_context = ["Pulumi.test.yaml:5  kubernetes:context", "no context nope; it has: irsa-sandbox", "get-contexts"]
     expected = [*(words for _, _, words in cases.values()), role_of_data, own_context]
     settings = {
         "clusters": {**{key: cluster for key, (cluster, _, _) in cases.items()}, **KNOWN},

@@ -1,11 +1,16 @@
 """What `irsa check` finds, as `pulumi preview` tells it with the real engine."""
 
+import json
+import random
 import shutil
 from collections.abc import Callable
+from datetime import date
 
 import pytest
 
+from config.scalars import key_of, scalar
 from tests.sandbox.project import Project
+from tests.unit.config.test_scalars import ENGINE
 
 pytestmark = pytest.mark.sandbox
 
@@ -17,6 +22,7 @@ BAD = {
         "dated": {
             "serviceAccount": {"name": "dated"},
             "inlinePolicies": {"p": {"document": {"Version": "2008-10-17", "Statement": []}}},
+            "role": {"tags": {"until": date(2026, 12, 31)}},
         },
     }
 }
@@ -37,11 +43,28 @@ def test_every_mistake_with_its_line_in_one_error(deploy: Deploy) -> None:
         ("my-polcy.json", "irsa:bindings.my-app.policy.file"),
         ("aws-cn", "irsa:bindings.other.policyArns[0]"),
         ("2008-10-17", "irsa:bindings.dated.inlinePolicies.p.document.Version"),
+        ("2026-12-31", "irsa:bindings.dated.role.tags.until"),
     ):
         assert f"Pulumi.test.yaml:{line_of(project, words)}  {path}" in said
     assert "did you mean 'serviceAccount'?" in said
     assert "did you mean 'my-policy.json'?" in said
+    assert 'put it in quotes: "2026-12-31"' in said
     assert said.partition("Diagnostics:")[2].count("error: ") == 1
+
+
+def test_lines_of_a_stack_file_in_a_folder_of_its_own(deploy: Deploy) -> None:
+    """Protects the project whose Pulumi.yaml names a folder of the stack files: the engine reads the file there."""
+    project = deploy(BAD)
+    settings = project.folder / "Pulumi.yaml"
+    settings.write_text(f"{settings.read_text()}\nstackConfigDir: stacks\n")
+    (project.folder / "stacks").mkdir()
+    file = (project.folder / "Pulumi.test.yaml").rename(project.folder / "stacks" / "Pulumi.test.yaml")
+    said = project.refused("preview")
+    file.rename(project.folder / "Pulumi.test.yaml")
+
+    line = line_of(project, "serviceAccont")
+    assert f"stacks/Pulumi.test.yaml:{line}  irsa:bindings.my-app.serviceAccont" in said
+    assert "irsa check stacks/Pulumi.test.yaml" in said
 
 
 def test_a_config_file_elsewhere_has_paths_without_lines(deploy: Deploy) -> None:
@@ -63,3 +86,21 @@ def test_a_warning_is_shown_and_stops_nothing(deploy: Deploy) -> None:
 
     assert f"warning: Pulumi.test.yaml:{line_of(project, 'team-a:*')}  irsa:bindings.wide.trust.subjects[0]" in said
     assert "[wide-trust]" in said
+
+
+def test_the_engine_reads_scalars_as_check_does(deploy: Deploy) -> None:
+    """Protects the agreement of check and up where a text looks like a number or a date, by the engine itself."""
+    seeded = random.Random(24)
+    times = ["2026-", "0000-", "02-", "2-", "30", "T", "t", " ", "23:", "5:", "59", "60", ".25", "Z", "+02:00"]
+    parts = (list("0178bBoxX_.e+-f"), times)
+    texts = {"".join(seeded.choices(each, k=seeded.randint(2, 8))) for each in parts for _ in range(2_000)}
+    recorded = [text for text, (value, _) in ENGINE.items() if value != "refused"]
+    others = (text for text in sorted(texts) if text[0] in "0123456789." and ": " not in f"{text} ")
+    plain = [*recorded, *map(str.strip, others)]
+    project = deploy({"bindings": {}})
+    lines = "".join(f"  - {{v: {text} , k: {{? {text} : x}}}}\n" for text in plain)
+    (project.folder / "Pulumi.test.yaml").write_text(f"config:\n  irsa:scalars:\n{lines}")
+    read = json.loads(json.loads(project.pulumi("config", "--json"))["irsa:scalars"]["value"])
+
+    for text, each in zip(plain, read, strict=True):
+        assert (text, each) == (text, {"v": scalar(text), "k": {key_of(text): "x"}})

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 from irsa.evaluation.patterns import matches, overlap, pattern_of
+from irsa.rules.arns import Arn
 from irsa_cli.found import FoundServiceAccount
 
 
@@ -65,7 +66,7 @@ class Choice:
                     yield f"--{field.name.removesuffix('s').replace('_', '-')} {text}"
 
     def _has_role(self, role_arn: str, tags: Mapping[str, str] | None) -> bool:
-        if self.roles and not any(_matches_one(self.roles, each) for each in (role_arn.rpartition("/")[2], role_arn)):
+        if self.roles and not any(_matches_one(self.roles, each) for each in (Arn.name_in(role_arn), role_arn)):
             return False
         return not self.tags or (tags is not None and any(tags.get(key) == value for key, value in self.tags))
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from irsa.rules.grammar import document_mistakes, partition_mistakes
+from irsa.rules.leaves import map_leaves
 from irsa.rules.mistakes import path_of
 from irsa.rules.variables import literal
 
@@ -31,7 +32,7 @@ class Documents:
     def literal(self, value: Any) -> Any:
         """Return a value in which irsa replaces no variable."""
         found = literal(value, self._dollar)
-        if found != _as_lists(value) and self._dollar not in self._present:
+        if found != map_leaves(value, lambda _, leaf: leaf) and self._dollar not in self._present:
             self.variables[self._dollar] = "$"
         return found
 
@@ -51,9 +52,3 @@ def refused_in(document: Mapping[str, Any], partition: str) -> str:
     for place, mistake in (*document_mistakes(document), *partition_mistakes(document, partition)):
         return f"{path_of(place)}: {mistake.found}"
     return ""
-
-
-def _as_lists(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _as_lists(each) for key, each in value.items()}
-    return [_as_lists(each) for each in value] if isinstance(value, list | tuple) else value

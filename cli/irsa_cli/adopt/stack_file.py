@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
+from irsa.rules.leaves import map_leaves
 from irsa.rules.mistakes import named
 from irsa_cli.adopt.declared import is_encrypted
 from irsa_cli.exits import CouldNotLookError
@@ -154,7 +155,7 @@ class StackFile:
                 key = self._keys.get(f"irsa:{name}", f"irsa:{name}")
                 config[key] = {**(config.get(key) or {}), **entries}
         found = self._root(text)
-        if {**found, "config": found.get("config") or {}} != _plain({**root, "config": config}):
+        if {**found, "config": found.get("config") or {}} != _python_values({**root, "config": config}):
             raise self._unusable("its form of YAML cannot be added to without changing it")
 
     def _config(self, text: str) -> dict[str, Any]:
@@ -165,7 +166,7 @@ class StackFile:
 
     def _root(self, text: str) -> dict[str, Any]:
         try:
-            root = _plain(yaml.load(text, Loader=_LOADER))  # noqa: S506 (it is the safe loader)
+            root = _python_values(yaml.load(text, Loader=_LOADER))  # noqa: S506 (it is the safe loader)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise self._unusable(f"it is not YAML: {str(error).splitlines()[0]}") from error
         if root is not None and not isinstance(root, dict):
@@ -208,12 +209,8 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name.removeprefix("irsa:"): value for name, value in names.items() if name.startswith("irsa:")}
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return list(map(_plain, value))
-    return str(value) if isinstance(value, str) else value
+def _python_values(value: Any) -> Any:
+    return map_leaves(value, lambda _, leaf: str(leaf) if isinstance(leaf, str) else leaf, lambda _, key: str(key))
 
 
 def _nested(path: tuple[str, ...], value: Any) -> Any:

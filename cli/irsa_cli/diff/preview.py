@@ -4,9 +4,10 @@ Format: https://pkg.go.dev/github.com/pulumi/pulumi/pkg/v3/display#PreviewDigest
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import named
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.options import LONGEST_STACK
@@ -169,17 +170,12 @@ def is_secret(value: Any) -> bool:
 
 def contains_secret(value: Any) -> bool:
     """Return whether a value is a secret, or has one within it."""
-    return _contains(value, is_secret)
+    return any(leaf in (SECRET_TEXT, SECRET) for _, leaf in leaves(value))
 
 
 def contains_unknown(value: Any) -> bool:
     """Return whether a value is known only during the deployment, or has one within it that is."""
-    return _contains(value, is_unknown)
-
-
-def _contains(value: Any, is_it: Callable[[Any], bool]) -> bool:
-    within = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-    return is_it(value) or any(_contains(each, is_it) for each in within)
+    return any(is_unknown(leaf) for _, leaf in leaves(value))
 
 
 def parse_resource(value: Any, place: str) -> ResourceState:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any, NamedTuple
 
 from irsa.rules.arns import Arn, issuer_host_path, oidc_provider_arn, parse_iam_arn
+from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake
 from irsa.rules.policies import parse_object
 from irsa_cli.diff.preview import (
@@ -158,11 +159,9 @@ def _arn(resource: ResourceState) -> Arn | None:
 
 
 def _federated(trust: Mapping[str, Any] | None) -> Iterator[Arn]:
-    statements = (trust or {}).get("Statement", [])
-    for statement in statements if isinstance(statements, list) else [statements]:
+    for statement in items_of((trust or {}).get("Statement", [])):
         principal = statement.get("Principal") if isinstance(statement, Mapping) else None
-        names = principal.get("Federated", []) if isinstance(principal, Mapping) else []
-        for name in names if isinstance(names, list) else [names]:
+        for name in items_of(principal.get("Federated", [])) if isinstance(principal, Mapping) else ():
             try:
                 yield parse_iam_arn(str(name), "oidc-provider")
             except Mistake:
@@ -174,8 +173,8 @@ def _role(resource: ResourceState, aws_accounts: Mapping[str, tuple[str, str]]) 
     partition, aws_account = aws_accounts.get(resource.provider, ("aws", ""))
     name = known_text(resource.inputs.get("name"))
     if arn is None and name and aws_account:
-        path = known_text(resource.inputs.get("path")) or "/"
-        arn = Arn(partition, aws_account, "role", f"{path}{name}".removeprefix("/"))
+        path = known_text(resource.inputs.get("path"))
+        arn = Arn(partition, aws_account, "role", Arn.with_path(path, name))
     if arn:
         name, partition, aws_account = arn.name, arn.partition, arn.account_id
     return Role(name or resource.name, str(arn) if arn else "", partition, aws_account, *_trust(resource))

@@ -3,13 +3,14 @@
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 from string import Template
 from typing import Any
 
+from irsa.rules.leaves import map_leaves
 from irsa.rules.mistakes import visible
 from irsa_cli.report.json import as_object
 
@@ -156,11 +157,7 @@ def _values(inventory: Mapping[str, Any], written: datetime) -> dict[str, Any]:
 
 def _visible(value: Any) -> Any:
     """Return a value with escapes in place of characters that are invisible or turn the direction of writing."""
-    if isinstance(value, str):
-        return visible(value)
-    if isinstance(value, Mapping):
-        return {key: _visible(each) for key, each in value.items()}
-    return [_visible(each) for each in value] if isinstance(value, Sequence) else value
+    return map_leaves(value, lambda _, leaf: visible(leaf) if isinstance(leaf, str) else leaf)
 
 
 def _resource(name: str) -> str:

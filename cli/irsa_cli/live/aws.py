@@ -9,19 +9,21 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import boto3
+import botocore.session
 from botocore.exceptions import ClientError
+from botocore.loaders import create_loader
 
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, named
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.iam import LiveAwsAccount, Wanted
-from irsa_cli.live.service import CONCURRENT, FIRST_REQUEST, NO_ANSWER, PATIENT, Answer, failure, said
+from irsa_cli.live.service import CONCURRENT, FIRST_REQUEST, NO_ANSWER, PATIENT, Answer, answered, failure
 from irsa_cli.live.sts import SESSION_NAME
 from irsa_cli.state import DeclaredBinding, is_secret
 
 # Inputs of the AWS provider that decide who asks and where; a secret one is an object in the state.
 # https://www.pulumi.com/registry/packages/aws/api-docs/provider/
-FOLLOWED = ("profile", "region", "assumeRoles")
+FOLLOWED = ("profile", "region", "assumeRoles", "customCaBundle")
 NOT_FOLLOWED = (
     "accessKey",
     "secretKey",
@@ -33,6 +35,7 @@ NOT_FOLLOWED = (
 )
 
 Inputs = Mapping[str, Any]
+LOADER = create_loader(os.environ.get("AWS_DATA_PATH"))
 
 
 class LiveAwsAccounts:
@@ -167,11 +170,11 @@ def _want(wanted: Wanted, binding: DeclaredBinding) -> None:
 def _aws_account(inputs: Inputs) -> LiveAwsAccount | CouldNotLookError:
     try:
         session = session_of(inputs)
-        return LiveAwsAccount(session, number_of(session))
+        return LiveAwsAccount(session, caller(session).account_id)
     except CouldNotLookError as error:
         return error
-    except (*NO_ANSWER, ValueError) as error:
-        return CouldNotLookError(f"AWS: {said(error)}")
+    except NO_ANSWER as error:
+        return failure("AWS", error)
 
 
 def session_of(inputs: Inputs) -> Any:
@@ -190,15 +193,27 @@ def session_of(inputs: Inputs) -> Any:
         # boto3 reads AWS_DEFAULT_REGION alone, and the AWS CLI and Pulumi read AWS_REGION before that:
         # https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html
         region = inputs.get("region") or os.environ.get("AWS_REGION")
-        session: Any = boto3.session.Session(profile_name=inputs.get("profile"), region_name=region)
+        session = _session(inputs, profile_name=inputs.get("profile"), region_name=region)
         for role in _listed(inputs.get("assumeRoles")):
-            session = _assumed(session, role)
-    except (*NO_ANSWER, ClientError, ValueError) as error:
-        raise CouldNotLookError(f"AWS credentials: {said(error)}") from error
+            session = _assumed(session, role, inputs)
+    except NO_ANSWER as error:
+        raise failure("AWS credentials", error) from error
     return session
 
 
-def _assumed(session: Any, role: Mapping[str, Any]) -> Any:
+def _session(inputs: Inputs, **settings: Any) -> Any:
+    core = botocore.session.Session()
+    # Each session would read the list of all services and the models again: 40 ms.
+    core.register_component("data_loader", LOADER)
+    if inputs.get("customCaBundle"):
+        core.set_config_variable("ca_bundle", inputs["customCaBundle"])
+    session = boto3.session.Session(botocore_session=core, **settings)
+    # A profile that does not exist would be told by the first client.
+    core.get_scoped_config()
+    return session
+
+
+def _assumed(session: Any, role: Mapping[str, Any], inputs: Inputs) -> Any:
     parameters = {
         "RoleArn": role.get("roleArn"),
         "RoleSessionName": role.get("sessionName") or SESSION_NAME,
@@ -208,10 +223,11 @@ def _assumed(session: Any, role: Mapping[str, Any]) -> Any:
     try:
         keys = session.client("sts", config=FIRST_REQUEST).assume_role(**given)["Credentials"]
     except ClientError as error:
-        # The words of Pulumi's AWS plugin.
-        reason = f"IAM Role ({role.get('roleArn')}) cannot be assumed: {said(error)}"
-        raise CouldNotLookError(f"AWS credentials: {reason}") from error
-    return boto3.session.Session(
+        reason = failure(f"AWS credentials: IAM Role ({role.get('roleArn')}) cannot be assumed", error)
+        reason.about = str(role.get("roleArn"))
+        raise reason from error
+    return _session(
+        inputs,
         aws_access_key_id=keys["AccessKeyId"],
         aws_secret_access_key=keys["SecretAccessKey"],
         aws_session_token=keys["SessionToken"],
@@ -240,20 +256,8 @@ def caller(session: Any) -> Caller:
     try:
         found = session.client("sts", config=FIRST_REQUEST).get_caller_identity()
         return Caller(str(found["Account"]), str(found["Arn"]))
-    except ClientError as error:
+    except NO_ANSWER as error:
         raise failure("sts:GetCallerIdentity", error) from error
-    except (*NO_ANSWER, ValueError) as error:
-        # ValueError: boto3 raises it for an AWS_ENDPOINT_URL that is not a URL.
-        raise CouldNotLookError(f"sts:GetCallerIdentity: {said(error)}") from error
-
-
-def number_of(session: Any) -> str:
-    """Return the number of a session's AWS account.
-
-    Raises:
-        CouldNotLookError: AWS does not accept the credentials, or does not answer.
-    """
-    return caller(session).account_id
 
 
 def eks_cluster(session: Any, name: str, region: str | None) -> dict[str, Any] | None:
@@ -297,14 +301,7 @@ def _cluster_names(eks: Any) -> list[str]:
 
 
 def _eks(operation: str, session: Any, region: str | None, question: Callable[[Any], Answer]) -> Answer | None:
-    try:
-        return question(session.client("eks", region_name=region, config=PATIENT))
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ResourceNotFoundException":
-            return None
-        raise failure(f"eks:{operation}", error) from error
-    except (*NO_ANSWER, ValueError) as error:
-        raise CouldNotLookError(f"eks:{operation}: {said(error)}") from error
+    return answered(f"eks:{operation}", lambda: question(session.client("eks", region_name=region, config=PATIENT)))
 
 
 def _listed(value: Any) -> list[Mapping[str, Any]]:

@@ -223,7 +223,7 @@ class LiveAwsAccount:
     def _once(self, operation: str, about: str, question: Callable[[Any], Answer]) -> Answer | None:
         in_bulk = operation in IN_BULK
         return self._answers.answer(
-            (operation, about), lambda: answered(operation, lambda: self._iam.ask(question, in_bulk))
+            (operation, about), lambda: answered(f"iam:{operation}", lambda: self._iam.ask(question, in_bulk))
         )
 
 

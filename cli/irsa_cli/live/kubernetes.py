@@ -9,6 +9,7 @@ import base64
 import contextlib
 import json
 import math
+import ssl
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -26,6 +27,7 @@ from lightkube.core.exceptions import ConfigError
 
 from irsa.rules.mistakes import named
 from irsa.rules.subjects import subject_of
+from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError, NoPermissionError, failed_request
 from irsa_cli.live.kubeconfig import Inputs, as_could_not_look, configuration
 from irsa_cli.live.once import Once
@@ -58,7 +60,8 @@ class LiveCluster:
         self.context = config.context_name
         # In a Pod there may be no kubeconfig: then the name is lightkube's own.
         self.is_in_file = config.fname is not None
-        self._first, self._met, self._problem = threading.Lock(), False, ""
+        self._first, self._met = threading.Lock(), False
+        self._problem: CouldNotLookError | None = None
         self._has_program = bool(config.user and config.user.exec)
         self._answers = Once()
         self._annotations: dict[tuple[str, str], dict[str, str]] = {}
@@ -224,13 +227,13 @@ class LiveCluster:
         # The first request is sent alone: it runs the kubeconfig's credential program, and the others use its token.
         with self._first:
             if self._problem:
-                raise CouldNotLookError(self._problem)
+                raise self._problem
             if not self._met:
                 try:
                     answer = self._attempt(method, path, **values)
                 except CouldNotLookError as error:
                     # Each further request would wait for its timeout.
-                    self._problem = str(error)
+                    self._problem = error
                     raise
                 self._met = True
                 return answer
@@ -272,15 +275,24 @@ class LiveCluster:
             raise CouldNotLookError(f"cluster {named(self.context)}: {type(error).__name__}") from None
         except (httpx2.TimeoutException, httpx2.ConnectError) as error:
             text = f"cluster {named(self.context)}: {error or type(error).__name__}"
-            raise NoConnectionError(text) from error
+            raise NoConnectionError(text, Cause.NOT_TRUSTED if _is_of_certificate(error) else None) from error
         except (httpx2.HTTPError, ConfigError, OSError) as error:
-            raise CouldNotLookError(f"cluster {named(self.context)}: {error or type(error).__name__}") from error
+            # lightkube raises it where the credential program fails.
+            cause = Cause.NO_CREDENTIALS if isinstance(error, ConfigError) and self._has_program else None
+            raise CouldNotLookError(f"cluster {named(self.context)}: {error or type(error).__name__}", cause) from error
         except (ValueError, KeyError, TypeError) as error:
             if not self._has_program:
                 raise
             # lightkube does not check what the program prints.
             text = f"the kubeconfig's credential program returned no token ({type(error).__name__})"
-            raise CouldNotLookError(f"cluster {named(self.context)}: {text}") from None
+            raise CouldNotLookError(f"cluster {named(self.context)}: {text}", Cause.NO_CREDENTIALS) from None
+
+
+def _is_of_certificate(error: BaseException | None) -> bool:
+    """Return whether a connection failed because the server's certificate is not trusted."""
+    while error and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _list_of_service_accounts(namespace: str | None) -> tuple[str, str]:

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, TypeVar
 
+from botocore import exceptions
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, HTTPClientError, ReadTimeoutError
 from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.parsers import ResponseParserError
 
 from irsa.rules.mistakes import named
+from irsa_cli.causes import Cause, cause_of
 from irsa_cli.exits import CouldNotLookError, failed_request
 
 CONCURRENT = 16
@@ -24,7 +26,23 @@ FIRST_REQUEST = TIMEOUTS.merge(Config(retries={"mode": "standard", "total_max_at
 NO_CONNECTION = (NoConnectionError, HTTPClientError)
 SILENCE = (ConnectTimeoutError, ReadTimeoutError)
 ATTEMPTS_OF_A_LIST = 3
-NO_ANSWER = (BotoCoreError, ResponseParserError)
+# ValueError: boto3 raises it for an AWS_ENDPOINT_URL that is not a URL.
+NO_ANSWER = (ClientError, BotoCoreError, ResponseParserError, ValueError)
+ASSUME_ROLE = "AssumeRole"
+# The first one that an error is an instance of counts.
+TYPES: tuple[tuple[type[Exception], Cause], ...] = (
+    (exceptions.ProfileNotFound, Cause.PROFILE_MISSING),
+    (exceptions.NoRegionError, Cause.REGION_MISSING),
+    (exceptions.TokenRetrievalError, Cause.EXPIRED),
+    (exceptions.SSOError, Cause.EXPIRED),
+    (exceptions.LoginRefreshRequired, Cause.EXPIRED),
+    (exceptions.LoginTokenLoadError, Cause.EXPIRED),
+    (exceptions.NoCredentialsError, Cause.NO_CREDENTIALS),
+    (exceptions.PartialCredentialsError, Cause.NO_CREDENTIALS),
+    (exceptions.SSLError, Cause.NOT_TRUSTED),
+    (NoConnectionError, Cause.NO_CONNECTION),
+    (HTTPClientError, Cause.NO_CONNECTION),
+)
 
 Answer = TypeVar("Answer")
 
@@ -91,28 +109,35 @@ def _end_without_connection(attempts: int, caught_exception: Exception | None, *
 
 def _is_transient(error: ClientError) -> bool:
     """Return whether AWS advises to retry after this error: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html."""
-    return "Throttl" in error.response["Error"]["Code"] or _status(error) >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return _cause_of(error) is Cause.THROTTLED or _status(error) >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def answered(operation: str, ask: Callable[[], Answer]) -> Answer | None:
-    """Return IAM's answer to an operation, such as `GetRole`; None if what it asks about does not exist.
+def answered(action: str, ask: Callable[[], Answer]) -> Answer | None:
+    """Return AWS's answer to an action, such as `iam:GetRole`; None if what it asks about does not exist.
 
     Raises:
-        CouldNotLookError: IAM does not answer, or denies the request.
+        CouldNotLookError: AWS does not answer, or denies the request.
     """
     try:
         return ask()
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchEntity":
-            return None
-        raise failure(f"iam:{operation}", error) from error
     except NO_ANSWER as error:
-        raise CouldNotLookError(f"iam:{operation}: {said(error)}") from error
+        if _cause_of(error) is Cause.NOT_FOUND:
+            return None
+        raise failure(action, error) from error
 
 
-def failure(action: str, error: ClientError) -> CouldNotLookError:
-    """Return the error for an action, such as `iam:GetRole`, that AWS answered with an error."""
-    return failed_request(f"{action}: {said(error)}", _status(error))
+def failure(action: str, error: Exception) -> CouldNotLookError:
+    """Return the error for an action, such as `iam:GetRole`, to which AWS gave no answer, or an error."""
+    about = error.kwargs["profile"] if isinstance(error, exceptions.ProfileNotFound) else ""
+    return failed_request(f"{action}: {said(error)}", _status(error), _cause_of(error), about)
+
+
+def _cause_of(error: Exception) -> Cause:
+    if isinstance(error, ClientError):
+        cause = cause_of(error.response["Error"]["Code"], error.response["Error"].get("Message", ""))
+        is_of_role = error.operation_name == ASSUME_ROLE and cause in (Cause.DENIED, Cause.UNKNOWN)
+        return Cause.ROLE_NOT_ASSUMABLE if is_of_role else cause
+    return next((cause for kind, cause in TYPES if isinstance(error, kind)), Cause.UNKNOWN)
 
 
 def said(error: Exception) -> str:
@@ -126,5 +151,5 @@ def said(error: Exception) -> str:
     return f"{named(details['Code'])}: {named(details.get('Message', ''))}"
 
 
-def _status(error: ClientError) -> int:
-    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+def _status(error: Exception) -> int:
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) if isinstance(error, ClientError) else 0

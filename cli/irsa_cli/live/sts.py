@@ -72,5 +72,5 @@ class TokenService:
                     config=PATIENT,
                 )
             return str(client.get_caller_identity()["Arn"])
-        except (*NO_ANSWER, ClientError) as error:
+        except NO_ANSWER as error:
             raise CouldNotLookError(f"the role was assumed, but GetCallerIdentity: {type(error).__name__}") from None

@@ -158,9 +158,7 @@ def _fillings(patterns: Iterable[str]) -> list[str]:
 
 
 def _filled(pattern: str, fillings: Iterable[str]) -> list[str]:
-    filled = (
-        pattern.replace("*", filling, MOST_FILLED).replace("*", "").replace("?", filling[0]) for filling in fillings
-    )
+    filled = (pattern.replace("*", each, MOST_FILLED).replace("*", "").replace("?", each[0]) for each in fillings)
     return list(dict.fromkeys(filled))
 
 

@@ -66,11 +66,9 @@ class WebIdentityRequest:
         """
         host_path = issuer_host_path(self.issuer)
         if not self.provider_arn.rstrip("/").endswith(f":oidc-provider/{host_path}"):
-            raise Mistake(
-                f"the provider {self.provider_arn!r} is not for the issuer {self.issuer!r}",
-                f"an ARN that ends with :oidc-provider/{host_path}",
-                "use the OIDC provider of the cluster's issuer",
-            )
+            found = f"the provider {self.provider_arn!r} is not for the issuer {self.issuer!r}"
+            allowed = f"an ARN that ends with :oidc-provider/{host_path}"
+            raise Mistake(found, allowed, "use the OIDC provider of the cluster's issuer")
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,9 @@ def _variable(text: str, wildcards: bool, context: _Context) -> Pattern | None:
 # Operators
 
 
+_ARN_PARTS = 6
+
+
 def _text(pattern: Pattern) -> str:
     return "".join(part for part in pattern if isinstance(part, str))
 
@@ -104,10 +107,6 @@ def _equal(found: str, pattern: Pattern) -> bool | None:
 
 def _equal_without_case(found: str, pattern: Pattern) -> bool | None:
     return found.lower() == _text(pattern).lower()
-
-
-def _like(found: str, pattern: Pattern) -> bool | None:
-    return matches(found, pattern)
 
 
 def _arn_like(found: str, pattern: Pattern) -> bool | None:
@@ -129,9 +128,6 @@ def _boolean(found: str, pattern: Pattern) -> bool | None:
     return values[0] == values[1] if {"true", "false"}.issuperset(values) else None
 
 
-_ARN_PARTS = 6
-
-
 class _Comparison(NamedTuple):
     compare: Callable[[str, Pattern], bool | None]
     negated: bool
@@ -148,8 +144,8 @@ _COMPARISONS = {
     "StringNotEqualsIgnoreCase": _Comparison(
         _equal_without_case, True, False, True, "string", "not be, in any letter case,"
     ),
-    "StringLike": _Comparison(_like, False, True, True, "string", "match"),
-    "StringNotLike": _Comparison(_like, True, True, True, "string", "not match"),
+    "StringLike": _Comparison(matches, False, True, True, "string", "match"),
+    "StringNotLike": _Comparison(matches, True, True, True, "string", "not match"),
     "ArnEquals": _Comparison(_arn_like, False, True, True, "arn", "match, part by part,"),
     "ArnLike": _Comparison(_arn_like, False, True, True, "arn", "match, part by part,"),
     "ArnNotEquals": _Comparison(_arn_like, True, True, True, "arn", "not match, part by part,"),
@@ -182,21 +178,12 @@ class _Outcome(NamedTuple):
 
 def evaluate_condition(condition: Condition, known: Known) -> Reason:
     """Return the result of a condition, with the reason."""
-    found = _values_of(condition.key, known.context)
-    in_words = condition._replace(key=short_key(condition.key, known.request.issuer))
-    outcome, rule, explanation = _outcome(in_words, found, known)
+    operator, key, wanted = condition
+    found = _values_of(key, known.context)
+    outcome, rule, explanation = _outcome(condition._replace(key=short_key(key, known.request.issuer)), found, known)
     hint = _hint(condition, found, outcome, known.request)
-    return Reason(
-        "Condition",
-        condition.operator,
-        condition.key,
-        outcome,
-        found or (),
-        condition.wanted,
-        f"{explanation}.{hint and f' {hint}'}",
-        DOCUMENTATION[rule],
-        hint,
-    )
+    text = f"{explanation}.{hint and f' {hint}'}"
+    return Reason("Condition", operator, key, outcome, found or (), wanted, text, DOCUMENTATION[rule], hint)
 
 
 def _outcome(condition: Condition, found: tuple[str, ...] | None, known: Known) -> _Outcome:
@@ -221,21 +208,17 @@ def _undecidable(condition: Condition, found: tuple[str, ...] | None, is_compari
         return _Outcome(None, "operators", f"irsa cannot evaluate the operator {named(operator)}")
     if found is None:
         return _Outcome(None, "keys", f"irsa does not know whether the request has {named(key)}, and with which value")
-    return _Outcome(
-        None, "values", f"{operator} lists no value for {named(key)}; AWS's documentation does not say what that means"
-    )
+    about = f"{operator} lists no value for {named(key)}"
+    return _Outcome(None, "values", f"{about}; AWS's documentation does not say what that means")
 
 
 def _null(key: str, wanted: tuple[str, ...], found: tuple[str, ...]) -> _Outcome:
     if not {"true", "false"}.issuperset(wanted):
-        return _Outcome(
-            None, "null", f"Null takes true (the key is absent) or false (it is present), not {joined(wanted)}"
-        )
-    asked = " or ".join({"true": "absent", "false": "present"}[each] for each in wanted)
-    outcome = ("false" if found else "true") in wanted
-    return _Outcome(
-        outcome, "null", f"Null requires {named(key)} to be {asked}; it is {'present' if found else 'absent'}"
-    )
+        takes = "true (the key is absent) or false (it is present)"
+        return _Outcome(None, "null", f"Null takes {takes}, not {joined(wanted)}")
+    words = {"true": "absent", "false": "present"}
+    asked, actual = " or ".join(words[each] for each in wanted), "false" if found else "true"
+    return _Outcome(actual in wanted, "null", f"Null requires {named(key)} to be {asked}; it is {words[actual]}")
 
 
 def _absent(key: str, case: str) -> _Outcome:
@@ -248,9 +231,8 @@ def _present(
 ) -> _Outcome:
     _, key, wanted = condition
     if len(found) > 1 and not set_operator:
-        return _Outcome(
-            None, "sets", f"{named(key)} has several values, which only ForAllValues and ForAnyValue compare"
-        )
+        several = f"{named(key)} has several values, which only ForAllValues and ForAnyValue compare"
+        return _Outcome(None, "sets", several)
     if known.variables and not operator.variables and any("${" in value for value in wanted):
         found_here = f"AWS's documentation contradicts itself on policy variables here: {joined(wanted)}"
         return _Outcome(None, "variables", found_here)
@@ -261,15 +243,12 @@ def _present(
         return opposite(matched) if operator.negated else matched
 
     outcome = _SETS[set_operator or "ForAllValues"](satisfied(value) for value in found)
-    which = {"ForAllValues": "each value must", "ForAnyValue": "at least one value must"}.get(
-        set_operator or "", "it must"
-    )
+    which = {"ForAllValues": "each value must", "ForAnyValue": "at least one value must", None: "it must"}[set_operator]
     choice = ("any of " if operator.negated else "one of ") if len(wanted) > 1 else ""
     verdict = {True: "which is true", False: "which is false", None: "which cannot be decided here"}[outcome]
     rule = "variables" if outcome is None and None in patterns else operator.rule
-    return _Outcome(
-        outcome, rule, f"{named(key)} is {joined(found)}; {which} {operator.wants} {choice}{joined(wanted)}, {verdict}"
-    )
+    asked = f"{which} {operator.wants} {choice}{joined(wanted)}"
+    return _Outcome(outcome, rule, f"{named(key)} is {joined(found)}; {asked}, {verdict}")
 
 
 def _hint(
@@ -288,21 +267,14 @@ def _hint(
 
 def _common_error(claim: str, operator: str, wanted: tuple[str, ...], request: WebIdentityRequest) -> str:
     value = request.subject if claim == "sub" else request.audience
+    is_subject = any(each.startswith(CLAIM_PREFIX) for each in wanted)
+    patterns = [pattern_of(each, wildcards=True) for each in wanted if operator.startswith("StringEquals")]
+    is_like = any(matches(value, pattern) for pattern in patterns)
     errors = (
-        (
-            claim == "aud" and any(each.startswith(CLAIM_PREFIX) for each in wanted),
-            "The value is a subject, which belongs under sub, not aud.",
-        ),
-        (
-            claim == "sub" and request.audience in wanted,
-            "The value is the audience, which belongs under aud, not sub.",
-        ),
+        (claim == "aud" and is_subject, "The value is a subject, which belongs under sub, not aud."),
+        (claim == "sub" and request.audience in wanted, "The value is the audience, which belongs under aud, not sub."),
         (any(each.startswith(CLAIM_PREFIX * 2) for each in wanted), f"The value has the prefix {CLAIM_PREFIX} twice."),
-        (
-            operator.startswith("StringEquals")
-            and any(matches(value, pattern_of(each, wildcards=True)) for each in wanted),
-            "StringEquals compares * and ? literally; only StringLike reads them as wildcards.",
-        ),
+        (is_like, "StringEquals compares * and ? literally; only StringLike reads them as wildcards."),
         (value.lower() in (each.lower() for each in wanted), "The value differs only in letter case."),
         (value in (each.strip() for each in wanted), "The value differs only in leading or trailing spaces."),
     )

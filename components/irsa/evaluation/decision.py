@@ -90,19 +90,15 @@ def _numbered(statement: StatementEvaluation) -> str:
 
 
 def _evaluate_statement(index: int, statement: Statement, known: Known) -> StatementEvaluation:
-    reasons = (
-        _principal(statement, known.request),
-        _action(statement),
-        *(evaluate_condition(condition, known) for condition in statement.conditions),
-    )
+    of_conditions = (evaluate_condition(condition, known) for condition in statement.conditions)
+    reasons = (_principal(statement, known.request), _action(statement), *of_conditions)
     matched = all_of(reason.outcome for reason in reasons)
     return StatementEvaluation(index, statement.sid, statement.effect, matched, reasons)
 
 
 def _principal(statement: Statement, request: WebIdentityRequest) -> Reason:
-    is_named = any_of(
-        _is_principal(statement, type_, name, request.provider_arn) for type_, name in statement.principals
-    )
+    provider = request.provider_arn
+    is_named = any_of(_is_principal(statement, type_, name, provider) for type_, name in statement.principals)
     names = tuple(name for _, name in statement.principals)
     everybody = {("*", "*"), ("AWS", "*")}.intersection(statement.principals)
     who = "everybody" if everybody else joined(names) or "nobody"
@@ -114,20 +110,10 @@ def _principal(statement: Statement, request: WebIdentityRequest) -> Reason:
             "a Deny for an AWS account applies to web identities."
         )
     else:
-        explanation = f"The statement's principal is {who}; the token's provider is {named(request.provider_arn)}."
-    hint = _principal_hint(names, request.provider_arn) if is_named is False else ""
-    rule = "anybody" if everybody else "principal"
-    return Reason(
-        "Principal",
-        "",
-        "",
-        is_named,
-        (request.provider_arn,),
-        names,
-        f"{explanation}{hint and f' {hint}'}",
-        DOCUMENTATION[rule],
-        hint,
-    )
+        explanation = f"The statement's principal is {who}; the token's provider is {named(provider)}."
+    hint = _principal_hint(names, provider) if is_named is False else ""
+    page, explanation = DOCUMENTATION["anybody" if everybody else "principal"], f"{explanation}{hint and f' {hint}'}"
+    return Reason("Principal", "", "", is_named, (provider,), names, explanation, page, hint)
 
 
 def _is_principal(statement: Statement, type_: str, name: str, provider_arn: str) -> bool | None:
@@ -157,14 +143,6 @@ def _action(statement: Statement) -> Reason:
     negated = statement.action_element == "NotAction"
     names = joined(statement.actions) or "nothing"
     scope = f"all actions except {names}" if negated else names
-    verb = "includes" if is_named != negated else "does not include"
-    return Reason(
-        statement.action_element,
-        "",
-        "",
-        is_named != negated,
-        (ACTION,),
-        statement.actions,
-        f"The statement covers {scope}, which {verb} {ACTION}.",
-        DOCUMENTATION["not-action" if negated else "action"],
-    )
+    includes, page = is_named != negated, DOCUMENTATION["not-action" if negated else "action"]
+    text = f"The statement covers {scope}, which {'includes' if includes else 'does not include'} {ACTION}."
+    return Reason(statement.action_element, "", "", includes, (ACTION,), statement.actions, text, page)

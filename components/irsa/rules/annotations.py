@@ -3,11 +3,10 @@
 Source: https://github.com/aws/amazon-eks-pod-identity-webhook (README, "EKS Walkthrough").
 """
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from irsa.rules.mistakes import Mistake, Place, listed, named
+from irsa.rules.mistakes import Mistake, Place, likely, listed, named
 from irsa.rules.trust import DEFAULT_AUDIENCE
 
 PREFIX = "eks.amazonaws.com/"
@@ -48,11 +47,10 @@ def check_annotation_key(key: str) -> str:
         fix = "remove it, and set {}" if WRITTEN_FROM[key] else "remove it"
         raise Mistake(f"{key!r}, which irsa writes itself", "your own annotations", fix, *WRITTEN_FROM[key])
     prefix, slash, name = key.partition("/")
-    looks_like_ours = slash and difflib.SequenceMatcher(None, f"{prefix}/", PREFIX).ratio() > 0.85  # noqa: PLR2004 (a typo or two)
-    if not looks_like_ours:
+    # A typo or two in it.
+    if not slash or likely(f"{prefix}/", [PREFIX], least=0.85) is None:
         return key
-    known = [*WRITTEN_FROM, *POD_ONLY]
-    close = difflib.get_close_matches(f"{PREFIX}{name}", known, n=1, cutoff=0.0)[0]
+    close = likely(f"{PREFIX}{name}", [*WRITTEN_FROM, *POD_ONLY], least=0) or ""
     arguments = WRITTEN_FROM.get(close, ())
     meaning = POD_ONLY.get(close) or ("irsa writes it from {}" if arguments else "irsa writes it")
     fix = f"did you mean {close!r} ({meaning})?"
@@ -127,12 +125,9 @@ def conflicts(
         managers = managers_of(key, managed)
         by = f", written by {listed(managers)}" if managers else ""
         # A program cannot know whether the one manager is its own.
-        condition = "if that is another stack or component, " if [*map(_is_of_a_patch, managers)] == [True] else ""
+        alone = [each.startswith(_PATCH_MANAGER) for each in managers] == [True]
+        condition = "if that is another stack or component, " if alone else ""
         yield (
             f"service account {named(service_account)} has {key}: {named(live[key])}{by}; "
             f"{condition}Kubernetes refuses to overwrite it, unless {take_over} is true"
         )
-
-
-def _is_of_a_patch(manager: str) -> bool:
-    return manager.startswith(_PATCH_MANAGER)

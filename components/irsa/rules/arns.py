@@ -4,6 +4,7 @@ Formats: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.
 Characters of names and paths: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 """
 
+import functools
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -22,8 +23,6 @@ EXAMPLES = {
     "policy": "arn:aws:iam::111122223333:policy/my-policy",
     "oidc-provider": "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE",
 }
-
-
 # AWS's policies for the drivers that run on EKS, whose ARNs have a path:
 # https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEBSCSIDriverPolicy.html
 # https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEFSCSIDriverPolicy.html
@@ -47,9 +46,21 @@ class Arn(NamedTuple):
     @property
     def name(self) -> str:
         """The name of the resource, without its path."""
-        return self.resource.rsplit("/", 1)[-1]
+        return self.name_in(self.resource)
+
+    @staticmethod
+    def name_in(text: str) -> str:
+        """Return the name in the text of an ARN, without the path."""
+        return text.rpartition("/")[2]
+
+    @staticmethod
+    def with_path(path: str | None, name: str) -> str:
+        """Return the resource of this path, `/` where it is None, and this name."""
+        return f"{path or '/'}{name}".removeprefix("/")
 
 
+# The same ones occur in many bindings of a stack.
+@functools.lru_cache(maxsize=4096)
 def parse_iam_arn(text: str, resource_type: str, partition: str | None = None) -> Arn:
     """Return the parts of an IAM ARN of the given type (`role`, `policy`, `oidc-provider`).
 
@@ -127,11 +138,8 @@ def check_issuer(issuer: str) -> str:
     """
     if len(issuer) <= LONGEST_ISSUER and re.fullmatch(f"https://{HOST_PATH}/?", issuer):
         return issuer
-    raise Mistake(
-        f"{shortened(issuer)} is not an OIDC issuer",
-        f"an https URL without a query, at most {LONGEST_ISSUER} characters",
-        f"copy it from `{commands.show_issuer()}`",
-    )
+    allowed = f"an https URL without a query, at most {LONGEST_ISSUER} characters"
+    raise Mistake(f"{shortened(issuer)} is not an OIDC issuer", allowed, f"copy it from `{commands.SHOW_ISSUER}`")
 
 
 def issuer_host_path(issuer: str) -> str:

@@ -4,11 +4,12 @@ An argument is named by its path among those of ServiceAccountRole; a stack file
 of their own.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, nearest, shortened
-from irsa.rules.unknown import UNKNOWN
+from irsa.rules.policies import CHAINING_POLICY
+from irsa.rules.unknown import OUTPUT, Unknown
 
 # What can be adopted, and the argument that says which one it is.
 ADOPTABLE: Mapping[str, Place] = {
@@ -20,16 +21,10 @@ ADOPTABLE: Mapping[str, Place] = {
 }
 # Arguments that are meant by a word that no argument has, and what each is.
 ARGUMENTS_BY_OTHER_WORDS: Mapping[str, Mapping[str, str]] = {
-    "policies": {"policy": "a document", "policy_arns": "policies that exist"},
+    "policies": {"policy": "a document", "policy_arns": "policies that exist"}
 }
 # What a binding of an existing role may say; everything else would change that role.
-OF_AN_EXISTING_ROLE: Collection[str] = (
-    "service_account",
-    "role_arn",
-    "audience",
-    "import_existing",
-    "retain_on_delete",
-)
+OF_AN_EXISTING_ROLE = ("service_account", "role_arn", "audience", "import_existing", "retain_on_delete")
 OF_A_CREATED_SERVICE_ACCOUNT: Sequence[Place] = (
     ("service_account", "labels"),
     ("service_account", "image_pull_secrets"),
@@ -37,20 +32,17 @@ OF_A_CREATED_SERVICE_ACCOUNT: Sequence[Place] = (
 )
 
 
-def combination_mistakes(
-    given: Mapping[Place, Any], spelling: Spelling, of_an_existing_role: Collection[str] = OF_AN_EXISTING_ROLE
-) -> Iterator[Located]:
+def combination_mistakes(given: Mapping[Place, Any], spelling: Spelling) -> Iterator[Located]:
     """Yield what is wrong between the arguments, each with the argument to look at; () stands for them all.
 
     Args:
         given: The arguments that are there, with their values, of whatever shape these are.
         spelling: How the caller spells an argument.
-        of_an_existing_role: The arguments that are allowed beside an existing role.
     """
     existing_role = ("role_arn",) in given
     if existing_role:
         arguments = dict.fromkeys(argument[:1] for argument in given)
-        changing = ", ".join(spelling(argument) for argument in arguments if argument[0] not in of_an_existing_role)
+        changing = ", ".join(spelling(argument) for argument in arguments if argument[0] not in OF_AN_EXISTING_ROLE)
         if changing:
             found = f"{spelling(('role_arn',))} together with {changing}"
             fix = f"remove {changing}, or {spelling(('role_arn',))}"
@@ -71,10 +63,13 @@ def combination_mistakes(
             found = f"false, together with {dropped}"
             fix = f"remove {dropped}: an existing service account keeps what it has"
             yield ("service_account", "create"), Mistake(found, "one or the other", fix)
-    elif given.get(("service_account", "take_over")) is True:
+    elif given.get(("service_account", "take_over")) is True and given.get(("service_account", "create"), True) is True:
         create = spelling(("service_account", "create"))
         found, fix = "true, for a service account that irsa creates", f"remove it, or set {create} to false"
         yield ("service_account", "take_over"), Mistake(found, f"true with {create} false", fix)
+    if {("assume_role_arns",), ("inline_policies", CHAINING_POLICY)} <= given.keys():
+        found = f"{CHAINING_POLICY!r}, which is the name of the inline policy of {spelling(('assume_role_arns',))}"
+        yield ("inline_policies", CHAINING_POLICY), Mistake(found, "another name", "rename it")
     yield from _adoption_mistakes(given, spelling, existing_role)
 
 
@@ -88,10 +83,10 @@ def _adoption_mistakes(given: Mapping[Place, Any], spelling: Spelling, existing_
             continue  # reported where the value itself is checked
         if existing_role and kind != "serviceAccount":
             yield place, Mistake(f"{kind!r} of an existing role", "serviceAccount", "remove it")
-        elif name not in given:
+        elif name not in given and not isinstance(given.get(name[:1]), Unknown):
             allowed = f"{kind!r} with {spelling(name)}, by which it is found"
             yield place, Mistake(f"{kind!r} without {spelling(name)}", allowed, f"add {spelling(name)}")
-        elif given[name] is UNKNOWN:
+        elif given.get(name) is OUTPUT:
             found = f"{kind!r}, with {spelling(name)} known only during the deployment"
             yield place, Mistake(found, f"a plain {spelling(name)}, by which it is found", "write the name")
         if kind == "serviceAccount" and given.get(("service_account", "create")) is False:

@@ -51,6 +51,16 @@ def _listed(name: str, values: Iterable[str]) -> tuple[str, ...]:
     return (name, json.dumps(items)) if any(each.startswith("-") for each in items) else (name, *items)
 
 
+# Without a value of the caller's; the reader replaces a region, or NAME by that of an EKS cluster
+
+LIST_STACKS = _command("pulumi", "stack", "ls", "--all")
+SET_REGION = _command("pulumi", "config", "set", "aws:region", "us-west-2")
+SHOW_ISSUER = _command("aws", "eks", "describe-cluster", "--name", "NAME", "--query", "cluster.identity.oidc.issuer")
+UPDATE_KUBECONFIG = _command("aws", "eks", "update-kubeconfig", "--name", "NAME")
+CLUSTER_VERSION = _command("kubectl", "version")
+CAN_I = _command("kubectl", "auth", "can-i", "patch", "serviceaccounts")
+
+
 # Pulumi
 
 
@@ -60,14 +70,7 @@ def up(stack: str) -> str:
 
 
 def up_with_service_account(stack: str, namespace: str, name: str, created: bool) -> str:
-    """Return the command that creates a missing service account; where the stack only annotates it, kubectl does.
-
-    Args:
-        stack: The stack that declares it.
-        namespace: Its namespace.
-        name: Its name.
-        created: Whether the stack creates it.
-    """
+    """Return the command that creates a missing service account; where the stack only annotates it, kubectl does."""
     if created:
         return up(stack)
     create = create_service_account(namespace, name)
@@ -77,28 +80,11 @@ def up_with_service_account(stack: str, namespace: str, name: str, created: bool
 def up_with_annotations(stack: str, namespace: str, name: str, overwritten: Collection[str]) -> str:
     """Return the command that restores the annotations of an existing service account.
 
-    The API server refuses to overwrite what another manager wrote, so those are removed first.
-
-    Args:
-        stack: The stack that annotates it.
-        namespace: Its namespace.
-        name: Its name.
-        overwritten: The keys of the annotations that somebody overwrote.
-    """
+    The API server refuses to overwrite what another manager wrote, so those are removed first."""
     if not overwritten:
         return up(stack)
     remove = remove_annotations(namespace, name, *overwritten)
     return f"{remove} && {up(stack)}" if remove and up(stack) else ""
-
-
-def list_stacks() -> str:
-    """Return the command that lists the stacks of the backend."""
-    return _command("pulumi", "stack", "ls", "--all")
-
-
-def set_region() -> str:
-    """Return the command that sets the region of the selected stack; the reader replaces the value."""
-    return _command("pulumi", "config", "set", "aws:region", "us-west-2")
 
 
 # AWS
@@ -160,11 +146,6 @@ def list_clusters(region: str | None = None, profile: str | None = None) -> str:
     return _command("aws", "eks", "list-clusters", *_given("--region", region), *_given("--profile", profile))
 
 
-def show_issuer() -> str:
-    """Return the command that shows the OIDC issuer of an EKS cluster, whose name the reader fills in."""
-    return _command("aws", "eks", "describe-cluster", "--name", "NAME", "--query", "cluster.identity.oidc.issuer")
-
-
 def wait_for_cluster(cluster: str, region: str | None = None) -> str:
     """Return the command that waits until an EKS cluster is ACTIVE.
 
@@ -188,11 +169,6 @@ def assume_role(role_arn: str) -> str:
 def list_profiles() -> str:
     """Return the command that lists the profiles of the AWS configuration files."""
     return _command("aws", "configure", "list-profiles")
-
-
-def update_kubeconfig() -> str:
-    """Return the command that writes the kubeconfig of an EKS cluster, whose name the reader fills in."""
-    return _command("aws", "eks", "update-kubeconfig", "--name", "NAME")
 
 
 def detach_policy(role_name: str, policy_arn: str) -> str:
@@ -264,16 +240,6 @@ def read_issuer(issuer: str) -> str:
 def list_contexts() -> str:
     """Return the command that lists the contexts of the kubeconfig."""
     return _command("kubectl", "config", "get-contexts")
-
-
-def cluster_version() -> str:
-    """Return the command that asks the Kubernetes API for its version, which any user may."""
-    return _command("kubectl", "version")
-
-
-def can_i() -> str:
-    """Return the command that shows whether the cluster knows the user, and allows what a stack needs."""
-    return _command("kubectl", "auth", "can-i", "patch", "serviceaccounts")
 
 
 def create_namespace(name: str) -> str:

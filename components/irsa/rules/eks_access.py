@@ -12,18 +12,9 @@ def eks_kubeconfig(
     profile: str | None = None,
     role_arn: str | None = None,
 ) -> dict[str, Any]:
-    """Return the kubeconfig that `aws eks update-kubeconfig` writes.
+    """Return the kubeconfig that `aws eks update-kubeconfig` writes; the certificate authority is in base64.
 
-    Source: https://docs.aws.amazon.com/eks/latest/userguide/create-kubeconfig.html
-
-    Args:
-        name: Name of the cluster.
-        region: Its region.
-        endpoint: URL of its Kubernetes API.
-        certificate_authority: Its certificate, in base64.
-        profile: Profile of the AWS configuration files whose credentials are used.
-        role_arn: Role that is assumed for it.
-    """
+    Source: https://docs.aws.amazon.com/eks/latest/userguide/create-kubeconfig.html"""
     command: dict[str, Any] = {
         "apiVersion": "client.authentication.k8s.io/v1beta1",
         "command": "aws",

@@ -9,9 +9,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irsa.rules.arns import PARTITIONS
+from irsa.rules.leaves import items_of, leaves
 from irsa.rules.mistakes import Located, Mistake, Place, named, nearest, shortened
 from irsa.rules.subjects import WILDCARDS
-from irsa.rules.unknown import UNKNOWN
+from irsa.rules.unknown import Unknown, sampled
 
 # Policy variables work since this version; a document without a version is of the other one.
 VERSION, DEFAULT_VERSION = "2012-10-17", "2008-10-17"
@@ -36,32 +37,53 @@ _OPERATOR = re.compile(rf"(?!.+:Null|NullI)(?:({'|'.join(SET_OPERATORS)}):)?({'|
 ACTION = re.compile(r"\*|[a-zA-Z0-9-]+:[a-zA-Z0-9*?]+")
 STS_ACTION = re.compile(r"\*|sts:.*", re.IGNORECASE | re.ASCII)
 SID = re.compile(r"[a-zA-Z0-9]*")
-LAST_CHARACTER = "\xff"
 # IAM's variables may be anywhere in an ARN, and contain colons: ${aws:PrincipalTag/team}.
 IAM_VARIABLE = re.compile(r"\$\{[^{}]*\}")
 
 
-def document_mistakes(document: Mapping[str, Any]) -> Iterator[Located]:
-    """Yield what IAM would refuse in a policy of a role, each with its place in the document."""
-    yield from character_mistakes(document)
-    yield from _unknown_elements((), document, DOCUMENT_ELEMENTS)
-    if not isinstance(document.get("Id", ""), str) and document["Id"] is not UNKNOWN:
-        yield ("Id",), Mistake(shortened(document["Id"]), "a string", "write a string, or remove it")
-    version = document.get("Version")
-    if version not in (VERSION, UNKNOWN):
-        yield ("Version",), _wrong_version(version)
-    statements = document.get("Statement")
-    if statements is UNKNOWN:
+class Characters(NamedTuple):
+    """Those that a document may not have."""
+
+    wrong: re.Pattern[str]
+    allowed: str
+    fix: str
+
+
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html ("IAM name requirements")
+LATIN_1 = Characters(re.compile("[^\0-\xff]"), "characters up to U+00FF (Latin-1)", "remove it, or write * for it")
+# JSON can write half of a pair (`\ud800`).
+UNICODE = Characters(re.compile("[\ud800-\udfff]"), "Unicode characters; an unpaired surrogate is none", "remove it")
+
+
+def document_mistakes(document: Mapping[str, Any] | Unknown, live_trust: bool = False) -> Iterator[Located]:
+    """Yield what IAM would refuse in a policy of a role, each with its place in the document.
+
+    Args:
+        document: The policy.
+        live_trust: Whether it is a trust policy that IAM has taken. It may be of the old version and have values that
+            never match: only that without which it can't be read is a mistake.
+    """
+    if isinstance(document, Unknown):
         return
+    yield from character_mistakes(document, (), UNICODE if live_trust else LATIN_1)
+    yield from _unknown_elements((), document, DOCUMENT_ELEMENTS)
+    if not live_trust and not isinstance(document.get("Id", ""), str | Unknown):
+        yield ("Id",), Mistake(shortened(document["Id"]), "a string", "write a string, or remove it")
+    version = document.get("Version", DEFAULT_VERSION)
+    versions = (VERSION, DEFAULT_VERSION) if live_trust else (VERSION,)
+    if version not in versions and not isinstance(version, Unknown):
+        yield ("Version",), _wrong_version(document.get("Version"))
+    statements = document.get("Statement")
     if isinstance(statements, Mapping):
-        yield from statement_mistakes(statements, ("Statement",))
-    elif not isinstance(statements, list) or not statements:
+        yield from statement_mistakes(statements, ("Statement",), live_trust, live_trust)
+    elif not isinstance(statements, list | tuple | Unknown) or not (statements or live_trust):
         found = "no Statement" if "Statement" not in document else shortened(statements)
-        yield ("Statement",), Mistake(found, "a list of statements", "add a statement with Effect, Action and Resource")
-    else:
+        fix = f"add a statement with Effect, {'Principal and Action' if live_trust else 'Action and Resource'}"
+        yield ("Statement",), Mistake(found, "a list of statements", fix)
+    elif not isinstance(statements, Unknown):
         for index, statement in enumerate(statements):
-            yield from statement_mistakes(statement, ("Statement", index))
-        yield from sid_mistakes(statements, ("Statement",))
+            yield from statement_mistakes(statement, ("Statement", index), live_trust, live_trust)
+        yield from sid_mistakes(statements, ("Statement",)) if not live_trust else ()
 
 
 def sid_mistakes(statements: Sequence[Any], place: Place = ()) -> Iterator[Located]:
@@ -74,53 +96,44 @@ def sid_mistakes(statements: Sequence[Any], place: Place = ()) -> Iterator[Locat
             yield (*place, index, "Sid"), Mistake(found, "each Sid once in a document", "rename one, or remove one")
 
 
-def character_mistakes(value: Any, place: Place = ()) -> Iterator[Located]:
-    """Yield the strings with characters that IAM accepts in no policy document.
-
-    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html ("IAM name requirements")
-    """
-    if isinstance(value, str):
-        wrong = max(value, default="")
-        if wrong > LAST_CHARACTER:
-            found = f"{shortened(value)}, with {wrong!r} (U+{ord(wrong):04X})"
-            yield place, Mistake(found, "characters up to U+00FF (Latin-1)", "remove it, or write * for it")
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from character_mistakes(key, (*place, str(key)))
-            yield from character_mistakes(item, (*place, str(key)))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from character_mistakes(item, (*place, index))
+def character_mistakes(value: Any, place: Place = (), characters: Characters = LATIN_1) -> Iterator[Located]:
+    """Yield the strings with characters that a document may not have."""
+    for here, leaf in leaves(value, place):
+        wrong = characters.wrong.search(leaf) if isinstance(leaf, str) else None
+        if wrong:
+            found = f"{shortened(leaf)}, with {wrong[0]!r} (U+{ord(wrong[0]):04X})"
+            yield here, Mistake(found, characters.allowed, characters.fix)
 
 
-def statement_mistakes(statement: Any, place: Place = (), trust: bool = False) -> Iterator[Located]:
-    """Yield what IAM would refuse in one statement, of a policy or of a trust policy."""
-    if statement is UNKNOWN:
+def statement_mistakes(statement: Any, place: Place = (), trust: bool = False, live: bool = False) -> Iterator[Located]:
+    """Yield what IAM would refuse in one statement, of a policy or of a trust policy, or can't read in a live one."""
+    if isinstance(statement, Unknown):
         return
     if not isinstance(statement, Mapping):
         allowed = "a statement: a mapping with Effect and Action"
         yield place, Mistake(shortened(statement), allowed, "write a mapping")
         return
-    yield from character_mistakes(statement, place) if trust else ()
+    yield from character_mistakes(statement, place) if trust and not live else ()
     yield from _unknown_elements(place, statement, TRUST_ELEMENTS if trust else STATEMENT_ELEMENTS)
     effect = statement.get("Effect")
-    if effect not in (*EFFECTS, UNKNOWN):
+    if effect not in EFFECTS and not isinstance(effect, Unknown):
         found = "no Effect" if "Effect" not in statement else f"the Effect {shortened(effect)}"
         yield (*place, "Effect"), Mistake(found, "Allow or Deny, so spelled", nearest(effect, EFFECTS, "add Effect"))
     sid = statement.get("Sid")
-    if "Sid" in statement and sid is not UNKNOWN and not (isinstance(sid, str) and SID.fullmatch(sid)):
+    is_sid = isinstance(sid, str | None) if live else isinstance(sid, str) and SID.fullmatch(sid)
+    if "Sid" in statement and not isinstance(sid, Unknown) and not is_sid:
         yield (*place, "Sid"), Mistake(f"the Sid {shortened(sid)}", "letters A-Z, a-z and digits", "remove the rest")
-    yield from _element_mistakes(place, statement, "Action", _not_an_action)
+    yield from _element_mistakes(place, statement, "Action", _not_a_name if live else _not_an_action)
     if trust:
-        yield from _elements_of_trust(place, statement)
+        yield from _elements_of_trust(place, statement, live)
     else:
         yield from _element_mistakes(place, statement, "Resource", _not_a_resource)
     if "Condition" in statement:
-        yield from _condition_mistakes(statement["Condition"], (*place, "Condition"))
+        yield from _condition_mistakes(statement["Condition"], (*place, "Condition"), live)
 
 
-def _elements_of_trust(place: Place, statement: Mapping[str, Any]) -> Iterator[Located]:
-    for here, action in _placed_items((*place, "Action"), statement.get("Action")):
+def _elements_of_trust(place: Place, statement: Mapping[str, Any], live: bool) -> Iterator[Located]:
+    for here, action in _placed_items((*place, "Action"), statement.get("Action")) if not live else ():
         if isinstance(action, str) and ACTION.fullmatch(action) and not STS_ACTION.fullmatch(action):
             # IAM: "AssumeRole policy may only specify STS AssumeRole actions".
             fix = "remove it: what the role may do is said by its policies"
@@ -128,7 +141,7 @@ def _elements_of_trust(place: Place, statement: Mapping[str, Any]) -> Iterator[L
     if not {"Principal", "NotPrincipal"} & statement.keys():
         yield place, Mistake("no Principal", "a Principal: who is trusted", "add one, such as AWS: ARN")
     if "Principal" in statement:
-        yield from _principal((*place, "Principal"), statement["Principal"])
+        yield from _principal((*place, "Principal"), statement["Principal"], live)
 
 
 class Operator(NamedTuple):
@@ -148,49 +161,45 @@ def split_operator(text: str) -> Operator | None:
 def condition_mistakes(conditions: Any, place: Place = ()) -> Iterator[Located]:
     """Yield what IAM would refuse, or what can never match, in a mapping of operators, keys and values."""
     yield from character_mistakes(conditions, place) if isinstance(conditions, Mapping) else ()
-    yield from _condition_mistakes(conditions, place)
+    yield from _condition_mistakes(conditions, place, live=False)
 
 
-def _condition_mistakes(conditions: Any, place: Place) -> Iterator[Located]:
+def _condition_mistakes(conditions: Any, place: Place, live: bool) -> Iterator[Located]:
     shape = "a mapping of operators, each a mapping of keys and values"
-    if conditions is UNKNOWN:
+    if isinstance(conditions, Unknown):
         return
     if not isinstance(conditions, Mapping):
         yield place, Mistake(shortened(conditions), shape, "write, for example, StringEquals: {aws:SourceAccount: ...}")
         return
     for operator, keys in conditions.items():
         here = (*place, operator)
-        parts = split_operator(str(operator))
-        if parts is None:
-            plain = str(operator).removeprefix("ForAnyValue:").removeprefix("ForAllValues:").removesuffix("IfExists")
-            fix = nearest(plain, OPERATORS, "see IAM's list of condition operators")
+        parts = None if live else split_operator(str(operator))
+        if parts is None and not live:
+            name = str(operator).removeprefix("ForAnyValue:").removeprefix("ForAllValues:").removesuffix("IfExists")
+            fix = nearest(name, OPERATORS, "see IAM's list of condition operators")
             yield here, Mistake(f"{operator!r} is not a condition operator", "an operator such as StringEquals", fix)
-        if keys is UNKNOWN:
+        if isinstance(keys, Unknown):
             continue
         if not isinstance(keys, Mapping):
             yield here, Mistake(shortened(keys), "a mapping of condition keys and their values", "write key: value")
             continue
         for key, value in keys.items():
-            yield from _value_mistakes((*here, key), parts.name if parts else "", value)
+            yield from _value_mistakes((*here, key), parts.name if parts else "", value, live)
 
 
-def _value_mistakes(place: Place, operator: str, value: Any) -> Iterator[Located]:
-    values = value if isinstance(value, list) else [value]
-    if not values or not all(isinstance(item, str | bool | int | float) or item is UNKNOWN for item in values):
+def _value_mistakes(place: Place, operator: str, value: Any, live: bool) -> Iterator[Located]:
+    values = items_of(value)
+    if not (values or live) or not all(isinstance(item, str | bool | int | float | Unknown) for item in values):
         yield place, Mistake(shortened(value), "a string, or a list of strings", "write the value as a string")
     elif operator.startswith(TEXT_OPERATORS) and any(isinstance(item, int | float) for item in values):
         # YAML reads 011112222333 without quotes as another number, or drops the zero.
         found = f"{shortened(value)}, which {operator} compares as a string"
         yield place, Mistake(found, "strings", "put it in quotes")
     elif operator.startswith("StringEquals") and str(place[-1]).endswith(":sub"):
-        yield from _wildcards_that_do_not_work(place, values)
-
-
-def _wildcards_that_do_not_work(place: Place, values: list[Any]) -> Iterator[Located]:
-    for value in values:
-        if isinstance(value, str) and WILDCARDS.search(value):
-            found = f"{value!r}, where StringEquals compares * and ? literally"
-            yield place, Mistake(found, "one exact subject", "use {}, or StringLike", ("subjects",))
+        for item in values:
+            if isinstance(item, str) and WILDCARDS.search(item):
+                found = f"{item!r}, where StringEquals compares * and ? literally"
+                yield place, Mistake(found, "one exact subject", "use {}, or StringLike", ("subjects",))
 
 
 def _unknown_elements(place: Place, elements: Mapping[str, Any], known: Collection[str]) -> Iterator[Located]:
@@ -210,10 +219,8 @@ def _unknown_elements(place: Place, elements: Mapping[str, Any], known: Collecti
 def _one_of(place: Place, statement: Mapping[str, Any], one: str, other: str) -> Iterator[Located]:
     if (one in statement) == (other in statement):
         found = f"both {one} and {other}" if one in statement else f"no {one}"
-        yield (
-            place,
-            Mistake(found, f"{one}, or {other}: all but those", f"add {one}" if "no " in found else f"remove {other}"),
-        )
+        fix = f"remove {other}" if one in statement else f"add {one}"
+        yield place, Mistake(found, f"{one}, or {other}: all but those", fix)
 
 
 def _element_mistakes(
@@ -222,13 +229,15 @@ def _element_mistakes(
     """Yield the mistakes of an element and its opposite, which hold a string or a list of strings."""
     yield from _one_of(place, statement, element, f"Not{element}")
     for name in (element, f"Not{element}"):
-        value = statement.get(name, [])
-        several = isinstance(value, list) and value
-        items = enumerate(value) if several else [(None, value)] if name in statement else []
-        for index, item in items:
-            mistake = None if item is UNKNOWN else mistake_in(item)
+        for here, item in _placed_items((*place, name), statement[name]) if name in statement else ():
+            mistake = None if isinstance(item, Unknown) else mistake_in(item)
             if mistake:
-                yield (*place, name) if index is None else (*place, name, index), mistake
+                yield here, mistake
+
+
+def _not_a_name(value: Any) -> Mistake | None:
+    is_name = isinstance(value, str) or not items_of(value)
+    return None if is_name else Mistake(shortened(value), "a string, or a list of strings", "write it as a string")
 
 
 def _not_an_action(action: Any) -> Mistake | None:
@@ -276,9 +285,11 @@ def partition_mistakes(document: Mapping[str, Any], partition: str) -> Iterator[
 
 def _placed_items(place: Place, value: Any) -> Iterator[tuple[Place, Any]]:
     """Yield the items of a list with their places, or the one value that stands in place of a list."""
-    yield from (
-        (((*place, index), item) for index, item in enumerate(value)) if isinstance(value, list) else [(place, value)]
-    )
+    if not value or not isinstance(value, list | tuple):
+        yield place, value
+        return
+    for index, item in enumerate(value):
+        yield (*place, index), item
 
 
 def wrong_partition(arn: str, found: str, partition: str | None) -> Mistake | None:
@@ -286,28 +297,29 @@ def wrong_partition(arn: str, found: str, partition: str | None) -> Mistake | No
 
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
     """
-    if partition is None or found not in PARTITIONS or found == partition:
+    if partition is None or found not in PARTITIONS or found == partition or "partition" in sampled(arn):
         return None
     allowed = f"{partition!r}, the partition of the role"
     return Mistake(f"{arn!r} is in the partition {found!r}", allowed, f"write {partition} instead")
 
 
-def _principal(place: Place, principal: Any) -> Iterator[Located]:
-    if principal in ("*", UNKNOWN):
+def _principal(place: Place, principal: Any, live: bool) -> Iterator[Located]:
+    if principal == "*" or isinstance(principal, Unknown):
         return
-    if not isinstance(principal, Mapping) or not principal:
+    if not isinstance(principal, Mapping) or not (principal or live):
         yield place, Mistake(shortened(principal), '"*", or a mapping such as {AWS: ARN}', "write AWS: ARN")
         return
     for kind, value in principal.items():
         if kind not in PRINCIPALS:
             fix = nearest(kind, PRINCIPALS, "name one of these")
             yield (*place, kind), Mistake(f"unknown principal {kind!r}", ", ".join(PRINCIPALS), fix)
-        several = value if isinstance(value, list) else [value]
-        if not several or not all(item is UNKNOWN or (isinstance(item, str) and item) for item in several):
+        several = items_of(value)
+        is_named = live or (several and all(several))
+        if not is_named or not all(isinstance(item, str | Unknown) for item in several):
             numbers = any(isinstance(item, int | float) for item in several)
             fix = "put it in quotes" if numbers else "write it as a string"
             yield (*place, kind), Mistake(shortened(value), "a string, or a list of strings", fix)
-        for item in several:
+        for item in several if not live else ():
             # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
             if isinstance(item, str) and item != "*" and re.search(r"[*?]", item):
                 found = f"{shortened(item)}, with a wildcard in a part of it"
@@ -319,8 +331,6 @@ def _wrong_version(version: Any) -> Mistake:
     fix = 'write "Version": "2012-10-17"'
     if isinstance(version, str) and version.startswith(VERSION):
         # Pulumi reads a date without quotes as a timestamp.
-        found, fix = (
-            "the Version 2012-10-17 without quotes, which YAML reads as a date",
-            'put it in quotes: "2012-10-17"',
-        )
+        found = "the Version 2012-10-17 without quotes, which YAML reads as a date"
+        fix = 'put it in quotes: "2012-10-17"'
     return Mistake(found, '"2012-10-17", the current version of the policy language', fix)

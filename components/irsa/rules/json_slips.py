@@ -31,12 +31,7 @@ _BEFORE_END, _BEFORE_NEXT, _BEFORE_MORE = ("]", "}", ":", '""'), (":", '""'), ("
 
 
 def slip_in(text: str, stopped: int) -> tuple[json.JSONDecodeError, str]:
-    """Return what is wrong and where, and what to do.
-
-    Args:
-        text: A text that is not JSON.
-        stopped: Where the parser stopped.
-    """
+    """Return what is wrong and where in a text that is not JSON, and what to do; the parser stopped at an index."""
     before, here = text[:stopped].rstrip(" \t\n\r"), text[stopped : stopped + 1]
     if before.endswith(",") and here in ("]", "}", ","):
         stopped = len(before) - 1

@@ -61,14 +61,24 @@ class Mistake(ValueError):
 Located = tuple[Place, Mistake]
 
 
-def nearest(text: object, known: Collection[str], otherwise: str) -> str:
-    """Return the advice to use the known name with the most similar spelling, or `otherwise`.
+def nearest(text: object, known: Iterable[str], otherwise: str) -> str:
+    """Return the advice to use the known name with the most similar spelling, or `otherwise`."""
+    close = likely(text, known)
+    return f"did you mean {close!r}?" if close is not None else otherwise
 
-    Of many names, only the first are compared.
+
+def likely(text: object, known: Iterable[str], least: float = 0.6, most: int = COMPARED) -> str | None:
+    """Return the known name with the most similar spelling; None where none is similar. Case does not count.
+
+    Args:
+        text: What was written.
+        known: The names.
+        least: How similar it must be; 1 is the same.
+        most: How many names are compared, since thousands take long.
     """
-    lower = {item.lower(): item for item in itertools.islice(known, COMPARED)}
-    close = difflib.get_close_matches(str(text).lower(), lower, n=1)
-    return f"did you mean {lower[close[0]]!r}?" if close else otherwise
+    lower = {str(item).lower(): item for item in itertools.islice(known, most)}
+    close = difflib.get_close_matches(str(text).lower(), lower, n=1, cutoff=least)
+    return lower[close[0]] if close else None
 
 
 def visible(text: str) -> str:

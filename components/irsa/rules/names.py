@@ -13,6 +13,8 @@ from irsa.rules.mistakes import Mistake, shortened
 LONGEST_PATH = 512
 IAM_NAME = "[A-Za-z0-9_+=,.@-]+"
 LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+SUBDOMAIN = rf"{LABEL}(\.{LABEL})*"
+ENDS = "starting and ending with a letter or digit"
 # The API takes more signs in a role's path; the page above and the webhook of EKS, which reads the role's ARN, do not:
 # https://github.com/aws/amazon-eks-pod-identity-webhook
 PATH = "/([A-Za-z0-9_+=,.@/-]+/)?"
@@ -37,52 +39,25 @@ POLICY = NameRule("an IAM policy name", 128, IAM_NAME, IAM_WORDS)
 POLICY_PREFIX = NameRule("an IAM policy name prefix", 102, IAM_NAME, IAM_WORDS)
 INLINE_POLICY = NameRule("an inline policy name", 128, IAM_NAME, IAM_WORDS)
 ROLE_PATH = NameRule("an IAM path", LONGEST_PATH, PATH, f"`/`, or {IAM_WORDS} between slashes, such as /team/")
-MANAGED_POLICY_PATH = NameRule(
-    "an IAM policy path", LONGEST_PATH, POLICY_PATH, "`/`, or names between slashes, such as /team/app/"
-)
+POLICY_PATH_WORDS = "`/`, or names between slashes, such as /team/app/"
+MANAGED_POLICY_PATH = NameRule("an IAM policy path", LONGEST_PATH, POLICY_PATH, POLICY_PATH_WORDS)
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html, API_Tag.html. AWS keeps `aws:` in front to itself:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
 DESCRIPTION = NameRule(
     "an IAM description", 1000, r"[\t\n\r\x20-\x7e\xa1-\xff]*", "letters, digits and signs of Latin-1"
 )
-TAG_KEY = NameRule(
-    "a tag key",
-    128,
-    r"(?!(?i:aws):)[\w .:/=+\-@]+",
-    "letters, digits, spaces and _.:/=+-@, not starting with aws:",
-    True,
-)
-TAG_VALUE = NameRule(
-    "a tag value",
-    256,
-    r"(?!(?i:aws):)[\w .:/=+\-@]*",
-    "letters, digits, spaces and _.:/=+-@, not starting with aws:",
-    True,
-)
-NAMESPACE = NameRule(
-    "a namespace", 63, LABEL, "lower-case letters, digits and -, starting and ending with a letter or digit"
-)
-SERVICE_ACCOUNT = NameRule(
-    "a service account name",
-    253,
-    rf"{LABEL}(\.{LABEL})*",
-    "lower-case letters, digits, - and ., starting and ending with a letter or digit",
-)
+TAG_WORDS = "letters, digits, spaces and _.:/=+-@, not starting with aws:"
+TAG_KEY = NameRule("a tag key", 128, r"(?!(?i:aws):)[\w .:/=+\-@]+", TAG_WORDS, letters_of_any_script=True)
+TAG_VALUE = NameRule("a tag value", 256, r"(?!(?i:aws):)[\w .:/=+\-@]*", TAG_WORDS, letters_of_any_script=True)
+NAMESPACE = NameRule("a namespace", 63, LABEL, f"lower-case letters, digits and -, {ENDS}")
+SERVICE_ACCOUNT = NameRule("a service account name", 253, SUBDOMAIN, f"lower-case letters, digits, - and ., {ENDS}")
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
 QUALIFIED = r"[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?"
-KUBERNETES_KEY = NameRule(
-    "a Kubernetes label or annotation key",
-    317,
-    rf"((?=[^/]{{1,253}}/){LABEL}(\.{LABEL})*/)?{QUALIFIED}",
-    "letters, digits and -_. (at most 63), optionally after a DNS subdomain and /",
-)
-LABEL_VALUE = NameRule(
-    "a Kubernetes label value",
-    63,
-    rf"({QUALIFIED})?",
-    "letters, digits and -_., starting and ending with a letter or digit",
-)
-SECRET = NameRule("the name of a Secret", 253, rf"{LABEL}(\.{LABEL})*", "lower-case letters, digits, - and .")
+KEY_WORDS = "letters, digits and -_. (at most 63), optionally after a DNS subdomain and /"
+KEY_PATTERN = rf"((?=[^/]{{1,253}}/){SUBDOMAIN}/)?{QUALIFIED}"
+KUBERNETES_KEY = NameRule("a Kubernetes label or annotation key", 317, KEY_PATTERN, KEY_WORDS)
+LABEL_VALUE = NameRule("a Kubernetes label value", 63, rf"({QUALIFIED})?", f"letters, digits and -_., {ENDS}")
+SECRET = NameRule("the name of a Secret", 253, SUBDOMAIN, "lower-case letters, digits, - and .")
 # https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateCluster.html
 CLUSTER = NameRule("the name of an EKS cluster", 100, r"[0-9A-Za-z][A-Za-z0-9_-]*", "letters, digits, - and _")
 REGION = NameRule("an AWS region", 32, r"[a-z]+(-[a-z]+)+-\d+", "a region, such as us-west-2")
@@ -95,10 +70,7 @@ AUDIENCE = NameRule(
 )
 # It becomes part of a logical name, in which Pulumi reserves `::`.
 ATTACHMENT_KEY = NameRule(
-    "a key of an attached policy",
-    640,
-    r"[\w+=,.@/-]+(:[\w+=,.@/-]+)*",
-    "letters, digits and _+=,.@/-:",
+    "a key of an attached policy", 640, r"[\w+=,.@/-]+(:[\w+=,.@/-]+)*", "letters, digits and _+=,.@/-:"
 )
 RULES = {
     "audience": AUDIENCE,
@@ -146,15 +118,13 @@ def check_name(text: str, rule: NameRule) -> str:
     raise Mistake(found, allowed, fix)
 
 
-def automatic_name_prefix(
-    logical_name: str, rule: NameRule, prefix_rule: NameRule, random_characters: int = 8
-) -> str | None:
+def automatic_name_prefix(logical_name: str, rule: NameRule, prefix_rule: NameRule) -> str | None:
     """Return the prefix for a logical name that is too long for Pulumi's automatic name, or None when it fits.
 
     Pulumi appends `-` and 7 random characters, and fails when the name becomes too long. The prefix is shortened and
     contains a hash of the whole name, so that two long names never share one.
     """
-    if len(logical_name) + random_characters <= rule.longest:
+    if len(logical_name) + len("-1234567") <= rule.longest:
         return None
     digest = hashlib.sha256(logical_name.encode()).hexdigest()[:8]
     return f"{logical_name[: prefix_rule.longest - len(digest) - 2]}-{digest}-"

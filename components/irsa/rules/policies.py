@@ -8,6 +8,7 @@ import math
 import re
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from irsa.rules.grammar import VERSION
@@ -52,11 +53,8 @@ def parse_document(text: str) -> dict[str, Any]:
 
 
 def _not_a_policy_document() -> Mistake:
-    return Mistake(
-        "JSON that is not a policy document",
-        'an object with "Version" and "Statement"',
-        "see https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_examples.html",
-    )
+    fix = "see https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_examples.html"
+    return Mistake("JSON that is not a policy document", 'an object with "Version" and "Statement"', fix)
 
 
 def parse_object(text: str) -> dict[str, Any]:
@@ -101,7 +99,9 @@ def is_too_deep(value: Any) -> bool:
         level = [
             item
             for outer in level
-            for item in (outer.values() if isinstance(outer, dict) else outer if isinstance(outer, list) else ())
+            for item in (
+                outer.values() if isinstance(outer, Mapping) else outer if isinstance(outer, list | tuple) else ()
+            )
         ]
         if not level:
             return False
@@ -155,11 +155,9 @@ def split_document(document: dict[str, Any], longest: int = MANAGED_POLICY_SIZE)
         text = minified(statement)
         size, least = largest_policy_size(text), policy_size(empty) + policy_size(text)
         if least > longest:
-            raise Mistake(
-                f"statement {index} alone has {least:,} characters without white space",
-                f"at most {longest:,} in one managed policy",
-                "split it into several statements, by actions or resources",
-            )
+            found = f"statement {index} alone has {least:,} characters without white space"
+            fix = "split it into several statements, by actions or resources"
+            raise Mistake(found, f"at most {longest:,} in one managed policy", fix)
         room = next((number for number, used in enumerate(sizes) if used + 1 + size <= longest), None)
         if room is None:
             parts.append([statement])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from irsa.rules.mistakes import Mistake, Place
 
-TRUST_POLICY_SIZE = 2_048
+TRUST_POLICY_SIZE, LARGEST_TRUST_POLICY_SIZE = 2_048, 8_192
 ATTACHED_POLICIES = 10
 MANAGED_POLICY_SIZE = 6_144
 INLINE_POLICIES_SIZE = 10_240

@@ -36,11 +36,8 @@ def check_subject(subject: str) -> str:
     """
     allowed = "namespace:name, such as default:my-service-account or team-a:*"
     if subject.startswith(CLAIM_PREFIX):
-        raise Mistake(
-            f"{subject!r} starts with {CLAIM_PREFIX!r}",
-            allowed,
-            f"write {subject.removeprefix(CLAIM_PREFIX)!r}; irsa adds the prefix",
-        )
+        fix = f"write {subject.removeprefix(CLAIM_PREFIX)!r}; irsa adds the prefix"
+        raise Mistake(f"{subject!r} starts with {CLAIM_PREFIX!r}", allowed, fix)
     parts = subject.split(":")
     if len(parts) != 2:  # noqa: PLR2004 (a namespace and a name)
         example = subject.replace("/", ":") if subject.count("/") == 1 else f"{subject}:*"
@@ -63,12 +60,9 @@ def check_any_service_account(subjects: Sequence[str]) -> None:
         return
     alone = next((subject for subject in wide if stranger([subject]) is None), None)
     found = f"{alone!r} trusts" if alone else f"{shortened(', '.join(wide))} together trust"
-    raise Mistake(
-        f"{found} every service account of the cluster",
-        "the service accounts of some namespaces",
-        "name a namespace, such as team-a:*; or, if you mean all of them, set {} to true",
-        ("any_service_account",),
-    )
+    allowed = "the service accounts of some namespaces"
+    fix = "name a namespace, such as team-a:*; or, if you mean all of them, set {} to true"
+    raise Mistake(f"{found} every service account of the cluster", allowed, fix, ("any_service_account",))
 
 
 def subject_claim(subject: str) -> str:

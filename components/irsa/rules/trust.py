@@ -11,6 +11,7 @@ from typing import Any
 
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.grammar import VERSION
+from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.subjects import is_pattern, subject_claim
 
@@ -54,13 +55,9 @@ def check_conditions(conditions: Conditions) -> None:
     for operator, keys in conditions.items():
         for key in keys:
             if key.lower().endswith((":aud", ":sub")):
-                raise Mistake(
-                    f"the condition {named(operator)} on {key!r}, which irsa writes itself",
-                    "conditions on keys other than aud and sub",
-                    "remove it, and set {} or {}",
-                    ("audience",),
-                    ("subjects",),
-                )
+                found = f"the condition {named(operator)} on {key!r}, which irsa writes itself"
+                allowed, arguments = "conditions on keys other than aud and sub", (("audience",), ("subjects",))
+                raise Mistake(found, allowed, "remove it, and set {} or {}", *arguments)
 
 
 def _statement(provider_arn: str, subjects: Sequence[str], audience: str, conditions: Conditions) -> dict[str, Any]:
@@ -70,12 +67,7 @@ def _statement(provider_arn: str, subjects: Sequence[str], audience: str, condit
     condition: dict[str, dict[str, Any]] = {name: dict(keys) for name, keys in conditions.items()}
     condition.setdefault("StringEquals", {})[f"{issuer}:aud"] = audience
     condition.setdefault(operator, {})[f"{issuer}:sub"] = claims[0] if len(claims) == 1 else claims
-    return {
-        "Effect": "Allow",
-        "Principal": {"Federated": provider_arn},
-        "Action": ACTION,
-        "Condition": condition,
-    }
+    return {"Effect": "Allow", "Principal": {"Federated": provider_arn}, "Action": ACTION, "Condition": condition}
 
 
 def federated_providers(document: str) -> dict[str, list[list[str]]]:
@@ -84,21 +76,15 @@ def federated_providers(document: str) -> dict[str, list[list[str]]]:
     Each has, for every such statement, the audiences in its StringEquals condition; a token must have one of them.
     """
     found: dict[str, list[list[str]]] = {}
-    for statement in _items(json.loads(document).get("Statement", [])):
+    for statement in items_of(json.loads(document).get("Statement", [])):
         principal = statement.get("Principal") if statement.get("Effect") == "Allow" else None
-        for arn in _items(principal.get("Federated", [])) if isinstance(principal, dict) else ():
+        for arn in items_of(principal.get("Federated", [])) if isinstance(principal, dict) else ():
             if ":oidc-provider/" in arn:
                 key = f"{issuer_of_provider(arn)}:aud"
                 conditions = (statement.get("Condition") or {}).get("StringEquals") or {}
-                audiences = [
-                    each for name in conditions if name.lower() == key.lower() for each in _items(conditions[name])
-                ]
-                found.setdefault(arn, []).append(audiences)
+                values = [items_of(conditions[name]) for name in conditions if name.lower() == key.lower()]
+                found.setdefault(arn, []).append([each for several in values for each in several])
     return found
-
-
-def _items(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def minified(document: object) -> str:

@@ -1,21 +1,92 @@
-"""The placeholder for a value that is known only during the deployment."""
+"""What is not known: a marker in place of a value, and a sample within a string.
 
-from enum import Enum
-from typing import Final
+A rule skips a marker, and judges what is beside it. A comparison with what is sampled says nothing, and a length that
+holds either is a lower bound. So nothing is a mistake only because something is not known.
+"""
 
+from collections.abc import Iterable
+from typing import Any
 
-class Unknown(Enum):
-    """The type of UNKNOWN."""
-
-    UNKNOWN = "a value that is known only during the deployment"
-
-
-UNKNOWN: Final = Unknown.UNKNOWN
-"""Takes the place of an output in a value, at any depth. The rules skip it, and check the value when it is known."""
+from irsa.rules.leaves import leaves, map_leaves
+from irsa.rules.mistakes import Place
 
 
-def has_unknown(value: object) -> bool:
-    """Return whether a value of lists and dicts is UNKNOWN, or contains it."""
+class Unknown:
+    """Takes the place of a value that is not known, at any depth of a value.
+
+    Attributes:
+        reason: Why it is not known, for messages.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+    def __repr__(self) -> str:
+        """Return what a message shows of it within a value."""
+        return "..."
+
+
+OUTPUT = Unknown("an output, which is known only during the deployment")
+SECRET = Unknown("a secret")
+WRONG = Unknown("a value with a mistake")
+
+
+class Sample(str):
+    """A string in which samples stand for what is looked up later: of the same form as what will be, and not longer.
+
+    Attributes:
+        of: What they stand for: `account`, `partition`, `region`, `issuer`; `output` where the stack creates it.
+        written: The text with variables in their place, for messages.
+    """
+
+    of: frozenset[str]
+    written: str
+
+    def __new__(cls, text: str, of: Iterable[str], written: str | None = None) -> "Sample":
+        """Return the string."""
+        sample = super().__new__(cls, text)
+        sample.of, sample.written = frozenset(of), written or text
+        return sample
+
+    def __repr__(self) -> str:
+        """Return what is written, in quotes: nobody has written the sample."""
+        return repr(self.written)
+
+
+def sampled(text: str) -> frozenset[str]:
+    """Return what a string holds samples of; nothing where all of it is known."""
+    return text.of if isinstance(text, Sample) else frozenset()
+
+
+def has_unknown(value: Any) -> bool:
+    """Return whether a value is not known, or contains one that is not."""
+    # Asked of every value: leaves() would take several times as long.
     if isinstance(value, dict):
         return any(map(has_unknown, value.values()))
-    return any(map(has_unknown, value)) if isinstance(value, list) else value is UNKNOWN
+    return any(map(has_unknown, value)) if isinstance(value, list) else isinstance(value, Unknown)
+
+
+def has_output(value: Any) -> bool:
+    """Return whether a value is an output, or contains one, or what stands for one."""
+    return any(leaf is OUTPUT or "output" in sampled(leaf) for _, leaf in leaves(value))
+
+
+def least(value: Any) -> Any:
+    """Return a value whose JSON is the shortest that it can become: a digit in place of each marker."""
+    return map_leaves(value, lambda _, leaf: 0 if isinstance(leaf, Unknown) else leaf)
+
+
+def without_places(value: Any, places: Iterable[Place], unknown: Unknown = WRONG) -> Any:
+    """Return the value with a marker at these places; one that is not there changes nothing."""
+    inner: dict[str | int, list[Place]] = {}
+    for place in places:
+        if not place:
+            return unknown
+        inner.setdefault(place[0], []).append(place[1:])
+    if not inner:
+        return value
+    if isinstance(value, dict):
+        return {key: without_places(item, inner[key], unknown) if key in inner else item for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_places(item, inner.get(index, ()), unknown) for index, item in enumerate(value)]
+    return value

@@ -5,8 +5,10 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.ht
 """
 
 import re
-from collections.abc import Mapping
 from typing import Any
+
+from irsa.rules.leaves import map_leaves
+from irsa.rules.mistakes import Place
 
 # The name, or nothing where another `${` or the end of the string comes before the `}`.
 REFERENCE = re.compile(r"\$\{(?:((?:[^$}]|\$(?!\{))*)\})?")
@@ -18,11 +20,6 @@ def reference(name: str) -> str:
     return f"${{{name}}}"
 
 
-def is_replaced(name: str | None) -> bool:
-    """Return whether irsa replaces what stands between `${` and `}`; None for a `${` without its `}`."""
-    return name is None or not IAM_OWN.fullmatch(name)
-
-
 def literal(value: Any, dollar: str) -> Any:
     """Return a value in which nothing is replaced but the variable named `dollar`, whose value is `$`.
 
@@ -32,12 +29,13 @@ def literal(value: Any, dollar: str) -> Any:
         value: A string, or lists and mappings with strings at every depth.
         dollar: The name of the variable.
     """
-    if isinstance(value, str):
 
-        def escaped(match: re.Match[str]) -> str:
-            return f"{reference(dollar)}{match[0][1:]}" if is_replaced(match[1]) else match[0]
+    def escaped(match: re.Match[str]) -> str:
+        # None is a `${` without its `}`.
+        is_replaced = match[1] is None or not IAM_OWN.fullmatch(match[1])
+        return f"{reference(dollar)}{match[0][1:]}" if is_replaced else match[0]
 
-        return REFERENCE.sub(escaped, value)
-    if isinstance(value, Mapping):
-        return {literal(key, dollar): literal(item, dollar) for key, item in value.items()}
-    return [literal(item, dollar) for item in value] if isinstance(value, list | tuple) else value
+    def literal_leaf(_place: Place, leaf: Any) -> Any:
+        return REFERENCE.sub(escaped, leaf) if isinstance(leaf, str) else leaf
+
+    return map_leaves(value, literal_leaf, literal_leaf)

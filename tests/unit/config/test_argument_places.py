@@ -70,9 +70,9 @@ def test_keys_below_are_arguments_too() -> None:
     }
 
 
-def test_keys_of_a_created_role_count_without_an_argument() -> None:
-    """Protects existing roles: assumeRoleArns and account would change one, though no argument has their name."""
-    assert set(arguments_of({"assumeRoleArns": [], "account": "a"})) == {("assumeRoleArns",), ("account",)}
+def test_account_counts_without_an_argument() -> None:
+    """Protects existing roles: `account` would change one, though no argument has its name."""
+    assert set(arguments_of({"assumeRoleArns": [], "account": "a"})) == {("assume_role_arns",), ("account",)}
 
 
 @pytest.mark.parametrize("binding", [{}, {"role": None}, {"role": "x", "trust": []}, {"serviceAccountt": {}}])

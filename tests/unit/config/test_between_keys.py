@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from config.between_keys import mistakes_between_keys
-from config.loading import examine
 from irsa.rules.mistakes import Place
+from program.examine import examine
 
 CLUSTER = {"name": "c"}
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/A"
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/A"
+WITH_ISSUER = {"oidcIssuer": ISSUER, "createOidcProvider": True, "kubernetes": {"context": "c"}}
 APP = {"serviceAccount": {"name": "app"}}
 TWO = {key: {"name": key, "kubernetes": {"context": key}} for key in ("blue", "green")}
 
@@ -83,6 +84,17 @@ def test_what_goes_together(values: dict[str, Any]) -> None:
             ("cluster", "oidcProviderArn"),
             "another issuer",
         ),
+        *(
+            (
+                {
+                    "cluster": ...,
+                    "clusters": {"a": WITH_ISSUER, "b": {**WITH_ISSUER, "oidcIssuer": f"{ISSUER}{slash}"}},
+                },
+                ("clusters", "b", "oidcIssuer"),
+                "which is that of irsa:clusters.a",
+            )
+            for slash in ("", "/")
+        ),
         ({"accounts": {"a": {}}}, ("accounts", "a"), "neither profile nor assumeRoleArn"),
         ({"accounts": {"a": {"profile": "p", "assumeRoleArn": "x"}}}, ("accounts", "a"), "both"),
         (
@@ -105,19 +117,9 @@ def test_what_does_not_go_together(values: dict[str, Any], place: Place, word: s
         ({"policy": {}}, ("policy",), "neither file nor document"),
         ({"policy": {"file": "p", "document": {}}}, ("policy",), "both file and document"),
         ({"inlinePolicies": {"a": {"file": "p"}, "b": {}}}, ("inlinePolicies", "b"), "neither"),
-        ({"trust": {"subjects": ["a:b", "*:*"]}}, ("trust", "subjects"), "every service account"),
-        (
-            {"assumeRoleArns": [], "inlinePolicies": {"assume-roles": {"file": "p"}}},
-            ("inlinePolicies", "assume-roles"),
-            "assumeRoleArns",
-        ),
         ({"account": "dta", "accounts": {"data": {"profile": "p"}}}, ("account",), "'dta' is not in irsa:accounts"),
         ({"clusters": {"blue": {"name": "b"}}}, (), ""),
         ({"formerly": "app"}, ("formerly",), "still a binding"),
-        ({"role": {"arn": "x", "name": "r"}}, ("role", "arn"), "role.arn together with role.name"),
-        ({"role": {"arn": "x"}, "assumeRoleArns": []}, ("role", "arn"), "assumeRoleArns"),
-        ({"role": {"name": "r", "namePrefix": "r"}}, ("role", "namePrefix"), "both role.name and role.namePrefix"),
-        ({"import": ["policy"]}, ("import", 0), "policy.name"),
     ],
 )
 def test_what_excludes_needs_or_repeats_another_in_a_binding(keys: dict[str, Any], place: Place, word: str) -> None:
@@ -161,18 +163,23 @@ def test_two_clusters_are_not_reached_by_one_kubeconfig() -> None:
     assert found(cluster=..., clusters=plain, bindings={"app": {"trust": {"subjects": ["a:b"]}}}) == []
 
 
-def test_a_misspelled_key_is_not_reported_as_a_missing_one() -> None:
+def test_a_misspelled_key_is_not_reported_as_a_missing_one(tmp_path: Path) -> None:
     """Protects the reader from two mistakes for one error: the models report the key."""
     assert found(cluster={"nam": "c"}, bindings={"app": {"serviceAcount": {"name": "a"}}}) == []
-    assert [place for place, _ in found(bindings={"app": {}})] == [("bindings", "app")]
+    for binding, place in (({"serviceAcount": {"name": "a"}}, ("serviceAcount",)), ({}, ())):
+        (mistake,) = examine({"cluster": CLUSTER, "bindings": {"app": binding}}, tmp_path).mistakes
+        assert mistake.place == ("bindings", "app", *place)
 
 
+OTHER_ACCOUNT = {"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"}
 REPEATED: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
     ({"serviceAccount": {"name": "a"}}, {"serviceAccount": {"name": "a", "namespace": "team-a"}}, ["serviceAccount"]),
     ({"serviceAccount": {"name": "a"}}, {"serviceAccount": {"name": "a", "namespace": "default"}}, []),
     ({"serviceAccount": {"name": "a"}}, {"serviceAccount": {"name": "b"}}, []),
     ({"role": {"name": "Shared"}}, {"role": {"name": "SHARED"}}, ["role"]),
     ({"role": {"name": "a"}, "account": "x"}, {"role": {"name": "a"}, "account": "y"}, []),
+    ({"role": {"name": "a"}, "account": "x"}, {"role": {"name": "a"}, "account": "x-too"}, ["role"]),
+    ({"role": {"name": "a"}}, {"role": {"name": "a"}, "account": "None"}, []),
     ({"policy": {"name": "a", "file": "p"}}, {"policy": {"name": "A", "file": "p"}}, ["policy"]),
     ({"role": {"name": "a"}}, {"policy": {"name": "a", "file": "p"}}, []),
 ]
@@ -187,7 +194,7 @@ def test_two_bindings_claim_one_thing(one: dict[str, Any], other: dict[str, Any]
     somebody = {"trust": {"subjects": ["a:b"]}}
     values = {
         "cluster": CLUSTER,
-        "accounts": {"x": {"profile": "p"}, "y": {"profile": "q"}},
+        "accounts": {"x": OTHER_ACCOUNT, "x-too": OTHER_ACCOUNT, "y": {"profile": "q"}, "None": {"profile": "n"}},
         "defaults": {"namespace": "team-a"},
         "bindings": {"one": {**somebody, **one}, "other": {**somebody, **other}},
     }

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 import yaml
 
-import config.stack_file
+import config.nodes
 from config import policy_sources, variables
-from config.loading import examine
 from config.located_mistake import LocatedMistake
 from config.stack_file import StackFile, located
 from irsa.rules.trust import minified
 from program.check import report_of
 from program.check_report import FileReport, as_json, plain
+from program.examine import examine
 
 MIB = 2**20
 GOOD = """config:
@@ -107,7 +107,7 @@ def test_a_chain_of_aliases_is_only_deep(tmp_path: Path) -> None:
 
 def test_a_parser_without_libyaml_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects PyYAML without its C parser, which ends in a RecursionError."""
-    monkeypatch.setattr(config.stack_file, "LOADER", yaml.BaseLoader)
+    monkeypatch.setattr(config.nodes, "LOADER", yaml.BaseLoader)
     text = f"config:\n  irsa:bindings: {'[' * 2_000}{']' * 2_000}\n"
 
     assert only_mistake(report(tmp_path, text)).mistake.found == "values nested more than 100 deep"
@@ -132,7 +132,7 @@ def test_a_file_of_any_size(tmp_path: Path) -> None:
 
 def test_more_values_than_ten_thousand_bindings_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refuses a value too many before it is composed: 8 MiB of commas were gigabytes of nodes."""
-    monkeypatch.setattr(config.stack_file, "MOST_VALUES", 40_000)
+    monkeypatch.setattr(config.nodes, "MOST_VALUES", 40_000)
     tracemalloc.start()
     found = report(tmp_path, GOOD + "  a: [" + "x," * 40_001 + "]\n")
     _, peak = tracemalloc.get_traced_memory()
@@ -163,7 +163,10 @@ def test_a_policy_with_many_mistakes_is_composed_once(tmp_path: Path, monkeypatc
     calls = counted_calls(monkeypatch, yaml, "compose")
     found = report(tmp_path, GOOD.replace("my-app}}", "my-app}, policy: {file: p.json}}"))
 
-    assert [mistake.line for mistake in found.mistakes] == list(range(2, 2_002))
+    in_file = [mistake.line for mistake in found.mistakes if mistake.within]
+    assert in_file == list(range(2, 2_002))
+    (other,) = [each for each in found.mistakes if not each.within]
+    assert other.mistake.found.startswith("managed policies of the role: ")
     # The stack file itself, and the policy.
     assert calls[0] == 2
 
@@ -318,13 +321,14 @@ def test_many_mistakes_compare_the_settings_once(tmp_path: Path) -> None:
 
 def test_the_places_of_filled_keys_are_found_in_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refuses thousands of mistakes behind keys with variables, for each of which all keys were filled in again."""
-    calls = counted_calls(monkeypatch, variables, "fill")
+    calls = counted_calls(monkeypatch, variables, "filled")
     keys = {f"aws:RequestTag/{n}${{v}}": n for n in range(300)}
     binding = {"serviceAccount": {"name": "a"}, "trust": {"conditions": {"StringEquals": keys}}}
     values = {"cluster": {"name": "c"}, "variables": {"v": "x"}, "bindings": {"a": binding}}
-    mistakes = examine(values, tmp_path).mistakes
+    *mistakes, too_long = examine(values, tmp_path).mistakes
 
     assert [mistake.place[-1] for mistake in mistakes] == list(keys)
+    assert too_long.mistake.found.startswith("characters of the trust policy")
     assert calls[0] < 20 * len(keys)
 
 

@@ -138,7 +138,6 @@ def test_errors_together_are_fixed_and_all_else_stays(
         ("irsa:lint:\n    errors: [wide-trust]", 'irsa:lint: \'{"errors": ["Wide-Trust"]}\''),
         # Other mistakes come to light.
         ("other: {serviceAccount: {name: other,", "other: {serviceAcount: {name: A b,"),
-        ("account: data", "account: 011112222333"),
         ("tokenExpiration: 7200", 'tokenExpiration: "010"'),
         ("tokenExpiration: 7200", "tokenExpiration: 60"),
         ("create: false", 'create: "maybe"'),

@@ -1,4 +1,4 @@
-"""Account IDs without quotes: YAML reads 011112222333 as 1227433179, so that a Deny for that account never fires."""
+"""Strings without quotes: YAML reads 011112222333 as 1227433179, so that a Deny for that account never fires."""
 
 from pathlib import Path
 from typing import Any
@@ -80,26 +80,121 @@ def test_keys_that_stay_what_they_are(tmp_path: Path, key: str) -> None:
     assert mistakes(tmp_path, text) == []
 
 
-# What `pulumi config --json` of Pulumi 3.259.0 makes of each key.
-ENGINE = {
-    "True": "true",
-    "1.50": "1.5",
-    "0x1F": "31",
-    "1_000": "1000",
-    "1e3": "1000",
-    "007": "7",
-    "1.0": "1",
-    "-0": "0",
+def test_a_key_that_the_engine_changes(tmp_path: Path) -> None:
+    """Refuses a key that is another one in the deployment than in the file; the message says which."""
+    text = f"{HEAD}  irsa:bindings:\n    app: {{serviceAccount: {{name: app}}, role: {{tags: {{0X1F: x}}}}}}\n"
+    (mistake,) = mistakes(tmp_path, text)
+
+    assert mistake.mistake.found == "the key 0X1F without quotes, which YAML reads as 31"
+
+
+PLACES = {
+    "a condition of a policy": (
+        "policy: {document: {Version: '2012-10-17', Statement: {" + STATEMENT + ", Condition: "
+        "{DateGreaterThan: {aws:CurrentTime: X}}}}}"
+    ),
+    "one of several values": (
+        "inlinePolicies: {p: {document: {Version: '2012-10-17', Statement: [{" + STATEMENT + ", Condition: "
+        "{NumericLessThan: {s3:max-keys: ['1', X]}}}]}}}"
+    ),
+    "a condition of the trust": "trust: {conditions: {DateLessThan: {aws:CurrentTime: X}}}",
+    "a condition of a statement": (
+        "trust: {statements: [{" + TRUSTED + ", Condition: {DateLessThan: {aws:CurrentTime: X}}}]}"
+    ),
+    "a tag": "role: {tags: {owner: X}}",
+    "a description": "role: {description: X}",
+    "an annotation": "serviceAccount: {name: app, annotations: {example.com/until: X}}",
 }
 
 
-@pytest.mark.parametrize(("key", "read"), ENGINE.items())
-def test_keys_that_the_engine_changes(tmp_path: Path, key: str, read: str) -> None:
-    """Refuses a key that is another one in the deployment than in the file; the message says which."""
-    text = f"{HEAD}  irsa:bindings:\n    app: {{serviceAccount: {{name: app}}, role: {{tags: {{{key}: x}}}}}}\n"
-    (mistake,) = mistakes(tmp_path, text)
+# As the engine reads them: scalars_of_the_engine.json.
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("2026-12-31", "2026-12-31 00:00:00 +0000 UTC"),
+        ("2026-12-31T23:59:59Z", "2026-12-31 23:59:59 +0000 UTC"),
+        ("2026-12-31 23:59:59", "2026-12-31 23:59:59 +0000 UTC"),
+        ("0X1F", "31"),
+        ("010", "8"),
+        ("1e1_0", "10000000000"),
+        ("1.50", "1.5"),
+        (".inf", ""),
+    ],
+)
+@pytest.mark.parametrize("place", PLACES)
+def test_a_string_that_the_engine_changes(tmp_path: Path, place: str, text: str, read: str) -> None:
+    """Refuses what AWS or Kubernetes would get otherwise than it is written; the message shows what to write."""
+    account = "" if "serviceAccount" in PLACES[place] else "serviceAccount: {name: app}, "
+    file = f"{HEAD}  irsa:bindings:\n    app: {{{account}{PLACES[place]}}}\n"
+    (mistake,) = mistakes(tmp_path, file.replace("X", text))
 
-    assert mistake.mistake.found == f"the key {key} without quotes, which YAML reads as {read}"
+    why = f"which YAML reads as {read}" if read else "for which the engine refuses the whole file"
+    assert mistake.line == 4
+    assert mistake.mistake.found == f"{text} without quotes, {why}"
+    assert mistake.mistake.fix == f'put it in quotes: "{text}"'
+    assert mistakes(tmp_path, file.replace("X", f'"{text}"')) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("2026-12-31", "2026-12-31 00:00:00 +0000 UTC"),
+        ("2026-12-31T23:59:59.5Z", "2026-12-31 23:59:59.5 +0000 UTC"),
+        ("2026-12-31T23:59:59-05:30", "2026-12-31 23:59:59 -0530 -0530"),
+        ("2026-12-31T23:59:59+01:00", "'2026-12-31 23:59:59 +0100 CET'"),
+    ],
+)
+def test_a_date_that_the_engine_has_written_over(tmp_path: Path, text: str, written: str) -> None:
+    """Refuses what `pulumi config set`, or the first `up`, makes in the file of a date without quotes."""
+    file = f"{HEAD}  irsa:bindings:\n    app: {{serviceAccount: {{name: app}}, {PLACES['a tag']}}}\n"
+    (mistake,) = mistakes(tmp_path, file.replace("X", written))
+
+    assert mistake.mistake.fix == f'put it in quotes: "{text}"'
+
+
+@pytest.mark.parametrize("text", ["5", "3600", "-1", "1.5", "true", "2026-02-30", "1:30"])
+def test_what_the_engine_leaves_as_it_is_needs_no_quotes(tmp_path: Path, text: str) -> None:
+    """Protects documents that are good: IAM gets what is written."""
+    file = f"{HEAD}  irsa:bindings:\n    app: {{serviceAccount: {{name: app}}, {PLACES['a condition of the trust']}}}\n"
+
+    assert mistakes(tmp_path, file.replace("X", text)) == []
+
+
+@pytest.mark.parametrize("seconds", ["3_600", "0xE10", "3600.0"])
+def test_a_number_may_be_written_in_any_way(tmp_path: Path, seconds: str) -> None:
+    """Protects settings that are numbers: the engine passes 3600."""
+    role = f"role: {{maxSessionDuration: {seconds}}}"
+    text = f"{HEAD}  irsa:bindings:\n    app: {{serviceAccount: {{name: app}}, {role}}}\n"
+
+    assert mistakes(tmp_path, text) == []
+
+
+@pytest.mark.parametrize("setting", ["aws:profile: .inf", "gcp:a: [{b: -.INF}]", "irsa:variables: {a: .nan}"])
+def test_a_value_for_which_the_engine_refuses_the_file(tmp_path: Path, setting: str) -> None:
+    """Refuses what has no JSON (`json: unsupported value: +Inf`), in every setting: the engine reads them all."""
+    text = f"{HEAD}  {setting}\n  irsa:bindings: {{app: {{serviceAccount: {{name: app}}}}}}\n"
+
+    assert [(each.line, "refuses the whole file" in each.mistake.found) for each in mistakes(tmp_path, text)] == [
+        (3, True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "lines"),
+    [
+        (f"{HEAD}config:\n  irsa:sandbox: true\n", "config", (1, 3)),
+        (f"secretsprovider: a\nsecretsprovider: b\n{HEAD}", "secretsprovider", (1, 2)),
+        (f"{HEAD}  aws:defaultTags: {{tags: {{a: x, 'a': y}}}}\n", "a", (3, 3)),
+    ],
+)
+def test_a_key_twice_for_which_the_engine_refuses_the_file(
+    tmp_path: Path, text: str, key: str, lines: tuple[int, int]
+) -> None:
+    """Refuses a key twice, at the top and in every setting: `mapping key "config" already defined at line 1`."""
+    text += "  irsa:bindings: {app: {serviceAccount: {name: app}}}\n"
+    found = [(each.line, each.mistake.found) for each in mistakes(tmp_path, text) if "twice" in each.mistake.found]
+
+    assert found == [(lines[1], f"the key '{key}' twice, on lines {lines[0]} and {lines[1]}")]
 
 
 @pytest.mark.parametrize(

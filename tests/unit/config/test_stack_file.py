@@ -5,44 +5,10 @@ from typing import Any
 
 import pytest
 
-from config.loading import examine
-from config.stack_file import StackFile, located, parsed, scalar
-from config.variables import SECRET
-
-# What `pulumi config --json` of Pulumi 3.259.0 makes of each plain scalar, as recorded from it.
-ENGINE = {
-    "2012-10-17": "2012-10-17 00:00:00 +0000 UTC",
-    "0777": 511,
-    "0o17": 15,
-    "yes": "yes",
-    "~": None,
-    "null": None,
-    "111122223333": 111122223333,
-    "012345678901": 12345678901,
-    "1_000": 1000,
-    "1e3": 1000,
-    "0x1F": 31,
-    "True": True,
-    "0b11": 3,
-    "+5": 5,
-    "1.50": 1.5,
-    "1:30": "1:30",
-    "18446744073709551615": 2**64 - 1,
-    "99_999_999_999_999_999_999_999": 1e23,
-    "0xFFFFFFFFFFFFFFFFF": "0xFFFFFFFFFFFFFFFFF",
-    "0b_": "0b_",
-    "1e20": 10**20,
-    "1e21": 1e21,
-    "-1e999": "-1e999",
-    "my-app": "my-app",
-}
-
-
-@pytest.mark.parametrize(("text", "value"), ENGINE.items())
-def test_a_plain_scalar_is_what_the_engine_makes_of_it(text: str, value: Any) -> None:
-    """Protects the agreement of check and up: `yes` is a text and 2012-10-17 is none, unlike PyYAML has it."""
-    assert scalar(text) == value
-    assert type(scalar(text)) is type(value)
+from config.scalars import parsed
+from config.stack_file import StackFile, located
+from irsa.rules.unknown import SECRET
+from program.examine import examine
 
 
 def stack_file(folder: Path, text: str) -> StackFile:

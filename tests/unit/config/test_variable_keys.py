@@ -4,8 +4,9 @@ import copy
 from typing import Any
 
 from config.variable_keys import KEYS_WITH_VARIABLES, values_with_variables, with_variables_replaced
-from config.variables import fill, references
+from config.variables import filled, references
 from docs.generate.schema import stack_file_schema
+from irsa.rules.leaves import leaves
 
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::${bucket}/*"}
 BINDING: dict[str, Any] = {
@@ -19,25 +20,17 @@ BINDING: dict[str, Any] = {
 }
 
 
-def filled(_place: Any, value: Any) -> Any:
-    return fill(value, {"bucket": "b"})
-
-
-def leaves(value: Any, place: tuple[Any, ...] = ()) -> dict[tuple[Any, ...], Any]:
-    if isinstance(value, dict):
-        return {k: v for key, item in value.items() for k, v in leaves(item, (*place, key)).items()}
-    if isinstance(value, list):
-        return {k: v for index, item in enumerate(value) for k, v in leaves(item, (*place, index)).items()}
-    return {place: value}
+def with_values(_place: Any, value: Any) -> Any:
+    return filled(value, {"bucket": "b"}, [])
 
 
 def test_exactly_the_documents_and_arns_are_replaced() -> None:
     """Protects the sentence of the stack file's page: variables are for documents and ARNs, and nothing else."""
     before = copy.deepcopy(BINDING)
-    replaced = leaves(with_variables_replaced(BINDING, filled))
+    replaced = leaves(with_variables_replaced(BINDING, with_values))
 
     assert before == BINDING
-    assert {place for place, value in replaced.items() if "${bucket}" in value} == {
+    assert {place for place, value in replaced if "${bucket}" in value} == {
         ("role", "description"),
         ("policy", "file"),
         ("inlinePolicies", "b", "file"),
@@ -54,7 +47,9 @@ def test_what_is_looked_up_is_what_is_replaced() -> None:
 
     assert asked == seen
     assert set(references(list(asked.values()))) == {"bucket"}
-    assert not set(references([value for _, value in values_with_variables(with_variables_replaced(BINDING, filled))]))
+    assert not set(
+        references([value for _, value in values_with_variables(with_variables_replaced(BINDING, with_values))])
+    )
 
 
 def test_every_arn_whose_schema_allows_a_variable_has_it_replaced() -> None:

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
-from config.loading import StackFileError, load
 from docs.generate import component_page, files, schema, sections, stack_file
 from irsa.args import PolicyArgs, ServiceAccountArgs, ServiceAccountRoleArgs
-from irsa.reading import InvalidArgumentsError
+from irsa.later import ArgumentMistakes
 from irsa.spec import parse
 from irsa_cli.main import main
 from irsa_cli.verbs import installed
+from program.examine import examine
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "docs" / "reference"
@@ -117,7 +117,7 @@ def irsa_settings(text: str) -> dict[str, Any]:
 @pytest.mark.parametrize("name", ["variables", "outputs"])
 def test_the_stack_file_of_a_page_is_legal(name: str) -> None:
     """Protects who copies it: it has no mistakes."""
-    assert load(irsa_settings(page(name)), ROOT)
+    assert examine(irsa_settings(page(name)), ROOT).mistakes == []
 
 
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject"}
@@ -146,9 +146,8 @@ def test_what_the_page_calls_a_mistake_is_one(row: str, bucket: str, settings: d
     legal = json.loads(json.dumps(binding).replace(bucket, "my-bucket"))
 
     assert f"| {row} |" in section(page("variables"), "What is a mistake")
-    with pytest.raises(StackFileError):
-        load({key: value for key, value in values.items() if value is not None}, ROOT)
-    assert load({"cluster": {"name": "my-cluster"}, "bindings": {"app": legal}}, ROOT)
+    assert examine({key: value for key, value in values.items() if value is not None}, ROOT).mistakes
+    assert examine({"cluster": {"name": "my-cluster"}, "bindings": {"app": legal}}, ROOT).mistakes == []
 
 
 def test_two_keys_that_become_the_same_are_a_mistake() -> None:
@@ -161,9 +160,8 @@ def test_two_keys_that_become_the_same_are_a_mistake() -> None:
     settings = {"cluster": {"name": "my-cluster"}, "bindings": {"app": binding}}
 
     assert "| two keys of a mapping that become the same |" in page("variables")
-    assert load({**settings, "variables": {"key": "PrincipalOrgID"}}, ROOT)
-    with pytest.raises(StackFileError):
-        load({**settings, "variables": {"key": "SourceVpc"}}, ROOT)
+    assert examine({**settings, "variables": {"key": "PrincipalOrgID"}}, ROOT).mistakes == []
+    assert examine({**settings, "variables": {"key": "SourceVpc"}}, ROOT).mistakes
 
 
 @pytest.mark.parametrize(
@@ -182,11 +180,9 @@ def test_a_variable_is_replaced_where_the_page_says(key: str) -> None:
     for part in reversed(key.split(".")):
         value = {part: value}
 
-    with pytest.raises(StackFileError) as refused:
-        load(
-            {"cluster": {"name": "my-cluster"}, "bindings": {"app": {"serviceAccount": {"name": "app"}, **value}}}, ROOT
-        )
-    assert any("unknown variable ${acount}" in mistake.mistake.found for mistake in refused.value.mistakes)
+    bindings = {"app": {"serviceAccount": {"name": "app"}, **value}}
+    mistakes = examine({"cluster": {"name": "my-cluster"}, "bindings": bindings}, ROOT).mistakes
+    assert any("unknown variable ${acount}" in mistake.mistake.found for mistake in mistakes)
 
 
 def test_each_file_of_permissions_is_in_the_table() -> None:
@@ -211,7 +207,7 @@ def test_the_errors_of_the_guide_are_those_of_the_component() -> None:
     call: Any = ast.parse(code).body[0]
     code = ast.unparse(call.value.args[1]).replace("oidc_provider_arn]", f"{PROVIDER!r}]")
 
-    with pytest.raises(InvalidArgumentsError) as refused:
+    with pytest.raises(ArgumentMistakes) as refused:
         parse("report-reader", ast.literal_eval(code))
     assert str(refused.value) == said.rstrip()
 

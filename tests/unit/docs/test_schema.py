@@ -12,9 +12,9 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from config.loading import examine
 from config.models import Stack
 from docs.generate import schema, stack_file
+from program.examine import examine
 
 ROOT = Path(__file__).parents[3]
 STACK_FILES = (

@@ -9,10 +9,10 @@ import pytest
 
 from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS, Document, Field, Found, collect
 from irsa.rules.mistakes import Mistake, Place
-from irsa.rules.unknown import UNKNOWN
+from irsa.rules.unknown import OUTPUT
 
-STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
-DOCUMENT = {"Version": "2012-10-17", "Statement": [STATEMENT]}
+STATEMENT: dict[str, Any] = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+DOCUMENT: dict[str, Any] = {"Version": "2012-10-17", "Statement": [STATEMENT]}
 TRUSTING = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.example/id/A"
 ALL: dict[str, Field] = {
@@ -33,6 +33,7 @@ VALUES: dict[str, tuple[Any, list[Any]]] = {
         [[], {"X": {"a": "b"}}, {"StringEquals": {"issuer.example:sub": "a"}}],
     ),
     "trust_statements": ([TRUSTING], [TRUSTING, [STATEMENT], ["x"]]),
+    "assume_role_arns": (["arn:aws:iam::444455556666:role/r"], ["r", ["r"], [5]]),
     "role_name": ("my-role", ["", "a b", "x" * 65, 5]),
     "role_name_prefix": ("my-", ["x" * 39]),
     "description": ("Reads", ["日本", "x" * 1001]),
@@ -104,10 +105,10 @@ def test_a_field_refuses_what_is_not(name: str, bad: Any) -> None:
 def test_an_output_may_stand_for_the_value(name: str) -> None:
     """Protects outputs as arguments: what is known later is no mistake now, as a whole or within a list or mapping."""
     field, (good, _) = ALL[name], VALUES[name]
-    within: list[Any] = [[UNKNOWN]] if isinstance(good, list) else []
+    within: list[Any] = [[OUTPUT]] if isinstance(good, list) else []
     if isinstance(good, dict) and "Statement" not in good:
-        within = [dict.fromkeys(good, UNKNOWN)]
-    for value in (UNKNOWN, *within):
+        within = [dict.fromkeys(good, OUTPUT)]
+    for value in (OUTPUT, *within):
         assert read(field, value) == (value, [])
 
 
@@ -170,7 +171,11 @@ def test_a_value_of_another_kind_says_how_to_write_it(name: str, value: Any, adv
         ),
         ("trust_conditions", {"StringEquals": {"a": None}}, ("StringEquals", "a")),
         ("trust_statements", [TRUSTING, {**TRUSTING, "Effect": "x"}], (1, "Effect")),
-        ("policy.document", {**DOCUMENT, "Id": [1, {"a": {1}}]}, ("Id", 1, "a")),
+        (
+            "policy.document",
+            DOCUMENT | {"Statement": STATEMENT | {"Resource": ["*", {1}]}},
+            ("Statement", "Resource", 1),
+        ),
     ],
 )
 def test_a_mistake_is_placed_where_it_is(name: str, value: Any, place: Place) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pulumi
@@ -9,13 +10,16 @@ import pytest
 
 from config.located_mistake import LocatedMistake
 from config.models import Stack
+from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
+from irsa_cli.live.aws import Caller
 from program import access
 from program.access import access_of, kubeconfig_mistake
 
 PLACE = ("cluster", "kubernetes")
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 KNOWN = {"oidcIssuer": ISSUER, "oidcProviderArn": f"arn:aws:iam::111122223333:oidc-provider/{ISSUER[8:]}"}
+ROLE = "arn:aws:iam::111122223333:role/r"
 KUBECONFIG = """
 apiVersion: v1
 kind: Config
@@ -34,7 +38,8 @@ def kubeconfig(tmp_path: Path) -> Path:
 
 
 def checked(files: list[Path], context: str | None = None, **variables: str) -> LocatedMistake | None:
-    return kubeconfig_mistake(PLACE, files, context, variables)
+    inputs = {"kubeconfig": str(files[0]) if files else None, "context": context}
+    return kubeconfig_mistake(PLACE, inputs, variables)
 
 
 def test_a_context_that_exists(kubeconfig: Path) -> None:
@@ -55,15 +60,34 @@ def test_a_missing_context_has_its_place(kubeconfig: Path) -> None:
 
 
 def test_a_context_of_the_provider_has_no_key_of_the_cluster(kubeconfig: Path, tmp_path: Path) -> None:
-    """Protects who wrote `kubernetes:context`: the message names that, and no key that the file does not have."""
-    context = kubeconfig_mistake(("cluster",), [kubeconfig], "gone", {})
-    file = kubeconfig_mistake(("cluster",), [tmp_path / "none"], None, {})
+    """Protects who wrote `kubernetes:context`: the place is that setting, and no key that the file does not have."""
+    context = kubeconfig_mistake(("cluster",), {"kubeconfig": str(kubeconfig), "context": "gone"}, {})
+    file = kubeconfig_mistake(("cluster",), {"kubeconfig": str(tmp_path / "none")}, {})
+    of_environment = kubeconfig_mistake(("cluster",), {}, {"KUBECONFIG": str(tmp_path / "none")})
 
     assert context is not None
-    assert context.place == ("cluster",)
-    assert "correct kubernetes:context" in context.mistake.fix
+    assert context.where == "kubernetes:context"
     assert file is not None
-    assert file.place == ("cluster",)
+    assert file.where == "kubernetes:kubeconfig"
+    assert of_environment is not None
+    assert of_environment.place == ("cluster",)
+
+
+def test_a_kubeconfig_without_a_current_context(tmp_path: Path) -> None:
+    """Protects from a stack that stops half-way: without `kubernetes:context`, no context is chosen.
+
+    In a Pod its service account is used then:
+    https://pkg.go.dev/k8s.io/client-go/tools/clientcmd#DeferredLoadingClientConfig.ClientConfig
+    """
+    file = tmp_path / "config"
+    file.write_text(KUBECONFIG.format(name="prod", current='""'))
+    found = kubeconfig_mistake(("cluster",), {}, {"KUBECONFIG": str(file)})
+
+    assert found is not None
+    assert found.mistake.found == "the kubeconfig has no current context; it has: prod"
+    assert found.mistake.fix == "set kubernetes:context; these exist: kubectl config get-contexts"
+    in_pod = {"KUBECONFIG": str(file), "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+    assert kubeconfig_mistake(("cluster",), {}, in_pod) is None
 
 
 def test_a_current_context_that_does_not_exist(tmp_path: Path) -> None:
@@ -146,6 +170,20 @@ def test_an_account_counts_where_something_is_asked_or_created() -> None:
     assert used(cluster=KNOWN, accounts=without_region, bindings={"app": {**own, "account": "data"}}) == {None, "data"}
 
 
+def test_the_settings_of_the_default_provider_are_looked_at(tmp_path: Path, kubeconfig: Path) -> None:
+    """Protects from a stack that stops half-way: `kubernetes:kubeconfig` is a path from Pulumi.yaml, or a content."""
+    own = stack(cluster=KNOWN, bindings={"app": {"serviceAccount": {"name": "a"}, "role": {"arn": ROLE}}})
+
+    def places(**settings: str) -> list[str]:
+        pulumi.runtime.set_all_config({f"kubernetes:{name}": value for name, value in settings.items()})
+        return [mistake.where for mistake in access_of(own, tmp_path).clusters]
+
+    assert places(kubeconfig="none") == ["kubernetes:kubeconfig"]
+    assert places(kubeconfig=kubeconfig.name) == []
+    assert places(kubeconfig=kubeconfig.name, context="prd") == ["kubernetes:context"]
+    assert places(kubeconfig=kubeconfig.read_text(), context="prd") == []
+
+
 VALUES = {"cluster": KNOWN, "bindings": {"app": {"trust": {"subjects": ["a:b"]}}}}
 
 
@@ -153,12 +191,12 @@ def asked(monkeypatch: pytest.MonkeyPatch, answer: str | Exception, config: dict
     """Return what is said about a stack, where AWS answers so."""
     pulumi.runtime.set_all_config({"aws:region": "us-west-2", **config})
 
-    def number_of(_: Any) -> str:
+    def caller(_: Any) -> Caller:
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return Caller(answer, f"arn:aws:iam::{answer}:user/ci")
 
-    monkeypatch.setattr("irsa_cli.live.aws.number_of", number_of)
+    monkeypatch.setattr("irsa_cli.live.aws.caller", caller)
     return "\n".join(map(str, access_of(stack(**VALUES), Path()).aws_accounts.values()))
 
 
@@ -182,25 +220,40 @@ def test_credentials_of_another_account(monkeypatch: pytest.MonkeyPatch, setting
 
 def test_expired_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects the form of the message: the AWS plugin's own ends the program."""
-    expired = CouldNotLookError(
-        'sts:GetCallerIdentity: ExpiredToken: "The security token included in the request is expired"'
-    )
-
-    assert "have expired" in asked(monkeypatch, expired, {})
+    assert "have expired" in asked(monkeypatch, CouldNotLookError("ExpiredToken", Cause.EXPIRED), {})
 
 
-@pytest.mark.parametrize("said", ["AccessDenied: no", "login requires botocore[crt]", "Throttling: Rate exceeded"])
-def test_what_is_not_certain_is_left_to_the_plugin(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+@pytest.mark.parametrize("cause", [Cause.DENIED, Cause.UNKNOWN, Cause.THROTTLED])
+def test_what_is_not_certain_is_left_to_the_plugin(monkeypatch: pytest.MonkeyPatch, cause: Cause) -> None:
     """Protects a stack that would be deployed: boto3 may fail where the AWS plugin does not."""
-    assert asked(monkeypatch, CouldNotLookError(said), {}) == ""
+    assert asked(monkeypatch, CouldNotLookError("no", cause), {}) == ""
 
 
 def test_a_provider_that_boto3_does_not_follow_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects keys in the stack file, endpoints and proxies: boto3 would ask with other ones."""
-    missing = CouldNotLookError("Unable to locate credentials")
+    missing = CouldNotLookError("Unable to locate credentials", Cause.NO_CREDENTIALS)
 
     assert "no AWS credentials" in asked(monkeypatch, missing, {})
     assert asked(monkeypatch, missing, {"aws:accessKey": "AKIA"}) == ""
+
+
+def test_the_certificates_of_the_system_are_trusted_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Protects those behind a proxy whose CA the system knows: the AWS plugin trusts it, and boto3 has its own list."""
+    authorities = tmp_path / "ca.pem"
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    monkeypatch.setattr("ssl.get_default_verify_paths", lambda: SimpleNamespace(cafile=str(authorities)))
+    seen: list[Any] = []
+
+    def session_of(inputs: Any) -> Any:
+        seen.append(inputs.get("customCaBundle"))
+        if not seen[-1]:
+            raise CouldNotLookError("SSL validation failed", Cause.NOT_TRUSTED)
+        return SimpleNamespace(region_name="us-west-2")
+
+    monkeypatch.setattr("irsa_cli.live.aws.session_of", session_of)
+
+    assert asked(monkeypatch, "111122223333", {}) == ""
+    assert seen == [None, str(authorities)]
 
 
 def test_no_region(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from irsa.rules.mistakes import Mistake
 from irsa_cli.main import main
 from program.live import look
 from program.live.look import LiveReport
-from program.live.rules import RULES
+from program.lookups.rules import RULES
 
 FILE = """config:
   aws:profile: deployer
@@ -95,6 +95,18 @@ def test_findings_have_their_lines_and_rules(
         ("pods-lose-role", "warning"),
     ]
     assert RULES.keys() <= {rule["id"] for rule in run["tool"]["driver"]["rules"]}
+
+
+def test_a_provider_s_setting_has_its_line(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects who reads the line: a wrong `kubernetes:context` is at its own, not at that of a cluster."""
+    wrong = LocatedMistake(("kubernetes:context",), Mistake("none", "one", "correct it"), rule="context-missing")
+    _, text, _ = check(monkeypatch, capsys, LiveReport([wrong], [], [], True))
+    assert text.splitlines()[0] == "Pulumi.prod.yaml:4  kubernetes:context  [context-missing]"
+    _, text, _ = check(monkeypatch, capsys, LiveReport([wrong], [], [], True), "--json")
+    (report,) = json.loads(text)["files"]
+    assert (report["mistakes"][0]["path"], report["mistakes"][0]["line"]) == ("kubernetes:context", 4)
 
 
 def test_what_it_looks_with(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from config.lint import RULES
 from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Mistake
 from program.check_report import FileReport, as_json, plain, sarif
-from program.live.rules import RULES as LIVE_RULES
+from program.lookups.rules import RULES as LIVE_RULES
 
 MISTAKE = LocatedMistake(("bindings", "a", "role"), Mistake("F", "A", "D"), "P.yaml", 3)
 IN_FILE = LocatedMistake(("bindings", "a", "policy", "file"), Mistake("F2", "A2", "D2"), "p.json", 7, ("Statement", 0))

@@ -21,7 +21,7 @@ from config.located_mistake import LocatedMistake
 from irsa.rules.mistakes import Mistake
 from program.check import report_of
 from program.check_report import FileReport, sarif
-from program.live.rules import RULES as LIVE_RULES
+from program.lookups.rules import RULES as LIVE_RULES
 
 ROOT = Path(__file__).parents[3]
 GOLDEN = Path("tests/golden/mistakes.yaml")

@@ -15,11 +15,11 @@ from config.lint import RULES, check_rule_name, silence_reason
 from config.lint.actions import applicability
 from config.lint.checked import Statement
 from config.lint.settings import TAKES_DEFAULT
-from config.loading import examine
 from config.located_mistake import LocatedMistake
 from config.models import Defaults, Stack
-from config.variables import SECRET
 from irsa.rules.mistakes import Mistake, Place
+from irsa.rules.unknown import SECRET
+from program.examine import examine
 
 APP = {"serviceAccount": {"name": "app"}}
 READ = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
@@ -407,6 +407,8 @@ def test_attached_twice(tmp_path: Path) -> None:
     assert warnings("attached-twice", tmp_path, {"policyArns": arns}) == ["policyArns.2"]
     own = ["arn:aws:iam::${account}:policy/p", "arn:aws:iam::${account}:policy/other", "arn:aws:iam::aws:policy/p"]
     assert warnings("attached-twice", tmp_path, {**policy(READ), "policyArns": own}) == ["policyArns.0"]
+    by_id = ["arn:aws:iam::444455556666:policy/p"]
+    assert warnings("attached-twice", tmp_path, {**policy(READ), "policyArns": by_id}) == ["policyArns.0"]
     same = policy(READ)["policy"]["document"]
     again = {"a": {"document": same}, "b": {"document": {**same, "Id": "x"}}}
     assert warnings("attached-twice", tmp_path, {**policy(READ), "inlinePolicies": again}) == ["inlinePolicies.a"]
@@ -493,7 +495,57 @@ def test_a_silence_is_for_its_rule_and_its_bindings(
     bindings = {name: {"serviceAccount": {"name": name}} for name in ("a", "b")}
     stack = Stack.model_validate({"cluster": {"name": "c"}, "bindings": bindings, "lint": {"silence": silence}})
     warning = LocatedMistake(("bindings", binding, "trust"), Mistake("F", "A", "D"), rule=rule)
-    assert silence_reason(warning, stack) == reason
+    assert silence_reason(warning, stack.lint) == reason
+
+
+def test_a_silence_of_one_binding_hides_no_warning_of_another_with_the_same_file(tmp_path: Path) -> None:
+    """Protects the other bindings of a shared policy file: who allows it for one has not allowed it for all."""
+    (tmp_path / "p.json").write_text(json.dumps(policy({**READ, "Action": "s3:*"})["policy"]["document"]))
+    bindings = {key: {"serviceAccount": {"name": key}, "policy": {"file": "p.json"}} for key in ("a", "b")}
+    silence = {"write-everything": {"reason": "r", "bindings": ["a"]}}
+    found = examine({"cluster": {"name": "c"}, "bindings": bindings, "lint": {"silence": silence}}, tmp_path)
+    assert [warning.place[1] for warning, _ in found.silenced] == ["a"]
+    assert [warning.place[1] for warning in found.warnings] == ["b"]
+
+
+@pytest.mark.parametrize(
+    "lint",
+    [
+        [],
+        {"errors": 5},
+        {"errors": [5, "wide-trust"]},
+        {"silence": []},
+        {"silence": {"wide-trust": 5}},
+        {"silence": {"wide-trust": {"reason": 5}}},
+        {"silence": {"wide-trust": {"reason": "r", "bindings": 5}}},
+    ],
+)
+def test_lint_settings_of_any_shape(tmp_path: Path, lint: Any) -> None:
+    """Protects from a traceback where there is a warning, and from a silence without effect for its own mistake."""
+    wide = {"trust": {"subjects": ["team-a:*"]}, **READS}
+    found = examine({"cluster": {"name": "c"}, "bindings": {"a": wide}, "lint": lint}, tmp_path)
+    assert found.mistakes[0].place[0] == "lint"
+    assert all(isinstance(reason, str) for _, reason in found.silenced)
+
+
+def test_a_statement_that_is_too_long_hides_no_warning(tmp_path: Path) -> None:
+    """Protects from a right that comes to light only after the other mistake of its document is mended."""
+    wide = {**READ, "Action": "s3:*", "Resource": "*"}
+    longest = {**READ, "Condition": {"StringEquals": {"aws:PrincipalOrgID": "x" * 7000}}}
+    binding = {**APP, "policy": {"document": {"Version": "2012-10-17", "Statement": [longest, wide]}}}
+    found = examine({"cluster": {"name": "c"}, "bindings": {"app": binding}}, tmp_path)
+    assert len(found.mistakes) == 1
+    assert [each.place[-2] for each in found.warnings if each.rule == "write-everything"] == [1]
+
+
+@pytest.mark.parametrize("bindings", ["b", [5], {"secure": "v1:abc"}, SECRET])
+def test_a_silence_for_whom_it_is_not_known_is_for_nobody(tmp_path: Path, bindings: Any) -> None:
+    """Protects a rule that is an error: with a secret, nothing else would stop the deployment."""
+    wide = {"trust": {"subjects": ["team-a:*"]}, **READS}
+    lint = {"errors": ["wide-trust"], "silence": {"wide-trust": {"reason": "r", "bindings": bindings}}}
+    found = examine({"cluster": {"name": "c"}, "bindings": {"a": wide}, "lint": lint}, tmp_path)
+    assert "wide-trust" in {mistake.rule for mistake in found.mistakes}
+    assert not found.silenced
 
 
 def test_a_silence_of_some_bindings_is_not_one_of_the_stack() -> None:
@@ -501,7 +553,7 @@ def test_a_silence_of_some_bindings_is_not_one_of_the_stack() -> None:
     silence = {"unused-setting": {"reason": "r", "bindings": ["a"]}}
     values = {"cluster": {"name": "c"}, "bindings": {"a": APP}, "lint": {"silence": silence}}
     warning = LocatedMistake(("variables", "a"), Mistake("F", "A", "D"), rule="unused-setting")
-    assert silence_reason(warning, Stack.model_validate(values)) is None
+    assert silence_reason(warning, Stack.model_validate(values).lint) is None
 
 
 def test_names_of_rules() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from config import trust_policies
-from config.loading import examine
+from irsa import spec
+from program.examine import examine
 
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 ISSUER = PROVIDER.split("oidc-provider/")[1]
@@ -148,7 +148,7 @@ def test_narrow_statements_are_left_alone(statement: dict[str, Any]) -> None:
 
 def test_a_policy_that_is_too_long_is_not_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The attack: a trust policy of any length, whose judging takes the third power of that; it is refused anyway."""
-    monkeypatch.setattr(trust_policies, "admission", lambda *_: pytest.fail("judged"))
+    monkeypatch.setattr(spec, "admission", lambda *_: pytest.fail("judged"))
     audiences = {"StringEquals": {f"{ISSUER}:aud": [f"audience-{number}" for number in range(300)]}}
     binding = {"serviceAccount": {"name": "app"}, "trust": {"statements": [{**OPEN, "Condition": audiences}]}}
     (mistake,) = examine({"cluster": CLUSTER, "bindings": {"app": binding}}, tmp_path, "us-west-2").mistakes

@@ -9,6 +9,7 @@ import pytest
 from irsa.rules.arns import (
     EXAMPLES,
     PARTITIONS,
+    Arn,
     check_issuer,
     issuer_host_path,
     issuer_of_provider,
@@ -111,6 +112,20 @@ def test_parts_of_an_arn_with_a_path() -> None:
         "AmazonEBSCSIDriverPolicy",
     )
     assert str(arn) == "arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy"
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "arn"),
+    [
+        (None, "S3Access", "arn:aws:iam::123456789012:role/S3Access"),
+        ("/", "S3Access", "arn:aws:iam::123456789012:role/S3Access"),
+        ("/service-role/", "QuickSightAction", "arn:aws:iam::123456789012:role/service-role/QuickSightAction"),
+    ],
+)
+def test_a_path_and_a_name_in_an_arn(path: str | None, name: str, arn: str) -> None:
+    """Protects the ARN of what is to be created; the ARNs are examples of the user guide's page."""
+    assert str(Arn("aws", "123456789012", "role", Arn.with_path(path, name))) == arn
+    assert Arn.name_in(arn) == name
 
 
 @pytest.mark.parametrize(("partition", "issuer"), PARTITION_ISSUERS)

@@ -7,12 +7,11 @@ import pytest
 from irsa.rules.combinations import (
     ADOPTABLE,
     OF_A_CREATED_SERVICE_ACCOUNT,
-    OF_AN_EXISTING_ROLE,
     check_adoptable,
     combination_mistakes,
 )
 from irsa.rules.mistakes import Mistake, Place, path_of
-from irsa.rules.unknown import UNKNOWN
+from irsa.rules.unknown import OUTPUT
 
 ACCOUNT: dict[Place, Any] = {("service_account",): {"name": "app"}, ("service_account", "name"): "app"}
 EXISTING_ROLE: dict[Place, Any] = {("role_arn",): "arn:aws:iam::111122223333:role/r", **ACCOUNT}
@@ -28,7 +27,7 @@ def found(given: dict[Place, Any]) -> list[tuple[Place, str]]:
         ACCOUNT,
         EXISTING_ROLE,
         {("subjects",): ["a:b"]},
-        {("subjects",): UNKNOWN},
+        {("subjects",): OUTPUT},
         {**ACCOUNT, ("subjects",): []},
         {**ACCOUNT, ("role_name",): "r"},
         {**ACCOUNT, ("role_name_prefix",): "r"},
@@ -60,7 +59,7 @@ def test_an_existing_role_is_never_changed(argument: str) -> None:
 
     Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
     """
-    values: tuple[Any, ...] = ("x", False, None, [], UNKNOWN)
+    values: tuple[Any, ...] = ("x", False, None, [], OUTPUT)
     for value in values:
         assert found({**EXISTING_ROLE, (argument,): value}) == [(("role_arn",), f"role_arn together with {argument}")]
 
@@ -76,15 +75,6 @@ def test_what_is_below_an_argument_is_reported_as_that() -> None:
     """Protects the reader: a policy with three settings is one thing to leave out."""
     policy: dict[Place, Any] = {("policy",): {}, ("policy", "name"): "p", ("policy", "path"): "/"}
     assert found({**EXISTING_ROLE, **policy}) == [(("role_arn",), "role_arn together with policy")]
-
-
-def test_a_stack_files_own_list_is_asked() -> None:
-    """Protects bindings of an existing role, which name clusters for their service accounts."""
-    given = {**EXISTING_ROLE, ("oidc_provider_arns",): ["x"]}
-    assert [place for place, _ in combination_mistakes(given, path_of)] == [("role_arn",)]
-    allowed = (*OF_AN_EXISTING_ROLE, "oidc_provider_arns")
-    assert [*combination_mistakes(given, path_of, allowed)] == []
-    assert [*combination_mistakes({**given, ("assumeRoleArns",): ["x"]}, path_of, allowed)] != []
 
 
 def test_an_existing_role_needs_an_account() -> None:
@@ -146,7 +136,7 @@ def test_what_is_adopted_is_found_by_its_plain_name(kind: str, argument: Place) 
     ((place, mistake),) = combination_mistakes(others, path_of)
     assert place == ("import_existing", 0)
     assert mistake.fix == f"add {path_of(argument)}"
-    ((place, mistake),) = combination_mistakes({**named, argument: UNKNOWN}, path_of)
+    ((place, mistake),) = combination_mistakes({**named, argument: OUTPUT}, path_of)
     assert place == ("import_existing", 0)
     assert path_of(argument) in mistake.allowed
 
@@ -172,7 +162,7 @@ def test_an_account_is_adopted_or_left_alone() -> None:
     assert "service_account.create false" in words
 
 
-@pytest.mark.parametrize("value", ["role", None, 5, {}, UNKNOWN, [None, 5, {}, "roel"]])
+@pytest.mark.parametrize("value", ["role", None, 5, {}, OUTPUT, [None, 5, {}, "roel"]])
 def test_what_is_no_list_of_kinds_is_left_to_the_value_itself(value: Any) -> None:
     """Protects from a second mistake, or a traceback, for a value that is reported where it is read."""
     assert found({**ACCOUNT, ("import_existing",): value}) == []

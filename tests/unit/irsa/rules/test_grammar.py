@@ -18,7 +18,7 @@ from irsa.rules.grammar import (
     wrong_partition,
 )
 from irsa.rules.mistakes import Located, Place
-from irsa.rules.unknown import UNKNOWN
+from irsa.rules.unknown import OUTPUT
 
 STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::my-bucket/*"}
 TRUST = {
@@ -347,15 +347,15 @@ def test_a_wildcard_that_works_or_is_none(conditions: Any) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        document(STATEMENT, Id=UNKNOWN),
-        document(STATEMENT, Version=UNKNOWN),
-        document(Statement=UNKNOWN),
-        document(UNKNOWN, STATEMENT),
-        *(document({**STATEMENT, element: UNKNOWN}) for element in (*STATEMENT, "Sid", "Condition")),
-        document({**STATEMENT, "Action": ["s3:*", UNKNOWN]}),
-        document({**STATEMENT, "Condition": {"StringEquals": UNKNOWN}}),
-        document({**STATEMENT, "Condition": {"StringEquals": {"aws:x": UNKNOWN}}}),
-        document({**STATEMENT, "Condition": {"StringEquals": {"aws:x": [UNKNOWN, "a"]}}}),
+        document(STATEMENT, Id=OUTPUT),
+        document(STATEMENT, Version=OUTPUT),
+        document(Statement=OUTPUT),
+        document(OUTPUT, STATEMENT),
+        *(document({**STATEMENT, element: OUTPUT}) for element in (*STATEMENT, "Sid", "Condition")),
+        document({**STATEMENT, "Action": ["s3:*", OUTPUT]}),
+        document({**STATEMENT, "Condition": {"StringEquals": OUTPUT}}),
+        document({**STATEMENT, "Condition": {"StringEquals": {"aws:x": OUTPUT}}}),
+        document({**STATEMENT, "Condition": {"StringEquals": {"aws:x": [OUTPUT, "a"]}}}),
     ],
 )
 def test_an_output_is_passed_over(value: dict[str, Any]) -> None:
@@ -363,7 +363,7 @@ def test_an_output_is_passed_over(value: dict[str, Any]) -> None:
     assert [*document_mistakes(value)] == []
 
 
-@pytest.mark.parametrize("principal", [UNKNOWN, {"AWS": UNKNOWN}, {"AWS": ["arn:aws:iam::111122223333:root", UNKNOWN]}])
+@pytest.mark.parametrize("principal", [OUTPUT, {"AWS": OUTPUT}, {"AWS": ["arn:aws:iam::111122223333:root", OUTPUT]}])
 def test_an_output_may_be_trusted(principal: Any) -> None:
     """Protects outputs in trust statements."""
     assert [*statement_mistakes({**TRUST, "Principal": principal}, trust=True)] == []
@@ -371,8 +371,8 @@ def test_an_output_may_be_trusted(principal: Any) -> None:
 
 def test_what_is_beside_an_output_is_checked() -> None:
     """Protects the check of what is known: one output in a list hides no mistake of its neighbours."""
-    statement = {**STATEMENT, "Action": [UNKNOWN, "GetObject"], "Resource": UNKNOWN, "Effect": "allow"}
-    assert places(document_mistakes(document(UNKNOWN, statement))) == [
+    statement = {**STATEMENT, "Action": [OUTPUT, "GetObject"], "Resource": OUTPUT, "Effect": "allow"}
+    assert places(document_mistakes(document(OUTPUT, statement))) == [
         ("Statement", 1, "Effect"),
         ("Statement", 1, "Action", 1),
     ]
@@ -389,7 +389,7 @@ def test_a_resource_of_another_partition() -> None:
     china, own = "arn:aws-cn:s3:::b", "arn:aws:s3:::b"
     value = document(
         {**STATEMENT, "Resource": china},
-        {**STATEMENT, "Resource": [own, china, "*", "arn:*:s3:::b", "arn:${x}:s3:::b", "b", UNKNOWN]},
+        {**STATEMENT, "Resource": [own, china, "*", "arn:*:s3:::b", "arn:${x}:s3:::b", "b", OUTPUT]},
         {**without("Resource"), "NotResource": [china]},
     )
     found = [*partition_mistakes(value, "aws")]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from irsa.rules.grammar import condition_mistakes, document_mistakes, partition_mistakes, statement_mistakes
 from irsa.rules.mistakes import Place
-from irsa.rules.unknown import UNKNOWN
+from irsa.rules.unknown import OUTPUT
 
 
 def one_or_several(item: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -40,7 +40,7 @@ STATEMENTS = st.builds(
 DOCUMENTS = one_or_several(STATEMENTS).map(lambda statements: {"Version": "2012-10-17", "Statement": statements})
 KEYS = ("Effect", "Action", "Resource", "Condition", "Principal", "Sid", "Statement", "Version", "x")
 ANYTHING = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=4), st.just(UNKNOWN), st.just("Allow")),
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=4), st.just(OUTPUT), st.just("Allow")),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.dictionaries(
@@ -73,7 +73,7 @@ def test_an_output_in_any_place_is_no_mistake(document: dict[str, Any], data: st
     container: Any = marked
     for step in path:
         container = container[step]
-    container[last] = UNKNOWN
+    container[last] = OUTPUT
     assert [*document_mistakes(marked)] == []
 
 

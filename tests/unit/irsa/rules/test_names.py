@@ -7,7 +7,7 @@ https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
 import pytest
 
 from irsa.rules.mistakes import Mistake
-from irsa.rules.names import POLICY, POLICY_PREFIX, ROLE, ROLE_PREFIX, RULES, automatic_name_prefix, check_name
+from irsa.rules.names import ROLE, ROLE_PREFIX, RULES, automatic_name_prefix, check_name
 
 
 @pytest.mark.parametrize(
@@ -134,11 +134,3 @@ def test_the_prefix_of_a_long_name_begins_with_it() -> None:
     assert prefix.endswith("-")
     assert len(prefix) == 38
     assert automatic_name_prefix("my-app", ROLE, ROLE_PREFIX) is None
-
-
-def test_a_name_that_is_divided_leaves_room_for_its_part() -> None:
-    """Protects a managed policy whose automatic name has more behind it than Pulumi's eight characters."""
-    assert automatic_name_prefix("x" * 118, POLICY, POLICY_PREFIX, 10) is None
-    assert automatic_name_prefix("x" * 119, POLICY, POLICY_PREFIX, 10) is not None
-    assert automatic_name_prefix("x" * 120, POLICY, POLICY_PREFIX) is None
-    assert automatic_name_prefix("x" * 121, POLICY, POLICY_PREFIX) is not None

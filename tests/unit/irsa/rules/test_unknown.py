@@ -1,21 +1,78 @@
-"""What stands for an output."""
+"""Markers of what is not known, and samples."""
 
+import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from irsa.rules.unknown import UNKNOWN, has_unknown
+from irsa.rules.unknown import (
+    OUTPUT,
+    SECRET,
+    WRONG,
+    Sample,
+    has_output,
+    has_unknown,
+    least,
+    sampled,
+    without_places,
+)
+from tests.places import at, places
 
 
 @pytest.mark.parametrize(
-    "value", [UNKNOWN, [UNKNOWN], {"a": UNKNOWN}, [1, {"a": [{"b": UNKNOWN}]}], {"a": 1, "b": ["x", UNKNOWN]}]
+    "value", [OUTPUT, [OUTPUT], {"a": OUTPUT}, [1, {"a": [{"b": OUTPUT}]}], {"a": 1, "b": ["x", OUTPUT]}]
 )
 def test_an_unknown_is_seen_at_any_depth(value: Any) -> None:
     """Protects outputs inside of documents: a value that holds one is looked at again when it is known."""
     assert has_unknown(value) is True
 
 
-@pytest.mark.parametrize("value", [None, "", "UNKNOWN", UNKNOWN.value, 0, [], {}, [[]], {"a": {}}, {"UNKNOWN": [None]}])
+@pytest.mark.parametrize("value", [None, "", "OUTPUT", OUTPUT.reason, 0, [], {}, [[]], {"a": {}}, {"OUTPUT": [None]}])
 def test_what_is_known_is_known(value: Any) -> None:
     """Protects plain values, empty ones too: they are checked at once."""
     assert has_unknown(value) is False
+
+
+TEXTS = st.text("ab", max_size=2)
+VALUES = st.recursive(
+    TEXTS | st.integers(-99, 99), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3)
+)
+
+
+@given(value=VALUES, data=st.data())
+def test_markers_stand_at_the_places_and_nowhere_else(value: Any, data: st.DataObject) -> None:
+    """Protects what is beside a mistake: it stays as it is, and a place that is not there changes nothing."""
+    chosen = data.draw(st.lists(st.sampled_from([*places(value), ("z",), (9, "z"), ("a", 0, "z")]), max_size=3))
+    marked = without_places(value, chosen)
+
+    for place in places(value):
+        outer = [each for each in chosen if place[: len(each)] == each]
+        if outer:
+            assert at(marked, min(outer, key=len)) is WRONG
+        elif not any(each[: len(place)] == place for each in chosen):
+            assert at(marked, place) == at(value, place)
+    assert has_unknown(marked) is any(each in places(value) for each in chosen)
+
+
+@given(value=VALUES, data=st.data())
+def test_what_is_not_known_is_as_short_as_it_can_become(value: Any, data: st.DataObject) -> None:
+    """Protects quotas: with a marker in place of any part, no document is counted as longer than it may be."""
+    place = data.draw(st.sampled_from([*places(value)]))
+    assert len(json.dumps(least(without_places(value, [place])))) <= len(json.dumps(value))
+
+
+def test_a_sample_is_its_text() -> None:
+    """Protects what is filled in: a sample compares, and is written, as its text; what it stands for is beside it."""
+    sample = Sample("arn:aws:x", ["account"])
+    assert sample == "arn:aws:x"
+    assert json.dumps(sample) == '"arn:aws:x"'
+    assert sampled(sample) == {"account"}
+    assert not sampled("arn:aws:x")
+    assert not has_unknown([sample])
+
+
+def test_only_an_output_is_one() -> None:
+    """Protects what must be plain: a secret or a wrong value is not refused as an output."""
+    assert [has_output({"a": [each]}) for each in (OUTPUT, SECRET, WRONG, "x")] == [True, False, False, False]

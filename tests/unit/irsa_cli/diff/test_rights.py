@@ -153,7 +153,7 @@ def test_an_oidc_provider_that_changes(old: Any, new: Any, gains: set[Any], lose
     [
         (UNKNOWN, "its trust policy is not known until `pulumi up`"),
         (SECRET, "its trust policy is a secret"),
-        ("{}", "its trust policy: there is no Statement"),
+        ("{}", "its trust policy: Statement: no Statement"),
         ("no JSON", "its trust policy: "),
     ],
 )

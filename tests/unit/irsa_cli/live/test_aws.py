@@ -187,6 +187,14 @@ def test_a_providers_role_is_assumed(iam: Any) -> None:
     assert session.client("sts").get_caller_identity()["Account"] == "444455556666"
 
 
+def test_a_second_session_loads_no_model_again(iam: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects stacks of several AWS accounts: boto3 reads its services and models once: 40 ms."""
+    session_of({}).client("sts")
+    monkeypatch.setattr("botocore.loaders.JSONFileLoader.load_file", lambda *_: pytest.fail("loaded again"))
+
+    session_of({}).client("sts")
+
+
 @pytest.mark.parametrize(
     ("inputs", "words"),
     [

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import httpx2
 import pytest
 from lightkube import KubeConfig
 
+from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.kubernetes import LiveCluster, LiveClusters
@@ -312,10 +314,33 @@ def test_a_credential_program_that_gives_no_token_is_one_sentence(tmp_path: Path
     for _ in range(3):
         with pytest.raises(
             CouldNotLookError, match=rf"cluster test: the kubeconfig's credential program returned no token \({words}\)"
-        ):
+        ) as error:
             cluster.service_account("a", "b")
+        assert error.value.cause is Cause.NO_CREDENTIALS
 
     assert runs.read_text().count("run") == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "cause"),
+    [(ssl.SSLCertVerificationError("self-signed certificate"), Cause.NOT_TRUSTED), (OSError("refused"), Cause.UNKNOWN)],
+)
+def test_a_certificate_that_is_not_trusted_is_no_broken_network(
+    cluster: LiveCluster, monkeypatch: pytest.MonkeyPatch, reason: OSError, cause: Cause
+) -> None:
+    """Protects from advice that does not help: the kubeconfig lacks the authority, and the network is good.
+
+    So is the question that is not sent any more.
+    """
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise httpx2.ConnectError(str(reason)) from reason
+
+    monkeypatch.setattr(httpx2.Client, "request", refuse)
+    for _ in range(2):
+        with pytest.raises(CouldNotLookError) as error:
+            cluster.service_account("a", "b")
+        assert error.value.cause is cause
 
 
 def test_a_slow_answer_costs_no_other_one(api: Api, cluster: LiveCluster, monkeypatch: pytest.MonkeyPatch) -> None:

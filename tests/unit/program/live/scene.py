@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from config.loading import load
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from irsa_cli.state import (
@@ -16,13 +15,14 @@ from irsa_cli.state import (
     SERVICE_ACCOUNT,
     SERVICE_ACCOUNT_PATCH,
 )
+from program.examine import examine
 from program.live.changes import pod_losses
 from program.live.conflicts import conflicts
 from program.live.held import Held, held_by
 from program.live.look import _providers as providers
 from program.live.planned import planned_components
 from program.live.reads import AwsReads, ClusterReads, LiveServiceAccount, Reads
-from program.lookups import Identity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
+from program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
 from program.plan import plan
 
 ROOT = Path(__file__).parents[4]
@@ -49,7 +49,9 @@ def arn(kind: str, name: str, number: str = NUMBER) -> str:
 
 def stack_of(values: Mapping[str, Any]) -> Stack:
     clusters = {} if "clusters" in values else {"cluster": {"name": "my-cluster"}}
-    return load({**clusters, **values}, ROOT)
+    stack = examine({**clusters, **values}, ROOT).stack
+    assert stack is not None
+    return stack
 
 
 def lookups_of(stack: Stack) -> Lookups:
@@ -58,7 +60,7 @@ def lookups_of(stack: Stack) -> Lookups:
     numbers = {key: NUMBER if key is None else f"44445555666{index}" for index, key in enumerate(keys)}
     return Lookups(
         region="us-west-2",
-        aws_accounts={key: ResolvedAwsAccount(Identity(number, "aws"), None) for key, number in numbers.items()},
+        aws_accounts={key: ResolvedAwsAccount(AwsIdentity(number, "aws"), None) for key, number in numbers.items()},
         clusters={
             key: ResolvedCluster(cluster.name or "", None, f"https://{ISSUERS[key]}")
             for key, cluster in stack.clusters_by_key.items()
@@ -76,7 +78,7 @@ def account(
     """What an AWS account has: AWS's own policies are always there."""
     own = {S3: True, "arn:aws:iam::aws:policy/AdministratorAccess": True}
     known = {**own, **dict.fromkeys(policies, True)}
-    return AwsReads(Identity(NUMBER, "aws"), list(roles), known, more.pop("providers", frozenset()), summary, **more)
+    return AwsReads(AwsIdentity(NUMBER, "aws"), list(roles), known, more.pop("providers", frozenset()), summary, **more)
 
 
 def cluster(

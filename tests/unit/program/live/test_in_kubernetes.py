@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from program.live.reads import service_account_of
 from tests.unit.program.live.scene import (
     HOST,
@@ -88,10 +86,9 @@ def test_a_service_account_that_exists_already() -> None:
     assert "import: [serviceAccount]" in mistake.mistake.fix
 
 
-@pytest.mark.parametrize("logical_name", [OURS, "app"])
-def test_what_the_state_holds_is_its_own(logical_name: str) -> None:
-    """Protects the second check: what this stack created exists, under its name, or under that of earlier versions."""
-    state = [held_service_account(logical_name, "team-a", "app")]
+def test_what_the_state_holds_is_its_own() -> None:
+    """Protects the second check: what this stack created exists."""
+    state = [held_service_account(OURS, "team-a", "app")]
 
     assert found(stack(CREATED), in_cluster=cluster({"team-a/app": live()}), state=state) == []
 
@@ -109,15 +106,6 @@ def test_a_service_account_of_the_wrong_issuer_is_this_stacks() -> None:
 def test_what_the_stack_only_annotated_is_not_created_by_it() -> None:
     """create: false to true is a create for the engine: the service account that it annotated exists."""
     state = [held_service_account(OURS, "team-a", "app", created=False)]
-
-    assert rules(found(stack(CREATED), in_cluster=cluster({"team-a/app": live()}), state=state)) == [
-        ("service-account-exists", f"{SERVICE_ACCOUNT}.name")
-    ]
-
-
-def test_another_service_account_of_the_same_earlier_name_is_not_its_own() -> None:
-    """A binding that got another service account continues the old one's resource, and still creates the new one."""
-    state = [held_service_account("app", "team-a", "before")]
 
     assert rules(found(stack(CREATED), in_cluster=cluster({"team-a/app": live()}), state=state)) == [
         ("service-account-exists", f"{SERVICE_ACCOUNT}.name")
@@ -243,6 +231,19 @@ def test_who_wrote_an_annotation() -> None:
 
     assert key == ("default", "test-sa")
     assert read.managers == {ROLE_ARN: {"kubectl"}, "keep": {"before-first-apply"}}
+
+
+def test_an_annotation_that_nobody_is_known_to_own() -> None:
+    """`kubectl create serviceaccount` and `kubectl annotate` leave no managedFields.
+
+    The API server refuses a patch all the same: conflict with "before-first-apply" (tests/sandbox/test_conflicts.py).
+    """
+    written = {ROLE_ARN: arn("role", "theirs")}
+    key, read = service_account_of({"metadata": {"name": "app", "namespace": "team-a", "annotations": written}})
+    (mistake,) = found(stack(ANNOTATED), in_cluster=cluster({"/".join(key): read}))
+
+    assert rules([mistake]) == [("service-account-taken", SERVICE_ACCOUNT)]
+    assert "written by before-first-apply" in mistake.mistake.found
 
 
 def test_a_cluster_that_could_not_be_asked_has_no_findings() -> None:

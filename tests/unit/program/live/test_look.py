@@ -13,7 +13,8 @@ import botocore.client
 import pytest
 from moto import mock_aws
 
-from config.variables import SECRET
+from irsa.rules.unknown import SECRET
+from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.aws import Caller
 from irsa_cli.live.kubeconfig import configuration
@@ -212,13 +213,56 @@ def test_no_credentials(iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.Mo
 def test_no_credentials_for_what_needs_none(
     iam: Any, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch, calls: Counter[str]
 ) -> None:
-    """Protects a stack that only annotates service accounts: `pulumi up` asks nothing of the stack's AWS account."""
+    """Protects a stack that only annotates service accounts: `pulumi up` asks nothing of the stack's AWS account.
+
+    That nobody could ask for the role is said, and is no failure.
+    """
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
-    binding = {"serviceAccount": {"name": "default", "create": False}, "role": {"arn": f"arn:aws:iam::{NUMBER}:role/a"}}
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    not_checked = (
+        "whether the roles in role.arn exist: no AWS credentials for the stack's AWS account, region us-west-2"
+    )
 
-    assert looked({"bindings": {"app": binding}}) == LiveReport([], [], [], True)
-    assert not calls
+    assert looked({"bindings": {"app": naming("a")}}) == LiveReport([], [], [not_checked], True)
+    assert calls.keys() == {"sts:GetCallerIdentity"}
+
+
+def naming(role: str, number: str = NUMBER) -> dict[str, Any]:
+    """A binding that gives a service account somebody else's role."""
+    return {"serviceAccount": {"name": role}, "role": {"arn": f"arn:aws:iam::{number}:role/{role}"}}
+
+
+def test_a_role_that_is_only_named(iam: Any, kubernetes: Kubernetes, calls: Counter[str]) -> None:
+    """Protects Pods: STS gives no credentials for a role that does not exist, and `pulumi up` does not look.
+
+    Of an AWS account that the stack cannot ask nothing is said; one list answers for all of them.
+    """
+    for name, path in (("app-role", "/"), ("moved", "/team/")):
+        iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=json.dumps(TRUST))
+    calls.clear()
+    names = ("app-role", "ap-role", "moved", "elsewhere")
+    bindings = {name: naming(name, "444455556666" if name == "elsewhere" else NUMBER) for name in names}
+    report = looked({"bindings": bindings})
+
+    assert (report.mistakes, report.not_checked, report.has_looked) == ([], [], True)
+    assert rules(report.warnings) == [
+        ("role-missing", "bindings.ap-role.role.arn"),
+        ("role-missing", "bindings.moved.role.arn"),
+    ]
+    assert [warning.mistake.fix for warning in report.warnings] == [
+        f"did you mean arn:aws:iam::{NUMBER}:role/app-role?",
+        f"did you mean arn:aws:iam::{NUMBER}:role/team/moved?",
+    ]
+    assert calls == {"sts:GetCallerIdentity": 1, "iam:ListRoles": 1}
+
+
+def test_a_named_role_beside_created_ones(iam: Any, kubernetes: Kubernetes) -> None:
+    """Protects bindings that name the role of another one of the same stack: it does not exist before `pulumi up`."""
+    report = looked({"bindings": {"app": APP, "same": naming("app-role"), "other": naming("none")}})
+
+    assert rules(report.warnings) == [("role-missing", "bindings.other.role.arn")]
+    assert report.mistakes == []
 
 
 @pytest.mark.parametrize(
@@ -251,10 +295,10 @@ def test_the_role_of_another_account_cannot_be_assumed(
 
     def session_of(inputs: Mapping[str, Any]) -> Any:
         if inputs.get("assumeRoles"):
-            raise CouldNotLookError("AWS credentials: IAM Role (x) cannot be assumed: AccessDenied: no")
+            raise CouldNotLookError("AccessDenied: no", Cause.ROLE_NOT_ASSUMABLE, inputs["assumeRoles"][0]["roleArn"])
         return boto3.session.Session()
 
-    monkeypatch.setattr(cloud, "session_of", session_of)
+    monkeypatch.setattr("irsa_cli.live.aws.session_of", session_of)
     iam.create_role(RoleName="app-role", AssumeRolePolicyDocument=json.dumps(TRUST))
     data = {"account": "data", "trust": {"subjects": ["a:b"]}}
     role = "arn:aws:iam::444455556666:role/deployer"
@@ -292,6 +336,35 @@ def test_a_question_without_an_answer_is_not_checked(
     report = looked({"bindings": {"app": APP}})
 
     assert report == LiveReport([], [], [f"AWS account {NUMBER}, {not_checked}"], has_looked)
+
+
+class Late(CouldNotLookError):
+    """A denial whose kind is known only when the other question has failed."""
+
+    failed = threading.Event()
+
+    def _kind(self) -> type:
+        self.failed.wait(5)
+        return NoPermissionError
+
+    __class__ = property(_kind)
+
+
+@pytest.mark.usefixtures("kubernetes")
+def test_one_question_without_an_answer_is_enough(iam: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects from a false green: IAM denies a list while the cluster does not answer another, in two threads."""
+
+    def denied(*_: Any) -> Any:
+        raise Late("iam:ListRoles: denied")
+
+    def silent(*_: Any) -> Any:
+        Late.failed.set()
+        raise CouldNotLookError("no connection")
+
+    monkeypatch.setattr("irsa_cli.live.iam.LiveAwsAccount.role_arns", denied)
+    monkeypatch.setattr("irsa_cli.live.kubernetes.LiveCluster.issuer", property(silent))
+
+    assert not looked({"bindings": {"app": APP}}).has_looked
 
 
 def test_keys_in_the_stack_file_are_not_used(iam: Any, kubernetes: Kubernetes, calls: Counter[str]) -> None:
@@ -355,10 +428,18 @@ def test_outputs_of_another_stack(
 
 def test_a_context_that_does_not_exist(iam: Any, kubernetes: Kubernetes) -> None:
     """Protects from the wrong kubeconfig: the contexts that exist are named."""
-    rule, _, found = one(looked({"bindings": {"app": APP}}, {"kubernetes:context": "tset"}))
+    report = looked({"bindings": {"app": APP}}, {"kubernetes:context": "tset"})
+    _, _, found = one(report)
 
-    assert rule == "context-missing"
+    assert [(each.rule, each.where) for each in report.mistakes] == [("context-missing", "kubernetes:context")]
     assert "it has: test" in found
+
+
+def test_a_cluster_whose_kubeconfig_is_a_secret(iam: Any, kubernetes: Kubernetes) -> None:
+    """Protects from a false green: nothing of the cluster is looked at, which is said."""
+    report = looked({"bindings": {"app": APP}}, {"kubernetes:kubeconfig": SECRET})
+
+    assert report == LiveReport([], [], ["the cluster of irsa:cluster: its kubeconfig is a secret"], False)
 
 
 def test_a_kubeconfig_that_does_not_exist(iam: Any, kubernetes: Kubernetes) -> None:
@@ -431,7 +512,7 @@ def test_an_access_entry_that_is_missing(
     session = f"arn:aws:sts::{NUMBER}:assumed-role/deployer/me"
     monkeypatch.setattr(cloud, "eks_cluster", lambda *_: description)
     monkeypatch.setattr(cloud, "eks_access_entries", lambda *_: entries)
-    monkeypatch.setattr(cloud, "caller", lambda _: Caller(NUMBER, session))
+    monkeypatch.setattr("irsa_cli.live.aws.caller", lambda _: Caller(NUMBER, session))
     monkeypatch.setattr(reader, "configuration", lambda _: configuration({"context": "test"}))
     cluster = {**CLUSTER, "name": "my-cluster", "kubernetes": {"eks": True}}
     found_rule, place, found = one(looked({"cluster": cluster, "bindings": {"app": APP}}))
@@ -485,9 +566,12 @@ def test_a_binding_that_is_wrong_in_this_account_does_not_hide_the_others(iam: A
     iam.create_role(RoleName="app-role", AssumeRolePolicyDocument=json.dumps(TRUST))
     wrong = {"serviceAccount": {"name": "b"}, "policyArns": ["arn:aws:iam::444455556666:policy/theirs"]}
 
-    assert rules(looked({"bindings": {"app": APP, "wrong": wrong}}).mistakes) == [
+    cluster = {"oidcIssuer": f"https://{HOST}", "createOidcProvider": True}
+
+    assert rules(looked({"cluster": cluster, "bindings": {"app": APP, "wrong": wrong}}).mistakes) == [
         ("mistake", "bindings.wrong.policyArns[0]"),
         ("role-exists", "bindings.app.role.name"),
+        ("provider-exists", "cluster.createOidcProvider"),
     ]
 
 

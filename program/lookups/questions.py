@@ -5,25 +5,27 @@ Who asks is a `Cloud`: Pulumi's plugins during `pulumi up`, or the AWS SDK for `
 
 import json
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
+from config.between_keys import issuer_twice
 from config.located_mistake import LocatedMistake
 from config.models import AwsAccount, Cluster, Stack
 from irsa.rules import commands
 from irsa.rules.arns import check_issuer, issuer_host_path, oidc_provider_arn, parse_iam_arn
 from irsa.rules.eks_access import eks_kubeconfig
-from irsa.rules.mistakes import Mistake
-from program import lookup_mistakes as mistakes
+from irsa.rules.mistakes import Mistake, Place
+from irsa_cli.causes import Cause
+from irsa_cli.exits import CouldNotLookError
 from program.access import asked_aws_account
-from program.lookup_mistakes import AskedAwsAccount, Cause, Question, aws_mistake, failure_of
-from program.lookups import Identity, Needs
+from program.lookups import failures as mistakes
+from program.lookups import rules as live_rules
+from program.lookups.failures import AskedAwsAccount, Question, aws_mistake, quoted
+from program.lookups.values import AwsIdentity, Needs
 
+AUDIENCES = "the audiences of the bindings in its client ID list"
 KEY = ParamSpec("KEY")
 ANSWER = TypeVar("ANSWER")
-
-
-class NoAnswerError(Exception):
-    """A question that AWS or Pulumi did not answer, with what they said."""
 
 
 class LookupFailure(Exception):
@@ -32,6 +34,11 @@ class LookupFailure(Exception):
     def __init__(self, mistake: LocatedMistake) -> None:
         super().__init__(mistake.mistake.found)
         self.mistake = mistake
+
+    @classmethod
+    def of(cls, place: Place, found: str, allowed: str, fix: str, rule: str = "mistake") -> "LookupFailure":
+        """Return the failure of an answer that is a mistake."""
+        return cls(LocatedMistake(place, Mistake(found, allowed, fix), rule=rule))
 
 
 class EksCluster(NamedTuple):
@@ -46,12 +53,12 @@ class EksCluster(NamedTuple):
 
 
 class Cloud(Protocol):
-    """Who asks AWS and Pulumi; each method raises NoAnswerError with what was said, or LookupFailure."""
+    """Who asks AWS and Pulumi; each method raises CouldNotLookError, or LookupFailure."""
 
     def region(self) -> str:
         """Return the region of the stack."""
 
-    def identity(self, aws_account: str | None) -> Identity:
+    def identity(self, aws_account: str | None) -> AwsIdentity:
         """Return the ID of an AWS account, by its key, and its partition."""
 
     def eks_cluster(self, cluster: Cluster) -> EksCluster:
@@ -96,32 +103,42 @@ class Questions:
         """Take the settings, what they need, who asks, and the stack's `aws:` settings by their names without it."""
         self.answers: dict[Any, Any] = {}
         self._stack, self._clusters, self._audiences = stack, stack.clusters_by_key, needs.audiences
-        self._in_kubernetes = [cluster for cluster in self._clusters if cluster in needs.kubernetes]
+        used = {*needs.kubernetes, *(cluster for cluster, _ in needs.audiences)}
+        self._used = [cluster for cluster in self._clusters if cluster in used]
         self._cloud, self._aws_settings = cloud, aws_settings
 
     @once
     def region(self) -> str:
         """Region of the stack."""
-        try:
-            return self._cloud.region()
-        except NoAnswerError as error:
-            # It calls no API: what fails is the configuration of the provider, which asks whose credentials it has.
-            question = Question((), "the region of the stack", "sts:GetCallerIdentity", self._asked(None))
-            raise LookupFailure(aws_mistake(failure_of(str(error)), question)) from None
+        # It calls no API: what fails is the configuration of the provider, which asks whose credentials it has.
+        question = Question((), "the region of the stack", "sts:GetCallerIdentity", self._asked(None))
+        return _answer(self._cloud.region, question)
 
     @once
-    def identity(self, aws_account: str | None) -> Identity:
+    def identity(self, aws_account: str | None) -> AwsIdentity:
         """The ID of an AWS account, and its partition."""
-        try:
-            return self._cloud.identity(aws_account)
-        except NoAnswerError as error:
-            asked = self._asked(aws_account)
-            question = Question(asked.place, "the identity", "sts:GetCallerIdentity", asked)
-            raise LookupFailure(aws_mistake(failure_of(str(error)), question)) from None
+        asked = self._asked(aws_account)
+        question = Question(asked.place, "the identity", "sts:GetCallerIdentity", asked)
+        return _answer(partial(self._cloud.identity, aws_account), question)
 
     @once
     def issuer(self, cluster: str) -> str:
-        """The OIDC issuer of a cluster's service account tokens."""
+        """The OIDC issuer of a cluster's service account tokens; no other cluster that is used may have it."""
+        issuer = self._issuer(cluster)
+        for other in self._used[: self._used.index(cluster)]:
+            if self._is_of(other, issuer):
+                place, other_place = map(self._stack.place_of_cluster, (cluster, other))
+                raise LookupFailure(issuer_twice(place, issuer, other_place))
+        return issuer
+
+    def _is_of(self, cluster: str, issuer: str) -> bool:
+        try:
+            return issuer_host_path(self._issuer(cluster)) == issuer_host_path(issuer)
+        except LookupFailure:
+            return False  # reported where that cluster is asked for
+
+    @once
+    def _issuer(self, cluster: str) -> str:
         settings = self._clusters[cluster]
         if settings.oidc_issuer:
             return settings.oidc_issuer
@@ -131,16 +148,6 @@ class Questions:
         if not found.issuer:
             raise LookupFailure(self._not_ready(cluster, found.status))
         return found.issuer
-
-    @once
-    def own_issuer(self, cluster: str) -> str:
-        """The issuer of a cluster whose Kubernetes API is used; no other cluster of the stack file may have it."""
-        issuer = self.issuer(cluster)
-        for other in self._in_kubernetes[: self._in_kubernetes.index(cluster)]:
-            if self.issuer(other) == issuer:
-                place, other_place = (self._stack.place_of_cluster(key) for key in (cluster, other))
-                raise LookupFailure(mistakes.issuer_twice(place, issuer, other_place))
-        return issuer
 
     @once
     def created_provider(self, cluster: str, aws_account: str | None) -> str:
@@ -156,61 +163,55 @@ class Questions:
         if is_of_cluster and settings.oidc_provider_arn:
             arn = settings.oidc_provider_arn
         elif is_of_cluster and settings.stack:
-            arn = self._stack_output(cluster, "oidcProviderArn", _checked_provider)
+            arn = self._stack_output(cluster, "oidcProviderArn", lambda text: str(parse_iam_arn(text, "oidc-provider")))
         else:
             arn = self.created_provider(cluster, aws_account)
         issuer, place = self.issuer(cluster), self._stack.place_of_cluster(cluster)
         provider = parse_iam_arn(arn, "oidc-provider")
         if provider.resource != issuer_host_path(issuer):
-            raise LookupFailure(mistakes.provider_of_other_issuer(place, arn, issuer))
-        try:
-            client_ids = self._cloud.client_ids(arn, aws_account)
-        except NoAnswerError as error:
-            failure = failure_of(str(error))
-            if failure.cause is Cause.NOT_FOUND:
-                command = _creating_command(settings, aws_account, issuer, audiences)
-                raise LookupFailure(mistakes.provider_missing(place, provider.account_id, issuer, command)) from None
-            asked = self._asked(aws_account)
-            question = Question(place, f"the IAM OIDC provider {arn}", "iam:GetOpenIDConnectProvider", asked)
-            raise LookupFailure(aws_mistake(failure, question)) from None
-        missing = sorted(audiences - set(client_ids))
-        if missing:
-            raise LookupFailure(mistakes.audience_missing(place, arn, missing, client_ids))
+            found = f"the OIDC provider {arn} is not for the issuer {issuer}"
+            allowed = f"the provider of that issuer: its ARN ends with {issuer_host_path(issuer)}"
+            raise LookupFailure.of(place, found, allowed, "correct one of the two", live_rules.PROVIDER_MISSING)
+
+        def missing_provider() -> LocatedMistake:
+            command = commands.create_provider(issuer, audiences)
+            if settings.name and is_of_cluster:
+                command = commands.associate_provider(settings.name, issuer, audiences, settings.region)
+            return mistakes.provider_missing(place, provider.account_id, issuer, command)
+
+        asked = self._asked(aws_account)
+        question = Question(place, f"the IAM OIDC provider {arn}", "iam:GetOpenIDConnectProvider", asked)
+        client_ids = _answer(partial(self._cloud.client_ids, arn, aws_account), question, missing_provider)
+        if missing := sorted(audiences - set(client_ids)):
+            lacks = f"the OIDC provider {arn} does not list the audience {', '.join(missing)}"
+            found, allowed = f"{lacks}; it lists: {', '.join(client_ids)}", AUDIENCES
+            fix = "add it: " + " && ".join(commands.add_client_id(arn, audience) for audience in missing)
+            raise LookupFailure.of(place, found, allowed, fix, live_rules.AUDIENCE_MISSING)
         return arn
 
     @once
     def eks_cluster(self, cluster: str) -> EksCluster:
         """The description of a cluster in EKS."""
-        settings = self._clusters[cluster]
-        try:
-            return self._cloud.eks_cluster(settings)
-        except NoAnswerError as error:
-            failure, place = failure_of(str(error)), (*self._stack.place_of_cluster(cluster), "name")
-            asked = self._asked(settings.aws_account, settings.region)
-            if failure.cause is Cause.NOT_FOUND:
-                asked = asked._replace(number=self._number(settings.aws_account) or asked.number)
-                raise LookupFailure(mistakes.cluster_missing(place, settings.name or "", asked)) from None
-            question = Question(place, f"the EKS cluster {settings.name!r}", "eks:DescribeCluster", asked)
-            raise LookupFailure(aws_mistake(failure, question)) from None
+        settings, place = self._clusters[cluster], (*self._stack.place_of_cluster(cluster), "name")
+        asked = self._asked(settings.aws_account, settings.region)
+
+        def missing_cluster() -> LocatedMistake:
+            number = self._number(settings.aws_account) or asked.number
+            return mistakes.cluster_missing(place, settings.name or "", asked._replace(number=number))
+
+        question = Question(place, f"the EKS cluster {settings.name!r}", "eks:DescribeCluster", asked)
+        return _answer(partial(self._cloud.eks_cluster, settings), question, missing_cluster)
 
     @once
     def eks_kubeconfig(self, cluster: str) -> str:
         """The kubeconfig, as JSON, of a cluster with `kubernetes.eks`."""
         settings, found = self._clusters[cluster], self.eks_cluster(cluster)
-        if not found.certificate_authority:
+        if not (authority := found.certificate_authority):
             raise LookupFailure(self._not_ready(cluster, found.status))
-        aws_account = self._settings_of(settings.aws_account)
-        region = settings.region or aws_account.region or self.region()
-        authority = found.certificate_authority
-        kubeconfig = eks_kubeconfig(
-            settings.name or "",
-            region,
-            found.endpoint,
-            authority,
-            profile=aws_account.profile,
-            role_arn=aws_account.assume_role_arn,
-        )
-        return json.dumps(kubeconfig)
+        aws_account = self._stack.aws_accounts[settings.aws_account] if settings.aws_account else AwsAccount()
+        region, role_arn = settings.region or aws_account.region or self.region(), aws_account.assume_role_arn
+        access = {"profile": aws_account.profile, "role_arn": role_arn}
+        return json.dumps(eks_kubeconfig(settings.name or "", region, found.endpoint, authority, **access))
 
     @once
     def _outputs_of(self, cluster: str) -> Mapping[str, Any]:
@@ -218,16 +219,18 @@ class Questions:
         stack = self._clusters[cluster].stack or ""
         try:
             return self._cloud.stack_outputs(stack)
-        except NoAnswerError as error:
+        except CouldNotLookError as error:
             place = (*self._stack.place_of_cluster(cluster), "stack")
-            raise LookupFailure(mistakes.stack_unreadable(place, stack, failure_of(str(error)))) from None
+            found, fix = f"cannot read the outputs of {stack}: {quoted(error)}", f"`{commands.LIST_STACKS}` lists them"
+            raise LookupFailure.of(place, found, "a stack of this backend", fix) from None
 
     def _stack_output(self, cluster: str, name: str, checked: Callable[[str], str]) -> str:
         """Return another stack's output, checked: it was not known when the stack file was checked."""
         outputs, stack = self._outputs_of(cluster), self._clusters[cluster].stack or ""
         place = (*self._stack.place_of_cluster(cluster), "stack")
         if name not in outputs:
-            raise LookupFailure(mistakes.output_missing(place, stack, name, outputs))
+            found = f"stack {stack} has no output {name!r}; it has: {', '.join(sorted(outputs)) or 'none'}"
+            raise LookupFailure.of(place, found, "oidcIssuer and oidcProviderArn", "export it in that stack")
         try:
             return checked(str(outputs[name]))
         except Mistake as mistake:
@@ -238,7 +241,8 @@ class Questions:
         name, region = self._clusters[cluster].name or "", self._clusters[cluster].region
         place = (*self._stack.place_of_cluster(cluster), "name")
         if status == mistakes.ACTIVE:
-            return mistakes.cluster_without_issuer(place, name)
+            found = f"the EKS cluster {name!r} has no OIDC issuer"
+            return LocatedMistake(place, Mistake(found, "a cluster that has one", "set its `oidcIssuer`"))
         return mistakes.cluster_not_active(place, name, status, region)
 
     def _asked(self, aws_account: str | None, region: str | None = None) -> AskedAwsAccount:
@@ -251,15 +255,15 @@ class Questions:
         except LookupFailure:
             return None
 
-    def _settings_of(self, aws_account: str | None) -> AwsAccount:
-        return self._stack.aws_accounts[aws_account] if aws_account else AwsAccount()
 
+def _answer(ask: Callable[[], ANSWER], asked: Question, missing: Callable[[], LocatedMistake] | None = None) -> ANSWER:
+    """Return the answer of AWS; what it does not have is the mistake of `missing`.
 
-def _creating_command(cluster: Cluster, aws_account: str | None, issuer: str, audiences: Collection[str]) -> str:
-    if cluster.name and aws_account == cluster.aws_account:
-        return commands.associate_provider(cluster.name, issuer, audiences, cluster.region)
-    return commands.create_provider(issuer, audiences)
-
-
-def _checked_provider(text: str) -> str:
-    return str(parse_iam_arn(text, "oidc-provider"))
+    Raises:
+        LookupFailure: There is none.
+    """
+    try:
+        return ask()
+    except CouldNotLookError as error:
+        is_missing = missing and error.cause is Cause.NOT_FOUND
+        raise LookupFailure(missing() if missing and is_missing else aws_mistake(error, asked)) from None

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from config.loading import examine
 from config.located_mistake import LocatedMistake
+from program.examine import examine
 
 CLUSTER = {"name": "my-cluster"}
 

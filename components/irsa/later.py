@@ -1,22 +1,25 @@
-"""Reading one component's arguments: plain values at once, values with outputs when known, by the same rules."""
+"""Arguments one component's arguments: plain values at once, values with outputs when known, by the same rules.
+
+Pulumi's SDK is not loaded here: a value can be an output only where a program has loaded it.
+"""
 
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, TypeAlias, TypeVar
 
-import pulumi
-
-from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS, Field, Found, collect
+from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS, Field, Found, collect, without_mistakes
 from irsa.rules.combinations import ARGUMENTS_BY_OTHER_WORDS
+from irsa.rules.leaves import map_leaves, step_of
 from irsa.rules.mistakes import Located, Mistake, Place, Spelling, described, nearest, path_of, shortened
 from irsa.rules.names import NameRule, check_name
-from irsa.rules.policies import DEEPEST, TOO_DEEP
-from irsa.rules.unknown import UNKNOWN, has_unknown
+from irsa.rules.policies import TOO_DEEP, is_too_deep
+from irsa.rules.unknown import OUTPUT, WRONG, Sample, Unknown, has_output, has_unknown
 
-SECRET = Mistake(
+REDACTED = Mistake(
     "a secret value that breaks a rule of the argument", "see the argument's description", "check where it comes from"
 )
 T = TypeVar("T")
@@ -29,30 +32,24 @@ OBJECT_AS_TEXT = re.compile(
 )
 
 
-class InvalidArgumentsError(pulumi.RunError):
-    """All mistakes in the arguments of one component.
-
-    Attributes:
-        mistakes: Each with the argument's path.
-    """
+class ArgumentMistakes(Exception):
+    """All mistakes in the arguments of one component, each with the argument's path."""
 
     def __init__(self, name: str, mistakes: Iterable[Located], spelling: Spelling) -> None:
         self.mistakes = tuple(mistakes)
         count = f"{len(self.mistakes)} mistake{'s' if len(self.mistakes) > 1 else ''}"
-        lines = (
-            described(spelling(place) or "arguments", mistake.spelled(spelling)) for place, mistake in self.mistakes
-        )
+        lines = (described(spelling(at) or "arguments", each.spelled(spelling)) for at, each in self.mistakes)
         super().__init__("\n  ".join([f"{count} in the arguments of ServiceAccountRole {name!r}", *lines]))
 
 
 @dataclass(frozen=True)
 class Later(Generic[T]):
-    """A value that is known only when its outputs are known.
+    """A value that is known only when its outputs are known, or that nobody knows.
 
     Attributes:
         source: What the caller passed, as lists and dicts, with outputs at any depth.
-        parse: Returns the value; takes the known source, and whether that is a secret. Raises InvalidArgumentsError,
-            which does not show a secret.
+        parse: Returns the value; takes the known source, and whether that is a secret. Raises ArgumentMistakes, which
+            do not show a secret.
     """
 
     source: Any
@@ -64,18 +61,19 @@ Value: TypeAlias = T | Later[T]
 
 def is_output(value: object) -> bool:
     """Return whether a value is known only during the deployment."""
-    return isinstance(value, pulumi.Output) or inspect.isawaitable(value)
+    pulumi = sys.modules.get("pulumi")
+    return inspect.isawaitable(value) or (pulumi is not None and isinstance(value, pulumi.Output))
 
 
 @dataclass
-class Reading:
-    """The reading of one component's arguments.
+class Arguments:
+    """The arguments of one component, as they are read.
 
     Attributes:
         name: The component's logical name.
         spelling: How the caller spells an argument.
         found: The mistakes so far.
-        given: Each argument that is there, with UNKNOWN in place of outputs.
+        given: Each argument that is there, with a marker in place of what is not known or wrong.
     """
 
     name: str
@@ -83,29 +81,18 @@ class Reading:
     found: Found = field(default_factory=list)
     given: dict[Place, Any] = field(default_factory=dict)
 
-    def require_none(self, mistakes: Iterable[Located] = ()) -> None:
-        """Add the mistakes, and stop if there are any.
-
-        Raises:
-            InvalidArgumentsError: All mistakes found so far.
-        """
-        self.found += mistakes
-        if self.found:
-            raise InvalidArgumentsError(self.name, self.found, self.spelling)
-
-    def arguments(self, args: Any) -> dict[str, Any]:
+    def read(self, args: Any) -> dict[str, Any]:
         """Return the arguments by their names, each checked on its own; unknown ones are mistakes.
 
-        Raises:
-            InvalidArgumentsError: They are not a mapping, so that nothing more can be checked.
+        One that is wrong is never known. One that decides which resources exist, or that is a mapping of arguments, is
+        left out where it is not known.
         """
-        values = self._level(args, FIELDS, ())
-        if not isinstance(args, Mapping):
-            self.require_none()
-        return values
+        return self._level(args, FIELDS, ()) or {}
 
-    def _level(self, args: Any, fields: Mapping[str, Field], place: Place) -> dict[str, Any]:
+    def _level(self, args: Any, fields: Mapping[str, Field], place: Place) -> dict[str, Any] | None:
         known = {*fields, *(() if place else (*NESTED_FIELDS, *KEYED_FIELDS))}
+        if isinstance(args, Unknown):
+            return None
         if not isinstance(args, Mapping):
             found = "an output" if is_output(args) else shortened(args)
             fix = f"write its keys: {', '.join(self._spelled(known, place))}"
@@ -113,30 +100,38 @@ class Reading:
             if place and len(required) == 1 and isinstance(args, str):
                 fix = f"set {self.spelling((*place, required[0]))} to {shortened(args)}"
             self.found.append((place, Mistake(found, "a plain mapping of arguments", fix)))
-            return {}
+            return None
         values: dict[str, Any] = {}
         for key, value in args.items():
-            here: Place = (*place, _step(key))
+            here: Place = (*place, step_of(key))
             if key not in known:
                 names = self._spelled(known, place)
                 what = "an output as a key" if is_output(key) else f"unknown argument {key!r}"
                 unknown = Mistake(what, ", ".join(names), self._advice_for(here, names))
                 self.found.append((here, unknown))
                 continue
-            self.given[here] = value
-            if value is None:
-                self.found.append((here, Mistake("None", "a value", "set a value, or remove the argument")))
-            elif not place and key in NESTED_FIELDS:
-                values[key] = self._level(value, NESTED_FIELDS[key], here)
-            elif not place and key in KEYED_FIELDS:
-                values[key] = self._keyed(value, *KEYED_FIELDS[key], here)
-            else:
-                values[key] = self._value(value, fields[key], here)
+            self.given[here] = value if isinstance(value, Mapping) else WRONG
+            read = self._argument(key, value, fields, here)
+            if read is not None:
+                values[key] = read
         for key, each in fields.items():
             if each.required and key not in args:
                 missing = self.spelling((*place, key))
                 self.found.append((place, Mistake(f"no {missing}", f"{missing} is required", f"add {missing}")))
+            if each.required:
+                values.setdefault(key, NEVER)
         return values
+
+    def _argument(self, key: str, value: Any, fields: Mapping[str, Field], here: Place) -> Any:
+        """Return the value of an argument; None where it is left out."""
+        if value is None:
+            self.found.append((here, Mistake("None", "a value", "set a value, or remove the argument")))
+            return None
+        if not here[1:] and key in NESTED_FIELDS:
+            return self._level(value, NESTED_FIELDS[key], here)
+        if not here[1:] and key in KEYED_FIELDS:
+            return self._keyed(value, *KEYED_FIELDS[key], here)
+        return self._value(value, fields[key], here)
 
     def _advice_for(self, here: Place, names: Sequence[str]) -> str:
         """Return what to do with an unknown argument; it is spelled as the known ones are."""
@@ -153,54 +148,61 @@ class Reading:
     def _spelled(self, names: Iterable[str], place: Place) -> list[str]:
         return sorted(self.spelling((*place, name)).rsplit(".", 1)[-1] for name in names)
 
-    def _keyed(self, value: Any, rule: NameRule, each: Field, place: Place) -> dict[str, Any]:
+    def _keyed(self, value: Any, rule: NameRule, each: Field, place: Place) -> dict[str, Any] | None:
+        if isinstance(value, Unknown):
+            return None
         if not isinstance(value, Mapping):
             found = "an output" if is_output(value) else shortened(value)
             fix = "write key: value; a value may be an output"
             self.found.append((place, Mistake(found, "a plain mapping: its keys decide which resources exist", fix)))
-            return {}
+            return None
         values: dict[str, Any] = {}
         for key, item in value.items():
-            here: Place = (*place, _step(key))
+            here: Place = (*place, step_of(key))
             if not isinstance(key, str):
                 found = "an output as a key" if is_output(key) else f"the key {shortened(key)}"
                 self.found.append((here, Mistake(found, "keys that are strings", "write a string")))
                 continue
             collect(lambda key=key: check_name(key, rule), here, self.found)  # type: ignore[misc]
-            self.given[here] = item
             values[key] = self._value(item, each, here)
         return values
 
     def _value(self, value: Any, each: Field, place: Place) -> Any:
-        before = len(self.found)
-        marked = _marked(value, place, self.found)
-        self.given[place] = marked
-        if len(self.found) > before:
-            return marked
-        if not has_unknown(marked):
-            return each.parse(marked, place, self.found)
-        if each.plain:
-            found = "an output, which is known only during the deployment"
+        """Return the value of an argument, which may be Later; None where it decides something and is not known."""
+        found: Found = []
+        is_plain = isinstance(value, str | int)
+        marked = _marked_leaf(value, place, found) if is_plain else _marked(value, place, found)
+        is_known = is_plain or not has_unknown(marked)
+        if not found and each.plain and has_output(marked):
             fix = "write the value, or read it from the stack's configuration"
-            self.found.append((place, Mistake(found, f"a plain value: {each.plain}", fix)))
-            return marked
-        each.parse(marked, place, self.found)
+            found.append((place, Mistake(OUTPUT.reason, f"a plain value: {each.plain}", fix)))
+        read = each.parse(without_mistakes(marked, found, place) if found else marked, place, found)
+        self.given[place] = marked
+        if is_known and not found:
+            return read
+        self.found += found
+        self.given[place] = without_mistakes(marked, found, place)
+        if each.plain:
+            return None
+        if found:
+            return NEVER
 
         def parse_known(known: Any, found: Found) -> Any:
             if known is None:
                 found.append((place, Mistake("an output without a value", "a value", "check where it comes from")))
                 return None
-            return each.parse(_marked(known, place, found), place, found)
+            marked = _marked(known, place, found)
+            return each.parse(without_mistakes(marked, found, place), place, found)
 
-        return self._later(_source(value), parse_known)
+        return self._later(map_leaves(value, _source), parse_known)
 
     def _later(self, source: Any, parse_known: Callable[[Any, Found], T]) -> Later[T]:
         def parse(known: Any, secret: bool = False) -> T:
             found: Found = []
             value = parse_known(known, found)
             if found:
-                redacted = [(place[:2], SECRET) for place, _ in found] if secret else found
-                raise InvalidArgumentsError(self.name, redacted, self.spelling)
+                redacted = dict.fromkeys((_argument_at(place), REDACTED) for place, _ in found)
+                raise ArgumentMistakes(self.name, redacted if secret else found, self.spelling)
             return value
 
         return Later(source, parse)
@@ -216,7 +218,7 @@ class Reading:
             for name, part in later.items():
                 try:
                     known[name] = part.parse(sources[name], False)
-                except InvalidArgumentsError as error:
+                except ArgumentMistakes as error:
                     found += error.mistakes
             return None if found else compute(known, found)
 
@@ -232,35 +234,38 @@ class Reading:
         return self.combined({"value": value}, compute)
 
 
-def _marked(value: Any, place: Place, found: Found, depth: int = 0) -> Any:
-    """Return a copy of the value, in lists and dicts, with UNKNOWN in place of each output."""
-    if is_output(value):
-        return UNKNOWN
-    if isinstance(value, str):
-        return _plain_string(value, place, found)
-    if depth == DEEPEST:
+def _argument_at(place: Place) -> Place:
+    """Return the argument's own part of a place: what is below it may be a secret."""
+    return place[: 2 if place[0] in (*NESTED_FIELDS, *KEYED_FIELDS) else 1]
+
+
+# What is wrong, or missing, is never known.
+NEVER: Later[Any] = Later(WRONG, lambda known, _secret: known)
+
+
+def _marked(value: Any, place: Place, found: Found) -> Any:
+    """Return a copy of the value, in lists and dicts, with a marker in place of each output."""
+
+    def plain_key(at: Place, key: Any) -> Any:
+        if is_output(key):
+            found.append((at[:-1], Mistake("an output as a key", "keys that are strings", "write a string")))
+        return _plain_string(key, at[:-1], found) if isinstance(key, str) else key
+
+    if is_too_deep(value):
         found.append((place, Mistake(TOO_DEEP, "fewer levels", "check the value")))
-        return UNKNOWN
-    if isinstance(value, Mapping):
-        if any(map(is_output, value)):
-            found.append((place, Mistake("an output as a key", "keys that are strings", "write a string")))
-        return {
-            _plain_string(key, place, found) if isinstance(key, str) else key: _marked(
-                item, (*place, _step(key)), found, depth + 1
-            )
-            for key, item in value.items()
-        }
-    if isinstance(value, list | tuple):
-        return [_marked(item, (*place, index), found, depth + 1) for index, item in enumerate(value)]
-    if isinstance(value, int) and value.bit_length() > LARGEST_BITS:
+        return WRONG
+    return map_leaves(value, lambda at, leaf: _marked_leaf(leaf, at, found), plain_key, place)
+
+
+def _marked_leaf(leaf: Any, place: Place, found: Found) -> Any:
+    if isinstance(leaf, str):
+        return _plain_string(leaf, place, found)
+    if not isinstance(leaf, int):
+        return OUTPUT if is_output(leaf) else leaf
+    if leaf.bit_length() > LARGEST_BITS:
         # Python refuses to write very large ones, and no language reads them all.
-        found.append((place, Mistake(f"an integer of {value.bit_length()} bits", "64 bits", "write it as a string")))
-    return value
-
-
-def _step(key: object) -> str:
-    """Return a key as a step of a place; the text of an output, which is no name, may be an error of the SDK."""
-    return key if isinstance(key, str) else "output" if is_output(key) else str(key)
+        found.append((place, Mistake(f"an integer of {leaf.bit_length()} bits", "64 bits", "write it as a string")))
+    return leaf
 
 
 def _plain_string(text: str, place: Place, found: Found) -> str:
@@ -269,20 +274,13 @@ def _plain_string(text: str, place: Place, found: Found) -> str:
     if OBJECT_AS_TEXT.search(plain):
         fix = "use pulumi.Output.format or concat (Python), pulumi.interpolate (TypeScript), pulumi.Sprintf (Go)"
         found.append((place, Mistake("an output inside a string, as in an f-string", "an output of the string", fix)))
-    elif any("\ud800" <= letter <= "\udfff" for letter in plain):
-        found.append(
-            (place, Mistake(f"{shortened(plain)}, with an unpaired surrogate", "Unicode text", "check the value"))
-        )
-    return plain
+    elif not plain.isascii() and any("\ud800" <= letter <= "\udfff" for letter in plain):
+        surrogate = Mistake(f"{shortened(plain)}, with an unpaired surrogate", "Unicode text", "check the value")
+        found.append((place, surrogate))
+    return text if isinstance(text, Sample) else plain
 
 
-def _source(value: Any) -> Any:
-    """Return the value as lists and dicts, the only types in which the SDK looks for outputs.
-
-    A coroutine becomes an output, so that it is awaited once.
-    """
-    if inspect.isawaitable(value) and not isinstance(value, pulumi.Output):
-        return pulumi.Output.from_input(value)
-    if isinstance(value, Mapping):
-        return {key: _source(item) for key, item in value.items()}
-    return [_source(item) for item in value] if isinstance(value, list | tuple) else value
+def _source(_place: Place, leaf: Any) -> Any:
+    """Return a coroutine as an output, so that it is awaited once."""
+    # What may be awaited is of a program that has loaded the SDK.
+    return sys.modules["pulumi"].Output.from_input(leaf) if inspect.isawaitable(leaf) else leaf

@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irsa.outputs import LogicalName
 from irsa.spec import Spec, parse
-from program.identity import aws_account_id, aws_provider, identified, oidc_provider
+from program.logical_names import aws_provider, identified, oidc_provider
 from tests.program.test_plan import BLUE, ISSUER, stack_of
 
 STATEMENT = {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}
@@ -27,11 +27,13 @@ ACCOUNTS = {
 }
 
 
-def named(args: dict[str, Any], key: str = "key", account_id: str | None = None) -> tuple[LogicalName, Spec]:
-    return identified(parse(key, args), key, f"https://{ISSUER}", account_id, (key,))
+def named(
+    args: dict[str, Any], key: str = "key", account_id: str | None = None, issuer: str = ISSUER
+) -> tuple[str, Spec]:
+    return identified(parse(key, args), key, f"https://{issuer}", account_id)
 
 
-def names(component: LogicalName, spec: Spec) -> Iterator[tuple[str, LogicalName]]:
+def names(component: str, spec: Spec) -> Iterator[tuple[str, str]]:
     """Yield the type and the name of each resource, as Pulumi's URNs hold them."""
     yield "component", component
     if spec.role:
@@ -50,22 +52,22 @@ def names(component: LogicalName, spec: Spec) -> Iterator[tuple[str, LogicalName
         (
             {**OF_A_ROLE, "role_name": "App", "policy": {"document": ALLOW, "name": "Mine", "path": "/x/"}},
             [
-                ("component", "role/app", "key"),
-                ("role", "role/app", "key"),
-                ("policy", "policy/mine", "key"),
-                ("attachment", "role/app/x/Mine", "key"),
-                ("service account", f"shop/app@{ISSUER}", "key"),
+                ("component", "role/app"),
+                ("role", "role/app"),
+                ("policy", "policy/mine"),
+                ("attachment", "role/app/x/Mine"),
+                ("service account", f"shop/app@{ISSUER}"),
             ],
         ),
         (
             {**OF_A_ROLE, "policy": {"document": ALLOW}, "policy_arns": {"aws:AmazonSQSReadOnlyAccess": SQS}},
             [
-                ("component", "key", None),
-                ("role", "key", None),
-                ("policy", "key", None),
-                ("attachment", "key", None),
-                ("attachment", "key@aws:AmazonSQSReadOnlyAccess", None),
-                ("service account", f"shop/app@{ISSUER}", "key"),
+                ("component", "key"),
+                ("role", "key"),
+                ("policy", "key"),
+                ("attachment", "key"),
+                ("attachment", "key@aws:AmazonSQSReadOnlyAccess"),
+                ("service account", f"shop/app@{ISSUER}"),
             ],
         ),
         (
@@ -78,46 +80,44 @@ def names(component: LogicalName, spec: Spec) -> Iterator[tuple[str, LogicalName
                 "inline_policies": {"list": ALLOW},
             },
             [
-                ("component", "role/app", "key"),
-                ("role", "role/app", "key"),
-                ("policy", "key", None),
-                ("policy", "key@part-2", None),
-                ("attachment", "role/app/automatic:key", "key"),
-                ("attachment", "role/app/automatic:key@part-2", "key@part-2"),
-                ("attachment", "role/app/aws:AmazonSQSReadOnlyAccess", "key@aws:AmazonSQSReadOnlyAccess"),
-                ("inline", "role/app/list", "key@list"),
+                ("component", "role/app"),
+                ("role", "role/app"),
+                ("policy", "key"),
+                ("policy", "key@part-2"),
+                ("attachment", "role/app/automatic:key"),
+                ("attachment", "role/app/automatic:key@part-2"),
+                ("attachment", "role/app/aws:AmazonSQSReadOnlyAccess"),
+                ("inline", "role/app/list"),
             ],
         ),
         (
             {**OF_A_ROLE, "policy": {"document": ALLOW, "name": "mine"}},
             [
-                ("component", "key", None),
-                ("role", "key", None),
-                ("policy", "policy/mine", "key"),
-                ("attachment", "key@mine", "key"),
-                ("service account", f"shop/app@{ISSUER}", "key"),
+                ("component", "key"),
+                ("role", "key"),
+                ("policy", "policy/mine"),
+                ("attachment", "key@mine"),
+                ("service account", f"shop/app@{ISSUER}"),
             ],
         ),
         (
             {"service_account": SERVICE_ACCOUNT, "role_arn": "arn:aws:iam::444455556666:role/theirs"},
-            [("component", f"shop/app@{ISSUER}", "key"), ("service account", f"shop/app@{ISSUER}", "key")],
+            [("component", f"shop/app@{ISSUER}"), ("service account", f"shop/app@{ISSUER}")],
         ),
     ],
 )
 def test_what_is_named_has_that_name_and_the_rest_the_key(
-    args: dict[str, Any], expected: list[tuple[str, str, str | None]]
+    args: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
-    """Protects deployed stacks: a name that changes replaces the resource, and an alias that is lost does too."""
-    assert [(kind, name.name, *name.aliases) for kind, name in names(*named(args))] == [
-        tuple(filter(None, each)) for each in expected
-    ]
+    """Protects deployed stacks: a name that changes replaces the resource."""
+    assert list(names(*named(args))) == expected
 
 
 def test_an_attachment_by_arn_of_the_policy_that_is_created_keeps_its_name() -> None:
     """Protects from two resources of one name, where a binding attaches its own policy a second time."""
     arn = "arn:aws:iam::111122223333:policy/mine"
     args = {**OF_A_ROLE, "policy": {"document": ALLOW, "name": "mine"}, "policy_arns": {"mine": arn}}
-    found = [name.name for kind, name in names(*named(args)) if kind == "attachment"]
+    found = [name for kind, name in names(*named(args)) if kind == "attachment"]
 
     assert found == ["key", "key@mine"]
 
@@ -141,10 +141,34 @@ def bindings(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+# Parts of one name may look like those of another kind of thing.
+NAMESPACES, NAMES, ISSUERS = ("role", "policy", "a"), ("a", "a.b", "role"), ("a", "a.b", "a.b/a", "role/a")
+ROLES, ACCOUNT_IDS = ("a", "A", "role", "a@a", "a@a.b", "role@a", None), (None, "444455556666", "local")
+
+
+def test_names_never_meet() -> None:
+    """Protects from two resources of one URN, which the engine refuses: a namespace may be called `role`.
+
+    As IAM and Kubernetes tell things apart, so do the names; a role of None exists already.
+    """
+    found: dict[tuple[str, str], set[Any]] = {}
+    for namespace, name, issuer, role, account_id in product(NAMESPACES, NAMES, ISSUERS, ROLES, ACCOUNT_IDS):
+        args: dict[str, Any] = {"service_account": {"name": name, "namespace": namespace}}
+        existing = {"role_arn": "arn:aws:iam::444455556666:role/theirs"}
+        args |= {"oidc_provider_arns": [BLUE], "role_name": role, "inline_policies": {"a": ALLOW}} if role else existing
+        of_role, service_account = (account_id, str(role).lower()), (namespace, name, issuer)
+        for kind, logical_name in names(*named(args, "key", account_id, issuer)):
+            is_account = kind == "service account" or not role
+            found.setdefault((kind, logical_name), set()).add(service_account if is_account else of_role)
+
+    assert {names: things for names, things in found.items() if len(things) > 1} == {}
+    assert len({name for kind, name in found if kind == "role"}) == (len(ROLES) - 2) * len(ACCOUNT_IDS)
+
+
 @given(args=bindings(), one=KEYS, other=KEYS)
 def test_another_key_gives_the_same_names(args: dict[str, Any], one: str, other: str) -> None:
     """Protects a renamed key: what has a name keeps its place in the state."""
-    before, after = ([name.name for _, name in names(*named(args, key))] for key in (one, other))
+    before, after = ([name for _, name in names(*named(args, key))] for key in (one, other))
 
     assert before == after
 
@@ -153,7 +177,7 @@ def test_another_key_gives_the_same_names(args: dict[str, Any], one: str, other:
 def test_two_things_have_two_names(one: dict[str, Any], other: dict[str, Any]) -> None:
     """Protects from a collision: as IAM and Kubernetes tell things apart, so do the names."""
     both = ((one, "a"), (other, "b"))
-    first, second = ({(kind, name.name) for kind, name in names(*named(args, key))} for args, key in both)
+    first, second = (set(names(*named(args, key))) for args, key in both)
     roles = [args["role_name"].lower() for args in (one, other)]
     policies = [args["policy"]["name"].lower() for args in (one, other)]
     accounts = [tuple(args["service_account"].values()) for args in (one, other)]
@@ -168,16 +192,12 @@ def test_two_things_have_two_names(one: dict[str, Any], other: dict[str, Any]) -
 def test_another_aws_account_is_told_by_its_id_where_the_file_has_it() -> None:
     """Protects a renamed key of `accounts`: the roles stay, and those of one name in two accounts are two."""
     stack = stack_of({"accounts": ACCOUNTS, "bindings": {"app": {"trust": {"subjects": ["a:b"]}}}})
-    component, _ = named({**OF_A_ROLE, "role_name": "app"}, account_id=aws_account_id(stack, "data"))
+    component, _ = named({**OF_A_ROLE, "role_name": "app"}, account_id=stack.account_id("data"))
 
-    assert component == ("444455556666/role/app", ("key",))
-    assert [aws_account_id(stack, key) for key in (None, "local")] == [None, "local"]
-    assert aws_provider(stack, "data") == ("444455556666", ("data",))
+    assert component == "444455556666/role/app"
+    assert [stack.account_id(key) for key in (None, "local")] == [None, "local"]
+    assert aws_provider(stack, "data") == "444455556666"
     # Two ways into one AWS account are two providers.
-    assert [aws_provider(stack, key) for key in ("lake", "lake-2", "local")] == [
-        ("lake", ()),
-        ("lake-2", ()),
-        ("local", ()),
-    ]
-    assert oidc_provider(stack, "blue", "data", f"https://{ISSUER}") == (f"444455556666/{ISSUER}", ("blue-data",))
-    assert oidc_provider(stack, "blue", None, f"https://{ISSUER}") == (ISSUER, ("blue",))
+    assert [aws_provider(stack, key) for key in ("lake", "lake-2", "local")] == ["lake", "lake-2", "local"]
+    assert oidc_provider(stack, "data", f"https://{ISSUER}") == f"444455556666/{ISSUER}"
+    assert oidc_provider(stack, None, f"https://{ISSUER}") == ISSUER

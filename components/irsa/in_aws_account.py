@@ -1,0 +1,117 @@
+"""The arguments that depend on the AWS account of the role, as far as that is known."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from irsa.fields import Document, Found
+from irsa.later import Arguments, Later
+from irsa.rules.arns import parse_iam_arn
+from irsa.rules.grammar import partition_mistakes, wrong_partition
+from irsa.rules.leaves import list_of
+from irsa.rules.mistakes import Located, Mistake, Place
+from irsa.rules.unknown import sampled
+
+
+class AwsAccount(NamedTuple):
+    """The AWS account of the role, as far as it is known."""
+
+    partition: str | None = None
+    account_id: str | None = None
+
+
+def _known_of(text: Any, kind: str) -> AwsAccount:
+    """Return the AWS account in an ARN, as far as that is known; an AWS managed policy is in every one."""
+    if not isinstance(text, str):
+        return AwsAccount()
+    arn, samples = parse_iam_arn(text, kind), sampled(text)
+    account_id = None if "account" in samples or arn.account_id == "aws" else arn.account_id
+    return AwsAccount(None if "partition" in samples else arn.partition, account_id)
+
+
+def _first_known(aws_accounts: Iterable[AwsAccount]) -> AwsAccount:
+    several = list(aws_accounts)
+    partitions, account_ids = ([each[index] for each in several if each[index]] for index in (0, 1))
+    return AwsAccount(next(iter(partitions), None), next(iter(account_ids), None))
+
+
+def aws_account_of(provider_arns: Any, found: Found) -> AwsAccount:
+    """Return the AWS account in which the role is created, that of the OIDC providers: all must be in one."""
+    known = [_known_of(text, "oidc-provider") for text in list_of(provider_arns)]
+    first = _first_known(known)
+    for index, each in enumerate(known):
+        if any(own and own != other for own, other in zip(each, first, strict=True)):
+            where = f"the AWS account {each.account_id or '?'} ({each.partition or '?'})"
+            found_here = f"a provider in {where}: {provider_arns[index]}"
+            allowed = f"providers in one AWS account, that of the role; the first is in {first.account_id}"
+            fix = f"create a provider for this issuer in {first.account_id}, or one component per AWS account"
+            found.append((("oidc_provider_arns", index), Mistake(found_here, allowed, fix)))
+    return first
+
+
+def _check_policy_arn(text: Any, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
+    """Yield what is wrong with the ARN of a policy that is attached to a role in this AWS account."""
+    own = _known_of(text, "policy")
+    partition = wrong_partition(text, own.partition, aws_account.partition) if own.partition else None
+    if partition:
+        yield place, partition
+    elif own.account_id and aws_account.account_id and own.account_id != aws_account.account_id:
+        # https://docs.aws.amazon.com/IAM/latest/APIReference/API_AttachRolePolicy.html
+        found = f"{text!r}, a policy in the AWS account {own.account_id}"
+        allowed = f"an AWS managed policy, or a policy in the role's AWS account {aws_account.account_id}"
+        yield place, Mistake(found, allowed, f"create the policy in {aws_account.account_id}")
+
+
+def _check_role_arns(role_arns: Any, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
+    """Yield the roles to assume that are in another partition, where no role of this AWS account can assume them."""
+    for index, text in enumerate(list_of(role_arns)):
+        own = _known_of(text, "role").partition
+        if partition := wrong_partition(text, own, aws_account.partition) if own else None:
+            yield (*place, index), partition
+
+
+def _check_document(document: Any, place: Place, aws_account: AwsAccount) -> Iterator[Located]:
+    content = document.content if isinstance(document, Document) else document
+    if aws_account.partition and isinstance(content, dict):
+        for part, mistake in partition_mistakes(content, aws_account.partition):
+            yield place + part, mistake
+
+
+AwsAccountRule = Callable[[Any, Place, AwsAccount], Iterator[Located]]
+
+
+def values_in_aws_account(values: Mapping[str, Any]) -> Iterator[tuple[Place, Any, AwsAccountRule]]:
+    """Yield each value that depends on the role's AWS account, and its rule."""
+    if "permissions_boundary" in values:
+        yield ("permissions_boundary",), values["permissions_boundary"], _check_policy_arn
+    for key, arn in values.get("policy_arns", {}).items():
+        yield ("policy_arns", key), arn, _check_policy_arn
+    if "assume_role_arns" in values:
+        yield ("assume_role_arns",), values["assume_role_arns"], _check_role_arns
+    for key, document in values.get("inline_policies", {}).items():
+        yield ("inline_policies", key), document, _check_document
+    if "policy" in values:
+        yield ("policy", "document"), values["policy"]["document"], _check_document
+
+
+def in_aws_account(arguments: Arguments, values: Mapping[str, Any]) -> Mapping[Place, Any]:
+    """Return the values that depend on the role's AWS account; one that is known later is checked then.
+
+    Plain values stay plain, so that a preview shows them: where only the AWS account is known later, the trust policy,
+    which needs it too, carries their checks. Until then, what names one AWS account speaks for the others.
+    """
+    providers = values["oidc_provider_arns"]
+    in_account = list(values_in_aws_account(values))
+    arns = [arguments.given.get(place) for place, _, rule in in_account if rule is _check_policy_arn]
+    of_providers = aws_account_of(arguments.given.get(("oidc_provider_arns",)), arguments.found)
+    aws_account = _first_known([of_providers, *(_known_of(text, "policy") for text in arns)])
+
+    def checked(place: Place, value: Any, rule: AwsAccountRule) -> Any:
+        def compute(parts: Mapping[str, Any], found: Found) -> Any:
+            found += rule(parts["value"], place, aws_account_of(parts["providers"], []))
+            return parts["value"]
+
+        is_later = isinstance(value, Later)
+        arguments.found += rule(arguments.given.get(place) if is_later else value, place, aws_account)
+        return arguments.combined({"value": value, "providers": providers}, compute) if is_later else value
+
+    return {place: checked(place, value, rule) for place, value, rule in in_account}

@@ -1,0 +1,43 @@
+"""The settings of the stack's default providers, `aws:...` and `kubernetes:...`."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from config.scalars import in_yaml_words
+from irsa.rules.mistakes import Mistake, Place
+from irsa.rules.names import REGION, check_name
+from irsa.rules.unknown import SECRET, Unknown
+
+PROVIDERS = ("aws", "kubernetes")
+ACCOUNT_LISTS = ("allowedAccountIds", "forbiddenAccountIds")
+
+
+def account_id_mistakes(setting: str, values: Any) -> Iterator[tuple[Place, Mistake]]:
+    """Yield the items of a provider's list of AWS accounts that are no account IDs, each with its place in the list.
+
+    011112222333 without quotes is another number: an AWS account that is to be refused never would be.
+    """
+    if values is not None and values is not SECRET and not isinstance(values, list):
+        mistake = Mistake(f"{in_yaml_words(values)} as aws:{setting}", 'a list: ["111122223333"]', "write it as a list")
+        yield (), mistake
+    for index, value in enumerate(values if isinstance(values, list) else ()):
+        if value is not SECRET and not (isinstance(value, str) and re.fullmatch("[0-9]{12}", value)):
+            fix = "put it in quotes, as it is in the file" if isinstance(value, int | float) else "write the account ID"
+            found = f"{in_yaml_words(value)} in aws:{setting}"
+            yield (index,), Mistake(found, "account IDs: strings of 12 digits", fix)
+
+
+def region_of(value: Any) -> str | Unknown | None:
+    """Return the value of `aws:region`; None where it is empty.
+
+    The engine turns any value into a string, and the AWS provider refuses it later, without naming the key.
+
+    Raises:
+        Mistake: It is not a region.
+    """
+    if value is None or value == "" or value is SECRET:
+        return value or None
+    if isinstance(value, str):
+        return check_name(value, REGION)
+    raise Mistake(f"{in_yaml_words(value)} as aws:region", f"a string: {REGION.words}", "write the region's name")

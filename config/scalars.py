@@ -1,0 +1,158 @@
+"""YAML's scalars as the engine reads them, with Go's yaml.v3, and the values that it passes on as JSON.
+
+Go reads them otherwise than PyYAML: `yes` is a string, 0o17 a number, and a date becomes the text that Go prints of it.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from irsa.rules.mistakes import Mistake, shortened
+from irsa.rules.policies import TOO_DEEP, each_key_once, is_too_deep
+
+WORDS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
+    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), math.inf),
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
+}
+INTEGER = re.compile("[-+]?(0[bB][01]+|0[oO]?[0-7]+|0[xX][0-9a-fA-F]+|0|[1-9][0-9]*)")
+FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+# A date; with T a time and its zone, with blanks a time without one.
+TIME = re.compile(
+    "([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
+    "(?:(?:([Tt])| +)([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[.,]([0-9]+))?"
+    "(?(4)(?:Z|([-+](?:[01][0-9]|2[0-4])):([0-5][0-9]|60))))?"
+)
+# The same as Go prints it.
+PRINTED = re.compile(
+    "([0-9]{4}-[0-9]{2}-[0-9]{2}) ([0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.][0-9]+)?)"
+    " (?:[+]0000 UTC|([-+][0-9]{2})([0-9]{2}) (?:[-+][0-9]{4}|[A-Z]+))"
+)
+
+
+def scalar(text: str) -> Any:
+    """Return the value of a scalar without quotes, as the program gets it."""
+    value = _resolved(text)
+    if isinstance(value, int) and value >= 2**63:
+        # The engine reads it, but what holds it passes on a float.
+        value = float(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:  # noqa: PLR2004
+        # Go's JSON has an exponent only from 1e21 on, and no more digits than tell the number from others.
+        return int(Decimal(repr(value)))
+    return value
+
+
+def other_key(name: str) -> Mistake | None:
+    """Return a mistake where the engine makes another key of one without quotes: 1227433179 of 011112222333."""
+    read = key_of(name)
+    if read == name:
+        return None
+    found = f"the key {name} without quotes, which YAML reads as {read}"
+    return Mistake(found, "keys that are strings", f'put it in quotes: "{name}"')
+
+
+def _resolved(text: str) -> Any:
+    """Return what yaml.v3 makes of a scalar; of a date or a time, what Go prints of it.
+
+    https://github.com/go-yaml/yaml/blob/v3/resolve.go
+    """
+    if text in WORDS:
+        return WORDS[text]
+    if text[0] not in "0123456789-+.":
+        return text
+    if found := TIME.fullmatch(text):
+        return _time(found) or text
+    # It reads 0b-1, where the prefix is of lower case.
+    plain = re.sub("^(0[bo])([-+])", r"\2\1", text.replace("_", ""))
+    try:
+        if INTEGER.fullmatch(plain):
+            number = int(re.sub("^([-+]?)0(?=[0-7])", r"\g<1>0o", plain), 0)
+            if -(2**63) <= number < 2 ** (63 if plain[0] == "+" else 64):
+                return number
+        # Behind a point, underscores stand between digits only.
+        decimal = float(text if text[0] == "." else plain) if FLOAT.fullmatch(plain) else math.inf
+    except ValueError:
+        return text
+    return text if math.isinf(decimal) else decimal
+
+
+def _time(found: re.Match[str]) -> str | None:
+    """Return a date or a time as Go prints it; None where there is no such day or hour."""
+    year, month, day, _, hour, minute, second, fraction, *zone = found.groups("0")
+    try:
+        # Go has a year 0, which is a leap year.
+        moment = datetime(  # noqa: DTZ001 (its zone is printed apart)
+            int(year) or 2000, int(month), int(day), int(hour), int(minute), int(second)
+        )
+    except ValueError:
+        return None
+    offset = "".join(zone)
+    parts = f".{fraction[:9]}".rstrip("0").rstrip(".")
+    return f"{year}-{moment:%m-%d %H:%M:%S}{parts} {f'{offset} {offset}' if int(offset) else '+0000 UTC'}"
+
+
+def time_in(printed: str) -> str | None:
+    """Return the date or the time that Go has printed so; None of any other text.
+
+    The engine writes it into the stack file in place of one without quotes: `pulumi config set` saves the whole file.
+    """
+    if not (found := PRINTED.fullmatch(printed)):
+        return None
+    day, time, hours, minutes = found.groups()
+    return day if not hours and time == "00:00:00" else f"{day}T{time}{f'{hours}:{minutes}' if hours else 'Z'}"
+
+
+def key_of(text: str) -> str:
+    """Return the key that the engine makes of one without quotes, as Go's fmt prints it."""
+    value = _resolved(text)
+    if isinstance(value, str):
+        return value
+    if value is None or isinstance(value, bool):
+        return "<nil>" if value is None else str(value).lower()
+    if not isinstance(value, float) or value == 0:
+        return str(value or 0)
+    if not math.isfinite(value):
+        return {"inf": "+Inf", "-inf": "-Inf"}.get(str(value), "NaN")
+    digits = Decimal(repr(value)).normalize()
+    is_short = 1e-4 <= abs(value) < 1e6  # noqa: PLR2004 (strconv's limits)
+    return f"{digits:f}" if is_short else f"{value:.{len(digits.as_tuple().digits) - 1}e}"
+
+
+def in_yaml_words(value: object) -> str:
+    """Return a value for a message, in YAML's terms; a long one is shortened."""
+    if value is None or value == "":
+        return "nothing" if value is None else "an empty string"
+    if isinstance(value, Mapping):
+        return f"a mapping ({shortened(', '.join(map(str, value)))})" if value else "an empty mapping"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    return str(value).lower() if isinstance(value, bool) else shortened(value)
+
+
+def parsed(text: str, complain: Callable[[Mistake], None] = lambda _: None) -> Any:
+    """Return a value that the engine passed as a string; of JSON with a key twice, the string and the mistake."""
+    try:
+        value = json.loads(text, object_pairs_hook=each_key_once)
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, Mistake):
+            complain(error)
+        return text
+    return text if reason_not_to_use(value) else value
+
+
+def reason_not_to_use(value: Any) -> str | None:
+    """Return why a JSON value cannot be used; None where it can."""
+    if is_too_deep(value):
+        return TOO_DEEP
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        return f"{error.object[error.start]!r}, an unpaired surrogate"
+    return None

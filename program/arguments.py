@@ -1,0 +1,189 @@
+"""A binding of a stack file as arguments of ServiceAccountRole: its variables replaced, its keys renamed; pure."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from config.argument_places import KEYS_OF_A_CREATED_ROLE, arguments_of, place_of
+from config.models import Binding, Stack
+from config.variable_keys import with_variables_replaced
+from config.variables import Values, Written, as_written, filled
+from irsa.rules.arns import parse_iam_arn
+from irsa.rules.grammar import wrong_partition
+from irsa.rules.mistakes import Located, Mistake, Place, listed, path_of
+from irsa.rules.unknown import WRONG, Unknown, has_unknown, sampled
+from program.lookups.values import NOBODY, UNKNOWN_PROVIDER, Lookups
+
+# The keys of a binding for which the component has no argument, or one of another shape.
+OF_THE_STACK_FILE: Collection[Place] = {
+    ("service_account", "create_namespace"),
+    ("policy", "file"),
+    ("service_account",),
+    ("policy",),
+    ("oidc_provider_arns",),
+    *KEYS_OF_A_CREATED_ROLE,
+}
+
+# The arguments of keys that hold several, where such a key as a whole is not known.
+OF_A_WHOLE_KEY = {
+    "service_account": ("service_account",),
+    "policy": ("policy",),
+    "role": ("role_name",),
+    "trust": ("subjects", "trust_conditions", "trust_statements"),
+}
+
+
+def variables_of(binding: Binding, stack: Stack, lookups: Lookups) -> Values:
+    """Return what the variables of a binding stand for. What is not looked up is not used."""
+    identity = lookups.aws_accounts.get(binding.aws_account, NOBODY).identity
+    return {
+        **({"account": identity.account_id} if identity else {}),
+        **({"region": lookups.region} if lookups.region else {}),
+        **({"partition": identity.partition} if identity else {}),
+        "cluster": _cluster_name(binding, stack, lookups),
+        **stack.variables,
+    }
+
+
+def _cluster_name(binding: Binding, stack: Stack, lookups: Lookups) -> "str | Unknown | Mistake":
+    """Return the name of a binding's only cluster, or why there is none."""
+    clusters = stack.clusters_of(binding)
+    if has_unknown(binding.clusters):
+        return WRONG
+    if len(clusters) > 1:
+        found = f"${{cluster}}, with several clusters: {listed(clusters)}"
+        return Mistake(found, "the name of one cluster", "write the name itself, or a binding for each cluster")
+    name = lookups.clusters[clusters[0]].name if clusters else None
+    if name or not clusters or has_unknown(stack.clusters_by_key[clusters[0]].name):
+        return name or WRONG
+    place = path_of(stack.place_of_cluster(clusters[0]))
+    found, fix = f"${{cluster}}, and irsa:{place} has no name", f"add name to irsa:{place}, or write the name itself"
+    return Mistake(found, "the name of the EKS cluster", fix)
+
+
+def arguments(
+    binding: Binding, stack: Stack, lookups: Lookups, variables: Values
+) -> tuple[dict[str, Any], list[Located]]:
+    """Return the component's arguments for a binding, with its variables replaced, and what is wrong with these."""
+    declared = binding.model_dump(by_alias=True, exclude_defaults=True, warnings=False)
+    found: list[Located] = []
+    keys = with_variables_replaced(declared, lambda place, value: filled(value, variables, found, place))
+    args: dict[str, Any] = {}
+    for argument, value in arguments_of(keys).items():
+        if argument not in OF_THE_STACK_FILE:
+            *outer, name = map(str, argument)
+            inner = args.setdefault(outer[0], {}) if outer else args
+            inner[name] = value
+    for key, unknown in OF_A_WHOLE_KEY.items():
+        if isinstance(getattr(binding, key), Unknown):
+            args |= dict.fromkeys(unknown, WRONG)
+    if "role_arn" in args:
+        found += _partition_of_role(args["role_arn"], lookups)
+        return args, found
+    if binding.aws_account is None:
+        found += _not_allowed(args, lookups.account_ids)
+    if isinstance(args.get("policy_arns"), list):
+        args["policy_arns"] = _keyed(args["policy_arns"], found)
+    if isinstance(args.get("inline_policies"), dict):
+        args["inline_policies"] = {
+            name: source.get("document", WRONG) if isinstance(source, dict) else source
+            for name, source in args["inline_policies"].items()
+        }
+    pairs = ((cluster, binding.aws_account) for cluster in stack.clusters_of(binding))
+    providers = [lookups.oidc_providers.get(pair, UNKNOWN_PROVIDER) for pair in pairs]
+    args |= {
+        "oidc_provider_arns": providers or [UNKNOWN_PROVIDER],
+        "trust_policy_size_quota": stack.quotas.trust_policy_size,
+        "attached_policies_quota": stack.quotas.attached_policies,
+    }
+    return args, found
+
+
+def _partition_of_role(role_arn: Any, lookups: Lookups) -> Iterator[Located]:
+    """Yield the mistake of an existing role in another partition than the stack."""
+    own = lookups.aws_accounts.get(None, NOBODY).identity
+    try:
+        role = parse_iam_arn(role_arn, "role") if isinstance(role_arn, str) else None
+    except Mistake:
+        return  # reported with the argument
+    if role and own and "partition" not in sampled(own.partition):
+        mistake = wrong_partition(role_arn, role.partition, own.partition)
+        if mistake:
+            yield ("role", "arn"), mistake
+
+
+def _not_allowed(args: Mapping[str, Any], account_ids: Collection[str]) -> Iterator[Located]:
+    """Yield the policies of an AWS account in which the role cannot be: one of these IDs is that of its own."""
+    arns: dict[Place, Any] = {("role", "permissionsBoundary"): args.get("permissions_boundary")}
+    policy_arns = args.get("policy_arns")
+    arns |= {("policyArns", i): arn for i, arn in enumerate(policy_arns if isinstance(policy_arns, list) else ())}
+    for place, arn in arns.items() if len(account_ids) > 1 else ():
+        owner = _owner(arn) if isinstance(arn, str) else None
+        if owner and owner not in account_ids:
+            allowed = f"an AWS managed policy, or one in an AWS account of aws:allowedAccountIds: {listed(account_ids)}"
+            yield place, Mistake(f"{arn!r}, a policy in the AWS account {owner}", allowed, "create the policy there")
+
+
+def _owner(arn: str) -> str | None:
+    """Return the AWS account of a policy, where it is known; None for an AWS managed policy."""
+    try:
+        owner = parse_iam_arn(arn, "policy").account_id
+    except Mistake:
+        return None  # reported with the argument
+    return None if owner == "aws" or "account" in sampled(arn) else owner
+
+
+def _keyed(policy_arns: Sequence[Any], found: list[Located]) -> dict[str, Any]:
+    keyed: dict[str, Any] = {}
+    for index, (key, arn) in enumerate(zip(_policy_keys(policy_arns), policy_arns, strict=True)):
+        other = keyed.setdefault(key, arn)
+        # What is looked up may be the number that is written, or another one.
+        if other != arn and not sampled(other) | sampled(arn):
+            same = f"{arn}, which has the same name as {other}"
+            found.append((("policyArns", index), Mistake(same, "policies of one AWS account", "remove one of them")))
+    return keyed
+
+
+def unkeyed(keyed: Any, policy_arns: Sequence[Any]) -> Any:
+    """Return the ARNs as a list again; what is wrong in the mapping is a marker."""
+    if not isinstance(keyed, dict):
+        return keyed
+    by_key = zip(_policy_keys(policy_arns), policy_arns, strict=True)
+    return [arn if keyed.get(key) == arn else WRONG for key, arn in by_key]
+
+
+def _policy_keys(policy_arns: Sequence[Any]) -> list[str]:
+    keys = (policy_key(arn) if isinstance(arn, str) else None for arn in policy_arns)
+    # No policy's name has a colon.
+    return [key or f"unknown:{index}" for index, key in enumerate(keys)]
+
+
+def policy_key(arn: str) -> str | None:
+    """Return the part of an attachment's logical name for a policy; None for what is no policy's ARN.
+
+    It is the policy's path and name, with `aws:` before those of AWS managed policies.
+    """
+    try:
+        parsed = parse_iam_arn(arn, "policy")
+    except Mistake:
+        return None
+    return f"aws:{parsed.resource}" if parsed.account_id == "aws" else parsed.resource
+
+
+def place_in_binding(argument: Place, binding: Binding, variables: Values, written: Written) -> Place:
+    """Return the place of an argument in the binding, as it is written there."""
+    if argument[:1] == ("policy_arns",) and argument[1:]:
+        arns = binding.policy_arns
+        if id(arns) not in written:
+            keys = _policy_keys(filled(arns, variables, []))
+            # The first of several with the same name.
+            written[id(arns)] = {key: index for index, key in reversed([*enumerate(keys)])}
+        return ("policyArns", written[id(arns)][str(argument[1])])
+    place = place_of(argument)
+    if place[:2] == ("policy", "document") and binding.policy:
+        return (*place[:2], *as_written(binding.policy.document, place[2:], variables, written))
+    if place[:1] == ("inlinePolicies",) and place[2:]:
+        document = binding.inline_policies[str(place[1])].document
+        return (*place[:2], "document", *as_written(document, place[2:], variables, written))
+    if place[:2] in (("trust", "conditions"), ("trust", "statements")):
+        return (*place[:2], *as_written(getattr(binding.trust, str(place[1])), place[2:], variables, written))
+    return place

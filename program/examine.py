@@ -1,0 +1,97 @@
+"""All that can be said of a stack's settings without AWS or Kubernetes: the plan, and then lint."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from config.lint import lint, silence_reason
+from config.lint.checked import CheckedBinding, CheckedStack
+from config.loading import Settings, read_settings
+from config.located_mistake import LocatedMistake
+from config.models import Stack
+from config.variable_keys import values_with_variables
+from config.variables import references
+from irsa.rules.leaves import leaves
+from irsa.rules.mistakes import path_of
+from irsa.rules.unknown import SECRET
+from program.lookups.values import unanswered
+from program.plan import Plan, plan
+
+
+@dataclass(frozen=True)
+class Examination:
+    """The result of checking the settings of a stack.
+
+    Attributes:
+        stack: The settings with `irsa:defaults` merged into the bindings; None where there are mistakes or secrets.
+        settings: The same with markers, and what places mistakes in the stack's files.
+        mistakes: What must be fixed before a deployment.
+        warnings: The warnings of the lint rules.
+        silenced: The warnings that the file silences, with the reason.
+        not_checked: What could not be checked, for messages.
+    """
+
+    stack: Stack | None
+    settings: Settings
+    mistakes: list[LocatedMistake]
+    warnings: list[LocatedMistake] = field(default_factory=list)
+    silenced: list[tuple[LocatedMistake, str]] = field(default_factory=list)
+    not_checked: list[str] = field(default_factory=list)
+
+
+def examine(
+    values: Mapping[str, Any], folder: Path, region: str | None = None, thorough: bool = False, allowed: Any = None
+) -> Examination:
+    """Return the result of checking the settings against every rule that needs no look-up.
+
+    Args:
+        values: The `irsa:` values of a stack, without that prefix.
+        folder: The folder of Pulumi.yaml, to which file paths are relative.
+        region: The stack's `aws:region`.
+        thorough: Whether slow lint rules run too.
+        allowed: The stack's `aws:allowedAccountIds`, of whatever shape.
+    """
+    settings = read_settings(values, folder, region)
+    stack = settings.stack
+    planned = plan(stack, unanswered(stack, region, allowed))
+    mistakes = settings.placed([*settings.mistakes, *planned.mistakes])
+    warnings, missing = lint(_checked(settings, planned, complete=not (mistakes or settings.not_checked)), thorough)
+    remaining: list[LocatedMistake] = []
+    silenced: list[tuple[LocatedMistake, str]] = []
+    for warning in settings.placed(warnings):
+        reason = silence_reason(warning, stack.lint)
+        if reason:
+            silenced.append((warning, reason))
+        else:
+            (mistakes if warning.rule in stack.lint.errors else remaining).append(warning)
+    not_checked = [*settings.not_checked, *_secret_variables(settings), *missing]
+    good = None if mistakes or settings.not_checked else stack
+    return Examination(good, settings, mistakes, remaining, silenced, not_checked)
+
+
+def _checked(settings: Settings, planned: Plan, complete: bool) -> CheckedStack:
+    bindings = {
+        key: CheckedBinding(key, each.binding, settings.written["bindings"][key], each.args, each.spec)
+        for key, each in planned.bindings.items()
+    }
+    used = set(_used_variables(settings.written)) if complete and settings.stack.variables else set()
+    return CheckedStack(settings.stack, settings.written, bindings, complete, used)
+
+
+def _used_variables(written: Mapping[str, Any]) -> Iterator[str]:
+    for binding in written["bindings"].values():
+        yield from references([value for _, value in values_with_variables(binding)])
+    yield from references(written.get("defaults", {}).get("permissionsBoundary"))
+
+
+def _secret_variables(settings: Settings) -> Iterator[str]:
+    """Yield the values that hold a secret variable, and so are not checked."""
+    variables = settings.written.get("variables")
+    secret = {name for name, value in variables.items() if value is SECRET} if isinstance(variables, Mapping) else set()
+    bindings = settings.written.get("bindings")
+    for key, binding in bindings.items() if secret and isinstance(bindings, Mapping) else ():
+        for place, value in values_with_variables(binding):
+            for part, leaf in leaves(value):
+                if secret.intersection(references(leaf)):
+                    yield f"irsa:{path_of(('bindings', key, *place, *part))}: it contains a secret variable"

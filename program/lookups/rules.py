@@ -1,0 +1,34 @@
+"""What `irsa check --live` finds, by the rule's name in reports; a failed look-up of `pulumi up` has the same names."""
+
+RULES = {
+    (NAMESPACE_MISSING := "namespace-missing"): (
+        "the namespace of a service account does not exist, or is being deleted"
+    ),
+    (NAMESPACE_EXISTS := "namespace-exists"): "a namespace to create exists already",
+    (SERVICE_ACCOUNT_EXISTS := "service-account-exists"): "a service account to create exists already",
+    (SERVICE_ACCOUNT_MISSING := "service-account-missing"): "a service account to annotate does not exist",
+    (SERVICE_ACCOUNT_TAKEN := "service-account-taken"): (
+        "a service account to annotate has these annotations from another manager"
+    ),
+    (ROLE_EXISTS := "role-exists"): "the name of a role is taken in the AWS account",
+    (ROLE_MISSING := "role-missing"): "the role of a binding that only names it does not exist",
+    (POLICY_EXISTS := "policy-exists"): "the name of a policy is taken in the AWS account",
+    (INLINE_POLICY_EXISTS := "inline-policy-exists"): (
+        "an adopted role has an inline policy of that name, which would be overwritten"
+    ),
+    (POLICY_MISSING := "policy-missing"): "a policy to attach does not exist",
+    (BOUNDARY_MISSING := "boundary-missing"): "the policy of a permissions boundary does not exist",
+    (QUOTA_REACHED := "quota-reached"): "a quota of IAM is reached",
+    (PROVIDER_MISSING := "provider-missing"): "there is no IAM OIDC provider for the cluster's issuer",
+    (PROVIDER_EXISTS := "provider-exists"): "an IAM OIDC provider to create exists already",
+    (AUDIENCE_MISSING := "audience-missing"): "the IAM OIDC provider does not list the audience",
+    (CONTEXT_MISSING := "context-missing"): "there is no such context of a kubeconfig",
+    (CLUSTER_UNREACHABLE := "cluster-unreachable"): "the cluster does not answer, or is not found",
+    (WRONG_CLUSTER := "wrong-cluster"): "the kubeconfig's context is of another cluster",
+    (CREDENTIALS := "credentials"): "there are no valid AWS credentials",
+    (WRONG_ACCOUNT := "wrong-account"): "the credentials are of an AWS account that the stack does not allow",
+    (ACCOUNT_UNREACHABLE := "account-unreachable"): "another AWS account cannot be reached",
+    (ACCESS_ENTRY_MISSING := "access-entry-missing"): "the AWS identity has no access entry in the EKS cluster",
+    (IMPORT_MISSING := "import-missing"): "something to import does not exist",
+    (PODS_LOSE_ROLE := "pods-lose-role"): "the change deletes or replaces what Pods use",
+}

@@ -1,0 +1,314 @@
+"""One plan for who answers look-ups and who does not, and one judgement beside a value that is wrong or secret."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from config.loading import read_settings
+from config.located_mistake import LocatedMistake
+from config.models import Stack
+from irsa.rules.arns import parse_iam_arn
+from irsa.rules.mistakes import Place, path_of
+from irsa.rules.unknown import SECRET
+from program.examine import Examination, examine
+from program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, unanswered
+from program.plan import plan
+from tests.fuzz.mutations import BY_KEY, VALUES
+from tests.places import places
+from tests.unit.irsa.test_markers import copied, put, within
+
+NOWHERE = Path("/nowhere")
+ALLOW = {"Sid": "Read", "Effect": "Allow", "Action": ["s3:GetObject", "s3:Put*"], "Resource": "*"}
+DENY = {"Effect": "Deny", "NotAction": "s3:*", "NotResource": ["arn:${partition}:s3:::${bucket}-${account}/*"]}
+WHERE = {"StringEquals": {"aws:RequestedRegion": ["${region}", "eu-west-1"], "aws:PrincipalTag/${bucket}": "a"}}
+DOCUMENT = {"Version": "2012-10-17", "Statement": [ALLOW, {**DENY, "Condition": WHERE}]}
+TRUSTED = {
+    "Effect": "Allow",
+    "Principal": {"AWS": "arn:${partition}:iam::${account}:role/a"},
+    "Action": "sts:AssumeRole",
+}
+IN_CHINA = {**ALLOW, "Resource": "arn:aws-cn:s3:::b"}
+ADMINISTRATOR = "arn:${partition}:iam::aws:policy/AdministratorAccess"
+# Several clusters and AWS accounts, each key of a binding, and a warning of most lint rules.
+FILE: dict[str, Any] = {
+    "variables": {"bucket": "my-bucket"},
+    "clusters": {
+        "blue": {"name": "blue", "kubernetes": {"context": "blue"}},
+        "green": {"name": "green", "region": "eu-west-1", "kubernetes": {"context": "green"}},
+        "far": {"stack": "organization/platform/prod", "kubernetes": {"context": "far"}},
+        "own": {"oidcIssuer": "https://issuer.example/id", "createOidcProvider": True},
+    },
+    "accounts": {
+        "data": {"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"},
+        "other": {"profile": "other", "region": "us-east-2"},
+    },
+    "defaults": {"namespace": "team", "path": "/team/", "tags": {"team": "a"}, "audience": "sts.amazonaws.com"},
+    "quotas": {"trustPolicySize": 4096},
+    "bindings": {
+        "app": {
+            "serviceAccount": {
+                "name": "default",
+                "namespace": "kube-system",
+                "labels": {"a": "b"},
+                "annotations": {"c": "d"},
+                "imagePullSecrets": ["registry"],
+                "createNamespace": True,
+                "tokenExpiration": 3600,
+            },
+            "role": {"name": "my-role", "description": "x", "tags": {"x": "y"}, "maxSessionDuration": 3600},
+            "policy": {"name": "my-policy", "document": DOCUMENT},
+            "policyArns": [ADMINISTRATOR, "arn:${partition}:iam::${account}:policy/team/my-policy", ADMINISTRATOR],
+            "inlinePolicies": {"first": {"document": DOCUMENT}, "x": {"document": {**DOCUMENT, "Statement": DENY}}},
+            "assumeRoleArns": ["arn:aws:iam::444455556666:role/${cluster}"],
+            "trust": {"subjects": ["team-a:*", "team-b:x"], "conditions": WHERE, "statements": [TRUSTED, TRUSTED]},
+            "clusters": ["blue"],
+            "import": ["role"],
+            "formerly": "earlier",
+        },
+        "several": {
+            "serviceAccount": {"name": "several", "create": False},
+            "account": "data",
+            "clusters": ["blue", "green"],
+            "role": {"permissionsBoundary": "arn:aws:iam::${account}:policy/boundary", "namePrefix": "x-"},
+            "policy": {"document": {**DOCUMENT, "Statement": ALLOW}, "path": "/x/", "tags": {"a": "${b}"}},
+        },
+        "far": {
+            "account": "other",
+            "clusters": ["far"],
+            "trust": {"subjects": ["*:x"], "statements": [{**TRUSTED, "Principal": "*"}], "anyServiceAccount": False},
+            "policyArns": ["arn:${partition}:iam::${account}:policy/${region}"],
+        },
+        "own": {"clusters": ["own"], "role": {"name": "own"}, "trust": {"subjects": ["a:b"]}},
+        "existing": {
+            "serviceAccount": {"name": "existing"},
+            "role": {"arn": "arn:aws:iam::444455556666:role/r"},
+            "clusters": ["blue"],
+        },
+    },
+}  # fmt: skip
+# What two files say together.
+TOGETHER: Sequence[Mapping[Place, Any]] = (
+    {("clusters", "blue", "oidcProviderArn"): "arn:aws:iam::111122223333:oidc-provider/a/b"},
+    {("bindings", "own", "import"): ["policy"], ("bindings", "own", "policy"): {"document": DOCUMENT, "name": "p"}},
+    {("bindings", "far", "policyArns"): ["arn:aws-cn:iam::111122223333:policy/p", "arn:aws:iam::1:policy/p"]},
+    {("bindings", "far", "policyArns"): ["arn:aws:iam::111122223333:policy/p", "arn:aws:iam::444455556666:policy/q"]},
+    {("bindings", "several", "policyArns"): ["arn:aws:iam::111122223333:policy/p"]},
+    {("bindings", "far", "policyArns"): ["arn:aws:iam::444455556666:policy/p"]},
+    {("bindings", "far", "inlinePolicies"): {"p": {"document": {**DOCUMENT, "Statement": IN_CHINA}}}},
+    {
+        ("bindings", "own", "policyArns"): ["arn:aws-cn:iam::444455556666:policy/p"],
+        ("bindings", "own", "policy"): {"document": DOCUMENT},
+    },
+    {("bindings", "app", "trust", "conditions", "StringEquals", "aws:${account}:sub"): "x*"},
+    {("bindings", "app", "trust", "subjects"): [f"ns-{number}:{'x' * 40}" for number in range(39)]},
+    {("bindings", "several", "trust"): {"subjects": [f"ns-{number}:{'x' * 40}" for number in range(28)]}},
+    {("bindings", "app", "role", "name"): "own"},
+    {("bindings", "app", "policy", "document", "Statement"): [{**ALLOW, "Resource": "arn:aws:s3:::${account}" * 200}]},
+    {("bindings", "app", "assumeRoleArns"): ["arn:${partition}:iam::${account}:role/" + "x" * 200] * 50},
+    {("bindings", "existing", "role", "arn"): "arn:aws-cn:iam::444455556666:role/r"},
+    {("bindings", "existing", "role", "arn"): "arn:${partition}:iam::${account}:role/${region}"},
+)  # fmt: skip
+
+
+@st.composite
+def files(draw: st.DrawFn, most: int = 2) -> dict[str, Any]:
+    """The `irsa:` values of a stack file, with some changes, of which most are mistakes."""
+    values: dict[str, Any] = copied(FILE)
+    for _ in range(draw(st.integers(0, most))):
+        if draw(st.booleans()):
+            for place, value in draw(st.sampled_from(TOGETHER)).items():
+                values = put(values, place, value)
+        else:
+            place = draw(st.sampled_from([*places(values)][1:]))
+            values = put(values, place, draw(st.sampled_from(BY_KEY.get(str(place[-1]), VALUES))))
+    return values
+
+
+# --- look-ups --------------------------------------------------------------------------------------------------------
+
+REGIONS = {"us-west-2": "aws", "ap-southeast-7": "aws", "cn-north-1": "aws-cn"}
+ACCOUNT_IDS = st.sampled_from(["111122223333", "444455556666"]) | st.text("0123456789", min_size=12, max_size=12)
+# What only the look-ups know: AWS accounts and partitions, names of which they are a part, and how long these are.
+ONLY_LOOKED_UP = re.compile(
+    "in the partition|in the AWS account|same name as|variables replaced|characters (of|without)"
+)
+MOVES = re.compile("in the partition|in the AWS account")
+
+
+@st.composite
+def truths(draw: st.DrawFn, stack: Stack, region: str | None) -> Lookups:
+    """Answers to all look-ups, as AWS and Kubernetes give them, which what the file says does not contradict."""
+    region = region or draw(st.sampled_from(sorted(REGIONS)))
+    clusters = stack.clusters_by_key
+    identities: dict[str | None, AwsIdentity] = {}
+    for key in (None, *stack.aws_accounts):
+        settings = stack.aws_accounts.get(key or "")
+        arns = [("role", settings.assume_role_arn if settings else None)]
+        arns += [("oidc-provider", each.oidc_provider_arn) for each in clusters.values() if each.aws_account == key]
+        known = [parse_iam_arn(arn, kind) for kind, arn in arns if isinstance(arn, str)]
+        its_region = settings.region if settings and isinstance(settings.region, str) else region
+        partition = REGIONS.get(its_region, "aws")
+        own = [known[0].account_id, known[0].partition] if known else [draw(ACCOUNT_IDS), partition]
+        identities[key] = AwsIdentity(*own)
+    issuers = {}
+    for key, each in clusters.items():
+        its_region = each.region if isinstance(each.region, str) else region
+        digits = draw(st.text("0123456789ABCDEF", min_size=32, max_size=32))
+        issuers[key] = f"https://oidc.eks.{its_region}.amazonaws.com/id/{digits}"
+        if each.stack:
+            issuers[key] = draw(st.sampled_from([issuers[key], "https://i.example", "https://i.example/a/b"]))
+        if isinstance(each.oidc_provider_arn, str):
+            issuers[key] = f"https://{parse_iam_arn(each.oidc_provider_arn, 'oidc-provider').resource}"
+        if isinstance(each.oidc_issuer, str):
+            issuers[key] = each.oidc_issuer
+    return Lookups(
+        region,
+        {key: ResolvedAwsAccount(identity, None) for key, identity in identities.items()},
+        {
+            key: ResolvedCluster(each.name if isinstance(each.name, str) else "", None, issuers[key])
+            for key, each in clusters.items()
+        },
+        {
+            (key, aws_account): _provider(each, aws_account, identity, issuers[key])
+            for key, each in clusters.items()
+            for aws_account, identity in identities.items()
+        },
+    )
+
+
+def _provider(cluster: Any, aws_account: str | None, identity: AwsIdentity, issuer: str) -> Any:
+    if isinstance(cluster.oidc_provider_arn, str) and cluster.aws_account == aws_account:
+        return cluster.oidc_provider_arn
+    host_path = issuer.removeprefix("https://").removesuffix("/")
+    arn = f"arn:{identity.partition}:iam::{identity.account_id}:oidc-provider/{host_path}"
+    return pulumi.Output.from_input(arn) if cluster.create_oidc_provider is True else arn
+
+
+@pytest.mark.parametrize("changes", [{}, *TOGETHER], ids=lambda changes: " ".join(map(path_of, changes)))
+@settings(max_examples=8)
+@given(data=st.data(), region=st.sampled_from([None, None, "us-west-2", "cn-north-1"]))
+def test_who_answers_the_look_ups_changes_only_what_they_say(
+    changes: Mapping[Place, Any], data: st.DataObject, region: str | None
+) -> None:
+    """Protects `check` and `up` from drift: the one refuses nothing that the other takes, but for what is looked up."""
+    values = data.draw(files(1))
+    for place, value in changes.items():
+        values = put(values, place, value)
+    stack = read_settings(values, NOWHERE, region).stack
+    offline = plan(stack, unanswered(stack, region)).mistakes
+    answered = plan(stack, data.draw(truths(stack, region))).mistakes
+
+    assert_each_is_in(offline, answered, MOVES)
+    assert_each_is_in([each for each in answered if not ONLY_LOOKED_UP.search(each.mistake.found)], offline, MOVES)
+
+
+def assert_each_is_in(some: Sequence[LocatedMistake], all_of: Sequence[LocatedMistake], moves: re.Pattern[str]) -> None:
+    """Assert that mistakes are among others; what differs from several others may be placed at another of these."""
+    known = {(each.place, each.mistake.allowed) for each in all_of}
+    moved = {each.place[:2] for each in all_of if moves.search(each.mistake.found)}
+    assert not [
+        each
+        for each in some
+        if (each.place, each.mistake.allowed) not in known
+        and not (each.place[:2] in moved and moves.search(each.mistake.found))
+    ]
+
+
+# --- beside what is wrong or secret ----------------------------------------------------------------------------------
+
+# Which keys of a binding a warning, or a mistake over several keys, is about, besides those at its place.
+POLICIES = ("policy", "policyArns", "inlinePolicies", "assumeRoleArns")
+TRUST = ("trust", "serviceAccount", "clusters", "account", "audience")
+OF_RULE: Mapping[str, Sequence[str]] = {
+    "wide-trust": TRUST,
+    "refused-subject": TRUST,
+    "kube-system-wildcard": TRUST,
+    "default-service-account": TRUST,
+    "near-limit": (*POLICIES, *TRUST, "role"),
+    "grants-nothing": POLICIES,
+    "attached-twice": (*POLICIES, "account", "clusters"),
+    "unused-setting": (),
+}
+OF_STATEMENT = ("write-everything", "pass-any-role")
+OF_MISTAKE: Mapping[str, Sequence[str]] = {
+    "in the partition|in the AWS account|same name as": (*POLICIES, "role", "clusters", "account"),
+    "characters of|managed policies|tags of|alone has": (*POLICIES, *TRUST, "role"),
+    # A key of a condition may hold ${cluster}.
+    r"\$\{cluster\}|which irsa writes itself": ("clusters",),
+    "already used|same Kubernetes API": ("clusters", "account", "serviceAccount"),
+    "service account": ("trust", "serviceAccount"),
+    "an output, together": ("clusters", "import"),
+    "^'|together with|both": ("role", "policy", "serviceAccount", "policyArns"),
+}
+# Wrong for every key, or partly unknown.
+WRONG_OR_SECRET = st.sampled_from([SECRET, SECRET, 5, [[5]], [SECRET]])
+SHAPES = st.sampled_from([SECRET, None, 5, True, "", "x", [], {}, [SECRET], [[5]], {"x": SECRET}, {5: "a"}])
+
+
+def may_go(mistake: LocatedMistake, replaced: Place) -> bool:
+    """Return whether a mistake or a warning may go when a part of a file is not known."""
+    place = mistake.place
+    if within(place, replaced) or mistake.rule == "unused-setting":
+        return True
+    if replaced[0] != "bindings" or place[:2] != replaced[:2]:
+        # What is of two bindings, or of a binding and the rest of the file.
+        return (
+            replaced[0] != "bindings"
+            or "used by" in mistake.mistake.found
+            or "still a binding" in mistake.mistake.found
+        )
+    keys = OF_RULE.get(mistake.rule, ())
+    if mistake.rule == "mistake":
+        keys = [
+            key for said, several in OF_MISTAKE.items() if re.search(said, mistake.mistake.found) for key in several
+        ]
+    in_statement = mistake.rule in OF_STATEMENT and within(replaced, place[: place.index("Resource")])
+    return in_statement or within(replaced, place) or (len(replaced) > 2 and replaced[2] in keys)
+
+
+def all_of(examined: Examination) -> Sequence[LocatedMistake]:
+    return [*examined.mistakes, *examined.warnings]
+
+
+@settings(max_examples=200)
+@given(values=files(1), data=st.data())
+def test_a_wrong_value_hides_nothing_elsewhere(values: dict[str, Any], data: st.DataObject) -> None:
+    """Protects who fixes a file: all mistakes and warnings are told at once, and no more than the file has.
+
+    A secret adds at most that it is no string; what is wrong, what is said of it, at its place or at what contains it.
+    """
+    inner = [place for place in places(values) if place[:1] == ("bindings",)]
+    place = data.draw(st.sampled_from(inner) | st.sampled_from([each for each in inner if len(each) < 5]))
+    new = data.draw(WRONG_OR_SECRET)
+    before = all_of(examine(values, NOWHERE, "us-west-2"))
+    after = all_of(examine(put(values, place, new), NOWHERE, "us-west-2"))
+
+    told = {(each.place, each.rule, each.mistake.allowed) for each in after}
+    lost = [each for each in before if (each.place, each.rule, each.mistake.allowed) not in told]
+    assert not [each for each in lost if not may_go(each, place)]
+    known = {(each.place, each.rule) for each in before}
+    moves = any(MOVES.search(each.mistake.found) for each in before)
+    new_ones = [
+        each
+        for each in after
+        if (each.place, each.rule) not in known and not (moves and MOVES.search(each.mistake.found))
+    ]
+    if isinstance(new, type(SECRET)):
+        assert [each.mistake.found for each in new_ones] in ([], ["a secret, which Pulumi passes as a string"])
+    assert not [each for each in new_ones if not within(each.place, place) and not within(place, each.place)]
+
+
+@settings(max_examples=250)
+@given(values=files(1), data=st.data())
+def test_no_shape_of_a_value_ends_in_a_traceback(values: dict[str, Any], data: st.DataObject) -> None:
+    """The attack: any value at any place, lists for mappings, numbers for strings, secrets for whole settings."""
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.sampled_from([each for each in places(values) if each]))
+        values = put(values, place, data.draw(SHAPES))
+    examine(values, NOWHERE, data.draw(st.sampled_from([None, "us-west-2"])))

@@ -1,0 +1,147 @@
+"""What `pulumi up` refuses with what it looks up is refused by `irsa check`, as far as the files say it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from irsa.rules.unknown import SECRET
+from program.examine import Examination, examine
+
+ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
+CLUSTER = {"name": "c", "oidcProviderArn": PROVIDER}
+OTHER = {"name": "o", "oidcProviderArn": f"{PROVIDER.replace('111122223333', '444455556666')}2"}
+READS = {"policyArns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}
+FOREIGN = "arn:aws:iam::999999999999:policy/p"
+OWN = "arn:aws:iam::${account}:policy/p"
+APP: dict[str, Any] = {"serviceAccount": {"name": "app"}, **READS}
+
+
+def examined(binding: dict[str, Any], allowed: Any = None, **settings: Any) -> Examination:
+    clusters = {} if {"clusters", "cluster"} & settings.keys() else {"cluster": CLUSTER}
+    values = {**clusters, "bindings": {"app": binding}, **settings}
+    return examine(values, Path("/nowhere"), "us-west-2", allowed=allowed)
+
+
+def refused(examination: Examination) -> list[tuple[tuple[str | int, ...], str]]:
+    return [(mistake.place[2:], mistake.mistake.found) for mistake in examination.mistakes]
+
+
+@pytest.mark.parametrize(
+    ("binding", "settings", "place", "found"),
+    [
+        ({**APP, "policyArns": [FOREIGN]}, {}, ("policyArns", 0), "999999999999"),
+        ({**APP, "role": {"permissionsBoundary": FOREIGN}}, {}, ("role", "permissionsBoundary"), "999999999999"),
+        ({**APP, "policyArns": [FOREIGN]}, {"cluster": {"name": "c"}, "allowed": ["111122223333"]},
+         ("policyArns", 0), "999999999999"),
+        ({**APP, "policyArns": [FOREIGN]}, {"cluster": {"name": "c"}, "allowed": ["111122223333", "444455556666"]},
+         ("policyArns", 0), "999999999999"),
+        ({**APP, "policyArns": [FOREIGN]}, {"cluster": {"name": "c"}, "allowed": '["111122223333"]'},
+         ("policyArns", 0), "999999999999"),
+        ({"trust": {"subjects": ["a:b"]}, **READS}, {"clusters": {"c": CLUSTER, "o": OTHER}},
+         ("clusters", 1), "444455556666"),
+        ({**APP, "assumeRoleArns": ["arn:aws-cn:iam::444455556666:role/r"]}, {}, ("assumeRoleArns", 0), "aws-cn"),
+        ({**APP, "policyArns": [*READS["policyArns"], FOREIGN, FOREIGN]}, {}, ("policyArns", 1), "999999999999"),
+    ],
+)  # fmt: skip
+def test_aws_accounts_that_cannot_meet(
+    binding: dict[str, Any], settings: dict[str, Any], place: tuple[str | int, ...], found: str
+) -> None:
+    """Protects from half a deployment: IAM attaches no policy of another AWS account, and trusts no such provider.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_AttachRolePolicy.html
+    """
+    ((where, what),) = refused(examined(binding, **settings))
+    assert where == place
+    assert found in what
+
+
+@pytest.mark.parametrize("cluster", [CLUSTER, {"name": "c"}, {"stack": "organization/platform/prod"}])
+@pytest.mark.parametrize("policy", [OWN, OWN.replace("aws", "${partition}", 1)])
+def test_what_is_looked_up_later_refuses_nothing(cluster: dict[str, Any], policy: str) -> None:
+    """Protects from a mistake that only a sample makes: `${account}` is the role's own account, whichever that is."""
+    assert refused(examined({**APP, "policyArns": [policy]}, cluster=cluster)) == []
+    assert refused(examined({**APP, "policyArns": [FOREIGN]}, cluster={"name": "c"})) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "allowed"),
+    [
+        (("inlinePolicies",), "a mapping of keys to values"),
+        (("policyArns",), "a list, such as [one, two]"),
+        (("serviceAccount", "create"), "true or false"),
+        (("serviceAccount", "tokenExpiration"), "an integer"),
+        (("role", "tags"), "a mapping of keys to values"),
+        (("policy", "document"), "a mapping of keys to values"),
+    ],
+)
+def test_a_secret_where_no_string_belongs(key: tuple[str, ...], allowed: str) -> None:
+    """The attack: `inlinePolicies: {secure: ...}` on a role without other policies ended in a TypeError of lint.
+
+    Pulumi decrypts each secret within a setting to a string, which `pulumi up` refuses there.
+    """
+    binding: dict[str, Any] = {"serviceAccount": {"name": "app"}}
+    inner = binding
+    for step in key[:-1]:
+        inner = inner.setdefault(step, {})
+    inner[key[-1]] = SECRET
+    (mistake,) = examined(binding).mistakes
+    assert (mistake.place[2:], mistake.mistake.allowed) == (key, allowed)
+
+
+def test_a_secret_string_is_not_checked() -> None:
+    """Protects secrets where a string belongs: each is named as not checked, and is no mistake."""
+    examination = examined({**APP, "role": {"description": SECRET}})
+    assert (refused(examination), examination.warnings) == ([], [])
+    assert examination.not_checked == ["irsa:bindings.app.role.description: a secret"]
+
+
+def test_a_quota_that_aws_does_not_give() -> None:
+    """The attack: a trust policy of 1,200 patterns with a quota of 100,000,000, which was evaluated for a minute."""
+    subjects = [f"n{number}:*a{number}" for number in range(1200)]
+    ((place, found),) = [
+        (mistake.place, mistake.mistake.found)
+        for mistake in examined({"trust": {"subjects": subjects}, **READS}, quotas={"trustPolicySize": 10**8}).mistakes
+    ]
+    assert (place, found) == (("quotas", "trustPolicySize"), "100000000")
+
+
+@pytest.mark.parametrize(
+    ("settings", "allowed"),
+    [
+        (
+            {
+                "accounts": {"data": {"assumeRoleArn": "arn:aws:iam::444455556666:role/r"}},
+                "cluster": {**CLUSTER, "account": "data"},
+            },
+            None,
+        ),
+        ({}, ["444455556666", "555566667777"]),
+        ({}, ["444455556666"]),
+    ],
+)
+def test_a_provider_of_another_aws_account_than_its_clusters(settings: dict[str, Any], allowed: Any) -> None:
+    """Protects the policies, which are right, from the blame for the provider: `pulumi up` finds none there."""
+    account = {"account": "data"} if "accounts" in settings else {}
+    examination = examined(
+        {**APP, **account, "policyArns": ["arn:aws:iam::444455556666:policy/p"]}, allowed, **settings
+    )
+    assert ("cluster", "oidcProviderArn") in [mistake.place for mistake in examination.mistakes]
+    assert not account or len(examination.mistakes) == 1
+
+
+def test_one_issuer_of_two_clusters_in_whatever_setting() -> None:
+    """Protects from two resources of one name: an OIDC provider's ARN says the issuer too; a slash makes no other."""
+    clusters = {"a": {"oidcIssuer": f"{ISSUER}/", "createOidcProvider": True}, "b": CLUSTER}
+    places = [mistake.place for mistake in examined({**APP, "clusters": ["b"]}, clusters=clusters).mistakes]
+    assert places == [("clusters", "b", "oidcProviderArn")]
+
+
+def test_a_condition_beside_a_variable_that_is_unknown_is_judged() -> None:
+    """Protects from a second round, and from a `sub` that hides beside a key that nobody can read yet."""
+    conditions = {"StringEquals": {"x:${nope}": "a", "x:sub": "b"}}
+    assert [place for place, _ in refused(examined({**APP, "trust": {"conditions": conditions}}))] == [
+        ("trust", "conditions", "StringEquals", "x:${nope}"),
+        ("trust", "conditions"),
+    ]

@@ -1,0 +1,77 @@
+"""Deploy a stack to a new sandbox, and record what its program said to the engine, and what it was answered.
+
+`python -m tests.sandbox.record_states NAME` writes tests/program/recorded/NAME.json: of Pulumi.NAME.yaml as it is now;
+where there is none, of the stack that is recorded there. tests/program/test_recorded_states.py has the test.
+"""
+
+import json
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sandbox.showcase import seed_by_hand
+from tests.program.test_recorded_states import FOLDER, RECORDED, kept, question
+from tests.sandbox.conftest import Cloud, running_cloud, running_second_cluster
+from tests.sandbox.project import ROOT, STACK, Project
+from tests.sandbox.test_clusters_and_accounts import platform_stack
+
+
+def record(cloud: Cloud, green: Path, name: str) -> None:
+    """Deploy a stack, and write what was said."""
+    seed_by_hand(cloud.sandbox, cloud.ports["aws-api"])
+    # The showcase reads its outputs.
+    platform = platform_stack(cloud, cloud.folder / "platform")
+    platform.up()
+    file, current = RECORDED / f"{name}.json", ROOT / f"Pulumi.{name}.yaml"
+    # JSON is YAML.
+    config = yaml.safe_load((current if current.exists() else file).read_text())["config"]
+    backend = platform.variables["PULUMI_BACKEND_URL"]
+    project = Project(cloud, cloud.folder / name, {}, variables={"PULUMI_BACKEND_URL": backend})
+    (project.folder / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": config}))
+    kubeconfig = project.folder / ".sandbox" / "green" / "kubeconfig"
+    kubeconfig.parent.mkdir(parents=True)
+    shutil.copy(green, kubeconfig)
+    log = project.folder / "said.json"
+    project.variables["PULUMI_DEBUG_GRPC"] = str(log)
+    project.up()
+    text = log.read_text().replace(str(project.folder), FOLDER)
+    del project.variables["PULUMI_DEBUG_GRPC"]
+    assert project.up() == {}
+    # A line for each resource is short enough, and can be read.
+    short = json.dumps(record_of(config, map(json.loads, text.splitlines())), sort_keys=True)
+    file.write_text(re.sub(r'("urn:pulumi:[^"]*": {"answer"|"(lookups|resources)": {)', r"\n\1", short) + "\n")
+
+
+def record_of(config: Mapping[str, Any], calls: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the record of a log of calls, in the order of the names."""
+    resources: dict[str, dict[str, Any]] = {}
+    lookups: dict[str, Any] = {}
+    for call in calls:
+        request, answer = call["request"], call.get("response")
+        match call["method"].removeprefix("/pulumirpc.ResourceMonitor/"):
+            case "Invoke" if answer:
+                lookups[question(request)] = answer["return"]
+            case "RegisterResource" | "ReadResource" if answer:
+                # What the engine answers is what it was told, and more.
+                known, told = answer.get("object") or answer.get("properties") or {}, request.get("object", {})
+                more = {key: value for key, value in known.items() if told.get(key) != value}
+                made = {"id": answer.get("id", ""), "object": more}
+                resources[answer["urn"]] = {"asked": kept(request), "answer": made}
+            case "RegisterResourceOutputs" if answer is not None:
+                resources[request["urn"]]["asked"]["outputs"] = request["outputs"]
+    return {"config": config, "lookups": lookups, "resources": resources}
+
+
+if __name__ == "__main__":
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_cloud(Path(folder)) as cloud,
+        running_second_cluster(cloud) as green,
+    ):
+        record(cloud, green, sys.argv[1])

@@ -1,0 +1,335 @@
+"""Markers in the arguments of a component: no mistake that only one causes, and none lost that a plain value shows.
+
+The rule is stated here without the code's own words for what a mistake depends on: by its place, and for the rules over
+several arguments by a table.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import pulumi
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from irsa.fields import FIELDS, KEYED_FIELDS, NESTED_FIELDS
+from irsa.later import ArgumentMistakes, Later, is_output
+from irsa.rules.leaves import map_leaves
+from irsa.rules.mistakes import Located, Mistake, Place, path_of
+from irsa.rules.unknown import OUTPUT, SECRET, WRONG, Sample, Unknown
+from irsa.spec import read
+from tests.places import at, places
+from tests.program.test_both_doors import ARGUMENTS, RIGHT_TYPES, TEXTS, VALUES
+from tests.unit.irsa.test_fields import VALUES as OF_FIELDS
+
+PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/A"
+OF_ANOTHER = PROVIDER.replace("111122223333", "444455556666")
+IN_CHINA = "arn:aws-cn:iam::111122223333:policy/p"
+RESOURCE = "arn:aws:s3:::my-bucket"
+STATEMENT = {"Sid": "Read", "Effect": "Allow", "Action": ["s3:GetObject", "s3:List*"], "Resource": RESOURCE}
+DENY = {
+    "Sid": "Deny",
+    "Effect": "Deny",
+    "NotAction": "s3:*",
+    "NotResource": [RESOURCE, f"{RESOURCE}/*"],
+    "Condition": {"StringNotEquals": {"aws:ResourceTag/team": ["a", "b"]}, "Bool": {"aws:SecureTransport": "false"}},
+}
+DOCUMENT = {"Version": "2012-10-17", "Id": "x", "Statement": [STATEMENT, DENY]}
+TRUSTED = {
+    "Sid": "Role",
+    "Effect": "Allow",
+    "Principal": {"AWS": ["arn:aws:iam::111122223333:role/a", "arn:aws:iam::111122223333:role/b"]},
+    "Action": ["sts:AssumeRole", "sts:TagSession"],
+    "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}},
+}
+# Every argument of a role that is created, and of one that exists.
+CREATED: dict[str, Any] = {
+    **{name: good for name, (good, _) in OF_FIELDS.items() if "." not in name and name not in KEYED_FIELDS},
+    **{
+        outer: {name: OF_FIELDS[f"{outer}.{name}"][0] for name in inner if name != "take_over"} | {"create": True}
+        for outer, inner in NESTED_FIELDS.items()
+    },
+    "policy_arns": {"a": "arn:aws:iam::aws:policy/ReadOnlyAccess", "b": "arn:aws:iam::111122223333:policy/team/b"},
+    "inline_policies": {"first": DOCUMENT, "second": {**DOCUMENT, "Statement": DENY}},
+    "oidc_provider_arns": [PROVIDER, PROVIDER.replace("/A", "/B")],
+    "trust_statements": [TRUSTED, {**TRUSTED, "Sid": "Other", "Principal": {"Service": "ec2.amazonaws.com"}}],
+    "import_existing": ["role", "policy", "attachments", "inlinePolicies", "serviceAccount"],
+}
+del CREATED["role_arn"], CREATED["role_name_prefix"], CREATED["any_service_account"], CREATED["policy"]["create"]
+CREATED["policy"]["document"] = DOCUMENT
+NOT_ADOPTED = {name: value for name, value in CREATED.items() if name != "import_existing"}
+EXISTING: dict[str, Any] = {
+    "role_arn": "arn:aws:iam::111122223333:role/r",
+    "service_account": {"name": "my-app", "namespace": "a", "create": False, "take_over": True},
+    "audience": "x",
+    "retain_on_delete": False,
+}
+# What several arguments, or parts of them, say together.
+TOGETHER: Sequence[Any] = (
+    *({(name,): "x"} for name in ("role_name_prefix", "policies", "nmae")),
+    {("role_arn",): "arn:aws:iam::111122223333:role/r"},
+    {("any_service_account",): True, ("subjects",): ["*:*"]},
+    {("subjects",): ["a:b", "*:*"]},
+    {("subjects",): [f"{letter}*:*" for letter in "abcdefghijklmnopqrstuvwxyz"]},
+    {("subjects",): [f"ns-{number}:{'x' * 50}" for number in range(40)]},
+    {("subjects",): []},
+    {("oidc_provider_arns",): [PROVIDER, OF_ANOTHER, OF_ANOTHER, PROVIDER]},
+    {("oidc_provider_arns",): [IN_CHINA.replace("policy/p", "oidc-provider/a/id")]},
+    {("policy_arns", "a"): IN_CHINA, ("permissions_boundary",): "arn:aws:iam::444455556666:policy/p"},
+    {("policy_arns",): {str(number): "arn:aws:iam::aws:policy/A" for number in range(10)}},
+    {("policy_arns", "my-app-2"): "arn:aws:iam::aws:policy/A"},
+    {("policy", "document", "Statement", 0, "Resource"): [f"{RESOURCE}/{'x' * 1000}"] * 5},
+    {("policy", "document", "Statement"): [{**STATEMENT, "Sid": f"s{n}", "Resource": RESOURCE * 60} for n in range(9)]},
+    {("policy", "document", "Statement", 1, "Sid"): "Read"},
+    {("policy", "document", "Statement", 1, "NotResource"): "arn:aws-cn:s3:::b"},
+    {("policy", "name"): "x" * 127},
+    {("policy", "tags"): {f"t{number}": "" for number in range(51)}},
+    {("inline_policies", "first", "Statement", 0, "Resource"): [f"{RESOURCE}/{'x' * 1000}"] * 10},
+    {("inline_policies", "assume-roles"): DOCUMENT},
+    {("inline_policies", "first"): '{"Version": "2012-10-17", "Statement": []}'},
+    {("trust_statements", 1, "Sid"): "Role"},
+    {("trust_statements", 1, "Principal"): {"AWS": ["x*", ""]}},
+    {("trust_statements", 0, "Condition"): {"StringEquals": {"x:sub": ["a*", 5]}, "Nothing": {"a": []}}},
+    {("trust_conditions",): {"StringEquals": {"x:sub": "a*"}, "StringLike": {"x:AUD": "b", "aws:x": [5, "y"]}}},
+    {("trust_conditions",): {"StringEquals": {f"aws:{number}": "x" * 40 for number in range(50)}}},
+    {("tags",): {"a": 10**30, "aws:x": "y"}},
+    {("policy", "document"): {**DOCUMENT, "Version": "x", "Id": {1}}},
+    {("tags",): {"Team": "a", "team": "b", "TEAM": "c"}},
+    {("tags",): {f"t{number}": "" for number in range(51)}},
+    {("service_account", "create"): False},
+    {("service_account", "create"): False, ("service_account", "labels"): {}, ("service_account", "take_over"): True},
+    {("service_account", "take_over"): True},
+)
+# Over what several parts say: what is found or allowed, and the parts. With less known of these, such a mistake may go.
+TRUST = ("subjects", "oidc_provider_arns", "audience", "trust_conditions", "trust_statements", "service_account")
+IN_AWS_ACCOUNT = ("oidc_provider_arns", "permissions_boundary", "policy_arns", "policy", "inline_policies")
+SEVERAL: Mapping[str, Sequence[Place]] = {
+    "characters of the trust policy": [*((name,) for name in TRUST), ("trust_policy_size_quota",)],
+    "characters of the policy document|^statement .* alone": [("policy", "document")],
+    "characters of all inline policies": [("inline_policies",), ("assume_role_arns",)],
+    "managed policies of the role": [("policy_arns",), ("policy",), ("attached_policies_quota",)],
+    "name of a part of the split policy": [("policy", "document")],
+    r"'x+-\d'": [("policy", "document")],
+    "tags of the role": [("tags",)],
+    "tags of the policy": [("policy", "tags")],
+    "in the partition|in the AWS account": [(name,) for name in IN_AWS_ACCOUNT],
+    "every service account of the cluster": [("subjects",), ("any_service_account",)],
+    "no service account may assume": [("subjects",)],
+    "for a service account that irsa creates": [("service_account", "create")],
+    "'serviceAccount', together with": [("service_account", "create")],
+    "'serviceAccount' without": [("service_account",)],
+    "'policy' without": [("policy",)],
+}  # fmt: skip
+# These are found in the first place that differs from others, or hide others: a marker may move one among its parts.
+MOVES = "in the partition|in the AWS account|every service account of the cluster"
+# Places of values that are judged as a whole: those of a condition's key, and of a kind of principal.
+WHOLE = "compares as a string|compares . and|a string, or a list of strings|wildcard in a part"
+
+# An argument that must be plain is refused as a whole where it is an output, and so is a document that is not divided.
+ONLY_PLAIN = "a plain|at most 6,144"
+
+UNKNOWN = st.sampled_from([SECRET, WRONG, OUTPUT])
+# Of any kind; the last ones are wrong for every argument, and what is beside them is judged all the same.
+ODD = st.sampled_from(
+    [5, True, 2.5, "x", "*", "", [], {}, [5], {"a": 5}, "日本", "a b", "arn:aws:x", DENY]
+) | st.sampled_from([{5: "a"}, 10**30, float("nan"), {"a"}, "<pulumi.Output object at 0x1f>"])
+
+
+def copied(value: Any) -> Any:
+    """Return a copy in which nothing is the same object twice."""
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    return [copied(item) for item in value] if isinstance(value, list) else value
+
+
+def put(value: Any, place: Place, new: Any) -> Any:
+    """Return a copy of a value with another one at a place; where there is no such place, nothing changes."""
+    step, rest = place[0], place[1:]
+    if isinstance(value, dict) and (isinstance(step, str) or step in value):
+        return {**copied(value), step: put(value.get(step, {}), rest, new) if rest else copied(new)}
+    if not isinstance(value, list):
+        return value
+    return [
+        (put(each, rest, new) if rest else copied(new)) if index == step else copied(each)
+        for index, each in enumerate(value)
+    ]
+
+
+def without(value: dict[str, Any], place: Place) -> dict[str, Any]:
+    result: dict[str, Any] = copied(value)
+    del at(result, place[:-1])[place[-1]]
+    return result
+
+
+@st.composite
+def cases(draw: st.DrawFn, bases: Sequence[dict[str, Any]], most: int) -> tuple[dict[str, Any], Place]:
+    """Arguments with some changes, of which most are mistakes, and a place in them: often one that was changed."""
+    args, changed = copied(draw(st.sampled_from(bases))), []
+    for _ in range(draw(st.integers(0, most))):
+        kind = draw(st.sampled_from(["together", "argument", "part", "fewer"]))
+        place = draw(st.sampled_from(ARGUMENTS if kind == "argument" else [*places(args)][1:]))
+        if kind == "together":
+            changes = draw(st.sampled_from(TOGETHER))
+        elif kind == "argument":
+            bad = st.sampled_from(OF_FIELDS[".".join(map(str, place))][1])
+            changes = {place: draw(RIGHT_TYPES.get(str(place[-1]), TEXTS) | bad | VALUES)}
+        else:
+            changes = {place: draw(ODD)} if kind == "part" else {}
+            args = args if changes else without(args, place)
+        for place, value in changes.items():
+            args = put(args, place, value)
+        changed += changes
+    args = args or {"subjects": []}
+    every = [*places(args)][1:]
+    near = [place[:length] for place in changed for length in range(1, len(place) + 1)]
+    return args, draw(st.sampled_from([place for place in near if place in every] or every) | st.sampled_from(every))
+
+
+CASES = cases([CREATED, NOT_ADOPTED, EXISTING], 3)
+
+
+def is_plain(place: Place) -> bool:
+    """Return whether a place is in an argument that can't be an output."""
+    fields_of = NESTED_FIELDS.get(str(place[0]), FIELDS)
+    name = str(place[1] if place[0] in NESTED_FIELDS and place[1:] else place[0])
+    return name in fields_of and bool(fields_of[name].plain)
+
+
+def mistakes(args: dict[str, Any]) -> Sequence[Located]:
+    return read("my-app", args)[1]
+
+
+def parts_of(mistake: Mistake) -> Iterator[Place]:
+    """Yield the parts of arguments over which a rule finds a mistake."""
+    for pattern, parts in SEVERAL.items():
+        if re.search(pattern, mistake.found):
+            yield from parts
+
+
+def within(place: Place, outer: Place) -> bool:
+    """Return whether a place is in another one; a key that is no string is its text in a mistake's place."""
+    return [*map(str, place)][: len(outer)] == [*map(str, outer)]
+
+
+def may_go(args: dict[str, Any], located: Located, replaced: Place) -> bool:
+    """Return whether a mistake may go when a part of the arguments is not known."""
+    place, mistake = located
+    if within(place, replaced):
+        return True
+    parts = [*parts_of(mistake)]
+    if re.search(WHOLE, f"{mistake.found} {mistake.allowed}"):
+        parts.append(place)
+    if any(within(replaced, part) or within(part, replaced) for part in parts):
+        return True
+    if place[-1:] == ("Sid",) and "has already" in mistake.found:
+        return any(within((*place[:-2], index, "Sid"), replaced) for index in range(place[-2]))  # type: ignore[arg-type]
+    # It is on an operator's keys, and their values do not matter.
+    return "which irsa writes itself" in mistake.found and len(replaced) == len(place) + 1 and within(replaced, place)
+
+
+def not_only_plain(found: Sequence[Located]) -> Sequence[Located]:
+    return [each for each in found if not re.search(ONLY_PLAIN, each[1].allowed)]
+
+
+def assert_none_appears(before: Sequence[Located], after: Sequence[Located]) -> None:
+    moving = any(re.search(MOVES, mistake.found) for _, mistake in before)
+    known = {place for place, _ in before}
+    new = [each for each in after if each[0] not in known and not (moving and re.search(MOVES, each[1].found))]
+    assert not new
+
+
+def assert_beside_a_marker(args: dict[str, Any], place: Place, unknown: Unknown) -> None:
+    """Assert that a marker causes no mistake, and hides none of those that are not about it.
+
+    Only an argument that must be plain may not be an output.
+    """
+    before, after = mistakes(args), mistakes(put(args, place, unknown))
+    if unknown is OUTPUT and is_plain(place):
+        place = place[:2] if place[0] in NESTED_FIELDS else place[:1]
+    told = {(where, mistake.allowed) for where, mistake in after}
+    lost = [each for each in before if (each[0], each[1].allowed) not in told and not may_go(args, each, place)]
+    assert not lost
+    assert_none_appears(before, not_only_plain(after) if unknown is OUTPUT else after)
+
+
+@settings(max_examples=300)
+@given(case=CASES, unknown=UNKNOWN)
+def test_a_marker_causes_no_mistake_and_hides_none(case: tuple[dict[str, Any], Place], unknown: Unknown) -> None:
+    """Protects previews and `check`: beside what is not known all is judged, and nothing else is found."""
+    assert_beside_a_marker(*case, unknown)
+
+
+@pytest.mark.parametrize("changes", TOGETHER, ids=lambda changes: " ".join(map(path_of, changes)))
+def test_a_marker_in_what_is_said_together(changes: Mapping[Place, Any]) -> None:
+    """Protects the rules over several arguments, and several mistakes in one: the same, for a marker in each part."""
+    args = CREATED
+    for place, value in changes.items():
+        args = put(args, place, value)
+    for changed, value in changes.items():
+        parts = [changed[:length] for length in range(1, len(changed))]
+        for part in [*parts, *(changed + inner for inner in [*places(value)][:9])]:
+            for unknown in (SECRET, OUTPUT):
+                assert_beside_a_marker(args, part, unknown)
+
+
+def laters(value: Any) -> Iterator[Later[Any]]:
+    """Yield what a component creates of values that are known later."""
+    if isinstance(value, Later):
+        yield value
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from laters(getattr(value, field.name))
+    elif isinstance(value, Mapping | list | tuple):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from laters(item)
+
+
+@settings(max_examples=150)
+@example(
+    case=({**NOT_ADOPTED, "trust_statements": [{**TRUSTED, "Principal": {"AWS": [10**30]}}]}, ("trust_statements",))
+)
+@given(case=cases([NOT_ADOPTED, EXISTING], 1))
+def test_what_an_output_hides_is_found_when_it_is_known(case: tuple[dict[str, Any], Place]) -> None:
+    """Protects the deployment: the values of outputs are judged by the rules that plain values have, none left out.
+
+    A mistake that is told at preview is told no second time, so nothing more is asked of arguments with one.
+    """
+    args, place = case
+    value = at(args, place)
+    before = mistakes(args)
+    # Pulumi lifts no mapping with a key that is no string: that task would fail in whichever test comes next.
+    later_known = pulumi.Output.from_input(None).apply(lambda _: value)
+    spec, after = read("my-app", put(args, place, later_known))
+    if after:
+        assert_none_appears(before, not_only_plain(after))
+        return
+
+    refused: list[Located] = []
+    for later in laters(spec):
+        try:
+            later.parse(map_leaves(later.source, lambda _, leaf: value if is_output(leaf) else leaf), False)
+        except ArgumentMistakes as error:
+            refused += error.mistakes
+    assert_none_appears(before, not_only_plain(refused))
+    assert bool(not_only_plain(refused)) == bool(not_only_plain(before))
+
+
+@settings(max_examples=150)
+@given(case=CASES, of=st.sampled_from([["account"], ["partition"], ["account", "partition"]]))
+def test_a_sample_changes_nothing_but_comparisons_with_it(case: tuple[dict[str, Any], Place], of: list[str]) -> None:
+    """Protects `check`: a string that holds a sample is judged as the string, but not compared with other accounts."""
+    args, place = case
+    text = at(args, place)
+    if not isinstance(text, str):
+        return
+    before, after = mistakes(args), mistakes(put(args, place, Sample(text, of)))
+
+    assert_none_appears(before, after)
+    told = {(where, mistake.found) for where, mistake in after}
+    lost = [mistake.found for where, mistake in before if (where, mistake.found) not in told]
+    compared = re.compile("in the partition|in the AWS account")
+    assert all(compared.search(found) for found in lost)
+    if len(of) > 1:
+        assert not [mistake for where, mistake in after if where == place and compared.search(mistake.found)]

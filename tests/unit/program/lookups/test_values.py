@@ -1,0 +1,100 @@
+"""What is known of the look-ups when nobody answers them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.loading import read_settings
+from config.variables import BUILT_IN
+from irsa.rules.unknown import SECRET, sampled
+from program.examine import examine
+from program.lookups.values import AwsIdentity, unanswered
+
+ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/A"
+PROVIDER = f"arn:aws-cn:iam::444455556666:oidc-provider/{ISSUER}"
+
+
+def identities(
+    settings: dict[str, Any], region: str | None, allowed: Any = None
+) -> dict[str | None, AwsIdentity | None]:
+    stack = read_settings({"cluster": {"name": "c"}, "bindings": {}, **settings}, Path("/nowhere"), region).stack
+    return {key: each.identity for key, each in unanswered(stack, region, allowed).aws_accounts.items()}
+
+
+@pytest.mark.parametrize(
+    ("settings", "region", "partitions"),
+    [
+        ({}, None, [None]),
+        ({}, "us-west-2", ["aws"]),
+        ({}, "cn-north-1", ["aws-cn"]),
+        ({"accounts": {"a": {"profile": "p", "region": "cn-north-1"}}}, "us-west-2", ["aws", "aws-cn"]),
+        ({"accounts": {"a": {"profile": "p", "region": "cn-north-1"}}}, None, [None, "aws-cn"]),
+        ({"accounts": {"a": {"assumeRoleArn": "arn:aws-cn:iam::111122223333:role/r"}}}, None, [None, "aws-cn"]),
+        ({"accounts": {"a": {"region": 5}}}, "us-west-2", ["aws", "aws"]),
+        ({"accounts": []}, "us-gov-west-1", ["aws-us-gov"]),
+    ],
+)
+def test_the_partition_of_each_account(
+    settings: dict[str, Any], region: str | None, partitions: list[str | None]
+) -> None:
+    """Protects stacks over two partitions, and those whose region comes from the environment: a sample of it is one."""
+    found = [each.partition for each in identities(settings, region).values() if each]
+    assert [None if sampled(partition) else partition for partition in found] == partitions
+
+
+@pytest.mark.parametrize(
+    ("settings", "allowed", "account_id"),
+    [
+        ({}, None, None),
+        ({}, ["444455556666"], "444455556666"),
+        ({}, ["444455556666", "111122223333"], None),
+        ({}, "444455556666", None),
+        ({}, [444455556666], None),
+        ({"cluster": {"oidcIssuer": f"https://{ISSUER}", "oidcProviderArn": PROVIDER}}, None, "444455556666"),
+    ],
+)
+def test_the_account_id_is_known_where_the_file_has_it(settings: Any, allowed: Any, account_id: str | None) -> None:
+    """Protects who names another account's policy: by the only allowed account, or by the OIDC provider's ARN."""
+    identity = identities(settings, "us-west-2", allowed)[None]
+    assert identity is not None
+    assert (None if sampled(identity.account_id) else identity.account_id) == account_id
+
+
+@pytest.mark.parametrize("region", [None, "eu-west-1"])
+def test_samples_stand_for_what_is_looked_up(region: str | None) -> None:
+    """Protects the check before a look-up: the built-in variables have legal values, wherever they are."""
+    resource = "-".join(f"${{{name}}}" for name in BUILT_IN)
+    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:${{partition}}:s3:::{resource}"}
+    binding = {
+        "serviceAccount": {"name": "app"},
+        "role": {"permissionsBoundary": f"arn:${{partition}}:iam::${{account}}:policy/{resource}"},
+        "policy": {"document": {"Version": "2012-10-17", "Statement": statement}},
+    }
+    assert examine({"cluster": {"name": "c"}, "bindings": {"app": binding}}, Path("/nowhere"), region).mistakes == []
+
+
+@pytest.mark.parametrize(("value", "mistakes", "secrets"), [(5, 1, 0), (SECRET, 0, 2)])
+def test_a_variable_that_cannot_be_read_is_no_mistake_where_it_is_used(value: Any, mistakes: int, secrets: int) -> None:
+    """Protects the reader from a second mistake; of a secret, the variable and its use are named as not checked."""
+    binding = {"serviceAccount": {"name": "app"}, "policyArns": ["arn:aws:iam::aws:policy/${v}"]}
+    values = {"cluster": {"name": "c"}, "bindings": {"app": binding}, "variables": {"v": value}}
+    examination = examine(values, Path("/nowhere"), "us-west-2")
+
+    assert [mistake.place for mistake in examination.mistakes] == [("variables", "v")] * mistakes
+    assert len(examination.not_checked) == secrets
+    assert examination.stack is None
+
+
+def test_a_provider_is_of_a_cluster_and_an_aws_account_that_a_binding_has_together() -> None:
+    """Protects large stacks, and `--live` from asking for a provider that the stack does not create."""
+    values = {
+        "clusters": {name: {"name": name, "createOidcProvider": True} for name in ("blue", "green")},
+        "accounts": {"data": {"profile": "data"}, "idle": {"profile": "idle"}},
+        "bindings": {
+            "own": {"trust": {"subjects": ["a:b"]}, "clusters": ["blue"]},
+            "theirs": {"trust": {"subjects": ["a:c"]}, "clusters": ["green"], "account": "data"},
+        },
+    }
+    stack = read_settings(values, Path("/nowhere")).stack
+    assert [*unanswered(stack, None).oidc_providers] == [("blue", None), ("green", "data")]
