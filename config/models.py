@@ -18,6 +18,15 @@ from irsa.rules.names import RULES as NAME_RULES
 from irsa.rules.subjects import check_subject
 
 
+# pydantic parses the text of the signatures of `list` and `dict`, at each field: a thirtieth of a short run.
+def _list() -> list[Any]:
+    return []
+
+
+def _mapping() -> dict[str, Any]:
+    return {}
+
+
 def _name(kind: str) -> AfterValidator:
     return AfterValidator(lambda value: check_name(value, NAME_RULES[kind]))
 
@@ -224,12 +233,12 @@ class ServiceAccount(Settings):
     create_namespace: bool = Field(default=False, examples=[True])
     """true: the namespace is created if it is missing, and kept when the stack is destroyed."""
     labels: dict[KubernetesKey, LabelValue] = Field(
-        default_factory=dict, examples=[{"app.kubernetes.io/name": "my-app"}]
+        default_factory=_mapping, examples=[{"app.kubernetes.io/name": "my-app"}]
     )
     """Labels of a created service account."""
-    annotations: dict[AnnotationKey, str] = Field(default_factory=dict, examples=[{"example.com/owner": "team-a"}])
+    annotations: dict[AnnotationKey, str] = Field(default_factory=_mapping, examples=[{"example.com/owner": "team-a"}])
     """Further annotations, except those of eks.amazonaws.com, which have their own settings."""
-    image_pull_secrets: list[SecretName] = Field(default_factory=list, examples=[["registry"]])
+    image_pull_secrets: list[SecretName] = Field(default_factory=_list, examples=[["registry"]])
     """Names of Secrets with registry credentials, for a created service account."""
     automount_service_account_token: bool | None = Field(default=None, examples=[False])
     """Whether Pods mount a token for the Kubernetes API, for a created service account."""
@@ -254,7 +263,7 @@ class Role(Settings):
     """IAM path of the role."""
     permissions_boundary: PolicyArn | None = None
     """ARN of the policy that is the role's permissions boundary."""
-    tags: Tags = Field(default_factory=dict, examples=[{"team": "payments"}])
+    tags: Tags = Field(default_factory=_mapping, examples=[{"team": "payments"}])
     """Tags, merged with those of `irsa:defaults`; at most 50 in total."""
     max_session_duration: SessionDuration | None = None
     """Maximum session duration in seconds, 3,600 to 43,200. Default: that of `irsa:defaults`, else 3,600."""
@@ -280,55 +289,57 @@ class Policy(PolicyDocument):
     """IAM path of the policy."""
     description: Description | None = None
     """Description of the policy. IAM cannot change it, so a new one replaces the policy."""
-    tags: Tags = Field(default_factory=dict, examples=[{"team": "payments"}])
+    tags: Tags = Field(default_factory=_mapping, examples=[{"team": "payments"}])
     """Tags, merged with those of `irsa:defaults`."""
 
 
 class Trust(Settings):
     """Who may assume the role, besides the binding's service account."""
 
-    subjects: list[Subject] = Field(default_factory=list, examples=[["team-a:*", "team-b:worker"]])
+    subjects: list[Subject] = Field(default_factory=_list, examples=[["team-a:*", "team-b:worker"]])
     """Service accounts as `namespace:name`; both may contain the wildcards * and ?."""
     any_service_account: bool = Field(default=False, examples=[True])
     """true: subjects may contain `*:*`, every service account of the cluster."""
-    conditions: Conditions = Field(default_factory=dict, examples=[CONDITIONS])
+    conditions: Conditions = Field(default_factory=_mapping, examples=[CONDITIONS])
     """Further conditions of the statements that irsa writes, in IAM's format: operator, key, value or values."""
-    statements: list[dict[str, Any]] = Field(default_factory=list, examples=[[TRUSTED_ROLE]])
+    statements: list[dict[str, Any]] = Field(default_factory=_list, examples=[[TRUSTED_ROLE]])
     """Further statements, in IAM's format."""
 
 
-class Binding(Settings):
+class Binding(Settings, defer_build=False):
     """One role and the service account that assumes it."""
 
     service_account: ServiceAccount | None = Field(default=None, examples=[SERVICE_ACCOUNT])
     """The service account to create or to annotate. Without it, only the role is created."""
-    role: Role = Field(default=Role(), examples=[{"name": "my-role", "description": "my-role-description"}])
+    role: Role = Field(
+        default=Role.model_construct(), examples=[{"name": "my-role", "description": "my-role-description"}]
+    )
     """The role."""
     policy: Policy | None = Field(default=None, examples=[{"name": "my-policy", "file": "policies/my-policy.json"}])
     """A policy to create and attach."""
     policy_arns: list[PolicyArn] = Field(
-        default_factory=list, examples=[["arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"]]
+        default_factory=_list, examples=[["arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"]]
     )
     """ARNs of existing policies to attach."""
     inline_policies: dict[InlinePolicyName, PolicyDocument] = Field(
-        default_factory=dict, examples=[{"read-reports": {"document": DOCUMENT}}]
+        default_factory=_mapping, examples=[{"read-reports": {"document": DOCUMENT}}]
     )
     """Inline policies of the role, by name."""
     assume_role_arns: list[RoleArn] = Field(
-        default_factory=list, examples=[["arn:aws:iam::444455556666:role/data-reader"]]
+        default_factory=_list, examples=[["arn:aws:iam::444455556666:role/data-reader"]]
     )
     """ARNs of further roles that this role may assume, usually in other AWS accounts (role chaining)."""
-    trust: Trust = Field(default=Trust(), examples=[{"subjects": ["team-a:*"]}])
+    trust: Trust = Field(default=Trust.model_construct(), examples=[{"subjects": ["team-a:*"]}])
     """Who else may assume the role."""
     audience: Audience | None = None
     """Audience of the tokens. Default: that of `irsa:defaults`, else sts.amazonaws.com."""
-    clusters: list[str] = Field(default_factory=list, examples=[["blue", "green"]])
+    clusters: list[str] = Field(default_factory=_list, examples=[["blue", "green"]])
     """Keys of `irsa:clusters` whose service accounts are trusted. Default: all clusters."""
     aws_account: str | None = Field(default=None, alias="account", examples=["data"])
     """Key in `irsa:accounts` of the AWS account for the role and its policies. Default: the stack's AWS account.
 
     To move a role, give the binding a new key: Pulumi cannot move a resource to another AWS account."""
-    import_: list[Importable] = Field(default_factory=list, alias="import", examples=[["role", "policy"]])
+    import_: list[Importable] = Field(default_factory=_list, alias="import", examples=[["role", "policy"]])
     """Existing resources to adopt; they are found by the names given here. Remove it after the first `pulumi up`.
 
     A preview shows one import each. For the service account it may also show an update in place, by which the
@@ -353,7 +364,7 @@ class Defaults(Settings):
     """IAM path of roles and policies."""
     permissions_boundary: PolicyArn | None = None
     """Permissions boundary of the roles."""
-    tags: Tags = Field(default_factory=dict, examples=[{"team": "payments"}])
+    tags: Tags = Field(default_factory=_mapping, examples=[{"team": "payments"}])
     """Tags of roles and policies."""
     max_session_duration: SessionDuration | None = None
     """Maximum session duration in seconds."""
@@ -377,7 +388,7 @@ class Quotas(Settings):
 class Silence(Settings):
     """Warnings of one lint rule that you accept."""
 
-    bindings: list[str] = Field(default_factory=list, examples=[["team-a"]])
+    bindings: list[str] = Field(default_factory=_list, examples=[["team-a"]])
     """Keys of the bindings whose warnings are silenced. Default: the whole file."""
     reason: Annotated[str, Field(min_length=1, examples=["the namespace belongs to one team"])]
     """Why you accept them."""
@@ -386,9 +397,9 @@ class Silence(Settings):
 class Lint(Settings):
     """Which warnings stop a deployment, and which are not shown."""
 
-    errors: list[str] = Field(default_factory=list, examples=[["wide-trust"]])
+    errors: list[str] = Field(default_factory=_list, examples=[["wide-trust"]])
     """Rules whose warnings are mistakes, with which nothing is deployed."""
-    silence: dict[str, Silence] = Field(default_factory=dict, examples=[{"wide-trust": SILENCE}])
+    silence: dict[str, Silence] = Field(default_factory=_mapping, examples=[{"wide-trust": SILENCE}])
     """Rules whose warnings are not shown, each with the reason."""
 
 
@@ -398,7 +409,7 @@ class Stack(Settings):
     cluster: Cluster | None = Field(default=None, examples=[{"name": "my-cluster"}])
     """The EKS cluster, or set `clusters`."""
     clusters: dict[Key, Cluster] = Field(
-        default_factory=dict,
+        default_factory=_mapping,
         examples=[{"blue": {"name": "blue"}, "green": {"name": "green", "kubernetes": {"context": "green"}}}],
     )
     """Several EKS clusters, keyed by a name you choose, instead of `cluster`.
@@ -407,18 +418,20 @@ class Stack(Settings):
     bindings: dict[Key, Binding] = Field(examples=[{"my-app": {"serviceAccount": {"name": "my-app"}}}])
     """Roles and their service accounts, keyed by a name you choose. Do not change it: a new key replaces the role."""
     aws_accounts: dict[Key, AwsAccount] = Field(
-        default_factory=dict,
+        default_factory=_mapping,
         alias="accounts",
         examples=[{"data": {"assumeRoleArn": "arn:aws:iam::444455556666:role/deployer"}}],
     )
     """Other AWS accounts, keyed by a name you choose."""
-    defaults: Defaults = Field(default=Defaults(), examples=[{"namespace": "default", "path": "/irsa/"}])
+    defaults: Defaults = Field(
+        default=Defaults.model_construct(), examples=[{"namespace": "default", "path": "/irsa/"}]
+    )
     """Values for all bindings."""
-    variables: dict[VariableName, VariableValue] = Field(default_factory=dict, examples=[{"bucket": "my-bucket"}])
+    variables: dict[VariableName, VariableValue] = Field(default_factory=_mapping, examples=[{"bucket": "my-bucket"}])
     """Values of variables: ${NAME} in documents and ARNs."""
-    quotas: Quotas = Field(default=Quotas(), examples=[{"trustPolicySize": 4096}])
+    quotas: Quotas = Field(default=Quotas.model_construct(), examples=[{"trustPolicySize": 4096}])
     """Quotas that AWS raised for your AWS account."""
-    lint: Lint = Field(default=Lint(), examples=[{"errors": ["wide-trust"]}])
+    lint: Lint = Field(default=Lint.model_construct(), examples=[{"errors": ["wide-trust"]}])
     """Which warnings are mistakes, and which are not shown."""
     sandbox: bool = Field(default=False, examples=[True])
     """true: this stack is deployed to the local sandbox only."""

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -34,7 +33,7 @@ async def create(plan: Plan, lookups: Lookups) -> None:
             namespaces[planned.namespace] = _namespace(planned.namespace, plan.retain_namespaces, lookups)
         spec = parsed
         if planned.takes_role:
-            spec = replace(parsed, role_arn=Later(roles[planned.binding].role_arn, lambda arn, _secret: str(arn)))
+            spec = parsed._replace(role_arn=Later(roles[planned.binding].role_arn, lambda arn, _secret: str(arn)))
         options = _options(planned, lookups, roles, namespaces)
         roles.setdefault(planned.binding, ServiceAccountRole(planned.name, {}, options, spec=spec))
         # The engine works on this one while the next is made, and what is done with leaves the memory.

@@ -5,7 +5,6 @@ what each change of a stack file does.
 """
 
 import re
-from dataclasses import replace
 
 from config.models import Stack
 from irsa.outputs import child_name
@@ -58,7 +57,7 @@ def identified(spec: Spec, automatic: str, issuer: str | None, account_id: str |
         unchanged = name == policy.logical_name and role == automatic
         # What is attached by its ARN as well has that name already.
         unchanged = unchanged or any(each.logical_name == child_name(automatic, key) for each in spec.attachments)
-        return replace(policy, logical_name=name, attachment_name=attachment if unchanged else permission(key))
+        return policy._replace(logical_name=name, attachment_name=attachment if unchanged else permission(key))
 
     role = _role(spec.role, account_id) or automatic
     key_at = len(child_name(automatic, ""))
@@ -66,15 +65,14 @@ def identified(spec: Spec, automatic: str, issuer: str | None, account_id: str |
     service_account = in_cluster(f"{account.namespace}/{account.name}", issuer) if account and issuer else automatic
     # In a namespace called `role`, of an issuer without a path, it looks like the name of a role.
     alone = f"{service_account}/" if re.fullmatch("role/[^/]+", service_account) else service_account
-    return role if spec.role else alone, replace(
-        spec,
-        role=spec.role and replace(spec.role, logical_name=role),
+    return role if spec.role else alone, spec._replace(
+        role=spec.role and spec.role._replace(logical_name=role),
         policies=tuple(policy_of(policy) for policy in spec.policies),
         attachments=tuple(
-            replace(each, logical_name=permission(each.logical_name[key_at:])) for each in spec.attachments
+            each._replace(logical_name=permission(each.logical_name[key_at:])) for each in spec.attachments
         ),
-        inline_policies=tuple(replace(each, logical_name=permission(each.name)) for each in spec.inline_policies),
-        service_account=account and replace(account, logical_name=service_account),
+        inline_policies=tuple(each._replace(logical_name=permission(each.name)) for each in spec.inline_policies),
+        service_account=account and account._replace(logical_name=service_account),
     )
 
 

@@ -5,7 +5,6 @@ looked up or created here. What is not known is a marker or a sample (irsa.rules
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from config.argument_places import spelled
@@ -62,8 +61,7 @@ class PlannedBinding(NamedTuple):
     spec: Spec
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """All that the stack creates.
 
     Attributes:
@@ -157,7 +155,7 @@ def _identified(
     issuer = lookups.clusters[cluster].issuer if cluster else None
     name, spec = identified(spec, component.automatic_name, issuer, account_id)
     recorded = {KEY: component.binding, CLUSTER: None if stack.cluster else cluster}
-    return component._replace(name=name), replace(spec, recorded=recorded)
+    return component._replace(name=name), spec._replace(recorded=recorded)
 
 
 def _components(

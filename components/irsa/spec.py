@@ -5,8 +5,8 @@ Arguments are read here only: the component creates resources from this value.
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from irsa.evaluation.admission import Admission, admission, opening_statements
 from irsa.fields import ROLE_SETTINGS, Document, Found, collect
@@ -28,8 +28,7 @@ from irsa.rules.usage import document_usage, role_usages, tags_usage, trust_usag
 Usages = Sequence[tuple[Place, Usage]]
 
 
-@dataclass(frozen=True)
-class AnnotatedServiceAccount:
+class AnnotatedServiceAccount(NamedTuple):
     """The Kubernetes service account."""
 
     logical_name: str
@@ -46,8 +45,7 @@ class AnnotatedServiceAccount:
     import_id: str | None
 
 
-@dataclass(frozen=True)
-class CreatedRole:
+class CreatedRole(NamedTuple):
     """The role to create."""
 
     logical_name: str
@@ -63,8 +61,7 @@ class CreatedRole:
     import_id: str | None
 
 
-@dataclass(frozen=True)
-class ManagedPolicy:
+class ManagedPolicy(NamedTuple):
     """A managed policy to create and to attach."""
 
     logical_name: str
@@ -79,8 +76,7 @@ class ManagedPolicy:
     attachment_import_id: str | None
 
 
-@dataclass(frozen=True)
-class Attachment:
+class Attachment(NamedTuple):
     """The attachment of an existing managed policy."""
 
     logical_name: str
@@ -88,8 +84,7 @@ class Attachment:
     import_id: str | None
 
 
-@dataclass(frozen=True)
-class InlinePolicy:
+class InlinePolicy(NamedTuple):
     """An inline policy of the role."""
 
     logical_name: str
@@ -98,8 +93,7 @@ class InlinePolicy:
     import_id: str | None
 
 
-@dataclass(frozen=True)
-class Webhook:
+class Webhook(NamedTuple):
     """The settings in annotations for the EKS webhook, besides the role; None for no annotation."""
 
     audience: Value[str] | None
@@ -107,8 +101,7 @@ class Webhook:
     token_expiration: int | None
 
 
-@dataclass(frozen=True)
-class Spec:
+class Spec(NamedTuple):
     """What a ServiceAccountRole creates: either `role` or an existing role, `role_arn`."""
 
     role: CreatedRole | None
@@ -122,7 +115,7 @@ class Spec:
     usages: Usages
     """How much it uses of each quota, at least, with the argument that adds to it."""
     warnings: tuple[str, ...]
-    recorded: Mapping[str, str | None] = field(default_factory=dict)
+    recorded: Mapping[str, str | None] = MappingProxyType({})
     """Further outputs that are recorded in the state: the keys of a stack file."""
 
 

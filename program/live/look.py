@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -77,7 +76,7 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     left_out = _without_answers(stack, answers)
     lookups = completed(answers, unanswered(stack, region))
     planned = plan(stack, lookups)
-    planned = replace(planned, components=[each for each in planned.components if each[0].binding not in left_out])
+    planned = planned._replace(components=[each for each in planned.components if each[0].binding not in left_out])
     mistakes = planned.mistakes
     adopted: dict[str | None, frozenset[str]] = {}
     for component, spec in planned.components:

@@ -1,7 +1,6 @@
 """What must be looked up for a stack's bindings, and what was found."""
 
 from collections.abc import Collection, Mapping, Sequence, Set
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from config.models import Binding, Cluster, Stack
@@ -60,8 +59,7 @@ NOBODY = ResolvedAwsAccount(AwsIdentity(SAMPLES["account"], SAMPLES["partition"]
 UNKNOWN_PROVIDER = Sample("arn:aws:iam::111122223333:oidc-provider/a", [*SAMPLES, "issuer"])
 
 
-@dataclass(frozen=True)
-class Lookups:
+class Lookups(NamedTuple):
     """All that was looked up for a stack.
 
     Attributes:
@@ -79,8 +77,7 @@ class Lookups:
     account_ids: Collection[str] = ()
 
 
-@dataclass(frozen=True)
-class Needs:
+class Needs(NamedTuple):
     """What must be looked up for the bindings.
 
     Attributes:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ SHOWCASE = yaml.safe_load((ROOT / "Pulumi.showcase.yaml").read_text())["config"]
 VALUES = {key.removeprefix("irsa:"): value for key, value in SHOWCASE.items() if key.startswith("irsa:")}
 STACK = examine(VALUES, ROOT).settings.stack
 KNOWN: dict[str | None, ResolvedAwsAccount] = {None: ResolvedAwsAccount(AwsIdentity("111122223333", "aws"), None)}
-LOOKUPS = replace(unanswered(STACK, "us-west-2"), aws_accounts=KNOWN)
+LOOKUPS = unanswered(STACK, "us-west-2")._replace(aws_accounts=KNOWN)
 ARGS = plan(STACK, LOOKUPS).bindings["everything"].args
 EVERYTHING = {
     **ARGS,

@@ -683,7 +683,7 @@ def remove(cloud: Any) -> None:
     """Delete all of the estate that is there; its namespaces stay."""
     iam, client = cloud.aws("iam"), cloud.kubernetes()
     for each in ROLES:
-        _remove_role(iam, each.name)
+        remove_role(iam, each.name)
     for arn in POLICIES:
         _if_there(iam, iam.delete_policy, PolicyArn=arn)
     _if_there(iam, iam.delete_open_id_connect_provider, OpenIDConnectProviderArn=provider(REPLACED_ISSUER))
@@ -692,7 +692,8 @@ def remove(cloud: Any) -> None:
         _unless(NOT_FOUND, client.delete, ServiceAccount, account.name, namespace=account.namespace)
 
 
-def _remove_role(iam: Any, name: str) -> None:
+def remove_role(iam: Any, name: str) -> None:
+    """Delete a role with all that it has, if it is there."""
     missing = iam.exceptions.NoSuchEntityException
     try:
         for policy in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:

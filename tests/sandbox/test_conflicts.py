@@ -10,7 +10,7 @@ shows `access-entry-missing` with recorded answers. Nor does it end or throttle 
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -43,6 +43,7 @@ from tests.sandbox.conflicts import (
     roles_only,
     with_policy,
 )
+from tests.sandbox.estate import remove_role
 from tests.sandbox.irsa_command import ACCOUNT, PROVIDER, ROLE_ARN
 from tests.sandbox.project import ROOT, blue_and_green
 
@@ -538,6 +539,10 @@ NO_PROVIDER = {
     "oidcIssuer": UNKNOWN_ISSUER,
     "oidcProviderArn": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{UNKNOWN_ISSUER.removeprefix('https://')}",
 }
+NOT_IN_DATA = {
+    "oidcIssuer": "https://oidc.eks.us-west-2.amazonaws.com/id/4",
+    "oidcProviderArn": f"arn:aws:iam::{ACCOUNT}:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/4",
+}
 ISSUER_1, ISSUER_2, ISSUER_3 = (
     {"oidcIssuer": f"https://oidc.eks.us-west-2.amazonaws.com/id/{number}", "createOidcProvider": True}
     for number in (1, 2, 3)
@@ -577,7 +582,7 @@ LOOK_UPS = (
         "provider-unknown-in-data",
         "provider-missing",
         "clusters.provider-unknown-in-data",
-        ELSEWHERE,
+        NOT_IN_DATA,
         {**WITHOUT_PODS, "account": "data"},
     ),
     LookUp(
@@ -658,10 +663,29 @@ class Outcome(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def live(cloud: Any, green: str) -> Live:
-    """What somebody else may change; both clusters run."""
+def live(cloud: Any, green: str) -> Iterator[Live]:
+    """What somebody else may change; both clusters run. What is left of it goes, for tests that look at everything."""
     green_client = kubernetes_client(second_cluster(cloud.sandbox))
-    return Live(aws_accounts(cloud), {"blue": cloud.kubernetes(), "green": green_client})
+    whole = Live(aws_accounts(cloud), {"blue": cloud.kubernetes(), "green": green_client})
+    before = [*roles_and_service_accounts(whole)]
+    yield whole
+    for where, namespace, name in roles_and_service_accounts(whole):
+        if (where, namespace, name) in before:
+            continue
+        if namespace:
+            whole.clusters[where].delete(ServiceAccount, name, namespace=namespace)
+        else:
+            remove_role(whole.iam[where], name)
+
+
+def roles_and_service_accounts(live: Live) -> Iterator[tuple[str, str, str]]:
+    """Yield the AWS account and name of each role, and the cluster, namespace and name of each service account."""
+    for number, iam in live.iam.items():
+        for page in iam.get_paginator("list_roles").paginate():
+            yield from ((number, "", each["RoleName"]) for each in page["Roles"])
+    for key, client in live.clusters.items():
+        for each in client.list(ServiceAccount, namespace="*"):
+            yield key, each.metadata.namespace, each.metadata.name
 
 
 @pytest.fixture(scope="module")

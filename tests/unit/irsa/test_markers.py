@@ -6,7 +6,6 @@ several arguments by a table.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 import pulumi
@@ -278,9 +277,6 @@ def laters(value: Any) -> Iterator[Later[Any]]:
     """Yield what a component creates of values that are known later."""
     if isinstance(value, Later):
         yield value
-    elif is_dataclass(value):
-        for field in fields(value):
-            yield from laters(getattr(value, field.name))
     elif isinstance(value, Mapping | list | tuple):
         for item in value.values() if isinstance(value, Mapping) else value:
             yield from laters(item)
