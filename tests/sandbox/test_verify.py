@@ -166,7 +166,7 @@ def test_the_documented_rights_are_enough(project: Project, cloud: Any, tmp_path
 
 
 def test_the_right_to_make_tokens_can_be_given_per_namespace(project: Project, cloud: Any, tmp_path: Path) -> None:
-    """Protects other namespaces: prove works without seeing them, with a wrong audience as the negative check."""
+    """Protects other namespaces: prove works without seeing them, with the negative check in the binding's own."""
     proving = access(cloud, tmp_path, "proving-here", "kubernetes-prove.yaml", namespace="default")
     code, checks = report(project, "prove", **proving)
 
