@@ -306,7 +306,11 @@ class Proof:
         untrusted, decision, reason = self._untrusted(binding, proven, issuer)
         if untrusted:
             about = f"{untrusted.place}, which is not trusted"
-            return [self._is_refused(binding, untrusted, issuer, about, decision is not Decision.CANNOT_DECIDE)]
+            check = self._is_refused(binding, untrusted, issuer, about, decision is not Decision.CANNOT_DECIDE)
+            # The right to make tokens is given per namespace.
+            if check.outcome is not Outcome.NO_PERMISSION:
+                return [check]
+            reason = check.found
         wrong = proven._replace(audience=WRONG_AUDIENCE)
         about = f"{wrong.place} with the audience {WRONG_AUDIENCE}"
         return [
@@ -340,7 +344,8 @@ class Proof:
     ) -> tuple[Caller | None, Decision | None, str]:
         """Return an existing service account of the cluster that nobody named, and what the trust policy says of it.
 
-        One that gets in says most, so that it comes first. Without one, the third value is the reason.
+        Those of the proven one's namespace are tried first: whoever proves may make tokens there. One that gets in says
+        most, so that it is preferred. Without one, the third value is the reason.
         """
         declared = binding.role.trust if binding.role else None
         trust = declared or self._trust_policy(binding)
@@ -349,8 +354,10 @@ class Proof:
         named = named_subjects(binding, declared, issuer, proven.audience)
         if EVERY_SERVICE_ACCOUNT in named:
             return None, None, "every service account of the cluster is trusted"
-        everybody, problem = _every_service_account(proven.cluster)
-        unnamed = (each for each in everybody if not any(_matches(each, subject) for subject in named))
+        everybody, problem = _service_accounts(proven.cluster, None)
+        neighbours, _ = _service_accounts(proven.cluster, proven.namespace)
+        candidates = itertools.chain(neighbours, everybody)
+        unnamed = (each for each in candidates if not any(_matches(each, subject) for subject in named))
         found: dict[Decision, str] = {}
         for service_account in itertools.islice(unnamed, TRIED):
             names = {"subject": subject_claim(service_account), "issuer": issuer, "role": proven.role_arn}
@@ -410,10 +417,10 @@ class Proof:
         return self._token_services[region]
 
 
-def _every_service_account(cluster: LiveCluster) -> tuple[list[str], str]:
-    """Return all service accounts of a cluster, or none and why they can't be listed."""
+def _service_accounts(cluster: LiveCluster, namespace: str | None) -> tuple[list[str], str]:
+    """Return all service accounts of a namespace or of a cluster, or none and why they can't be listed."""
     try:
-        return cluster.service_accounts(None), ""
+        return cluster.service_accounts(namespace), ""
     except CouldNotLookError as error:
         return [], str(error)
 

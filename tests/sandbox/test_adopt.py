@@ -399,7 +399,7 @@ def test_a_new_file_is_enough(project: Project) -> None:
 
 def test_reading_rights_are_enough(project: Project, tmp_path: Path) -> None:
     """Protects least privilege: adopt only reads, with the permissions in Kubernetes of an inventory."""
-    looking = access(project.cloud, tmp_path, "kubernetes-inventory.yaml", "adopting")
+    looking = access(project.cloud, tmp_path, "adopting", "kubernetes-inventory.yaml")
     said = adopt(project, "--role", "my-role", **looking)
     project.cloud.kubernetes().delete(ServiceAccount, "adopting", namespace="kube-system")
 

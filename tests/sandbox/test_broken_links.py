@@ -300,7 +300,7 @@ def without_lists(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """Variables of a caller whom IAM and Kubernetes deny their lists, so that verify reads one by one."""
     folder = tmp_path_factory.mktemp("getting")
     (folder / "getting.yaml").write_text(yaml.safe_dump(GETTING))
-    getting = access(cloud, folder, str(folder / "getting.yaml"), "getting")
+    getting = access(cloud, folder, "getting", str(folder / "getting.yaml"))
     with failing_aws(LISTS_DENIED, cloud.aws_address) as address:
         yield {**getting, "AWS_ENDPOINT_URL": address}
 

@@ -61,12 +61,12 @@ def test_it_asks_the_same_for_3_and_for_300_bindings(deploy: Callable[..., Proje
 
 def test_the_documented_rights_are_enough(deploy: Callable[..., Project], cloud: Any, tmp_path: Path) -> None:
     """Protects least privilege: docs/permissions/kubernetes-check-live.yaml leaves nothing unchecked."""
-    checking = access(cloud, tmp_path, "kubernetes-check-live.yaml", "checking")
+    checking = access(cloud, tmp_path, "checking", "kubernetes-check-live.yaml")
     project = deploy({"bindings": bindings(1)})
     code, report = checked(project, **checking)
 
     assert (code, report["mistakes"], report["couldNotSee"]) == (0, [], [])
-    proving = access(cloud, tmp_path, "kubernetes-prove.yaml", "proving-instead")
+    proving = access(cloud, tmp_path, "proving-instead", "kubernetes-prove.yaml", "kubernetes-prove-clusters.yaml")
     code, report = checked(project, **proving)
     assert (code, report["mistakes"]) == (0, [])
     assert [text.partition(":")[0].rpartition(", ")[2] for text in report["couldNotSee"]] == ["namespaces"]

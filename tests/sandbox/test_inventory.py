@@ -303,7 +303,7 @@ def test_a_cluster_by_its_name_in_eks(planted: Any, report: dict[str, Any], tmp_
     The AWS command line gives the token, as `aws eks get-token` prints it:
     https://docs.aws.amazon.com/cli/latest/reference/eks/get-token.html
     """
-    reading = access(planted, tmp_path, "kubernetes-inventory.yaml", "by-name-in-eks")
+    reading = access(planted, tmp_path, "by-name-in-eks", "kubernetes-inventory.yaml")
     token = json.loads(Path(reading["KUBECONFIG"]).read_text())["users"][0]["user"]["token"]
     credential = {"kind": "ExecCredential", "apiVersion": "client.authentication.k8s.io/v1beta1"}
     program = tmp_path / "aws"

@@ -12,7 +12,7 @@ import pytest
 from tests.sandbox.guide import commands_of
 from tests.sandbox.irsa_command import ACCOUNT, aws_iam
 from tests.sandbox.project import ROOT, STACK, Project
-from tests.sandbox.test_verify import PERMISSIONS, access
+from tests.sandbox.test_verify import access, grant
 from tests.sandbox.workflow_run import Repository
 
 pytestmark = pytest.mark.sandbox
@@ -39,13 +39,9 @@ def repository(cloud: Any, tmp_path: Path) -> Iterator[Repository]:
 @pytest.fixture
 def users(cloud: Any, tmp_path: Path) -> dict[str, dict[str, str]]:
     """The users of the cluster, with the roles that docs/guides/ci.md names and no more."""
-    reading = access(cloud, tmp_path, "kubernetes-preview.yaml", "ci-preview")
-    deploying = access(cloud, tmp_path, "kubernetes-deployer.yaml", "ci-deploy")
-    for role in ("check-live", "prove"):
-        cloud.kubectl("apply", "-f", str(PERMISSIONS / f"kubernetes-{role}.yaml"))
-        granted = ("--serviceaccount=kube-system:ci-deploy", f"--clusterrole=irsa-{role}")
-        answer = cloud.kubectl("create", "clusterrolebinding", f"ci-deploy-{role}", *granted)
-        assert answer.returncode == 0, answer.stderr
+    reading = access(cloud, tmp_path, "ci-preview", "kubernetes-preview.yaml")
+    deploying = access(cloud, tmp_path, "ci-deploy", "kubernetes-deployer.yaml", "kubernetes-check-live.yaml")
+    grant(cloud, "ci-deploy", "kubernetes-prove.yaml", namespace="default")
     return {"preview": reading, "deploy": deploying, "drift": reading}
 
 
@@ -135,8 +131,11 @@ def test_the_guides_commands_create_the_roles_and_their_rights(cloud: Any) -> No
     iam = cloud.aws("iam")
     policies = iam.list_role_policies(RoleName="irsa-deploy-prod")["PolicyNames"]
     # `serviceaccounts/token` would ask about a service account of the name `token`.
-    create_token = ("auth", "can-i", "create", "serviceaccounts", "--subresource=token")
-    may = cloud.kubectl(*create_token, "--as=somebody", "--as-group=irsa-deploy")
+    create_token = ("auth", "can-i", "create", "serviceaccounts", "--subresource=token", "--as=somebody")
+    may = {
+        namespace: cloud.kubectl(*create_token, "--as-group=irsa-deploy", "-n", namespace).stdout
+        for namespace in ("default", "kube-system")
+    }
     for policy in policies:
         iam.delete_role_policy(RoleName="irsa-deploy-prod", PolicyName=policy)
     iam.delete_role(RoleName="irsa-deploy-prod")
@@ -144,7 +143,8 @@ def test_the_guides_commands_create_the_roles_and_their_rights(cloud: Any) -> No
 
     assert created == ["create-open-id-connect-provider", "create-role", "put-role-policy", "put-role-policy"]
     assert {*policies} == {"deployer", "check-live"}
-    assert may.stdout == "yes\n"
+    # Tokens of kube-system are those of the whole cluster.
+    assert may == {"default": "yes\n", "kube-system": "no\n"}
 
 
 def file_text(word: str) -> str:

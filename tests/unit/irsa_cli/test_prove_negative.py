@@ -97,3 +97,30 @@ def test_a_listing_that_is_not_allowed_is_said(monkeypatch: pytest.MonkeyPatch) 
 
     assert [check.outcome for check in checks] == [Outcome.NOT_CHECKED, Outcome.OK]
     assert "forbidden" in checks[0].found
+
+
+def test_the_namespace_of_the_binding_is_tried_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the right to make tokens per namespace: somebody of another namespace would need it there, too."""
+    accounts = (*(f"a-{number}:default" for number in range(30)), "web:app", "web:other")
+    (check,) = negative(monkeypatch, admitting("web:app"), *accounts)
+
+    assert (check.outcome, check.about) == (Outcome.OK, "web/other, which is not trusted")
+
+
+def test_a_token_that_may_not_be_made_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the same where everybody of the namespace is trusted: a wrong audience is tried, and the reason said."""
+    make = StubCluster.token
+
+    def token(self: StubCluster, namespace: str, *rest: Any) -> str | None:
+        if namespace != "web":
+            raise NoPermissionError("create serviceaccounts/token a/b: forbidden")
+        return make(self, namespace, *rest)
+
+    monkeypatch.setattr(StubCluster, "token", token)
+    checks = negative(monkeypatch, admitting("web:app"), "a:b", "web:app", subjects=("web:*", "web:app"))
+
+    assert [(check.outcome, check.about) for check in checks] == [
+        (Outcome.NOT_CHECKED, NAMED),
+        (Outcome.OK, "web/app with the audience irsa-prove.invalid"),
+    ]
+    assert checks[0].found == "create serviceaccounts/token a/b: forbidden"

@@ -1,0 +1,121 @@
+"""What the files of docs/permissions let their holder do, by an evaluator of identity policies of its own.
+
+An explicit Deny decides, else an Allow, else it is denied; `*` and `?` are globs in actions and resources:
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+PERMISSIONS = Path(__file__).parents[2] / "docs" / "permissions"
+IAM = "arn:aws:iam::111122223333:"
+BOUNDARY = f"{IAM}policy/irsa-boundary"
+OURS, THEIRS = f"{IAM}role/irsa/app", f"{IAM}role/administrator"
+# Of these the service reference says that they know the key iam:PermissionsBoundary:
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
+KNOW_THE_BOUNDARY = {
+    f"iam:{name}"
+    for name in (
+        "AttachRolePolicy", "CreateRole", "DeleteRolePermissionsBoundary", "DeleteRolePolicy", "DetachRolePolicy",
+        "PutRolePermissionsBoundary", "PutRolePolicy",
+    )
+}  # fmt: skip
+# What makes a role more than it was, or somebody else's.
+DANGEROUS = sorted(KNOW_THE_BOUNDARY | {"iam:UpdateAssumeRolePolicy", "iam:DeleteRole", "iam:UpdateRole"})
+VERSIONS = ["iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion", "iam:DeletePolicyVersion", "iam:DeletePolicy"]
+
+
+def statements(file: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((PERMISSIONS / file).read_text())["Statement"]
+    return found
+
+
+def listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def matches(pattern: str, text: str, flags: int = 0) -> bool:
+    glob = "".join({"*": ".*", "?": "."}.get(each, re.escape(each)) for each in pattern)
+    return re.fullmatch(glob, text, flags) is not None
+
+
+def allowed(file: str, action: str, resource: str, boundary: str | None = None) -> bool:
+    """Tell whether a request is allowed; the boundary is what IAM puts into the request, where the action knows it."""
+    context = {"iam:PermissionsBoundary": boundary} if boundary and action in KNOW_THE_BOUNDARY else {}
+    effects = {
+        statement["Effect"]
+        for statement in statements(file)
+        if any(matches(each, action, re.IGNORECASE) for each in listed(statement["Action"]))
+        and any(matches(each, resource) for each in listed(statement["Resource"]))
+        and all(
+            key in context and context[key] in listed(values)
+            for operator, keys in statement.get("Condition", {}).items()
+            for key, values in keys.items()
+            if operator == "StringEquals" or pytest.fail(f"not known here: {operator}")
+        )
+    }
+    return "Allow" in effects and "Deny" not in effects
+
+
+@given(st.sampled_from(DANGEROUS), st.sampled_from(["role/", "role/irsa", "role/other/irsa/"]), st.text("abirs/-"))
+def test_no_role_outside_the_path(action: str, prefix: str, name: str) -> None:
+    """Protects every other role of the AWS account, the deployer's own too, with the boundary named or not."""
+    resource = f"{IAM}{prefix}{name}"
+    if not resource.startswith(f"{IAM}role/irsa/"):
+        assert not allowed("iam-deployer-bounded.json", action, resource, BOUNDARY)
+
+
+@given(st.sampled_from(sorted(KNOW_THE_BOUNDARY)), st.sampled_from([None, f"{BOUNDARY}-2", f"{IAM}policy/irsa/mine"]))
+def test_no_role_without_the_boundary(action: str, boundary: str | None) -> None:
+    """Protects the boundary: no role is made, or gets a policy, with another boundary or none; nor loses it."""
+    assert not allowed("iam-deployer-bounded.json", action, OURS, boundary)
+
+
+@pytest.mark.parametrize("action", [*VERSIONS, "iam:CreatePolicy"])
+def test_the_boundary_is_not_rewritten(action: str) -> None:
+    """Protects what the boundary says, which iam:PermissionsBoundary does not: no action on a policy knows that key."""
+    assert not allowed("iam-deployer-bounded.json", action, BOUNDARY)
+    assert allowed("iam-deployer-bounded.json", action, f"{IAM}policy/irsa/app")
+
+
+@pytest.mark.parametrize("action", VERSIONS)
+def test_nor_with_a_wider_policy_beside(action: str) -> None:
+    """Protects where the files are merged or both attached: the Deny stands alone."""
+    (deny,) = [each for each in statements("iam-deployer-bounded.json") if BOUNDARY in listed(each["Resource"])]
+    assert allowed("iam-deployer.json", action, BOUNDARY)
+    assert (deny["Effect"], action in deny["Action"], "Condition" in deny) == ("Deny", True, False)
+
+
+def test_what_a_deployment_needs_is_allowed() -> None:
+    """Protects who takes it: all that iam-deployer.json allows is allowed for a role with the boundary, but for two.
+
+    A role is taken out of an instance profile, and loses its boundary, by an administrator.
+    """
+    resources = {"role": OURS, "policy": f"{IAM}policy/irsa/app", "oidc-provider": f"{IAM}oidc-provider/oidc.eks.x"}
+    refused = {
+        action
+        for statement in statements("iam-deployer.json")
+        for action in listed(statement["Action"])
+        for kind in [statement["Resource"].rpartition(":")[2].partition("/")[0]]
+        if not allowed("iam-deployer-bounded.json", action, resources.get(kind, "*"), BOUNDARY)
+    }
+    assert refused == {"iam:DeleteRolePermissionsBoundary", "iam:RemoveRoleFromInstanceProfile"}
+
+
+@pytest.mark.parametrize("name", ["deployer", "preview", "prove"])
+def test_what_few_stacks_need_is_in_a_file_of_its_own(name: str) -> None:
+    """Protects namespaces, and makes a RoleBinding possible, which grants no path outside of a namespace:
+    https://kubernetes.io/docs/reference/access-authn-authz/rbac/#role-and-clusterrole
+    """
+    rules = yaml.safe_load((PERMISSIONS / f"kubernetes-{name}.yaml").read_text())["rules"]
+    written = [rule for rule in rules if "namespaces" in rule.get("resources", []) and {*rule["verbs"]} != {"list"}]
+
+    assert written == []
+    assert name != "prove" or all("nonResourceURLs" not in rule for rule in rules)
