@@ -448,6 +448,7 @@ def test_misspelled_annotation() -> None:
         "eks.amazonaws.com/token-expiration": "86400",
         "eks.amazonaws.com/sts-regional-endpoints": "true",
         "example.com/role-arn": "x",
+        "pulumi.com/autonamed": "true",
     }
     found = of_kind("misspelled-annotation", discovery([service_account("a", "b", **keys)]))
 
