@@ -237,7 +237,7 @@ class ServiceAccount(Settings):
     )
     """Labels of a created service account."""
     annotations: dict[AnnotationKey, str] = Field(default_factory=_mapping, examples=[{"example.com/owner": "team-a"}])
-    """Further annotations, except those of eks.amazonaws.com, which have their own settings."""
+    """Further annotations, except those of eks.amazonaws.com, which have their own settings, and of pulumi.com."""
     image_pull_secrets: list[SecretName] = Field(default_factory=_list, examples=[["registry"]])
     """Names of Secrets with registry credentials, for a created service account."""
     automount_service_account_token: bool | None = Field(default=None, examples=[False])

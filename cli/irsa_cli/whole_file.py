@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import shutil
 import stat
 from pathlib import Path
 
@@ -25,14 +24,18 @@ def write(path: Path, text: str) -> None:
     new = target.with_name(f".{target.name}.new")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists() and not target.stat().st_mode & WRITABLE:
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+        if mode is not None and not mode & WRITABLE:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         # A repository may bring a link of this name, through which another file would be written.
         new.unlink(missing_ok=True)
-        with new.open("x", encoding="utf-8", newline="") as file:
+        # With the old file's permissions from the start: a secret in it is at no moment readable for others.
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else mode)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
             file.write(text)
-        if target.exists():
-            shutil.copymode(target, new)
+        if mode is not None:
+            # The umask may have taken some of them.
+            new.chmod(mode)
         new.replace(target)
     except OSError as error:
         with contextlib.suppress(OSError):

@@ -24,7 +24,7 @@ class ServiceAccountArgs(TypedDict):
     labels: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
     """Labels of a created service account."""
     annotations: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
-    """Further annotations, except those that start with `eks.amazonaws.com/`."""
+    """Further annotations, except those that start with `eks.amazonaws.com/` or `pulumi.com/`."""
     image_pull_secrets: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     """Names of Secrets with registry credentials, for a created service account."""
     automount_service_account_token: NotRequired[pulumi.Input[bool]]

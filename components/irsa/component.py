@@ -10,7 +10,7 @@ import pulumi_kubernetes as kubernetes
 from irsa import outputs
 from irsa.args import ServiceAccountRoleArgs
 from irsa.later import ArgumentMistakes, Later
-from irsa.rules.annotations import PATCH_FORCE, conflicts, webhook_annotations
+from irsa.rules.annotations import PATCH_FORCE, ROLE_ARN, conflicts, webhook_annotations
 from irsa.rules.mistakes import Spelling, path_of
 from irsa.spec import AnnotatedServiceAccount, CreatedRole, ManagedPolicy, Spec, parse
 
@@ -233,7 +233,9 @@ class ServiceAccountRole(pulumi.ComponentResource):
             metadata=kubernetes.meta.v1.ObjectMetaPatchArgs(
                 name=name,
                 namespace=namespace,
-                annotations=self._patched(annotations, existing.metadata, service_account),
+                annotations=self._by_key(
+                    declared, self._patched(annotations, existing.metadata, service_account), service_account.take_over
+                ),
             ),
             opts=self._child(after=[*attached, existing]),
         )
@@ -241,7 +243,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
     def _patched(self, annotations: Any, live: Any, service_account: AnnotatedServiceAccount) -> Any:
         """Return the annotations of a patch, and warn of those that the API server will not let it overwrite."""
         if service_account.take_over:
-            return _applied(lambda known: {**known["annotations"], PATCH_FORCE: "true"}, annotations=annotations)
+            return annotations
 
         def warned(known: Mapping[str, Any]) -> Any:
             # Without an answer of the API, as in a program's own mocks, there is nothing to compare.
@@ -256,6 +258,16 @@ class ServiceAccountRole(pulumi.ComponentResource):
 
         # As part of the annotations, it is reported before the patch is sent.
         return _applied(warned, annotations=annotations, live=live)
+
+    def _by_key(self, declared: Any, annotations: Any, take_over: bool) -> Any:
+        """Return the annotations of a patch one by one: a preview shows all but the ARN of a role that is created."""
+        forced = {PATCH_FORCE: "true"} if take_over else {}
+        webhook = self._spec.webhook
+        audience, endpoints = _input(webhook.audience), _input(webhook.sts_regional_endpoints)
+        if any(isinstance(each, pulumi.Output) for each in (declared, audience, endpoints)):
+            return _applied(lambda known: {**known["annotations"], **forced}, annotations=annotations)
+        settings = webhook_annotations("", audience, endpoints, webhook.token_expiration)
+        return {**declared, **settings, ROLE_ARN: annotations.apply(lambda known: known[ROLE_ARN]), **forced}
 
 
 def _recorded_settings(role: CreatedRole | None) -> dict[str, Any] | None:

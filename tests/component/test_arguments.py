@@ -124,6 +124,8 @@ REFUSALS: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ("an annotation of the webhook", {"service_account": {"name": "a", "annotations":
      {"eks.amazonaws.com/audience": "x"}}}, 'service_account.annotations["eks.amazonaws.com/audience"]',
      ["remove it, and set audience"]),
+    ("an instruction to Pulumi", {"service_account": {"name": "a", "annotations": {"pulumi.com/patchForce": "true"}}},
+     'service_account.annotations["pulumi.com/patchForce"]', ["set service_account.take_over to true"]),
 ]  # fmt: skip
 
 

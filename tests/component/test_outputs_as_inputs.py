@@ -238,6 +238,22 @@ def test_a_preview_hides_no_more_than_it_must(deploy: Callable[..., Any]) -> Non
     assert json.loads(deployed.one(POLICY).inputs["policy"]) == EVERYTHING["policy"]["document"]
 
 
+@pytest.mark.parametrize("take_over", [True, False])
+def test_a_preview_shows_what_a_patch_writes(deploy: Callable[..., Any], take_over: bool) -> None:
+    """Protects previews: a role that is created hides neither the other annotations nor that theirs are overwritten."""
+    service_account = {"name": "theirs", "create": False, "take_over": take_over, "token_expiration": 600}
+    args = {
+        "role_arn": unknown(),
+        "audience": "vault",
+        "service_account": {**service_account, "annotations": {"a": "b"}},
+    }
+    annotations = deploy(args, preview=True).one(PATCH).inputs["metadata"]["annotations"]
+
+    assert isinstance(annotations.pop("eks.amazonaws.com/role-arn"), Unknown)
+    written = {"a": "b", "eks.amazonaws.com/audience": "vault", "eks.amazonaws.com/token-expiration": "600"}
+    assert annotations == {**written, **({"pulumi.com/patchForce": "true"} if take_over else {})}
+
+
 def test_an_existing_account_may_be_named_by_outputs(deploy: Callable[..., Any]) -> None:
     """Protects accounts that a chart of the same stack makes: their names are outputs."""
     service_account = {"name": output("theirs"), "namespace": output("team-a"), "create": False}

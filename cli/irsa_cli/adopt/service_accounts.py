@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 from irsa.evaluation import Decision, WebIdentityRequest, evaluate
 from irsa.rules.annotations import (
     AUDIENCE,
+    OF_PULUMI,
     ROLE_ARN,
     STS_REGIONAL_ENDPOINTS,
     TOKEN_EXPIRATION,
     WRITTEN_FROM,
-    check_annotation_key,
+    check_webhook_key,
     managers_of,
 )
 from irsa.rules.arns import provider_of_role
@@ -107,7 +108,10 @@ def _taken(task: Task, found: FoundServiceAccount, owners: tuple[Owner, ...]) ->
     annotations = {
         key: value
         for key, value in found.annotations.items()
-        if key not in WRITTEN_FROM and key != _OF_KUBECTL and not (owners and key in MARKS)
+        if key not in WRITTEN_FROM
+        and key != _OF_KUBECTL
+        and not key.startswith(OF_PULUMI)
+        and not (owners and key in MARKS)
     }
     secrets = [each["name"] for each in found.manifest.get("imagePullSecrets") or ()]
     token = found.manifest.get("automountServiceAccountToken")
@@ -149,7 +153,7 @@ def _problems(found: FoundServiceAccount) -> Iterator[str]:
     for key in found.annotations:
         if key not in WRITTEN_FROM:
             try:
-                check_annotation_key(key)
+                check_webhook_key(key)
             except Mistake as mistake:
                 yield mistake.found
 

@@ -3,10 +3,11 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from irsa import outputs
+from irsa.rules.annotations import PATCH_FORCE
 from irsa.rules.mistakes import path_of
 from irsa_cli.diff.preview import (
     CREATE,
@@ -39,6 +40,8 @@ from irsa_cli.state import (
 STACK = "pulumi:pulumi:Stack"
 # It may have tokens in it, whether the program says that it is a secret or not.
 HIDDEN = frozenset({"kubeconfig"})
+# What the component writes for `takeOver`, which is what its user knows.
+FORCED, TAKE_OVER = path_of(("metadata", "annotations", PATCH_FORCE)), "takeOver"
 # What a plugin notes of defaults, and tags with those of the provider: they change with what is shown.
 DEFAULTS, ALL_TAGS = "__defaults", "tagsAll"
 WORDS = {CREATE: "create", UPDATE: "update", REPLACE: "replace", DELETE: "delete", IMPORT: "import", SAME: "update"}
@@ -83,7 +86,8 @@ class PropertyChange:
     """A property of a resource that changes.
 
     Attributes:
-        property: Its place, such as `metadata.annotations["eks.amazonaws.com/role-arn"]`.
+        property: Its place, such as `metadata.annotations["eks.amazonaws.com/role-arn"]`; `takeOver` where a service
+            account's annotations are overwritten that somebody else wrote.
         before: Its value, as JSON where it is no string; null where it has none.
         after: Its value afterwards, likewise; null too where it is not known until `pulumi up`.
         unknown: Whether its value is not known until `pulumi up`.
@@ -257,7 +261,10 @@ def _name(resource: ResourceState) -> str:
 
 
 def _properties(step: Step, skipped: set[str]) -> Iterator[PropertyChange]:
-    """Yield the properties that change; of what is deleted none, and of what is created those that are known."""
+    """Yield the properties that change; of what is deleted none, and of what is created those that are known.
+
+    The service account of a patch exists: what the patch writes there is a change, known or not.
+    """
     old, new = step.old, step.new
     if old and new and old.protected != new.protected:
         yield PropertyChange("protect", _text(old.protected), _text(new.protected))
@@ -275,12 +282,14 @@ def _properties(step: Step, skipped: set[str]) -> Iterator[PropertyChange]:
         if name not in skipped and contains_secret(new.inputs.get(name)) and name not in {e.property for e in found}
     ]
     tags = {each.property.removeprefix("tags"): each for each in found if each.property.startswith("tags")}
+    hides_unknown = step.operation == CREATE and new.type != SERVICE_ACCOUNT_PATCH
+    of_component = type_of(new.parent) == outputs.COMPONENT_TYPE
     for each in found:
         same = tags.get(each.property.removeprefix(ALL_TAGS)) if each.property.startswith(ALL_TAGS) else None
         if not (same and (same.before, same.after) == (each.before, each.after)) and not (
-            step.operation == CREATE and each.unknown
+            hides_unknown and each.unknown
         ):
-            yield each
+            yield replace(each, property=TAKE_OVER) if of_component and each.property == FORCED else each
 
 
 def _between(before: Any, after: Any, place: tuple[str | int, ...], skipped: set[str]) -> Iterator[PropertyChange]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from irsa.evaluation import Decision, Evaluation, deciding_statement
 from irsa.rules import commands
-from irsa.rules.annotations import AUDIENCE, ROLE_ARN, WRITTEN_FROM, check_annotation_key
+from irsa.rules.annotations import AUDIENCE, ROLE_ARN, WRITTEN_FROM, check_webhook_key
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, listed, named, path_of
 from irsa.rules.subjects import subject_of
@@ -179,7 +179,7 @@ def _mistake_in(key: str) -> str:
     if key in WRITTEN_FROM:
         return ""
     try:
-        check_annotation_key(key)
+        check_webhook_key(key)
     except Mistake as mistake:
         return mistake.spelled(path_of).fix
     return ""

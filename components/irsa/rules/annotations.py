@@ -16,9 +16,11 @@ NO_ROLE = f"no {ROLE_ARN}, so its Pods get no credentials"
 AUDIENCE = f"{PREFIX}audience"
 STS_REGIONAL_ENDPOINTS = f"{PREFIX}sts-regional-endpoints"
 TOKEN_EXPIRATION = f"{PREFIX}token-expiration"
-# By which a patch takes over fields of other managers:
+# The Kubernetes provider takes these annotations for instructions. By two of them, a patch takes over fields of others:
 # https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/managing-resources-with-server-side-apply/
-PATCH_FORCE = "pulumi.com/patchForce"
+OF_PULUMI = "pulumi.com/"
+PATCH_FORCE = f"{OF_PULUMI}patchForce"
+_TAKES_OVER = (PATCH_FORCE, f"{OF_PULUMI}patchFieldManager")
 # How the names begin that the Kubernetes provider gives to its field managers, one for each patch.
 _PATCH_MANAGER = "pulumi-kubernetes-"
 # The annotations that irsa writes, each with the argument that it writes it from; the role's ARN comes from the role.
@@ -35,7 +37,22 @@ POD_ONLY = {
 
 
 def check_annotation_key(key: str) -> str:
-    """Return the key of a caller's annotation when it is not the webhook's.
+    """Return the key of a caller's annotation when it is neither the webhook's nor an instruction to Pulumi.
+
+    Raises:
+        Mistake: It is one of them.
+    """
+    if not key.startswith(OF_PULUMI):
+        return check_webhook_key(key)
+    found, fix = f"{key!r}, which is an instruction to Pulumi's Kubernetes provider", "remove it"
+    if key not in _TAKES_OVER:
+        raise Mistake(found, "annotations of service accounts", fix)
+    fix += "; to overwrite annotations of an existing service account that somebody else wrote, set {} to true"
+    raise Mistake(found, "annotations of service accounts", fix, ("service_account", "take_over"))
+
+
+def check_webhook_key(key: str) -> str:
+    """Return the key of an annotation when it is not the webhook's.
 
     Raises:
         Mistake: irsa writes it, it is for Pods only, or it is misspelled.

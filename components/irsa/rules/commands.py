@@ -12,10 +12,18 @@ from collections.abc import Collection, Iterable
 # The only client ID that eksctl gives to a provider:
 # https://docs.aws.amazon.com/eks/latest/userguide/enable-iam-roles-for-service-accounts.html
 EKSCTL_AUDIENCE = "sts.amazonaws.com"
+# How a value begins that the AWS CLI takes for the place of the value: it sends what is in that file, or at that URL.
+# https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-parameters-file.html (of version 1, URLs too)
+_PLACE = re.compile("(fileb?|https?)://")
 
 
 def _command(*words: str) -> str:
     return " ".join(map(_quoted, words)) if all(word.isprintable() for word in words) else ""
+
+
+def _aws(*words: str) -> str:
+    """Return a command of the AWS CLI; it is empty where the AWS CLI would read a value from a file or a URL."""
+    return "" if any(map(_PLACE.match, words)) else _command("aws", *words)
 
 
 def _quoted(word: str) -> str:
@@ -43,20 +51,21 @@ def _given(name: str, value: str | None) -> tuple[str, ...]:
 
 
 def _listed(name: str, values: Iterable[str]) -> tuple[str, ...]:
-    """Return the words of an option that takes a list; the AWS CLI takes it as JSON, too.
+    """Return the words of an option that takes a list; the AWS CLI takes it as JSON, too, and reads no file for that.
 
     Source: https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-parameters-types.html
     """
     items = sorted(values)
-    return (name, json.dumps(items)) if any(each.startswith("-") for each in items) else (name, *items)
+    in_json = any(_PLACE.match(each) or each.lstrip()[:1] in {"-", "["} for each in items)
+    return (name, json.dumps(items)) if in_json else (name, *items)
 
 
 # Without a value of the caller's; the reader replaces a region, or NAME by that of an EKS cluster
 
 LIST_STACKS = _command("pulumi", "stack", "ls", "--all")
 SET_REGION = _command("pulumi", "config", "set", "aws:region", "us-west-2")
-SHOW_ISSUER = _command("aws", "eks", "describe-cluster", "--name", "NAME", "--query", "cluster.identity.oidc.issuer")
-UPDATE_KUBECONFIG = _command("aws", "eks", "update-kubeconfig", "--name", "NAME")
+SHOW_ISSUER = _aws("eks", "describe-cluster", "--name", "NAME", "--query", "cluster.identity.oidc.issuer")
+UPDATE_KUBECONFIG = _aws("eks", "update-kubeconfig", "--name", "NAME")
 CLUSTER_VERSION = _command("kubectl", "version")
 CAN_I = _command("kubectl", "auth", "can-i", "patch", "serviceaccounts")
 
@@ -94,6 +103,7 @@ def create_provider(issuer: str, audiences: Iterable[str]) -> str:
     """Return the command that creates an IAM OIDC provider which the stack does not create.
     Source: https://docs.aws.amazon.com/cli/latest/reference/iam/create-open-id-connect-provider.html
     """
+    # The AWS CLI reads no file for --url: https://github.com/aws/aws-cli/blob/develop/awscli/paramfile.py
     words = ("aws", "iam", "create-open-id-connect-provider", *_option("--url", issuer))
     return _command(*words, *_listed("--client-id-list", audiences))
 
@@ -110,26 +120,29 @@ def associate_provider(
 
 def add_client_id(provider_arn: str, audience: str) -> str:
     """Return the command that adds an audience to the client ID list of an IAM OIDC provider."""
-    words = ("aws", "iam", "add-client-id-to-open-id-connect-provider")
-    return _command(*words, *_option("--open-id-connect-provider-arn", provider_arn), *_option("--client-id", audience))
+    words = ("iam", "add-client-id-to-open-id-connect-provider")
+    client_id = _option("--client-id", audience)
+    if _PLACE.match(audience):
+        client_id = ("--cli-input-json", json.dumps({"ClientID": audience}))
+    return _aws(*words, *_option("--open-id-connect-provider-arn", provider_arn), *client_id)
 
 
 def update_thumbprint(provider_arn: str) -> str:
     """Return the command that sets a provider's thumbprint; the reader fills in that of the issuer's certificate."""
-    words = ("aws", "iam", "update-open-id-connect-provider-thumbprint")
+    words = ("iam", "update-open-id-connect-provider-thumbprint")
     provider = _option("--open-id-connect-provider-arn", provider_arn)
-    return _command(*words, *provider, "--thumbprint-list", "SHA1_OF_THE_CERTIFICATE")
+    return _aws(*words, *provider, "--thumbprint-list", "SHA1_OF_THE_CERTIFICATE")
 
 
 def list_arns(resource_type: str) -> str:
     """Return the command that lists the ARNs of an IAM resource type: `role`, `policy` or `oidc-provider`."""
     verb = {"role": "list-roles", "policy": "list-policies", "oidc-provider": "list-open-id-connect-providers"}
-    return _command("aws", "iam", verb[resource_type])
+    return _aws("iam", verb[resource_type])
 
 
 def list_roles() -> str:
     """Return the command that lists the existing roles, of which a binding's `role.arn` should name one."""
-    return _command("aws", "iam", "list-roles", "--query", "Roles[].Arn")
+    return _aws("iam", "list-roles", "--query", "Roles[].Arn")
 
 
 def create_access_entry(cluster: str, principal_arn: str, region: str | None = None) -> str:
@@ -137,13 +150,13 @@ def create_access_entry(cluster: str, principal_arn: str, region: str | None = N
 
     Source: https://docs.aws.amazon.com/cli/latest/reference/eks/create-access-entry.html
     """
-    words = ("aws", "eks", "create-access-entry", *_option("--cluster-name", cluster))
-    return _command(*words, *_option("--principal-arn", principal_arn), *_given("--region", region))
+    words = ("eks", "create-access-entry", *_option("--cluster-name", cluster))
+    return _aws(*words, *_option("--principal-arn", principal_arn), *_given("--region", region))
 
 
 def list_clusters(region: str | None = None, profile: str | None = None) -> str:
     """Return the command that lists the EKS clusters of an AWS account and region."""
-    return _command("aws", "eks", "list-clusters", *_given("--region", region), *_given("--profile", profile))
+    return _aws("eks", "list-clusters", *_given("--region", region), *_given("--profile", profile))
 
 
 def wait_for_cluster(cluster: str, region: str | None = None) -> str:
@@ -151,36 +164,36 @@ def wait_for_cluster(cluster: str, region: str | None = None) -> str:
 
     Source: https://docs.aws.amazon.com/cli/latest/reference/eks/wait/cluster-active.html
     """
-    words = ("aws", "eks", "wait", "cluster-active", *_option("--name", cluster))
-    return _command(*words, *_given("--region", region))
+    words = ("eks", "wait", "cluster-active", *_option("--name", cluster))
+    return _aws(*words, *_given("--region", region))
 
 
 def who_am_i(profile: str | None = None) -> str:
     """Return the command that shows which AWS credentials are in use, and whether they are valid."""
-    return _command("aws", "sts", "get-caller-identity", *_given("--profile", profile))
+    return _aws("sts", "get-caller-identity", *_given("--profile", profile))
 
 
 def assume_role(role_arn: str) -> str:
     """Return the command that shows whether the credentials in use may assume a role, and if not, why."""
-    words = ("aws", "sts", "assume-role", *_option("--role-arn", role_arn))
-    return _command(*words, "--role-session-name", "irsa", "--query", "AssumedRoleUser")
+    words = ("sts", "assume-role", *_option("--role-arn", role_arn))
+    return _aws(*words, "--role-session-name", "irsa", "--query", "AssumedRoleUser")
 
 
 def list_profiles() -> str:
     """Return the command that lists the profiles of the AWS configuration files."""
-    return _command("aws", "configure", "list-profiles")
+    return _aws("configure", "list-profiles")
 
 
 def detach_policy(role_name: str, policy_arn: str) -> str:
     """Return the command that detaches a managed policy from a role."""
-    words = ("aws", "iam", "detach-role-policy", *_option("--role-name", role_name))
-    return _command(*words, *_option("--policy-arn", policy_arn))
+    words = ("iam", "detach-role-policy", *_option("--role-name", role_name))
+    return _aws(*words, *_option("--policy-arn", policy_arn))
 
 
 def delete_inline_policy(role_name: str, policy_name: str) -> str:
     """Return the command that deletes an inline policy of a role."""
-    words = ("aws", "iam", "delete-role-policy", *_option("--role-name", role_name))
-    return _command(*words, *_option("--policy-name", policy_name))
+    words = ("iam", "delete-role-policy", *_option("--role-name", role_name))
+    return _aws(*words, *_option("--policy-name", policy_name))
 
 
 def find_cloudformation_stack(role_name: str) -> str:
@@ -188,8 +201,8 @@ def find_cloudformation_stack(role_name: str) -> str:
 
     Source: https://docs.aws.amazon.com/cli/latest/reference/cloudformation/describe-stack-resources.html
     """
-    words = ("aws", "cloudformation", "describe-stack-resources", *_option("--physical-resource-id", role_name))
-    return _command(*words, "--query", "StackResources[].[StackName,LogicalResourceId]", "--output", "text")
+    words = ("cloudformation", "describe-stack-resources", *_option("--physical-resource-id", role_name))
+    return _aws(*words, "--query", "StackResources[].[StackName,LogicalResourceId]", "--output", "text")
 
 
 def save_json_template(stack: str, file: str) -> str:
@@ -197,8 +210,8 @@ def save_json_template(stack: str, file: str) -> str:
 
     Source: https://docs.aws.amazon.com/cli/latest/reference/cloudformation/get-template.html
     """
-    words = ("aws", "cloudformation", "get-template", *_option("--stack-name", stack))
-    command = _command(*words, "--query", "TemplateBody")
+    words = ("cloudformation", "get-template", *_option("--stack-name", stack))
+    command = _aws(*words, "--query", "TemplateBody")
     return f"{command} > {_quoted(file)}" if command and file.isprintable() else ""
 
 
@@ -210,7 +223,7 @@ def update_stack_without_parameters(stack: str, file: str) -> str:
     """
     words = ("aws", "cloudformation", "update-stack", *_option("--stack-name", stack))
     update = _command(*words, "--template-body", f"file://{file}", "--capabilities", "CAPABILITY_NAMED_IAM")
-    wait = _command("aws", "cloudformation", "wait", "stack-update-complete", *_option("--stack-name", stack))
+    wait = _aws("cloudformation", "wait", "stack-update-complete", *_option("--stack-name", stack))
     return f"{update} && {wait}" if update and wait else ""
 
 
@@ -219,14 +232,14 @@ def list_not_retained(stack: str) -> str:
 
     Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
     """
-    words = ("aws", "cloudformation", "get-template", *_option("--stack-name", stack))
+    words = ("cloudformation", "get-template", *_option("--stack-name", stack))
     query = "values(TemplateBody.Resources)[?DeletionPolicy!='Retain'].Type"
-    return _command(*words, "--query", query, "--output", "text")
+    return _aws(*words, "--query", query, "--output", "text")
 
 
 def delete_cloudformation_stack(stack: str) -> str:
     """Return the command that deletes a CloudFormation stack, but for what it retains."""
-    return _command("aws", "cloudformation", "delete-stack", *_option("--stack-name", stack))
+    return _aws("cloudformation", "delete-stack", *_option("--stack-name", stack))
 
 
 def read_issuer(issuer: str) -> str:

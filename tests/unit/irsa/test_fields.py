@@ -55,7 +55,7 @@ VALUES: dict[str, tuple[Any, list[Any]]] = {
     "service_account.labels": ({"app.kubernetes.io/name": "a"}, [{"a b": "c"}, {"a": "x" * 64}, {"a": True}, ["a"]]),
     "service_account.annotations": (
         {"example.com/owner": "anything at all"},
-        [{"eks.amazonaws.com/role-arn": "x"}, {"a b": "c"}, {"a": 5}],
+        [{"eks.amazonaws.com/role-arn": "x"}, {"pulumi.com/patchForce": "true"}, {"a b": "c"}, {"a": 5}],
     ),
     "service_account.image_pull_secrets": (["registry"], ["registry", ["A_B"]]),
     "service_account.automount_service_account_token": (False, ["no"]),

@@ -40,11 +40,36 @@ def test_annotation_keys_that_do_nothing(key: str, word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["example.com/owner", "helm.sh/chart", "owner", "meta.helm.sh/release-name", "eks.amazonaws.com"]
+    "key",
+    [
+        "example.com/owner",
+        "helm.sh/chart",
+        "owner",
+        "meta.helm.sh/release-name",
+        "eks.amazonaws.com",
+        "pulumi.com",
+        "example.pulumi.com/owner",
+    ],
 )
 def test_annotation_keys_of_others(key: str) -> None:
     """Protects annotations that are none of our business."""
     assert check_annotation_key(key) == key
+
+
+# Those of the two pages, and one that a later version may have: https://www.pulumi.com/registry/packages/kubernetes/
+# how-to-guides/managing-resources-with-server-side-apply/ and .../api-docs/ (annotations)
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("patchForce", "patchFieldManager", "skipAwait", "timeoutSeconds", "waitFor", "replaceUnready", "autonamed"),
+        *("deletionPropagationPolicy", "later", ""),
+    ],
+)
+def test_an_annotation_is_no_instruction_to_pulumi(key: str) -> None:
+    """Protects what another field manager owns: patchForce would overwrite it, and no preview says so."""
+    with pytest.raises(Mistake, match="remove it") as error:
+        check_annotation_key(f"pulumi.com/{key}")
+    assert ("service_account", "take_over") in error.value.arguments or not key.startswith("patch")
 
 
 @pytest.mark.parametrize("key", ["eks.amazonaws.com/role-arn", "eks.amazonaws.com/audience"])

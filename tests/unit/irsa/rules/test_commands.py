@@ -1,8 +1,10 @@
 """Every command that irsa advises, read back as a POSIX shell reads it, with values that would break out of it."""
 
+import json
 import shlex
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -191,6 +193,56 @@ def test_a_value_is_no_option(name: str, value: str) -> None:
 
     assert any(value in word for word in words)
     assert not [word for word in options if word.startswith(value)]
+
+
+# https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-parameters-file.html; version 1 fetches a URL, too:
+# https://docs.aws.amazon.com/cli/v1/userguide/cli-usage-parameters-file.html
+PLACES = ("file:///etc/passwd", "file://~/.aws/credentials", "fileb://x", "http://169.254.169.254/", "https://vault.io")
+# What takes a client ID, which may be a URL; no name or ARN in AWS is one.
+TAKES_A_CLIENT_ID = ("add_client_id", "associate_provider for another audience")
+
+
+def sent_by_aws_cli(words: list[str]) -> Iterator[Any]:
+    """Yield the values that the AWS CLI sends; a pair for one that it reads from a file or a URL.
+
+    As version 1.46 does, tried with a local server. Of --url it reads none: awscli/paramfile.py of its source.
+    """
+    values: list[tuple[str, list[str]]] = []
+    for word in words:
+        if word.startswith("--"):
+            name, equals, value = word.partition("=")
+            values.append((name, [value] if equals else []))
+        elif values:
+            values[-1][1].append(word)
+    for name, given in values:
+        if len(given) == 1 and given[0].startswith(("file://", "fileb://", "http://", "https://")) and name != "--url":
+            yield "read", given[0]
+        elif name == "--cli-input-json":
+            yield from json.loads(given[0]).values()
+        elif name.endswith("-list") and len(given) == 1 and given[0].lstrip().startswith("["):
+            yield from json.loads(given[0])
+        else:
+            yield from given
+
+
+@pytest.mark.parametrize("value", [*PLACES, "[", ' ["a"]', '{"a": 1}', "@/etc/passwd", " file://x"])
+@pytest.mark.parametrize("name", [name for name, (_, words) in CALLS.items() if "aws" in words and "{}" in words])
+def test_the_aws_cli_sends_a_value_as_it_is(name: str, value: str) -> None:
+    """Protects local files: `--client-id file:///etc/passwd` sends that file to IAM.
+
+    The attack: a service account with the annotation `eks.amazonaws.com/audience: file:///etc/passwd`.
+    """
+    call, known = CALLS[name]
+    command = call(value)
+    if not command:
+        assert value in PLACES
+        assert name not in TAKES_A_CLIENT_ID
+        return
+    sent = [*sent_by_aws_cli(shlex.split(command))]
+
+    assert value in sent
+    ours = [("read", word) for word in known if word.startswith("file://")]
+    assert [each for each in sent if isinstance(each, tuple)] == ours
 
 
 @pytest.mark.parametrize("value", UNPASTABLE)

@@ -218,13 +218,15 @@ def test_an_annotation_that_irsa_does_not_write_is_kept(annotations: dict[str, s
     assert binding["serviceAccount"]["create"] is False
 
 
-def test_what_kubectl_wrote_for_itself_is_not_declared(tmp_path: Path) -> None:
-    """Protects the stack file from a copy of the object: kubectl writes this annotation again when it needs it."""
-    annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{}"}
+@pytest.mark.parametrize("key", ["kubectl.kubernetes.io/last-applied-configuration", "pulumi.com/autonamed"])
+def test_what_a_tool_wrote_for_itself_is_not_declared(key: str, tmp_path: Path) -> None:
+    """Protects the stack file from what kubectl writes again when it needs it, and from what irsa refuses in it."""
+    annotations = {key: "{}"}
     app = service_account("app", ELSEWHERE, metadata={"annotations": annotations})
     (binding,) = written(adopted(found([app])), tmp_path)["irsa:bindings"].values()
 
     assert "annotations" not in binding["serviceAccount"]
+    assert binding["serviceAccount"].get("create", True)
 
 
 def test_iams_variables_stay_and_others_are_escaped(tmp_path: Path) -> None:

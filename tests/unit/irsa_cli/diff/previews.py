@@ -18,6 +18,7 @@ ROLE, POLICY = "aws:iam/role:Role", "aws:iam/policy:Policy"
 ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
 OIDC_PROVIDER = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
 SERVICE_ACCOUNT = "kubernetes:core/v1:ServiceAccount"
+SERVICE_ACCOUNT_PATCH = f"{SERVICE_ACCOUNT}Patch"
 # sdk/go/common/resource/plugin/rpc.go of Pulumi: the string for a value that is known only during the deployment.
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 SECRET = "[secret]"

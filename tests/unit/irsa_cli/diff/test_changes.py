@@ -17,6 +17,7 @@ from tests.unit.irsa_cli.diff.previews import (
     ROLE,
     SECRET,
     SERVICE_ACCOUNT,
+    SERVICE_ACCOUNT_PATCH,
     UNKNOWN,
     preview,
     resource,
@@ -204,8 +205,8 @@ def test_an_annotation_that_changes_keeps_the_others() -> None:
         ("import", ROLE, "import"),
         ("create", ATTACHMENT, "attach"),
         ("delete", ATTACHMENT, "detach"),
-        ("create", "kubernetes:core/v1:ServiceAccountPatch", "adopt"),
-        ("delete", "kubernetes:core/v1:ServiceAccountPatch", "release"),
+        ("create", SERVICE_ACCOUNT_PATCH, "adopt"),
+        ("delete", SERVICE_ACCOUNT_PATCH, "release"),
         ("some-new-op", ROLE, "some-new-op"),
     ],
 )
@@ -215,6 +216,31 @@ def test_words_for_operations(op: str, type_: str, word: str) -> None:
     found = only(step(op, *states) if op == "delete" else step(op, None, *states))
 
     assert (found.operation, found.word) == (op, word)
+
+
+@pytest.mark.parametrize("arn", ["arn:a", UNKNOWN])
+@pytest.mark.parametrize("op", ["create", "update"])
+def test_a_patch_says_what_it_writes_and_what_it_takes_over(op: str, arn: str) -> None:
+    """Protects who owns the annotations of a service account that exists: what is written there, and that it is forced.
+
+    https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/managing-resources-with-server-side-apply/
+    """
+    written = {"eks.amazonaws.com/role-arn": arn, "team": "a", "pulumi.com/patchForce": "true"}
+    old, new = (
+        resource(SERVICE_ACCOUNT_PATCH, "x", {"metadata": {"name": "app", "annotations": each}})
+        for each in ({}, written)
+    )
+    found = only(step(op, old if op == "update" else None, new)).settings
+
+    role_arn = 'metadata.annotations["eks.amazonaws.com/role-arn"]'
+    assert found == (
+        PropertyChange(role_arn, None, None if arn == UNKNOWN else arn, unknown=arn == UNKNOWN),
+        PropertyChange("metadata.annotations.team", None, "a"),
+        PropertyChange("takeOver", None, "true"),
+    )
+    of_another_program = {"parent": "urn:pulumi:dev::irsa::pulumi:pulumi:Stack::irsa-dev"}
+    _, (other,) = all_changes(step("create", None, new | of_another_program))
+    assert 'metadata.annotations["pulumi.com/patchForce"]' in [each.property for each in other.settings]
 
 
 def test_an_attachment_has_the_name_of_its_policy() -> None:

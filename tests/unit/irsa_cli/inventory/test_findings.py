@@ -1,5 +1,6 @@
 """Each kind of finding: what it finds, and what it leaves alone."""
 
+import json
 import shlex
 from dataclasses import replace
 from datetime import timedelta
@@ -139,6 +140,20 @@ def test_not_admitted_without_a_provider() -> None:
     assert shlex.split(found.fix)[2:] == [
         *("create-open-id-connect-provider", "--url", f"https://{ISSUER}", "--client-id-list", "sts.amazonaws.com"),
     ]
+
+
+@pytest.mark.parametrize("audience", ["file:///etc/passwd", "fileb://x", "http://169.254.169.254/", "https://vault.io"])
+@pytest.mark.parametrize(("providers", "option"), [({}, "--client-id-list"), ({PROVIDER: STS}, "--cli-input-json")])
+def test_an_audience_is_not_read_from_a_file(audience: str, providers: Any, option: str) -> None:
+    """Protects files of who pastes: a namespace's user writes the annotation, and the AWS CLI reads --client-id file://.
+
+    https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-parameters-file.html
+    """
+    account = service_account("a", "b", "app", **{"eks.amazonaws.com/audience": audience})
+    (found,) = of_kind("not-admitted", discovery([account], [role("app", page_trust("a:b"))], providers))
+
+    *_, name, value = shlex.split(found.fix)
+    assert (name, json.loads(value)) == (option, {"ClientID": audience} if providers else [audience])
 
 
 def test_not_annotated() -> None:
@@ -433,6 +448,7 @@ def test_misspelled_annotation() -> None:
         "eks.amazonaws.com/token-expiration": "86400",
         "eks.amazonaws.com/sts-regional-endpoints": "true",
         "example.com/role-arn": "x",
+        "pulumi.com/autonamed": "true",
     }
     found = of_kind("misspelled-annotation", discovery([service_account("a", "b", **keys)]))
 
