@@ -1,4 +1,4 @@
-"""Prove with real tokens that service accounts can assume their roles, and that others cannot."""
+"""Prove with real tokens that service accounts can assume their roles, and that another cannot."""
 
 import argparse
 import functools
