@@ -266,7 +266,10 @@ class Role(Settings):
     tags: Tags = Field(default_factory=_mapping, examples=[{"team": "payments"}])
     """Tags, merged with those of `irsa:defaults`; at most 50 in total."""
     max_session_duration: SessionDuration | None = None
-    """Maximum session duration in seconds, 3,600 to 43,200. Default: that of `irsa:defaults`, else 3,600."""
+    """Maximum session duration in seconds, 3,600 to 43,200. Default: that of `irsa:defaults`, else 3,600.
+
+    By itself it changes nothing for Pods: AWS SDKs ask for one hour or less, unless the application sets more.
+    """
     force_detach_policies: bool | None = Field(default=None, examples=[True])
     """true: policies that others attached are detached when the role is deleted."""
 
@@ -324,7 +327,7 @@ class Binding(Settings, defer_build=False):
     inline_policies: dict[InlinePolicyName, PolicyDocument] = Field(
         default_factory=_mapping, examples=[{"read-reports": {"document": DOCUMENT}}]
     )
-    """Inline policies of the role, by name."""
+    """Inline policies of the role, by name; together at most 10,240 characters, without white space."""
     assume_role_arns: list[RoleArn] = Field(
         default_factory=_list, examples=[["arn:aws:iam::444455556666:role/data-reader"]]
     )

@@ -80,6 +80,7 @@ def _is_name(text: str, rule: NameRule) -> bool:
 
 def _container_problems(container: Mapping[str, Any], role_arn: str) -> Iterator[PodProblem]:
     variables, name = _variables(container), named(container["name"])
+    # https://github.com/aws/amazon-eks-pod-identity-webhook/pull/189: the webhook then injects these variables alone.
     if POD_IDENTITY_VARIABLE in variables:
         yield PodProblem(
             f"container {name}: uses EKS Pod Identity, which takes precedence", named(f"{ROLE_VARIABLE}={role_arn}")

@@ -1,4 +1,4 @@
-"""Prove with real tokens that service accounts can assume their roles, and that others cannot."""
+"""Prove with real tokens that service accounts can assume their roles, and that another cannot."""
 
 import argparse
 import functools
@@ -60,7 +60,8 @@ The negative check: STS must refuse an existing service account that is not
 trusted, or else a token with a wrong audience. A pattern such as team-a:* is
 proven by one existing service account that matches.
 
-It shows who can assume the role, not what the role can do.
+It shows what STS answers to the tokens that it tries: not who else may assume
+the role, and not what the role can do.
 Tokens and credentials are never printed or stored.
 The permissions that it needs: docs/reference/permissions.md.
 """

@@ -82,7 +82,7 @@ class ServiceAccountRoleArgs(TypedDict):
     permissions_boundary: NotRequired[pulumi.Input[str]]
     """ARN of the policy that is the role's permissions boundary."""
     max_session_duration: NotRequired[int]
-    """Maximum session duration in seconds, 3,600 to 43,200. Default: 3,600."""
+    """Maximum session duration in seconds, 3,600 to 43,200. Default: 3,600. AWS SDKs ask for one hour or less."""
     force_detach_policies: NotRequired[pulumi.Input[bool]]
     """Whether policies that others attached are detached when the role is deleted. Default: false."""
     tags: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
@@ -92,7 +92,7 @@ class ServiceAccountRoleArgs(TypedDict):
     policy_arns: NotRequired[Mapping[str, pulumi.Input[str]]]
     """ARNs of existing policies to attach, each under a key that you choose; do not change the key."""
     inline_policies: NotRequired[Mapping[str, pulumi.Input[Any]]]
-    """Inline policies of the role: name, and document as a mapping or JSON text."""
+    """Inline policies of the role: name, and document as a mapping or JSON text. Together at most 10,240 characters."""
     assume_role_arns: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     """ARNs of further roles that this role may assume, usually in other AWS accounts (role chaining)."""
     import_existing: NotRequired[Sequence[str]]

@@ -43,7 +43,13 @@ kubernetes.apps.v1.Deployment(
             "spec": {
                 "service_account_name": reader.service_account_name,
                 "containers": [
-                    {"name": "app", "image": "amazon/aws-cli", "env": [{"name": "BUCKET", "value": bucket.bucket}]}
+                    {
+                        "name": "app",
+                        "image": "amazon/aws-cli",
+                        # Its log has the role's session. A container that ends is restarted, and `pulumi up` fails.
+                        "command": ["sh", "-c", "aws sts get-caller-identity && sleep infinity"],
+                        "env": [{"name": "BUCKET", "value": bucket.bucket}],
+                    }
                 ],
             },
         },

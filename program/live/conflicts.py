@@ -13,12 +13,20 @@ from program.live.reads import Reads
 from program.lookups import rules as live_rules
 from program.lookups.values import Lookups
 
-# What `pulumi up` does without refusing.
-WARNINGS = frozenset({live_rules.INLINE_POLICY_EXISTS, live_rules.PODS_LOSE_ROLE, live_rules.ROLE_MISSING})
+# What `pulumi up` does without refusing, or what AWS may have raised.
+WARNINGS = frozenset(
+    {
+        live_rules.DEFAULT_QUOTA,
+        live_rules.INLINE_POLICY_EXISTS,
+        live_rules.PODS_LOSE_ROLE,
+        live_rules.ROLE_MISSING,
+    }
+)
 
 # What exists and is the stack's own is no conflict.
 OF_OTHERS = frozenset(
     {
+        live_rules.DEFAULT_QUOTA,
         live_rules.IMPORT_MISSING,
         live_rules.INLINE_POLICY_EXISTS,
         live_rules.NAMESPACE_EXISTS,

@@ -17,9 +17,9 @@ from program.live.reads import AwsReads, Reads
 from program.lookups import rules as live_rules
 from program.lookups.values import Lookups
 
-# The most to which AWS raises the quota of 100, of which GetAccountSummary says nothing.
+# The default, and the most to which AWS raises it (Service Quotas: L-858F3967). GetAccountSummary says nothing of it.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-MOST_OIDC_PROVIDERS = 700
+OIDC_PROVIDERS, MOST_OIDC_PROVIDERS = 100, 700
 
 
 def iam_conflicts(components: Collection[Planned], held: Held) -> Iterator[LocatedMistake]:
@@ -175,21 +175,31 @@ def _to_adopt(planned: Planned, role: CreatedRole, account: AwsReads, held: Held
 
 
 def provider_conflicts(stack: Stack, lookups: Lookups, reads: Reads, held: Held) -> Iterator[LocatedMistake]:
-    """Yield the OIDC providers that exist, although the stack is to create them."""
+    """Yield the OIDC providers that exist, although the stack is to create them, and those that exceed the quota."""
+    new: dict[str, set[object]] = {}
     for (cluster, aws_account), arn in lookups.oidc_providers.items():
         account = reads.aws_accounts.get(aws_account)
         if account is None or not stack.clusters_by_key[cluster].create_oidc_provider or arn in held.oidc_providers:
             continue
         place = (*stack.place_of_cluster(cluster), "createOidcProvider")
-        providers = account.oidc_providers or frozenset()
-        if len(providers) >= MOST_OIDC_PROVIDERS:
-            found = f"IAM OIDC providers of the AWS account {account.identity.account_id}: {len(providers):,}"
-            allowed, fix = f"at most {MOST_OIDC_PROVIDERS}", "remove some that are not in use"
-            yield finding(live_rules.QUOTA_REACHED, place, found, allowed, fix)
-        elif arn in providers:
+        providers, account_id = account.oidc_providers or frozenset(), account.identity.account_id
+        if arn in providers:
             found = f"the IAM OIDC provider {named(str(arn))} exists already, and this stack did not create it"
             allowed = f"an AWS account without a provider for {named(issuer_of_provider(str(arn)))}"
             yield finding(live_rules.PROVIDER_EXISTS, place, found, allowed, "remove createOidcProvider")
+            continue
+        created = new.setdefault(account_id, set())
+        created.add(arn)
+        used, total = len(providers), len(providers) + len(created)
+        found = f"IAM OIDC providers of the AWS account {account_id}: {used:,}, and {len(created):,} to be created"
+        if total > MOST_OIDC_PROVIDERS:
+            fix = "remove some that are not in use"
+            yield finding(live_rules.QUOTA_REACHED, place, found, f"at most {MOST_OIDC_PROVIDERS}", fix)
+        # An AWS account that has more has a higher quota.
+        elif used <= OIDC_PROVIDERS < total:
+            allowed = f"at most {OIDC_PROVIDERS}, unless AWS raised the quota, to {MOST_OIDC_PROVIDERS} at most"
+            fix = "ask AWS to raise the quota (Service Quotas: L-858F3967), or remove some that are not in use"
+            yield finding(live_rules.DEFAULT_QUOTA, place, found, allowed, fix)
 
 
 # Quotas

@@ -302,8 +302,8 @@ def _by_terraform_state(_: Taken) -> LettingGo:
         ["run no `terraform apply` until the last of these steps is done"],
         [
             "terraform state list | grep -E 'aws_iam_|kubernetes_service_account'",
-            "terraform state rm ADDRESS, for each address of what was adopted",
-            "remove the same resources from Terraform's configuration; `terraform plan` shows no change then",
+            "terraform state rm ADDRESS, for each address of what was adopted, and of policies that go with its module",
+            "remove the same resources from Terraform's configuration; `terraform plan` must destroy nothing",
         ],
     )
 

@@ -1,4 +1,4 @@
-"""List who may assume which role, as clusters and AWS accounts are now."""
+"""List who may assume which role through IRSA, as clusters and AWS accounts are now."""
 
 import argparse
 import sys
@@ -32,8 +32,9 @@ _HELP_OF_KINDS = "\n".join(_help_line(name, kind.finds) for name, kind in KINDS.
 DESCRIPTION = f"""\
 List every service account of the cluster with the roles that it may assume, by
 the trust policies that the AWS account has now, and what is wrong with them.
-Nothing is changed, and no stack is needed. The cluster is that of the current
-context, the AWS account that of the current credentials.
+It looks at IRSA alone: not at roles of nodes, EKS Pod Identity, or roles that a
+role may assume in turn. Nothing is changed, and no stack is needed. The cluster
+is that of the current context, the AWS account that of the current credentials.
 
 kinds of findings:
 {_HELP_OF_KINDS}

@@ -242,6 +242,17 @@ def test_the_program_in_yaml_is_of_the_schema() -> None:
     assert "roleArn" in described["properties"]
 
 
+def test_the_container_of_the_example_keeps_running() -> None:
+    """Protects who removes `skipAwait`: without a command the image runs `aws`, which prints its usage and ends.
+
+    Source: https://github.com/aws/aws-cli/blob/v2/docker/Dockerfile (its entrypoint is `aws`).
+    """
+    program = (ROOT / "examples" / "python-stack" / "__main__.py").read_text()
+
+    assert '"image": "amazon/aws-cli"' in program
+    assert re.search(r'"command": \["sh", "-c", "[^"]+ && sleep infinity"\]', program)
+
+
 def test_the_tests_of_the_example_pass(tmp_path: Path) -> None:
     """Protects who copies the guide's test: it passes, and fails for a role that trusts somebody else."""
     (command,) = blocks(section(GUIDE, "Tests of your own"), "console")

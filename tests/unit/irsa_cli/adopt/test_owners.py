@@ -98,6 +98,19 @@ def test_each_tool_has_steps(tool: str) -> None:
     assert not [each for each in steps.before if "delete-stack" in each or "state rm" in each or "uninstall" in each]
 
 
+def test_terraform_destroys_no_policy_with_its_module() -> None:
+    """Protects policies that irsa does not take over: they leave the state with their module, before it is removed.
+
+    https://developer.hashicorp.com/terraform/language/resources/syntax#removing-resources
+    """
+    _, after = letting_go("terraform", Taken([], service_accounts=[]))
+    forgets, removes = after[-2:]
+
+    assert "state rm" in forgets
+    assert "policies that go with its module" in forgets
+    assert "`terraform plan` must destroy nothing" in removes
+
+
 def test_eksctl_lets_go_of_the_stack_at_last() -> None:
     """Protects the role: its stack is deleted when the update that retains it is done, and the template says so."""
     before, after = letting_go("eksctl", Taken(["s"], service_accounts=[service_account("app")], contexts=CONTEXTS))

@@ -228,14 +228,29 @@ def test_a_provider_to_create_exists_already() -> None:
     assert found(app(), existing) == []
 
 
-def test_the_most_providers() -> None:
-    """AWS raises the quota of 100 OIDC providers to 700 at most."""
-    values = {**app(), "cluster": {"name": "my-cluster", "createOidcProvider": True}}
-    others = {arn("oidc-provider", f"{index}.example.com") for index in range(700)}
+@given(existing=st.sampled_from([0, 97, 98, 99, 100, 101, 500, 697, 698, 699, 700]), own=st.booleans())
+def test_the_quota_of_providers(existing: int, own: bool) -> None:
+    """CreateOpenIDConnectProvider fails at the quota: 100 by default, which AWS raises to 700 at most.
 
-    assert rules(found(values, account(providers=frozenset(others)))) == [
-        ("quota-reached", "cluster.createOidcProvider")
-    ]
+    GetAccountSummary does not say which it is. Up to 100 it may be the default: a warning. More than 100 need a higher
+    one, and nothing is said before 700. What the state holds is not created again.
+    """
+    clusters = {
+        key: {"name": key, "kubernetes": {"context": key}, "createOidcProvider": True} for key in ("blue", "green")
+    }
+    values = {**app(), "clusters": clusters}
+    others = frozenset(arn("oidc-provider", f"{index}.example.com") for index in range(existing))
+    mistakes = found(values, account(providers=others), state=[held_provider(HOST, PROVIDER)] if own else [])
+
+    keys = ["green"] if own else ["blue", "green"]
+    expected = []
+    for total, key in enumerate(keys, existing + 1):
+        if total > 700:
+            expected.append(("quota-reached", f"clusters.{key}.createOidcProvider"))
+        elif existing <= 100 < total:
+            expected.append(("default-quota", f"clusters.{key}.createOidcProvider"))
+    assert rules(mistakes) == expected
+    assert {mistake.rule in WARNINGS for mistake in mistakes} <= {existing <= 100}
 
 
 # Quotas
