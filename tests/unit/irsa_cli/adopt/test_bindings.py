@@ -514,6 +514,72 @@ def test_a_service_account_that_its_role_refuses_is_left() -> None:
     assert reason(adoption, "team-a/other") == f"{refused} {provider()} does not list the audience other"
 
 
+@pytest.mark.parametrize("choice", [Choice(namespaces=["mine"]), Choice(service_accounts=["mine/app"])])
+def test_an_annotation_alone_chooses_no_role(choice: Choice) -> None:
+    """Protects the role of another team: who may annotate a service account decides nothing about other roles.
+
+    Whoever may patch a service account can write any ARN: STS decides by the trust policy alone.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html
+    """
+    foreign = role("foreign", statement("theirs:app"))
+    own = role("own", statement("mine:other"))
+    service_accounts = [
+        service_account("app", foreign.arn, namespace="mine"),
+        service_account("app", foreign.arn, namespace="theirs"),
+    ]
+    adoption = adopted(found(service_accounts, [foreign, own]), choice)
+
+    assert adoption.bindings.keys() <= {"own"}
+    assert {name: each for name, each in outcomes(adoption).items() if name != "own"} == {
+        "foreign": Outcome.LEFT,
+        "mine/app": Outcome.LEFT,
+    }
+    assert (
+        reason(adoption, "role/foreign")
+        == "it is chosen only by annotations of service accounts that it does not admit"
+    )
+    # By its own name, by its own service account, or with everything, it is chosen.
+    for other in (Choice(), Choice(roles=["foreign"]), Choice(namespaces=["theirs"])):
+        assert outcomes(adopted(found(service_accounts, [foreign, own]), other))["foreign"] is Outcome.EXACT
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"subjects": ["mine:*"], "operator": "StringLike"},
+        {"subjects": ["*:app"], "operator": "StringLike"},
+        # It depends on where the Pod runs, which nobody can tell here.
+        {"subjects": ["*:app"], "operator": "StringLike", "network": "10.0.0.0/8"},
+    ],
+)
+def test_a_role_that_may_admit_a_service_account_is_chosen_by_its_annotation(elements: dict[str, Any]) -> None:
+    """Protects a team that moves: its role is taken where the trust policy admits its service account, or may."""
+    one = statement(*elements["subjects"], operator=elements["operator"])
+    if "network" in elements:
+        one["Condition"]["IpAddress"] = {"aws:SourceIp": elements["network"]}
+    discovery = found([service_account("app", role_arn("shared"), namespace="mine")], [role("shared", one)])
+
+    assert outcomes(adopted(discovery, Choice(namespaces=["mine"]))) == {
+        "shared": Outcome.EXACT,
+        "mine/app": Outcome.IMPORTED,
+    }
+
+
+def test_an_annotation_does_not_hide_a_role() -> None:
+    """Protects from a silent gap: a binding's service account annotated with a foreign role does not declare that one.
+
+    The binding's role has an automatic name, and so the annotation says which role it is, if that role admits it.
+    """
+    foreign = role("foreign", statement("theirs:app"))
+    file = declared(
+        {"cluster": {}, "bindings": {"web": {"serviceAccount": {"name": "app", "namespace": "mine"}}}},
+        {"cluster": f"https://{host_path()}"},
+    )
+    adoption = adopted(found([service_account("app", foreign.arn, namespace="mine")], [foreign]), file=file)
+
+    assert outcomes(adoption) == {"foreign": Outcome.EXACT, "mine/app": Outcome.DECLARED}
+
+
 @pytest.mark.parametrize(
     ("choice", "expected"),
     [
