@@ -64,7 +64,7 @@ def take_role(
     if role.arn in task.declared.deployed:
         task.adoption.say(Outcome.DECLARED, about, notes=("in the state of the stack",))
         return None
-    owners = owners_of_role(role, annotated)
+    owners = task.stacks_of(role.arn) or owners_of_role(role, annotated)
     try:
         key = _aws_account_key(task, aws_account)
         declared = task.declared.binding_of_role(key, role.name) or _binding_of(task, admitted)

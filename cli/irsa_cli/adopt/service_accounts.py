@@ -56,7 +56,9 @@ def take_service_account(task: Task, found: FoundServiceAccount) -> TakenService
     if declared is not None:
         task.adoption.say(Outcome.DECLARED, about, declared)
         return None
-    owners = owners_of_service_account(found)
+    in_stack = task.stacks_of(str((found.manifest.get("metadata") or {}).get("uid")))
+    # That of the state has the stack's name, beside that of the field manager.
+    owners = [*{each.tool: each for each in (*owners_of_service_account(found), *in_stack)}.values()]
     try:
         return _taken(task, found, asked_for(owners, task.ways.take_from))
     except Left as reason:

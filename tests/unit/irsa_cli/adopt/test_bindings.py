@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from irsa_cli.adopt.choice import Choice
-from irsa_cli.adopt.declared import declared
+from irsa_cli.adopt.declared import Declared, declared
 from irsa_cli.adopt.outcomes import Adoption, Outcome
 from irsa_cli.adopt.stack_file import Additions, StackFile
 from irsa_cli.adopt.task import PolicySettings
@@ -679,6 +679,38 @@ def test_what_is_in_the_state_is_not_taken_twice() -> None:
     assert outcomes(in_state) == {"app": Outcome.DECLARED}
     of_policy = adopted(discovery, file=declared({}, {}, frozenset({POLICY})), **policies())
     assert reason(of_policy, "role") == f"policy {POLICY} stays in policyArns: it is in the state of the stack"
+
+
+@pytest.mark.parametrize("take_from", [[], ["pulumi"]])
+def test_what_another_stack_owns_is_not_taken_unless_asked_for(take_from: list[str]) -> None:
+    """Protects a live stack of the same backend: what it owns is left, with its name, and nothing else is."""
+    uid = "8d3c1e0a-5d1f-4c59-9f0c-1f6a8c2b7e11"
+    manager = {"manager": "pulumi-kubernetes-1a2b3c4d", "operation": "Apply"}
+    service_accounts = [
+        service_account("app", ELSEWHERE, metadata={"uid": uid, "managedFields": [manager]}),
+        service_account("named", ELSEWHERE, metadata={"uid": uid.replace("8", "9")}),
+        # Not in a state, and without what Kubernetes always has.
+        service_account("other", ELSEWHERE),
+    ]
+    roles = [role("app", statement("team-a:x")), role("beside", statement("team-a:y"), attached_policies=(POLICY,))]
+    discovery = found(service_accounts, roles, policies=[FoundPolicy(POLICY, policy_document(permission()), 1)])
+    stacks = dict.fromkeys((role_arn("app"), POLICY, uid, uid.replace("8", "9")), "organization/shop/dev")
+    adoption = adopted(discovery, file=Declared(stacks=stacks), take_from=take_from, **policies(tags={}))
+
+    taken = bool(take_from)
+    assert outcomes(adoption) == {
+        "app": Outcome.EXACT if taken else Outcome.LEFT,
+        "beside": Outcome.EXACT,
+        "team-a/app": Outcome.IMPORTED if taken else Outcome.LEFT,
+        "team-a/named": Outcome.IMPORTED if taken else Outcome.LEFT,
+        "team-a/other": Outcome.IMPORTED,
+    }
+    assert ("policy" in adoption.bindings["beside"]) is taken
+    if not taken:
+        why = "it belongs to pulumi (organization/shop/dev): --take-from pulumi"
+        for about in ("role/app", "team-a/app", "team-a/named"):
+            assert reason(adoption, about) == why
+        assert reason(adoption, "role/beside") == f"policy {POLICY} stays in policyArns: {why}"
 
 
 def test_a_name_that_is_encrypted_is_refused() -> None:
