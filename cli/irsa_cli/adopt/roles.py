@@ -81,9 +81,9 @@ def take_role(
     return None
 
 
-def _binding_of(task: Task, annotated: Iterable[FoundServiceAccount]) -> str | None:
+def _binding_of(task: Task, admitted: Iterable[FoundServiceAccount]) -> str | None:
     """Return the binding of one of a role's service accounts whose role has an automatic name: it is this one."""
-    for each in annotated:
+    for each in admitted:
         cluster = task.clusters.keys.get(each.cluster, "")
         key = task.declared.service_accounts.get((cluster, each.namespace, each.name))
         if key is not None and not task.declared.names_its_role(key):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from irsa.rules.mistakes import named
 from irsa_cli.adopt.declared import mapping
 from irsa_cli.exits import CouldNotLookError
+from irsa_cli.progress import under_way
 from irsa_cli.state import exported_state, stacks_with_resources
 
 # Each is a process of `pulumi`, with a whole state in memory.
@@ -43,7 +44,7 @@ def in_stacks(folder: Path) -> InStacks:
             not_checked.append(f"whether stack {named(name)} owns what is chosen: {error}")
             return []
 
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
+    with under_way("adopt", f"reads {len(names)} stacks"), ThreadPoolExecutor(AT_A_TIME) as pool:
         for name, found in zip(names, pool.map(read, names), strict=True):
             stacks |= dict.fromkeys(found, name)
     return InStacks(stacks, tuple(sorted(not_checked)))
