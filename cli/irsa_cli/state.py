@@ -192,6 +192,19 @@ def exported_state(stack: str | None, folder: Path | None = None) -> dict[str, A
     return _pulumi_object("stack", "export", *(("--stack", stack) if stack else ()), folder=folder)
 
 
+def stacks_with_resources(folder: Path | None = None) -> list[str]:
+    """Return the names of the backend's stacks that may have resources, as `pulumi` takes them in a folder.
+
+    Raises:
+        CouldNotLookError: The stacks cannot be listed.
+    """
+    found = _pulumi_json("stack", "ls", "--all", "--json", folder=folder)
+    if not isinstance(found, list):
+        raise _no_json("stack", "ls")
+    # A backend may leave the number out.
+    return [each["name"] for each in found if each.get("resourceCount") != 0]
+
+
 def stack_outputs(stack: str, folder: Path | None = None) -> dict[str, Any]:
     """Return the outputs of a stack, given by its full name; a secret one is `[secret]`.
 
@@ -225,14 +238,22 @@ def previewed(stack: str | None) -> Previewed:
 
 
 def _pulumi_object(*arguments: str, folder: Path | None) -> dict[str, Any]:
-    text = _pulumi(*arguments, folder=folder)
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
+    found = _pulumi_json(*arguments, folder=folder)
     if not isinstance(found, dict):
-        raise CouldNotLookError(f"pulumi {arguments[0]} {arguments[1]}: it printed no JSON object (a wrapper's text?)")
+        raise _no_json(*arguments)
     return found
+
+
+def _pulumi_json(*arguments: str, folder: Path | None) -> Any:
+    try:
+        return json.loads(_pulumi(*arguments, folder=folder))
+    except ValueError:
+        raise _no_json(*arguments) from None
+
+
+def _no_json(*arguments: str) -> CouldNotLookError:
+    what = "list" if arguments[1] == "ls" else "object"
+    return CouldNotLookError(f"pulumi {arguments[0]} {arguments[1]}: it printed no JSON {what} (a wrapper's text?)")
 
 
 def _pulumi(*arguments: str, folder: Path | None = None) -> str:

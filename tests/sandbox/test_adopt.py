@@ -407,6 +407,25 @@ def test_reading_rights_are_enough(project: Project, tmp_path: Path) -> None:
     assert [*bindings_of(project)] == ["default-my-service-account"]
 
 
+def test_what_another_stack_owns_is_left(project: Project) -> None:
+    """Protects a live stack of the same backend: its role and service account are left, with its name."""
+    name = "of-another-stack"
+    binding = {"serviceAccount": {"name": name}, "role": {"name": name}}
+    owner = Project(project.cloud, project.folder.parent / "owner", {"bindings": {"mine": binding}})
+    owner.up()
+    backend = {"PULUMI_BACKEND_URL": owner.variables["PULUMI_BACKEND_URL"]}
+    said = irsa(project, "adopt", "--role", name, "--output", "Pulumi.fresh.yaml", **backend)
+    own = adopt(owner, "--role", name)
+    owner.destroy()
+
+    why = f"it belongs to pulumi ({STACK}): --take-from pulumi"
+    left = [line.partition("; ") for line in sections(said.stdout)["left"]]
+    assert (said.returncode, [reason for _, _, reason in left]) == (1, [why, why]), said.stdout + said.stderr
+    assert not (project.folder / "Pulumi.fresh.yaml").exists()
+    # The stack itself has declared it.
+    assert (own.returncode, len(sections(own.stdout)["declared already"])) == (0, 2), own.stdout + own.stderr
+
+
 def test_what_cannot_be_chosen_is_said_in_one_line(project: Project) -> None:
     """Protects from an empty file: nothing chosen, nothing that matches and an unknown owner are no traceback."""
     before = (project.folder / FILE).read_text()

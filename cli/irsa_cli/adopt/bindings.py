@@ -69,8 +69,7 @@ def adopt(discovery: Discovery, choice: Choice, ways: Ways, declared: Declared) 
         )
     for arn, candidate in candidates.items():
         if choice.has(candidate):
-            chosen = [each for each in candidate.service_accounts if choice.has_service_account(each)]
-            _add_chosen(task, candidate, roles.get(arn), chosen)
+            _add_chosen(task, candidate, roles.get(arn), choice)
     return adoption
 
 
@@ -96,17 +95,31 @@ def _add_chosen(
     task: Task,
     candidate: Candidate,
     found: tuple[FoundAwsAccount, FoundRole] | None,
-    chosen: Sequence[FoundServiceAccount],
+    choice: Choice,
 ) -> None:
     """Add a role and those of its service accounts that are chosen."""
     arn = candidate.role_arn
+    chosen = [each for each in candidate.service_accounts if choice.has_service_account(each)]
     ready = [each for each in (take_service_account(task, one) for one in chosen) if each is not None]
     if found is None:
         _add_annotating(task, arn, _of_unknown_role(task, arn, ready), taken=False)
         return
-    ready = [each for each in ready if _is_admitted(task, *found, each)]
-    preferred = [subject_of(each.found.namespace, each.found.name) for each in ready]
-    taken = take_role(task, *found, annotated=candidate.service_accounts, preferred=preferred)
+    denied = {
+        each: why
+        for each in candidate.service_accounts
+        if (why := why_denied(*found, task.clusters.of_name(each.cluster), each))
+    }
+    ready = [each for each in ready if _is_admitted(task, arn, each, denied.get(each.found, ""))]
+    admitted = [each for each in candidate.service_accounts if each not in denied]
+    taken = take_role(
+        task,
+        *found,
+        annotated=candidate.service_accounts,
+        admitted=admitted,
+        # Who writes an annotation may have no right to the role.
+        only_annotated=not choice.has(candidate._replace(service_accounts=admitted)),
+        preferred=[subject_of(each.found.namespace, each.found.name) for each in ready],
+    )
     with_role = _with_role(task, taken, ready) if taken else []
     if taken:
         _add_role(task, taken, with_role)
@@ -128,11 +141,10 @@ def _of_unknown_role(task: Task, arn: str, ready: list[TakenServiceAccount]) -> 
     return []
 
 
-def _is_admitted(task: Task, aws_account: FoundAwsAccount, role: FoundRole, each: TakenServiceAccount) -> bool:
+def _is_admitted(task: Task, arn: str, each: TakenServiceAccount, why: str) -> bool:
     """Return whether a role admits a service account, or may: a stack with one that it refuses would be broken."""
-    why = why_denied(aws_account, role, task.clusters.of_name(each.found.cluster), each)
     if why:
-        note = f"annotated with {named(role.arn)}, which does not admit it: {why}"
+        note = f"annotated with {named(arn)}, which does not admit it: {why}"
         task.adoption.say(Outcome.LEFT, about_service_account(each.found), notes=(note,), owners=each.owners)
     return not why
 

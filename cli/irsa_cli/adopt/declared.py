@@ -52,7 +52,8 @@ class Declared:
         policy_prefixes: The same where the name is an automatic one, by how it begins.
         service_accounts: Keys of the bindings, by cluster key, namespace and name of the service account.
         aws_accounts: Keys of `irsa:accounts`, by the number of the AWS account, as far as the file says it.
-        deployed: ARNs of the roles and policies in the state of its stack.
+        deployed: What the state of its stack owns, by the ARN, and in Kubernetes by the uid.
+        stacks: Names of the backend's other stacks, by the ARN or uid of what they own.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -64,6 +65,7 @@ class Declared:
     service_accounts: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     aws_accounts: Mapping[str, str] = field(default_factory=dict)
     deployed: frozenset[str] = frozenset()
+    stacks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def bindings(self) -> Mapping[str, Any]:
@@ -90,14 +92,18 @@ class Declared:
 
 
 def declared(
-    settings: Mapping[str, Any], issuers: Mapping[str, str], deployed: frozenset[str] = frozenset()
+    settings: Mapping[str, Any],
+    issuers: Mapping[str, str],
+    deployed: frozenset[str] = frozenset(),
+    stacks: Mapping[str, str] | None = None,
 ) -> Declared:
     """Return what a stack file declares; its settings may have any shape.
 
     Args:
         settings: The `irsa:` settings.
         issuers: The issuers of its clusters, by key.
-        deployed: ARNs of the roles and policies in the state of its stack.
+        deployed: What the state of its stack owns, by the ARN, and in Kubernetes by the uid.
+        stacks: Names of the backend's other stacks, by the ARN or uid of what they own.
 
     Raises:
         CouldNotLookError: A name in it is encrypted.
@@ -122,6 +128,7 @@ def declared(
         },
         dict(_numbers(mapping(settings.get("accounts")))),
         deployed,
+        stacks or {},
     )
 
 

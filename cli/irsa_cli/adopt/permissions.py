@@ -13,7 +13,7 @@ from irsa_cli.adopt.declared import mapping
 from irsa_cli.adopt.documents import refused_in
 from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.tags import declarable_tags
-from irsa_cli.adopt.task import Task
+from irsa_cli.adopt.task import Task, asked_for
 from irsa_cli.found import FoundPolicy, FoundRole
 
 
@@ -85,6 +85,7 @@ def _policy(task: Task, policy: FoundPolicy, role: FoundRole, aws_account_key: s
         raise Left(f"it is attached {policy.attachments} times")
     if policy.arn in task.declared.deployed:
         raise Left("it is in the state of the stack")
+    asked_for(task.stacks_of(policy.arn), task.ways.take_from)
     binding = task.declared.binding_of_policy(aws_account_key, arn.name)
     if binding is not None:
         raise Left(f"binding {named(binding)} has it")

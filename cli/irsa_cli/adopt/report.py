@@ -31,6 +31,11 @@ Line = tuple[str, str]
 
 def lines(adoption: Adoption, file: Path, stack: str, not_checked: Sequence[str]) -> Iterator[Line]:
     """Yield the report as lines of text, each with its style."""
+    # First: what was taken is to be read with it.
+    if not_checked:
+        yield "not checked", "bold"
+        yield from ((f"  {visible(each)}", "yellow") for each in not_checked)
+        yield "", ""
     for outcome, heading in HEADINGS.items():
         items = [each for each in adoption.items if each.outcome is outcome]
         if items:
@@ -38,10 +43,6 @@ def lines(adoption: Adoption, file: Path, stack: str, not_checked: Sequence[str]
             for item in items:
                 yield visible(f"  {_item(item)}"), COLORS[outcome]
             yield "", ""
-    if not_checked:
-        yield "not checked", "bold"
-        yield from ((f"  {visible(each)}", "yellow") for each in not_checked)
-        yield "", ""
     yield from _written(adoption, file)
     if adoption.bindings:
         yield "", ""

@@ -42,6 +42,8 @@ def take_role(
     role: FoundRole,
     *,
     annotated: Collection[FoundServiceAccount],
+    admitted: Collection[FoundServiceAccount],
+    only_annotated: bool,
     preferred: Iterable[str],
 ) -> TakenRole | None:
     """Return a role as a binding declares it; None where it is left, or declared already, which is said.
@@ -51,6 +53,8 @@ def take_role(
         aws_account: The role's AWS account.
         role: The role.
         annotated: The service accounts that are annotated with it.
+        admitted: Those of them that it admits, or may.
+        only_annotated: Whether it is chosen by nothing but the annotations of others.
         preferred: Subjects that irsa's own statement should be for, if there is a choice.
     """
     about = f"role {named(role.arn)}"
@@ -60,24 +64,26 @@ def take_role(
     if role.arn in task.declared.deployed:
         task.adoption.say(Outcome.DECLARED, about, notes=("in the state of the stack",))
         return None
-    owners = owners_of_role(role, annotated)
+    owners = task.stacks_of(role.arn) or owners_of_role(role, annotated)
     try:
         key = _aws_account_key(task, aws_account)
-        declared = task.declared.binding_of_role(key, role.name) or _binding_of(task, annotated)
+        declared = task.declared.binding_of_role(key, role.name) or _binding_of(task, admitted)
         if declared is not None:
             task.adoption.say(Outcome.DECLARED, about, declared)
             return None
-        settled = asked_for(owners, task.ways.take_from)
-        return _taken(task, aws_account, role, aws_account_key=key, owners=settled, preferred=preferred)
+        if not only_annotated:
+            settled = asked_for(owners, task.ways.take_from)
+            return _taken(task, aws_account, role, aws_account_key=key, owners=settled, preferred=preferred)
+        text = "it is chosen only by annotations of service accounts that it does not admit"
     except (Left, Mistake) as reason:
         text = reason.found if isinstance(reason, Mistake) else str(reason)
-        task.adoption.say(Outcome.LEFT, about, notes=(text,), owners=tuple(owners))
-        return None
+    task.adoption.say(Outcome.LEFT, about, notes=(text,), owners=tuple(owners))
+    return None
 
 
-def _binding_of(task: Task, annotated: Iterable[FoundServiceAccount]) -> str | None:
+def _binding_of(task: Task, admitted: Iterable[FoundServiceAccount]) -> str | None:
     """Return the binding of one of a role's service accounts whose role has an automatic name: it is this one."""
-    for each in annotated:
+    for each in admitted:
         cluster = task.clusters.keys.get(each.cluster, "")
         key = task.declared.service_accounts.get((cluster, each.namespace, each.name))
         if key is not None and not task.declared.names_its_role(key):

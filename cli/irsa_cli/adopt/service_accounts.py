@@ -57,7 +57,9 @@ def take_service_account(task: Task, found: FoundServiceAccount) -> TakenService
     if declared is not None:
         task.adoption.say(Outcome.DECLARED, about, declared)
         return None
-    owners = owners_of_service_account(found)
+    in_stack = task.stacks_of(str((found.manifest.get("metadata") or {}).get("uid")))
+    # That of the state has the stack's name, beside that of the field manager.
+    owners = [*{each.tool: each for each in (*owners_of_service_account(found), *in_stack)}.values()]
     try:
         return _taken(task, found, asked_for(owners, task.ways.take_from))
     except Left as reason:
@@ -70,11 +72,11 @@ def about_service_account(found: FoundServiceAccount) -> str:
     return f"service account {named(str(found))} in {named(found.cluster)}"
 
 
-def why_denied(aws_account: FoundAwsAccount, role: FoundRole, cluster: FoundCluster, each: TakenServiceAccount) -> str:
+def why_denied(aws_account: FoundAwsAccount, role: FoundRole, cluster: FoundCluster, each: FoundServiceAccount) -> str:
     """Return why STS gives a service account no session of a role; empty where it may give one."""
     try:
         provider = provider_of_role(role.arn, cluster.issuer)
-        subject = subject_claim(subject_of(each.found.namespace, each.found.name))
+        subject = subject_claim(subject_of(each.namespace, each.name))
         client_ids = aws_account.client_ids.get(provider)
         if client_ids is None:
             return f"AWS account {aws_account.number} has no OIDC provider {named(provider)}"

@@ -68,6 +68,11 @@ class Task(NamedTuple):
     policies: Mapping[str, FoundPolicy]
     adoption: Adoption
 
+    def stacks_of(self, identity: str) -> list[Owner]:
+        """Return the other stack of the backend that owns something, by its ARN or uid; none where there is none."""
+        stack = self.declared.stacks.get(identity)
+        return [Owner("pulumi", stack)] if stack else []
+
     def quota(self, name: str, usual: int) -> Any:
         """Return what the stack file says of a quota."""
         quotas = self.declared.settings.get("quotas")

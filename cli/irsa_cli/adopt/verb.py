@@ -16,13 +16,14 @@ from irsa_cli.adopt.owners import TOOLS
 from irsa_cli.adopt.policy_files import PolicyFiles
 from irsa_cli.adopt.report import lines
 from irsa_cli.adopt.stack_file import Additions, StackFile
+from irsa_cli.adopt.stacks import in_stacks
 from irsa_cli.adopt.task import PolicySettings, Ways
 from irsa_cli.discovery import add_discovery_options, discover
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.found import Discovery
 from irsa_cli.live.aws import LiveAwsAccounts, eks_cluster
 from irsa_cli.live.iam import LiveAwsAccount
-from irsa_cli.state import exported_state, parse_state, stack_outputs
+from irsa_cli.state import stack_outputs
 from irsa_cli.whole_file import write
 
 DESCRIPTION = """\
@@ -30,7 +31,8 @@ Write a stack file for the roles and service accounts of a cluster, so that
 `pulumi preview` imports everything in AWS without a change, and each service
 account with the update of its metadata that the Kubernetes provider makes.
 
-It only reads AWS and Kubernetes. A stack file that exists is added to.
+It only reads AWS, Kubernetes and the states of your Pulumi backend. A stack
+file that exists is added to.
 """
 EPILOG = """\
 examples:
@@ -87,9 +89,9 @@ def run(options: argparse.Namespace) -> int:
     """
     choice = _choice(options)
     file = StackFile(options.output)
-    deployed, unread = _deployed(file, options.stack)
     discovery = discover(options.context, options.cluster, options.stack, policies=options.policies)
-    discovery = replace(discovery, not_checked=(*discovery.not_checked, *unread))
+    states = in_stacks(file.path.parent)
+    discovery = replace(discovery, not_checked=(*states.not_checked, *discovery.not_checked))
     live = _current_account(discovery)
     files = PolicyFiles(options.output.parent)
     ways = Ways(
@@ -103,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
         file_name=files.name,
         policy_settings=_settings_of_policies(live),
     )
-    adoption = adopt(discovery, choice, ways, _declared(file, live, deployed))
+    adoption = adopt(discovery, choice, ways, _declared(file, live, states.stacks))
     if not adoption.items:
         raise CouldNotLookError("nothing that was found is chosen: see `irsa inventory` for what there is")
     _check_tools(options.take_from, adoption)
@@ -159,30 +161,17 @@ def _settings_of_policies(live: LiveAwsAccount) -> Callable[[str], PolicySetting
     return settings
 
 
-def _deployed(file: StackFile, stacks: Collection[str]) -> tuple[frozenset[str], list[str]]:
-    """Return the ARNs of the roles and policies in the state of the file's stack, and why it cannot be read."""
-    if not file.exists or file.stack in stacks:
-        return frozenset(), []
-    try:
-        state = exported_state(file.stack, file.path.parent)
-        if not mapping(state.get("deployment")).get("resources"):
-            return frozenset(), []
-        found = parse_state(state, file.stack)
-    except CouldNotLookError as error:
-        # Before the first `pulumi up` there may be no stack.
-        return frozenset(), [] if "no stack named" in str(error) else [f"state of stack {named(file.stack)}: {error}"]
-    created = (each for each in found.bindings if each.role or each.unreadable)
-    arns = {arn for each in created for arn in (each.role_arn, *each.documents)}
-    return frozenset(arns), []
-
-
-def _declared(file: StackFile, live: LiveAwsAccount, deployed: frozenset[str]) -> Declared:
-    """Return what the stack file declares; the issuer of a cluster that it only names is looked up."""
+def _declared(file: StackFile, live: LiveAwsAccount, stacks: Mapping[str, str]) -> Declared:
+    """Return what the stack file and the states declare; the issuer of a cluster that it only names is looked up."""
     clusters = {str(key): each for key, each in mapping(file.settings.get("clusters")).items()}
     if "cluster" in file.settings:
         clusters = {ONLY_CLUSTER: file.settings["cluster"]}
     issuers = {key: _issuer(key, mapping(cluster), file, live) for key, cluster in clusters.items()}
-    return declared(file.settings, issuers, deployed)
+    # `pulumi` leaves the project out of the names of this one's stacks, and the default organization.
+    own = {each for each in stacks.values() if each.split("/")[-1] == file.stack and each.count("/") <= 1}
+    deployed = frozenset(identity for identity, stack in stacks.items() if stack in own)
+    others = {identity: stack for identity, stack in stacks.items() if stack not in own}
+    return declared(file.settings, issuers, deployed, others)
 
 
 def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: LiveAwsAccount) -> str:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from irsa_cli.adopt.choice import Choice
-from irsa_cli.adopt.declared import declared
+from irsa_cli.adopt.declared import Declared, declared
 from irsa_cli.adopt.outcomes import Adoption, Outcome
 from irsa_cli.adopt.stack_file import Additions, StackFile
 from irsa_cli.adopt.task import PolicySettings
@@ -516,6 +516,72 @@ def test_a_service_account_that_its_role_refuses_is_left() -> None:
     assert reason(adoption, "team-a/other") == f"{refused} {provider()} does not list the audience other"
 
 
+@pytest.mark.parametrize("choice", [Choice(namespaces=["mine"]), Choice(service_accounts=["mine/app"])])
+def test_an_annotation_alone_chooses_no_role(choice: Choice) -> None:
+    """Protects the role of another team: who may annotate a service account decides nothing about other roles.
+
+    Whoever may patch a service account can write any ARN: STS decides by the trust policy alone.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html
+    """
+    foreign = role("foreign", statement("theirs:app"))
+    own = role("own", statement("mine:other"))
+    service_accounts = [
+        service_account("app", foreign.arn, namespace="mine"),
+        service_account("app", foreign.arn, namespace="theirs"),
+    ]
+    adoption = adopted(found(service_accounts, [foreign, own]), choice)
+
+    assert adoption.bindings.keys() <= {"own"}
+    assert {name: each for name, each in outcomes(adoption).items() if name != "own"} == {
+        "foreign": Outcome.LEFT,
+        "mine/app": Outcome.LEFT,
+    }
+    assert (
+        reason(adoption, "role/foreign")
+        == "it is chosen only by annotations of service accounts that it does not admit"
+    )
+    # By its own name, by its own service account, or with everything, it is chosen.
+    for other in (Choice(), Choice(roles=["foreign"]), Choice(namespaces=["theirs"])):
+        assert outcomes(adopted(found(service_accounts, [foreign, own]), other))["foreign"] is Outcome.EXACT
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"subjects": ["mine:*"], "operator": "StringLike"},
+        {"subjects": ["*:app"], "operator": "StringLike"},
+        # It depends on where the Pod runs, which nobody can tell here.
+        {"subjects": ["*:app"], "operator": "StringLike", "network": "10.0.0.0/8"},
+    ],
+)
+def test_a_role_that_may_admit_a_service_account_is_chosen_by_its_annotation(elements: dict[str, Any]) -> None:
+    """Protects a team that moves: its role is taken where the trust policy admits its service account, or may."""
+    one = statement(*elements["subjects"], operator=elements["operator"])
+    if "network" in elements:
+        one["Condition"]["IpAddress"] = {"aws:SourceIp": elements["network"]}
+    discovery = found([service_account("app", role_arn("shared"), namespace="mine")], [role("shared", one)])
+
+    assert outcomes(adopted(discovery, Choice(namespaces=["mine"]))) == {
+        "shared": Outcome.EXACT,
+        "mine/app": Outcome.IMPORTED,
+    }
+
+
+def test_an_annotation_does_not_hide_a_role() -> None:
+    """Protects from a silent gap: a binding's service account annotated with a foreign role does not declare that one.
+
+    The binding's role has an automatic name, and so the annotation says which role it is, if that role admits it.
+    """
+    foreign = role("foreign", statement("theirs:app"))
+    file = declared(
+        {"cluster": {}, "bindings": {"web": {"serviceAccount": {"name": "app", "namespace": "mine"}}}},
+        {"cluster": f"https://{host_path()}"},
+    )
+    adoption = adopted(found([service_account("app", foreign.arn, namespace="mine")], [foreign]), file=file)
+
+    assert outcomes(adoption) == {"foreign": Outcome.EXACT, "mine/app": Outcome.DECLARED}
+
+
 @pytest.mark.parametrize(
     ("choice", "expected"),
     [
@@ -615,6 +681,38 @@ def test_what_is_in_the_state_is_not_taken_twice() -> None:
     assert outcomes(in_state) == {"app": Outcome.DECLARED}
     of_policy = adopted(discovery, file=declared({}, {}, frozenset({POLICY})), **policies())
     assert reason(of_policy, "role") == f"policy {POLICY} stays in policyArns: it is in the state of the stack"
+
+
+@pytest.mark.parametrize("take_from", [[], ["pulumi"]])
+def test_what_another_stack_owns_is_not_taken_unless_asked_for(take_from: list[str]) -> None:
+    """Protects a live stack of the same backend: what it owns is left, with its name, and nothing else is."""
+    uid = "8d3c1e0a-5d1f-4c59-9f0c-1f6a8c2b7e11"
+    manager = {"manager": "pulumi-kubernetes-1a2b3c4d", "operation": "Apply"}
+    service_accounts = [
+        service_account("app", ELSEWHERE, metadata={"uid": uid, "managedFields": [manager]}),
+        service_account("named", ELSEWHERE, metadata={"uid": uid.replace("8", "9")}),
+        # Not in a state, and without what Kubernetes always has.
+        service_account("other", ELSEWHERE),
+    ]
+    roles = [role("app", statement("team-a:x")), role("beside", statement("team-a:y"), attached_policies=(POLICY,))]
+    discovery = found(service_accounts, roles, policies=[FoundPolicy(POLICY, policy_document(permission()), 1)])
+    stacks = dict.fromkeys((role_arn("app"), POLICY, uid, uid.replace("8", "9")), "organization/shop/dev")
+    adoption = adopted(discovery, file=Declared(stacks=stacks), take_from=take_from, **policies(tags={}))
+
+    taken = bool(take_from)
+    assert outcomes(adoption) == {
+        "app": Outcome.EXACT if taken else Outcome.LEFT,
+        "beside": Outcome.EXACT,
+        "team-a/app": Outcome.IMPORTED if taken else Outcome.LEFT,
+        "team-a/named": Outcome.IMPORTED if taken else Outcome.LEFT,
+        "team-a/other": Outcome.IMPORTED,
+    }
+    assert ("policy" in adoption.bindings["beside"]) is taken
+    if not taken:
+        why = "it belongs to pulumi (organization/shop/dev): --take-from pulumi"
+        for about in ("role/app", "team-a/app", "team-a/named"):
+            assert reason(adoption, about) == why
+        assert reason(adoption, "role/beside") == f"policy {POLICY} stays in policyArns: {why}"
 
 
 def test_a_name_that_is_encrypted_is_refused() -> None:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from irsa_cli.adopt import verb
+from irsa_cli.adopt.stacks import InStacks
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.found import Discovery, FoundPolicy
 from program.check import report_of
@@ -45,7 +46,7 @@ def discovered(monkeypatch: pytest.MonkeyPatch) -> Any:
     def discovered(discovery: Discovery, number: str = AWS_ACCOUNT) -> None:
         monkeypatch.setattr(verb, "discover", lambda *_, **__: discovery)
         monkeypatch.setattr(verb, "_current_account", lambda _: live(number))
-        monkeypatch.setattr(verb, "exported_state", lambda *_: {})
+        monkeypatch.setattr(verb, "in_stacks", lambda _: InStacks({}))
 
     discovered(EVERYTHING)
     return discovered
@@ -120,44 +121,53 @@ def test_a_cluster_by_its_name_is_looked_up(discovered: Any, tmp_path: Path, mon
 STACK_FILE = f"config:\n  irsa:cluster: {{oidcIssuer: 'https://{host_path()}'}}\n"
 
 
+@pytest.mark.parametrize("stack", ["prod", "my-org/prod"])
 def test_what_is_in_the_state_of_the_stack_is_not_taken_again(
-    discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stack: str, discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Protects from two resources for one role, whatever it is called: the state of the file's stack is read."""
+    """Protects from two resources for one role, whatever it is called: the state of the file's stack is read.
+
+    `pulumi stack ls` leaves out the project of the folder, and the user's default organization:
+    https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming
+    """
     (tmp_path / "Pulumi.prod.yaml").write_text(STACK_FILE)
-    asked: list[Any] = []
-    state = {"deployment": {"resources": [{"urn": "urn:pulumi:prod::irsa::x::y", "type": "x"}]}}
-    binding = SimpleNamespace(role=object(), unreadable="", role_arn=role_arn("app"), documents={})
-    annotating = SimpleNamespace(role=None, unreadable="", role_arn=role_arn("other"), documents={})
+    asked: list[Path] = []
 
-    def exported_state(*place: Any) -> dict[str, Any]:
-        asked.append(place)
-        return state
+    def in_stacks(folder: Path) -> InStacks:
+        asked.append(folder)
+        return InStacks({role_arn("app"): stack})
 
-    monkeypatch.setattr(verb, "exported_state", exported_state)
-    monkeypatch.setattr(verb, "parse_state", lambda *_: SimpleNamespace(bindings=[binding, annotating]))
+    monkeypatch.setattr(verb, "in_stacks", in_stacks)
 
     assert run(tmp_path, "--role", "app") == GOOD
-    assert asked == [("prod", tmp_path)]
+    assert asked == [tmp_path]
     bindings = yaml.safe_load((tmp_path / "Pulumi.prod.yaml").read_text())["config"]["irsa:bindings"]
     assert [each["role"] for each in bindings.values()] == [{"arn": role_arn("app")}]
 
 
-@pytest.mark.parametrize(
-    ("message", "code"), [("no stack named 'prod' found", GOOD), ("passphrase must be set", COULD_NOT_LOOK)]
-)
-def test_a_state_that_cannot_be_read_is_no_success(
-    message: str, code: int, discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("stack", ["dev", "my-org/dev", "organization/other-project/prod"])
+def test_what_another_stack_owns_is_left_unless_asked_for(
+    stack: str, discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Protects from a second declaration that nobody looked for; before the first `pulumi up` there is no stack."""
+    """Protects a live stack: its role would be in two states, and each `pulumi up` or `destroy` changes both."""
+    monkeypatch.setattr(verb, "in_stacks", lambda _: InStacks({role_arn("app"): stack}))
 
-    def refuse(*_: Any) -> None:
-        raise CouldNotLookError(message)
+    assert run(tmp_path, "--all") == FINDINGS
+    assert f"role {role_arn('app')}; it belongs to pulumi ({stack}): --take-from pulumi" in capsys.readouterr().out
+    assert run(tmp_path, "--all", "--take-from", "pulumi") == GOOD
+    assert f"from what pulumi declares of {stack}: it stays" in capsys.readouterr().out
 
-    (tmp_path / "Pulumi.prod.yaml").write_text(STACK_FILE)
-    monkeypatch.setattr(verb, "exported_state", refuse)
 
-    assert run(tmp_path, "--all") == code
+def test_states_that_cannot_be_read_are_said_first(
+    discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects from a second declaration that nobody looked for: the roles are taken, and it is no success."""
+    why = "whether a Pulumi stack owns what is chosen: pulumi is not on PATH"
+    monkeypatch.setattr(verb, "in_stacks", lambda _: InStacks({}, (why,)))
+
+    assert run(tmp_path, "--all") == COULD_NOT_LOOK
+    assert capsys.readouterr().out.splitlines()[:2] == ["not checked", f"  {why}"]
+    assert (tmp_path / "Pulumi.prod.yaml").exists()
 
 
 def test_a_cluster_of_a_stack_without_an_issuer_is_refused(

@@ -1,0 +1,64 @@
+"""What the stacks of the Pulumi backend own. Two stacks with one role would each undo what the other does."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from irsa.rules.mistakes import named
+from irsa_cli.adopt.declared import mapping
+from irsa_cli.exits import CouldNotLookError
+from irsa_cli.progress import under_way
+from irsa_cli.state import exported_state, stacks_with_resources
+
+# Each is a process of `pulumi`, with a whole state in memory.
+AT_A_TIME = 4
+
+
+class InStacks(NamedTuple):
+    """What the stacks own.
+
+    Attributes:
+        stacks: The name of a stack, by the ARN of what it owns, and in Kubernetes by the uid.
+        not_checked: What could not be read, and why, each as one sentence.
+    """
+
+    stacks: Mapping[str, str]
+    not_checked: tuple[str, ...] = ()
+
+
+def in_stacks(folder: Path) -> InStacks:
+    """Return what the stacks own that `pulumi`, run in a folder, can read; an answer, whatever cannot be read."""
+    where = folder if folder.is_dir() else None
+    try:
+        names = stacks_with_resources(where)
+    except CouldNotLookError as error:
+        return InStacks({}, (f"whether a Pulumi stack owns what is chosen: {error}",))
+    stacks: dict[str, str] = {}
+    not_checked: list[str] = []
+
+    def read(name: str) -> list[str]:
+        try:
+            return [*owned(exported_state(name, where))]
+        except CouldNotLookError as error:
+            not_checked.append(f"whether stack {named(name)} owns what is chosen: {error}")
+            return []
+
+    with under_way("adopt", f"reads {len(names)} stacks"), ThreadPoolExecutor(AT_A_TIME) as pool:
+        for name, found in zip(names, pool.map(read, names), strict=True):
+            stacks |= dict.fromkeys(found, name)
+    return InStacks(stacks, tuple(sorted(not_checked)))
+
+
+def owned(state: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the ARN, or in Kubernetes the uid, of each resource of a state but those that it only reads.
+
+    What the next `pulumi up` deletes is its own until then.
+    """
+    for resource in mapping(state.get("deployment")).get("resources") or []:
+        if resource.get("custom") and not resource.get("external"):
+            outputs = mapping(resource.get("outputs"))
+            # Of whichever provider: a managed policy of aws-native has its ARN as the ID alone.
+            for found in (outputs.get("arn"), resource.get("id"), mapping(outputs.get("metadata")).get("uid")):
+                if isinstance(found, str) and found:
+                    yield found

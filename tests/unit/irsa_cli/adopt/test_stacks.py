@@ -1,0 +1,160 @@
+"""What the stacks of a backend own, as `pulumi` prints their states."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from irsa_cli.adopt.stacks import InStacks, in_stacks, owned
+from tests.unit.irsa_cli.adopt.scene import AWS_ACCOUNT, role_arn
+
+POLICY = f"arn:aws:iam::{AWS_ACCOUNT}:policy/read"
+UID = "8d3c1e0a-5d1f-4c59-9f0c-1f6a8c2b7e11"
+
+
+def resource(type_: str, id_: str, outputs: Any, **more: Any) -> dict[str, Any]:
+    """Return a resource as `pulumi stack export` has it: https://pkg.go.dev/github.com/pulumi/pulumi/sdk/v3/go/common/apitype#ResourceV3."""
+    return {
+        "urn": f"urn:pulumi:dev::shop::{type_}::x",
+        "type": type_,
+        "custom": True,
+        "id": id_,
+        "outputs": outputs,
+        **more,
+    }
+
+
+def state(*resources: dict[str, Any]) -> dict[str, Any]:
+    return {"version": 3, "deployment": {"resources": [*resources]}}
+
+
+ROLE = resource("aws:iam/role:Role", "app", {"arn": role_arn("app"), "name": "app"})
+
+
+@pytest.mark.parametrize(
+    "owner",
+    [
+        ROLE,
+        # https://www.pulumi.com/registry/packages/aws-native/api-docs/iam/role/
+        resource("aws-native:iam:Role", "app", {"arn": role_arn("app")}),
+        resource("aws:iam/policy:Policy", POLICY, {"arn": POLICY}),
+        # https://www.pulumi.com/registry/packages/aws-native/api-docs/iam/managedpolicy/
+        resource("aws-native:iam:ManagedPolicy", POLICY, {"policyArn": POLICY}),
+        resource("kubernetes:core/v1:ServiceAccount", "team-a/app", {"metadata": {"name": "app", "uid": UID}}),
+        resource("kubernetes:core/v1:ServiceAccountPatch", "team-a/app", {"metadata": {"name": "app", "uid": UID}}),
+        # The next `pulumi up` deletes it: https://www.pulumi.com/docs/iac/concepts/resources/options/deletebeforereplace/
+        ROLE | {"delete": True},
+    ],
+)
+def test_what_a_stack_owns(owner: dict[str, Any]) -> None:
+    """Protects what a live stack creates, whichever provider and program created it."""
+    assert {role_arn("app"), POLICY, UID} & {*owned(state(owner))}
+
+
+@pytest.mark.parametrize(
+    "not_owner",
+    [
+        # https://www.pulumi.com/docs/iac/concepts/resources/get/
+        ROLE | {"external": True},
+        resource(
+            "irsa:index:ServiceAccountRole", "", {"roleArn": role_arn("app"), "arn": role_arn("app")}, custom=False
+        ),
+        resource("aws:iam/rolePolicyAttachment:RolePolicyAttachment", "a", {"policyArn": POLICY, "role": "app"}),
+        resource("aws:iam/role:Role", "app", {"arn": {"4dabf18193072939515e22adb298388d": "x", "ciphertext": "v1:x"}}),
+        resource("kubernetes:core/v1:ServiceAccount", "team-a/app", {"metadata": None}),
+        resource("random:index/randomPet:RandomPet", "x", None),
+    ],
+)
+def test_what_a_stack_only_reads_or_names(not_owner: dict[str, Any]) -> None:
+    """Protects an adoption from a stack that annotates, attaches or reads what somebody else manages."""
+    assert not {role_arn("app"), POLICY, UID} & {*owned(state(not_owner))}
+
+
+@pytest.mark.parametrize("empty", [{}, {"deployment": None}, {"deployment": {"resources": None}}, state()])
+def test_a_stack_without_resources_owns_nothing(empty: dict[str, Any]) -> None:
+    """Protects from a traceback: `pulumi stack init` leaves such a state."""
+    assert [*owned(empty)] == []
+
+
+def pulumi(folder: Path, monkeypatch: pytest.MonkeyPatch, stacks: str, **states: Any) -> None:
+    """Put a `pulumi` on PATH that lists these stacks, and exports these states by the last part of a name."""
+    for name, each in states.items():
+        (folder / f"{name}.json").write_text(f"{json.dumps(each)}\n")
+    program = folder / "pulumi"
+    program.write_text(
+        f"""#!/bin/sh
+echo "$*" >> {folder}/asked
+case "$2" in
+ls) {stacks} ;;
+*)
+  [ -f {folder}/"${{4##*/}}".json ] || {{ echo "error: access denied" >&2; exit 255; }}
+  read -r text < {folder}/"${{4##*/}}".json && echo "$text" ;;
+esac
+"""
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+
+
+def listed(**counts: int | None) -> str:
+    """Return the command that prints stacks: https://www.pulumi.com/docs/iac/cli/commands/pulumi_stack_ls/."""
+    each = [
+        {"name": f"organization/shop/{name}", "current": False} | ({} if count is None else {"resourceCount": count})
+        for name, count in counts.items()
+    ]
+    return f"echo '{json.dumps(each)}'"
+
+
+def test_each_stack_of_the_backend_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects a run from stacks of other projects that it forgets, and a backend from needless questions."""
+    pulumi(tmp_path, monkeypatch, listed(dev=7, empty=0, uncounted=None), dev=state(ROLE), uncounted=state())
+
+    found = in_stacks(tmp_path)
+    assert (found.stacks[role_arn("app")], found.not_checked) == ("organization/shop/dev", ())
+    assert sorted((tmp_path / "asked").read_text().splitlines()) == [
+        "stack export --stack organization/shop/dev --non-interactive",
+        "stack export --stack organization/shop/uncounted --non-interactive",
+        "stack ls --all --json --non-interactive",
+    ]
+    # A folder that the command creates later has no project yet.
+    assert in_stacks(tmp_path / "new").stacks == found.stacks
+
+
+def test_one_stack_that_cannot_be_read_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the stacks that can be read: the one that cannot is named, with the reason."""
+    pulumi(tmp_path, monkeypatch, listed(secret=1, dev=7), dev=state(ROLE))
+
+    found = in_stacks(tmp_path)
+    assert found.stacks[role_arn("app")] == "organization/shop/dev"
+    assert found.not_checked == (
+        'whether stack organization/shop/secret owns what is chosen: pulumi stack export: "access denied"',
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        # What pulumi 3.259 says without a login.
+        (
+            "echo 'error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions' >&2; exit 3",
+            'pulumi stack ls: "PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions"',
+        ),
+        ("echo '{}'", "pulumi stack ls: it printed no JSON list (a wrapper's text?)"),
+        ("echo Logging in", "pulumi stack ls: it printed no JSON list (a wrapper's text?)"),
+        ("exit 1", "pulumi stack ls: exit code 1"),
+    ],
+)
+def test_no_backend_is_no_error(answer: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the first step of a team that has not logged in yet: roles are read, and what was not is said."""
+    pulumi(tmp_path, monkeypatch, answer)
+
+    assert in_stacks(tmp_path) == InStacks({}, (f"whether a Pulumi stack owns what is chosen: {why}",))
+
+
+def test_no_pulumi_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the same where the program is not installed."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    (why,) = in_stacks(tmp_path).not_checked
+    assert why.startswith("whether a Pulumi stack owns what is chosen: pulumi is not on PATH")
