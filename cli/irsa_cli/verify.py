@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from irsa.evaluation import Decision, WebIdentityRequest, evaluate
 from irsa.rules import commands
-from irsa.rules.annotations import AUDIENCE, PREFIX, ROLE_ARN, check_annotation_key
+from irsa.rules.annotations import AUDIENCE, PREFIX, ROLE_ARN, check_webhook_key
 from irsa.rules.arns import issuer_of_provider, parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.quotas import SESSION_DURATION
@@ -458,7 +458,7 @@ def annotation_findings(
 
 def _misspelling(key: str) -> str:
     try:
-        check_annotation_key(key)
+        check_webhook_key(key)
     except Mistake as mistake:
         return f"an annotation that the webhook reads; {mistake.fix}"
     return ""

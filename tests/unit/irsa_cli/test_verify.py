@@ -306,3 +306,11 @@ def test_an_annotation_is_restored_by_a_command_that_is_not_refused(
 
     fixes = {fix for _, _, fix in annotation_findings(service_account, live, "dev")}
     assert fixes == {f"{remove}pulumi up --refresh --stack dev"}
+
+
+@pytest.mark.parametrize("key", ["pulumi.com/patchForce", "pulumi.com/patchFieldManager", "example.com/owner"])
+def test_an_annotation_of_another_tool_is_no_finding(key: str) -> None:
+    """Protects takeOver: the API server keeps the Kubernetes provider's own annotation, which no stack may declare."""
+    declared = DeclaredServiceAccount("web", "app", ANNOTATIONS, False, "")
+
+    assert annotation_findings(declared, {**ANNOTATIONS, key: "true"}, "dev") == []
