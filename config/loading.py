@@ -78,7 +78,7 @@ def read_settings(values: Mapping[str, Any], folder: Path, region: str | None = 
     """
     sources, bindings = PolicySources(folder), values.get("bindings")
     written = {**values, "bindings": sources.with_documents(bindings)} if isinstance(bindings, dict) else dict(values)
-    all_leaves = list(leaves(values))
+    all_leaves = leaves(values)
     empty = [place for place, leaf in all_leaves if leaf is None]
     marked = without_places(written, empty)
     mistakes = [LocatedMistake(place, EMPTY) for place in empty]

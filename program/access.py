@@ -24,7 +24,7 @@ from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
 from program.lookups import failures as mistakes
 from program.lookups.failures import AskedAwsAccount, Question, aws_mistake
-from program.lookups.values import needs_of
+from program.lookups.values import Needs, needs_of
 
 if TYPE_CHECKING:
     from irsa_cli.live.aws import Caller
@@ -104,7 +104,7 @@ def _credential_mistakes(stack: Stack) -> Iterator[tuple[str | None, LocatedMist
     settings = aws_settings()
     given = {key.removeprefix("aws:") for key in pulumi.runtime.config.CONFIG.get() if key.startswith("aws:")}
     # The stack's own account may be reached in a way that boto3 does not follow.
-    keys = [key for key in sorted(used_aws_accounts(stack), key=str) if key or given <= FOLLOWED]
+    keys = [key for key in sorted(used_aws_accounts(stack, needs_of(stack)), key=str) if key or given <= FOLLOWED]
     asked = [asked_aws_account(stack.aws_accounts, key, settings) for key in keys]
     with ThreadPoolExecutor() as pool:
         # The first one loads boto3 and its models for the others: together, each would load them.
@@ -115,9 +115,8 @@ def _credential_mistakes(stack: Stack) -> Iterator[tuple[str | None, LocatedMist
             yield key, aws_mistake(refusal, question)
 
 
-def used_aws_accounts(stack: Stack) -> set[str | None]:
+def used_aws_accounts(stack: Stack, needs: Needs) -> set[str | None]:
     """Return the AWS accounts whose provider is used: the stack's own where something is asked or created in it."""
-    needs = needs_of(stack)
     used = {aws_account for aws_account, names in needs.variables.items() if aws_account or names}
     used |= {aws_account for _, aws_account in needs.audiences}
     asked = needs.kubernetes | {key for key, _ in needs.audiences}

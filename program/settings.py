@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from irsa.rules import commands
 from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import named, path_of
 from irsa.rules.unknown import SECRET, without_places
+from program.access import aws_settings
 from program.examine import examine
 
 
@@ -32,11 +33,15 @@ class StackSettings(NamedTuple):
 
     def placed(self, mistakes: Iterable[LocatedMistake]) -> list[LocatedMistake]:
         """Return mistakes with their places in the stack's files, with lines where the stack file can be read."""
-        return _with_lines(self.settings.placed(mistakes), self.folder)
+        return self._with_lines(mistakes, _stack_file(self.folder))
 
     def refusal(self, mistakes: Iterable[LocatedMistake]) -> pulumi.RunError:
         """Return the error that reports the mistakes."""
-        return _refusal(self.placed(mistakes), self.folder)
+        file = _stack_file(self.folder)
+        return _refusal(self._with_lines(mistakes, file), file)
+
+    def _with_lines(self, mistakes: Iterable[LocatedMistake], file: StackFile | None) -> list[LocatedMistake]:
+        return _with_lines(self.settings.placed(mistakes), file, _as_meant(_values(), file)[0])
 
 
 def load_settings(folder: Path) -> StackSettings:
@@ -47,21 +52,21 @@ def load_settings(folder: Path) -> StackSettings:
     """
     values, file = _values(), _stack_file(folder)
     meant, wrong = _as_meant(values, file)
-    account_ids = {name: parsed(pulumi.Config("aws").get(name) or "[]") for name in ACCOUNT_LISTS}
-    examination = examine(meant, folder, pulumi.Config("aws").get("region"), allowed=account_ids[ACCOUNT_LISTS[0]])
-    for name, ids in account_ids.items():
-        wrong += [LocatedMistake((), each) for _, each in account_id_mistakes(name, ids)]
+    aws = aws_settings()
+    examination = examine(meant, folder, aws["region"], allowed=aws[ACCOUNT_LISTS[0]])
+    for name in ACCOUNT_LISTS:
+        wrong += [LocatedMistake((), each) for _, each in account_id_mistakes(name, aws[name])]
     mistakes = [*wrong, *examination.mistakes]
     if examination.stack is None or mistakes:
         hint = f"\nto check it without the engine: {commands.check(file.name)}" if file else ""
-        raise pulumi.RunError(f"{_refusal(_with_lines(mistakes, folder), folder)}{hint}")
+        raise pulumi.RunError(f"{_refusal(_with_lines(mistakes, file, meant), file)}{hint}")
     for key in sorted(values):
         if pulumi.runtime.is_config_secret(f"{pulumi.get_project()}:{key}"):
             about = "names, ARNs and documents are plain text in AWS and in the state"
             pulumi.log.warn(f"irsa:{path_of((key,))} is secret, but {about}")
     for text in examination.not_checked:
         pulumi.log.warn(f"not checked: {text}")
-    for warning in _with_lines(examination.warnings, folder):
+    for warning in _with_lines(examination.warnings, file, meant):
         # The component reports the sizes itself, with the real issuer.
         if warning.rule != "near-limit":
             pulumi.log.warn(f"{warning.where}: {warning.mistake.found}; {warning.mistake.fix} [{warning.rule}]")
@@ -70,16 +75,16 @@ def load_settings(folder: Path) -> StackSettings:
     return StackSettings(examination.stack, examination.settings, folder)
 
 
-def _refusal(mistakes: Sequence[LocatedMistake], folder: Path) -> pulumi.RunError:
-    file = _stack_file(folder)
+def _refusal(mistakes: Sequence[LocatedMistake], file: StackFile | None) -> pulumi.RunError:
     where = named(file.name) if file else "the settings of the stack"
     count = f"{len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''} in {where}"
     return pulumi.RunError("\n".join([count, *(f"  {mistake}" for mistake in mistakes)]))
 
 
-def _with_lines(mistakes: list[LocatedMistake], folder: Path) -> list[LocatedMistake]:
-    file = _stack_file(folder) if mistakes else None
-    return located(mistakes, file, _as_meant(_values(), file)[0]) if file else mistakes
+def _with_lines(
+    mistakes: list[LocatedMistake], file: StackFile | None, values: Mapping[str, Any]
+) -> list[LocatedMistake]:
+    return located(mistakes, file, values) if file else mistakes
 
 
 def _stack_file(folder: Path) -> StackFile | None:

@@ -58,7 +58,7 @@ class Reader:
         with_region = any("region" in names for names in self._needs.variables.values())
         in_kubernetes = [key for key in self._clusters if key in self._needs.kubernetes]
         issuers = self._answers(live_rules.CLUSTER_UNREACHABLE, self._ask.issuer, in_kubernetes)
-        used = access.used_aws_accounts(self._stack)
+        used = access.used_aws_accounts(self._stack, self._needs)
         # `pulumi up` has no credentials to fail with where nothing is asked or created in the stack's own account.
         unused = {key: ResolvedAwsAccount(None, None) for key in self._needs.variables if key not in used}
         asked = [key for key in self._needs.variables if key in used]

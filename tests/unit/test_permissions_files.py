@@ -14,6 +14,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from irsa.rules.leaves import items_of
+
 PERMISSIONS = Path(__file__).parents[2] / "docs" / "permissions"
 IAM = "arn:aws:iam::111122223333:"
 BOUNDARY = f"{IAM}policy/irsa-boundary"
@@ -37,10 +39,6 @@ def statements(file: str) -> list[dict[str, Any]]:
     return found
 
 
-def listed(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
-
-
 def matches(pattern: str, text: str, flags: int = 0) -> bool:
     glob = "".join({"*": ".*", "?": "."}.get(each, re.escape(each)) for each in pattern)
     return re.fullmatch(glob, text, flags) is not None
@@ -52,10 +50,10 @@ def allowed(file: str, action: str, resource: str, boundary: str | None = None) 
     effects = {
         statement["Effect"]
         for statement in statements(file)
-        if any(matches(each, action, re.IGNORECASE) for each in listed(statement["Action"]))
-        and any(matches(each, resource) for each in listed(statement["Resource"]))
+        if any(matches(each, action, re.IGNORECASE) for each in items_of(statement["Action"]))
+        and any(matches(each, resource) for each in items_of(statement["Resource"]))
         and all(
-            key in context and context[key] in listed(values)
+            key in context and context[key] in items_of(values)
             for operator, keys in statement.get("Condition", {}).items()
             for key, values in keys.items()
             if operator == "StringEquals" or pytest.fail(f"not known here: {operator}")
@@ -88,7 +86,7 @@ def test_the_boundary_is_not_rewritten(action: str) -> None:
 @pytest.mark.parametrize("action", VERSIONS)
 def test_nor_with_a_wider_policy_beside(action: str) -> None:
     """Protects where the files are merged or both attached: the Deny stands alone."""
-    (deny,) = [each for each in statements("iam-deployer-bounded.json") if BOUNDARY in listed(each["Resource"])]
+    (deny,) = [each for each in statements("iam-deployer-bounded.json") if BOUNDARY in items_of(each["Resource"])]
     assert allowed("iam-deployer.json", action, BOUNDARY)
     assert (deny["Effect"], action in deny["Action"], "Condition" in deny) == ("Deny", True, False)
 
@@ -102,7 +100,7 @@ def test_what_a_deployment_needs_is_allowed() -> None:
     refused = {
         action
         for statement in statements("iam-deployer.json")
-        for action in listed(statement["Action"])
+        for action in items_of(statement["Action"])
         for kind in [statement["Resource"].rpartition(":")[2].partition("/")[0]]
         if not allowed("iam-deployer-bounded.json", action, resources.get(kind, "*"), BOUNDARY)
     }

@@ -15,6 +15,7 @@ from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import Caller
 from program import access
 from program.access import access_of, kubeconfig_mistake
+from program.lookups.values import needs_of
 
 PLACE = ("cluster", "kubernetes")
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
@@ -149,7 +150,8 @@ def stack(**values: Any) -> Stack:
 
 
 def used(**values: Any) -> set[str | None]:
-    return access.used_aws_accounts(stack(**values))
+    settings = stack(**values)
+    return access.used_aws_accounts(settings, needs_of(settings))
 
 
 def test_an_account_counts_where_something_is_asked_or_created() -> None:
