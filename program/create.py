@@ -28,6 +28,8 @@ async def create(plan: Plan, lookups: Lookups) -> None:
     namespaces: dict[PlannedNamespace, pulumi.Resource] = {}
     # By the binding's key: the component with its role.
     roles: dict[str, ServiceAccountRole] = {}
+    # Whether the trust policy denies some of `subjects` may be known later only.
+    denying: dict[str, bool] = {}
     for planned, parsed in plan.components:
         if planned.namespace and planned.namespace not in namespaces:
             namespaces[planned.namespace] = _namespace(planned.namespace, plan.retain_namespaces, lookups)
@@ -35,10 +37,16 @@ async def create(plan: Plan, lookups: Lookups) -> None:
         if planned.takes_role:
             spec = parsed._replace(role_arn=Later(roles[planned.binding].role_arn, lambda arn, _secret: str(arn)))
         options = _options(planned, lookups, roles, namespaces)
+        if parsed.role and parsed.role.denied_subjects is not None:
+            denying[planned.binding] = isinstance(parsed.role.denied_subjects, Later)
         roles.setdefault(planned.binding, ServiceAccountRole(planned.name, {}, options, spec=spec))
         # The engine works on this one while the next is made, and what is done with leaves the memory.
         await asyncio.sleep(0)
-    pulumi.export("bindings", {key: _output(plan.service_accounts[key], role) for key, role in roles.items()})
+    bindings: dict[str, Any] = {key: _output(plan.service_accounts[key], role) for key, role in roles.items()}
+    for key, is_later in denying.items():
+        with_denied = {**bindings[key], "deniedSubjects": roles[key].denied_subjects}
+        bindings[key] = pulumi.Output.all(**with_denied).apply(_without_nothing_denied) if is_later else with_denied
+    pulumi.export("bindings", bindings)
     without = {key: role for key, role in roles.items() if plan.service_accounts[key] is None}
     # The values with which a Helm chart creates the service account itself.
     values = {key: {"create": True, "annotations": role.annotations} for key, role in without.items()}
@@ -70,6 +78,10 @@ def _options(
         depends_on.append(namespaces[planned.namespace])
     used = [provider for provider in providers if provider]
     return pulumi.ResourceOptions(providers=used, protect=planned.protect or None, depends_on=depends_on)
+
+
+def _without_nothing_denied(output: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in output.items() if value is not None or name != "deniedSubjects"}
 
 
 def _output(service_account: ServiceAccount | None, role: ServiceAccountRole) -> dict[str, Any]:

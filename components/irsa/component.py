@@ -55,6 +55,8 @@ class ServiceAccountRole(pulumi.ComponentResource):
     """Trusted `namespace:name` patterns, sorted: those that the trust policy admits, `*:*` for all of them.
 
     Null for an existing role, or if your statements depend on conditions that irsa cannot evaluate."""
+    denied_subjects: pulumi.Output[list[str] | None]
+    """Patterns within `subjects` that the trust policy denies. Null where it denies nobody whom `subjects` matches."""
     namespace: pulumi.Output[str | None]
     """Namespace of the service account; null without one."""
     service_account_name: pulumi.Output[str | None]
@@ -107,6 +109,8 @@ class ServiceAccountRole(pulumi.ComponentResource):
         documents = [_input(policy.document) for policy in spec.policies]
         self.policy_arns = pulumi.Output.all(*policy_arns).apply(sorted)
         self.subjects = pulumi.Output.from_input(self._subjects(spec.role) if spec.role else None)
+        denied = spec.role.denied_subjects if spec.role else None
+        self.denied_subjects = pulumi.Output.from_input(_input(denied))
         self.namespace = pulumi.Output.from_input(_input(service_account.namespace) if service_account else None)
         self.service_account_name = pulumi.Output.from_input(_input(service_account.name) if service_account else None)
         self.register_outputs(
@@ -115,6 +119,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 outputs.ROLE_NAME: self.role_name,
                 outputs.POLICY_ARNS: self.policy_arns,
                 outputs.SUBJECTS: self.subjects,
+                **({} if denied is None else {outputs.DENIED_SUBJECTS: self.denied_subjects}),
                 outputs.NAMESPACE: self.namespace,
                 outputs.SERVICE_ACCOUNT_NAME: self.service_account_name,
                 outputs.ANNOTATIONS: self.annotations,

@@ -12,6 +12,8 @@ ROLE_NAME = "roleName"
 POLICY_ARNS = "policyArns"
 # Trusted `namespace:name` patterns, that the trust policy admits; null for an existing role, and if irsa cannot tell.
 SUBJECTS = "subjects"
+# Patterns within these that it denies; absent where each of these is exact.
+DENIED_SUBJECTS = "deniedSubjects"
 NAMESPACE = "namespace"
 SERVICE_ACCOUNT_NAME = "serviceAccountName"
 # The annotations `eks.amazonaws.com/...`.

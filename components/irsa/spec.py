@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from irsa.evaluation.admission import Admission, admission, opening_statements
+from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admission, admission, but_those, opening_statements
 from irsa.fields import ROLE_SETTINGS, Document, Found, collect
 from irsa.in_aws_account import aws_account_of, in_aws_account, values_in_aws_account
 from irsa.later import NEVER, ArgumentMistakes, Arguments, Later, Value
@@ -51,6 +51,8 @@ class CreatedRole(NamedTuple):
     logical_name: str
     trust_policy: Value[str]
     subjects: Value[list[str]] | Value[list[str] | None]
+    denied_subjects: Value[list[str] | None]
+    """Patterns within the subjects that the trust policy denies; None where each subject is exact."""
     admission: Value[Admission] | None
     """Whom the trust policy admits, where it has statements of the caller's."""
     trust_warnings: Value[Sequence[str]]
@@ -280,12 +282,15 @@ def _role(arguments: Arguments, values: Mapping[str, Any], in_account: Mapping[P
     # Without statements of the caller's, the trust policy admits its subjects and nobody else.
     judged = _admission(arguments, values, parts, document) if values.get("trust_statements") else None
     admitted: Any = subjects
+    denied: Any = None
     if judged is not None:
         admitted = arguments.combined({"judged": judged}, lambda known, _found: known["judged"].subjects)
+        denied = arguments.combined({"judged": judged}, lambda known, _found: known["judged"].denied)
     return CreatedRole(
         logical_name=arguments.name,
         trust_policy=document,
         subjects=admitted,
+        denied_subjects=denied,
         admission=judged,
         trust_warnings=() if judged is None else _trust_warnings(arguments, parts, judged),
         name=name,
@@ -301,7 +306,7 @@ def _admission(
     """Return whom the final trust policy admits."""
 
     def compute(known: Mapping[str, Any], found: Found) -> Admission:
-        nothing = Admission((), (), None)
+        nothing = Admission(())
         # One that is too long for IAM is a mistake already, and would take long.
         if not known["document"] or policy_size(known["document"]) > _trust_quota(arguments, values):
             return nothing
@@ -320,12 +325,16 @@ def _trust_warnings(arguments: Arguments, parts: Mapping[str, Any], judged: Valu
 
     def compute(known: Mapping[str, Any], _found: Found) -> Sequence[str]:
         its_own = len(set(known["provider_arns"]))
-        opening = opening_statements(known["judged"].admitted, its_own)
-        warnings = [
-            f"{spelling(('trust_statements', index - its_own))}: every service account of the cluster "
-            f"may assume the role{'' if certain else ', or some: irsa cannot evaluate the conditions'}"
-            for index, certain in sorted(opening.items())
-        ]
+        if known["judged"].admitted is None:
+            return [f"{spelling(('trust_statements',))}: {TOO_MANY_PATTERNS}: write fewer wildcards"]
+        warnings = []
+        for index, those in sorted(opening_statements(known["judged"].admitted, its_own).items()):
+            but = but_those(denied for each in those for denied in each.denied)
+            certain = any(each.certain for each in those)
+            warnings.append(
+                f"{spelling(('trust_statements', index - its_own))}: every service account of the cluster{but} "
+                f"may assume the role{'' if certain else ', or some: irsa cannot evaluate the conditions'}"
+            )
         refused = known["judged"].refused
         if refused:
             # What was an output may be a secret.

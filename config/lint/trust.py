@@ -1,11 +1,11 @@
 """Lint rules about who may assume a role."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from config.lint.checked import CheckedBinding, Warnings, strings
-from irsa.evaluation.admission import Admission
+from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admission, but_those
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.leaves import list_of, mapping_of
 from irsa.rules.mistakes import Mistake, Place, shortened
@@ -26,10 +26,13 @@ def wide_trust(checked: CheckedBinding) -> Warnings:
     place: Place = (*checked.place, "trust")
     fix = "name the service accounts, or silence the rule with a reason"
     together: dict[str, set[str]] = {}
-    for where, subject, certain in _trusted(checked):
+    if _admission(checked).admitted is None:
+        mistake = Mistake(TOO_MANY_PATTERNS, "patterns that can be told apart", "write fewer wildcards")
+        yield (*place, "statements"), mistake
+    for where, subject, certain, denied in _trusted(checked):
         whom = _whole(subject)
         if whom:
-            found = f"{subject!r} {'trusts' if certain else 'may trust'} {whom}"
+            found = f"{subject!r} {'trusts' if certain else 'may trust'} {whom}{but_those(denied).rstrip(',')}"
             yield where, Mistake(found, "only the service accounts that need the role", fix)
         else:
             together.setdefault(subject.partition(":")[0], set()).add(subject)
@@ -66,21 +69,25 @@ def _statements(checked: CheckedBinding) -> Iterator[Mapping[str, Any]]:
     yield from map(mapping_of, list_of(checked.args.get("trust_statements")))
 
 
-def _trusted(checked: CheckedBinding) -> Iterator[tuple[Place, str, bool]]:
-    """Yield whom the trust policy of a binding names besides its service account: the place, who, how certainly."""
+def _trusted(checked: CheckedBinding) -> Iterator[tuple[Place, str, bool, Sequence[str]]]:
+    """Yield whom the trust policy of a binding admits besides its service account: the place, who, how certainly.
+
+    And, where that is not all whom the pattern matches, patterns of those who are denied.
+    """
     place: Place = (*checked.place, "trust")
-    yield from (((*place, "subjects", index), subject, True) for index, subject in checked.strings("subjects"))
+    yield from (((*place, "subjects", index), subject, True, ()) for index, subject in checked.strings("subjects"))
     # Of the statements, those that irsa writes come first: one for each provider.
     its_own = len({arn for _, arn in checked.strings("oidc_provider_arns")})
-    for each in _admission(checked).admitted:
+    for each in _admission(checked).admitted or ():
         if each.statements[0] >= its_own:
-            yield from (((*place, "statements", i - its_own), each.subject, each.certain) for i in each.statements)
+            for index in each.statements:
+                yield (*place, "statements", index - its_own), each.subject, each.certain, each.denied
 
 
 def _admission(checked: CheckedBinding) -> Admission:
     """Return whom the trust policy admits that has statements of the binding's; nobody where that is not known."""
     admission = checked.spec.role.admission if checked.spec.role else None
-    return admission if isinstance(admission, Admission) else Admission((), (), None)
+    return admission if isinstance(admission, Admission) else Admission(())
 
 
 def _says_who(condition: Any) -> bool:
@@ -110,7 +117,7 @@ def default_service_account(checked: CheckedBinding) -> Warnings:
     """
     places = [((*checked.place, "serviceAccount", "name"), own)] if (own := _own_subject(checked)) else []
     if "role_arn" not in checked.args:
-        places += [(where, subject) for where, subject, _ in _trusted(checked)]
+        places += [(where, subject) for where, subject, *_ in _trusted(checked)]
     for where, subject in places:
         namespace, _, name = subject.partition(":")
         if name == DEFAULT_SERVICE_ACCOUNT:
@@ -129,10 +136,10 @@ def kube_system_wildcard(checked: CheckedBinding) -> Warnings:
     if "role_arn" in checked.args:
         return
     trusted, own = [*_trusted(checked)], _own_subject(checked)
-    system = [subject for _, subject, _ in trusted if _names_kube_system(subject)]
+    system = [subject for _, subject, *_ in trusted if _names_kube_system(subject)]
     if own and own.startswith(f"{SYSTEM_NAMESPACE}:"):
         system.insert(0, own)
-    for where, subject, _ in trusted if system else ():
+    for where, subject, *_ in trusted if system else ():
         if is_pattern(subject):
             others = "" if subject == system[0] else f", on the role of {system[0]!r}"
             found = f"the wildcard {subject!r}{others}, in a role for {SYSTEM_NAMESPACE}"

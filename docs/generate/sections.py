@@ -38,6 +38,7 @@ BINDING_FIELDS = {
     "roleArn": outputs.ROLE_ARN,
     "policyArns": outputs.POLICY_ARNS,
     "subjects": outputs.SUBJECTS,
+    "deniedSubjects": outputs.DENIED_SUBJECTS,
 }
 # A verb's page has its name, but for this one.
 PAGES = {"prove": "verify.md"}

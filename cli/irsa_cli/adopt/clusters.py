@@ -6,10 +6,8 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from irsa.rules.arns import issuer_host_path, oidc_provider_arn
-from irsa.rules.subjects import subject_claim, subject_of
 from irsa_cli.adopt.declared import ONLY_CLUSTER, Declared
 from irsa_cli.adopt.names import unique_key
-from irsa_cli.adopt.same_admission import Tokens
 from irsa_cli.adopt.trust import Provider, Surroundings
 from irsa_cli.found import Discovery, FoundAwsAccount, FoundCluster, FoundRole
 from irsa_cli.issuers import Issuers, Standing, eks_region
@@ -47,10 +45,6 @@ class Clusters:
         self._aws_accounts = {each.number: each for each in discovery.aws_accounts}
         self._by_issuer = {issuer_host_path(each.issuer): each for each in discovery.clusters}
         self._by_name = {each.name: each for each in discovery.clusters}
-        self._claims = {
-            issuer: tuple(sorted(subject_claim(subject_of(s.namespace, s.name)) for s in each.service_accounts))
-            for issuer, each in self._by_issuer.items()
-        }
         self._surroundings = {each.number: self._surroundings_of(each) for each in discovery.aws_accounts}
         self.several = False
         self.new: dict[str, dict[str, Any]] = {}
@@ -78,7 +72,7 @@ class Clusters:
         surroundings = self._surroundings[aws_account.number]
         providers = set(re.findall(r'"(arn:[^"]*:oidc-provider/[^"]*)"', json.dumps(role.trust)))
         return any(
-            each in surroundings.tokens or surroundings.standing(each) is not Provider.IN_USE for each in providers
+            each in surroundings.audiences or surroundings.standing(each) is not Provider.IN_USE for each in providers
         )
 
     def _keys(self, clusters: Iterable[FoundCluster]) -> dict[str, str]:
@@ -127,15 +121,14 @@ class Clusters:
         return oidc_provider_arn(_partition(aws_account), aws_account.number, cluster.issuer)
 
     def _surroundings_of(self, aws_account: FoundAwsAccount) -> Surroundings:
-        tokens, partition = {}, _partition(aws_account)
-        for issuer, claims in self._claims.items():
-            arn = oidc_provider_arn(partition, aws_account.number, f"https://{issuer}")
-            tokens[arn] = Tokens(claims, aws_account.client_ids.get(arn, ()))
+        partition = _partition(aws_account)
+        arns = [oidc_provider_arn(partition, aws_account.number, f"https://{issuer}") for issuer in self._by_issuer]
+        audiences = {arn: aws_account.client_ids.get(arn, ()) for arn in arns}
 
         def standing(arn: str) -> Provider:
             issuer = arn.partition(":oidc-provider/")[2]
             known = self._issuers.standing(issuer)
-            if not issuer or arn in tokens or known is Standing.KNOWN:
+            if not issuer or arn in audiences or known is Standing.KNOWN:
                 return Provider.IN_USE
             # Of other issuers, such as GitHub's, nobody knows whether they are a cluster's.
             if issuer in self._dropped or (eks_region(issuer) and arn not in aws_account.client_ids):
@@ -143,7 +136,7 @@ class Clusters:
             # Its cluster may be in another AWS account, of which nothing was read.
             return Provider.WITHOUT_CLUSTER if known is Standing.GONE else Provider.IN_USE
 
-        return Surroundings(tokens, standing)
+        return Surroundings(audiences, standing)
 
 
 def _partition(aws_account: FoundAwsAccount) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from irsa.evaluation.admission import subjects_of_claim
+from irsa.evaluation.cover import subjects_of_claim
 from irsa.evaluation.document import parse
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, named

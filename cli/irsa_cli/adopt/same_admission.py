@@ -1,60 +1,46 @@
 """The proof that two trust policies admit the same service accounts, by evaluating both.
 
-Both are asked about every service account that exists, about some that nobody named, and about every audience that the
-OIDC provider lists or a condition names. What a policy says depends on a token's `sub` only through the comparisons
-with it, so that of the accounts for which these all come out alike, one is asked.
+Both are asked about one service account of each kind that their patterns tell apart, and about every audience that the
+OIDC provider lists or a condition names.
 """
 
-import bisect
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from irsa.evaluation import Evaluation, WebIdentityRequest
-from irsa.evaluation.admission import FILLING, subjects_of_claim
+from irsa.evaluation.admission import TOO_MANY_PATTERNS
+from irsa.evaluation.comparisons import Compared, compared, compared_with, reads_claims
+from irsa.evaluation.cover import of_subjects
 from irsa.evaluation.decision import evaluate_parsed
-from irsa.evaluation.document import Condition, Statement, parse
-from irsa.evaluation.patterns import regular_expression
+from irsa.evaluation.document import parse
+from irsa.evaluation.kinds import OF_AUDIENCES, kinds
 from irsa.rules.arns import issuer_of_provider
-from irsa.rules.grammar import split_operator
 from irsa.rules.mistakes import named
-from irsa.rules.strangers import stranger
-from irsa.rules.subjects import CLAIM_PREFIX, WILDCARDS, is_pattern
+from irsa.rules.subjects import subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
 
-COMPARING_TEXT = ("StringEquals", "StringNotEquals", "StringLike", "StringNotLike")
 
-Parsed = tuple[str, list[Statement]]
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """The tokens that come by one OIDC provider.
-
-    Attributes:
-        claims: The `sub` of each service account of its cluster, sorted.
-        audiences: The audiences that the provider lists.
-    """
-
-    claims: tuple[str, ...]
-    audiences: tuple[str, ...]
-
-
-def difference(before: Mapping[str, Any], after: Mapping[str, Any], tokens: Mapping[str, Tokens]) -> str:
+def difference(before: Mapping[str, Any], after: Mapping[str, Any], audiences: Mapping[str, Collection[str]]) -> str:
     """Return whom two trust policies treat differently, as a sentence; empty where nobody is.
 
     Args:
         before: A trust policy.
         after: Another one.
-        tokens: The tokens that there are, by the ARN of their OIDC provider.
+        audiences: The audiences that each OIDC provider lists, by its ARN.
 
     Raises:
         TrustDocumentError: IAM would not accept one of the two.
     """
     one, other = parse(before), parse(after)
-    for provider_arn in sorted(tokens):
-        for claim, audience in _tried(one, other, provider_arn, tokens[provider_arn]):
-            request = WebIdentityRequest(f"https://{issuer_of_provider(provider_arn)}", provider_arn, claim, audience)
+    for provider_arn in sorted(audiences):
+        if reads_claims(one, provider_arn) or reads_claims(other, provider_arn):
+            return "irsa cannot tell whom it admits: a policy variable in it stands for a claim of the token"
+        tried = _tried([*compared(one, provider_arn), *compared(other, provider_arn)], audiences[provider_arn])
+        if tried is None:
+            return TOO_MANY_PATTERNS
+        issuer = f"https://{issuer_of_provider(provider_arn)}"
+        for claim, audience in tried:
+            request = WebIdentityRequest(issuer, provider_arn, claim, audience)
             now, then = (evaluate_parsed(*each, request) for each in (one, other))
             if _outcome(now) != _outcome(then):
                 who = f"{named(claim)} with the audience {named(audience)}"
@@ -75,60 +61,12 @@ def _outcome(evaluation: Evaluation) -> tuple[object, ...]:
     return (evaluation.decision, open_conditions)
 
 
-def _tried(one: Parsed, other: Parsed, provider_arn: str, tokens: Tokens) -> Iterator[tuple[str, str]]:
-    statements = [*one[1], *other[1]]
-    issuer = issuer_of_provider(provider_arn)
-    of_sub, of_aud = (_conditions_on(statements, f"{issuer}:{claim}") for claim in ("sub", "aud"))
-    values = {value for condition in of_sub for value in condition.wanted}
-    claims = set(_each_kind(tokens.claims, values) if _compare_text(of_sub, statements) else tokens.claims)
-    claims |= {CLAIM_PREFIX + each for each in _strangers(values)}
-    audiences = {*(tokens.audiences or [DEFAULT_AUDIENCE]), *_filled(v for c in of_aud for v in c.wanted)}
-    yield from ((claim, audience) for claim in sorted(claims) for audience in sorted(audiences))
-
-
-def _conditions_on(statements: Iterable[Statement], key: str) -> list[Condition]:
-    return [each for statement in statements for each in statement.conditions if each.key.lower() == key.lower()]
-
-
-def _compare_text(conditions: Iterable[Condition], statements: Iterable[Statement]) -> bool:
-    """Return whether a `sub` counts only by which of the conditions' values it equals or matches."""
-    operators = [split_operator(each.operator) for each in conditions]
-    everything = (value for statement in statements for each in statement.conditions for value in each.wanted)
-    return all(each and each.name in COMPARING_TEXT for each in operators) and not any("${" in v for v in everything)
-
-
-def _each_kind(claims: Sequence[str], values: Collection[str]) -> Iterator[str]:
-    """Yield one of each group of claims that the same values equal or match, and one that none does."""
-    matched: dict[str, list[tuple[str, bool]]] = {}
-    for value in sorted(values):
-        prefix = WILDCARDS.split(value, maxsplit=1)[0]
-        matches = regular_expression(value).fullmatch
-        for claim in claims[bisect.bisect_left(claims, prefix) :]:
-            if not claim.startswith(prefix) or (prefix == value and claim != value):
-                break
-            if matches(claim):
-                # An equal value is more than a match: StringEquals takes wildcards literally.
-                matched.setdefault(claim, []).append((value, claim == value))
-    seen: set[tuple[tuple[str, bool], ...]] = set()
-    for claim in claims:
-        kind = tuple(matched.get(claim, ()))
-        if kind not in seen:
-            seen.add(kind)
-            yield claim
-
-
-def _strangers(values: Collection[str]) -> Iterator[str]:
-    """Yield service accounts that need not exist, as `namespace:name`: named ones, and ones that nobody named."""
-    # `system:serviceaccount:*` is no subject, but every one: what its star stands for has the colon in it.
-    subjects = {subject for each in values for subject in subjects_of_claim(each)}
-    yield from _filled(subjects)
-    namespaces = {each.partition(":")[0] for each in subjects}
-    for namespace in [None, *sorted(each for each in namespaces if not is_pattern(each))]:
-        unnamed = stranger(subjects, namespace)
-        if unnamed:
-            yield unnamed
-
-
-def _filled(patterns: Iterable[str]) -> Iterator[str]:
-    for pattern in patterns:
-        yield pattern.replace("*", FILLING).replace("?", FILLING[0])
+def _tried(statements: Sequence[Compared], listed: Collection[str]) -> list[tuple[str, str]] | None:
+    """Return a token of each kind, as its `sub` and its `aud`; None where there are too many kinds."""
+    patterns = tuple(dict.fromkeys(part for each in statements for one in each.aud for part in one.patterns))
+    of_sub, of_aud = of_subjects(compared_with(statements)), kinds(patterns, OF_AUDIENCES)
+    if of_sub is None or of_aud is None:
+        return None
+    audiences = {*(listed or [DEFAULT_AUDIENCE])}
+    audiences |= {text for kind, text in enumerate(of_aud.texts) if any(those >> kind & 1 for those in of_aud.matching)}
+    return [(subject_claim(text), audience) for text in of_sub.texts for audience in sorted(audiences)]

@@ -26,7 +26,7 @@ from irsa.rules.subjects import CLAIM_PREFIX, EVERY_SERVICE_ACCOUNT, check_subje
 from irsa.rules.trust import ACTION, DEFAULT_AUDIENCE, trust_document
 from irsa_cli.adopt.equivalence import are_equivalent, canonical_statement, items_of
 from irsa_cli.adopt.outcomes import Left
-from irsa_cli.adopt.same_admission import Tokens, difference
+from irsa_cli.adopt.same_admission import difference
 
 # How many statements that irsa would write as part of another one are kept as they are for a preview without a change.
 # With more of them, the binding says less to a reader than its trust policy did.
@@ -91,11 +91,11 @@ class Surroundings:
     """What a role's trust policy is read against.
 
     Attributes:
-        tokens: The tokens of each cluster, by the ARN of its OIDC provider in the role's AWS account.
+        audiences: The audiences that each cluster's OIDC provider in the role's AWS account lists, by its ARN.
         standing: Says of the ARN of an OIDC provider what is known of it.
     """
 
-    tokens: Mapping[str, Tokens]
+    audiences: Mapping[str, tuple[str, ...]]
     standing: Callable[[str], Provider]
 
 
@@ -160,7 +160,7 @@ def read_trust(
     changes = (*dropped, *_of_document(document), *changes) or ("it is written in another form",)
     if exact_only:
         raise Left(f"its trust policy changes: {'; '.join(changes)}")
-    unequal = difference(document, merged.document, surroundings.tokens)
+    unequal = difference(document, merged.document, surroundings.audiences)
     if unequal:
         raise Left(f"irsa cannot write its trust policy: {unequal}")
     return ReadTrust(merged, changes)
@@ -206,7 +206,7 @@ def _living(
 def _grants(index: int, statement: Mapping[str, Any], surroundings: Surroundings) -> list[_Grant]:
     """Return a statement as irsa would write it, one for each of its audiences; none where it cannot."""
     provider = _only_provider(statement)
-    if statement["Effect"] != "Allow" or provider not in surroundings.tokens or "Action" not in statement:
+    if statement["Effect"] != "Allow" or provider not in surroundings.audiences or "Action" not in statement:
         return []
     actions = [str(each).lower() for each in items_of(statement["Action"])]
     if not any(matches(ACTION.lower(), pattern_of(each, wildcards=True)) for each in actions):
@@ -216,7 +216,7 @@ def _grants(index: int, statement: Mapping[str, Any], surroundings: Surroundings
         return []
     audiences, subjects, conditions, changes = parts
     if audiences is None:
-        lists = surroundings.tokens[provider].audiences
+        lists = surroundings.audiences[provider]
         if len(lists) != 1:
             return []
         audiences, changes = lists, (*changes, f"with the audience {named(lists[0])}, the only one of the provider")
@@ -464,7 +464,7 @@ def _why_no_grant(statements: Sequence[Mapping[str, Any]], surroundings: Surroun
 def _why_not(statement: Mapping[str, Any], surroundings: Surroundings) -> str:
     """Return what irsa does not write in a statement for a cluster; empty where it is for another principal."""
     provider = _only_provider(statement)
-    if statement["Effect"] != "Allow" or provider not in surroundings.tokens:
+    if statement["Effect"] != "Allow" or provider not in surroundings.audiences:
         return ""
     if "Action" not in statement:
         return "has NotAction, which irsa does not write"
@@ -473,7 +473,7 @@ def _why_not(statement: Mapping[str, Any], surroundings: Surroundings) -> str:
     if parts is None:
         comparisons = [f"{operator} {key.rpartition(':')[2]}" for operator, keys in condition.items() for key in keys]
         return f"has conditions that irsa does not write: {listed(comparisons)}"
-    lists = surroundings.tokens[provider].audiences
+    lists = surroundings.audiences[provider]
     if parts[0] is None and len(lists) != 1:
         return f"has no condition on aud, and its OIDC provider lists {listed(lists) or 'no audience'}"
     return ""

@@ -98,11 +98,11 @@ def right_rows(diff: Diff) -> list[Row]:
     """Return who gains and who loses the right, a line each, where the headline does not say it all."""
     says_all = all("(below)" not in those for _, those in headline(diff))
     everything = [*diff.gains, *diff.loses, *diff.may_gain, *diff.may_lose]
-    if says_all and not diff.cannot_tell and not any(each.such_as for each in everything):
+    if says_all and not diff.cannot_tell and not any(each.such_as or each.but_not for each in everything):
         return []
     right, role = _written(diff)
     rows = [
-        Row(sign, 0, [*word, *right(each), *_such_as(each)])
+        Row(sign, 0, [*word, *right(each), *_but_not(each), *_such_as(each)])
         for sign, word, those in (
             (ADDED, [], diff.gains),
             (REMOVED, [], diff.loses),
@@ -118,11 +118,19 @@ def right_rows(diff: Diff) -> list[Row]:
     return rows + [Row(CHANGED, 0, ["other principals:", role(each, "")]) for each in diff.other_principals]
 
 
+def _but_not(right: Right) -> Iterator[str]:
+    if right.but_not:
+        yield from f"(but not {_some(right.but_not)})".split()
+
+
 def _such_as(right: Right) -> Iterator[str]:
     if right.such_as:
-        more = len(right.such_as) - NAMED
-        names = ", ".join(map(named, right.such_as[:NAMED]))
-        yield from f"(such as {names}{f' and {more:,} more' if more > 0 else ''})".split()
+        yield from f"(such as {_some(right.such_as)})".split()
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - NAMED
+    return f"{', '.join(map(named, names[:NAMED]))}{f' and {more:,} more' if more > 0 else ''}"
 
 
 def binding_rows(binding: BindingChange) -> list[Row]:

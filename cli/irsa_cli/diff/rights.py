@@ -5,34 +5,28 @@ and the trust policy allows it. What runs in the cluster makes no difference: wh
 name, or a token of it, has the right.
 """
 
-import string
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from irsa.evaluation import Decision, TrustDocumentError
-from irsa.evaluation.admission import FILLING, subjects_of_claim
+from irsa.evaluation import TrustDocumentError
+from irsa.evaluation.admission import providers_of
+from irsa.evaluation.comparisons import Compared, Taken, admits, audiences, compared, compared_with
+from irsa.evaluation.cover import cover, subjects_of_claim, subjects_within
 from irsa.evaluation.document import Condition, Statement, parse
-from irsa.evaluation.patterns import regular_expression
-from irsa.rules.arns import issuer_of_provider, oidc_provider_arn
+from irsa.evaluation.kinds import Kinds, Parts, text_of
+from irsa.rules.arns import oidc_provider_arn
 from irsa.rules.grammar import VERSION
-from irsa.rules.mistakes import Mistake
-from irsa.rules.strangers import stranger
-from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_of
-from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa_cli.diff.representatives import AUDIENCE, SERVICE_ACCOUNT, representatives
+from irsa.rules.subjects import subject_claim, subject_of
 from irsa_cli.diff.snapshots import Role, Snapshot
 from irsa_cli.found import FoundAwsAccount, FoundCluster, FoundRole, FoundServiceAccount
-from irsa_cli.inventory.admissions import ANYBODY, Claims, Trust, TrustPolicy, admitted, trusts
+from irsa_cli.inventory.admissions import ANYBODY, Claims, Trust, TrustPolicy, trusts
 from irsa_cli.inventory.facts import is_of_kubernetes
 from irsa_cli.issuers import eks_region
 
-# What stands for a wildcard where patterns combine in too many ways: one is likely to match no other pattern.
-FILLINGS = [FILLING, *(letter * 9 for letter in string.ascii_lowercase + string.digits)]
-MOST_FILLED = 8
 UNDECIDED = "its trust policy has conditions that irsa cannot evaluate"
 VARIABLES = "its trust policy has policy variables, which irsa does not try"
-TOO_MANY = "the patterns of its trust policy combine in too many ways for irsa to try"
+TOO_MANY = "the patterns of its trust policy combine in too many ways"
 
 
 @dataclass(frozen=True)
@@ -46,6 +40,7 @@ class Right:
         role_arn: ARN of the role; empty where IAM is going to choose its name.
         issuer: The issuer of the cluster, without https://.
         such_as: Service accounts that a pattern stands for, sorted.
+        but_not: Patterns within it of those who do not have the right afterwards, or did not before; sorted.
     """
 
     service_account: str
@@ -53,6 +48,7 @@ class Right:
     role_arn: str
     issuer: str
     such_as: tuple[str, ...] = ()
+    but_not: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,16 +120,19 @@ def rights(before: Snapshot, after: Snapshot, live: Mapping[str, Iterable[str]])
             cannot_tell.append(Undecided(role.name, role.arn, problem))
         else:
             compared.append(_compared(role, roles, (before, after), live))
-    everybody = _everybody(compared, before.service_accounts | after.service_accounts, live)
+    declared = before.service_accounts | after.service_accounts
+    issuers = {issuer for each in compared for issuer in each.issuers}
+    claims = {issuer: _claims(issuer, {*declared, *live.get(issuer, ())}) for issuer in issuers}
     found: dict[str, list[Right]] = {name: [] for name in ("gains", "loses", "may_gain", "may_lose")}
     for each in compared:
-        undecided = False
-        for issuer in each.names:
-            one, other = (_answers(side, issuer, everybody[issuer]) for side in each.sides)
-            undecided |= bool(one.may & ~one.allowed & other.may & ~other.allowed)
-            for name, group in _differences(one, other).items():
-                found[name] += _rights(each, issuer, everybody[issuer], group)
-        reason = UNDECIDED if undecided and _differ(*each.sides) else each.problem
+        changes = [_changes(each, issuer, claims[issuer]) for issuer in each.issuers]
+        for name, rights_found in found.items():
+            rights_found.extend(right for of_issuer in changes for right in of_issuer.rights.get(name, ()))
+        undecided = any(of_issuer.undecided for of_issuer in changes)
+        too_many = any(of_issuer.too_many for of_issuer in changes)
+        reason = each.problem or (TOO_MANY if too_many and each.sides[0] != each.sides[1] else "")
+        if undecided and _differ(*each.sides):
+            reason = UNDECIDED
         if reason:
             cannot_tell.append(Undecided(each.role.name, each.role.arn, reason))
     return Rights(
@@ -175,31 +174,6 @@ def _trusts_any(statements: Iterable[Statement], provider_arns: Collection[str])
     return any(("Federated", arn) in principals or principals & ANYBODY for arn in provider_arns)
 
 
-class _Answers(NamedTuple):
-    """The service accounts that a role admits, and those that it may admit: sets of Claims."""
-
-    allowed: int
-    may: int
-
-
-def _answers(side: "_Side", issuer: str, claims: Claims) -> _Answers:
-    allowed = may = 0
-    for trust in side.trusts:
-        for each in admitted(trust, claims) if trust.issuer == issuer else ():
-            may |= each.service_accounts
-            allowed |= each.service_accounts if each.decision is Decision.ALLOWED else 0
-    return _Answers(allowed, may)
-
-
-def _differences(before: _Answers, after: _Answers) -> dict[str, int]:
-    return {
-        "gains": after.allowed & ~before.may,
-        "loses": before.allowed & ~after.may,
-        "may_gain": (after.allowed & before.may & ~before.allowed) | (after.may & ~after.allowed & ~before.may),
-        "may_lose": (before.allowed & after.may & ~after.allowed) | (before.may & ~before.allowed & ~after.may),
-    }
-
-
 class _Side(NamedTuple):
     """A role at one time.
 
@@ -218,16 +192,19 @@ class _Compared(NamedTuple):
     Attributes:
         role: The role.
         sides: What it was before and is after.
-        names: The service accounts that it names, as `namespace:name`, by the issuer of their cluster.
-        invented: For each issuer, service accounts that nobody named, each with the pattern that it stands for.
-        problem: Why others may gain or lose the right than those who are asked about; empty where nobody may.
+        assumed: ARNs of the OIDC providers of which the audiences are not known.
+        problem: Why others may gain or lose the right than those who are told; empty where nobody may.
     """
 
     role: Role
     sides: tuple[_Side, _Side]
-    names: Mapping[str, frozenset[str]]
-    invented: Mapping[str, Mapping[str, str]]
+    assumed: Collection[str]
     problem: str
+
+    @property
+    def issuers(self) -> list[str]:
+        """The issuers whose tokens may get the role, before or after."""
+        return [*dict.fromkeys(trust.issuer for side in self.sides for trust in side.trusts)]
 
 
 def _compared(
@@ -235,31 +212,139 @@ def _compared(
 ) -> _Compared:
     parsed = [_parsed(each) for each in roles]
     before, after = _of_kubernetes(role, parsed, snapshots, issuers)
-    subjects: dict[str, set[str]] = {}
-    for trust in (*before.trusts, *after.trusts):
-        conditions = (each for statement in trust.statements.values() for each in trust.conditions(statement, "sub"))
-        values = {_as_compared(value, each.operator) for each in conditions for value in each.wanted}
-        subjects.setdefault(trust.issuer, set()).update(s for value in values for s in subjects_of_claim(value))
-    audiences = _audiences_by_provider([each for _, those in parsed for each in those], role, subjects)
-    too_many = any(representatives(frozenset(each), SERVICE_ACCOUNT) is None for each in subjects.values()) or any(
-        representatives(frozenset(each), AUDIENCE) is None for each in audiences.values()
-    )
+    managed = {arn for snapshot in snapshots for arn in snapshot.client_ids}
     with_variables = [_with_variables(*each) for each in parsed]
     client_ids = [{each.provider_arn: each.client_ids for each in side.trusts} for side in (before, after)]
     # A variable may stand for an audience.
     has_variables = with_variables[0] != with_variables[1] or (with_variables[0] and client_ids[0] != client_ids[1])
-    return _Compared(
-        role,
-        (before, after),
-        {issuer: frozenset(each for each in those if not is_pattern(each)) for issuer, those in subjects.items()},
-        {issuer: _invented(frozenset(those)) for issuer, those in subjects.items()},
-        VARIABLES if has_variables else TOO_MANY if too_many and before != after else "",
+    # One of another AWS account has none at all.
+    assumed = {arn for arns in client_ids for arn, ids in arns.items() if ids is not None} - managed
+    return _Compared(role, (before, after), assumed, VARIABLES if has_variables else "")
+
+
+class _Changes(NamedTuple):
+    """What changes for the service accounts of one cluster.
+
+    Attributes:
+        rights: Who gains and who loses the right, and who may.
+        undecided: Whether for some it can be told neither before nor after.
+        too_many: Whether others may gain or lose it, since the patterns combine in too many ways.
+    """
+
+    rights: Mapping[str, Sequence[Right]]
+    undecided: bool
+    too_many: bool
+
+
+def _changes(role: _Compared, issuer: str, claims: Claims) -> _Changes:
+    """Return what changes for the service accounts of a cluster: those that exist, and all others."""
+    before, after = (_asked(side, issuer, role.assumed) for side in role.sides)
+    if any(taken is None for _, taken in (*before, *after)):
+        return _Changes({}, undecided=False, too_many=True)
+    patterns = compared_with(each for statements, _ in (*before, *after) for each in statements)
+
+    def held_by(found: Kinds) -> _Held:
+        return _held(before, after, dict(zip(patterns, found.matching, strict=False)), found.all)
+
+    real = _held(before, after, {each: _matching(each, claims) for each in patterns}, claims.everybody)
+    covered = cover(patterns, lambda found: held_by(found).changes)
+    if covered is None:
+        alone = {
+            name: [_right(role.role, issuer, each) for each in _subjects(claims, of)]
+            for name, of in real.changes.items()
+        }
+        return _Changes(alone, bool(real.undecided), too_many=True)
+    found, by_name = covered
+    held = held_by(found)
+    told: dict[str, list[Right]] = {}
+    for name, subjects in by_name.items():
+        # Who gains nothing since it had the right before is no exception.
+        nobody = found.all & ~(held.may_have if name in {"gains", "may_gain"} else held.may_have_had)
+        told[name], left = [], real.changes[name]
+        for subject, those in sorted(subjects.items()):
+            within = left & claims.equal(subject_claim(subject), "Like")
+            left &= ~within
+            but_not = subjects_within(patterns, found, nobody, those) if those & nobody else ()
+            such_as = [each for each in _subjects(claims, within) if each != subject]
+            told[name].append(_right(role.role, issuer, subject, such_as, but_not))
+    return _Changes(told, bool(held.undecided), too_many=False)
+
+
+# What a role says to the tokens of an OIDC provider, and to the audiences that they may have; None for too many.
+_Asked = tuple[Sequence[Compared], frozenset[Taken] | None]
+
+
+def _asked(side: _Side, issuer: str, assumed: Collection[str]) -> list[_Asked]:
+    found: list[_Asked] = []
+    for trust in side.trusts:
+        if trust.issuer == issuer and (trust.client_ids or trust.provider_arn in assumed):
+            statements = compared((trust.policy.version, trust.policy.statements), trust.provider_arn)
+            client_ids = None if trust.provider_arn in assumed else trust.client_ids
+            found.append((statements, audiences(statements, client_ids)))
+    return found
+
+
+class _Held(NamedTuple):
+    """Who has the right before and after, and who may have it: sets of service accounts, or of kinds of them."""
+
+    had: int
+    may_have_had: int
+    has: int
+    may_have: int
+
+    @property
+    def changes(self) -> dict[str, int]:
+        """Who gains and who loses the right, and who may."""
+        had, may_have_had, has, may_have = self
+        return {
+            "gains": has & ~may_have_had,
+            "loses": had & ~may_have,
+            "may_gain": (has & may_have_had & ~had) | (may_have & ~has & ~may_have_had),
+            "may_lose": (had & may_have & ~has) | (may_have_had & ~had & ~may_have),
+        }
+
+    @property
+    def undecided(self) -> int:
+        """Of whom it can be told neither before nor after."""
+        return self.may_have_had & ~self.had & self.may_have & ~self.has
+
+
+def _held(before: Iterable[_Asked], after: Iterable[_Asked], matching: Mapping[Parts, int], everybody: int) -> _Held:
+    return _Held(*_admitted(before, matching, everybody), *_admitted(after, matching, everybody))
+
+
+def _admitted(side: Iterable[_Asked], matching: Mapping[Parts, int], everybody: int) -> tuple[int, int]:
+    """Return whom a role admits, and whom it may admit."""
+    certain = possible = 0
+    for statements, taken in side:
+        admitted = admits(statements, taken or (), matching, everybody)
+        certain, possible = certain | admitted.certain, possible | admitted.possible
+    return certain, possible
+
+
+def _matching(pattern: Parts, claims: Claims) -> int:
+    text = text_of(pattern)
+    return 0 if text is None else claims.equal(text, "Like")
+
+
+def _subjects(claims: Claims, group: int) -> list[str]:
+    return [subject_of(each.namespace, each.name) for each in claims.members(group)]
+
+
+def _right(role: Role, issuer: str, subject: str, such_as: Iterable[str] = (), but_not: Iterable[str] = ()) -> Right:
+    return Right(
+        _written(subject), role.name, role.arn, issuer, tuple(map(_written, such_as)), tuple(map(_written, but_not))
     )
 
 
-def _as_compared(value: str, operator: str) -> str:
-    """Return a value as service accounts have it: their names have no upper case."""
-    return value.lower() if "ignorecase" in operator.lower() else value
+def _written(subject: str) -> str:
+    """Return a subject as NAMESPACE/NAME."""
+    return subject.replace(":", "/", 1)
+
+
+def _claims(issuer: str, subjects: Iterable[str]) -> Claims:
+    names = (each.partition(":") for each in subjects)
+    return Claims(FoundServiceAccount(issuer, namespace, name) for namespace, _, name in names)
 
 
 def _of_kubernetes(
@@ -285,11 +370,12 @@ def _sides(
     snapshots: Collection[Snapshot],
     issuers: Collection[str],
 ) -> list[_Side]:
-    assumed = _assumed_client_ids([each for _, statements in parsed for each in statements], role, issuers)
-    managed = {arn for snapshot in snapshots for arn in snapshot.client_ids}
-    assumed = {arn: client_ids for arn, client_ids in assumed.items() if arn not in managed}
+    # Providers that the stack does not create, which may matter.
+    arns = {oidc_provider_arn(role.partition, role.aws_account, each) for each in issuers}
+    arns |= {arn for _, statements in parsed for arn in providers_of(statements)}
+    assumed = arns - {arn for snapshot in snapshots for arn in snapshot.client_ids}
     return [
-        _side(role, *each, {**assumed, **{arn: ids or () for arn, ids in snapshot.client_ids.items()}}, issuers)
+        _side(role, *each, {**dict.fromkeys(assumed, ()), **snapshot.client_ids}, issuers)
         for each, snapshot in zip(parsed, snapshots, strict=True)
     ]
 
@@ -298,10 +384,10 @@ def _side(
     role: Role,
     version: str,
     statements: tuple[Statement, ...],
-    client_ids: Mapping[str, tuple[str, ...]],
+    client_ids: Mapping[str, tuple[str, ...] | None],
     issuers: Iterable[str],
 ) -> _Side:
-    own = {arn: ids for arn, ids in client_ids.items() if _is_own(arn, role)}
+    own = {arn: ids or () for arn, ids in client_ids.items() if _is_own(arn, role)}
     aws_account = FoundAwsAccount(role.aws_account, (), own)
     policy = TrustPolicy(FoundRole(f"arn:{role.partition}:iam::", {}), aws_account, version, statements)
     clusters = [FoundCluster(each, f"https://{each}", ()) for each in issuers]
@@ -311,132 +397,6 @@ def _side(
 def _is_own(provider_arn: str, role: Role) -> bool:
     """Return whether an OIDC provider is of the role's own AWS account: STS takes no other one."""
     return role.aws_account in {"", provider_arn.split(":")[4]}
-
-
-def _rights(compared: _Compared, issuer: str, claims: Claims, group: int) -> list[Right]:
-    """Return the rights of a group of service accounts; whom a pattern stands for is within it."""
-    if not group:
-        return []
-    names, patterns = [], set()
-    for each in claims.members(group):
-        subject = subject_of(each.namespace, each.name)
-        if each.cluster:
-            names.append(subject)
-        # Some service account may exist that has an invented name.
-        if subject in compared.invented[issuer]:
-            patterns.add(compared.invented[issuer][subject])
-    widest = [each for each in sorted(patterns) if not any(_covers(other, each) for other in patterns - {each})]
-    such_as: dict[str, list[str]] = {each: [] for each in widest}
-    for name in names:
-        such_as.setdefault(next((each for each in widest if _covers(each, name)), name), []).append(name)
-    role = compared.role
-    return [
-        Right(_written(each), role.name, role.arn, issuer, tuple(_written(name) for name in those if name != each))
-        for each, those in such_as.items()
-    ]
-
-
-def _written(subject: str) -> str:
-    """Return a subject as NAMESPACE/NAME."""
-    return subject.replace(":", "/", 1)
-
-
-def _covers(pattern: str, subject: str) -> bool:
-    """Return whether a pattern matches a service account, or whatever another pattern matches.
-
-    A `?` stands for no `*`: that may be nothing, or several characters.
-    """
-    return regular_expression(pattern, "[^*]").fullmatch(subject) is not None
-
-
-def _assumed_client_ids(
-    statements: Collection[Statement], role: Role, issuers: Iterable[str]
-) -> dict[str, tuple[str, ...]]:
-    """Return audiences of the OIDC providers that may matter to a role: for those that the stack does not create."""
-    return {
-        arn: tuple(
-            # Where some audience is denied, another one may not be.
-            sorted(
-                {DEFAULT_AUDIENCE, FILLING}.union(
-                    *(_filled(value, [FILLING]) for value in values), representatives(frozenset(values), AUDIENCE) or ()
-                )
-            )
-        )
-        for arn, values in _audiences_by_provider(statements, role, issuers).items()
-    }
-
-
-def _audiences_by_provider(
-    statements: Collection[Statement], role: Role, issuers: Iterable[str]
-) -> dict[str, set[str]]:
-    """Return the values of conditions on `aud`, by the ARN of the OIDC provider for which their statement may be."""
-    arns = {oidc_provider_arn(role.partition, role.aws_account, each) for each in issuers}
-    arns |= {name for each in statements for type_, name in each.principals if type_ == "Federated"}
-    found: dict[str, set[str]] = {}
-    for arn in arns:
-        try:
-            key = f"{issuer_of_provider(arn)}:aud".lower()
-        except Mistake:
-            continue
-        found[arn] = {
-            value
-            for statement in statements
-            if {("Federated", arn), *ANYBODY} & {*statement.principals}
-            for each in statement.conditions
-            if each.key.lower() == key
-            for value in each.wanted
-        }
-    return found
-
-
-def _invented(subjects: frozenset[str]) -> dict[str, str]:
-    """Return service accounts that nobody named, each with the pattern that it stands for.
-
-    Of those that the same patterns match, one is enough. It stands for the narrowest of them.
-    """
-    patterns = {each: regular_expression(each).fullmatch for each in subjects if is_pattern(each)}
-    tried = representatives(subjects, SERVICE_ACCOUNT)
-    if tried is None:
-        tried = tuple(name for pattern in sorted(patterns) for name in _filled(pattern, FILLINGS))
-    found_by: dict[tuple[str, ...], str] = {}
-    for name in tried:
-        if name not in subjects:
-            matching = tuple(sorted(pattern for pattern, match in patterns.items() if match(name)))
-            found_by.setdefault(matching, name)
-    unnamed = stranger(subjects) or found_by.get(())
-    named = {name: max(matching, key=_literal) for matching, name in found_by.items() if matching}
-    return {**named, **({unnamed: EVERY_SERVICE_ACCOUNT} if unnamed else {})}
-
-
-def _literal(pattern: str) -> tuple[int, str]:
-    return len(pattern.replace("*", "").replace("?", "")), pattern
-
-
-def _filled(pattern: str, fillings: Iterable[str]) -> Iterator[str]:
-    for filling in fillings:
-        yield pattern.replace("*", filling, MOST_FILLED).replace("*", "").replace("?", filling[0])
-
-
-def _everybody(
-    compared: Iterable[_Compared], declared: Iterable[str], live: Mapping[str, Iterable[str]]
-) -> dict[str, Claims]:
-    """Return who is asked about, by issuer: those that somebody named or that exist, and invented ones."""
-    real: dict[str, set[str]] = {}
-    invented: dict[str, set[str]] = {}
-    for each in compared:
-        for issuer, names in each.names.items():
-            if issuer not in real:
-                real[issuer] = {*declared, *live.get(issuer, ())}
-            real[issuer] |= names
-            invented.setdefault(issuer, set()).update(each.invented[issuer])
-    return {
-        issuer: Claims(
-            # Who was invented has no cluster.
-            FoundServiceAccount(issuer if name in names else "", name.partition(":")[0], name.partition(":")[2])
-            for name in names | invented[issuer]
-        )
-        for issuer, names in real.items()
-    }
 
 
 def _other_statements(side: _Side) -> set[object]:
@@ -467,7 +427,9 @@ def _is_for_others(statement: Statement, issuer: str) -> bool:
 
 def _names_service_accounts(condition: Condition) -> bool:
     """Return whether some service account could have each value of a condition on `sub`; Null has values of its own."""
-    values = (_as_compared(each, condition.operator) for each in condition.wanted)
+    # No service account has upper case in its name.
+    ignores_case = "ignorecase" in condition.operator.lower()
+    values = (each.lower() if ignores_case else each for each in condition.wanted)
     return condition.operator.lower() == "null" or all(any(subjects_of_claim(each)) for each in values)
 
 

@@ -1,20 +1,24 @@
 """What the findings are about, and what several kinds of them need, computed once. Pure."""
 
 import functools
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from irsa.evaluation import Decision
-from irsa.evaluation.admission import FILLING, subjects_of_claim
+from irsa.evaluation.admission import TOO_MANY_PATTERNS, admitted_by
 from irsa.evaluation.document import Condition, Statement
 from irsa.rules.grammar import split_operator
+from irsa.rules.mistakes import named
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import CLAIM_PREFIX, WILDCARDS, is_pattern
 from irsa_cli.found import Discovery, FoundCluster, FoundRole, FoundServiceAccount
 from irsa_cli.inventory.admissions import COMPARED, Admitted, Claims, Trust, TrustPolicy
 from irsa_cli.issuers import eks_region
+
+# Stands for whatever a pattern of namespaces matches.
+FILLING = "namespace"
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Facts:
     @functools.cached_property
     def wide(self) -> dict[int, dict[str, Decision]]:
         """The namespaces that a trust admits whole, or may, by the trust's place; `*` for every one."""
-        found = ((index, _wide_namespaces(each)) for index, each in enumerate(self.trusts) if each.cluster)
+        found = ((index, _wide_namespaces(self, each)) for index, each in enumerate(self.trusts) if each.cluster)
         return {index: namespaces for index, namespaces in found if namespaces}
 
 
@@ -121,39 +125,33 @@ def exact_subjects(trust: Trust) -> dict[str, int]:
     }
 
 
-def _wide_namespaces(trust: Trust) -> dict[str, Decision]:
+def _wide_namespaces(facts: Facts, trust: Trust) -> dict[str, Decision]:
     """Return the namespaces of which a role admits, or may admit, every service account; `*` for all of them."""
-    if not trust.client_ids:
-        return {}
     compared = list(comparisons(trust, "sub"))
     values = {value for each in compared for value in each.condition.wanted}
-    if {each.place for each in compared} == trust.allowing.keys() and not any(map(is_pattern, values)):
+    if not trust.client_ids or (
+        {each.place for each in compared} == trust.allowing.keys() and not any(map(is_pattern, values))
+    ):
         return {}
-    subjects = {
-        subject
-        for each in compared
-        for value in each.condition.wanted
-        if each.comparison == "Like"
-        for subject in _subjects(value)
-    }
-    namespaces = {subject.partition(":")[0] for subject in subjects if is_pattern(subject.partition(":")[2])}
-    everywhere = _best(trust, _sample(subjects, None))
-    found = {"*": everywhere} if everywhere else {each: _best(trust, _sample(subjects, each)) for each in namespaces}
-    return {name: decision for name, decision in sorted(found.items()) if decision}
+    admitted = admitted_by((trust.policy.version, trust.policy.statements), trust.provider_arn, trust.client_ids)
+    if admitted is None:
+        facts.not_checked(f"{named(trust.policy.role.arn)}: {TOO_MANY_PATTERNS}")
+        return {}
+    by_namespace: dict[str, list[str]] = {}
+    for each in admitted:
+        namespace, _, name = each.subject.partition(":")
+        if is_pattern(name):
+            by_namespace.setdefault(namespace, []).append(name)
+    subjects = {each.subject for each in admitted}
+    wide = [each for each in sorted(by_namespace) if _is_whole(each, by_namespace[each], subjects)]
+    certain = {each.subject.partition(":")[0] for each in admitted if each.certain}
+    if admitted and stranger(subjects) is None:
+        return {"*": Decision.ALLOWED if certain else Decision.CANNOT_DECIDE}
+    return {each: Decision.ALLOWED if each in certain else Decision.CANNOT_DECIDE for each in wide}
 
 
-@functools.lru_cache(10_000)
-def _subjects(claim: str) -> tuple[str, ...]:
-    return tuple(subjects_of_claim(claim))
-
-
-def _sample(subjects: Collection[str], namespace: str | None) -> str:
-    """Return a service account that nobody named: one that no pattern matches, where the patterns leave one out."""
-    in_namespace = None if namespace is None else WILDCARDS.sub(FILLING, namespace)
-    return stranger(subjects, in_namespace) or f"{in_namespace or FILLING}:{FILLING}"
-
-
-def _best(trust: Trust, subject: str) -> Decision | None:
-    """Return the best answer for a service account with any audience; None where it is refused with all of them."""
-    decisions = {trust.evaluated(subject, each).decision for each in trust.client_ids or ()}
-    return next((each for each in (Decision.ALLOWED, Decision.CANNOT_DECIDE) if each in decisions), None)
+def _is_whole(namespace: str, names: Iterable[str], subjects: Collection[str]) -> bool:
+    """Return whether all service accounts of a namespace are admitted; of a pattern, those of each that it matches."""
+    if is_pattern(namespace):
+        return stranger({f"{FILLING}:{name}" for name in names}, FILLING) is None
+    return stranger(subjects, namespace) is None

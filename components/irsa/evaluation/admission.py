@@ -1,65 +1,58 @@
-"""Whom a trust policy admits: the service accounts that it names, and those that nobody named."""
+"""Whom a trust policy admits: patterns of service accounts, over all its statements at once."""
 
-import re
-import string
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from irsa.evaluation.answers import Decision, WebIdentityRequest
-from irsa.evaluation.decision import evaluate_parsed
+from irsa.evaluation.comparisons import Admits, Compared, Parsed, admits, audiences, compared, compared_with
+from irsa.evaluation.cover import cover, of_subjects, subjects_within
 from irsa.evaluation.document import Statement, parse
-from irsa.evaluation.patterns import ends_of_match, pattern_of
+from irsa.evaluation.kinds import Kinds, Parts
 from irsa.rules.arns import issuer_of_provider
-from irsa.rules.grammar import split_operator
-from irsa.rules.mistakes import Mistake
-from irsa.rules.names import NAMESPACE, SERVICE_ACCOUNT
+from irsa.rules.mistakes import Mistake, shortened
 from irsa.rules.strangers import stranger
-from irsa.rules.subjects import CLAIM_PREFIX, EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim
+from irsa.rules.subjects import is_pattern, subject_claim
 
-# What stands for a wildcard where a pattern is tried. STS takes any audience that the OIDC provider lists.
-FILLING = "strangerzq"
-# The same where that name may be denied: so often a character that no condition names.
-LENGTHS = (9, 14)
-# Further wildcards of one pattern stand for nothing, so that the name stays a short one.
-MOST_FILLED = 8
+TOO_MANY_PATTERNS = "irsa cannot tell whom the trust policy admits: its patterns combine in too many ways"
 
 
 class Admitted(NamedTuple):
     """Service accounts that a trust policy admits.
 
     Attributes:
-        subject: A `namespace:name` pattern; `*:*` stands for accounts that no condition names, too.
+        subject: A `namespace:name` pattern that some of them match, and no other service account if it is exact.
         provider_arn: The IAM OIDC provider by which their tokens come.
-        certain: False where the answer depends on what is not known here.
+        certain: False where it depends on what is not known here whether any of them is admitted.
         statements: Indexes of the Allow statements that admit them, or may.
+        exact: Whether the same is true of all whom the pattern matches.
+        denied: Where it is not, patterns of those who are denied, if patterns can say it.
     """
 
     subject: str
     provider_arn: str
     certain: bool
     statements: tuple[int, ...]
+    exact: bool = True
+    denied: tuple[str, ...] = ()
 
 
 class Admission(NamedTuple):
     """What a trust policy says to the service accounts of a role's clusters, and of each other provider that it names.
 
     Attributes:
-        admitted: Whom it admits, or may.
+        admitted: Whom it admits, or may; None where its patterns combine in too many ways to tell.
         refused: The exact subjects of the role that one of its clusters' providers can't get in.
         subjects: The patterns that it admits by the clusters' providers, sorted; None where that can't be told.
+        denied: Patterns within these that it denies; None where each of these is exact.
     """
 
-    admitted: tuple[Admitted, ...]
-    refused: tuple[str, ...]
-    subjects: list[str] | None
+    admitted: tuple[Admitted, ...] | None
+    refused: tuple[str, ...] = ()
+    subjects: list[str] | None = None
+    denied: list[str] | None = None
 
 
 def admission(document: str, provider_arns: Collection[str], subjects: Collection[str], audience: str) -> Admission:
-    """Return whom a trust policy admits.
-
-    A pattern in a condition on `sub` is tried by some of its names, everybody else by one account that no pattern
-    matches. Each is tried with every audience that a condition names, and others, since whoever has a token chose its
-    audience.
+    """Return whom a trust policy admits, with whatever audience: whoever has a token chose it.
 
     Args:
         document: The trust policy.
@@ -70,39 +63,28 @@ def admission(document: str, provider_arns: Collection[str], subjects: Collectio
     Raises:
         TrustDocumentError: IAM would not accept the document.
     """
-    version, statements = parse(document)
-
-    def answer(provider_arn: str, service_account: str, audience: str) -> tuple[Decision, set[int]]:
-        issuer = f"https://{issuer_of_provider(provider_arn)}"
-        request = WebIdentityRequest(issuer, provider_arn, subject_claim(service_account), audience)
-        evaluation = evaluate_parsed(version, statements, request)
-        allowing = (each for each in evaluation.statements if each.effect == "Allow" and each.matched is not False)
-        return evaluation.decision, {each.index for each in allowing}
-
+    parsed = parse(document)
     admitted: list[Admitted] = []
-    for provider_arn in sorted({*provider_arns, *_providers(statements)}):
-        audiences = sorted({audience, *_audiences(statements, provider_arn)})
-        for subject, service_accounts in sorted(_tried(statements, provider_arn).items()):
-            answers = [answer(provider_arn, name, each) for name in service_accounts for each in audiences]
-            positive = [(decision, by) for decision, by in answers if decision is not Decision.DENIED]
-            if positive:
-                certain = any(decision is Decision.ALLOWED for decision, _ in positive)
-                by = sorted(set[int]().union(*(by for _, by in positive)))
-                admitted.append(Admitted(subject, provider_arn, certain, tuple(by)))
-    refused = [
-        subject
-        for subject in subjects
-        if not is_pattern(subject)
-        and any(answer(provider_arn, subject, audience)[0] is Decision.DENIED for provider_arn in provider_arns)
-    ]
+    for provider_arn in sorted({*provider_arns, *providers_of(parsed[1])}):
+        found = admitted_by(parsed, provider_arn, None, subjects)
+        if found is None:
+            return Admission(None)
+        admitted += found
+    exact = [subject for subject in subjects if not is_pattern(subject)]
     own = [each for each in admitted if each.provider_arn in provider_arns]
     # A subject of the role may have further conditions; whether somebody else is admitted must be known.
     known = all(each.certain or each.subject in subjects for each in own)
-    return Admission(tuple(admitted), tuple(refused), sorted({each.subject for each in own}) if known else None)
+    inexact = [each for each in own if not each.exact]
+    return Admission(
+        tuple(admitted),
+        tuple(_refused(parsed, provider_arns, exact, audience)),
+        sorted({each.subject for each in own}) if known else None,
+        sorted({denied for each in inexact for denied in each.denied}) if known and inexact else None,
+    )
 
 
-def opening_statements(admitted: Iterable[Admitted], first: int) -> dict[int, bool]:
-    """Return the statements that let in all service accounts of a cluster, and whether that is certain.
+def opening_statements(admitted: Iterable[Admitted], first: int) -> dict[int, list[Admitted]]:
+    """Return the statements that let in the service accounts of a whole cluster, with whom they let in.
 
     Args:
         admitted: Whom the trust policy admits.
@@ -111,16 +93,77 @@ def opening_statements(admitted: Iterable[Admitted], first: int) -> dict[int, bo
     by_provider: dict[str, list[Admitted]] = {}
     for each in admitted:
         by_provider.setdefault(each.provider_arn, []).append(each)
-    found: dict[int, bool] = {}
+    found: dict[int, list[Admitted]] = {}
     for of_provider in by_provider.values():
         further = [each for each in of_provider if each.statements[0] >= first]
         if further and stranger({each.subject for each in of_provider}) is None:
             for each in further:
-                found |= {index: each.certain or found.get(index, False) for index in each.statements}
+                for index in each.statements:
+                    found.setdefault(index, []).append(each)
     return found
 
 
-def _providers(statements: Iterable[Statement]) -> Iterator[str]:
+def but_those(denied: Iterable[str]) -> str:
+    """Return who is not admitted, for a sentence that names more than are: `, but not kube-system:*,`; or nothing."""
+    which = sorted({*denied})
+    return f", but not {shortened(', '.join(which))}," if which else ""
+
+
+def admitted_by(
+    parsed: Parsed, provider_arn: str, client_ids: Collection[str] | None, subjects: Iterable[str] = ()
+) -> list[Admitted] | None:
+    """Return whom a trust policy admits by the tokens of one OIDC provider; None where it is too much to tell.
+
+    Args:
+        parsed: Version and statements of the trust policy.
+        provider_arn: The provider.
+        client_ids: The audiences that it lists; None for any.
+        subjects: Patterns that are told if all are admitted whom they match, though a wider one says it already.
+    """
+    statements = compared(parsed, provider_arn)
+    if not any(each.effect == "Allow" for each in statements):
+        return []
+    taken = audiences(statements, client_ids)
+    if taken is None:
+        return None
+
+    patterns = compared_with(statements)
+
+    def answered(found: Kinds) -> Admits:
+        return admits(statements, taken, dict(zip(patterns, found.matching, strict=False)), found.all)
+
+    found = cover(patterns, lambda those: answered(those).possible_by)
+    if found is None:
+        return None
+    everybody, covered = found
+    answer = answered(everybody)
+    by_subject: dict[str, set[int]] = {}
+    matching = {subject: those for each in covered.values() for subject, those in each.items()}
+    for index, patterns_of_statement in covered.items():
+        for subject in patterns_of_statement:
+            by_subject.setdefault(subject, set()).add(index)
+    own = {tuple(subject_claim(subject)): subject for subject in subjects}
+    for pattern, those in zip(patterns, everybody.matching, strict=False):
+        indexes = {i for i, admitted_by_it in answer.possible_by.items() if those & admitted_by_it}
+        indexes &= {each.place for each in statements if _names(each, pattern)}
+        if pattern in own and indexes and not those & ~answer.possible:
+            matching[own[pattern]] = those
+            by_subject.setdefault(own[pattern], set()).update(indexes)
+    admitted = []
+    for subject, indexes in sorted(by_subject.items()):
+        those = matching[subject]
+        certain = any(those & answer.certain_by[index] for index in indexes)
+        exact = not those & ~(answer.certain if certain else answer.possible)
+        denied = () if exact else subjects_within(patterns, everybody, everybody.all & ~answer.possible, those)
+        admitted.append(Admitted(subject, provider_arn, certain, tuple(sorted(indexes)), exact, tuple(denied)))
+    return admitted
+
+
+def _names(statement: Compared, pattern: Parts) -> bool:
+    return any(pattern in each.patterns for each in statement.sub if not each.negated)
+
+
+def providers_of(statements: Iterable[Statement]) -> Iterator[str]:
     """Yield the OIDC providers that Allow statements name."""
     for statement in statements:
         for type_, name in statement.principals if statement.effect == "Allow" else ():
@@ -132,71 +175,17 @@ def _providers(statements: Iterable[Statement]) -> Iterator[str]:
                 yield name
 
 
-def _tried(statements: Iterable[Statement], provider_arn: str) -> dict[str, Sequence[str]]:
-    """Return the patterns of service accounts that Allow statements name, and `*:*`, each with accounts to try."""
-    key = f"{issuer_of_provider(provider_arn)}:sub"
-    values = [*_values(statements, key)]
-    mentioned = {subject for _, value in values for subject in subjects_of_claim(value)}
-    named = {subject for names, value in values if names for subject in subjects_of_claim(value)}
-    fillings = [FILLING] if all(names for names, _ in values) else _fillings(value for _, value in values)
-    tried: dict[str, Sequence[str]] = {subject: _filled(subject, fillings) for subject in named}
-    unnamed = stranger(mentioned) or stranger(named)
-    return tried if unnamed is None else {**tried, EVERY_SERVICE_ACCOUNT: [unnamed]}
-
-
-def _audiences(statements: Iterable[Statement], provider_arn: str) -> set[str]:
-    values = [value for _, value in _values(statements, f"{issuer_of_provider(provider_arn)}:aud")]
-    fillings = _fillings(values)
-    return {audience for value in ("*", *values) for audience in _filled(value, fillings)}
-
-
-def _fillings(patterns: Iterable[str]) -> list[str]:
-    """Return what may stand for a wildcard; conditions that name FILLING, to deny it, do not name the others."""
-    named = set("".join(patterns))
-    unnamed = next((each for each in string.ascii_lowercase + string.digits if each not in named), FILLING[0])
-    return [FILLING, *(unnamed * length for length in LENGTHS)]
-
-
-def _filled(pattern: str, fillings: Iterable[str]) -> list[str]:
-    filled = (pattern.replace("*", each, MOST_FILLED).replace("*", "").replace("?", each[0]) for each in fillings)
-    return list(dict.fromkeys(filled))
-
-
-def _values(statements: Iterable[Statement], key: str) -> Iterator[tuple[bool, str]]:
-    """Yield the patterns with which statements compare a key, and whether one allows what it matches."""
-    for statement in statements:
-        for condition in statement.conditions:
-            operator = split_operator(condition.operator)
-            if operator is None or condition.key.lower() != key.lower():
-                continue
-            for value in condition.wanted:
-                # For the other operators * and ? are plain characters, which no service account has.
-                if operator.name.endswith("Like") or not is_pattern(value):
-                    text = value.lower() if operator.name.endswith("IgnoreCase") else value
-                    yield statement.effect == "Allow" and "Not" not in operator.name, text
-
-
-def subjects_of_claim(claim: str) -> Iterator[str]:
-    """Yield the `namespace:name` patterns that a pattern of `sub` amounts to, whatever its wildcards stand for."""
-    # As IAM reads it, `**` is `*`; each of very many would be a way of its own.
-    claim = re.sub(r"\*+", "*", claim)
-    for end in ends_of_match(CLAIM_PREFIX, pattern_of(claim, wildcards=True)):
-        yield from _with_one_colon(claim[end:])
-        if claim[end - 1] == "*":
-            yield from _with_one_colon(claim[end - 1 :])
-
-
-def _with_one_colon(rest: str) -> Iterator[str]:
-    if rest.count(":") > 1:
-        return
-    ways = [rest]
-    if ":" not in rest:
-        between = {"*": "*:*", "?": ":"}
-        ways = [rest[:at] + between[rest[at]] + rest[at + 1 :] for at in range(len(rest)) if rest[at] in between]
-    yield from (subject for subject in ways if _has_names(*subject.split(":")))
-
-
-def _has_names(namespace: str, name: str = "") -> bool:
-    """Return whether some service account has a name like this, and its namespace."""
-    longest = ((namespace, NAMESPACE.longest), (name, SERVICE_ACCOUNT.longest))
-    return all(part and len(part) - part.count("*") <= most for part, most in longest)
+def _refused(parsed: Parsed, provider_arns: Iterable[str], subjects: Sequence[str], audience: str) -> list[str]:
+    """Return those of exact subjects that a provider's tokens of an audience can't get in."""
+    admitted = {*subjects}
+    for provider_arn in provider_arns if subjects else ():
+        statements = compared(parsed, provider_arn)
+        taken = audiences(statements, [audience])
+        claims = {subject: tuple(subject_claim(subject)) for subject in subjects}
+        patterns = tuple(dict.fromkeys((*compared_with(statements), *claims.values())))
+        found = of_subjects(patterns)
+        if taken is not None and found is not None:
+            matching = dict(zip(patterns, found.matching, strict=True))
+            possible = admits(statements, taken, matching, found.all).possible
+            admitted -= {subject for subject, claim in claims.items() if not matching[claim] & possible}
+    return [each for each in subjects if each not in admitted]

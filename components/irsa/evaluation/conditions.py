@@ -188,23 +188,26 @@ def evaluate_condition(condition: Condition, known: Known) -> Reason:
 
 def _outcome(condition: Condition, found: tuple[str, ...] | None, known: Known) -> _Outcome:
     operator, key, wanted = condition
-    parts = _comparison(operator)
-    if found is None or not wanted or not (parts or operator == "Null"):
-        return _undecidable(condition, found, parts is not None)
-    if not parts:
-        return _null(key, wanted, found)
+    parts = split_operator(operator)
+    can_evaluate = parts is not None and (parts.name == "Null" or parts.name in _COMPARISONS)
+    if found is None or not wanted or parts is None:
+        return _undecidable(condition, found, can_evaluate)
     of_set, name, if_exists = parts
+    if name == "Null":
+        return _null(key, wanted, found)
     if not found:
-        otherwise = of_set or ("negated" if _COMPARISONS[name].negated else "positive")
+        otherwise = of_set or ("negated" if "Not" in name else "positive")
         return _absent(key, "IfExists" if if_exists else otherwise)
+    if not can_evaluate:
+        return _undecidable(condition, found, can_evaluate)
     if of_set and not any(found):  # an empty string counts as no value, but only for the set operators
         return _absent(key, of_set)
     return _present(condition, found, of_set, _COMPARISONS[name], known)
 
 
-def _undecidable(condition: Condition, found: tuple[str, ...] | None, is_comparison: bool) -> _Outcome:
+def _undecidable(condition: Condition, found: tuple[str, ...] | None, can_evaluate: bool) -> _Outcome:
     operator, key, _ = condition
-    if not is_comparison and operator != "Null":
+    if not can_evaluate:
         return _Outcome(None, "operators", f"irsa cannot evaluate the operator {named(operator)}")
     if found is None:
         return _Outcome(None, "keys", f"irsa does not know whether the request has {named(key)}, and with which value")

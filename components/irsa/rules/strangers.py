@@ -40,21 +40,25 @@ class Automaton(NamedTuple):
         return bits
 
 
-def automaton(patterns: Iterable[str]) -> Automaton:
-    """Return an automaton that compares a text with all patterns at once."""
+def automaton(patterns: Iterable[Iterable[str]]) -> Automaton:
+    """Return an automaton that compares a text with all patterns at once.
+
+    Args:
+        patterns: Each of `*`, `?`, characters, and strings of several characters, of which one must stand there.
+    """
     start = other = stays = ends = 0
     named: dict[str, int] = {}
     bit = 1
     for pattern in patterns:
         start |= bit
-        for character in pattern:
-            if character == "*":
+        for part in pattern:
+            if part == "*":
                 stays |= bit
                 continue
-            if character == "?":
+            if part == "?":
                 other |= bit
             else:
-                named[character] = named.get(character, 0) | bit
+                named |= {character: named.get(character, 0) | bit for character in part}
             bit <<= 1
         ends |= bit
         bit <<= 1

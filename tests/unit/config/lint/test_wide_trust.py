@@ -163,3 +163,41 @@ def test_a_subject_that_the_policy_refuses() -> None:
 
     assert place == "trust.statements"
     assert "'team-a:app' can't assume the role" in text
+
+
+SUB, CLAIM = f"{ISSUER}:sub", "system:serviceaccount:"
+
+
+@pytest.mark.parametrize(
+    ("statements", "place", "text"),
+    [
+        (
+            [OPEN, {**OPEN, "Effect": "Deny", "Condition": {"StringNotLike": {SUB: f"{CLAIM}atk-ns:*"}}}],
+            "trust.statements.0",
+            "'atk-ns:*' trusts all service accounts of atk-ns",
+        ),
+        (
+            [{**OPEN, "Condition": {"StringLike": {SUB: f"{CLAIM}*o*:*"}, "ForAnyValue:StringLike": {SUB: "*:*d*:*"}}}],
+            "trust.statements.0",
+            "'*d*o*:*' trusts all service accounts of several namespaces",
+        ),
+        (
+            [{**OPEN, "Condition": {"StringLike": {SUB: "*:team-b:*"}, "StringLikeIfExists": {SUB: "*:team-b:??*"}}}],
+            "trust.statements.0",
+            "'team-b:??*' trusts all service accounts of team-b",
+        ),
+        (
+            [OPEN, {**OPEN, "Effect": "Deny", "Condition": {"StringLike": {SUB: f"{CLAIM}kube-system:*"}}}],
+            "trust.statements.0",
+            "'*:*' trusts all service accounts of the cluster, but not 'kube-system:*'",
+        ),
+        (
+            [{**OPEN, "Condition": {"StringLike": {SUB: [f"*{a}{b}*" for a in "abcdefg" for b in "hijklmn"]}}}],
+            "trust.statements",
+            "irsa cannot tell whom the trust policy admits: its patterns combine in too many ways",
+        ),
+    ],
+)
+def test_statements_that_combine(statements: Any, place: str, text: str) -> None:
+    """The attack: each let a namespace in by conditions that combine, and passed `errors: [wide-trust]`."""
+    assert (place, text) in found({"statements": statements})

@@ -33,12 +33,18 @@ def judged(
     return admission(document, providers, subjects, AUDIENCE)
 
 
+def opening(found: Admission, first: int) -> dict[int, bool]:
+    """Return the statements that open a whole cluster, and whether that is certain."""
+    statements = opening_statements(found.admitted or (), first)
+    return {index: any(each.certain for each in those) for index, those in statements.items()}
+
+
 def test_irsas_own_statements_admit_their_subjects_and_nobody_else() -> None:
     """Protects the rule that every trust policy of irsa names its subjects: no stranger gets in."""
     found = judged(subjects=("team-a:app", "team-b:*"), providers=(PROVIDER, OTHER))
 
     assert (found.subjects, found.refused) == (["team-a:app", "team-b:*"], ())
-    assert opening_statements(found.admitted, 2) == {}
+    assert opening(found, 2) == {}
 
 
 def test_a_subject_that_one_cluster_shuts_out_is_refused() -> None:
@@ -86,10 +92,10 @@ HIDDEN = {
 @pytest.mark.parametrize("name", HIDDEN)
 def test_denying_the_one_who_is_tried_hides_nobody_else(name: str) -> None:
     """The attack: the whole cluster is let in, but for the account, or the audience, by which that is tried."""
-    opening, *denying = HIDDEN[name]
-    found = judged(opening, *({**statement, "Effect": "Deny"} for statement in denying))
+    allowing, *denying = HIDDEN[name]
+    found = judged(allowing, *({**statement, "Effect": "Deny"} for statement in denying))
 
-    assert opening_statements(found.admitted, 1) == {1: True}
+    assert opening(found, 1) == {1: True}
     assert "*:*" in (found.subjects or ())
 
 
@@ -112,7 +118,7 @@ def test_a_statement_that_opens_the_whole_cluster(name: str) -> None:
     statement = {key: value for key, value in OPENING[name].items() if value is not None}
     found = judged(statement)
 
-    assert opening_statements(found.admitted, 1) == {1: True}
+    assert opening(found, 1) == {1: True}
     assert any(fnmatch.fnmatchcase("payments:ledger", subject) for subject in found.subjects or [])
 
 
@@ -131,7 +137,7 @@ def test_what_cannot_be_told_is_not_told_for_a_no(statement: Any) -> None:
     """The attack: `Federated: "*"`, or a condition that always holds and that irsa can't evaluate."""
     found = judged(statement)
 
-    assert opening_statements(found.admitted, 1) == {1: False}
+    assert opening(found, 1) == {1: False}
     assert found.subjects is None
 
 
@@ -157,15 +163,66 @@ def test_subjects_are_what_the_document_admits(statement: Any, subjects: list[st
     found = judged(statement)
 
     assert found.subjects == subjects
-    assert opening_statements(found.admitted, 1) == {}
+    assert opening(found, 1) == {}
     assert found.refused == (() if "team-a:app" in subjects else ("team-a:app",))
+
+
+COMBINED = {
+    # It takes the declared account out, too.
+    "a Deny-unless": (
+        (allow(), allow({"StringNotLike": {SUB: f"{PREFIX}atk-ns:*"}}, Effect="Deny")),
+        ["atk-ns:*"],
+    ),
+    "an intersection": (
+        (allow({"StringLike": {SUB: f"{PREFIX}*o*:*"}, "ForAnyValue:StringLike": {SUB: f"{PREFIX}*d*:*"}}),),
+        ["*d*o*:*", "*o*d*:*", "team-a:app"],
+    ),
+    "a condition if it exists": (
+        (allow({"StringLike": {SUB: f"{PREFIX}team-b:*"}, "StringLikeIfExists": {SUB: "*:app*"}}),),
+        ["team-a:app", "team-b:app*"],
+    ),
+    "several audiences": (
+        (allow({"StringLike": {AUD: "a*", SUB: f"{PREFIX}b:*"}, "StringLikeIfExists": {AUD: "*z"}}),),
+        ["b:*", "team-a:app"],
+    ),
+    "audiences that no token has": (
+        (allow({"StringLike": {AUD: "a*", SUB: f"{PREFIX}b:*"}, "StringNotLike": {AUD: "?*"}}),),
+        ["team-a:app"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COMBINED)
+def test_conditions_that_combine(name: str) -> None:
+    """The attack: whoever is let in is let in by no single condition, and `subjects` named one account."""
+    statements, subjects = COMBINED[name]
+    found = judged(*statements)
+
+    assert found.subjects == subjects
+    assert found.denied is None
+
+
+def test_what_no_pattern_can_say() -> None:
+    """Protects readers of `subjects`: "all but one" is no pattern, so it is said who is denied within the pattern."""
+    found = judged(allow(), allow({"StringLike": {SUB: [f"{PREFIX}kube-system:*", f"{PREFIX}a:b"]}}, Effect="Deny"))
+
+    assert (found.subjects, found.denied) == (["*:*", "team-a:app"], ["a:b", "kube-system:*"])
+    everybody, own = found.admitted or ()
+    assert (everybody.exact, own.exact) == (False, True)
+
+
+def test_patterns_in_too_many_combinations() -> None:
+    """The attack: a trust policy of 1,000 characters that keeps irsa busy for hours, or makes it guess."""
+    found = judged(allow({"StringLike": {SUB: [f"*{a}{b}*" for a in "abcdefg" for b in "hijklmn"]}}))
+
+    assert (found.admitted, found.subjects) == (None, None)
 
 
 def test_another_provider_that_lets_everybody_in() -> None:
     """The attack: a statement without `sub` for a second cluster, of which the role's own subjects say nothing."""
     found = judged(allow(Principal={"Federated": OTHER}))
 
-    assert opening_statements(found.admitted, 1) == {1: True}
+    assert opening(found, 1) == {1: True}
     assert found.subjects == ["team-a:app"]
 
 
@@ -181,7 +238,7 @@ def test_any_service_account_that_was_asked_for() -> None:
     found = judged(subjects=("*:*",))
 
     assert found.subjects == ["*:*"]
-    assert opening_statements(found.admitted, 1) == {}
+    assert opening(found, 1) == {}
 
 
 @pytest.mark.parametrize("principal", ["arn:aws:iam::111122223333:root", "111122223333"])

@@ -7,7 +7,6 @@ from irsa_cli.adopt.bindings import adopt
 from irsa_cli.adopt.choice import Choice
 from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.outcomes import Adoption
-from irsa_cli.adopt.same_admission import Tokens
 from irsa_cli.adopt.task import Ways
 from irsa_cli.adopt.trust import Provider, Surroundings
 from irsa_cli.found import Discovery, FoundAwsAccount, FoundCluster, FoundPolicy, FoundRole, FoundServiceAccount
@@ -63,13 +62,10 @@ def permission(action: str = "s3:GetObject", resource: str = "arn:aws:s3:::my-bu
     return {"Effect": "Allow", "Action": action, "Resource": resource}
 
 
-def surroundings(
-    *accounts: str, clusters: Iterable[str] = ("BLUE",), audiences: tuple[str, ...] = (STS,)
-) -> Surroundings:
-    """Return clusters that all have these service accounts, `namespace:name`; the issuer GONE is of no cluster."""
-    claims = tuple(sorted(f"system:serviceaccount:{each}" for each in accounts))
+def surroundings(clusters: Iterable[str] = ("BLUE",), audiences: tuple[str, ...] = (STS,)) -> Surroundings:
+    """Return what is around clusters; the issuer GONE is of none."""
     return Surroundings(
-        {provider(each): Tokens(claims, audiences) for each in clusters},
+        {provider(each): audiences for each in clusters},
         lambda arn: Provider.DEAD if arn == GONE else Provider.IN_USE,
     )
 

@@ -23,7 +23,6 @@ from tests.unit.irsa_cli.adopt.scene import (
     surroundings,
 )
 
-ACCOUNTS = ("team-a:app", "team-a:worker", "team-b:app", "default:default")
 POD_IDENTITY = {
     "Effect": "Allow",
     "Principal": {"Service": "pods.eks.amazonaws.com"},
@@ -32,7 +31,7 @@ POD_IDENTITY = {
 
 
 def read(*statements: dict[str, Any], clusters: tuple[str, ...] = ("BLUE",), **how: Any) -> ReadTrust:
-    return read_trust(policy_document(*statements), surroundings(*ACCOUNTS, clusters=clusters), **how)
+    return read_trust(policy_document(*statements), surroundings(clusters), **how)
 
 
 def left(*statements: dict[str, Any], **how: Any) -> str:
@@ -154,7 +153,7 @@ def test_stringlike_for_the_audience_too_is_tidied() -> None:
 def test_an_old_version_and_an_id_are_tidied() -> None:
     """Protects the preview from a surprise: irsa writes the current version and no Id."""
     document = {"Version": "2008-10-17", "Id": "x", "Statement": statement("team-a:app")}
-    found = read_trust(document, surroundings(*ACCOUNTS))
+    found = read_trust(document, surroundings())
 
     assert found.changes == ("the Version becomes 2012-10-17", "without the Id x")
 
@@ -164,7 +163,7 @@ def test_no_aud_is_left_where_the_provider_lists_two() -> None:
     document = policy_document(statement("team-a:app", audience=None))
     reason = "statement 1 has no condition on aud, and its OIDC provider lists sts.amazonaws.com, other"
     with pytest.raises(Left, match=re.escape(reason)):
-        read_trust(document, surroundings(*ACCOUNTS, audiences=(STS, "other")))
+        read_trust(document, surroundings(audiences=(STS, "other")))
 
 
 def test_every_service_account_by_one_star_is_tidied() -> None:
@@ -278,4 +277,4 @@ def test_hostile_text_stays_quoted() -> None:
 def test_a_role_without_a_provider_of_the_clusters_is_left() -> None:
     """Protects from taking what is for other clusters: none of those that were read is trusted."""
     assert "none of its statements" in left(statement("team-a:app", cluster="OTHER"))
-    assert provider("OTHER") not in surroundings().tokens
+    assert provider("OTHER") not in surroundings().audiences

@@ -14,14 +14,14 @@ from irsa.evaluation.document import parse
 from irsa.rules.trust import trust_document
 from irsa_cli.adopt.equivalence import are_equivalent
 from irsa_cli.adopt.outcomes import Left
-from irsa_cli.adopt.same_admission import Tokens, difference
+from irsa_cli.adopt.same_admission import difference
 from irsa_cli.adopt.trust import Provider, Surroundings, read_trust
 from tests.unit.irsa_cli.adopt.scene import BLUE, GREEN, STS, host_path, policy_document, provider
 
 NAMESPACES, NAMES = ("a", "ab", "b"), ("x", "xy", "y")
 ACCOUNTS = tuple(f"system:serviceaccount:{ns}:{name}" for ns, name in itertools.product(NAMESPACES, NAMES))
 AUDIENCES = (STS, "other")
-SURROUNDINGS = Surroundings({each: Tokens(ACCOUNTS, AUDIENCES) for each in (BLUE, GREEN)}, lambda _: Provider.IN_USE)
+SURROUNDINGS = Surroundings(dict.fromkeys((BLUE, GREEN), AUDIENCES), lambda _: Provider.IN_USE)
 
 parts = st.sampled_from(("a", "ab", "b", "x", "xy", "y", "*", "a*", "?", "x?"))
 subjects = st.lists(st.builds("{}:{}".format, parts, parts), min_size=1, max_size=4)
@@ -141,7 +141,7 @@ def test_whatever_is_adopted_admits_the_same(found: list[dict[str, Any]], exact_
 def test_a_difference_is_found(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> None:
     """Protects the proof itself: of accounts that compare alike one is asked, and that misses nothing."""
     before, after = policy_document(*one), policy_document(*other)
-    found = difference(before, after, SURROUNDINGS.tokens)
+    found = difference(before, after, SURROUNDINGS.audiences)
     event("different" if found else "the same")
 
     # STS takes no token of an audience that the OIDC provider does not list.

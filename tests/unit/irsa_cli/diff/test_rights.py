@@ -411,7 +411,7 @@ def for_conditions(conditions: Any, provider: str = PROVIDER) -> dict[str, Any]:
     [
         (
             {"StringLike": {SUB: f"{CLAIM}team-b:ab*"}, "StringLikeIfExists": {SUB: f"{CLAIM}team-b:*cd"}},
-            "team-b/ab*",
+            "team-b/ab*cd",
         ),
         (
             {"StringLike": {AUD: "ab*", SUB: f"{CLAIM}team-b:worker"}, "StringLikeIfExists": {AUD: "*cd"}},

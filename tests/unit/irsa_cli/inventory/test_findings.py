@@ -279,7 +279,17 @@ def test_missing_service_account() -> None:
             "under a condition that cannot be decided here, it admits every service account of the cluster",
         ),
         (trust(like(*(f"{each}*:*" for each in LETTERS))), "it admits every service account of the cluster"),
+        # The attack: every service account of atk-ns, and no pattern alone is as wide as a namespace.
+        (
+            trust({**like("*atk*:*"), "ForAnyValue:StringLike": {SUB: f"{PREFIX}*-ns:*"}}),
+            "it admits every service account of *atk*-ns",
+        ),
+        (
+            trust({**like("team-b:*"), "StringLikeIfExists": {SUB: "*:??*"}}),
+            "it admits every service account of team-b",
+        ),
         (trust(equal("a:b")), None),
+        (trust({**like("a:*"), "StringLikeIfExists": {SUB: "*:app*"}}), None),
         (trust(like("a:b-*")), None),
         (trust(like("*:b")), None),
         (trust({"StringEquals": {SUB: f"{PREFIX}a:*"}}), None),
@@ -301,6 +311,15 @@ def test_a_namespace_that_is_denied_is_not_wide() -> None:
     document["Statement"][1]["Effect"] = "Deny"
 
     assert of_kind("wide-trust", discovery([service_account("a", "b")], [role("app", document)])) == []
+
+
+def test_all_but_a_namespace_is_denied() -> None:
+    """The attack: an Allow for everybody, and a Deny unless it is a namespace, of which no Allow has a pattern."""
+    document = trust({"StringEquals": {AUD: "sts.amazonaws.com"}}, {"StringNotLike": {SUB: f"{PREFIX}atk-ns:*"}})
+    document["Statement"][1]["Effect"] = "Deny"
+    (found,) = of_kind("wide-trust", discovery([service_account("a", "b")], [role("app", document)]))
+
+    assert found.found.startswith("it admits every service account of atk-ns,")
 
 
 def test_several_namespaces() -> None:

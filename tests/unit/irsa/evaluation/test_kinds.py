@@ -1,13 +1,14 @@
-"""Texts that stand for all others with the same answer of every pattern, against every name of a small alphabet."""
+"""The kinds of texts that patterns tell apart, against every name of a small alphabet."""
 
 import itertools
 import re
 from fnmatch import fnmatchcase
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irsa_cli.diff.representatives import AUDIENCE, SERVICE_ACCOUNT, representatives
+from irsa.evaluation.kinds import OF_AUDIENCES, OF_SERVICE_ACCOUNTS, kinds
 
 PARTS = st.text("ab*?-", min_size=1, max_size=4)
 PATTERNS = st.frozensets(st.builds("{}:{}".format, PARTS, PARTS), min_size=1, max_size=5)
@@ -24,27 +25,37 @@ def matched(patterns: frozenset[str], text: str) -> frozenset[str]:
 @given(PATTERNS)
 def test_no_service_account_has_an_answer_of_its_own(patterns: frozenset[str]) -> None:
     """Protects reviewers: whatever combination of patterns somebody meets, it is tried with a name that may exist."""
-    found = representatives(patterns, SERVICE_ACCOUNT)
+    ordered = sorted(patterns)
+    found = kinds(tuple(map(tuple, ordered)), OF_SERVICE_ACCOUNTS)
     assert found is not None, "so few patterns cannot be too many"
-    known = {matched(patterns, each) for each in found}
 
-    assert all(NAME.fullmatch(each) for each in found)
-    if any("*" in each or "?" in each for each in patterns):
-        assert {matched(patterns, each) for each in SHORT} <= known
+    assert all(NAME.fullmatch(each) for each in found.texts)
+    assert {matched(patterns, each) for each in SHORT} <= {matched(patterns, each) for each in found.texts}
+    for kind, text in enumerate(found.texts):
+        told = {each for each, those in zip(ordered, found.matching, strict=True) if those >> kind & 1}
+        assert told == matched(patterns, text)
 
 
 @given(st.frozensets(st.text("aZ/:*", min_size=1, max_size=4), min_size=1, max_size=4), st.text("aZ/:q", min_size=1))
 def test_no_audience_has_an_answer_of_its_own(patterns: frozenset[str], audience: str) -> None:
     """Protects reviewers: an audience may be any text, such as a URL."""
-    found = representatives(patterns, AUDIENCE)
+    found = kinds(tuple(map(tuple, sorted(patterns))), OF_AUDIENCES)
     assert found is not None
 
-    if any("*" in each for each in patterns):
-        assert matched(patterns, audience) in {matched(patterns, each) for each in found}
+    assert matched(patterns, audience) in {matched(patterns, each) for each in found.texts}
 
 
 def test_patterns_that_combine_in_too_many_ways() -> None:
     """The attack: a trust policy that keeps irsa busy for hours."""
-    patterns = frozenset(f"*:*{'?' * size}{letter}*" for size, letter in enumerate("abcdefghijklmnopqrstuv"))
+    patterns = (f"*:*{'?' * size}{letter}*" for size, letter in enumerate("abcdefghijklmnopqrstuv"))
 
-    assert representatives(patterns, SERVICE_ACCOUNT) is None
+    assert kinds(tuple(map(tuple, patterns)), OF_SERVICE_ACCOUNTS) is None
+
+
+@pytest.mark.parametrize("longest", [63, 64])
+def test_no_name_is_longer_than_kubernetes_takes(longest: int) -> None:
+    """Protects the answer "nobody": https://kubernetes.io/docs/concepts/overview/working-with-objects/names/."""
+    found = kinds((tuple("?" * longest + "*:a"),), OF_SERVICE_ACCOUNTS)
+
+    assert found is not None
+    assert (found.matching[0] > 0) is (longest == 63)

@@ -1,0 +1,176 @@
+"""Patterns that say which kinds of service accounts are meant, as exactly as patterns can. Pure."""
+
+import functools
+import itertools
+import re
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+from irsa.evaluation.globs import TooManyError, intersection, widest
+from irsa.evaluation.kinds import OF_SERVICE_ACCOUNTS, Kinds, Parts, bits, kinds, text_of
+from irsa.evaluation.patterns import ends_of_match, pattern_of
+from irsa.rules.names import NAMESPACE, SERVICE_ACCOUNT
+from irsa.rules.subjects import CLAIM_PREFIX, EVERY_SERVICE_ACCOUNT
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+def of_subjects(patterns: tuple[Parts, ...]) -> Kinds | None:
+    """Return the kinds of service accounts, `namespace:name`, that patterns of `sub` make; None for too many."""
+    return kinds(patterns, OF_SERVICE_ACCOUNTS, CLAIM_PREFIX)
+
+
+def cover(
+    patterns: tuple[Parts, ...], wanted: Callable[[Kinds], Mapping[Key, int]]
+) -> tuple[Kinds, Mapping[Key, Mapping[str, int]]] | None:
+    """Return for each set of kinds the `namespace:name` patterns that together match all of it.
+
+    Each matches a service account of the set, and where patterns can say it, none that is not of the set.
+
+    Args:
+        patterns: The patterns of `sub` by which service accounts differ.
+        wanted: Returns the sets, of the kinds that these patterns make, and maybe others after them.
+
+    Returns:
+        The kinds, and for each set its patterns with the kinds that each matches; None where that is too much to tell.
+    """
+    found = of_subjects(patterns)
+    if found is None:
+        return None
+    matched = _matched(found)
+    ways = {key: [*_chosen(found, matched, those, those)] for key, those in wanted(found).items()}
+    globs = {way: _globs(patterns, way) for of_set in ways.values() for way in of_set}
+    if all(len(way) <= 1 and len(globs[way]) == 1 for way in globs):
+        # Each is what a condition says.
+        matching = {globs[way][0]: _all(found, way) for way in globs}
+        return found, {
+            key: {glob: matching[glob] for glob in widest(globs[way][0] for way in those)}
+            for key, those in ways.items()
+        }
+    further = {glob: tuple(f"{CLAIM_PREFIX}{glob}") for each in globs.values() for glob in each}
+    found = of_subjects((*patterns, *further.values()))
+    if found is None:
+        return None
+    matching = dict(zip(further, found.matching[len(patterns) :], strict=True))
+    covered: dict[Key, Mapping[str, int]] = {}
+    for key, those in wanted(found).items():
+        subjects = widest(glob for way in ways[key] for glob in globs[way] if matching[glob] & those)
+        covered[key] = {each: matching[each] for each in subjects}
+        if those & ~functools.reduce(int.__or__, covered[key].values(), 0):
+            return None
+    return found, covered
+
+
+def subjects_within(patterns: tuple[Parts, ...], found: Kinds, those: int, within: int) -> list[str]:
+    """Return patterns for service accounts of one set, and of no other kind, that are within another set."""
+    found = found._replace(matching=found.matching[: len(patterns)])
+    globs = {
+        glob
+        for way in _chosen(found, _matched(found), those, those & within)
+        if not _all(found, way) & ~those
+        for glob in _globs(patterns, way)
+    }
+    return widest(each for each in globs if _is_somebody(each))
+
+
+def _is_somebody(glob: str) -> bool:
+    found = of_subjects((tuple(f"{CLAIM_PREFIX}{glob}"),))
+    return found is not None and found.matching[0] > 0
+
+
+class _Matched(NamedTuple):
+    """The patterns that a kind matches, widest first, and the kinds that match all of them."""
+
+    patterns: Sequence[int]
+    kinds: int
+
+
+def _matched(found: Kinds) -> list[_Matched]:
+    """Return for each kind which patterns it matches."""
+    of_kind: list[list[int]] = [[] for _ in found.texts]
+    for pattern in sorted(range(len(found.matching)), key=lambda each: -found.matching[each].bit_count()):
+        for bit in bits(found.matching[pattern]):
+            of_kind[bit.bit_length() - 1].append(pattern)
+    return [_Matched(patterns, _all(found, patterns)) for patterns in of_kind]
+
+
+def _all(found: Kinds, way: Iterable[int]) -> int:
+    """Return the kinds that match all of some patterns."""
+    return functools.reduce(int.__and__, (found.matching[each] for each in way), found.all)
+
+
+def _chosen(found: Kinds, matched: Sequence[_Matched], those: int, left: int) -> Iterator[frozenset[int]]:
+    """Yield sets of patterns: whoever is of the kinds matches all patterns of one set.
+
+    First those that nobody else matches, with as few patterns as that takes.
+
+    Args:
+        found: The kinds.
+        matched: Which patterns each matches.
+        those: The kinds that are meant.
+        left: Which of them are to be matched.
+    """
+    by_number = sorted((bit.bit_length() - 1 for bit in bits(left)), key=lambda kind: len(matched[kind].patterns))
+    for exact, kind in itertools.product((True, False), by_number):
+        if left >> kind & 1 and (not matched[kind].kinds & ~those) is exact:
+            way = _fewest(found, matched[kind], those)
+            left &= ~_all(found, way)
+            yield way
+
+
+def _fewest(found: Kinds, matched: _Matched, those: int) -> frozenset[int]:
+    """Return those of a kind's patterns that leave out whoever all of them together leave out."""
+    # Of two patterns the wider one comes first: it is the first to be left out.
+    of_those = [found.matching[each] for each in matched.patterns]
+    following = [*itertools.accumulate(reversed(of_those), int.__and__, initial=found.all)][::-1]
+    kept, kinds_of_kept = [], found.all
+    for place, each in enumerate(matched.patterns):
+        if kinds_of_kept & following[place + 1] & ~(those | matched.kinds):
+            kept.append(each)
+            kinds_of_kept &= found.matching[each]
+    return frozenset(kept)
+
+
+def _globs(patterns: Sequence[Parts], way: frozenset[int]) -> list[str]:
+    """Return the `namespace:name` patterns of those who match all of some patterns, or at least one of them."""
+    several = sorted(([*_subjects(patterns[each])] for each in way), key=_literal)
+    try:
+        return functools.reduce(intersection, several) if several else [EVERY_SERVICE_ACCOUNT]
+    except TooManyError:
+        return widest(several[-1])
+
+
+def _literal(subjects: Sequence[str]) -> tuple[int, Sequence[str]]:
+    return max((len(re.sub("[*?]", "", each)) for each in subjects), default=0), subjects
+
+
+@functools.lru_cache(maxsize=10_000)
+def _subjects(pattern: Parts) -> tuple[str, ...]:
+    text = text_of(pattern)
+    return () if text is None else tuple(widest(subjects_of_claim(text)))
+
+
+def subjects_of_claim(claim: str) -> Iterator[str]:
+    """Yield the `namespace:name` patterns that a pattern of `sub` amounts to, whatever its wildcards stand for."""
+    # As IAM reads it, `**` is `*`; each of very many would be a way of its own.
+    claim = re.sub(r"\*+", "*", claim)
+    for end in ends_of_match(CLAIM_PREFIX, pattern_of(claim, wildcards=True)):
+        yield from _with_one_colon(claim[end:])
+        if claim[end - 1] == "*":
+            yield from _with_one_colon(claim[end - 1 :])
+
+
+def _with_one_colon(rest: str) -> Iterator[str]:
+    if rest.count(":") > 1:
+        return
+    ways = [rest]
+    if ":" not in rest:
+        between = {"*": "*:*", "?": ":"}
+        ways = [rest[:at] + between[rest[at]] + rest[at + 1 :] for at in range(len(rest)) if rest[at] in between]
+    yield from (subject for subject in ways if _has_names(*subject.split(":")))
+
+
+def _has_names(namespace: str, name: str = "") -> bool:
+    """Return whether some service account has a name like this, and its namespace."""
+    longest = ((namespace, NAMESPACE.longest), (name, SERVICE_ACCOUNT.longest))
+    return all(part and len(part) - part.count("*") <= most for part, most in longest)
