@@ -325,9 +325,13 @@ def _trust_warnings(arguments: Arguments, parts: Mapping[str, Any], judged: Valu
 
     def compute(known: Mapping[str, Any], _found: Found) -> Sequence[str]:
         its_own = len(set(known["provider_arns"]))
+        warnings = [
+            f"{spelling(('trust_statements', index - its_own))}: {noun} may assume the role"
+            f"{'' if certain else ', as far as irsa can tell'}"
+            for index, noun, certain in known["judged"].crowds
+        ]
         if known["judged"].admitted is None:
-            return [f"{spelling(('trust_statements',))}: {TOO_MANY_PATTERNS}: write fewer wildcards"]
-        warnings = []
+            return [*warnings, f"{spelling(('trust_statements',))}: {TOO_MANY_PATTERNS}: write fewer wildcards"]
         for index, those in sorted(opening_statements(known["judged"].admitted, its_own).items()):
             but = but_those(denied for each in those for denied in each.denied)
             certain = any(each.certain for each in those)

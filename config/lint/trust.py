@@ -1,24 +1,22 @@
 """Lint rules about who may assume a role."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from config.lint.checked import CheckedBinding, Warnings, strings
+from config.lint.checked import CheckedBinding, Warnings
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admission, but_those
+from irsa.evaluation.document import statement_of
+from irsa.evaluation.named_by import crowd_of, names_somebody
 from irsa.evaluation.patterns import matches, pattern_of
-from irsa.rules.leaves import list_of, mapping_of
+from irsa.rules.grammar import statement_mistakes
+from irsa.rules.leaves import list_of, map_leaves, mapping_of
 from irsa.rules.mistakes import Mistake, Place, shortened
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import DEFAULT_NAMESPACE, is_pattern, subject_of
-from irsa.rules.unknown import has_unknown
+from irsa.rules.unknown import Unknown, has_unknown
 
 DEFAULT_SERVICE_ACCOUNT = "default"
 SYSTEM_NAMESPACE = "kube-system"
-# Operators that ask for a value, on a key that must be there.
-_ASKS_WHO = re.compile(r"(ForAnyValue:)?((String|Binary)Equals(IgnoreCase)?|(String|Arn)Like|ArnEquals|IpAddress)")
-# What remains of a pattern that names nobody: `arn:aws:iam::*:role/*`, or every IP address.
-_EVERYBODY = re.compile(r"[*?:/]|arn|aws(-[a-z]+)*|iam|sts|assumed-role|role|user|root|[0.]+/0")
 
 
 def wide_trust(checked: CheckedBinding) -> Warnings:
@@ -41,13 +39,28 @@ def wide_trust(checked: CheckedBinding) -> Warnings:
             found = f"{shortened(', '.join(sorted(subjects)))} together trust all service accounts of {namespace}"
             where = (*place, "subjects" if [*checked.strings("subjects")] else "statements")
             yield where, Mistake(found, "only the service accounts that need the role", fix)
-    for index, statement in enumerate(_statements(checked)):
-        principal = statement.get("Principal")
-        anybody = principal == "*" or (isinstance(principal, dict) and "*" in strings(principal.get("AWS")))
-        condition = statement.get("Condition")
-        if anybody and statement.get("Effect") == "Allow" and not has_unknown(condition) and not _says_who(condition):
-            fix = "name the principal, or add a Condition that does, such as on aws:PrincipalOrgID"
-            yield (*place, "statements", index), Mistake("anybody may assume the role", "named principals", fix)
+    yield from (((*place, "statements", index), mistake) for index, mistake in _crowds(checked))
+
+
+def _crowds(checked: CheckedBinding) -> Iterator[tuple[int, Mistake]]:
+    """Yield the statements that let in a crowd: everybody, or all customers of an identity provider."""
+    written = [*_statements(checked)]
+    known = {
+        index: statement_of(map_leaves(each, lambda _, leaf: "" if isinstance(leaf, Unknown) else leaf))
+        for index, each in enumerate(written)
+        if not (has_unknown(each.get("Condition")) or isinstance(each.get("Principal"), Unknown))
+        if not any(statement_mistakes(each, trust=True))
+    }
+    # One that allows takes nobody out.
+    denials = (index for index, each in enumerate(written) if each.get("Effect") != "Allow")
+    denials_are_known = all(index in known and not has_unknown(written[index]) for index in denials)
+    for index, allow in known.items():
+        for principal in dict.fromkeys(allow.principals) if allow.effect == "Allow" else ():
+            crowd = crowd_of(principal)
+            named = names_somebody(allow, principal, known.values()) if crowd else True
+            if crowd and not named:
+                sure = "" if named is False and denials_are_known else ", as far as irsa can tell"
+                yield index, Mistake(f"{crowd.noun} may assume the role{sure}", crowd.expected, crowd.fix)
 
 
 def _whole(subject: str) -> str:
@@ -88,18 +101,6 @@ def _admission(checked: CheckedBinding) -> Admission:
     """Return whom the trust policy admits that has statements of the binding's; nobody where that is not known."""
     admission = checked.spec.role.admission if checked.spec.role else None
     return admission if isinstance(admission, Admission) else Admission(())
-
-
-def _says_who(condition: Any) -> bool:
-    """Return whether one comparison of a condition is of a kind and with values that not everybody fulfils.
-
-    A negation, `IfExists`, `ForAllValues`, Null, Bool, numbers and dates leave anybody in, or nearly.
-    """
-    return any(
-        _ASKS_WHO.fullmatch(str(operator)) and all(_EVERYBODY.sub("", item) for item in strings(value))
-        for operator, keys in (condition or {}).items()
-        for value in keys.values()
-    )
 
 
 def refused_subject(checked: CheckedBinding) -> Warnings:

@@ -7,7 +7,9 @@ from irsa.evaluation.comparisons import Admits, Compared, Parsed, admits, audien
 from irsa.evaluation.cover import cover, of_subjects, subjects_within
 from irsa.evaluation.document import Statement, parse
 from irsa.evaluation.kinds import Kinds, Parts
+from irsa.evaluation.named_by import crowd_of, names_somebody
 from irsa.rules.arns import issuer_of_provider
+from irsa.rules.grammar import VERSION
 from irsa.rules.mistakes import Mistake, shortened
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import is_pattern, subject_claim
@@ -43,12 +45,14 @@ class Admission(NamedTuple):
         refused: The exact subjects of the role that one of its clusters' providers can't get in.
         subjects: The patterns that it admits by the clusters' providers, sorted; None where that can't be told.
         denied: Patterns within these that it denies; None where each of these is exact.
+        crowds: The statements that let in others, whom nobody knows: who they are, and whether that is certain.
     """
 
     admitted: tuple[Admitted, ...] | None
     refused: tuple[str, ...] = ()
     subjects: list[str] | None = None
     denied: list[str] | None = None
+    crowds: tuple[tuple[int, str, bool], ...] = ()
 
 
 def admission(document: str, provider_arns: Collection[str], subjects: Collection[str], audience: str) -> Admission:
@@ -64,11 +68,14 @@ def admission(document: str, provider_arns: Collection[str], subjects: Collectio
         TrustDocumentError: IAM would not accept the document.
     """
     parsed = parse(document)
+    crowds = tuple(_crowds(parsed))
     admitted: list[Admitted] = []
-    for provider_arn in sorted({*provider_arns, *providers_of(parsed[1])}):
+    # No service account of a cluster has a token of GitHub's.
+    others = (each for each in providers_of(parsed[1]) if crowd_of(("Federated", each)) is None)
+    for provider_arn in sorted({*provider_arns, *others}):
         found = admitted_by(parsed, provider_arn, None, subjects)
         if found is None:
-            return Admission(None)
+            return Admission(None, crowds=crowds)
         admitted += found
     exact = [subject for subject in subjects if not is_pattern(subject)]
     own = [each for each in admitted if each.provider_arn in provider_arns]
@@ -80,7 +87,18 @@ def admission(document: str, provider_arns: Collection[str], subjects: Collectio
         tuple(_refused(parsed, provider_arns, exact, audience)),
         sorted({each.subject for each in own}) if known else None,
         sorted({denied for each in inexact for denied in each.denied}) if known and inexact else None,
+        crowds,
     )
+
+
+def _crowds(parsed: Parsed) -> Iterator[tuple[int, str, bool]]:
+    version, statements = parsed
+    for index, allow in enumerate(statements):
+        for principal in dict.fromkeys(allow.principals) if allow.effect == "Allow" else ():
+            crowd = crowd_of(principal)
+            named = names_somebody(allow, principal, statements, version == VERSION) if crowd else True
+            if crowd and not named:
+                yield index, crowd.noun, named is False
 
 
 def opening_statements(admitted: Iterable[Admitted], first: int) -> dict[int, list[Admitted]]:

@@ -16,7 +16,6 @@ from irsa.evaluation.answers import (
 )
 from irsa.evaluation.conditions import Known, evaluate_condition, known_of
 from irsa.evaluation.document import Statement, parse
-from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.grammar import VERSION
 from irsa.rules.mistakes import listed, named
@@ -138,11 +137,9 @@ def _principal_hint(names: tuple[str, ...], provider_arn: str) -> str:
 
 
 def _action(statement: Statement) -> Reason:
-    # IAM ignores letter case in both the service's prefix and the name of an action.
-    is_named = any(matches(ACTION.lower(), pattern_of(action.lower(), wildcards=True)) for action in statement.actions)
     negated = statement.action_element == "NotAction"
     names = joined(statement.actions) or "nothing"
     scope = f"all actions except {names}" if negated else names
-    includes, page = is_named != negated, DOCUMENTATION["not-action" if negated else "action"]
+    includes, page = statement.covers(ACTION), DOCUMENTATION["not-action" if negated else "action"]
     text = f"The statement covers {scope}, which {'includes' if includes else 'does not include'} {ACTION}."
     return Reason(statement.action_element, "", "", includes, (ACTION,), statement.actions, text, page)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from irsa.evaluation.answers import DOCUMENTATION
+from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.grammar import DEFAULT_VERSION, document_mistakes
 from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake, Place, path_of
@@ -39,6 +40,11 @@ class Statement(NamedTuple):
     actions: tuple[str, ...]
     conditions: tuple[Condition, ...]
 
+    def covers(self, action: str) -> bool:
+        """Return whether it is about an action. IAM ignores letter case in both the service's prefix and the name."""
+        patterns = (pattern_of(each.lower(), wildcards=True) for each in self.actions)
+        return any(matches(action.lower(), pattern) for pattern in patterns) == (self.action_element == "Action")
+
 
 def parse(document: str | Mapping[str, Any]) -> tuple[str, list[Statement]]:
     """Return the version and the statements of a trust policy that is live, or was.
@@ -52,10 +58,11 @@ def parse(document: str | Mapping[str, Any]) -> tuple[str, list[Statement]]:
         raise TrustDocumentError((), not_json) from not_json
     for place, mistake in document_mistakes(read, live_trust=True):
         raise TrustDocumentError(place, mistake)
-    return str(read.get("Version", DEFAULT_VERSION)), [_statement(each) for each in items_of(read["Statement"])]
+    return str(read.get("Version", DEFAULT_VERSION)), [statement_of(each) for each in items_of(read["Statement"])]
 
 
-def _statement(value: Mapping[str, Any]) -> Statement:
+def statement_of(value: Mapping[str, Any]) -> Statement:
+    """Return a statement that IAM accepts."""
     principal = {"*": "*"} if value["Principal"] == "*" else value["Principal"]
     action_element: Literal["Action", "NotAction"] = "Action" if "Action" in value else "NotAction"
     return Statement(

@@ -2,11 +2,17 @@
 
 import string
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from config.lint.checked import CheckedBinding
+from config.lint.trust import wide_trust
+from config.models import Binding
 from irsa import spec
+from irsa.rules import unknown
+from irsa.rules.mistakes import Mistake
 from program.examine import examine
 
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -18,14 +24,19 @@ BEGINNINGS = string.ascii_lowercase + string.digits
 
 def found(trust: dict[str, Any], rule: str = "wide-trust", cluster: Any = None) -> list[tuple[str, str]]:
     """Return the places and texts of a rule's mistakes, where its warnings are errors."""
+    return [(place, mistake.found) for place, mistake in mistakes(trust, rule, cluster)]
+
+
+def mistakes(trust: dict[str, Any], rule: str = "wide-trust", cluster: Any = None) -> list[tuple[str, Mistake]]:
+    """Return the same with all that is said of each."""
     values = {
         "cluster": cluster or CLUSTER,
         "lint": {"errors": [rule]},
         "bindings": {"app": {"serviceAccount": {"name": "app", "namespace": "team-a"}, "trust": trust}},
     }
-    mistakes = examine(values, Path("/nowhere"), "us-west-2").mistakes
-    assert all(mistake.rule == rule for mistake in mistakes), mistakes
-    return [(".".join(map(str, mistake.place[2:])), mistake.mistake.found) for mistake in mistakes]
+    all_mistakes = examine(values, Path("/nowhere"), "us-west-2").mistakes
+    assert all(mistake.rule == rule for mistake in all_mistakes), all_mistakes
+    return [(".".join(map(str, mistake.place[2:])), mistake.mistake) for mistake in all_mistakes]
 
 
 @pytest.mark.parametrize("subject", ["team-a:*", "team-a:**", "team-a:?*", "team-a:*?", "team-a:??*"])
@@ -96,6 +107,16 @@ def test_a_statement_that_opens_the_cluster(statement: dict[str, Any], text: str
         {"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}},
         {"NumericGreaterThan": {"aws:MultiFactorAuthAge": 0}},
         {"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}},
+        {"StringEquals": {"sts:ExternalId": "x"}, "Bool": {"aws:SecureTransport": True}},
+        {"StringEquals": {"aws:RequestedRegion": "us-west-2"}},
+        {"StringEquals": {"sts:RoleSessionName": "ci"}},
+        {"StringEquals": {"aws:PrincipalTag/team": "platform"}},
+        {"StringEquals": {"aws:PrincipalType": "AssumedRole"}},
+        {"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::*:role/ci"}},
+        {"StringLike": {"aws:UserAgent": "my-program/*"}},
+        {"IpAddress": {"aws:SourceIp": "::/0"}},
+        {"IpAddress": {"aws:SourceIp": ["0.0.0.0/1", "128.0.0.0/1"]}},
+        {"StringLike": {"aws:PrincipalAccount": "1*"}},
     ],
     ids=str,
 )
@@ -112,9 +133,9 @@ def test_a_condition_that_names_nobody(condition: dict[str, Any]) -> None:
         {"StringEquals": {"aws:PrincipalOrgID": "o-example"}},
         {"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-example/*"}},
         {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/*"}},
-        {"StringEquals": {"sts:ExternalId": "x"}, "Bool": {"aws:SecureTransport": True}},
+        {"StringEquals": {"aws:PrincipalOrgID": "o-example", "sts:ExternalId": "x"}},
         {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}},
-        {"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::*:role/ci"}},
+        {"ArnEquals": {"aws:PrincipalArn": "arn:*:iam::111122223333:role/ci"}},
     ],
     ids=str,
 )
@@ -123,6 +144,107 @@ def test_a_condition_that_names_somebody(condition: dict[str, Any]) -> None:
     anybody = {**OPEN, "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole", "Condition": condition}
 
     assert found({"statements": [anybody]}) == []
+
+
+ANYBODY = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+ALL_BUT = {**ANYBODY, "Effect": "Deny", "Condition": {"StringNotEquals": {"aws:PrincipalOrgID": "o-123"}}}
+
+
+@pytest.mark.parametrize(
+    ("statements", "texts"),
+    [
+        ([ANYBODY, ALL_BUT], []),
+        ([ANYBODY, {**ALL_BUT, "Action": "sts:TagSession"}], ["anybody may assume the role"]),
+        (
+            [{**ANYBODY, "Condition": {"StringEquals": {"example:Team": "platform"}}}],
+            ["anybody may assume the role, as far as irsa can tell"],
+        ),
+    ],
+)
+def test_everybody_but_those_that_a_statement_denies(statements: list[dict[str, Any]], texts: list[str]) -> None:
+    """Protects an Allow for everybody that a Deny narrows, from a warning; what irsa can't judge is said as that."""
+    assert found({"statements": statements}) == [("trust.statements.0", text) for text in texts]
+
+
+def test_what_is_not_known_is_not_judged() -> None:
+    """Protects from a warning that comes only from what is not known yet, in a condition or in a Deny."""
+    known = {"StringNotEquals": {"aws:PrincipalOrgID": "o-123"}}
+    markers = [{**ANYBODY, "Condition": {"StringEquals": {"aws:PrincipalOrgID": unknown.OUTPUT}}}]
+    beside = [ANYBODY, {**ALL_BUT, "Condition": {**known, "StringEquals": {"aws:SourceVpc": unknown.OUTPUT}}}]
+
+    def texts(statements: list[Any]) -> list[str]:
+        args = {"trust_statements": statements}
+        checked = CheckedBinding("app", Binding(), {}, args, SimpleNamespace(role=None))  # type: ignore[arg-type]
+        return [mistake.found for _, mistake in wide_trust(checked)]
+
+    assert texts(markers) == []
+    assert texts(beside) == ["anybody may assume the role, as far as irsa can tell"]
+    assert texts([{**ANYBODY, "Principal": {"AWS": ["*", unknown.OUTPUT]}}]) == ["anybody may assume the role"]
+    assert (
+        texts([unknown.WRONG, {"Effect": "Allow", "Principal": "*"}, {}, {**ANYBODY, "Principal": unknown.OUTPUT}])
+        == []
+    )
+    assert texts([ANYBODY, unknown.OUTPUT]) == ["anybody may assume the role, as far as irsa can tell"]
+
+
+GITHUB, COGNITO = "token.actions.githubusercontent.com", "cognito-identity.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("principal", "condition", "noun", "fix"),
+    [
+        (
+            f"arn:aws:iam::111122223333:oidc-provider/{GITHUB}",
+            {"StringLike": {f"{GITHUB}:sub": "repo:*"}},
+            "any repository on GitHub",
+            f"add a Condition on {GITHUB}:sub that names your organization",
+        ),
+        (
+            "arn:aws:iam::111122223333:oidc-provider/gitlab.com",
+            {"StringLike": {"gitlab.com:sub": "project_path:*:ref_type:branch:ref:main"}},
+            "any project on GitLab.com",
+            "add a Condition on gitlab.com:sub that names your group or project",
+        ),
+        (
+            COGNITO,
+            {},
+            "anybody with a Cognito identity pool",
+            f"add a Condition on {COGNITO}:aud that names your identity pool",
+        ),
+        (
+            "accounts.google.com",
+            {},
+            "anybody with a Google account",
+            "add a Condition on accounts.google.com:aud that names your app's ID",
+        ),
+    ],
+)
+def test_any_customer_of_another_provider(principal: str, condition: Any, noun: str, fix: str) -> None:
+    """The attack: a role for one's own pipelines or app, which all customers of the same identity provider may assume.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_oidc_secure-by-default.html
+    """
+    statement = {**OPEN, "Principal": {"Federated": principal}, "Condition": condition}
+    ((place, mistake),) = mistakes({"statements": [statement]})
+
+    assert place == "trust.statements.0"
+    assert mistake.found == f"{noun} may assume the role"
+    assert mistake.fix == fix
+
+
+@pytest.mark.parametrize(
+    ("principal", "condition"),
+    [
+        (f"arn:aws:iam::111122223333:oidc-provider/{GITHUB}", {"StringLike": {f"{GITHUB}:sub": "repo:acme/app:*"}}),
+        (COGNITO, {"StringEquals": {f"{COGNITO}:aud": "us-east-1:12345678-ffff-ffff-ffff-123456"}}),
+        ("arn:aws:iam::111122223333:saml-provider/my-company", {}),
+    ],
+)
+def test_a_customer_who_is_named(principal: str, condition: Any) -> None:
+    """Protects a role for one's own pipelines, app or company from a warning."""
+    statement = {**OPEN, "Principal": {"Federated": principal}, "Condition": condition}
+
+    assert found({"statements": [statement]}) == []
 
 
 def test_a_provider_that_is_looked_up_later() -> None:

@@ -1,0 +1,433 @@
+"""Whether conditions name somebody, from what AWS's pages say of each key, and against the evaluator."""
+
+import dataclasses
+import ipaddress
+import itertools
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from irsa.evaluation import Decision, evaluate
+from irsa.evaluation.document import statement_of
+from irsa.evaluation.named_by import names_somebody
+from irsa.rules.grammar import OPERATORS
+from tests.unit.irsa.evaluation.page_example import REQUEST
+
+ANYBODY = ("AWS", "*")
+GITHUB, GITLAB = "token.actions.githubusercontent.com", "gitlab.com"
+TERRAFORM, COGNITO = "app.terraform.io", "cognito-identity.amazonaws.com"
+FEDERATED = {each: f"arn:aws:iam::111122223333:oidc-provider/{each}" for each in (GITHUB, GITLAB, TERRAFORM)}
+ORGANIZATION = {"StringNotEquals": {"aws:PrincipalOrgID": "o-123"}}
+EVERYTHING = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+
+
+def named(condition: Any, *denials: dict[str, Any], principal: tuple[str, str] = ANYBODY, action: Any = "sts:*") -> Any:
+    """Return whether somebody is named by an Allow statement, with Deny statements for everybody."""
+    type_, name = principal
+    allow = statement_of({"Effect": "Allow", "Principal": {type_: name}, "Action": action, "Condition": condition})
+    everything = {**EVERYTHING, "Action": "sts:*", "Effect": "Deny"}
+    others = [statement_of({key: value for key, value in {**everything, **each}.items() if value}) for each in denials]
+    return names_somebody(allow, principal, [allow, *others])
+
+
+def of(provider: str, condition: Any, *denials: dict[str, Any]) -> Any:
+    """Return the same for the tokens of a provider."""
+    return named(condition, *denials, principal=("Federated", FEDERATED.get(provider, provider)))
+
+
+NAMING: list[dict[str, Any]] = [
+    {"StringEquals": {"aws:PrincipalOrgID": "o-123"}},
+    {"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-123/*"}},
+    {"StringEquals": {"aws:PrincipalAccount": "111122223333"}},
+    {"StringLike": {"aws:PrincipalAccount": "111122223333*"}},
+    {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/*"}},
+    {"ArnEquals": {"aws:PrincipalArn": "arn:*:iam::111122223333:*"}},
+    {"StringLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:*"}},
+    {"StringEquals": {"aws:SourceVpc": "vpc-0123456789abcdef0"}},
+    {"StringEquals": {"aws:SourceVpce": ["vpce-1", "vpce-2"]}},
+    {"StringEqualsIgnoreCase": {"aws:SourceVpce": "VPCE-1"}},
+    {"ArnLike": {"aws:SourceArn": "arn:aws:sns:*:111122223333:*"}},
+    {"StringEquals": {"aws:SourceAccount": "111122223333"}},
+    {"StringEquals": {"aws:SourceOrgID": "o-123"}},
+    {"ForAnyValue:StringLike": {"aws:SourceOrgPaths": "o-123/r-1/*"}},
+    {"StringEquals": {"aws:VpceAccount": "111122223333"}},
+    {"StringEquals": {"aws:VpceOrgID": "o-123"}},
+    {"StringLike": {"aws:userid": ["AROAEXAMPLEID:*", "AIDAEXAMPLEID"]}},
+    {"IpAddress": {"aws:SourceIp": ["192.0.2.0/24", "2001:db8::/32", "10.0.0.0/8", "198.51.100.7"]}},
+    {"StringEquals": {"aws:PrincipalOrgID": "${aws:ResourceOrgID}"}},
+    {"StringEquals": {f"{GITHUB}:sub": "repo:acme/app:ref:refs/heads/main"}},
+    {"StringEquals": {"oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE:sub": "system:serviceaccount:a:b"}},
+    # Two that name together: whatever the key holds is of somebody, and it must be there.
+    {"ForAllValues:StringLike": {"aws:PrincipalOrgPaths": "o-123/*"}, "Null": {"aws:PrincipalOrgPaths": "false"}},
+    {"StringEqualsIfExists": {"aws:PrincipalOrgID": "o-123"}, "Null": {"aws:PrincipalOrgID": "false"}},
+    {"IpAddress": {"aws:SourceIp": "0.0.0.0/1"}, "ForAnyValue:IpAddress": {"aws:SourceIp": "128.0.0.0/1"}},
+]
+NOBODY: list[dict[str, Any]] = [
+    {"StringEquals": {"aws:RequestedRegion": "us-west-2"}},
+    {"StringEquals": {"sts:RoleSessionName": "ci"}},
+    {"StringEquals": {"sts:ExternalId": "x"}},
+    {"StringEquals": {"aws:PrincipalTag/team": "platform"}},
+    {"StringEquals": {"aws:PrincipalTag/example.com/team:name": "platform"}},
+    {"StringEquals": {"aws:PrincipalType": "AssumedRole"}},
+    {"StringEquals": {"aws:username": "admin"}},
+    {"StringLike": {"aws:UserAgent": "my-program/*"}},
+    {"StringEquals": {"aws:ResourceAccount": "111122223333"}},
+    {"StringEquals": {"aws:PrincipalAccount": "${aws:PrincipalAccount}"}},
+    {"IpAddress": {"aws:VpcSourceIp": "10.0.0.7/32"}},
+    {"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::*:role/ci"}},
+    {"ArnLike": {"aws:PrincipalArn": ["arn:aws:iam::111122223333:role/a", "arn:*:*:*:*:*"]}},
+    # A role's path may have colons: arn:aws:iam::999999999999:role/:iam::111122223333:role/a.
+    {"StringLike": {"aws:PrincipalArn": "arn:aws*:iam::111122223333:role/a"}},
+    {"StringLike": {"aws:PrincipalArn": "*111122223333*"}},
+    {"StringLike": {"aws:PrincipalAccount": "1*"}},
+    {"StringLike": {"aws:PrincipalAccount": "11112222333?"}},
+    {"StringLike": {"aws:PrincipalOrgID": "o-*"}},
+    {"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-*/r-1/*"}},
+    {"StringLike": {"aws:SourceVpc": "vpc-*"}},
+    {"StringLike": {"aws:userid": "*:session"}},
+    {"IpAddress": {"aws:SourceIp": "::/0"}},
+    {"IpAddress": {"aws:SourceIp": ["0.0.0.0/1", "128.0.0.0/1"]}},
+    {"IpAddress": {"aws:SourceIp": ["192.0.2.0/24", "::/1"]}},
+    {"StringEqualsIfExists": {"aws:PrincipalOrgID": "o-123"}},
+    {"ForAllValues:StringEquals": {"aws:PrincipalOrgPaths": "o-123/r-1/"}},
+    {"StringNotEquals": {"aws:PrincipalOrgID": "o-123"}},
+    {"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}},
+    {"Null": {"aws:PrincipalOrgID": "false"}},
+    {"Bool": {"aws:SecureTransport": True, "aws:MultiFactorAuthPresent": "true"}},
+    {"NumericLessThan": {"aws:MultiFactorAuthAge": 3600}},
+    {"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}},
+    {"StringLike": {f"{GITHUB}:sub": "repo:*"}},
+    {"StringEquals": {f"{GITHUB}:aud": "sts.amazonaws.com"}},
+]
+CANNOT_TELL: list[dict[str, Any]] = [
+    {"StringEquals": {"example:Team": "platform"}},
+    {"Bool": {"aws:PrincipalIsAWSService": "true"}},
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html: a bucket's ARN needs aws:SourceAccount too.
+    {"ArnEquals": {"aws:SourceArn": "arn:aws:s3:::my-bucket"}},
+    {"StringEquals": {"aws:PrincipalAccount": "1*"}},
+    {"IpAddress": {"aws:SourceIp": "192.0.2.0/64"}},
+]
+
+
+@pytest.mark.parametrize("condition", NAMING, ids=str)
+def test_what_names_somebody(condition: dict[str, Any]) -> None:
+    """Protects a statement that is narrowed by what AWS says of the caller from a warning."""
+    assert named(condition) is True
+
+
+@pytest.mark.parametrize("condition", NOBODY, ids=str)
+def test_what_names_nobody(condition: dict[str, Any]) -> None:
+    """The attack: a condition that any AWS account in the world meets, because its caller chooses the value."""
+    assert named(condition) is False
+
+
+@pytest.mark.parametrize("condition", CANNOT_TELL, ids=str)
+def test_what_is_not_known_is_neither(condition: dict[str, Any]) -> None:
+    """Protects from a guess: a key or a value that irsa does not know neither silences the warning nor proves it."""
+    assert named(condition) is None
+
+
+@pytest.mark.parametrize(
+    "denials",
+    [
+        [{"Condition": ORGANIZATION}],
+        [{"Principal": "*", "Action": "sts:AssumeRole*", "Condition": ORGANIZATION}],
+        [{"NotAction": "sts:TagSession", "Action": None, "Condition": ORGANIZATION}],
+        [{"Condition": {"StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-123"}}}],
+        [{"Condition": {"ForAllValues:StringNotLike": {"aws:PrincipalOrgPaths": "o-123/*"}}}],
+        [{"Condition": {"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}}}],
+        [{"Condition": {"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/*"}}}],
+        [{"Condition": {**ORGANIZATION, "StringNotLike": {"aws:PrincipalAccount": "111122223333"}}}],
+        [
+            {"Condition": {"ForAnyValue:StringNotLike": {"aws:PrincipalOrgPaths": "o-123/*"}}},
+            {"Condition": {"Null": {"aws:PrincipalOrgPaths": "true"}}},
+        ],
+        [{"Condition": {}}],
+    ],
+    ids=str,
+)
+def test_a_deny_for_all_but_somebody_names_them(denials: list[dict[str, Any]]) -> None:
+    """Protects AWS's own pattern, an Allow for everybody and a Deny with a negation, from a warning.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-anonymous
+    """
+    assert named({}, *denials) is True
+
+
+@pytest.mark.parametrize(
+    "denial",
+    [
+        {"Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-123"}}},
+        {"Condition": {"StringNotEquals": {"aws:RequestedRegion": "us-west-2"}}},
+        {"Condition": {"ForAnyValue:StringNotLike": {"aws:PrincipalOrgPaths": "o-123/*"}}},
+        {"Condition": {"StringNotLike": {"aws:PrincipalOrgID": "o-*"}}},
+        {"Condition": {"NotIpAddress": {"aws:SourceIp": ["0.0.0.0/1", "128.0.0.0/1"]}}},
+        {"Condition": {**ORGANIZATION, "StringNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/ci"}}},
+        {"Condition": {**ORGANIZATION, "Bool": {"aws:SecureTransport": "false"}}},
+        {"Action": "sts:TagSession", "Condition": ORGANIZATION},
+        {"Action": "sts:AssumeRoleWithSAML", "Condition": ORGANIZATION},
+        {"Principal": {"AWS": "111122223333"}, "Condition": ORGANIZATION},
+    ],
+    ids=str,
+)
+def test_another_deny_names_nobody(denial: dict[str, Any]) -> None:
+    """The attack: a Deny that looks like that pattern, but not for all, or not where the key is absent."""
+    assert named({}, denial) is False
+
+
+def test_a_deny_with_aws_services_beside_is_not_judged() -> None:
+    """Protects the pattern of AWS's data perimeters: irsa says that it cannot tell, and not that anybody is let in."""
+    condition = {**ORGANIZATION, "BoolIfExists": {"aws:PrincipalIsAWSService": "false"}}
+
+    assert named({}, {"Condition": condition}) is None
+
+
+def test_a_statement_that_is_not_about_assuming_the_role() -> None:
+    """Protects `sts:TagSession` for everybody, by which alone nobody assumes the role."""
+    assert named({}, action=["sts:TagSession", "sts:SetSourceIdentity"]) is True
+
+
+def test_variables_need_the_version() -> None:
+    """Protects old documents, in which `${` is text."""
+    condition = {"StringEquals": {"aws:PrincipalTag/x": "a", "aws:SourceVpc": "${aws:SourceVpc}"}}
+    allow = statement_of({**EVERYTHING, "Condition": condition})
+
+    assert names_somebody(allow, ANYBODY, [allow], variables=True) is False
+    assert names_somebody(allow, ANYBODY, [allow], variables=False) is True
+
+
+@pytest.mark.parametrize(
+    ("provider", "claim", "value", "expected"),
+    [
+        (GITHUB, "sub", "repo:acme/app:ref:refs/heads/main", True),
+        (GITHUB, "sub", "repo:acme/*", True),
+        (GITHUB, "sub", "repo:acme@123456/app@456789:*", True),
+        (GITHUB, "sub", "repo:acme@*", True),
+        (GITHUB, "sub", "repository_owner:acme:*", True),
+        (GITHUB, "sub", "environment:prod:repository_owner_id:123456", True),
+        (GITHUB, "sub", "repo:*:repository_owner:acme", True),
+        (GITHUB, "sub", "*repository_owner:acme", False),
+        (GITHUB, "sub", "repo:*", False),
+        (GITHUB, "sub", "repo:acme*", False),
+        (GITHUB, "sub", "repo:*/app:ref:refs/heads/main", False),
+        (GITHUB, "sub", "repo:acm?/app:*", False),
+        (GITHUB, "sub", "environment:prod:*", False),
+        (GITHUB, "sub", "repository_owner:acme*", False),
+        (GITHUB, "sub", "*", False),
+        (GITHUB, "sub", "environment:prod", None),
+        (GITHUB, "repository_id", "456789", None),
+        (GITHUB, "aud", "sts.amazonaws.com", False),
+        (GITLAB, "sub", "project_path:acme/app:ref_type:branch:ref:main", True),
+        (GITLAB, "sub", "project_path:acme/*", True),
+        (GITLAB, "sub", "project_path:*", False),
+        (GITLAB, "sub", "project_path:acme*", False),
+        (TERRAFORM, "sub", "organization:acme:project:p:workspace:w:run_phase:*", True),
+        (TERRAFORM, "sub", "organization:*:project:p:workspace:w:run_phase:apply", False),
+        (TERRAFORM, "sub", "organization:acme*", False),
+        (COGNITO, "aud", "us-east-1:12345678-ffff-ffff-ffff-123456", True),
+        (COGNITO, "aud", "us-east-1:*", False),
+        (COGNITO, "amr", "authenticated", False),
+        ("accounts.google.com", "aud", "example.apps.googleusercontent.com", True),
+        ("graph.facebook.com", "app_id", "123456789012345", True),
+        ("www.amazon.com", "user_id", "amzn1.account.EXAMPLE", True),
+    ],
+)
+def test_the_claims_of_other_providers(provider: str, claim: str, value: str, expected: bool | None) -> None:
+    """The attack: a role for one's own pipelines that every customer of the same provider may assume.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_oidc_secure-by-default.html
+    """
+    condition = {"StringLike": {f"{provider}:{claim}": value}}
+
+    assert of(provider, condition) is expected
+    assert of(provider, {}) is False
+    assert named(condition) is expected
+
+
+def test_the_claims_of_other_providers_together() -> None:
+    """Protects what is narrowed by several conditions, or by a Deny, and not what one of several values opens."""
+    key, aud = f"{GITHUB}:sub", {f"{GITHUB}:aud": "sts.amazonaws.com"}
+
+    assert of(GITHUB, {"StringEquals": aud, "StringLike": {key: "repo:acme/*"}}) is True
+    assert of(GITHUB, {"StringEquals": aud, "StringLike": {key: ["repo:acme/*", "repo:*"]}}) is False
+    assert of(GITHUB, {"StringLike": {key: "repo:*"}, "ForAnyValue:StringLike": {key: "repo:acme/*"}}) is True
+    assert of(GITHUB, {"StringLikeIfExists": {key: "repo:acme/*"}}) is False
+    assert of(GITHUB, {"StringEquals": aud}, {"Condition": {"StringNotLike": {key: "repo:acme/*"}}}) is True
+    assert of(GITHUB, {}, {"Condition": {"StringNotLike": {key: "repo:*"}}}) is False
+    assert of(GITHUB, {}, {"Principal": {"Federated": FEDERATED[GITLAB]}, "Condition": ORGANIZATION}) is False
+    own = {"Principal": {"Federated": FEDERATED[GITHUB]}, "Condition": {"StringNotLike": {key: "repo:acme/*"}}}
+    assert of(GITHUB, {}, own) is True
+
+
+# A condition that names nobody, on a key of its own, so that it adds nothing to another one.
+FREE = [
+    each for each in NOBODY if not any("PrincipalOrg" in key or "Ip" in key for keys in each.values() for key in keys)
+]
+
+
+@given(st.sampled_from([{}, *NAMING, *NOBODY, *CANNOT_TELL]), st.lists(st.sampled_from(FREE), max_size=3))
+def test_what_names_nobody_changes_nothing(condition: dict[str, Any], others: list[dict[str, Any]]) -> None:
+    """Protects from a warning that goes away by one more condition of no use, in an Allow or in a Deny of its own."""
+    together = dict(condition)
+    for other in others:
+        for operator, keys in other.items():
+            together[operator] = {**keys, **together.get(operator, {})}
+
+    assert named(together) is named(condition)
+    assert named(condition, *({"Condition": each} for each in others)) is named(condition)
+
+
+@given(st.sampled_from([*NAMING, *NOBODY, *CANNOT_TELL]), st.data())
+def test_spelling_changes_nothing(condition: dict[str, Any], data: st.DataObject) -> None:
+    """Protects from an answer by spelling: keys have no letter case, and one value is a list of it."""
+    spelled: dict[str, Any] = {}
+    for operator, keys in condition.items():
+        for key, value in keys.items():
+            cased = "".join(data.draw(st.sampled_from([each.lower(), each.upper()])) for each in key)
+            values = value if isinstance(value, list) else [value]
+            spelled.setdefault(operator, {})[cased] = data.draw(st.permutations(values * 2))
+
+    assert named(spelled) is named(condition)
+
+
+# Of each key a value that names somebody, and one that does not.
+SAMPLES = {
+    "aws:PrincipalOrgID": ("o-*", "o-123"),
+    "aws:PrincipalAccount": ("1*", "111122223333"),
+    "aws:SourceVpc": ("vpc-*", "vpc-1"),
+}
+
+
+@given(st.dictionaries(st.sampled_from([*SAMPLES]), st.lists(st.booleans(), min_size=1, max_size=3), min_size=1))
+def test_values_are_alternatives_and_conditions_are_not(keys: dict[str, list[bool]]) -> None:
+    """Protects from a list of values judged by its best one, and from a Deny judged by its best condition."""
+    values = {key: [SAMPLES[key][names] for names in of_key] for key, of_key in keys.items()}
+
+    assert named({"StringLike": values}) is any(map(all, keys.values()))
+    assert named({}, *({"Condition": {"StringNotLike": {key: values[key]}}} for key in keys)) is any(
+        map(all, keys.values())
+    )
+    assert named({}, {"Condition": {"StringNotLike": values}}) is all(map(all, keys.values()))
+
+
+def networks(version: int, longest: int) -> st.SearchStrategy[Any]:
+    """Return networks of a version of IP, up to a length of their prefix."""
+    bits = ipaddress.ip_network("::/0" if version == 6 else "0.0.0.0/0").max_prefixlen
+
+    def network(first: int, prefix: int) -> Any:
+        class_ = ipaddress.IPv6Network if version == 6 else ipaddress.IPv4Network
+        return class_((first << (bits - longest), prefix), strict=False)
+
+    return st.builds(network, st.integers(0, 2**longest - 1), st.integers(0, longest))
+
+
+@given(st.one_of(networks(4, 24), networks(6, 48)), st.data())
+@settings(max_examples=300)
+def test_a_range_that_is_split_is_the_same(network: Any, data: st.DataObject) -> None:
+    """The attack: `0.0.0.0/1` and `128.0.0.0/1`, or such halves at any depth, in place of `0.0.0.0/0`."""
+    broadest = {4: 8, 6: 32}[network.version]
+    parts = [network]
+    for _ in range(data.draw(st.integers(0, 6))):
+        part = parts.pop(data.draw(st.integers(0, len(parts) - 1)))
+        parts += part.subnets() if part.prefixlen < part.max_prefixlen else [part]
+    values = data.draw(st.permutations([str(part) for part in parts]))
+    condition = {"IpAddress": {"aws:SourceIp": values}}
+
+    assert named(condition) is (network.prefixlen >= broadest)
+    assert named({}, {"Condition": {"NotIpAddress": {"aws:SourceIp": values}}}) is (network.prefixlen >= broadest)
+
+
+# Of IPv4, up to a prefix of 10; one of 7, which is too broad, has eight such blocks.
+RANGES = st.lists(networks(4, 10), min_size=1, max_size=4)
+
+
+@given(RANGES, RANGES)
+def test_two_conditions_on_addresses_are_met_together(one: list[Any], other: list[Any]) -> None:
+    """Protects two ranges of which only what they have in common is let in, against all addresses, block by block."""
+    condition = {
+        "IpAddress": {"aws:SourceIp": [str(each) for each in one]},
+        "ForAnyValue:IpAddress": {"aws:SourceIp": [str(each) for each in other]},
+    }
+    addresses = [ipaddress.IPv4Address(block << 22) for block in range(1024)]
+    let_in = [any(each in a for a in one) and any(each in b for b in other) for each in addresses]
+    is_broad = any(all(let_in[first : first + 8]) for first in range(0, 1024, 8))
+
+    assert named(condition) is not is_broad
+
+
+# What names somebody, and what does not; and the values of callers whom nobody named. Any text may be an external ID.
+VALUES = {
+    "aws:PrincipalOrgID": ["o-1", "o-2*"],
+    "aws:PrincipalAccount": ["111111111111", "1*"],
+    "aws:SourceVpc": ["vpc-1", "vpc-9*"],
+    "aws:RequestedRegion": ["us-east-1", "us-*"],
+    "sts:ExternalId": ["x", "x*"],
+}
+STRANGERS = {
+    "aws:PrincipalOrgID": ("", "o-2", "o-3"),
+    "aws:PrincipalAccount": ("", "199999999999", "299999999999"),
+    "aws:SourceVpc": ("", "vpc-9", "vpc-8"),
+    "aws:RequestedRegion": ("", "us-east-1", "us-west-2", "eu-west-1", "us-*"),
+    "sts:ExternalId": ("", "x", "xx", "y", "x*"),
+}
+STRINGS = [each for each in OPERATORS if each.startswith("String")]
+SETS, ENDINGS = ["", "", "ForAllValues:", "ForAnyValue:"], ["", "", "IfExists"]
+OPERATOR = st.just("Null") | st.tuples(*map(st.sampled_from, (SETS, STRINGS, ENDINGS))).map("".join)
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> tuple[list[dict[str, Any]], bool]:
+    """Return an Allow for everybody and Deny statements, and whether no condition key is there twice."""
+    keys: list[str] = []
+    statements = []
+    for number in range(draw(st.integers(1, 3))):
+        condition: dict[str, Any] = {}
+        for key in draw(st.lists(st.sampled_from([*STRANGERS]), max_size=3, unique=True)):
+            operator = draw(OPERATOR)
+            values = ["true", "false"] if operator == "Null" else VALUES[key]
+            most = 1 if operator == "Null" else 2
+            condition.setdefault(operator, {})[key] = draw(st.lists(st.sampled_from(values), min_size=1, max_size=most))
+            keys.append(key)
+        common = {"Principal": "*", "Action": "sts:AssumeRoleWithWebIdentity", "Condition": condition}
+        statements.append({"Effect": "Deny" if number else "Allow", **common})
+    return statements, len(keys) == len({*keys})
+
+
+@given(documents())
+@settings(max_examples=150, deadline=None)
+def test_who_is_named_against_the_evaluator(document: tuple[list[dict[str, Any]], bool]) -> None:
+    """Protects from silence: where somebody is named, no stranger gets in, by any operator, in an Allow or in a Deny.
+
+    And from a false warning: where nobody is, and no key is there twice to contradict itself, some stranger gets in.
+    """
+    statements, each_key_once = document
+    parsed = [statement_of(each) for each in statements]
+    answer = names_somebody(parsed[0], ("*", "*"), parsed)
+    policy = {"Version": "2012-10-17", "Statement": statements}
+    used = {key for each in statements for keys in each["Condition"].values() for key in keys}
+    callers = (dict(zip(used, each, strict=True)) for each in itertools.product(*(STRANGERS[key] for key in used)))
+    decisions = set()
+    for caller in callers:
+        context = {key: (caller[key],) if caller.get(key) else () for key in STRANGERS}
+        decisions.add(evaluate(policy, dataclasses.replace(REQUEST, context=context)).decision)
+
+    if answer is True:
+        assert Decision.ALLOWED not in decisions
+    elif answer is False and each_key_once and Decision.CANNOT_DECIDE not in decisions:
+        assert Decision.ALLOWED in decisions
+
+
+def test_long_conditions_take_no_long_time() -> None:
+    """Protects from a policy of IAM's greatest length, full of ranges that overlap, or of wildcards."""
+    ranges = [f"{number}.0.0.0/{prefix}" for number in range(1, 120) for prefix in (1, 7, 8)]
+    operators = ("IpAddress", "ForAnyValue:IpAddress")
+    keys = ("aws:SourceIp", "aws:sourceip", "AWS:SourceIp")
+    many = {operator: dict.fromkeys(keys, ranges) for operator in operators}
+    started = time.process_time()
+
+    assert named(many) is False
+    assert of(GITHUB, {"StringLike": {f"{GITHUB}:sub": ["environment:" * 600 + "*" * 900] * 2}}) is False
+    assert time.process_time() - started < 2
