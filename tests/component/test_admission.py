@@ -74,3 +74,45 @@ def test_a_condition_leaves_the_subjects_in_the_list(deploy: Deploy) -> None:
 
     assert parse("app", args).warnings == ()
     assert deploy(args).outputs["subjects"] == ["team-a:app"]
+
+
+KUBE_SYSTEM = {"StringLike": {f"{HOST_PATH}:sub": "system:serviceaccount:kube-system:*"}}
+
+
+def test_who_is_denied_stands_beside_the_subjects(deploy: Deploy) -> None:
+    """Protects readers of `subjects`: "all but one namespace" is no pattern, so the other output says the rest."""
+    args = {**ARGS, "trust_statements": [OPEN, {**OPEN, "Effect": "Deny", "Condition": KUBE_SYSTEM}]}
+    (warning,) = parse("app", args).warnings
+    deployed = deploy(args)
+
+    assert warning == (
+        "trust_statements[0]: every service account of the cluster, but not 'kube-system:*', may assume the role"
+    )
+    assert deployed.outputs["subjects"] == ["*:*", "team-a:app"]
+    assert deployed.outputs["denied_subjects"] == ["kube-system:*"]
+    assert deployed.registered["deniedSubjects"] == ["kube-system:*"]
+
+
+def test_nothing_new_stands_in_the_state_where_nobody_is_denied(deploy: Deploy) -> None:
+    """Protects states of before: the new output is recorded only where it says something."""
+    deployed = deploy({**ARGS, "trust_statements": [OPEN]})
+
+    assert "deniedSubjects" not in deployed.registered
+    assert deployed.outputs["denied_subjects"] is None
+
+
+@pytest.mark.parametrize(
+    ("statement", "noun"),
+    [
+        ({"Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}, "anybody"),
+        (
+            {"Principal": {"Federated": PROVIDER.replace(HOST_PATH, "token.actions.githubusercontent.com")}},
+            "any repository on GitHub",
+        ),
+    ],
+)
+def test_a_statement_for_a_crowd_is_told(statement: Any, noun: str) -> None:
+    """The attack: a statement of one's own for everybody, of which the component said nothing."""
+    (warning,) = parse("app", {**ARGS, "trust_statements": [{**OPEN, **statement}]}).warnings
+
+    assert warning == f"trust_statements[0]: {noun} may assume the role"

@@ -12,6 +12,7 @@ import pytest
 
 from tests.sandbox.irsa_command import ACCOUNT, ISSUER, PROVIDER, ROLE_ARN
 from tests.sandbox.project import Project, counts
+from tests.sandbox.sessions import admitted, tokens
 
 pytestmark = pytest.mark.sandbox
 
@@ -48,6 +49,15 @@ def policy_document(iam: Any, arn: str) -> Any:
 
 def attached(iam: Any, role: str) -> set[str]:
     return {each["PolicyArn"] for each in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]}
+
+
+def of_tokens(effect: str, **conditions: str) -> dict[str, Any]:
+    return {
+        "Effect": effect,
+        "Principal": {"Federated": PROVIDER},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {operator: {f"{ISSUER}:sub": value} for operator, value in conditions.items()},
+    }
 
 
 SEVERAL = [f"{AWS_POLICIES}Amazon{service}ReadOnlyAccess" for service in ("SQS", "S3", "SNS")]
@@ -92,6 +102,18 @@ BINDINGS: dict[str, dict[str, Any]] = {
             "subjects": ["team-?:worker", "team-a:*"],
             "conditions": {"StringEquals": {"aws:SourceVpc": "vpc-1"}},
             "statements": [STATEMENT],
+        },
+    },
+    # Two conditions of one statement, and a Deny within what another one lets in.
+    "combined": {
+        "serviceAccount": {"name": "combined"},
+        "role": {"name": "combined-role"},
+        "trust": {
+            "statements": [
+                of_tokens("Allow", StringLike="*:*-one:*", StringLikeIfExists="*:app-*:*"),
+                of_tokens("Allow", StringLike="*:team-z:*"),
+                of_tokens("Deny", StringEquals="system:serviceaccount:team-z:admin"),
+            ]
         },
     },
     "any": {**ANY, "trust": {"subjects": ["*:*"], "anyServiceAccount": True}},
@@ -275,6 +297,21 @@ def test_conditions_statements_and_wildcards(deployed: Deployed, iam: Any) -> No
         },
         STATEMENT,
     ]
+
+
+def test_subjects_are_who_gets_a_session(deployed: Deployed, cloud: Any) -> None:
+    """Protects the output `subjects`: STS gives a session to whom it names, by statements combined, and no other."""
+    output = deployed.stack.outputs()["bindings"]["combined"]
+    accounts = ["app-one/worker", "app-two/worker", "team-z/admin", "team-z/worker", "default/combined"]
+    for namespace in sorted({each.partition("/")[0] for each in accounts} - {"default"}):
+        cloud.kubectl("create", "namespace", namespace)
+    for namespace, _, name in (each.partition("/") for each in accounts[:-1]):
+        cloud.kubectl("create", "serviceaccount", name, "-n", namespace)
+    given = admitted(cloud, tokens(cloud, accounts, ["sts.amazonaws.com"]), [output["roleArn"]])
+
+    assert output["subjects"] == ["app-*-one:*", "app-one:*", "default:combined", "team-z:*"]
+    assert output["deniedSubjects"] == ["team-z:admin"]
+    assert {each for each, _, _ in given} == {"app-one/worker", "team-z/worker", "default/combined"}
 
 
 def test_every_account_of_the_cluster_when_asked_for(deployed: Deployed, iam: Any) -> None:
