@@ -50,16 +50,16 @@ _NAMING = {
     "aws:vpceorgpaths": _ORGANIZATION_PATH,
 }
 # What the caller chooses, what every caller has, and what is said of the role. A private address is anybody's in a VPC.
-_NAMES_NOBODY = re.compile(
+_NAMES_NOBODY = (
     r"aws:(currenttime|epochtime|tokenissuetime|multifactorauth(age|present)|securetransport|requestedregion|referer"
     r"|useragent|username|principaltype|sourceidentity|tagkeys|vpcsourceip|viaawsservice|calledvia(first|last)?"
     r"|resource(account|orgid|orgpaths)|(principal|request|resource)tag/.*)"
     r"|sts:(externalid|rolesessionname|sourceidentity|transitivetagkeys|durationseconds)|iam:resourcetag/.*"
 )
 # A policy variable is as the caller is; of the role itself there are these.
-_VARIABLE = re.compile(r"\$\{([^{}]*)\}")
+_VARIABLE = r"\$\{([^{}]*)\}"
 _OF_THE_ROLE = {"aws:resourceaccount": "000000000000", "aws:resourceorgid": "o-0000000000"}
-_TOKEN_KEY = re.compile(r"[^:/]+\.[^:/]+[:/].*")
+_CLAIM = r"[^:/]+\.[^:/]+[:/].*"
 
 
 class Crowd(NamedTuple):
@@ -199,7 +199,7 @@ def _demand(condition: Condition, denied: bool, variables: bool) -> _Demand:
     if name == "Null":
         return _Demand(key, {each.lower() for each in condition.wanted} == {"true" if denied else "false"}, False)
     if name.startswith(("Numeric", "Date", "Bool")):
-        return _Demand("", True, False if _NAMES_NOBODY.fullmatch(key) else None)
+        return _Demand("", True, False if re.fullmatch(_NAMES_NOBODY, key) else None)
     if denied != ("Not" in name):
         return _Demand(key, False, False)
     # Where the key is absent, a condition with IfExists is met, and one with ForAllValues; without, a negation is.
@@ -215,7 +215,7 @@ def _names(key: str, operator: str, value: str, variables: bool) -> bool | None:
     pattern = _pattern(key, operator)
     if not isinstance(pattern, str):
         return pattern
-    text = _VARIABLE.sub(lambda found: _OF_THE_ROLE.get(found[1].lower(), "*"), value) if variables else value
+    text = re.sub(_VARIABLE, lambda found: _OF_THE_ROLE.get(found[1].lower(), "*"), value) if variables else value
     if re.fullmatch(pattern, text, re.DOTALL):
         return True
     # A wildcard that is compared literally is no fixed value to S3, and no request has it.
@@ -227,7 +227,7 @@ def _pattern(key: str, operator: str) -> str | bool | None:
     """Return what a value of a key must match to name somebody, or whether any value does."""
     if key in _NAMING:
         return _ARN_IN_PARTS if _NAMING[key] == _ARN and operator.startswith("Arn") else _NAMING[key]
-    if _NAMES_NOBODY.fullmatch(key):
+    if re.fullmatch(_NAMES_NOBODY, key):
         return False
     issuer, _, claim = key.rpartition(":")
     crowd = _CROWDS.get(issuer) or _CROWDS.get(f"oidc-provider/{issuer}")
@@ -235,7 +235,7 @@ def _pattern(key: str, operator: str) -> str | bool | None:
         # Whoever asks for a token chooses its audience; `amr` of Cognito says only whether its user logged in.
         return crowd.claims.get(claim, False if claim in ("aud", "amr") else None)
     # A token of another issuer comes by an OIDC provider that somebody created in the role's AWS account.
-    return True if _TOKEN_KEY.fullmatch(key) else None
+    return True if re.fullmatch(_CLAIM, key) else None
 
 
 def _networks(values: Iterable[str]) -> set[Network] | None:
