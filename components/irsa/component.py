@@ -56,7 +56,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
 
     Null for an existing role, or if your statements depend on conditions that irsa cannot evaluate."""
     denied_subjects: pulumi.Output[list[str] | None]
-    """Patterns within `subjects` that the trust policy denies. Null where it denies nobody whom `subjects` matches."""
+    """Who is not admitted of those whom `subjects` matches, as far as patterns say it. Null where all of them are."""
     namespace: pulumi.Output[str | None]
     """Namespace of the service account; null without one."""
     service_account_name: pulumi.Output[str | None]

@@ -121,7 +121,7 @@ def _comparison(condition: Condition, comparison: str, negated: bool, variables:
     return Comparison(tuple(patterns), negated, complete)
 
 
-@functools.lru_cache(maxsize=10_000)
+@functools.lru_cache(maxsize=1_000)
 def _parts(value: str, comparison: str, variables: bool) -> Parts | None:
     """Return a condition's value as a pattern; None where that is not known here."""
     # re.split returns plain text and the signs that are written as variables in turn.

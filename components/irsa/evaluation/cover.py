@@ -144,7 +144,7 @@ def _literal(subjects: Sequence[str]) -> tuple[int, Sequence[str]]:
     return max((len(re.sub("[*?]", "", each)) for each in subjects), default=0), subjects
 
 
-@functools.lru_cache(maxsize=10_000)
+@functools.lru_cache(maxsize=1_000)
 def _subjects(pattern: Parts) -> tuple[str, ...]:
     text = text_of(pattern)
     return () if text is None else tuple(widest(subjects_of_claim(text)))

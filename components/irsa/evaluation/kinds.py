@@ -83,7 +83,7 @@ class Kinds(NamedTuple):
         return (1 << len(self.texts)) - 1
 
 
-@functools.lru_cache(maxsize=1_000)
+@functools.lru_cache(maxsize=200)
 def kinds(patterns: tuple[Parts, ...], form: Form, beginning: str = "") -> Kinds | None:
     """Return the kinds of texts; None where the patterns make too many.
 
