@@ -13,6 +13,8 @@ class Diff:
 
     Attributes:
         stack: Name of the stack.
+        failed_updates: Resources whose last update failed, by logical name: AWS may not have what the state says, with
+            which everything here is compared.
         gains: Who gains the right to assume a role.
         loses: Who loses it.
         may_gain: Who may gain it: that depends on conditions that irsa cannot evaluate.
@@ -28,6 +30,7 @@ class Diff:
     """
 
     stack: str
+    failed_updates: Sequence[str] = ()
     gains: Sequence[Right] = ()
     loses: Sequence[Right] = ()
     may_gain: Sequence[Right] = ()

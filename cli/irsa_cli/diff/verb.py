@@ -125,6 +125,7 @@ def _diff(preview: Preview, options: argparse.Namespace) -> Diff:
     bindings, other = changes(preview.steps, keys)
     return Diff(
         options.stack or preview.stack,
+        sorted(step.old.name for step in preview.steps if step.old and step.old.failed),
         **vars(found),
         clusters={**clusters_by_issuer(keys), **clusters},
         bindings=bindings,
