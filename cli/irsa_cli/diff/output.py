@@ -13,8 +13,6 @@ class Diff:
 
     Attributes:
         stack: Name of the stack.
-        failed_updates: Resources whose last update failed, by logical name: AWS may not have what the state says, with
-            which everything here is compared.
         gains: Who gains the right to assume a role.
         loses: Who loses it.
         may_gain: Who may gain it: that depends on conditions that irsa cannot evaluate.
@@ -27,10 +25,11 @@ class Diff:
         unchanged: Number of resources that stay as they are.
         warnings: What the preview warns of.
         not_read: What was not read, and why, each as one sentence: then there may be more who gain or lose the right.
+        failed_updates: Resources whose last update failed, by logical name: AWS may not have what the state says, with
+            which everything here is compared.
     """
 
     stack: str
-    failed_updates: Sequence[str] = ()
     gains: Sequence[Right] = ()
     loses: Sequence[Right] = ()
     may_gain: Sequence[Right] = ()
@@ -43,3 +42,4 @@ class Diff:
     unchanged: int = 0
     warnings: Sequence[str] = ()
     not_read: Sequence[str] = ()
+    failed_updates: Sequence[str] = ()

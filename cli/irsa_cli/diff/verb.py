@@ -125,7 +125,6 @@ def _diff(preview: Preview, options: argparse.Namespace) -> Diff:
     bindings, other = changes(preview.steps, keys)
     return Diff(
         options.stack or preview.stack,
-        sorted(step.old.name for step in preview.steps if step.old and step.old.failed),
         **vars(found),
         clusters={**clusters_by_issuer(keys), **clusters},
         bindings=bindings,
@@ -133,6 +132,7 @@ def _diff(preview: Preview, options: argparse.Namespace) -> Diff:
         unchanged=preview.unchanged,
         warnings=preview.warnings,
         not_read=not_read,
+        failed_updates=sorted(step.old.name for step in preview.steps if step.old and step.old.failed),
     )
 
 
