@@ -1,0 +1,762 @@
+"""What a role may do: what its policies give together, and what other policies give beyond that.
+
+An explicit Deny decides, else an Allow, which a permissions boundary must have too:
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
+
+Each answer is True, False, or None for "cannot tell". It comes from two bounds: what is given for certain, and what may
+be. A condition, a policy variable or a marker that is not known adds to the second one only. `*` and `?` in a resource
+match every character: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
+"""
+
+import functools
+import itertools
+import json
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from irsa.evaluation.answers import WebIdentityRequest
+from irsa.evaluation.conditions import Known, evaluate_condition
+from irsa.evaluation.document import Condition
+from irsa.evaluation.patterns import regular_expression
+from irsa.rules.grammar import EFFECTS, VERSION, split_operator
+from irsa.rules.leaves import items_of, mapping_of
+from irsa.rules.strangers import LONGEST, SHORTEST, automaton
+from irsa.rules.unknown import Unknown, has_unknown
+
+# Patterns made to combine in very many ways are not followed to the end: then the answer is "cannot tell".
+MOST_WAYS, MOST_FORMS, MOST_PAIRS = 64, 50, 4_000
+MOST_STATES, MOST_STEPS = 20_000, 200_000_000
+
+
+class Chosen(NamedTuple):
+    """A condition key whose value the caller chooses, so that a condition on it limits nobody."""
+
+    values: tuple[str, ...] = ()
+    """The values that every caller can choose; any, where there are none."""
+    may_be_absent: bool = False
+    several: bool = False
+
+
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html, section of each key. That a
+# value fits the action (a tag, where it creates something; a region, where it has a choice) is not asked.
+_ANYTHING = Chosen(may_be_absent=True)
+CHOSEN: Mapping[str, Chosen] = {
+    "aws:referer": _ANYTHING,
+    "aws:requestedregion": Chosen(),
+    "aws:requesttag": _ANYTHING,
+    "aws:securetransport": Chosen(("true",)),
+    "aws:tagkeys": Chosen(may_be_absent=True, several=True),
+    "aws:useragent": Chosen(),
+    "aws:viaawsservice": Chosen(("false",)),
+    # .../reference_policies_iam-condition-keys.html: "Available keys for AWS STS"
+    "sts:externalid": _ANYTHING,
+    "sts:rolesessionname": Chosen(),
+    "sts:transitivetagkeys": Chosen(may_be_absent=True, several=True),
+    # .../id_roles_use_passrole.html: they say to whom a role is passed, not which one.
+    "iam:associatedresourcearn": _ANYTHING,
+    "iam:passedtoservice": Chosen(),
+}
+_SERVICES = {key.partition(":")[0] for key in CHOSEN} - {"aws"}
+_NOBODY = WebIdentityRequest("https://nobody", "arn:aws:iam::000000000000:oidc-provider/nobody", "", "")
+
+# In place of the plain characters * and ?, in patterns and in what is compared with them.
+_PLAIN = {"*": "\ue000", "?": "\ue001", "$": "$"}
+_TO_PLAIN = str.maketrans({"*": "\ue000", "?": "\ue001"})
+_TO_WRITTEN = str.maketrans({"\ue000": "${*}", "\ue001": "${?}"})
+_VARIABLE = re.compile(r"\$\{([^{}]*)\}")
+
+
+_Element = Literal["actions", "resources"]
+
+
+class _Names(NamedTuple):
+    """The patterns of Action or Resource, or of their opposites."""
+
+    certain: tuple[str, ...]
+    uncertain: tuple[str, ...]
+    """Those with a text that is not known, which `*` stands for."""
+    negated: bool
+
+    def patterns(self, widest: bool) -> tuple[str, ...]:
+        """Return the patterns by which most, or least, is included."""
+        return self.certain if widest == self.negated else self.certain + self.uncertain
+
+    @property
+    def every(self) -> tuple[str, ...]:
+        """All patterns."""
+        return self.certain + self.uncertain
+
+    def include(self, matches: Callable[[str], object], widest: bool) -> bool:
+        """Return whether they include what the patterns match for which `matches` is true."""
+        return any(map(matches, self.patterns(widest))) != self.negated
+
+
+class _Compared(NamedTuple):
+    """A condition; `variables` says whether policy variables work in its document."""
+
+    condition: Condition
+    variables: bool
+
+    @property
+    def key(self) -> str:
+        """The key in lower case: IAM ignores the case of keys."""
+        return self.condition.key
+
+    def outcome(self, values: tuple[str, ...]) -> bool | None:
+        """Return whether it is met by a request with these values of its key."""
+        return evaluate_condition(self.condition, Known(_NOBODY, {self.key: values}, self.variables)).outcome
+
+    @property
+    def always(self) -> bool | None:
+        """Whether every request meets it, or none; None where that depends on the request."""
+        operator, _, wanted = self.condition
+        if operator == "Null":
+            return True if {"true", "false"} <= set(wanted) else None
+        parts = split_operator(operator)
+        if parts is None or parts.name not in ("StringLike", "StringNotLike"):
+            return None
+        negated = parts.name == "StringNotLike"
+        if not any(value and not value.strip("*") for value in wanted):
+            return None
+        absent = {None: negated, "ForAllValues": True, "ForAnyValue": False}[parts.of_set] or parts.if_exists
+        return absent if absent != negated else None
+
+
+class _Statement(NamedTuple):
+    allows: bool
+    in_boundary: bool
+    actions: _Names
+    resources: _Names
+    conditions: tuple[_Compared, ...]
+    """Without those that every request meets."""
+    marked: bool
+    """Whether it holds what is not known, and so is not the same as another one that looks like it."""
+
+    @property
+    def never(self) -> bool:
+        """Whether no request meets its conditions."""
+        return any(each.always is False for each in self.conditions)
+
+    def names(self, element: _Element) -> _Names:
+        """Return the patterns of its actions or resources."""
+        return self.actions if element == "actions" else self.resources
+
+    def applies_with(self, other: "_Statement", certain: bool) -> bool:
+        """Return whether it applies whenever another one does to a request; `certain` if it includes that."""
+        same = not self.marked and (self.actions, self.resources) == (other.actions, other.resources)
+        return (certain or same) and _UNKNOWN not in self.conditions and {*self.conditions} <= {*other.conditions}
+
+
+class _Request(NamedTuple):
+    """The statements that include an action, or an action and a resource: bits of their indexes."""
+
+    service: str
+    certain: int
+    possible: int
+
+
+class _Way(NamedTuple):
+    """Statements that apply to one request: some Allow, some Allow of the boundary, and no Deny must include it."""
+
+    allows: Sequence[Sequence[_Statement]]
+    denies: Sequence[_Statement]
+
+
+class _TooManyError(Exception):
+    """The patterns combine in more ways than are followed."""
+
+
+class Permissions:
+    """What policies give together. A service's policy for the resource itself may give more."""
+
+    def __init__(self, statements: tuple[_Statement, ...], bounded: bool) -> None:
+        self.statements = statements
+        self.bounded = bounded
+        # Most actions are included by the same statements as others.
+        self._of_actions: dict[str, _Request] = {}
+        self._given: dict[_Request, bool | None] = {}
+        self._everywhere: dict[tuple[_Request, tuple[str, ...]], bool | None] = {}
+
+    def about(self, services: set[str]) -> "Permissions":
+        """Return the same without the statements about other services; `*` stands for all."""
+        every = {"*"} & services
+        kept = tuple(each for each in self.statements if every or _services([each]) & {"*", *services})
+        return Permissions(kept, self.bounded)
+
+    def allowing(self, action: str) -> list[int]:
+        """Return the indexes of the Allow statements that include an action, or may, in the order of the documents."""
+        possible = self._of_action(action).possible
+        return [index for index, each in enumerate(self.statements) if each.allows and possible >> index & 1]
+
+    def of(self, action: str, resource: str) -> bool | None:
+        """Return whether an action, such as `s3:GetObject`, is given on a resource; None where that can't be told.
+
+        Args:
+            action: The action.
+            resource: Its resource's ARN, or `*` for an action without resource types.
+        """
+        request = self._of_action(action)
+        certain, possible = self.including("resources", _matcher(resource.translate(_TO_PLAIN)))
+        return self.decision(request._replace(certain=request.certain & certain, possible=request.possible & possible))
+
+    def everywhere(self, action: str, arns: Collection[str], only: Collection[int] | None = None) -> bool | None:
+        """Return whether an action is given on every resource of one of its types, but for those that are excepted.
+
+        A resource stands for all where nobody can have named it: its names are 8 to 20 lower-case letters. What a Deny
+        or NotResource names is an exception; that may not be all. Any AWS account is enough, one region is not.
+
+        Args:
+            action: The action.
+            arns: Its resource types as in the service reference: `arn:${Partition}:s3:::${BucketName}/${ObjectName}`.
+            only: Indexes of the Allow statements to ask about, in the order of the documents; all by default.
+        """
+        request = self._of_action(action)
+        if only is not None:
+            others = sum(1 << i for i, each in enumerate(self.statements) if each.allows and i not in only)
+            request = request._replace(certain=request.certain & ~others, possible=request.possible & ~others)
+        key = request, tuple(arns)
+        if key not in self._everywhere:
+            try:
+                given: bool | None = any(_covers(way, arns, certain=True) for way in self._ways(request))
+                if not given and any(_covers(way, arns, certain=False) for way in self._possible_ways(request)):
+                    given = None
+            except _TooManyError:
+                given = None
+            self._everywhere[key] = given
+        return self._everywhere[key]
+
+    def _of_action(self, action: str) -> _Request:
+        # IAM ignores the letter case of actions.
+        name = action.lower()
+        if name not in self._of_actions:
+            matches = _matcher(name)
+            bits = self.including("actions", lambda pattern: matches(pattern.lower()))
+            self._of_actions[name] = _Request(_service(name), *bits)
+        return self._of_actions[name]
+
+    def including(self, element: _Element, matches: Callable[[str], object]) -> tuple[int, int]:
+        """Return which statements include what is matched, and which ones may."""
+        certain = possible = 0
+        for index, statement in enumerate(self.statements):
+            names = statement.names(element)
+            certain |= names.include(matches, widest=False) << index
+            possible |= names.include(matches, widest=True) << index
+        return certain, possible
+
+    def decision(self, request: _Request) -> bool | None:
+        """Return whether a request is given; None where that can't be told."""
+        if request not in self._given:
+            given: bool | None = any(not way.denies for way in self._ways(request))
+            if not given and any(not way.denies for way in self._possible_ways(request)):
+                given = None
+            self._given[request] = given
+        return self._given[request]
+
+    def implied_by(self, then: _Request, after: "Permissions", now: _Request) -> bool:
+        """Return whether what is given to a request after was given before too, whatever is not known.
+
+        For each Allow after there is one before that applies whenever it does, and for each Deny before one after.
+        """
+        if self.bounded and not after.bounded:
+            return False
+        ours, theirs = [*self._those(then.possible)], [*after._those(now.possible)]
+        were_certain, are_certain = [*self._those(then.certain)], [*after._those(now.certain)]
+        return all(
+            any(
+                each.applies_with(one, each in were_certain)
+                for each in ours
+                if (each.allows, each.in_boundary) == (True, one.in_boundary)
+            )
+            for one in theirs
+            if one.allows and not one.never and (self.bounded or not one.in_boundary)
+        ) and all(
+            any(each.applies_with(one, each in are_certain) for each in theirs if not each.allows)
+            for one in ours
+            if not one.allows and not one.never
+        )
+
+    def _those(self, bits: int) -> Iterator[_Statement]:
+        return (each for index, each in enumerate(self.statements) if bits >> index & 1)
+
+    def _ways(self, request: _Request) -> Iterator[_Way]:
+        """Yield what applies to a request for certain: Allow statements whose conditions a caller meets together."""
+        allows = [each for each in self._those(request.certain) if each.allows]
+        denies = [each for each in self._those(request.possible) if not each.allows and not each.never]
+        sides = [_by_conditions(each for each in allows if not each.in_boundary)]
+        sides += [_by_conditions(each for each in allows if each.in_boundary)] if self.bounded else []
+        for choice in itertools.product(*sides):
+            conditions = [each for condition, _ in choice for each in condition]
+            remaining = _unavoidable(conditions, denies, request.service)
+            if remaining is not None:
+                yield _Way([statements for _, statements in choice], remaining)
+
+    def _possible_ways(self, request: _Request) -> Iterator[_Way]:
+        """Yield what may apply to a request."""
+        allows = [each for each in self._those(request.possible) if each.allows and not each.never]
+        denies = [each for each in self._those(request.certain) if not each.allows and not each.conditions]
+        sides = [[each for each in allows if not each.in_boundary]]
+        sides += [[each for each in allows if each.in_boundary]] if self.bounded else []
+        if all(sides):
+            yield _Way(sides, denies)
+
+
+def _matcher(text: str) -> Callable[[str], object]:
+    return lambda pattern: regular_expression(pattern).fullmatch(text)
+
+
+def _service(action: str) -> str:
+    """Return the service of an action, where a condition key of its own is one that the caller chooses."""
+    service = action.partition(":")[0]
+    return service if service in _SERVICES else ""
+
+
+def gives(documents: Iterable[Any], boundary: Any = None) -> Permissions:
+    """Return what policy documents give together.
+
+    Args:
+        documents: The documents of a role's managed and inline policies; a marker for one that is not known.
+        boundary: The document of its permissions boundary, or a marker; None where it has none.
+    """
+    statements = [each for document in documents for each in _statements(document, in_boundary=False)]
+    statements += _statements(boundary, in_boundary=True) if boundary is not None else []
+    return Permissions(tuple(statements), boundary is not None)
+
+
+# --- documents -------------------------------------------------------------------------------------------------------
+
+_ANY = {"Effect": Unknown("any"), "Action": "*", "Resource": "*"}
+
+
+def _statements(document: Any, in_boundary: bool) -> Iterator[_Statement]:
+    if isinstance(document, Unknown):
+        yield from _statement(_ANY, in_boundary, variables=True)
+        return
+    variables = document.get("Version") == VERSION
+    for each in items_of(document.get("Statement", ())):
+        yield from _statement(each if isinstance(each, dict | Mapping) else _ANY, in_boundary, variables)
+
+
+def _statement(values: Mapping[str, Any], in_boundary: bool, variables: bool) -> Iterator[_Statement]:
+    """Yield a statement; where its Effect is not known, one of each, and neither for certain."""
+    effect, marked = values.get("Effect"), has_unknown(dict(values))
+    conditions = [*_conditions(values.get("Condition", {}), variables)]
+    unknown = [] if effect in EFFECTS else [_UNKNOWN]
+    for allows in (True, False) if unknown else (effect == "Allow",):
+        yield _Statement(
+            allows,
+            in_boundary,
+            _names(values, "Action", lambda action: (action, True)),
+            _names(values, "Resource", _resource if variables else lambda resource: (resource, True)),
+            (*(each for each in conditions if each.always is not True), *unknown),
+            marked,
+        )
+
+
+def _names(values: Mapping[str, Any], element: str, read: Callable[[str], tuple[str, bool]]) -> _Names:
+    negated = element not in values and f"Not{element}" in values
+    items = items_of(values.get(f"Not{element}" if negated else element, ()))
+    patterns = [read(item) if isinstance(item, str) else ("*", False) for item in items]
+    certain, uncertain = (tuple(text for text, known in patterns if known is wanted) for wanted in (True, False))
+    return _Names(certain, uncertain, negated)
+
+
+def _resource(text: str) -> tuple[str, bool]:
+    """Return the pattern of a resource, and whether all of its text is known."""
+    known = all(name in _PLAIN for name in _VARIABLE.findall(text))
+    return _VARIABLE.sub(lambda match: _PLAIN.get(match[1], "*"), text), known
+
+
+_UNKNOWN = _Compared(Condition("", "", ()), variables=True)
+
+
+def _conditions(condition: Any, variables: bool) -> Iterator[_Compared]:
+    if not isinstance(condition, dict | Mapping):
+        yield _UNKNOWN
+        return
+    for operator, keys in condition.items():
+        if not isinstance(keys, dict | Mapping):
+            yield _UNKNOWN
+        for key, values in mapping_of(keys).items():
+            items = items_of(values)
+            texts = [
+                each if isinstance(each, str) else json.dumps(each, default=str)
+                for each in items
+                if not has_unknown(each)
+            ]
+            wanted = tuple(sorted(set(texts)))
+            known = len(texts) == len(items)
+            yield _Compared(Condition(str(operator), str(key).lower(), wanted), variables) if known else _UNKNOWN
+
+
+# --- conditions ------------------------------------------------------------------------------------------------------
+
+
+def _by_conditions(statements: Iterable[_Statement]) -> list[tuple[frozenset[_Compared], list[_Statement]]]:
+    """Return the statements that apply together, by their conditions: each set of them with what has none."""
+    found: dict[frozenset[_Compared], list[_Statement]] = {}
+    for each in statements:
+        found.setdefault(frozenset(each.conditions), []).append(each)
+    always = found.get(frozenset(), [])
+    return [(conditions, those if those is always else [*always, *those]) for conditions, those in found.items()]
+
+
+def _unavoidable(required: Iterable[_Compared], denies: Iterable[_Statement], service: str) -> list[_Statement] | None:
+    """Return the Deny statements that a caller can't avoid for certain who meets conditions; None if nobody meets them.
+
+    A caller avoids a Deny by a value with which one of its conditions is not met. Values that meet a condition of the
+    Allow, or avoid another Deny, stay as they are.
+    """
+    required, denies = [*required], [*denies]
+    asked: dict[str, list[_Compared]] = {}
+    for each in (*required, *(each for deny in denies for each in deny.conditions)):
+        asked.setdefault(each.key, []).append(each)
+    # The keys of tags are listed in aws:TagKeys, so that the caller doesn't choose both.
+    with_tags = any(key.startswith("aws:requesttag/") for key in asked)
+    chosen = {
+        key: _values(conditions)
+        for key, conditions in asked.items()
+        if _is_chosen(key, service) and not (with_tags and key == "aws:tagkeys")
+    }
+    for each in required:
+        chosen[each.key] = [values for values in chosen.get(each.key, ()) if each.outcome(values) is True]
+        if not chosen[each.key]:
+            return None
+    remaining = []
+    for deny in sorted(denies, key=lambda deny: len(deny.conditions)):
+        for each in deny.conditions:
+            left = [values for values in chosen.get(each.key, ()) if each.outcome(values) is False]
+            if left:
+                chosen[each.key] = left
+                break
+        else:
+            remaining.append(deny)
+    return remaining
+
+
+def _is_chosen(key: str, service: str) -> bool:
+    """Return whether the caller of a service's action chooses the value; keys of a service are absent elsewhere."""
+    return key.partition("/")[0] in CHOSEN and key.partition(":")[0] in ("aws", service)
+
+
+def _values(conditions: Sequence[_Compared]) -> list[tuple[str, ...]]:
+    """Return values to try for a key: those that its conditions name, one that none names, and none at all."""
+    kind = CHOSEN[conditions[0].key.partition("/")[0]]
+    wanted = sorted({value for each in conditions for value in each.condition.wanted})
+    texts = [text for value in wanted for text in (value, *(re.sub(r"\*", each, value) for each in ("", "strangerzq")))]
+    found = kind.values or tuple(dict.fromkeys([*(text.replace("?", "q") for text in texts), "strangerzq"]))
+    several = [found] if kind.several else []
+    return [*([()] if kind.may_be_absent else []), *((text,) for text in found), *several]
+
+
+# --- every resource --------------------------------------------------------------------------------------------------
+
+_OTHER_AWS_ACCOUNT, _OTHER_REGION = "987654321098", "zz-central-9"
+_LETTERS = "qjzxkvwyfhgbpumdlcrnoiatse"
+
+
+def _covers(way: _Way, arns: Collection[str], certain: bool) -> bool:
+    """Return whether a way is open for every resource that nobody can have named, but for the exceptions."""
+    exceptions = [each.resources.patterns(certain) for each in way.denies if not each.resources.negated]
+    needed = [each.resources.patterns(certain) for each in way.denies if each.resources.negated]
+    sides = [[*_options(side, certain)] for side in way.allows]
+    patterns = [pattern for side in sides for option, _ in side for pattern in option]
+    for form in _forms(arns, patterns):
+        for choice in itertools.product(*sides):
+            excepted = [*exceptions, *(names for _, names in choice)]
+            every = [names for names, _ in choice] + needed
+            if _unmatched(excepted, form) and not any(_unmatched([*excepted, names], form) for names in every):
+                return True
+    return False
+
+
+def _options(side: Iterable[_Statement], certain: bool) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Yield what a resource must match, with the exceptions: all of Resource together, or `*` and one NotResource."""
+    names = [each.resources for each in side]
+    yield tuple(pattern for each in names if not each.negated for pattern in each.patterns(not certain)), ()
+    yield from ((("*",), each.patterns(not certain)) for each in names if each.negated)
+
+
+def _forms(arns: Collection[str], patterns: Iterable[str]) -> list[tuple[str, ...]]:
+    """Return the texts of ARNs between their names, where they have some.
+
+    The partitions and the AWS accounts are those of the patterns.
+    """
+    parts = [pattern.split(":") for pattern in patterns]
+    partitions, aws_accounts = (
+        {each[index] for each in parts if each[index + 1 :] and each[index] and not {*"*?"} & {*each[index]}}
+        for index in (1, 4)
+    )
+    found: dict[tuple[str, ...], None] = {}
+    for arn in arns:
+        for partition in sorted(partitions | {"aws"}):
+            for aws_account in sorted(aws_accounts | {_OTHER_AWS_ACCOUNT}):
+                text = arn.replace("${Partition}", partition).replace("${Account}", aws_account)
+                text = text.replace("${Region}", _OTHER_REGION)
+                found[tuple(re.split(r"\$\{\w+\}|\*", text))] = None
+    found = {form: None for form in found if len(form) > 1}
+    if len(found) > MOST_FORMS:
+        raise _TooManyError
+    return [*found]
+
+
+def _unmatched(names: Iterable[tuple[str, ...]], form: tuple[str, ...]) -> str | None:
+    """Return a resource of a form that none of the patterns matches; None where there is none."""
+    return _unmatched_text(tuple(sorted({pattern for each in names for pattern in each})), form)
+
+
+@functools.lru_cache(maxsize=1_000)
+def _unmatched_text(patterns: tuple[str, ...], form: tuple[str, ...]) -> str | None:
+    if "*" in patterns:
+        return None
+    compared = automaton(patterns)
+    unnamed = next((each for each in _LETTERS if each not in compared.steps), None)
+    letters = [*([unnamed] if unnamed else []), *(each for each in _LETTERS if each in compared.steps)]
+    first, *others = form
+    now = {compared.after(compared.start, first): first}
+    for literal in others:
+        names: dict[int, str] = {}
+        for length in range(1, LONGEST + 1):
+            following: dict[int, str] = {}
+            for bits, text in now.items():
+                for letter in letters:
+                    following.setdefault(compared.after(bits, letter), text + letter)
+            now = _fewest(following)
+            if length >= SHORTEST:
+                names = {**now, **names}
+        now = {compared.after(bits, literal): text + literal for bits, text in _fewest(names).items()}
+    return next((text for bits, text in now.items() if not bits & compared.ends), None)
+
+
+def _fewest(found: Mapping[int, str]) -> dict[int, str]:
+    """Return the bits with which least can still match; what has the same bits and more can't do better."""
+    fewest: dict[int, str] = {}
+    for bits in sorted(found, key=int.bit_count):
+        if not any(fewer & bits == fewer for fewer in fewest):
+            fewest[bits] = found[bits]
+    if len(fewest) > MOST_WAYS:
+        raise _TooManyError
+    return fewest
+
+
+# --- what is gained --------------------------------------------------------------------------------------------------
+
+
+class Gain(NamedTuple):
+    """Actions on resources that are given where they were not.
+
+    Attributes:
+        actions: Actions, and patterns of actions.
+        resources: Resources, and patterns of resources.
+        extent: Whether all of them are gained, on every one of the resources; some of them for certain; or whether it
+            can't be told if any is.
+    """
+
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    extent: Literal["all", "some", "cannot tell"]
+
+
+class _Class(NamedTuple):
+    """Texts that the same patterns match."""
+
+    text: str
+    matched: frozenset[str]
+
+    @property
+    def name(self) -> str:
+        """The narrowest of those patterns."""
+        return max(self.matched, key=lambda each: (len(each.replace("*", "").replace("?", "")), each), default="*")
+
+
+def gains(before: Permissions, after: Permissions) -> tuple[Gain, ...]:
+    """Return what is given after and was not before. What is lost is what the other order gains.
+
+    Every action that is gained on a resource matches a gain. Actions and resources stand for all that the same patterns
+    match, so that a pattern may be replaced by others that say the same.
+    """
+    differing = _differing(before, after)
+    if not differing:
+        return ()
+    services = _services(differing)
+    before, after = (each.about(services) for each in (before, after))
+    every = (Gain(("*",), ("*",), "cannot tell"),)
+    try:
+        actions = _Grouped.of(before, after, "actions", _in_action, [""])
+        resources = _Grouped.of(before, after, "resources", _in_resource, ["arn:", _PLAIN["*"]])
+    except _TooManyError:
+        return every
+    if len(actions.groups) * len(resources.groups) > MOST_PAIRS:
+        return every
+    gained = {
+        (action, resource): certain
+        for action, resource in itertools.product(actions.groups, resources.groups)
+        if (certain := _is_gained(before, after, action, resource)) is not None
+    }
+    # Actions that are gained on the same resources, as certainly, are one gain.
+    together: dict[tuple[bool, tuple[_Group, ...]], list[_Group]] = {}
+    for action, certain in itertools.product(actions.groups, (True, False)):
+        on = tuple(each for each in resources.groups if gained.get((action, each)) is certain)
+        if on:
+            together.setdefault((certain, on), []).append(action)
+    found = []
+    for (certain, on), of in together.items():
+        names = actions.names(of), resources.names(on)
+        every_pair = itertools.product(actions.covered(names[0]), resources.covered(names[1]))
+        whole = certain and all(gained.get(each) for each in every_pair)
+        written = actions.written(names[0]), resources.written(names[1])
+        found.append(Gain(*written, "all" if whole else "some" if certain else "cannot tell"))
+    return tuple(sorted(found))
+
+
+def _differing(before: Permissions, after: Permissions) -> list[_Statement]:
+    """Return the statements without which nothing is gained: those that allow what was not, or deny no longer."""
+    if before.bounded and not after.bounded:
+        return [*before.statements, *after.statements]
+    had, has = {*before.statements}, {*after.statements}
+    more = [each for each in after.statements if each.allows and (each.marked or each not in had)]
+    return more + [each for each in before.statements if not each.allows and (each.marked or each not in has)]
+
+
+def _services(statements: Iterable[_Statement]) -> set[str]:
+    """Return the services of which statements include actions; `*` stands for all."""
+    names = [each.actions for each in statements]
+    prefixes = {action.lower().partition(":")[0] for each in names if not each.negated for action in each.every}
+    is_open = any(each.negated for each in names) or any("*" in each or "?" in each for each in prefixes)
+    return {"*"} if is_open else prefixes
+
+
+class _Group(NamedTuple):
+    """Actions, or resources, that the same statements include: bits for certain and perhaps, before and after."""
+
+    service: str
+    before: tuple[int, int]
+    after: tuple[int, int]
+
+
+class _Grouped(NamedTuple):
+    """All actions, or all resources, in groups; each group has sets of patterns that match something together."""
+
+    groups: Mapping[_Group, Sequence[frozenset[str]]]
+    spelling: Mapping[str, str]
+
+    @classmethod
+    def of(
+        cls,
+        before: Permissions,
+        after: Permissions,
+        element: _Element,
+        phases: Callable[[int, str], int],
+        starts: Sequence[str],
+    ) -> "_Grouped":
+        """Return the groups of all that both can tell apart."""
+        every = {each for both in (before, after) for of in both.statements for each in of.names(element).every}
+        compared = {each: each.lower() if element == "actions" else each for each in every}
+        patterns = {text: each for each, text in compared.items()}
+        groups: dict[_Group, list[frozenset[str]]] = {}
+        for text, matched in _matched_together(sorted(patterns), phases, starts):
+            those = {each for each in every if compared[each] in matched}
+            both = [each.including(element, those.__contains__) for each in (before, after)]
+            groups.setdefault(_Group(_service(text) if element == "actions" else "", *both), []).append(matched)
+        return cls(groups, patterns)
+
+    def names(self, of: Iterable[_Group]) -> list[str]:
+        """Return the narrowest patterns that match all of some groups, without those that others include."""
+        narrowest = {
+            max(matched, key=lambda each: (_literal(each), each), default="*")
+            for group in of
+            for matched in self.groups[group]
+        }
+        names: list[str] = []
+        for name in sorted(narrowest, key=lambda each: (_literal(each), each)):
+            # A wildcard of the narrower one is a character that only * includes.
+            included = name.translate(_TO_PLAIN)
+            if not any("?" not in each and regular_expression(each).fullmatch(included) for each in names):
+                names.append(name)
+        return names
+
+    def covered(self, names: Sequence[str]) -> list[_Group]:
+        """Return the groups of which names match anything."""
+        every = "*" in names
+        return [group for group, several in self.groups.items() if every or any(map({*names}.intersection, several))]
+
+    def written(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return names as they are written in a policy."""
+        return tuple(sorted(self.spelling.get(each, each).translate(_TO_WRITTEN) for each in names))
+
+
+def _literal(pattern: str) -> int:
+    return len(pattern.replace("*", "").replace("?", ""))
+
+
+def _is_gained(before: Permissions, after: Permissions, action: _Group, resource: _Group) -> bool | None:
+    """Return whether a gain is certain; None where there is none."""
+    then, now = (
+        _Request(action.service, *(of_action & of_resource for of_action, of_resource in zip(*both, strict=True)))
+        for both in ((action.before, resource.before), (action.after, resource.after))
+    )
+    given, was_given = after.decision(now), before.decision(then)
+    if given is False or was_given is True:
+        return None
+    if given is True and was_given is False:
+        return True
+    return None if before.implied_by(then, after, now) else False
+
+
+# A text is read character by character: each leads to a phase, 0 to none.
+_ENDS = 5
+
+
+def _in_action(phase: int, character: str) -> int:
+    """Return the phase of `service:Name`: in the service, behind the colon, in the name."""
+    if character == ":":
+        return 3 if phase == 2 else 0  # noqa: PLR2004 (the service has begun)
+    if character == "-":
+        return phase if phase == 2 else 0  # noqa: PLR2004
+    named = _ENDS if phase > 2 else 2  # noqa: PLR2004
+    return named if character.isalnum() else 0
+
+
+def _in_resource(phase: int, character: str) -> int:
+    """Return the phase of an ARN, of six parts: how many colons it has; `*` is one where an action has no resource."""
+    return min(phase + 1, _ENDS) if character == ":" else phase
+
+
+_FILLINGS = f"{_LETTERS}0123456789-_.~\ue002"
+
+
+def _matched_together(
+    patterns: Sequence[str], phases: Callable[[int, str], int], starts: Sequence[str]
+) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield one text for each set of patterns that a text can match, and that set."""
+    compared = automaton(patterns)
+    ends, bit = {}, 1
+    for pattern in patterns:
+        bit <<= len(pattern.replace("*", ""))
+        ends[bit] = pattern
+        bit <<= 1
+    own = {character: bits & ~compared.other for character, bits in compared.steps.items()}
+    seen: dict[tuple[int, int], str] = {}
+    for start in starts:
+        phase = _ENDS if start in _PLAIN.values() else 1
+        seen.setdefault((phase, compared.after(compared.start, start)), start)
+    reached, found = list(seen), set()
+    # The list grows while it is read.
+    for phase, bits in reached:
+        text = seen[phase, bits]
+        if phase == _ENDS and bits & compared.ends not in found:
+            found.add(bits & compared.ends)
+            yield text, frozenset(pattern for end, pattern in ends.items() if bits & end)
+        if text in _PLAIN.values():
+            continue
+        further = [each for each, its in own.items() if bits & its]
+        # One more stands for all others.
+        other = next(each for each in _FILLINGS if not bits & own.get(each, 0))
+        for character in {other, ":", *further}:
+            after = phases(phase, character)
+            state = after, compared.after(bits, character)
+            if after and state not in seen:
+                seen[state] = text + character
+                reached.append(state)
+        if len(seen) > MOST_STATES or len(seen) * bit.bit_length() > MOST_STEPS:
+            raise _TooManyError
