@@ -73,21 +73,28 @@ def _gives_any(policies: Policies, index: int, several: Iterator[actions.Written
 
 def _may_be_open(statement: Statement, arns: Sequence[str]) -> bool:
     """Return whether a statement may be part of what gives every resource; quick, since most name theirs."""
-    return "NotResource" in statement.values or any(
-        _begins(resource, arn) for resource in statement.items("Resource") for arn in arns
-    )
-
-
-def _begins(resource: str, arn: str) -> bool:
-    """Return whether a resource leaves the name open that comes first in an ARN, or nearly."""
-    *parts, name = resource.split(":", 5)
-    if len(parts) < 5:  # noqa: PLR2004 (a wildcard stands for the rest of its six parts)
+    if "NotResource" in statement.values:
         return True
-    written, known = (_OPEN.split(each, maxsplit=1)[0] for each in (name, arn.split(":", 5)[-1]))
-    return known.startswith(written) or (written.startswith(known) and len(written) - len(known) <= _LONGEST_BEGINNING)
+    for resource in statement.items("Resource"):
+        # A wildcard stands for the rest of its six parts.
+        own = _OPEN.split(resource, maxsplit=1)[0].split(":", 5)[5:]
+        if not own or any(_begins(own[0], _beginning(arn)) for arn in arns):
+            return True
+    return False
 
 
 _OPEN = re.compile(r"[*?]|\$\{")
+
+
+@functools.cache
+def _beginning(arn: str) -> str:
+    """Return the last part of an ARN of the reference, up to the first name in it."""
+    return _OPEN.split(arn.split(":", 5)[5], maxsplit=1)[0]
+
+
+def _begins(written: str, known: str) -> bool:
+    """Return whether what is written leaves the name open, or nearly."""
+    return known.startswith(written) or (written.startswith(known) and len(written) - len(known) <= _LONGEST_BEGINNING)
 
 
 def _resources(statement: Statement) -> tuple[str, str]:

@@ -14,12 +14,12 @@ Context = Mapping[str, Sequence[str]]
 Role = tuple[Sequence[Mapping[str, Any]], Mapping[str, Any] | None]
 # Of these keys somebody else decides, of the others the caller.
 WORLD: Mapping[str, Sequence[Sequence[str]]] = {
-    "aws:resourcetag/team": ((), ("a",), ("b",)),
+    "aws:resourcetag/team": ((), ("a",), ("c",)),
     "aws:principaltag/team": (("a",), ("b",)),
 }
 CALLER: Mapping[str, Sequence[Sequence[str]]] = {
-    "aws:useragent": (("a",), ("b",), ("c",)),
-    "aws:requesttag/team": ((), ("a",), ("b",), ("c",)),
+    "aws:useragent": (("a",), ("c",)),
+    "aws:requesttag/team": ((), ("a",), ("c",)),
     "aws:securetransport": (("true",), ("false",)),
 }
 # Not every service takes requests without TLS.

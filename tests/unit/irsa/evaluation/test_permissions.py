@@ -214,6 +214,8 @@ STAR = ("*",)
         ([allow("s3:Get*")], [allow("s3:*")], [Gain(("s3:*",), STAR, "some")]),
         ([allow("s3:*")], [allow("s3:Get*")], []),
         ([allow("*"), deny("iam:*")], [allow("*")], [Gain(("iam:*",), STAR, "all")]),
+        # An action without resource types is on `*`.
+        ([allow("*", "arn:*")], [allow("*")], [Gain(STAR, STAR, "some")]),
         (
             [allow("s3:*", "arn:aws:s3:::a/*")],
             [allow("s3:*", ["arn:aws:s3:::a/*", "arn:aws:s3:::b/*"])],
