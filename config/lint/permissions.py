@@ -68,7 +68,10 @@ def _written(policies: Policies, statement: Statement, pattern: str) -> Iterator
 def _gives_any(policies: Policies, index: int, several: Iterator[actions.Written]) -> bool:
     """Return whether a statement gives one of several actions on every resource of a type."""
     statement = policies.statements[index][1]
-    return any(_may_be_open(statement, arns) and policies.give(action, arns, index) for action, arns in several)
+    possible = ((action, arns) for action, arns in several if _may_be_open(statement, arns))
+    return any(
+        not policies.permissions.limited(index) and policies.give(action, arns, index) for action, arns in possible
+    )
 
 
 def _may_be_open(statement: Statement, arns: Sequence[str]) -> bool:
@@ -76,9 +79,10 @@ def _may_be_open(statement: Statement, arns: Sequence[str]) -> bool:
     if "NotResource" in statement.values:
         return True
     for resource in statement.items("Resource"):
-        # A wildcard stands for the rest of its six parts.
-        own = _OPEN.split(resource, maxsplit=1)[0].split(":", 5)[5:]
-        if not own or any(_begins(own[0], _beginning(arn)) for arn in arns):
+        parts = resource.split(":", 5)
+        # Without all six of them, a wildcard stands for the rest.
+        written = _OPEN.split(parts[5], maxsplit=1)[0] if parts[5:] else ""
+        if any(_begins(written, _beginning(arn)) for arn in arns):
             return True
     return False
 

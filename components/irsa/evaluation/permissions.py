@@ -184,6 +184,10 @@ class Permissions:
         kept = tuple(each for each in self.statements if every or _services([each]) & {"*", *services})
         return Permissions(kept, self.bounded)
 
+    def limited(self, index: int) -> bool:
+        """Return whether a statement has a condition on a key whose value the caller does not choose."""
+        return any(each.key.partition("/")[0] not in CHOSEN for each in self.statements[index].conditions)
+
     def allowing(self, action: str) -> list[int]:
         """Return the indexes of the Allow statements that include an action, or may, in the order of the documents."""
         possible = self._of_action(action).possible
