@@ -1,4 +1,4 @@
-"""What a role may do: what its policies give together, and what other policies give beyond that.
+"""What a role may do: what its policies give together.
 
 An explicit Deny decides, else an Allow, which a permissions boundary must have too:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
@@ -25,8 +25,7 @@ from irsa.rules.strangers import LONGEST, SHORTEST, automaton
 from irsa.rules.unknown import Unknown, has_unknown
 
 # Patterns made to combine in very many ways are not followed to the end: then the answer is "cannot tell".
-MOST_WAYS, MOST_FORMS, MOST_PAIRS = 64, 50, 4_000
-MOST_STATES, MOST_STEPS = 20_000, 200_000_000
+MOST_WAYS, MOST_FORMS = 64, 50
 
 
 class Chosen(NamedTuple):
@@ -61,13 +60,12 @@ _SERVICES = {key.partition(":")[0] for key in CHOSEN} - {"aws"}
 _NOBODY = WebIdentityRequest("https://nobody", "arn:aws:iam::000000000000:oidc-provider/nobody", "", "")
 
 # In place of the plain characters * and ?, in patterns and in what is compared with them.
-_PLAIN = {"*": "\ue000", "?": "\ue001", "$": "$"}
-_TO_PLAIN = str.maketrans({"*": "\ue000", "?": "\ue001"})
-_TO_WRITTEN = str.maketrans({"\ue000": "${*}", "\ue001": "${?}"})
+PLAIN = {"*": "\ue000", "?": "\ue001", "$": "$"}
+TO_PLAIN = str.maketrans({"*": "\ue000", "?": "\ue001"})
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 
 
-_Element = Literal["actions", "resources"]
+Element = Literal["actions", "resources"]
 
 
 class _Names(NamedTuple):
@@ -123,7 +121,9 @@ class _Compared(NamedTuple):
         return absent if absent != negated else None
 
 
-class _Statement(NamedTuple):
+class Statement(NamedTuple):
+    """A statement of any of the documents."""
+
     allows: bool
     in_boundary: bool
     actions: _Names
@@ -138,17 +138,12 @@ class _Statement(NamedTuple):
         """Whether no request meets its conditions."""
         return any(each.always is False for each in self.conditions)
 
-    def names(self, element: _Element) -> _Names:
+    def names(self, element: Element) -> _Names:
         """Return the patterns of its actions or resources."""
         return self.actions if element == "actions" else self.resources
 
-    def applies_with(self, other: "_Statement", certain: bool) -> bool:
-        """Return whether it applies whenever another one does to a request; `certain` if it includes that."""
-        same = not self.marked and (self.actions, self.resources) == (other.actions, other.resources)
-        return (certain or same) and _UNKNOWN not in self.conditions and {*self.conditions} <= {*other.conditions}
 
-
-class _Request(NamedTuple):
+class Request(NamedTuple):
     """The statements that include an action, or an action and a resource: bits of their indexes."""
 
     service: str
@@ -159,30 +154,24 @@ class _Request(NamedTuple):
 class _Way(NamedTuple):
     """Statements that apply to one request: some Allow, some Allow of the boundary, and no Deny must include it."""
 
-    allows: Sequence[Sequence[_Statement]]
-    denies: Sequence[_Statement]
+    allows: Sequence[Sequence[Statement]]
+    denies: Sequence[Statement]
 
 
-class _TooManyError(Exception):
+class TooManyError(Exception):
     """The patterns combine in more ways than are followed."""
 
 
 class Permissions:
     """What policies give together. A service's policy for the resource itself may give more."""
 
-    def __init__(self, statements: tuple[_Statement, ...], bounded: bool) -> None:
+    def __init__(self, statements: tuple[Statement, ...], bounded: bool) -> None:
         self.statements = statements
         self.bounded = bounded
         # Most actions are included by the same statements as others.
-        self._of_actions: dict[str, _Request] = {}
-        self._given: dict[_Request, bool | None] = {}
-        self._everywhere: dict[tuple[_Request, tuple[str, ...]], bool | None] = {}
-
-    def about(self, services: set[str]) -> "Permissions":
-        """Return the same without the statements about other services; `*` stands for all."""
-        every = {"*"} & services
-        kept = tuple(each for each in self.statements if every or _services([each]) & {"*", *services})
-        return Permissions(kept, self.bounded)
+        self._of_actions: dict[str, Request] = {}
+        self._given: dict[Request, bool | None] = {}
+        self._everywhere: dict[tuple[Request, tuple[str, ...]], bool | None] = {}
 
     def limited(self, index: int) -> bool:
         """Return whether a statement has a condition on a key whose value the caller does not choose."""
@@ -201,7 +190,7 @@ class Permissions:
             resource: Its resource's ARN, or `*` for an action without resource types.
         """
         request = self._of_action(action)
-        certain, possible = self.including("resources", _matcher(resource.translate(_TO_PLAIN)))
+        certain, possible = self.including("resources", _matcher(resource.translate(TO_PLAIN)))
         return self.decision(request._replace(certain=request.certain & certain, possible=request.possible & possible))
 
     def everywhere(self, action: str, arns: Collection[str], only: Collection[int] | None = None) -> bool | None:
@@ -225,21 +214,21 @@ class Permissions:
                 given: bool | None = any(_covers(way, arns, certain=True) for way in self._ways(request))
                 if not given and any(_covers(way, arns, certain=False) for way in self._possible_ways(request)):
                     given = None
-            except _TooManyError:
+            except TooManyError:
                 given = None
             self._everywhere[key] = given
         return self._everywhere[key]
 
-    def _of_action(self, action: str) -> _Request:
+    def _of_action(self, action: str) -> Request:
         # IAM ignores the letter case of actions.
         name = action.lower()
         if name not in self._of_actions:
             matches = _matcher(name)
             bits = self.including("actions", lambda pattern: matches(pattern.lower()))
-            self._of_actions[name] = _Request(_service(name), *bits)
+            self._of_actions[name] = Request(service_of(name), *bits)
         return self._of_actions[name]
 
-    def including(self, element: _Element, matches: Callable[[str], object]) -> tuple[int, int]:
+    def including(self, element: Element, matches: Callable[[str], object]) -> tuple[int, int]:
         """Return which statements include what is matched, and which ones may."""
         certain = possible = 0
         for index, statement in enumerate(self.statements):
@@ -248,7 +237,7 @@ class Permissions:
             possible |= names.include(matches, widest=True) << index
         return certain, possible
 
-    def decision(self, request: _Request) -> bool | None:
+    def decision(self, request: Request) -> bool | None:
         """Return whether a request is given; None where that can't be told."""
         if request not in self._given:
             given: bool | None = any(not way.denies for way in self._ways(request))
@@ -257,36 +246,14 @@ class Permissions:
             self._given[request] = given
         return self._given[request]
 
-    def implied_by(self, then: _Request, after: "Permissions", now: _Request) -> bool:
-        """Return whether what is given to a request after was given before too, whatever is not known.
-
-        For each Allow after there is one before that applies whenever it does, and for each Deny before one after.
-        """
-        if self.bounded and not after.bounded:
-            return False
-        ours, theirs = [*self._those(then.possible)], [*after._those(now.possible)]
-        were_certain, are_certain = [*self._those(then.certain)], [*after._those(now.certain)]
-        return all(
-            any(
-                each.applies_with(one, each in were_certain)
-                for each in ours
-                if (each.allows, each.in_boundary) == (True, one.in_boundary)
-            )
-            for one in theirs
-            if one.allows and not one.never and (self.bounded or not one.in_boundary)
-        ) and all(
-            any(each.applies_with(one, each in are_certain) for each in theirs if not each.allows)
-            for one in ours
-            if not one.allows and not one.never
-        )
-
-    def _those(self, bits: int) -> Iterator[_Statement]:
+    def those(self, bits: int) -> Iterator[Statement]:
+        """Yield the statements of a request's bits."""
         return (each for index, each in enumerate(self.statements) if bits >> index & 1)
 
-    def _ways(self, request: _Request) -> Iterator[_Way]:
+    def _ways(self, request: Request) -> Iterator[_Way]:
         """Yield what applies to a request for certain: Allow statements whose conditions a caller meets together."""
-        allows = [each for each in self._those(request.certain) if each.allows]
-        denies = [each for each in self._those(request.possible) if not each.allows and not each.never]
+        allows = [each for each in self.those(request.certain) if each.allows]
+        denies = [each for each in self.those(request.possible) if not each.allows and not each.never]
         sides = [_by_conditions(each for each in allows if not each.in_boundary)]
         sides += [_by_conditions(each for each in allows if each.in_boundary)] if self.bounded else []
         for choice in itertools.product(*sides):
@@ -295,10 +262,10 @@ class Permissions:
             if remaining is not None:
                 yield _Way([statements for _, statements in choice], remaining)
 
-    def _possible_ways(self, request: _Request) -> Iterator[_Way]:
+    def _possible_ways(self, request: Request) -> Iterator[_Way]:
         """Yield what may apply to a request."""
-        allows = [each for each in self._those(request.possible) if each.allows and not each.never]
-        denies = [each for each in self._those(request.certain) if not each.allows and not each.conditions]
+        allows = [each for each in self.those(request.possible) if each.allows and not each.never]
+        denies = [each for each in self.those(request.certain) if not each.allows and not each.conditions]
         sides = [[each for each in allows if not each.in_boundary]]
         sides += [[each for each in allows if each.in_boundary]] if self.bounded else []
         if all(sides):
@@ -309,13 +276,15 @@ def _matcher(text: str) -> Callable[[str], object]:
     return lambda pattern: regular_expression(pattern).fullmatch(text)
 
 
-def _service(action: str) -> str:
+def service_of(action: str) -> str:
     """Return the service of an action, where a condition key of its own is one that the caller chooses."""
     service = action.partition(":")[0]
     return service if service in _SERVICES else ""
 
 
-def gives(documents: Iterable[Any], boundary: Any = None) -> Permissions:
+def gives(
+    documents: Iterable[Mapping[str, Any] | Unknown], boundary: Mapping[str, Any] | Unknown | None = None
+) -> Permissions:
     """Return what policy documents give together.
 
     Args:
@@ -332,7 +301,7 @@ def gives(documents: Iterable[Any], boundary: Any = None) -> Permissions:
 _ANY = {"Effect": Unknown("any"), "Action": "*", "Resource": "*"}
 
 
-def _statements(document: Any, in_boundary: bool) -> Iterator[_Statement]:
+def _statements(document: Mapping[str, Any] | Unknown, in_boundary: bool) -> Iterator[Statement]:
     if isinstance(document, Unknown):
         yield from _statement(_ANY, in_boundary, variables=True)
         return
@@ -341,13 +310,13 @@ def _statements(document: Any, in_boundary: bool) -> Iterator[_Statement]:
         yield from _statement(each if isinstance(each, dict | Mapping) else _ANY, in_boundary, variables)
 
 
-def _statement(values: Mapping[str, Any], in_boundary: bool, variables: bool) -> Iterator[_Statement]:
+def _statement(values: Mapping[str, Any], in_boundary: bool, variables: bool) -> Iterator[Statement]:
     """Yield a statement; where its Effect is not known, one of each, and neither for certain."""
     effect, marked = values.get("Effect"), has_unknown(dict(values))
     conditions = [*_conditions(values.get("Condition", {}), variables)]
-    unknown = [] if effect in EFFECTS else [_UNKNOWN]
+    unknown = [] if effect in EFFECTS else [UNKNOWN]
     for allows in (True, False) if unknown else (effect == "Allow",):
-        yield _Statement(
+        yield Statement(
             allows,
             in_boundary,
             _names(values, "Action", lambda action: (action, True)),
@@ -367,20 +336,20 @@ def _names(values: Mapping[str, Any], element: str, read: Callable[[str], tuple[
 
 def _resource(text: str) -> tuple[str, bool]:
     """Return the pattern of a resource, and whether all of its text is known."""
-    known = all(name in _PLAIN for name in _VARIABLE.findall(text))
-    return _VARIABLE.sub(lambda match: _PLAIN.get(match[1], "*"), text), known
+    known = all(name in PLAIN for name in _VARIABLE.findall(text))
+    return _VARIABLE.sub(lambda match: PLAIN.get(match[1], "*"), text), known
 
 
-_UNKNOWN = _Compared(Condition("", "", ()), variables=True)
+UNKNOWN = _Compared(Condition("", "", ()), variables=True)
 
 
 def _conditions(condition: Any, variables: bool) -> Iterator[_Compared]:
     if not isinstance(condition, dict | Mapping):
-        yield _UNKNOWN
+        yield UNKNOWN
         return
     for operator, keys in condition.items():
         if not isinstance(keys, dict | Mapping):
-            yield _UNKNOWN
+            yield UNKNOWN
         for key, values in mapping_of(keys).items():
             items = items_of(values)
             texts = [
@@ -390,22 +359,22 @@ def _conditions(condition: Any, variables: bool) -> Iterator[_Compared]:
             ]
             wanted = tuple(sorted(set(texts)))
             known = len(texts) == len(items)
-            yield _Compared(Condition(str(operator), str(key).lower(), wanted), variables) if known else _UNKNOWN
+            yield _Compared(Condition(str(operator), str(key).lower(), wanted), variables) if known else UNKNOWN
 
 
 # --- conditions ------------------------------------------------------------------------------------------------------
 
 
-def _by_conditions(statements: Iterable[_Statement]) -> list[tuple[frozenset[_Compared], list[_Statement]]]:
+def _by_conditions(statements: Iterable[Statement]) -> list[tuple[frozenset[_Compared], list[Statement]]]:
     """Return the statements that apply together, by their conditions: each set of them with what has none."""
-    found: dict[frozenset[_Compared], list[_Statement]] = {}
+    found: dict[frozenset[_Compared], list[Statement]] = {}
     for each in statements:
         found.setdefault(frozenset(each.conditions), []).append(each)
     always = found.get(frozenset(), [])
     return [(conditions, those if those is always else [*always, *those]) for conditions, those in found.items()]
 
 
-def _unavoidable(required: Iterable[_Compared], denies: Iterable[_Statement], service: str) -> list[_Statement] | None:
+def _unavoidable(required: Iterable[_Compared], denies: Iterable[Statement], service: str) -> list[Statement] | None:
     """Return the Deny statements that a caller can't avoid for certain who meets conditions; None if nobody meets them.
 
     A caller avoids a Deny by a value with which one of its conditions is not met. Values that meet a condition of the
@@ -474,7 +443,7 @@ def _covers(way: _Way, arns: Collection[str], certain: bool) -> bool:
     return False
 
 
-def _options(side: Iterable[_Statement], certain: bool) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+def _options(side: Iterable[Statement], certain: bool) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Yield what a resource must match, with the exceptions: all of Resource together, or `*` and one NotResource."""
     names = [each.resources for each in side]
     yield tuple(pattern for each in names if not each.negated for pattern in each.patterns(not certain)), ()
@@ -500,7 +469,7 @@ def _forms(arns: Collection[str], patterns: Iterable[str]) -> list[tuple[str, ..
                 found[tuple(re.split(r"\$\{\w+\}|\*", text))] = None
     found = {form: None for form in found if len(form) > 1}
     if len(found) > MOST_FORMS:
-        raise _TooManyError
+        raise TooManyError
     return [*found]
 
 
@@ -539,228 +508,5 @@ def _fewest(found: Mapping[int, str]) -> dict[int, str]:
         if not any(fewer & bits == fewer for fewer in fewest):
             fewest[bits] = found[bits]
     if len(fewest) > MOST_WAYS:
-        raise _TooManyError
+        raise TooManyError
     return fewest
-
-
-# --- what is gained --------------------------------------------------------------------------------------------------
-
-
-class Gain(NamedTuple):
-    """Actions on resources that are given where they were not.
-
-    Attributes:
-        actions: Actions, and patterns of actions.
-        resources: Resources, and patterns of resources.
-        extent: Whether all of them are gained, on every one of the resources; some of them for certain; or whether it
-            can't be told if any is.
-    """
-
-    actions: tuple[str, ...]
-    resources: tuple[str, ...]
-    extent: Literal["all", "some", "cannot tell"]
-
-
-class _Class(NamedTuple):
-    """Texts that the same patterns match."""
-
-    text: str
-    matched: frozenset[str]
-
-    @property
-    def name(self) -> str:
-        """The narrowest of those patterns."""
-        return max(self.matched, key=lambda each: (len(each.replace("*", "").replace("?", "")), each), default="*")
-
-
-def gains(before: Permissions, after: Permissions) -> tuple[Gain, ...]:
-    """Return what is given after and was not before. What is lost is what the other order gains.
-
-    Every action that is gained on a resource matches a gain. Actions and resources stand for all that the same patterns
-    match, so that a pattern may be replaced by others that say the same.
-    """
-    differing = _differing(before, after)
-    if not differing:
-        return ()
-    services = _services(differing)
-    before, after = (each.about(services) for each in (before, after))
-    every = (Gain(("*",), ("*",), "cannot tell"),)
-    try:
-        actions = _Grouped.of(before, after, "actions", _in_action, [""])
-        resources = _Grouped.of(before, after, "resources", _in_resource, ["arn:", _PLAIN["*"]])
-    except _TooManyError:
-        return every
-    if len(actions.groups) * len(resources.groups) > MOST_PAIRS:
-        return every
-    gained = {
-        (action, resource): certain
-        for action, resource in itertools.product(actions.groups, resources.groups)
-        if (certain := _is_gained(before, after, action, resource)) is not None
-    }
-    # Actions that are gained on the same resources, as certainly, are one gain.
-    together: dict[tuple[bool, tuple[_Group, ...]], list[_Group]] = {}
-    for action, certain in itertools.product(actions.groups, (True, False)):
-        on = tuple(each for each in resources.groups if gained.get((action, each)) is certain)
-        if on:
-            together.setdefault((certain, on), []).append(action)
-    found = []
-    for (certain, on), of in together.items():
-        names = actions.names(of), resources.names(on)
-        every_pair = itertools.product(actions.covered(names[0]), resources.covered(names[1]))
-        whole = certain and all(gained.get(each) for each in every_pair)
-        written = actions.written(names[0]), resources.written(names[1])
-        found.append(Gain(*written, "all" if whole else "some" if certain else "cannot tell"))
-    return tuple(sorted(found))
-
-
-def _differing(before: Permissions, after: Permissions) -> list[_Statement]:
-    """Return the statements without which nothing is gained: those that allow what was not, or deny no longer."""
-    if before.bounded and not after.bounded:
-        return [*before.statements, *after.statements]
-    had, has = {*before.statements}, {*after.statements}
-    more = [each for each in after.statements if each.allows and (each.marked or each not in had)]
-    return more + [each for each in before.statements if not each.allows and (each.marked or each not in has)]
-
-
-def _services(statements: Iterable[_Statement]) -> set[str]:
-    """Return the services of which statements include actions; `*` stands for all."""
-    names = [each.actions for each in statements]
-    prefixes = {action.lower().partition(":")[0] for each in names if not each.negated for action in each.every}
-    is_open = any(each.negated for each in names) or any("*" in each or "?" in each for each in prefixes)
-    return {"*"} if is_open else prefixes
-
-
-class _Group(NamedTuple):
-    """Actions, or resources, that the same statements include: bits for certain and perhaps, before and after."""
-
-    service: str
-    before: tuple[int, int]
-    after: tuple[int, int]
-
-
-class _Grouped(NamedTuple):
-    """All actions, or all resources, in groups; each group has sets of patterns that match something together."""
-
-    groups: Mapping[_Group, Sequence[frozenset[str]]]
-    spelling: Mapping[str, str]
-
-    @classmethod
-    def of(
-        cls,
-        before: Permissions,
-        after: Permissions,
-        element: _Element,
-        phases: Callable[[int, str], int],
-        starts: Sequence[str],
-    ) -> "_Grouped":
-        """Return the groups of all that both can tell apart."""
-        every = {each for both in (before, after) for of in both.statements for each in of.names(element).every}
-        compared = {each: each.lower() if element == "actions" else each for each in every}
-        patterns = {text: each for each, text in compared.items()}
-        groups: dict[_Group, list[frozenset[str]]] = {}
-        for text, matched in _matched_together(sorted(patterns), phases, starts):
-            those = {each for each in every if compared[each] in matched}
-            both = [each.including(element, those.__contains__) for each in (before, after)]
-            groups.setdefault(_Group(_service(text) if element == "actions" else "", *both), []).append(matched)
-        return cls(groups, patterns)
-
-    def names(self, of: Iterable[_Group]) -> list[str]:
-        """Return the narrowest patterns that match all of some groups, without those that others include."""
-        narrowest = {
-            max(matched, key=lambda each: (_literal(each), each), default="*")
-            for group in of
-            for matched in self.groups[group]
-        }
-        names: list[str] = []
-        for name in sorted(narrowest, key=lambda each: (_literal(each), each)):
-            # A wildcard of the narrower one is a character that only * includes.
-            included = name.translate(_TO_PLAIN)
-            if not any("?" not in each and regular_expression(each).fullmatch(included) for each in names):
-                names.append(name)
-        return names
-
-    def covered(self, names: Sequence[str]) -> list[_Group]:
-        """Return the groups of which names match anything."""
-        every = "*" in names
-        return [group for group, several in self.groups.items() if every or any(map({*names}.intersection, several))]
-
-    def written(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Return names as they are written in a policy."""
-        return tuple(sorted(self.spelling.get(each, each).translate(_TO_WRITTEN) for each in names))
-
-
-def _literal(pattern: str) -> int:
-    return len(pattern.replace("*", "").replace("?", ""))
-
-
-def _is_gained(before: Permissions, after: Permissions, action: _Group, resource: _Group) -> bool | None:
-    """Return whether a gain is certain; None where there is none."""
-    then, now = (
-        _Request(action.service, *(of_action & of_resource for of_action, of_resource in zip(*both, strict=True)))
-        for both in ((action.before, resource.before), (action.after, resource.after))
-    )
-    given, was_given = after.decision(now), before.decision(then)
-    if given is False or was_given is True:
-        return None
-    if given is True and was_given is False:
-        return True
-    return None if before.implied_by(then, after, now) else False
-
-
-# A text is read character by character: each leads to a phase, 0 to none.
-_ENDS = 5
-
-
-def _in_action(phase: int, character: str) -> int:
-    """Return the phase of `service:Name`: in the service, behind the colon, in the name."""
-    if character == ":":
-        return 3 if phase == 2 else 0  # noqa: PLR2004 (the service has begun)
-    if character == "-":
-        return phase if phase == 2 else 0  # noqa: PLR2004
-    named = _ENDS if phase > 2 else 2  # noqa: PLR2004
-    return named if character.isalnum() else 0
-
-
-def _in_resource(phase: int, character: str) -> int:
-    """Return the phase of an ARN, of six parts: how many colons it has; `*` is one where an action has no resource."""
-    return min(phase + 1, _ENDS) if character == ":" else phase
-
-
-_FILLINGS = f"{_LETTERS}0123456789-_.~\ue002"
-
-
-def _matched_together(
-    patterns: Sequence[str], phases: Callable[[int, str], int], starts: Sequence[str]
-) -> Iterator[tuple[str, frozenset[str]]]:
-    """Yield one text for each set of patterns that a text can match, and that set."""
-    compared = automaton(patterns)
-    ends, bit = {}, 1
-    for pattern in patterns:
-        bit <<= len(pattern.replace("*", ""))
-        ends[bit] = pattern
-        bit <<= 1
-    own = {character: bits & ~compared.other for character, bits in compared.steps.items()}
-    seen: dict[tuple[int, int], str] = {}
-    for start in starts:
-        phase = _ENDS if start in _PLAIN.values() else 1
-        seen.setdefault((phase, compared.after(compared.start, start)), start)
-    reached, found = list(seen), set()
-    # The list grows while it is read.
-    for phase, bits in reached:
-        text = seen[phase, bits]
-        if phase == _ENDS and bits & compared.ends not in found:
-            found.add(bits & compared.ends)
-            yield text, frozenset(pattern for end, pattern in ends.items() if bits & end)
-        if text in _PLAIN.values():
-            continue
-        further = [each for each, its in own.items() if bits & its]
-        # One more stands for all others.
-        other = next(each for each in _FILLINGS if not bits & own.get(each, 0))
-        for character in {other, ":", *further}:
-            after = phases(phase, character)
-            state = after, compared.after(bits, character)
-            if after and state not in seen:
-                seen[state] = text + character
-                reached.append(state)
-        if len(seen) > MOST_STATES or len(seen) * bit.bit_length() > MOST_STEPS:
-            raise _TooManyError

