@@ -117,10 +117,10 @@ class Policies:
         allowing = self.permissions.allowing(action)
         if index not in allowing:
             return False
-        if self.permissions.everywhere(action, arns, [index]):
+        everywhere = self.permissions.everywhere
+        if everywhere(action, arns, [index]):
             return True
-        alone = any(self.permissions.everywhere(action, arns, [each]) for each in allowing)
-        return not alone and bool(self.permissions.everywhere(action, arns))
+        return bool(everywhere(action, arns)) and not any(everywhere(action, arns, [each]) for each in allowing)
 
 
 def statements(document: Any, written: Any) -> Iterator[tuple[Place, Statement]]:

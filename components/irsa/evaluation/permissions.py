@@ -11,6 +11,7 @@ match every character: https://docs.aws.amazon.com/IAM/latest/UserGuide/referenc
 import functools
 import itertools
 import json
+import math
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
@@ -25,7 +26,7 @@ from irsa.rules.strangers import LONGEST, SHORTEST, automaton
 from irsa.rules.unknown import Unknown, has_unknown
 
 # Patterns made to combine in very many ways are not followed to the end: then the answer is "cannot tell".
-MOST_WAYS, MOST_FORMS = 64, 50
+MOST_WAYS, MOST_FORMS, MOST_CHOICES = 64, 50, 500
 
 
 class Chosen(NamedTuple):
@@ -434,7 +435,10 @@ def _covers(way: _Way, arns: Collection[str], certain: bool) -> bool:
     needed = [each.resources.patterns(certain) for each in way.denies if each.resources.negated]
     sides = [[*_options(side, certain)] for side in way.allows]
     patterns = [pattern for side in sides for option, _ in side for pattern in option]
-    for form in _forms(arns, patterns):
+    forms = _forms(arns, patterns)
+    if len(forms) * math.prod(map(len, sides)) > MOST_CHOICES:
+        raise TooManyError
+    for form in forms:
         for choice in itertools.product(*sides):
             excepted = [*exceptions, *(names for _, names in choice)]
             every = [names for names, _ in choice] + needed
@@ -478,11 +482,14 @@ def _unmatched(names: Iterable[tuple[str, ...]], form: tuple[str, ...]) -> str |
     return _unmatched_text(tuple(sorted({pattern for each in names for pattern in each})), form)
 
 
+_automaton = functools.lru_cache(maxsize=100)(automaton)
+
+
 @functools.lru_cache(maxsize=1_000)
 def _unmatched_text(patterns: tuple[str, ...], form: tuple[str, ...]) -> str | None:
     if "*" in patterns:
         return None
-    compared = automaton(patterns)
+    compared = _automaton(patterns)
     unnamed = next((each for each in _LETTERS if each not in compared.steps), None)
     letters = [*([unnamed] if unnamed else []), *(each for each in _LETTERS if each in compared.steps)]
     first, *others = form

@@ -12,14 +12,14 @@ from typing import Any
 Context = Mapping[str, Sequence[str]]
 # The documents, and the permissions boundary.
 Role = tuple[Sequence[Mapping[str, Any]], Mapping[str, Any] | None]
-# Of these keys somebody else decides, of the others the caller.
+# Of these keys somebody else decides, of the others the caller; the values are all that a, a* and * can tell apart.
 WORLD: Mapping[str, Sequence[Sequence[str]]] = {
     "aws:resourcetag/team": ((), ("a",), ("c",)),
     "aws:principaltag/team": (("a",), ("b",)),
 }
 CALLER: Mapping[str, Sequence[Sequence[str]]] = {
-    "aws:useragent": (("a",), ("c",)),
-    "aws:requesttag/team": ((), ("a",), ("c",)),
+    "aws:useragent": (("a",), ("ab",), ("c",)),
+    "aws:requesttag/team": ((), ("a",), ("ab",), ("c",)),
     "aws:securetransport": (("true",), ("false",)),
 }
 # Not every service takes requests without TLS.
