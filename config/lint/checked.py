@@ -2,14 +2,16 @@
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from config.models import Binding, Stack
-from irsa.evaluation.permissions import Permissions, gives
 from irsa.rules.leaves import leaves, list_of
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.unknown import has_unknown
 from irsa.spec import Spec
+
+if TYPE_CHECKING:
+    from irsa.evaluation.permissions import Permissions
 
 # Each with its place in the settings, in the statement, or in the policies.
 Warnings = Iterator[tuple[Place, Mistake]]
@@ -108,8 +110,10 @@ class Policies:
         self._documents = [{"Version": version, "Statement": statement.values} for _, statement, version in found]
 
     @functools.cached_property
-    def permissions(self) -> Permissions:
+    def permissions(self) -> "Permissions":
         """What they give; its statements have the indexes of `statements`."""
+        from irsa.evaluation.permissions import gives  # noqa: PLC0415 (most policies name their resources, and need none)
+
         return gives(self._documents)
 
     def give(self, action: str, arns: Sequence[str], index: int) -> bool:
