@@ -9,16 +9,14 @@ import string
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from irsa.evaluation.patterns import regular_expression
+from irsa.evaluation.globs import TooManyError, widest
 from irsa.evaluation.permissions import (
     PLAIN,
-    TO_PLAIN,
     UNKNOWN,
     Element,
     Permissions,
     Request,
     Statement,
-    TooManyError,
     service_of,
 )
 from irsa.rules.strangers import automaton
@@ -147,13 +145,7 @@ class _Grouped(NamedTuple):
             for group in of
             for matched in self.groups[group]
         }
-        names: list[str] = []
-        for name in sorted(narrowest, key=lambda each: (_literal(each), each)):
-            # A wildcard of the narrower one is a character that only * includes.
-            included = name.translate(TO_PLAIN)
-            if not any("?" not in each and regular_expression(each).fullmatch(included) for each in names):
-                names.append(name)
-        return names
+        return widest(narrowest)
 
     def covered(self, names: Sequence[str]) -> list[_Group]:
         """Return the groups of which names match anything."""

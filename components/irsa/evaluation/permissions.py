@@ -19,6 +19,7 @@ from typing import Any, Literal, NamedTuple
 from irsa.evaluation.answers import WebIdentityRequest
 from irsa.evaluation.conditions import Known, evaluate_condition
 from irsa.evaluation.document import Condition
+from irsa.evaluation.globs import TooManyError
 from irsa.evaluation.patterns import regular_expression
 from irsa.rules.grammar import EFFECTS, VERSION, split_operator
 from irsa.rules.leaves import items_of, mapping_of
@@ -157,10 +158,6 @@ class _Way(NamedTuple):
 
     allows: Sequence[Sequence[Statement]]
     denies: Sequence[Statement]
-
-
-class TooManyError(Exception):
-    """The patterns combine in more ways than are followed."""
 
 
 class Permissions:
