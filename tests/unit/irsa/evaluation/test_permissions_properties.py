@@ -111,6 +111,8 @@ def changes(draw: st.DrawFn) -> tuple[iam.Role, iam.Role, list[tuple[str, str]]]
     several = [each for every in documents for each in every["Statement"]]
     at = draw(st.integers(0, len(several) - 1))
     kind = draw(st.sampled_from(["gone", "new", "edited", "unbounded", "another"]))
+    if kind == "unbounded" and boundary is None:
+        before = documents, document([draw(statements(pool))])
     if kind == "edited":
         other = draw(statements(pool))
         element = draw(st.sampled_from(["Effect", "Action", "Resource", "Condition"]))
