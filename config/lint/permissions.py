@@ -47,6 +47,7 @@ def write_everything(policies: Policies) -> Warnings:
             if element == "NotResource" or "*" in statement.items("Resource"):
                 but = "but NotResource" if element == "NotResource" else '("*")'
                 found = f"{which} on every resource {but} of the AWS account"
+            found += ", with a Condition that every caller can meet" if statement.values.get("Condition") else ""
             fix = "name them in Resource, such as arn:${partition}:s3:::my-bucket/*, or silence the rule with a reason"
             yield (*place, element), Mistake(found, "only the resources that the role needs", fix)
 

@@ -51,7 +51,7 @@ def gains(before: Permissions, after: Permissions) -> tuple[Gain, ...]:
         return ()
     services = _services(differing)
     before, after = (_about(each, services) for each in (before, after))
-    every = (Gain(("*",), ("*",), "cannot tell"),)
+    every = (Gain(tuple(sorted("*" if each == "*" else f"{each}:*" for each in services)), ("*",), "cannot tell"),)
     try:
         actions = _Grouped.of(before, after, "actions", _in_action, [""])
         resources = _Grouped.of(before, after, "resources", _in_resource, ["arn:", PLAIN["*"]])

@@ -291,3 +291,4 @@ def test_a_nasty_document_takes_a_second_at_most(name: str) -> None:
     assert asked
     # Beyond the bound it can't be told; that is not "no change".
     assert found
+    assert {each.partition(":")[0] for gain in found for each in gain.actions} <= {"s3", "*"}
