@@ -176,14 +176,11 @@ def admitted_by(
         complete &= told is not None
         for each in told or ():
             before = found.get(each.subject, each)
-            found[each.subject] = each._replace(
-                certain=each.certain or before.certain,
-                statements=tuple(sorted({*each.statements, *before.statements})),
-                exact=each.exact or before.exact,
-                # Who is not let in by one value may be by another.
-                denied=(),
-                denied_are_all=each.exact or before.exact,
-            )
+            certain = each.certain or before.certain
+            exact = any(one.exact for one in (each, before) if one.certain == certain)
+            places = tuple(sorted({*each.statements, *before.statements}))
+            # Who is not let in by one value may be by another.
+            found[each.subject] = Admitted(each.subject, provider_arn, certain, places, exact, (), exact)
     return sorted(found.values()), complete
 
 
