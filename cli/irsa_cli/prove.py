@@ -438,7 +438,7 @@ def named_subjects(binding: DeclaredBinding, trust: str | None, issuer: str, aud
         return named
     try:
         provider = provider_of_role(binding.role_arn, issuer)
-        admitted = admission(trust, [provider], sorted(named), audience).admitted or ()
+        admitted = admission(trust, [provider], sorted(named), audience).admitted
     except Mistake:
         return named
     # `*:*` stands for those whom nobody named, too: they are declared only where the subjects have it.

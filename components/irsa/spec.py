@@ -306,7 +306,7 @@ def _admission(
     """Return whom the final trust policy admits."""
 
     def compute(known: Mapping[str, Any], found: Found) -> Admission:
-        nothing = Admission(())
+        nothing = Admission()
         # One that is too long for IAM is a mistake already, and would take long.
         if not known["document"] or policy_size(known["document"]) > _trust_quota(arguments, values):
             return nothing
@@ -330,10 +330,10 @@ def _trust_warnings(arguments: Arguments, parts: Mapping[str, Any], judged: Valu
             f"{'' if certain else ', as far as irsa can tell'}"
             for index, noun, certain in known["judged"].crowds
         ]
-        if known["judged"].admitted is None:
-            return [*warnings, f"{spelling(('trust_statements',))}: {TOO_MANY_PATTERNS}: write fewer wildcards"]
+        if not known["judged"].complete:
+            warnings.append(f"{spelling(('trust_statements',))}: {TOO_MANY_PATTERNS}: write fewer wildcards")
         for index, those in sorted(opening_statements(known["judged"].admitted, its_own).items()):
-            but = but_those(denied for each in those for denied in each.denied)
+            but = but_those(those)
             certain = any(each.certain for each in those)
             warnings.append(
                 f"{spelling(('trust_statements', index - its_own))}: every service account of the cluster{but} "

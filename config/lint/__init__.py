@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 from config.lint import actions, permissions, settings, trust
-from config.lint.checked import CheckedStack, Warnings, statements
+from config.lint.checked import CheckedStack, Policies, Warnings, statements
 from config.located_mistake import LocatedMistake
 from config.models import Lint
 from irsa.rules.mistakes import Mistake, nearest, shortened
@@ -15,12 +15,12 @@ class LintRule(NamedTuple):
 
     description: str
     """When it warns."""
-    scope: Literal["statement", "binding", "stack"]
-    """Whether it runs for each statement of a policy document, for each binding, or once."""
+    scope: Literal["statement", "policies", "binding", "stack"]
+    """Whether it runs for each statement, for all policy documents of a binding together, for each binding, or once."""
     warnings: Callable[..., Warnings]
-    """Yields its warnings, each with its place in the settings, or in the statement.
+    """Yields its warnings, each with its place in the settings, in the statement, or in the policies.
 
-    Takes the Statement, the CheckedBinding or the CheckedStack.
+    Takes the Statement, the Policies, the CheckedBinding or the CheckedStack.
     """
     missing_data: Callable[[], str] | None = None
     """For a slow rule that needs data of another package: returns what to install, or an empty string."""
@@ -36,13 +36,19 @@ def lint(checked: CheckedStack, thorough: bool) -> tuple[list[LocatedMistake], l
     selected, not_checked = _selected(checked, thorough)
     warnings: list[LocatedMistake] = []
     judged: dict[str, list[LocatedMistake]] = {}
-    of_scope = {scope: [each for each in selected if each[1].scope == scope] for scope in ("statement", "binding")}
+    judged_together: dict[tuple[str, ...], list[LocatedMistake]] = {}
+    scopes = ("statement", "policies", "binding")
+    of_scope = {scope: [each for each in selected if each[1].scope == scope] for scope in scopes}
     for binding in checked.bindings.values():
         for name, rule in of_scope["binding"]:
             warnings += [LocatedMistake(*found, rule=name) for found in rule.warnings(binding)]
-        for source, document, written in binding.documents:
+        sources, contents = [], []
+        documents = [*binding.documents]
+        for source, document, written in documents:
             # Thousands of bindings may have one document.
             content = repr((document, written))
+            sources.append(source)
+            contents.append(content)
             if content not in judged:
                 judged[content] = [
                     LocatedMistake((*part, *inner), mistake, rule=name)
@@ -51,6 +57,17 @@ def lint(checked: CheckedStack, thorough: bool) -> tuple[list[LocatedMistake], l
                     for inner, mistake in rule.warnings(statement)
                 ]
             warnings += [each._replace(place=(*source, "document", *each.place)) for each in judged[content]]
+        together = tuple(contents)
+        if together not in judged_together:
+            policies = Policies([(document, written) for _, document, written in documents])
+            judged_together[together] = [
+                LocatedMistake(*found, rule=name)
+                for name, rule in of_scope["policies"]
+                for found in rule.warnings(policies)
+            ]
+        for each in judged_together[together]:
+            index, *place = each.place
+            warnings.append(each._replace(place=(*sources[int(index)], "document", *place)))
     for name, rule in selected:
         if rule.scope == "stack":
             warnings += [LocatedMistake(*found, rule=name) for found in rule.warnings(checked)]
@@ -99,9 +116,11 @@ RULES: Mapping[str, LintRule] = {
     "wide-trust": LintRule("a role trusts a whole namespace, or more", "binding", trust.wide_trust),
     "refused-subject": LintRule("a role's own trust policy refuses a subject", "binding", trust.refused_subject),
     "write-everything": LintRule(
-        'write actions are allowed on every resource ("*")', "statement", permissions.write_everything
+        "write actions are allowed on every resource, or on every one of a type",
+        "policies",
+        permissions.write_everything,
     ),
-    "pass-any-role": LintRule("iam:PassRole is allowed on every role", "statement", permissions.pass_any_role),
+    "pass-any-role": LintRule("iam:PassRole is allowed on every role", "policies", permissions.pass_any_role),
     "administrator-access": LintRule(
         f"a role has {', '.join(permissions.POWER_OF_POLICY)}".replace(", IAM", " or IAM"),
         "binding",

@@ -93,19 +93,44 @@ def nearest_action(action: str) -> str | None:
     return None
 
 
+class Written(NamedTuple):
+    """An action that changes something and could be limited to some resources."""
+
+    action: str
+    arns: Sequence[str]
+    """The ARNs of its resource types, as in the reference."""
+
+
 @functools.cache
-def writes_anywhere(action: str) -> bool:
-    """Return whether an action changes something and could be limited to some resources."""
-    if action == "*":
-        return True
+def written(action: str) -> Sequence[Written]:
+    """Return the actions of a service that match a pattern, such as `s3:Put*`, and change something.
+
+    Without the data, one stands for all of them.
+    """
     prefix, _, name = action.partition(":")
     if not are_known():
-        return not name.startswith(READING_VERBS)
-    privileges = service(prefix.lower()).get("privileges", {})
-    return any(
-        privileges[match]["access_level"] in WRITING and any(privileges[match]["resource_types"])
-        for match in matching(action)
+        unnamed = Written(f"{prefix}:{name.replace('*', UNNAMED).replace('?', UNNAMED[0])}", _usual_arns(prefix))
+        return () if name.startswith(READING_VERBS) else (unnamed,)
+    known = service(prefix.lower())
+    found = ((match, known["privileges"][match]) for match in matching(action))
+    return tuple(
+        Written(f"{prefix}:{match}", sorted({known["resources"][each]["arn"] for each in types}))
+        for match, privilege in found
+        if privilege["access_level"] in WRITING and (types := {*privilege["resource_types"]} - {""})
     )
+
+
+# What nobody has: a service, an action.
+UNNAMED = "strangerzq"
+
+
+def _usual_arns(prefix: str) -> Sequence[str]:
+    """Return the ARNs that a service's resources usually have: with a region and an AWS account, or without."""
+    return [f"arn:${{Partition}}:{prefix}:{each}:${{Name}}" for each in ("${Region}:${Account}", ":${Account}", ":")]
+
+
+# Any action of any service.
+ANY = Written(f"{UNNAMED}:{UNNAMED}", _usual_arns(UNNAMED)[:1])
 
 
 # Variables of ARNs whose values hold no slash; others may hold a path. Of a service, and the variable.

@@ -1,7 +1,8 @@
 """What lint rules are given: a stack, its documents and their statements."""
 
-from collections.abc import Iterator, Mapping, Sequence, Set
-from typing import Any, NamedTuple
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from config.models import Binding, Stack
 from irsa.rules.leaves import leaves, list_of
@@ -9,7 +10,10 @@ from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.unknown import has_unknown
 from irsa.spec import Spec
 
-# Each with its place in the settings, or in the statement.
+if TYPE_CHECKING:
+    from irsa.evaluation.permissions import Permissions
+
+# Each with its place in the settings, in the statement, or in the policies.
 Warnings = Iterator[tuple[Place, Mistake]]
 
 
@@ -85,6 +89,42 @@ class Statement(NamedTuple):
     def allows(self) -> bool:
         """Whether it allows what it names."""
         return bool(self.values.get("Effect") == "Allow")
+
+
+class Policies:
+    """The documents of one role, which decide together.
+
+    A Deny statement that is not known whole is not among them, nor is a managed policy that is attached by its ARN, nor
+    a permissions boundary: what can't be seen silences nothing.
+    """
+
+    def __init__(self, documents: Iterable[tuple[Any, Any]]) -> None:
+        found = [
+            ((index, *place), statement, document.get("Version"))
+            for index, (document, written) in enumerate(documents)
+            for place, statement in statements(document, written)
+            if statement.allows or not has_unknown(statement.values)
+        ]
+        self.statements = [(place, statement) for place, statement, _ in found]
+        """Each with its place, which begins with the index of its document."""
+        self._documents = [{"Version": version, "Statement": statement.values} for _, statement, version in found]
+
+    @functools.cached_property
+    def permissions(self) -> "Permissions":
+        """What they give; its statements have the indexes of `statements`."""
+        from irsa.evaluation.permissions import gives  # noqa: PLC0415 (most policies name their resources, and need none)
+
+        return gives(self._documents)
+
+    def give(self, action: str, arns: Sequence[str], index: int) -> bool:
+        """Return whether a statement gives an action on every resource of a type, alone or where none does alone."""
+        allowing = self.permissions.allowing(action)
+        if index not in allowing:
+            return False
+        everywhere = self.permissions.everywhere
+        if everywhere(action, arns, [index]):
+            return True
+        return bool(everywhere(action, arns)) and not any(everywhere(action, arns, [each]) for each in allowing)
 
 
 def statements(document: Any, written: Any) -> Iterator[tuple[Place, Statement]]:

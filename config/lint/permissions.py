@@ -2,12 +2,15 @@
 
 import functools
 import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from config.lint import actions
-from config.lint.checked import CheckedBinding, Statement, Warnings, statements
+from config.lint.checked import CheckedBinding, Policies, Statement, Warnings, statements, strings
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.arns import parse_iam_arn
-from irsa.rules.mistakes import Mistake, Place, path_of
+from irsa.rules.grammar import VERSION
+from irsa.rules.mistakes import Mistake, Place, path_of, shortened
 from irsa.rules.trust import minified
 from irsa.rules.unknown import Unknown, has_unknown
 
@@ -19,43 +22,116 @@ POWER_OF_POLICY = {
 }
 _POWERFUL_POLICY = re.compile(rf"arn:[^:]+:iam::aws:policy/({'|'.join(POWER_OF_POLICY)})")
 ROLE = "arn:${Partition}:iam::${Account}:role/${RoleNameWithPath}"
-_RECEIVERS_OF_ROLES = {"iam:passedtoservice", "iam:associatedresourcearn"}
+# What of it a document would say, and an action that shows that no Deny takes it away.
+_POWER: Mapping[str, tuple[Mapping[str, Any], actions.Written]] = {
+    "AdministratorAccess": ({"Action": "*"}, actions.ANY),
+    "PowerUserAccess": ({"NotAction": ["iam:*", "organizations:*", "account:*"]}, actions.ANY),
+    "IAMFullAccess": ({"Action": "iam:*"}, actions.Written(f"iam:{actions.UNNAMED}", [ROLE])),
+}
+# Fewer patterns than those that begin with each three letters fit into a role's policies.
+_LONGEST_BEGINNING = 2
 
 
-def write_everything(statement: Statement) -> Warnings:
-    """Yield the permissions to change any resource."""
-    if not statement.allows or statement.values.get("Condition") or "*" not in statement.items("Resource"):
+def write_everything(policies: Policies) -> Warnings:
+    """Yield the permissions to change any resource, or any one of a type."""
+    for index, (place, statement) in enumerate(policies.statements):
+        patterns = statement.items("Action") if statement.allows else ()
+        writing = [each for each in patterns if _gives_any(policies, index, _written(policies, statement, each))]
+        if statement.allows and "NotAction" in statement.values:
+            every = _written(policies, statement, "*")
+            writing += ["all but NotAction"] if _gives_any(policies, index, every) else []
+        if writing:
+            which = ", ".join(writing[:3]) + (", ..." if writing[3:] else "")
+            element, resources = _resources(statement)
+            found = f"{which} on {resources}, which is every resource of a type"
+            if element == "NotResource" or "*" in statement.items("Resource"):
+                but = "but NotResource" if element == "NotResource" else '("*")'
+                found = f"{which} on every resource {but} of the AWS account"
+            found += ", with a Condition that every caller can meet" if statement.values.get("Condition") else ""
+            fix = "name them in Resource, such as arn:${partition}:s3:::my-bucket/*, or silence the rule with a reason"
+            yield (*place, element), Mistake(found, "only the resources that the role needs", fix)
+
+
+def _written(policies: Policies, statement: Statement, pattern: str) -> Iterator[actions.Written]:
+    """Yield the actions of a pattern that change something; of `*`, some that stand for all."""
+    if pattern != "*":
+        yield from actions.written(pattern)
         return
-    writing = [action for action in statement.items("Action") if actions.writes_anywhere(action)]
-    writing += ["all but NotAction"] if "NotAction" in statement.values else []
-    if writing:
-        which = ", ".join(writing[:3]) + (", ..." if writing[3:] else "")
-        found, allowed = f'{which} on every resource ("*") of the AWS account', "only the resources that the role needs"
-        fix = "name them in Resource, such as arn:${partition}:s3:::my-bucket/*, or silence the rule with a reason"
-        yield ("Resource",), Mistake(found, allowed, fix)
+    yield actions.ANY
+    # Of the services that policies name, other rights may be left than of all others.
+    named = [each for _, other in policies.statements for each in (*other.items("Action"), *other.items("NotAction"))]
+    services = [each.partition(":")[0] for each in named]
+    services += [each.split(":")[2] for each in statement.items("Resource") if each.count(":") > 1]
+    for service in dict.fromkeys(services):
+        yield from actions.written(f"{service}:*")
 
 
-def pass_any_role(statement: Statement) -> Warnings:
+def _gives_any(policies: Policies, index: int, several: Iterator[actions.Written]) -> bool:
+    """Return whether a statement gives one of several actions on every resource of a type."""
+    statement = policies.statements[index][1]
+    possible = ((action, arns) for action, arns in several if _may_be_open(statement, arns))
+    return any(
+        not policies.permissions.limited(index) and policies.give(action, arns, index) for action, arns in possible
+    )
+
+
+def _may_be_open(statement: Statement, arns: Sequence[str]) -> bool:
+    """Return whether a statement may be part of what gives every resource; quick, since most name theirs."""
+    if "NotResource" in statement.values:
+        return True
+    for resource in statement.items("Resource"):
+        parts = resource.split(":", 5)
+        # Without all six of them, a wildcard stands for the rest.
+        written = _OPEN.split(parts[5], maxsplit=1)[0] if parts[5:] else ""
+        if any(_begins(written, _beginning(arn)) for arn in arns):
+            return True
+    return False
+
+
+_OPEN = re.compile(r"[*?]|\$\{")
+
+
+@functools.cache
+def _beginning(arn: str) -> str:
+    """Return the last part of an ARN of the reference, up to the first name in it."""
+    return _OPEN.split(arn.split(":", 5)[5], maxsplit=1)[0]
+
+
+def _begins(written: str, known: str) -> bool:
+    """Return whether what is written leaves the name open, or nearly."""
+    return known.startswith(written) or (written.startswith(known) and len(written) - len(known) <= _LONGEST_BEGINNING)
+
+
+def _resources(statement: Statement) -> tuple[str, str]:
+    """Return the element that names the resources, and its values as they are written."""
+    element = "NotResource" if "NotResource" in statement.values else "Resource"
+    return element, shortened(", ".join(strings(statement.written.get(element))))
+
+
+def pass_any_role(policies: Policies) -> Warnings:
     """Yield the permissions to pass every role, and so to act as the most powerful one that a service may have.
 
-    The keys of a Condition that iam:PassRole has of its own say to whom a role is passed, not which one:
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
+    The keys of a Condition that iam:PassRole has of its own say to whom a role is passed, not which one.
     """
-    passing = [action for action in statement.items("Action") if _includes_pass_role(action)]
-    if "NotAction" in statement.values and statement.is_known("NotAction"):
-        passing = [] if any(map(_includes_pass_role, statement.items("NotAction"))) else ["all but NotAction"]
-    if not passing or not statement.allows or not statement.is_known("Condition"):
-        return
-    condition = statement.values.get("Condition") or {}
-    if {name.lower() for keys in condition.values() for name in keys} - _RECEIVERS_OF_ROLES:
-        return
-    for place, resource in statement.placed("Resource"):
-        if resource == "*" or actions.includes_all(resource, ROLE):
-            found = f"{passing[0]} on {resource!r}, which includes iam:PassRole on every role of the AWS account"
+    for index, (place, statement) in enumerate(policies.statements):
+        passing = [action for action in statement.items("Action") if _includes_pass_role(action)]
+        passing += ["all but NotAction"] if "NotAction" in statement.values else []
+        passes = passing and statement.allows and _may_be_open(statement, [ROLE])
+        if not passes or not policies.give("iam:PassRole", [ROLE], index):
+            continue
+        element, resources = _resources(statement)
+        alone = [
+            ((*place, *inner), repr(resource))
+            for inner, resource in statement.placed("Resource")
+            if resource == "*" or actions.includes_all(resource, ROLE)
+        ]
+        together = "every resource but NotResource" if element == "NotResource" else resources
+        for where, on in alone or [((*place, element), together)]:
+            found = f"{passing[0]} on {on}, which includes iam:PassRole on every role of the AWS account"
             if passing[0].lower() == "iam:passrole":
-                found = f"{passing[0]} on {resource!r}, which is every role of the AWS account"
+                found = f"{passing[0]} on {on}, which is every role of the AWS account"
             fix = "name the roles in Resource, in a statement of its own with a Condition on iam:PassedToService"
-            yield place, Mistake(found, "the roles that a service needs", fix)
+            yield where, Mistake(found, "the roles that a service needs", fix)
 
 
 @functools.cache
@@ -70,10 +146,17 @@ def administrator_access(checked: CheckedBinding) -> Warnings:
     """
     for index, arn in checked.strings("policy_arns"):
         powerful = _POWERFUL_POLICY.fullmatch(arn)
-        if powerful:
+        if powerful and _keeps(checked, *_POWER[powerful[1]]):
             found = f"{powerful[1]}: {POWER_OF_POLICY[powerful[1]]}"
             fix = "attach a policy with the actions that the Pods call, or silence the rule with a reason"
             yield (*checked.place, "policyArns", index), Mistake(found, "the permissions that the role needs", fix)
+
+
+def _keeps(checked: CheckedBinding, of_policy: Mapping[str, Any], shown: actions.Written) -> bool:
+    """Return whether no Deny of a binding's documents takes away what a policy of AWS allows."""
+    document = {"Version": VERSION, "Statement": [{"Effect": "Allow", **of_policy, "Resource": "*"}]}
+    documents = [(document, document), *((known, written) for _, known, written in checked.documents)]
+    return Policies(documents).give(*shown, 0)
 
 
 def grants_nothing(checked: CheckedBinding) -> Warnings:

@@ -1,10 +1,10 @@
 """Lint rules about who may assume a role."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from config.lint.checked import CheckedBinding, Warnings
-from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admission, but_those
+from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admission, Admitted, but_those
 from irsa.evaluation.document import statement_of
 from irsa.evaluation.named_by import crowd_of, names_somebody
 from irsa.evaluation.patterns import matches, pattern_of
@@ -23,18 +23,23 @@ def wide_trust(checked: CheckedBinding) -> Warnings:
     """Yield what lets in the service accounts of whole namespaces, or anybody."""
     place: Place = (*checked.place, "trust")
     fix = "name the service accounts, or silence the rule with a reason"
-    together: dict[str, set[str]] = {}
-    if _admission(checked).admitted is None:
+    # By OIDC provider and namespace; the subjects are for each of the role's clusters.
+    together: dict[tuple[str, str], set[str]] = {}
+    if not _admission(checked).complete:
         mistake = Mistake(TOO_MANY_PATTERNS, "patterns that can be told apart", "write fewer wildcards")
         yield (*place, "statements"), mistake
-    for where, subject, certain, denied in _trusted(checked):
+    for where, subject, admitted in _trusted(checked):
         whom = _whole(subject)
         if whom:
-            found = f"{subject!r} {'trusts' if certain else 'may trust'} {whom}{but_those(denied).rstrip(',')}"
+            trusts = "trusts" if admitted is None or admitted.certain else "may trust"
+            found = f"{subject!r} {trusts} {whom}{but_those([admitted]).rstrip(',') if admitted else ''}"
             yield where, Mistake(found, "only the service accounts that need the role", fix)
         else:
-            together.setdefault(subject.partition(":")[0], set()).add(subject)
-    for namespace, subjects in together.items():
+            provider_arn, namespace = admitted.provider_arn if admitted else "", subject.partition(":")[0]
+            together.setdefault((provider_arn, namespace), set()).add(subject)
+    own = {arn for _, arn in checked.strings("oidc_provider_arns")}
+    for (provider_arn, namespace), of_provider in together.items():
+        subjects = of_provider | (together.get(("", namespace), set()) if provider_arn in own else set())
         if any(map(is_pattern, subjects)) and stranger(subjects, namespace) is None:
             found = f"{shortened(', '.join(sorted(subjects)))} together trust all service accounts of {namespace}"
             where = (*place, "subjects" if [*checked.strings("subjects")] else "statements")
@@ -82,25 +87,24 @@ def _statements(checked: CheckedBinding) -> Iterator[Mapping[str, Any]]:
     yield from map(mapping_of, list_of(checked.args.get("trust_statements")))
 
 
-def _trusted(checked: CheckedBinding) -> Iterator[tuple[Place, str, bool, Sequence[str]]]:
-    """Yield whom the trust policy of a binding admits besides its service account: the place, who, how certainly.
+def _trusted(checked: CheckedBinding) -> Iterator[tuple[Place, str, Admitted | None]]:
+    """Yield whom the trust policy of a binding admits besides its service account: the place, who, and how it is told.
 
-    And, where that is not all whom the pattern matches, patterns of those who are denied.
+    Its subjects are told as they are written.
     """
     place: Place = (*checked.place, "trust")
-    yield from (((*place, "subjects", index), subject, True, ()) for index, subject in checked.strings("subjects"))
+    yield from (((*place, "subjects", index), subject, None) for index, subject in checked.strings("subjects"))
     # Of the statements, those that irsa writes come first: one for each provider.
     its_own = len({arn for _, arn in checked.strings("oidc_provider_arns")})
-    for each in _admission(checked).admitted or ():
+    for each in _admission(checked).admitted:
         if each.statements[0] >= its_own:
-            for index in each.statements:
-                yield (*place, "statements", index - its_own), each.subject, each.certain, each.denied
+            yield from (((*place, "statements", index - its_own), each.subject, each) for index in each.statements)
 
 
 def _admission(checked: CheckedBinding) -> Admission:
     """Return whom the trust policy admits that has statements of the binding's; nobody where that is not known."""
     admission = checked.spec.role.admission if checked.spec.role else None
-    return admission if isinstance(admission, Admission) else Admission(())
+    return admission if isinstance(admission, Admission) else Admission()
 
 
 def refused_subject(checked: CheckedBinding) -> Warnings:

@@ -235,7 +235,8 @@ OF_RULE: Mapping[str, Sequence[str]] = {
     "attached-twice": (*POLICIES, "account", "clusters"),
     "unused-setting": (),
 }
-OF_STATEMENT = ("write-everything", "pass-any-role")
+# They judge all policies together: a Deny that is not known silences none of their warnings, so that one may come.
+OF_POLICIES = ("write-everything", "pass-any-role", "administrator-access")
 OF_MISTAKE: Mapping[str, Sequence[str]] = {
     "in the partition|in the AWS account|same name as": (*POLICIES, "role", "clusters", "account"),
     "characters of|managed policies|tags of|alone has": (*POLICIES, *TRUST, "role"),
@@ -268,7 +269,8 @@ def may_go(mistake: LocatedMistake, replaced: Place) -> bool:
         keys = [
             key for said, several in OF_MISTAKE.items() if re.search(said, mistake.mistake.found) for key in several
         ]
-    in_statement = mistake.rule in OF_STATEMENT and within(replaced, place[: place.index("Resource")])
+    elements = [index for index, step in enumerate(place) if step in ("Resource", "NotResource")]
+    in_statement = mistake.rule in OF_POLICIES and any(within(replaced, place[:index]) for index in elements)
     return in_statement or within(replaced, place) or (len(replaced) > 2 and replaced[2] in keys)
 
 
@@ -297,7 +299,9 @@ def test_a_wrong_value_hides_nothing_elsewhere(values: dict[str, Any], data: st.
     new_ones = [
         each
         for each in after
-        if (each.place, each.rule) not in known and not (moves and MOVES.search(each.mistake.found))
+        if (each.place, each.rule) not in known
+        and not (moves and MOVES.search(each.mistake.found))
+        and not (each.rule in OF_POLICIES and {*place[2:3]} & {*POLICIES})
     ]
     if isinstance(new, type(SECRET)):
         assert [each.mistake.found for each in new_ones] in ([], ["a secret, which Pulumi passes as a string"])

@@ -4,16 +4,17 @@ Both are asked about one service account of each kind that their patterns tell a
 OIDC provider lists or a condition names.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import functools
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from irsa.evaluation import Evaluation, WebIdentityRequest
 from irsa.evaluation.admission import TOO_MANY_PATTERNS
-from irsa.evaluation.comparisons import Compared, compared, compared_with, reads_claims
+from irsa.evaluation.comparisons import Compared, Comparison, compared, compared_with, met, reads_claims
 from irsa.evaluation.cover import of_subjects
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import parse
-from irsa.evaluation.kinds import OF_AUDIENCES, kinds
+from irsa.evaluation.kinds import OF_AUDIENCES, Kinds, Parts, kinds
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import named
 from irsa.rules.subjects import subject_claim
@@ -35,8 +36,11 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any], audiences: M
     for provider_arn in sorted(audiences):
         if reads_claims(one, provider_arn) or reads_claims(other, provider_arn):
             return "irsa cannot tell whom it admits: a policy variable in it stands for a claim of the token"
-        tried = _tried([*compared(one, provider_arn), *compared(other, provider_arn)], audiences[provider_arn])
+        sides = [compared(each, provider_arn) for each in (one, other)]
+        tried = _tried([*sides[0], *sides[1]], audiences[provider_arn])
         if tried is None:
+            if _said(sides[0]) == _said(sides[1]):
+                continue
             return TOO_MANY_PATTERNS
         issuer = f"https://{issuer_of_provider(provider_arn)}"
         for claim, audience in tried:
@@ -61,12 +65,40 @@ def _outcome(evaluation: Evaluation) -> tuple[object, ...]:
     return (evaluation.decision, open_conditions)
 
 
+def _said(statements: Iterable[Compared]) -> set[object]:
+    """Return what statements say, as far as it can be compared without a token; what cannot be is equal to nothing."""
+    return {
+        each._replace(place=-1)
+        if each.otherwise is not None and all(one.complete for one in (*each.aud, *each.sub))
+        else object()
+        for each in statements
+    }
+
+
 def _tried(statements: Sequence[Compared], listed: Collection[str]) -> list[tuple[str, str]] | None:
-    """Return a token of each kind, as its `sub` and its `aud`; None where there are too many kinds."""
-    patterns = tuple(dict.fromkeys(part for each in statements for one in each.aud for part in one.patterns))
-    of_sub, of_aud = of_subjects(compared_with(statements)), kinds(patterns, OF_AUDIENCES)
-    if of_sub is None or of_aud is None:
+    """Return one token, as its `sub` and its `aud`, of all to which each statement says the same; None for too many."""
+    patterns = compared_with(statements)
+    of_aud = tuple(dict.fromkeys(part for each in statements for one in each.aud for part in one.patterns))
+    texts = [*(listed or [DEFAULT_AUDIENCE])]
+    of_texts = [tuple(each * 2 if each in "*?" else each for each in text) for text in texts]
+    subjects, audiences = of_subjects(patterns), kinds((*of_aud, *of_texts), OF_AUDIENCES)
+    if subjects is None or audiences is None:
         return None
-    audiences = {*(listed or [DEFAULT_AUDIENCE])}
-    audiences |= {text for kind, text in enumerate(of_aud.texts) if any(those >> kind & 1 for those in of_aud.matching)}
-    return [(subject_claim(text), audience) for text in of_sub.texts for audience in sorted(audiences)]
+    claims = _one_of_each([each.sub for each in statements], patterns, subjects, subjects.all)
+    # Those that are listed, and those that a condition names.
+    asked = functools.reduce(int.__or__, audiences.matching, 0)
+    named_ones = _one_of_each([each.aud for each in statements], of_aud, audiences, asked)
+    return [(subject_claim(text), audience) for text in claims for audience in named_ones]
+
+
+def _one_of_each(
+    compared_by_statement: Iterable[Sequence[Comparison]], patterns: Sequence[Parts], found: Kinds, asked: int
+) -> list[str]:
+    """Return one of those texts for which all comparisons come out alike."""
+    matching = dict(zip(patterns, found.matching, strict=False))
+    sides = [side for each in compared_by_statement for side in met(each, matching, found.all)]
+    texts: dict[tuple[int, ...], str] = {}
+    for kind, text in enumerate(found.texts):
+        if asked >> kind & 1:
+            texts.setdefault(tuple(side >> kind & 1 for side in sides), text)
+    return sorted(texts.values())

@@ -110,7 +110,11 @@ def right_rows(diff: Diff) -> list[Row]:
     """Return who gains and who loses the right, a line each, where the headline does not say it all."""
     says_all = all("(below)" not in those for _, those in headline(diff))
     everything = [*diff.gains, *diff.loses, *diff.may_gain, *diff.may_lose]
-    if says_all and not diff.cannot_tell and not any(each.such_as or each.but_not for each in everything):
+    if (
+        says_all
+        and not diff.cannot_tell
+        and not any(each.such_as or each.but_not or each.at_most for each in everything)
+    ):
         return []
     right, role = _written(diff)
     rows = [
@@ -131,8 +135,9 @@ def right_rows(diff: Diff) -> list[Row]:
 
 
 def _but_not(right: Right) -> Iterator[str]:
-    if right.but_not:
-        yield from f"(but not {_some(right.but_not)})".split()
+    if right.but_not or right.at_most:
+        others = "others" if right.at_most else ""
+        yield from f"(but not {' and '.join(filter(None, (_some(right.but_not), others)))})".split()
 
 
 def _such_as(right: Right) -> Iterator[str]:

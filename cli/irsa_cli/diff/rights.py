@@ -12,7 +12,7 @@ from typing import NamedTuple
 from irsa.evaluation import TrustDocumentError
 from irsa.evaluation.admission import providers_of
 from irsa.evaluation.comparisons import Compared, Taken, admits, audiences, compared, compared_with
-from irsa.evaluation.cover import cover, subjects_of_claim, subjects_within
+from irsa.evaluation.cover import Within, cover, subjects_of_claim, subjects_within
 from irsa.evaluation.document import Condition, Statement, parse
 from irsa.evaluation.kinds import Kinds, Parts, text_of
 from irsa.rules.arns import oidc_provider_arn
@@ -29,6 +29,9 @@ VARIABLES = "its trust policy has policy variables, which irsa does not try"
 TOO_MANY = "the patterns of its trust policy combine in too many ways"
 
 
+NO_EXCEPTION = Within()
+
+
 @dataclass(frozen=True)
 class Right:
     """A service account that gains or loses the right to assume a role.
@@ -41,6 +44,7 @@ class Right:
         issuer: The issuer of the cluster, without https://.
         such_as: Service accounts that a pattern stands for, sorted.
         but_not: Patterns within it of those who do not have the right afterwards, or did not before; sorted.
+        at_most: Whether there are others of whom that is true, whom no pattern says.
     """
 
     service_account: str
@@ -49,6 +53,7 @@ class Right:
     issuer: str
     such_as: tuple[str, ...] = ()
     but_not: tuple[str, ...] = ()
+    at_most: bool = False
 
 
 @dataclass(frozen=True)
@@ -261,12 +266,12 @@ def _changes(role: _Compared, issuer: str, claims: Claims) -> _Changes:
         # Who gains nothing since it had the right before is no exception.
         nobody = found.all & ~(held.may_have if name in {"gains", "may_gain"} else held.may_have_had)
         told[name], left = [], real.changes[name]
-        for subject, those in sorted(subjects.items()):
+        exceptions = subjects_within(patterns, found, nobody, [subjects[each] for each in sorted(subjects)])
+        for subject, exception in zip(sorted(subjects), exceptions, strict=True):
             within = left & claims.equal(subject_claim(subject), "Like")
             left &= ~within
-            but_not = subjects_within(patterns, found, nobody, those) if those & nobody else ()
             such_as = [each for each in _subjects(claims, within) if each != subject]
-            told[name].append(_right(role.role, issuer, subject, such_as, but_not))
+            told[name].append(_right(role.role, issuer, subject, such_as, exception))
     return _Changes(told, bool(held.undecided), too_many=False)
 
 
@@ -331,10 +336,11 @@ def _subjects(claims: Claims, group: int) -> list[str]:
     return [subject_of(each.namespace, each.name) for each in claims.members(group)]
 
 
-def _right(role: Role, issuer: str, subject: str, such_as: Iterable[str] = (), but_not: Iterable[str] = ()) -> Right:
-    return Right(
-        _written(subject), role.name, role.arn, issuer, tuple(map(_written, such_as)), tuple(map(_written, but_not))
-    )
+def _right(
+    role: Role, issuer: str, subject: str, such_as: Iterable[str] = (), exception: Within = NO_EXCEPTION
+) -> Right:
+    such_as, but_not = (tuple(map(_written, each)) for each in (such_as, exception.subjects))
+    return Right(_written(subject), role.name, role.arn, issuer, such_as, but_not, not exception.are_all)
 
 
 def _written(subject: str) -> str:

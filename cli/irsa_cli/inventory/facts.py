@@ -1,13 +1,13 @@
 """What the findings are about, and what several kinds of them need, computed once. Pure."""
 
 import functools
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from irsa.evaluation import Decision
-from irsa.evaluation.admission import TOO_MANY_PATTERNS, admitted_by
+from irsa.evaluation.admission import TOO_MANY_PATTERNS, admitted_by, but_those
 from irsa.evaluation.document import Condition, Statement
 from irsa.rules.grammar import split_operator
 from irsa.rules.mistakes import named
@@ -79,7 +79,7 @@ class Facts:
         return [self.roles[arn] for arn in sorted(found)]
 
     @functools.cached_property
-    def wide(self) -> dict[int, dict[str, Decision]]:
+    def wide(self) -> dict[int, dict[str, "Wide"]]:
         """The namespaces that a trust admits whole, or may, by the trust's place; `*` for every one."""
         found = ((index, _wide_namespaces(self, each)) for index, each in enumerate(self.trusts) if each.cluster)
         return {index: namespaces for index, namespaces in found if namespaces}
@@ -90,6 +90,13 @@ def is_of_kubernetes(trust: Trust) -> bool:
     if trust.cluster or eks_region(trust.issuer):
         return True
     return any(value.startswith(CLAIM_PREFIX) for each in comparisons(trust, "sub") for value in each.condition.wanted)
+
+
+class Wide(NamedTuple):
+    """How a role admits every service account of a namespace: for certain or not, and who is not admitted, in words."""
+
+    decision: Decision
+    but: str
 
 
 class Compared(NamedTuple):
@@ -125,33 +132,29 @@ def exact_subjects(trust: Trust) -> dict[str, int]:
     }
 
 
-def _wide_namespaces(facts: Facts, trust: Trust) -> dict[str, Decision]:
+def _wide_namespaces(facts: Facts, trust: Trust) -> dict[str, Wide]:
     """Return the namespaces of which a role admits, or may admit, every service account; `*` for all of them."""
     compared = list(comparisons(trust, "sub"))
     values = {value for each in compared for value in each.condition.wanted}
-    if not trust.client_ids or (
-        {each.place for each in compared} == trust.allowing.keys() and not any(map(is_pattern, values))
-    ):
+    named_alone = {each.place for each in compared} == trust.allowing.keys() and not any(map(is_pattern, values))
+    if named_alone or not trust.client_ids:
         return {}
-    admitted = admitted_by((trust.policy.version, trust.policy.statements), trust.provider_arn, trust.client_ids)
-    if admitted is None:
+    parsed = trust.policy.version, trust.policy.statements
+    admitted, complete = admitted_by(parsed, trust.provider_arn, trust.client_ids)
+    if not complete:
         facts.not_checked(f"{named(trust.policy.role.arn)}: {TOO_MANY_PATTERNS}")
-        return {}
-    by_namespace: dict[str, list[str]] = {}
-    for each in admitted:
-        namespace, _, name = each.subject.partition(":")
-        if is_pattern(name):
-            by_namespace.setdefault(namespace, []).append(name)
-    subjects = {each.subject for each in admitted}
-    wide = [each for each in sorted(by_namespace) if _is_whole(each, by_namespace[each], subjects)]
-    certain = {each.subject.partition(":")[0] for each in admitted if each.certain}
-    if admitted and stranger(subjects) is None:
-        return {"*": Decision.ALLOWED if certain else Decision.CANNOT_DECIDE}
-    return {each: Decision.ALLOWED if each in certain else Decision.CANNOT_DECIDE for each in wide}
-
-
-def _is_whole(namespace: str, names: Iterable[str], subjects: Collection[str]) -> bool:
-    """Return whether all service accounts of a namespace are admitted; of a pattern, those of each that it matches."""
-    if is_pattern(namespace):
-        return stranger({f"{FILLING}:{name}" for name in names}, FILLING) is None
-    return stranger(subjects, namespace) is None
+    found: dict[str, Wide] = {}
+    for decision, those in (
+        (Decision.ALLOWED, [each for each in admitted if each.certain]),
+        (Decision.CANNOT_DECIDE, admitted),
+    ):
+        subjects = {each.subject: each for each in those}
+        if those and stranger(subjects) is None:
+            return {**found, "*": Wide(decision, but_those(those))}
+        for namespace in sorted({each.partition(":")[0] for each in subjects if is_pattern(each.partition(":")[2])}):
+            # One namespace that the pattern matches stands for all.
+            sample = namespace.replace("*", FILLING).replace("?", FILLING[0])
+            if stranger(subjects, sample) is None:
+                of_it = [each for subject, each in subjects.items() if subject.partition(":")[0] == namespace]
+                found.setdefault(namespace, Wide(decision, but_those(of_it)))
+    return found

@@ -46,13 +46,19 @@ def wide_trust(facts: Facts) -> Iterator[Finding]:
     """Yield the roles that admit a whole namespace, or more."""
     for index, namespaces in facts.wide.items():
         trust = facts.trusts[index]
-        certain = Decision.ALLOWED in namespaces.values()
-        whom = f"every service account of {'the cluster' if '*' in namespaces else listed(namespaces)}"
-        verb = "it admits" if certain else "under a condition that cannot be decided here, it admits"
+        said = []
+        for decision, verb in (
+            (Decision.ALLOWED, "it admits"),
+            (Decision.CANNOT_DECIDE, "under a condition that cannot be decided here, it admits"),
+        ):
+            told = {name: each for name, each in namespaces.items() if each.decision is decision}
+            but = ", ".join(filter(None, (each.but.strip(", ") for each in told.values())))
+            whom = "the cluster" if "*" in told else listed(told)
+            said += [f"{verb} every service account of {whom}{but and f', {but}'}"] if told else []
         yield _of(
             trust,
             "wide-trust",
-            f"{verb} {whom}, and those that are created there later",
+            f"{'; '.join(said)}, and those that are created there later",
             "named service accounts",
         )
 

@@ -1,20 +1,23 @@
 """Whom a trust policy admits: patterns of service accounts, over all its statements at once."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import contextlib
+import itertools
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from irsa.evaluation.comparisons import Admits, Compared, Parsed, admits, audiences, compared, compared_with
-from irsa.evaluation.cover import cover, of_subjects, subjects_within
+from irsa.evaluation.cover import Within, cover, of_subjects, subjects_within
 from irsa.evaluation.document import Statement, parse
-from irsa.evaluation.kinds import Kinds, Parts
+from irsa.evaluation.kinds import MOST_STATES, Kinds, Parts
 from irsa.evaluation.named_by import crowd_of, names_somebody
-from irsa.rules.arns import issuer_of_provider
+from irsa.rules.arns import issuer_of_provider, oidc_provider_arn, parse_iam_arn
 from irsa.rules.grammar import VERSION
 from irsa.rules.mistakes import Mistake, shortened
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import is_pattern, subject_claim
 
-TOO_MANY_PATTERNS = "irsa cannot tell whom the trust policy admits: its patterns combine in too many ways"
+TOO_MANY_PATTERNS = "irsa cannot tell all whom the trust policy admits: its patterns combine in too many ways"
+MOST_STATES_OF_A_PIECE = 500
 
 
 class Admitted(NamedTuple):
@@ -26,7 +29,8 @@ class Admitted(NamedTuple):
         certain: False where it depends on what is not known here whether any of them is admitted.
         statements: Indexes of the Allow statements that admit them, or may.
         exact: Whether the same is true of all whom the pattern matches.
-        denied: Where it is not, patterns of those who are denied, if patterns can say it.
+        denied: Where it is not, patterns of those who are not admitted, as far as patterns can say it.
+        denied_are_all: Whether these patterns say it of all of them.
     """
 
     subject: str
@@ -35,24 +39,32 @@ class Admitted(NamedTuple):
     statements: tuple[int, ...]
     exact: bool = True
     denied: tuple[str, ...] = ()
+    denied_are_all: bool = True
+
+    @property
+    def exceptions(self) -> list[str]:
+        """Who is not admitted of those whom the pattern matches, in words."""
+        return [*self.denied, *([] if self.denied_are_all else ["others"])]
 
 
 class Admission(NamedTuple):
     """What a trust policy says to the service accounts of a role's clusters, and of each other provider that it names.
 
     Attributes:
-        admitted: Whom it admits, or may; None where its patterns combine in too many ways to tell.
+        admitted: Whom it admits, or may.
         refused: The exact subjects of the role that one of its clusters' providers can't get in.
         subjects: The patterns that it admits by the clusters' providers, sorted; None where that can't be told.
         denied: Patterns within these that it denies; None where each of these is exact.
         crowds: The statements that let in others, whom nobody knows: who they are, and whether that is certain.
+        complete: False where its patterns combine in too many ways to tell all of this.
     """
 
-    admitted: tuple[Admitted, ...] | None
+    admitted: tuple[Admitted, ...] = ()
     refused: tuple[str, ...] = ()
     subjects: list[str] | None = None
     denied: list[str] | None = None
     crowds: tuple[tuple[int, str, bool], ...] = ()
+    complete: bool = True
 
 
 def admission(document: str, provider_arns: Collection[str], subjects: Collection[str], audience: str) -> Admission:
@@ -68,26 +80,28 @@ def admission(document: str, provider_arns: Collection[str], subjects: Collectio
         TrustDocumentError: IAM would not accept the document.
     """
     parsed = parse(document)
-    crowds = tuple(_crowds(parsed))
     admitted: list[Admitted] = []
+    unfinished = 0
     # No service account of a cluster has a token of GitHub's.
-    others = (each for each in providers_of(parsed[1]) if crowd_of(("Federated", each)) is None)
-    for provider_arn in sorted({*provider_arns, *others}):
-        found = admitted_by(parsed, provider_arn, None, subjects)
-        if found is None:
-            return Admission(None, crowds=crowds)
+    others = {each for each in providers_of(parsed[1], provider_arns) if crowd_of(("Federated", each)) is None}
+    for provider_arn in (*sorted(provider_arns), *sorted(others - {*provider_arns})):
+        found, complete = admitted_by(parsed, provider_arn, None, subjects)
         admitted += found
+        unfinished += not complete
+        if unfinished > 1:
+            break
     exact = [subject for subject in subjects if not is_pattern(subject)]
     own = [each for each in admitted if each.provider_arn in provider_arns]
     # A subject of the role may have further conditions; whether somebody else is admitted must be known.
-    known = all(each.certain or each.subject in subjects for each in own)
+    known = not unfinished and all(each.certain or each.subject in subjects for each in own)
     inexact = [each for each in own if not each.exact]
     return Admission(
         tuple(admitted),
         tuple(_refused(parsed, provider_arns, exact, audience)),
         sorted({each.subject for each in own}) if known else None,
-        sorted({denied for each in inexact for denied in each.denied}) if known and inexact else None,
-        crowds,
+        _of_all(own, lambda each: each.denied) if known and inexact else None,
+        tuple(_crowds(parsed)),
+        not unfinished,
     )
 
 
@@ -121,16 +135,24 @@ def opening_statements(admitted: Iterable[Admitted], first: int) -> dict[int, li
     return found
 
 
-def but_those(denied: Iterable[str]) -> str:
+def but_those(admitted: Iterable[Admitted]) -> str:
     """Return who is not admitted, for a sentence that names more than are: `, but not kube-system:*,`; or nothing."""
-    which = sorted({*denied})
+    which = _of_all([*admitted], lambda each: each.exceptions)
     return f", but not {shortened(', '.join(which))}," if which else ""
+
+
+def _of_all(admitted: Collection[Admitted], exceptions: Callable[[Admitted], Iterable[str]]) -> list[str]:
+    """Return the exceptions that are those of each OIDC provider: whom one cluster shuts out another may let in."""
+    by_provider: dict[str, set[str]] = {}
+    for each in admitted:
+        by_provider.setdefault(each.provider_arn, set()).update(exceptions(each))
+    return sorted(set.intersection(*by_provider.values())) if by_provider else []
 
 
 def admitted_by(
     parsed: Parsed, provider_arn: str, client_ids: Collection[str] | None, subjects: Iterable[str] = ()
-) -> list[Admitted] | None:
-    """Return whom a trust policy admits by the tokens of one OIDC provider; None where it is too much to tell.
+) -> tuple[list[Admitted], bool]:
+    """Return whom a trust policy admits by the tokens of one OIDC provider, and whether that is everybody.
 
     Args:
         parsed: Version and statements of the trust policy.
@@ -139,57 +161,122 @@ def admitted_by(
         subjects: Patterns that are told if all are admitted whom they match, though a wider one says it already.
     """
     statements = compared(parsed, provider_arn)
-    if not any(each.effect == "Allow" for each in statements):
-        return []
-    taken = audiences(statements, client_ids)
+    allowing = [each for each in statements if each.effect == "Allow"]
+    if not allowing:
+        return [], True
+    whole = _told(statements, provider_arn, client_ids, subjects)
+    if whole is not None:
+        return whole, True
+    # Too much at once. Whoever is let in is let in by one value of one statement, against those that deny.
+    denying = [each for each in statements if each.effect == "Deny"]
+    found: dict[str, Admitted] = {}
+    complete = True
+    for piece in itertools.chain.from_iterable(map(_pieces, allowing)):
+        told = _told([piece, *denying], provider_arn, client_ids, subjects, MOST_STATES_OF_A_PIECE)
+        complete &= told is not None
+        for each in told or ():
+            before = found.get(each.subject, each)
+            certain = each.certain or before.certain
+            exact = any(one.exact for one in (each, before) if one.certain == certain)
+            places = tuple(sorted({*each.statements, *before.statements}))
+            # Who is not let in by one value may be by another.
+            found[each.subject] = Admitted(each.subject, provider_arn, certain, places, exact, (), exact)
+    return sorted(found.values()), complete
+
+
+def _pieces(allow: Compared) -> Iterator[Compared]:
+    """Yield a statement for each value of the condition on `sub` that has most of them."""
+    longest = max((each for each in allow.sub if not each.negated), key=lambda each: len(each.patterns), default=None)
+    if longest is None or not longest.patterns:
+        yield allow
+        return
+    others = tuple(each for each in allow.sub if each is not longest)
+    yield from (allow._replace(sub=(longest._replace(patterns=(each,)), *others)) for each in longest.patterns)
+
+
+def _told(
+    statements: Sequence[Compared],
+    provider_arn: str,
+    client_ids: Collection[str] | None,
+    subjects: Iterable[str],
+    most_states: int = MOST_STATES,
+) -> list[Admitted] | None:
+    """Return whom statements admit; None where it is too much to tell."""
+    taken = audiences(statements, client_ids, most_states)
     if taken is None:
         return None
-
     patterns = compared_with(statements)
 
     def answered(found: Kinds) -> Admits:
         return admits(statements, taken, dict(zip(patterns, found.matching, strict=False)), found.all)
 
-    found = cover(patterns, lambda those: answered(those).possible_by)
+    found = cover(patterns, lambda those: answered(those).possible_by, most_states)
     if found is None:
         return None
     everybody, covered = found
     answer = answered(everybody)
-    by_subject: dict[str, set[int]] = {}
     matching = {subject: those for each in covered.values() for subject, those in each.items()}
-    for index, patterns_of_statement in covered.items():
-        for subject in patterns_of_statement:
+    by_subject: dict[str, set[int]] = {}
+    for index, subjects_of_statement in covered.items():
+        for subject in subjects_of_statement:
             by_subject.setdefault(subject, set()).add(index)
     own = {tuple(subject_claim(subject)): subject for subject in subjects}
     for pattern, those in zip(patterns, everybody.matching, strict=False):
-        indexes = {i for i, admitted_by_it in answer.possible_by.items() if those & admitted_by_it}
-        indexes &= {each.place for each in statements if _names(each, pattern)}
-        if pattern in own and indexes and not those & ~answer.possible:
-            matching[own[pattern]] = those
-            by_subject.setdefault(own[pattern], set()).update(indexes)
-    admitted = []
-    for subject, indexes in sorted(by_subject.items()):
-        those = matching[subject]
-        certain = any(those & answer.certain_by[index] for index in indexes)
-        exact = not those & ~(answer.certain if certain else answer.possible)
-        denied = () if exact else subjects_within(patterns, everybody, everybody.all & ~answer.possible, those)
-        admitted.append(Admitted(subject, provider_arn, certain, tuple(sorted(indexes)), exact, tuple(denied)))
-    return admitted
+        if pattern in own and those and not those & ~answer.possible:
+            indexes = {i for i, admitted_by_it in answer.possible_by.items() if those & admitted_by_it}
+            if indexes := indexes & {each.place for each in statements if _names(each, pattern)}:
+                matching[own[pattern]] = those
+                by_subject.setdefault(own[pattern], set()).update(indexes)
+    certain = {
+        subject: any(matching[subject] & answer.certain_by[index] for index in indexes)
+        for subject, indexes in by_subject.items()
+    }
+    inexact = [
+        subject
+        for subject in by_subject
+        if matching[subject] & ~(answer.certain if certain[subject] else answer.possible)
+    ]
+    nobody = everybody.all & ~answer.possible
+    within = subjects_within(patterns, everybody, nobody, [matching[subject] for subject in inexact])
+    exceptions = dict(zip(inexact, within, strict=True))
+    return [
+        Admitted(
+            subject,
+            provider_arn,
+            certain[subject],
+            tuple(sorted(indexes)),
+            subject not in exceptions,
+            *exceptions.get(subject, Within()),
+        )
+        for subject, indexes in sorted(by_subject.items())
+    ]
 
 
 def _names(statement: Compared, pattern: Parts) -> bool:
     return any(pattern in each.patterns for each in statement.sub if not each.negated)
 
 
-def providers_of(statements: Iterable[Statement]) -> Iterator[str]:
-    """Yield the OIDC providers that Allow statements name."""
+def providers_of(statements: Iterable[Statement], known: Collection[str] = ()) -> Iterator[str]:
+    """Yield the OIDC providers that Allow statements name: as the principal, or in the keys of a statement for anybody.
+
+    Args:
+        statements: The statements.
+        known: Other OIDC providers in the role's AWS account.
+    """
+    account = [parse_iam_arn(arn, "oidc-provider") for arn in known][:1]
     for statement in statements:
-        for type_, name in statement.principals if statement.effect == "Allow" else ():
-            if type_ == "Federated":
-                try:
-                    issuer_of_provider(name)
-                except Mistake:
-                    continue
+        if statement.effect != "Allow":
+            continue
+        names = [name for type_, name in statement.principals if type_ == "Federated"]
+        if {("*", "*"), ("AWS", "*")} & {*statement.principals}:
+            keys = [each.key.rpartition(":") for each in statement.conditions]
+            issuers = [issuer for issuer, _, claim in keys if claim.lower() in ("aud", "sub") and "." in issuer]
+            names += [
+                oidc_provider_arn(each.partition, each.account_id, issuer) for issuer in issuers for each in account
+            ]
+        for name in names:
+            with contextlib.suppress(Mistake):
+                issuer_of_provider(name)
                 yield name
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from irsa.evaluation.answers import WebIdentityRequest, all_of
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import Condition, Statement
-from irsa.evaluation.kinds import OF_AUDIENCES, Parts, kinds
+from irsa.evaluation.kinds import MOST_STATES, OF_AUDIENCES, Parts, kinds
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.grammar import VERSION, split_operator
 from irsa.rules.subjects import subject_claim
@@ -168,21 +168,24 @@ class Admits(NamedTuple):
 Taken = tuple[tuple[bool, bool], ...]
 
 
-def audiences(statements: Sequence[Compared], client_ids: Collection[str] | None) -> frozenset[Taken] | None:
+def audiences(
+    statements: Sequence[Compared], client_ids: Collection[str] | None, most_states: int = MOST_STATES
+) -> frozenset[Taken] | None:
     """Return what the statements say to each kind of audience; None where there are too many kinds.
 
     Args:
         statements: The statements.
         client_ids: The audiences that the OIDC provider lists; None for any: whoever has a token chose its audience.
+        most_states: How far the patterns are followed.
     """
     patterns = [*dict.fromkeys(part for each in statements for one in each.aud for part in one.patterns)]
     texts = [tuple(each * 2 if each in "*?" else each for each in text) for text in client_ids or ()]
-    found = kinds((*patterns, *texts), OF_AUDIENCES)
+    found = kinds((*patterns, *texts), OF_AUDIENCES, most_states=most_states)
     if found is None:
         return None
     matching = dict(zip(patterns, found.matching, strict=False))
     asked = found.all if client_ids is None else _any_of(found.matching[len(patterns) :])
-    taken = [_met(each.aud, matching, found.all) for each in statements]
+    taken = [met(each.aud, matching, found.all) for each in statements]
     return frozenset(
         tuple((bool(certain >> kind & 1), bool(possible >> kind & 1)) for certain, possible in taken)
         for kind in range(len(found.texts))
@@ -201,7 +204,7 @@ def admits(
         matching: Whom each pattern with which they compare `sub` matches.
         everybody: All of them.
     """
-    of_sub = [_met(each.sub, matching, everybody) for each in statements]
+    of_sub = [met(each.sub, matching, everybody) for each in statements]
     certain_by = {each.place: 0 for each in statements if each.effect == "Allow"}
     possible_by = dict(certain_by)
     for each in taken:
@@ -218,7 +221,7 @@ def admits(
     return Admits(_any_of(certain_by.values()), _any_of(possible_by.values()), certain_by, possible_by)
 
 
-def _met(comparisons: Iterable[Comparison], matching: Mapping[Parts, int], everybody: int) -> tuple[int, int]:
+def met(comparisons: Iterable[Comparison], matching: Mapping[Parts, int], everybody: int) -> tuple[int, int]:
     """Return who meets all comparisons for certain, and who may."""
     certain = possible = everybody
     for each in comparisons:

@@ -3,25 +3,26 @@
 import functools
 import itertools
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from irsa.evaluation.globs import TooManyError, intersection, widest
-from irsa.evaluation.kinds import OF_SERVICE_ACCOUNTS, Kinds, Parts, bits, kinds, text_of
+from irsa.evaluation.kinds import MOST_STATES, OF_SERVICE_ACCOUNTS, Kinds, Parts, bits, kinds, text_of
 from irsa.evaluation.patterns import ends_of_match, pattern_of
 from irsa.rules.names import NAMESPACE, SERVICE_ACCOUNT
 from irsa.rules.subjects import CLAIM_PREFIX, EVERY_SERVICE_ACCOUNT
 
 Key = TypeVar("Key", bound=Hashable)
+MOST_FURTHER = 200
 
 
-def of_subjects(patterns: tuple[Parts, ...]) -> Kinds | None:
+def of_subjects(patterns: tuple[Parts, ...], most_states: int = MOST_STATES) -> Kinds | None:
     """Return the kinds of service accounts, `namespace:name`, that patterns of `sub` make; None for too many."""
-    return kinds(patterns, OF_SERVICE_ACCOUNTS, CLAIM_PREFIX)
+    return kinds(patterns, OF_SERVICE_ACCOUNTS, CLAIM_PREFIX, most_states)
 
 
 def cover(
-    patterns: tuple[Parts, ...], wanted: Callable[[Kinds], Mapping[Key, int]]
+    patterns: tuple[Parts, ...], wanted: Callable[[Kinds], Mapping[Key, int]], most_states: int = MOST_STATES
 ) -> tuple[Kinds, Mapping[Key, Mapping[str, int]]] | None:
     """Return for each set of kinds the `namespace:name` patterns that together match all of it.
 
@@ -30,16 +31,21 @@ def cover(
     Args:
         patterns: The patterns of `sub` by which service accounts differ.
         wanted: Returns the sets, of the kinds that these patterns make, and maybe others after them.
+        most_states: How far the patterns are followed.
 
     Returns:
         The kinds, and for each set its patterns with the kinds that each matches; None where that is too much to tell.
     """
-    found = of_subjects(patterns)
+    found = of_subjects(patterns, most_states)
     if found is None:
         return None
     matched = _matched(found)
     ways = {key: [*_chosen(found, matched, those, those)] for key, those in wanted(found).items()}
-    globs = {way: _globs(patterns, way) for of_set in ways.values() for way in of_set}
+    globs: dict[frozenset[int], list[str]] = {}
+    for way in (way for of_set in ways.values() for way in of_set):
+        if way not in globs:
+            # Where there are too many intersections, those of one pattern take all in.
+            globs[way] = _globs(patterns, way) or min((_globs(patterns, {each}) or [] for each in way), key=_literal)
     if all(len(way) <= 1 and len(globs[way]) == 1 for way in globs):
         # Each is what a condition says.
         matching = {globs[way][0]: _all(found, way) for way in globs}
@@ -48,7 +54,7 @@ def cover(
             for key, those in ways.items()
         }
     further = {glob: tuple(f"{CLAIM_PREFIX}{glob}") for each in globs.values() for glob in each}
-    found = of_subjects((*patterns, *further.values()))
+    found = of_subjects((*patterns, *further.values()), most_states) if len(further) <= MOST_FURTHER else None
     if found is None:
         return None
     matching = dict(zip(further, found.matching[len(patterns) :], strict=True))
@@ -61,16 +67,32 @@ def cover(
     return found, covered
 
 
-def subjects_within(patterns: tuple[Parts, ...], found: Kinds, those: int, within: int) -> list[str]:
-    """Return patterns for service accounts of one set, and of no other kind, that are within another set."""
+class Within(NamedTuple):
+    """Service accounts of one set that are within another one.
+
+    Attributes:
+        subjects: Patterns for them, and for nobody who is not of the first set.
+        are_all: Whether these patterns are for all of them.
+    """
+
+    subjects: tuple[str, ...] = ()
+    are_all: bool = True
+
+
+def subjects_within(patterns: tuple[Parts, ...], found: Kinds, those: int, within: Iterable[int]) -> list[Within]:
+    """Return who is of one set of kinds and within another one, for each of several others."""
     found = found._replace(matching=found.matching[: len(patterns)])
-    globs = {
-        glob
-        for way in _chosen(found, _matched(found), those, those & within)
-        if not _all(found, way) & ~those
-        for glob in _globs(patterns, way)
-    }
-    return widest(each for each in globs if _is_somebody(each))
+    matched = _matched(found)
+    told: list[Within] = []
+    for each in within:
+        globs: set[str] = set()
+        are_all = True
+        for way in _chosen(found, matched, those, those & each):
+            exact = None if _all(found, way) & ~those else _globs(patterns, way)
+            are_all &= exact is not None
+            globs.update(exact or ())
+        told.append(Within(tuple(widest(glob for glob in globs if _is_somebody(glob))), are_all))
+    return told
 
 
 def _is_somebody(glob: str) -> bool:
@@ -131,17 +153,18 @@ def _fewest(found: Kinds, matched: _Matched, those: int) -> frozenset[int]:
     return frozenset(kept)
 
 
-def _globs(patterns: Sequence[Parts], way: frozenset[int]) -> list[str]:
-    """Return the `namespace:name` patterns of those who match all of some patterns, or at least one of them."""
-    several = sorted(([*_subjects(patterns[each])] for each in way), key=_literal)
+def _globs(patterns: Sequence[Parts], way: Collection[int]) -> list[str] | None:
+    """Return the `namespace:name` patterns of those who match all of some patterns; None for too many."""
+    several = [[*_subjects(patterns[each])] for each in sorted(way)]
     try:
         return functools.reduce(intersection, several) if several else [EVERY_SERVICE_ACCOUNT]
     except TooManyError:
-        return widest(several[-1])
+        return None
 
 
-def _literal(subjects: Sequence[str]) -> tuple[int, Sequence[str]]:
-    return max((len(re.sub("[*?]", "", each)) for each in subjects), default=0), subjects
+def _literal(subjects: Sequence[str]) -> tuple[int, int]:
+    """Return how wide patterns are: less is narrower."""
+    return -max((len(re.sub("[*?]", "", each)) for each in subjects), default=0), len(subjects)
 
 
 @functools.lru_cache(maxsize=1_000)

@@ -14,9 +14,13 @@ from irsa.rules.strangers import automaton
 Parts = tuple[str, ...]
 
 # Patterns made to combine in very many ways are not followed to the end.
-MOST_STATES = 20_000
-MOST_KINDS = 2_000
+MOST_STATES = 5_000
+MOST_KINDS = 1_000
+# States, and bits of each.
+MOST_WORK = 20_000_000
 LETTER, LETTERS, OTHERS = "a", string.ascii_lowercase + string.digits, "-.:"
+# Behind the letters, there are more of these than a trust policy has characters.
+FURTHER = range(0x4E00, 0x9FFF)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,58 +88,55 @@ class Kinds(NamedTuple):
 
 
 @functools.lru_cache(maxsize=200)
-def kinds(patterns: tuple[Parts, ...], form: Form, beginning: str = "") -> Kinds | None:
+def kinds(patterns: tuple[Parts, ...], form: Form, beginning: str = "", most_states: int = MOST_STATES) -> Kinds | None:
     """Return the kinds of texts; None where the patterns make too many.
 
     Args:
         patterns: The patterns, which match whole texts.
         form: What the texts look like.
         beginning: What stands before each text, where a pattern is compared with it.
+        most_states: How far the patterns are followed.
     """
     if all(len(part) == 1 and part not in "*?" for pattern in patterns for part in pattern):
         return _of_names([*map("".join, patterns)], form, beginning)
     compared = automaton(patterns)
-    named = {*LETTERS, *(compared.steps if form.any_letters else ())} - {*OTHERS}
-    letters = sorted(each for each in named if each in compared.steps)
-    unnamed = next((each for each in LETTERS if each not in compared.steps), None)
-    alphabet = [*((each, LETTER) for each in letters), *([(unnamed, LETTER)] if unnamed else [])]
+    letters = sorted({*LETTERS, *(compared.steps if form.any_letters else ())} - {*OTHERS})
+    # The first that no pattern names stands for all that none names.
+    unnamed = next(each for each in itertools.chain(LETTERS, map(chr, FURTHER)) if each not in compared.steps)
+    alphabet = [(each, LETTER) for each in letters if each in compared.steps]
+    alphabet += [(unnamed, LETTER)] if unnamed in LETTERS or form.any_letters else []
     alphabet += [(each, each) for each in OTHERS]
     moves = {
         phase: [(each, form.following[phase, kind]) for each, kind in alphabet if (phase, kind) in form.following]
         for phase in {"", *form.following.values()}
     }
-    first = ("", compared.after(compared.start, beginning))
-    seen = {first: ""}
-    reached = [first]
+    most = min(most_states, MOST_WORK // max(compared.ends.bit_length(), 1))
     found: dict[int, str] = {}
-    # The list grows while it is read.
-    for phase, so_far in reached:
-        text = seen[phase, so_far]
-        if phase in form.ends:
-            found.setdefault(so_far & compared.ends, text)
-        stays = so_far & compared.stays
-        room = _has_room(text, form)
-        for character, after in moves[phase]:
-            # A colon between two parts takes no room.
-            if not room and (character != ":" or form.any_letters):
-                continue
-            state = after, (so_far & compared.steps.get(character, compared.other)) << 1 | stays
-            if state not in seen:
-                seen[state] = text + character
-                reached.append(state)
-        if len(seen) > MOST_STATES or len(found) > MOST_KINDS:
-            return None
+    # By part: the shortest text of each state, whatever came before the part.
+    starts = {("", compared.after(compared.start, beginning)): ""}
+    for longest in form.longest:
+        following: dict[tuple[str, int], str] = {}
+        seen = dict(starts)
+        reached = [(state, 0) for state in seen]
+        # The list grows while it is read.
+        for (phase, so_far), length in reached:
+            text = seen[phase, so_far]
+            if phase in form.ends:
+                found.setdefault(so_far & compared.ends, text)
+            stays = so_far & compared.stays
+            for character, after in moves[phase]:
+                state = after, (so_far & compared.steps.get(character, compared.other)) << 1 | stays
+                if character == ":" and not form.any_letters:
+                    following.setdefault(state, text + character)
+                elif length < longest and state not in seen:
+                    seen[state] = text + character
+                    reached.append((state, length + 1))
+            if len(seen) > most or len(found) > MOST_KINDS:
+                return None
+        starts = following
     ends = [*bits(compared.ends)]
     matching = (sum(1 << kind for kind, ended in enumerate(found) if ended & end) for end in ends)
     return Kinds(tuple(found.values()), tuple(matching))
-
-
-def _has_room(text: str, form: Form) -> bool:
-    """Return whether the last part of a text may have a further character."""
-    if len(text) < min(form.longest):
-        return True
-    at = 0 if form.any_letters else text.count(":")
-    return len(text if form.any_letters else text.rpartition(":")[2]) < form.longest[at]
 
 
 def _of_names(names: Sequence[str], form: Form, beginning: str) -> Kinds:

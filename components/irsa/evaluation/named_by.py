@@ -20,6 +20,8 @@ from irsa.evaluation.document import Condition, Statement
 from irsa.rules.grammar import split_operator
 from irsa.rules.trust import ACTION
 
+# So many of the broadest IP ranges, or smaller ones of that size, are somebody's.
+MOST_BROADEST = 4
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # What each key's value must be to name somebody: a regular expression for the whole of it, wildcards included.
@@ -59,6 +61,7 @@ _NAMES_NOBODY = (
 # A policy variable is as the caller is; of the role itself there are these.
 _VARIABLE = r"\$\{([^{}]*)\}"
 _OF_THE_ROLE = {"aws:resourceaccount": "000000000000", "aws:resourceorgid": "o-0000000000"}
+_SUBJECT = rf"system:serviceaccount:[^*?:]+:.*|{_FIXED}"
 _CLAIM = r"[^:/]+\.[^:/]+[:/].*"
 
 
@@ -204,7 +207,7 @@ def _demand(condition: Condition, denied: bool, variables: bool) -> _Demand:
         return _Demand(key, False, False)
     # Where the key is absent, a condition with IfExists is met, and one with ForAllValues; without, a negation is.
     is_there = (of_set != "ForAnyValue" or if_exists) if denied else not (of_set == "ForAllValues" or if_exists)
-    if key == "aws:sourceip" and name.endswith("IpAddress"):
+    if key == "aws:sourceip" and name.endswith(("IpAddress", "Like")):
         networks = _networks(condition.wanted)
         return _Demand(key, is_there, None if networks is None else _are_narrow(networks), networks)
     return _Demand(key, is_there, all_of(_names(key, name, value, variables) for value in condition.wanted))
@@ -218,6 +221,8 @@ def _names(key: str, operator: str, value: str, variables: bool) -> bool | None:
     text = re.sub(_VARIABLE, lambda found: _OF_THE_ROLE.get(found[1].lower(), "*"), value) if variables else value
     if re.fullmatch(pattern, text, re.DOTALL):
         return True
+    if pattern == _SUBJECT:
+        return None  # many may share an issuer, or nobody
     # A wildcard that is compared literally is no fixed value to S3, and no request has it.
     is_pattern = "*" in text or "?" in text
     return False if is_pattern and (text != value or operator.startswith("Arn") or operator.endswith("Like")) else None
@@ -235,14 +240,21 @@ def _pattern(key: str, operator: str) -> str | bool | None:
         # Whoever asks for a token chooses its audience; `amr` of Cognito says only whether its user logged in.
         return crowd.claims.get(claim, False if claim in ("aud", "amr") else None)
     # A token of another issuer comes by an OIDC provider that somebody created in the role's AWS account.
-    return True if re.fullmatch(_CLAIM, key) else None
+    return _SUBJECT if claim == "sub" and re.fullmatch(_CLAIM, key) else None
 
 
 def _networks(values: Iterable[str]) -> set[Network] | None:
-    try:
-        return {ipaddress.ip_network(value.strip(), strict=False) for value in values}
-    except ValueError:
-        return None
+    """Return IP ranges, and those of patterns such as 203.0.*; None for others."""
+    found: set[Network] = set()
+    for value in values:
+        parts = value.strip().removesuffix("*").removesuffix(".").split(".")
+        is_pattern = value.endswith("*") and len(parts) < 4 and all(part.isdecimal() for part in parts)  # noqa: PLR2004
+        text = f"{'.'.join([*parts, *'000'][:4])}/{8 * len(parts)}" if is_pattern else value.strip()
+        try:
+            found.add(ipaddress.ip_network(text, strict=False))
+        except ValueError:
+            return None
+    return found
 
 
 def _common(several: Iterable[Collection[Network]]) -> Collection[Network] | None:
@@ -257,8 +269,12 @@ def _common(several: Iterable[Collection[Network]]) -> Collection[Network] | Non
 
 def _are_narrow(networks: Collection[Network]) -> bool:
     """Return whether addresses are not as good as all, to S3, however they are divided."""
-    each_version = (
-        (ipaddress.collapse_addresses(each for each in networks if isinstance(each, ipaddress.IPv4Network)), 8),
-        (ipaddress.collapse_addresses(each for each in networks if isinstance(each, ipaddress.IPv6Network)), 32),
+    v4 = ipaddress.collapse_addresses(each for each in networks if isinstance(each, ipaddress.IPv4Network))
+    v6 = ipaddress.collapse_addresses(each for each in networks if isinstance(each, ipaddress.IPv6Network))
+    lengths = (([each.prefixlen for each in v4], 8), ([each.prefixlen for each in v6], 32))
+    # Nor in many pieces.
+    return all(
+        all(length >= broadest for length in those)
+        and sum(2.0 ** (broadest - length) for length in those) <= MOST_BROADEST
+        for those, broadest in lengths
     )
-    return all(each.prefixlen >= broadest for collapsed, broadest in each_version for each in collapsed)

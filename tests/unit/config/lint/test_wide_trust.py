@@ -314,9 +314,9 @@ SUB, CLAIM = f"{ISSUER}:sub", "system:serviceaccount:"
             "'*:*' trusts all service accounts of the cluster, but not 'kube-system:*'",
         ),
         (
-            [{**OPEN, "Condition": {"StringLike": {SUB: [f"*{a}{b}*" for a in "abcdefg" for b in "hijklmn"]}}}],
+            [{**OPEN, "Condition": {"StringNotLike": {SUB: [f"*:*{a}*{b}*" for a in "abcdefgh" for b in "ijklmnop"]}}}],
             "trust.statements",
-            "irsa cannot tell whom the trust policy admits: its patterns combine in too many ways",
+            "irsa cannot tell all whom the trust policy admits: its patterns combine in too many ways",
         ),
     ],
 )

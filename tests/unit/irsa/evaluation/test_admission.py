@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from irsa.evaluation import Decision, WebIdentityRequest, evaluate
-from irsa.evaluation.admission import Admission, admission, opening_statements
+from irsa.evaluation.admission import Admission, admission, but_those, opening_statements
 from irsa.rules.trust import trust_document
 
 HOST_PATH = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -35,7 +35,7 @@ def judged(
 
 def opening(found: Admission, first: int) -> dict[int, bool]:
     """Return the statements that open a whole cluster, and whether that is certain."""
-    statements = opening_statements(found.admitted or (), first)
+    statements = opening_statements(found.admitted, first)
     return {index: any(each.certain for each in those) for index, those in statements.items()}
 
 
@@ -207,15 +207,68 @@ def test_what_no_pattern_can_say() -> None:
     found = judged(allow(), allow({"StringLike": {SUB: [f"{PREFIX}kube-system:*", f"{PREFIX}a:b"]}}, Effect="Deny"))
 
     assert (found.subjects, found.denied) == (["*:*", "team-a:app"], ["a:b", "kube-system:*"])
-    everybody, own = found.admitted or ()
+    everybody, own = found.admitted
     assert (everybody.exact, own.exact) == (False, True)
 
 
-def test_patterns_in_too_many_combinations() -> None:
-    """The attack: a trust policy of 1,000 characters that keeps irsa busy for hours, or makes it guess."""
-    found = judged(allow({"StringLike": {SUB: [f"*{a}{b}*" for a in "abcdefg" for b in "hijklmn"]}}))
+TOO_MANY = {"StringLike": {SUB: [f"{PREFIX}*{a}{b}*:*" for a in "abcdefg" for b in "hijklmn"]}}
 
-    assert (found.admitted, found.subjects) == (None, None)
+
+def test_many_patterns_of_which_one_is_enough() -> None:
+    """Protects ordinary documents: patterns of which any is enough need not be combined."""
+    found = judged(allow(TOO_MANY))
+
+    assert found.complete
+    assert {f"*{a}{b}*:*" for a in "abcdefg" for b in "hijklmn"} < {*(found.subjects or ())}
+
+
+def test_patterns_in_too_many_combinations() -> None:
+    """The attack: a trust policy that keeps irsa busy for hours, or makes it guess; what can be told is still told."""
+    negated = {"StringNotLike": {SUB: [f"{PREFIX}*{a}*{b}*:*" for a in "abcdefgh" for b in "ijklmnop"]}}
+    found = judged(allow(negated), allow({"StringLike": {SUB: f"{PREFIX}team-b:*"}}))
+
+    assert (found.complete, found.subjects) == (False, None)
+    assert {"team-a:app", "team-b:*"} <= {each.subject for each in found.admitted}
+
+
+@pytest.mark.parametrize(
+    "aud",
+    [
+        {"StringNotLike": {AUD: [f"{each}*" for each in "0123456789abcdefghijklmnopqrstuvwxyz-.:"]}},
+        {"StringNotEquals": {AUD: [*"0123456789abcdefghijklmnopqrstuvwxyz"]}},
+    ],
+)
+def test_an_audience_of_letters_that_nobody_named(aud: Any) -> None:
+    """The attack: conditions name every letter and digit, and a client ID may have any character."""
+    assert "*:*" in (judged(allow(aud)).subjects or ())
+
+
+def test_a_name_as_long_as_can_be() -> None:
+    """The attack: a condition that only a name of 253 characters meets, in a namespace of more than one."""
+    longest = {"StringLike": {SUB: f"{PREFIX}??q*"}, "ForAnyValue:StringLike": {SUB: f"{PREFIX}*?b{'c' * 252}"}}
+    found = judged(allow(longest))
+
+    assert found.subjects is not None
+    assert any(fnmatch.fnmatchcase(f"qaq:b{'c' * 252}", each) for each in found.subjects)
+
+
+def test_one_clusters_deny_is_not_the_others() -> None:
+    """The attack on trust in the answer: whom one cluster's statement shuts out, another one's may let in."""
+    everybody = allow(Principal={"Federated": [PROVIDER, OTHER]})
+    deny = allow({"StringLike": {SUB: f"{PREFIX}kube-system:*"}}, Effect="Deny")
+    found = judged(everybody, deny, providers=(PROVIDER, OTHER))
+
+    assert found.denied == []
+    assert all("kube-system" not in but_those(each) for each in opening_statements(found.admitted, 2).values())
+
+
+def test_anybody_by_another_clusters_tokens() -> None:
+    """The attack: `Principal: "*"` with a condition on the claims of another cluster, which any account of it meets."""
+    key = OTHER.split(":oidc-provider/")[1] + ":sub"
+    found = judged(allow({"StringLike": {key: "*"}}, Principal={"AWS": "*"}))
+
+    assert ("*:*", OTHER) in {(each.subject, each.provider_arn) for each in found.admitted}
+    assert [noun for _, noun, _ in found.crowds] == ["anybody"]
 
 
 def test_another_provider_that_lets_everybody_in() -> None:

@@ -12,9 +12,11 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from irsa.evaluation import admission
 from irsa.evaluation.admission import Admitted, admitted_by
 from irsa.evaluation.document import parse
 from tests.unit.irsa.evaluation.glob_oracle import glob
@@ -115,7 +117,7 @@ OPERATOR = st.builds(
     st.sampled_from([*COMPARED * 4, *["StringLike", "StringNotLike"] * 8, *OTHERS]),
     st.sampled_from(["", "", "IfExists"]),
 )
-SPELLED = st.sampled_from([str, str.upper])
+SPELLED: Any = st.sampled_from([str, str.upper])
 CONDITION = st.one_of(
     st.tuples(OPERATOR, SPELLED.map(lambda case: case(f"{ISSUER}:sub")), st.lists(SUB, min_size=1, max_size=3)),
     st.tuples(OPERATOR, SPELLED.map(lambda case: case(f"{ISSUER}:sub")), st.lists(SUB, min_size=1, max_size=3)),
@@ -154,16 +156,37 @@ DOCUMENT = st.lists(STATEMENT, min_size=1, max_size=4).map(lambda each: {"Versio
 
 
 def _judged(document: dict[str, Any], client_ids: list[str] | None) -> list[Admitted]:
-    found = admitted_by(parse(json.dumps(document)), PROVIDER, client_ids)
-    assert found is not None
+    found, complete = admitted_by(parse(json.dumps(document)), PROVIDER, client_ids)
+    assert complete
     return found
 
 
+CLIENT_IDS = st.none() | st.lists(st.sampled_from(AUDIENCES), max_size=2)
+
+
 @settings(max_examples=500)
-@given(DOCUMENT, st.none() | st.lists(st.sampled_from(AUDIENCES), max_size=2))
+@given(DOCUMENT, CLIENT_IDS)
 def test_patterns_say_who_is_admitted(document: dict[str, Any], client_ids: list[str] | None) -> None:
     """Protects the one answer: nobody is admitted unsaid, no pattern is empty, exact is exact, denied is denied."""
-    found = _judged(document, client_ids)
+    _check(document, client_ids, _judged(document, client_ids), in_pieces=False)
+
+
+@settings(max_examples=200)
+@given(DOCUMENT, CLIENT_IDS)
+def test_pieces_say_who_is_admitted(document: dict[str, Any], client_ids: list[str] | None) -> None:
+    """Protects the same where a document is judged value by value, since all of it would be too much."""
+    whole = admission._told
+
+    def told(*arguments: Any) -> Any:
+        return whole(*arguments) if len(arguments) > 4 else None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(admission, "_told", told)
+        found = _judged(document, client_ids)
+    _check(document, client_ids, found, in_pieces=True)
+
+
+def _check(document: dict[str, Any], client_ids: list[str] | None, found: list[Admitted], in_pieces: bool) -> None:
     # A client ID may be any text, also one that a pattern is.
     conditions = [keys for each in document["Statement"] for keys in each["Condition"].values()]
     anything = [*AUDIENCES, *(value for keys in conditions for values in keys.values() for value in values)]
@@ -184,12 +207,15 @@ def test_patterns_say_who_is_admitted(document: dict[str, Any], client_ids: list
         assert any(answer_of(subject) in wanted for subject in matched(each.subject)), each
         if each.exact:
             assert all(answers[s] in wanted for s in SUBJECTS if glob(each.subject, s)), each
-        else:
+        elif not in_pieces:
             assert any(answer_of(subject) not in wanted for subject in matched(each.subject)), each
         for denied in each.denied:
             assert all(answers[subject] is False for subject in SUBJECTS if glob(denied, subject)), (each, denied)
             assert next(matched(denied), None), denied
-        if each.subject == "*:*" and not each.exact:
+        if each.denied_are_all and not each.exact:
+            left = [s for s in SUBJECTS if glob(each.subject, s) and not any(glob(denied, s) for denied in each.denied)]
+            assert all(answers[subject] is not False for subject in left), each
+        if each.subject == "*:*" and not each.exact and not in_pieces:
             # No pattern of the document would do: somebody is admitted whom none of them matches.
             written = [value for keys in conditions for values in keys.values() for value in values]
             narrow = [value for value in written if not all(glob(value, PREFIX + subject) for subject in SUBJECTS)]

@@ -147,3 +147,25 @@ def test_a_difference_is_found(one: list[dict[str, Any]], other: list[dict[str, 
     # STS takes no token of an audience that the OIDC provider does not list.
     if answers(before, AUDIENCES) != answers(after, AUDIENCES):
         assert found
+
+
+def test_patterns_in_too_many_combinations_are_compared_as_they_are() -> None:
+    """Protects a role with many patterns, which can be adopted as it is; what differs can't be told, and is left."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": provider("BLUE")},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+    }
+    key, claims = (
+        f"{host_path('BLUE')}:sub",
+        [f"system:serviceaccount:*{a}{b}*:*" for a in "abcdefg" for b in "hijklmn"],
+    )
+    document = policy_document({**statement, "Condition": {"StringLike": {key: claims}}})
+    narrower = policy_document({**statement, "Condition": {"StringLike": {key: claims[1:]}}})
+    unknown = policy_document(
+        {**statement, "Condition": {"StringLike": {key: claims}, "StringEquals": {"aws:SourceVpc": "vpc-1"}}}
+    )
+
+    assert difference(document, document, SURROUNDINGS.audiences) == ""
+    assert "too many ways" in difference(document, narrower, SURROUNDINGS.audiences)
+    assert "too many ways" in difference(document, unknown, SURROUNDINGS.audiences)

@@ -273,7 +273,18 @@ def test_missing_service_account() -> None:
         (trust(like("*:*")), "it admits every service account of the cluster"),
         (trust({"StringLike": {SUB: "system:*"}}), "it admits every service account of the cluster"),
         (trust({"StringEquals": {AUD: "sts.amazonaws.com"}}), "it admits every service account of the cluster"),
-        (trust({"StringNotEquals": {SUB: f"{PREFIX}a:b"}}), "it admits every service account of the cluster"),
+        (
+            trust({"StringNotEquals": {SUB: f"{PREFIX}a:b"}}),
+            "it admits every service account of the cluster, but not 'a:b'",
+        ),
+        (
+            trust({**like("team:*"), "StringEquals": {"aws:SourceVpc": "vpc-1"}}, equal("team:app")),
+            "under a condition that cannot be decided here, it admits every service account of team",
+        ),
+        (
+            trust(like(*(f"x*:{each}*" for each in LETTERS[:13]), *(f"x?*:{each}*" for each in LETTERS[13:]))),
+            'it admits every service account of x*, "x?*"',
+        ),
         (
             trust({"StringLike": {SUB: f"{PREFIX}*"}, "IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}),
             "under a condition that cannot be decided here, it admits every service account of the cluster",

@@ -1,0 +1,105 @@
+"""What IAM decides about a request of a role, stated again without code of the product, for one context at a time.
+
+From AWS's pages: reference_policies_evaluation-logic.html, reference_policies_elements_notaction.html and
+_notresource.html, reference_policies_elements_condition_operators.html, reference_policies_variables.html.
+"""
+
+import functools
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+Context = Mapping[str, Sequence[str]]
+# The documents, and the permissions boundary.
+Role = tuple[Sequence[Mapping[str, Any]], Mapping[str, Any] | None]
+# Of these keys somebody else decides, of the others the caller; the values are all that a, a* and * can tell apart.
+WORLD: Mapping[str, Sequence[Sequence[str]]] = {
+    "aws:resourcetag/team": ((), ("a",), ("c",)),
+    "aws:principaltag/team": (("a",), ("b",)),
+}
+CALLER: Mapping[str, Sequence[Sequence[str]]] = {
+    "aws:useragent": (("a",), ("ab",), ("c",)),
+    "aws:requesttag/team": ((), ("a",), ("ab",), ("c",)),
+    "aws:securetransport": (("true",), ("false",)),
+}
+# Not every service takes requests without TLS.
+SURE = {**CALLER, "aws:securetransport": (("true",),)}
+VARIABLE = "${aws:PrincipalTag/team}"
+
+
+def contexts(keys: Mapping[str, Sequence[Sequence[str]]]) -> Iterator[Context]:
+    return (dict(zip(keys, values, strict=True)) for values in itertools.product(*keys.values()))
+
+
+def several(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+@functools.cache
+def glob(pattern: str, text: str, team: str = "", flags: int = 0) -> bool:
+    """Compare by a regular expression of single characters, after the variables."""
+    expression = ""
+    for part in re.split(r"(\$\{[^}]*\})", pattern):
+        if part in ("${*}", "${?}", "${$}"):
+            expression += re.escape(part[2])
+        elif part == VARIABLE:
+            expression += re.escape(team)
+        else:
+            expression += "".join({"*": ".*", "?": "."}.get(each, re.escape(each)) for each in part)
+    return re.fullmatch(expression, text, flags | re.DOTALL) is not None
+
+
+def met(operator: str, wanted: Sequence[str], found: Sequence[str]) -> bool:
+    if operator == "Null":
+        return (not found) in [each == "true" for each in wanted]
+    if operator.endswith("IfExists"):
+        return not found or met(operator.removesuffix("IfExists"), wanted, found)
+    if operator in ("StringNotEquals", "StringNotLike"):
+        return not found or not met(operator.replace("Not", ""), wanted, found)
+    (compare,) = {
+        "StringEquals": [lambda pattern: pattern == found[0]],
+        "StringLike": [lambda pattern: glob(pattern, found[0])],
+        "Bool": [lambda pattern: pattern == found[0]],
+    }[operator]
+    return bool(found) and any(map(compare, wanted))
+
+
+def applies(statement: Mapping[str, Any], action: str, resource: str, context: Context) -> bool:
+    (team,) = context.get("aws:principaltag/team", ("",))
+
+    def named(element: str, text: str, flags: int = 0) -> bool:
+        if f"Not{element}" in statement:
+            return not any(glob(each, text, team, flags) for each in several(statement[f"Not{element}"]))
+        return any(glob(each, text, team, flags) for each in several(statement[element]))
+
+    conditions = statement.get("Condition", {})
+    return (
+        named("Action", action, re.IGNORECASE)
+        and named("Resource", resource)
+        and all(
+            met(operator, several(wanted), context[key.lower()])
+            for operator, keys in conditions.items()
+            for key, wanted in keys.items()
+        )
+    )
+
+
+def allowed(role: Role, action: str, resource: str, context: Context) -> bool:
+    """Return whether one request is allowed: no Deny anywhere, and an Allow in the policies and in the boundary."""
+    documents, boundary = role
+    effects = [
+        [each["Effect"] for each in document["Statement"] if applies(each, action, resource, context)]
+        for document in (*documents, *([boundary] if boundary else []))
+    ]
+    in_boundary = effects.pop() if boundary else ["Allow"]
+    found = [effect for of_document in effects for effect in of_document]
+    return "Deny" not in [*found, *in_boundary] and "Allow" in found and "Allow" in in_boundary
+
+
+def caller_can(role: Role, action: str, resource: str, caller: Mapping[str, Sequence[Sequence[str]]]) -> list[bool]:
+    """Return, for each state of what others decide, whether the caller finds a request that is allowed."""
+    return [
+        any(allowed(role, action, resource, {**world, **choice}) for choice in contexts(caller))
+        for world in contexts(WORLD)
+    ]

@@ -1,0 +1,294 @@
+"""What policies give together, on examples of AWS's pages, and what others give beyond that."""
+
+import json
+import string
+import time
+from typing import Any
+
+import pytest
+
+from irsa.evaluation.gains import Gain, gains
+from irsa.evaluation.permissions import CHOSEN, gives
+from irsa.rules.unknown import SECRET
+
+OBJECT = ["arn:${Partition}:s3:::${BucketName}/${ObjectName}"]
+NOBODYS = "arn:aws:s3:::strangerzq/strangerzq"
+LETTERS = [f"arn:aws:s3:::{letter}*" for letter in string.ascii_lowercase]
+
+
+def document(*statements: Any, version: str = "2012-10-17") -> dict[str, Any]:
+    return {"Version": version, "Statement": list(statements)}
+
+
+def allow(action: Any = "s3:*", resource: Any = "*", **others: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **others}
+
+
+def deny(action: Any = "s3:*", resource: Any = "*", **others: Any) -> dict[str, Any]:
+    return {**allow(action, resource, **others), "Effect": "Deny"}
+
+
+def under(**condition: Any) -> dict[str, Any]:
+    return {"Condition": condition}
+
+
+def test_a_deny_wins_over_an_allow_of_another_document() -> None:
+    """Protects the order of reference_policies_evaluation-logic_policy-eval-denyallow.html: Deny, Allow, or denied."""
+    role = gives([document(allow()), document(deny("s3:Delete*"))])
+    assert role.of("s3:GetObject", NOBODYS) is True
+    assert role.of("s3:DeleteObject", NOBODYS) is False
+    assert role.of("sqs:SendMessage", "arn:aws:sqs:us-west-2:111122223333:q") is False
+
+
+def test_a_boundary_is_an_upper_bound() -> None:
+    """Protects access_policies_boundaries.html: the boundary gives nothing, and what it lacks is not given."""
+    boundary = document(allow(["s3:*", "cloudwatch:*"]))
+    role = gives([document(allow("iam:CreateUser"), allow("s3:GetObject"))], boundary)
+    assert role.of("iam:CreateUser", "arn:aws:iam::111122223333:user/a") is False
+    assert role.of("s3:GetObject", NOBODYS) is True
+    assert role.of("s3:PutObject", NOBODYS) is False
+    assert gives([document(allow())], SECRET).of("s3:GetObject", NOBODYS) is None
+    assert gives([document(allow())], SECRET).of("sqs:SendMessage", "*") is False
+    assert gives([document(allow())], document(allow(), deny("s3:Put*"))).of("s3:PutObject", NOBODYS) is False
+
+
+@pytest.mark.parametrize(
+    ("statement", "action", "resource", "given"),
+    [
+        # The letter case of actions does not count: reference_policies_elements_action.html
+        (allow("S3:getobject"), "s3:GetObject", NOBODYS, True),
+        (allow("iam:*AccessKey*"), "iam:CreateAccessKey", "*", True),
+        (allow("s3:Get?bject"), "s3:GetObject", NOBODYS, True),
+        # reference_policies_elements_resource.html: "the IAM user name is case sensitive", and * goes beyond a slash
+        (allow("iam:*", "arn:aws:iam::1:user/Bob"), "iam:GetUser", "arn:aws:iam::1:user/bob", False),
+        (allow("s3:*", "arn:aws:s3:::b/*/test/*"), "s3:GetObject", "arn:aws:s3:::b/1/2/test/3/x", True),
+        # All but what is named: reference_policies_elements_notresource.html and _notaction.html
+        ({"Effect": "Allow", "Action": "s3:*", "NotResource": "arn:aws:s3:::b/*"}, "s3:GetObject", NOBODYS, True),
+        ({"Effect": "Allow", "Action": "s3:*", "NotResource": "arn:aws:s3:::b/*"}, "s3:Get", "arn:aws:s3:::b/x", False),
+        ({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}, "sts:GetCallerIdentity", "*", True),
+        ({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}, "IAM:GetUser", "*", False),
+        # reference_policies_variables.html: a variable's text is not known, ${*} is the character
+        (allow("s3:*", "arn:aws:s3:::b/${aws:username}/*"), "s3:GetObject", "arn:aws:s3:::b/x/y", None),
+        (allow("s3:*", "arn:aws:s3:::b/${aws:username}/*"), "s3:GetObject", "arn:aws:s3:::c/x/y", False),
+        (allow("s3:*", "arn:aws:s3:::b/${*}"), "s3:GetObject", "arn:aws:s3:::b/*", True),
+        (allow("s3:*", "arn:aws:s3:::b/${*}"), "s3:GetObject", "arn:aws:s3:::b/x", False),
+        (allow("s3:*", "arn:aws:s3:::b/${$}${?}"), "s3:GetObject", "arn:aws:s3:::b/$?", True),
+        ({**deny("s3:*"), "Effect": SECRET}, "s3:GetObject", NOBODYS, None),
+        (allow([SECRET, "s3:Get*"]), "s3:GetObject", NOBODYS, True),
+        (allow([SECRET, "s3:Get*"]), "s3:PutObject", NOBODYS, None),
+        (allow("s3:*", SECRET), "s3:GetObject", NOBODYS, None),
+        (allow("s3:*", Condition=SECRET), "s3:GetObject", NOBODYS, None),
+        (allow("s3:*", **under(Bool={SECRET.reason: SECRET})), "s3:GetObject", NOBODYS, None),
+        (SECRET, "s3:GetObject", NOBODYS, None),
+    ],
+)
+def test_one_statement(statement: Any, action: str, resource: str, given: bool | None) -> None:
+    """Protects the elements of a statement, as AWS's pages describe them, and "cannot tell" for what is not known."""
+    assert gives([document(statement)]).of(action, resource) is given
+
+
+def test_an_older_version_has_no_variables() -> None:
+    """Protects reference_policies_elements_version.html: `${aws:username}` is "treated as a literal string"."""
+    old = gives([document(allow("s3:*", "arn:aws:s3:::b/${aws:username}"), version="2008-10-17")])
+    assert old.of("s3:GetObject", "arn:aws:s3:::b/${aws:username}") is True
+    assert old.of("s3:GetObject", "arn:aws:s3:::b/x") is False
+
+
+@pytest.mark.parametrize(
+    ("condition", "given"),
+    [
+        # Availability and values: reference_policies_condition-keys.html
+        ({"Bool": {"aws:SecureTransport": "true"}}, True),
+        ({"Bool": {"aws:SecureTransport": "false"}}, None),
+        ({"Bool": {"AWS:securetransport": ["true"]}}, True),
+        ({"StringEquals": {"aws:UserAgent": "x"}, "StringNotEquals": {"aws:UserAgent": "y"}}, True),
+        ({"StringEquals": {"aws:UserAgent": "x"}, "StringNotEquals": {"aws:UserAgent": "x"}}, None),
+        ({"StringLike": {"aws:Referer": "https://example.com/*"}}, True),
+        ({"StringNotLike": {"aws:Referer": "*"}}, True),
+        ({"StringEquals": {"aws:RequestedRegion": ["us-east-1", "eu-west-1"]}}, True),
+        ({"StringEquals": {"aws:RequestTag/team": "a"}}, True),
+        ({"ForAllValues:StringEquals": {"aws:TagKeys": ["team"]}}, True),
+        ({"ForAnyValue:StringEquals": {"aws:TagKeys": ["team"]}}, True),
+        # What aws:TagKeys lists follows from the tags.
+        ({"ForAllValues:StringEquals": {"aws:TagKeys": ["a"]}, "Null": {"aws:RequestTag/b": "false"}}, None),
+        ({"Bool": {"aws:ViaAWSService": "false"}}, True),
+        ({"Bool": {"aws:ViaAWSService": "true"}}, None),
+        # Keys of a service are absent for all others.
+        ({"StringEquals": {"sts:RoleSessionName": "x"}}, None),
+        ({"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}, None),
+        # reference_policies_elements_condition_operators.html: IfExists, Null, sets
+        ({"StringLikeIfExists": {"aws:SourceVpc": "*"}}, True),
+        ({"Null": {"aws:SourceVpc": ["true", "false"]}}, True),
+        ({"ForAllValues:StringLike": {"aws:PrincipalOrgPaths": "*"}}, True),
+        ({"ForAnyValue:StringNotLike": {"aws:PrincipalOrgPaths": "*"}}, False),
+        ({"StringLike": {"aws:SourceVpc": "*"}}, None),
+        ({"StringNotEquals": {"aws:SourceVpc": "vpc-1"}}, None),
+        ({"StringEquals": {"aws:PrincipalTag/team": "a"}}, None),
+        ({"StringEquals": {"aws:ResourceTag/team": "a"}}, None),
+        ({"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}, None),
+        ({"StringEquals": {"aws:UserAgent": "${aws:PrincipalTag/agent}"}}, None),
+        ({"NoOperator": {"aws:UserAgent": "x"}}, None),
+        ({}, True),
+    ],
+)
+def test_a_condition_of_an_allow(condition: Any, given: bool | None) -> None:
+    """Protects from a condition that limits nobody and counts as a limit, and from the opposite."""
+    assert gives([document(allow(Condition=condition))]).of("s3:GetObject", NOBODYS) is given
+
+
+@pytest.mark.parametrize(
+    ("allows", "denies", "given"),
+    [
+        # The usual pair: https://docs.aws.amazon.com/AmazonS3/latest/userguide/security-best-practices.html
+        ({}, {"Bool": {"aws:SecureTransport": "false"}}, True),
+        ({"Bool": {"aws:SecureTransport": "true"}}, {"Bool": {"aws:SecureTransport": "false"}}, True),
+        ({}, {"Bool": {"aws:SecureTransport": "true"}}, None),
+        ({}, {"StringNotEquals": {"aws:RequestedRegion": "eu-west-1"}}, True),
+        ({"StringEquals": {"aws:RequestedRegion": "a"}}, {"StringNotEquals": {"aws:RequestedRegion": "a"}}, True),
+        # Nobody meets the one and avoids the other.
+        ({"StringEquals": {"aws:RequestedRegion": "a"}}, {"StringEquals": {"aws:RequestedRegion": "a"}}, None),
+        ({}, {"StringEquals": {"aws:SourceVpc": "vpc-1"}}, None),
+        # One condition that is not met is enough to avoid it.
+        ({}, {"StringEquals": {"aws:SourceVpc": "vpc-1", "aws:UserAgent": "x"}}, True),
+        ({}, {"StringLikeIfExists": {"aws:SourceVpc": "*"}}, False),
+        ({}, {"ForAnyValue:StringNotLike": {"aws:TagKeys": "*"}}, True),
+    ],
+)
+def test_a_condition_of_a_deny(allows: Any, denies: Any, given: bool | None) -> None:
+    """Protects from a Deny that callers avoid and that counts as a limit; with the same key, both must be possible."""
+    role = gives([document(allow(Condition=allows), deny(Condition=denies))])
+    assert role.of("s3:GetObject", NOBODYS) is given
+
+
+def test_two_denies_that_nobody_avoids_together() -> None:
+    """Protects from a caller who would need two values of one key."""
+    both = [deny(**under(**{name: {"aws:UserAgent": "x"}})) for name in ("StringEquals", "StringNotEquals")]
+    assert gives([document(allow(), *both)]).of("s3:GetObject", NOBODYS) is None
+
+
+@pytest.mark.parametrize("key", sorted(CHOSEN))
+def test_the_keys_that_the_caller_chooses(key: str) -> None:
+    """Protects each key of the table: a condition on it limits nobody, and a Deny under it is avoided."""
+    service, key = key.partition(":")[0], f"{key}/x" if key == "aws:requesttag" else key
+    action = "s3:GetObject" if service == "aws" else f"{service}:PassRole"
+    value = {"aws:securetransport": "true", "aws:viaawsservice": "false"}.get(key, "x")
+    other = {"true": "false", "false": "true"}.get(value, value)
+    operator = "ForAnyValue:StringEquals" if "keys" in key else "StringEquals"
+    assert gives([document(allow("*", **under(**{operator: {key: value}})))]).of(action, "*") is True
+    assert gives([document(allow("*"), deny("*", **under(**{operator: {key: other}})))]).of(action, "*") is True
+
+
+@pytest.mark.parametrize(
+    ("statements", "everywhere"),
+    [
+        ([allow()], True),
+        ([allow("s3:*", LETTERS)], True),
+        ([allow("s3:*", half) for half in (LETTERS[:9], LETTERS[9:])], True),
+        ([allow("s3:*", LETTERS[1:])], False),
+        ([allow("s3:*", ["arn:aws:s3:::????????*"])], True),
+        ([allow("s3:*", ["arn:aws:s3:::my*"])], False),
+        ([{"Effect": "Allow", "NotAction": "iam:*", "NotResource": "arn:aws:s3:::b*"}], True),
+        ([{"Effect": "Allow", "NotAction": "iam:*", "NotResource": ["arn:aws:s3:::b*", "arn:aws:s3*"]}], False),
+        ([allow(), deny("s3:*", "arn:aws:s3:::secret/*")], True),
+        ([allow(), deny("s3:*", LETTERS)], False),
+        ([allow(), {"Effect": "Deny", "Action": "*", "NotResource": "arn:aws:s3:::b/*"}], False),
+        ([allow(), {"Effect": "Deny", "Action": "*", "NotResource": LETTERS}], True),
+        ([allow(), deny(**under(StringEquals={"aws:SourceVpc": "a"}))], None),
+        ([allow("s3:*", "arn:aws:s3:::${aws:PrincipalTag/a}*")], None),
+        ([allow(), deny("s3:*", "arn:aws:s3:::${aws:PrincipalTag/a}*")], None),
+    ],
+)
+def test_every_resource(statements: list[Any], everywhere: bool | None) -> None:
+    """Protects from all spellings of "every object": single patterns, several together, and all but some."""
+    assert gives([document(*statements)]).everywhere("s3:PutObject", OBJECT) is everywhere
+
+
+STAR = ("*",)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "gained"),
+    [
+        ([allow("s3:Get*")], [allow("s3:Get*")], []),
+        ([allow(["s3:Get*", "s3:Put*"])], [allow("s3:Put*"), allow("s3:Get*")], []),
+        ([allow("s3:Get*")], [allow(["s3:Get*", "s3:Put*"])], [Gain(("s3:Put*",), STAR, "all")]),
+        ([allow("s3:Get*")], [allow("s3:*")], [Gain(("s3:*",), STAR, "some")]),
+        ([allow("s3:*")], [allow("s3:Get*")], []),
+        ([allow("*"), deny("iam:*")], [allow("*")], [Gain(("iam:*",), STAR, "all")]),
+        # An action without resource types is on `*`.
+        ([allow("*", "arn:*")], [allow("*")], [Gain(STAR, STAR, "some")]),
+        (
+            [allow("s3:*", "arn:aws:s3:::a/*")],
+            [allow("s3:*", ["arn:aws:s3:::a/*", "arn:aws:s3:::b/*"])],
+            [Gain(("s3:*",), ("arn:aws:s3:::b/*",), "all")],
+        ),
+        (
+            [allow("s3:GetObject", "*", **under(StringEquals={"aws:ResourceTag/a": "b"}))],
+            [allow("s3:GetObject")],
+            [Gain(("s3:GetObject",), STAR, "cannot tell")],
+        ),
+        # What can't be told is the same before and after: nothing changes.
+        (
+            [allow("s3:*", **under(StringEquals={"aws:ResourceTag/a": ["b", "c"]}))],
+            [allow("s3:*", Sid="New", **under(StringEquals={"AWS:ResourceTag/a": ["c", "b"]}))],
+            [],
+        ),
+        (
+            [allow("s3:*", **under(StringEquals={"aws:ResourceTag/a": "b"}))],
+            [allow("s3:*", **under(StringEquals={"aws:ResourceTag/a": "b", "aws:SourceVpc": "vpc-1"}))],
+            [],
+        ),
+        ([allow("s3:*", "arn:aws:s3:::${aws:username}")], [allow("s3:*", "arn:aws:s3:::${aws:username}")], []),
+        # A condition that every caller meets is none.
+        ([allow("s3:*", **under(Bool={"aws:SecureTransport": "true"}))], [allow("s3:*")], []),
+        ([allow("s3:*", SECRET)], [allow("s3:*", SECRET)], [Gain(("s3:*",), STAR, "cannot tell")]),
+        ([], [allow("s3:*", "arn:aws:s3:::b/${*}")], [Gain(("s3:*",), ("arn:aws:s3:::b/${*}",), "all")]),
+    ],
+)
+def test_what_is_gained(before: list[Any], after: list[Any], gained: list[Gain]) -> None:
+    """Protects reviewers: each gain by its narrowest name, what is certain and what is not, and nothing else."""
+    assert gains(gives([document(*before)]), gives([document(*after)])) == tuple(gained)
+
+
+def test_a_boundary_that_goes_gives_more() -> None:
+    """Protects from a boundary that is taken away, or widened, without a word."""
+    policies = [document(allow("s3:*"), allow("sqs:*"))]
+    bounded = gives(policies, document(allow("s3:*")))
+    assert gains(bounded, gives(policies)) == (Gain(("sqs:*",), STAR, "all"),)
+    assert gains(gives(policies), bounded) == ()
+    assert gains(bounded, gives(policies, document(allow("*")))) == (Gain(("sqs:*",), STAR, "all"),)
+
+
+NASTY = {
+    "stars": [allow("s3:*", [f"arn:aws:s3:::*{a}*{b}*{a}?*" for a in "abcdefghij" for b in string.ascii_lowercase])],
+    "letters": [
+        {"Effect": effect, "NotAction": f"s3:{letter}*", "NotResource": f"arn:aws:s3:::*{letter}*"}
+        for letter in string.ascii_lowercase
+        for effect in ("Allow", "Deny")
+    ],
+    "conditions": [
+        {
+            **allow(f"s3:{a}*", f"*{a}*"),
+            "Effect": effect,
+            **under(StringLike={"aws:UserAgent": a, f"aws:RequestTag/{a}": a}),
+        }
+        for a in string.ascii_lowercase
+        for effect in ("Allow", "Deny")
+    ],
+}
+
+
+@pytest.mark.parametrize("name", sorted(NASTY))
+def test_a_nasty_document_takes_a_second_at_most(name: str) -> None:
+    """Protects from patterns that combine in very many ways: of a policy's 6,144 characters, in CPU time."""
+    nasty = document(*NASTY[name])
+    assert 3000 < len(json.dumps(nasty)) < 9000
+    began = time.process_time()
+    role = gives([nasty])
+    found = gains(gives([]), role)
+    asked = [role.everywhere("s3:PutObject", OBJECT), role.of("s3:PutObject", f"arn:aws:s3:::{'ab' * 400}")]
+    assert time.process_time() - began < 1
+    assert asked
+    # Beyond the bound it can't be told; that is not "no change".
+    assert found
+    assert {each.partition(":")[0] for gain in found for each in gain.actions} <= {"s3", "*"}

