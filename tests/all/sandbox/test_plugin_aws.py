@@ -1067,6 +1067,18 @@ def test_what_was_planned_is_the_state_after_an_update_that_failed(engine: Engin
     assert engine.iam.get_role(RoleName="r")["Role"]["Description"] == "before"
 
 
+def test_an_attachment_that_meets_another_one_is_repeated(engine: Engine) -> None:
+    """As the official plugin, for two minutes: `ConcurrentModification` while two policies are attached at once."""
+    role, policy = (
+        engine.create(ROLE, {**VALID[ROLE], "name": "r"}),
+        engine.create(POLICY, {**VALID[POLICY], "name": "p"}),
+    )
+    busy = {"Code": "ConcurrentModification", "Message": "try again"}
+    engine.answer("AttachRolePolicy", busy, busy)
+    made = engine.create(ATTACHMENT, {"role": role.resource_id, "policyArn": policy.resource_id})
+    assert made.resource_id == f"r/{policy.resource_id}"
+
+
 def test_updating_what_vanished(engine: Engine) -> None:
     """An update of something that was deleted meanwhile advises a refresh."""
     made = engine.create(ROLE)
