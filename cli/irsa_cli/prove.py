@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from irsa.evaluation import Decision, Evaluation, WebIdentityRequest, evaluate
-from irsa.evaluation.admission import admission
+from irsa.evaluation.admission import TOO_MANY_PATTERNS, admission
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, NO_ROLE, ROLE_ARN
@@ -353,6 +353,8 @@ class Proof:
         if trust is None:
             return None, None, "the trust policy of the role cannot be read"
         named = named_subjects(binding, declared, issuer, proven.audience)
+        if named is None:
+            return None, None, TOO_MANY_PATTERNS
         if EVERY_SERVICE_ACCOUNT in named:
             return None, None, "every service account of the cluster is trusted"
         everybody, problem = _service_accounts(proven.cluster, None)
@@ -430,21 +432,26 @@ def _matches(service_account: str, subject: str) -> bool:
     return matches(service_account, pattern_of(subject, wildcards=True))
 
 
-def named_subjects(binding: DeclaredBinding, trust: str | None, issuer: str, audience: str) -> set[str]:
-    """Return the patterns of the service accounts that a binding trusts, those of its own statements included."""
+def named_subjects(binding: DeclaredBinding, trust: str | None, issuer: str, audience: str) -> set[str] | None:
+    """Return the patterns of the service accounts that a binding trusts, those of its own statements included.
+
+    None where its trust policy's patterns combine in too many ways to tell.
+    """
     own = {f"{each.namespace}:{each.name}" for each in binding.service_accounts}
     named = {*binding.subjects, *own}
     if trust is None:
         return named
     try:
         provider = provider_of_role(binding.role_arn, issuer)
-        admitted = admission(trust, [provider], sorted(named), audience).admitted
+        admitted = admission(trust, [provider], sorted(named), audience)
     except Mistake:
         return named
+    if not admitted.complete:
+        return None
     # `*:*` stands for those whom nobody named, too: they are declared only where the subjects have it.
     return named | {
         each.subject
-        for each in admitted
+        for each in admitted.admitted
         if each.provider_arn == provider and each.subject != EVERY_SERVICE_ACCOUNT and stranger([each.subject])
     }
 

@@ -55,9 +55,12 @@ class ServiceAccountRole(pulumi.ComponentResource):
     subjects: pulumi.Output[list[str] | None]
     """Trusted `namespace:name` patterns, sorted: those that the trust policy admits, `*:*` for all of them.
 
-    Null for an existing role, or if your statements depend on conditions that irsa cannot evaluate."""
+    Null for an existing role, or if irsa cannot tell: your statements depend on conditions that it cannot evaluate, or
+    their patterns combine in too many ways."""
     denied_subjects: pulumi.Output[list[str] | None]
-    """Who is not admitted of those whom `subjects` matches, as far as patterns say it. Null where all of them are."""
+    """Patterns of those whom `subjects` matches and the trust policy denies. Null where it denies none of them.
+
+    An empty list where no pattern says whom it denies, or each cluster denies others."""
     namespace: pulumi.Output[str | None]
     """Namespace of the service account; null without one."""
     service_account_name: pulumi.Output[str | None]

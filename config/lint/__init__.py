@@ -113,7 +113,11 @@ def check_rule_name(name: str) -> str:
 
 
 RULES: Mapping[str, LintRule] = {
-    "wide-trust": LintRule("a role trusts a whole namespace, or more", "binding", trust.wide_trust),
+    "wide-trust": LintRule(
+        "a role trusts a whole namespace or more, anybody, or any customer of an identity provider",
+        "binding",
+        trust.wide_trust,
+    ),
     "refused-subject": LintRule("a role's own trust policy refuses a subject", "binding", trust.refused_subject),
     "write-everything": LintRule(
         "write actions are allowed on every resource, or on every one of a type",

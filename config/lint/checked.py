@@ -119,7 +119,7 @@ class Policies:
     def give(self, action: str, arns: Sequence[str], index: int) -> bool:
         """Return whether a statement gives an action on every resource of a type, alone or where none does alone."""
         allowing = self.permissions.allowing(action)
-        if index not in allowing:
+        if index not in allowing or self.permissions.limited(index):
             return False
         everywhere = self.permissions.everywhere
         if everywhere(action, arns, [index]):

@@ -69,10 +69,7 @@ def _written(policies: Policies, statement: Statement, pattern: str) -> Iterator
 def _gives_any(policies: Policies, index: int, several: Iterator[actions.Written]) -> bool:
     """Return whether a statement gives one of several actions on every resource of a type."""
     statement = policies.statements[index][1]
-    possible = ((action, arns) for action, arns in several if _may_be_open(statement, arns))
-    return any(
-        not policies.permissions.limited(index) and policies.give(action, arns, index) for action, arns in possible
-    )
+    return any(_may_be_open(statement, arns) and policies.give(action, arns, index) for action, arns in several)
 
 
 def _may_be_open(statement: Statement, arns: Sequence[str]) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 from config.lint.checked import CheckedBinding, Warnings
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, Admission, Admitted, but_those
 from irsa.evaluation.document import statement_of
-from irsa.evaluation.named_by import crowd_of, names_somebody
+from irsa.evaluation.named_by import crowds
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.grammar import statement_mistakes
 from irsa.rules.leaves import list_of, map_leaves, mapping_of
@@ -32,7 +32,7 @@ def wide_trust(checked: CheckedBinding) -> Warnings:
         whom = _whole(subject)
         if whom:
             trusts = "trusts" if admitted is None or admitted.certain else "may trust"
-            found = f"{subject!r} {trusts} {whom}{but_those([admitted]).rstrip(',') if admitted else ''}"
+            found = f"{subject!r} {trusts} {whom}{but_those([admitted]) if admitted else ''}"
             yield where, Mistake(found, "only the service accounts that need the role", fix)
         else:
             provider_arn, namespace = admitted.provider_arn if admitted else "", subject.partition(":")[0]
@@ -59,13 +59,9 @@ def _crowds(checked: CheckedBinding) -> Iterator[tuple[int, Mistake]]:
     # One that allows takes nobody out.
     denials = (index for index, each in enumerate(written) if each.get("Effect") != "Allow")
     denials_are_known = all(index in known and not has_unknown(written[index]) for index in denials)
-    for index, allow in known.items():
-        for principal in dict.fromkeys(allow.principals) if allow.effect == "Allow" else ():
-            crowd = crowd_of(principal)
-            named = names_somebody(allow, principal, known.values()) if crowd else True
-            if crowd and not named:
-                sure = "" if named is False and denials_are_known else ", as far as irsa can tell"
-                yield index, Mistake(f"{crowd.noun} may assume the role{sure}", crowd.expected, crowd.fix)
+    for index, crowd, certain in crowds(known):
+        sure = "" if certain and denials_are_known else ", as far as irsa can tell"
+        yield index, Mistake(f"{crowd.noun} may assume the role{sure}", crowd.expected, crowd.fix)
 
 
 def _whole(subject: str) -> str:

@@ -86,7 +86,7 @@ def test_who_is_denied_stands_beside_the_subjects(deploy: Deploy) -> None:
     deployed = deploy(args)
 
     assert warning == (
-        "trust_statements[0]: every service account of the cluster, but not 'kube-system:*', may assume the role"
+        "trust_statements[0]: every service account of the cluster, but not kube-system:*, may assume the role"
     )
     assert deployed.outputs["subjects"] == ["*:*", "team-a:app"]
     assert deployed.outputs["denied_subjects"] == ["kube-system:*"]

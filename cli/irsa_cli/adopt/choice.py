@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
-from irsa.evaluation.patterns import matches, overlap, pattern_of
+from irsa.evaluation.globs import overlap
+from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.arns import Arn
 from irsa_cli.found import FoundServiceAccount
 
@@ -92,5 +93,4 @@ def _matches_one(patterns: Iterable[str], text: str) -> bool:
 
 
 def _overlaps_one(patterns: Iterable[str], pattern: str) -> bool:
-    mine = pattern_of(pattern, wildcards=True)
-    return any(overlap(mine, pattern_of(each, wildcards=True)) for each in patterns)
+    return any(overlap(pattern, each) for each in patterns)

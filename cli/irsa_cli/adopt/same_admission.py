@@ -1,7 +1,7 @@
 """The proof that two trust policies admit the same service accounts, by evaluating both.
 
-Both are asked about one service account of each kind that their patterns tell apart, and about every audience that the
-OIDC provider lists or a condition names.
+Both are asked about one token of each kind that they tell apart, of the audiences that the OIDC provider lists or a
+condition names.
 """
 
 import functools

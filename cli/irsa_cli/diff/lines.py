@@ -77,10 +77,15 @@ def _headline_row(parts: Sequence[tuple[str, str]]) -> Row:
 def _parts(diff: Diff) -> list[tuple[str, list[str]]]:
     right, role = _written(diff)
     found = [
-        ("gains", [" ".join(right(each)) for each in diff.gains]),
-        ("loses", [" ".join(right(each)) for each in diff.loses]),
-        ("may gain", [" ".join(right(each)) for each in diff.may_gain]),
-        ("may lose", [" ".join(right(each)) for each in diff.may_lose]),
+        *(
+            (name, [" ".join([*right(each), *_but_not(each)]) for each in those])
+            for name, those in (
+                ("gains", diff.gains),
+                ("loses", diff.loses),
+                ("may gain", diff.may_gain),
+                ("may lose", diff.may_lose),
+            )
+        ),
         ("cannot tell", [role(each.role, each.role_arn) for each in diff.cannot_tell]),
         ("other principals", [role(each, "") for each in diff.other_principals]),
     ]

@@ -37,13 +37,13 @@ class Right:
     """A service account that gains or loses the right to assume a role.
 
     Attributes:
-        service_account: NAMESPACE/NAME; with wildcards for those that no narrower pattern of the trust policy names;
-            `*/*` for those that nobody named.
+        service_account: NAMESPACE/NAME, or a pattern for several; `*/*` for every service account.
         role: Name of the role; of a role whose name IAM is going to choose, its logical name.
         role_arn: ARN of the role; empty where IAM is going to choose its name.
         issuer: The issuer of the cluster, without https://.
         such_as: Service accounts that a pattern stands for, sorted.
-        but_not: Patterns within it of those who do not have the right afterwards, or did not before; sorted.
+        but_not: Patterns within it, sorted: of a gain, of those who do not have the right afterwards; of a loss, of
+            those who keep it, or did not have it.
         at_most: Whether there are others of whom that is true, whom no pattern says.
     """
 
@@ -263,8 +263,9 @@ def _changes(role: _Compared, issuer: str, claims: Claims) -> _Changes:
     held = held_by(found)
     told: dict[str, list[Right]] = {}
     for name, subjects in by_name.items():
-        # Who gains nothing since it had the right before is no exception.
-        nobody = found.all & ~(held.may_have if name in {"gains", "may_gain"} else held.may_have_had)
+        # Who had the right before, and has it, is no exception to who gains it; who keeps it is one to who loses it.
+        lost = held.may_have_had & ~held.has
+        nobody = found.all & ~(held.may_have if name in {"gains", "may_gain"} else lost)
         told[name], left = [], real.changes[name]
         exceptions = subjects_within(patterns, found, nobody, [subjects[each] for each in sorted(subjects)])
         for subject, exception in zip(sorted(subjects), exceptions, strict=True):

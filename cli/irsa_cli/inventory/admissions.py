@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from irsa.evaluation import DOCUMENTATION, Decision, Evaluation, TrustDocumentError, WebIdentityRequest, short_key
+from irsa.evaluation.comparisons import COMPARED
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import Condition, Statement, parse
 from irsa.evaluation.patterns import regular_expression
@@ -20,12 +21,6 @@ from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.subjects import WILDCARDS, subject_claim, subject_of
 from irsa_cli.found import FoundAwsAccount, FoundCluster, FoundRole, FoundServiceAccount
 
-# With these the value of `sub` decides only by whether it is equal to a value, or matches it.
-COMPARED = {
-    f"String{negation}{comparison}": (comparison, bool(negation))
-    for negation in ("", "Not")
-    for comparison in ("Equals", "EqualsIgnoreCase", "Like")
-}
 # Principals with which a statement is for every OIDC provider of the AWS account, or may be.
 ANYBODY = frozenset({("*", "*"), ("AWS", "*"), ("Federated", "*")})
 LAST_CHARACTER = "\U0010ffff"

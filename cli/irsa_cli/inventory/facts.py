@@ -7,14 +7,16 @@ from datetime import datetime
 from typing import NamedTuple
 
 from irsa.evaluation import Decision
-from irsa.evaluation.admission import TOO_MANY_PATTERNS, admitted_by, but_those
+from irsa.evaluation.admission import TOO_MANY_PATTERNS, admitted_by
+from irsa.evaluation.admission import Admitted as AdmittedPattern
+from irsa.evaluation.comparisons import COMPARED
 from irsa.evaluation.document import Condition, Statement
 from irsa.rules.grammar import split_operator
 from irsa.rules.mistakes import named
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import CLAIM_PREFIX, WILDCARDS, is_pattern
 from irsa_cli.found import Discovery, FoundCluster, FoundRole, FoundServiceAccount
-from irsa_cli.inventory.admissions import COMPARED, Admitted, Claims, Trust, TrustPolicy
+from irsa_cli.inventory.admissions import Admitted, Claims, Trust, TrustPolicy
 from irsa_cli.issuers import eks_region
 
 # Stands for whatever a pattern of namespaces matches.
@@ -93,10 +95,10 @@ def is_of_kubernetes(trust: Trust) -> bool:
 
 
 class Wide(NamedTuple):
-    """How a role admits every service account of a namespace: for certain or not, and who is not admitted, in words."""
+    """How a role admits every service account of a namespace: for certain or not, and by which patterns."""
 
     decision: Decision
-    but: str
+    admitted: Sequence[AdmittedPattern]
 
 
 class Compared(NamedTuple):
@@ -150,11 +152,11 @@ def _wide_namespaces(facts: Facts, trust: Trust) -> dict[str, Wide]:
     ):
         subjects = {each.subject: each for each in those}
         if those and stranger(subjects) is None:
-            return {**found, "*": Wide(decision, but_those(those))}
+            return {**found, "*": Wide(decision, those)}
         for namespace in sorted({each.partition(":")[0] for each in subjects if is_pattern(each.partition(":")[2])}):
             # One namespace that the pattern matches stands for all.
             sample = namespace.replace("*", FILLING).replace("?", FILLING[0])
             if stranger(subjects, sample) is None:
                 of_it = [each for subject, each in subjects.items() if subject.partition(":")[0] == namespace]
-                found.setdefault(namespace, Wide(decision, but_those(of_it)))
+                found.setdefault(namespace, Wide(decision, of_it))
     return found

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 
 from irsa.evaluation import Decision
+from irsa.evaluation.admission import but_those
+from irsa.evaluation.comparisons import COMPARED
 from irsa.evaluation.document import Statement
 from irsa.rules.grammar import split_operator
 from irsa.rules.mistakes import listed, named
 from irsa.rules.subjects import CLAIM_PREFIX, WILDCARDS
 from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa_cli.inventory.admissions import ANYBODY, COMPARED, Trust, place_text
+from irsa_cli.inventory.admissions import ANYBODY, Trust, place_text
 from irsa_cli.inventory.facts import Facts, comparisons_in, exact_subjects
 from irsa_cli.inventory.output import Finding
 
@@ -51,14 +53,15 @@ def wide_trust(facts: Facts) -> Iterator[Finding]:
             (Decision.ALLOWED, "it admits"),
             (Decision.CANNOT_DECIDE, "under a condition that cannot be decided here, it admits"),
         ):
-            told = {name: each for name, each in namespaces.items() if each.decision is decision}
-            but = ", ".join(filter(None, (each.but.strip(", ") for each in told.values())))
-            whom = "the cluster" if "*" in told else listed(told)
-            said += [f"{verb} every service account of {whom}{but and f', {but}'}"] if told else []
+            of_decision = {name: each for name, each in namespaces.items() if each.decision is decision}
+            whom = "the cluster" if "*" in of_decision else listed(of_decision)
+            but = but_those(one for each in of_decision.values() for one in each.admitted)
+            if of_decision:
+                said.append(f"{verb} every service account of {whom}, also those that are created there later{but}")
         yield _of(
             trust,
             "wide-trust",
-            f"{'; '.join(said)}, and those that are created there later",
+            "; ".join(said),
             "named service accounts",
         )
 

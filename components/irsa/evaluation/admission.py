@@ -9,15 +9,20 @@ from irsa.evaluation.comparisons import Admits, Compared, Parsed, admits, audien
 from irsa.evaluation.cover import Within, cover, of_subjects, subjects_within
 from irsa.evaluation.document import Statement, parse
 from irsa.evaluation.kinds import MOST_STATES, Kinds, Parts
-from irsa.evaluation.named_by import crowd_of, names_somebody
+from irsa.evaluation.named_by import crowd_of, crowds
 from irsa.rules.arns import issuer_of_provider, oidc_provider_arn, parse_iam_arn
 from irsa.rules.grammar import VERSION
-from irsa.rules.mistakes import Mistake, shortened
+from irsa.rules.mistakes import Mistake, named
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import is_pattern, subject_claim
 
-TOO_MANY_PATTERNS = "irsa cannot tell all whom the trust policy admits: its patterns combine in too many ways"
-MOST_STATES_OF_A_PIECE = 500
+TOO_MANY_PATTERNS = (
+    "irsa cannot list who may assume the role: the patterns of the trust policy combine in too many ways"
+)
+# So many exceptions are named in a message.
+NAMED = 5
+# For all pieces of a document.
+MOST_STATES_OF_PIECES = 100_000
 
 
 class Admitted(NamedTuple):
@@ -40,11 +45,6 @@ class Admitted(NamedTuple):
     exact: bool = True
     denied: tuple[str, ...] = ()
     denied_are_all: bool = True
-
-    @property
-    def exceptions(self) -> list[str]:
-        """Who is not admitted of those whom the pattern matches, in words."""
-        return [*self.denied, *([] if self.denied_are_all else ["others"])]
 
 
 class Admission(NamedTuple):
@@ -88,6 +88,7 @@ def admission(document: str, provider_arns: Collection[str], subjects: Collectio
         found, complete = admitted_by(parsed, provider_arn, None, subjects)
         admitted += found
         unfinished += not complete
+        # A policy of many such providers takes no longer.
         if unfinished > 1:
             break
     exact = [subject for subject in subjects if not is_pattern(subject)]
@@ -100,19 +101,12 @@ def admission(document: str, provider_arns: Collection[str], subjects: Collectio
         tuple(_refused(parsed, provider_arns, exact, audience)),
         sorted({each.subject for each in own}) if known else None,
         _of_all(own, lambda each: each.denied) if known and inexact else None,
-        tuple(_crowds(parsed)),
+        tuple(
+            (place, crowd.noun, certain)
+            for place, crowd, certain in crowds(dict(enumerate(parsed[1])), parsed[0] == VERSION)
+        ),
         not unfinished,
     )
-
-
-def _crowds(parsed: Parsed) -> Iterator[tuple[int, str, bool]]:
-    version, statements = parsed
-    for index, allow in enumerate(statements):
-        for principal in dict.fromkeys(allow.principals) if allow.effect == "Allow" else ():
-            crowd = crowd_of(principal)
-            named = names_somebody(allow, principal, statements, version == VERSION) if crowd else True
-            if crowd and not named:
-                yield index, crowd.noun, named is False
 
 
 def opening_statements(admitted: Iterable[Admitted], first: int) -> dict[int, list[Admitted]]:
@@ -127,18 +121,29 @@ def opening_statements(admitted: Iterable[Admitted], first: int) -> dict[int, li
         by_provider.setdefault(each.provider_arn, []).append(each)
     found: dict[int, list[Admitted]] = {}
     for of_provider in by_provider.values():
-        further = [each for each in of_provider if each.statements[0] >= first]
-        if further and stranger({each.subject for each in of_provider}) is None:
-            for each in further:
-                for index in each.statements:
-                    found.setdefault(index, []).append(each)
+        by_statement: dict[int, list[Admitted]] = {}
+        for each in of_provider:
+            for index in each.statements if each.statements[0] >= first else ():
+                by_statement.setdefault(index, []).append(each)
+        alone = {index: those for index, those in by_statement.items() if _leave_nobody_out(those)}
+        # Several may do together what none of them does.
+        for index, those in (alone or (by_statement if _leave_nobody_out(of_provider) else {})).items():
+            found.setdefault(index, []).extend(those)
     return found
 
 
+def _leave_nobody_out(admitted: Iterable[Admitted]) -> bool:
+    return stranger({each.subject for each in admitted}) is None
+
+
 def but_those(admitted: Iterable[Admitted]) -> str:
-    """Return who is not admitted, for a sentence that names more than are: `, but not kube-system:*,`; or nothing."""
-    which = _of_all([*admitted], lambda each: each.exceptions)
-    return f", but not {shortened(', '.join(which))}," if which else ""
+    """Return who is not admitted, for a sentence that names more than are: `, but not kube-system:*`; or nothing."""
+    admitted = [*admitted]
+    which = _of_all(admitted, lambda each: each.denied)
+    others = [] if all(each.exact or each.denied_are_all for each in admitted) else ["others"]
+    more = [f"{len(which) - NAMED:,} more"] if len(which) > NAMED else []
+    names = [*map(named, which[:NAMED]), *more, *others]
+    return f", but not {', '.join(names)}" if names else ""
 
 
 def _of_all(admitted: Collection[Admitted], exceptions: Callable[[Admitted], Iterable[str]]) -> list[str]:
@@ -171,8 +176,10 @@ def admitted_by(
     denying = [each for each in statements if each.effect == "Deny"]
     found: dict[str, Admitted] = {}
     complete = True
-    for piece in itertools.chain.from_iterable(map(_pieces, allowing)):
-        told = _told([piece, *denying], provider_arn, client_ids, subjects, MOST_STATES_OF_A_PIECE)
+    pieces = [*itertools.chain.from_iterable(map(_pieces, allowing))]
+    most_states = min(500, MOST_STATES_OF_PIECES // len(pieces))
+    for piece in pieces:
+        told = _told([piece, *denying], provider_arn, client_ids, subjects, most_states)
         complete &= told is not None
         for each in told or ():
             before = found.get(each.subject, each)

@@ -97,7 +97,7 @@ def subjects_within(patterns: tuple[Parts, ...], found: Kinds, those: int, withi
 
 def _is_somebody(glob: str) -> bool:
     found = of_subjects((tuple(f"{CLAIM_PREFIX}{glob}"),))
-    return found is not None and found.matching[0] > 0
+    return found is None or found.matching[0] > 0
 
 
 class _Matched(NamedTuple):

@@ -47,6 +47,14 @@ def intersection(subjects: Iterable[str], others: Iterable[str]) -> list[str]:
     return widest(found)
 
 
+def overlap(one: str, other: str) -> bool:
+    """Return whether some text matches both patterns."""
+    try:
+        return bool(_intersection(one, other))
+    except TooManyError:
+        return True
+
+
 @functools.lru_cache(maxsize=10_000)
 def _intersection(one: str, other: str) -> frozenset[str]:
     """Return patterns that together match what both of two match: a star takes in what the other one asks for."""

@@ -12,7 +12,7 @@ of a session, a region, an external ID, a tag in an AWS account of its own. Sour
 
 import ipaddress
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from irsa.evaluation.answers import all_of, any_of
@@ -160,6 +160,16 @@ def names_somebody(
         for action in (_ASSUMING if principal in _EVERYBODY else (ACTION,))
         if allow.covers(action)
     )
+
+
+def crowds(statements: Mapping[int, Statement], variables: bool = True) -> Iterator[tuple[int, Crowd, bool]]:
+    """Yield the Allow statements that let in a crowd: the place, the crowd, and whether that is certain."""
+    for place, allow in statements.items():
+        for principal in dict.fromkeys(allow.principals) if allow.effect == "Allow" else ():
+            crowd = crowd_of(principal)
+            named = names_somebody(allow, principal, statements.values(), variables) if crowd else True
+            if crowd and not named:
+                yield place, crowd, named is False
 
 
 class _Demand(NamedTuple):

@@ -71,32 +71,3 @@ def regular_expression(pattern: str, one: str = ".") -> re.Pattern[str]:
         return re.compile(first, re.DOTALL)
     *between, last = others
     return re.compile(f"{first}{''.join(f'(?>.*?{part})' for part in between)}.*{last}", re.DOTALL)
-
-
-def overlap(one: Pattern, other: Pattern) -> bool:
-    """Return whether some text matches both patterns, in time proportional to their lengths, multiplied."""
-    # Which places of the other pattern can be reached together with the place of the first.
-    reached = _skipped({0}, other)
-    for part in one:
-        if part is Wildcard.MANY:
-            # It takes in whatever the other one asks for, to its end.
-            reached = set(range(min(reached), len(other) + 1)) if reached else reached
-            continue
-        following: set[int] = set()
-        for place in reached - {len(other)}:
-            here = other[place]
-            if here is Wildcard.MANY:
-                following.add(place)
-            elif part == here or Wildcard.ONE in (part, here):
-                following.add(place + 1)
-        reached = _skipped(following, other)
-    return len(other) in reached
-
-
-def _skipped(places: set[int], pattern: Pattern) -> set[int]:
-    """Return the places in a pattern, and those behind its stars there, which may stand for nothing."""
-    found = set(places)
-    for place, part in enumerate(pattern):
-        if place in found and part is Wildcard.MANY:
-            found.add(place + 1)
-    return found

@@ -58,6 +58,15 @@ CHOSEN: Mapping[str, Chosen] = {
     "iam:associatedresourcearn": _ANYTHING,
     "iam:passedtoservice": Chosen(),
 }
+# Of the same page: keys that are in each request that a role signs, with the value where it is the same for all.
+PRESENT: Mapping[str, tuple[str, ...]] = {
+    "aws:currenttime": (),
+    "aws:epochtime": (),
+    "aws:principalaccount": (),
+    "aws:principalarn": (),
+    "aws:principaltype": ("AssumedRole",),
+    "aws:userid": (),
+}
 _SERVICES = {key.partition(":")[0] for key in CHOSEN} - {"aws"}
 _NOBODY = WebIdentityRequest("https://nobody", "arn:aws:iam::000000000000:oidc-provider/nobody", "", "")
 
@@ -111,14 +120,19 @@ class _Compared(NamedTuple):
     def always(self) -> bool | None:
         """Whether every request meets it, or none; None where that depends on the request."""
         operator, _, wanted = self.condition
+        present = PRESENT.get(self.key)
         if operator == "Null":
-            return True if {"true", "false"} <= set(wanted) else None
+            return True if {"true", "false"} <= set(wanted) else None if present is None else "false" in wanted
+        if present:
+            return self.outcome(present)
         parts = split_operator(operator)
         if parts is None or parts.name not in ("StringLike", "StringNotLike"):
             return None
         negated = parts.name == "StringNotLike"
         if not any(value and not value.strip("*") for value in wanted):
             return None
+        if present is not None:
+            return not negated
         absent = {None: negated, "ForAllValues": True, "ForAnyValue": False}[parts.of_set] or parts.if_exists
         return absent if absent != negated else None
 

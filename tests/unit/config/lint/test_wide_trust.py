@@ -311,12 +311,12 @@ SUB, CLAIM = f"{ISSUER}:sub", "system:serviceaccount:"
         (
             [OPEN, {**OPEN, "Effect": "Deny", "Condition": {"StringLike": {SUB: f"{CLAIM}kube-system:*"}}}],
             "trust.statements.0",
-            "'*:*' trusts all service accounts of the cluster, but not 'kube-system:*'",
+            "'*:*' trusts all service accounts of the cluster, but not kube-system:*",
         ),
         (
             [{**OPEN, "Condition": {"StringNotLike": {SUB: [f"*:*{a}*{b}*" for a in "abcdefgh" for b in "ijklmnop"]}}}],
             "trust.statements",
-            "irsa cannot tell all whom the trust policy admits: its patterns combine in too many ways",
+            "irsa cannot list who may assume the role: the patterns of the trust policy combine in too many ways",
         ),
     ],
 )

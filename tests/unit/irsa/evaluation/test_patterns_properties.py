@@ -6,7 +6,8 @@ import re
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from irsa.evaluation.patterns import ends_of_match, matches, overlap, pattern_of, regular_expression
+from irsa.evaluation.globs import intersection, overlap
+from irsa.evaluation.patterns import ends_of_match, matches, pattern_of, regular_expression
 from tests.unit.irsa.evaluation.glob_oracle import glob
 
 TEXTS = st.text("ab.\n", max_size=8)
@@ -51,10 +52,16 @@ ALL_TEXTS = ["".join(each) for length in range(8) for each in itertools.product(
 @example("a*", "*b")
 @example("*", "")
 @settings(max_examples=200)
-def test_two_patterns_overlap_if_a_text_matches_both(one: str, other: str) -> None:
-    """Protects a choice by a pattern: a role for `team-*` is one of those for `*-a`, and no other is."""
-    patterns = [pattern_of(each, wildcards=True) for each in (one, other)]
-    expected = any(all(matches(text, each) for each in patterns) for text in ALL_TEXTS)
+def test_the_intersection_of_two_patterns_is_what_both_match(one: str, other: str) -> None:
+    """Protects `subjects`, and a choice by a pattern: a role for `team-*` is one of those for `*-a`."""
+    texts = [text for text in ALL_TEXTS if text]
+    both = {text for text in texts if all(matches(text, pattern_of(each, wildcards=True)) for each in (one, other))}
+    globs = [each.removesuffix(":x") for each in intersection([f"{one}:x"], [f"{other}:x"])]
+    found = {text for text in texts if any(matches(text, pattern_of(each, wildcards=True)) for each in globs)}
 
-    assert overlap(*patterns) is expected
-    assert overlap(*reversed(patterns)) is expected
+    assert found == both
+    assert (
+        overlap(one, other)
+        is overlap(other, one)
+        is any(all(matches(text, pattern_of(each, wildcards=True)) for each in (one, other)) for text in ALL_TEXTS)
+    )

@@ -97,6 +97,56 @@ def test_a_deny_takes_away_a_part() -> None:
     assert not found.gains
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "right", "but_not", "at_most"),
+    [
+        # What a gain leaves out is denied; what a loss leaves out is kept, or never was.
+        (
+            trust("team-a:worker"),
+            {"Statement": [*trust("team-a:*")["Statement"], DENY]},
+            "team-a/*",
+            ("team-a/s*",),
+            False,
+        ),
+        (trust("*"), trust("team-a:*"), "*/*", ("team-a/*",), False),
+        (
+            {"Statement": [*trust("team-a:*")["Statement"], DENY]},
+            trust("team-a:worker"),
+            "team-a/*",
+            ("team-a/s*", "team-a/worker"),
+            False,
+        ),
+        (
+            trust("other:one"),
+            {
+                "Statement": [
+                    *trust("t*:*")["Statement"],
+                    {
+                        **DENY,
+                        "Condition": {
+                            "StringLike": {f"{ISSUER}:sub": "system:serviceaccount:*:x"},
+                            "StringNotLike": {f"{ISSUER}:sub": "system:serviceaccount:ta*:*"},
+                        },
+                    },
+                ]
+            },
+            "t*/*",
+            (),
+            True,
+        ),
+    ],
+)
+def test_what_a_pattern_leaves_out(
+    before: Any, after: Any, right: str, but_not: tuple[str, ...], at_most: bool
+) -> None:
+    """Protects reviewers: "all but one" is no pattern, so the one is named, or that there are some."""
+    version = {"Version": "2012-10-17"}
+    found = rights_of(changed({**version, **before}, {**version, **after}))
+    (wide,) = [each for each in (*found.gains, *found.loses) if each.service_account == right]
+
+    assert (wide.but_not, wide.at_most) == (but_not, at_most)
+
+
 def test_a_role_that_comes_and_goes() -> None:
     """Protects both ends: without the role nobody may assume it."""
     there = role(trust("team-a:worker"))
