@@ -58,8 +58,8 @@ def settings(side: int) -> dict[str, Any]:
     bindings = {}
     for operation, case in CASES.items():
         key = operation.lower()
-        binding = case[1 + side]
-        bindings[key] = {**granted(key, **binding.get("role", {})), **{k: v for k, v in binding.items() if k != "role"}}
+        binding: dict[str, Any] = case[1 + side]  # type: ignore[assignment]
+        bindings[key] = {**binding, **granted(key, **binding.get("role", {}))}
     return {"bindings": bindings}
 
 

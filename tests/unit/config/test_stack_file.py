@@ -63,7 +63,7 @@ def test_keys_as_the_engine_takes_them(tmp_path: Path) -> None:
 """,
     )
 
-    assert file.settings["cluster"] == {"name": "c"}
+    assert file.settings["cluster"] == {"name": "cc"}
     assert file.settings["sandbox"] is True
     assert file.settings["quotas"] == {"trustPolicySize": 4096}
     assert file.settings["variables"]["secret"] is SECRET
