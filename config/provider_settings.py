@@ -28,6 +28,14 @@ def account_id_mistakes(setting: str, values: Any) -> Iterator[tuple[Place, Mist
             yield (index,), Mistake(found, "account IDs: strings of 12 digits", fix)
 
 
+def lists_mistake(allowed: Any, forbidden: Any) -> Mistake | None:
+    """Return that both lists of AWS accounts are set: the AWS provider refuses that, and calls it a conflict."""
+    if not allowed or not forbidden:
+        return None
+    found, one = "aws:allowedAccountIds and aws:forbiddenAccountIds", "remove aws:forbiddenAccountIds"
+    return Mistake(found, "one of the two", f"{one}: no AWS account is accepted that the other list does not have")
+
+
 def region_of(value: Any) -> str | Unknown | None:
     """Return the value of `aws:region`; None where it is empty.
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from config.fixes import fixed, with_fixable
 from config.located_mistake import LocatedMistake
 from config.project_file import ProjectSettings, project_settings, stack_folder
+from config.provider_settings import ACCOUNT_LISTS, lists_mistake
 from config.stack_file import StackFile, located
 from irsa.rules.mistakes import named
 from irsa.rules.unknown import SECRET
@@ -121,14 +122,16 @@ def _examined(file: StackFile) -> Examined:
         return Examined(file, file.mistakes)
     project = project_settings(file.folder, region_is_set=bool(file.region))
     region = file.region or project.region
+    allowed, forbidden = ({**project.providers, **file.providers}.get(f"aws:{name}") for name in ACCOUNT_LISTS)
     examination = examine(
         {**project.settings, **file.settings},
         file.folder,
         region if isinstance(region, str) else None,
         thorough=True,
-        allowed={**project.providers, **file.providers}.get("aws:allowedAccountIds"),
+        allowed=allowed,
     )
-    mistakes = [*file.mistakes, *project.mistakes, *placed(examination.mistakes, file)]
+    both = [LocatedMistake((), mistake) for mistake in [lists_mistake(allowed, forbidden)] if mistake]
+    mistakes = [*file.mistakes, *project.mistakes, *placed([*both, *examination.mistakes], file)]
     return Examined(file, mistakes, project, examination)
 
 

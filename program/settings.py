@@ -13,7 +13,7 @@ from config.loading import Settings
 from config.located_mistake import LocatedMistake
 from config.models import Stack
 from config.project_file import stack_folder
-from config.provider_settings import ACCOUNT_LISTS, account_id_mistakes
+from config.provider_settings import ACCOUNT_LISTS, account_id_mistakes, lists_mistake
 from config.scalars import parsed
 from config.stack_file import StackFile, located
 from irsa.rules import commands
@@ -56,6 +56,8 @@ def load_settings(folder: Path) -> StackSettings:
     examination = examine(meant, folder, aws["region"], allowed=aws[ACCOUNT_LISTS[0]])
     for name in ACCOUNT_LISTS:
         wrong += [LocatedMistake((), each) for _, each in account_id_mistakes(name, aws[name])]
+    if both := lists_mistake(*(aws[name] for name in ACCOUNT_LISTS)):
+        wrong.append(LocatedMistake((), both))
     mistakes = [*wrong, *examination.mistakes]
     if examination.stack is None or mistakes:
         hint = f"\nto check it without the engine: {commands.check(file.name)}" if file else ""

@@ -23,6 +23,19 @@ from irsa_cli.exits import CouldNotLookError
 
 # The key that marks a secret in a state.
 SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105 (it is public)
+# The strings that stand for a value that is known only during the deployment:
+# https://pkg.go.dev/github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin#pkg-constants
+UNKNOWN_VALUES = frozenset(
+    {
+        "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
+        "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
+        "3eeb2bf0-c639-47a8-9e75-3b44932eb421",
+        "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",
+        "030794c1-ac77-496b-92df-f27374a8bd58",
+        "e48ece36-62e2-4504-bad9-02848725956a",
+        "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
+    }
+)
 ROLE = "aws:iam/role:Role"
 POLICY = "aws:iam/policy:Policy"
 ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
@@ -125,6 +138,7 @@ class DeclaredBinding:
         provider: Reference of the AWS provider that created the role.
         modified: When the stack last changed one of its resources; None where the state does not say.
         unreadable: Why the binding cannot be checked; empty where it can.
+        failed_updates: The types and logical names of its resources whose last creation or update failed.
     """
 
     key: str
@@ -139,6 +153,7 @@ class DeclaredBinding:
     provider: str = ""
     modified: datetime | None = None
     unreadable: str = ""
+    failed_updates: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -347,8 +362,11 @@ def _created_provider_arns(resources: Iterable[Resource]) -> Iterator[str]:
 def _binding(key: str, cluster_key: str, component: Resource, children: Iterable[Resource]) -> DeclaredBinding:
     recorded = component.get("outputs") or {}
     known = {name: value for name, value in recorded.items() if not is_secret(value)}
+    children = [*children]
+    failed_updates = tuple((child["type"], _name(child)) for child in children if child.get("initErrors"))
     if _unreadable(recorded):
-        return DeclaredBinding(key, known.get(outputs.ROLE_ARN) or "", unreadable=_unreadable(recorded))
+        role_arn = known.get(outputs.ROLE_ARN) or ""
+        return DeclaredBinding(key, role_arn, unreadable=_unreadable(recorded), failed_updates=failed_updates)
     kinds: dict[str, list[Resource]] = {}
     for child in children:
         if not child.get("external"):
@@ -389,12 +407,16 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Iterable
         annotations.get(AUDIENCE, DEFAULT_AUDIENCE),
         roles[0].get("provider", "") if roles else "",
         max((each for resources in kinds.values() for each in map(_modified, resources) if each), default=None),
+        failed_updates=failed_updates,
     )
 
 
 def _unreadable(recorded: Mapping[str, Any]) -> str:
     if not recorded:
         return "the last `pulumi up` did not complete this binding: run `pulumi up`"
+    # What was not known yet when an update failed.
+    if any(leaf in UNKNOWN_VALUES for _, leaf in leaves(recorded) if isinstance(leaf, str)):
+        return "the last `pulumi up` did not complete this binding: run `pulumi up --refresh`"
     secrets = [name for name in NEEDED if is_secret(recorded.get(name))]
     return f"the state keeps {', '.join(secrets)} as a secret" if secrets else ""
 
@@ -408,6 +430,7 @@ def _merged(binding: DeclaredBinding, further: DeclaredBinding) -> DeclaredBindi
             "subjects": tuple(dict.fromkeys((*binding.subjects, *further.subjects))),
             "modified": max(filter(None, (binding.modified, further.modified)), default=None),
             "unreadable": binding.unreadable or further.unreadable,
+            "failed_updates": (*binding.failed_updates, *further.failed_updates),
         }
     )
 

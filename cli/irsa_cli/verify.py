@@ -16,6 +16,7 @@ from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.quotas import SESSION_DURATION
 from irsa.rules.subjects import subject_claim, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
+from irsa_cli import state
 from irsa_cli.comparison import Difference, differences
 from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.exits import EXIT_CODES, CouldNotLookError, SecretInStateError, unexpected
@@ -182,8 +183,10 @@ class Verification:
 
     def of_binding(self, binding: DeclaredBinding) -> list[Check]:
         """Return the checks of one binding."""
+        failed = [self._failed_update(binding, *each) for each in binding.failed_updates]
         if binding.unreadable:
-            return [Check(binding.key, ROLE, Outcome.CANNOT_TELL, f"binding {named(binding.key)}", binding.unreadable)]
+            about = f"binding {named(binding.key)}"
+            return [*failed, Check(binding.key, ROLE, Outcome.CANNOT_TELL, about, binding.unreadable)]
         role = binding.role
         questions: list[tuple[str, str, Question]] = [
             (PROVIDER, "IAM OIDC provider", self._providers),
@@ -208,7 +211,14 @@ class Verification:
             questions += [
                 (PODS, each.place, functools.partial(self._of_pods, each)) for each in binding.service_accounts
             ]
-        return [check for kind, about, question in questions for check in _answers(binding, kind, about, question)]
+        answers = (check for kind, about, question in questions for check in _answers(binding, kind, about, question))
+        return [*failed, *answers]
+
+    def _failed_update(self, binding: DeclaredBinding, type_: str, name: str) -> Check:
+        kinds = {state.ROLE: ROLE, state.POLICY: DOCUMENTS, state.INLINE_POLICY: DOCUMENTS, state.ATTACHMENT: POLICIES}
+        kind, about = kinds.get(type_, SERVICE_ACCOUNT), f"resource {named(name)}"
+        found = "its last update failed, and the state has it as done"
+        return Check(binding.key, kind, Outcome.FINDING, about, found, "an update that AWS has done", self._repair)
 
     def _stack_account(self, binding: DeclaredBinding) -> LiveAwsAccount:
         """Return the AWS account in which the stack created the binding's role."""

@@ -9,6 +9,7 @@ import pulumi_kubernetes as kubernetes
 
 from irsa import outputs
 from irsa.args import ServiceAccountRoleArgs
+from irsa.failed_update import hooks
 from irsa.later import ArgumentMistakes, Later
 from irsa.rules.annotations import PATCH_FORCE, ROLE_ARN, conflicts, webhook_annotations
 from irsa.rules.mistakes import Spelling, path_of
@@ -155,6 +156,12 @@ class ServiceAccountRole(pulumi.ComponentResource):
         retain = self._spec.retain_on_delete
         return pulumi.ResourceOptions(parent=self, depends_on=[*after], import_=import_id, retain_on_delete=retain)
 
+    def _updated_child(
+        self, import_id: str | None = None, after: Sequence[pulumi.Resource] = ()
+    ) -> pulumi.ResourceOptions:
+        """Return the same of a child of AWS that may be updated in place."""
+        return pulumi.ResourceOptions.merge(self._child(import_id, after), pulumi.ResourceOptions(hooks=hooks()))
+
     def _role(self, role: CreatedRole, policies: Sequence[aws.iam.Policy]) -> aws.iam.Role:
         return aws.iam.Role(
             role.logical_name,
@@ -163,7 +170,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
             name_prefix=_input(role.name_prefix),
             # With a role that is replaced go its attachments, and the engine lets nothing else wait for them. IAM
             # refuses to delete a policy that is still attached, if that is replaced too.
-            opts=self._child(role.import_id, after=policies),
+            opts=self._updated_child(role.import_id, after=policies),
             **{setting: _input(value) for setting, value in role.settings.items()},
         )
 
@@ -176,7 +183,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
             path=_input(policy.path),
             description=_input(policy.description),
             tags=_input(policy.tags),
-            opts=self._child(policy.import_id),
+            opts=self._updated_child(policy.import_id),
         )
 
     def _permissions(
@@ -196,7 +203,7 @@ class ServiceAccountRole(pulumi.ComponentResource):
                 role=role.name,
                 name=policy.name,
                 policy=_input(policy.document),
-                opts=self._child(policy.import_id),
+                opts=self._updated_child(policy.import_id),
             )
             for policy in self._spec.inline_policies
         ]

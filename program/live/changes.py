@@ -6,7 +6,7 @@ docs/reference/changes.md has the same for every kind of change.
 from collections.abc import Collection, Iterable, Iterator
 
 from config.located_mistake import LocatedMistake
-from irsa.rules.mistakes import Place, named
+from irsa.rules.mistakes import Place, listed, named, shortened
 from irsa_cli.state import OIDC_PROVIDER, POLICY, ROLE, SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH
 from program.live.held import KUBERNETES_NAMESPACE, Held, HeldResource
 from program.live.planned import Planned, finding, known
@@ -19,6 +19,15 @@ DELETED_WITH = {
     KUBERNETES_NAMESPACE: ("the namespace {} is deleted, and all its Pods", "createNamespace"),
     OIDC_PROVIDER: ("the IAM OIDC provider {} is deleted: no role admits its cluster any more", "createOidcProvider"),
 }
+
+
+def failed_updates(held: Held) -> Iterator[LocatedMistake]:
+    """Yield that AWS may not have what the state says: `pulumi up` would find no difference."""
+    failed = sorted(each.name for each in held.resources.values() if each.failed)
+    if failed:
+        found = f"the last update of {shortened(listed(failed))} failed: AWS may still have what was there before"
+        fix = "run `pulumi up --refresh`: without it, the state takes the update for done"
+        yield finding(live_rules.FAILED_UPDATE, (), found, "a state that says what AWS has", fix)
 
 
 def pod_losses(components: Collection[Planned], providers: Iterable[str], held: Held) -> Iterator[LocatedMistake]:

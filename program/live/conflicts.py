@@ -17,6 +17,7 @@ from program.lookups.values import Lookups
 WARNINGS = frozenset(
     {
         live_rules.DEFAULT_QUOTA,
+        live_rules.FAILED_UPDATE,
         live_rules.INLINE_POLICY_EXISTS,
         live_rules.PODS_LOSE_ROLE,
         live_rules.ROLE_MISSING,

@@ -24,6 +24,7 @@ class HeldResource:
         properties: Its outputs, and its inputs where an output is missing.
         retained: Whether it is kept when it leaves the state.
         inputs: Its inputs alone.
+        failed: Whether its last creation or update failed: then the cloud may not have its properties.
     """
 
     type: str
@@ -31,6 +32,7 @@ class HeldResource:
     properties: Mapping[str, Any]
     retained: bool
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    failed: bool = False
 
     def text(self, *keys: str) -> str:
         """Return a property that is a string; an empty string where it is missing, or a secret."""
@@ -118,6 +120,7 @@ def held_by(state: Mapping[str, Any]) -> Held:
             {**mapping_of(resource.get("inputs")), **mapping_of(resource.get("outputs"))},
             resource.get("retainOnDelete") is True,
             mapping_of(resource.get("inputs")),
+            bool(resource.get("initErrors")),
         )
         for resource in map(mapping_of, deployment.get("resources") or ())
         if not resource.get("external") and not resource.get("delete")

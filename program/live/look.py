@@ -15,7 +15,7 @@ from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import NOT_FOLLOWED
 from irsa_cli.state import exported_state
 from program.access import REGION_VARIABLES, first_variable
-from program.live.changes import pod_losses
+from program.live.changes import failed_updates, pod_losses
 from program.live.conflicts import WARNINGS, conflicts, each_once
 from program.live.held import Held, account_and_name, held_by
 from program.live.planned import known, planned_components
@@ -89,7 +89,8 @@ def look(stack: Stack, name: str, folder: Path, providers: Mapping[str, Any], re
     # What a binding without a plan has would look like what is deleted.
     losses = [] if held is None or left_out or mistakes else pod_losses(components, _providers(stack, answers), held)
     in_the_way = conflicts(stack, components, answers, reads, held)
-    found = each_once([*reads.failures, *mistakes, *in_the_way, *losses])
+    failed = failed_updates(held) if held else ()
+    found = each_once([*failed, *reads.failures, *mistakes, *in_the_way, *losses])
     if left_out:
         not_checked.append(f"bindings whose look-ups failed: {listed(left_out)}")
     refused, warned = ([each for each in found if (each.rule in WARNINGS) == warns] for warns in (False, True))

@@ -107,7 +107,7 @@ OF_ACCOUNT: Mapping[Cause, Advice] = {
     Cause.INVALID_CREDENTIALS: Advice(
         "AWS does not accept the credentials for {account}: {said}",
         "valid credentials",
-        "correct the access keys, the profile or the region; then check: {check}",
+        "sign in again, or correct the access keys, the profile or the region; then check: {check}",
     ),
     Cause.WRONG_AWS_ACCOUNT: Advice(
         "the AWS credentials are of AWS account {about}, which the stack refuses",
@@ -130,7 +130,7 @@ OF_ACCOUNT: Mapping[Cause, Advice] = {
     Cause.THROTTLED: Advice(
         "AWS throttles the requests to {account}: {said}",
         "fewer requests at one time",
-        "run again in a minute; what else uses the AWS account's API now slows it down",
+        "run again in a minute; with `pulumi config set aws:maxRetries 5` this is said after 5 requests, not 25",
         "mistake",
     ),
 }

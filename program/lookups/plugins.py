@@ -39,7 +39,7 @@ WORDS: Mapping[Cause, re.Pattern[str]] = {
         Cause.EXPIRED: ("SSO session has expired or is invalid", "cached SSO token"),
         Cause.NO_CREDENTIALS: ("no valid credential sources", "no EC2 IMDS role found"),
         Cause.CLOCK: (OF_A_WRONG_CLOCK,),
-        Cause.INVALID_CREDENTIALS: (),
+        Cause.INVALID_CREDENTIALS: ("credentials are invalid or have expired",),
         Cause.WRONG_AWS_ACCOUNT: (r"AWS account ID not allowed: (\d{12})",),
         Cause.NOT_TRUSTED: (r"\bx509:",),
         Cause.NO_CONNECTION: ("request send failed", "dial tcp", r"\btime(?:d )?out\b", "deadline exceeded"),

@@ -1,6 +1,9 @@
 """What `irsa check --live` finds, by the rule's name in reports; a failed look-up of `pulumi up` has the same names."""
 
 RULES = {
+    (FAILED_UPDATE := "failed-update"): (
+        "the last update of a resource failed, and the state has it as done: a warning"
+    ),
     (NAMESPACE_MISSING := "namespace-missing"): (
         "the namespace of a service account does not exist, or is being deleted"
     ),

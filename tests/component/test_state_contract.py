@@ -107,6 +107,7 @@ EXPECTED: dict[str, Any] = {
     "audience": "my-audience",
     "provider": "",
     "unreadable": "",
+    "failed_updates": (),
 }
 
 

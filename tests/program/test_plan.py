@@ -251,14 +251,14 @@ def test_a_mistake_of_several_clusters_accounts_is_told_once() -> None:
 def test_an_account_that_is_not_known_is_like_any_other(tmp_path: Path) -> None:
     """Protects a good stack file: whether both name one policy is known with the account, and `up` compares them."""
     arns = ["arn:aws:iam::${account}:policy/q", "arn:aws:iam::555566667777:policy/q"]
-    values = {"cluster": {"name": "c"}, "bindings": {"app": {**APP, "policyArns": arns}}}
+    values = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, "policyArns": arns}}}
     assert examine(values, tmp_path).mistakes == []
 
 
 def test_a_message_has_what_is_written_and_no_sample(tmp_path: Path) -> None:
     """Protects readers from an AWS account that they have never seen, and from two mistakes for one."""
     values = {
-        "cluster": {"name": "c"},
+        "cluster": {"name": "cc"},
         "bindings": {"app": {**APP, "policyArns": ["arn:aws:iam::${account}:polcy/q"]}},
     }
     (mistake,) = examine(values, tmp_path).mistakes

@@ -10,8 +10,8 @@ from program.examine import Examination, examine
 
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
-CLUSTER = {"name": "c", "oidcProviderArn": PROVIDER}
-OTHER = {"name": "o", "oidcProviderArn": f"{PROVIDER.replace('111122223333', '444455556666')}2"}
+CLUSTER = {"name": "cc", "oidcProviderArn": PROVIDER}
+OTHER = {"name": "oo", "oidcProviderArn": f"{PROVIDER.replace('111122223333', '444455556666')}2"}
 READS = {"policyArns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}
 FOREIGN = "arn:aws:iam::999999999999:policy/p"
 OWN = "arn:aws:iam::${account}:policy/p"
@@ -33,11 +33,11 @@ def refused(examination: Examination) -> list[tuple[tuple[str | int, ...], str]]
     [
         ({**APP, "policyArns": [FOREIGN]}, {}, ("policyArns", 0), "999999999999"),
         ({**APP, "role": {"permissionsBoundary": FOREIGN}}, {}, ("role", "permissionsBoundary"), "999999999999"),
-        ({**APP, "policyArns": [FOREIGN]}, {"cluster": {"name": "c"}, "allowed": ["111122223333"]},
+        ({**APP, "policyArns": [FOREIGN]}, {"cluster": {"name": "cc"}, "allowed": ["111122223333"]},
          ("policyArns", 0), "999999999999"),
-        ({**APP, "policyArns": [FOREIGN]}, {"cluster": {"name": "c"}, "allowed": ["111122223333", "444455556666"]},
+        ({**APP, "policyArns": [FOREIGN]}, {"cluster": {"name": "cc"}, "allowed": ["111122223333", "444455556666"]},
          ("policyArns", 0), "999999999999"),
-        ({**APP, "policyArns": [FOREIGN]}, {"cluster": {"name": "c"}, "allowed": '["111122223333"]'},
+        ({**APP, "policyArns": [FOREIGN]}, {"cluster": {"name": "cc"}, "allowed": '["111122223333"]'},
          ("policyArns", 0), "999999999999"),
         ({"trust": {"subjects": ["a:b"]}, **READS}, {"clusters": {"c": CLUSTER, "o": OTHER}},
          ("clusters", 1), "444455556666"),
@@ -57,12 +57,12 @@ def test_aws_accounts_that_cannot_meet(
     assert found in what
 
 
-@pytest.mark.parametrize("cluster", [CLUSTER, {"name": "c"}, {"stack": "organization/platform/prod"}])
+@pytest.mark.parametrize("cluster", [CLUSTER, {"name": "cc"}, {"stack": "organization/platform/prod"}])
 @pytest.mark.parametrize("policy", [OWN, OWN.replace("aws", "${partition}", 1)])
 def test_what_is_looked_up_later_refuses_nothing(cluster: dict[str, Any], policy: str) -> None:
     """Protects from a mistake that only a sample makes: `${account}` is the role's own account, whichever that is."""
     assert refused(examined({**APP, "policyArns": [policy]}, cluster=cluster)) == []
-    assert refused(examined({**APP, "policyArns": [FOREIGN]}, cluster={"name": "c"})) == []
+    assert refused(examined({**APP, "policyArns": [FOREIGN]}, cluster={"name": "cc"})) == []
 
 
 @pytest.mark.parametrize(

@@ -222,6 +222,7 @@ def test_secret_settings_are_told_to_become_text(monkeypatch: pytest.MonkeyPatch
 def test_a_number_that_was_an_account_id_stops_the_deployment(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refuses `aws:forbiddenAccountIds: [011112222333]`, which YAML reads as another account."""
     values = stack_values(ROOT / "Pulumi.prod.yaml.example")
+    values = {key: value for key, value in values.items() if not key.endswith("AccountIds")}
     with pytest.raises(
         pulumi.RunError, match=f"^1 mistake in the settings of the stack\n(?s:.*)1227433179 in aws:{setting}"
     ):

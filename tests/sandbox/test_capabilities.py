@@ -60,6 +60,7 @@ def of_tokens(effect: str, **conditions: str) -> dict[str, Any]:
     }
 
 
+PLUS_AND_PERCENT = "arn:aws:s3:::plus+/100%/%2B/*"
 SEVERAL = [f"{AWS_POLICIES}Amazon{service}ReadOnlyAccess" for service in ("SQS", "S3", "SNS")]
 LONG = [f"arn:aws:s3:::{'x' * 1400}-{index}" for index in range(5)]
 STATEMENT = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
@@ -88,7 +89,8 @@ BINDINGS: dict[str, dict[str, Any]] = {
             "path": "/team/",
             "description": "Reads the bucket",
             "tags": {"team": "payments"},
-            "document": document("arn:${partition}:s3:::${bucket}/${aws:PrincipalTag/team}/*"),
+            # IAM answers with documents percent-encoded by RFC 3986, where + is %2B and % is %25.
+            "document": document("arn:${partition}:s3:::${bucket}/${aws:PrincipalTag/team}/*", PLUS_AND_PERCENT),
         },
         "policyArns": [SEVERAL[0], "arn:${partition}:iam::${account}:policy/existing-policy"],
         "inlinePolicies": {"inline": {"document": document("arn:aws:s3:::inline", action="s3:ListBucket")}},
@@ -263,7 +265,7 @@ def test_policies_of_every_kind(deployed: Deployed, iam: Any) -> None:
 
     assert (policy["Path"], policy["Description"]) == ("/team/", "Reads the bucket")
     assert iam.list_policy_tags(PolicyArn=own)["Tags"] == [{"Key": "team", "Value": "payments"}]
-    assert policy_document(iam, own) == document("arn:aws:s3:::filled/${aws:PrincipalTag/team}/*")
+    assert policy_document(iam, own) == document("arn:aws:s3:::filled/${aws:PrincipalTag/team}/*", PLUS_AND_PERCENT)
     assert attached(iam, "kinds-role") == {own, SEVERAL[0], f"{OWN}existing-policy"}
     inline = iam.get_role_policy(RoleName="kinds-role", PolicyName="inline")["PolicyDocument"]
     assert inline == document("arn:aws:s3:::inline", action="s3:ListBucket")

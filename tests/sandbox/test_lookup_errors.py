@@ -148,7 +148,7 @@ NO_IDENTITY = (403, "AccessDenied", f"{ME} sts:AssumeRole on resource: arn:aws:i
 )
 def test_what_aws_refuses(project: Project, cloud: Cloud, failures: Failures, words: list[str]) -> None:
     """Protects from raw texts of AWS: the cause, who was asked, and what to do."""
-    given(project, config={"aws:maxRetries": 0})
+    given(project, config={"aws:maxRetries": 1})
     with failing_aws(failures, cloud.aws_address) as address:
         refused(project, *words, AWS_ENDPOINT_URL=address)
 
@@ -185,7 +185,7 @@ def test_what_is_said_of_each_look_up(project: Project, cloud: Cloud, tmp_path: 
         "throttled": (
             {"name": "throttled"},
             ROLE_ONLY,
-            ["AWS throttles the requests", "region us-west-2", "run again"],
+            ["AWS throttles the requests", "region us-west-2", "run again", "aws:maxRetries 5"],
         ),
         # Of the stack's own context, which has no key of the cluster.
         "provider": (
@@ -219,7 +219,7 @@ def test_what_is_said_of_each_look_up(project: Project, cloud: Cloud, tmp_path: 
             "data": {**ROLE_ONLY, "account": "data", "clusters": ["x"]},
         },
     }
-    given(project, settings, {"kubernetes:context": "nope", "aws:maxRetries": 0})
+    given(project, settings, {"kubernetes:context": "nope", "aws:maxRetries": 1})
     failures = {
         "/clusters/denied": NO_PERMISSION,
         "/clusters/throttled": THROTTLED,

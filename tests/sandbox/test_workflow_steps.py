@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.sandbox.failing_api import failing_aws
 from tests.sandbox.guide import commands_of
 from tests.sandbox.irsa_command import ACCOUNT, aws_iam
 from tests.sandbox.project import ROOT, STACK, Project
@@ -36,9 +37,10 @@ def repository(cloud: Any, tmp_path: Path) -> Iterator[Repository]:
     project.destroy()
 
 
-@pytest.fixture
-def users(cloud: Any, tmp_path: Path) -> dict[str, dict[str, str]]:
+@pytest.fixture(scope="module")
+def users(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
     """The users of the cluster, with the roles that docs/guides/ci.md names and no more."""
+    tmp_path = tmp_path_factory.mktemp("users")
     reading = access(cloud, tmp_path, "ci-preview", "kubernetes-preview.yaml")
     deploying = access(cloud, tmp_path, "ci-deploy", "kubernetes-deployer.yaml", "kubernetes-check-live.yaml")
     grant(cloud, "ci-deploy", "kubernetes-prove.yaml", namespace="default")
@@ -85,6 +87,30 @@ def test_from_a_pull_request_to_drift(repository: Repository, users: dict[str, d
     assert clean.failed == [], clean.printed
     (closed,) = repository.record["issues"]
     assert (closed["number"], closed["state"], closed["state_reason"]) == (issue["number"], "closed", "completed")
+
+
+def test_a_push_after_a_failed_deployment_reads_aws_first(
+    repository: Repository, users: dict[str, dict[str, str]], cloud: Any
+) -> None:
+    """Protects the permission that somebody took away: the next run was green, and AWS had it still.
+
+    https://github.com/pulumi/pulumi/issues/21458
+    """
+    wider = {**BINDING, "trust": {"subjects": ["default:worker"]}}
+    repository.project.set({"bindings": {"reports": wider}})
+    assert repository.run("deploy", users["deploy"]).failed == []
+    repository.project.set({"bindings": {"reports": BINDING}})
+    denied = (403, "AccessDenied", "User: ci is not authorized to perform: iam:UpdateAssumeRolePolicy")
+    with failing_aws({"UpdateAssumeRolePolicy": denied}, cloud.aws_address) as address:
+        failed = repository.run("deploy", {**users["deploy"], "AWS_ENDPOINT_URL": address})
+    assert failed.failed == ["Deploy"], failed.printed
+    again = repository.run("deploy", users["deploy"])
+
+    assert again.failed == [], again.printed
+    assert f"The last update of {STACK} failed: AWS is read before this one" in again.printed
+    trust = json.dumps(cloud.aws("iam").get_role(RoleName="reports-role")["Role"]["AssumeRolePolicyDocument"])
+    assert "default:worker" not in trust
+    assert "AWS is read before" not in repository.run("deploy", users["deploy"]).printed
 
 
 def test_what_main_has_left_behind_is_not_deployed(repository: Repository) -> None:

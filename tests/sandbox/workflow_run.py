@@ -141,6 +141,10 @@ class Repository:
         run.steps[step.get("name", step["run"])] = failed
         if "id" in step:
             values[f"steps.{step['id']}.outcome"] = "failure" if failed else "success"
+            written = Path(environment["GITHUB_OUTPUT"]).read_text().splitlines()
+            values |= {
+                f"steps.{step['id']}.outputs.{name}": value for name, _, value in (e.partition("=") for e in written)
+            }
 
 
 def _filled(texts: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:

@@ -128,7 +128,9 @@ def test_secrets_are_given_to_few_steps(name: str) -> None:
 
     assert "secrets." not in json.dumps(job.get("env", {}))
     assert holders
-    assert all(re.search(r"pulumi (preview|up)|irsa (check --live|verify|prove)", step["run"]) for step in holders)
+    assert all(
+        re.search(r"pulumi (preview|up|stack export)|irsa (check --live|verify|prove)", step["run"]) for step in holders
+    )
 
 
 @pytest.mark.parametrize("name", FOR_A_STACK)

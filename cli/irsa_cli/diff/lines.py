@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from irsa.rules import commands
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, named, visible
 from irsa_cli.diff.changes import KINDS, BindingChange, PropertyChange, ResourceChange
@@ -47,6 +48,17 @@ class Row(NamedTuple):
             else:
                 lines.append(f"{start}    {piece}")
         return lines
+
+
+def failed_rows(diff: Diff) -> list[Row]:
+    """Return that the state, with which the preview compares, may not be what AWS has."""
+    if not diff.failed_updates:
+        return []
+    text = (
+        f"the last update of {_some(diff.failed_updates)} failed: AWS may still have what was there before, and what "
+        "follows does not say so. Run"
+    )
+    return [Row(CHANGED, 0, [*text.split(), f"`{commands.up(diff.stack)}`"])]
 
 
 def headline(diff: Diff) -> list[tuple[str, str]]:
@@ -237,6 +249,7 @@ def sections(diff: Diff) -> Iterator[tuple[str, list[Row]]]:
 
 def rows_of(diff: Diff) -> Iterator[Row]:
     """Yield the whole diff."""
+    yield from failed_rows(diff)
     yield _headline_row(headline(diff))
     yield from right_rows(diff)
     for heading, rows in sections(diff):

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from irsa.rules.mistakes import named, visible
-from irsa_cli.diff.lines import NOBODY, Row, headline, note_rows, right_rows, sections, summary
+from irsa_cli.diff.lines import NOBODY, Row, failed_rows, headline, note_rows, right_rows, sections, summary
 from irsa_cli.diff.output import Diff
 
 # GitHub takes 65,536 characters; the rest is for a marker, by which a workflow finds its comment again.
@@ -32,6 +32,7 @@ def markdown(diff: Diff, command: str, longest: int = LONGEST) -> str:
     lines = [
         f"### irsa diff: stack {code(named(diff.stack))}",
         "",
+        *_block(failed_rows(diff), longest // 10, command),
         "; ".join(f"**{name}:** {those if those == NOBODY else code(those)}" for name, those in parts),
         "",
     ]

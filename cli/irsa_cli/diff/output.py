@@ -25,6 +25,8 @@ class Diff:
         unchanged: Number of resources that stay as they are.
         warnings: What the preview warns of.
         not_read: What was not read, and why, each as one sentence: then there may be more who gain or lose the right.
+        failed_updates: Resources whose last update failed, by logical name: AWS may not have what the state says, with
+            which everything here is compared.
     """
 
     stack: str
@@ -40,3 +42,4 @@ class Diff:
     unchanged: int = 0
     warnings: Sequence[str] = ()
     not_read: Sequence[str] = ()
+    failed_updates: Sequence[str] = ()

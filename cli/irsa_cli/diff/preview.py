@@ -11,21 +11,8 @@ from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import named
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.options import LONGEST_STACK
-from irsa_cli.state import SECRET
+from irsa_cli.state import SECRET, UNKNOWN_VALUES
 
-# The strings that stand for a value that is known only during the deployment:
-# https://pkg.go.dev/github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin#pkg-constants
-UNKNOWN_VALUES = frozenset(
-    {
-        "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
-        "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
-        "3eeb2bf0-c639-47a8-9e75-3b44932eb421",
-        "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",
-        "030794c1-ac77-496b-92df-f27374a8bd58",
-        "e48ece36-62e2-4504-bad9-02848725956a",
-        "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
-    }
-)
 SECRET_TEXT = "[secret]"  # noqa: S105 (what a preview prints in place of a secret)
 REPLACEMENTS = frozenset({"replace", "create-replacement", "delete-replaced", "import-replacement"})
 # Nothing in a cloud changes with these.
@@ -55,6 +42,7 @@ class ResourceState(NamedTuple):
         protected: Whether `pulumi up` refuses to delete it.
         pending: Whether it was replaced earlier and only waits for its deletion.
         policies: URNs of the policies whose ARN an attachment has.
+        failed: Whether its last creation or update failed.
     """
 
     urn: str
@@ -69,6 +57,7 @@ class ResourceState(NamedTuple):
     protected: bool = False
     pending: bool = False
     policies: tuple[str, ...] = ()
+    failed: bool = False
 
     @property
     def name(self) -> str:
@@ -201,6 +190,7 @@ def parse_resource(value: Any, place: str) -> ResourceState:
         protected=bool(written.get("protect")),
         pending=bool(written.get("delete")),
         policies=tuple(map(str, _list(_object(written.get("propertyDependencies") or {}, place), "policyArn"))),
+        failed=bool(written.get("initErrors")),
     )
 
 

@@ -132,6 +132,7 @@ def _diff(preview: Preview, options: argparse.Namespace) -> Diff:
         unchanged=preview.unchanged,
         warnings=preview.warnings,
         not_read=not_read,
+        failed_updates=sorted(step.old.name for step in preview.steps if step.old and step.old.failed),
     )
 
 

@@ -58,12 +58,14 @@ def show_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 def _show_row(console: Console, row: Sequence[str], widths: Sequence[int], style: str = "") -> None:
     cells = [lines_of(cell, width) for cell, width in zip(row, widths, strict=True)]
     if max(map(columns, cells[0])) > widths[0]:
-        console.print(Text(row[0], style=style), soft_wrap=True)
+        for line in lines_of(row[0], console.width):
+            console.print(Text(line, style=style), soft_wrap=True)
         cells[0] = [""]
     styles = [style or _style(cell) for cell in row]
-    for line in itertools.zip_longest(*cells, fillvalue=""):
+    for parts_of_line in itertools.zip_longest(*cells, fillvalue=""):
         parts = [
-            (cell + " " * (width - columns(cell)), each) for cell, width, each in zip(line, widths, styles, strict=True)
+            (cell + " " * (width - columns(cell)), each)
+            for cell, width, each in zip(parts_of_line, widths, styles, strict=True)
         ]
         text = Text(GAP).join(Text(*part) for part in parts)
         text.rstrip()

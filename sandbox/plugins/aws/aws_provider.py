@@ -364,7 +364,11 @@ class AwsProvider(protocol.Provider):
         try:
             outputs = await self._in_thread(self._update, kind, request.resource_id, olds, news)
         except ProviderError as error:
-            raise ProviderError(f"updating {request.urn}: {_one_error(error)}") from error
+            # Terraform's SDK returns what was planned beside the error, and the bridge keeps it as the state.
+            state = properties_of(planned(kind, olds, news), secret_at)
+            raise InitializationError(
+                request.resource_id, state, [f"updating {request.urn}: {_one_error(error)}"]
+            ) from error
         if outputs is None:
             raise ProviderError(
                 f"Resource provider reported that the resource did not exist while updating {request.urn}.\n\n"

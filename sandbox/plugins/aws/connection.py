@@ -12,7 +12,14 @@ from typing import Any, cast
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    ProfileNotFound,
+)
 from botocore.handlers import json_decode_policies
 
 from sandbox.plugins.serving import ProviderError
@@ -70,8 +77,8 @@ DNS_SUFFIXES = {
     "aws-eusc": "amazonaws.eu",
 }
 _CONNECTIONS = 64
-# The official plugin has 25, but it gives up sooner where nothing listens.
-_RETRIES = 5
+# As the official plugin, which takes 0 for no value, and gives up sooner where nothing listens.
+_ATTEMPTS, _CONNECTION_ATTEMPTS = 25, 6
 _DURATION = re.compile(r"(\d+)(h|m|s)")
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
 
@@ -167,7 +174,7 @@ class Connection:
             max_pool_connections=_CONNECTIONS,
             retries={
                 "mode": settings.get("retryMode", "standard"),
-                "total_max_attempts": int(settings.get("maxRetries", _RETRIES)) + 1,
+                "total_max_attempts": int(settings.get("maxRetries") or _ATTEMPTS),
             },
             use_fips_endpoint=settings.get("useFipsEndpoint") or None,
             use_dualstack_endpoint=settings.get("useDualstackEndpoint") or None,
@@ -182,6 +189,7 @@ class Connection:
             verify=False if settings.get("insecure") else settings.get("customCaBundle"),
             config=config,
         )
+        client.meta.events.register_first("needs-retry", _give_up_without_connection)
         # A document's text as it is stored matters, and botocore would parse it.
         client.meta.events.unregister("after-call.iam", json_decode_policies)
         return client
@@ -195,6 +203,11 @@ class Connection:
         ignored = self.settings.get("ignoreTags") or {}
         keys, prefixes = ignored.get("keys") or [], tuple(ignored.get("keyPrefixes") or [])
         return {key: value for key, value in tags.items() if key not in keys and not key.startswith(prefixes)}
+
+
+def _give_up_without_connection(attempts: int, caught_exception: Exception | None, **_: Any) -> None:
+    if isinstance(caught_exception, EndpointConnectionError | HTTPClientError) and attempts >= _CONNECTION_ATTEMPTS:
+        raise caught_exception
 
 
 # The beginnings of the official plugin's texts: https://github.com/pulumi/pulumi-aws/tree/master/provider/errors

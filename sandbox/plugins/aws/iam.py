@@ -31,7 +31,7 @@ from sandbox.plugins.aws.resource_type import (
 )
 from sandbox.plugins.serving import Plain, ProviderError
 
-_GONE = "NoSuchEntity"
+_GONE, _CONCURRENT = "NoSuchEntity", "ConcurrentModification"
 _KEPT_POLICY_VERSIONS = 5
 
 
@@ -353,7 +353,7 @@ ROLE = ResourceType(
 def _attach(connection: Connection, inputs: Plain) -> str:
     client, role, arn = connection.client("iam"), inputs["role"], inputs["policyArn"]
     with failing_as(f"attaching IAM Policy ({arn}) to IAM Role ({role})", client):
-        client.attach_role_policy(RoleName=role, PolicyArn=arn)
+        persistently(partial(client.attach_role_policy, RoleName=role, PolicyArn=arn), _CONCURRENT)
     return f"{role}/{arn}"
 
 
@@ -374,7 +374,7 @@ def _read_attachment(connection: Connection, resource_id: str, state: Plain) -> 
 def _detach(connection: Connection, _: str, state: Plain) -> None:
     client, role, arn = connection.client("iam"), state["role"], state["policyArn"]
     with failing_as(f"detaching IAM Policy ({arn}) from IAM Role ({role})", client, unless=_GONE):
-        client.detach_role_policy(RoleName=role, PolicyArn=arn)
+        persistently(partial(client.detach_role_policy, RoleName=role, PolicyArn=arn), _CONCURRENT)
 
 
 ROLE_POLICY_ATTACHMENT = ResourceType(

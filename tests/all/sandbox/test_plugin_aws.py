@@ -1057,6 +1057,28 @@ def test_what_was_made_and_cannot_be_read_is_kept(engine: Engine) -> None:
     assert caught.value.resource_id == "r"
 
 
+def test_what_was_planned_is_the_state_after_an_update_that_failed(engine: Engine) -> None:
+    """As Terraform's SDK and Pulumi's bridge return it: https://github.com/pulumi/pulumi/issues/21458."""
+    made = engine.create(ROLE, {**VALID[ROLE], "name": "r", "description": "before"})
+    engine.answer("UpdateRoleDescription", {"Code": "AccessDenied", "Message": "no"})
+    with pytest.raises(InitializationError, match=r"api error AccessDenied: no") as caught:
+        engine.update(made, {**VALID[ROLE], "name": "r", "description": "after"})
+    assert (caught.value.resource_id, plain(caught.value.properties)["description"]) == ("r", "after")
+    assert engine.iam.get_role(RoleName="r")["Role"]["Description"] == "before"
+
+
+def test_an_attachment_that_meets_another_one_is_repeated(engine: Engine) -> None:
+    """As the official plugin, for two minutes: `ConcurrentModification` while two policies are attached at once."""
+    role, policy = (
+        engine.create(ROLE, {**VALID[ROLE], "name": "r"}),
+        engine.create(POLICY, {**VALID[POLICY], "name": "p"}),
+    )
+    busy = {"Code": "ConcurrentModification", "Message": "try again"}
+    engine.answer("AttachRolePolicy", busy, busy)
+    made = engine.create(ATTACHMENT, {"role": role.resource_id, "policyArn": policy.resource_id})
+    assert made.resource_id == f"r/{policy.resource_id}"
+
+
 def test_updating_what_vanished(engine: Engine) -> None:
     """An update of something that was deleted meanwhile advises a refresh."""
     made = engine.create(ROLE)

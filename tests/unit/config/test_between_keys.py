@@ -9,7 +9,7 @@ from config.between_keys import mistakes_between_keys
 from irsa.rules.mistakes import Place
 from program.examine import examine
 
-CLUSTER = {"name": "c"}
+CLUSTER = {"name": "cc"}
 ISSUER = "https://oidc.eks.us-west-2.amazonaws.com/id/A"
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/A"
 WITH_ISSUER = {"oidcIssuer": ISSUER, "createOidcProvider": True, "kubernetes": {"context": "c"}}
@@ -48,8 +48,8 @@ def test_a_cluster_twice_in_one_binding(tmp_path: Path) -> None:
         {"cluster": {"oidcIssuer": ISSUER, "oidcProviderArn": PROVIDER}},
         {"cluster": {"oidcIssuer": f"{ISSUER}/", "oidcProviderArn": PROVIDER}},
         {"cluster": {"oidcIssuer": ISSUER, "createOidcProvider": True}},
-        {"cluster": {"name": "c", "kubernetes": {"eks": True}}},
-        {"cluster": {"name": "c", "account": "a"}, "accounts": {"a": {"profile": "p"}}},
+        {"cluster": {"name": "cc", "kubernetes": {"eks": True}}},
+        {"cluster": {"name": "cc", "account": "a"}, "accounts": {"a": {"profile": "p"}}},
         {"accounts": {"a": {"profile": "p"}, "b": {"assumeRoleArn": "x"}}},
         {"variables": {"bucket": "b"}},
         {"lint": {"silence": {"wide-trust": {"bindings": ["app"], "reason": "r"}}}},
@@ -73,12 +73,12 @@ def test_what_goes_together(values: dict[str, Any]) -> None:
         ({"cluster": {"oidcIssuer": ISSUER, "createOidcProvider": False}}, ("cluster",), "only"),
         ({"cluster": ..., "clusters": {"a": {}}}, ("clusters", "a"), "nothing"),
         (
-            {"cluster": {"name": "c", "createOidcProvider": True, "oidcProviderArn": PROVIDER}},
+            {"cluster": {"name": "cc", "createOidcProvider": True, "oidcProviderArn": PROVIDER}},
             ("cluster",),
             "both createOidcProvider and oidcProviderArn",
         ),
         ({"cluster": {"stack": "o/p/s", "kubernetes": {"eks": True}}}, ("cluster", "kubernetes", "eks"), "name"),
-        ({"cluster": {"name": "c", "account": "a"}}, ("cluster", "account"), "'a' is not in irsa:accounts"),
+        ({"cluster": {"name": "cc", "account": "a"}}, ("cluster", "account"), "'a' is not in irsa:accounts"),
         (
             {"cluster": {"oidcIssuer": ISSUER, "oidcProviderArn": f"{PROVIDER}B"}},
             ("cluster", "oidcProviderArn"),
@@ -118,7 +118,7 @@ def test_what_does_not_go_together(values: dict[str, Any], place: Place, word: s
         ({"policy": {"file": "p", "document": {}}}, ("policy",), "both file and document"),
         ({"inlinePolicies": {"a": {"file": "p"}, "b": {}}}, ("inlinePolicies", "b"), "neither"),
         ({"account": "dta", "accounts": {"data": {"profile": "p"}}}, ("account",), "'dta' is not in irsa:accounts"),
-        ({"clusters": {"blue": {"name": "b"}}}, (), ""),
+        ({"clusters": {"blue": {"name": "bb"}}}, (), ""),
         ({"formerly": "app"}, ("formerly",), "still a binding"),
     ],
 )
@@ -156,7 +156,7 @@ def test_clusters_of_a_binding_are_declared() -> None:
 
 def test_two_clusters_are_not_reached_by_one_kubeconfig() -> None:
     """Protects blue/green: without `kubernetes` both accounts would be made in the stack's own cluster."""
-    plain = {"blue": {"name": "b"}, "green": {"name": "g"}, "red": TWO["blue"]}
+    plain = {"blue": {"name": "bb"}, "green": {"name": "gg"}, "red": TWO["blue"]}
     assert [place for place, _ in found(cluster=..., clusters=plain)] == [("bindings", "app", "serviceAccount")]
     for clusters in (["blue", "red"], ["green"]):
         assert found(cluster=..., clusters=plain, bindings={"app": {**APP, "clusters": clusters}}) == []
@@ -224,7 +224,7 @@ def test_values_of_any_shape(name: str, value: Any) -> None:
 def test_a_previous_key_of_one_binding_only(tmp_path: Path) -> None:
     """Protects the deployment: two components of one name, at which the engine stops."""
     bindings = {key: {"serviceAccount": {"name": key}, "formerly": "old"} for key in ("app", "other")}
-    mistakes = examine({"cluster": {"name": "c"}, "bindings": bindings}, tmp_path).mistakes
+    mistakes = examine({"cluster": {"name": "cc"}, "bindings": bindings}, tmp_path).mistakes
 
     assert [mistake.place for mistake in mistakes] == [("bindings", "other", "formerly")]
 
@@ -237,6 +237,6 @@ def test_a_name_once_in_an_aws_account_of_two_keys(tmp_path: Path) -> None:
         key: {"serviceAccount": {"name": key}, "account": key, "role": {"name": name}}
         for key, name in {"data": "App", "admin": "app", "other": "app"}.items()
     }
-    values = {"cluster": {"name": "c"}, "accounts": accounts, "bindings": bindings}
+    values = {"cluster": {"name": "cc"}, "accounts": accounts, "bindings": bindings}
 
     assert [m.place for m in examine(values, tmp_path).mistakes] == [("bindings", "admin", "role", "name")]

@@ -257,7 +257,7 @@ def test_a_policy_that_is_no_regular_file(tmp_path: Path, kind: str) -> None:
             # Making a device takes privileges.
             file = Path("/dev/zero")
         binding = {"serviceAccount": {"name": "a"}, "policy": {"file": file.name}}
-        (found,) = examine({"cluster": {"name": "c"}, "bindings": {"a": binding}}, file.parent).mistakes
+        (found,) = examine({"cluster": {"name": "cc"}, "bindings": {"a": binding}}, file.parent).mistakes
 
     assert "not a regular file" in found.mistake.found
 
@@ -291,7 +291,7 @@ def test_a_json_file_that_is_no_policy_is_not_quoted(tmp_path: Path) -> None:
 def test_names_that_are_no_files(tmp_path: Path, name: str) -> None:
     """Protects from a traceback for a name that no file can have."""
     binding = {"serviceAccount": {"name": "a"}, "policy": {"file": name}}
-    mistakes = examine({"cluster": {"name": "c"}, "bindings": {"a": binding}}, tmp_path).mistakes
+    mistakes = examine({"cluster": {"name": "cc"}, "bindings": {"a": binding}}, tmp_path).mistakes
 
     assert [mistake.place for mistake in mistakes] == [("bindings", "a", "policy", "file")]
 
@@ -312,7 +312,7 @@ def test_many_mistakes_compare_the_settings_once(tmp_path: Path) -> None:
     file = StackFile(path)
     settings = {name: Value(value) for name, value in file.settings.items()}
     file.settings = settings
-    mistakes = examine({"cluster": {"name": "c"}, "bindings": {f"b{n}": {} for n in range(300)}}, tmp_path).mistakes
+    mistakes = examine({"cluster": {"name": "cc"}, "bindings": {f"b{n}": {} for n in range(300)}}, tmp_path).mistakes
     assert len(mistakes) == 300
     located(mistakes, file, {name: dict(value) for name, value in settings.items()})
 
@@ -324,7 +324,7 @@ def test_the_places_of_filled_keys_are_found_in_one_pass(tmp_path: Path, monkeyp
     calls = counted_calls(monkeypatch, variables, "filled")
     keys = {f"aws:RequestTag/{n}${{v}}": n for n in range(300)}
     binding = {"serviceAccount": {"name": "a"}, "trust": {"conditions": {"StringEquals": keys}}}
-    values = {"cluster": {"name": "c"}, "variables": {"v": "x"}, "bindings": {"a": binding}}
+    values = {"cluster": {"name": "cc"}, "variables": {"v": "x"}, "bindings": {"a": binding}}
     *mistakes, too_long = examine(values, tmp_path).mistakes
 
     assert [mistake.place[-1] for mistake in mistakes] == list(keys)
@@ -347,7 +347,7 @@ def test_a_suggestion_compares_a_thousand_names(tmp_path: Path, monkeypatch: pyt
     binding = {"serviceAccount": {"name": "a"}, "policyArns": ["arn:aws:iam::aws:policy/${x}"]}
     silence = {"wide-trust": {"reason": "r", "bindings": ["x"]}}
     values = {
-        "cluster": {"name": "c"},
+        "cluster": {"name": "cc"},
         "bindings": {**bindings, "a": binding},
         "variables": {f"v{n}": "x" for n in range(1_500)},
         "lint": {"silence": silence},

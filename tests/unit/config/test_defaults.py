@@ -19,7 +19,7 @@ POLICY = {"document": {"Version": "2012-10-17", "Statement": []}}
 
 
 def merged(binding: dict[str, Any], defaults: dict[str, Any]) -> Binding:
-    values = {"cluster": {"name": "c"}, "defaults": defaults, "bindings": {"a": binding}}
+    values = {"cluster": {"name": "cc"}, "defaults": defaults, "bindings": {"a": binding}}
     return with_defaults(Stack.model_validate(values)).bindings["a"]
 
 

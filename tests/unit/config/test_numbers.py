@@ -198,7 +198,7 @@ def test_a_key_twice_for_which_the_engine_refuses_the_file(
 
 
 @pytest.mark.parametrize(
-    "setting", ["  cluster: {name: other}\n", "  irsa:config:cluster: {name: other}\n", "  irsa:cluster: {name: b}\n"]
+    "setting", ["  cluster: {name: other}\n", "  irsa:config:cluster: {name: other}\n", "  irsa:cluster: {name: bb}\n"]
 )
 def test_a_setting_in_two_spellings(tmp_path: Path, setting: str) -> None:
     """Refuses one setting twice, in whatever spelling: the engine takes the last one without a word."""

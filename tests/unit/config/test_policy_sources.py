@@ -19,7 +19,7 @@ DOCUMENT = {"Version": "2012-10-17", "Statement": [STATEMENT]}
 def examined(folder: Path, binding: Any, region: str | None = None, **variables: Any) -> Examination:
     """Return what is said of a binding."""
     app = {"serviceAccount": {"name": "app"}, **binding}
-    values = {"cluster": {"name": "c"}, "variables": {"bucket": "b", **variables}, "bindings": {"app": app}}
+    values = {"cluster": {"name": "cc"}, "variables": {"bucket": "b", **variables}, "bindings": {"app": app}}
     return examine(values, folder, region)
 
 
@@ -53,7 +53,7 @@ def test_a_mistake_in_a_file_is_reported_where_it_is(
     """Protects the author of a policy: file and line of the mistake itself, once for all that use the file."""
     (tmp_path / "p.json").write_bytes(content)
     bindings = {key: {"serviceAccount": {"name": key}, "policy": {"file": "p.json"}} for key in ("one", "two")}
-    mistakes = examine({"cluster": {"name": "c"}, "bindings": bindings}, tmp_path).mistakes
+    mistakes = examine({"cluster": {"name": "cc"}, "bindings": bindings}, tmp_path).mistakes
 
     assert {mistake.file for mistake in mistakes} == {"p.json"}
     (mistake,) = [each for each in mistakes if word in each.mistake.found]
@@ -186,4 +186,4 @@ def test_values_of_any_shape(tmp_path: Path, binding: Any) -> None:
     read = PolicySources(tmp_path)
     read.with_documents({"app": binding})
     assert read.mistakes == []
-    assert examine({"cluster": {"name": "c"}, "bindings": {"app": binding}}, tmp_path).mistakes
+    assert examine({"cluster": {"name": "cc"}, "bindings": {"app": binding}}, tmp_path).mistakes

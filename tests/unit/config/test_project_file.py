@@ -48,7 +48,7 @@ def test_what_is_relative_is_relative_to_the_project(
 ) -> None:
     """Protects policy files and the project's own settings, from wherever a stack file is checked."""
     (project / "Pulumi.yaml").write_text(
-        "name: irsa\nruntime: python\nstackConfigDir: stacks\nconfig: {irsa:cluster: {default: {name: c}}}\n"
+        "name: irsa\nruntime: python\nstackConfigDir: stacks\nconfig: {irsa:cluster: {default: {name: cc}}}\n"
     )
     (project / "stacks" / "Pulumi.prod.yaml").write_text(STACK)
     monkeypatch.chdir(project / folder)

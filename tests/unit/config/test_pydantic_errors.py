@@ -10,7 +10,7 @@ from config.models import Stack
 from config.pydantic_errors import keys_at, mistakes_of
 from irsa.rules.mistakes import Place
 
-GOOD: dict[str, Any] = {"cluster": {"name": "c"}, "bindings": {"a": {"serviceAccount": {"name": "a"}}}}
+GOOD: dict[str, Any] = {"cluster": {"name": "cc"}, "bindings": {"a": {"serviceAccount": {"name": "a"}}}}
 
 
 def mistakes(values: dict[str, Any]) -> list[LocatedMistake]:

@@ -56,14 +56,14 @@ def test_keys_as_the_engine_takes_them(tmp_path: Path) -> None:
     file = stack_file(
         tmp_path,
         """config:
-  cluster: {name: c}
+  cluster: {name: cc}
   irsa:config:sandbox: true
   irsa:quotas: '{"trustPolicySize": 4096}'
   irsa:variables: {secret: {secure: v1:abc}, plain: x}
 """,
     )
 
-    assert file.settings["cluster"] == {"name": "c"}
+    assert file.settings["cluster"] == {"name": "cc"}
     assert file.settings["sandbox"] is True
     assert file.settings["quotas"] == {"trustPolicySize": 4096}
     assert file.settings["variables"]["secret"] is SECRET
@@ -95,7 +95,7 @@ def test_lines_only_where_the_value_is_the_files_own(tmp_path: Path) -> None:
 def test_the_partition_is_that_of_the_region(tmp_path: Path, region: str | None, arn: str, good: bool) -> None:
     """Protects users in China and GovCloud: an ARN of another partition is refused where the region is known."""
     values = {
-        "cluster": {"name": "c"},
+        "cluster": {"name": "cc"},
         "bindings": {"a": {"serviceAccount": {"name": "a"}, "policyArns": [arn]}},
     }
     mistakes = examine(values, tmp_path, region).mistakes
@@ -107,7 +107,7 @@ def test_a_shared_policy_file_is_reported_once(tmp_path: Path) -> None:
     """Protects the reader of a long report: one mistake in one file is one mistake, however many bindings use it."""
     (tmp_path / "p.json").write_text('{"Version": "2012-10-17",\n "Statement": {"Effect": "Allow", "Action": "x"}}')
     bindings = {f"b{i}": {"serviceAccount": {"name": f"b{i}"}, "policy": {"file": "p.json"}} for i in range(5)}
-    mistakes = examine({"cluster": {"name": "c"}, "bindings": bindings}, tmp_path).mistakes
+    mistakes = examine({"cluster": {"name": "cc"}, "bindings": bindings}, tmp_path).mistakes
 
     assert [mistake.mistake.found for mistake in mistakes] == ["'x' is not an action", "no Resource"]
     assert {(mistake.file, mistake.line) for mistake in mistakes} == {("p.json", 2)}
@@ -187,10 +187,10 @@ def test_a_setting_in_json_with_a_key_twice(tmp_path: Path) -> None:
 def test_a_number_that_is_none_is_not_advised(tmp_path: Path, seconds: str) -> None:
     """Refuses 5,000 digits, or those of another script, with advice of one line that is of use."""
     role = {"maxSessionDuration": seconds}
-    values = {"cluster": {"name": "c"}, "bindings": {"app": {"serviceAccount": {"name": "app"}, "role": role}}}
+    values = {"cluster": {"name": "cc"}, "bindings": {"app": {"serviceAccount": {"name": "app"}, "role": role}}}
     (mistake,) = examine(values, tmp_path).mistakes
 
     assert mistake.mistake.fix == "write a value of that type"
 
 
-GOOD_SETTINGS = {"cluster": {"name": "c"}, "bindings": {"app": {"serviceAccount": {"name": "app"}}}}
+GOOD_SETTINGS = {"cluster": {"name": "cc"}, "bindings": {"app": {"serviceAccount": {"name": "app"}}}}

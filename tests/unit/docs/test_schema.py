@@ -24,7 +24,7 @@ STACK_FILES = (
     "examples/stack-files/six-bindings.yaml",
 )
 MINIMAL: dict[str, Any] = {
-    "config": {"irsa:cluster": {"name": "c"}, "irsa:bindings": {"a": {"serviceAccount": {"name": "a"}}}}
+    "config": {"irsa:cluster": {"name": "cc"}, "irsa:bindings": {"a": {"serviceAccount": {"name": "a"}}}}
 }
 
 

@@ -97,6 +97,20 @@ def test_what_does_not_mean_the_same(live: Any, place: str) -> None:
     assert any(place in found.place for found in differences(TRUST, live))
 
 
+@pytest.mark.parametrize("everybody", ["*", ["*", "arn:aws:iam::111122223333:root"]])
+def test_everybody_that_is_left_beside_another_is_found(everybody: Any) -> None:
+    """Protects from what the AWS provider takes for equal: `"*"` taken out of a trust policy beside another principal.
+
+    Its `pulumi up` changes nothing then.
+    """
+    named = {"AWS": "arn:aws:iam::111122223333:root"}
+    declared, live = changed(Principal=named), changed(Principal={"AWS": everybody})
+
+    assert any("Statement.Principal.AWS" in found.place for found in differences(declared, live))
+    both = changed(Principal={"Federated": TRUST["Statement"][0]["Principal"]["Federated"], "AWS": "*"})
+    assert differences(TRUST, both)
+
+
 def test_one_more_statement_is_something_wider() -> None:
     """Protects from a trust that somebody widened: the further statement is shown whole."""
     further = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}

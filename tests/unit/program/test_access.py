@@ -160,13 +160,13 @@ def test_an_account_counts_where_something_is_asked_or_created() -> None:
     existing = {**own, "role": {"arn": "arn:aws:iam::111122223333:role/r"}}
     data = {"data": {"profile": "data", "region": "us-west-2"}}
 
-    assert used(cluster={"name": "c"}, bindings={"app": own}) == {None}
+    assert used(cluster={"name": "cc"}, bindings={"app": own}) == {None}
     assert used(cluster=KNOWN, bindings={"app": own}) == {None}
     assert used(cluster=KNOWN, bindings={"app": existing}) == set()
     assert used(cluster=KNOWN, accounts=data, bindings={"app": {**own, "account": "data"}}) == {"data"}
-    assert used(cluster={"name": "c"}, bindings={"app": existing}) == {None}
+    assert used(cluster={"name": "cc"}, bindings={"app": existing}) == {None}
     # The cluster is looked up in its own account, and the region of an account is that of the stack.
-    named = {"name": "c", "account": "data", "createOidcProvider": True}
+    named = {"name": "cc", "account": "data", "createOidcProvider": True}
     assert used(cluster=named, accounts=data, bindings={"app": own}) == {None, "data"}
     without_region = {"data": {"profile": "data"}}
     assert used(cluster=KNOWN, accounts=without_region, bindings={"app": {**own, "account": "data"}}) == {None, "data"}

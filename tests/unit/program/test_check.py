@@ -620,3 +620,37 @@ def test_the_command_needs_neither_pulumi_nor_network(project: Path) -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "good, 1 binding" in done.stdout
+
+
+@pytest.mark.parametrize("place", ["stack", "project"])
+def test_two_lists_of_aws_accounts_are_one_too_many(
+    project: Path, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    """Protects from the provider's "conflicts with", half-way: Terraform's AWS provider takes one of the two.
+
+    https://registry.terraform.io/providers/hashicorp/aws/latest/docs: Conflicts with allowed_account_ids
+    """
+    forbidden = '  aws:forbiddenAccountIds: ["222233334444"]\n'
+    if place == "project":
+        value = '{value: ["222233334444"]}'
+        (project / "Pulumi.yaml").write_text(
+            f"name: irsa\nruntime: python\nconfig:\n  aws:forbiddenAccountIds: {value}\n"
+        )
+    written = f'{GOOD}  aws:allowedAccountIds: ["111122223333"]\n'
+    (project / "Pulumi.dev.yaml").write_text(written + (forbidden if place == "stack" else ""))
+    code, text = check(capsys, "Pulumi.dev.yaml")
+
+    assert code == 1
+    assert "aws:allowedAccountIds and aws:forbiddenAccountIds" in text
+    (project / "Pulumi.yaml").write_text("name: irsa\nruntime: python\n")
+    (project / "Pulumi.dev.yaml").write_text(written)
+    assert check(capsys, "Pulumi.dev.yaml")[0] == 0
+
+
+def test_a_name_that_the_provider_refuses(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects from a refusal half-way: EKS takes a cluster's name of one letter, and the AWS provider does not."""
+    (project / "Pulumi.dev.yaml").write_text(GOOD.replace("my-cluster", "c"))
+    code, text = check(capsys, "Pulumi.dev.yaml")
+
+    assert code == 1
+    assert "two or more letters" in text

@@ -12,7 +12,7 @@ from program.examine import examine
 
 APP = {"serviceAccount": {"name": "app"}}
 READS = {"policyArns": ["arn:aws:iam::aws:policy/ReadOnlyAccess"]}
-GOOD: dict[str, Any] = {"cluster": {"name": "c"}, "bindings": {"app": APP}}
+GOOD: dict[str, Any] = {"cluster": {"name": "cc"}, "bindings": {"app": APP}}
 
 
 def places(values: dict[str, Any], folder: Path) -> set[tuple[str | int, ...]]:
@@ -51,7 +51,7 @@ def test_mistakes_of_every_kind_are_reported_together(tmp_path: Path) -> None:
 def test_a_key_without_a_value_is_one_mistake(tmp_path: Path, place: tuple[str, ...]) -> None:
     """Protects from `namespace:` with nothing behind it, which YAML reads as null, and one mistake."""
     values: dict[str, Any] = {
-        "cluster": {"name": "c"},
+        "cluster": {"name": "cc"},
         "bindings": {"app": {**APP, "role": {"path": "/"}}},
         "defaults": {},
     }
@@ -107,7 +107,7 @@ def test_a_mistake_in_a_document_hides_no_warning_of_the_rest(tmp_path: Path, wr
         },
         "trust": {"subjects": ["team-a:*"]},
     }
-    examination = examine({"cluster": {"name": "c"}, "bindings": {"app": binding}}, tmp_path)
+    examination = examine({"cluster": {"name": "cc"}, "bindings": {"app": binding}}, tmp_path)
     assert len(examination.mistakes) == 1
     assert examination.stack is None
     assert [path_of(warning.place[2:]) for warning in examination.warnings if warning.rule != "attached-twice"] == [
@@ -130,7 +130,7 @@ def test_a_mistake_in_a_file_hides_no_warning_of_the_rest(tmp_path: Path, file: 
     (tmp_path / "p.json").write_text(file)
     policy = {"policy": {"file": "p.json"}}
     wide = {"trust": {"subjects": ["team-a:*"]}}
-    values = {"cluster": {"name": "c"}, "bindings": {"one": {**policy, **wide}, "two": {**policy, **wide}}}
+    values = {"cluster": {"name": "cc"}, "bindings": {"one": {**policy, **wide}, "two": {**policy, **wide}}}
     examination = examine(values, tmp_path)
     assert len(examination.mistakes) >= 1
     found = [(each.place[1], each.rule, each.line) for each in examination.warnings]
@@ -141,7 +141,7 @@ def test_a_mistake_in_a_file_hides_no_warning_of_the_rest(tmp_path: Path, file: 
 def test_a_silenced_warning_is_kept_with_its_reason(tmp_path: Path) -> None:
     """Protects reviewers: what is silenced, and why, is reported; a warning that counts as an error is a mistake."""
     wide = {"trust": {"subjects": ["team-a:*"]}, **READS}
-    values = {"cluster": {"name": "c"}, "bindings": {"wide": wide}}
+    values = {"cluster": {"name": "cc"}, "bindings": {"wide": wide}}
     silenced = examine({**values, "lint": {"silence": {"wide-trust": {"reason": "known"}}}}, tmp_path)
     assert [(each.rule, reason) for each, reason in silenced.silenced] == [("wide-trust", "known")]
     assert (silenced.warnings, silenced.mistakes) == ([], [])
@@ -160,8 +160,8 @@ def test_messages_spell_arguments_as_the_stack_file_does(tmp_path: Path) -> None
 @pytest.mark.parametrize("value", [None, [], "x", 5])
 def test_bindings_of_any_shape(tmp_path: Path, value: Any) -> None:
     """Protects from a traceback, and from a stack without bindings that passes as good."""
-    assert ("bindings",) in places({"cluster": {"name": "c"}, "bindings": value}, tmp_path)
-    assert ("bindings",) in places({"cluster": {"name": "c"}}, tmp_path)
+    assert ("bindings",) in places({"cluster": {"name": "cc"}, "bindings": value}, tmp_path)
+    assert ("bindings",) in places({"cluster": {"name": "cc"}}, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ PLACES: dict[str, Callable[[str], dict[str, Any]]] = {
 
 def written(folder: Path, values: dict[str, Any], text: str) -> Path:
     """Write a stack file with these settings, and a policy that is hostile too."""
-    own = {"cluster": {"name": "c"}, **binding(), **values}
+    own = {"cluster": {"name": "cc"}, **binding(), **values}
     if "clusters" in own:
         del own["cluster"]
     file = folder / "Pulumi.dev.yaml"

@@ -34,7 +34,7 @@ def policy(*statements: Any) -> dict[str, Any]:
 
 def warnings(rule: str, folder: Path, binding: dict[str, Any], **values: Any) -> list[str]:
     """Return the places of a rule's warnings about one binding, without the two steps that lead to it."""
-    stack = {"cluster": {"name": "c"}, "bindings": {"app": {**APP, **binding}}, **values}
+    stack = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, **binding}}, **values}
     examination = examine(stack, folder, "us-west-2", thorough=True)
     assert examination.mistakes == []
     places = [each.place for each in examination.warnings if each.rule == rule]
@@ -203,7 +203,7 @@ def test_a_file_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("config.lint.RULES", {"write-everything": rule._replace(warnings=counted)})
     (tmp_path / "p.json").write_text(json.dumps(policy({**READ, "Action": "s3:*"})["policy"]["document"]))
     bindings = {f"app-{n}": {"serviceAccount": {"name": f"a-{n}"}, "policy": {"file": "p.json"}} for n in range(3)}
-    found = examine({"cluster": {"name": "c"}, "bindings": bindings}, tmp_path).warnings
+    found = examine({"cluster": {"name": "cc"}, "bindings": bindings}, tmp_path).warnings
     assert [each.place[1] for each in found] == list(bindings)
     assert len(seen) == 1
 
@@ -232,7 +232,7 @@ def test_what_to_write_in_place_of_a_wrong_resource(
 ) -> None:
     """Protects who mends it: the resource that is meant, as far as that can be known, spelled as in the document."""
     statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:${partition}:s3:::b", **change}
-    values = {"cluster": {"name": "c"}, "bindings": {"app": {**APP, **policy(statement)}}}
+    values = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, **policy(statement)}}}
     (warning,) = [each for each in examine(values, tmp_path, thorough=True).warnings if each.rule == "wrong-resource"]
     assert found in warning.mistake.found
     assert fix in warning.mistake.fix
@@ -317,7 +317,7 @@ def test_pass_any_role_by_what_is_not_excluded(tmp_path: Path) -> None:
 )
 def test_administrator_access(tmp_path: Path, arn: str, found: bool) -> None:
     """Protects AWS accounts from the policies of AWS that give all of it, and only from AWS's own."""
-    values = {"cluster": {"name": "c"}, "bindings": {"app": {**APP, "policyArns": [arn]}}}
+    values = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, "policyArns": [arn]}}}
     rules = [each.rule for each in examine(values, tmp_path).warnings]
     assert rules == (["administrator-access"] if found else [])
 
@@ -349,7 +349,7 @@ def test_what_cannot_be_read_may_grant_something(tmp_path: Path) -> None:
         policy({**READ, "Effect": "Alow"}),
     ]
     for binding in unknown:
-        values = {"cluster": {"name": "c"}, "bindings": {"app": {**APP, **binding}}}
+        values = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, **binding}}}
         assert examine(values, tmp_path).warnings == []
 
 
@@ -461,7 +461,7 @@ def test_every_default_says_who_takes_it() -> None:
 def test_a_rule_that_takes_a_moment_is_asked_where_it_matters(tmp_path: Path) -> None:
     """Protects `pulumi up` from 13 MB of actions, and a stack whose errors ask for them from passing without."""
     binding = {**APP, **policy({**READ, "Action": "s3:GetObjekt"})}
-    values: dict[str, Any] = {"cluster": {"name": "c"}, "bindings": {"app": binding}}
+    values: dict[str, Any] = {"cluster": {"name": "cc"}, "bindings": {"app": binding}}
     assert examine(values, tmp_path).warnings == []
     assert [each.rule for each in examine(values, tmp_path, thorough=True).warnings] == ["unknown-action"]
     strict = examine({**values, "lint": {"errors": ["unknown-action"]}}, tmp_path)
@@ -472,7 +472,7 @@ def test_a_rule_that_takes_a_moment_is_asked_where_it_matters(tmp_path: Path) ->
 def test_missing_data_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects honesty: a rule without its data says so, and only when it is asked."""
     monkeypatch.setattr("config.lint.actions.are_known", lambda: False)
-    values = {"cluster": {"name": "c"}, "bindings": {"app": {**APP, **READS}}}
+    values = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, **READS}}}
     assert examine(values, tmp_path).not_checked == []
     (missing,) = examine(values, tmp_path, thorough=True).not_checked
     assert "policy-sentry" in missing
@@ -493,7 +493,7 @@ def test_a_silence_is_for_its_rule_and_its_bindings(
 ) -> None:
     """Protects the other warnings from a silence that is not meant for them."""
     bindings = {name: {"serviceAccount": {"name": name}} for name in ("a", "b")}
-    stack = Stack.model_validate({"cluster": {"name": "c"}, "bindings": bindings, "lint": {"silence": silence}})
+    stack = Stack.model_validate({"cluster": {"name": "cc"}, "bindings": bindings, "lint": {"silence": silence}})
     warning = LocatedMistake(("bindings", binding, "trust"), Mistake("F", "A", "D"), rule=rule)
     assert silence_reason(warning, stack.lint) == reason
 
@@ -503,7 +503,7 @@ def test_a_silence_of_one_binding_hides_no_warning_of_another_with_the_same_file
     (tmp_path / "p.json").write_text(json.dumps(policy({**READ, "Action": "s3:*"})["policy"]["document"]))
     bindings = {key: {"serviceAccount": {"name": key}, "policy": {"file": "p.json"}} for key in ("a", "b")}
     silence = {"write-everything": {"reason": "r", "bindings": ["a"]}}
-    found = examine({"cluster": {"name": "c"}, "bindings": bindings, "lint": {"silence": silence}}, tmp_path)
+    found = examine({"cluster": {"name": "cc"}, "bindings": bindings, "lint": {"silence": silence}}, tmp_path)
     assert [warning.place[1] for warning, _ in found.silenced] == ["a"]
     assert [warning.place[1] for warning in found.warnings] == ["b"]
 
@@ -523,7 +523,7 @@ def test_a_silence_of_one_binding_hides_no_warning_of_another_with_the_same_file
 def test_lint_settings_of_any_shape(tmp_path: Path, lint: Any) -> None:
     """Protects from a traceback where there is a warning, and from a silence without effect for its own mistake."""
     wide = {"trust": {"subjects": ["team-a:*"]}, **READS}
-    found = examine({"cluster": {"name": "c"}, "bindings": {"a": wide}, "lint": lint}, tmp_path)
+    found = examine({"cluster": {"name": "cc"}, "bindings": {"a": wide}, "lint": lint}, tmp_path)
     assert found.mistakes[0].place[0] == "lint"
     assert all(isinstance(reason, str) for _, reason in found.silenced)
 
@@ -533,7 +533,7 @@ def test_a_statement_that_is_too_long_hides_no_warning(tmp_path: Path) -> None:
     wide = {**READ, "Action": "s3:*", "Resource": "*"}
     longest = {**READ, "Condition": {"StringEquals": {"aws:PrincipalOrgID": "x" * 7000}}}
     binding = {**APP, "policy": {"document": {"Version": "2012-10-17", "Statement": [longest, wide]}}}
-    found = examine({"cluster": {"name": "c"}, "bindings": {"app": binding}}, tmp_path)
+    found = examine({"cluster": {"name": "cc"}, "bindings": {"app": binding}}, tmp_path)
     assert len(found.mistakes) == 1
     assert [each.place[-2] for each in found.warnings if each.rule == "write-everything"] == [1]
 
@@ -543,7 +543,7 @@ def test_a_silence_for_whom_it_is_not_known_is_for_nobody(tmp_path: Path, bindin
     """Protects a rule that is an error: with a secret, nothing else would stop the deployment."""
     wide = {"trust": {"subjects": ["team-a:*"]}, **READS}
     lint = {"errors": ["wide-trust"], "silence": {"wide-trust": {"reason": "r", "bindings": bindings}}}
-    found = examine({"cluster": {"name": "c"}, "bindings": {"a": wide}, "lint": lint}, tmp_path)
+    found = examine({"cluster": {"name": "cc"}, "bindings": {"a": wide}, "lint": lint}, tmp_path)
     assert "wide-trust" in {mistake.rule for mistake in found.mistakes}
     assert not found.silenced
 
@@ -551,7 +551,7 @@ def test_a_silence_for_whom_it_is_not_known_is_for_nobody(tmp_path: Path, bindin
 def test_a_silence_of_some_bindings_is_not_one_of_the_stack() -> None:
     """Protects a warning about the stack as a whole from a silence that names bindings."""
     silence = {"unused-setting": {"reason": "r", "bindings": ["a"]}}
-    values = {"cluster": {"name": "c"}, "bindings": {"a": APP}, "lint": {"silence": silence}}
+    values = {"cluster": {"name": "cc"}, "bindings": {"a": APP}, "lint": {"silence": silence}}
     warning = LocatedMistake(("variables", "a"), Mistake("F", "A", "D"), rule="unused-setting")
     assert silence_reason(warning, Stack.model_validate(values).lint) is None
 
@@ -569,6 +569,6 @@ def test_a_warning_in_a_file_is_located_there(tmp_path: Path) -> None:
     """Protects the author of a policy: file and line of the statement."""
     statement = json.dumps({**READ, "Action": "s3:PutObject"})
     (tmp_path / "p.json").write_text(f'{{"Version": "2012-10-17", "Statement": [\n\n{statement}]}}')
-    values = {"cluster": {"name": "c"}, "bindings": {"app": {**APP, "policy": {"file": "p.json"}}}}
+    values = {"cluster": {"name": "cc"}, "bindings": {"app": {**APP, "policy": {"file": "p.json"}}}}
     (warning,) = examine(values, tmp_path, thorough=True).warnings
     assert (warning.rule, warning.file, warning.line) == ("write-everything", "p.json", 3)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -51,6 +51,7 @@ def assert_whole(lines: list[str], names: list[str]) -> None:
 
 
 @given(st.integers(2, 8).flatmap(lambda size: st.lists(st.lists(CELL, min_size=size, max_size=size), min_size=1)))
+@example(rows=[["n", "n", "n"], [f"n, nnnnnn, {'n' * 70}", "n", "n"]])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_table_or_its_blocks(monkeypatch: pytest.MonkeyPatch, rows: list[list[str]]) -> None:
     """Protects who copies a name from the screen: up to the limits of AWS and Kubernetes it is whole."""

@@ -72,6 +72,12 @@ SAID: tuple[tuple[Cause, str, str, str], ...] = (
         "https://github.com/aws/aws-cli/issues/5823",
     ),
     (
+        Cause.INVALID_CREDENTIALS,
+        "",
+        "The configured AWS credentials are invalid or have expired.\nPlease see https://www.pulumi.com/registry",
+        "https://github.com/pulumi/pulumi-aws/tree/master/provider/errors",
+    ),
+    (
         Cause.PROFILE_MISSING,
         "data",
         "failed to get shared config profile, data",
@@ -145,3 +151,12 @@ def test_each_text_has_its_cause(cause: Cause, about: str, text: str, source: st
     found = understood(text)
 
     assert (found.cause, found.about) == (cause, about)
+
+
+@pytest.mark.parametrize(("cause", "about", "text"), [each[:3] for each in SAID], ids=lambda value: str(value)[:60])
+def test_each_text_has_its_cause_in_both_forms(cause: Cause, about: str, text: str) -> None:
+    """Protects the answer from the provider's log: each error comes twice, and after retries with their number."""
+    retried = text.replace(", https response", ", exceeded maximum number of attempts, 25, https response")
+    for said in (f"sdk-v2/provider2.go:572: sdk.helper_schema: {text}", retried):
+        found = understood(said)
+        assert (found.cause, found.about) == (cause, about)

@@ -18,7 +18,7 @@ PROVIDER = f"arn:aws-cn:iam::444455556666:oidc-provider/{ISSUER}"
 def identities(
     settings: dict[str, Any], region: str | None, allowed: Any = None
 ) -> dict[str | None, AwsIdentity | None]:
-    stack = read_settings({"cluster": {"name": "c"}, "bindings": {}, **settings}, Path("/nowhere"), region).stack
+    stack = read_settings({"cluster": {"name": "cc"}, "bindings": {}, **settings}, Path("/nowhere"), region).stack
     return {key: each.identity for key, each in unanswered(stack, region, allowed).aws_accounts.items()}
 
 
@@ -71,14 +71,14 @@ def test_samples_stand_for_what_is_looked_up(region: str | None) -> None:
         "role": {"permissionsBoundary": f"arn:${{partition}}:iam::${{account}}:policy/{resource}"},
         "policy": {"document": {"Version": "2012-10-17", "Statement": statement}},
     }
-    assert examine({"cluster": {"name": "c"}, "bindings": {"app": binding}}, Path("/nowhere"), region).mistakes == []
+    assert examine({"cluster": {"name": "cc"}, "bindings": {"app": binding}}, Path("/nowhere"), region).mistakes == []
 
 
 @pytest.mark.parametrize(("value", "mistakes", "secrets"), [(5, 1, 0), (SECRET, 0, 2)])
 def test_a_variable_that_cannot_be_read_is_no_mistake_where_it_is_used(value: Any, mistakes: int, secrets: int) -> None:
     """Protects the reader from a second mistake; of a secret, the variable and its use are named as not checked."""
     binding = {"serviceAccount": {"name": "app"}, "policyArns": ["arn:aws:iam::aws:policy/${v}"]}
-    values = {"cluster": {"name": "c"}, "bindings": {"app": binding}, "variables": {"v": value}}
+    values = {"cluster": {"name": "cc"}, "bindings": {"app": binding}, "variables": {"v": value}}
     examination = examine(values, Path("/nowhere"), "us-west-2")
 
     assert [mistake.place for mistake in examination.mistakes] == [("variables", "v")] * mistakes

@@ -1,0 +1,172 @@
+"""An update that AWS denied once, walked through the real engine: no later command may take it for done.
+
+The provider keeps what was planned as the state (https://github.com/pulumi/pulumi/issues/21458), as the stand-in does.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.output_schemas import check_output
+from tests.sandbox.failing_api import failing_aws
+from tests.sandbox.irsa_command import ACCOUNT, irsa, report
+from tests.sandbox.project import STACK, Project, counts
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
+
+DENIED = (403, "AccessDenied", "User: deployer is not authorized to perform this action")
+
+
+def document(*actions: str) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": [*actions], "Resource": "*"}]}
+
+
+def granted(key: str, **settings: Any) -> dict[str, Any]:
+    return {"serviceAccount": {"name": key}, "role": {"name": f"{key}-role", **settings}}
+
+
+# By the operation of IAM that is denied: a binding before and after, and the kind of its resource.
+WIDE, NARROW = document("s3:GetObject", "s3:PutObject"), document("s3:GetObject")
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/existing-policy"
+CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "CreatePolicyVersion": (
+        "Policy",
+        {"policy": {"name": "document-policy", "document": WIDE}},
+        {"policy": {"name": "document-policy", "document": NARROW}},
+    ),
+    "UpdateAssumeRolePolicy": (
+        "Role",
+        {"trust": {"subjects": ["team-a:left", "team-a:worker"]}},
+        {"trust": {"subjects": ["team-a:worker"]}},
+    ),
+    "UpdateRoleDescription": ("Role", {"role": {"description": "before"}}, {"role": {"description": "after"}}),
+    "UpdateRole": ("Role", {"role": {"maxSessionDuration": 7200}}, {"role": {"maxSessionDuration": 3600}}),
+    "PutRolePermissionsBoundary": ("Role", {}, {"role": {"permissionsBoundary": BOUNDARY}}),
+    "PutRolePolicy": (
+        "RolePolicy",
+        {"inlinePolicies": {"own": {"document": WIDE}}},
+        {"inlinePolicies": {"own": {"document": NARROW}}},
+    ),
+    "TagRole": ("Role", {}, {"role": {"tags": {"team": "a"}}}),
+}
+
+
+def settings(side: int) -> dict[str, Any]:
+    """Return the stack file's settings before the update, or after it."""
+    bindings = {}
+    for operation, case in CASES.items():
+        key = operation.lower()
+        binding: dict[str, Any] = case[1 + side]  # type: ignore[assignment]
+        bindings[key] = {**binding, **granted(key, **binding.get("role", {}))}
+    return {"bindings": bindings}
+
+
+class Failed(NamedTuple):
+    """A stack whose last update was denied, and what was said of it."""
+
+    project: Project
+    live: dict[str, Any]
+    first: Any
+
+
+@pytest.fixture(scope="module")
+def failed(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Failed]:
+    """One stack, of which IAM denies each kind of update once."""
+    project = Project(cloud, tmp_path_factory.mktemp("failed") / "project", settings(0))
+    project.up()
+    live = in_iam(cloud)
+    project.set(settings(1))
+    with failing_aws(dict.fromkeys(CASES, DENIED), cloud.aws_address) as address:
+        arguments = ("up", "--yes", "--skip-preview", "--continue-on-error")
+        first = cloud.pulumi(project.folder, *arguments, **project.variables, AWS_ENDPOINT_URL=address)
+    yield Failed(project, live, first)
+    project.destroy()
+
+
+def in_iam(cloud: Any) -> dict[str, Any]:
+    """Return what IAM has of each binding."""
+    iam, found = cloud.aws("iam"), {}
+    for operation in CASES:
+        name = f"{operation.lower()}-role"
+        role = iam.get_role(RoleName=name)["Role"]
+        found[operation] = [
+            {
+                key: role.get(key)
+                for key in (
+                    "AssumeRolePolicyDocument",
+                    "Description",
+                    "MaxSessionDuration",
+                    "Tags",
+                    "PermissionsBoundary",
+                )
+            },
+            [
+                iam.get_role_policy(RoleName=name, PolicyName=each)["PolicyDocument"]
+                for each in iam.list_role_policies(RoleName=name)["PolicyNames"]
+            ],
+        ]
+    policy = f"arn:aws:iam::{ACCOUNT}:policy/document-policy"
+    version = iam.get_policy(PolicyArn=policy)["Policy"]["DefaultVersionId"]
+    found["CreatePolicyVersion"].append(
+        iam.get_policy_version(PolicyArn=policy, VersionId=version)["PolicyVersion"]["Document"]
+    )
+    return found
+
+
+def failing(project: Project) -> set[str]:
+    """Return the logical names of the resources with an error in the state."""
+    return {each["urn"].rsplit("::", 1)[-1] for each in project.state() if each.get("initErrors")}
+
+
+def test_what_was_denied_is_in_the_state_as_planned(failed: Failed) -> None:
+    """Protects the stand-in: as the real provider, it returns the planned state with the error."""
+    kinds = {each["urn"].rsplit("::", 1)[-1]: each["type"].rsplit(":", 1)[-1] for each in failed.project.state()}
+
+    assert failed.first.returncode != 0
+    assert sorted(kinds[name] for name in failing(failed.project)) == sorted(kind for kind, *_ in CASES.values())
+    assert in_iam(failed.project.cloud) == failed.live
+
+
+def test_each_verb_says_so_first(failed: Failed) -> None:
+    """Protects whoever looks after a failed update: the state and AWS differ, and which command repairs that."""
+    names = failing(failed.project)
+    checked = irsa(failed.project, "check", "--live", f"Pulumi.{STACK}.yaml", "--json")
+    (file,) = json.loads(checked.stdout)["files"]
+    first = file["warnings"][0]
+    assert first["rule"] == "failed-update"
+    assert any(name in first["found"] for name in names)
+    assert "pulumi up --refresh" in first["fix"]
+
+    code, checks = report(failed.project, "verify")
+    said = [each for each in checks if each["found"].startswith("its last update failed")]
+    assert code == 1
+    assert {each["about"].removeprefix("resource ") for each in said} == names
+    assert {each["fix"] for each in said} == {f"pulumi up --refresh --stack {STACK}"}
+
+    shown = irsa(failed.project, "diff", "--stack", STACK)
+    assert shown.stdout.startswith("~ the last update of ")
+    assert f"pulumi up --refresh --stack {STACK}" in " ".join(shown.stdout.split())
+    found = check_output("diff", irsa(failed.project, "diff", "--stack", STACK, "--json").stdout)
+    assert {*found["failedUpdates"]} == names
+
+
+def test_no_update_is_green_until_aws_was_read(failed: Failed) -> None:
+    """Protects the permission that somebody took away: the second `up` was green, and changed nothing in AWS."""
+    project = failed.project
+    said = project.pulumi("preview")
+    for name in failing(project):
+        assert f"the last update of {name} failed" in " ".join(said.split())
+    said = project.refused("up", "--yes", "--skip-preview", "--continue-on-error")
+    assert said.count("AWS may still have what was there before") >= len(failing(project)) > 0
+    assert in_iam(project.cloud) == failed.live
+
+    repaired = project.events("up", "--refresh", "--yes", "--skip-preview")
+
+    assert counts(repaired)["update"] >= len(CASES)
+    assert not failing(project)
+    changed = in_iam(project.cloud)
+    assert all(changed[operation] != before for operation, before in failed.live.items())
+    assert project.up() == {}
+    assert report(project, "verify")[0] == 0

@@ -1,0 +1,81 @@
+"""When an update is refused: where nothing would change, and never where something would."""
+
+import json
+from typing import Any
+
+import pulumi
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irsa.failed_update import changes_nothing, hooks
+
+DOCUMENT = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}'
+WIDER = DOCUMENT.replace('"s3:GetObject"', '"s3:*"')
+# As the AWS provider has a role, a policy and an OIDC provider in the state.
+ROLE: dict[str, Any] = {
+    "__defaults": ["forceDetachPolicies"],
+    "assumeRolePolicy": DOCUMENT,
+    "description": "reads",
+    "forceDetachPolicies": False,
+    "maxSessionDuration": 3600,
+    "name": "app",
+    "tagsAll": {},
+}
+OUTPUTS: dict[str, Any] = {
+    **{key: value for key, value in ROLE.items() if key != "__defaults"},
+    "arn": "arn:aws:iam::111122223333:role/app",
+    "maxSessionDuration": 3600.0,
+    "tags": {},
+    "path": "/",
+}
+
+
+def test_what_the_state_has_already_is_nothing() -> None:
+    """Protects the answer: numbers and spaces in a document are as the provider keeps them."""
+    spaced = json.dumps(json.loads(DOCUMENT), indent=2)
+
+    assert changes_nothing(ROLE, OUTPUTS)
+    assert changes_nothing(ROLE, {**OUTPUTS, "assumeRolePolicy": spaced})
+    assert changes_nothing({"url": "https://oidc.example/id"}, {"url": "oidc.example/id"})
+    assert changes_nothing({"tags": {}, "description": ""}, {})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"assumeRolePolicy": WIDER},
+        {"description": "writes"},
+        {"description": ""},
+        {"maxSessionDuration": 7200},
+        {"forceDetachPolicies": True},
+        {"permissionsBoundary": "arn:aws:iam::111122223333:policy/boundary"},
+        {"tagsAll": {"team": "a"}},
+    ],
+)
+def test_an_update_that_changes_something_is_never_refused(change: dict[str, Any]) -> None:
+    """Protects every ordinary update."""
+    assert not changes_nothing({**ROLE, **change}, OUTPUTS)
+
+
+VALUES = st.one_of(
+    st.text(max_size=5),
+    st.integers(0, 3),
+    st.booleans(),
+    st.dictionaries(st.text(max_size=2), st.text(max_size=2), max_size=2),
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcd"), VALUES), st.sampled_from("abcd"), st.text("xyz", min_size=1, max_size=5)
+)
+def test_one_difference_is_enough(inputs: dict[str, Any], key: str, value: str) -> None:
+    """Protects every update, whatever it has: a value that the state has not is a change."""
+    assert changes_nothing(inputs, inputs)
+    assert not changes_nothing({**inputs, key: value}, {**inputs, key: f"{value}."})
+
+
+def test_there_is_no_hook_outside_of_a_program() -> None:
+    """Protects the plugin for other languages: the engine takes a hook of one name but once."""
+    assert pulumi.runtime.get_root_resource() is None
+    assert hooks() is None
