@@ -363,7 +363,7 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Iterable
     recorded = component.get("outputs") or {}
     known = {name: value for name, value in recorded.items() if not is_secret(value)}
     children = [*children]
-    failed_updates = tuple((child["type"], _name(child)) for child in children if child.get("initErrors"))
+    failed_updates = tuple((child["type"], _name(child)) for child in children if is_failed(child))
     if _unreadable(recorded):
         role_arn = known.get(outputs.ROLE_ARN) or ""
         return DeclaredBinding(key, role_arn, unreadable=_unreadable(recorded), failed_updates=failed_updates)
@@ -409,6 +409,14 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Iterable
         max((each for resources in kinds.values() for each in map(_modified, resources) if each), default=None),
         failed_updates=failed_updates,
     )
+
+
+def is_failed(resource: Resource) -> bool:
+    """Return whether the last update of a resource of AWS failed, so that AWS may not have what the state says.
+
+    Kubernetes' plugin reports so what was done, and is not ready yet.
+    """
+    return bool(resource.get("initErrors")) and str(resource.get("type")).startswith("aws:")
 
 
 def _unreadable(recorded: Mapping[str, Any]) -> str:

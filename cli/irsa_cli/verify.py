@@ -215,8 +215,8 @@ class Verification:
         return [*failed, *answers]
 
     def _failed_update(self, binding: DeclaredBinding, type_: str, name: str) -> Check:
-        kinds = {state.ROLE: ROLE, state.POLICY: DOCUMENTS, state.INLINE_POLICY: DOCUMENTS, state.ATTACHMENT: POLICIES}
-        kind, about = kinds.get(type_, SERVICE_ACCOUNT), f"resource {named(name)}"
+        kinds = {state.ROLE: ROLE, state.POLICY: DOCUMENTS, state.INLINE_POLICY: DOCUMENTS}
+        kind, about = kinds.get(type_, PROVIDER), f"resource {named(name)}"
         found = "its last update failed, and the state has it as done"
         return Check(binding.key, kind, Outcome.FINDING, about, found, "an update that AWS has done", self._repair)
 

@@ -9,7 +9,7 @@ from irsa.outputs import COMPONENT_TYPE, KEY, NAMESPACE, ROLE_ARN, SERVICE_ACCOU
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.leaves import mapping_of
 from irsa.rules.mistakes import Mistake
-from irsa_cli.state import ATTACHMENT, OIDC_PROVIDER, POLICY, ROLE
+from irsa_cli.state import ATTACHMENT, OIDC_PROVIDER, POLICY, ROLE, is_failed
 
 KUBERNETES_NAMESPACE = "kubernetes:core/v1:Namespace"
 
@@ -120,7 +120,7 @@ def held_by(state: Mapping[str, Any]) -> Held:
             {**mapping_of(resource.get("inputs")), **mapping_of(resource.get("outputs"))},
             resource.get("retainOnDelete") is True,
             mapping_of(resource.get("inputs")),
-            bool(resource.get("initErrors")),
+            is_failed(resource),
         )
         for resource in map(mapping_of, deployment.get("resources") or ())
         if not resource.get("external") and not resource.get("delete")

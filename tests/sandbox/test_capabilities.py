@@ -60,7 +60,7 @@ def of_tokens(effect: str, **conditions: str) -> dict[str, Any]:
     }
 
 
-PLUS_AND_PERCENT = "arn:aws:s3:::plus+/100%/%2B/*"
+PLUS_AND_PERCENT = "arn:aws:s3:::plus+/100%/*"
 SEVERAL = [f"{AWS_POLICIES}Amazon{service}ReadOnlyAccess" for service in ("SQS", "S3", "SNS")]
 LONG = [f"arn:aws:s3:::{'x' * 1400}-{index}" for index in range(5)]
 STATEMENT = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
@@ -113,8 +113,8 @@ BINDINGS: dict[str, dict[str, Any]] = {
         "trust": {
             "statements": [
                 of_tokens("Allow", StringLike="*:*-one:*", StringLikeIfExists="*:app-*:*"),
-                of_tokens("Allow", StringLike="*:team-z:*"),
-                of_tokens("Deny", StringEquals="system:serviceaccount:team-z:admin"),
+                of_tokens("Allow", StringLike="*:zone-z:*"),
+                of_tokens("Deny", StringEquals="system:serviceaccount:zone-z:admin"),
             ]
         },
     },
@@ -304,16 +304,16 @@ def test_conditions_statements_and_wildcards(deployed: Deployed, iam: Any) -> No
 def test_subjects_are_who_gets_a_session(deployed: Deployed, cloud: Any) -> None:
     """Protects the output `subjects`: STS gives a session to whom it names, by statements combined, and no other."""
     output = deployed.stack.outputs()["bindings"]["combined"]
-    accounts = ["app-one/worker", "app-two/worker", "team-z/admin", "team-z/worker", "default/combined"]
+    accounts = ["app-one/worker", "app-two/worker", "zone-z/admin", "zone-z/worker", "default/combined"]
     for namespace in sorted({each.partition("/")[0] for each in accounts} - {"default"}):
         cloud.kubectl("create", "namespace", namespace)
     for namespace, _, name in (each.partition("/") for each in accounts[:-1]):
         cloud.kubectl("create", "serviceaccount", name, "-n", namespace)
     given = admitted(cloud, tokens(cloud, accounts, ["sts.amazonaws.com"]), [output["roleArn"]])
 
-    assert output["subjects"] == ["app-*-one:*", "app-one:*", "default:combined", "team-z:*"]
-    assert output["deniedSubjects"] == ["team-z:admin"]
-    assert {each for each, _, _ in given} == {"app-one/worker", "team-z/worker", "default/combined"}
+    assert output["subjects"] == ["app-*-one:*", "app-one:*", "default:combined", "zone-z:*"]
+    assert output["deniedSubjects"] == ["zone-z:admin"]
+    assert {each for each, _, _ in given} == {"app-one/worker", "zone-z/worker", "default/combined"}
 
 
 def test_every_account_of_the_cluster_when_asked_for(deployed: Deployed, iam: Any) -> None:

@@ -11,7 +11,7 @@ from irsa.rules.leaves import leaves
 from irsa.rules.mistakes import named
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.options import LONGEST_STACK
-from irsa_cli.state import SECRET, UNKNOWN_VALUES
+from irsa_cli.state import SECRET, UNKNOWN_VALUES, is_failed
 
 SECRET_TEXT = "[secret]"  # noqa: S105 (what a preview prints in place of a secret)
 REPLACEMENTS = frozenset({"replace", "create-replacement", "delete-replaced", "import-replacement"})
@@ -190,7 +190,7 @@ def parse_resource(value: Any, place: str) -> ResourceState:
         protected=bool(written.get("protect")),
         pending=bool(written.get("delete")),
         policies=tuple(map(str, _list(_object(written.get("propertyDependencies") or {}, place), "policyArn"))),
-        failed=bool(written.get("initErrors")),
+        failed=is_failed(written),
     )
 
 
