@@ -86,6 +86,14 @@ def _of_cluster(place: Place, cluster: Any, values: Mapping[str, Any]) -> Iterat
         found = f"only {listed(list(map(str, cluster)))}" if cluster else "nothing"
         allowed = "name; or stack; or oidcIssuer with oidcProviderArn or with createOidcProvider: true"
         yield _mistake(place, found, allowed, "add the missing keys")
+    name = cluster.get("name")
+    is_looked_up = "oidcIssuer" not in cluster or mapping_of(cluster.get("kubernetes")).get("eks")
+    if isinstance(name, str) and len(name) == 1 and is_looked_up:
+        # EKS takes it: internal/service/eks/validate.go of terraform-provider-aws.
+        fix = "set oidcIssuer and oidcProviderArn, and kubernetes.context in place of eks"
+        yield _mistake(
+            (*place, "name"), f"{name!r}, one letter", "a name that the AWS provider looks up: two or more", fix
+        )
     if cluster.get("createOidcProvider") and "oidcProviderArn" in cluster:
         found = "both createOidcProvider and oidcProviderArn"
         yield _mistake(place, found, "one of them", "remove one of them")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from config.scalars import in_yaml_words
+from config.scalars import in_yaml_words, parsed
 from irsa.rules.mistakes import Mistake, Place
 from irsa.rules.names import REGION, check_name
 from irsa.rules.unknown import SECRET, Unknown
@@ -30,7 +30,7 @@ def account_id_mistakes(setting: str, values: Any) -> Iterator[tuple[Place, Mist
 
 def lists_mistake(allowed: Any, forbidden: Any) -> Mistake | None:
     """Return that both lists of AWS accounts are set: the AWS provider refuses that, and calls it a conflict."""
-    if not allowed or not forbidden:
+    if not all(parsed(each) if isinstance(each, str) else each for each in (allowed, forbidden)):
         return None
     found, one = "aws:allowedAccountIds and aws:forbiddenAccountIds", "remove aws:forbiddenAccountIds"
     return Mistake(found, "one of the two", f"{one}: no AWS account is accepted that the other list does not have")

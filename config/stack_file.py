@@ -11,7 +11,7 @@ import yaml
 from config.located_mistake import LocatedMistake
 from config.nodes import LIBYAML_TOO_DEEP, Reader, composed, line_in, repeated, step, text_of
 from config.project_file import project_folder
-from config.provider_settings import ACCOUNT_LISTS, PROVIDERS, account_id_mistakes, region_of
+from config.provider_settings import ACCOUNT_LISTS, PROVIDERS, account_id_mistakes, lists_mistake, region_of
 from config.scalars import parsed
 from irsa.rules.mistakes import Mistake, Place, named
 from irsa.rules.policies import TOO_DEEP
@@ -126,6 +126,9 @@ class StackFile:
             self._settings[name] = (setting, node)
             settings[name] = ours.setting(name, node)
         self.settings = settings
+        lists = [f"aws:{name}" for name in ACCOUNT_LISTS]
+        if both := lists_mistake(*(self.providers.get(name) for name in lists)):
+            self._complain(both, self._settings[lists[-1]][0].start_mark.line + 1)
 
     def _config(self, config: Any, theirs: Reader) -> Iterator[tuple[Any, Any, str]]:
         """Yield the irsa settings with their names; look at the other keys."""

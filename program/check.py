@@ -130,7 +130,10 @@ def _examined(file: StackFile) -> Examined:
         thorough=True,
         allowed=allowed,
     )
-    both = [LocatedMistake((), mistake) for mistake in [lists_mistake(allowed, forbidden)] if mistake]
+    # One of them may be in Pulumi.yaml; the stack file says it of both that are in it.
+    in_one_file = {f"aws:{name}" for name in ACCOUNT_LISTS} <= file.providers.keys()
+    conflict = None if in_one_file else lists_mistake(allowed, forbidden)
+    both = [LocatedMistake((), conflict)] if conflict else []
     mistakes = [*file.mistakes, *project.mistakes, *placed([*both, *examination.mistakes], file)]
     return Examined(file, mistakes, project, examination)
 

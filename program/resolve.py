@@ -13,6 +13,7 @@ import pulumi_kubernetes as kubernetes
 
 from config.located_mistake import LocatedMistake
 from config.models import Cluster
+from irsa.failed_update import hooks
 from irsa.rules.arns import issuer_host_path
 from program.access import Access, aws_settings, kubernetes_inputs
 from program.logical_names import oidc_provider
@@ -61,7 +62,7 @@ def resolve(settings: StackSettings, access: Access) -> Lookups:
         issuer = ask.issuer(cluster)
         name = oidc_provider(stack, aws_account, issuer)
         if name not in made:
-            options = pulumi.ResourceOptions(provider=plugins.aws_provider(aws_account))
+            options = pulumi.ResourceOptions(provider=plugins.aws_provider(aws_account), hooks=hooks())
             made[name] = aws.iam.OpenIdConnectProvider(name, url=issuer, client_id_lists=audiences, opts=options).arn
         providers[cluster, aws_account] = made[name]
     kubeconfigs = {cluster: ask.eks_kubeconfig(cluster) for cluster in by_eks}

@@ -165,6 +165,8 @@ class DeclaredStack:
     aws: Mapping[str, Inputs]
     clusters: Mapping[str, Inputs]
     oidc_providers: frozenset[str] = frozenset()
+    failed_providers: tuple[str, ...] = ()
+    """Logical names of the OIDC providers of the stack whose last creation or update failed."""
 
     @functools.cached_property
     def cluster_keys(self) -> Mapping[str, str]:
@@ -334,6 +336,7 @@ def parse_state(state: Mapping[str, Any], stack: str | None = None) -> DeclaredS
         {_reference(r): r.get("inputs") or {} for r in resources if r["type"] == AWS_PROVIDER},
         {_reference(r): r.get("inputs") or {} for r in resources if r["type"] == KUBERNETES_PROVIDER},
         frozenset(_created_provider_arns(resources)),
+        tuple(_name(each) for each in resources if each["type"] == OIDC_PROVIDER and is_failed(each)),
     )
 
 
@@ -421,7 +424,7 @@ def is_failed(resource: Resource) -> bool:
 
 def _unreadable(recorded: Mapping[str, Any]) -> str:
     if not recorded:
-        return "the last `pulumi up` did not complete this binding: run `pulumi up`"
+        return "the last `pulumi up` did not complete this binding: run `pulumi up --refresh`"
     # What was not known yet when an update failed.
     if any(leaf in UNKNOWN_VALUES for _, leaf in leaves(recorded) if isinstance(leaf, str)):
         return "the last `pulumi up` did not complete this binding: run `pulumi up --refresh`"

@@ -146,7 +146,11 @@ def look(declared: DeclaredStack, bindings: Sequence[DeclaredBinding], pods: boo
     """Return the checks of these bindings, by what AWS and Kubernetes answer now."""
     verification = Verification(declared, LiveAwsAccounts(declared.aws), LiveClusters(declared.clusters), pods)
     verification.read_in_bulk(bindings)
-    return check_all("verify", bindings, verification.of_binding, CONCURRENT)
+    return [
+        # They are of no binding: one that has them is enough.
+        *(verification.failed_update(bindings[0], state.OIDC_PROVIDER, name) for name in declared.failed_providers),
+        *check_all("verify", bindings, verification.of_binding, CONCURRENT),
+    ]
 
 
 def _newer(old: list[Check], new: list[Check]) -> list[Check]:
@@ -183,7 +187,7 @@ class Verification:
 
     def of_binding(self, binding: DeclaredBinding) -> list[Check]:
         """Return the checks of one binding."""
-        failed = [self._failed_update(binding, *each) for each in binding.failed_updates]
+        failed = [self.failed_update(binding, *each) for each in binding.failed_updates]
         if binding.unreadable:
             about = f"binding {named(binding.key)}"
             return [*failed, Check(binding.key, ROLE, Outcome.CANNOT_TELL, about, binding.unreadable)]
@@ -214,10 +218,11 @@ class Verification:
         answers = (check for kind, about, question in questions for check in _answers(binding, kind, about, question))
         return [*failed, *answers]
 
-    def _failed_update(self, binding: DeclaredBinding, type_: str, name: str) -> Check:
+    def failed_update(self, binding: DeclaredBinding, type_: str, name: str) -> Check:
+        """Return that the last update of a resource failed, which the state has as done."""
         kinds = {state.ROLE: ROLE, state.POLICY: DOCUMENTS, state.INLINE_POLICY: DOCUMENTS}
         kind, about = kinds.get(type_, PROVIDER), f"resource {named(name)}"
-        found = "its last update failed, and the state has it as done"
+        found = "its last creation or update failed, and the state has it as done"
         return Check(binding.key, kind, Outcome.FINDING, about, found, "an update that AWS has done", self._repair)
 
     def _stack_account(self, binding: DeclaredBinding) -> LiveAwsAccount:

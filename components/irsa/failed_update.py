@@ -12,9 +12,10 @@ from weakref import WeakKeyDictionary
 
 import pulumi
 
-# As the state keeps it with each resource.
-NAME = "irsa:update"
-_hooks: WeakKeyDictionary[pulumi.Resource, pulumi.ResourceHook] = WeakKeyDictionary()
+# What an update may take away: the state has it, and the program does not declare it any more.
+REMOVABLE = frozenset({"description", "permissionsBoundary", "tags"})
+DOCUMENTS = frozenset({"assumeRolePolicy", "policy"})
+_bindings: WeakKeyDictionary[pulumi.Resource, pulumi.ResourceHookBinding] = WeakKeyDictionary()
 
 
 class NothingUpdatedError(Exception):
@@ -22,49 +23,66 @@ class NothingUpdatedError(Exception):
 
 
 def hooks() -> pulumi.ResourceHookBinding | None:
-    """Return what is asked before an update; None in a plugin: a deployment takes a hook of one name but once."""
+    """Return what is asked before and after each update of a resource of AWS.
+
+    None in a plugin, since a deployment takes a hook of one name but once, and in a test with mocks of an older SDK.
+    """
     stack = pulumi.runtime.get_root_resource()
-    if stack is None:
+    if stack is None or not hasattr(pulumi.runtime.settings.SETTINGS.monitor, "RegisterResourceHook"):
         return None
-    if stack not in _hooks:
-        _hooks[stack] = pulumi.ResourceHook(NAME, _refuse, pulumi.ResourceHookOptions(on_dry_run=True))
-    return pulumi.ResourceHookBinding(before_update=[_hooks[stack]])
+    if stack not in _bindings:
+        # The state keeps their names with each resource.
+        _bindings[stack] = pulumi.ResourceHookBinding(
+            before_update=[pulumi.ResourceHook("irsa:update", _refuse, pulumi.ResourceHookOptions(on_dry_run=True))],
+            after_update=[pulumi.ResourceHook("irsa:updated", _compare)],
+        )
+    return _bindings[stack]
 
 
 async def _refuse(update: pulumi.ResourceHookArgs) -> None:
-    if not changes_nothing(await _known(update.new_inputs or {}), await _known(update.old_outputs or {})):
+    """Refuse an update of which the provider would do nothing; a preview warns."""
+    if not is_same(await _known(update.new_inputs), await _known(update.old_outputs)):
         return
+    dry_run = pulumi.runtime.is_dry_run()
+    failed = "may have failed" if dry_run else "has failed"
     text = (
-        f"AWS may still have what was there before: the last update of {update.name} failed, and the state has it as "
-        "done. Run `pulumi up --refresh`, which reads AWS first"
+        f"AWS may still have what was there before: the last creation or update of {update.name} {failed}, and the "
+        "state has it as done. Run `pulumi up --refresh`, which reads AWS first"
     )
-    if pulumi.runtime.is_dry_run():
-        pulumi.log.warn(text)
-    else:
+    if not dry_run:
         raise NothingUpdatedError(text)
+    pulumi.log.warn(text)
 
 
-async def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+async def _compare(update: pulumi.ResourceHookArgs) -> None:
+    """Warn where AWS has something else after an update: a part of it may have failed the last time."""
+    if not is_same(await _known(update.new_inputs), await _known(update.new_outputs)):
+        pulumi.log.warn(f"AWS may have something else of {update.name} than is declared: run `pulumi up --refresh`")
+
+
+async def _known(values: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return properties with what is secret in them."""
-    return {key: await each.future() if isinstance(each, pulumi.Output) else each for key, each in values.items()}
+    found = (values or {}).items()
+    return {key: await each.future() if isinstance(each, pulumi.Output) else each for key, each in found}
 
 
-def changes_nothing(new_inputs: Mapping[str, Any], old_outputs: Mapping[str, Any]) -> bool:
-    """Return whether the state of a resource has all that is declared already."""
+def is_same(inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> bool:
+    """Return whether the outputs of a resource have all that is declared, and nothing that is not any more."""
     return all(
-        _comparable(value) == _comparable(old_outputs.get(key))
-        for key, value in new_inputs.items()
-        if key != "__defaults"
+        _comparable(key, inputs.get(key)) == _comparable(key, outputs.get(key))
+        for key in {*inputs, *REMOVABLE} - {"__defaults"}
     )
 
 
-def _comparable(value: Any) -> Any:
+def _comparable(key: str, value: Any) -> Any:
     """Return a value as it is compared: documents by what they say, the URL of an issuer without its scheme."""
-    if not isinstance(value, str):
-        return value or None
-    if value.startswith("{"):
+    if isinstance(value, Mapping):
+        return {name: each for name, each in value.items() if name != "__defaults"} or None
+    if key == "url" and isinstance(value, str):
+        return value.removeprefix("https://")
+    if key in DOCUMENTS and isinstance(value, str):
         try:
             return json.loads(value)
         except ValueError:
             return value
-    return value.removeprefix("https://") or None
+    return value or None

@@ -130,7 +130,7 @@ OF_ACCOUNT: Mapping[Cause, Advice] = {
     Cause.THROTTLED: Advice(
         "AWS throttles the requests to {account}: {said}",
         "fewer requests at one time",
-        "run again in a minute; with `pulumi config set aws:maxRetries 5` this is said after 5 requests, not 25",
+        "run again in a minute; `pulumi config set aws:maxRetries 5` has this said sooner: remove it afterwards",
         "mistake",
     ),
 }

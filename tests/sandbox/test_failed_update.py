@@ -4,7 +4,7 @@ The provider keeps what was planned as the state (https://github.com/pulumi/pulu
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
@@ -16,6 +16,7 @@ from tests.sandbox.project import STACK, Project, counts
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 
+Deploy = Callable[..., Project]
 DENIED = (403, "AccessDenied", "User: deployer is not authorized to perform this action")
 
 
@@ -49,6 +50,7 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"inlinePolicies": {"own": {"document": WIDE}}},
         {"inlinePolicies": {"own": {"document": NARROW}}},
     ),
+    "DeleteRolePermissionsBoundary": ("Role", {"role": {"permissionsBoundary": BOUNDARY}}, {}),
     "TagRole": ("Role", {}, {"role": {"tags": {"team": "a"}}}),
 }
 
@@ -129,6 +131,67 @@ def test_what_was_denied_is_in_the_state_as_planned(failed: Failed) -> None:
     assert in_iam(failed.project.cloud) == failed.live
 
 
+def deny(project: Project, operation: str) -> None:
+    """Run an `up` in which IAM denies an operation."""
+    with failing_aws({operation: DENIED}, project.cloud.aws_address) as address:
+        arguments = ("up", "--yes", "--skip-preview")
+        answer = project.cloud.pulumi(project.folder, *arguments, **project.variables, AWS_ENDPOINT_URL=address)
+    assert answer.returncode != 0, answer.stdout
+
+
+def test_what_is_taken_away_is_updated(deploy: Deploy, cloud: Any) -> None:
+    """Protects every ordinary update: a setting that goes, and one that somebody added by hand, which is repaired."""
+    role = {"description": "reads", "permissionsBoundary": BOUNDARY, "tags": {"team": "a"}, "maxSessionDuration": 7200}
+    project = deploy({"bindings": {"less": granted("less", **role)}})
+    project.up()
+    project.set({"bindings": {"less": granted("less")}})
+    assert project.up() == {"update": 1}
+    iam = cloud.aws("iam")
+    live = iam.get_role(RoleName="less-role")["Role"]
+    assert not any(live.get(key) for key in ("Description", "PermissionsBoundary", "Tags"))
+
+    iam.update_role_description(RoleName="less-role", Description="by hand")
+    iam.put_role_permissions_boundary(RoleName="less-role", PermissionsBoundary=BOUNDARY)
+    said = project.pulumi("up", "--refresh", "--yes", "--skip-preview")
+    assert "AWS may" not in said, said
+    assert "PermissionsBoundary" not in iam.get_role(RoleName="less-role")["Role"]
+    assert project.up() == {}
+
+
+def test_a_provider_whose_update_was_denied(deploy: Deploy) -> None:
+    """Protects an audience that AWS did not get: its provider is of no binding, and the second `up` was green."""
+    cluster = {"oidcIssuer": "https://oidc.eks.us-west-2.amazonaws.com/id/FAILED", "createOidcProvider": True}
+    one = {"trust": {"subjects": ["team-a:one"]}, "role": {"name": "audience-one"}}
+    project = deploy({"cluster": cluster, "bindings": {"one": one}})
+    project.up()
+    other = {**one, "role": {"name": "audience-two"}, "audience": "vault"}
+    project.set({"cluster": cluster, "bindings": {"one": one, "two": other}})
+    deny(project, "AddClientIDToOpenIDConnectProvider")
+
+    assert "AWS may still have what was there before" in project.refused("up", "--yes", "--skip-preview")
+    _, checks = report(project, "verify")
+    assert checks[0]["found"] == "its last creation or update failed, and the state has it as done"
+    project.pulumi("up", "--refresh", "--yes", "--skip-preview")
+    assert not failing(project)
+    assert project.up() == {}
+
+
+def test_what_another_update_hides_is_told_after_it(deploy: Deploy, cloud: Any) -> None:
+    """Protects the trust that was narrowed and denied: a later update of the same role's tags is done, and warns."""
+    wide, narrow = {"subjects": ["team-a:left", "team-a:worker"]}, {"subjects": ["team-a:worker"]}
+    project = deploy({"bindings": {"hidden": {**granted("hidden"), "trust": wide}}})
+    project.up()
+    project.set({"bindings": {"hidden": {**granted("hidden"), "trust": narrow}}})
+    deny(project, "UpdateAssumeRolePolicy")
+    project.set({"bindings": {"hidden": {**granted("hidden", tags={"team": "a"}), "trust": narrow}}})
+    said = project.pulumi("up", "--yes", "--skip-preview")
+
+    assert "AWS may have something else of role/hidden-role than is declared" in said
+    project.pulumi("up", "--refresh", "--yes", "--skip-preview")
+    trust = json.dumps(cloud.aws("iam").get_role(RoleName="hidden-role")["Role"]["AssumeRolePolicyDocument"])
+    assert "team-a:left" not in trust
+
+
 def test_each_verb_says_so_first(failed: Failed) -> None:
     """Protects whoever looks after a failed update: the state and AWS differ, and which command repairs that."""
     names = failing(failed.project)
@@ -140,7 +203,7 @@ def test_each_verb_says_so_first(failed: Failed) -> None:
     assert "pulumi up --refresh" in first["fix"]
 
     code, checks = report(failed.project, "verify")
-    said = [each for each in checks if each["found"].startswith("its last update failed")]
+    said = [each for each in checks if each["found"].startswith("its last creation or update failed")]
     assert code == 1
     assert {each["about"].removeprefix("resource ") for each in said} == names
     assert {each["fix"] for each in said} == {f"pulumi up --refresh --stack {STACK}"}
@@ -157,7 +220,7 @@ def test_no_update_is_green_until_aws_was_read(failed: Failed) -> None:
     project = failed.project
     said = project.pulumi("preview")
     for name in failing(project):
-        assert f"the last update of {name} failed" in " ".join(said.split())
+        assert f"the last creation or update of {name} may have failed" in " ".join(said.split())
     said = project.refused("up", "--yes", "--skip-preview", "--continue-on-error")
     assert said.count("AWS may still have what was there before") >= len(failing(project)) > 0
     assert in_iam(project.cloud) == failed.live

@@ -59,10 +59,7 @@ KUBERNETES_KEY = NameRule("a Kubernetes label or annotation key", 317, KEY_PATTE
 LABEL_VALUE = NameRule("a Kubernetes label value", 63, rf"({QUALIFIED})?", f"letters, digits and -_., {ENDS}")
 SECRET = NameRule("the name of a Secret", 253, SUBDOMAIN, "lower-case letters, digits, - and .")
 # https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateCluster.html
-# EKS takes one letter, the AWS provider two: internal/service/eks/validate.go of terraform-provider-aws.
-CLUSTER = NameRule(
-    "the name of an EKS cluster", 100, r"[0-9A-Za-z][A-Za-z0-9_-]+", "two or more letters, digits, - and _"
-)
+CLUSTER = NameRule("the name of an EKS cluster", 100, r"[0-9A-Za-z][A-Za-z0-9_-]*", "letters, digits, - and _")
 REGION = NameRule("an AWS region", 32, r"[a-z]+(-[a-z]+)+-\d+", "a region, such as us-west-2")
 # Names of resources start with keys of a stack file: IAM's characters, without the `@` before the child's part.
 KEY = NameRule("a key of a stack file", 100, r"[\w+=,.-]+", "letters, digits and _+=,.-")

@@ -170,7 +170,7 @@ def test_a_binding_that_was_never_finished_says_so() -> None:
     begun = {"urn": f"{STACK}{COMPONENT}::app", "type": COMPONENT, "outputs": {}}
     (binding,) = parse_state(state(begun, role())).bindings
 
-    assert binding.unreadable == "the last `pulumi up` did not complete this binding: run `pulumi up`"
+    assert binding.unreadable == "the last `pulumi up` did not complete this binding: run `pulumi up --refresh`"
 
 
 def test_what_waits_for_deletion_or_is_only_read_is_not_declared() -> None:

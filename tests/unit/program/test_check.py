@@ -24,6 +24,9 @@ config:
     my-app: {serviceAccount: {name: my-app}, policyArns: ["arn:${partition}:iam::aws:policy/ReadOnlyAccess"]}
 """
 
+ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
+PROVIDER = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
+
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -642,8 +645,11 @@ def test_two_lists_of_aws_accounts_are_one_too_many(
 
     assert code == 1
     assert "aws:allowedAccountIds and aws:forbiddenAccountIds" in text
+    assert ("Pulumi.dev.yaml:7" in text) is (place == "stack")
     (project / "Pulumi.yaml").write_text("name: irsa\nruntime: python\n")
     (project / "Pulumi.dev.yaml").write_text(written)
+    assert check(capsys, "Pulumi.dev.yaml")[0] == 0
+    (project / "Pulumi.dev.yaml").write_text(f"{written}  aws:forbiddenAccountIds: '[]'\n")
     assert check(capsys, "Pulumi.dev.yaml")[0] == 0
 
 
@@ -653,4 +659,8 @@ def test_a_name_that_the_provider_refuses(project: Path, capsys: pytest.CaptureF
     code, text = check(capsys, "Pulumi.dev.yaml")
 
     assert code == 1
-    assert "two or more letters" in text
+    assert "'c', one letter" in text
+    assert "oidcIssuer" in text
+    known = f'{{name: c, oidcIssuer: "https://{ISSUER}", oidcProviderArn: "{PROVIDER}"}}'
+    (project / "Pulumi.dev.yaml").write_text(GOOD.replace("{name: my-cluster}", known))
+    assert check(capsys, "Pulumi.dev.yaml")[0] == 0

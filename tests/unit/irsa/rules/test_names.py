@@ -40,7 +40,7 @@ from irsa.rules.names import ROLE, ROLE_PREFIX, RULES, automatic_name_prefix, ch
         ("label value", ["", "a", "x" * 63, "A_b.c-9"], ["x" * 64, "-a", "a.", "a/b", "ä"]),
         ("secret", ["a", "a.b", "x" * 253], ["", "x" * 254, "A", "a_b", "-a"]),
         # API_CreateCluster of EKS
-        ("cluster", ["aa", "A1_-b", "x" * 100], ["", "a", "x" * 101, "-a", "_a", "a.b", "ä"]),
+        ("cluster", ["a", "A1_-b", "x" * 100], ["", "x" * 101, "-a", "_a", "a.b", "ä"]),
         (
             "region",
             ["us-west-2", "us-gov-west-1", "eusc-de-east-1"],
