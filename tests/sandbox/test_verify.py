@@ -255,12 +255,16 @@ def test_credentials_of_another_account_find_nothing(project: Project, cloud: An
     }
 
 
-def test_explain_says_what_it_assumes_of_an_account_that_is_not_there(project: Project) -> None:
-    """Protects from a silent guess: the default audience is that of a service account that exists, or it is said."""
+def test_explain_says_first_that_there_is_no_such_service_account(project: Project) -> None:
+    """Protects from a typo that is called allowed, and from a silent guess of the audience."""
     there = irsa(project, "explain", "default:verified", "verified", "--stack", STACK)
     missing = irsa(project, "explain", "default/not-there-yet", ROLE, "--stack", STACK)
 
-    assert (there.returncode, missing.returncode) == (0, 1)
+    typo = irsa(project, "explain", "default:verifed", "verified", "--stack", STACK)
+
+    assert (there.returncode, missing.returncode, typo.returncode) == (0, 1, 1)
     assert "assumed:" not in there.stdout
-    assumed = "assumed: default/not-there-yet does not exist yet, so its audience is sts.amazonaws.com"
-    assert " ".join(missing.stdout.split()).endswith(assumed)
+    found = " ".join(missing.stdout.split())
+    assert found.startswith("missing: there is no service account default/not-there-yet in context ")
+    assert found.endswith("assumed: the audience sts.amazonaws.com, because there is no annotation to read")
+    assert " did you mean default/verified? trust policy: " in " ".join(typo.stdout.split())
