@@ -255,6 +255,31 @@ def test_credentials_of_another_account_find_nothing(project: Project, cloud: An
     }
 
 
+def test_a_kubeconfig_is_read_as_kubectl_reads_it(project: Project, cloud: Any, tmp_path: Path) -> None:
+    """Protects kubeconfigs of today: paths in their own folder, a program of v1, and the name in the certificate."""
+    variables = access(cloud, tmp_path, "as-kubectl", "kubernetes-verify.yaml")
+    kubeconfig = json.loads(Path(variables["KUBECONFIG"]).read_text())
+    token = kubeconfig["users"][0]["user"]["token"]
+    (tmp_path / "token").write_text(f"{token}\n")
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\necho '{json.dumps({'status': {'token': token}})}'\n")
+    program.chmod(0o700)
+    run = {"apiVersion": "client.authentication.k8s.io/v1", "command": "./program", "interactiveMode": "Never"}
+    answers = []
+    for user, server_name in (
+        ({"tokenFile": "token"}, "kubernetes.default.svc"),
+        ({"exec": run}, "kubernetes.default.svc"),
+        ({"exec": run}, "other.example.com"),
+    ):
+        kubeconfig["users"][0]["user"] = user
+        kubeconfig["clusters"][0]["cluster"]["tls-server-name"] = server_name
+        Path(variables["KUBECONFIG"]).write_text(json.dumps(kubeconfig))
+        answers.append(irsa(project, "explain", "default:verified", ROLE, **variables))
+
+    assert [answer.returncode for answer in answers] == [0, 0, 2], [answer.stderr for answer in answers]
+    assert "other.example.com" in answers[2].stderr
+
+
 def test_explain_says_first_that_there_is_no_such_service_account(project: Project) -> None:
     """Protects from a typo that is called allowed, and from a silent guess of the audience."""
     there = irsa(project, "explain", "default:verified", "verified", "--stack", STACK)
