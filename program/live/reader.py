@@ -15,7 +15,7 @@ from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import Place, named, path_of
 from irsa_cli.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError, SecretInStateError
 from irsa_cli.live.iam import LiveAwsAccount
-from irsa_cli.live.kubeconfig import configuration
+from irsa_cli.live.kubeconfig import UnreadKeyError, configuration
 from irsa_cli.live.kubernetes import LiveCluster
 from program import access
 from program.live.cloud import LiveCloud
@@ -166,8 +166,9 @@ class Reader:
         try:
             if missing is None:
                 return LiveCluster(configuration(inputs))
-        except SecretInStateError:
-            self._notes.not_checked.append(f"the cluster of irsa:{path_of(place)}: its kubeconfig is a secret")
+        except (SecretInStateError, UnreadKeyError) as error:
+            why = "its kubeconfig is a secret" if isinstance(error, SecretInStateError) else str(error)
+            self._notes.not_checked.append(f"the cluster of irsa:{path_of(place)}: {why}")
             self._notes.unanswered = True
             return None
         except CouldNotLookError as error:

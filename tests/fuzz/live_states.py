@@ -390,6 +390,7 @@ class Http:
         names: list[dict[str, Any]] = [
             {"metadata": {"namespace": namespace, "name": name, "annotations": state.annotations}}
             for namespace, name in listed
+            if "/namespaces/" not in path or f"/namespaces/{namespace}/" in path
         ]
         lists: dict[str, dict[str, Any]] = {
             "openid-configuration": {"issuer": ISSUER},

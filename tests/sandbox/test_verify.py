@@ -255,12 +255,41 @@ def test_credentials_of_another_account_find_nothing(project: Project, cloud: An
     }
 
 
-def test_explain_says_what_it_assumes_of_an_account_that_is_not_there(project: Project) -> None:
-    """Protects from a silent guess: the default audience is that of a service account that exists, or it is said."""
+def test_a_kubeconfig_is_read_as_kubectl_reads_it(project: Project, cloud: Any, tmp_path: Path) -> None:
+    """Protects kubeconfigs of today: paths in their own folder, a program of v1, and the name in the certificate."""
+    variables = access(cloud, tmp_path, "as-kubectl", "kubernetes-verify.yaml")
+    kubeconfig = json.loads(Path(variables["KUBECONFIG"]).read_text())
+    token = kubeconfig["users"][0]["user"]["token"]
+    (tmp_path / "token").write_text(f"{token}\n")
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\necho '{json.dumps({'status': {'token': token}})}'\n")
+    program.chmod(0o700)
+    run = {"apiVersion": "client.authentication.k8s.io/v1", "command": "./program", "interactiveMode": "Never"}
+    answers = []
+    for user, server_name in (
+        ({"tokenFile": "token"}, "kubernetes.default.svc"),
+        ({"exec": run}, "kubernetes.default.svc"),
+        ({"exec": run}, "other.example.com"),
+    ):
+        kubeconfig["users"][0]["user"] = user
+        kubeconfig["clusters"][0]["cluster"]["tls-server-name"] = server_name
+        Path(variables["KUBECONFIG"]).write_text(json.dumps(kubeconfig))
+        answers.append(irsa(project, "explain", "default:verified", ROLE, **variables))
+
+    assert [answer.returncode for answer in answers] == [0, 0, 2], [answer.stderr for answer in answers]
+    assert "other.example.com" in answers[2].stderr
+
+
+def test_explain_says_first_that_there_is_no_such_service_account(project: Project) -> None:
+    """Protects from a typo that is called allowed, and from a silent guess of the audience."""
     there = irsa(project, "explain", "default:verified", "verified", "--stack", STACK)
     missing = irsa(project, "explain", "default/not-there-yet", ROLE, "--stack", STACK)
 
-    assert (there.returncode, missing.returncode) == (0, 1)
+    typo = irsa(project, "explain", "default:verifed", "verified", "--stack", STACK)
+
+    assert (there.returncode, missing.returncode, typo.returncode) == (0, 1, 1)
     assert "assumed:" not in there.stdout
-    assumed = "assumed: default/not-there-yet does not exist yet, so its audience is sts.amazonaws.com"
-    assert " ".join(missing.stdout.split()).endswith(assumed)
+    found = " ".join(missing.stdout.split())
+    assert found.startswith("missing: there is no service account default/not-there-yet in context ")
+    assert found.endswith("assumed: the audience sts.amazonaws.com, because there is no annotation to read")
+    assert " did you mean default/verified? trust policy: " in " ".join(typo.stdout.split())

@@ -24,7 +24,8 @@ class Explanation:
         documentation: Page of AWS that states the rule.
         request: The token, and the IAM OIDC provider of its issuer.
         statements: Each statement of the trust policy.
-        assumed: What was assumed, because the service account does not exist yet; else empty.
+        missing: Where the cluster has no such service account: that it has none, and a name that is near; else empty.
+        assumed: What was assumed, because the service account does not exist; else empty.
         binding: Key of the stack's binding that was named in place of the role; else empty.
         annotation: Why Pods of the service account do not ask for this role: its annotation is missing or names
             another one. Empty where it names this role, and where the service account was not read.
@@ -38,6 +39,7 @@ class Explanation:
     documentation: str
     request: WebIdentityRequest
     statements: tuple[StatementEvaluation, ...] = ()
+    missing: str = ""
     assumed: str = ""
     binding: str = ""
     annotation: str = ""

@@ -27,8 +27,12 @@ def lines(answer: Explanation, verbose: bool) -> Iterator[Line]:
         answer: The answer.
         verbose: Whether the OIDC provider, and AWS's page for each rule, are among them.
     """
-    color = f"bold {COLORS[OUTCOMES[answer.decision]]}"
-    yield from _styled(color, f"{answer.decision.value}: {answer.explanation}", following="  ")
+    color, decision = f"bold {COLORS[OUTCOMES[answer.decision]]}", answer.decision.value
+    if answer.missing:
+        but = "the trust policy would allow it, but " if answer.decision is Decision.ALLOWED else ""
+        yield from _styled(f"bold {COLORS[False]}", f"missing: {but}{answer.missing}", following="  ")
+        color, decision = "", f"trust policy: {decision}"
+    yield from _styled(color, f"{decision}: {answer.explanation}", following="  ")
     yield from _link(answer.documentation, "  ", verbose)
     # It decides, too: of an answer that is `allowed`, nobody reads on to the end.
     if answer.annotation:

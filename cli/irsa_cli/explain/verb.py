@@ -1,6 +1,7 @@
 """Explain whether a service account could assume a role, and why."""
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,7 +12,7 @@ from irsa.evaluation import Decision, TrustDocumentError, WebIdentityRequest
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
 from irsa.rules.arns import parse_iam_arn, provider_of_role
-from irsa.rules.mistakes import Mistake, listed, named, nearest, visible
+from irsa.rules.mistakes import Mistake, likely, listed, named, nearest, visible
 from irsa.rules.subjects import check_subject, is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
@@ -48,7 +49,8 @@ examples:
       --trust trust.json \\
       --issuer https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE
 
-exit codes: 0 allowed, 1 denied, 2 cannot decide, or not checked"""
+exit codes: 0 allowed, 1 denied, or no such service account in the cluster,
+2 cannot decide, or not checked"""
 EXIT_CODES = {Decision.ALLOWED: GOOD, Decision.DENIED: FINDINGS, Decision.CANNOT_DECIDE: COULD_NOT_LOOK}
 OUTPUT = Explanation
 
@@ -84,14 +86,15 @@ def run(options: argparse.Namespace) -> int:
         raise CouldNotLookError(str(error)) from error
     escaped = [(visible(text), style) for text, style in lines(answer, options.verbose)]
     if options.json:
-        print(document("explain", answer.decision is Decision.ALLOWED, as_object(answer)))
+        print(document("explain", answer.decision is Decision.ALLOWED and not answer.missing, as_object(answer)))
     elif sys.stdout.isatty():
         from irsa_cli.report.terminal import show_lines  # noqa: PLC0415 (it imports rich, which a pipe does not need)
 
         show_lines(escaped)
     else:
         print("\n".join(text for text, _ in escaped))
-    return EXIT_CODES[answer.decision]
+    # Nobody gets a token of a service account that does not exist, whatever the trust policy says.
+    return FINDINGS if answer.missing else EXIT_CODES[answer.decision]
 
 
 def _offline(options: argparse.Namespace) -> Explanation:
@@ -119,18 +122,18 @@ def _live(options: argparse.Namespace) -> Explanation:
     )
     cluster = None if options.issuer and options.audience else _cluster(_place(subject), options.issuer, declared)
     issuer = options.issuer or (cluster.issuer if cluster else "")
-    audience, assumed, annotations = options.audience, "", None
-    if cluster and not audience:
-        annotations = cluster.service_account(*subject.split(":"))
-        audience = (annotations or {}).get(AUDIENCE)
-        if annotations is None:
-            assumed = f"{named(_place(subject))} does not exist yet, so its audience is {DEFAULT_AUDIENCE}"
+    audience, missing, assumed = options.audience, "", ""
+    annotations = cluster.service_account(*subject.split(":")) if cluster else None
+    if cluster and annotations is None:
+        missing = _missing(cluster, subject)
+        assumed = "" if audience else f"the audience {DEFAULT_AUDIENCE}, because there is no annotation to read"
+    audience = audience or (annotations or {}).get(AUDIENCE)
     request = _request(subject, role["Arn"], issuer, audience or DEFAULT_AUDIENCE)
     try:
         answer = by_trust_policy(_place(subject), role["Arn"], role["AssumeRolePolicyDocument"], request)
     except TrustDocumentError as error:
         raise CouldNotLookError(f"not a trust policy: {error}") from error
-    answer = replace(answer, assumed=assumed, binding=binding.key if binding else "")
+    answer = replace(answer, missing=missing, assumed=assumed, binding=binding.key if binding else "")
     answer = after_provider(answer, aws_account.client_ids(request.provider_arn))
     if cluster is None or annotations is None:
         return answer
@@ -138,6 +141,23 @@ def _live(options: argparse.Namespace) -> Explanation:
     is_next = found and answer.decision is Decision.ALLOWED
     fix = _command_to_annotate(answer, annotations, cluster, declared) if is_next else ""
     return replace(answer, annotation=found, fix=fix)
+
+
+def _missing(cluster: "LiveCluster", subject: str) -> str:
+    """Return that a service account does not exist; with a near name of its namespace, or its name in another one."""
+    namespace, name = subject.split(":")
+    near = None
+    # Whoever may not list them is told of no near name.
+    with contextlib.suppress(CouldNotLookError):
+        names = (each.partition(":")[2] for each in cluster.service_accounts(namespace))
+        found = likely(name, names)
+        near = f"{namespace}/{found}" if found else None
+        if near is None:
+            everywhere = (each.split(":") for each in cluster.service_accounts(None))
+            elsewhere = likely(namespace, (other for other, same in everywhere if same == name), least=0)
+            near = f"{elsewhere}/{name}" if elsewhere else None
+    text = f"there is no service account {named(_place(subject))} in context {named(cluster.context)}"
+    return f"{text}; did you mean {named(near)}?" if near else text
 
 
 def _command_to_annotate(
@@ -201,12 +221,19 @@ def _cluster(service_account: str, issuer: str | None, declared: DeclaredStack |
         each.cluster for binding in bindings for each in binding.service_accounts if str(each) == service_account
     ]
     found = [clusters.of(reference) for reference in dict.fromkeys(references or clusters.references)]
+    if issuer is None and len(found) == 1:
+        return found[0]
+    by_issuer = {cluster.issuer: cluster for cluster in reversed(found)}
+    if issuer in by_issuer:
+        return by_issuer[issuer]
     if len(found) > 1:
-        issuers = sorted(cluster.issuer for cluster in found)
-        found = [cluster for cluster in found if cluster.issuer == issuer]
-        if not found:
-            raise CouldNotLookError(f"the stack has several clusters: pass --issuer with one of {listed(issuers)}")
-    return found[0]
+        raise CouldNotLookError(
+            f"the stack has several clusters: pass --issuer with one of {listed(sorted(by_issuer))}"
+        )
+    fix = "pass --audience too, and no cluster is read"
+    fix = fix if declared else f"choose a context of that cluster, or {fix}"
+    read = f"the cluster of context {named(found[0].context)} has the issuer {named(found[0].issuer)}"
+    raise CouldNotLookError(f"{read}, not {named(str(issuer))}: {fix}")
 
 
 def _subject(service_account: str) -> str:

@@ -1,9 +1,10 @@
 """Findings about a role as a whole: its use, and the stacks that declare it."""
 
 from collections.abc import Iterator
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
 from irsa.rules.mistakes import listed
+from irsa_cli.found import FoundRole
 from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.output import Finding
 
@@ -11,6 +12,16 @@ from irsa_cli.inventory.output import Finding
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_last-accessed.html
 TRACKED_DAYS = 400
 DATE = "%Y-%m-%d"
+
+
+def last_used_text(role: FoundRole, now: datetime) -> str:
+    """Return in words when a role was last used. IAM reports a use hours later: of a new one, `never` may be wrong."""
+    if not role.has_details:
+        return "not known"
+    if role.last_used:
+        return role.last_used.astimezone(UTC).strftime(DATE)
+    is_younger = role.created and role.created > now - timedelta(days=TRACKED_DAYS)
+    return "no use reported yet" if is_younger else f"not in {TRACKED_DAYS} days"
 
 
 def unused(facts: Facts) -> Iterator[Finding]:
@@ -21,10 +32,7 @@ def unused(facts: Facts) -> Iterator[Finding]:
         recent = [each for each in (role.created, role.last_used) if each and each > limit]
         if recent or not role.has_details:
             continue
-        if role.last_used:
-            found = f"last used on {role.last_used.astimezone(UTC).strftime(DATE)}"
-        else:
-            found = f"not used in the {TRACKED_DAYS} days that IAM tracks"
+        found = f"last used: {last_used_text(role, facts.now)}"
         yield Finding("unused", role=role.arn, found=found, expected=f"used in the last {facts.unused_days} days")
 
 

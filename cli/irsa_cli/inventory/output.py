@@ -66,12 +66,14 @@ class InventoriedRole:
         arn: Its ARN.
         last_used: When it was last used, such as 2026-11-01T10:00:00Z; empty where it was not, or that is not known.
         last_used_known: Whether IAM said when it was last used; it tracks 400 days.
+        last_used_text: In words: the day, `not in 400 days`, `not known`, or of a younger role `no use reported yet`.
         managed: Whether a stack of --stack declares it.
     """
 
     arn: str
     last_used: str
     last_used_known: bool
+    last_used_text: str
     managed: bool
 
 

@@ -863,8 +863,6 @@ const ACCOUNT_COLUMNS = [
 ];
 
 const days = (role) => Math.floor((Date.parse(data.written) - Date.parse(role.lastUsed)) / DAY);
-const lastUsed = (role) =>
-  !role.lastUsedKnown ? "not known" : !role.lastUsed ? "not in 400 days" : `${role.lastUsed.slice(0, 10)}`;
 const ago = (role) => {
   if (!role.lastUsed) return "";
   const past = days(role);
@@ -878,7 +876,7 @@ const ROLE_COLUMNS = [
     cell: (each) => (answerValue(each) ? [...answers(each, (value) => count(value, "service account")), firstNames(each)] : make("span", { class: "muted" }, "nobody")) },
   { title: "Cluster", value: (each) => [...each.clusters].sort().join("\n"), cell: (each) => make("span", { class: "name" }, [...each.clusters].sort().join(", ")) },
   { title: "Last used", value: (each) => each.lastUsed || (each.lastUsedKnown ? "" : "\uffff"),
-    cell: (each) => make("span", {}, lastUsed(each), each.lastUsed ? make("span", { class: "names" }, ` (${ago(each)})`) : "") },
+    cell: (each) => make("span", {}, each.lastUsedText, each.lastUsed ? make("span", { class: "names" }, ` (${ago(each)})`) : "") },
   findingsColumn,
 ];
 
@@ -901,7 +899,7 @@ function roleDetail(role) {
   return [
     facts([
       ["ARN", make("code", {}, role.arn)],
-      ["Last used", `${lastUsed(role)}${role.lastUsed ? `, ${ago(role)}` : ""}`],
+      ["Last used", `${role.lastUsedText}${role.lastUsed ? `, ${ago(role)}` : ""}`],
       ["Annotated on", count(role.annotated, "service account")],
       managedFact(role),
     ]),

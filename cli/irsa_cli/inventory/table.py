@@ -106,6 +106,7 @@ def _by_role(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str
         by_role.setdefault(role, []).append(cluster)
     known = {each.arn: each for each in inventory.roles}
     short = _short({*by_role, *known}, inventory)
+    missing = {each.role for each in inventory.findings if each.kind == "missing-role"}
     rows = []
     for role in sorted({*by_role, *known}):
         for cluster in sorted(by_role.get(role, [""])):
@@ -115,7 +116,7 @@ def _by_role(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str
                 named(short[role]),
                 *(_cell(of_role.get(each, ())) for each in DECISIONS),
                 _cell([sorted(annotated.get((cluster, role), ()))]),
-                _last_used(known[role].last_used, known[role].last_used_known) if role in known else "no such role",
+                known[role].last_used_text if role in known else "no such role" if role in missing else "not read",
             ]
             rows.append(cells)
     lines = []
@@ -125,12 +126,6 @@ def _by_role(inventory: Inventory) -> tuple[list[str], list[list[str]], list[str
             others = "other roles, which trust no cluster and which no annotation names"
             lines.append(f"{aws_account.number}: {others}: {aws_account.roles - here:,}")
     return ["cluster", "role", "may be assumed by", "cannot decide", "annotated", "last used"], rows, lines
-
-
-def _last_used(last_used: str, known: bool) -> str:
-    if not known:
-        return "not known"
-    return last_used.partition("T")[0] or "never"
 
 
 _BY = {"service-account": _by_service_account, "role": _by_role}

@@ -9,6 +9,7 @@ from irsa_cli.found import Discovery, FoundRole
 from irsa_cli.inventory.admissions import Admitted, Claims, admitted, trust_policies, trusts
 from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.findings import findings
+from irsa_cli.inventory.of_roles import last_used_text
 from irsa_cli.inventory.output import (
     Admission,
     InventoriedAwsAccount,
@@ -42,7 +43,7 @@ def take_inventory(discovery: Discovery, now: datetime, unused_days: int) -> Inv
             for each in discovery.aws_accounts
         ],
         list(_service_accounts(discovery)),
-        [_role(each, discovery) for each in facts.kubernetes_roles],
+        [_role(each, discovery, now) for each in facts.kubernetes_roles],
         [each for group in groups for each in _admission(group, claims)],
         found,
         list(dict.fromkeys(not_checked)),
@@ -68,9 +69,10 @@ def _service_accounts(discovery: Discovery) -> Iterator[InventoriedServiceAccoun
             )
 
 
-def _role(role: FoundRole, discovery: Discovery) -> InventoriedRole:
+def _role(role: FoundRole, discovery: Discovery, now: datetime) -> InventoriedRole:
     last_used = role.last_used.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if role.last_used else ""
-    return InventoriedRole(role.arn, last_used, role.has_details, role.arn in discovery.managed_roles)
+    managed = role.arn in discovery.managed_roles
+    return InventoriedRole(role.arn, last_used, role.has_details, last_used_text(role, now), managed)
 
 
 def _admission(group: Admitted, claims: dict[str, Claims]) -> Iterator[Admission]:

@@ -63,6 +63,10 @@ class LiveCluster:
         self.is_in_file = config.fname is not None
         self._first, self._met = threading.Lock(), False
         self._problem: CouldNotLookError | None = None
+        # In a Pod there is neither.
+        self._proxy = getattr(config.cluster, "proxy_url", None) or None
+        server_name = getattr(config.cluster, "tls_server_name", None)
+        self._as_server: dict[str, Any] = {"extensions": {"sni_hostname": server_name}} if server_name else {}
         self._has_program = bool(config.user and config.user.exec)
         self._answers = Once()
         self._annotations: dict[tuple[str, str], dict[str, str]] = {}
@@ -249,7 +253,7 @@ class LiveCluster:
             raise
 
     def _new_client(self) -> httpx2.Client:
-        return HttpClient(self._config, ConnectionParams(timeout=TIMEOUT))
+        return HttpClient(self._config, ConnectionParams(timeout=TIMEOUT, proxy=self._proxy))
 
     @contextlib.contextmanager
     def _client(self) -> Iterator[httpx2.Client]:
@@ -264,6 +268,7 @@ class LiveCluster:
             self._idle.append(client)
 
     def _attempt(self, method: str, path: str, **values: Any) -> httpx2.Response:
+        values |= self._as_server
         try:
             with self._client() as client:
                 try:

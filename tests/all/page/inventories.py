@@ -56,8 +56,8 @@ def inventory(service_accounts: int, roles: int, clusters: tuple[str, ...] = ("p
             )  # fmt: skip
             own["annotatedRole"] = arn
         elif number % 13 == 4:
-            findings.append(_finding("unused", "", role=arn, found="not used in 400 days", expected="a recent session",
-                fix=f"aws iam get-role --role-name {arn.rpartition('/')[2]}"))  # fmt: skip
+            findings.append(_finding("unused", "", role=arn, found="last used: not in 400 days",
+                expected="a recent session", fix=f"aws iam get-role --role-name {arn.rpartition('/')[2]}"))  # fmt: skip
         else:
             sub = f"StringEquals sub system:serviceaccount:{own['namespace']}:{own['name']}"
             admissions.append(_admission(arn, own["cluster"], [_id(own)], sub))
@@ -112,7 +112,9 @@ def _arn(number: int, account: dict[str, Any]) -> str:
 
 def _role(arn: str, number: int) -> dict[str, Any]:
     used = "" if number % 13 == 4 else f"2026-{number % 9 + 1:02}-{number % 27 + 1:02}T10:00:00Z"
-    return {"arn": arn, "lastUsed": used, "lastUsedKnown": number % 41 != 11, "managed": False}
+    known = number % 41 != 11
+    text = (used.partition("T")[0] or "not in 400 days") if known else "not known"
+    return {"arn": arn, "lastUsed": used, "lastUsedKnown": known, "lastUsedText": text, "managed": False}
 
 
 def _id(account: dict[str, Any]) -> str:

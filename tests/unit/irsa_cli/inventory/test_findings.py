@@ -11,6 +11,7 @@ import pytest
 
 from irsa_cli.found import FoundAwsAccount, FoundCluster, FoundServiceAccount
 from irsa_cli.inventory.findings import KINDS
+from irsa_cli.inventory.table import plain, table_of
 from tests.unit.irsa_cli.inventory.estates import (
     EC2_TRUST,
     ISSUER,
@@ -464,10 +465,32 @@ def test_unused() -> None:
     found = discovery([service_account("a", "b")], roles)
 
     assert {each.role: each.found for each in of_kind("unused", found)} == {
-        role_arn("long-ago"): "last used on 2026-05-10",
-        role_arn("never"): "not used in the 400 days that IAM tracks",
+        role_arn("long-ago"): "last used: 2026-05-10",
+        role_arn("never"): "last used: no use reported yet",
     }
     assert len(of_kind("unused", found, unused_days=5)) == 5
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"last_used": None, "created": NOW - timedelta(minutes=2)}, "no use reported yet"),
+        ({"last_used": None, "created": NOW - timedelta(days=399)}, "no use reported yet"),
+        ({"last_used": None, "created": NOW - timedelta(days=400)}, "not in 400 days"),
+        ({"last_used": None, "created": NOW - timedelta(days=4000)}, "not in 400 days"),
+        ({"last_used": NOW - timedelta(days=1), "created": NOW - timedelta(days=4000)}, "2026-11-25"),
+        ({"last_used": None, "created": NOW, "has_details": False}, "not known"),
+    ],
+)
+def test_when_a_role_was_last_used_is_one_text(more: dict[str, Any], words: str) -> None:
+    """Protects a new role from being taken for an abandoned one: the table, the page and the finding say the same.
+
+    IAM reports 400 days: https://docs.aws.amazon.com/IAM/latest/APIReference/API_RoleLastUsed.html
+    """
+    found = taken(discovery(roles=[role("app", page_trust("a:b"), **more)]))
+
+    assert [each.last_used_text for each in found.roles] == [words]
+    assert f" {words}" in plain(table_of(found, "role"))[1]
 
 
 def test_misspelled_annotation() -> None:

@@ -85,10 +85,24 @@ def test_by_role() -> None:
         ["app", "a/app", "a/app", "2026-11-26"],
         ["gone", "a/gone", "no", "such", "role"],
         ["network", "a/app,", "a/gone,", "a/open", "2026-11-26"],
-        ["team/open", "a/open", "never"],
+        ["team/open", "a/open", "not", "in", "400", "days"],
         [],
     ]
     assert f"{NUMBER}: other roles, which trust no cluster and which no annotation names: 1" in found
+
+
+def test_a_role_of_an_aws_account_that_was_not_read_is_not_said_to_be_missing() -> None:
+    """Protects from a false alarm: only of an AWS account that was read, irsa knows that a role is not there."""
+    accounts = [
+        service_account("a", "elsewhere", **{ROLE_ARN: "arn:aws:iam::999999999999:role/app"}),
+        service_account("a", "gone", "gone"),
+        service_account("a", "no-arn", **{ROLE_ARN: "app"}),
+    ]
+    found = {line.split()[0]: line for line in lines(taken(discovery(accounts)), "role") if line}
+
+    assert found["arn:aws:iam::999999999999:role/app"].endswith("  a/elsewhere  not read")
+    assert found["gone"].endswith("  a/gone       no such role")
+    assert found["app"].endswith("  a/no-arn     no such role")
 
 
 def test_a_long_cell_says_how_much_more_there_is() -> None:

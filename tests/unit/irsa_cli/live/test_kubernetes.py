@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -94,8 +95,9 @@ def kubeconfig(url: str, context: str = "test") -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+@contextmanager
+def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    """Yield an API that is served until the end."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     server = Api()
@@ -103,6 +105,12 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     yield server
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    with serving(monkeypatch) as server:
+        yield server
 
 
 @pytest.fixture

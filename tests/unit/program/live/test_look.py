@@ -442,6 +442,16 @@ def test_a_cluster_whose_kubeconfig_is_a_secret(iam: Any, kubernetes: Kubernetes
     assert report == LiveReport([], [], ["the cluster of irsa:cluster: its kubeconfig is a secret"], False)
 
 
+def test_a_kubeconfig_with_a_key_that_irsa_does_not_follow(iam: Any, kubernetes: Kubernetes, tmp_path: Path) -> None:
+    """Protects who acts as somebody else: Pulumi does, so that it is no mistake, and nothing is looked at."""
+    file = tmp_path / "kubeconfig"
+    file.write_text(file.read_text().replace('"token": "t"', '"token": "t", "as": "admin"'))
+    report = looked({"bindings": {"app": APP}})
+
+    why = f"kubeconfig {file}: user test has as, which irsa does not follow"
+    assert report == LiveReport([], [], [f"the cluster of irsa:cluster: {why}"], False)
+
+
 def test_a_kubeconfig_that_does_not_exist(iam: Any, kubernetes: Kubernetes) -> None:
     """Its path is relative to the folder of Pulumi.yaml."""
     cluster = {**CLUSTER, "kubernetes": {"kubeconfig": "no/such", "context": "test"}}
