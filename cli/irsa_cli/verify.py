@@ -280,9 +280,10 @@ class Verification:
             return [Check(binding.key, PROVIDER, Outcome.OK, about, named(cluster.issuer))]
         found = f"issuer {named(cluster.issuer)}"
         issuers = f"the issuer of {' or '.join(map(named, trusted)) or NONE}"
-        expected = f"{issuers}, or the cluster's new issuer in the stack file: write it there first"
-        fix = self._repair
-        return [Check(binding.key, PROVIDER, Outcome.FINDING, about, found, expected, fix)]
+        # A program names the OIDC providers, and a stack file the clusters.
+        declared = "issuer in the stack file" if binding.in_stack_file else "OIDC provider in the program"
+        expected = f"{issuers}, or the cluster's new {declared}: write it there first"
+        return [Check(binding.key, PROVIDER, Outcome.FINDING, about, found, expected, self._repair)]
 
     def _provider(
         self, aws_account: LiveAwsAccount, arn: str, audiences: Sequence[str], binding: DeclaredBinding
@@ -315,7 +316,7 @@ class Verification:
         found = named(live["Arn"]) if live else "the role does not exist"
         expected, fix = about, self._repair
         if not binding.role:
-            expected, fix = f"{about}, or another role.arn of {named(binding.key)}", commands.list_roles()
+            expected, fix = f"{about}, or the ARN of another role for {named(binding.key)}", commands.list_roles()
         return [check(Outcome.FINDING, about, found, expected, fix)]
 
     def _settings(self, check: Callable[..., Check], binding: DeclaredBinding, live: Mapping[str, Any]) -> list[Check]:

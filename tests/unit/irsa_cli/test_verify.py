@@ -178,6 +178,26 @@ def test_a_provider_of_the_stack_is_repaired_by_it() -> None:
     assert finding.fix == "pulumi up --refresh --stack dev"
 
 
+@pytest.mark.parametrize(
+    ("in_stack_file", "declared"),
+    [(True, "issuer in the stack file"), (False, "OIDC provider in the program")],
+)
+def test_a_new_issuer_is_written_where_the_binding_is_declared(in_stack_file: bool, declared: str) -> None:
+    """Protects who has a program of their own: it has no stack file, and names OIDC providers, not issuers."""
+    role = DeclaredRole("app", document(CI_STATEMENT))
+    binding = DeclaredBinding("app", ROLE, role, service_accounts=(SERVICE_ACCOUNT,), in_stack_file=in_stack_file)
+    aws_accounts: Any = StubAwsAccounts(StubAwsAccount(document(CI_STATEMENT), {CI_PROVIDER: ["my-ci"]}))
+    clusters: Any = StubClusters()
+    stack = DeclaredStack("dev", (binding,), {}, {})
+    (finding,) = [
+        check
+        for check in Verification(stack, aws_accounts, clusters, pods=False).of_binding(binding)
+        if check.outcome is Outcome.FINDING
+    ]
+
+    assert finding.expected == (f"the issuer of {CI_PROVIDER}, or the cluster's new {declared}: write it there first")
+
+
 def test_a_secret_trust_policy_is_never_good() -> None:
     """Protects from a green row: what is declared is not known, so nothing that depends on it is."""
     bad = verify(None, {PROVIDER: ["sts.amazonaws.com"]})
