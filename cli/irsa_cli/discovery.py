@@ -15,7 +15,7 @@ from irsa.rules.quotas import SESSION_DURATION
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.found import Discovery, FoundAwsAccount, FoundCluster, FoundPolicy, FoundRole, FoundServiceAccount
 from irsa_cli.issuers import eks_region
-from irsa_cli.live.aws import LiveAwsAccounts, eks_cluster, eks_issuers, session_of
+from irsa_cli.live.aws import LiveAwsAccounts, created_eks_cluster, eks_issuers, session_of
 from irsa_cli.live.iam import LiveAwsAccount, default_document
 from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.kubernetes import LiveCluster, LiveClusters
@@ -130,9 +130,7 @@ def _of_eks(name: str) -> LiveCluster:
     region = session.region_name
     if not region:
         raise CouldNotLookError("no region: set AWS_REGION, or the region of the AWS profile")
-    found = eks_cluster(session, name, region)
-    if found is None:
-        raise CouldNotLookError(f"there is no such EKS cluster in {named(region)}")
+    found = created_eks_cluster(session, name, region)
     # `aws` reads the profile from the same environment variables as this session.
     kubeconfig = eks_kubeconfig(name, region, found["endpoint"], found["certificateAuthority"]["data"])
     return LiveCluster(configuration({"kubeconfig": json.dumps(kubeconfig)}))
