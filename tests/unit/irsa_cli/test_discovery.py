@@ -297,6 +297,32 @@ def test_two_contexts_of_one_cluster_are_one_cluster(accounts: Any) -> None:
 
 
 @pytest.mark.usefixtures("iam", "cluster_apis")
+def test_two_clusters_of_one_issuer_are_not_one(accounts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects kind's clusters, which all have one issuer: of one, nothing was read, and nothing was said of it.
+
+    No two objects of any cluster have one UID: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
+    """
+    accounts(Account())
+    objects = Cluster.objects
+
+    def with_uids(self: Cluster, kind: str) -> list[Any]:
+        cluster = self.context.removesuffix(" as admin")
+        found = objects(self, kind)
+        for number, each in enumerate(found):
+            each["metadata"]["uid"] = f"{cluster}-{number}"
+        # Between two reads of one cluster, some service accounts are created and others deleted.
+        return found[:2] if self.context == cluster else found[1:]
+
+    monkeypatch.setattr(Cluster, "objects", with_uids)
+    found = discover(["kind-a", "kind-a as admin", "kind-b", "green"], [], [])
+
+    assert [each.name for each in found.clusters] == ["green", "kind-a"]
+    assert found.not_checked == (
+        f"context kind-b: another cluster than context kind-a, with the same issuer, {BLUE}: read it by itself",
+    )
+
+
+@pytest.mark.usefixtures("iam", "cluster_apis")
 @pytest.mark.parametrize(
     ("context", "said"),
     [
