@@ -191,15 +191,32 @@ def session_of(inputs: Inputs) -> Any:
             f"the stack's AWS provider has {', '.join(unsupported)}, which irsa does not read from the state"
         )
     try:
-        # boto3 reads AWS_DEFAULT_REGION alone, and the AWS CLI and Pulumi read AWS_REGION before that:
-        # https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html
-        region = inputs.get("region") or os.environ.get("AWS_REGION")
-        session = _session(inputs, profile_name=inputs.get("profile"), region_name=region)
+        session = _session(inputs, profile_name=inputs.get("profile"), region_name=_region(inputs))
         for role in _listed(inputs.get("assumeRoles")):
             session = _assumed(session, role, inputs)
     except NO_ANSWER as error:
         raise failure("AWS credentials", error) from error
     return session
+
+
+def session_for_tokens(inputs: Inputs) -> Any:
+    """Return a boto3 session that asks the same STS as a provider of these inputs, without its credentials.
+
+    Raises:
+        CouldNotLookError: Only the provider's profile could have its region, and does not exist.
+    """
+    known = {name: value for name, value in inputs.items() if not is_secret(value)}
+    region = _region(known)
+    try:
+        return _session(known, profile_name=None if region else known.get("profile"), region_name=region)
+    except NO_ANSWER as error:
+        raise failure("STS", error) from error
+
+
+def _region(inputs: Inputs) -> str | None:
+    # boto3 reads AWS_DEFAULT_REGION alone, and the AWS CLI and Pulumi read AWS_REGION before that:
+    # https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html
+    return inputs.get("region") or os.environ.get("AWS_REGION")
 
 
 def _session(inputs: Inputs, **settings: Any) -> Any:
