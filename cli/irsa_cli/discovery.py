@@ -15,7 +15,7 @@ from irsa.rules.quotas import SESSION_DURATION
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.found import Discovery, FoundAwsAccount, FoundCluster, FoundPolicy, FoundRole, FoundServiceAccount
 from irsa_cli.issuers import eks_region
-from irsa_cli.live.aws import LiveAwsAccounts, eks_cluster, eks_issuers, session_of
+from irsa_cli.live.aws import LiveAwsAccounts, created_eks_cluster, eks_issuers, session_of
 from irsa_cli.live.iam import LiveAwsAccount, default_document
 from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.kubernetes import LiveCluster, LiveClusters
@@ -83,20 +83,20 @@ def discover(
     with_clusters = [_Stack(each, LiveClusters(each.clusters)) for each in declared]
     not_checked: list[str] = []
     with ThreadPoolExecutor() as pool:
-        of_clusters = [pool.submit(_cluster, each) for each in _clusters(contexts, eks_names, with_clusters)]
+        sources = _clusters(contexts, eks_names, with_clusters)
+        of_clusters = [pool.submit(_cluster, each) for each in sources]
         aws_account = partial(read_aws_account, policies=policies, not_checked=not_checked.append)
         of_aws_accounts = [pool.submit(_read, each, aws_account) for each in _aws_accounts(declared)]
         managed = [pool.submit(_managed_service_accounts, each, not_checked.append) for each in with_clusters]
-        clusters = _found([each.result() for each in of_clusters], not_checked)
+        clusters = _one_of_each_issuer(sources, [each.result() for each in of_clusters], not_checked)
         aws_accounts = _found([each.result() for each in of_aws_accounts], not_checked)
         managed_service_accounts = frozenset(place for each in managed for place in each.result())
     if not clusters or not aws_accounts:
         raise CouldNotLookError("; ".join(_sentences(not_checked)))
-    # Two contexts, or two providers of a stack, may lead to one cluster or AWS account.
-    by_issuer = {each.issuer: each for each in reversed(clusters)}
+    # Two providers of a stack may lead to one AWS account.
     by_number = {each.number: each for each in reversed(aws_accounts)}
     return Discovery(
-        _with_distinct_names(sorted(by_issuer.values(), key=lambda each: (each.name, each.issuer))),
+        _with_distinct_names(sorted(clusters, key=lambda each: (each.name, each.issuer))),
         tuple(sorted(by_number.values(), key=lambda each: each.number)),
         _sentences(not_checked),
         tuple(each.stack for each in declared),
@@ -130,9 +130,7 @@ def _of_eks(name: str) -> LiveCluster:
     region = session.region_name
     if not region:
         raise CouldNotLookError("no region: set AWS_REGION, or the region of the AWS profile")
-    found = eks_cluster(session, name, region)
-    if found is None:
-        raise CouldNotLookError(f"there is no such EKS cluster in {named(region)}")
+    found = created_eks_cluster(session, name, region)
     # `aws` reads the profile from the same environment variables as this session.
     kubeconfig = eks_kubeconfig(name, region, found["endpoint"], found["certificateAuthority"]["data"])
     return LiveCluster(configuration({"kubeconfig": json.dumps(kubeconfig)}))
@@ -187,6 +185,30 @@ def _cluster(source: _Source) -> FoundCluster | str:
     if isinstance(found, str):
         return found
     return replace(found, context=found.context if source.in_kubeconfig else None, eks_name=source.eks_name)
+
+
+def _one_of_each_issuer(
+    sources: Iterable[_Source], answers: Iterable[FoundCluster | str], not_checked: list[str]
+) -> list[FoundCluster]:
+    """Return the first cluster of each issuer: two contexts may lead to one. Another cluster of its issuer is said."""
+    first: dict[str, tuple[str, FoundCluster]] = {}
+    for source, found in zip(sources, answers, strict=True):
+        if isinstance(found, str):
+            not_checked.append(found)
+            continue
+        name, known = first.setdefault(found.issuer, (source.name, found))
+        if (uids := _uids(found)) and _uids(known) and uids.isdisjoint(_uids(known)):
+            text = f"another cluster than {name}, with the same issuer, {named(found.issuer)}: read it by itself"
+            not_checked.append(f"{source.name}: {text}")
+    return [cluster for _, cluster in first.values()]
+
+
+def _uids(cluster: FoundCluster) -> set[str]:
+    """Return the UIDs of the service accounts; no two objects have one, in whatever cluster.
+
+    Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#uids
+    """
+    return {uid for each in cluster.service_accounts if (uid := each.manifest["metadata"].get("uid"))}
 
 
 def _read_cluster(live: LiveCluster) -> FoundCluster:

@@ -12,6 +12,7 @@ from irsa.rules.names import NAMESPACE, NameRule, check_name
 from irsa.rules.names import SERVICE_ACCOUNT as SUBDOMAIN
 
 TOKEN_FILE = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"  # noqa: S105 (a path)
+WINDOWS_TOKEN_FILE = "C:" + TOKEN_FILE.replace("/", "\\")
 ROLE_VARIABLE, TOKEN_VARIABLE = "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"
 POD_IDENTITY_VARIABLE = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 SKIP_CONTAINERS = "eks.amazonaws.com/skip-containers"
@@ -32,8 +33,9 @@ def problems(pod: PodObject, role_arn: str, audience: str) -> list[PodProblem]:
     if SKIP_POD in _metadata(pod, "labels"):
         return []
     audiences = sorted(_token_audiences(pod))
+    token_file = WINDOWS_TOKEN_FILE if _is_for_windows(pod) else TOKEN_FILE
     injected = [container for container in _containers(pod) if not _sets_role_itself(container)]
-    found = [problem for container in injected for problem in _container_problems(container, role_arn)]
+    found = [problem for container in injected for problem in _container_problems(container, role_arn, token_file)]
     if injected and audience not in audiences:
         has = f"a token for {listed(audiences)}" if audiences else "no token volume for AWS"
         found.append(PodProblem(has, f"a token volume with the audience {named(audience)}"))
@@ -78,7 +80,7 @@ def _is_name(text: str, rule: NameRule) -> bool:
         return False
 
 
-def _container_problems(container: Mapping[str, Any], role_arn: str) -> Iterator[PodProblem]:
+def _container_problems(container: Mapping[str, Any], role_arn: str, token_file: str) -> Iterator[PodProblem]:
     variables, name = _variables(container), named(container["name"])
     # https://github.com/aws/amazon-eks-pod-identity-webhook/pull/189: the webhook then injects these variables alone.
     if POD_IDENTITY_VARIABLE in variables:
@@ -86,7 +88,7 @@ def _container_problems(container: Mapping[str, Any], role_arn: str) -> Iterator
             f"container {name}: uses EKS Pod Identity, which takes precedence", named(f"{ROLE_VARIABLE}={role_arn}")
         )
         return
-    for variable, value in ((ROLE_VARIABLE, role_arn), (TOKEN_VARIABLE, TOKEN_FILE)):
+    for variable, value in ((ROLE_VARIABLE, role_arn), (TOKEN_VARIABLE, token_file)):
         if variables.get(variable) != value:
             found = named(f"{variable}={variables[variable]}") if variable in variables else f"no {variable}"
             yield PodProblem(f"container {name}: {found}", named(f"{variable}={value}"))
@@ -95,7 +97,14 @@ def _container_problems(container: Mapping[str, Any], role_arn: str) -> Iterator
 def _sets_role_itself(container: Mapping[str, Any]) -> bool:
     """Return whether the container sets one of the two variables itself: the webhook then adds neither."""
     variables = _variables(container)
-    return (ROLE_VARIABLE in variables or TOKEN_VARIABLE in variables) and variables.get(TOKEN_VARIABLE) != TOKEN_FILE
+    has_token = variables.get(TOKEN_VARIABLE) in {TOKEN_FILE, WINDOWS_TOKEN_FILE}
+    return not has_token and not variables.keys().isdisjoint({ROLE_VARIABLE, TOKEN_VARIABLE})
+
+
+def _is_for_windows(pod: PodObject) -> bool:
+    """Return whether the webhook takes the Pod for one of Windows: by its node selector alone (handler.go)."""
+    selector = pod["spec"].get("nodeSelector") or {}
+    return "windows" in {selector.get("kubernetes.io/os"), selector.get("beta.kubernetes.io/os")}
 
 
 def _containers(pod: PodObject) -> list[Mapping[str, Any]]:

@@ -20,7 +20,7 @@ from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
 from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.exits import EXIT_CODES, CouldNotLookError, unexpected
-from irsa_cli.live.aws import LiveAwsAccounts
+from irsa_cli.live.aws import LiveAwsAccounts, session_for_tokens
 from irsa_cli.live.kubernetes import LiveCluster, LiveClusters, claims
 from irsa_cli.live.service import CONCURRENT
 from irsa_cli.live.sts import Refused, TokenService
@@ -140,7 +140,7 @@ class Proof:
         self._declared, self._aws_accounts, self._clusters = declared, aws_accounts, clusters
         self._repair = commands.up(declared.stack)
         self._lock = threading.Lock()
-        self._token_services: dict[str | None, TokenService] = {}
+        self._token_services: dict[str, TokenService] = {}
 
     def of_binding(self, binding: DeclaredBinding) -> list[Check]:
         """Return the proofs of one binding; if it fails, other bindings go on."""
@@ -262,7 +262,7 @@ class Proof:
         return ProofResult(check(Outcome.OK, about, named(identity)), caller, issuer)
 
     def _identity(self, binding: DeclaredBinding, token: str, role_arn: str) -> str:
-        service = self._token_service(self._region(binding))
+        service = self._token_service(binding)
         for pause in PAUSES if is_fresh(binding) else ():
             try:
                 return service.identity(token, role_arn)
@@ -326,7 +326,7 @@ class Proof:
             token = caller.cluster.token(caller.namespace, caller.name, caller.audience)
             if token is None:
                 return check(Outcome.CANNOT_TELL, about, "the service account was deleted meanwhile")
-            identity = self._token_service(self._region(binding)).identity(token, caller.role_arn)
+            identity = self._token_service(binding).identity(token, caller.role_arn)
         except Refused as refused:
             if refused.code != "AccessDenied" and "Incorrect token audience" not in refused.message:
                 return check(Outcome.NO_ANSWER, about, str(refused))
@@ -407,17 +407,13 @@ class Proof:
             "update_thumbprint": commands.update_thumbprint(provider),
         }
 
-    def _region(self, binding: DeclaredBinding) -> str | None:
+    def _token_service(self, binding: DeclaredBinding) -> TokenService:
         providers = self._declared.aws
-        inputs: Mapping[str, Any] = providers.get(binding.provider) or next(iter(providers.values()), {})
-        region = inputs.get("region")
-        return region if isinstance(region, str) else None
-
-    def _token_service(self, region: str | None) -> TokenService:
+        reference = binding.provider if binding.provider in providers else next(iter(providers), "")
         with self._lock:
-            if region not in self._token_services:
-                self._token_services[region] = TokenService(region)
-        return self._token_services[region]
+            if reference not in self._token_services:
+                self._token_services[reference] = TokenService(session_for_tokens(providers.get(reference, {})))
+        return self._token_services[reference]
 
 
 def _service_accounts(cluster: LiveCluster, namespace: str | None) -> tuple[list[str], str]:

@@ -139,6 +139,7 @@ class DeclaredBinding:
         modified: When the stack last changed one of its resources; None where the state does not say.
         unreadable: Why the binding cannot be checked; empty where it can.
         failed_updates: The types and logical names of its resources whose last creation or update failed.
+        in_stack_file: Whether a stack file declares it; else a program of one's own does.
     """
 
     key: str
@@ -154,6 +155,7 @@ class DeclaredBinding:
     modified: datetime | None = None
     unreadable: str = ""
     failed_updates: tuple[tuple[str, str], ...] = ()
+    in_stack_file: bool = True
 
 
 @dataclass(frozen=True)
@@ -411,6 +413,7 @@ def _binding(key: str, cluster_key: str, component: Resource, children: Iterable
         roles[0].get("provider", "") if roles else "",
         max((each for resources in kinds.values() for each in map(_modified, resources) if each), default=None),
         failed_updates=failed_updates,
+        in_stack_file=outputs.KEY in recorded,
     )
 
 

@@ -203,7 +203,14 @@ class Verification:
             ]
             questions += [
                 (kind, f"role {named(role.name)}", functools.partial(question, role))
-                for kind, question in ((TRUST, self._trust), (POLICIES, self._attached), (DOCUMENTS, self._documents))
+                for kind, question in ((TRUST, self._trust), (POLICIES, self._policies))
+            ]
+            questions += [
+                (DOCUMENTS, named(arn), functools.partial(self._managed_document, arn)) for arn in binding.documents
+            ]
+            questions += [
+                (DOCUMENTS, f"inline {named(name)}", functools.partial(self._inline_document, role, name))
+                for name in binding.inline_policies
             ]
         else:
             questions.append((TRUST, named(binding.role_arn), self._admits))
@@ -235,19 +242,26 @@ class Verification:
         aws_account = self._aws_accounts.of_binding(binding)
         if aws_account is None:
             return []
-        if binding.role:
-            if binding.role.trust is None:
-                raise SecretInStateError(SECRET_TRUST)
-            audiences_by_provider = federated_providers(binding.role.trust)
+        if binding.role is None:
+            wanted = [
+                (f"cluster of {each.place}", functools.partial(self._provider_of_tokens, aws_account, each))
+                for each in binding.service_accounts
+            ]
+        elif binding.role.trust is None:
+            raise SecretInStateError(SECRET_TRUST)
         else:
-            audiences_by_provider = {
-                self._provider_of(binding, each): [[binding.audience]] for each in binding.service_accounts
-            }
-        return [
-            self._provider(binding, aws_account, arn, audiences)
-            for arn, alternatives in audiences_by_provider.items()
-            for audiences in alternatives
-        ]
+            wanted = [
+                (named(arn), functools.partial(self._provider, aws_account, arn, audiences))
+                for arn, alternatives in federated_providers(binding.role.trust).items()
+                for audiences in alternatives
+            ]
+        return [check for about, question in wanted for check in _answers(binding, PROVIDER, about, question)]
+
+    def _provider_of_tokens(
+        self, aws_account: LiveAwsAccount, service_account: DeclaredServiceAccount, binding: DeclaredBinding
+    ) -> list[Check]:
+        provider = self._provider_of(binding, service_account)
+        return self._provider(aws_account, provider, [binding.audience], binding)
 
     def _provider_of(self, binding: DeclaredBinding, service_account: DeclaredServiceAccount) -> str:
         """Return the ARN of the OIDC provider for the tokens of a service account's cluster."""
@@ -266,13 +280,14 @@ class Verification:
             return [Check(binding.key, PROVIDER, Outcome.OK, about, named(cluster.issuer))]
         found = f"issuer {named(cluster.issuer)}"
         issuers = f"the issuer of {' or '.join(map(named, trusted)) or NONE}"
-        expected = f"{issuers}, or the cluster's new issuer in the stack file: write it there first"
-        fix = self._repair
-        return [Check(binding.key, PROVIDER, Outcome.FINDING, about, found, expected, fix)]
+        # A program names the OIDC providers, and a stack file the clusters.
+        declared = "issuer in the stack file" if binding.in_stack_file else "OIDC provider in the program"
+        expected = f"{issuers}, or the cluster's new {declared}: write it there first"
+        return [Check(binding.key, PROVIDER, Outcome.FINDING, about, found, expected, self._repair)]
 
     def _provider(
-        self, binding: DeclaredBinding, aws_account: LiveAwsAccount, arn: str, audiences: Sequence[str]
-    ) -> Check:
+        self, aws_account: LiveAwsAccount, arn: str, audiences: Sequence[str], binding: DeclaredBinding
+    ) -> list[Check]:
         """Check whether a provider exists and lists one of the audiences that the trust policy requires, if any."""
         check = functools.partial(Check, binding.key, PROVIDER)
         audience, issuer = next(iter(audiences), binding.audience), f"https://{issuer_of_provider(arn)}"
@@ -282,12 +297,13 @@ class Verification:
         if client_ids is None:
             fix = repair or commands.create_provider(issuer, [audience])
             expected = f"an IAM OIDC provider for {named(issuer)}"
-            return check(Outcome.FINDING, named(arn), "the IAM OIDC provider does not exist", expected, fix)
+            return [check(Outcome.FINDING, named(arn), "the IAM OIDC provider does not exist", expected, fix)]
         if audiences and not set(audiences) & set(client_ids):
             found = f"audiences {listed(client_ids) or NONE}"
             expected = f"{' or '.join(map(named, audiences))} in the client ID list"
-            return check(Outcome.FINDING, named(arn), found, expected, repair or commands.add_client_id(arn, audience))
-        return check(Outcome.OK, named(arn))
+            fix = repair or commands.add_client_id(arn, audience)
+            return [check(Outcome.FINDING, named(arn), found, expected, fix)]
+        return [check(Outcome.OK, named(arn))]
 
     def _role(self, binding: DeclaredBinding) -> list[Check]:
         aws_account, check = self._aws_accounts.of_binding(binding), functools.partial(Check, binding.key, ROLE)
@@ -300,7 +316,7 @@ class Verification:
         found = named(live["Arn"]) if live else "the role does not exist"
         expected, fix = about, self._repair
         if not binding.role:
-            expected, fix = f"{about}, or another role.arn of {named(binding.key)}", commands.list_roles()
+            expected, fix = f"{about}, or the ARN of another role for {named(binding.key)}", commands.list_roles()
         return [check(Outcome.FINDING, about, found, expected, fix)]
 
     def _settings(self, check: Callable[..., Check], binding: DeclaredBinding, live: Mapping[str, Any]) -> list[Check]:
@@ -329,66 +345,83 @@ class Verification:
 
     def _admits(self, binding: DeclaredBinding) -> list[Check]:
         """Check whether an existing role admits the binding's service accounts."""
-        aws_account, check = self._aws_accounts.of_binding(binding), functools.partial(Check, binding.key, TRUST)
+        aws_account = self._aws_accounts.of_binding(binding)
         if aws_account is None:
             return []
         about, live = named(binding.role_arn), aws_account.role(parse_iam_arn(binding.role_arn, "role").name)
         if live is None or live["Arn"] != binding.role_arn:
-            return [check(Outcome.NOT_CHECKED, about, "the role does not exist")]
-        checks = []
-        for each in binding.service_accounts:
-            issuer = self._clusters.of(each.cluster).issuer
-            provider = self._provider_of(binding, each)
-            subject = subject_claim(subject_of(each.namespace, each.name))
-            answer = evaluate(
-                live["AssumeRolePolicyDocument"], WebIdentityRequest(issuer, provider, subject, binding.audience)
+            return [Check(binding.key, TRUST, Outcome.NOT_CHECKED, about, "the role does not exist")]
+        trust = live["AssumeRolePolicyDocument"]
+        return [
+            check
+            for each in binding.service_accounts
+            for check in _answers(
+                binding, TRUST, f"cluster of {each.place}", functools.partial(self._admitted, trust, each)
             )
-            outcome = {Decision.ALLOWED: Outcome.OK, Decision.DENIED: Outcome.FINDING}.get(
-                answer.decision, Outcome.CANNOT_TELL
-            )
-            explain = commands.explain(str(each), binding.role_arn, self._declared.stack, issuer)
-            expected = f"the trust policy admits {named(subject)}"
-            checks.append(check(outcome, about, answer.explanation, expected, explain))
-        return checks
+        ]
 
-    def _attached(self, role: DeclaredRole, binding: DeclaredBinding) -> list[Check]:
-        check = functools.partial(Check, binding.key, POLICIES)
-        if binding.policies is None:
-            raise SecretInStateError("the state keeps the ARN of a policy as a secret")
-        aws_account = self._stack_account(binding)
-        attached, inline = aws_account.attached_policies(role.name), aws_account.inline_policies(role.name)
-        if attached is None or inline is None:
-            return [check(Outcome.NOT_CHECKED, f"role {named(role.name)}", "the role does not exist")]
-        compared = (
-            ("attached", binding.policies, attached, commands.detach_policy),
-            ("inline", binding.inline_policies, inline, commands.delete_inline_policy),
+    def _admitted(
+        self, trust: Mapping[str, Any], service_account: DeclaredServiceAccount, binding: DeclaredBinding
+    ) -> list[Check]:
+        issuer = self._clusters.of(service_account.cluster).issuer
+        provider = self._provider_of(binding, service_account)
+        subject = subject_claim(subject_of(service_account.namespace, service_account.name))
+        answer = evaluate(trust, WebIdentityRequest(issuer, provider, subject, binding.audience))
+        outcome = {Decision.ALLOWED: Outcome.OK, Decision.DENIED: Outcome.FINDING}.get(
+            answer.decision, Outcome.CANNOT_TELL
         )
-        checks = []
-        for how, declared, live, removal in compared:
-            for policy in sorted(set(declared) - set(live)):
-                found = f"not {how} to the role; {how}: {listed(sorted(live)) or NONE}"
-                checks.append(
-                    check(Outcome.FINDING, named(policy), found, f"{how} to {named(role.name)}", self._repair)
-                )
-            checks += [check(Outcome.OK, named(policy)) for policy in sorted(set(declared) & set(live))]
-            for policy in sorted(set(live) - set(declared)):
-                texts = (f"{how} but not declared", f"only {listed(sorted(declared)) or NONE}")
-                checks.append(check(Outcome.FINDING, named(policy), *texts, removal(role.name, policy)))
-        return checks or [check(Outcome.OK, f"role {named(role.name)}", "no policies, as declared")]
+        expected = f"the trust policy admits {named(subject)}"
+        explain = commands.explain(str(service_account), binding.role_arn, self._declared.stack, issuer)
+        return [Check(binding.key, TRUST, outcome, named(binding.role_arn), answer.explanation, expected, explain)]
 
-    def _documents(self, role: DeclaredRole, binding: DeclaredBinding) -> list[Check]:
-        check = functools.partial(Check, binding.key, DOCUMENTS)
-        checks: list[Check] = []
-        for arn, document in binding.documents.items():
-            checks += self._document(check, named(arn), document, self._stack_account(binding).document(arn))
-        for name, document in binding.inline_policies.items():
-            live = self._stack_account(binding).inline_document(role.name, name)
-            checks += self._document(check, f"inline {named(name)}", document, live)
+    def _policies(self, role: DeclaredRole, binding: DeclaredBinding) -> list[Check]:
+        aws_account, about = self._stack_account(binding), f"role {named(role.name)}"
+        checks = [
+            check
+            for how in ("attached", "inline")
+            for check in _answers(
+                binding, POLICIES, f"{about}, {how} policies", functools.partial(self._of_kind, aws_account, role, how)
+            )
+        ]
+        # That the role does not exist is said once.
+        return [*dict.fromkeys(checks)] or [Check(binding.key, POLICIES, Outcome.OK, about, "no policies, as declared")]
+
+    def _of_kind(
+        self, aws_account: LiveAwsAccount, role: DeclaredRole, how: str, binding: DeclaredBinding
+    ) -> list[Check]:
+        """Return the checks of the policies that are attached to a role, or of its inline ones."""
+        check, read = functools.partial(Check, binding.key, POLICIES), aws_account.inline_policies
+        declared: Iterable[str] | None = binding.inline_policies
+        removal: Callable[[str, str], str] = commands.delete_inline_policy
+        if how == "attached":
+            declared, read, removal = binding.policies, aws_account.attached_policies, commands.detach_policy
+        if declared is None:
+            raise SecretInStateError("the state keeps the ARN of a policy as a secret")
+        live = read(role.name)
+        if live is None:
+            return [check(Outcome.NOT_CHECKED, f"role {named(role.name)}", "the role does not exist")]
+        checks = []
+        for policy in sorted(set(declared) - set(live)):
+            found = f"not {how} to the role; {how}: {listed(sorted(live)) or NONE}"
+            checks.append(check(Outcome.FINDING, named(policy), found, f"{how} to {named(role.name)}", self._repair))
+        checks += [check(Outcome.OK, named(policy)) for policy in sorted(set(declared) & set(live))]
+        for policy in sorted(set(live) - set(declared)):
+            texts = (f"{how} but not declared", f"only {listed(sorted(declared)) or NONE}")
+            checks.append(check(Outcome.FINDING, named(policy), *texts, removal(role.name, policy)))
         return checks
+
+    def _managed_document(self, arn: str, binding: DeclaredBinding) -> list[Check]:
+        live = self._stack_account(binding).document(arn)
+        return self._document(binding, named(arn), binding.documents[arn], live)
+
+    def _inline_document(self, role: DeclaredRole, name: str, binding: DeclaredBinding) -> list[Check]:
+        live = self._stack_account(binding).inline_document(role.name, name)
+        return self._document(binding, f"inline {named(name)}", binding.inline_policies[name], live)
 
     def _document(
-        self, check: Callable[..., Check], about: str, declared: str | None, live: Mapping[str, Any] | None
+        self, binding: DeclaredBinding, about: str, declared: str | None, live: Mapping[str, Any] | None
     ) -> list[Check]:
+        check = functools.partial(Check, binding.key, DOCUMENTS)
         if declared is None:
             return [check(Outcome.CANNOT_TELL, about, "the state keeps the document as a secret")]
         if live is None:

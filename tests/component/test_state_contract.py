@@ -73,6 +73,7 @@ def what_is_read(binding: DeclaredBinding) -> dict[str, Any]:
 
 EXPECTED: dict[str, Any] = {
     "key": "my-app",
+    "in_stack_file": False,
     "role_arn": ROLE_ARN,
     "role": "my-role",
     "settings": {

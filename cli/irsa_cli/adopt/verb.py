@@ -21,7 +21,7 @@ from irsa_cli.adopt.task import PolicySettings, Ways
 from irsa_cli.discovery import add_discovery_options, discover
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.found import Discovery
-from irsa_cli.live.aws import LiveAwsAccounts, eks_cluster
+from irsa_cli.live.aws import LiveAwsAccounts, created_eks_cluster
 from irsa_cli.live.iam import LiveAwsAccount
 from irsa_cli.state import stack_outputs
 from irsa_cli.whole_file import write
@@ -188,10 +188,10 @@ def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: LiveAws
     if "account" in cluster or not isinstance(cluster.get("name"), str):
         raise CouldNotLookError(f"{where}: its issuer is not known here: add oidcIssuer and oidcProviderArn to it")
     region = str(cluster.get("region") or file.region or live.session.region_name or "")
-    found = eks_cluster(live.session, cluster["name"], region)
-    if found is None:
-        raise CouldNotLookError(f"{where}: there is no EKS cluster {named(cluster['name'])} in {named(region)}")
-    return str(found["identity"]["oidc"]["issuer"])
+    try:
+        return str(created_eks_cluster(live.session, cluster["name"], region)["identity"]["oidc"]["issuer"])
+    except CouldNotLookError as error:
+        raise CouldNotLookError(f"{where}: EKS cluster {named(cluster['name'])}: {error}") from error
 
 
 def _write(path: Path, file: StackFile, files: PolicyFiles, adoption: Adoption, region: str) -> None:

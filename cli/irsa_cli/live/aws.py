@@ -13,6 +13,7 @@ import botocore.session
 from botocore.exceptions import ClientError
 from botocore.loaders import create_loader
 
+from irsa.rules import commands
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, named
 from irsa_cli.exits import CouldNotLookError
@@ -190,15 +191,32 @@ def session_of(inputs: Inputs) -> Any:
             f"the stack's AWS provider has {', '.join(unsupported)}, which irsa does not read from the state"
         )
     try:
-        # boto3 reads AWS_DEFAULT_REGION alone, and the AWS CLI and Pulumi read AWS_REGION before that:
-        # https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html
-        region = inputs.get("region") or os.environ.get("AWS_REGION")
-        session = _session(inputs, profile_name=inputs.get("profile"), region_name=region)
+        session = _session(inputs, profile_name=inputs.get("profile"), region_name=_region(inputs))
         for role in _listed(inputs.get("assumeRoles")):
             session = _assumed(session, role, inputs)
     except NO_ANSWER as error:
         raise failure("AWS credentials", error) from error
     return session
+
+
+def session_for_tokens(inputs: Inputs) -> Any:
+    """Return a boto3 session that asks the same STS as a provider of these inputs, without its credentials.
+
+    Raises:
+        CouldNotLookError: Only the provider's profile could have its region, and does not exist.
+    """
+    known = {name: value for name, value in inputs.items() if not is_secret(value)}
+    region = _region(known)
+    try:
+        return _session(known, profile_name=None if region else known.get("profile"), region_name=region)
+    except NO_ANSWER as error:
+        raise failure("STS", error) from error
+
+
+def _region(inputs: Inputs) -> str | None:
+    # boto3 reads AWS_DEFAULT_REGION alone, and the AWS CLI and Pulumi read AWS_REGION before that:
+    # https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html
+    return inputs.get("region") or os.environ.get("AWS_REGION")
 
 
 def _session(inputs: Inputs, **settings: Any) -> Any:
@@ -270,6 +288,25 @@ def eks_cluster(session: Any, name: str, region: str | None) -> dict[str, Any] |
     return found if found is None else dict(found)
 
 
+def created_eks_cluster(session: Any, name: str, region: str) -> dict[str, Any]:
+    """Return the description of an EKS cluster that has its endpoint, certificate and issuer.
+
+    While it is being created, it has none: https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html
+
+    Raises:
+        CouldNotLookError: It does not exist or has none of them, or EKS does not answer, or denies the request.
+    """
+    found = eks_cluster(session, name, region)
+    if found is None:
+        raise CouldNotLookError(f"there is no such EKS cluster in {named(region)}")
+    if found.get("endpoint") and "data" in found.get("certificateAuthority", {}) and _issuer(found):
+        return found
+    if found["status"] == "CREATING":
+        wait = commands.wait_for_cluster(name, region)
+        raise CouldNotLookError(f"the cluster is being created; `{wait}` returns when it is there")
+    raise CouldNotLookError(f"EKS says {named(found['status'])}, and it has no endpoint, certificate or issuer")
+
+
 def eks_access_entries(session: Any, name: str, region: str | None) -> list[str] | None:
     """Return the ARNs of the IAM principals that have an access entry in an EKS cluster.
 
@@ -293,7 +330,12 @@ def eks_issuers(session: Any, region: str) -> list[str]:
     names = _eks("ListClusters", session, region, _cluster_names) or []
     with ThreadPoolExecutor(CONCURRENT) as pool:
         described = pool.map(lambda name: eks_cluster(session, name, region), names)
-        return [each["identity"]["oidc"]["issuer"] for each in described if each and "identity" in each]
+        return [issuer for each in described if each and (issuer := _issuer(each))]
+
+
+def _issuer(cluster: Mapping[str, Any]) -> str:
+    """Return the issuer of an EKS cluster; empty where it has none yet."""
+    return str(cluster.get("identity", {}).get("oidc", {}).get("issuer", ""))
 
 
 def _cluster_names(eks: Any) -> list[str]:

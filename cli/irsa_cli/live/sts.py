@@ -3,7 +3,6 @@
 import threading
 from typing import Any
 
-import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
@@ -28,11 +27,10 @@ class Refused(Exception):
 class TokenService:
     """STS, for tokens: it is asked without credentials, and the credentials that it returns never leave this class."""
 
-    def __init__(self, region: str | None) -> None:
-        """Create the client for the endpoint of a region."""
-        self._lock = threading.Lock()
+    def __init__(self, session: Any) -> None:
+        """Create the client for the endpoint of a session's region."""
+        self._lock, self._session = threading.Lock(), session
         try:
-            self._session: Any = boto3.session.Session(region_name=region)
             self._anonymous = Service(self._session, "sts", Config(signature_version=UNSIGNED))
         except (BotoCoreError, ValueError) as error:
             raise CouldNotLookError(f"STS: {error}") from error

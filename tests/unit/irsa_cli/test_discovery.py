@@ -297,6 +297,32 @@ def test_two_contexts_of_one_cluster_are_one_cluster(accounts: Any) -> None:
 
 
 @pytest.mark.usefixtures("iam", "cluster_apis")
+def test_two_clusters_of_one_issuer_are_not_one(accounts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects kind's clusters, which all have one issuer: of one, nothing was read, and nothing was said of it.
+
+    No two objects of any cluster have one UID: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
+    """
+    accounts(Account())
+    objects = Cluster.objects
+
+    def with_uids(self: Cluster, kind: str) -> list[Any]:
+        cluster = self.context.removesuffix(" as admin")
+        found = objects(self, kind)
+        for number, each in enumerate(found):
+            each["metadata"]["uid"] = f"{cluster}-{number}"
+        # Between two reads of one cluster, some service accounts are created and others deleted.
+        return found[:2] if self.context == cluster else found[1:]
+
+    monkeypatch.setattr(Cluster, "objects", with_uids)
+    found = discover(["kind-a", "kind-a as admin", "kind-b", "green"], [], [])
+
+    assert [each.name for each in found.clusters] == ["green", "kind-a"]
+    assert found.not_checked == (
+        f"context kind-b: another cluster than context kind-a, with the same issuer, {BLUE}: read it by itself",
+    )
+
+
+@pytest.mark.usefixtures("iam", "cluster_apis")
 @pytest.mark.parametrize(
     ("context", "said"),
     [
@@ -357,6 +383,49 @@ def test_a_cluster_by_its_name_in_eks(accounts: Any, monkeypatch: pytest.MonkeyP
     endpoint = boto3.client("eks").describe_cluster(name="blue")["cluster"]["endpoint"]
     assert asked[0]["clusters"][0]["cluster"]["server"] == endpoint
     assert found.not_checked == ("EKS cluster gone: there is no such EKS cluster in us-west-2",)
+
+
+WAIT = "aws eks wait cluster-active --name new --region us-west-2"
+
+
+# https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html. While EKS creates a cluster, what is not there
+# is absent, an empty object, or null, which boto3 leaves out.
+@pytest.mark.usefixtures("iam", "cluster_apis")
+@pytest.mark.parametrize(
+    "absent",
+    [{}, {"certificateAuthority": {}}, {"certificateAuthority": {}, "identity": {}}, {"identity": {"oidc": {}}}],
+)
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("CREATING", f"the cluster is being created; `{WAIT}` returns when it is there"),
+        ("FAILED", "EKS says FAILED, and it has no endpoint, certificate or issuer"),
+    ],
+)
+def test_a_cluster_that_is_being_created(
+    accounts: Any, monkeypatch: pytest.MonkeyPatch, absent: dict[str, Any], status: str, said: str
+) -> None:
+    """Protects from `unexpected KeyError; please report it`: others are read, and of this one it is said why not."""
+    accounts(Account())
+    described = {"name": "new", "status": status, **absent}
+    monkeypatch.setattr("irsa_cli.live.aws.eks_cluster", lambda *_: described)
+    found = discover(["green"], ["new"], [])
+
+    assert [each.name for each in found.clusters] == ["green"]
+    assert f"EKS cluster new: {said}" in found.not_checked
+
+
+@pytest.mark.usefixtures("iam", "cluster_apis")
+@pytest.mark.parametrize("identity", [{}, {"identity": {}}, {"identity": {"oidc": {}}}])
+def test_a_cluster_that_is_being_created_has_no_issuer_yet(
+    accounts: Any, monkeypatch: pytest.MonkeyPatch, identity: dict[str, Any]
+) -> None:
+    """Protects the search for orphans of a region where somebody creates a cluster meanwhile."""
+    accounts(Account())
+    monkeypatch.setattr("irsa_cli.live.aws.eks_cluster", lambda *_: {"status": "CREATING", **identity})
+    found = discover(["green"], [], [])
+
+    assert found.aws_accounts[0].eks_issuers == {"us-west-2": frozenset()}
 
 
 @pytest.mark.usefixtures("iam", "cluster_apis")

@@ -42,6 +42,32 @@ def test_a_pod_older_than_the_annotation(pod: dict[str, Any]) -> None:
     }
 
 
+@pytest.mark.parametrize("label", ["kubernetes.io/os", "beta.kubernetes.io/os"])
+def test_a_pod_on_windows_that_is_older_than_the_annotation(pod: dict[str, Any], label: str) -> None:
+    r"""Protects Pods on Windows: there, by its node selector, the webhook sets a path of Windows.
+
+    https://github.com/aws/amazon-eks-pod-identity-webhook, pkg/handler/handler.go, getPodSpecPatch:
+    C:\var\run\secrets\eks.amazonaws.com\serviceaccount\token
+    """
+    pod["spec"]["nodeSelector"] = {label: "windows"}
+    for container in (*pod["spec"]["initContainers"], *pod["spec"]["containers"]):
+        for variable in container["env"]:
+            if variable.get("value") == "/var/run/secrets/eks.amazonaws.com/serviceaccount/token":
+                variable["value"] = r"C:\var\run\secrets\eks.amazonaws.com\serviceaccount\token"
+    found = problems(pod, "arn:aws:iam::111122223333:role/new-role", AUDIENCE)
+
+    assert {problem.found for problem in found} == {
+        f"container app: AWS_ROLE_ARN={ROLE}",
+        f"container init: AWS_ROLE_ARN={ROLE}",
+    }
+    assert problems(pod, ROLE, AUDIENCE) == []
+    assert containers_with_own_role(pod) == ["own"]
+    without(pod, "AWS_WEB_IDENTITY_TOKEN_FILE")
+    without(pod, "AWS_ROLE_ARN")
+    # Within quotes, a backslash is written twice.
+    assert r'"AWS_WEB_IDENTITY_TOKEN_FILE=C:\\var\\run\\secrets\\eks' in problems(pod, ROLE, AUDIENCE)[1].expected
+
+
 def test_a_pod_that_the_webhook_missed(pod: dict[str, Any]) -> None:
     """Protects webhook#174: neither variables nor volume."""
     for variable in ("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"):

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -119,6 +120,40 @@ def test_the_proof_and_its_negative_check(monkeypatch: pytest.MonkeyPatch) -> No
         ("assumes", Outcome.OK, "web/app"),
         ("is refused", Outcome.OK, "web/other, which is not trusted"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("provider", "region"),
+    [("china", "cn-north-1"), ("profile", "cn-northwest-1"), ("gone", "us-gov-west-1")],
+    ids=["region of its provider", "region of its provider's profile", "first provider"],
+)
+def test_tokens_go_to_the_sts_of_the_provider(
+    provider: str, region: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Protects stacks of several AWS accounts: the STS of another partition does not know the role."""
+    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "config").write_text("[profile china]\nregion = cn-northwest-1\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    asked: list[str] = []
+
+    def service(session: Any) -> Any:
+        asked.append(session.region_name)
+        return type("Sts", (), {"identity": lambda *_: ASSUMED})()
+
+    monkeypatch.setattr("irsa_cli.prove.TokenService", service)
+    providers = {
+        "first": {"region": "us-gov-west-1"},
+        "china": {"region": "cn-north-1"},
+        "profile": {"profile": "china"},
+    }
+    role = DeclaredRole("app", json.dumps(trust("web:app")))
+    binding = DeclaredBinding("app", ROLE, role, subjects=("web:app",), provider=provider)
+    clusters: Any = StubClusters(StubCluster("web:app"))
+    reach: Any = StubAwsAccounts()
+    Proof(DeclaredStack("dev", (binding,), providers, {}), reach, clusters).of_binding(binding)
+
+    assert asked == [region]
 
 
 def test_without_a_untrusted_service_account_a_wrong_audience_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -192,6 +192,14 @@ def test_an_empty_stack_says_so() -> None:
         parse_state(state()).chosen([])
 
 
+@pytest.mark.parametrize(("outputs", "in_stack_file"), [({"key": "app", "cluster": None}, True), ({}, False)])
+def test_a_binding_of_a_stack_file_has_its_key(outputs: dict[str, Any], in_stack_file: bool) -> None:
+    """Protects messages: in a program of one's own there is no stack file, and no output `key` (outputs.py)."""
+    (binding,) = parse_state(state(component("app", **outputs), role())).bindings
+
+    assert binding.in_stack_file is in_stack_file
+
+
 def test_an_unknown_binding_has_a_neighbour() -> None:
     """Protects typists: the nearest key is named, or all keys."""
     declared = parse_state(state(component("my-app"), role(name="my-app")))

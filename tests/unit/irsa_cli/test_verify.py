@@ -9,8 +9,8 @@ import pytest
 
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
 from irsa.rules.trust import federated_providers, trust_document
-from irsa_cli.exits import CouldNotLookError
-from irsa_cli.report.checks import Check, Outcome
+from irsa_cli.exits import CouldNotLookError, NoPermissionError
+from irsa_cli.report.checks import Check, Outcome, Report
 from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 from irsa_cli.verify import Verification, annotation_findings
 
@@ -178,6 +178,26 @@ def test_a_provider_of_the_stack_is_repaired_by_it() -> None:
     assert finding.fix == "pulumi up --refresh --stack dev"
 
 
+@pytest.mark.parametrize(
+    ("in_stack_file", "declared"),
+    [(True, "issuer in the stack file"), (False, "OIDC provider in the program")],
+)
+def test_a_new_issuer_is_written_where_the_binding_is_declared(in_stack_file: bool, declared: str) -> None:
+    """Protects who has a program of their own: it has no stack file, and names OIDC providers, not issuers."""
+    role = DeclaredRole("app", document(CI_STATEMENT))
+    binding = DeclaredBinding("app", ROLE, role, service_accounts=(SERVICE_ACCOUNT,), in_stack_file=in_stack_file)
+    aws_accounts: Any = StubAwsAccounts(StubAwsAccount(document(CI_STATEMENT), {CI_PROVIDER: ["my-ci"]}))
+    clusters: Any = StubClusters()
+    stack = DeclaredStack("dev", (binding,), {}, {})
+    (finding,) = [
+        check
+        for check in Verification(stack, aws_accounts, clusters, pods=False).of_binding(binding)
+        if check.outcome is Outcome.FINDING
+    ]
+
+    assert finding.expected == (f"the issuer of {CI_PROVIDER}, or the cluster's new {declared}: write it there first")
+
+
 def test_a_secret_trust_policy_is_never_good() -> None:
     """Protects from a green row: what is declared is not known, so nothing that depends on it is."""
     bad = verify(None, {PROVIDER: ["sts.amazonaws.com"]})
@@ -199,6 +219,101 @@ def test_one_look_that_fails_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> 
 
     assert (policies.check, policies.found) == ("policies", "unexpected LookupError; please report it")
     assert (service_account.check, service_account.found) == ("account", "iam:ListRolePolicies: AccessDenied")
+
+
+def deny(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, *denied: str) -> None:
+    """Deny a question, about one thing of many where `denied` names it."""
+    answer = getattr(owner, name)
+
+    def ask(self: Any, *about: str) -> Any:
+        if not denied or about[-1] in denied:
+            raise NoPermissionError(f"{name}: AccessDenied")
+        return answer(self, *about)
+
+    monkeypatch.setattr(owner, name, ask)
+
+
+def outcomes(binding: DeclaredBinding, kind: str, aws_account: StubAwsAccount, clusters: Any) -> dict[str, Outcome]:
+    """Return what verify says of each thing; that of a denial must not change the exit code of a finding, 1."""
+    stack, aws_accounts = DeclaredStack("dev", (binding,), {}, {}), StubAwsAccounts(aws_account)
+    checks = Verification(stack, aws_accounts, clusters, pods=False).of_binding(binding)  # type: ignore[arg-type]
+    assert Report("verify", "dev", checks).exit_code == 1
+    return {check.about: check.outcome for check in checks if check.check == kind and check.outcome is not Outcome.OK}
+
+
+ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
+
+
+@pytest.mark.parametrize("denied", ["attached", "inline"])
+def test_a_denied_list_of_policies_does_not_hide_the_other(monkeypatch: pytest.MonkeyPatch, denied: str) -> None:
+    """Protects from an undeclared policy that is not seen: IAM has two lists, and each has a permission of its own."""
+    deny(monkeypatch, StubAwsAccount, f"{denied}_policies")
+    aws_account = StubAwsAccount(document(STATEMENT), {PROVIDER: ["sts.amazonaws.com"]})
+    aws_account.documents, aws_account.inline = {ADMIN: None}, {"admin": None}
+    binding = DeclaredBinding("app", ROLE, DeclaredRole("app", document(STATEMENT)))
+
+    assert outcomes(binding, "policies", aws_account, StubClusters()) == {
+        f"role app, {denied} policies": Outcome.NO_PERMISSION,
+        "admin" if denied == "attached" else ADMIN: Outcome.FINDING,
+    }
+
+
+@pytest.mark.parametrize("kind", ["managed", "inline"])
+def test_a_denied_document_does_not_hide_another(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """Protects from a widened policy that is not seen: `iam:GetPolicy` may be denied of the ARN of another."""
+    names = [f"{POLICY}-{name}" if kind == "managed" else name for name in ("denied", "widened")]
+    deny(monkeypatch, StubAwsAccount, "document" if kind == "managed" else "inline_document", names[0])
+    aws_account = StubAwsAccount(document(STATEMENT), {PROVIDER: ["sts.amazonaws.com"]})
+    live, declared = dict.fromkeys(names, json.loads(document(EVERYTHING))), dict.fromkeys(names, document(GET))
+    role = DeclaredRole("app", document(STATEMENT))
+    if kind == "managed":
+        aws_account.documents = live
+        binding = DeclaredBinding("app", ROLE, role, tuple(names), declared)
+    else:
+        aws_account.inline = live
+        binding = DeclaredBinding("app", ROLE, role, inline_policies=declared)
+    prefix = "inline " if kind == "inline" else ""
+
+    assert outcomes(binding, "documents", aws_account, StubClusters()) == {
+        f"{prefix}{names[0]}": Outcome.NO_PERMISSION,
+        f"{prefix}{names[1]}": Outcome.FINDING,
+    }
+
+
+def test_a_denied_provider_does_not_hide_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects from a provider that is gone, and is not seen because another one is denied."""
+    deny(monkeypatch, StubAwsAccount, "client_ids", PROVIDER)
+    binding = DeclaredBinding("app", ROLE, DeclaredRole("app", document(STATEMENT, CI_STATEMENT)))
+    aws_account = StubAwsAccount(document(STATEMENT, CI_STATEMENT), {PROVIDER: ["sts.amazonaws.com"]})
+
+    assert outcomes(binding, "provider", aws_account, StubClusters()) == {
+        PROVIDER: Outcome.NO_PERMISSION,
+        CI_PROVIDER: Outcome.FINDING,
+    }
+
+
+class TwoClusters(StubClusters):
+    """Two clusters, of which the one called `denied` says nothing."""
+
+    def of(self, reference: str) -> Any:
+        if reference == "denied":
+            raise NoPermissionError("get /.well-known/openid-configuration: AccessDenied")
+        return self
+
+
+@pytest.mark.parametrize(("kind", "finding"), [("provider", PROVIDER), ("trust", ROLE)], ids=["provider", "admission"])
+def test_a_denied_cluster_does_not_hide_another(kind: str, finding: str) -> None:
+    """Protects a role that the stack only names, for service accounts of two clusters: both are said of each check."""
+    both = tuple(
+        DeclaredServiceAccount("web", "app", ANNOTATIONS, False, reference, reference)
+        for reference in ("denied", "green")
+    )
+    binding = DeclaredBinding("app", ROLE, service_accounts=both)
+
+    assert outcomes(binding, kind, StubAwsAccount(document(CI_STATEMENT), {}), TwoClusters()) == {
+        "cluster of web/app in denied": Outcome.NO_PERMISSION,
+        finding: Outcome.FINDING,
+    }
 
 
 @pytest.mark.parametrize(

@@ -107,15 +107,20 @@ def test_a_file_with_another_cluster_is_added_to_by_its_issuer(discovered: Any, 
 
 def test_a_cluster_by_its_name_is_looked_up(discovered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects a file that names the cluster as EKS does."""
-    answer = {"identity": {"oidc": {"issuer": f"https://{host_path()}"}}}
-    monkeypatch.setattr(verb, "eks_cluster", lambda _, name, region: answer if name == "prod" else None)
+    issuer = {"oidc": {"issuer": f"https://{host_path()}"}}
+    answer = {
+        "prod": {"endpoint": "https://x", "certificateAuthority": {"data": "x"}, "identity": issuer},
+        "new": {"status": "CREATING", "certificateAuthority": {}},
+    }
+    monkeypatch.setattr("irsa_cli.live.aws.eks_cluster", lambda _, name, region: answer.get(name))
     file = tmp_path / "Pulumi.prod.yaml"
     file.write_text("config:\n  irsa:cluster: {name: prod}\n")
 
     assert run(tmp_path, "--all") == GOOD
-    file.write_text("config:\n  irsa:cluster: {name: other}\n")
-    with pytest.raises(CouldNotLookError, match="there is no EKS cluster other in us-west-2"):
-        run(tmp_path, "--all")
+    for name, said in (("other", "there is no such EKS cluster in us-west-2"), ("new", "the cluster is being created")):
+        file.write_text(f"config:\n  irsa:cluster: {{name: {name}}}\n")
+        with pytest.raises(CouldNotLookError, match=f"EKS cluster {name}: {said}"):
+            run(tmp_path, "--all")
 
 
 STACK_FILE = f"config:\n  irsa:cluster: {{oidcIssuer: 'https://{host_path()}'}}\n"

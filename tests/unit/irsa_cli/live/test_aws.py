@@ -21,7 +21,15 @@ from botocore.parsers import ResponseParserError
 from moto import mock_aws
 
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.aws import FOLLOWED, NOT_FOLLOWED, LiveAwsAccounts, caller, eks_cluster, session_of
+from irsa_cli.live.aws import (
+    FOLLOWED,
+    NOT_FOLLOWED,
+    LiveAwsAccounts,
+    caller,
+    eks_cluster,
+    session_for_tokens,
+    session_of,
+)
 from irsa_cli.live.iam import LiveAwsAccount
 from irsa_cli.live.sts import TokenService
 
@@ -238,7 +246,7 @@ def test_where_nobody_answers_it_is_asked_once(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     aws_account, service = (
         LiveAwsAccount(boto3.session.Session(region_name="us-west-2"), "1"),
-        TokenService("us-west-2"),
+        TokenService(session_for_tokens({"region": "us-west-2"})),
     )
     asked: list[str] = []
     for client in (
@@ -264,7 +272,7 @@ def test_an_endpoint_that_is_no_url_is_one_sentence(monkeypatch: pytest.MonkeyPa
     with pytest.raises(CouldNotLookError, match="Invalid endpoint: notaurl"):
         LiveAwsAccounts({}).only()
     with pytest.raises(CouldNotLookError, match="STS: Invalid endpoint: notaurl"):
-        TokenService("us-west-2")
+        TokenService(session_for_tokens({"region": "us-west-2"}))
 
 
 def test_a_page_in_the_place_of_an_answer_is_one_sentence(
@@ -305,7 +313,7 @@ def test_an_answer_that_ends_early_is_no_answer(ask: Any, operation: str) -> Non
 
 def test_a_failure_of_sts_never_quotes_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects tokens: what boto3 says of a failure may hold the parameters, so none of its words are passed on."""
-    service = TokenService("us-west-2")
+    service = TokenService(session_for_tokens({"region": "us-west-2"}))
 
     class QuotingError(BotoCoreError):
         fmt = "Invalid value {value}"
@@ -332,3 +340,45 @@ def test_the_region_is_that_of_the_aws_cli(monkeypatch: pytest.MonkeyPatch) -> N
 
     assert session_of({}).client("sts").meta.endpoint_url == "https://sts.cn-north-1.amazonaws.com.cn"
     assert session_of({"region": "eu-west-1"}).region_name == "eu-west-1"
+
+
+# Endpoints: https://docs.aws.amazon.com/general/latest/gr/sts.html, of China https://docs.amazonaws.cn/en_us/aws/latest/userguide/endpoints-Beijing.html
+@pytest.mark.parametrize(
+    ("inputs", "variables", "endpoint"),
+    [
+        ({}, {"AWS_REGION": "cn-north-1"}, "https://sts.cn-north-1.amazonaws.com.cn"),
+        ({}, {"AWS_DEFAULT_REGION": "cn-northwest-1"}, "https://sts.cn-northwest-1.amazonaws.com.cn"),
+        ({"region": "cn-north-1"}, {"AWS_REGION": "eu-west-1"}, "https://sts.cn-north-1.amazonaws.com.cn"),
+        ({"profile": "china"}, {}, "https://sts.cn-north-1.amazonaws.com.cn"),
+        ({"profile": "china"}, {"AWS_REGION": "us-gov-west-1"}, "https://sts.us-gov-west-1.amazonaws.com"),
+        ({"profile": "china", "region": "eu-west-1"}, {"AWS_PROFILE": "china"}, "https://sts.eu-west-1.amazonaws.com"),
+        ({}, {"AWS_PROFILE": "china"}, "https://sts.cn-north-1.amazonaws.com.cn"),
+    ],
+)
+def test_tokens_are_sent_to_the_sts_that_verify_asks(
+    inputs: dict[str, str],
+    variables: dict[str, str],
+    endpoint: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Protects who works in China: the STS of another partition does not know the role, whatever the token."""
+    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "config").write_text("[profile china]\nregion = cn-north-1\n")
+    for name, value in {"AWS_CONFIG_FILE": str(tmp_path / "config"), **variables}.items():
+        monkeypatch.setenv(name, value)
+
+    service = TokenService(session_for_tokens(inputs))
+    asked = {service._anonymous.first.meta.endpoint_url, session_of(inputs).client("sts").meta.endpoint_url}
+
+    assert asked == {endpoint}
+
+
+def test_a_profile_that_is_not_needed_for_the_region_need_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects a proof on another machine than that of `pulumi up`: it takes no AWS credentials, and no profile."""
+    monkeypatch.delenv("AWS_REGION", raising=False)
+
+    assert session_for_tokens({"profile": "gone", "region": "eu-west-1"}).region_name == "eu-west-1"
+    with pytest.raises(CouldNotLookError, match=r"STS: The config profile \(gone\) could not be found"):
+        session_for_tokens({"profile": "gone"})

@@ -9,6 +9,7 @@ from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 
 from irsa_cli.exits import CouldNotLookError
+from irsa_cli.live.aws import session_for_tokens
 from irsa_cli.live.service import Service
 from irsa_cli.live.sts import TokenService
 from tests.unit.irsa_cli.live.test_iam_in_bulk import aws_response, refusal
@@ -29,7 +30,7 @@ def test_throttling_is_waited_for(no_pauses: None, monkeypatch: pytest.MonkeyPat
         return refusal(400, "Throttling") if next(throttled, None) is not None else None
 
     with mock_aws():
-        service = TokenService("us-west-2")
+        service = TokenService(session_for_tokens({"region": "us-west-2"}))
         for emitter in (
             service._session.events,
             service._anonymous.first.meta.events,
@@ -59,7 +60,7 @@ def test_an_answer_that_ends_early_is_no_defect_of_irsa(
         return aws_response(200, "<AssumeRoleWithWebIdentityResponse><Assum")
 
     with mock_aws():
-        service = TokenService("us-west-2")
+        service = TokenService(session_for_tokens({"region": "us-west-2"}))
         for emitter in (service._session.events, service._anonymous.first.meta.events):
             emitter.register_first(f"before-send.sts.{operation}", cut_off)
         with pytest.raises(CouldNotLookError) as raised:
