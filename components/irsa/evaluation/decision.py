@@ -102,7 +102,8 @@ def _principal(statement: Statement, request: WebIdentityRequest) -> Reason:
     everybody = {("*", "*"), ("AWS", "*")}.intersection(statement.principals)
     who = "everybody" if everybody else joined(names) or "nobody"
     if is_named is None and ("Federated", "*") in statement.principals:
-        explanation = 'AWS\'s documentation does not say what "*" means under Federated.'
+        meaning = 'AWS\'s documentation does not say what "*" means under Federated'
+        explanation = f"The statement's principal is {joined(names)}; {meaning}."
     elif is_named is None:
         explanation = (
             f"The statement's principal is {who}, the role's own AWS account; AWS's documentation does not say whether "

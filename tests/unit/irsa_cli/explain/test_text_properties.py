@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -58,6 +58,9 @@ def test_only_a_name_that_is_longer_than_a_line_has_a_longer_line(statements: li
 
 
 @given(st.lists(STATEMENTS, max_size=3))
+@example(
+    statements=[{"Effect": "Allow", "Principal": {"Federated": ["", "*"]}, "Action": "sts:AssumeRoleWithWebIdentity"}]
+)
 def test_nothing_of_a_reason_is_lost(statements: list[Any]) -> None:
     """Protects the answer: every value, operator and hint of every element is on the page, as `named` spells it."""
     explanation = answer(statements)
