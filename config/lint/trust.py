@@ -37,9 +37,9 @@ def wide_trust(checked: CheckedBinding) -> Warnings:
         else:
             provider_arn, namespace = admitted.provider_arn if admitted else "", subject.partition(":")[0]
             together.setdefault((provider_arn, namespace), set()).add(subject)
-    own = {arn for _, arn in checked.strings("oidc_provider_arns")}
     for (provider_arn, namespace), of_provider in together.items():
-        subjects = of_provider | (together.get(("", namespace), set()) if provider_arn in own else set())
+        is_own = provider_arn and provider_arn in _provider_arns(checked)
+        subjects = of_provider | (together.get(("", namespace), set()) if is_own else set())
         if any(map(is_pattern, subjects)) and stranger(subjects, namespace) is None:
             found = f"{shortened(', '.join(sorted(subjects)))} together trust all service accounts of {namespace}"
             where = (*place, "subjects" if [*checked.strings("subjects")] else "statements")
@@ -50,6 +50,8 @@ def wide_trust(checked: CheckedBinding) -> Warnings:
 def _crowds(checked: CheckedBinding) -> Iterator[tuple[int, Mistake]]:
     """Yield the statements that let in a crowd: everybody, or all customers of an identity provider."""
     written = [*_statements(checked)]
+    if not written:
+        return
     known = {
         index: statement_of(map_leaves(each, lambda _, leaf: "" if isinstance(leaf, Unknown) else leaf))
         for index, each in enumerate(written)
@@ -90,11 +92,16 @@ def _trusted(checked: CheckedBinding) -> Iterator[tuple[Place, str, Admitted | N
     """
     place: Place = (*checked.place, "trust")
     yield from (((*place, "subjects", index), subject, None) for index, subject in checked.strings("subjects"))
+    admitted = _admission(checked).admitted
     # Of the statements, those that irsa writes come first: one for each provider.
-    its_own = len({arn for _, arn in checked.strings("oidc_provider_arns")})
-    for each in _admission(checked).admitted:
+    its_own = len(_provider_arns(checked)) if admitted else 0
+    for each in admitted:
         if each.statements[0] >= its_own:
             yield from (((*place, "statements", index - its_own), each.subject, each) for index in each.statements)
+
+
+def _provider_arns(checked: CheckedBinding) -> set[str]:
+    return {arn for _, arn in checked.strings("oidc_provider_arns")}
 
 
 def _admission(checked: CheckedBinding) -> Admission:
