@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from irsa.evaluation import admission
 from irsa.evaluation.admission import Admitted, admitted_by
 from irsa.evaluation.document import parse
+from irsa.rules.grammar import OPERATORS
 from tests.unit.irsa.evaluation.glob_oracle import glob
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -110,7 +111,7 @@ SUB = st.one_of(
 )
 AUD = st.text("sS*?", min_size=1, max_size=3)
 COMPARED = [f"String{no}{like}" for no in ("", "Not") for like in ("Equals", "EqualsIgnoreCase", "Like")]
-OTHERS = ["NumericEquals", "DateLessThan", "Bool", "BinaryEquals", "IpAddress", "NotIpAddress", "ArnLike", "ArnNotLike"]
+OTHERS = [each for each in OPERATORS if not each.startswith("String") and each != "Null"]
 OPERATOR = st.builds(
     lambda of_set, name, if_exists: f"{of_set}{name}{if_exists}",
     st.sampled_from(["", "", "", "ForAnyValue:", "ForAllValues:"]),
