@@ -13,18 +13,9 @@ import pytest
 from irsa_cli.main import main
 from tests.fuzz.live_states import ROLE, State
 from tests.fuzz.test_live_states import live
-from tests.unit.irsa_cli.test_hostile_text import calm_number
 
 KEY = "eks.amazonaws.com/role-arn"
 OTHER = "arn:aws:iam::111122223333:role/other"
-
-
-@pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
-    """Return a state in which the role `app` admits web/app."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-    return State(0, calm_number())
 
 
 @pytest.fixture

@@ -11,17 +11,8 @@ from irsa_cli.live.kubernetes import LiveCluster
 from irsa_cli.main import main
 from tests.fuzz.live_states import ISSUER, ROLE, State
 from tests.fuzz.test_live_states import live
-from tests.unit.irsa_cli.test_hostile_text import calm_number
 
 GREEN = "https://oidc.eks.us-west-2.amazonaws.com/id/GREEN"
-
-
-@pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
-    """Return a state in which the role `app` admits web/app."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-    return State(0, calm_number())
 
 
 @pytest.fixture
