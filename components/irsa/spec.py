@@ -333,7 +333,7 @@ def _trust_warnings(arguments: Arguments, parts: Mapping[str, Any], judged: Valu
         if not known["judged"].complete:
             warnings.append(f"{spelling(('trust_statements',))}: {TOO_MANY_PATTERNS}; write fewer wildcards")
         for index, those in sorted(opening_statements(known["judged"].admitted, its_own).items()):
-            but = f"{but_those(those)}," if but_those(those) else ""
+            but = f"{exceptions}," if (exceptions := but_those(those)) else ""
             certain = any(each.certain for each in those)
             warnings.append(
                 f"{spelling(('trust_statements', index - its_own))}: every service account of the cluster{but} "

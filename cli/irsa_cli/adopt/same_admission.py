@@ -4,13 +4,21 @@ Both are asked about one token of each kind that they tell apart, of the audienc
 condition names.
 """
 
-import functools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from irsa.evaluation import Evaluation, WebIdentityRequest
 from irsa.evaluation.admission import TOO_MANY_PATTERNS
-from irsa.evaluation.comparisons import Compared, Comparison, compared, compared_with, met, reads_claims
+from irsa.evaluation.comparisons import (
+    Compared,
+    Comparison,
+    as_patterns,
+    compared,
+    compared_with,
+    met,
+    reads_claims,
+    union,
+)
 from irsa.evaluation.cover import of_subjects
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import parse
@@ -78,16 +86,14 @@ def _said(statements: Iterable[Compared]) -> set[object]:
 def _tried(statements: Sequence[Compared], listed: Collection[str]) -> list[tuple[str, str]] | None:
     """Return one token, as its `sub` and its `aud`, of all to which each statement says the same; None for too many."""
     patterns = compared_with(statements)
-    of_aud = tuple(dict.fromkeys(part for each in statements for one in each.aud for part in one.patterns))
-    texts = [*(listed or [DEFAULT_AUDIENCE])]
-    of_texts = [tuple(each * 2 if each in "*?" else each for each in text) for text in texts]
-    subjects, audiences = of_subjects(patterns), kinds((*of_aud, *of_texts), OF_AUDIENCES)
+    of_aud = compared_with(statements, "aud")
+    subjects = of_subjects(patterns)
+    audiences = kinds((*of_aud, *as_patterns(listed or [DEFAULT_AUDIENCE])), OF_AUDIENCES)
     if subjects is None or audiences is None:
         return None
     claims = _one_of_each([each.sub for each in statements], patterns, subjects, subjects.all)
     # Those that are listed, and those that a condition names.
-    asked = functools.reduce(int.__or__, audiences.matching, 0)
-    named_ones = _one_of_each([each.aud for each in statements], of_aud, audiences, asked)
+    named_ones = _one_of_each([each.aud for each in statements], of_aud, audiences, union(audiences.matching))
     return [(subject_claim(text), audience) for text in claims for audience in named_ones]
 
 

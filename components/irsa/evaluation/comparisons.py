@@ -3,7 +3,7 @@
 import functools
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from irsa.evaluation.answers import WebIdentityRequest, all_of
 from irsa.evaluation.decision import evaluate_parsed
@@ -39,9 +39,7 @@ class Comparison(NamedTuple):
 
     def met(self, matching: Mapping[Parts, int], everybody: int) -> tuple[int, int]:
         """Return who meets the condition for certain, and who may; `matching` says whom each pattern matches."""
-        matched = 0
-        for each in self.patterns:
-            matched |= matching[each]
+        matched = union(matching[each] for each in self.patterns)
         if self.negated:
             return (everybody & ~matched if self.complete else 0), everybody & ~matched
         return matched, (matched if self.complete else everybody)
@@ -143,9 +141,15 @@ def _parts(value: str, comparison: str, variables: bool) -> Parts | None:
     return tuple(part for at, part in enumerate(parts) if part != "*" or parts[at - 1 : at] != ["*"])
 
 
-def compared_with(statements: Iterable[Compared]) -> tuple[Parts, ...]:
-    """Return the patterns with which statements compare `sub`."""
-    return tuple(dict.fromkeys(part for each in statements for one in each.sub for part in one.patterns))
+def compared_with(statements: Iterable[Compared], claim: Literal["sub", "aud"] = "sub") -> tuple[Parts, ...]:
+    """Return the patterns with which statements compare a claim."""
+    comparisons = (one for each in statements for one in (each.sub if claim == "sub" else each.aud))
+    return tuple(dict.fromkeys(pattern for one in comparisons for pattern in one.patterns))
+
+
+def as_patterns(texts: Iterable[str]) -> list[Parts]:
+    """Return texts as patterns, of which each matches nothing else."""
+    return [tuple(each * 2 if each in "*?" else each for each in text) for text in texts]
 
 
 class Admits(NamedTuple):
@@ -178,13 +182,12 @@ def audiences(
         client_ids: The audiences that the OIDC provider lists; None for any: whoever has a token chose its audience.
         most_states: How far the patterns are followed.
     """
-    patterns = [*dict.fromkeys(part for each in statements for one in each.aud for part in one.patterns)]
-    texts = [tuple(each * 2 if each in "*?" else each for each in text) for text in client_ids or ()]
-    found = kinds((*patterns, *texts), OF_AUDIENCES, most_states=most_states)
+    patterns = compared_with(statements, "aud")
+    found = kinds((*patterns, *as_patterns(client_ids or ())), OF_AUDIENCES, most_states=most_states)
     if found is None:
         return None
     matching = dict(zip(patterns, found.matching, strict=False))
-    asked = found.all if client_ids is None else _any_of(found.matching[len(patterns) :])
+    asked = found.all if client_ids is None else union(found.matching[len(patterns) :])
     taken = [met(each.aud, matching, found.all) for each in statements]
     return frozenset(
         tuple((bool(certain >> kind & 1), bool(possible >> kind & 1)) for certain, possible in taken)
@@ -212,13 +215,13 @@ def admits(
             (statement, sub if aud and statement.otherwise else 0, may_sub if may_aud else 0)
             for statement, (aud, may_aud), (sub, may_sub) in zip(statements, each, of_sub, strict=True)
         ]
-        denied = _any_of(yes for statement, yes, _ in applying if statement.effect == "Deny")
-        may_be_denied = _any_of(perhaps for statement, _, perhaps in applying if statement.effect == "Deny")
+        denied = union(yes for statement, yes, _ in applying if statement.effect == "Deny")
+        may_be_denied = union(perhaps for statement, _, perhaps in applying if statement.effect == "Deny")
         for statement, yes, perhaps in applying:
             if statement.effect == "Allow":
                 certain_by[statement.place] |= yes & ~may_be_denied
                 possible_by[statement.place] |= perhaps & ~denied
-    return Admits(_any_of(certain_by.values()), _any_of(possible_by.values()), certain_by, possible_by)
+    return Admits(union(certain_by.values()), union(possible_by.values()), certain_by, possible_by)
 
 
 def met(comparisons: Iterable[Comparison], matching: Mapping[Parts, int], everybody: int) -> tuple[int, int]:
@@ -230,5 +233,6 @@ def met(comparisons: Iterable[Comparison], matching: Mapping[Parts, int], everyb
     return certain, possible
 
 
-def _any_of(sets: Iterable[int]) -> int:
+def union(sets: Iterable[int]) -> int:
+    """Return what is in one of several sets."""
     return functools.reduce(int.__or__, sets, 0)

@@ -23,11 +23,11 @@ from irsa.evaluation.globs import TooManyError
 from irsa.evaluation.patterns import regular_expression
 from irsa.rules.grammar import EFFECTS, VERSION, split_operator
 from irsa.rules.leaves import items_of, mapping_of
-from irsa.rules.strangers import LONGEST, SHORTEST, automaton
+from irsa.rules.strangers import MOST_WAYS, after_a_name, automaton, least
 from irsa.rules.unknown import Unknown, has_unknown
 
 # Patterns made to combine in very many ways are not followed to the end: then the answer is "cannot tell".
-MOST_WAYS, MOST_FORMS, MOST_CHOICES = 64, 50, 500
+MOST_FORMS, MOST_CHOICES = 50, 500
 
 
 class Chosen(NamedTuple):
@@ -506,25 +506,14 @@ def _unmatched_text(patterns: tuple[str, ...], form: tuple[str, ...]) -> str | N
     first, *others = form
     now = {compared.after(compared.start, first): first}
     for literal in others:
-        names: dict[int, str] = {}
-        for length in range(1, LONGEST + 1):
-            following: dict[int, str] = {}
-            for bits, text in now.items():
-                for letter in letters:
-                    following.setdefault(compared.after(bits, letter), text + letter)
-            now = _fewest(following)
-            if length >= SHORTEST:
-                names = {**now, **names}
-        now = {compared.after(bits, literal): text + literal for bits, text in _fewest(names).items()}
+        names = after_a_name(compared, now, letters, _fewest)
+        now = {compared.after(bits, literal): text + literal for bits, text in names.items()}
     return next((text for bits, text in now.items() if not bits & compared.ends), None)
 
 
 def _fewest(found: Mapping[int, str]) -> dict[int, str]:
-    """Return the bits with which least can still match; what has the same bits and more can't do better."""
-    fewest: dict[int, str] = {}
-    for bits in sorted(found, key=int.bit_count):
-        if not any(fewer & bits == fewer for fewer in fewest):
-            fewest[bits] = found[bits]
+    """Return the bits with which least can still match, all of them."""
+    fewest = least(found, MOST_WAYS + 1)
     if len(fewest) > MOST_WAYS:
         raise TooManyError
     return fewest

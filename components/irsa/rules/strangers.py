@@ -7,7 +7,7 @@ wide as `*`, whatever they do with other names.
 """
 
 import string
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 SHORTEST, LONGEST = 8, 20
@@ -78,16 +78,39 @@ def stranger(subjects: Collection[str], namespace: str | None = None) -> str | N
     alphabet = [*([unnamed] if unnamed else []), *letters]
     starts = {compared.start: ""}
     if namespace is None:
-        starts = _names(compared, starts, alphabet)
+        starts = after_a_name(compared, starts, alphabet, least)
     else:
         starts = {compared.after(compared.start, namespace): namespace}
     in_namespace = {compared.after(bits, ":"): f"{text}:" for bits, text in starts.items()}
-    found = _names(compared, in_namespace, alphabet)
+    found = after_a_name(compared, in_namespace, alphabet, least)
     return next((text for bits, text in found.items() if not bits & compared.ends), None)
 
 
-def _names(compared: Automaton, starts: Mapping[int, str], alphabet: Sequence[str]) -> dict[int, str]:
-    """Return the bits that names lead to, each with a text that does."""
+def least(found: Mapping[int, str], most: int = MOST_WAYS) -> dict[int, str]:
+    """Return the bits with which least can still match, so many at most; with more bits, nothing can do better."""
+    kept: dict[int, str] = {}
+    for bits in sorted(found, key=int.bit_count):
+        if len(kept) == most:
+            break
+        if not any(fewer & bits == fewer for fewer in kept):
+            kept[bits] = found[bits]
+    return kept
+
+
+def after_a_name(
+    compared: Automaton,
+    starts: Mapping[int, str],
+    alphabet: Sequence[str],
+    kept: Callable[[Mapping[int, str]], dict[int, str]],
+) -> dict[int, str]:
+    """Return the bits that names lead to, each with a text that does.
+
+    Args:
+        compared: The patterns.
+        starts: The bits before the name, each with its text.
+        alphabet: The letters of a name.
+        kept: Returns those of the bits that are followed.
+    """
     found: dict[int, str] = {}
     now = dict(starts)
     for length in range(1, LONGEST + 1):
@@ -95,18 +118,7 @@ def _names(compared: Automaton, starts: Mapping[int, str], alphabet: Sequence[st
         for bits, text in now.items():
             for letter in alphabet:
                 following.setdefault(compared.after(bits, letter), text + letter)
-        now = _least(following)
+        now = kept(following)
         if length >= SHORTEST:
             found = {**now, **found}
-    return _least(found)
-
-
-def _least(found: Mapping[int, str]) -> dict[int, str]:
-    """Return the bits with which least can still match; what has the same bits and more can't do better."""
-    least: dict[int, str] = {}
-    for bits in sorted(found, key=int.bit_count):
-        if len(least) == MOST_WAYS:
-            break
-        if not any(fewer & bits == fewer for fewer in least):
-            least[bits] = found[bits]
-    return least
+    return kept(found)

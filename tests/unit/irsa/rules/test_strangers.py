@@ -70,14 +70,14 @@ def test_many_ways_to_match_stay_few(monkeypatch: pytest.MonkeyPatch) -> None:
     """The attack: patterns whose ways to match double with each character would keep `irsa check` busy for ever."""
     hard = [f"*{letter}{'?' * 15}*:*{letter}{'?' * 15}*" for letter in string.ascii_lowercase]
     followed: list[int] = []
-    least = strangers._least
+    least = strangers.least
 
     def counted(found: Mapping[int, str]) -> dict[int, str]:
         kept = least(found)
         followed.append(len(kept))
         return kept
 
-    monkeypatch.setattr(strangers, "_least", counted)
+    monkeypatch.setattr(strangers, "least", counted)
     strangers.stranger(hard)
 
     assert len(followed) == 2 * (strangers.LONGEST + 1)
