@@ -11,12 +11,12 @@ from typing import Any
 from bench.harness import in_turn, report
 from bench.results import Figure
 from irsa.rules.trust import trust_document
-from irsa_cli.found import Discovery, FoundAwsAccount, FoundCluster, FoundRole, FoundServiceAccount
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.spreadsheet import write_csv
 from irsa_cli.inventory.table import plain, table_of
 from irsa_cli.inventory.taking import take_inventory
 from irsa_cli.inventory.verb import UNUSED_DAYS, as_json
+from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
 
 TITLE = "irsa inventory"
 DESCRIPTION = """\
@@ -75,19 +75,19 @@ def found(trust: Callable[[int], Mapping[str, Any]]) -> Discovery:
     """Return what was read, with this trust policy for each role."""
     names = [f"arn:aws:iam::{NUMBER}:role/app-{number}" for number in range(SERVICE_ACCOUNTS)]
     roles = tuple(
-        FoundRole(names[number], trust(number), NOW - timedelta(days=300), NOW - timedelta(days=number % 120))
+        LiveRole(names[number], trust(number), NOW - timedelta(days=300), NOW - timedelta(days=number % 120))
         for number in range(ROLES)
     )
-    cluster = FoundCluster("prod", f"https://{ISSUERS[0]}", tuple(_service_accounts(names)))
+    cluster = LiveCluster("prod", f"https://{ISSUERS[0]}", tuple(_service_accounts(names)))
     client_ids = dict.fromkeys(PROVIDERS, ("sts.amazonaws.com",))
-    return Discovery((cluster,), (FoundAwsAccount(NUMBER, roles, client_ids),))
+    return Discovery((cluster,), (LiveAwsAccount(NUMBER, roles, client_ids),))
 
 
-def _service_accounts(roles: list[str]) -> Iterator[FoundServiceAccount]:
+def _service_accounts(roles: list[str]) -> Iterator[LiveServiceAccount]:
     for number, role in enumerate(roles):
         namespace, name = subject(number).split(":")
         annotations = {"eks.amazonaws.com/role-arn": role} if number % 4 else {}
-        yield FoundServiceAccount("prod", namespace, name, annotations)
+        yield LiveServiceAccount("prod", namespace, name, annotations)
 
 
 def processor_seconds(action: Callable[[], object]) -> float:

@@ -13,12 +13,12 @@ from irsa.rules.eks_access import eks_kubeconfig
 from irsa.rules.mistakes import named
 from irsa.rules.quotas import SESSION_DURATION
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.found import Discovery, FoundAwsAccount, FoundCluster, FoundPolicy, FoundRole, FoundServiceAccount
 from irsa_cli.issuers import eks_region
-from irsa_cli.live.aws import LiveAwsAccounts, created_eks_cluster, eks_issuers, session_of
-from irsa_cli.live.iam import LiveAwsAccount, default_document
+from irsa_cli.live.aws import AwsAccountClients, created_eks_cluster, eks_issuers, session_of
+from irsa_cli.live.iam import AwsAccountClient, default_document
 from irsa_cli.live.kubeconfig import configuration
-from irsa_cli.live.kubernetes import LiveCluster, LiveClusters
+from irsa_cli.live.kubernetes import ClusterClient, ClusterClients
+from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster, LivePolicy, LiveRole, LiveServiceAccount
 from irsa_cli.options import stack_name
 from irsa_cli.state import DeclaredStack, read_stack
 
@@ -45,7 +45,7 @@ class _Stack(NamedTuple):
     """A stack, and its clusters, which are reached once."""
 
     declared: DeclaredStack
-    clusters: LiveClusters
+    clusters: ClusterClients
 
 
 def add_discovery_options(parser: argparse.ArgumentParser) -> None:
@@ -80,7 +80,7 @@ def discover(
         CouldNotLookError: A stack cannot be read; or no cluster, or no AWS account, can be.
     """
     declared = [read_stack(stack) for stack in stacks]
-    with_clusters = [_Stack(each, LiveClusters(each.clusters)) for each in declared]
+    with_clusters = [_Stack(each, ClusterClients(each.clusters)) for each in declared]
     not_checked: list[str] = []
     with ThreadPoolExecutor() as pool:
         sources = _clusters(contexts, eks_names, with_clusters)
@@ -121,11 +121,11 @@ def _clusters(contexts: Sequence[str], eks_names: Sequence[str], stacks: Sequenc
     return chosen or [_Source("the current context", _of_context, in_kubeconfig=True)]
 
 
-def _of_context(context: str | None = None) -> LiveCluster:
-    return LiveCluster(configuration({"context": context}))
+def _of_context(context: str | None = None) -> ClusterClient:
+    return ClusterClient(configuration({"context": context}))
 
 
-def _of_eks(name: str) -> LiveCluster:
+def _of_eks(name: str) -> ClusterClient:
     session = session_of({})
     region = session.region_name
     if not region:
@@ -133,7 +133,7 @@ def _of_eks(name: str) -> LiveCluster:
     found = created_eks_cluster(session, name, region)
     # `aws` reads the profile from the same environment variables as this session.
     kubeconfig = eks_kubeconfig(name, region, found["endpoint"], found["certificateAuthority"]["data"])
-    return LiveCluster(configuration({"kubeconfig": json.dumps(kubeconfig)}))
+    return ClusterClient(configuration({"kubeconfig": json.dumps(kubeconfig)}))
 
 
 def _clusters_of(stack: _Stack) -> Iterator[_Source]:
@@ -151,9 +151,9 @@ def _name(declared: DeclaredStack, reference: str) -> str:
 
 def _aws_accounts(declared: Sequence[DeclaredStack]) -> Iterator[_Source]:
     if not declared:
-        yield _Source("the AWS account of the current credentials", LiveAwsAccounts({}).only)
+        yield _Source("the AWS account of the current credentials", AwsAccountClients({}).only)
     for stack in declared:
-        live = LiveAwsAccounts(stack.aws)
+        live = AwsAccountClients(stack.aws)
         for reference in live.references:
             yield _Source(f"an AWS account of stack {named(stack.stack)}", partial(live.of_provider, reference))
 
@@ -179,7 +179,7 @@ def _found(answers: Iterable[Answer | str], not_checked: list[str]) -> list[Answ
     return found
 
 
-def _cluster(source: _Source) -> FoundCluster | str:
+def _cluster(source: _Source) -> LiveCluster | str:
     """Return a cluster with all of its service accounts; or why it cannot be read, as a sentence."""
     found = _read(source, _read_cluster)
     if isinstance(found, str):
@@ -188,10 +188,10 @@ def _cluster(source: _Source) -> FoundCluster | str:
 
 
 def _one_of_each_issuer(
-    sources: Iterable[_Source], answers: Iterable[FoundCluster | str], not_checked: list[str]
-) -> list[FoundCluster]:
+    sources: Iterable[_Source], answers: Iterable[LiveCluster | str], not_checked: list[str]
+) -> list[LiveCluster]:
     """Return the first cluster of each issuer: two contexts may lead to one. Another cluster of its issuer is said."""
-    first: dict[str, tuple[str, FoundCluster]] = {}
+    first: dict[str, tuple[str, LiveCluster]] = {}
     for source, found in zip(sources, answers, strict=True):
         if isinstance(found, str):
             not_checked.append(found)
@@ -203,7 +203,7 @@ def _one_of_each_issuer(
     return [cluster for _, cluster in first.values()]
 
 
-def _uids(cluster: FoundCluster) -> set[str]:
+def _uids(cluster: LiveCluster) -> set[str]:
     """Return the UIDs of the service accounts; no two objects have one, in whatever cluster.
 
     Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#uids
@@ -211,34 +211,34 @@ def _uids(cluster: FoundCluster) -> set[str]:
     return {uid for each in cluster.service_accounts if (uid := each.manifest["metadata"].get("uid"))}
 
 
-def _read_cluster(live: LiveCluster) -> FoundCluster:
+def _read_cluster(live: ClusterClient) -> LiveCluster:
     issuer, name = live.issuer, live.context or ""
     found = [_service_account(name, each) for each in live.objects("serviceaccounts")]
     service_accounts = tuple(sorted(found, key=lambda each: (each.namespace, each.name)))
-    return FoundCluster(name, issuer, service_accounts, live.context if live.is_in_file else None)
+    return LiveCluster(name, issuer, service_accounts, live.context if live.is_in_file else None)
 
 
-def _with_distinct_names(clusters: Sequence[FoundCluster]) -> tuple[FoundCluster, ...]:
+def _with_distinct_names(clusters: Sequence[LiveCluster]) -> tuple[LiveCluster, ...]:
     """Return clusters of which no two have one name: every kubeconfig in a stack may call its context `aws`."""
     counts = Counter(each.name for each in clusters)
     return tuple(_renamed(each) if counts[each.name] > 1 else each for each in clusters)
 
 
-def _renamed(cluster: FoundCluster) -> FoundCluster:
+def _renamed(cluster: LiveCluster) -> LiveCluster:
     name = f"{cluster.name} ({cluster.issuer.removeprefix('https://')})"
     service_accounts = tuple(replace(each, cluster=name) for each in cluster.service_accounts)
     return replace(cluster, name=name, service_accounts=service_accounts)
 
 
-def _service_account(cluster: str, manifest: Mapping[str, Any]) -> FoundServiceAccount:
+def _service_account(cluster: str, manifest: Mapping[str, Any]) -> LiveServiceAccount:
     metadata = manifest["metadata"]
     annotations, labels = metadata.get("annotations") or {}, metadata.get("labels") or {}
-    return FoundServiceAccount(cluster, metadata["namespace"], metadata["name"], annotations, labels, manifest)
+    return LiveServiceAccount(cluster, metadata["namespace"], metadata["name"], annotations, labels, manifest)
 
 
 def read_aws_account(
-    live: LiveAwsAccount, policies: bool = False, not_checked: Callable[[str], None] = lambda _: None
-) -> FoundAwsAccount:
+    live: AwsAccountClient, policies: bool = False, not_checked: Callable[[str], None] = lambda _: None
+) -> LiveAwsAccount:
     """Return an AWS account with all of its roles and OIDC providers.
 
     Args:
@@ -269,7 +269,7 @@ def read_aws_account(
         }
     by_name = {each["RoleName"]: each for each in details.result() or ()}
     roles = [_role(each, by_name.get(each["RoleName"])) for each in listed.result()]
-    return FoundAwsAccount(
+    return LiveAwsAccount(
         live.number,
         tuple(sorted(roles, key=lambda each: each.arn)),
         {arn: tuple(ids) for arn, ids in client_ids.items() if ids is not None},
@@ -283,13 +283,13 @@ def _regions(provider_arns: Iterable[str]) -> set[str]:
     return {region for arn in provider_arns if (region := eks_region(arn.partition(":oidc-provider/")[2]))}
 
 
-def _role(listed: Mapping[str, Any], detail: Mapping[str, Any] | None) -> FoundRole:
+def _role(listed: Mapping[str, Any], detail: Mapping[str, Any] | None) -> LiveRole:
     """Return a role by what ListRoles and GetAccountAuthorizationDetails say: each has something that the other lacks.
 
     Sources: API_Role.html and API_RoleDetail.html in https://docs.aws.amazon.com/IAM/latest/APIReference/
     """
     known = detail or {}
-    return FoundRole(
+    return LiveRole(
         listed["Arn"],
         listed["AssumeRolePolicyDocument"],
         listed.get("CreateDate"),
@@ -304,11 +304,11 @@ def _role(listed: Mapping[str, Any], detail: Mapping[str, Any] | None) -> FoundR
     )
 
 
-def _policies(details: Iterable[Mapping[str, Any]]) -> Iterator[FoundPolicy]:
+def _policies(details: Iterable[Mapping[str, Any]]) -> Iterator[LivePolicy]:
     for policy in details:
         document = default_document(policy)
         if document is not None:
-            yield FoundPolicy(policy["Arn"], document, policy.get("AttachmentCount", 0))
+            yield LivePolicy(policy["Arn"], document, policy.get("AttachmentCount", 0))
 
 
 # --- What stacks declare ---------------------------------------------------------------------------------------------

@@ -20,8 +20,8 @@ from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
 from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.exits import EXIT_CODES, CouldNotLookError, unexpected
-from irsa_cli.live.aws import LiveAwsAccounts, session_for_tokens
-from irsa_cli.live.kubernetes import LiveCluster, LiveClusters, claims
+from irsa_cli.live.aws import AwsAccountClients, session_for_tokens
+from irsa_cli.live.kubernetes import ClusterClient, ClusterClients, claims
 from irsa_cli.live.service import CONCURRENT
 from irsa_cli.live.sts import Refused, TokenService
 from irsa_cli.options import add_report_options, add_stack_options
@@ -73,7 +73,7 @@ EXAMPLE = f"example: irsa prove --stack dev my-service-account\n\n{EXIT_CODES}"
 class Caller(NamedTuple):
     """A service account in a cluster, and the role and audience that its Pods would use."""
 
-    cluster: LiveCluster
+    cluster: ClusterClient
     namespace: str
     name: str
     role_arn: str
@@ -116,8 +116,8 @@ def run(options: argparse.Namespace) -> int:
     """
     declared = read_stack(options.stack)
     bindings = declared.chosen(options.bindings)
-    clusters = LiveClusters(declared.clusters)
-    proof = Proof(declared, LiveAwsAccounts(declared.aws), clusters, options.allow_unproven)
+    clusters = ClusterClients(declared.clusters)
+    proof = Proof(declared, AwsAccountClients(declared.aws), clusters, options.allow_unproven)
     # The negative checks need all service accounts of a cluster.
     clusters.read_service_accounts((each for binding in bindings for each in binding.service_accounts), everything=True)
     checks = check_all("prove", bindings, proof.of_binding, CONCURRENT)
@@ -131,8 +131,8 @@ class Proof:
     def __init__(
         self,
         declared: DeclaredStack,
-        aws_accounts: LiveAwsAccounts,
-        clusters: LiveClusters,
+        aws_accounts: AwsAccountClients,
+        clusters: ClusterClients,
         allow_unproven: bool = False,
     ) -> None:
         """Take what the stack declares; AWS accounts are only read to explain a refusal."""
@@ -416,7 +416,7 @@ class Proof:
         return self._token_services[reference]
 
 
-def _service_accounts(cluster: LiveCluster, namespace: str | None) -> tuple[list[str], str]:
+def _service_accounts(cluster: ClusterClient, namespace: str | None) -> tuple[list[str], str]:
     """Return all service accounts of a namespace or of a cluster, or none and why they can't be listed."""
     try:
         return cluster.service_accounts(namespace), ""

@@ -20,9 +20,9 @@ from irsa_cli import state
 from irsa_cli.comparison import Difference, differences
 from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.exits import EXIT_CODES, CouldNotLookError, SecretInStateError, unexpected
-from irsa_cli.live.aws import LiveAwsAccounts
-from irsa_cli.live.iam import LiveAwsAccount
-from irsa_cli.live.kubernetes import LiveClusters
+from irsa_cli.live.aws import AwsAccountClients
+from irsa_cli.live.iam import AwsAccountClient
+from irsa_cli.live.kubernetes import ClusterClients
 from irsa_cli.live.service import CONCURRENT
 from irsa_cli.options import add_report_options, add_stack_options
 from irsa_cli.pods import containers_with_own_role, problems, restart_command
@@ -144,7 +144,7 @@ def run(options: argparse.Namespace) -> int:
 
 def look(declared: DeclaredStack, bindings: Sequence[DeclaredBinding], pods: bool) -> list[Check]:
     """Return the checks of these bindings, by what AWS and Kubernetes answer now."""
-    verification = Verification(declared, LiveAwsAccounts(declared.aws), LiveClusters(declared.clusters), pods)
+    verification = Verification(declared, AwsAccountClients(declared.aws), ClusterClients(declared.clusters), pods)
     verification.read_in_bulk(bindings)
     return [
         # They are of no binding: one that has them is enough.
@@ -171,7 +171,7 @@ class Verification:
     """Verifies bindings of one stack."""
 
     def __init__(
-        self, declared: DeclaredStack, aws_accounts: LiveAwsAccounts, clusters: LiveClusters, pods: bool
+        self, declared: DeclaredStack, aws_accounts: AwsAccountClients, clusters: ClusterClients, pods: bool
     ) -> None:
         """Take what the stack declares, and where to compare it."""
         self._declared, self._aws_accounts, self._clusters, self._pods = declared, aws_accounts, clusters, pods
@@ -232,7 +232,7 @@ class Verification:
         found = "its last creation or update failed, and the state has it as done"
         return Check(binding.key, kind, Outcome.FINDING, about, found, "an update that AWS has done", self._repair)
 
-    def _stack_account(self, binding: DeclaredBinding) -> LiveAwsAccount:
+    def _stack_account(self, binding: DeclaredBinding) -> AwsAccountClient:
         """Return the AWS account in which the stack created the binding's role."""
         return self._aws_accounts.of_role(binding.role_arn, binding.provider)
 
@@ -258,7 +258,7 @@ class Verification:
         return [check for about, question in wanted for check in _answers(binding, PROVIDER, about, question)]
 
     def _provider_of_tokens(
-        self, aws_account: LiveAwsAccount, service_account: DeclaredServiceAccount, binding: DeclaredBinding
+        self, aws_account: AwsAccountClient, service_account: DeclaredServiceAccount, binding: DeclaredBinding
     ) -> list[Check]:
         provider = self._provider_of(binding, service_account)
         return self._provider(aws_account, provider, [binding.audience], binding)
@@ -286,7 +286,7 @@ class Verification:
         return [Check(binding.key, PROVIDER, Outcome.FINDING, about, found, expected, self._repair)]
 
     def _provider(
-        self, aws_account: LiveAwsAccount, arn: str, audiences: Sequence[str], binding: DeclaredBinding
+        self, aws_account: AwsAccountClient, arn: str, audiences: Sequence[str], binding: DeclaredBinding
     ) -> list[Check]:
         """Check whether a provider exists and lists one of the audiences that the trust policy requires, if any."""
         check = functools.partial(Check, binding.key, PROVIDER)
@@ -387,7 +387,7 @@ class Verification:
         return [*dict.fromkeys(checks)] or [Check(binding.key, POLICIES, Outcome.OK, about, "no policies, as declared")]
 
     def _of_kind(
-        self, aws_account: LiveAwsAccount, role: DeclaredRole, how: str, binding: DeclaredBinding
+        self, aws_account: AwsAccountClient, role: DeclaredRole, how: str, binding: DeclaredBinding
     ) -> list[Check]:
         """Return the checks of the policies that are attached to a role, or of its inline ones."""
         check, read = functools.partial(Check, binding.key, POLICIES), aws_account.inline_policies

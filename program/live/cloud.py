@@ -9,7 +9,7 @@ from irsa.rules.arns import Arn
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import Caller, eks_access_entries, eks_cluster
-from irsa_cli.live.iam import LiveAwsAccount
+from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.state import stack_outputs
 from program.access import asked_aws_account, reached
 from program.lookups.questions import EksCluster
@@ -22,7 +22,7 @@ class LiveCloud:
     def __init__(self, stack: Stack, aws_settings: Mapping[str, Any], folder: Path) -> None:
         """Take the settings, the stack's `aws:` settings by their names without it, and the folder of Pulumi.yaml."""
         self._aws_accounts, self._settings, self._folder = stack.aws_accounts, aws_settings, folder
-        self.reached: dict[str | None, LiveAwsAccount] = {}
+        self.reached: dict[str | None, AwsAccountClient] = {}
         self._callers: dict[str | None, Caller] = {}
 
     def region(self) -> str:
@@ -34,7 +34,7 @@ class LiveCloud:
         if aws_account not in self.reached:
             asked = asked_aws_account(self._aws_accounts, aws_account, self._settings)
             session, found = reached(asked, asked.inputs if aws_account else self._settings)
-            self.reached[aws_account], self._callers[aws_account] = LiveAwsAccount(session, found.account_id), found
+            self.reached[aws_account], self._callers[aws_account] = AwsAccountClient(session, found.account_id), found
         caller = self._callers[aws_account]
         return AwsIdentity(caller.account_id, caller.partition)
 

@@ -14,9 +14,9 @@ from irsa.rules import commands
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import Place, named, path_of
 from irsa_cli.exits import CouldNotLookError, NoPermissionError, NotAuthenticatedError, SecretInStateError
-from irsa_cli.live.iam import LiveAwsAccount
+from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.kubeconfig import UnreadKeyError, configuration
-from irsa_cli.live.kubernetes import LiveCluster
+from irsa_cli.live.kubernetes import ClusterClient
 from program import access
 from program.live.cloud import LiveCloud
 from program.live.planned import finding
@@ -157,7 +157,7 @@ class Reader:
         self._compare_issuers(key, context, self._noted(issuer, notes), place)
         return found
 
-    def _connected(self, key: str) -> LiveCluster | None:
+    def _connected(self, key: str) -> ClusterClient | None:
         """Return the cluster of a kubeconfig's context; it is not asked anything yet."""
         inputs, place = self._inputs(key), self._place(key)
         if inputs is None:
@@ -165,7 +165,7 @@ class Reader:
         context, missing = inputs.get("context"), access.kubeconfig_mistake(place, inputs, os.environ)
         try:
             if missing is None:
-                return LiveCluster(configuration(inputs))
+                return ClusterClient(configuration(inputs))
         except (SecretInStateError, UnreadKeyError) as error:
             why = "its kubeconfig is a secret" if isinstance(error, SecretInStateError) else str(error)
             self._notes.not_checked.append(f"the cluster of irsa:{path_of(place)}: {why}")
@@ -232,7 +232,7 @@ class _Notes:
 
 
 def _aws_reads(
-    identity: AwsIdentity, live: LiveAwsAccount, whole: bool, adopted: frozenset[str]
+    identity: AwsIdentity, live: AwsAccountClient, whole: bool, adopted: frozenset[str]
 ) -> tuple[AwsReads, _Notes]:
     """Return what an AWS account has: all that matters for roles that are created, or the names of roles alone."""
     notes, where = _Notes(), f"AWS account {live.number}"
@@ -257,7 +257,7 @@ def _aws_reads(
     return replace(reads, attached=of_each(live.attached_policies), inline=of_each(live.inline_policies)), notes
 
 
-def _cluster_reads(live: LiveCluster) -> tuple[ClusterReads | CouldNotLookError, str | None, _Notes]:
+def _cluster_reads(live: ClusterClient) -> tuple[ClusterReads | CouldNotLookError, str | None, _Notes]:
     """Return what a cluster has, or why it is not reached; and its issuer."""
     notes, where = _Notes(), f"cluster {named(live.context)}"
     try:

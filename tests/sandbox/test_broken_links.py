@@ -16,7 +16,7 @@ import pytest
 import yaml
 from joserfc import jwk, jws
 
-from irsa_cli.live.kubernetes import LiveCluster
+from irsa_cli.live.kubernetes import ClusterClient
 from irsa_cli.main import main
 from tests.sandbox.changes import Settings, named, rows
 from tests.sandbox.failing_api import failing_aws
@@ -461,13 +461,13 @@ def test_an_expired_token(
     project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Protects STS's answer to a token that is too old: it is named, and it is not taken for a broken trust."""
-    cloud, genuine = project.cloud, LiveCluster.token
+    cloud, genuine = project.cloud, ClusterClient.token
     for name in list(os.environ):
         monkeypatch.delenv(name)
     for name, value in {**cloud.environment(), **project.variables}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(project.folder)
-    monkeypatch.setattr(LiveCluster, "token", lambda *arguments: expired(cloud.folder, genuine(*arguments) or ""))
+    monkeypatch.setattr(ClusterClient, "token", lambda *arguments: expired(cloud.folder, genuine(*arguments) or ""))
     code = main(["prove", "--stack", STACK, "--json", BINDING])
     checks = json.loads(capsys.readouterr().out)["checks"]
 

@@ -23,7 +23,7 @@ from irsa_cli.adopt.service_accounts import (
 )
 from irsa_cli.adopt.task import Task, Ways
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.found import Discovery, FoundAwsAccount, FoundRole, FoundServiceAccount
+from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveRole, LiveServiceAccount
 
 # The order of a binding's keys in the file.
 _ORDER = (
@@ -74,16 +74,16 @@ def adopt(discovery: Discovery, choice: Choice, ways: Ways, declared: Declared) 
 
 
 def _candidate(
-    arn: str, found: tuple[FoundAwsAccount, FoundRole] | None, annotated: Sequence[FoundServiceAccount]
+    arn: str, found: tuple[LiveAwsAccount, LiveRole] | None, annotated: Sequence[LiveServiceAccount]
 ) -> Candidate:
     if found is None:
         return Candidate(arn, None, annotated, ())
     return Candidate(arn, found[1].tags, annotated, subjects_named(found[1]))
 
 
-def _annotated(discovery: Discovery) -> dict[str, list[FoundServiceAccount]]:
+def _annotated(discovery: Discovery) -> dict[str, list[LiveServiceAccount]]:
     """Return the service accounts that are annotated with a role, by its ARN."""
-    found: dict[str, list[FoundServiceAccount]] = {}
+    found: dict[str, list[LiveServiceAccount]] = {}
     for cluster in discovery.clusters:
         for service_account in cluster.service_accounts:
             if service_account.role_arn:
@@ -94,7 +94,7 @@ def _annotated(discovery: Discovery) -> dict[str, list[FoundServiceAccount]]:
 def _add_chosen(
     task: Task,
     candidate: Candidate,
-    found: tuple[FoundAwsAccount, FoundRole] | None,
+    found: tuple[LiveAwsAccount, LiveRole] | None,
     choice: Choice,
 ) -> None:
     """Add a role and those of its service accounts that are chosen."""
@@ -219,7 +219,7 @@ def _add(task: Task, key: str, settings: Mapping[str, Any], imported: Sequence[s
     task.adoption.bindings[key] = {**binding, **adopted, "protect": True}
 
 
-def _key_of(found: FoundServiceAccount) -> str:
+def _key_of(found: LiveServiceAccount) -> str:
     return f"{found.namespace}-{found.name}"
 
 

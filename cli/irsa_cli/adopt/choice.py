@@ -7,7 +7,7 @@ from typing import NamedTuple
 from irsa.evaluation.globs import overlap
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules.arns import Arn
-from irsa_cli.found import FoundServiceAccount
+from irsa_cli.live.model import LiveServiceAccount
 
 
 class Candidate(NamedTuple):
@@ -22,7 +22,7 @@ class Candidate(NamedTuple):
 
     role_arn: str
     tags: Mapping[str, str] | None
-    service_accounts: Collection[FoundServiceAccount]
+    service_accounts: Collection[LiveServiceAccount]
     subjects: Collection[str]
 
 
@@ -52,7 +52,7 @@ class Choice:
             return True
         return any(map(self.has_service_account, candidate.service_accounts)) or self._has_subject(candidate.subjects)
 
-    def has_service_account(self, service_account: FoundServiceAccount) -> bool:
+    def has_service_account(self, service_account: LiveServiceAccount) -> bool:
         """Return whether a service account is chosen, as far as that depends on itself."""
         if self.namespaces and not _matches_one(self.namespaces, service_account.namespace):
             return False

@@ -9,8 +9,8 @@ from irsa.rules.arns import issuer_host_path, oidc_provider_arn
 from irsa_cli.adopt.declared import ONLY_CLUSTER, Declared
 from irsa_cli.adopt.names import unique_key
 from irsa_cli.adopt.trust import Provider, Surroundings
-from irsa_cli.found import Discovery, FoundAwsAccount, FoundCluster, FoundRole
 from irsa_cli.issuers import Issuers, Standing, eks_region
+from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster, LiveRole
 
 
 class Clusters:
@@ -50,11 +50,11 @@ class Clusters:
         self.new: dict[str, dict[str, Any]] = {}
         self.keys = self._keys(discovery.clusters)
 
-    def of_provider(self, provider_arn: str) -> FoundCluster:
+    def of_provider(self, provider_arn: str) -> LiveCluster:
         """Return the cluster of an OIDC provider."""
         return self._by_issuer[provider_arn.partition(":oidc-provider/")[2]]
 
-    def of_name(self, name: str) -> FoundCluster:
+    def of_name(self, name: str) -> LiveCluster:
         """Return the cluster of a name."""
         return self._by_name[name]
 
@@ -63,11 +63,11 @@ class Clusters:
         several = self.several or "clusters" in self._declared.settings
         return {"clusters": sorted(set(keys))} if several else {}
 
-    def surroundings(self, aws_account: FoundAwsAccount) -> Surroundings:
+    def surroundings(self, aws_account: LiveAwsAccount) -> Surroundings:
         """Return what the trust policies of an AWS account are read against."""
         return self._surroundings[aws_account.number]
 
-    def trusts_one(self, aws_account: FoundAwsAccount, role: FoundRole) -> bool:
+    def trusts_one(self, aws_account: LiveAwsAccount, role: LiveRole) -> bool:
         """Return whether a role names an OIDC provider of one of the clusters, or of one that was not found."""
         surroundings = self._surroundings[aws_account.number]
         providers = set(re.findall(r'"(arn:[^"]*:oidc-provider/[^"]*)"', json.dumps(role.trust)))
@@ -75,7 +75,7 @@ class Clusters:
             each in surroundings.audiences or surroundings.standing(each) is not Provider.IN_USE for each in providers
         )
 
-    def _keys(self, clusters: Iterable[FoundCluster]) -> dict[str, str]:
+    def _keys(self, clusters: Iterable[LiveCluster]) -> dict[str, str]:
         """Return the keys; what is new is added.
 
         A file with one cluster gets no second one: with `irsa:clusters`, its service accounts would be recreated.
@@ -101,7 +101,7 @@ class Clusters:
             self.new[key] = self._settings(cluster)
         return keys
 
-    def _settings(self, cluster: FoundCluster) -> dict[str, Any]:
+    def _settings(self, cluster: LiveCluster) -> dict[str, Any]:
         if cluster.eks_name:
             region = {"region": self._region} if self._region else {}
             return {"name": cluster.eks_name, **region, "kubernetes": {"eks": True}}
@@ -113,14 +113,14 @@ class Clusters:
             "kubernetes": {"context": cluster.context or cluster.name},
         }
 
-    def _provider(self, cluster: FoundCluster) -> str:
+    def _provider(self, cluster: LiveCluster) -> str:
         """Return the ARN of a cluster's OIDC provider in the stack's AWS account, whether or not it is there."""
         aws_account = self._aws_accounts.get(self._aws_account)
         if aws_account is None:
             return ""
         return oidc_provider_arn(_partition(aws_account), aws_account.number, cluster.issuer)
 
-    def _surroundings_of(self, aws_account: FoundAwsAccount) -> Surroundings:
+    def _surroundings_of(self, aws_account: LiveAwsAccount) -> Surroundings:
         partition = _partition(aws_account)
         arns = [oidc_provider_arn(partition, aws_account.number, f"https://{issuer}") for issuer in self._by_issuer]
         audiences = {arn: aws_account.client_ids.get(arn, ()) for arn in arns}
@@ -139,7 +139,7 @@ class Clusters:
         return Surroundings(audiences, standing)
 
 
-def _partition(aws_account: FoundAwsAccount) -> str:
+def _partition(aws_account: LiveAwsAccount) -> str:
     """Return the partition of an AWS account: every ARN in it has it, and every AWS account has a role."""
     arns: Iterable[str] = (*aws_account.client_ids, *(role.arn for role in aws_account.roles))
     return next((arn.split(":")[1] for arn in arns), "aws")

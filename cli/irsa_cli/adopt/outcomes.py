@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from irsa_cli.adopt.owners import Owner
-from irsa_cli.found import FoundServiceAccount
+from irsa_cli.live.model import LiveServiceAccount
 
 
 class Left(Exception):
@@ -43,7 +43,7 @@ class Item(NamedTuple):
     notes: tuple[str, ...] = ()
     owners: tuple[Owner, ...] = ()
     role_name: str = ""
-    service_account: FoundServiceAccount | None = None
+    service_account: LiveServiceAccount | None = None
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from irsa.rules import commands
 from irsa.rules.mistakes import named
-from irsa_cli.found import FoundRole, FoundServiceAccount
+from irsa_cli.live.model import LiveRole, LiveServiceAccount
 
 Words = Mapping[str, str]
 
@@ -147,7 +147,7 @@ MARKS = (
 )
 
 
-def owners_of_role(role: FoundRole, annotated: Iterable[FoundServiceAccount] = ()) -> list[Owner]:
+def owners_of_role(role: LiveRole, annotated: Iterable[LiveServiceAccount] = ()) -> list[Owner]:
     """Return who manages a role, by its tags, its name, or else the service accounts that are annotated with it.
 
     What eksctl or CDK created is not CloudFormation's alone.
@@ -159,7 +159,7 @@ def owners_of_role(role: FoundRole, annotated: Iterable[FoundServiceAccount] = (
     return list(dict.fromkeys(_tagged(role.tags))) or _by_name(role.name) or _by_service_accounts(annotated)
 
 
-def _by_service_accounts(annotated: Iterable[FoundServiceAccount]) -> list[Owner]:
+def _by_service_accounts(annotated: Iterable[LiveServiceAccount]) -> list[Owner]:
     tools = {owner.tool for each in annotated for owner in owners_of_service_account(each)}
     return [Owner(tool, by="its service account") for tool in sorted(tools & _OF_BOTH)]
 
@@ -179,7 +179,7 @@ def _tagged(tags: Words) -> Iterator[Owner]:
                 yield Owner(tool)
 
 
-def owners_of_service_account(service_account: FoundServiceAccount) -> list[Owner]:
+def owners_of_service_account(service_account: LiveServiceAccount) -> list[Owner]:
     """Return who manages a service account, by its labels, annotations and field managers."""
     found = [
         Owner(tool, getattr(service_account, field)[key])
@@ -199,7 +199,7 @@ def owners_of_service_account(service_account: FoundServiceAccount) -> list[Owne
     return list({each.tool: each for each in found}.values())
 
 
-def managed_fields(service_account: FoundServiceAccount) -> list[Mapping[str, Any]]:
+def managed_fields(service_account: LiveServiceAccount) -> list[Mapping[str, Any]]:
     """Return `metadata.managedFields` of a service account."""
     metadata = service_account.manifest.get("metadata") or {}
     return list(metadata.get("managedFields") or [])
@@ -220,10 +220,10 @@ class Taken(NamedTuple):
 
     whats: Sequence[str] = ()
     roles: Sequence[str] = ()
-    service_accounts: Sequence[FoundServiceAccount] = ()
+    service_accounts: Sequence[LiveServiceAccount] = ()
     contexts: Mapping[str, str | None] = {}
 
-    def step(self, service_account: FoundServiceAccount, command: Callable[[str | None], str]) -> str:
+    def step(self, service_account: LiveServiceAccount, command: Callable[[str | None], str]) -> str:
         """Return a command for a service account, with its context; or else in words in which cluster it is to run."""
         context = self.contexts.get(service_account.cluster)
         text = command(context)
@@ -316,7 +316,7 @@ def _by_helm(taken: Taken) -> LettingGo:
     ]
     marks = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace", "helm.sh/resource-policy")
 
-    def without_marks(each: FoundServiceAccount, context: str | None) -> str:
+    def without_marks(each: LiveServiceAccount, context: str | None) -> str:
         return commands.remove_annotations(each.namespace, each.name, *marks, context=context)
 
     return LettingGo(

@@ -14,10 +14,10 @@ from irsa_cli.adopt.documents import refused_in
 from irsa_cli.adopt.outcomes import Left
 from irsa_cli.adopt.tags import declarable_tags
 from irsa_cli.adopt.task import Task, asked_for
-from irsa_cli.found import FoundPolicy, FoundRole
+from irsa_cli.live.model import LivePolicy, LiveRole
 
 
-def permissions(task: Task, role: FoundRole, aws_account_key: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+def permissions(task: Task, role: LiveRole, aws_account_key: str) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return the policies of a role as settings, and notes on them.
 
     Raises:
@@ -49,7 +49,7 @@ def permissions(task: Task, role: FoundRole, aws_account_key: str) -> tuple[dict
     return {**settings, "import": imported}, tuple(notes)
 
 
-def _check(role: FoundRole) -> None:
+def _check(role: LiveRole) -> None:
     partition = parse_iam_arn(role.arn, "role").partition
     for arn in role.attached_policies:
         parse_iam_arn(arn, "policy")
@@ -64,8 +64,8 @@ def _check(role: FoundRole) -> None:
 
 
 def _policy_to_take(
-    task: Task, role: FoundRole, aws_account_key: str, notes: list[str]
-) -> tuple[FoundPolicy, dict[str, Any]] | None:
+    task: Task, role: LiveRole, aws_account_key: str, notes: list[str]
+) -> tuple[LivePolicy, dict[str, Any]] | None:
     """Return the policy that a binding takes over; a binding has one at most, and others stay where they are."""
     for arn in sorted(role.attached_policies):
         policy = task.policies.get(arn)
@@ -79,7 +79,7 @@ def _policy_to_take(
     return None
 
 
-def _policy(task: Task, policy: FoundPolicy, role: FoundRole, aws_account_key: str) -> dict[str, Any]:
+def _policy(task: Task, policy: LivePolicy, role: LiveRole, aws_account_key: str) -> dict[str, Any]:
     arn = parse_iam_arn(policy.arn, "policy")
     if policy.attachments != 1:
         raise Left(f"it is attached {policy.attachments} times")

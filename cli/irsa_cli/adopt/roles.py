@@ -20,7 +20,7 @@ from irsa_cli.adopt.permissions import permissions
 from irsa_cli.adopt.tags import declarable_tags
 from irsa_cli.adopt.task import Task, asked_for
 from irsa_cli.adopt.trust import ReadTrust, read_trust
-from irsa_cli.found import FoundAwsAccount, FoundRole, FoundServiceAccount
+from irsa_cli.live.model import LiveAwsAccount, LiveRole, LiveServiceAccount
 
 # What AWS allows on request: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 TRUST_POLICY_SIZES = (TRUST_POLICY_SIZE, 4_096, 8_192)
@@ -29,7 +29,7 @@ TRUST_POLICY_SIZES = (TRUST_POLICY_SIZE, 4_096, 8_192)
 class TakenRole(NamedTuple):
     """A role that becomes a binding: its settings there, and how its trust policy is written."""
 
-    role: FoundRole
+    role: LiveRole
     trust: ReadTrust
     settings: Mapping[str, Any]
     owners: tuple[Owner, ...]
@@ -38,11 +38,11 @@ class TakenRole(NamedTuple):
 
 def take_role(
     task: Task,
-    aws_account: FoundAwsAccount,
-    role: FoundRole,
+    aws_account: LiveAwsAccount,
+    role: LiveRole,
     *,
-    annotated: Collection[FoundServiceAccount],
-    admitted: Collection[FoundServiceAccount],
+    annotated: Collection[LiveServiceAccount],
+    admitted: Collection[LiveServiceAccount],
     only_annotated: bool,
     preferred: Iterable[str],
 ) -> TakenRole | None:
@@ -81,7 +81,7 @@ def take_role(
     return None
 
 
-def _binding_of(task: Task, admitted: Iterable[FoundServiceAccount]) -> str | None:
+def _binding_of(task: Task, admitted: Iterable[LiveServiceAccount]) -> str | None:
     """Return the binding of one of a role's service accounts whose role has an automatic name: it is this one."""
     for each in admitted:
         cluster = task.clusters.keys.get(each.cluster, "")
@@ -91,7 +91,7 @@ def _binding_of(task: Task, admitted: Iterable[FoundServiceAccount]) -> str | No
     return None
 
 
-def _aws_account_key(task: Task, aws_account: FoundAwsAccount) -> str:
+def _aws_account_key(task: Task, aws_account: LiveAwsAccount) -> str:
     """Return the key of an AWS account in `irsa:accounts`; empty for the stack's own."""
     if aws_account.number == task.ways.aws_account:
         return ""
@@ -103,8 +103,8 @@ def _aws_account_key(task: Task, aws_account: FoundAwsAccount) -> str:
 
 def _taken(
     task: Task,
-    aws_account: FoundAwsAccount,
-    role: FoundRole,
+    aws_account: LiveAwsAccount,
+    role: LiveRole,
     *,
     aws_account_key: str,
     owners: tuple[Owner, ...],
@@ -133,7 +133,7 @@ def _taken(
     return TakenRole(role, trust, settings, owners, notes)
 
 
-def _settings(role: FoundRole, defaults: Mapping[str, Any]) -> dict[str, Any]:
+def _settings(role: LiveRole, defaults: Mapping[str, Any]) -> dict[str, Any]:
     check_name(role.name, RULES["role"])
     parse_iam_arn(role.arn, "role")
     settings: dict[str, Any] = {"name": role.name}
@@ -155,7 +155,7 @@ def _settings(role: FoundRole, defaults: Mapping[str, Any]) -> dict[str, Any]:
     return settings | ({"tags": tags} if tags else {})
 
 
-def _check_clusters(task: Task, aws_account: FoundAwsAccount, trust: ReadTrust) -> None:
+def _check_clusters(task: Task, aws_account: LiveAwsAccount, trust: ReadTrust) -> None:
     """Raise where the stack could not reach a cluster, or the AWS account has no provider for it."""
     for arn in trust.settings.provider_arns:
         cluster = task.clusters.of_provider(arn)
@@ -191,7 +191,7 @@ def _trust(task: Task, trust: ReadTrust) -> dict[str, Any]:
     return result | task.clusters.setting(clusters)
 
 
-def subjects_named(role: FoundRole) -> set[str]:
+def subjects_named(role: LiveRole) -> set[str]:
     """Return the `namespace:name` patterns that a trust policy compares `sub` with."""
     try:
         _, statements = parse(role.trust)

@@ -23,7 +23,7 @@ from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.adopt.outcomes import Left, Outcome
 from irsa_cli.adopt.owners import MARKS, Owner, managed_fields, owners_of_service_account
 from irsa_cli.adopt.task import Task, asked_for
-from irsa_cli.found import FoundAwsAccount, FoundCluster, FoundRole, FoundServiceAccount
+from irsa_cli.live.model import LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
 
 # What kubectl writes for itself, and writes again where it is missing.
 _OF_KUBECTL = "kubectl.kubernetes.io/last-applied-configuration"
@@ -33,7 +33,7 @@ _BY_HAND = frozenset({"kubectl", "kubectl-annotate", "kubectl-create", "kubectl-
 class TakenServiceAccount(NamedTuple):
     """A service account that becomes part of a binding."""
 
-    found: FoundServiceAccount
+    found: LiveServiceAccount
     settings: dict[str, Any]
     audience: str
     whole: bool
@@ -41,7 +41,7 @@ class TakenServiceAccount(NamedTuple):
     notes: tuple[str, ...]
 
 
-def take_service_account(task: Task, found: FoundServiceAccount) -> TakenServiceAccount | None:
+def take_service_account(task: Task, found: LiveServiceAccount) -> TakenServiceAccount | None:
     """Return a service account as a binding declares it; None where it is left, or declared already, which is said."""
     about = about_service_account(found)
     issuer = task.clusters.of_name(found.cluster).issuer
@@ -67,12 +67,12 @@ def take_service_account(task: Task, found: FoundServiceAccount) -> TakenService
         return None
 
 
-def about_service_account(found: FoundServiceAccount) -> str:
+def about_service_account(found: LiveServiceAccount) -> str:
     """Return what reports call a service account."""
     return f"service account {named(str(found))} in {named(found.cluster)}"
 
 
-def why_denied(aws_account: FoundAwsAccount, role: FoundRole, cluster: FoundCluster, each: FoundServiceAccount) -> str:
+def why_denied(aws_account: LiveAwsAccount, role: LiveRole, cluster: LiveCluster, each: LiveServiceAccount) -> str:
     """Return why STS gives a service account no session of a role; empty where it may give one."""
     try:
         provider = provider_of_role(role.arn, cluster.issuer)
@@ -88,7 +88,7 @@ def why_denied(aws_account: FoundAwsAccount, role: FoundRole, cluster: FoundClus
     return answer.explanation if answer.decision is Decision.DENIED else ""
 
 
-def _taken(task: Task, found: FoundServiceAccount, owners: tuple[Owner, ...]) -> TakenServiceAccount:
+def _taken(task: Task, found: LiveServiceAccount, owners: tuple[Owner, ...]) -> TakenServiceAccount:
     settings: dict[str, Any] = {"name": found.name, "namespace": found.namespace}
     if found.annotations.get(AUDIENCE) == "":
         raise Left(f"its annotation {AUDIENCE} is empty: remove it, or write the audience")
@@ -124,7 +124,7 @@ def _taken(task: Task, found: FoundServiceAccount, owners: tuple[Owner, ...]) ->
     return TakenServiceAccount(found, settings | webhook, found.audience, True, owners, ())
 
 
-def _webhook_settings(found: FoundServiceAccount) -> dict[str, Any]:
+def _webhook_settings(found: LiveServiceAccount) -> dict[str, Any]:
     endpoints = {"true": True, "false": False}.get(found.annotations.get(STS_REGIONAL_ENDPOINTS, ""))
     expiration = _expiration(found)
     return {
@@ -133,7 +133,7 @@ def _webhook_settings(found: FoundServiceAccount) -> dict[str, Any]:
     }
 
 
-def _problems(found: FoundServiceAccount) -> Iterator[str]:
+def _problems(found: LiveServiceAccount) -> Iterator[str]:
     """Yield why irsa cannot declare a service account with all that it has."""
     owners = (found.manifest.get("metadata") or {}).get("ownerReferences") or []
     if owners:
@@ -160,12 +160,12 @@ def _problems(found: FoundServiceAccount) -> Iterator[str]:
                 yield mistake.found
 
 
-def _expiration(found: FoundServiceAccount) -> int | None:
+def _expiration(found: LiveServiceAccount) -> int | None:
     text = found.annotations.get(TOKEN_EXPIRATION, "")
     is_canonical = re.fullmatch("[1-9][0-9]{2,9}", text) is not None
     return int(text) if is_canonical and int(text) >= EXPIRATION.least else None
 
 
-def _managed(found: FoundServiceAccount) -> Iterator[tuple[str, Any]]:
+def _managed(found: LiveServiceAccount) -> Iterator[tuple[str, Any]]:
     for entry in managed_fields(found):
         yield str(entry.get("manager", "")), entry.get("fieldsV1")

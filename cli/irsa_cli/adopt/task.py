@@ -10,7 +10,7 @@ from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.documents import Documents
 from irsa_cli.adopt.outcomes import Adoption, Left
 from irsa_cli.adopt.owners import Owner
-from irsa_cli.found import Discovery, FoundPolicy
+from irsa_cli.live.model import Discovery, LivePolicy
 
 
 class PolicySettings(NamedTuple):
@@ -65,7 +65,7 @@ class Task(NamedTuple):
     declared: Declared
     clusters: Clusters
     documents: Documents
-    policies: Mapping[str, FoundPolicy]
+    policies: Mapping[str, LivePolicy]
     adoption: Adoption
 
     def stacks_of(self, identity: str) -> list[Owner]:

@@ -20,9 +20,9 @@ from irsa_cli.adopt.stacks import in_stacks
 from irsa_cli.adopt.task import PolicySettings, Ways
 from irsa_cli.discovery import add_discovery_options, discover
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
-from irsa_cli.found import Discovery
-from irsa_cli.live.aws import LiveAwsAccounts, created_eks_cluster
-from irsa_cli.live.iam import LiveAwsAccount
+from irsa_cli.live.aws import AwsAccountClients, created_eks_cluster
+from irsa_cli.live.iam import AwsAccountClient
+from irsa_cli.live.model import Discovery
 from irsa_cli.state import stack_outputs
 from irsa_cli.whole_file import write
 
@@ -137,9 +137,9 @@ def _check_tools(take_from: Collection[str], adoption: Adoption) -> None:
             )
 
 
-def _current_account(discovery: Discovery) -> LiveAwsAccount:
+def _current_account(discovery: Discovery) -> AwsAccountClient:
     """Return the AWS account of the current credentials, which is that of a stack's default provider."""
-    live = LiveAwsAccounts({}).only()
+    live = AwsAccountClients({}).only()
     if live.number not in {each.number for each in discovery.aws_accounts}:
         known = listed([each.number for each in discovery.aws_accounts])
         raise CouldNotLookError(
@@ -149,7 +149,7 @@ def _current_account(discovery: Discovery) -> LiveAwsAccount:
     return live
 
 
-def _settings_of_policies(live: LiveAwsAccount) -> Callable[[str], PolicySettings]:
+def _settings_of_policies(live: AwsAccountClient) -> Callable[[str], PolicySettings]:
     def settings(arn: str) -> PolicySettings:
         found = live.policy(arn)
         if found is None:
@@ -161,7 +161,7 @@ def _settings_of_policies(live: LiveAwsAccount) -> Callable[[str], PolicySetting
     return settings
 
 
-def _declared(file: StackFile, live: LiveAwsAccount, stacks: Mapping[str, str]) -> Declared:
+def _declared(file: StackFile, live: AwsAccountClient, stacks: Mapping[str, str]) -> Declared:
     """Return what the stack file and the states declare; the issuer of a cluster that it only names is looked up."""
     clusters = {str(key): each for key, each in mapping(file.settings.get("clusters")).items()}
     if "cluster" in file.settings:
@@ -174,7 +174,7 @@ def _declared(file: StackFile, live: LiveAwsAccount, stacks: Mapping[str, str]) 
     return declared(file.settings, issuers, deployed, others)
 
 
-def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: LiveAwsAccount) -> str:
+def _issuer(key: str, cluster: Mapping[str, Any], file: StackFile, live: AwsAccountClient) -> str:
     where = f"cluster {named(key)} of {named(str(file.path))}"
     if isinstance(cluster.get("oidcIssuer"), str):
         return str(cluster["oidcIssuer"])

@@ -9,7 +9,7 @@ from irsa.rules.mistakes import named
 from irsa_cli.diff.components import Provider
 from irsa_cli.diff.preview import SECRET_TEXT, is_unknown
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.kubernetes import LiveClusters
+from irsa_cli.live.kubernetes import ClusterClients
 
 
 class LiveServiceAccounts(NamedTuple):
@@ -30,7 +30,7 @@ def read_service_accounts(providers: Mapping[str, Provider]) -> LiveServiceAccou
     """Return the service accounts of the clusters to which Kubernetes providers lead; each cluster is asked once."""
     if not providers:
         return LiveServiceAccounts({}, {}, ("service accounts: the stack has no Kubernetes provider",))
-    live = LiveClusters({reference: _readable(each.inputs) for reference, each in providers.items()})
+    live = ClusterClients({reference: _readable(each.inputs) for reference, each in providers.items()})
 
     def read(reference: str) -> tuple[str, str, frozenset[str]] | str:
         provider = providers[reference]

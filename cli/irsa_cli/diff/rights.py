@@ -19,10 +19,10 @@ from irsa.rules.arns import oidc_provider_arn
 from irsa.rules.grammar import VERSION
 from irsa.rules.subjects import subject_claim, subject_of
 from irsa_cli.diff.snapshots import Role, Snapshot
-from irsa_cli.found import FoundAwsAccount, FoundCluster, FoundRole, FoundServiceAccount
 from irsa_cli.inventory.admissions import ANYBODY, Claims, Trust, TrustPolicy, trusts
 from irsa_cli.inventory.facts import is_of_kubernetes
 from irsa_cli.issuers import eks_region
+from irsa_cli.live.model import LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
 
 UNDECIDED = "its trust policy has conditions that irsa cannot evaluate"
 VARIABLES = "its trust policy has policy variables, which irsa does not try"
@@ -351,7 +351,7 @@ def _written(subject: str) -> str:
 
 def _claims(issuer: str, subjects: Iterable[str]) -> Claims:
     names = (each.partition(":") for each in subjects)
-    return Claims(FoundServiceAccount(issuer, namespace, name) for namespace, _, name in names)
+    return Claims(LiveServiceAccount(issuer, namespace, name) for namespace, _, name in names)
 
 
 def _of_kubernetes(
@@ -395,9 +395,9 @@ def _side(
     issuers: Iterable[str],
 ) -> _Side:
     own = {arn: ids or () for arn, ids in client_ids.items() if _is_own(arn, role)}
-    aws_account = FoundAwsAccount(role.aws_account, (), own)
-    policy = TrustPolicy(FoundRole(f"arn:{role.partition}:iam::", {}), aws_account, version, statements)
-    clusters = [FoundCluster(each, f"https://{each}", ()) for each in issuers]
+    aws_account = LiveAwsAccount(role.aws_account, (), own)
+    policy = TrustPolicy(LiveRole(f"arn:{role.partition}:iam::", {}), aws_account, version, statements)
+    clusters = [LiveCluster(each, f"https://{each}", ()) for each in issuers]
     return _Side(trusts([policy], clusters), statements)
 
 

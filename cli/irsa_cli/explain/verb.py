@@ -24,9 +24,9 @@ from irsa_cli.state import DeclaredBinding, DeclaredStack, read_stack
 from irsa_cli.text_files import text_of
 
 if TYPE_CHECKING:
-    from irsa_cli.live.aws import LiveAwsAccounts
-    from irsa_cli.live.iam import LiveAwsAccount
-    from irsa_cli.live.kubernetes import LiveCluster
+    from irsa_cli.live.aws import AwsAccountClients
+    from irsa_cli.live.iam import AwsAccountClient
+    from irsa_cli.live.kubernetes import ClusterClient
 
 DESCRIPTION = """\
 Explain whether a Kubernetes service account could assume an IAM role: which
@@ -112,13 +112,13 @@ def _offline(options: argparse.Namespace) -> Explanation:
 
 
 def _live(options: argparse.Namespace) -> Explanation:
-    from irsa_cli.live.aws import LiveAwsAccounts  # noqa: PLC0415 (it imports boto3, which a file does not need)
+    from irsa_cli.live.aws import AwsAccountClients  # noqa: PLC0415 (it imports boto3, which a file does not need)
 
     subject = _subject(options.service_account)
     declared = read_stack(options.stack) if options.stack else None
     binding = _binding(options.role, declared)
     aws_account, role = _role(
-        binding.role_arn if binding else options.role, LiveAwsAccounts(declared.aws if declared else {}), declared
+        binding.role_arn if binding else options.role, AwsAccountClients(declared.aws if declared else {}), declared
     )
     cluster = None if options.issuer and options.audience else _cluster(_place(subject), options.issuer, declared)
     issuer = options.issuer or (cluster.issuer if cluster else "")
@@ -143,7 +143,7 @@ def _live(options: argparse.Namespace) -> Explanation:
     return replace(answer, annotation=found, fix=fix)
 
 
-def _missing(cluster: "LiveCluster", subject: str) -> str:
+def _missing(cluster: "ClusterClient", subject: str) -> str:
     """Return that a service account does not exist; with a near name of its namespace, or its name in another one."""
     namespace, name = subject.split(":")
     near = None
@@ -161,7 +161,7 @@ def _missing(cluster: "LiveCluster", subject: str) -> str:
 
 
 def _command_to_annotate(
-    answer: Explanation, annotations: Mapping[str, str], cluster: "LiveCluster", declared: DeclaredStack | None
+    answer: Explanation, annotations: Mapping[str, str], cluster: "ClusterClient", declared: DeclaredStack | None
 ) -> str:
     """Return the command by which a service account gets the role; empty where that is somebody's choice."""
     if declared:
@@ -184,8 +184,8 @@ def _binding(key: str, declared: DeclaredStack | None) -> DeclaredBinding | None
 
 
 def _role(
-    role: str, aws_accounts: "LiveAwsAccounts", declared: DeclaredStack | None
-) -> tuple["LiveAwsAccount", Mapping[str, Any]]:
+    role: str, aws_accounts: "AwsAccountClients", declared: DeclaredStack | None
+) -> tuple["AwsAccountClient", Mapping[str, Any]]:
     """Return a role, given by its ARN or its name, and the AWS account that has it."""
     if not role.startswith("arn:"):
         aws_account = aws_accounts.only()
@@ -211,11 +211,11 @@ def _role(
     return by_arn, found
 
 
-def _cluster(service_account: str, issuer: str | None, declared: DeclaredStack | None) -> "LiveCluster":
+def _cluster(service_account: str, issuer: str | None, declared: DeclaredStack | None) -> "ClusterClient":
     """Return the cluster in which the stack declares the service account, else the only cluster."""
-    from irsa_cli.live.kubernetes import LiveClusters  # noqa: PLC0415 (it imports lightkube, which a file does not need)
+    from irsa_cli.live.kubernetes import ClusterClients  # noqa: PLC0415 (it imports lightkube, which a file does not need)
 
-    clusters = LiveClusters(declared.clusters if declared else {})
+    clusters = ClusterClients(declared.clusters if declared else {})
     bindings = declared.bindings if declared else ()
     references = [
         each.cluster for binding in bindings for each in binding.service_accounts if str(each) == service_account

@@ -19,7 +19,7 @@ from irsa.rules.arns import issuer_host_path, issuer_of_provider, oidc_provider_
 from irsa.rules.grammar import VERSION, split_operator
 from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.subjects import WILDCARDS, subject_claim, subject_of
-from irsa_cli.found import FoundAwsAccount, FoundCluster, FoundRole, FoundServiceAccount
+from irsa_cli.live.model import LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
 
 # Principals with which a statement is for every OIDC provider of the AWS account, or may be.
 ANYBODY = frozenset({("*", "*"), ("AWS", "*"), ("Federated", "*")})
@@ -29,8 +29,8 @@ LAST_CHARACTER = "\U0010ffff"
 class TrustPolicy(NamedTuple):
     """A role with its trust policy, parsed."""
 
-    role: FoundRole
-    aws_account: FoundAwsAccount
+    role: LiveRole
+    aws_account: LiveAwsAccount
     version: str
     statements: tuple[Statement, ...]
 
@@ -58,7 +58,7 @@ class Trust(NamedTuple):
     policy: TrustPolicy
     provider_arn: str
     issuer: str
-    cluster: FoundCluster | None
+    cluster: LiveCluster | None
     client_ids: tuple[str, ...] | None
     statements: Mapping[int, Statement]
 
@@ -99,7 +99,7 @@ class Admitted(NamedTuple):
 
 
 def trust_policies(
-    aws_accounts: Iterable[FoundAwsAccount], not_checked: Callable[[str], None]
+    aws_accounts: Iterable[LiveAwsAccount], not_checked: Callable[[str], None]
 ) -> dict[str, TrustPolicy]:
     """Return the trust policies by the ARN of their role.
 
@@ -119,7 +119,7 @@ def trust_policies(
     return found
 
 
-def trusts(policies: Iterable[TrustPolicy], clusters: Iterable[FoundCluster]) -> list[Trust]:
+def trusts(policies: Iterable[TrustPolicy], clusters: Iterable[LiveCluster]) -> list[Trust]:
     """Return what trust policies say to the tokens of each OIDC provider that they name, or of which a cluster is.
 
     Only where a statement allows sts:AssumeRoleWithWebIdentity, whatever its conditions.
@@ -128,7 +128,7 @@ def trusts(policies: Iterable[TrustPolicy], clusters: Iterable[FoundCluster]) ->
     return [each for policy in policies for each in _trusts_of(policy, by_issuer)]
 
 
-def _trusts_of(policy: TrustPolicy, clusters: Mapping[str, FoundCluster]) -> Iterator[Trust]:
+def _trusts_of(policy: TrustPolicy, clusters: Mapping[str, LiveCluster]) -> Iterator[Trust]:
     principals = {
         each for statement in policy.statements if statement.effect == "Allow" for each in statement.principals
     }
@@ -157,7 +157,7 @@ def _trusts_of(policy: TrustPolicy, clusters: Mapping[str, FoundCluster]) -> Ite
 class Claims:
     """The service accounts of a cluster, by the `sub` of their tokens. A set of them is an integer: a bit for each."""
 
-    def __init__(self, service_accounts: Iterable[FoundServiceAccount]) -> None:
+    def __init__(self, service_accounts: Iterable[LiveServiceAccount]) -> None:
         """Sort the service accounts by `sub`: those with the same beginning stand together."""
         by_claim = {subject_claim(subject_of(each.namespace, each.name)): each for each in service_accounts}
         self._claims = sorted(by_claim)
@@ -170,7 +170,7 @@ class Claims:
         self._matching: dict[str, int] = {}
         self._names: dict[int, tuple[str, ...]] = {}
 
-    def bit(self, service_account: FoundServiceAccount) -> int:
+    def bit(self, service_account: LiveServiceAccount) -> int:
         """Return the set of one service account."""
         return self._bits[subject_claim(subject_of(service_account.namespace, service_account.name))]
 
@@ -209,7 +209,7 @@ class Claims:
         """Return a group for each service account."""
         return list(self._bits.values())
 
-    def members(self, group: int) -> Iterator[FoundServiceAccount]:
+    def members(self, group: int) -> Iterator[LiveServiceAccount]:
         """Yield the service accounts of a group, in the order of `sub`."""
         while group:
             lowest = group & -group

@@ -15,9 +15,9 @@ from irsa.rules.grammar import split_operator
 from irsa.rules.mistakes import named
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import CLAIM_PREFIX, WILDCARDS, is_pattern
-from irsa_cli.found import Discovery, FoundCluster, FoundRole, FoundServiceAccount
 from irsa_cli.inventory.admissions import Admitted, Claims, Trust, TrustPolicy
 from irsa_cli.issuers import eks_region
+from irsa_cli.live.model import Discovery, LiveCluster, LiveRole, LiveServiceAccount
 
 # Stands for whatever a pattern of namespaces matches.
 FILLING = "namespace"
@@ -48,12 +48,12 @@ class Facts:
     not_checked: Callable[[str], None]
 
     @functools.cached_property
-    def roles(self) -> dict[str, FoundRole]:
+    def roles(self) -> dict[str, LiveRole]:
         """All roles of the AWS accounts, by ARN."""
         return {role.arn: role for each in self.discovery.aws_accounts for role in each.roles}
 
     @functools.cached_property
-    def annotated(self) -> list[tuple[FoundCluster, FoundServiceAccount]]:
+    def annotated(self) -> list[tuple[LiveCluster, LiveServiceAccount]]:
         """The service accounts that have a role in their annotation."""
         return [
             (cluster, each) for cluster in self.discovery.clusters for each in cluster.service_accounts if each.role_arn
@@ -74,7 +74,7 @@ class Facts:
         return [each for each in self.trusts if is_of_kubernetes(each)]
 
     @functools.cached_property
-    def kubernetes_roles(self) -> list[FoundRole]:
+    def kubernetes_roles(self) -> list[LiveRole]:
         """The roles that trust an OIDC provider of Kubernetes, or are in an annotation, sorted by ARN."""
         found = {each.policy.role.arn for each in self.of_kubernetes}
         found |= {each.role_arn for _, each in self.annotated if each.role_arn in self.roles}

@@ -9,10 +9,10 @@ from irsa.rules.annotations import AUDIENCE, ROLE_ARN, WRITTEN_FROM, check_webho
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, listed, named, path_of
 from irsa.rules.subjects import subject_of
-from irsa_cli.found import FoundCluster, FoundServiceAccount
 from irsa_cli.inventory.admissions import Admitted, Trust, place_text
 from irsa_cli.inventory.facts import Facts, exact_subjects
 from irsa_cli.inventory.output import Finding
+from irsa_cli.live.model import LiveCluster, LiveServiceAccount
 
 
 def missing_role(facts: Facts) -> Iterator[Finding]:
@@ -140,7 +140,7 @@ def not_annotated(facts: Facts) -> Iterator[Finding]:
             )
 
 
-def _admitted_only(admitted: Admitted, cluster: FoundCluster, service_account: FoundServiceAccount) -> Finding:
+def _admitted_only(admitted: Admitted, cluster: LiveCluster, service_account: LiveServiceAccount) -> Finding:
     arn, other = admitted.trust.policy.role.arn, service_account.role_arn
     fits = not other and service_account.audience in admitted.audiences
     place = service_account.namespace, service_account.name
@@ -185,7 +185,7 @@ def _mistake_in(key: str) -> str:
     return ""
 
 
-def _for_which(cluster: FoundCluster, command: str) -> str:
+def _for_which(cluster: LiveCluster, command: str) -> str:
     """Return words for the cluster of a command of kubectl, where that has no context to name."""
     if cluster.context or not command:
         return ""

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from irsa.rules.mistakes import listed
-from irsa_cli.found import FoundRole
 from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.output import Finding
+from irsa_cli.live.model import LiveRole
 
 # How long IAM tracks the last use:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_last-accessed.html
@@ -14,7 +14,7 @@ TRACKED_DAYS = 400
 DATE = "%Y-%m-%d"
 
 
-def last_used_text(role: FoundRole, now: datetime) -> str:
+def last_used_text(role: LiveRole, now: datetime) -> str:
     """Return in words when a role was last used. IAM reports a use hours later: of a new one, `never` may be wrong."""
     if not role.has_details:
         return "not known"

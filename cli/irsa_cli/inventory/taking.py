@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import Mistake, named
-from irsa_cli.found import Discovery, FoundRole
 from irsa_cli.inventory.admissions import Admitted, Claims, admitted, trust_policies, trusts
 from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.findings import findings
@@ -18,6 +17,7 @@ from irsa_cli.inventory.output import (
     InventoriedServiceAccount,
     Inventory,
 )
+from irsa_cli.live.model import Discovery, LiveRole
 
 
 def take_inventory(discovery: Discovery, now: datetime, unused_days: int) -> Inventory:
@@ -69,7 +69,7 @@ def _service_accounts(discovery: Discovery) -> Iterator[InventoriedServiceAccoun
             )
 
 
-def _role(role: FoundRole, discovery: Discovery, now: datetime) -> InventoriedRole:
+def _role(role: LiveRole, discovery: Discovery, now: datetime) -> InventoriedRole:
     last_used = role.last_used.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if role.last_used else ""
     managed = role.arn in discovery.managed_roles
     return InventoriedRole(role.arn, last_used, role.has_details, last_used_text(role, now), managed)

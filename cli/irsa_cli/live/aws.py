@@ -17,7 +17,7 @@ from irsa.rules import commands
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, named
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.iam import LiveAwsAccount, Wanted
+from irsa_cli.live.iam import AwsAccountClient, Wanted
 from irsa_cli.live.service import CONCURRENT, FIRST_REQUEST, NO_ANSWER, PATIENT, Answer, answered, failure
 from irsa_cli.live.sts import SESSION_NAME
 from irsa_cli.state import DeclaredBinding, is_secret
@@ -39,17 +39,17 @@ Inputs = Mapping[str, Any]
 LOADER = create_loader(os.environ.get("AWS_DATA_PATH"))
 
 
-class LiveAwsAccounts:
+class AwsAccountClients:
     """The AWS accounts of a stack's providers."""
 
     def __init__(self, providers: Mapping[str, Inputs]) -> None:
         """Take the inputs of the providers, by their references in the state."""
         self._providers = dict(providers) or {"": {}}
-        self._reached: dict[str, LiveAwsAccount | CouldNotLookError] = {}
+        self._reached: dict[str, AwsAccountClient | CouldNotLookError] = {}
         self._lock = threading.Lock()
 
     @property
-    def _found(self) -> dict[str, LiveAwsAccount | CouldNotLookError]:
+    def _found(self) -> dict[str, AwsAccountClient | CouldNotLookError]:
         with self._lock:
             if not self._reached:
                 self._reached = {reference: _aws_account(inputs) for reference, inputs in self._providers.items()}
@@ -62,7 +62,7 @@ class LiveAwsAccounts:
         """
         wanted: dict[str, Wanted] = {}
         # A dict of providers, because it has each of them once, and in their order.
-        of_number: dict[str, dict[LiveAwsAccount, None]] = {}
+        of_number: dict[str, dict[AwsAccountClient, None]] = {}
         for binding in bindings:
             with contextlib.suppress(CouldNotLookError, Mistake):
                 aws_account = self.of_binding(binding)
@@ -74,7 +74,7 @@ class LiveAwsAccounts:
             for number, each in wanted.items():
                 pool.submit(_read_for_all, list(of_number[number]), each)
 
-    def of_binding(self, binding: DeclaredBinding) -> LiveAwsAccount | None:
+    def of_binding(self, binding: DeclaredBinding) -> AwsAccountClient | None:
         """Return the AWS account of a binding's role; None if the stack only names the role and has no credentials.
 
         Raises:
@@ -87,7 +87,7 @@ class LiveAwsAccounts:
         """The references of all providers."""
         return list(self._providers)
 
-    def of_provider(self, reference: str) -> LiveAwsAccount:
+    def of_provider(self, reference: str) -> AwsAccountClient:
         """Return the AWS account of a provider.
 
         Raises:
@@ -98,7 +98,7 @@ class LiveAwsAccounts:
             raise found
         return found
 
-    def of_role(self, role_arn: str, reference: str) -> LiveAwsAccount:
+    def of_role(self, role_arn: str, reference: str) -> AwsAccountClient:
         """Return the AWS account of a role that the stack creates, as the provider that created it sees it.
 
         Raises:
@@ -118,7 +118,7 @@ class LiveAwsAccounts:
             )
         return found
 
-    def of_arn(self, role_arn: str) -> LiveAwsAccount | None:
+    def of_arn(self, role_arn: str) -> AwsAccountClient | None:
         """Return the AWS account of a role; None if no provider of the stack has credentials of it.
 
         Raises:
@@ -126,14 +126,14 @@ class LiveAwsAccounts:
         """
         number = parse_iam_arn(role_arn, "role").account_id
         for found in self._found.values():
-            if isinstance(found, LiveAwsAccount) and found.number == number:
+            if isinstance(found, AwsAccountClient) and found.number == number:
                 return found
         for found in self._found.values():
             if isinstance(found, CouldNotLookError):
                 raise found
         return None
 
-    def only(self) -> LiveAwsAccount:
+    def only(self) -> AwsAccountClient:
         """Return the only AWS account of the stack.
 
         Raises:
@@ -149,7 +149,7 @@ class LiveAwsAccounts:
         return first
 
 
-def _read_for_all(same: Sequence[LiveAwsAccount], wanted: Wanted) -> None:
+def _read_for_all(same: Sequence[AwsAccountClient], wanted: Wanted) -> None:
     """Read one AWS account, which several providers have credentials of, and let all of them keep its answers."""
     reader = next((aws_account for aws_account in same if aws_account.read_in_bulk(wanted)), None)
     for aws_account in same:
@@ -168,10 +168,10 @@ def _want(wanted: Wanted, binding: DeclaredBinding) -> None:
         wanted.roles.setdefault(name, 1)
 
 
-def _aws_account(inputs: Inputs) -> LiveAwsAccount | CouldNotLookError:
+def _aws_account(inputs: Inputs) -> AwsAccountClient | CouldNotLookError:
     try:
         session = session_of(inputs)
-        return LiveAwsAccount(session, caller(session).account_id)
+        return AwsAccountClient(session, caller(session).account_id)
     except CouldNotLookError as error:
         return error
     except NO_ANSWER as error:

@@ -35,7 +35,7 @@ class Wanted:
     policies: set[str] = field(default_factory=set)
 
 
-class LiveAwsAccount:
+class AwsAccountClient:
     """One AWS account, read with one provider's credentials. Each question is asked once."""
 
     def __init__(self, session: Any, number: str) -> None:
@@ -78,7 +78,7 @@ class LiveAwsAccount:
             pass
         return True
 
-    def keep_answers_of(self, other: "LiveAwsAccount") -> None:
+    def keep_answers_of(self, other: "AwsAccountClient") -> None:
         """Keep what the same AWS account answered to the credentials of another provider."""
         self._answers.keep_all(other._answers)
 

@@ -52,7 +52,7 @@ class ExpiredError(CouldNotLookError):
     """A list that the API server cannot go on with."""
 
 
-class LiveCluster:
+class ClusterClient:
     """One Kubernetes API, asked now."""
 
     def __init__(self, config: SingleConfig) -> None:
@@ -359,16 +359,16 @@ def claims(token: str) -> dict[str, Any]:
     return read
 
 
-class LiveClusters:
+class ClusterClients:
     """The Kubernetes APIs of a stack's providers."""
 
     def __init__(
-        self, providers: Mapping[str, Inputs], connect: Callable[[SingleConfig], LiveCluster] = LiveCluster
+        self, providers: Mapping[str, Inputs], connect: Callable[[SingleConfig], ClusterClient] = ClusterClient
     ) -> None:
         """Take the inputs of the providers, by their references in the state."""
         self._providers = dict(providers) or {"": {}}
         self._connect = connect
-        self._found: dict[str, LiveCluster | CouldNotLookError] = {}
+        self._found: dict[str, ClusterClient | CouldNotLookError] = {}
         self._lock = threading.Lock()
 
     @property
@@ -377,8 +377,8 @@ class LiveClusters:
         return list(self._providers)
 
     def read_service_accounts(self, wanted: Iterable[DeclaredServiceAccount], everything: bool = False) -> None:
-        """Read beforehand service accounts that are going to be asked for: see LiveCluster."""
-        places: dict[LiveCluster, set[tuple[str, str]]] = {}
+        """Read beforehand service accounts that are going to be asked for: see ClusterClient."""
+        places: dict[ClusterClient, set[tuple[str, str]]] = {}
         for each in wanted:
             with contextlib.suppress(CouldNotLookError):
                 places.setdefault(self.of(each.cluster), set()).add((each.namespace, each.name))
@@ -387,7 +387,7 @@ class LiveClusters:
             for cluster, found in places.items():
                 pool.submit(cluster.read_service_accounts, found, everything)
 
-    def of(self, reference: str) -> LiveCluster:
+    def of(self, reference: str) -> ClusterClient:
         """Return the cluster of a provider; the only cluster if the provider is not known.
 
         Raises:

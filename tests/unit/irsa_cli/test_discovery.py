@@ -19,10 +19,10 @@ from moto.iam.responses import IamResponse
 from irsa_cli import discovery
 from irsa_cli.discovery import discover, read_aws_account
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
-from irsa_cli.found import FoundCluster
-from irsa_cli.live.aws import LiveAwsAccounts
-from irsa_cli.live.iam import LiveAwsAccount
-from irsa_cli.live.kubernetes import LiveClusters
+from irsa_cli.live.aws import AwsAccountClients
+from irsa_cli.live.iam import AwsAccountClient
+from irsa_cli.live.kubernetes import ClusterClients
+from irsa_cli.live.model import LiveCluster
 from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 from sandbox import missing_in_moto
 
@@ -37,7 +37,7 @@ POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "
 
 
 class Cluster:
-    """A cluster as LiveCluster shows it; the name of its context says which it is, and what it denies."""
+    """A cluster as ClusterClient shows it; the name of its context says which it is, and what it denies."""
 
     def __init__(self, context: str | None) -> None:
         self.context = context or "current"
@@ -71,7 +71,7 @@ def cluster_apis(monkeypatch: pytest.MonkeyPatch) -> None:
         return inputs.get("context")
 
     monkeypatch.setattr(discovery, "configuration", configuration)
-    monkeypatch.setattr(discovery, "LiveCluster", Cluster)
+    monkeypatch.setattr(discovery, "ClusterClient", Cluster)
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ class Account:
         events.register("before-call", self._count)
         for operation in denied:
             events.register_first(f"before-send.*.{operation}", _refusal)
-        self.live = LiveAwsAccount(session, DEFAULT_ACCOUNT_ID)
+        self.live = AwsAccountClient(session, DEFAULT_ACCOUNT_ID)
 
     def _count(self, model: Any, **_: Any) -> None:
         self.asked.append((model.service_model.service_name, model.name))
@@ -150,12 +150,12 @@ def accounts(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Return a function that sets what the current credentials reach: an AWS account, or an error."""
 
     def set_accounts(found: Account | CouldNotLookError) -> None:
-        def only(_: Any) -> LiveAwsAccount:
+        def only(_: Any) -> AwsAccountClient:
             if isinstance(found, CouldNotLookError):
                 raise found
             return found.live
 
-        monkeypatch.setattr(LiveAwsAccounts, "only", only)
+        monkeypatch.setattr(AwsAccountClients, "only", only)
 
     return set_accounts
 
@@ -268,7 +268,7 @@ def test_last_use() -> None:
 # --- Clusters --------------------------------------------------------------------------------------------------------
 
 
-def names(found: FoundCluster) -> list[str]:
+def names(found: LiveCluster) -> list[str]:
     return [str(each) for each in found.service_accounts]
 
 
@@ -481,8 +481,8 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> None:
         issuer = GREEN
 
     clusters = {"blue": Blue("aws"), "green": Green("aws")}
-    monkeypatch.setattr(LiveClusters, "of", lambda _, reference: clusters[reference])
-    monkeypatch.setattr(LiveAwsAccounts, "of_provider", lambda _, reference: account.live)
+    monkeypatch.setattr(ClusterClients, "of", lambda _, reference: clusters[reference])
+    monkeypatch.setattr(AwsAccountClients, "of_provider", lambda _, reference: account.live)
 
 
 @pytest.mark.usefixtures("iam", "stack")
@@ -508,14 +508,14 @@ def test_a_service_account_is_managed_in_its_own_cluster() -> None:
 @pytest.mark.usefixtures("iam", "stack", "cluster_apis")
 def test_a_cluster_of_a_stack_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects the comparison of a context with a stack: what is in a cluster that is not known is managed nowhere."""
-    reach = LiveClusters.of
+    reach = ClusterClients.of
 
     def of(live: Any, reference: str) -> Any:
         if reference == "green":
             raise CouldNotLookError("get /.well-known/openid-configuration: no answer")
         return reach(live, reference)
 
-    monkeypatch.setattr(LiveClusters, "of", of)
+    monkeypatch.setattr(ClusterClients, "of", of)
     found = discover(["blue"], [], ["prod"])
 
     assert {issuer for issuer, *_ in found.managed_service_accounts} == {BLUE}

@@ -2,13 +2,13 @@
 
 import pytest
 
-from irsa_cli.found import FoundAwsAccount, FoundCluster
 from irsa_cli.issuers import Issuers, Standing, eks_region
+from irsa_cli.live.model import LiveAwsAccount, LiveCluster
 
 BLUE, GREEN, GONE = (f"oidc.eks.us-west-2.amazonaws.com/id/{name}" for name in ("BLUE", "GREEN", "GONE"))
-LISTED = FoundAwsAccount("111122223333", (), {}, {"us-west-2": frozenset({f"https://{GREEN}"})})
-DENIED = FoundAwsAccount("444455556666", (), {}, {"us-west-2": None})
-ELSEWHERE = FoundAwsAccount("444455556666", (), {}, {"eu-central-1": None})
+LISTED = LiveAwsAccount("111122223333", (), {}, {"us-west-2": frozenset({f"https://{GREEN}"})})
+DENIED = LiveAwsAccount("444455556666", (), {}, {"us-west-2": None})
+ELSEWHERE = LiveAwsAccount("444455556666", (), {}, {"eu-central-1": None})
 
 
 @pytest.mark.parametrize(
@@ -41,9 +41,9 @@ def test_the_region_of_an_issuer(issuer: str, region: str) -> None:
         ([], Standing.NOT_KNOWN),
     ],
 )
-def test_a_cluster_is_gone_where_every_list_was_read(aws_accounts: list[FoundAwsAccount], standing: Standing) -> None:
+def test_a_cluster_is_gone_where_every_list_was_read(aws_accounts: list[LiveAwsAccount], standing: Standing) -> None:
     """Protects a live cluster from being called gone."""
-    issuers = Issuers([FoundCluster("blue", f"https://{BLUE}", ())], aws_accounts)
+    issuers = Issuers([LiveCluster("blue", f"https://{BLUE}", ())], aws_accounts)
 
     assert issuers.standing(GONE) is standing
     assert issuers.standing(BLUE) is Standing.KNOWN

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irsa_cli.found import FoundAwsAccount, FoundCluster
 from irsa_cli.issuers import Issuers, Standing
+from irsa_cli.live.model import LiveAwsAccount, LiveCluster
 
 REGIONS = ["us-west-2", "eu-central-1"]
 OF_REGION = {region: [f"oidc.eks.{region}.amazonaws.com/id/{name}" for name in "ABC"] for region in REGIONS}
@@ -25,8 +25,8 @@ def test_only_lists_that_were_all_read_say_that_an_issuer_is_gone(
     of_aws_accounts: list[dict[str, frozenset[str] | None]], read: set[str], issuer: str
 ) -> None:
     """Protects live clusters, in whichever AWS account they are, and whatever else was denied."""
-    aws_accounts = [FoundAwsAccount(str(number), (), {}, each) for number, each in enumerate(of_aws_accounts)]
-    issuers = Issuers([FoundCluster(each, f"https://{each}", ()) for each in read], aws_accounts)
+    aws_accounts = [LiveAwsAccount(str(number), (), {}, each) for number, each in enumerate(of_aws_accounts)]
+    issuers = Issuers([LiveCluster(each, f"https://{each}", ()) for each in read], aws_accounts)
     of_region = [
         found
         for each in of_aws_accounts

@@ -14,7 +14,7 @@ from moto.iam.models import IAMBackend
 from moto.iam.responses import IamResponse
 
 from irsa.rules.trust import trust_document
-from irsa_cli.live.aws import LiveAwsAccounts, session_of
+from irsa_cli.live.aws import AwsAccountClients, session_of
 from irsa_cli.report.checks import Check, Outcome
 from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 from irsa_cli.verify import Verification
@@ -143,10 +143,10 @@ def clients() -> dict[str, Any]:
     return found
 
 
-def report(bindings: tuple[DeclaredBinding, ...], in_bulk: bool) -> tuple[list[Check], LiveAwsAccounts]:
+def report(bindings: tuple[DeclaredBinding, ...], in_bulk: bool) -> tuple[list[Check], AwsAccountClients]:
     """Return the checks of bindings in two AWS accounts, and these."""
     role = json.dumps([{"roleArn": f"arn:aws:iam::{OTHER_ACCOUNT}:role/x"}])
-    aws_accounts = LiveAwsAccounts({DEFAULT_ACCOUNT_ID: {}, OTHER_ACCOUNT: {"assumeRoles": role}})
+    aws_accounts = AwsAccountClients({DEFAULT_ACCOUNT_ID: {}, OTHER_ACCOUNT: {"assumeRoles": role}})
     clusters: Any = StubClusters()
     verification = Verification(DeclaredStack("dev", bindings, {}, {}), aws_accounts, clusters, pods=False)
     if in_bulk:
@@ -154,7 +154,7 @@ def report(bindings: tuple[DeclaredBinding, ...], in_bulk: bool) -> tuple[list[C
     return [check for binding in bindings for check in verification.of_binding(binding)], aws_accounts
 
 
-def answered(aws_accounts: LiveAwsAccounts, number: str, operation: str) -> bool:
+def answered(aws_accounts: AwsAccountClients, number: str, operation: str) -> bool:
     """Return whether an AWS account has an answer to an operation."""
     aws_account = aws_accounts.of_arn(f"arn:aws:iam::{number}:role/x")
     assert aws_account

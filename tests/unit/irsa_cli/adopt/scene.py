@@ -9,7 +9,7 @@ from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.outcomes import Adoption
 from irsa_cli.adopt.task import Ways
 from irsa_cli.adopt.trust import Provider, Surroundings
-from irsa_cli.found import Discovery, FoundAwsAccount, FoundCluster, FoundPolicy, FoundRole, FoundServiceAccount
+from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster, LivePolicy, LiveRole, LiveServiceAccount
 
 AWS_ACCOUNT = "111122223333"
 ELSEWHERE = "arn:aws:iam::444455556666:role/elsewhere"
@@ -72,34 +72,34 @@ def surroundings(clusters: Iterable[str] = ("BLUE",), audiences: tuple[str, ...]
 
 def service_account(
     name: str, role: str = "", *, namespace: str = "team-a", cluster: str = "blue", **manifest: Any
-) -> FoundServiceAccount:
+) -> LiveServiceAccount:
     """Return a service account; `metadata` of the manifest may have annotations, labels and more."""
     metadata = {"namespace": namespace, "name": name, **manifest.pop("metadata", {})}
     annotations = {**({ROLE_ARN: role} if role else {}), **metadata.get("annotations", {})}
-    return FoundServiceAccount(
+    return LiveServiceAccount(
         cluster, namespace, name, annotations, metadata.get("labels", {}), {"metadata": metadata, **manifest}
     )
 
 
-def role(name: str, *statements: Mapping[str, Any], path: str = "/", **settings: Any) -> FoundRole:
-    return FoundRole(role_arn(f"{path}{name}".lstrip("/")), policy_document(*statements), **settings)
+def role(name: str, *statements: Mapping[str, Any], path: str = "/", **settings: Any) -> LiveRole:
+    return LiveRole(role_arn(f"{path}{name}".lstrip("/")), policy_document(*statements), **settings)
 
 
 def found(
-    service_accounts: Iterable[FoundServiceAccount] = (),
-    roles: Iterable[FoundRole] = (),
+    service_accounts: Iterable[LiveServiceAccount] = (),
+    roles: Iterable[LiveRole] = (),
     *,
-    policies: Iterable[FoundPolicy] = (),
+    policies: Iterable[LivePolicy] = (),
     clusters: Mapping[str, str] | None = None,
     **more: Any,
 ) -> Discovery:
     """Return a discovery of one AWS account; the clusters are by context and the end of their issuer."""
-    of_cluster: dict[str, list[FoundServiceAccount]] = {}
+    of_cluster: dict[str, list[LiveServiceAccount]] = {}
     for each in service_accounts:
         of_cluster.setdefault(each.cluster, []).append(each)
     names = clusters or {"blue": "BLUE"}
     live = {f"https://{host_path(issuer)}" for issuer in names.values()}
-    aws_account = FoundAwsAccount(
+    aws_account = LiveAwsAccount(
         AWS_ACCOUNT,
         tuple(sorted(roles, key=lambda each: each.arn)),
         {provider(each): (STS,) for each in (*names.values(), "GONE")},
@@ -108,7 +108,7 @@ def found(
     )
     return Discovery(
         tuple(
-            FoundCluster(name, f"https://{host_path(issuer)}", tuple(of_cluster.get(name, ())), context=name)
+            LiveCluster(name, f"https://{host_path(issuer)}", tuple(of_cluster.get(name, ())), context=name)
             for name, issuer in names.items()
         ),
         (aws_account,),

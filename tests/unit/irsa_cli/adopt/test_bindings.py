@@ -14,7 +14,7 @@ from irsa_cli.adopt.outcomes import Adoption, Outcome
 from irsa_cli.adopt.stack_file import Additions, StackFile
 from irsa_cli.adopt.task import PolicySettings
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.found import FoundAwsAccount, FoundPolicy, FoundRole
+from irsa_cli.live.model import LiveAwsAccount, LivePolicy, LiveRole
 from program.check import report_of
 from tests.unit.irsa_cli.adopt.scene import (
     AWS_ACCOUNT,
@@ -248,7 +248,7 @@ def policies(*, tags: dict[str, str] | None = None) -> dict[str, Any]:
 
 def with_policy(attachments: int = 1, **settings: Any) -> Any:
     of_app = role("app", statement("team-a:app"), attached_policies=(OF_AWS, POLICY), **settings)
-    return found([], [of_app], policies=[FoundPolicy(POLICY, policy_document(permission()), attachments)])
+    return found([], [of_app], policies=[LivePolicy(POLICY, policy_document(permission()), attachments)])
 
 
 def test_a_policy_is_taken_over_with_its_document_in_a_file(tmp_path: Path) -> None:
@@ -475,7 +475,7 @@ def test_a_cluster_that_may_be_there_is_not_called_gone() -> None:
     """Protects a trust policy from losing a statement: a list was denied, or the provider that is gone is GitHub's."""
     of_gone = role("mixed", statement("team-a:app"), statement("team-a:app", cluster="GONE"))
     discovery = found([], [of_gone])
-    denied = FoundAwsAccount("444455556666", (), {}, {"us-west-2": None})
+    denied = LiveAwsAccount("444455556666", (), {}, {"us-west-2": None})
     github = {
         "Effect": "Allow",
         "Principal": {"Federated": f"arn:aws:iam::{AWS_ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"},
@@ -695,7 +695,7 @@ def test_what_another_stack_owns_is_not_taken_unless_asked_for(take_from: list[s
         service_account("other", ELSEWHERE),
     ]
     roles = [role("app", statement("team-a:x")), role("beside", statement("team-a:y"), attached_policies=(POLICY,))]
-    discovery = found(service_accounts, roles, policies=[FoundPolicy(POLICY, policy_document(permission()), 1)])
+    discovery = found(service_accounts, roles, policies=[LivePolicy(POLICY, policy_document(permission()), 1)])
     stacks = dict.fromkeys((role_arn("app"), POLICY, uid, uid.replace("8", "9")), "organization/shop/dev")
     adoption = adopted(discovery, file=Declared(stacks=stacks), take_from=take_from, **policies(tags={}))
 
@@ -749,7 +749,7 @@ def test_a_variable_that_a_new_version_would_replace_leaves_the_role() -> None:
     condition = statement("team-a:app")["Condition"]
     condition["StringEquals"]["aws:RequestTag/x"] = "${aws:PrincipalTag/x}"
     for version in ({"Version": "2008-10-17"}, {}):
-        old = FoundRole(role_arn("app"), {**version, "Statement": [statement("team-a:app", Condition=condition)]})
+        old = LiveRole(role_arn("app"), {**version, "Statement": [statement("team-a:app", Condition=condition)]})
         assert "becomes a variable with Version 2012-10-17" in reason(adopted(found([], [old])), "role")
     new = role("app", statement("team-a:app", Condition=condition))
     assert outcomes(adopted(found([], [new]))) == {"app": Outcome.EXACT}

@@ -11,7 +11,7 @@ import yaml
 from irsa_cli.adopt import verb
 from irsa_cli.adopt.stacks import InStacks
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
-from irsa_cli.found import Discovery, FoundPolicy
+from irsa_cli.live.model import Discovery, LivePolicy
 from program.check import report_of
 from tests.unit.irsa_cli.adopt.scene import (
     AWS_ACCOUNT,
@@ -30,7 +30,7 @@ POLICY = f"arn:aws:iam::{AWS_ACCOUNT}:policy/read"
 EVERYTHING = found(
     [service_account("app", role_arn("app"))],
     [role("app", statement("team-a:app"), attached_policies=(POLICY,))],
-    policies=[FoundPolicy(POLICY, policy_document(permission()), 1)],
+    policies=[LivePolicy(POLICY, policy_document(permission()), 1)],
 )
 
 
@@ -257,7 +257,7 @@ def test_a_quota_that_the_file_sets_too_low_is_said(discovered: Any, tmp_path: P
 
 def test_credentials_of_another_aws_account_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects from a file for an AWS account that the stack would not be deployed to."""
-    monkeypatch.setattr("irsa_cli.live.aws.LiveAwsAccounts.only", lambda _: live("999999999999"))
+    monkeypatch.setattr("irsa_cli.live.aws.AwsAccountClients.only", lambda _: live("999999999999"))
 
     with pytest.raises(CouldNotLookError, match="999999999999"):
         verb._current_account(EVERYTHING)

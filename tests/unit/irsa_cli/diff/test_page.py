@@ -51,7 +51,7 @@ def test_the_example_is_what_the_command_prints(
     monkeypatch.setattr("irsa_cli.diff.verb.previewed", lambda _: Previewed(text, ""))
     monkeypatch.setattr("irsa_cli.diff.verb.exported_state", lambda _: {"deployment": {"resources": [provider]}})
     monkeypatch.setattr(Cluster, "service_accounts", lambda *_: ["team-a:builder", "team-a:reports", "team-a:default"])
-    monkeypatch.setattr("irsa_cli.live.kubernetes.LiveClusters.of", lambda *_: Cluster())
+    monkeypatch.setattr("irsa_cli.live.kubernetes.ClusterClients.of", lambda *_: Cluster())
 
     assert main(["diff", "--stack", "prod"]) == 0
     example = PAGE.read_text().partition("$ irsa diff --stack prod\n")[2].partition("```")[0]

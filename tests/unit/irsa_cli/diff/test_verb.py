@@ -186,7 +186,7 @@ def test_a_thousand_bindings_ask_the_cluster_once(
     file = tmp_path / "preview.json"
     file.write_text(digest(steps))
     monkeypatch.setattr("irsa_cli.diff.verb.exported_state", lambda _: {"deployment": {"resources": [provider]}})
-    monkeypatch.setattr("irsa_cli.live.kubernetes.LiveClusters.of", lambda *_: Cluster())
+    monkeypatch.setattr("irsa_cli.live.kubernetes.ClusterClients.of", lambda *_: Cluster())
     Cluster.lists = 0
 
     assert main(["diff", "--stack", "dev", "--preview", str(file), "--json"]) == 0
@@ -205,7 +205,7 @@ def test_no_cluster_is_asked_where_no_role_changes(
     file.write_text(digest([step("update", before, {**before, "inputs": {**before["inputs"], "tags": {"a": "b"}}})]))
     monkeypatch.setattr("irsa_cli.diff.verb.exported_state", lambda _: {})
     Cluster.lists = 0
-    monkeypatch.setattr("irsa_cli.live.kubernetes.LiveClusters.of", lambda *_: Cluster())
+    monkeypatch.setattr("irsa_cli.live.kubernetes.ClusterClients.of", lambda *_: Cluster())
 
     assert main(["diff", "--stack", "dev", "--preview", str(file)]) == 0
     printed = capsys.readouterr().out

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from irsa_cli.exits import NoPermissionError
-from irsa_cli.live.kubernetes import LiveCluster
+from irsa_cli.live.kubernetes import ClusterClient
 from irsa_cli.main import main
 from tests.fuzz.live_states import ISSUER, ROLE, State
 from tests.fuzz.test_live_states import live
@@ -92,7 +92,7 @@ def test_a_cluster_that_lists_nothing_is_still_answered(
     def denied(*_: Any) -> list[str]:
         raise NoPermissionError("list serviceaccounts: forbidden")
 
-    monkeypatch.setattr(LiveCluster, "service_accounts", denied)
+    monkeypatch.setattr(ClusterClient, "service_accounts", denied)
     state.annotations = None
     code, page, _ = explain()
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from irsa_cli.found import Discovery, FoundAwsAccount, FoundCluster, FoundRole, FoundServiceAccount
 from irsa_cli.inventory.output import Finding, Inventory
 from irsa_cli.inventory.taking import take_inventory
+from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
 
 NUMBER = "111122223333"
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -47,25 +47,25 @@ def page_trust(subject: str, issuer: str = ISSUER, provider: str = PROVIDER) -> 
     return trust({"StringEquals": claims}, provider=provider)
 
 
-def role(name: str, document: Mapping[str, Any], **more: Any) -> FoundRole:
-    return FoundRole(role_arn(name), document, **{"last_used": NOW, **more})
+def role(name: str, document: Mapping[str, Any], **more: Any) -> LiveRole:
+    return LiveRole(role_arn(name), document, **{"last_used": NOW, **more})
 
 
-def service_account(namespace: str, name: str, role_name: str = "", **annotations: str) -> FoundServiceAccount:
+def service_account(namespace: str, name: str, role_name: str = "", **annotations: str) -> LiveServiceAccount:
     found = {ROLE_ARN: role_arn(role_name)} if role_name else {}
-    return FoundServiceAccount("prod", namespace, name, {**found, **annotations})
+    return LiveServiceAccount("prod", namespace, name, {**found, **annotations})
 
 
 def discovery(
-    service_accounts: Iterable[FoundServiceAccount] = (),
-    roles: Iterable[FoundRole] = (),
+    service_accounts: Iterable[LiveServiceAccount] = (),
+    roles: Iterable[LiveRole] = (),
     client_ids: Mapping[str, tuple[str, ...]] | None = None,
     **more: Any,
 ) -> Discovery:
     found = {PROVIDER: ("sts.amazonaws.com",)} if client_ids is None else client_ids
     return Discovery(
-        (FoundCluster("prod", f"https://{ISSUER}", tuple(service_accounts), context="prod"),),
-        (FoundAwsAccount(NUMBER, tuple(roles), found, more.pop("eks_issuers", {})),),
+        (LiveCluster("prod", f"https://{ISSUER}", tuple(service_accounts), context="prod"),),
+        (LiveAwsAccount(NUMBER, tuple(roles), found, more.pop("eks_issuers", {})),),
         **more,
     )
 

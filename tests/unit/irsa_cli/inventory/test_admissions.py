@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from irsa.evaluation import Decision
-from irsa_cli.found import Discovery, FoundAwsAccount, FoundCluster, FoundRole, FoundServiceAccount
 from irsa_cli.inventory.output import Admission
+from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
 from tests.unit.irsa_cli.inventory.estates import (
     ISSUER,
     NUMBER,
@@ -107,9 +107,9 @@ def test_a_role_of_another_account_is_reached_through_its_own_provider() -> None
     """
     other = "444455556666"
     provider = f"arn:aws:iam::{other}:oidc-provider/{ISSUER}"
-    roles = (FoundRole(role_arn("app", other), page_trust("team-a:x", provider=provider)),)
-    accounts = (FoundAwsAccount(NUMBER, (), {}), FoundAwsAccount(other, roles, {provider: ("sts.amazonaws.com",)}))
-    cluster = FoundCluster("prod", f"https://{ISSUER}", (service_account("team-a", "x"),))
+    roles = (LiveRole(role_arn("app", other), page_trust("team-a:x", provider=provider)),)
+    accounts = (LiveAwsAccount(NUMBER, (), {}), LiveAwsAccount(other, roles, {provider: ("sts.amazonaws.com",)}))
+    cluster = LiveCluster("prod", f"https://{ISSUER}", (service_account("team-a", "x"),))
 
     (found,) = taken(Discovery((cluster,), accounts)).admissions
     assert found.role == role_arn("app", other)
@@ -120,9 +120,9 @@ def test_two_clusters_of_one_role_are_two_answers() -> None:
     issuer = "oidc.eks.eu-west-1.amazonaws.com/id/SECOND"
     provider = f"arn:aws:iam::{NUMBER}:oidc-provider/{issuer}"
     found = discovery([service_account("team-a", "x")], [role("app", page_trust("team-a:x", issuer, provider))])
-    second = FoundCluster("second", f"https://{issuer}", (FoundServiceAccount("second", "team-a", "x"),))
+    second = LiveCluster("second", f"https://{issuer}", (LiveServiceAccount("second", "team-a", "x"),))
     client_ids = {PROVIDER: ("sts.amazonaws.com",), provider: ("sts.amazonaws.com",)}
-    aws_account = FoundAwsAccount(NUMBER, found.aws_accounts[0].roles, client_ids)
+    aws_account = LiveAwsAccount(NUMBER, found.aws_accounts[0].roles, client_ids)
 
     (admission,) = taken(Discovery((*found.clusters, second), (aws_account,))).admissions
     assert admission.cluster == "second"

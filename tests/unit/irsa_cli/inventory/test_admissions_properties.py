@@ -9,8 +9,8 @@ from irsa.evaluation import Decision, WebIdentityRequest
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import parse
 from irsa.evaluation.patterns import matches, pattern_of
-from irsa_cli.found import FoundAwsAccount, FoundCluster, FoundRole, FoundServiceAccount
 from irsa_cli.inventory.admissions import Claims, admitted, trust_policies, trusts
+from irsa_cli.live.model import LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
 from tests.unit.irsa_cli.inventory.estates import ISSUER, NUMBER, PROVIDER, role_arn
 
 OTHER_PROVIDER = f"arn:aws:iam::{NUMBER}:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/OTHER"
@@ -131,9 +131,9 @@ def test_groups_say_what_every_pair_would(
     document: dict[str, Any], client_ids: tuple[str, ...], accounts: list[tuple[str, str]]
 ) -> None:
     """Protects the answer of the whole inventory: no pair is lost, added or answered for another one."""
-    aws_account = FoundAwsAccount(NUMBER, (FoundRole(role_arn("app"), document),), {PROVIDER: client_ids})
-    cluster = FoundCluster(
-        "prod", f"https://{ISSUER}", tuple(FoundServiceAccount("prod", *account) for account in accounts)
+    aws_account = LiveAwsAccount(NUMBER, (LiveRole(role_arn("app"), document),), {PROVIDER: client_ids})
+    cluster = LiveCluster(
+        "prod", f"https://{ISSUER}", tuple(LiveServiceAccount("prod", *account) for account in accounts)
     )
     claims = Claims(cluster.service_accounts)
     refused: list[str] = []
@@ -151,7 +151,7 @@ def test_groups_say_what_every_pair_would(
 @settings(max_examples=500)
 def test_whose_subject_a_pattern_matches(accounts: list[tuple[str, str]], pattern: str) -> None:
     """Protects the search by the beginning of a pattern: it finds those that the evaluator's pattern matches."""
-    claims = Claims(FoundServiceAccount("prod", *account) for account in accounts)
+    claims = Claims(LiveServiceAccount("prod", *account) for account in accounts)
     expected = {
         f"{namespace}/{name}"
         for namespace, name in accounts

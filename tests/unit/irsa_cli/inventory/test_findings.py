@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.found import FoundAwsAccount, FoundCluster, FoundServiceAccount
 from irsa_cli.inventory.findings import KINDS
 from irsa_cli.inventory.table import plain, table_of
+from irsa_cli.live.model import LiveAwsAccount, LiveCluster, LiveServiceAccount
 from tests.unit.irsa_cli.inventory.estates import (
     EC2_TRUST,
     ISSUER,
@@ -240,7 +240,7 @@ def test_an_issuer_of_another_account_that_was_read_is_no_orphan() -> None:
     found = discovery(
         roles=roles, client_ids={GONE_PROVIDER: STS}, eks_issuers={"us-west-2": frozenset({f"https://{ISSUER}"})}
     )
-    other = FoundAwsAccount("444455556666", (), {}, {"us-west-2": frozenset({f"https://{GONE}"})})
+    other = LiveAwsAccount("444455556666", (), {}, {"us-west-2": frozenset({f"https://{GONE}"})})
 
     assert of_kind("orphaned-issuer", replace(found, aws_accounts=(*found.aws_accounts, other))) == []
 
@@ -549,8 +549,8 @@ def test_unmanaged() -> None:
 def test_a_service_account_is_managed_in_one_cluster() -> None:
     """Protects blue and green: a stack that declares an account in one of them declares no other of that name."""
     found = discovery([service_account("a", "app", "app")], [role("app", page_trust("a:app"))])
-    green = FoundCluster(
-        "green", f"https://{GONE}", (FoundServiceAccount("green", "a", "app", {ROLE_ARN: role_arn("app")}),)
+    green = LiveCluster(
+        "green", f"https://{GONE}", (LiveServiceAccount("green", "a", "app", {ROLE_ARN: role_arn("app")}),)
     )
     both = replace(
         found,

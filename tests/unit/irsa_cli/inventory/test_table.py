@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from irsa_cli.found import Discovery, FoundAwsAccount, FoundCluster, FoundServiceAccount
 from irsa_cli.inventory.output import Inventory
 from irsa_cli.inventory.spreadsheet import HEADINGS, write_csv
 from irsa_cli.inventory.table import View, plain, table_of
+from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster, LiveServiceAccount
 from irsa_cli.report.json import as_object, document
 from tests.fuzz.hidden import hidden_in
 from tests.fuzz.live_states import DANGERS, MARK
@@ -122,9 +122,9 @@ def test_a_long_cell_says_how_much_more_there_is() -> None:
 def test_several_clusters_and_aws_accounts_are_named() -> None:
     """Protects several clusters in one table: their name is a column, and a role is its whole ARN."""
     issuer = "oidc.eks.eu-west-1.amazonaws.com/id/SECOND"
-    second = FoundCluster("blue", f"https://{issuer}", (FoundServiceAccount("blue", "a", "app", {ROLE_ARN: "x"}),))
+    second = LiveCluster("blue", f"https://{issuer}", (LiveServiceAccount("blue", "a", "app", {ROLE_ARN: "x"}),))
     found = discovery(ACCOUNTS, ROLES)
-    both = Discovery((second, *found.clusters), (*found.aws_accounts, FoundAwsAccount("444455556666", (), {})))
+    both = Discovery((second, *found.clusters), (*found.aws_accounts, LiveAwsAccount("444455556666", (), {})))
     printed = lines(taken(both))
 
     assert printed[0].startswith("cluster  service account  annotated with")

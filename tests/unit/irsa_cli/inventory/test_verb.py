@@ -16,9 +16,9 @@ import pytest
 from irsa.rules.trust import trust_document
 from irsa_cli import progress
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.found import Discovery
 from irsa_cli.inventory import verb
 from irsa_cli.inventory.findings import KINDS
+from irsa_cli.live.model import Discovery
 from irsa_cli.main import main
 from tests.output_schemas import check_output
 from tests.unit.irsa_cli.inventory.estates import (

@@ -24,13 +24,13 @@ from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.aws import (
     FOLLOWED,
     NOT_FOLLOWED,
-    LiveAwsAccounts,
+    AwsAccountClients,
     caller,
     eks_cluster,
     session_for_tokens,
     session_of,
 )
-from irsa_cli.live.iam import LiveAwsAccount
+from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.sts import TokenService
 
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
@@ -54,18 +54,18 @@ def iam(faster_moto: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.fixture
-def aws_account(iam: Any) -> LiveAwsAccount:
-    return LiveAwsAccount(boto3.session.Session(), "123456789012")
+def aws_account(iam: Any) -> AwsAccountClient:
+    return AwsAccountClient(boto3.session.Session(), "123456789012")
 
 
-def calls_of(aws_account: LiveAwsAccount) -> list[str]:
+def calls_of(aws_account: AwsAccountClient) -> list[str]:
     calls: list[str] = []
     for client in (aws_account._iam.first, aws_account._iam.patient):
         client.meta.events.register("before-call.iam.*", lambda model, **_: calls.append(model.name))
     return calls
 
 
-def test_paging_is_followed(iam: Any, aws_account: LiveAwsAccount) -> None:
+def test_paging_is_followed(iam: Any, aws_account: AwsAccountClient) -> None:
     """Protects long lists: ListAttachedRolePolicies gives at most 100 at a time, here 3."""
     iam.create_role(RoleName="app", AssumeRolePolicyDocument="{}")
     for index in range(7):
@@ -85,7 +85,9 @@ def test_paging_is_followed(iam: Any, aws_account: LiveAwsAccount) -> None:
 
 
 @pytest.mark.parametrize(("status", "code"), [(400, "Throttling"), (503, "ServiceFailure")])
-def test_throttling_is_retried(iam: Any, aws_account: LiveAwsAccount, no_pauses: None, status: int, code: str) -> None:
+def test_throttling_is_retried(
+    iam: Any, aws_account: AwsAccountClient, no_pauses: None, status: int, code: str
+) -> None:
     """Protects big stacks: IAM's Throttling, or a service out of order, is no answer; the question is asked again."""
     iam.create_role(RoleName="app", AssumeRolePolicyDocument="{}")
     throttled = iter(range(5))
@@ -110,7 +112,7 @@ def test_throttling_is_retried(iam: Any, aws_account: LiveAwsAccount, no_pauses:
     assert next(throttled, None) is None
 
 
-def test_a_question_is_asked_once_however_many_want_the_answer(iam: Any, aws_account: LiveAwsAccount) -> None:
+def test_a_question_is_asked_once_however_many_want_the_answer(iam: Any, aws_account: AwsAccountClient) -> None:
     """Protects IAM's rate limits: 16 threads that look at one OIDC provider are one request."""
     calls, barrier = calls_of(aws_account), threading.Barrier(16)
 
@@ -123,7 +125,7 @@ def test_a_question_is_asked_once_however_many_want_the_answer(iam: Any, aws_acc
     assert calls == ["GetOpenIDConnectProvider"]
 
 
-def test_what_is_asked_is_what_the_documented_policy_allows(iam: Any, aws_account: LiveAwsAccount) -> None:
+def test_what_is_asked_is_what_the_documented_policy_allows(iam: Any, aws_account: AwsAccountClient) -> None:
     """Protects least privilege: verify needs exactly the actions of docs/permissions/iam-verify.json."""
     arn = iam.create_policy(PolicyName="p", PolicyDocument=json.dumps(POLICY))["Policy"]["Arn"]
     iam.create_role(RoleName="app", AssumeRolePolicyDocument="{}")
@@ -158,7 +160,7 @@ def test_the_deployers_policy_names_what_the_provider_calls() -> None:
 
 def test_an_aws_account_without_credentials_is_not_read(iam: Any) -> None:
     """Protects from a wrong answer: a role of another AWS account is not looked for in this one."""
-    aws_accounts = LiveAwsAccounts({"urn::id": {"region": "us-west-2"}})
+    aws_accounts = AwsAccountClients({"urn::id": {"region": "us-west-2"}})
     here, elsewhere = (f"arn:aws:iam::{number}:role/app" for number in ("123456789012", "444455556666"))
 
     assert aws_accounts.of_arn(elsewhere) is None
@@ -170,7 +172,7 @@ def test_an_aws_account_without_credentials_is_not_read(iam: Any) -> None:
 def test_a_forgotten_provider_is_no_other_aws_account(iam: Any) -> None:
     """Protects from a false answer after a refresh: the AWS account is found by its number, or none is returned."""
     role = {"roleArn": "arn:aws:iam::444455556666:role/deployer"}
-    aws_accounts = LiveAwsAccounts({"one": {}, "two": {"assumeRoles": json.dumps([role])}})
+    aws_accounts = AwsAccountClients({"one": {}, "two": {"assumeRoles": json.dumps([role])}})
     here, there, nowhere = (f"arn:aws:iam::{n}:role/app" for n in ("123456789012", "444455556666", "777788889999"))
 
     assert aws_accounts.of_role(here, "").number == "123456789012"
@@ -181,7 +183,7 @@ def test_a_forgotten_provider_is_no_other_aws_account(iam: Any) -> None:
         aws_accounts.of_role(nowhere, "")
     with pytest.raises(CouldNotLookError, match="several AWS accounts: pass the ARN of the role"):
         aws_accounts.only()
-    broken = LiveAwsAccounts({"one": {}, "two": {"profile": "nobody-has-this-profile"}})
+    broken = AwsAccountClients({"one": {}, "two": {"profile": "nobody-has-this-profile"}})
     assert broken.of_arn(here) is not None
     with pytest.raises(CouldNotLookError, match="could not be found"):
         broken.of_arn(there)
@@ -245,7 +247,7 @@ def test_where_nobody_answers_it_is_asked_once(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     aws_account, service = (
-        LiveAwsAccount(boto3.session.Session(region_name="us-west-2"), "1"),
+        AwsAccountClient(boto3.session.Session(region_name="us-west-2"), "1"),
         TokenService(session_for_tokens({"region": "us-west-2"})),
     )
     asked: list[str] = []
@@ -270,13 +272,13 @@ def test_an_endpoint_that_is_no_url_is_one_sentence(monkeypatch: pytest.MonkeyPa
     """Protects readers: boto3 has an exception of another kind for it."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "notaurl")
     with pytest.raises(CouldNotLookError, match="Invalid endpoint: notaurl"):
-        LiveAwsAccounts({}).only()
+        AwsAccountClients({}).only()
     with pytest.raises(CouldNotLookError, match="STS: Invalid endpoint: notaurl"):
         TokenService(session_for_tokens({"region": "us-west-2"}))
 
 
 def test_a_page_in_the_place_of_an_answer_is_one_sentence(
-    aws_account: LiveAwsAccount, monkeypatch: pytest.MonkeyPatch
+    aws_account: AwsAccountClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Protects readers behind a proxy: its HTML is no answer of AWS, and is not printed."""
 

@@ -17,8 +17,8 @@ from moto.iam.models import IAMBackend
 from moto.iam.responses import IamResponse
 
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.aws import LiveAwsAccounts
-from irsa_cli.live.iam import LiveAwsAccount, Wanted
+from irsa_cli.live.aws import AwsAccountClients
+from irsa_cli.live.iam import AwsAccountClient, Wanted
 from irsa_cli.state import DeclaredBinding, DeclaredRole
 from sandbox import missing_in_moto
 
@@ -73,8 +73,8 @@ def create(iam: Any, number: int) -> Wanted:
 class Account:
     """An AWS account as verify reads it, which counts what IAM is asked."""
 
-    def __init__(self, live: LiveAwsAccount | None = None) -> None:
-        self.live = live or LiveAwsAccount(boto3.session.Session(), ACCOUNT)
+    def __init__(self, live: AwsAccountClient | None = None) -> None:
+        self.live = live or AwsAccountClient(boto3.session.Session(), ACCOUNT)
         self.calls: Counter[str] = Counter()
         for client in (self.live._iam.first, self.live._iam.patient):
             client.meta.events.register("before-call.iam.*", lambda model, **_: self.calls.update([model.name]))
@@ -357,10 +357,10 @@ def test_an_account_without_roles(iam: Any) -> None:
 
 def providers_of_one_account(
     wanted: Wanted, number: int
-) -> tuple[LiveAwsAccounts, list[DeclaredBinding], list[Account]]:
+) -> tuple[AwsAccountClients, list[DeclaredBinding], list[Account]]:
     """Return providers of one AWS account, bindings that they created in turn, and the account as each one sees it."""
     references = [f"provider-{index}" for index in range(number)]
-    aws_accounts = LiveAwsAccounts({reference: {} for reference in references})
+    aws_accounts = AwsAccountClients({reference: {} for reference in references})
     bindings = [
         DeclaredBinding(
             name,

@@ -14,7 +14,7 @@ import pytest
 
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.kubeconfig import configuration
-from irsa_cli.live.kubernetes import LiveCluster
+from irsa_cli.live.kubernetes import ClusterClient
 from tests.unit.irsa_cli.live.test_kubernetes import Api, kubeconfig, serving
 
 VERSIONS = [f"client.authentication.k8s.io/{version}" for version in ("v1", "v1beta1")]
@@ -35,13 +35,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "of-kubeconfig"
 
 
-def connected(folder: Path, url: str, user: Any = None, cluster: Any = None) -> LiveCluster:
+def connected(folder: Path, url: str, user: Any = None, cluster: Any = None) -> ClusterClient:
     """Return the cluster of a kubeconfig in this folder."""
     document = kubeconfig(url)
     document["clusters"][0]["cluster"] |= cluster or {}
     document["users"][0]["user"] = user or {"token": "t"}
     (folder / "kubeconfig").write_text(json.dumps(document))
-    return LiveCluster(configuration({"kubeconfig": str(folder / "kubeconfig")}))
+    return ClusterClient(configuration({"kubeconfig": str(folder / "kubeconfig")}))
 
 
 @pytest.fixture

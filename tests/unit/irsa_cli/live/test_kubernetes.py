@@ -22,7 +22,7 @@ from lightkube import KubeConfig
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.kubeconfig import configuration
-from irsa_cli.live.kubernetes import LiveCluster, LiveClusters
+from irsa_cli.live.kubernetes import ClusterClient, ClusterClients
 
 
 class Api(ThreadingHTTPServer):
@@ -114,18 +114,18 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
 
 
 @pytest.fixture
-def cluster(api: Api) -> LiveCluster:
-    return LiveCluster(configuration({"kubeconfig": json.dumps(kubeconfig(f"http://127.0.0.1:{api.server_port}"))}))
+def cluster(api: Api) -> ClusterClient:
+    return ClusterClient(configuration({"kubeconfig": json.dumps(kubeconfig(f"http://127.0.0.1:{api.server_port}"))}))
 
 
-def test_pages_are_followed(api: Api, cluster: LiveCluster) -> None:
+def test_pages_are_followed(api: Api, cluster: ClusterClient) -> None:
     """Protects big clusters: a list comes in pages of 500, and the last service account is there."""
     found = cluster.service_accounts(None)
 
     assert (len(found), found[-1], len(api.asked)) == (1200, "a:n1199", 3)
 
 
-def test_a_busy_server_is_asked_again(api: Api, cluster: LiveCluster) -> None:
+def test_a_busy_server_is_asked_again(api: Api, cluster: ClusterClient) -> None:
     """Protects from priority and fairness: 429 is no answer; after five of them it is said."""
     api.busy = 3
     assert cluster.service_account("a", "b") is not None
@@ -134,7 +134,7 @@ def test_a_busy_server_is_asked_again(api: Api, cluster: LiveCluster) -> None:
         cluster.service_account("a", "b")
 
 
-def test_the_first_request_goes_alone_and_the_others_together(api: Api, cluster: LiveCluster) -> None:
+def test_the_first_request_goes_alone_and_the_others_together(api: Api, cluster: ClusterClient) -> None:
     """Protects from 16 credential programs at once, and from a queue: only the first request waits for nobody."""
     api.meet = threading.Barrier(2)
     with ThreadPoolExecutor(16) as pool:
@@ -159,7 +159,7 @@ def test_no_two_threads_use_one_client_at_a_time(api: Api, tmp_path: Path, monke
     document["users"][0]["user"] = {
         "exec": {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": str(program)}
     }
-    cluster = LiveCluster(configuration({"kubeconfig": json.dumps(document)}))
+    cluster = ClusterClient(configuration({"kubeconfig": json.dumps(document)}))
     assert cluster.service_account("a", "first") is not None
     used: list[httpx2.Client] = []
     together, genuine = threading.Barrier(8), httpx2.Client.request
@@ -178,7 +178,7 @@ def test_no_two_threads_use_one_client_at_a_time(api: Api, tmp_path: Path, monke
     assert runs.read_text().count("run") == 1
 
 
-def test_refused_and_missing_are_told_apart(cluster: LiveCluster) -> None:
+def test_refused_and_missing_are_told_apart(cluster: ClusterClient) -> None:
     """Protects the meaning of a finding: what may not be seen is not said to be missing."""
     assert cluster.service_account("a", "missing") is None
     with pytest.raises(
@@ -187,7 +187,7 @@ def test_refused_and_missing_are_told_apart(cluster: LiveCluster) -> None:
         cluster.service_account("a", "forbidden")
 
 
-def test_a_missing_page_of_something_else_is_no_missing_account(cluster: LiveCluster) -> None:
+def test_a_missing_page_of_something_else_is_no_missing_account(cluster: ClusterClient) -> None:
     """Protects from false findings: a proxy, or a wrong path in the kubeconfig, answers 404 as well."""
     with pytest.raises(CouldNotLookError, match="get serviceaccount elsewhere/a: HTTP 404"):
         cluster.service_account("elsewhere", "a")
@@ -204,7 +204,7 @@ def test_a_silent_server_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
         silent.bind(("127.0.0.1", 0))
         silent.listen(64)
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        cluster = LiveCluster(configuration({"kubeconfig": json.dumps(kubeconfig(url))}))
+        cluster = ClusterClient(configuration({"kubeconfig": json.dumps(kubeconfig(url))}))
         began, reasons = time.monotonic(), set()
         for _ in range(200):
             with pytest.raises(CouldNotLookError) as refused:
@@ -218,7 +218,7 @@ def test_a_silent_server_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("error", [httpx2.ReadTimeout, httpx2.ConnectTimeout, httpx2.ConnectError])
 def test_a_cluster_that_falls_silent_is_waited_for_once(
-    cluster: LiveCluster, monkeypatch: pytest.MonkeyPatch, error: type[httpx2.TransportError]
+    cluster: ClusterClient, monkeypatch: pytest.MonkeyPatch, error: type[httpx2.TransportError]
 ) -> None:
     """Protects from minutes for each question: who was under way waits, then one question alone, then nobody."""
     assert cluster.service_account("a", "b") is not None
@@ -248,7 +248,7 @@ def test_a_cluster_that_falls_silent_is_waited_for_once(
 
 
 def test_the_issuer_is_asked_for_once_whatever_the_answer(
-    cluster: LiveCluster, monkeypatch: pytest.MonkeyPatch
+    cluster: ClusterClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Protects from a queue: each binding of a cluster needs its issuer, and why there is none is kept as well."""
     assert cluster.service_account("a", "b") is not None
@@ -290,7 +290,7 @@ def test_the_issuer_is_asked_for_once_whatever_the_answer(
     ],
 )
 def test_a_busy_server_may_say_when_in_both_forms(
-    cluster: LiveCluster, monkeypatch: pytest.MonkeyPatch, said: str | int, least: float, most: float
+    cluster: ClusterClient, monkeypatch: pytest.MonkeyPatch, said: str | int, least: float, most: float
 ) -> None:
     """Protects who asks through a gateway: a number of seconds, a date, and what is neither, is a pause of 0 to 10 s.
 
@@ -318,7 +318,7 @@ def test_a_credential_program_that_gives_no_token_is_one_sentence(tmp_path: Path
     document["users"] = [
         {"name": "u", "user": {"exec": {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": str(program)}}}
     ]
-    cluster = LiveCluster(configuration({"kubeconfig": json.dumps(document)}))
+    cluster = ClusterClient(configuration({"kubeconfig": json.dumps(document)}))
     for _ in range(3):
         with pytest.raises(
             CouldNotLookError, match=rf"cluster test: the kubeconfig's credential program returned no token \({words}\)"
@@ -334,7 +334,7 @@ def test_a_credential_program_that_gives_no_token_is_one_sentence(tmp_path: Path
     [(ssl.SSLCertVerificationError("self-signed certificate"), Cause.NOT_TRUSTED), (OSError("refused"), Cause.UNKNOWN)],
 )
 def test_a_certificate_that_is_not_trusted_is_no_broken_network(
-    cluster: LiveCluster, monkeypatch: pytest.MonkeyPatch, reason: OSError, cause: Cause
+    cluster: ClusterClient, monkeypatch: pytest.MonkeyPatch, reason: OSError, cause: Cause
 ) -> None:
     """Protects from advice that does not help: the kubeconfig lacks the authority, and the network is good.
 
@@ -351,7 +351,7 @@ def test_a_certificate_that_is_not_trusted_is_no_broken_network(
         assert error.value.cause is cause
 
 
-def test_a_slow_answer_costs_no_other_one(api: Api, cluster: LiveCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_answer_costs_no_other_one(api: Api, cluster: ClusterClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects the rest of a run: a cluster that has answered is asked on, whatever one question met."""
     assert cluster.service_account("a", "b") is not None
     genuine = httpx2.Client.request
@@ -373,7 +373,7 @@ def test_a_token_that_cannot_be_sent_is_not_shown(api: Api, token: str) -> None:
     document = kubeconfig(f"http://127.0.0.1:{api.server_port}")
     document["users"][0]["user"]["token"] = token
     with pytest.raises(CouldNotLookError) as refused:
-        LiveCluster(configuration({"kubeconfig": json.dumps(document)})).service_account("a", "b")
+        ClusterClient(configuration({"kubeconfig": json.dumps(document)})).service_account("a", "b")
 
     assert str(refused.value).startswith("cluster test: ")
     assert "SECRET" not in str(refused.value)
@@ -382,7 +382,7 @@ def test_a_token_that_cannot_be_sent_is_not_shown(api: Api, token: str) -> None:
 def test_a_server_that_is_no_url_is_one_sentence() -> None:
     """Protects readers: the HTTP library has an exception of another kind for it."""
     with pytest.raises(CouldNotLookError, match="connect: Invalid port: 'abc'"):
-        LiveCluster(configuration({"kubeconfig": json.dumps(kubeconfig("https://host:abc"))}))
+        ClusterClient(configuration({"kubeconfig": json.dumps(kubeconfig("https://host:abc"))}))
 
 
 def test_files_are_merged_as_kubectl_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -427,17 +427,17 @@ def test_the_provider_of_the_stack_says_which_context(tmp_path: Path, monkeypatc
     with pytest.raises(CouldNotLookError, match="no context three"):
         configuration({"context": "three"})
     with pytest.raises(CouldNotLookError, match="as a secret"):
-        LiveClusters({"urn::id": {"kubeconfig": {"ciphertext": "v1:x"}}}).of("urn::id")
+        ClusterClients({"urn::id": {"kubeconfig": {"ciphertext": "v1:x"}}}).of("urn::id")
 
 
 def test_no_cluster_is_guessed() -> None:
     """Protects from a false answer: of several clusters none is taken when the state does not say which."""
     clusters = {name: {"kubeconfig": json.dumps(kubeconfig(f"https://{name}.example.com", name))} for name in "ab"}
 
-    assert LiveClusters({"a": clusters["a"]}).of("forgotten").context == "a"
-    assert LiveClusters(clusters).of("b").context == "b"
+    assert ClusterClients({"a": clusters["a"]}).of("forgotten").context == "a"
+    assert ClusterClients(clusters).of("b").context == "b"
     with pytest.raises(CouldNotLookError, match="does not say in which of 2 clusters"):
-        LiveClusters(clusters).of("forgotten")
+        ClusterClients(clusters).of("forgotten")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.kubeconfig import configuration
-from irsa_cli.live.kubernetes import LiveCluster, LiveClusters
+from irsa_cli.live.kubernetes import ClusterClient, ClusterClients
 from irsa_cli.state import DeclaredServiceAccount
 from tests.unit.irsa_cli.live.test_kubernetes import kubeconfig
 
@@ -40,8 +40,8 @@ class Api(ThreadingHTTPServer):
         return [path for path in self.asked if not path.endswith("/serviceaccounts")]
 
     @property
-    def cluster(self) -> LiveCluster:
-        return LiveCluster(configuration({"kubeconfig": self.kubeconfig}))
+    def cluster(self) -> ClusterClient:
+        return ClusterClient(configuration({"kubeconfig": self.kubeconfig}))
 
     @property
     def kubeconfig(self) -> str:
@@ -106,7 +106,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     server.server_close()
 
 
-def found(cluster: LiveCluster, *places: tuple[str, str]) -> list[dict[str, str] | None]:
+def found(cluster: ClusterClient, *places: tuple[str, str]) -> list[dict[str, str] | None]:
     with ThreadPoolExecutor(8) as pool:
         return list(pool.map(lambda place: cluster.service_account(*place), places))
 
@@ -280,7 +280,7 @@ def test_a_refused_list_is_refused_once(api: Api) -> None:
 def test_each_cluster_is_read_by_itself(api: Api) -> None:
     """Protects stacks of several clusters: one that cannot be reached costs the others nothing."""
     broken = json.dumps(kubeconfig("http://127.0.0.1:9", "broken"))
-    clusters = LiveClusters({"one": {"kubeconfig": api.kubeconfig}, "two": {"kubeconfig": broken}, "three": {
+    clusters = ClusterClients({"one": {"kubeconfig": api.kubeconfig}, "two": {"kubeconfig": broken}, "three": {
         "kubeconfig": {"ciphertext": "v1:x"}}})  # fmt: skip
     wanted = [
         DeclaredServiceAccount(namespace, "app", {}, True, reference)

@@ -12,7 +12,7 @@ from irsa.rules.trust import DEFAULT_AUDIENCE
 
 
 @dataclass(frozen=True)
-class FoundServiceAccount:
+class LiveServiceAccount:
     """A service account.
 
     Attributes:
@@ -54,7 +54,7 @@ class FoundServiceAccount:
 
 
 @dataclass(frozen=True)
-class FoundCluster:
+class LiveCluster:
     """A cluster.
 
     Attributes:
@@ -68,13 +68,13 @@ class FoundCluster:
 
     name: str
     issuer: str
-    service_accounts: tuple[FoundServiceAccount, ...]
+    service_accounts: tuple[LiveServiceAccount, ...]
     context: str | None = None
     eks_name: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class FoundRole:
+class LiveRole:
     """An IAM role.
 
     Attributes:
@@ -116,7 +116,7 @@ class FoundRole:
 
 
 @dataclass(frozen=True)
-class FoundPolicy:
+class LivePolicy:
     """A managed policy of an AWS account's own.
 
     Attributes:
@@ -131,7 +131,7 @@ class FoundPolicy:
 
 
 @dataclass(frozen=True)
-class FoundAwsAccount:
+class LiveAwsAccount:
     """An AWS account.
 
     Attributes:
@@ -144,10 +144,10 @@ class FoundAwsAccount:
     """
 
     number: str
-    roles: tuple[FoundRole, ...]
+    roles: tuple[LiveRole, ...]
     client_ids: Mapping[str, tuple[str, ...]]
     eks_issuers: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
-    policies: tuple[FoundPolicy, ...] = ()
+    policies: tuple[LivePolicy, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -164,8 +164,8 @@ class Discovery:
             namespace and name.
     """
 
-    clusters: tuple[FoundCluster, ...]
-    aws_accounts: tuple[FoundAwsAccount, ...]
+    clusters: tuple[LiveCluster, ...]
+    aws_accounts: tuple[LiveAwsAccount, ...]
     not_checked: tuple[str, ...] = ()
     stacks: tuple[str, ...] = ()
     managed_roles: frozenset[str] = frozenset()
