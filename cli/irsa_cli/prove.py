@@ -12,7 +12,7 @@ from irsa.evaluation import Decision, Evaluation, WebIdentityRequest, evaluate
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, admission
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules import commands
-from irsa.rules.annotations import AUDIENCE, NO_ROLE, ROLE_ARN
+from irsa.rules.annotations import AUDIENCE, ROLE_ARN
 from irsa.rules.arns import issuer_host_path, issuer_of_provider, parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.strangers import stranger
@@ -31,6 +31,7 @@ from irsa_cli.report.json import ReportOutput
 from irsa_cli.report.publish import publish
 from irsa_cli.state import DeclaredBinding, DeclaredServiceAccount, DeclaredStack, in_cluster, read_stack
 from irsa_cli.sts_answers import explained
+from irsa_cli.verdict import NO_SERVICE_ACCOUNT, of_annotations
 
 HEADINGS = ("binding", "proof", "service account", "outcome")
 ASSUMES, IS_REFUSED = "assumes", "is refused"
@@ -174,9 +175,8 @@ class Proof:
     def _prove_service_account(self, binding: DeclaredBinding, service_account: DeclaredServiceAccount) -> ProofResult:
         """Return the proof of a service account of the binding, with the role and audience of its live annotations."""
         check = functools.partial(Check, binding.key, ASSUMES)
-        about, expected = service_account.place, f"{ROLE_ARN}: {named(binding.role_arn)}"
-        create = service_account.command_to_create(self._declared.stack)
-        missing = ProofResult(check(Outcome.FINDING, about, "the service account does not exist", expected, create))
+        about, create = service_account.place, service_account.command_to_create(self._declared.stack)
+        missing = ProofResult(check(Outcome.FINDING, about, NO_SERVICE_ACCOUNT, named(str(service_account)), create))
         try:
             cluster = self._clusters.of(service_account.cluster)
             annotations = cluster.service_account(service_account.namespace, service_account.name)
@@ -185,10 +185,9 @@ class Proof:
         if annotations is None:
             return missing
         restore = service_account.command_to_restore(self._declared.stack, annotations)
-        role_arn = annotations.get(ROLE_ARN)
-        if role_arn != binding.role_arn:
-            found = f"{ROLE_ARN}: {named(role_arn)}" if role_arn else NO_ROLE
-            return ProofResult(check(Outcome.FINDING, about, found, expected, restore))
+        wrong = of_annotations(annotations, binding.role_arn)
+        if wrong and annotations.get(ROLE_ARN) != binding.role_arn:
+            return ProofResult(check(Outcome.FINDING, about, wrong.found, wrong.expected, restore))
         audience = annotations.get(AUDIENCE, DEFAULT_AUDIENCE)
         if audience != binding.audience:
             declared = AUDIENCE in service_account.annotations
@@ -196,7 +195,12 @@ class Proof:
             texts = (f"{AUDIENCE}: {named(audience)}", f"the audience {named(binding.audience)}", fix)
             return ProofResult(check(Outcome.FINDING, about, *texts))
         caller = Caller(
-            cluster, service_account.namespace, service_account.name, role_arn, audience, service_account.cluster_key
+            cluster,
+            service_account.namespace,
+            service_account.name,
+            binding.role_arn,
+            audience,
+            service_account.cluster_key,
         )
         return self._assume(binding, caller, about) or missing
 
@@ -204,7 +208,7 @@ class Proof:
         """Return the proofs of another trusted subject, by an existing service account of each cluster."""
         about = named(subject.replace(":", "/"))
         outcome = self._without_proof
-        problem = "no existing service account matches" if is_pattern(subject) else "the service account does not exist"
+        problem = "no existing service account matches" if is_pattern(subject) else NO_SERVICE_ACCOUNT
         answers: list[ProofResult] = []
         try:
             for found in self._matching(binding, subject):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from irsa.rules.mistakes import named
 from irsa_cli.live.sts import Refused
 from irsa_cli.report.checks import Outcome
+from irsa_cli.verdict import NO_PROVIDER, NOT_LISTED
 
 
 class Cause(NamedTuple):
@@ -27,13 +28,13 @@ CAUSES = (
     Cause(
         "InvalidIdentityToken",
         "No OpenIDConnect provider found",
-        "AWS account {aws_account} has no IAM OIDC provider for {issuer}: it was deleted, or the cluster was recreated",
+        f"{NO_PROVIDER}: it was deleted, or the cluster was recreated",
         "{create_provider}",
     ),
     Cause(
         "InvalidIdentityToken",
         "Incorrect token audience",
-        "the IAM OIDC provider {provider} does not list the audience {audience}",
+        NOT_LISTED,
         "{add_client_id}",
     ),
     Cause(

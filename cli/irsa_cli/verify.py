@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from irsa.evaluation import Decision, WebIdentityRequest, evaluate
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, PREFIX, ROLE_ARN, check_webhook_key
-from irsa.rules.arns import issuer_of_provider, parse_iam_arn, provider_of_role
+from irsa.rules.arns import parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake, listed, named
 from irsa.rules.quotas import SESSION_DURATION
 from irsa.rules.subjects import subject_claim, subject_of
@@ -31,6 +31,7 @@ from irsa_cli.report.checks import UNANSWERED, Check, Outcome, Report, by_bindin
 from irsa_cli.report.json import ReportOutput
 from irsa_cli.report.publish import publish
 from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack, in_cluster, read_stack
+from irsa_cli.verdict import NO_ROLE, NO_SERVICE_ACCOUNT, of_missing_role, of_provider, of_trust_policy
 
 NONE = "none"
 SECRET_TRUST = "the state keeps the trust policy as a secret"  # noqa: S105 (a sentence)
@@ -290,20 +291,14 @@ class Verification:
     ) -> list[Check]:
         """Check whether a provider exists and lists one of the audiences that the trust policy requires, if any."""
         check = functools.partial(Check, binding.key, PROVIDER)
-        audience, issuer = next(iter(audiences), binding.audience), f"https://{issuer_of_provider(arn)}"
-        # `pulumi up` repairs a provider that the stack creates.
-        repair = self._repair if arn in self._declared.oidc_providers else None
         client_ids = aws_account.client_ids(arn)
-        if client_ids is None:
-            fix = repair or commands.create_provider(issuer, [audience])
-            expected = f"an IAM OIDC provider for {named(issuer)}"
-            return [check(Outcome.FINDING, named(arn), "the IAM OIDC provider does not exist", expected, fix)]
-        if audiences and not set(audiences) & set(client_ids):
-            found = f"audiences {listed(client_ids) or NONE}"
-            expected = f"{' or '.join(map(named, audiences))} in the client ID list"
-            fix = repair or commands.add_client_id(arn, audience)
-            return [check(Outcome.FINDING, named(arn), found, expected, fix)]
-        return [check(Outcome.OK, named(arn))]
+        # Without a condition on aud, the provider must be there, and may list what it likes.
+        refused = of_provider(client_ids, arn, audiences or ([binding.audience] if client_ids is None else []))
+        if refused is None:
+            return [check(Outcome.OK, named(arn))]
+        # `pulumi up` repairs a provider that the stack creates.
+        fix = self._repair if arn in self._declared.oidc_providers else refused.fix
+        return [check(Outcome.FINDING, named(arn), refused.found, refused.expected, fix)]
 
     def _role(self, binding: DeclaredBinding) -> list[Check]:
         aws_account, check = self._aws_accounts.of_binding(binding), functools.partial(Check, binding.key, ROLE)
@@ -313,11 +308,10 @@ class Verification:
         about = named(binding.role_arn)
         if live and live["Arn"] == binding.role_arn:
             return self._settings(check, binding, live) or [check(Outcome.OK, about)]
-        found = named(live["Arn"]) if live else "the role does not exist"
-        expected, fix = about, self._repair
-        if not binding.role:
-            expected, fix = f"{about}, or the ARN of another role for {named(binding.key)}", commands.list_roles()
-        return [check(Outcome.FINDING, about, found, expected, fix)]
+        missing = of_missing_role(binding.role_arn, live["Arn"] if live else None)
+        other = "" if binding.role else f", or the ARN of another role for {named(binding.key)}"
+        fix = self._repair if binding.role else missing.fix
+        return [check(Outcome.FINDING, about, missing.found, f"{about}{other}", fix)]
 
     def _settings(self, check: Callable[..., Check], binding: DeclaredBinding, live: Mapping[str, Any]) -> list[Check]:
         """Return the settings of a role that the stack created and that somebody changed."""
@@ -338,7 +332,7 @@ class Verification:
         live = self._stack_account(binding).role(role.name)
         about = f"role {named(role.name)}"
         if live is None:
-            return [check(Outcome.NOT_CHECKED, about, "the role does not exist")]
+            return [check(Outcome.NOT_CHECKED, about, NO_ROLE)]
         if role.trust is None:
             raise SecretInStateError(SECRET_TRUST)
         return self._compared(check, about, role.trust, live["AssumeRolePolicyDocument"])
@@ -350,7 +344,7 @@ class Verification:
             return []
         about, live = named(binding.role_arn), aws_account.role(parse_iam_arn(binding.role_arn, "role").name)
         if live is None or live["Arn"] != binding.role_arn:
-            return [Check(binding.key, TRUST, Outcome.NOT_CHECKED, about, "the role does not exist")]
+            return [Check(binding.key, TRUST, Outcome.NOT_CHECKED, about, NO_ROLE)]
         trust = live["AssumeRolePolicyDocument"]
         return [
             check
@@ -366,13 +360,13 @@ class Verification:
         issuer = self._clusters.of(service_account.cluster).issuer
         provider = self._provider_of(binding, service_account)
         subject = subject_claim(subject_of(service_account.namespace, service_account.name))
-        answer = evaluate(trust, WebIdentityRequest(issuer, provider, subject, binding.audience))
+        request = WebIdentityRequest(issuer, provider, subject, binding.audience)
+        answer = of_trust_policy(evaluate(trust, request), request)
         outcome = {Decision.ALLOWED: Outcome.OK, Decision.DENIED: Outcome.FINDING}.get(
             answer.decision, Outcome.CANNOT_TELL
         )
-        expected = f"the trust policy admits {named(subject)}"
         explain = commands.explain(str(service_account), binding.role_arn, self._declared.stack, issuer)
-        return [Check(binding.key, TRUST, outcome, named(binding.role_arn), answer.explanation, expected, explain)]
+        return [Check(binding.key, TRUST, outcome, named(binding.role_arn), answer.details, answer.expected, explain)]
 
     def _policies(self, role: DeclaredRole, binding: DeclaredBinding) -> list[Check]:
         aws_account, about = self._stack_account(binding), f"role {named(role.name)}"
@@ -399,7 +393,7 @@ class Verification:
             raise SecretInStateError("the state keeps the ARN of a policy as a secret")
         live = read(role.name)
         if live is None:
-            return [check(Outcome.NOT_CHECKED, f"role {named(role.name)}", "the role does not exist")]
+            return [check(Outcome.NOT_CHECKED, f"role {named(role.name)}", NO_ROLE)]
         checks = []
         for policy in sorted(set(declared) - set(live)):
             found = f"not {how} to the role; {how}: {listed(sorted(live)) or NONE}"
@@ -446,9 +440,7 @@ class Verification:
         live = cluster.service_account(service_account.namespace, service_account.name)
         if live is None:
             fix = service_account.command_to_create(self._declared.stack)
-            return [
-                check(Outcome.FINDING, about, "the service account does not exist", named(str(service_account)), fix)
-            ]
+            return [check(Outcome.FINDING, about, NO_SERVICE_ACCOUNT, named(str(service_account)), fix)]
         found = annotation_findings(service_account, live, self._declared.stack)
         return [check(Outcome.FINDING, about, *texts) for texts in found] or [check(Outcome.OK, about)]
 

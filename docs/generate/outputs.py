@@ -60,7 +60,9 @@ def _value(type_: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     if choices := _choices(type_):
         return {"type": "string", "enum": choices}
     if origin in {Union, UnionType}:
-        return {"type": [PLAIN_TYPES[each]["type"] for each in arguments]}
+        plain = [PLAIN_TYPES[each]["type"] for each in arguments if each in PLAIN_TYPES]
+        several = [_value(each, definitions) for each in arguments]
+        return {"type": plain} if len(plain) == len(several) else {"anyOf": several}
     if origin in {tuple, Sequence}:
         return {"type": "array", "items": _value(arguments[0], definitions)}
     if origin is Mapping:

@@ -53,7 +53,7 @@ BROKEN = {
     "payments/refunds": "hand-typo, which does not admit it",
     "vault/injector": "hand-own-audience, which does not admit it",
     "batch/old": "hand-replaced-cluster, which does not admit it",
-    "shop/cart": "cart-role-that-was-deleted, which does not exist",
+    "shop/cart": "cart-role-that-was-deleted: there is no such role",
 }
 # The sandbox's STS has no rule for NotAction, and refuses it.
 BEYOND_THE_SANDBOX = {"batch-export"}

@@ -161,7 +161,7 @@ CASES = (
         "role deleted",
         "deleted",
         delete_role,
-        (Finding("role", "the role does not exist", role("deleted"), UP),),
+        (Finding("role", "there is no such role", role("deleted"), UP),),
         (Finding("assumes", NOT_AUTHORIZED, "assumes", UP),),
     ),
     Case(
@@ -247,8 +247,8 @@ CASES = (
         "service account deleted",
         "gone",
         lambda cloud: kubectl(cloud, "delete", "sa", "gone-sa"),
-        (Finding("account", "the service account does not exist", "default/gone-sa", UP),),
-        (Finding("assumes", "the service account does not exist", "role/gone-role", UP),),
+        (Finding("account", "there is no such service account", "default/gone-sa", UP),),
+        (Finding("assumes", "there is no such service account", "default/gone-sa", UP),),
     ),
 )
 # Of all bindings; the findings are those of one.
@@ -257,7 +257,7 @@ OF_THE_PROVIDER = (
         "OIDC provider deleted",
         BINDING,
         lambda cloud: cloud.aws("iam").delete_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER),
-        (Finding("provider", "the IAM OIDC provider does not exist", f"https://{ISSUER}", CREATE_PROVIDER),),
+        (Finding("provider", "has no IAM OIDC provider for", f"https://{ISSUER}", CREATE_PROVIDER),),
         (
             Finding(
                 "assumes",
@@ -273,7 +273,7 @@ OF_THE_PROVIDER = (
         lambda cloud: cloud.aws("iam").remove_client_id_from_open_id_connect_provider(
             OpenIDConnectProviderArn=PROVIDER, ClientID="sts.amazonaws.com"
         ),
-        (Finding("provider", "audiences none", "sts.amazonaws.com in the client ID list", ADD_CLIENT_ID),),
+        (Finding("provider", "nor any other", "sts.amazonaws.com in its client ID list", ADD_CLIENT_ID),),
         (Finding("assumes", 'InvalidIdentityToken ("Incorrect token audience")', "assumes", ADD_CLIENT_ID),),
     ),
 )

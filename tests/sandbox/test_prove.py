@@ -109,7 +109,7 @@ def test_what_cannot_be_proven_here_is_not_a_finding(project: Project) -> None:
     """
     missing = {
         "nobody": "no existing service account matches, so there is no proof",
-        "later": "the service account does not exist, so there is no proof",
+        "later": "there is no such service account, so there is no proof",
     }
     assert report(project, "verify", *missing, "network")[0] == 0
     for name, found in missing.items():
@@ -132,4 +132,4 @@ def test_an_own_audience_is_the_one_of_the_token(cloud: Any, project: Project) -
     assert (code, not_good(checks)) == (0, [])
     cloud.aws("iam").remove_client_id_from_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER, ClientID="vault")
     code, checks = report(project, "verify", "own")
-    assert (code, [check["expected"] for check in not_good(checks)]) == (1, ["vault in the client ID list"])
+    assert (code, [check["expected"] for check in not_good(checks)]) == (1, ["vault in its client ID list"])

@@ -200,7 +200,7 @@ def test_an_account_that_a_refresh_forgot_is_looked_for_in_no_other_cluster(
     both.pulumi("up", "--yes", "--skip-preview")
 
     (found,) = not_good(before[1])
-    assert (before[0], found["check"], found["found"]) == (1, "account", "the service account does not exist")
+    assert (before[0], found["check"], found["found"]) == (1, "account", "there is no such service account")
     for code, checks in after.values():
         assert code == 2
         assert all("does not say in which of 2 clusters" in check["found"] for check in not_good(checks))

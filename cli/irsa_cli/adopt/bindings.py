@@ -24,6 +24,7 @@ from irsa_cli.adopt.service_accounts import (
 from irsa_cli.adopt.task import Task, Ways
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveRole, LiveServiceAccount
+from irsa_cli.verdict import NO_ROLE
 
 # The order of a binding's keys in the file.
 _ORDER = (
@@ -135,7 +136,7 @@ def _of_unknown_role(task: Task, arn: str, ready: list[TakenServiceAccount]) -> 
     else:
         if number not in {each.number for each in task.discovery.aws_accounts}:
             return ready
-        reason = f"annotated with {named(arn)}, which does not exist"
+        reason = f"annotated with {named(arn)}: {NO_ROLE}"
     for each in ready:
         task.adoption.say(Outcome.LEFT, about_service_account(each.found), notes=(reason,), owners=each.owners)
     return []

@@ -21,6 +21,7 @@ from irsa_cli.adopt.tags import declarable_tags
 from irsa_cli.adopt.task import Task, asked_for
 from irsa_cli.adopt.trust import ReadTrust, read_trust
 from irsa_cli.live.model import LiveAwsAccount, LiveRole, LiveServiceAccount
+from irsa_cli.verdict import of_provider
 
 # What AWS allows on request: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 TRUST_POLICY_SIZES = (TRUST_POLICY_SIZE, 4_096, 8_192)
@@ -161,11 +162,9 @@ def _check_clusters(task: Task, aws_account: LiveAwsAccount, trust: ReadTrust) -
         cluster = task.clusters.of_provider(arn)
         if cluster.name not in task.clusters.keys:
             raise Left(f"it trusts cluster {named(cluster.name)}, and the file has another one as irsa:cluster")
-        client_ids = aws_account.client_ids.get(arn)
-        if client_ids is None:
-            raise Left(f"AWS account {aws_account.number} has no OIDC provider {named(arn)}")
-        if trust.settings.audience not in client_ids:
-            raise Left(f"{named(arn)} does not list the audience {named(trust.settings.audience)}")
+        refused = of_provider(aws_account.client_ids.get(arn), arn, [trust.settings.audience])
+        if refused:
+            raise Left(refused.found)
 
 
 def _trust(task: Task, trust: ReadTrust) -> dict[str, Any]:

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from irsa.evaluation import Decision, WebIdentityRequest, evaluate
+from irsa.evaluation import Decision, WebIdentityRequest
+from irsa.evaluation.document import parse
 from irsa.rules.annotations import (
     AUDIENCE,
     OF_PULUMI,
@@ -24,6 +25,7 @@ from irsa_cli.adopt.outcomes import Left, Outcome
 from irsa_cli.adopt.owners import MARKS, Owner, managed_fields, owners_of_service_account
 from irsa_cli.adopt.task import Task, asked_for
 from irsa_cli.live.model import LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
+from irsa_cli.verdict import EMPTY_AUDIENCE, AskedRole, verdict
 
 # What kubectl writes for itself, and writes again where it is missing.
 _OF_KUBECTL = "kubectl.kubernetes.io/last-applied-configuration"
@@ -77,21 +79,17 @@ def why_denied(aws_account: LiveAwsAccount, role: LiveRole, cluster: LiveCluster
     try:
         provider = provider_of_role(role.arn, cluster.issuer)
         subject = subject_claim(subject_of(each.namespace, each.name))
-        client_ids = aws_account.client_ids.get(provider)
-        if client_ids is None:
-            return f"AWS account {aws_account.number} has no OIDC provider {named(provider)}"
-        if each.audience not in client_ids:
-            return f"{named(provider)} does not list the audience {named(each.audience)}"
-        answer = evaluate(role.trust, WebIdentityRequest(cluster.issuer, provider, subject, each.audience))
+        request = WebIdentityRequest(cluster.issuer, provider, subject, each.audience)
+        answer = verdict(AskedRole(*parse(role.trust), aws_account.client_ids), request)
     except Mistake as mistake:
         return mistake.found
-    return answer.explanation if answer.decision is Decision.DENIED else ""
+    return answer.details if answer.decision is Decision.DENIED else ""
 
 
 def _taken(task: Task, found: LiveServiceAccount, owners: tuple[Owner, ...]) -> TakenServiceAccount:
     settings: dict[str, Any] = {"name": found.name, "namespace": found.namespace}
     if found.annotations.get(AUDIENCE) == "":
-        raise Left(f"its annotation {AUDIENCE} is empty: remove it, or write the audience")
+        raise Left(f"{EMPTY_AUDIENCE}: remove it, or write the audience")
     for name, annotation in (
         ("stsRegionalEndpoints", STS_REGIONAL_ENDPOINTS),
         ("tokenExpiration", TOKEN_EXPIRATION),

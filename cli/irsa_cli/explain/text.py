@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from irsa.evaluation import Decision, Reason, StatementEvaluation, WebIdentityRequest, deciding_statement, short_key
 from irsa.rules.mistakes import named
-from irsa_cli.explain.answer import Explanation
+from irsa_cli.explain.output import Explanation
 from irsa_cli.report.wrapped import wrapped
 
 MARKS = {True: "  yes  ", False: "  no   ", None: "  ?    "}
@@ -32,6 +32,9 @@ def lines(answer: Explanation, verbose: bool) -> Iterator[Line]:
         but = "the trust policy would allow it, but " if answer.decision is Decision.ALLOWED else ""
         yield from _styled(f"bold {COLORS[False]}", f"missing: {but}{answer.missing}", following="  ")
         color, decision = "", f"trust policy: {decision}"
+    if answer.request is None:
+        yield from _styled(color, f"{decision}: {answer.explanation}", following="  ") if not answer.missing else ()
+        return
     yield from _styled(color, f"{decision}: {answer.explanation}", following="  ")
     yield from _link(answer.documentation, "  ", verbose)
     # It decides, too: of an answer that is `allowed`, nobody reads on to the end.

@@ -16,12 +16,20 @@ from irsa.rules.mistakes import Mistake, likely, listed, named, nearest, visible
 from irsa.rules.subjects import check_subject, is_pattern, subject_claim
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
-from irsa_cli.explain.answer import Explanation, after_provider, by_trust_policy, wrong_annotation
+from irsa_cli.explain.output import Explanation, explained
 from irsa_cli.explain.text import lines
 from irsa_cli.options import stack_name
 from irsa_cli.report.json import as_object, document
 from irsa_cli.state import DeclaredBinding, DeclaredStack, read_stack
 from irsa_cli.text_files import text_of
+from irsa_cli.verdict import (
+    NO_SERVICE_ACCOUNT,
+    NOT_ANNOTATED,
+    POD_PAGE,
+    of_annotations,
+    of_missing_role,
+    of_provider,
+)
 
 if TYPE_CHECKING:
     from irsa_cli.live.aws import AwsAccountClients
@@ -42,6 +50,7 @@ role of that name; to mean the role, pass its ARN.
 """
 EXAMPLE = """\
 examples:
+  irsa explain default/app
   irsa explain default/app my-role
   irsa explain default:app arn:aws:iam::111122223333:role/my-role
   irsa explain default/app my-binding --stack prod
@@ -63,7 +72,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         "service_account", metavar="NAMESPACE/SERVICEACCOUNT", help="the service account; NAMESPACE:SERVICEACCOUNT, too"
     )
     parser.add_argument(
-        "role", metavar="ROLE", help="ARN of the role; without --trust also its name; with --stack also a binding's key"
+        "role",
+        metavar="ROLE",
+        nargs="?",
+        help="ARN of the role (default: as annotated), or without --trust its name, or with --stack a binding's key",
     )
     parser.add_argument("--trust", metavar="FILE", type=Path, help="read the trust policy from FILE, not from AWS")
     parser.add_argument("--issuer", metavar="URL", help="OIDC issuer of the cluster")
@@ -102,11 +114,14 @@ def _offline(options: argparse.Namespace) -> Explanation:
         raise CouldNotLookError("--trust reads a file, --stack reads AWS and Kubernetes: use one of them")
     if not options.issuer:
         raise CouldNotLookError("--trust needs --issuer, the OIDC issuer of the cluster")
+    if not options.role:
+        raise CouldNotLookError("--trust needs ROLE, the ARN of the role that has this trust policy")
     subject = _subject(options.service_account)
     request = _request(subject, options.role, options.issuer, options.audience or DEFAULT_AUDIENCE)
     file = named(str(options.trust))
+    trust = text_of(options.trust.read_bytes, file)
     try:
-        return by_trust_policy(_place(subject), options.role, text_of(options.trust.read_bytes, file), request)
+        return explained(options.role, trust, request)
     except TrustDocumentError as error:
         raise CouldNotLookError(f"{file}: not a trust policy: {error}") from error
 
@@ -115,32 +130,58 @@ def _live(options: argparse.Namespace) -> Explanation:
     from irsa_cli.live.aws import AwsAccountClients  # noqa: PLC0415 (it imports boto3, which a file does not need)
 
     subject = _subject(options.service_account)
+    place = _place(subject)
     declared = read_stack(options.stack) if options.stack else None
-    binding = _binding(options.role, declared)
-    aws_account, role = _role(
-        binding.role_arn if binding else options.role, AwsAccountClients(declared.aws if declared else {}), declared
-    )
-    cluster = None if options.issuer and options.audience else _cluster(_place(subject), options.issuer, declared)
-    issuer = options.issuer or (cluster.issuer if cluster else "")
-    audience, missing, assumed = options.audience, "", ""
+    aws_accounts = AwsAccountClients(declared.aws if declared else {})
+    binding = _binding(options.role, declared) if options.role else None
+    by_argument = _role(binding.role_arn if binding else options.role, aws_accounts, declared) if options.role else None
+    is_told = by_argument and options.issuer and options.audience
+    cluster = None if is_told else _cluster(place, options.issuer, declared)
     annotations = cluster.service_account(*subject.split(":")) if cluster else None
-    if cluster and annotations is None:
-        missing = _missing(cluster, subject)
-        assumed = "" if audience else f"the audience {DEFAULT_AUDIENCE}, because there is no annotation to read"
-    audience = audience or (annotations or {}).get(AUDIENCE)
+    missing = _missing(cluster, subject) if cluster and annotations is None else ""
+    found = by_argument or _annotated_role(annotations, aws_accounts)
+    if isinstance(found, str):
+        arn = (annotations or {}).get(ROLE_ARN, "")
+        return Explanation(place, arn, Decision.DENIED, found, POD_PAGE, missing=missing)
+    aws_account, role = found
+    issuer = options.issuer or (cluster.issuer if cluster else "")
+    audience = options.audience or (annotations or {}).get(AUDIENCE)
     request = _request(subject, role["Arn"], issuer, audience or DEFAULT_AUDIENCE)
+    client_ids = aws_account.client_ids(request.provider_arn)
+    first = of_provider(client_ids, request.provider_arn, [request.audience])
     try:
-        answer = by_trust_policy(_place(subject), role["Arn"], role["AssumeRolePolicyDocument"], request)
+        answer = explained(role["Arn"], role["AssumeRolePolicyDocument"], request, first)
     except TrustDocumentError as error:
         raise CouldNotLookError(f"not a trust policy: {error}") from error
-    answer = replace(answer, missing=missing, assumed=assumed, binding=binding.key if binding else "")
-    answer = after_provider(answer, aws_account.client_ids(request.provider_arn))
-    if cluster is None or annotations is None:
+    assumed = f"the audience {DEFAULT_AUDIENCE}, because there is no annotation to read" if missing else ""
+    answer = replace(
+        answer,
+        missing=missing,
+        assumed="" if options.audience else assumed,
+        binding=binding.key if binding else "",
+    )
+    wrong = of_annotations(annotations, answer.role) if annotations is not None else None
+    if cluster is None or annotations is None or wrong is None:
         return answer
-    found = wrong_annotation(answer.service_account, answer.role, annotations)
-    is_next = found and answer.decision is Decision.ALLOWED
+    is_next = answer.decision is Decision.ALLOWED
     fix = _command_to_annotate(answer, annotations, cluster, declared) if is_next else ""
-    return replace(answer, annotation=found, fix=fix)
+    return replace(answer, annotation=wrong.found, fix=fix)
+
+
+def _annotated_role(
+    annotations: Mapping[str, str] | None, aws_accounts: "AwsAccountClients"
+) -> "tuple[AwsAccountClient, Mapping[str, Any]] | str":
+    """Return the role of a service account's annotation, and its AWS account; or why there is none."""
+    annotated = (annotations or {}).get(ROLE_ARN)
+    if not annotated:
+        return NO_SERVICE_ACCOUNT if annotations is None else NOT_ANNOTATED
+    try:
+        aws_account, role = _by_arn(annotated, aws_accounts)
+    except Mistake as mistake:
+        return mistake.found
+    if role is None or role["Arn"] != annotated:
+        return of_missing_role(annotated, role["Arn"] if role else None).found
+    return aws_account, role
 
 
 def _missing(cluster: "ClusterClient", subject: str) -> str:
@@ -198,17 +239,20 @@ def _role(
             text += f"stack {named(declared.stack)} no binding of that key"
             raise CouldNotLookError(f"{text}; {near}" if near else text)
         return aws_account, found
-    arn, by_arn = parse_iam_arn(role, "role"), aws_accounts.of_arn(role)
-    if by_arn is None:
-        raise CouldNotLookError(
-            f"these AWS credentials are not of AWS account {arn.account_id}; --trust reads a file instead"
-        )
-    found = by_arn.role(arn.name)
-    if found is None:
-        raise CouldNotLookError(f"AWS account {by_arn.number} has no role {named(role)}")
-    if found["Arn"] != role:
-        raise CouldNotLookError(f"role {named(role)} does not exist; a role of that name is {named(found['Arn'])}")
-    return by_arn, found
+    by_arn, of_that_name = _by_arn(role, aws_accounts)
+    if of_that_name is None or of_that_name["Arn"] != role:
+        missing = of_missing_role(role, of_that_name["Arn"] if of_that_name else None).found
+        raise CouldNotLookError(f"{named(role)}: {missing}")
+    return by_arn, of_that_name
+
+
+def _by_arn(role_arn: str, aws_accounts: "AwsAccountClients") -> tuple["AwsAccountClient", Mapping[str, Any] | None]:
+    """Return the AWS account of a role, and the role of that name, whatever its path; None where there is none."""
+    arn, aws_account = parse_iam_arn(role_arn, "role"), aws_accounts.of_arn(role_arn)
+    if aws_account is None:
+        text = f"these AWS credentials are not of AWS account {arn.account_id}, which has the role {named(role_arn)}"
+        raise CouldNotLookError(f"{text}; --trust reads a file instead")
+    return aws_account, aws_account.role(arn.name)
 
 
 def _cluster(service_account: str, issuer: str | None, declared: DeclaredStack | None) -> "ClusterClient":

@@ -3,16 +3,17 @@
 import functools
 from collections.abc import Iterator
 
-from irsa.evaluation import Decision, Evaluation, deciding_statement
+from irsa.evaluation import Decision, WebIdentityRequest
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN, WRITTEN_FROM, check_webhook_key
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, listed, named, path_of
-from irsa.rules.subjects import subject_of
-from irsa_cli.inventory.admissions import Admitted, Trust, place_text
+from irsa.rules.subjects import subject_claim, subject_of
+from irsa_cli.inventory.admissions import Admitted, Trust
 from irsa_cli.inventory.facts import Facts, exact_subjects
 from irsa_cli.inventory.output import Finding
 from irsa_cli.live.model import LiveCluster, LiveServiceAccount
+from irsa_cli.verdict import AskedRole, of_annotations, of_missing_role, verdict
 
 
 def missing_role(facts: Facts) -> Iterator[Finding]:
@@ -31,12 +32,10 @@ def missing_role(facts: Facts) -> Iterator[Finding]:
         if arn.account_id not in numbers:
             continue
         near = by_name.get((arn.account_id, arn.name.lower()))
-        if near:
-            fix = commands.annotate(each.namespace, each.name, ROLE_ARN, near, cluster.context)
-            found = f"there is no such role; one of that name is {named(near)}"
-            yield finding(found=found, expected=f"{named(near)}{_for_which(cluster, fix)}", fix=fix)
-        else:
-            yield finding(found="there is no such role", expected=named(each.role_arn), fix=commands.list_roles())
+        missing = of_missing_role(each.role_arn, near)
+        fix = commands.annotate(each.namespace, each.name, ROLE_ARN, near, cluster.context) if near else missing.fix
+        where = _for_which(cluster, fix) if near else ""
+        yield finding(found=missing.found, expected=f"{missing.expected}{where}", fix=fix)
 
 
 def unseen_account(facts: Facts) -> Iterator[Finding]:
@@ -55,62 +54,31 @@ def unseen_account(facts: Facts) -> Iterator[Finding]:
 
 def not_admitted(facts: Facts) -> Iterator[Finding]:
     """Yield the service accounts that their annotated role refuses, with the token that the webhook mounts."""
-    by_place = {(each.policy.role.arn, each.provider_arn): each for each in facts.trusts}
     undecided: dict[tuple[str, str], int] = {}
     for cluster, each in facts.annotated:
         policy = facts.policies.get(each.role_arn)
         if policy is None:
             continue
-        number, provider = policy.aws_account.number, policy.provider_arn(cluster.issuer)
+        provider = policy.provider_arn(cluster.issuer)
         finding = functools.partial(Finding, "not-admitted", cluster.name, str(each), each.role_arn, provider)
-        if not each.audience:
+        wrong = of_annotations(each.annotations, each.role_arn)
+        if wrong:
             fix = commands.remove_annotations(each.namespace, each.name, AUDIENCE, context=cluster.context)
-            found = f"{AUDIENCE} is empty: the token is for the API server, not for STS"
-            yield finding(found, f"no such annotation, or an audience{_for_which(cluster, fix)}", fix)
+            yield finding(wrong.found, f"{wrong.expected}{_for_which(cluster, fix)}", fix)
             continue
-        client_ids = policy.aws_account.client_ids.get(provider)
-        if client_ids is None:
-            yield finding(
-                f"AWS account {number} has no OIDC provider for {named(cluster.issuer)}",
-                named(provider),
-                commands.create_provider(cluster.issuer, [each.audience]),
-            )
-            continue
-        if each.audience not in client_ids:
-            yield finding(
-                f"the OIDC provider lists the audiences {listed(client_ids) or 'none'}",
-                f"{named(each.audience)}, which the webhook mounts",
-                commands.add_client_id(provider, each.audience),
-            )
-            continue
-        trust = by_place.get((each.role_arn, provider))
-        explain = commands.explain(str(each), each.role_arn, None, cluster.issuer, each.audience)
-        expected = f"a trust policy that admits {named(str(each))} with the audience {named(each.audience)}"
-        if trust is None:
-            found = f"no statement allows sts:AssumeRoleWithWebIdentity to {named(provider)}"
-            yield finding(found, expected, explain)
-            continue
-        evaluation = trust.evaluated(subject_of(each.namespace, each.name), each.audience)
-        if evaluation.decision is Decision.DENIED:
-            yield finding(_why_denied(trust, evaluation), expected, explain)
-        elif evaluation.decision is Decision.CANNOT_DECIDE:
+        subject = subject_claim(subject_of(each.namespace, each.name))
+        request = WebIdentityRequest(cluster.issuer, provider, subject, each.audience)
+        role = AskedRole(policy.version, policy.statements, policy.aws_account.client_ids)
+        answer = verdict(role, request)
+        if answer.decision is Decision.DENIED:
+            explain = commands.explain(str(each), each.role_arn, None, cluster.issuer, each.audience)
+            yield finding(answer.details, answer.expected, answer.fix or explain)
+        elif answer.decision is Decision.CANNOT_DECIDE:
             place = each.role_arn, cluster.name
             undecided[place] = undecided.get(place, 0) + 1
     for (arn, name), count in undecided.items():
         whom = f"the service accounts of {named(name)} that are annotated with it ({count:,})"
         facts.not_checked(f"whether {named(arn)} admits {whom} cannot be decided here")
-
-
-def _why_denied(trust: Trust, evaluation: Evaluation) -> str:
-    """Return why a trust policy refuses: what denies, or what the nearest statement lacks."""
-    eligible = (each for each in evaluation.statements if each.effect == "Deny" or each.index in trust.allowing)
-    nearest = deciding_statement(evaluation.decision, eligible)
-    if nearest is None:
-        return evaluation.explanation
-    if nearest.matched:
-        return f"{place_text(trust, nearest.index)} denies it"
-    why = " ".join(reason.explanation for reason in nearest.deciding)
-    return f"{place_text(trust, nearest.index)}: {why.removesuffix('.')}"
 
 
 def not_annotated(facts: Facts) -> Iterator[Finding]:

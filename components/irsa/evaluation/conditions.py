@@ -248,10 +248,10 @@ def _present(
     outcome = _SETS[set_operator or "ForAllValues"](satisfied(value) for value in found)
     which = {"ForAllValues": "each value must", "ForAnyValue": "at least one value must", None: "it must"}[set_operator]
     choice = ("any of " if operator.negated else "one of ") if len(wanted) > 1 else ""
-    verdict = {True: "which is true", False: "which is false", None: "which cannot be decided here"}[outcome]
+    undecided = ", which cannot be decided here" if outcome is None else ""
     rule = "variables" if outcome is None and None in patterns else operator.rule
     asked = f"{which} {operator.wants} {choice}{joined(wanted)}"
-    return _Outcome(outcome, rule, f"{named(key)} is {joined(found)}; {asked}, {verdict}")
+    return _Outcome(outcome, rule, f"{named(key)} is {joined(found)}; {asked}{undecided}")
 
 
 def _hint(

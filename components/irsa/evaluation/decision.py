@@ -45,6 +45,13 @@ _DECIDING = {
     Decision.DENIED: (("Deny", True), ("Allow", False)),
     Decision.CANNOT_DECIDE: (("Deny", None), ("Allow", None)),
 }
+# Every explanation of a decision: {statements} are numbers, each with its Sid, and {why} are elements, or their values.
+DENIED_BY = "statement {statements} denies it, and an explicit Deny wins over every Allow"
+ALLOWED_BY = "statement {statements} allows it, and no statement denies it"
+NO_ALLOW = "no statement allows it, and IAM denies by default"
+NEAREST = "no statement allows it; in {nearest}statement {statements}, {why}"
+MAY_DENY = "statement {statements} may deny it; that cannot be decided here"
+MAY_ALLOW = "only statement {statements} may allow it; that cannot be decided here"
 
 
 def deciding_statement(decision: Decision, statements: Iterable[StatementEvaluation]) -> StatementEvaluation | None:
@@ -53,7 +60,13 @@ def deciding_statement(decision: Decision, statements: Iterable[StatementEvaluat
     for each in statements:
         of_kind.setdefault((each.effect, each.matched), []).append(each)
     found = next((of_kind[kind] for kind in _DECIDING[decision] if kind in of_kind), None)
-    return min(found, key=lambda each: sum(reason.outcome is False for reason in each.reasons)) if found else None
+    return min(found, key=_distance) if found else None
+
+
+def _distance(statement: StatementEvaluation) -> tuple[bool, int]:
+    """Return how far a statement is from applying: one of another principal is further than any of the token's own."""
+    failures = [reason.element for reason in statement.reasons if reason.outcome is False]
+    return "Principal" in failures, len(failures)
 
 
 def _decide(statements: tuple[StatementEvaluation, ...], request: WebIdentityRequest) -> tuple[Decision, str]:
@@ -63,25 +76,35 @@ def _decide(statements: tuple[StatementEvaluation, ...], request: WebIdentityReq
     deny, allow = those("Deny", True), those("Allow", True)
     perhaps_deny, perhaps_allow = those("Deny", None), those("Allow", None)
     if deny:
-        return Decision.DENIED, f"Statement {deny} denies it, and an explicit Deny wins over every Allow."
+        return Decision.DENIED, DENIED_BY.format(statements=deny)
     if not allow and not perhaps_allow:
         return Decision.DENIED, _nothing_allows(statements, request)
     if perhaps_deny:
-        return Decision.CANNOT_DECIDE, f"Statement {perhaps_deny} may deny it; that cannot be decided here."
+        return Decision.CANNOT_DECIDE, MAY_DENY.format(statements=perhaps_deny)
     if allow:
-        return Decision.ALLOWED, f"Statement {allow} allows it, and no statement denies it."
-    return Decision.CANNOT_DECIDE, f"Only statement {perhaps_allow} may allow it; that cannot be decided here."
+        return Decision.ALLOWED, ALLOWED_BY.format(statements=allow)
+    return Decision.CANNOT_DECIDE, MAY_ALLOW.format(statements=perhaps_allow)
 
 
 def _nothing_allows(statements: tuple[StatementEvaluation, ...], request: WebIdentityRequest) -> str:
     nearest = deciding_statement(Decision.DENIED, statements)
     if nearest is None:
-        return "No statement allows it, and IAM denies by default."
+        return NO_ALLOW
     several = sum(each.effect == "Allow" for each in statements) > 1
     elements = dict.fromkeys(short_key(each.key, request.issuer) or each.element for each in nearest.deciding)
-    verb = "do" if len(elements) > 1 else "does"
-    which = f"{'the nearest, ' if several else ''}statement {_numbered(nearest)}"
-    return f"No statement allows it; in {which}, {listed(elements)} {verb} not match."
+    why = f"{listed(elements)} {'do' if len(elements) > 1 else 'does'} not match"
+    return NEAREST.format(nearest="the nearest, " if several else "", statements=_numbered(nearest), why=why)
+
+
+def with_values(evaluation: Evaluation) -> str:
+    """Return why a trust policy decides so, with the values of the conditions that do not match or are not known."""
+    decides = deciding_statement(evaluation.decision, evaluation.statements)
+    if decides is None or decides.matched:
+        return evaluation.explanation
+    why = " ".join(each.explanation for each in decides.deciding).removesuffix(".")
+    if evaluation.decision is Decision.CANNOT_DECIDE:
+        return f"{evaluation.explanation}: {why}"
+    return NEAREST.format(nearest="", statements=_numbered(decides), why=why)
 
 
 def _numbered(statement: StatementEvaluation) -> str:

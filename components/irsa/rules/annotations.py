@@ -11,8 +11,6 @@ from irsa.rules.trust import DEFAULT_AUDIENCE
 
 PREFIX = "eks.amazonaws.com/"
 ROLE_ARN = f"{PREFIX}role-arn"
-# What is wrong with a service account that has none: https://docs.aws.amazon.com/eks/latest/userguide/pod-configuration.html
-NO_ROLE = f"no {ROLE_ARN}, so its Pods get no credentials"
 AUDIENCE = f"{PREFIX}audience"
 STS_REGIONAL_ENDPOINTS = f"{PREFIX}sts-regional-endpoints"
 TOKEN_EXPIRATION = f"{PREFIX}token-expiration"

@@ -133,8 +133,8 @@ def test_each_provider_is_held_to_the_audience_that_is_asked_of_its_tokens() -> 
     (finding,) = verify(both, {PROVIDER: ["sts.amazonaws.com"], CI_PROVIDER: ["sts.amazonaws.com"]})
     assert (finding.about, finding.found, finding.expected) == (
         CI_PROVIDER,
-        "audiences sts.amazonaws.com",
-        "my-ci in the client ID list",
+        f"the IAM OIDC provider {CI_PROVIDER} does not list the audience my-ci, only sts.amazonaws.com",
+        "my-ci in its client ID list",
     )
     assert finding.fix.endswith(f"--open-id-connect-provider-arn {CI_PROVIDER} --client-id my-ci")
     (missing,) = verify(both, {PROVIDER: ["sts.amazonaws.com"]})
@@ -168,7 +168,7 @@ def test_what_irsa_itself_writes_asks_for_the_audience() -> None:
     written = trust_document([PROVIDER], ["web:app"], "vault")
     (finding,) = verify(written, {PROVIDER: ["sts.amazonaws.com"]})
 
-    assert (finding.check, finding.expected) == ("provider", "vault in the client ID list")
+    assert (finding.check, finding.expected) == ("provider", "vault in its client ID list")
 
 
 def test_a_provider_of_the_stack_is_repaired_by_it() -> None:
@@ -396,7 +396,11 @@ def test_a_role_that_was_made_anew_in_another_path_is_found() -> None:
     moved = ROLE.replace("role/app", "role/elsewhere/app")
     (finding,) = verify_settings({}, {"Arn": moved})
 
-    assert (finding.check, finding.found, finding.expected) == ("role", moved, ROLE)
+    assert (finding.check, finding.found, finding.expected) == (
+        "role",
+        f"there is no such role; one of that name is {moved}",
+        ROLE,
+    )
 
 
 @pytest.mark.parametrize(

@@ -208,5 +208,5 @@ def test_a_role_that_is_only_named_is_asked_by_itself_where_it_is_the_only_one()
         binding = DeclaredBinding("named", arn, service_accounts=(service_account,))
         checks, aws_accounts = report((binding,), in_bulk=True)
 
-        assert [check.found for check in checks if check.check == "role"] == ["the role does not exist"]
+        assert [check.found for check in checks if check.check == "role"] == ["there is no such role"]
         assert not answered(aws_accounts, DEFAULT_ACCOUNT_ID, "GetAccountSummary")

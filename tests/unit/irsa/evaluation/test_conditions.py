@@ -270,14 +270,14 @@ def test_a_reason_cites_the_page_that_states_its_rule(condition: dict[str, Any],
 @pytest.mark.parametrize(
     ("condition", "values", "words"),
     [
-        ({"StringEquals": {"aws:x": "a"}}, ("b",), "aws:x is b; it must be exactly a, which is false."),
-        ({"StringLike": {"aws:x": ["a*", "b*"]}}, ("b",), "it must match one of a*, b*, which is true."),
-        ({"StringNotEquals": {"aws:x": ["a", "b"]}}, ("b",), "it must not be any of a, b, which is false."),
-        ({"ForAllValues:StringEquals": {"aws:x": "a"}}, ("a", "b"), "each value must be exactly a, which is false."),
+        ({"StringEquals": {"aws:x": "a"}}, ("b",), "aws:x is b; it must be exactly a."),
+        ({"StringLike": {"aws:x": ["a*", "b*"]}}, ("b",), "it must match one of a*, b*."),
+        ({"StringNotEquals": {"aws:x": ["a", "b"]}}, ("b",), "it must not be any of a, b."),
+        ({"ForAllValues:StringEquals": {"aws:x": "a"}}, ("a", "b"), "each value must be exactly a."),
         (
             {"ForAnyValue:StringEquals": {"aws:x": "a"}},
             ("a", "b"),
-            "at least one value must be exactly a, which is true.",
+            "at least one value must be exactly a.",
         ),
         ({"StringEquals": {"aws:x": "${aws:y}"}}, ("a",), "exactly ${aws:y}, which cannot be decided here."),
         ({"StringEquals": {"aws:x": "a"}}, ("a", "b"), "several values, which only ForAllValues and ForAnyValue"),
@@ -309,5 +309,4 @@ def test_a_condition_is_said_in_one_sentence(condition: dict[str, Any], values: 
 )
 def test_what_is_no_known_slip_gets_no_hint(condition: dict[str, Any]) -> None:
     """Protects against a guess: a negated operator, a key that is no claim, and a value that is simply another."""
-    explanation = only_reason(under(condition, aws__x=("a",))).explanation
-    assert explanation.endswith((", which is false.", "; it is present."))
+    assert only_reason(under(condition, aws__x=("a",))).hint == ""

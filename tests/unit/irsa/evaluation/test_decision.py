@@ -203,10 +203,10 @@ def test_what_a_statement_covers_is_said(elements: dict[str, Any], words: str) -
 @pytest.mark.parametrize(
     ("statements", "decision", "words"),
     [
-        ([statement(Sid="A"), statement("Deny", Sid="D")], NOT_MATCHED, "Statement 2 (D) denies it"),
-        ([statement("Deny"), statement(Action="iam:*")], NOT_MATCHED, "Statement 1 denies it"),
-        ([statement(Action="iam:*")], NOT_MATCHED, "No statement allows it; in statement 1, Action does not match."),
-        ([], NOT_MATCHED, "No statement allows it, and IAM denies by default."),
+        ([statement(Sid="A"), statement("Deny", Sid="D")], NOT_MATCHED, "statement 2 (D) denies it"),
+        ([statement("Deny"), statement(Action="iam:*")], NOT_MATCHED, "statement 1 denies it"),
+        ([statement(Action="iam:*")], NOT_MATCHED, "no statement allows it; in statement 1, Action does not match"),
+        ([], NOT_MATCHED, "no statement allows it, and IAM denies by default"),
         (
             [
                 statement(Sid="A", Action="iam:*", Condition={"StringEquals": {SUB: "x"}}),
@@ -215,16 +215,16 @@ def test_what_a_statement_covers_is_said(elements: dict[str, Any], words: str) -
                 statement(Sid="D", Condition={"StringEquals": {AUD: "x"}}),
             ],
             NOT_MATCHED,
-            "No statement allows it; in the nearest, statement 4 (D), aud does not match.",
+            "no statement allows it; in the nearest, statement 4 (D), aud does not match",
         ),
         (
             [statement(Action="iam:*", Condition={"StringEquals": {SUB: "x", "other.example:aud": "y"}})],
             NOT_MATCHED,
-            "No statement allows it; in statement 1, Action, sub, other.example:aud do not match.",
+            "no statement allows it; in statement 1, Action, sub, other.example:aud do not match",
         ),
-        ([statement(Sid="A"), statement()], MATCHED, "Statement 1 (A), 2 allows it"),
-        ([statement(Principal={"Federated": "*"}, Sid="A")], UNKNOWN, "Only statement 1 (A) may allow it"),
-        ([statement("Deny", Principal={"Federated": "*"}), statement()], UNKNOWN, "Statement 1 may deny it"),
+        ([statement(Sid="A"), statement()], MATCHED, "statement 1 (A), 2 allows it"),
+        ([statement(Principal={"Federated": "*"}, Sid="A")], UNKNOWN, "only statement 1 (A) may allow it"),
+        ([statement("Deny", Principal={"Federated": "*"}), statement()], UNKNOWN, "statement 1 may deny it"),
     ],
 )
 def test_the_explanation_names_the_statements_that_decide(

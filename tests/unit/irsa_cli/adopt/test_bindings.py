@@ -496,7 +496,7 @@ def test_a_missing_role_is_no_binding() -> None:
     adoption = adopted(found([service_account("app", role_arn("missing")), service_account("bad", "no-arn")]))
 
     assert adoption.bindings == {}
-    assert reason(adoption, "team-a/app") == f"annotated with {role_arn('missing')}, which does not exist"
+    assert reason(adoption, "team-a/app") == f"annotated with {role_arn('missing')}: there is no such role"
     assert "not an ARN" in reason(adoption, "team-a/bad")
 
 
@@ -512,8 +512,11 @@ def test_a_service_account_that_its_role_refuses_is_left() -> None:
 
     assert outcomes(adoption) == {"app": Outcome.EXACT, "team-a/app": Outcome.LEFT, "team-a/other": Outcome.LEFT}
     refused = f"annotated with {of_app.arn}, which does not admit it:"
-    assert reason(adoption, "team-a/app") == f"{refused} No statement allows it; in statement 1, sub does not match."
-    assert reason(adoption, "team-a/other") == f"{refused} {provider()} does not list the audience other"
+    subject = "system:serviceaccount:team-a:"
+    why = f"no statement allows it; in statement 1, sub is {subject}app; it must be exactly {subject}other"
+    assert reason(adoption, "team-a/app") == f"{refused} {why}"
+    lists = f"the IAM OIDC provider {provider()} does not list the audience other, only sts.amazonaws.com"
+    assert reason(adoption, "team-a/other") == f"{refused} {lists}"
 
 
 @pytest.mark.parametrize("choice", [Choice(namespaces=["mine"]), Choice(service_accounts=["mine/app"])])
@@ -801,4 +804,5 @@ def test_an_audience_that_the_provider_does_not_list_leaves_the_role() -> None:
     """Protects the deployment, which would be refused for it."""
     adoption = adopted(found([], [role("app", statement("team-a:app", audience="other"))]))
 
-    assert reason(adoption, "role") == f"{provider()} does not list the audience other"
+    lists = f"the IAM OIDC provider {provider()} does not list the audience other, only sts.amazonaws.com"
+    assert reason(adoption, "role") == lists

@@ -27,7 +27,7 @@ def test_each_thing_is_said_once_under_its_heading() -> None:
         "  team-a-app: role arn:aws:iam::111122223333:role/app; without the Sid One",
     ]
     assert "  team-a-app: service account team-a/app in blue" in said
-    assert f"  service account team-a/gone in blue; annotated with {role_arn('gone')}, which does not exist" in said
+    assert f"  service account team-a/gone in blue; annotated with {role_arn('gone')}: there is no such role" in said
     assert "Pulumi.prod.yaml: 1 binding added" in said
 
 

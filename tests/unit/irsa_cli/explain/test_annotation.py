@@ -23,7 +23,7 @@ def explain(state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     def explained(annotations: dict[str, str] | None, *words: str) -> tuple[int, str]:
         state.annotations = annotations
         live(state, tmp_path, monkeypatch)
-        code = main(["explain", "web/app", ROLE, *words])
+        code = main(["explain", "web/app", *(words or [ROLE])])
         return code, capsys.readouterr().out
 
     return explained
@@ -40,11 +40,11 @@ def test_a_missing_annotation_is_said_with_the_command_that_sets_it(
 ) -> None:
     """Protects a newcomer whose trust policy is right: without the annotation the Pods still get nothing."""
     code, page = explain(annotations)
-    _, document = explain(annotations, "--json")
+    _, document = explain(annotations, ROLE, "--json")
 
     answer = json.loads(document)
     command, said = answer["fix"], answer["annotation"]
-    assert (code, said) == (0, f"web/app has no {KEY}, so its Pods get no credentials")
+    assert (code, said) == (0, f"it has no {KEY}, so its Pods get no credentials")
     assert beginning(page).endswith(f"annotation: {said} {command}")
     assert f"\n  {command}\n" in page
     assert shlex.split(command) == [
@@ -57,12 +57,12 @@ def test_another_role_is_said_and_left(explain: Any) -> None:
     """Protects a service account at work: which of two roles it needs is for its owner to say."""
     _, page = explain({KEY: OTHER})
 
-    assert beginning(page).endswith(f"annotation: web/app has the {KEY} {OTHER}, so its Pods ask for that role")
+    assert beginning(page).endswith(f"annotation: it has the {KEY} {OTHER}, so its Pods ask for that role")
 
 
 def test_of_a_stack_the_stack_restores_it(explain: Any) -> None:
     """Protects from drift: what the stack declares is not written by hand."""
-    _, page = explain({}, "--stack", "dev")
+    _, page = explain({}, ROLE, "--stack", "dev")
 
     assert " pulumi up " in beginning(page)
 
@@ -74,10 +74,32 @@ def test_who_is_denied_gets_no_command(state: State, explain: Any) -> None:
     code, page = explain({})
 
     assert code == 1
-    assert beginning(page).endswith(f"annotation: web/app has no {KEY}, so its Pods get no credentials")
+    assert beginning(page).endswith(f"annotation: it has no {KEY}, so its Pods get no credentials")
 
 
 def test_the_right_annotation_needs_no_word(explain: Any) -> None:
     """Protects the reader: what is as it should be is not mentioned."""
     assert "annotation:" not in explain({KEY: ROLE})[1]
     assert "annotation:" not in explain(None)[1]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "code", "first"),
+    [
+        ({KEY: ROLE}, 0, "allowed: statement 1 allows it, and no statement denies it"),
+        ({}, 1, "denied: it has no eks.amazonaws.com/role-arn, so its Pods get no credentials"),
+        ({KEY: OTHER}, 1, "denied: there is no such role"),
+        ({KEY: ROLE.replace("app", "APP")}, 1, f"denied: there is no such role; one of that name is {ROLE}"),
+        ({KEY: "app"}, 1, "denied: 'app': not an ARN"),
+        (None, 1, "missing: there is no service account web/app in context context"),
+    ],
+)
+def test_without_a_role_it_is_about_the_annotated_one(
+    explain: Any, annotations: dict[str, str] | None, code: int, first: str
+) -> None:
+    """Protects who asks what the Pods of a service account get: no ARN to look up first, and each answer is one."""
+    found, page = explain(annotations, "-v")
+    as_json = json.loads(explain(annotations, "--json")[1])
+
+    assert (found, " ".join(page.split("\nstatement 1")[0].split()).startswith(first)) == (code, True), page
+    assert (as_json["good"], as_json["role"]) == (code == 0, (annotations or {}).get(KEY, ""))

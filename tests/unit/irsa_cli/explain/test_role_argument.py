@@ -69,7 +69,7 @@ def test_a_key_takes_precedence_over_a_role_of_its_name(
             ["other", "--stack", "dev"],
             "AWS account 111122223333 has no role other, and stack dev no binding of that key",
         ),
-        ([ROLE], f"AWS account 111122223333 has no role {ROLE}"),
+        ([ROLE], f"{ROLE}: there is no such role"),
     ],
 )
 def test_what_is_neither_a_role_nor_a_key_is_said(

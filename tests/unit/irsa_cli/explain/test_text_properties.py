@@ -9,7 +9,7 @@ from rich.cells import cell_len
 
 from irsa.evaluation import WebIdentityRequest
 from irsa.rules.mistakes import named
-from irsa_cli.explain.answer import Explanation, by_trust_policy
+from irsa_cli.explain.output import Explanation, explained
 from irsa_cli.explain.text import lines
 
 HOST_PATH = "oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE"
@@ -40,7 +40,7 @@ STATEMENTS = st.builds(
 
 def answer(statements: list[Any]) -> Explanation:
     request = WebIdentityRequest(f"https://{HOST_PATH}", PROVIDER, "system:serviceaccount:a:b", "sts.amazonaws.com")
-    return by_trust_policy("a/b", "arn:aws:iam::111122223333:role/r", {"Statement": statements}, request)
+    return explained("arn:aws:iam::111122223333:role/r", {"Statement": statements}, request)
 
 
 @given(st.lists(STATEMENTS, max_size=3), st.booleans())

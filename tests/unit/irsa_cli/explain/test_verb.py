@@ -53,7 +53,7 @@ def test_the_reason_names_statement_condition_and_values(tmp_path: Path, capsys:
 
     assert said.count("https://docs.aws.amazon.com") == 0
     assert said.splitlines()[:6] == [
-        "denied: No statement allows it; in statement 1 (Pods), sub does not match.",
+        "denied: no statement allows it; in statement 1 (Pods), sub does not match",
         "statement 1 (Pods): Allow, does not apply",
         "  no   StringEquals sub",
         "       wanted  system:serviceaccount:team-a:*",

@@ -115,7 +115,9 @@ def test_not_admitted() -> None:
     found = {each.service_account: each for each in inventory.findings if each.kind == "not-admitted"}
 
     assert found.keys() == {"a/typo", "a/audience", "a/ec2", "a/denied"}
-    assert found["a/typo"].found.startswith(f"statement 1: sub is {PREFIX}a:typo; it must be exactly {PREFIX}a:tpyo")
+    assert found["a/typo"].found.startswith(
+        f"no statement allows it; in statement 1, sub is {PREFIX}a:typo; it must be exactly {PREFIX}a:tpyo"
+    )
     assert shlex.split(found["a/typo"].fix) == [
         *("irsa", "explain", "a/typo", role_arn("typo"), "--issuer", f"https://{ISSUER}"),
         *("--audience", "sts.amazonaws.com"),
@@ -124,7 +126,7 @@ def test_not_admitted() -> None:
         *("add-client-id-to-open-id-connect-provider", "--open-id-connect-provider-arn", PROVIDER),
         *("--client-id", "vault"),
     ]
-    assert found["a/denied"].found == "statement 2 (No) denies it"
+    assert found["a/denied"].found == "statement 2 (No) denies it, and an explicit Deny wins over every Allow"
     assert "no statement allows" in found["a/ec2"].found
     # What cannot be decided is no finding, and is said.
     whom = "the service accounts of prod that are annotated with it (1)"

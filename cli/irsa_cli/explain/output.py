@@ -1,0 +1,59 @@
+"""What `irsa explain --json` prints."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from irsa.evaluation import Decision, StatementEvaluation, WebIdentityRequest, evaluate
+from irsa.rules.subjects import CLAIM_PREFIX
+from irsa_cli.verdict import Verdict, of_trust_policy
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Whether a service account could assume a role, and why.
+
+    Attributes:
+        service_account: The service account, as NAMESPACE/NAME.
+        role: ARN of the role; empty where none was named, and the annotation names none.
+        decision: Whether the service account could assume the role.
+        explanation: Why, in one sentence.
+        documentation: Page of AWS that states the rule.
+        request: The token, and the IAM OIDC provider of its issuer; null where there is no role to ask for.
+        statements: Each statement of the trust policy.
+        missing: Where the cluster has no such service account: that it has none, and a name that is near; else empty.
+        assumed: What was assumed, because the service account does not exist; else empty.
+        binding: Key of the stack's binding that was named in place of the role; else empty.
+        annotation: Why Pods of the service account do not ask for this role: its annotation is missing or names
+            another one. Empty where it names this role, and where the service account was not read.
+        fix: The command to run about the annotation; else empty.
+    """
+
+    service_account: str
+    role: str
+    decision: Decision
+    explanation: str
+    documentation: str
+    request: WebIdentityRequest | None = None
+    statements: tuple[StatementEvaluation, ...] = ()
+    missing: str = ""
+    assumed: str = ""
+    binding: str = ""
+    annotation: str = ""
+    fix: str = ""
+
+
+def explained(
+    role_arn: str, trust: str | Mapping[str, Any], request: WebIdentityRequest, first: Verdict | None = None
+) -> Explanation:
+    """Return the answer of a trust policy, unless STS has something against the token before it reads that: `first`.
+
+    Raises:
+        TrustDocumentError: IAM would not accept the document.
+    """
+    evaluation = evaluate(trust, request)
+    found = first or of_trust_policy(evaluation, request)
+    place = request.subject.removeprefix(CLAIM_PREFIX).replace(":", "/")
+    return Explanation(
+        place, role_arn, found.decision, found.found, found.documentation, request, evaluation.statements
+    )
