@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from irsa.evaluation import DOCUMENTATION, Decision, Evaluation, WebIdentityRequest
+from irsa.evaluation import DOCUMENTATION, Decision, Evaluation, PodIdentityRequest, WebIdentityRequest
 from irsa.evaluation.decision import evaluate_parsed, with_values
 from irsa.evaluation.document import Statement
 from irsa.rules import commands
@@ -65,9 +65,11 @@ class Verdict:
     details: str = ""
 
 
-def verdict(role: AskedRole, request: WebIdentityRequest) -> Verdict:
-    """Return whether STS would give the token a session of the role."""
-    found = of_provider(role.client_ids.get(request.provider_arn), request.provider_arn, [request.audience])
+def verdict(role: AskedRole, request: WebIdentityRequest | PodIdentityRequest) -> Verdict:
+    """Return whether STS would give a session of the role to a token, or to EKS Pod Identity for an association."""
+    found = None
+    if isinstance(request, WebIdentityRequest):
+        found = of_provider(role.client_ids.get(request.provider_arn), request.provider_arn, [request.audience])
     return found or of_trust_policy(evaluate_parsed(role.version, role.statements, request), request)
 
 
@@ -98,12 +100,15 @@ def _denied(found: str, expected: str, fix: str, page: str) -> Verdict:
     return Verdict(Decision.DENIED, found, expected, fix, page, found)
 
 
-def of_trust_policy(evaluation: Evaluation, request: WebIdentityRequest) -> Verdict:
+def of_trust_policy(evaluation: Evaluation, request: WebIdentityRequest | PodIdentityRequest) -> Verdict:
     """Return the verdict of a trust policy."""
     found, page = evaluation.explanation, DOCUMENTATION["decision"]
     if evaluation.decision is Decision.ALLOWED:
         return Verdict(evaluation.decision, found, documentation=page, details=found)
-    expected = f"a trust policy that admits {named(request.subject)} with the audience {named(request.audience)}"
+    how = "by EKS Pod Identity"
+    if isinstance(request, WebIdentityRequest):
+        how = f"with the audience {named(request.audience)}"
+    expected = f"a trust policy that admits {named(request.subject)} {how}"
     return Verdict(evaluation.decision, found, expected, "", page, with_values(evaluation))
 
 

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from irsa.evaluation import Decision, StatementEvaluation, WebIdentityRequest, evaluate
+from irsa.evaluation import Decision, PodIdentityRequest, StatementEvaluation, WebIdentityRequest
+from irsa.evaluation.decision import evaluate_parsed
+from irsa.evaluation.document import parse
 from irsa.rules.subjects import CLAIM_PREFIX
-from irsa_cli.verdict import Verdict, of_trust_policy
+from irsa_cli.verdict import AskedRole, Verdict, of_trust_policy, verdict
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class Explanation:
         documentation: Page of AWS that states the rule.
         request: The token, and the IAM OIDC provider of its issuer; null where there is no role to ask for.
         statements: Each statement of the trust policy.
+        pod_identity: Whether EKS Pod Identity could assume the role for the service account, if an association gave it
+            that one; empty where no statement is for `pods.eks.amazonaws.com`.
         missing: Where the cluster has no such service account: that it has none, and a name that is near; else empty.
         assumed: What was assumed, because the service account does not exist; else empty.
         binding: Key of the stack's binding that was named in place of the role; else empty.
@@ -36,6 +40,7 @@ class Explanation:
     documentation: str
     request: WebIdentityRequest | None = None
     statements: tuple[StatementEvaluation, ...] = ()
+    pod_identity: str = ""
     missing: str = ""
     assumed: str = ""
     binding: str = ""
@@ -51,9 +56,22 @@ def explained(
     Raises:
         TrustDocumentError: IAM would not accept the document.
     """
-    evaluation = evaluate(trust, request)
+    version, statements = parse(trust)
+    evaluation = evaluate_parsed(version, statements, request)
     found = first or of_trust_policy(evaluation, request)
-    place = request.subject.removeprefix(CLAIM_PREFIX).replace(":", "/")
+    namespace, _, name = request.subject.removeprefix(CLAIM_PREFIX).partition(":")
+    association = PodIdentityRequest(namespace, name)
+    by_association = ""
+    if any(association.principal in each.principals for each in statements):
+        other = verdict(AskedRole(version, statements, {}), association)
+        by_association = f"with an association, {other.decision}: {other.details}"
     return Explanation(
-        place, role_arn, found.decision, found.found, found.documentation, request, evaluation.statements
+        association.subject,
+        role_arn,
+        found.decision,
+        found.found,
+        found.documentation,
+        request,
+        evaluation.statements,
+        by_association,
     )

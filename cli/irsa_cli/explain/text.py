@@ -43,6 +43,8 @@ def lines(answer: Explanation, verbose: bool) -> Iterator[Line]:
     if answer.fix:
         # Without a style it is one line on a terminal, to be copied.
         yield f"  {answer.fix}", ""
+    if answer.pod_identity:
+        yield from _styled("", f"pod identity: {answer.pod_identity}", following="  ")
     first = deciding_statement(answer.decision, answer.statements)
     for statement in sorted(answer.statements, key=lambda each: each is not first):
         yield from _statement(statement, answer.request, verbose)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from irsa.rules.arns import issuer_host_path
 from irsa.rules.mistakes import Mistake, named
+from irsa.rules.trust import ACTION
 
 _GUIDE = "https://docs.aws.amazon.com/IAM/latest/UserGuide/"
 _OPERATORS_PAGE = f"{_GUIDE}reference_policies_elements_condition_operators.html"
@@ -69,6 +70,78 @@ class WebIdentityRequest:
             found = f"the provider {self.provider_arn!r} is not for the issuer {self.issuer!r}"
             allowed = f"an ARN that ends with :oidc-provider/{host_path}"
             raise Mistake(found, allowed, "use the OIDC provider of the cluster's issuer")
+
+    @property
+    def principal(self) -> tuple[str, str]:
+        """Type and name of the principal that a statement must have."""
+        return "Federated", self.provider_arn
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The actions that a trust policy must allow."""
+        return (ACTION,)
+
+    @property
+    def known(self) -> Mapping[str, tuple[str, ...]]:
+        """The values of the condition keys that are known; an empty tuple means that the key is absent."""
+        issuer = issuer_host_path(self.issuer)
+        return {f"{issuer}:aud": (self.audience,), f"{issuer}:sub": (self.subject,), **self.context}
+
+
+@dataclass(frozen=True)
+class PodIdentityRequest:
+    """What EKS Pod Identity asks of STS for the Pods of a service account that an association gives the role.
+
+    Source: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html
+
+    Attributes:
+        namespace: The service account's namespace.
+        service_account: Its name.
+        cluster_arn: ARN of the EKS cluster; empty where it is not known.
+        session_tags: Whether the association has session tags; it may have them disabled.
+    """
+
+    namespace: str
+    service_account: str
+    cluster_arn: str = ""
+    session_tags: bool = True
+    # It has no token whose keys could be shortened.
+    issuer = ""
+    principal = ("Service", "pods.eks.amazonaws.com")
+
+    @property
+    def subject(self) -> str:
+        """The service account, as NAMESPACE/NAME."""
+        return f"{self.namespace}/{self.service_account}"
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The actions that a trust policy must allow: with tags, one for them too."""
+        return ("sts:AssumeRole", "sts:TagSession") if self.session_tags else ("sts:AssumeRole",)
+
+    @property
+    def known(self) -> Mapping[str, tuple[str, ...]]:
+        """The values of the condition keys that are known; an empty tuple means that the key is absent."""
+        # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
+        arn = self.cluster_arn
+        source = {"aws:SourceArn": (arn,), "aws:SourceAccount": (arn.split(":")[4],)} if arn else {}
+        if not self.session_tags:
+            return {"aws:TagKeys": (), **source}
+        named_ones = {"kubernetes-namespace": self.namespace, "kubernetes-service-account": self.service_account}
+        named_ones |= {"eks-cluster-arn": arn, "eks-cluster-name": arn.partition("/")[2]} if arn else {}
+        tags = {f"aws:RequestTag/{name}": (value,) for name, value in named_ones.items()}
+        return {"aws:TagKeys": SESSION_TAGS, **tags, **source}
+
+
+SESSION_TAGS = (
+    "eks-cluster-arn",
+    "eks-cluster-name",
+    "kubernetes-namespace",
+    "kubernetes-service-account",
+    "kubernetes-pod-name",
+    "kubernetes-pod-uid",
+)
+Request = WebIdentityRequest | PodIdentityRequest
 
 
 @dataclass(frozen=True)
@@ -155,7 +228,7 @@ def opposite(outcome: bool | None) -> bool | None:
 def short_key(key: str, issuer: str) -> str:
     """Return the claim (`aud`, `sub`) for a condition key of this issuer's tokens, any other key as written."""
     prefix, _, claim = key.rpartition(":")
-    return claim.lower() if claim and prefix.lower() == issuer_host_path(issuer).lower() else key
+    return claim.lower() if claim and issuer and prefix.lower() == issuer_host_path(issuer).lower() else key
 
 
 def joined(values: Iterable[str]) -> str:

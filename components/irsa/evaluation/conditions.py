@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 from irsa.evaluation.answers import (
     DOCUMENTATION,
+    PodIdentityRequest,
     Reason,
+    Request,
     WebIdentityRequest,
     all_of,
     any_of,
@@ -29,7 +31,7 @@ _Context = Mapping[str, tuple[str, ...]]
 class Known(NamedTuple):
     """The request, the values of its condition keys, and whether the document's version has policy variables."""
 
-    request: WebIdentityRequest
+    request: Request
     context: _Context
     variables: bool
 
@@ -37,11 +39,9 @@ class Known(NamedTuple):
 _AWS_NAMESPACES = ("aws:", "sts:", "iam:")
 
 
-def known_of(request: WebIdentityRequest, variables: bool) -> Known:
+def known_of(request: Request, variables: bool) -> Known:
     """Return the known values of a request; `variables` says whether the document's version has policy variables."""
-    issuer = issuer_host_path(request.issuer)
-    known = {f"{issuer}:aud": (request.audience,), f"{issuer}:sub": (request.subject,), **request.context}
-    return Known(request, {key.lower(): values for key, values in known.items()}, variables)
+    return Known(request, {key.lower(): values for key, values in request.known.items()}, variables)
 
 
 def _values_of(key: str, context: _Context) -> tuple[str, ...] | None:
@@ -49,6 +49,9 @@ def _values_of(key: str, context: _Context) -> tuple[str, ...] | None:
     name = key.lower()
     if name in context:
         return context[name]
+    tag = name.removeprefix("aws:requesttag/")
+    if tag != name and "aws:tagkeys" in context:
+        return None if tag in context["aws:tagkeys"] else ()
     # A token sets the keys of its own provider only, so `aud` and `sub` under any other prefix are absent.
     other_provider = name.endswith((":aud", ":sub")) and not name.startswith(_AWS_NAMESPACES)
     return () if other_provider else None
@@ -254,10 +257,10 @@ def _present(
     return _Outcome(outcome, rule, f"{named(key)} is {joined(found)}; {asked}{undecided}")
 
 
-def _hint(
-    condition: Condition, found: tuple[str, ...] | None, outcome: bool | None, request: WebIdentityRequest
-) -> str:
+def _hint(condition: Condition, found: tuple[str, ...] | None, outcome: bool | None, request: Request) -> str:
     """Return a sentence about the common error that this looks like; empty where it looks like none."""
+    if isinstance(request, PodIdentityRequest):
+        return ""
     prefix, _, claim = condition.key.lower().rpartition(":")
     issuer = issuer_host_path(request.issuer)
     if not found and claim in ("aud", "sub"):

@@ -1,12 +1,14 @@
 """The decision of a trust policy: the result of each statement, and of all of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from irsa.evaluation.answers import (
     DOCUMENTATION,
     Decision,
     Evaluation,
+    PodIdentityRequest,
     Reason,
+    Request,
     StatementEvaluation,
     WebIdentityRequest,
     all_of,
@@ -19,11 +21,10 @@ from irsa.evaluation.document import Statement, parse
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.grammar import VERSION
 from irsa.rules.mistakes import listed, named
-from irsa.rules.trust import ACTION
 
 
-def evaluate(trust_document: str | Mapping[str, object], request: WebIdentityRequest) -> Evaluation:
-    """Return whether this token may assume the role that has this trust policy, and why.
+def evaluate(trust_document: str | Mapping[str, object], request: Request) -> Evaluation:
+    """Return whether this request may assume the role that has this trust policy, and why.
 
     Raises:
         TrustDocumentError: IAM would not accept the document.
@@ -31,11 +32,18 @@ def evaluate(trust_document: str | Mapping[str, object], request: WebIdentityReq
     return evaluate_parsed(*parse(trust_document), request)
 
 
-def evaluate_parsed(version: str, statements: Iterable[Statement], request: WebIdentityRequest) -> Evaluation:
+def evaluate_parsed(version: str, statements: Iterable[Statement], request: Request) -> Evaluation:
     """Return the same for a document that is parsed already."""
-    known = known_of(request, version == VERSION)
-    evaluated = tuple(_evaluate_statement(index, statement, known) for index, statement in enumerate(statements))
-    decision, explanation = _decide(evaluated, request)
+    known, parsed = known_of(request, version == VERSION), [*statements]
+    found = [_evaluate_action(action, parsed, known) for action in request.actions]
+    # Each action must be allowed: what refuses one decides, and before it nothing else is asked.
+    order = (Decision.DENIED, Decision.CANNOT_DECIDE, Decision.ALLOWED)
+    return min(found, key=lambda each: order.index(each.decision))
+
+
+def _evaluate_action(action: str, statements: Sequence[Statement], known: Known) -> Evaluation:
+    evaluated = tuple(_evaluate_statement(index, each, known, action) for index, each in enumerate(statements))
+    decision, explanation = _decide(evaluated, known.request)
     return Evaluation(decision, explanation, DOCUMENTATION["decision"], evaluated)
 
 
@@ -69,7 +77,7 @@ def _distance(statement: StatementEvaluation) -> tuple[bool, int]:
     return "Principal" in failures, len(failures)
 
 
-def _decide(statements: tuple[StatementEvaluation, ...], request: WebIdentityRequest) -> tuple[Decision, str]:
+def _decide(statements: tuple[StatementEvaluation, ...], request: Request) -> tuple[Decision, str]:
     def those(effect: str, matched: bool | None) -> str:
         return ", ".join(_numbered(s) for s in statements if s.effect == effect and s.matched is matched)
 
@@ -86,7 +94,7 @@ def _decide(statements: tuple[StatementEvaluation, ...], request: WebIdentityReq
     return Decision.CANNOT_DECIDE, MAY_ALLOW.format(statements=perhaps_allow)
 
 
-def _nothing_allows(statements: tuple[StatementEvaluation, ...], request: WebIdentityRequest) -> str:
+def _nothing_allows(statements: tuple[StatementEvaluation, ...], request: Request) -> str:
     nearest = deciding_statement(Decision.DENIED, statements)
     if nearest is None:
         return NO_ALLOW
@@ -111,16 +119,16 @@ def _numbered(statement: StatementEvaluation) -> str:
     return f"{statement.index + 1}{f' ({named(statement.sid)})' if statement.sid else ''}"
 
 
-def _evaluate_statement(index: int, statement: Statement, known: Known) -> StatementEvaluation:
+def _evaluate_statement(index: int, statement: Statement, known: Known, action: str) -> StatementEvaluation:
     of_conditions = (evaluate_condition(condition, known) for condition in statement.conditions)
-    reasons = (_principal(statement, known.request), _action(statement), *of_conditions)
+    reasons = (_principal(statement, known.request), _action(statement, action), *of_conditions)
     matched = all_of(reason.outcome for reason in reasons)
     return StatementEvaluation(index, statement.sid, statement.effect, matched, reasons)
 
 
-def _principal(statement: Statement, request: WebIdentityRequest) -> Reason:
-    provider = request.provider_arn
-    is_named = any_of(_is_principal(statement, type_, name, provider) for type_, name in statement.principals)
+def _principal(statement: Statement, request: Request) -> Reason:
+    provider = request.principal[1]
+    is_named = any_of(_is_principal(statement, type_, name, request) for type_, name in statement.principals)
     names = tuple(name for _, name in statement.principals)
     everybody = {("*", "*"), ("AWS", "*")}.intersection(statement.principals)
     who = "everybody" if everybody else joined(names) or "nobody"
@@ -133,13 +141,18 @@ def _principal(statement: Statement, request: WebIdentityRequest) -> Reason:
             "a Deny for an AWS account applies to web identities."
         )
     else:
-        explanation = f"The statement's principal is {who}; the token's provider is {named(provider)}."
-    hint = _principal_hint(names, provider) if is_named is False else ""
+        caller = "token's provider" if isinstance(request, WebIdentityRequest) else "caller"
+        explanation = f"The statement's principal is {who}; the {caller} is {named(provider)}."
+    hint = _principal_hint(names, provider) if is_named is False and isinstance(request, WebIdentityRequest) else ""
     page, explanation = DOCUMENTATION["anybody" if everybody else "principal"], f"{explanation}{hint and f' {hint}'}"
     return Reason("Principal", "", "", is_named, (provider,), names, explanation, page, hint)
 
 
-def _is_principal(statement: Statement, type_: str, name: str, provider_arn: str) -> bool | None:
+def _is_principal(statement: Statement, type_: str, name: str, request: Request) -> bool | None:
+    if isinstance(request, PodIdentityRequest):
+        # The pages say of "*" that it takes in everybody, and do not say whether a service of AWS is somebody.
+        return None if name == "*" else (type_, name) == request.principal
+    provider_arn = request.provider_arn
     if name == "*":
         return {"*": True, "AWS": True, "Federated": None}.get(type_, False)
     if type_ == "AWS":
@@ -160,10 +173,10 @@ def _principal_hint(names: tuple[str, ...], provider_arn: str) -> str:
     return ""
 
 
-def _action(statement: Statement) -> Reason:
+def _action(statement: Statement, action: str) -> Reason:
     negated = statement.action_element == "NotAction"
     names = joined(statement.actions) or "nothing"
     scope = f"all actions except {names}" if negated else names
-    includes, page = statement.covers(ACTION), DOCUMENTATION["not-action" if negated else "action"]
-    text = f"The statement covers {scope}, which {'includes' if includes else 'does not include'} {ACTION}."
-    return Reason(statement.action_element, "", "", includes, (ACTION,), statement.actions, text, page)
+    includes, page = statement.covers(action), DOCUMENTATION["not-action" if negated else "action"]
+    text = f"The statement covers {scope}, which {'includes' if includes else 'does not include'} {action}."
+    return Reason(statement.action_element, "", "", includes, (action,), statement.actions, text, page)

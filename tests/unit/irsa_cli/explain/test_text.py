@@ -213,3 +213,28 @@ def test_a_line_has_the_color_of_what_it_says() -> None:
 
     assert (styles["yes"], styles["no"], styles["?"]) == (COLORS[True], COLORS[False], COLORS[None])
     assert COLORS[False] in styles["denied:"]
+
+
+@pytest.mark.parametrize(
+    ("actions", "namespace", "answered"),
+    [
+        (["sts:AssumeRole", "sts:TagSession"], "team-a", "allowed: statement 2 allows it, and no statement denies it"),
+        (["sts:AssumeRole"], "team-a", "denied: no statement allows it; in statement 2, The statement covers"),
+        (
+            ["sts:AssumeRole", "sts:TagSession"],
+            "team-b",
+            "denied: no statement allows it; in statement 2, aws:Req",
+        ),
+    ],
+)
+def test_pod_identity_has_a_line_of_its_own(actions: list[str], namespace: str, answered: str) -> None:
+    """Protects who is migrating: the page is about the token, and the Pods may have the other way already.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html: both actions are needed.
+    """
+    tags = {"StringEquals": {"aws:RequestTag/kubernetes-namespace": namespace}}
+    association = {"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": actions}
+    page = printed(answer(statement({"StringEquals": OF_AUD}), {**association, "Condition": tags}))
+
+    assert f" pod identity: with an association, {answered}" in " ".join(page.split())
+    assert "pod identity" not in printed(answer(statement({"StringEquals": OF_AUD})))
