@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from irsa.evaluation import Decision, TrustDocumentError, WebIdentityRequest
 from irsa.rules import commands
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from irsa_cli.live.aws import AwsAccountClients
     from irsa_cli.live.iam import AwsAccountClient
     from irsa_cli.live.kubernetes import ClusterClient
+    from irsa_cli.live.model import LiveRole
 
 DESCRIPTION = """\
 Explain whether a Kubernetes service account could assume an IAM role: which
@@ -123,14 +124,15 @@ def _live(options: argparse.Namespace) -> Explanation:
     cluster = None if options.issuer and options.audience else _cluster(_place(subject), options.issuer, declared)
     issuer = options.issuer or (cluster.issuer if cluster else "")
     audience, missing, assumed = options.audience, "", ""
-    annotations = cluster.service_account(*subject.split(":")) if cluster else None
+    live = cluster.service_account(*subject.split(":")) if cluster else None
+    annotations = live.annotations if live else None
     if cluster and annotations is None:
         missing = _missing(cluster, subject)
         assumed = "" if audience else f"the audience {DEFAULT_AUDIENCE}, because there is no annotation to read"
     audience = audience or (annotations or {}).get(AUDIENCE)
-    request = _request(subject, role["Arn"], issuer, audience or DEFAULT_AUDIENCE)
+    request = _request(subject, role.arn, issuer, audience or DEFAULT_AUDIENCE)
     try:
-        answer = by_trust_policy(_place(subject), role["Arn"], role["AssumeRolePolicyDocument"], request)
+        answer = by_trust_policy(_place(subject), role.arn, role.trust, request)
     except TrustDocumentError as error:
         raise CouldNotLookError(f"not a trust policy: {error}") from error
     answer = replace(answer, missing=missing, assumed=assumed, binding=binding.key if binding else "")
@@ -149,12 +151,12 @@ def _missing(cluster: "ClusterClient", subject: str) -> str:
     near = None
     # Whoever may not list them is told of no near name.
     with contextlib.suppress(CouldNotLookError):
-        names = (each.partition(":")[2] for each in cluster.service_accounts(namespace))
+        names = (each.name for each in cluster.service_accounts(namespace))
         found = likely(name, names)
         near = f"{namespace}/{found}" if found else None
         if near is None:
-            everywhere = (each.split(":") for each in cluster.service_accounts(None))
-            elsewhere = likely(namespace, (other for other, same in everywhere if same == name), least=0)
+            others = (each.namespace for each in cluster.service_accounts(None) if each.name == name)
+            elsewhere = likely(namespace, others, least=0)
             near = f"{elsewhere}/{name}" if elsewhere else None
     text = f"there is no service account {named(_place(subject))} in context {named(cluster.context)}"
     return f"{text}; did you mean {named(near)}?" if near else text
@@ -185,7 +187,7 @@ def _binding(key: str, declared: DeclaredStack | None) -> DeclaredBinding | None
 
 def _role(
     role: str, aws_accounts: "AwsAccountClients", declared: DeclaredStack | None
-) -> tuple["AwsAccountClient", Mapping[str, Any]]:
+) -> tuple["AwsAccountClient", "LiveRole"]:
     """Return a role, given by its ARN or its name, and the AWS account that has it."""
     if not role.startswith("arn:"):
         aws_account = aws_accounts.only()
@@ -206,8 +208,8 @@ def _role(
     found = by_arn.role(arn.name)
     if found is None:
         raise CouldNotLookError(f"AWS account {by_arn.number} has no role {named(role)}")
-    if found["Arn"] != role:
-        raise CouldNotLookError(f"role {named(role)} does not exist; a role of that name is {named(found['Arn'])}")
+    if found.arn != role:
+        raise CouldNotLookError(f"role {named(role)} does not exist; a role of that name is {named(found.arn)}")
     return by_arn, found
 
 
