@@ -3,7 +3,7 @@
 import argparse
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -11,14 +11,13 @@ from typing import Any, NamedTuple, TypeVar
 
 from irsa.rules.eks_access import eks_kubeconfig
 from irsa.rules.mistakes import named
-from irsa.rules.quotas import SESSION_DURATION
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.issuers import eks_region
 from irsa_cli.live.aws import AwsAccountClients, created_eks_cluster, eks_issuers, session_of
-from irsa_cli.live.iam import AwsAccountClient, default_document
+from irsa_cli.live.iam import AwsAccountClient, with_details
 from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.kubernetes import ClusterClient, ClusterClients
-from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster, LivePolicy, LiveRole, LiveServiceAccount
+from irsa_cli.live.model import Discovery, LiveAwsAccount, LiveCluster
 from irsa_cli.options import stack_name
 from irsa_cli.state import DeclaredStack, read_stack
 
@@ -204,18 +203,12 @@ def _one_of_each_issuer(
 
 
 def _uids(cluster: LiveCluster) -> set[str]:
-    """Return the UIDs of the service accounts; no two objects have one, in whatever cluster.
-
-    Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#uids
-    """
-    return {uid for each in cluster.service_accounts if (uid := each.manifest["metadata"].get("uid"))}
+    return {each.uid for each in cluster.service_accounts} - {""}
 
 
 def _read_cluster(live: ClusterClient) -> LiveCluster:
-    issuer, name = live.issuer, live.context or ""
-    found = [_service_account(name, each) for each in live.objects("serviceaccounts")]
-    service_accounts = tuple(sorted(found, key=lambda each: (each.namespace, each.name)))
-    return LiveCluster(name, issuer, service_accounts, live.context if live.is_in_file else None)
+    issuer, context = live.issuer, live.context if live.is_in_file else None
+    return LiveCluster(live.context or "", issuer, tuple(live.service_accounts(None)), context)
 
 
 def _with_distinct_names(clusters: Sequence[LiveCluster]) -> tuple[LiveCluster, ...]:
@@ -228,12 +221,6 @@ def _renamed(cluster: LiveCluster) -> LiveCluster:
     name = f"{cluster.name} ({cluster.issuer.removeprefix('https://')})"
     service_accounts = tuple(replace(each, cluster=name) for each in cluster.service_accounts)
     return replace(cluster, name=name, service_accounts=service_accounts)
-
-
-def _service_account(cluster: str, manifest: Mapping[str, Any]) -> LiveServiceAccount:
-    metadata = manifest["metadata"]
-    annotations, labels = metadata.get("annotations") or {}, metadata.get("labels") or {}
-    return LiveServiceAccount(cluster, metadata["namespace"], metadata["name"], annotations, labels, manifest)
 
 
 def read_aws_account(
@@ -267,48 +254,25 @@ def read_aws_account(
             region: pool.submit(optional, f"EKS clusters in {region}", partial(eks_issuers, live.session, region))
             for region in _regions(providers)
         }
-    by_name = {each["RoleName"]: each for each in details.result() or ()}
-    roles = [_role(each, by_name.get(each["RoleName"])) for each in listed.result()]
+    roles, known = listed.result(), details.result()
+    if known is not None:
+        roles = with_details(roles, known)
+        for each in roles:
+            if not each.has_details:
+                text = "it was created or deleted while the roles were listed"
+                not_checked(f"last use, tags and policies of {named(each.arn)}: {text}")
     return LiveAwsAccount(
         live.number,
         tuple(sorted(roles, key=lambda each: each.arn)),
         {arn: tuple(ids) for arn, ids in client_ids.items() if ids is not None},
         {region: None if (found := each.result()) is None else frozenset(found) for region, each in issuers.items()},
-        tuple(_policies(documents.result() or ())),
+        tuple(documents.result() or ()),
     )
 
 
 def _regions(provider_arns: Iterable[str]) -> set[str]:
     """Return the regions of the EKS clusters that OIDC providers name."""
     return {region for arn in provider_arns if (region := eks_region(arn.partition(":oidc-provider/")[2]))}
-
-
-def _role(listed: Mapping[str, Any], detail: Mapping[str, Any] | None) -> LiveRole:
-    """Return a role by what ListRoles and GetAccountAuthorizationDetails say: each has something that the other lacks.
-
-    Sources: API_Role.html and API_RoleDetail.html in https://docs.aws.amazon.com/IAM/latest/APIReference/
-    """
-    known = detail or {}
-    return LiveRole(
-        listed["Arn"],
-        listed["AssumeRolePolicyDocument"],
-        listed.get("CreateDate"),
-        (known.get("RoleLastUsed") or {}).get("LastUsedDate"),
-        detail is not None,
-        {tag["Key"]: tag["Value"] for tag in known.get("Tags") or ()},
-        tuple(each["PolicyArn"] for each in known.get("AttachedManagedPolicies") or ()),
-        {each["PolicyName"]: each["PolicyDocument"] for each in known.get("RolePolicyList") or ()},
-        (known.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn", ""),
-        listed.get("Description", ""),
-        listed.get("MaxSessionDuration", SESSION_DURATION.least),
-    )
-
-
-def _policies(details: Iterable[Mapping[str, Any]]) -> Iterator[LivePolicy]:
-    for policy in details:
-        document = default_document(policy)
-        if document is not None:
-            yield LivePolicy(policy["Arn"], document, policy.get("AttachmentCount", 0))
 
 
 # --- What stacks declare ---------------------------------------------------------------------------------------------

@@ -12,12 +12,12 @@ from irsa.evaluation import Decision, Evaluation, WebIdentityRequest, evaluate
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, admission
 from irsa.evaluation.patterns import matches, pattern_of
 from irsa.rules import commands
-from irsa.rules.annotations import AUDIENCE, ROLE_ARN
+from irsa.rules.annotations import AUDIENCE
 from irsa.rules.arns import issuer_host_path, issuer_of_provider, parse_iam_arn, provider_of_role
 from irsa.rules.mistakes import Mistake, named
 from irsa.rules.strangers import stranger
 from irsa.rules.subjects import EVERY_SERVICE_ACCOUNT, is_pattern, subject_claim, subject_of
-from irsa.rules.trust import DEFAULT_AUDIENCE, federated_providers
+from irsa.rules.trust import federated_providers
 from irsa_cli.consistency import PAUSES, is_fresh
 from irsa_cli.exits import EXIT_CODES, CouldNotLookError, unexpected
 from irsa_cli.live.aws import AwsAccountClients, session_for_tokens
@@ -179,16 +179,16 @@ class Proof:
         missing = ProofResult(check(Outcome.FINDING, about, NO_SERVICE_ACCOUNT, named(str(service_account)), create))
         try:
             cluster = self._clusters.of(service_account.cluster)
-            annotations = cluster.service_account(service_account.namespace, service_account.name)
+            live = cluster.service_account(service_account.namespace, service_account.name)
         except CouldNotLookError as error:
             return ProofResult(check(outcome_of(error), about, str(error)))
-        if annotations is None:
+        if live is None:
             return missing
-        restore = service_account.command_to_restore(self._declared.stack, annotations)
-        wrong = of_annotations(annotations, binding.role_arn)
-        if wrong and annotations.get(ROLE_ARN) != binding.role_arn:
+        restore = service_account.command_to_restore(self._declared.stack, live.annotations)
+        wrong = of_annotations(live.annotations, binding.role_arn)
+        if wrong and live.role_arn != binding.role_arn:
             return ProofResult(check(Outcome.FINDING, about, wrong.found, wrong.expected, restore))
-        audience = annotations.get(AUDIENCE, DEFAULT_AUDIENCE)
+        audience = live.audience
         if audience != binding.audience:
             declared = AUDIENCE in service_account.annotations
             fix = restore if declared else service_account.command_to_remove(AUDIENCE)
@@ -236,7 +236,7 @@ class Proof:
             cluster = self._clusters.of(reference)
             if is_pattern(subject):
                 found = cluster.service_accounts(None if is_pattern(namespace) else namespace)
-                matching = [each for each in found if _matches(each, subject)]
+                matching = [each.subject for each in found if _matches(each.subject, subject)]
                 # Every namespace has a service account named default; another one proves more.
                 matching.sort(key=lambda each: each.endswith(":default"))
             else:
@@ -299,9 +299,8 @@ class Proof:
             role = aws_account.role(parse_iam_arn(binding.role_arn, "role").name) if aws_account else None
         except (CouldNotLookError, Mistake):
             role = None
-        if role and role["Arn"] == binding.role_arn:
-            document: Mapping[str, Any] = role["AssumeRolePolicyDocument"]
-            return document
+        if role and role.arn == binding.role_arn:
+            return role.trust
         return binding.role.trust if binding.role else None
 
     # The negative check
@@ -423,7 +422,7 @@ class Proof:
 def _service_accounts(cluster: ClusterClient, namespace: str | None) -> tuple[list[str], str]:
     """Return all service accounts of a namespace or of a cluster, or none and why they can't be listed."""
     try:
-        return cluster.service_accounts(namespace), ""
+        return [each.subject for each in cluster.service_accounts(namespace)], ""
     except CouldNotLookError as error:
         return [], str(error)
 

@@ -23,6 +23,7 @@ from irsa_cli.exits import EXIT_CODES, CouldNotLookError, SecretInStateError, un
 from irsa_cli.live.aws import AwsAccountClients
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.kubernetes import ClusterClients
+from irsa_cli.live.model import LiveRole
 from irsa_cli.live.service import CONCURRENT
 from irsa_cli.options import add_report_options, add_stack_options
 from irsa_cli.pods import containers_with_own_role, problems, restart_command
@@ -70,20 +71,11 @@ CHECKS = {
     ),
     PODS: CheckKind("with `--pods`: each Pod that has not ended has the role and the token of these annotations"),
 }
-# Of `outputs.ROLE_SETTINGS`: what it is, where IAM's GetRole has it, and what a role has that is created without it.
-# https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html
-ROLE_SETTINGS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], Any], Any]] = {
-    "description": ("description", lambda role: role.get("Description", ""), ""),
-    "permissionsBoundary": (
-        "permissions boundary",
-        lambda role: role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
-        "",
-    ),
-    "maxSessionDuration": (
-        "longest session in seconds",
-        lambda role: role.get("MaxSessionDuration", SESSION_DURATION.least),
-        SESSION_DURATION.least,
-    ),
+# Of `outputs.ROLE_SETTINGS`: what it is, where LiveRole has it, and what a role has that is created without it.
+ROLE_SETTINGS: Mapping[str, tuple[str, str, Any]] = {
+    "description": ("description", "description", ""),
+    "permissionsBoundary": ("permissions boundary", "permissions_boundary", ""),
+    "maxSessionDuration": ("longest session in seconds", "max_session_duration", SESSION_DURATION.least),
 }
 OUTPUT = ReportOutput
 
@@ -306,22 +298,22 @@ class Verification:
             return [_other_aws_account(binding)]
         live = aws_account.role(parse_iam_arn(binding.role_arn, "role").name)
         about = named(binding.role_arn)
-        if live and live["Arn"] == binding.role_arn:
+        if live and live.arn == binding.role_arn:
             return self._settings(check, binding, live) or [check(Outcome.OK, about)]
-        missing = of_missing_role(binding.role_arn, live["Arn"] if live else None)
+        missing = of_missing_role(binding.role_arn, live.arn if live else None)
         other = "" if binding.role else f", or the ARN of another role for {named(binding.key)}"
         fix = self._repair if binding.role else missing.fix
         return [check(Outcome.FINDING, about, missing.found, f"{about}{other}", fix)]
 
-    def _settings(self, check: Callable[..., Check], binding: DeclaredBinding, live: Mapping[str, Any]) -> list[Check]:
+    def _settings(self, check: Callable[..., Check], binding: DeclaredBinding, live: LiveRole) -> list[Check]:
         """Return the settings of a role that the stack created and that somebody changed."""
         if binding.role is None:
             return []
         if binding.role.settings is None:
             raise SecretInStateError("the state keeps a setting of the role as a secret")
         checks = []
-        for setting, (label, live_value, default) in ROLE_SETTINGS.items():
-            declared, found = binding.role.settings.get(setting, default), live_value(live)
+        for setting, (label, attribute, default) in ROLE_SETTINGS.items():
+            declared, found = binding.role.settings.get(setting, default), getattr(live, attribute)
             if found != declared:
                 texts = (f"{label}: {named(str(each)) if each else NONE}" for each in (found, declared))
                 checks.append(check(Outcome.FINDING, named(binding.role_arn), *texts, self._repair))
@@ -335,7 +327,7 @@ class Verification:
             return [check(Outcome.NOT_CHECKED, about, NO_ROLE)]
         if role.trust is None:
             raise SecretInStateError(SECRET_TRUST)
-        return self._compared(check, about, role.trust, live["AssumeRolePolicyDocument"])
+        return self._compared(check, about, role.trust, live.trust)
 
     def _admits(self, binding: DeclaredBinding) -> list[Check]:
         """Check whether an existing role admits the binding's service accounts."""
@@ -343,14 +335,13 @@ class Verification:
         if aws_account is None:
             return []
         about, live = named(binding.role_arn), aws_account.role(parse_iam_arn(binding.role_arn, "role").name)
-        if live is None or live["Arn"] != binding.role_arn:
+        if live is None or live.arn != binding.role_arn:
             return [Check(binding.key, TRUST, Outcome.NOT_CHECKED, about, NO_ROLE)]
-        trust = live["AssumeRolePolicyDocument"]
         return [
             check
             for each in binding.service_accounts
             for check in _answers(
-                binding, TRUST, f"cluster of {each.place}", functools.partial(self._admitted, trust, each)
+                binding, TRUST, f"cluster of {each.place}", functools.partial(self._admitted, live.trust, each)
             )
         ]
 
@@ -441,7 +432,7 @@ class Verification:
         if live is None:
             fix = service_account.command_to_create(self._declared.stack)
             return [check(Outcome.FINDING, about, NO_SERVICE_ACCOUNT, named(str(service_account)), fix)]
-        found = annotation_findings(service_account, live, self._declared.stack)
+        found = annotation_findings(service_account, live.annotations, self._declared.stack)
         return [check(Outcome.FINDING, about, *texts) for texts in found] or [check(Outcome.OK, about)]
 
     def _of_pods(self, service_account: DeclaredServiceAccount, binding: DeclaredBinding) -> list[Check]:

@@ -125,7 +125,7 @@ def missing_roles(components: Collection[Planned], reads: Reads) -> Iterator[Loc
         account = accounts.get(account_id)
         if account and arn and arn not in created and account.roles_by_name.get(name) != arn:
             found = f"there is no role {named(arn)}: Pods get no credentials"
-            fix = _nearest(arn, "role", tuple(account.roles or ()))
+            fix = _nearest(arn, "role", tuple(each.arn for each in account.roles or ()))
             yield finding(live_rules.ROLE_MISSING, planned.place("role", "arn"), found, "an existing role", fix)
 
 

@@ -9,11 +9,12 @@ from irsa.rules.annotations import ROLE_ARN, webhook_annotations
 from irsa.rules.mistakes import listed, named
 from irsa.rules.subjects import DEFAULT_NAMESPACE
 from irsa.spec import AnnotatedServiceAccount
+from irsa_cli.live.model import LiveServiceAccount
 from irsa_cli.state import SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH
 from program.live.changes import CORRECTED_ISSUER
 from program.live.held import KUBERNETES_NAMESPACE, Held, HeldResource
 from program.live.planned import Planned, finding, known
-from program.live.reads import ClusterReads, LiveServiceAccount
+from program.live.reads import ClusterReads
 from program.lookups import rules as live_rules
 
 
@@ -64,10 +65,11 @@ def _missing(planned: Planned, cluster: ClusterReads, namespace: str, name: str)
 def _namespace(planned: Planned, cluster: ClusterReads, name: str, creator: str | None) -> Iterator[LocatedMistake]:
     found, allowed = f"the namespace {named(name)} does not exist{planned.where}", "a namespace that exists"
     fix = f"set createNamespace: true, or create it: {commands.create_namespace(name)}"
-    if name in cluster.ending:
+    namespaces = cluster.namespaces or {}
+    if namespaces.get(name):
         found = f"the namespace {named(name)} is being deleted{planned.where}"
         allowed, fix = "a namespace that stays", "wait until it is gone"
-    elif planned.component.namespace or name in (cluster.namespaces or ()):
+    elif planned.component.namespace or name in namespaces:
         return
     elif creator:
         found += f"; bindings.{creator} creates it, but this binding does not wait"
@@ -111,9 +113,9 @@ def _to_create(
 def _its_role(live: LiveServiceAccount) -> str:
     if ROLE_ARN not in live.annotations:
         return ""
-    managers = live.managers.get(ROLE_ARN, frozenset())
+    managers = live.managers(ROLE_ARN)
     by = f", written by {listed(sorted(managers))}" if managers else ""
-    return f"; it has the role {named(live.annotations[ROLE_ARN])}{by}"
+    return f"; it has the role {named(live.role_arn)}{by}"
 
 
 def _taken(
@@ -134,7 +136,7 @@ def _taken(
     for annotation, value in declared.items():
         if annotation not in live.annotations or live.annotations[annotation] == value:
             continue
-        others = live.managers.get(annotation, frozenset()) - {ours.text("__fieldManager") if ours else ""}
+        others = live.managers(annotation) - {ours.text("__fieldManager") if ours else ""}
         if others:
             has = f"{named(annotation)}: {named(live.annotations[annotation])}"
             found = f"{about} has {has}{planned.where}, written by {listed(sorted(others))}"

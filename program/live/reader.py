@@ -20,7 +20,7 @@ from irsa_cli.live.kubernetes import ClusterClient
 from program import access
 from program.live.cloud import LiveCloud
 from program.live.planned import finding
-from program.live.reads import AwsReads, ClusterReads, Reads, service_account_of
+from program.live.reads import AwsReads, ClusterReads, Reads
 from program.lookups import rules as live_rules
 from program.lookups.failures import kubernetes_mistake
 from program.lookups.questions import LookupFailure, Questions
@@ -236,7 +236,7 @@ def _aws_reads(
 ) -> tuple[AwsReads, _Notes]:
     """Return what an AWS account has: all that matters for roles that are created, or the names of roles alone."""
     notes, where = _Notes(), f"AWS account {live.number}"
-    roles = notes.answer(f"{where}, names of roles", live.role_arns)
+    roles = notes.answer(f"{where}, names of roles", live.listed_roles)
     if not whole:
         return AwsReads(identity, roles), notes
     providers = notes.answer(f"{where}, OIDC providers", live.oidc_providers)
@@ -261,7 +261,7 @@ def _cluster_reads(live: ClusterClient) -> tuple[ClusterReads | CouldNotLookErro
     """Return what a cluster has, or why it is not reached; and its issuer."""
     notes, where = _Notes(), f"cluster {named(live.context)}"
     try:
-        namespaces = live.objects("namespaces")
+        namespaces = live.namespaces()
     except NotAuthenticatedError as error:
         return error, None, notes
     except NoPermissionError as error:
@@ -270,14 +270,9 @@ def _cluster_reads(live: ClusterClient) -> tuple[ClusterReads | CouldNotLookErro
     except CouldNotLookError as error:
         return error, None, notes
     issuer = notes.answer(f"{where}, its issuer", lambda: live.issuer)
-    service_accounts = notes.answer(f"{where}, service accounts", partial(live.objects, "serviceaccounts"))
-    metadata = [each["metadata"] for each in namespaces or ()]
-    reads = ClusterReads(
-        None if namespaces is None else frozenset(each["name"] for each in metadata),
-        frozenset(each["name"] for each in metadata if each.get("deletionTimestamp")),
-        None if service_accounts is None else dict(map(service_account_of, service_accounts)),
-    )
-    return reads, issuer, notes
+    service_accounts = notes.answer(f"{where}, service accounts", partial(live.service_accounts, None))
+    by_name = None if service_accounts is None else {(each.namespace, each.name): each for each in service_accounts}
+    return ClusterReads(namespaces, by_name), issuer, notes
 
 
 def _no_cluster(rule: str, place: Place, context: str, error: CouldNotLookError) -> LocatedMistake:

@@ -3,24 +3,11 @@
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
 
 from config.located_mistake import LocatedMistake
-from irsa.rules.annotations import managers_of
+from irsa_cli.live.model import LiveRole, LiveServiceAccount
 from program.live.held import account_and_name
 from program.lookups.values import AwsIdentity
-
-# Who owns each field of an object without managedFields, as it is after `kubectl create serviceaccount` and `kubectl
-# annotate`: so the API server says at the first server-side apply (managedfields/internal/skipnonapplied.go).
-UNTRACKED = "before-first-apply"
-
-
-class LiveServiceAccount(NamedTuple):
-    """A service account of a cluster."""
-
-    annotations: Mapping[str, str]
-    managers: Mapping[str, frozenset[str]]
-    """By annotation, who wrote it: the names of field managers."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +15,11 @@ class ClusterReads:
     """One cluster; None where it could not be asked.
 
     Attributes:
-        namespaces: Names of the namespaces.
-        ending: Names of the namespaces that are being deleted.
+        namespaces: The namespaces by name, each with whether it is being deleted.
         service_accounts: Service accounts by namespace and name.
     """
 
-    namespaces: frozenset[str] | None = None
-    ending: frozenset[str] = frozenset()
+    namespaces: Mapping[str, bool] | None = None
     service_accounts: Mapping[tuple[str, str], LiveServiceAccount] | None = None
 
 
@@ -44,7 +29,7 @@ class AwsReads:
 
     Attributes:
         identity: Its ID and partition.
-        roles: ARNs of its roles.
+        roles: Its roles.
         policies: Managed policies by ARN, those of AWS included, each with whether it can be attached.
         oidc_providers: ARNs of its IAM OIDC providers.
         summary: What GetAccountSummary says of its quotas.
@@ -53,7 +38,7 @@ class AwsReads:
     """
 
     identity: AwsIdentity
-    roles: Sequence[str] | None = None
+    roles: Sequence[LiveRole] | None = None
     policies: Mapping[str, bool] | None = None
     oidc_providers: frozenset[str] | None = None
     summary: Mapping[str, int] | None = None
@@ -63,7 +48,7 @@ class AwsReads:
     @functools.cached_property
     def roles_by_name(self) -> Mapping[str, str]:
         """ARNs of its roles by their names in lower case: IAM ignores their case, and their paths."""
-        return {account_and_name(arn, "role")[1]: arn for arn in self.roles or ()}
+        return {each.name.lower(): each.arn for each in self.roles or ()}
 
     @functools.cached_property
     def policies_by_name(self) -> Mapping[str, str]:
@@ -89,12 +74,3 @@ class Reads:
     failures: Sequence[LocatedMistake] = ()
     not_checked: Sequence[str] = ()
     unanswered: bool = False
-
-
-def service_account_of(found: Mapping[str, Any]) -> tuple[tuple[str, str], LiveServiceAccount]:
-    """Return a service account as the Kubernetes API lists it, by its namespace and name."""
-    metadata = found["metadata"]
-    annotations = metadata.get("annotations") or {}
-    managed = [(each.get("manager") or "", each.get("fieldsV1")) for each in metadata.get("managedFields") or ()]
-    managers = {key: frozenset(managers_of(key, managed) if managed else {UNTRACKED}) for key in annotations}
-    return (metadata["namespace"], metadata["name"]), LiveServiceAccount(annotations, managers)

@@ -35,6 +35,6 @@ def test_less_is_said(cloud: Any, tmp_path: Path) -> None:
     answer = cloud.run("irsa", "inventory", "--json", **narrow)
 
     assert (answer.returncode, answer.stdout) == (2, "")
-    assert "list serviceaccounts in the whole cluster" in answer.stderr
+    assert "list serviceaccounts in all namespaces" in answer.stderr
     assert answer.stderr.startswith("irsa inventory: the current context: ")
     assert answer.stderr.count("\n") == 1

@@ -97,6 +97,8 @@ def _policy(task: Task, policy: LivePolicy, role: LiveRole, aws_account_key: str
     if arn.account_id != task.ways.aws_account:
         raise Left(f"the current credentials cannot ask AWS account {arn.account_id} for its description")
     known = task.ways.policy_settings(policy.arn)
+    if known is None:
+        raise Left("it was deleted meanwhile")
     defaults = task.declared.defaults
     tags = declarable_tags(known.tags, mapping(defaults.get("tags")))
     if not tags and declarable_tags(role.tags, {}):
@@ -105,7 +107,6 @@ def _policy(task: Task, policy: LivePolicy, role: LiveRole, aws_account_key: str
     settings: dict[str, Any] = {"name": check_name(arn.name, RULES["policy"])}
     if path != "/" or "path" in defaults:
         settings["path"] = check_name(path, RULES["policy path"])
-    if known.description:
-        settings["description"] = check_name(known.description, RULES["description"])
+    settings |= {"description": check_name(known.description, RULES["description"])} if known.description else {}
     settings |= task.documents.setting(arn.name, policy.document)
     return settings | ({"tags": tags} if tags else {})

@@ -14,7 +14,6 @@ from irsa.rules.annotations import (
     TOKEN_EXPIRATION,
     WRITTEN_FROM,
     check_webhook_key,
-    managers_of,
 )
 from irsa.rules.arns import provider_of_role
 from irsa.rules.mistakes import Mistake, named
@@ -22,14 +21,14 @@ from irsa.rules.quotas import TOKEN_EXPIRATION as EXPIRATION
 from irsa.rules.subjects import subject_claim, subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE
 from irsa_cli.adopt.outcomes import Left, Outcome
-from irsa_cli.adopt.owners import MARKS, Owner, managed_fields, owners_of_service_account
+from irsa_cli.adopt.owners import MARKS, Owner, owners_of_service_account
 from irsa_cli.adopt.task import Task, asked_for
-from irsa_cli.live.model import LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
+from irsa_cli.live.model import UNTRACKED, LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
 from irsa_cli.verdict import EMPTY_AUDIENCE, AskedRole, verdict
 
 # What kubectl writes for itself, and writes again where it is missing.
 _OF_KUBECTL = "kubectl.kubernetes.io/last-applied-configuration"
-_BY_HAND = frozenset({"kubectl", "kubectl-annotate", "kubectl-create", "kubectl-client-side-apply"})
+_BY_HAND = frozenset({"kubectl", "kubectl-annotate", "kubectl-create", "kubectl-client-side-apply", UNTRACKED})
 
 
 class TakenServiceAccount(NamedTuple):
@@ -59,7 +58,7 @@ def take_service_account(task: Task, found: LiveServiceAccount) -> TakenServiceA
     if declared is not None:
         task.adoption.say(Outcome.DECLARED, about, declared)
         return None
-    in_stack = task.stacks_of(str((found.manifest.get("metadata") or {}).get("uid")))
+    in_stack = task.stacks_of(found.uid)
     # That of the state has the stack's name, beside that of the field manager.
     owners = [*{each.tool: each for each in (*owners_of_service_account(found), *in_stack)}.values()]
     try:
@@ -99,8 +98,7 @@ def _taken(task: Task, found: LiveServiceAccount, owners: tuple[Owner, ...]) -> 
     problems = [*_problems(found)]
     webhook = _webhook_settings(found)
     if problems:
-        managers = set(managers_of(ROLE_ARN, _managed(found)))
-        taken_over = {"takeOver": True} if managers - _BY_HAND and owners else {}
+        taken_over = {"takeOver": True} if found.managers(ROLE_ARN) - _BY_HAND and owners else {}
         notes = (f"not taken whole: {'; '.join(problems)}",)
         only = {**settings, "create": False, **taken_over, **webhook}
         return TakenServiceAccount(found, only, found.audience, False, owners, notes)
@@ -162,8 +160,3 @@ def _expiration(found: LiveServiceAccount) -> int | None:
     text = found.annotations.get(TOKEN_EXPIRATION, "")
     is_canonical = re.fullmatch("[1-9][0-9]{2,9}", text) is not None
     return int(text) if is_canonical and int(text) >= EXPIRATION.least else None
-
-
-def _managed(found: LiveServiceAccount) -> Iterator[tuple[str, Any]]:
-    for entry in managed_fields(found):
-        yield str(entry.get("manager", "")), entry.get("fieldsV1")

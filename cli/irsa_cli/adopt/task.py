@@ -10,14 +10,7 @@ from irsa_cli.adopt.declared import Declared
 from irsa_cli.adopt.documents import Documents
 from irsa_cli.adopt.outcomes import Adoption, Left
 from irsa_cli.adopt.owners import Owner
-from irsa_cli.live.model import Discovery, LivePolicy
-
-
-class PolicySettings(NamedTuple):
-    """What IAM says of a managed policy only when asked for it alone."""
-
-    description: str
-    tags: Mapping[str, str]
+from irsa_cli.live.model import Discovery, LivePolicy, PolicySettings
 
 
 @dataclass(frozen=True)
@@ -33,7 +26,7 @@ class Ways:
         region: The region of the current credentials.
         aws_account: Number of the stack's AWS account.
         file_name: Returns where a policy's document is written, for a preferred name and the document's text.
-        policy_settings: Asks for the settings of a managed policy.
+        policy_settings: Asks for the settings of a managed policy; None if it does not exist.
     """
 
     policies: bool = False
@@ -44,7 +37,7 @@ class Ways:
     region: str = ""
     aws_account: str = ""
     file_name: Callable[[str, str], str] = lambda name, _: name
-    policy_settings: Callable[[str], PolicySettings] = lambda _: PolicySettings("", {})
+    policy_settings: Callable[[str], PolicySettings | None] = lambda _: PolicySettings("", {})
 
 
 class Task(NamedTuple):

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from irsa_cli.adopt.policy_files import PolicyFiles
 from irsa_cli.adopt.report import lines
 from irsa_cli.adopt.stack_file import Additions, StackFile
 from irsa_cli.adopt.stacks import in_stacks
-from irsa_cli.adopt.task import PolicySettings, Ways
+from irsa_cli.adopt.task import Ways
 from irsa_cli.discovery import add_discovery_options, discover
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
 from irsa_cli.live.aws import AwsAccountClients, created_eks_cluster
@@ -103,7 +103,7 @@ def run(options: argparse.Namespace) -> int:
         region=live.session.region_name or "",
         aws_account=live.number,
         file_name=files.name,
-        policy_settings=_settings_of_policies(live),
+        policy_settings=live.policy_settings,
     )
     adoption = adopt(discovery, choice, ways, _declared(file, live, states.stacks))
     if not adoption.items:
@@ -147,18 +147,6 @@ def _current_account(discovery: Discovery) -> AwsAccountClient:
             "use credentials of the AWS account in which the stack is deployed"
         )
     return live
-
-
-def _settings_of_policies(live: AwsAccountClient) -> Callable[[str], PolicySettings]:
-    def settings(arn: str) -> PolicySettings:
-        found = live.policy(arn)
-        if found is None:
-            raise CouldNotLookError(f"policy {named(arn)} is gone")
-        return PolicySettings(
-            found.get("Description", ""), {tag["Key"]: tag["Value"] for tag in found.get("Tags") or ()}
-        )
-
-    return settings
 
 
 def _declared(file: StackFile, live: AwsAccountClient, stacks: Mapping[str, str]) -> Declared:

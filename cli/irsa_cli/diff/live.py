@@ -36,7 +36,8 @@ def read_service_accounts(providers: Mapping[str, Provider]) -> LiveServiceAccou
         provider = providers[reference]
         try:
             cluster = live.of(reference)
-            return issuer_host_path(cluster.issuer), provider.cluster, frozenset(cluster.service_accounts(None))
+            found = frozenset(each.subject for each in cluster.service_accounts(None))
+            return issuer_host_path(cluster.issuer), provider.cluster, found
         except CouldNotLookError as error:
             return f"service accounts of the cluster of provider {named(provider.name)}: {error}"
 

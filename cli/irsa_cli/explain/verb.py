@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from irsa.evaluation import Decision, TrustDocumentError, WebIdentityRequest
 from irsa.rules import commands
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from irsa_cli.live.aws import AwsAccountClients
     from irsa_cli.live.iam import AwsAccountClient
     from irsa_cli.live.kubernetes import ClusterClient
+    from irsa_cli.live.model import LiveRole
 
 DESCRIPTION = """\
 Explain whether a Kubernetes service account could assume an IAM role: which
@@ -137,7 +138,8 @@ def _live(options: argparse.Namespace) -> Explanation:
     by_argument = _role(binding.role_arn if binding else options.role, aws_accounts, declared) if options.role else None
     is_told = by_argument and options.issuer and options.audience
     cluster = None if is_told else _cluster(place, options.issuer, declared)
-    annotations = cluster.service_account(*subject.split(":")) if cluster else None
+    live = cluster.service_account(*subject.split(":")) if cluster else None
+    annotations = live.annotations if live else None
     missing = _missing(cluster, subject) if cluster and annotations is None else ""
     found = by_argument or _annotated_role(annotations, aws_accounts)
     if isinstance(found, str):
@@ -146,11 +148,11 @@ def _live(options: argparse.Namespace) -> Explanation:
     aws_account, role = found
     issuer = options.issuer or (cluster.issuer if cluster else "")
     audience = options.audience or (annotations or {}).get(AUDIENCE)
-    request = _request(subject, role["Arn"], issuer, audience or DEFAULT_AUDIENCE)
+    request = _request(subject, role.arn, issuer, audience or DEFAULT_AUDIENCE)
     client_ids = aws_account.client_ids(request.provider_arn)
     first = of_provider(client_ids, request.provider_arn, [request.audience])
     try:
-        answer = explained(role["Arn"], role["AssumeRolePolicyDocument"], request, first)
+        answer = explained(role.arn, role.trust, request, first)
     except TrustDocumentError as error:
         raise CouldNotLookError(f"not a trust policy: {error}") from error
     assumed = f"the audience {DEFAULT_AUDIENCE}, because there is no annotation to read" if missing else ""
@@ -170,7 +172,7 @@ def _live(options: argparse.Namespace) -> Explanation:
 
 def _annotated_role(
     annotations: Mapping[str, str] | None, aws_accounts: "AwsAccountClients"
-) -> "tuple[AwsAccountClient, Mapping[str, Any]] | str":
+) -> "tuple[AwsAccountClient, LiveRole] | str":
     """Return the role of a service account's annotation, and its AWS account; or why there is none."""
     annotated = (annotations or {}).get(ROLE_ARN)
     if not annotated:
@@ -179,8 +181,8 @@ def _annotated_role(
         aws_account, role = _by_arn(annotated, aws_accounts)
     except Mistake as mistake:
         return mistake.found
-    if role is None or role["Arn"] != annotated:
-        return of_missing_role(annotated, role["Arn"] if role else None).found
+    if role is None or role.arn != annotated:
+        return of_missing_role(annotated, role.arn if role else None).found
     return aws_account, role
 
 
@@ -190,12 +192,12 @@ def _missing(cluster: "ClusterClient", subject: str) -> str:
     near = None
     # Whoever may not list them is told of no near name.
     with contextlib.suppress(CouldNotLookError):
-        names = (each.partition(":")[2] for each in cluster.service_accounts(namespace))
+        names = (each.name for each in cluster.service_accounts(namespace))
         found = likely(name, names)
         near = f"{namespace}/{found}" if found else None
         if near is None:
-            everywhere = (each.split(":") for each in cluster.service_accounts(None))
-            elsewhere = likely(namespace, (other for other, same in everywhere if same == name), least=0)
+            others = (each.namespace for each in cluster.service_accounts(None) if each.name == name)
+            elsewhere = likely(namespace, others, least=0)
             near = f"{elsewhere}/{name}" if elsewhere else None
     text = f"there is no service account {named(_place(subject))} in context {named(cluster.context)}"
     return f"{text}; did you mean {named(near)}?" if near else text
@@ -226,7 +228,7 @@ def _binding(key: str, declared: DeclaredStack | None) -> DeclaredBinding | None
 
 def _role(
     role: str, aws_accounts: "AwsAccountClients", declared: DeclaredStack | None
-) -> tuple["AwsAccountClient", Mapping[str, Any]]:
+) -> tuple["AwsAccountClient", "LiveRole"]:
     """Return a role, given by its ARN or its name, and the AWS account that has it."""
     if not role.startswith("arn:"):
         aws_account = aws_accounts.only()
@@ -240,13 +242,13 @@ def _role(
             raise CouldNotLookError(f"{text}; {near}" if near else text)
         return aws_account, found
     by_arn, of_that_name = _by_arn(role, aws_accounts)
-    if of_that_name is None or of_that_name["Arn"] != role:
-        missing = of_missing_role(role, of_that_name["Arn"] if of_that_name else None).found
+    if of_that_name is None or of_that_name.arn != role:
+        missing = of_missing_role(role, of_that_name.arn if of_that_name else None).found
         raise CouldNotLookError(f"{named(role)}: {missing}")
     return by_arn, of_that_name
 
 
-def _by_arn(role_arn: str, aws_accounts: "AwsAccountClients") -> tuple["AwsAccountClient", Mapping[str, Any] | None]:
+def _by_arn(role_arn: str, aws_accounts: "AwsAccountClients") -> tuple["AwsAccountClient", "LiveRole | None"]:
     """Return the AWS account of a role, and the role of that name, whatever its path; None where there is none."""
     arn, aws_account = parse_iam_arn(role_arn, "role"), aws_accounts.of_arn(role_arn)
     if aws_account is None:

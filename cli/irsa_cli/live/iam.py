@@ -2,14 +2,15 @@
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from botocore.config import Config
 
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
+from irsa_cli.live.model import LivePolicy, LiveRole, PolicySettings
 from irsa_cli.live.once import Once
 from irsa_cli.live.service import CONCURRENT, Answer, Service, answered
 
@@ -84,36 +85,27 @@ class AwsAccountClient:
 
     def _read_roles(self) -> None:
         with ThreadPoolExecutor(1) as pool:
-            listed = pool.submit(_or_nothing, self.listed_roles)
+            listed = pool.submit(_or_none, self.listed_roles)
             details = self.role_details()
-            settings = {role["RoleName"]: role for role in listed.result()}
-        for detail in details:
-            self._keep_role(detail, settings.get(detail["RoleName"], {}))
-
-    def _keep_role(self, detail: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
-        """Keep what GetAccountAuthorizationDetails says of a role, with the settings that only ListRoles has.
-
-        Sources: API_RoleDetail.html and API_Role.html in https://docs.aws.amazon.com/IAM/latest/APIReference/
-        """
-        name, inline = detail["RoleName"], detail["RolePolicyList"]
-        arns = [policy["PolicyArn"] for policy in detail["AttachedManagedPolicies"]]
-        self._answers.keep(("ListAttachedRolePolicies", name), arns)
-        self._answers.keep(("ListRolePolicies", name), [policy["PolicyName"] for policy in inline])
-        for policy in inline:
-            self._answers.keep(("GetRolePolicy", f"{name}/{policy['PolicyName']}"), policy["PolicyDocument"])
-        # Another role of that name was made in between.
-        if settings.get("RoleId") == detail["RoleId"]:
-            self._answers.keep(("GetRole", name), {**settings, **detail})
+        # Only ListRoles has the description and the longest session. Of a role that was made again in between, neither
+        # list is relied on.
+        of_lists = listed.result()
+        for role in details if of_lists is None else with_details(of_lists, details):
+            if role.has_details:
+                self._answers.keep(("ListAttachedRolePolicies", role.name), list(role.attached_policies))
+                self._answers.keep(("ListRolePolicies", role.name), list(role.inline_policies))
+                for name, document in role.inline_policies.items():
+                    self._answers.keep(("GetRolePolicy", f"{role.name}/{name}"), document)
+                if of_lists is not None:
+                    self._answers.keep(("GetRole", role.name), role)
 
     def _read_policies(self) -> None:
         for policy in self.policy_details():
-            document = default_document(policy)
-            if document is not None:
-                self._answers.keep(("GetPolicyVersion", policy["Arn"]), document)
+            self._answers.keep(("GetPolicyVersion", policy.arn), policy.document)
 
-    def role(self, name: str) -> dict[str, Any] | None:
-        """Return a role; None if it does not exist."""
-        return self._once("GetRole", name, lambda iam: iam.get_role(RoleName=name)["Role"])
+    def role(self, name: str) -> LiveRole | None:
+        """Return a role, without its policies; None if it does not exist."""
+        return self._once("GetRole", name, lambda iam: LiveRole.of(iam.get_role(RoleName=name)["Role"]))
 
     def attached_policies(self, role_name: str) -> list[str] | None:
         """Return the ARNs of the role's managed policies."""
@@ -144,12 +136,19 @@ class AwsAccountClient:
         """Return the document of a managed policy's default version."""
         return self._once("GetPolicyVersion", policy_arn, lambda iam: _default_version(iam, policy_arn))
 
-    def policy(self, policy_arn: str) -> dict[str, Any] | None:
-        """Return a managed policy with its description and tags, without its document; None if it does not exist.
+    def policy_settings(self, policy_arn: str) -> PolicySettings | None:
+        """Return what no list has of a managed policy; None if it does not exist.
 
         Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetPolicy.html
         """
-        return self._once("GetPolicy", policy_arn, lambda iam: iam.get_policy(PolicyArn=policy_arn)["Policy"])
+
+        def ask(iam: Any) -> PolicySettings:
+            found = iam.get_policy(PolicyArn=policy_arn)["Policy"]
+            return PolicySettings(
+                found.get("Description", ""), {tag["Key"]: tag["Value"] for tag in found.get("Tags") or ()}
+            )
+
+        return self._once("GetPolicy", policy_arn, ask)
 
     def client_ids(self, provider_arn: str) -> list[str] | None:
         """Return the client ID list of an IAM OIDC provider, its audiences; None if it does not exist."""
@@ -158,10 +157,6 @@ class AwsAccountClient:
             provider_arn,
             lambda iam: iam.get_open_id_connect_provider(OpenIDConnectProviderArn=provider_arn)["ClientIDList"],
         )
-
-    def role_arns(self) -> list[str]:
-        """Return the ARNs of all roles."""
-        return [role["Arn"] for role in self.listed_roles()]
 
     def policies(self) -> dict[str, bool]:
         """Return the managed policies by ARN, those of AWS included, each with whether it can be attached."""
@@ -189,26 +184,33 @@ class AwsAccountClient:
         """
         return dict(self._all("GetAccountSummary", lambda iam: [*iam.get_account_summary()["SummaryMap"].items()]))
 
-    def listed_roles(self) -> list[dict[str, Any]]:
-        """Return all roles, without their tags, policies and last use.
+    def listed_roles(self) -> list[LiveRole]:
+        """Return all roles without their details.
 
         Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html
         """
-        return self._all("ListRoles", lambda iam: _all_pages(iam, "list_roles", "Roles"))
+        return self._all(
+            "ListRoles", lambda iam: [LiveRole.of(each) for each in _all_pages(iam, "list_roles", "Roles")]
+        )
 
-    def role_details(self) -> list[dict[str, Any]]:
+    def role_details(self) -> list[LiveRole]:
         """Return all roles with tags, policies and last use, without their descriptions and session durations.
 
         Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_RoleDetail.html
         """
-        return self._details("Role", "RoleDetailList")
+        return [LiveRole.of(each, has_details=True) for each in self._details("Role", "RoleDetailList")]
 
-    def policy_details(self) -> list[dict[str, Any]]:
-        """Return all managed policies of the AWS account's own, with their versions.
+    def policy_details(self) -> list[LivePolicy]:
+        """Return all managed policies of the AWS account's own; none of which the answer lacks the document.
 
         Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ManagedPolicyDetail.html
         """
-        return self._details("LocalManagedPolicy", "Policies")
+        return [
+            LivePolicy(each["Arn"], version["Document"], each.get("AttachmentCount", 0))
+            for each in self._details("LocalManagedPolicy", "Policies")
+            for version in each["PolicyVersionList"]
+            if version["VersionId"] == each["DefaultVersionId"] and version.get("Document") is not None
+        ]
 
     def _details(self, kind: str, element: str) -> list[dict[str, Any]]:
         operation = "GetAccountAuthorizationDetails"
@@ -227,13 +229,18 @@ class AwsAccountClient:
         )
 
 
-def default_document(policy: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the document of the default version of one of `policy_details`; None where the answer lacks it.
+def with_details(listed: Iterable[LiveRole], details: Iterable[LiveRole]) -> list[LiveRole]:
+    """Return the roles of ListRoles with their details; one that the other list lacks, by its unique ID, has none.
 
-    Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ManagedPolicyDetail.html
+    So no role is mixed of two, where one was deleted and made again between the two lists.
     """
-    versions = policy["PolicyVersionList"]
-    return next((each.get("Document") for each in versions if each["VersionId"] == policy["DefaultVersionId"]), None)
+    by_id = {each.unique_id: each for each in details}
+    return [
+        replace(found, description=each.description, max_session_duration=each.max_session_duration)
+        if (found := by_id.get(each.unique_id))
+        else each
+        for each in listed
+    ]
 
 
 def _default_version(iam: Any, policy_arn: str) -> Any:
@@ -256,8 +263,8 @@ def _pages_of(size: Mapping[str, int], kind: str) -> int:
     return max(1, math.ceil(size[kind] / DETAILS_PAGE))
 
 
-def _or_nothing(question: Callable[[], list[Answer]]) -> list[Answer]:
+def _or_none(question: Callable[[], Answer]) -> Answer | None:
     try:
         return question()
     except CouldNotLookError:
-        return []
+        return None

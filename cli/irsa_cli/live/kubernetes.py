@@ -27,10 +27,10 @@ from lightkube.config.kubeconfig import SingleConfig
 from lightkube.core.exceptions import ConfigError
 
 from irsa.rules.mistakes import named
-from irsa.rules.subjects import subject_of
 from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError, NoPermissionError, failed_request
 from irsa_cli.live.kubeconfig import Inputs, as_could_not_look, configuration
+from irsa_cli.live.model import LiveServiceAccount
 from irsa_cli.live.once import Once
 from irsa_cli.state import DeclaredServiceAccount
 
@@ -69,8 +69,8 @@ class ClusterClient:
         self._as_server: dict[str, Any] = {"extensions": {"sni_hostname": server_name}} if server_name else {}
         self._has_program = bool(config.user and config.user.exec)
         self._answers = Once()
-        self._annotations: dict[tuple[str, str], dict[str, str]] = {}
-        self._everything: list[str] | None = None
+        self._service_accounts: dict[tuple[str, str], LiveServiceAccount] = {}
+        self._everything: list[LiveServiceAccount] | None = None
         self._wanted_of_namespace: dict[str, set[tuple[str, str]]] = {}
         with as_could_not_look("connect"):
             self._idle = [self._new_client()]
@@ -105,7 +105,7 @@ class ClusterClient:
         def read() -> None:
             missing = set(wanted)
             for page in self._pages(*_list_of_service_accounts(namespace)):
-                missing -= {self._keep(each) for each in page.get("items") or ()}
+                missing -= {_place(self._keep(each)) for each in page.get("items") or ()}
                 # Not every server says how many are left: then it is taken for one more page.
                 left = page["metadata"].get("remainingItemCount") or 1
                 if math.ceil(left / PAGE) >= len(missing):
@@ -113,49 +113,52 @@ class ClusterClient:
 
         _started_again(read)
 
-    def _keep(self, service_account: Object) -> tuple[str, str]:
-        metadata = service_account["metadata"]
-        place = metadata["namespace"], metadata["name"]
-        self._annotations[place] = dict(metadata.get("annotations") or {})
-        return place
+    def _keep(self, manifest: Object) -> LiveServiceAccount:
+        metadata = manifest["metadata"]
+        found = LiveServiceAccount.of(self.context or "", metadata["namespace"], metadata["name"], manifest)
+        self._service_accounts[_place(found)] = found
+        return found
 
-    def service_account(self, namespace: str, name: str) -> dict[str, str] | None:
-        """Return a service account's annotations; None if it does not exist."""
+    def service_account(self, namespace: str, name: str) -> LiveServiceAccount | None:
+        """Return a service account; None if it does not exist."""
         place = namespace, name
         wanted = self._wanted_of_namespace.get(namespace)
-        if place not in self._annotations and wanted:
+        if place not in self._service_accounts and wanted:
             try:
                 self._answers.answer(("wanted", namespace), lambda: self._read_until_found(namespace, wanted))
             except CouldNotLookError:
                 self._wanted_of_namespace = {}
-        if place in self._annotations:
-            return self._annotations[place]
+        if place in self._service_accounts:
+            return self._service_accounts[place]
         found = self._ask(
             f"get serviceaccount {named(f'{namespace}/{name}')}",
             "GET",
             f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}",
         )
-        return None if found is None else dict(found["metadata"].get("annotations") or {})
+        return None if found is None else LiveServiceAccount.of(self.context or "", namespace, name, found)
 
-    def service_accounts(self, namespace: str | None) -> list[str]:
-        """Return the service accounts of a namespace, or of all, as `namespace:name`. Each list is asked for once."""
+    def service_accounts(self, namespace: str | None) -> list[LiveServiceAccount]:
+        """Return the service accounts of a namespace, or of all, sorted. Each list is asked for once."""
         if namespace and self._everything is not None:
-            # They are sorted, and ; comes after :.
-            first, end = (bisect.bisect_left(self._everything, f"{namespace}{mark}") for mark in ":;")
+            # No name is empty, and no namespace has a character before `!`.
+            first, end = (
+                bisect.bisect_left(self._everything, (each, ""), key=_place) for each in (namespace, f"{namespace}!")
+            )
             return self._everything[first:end]
         found = self._answers.answer(("all", namespace), lambda: self._listed(namespace))
         if namespace is None:
             self._everything = found
         return found
 
-    def _listed(self, namespace: str | None) -> list[str]:
+    def _listed(self, namespace: str | None) -> list[LiveServiceAccount]:
         asked = _list_of_service_accounts(namespace)
         # What is kept one by one stays where the list ends half-way.
-        return _started_again(lambda: sorted(subject_of(*self._keep(each)) for each in self._each(*asked)))
+        return _started_again(lambda: sorted(map(self._keep, self._each(*asked)), key=_place))
 
-    def objects(self, kind: str) -> list[Object]:
-        """Return all objects of a kind in the cluster: `namespaces` or `serviceaccounts`."""
-        return self._items(f"list {kind} in the whole cluster", f"/api/v1/{kind}")
+    def namespaces(self) -> dict[str, bool]:
+        """Return the namespaces by name, each with whether it is being deleted."""
+        found = (each["metadata"] for each in self._items("list namespaces", "/api/v1/namespaces"))
+        return {each["name"]: bool(each.get("deletionTimestamp")) for each in found}
 
     def pods(self, namespace: str, service_account: str) -> list[Object]:
         """Return the Pods of a service account that have not ended."""
@@ -301,6 +304,10 @@ def _is_of_certificate(error: BaseException | None) -> bool:
     while error and not isinstance(error, ssl.SSLCertVerificationError):
         error = error.__cause__ or error.__context__
     return error is not None
+
+
+def _place(service_account: LiveServiceAccount) -> tuple[str, str]:
+    return service_account.namespace, service_account.name
 
 
 def _list_of_service_accounts(namespace: str | None) -> tuple[str, str]:

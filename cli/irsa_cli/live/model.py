@@ -4,11 +4,17 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple, Self
 
-from irsa.rules.annotations import AUDIENCE, ROLE_ARN
+from irsa.rules.annotations import AUDIENCE, ROLE_ARN, managers_of
 from irsa.rules.arns import Arn, parse_iam_arn
+from irsa.rules.quotas import SESSION_DURATION
+from irsa.rules.subjects import subject_of
 from irsa.rules.trust import DEFAULT_AUDIENCE
+
+# Who owns each field of an object without managedFields, as it is after `kubectl create serviceaccount` and `kubectl
+# annotate`: so the API server says at the first server-side apply (managedfields/internal/skipnonapplied.go).
+UNTRACKED = "before-first-apply"
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,12 @@ class LiveServiceAccount:
     labels: Mapping[str, str] = field(default_factory=dict)
     manifest: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False, hash=False)
 
+    @classmethod
+    def of(cls, cluster: str, namespace: str, name: str, manifest: Mapping[str, Any]) -> Self:
+        """Return a service account as the Kubernetes API of its cluster returns it."""
+        metadata = manifest["metadata"]
+        return cls(cluster, namespace, name, metadata.get("annotations") or {}, metadata.get("labels") or {}, manifest)
+
     def __str__(self) -> str:
         """Return `namespace/name`."""
         return f"{self.namespace}/{self.name}"
@@ -38,6 +50,25 @@ class LiveServiceAccount:
     def __hash__(self) -> int:
         """Return a hash of its cluster and name: mappings have none."""
         return hash((self.cluster, self.namespace, self.name))
+
+    @property
+    def subject(self) -> str:
+        """What it is called in subjects: `namespace:name`."""
+        return subject_of(self.namespace, self.name)
+
+    @property
+    def uid(self) -> str:
+        """Its UID, which no other object has, in whatever cluster.
+
+        Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#uids
+        """
+        return str((self.manifest.get("metadata") or {}).get("uid") or "")
+
+    def managers(self, annotation: str) -> frozenset[str]:
+        """Return who wrote one of its annotations: the names of field managers."""
+        entries = (self.manifest.get("metadata") or {}).get("managedFields") or ()
+        managed = [(each.get("manager") or "", each.get("fieldsV1")) for each in entries]
+        return frozenset(managers_of(annotation, managed) if managed else {UNTRACKED})
 
     @property
     def role_arn(self) -> str:
@@ -83,12 +114,14 @@ class LiveRole:
         created: When it was created.
         last_used: When it was last used in the 400 days that IAM tracks; None where it was not.
         has_details: Whether `last_used`, tags, policies and boundary are known: IAM may deny the list that has them.
+            One that was asked for by itself has all of them but its policies.
         tags: Its tags.
         attached_policies: ARNs of its managed policies.
         inline_policies: Documents of its inline policies, by name.
         permissions_boundary: ARN of its permissions boundary; empty where it has none.
         description: Its description; empty where it has none.
         max_session_duration: Its longest session in seconds.
+        unique_id: Its unique ID, which no other role has, not even a later one of its name.
     """
 
     arn: str
@@ -101,7 +134,29 @@ class LiveRole:
     inline_policies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     permissions_boundary: str = ""
     description: str = ""
-    max_session_duration: int = 3600
+    max_session_duration: int = SESSION_DURATION.least
+    unique_id: str = ""
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any], has_details: bool = False) -> Self:
+        """Return a role as GetRole, ListRoles or GetAccountAuthorizationDetails has it, each of them with gaps.
+
+        Sources: API_Role.html and API_RoleDetail.html in https://docs.aws.amazon.com/IAM/latest/APIReference/
+        """
+        return cls(
+            found["Arn"],
+            found["AssumeRolePolicyDocument"],
+            found.get("CreateDate"),
+            (found.get("RoleLastUsed") or {}).get("LastUsedDate"),
+            has_details,
+            {tag["Key"]: tag["Value"] for tag in found.get("Tags") or ()},
+            tuple(each["PolicyArn"] for each in found.get("AttachedManagedPolicies") or ()),
+            {each["PolicyName"]: each["PolicyDocument"] for each in found.get("RolePolicyList") or ()},
+            (found.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn", ""),
+            found.get("Description", ""),
+            found.get("MaxSessionDuration", SESSION_DURATION.least),
+            found["RoleId"],
+        )
 
     @property
     def name(self) -> str:
@@ -128,6 +183,13 @@ class LivePolicy:
     arn: str
     document: Mapping[str, Any]
     attachments: int = 0
+
+
+class PolicySettings(NamedTuple):
+    """What IAM says of a managed policy only when asked for it alone."""
+
+    description: str
+    tags: Mapping[str, str]
 
 
 @dataclass(frozen=True)

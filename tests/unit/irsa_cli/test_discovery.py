@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +23,7 @@ from irsa_cli.exits import CouldNotLookError, NoPermissionError
 from irsa_cli.live.aws import AwsAccountClients
 from irsa_cli.live.iam import AwsAccountClient
 from irsa_cli.live.kubernetes import ClusterClients
-from irsa_cli.live.model import LiveCluster
+from irsa_cli.live.model import LiveCluster, LiveRole, LiveServiceAccount
 from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 from sandbox import missing_in_moto
 
@@ -49,15 +50,14 @@ class Cluster:
             raise NoPermissionError("get /.well-known/openid-configuration: forbidden")
         return GREEN if "green" in self.context else BLUE
 
-    def objects(self, kind: str) -> list[Any]:
-        assert kind == "serviceaccounts"
+    def service_accounts(self, namespace: str | None) -> list[LiveServiceAccount]:
+        assert namespace is None
         if self.context.startswith("denied list"):
-            raise NoPermissionError("list serviceaccounts in the whole cluster: forbidden")
-        places = (("b", "x"), ("a", "y"), ("a", "x"))
+            raise NoPermissionError("list serviceaccounts in all namespaces: forbidden")
         annotations = {"eks.amazonaws.com/role-arn": "arn:x"}
         return [
-            {"metadata": {"namespace": namespace, "name": name, "annotations": annotations if name == "y" else None}}
-            for namespace, name in places
+            LiveServiceAccount(self.context, namespace, name, annotations if name == "y" else {})
+            for namespace, name in (("a", "x"), ("a", "y"), ("b", "x"))
         ]
 
 
@@ -246,23 +246,27 @@ def _listed(value: str | list[str]) -> list[str]:
 
 def test_last_use() -> None:
     """Protects the date of the last use, which only the details have; moto has none."""
-    used = datetime(2026, 11, 1, tzinfo=UTC)
-    listed = {"RoleName": "app", "Arn": "arn:aws:iam::1:role/app", "AssumeRolePolicyDocument": TRUST}
+    used, said = datetime(2026, 11, 1, tzinfo=UTC), list[str]()
+    app, new, before = (
+        LiveRole(f"arn:aws:iam::1:role/{name}", TRUST, unique_id=name) for name in ("app", "new", "old")
+    )
     live: Any = SimpleNamespace(
         number="1",
         session=None,
         oidc_providers=list,
         client_ids=None,
-        listed_roles=lambda: [listed, {**listed, "RoleName": "new", "Arn": "arn:aws:iam::1:role/new"}],
-        role_details=lambda: [{"RoleName": "app", "RoleLastUsed": {"LastUsedDate": used, "Region": "us-west-2"}}],
+        listed_roles=lambda: [replace(each, has_details=False) for each in (app, new)],
+        role_details=lambda: [replace(app, last_used=used), replace(before, arn=new.arn, last_used=used)],
     )
-    found = read_aws_account(live)
+    found = read_aws_account(live, not_checked=said.append)
 
     assert [(role.name, role.last_used, role.has_details) for role in found.roles] == [
         ("app", used, True),
-        # Created between the two lists.
+        # Deleted and made again between the two lists: it was not used, that of its name was.
         ("new", None, False),
     ]
+    text = "it was created or deleted while the roles were listed"
+    assert said == [f"last use, tags and policies of arn:aws:iam::1:role/new: {text}"]
 
 
 # --- Clusters --------------------------------------------------------------------------------------------------------
@@ -303,17 +307,18 @@ def test_two_clusters_of_one_issuer_are_not_one(accounts: Any, monkeypatch: pyte
     No two objects of any cluster have one UID: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
     """
     accounts(Account())
-    objects = Cluster.objects
+    service_accounts = Cluster.service_accounts
 
-    def with_uids(self: Cluster, kind: str) -> list[Any]:
+    def with_uids(self: Cluster, namespace: str | None) -> list[LiveServiceAccount]:
         cluster = self.context.removesuffix(" as admin")
-        found = objects(self, kind)
-        for number, each in enumerate(found):
-            each["metadata"]["uid"] = f"{cluster}-{number}"
+        found = [
+            replace(each, manifest={"metadata": {"uid": f"{cluster}-{number}"}})
+            for number, each in enumerate(service_accounts(self, namespace))
+        ]
         # Between two reads of one cluster, some service accounts are created and others deleted.
         return found[:2] if self.context == cluster else found[1:]
 
-    monkeypatch.setattr(Cluster, "objects", with_uids)
+    monkeypatch.setattr(Cluster, "service_accounts", with_uids)
     found = discover(["kind-a", "kind-a as admin", "kind-b", "green"], [], [])
 
     assert [each.name for each in found.clusters] == ["green", "kind-a"]
@@ -327,7 +332,7 @@ def test_two_clusters_of_one_issuer_are_not_one(accounts: Any, monkeypatch: pyte
     ("context", "said"),
     [
         ("none", "context none: the kubeconfig: no context none"),
-        ("denied list", 'context "denied list": list serviceaccounts in the whole cluster: forbidden'),
+        ("denied list", 'context "denied list": list serviceaccounts in all namespaces: forbidden'),
         ("denied issuer", 'context "denied issuer": get /.well-known/openid-configuration: forbidden'),
     ],
 )

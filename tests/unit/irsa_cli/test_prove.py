@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from irsa_cli.exits import CouldNotLookError
+from irsa_cli.live.model import LiveServiceAccount
 from irsa_cli.live.sts import Refused
 from irsa_cli.prove import Proof, depends_on_network
 from irsa_cli.report.checks import Check, Outcome
@@ -43,13 +44,15 @@ class StubCluster:
         self.issuer, self.context = ISSUER, "test"
         self.may_list = True
 
-    def service_account(self, namespace: str, name: str) -> dict[str, str] | None:
-        return {"eks.amazonaws.com/role-arn": ROLE} if f"{namespace}:{name}" in self.service_accounts_present else None
+    def service_account(self, namespace: str, name: str) -> LiveServiceAccount | None:
+        found = LiveServiceAccount("test", namespace, name, {"eks.amazonaws.com/role-arn": ROLE})
+        return found if found.subject in self.service_accounts_present else None
 
-    def service_accounts(self, namespace: str | None) -> list[str]:
+    def service_accounts(self, namespace: str | None) -> list[LiveServiceAccount]:
         if not self.may_list:
             raise CouldNotLookError("list serviceaccounts in all namespaces: forbidden")
-        return sorted(each for each in self.service_accounts_present if namespace in (None, each.partition(":")[0]))
+        places = (each.split(":") for each in sorted(self.service_accounts_present))
+        return [LiveServiceAccount("test", where, name) for where, name in places if namespace in (None, where)]
 
     def token(self, namespace: str, name: str, audience: str) -> str:
         claims = {"iss": ISSUER, "sub": f"{namespace}:{name}", "aud": audience}

@@ -10,6 +10,7 @@ import pytest
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
 from irsa.rules.trust import federated_providers, trust_document
 from irsa_cli.exits import CouldNotLookError, NoPermissionError
+from irsa_cli.live.model import LiveRole, LiveServiceAccount
 from irsa_cli.report.checks import Check, Outcome, Report
 from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 from irsa_cli.verify import Verification, annotation_findings
@@ -62,8 +63,8 @@ class StubAwsAccount:
         self.documents: dict[str, Any] = {}
         self.inline: dict[str, Any] = {}
 
-    def role(self, _: str) -> dict[str, Any]:
-        return {"Arn": ROLE, "AssumeRolePolicyDocument": json.loads(self.trust), **self.settings}
+    def role(self, _: str) -> LiveRole:
+        return LiveRole(**{"arn": ROLE, "trust": json.loads(self.trust), **self.settings})
 
     def attached_policies(self, _: str) -> list[str]:
         return list(self.documents)
@@ -98,8 +99,8 @@ class StubClusters:
     def of(self, _: str) -> Any:
         return self
 
-    def service_account(self, *_: str) -> dict[str, str]:
-        return ANNOTATIONS
+    def service_account(self, namespace: str, name: str) -> LiveServiceAccount:
+        return LiveServiceAccount("test", namespace, name, ANNOTATIONS)
 
 
 def verify(
@@ -361,12 +362,13 @@ BOUNDARY = "arn:aws:iam::111122223333:policy/boundary"
     ("declared", "live", "found", "expected"),
     [
         ({"permissionsBoundary": BOUNDARY}, {}, "permissions boundary: none", f"permissions boundary: {BOUNDARY}"),
-        ({}, {"PermissionsBoundary": {"PermissionsBoundaryArn": BOUNDARY}},
+        ({}, {"permissions_boundary": BOUNDARY},
          f"permissions boundary: {BOUNDARY}", "permissions boundary: none"),
-        ({"permissionsBoundary": BOUNDARY}, {"PermissionsBoundary": {"PermissionsBoundaryArn": f"{BOUNDARY}-2"}},
+        ({"permissionsBoundary": BOUNDARY}, {"permissions_boundary": f"{BOUNDARY}-2"},
          f"permissions boundary: {BOUNDARY}-2", f"permissions boundary: {BOUNDARY}"),
-        ({}, {"MaxSessionDuration": 43200}, "longest session in seconds: 43200", "longest session in seconds: 3600"),
-        ({"maxSessionDuration": 7200.0, "description": "Reads"}, {"MaxSessionDuration": 7200, "Description": "Writes"},
+        ({}, {"max_session_duration": 43200}, "longest session in seconds: 43200", "longest session in seconds: 3600"),
+        ({"maxSessionDuration": 7200.0, "description": "Reads"},
+         {"max_session_duration": 7200, "description": "Writes"},
          "description: Writes", "description: Reads"),
     ],
 )  # fmt: skip
@@ -384,8 +386,7 @@ def test_a_setting_of_the_role_that_somebody_changed_is_found(
 def test_settings_as_declared_are_good_and_secret_ones_are_not() -> None:
     """Protects from a finding for what IAM answers by itself, and from a green row for what is not known."""
     assert verify_settings({"permissionsBoundary": BOUNDARY}, {
-        "PermissionsBoundary": {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": BOUNDARY},
-        "MaxSessionDuration": 3600,
+        "permissions_boundary": BOUNDARY, "max_session_duration": 3600,
     }) == []  # fmt: skip
     (secret,) = verify_settings(None, {})
     assert (secret.check, secret.outcome) == ("role", Outcome.CANNOT_TELL)
@@ -394,7 +395,7 @@ def test_settings_as_declared_are_good_and_secret_ones_are_not() -> None:
 def test_a_role_that_was_made_anew_in_another_path_is_found() -> None:
     """Protects from a role of the same name elsewhere: IAM never changes a path, so its ARN is another one."""
     moved = ROLE.replace("role/app", "role/elsewhere/app")
-    (finding,) = verify_settings({}, {"Arn": moved})
+    (finding,) = verify_settings({}, {"arn": moved})
 
     assert (finding.check, finding.found, finding.expected) == (
         "role",

@@ -15,6 +15,7 @@ from moto.iam.responses import IamResponse
 
 from irsa.rules.trust import trust_document
 from irsa_cli.live.aws import AwsAccountClients, session_of
+from irsa_cli.live.model import LiveServiceAccount
 from irsa_cli.report.checks import Check, Outcome
 from irsa_cli.state import DeclaredBinding, DeclaredRole, DeclaredServiceAccount, DeclaredStack
 from irsa_cli.verify import Verification
@@ -106,8 +107,9 @@ class StubClusters:
     def read_service_accounts(self, _: Any) -> None:
         pass
 
-    def service_account(self, _: str, name: str) -> dict[str, str]:
-        return {"eks.amazonaws.com/role-arn": f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:role/{name}"}
+    def service_account(self, namespace: str, name: str) -> LiveServiceAccount:
+        annotations = {"eks.amazonaws.com/role-arn": f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:role/{name}"}
+        return LiveServiceAccount("test", namespace, name, annotations)
 
 
 def declared(index: int, number: str, secret: str) -> DeclaredBinding:

@@ -12,9 +12,8 @@ from irsa_cli.adopt.choice import Choice
 from irsa_cli.adopt.declared import Declared, declared
 from irsa_cli.adopt.outcomes import Adoption, Outcome
 from irsa_cli.adopt.stack_file import Additions, StackFile
-from irsa_cli.adopt.task import PolicySettings
 from irsa_cli.exits import CouldNotLookError
-from irsa_cli.live.model import LiveAwsAccount, LivePolicy, LiveRole
+from irsa_cli.live.model import LiveAwsAccount, LivePolicy, LiveRole, PolicySettings
 from program.check import report_of
 from tests.unit.irsa_cli.adopt.scene import (
     AWS_ACCOUNT,

@@ -11,7 +11,7 @@ import yaml
 from irsa_cli.adopt import verb
 from irsa_cli.adopt.stacks import InStacks
 from irsa_cli.exits import COULD_NOT_LOOK, FINDINGS, GOOD, CouldNotLookError
-from irsa_cli.live.model import Discovery, LivePolicy
+from irsa_cli.live.model import Discovery, LivePolicy, PolicySettings
 from program.check import report_of
 from tests.unit.irsa_cli.adopt.scene import (
     AWS_ACCOUNT,
@@ -35,8 +35,9 @@ EVERYTHING = found(
 
 
 def live(number: str = AWS_ACCOUNT) -> Any:
-    policy = {"Description": "Reads", "Tags": [{"Key": "team", "Value": "a"}]}
-    return SimpleNamespace(number=number, session=SimpleNamespace(region_name="us-west-2"), policy=lambda _: policy)
+    settings = PolicySettings("Reads", {"team": "a"})
+    session = SimpleNamespace(region_name="us-west-2")
+    return SimpleNamespace(number=number, session=session, policy_settings=lambda _: settings)
 
 
 @pytest.fixture

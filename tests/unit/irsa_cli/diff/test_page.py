@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from irsa_cli.live.model import LiveServiceAccount
 from irsa_cli.main import main
 from irsa_cli.state import Previewed
 from tests.unit.irsa_cli.diff.previews import POLICY, digest, resource, role, step, trust, without_outputs
@@ -50,7 +51,8 @@ def test_the_example_is_what_the_command_prints(
     provider = {"urn": "urn:pulumi:prod::irsa::pulumi:providers:kubernetes::k", "type": "pulumi:providers:kubernetes"}
     monkeypatch.setattr("irsa_cli.diff.verb.previewed", lambda _: Previewed(text, ""))
     monkeypatch.setattr("irsa_cli.diff.verb.exported_state", lambda _: {"deployment": {"resources": [provider]}})
-    monkeypatch.setattr(Cluster, "service_accounts", lambda *_: ["team-a:builder", "team-a:reports", "team-a:default"])
+    found = [LiveServiceAccount("test", "team-a", name) for name in ("builder", "reports", "default")]
+    monkeypatch.setattr(Cluster, "service_accounts", lambda *_: found)
     monkeypatch.setattr("irsa_cli.live.kubernetes.ClusterClients.of", lambda *_: Cluster())
 
     assert main(["diff", "--stack", "prod"]) == 0

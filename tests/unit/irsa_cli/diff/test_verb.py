@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from irsa_cli.exits import CouldNotLookError
+from irsa_cli.live.model import LiveServiceAccount
 from irsa_cli.main import main
 from irsa_cli.state import Previewed
 from tests.output_schemas import check_output
@@ -161,9 +162,9 @@ class Cluster:
     lists = 0
     issuer = "https://oidc.eks.us-west-2.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
 
-    def service_accounts(self, _: None) -> list[str]:
+    def service_accounts(self, _: None) -> list[LiveServiceAccount]:
         Cluster.lists += 1
-        return ["team-a:builder", "team-a:worker", "team-a:default"]
+        return [LiveServiceAccount("test", "team-a", name) for name in ("builder", "worker", "default")]
 
 
 def test_a_thousand_bindings_ask_the_cluster_once(

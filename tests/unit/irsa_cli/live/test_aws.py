@@ -108,7 +108,7 @@ def test_throttling_is_retried(
     for client in (aws_account._iam.first, aws_account._iam.patient):
         client.meta.events.register_first("before-send.iam.GetRole", throttle)
 
-    assert (aws_account.role("app") or {})["RoleName"] == "app"
+    assert [each and each.name for each in [aws_account.role("app")]] == ["app"]
     assert next(throttled, None) is None
 
 

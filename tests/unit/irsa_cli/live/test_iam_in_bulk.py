@@ -97,9 +97,9 @@ class Account:
         """Return all that verify reads of these roles and policies."""
         live = self.live
         names = sorted(wanted.roles)
-        settings = ("Arn", "Description", "MaxSessionDuration", "PermissionsBoundary", "AssumeRolePolicyDocument")
+        settings = ("arn", "description", "max_session_duration", "permissions_boundary", "trust")
         return {
-            "roles": [{key: (live.role(name) or {}).get(key) for key in settings} for name in names],
+            "roles": [[getattr(live.role(name), key) for key in settings] for name in names],
             "attached": [live.attached_policies(name) for name in names],
             "inline": [live.inline_policies(name) for name in names],
             "inline documents": [live.inline_document(name, "inline") for name in names],
@@ -134,9 +134,10 @@ def test_lists_answer_what_the_questions_would(iam: Any) -> None:
     assert account.calls == {SUMMARY: 1, ROLES: 3, DETAILS: 6}
     assert account.facts(wanted) == one_by_one(wanted)
     assert sum(account.calls.values()) == 10
-    found = account.live.role("app-3") or {}
-    assert (found["Description"], found["MaxSessionDuration"]) == ("Reads 3 %41", 7200)
-    assert found["PermissionsBoundary"]["PermissionsBoundaryArn"] == f"arn:aws:iam::{ACCOUNT}:policy/app-3"
+    found = account.live.role("app-3")
+    assert found
+    assert (found.description, found.max_session_duration) == ("Reads 3 %41", 7200)
+    assert found.permissions_boundary == f"arn:aws:iam::{ACCOUNT}:policy/app-3"
     assert account.live.document(f"arn:aws:iam::{ACCOUNT}:policy/app-3") == POLICY
 
 
@@ -322,7 +323,7 @@ def test_what_no_list_has_is_asked_by_itself(iam: Any) -> None:
     assert account.live.role("gone") is None
     assert account.live.attached_policies("gone") is None
     assert account.live.document(f"arn:aws:iam::{ACCOUNT}:policy/gone") is None
-    assert (account.live.role("later") or {})["Arn"] == later
+    assert [each and each.arn for each in [account.live.role("later")]] == [later]
 
 
 def create_later(iam: Any) -> str:
@@ -341,8 +342,9 @@ def test_a_role_made_anew_between_two_lists_is_asked_by_itself(iam: Any, monkeyp
     iam.create_role(RoleName="app-1", AssumeRolePolicyDocument=json.dumps(TRUST), Description="another")
     account.live.read_in_bulk(wanted)
 
-    assert (account.live.role("app-1") or {})["Description"] == "another"
-    assert account.calls["GetRole"] == 1
+    assert [each and each.description for each in [account.live.role("app-1")]] == ["another"]
+    assert account.live.attached_policies("app-1") == []
+    assert account.calls["GetRole"] == account.calls["ListAttachedRolePolicies"] == 1
 
 
 def test_an_account_without_roles(iam: Any) -> None:

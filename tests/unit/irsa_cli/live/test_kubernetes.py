@@ -23,6 +23,7 @@ from irsa_cli.causes import Cause
 from irsa_cli.exits import CouldNotLookError
 from irsa_cli.live.kubeconfig import configuration
 from irsa_cli.live.kubernetes import ClusterClient, ClusterClients
+from irsa_cli.live.model import LiveServiceAccount
 
 
 class Api(ThreadingHTTPServer):
@@ -122,7 +123,7 @@ def test_pages_are_followed(api: Api, cluster: ClusterClient) -> None:
     """Protects big clusters: a list comes in pages of 500, and the last service account is there."""
     found = cluster.service_accounts(None)
 
-    assert (len(found), found[-1], len(api.asked)) == (1200, "a:n1199", 3)
+    assert (len(found), found[-1].subject, len(api.asked)) == (1200, "a:n1199", 3)
 
 
 def test_a_busy_server_is_asked_again(api: Api, cluster: ClusterClient) -> None:
@@ -141,7 +142,7 @@ def test_the_first_request_goes_alone_and_the_others_together(api: Api, cluster:
         names = [f"n{index}" for index in range(64)]
         found = list(pool.map(lambda name: cluster.service_account("a", name), names))
 
-    assert [each and each["path"] for each in found] == [
+    assert [each and each.annotations["path"] for each in found] == [
         f"/api/v1/namespaces/a/serviceaccounts/{name}" for name in names
     ]
     assert (api.beside_the_first, api.meet.broken) == (0, False)
@@ -302,7 +303,7 @@ def test_a_busy_server_may_say_when_in_both_forms(
     monkeypatch.setattr(httpx2.Client, "request", lambda *_, **__: next(answers))
     monkeypatch.setattr("irsa_cli.live.kubernetes.time.sleep", pauses.append)
 
-    assert cluster.service_account("a", "b") == {}
+    assert cluster.service_account("a", "b") == LiveServiceAccount(cluster.context, "a", "b")
     assert len(pauses) == 1
     assert least <= pauses[0] <= most
 

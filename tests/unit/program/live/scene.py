@@ -6,6 +6,7 @@ from typing import Any
 
 from config.located_mistake import LocatedMistake
 from config.models import Stack
+from irsa_cli.live.model import LiveRole, LiveServiceAccount
 from irsa_cli.state import (
     ATTACHMENT,
     INLINE_POLICY,
@@ -21,7 +22,7 @@ from program.live.conflicts import conflicts
 from program.live.held import Held, held_by
 from program.live.look import _providers as providers
 from program.live.planned import planned_components
-from program.live.reads import AwsReads, ClusterReads, LiveServiceAccount, Reads
+from program.live.reads import AwsReads, ClusterReads, Reads
 from program.lookups.values import AwsIdentity, Lookups, ResolvedAwsAccount, ResolvedCluster, needs_of
 from program.plan import plan
 
@@ -78,7 +79,8 @@ def account(
     """What an AWS account has: AWS's own policies are always there."""
     own = {S3: True, "arn:aws:iam::aws:policy/AdministratorAccess": True}
     known = {**own, **dict.fromkeys(policies, True)}
-    return AwsReads(AwsIdentity(NUMBER, "aws"), list(roles), known, more.pop("providers", frozenset()), summary, **more)
+    found = [LiveRole(each, {}) for each in roles]
+    return AwsReads(AwsIdentity(NUMBER, "aws"), found, known, more.pop("providers", frozenset()), summary, **more)
 
 
 def cluster(
@@ -88,13 +90,15 @@ def cluster(
 ) -> ClusterReads:
     """What a cluster has: service accounts by `namespace/name`."""
     found = {tuple(name.split("/", 1)): each for name, each in (service_accounts or {}).items()}
-    return ClusterReads(frozenset(namespaces), frozenset(ending), found)  # type: ignore[arg-type]
+    return ClusterReads({each: each in [*ending] for each in namespaces}, found)  # type: ignore[arg-type]
 
 
 def live(role: str | None = None, *managers: str) -> LiveServiceAccount:
     """A service account that exists; with a role, who wrote its annotation."""
     annotations = {} if role is None else {ROLE_ARN: role}
-    return LiveServiceAccount(annotations, {ROLE_ARN: frozenset(managers)} if managers else {})
+    of_annotation: dict[str, Any] = {"f:metadata": {"f:annotations": {f"f:{ROLE_ARN}": {}}}}
+    managed = [{"manager": each, "fieldsV1": of_annotation} for each in managers] or [{"manager": "status"}]
+    return LiveServiceAccount("cluster", "team-a", "app", annotations, {}, {"metadata": {"managedFields": managed}})
 
 
 def found(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from program.live.reads import service_account_of
+from irsa_cli.live.model import LiveServiceAccount
 from tests.unit.program.live.scene import (
     HOST,
     ROLE_ARN,
@@ -227,10 +227,10 @@ def test_who_wrote_an_annotation() -> None:
             {"manager": "status", "operation": "Update", "subresource": "status"},
         ],
     }
-    key, read = service_account_of({"metadata": metadata})
+    read = LiveServiceAccount.of("cluster", "default", "test-sa", {"metadata": metadata})
 
-    assert key == ("default", "test-sa")
-    assert read.managers == {ROLE_ARN: {"kubectl"}, "keep": {"before-first-apply"}}
+    assert read.managers(ROLE_ARN) == {"kubectl"}
+    assert read.managers("keep") == {"before-first-apply"}
 
 
 def test_an_annotation_that_nobody_is_known_to_own() -> None:
@@ -239,8 +239,8 @@ def test_an_annotation_that_nobody_is_known_to_own() -> None:
     The API server refuses a patch all the same: conflict with "before-first-apply" (tests/sandbox/test_conflicts.py).
     """
     written = {ROLE_ARN: arn("role", "theirs")}
-    key, read = service_account_of({"metadata": {"name": "app", "namespace": "team-a", "annotations": written}})
-    (mistake,) = found(stack(ANNOTATED), in_cluster=cluster({"/".join(key): read}))
+    read = LiveServiceAccount("cluster", "team-a", "app", written)
+    (mistake,) = found(stack(ANNOTATED), in_cluster=cluster({"team-a/app": read}))
 
     assert rules([mistake]) == [("service-account-taken", SERVICE_ACCOUNT)]
     assert "written by before-first-apply" in mistake.mistake.found

@@ -332,7 +332,7 @@ def test_a_question_without_an_answer_is_not_checked(
     def refuse(*_: Any) -> Any:
         raise error
 
-    monkeypatch.setattr("irsa_cli.live.iam.AwsAccountClient.role_arns", refuse)
+    monkeypatch.setattr("irsa_cli.live.iam.AwsAccountClient.listed_roles", refuse)
     report = looked({"bindings": {"app": APP}})
 
     assert report == LiveReport([], [], [f"AWS account {NUMBER}, {not_checked}"], has_looked)
@@ -361,7 +361,7 @@ def test_one_question_without_an_answer_is_enough(iam: Any, monkeypatch: pytest.
         Late.failed.set()
         raise CouldNotLookError("no connection")
 
-    monkeypatch.setattr("irsa_cli.live.iam.AwsAccountClient.role_arns", denied)
+    monkeypatch.setattr("irsa_cli.live.iam.AwsAccountClient.listed_roles", denied)
     monkeypatch.setattr("irsa_cli.live.kubernetes.ClusterClient.issuer", property(silent))
 
     assert not looked({"bindings": {"app": APP}}).has_looked
