@@ -9,10 +9,11 @@ from irsa.rules.annotations import AUDIENCE, ROLE_ARN, WRITTEN_FROM, check_webho
 from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, listed, named, path_of
 from irsa.rules.subjects import subject_of
-from irsa_cli.inventory.admissions import Admitted, Trust, place_text
-from irsa_cli.inventory.facts import Facts, exact_subjects
+from irsa_cli.inventory.admissions import Admitted, Trust
+from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.output import Finding
 from irsa_cli.live.model import LiveCluster, LiveServiceAccount
+from irsa_cli.trusts.trust import exact_subjects, place_text
 
 
 def missing_role(facts: Facts) -> Iterator[Finding]:
