@@ -43,7 +43,8 @@ class Statement(NamedTuple):
 
     def covers(self, action: str) -> bool:
         """Return whether it is about an action. IAM ignores letter case in both the service's prefix and the name."""
-        return any(_includes(each.lower(), action.lower()) for each in self.actions) == (self.action_element == "Action")
+        is_listed = any(_includes(each.lower(), action.lower()) for each in self.actions)
+        return is_listed == (self.action_element == "Action")
 
 
 @functools.lru_cache(maxsize=1_000)
