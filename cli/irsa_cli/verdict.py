@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from irsa.evaluation import DOCUMENTATION, Decision, Evaluation, PodIdentityRequest, WebIdentityRequest
+from irsa.evaluation.comparisons import Parsed
 from irsa.evaluation.decision import evaluate_parsed, with_values
-from irsa.evaluation.document import Statement
 from irsa.rules import commands
 from irsa.rules.annotations import AUDIENCE, ROLE_ARN
 from irsa.rules.arns import issuer_of_provider, parse_iam_arn
@@ -34,13 +34,11 @@ class AskedRole(NamedTuple):
     """What decides about a role.
 
     Attributes:
-        version: The Version of its trust policy.
-        statements: The statements of that.
+        trust: Version and statements of its trust policy.
         client_ids: The audiences of the OIDC providers of its AWS account, by ARN.
     """
 
-    version: str
-    statements: Sequence[Statement]
+    trust: Parsed
     client_ids: Mapping[str, Collection[str]]
 
 
@@ -70,7 +68,7 @@ def verdict(role: AskedRole, request: WebIdentityRequest | PodIdentityRequest) -
     found = None
     if isinstance(request, WebIdentityRequest):
         found = of_provider(role.client_ids.get(request.provider_arn), request.provider_arn, [request.audience])
-    return found or of_trust_policy(evaluate_parsed(role.version, role.statements, request), request)
+    return found or of_trust_policy(evaluate_parsed(*role.trust, request), request)
 
 
 def of_provider(client_ids: Collection[str] | None, provider_arn: str, audiences: Sequence[str]) -> Verdict | None:

@@ -79,7 +79,7 @@ def why_denied(aws_account: LiveAwsAccount, role: LiveRole, cluster: LiveCluster
         provider = provider_of_role(role.arn, cluster.issuer)
         subject = subject_claim(subject_of(each.namespace, each.name))
         request = WebIdentityRequest(cluster.issuer, provider, subject, each.audience)
-        answer = verdict(AskedRole(*parse(role.trust), aws_account.client_ids), request)
+        answer = verdict(AskedRole(parse(role.trust), aws_account.client_ids), request)
     except Mistake as mistake:
         return mistake.found
     return answer.details if answer.decision is Decision.DENIED else ""

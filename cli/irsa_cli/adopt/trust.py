@@ -20,13 +20,14 @@ from irsa.rules.grammar import (
     split_operator,
     statement_mistakes,
 )
+from irsa.rules.leaves import items_of
 from irsa.rules.mistakes import Mistake, listed, named, path_of
 from irsa.rules.names import AUDIENCE, check_name
 from irsa.rules.subjects import CLAIM_PREFIX, EVERY_SERVICE_ACCOUNT, check_subject, is_pattern
 from irsa.rules.trust import ACTION, DEFAULT_AUDIENCE, trust_document
-from irsa_cli.adopt.equivalence import are_equivalent, canonical_statement, items_of
 from irsa_cli.adopt.outcomes import Left
-from irsa_cli.adopt.same_admission import difference
+from irsa_cli.normal_form import are_equivalent, normal_statement
+from irsa_cli.trusts.difference import difference
 
 # How many statements that irsa would write as part of another one are kept as they are for a preview without a change.
 # With more of them, the binding says less to a reader than its trust policy did.
@@ -176,7 +177,7 @@ def _living(
     living, dropped = [], []
     for number, statement in enumerate(statements, 1):
         principal = statement["Principal"]
-        federated = items_of(principal.get("Federated")) if isinstance(principal, Mapping) else []
+        federated = items_of(principal.get("Federated", ())) if isinstance(principal, Mapping) else []
         standing = {each: surroundings.standing(each) for each in map(str, federated)}
         dead = [each for each in standing if standing[each] is Provider.DEAD]
         unknown = [each for each in standing if standing[each] is Provider.WITHOUT_CLUSTER]
@@ -230,7 +231,7 @@ def _grants(index: int, statement: Mapping[str, Any], surroundings: Surroundings
 
 
 def _is_written_alike(statement: Mapping[str, Any], settings: Settings) -> bool:
-    return bool(canonical_statement(statement) == canonical_statement(settings.document["Statement"][0]))
+    return normal_statement(statement, None) == normal_statement(settings.document["Statement"][0], None)
 
 
 def _only_provider(statement: Mapping[str, Any]) -> str:
@@ -340,7 +341,9 @@ def _subject(claim: str) -> str:
 
 def _terms(settings: Settings) -> tuple[str, str]:
     """Return what must be the same in all statements that irsa writes for one binding."""
-    return settings.audience, json.dumps(canonical_statement({"Condition": settings.conditions or {}}), sort_keys=True)
+    return settings.audience, json.dumps(
+        normal_statement({"Condition": settings.conditions or {}}, None), sort_keys=True
+    )
 
 
 def _by_terms(grants: Iterable[_Grant]) -> list[list[_Grant]]:

@@ -273,7 +273,7 @@ def _properties(step: Step, skipped: set[str]) -> Iterator[PropertyChange]:
     defaults = new.inputs.get(DEFAULTS)
     if step.operation == CREATE and isinstance(defaults, list):
         skipped = skipped | {each for each in defaults if isinstance(each, str)}
-    before = old.inputs if old and step.operation != CREATE else {}
+    before = old.inputs if old and (step.operation != CREATE or new.type == SERVICE_ACCOUNT_PATCH) else {}
     found = list(_between(before, new.inputs, (), skipped))
     # Two secrets look alike, whether they are or not.
     found += [

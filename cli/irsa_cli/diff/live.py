@@ -1,6 +1,6 @@
 """The service accounts that a stack's clusters have now."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -17,26 +17,37 @@ class LiveServiceAccounts(NamedTuple):
 
     Attributes:
         names: The service accounts, as `namespace:name`, by the issuer of their cluster, without https://.
+        annotations: The annotations of those that were asked for, by the reference of the provider and by name.
         clusters: Keys of the clusters in the stack file, by issuer.
         not_read: What was not read, and why, each as one sentence.
     """
 
     names: Mapping[str, frozenset[str]]
+    annotations: Mapping[str, Mapping[str, Mapping[str, str]]]
     clusters: Mapping[str, str]
     not_read: tuple[str, ...]
 
 
-def read_service_accounts(providers: Mapping[str, Provider]) -> LiveServiceAccounts:
-    """Return the service accounts of the clusters to which Kubernetes providers lead; each cluster is asked once."""
+def read_service_accounts(providers: Mapping[str, Provider], annotated: Collection[str]) -> LiveServiceAccounts:
+    """Return the service accounts of the clusters to which Kubernetes providers lead; each cluster is asked once.
+
+    Args:
+        providers: The providers, by reference.
+        annotated: Those of which the annotations are asked for.
+    """
     if not providers:
-        return LiveServiceAccounts({}, {}, ("service accounts: the stack has no Kubernetes provider",))
+        return LiveServiceAccounts({}, {}, {}, ("service accounts: the stack has no Kubernetes provider",))
     live = ClusterClients({reference: _readable(each.inputs) for reference, each in providers.items()})
+
+    annotations: dict[str, Mapping[str, Mapping[str, str]]] = {}
 
     def read(reference: str) -> tuple[str, str, frozenset[str]] | str:
         provider = providers[reference]
         try:
             cluster = live.of(reference)
-            found = frozenset(each.subject for each in cluster.service_accounts(None))
+            there = {each.subject: each.annotations for each in cluster.service_accounts(None)}
+            found = frozenset(there)
+            annotations[reference] = {each: there[each] for each in annotated if each in there}
             return issuer_host_path(cluster.issuer), provider.cluster, found
         except CouldNotLookError as error:
             return f"service accounts of the cluster of provider {named(provider.name)}: {error}"
@@ -52,7 +63,7 @@ def read_service_accounts(providers: Mapping[str, Provider]) -> LiveServiceAccou
             issuer, key, found = answer
             names[issuer] = names.get(issuer, frozenset()) | found
             clusters |= {issuer: key} if key else {}
-    return LiveServiceAccounts(names, clusters, tuple(dict.fromkeys(not_read)))
+    return LiveServiceAccounts(names, annotations, clusters, tuple(dict.fromkeys(not_read)))
 
 
 def _readable(inputs: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -113,7 +113,7 @@ def _snapshot(
                 are_known = isinstance(listed, list) and all(isinstance(one, str) and _is_known(one) for one in listed)
                 client_ids[arn] = tuple(listed) if are_known and isinstance(listed, list) else None
         elif each.type in {SERVICE_ACCOUNT, SERVICE_ACCOUNT_PATCH}:
-            service_accounts |= {*_subjects(each)}
+            service_accounts |= {*subjects_of(each)}
     return Snapshot(roles, client_ids, frozenset(service_accounts))
 
 
@@ -126,7 +126,8 @@ def known_text(value: Any) -> str:
     return value if isinstance(value, str) and _is_known(value) else ""
 
 
-def _subjects(resource: ResourceState) -> Iterator[str]:
+def subjects_of(resource: ResourceState) -> Iterator[str]:
+    """Yield the service account that a resource is, as `namespace:name`, where that is known."""
     metadata = resource.inputs.get("metadata")
     if isinstance(metadata, Mapping):
         name = known_text(metadata.get("name"))

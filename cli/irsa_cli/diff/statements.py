@@ -1,17 +1,14 @@
 """Which statements of policy documents differ, and in what. Pure."""
 
 import itertools
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from irsa.rules.arns import issuer_of_provider
-from irsa.rules.grammar import DEFAULT_VERSION
 from irsa.rules.mistakes import Mistake
-from irsa.rules.policies import parse_object
 from irsa.rules.subjects import is_pattern
-from irsa_cli.comparison import statements
+from irsa_cli.normal_form import Document, Normal, normal
 
 _OTHER_OPERATOR = {"StringEquals": "StringLike", "StringLike": "StringEquals"}
 # Statements with less in common are two statements, and not one that changes.
@@ -56,8 +53,8 @@ class Documents(NamedTuple):
     """A document before and after; None where there is none."""
 
     policy: str
-    before: str | Mapping[str, Any] | None
-    after: str | Mapping[str, Any] | None
+    before: Document | None
+    after: Document | None
 
 
 class _Statement(NamedTuple):
@@ -110,29 +107,26 @@ def _lost_by(compared: Sequence[_Compared | None], index: int) -> list[_Statemen
 
 def _compared(documents: Documents, spelling: dict[str, str]) -> _Compared | None:
     try:
-        before, after = (_statements(each, spelling) for each in (documents.before, documents.after))
-        versions = [None if each is None else _version(each) for each in (documents.before, documents.after)]
+        forms = [None if each is None else normal(each, spelling) for each in (documents.before, documents.after)]
     except (Mistake, RecursionError):
         return None
+    before, after = map(_statements, forms)
     kept = {each.key for each in before} & {each.key for each in after}
-    version = []
-    if None not in versions and versions[0] != versions[1]:
-        one, other = ((Element("Version", str(each)),) for each in versions)
-        version = [StatementChange("", "", "changed", added=other, removed=one)]
+    versions = [(Element("Version", each.version),) for each in forms if each]
+    version = [
+        StatementChange("", "", "changed", added=other, removed=one)
+        for one, other in itertools.pairwise(versions)
+        if one != other
+    ]
     return _Compared(
         [each for each in before if each.key not in kept], [each for each in after if each.key not in kept], version
     )
 
 
-def _version(document: str | Mapping[str, Any]) -> str:
-    parsed = parse_object(document) if isinstance(document, str) else document
-    return str(parsed.get("Version", DEFAULT_VERSION))
-
-
-def _statements(document: str | Mapping[str, Any] | None, spelling: dict[str, str]) -> list[_Statement]:
+def _statements(form: Normal | None) -> list[_Statement]:
     found: dict[str, _Statement] = {}
-    for number, (sid, statement) in enumerate(statements(document, spelling) if document is not None else (), 1):
-        key = json.dumps(statement, sort_keys=True)
+    written = zip(form.sids, form.statements, form.texts, strict=True) if form else ()
+    for number, (sid, statement, key) in enumerate(written, 1):
         elements = frozenset(_elements(statement))
         found.setdefault(key, _Statement(sid or str(number), sid, str(statement.get("Effect", "")), key, elements))
     return list(found.values())

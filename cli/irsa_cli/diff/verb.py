@@ -3,17 +3,18 @@
 import argparse
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from irsa.rules import commands
 from irsa.rules.mistakes import named, visible
+from irsa_cli.diff.annotations import patched, with_annotations
 from irsa_cli.diff.changes import changes
 from irsa_cli.diff.components import clusters_by_issuer, component_keys_of, kubernetes_providers
 from irsa_cli.diff.lines import ADDED, CHANGED, REMOVED, rows_of
 from irsa_cli.diff.output import Diff
-from irsa_cli.diff.preview import OtherFormError, Preview, ResourceState, parse_preview, parse_resource
-from irsa_cli.diff.rights import Rights, changed_roles, rights
+from irsa_cli.diff.preview import OtherFormError, Preview, ResourceState, Step, parse_preview, parse_resource
+from irsa_cli.diff.rights import changed_roles, rights
 from irsa_cli.diff.snapshots import before_and_after
 from irsa_cli.exits import COULD_NOT_LOOK, GOOD, CouldNotLookError
 from irsa_cli.options import stack_name
@@ -111,18 +112,20 @@ def _diff(preview: Preview, options: argparse.Namespace) -> Diff:
             not_read.append(f"the state: {error}")
     before, after = before_and_after(state, preview.steps)
     keys = component_keys_of(state, preview)
-    found = Rights()
     names: Mapping[str, frozenset[str]] = {}
     clusters: Mapping[str, str] = {}
-    if changed_roles(before, after):
-        if not is_file_alone:
-            from irsa_cli.diff.live import read_service_accounts  # noqa: PLC0415 (it imports lightkube)
+    steps: Iterable[Step] = preview.steps
+    taken = {*filter(None, map(patched, steps))}
+    if (changed_roles(before, after) or taken) and not is_file_alone:
+        from irsa_cli.diff.live import read_service_accounts  # noqa: PLC0415 (it imports lightkube)
 
-            with under_way("diff", "reading the service accounts of the clusters"):
-                names, clusters, unread = read_service_accounts(kubernetes_providers(state, preview, keys))
-            not_read += unread
-        found = rights(before, after, names)
-    bindings, other = changes(preview.steps, keys)
+        with under_way("diff", "reading the service accounts of the clusters"):
+            providers = kubernetes_providers(state, preview, keys)
+            names, annotations, clusters, unread = read_service_accounts(providers, taken)
+        not_read += unread
+        steps = with_annotations(steps, annotations)
+    found = rights(before, after, names)
+    bindings, other = changes(steps, keys)
     return Diff(
         options.stack or preview.stack,
         **vars(found),

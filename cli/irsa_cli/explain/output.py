@@ -56,14 +56,14 @@ def explained(
     Raises:
         TrustDocumentError: IAM would not accept the document.
     """
-    version, statements = parse(trust)
-    evaluation = evaluate_parsed(version, statements, request)
+    parsed = parse(trust)
+    evaluation = evaluate_parsed(*parsed, request)
     found = first or of_trust_policy(evaluation, request)
     namespace, _, name = request.subject.removeprefix(CLAIM_PREFIX).partition(":")
     association = PodIdentityRequest(namespace, name)
     by_association = ""
-    if any(association.principal in each.principals for each in statements):
-        other = verdict(AskedRole(version, statements, {}), association)
+    if any(association.principal in each.principals for each in parsed[1]):
+        other = verdict(AskedRole(parsed, {}), association)
         by_association = f"with an association, {other.decision}: {other.details}"
     return Explanation(
         association.subject,

@@ -1,7 +1,7 @@
 """What the findings are about, and what several kinds of them need, computed once. Pure."""
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -9,15 +9,13 @@ from typing import NamedTuple
 from irsa.evaluation import Decision
 from irsa.evaluation.admission import TOO_MANY_PATTERNS, admitted_by
 from irsa.evaluation.admission import Admitted as AdmittedPattern
-from irsa.evaluation.comparisons import COMPARED
-from irsa.evaluation.document import Condition, Statement
-from irsa.rules.grammar import split_operator
 from irsa.rules.mistakes import named
 from irsa.rules.strangers import stranger
-from irsa.rules.subjects import CLAIM_PREFIX, WILDCARDS, is_pattern
-from irsa_cli.inventory.admissions import Admitted, Claims, Trust, TrustPolicy
-from irsa_cli.issuers import eks_region
+from irsa.rules.subjects import is_pattern, subject_of
+from irsa_cli.inventory.admissions import Admitted, Trust, TrustPolicy
 from irsa_cli.live.model import Discovery, LiveCluster, LiveRole, LiveServiceAccount
+from irsa_cli.trusts.claims import Claims
+from irsa_cli.trusts.trust import comparisons, is_of_kubernetes
 
 # Stands for whatever a pattern of namespaces matches.
 FILLING = "namespace"
@@ -41,7 +39,7 @@ class Facts:
     discovery: Discovery
     policies: Mapping[str, TrustPolicy]
     trusts: Sequence[Trust]
-    claims: Mapping[str, Claims]
+    claims: Mapping[str, Claims[LiveServiceAccount]]
     admitted: Sequence[Admitted]
     now: datetime
     unused_days: int
@@ -65,13 +63,13 @@ class Facts:
         found: dict[tuple[str, str], int] = {}
         for cluster, each in self.annotated:
             key = cluster.issuer, each.role_arn
-            found[key] = found.get(key, 0) | self.claims[cluster.issuer].bit(each)
+            found[key] = found.get(key, 0) | self.claims[cluster.issuer].bit(subject_of(each.namespace, each.name))
         return found
 
     @functools.cached_property
     def of_kubernetes(self) -> list[Trust]:
         """Those trusts whose provider is of a Kubernetes cluster; GitHub's, for example, is not."""
-        return [each for each in self.trusts if is_of_kubernetes(each)]
+        return [each for each in self.trusts if each.cluster or is_of_kubernetes(each)]
 
     @functools.cached_property
     def kubernetes_roles(self) -> list[LiveRole]:
@@ -87,51 +85,11 @@ class Facts:
         return {index: namespaces for index, namespaces in found if namespaces}
 
 
-def is_of_kubernetes(trust: Trust) -> bool:
-    """Return whether an OIDC provider is of a Kubernetes cluster, as far as its issuer or the trust policy tells."""
-    if trust.cluster or eks_region(trust.issuer):
-        return True
-    return any(value.startswith(CLAIM_PREFIX) for each in comparisons(trust, "sub") for value in each.condition.wanted)
-
-
 class Wide(NamedTuple):
     """How a role admits every service account of a namespace: for certain or not, and by which patterns."""
 
     decision: Decision
     admitted: Sequence[AdmittedPattern]
-
-
-class Compared(NamedTuple):
-    """A condition of an allowing statement that compares a claim with values, one of which it must be or match."""
-
-    place: int
-    condition: Condition
-    comparison: str
-
-
-def comparisons(trust: Trust, claim: str) -> Iterator[Compared]:
-    """Yield the conditions of all allowing statements that compare a claim with values."""
-    for index, statement in trust.allowing.items():
-        yield from comparisons_in(trust, index, statement, claim)
-
-
-def comparisons_in(trust: Trust, index: int, statement: Statement, claim: str) -> Iterator[Compared]:
-    """Yield the conditions of one statement that compare a claim with values; those that exclude values do not."""
-    for condition in trust.conditions(statement, claim):
-        operator = split_operator(condition.operator)
-        comparison, negated = COMPARED.get(operator.name if operator else "", ("", True))
-        if not negated:
-            yield Compared(index, condition, comparison)
-
-
-def exact_subjects(trust: Trust) -> dict[str, int]:
-    """Return the values of `sub` that allowing statements name without a wildcard, each with the statement's place."""
-    return {
-        value.lower() if each.comparison == "EqualsIgnoreCase" else value: each.place
-        for each in comparisons(trust, "sub")
-        for value in each.condition.wanted
-        if not WILDCARDS.search(value) and "${" not in value
-    }
 
 
 def _wide_namespaces(facts: Facts, trust: Trust) -> dict[str, Wide]:
@@ -141,8 +99,7 @@ def _wide_namespaces(facts: Facts, trust: Trust) -> dict[str, Wide]:
     named_alone = {each.place for each in compared} == trust.allowing.keys() and not any(map(is_pattern, values))
     if named_alone or not trust.client_ids:
         return {}
-    parsed = trust.policy.version, trust.policy.statements
-    admitted, complete = admitted_by(parsed, trust.provider_arn, trust.client_ids)
+    admitted, complete = admitted_by(trust.parsed, trust.provider_arn, trust.client_ids)
     if not complete:
         facts.not_checked(f"{named(trust.policy.role.arn)}: {TOO_MANY_PATTERNS}")
     found: dict[str, Wide] = {}

@@ -10,9 +10,10 @@ from irsa.rules.arns import parse_iam_arn
 from irsa.rules.mistakes import Mistake, listed, named, path_of
 from irsa.rules.subjects import subject_claim, subject_of
 from irsa_cli.inventory.admissions import Admitted, Trust
-from irsa_cli.inventory.facts import Facts, exact_subjects
+from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.output import Finding
 from irsa_cli.live.model import LiveCluster, LiveServiceAccount
+from irsa_cli.trusts.trust import exact_subjects
 from irsa_cli.verdict import AskedRole, of_annotations, of_missing_role, verdict
 
 
@@ -68,7 +69,7 @@ def not_admitted(facts: Facts) -> Iterator[Finding]:
             continue
         subject = subject_claim(subject_of(each.namespace, each.name))
         request = WebIdentityRequest(cluster.issuer, provider, subject, each.audience)
-        role = AskedRole(policy.version, policy.statements, policy.aws_account.client_ids)
+        role = AskedRole(policy.parsed, policy.aws_account.client_ids)
         answer = verdict(role, request)
         if answer.decision is Decision.DENIED:
             explain = commands.explain(str(each), each.role_arn, None, cluster.issuer, each.audience)

@@ -6,9 +6,10 @@ from irsa.rules import commands
 from irsa.rules.mistakes import listed, named
 from irsa.rules.subjects import is_pattern
 from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa_cli.inventory.facts import Facts, comparisons
+from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.output import Finding
 from irsa_cli.issuers import Issuers, Standing, eks_region
+from irsa_cli.trusts.trust import comparisons
 
 
 def missing_provider(facts: Facts) -> Iterator[Finding]:

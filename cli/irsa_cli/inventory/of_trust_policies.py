@@ -10,9 +10,10 @@ from irsa.rules.grammar import split_operator
 from irsa.rules.mistakes import listed, named
 from irsa.rules.subjects import CLAIM_PREFIX, WILDCARDS
 from irsa.rules.trust import DEFAULT_AUDIENCE
-from irsa_cli.inventory.admissions import ANYBODY, Trust, place_text
-from irsa_cli.inventory.facts import Facts, comparisons_in, exact_subjects
+from irsa_cli.inventory.admissions import Trust
+from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.output import Finding
+from irsa_cli.trusts.trust import ANYBODY, comparisons_in, exact_subjects, place_text
 
 
 def _of(trust: Trust, kind: str, found: str, expected: str, service_account: str = "") -> Finding:

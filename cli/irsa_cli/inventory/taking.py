@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from irsa.rules.arns import issuer_of_provider
 from irsa.rules.mistakes import Mistake, named
-from irsa_cli.inventory.admissions import Admitted, Claims, admitted, trust_policies, trusts
+from irsa.rules.subjects import subject_of
+from irsa_cli.inventory.admissions import Admitted, trust_policies, trusts
 from irsa_cli.inventory.facts import Facts
 from irsa_cli.inventory.findings import findings
 from irsa_cli.inventory.of_roles import last_used_text
@@ -17,7 +18,9 @@ from irsa_cli.inventory.output import (
     InventoriedServiceAccount,
     Inventory,
 )
-from irsa_cli.live.model import Discovery, LiveRole
+from irsa_cli.live.model import Discovery, LiveRole, LiveServiceAccount
+from irsa_cli.trusts.admitted import admitted
+from irsa_cli.trusts.claims import Claims
 
 
 def take_inventory(discovery: Discovery, now: datetime, unused_days: int) -> Inventory:
@@ -31,7 +34,10 @@ def take_inventory(discovery: Discovery, now: datetime, unused_days: int) -> Inv
     not_checked = list(discovery.not_checked)
     not_checked += _unreadable_providers(discovery)
     policies = trust_policies(discovery.aws_accounts, not_checked.append)
-    claims = {each.issuer: Claims(each.service_accounts) for each in discovery.clusters}
+    claims = {
+        cluster.issuer: Claims({subject_of(each.namespace, each.name): each for each in cluster.service_accounts})
+        for cluster in discovery.clusters
+    }
     said = trusts(policies.values(), discovery.clusters)
     groups = [group for each in said if each.cluster for group in admitted(each, claims[each.cluster.issuer])]
     facts = Facts(discovery, policies, said, claims, groups, now, unused_days, not_checked.append)
@@ -75,7 +81,7 @@ def _role(role: LiveRole, discovery: Discovery, now: datetime) -> InventoriedRol
     return InventoriedRole(role.arn, last_used, role.has_details, last_used_text(role, now), managed)
 
 
-def _admission(group: Admitted, claims: dict[str, Claims]) -> Iterator[Admission]:
+def _admission(group: Admitted, claims: dict[str, Claims[LiveServiceAccount]]) -> Iterator[Admission]:
     cluster = group.trust.cluster
     if cluster:
         yield Admission(

@@ -1,5 +1,6 @@
 """A trust policy as IAM reads it: its statements, or why IAM would refuse it."""
 
+import functools
 import json
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
@@ -42,8 +43,13 @@ class Statement(NamedTuple):
 
     def covers(self, action: str) -> bool:
         """Return whether it is about an action. IAM ignores letter case in both the service's prefix and the name."""
-        patterns = (pattern_of(each.lower(), wildcards=True) for each in self.actions)
-        return any(matches(action.lower(), pattern) for pattern in patterns) == (self.action_element == "Action")
+        is_listed = any(_includes(each.lower(), action.lower()) for each in self.actions)
+        return is_listed == (self.action_element == "Action")
+
+
+@functools.lru_cache(maxsize=1_000)
+def _includes(pattern: str, action: str) -> bool:
+    return matches(action, pattern_of(pattern, wildcards=True))
 
 
 def parse(document: str | Mapping[str, Any]) -> tuple[str, list[Statement]]:

@@ -63,7 +63,7 @@ def test_the_provider_comes_first_and_each_sentence_is_one_of_the_list(
 ) -> None:
     """Protects the one vocabulary, and from a search in a trust policy that STS does not read."""
     request = WebIdentityRequest(f"https://{HOST_PATH}", PROVIDER, subject, audience)
-    role = AskedRole(*parse({"Statement": statements}), {} if client_ids is None else {PROVIDER: client_ids})
+    role = AskedRole(parse({"Statement": statements}), {} if client_ids is None else {PROVIDER: client_ids})
     found = verdict.verdict(role, request)
 
     assert is_known(found.found)
@@ -77,7 +77,7 @@ def test_the_provider_comes_first_and_each_sentence_is_one_of_the_list(
             "add-client-id-to-open-id-connect-provider",
         )
     else:
-        evaluated = decision.evaluate_parsed(role.version, role.statements, request)
+        evaluated = decision.evaluate_parsed(*role.trust, request)
         assert (found.decision, found.found) == (evaluated.decision, evaluated.explanation)
 
 

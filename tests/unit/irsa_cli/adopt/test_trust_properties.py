@@ -12,10 +12,10 @@ from irsa.evaluation import WebIdentityRequest
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import parse
 from irsa.rules.trust import trust_document
-from irsa_cli.adopt.equivalence import are_equivalent
 from irsa_cli.adopt.outcomes import Left
-from irsa_cli.adopt.same_admission import difference
 from irsa_cli.adopt.trust import Provider, Surroundings, read_trust
+from irsa_cli.normal_form import are_equivalent
+from irsa_cli.trusts.difference import difference
 from tests.unit.irsa_cli.adopt.scene import BLUE, GREEN, STS, host_path, policy_document, provider
 
 NAMESPACES, NAMES = ("a", "ab", "b"), ("x", "xy", "y")

@@ -13,7 +13,15 @@ from irsa_cli.live.model import LiveServiceAccount
 from irsa_cli.main import main
 from irsa_cli.state import Previewed
 from tests.output_schemas import check_output
-from tests.unit.irsa_cli.diff.previews import digest, role, step, trust, without_outputs
+from tests.unit.irsa_cli.diff.previews import (
+    SERVICE_ACCOUNT_PATCH,
+    digest,
+    resource,
+    role,
+    step,
+    trust,
+    without_outputs,
+)
 
 PREVIEW = digest(
     [step("update", role(trust("team-a:worker")), without_outputs(role(trust("team-a:worker", "team-a:builder"))))]
@@ -156,6 +164,13 @@ def test_the_stack_may_be_given_with_its_owner(
     assert "not read: service accounts: the stack has no Kubernetes provider" in found
 
 
+PROVIDER = {
+    "urn": "urn:pulumi:dev::irsa::pulumi:providers:kubernetes::k",
+    "type": "pulumi:providers:kubernetes",
+    "id": "1",
+}
+
+
 class Cluster:
     """A cluster that counts the lists."""
 
@@ -164,7 +179,8 @@ class Cluster:
 
     def service_accounts(self, _: None) -> list[LiveServiceAccount]:
         Cluster.lists += 1
-        return [LiveServiceAccount("test", "team-a", name) for name in ("builder", "worker", "default")]
+        there = {"team": "a", "owner": "somebody", "note": "kept"}
+        return [LiveServiceAccount("test", "team-a", name, there) for name in ("builder", "worker", "default")]
 
 
 def test_a_thousand_bindings_ask_the_cluster_once(
@@ -179,14 +195,9 @@ def test_a_thousand_bindings_ask_the_cluster_once(
         )
         for index in range(1_000)
     ]
-    provider = {
-        "urn": "urn:pulumi:dev::irsa::pulumi:providers:kubernetes::k",
-        "type": "pulumi:providers:kubernetes",
-        "id": "1",
-    }
     file = tmp_path / "preview.json"
     file.write_text(digest(steps))
-    monkeypatch.setattr("irsa_cli.diff.verb.exported_state", lambda _: {"deployment": {"resources": [provider]}})
+    monkeypatch.setattr("irsa_cli.diff.verb.exported_state", lambda _: {"deployment": {"resources": [PROVIDER]}})
     monkeypatch.setattr("irsa_cli.live.kubernetes.ClusterClients.of", lambda *_: Cluster())
     Cluster.lists = 0
 
@@ -195,6 +206,42 @@ def test_a_thousand_bindings_ask_the_cluster_once(
     assert Cluster.lists == 1
     assert len(gains) == 1_000
     assert gains[0]["suchAs"] == ["team-a/builder", "team-a/default"]
+
+
+@pytest.mark.parametrize("name", ["worker", "gone"])
+@pytest.mark.parametrize("is_read", [True, False])
+def test_an_annotation_that_is_there_is_not_added(
+    name: str, is_read: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects who adopts annotated service accounts: what each has already is no change, and what it loses is shown.
+
+    Of a cluster that cannot be read, and of a service account that is not there, all is shown as added.
+    """
+
+    def cluster(*_: Any) -> Cluster:
+        if not is_read:
+            raise CouldNotLookError("no route to host")
+        return Cluster()
+
+    annotations = {"team": "a", "owner": "us", "eks.amazonaws.com/role-arn": "arn:x"}
+    metadata = {"namespace": "team-a", "name": name, "annotations": annotations}
+    file = tmp_path / "preview.json"
+    file.write_text(digest([step("create", None, resource(SERVICE_ACCOUNT_PATCH, "x", {"metadata": metadata}))]))
+    monkeypatch.setattr("irsa_cli.diff.verb.exported_state", lambda _: {"deployment": {"resources": [PROVIDER]}})
+    monkeypatch.setattr("irsa_cli.live.kubernetes.ClusterClients.of", cluster)
+    Cluster.lists = 0
+
+    assert main(["diff", "--stack", "dev", "--preview", str(file), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    (changed,) = found["bindings"][0]["resources"]
+    properties = {each["property"].rpartition(".")[2]: (each["before"], each["after"]) for each in changed["settings"]}
+    is_there = is_read and name == "worker"
+    assert (changed["word"], Cluster.lists, len(found["notRead"])) == ("adopt", int(is_read), int(not is_read))
+    assert properties == {
+        **({} if is_there else {"team": (None, "a")}),
+        "owner": ("somebody" if is_there else None, "us"),
+        'com/role-arn"]': (None, "arn:x"),
+    }
 
 
 def test_no_cluster_is_asked_where_no_role_changes(

@@ -9,9 +9,10 @@ from irsa.evaluation import Decision, WebIdentityRequest
 from irsa.evaluation.decision import evaluate_parsed
 from irsa.evaluation.document import parse
 from irsa.evaluation.patterns import matches, pattern_of
-from irsa_cli.inventory.admissions import Claims, admitted, trust_policies, trusts
-from irsa_cli.live.model import LiveAwsAccount, LiveCluster, LiveRole, LiveServiceAccount
-from tests.unit.irsa_cli.inventory.estates import ISSUER, NUMBER, PROVIDER, role_arn
+from irsa_cli.trusts.admitted import admitted
+from irsa_cli.trusts.claims import Claims
+from irsa_cli.trusts.trust import trusts_of
+from tests.unit.irsa_cli.inventory.estates import ISSUER, NUMBER, PROVIDER
 
 OTHER_PROVIDER = f"arn:aws:iam::{NUMBER}:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/OTHER"
 NAMES = ("a", "b", "ab", "ba", "a-b")
@@ -131,17 +132,11 @@ def test_groups_say_what_every_pair_would(
     document: dict[str, Any], client_ids: tuple[str, ...], accounts: list[tuple[str, str]]
 ) -> None:
     """Protects the answer of the whole inventory: no pair is lost, added or answered for another one."""
-    aws_account = LiveAwsAccount(NUMBER, (LiveRole(role_arn("app"), document),), {PROVIDER: client_ids})
-    cluster = LiveCluster(
-        "prod", f"https://{ISSUER}", tuple(LiveServiceAccount("prod", *account) for account in accounts)
-    )
-    claims = Claims(cluster.service_accounts)
-    refused: list[str] = []
-    said = trusts(trust_policies([aws_account], refused.append).values(), [cluster])
+    claims = Claims({f"{namespace}:{name}": name for namespace, name in accounts})
+    said = trusts_of(parse(document), "aws", NUMBER, {PROVIDER: client_ids}, [ISSUER])
     groups = [group for each in said if each.provider_arn == PROVIDER for group in admitted(each, claims)]
     pairs = [(name, group) for group in groups for name in claims.names(group.service_accounts)]
 
-    assert refused == []
     assert {name: (group.decision, group.audiences) for name, group in pairs} == by_pair(document, client_ids)
     assert len(pairs) == len({name for name, _ in pairs})
     assert all(group.reason.startswith("statement ") for group in groups)
@@ -151,7 +146,7 @@ def test_groups_say_what_every_pair_would(
 @settings(max_examples=500)
 def test_whose_subject_a_pattern_matches(accounts: list[tuple[str, str]], pattern: str) -> None:
     """Protects the search by the beginning of a pattern: it finds those that the evaluator's pattern matches."""
-    claims = Claims(LiveServiceAccount("prod", *account) for account in accounts)
+    claims = Claims({f"{namespace}:{name}": name for namespace, name in accounts})
     expected = {
         f"{namespace}/{name}"
         for namespace, name in accounts

@@ -1,0 +1,93 @@
+"""Who is admitted: a trust policy, evaluated for every service account of a cluster without evaluating each. Pure.
+
+Between two service accounts of a cluster, a token differs in `sub` alone. So they are divided into groups by the
+statements whose conditions on `sub` they meet, and one of each group is evaluated, with each audience that the OIDC
+provider lists: a Pod may ask for a token of any audience.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from irsa.evaluation import DOCUMENTATION, Decision, Evaluation
+from irsa.evaluation.comparisons import compared, compared_with, met, reads_claims
+from irsa.evaluation.document import Statement
+from irsa_cli.trusts.claims import Claims
+from irsa_cli.trusts.trust import ProviderTrust, statement_text
+
+Whose = TypeVar("Whose", bound=ProviderTrust)
+_Answer = tuple[Decision, tuple[str, ...], str, str]
+
+
+class Admitted(NamedTuple, Generic[Whose]):
+    """Service accounts of a cluster that have the same answer from a role.
+
+    Attributes:
+        trust: What the role says to the tokens of that cluster.
+        service_accounts: Which of the cluster's, one bit each: see Claims.
+        decision: ALLOWED or CANNOT_DECIDE.
+        audiences: For tokens of which audiences, sorted.
+        reason: Why.
+        documentation: Page of AWS that states the rule.
+    """
+
+    trust: Whose
+    service_accounts: int
+    decision: Decision
+    audiences: tuple[str, ...]
+    reason: str
+    documentation: str
+
+
+def admitted(trust: Whose, claims: Claims[Any]) -> list[Admitted[Whose]]:
+    """Return which service accounts a role admits, or may admit.
+
+    Args:
+        trust: What the role says to the tokens of the cluster.
+        claims: The cluster's service accounts.
+    """
+    if not trust.client_ids:
+        return []
+    statements = compared(trust.parsed, trust.provider_arn)
+    matching = claims.matching(compared_with(statements))
+    meeting = {each.place: met(each.sub, matching, claims.everybody) for each in statements}
+    if reads_claims(trust.parsed, trust.provider_arn) or any(certain != may for certain, may in meeting.values()):
+        # What is not known of a claim is told of each one.
+        groups = [1 << index for index in range(claims.everybody.bit_length())]
+    else:
+        groups = claims.divided(certain for certain, _ in meeting.values())
+    found: dict[_Answer, int] = {}
+    for group in groups:
+        applying = {place: trust.parsed[1][place] for place, (_, may) in meeting.items() if group & may}
+        if any(each.effect == "Allow" for each in applying.values()):
+            answer = _answer(trust, applying, claims.subjects(group & -group)[0])
+            if answer:
+                found[answer] = found.get(answer, 0) | group
+    return [Admitted(trust, group, *answer) for answer, group in found.items()]
+
+
+def _answer(trust: ProviderTrust, statements: Mapping[int, Statement], subject: str) -> _Answer | None:
+    """Return decision, audiences, reason and documentation for a service account; None where it is refused."""
+    by_decision: dict[Decision, dict[str, Evaluation]] = {}
+    for audience in sorted({*(trust.client_ids or ())}):
+        evaluation = trust.evaluation_of(statements.values(), subject, audience)
+        by_decision.setdefault(evaluation.decision, {})[audience] = evaluation
+    for decision in (Decision.ALLOWED, Decision.CANNOT_DECIDE):
+        answers = by_decision.get(decision)
+        if answers:
+            reasons = [each for one in answers.values() for each in _reasons(trust, one, [*statements])]
+            page = next((page for _, page in reasons if page), DOCUMENTATION["decision"])
+            return decision, tuple(answers), "; ".join(dict.fromkeys(text for text, _ in reasons)), page
+    return None
+
+
+def _reasons(trust: ProviderTrust, evaluation: Evaluation, places: Sequence[int]) -> Iterator[tuple[str, str]]:
+    """Yield what decides, or what is not known; and the page that states the rule, where it is not IAM's decision."""
+    for each in evaluation.statements:
+        text = statement_text(trust, places[each.index])
+        if each.matched and each.effect == "Allow":
+            yield text, ""
+        elif each.matched is None and evaluation.decision is Decision.CANNOT_DECIDE:
+            unknown = [reason for reason in each.reasons if reason.outcome is None]
+            verb = "deny" if each.effect == "Deny" else "allow"
+            why = " ".join(reason.explanation for reason in unknown)
+            yield f"{text}; it may {verb} it: {why}", unknown[0].documentation

@@ -1,0 +1,121 @@
+"""Who gains and who loses, between what a role says to the tokens of a cluster before and after. Pure."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from irsa.evaluation.comparisons import Compared, Parsed, Taken, admits, audiences, compared, compared_with
+from irsa.evaluation.cover import Within, cover, subjects_within
+from irsa.evaluation.kinds import Kinds, Parts
+from irsa.rules.subjects import subject_claim
+from irsa_cli.trusts.claims import Claims
+
+
+class Asked(NamedTuple):
+    """A trust policy, an OIDC provider, and the audiences that its tokens may have; None for any."""
+
+    parsed: Parsed
+    provider_arn: str
+    client_ids: Collection[str] | None
+
+
+class Change(NamedTuple):
+    """Service accounts for which something changes.
+
+    Attributes:
+        subject: A pattern for them, `namespace:name`.
+        such_as: Those that exist, without the one of that name.
+        but: Who is no exception to it, and yet within the pattern.
+    """
+
+    subject: str
+    such_as: Collection[str] = ()
+    but: Within = Within()
+
+
+class Changes(NamedTuple):
+    """What changes for the service accounts of one cluster: those that exist, and all others.
+
+    Attributes:
+        by_name: Who `gains` and `loses` the right, and who may: `may_gain`, `may_lose`.
+        undecided: Whether for some it can be told neither before nor after.
+        too_many: Whether others may gain or lose it, since the patterns combine in too many ways.
+    """
+
+    by_name: Mapping[str, list[Change]]
+    undecided: bool
+    too_many: bool
+
+
+def changes(before: Iterable[Asked], after: Iterable[Asked], claims: Claims[Any]) -> Changes:
+    """Return what changes for the service accounts of a cluster."""
+    sides = [[_compared(each) for each in side] for side in (before, after)]
+    if any(taken is None for side in sides for _, taken in side):
+        return Changes({}, undecided=False, too_many=True)
+    patterns = compared_with(each for side in sides for statements, _ in side for each in statements)
+
+    def held_by(found: Kinds) -> _Held:
+        return _held(sides, dict(zip(patterns, found.matching, strict=False)), found.all)
+
+    real = _held(sides, claims.matching(patterns), claims.everybody)
+    covered = cover(patterns, lambda found: held_by(found).changes)
+    if covered is None:
+        alone = {name: [*map(Change, claims.subjects(those))] for name, those in real.changes.items()}
+        return Changes(alone, bool(real.undecided), too_many=True)
+    found, by_name = covered
+    held = held_by(found)
+    told: dict[str, list[Change]] = {}
+    for name, subjects in by_name.items():
+        # Who had the right before, and has it, is no exception to who gains it; who keeps it is one to who loses it.
+        lost = held.may_have_had & ~held.has
+        nobody = found.all & ~(held.may_have if name in {"gains", "may_gain"} else lost)
+        told[name], left = [], real.changes[name]
+        exceptions = subjects_within(patterns, found, nobody, [subjects[each] for each in sorted(subjects)])
+        for subject, but in zip(sorted(subjects), exceptions, strict=True):
+            within = left & claims.equal(subject_claim(subject), "Like")
+            left &= ~within
+            told[name].append(Change(subject, [each for each in claims.subjects(within) if each != subject], but))
+    return Changes(told, bool(held.undecided), too_many=False)
+
+
+_Compared = tuple[Sequence[Compared], frozenset[Taken] | None]
+
+
+def _compared(asked: Asked) -> _Compared:
+    statements = compared(asked.parsed, asked.provider_arn)
+    return statements, audiences(statements, asked.client_ids)
+
+
+class _Held(NamedTuple):
+    """Who has the right before and after, and who may have it: sets of service accounts, or of kinds of them."""
+
+    had: int
+    may_have_had: int
+    has: int
+    may_have: int
+
+    @property
+    def changes(self) -> dict[str, int]:
+        """Who gains and who loses the right, and who may."""
+        had, may_have_had, has, may_have = self
+        return {
+            "gains": has & ~may_have_had,
+            "loses": had & ~may_have,
+            "may_gain": (has & may_have_had & ~had) | (may_have & ~has & ~may_have_had),
+            "may_lose": (had & may_have & ~has) | (may_have_had & ~had & ~may_have),
+        }
+
+    @property
+    def undecided(self) -> int:
+        """Of whom it can be told neither before nor after."""
+        return self.may_have_had & ~self.had & self.may_have & ~self.has
+
+
+def _held(sides: Iterable[Iterable[_Compared]], matching: Mapping[Parts, int], everybody: int) -> _Held:
+    found = []
+    for side in sides:
+        certain = possible = 0
+        for statements, taken in side:
+            admitted = admits(statements, taken or (), matching, everybody)
+            certain, possible = certain | admitted.certain, possible | admitted.possible
+        found += [certain, possible]
+    return _Held(*found)

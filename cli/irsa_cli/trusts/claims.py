@@ -1,0 +1,83 @@
+"""The service accounts of a cluster as sets of bits. Pure."""
+
+import bisect
+import functools
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Generic, Literal, TypeVar
+
+from irsa.evaluation.kinds import Parts, bits, text_of
+from irsa.evaluation.patterns import regular_expression
+from irsa.rules.subjects import WILDCARDS, subject_claim
+
+Member = TypeVar("Member")
+LAST_CHARACTER = "\U0010ffff"
+
+
+class Claims(Generic[Member]):
+    """The service accounts of a cluster, by the `sub` of their tokens. A set of them is an integer: a bit for each."""
+
+    def __init__(self, by_subject: Mapping[str, Member]) -> None:
+        """Sort the service accounts, by `namespace:name`: those with the same beginning stand together."""
+        self._subjects = sorted(by_subject)
+        self._claims = [*map(subject_claim, self._subjects)]
+        self._members = tuple(by_subject[each] for each in self._subjects)
+        self.everybody = (1 << len(self._claims)) - 1
+        self._bits = {claim: 1 << index for index, claim in enumerate(self._claims)}
+        self._like: dict[str, int] = {}
+        self._names: dict[int, tuple[str, ...]] = {}
+
+    def bit(self, subject: str) -> int:
+        """Return the set of one service account."""
+        return self._bits[subject_claim(subject)]
+
+    def equal(self, value: str, comparison: Literal["Equals", "Like"]) -> int:
+        """Return whose `sub` a value is, or matches."""
+        if comparison == "Equals" or not WILDCARDS.search(value):
+            return self._bits.get(value, 0)
+        if value not in self._like:
+            self._like[value] = self._matching(value)
+        return self._like[value]
+
+    def _matching(self, pattern: str) -> int:
+        beginning = WILDCARDS.split(pattern, maxsplit=1)[0]
+        start = bisect.bisect_left(self._claims, beginning)
+        end = bisect.bisect_left(self._claims, beginning + LAST_CHARACTER)
+        if not pattern[len(beginning) :].strip("*"):
+            return (1 << end) - (1 << start)
+        match = regular_expression(pattern).fullmatch
+        return sum(1 << index for index in range(start, end) if match(self._claims[index]))
+
+    def matching(self, patterns: Iterable[Parts]) -> dict[Parts, int]:
+        """Return whose `sub` each pattern matches. No name has upper case, nor `*` or `?`."""
+        texts = {each: text_of(each) for each in patterns}
+        return {each: 0 if text is None else self.equal(text, "Like") for each, text in texts.items()}
+
+    def divided(self, sets: Iterable[int]) -> list[int]:
+        """Return the largest groups of which each is within, or outside of, each of these sets."""
+        groups = [self.everybody] if self.everybody else []
+        for each in dict.fromkeys(sets):
+            groups = [part for group in groups for part in (group & each, group & ~each) if part]
+        return groups
+
+    def members(self, group: int) -> Iterator[Member]:
+        """Yield the service accounts of a group, in the order of `sub`."""
+        return (self._members[each.bit_length() - 1] for each in bits(group))
+
+    def subjects(self, group: int) -> list[str]:
+        """Return the service accounts of a group, each as `namespace:name`."""
+        return [self._subjects[each.bit_length() - 1] for each in bits(group)]
+
+    def names(self, group: int) -> tuple[str, ...]:
+        """Return the same, each as `namespace/name`. Equal groups share one tuple."""
+        if group not in self._names:
+            self._names[group] = tuple(each.replace(":", "/", 1) for each in self.subjects(group))
+        return self._names[group]
+
+    @functools.cached_property
+    def by_namespace(self) -> Mapping[str, int]:
+        """The service accounts of each namespace."""
+        found: dict[str, int] = {}
+        for subject, bit in zip(self._subjects, self._bits.values(), strict=True):
+            namespace = subject.partition(":")[0]
+            found[namespace] = found.get(namespace, 0) | bit
+        return found

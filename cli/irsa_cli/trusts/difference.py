@@ -1,0 +1,154 @@
+"""The proof that two trust policies admit the same service accounts, by evaluating both. Pure.
+
+Both are asked about one token of each kind that they tell apart. What is not known of a request may be anything, and
+must then decide alike.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from irsa.evaluation import Decision, Evaluation, WebIdentityRequest
+from irsa.evaluation.admission import TOO_MANY_PATTERNS
+from irsa.evaluation.comparisons import (
+    Compared,
+    Comparison,
+    Parsed,
+    as_patterns,
+    compared,
+    compared_with,
+    met,
+    reads_claims,
+    union,
+)
+from irsa.evaluation.cover import of_subjects
+from irsa.evaluation.decision import evaluate_parsed
+from irsa.evaluation.document import parse
+from irsa.evaluation.kinds import OF_AUDIENCES, Kinds, Parts, kinds
+from irsa.rules.arns import issuer_of_provider
+from irsa.rules.mistakes import named
+from irsa.rules.subjects import subject_claim
+from irsa.rules.trust import DEFAULT_AUDIENCE
+from irsa_cli.normal_form import normal
+
+VARIABLES = "irsa cannot tell whom it admits: a policy variable in it stands for a claim of the token"
+
+# One of these sets of conditions must hold, and of the others none may: of what is not known of a request.
+_Outcome = tuple[frozenset[frozenset[object]], frozenset[frozenset[object]]]
+_NOTHING: frozenset[object] = frozenset()
+_ALLOWED: _Outcome = frozenset({_NOTHING}), frozenset()
+_DENIED: _Outcome = frozenset(), frozenset()
+
+
+def difference(
+    before: Mapping[str, Any], after: Mapping[str, Any], audiences: Mapping[str, Collection[str] | None]
+) -> str:
+    """Return whom two trust policies treat differently, as a sentence; empty where nobody is.
+
+    A service account may ask for tokens of any audience that the provider lists. Whoever is admitted with some audience
+    before must be after. Where it is known what the provider lists, that is so of each of them, and of each audience
+    that a condition names.
+
+    Args:
+        before: A trust policy.
+        after: Another one.
+        audiences: The audiences that each OIDC provider lists, by its ARN; None where that is not known.
+
+    Raises:
+        TrustDocumentError: IAM would not accept one of the two.
+    """
+    one, other = parse(before), parse(after)
+    spelling: dict[str, str] = {}
+    texts = [{*normal(each, spelling).texts} for each in (before, after)]
+    has_variables = any("${" in text for both in texts for text in both)
+    if texts[0] == texts[1] and not (has_variables and one[0] != other[0]):
+        return ""
+    for provider_arn in sorted(audiences):
+        if has_variables and (one[0] != other[0] or any(reads_claims(each, provider_arn) for each in (one, other))):
+            return VARIABLES
+        found = _difference(one, other, provider_arn, audiences[provider_arn])
+        if found:
+            return found
+    return ""
+
+
+def _difference(one: Parsed, other: Parsed, provider_arn: str, listed: Collection[str] | None) -> str:
+    sides = [compared(each, provider_arn) for each in (one, other)]
+    statements = [*sides[0], *sides[1]]
+    patterns, of_aud = compared_with(statements), compared_with(statements, "aud")
+    subjects = of_subjects(patterns)
+    audiences = kinds((*of_aud, *as_patterns(listed or [DEFAULT_AUDIENCE])), OF_AUDIENCES)
+    if subjects is None or audiences is None:
+        return "" if _said(sides[0]) == _said(sides[1]) else TOO_MANY_PATTERNS
+    compared_aud = [each.aud for each in statements]
+    all_audiences = _one_of_each(compared_aud, of_aud, audiences, audiences.all)
+    named_ones = _one_of_each(compared_aud, of_aud, audiences, union(audiences.matching)) if listed is not None else []
+    issuer = f"https://{issuer_of_provider(provider_arn)}"
+    for subject in _one_of_each([each.sub for each in statements], patterns, subjects, subjects.all):
+        claim = subject_claim(subject)
+        now, then = (
+            {
+                audience: _outcome(evaluate_parsed(*each, WebIdentityRequest(issuer, provider_arn, claim, audience)))
+                for audience in {*all_audiences, *named_ones}
+            }
+            for each in (one, other)
+        )
+        which = next((each for each in named_ones if now[each] != then[each]), None)
+        if which is not None:
+            decisions = f"{_decision({now[which]})} before, {_decision({then[which]})} after"
+            return f"{named(claim)} with the audience {named(which)}: {decisions}"
+        some = [_with_some(each[audience] for audience in all_audiences) for each in (now, then)]
+        if some[0] != some[1]:
+            return f"{named(claim)} with some audience: {_decision(some[0])} before, {_decision(some[1])} after"
+    return ""
+
+
+def _outcome(evaluation: Evaluation) -> _Outcome:
+    """Return on which conditions it depends, of those that cannot be decided here, whether a token is let in."""
+    conditions: dict[str, set[frozenset[object]]] = {"Allow": set(), "Deny": set()}
+    for statement in evaluation.statements:
+        if statement.matched is not False:
+            conditions[statement.effect].add(
+                frozenset(
+                    (each.element, each.operator, each.key.lower(), frozenset(each.wanted))
+                    for each in statement.reasons
+                    if each.outcome is None
+                )
+            )
+    # With fewer conditions, a statement applies whenever one with more of them does.
+    allow, deny = (frozenset(each for each in of if not any(one < each for one in of)) for of in conditions.values())
+    return (allow, deny) if allow and _NOTHING not in deny else _DENIED
+
+
+def _with_some(outcomes: Iterable[_Outcome]) -> set[_Outcome]:
+    """Return on what it depends whether one of several tokens is let in."""
+    found = {*outcomes}
+    return {_ALLOWED} if _ALLOWED in found else found - {_DENIED}
+
+
+def _decision(outcomes: Collection[_Outcome]) -> str:
+    if _ALLOWED in outcomes:
+        return Decision.ALLOWED.value
+    return (Decision.CANNOT_DECIDE if {*outcomes} - {_DENIED} else Decision.DENIED).value
+
+
+def _said(statements: Iterable[Compared]) -> set[object]:
+    """Return what statements say, as far as it can be compared without a token; what cannot be is equal to nothing."""
+    return {
+        each._replace(place=-1)
+        if each.otherwise is not None and all(one.complete for one in (*each.aud, *each.sub))
+        else object()
+        for each in statements
+    }
+
+
+def _one_of_each(
+    compared_by_statement: Iterable[Sequence[Comparison]], patterns: Sequence[Parts], found: Kinds, asked: int
+) -> list[str]:
+    """Return one of those texts for which all comparisons come out alike."""
+    matching = dict(zip(patterns, found.matching, strict=False))
+    sides = [side for each in compared_by_statement for side in met(each, matching, found.all)]
+    texts: dict[tuple[int, ...], str] = {}
+    for kind, text in enumerate(found.texts):
+        if asked >> kind & 1:
+            texts.setdefault(tuple(side >> kind & 1 for side in sides), text)
+    return sorted(texts.values())

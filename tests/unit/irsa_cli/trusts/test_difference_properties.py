@@ -1,0 +1,96 @@
+"""One answer to who is treated differently: what `irsa adopt` proves to be the same, `irsa diff` says nothing of."""
+
+from typing import Any
+
+from hypothesis import event, example, given, settings
+from hypothesis import strategies as st
+
+from irsa_cli.adopt.outcomes import Left
+from irsa_cli.adopt.trust import read_trust
+from irsa_cli.diff.rights import Rights
+from irsa_cli.trusts.difference import difference
+from tests.unit.irsa.evaluation.test_admission_properties import AUDIENCES, DOCUMENT, PROVIDER, SUBJECTS, best
+from tests.unit.irsa_cli.adopt.scene import BLUE, GREEN, STS, policy_document, statement
+from tests.unit.irsa_cli.adopt.test_trust_properties import ACCOUNTS, SURROUNDINGS, statements
+from tests.unit.irsa_cli.diff.previews import oidc_provider, rights_of, role, step, without_outputs
+
+VPC = {"StringEquals": {"aws:SourceVpc": "vpc-1"}}
+TAGGED = {"StringEquals": {"aws:SourceVpc": "${aws:PrincipalTag/vpc}"}}
+FURTHER = st.sampled_from([{}, {}, VPC, TAGGED, {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}])
+MANY = [f"*{a}{b}*:*" for a in "abcdefg" for b in "hijklmn"]
+
+
+def with_further(found: dict[str, Any], further: dict[str, Any]) -> dict[str, Any]:
+    condition = {operator: dict(keys) for operator, keys in found["Condition"].items()}
+    for operator, keys in further.items():
+        condition.setdefault(operator, {}).update(keys)
+    return {**found, "Condition": condition}
+
+
+def told(before: Any, after: Any, providers: dict[str, list[str]], live: list[str]) -> Rights:
+    state = [oidc_provider(*ids, issuer=arn.partition(":oidc-provider/")[2]) for arn, ids in providers.items()]
+    return rights_of(step("update", role(before), without_outputs(role(after))), state=state, live=live)
+
+
+def says_nothing(found: Rights) -> bool:
+    return not (*found.gains, *found.loses, *found.may_gain, *found.may_lose, *found.cannot_tell)
+
+
+@settings(max_examples=300)
+@given(st.lists(st.builds(with_further, statements(), FURTHER), min_size=1, max_size=4), st.booleans())
+@example([statement("a:x", Sid="A"), statement("a:y", Condition=TAGGED)], False)
+@example([with_further(statement("a:x"), VPC), with_further(statement("a:y"), VPC)], False)
+@example([with_further(statement("a:x", operator="StringLike"), TAGGED)], True)
+@example([statement(*MANY, operator="StringLike", Sid="A")], False)
+@example([statement(*MANY, operator="ForAnyValue:StringLike")], False)
+def test_what_adopt_tidies_is_nothing_to_diff(found: list[dict[str, Any]], is_managed: bool) -> None:
+    """Protects who adopts a role and reviews the change: "admits the same" is not followed by "cannot tell"."""
+    document = policy_document(*found)
+    try:
+        trust = read_trust(document, SURROUNDINGS)
+    except Left:
+        event("left")
+        return
+    event("exact" if trust.exact else "tidied")
+    managed = {each: [STS, "other"] for each in (BLUE, GREEN)} if is_managed else {}
+
+    assert says_nothing(told(document, trust.settings.document, managed, [each[22:] for each in ACCOUNTS]))
+
+
+@st.composite
+def in_other_words(draw: st.DrawFn, document: dict[str, Any]) -> dict[str, Any]:
+    """Return a document that may mean the same, or nearly so."""
+    found: list[dict[str, Any]] = []
+    for each in draw(st.permutations(document["Statement"])):
+        block = {operator: dict(keys) for operator, keys in each["Condition"].items()}
+        operator, key = next(((op, key) for op, keys in block.items() for key in keys), ("", ""))
+        values = block[operator][key] if key else []
+        if len(values) > 1 and draw(st.booleans()):
+            parts = (values[:1], values[1:])
+            found += [{**each, "Condition": {**block, operator: {**block[operator], key: one}}} for one in parts]
+        elif operator == "StringEquals" and "StringLike" not in block and draw(st.booleans()):
+            found.append(
+                {**each, "Condition": {("StringLike" if op == operator else op): v for op, v in block.items()}}
+            )
+        else:
+            found.append(each | ({"Sid": "Same"} if draw(st.booleans()) and len(found) == 0 else {}))
+    return {**document, "Statement": found}
+
+
+@settings(max_examples=500)
+@given(st.data(), DOCUMENT, st.none() | st.lists(st.sampled_from(AUDIENCES), min_size=1, max_size=2), st.booleans())
+def test_the_proof_is_nothing_to_diff(
+    data: st.DataObject, before: dict[str, Any], client_ids: list[str] | None, is_tagged: bool
+) -> None:
+    """Protects both: where the proof holds, another evaluator agrees for each service account, and diff is silent."""
+    if is_tagged:
+        before = {**before, "Statement": [with_further(each, TAGGED) for each in before["Statement"]]}
+    after = data.draw(in_other_words(before))
+    live = data.draw(st.lists(st.sampled_from(SUBJECTS), max_size=12))
+    found = difference(before, after, {PROVIDER: client_ids})
+    event("different" if found else "the same")
+    if not found:
+        managed = {PROVIDER: client_ids} if client_ids else {}
+        assert says_nothing(told(before, after, managed, live))
+        for each in live:
+            assert best(before, each, client_ids or AUDIENCES) == best(after, each, client_ids or AUDIENCES)
