@@ -47,13 +47,7 @@ def adopt(discovery: Discovery, choice: Choice, ways: Ways, declared: Declared) 
     """
     clusters = Clusters(discovery, declared, ways.region, ways.aws_account, ways.dropped_issuers)
     documents = Documents(ways.file_name if ways.policies else None, mapping(declared.settings.get("variables")))
-    adoption = Adoption(
-        clusters.new,
-        clusters.several,
-        variables=documents.variables,
-        files=documents.files,
-        contexts={each.name: each.context for each in discovery.clusters},
-    )
+    adoption = Adoption(clusters.new, clusters.several, variables=documents.variables, files=documents.files)
     policies = {policy.arn: policy for each in discovery.aws_accounts for policy in each.policies}
     task = Task(discovery, ways, declared, clusters, documents, policies, adoption)
     roles = {role.arn: (each, role) for each in discovery.aws_accounts for role in each.roles}
@@ -184,8 +178,7 @@ def _add_role(task: Task, taken: TakenRole, with_role: Sequence[TakenServiceAcco
     _add(task, key, settings, imported)
     outcome = Outcome.EXACT if taken.trust.exact else Outcome.TIDIED
     notes = (*taken.trust.changes, *taken.notes)
-    about = f"role {named(taken.role.arn)}"
-    task.adoption.say(outcome, about, key, notes, owners=taken.owners, role_name=taken.role.name)
+    task.adoption.say(outcome, f"role {named(taken.role.arn)}", key, notes, taken.owners)
     for each in with_role:
         _say_taken(task, each, key)
 
@@ -231,5 +224,4 @@ def _key(task: Task, preferred: str, identity: str, *qualifiers: str) -> str:
 def _say_taken(task: Task, each: TakenServiceAccount, key: str, note: str = "") -> None:
     outcome = Outcome.IMPORTED if each.whole else Outcome.ANNOTATED
     notes = (*each.notes, *([note] if note else ()))
-    about = about_service_account(each.found)
-    task.adoption.say(outcome, about, key, notes, owners=each.owners, service_account=each.found)
+    task.adoption.say(outcome, about_service_account(each.found), key, notes, each.owners)
