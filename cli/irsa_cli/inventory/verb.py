@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-import textwrap
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,11 +23,7 @@ UNUSED_DAYS = 90
 OUTPUT = Inventory
 
 
-def _help_line(name: str, text: str) -> str:
-    return textwrap.fill(f"{name:<24}{text.replace('`', '')}", 80, initial_indent="  ", subsequent_indent=" " * 26)
-
-
-_HELP_OF_KINDS = "\n".join(_help_line(name, kind.finds) for name, kind in KINDS.items())
+_HELP_OF_KINDS = "\n".join(f"  {name:<24}{kind.title}" for name, kind in KINDS.items())
 DESCRIPTION = f"""\
 List every service account of the cluster with the roles that it may assume, by
 the trust policies that the AWS account has now, and what is wrong with them.
