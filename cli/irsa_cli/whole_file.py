@@ -33,31 +33,29 @@ def write(path: Path, text: str, *, folders: bool = False, found: int = GOOD) ->
     try:
         if folders:
             path.parent.mkdir(parents=True, exist_ok=True)
-        present = _present(path)
-        if present is None:
-            _replace(path, text, None)
-        elif not stat.S_ISREG(present.st_mode) or _is_printed_to(present):
-            _write_in_place(path, text)
-        elif not present.st_mode & WRITABLE:
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        else:
-            try:
-                _replace(path, text, stat.S_IMODE(present.st_mode))
-            except OSError as error:
-                if error.errno not in NOT_REPLACED:
-                    raise
-                _write_in_place(path, text)
+        _write(path, text)
     except OSError as error:
         problem = CouldNotLookError(f"cannot write {named(str(path))}: {error.strerror}")
         problem.exit_code = found or problem.exit_code
         raise problem from error
 
 
-def _present(path: Path) -> os.stat_result | None:
+def _write(path: Path, text: str) -> None:
     try:
-        return path.stat()
+        present = path.stat()
     except FileNotFoundError:
-        return None
+        return _replace(path, text)
+    if stat.S_ISREG(present.st_mode) and not _is_printed_to(present):
+        if not present.st_mode & WRITABLE:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        try:
+            return _replace(path, text, stat.S_IMODE(present.st_mode))
+        except OSError as error:
+            if error.errno not in NOT_REPLACED:
+                raise
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(text)
+    return None
 
 
 def _is_printed_to(present: os.stat_result) -> bool:
@@ -69,12 +67,7 @@ def _is_printed_to(present: os.stat_result) -> bool:
     return False
 
 
-def _write_in_place(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        file.write(text)
-
-
-def _replace(path: Path, text: str, mode: int | None) -> None:
+def _replace(path: Path, text: str, mode: int | None = None) -> None:
     target = Path(os.path.realpath(path))
     new = target.with_name(f".{target.name[:NAME_LENGTH]}.new")
     try:

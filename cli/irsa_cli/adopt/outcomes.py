@@ -63,16 +63,9 @@ class Adoption:
     files: dict[str, str] = field(default_factory=dict)
     items: list[Item] = field(default_factory=list)
 
-    def say(
-        self,
-        outcome: Outcome,
-        about: str,
-        key: str = "",
-        notes: tuple[str, ...] = (),
-        owners: tuple[Owner, ...] = (),
-    ) -> None:
+    def say(self, outcome: Outcome, about: str, key: str = "", notes: tuple[str, ...] = (), **more: Any) -> None:
         """Add what became of something: see Item."""
-        self.items.append(Item(outcome, about, key, notes, owners))
+        self.items.append(Item(outcome, about, key, notes, **more))
 
     def raise_quota(self, name: str, needed: int, present: object) -> None:
         """Raise a quota to what a role uses, unless the file allows that."""

@@ -133,14 +133,10 @@ _OF_BOTH = frozenset({"ack", "crossplane", "pulumi", "terraform"})
 # What says whose it is, and would be wrong once irsa manages it.
 MARKS = (
     MANAGED_BY,
-    "meta.helm.sh/release-name",
+    *(key for _, _, key in _OF_SERVICE_ACCOUNTS),
     "meta.helm.sh/release-namespace",
     "helm.sh/resource-policy",
-    "argocd.argoproj.io/tracking-id",
-    "argocd.argoproj.io/instance",
-    "kustomize.toolkit.fluxcd.io/name",
     "kustomize.toolkit.fluxcd.io/namespace",
-    "helm.toolkit.fluxcd.io/name",
     "helm.toolkit.fluxcd.io/namespace",
 )
 

@@ -267,14 +267,9 @@ def prove(binding: str) -> str:
     return _command("irsa", "prove", *_arguments(binding))
 
 
-def preview(stack: str) -> str:
-    """Return the command that shows what `pulumi up` would change."""
-    return _command("pulumi", "preview", *_option("--stack", stack))
-
-
-def first_up(stack: str) -> str:
-    """Return the command that deploys a stack."""
-    return _command("pulumi", "up", *_option("--stack", stack))
+def pulumi(command: str, stack: str) -> str:
+    """Return the command that runs a command of Pulumi, such as preview, on a stack."""
+    return _command("pulumi", command, *_option("--stack", stack))
 
 
 def of_stack(verb: str, stack: str) -> str:

@@ -125,8 +125,7 @@ CALLS: dict[str, tuple[Callable[[str], str], list[str]]] = {
         ["irsa", "explain", "{}", "arn:r", "--issuer", ISSUER, "--audience", "vault"],
     ),
     "prove": (commands.prove, ["irsa", "prove", "{}"]),
-    "preview": (commands.preview, ["pulumi", "preview", "--stack", "{}"]),
-    "first_up": (commands.first_up, ["pulumi", "up", "--stack", "{}"]),
+    "pulumi": (lambda value: commands.pulumi("preview", value), ["pulumi", "preview", "--stack", "{}"]),
     "of_stack": (lambda value: commands.of_stack("verify", value), ["irsa", "verify", "--stack", "{}"]),
     "check": (commands.check, [".venv/bin/irsa", "check", "{}"]),
 }
