@@ -202,7 +202,7 @@ def test_the_command_may_write_to_its_own_output(to: str, through_link: bool, de
         path = tmp_path / "link"
     with (tmp_path / "file").open("w") as file:
         output = subprocess.PIPE if to == "pipe" else file
-        command = [sys.executable, "-c", PROGRAM, path]
+        command = [sys.executable, "-c", PROGRAM, str(path)]
         done = subprocess.run(command, stdout=output, stderr=output, text=True, check=True, timeout=60)
         same = (tmp_path / "file").stat().st_ino == os.fstat(file.fileno()).st_ino
     said = (done.stdout + done.stderr) if to == "pipe" else (tmp_path / "file").read_text()
